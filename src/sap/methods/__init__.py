@@ -1,0 +1,1 @@
+"""Statistics as pure functions of numbers and arrays; nothing here knows a trial."""
