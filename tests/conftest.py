@@ -1,0 +1,37 @@
+"""Markers that need something from outside skip with the reason when it is absent."""
+
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+SHARED = Path(__file__).parents[2] / "shared" / "data"
+
+
+@cache
+def r_is_there() -> bool:
+    if shutil.which("Rscript") is None:
+        return False
+    call = ["Rscript", "-e", "suppressMessages(library(survival))"]
+    return subprocess.run(call, capture_output=True, check=False).returncode == 0
+
+
+NEEDS = {
+    "r": (r_is_there, "R with the survival package is not installed"),
+    "shared": (SHARED.is_dir, "../shared/data is not there"),
+    "browser": (lambda: shutil.which("chromium") is not None, "chromium is not installed"),
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        for marker, (there, reason) in NEEDS.items():
+            if item.get_closest_marker(marker) and not there():
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    return SHARED
