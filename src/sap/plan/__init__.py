@@ -1,0 +1,1 @@
+"""The plan as the code reads it: strict, sourced, hashed."""
