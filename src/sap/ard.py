@@ -1,0 +1,211 @@
+"""The ARD: every number of the report as one row of plain text and one float, before any table exists.
+
+A row is found by its key `analysis|population|group|paramcd|level|sublevel|stat_name`; no key stands
+twice. `stat` holds the number with all its digits; `stat_text` holds a decision, or the reason why a
+number is not estimable (`stat` is then missing). Nothing here rounds.
+
+Chapters read the run that the variable `SAP_RUN` names (default `build/report`): it is the only
+environment variable this package reads, and it is never printed.
+"""
+
+import csv
+import io
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from sap.errors import ResultChanged, WrongUse
+
+COLUMNS = (
+    "analysis",
+    "section",
+    "population",
+    "group",
+    "paramcd",
+    "level",
+    "sublevel",
+    "stat_name",
+    "stat",
+    "stat_text",
+    "method",
+)
+KEY = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
+
+
+class NotEstimable(NamedTuple):
+    """A number that does not exist, with the reason a reader sees beside "NE"."""
+
+    reason: str
+
+
+type_of_stat = float | int | str | NotEstimable
+
+
+def key(row: Mapping[str, Any]) -> str:
+    """The address of one row.
+
+    >>> key(dict(analysis="os", population="PRIMARY", group="", paramcd="OS", level="a|b",
+    ...          sublevel="", stat_name="median"))
+    'os|PRIMARY||OS|a%7Cb||median'
+    """
+    return "|".join(str(row[name]).replace("%", "%25").replace("|", "%7C") for name in KEY)
+
+
+def rows(  # noqa: PLR0913 - one keyword per column of the ARD
+    stats: Mapping[str, type_of_stat],
+    *,
+    analysis: str,
+    section: str,
+    population: str,
+    method: str,
+    paramcd: str = "",
+    group: str = "",
+    level: str = "",
+    sublevel: str = "",
+) -> pd.DataFrame:
+    """One row per statistic of `stats`; a text becomes `stat_text`, `NotEstimable` a missing number.
+
+    A plain NaN is refused: whoever computed it knows why, and the reader must too.
+
+    Examples
+    --------
+    >>> frame = rows({"n": 3, "estimate": 0.12}, analysis="psa_response", section="SAP 6.1",
+    ...              population="PRIMARY", paramcd="PSARESP", method="Clopper-Pearson")
+    >>> frame[["stat_name", "stat"]].to_numpy().tolist()
+    [['n', 3.0], ['estimate', 0.12]]
+    """
+    where = {
+        "analysis": analysis,
+        "section": section,
+        "population": population,
+        "group": group,
+        "paramcd": paramcd,
+        "level": level,
+        "sublevel": sublevel,
+        "method": method,
+    }
+    found = []
+    for name, value in stats.items():
+        if isinstance(value, NotEstimable):
+            number, text = math.nan, value.reason
+        elif isinstance(value, str):
+            number, text = math.nan, value
+        else:
+            number, text = float(value), ""
+            if math.isnan(number):
+                raise ValueError(f"{analysis} {population} {level} {name}: NaN without a reason")
+        found.append({**where, "stat_name": name, "stat": number, "stat_text": text})
+    return pd.DataFrame(found, columns=list(COLUMNS))
+
+
+def bind(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
+    """All rows in the order of their keys; a key that stands twice is refused, never repaired."""
+    frames = [part for part in parts if len(part)]
+    if not frames:
+        return pd.DataFrame(columns=list(COLUMNS)).astype({"stat": float})
+    whole = pd.concat(frames, ignore_index=True)[list(COLUMNS)]
+    twice = whole.duplicated(list(KEY))
+    if twice.any():
+        first = key({str(k): v for k, v in whole[twice].iloc[0].items()})
+        raise ResultChanged(
+            f"{int(twice.sum())} rows of the ARD share a key with another, first: {first}.\n"
+            "Each statistic has one address: give one of them a level or a group of its own."
+        )
+    return whole.sort_values(list(KEY), kind="stable", ignore_index=True)
+
+
+_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+
+
+def _safe(text: str) -> str:
+    # A spreadsheet runs a cell that starts so; an apostrophe makes it text. Undone by `from_csv`.
+    return "'" + text if text.startswith(_FORMULA) else text
+
+
+def to_csv(frame: pd.DataFrame) -> str:
+    """The ARD as text with every digit (`repr`), safe to open in a spreadsheet.
+
+    >>> frame = rows({"n": 3}, analysis="a", section="s", population="P", method="=cmd()")
+    >>> print(to_csv(frame).splitlines()[1])
+    a,s,P,,,,,n,3.0,,'=cmd()
+    """
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for row in frame[list(COLUMNS)].itertuples(index=False):
+        writer.writerow(
+            ("" if math.isnan(v) else repr(float(v))) if name == "stat" else _safe(str(v))
+            for name, v in zip(COLUMNS, row, strict=True)
+        )
+    return out.getvalue()
+
+
+def from_csv(path: Path) -> pd.DataFrame:
+    """Read what `to_csv` wrote; the numbers come back bit for bit."""
+    try:
+        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(keepends=True)))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise WrongUse(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
+    if not lines or tuple(lines[0]) != COLUMNS:
+        raise WrongUse(f"{path} is not an ARD: its header is not {', '.join(COLUMNS)}.")
+    frame = pd.DataFrame(lines[1:], columns=list(COLUMNS))
+    for name in COLUMNS:
+        if name != "stat":
+            frame[name] = frame[name].str.removeprefix("'")
+    frame["stat"] = [float(v) if v else math.nan for v in frame["stat"]]
+    return frame
+
+
+def run_folder() -> Path:
+    """The run that chapters read."""
+    return Path(os.environ.get("SAP_RUN", "build/report"))
+
+
+@lru_cache(maxsize=4)
+def _whole(path: Path) -> pd.DataFrame:
+    return from_csv(path)
+
+
+def whole() -> pd.DataFrame:
+    """Every row of the run's ARD."""
+    return _whole(run_folder().resolve() / "ard.csv").copy()
+
+
+def read(analysis: str) -> pd.DataFrame:
+    """The rows of one analysis of the run; empty when the run has none (a display then says so)."""
+    frame = whole()
+    return frame[frame["analysis"] == analysis].reset_index(drop=True)
+
+
+@lru_cache(maxsize=64)
+def _json(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        raise WrongUse(
+            f"{path.name} of this run is missing or broken: run `sap analyse` again."
+        ) from None
+
+
+def table(name: str) -> Any:
+    """One of the run's own tables: `plan`, `findings`, `manifest`, `run`, `sections`, `catalogue`."""
+    return _json(run_folder().resolve() / "tables" / f"{name}.json")
+
+
+def run_facts() -> dict[str, Any]:
+    """What every page says: study, title, kind, audience, status, cut_off, synthetic."""
+    return dict(table("run"))
+
+
+def dataset(name: str) -> pd.DataFrame:
+    """One ADaM dataset of the run, patient by patient; only listings and patient figures read it."""
+    path = run_folder().resolve() / "adam" / f"{name.lower()}.parquet"
+    if not path.is_file():
+        raise WrongUse(f"The run has no dataset {name.upper()}: it was not derived, or not kept.")
+    return pd.read_parquet(path)
