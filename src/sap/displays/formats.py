@@ -1,0 +1,305 @@
+"""How a number is printed: the only place of the product that rounds.
+
+Rules (SAP, section on reporting conventions; they are those of SAS, not of Python):
+
+1. Half is rounded away from zero, on exact decimals: the shortest decimal that gives the float
+   back (`Decimal(repr(x))`), and exact fractions where count and denominator are known.
+2. `-0.0` is never printed.
+3. NaN and infinity are `NE`, not estimable; None is `-`, not calculated. They are never mixed up.
+4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent.
+5. p-values have four decimals; `<0.0001` and `>0.9999` stand at the ends.
+6. A mean or median has one decimal more than the data, a standard deviation two more, minimum and
+   maximum as many as collected. Months have one decimal.
+
+Why not Python's own formatting: it rounds half of all exact ties to the even neighbour, so 1 of 16
+(6.25 %) would print as 6.2 where every SAS table prints 6.3.
+"""
+
+import re
+from collections.abc import Sequence
+from decimal import ROUND_HALF_UP, Context, Decimal
+from fractions import Fraction
+from math import isfinite
+from typing import Literal
+
+NE = "NE"
+NOT_CALCULATED = "-"
+FIGURE_SPACE = "\u2007"
+
+Hundred = Literal["100", "100.0"]
+
+# A float needs at most 1074 decimals; the default context of 28 digits would refuse 1e30.
+_EXACT = Context(prec=1500, rounding=ROUND_HALF_UP)
+
+
+def _rounded(exact: Decimal, digits: int) -> str:
+    text = f"{exact.quantize(Decimal(1).scaleb(-digits), context=_EXACT):f}"
+    return text.removeprefix("-") if not text.strip("-0.") else text
+
+
+def _unprintable(value: float | None) -> str | None:
+    if value is None:
+        return NOT_CALCULATED
+    return None if isfinite(value) else NE
+
+
+def fixed(value: float | None, digits: int) -> str:
+    """`value` with `digits` decimals, half away from zero.
+
+    >>> fixed(6.25, 1), f"{6.25:.1f}"
+    ('6.3', '6.2')
+    >>> fixed(-0.04, 1), fixed(-0.05, 1)
+    ('0.0', '-0.1')
+    >>> fixed(float("nan"), 1), fixed(None, 1)
+    ('NE', '-')
+    """
+    if value is None or not isfinite(value):
+        return NE if value is not None else NOT_CALCULATED
+    # float(): the repr of a numpy number is not a number
+    return _rounded(Decimal(repr(float(value))), digits)
+
+
+def as_collected(value: float | None) -> str:
+    """`value` with every decimal it has and no other: a dose, an age, a single measurement.
+
+    >>> as_collected(25.0), as_collected(7.50), as_collected(0.1)
+    ('25', '7.5', '0.1')
+    """
+    special = _unprintable(value)
+    if special is not None or value is None:
+        return special or NOT_CALCULATED
+    exact = Decimal(repr(float(value)))
+    return _rounded(exact, max(0, -int(exact.normalize().as_tuple().exponent)))
+
+
+def decimals(values: Sequence[float]) -> int:
+    """How many decimals the data were collected with: the most that any value needs.
+
+    >>> decimals([61.0, 74.5, 80.25])
+    2
+    """
+    needed = (len(as_collected(x).partition(".")[2]) for x in values if isfinite(x))
+    return max(needed, default=0)
+
+
+def count(value: float | None) -> str:
+    """A count; the ARD carries it as a float.
+
+    >>> count(12.0)
+    '12'
+    """
+    special = _unprintable(value)
+    if special is not None or value is None:
+        return special or NOT_CALCULATED
+    return str(_whole(value, "value"))
+
+
+def _whole(value: float, name: str) -> int:
+    if not isfinite(value) or value != int(value) or value < 0:
+        raise ValueError(f"{name} must be a count, 0 or a whole number above")
+    return int(value)
+
+
+def proportion(value: float | None, digits: int = 1) -> str:
+    """A proportion (0 to 1) as a percentage without the sign.
+
+    >>> proportion(0.12), proportion(1 / 16), proportion(0.0042113, 2)
+    ('12.0', '6.3', '0.42')
+    """
+    special = _unprintable(value)
+    if special is not None or value is None:
+        return special or NOT_CALCULATED
+    return _rounded(Decimal(repr(float(value))).scaleb(2, context=_EXACT), digits)
+
+
+def confidence(level: float | None) -> str:
+    """A confidence level in percent, with the decimals it has.
+
+    >>> confidence(0.95), confidence(0.975), confidence(0.9)
+    ('95', '97.5', '90')
+    """
+    special = _unprintable(level)
+    if special is not None or level is None:
+        return special or NOT_CALCULATED
+    return as_collected(float(Decimal(repr(float(level))).scaleb(2)))
+
+
+def percent(k: float, n: float, *, digits: int = 1, hundred: Hundred = "100") -> str:
+    """`k` of `n` as a percentage without the sign, from the exact fraction.
+
+    A percentage that only rounds to 0 or to 100 says so (`<0.1`, `>99.9`); of nobody it is NE.
+
+    >>> percent(1, 16), percent(5, 16), percent(25, 25), percent(1, 5000), percent(0, 0)
+    ('6.3', '31.3', '100', '<0.1', 'NE')
+    """
+    part, whole = _whole(k, "k"), _whole(n, "n")
+    if part > whole:
+        raise ValueError("k must not exceed n")
+    if whole == 0:
+        return NE
+    if part == whole:
+        return "100" if hundred == "100" or digits == 0 else _rounded(Decimal(100), digits)
+    unit = Fraction(1, 10**digits)
+    # floor(x + 1/2) is half away from zero for x >= 0, and exact in fractions
+    steps = (Fraction(100 * part, whole) / unit + Fraction(1, 2)).__floor__()
+    if part > 0 and steps == 0:
+        return "<" + _rounded(Decimal(1).scaleb(-digits), digits)
+    if steps * unit == 100:
+        return ">" + _rounded(Decimal(100) - Decimal(1).scaleb(-digits), digits)
+    return _rounded(Decimal(steps).scaleb(-digits), digits)
+
+
+def n_pct(k: float, n: float, *, digits: int = 1, hundred: Hundred = "100") -> str:
+    """Count and percent of a table cell; zero stands alone.
+
+    >>> n_pct(12, 25), n_pct(0, 25), n_pct(25, 25), n_pct(25, 25, hundred="100.0")
+    ('12 (48.0)', '0', '25 (100)', '25 (100.0)')
+    """
+    shown = percent(k, n, digits=digits, hundred=hundred)
+    return "0" if _whole(k, "k") == 0 else f"{count(k)} ({shown})"
+
+
+def p_value(p: float | None) -> str:
+    """Four decimals; the ends are decided before rounding.
+
+    >>> p_value(0.04205), p_value(0.00005), p_value(0.0001), p_value(0.99991)
+    ('0.0421', '<0.0001', '0.0001', '>0.9999')
+    """
+    special = _unprintable(p)
+    if special is not None or p is None:
+        return special or NOT_CALCULATED
+    if not 0 <= p <= 1:
+        raise ValueError("p must lie between 0 and 1")
+    if p < 0.0001:
+        return "<0.0001"
+    return ">0.9999" if p > 0.9999 else fixed(p, 4)
+
+
+def interval(low: float | None, high: float | None, digits: int) -> str:
+    """Limits of a confidence interval.
+
+    >>> interval(2.5464, 31.2191, 1), interval(6.0, float("nan"), 1)
+    ('(2.5, 31.2)', '(6.0, NE)')
+    """
+    return f"({fixed(low, digits)}, {fixed(high, digits)})"
+
+
+def proportion_interval(low: float | None, high: float | None, digits: int = 1) -> str:
+    """Limits of an interval of a proportion, as percentages.
+
+    >>> proportion_interval(0.025465, 0.312191)
+    '(2.5, 31.2)'
+    """
+    return f"({proportion(low, digits)}, {proportion(high, digits)})"
+
+
+def mean(value: float | None, collected: int) -> str:
+    """A mean (or median, or quartile): one decimal more than the data were collected with.
+
+    >>> mean(68.44, collected=0)
+    '68.4'
+    """
+    return fixed(value, collected + 1)
+
+
+def sd(value: float | None, collected: int) -> str:
+    """A standard deviation: two decimals more than the data were collected with.
+
+    >>> sd(7.2149, collected=0)
+    '7.21'
+    """
+    return fixed(value, collected + 2)
+
+
+def mean_sd(centre: float | None, spread: float | None, collected: int) -> str:
+    """Mean and standard deviation.
+
+    >>> mean_sd(68.44, 7.2149, collected=0)
+    '68.4 (7.21)'
+    """
+    return f"{mean(centre, collected)} ({sd(spread, collected)})"
+
+
+def min_max(low: float | None, high: float | None, collected: int) -> str:
+    """Smallest and largest value, with the decimals of the data.
+
+    >>> min_max(45.0, 83.0, collected=0)
+    '45, 83'
+    """
+    return f"{fixed(low, collected)}, {fixed(high, collected)}"
+
+
+def months(value: float | None) -> str:
+    """A time in months: one decimal.
+
+    >>> months(14.25), months(float("nan"))
+    ('14.3', 'NE')
+    """
+    return fixed(value, 1)
+
+
+_NUMBER = re.compile(r"[<>]?-?\d+(?:\.\d+)?|NE\b|(?<![\w.])-(?![\w.])")
+
+
+def insertions(column: Sequence[str]) -> list[list[tuple[int, int]]]:
+    """Where figure spaces go so that the numbers of a column stand under each other.
+
+    For each text a list of (position, how many), in order. The rule:
+
+    1. Cells of one shape (the same words and brackets around the numbers) get each of their
+       numbers padded on the left to the widest of the shape.
+    2. The whole numbers of the first number end at one place over the whole column, so that
+       `12 (48.0)`, `3` and `61.5` stand units under units.
+    3. Every text is padded on the right to one length.
+
+    A text without a number is left alone and counts for nothing.
+    """
+    found = [list(_NUMBER.finditer(text)) for text in column]
+    shapes = [_NUMBER.sub("#", text) for text in column]
+    widest: dict[tuple[str, int], int] = {}
+    for shape, numbers in zip(shapes, found, strict=True):
+        for i, number in enumerate(numbers):
+            place = (shape, i)
+            widest[place] = max(widest.get(place, 0), _whole_width(number.group()))
+    heads = [match[0].start() + _whole_width(match[0].group()) for match in found if match]
+    first_end = max(heads, default=0)
+    result: list[list[tuple[int, int]]] = []
+    for shape, numbers in zip(shapes, found, strict=True):
+        pads: list[tuple[int, int]] = []
+        for i, number in enumerate(numbers):
+            have = _whole_width(number.group())
+            want = widest[shape, i]
+            missing = first_end - number.start() - have if i == 0 else want - have
+            if missing:
+                pads.append((number.start() if i else 0, missing))
+        result.append(pads)
+    lengths = [
+        len(text) + sum(n for _, n in pads) for text, pads in zip(column, result, strict=True)
+    ]
+    total = max((n for n, numbers in zip(lengths, found, strict=True) if numbers), default=0)
+    for text, pads, length, numbers in zip(column, result, lengths, found, strict=True):
+        if numbers and length < total:
+            pads.append((len(text), total - length))
+    return result
+
+
+def _whole_width(number: str) -> int:
+    return len(number.partition(".")[0])
+
+
+def padded(text: str, pads: Sequence[tuple[int, int]]) -> str:
+    """`text` with its figure spaces put in."""
+    pieces, done = [], 0
+    for position, n in pads:
+        pieces += [text[done:position], FIGURE_SPACE * n]
+        done = position
+    return "".join([*pieces, text[done:]])
+
+
+def pad_column(column: Sequence[str]) -> list[str]:
+    """The texts of a column, padded with figure spaces to one width, decimals under decimals.
+
+    >>> [t.replace(FIGURE_SPACE, "_") for t in pad_column(["12 (48.0)", "3 (4.0)", "0", "NE"])]
+    ['12 (48.0)', '_3 (_4.0)', '_0_______', 'NE_______']
+    """
+    return [padded(text, pads) for text, pads in zip(column, insertions(column), strict=True)]

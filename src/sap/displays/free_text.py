@@ -1,0 +1,107 @@
+"""Text that others wrote, made safe to print: as text, in HTML, in Markdown and in a figure.
+
+Adverse event terms and comments come from hospitals, so they are hostile until escaped: a tag, a
+Markdown fence, a dollar sign that starts mathematics, a mark that turns the writing direction of the
+rest of the page, ten thousand characters without a space. Nothing is ever dropped in silence: a
+character that cannot be shown is named by its code point.
+"""
+
+import re
+import unicodedata
+from html import escape
+
+BREAK_EVERY = 24
+
+_ZERO_WIDTH_JOINERS = "\u200c\u200d"
+_RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
+
+
+def _shown(character: str) -> str:
+    if character in _ZERO_WIDTH_JOINERS:
+        return character
+    category = unicodedata.category(character)
+    if character in "\n\t\r\u2028\u2029":
+        return " "
+    if category in {"Cc", "Cf", "Cs", "Co", "Cn"}:
+        return f"[U+{ord(character):04X}]"
+    return character
+
+
+def visible(text: str) -> str:
+    r"""`text` on one line, with every control, direction and unassigned character named.
+
+    >>> visible("abc\u202edef\x00"), visible("two\nlines")
+    ('abc[U+202E]def[U+0000]', 'two lines')
+    """
+    return "".join(map(_shown, text))
+
+
+def _runs_right_to_left(text: str) -> bool:
+    return any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in text)
+
+
+def html_text(text: str) -> str:
+    """`text` as HTML: escaped, breakable, isolated when it holds right-to-left writing.
+
+    Backticks are escaped too, so that no text can end the Markdown fence around the HTML.
+
+    >>> html_text("<script> & ```")
+    '&lt;script&gt; &amp; &#96;&#96;&#96;'
+    """
+    shown = visible(text)
+    pieces = []
+    for word in re.split(r"(\s+)", shown):
+        chunks = [word[i : i + BREAK_EVERY] for i in range(0, len(word), BREAK_EVERY)] or [""]
+        pieces.append("<wbr>".join(_html(chunk) for chunk in chunks))
+    joined = "".join(pieces)
+    return f"<bdi>{joined}</bdi>" if _runs_right_to_left(shown) else joined
+
+
+def _html(text: str) -> str:
+    return escape(text, quote=True).replace("`", "&#96;")
+
+
+def html_attribute(text: str) -> str:
+    """`text` as the value of an attribute in double quotes; nothing is changed but escaped.
+
+    >>> html_attribute('a|"b"')
+    'a|&quot;b&quot;'
+    """
+    return "".join(f"&#{ord(c)};" if c in "\n\r\t`" else c for c in escape(text, quote=True))
+
+
+_MARKDOWN = re.compile(r"""[\\`*_{}\[\]#+\-!<>$@~^|"'&=]|\.(?=\.)|:(?=//)""")
+_LIST_MARK = re.compile(r"(?=\(?\w{1,6}[.)](?:\s|$))(\(?\w*)([.)])")
+
+
+def markdown_text(text: str) -> str:
+    r"""`text` as Markdown that means nothing but itself, inside a line or at the start of one.
+
+    >>> print(markdown_text("*5* <b> $x$ [@key]"))
+    \*5\* \<b\> \$x\$ \[\@key\]
+    >>> print(markdown_text("1. not a list"), markdown_text("(2.5 to 31.2)"))
+    1\. not a list (2.5 to 31.2)
+    """
+    escaped = _MARKDOWN.sub(r"\\\g<0>", visible(text))
+    return _LIST_MARK.sub(r"\1\\\2", escaped, count=1) if _LIST_MARK.match(escaped) else escaped
+
+
+def markdown_attribute(text: str) -> str:
+    """`text` as the value of a pandoc attribute in double quotes.
+
+    The bar is written as a character reference: it would split a cell of a pipe table.
+
+    >>> markdown_attribute('a|"b"')
+    'a&#124;&#34;b&#34;'
+    """
+    return "".join(f"&#{ord(c)};" if c in '|"&<>\\`\n\r\t{}' else c for c in text)
+
+
+def figure_text(text: str, longest: int) -> str:
+    """`text` for a figure: visible, and cut with an ellipsis when longer than `longest`.
+
+    >>> figure_text("a very long term", 10)
+    'a very lo…'
+    """
+    shown = visible(text)
+    return shown if len(shown) <= longest else shown[: longest - 1].rstrip() + "…"

@@ -1,0 +1,49 @@
+"""The words for each analysis set, written with the numbers of the plan of the run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from sap import ard
+from sap.displays.formats import as_collected
+from sap.errors import RenderFailed
+
+_WORDS = {
+    "SCREENED": "screened set (all men with a screening sample)",
+    "MARKERPOS": "marker-positive set ({marker} at the first screening)",
+    "PRIMARY": "primary analysis set ({marker} at the first screening, at least one dose of "
+    "cabazitaxel)",
+    "SAFETY": "safety set (at least one dose of study cabazitaxel)",
+    "RESCREENED": "re-screened set (allocated to cabazitaxel after re-screening)",
+    "PSAEVAL": "PSA-evaluable set (primary set with a baseline PSA and a later value)",
+    "PERPROT": "per-protocol set (primary set, at least {cycles} cycles or earlier progression, no "
+    "major deviation)",
+    "CTCEVAL": "CTC-evaluable set (primary set with a baseline count of at least {ctc_baseline} per "
+    "{volume} mL and a later count)",
+    "PKEVAL": "PK-evaluable set (a complete concentration profile)",
+    "GROUPA": "group A (physician's choice)",
+}
+
+
+def words(population: str) -> str:
+    """The analysis set in words, as the title of a display names it.
+
+    A set of the code that has no words here is an error: a table must stand alone.
+    """
+    if population not in _WORDS:
+        raise RenderFailed(
+            f"The analysis set {population} has no words.\n"
+            f"Name one of {', '.join(_WORDS)} in analysis/displays.yml."
+        )
+    return _WORDS[population].format_map(_numbers(ard.table("plan")))
+
+
+def _numbers(plan: Mapping[str, Any]) -> dict[str, str]:
+    screening, sets = plan["screening"], plan["analysis_sets"]
+    volume = as_collected(screening["volume_ml"])
+    arv7 = str(screening["arv7"]).lower()
+    return {
+        "marker": f"AR-V7 {arv7}, CTC >= {screening['ctc_minimum']} per {volume} mL",
+        "volume": volume,
+        "cycles": str(sets["per_protocol_cycles"]),
+        "ctc_baseline": str(sets["ctc_baseline_minimum"]),
+    }

@@ -1,0 +1,102 @@
+"""The frame of every display: number, title and population above it, notes and source below it.
+
+A display is read alone, photocopied and pasted into a slide, so it carries everything that tells
+what it is. The frame is Markdown that Quarto and the built-in engine read alike.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from sap import ard
+from sap.displays import populations
+from sap.displays.addressed import Number
+from sap.displays.catalogue import Entry, catalogue, hidden
+from sap.displays.formats import NE, NOT_CALCULATED
+from sap.displays.free_text import markdown_text
+from sap.displays.say import Said
+from sap.errors import RenderFailed
+
+Note = str | Said
+
+
+def block(
+    display_id: str,
+    body: str,
+    *,
+    notes: Iterable[Note] = (),
+    shown: Sequence[Number] = (),
+    n: Number | None = None,
+) -> str:
+    """The Markdown of one display.
+
+    `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
+    `shown`, the numbers in the body, the legend of NE and - and the methods are written. `n` is the
+    size of the population, for displays without a column header to hold it. A closed display in an
+    open report is nothing at all.
+    """
+    if hidden(display_id):
+        return ""
+    entry = catalogue()[display_id]
+    classes = [".tlf", f".tlf-{entry.kind}"]
+    classes += [".landscape"] if entry.orientation == "landscape" else []
+    classes += [".closed"] if entry.audience == "closed" else []
+    lines = [*entry.footnotes, *map(_note, notes), *_legend(shown), _source(entry)]
+    return "\n".join(
+        [
+            f"::: {{#{display_id} {' '.join(classes)}}}",
+            "::: {.tlf-caption}",
+            _caption(entry, n),
+            ":::",
+            "",
+            body,
+            "",
+            "::: {.tlf-notes}",
+            *(f"- {line}" for line in lines),
+            ":::",
+            ":::",
+            "",
+        ]
+    )
+
+
+def _caption(entry: Entry, n: Number | None) -> str:
+    population = f"Population: {markdown_text(populations.words(entry.population))}"
+    population += f", N={n.markdown()}" if n else ""
+    return (
+        f"[{entry.label}]{{.tlf-number}} [{markdown_text(entry.title)}]{{.tlf-title}} "
+        f"[{population}]{{.tlf-population}}"
+    )
+
+
+def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
+    """The display when there is nothing to show: the same frame around a box that says why."""
+    if not why.strip():
+        raise RenderFailed(f"{display_id} is empty and does not say why.\nGive it a reason.")
+    return block(display_id, f"::: {{.tlf-absent}}\n{markdown_text(why)}\n:::", notes=notes)
+
+
+def _note(note: Note) -> str:
+    return str(note) if isinstance(note, Said) else markdown_text(note)
+
+
+def _legend(shown: Sequence[Number]) -> list[str]:
+    lines = []
+    ne = [number for number in shown if NE in number.text]
+    if ne:
+        reasons = list(dict.fromkeys(number.reason for number in ne if number.reason))
+        why = f": {'; '.join(reasons)}" if reasons else ""
+        lines.append(markdown_text(f"{NE}, not estimable{why}."))
+    if any(number.text == NOT_CALCULATED for number in shown):
+        lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
+    methods = list(dict.fromkeys(number.method for number in shown if number.method))
+    if methods:
+        lines.append(f"Method: {markdown_text('; '.join(methods))}.")
+    return lines
+
+
+def _source(entry: Entry) -> str:
+    facts = ard.run_facts()
+    parts = [", ".join(entry.source)]
+    parts += [f"ARD {', '.join(entry.analysis)}"] if entry.analysis else []
+    parts += [entry.section]
+    cut_off = f"Data cut-off {facts['cut_off']} ({facts['cut_off_name']})"
+    return f"Source: {markdown_text('; '.join(parts))}. {markdown_text(cut_off)}."

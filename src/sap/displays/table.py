@@ -1,0 +1,213 @@
+"""A small model of a table: columns with their N, rows of a kind, cells of texts and addressed numbers.
+
+The model knows nothing of a trial. It writes one HTML table whose numbers are padded with figure
+spaces, so that decimals stand under decimals in every format without help from an engine.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Literal
+
+from sap.displays import formats, show
+from sap.displays.addressed import Number
+from sap.displays.free_text import html_attribute, html_text
+from sap.displays.show import Note
+from sap.errors import RenderFailed
+
+RowKind = Literal["", "group", "indent1", "indent2", "total"]
+
+
+class Cell:
+    """Texts and numbers in order: `Cell(n, " (", percent, ")")`."""
+
+    def __init__(self, *parts: str | Number) -> None:
+        self.parts = parts
+
+    @property
+    def text(self) -> str:
+        return "".join(p.text if isinstance(p, Number) else p for p in self.parts)
+
+    @property
+    def numbers(self) -> list[Number]:
+        return [p for p in self.parts if isinstance(p, Number)]
+
+    def html(self, pads: Sequence[tuple[int, int]] = ()) -> str:
+        """The cell with `pads` figure spaces put in; one that falls between two parts precedes the later."""
+        written, start = [], 0
+        for part in self.parts:
+            text = part.text if isinstance(part, Number) else part
+            end = start + len(text)
+            inside = [(at - start, n) for at, n in pads if start < at < end]
+            before = "".join(formats.FIGURE_SPACE * n for at, n in pads if at == start)
+            inner = _padded_html(text, inside)
+            written.append(before + (part.html(inner) if isinstance(part, Number) else inner))
+            start = end
+        after = "".join(formats.FIGURE_SPACE * n for at, n in pads if at == start)
+        return "".join(written) + after
+
+
+def _padded_html(text: str, pads: Sequence[tuple[int, int]]) -> str:
+    pieces, done = [], 0
+    for at, n in pads:
+        pieces += [html_text(text[done:at]), formats.FIGURE_SPACE * n]
+        done = at
+    return "".join([*pieces, html_text(text[done:])])
+
+
+def n_pct(n: Number, percent: Number) -> Cell:
+    """Count and percent by the house rule: a count of zero stands alone.
+
+    Two addresses in one cell: the count's and the percentage's.
+    """
+    return Cell(n) if n.text == "0" else Cell(n, " (", percent, ")")
+
+
+def limits(low: Number, high: Number) -> Cell:
+    """The limits of an interval: `(2.5, 31.2)`."""
+    return Cell("(", low, ", ", high, ")")
+
+
+def pair(centre: Number, spread: Number) -> Cell:
+    """A mean with its standard deviation: `68.4 (7.21)`."""
+    return Cell(centre, " (", spread, ")")
+
+
+def span(low: Number, high: Number) -> Cell:
+    """Smallest and largest: `45, 83`."""
+    return Cell(low, ", ", high)
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of cells.
+
+    `N` stands under the header as `(N=25)`; `under` is a header over several neighbouring columns.
+    Cells of a column that is not `numeric` are text: they are not aligned.
+    """
+
+    header: str
+    N: Number | int | None = None
+    numeric: bool = True
+    under: str = ""
+
+
+Content = Cell | Number | str
+
+
+@dataclass(frozen=True)
+class Row:
+    """A row: its label, its cells, and what kind of row it is.
+
+    `group` rows hold a label over the rows below and no cells. `address` is where a listing's row
+    comes from (dataset and key).
+    """
+
+    label: Content
+    cells: Sequence[Content] = ()
+    kind: RowKind = ""
+    address: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or listing of the catalogue.
+
+    An empty one must say in `absent` why ("Not in the data: no adverse event was recorded").
+    """
+
+    id: str
+    stub: str
+    columns: Sequence[Column]
+    rows: Sequence[Row]
+    notes: Iterable[Note] = ()
+    absent: str = ""
+
+    def __post_init__(self) -> None:
+        for i, row in enumerate(self.rows, start=1):
+            wanted = 0 if row.kind == "group" and not row.cells else len(self.columns)
+            if len(row.cells) != wanted:
+                raise RenderFailed(
+                    f"{self.id}: row {i} has {len(row.cells)} cells for {len(self.columns)} columns.\n"
+                    "Give it one cell a column."
+                )
+
+    @property
+    def numbers(self) -> list[Number]:
+        """Every addressed number of the table, header first."""
+        heads = [c.N for c in self.columns if isinstance(c.N, Number)]
+        cells = (_cell(content) for row in self.rows for content in (row.label, *row.cells))
+        return [*heads, *(number for cell in cells for number in cell.numbers)]
+
+    def html(self) -> str:
+        """The table alone."""
+        return "\n".join(["<table>", *self._head(), *self._body(), "</table>"])
+
+    def _repr_markdown_(self) -> str:
+        if not self.rows:
+            return show.absent(self.id, self.absent, self.notes)
+        fenced = f"```{{=html}}\n{self.html()}\n```"
+        return show.block(self.id, fenced, notes=self.notes, shown=self.numbers)
+
+    def _head(self) -> list[str]:
+        spanned = any(column.under for column in self.columns)
+        rows = ["<thead>"]
+        if spanned:
+            over = "".join(
+                _over(under, len(list(columns)))
+                for under, columns in groupby(self.columns, key=lambda column: column.under)
+            )
+            rows.append(f"<tr>{_th('', 'col')}{over}</tr>")
+        heads = "".join(_th(_header(c), "col", "num" if c.numeric else "") for c in self.columns)
+        return [*rows, f"<tr>{_th(html_text(self.stub), 'col')}{heads}</tr>", "</thead>"]
+
+    def _body(self) -> list[str]:
+        pads = self._pads()
+        lines = ["<tbody>"]
+        for i, row in enumerate(self.rows):
+            label = _cell(row.label).html()
+            attributes = f' class="{row.kind}"' if row.kind else ""
+            attributes += f' data-row="{html_attribute(row.address)}"' if row.address else ""
+            if not row.cells and self.columns:
+                cells = f'<td colspan="{len(self.columns) + 1}">{label}</td>'
+            else:
+                cells = _th(label, "row") + "".join(
+                    _td(_cell(content), column, pads[j][i])
+                    for j, (content, column) in enumerate(zip(row.cells, self.columns, strict=True))
+                )
+            lines.append(f"<tr{attributes}>{cells}</tr>")
+        return [*lines, "</tbody>"]
+
+    def _pads(self) -> list[list[list[tuple[int, int]]]]:
+        columns = []
+        for j, column in enumerate(self.columns):
+            texts = [_cell(row.cells[j]).text if row.cells else "" for row in self.rows]
+            columns.append(formats.insertions(texts) if column.numeric else [[] for _ in texts])
+        return columns
+
+
+def _cell(content: Content) -> Cell:
+    return content if isinstance(content, Cell) else Cell(content)
+
+
+def _header(column: Column) -> str:
+    if column.N is None:
+        return html_text(column.header)
+    n = column.N.html(html_text(column.N.text)) if isinstance(column.N, Number) else str(column.N)
+    return f"{html_text(column.header)}<br>(N={n})"
+
+
+def _over(under: str, width: int) -> str:
+    return f'<th scope="colgroup" colspan="{width}" class="over">{html_text(under)}</th>'
+
+
+def _th(inner_html: str, scope: str, css: str = "") -> str:
+    return (
+        f'<th scope="{scope}"{f" class={chr(34)}{css}{chr(34)}" if css else ""}>{inner_html}</th>'
+    )
+
+
+def _td(cell: Cell, column: Column, pads: Sequence[tuple[int, int]]) -> str:
+    if not column.numeric:
+        return f"<td>{cell.html()}</td>"
+    return f'<td class="num">{cell.html(pads)}</td>'
