@@ -1,0 +1,1 @@
+"""A simulated CARVE extract: never the trial's data, and it says so in TS (SYNTHDAT = Y)."""

@@ -1,0 +1,177 @@
+"""Group A: the physician's choice, its PSA, its progression, and the return to screening."""
+
+from sap.simulate.cells import Reading, write_reading
+from sap.simulate.man import Man, between, chance, iso, pick, waiting_days
+from sap.simulate.psa import write_psa
+from sap.simulate.screening import disposition, draw_count, milestone, write_criterion
+
+ARSI = ("ABIRATERONE", "ENZALUTAMIDE")
+KINDS = {
+    "ABIRATERONE": ("HORMONAL", "ZYTIGA", 1000, "mg"),
+    "ENZALUTAMIDE": ("HORMONAL", "XTANDI", 160, "mg"),
+    "CABAZITAXEL": ("CHEMOTHERAPY", "JEVTANA", 25, "mg/m2"),
+    "DOCETAXEL": ("CHEMOTHERAPY", "TAXOTERE", 75, "mg/m2"),
+    "RADIUM-223": ("RADIOPHARMACEUTICAL", "XOFIGO", 55, "kBq/kg"),
+}
+
+
+def choose(man: Man) -> None:
+    """Group A's therapy, when it starts and when the man progresses; sets the man's state.
+
+    A man who had abiraterone gets no abiraterone again, and so for enzalutamide.
+    """
+    assert man.allocated is not None
+    given, rng = man.given.choice, man.stream("choice")
+    prior = [row["CMDECOD"] for row in man.rows.get("cm", [])]
+    offered = [(name, share) for name, share in given.therapies if name not in prior]
+    man.therapy = pick(rng, offered)
+    man.therapy_start = man.allocated + between(rng, 4, 30)
+    months = dict(given.months_to_progression)[man.therapy]
+    free = 38 + waiting_days(rng, months - 1.2)
+    dies_first = chance(rng, given.death_before_progression)
+    man.progression = None if dies_first else man.therapy_start + free
+
+
+def come_again(man: Man, ctc_threshold: int) -> None:
+    """A man who progressed on abiraterone or enzalutamide may be screened again.
+
+    Sets the second sample and, for the converted, whether he is treated (`fate`); ds, cp, gf, ie.
+    """
+    if man.therapy not in ARSI or man.progression is None:
+        return
+    given, rng = man.given.choice, man.stream("again")
+    comes, wait, wait_more = chance(rng, given.comes_again), between(rng, 2, 24), between(rng, 0, 6)
+    first = man.arv7 if man.count is not None and man.count >= ctc_threshold else "NOT DONE"
+    converts = chance(rng, dict(given.converts).get(first, 0.4))
+    low, normal, state, mark = rng.random(), rng.normal(), rng.random(), rng.random()
+    fate, turnaround = rng.random(), between(rng, 6, 12)
+    if not comes:
+        return
+    man.second_sample = man.progression + wait + wait_more
+    milestone(man, "RE-SCREENING CONSENT OBTAINED", man.progression + wait, "RE-SCREENING")
+    milestone(man, "RE-SCREENED", man.second_sample, "RE-SCREENING")
+    reading = _second_reading(man, ctc_threshold, converts, (low, normal, state))
+    write_reading(man, reading, "RE-SCREENING", man.second_sample)
+    man.second_count, man.second_arv7 = reading.per_tube, reading.arv7
+    if reading.arv7 != "POSITIVE" or (reading.raw or 0) < ctc_threshold:
+        return
+    day = man.second_sample + turnaround
+    milestone(man, "ALLOCATED TO GROUP B", day, "RE-SCREENING")
+    day += 2 + int(mark * 6)
+    if fate < 0.10:
+        man.fate = "NOT ELIGIBLE"
+        write_criterion(man, "RE-SCREENING", day, mark)
+        disposition(man, "RE-SCREENING", "NOT ELIGIBLE", day)
+    elif fate < 0.22:
+        man.fate = "DECLINED"
+        disposition(man, "RE-SCREENING", "DECLINED", day)
+    else:
+        man.fate = "TREATED AGAIN"
+        milestone(man, "TREATMENT CONSENT OBTAINED", day, "RE-SCREENING")
+
+
+def _second_reading(
+    man: Man, ctc_threshold: int, converts: bool, marks: tuple[float, float, float]
+) -> Reading:
+    low, normal, state = marks
+    if converts:
+        return Reading(
+            draw_count(man, normal + 0.5, ctc_threshold, enough=True, low=low), 7.5, "POSITIVE"
+        )
+    if state < 0.25:
+        raw = draw_count(man, normal, ctc_threshold, enough=False, low=low)
+        return Reading(raw, arv7_reason="FEWER THAN 3 CTC")
+    raw = draw_count(man, normal, ctc_threshold, enough=True, low=low)
+    if state < 0.40:
+        reason = "INSUFFICIENT EPITHELIAL SIGNAL"
+        return Reading(raw, 7.5, "UNDETERMINED", arv7_reason=reason)
+    return Reading(raw, 7.5, "NEGATIVE")
+
+
+def write_therapy(man: Man) -> None:
+    """The chosen therapy in cm, its PSA in lb, and what followed it."""
+    rng = man.stream("choice", 1)
+    if man.therapy == "NONE":
+        return
+    end = man.progression if man.progression is not None else man.death
+    assert end is not None
+    cycles_end = man.therapy_start + 21 * 9 if man.therapy == "CABAZITAXEL" else end
+    end = min(end, cycles_end)
+    why = "PROGRESSION" if man.progression is not None else None
+    write_anticancer(man, man.therapy, "PHYSICIAN'S CHOICE", man.therapy_start, end, why)
+    _choice_psa(man, end)
+    if man.progression is None:
+        return
+    _progressed(man)
+    next_one = pick(rng, [(name, 1.0) for name in KINDS if name != man.therapy])
+    goes_on, wait, lasts = chance(rng, 0.4), between(rng, 10, 60), between(rng, 40, 200)
+    if goes_on and not man.episodes and man.second_sample is None:
+        start = man.progression + wait
+        category = "SUBSEQUENT ANTICANCER THERAPY"
+        write_anticancer(man, next_one, category, start, start + lasts, "PROGRESSION")
+
+
+def _progressed(man: Man) -> None:
+    """Progression of a man of group A as his physician saw it."""
+    assert man.progression is not None
+    man.write(
+        "rs",
+        RSTESTCD="OVRLRESP",
+        RSTEST="Overall Response",
+        RSCAT="PCWG3",
+        RSORRES="PD",
+        RSSTRESC="PD",
+        RSEVAL="INVESTIGATOR",
+        VISIT="FOLLOW-UP",
+        RSDTC=iso(man.progression),
+    )
+
+
+def write_anticancer(
+    man: Man, decod: str, category: str, start: int, end: int, why: str | None
+) -> None:
+    """One anticancer therapy in cm."""
+    kind, brand, amount, unit = KINDS[decod]
+    man.write(
+        "cm",
+        CMTRT=brand,
+        CMDECOD=decod,
+        CMCAT=category,
+        CMSCAT=kind,
+        CMINDC="PROSTATE CANCER",
+        CMDOSE=amount,
+        CMDOSU=unit,
+        CMSTDTC=iso(start),
+        CMENDTC=iso(end),
+        CMRSDISC=why,
+    )
+
+
+def _choice_psa(man: Man, end: int) -> None:
+    """PSA on the chosen therapy: at its start, then every three or four weeks until progression.
+
+    A responder falls to a fifth and comes back by progression; another man falls little or rises.
+    """
+    given, rng = man.given.choice, man.stream("psa", 3)
+    every = 21 if man.therapy in ("CABAZITAXEL", "DOCETAXEL") else 28
+    rate = given.cabazitaxel_response if man.therapy == "CABAZITAXEL" else given.arsi_response
+    responds = chance(rng, rate if man.therapy not in ("RADIUM-223", "DOCETAXEL") else 0.15)
+    no_psa = chance(rng, 0.10)
+    base = round(man.psa * float(rng.lognormal(0.05, 0.12)), 1)
+    if no_psa:
+        return
+    write_psa(man, base, "FOLLOW-UP", man.therapy_start - between(rng, 0, 5))
+    last = min(end + 60, man.therapy_start + 540)
+    days = range(man.therapy_start + every, last, every)
+    for number, day in enumerate(days, start=1):
+        share = (day - man.therapy_start) / max(60, end - man.therapy_start)
+        ratio = _share_of_base(number, share, responds)
+        value = round(base * ratio * float(rng.lognormal(0, 0.06)), 1)
+        write_psa(man, value, "FOLLOW-UP", day + between(rng, -2, 2))
+
+
+def _share_of_base(number: int, share: float, responds: bool) -> float:
+    if responds:
+        fall = max(0.15, 1 - 0.32 * number)
+        return fall if share < 0.8 else fall * (1 + 2.5 * (share - 0.8))
+    return max(0.62, 1 - 0.1 * number) if share < 0.5 else 0.8 + 0.9 * (share - 0.5)

@@ -1,0 +1,148 @@
+"""Study cabazitaxel and prednisone: infusions, delays, reductions, the stop, G-CSF."""
+
+from numpy.random import Generator
+
+from sap.simulate.man import Episode, Incident, Man, between, chance, iso
+from sap.simulate.screening import disposition
+from sap.simulate.stories import COURSES, TOXICITY
+
+STOP_HARMS = (("PERIPHERAL SENSORY NEUROPATHY", 3), ("FATIGUE", 3), ("HAEMATURIA", 3))
+REDUCTION_HARMS = (("NEUTROPENIA", 4), ("DIARRHOEA", 3), ("FEBRILE NEUTROPENIA", 3))
+DELAY_HARMS = (("NEUTROPENIA", 3), ("URINARY TRACT INFECTION", 2), ("DIARRHOEA", 2))
+
+
+def dose(man: Man, episode: Episode) -> None:
+    """Give the cycles of the story; sets infusions, doses, incidents and the stop, and writes ex.
+
+    1. A cycle comes 21 days after the one before, give or take a day, later when delayed.
+    2. A story told to the day (its PSA course has a baseline or shifts) has no delay.
+    3. A reduction goes from 25 to 20 mg/m2 and stays.
+    4. A man with raised bilirubin starts at 20 mg/m2.
+    """
+    rng, given, story = man.stream("dosing", episode.part), man.given.treatment, episode.story
+    first = episode.consent + between(rng, 1, 7)
+    steady = _steady(episode)
+    level = given.reduced_dose if "start at 20" in story.marks else given.dose
+    notes: list[str | None] = []
+    due = first
+    for cycle in range(1, min(story.cycles, given.max_cycles) + 1):
+        delayed, reduced = chance(rng, given.delayed), chance(rng, given.reduced)
+        wobble, wait, mark = between(rng, 0, 9), between(rng, 5, 14), rng.random()
+        note, day = None, due
+        if cycle > 1:
+            due += given.cycle_days
+            if delayed and not steady:
+                note = _delay(episode, due, mark)
+                due += wait
+            day = due if steady else due + {0: 1, 1: -1}.get(wobble, 0)
+            forced = "reduction" in story.marks and cycle == 4
+            if (reduced or forced) and level == given.dose:
+                level, note = given.reduced_dose, _reduce(episode, day, mark)
+        episode.infusions.append(day)
+        episode.doses.append(level)
+        notes.append(note)
+    _write_infusions(man, episode, notes)
+    _write_prednisone(man, episode)
+    _stop(man, episode, rng)
+
+
+def _steady(episode: Episode) -> bool:
+    course = COURSES[episode.story.psa]
+    return course.baseline is not None or bool(course.shifts) or "steady" in episode.story.marks
+
+
+def _delay(episode: Episode, day: int, mark: float) -> str:
+    if mark < 0.3:
+        return "DELAY: LOGISTICS"
+    decod, grade = DELAY_HARMS[int((mark - 0.3) / 0.7 * len(DELAY_HARMS))]
+    episode.incidents.append(Incident(day - 2, decod, grade, "DRUG INTERRUPTED"))
+    return f"DELAY: {decod}"
+
+
+def _reduce(episode: Episode, day: int, mark: float) -> str:
+    decod, grade = REDUCTION_HARMS[int(mark * len(REDUCTION_HARMS))]
+    episode.incidents.append(Incident(day - 12, decod, grade, "DOSE REDUCED"))
+    return f"REDUCTION: {decod}"
+
+
+def _write_infusions(man: Man, episode: Episode, notes: list[str | None]) -> None:
+    rows = zip(episode.infusions, episode.doses, notes, strict=True)
+    for cycle, (day, level, note) in enumerate(rows, start=1):
+        man.write(
+            "ex",
+            EXTRT="CABAZITAXEL",
+            EXCAT="STUDY TREATMENT",
+            EXDOSE=level,
+            EXDOSU="mg/m2",
+            EXROUTE="INTRAVENOUS",
+            EXSTDTC=iso(day, infusion_minute(man) if cycle == 1 else None),
+            EXENDTC=iso(day, infusion_minute(man) + 60 if cycle == 1 else None),
+            VISIT=f"CYCLE {cycle}",
+            EXADJ=note,
+        )
+
+
+def infusion_minute(man: Man) -> int:
+    """When the first infusion starts, in minutes of the day; between 9:30 and 12:00."""
+    return 9 * 60 + 30 + (man.number * 7) % 30 * 5
+
+
+def _write_prednisone(man: Man, episode: Episode) -> None:
+    man.write(
+        "ex",
+        EXTRT="PREDNISONE",
+        EXCAT="STUDY TREATMENT",
+        EXDOSE=10,
+        EXDOSU="mg",
+        EXROUTE="ORAL",
+        EXSTDTC=iso(episode.first),
+        EXENDTC=iso(episode.last + 20),
+    )
+
+
+def _stop(man: Man, episode: Episode, rng: Generator) -> None:
+    """The day and reason of the end of study treatment, in ds."""
+    episode.reason = episode.story.stop
+    episode.stop = episode.last + between(rng, 17, 21)
+    episode.progression = episode.stop
+    if episode.reason not in ("PROGRESSIVE DISEASE", "DEATH"):
+        episode.progression = episode.stop + 40 + int(rng.random() * 150)
+    if episode.reason == TOXICITY:
+        decod, grade = STOP_HARMS[int(rng.random() * len(STOP_HARMS))]
+        if "neuropathy" in episode.story.marks:
+            decod, grade = STOP_HARMS[0]
+        episode.incidents.append(Incident(episode.last + 8, decod, grade, "DRUG WITHDRAWN"))
+    if episode.reason != "DEATH":
+        disposition(man, "STUDY TREATMENT", episode.reason, episode.stop)
+
+
+def support(man: Man, episode: Episode) -> None:
+    """G-CSF: primary in some from cycle 1, secondary after a neutropenia, treatment of a fever."""
+    rng = man.stream("supportive", episode.part)
+    primary = chance(rng, man.given.treatment.primary_gcsf)
+    fevers = [item for item in episode.incidents if item.decod == "FEBRILE NEUTROPENIA"]
+    low = [item for item in episode.incidents if "NEUTROPENIA" in item.decod]
+    since = episode.first if primary else min((item.day for item in low), default=None)
+    why = "PRIMARY PROPHYLAXIS" if primary else "SECONDARY PROPHYLAXIS"
+    if since is not None:
+        for day in (day for day in episode.infusions if day >= since):
+            _write_gcsf(man, ("NEULASTA", "PEGFILGRASTIM", why, 6, "mg"), day + 1, day + 1)
+    for item in fevers:
+        words = ("NEUPOGEN", "FILGRASTIM", "TREATMENT OF NEUTROPENIA", 300, "ug")
+        _write_gcsf(man, words, item.day, item.day + 4)
+
+
+def _write_gcsf(man: Man, words: tuple[str, str, str, int, str], start: int, end: int) -> None:
+    brand, decod, why, amount, unit = words
+    man.write(
+        "cm",
+        CMTRT=brand,
+        CMDECOD=decod,
+        CMCAT="SUPPORTIVE CARE",
+        CMSCAT="G-CSF",
+        CMINDC=why,
+        CMDOSE=amount,
+        CMDOSU=unit,
+        CMSTDTC=iso(start),
+        CMENDTC=iso(end),
+    )

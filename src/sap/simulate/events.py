@@ -1,0 +1,160 @@
+"""Adverse events of treated men: at the rates of TROPIC, with the harm that changed the dose."""
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from sap.simulate.assumptions import Harm
+from sap.simulate.man import Episode, Incident, Man, between, chance, iso, pick
+
+NOT_RELATED, RELATED = "NOT RELATED", "RELATED"
+RELATEDNESS = (
+    ("NOT RELATED", 0.15),
+    ("UNLIKELY RELATED", 0.12),
+    ("POSSIBLY RELATED", 0.33),
+    ("PROBABLY RELATED", 0.25),
+    ("RELATED", 0.15),
+)
+
+
+@dataclass
+class Event:
+    """One row of ae before it is written."""
+
+    harm: Harm
+    grade: int
+    start: int
+    end: int | None
+    related: str
+    action: str = "DOSE NOT CHANGED"
+    serious: str | None = None  # the column that makes it serious
+    digits: int = 10  # of the start date that are known
+
+
+def suffer(man: Man, episode: Episode) -> None:
+    """All adverse events of one course of treatment.
+
+    1. What was there before the first dose, and got worse in some.
+    2. What changed the dose (told by the dosing).
+    3. What happened at the rates of TROPIC.
+    4. What came after more than 30 days, and what killed.
+    """
+    rng = man.stream("events", episode.part)
+    harms = {harm.decod: harm for harm in man.given.harms}
+    events = _before(episode, harms, rng)
+    told = {item.decod for item in episode.incidents}
+    for item in episode.incidents:
+        events.append(_from_incident(item, harms, rng))
+    for harm in man.given.harms:
+        drawn = _background(episode, harm, rng)
+        if harm.decod not in told:
+            events += drawn
+    events += _late(episode, harms, rng)
+    if "toxic death" in episode.story.marks:
+        events.append(_fatal(episode))
+    for event in events:
+        _remember_neutropenia(episode, event, told)
+        _write(man, event, rng)
+
+
+def _before(episode: Episode, harms: dict[str, Harm], rng: Generator) -> list[Event]:
+    """Complaints from before the first dose; the same complaint worse after it is a new row."""
+    has, worse = chance(rng, 0.35), chance(rng, 0.4)
+    name = pick(rng, (("FATIGUE", 1.0), ("BACK PAIN", 1.0), ("CONSTIPATION", 0.6)))
+    ahead, after = between(rng, 1, 10), between(rng, 5, 40)
+    start = max(episode.consent, episode.first - ahead)
+    if not has or start >= episode.first:
+        return []
+    turned = episode.first + after
+    first = Event(harms[name], 1, start, turned if worse else None, NOT_RELATED)
+    second = Event(harms[name], 3, turned, turned + 12, "POSSIBLY RELATED")
+    return [first, second] if worse else [first]
+
+
+def _from_incident(item: Incident, harms: dict[str, Harm], rng: Generator) -> Event:
+    lasts = between(rng, 5, 14)
+    serious = "AESHOSP" if item.decod == "FEBRILE NEUTROPENIA" else None
+    end = None if item.action == "DRUG WITHDRAWN" else item.day + lasts
+    return Event(
+        harms[item.decod], item.grade, item.day, end, "PROBABLY RELATED", item.action, serious
+    )
+
+
+def _background(episode: Episode, harm: Harm, rng: Generator) -> list[Event]:
+    """At most two episodes of one term; grade 3 or 4 at the rate of the severe ones."""
+    occurs, severe = chance(rng, harm.any_grade), rng.random()
+    again, four, mild = chance(rng, 0.25), chance(rng, 0.25), chance(rng, 0.62)
+    marks, related = rng.random(6), pick(rng, RELATEDNESS)
+    if not occurs:
+        return []
+    grade = 1 if mild else 2
+    if severe * harm.any_grade < harm.severe:
+        grade = 4 if four and harm.soc.startswith("BLOOD") else 3
+    start = _some_day(episode, float(marks[0]))
+    first = Event(harm, grade, start, start + 2 + int(marks[1] * 20), related)
+    first.digits = 7 if marks[2] < 0.05 else 4 if marks[2] > 0.99 else 10
+    if grade >= 3 and (marks[3] < 0.30 or harm.decod == "FEBRILE NEUTROPENIA"):
+        first.serious = "AESLIFE" if grade == 4 and marks[4] < 0.3 else "AESHOSP"
+    if marks[5] < 0.12:
+        first.end = None
+    if not again or first.end is None:
+        return [first]
+    start = first.end + 3 + int(marks[4] * 25)
+    if start > episode.last + 30:
+        return [first]
+    return [first, Event(harm, max(1, min(2, grade)), start, start + 9, related)]
+
+
+def _some_day(episode: Episode, mark: float) -> int:
+    """A day from the first dose to 21 days after the last, earlier days more likely."""
+    return episode.first + int((episode.last + 21 - episode.first) * mark**1.3)
+
+
+def _late(episode: Episode, harms: dict[str, Harm], rng: Generator) -> list[Event]:
+    """An event that starts more than 30 days after the last dose."""
+    has, wait, grade = chance(rng, 0.25), between(rng, 31, 80), between(rng, 1, 3)
+    name = pick(rng, (("HAEMATURIA", 1.0), ("DYSPNOEA", 1.0), ("OEDEMA PERIPHERAL", 1.0)))
+    start = episode.last + wait
+    return [Event(harms[name], grade, start, start + 14, NOT_RELATED)] if has else []
+
+
+def _fatal(episode: Episode) -> Event:
+    sepsis = Harm("NEUTROPENIC SEPSIS", "INFECTIONS AND INFESTATIONS", 0, 0, ("septic shock",))
+    start = episode.last + 9
+    event = Event(sepsis, 5, start, episode.last + 12, RELATED, "NOT APPLICABLE", "AESDTH")
+    return event
+
+
+def _remember_neutropenia(episode: Episode, event: Event, told: set[str]) -> None:
+    """A severe neutropenia calls for G-CSF, which the supportive care gives."""
+    name = event.harm.decod
+    if "NEUTROPENIA" in name and event.grade >= 3 and name not in told:
+        episode.incidents.append(Incident(event.start, name, event.grade, event.action))
+
+
+def _write(man: Man, event: Event, rng: Generator) -> None:
+    mark, spelt = rng.random(), rng.random()
+    names = (*event.harm.verbatim, event.harm.decod.lower())
+    serious = {event.serious: "Y"} if event.serious else {}
+    man.write(
+        "ae",
+        AETERM=names[int(spelt * len(names))],
+        AEDECOD=event.harm.decod,
+        AEBODSYS=event.harm.soc,
+        AETOXGR=event.grade,
+        AESER="Y" if event.serious else "N",
+        **serious,
+        AEREL=event.related,
+        AEACN=event.action,
+        AEOUT=_outcome(event, mark),
+        AESTDTC=iso(event.start)[: event.digits],
+        AEENDTC=None if event.end is None else iso(event.end),
+    )
+
+
+def _outcome(event: Event, mark: float) -> str:
+    if event.grade == 5:
+        return "FATAL"
+    if event.end is None:
+        return "RECOVERING/RESOLVING" if mark < 0.3 else "NOT RECOVERED/NOT RESOLVED"
+    return "RECOVERED/RESOLVED WITH SEQUELAE" if mark < 0.05 else "RECOVERED/RESOLVED"

@@ -1,0 +1,137 @@
+"""PSA: at screening, before each cycle, at the end of treatment and every three months after."""
+
+from numpy.random import Generator
+
+from sap.simulate.man import Episode, Man, between, chance, iso
+from sap.simulate.stories import COURSES, Course
+
+LLOQ = 0.1
+BEFORE_PROGRESSION = 91  # days between values once treatment has stopped
+Visit = tuple[str, int]
+
+
+def write_psa(
+    man: Man, value: float | None, visit: str, day: int, minute: int | None = None
+) -> None:
+    """One PSA row in lb; no value is a value not done, below the limit is '<0.1'."""
+    site = man.given
+    measured = value is not None
+    low = value is not None and value < LLOQ
+    shown = None if value is None else f"<{LLOQ}" if low else f"{value:g}"
+    unit = "ng/mL" if man.site in site.sites_with_ng_ml else "ug/L"
+    man.write(
+        "lb",
+        LBTESTCD="PSA",
+        LBTEST="Prostate Specific Antigen",
+        LBCAT="TUMOR MARKER",
+        LBORRES=shown,
+        LBORRESU=unit if measured else None,
+        LBSTRESC=shown,
+        LBSTRESN=None if low else value,
+        LBSTRESU="ug/L" if measured else None,
+        LBSTNRLO=0 if measured else None,
+        LBSTNRHI=4 if measured else None,
+        LBLLOQ=LLOQ if measured else None,
+        LBSTAT=None if measured else "NOT DONE",
+        LBREASND=None if measured else "SAMPLE NOT TAKEN",
+        VISIT=visit,
+        LBDTC=iso(day, minute),
+    )
+
+
+def screening_psa(man: Man) -> None:
+    """The value at screening, unless his story is told without one."""
+    if man.sample is None:
+        return
+    untold = any("no baseline" in episode.story.marks for episode in man.episodes[:1])
+    write_psa(man, None if untold else man.psa, "SCREENING", man.sample)
+
+
+def treatment_psa(man: Man, episode: Episode) -> None:
+    """The course of a treated man: baseline, before each later cycle, at the end, in follow-up.
+
+    1. Baseline is drawn on the first infusion day, before it; in one man in four some days before.
+    2. A value of the course keeps its side of a fall by half, whatever the noise.
+    3. After the course has been told the value grows from visit to visit.
+    4. Follow-up goes on every three months to a year after the stop.
+    """
+    rng = man.stream("psa", episode.part)
+    course, marks = COURSES[episode.story.psa], episode.story.marks
+    base = _baseline(man, course, rng)
+    _write_baseline(man, episode, base, rng)
+    if "no later value" in marks:
+        return
+    if "one early value" in marks:
+        write_psa(man, round(base * course.ratios[0], 1), "CYCLE 2", episode.infusions[1])
+        return
+    for number, (visit, day) in enumerate(_visits(episode, course), start=1):
+        value = _value(course, base, number, rng)
+        missed = chance(rng, 0.03) and course.baseline is None
+        if missed and value > 0.55 * base:
+            write_psa(man, None, visit, day)
+            continue
+        _write_value(man, value, visit, day, episode)
+
+
+def _baseline(man: Man, course: Course, rng: Generator) -> float:
+    if course.baseline is not None:
+        return course.baseline
+    return round(max(3.0, man.psa * float(rng.lognormal(0.05, 0.1))), 1)
+
+
+def _write_baseline(man: Man, episode: Episode, base: float, rng: Generator) -> None:
+    """Baseline on the first day (with the clock time where the site keeps it) or before it."""
+    early, ahead = chance(rng, 0.25), between(rng, 1, 4)
+    if "no baseline" in episode.story.marks:
+        write_psa(man, None, "CYCLE 1", episode.first)
+        return
+    if "two values with time" in episode.story.marks:
+        write_psa(man, round(base * 1.08, 1), "CYCLE 1", episode.first, 7 * 60 + 40)
+        write_psa(man, base, "CYCLE 1", episode.first, 9 * 60 + 5)
+        return
+    fixed = COURSES[episode.story.psa].baseline is not None
+    day = episode.first - (0 if fixed or not early else ahead)
+    write_psa(man, base, "CYCLE 1", day, _clock(man))
+
+
+def _clock(man: Man) -> int | None:
+    return 8 * 60 + man.number % 60 if man.site in man.given.sites_with_clock else None
+
+
+def _visits(episode: Episode, course: Course) -> list[Visit]:
+    """Visit names and days after baseline, moved where the course says so."""
+    shifts = dict(course.shifts)
+    later = episode.infusions[1:]
+    visits = [(f"CYCLE {number}", day) for number, day in enumerate(later, start=2)]
+    visits.append(("END OF TREATMENT", episode.last + 21))
+    follow_up = range(1, 5)
+    visits += [
+        (f"FOLLOW-UP {number}", episode.last + 21 + BEFORE_PROGRESSION * number)
+        for number in follow_up
+    ]
+    return [(visit, day + shifts.get(n, 0)) for n, (visit, day) in enumerate(visits, start=1)]
+
+
+def _value(course: Course, base: float, number: int, rng: Generator) -> float:
+    """The value at the visit of that number; exact where the course has its own baseline."""
+    noise = float(rng.lognormal(0, 0.05))
+    told = course.ratios
+    ratio = told[number - 1] if number <= len(told) else told[-1] * 1.3 ** (number - len(told))
+    if course.baseline is not None and number <= len(told):
+        return round(base * ratio, 2)
+    noisy = ratio * noise
+    side = max(noisy, 0.53) if ratio > 0.5 else min(noisy, 0.48)
+    return round(base * side, 1)
+
+
+def _write_value(man: Man, value: float, visit: str, day: int, episode: Episode) -> None:
+    """The value; in some stories twice on a day, with or without the time of day."""
+    marks = episode.story.marks
+    if visit == "CYCLE 3" and "two values with time" in marks:
+        write_psa(man, round(value * 1.1, 1), visit, day, 8 * 60)
+        write_psa(man, value, visit, day, 10 * 60 + 15)
+    elif visit == "CYCLE 3" and "two values without time" in marks:
+        write_psa(man, round(value * 1.04, 1), visit, day)
+        write_psa(man, round(value * 0.96, 1), visit, day)
+    else:
+        write_psa(man, value, visit, day, _clock(man))

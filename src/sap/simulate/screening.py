@@ -1,0 +1,170 @@
+"""Consent, the first blood sample, the count, AR-V7, and the allocation to group A or B."""
+
+from datetime import date
+
+from sap.simulate.cells import Reading, write_reading
+from sap.simulate.man import Man, between, chance, iso, pick
+
+MILESTONE = "PROTOCOL MILESTONE"
+DISPOSITION = "DISPOSITION EVENT"
+
+CRITERIA: tuple[tuple[str, str, str], ...] = (
+    ("INCL04", "TESTOSTERONE BELOW 1.7 NMOL/L", "INCLUSION"),
+    ("INCL06", "PSA AT LEAST 2.0 UG/L", "INCLUSION"),
+    ("EXCL03", "PRIOR CABAZITAXEL", "EXCLUSION"),
+    ("EXCL07", "NEUTROPHILS BELOW 1.5 X 10^9/L", "EXCLUSION"),
+    ("EXCL08", "PLATELETS BELOW 100 X 10^9/L", "EXCLUSION"),
+    ("EXCL09", "HAEMOGLOBIN BELOW 6.2 MMOL/L", "EXCLUSION"),
+    ("EXCL10", "BILIRUBIN ABOVE 1.5 X ULN", "EXCLUSION"),
+)
+
+
+def screen(man: Man, ctc_threshold: int, arv7_prevalence: float) -> None:
+    """Consent, sample, count, AR-V7 and group; sets the man's state and writes ds, cp, gf, ie.
+
+    1. No sample is drawn: the man declined.
+    2. The entry criteria are not met before the count: not eligible.
+    3. The count failed: no group.
+    4. At least `ctc_threshold` cells and AR-V7 positive: group B.
+    5. Anything else: group A, the physician's choice.
+    """
+    given, rng = man.given.screening, man.stream("screening")
+    man.consent = _consent_day(man, rng.random())
+    man.site = pick(rng, [(site, share) for site, share in man.given.sites])
+    man.age = int(min(88, max(51, rng.normal(given.age_mean, given.age_sd))))
+    man.height = round(float(rng.normal(177, 7)), 0)
+    man.weight = round(float(min(125, max(58, rng.normal(84, 12)))), 1)
+    man.psa = round(float(min(2500, max(3.0, 140 * rng.lognormal(0, 1.1)))), 1)
+    no_sample, refused = chance(rng, given.no_sample), chance(rng, given.not_eligible)
+    sample = man.consent + between(rng, 0, 7)
+    reading = first_reading(man, ctc_threshold, arv7_prevalence)
+    turnaround = between(rng, 6, 14)
+    milestone(man, "INFORMED CONSENT OBTAINED", man.consent)
+    if no_sample:
+        disposition(man, "SCREENING", "DECLINED", sample, "DECLINED BEFORE THE BLOOD SAMPLE")
+        return
+    man.sample = sample
+    milestone(man, "SCREENED", sample)
+    if refused:
+        write_criterion(man, "SCREENING", sample, rng.random())
+        disposition(man, "SCREENING", "NOT ELIGIBLE", sample + 1, "NOT ELIGIBLE")
+        man.fate = "NOT ELIGIBLE"
+        return
+    write_reading(man, reading, "SCREENING", sample)
+    man.count, man.arv7 = reading.per_tube, reading.arv7
+    if man.count is None:
+        disposition(man, "SCREENING", "OTHER", sample + 7, "CTC COUNT NOT EVALUABLE")
+        return
+    man.allocated = sample + turnaround
+    man.group = "B" if man.count >= ctc_threshold and man.arv7 == "POSITIVE" else "A"
+    milestone(man, f"ALLOCATED TO GROUP {man.group}", man.allocated)
+
+
+def _consent_day(man: Man, chance_of_day: float) -> int:
+    """Consents lie evenly over the accrual, each somewhere in its own interval."""
+    given = man.given.screening
+    start = date.fromisoformat(given.first_consent).toordinal()
+    spacing = given.accrual_days / given.usual_screened
+    return start + int((man.number - 1 + chance_of_day) * spacing)
+
+
+def first_reading(man: Man, ctc_threshold: int, arv7_prevalence: float) -> Reading:
+    """The count and AR-V7 of the first sample."""
+    given, rng = man.given.screening, man.stream("cells")
+    enough = chance(rng, given.three_or_more)
+    count = draw_count(man, rng.normal(), ctc_threshold, enough=enough, low=rng.random())
+    failed, volume_mark = chance(rng, given.count_not_done), rng.random()
+    not_tested = chance(rng, given.not_tested if enough else 1 - given.tested_below_three)
+    rate = given.undetermined if enough else given.undetermined_below_three
+    undetermined = chance(rng, rate)
+    positive = chance(rng, arv7_prevalence)
+    reason = pick(rng, given.undetermined_reasons)
+    if failed:
+        return Reading(None, reason="SAMPLE CLOTTED", arv7_reason="NO CTC SAMPLE")
+    volume = 7.5 if volume_mark < 0.92 or not enough else 7.0
+    if not_tested:
+        why = "SAMPLE LOST IN TRANSPORT" if enough else "FEWER THAN 3 CTC"
+        return Reading(count, volume, "NOT DONE", arv7_reason=why)
+    if undetermined:
+        return Reading(count, volume, "UNDETERMINED", arv7_reason=reason)
+    return Reading(count, volume, "POSITIVE" if positive else "NEGATIVE")
+
+
+def draw_count(man: Man, normal: float, ctc_threshold: int, *, enough: bool, low: float) -> int:
+    """A raw count on the drawn side of the threshold."""
+    if not enough:
+        return int(low * ctc_threshold)
+    given = man.given.screening
+    return max(
+        ctc_threshold, int(given.median_count * 2.718281828 ** (given.spread_count * normal))
+    )
+
+
+def write_criterion(man: Man, visit: str, day: int, mark: float) -> None:
+    """The criterion that was not met; only those are recorded."""
+    code, words, kind = CRITERIA[int(mark * len(CRITERIA))]
+    met = "N" if kind == "INCLUSION" else "Y"
+    man.write(
+        "ie",
+        IETESTCD=code,
+        IETEST=words,
+        IECAT=kind,
+        IEORRES=met,
+        IESTRESC=met,
+        VISIT=visit,
+        IEDTC=iso(day),
+    )
+
+
+def milestone(man: Man, decod: str, day: int, visit: str = "SCREENING") -> None:
+    """A protocol milestone in ds."""
+    man.write(
+        "ds",
+        DSTERM=decod,
+        DSDECOD=decod,
+        DSCAT=MILESTONE,
+        DSSCAT=visit,
+        EPOCH="SCREENING" if visit == "SCREENING" else "RE-SCREENING",
+        DSSTDTC=iso(day),
+    )
+
+
+def disposition(man: Man, what: str, decod: str, day: int, term: str | None = None) -> None:
+    """A disposition event in ds; `what` is what it ends."""
+    epochs = {"STUDY TREATMENT": "TREATMENT", "STUDY PARTICIPATION": "FOLLOW-UP"}
+    man.write(
+        "ds",
+        DSTERM=term or decod,
+        DSDECOD=decod,
+        DSCAT=DISPOSITION,
+        DSSCAT=what,
+        EPOCH=epochs.get(what, what),
+        DSSTDTC=iso(day),
+    )
+
+
+def take_up(man: Man, *, places_left: bool) -> None:
+    """What becomes of a man allocated to group B: he is treated, declines or is not eligible.
+
+    Sets `fate` and writes the second consent or the reason against it; ds and ie.
+    """
+    given, rng = man.given.screening, man.stream("screening", 1)
+    assert man.allocated is not None
+    not_eligible, declined = (
+        chance(rng, given.positive_not_eligible),
+        chance(rng, given.positive_declined),
+    )
+    day, mark = man.allocated + between(rng, 2, 12), rng.random()
+    if not_eligible:
+        man.fate = "NOT ELIGIBLE"
+        write_criterion(man, "SCREENING", day, mark)
+    elif declined:
+        man.fate = "DECLINED"
+    elif not places_left:
+        man.fate = "OTHER"
+    else:
+        man.fate = "TREATED"
+        milestone(man, "TREATMENT CONSENT OBTAINED", day)
+        return
+    term = {"OTHER": "ENROLMENT COMPLETE"}.get(man.fate, man.fate)
+    disposition(man, "SCREENING", man.fate, day, term)

@@ -1,0 +1,124 @@
+"""From each man's rows to the tables of an extract: text, in a fixed order, dated, numbered."""
+
+from collections.abc import Iterable
+from datetime import date
+
+import pandas as pd
+
+from sap.simulate.man import Man, Row, Value
+
+# Column order of every domain; STUDYID, DOMAIN, USUBJID and --SEQ stand before these.
+COLUMNS: dict[str, str] = {
+    "dm": "SUBJID SITEID RFICDTC RFSTDTC RFENDTC DTHDTC DTHFL AGE AGEU SEX ARMCD ARM COUNTRY DMDTC",
+    "ds": "DSTERM DSDECOD DSCAT DSSCAT EPOCH DSSTDTC",
+    "ex": "EXTRT EXCAT EXDOSE EXDOSU EXROUTE EXSTDTC EXENDTC VISIT EXADJ",
+    "cm": "CMTRT CMDECOD CMCAT CMSCAT CMINDC CMDOSE CMDOSU CMSTDTC CMENDTC CMENRTPT CMRSDISC",
+    "lb": "LBTESTCD LBTEST LBCAT LBORRES LBORRESU LBSTRESC LBSTRESN LBSTRESU LBSTNRLO LBSTNRHI "
+    "LBLLOQ LBSTAT LBREASND VISIT LBDTC",
+    "cp": "CPTESTCD CPTEST CPORRES CPORRESU CPSTRESC CPSTRESN CPSTRESU CPSTAT CPREASND CPSPEC "
+    "CPREFID VISIT CPDTC",
+    "gf": "GFTESTCD GFTEST GFORRES GFSTRESC GFSTAT GFREASND GFSPEC GFREFID VISIT GFDTC",
+    "ss": "SSTESTCD SSTEST SSORRES SSSTRESC SSDTC",
+    "ae": "AETERM AEDECOD AEBODSYS AETOXGR AESER AESDTH AESLIFE AESHOSP AESDISAB AESCONG AESMIE "
+    "AEREL AEACN AEOUT AESTDTC AEENDTC",
+    "vs": "VSTESTCD VSTEST VSORRES VSORRESU VSSTRESN VSSTRESU VISIT VSDTC",
+    "rs": "RSTESTCD RSTEST RSCAT RSORRES RSSTRESC RSEVAL VISIT RSDTC",
+    "tu": "TULNKID TUTESTCD TUORRES TULOC TUMETHOD TUEVAL VISIT TUDTC",
+    "tr": "TRLNKID TRTESTCD TRORRES TRORRESU TRSTRESC TRSTRESN TRSTRESU TREVAL TRSTAT TRREASND "
+    "VISIT TRDTC",
+    "pc": "PCTESTCD PCTEST PCORRES PCORRESU PCSTRESC PCSTRESN PCSTRESU PCLLOQ PCSTAT PCREASND "
+    "PCREFID VISIT PCTPT PCTPTNUM PCRFTDTC PCDTC",
+    "be": "BEREFID BETERM BEDECOD BECAT BEVOL VISIT BEDTC",
+    "ie": "IETESTCD IETEST IECAT IEORRES IESTRESC VISIT IEDTC",
+    "mh": "MHTERM MHDECOD MHCAT MHSTDTC MHENDTC",
+    "dv": "DVTERM DVDECOD DVCAT DVSTDTC",
+    "ts": "TSPARMCD TSPARM TSVAL",
+}
+
+# The day a record happened, and the day it ended.
+START: dict[str, str] = {
+    "ds": "DSSTDTC",
+    "ex": "EXSTDTC",
+    "cm": "CMSTDTC",
+    "lb": "LBDTC",
+    "cp": "CPDTC",
+    "gf": "GFDTC",
+    "ss": "SSDTC",
+    "ae": "AESTDTC",
+    "vs": "VSDTC",
+    "rs": "RSDTC",
+    "tu": "TUDTC",
+    "tr": "TRDTC",
+    "pc": "PCDTC",
+    "be": "BEDTC",
+    "ie": "IEDTC",
+    "mh": "MHSTDTC",
+    "dv": "DVSTDTC",
+}
+END: dict[str, str] = {"ex": "EXENDTC", "cm": "CMENDTC", "ae": "AEENDTC", "mh": "MHENDTC"}
+
+
+def text(value: Value) -> str | None:
+    """A value as it stands in the file: 25 not 25.0, nothing for a missing one.
+
+    >>> text(25.0), text(0.1), text("A"), text(None)
+    ('25', '0.1', 'A', None)
+    """
+    if value is None or isinstance(value, str):
+        return value
+    number = float(value)
+    return str(int(number)) if number.is_integer() else repr(number)
+
+
+def happened(man: Man, extraction: int) -> None:
+    """Keep what happened, and was known, by the last day anybody saw the man.
+
+    That day is his death, his leaving the study or the day of extraction, whichever is first. A
+    record that starts later is dropped; an end that comes later is not known.
+    """
+    days = [day for day in (man.death, man.exit, extraction) if day is not None]
+    last = date.fromordinal(min(days)).isoformat()
+    for domain, rows in man.rows.items():
+        start = START[domain]
+        man.rows[domain] = [row for row in rows if str(row.get(start) or "")[:10] <= last]
+        end = END.get(domain)
+        for row in man.rows[domain]:
+            if end and row.get(end) and str(row[end])[:10] > last:
+                _forget_end(domain, row, last)
+
+
+def _forget_end(domain: str, row: Row, last: str) -> None:
+    """The record had not ended when the man was last seen."""
+    if domain == "ex":
+        row["EXENDTC"] = last
+        return
+    row[END[domain]] = None
+    if domain == "cm":
+        row["CMENRTPT"] = "ONGOING"
+        row["CMRSDISC"] = None
+    if domain == "ae" and row["AEOUT"] != "FATAL":
+        row["AEOUT"] = "NOT RECOVERED/NOT RESOLVED"
+
+
+def to_tables(men: Iterable[Man], study: str, summary: list[Row]) -> dict[str, pd.DataFrame]:
+    """All tables of the extract; rows in the order of man, day and writing."""
+    gathered: dict[str, list[Row]] = {domain: [] for domain in COLUMNS}
+    for man in men:
+        for domain, rows in man.rows.items():
+            start = START.get(domain, "")
+            ordered = sorted(rows, key=lambda row: str(row.get(start) or ""))
+            for number, row in enumerate(ordered, start=1):
+                gathered[domain].append(
+                    {"USUBJID": man.usubjid, f"{domain.upper()}SEQ": number, **row}
+                )
+    gathered["ts"] = [{"TSSEQ": number, **row} for number, row in enumerate(summary, start=1)]
+    return {domain: _table(domain, study, rows) for domain, rows in gathered.items()}
+
+
+def _table(domain: str, study: str, rows: list[Row]) -> pd.DataFrame:
+    lead = {"dm": ["USUBJID"], "ts": ["TSSEQ"]}.get(domain, ["USUBJID", f"{domain.upper()}SEQ"])
+    columns = [*lead, *COLUMNS[domain].split()]
+    cells = [
+        [study, domain.upper(), *(text(row.get(column)) for column in columns)] for row in rows
+    ]
+    return pd.DataFrame(cells, columns=["STUDYID", "DOMAIN", *columns], dtype=object)

@@ -1,0 +1,213 @@
+"""The whole simulated trial: who is screened, what happens to each, and the tables of the extract."""
+
+from collections.abc import Sequence
+from datetime import date
+
+import pandas as pd
+
+from sap.simulate.assumptions import Assumptions
+from sap.simulate.cells import follow_cells
+from sap.simulate.choice import choose, come_again, write_therapy
+from sap.simulate.dosing import dose, support
+from sap.simulate.events import suffer
+from sap.simulate.history import remember
+from sap.simulate.man import Episode, Man, Row, chance, iso, stream
+from sap.simulate.psa import screening_psa, treatment_psa
+from sap.simulate.screening import screen, take_up
+from sap.simulate.stories import NON_RESPONDERS, RESPONDERS, Story
+from sap.simulate.survival import follow, live
+from sap.simulate.tables import happened, to_tables
+
+ARMS = {
+    "A": "Physician's choice",
+    "B": "Cabazitaxel",
+    "SCRNFAIL": "Screen Failure",
+    "NOTASSGN": "Not Assigned",
+}
+
+
+def simulate(
+    seed: int,
+    *,
+    n_screened: int | None = None,
+    treated_target: int = 25,
+    response_rate: float | None = None,
+    arv7_prevalence: float | None = None,
+    ctc_threshold: int = 3,
+    assumptions: Assumptions | None = None,
+) -> dict[str, pd.DataFrame]:
+    """A complete, plausible CARVE extract as SDTM tables of text; TS says that it is synthetic.
+
+    Men are screened one after another. Without `n_screened`, until `treated_target` men positive
+    at their first screening have been treated; with it, exactly so many, and once the target is
+    reached a further positive man is not enrolled. The other options replace the assumption of
+    the same name. The same seed and options give the same tables, whatever the machine; an option
+    does not change the draws of a man, only what follows from them.
+
+    Parameters
+    ----------
+    seed
+        Any whole number from 0.
+    n_screened
+        How many men are screened.
+    treated_target
+        How many men positive at the first screening are treated with study cabazitaxel.
+    response_rate
+        True probability that a treated man has a PSA response confirmed after 28 days.
+    arv7_prevalence
+        Probability of AR-V7 positive when it can be determined.
+    ctc_threshold
+        Cells per 7.5 mL from which AR-V7 decides the group.
+    assumptions
+        All other numbers.
+
+    Raises
+    ------
+    ValueError
+        An option is outside its range.
+    """
+    given = assumptions or Assumptions()
+    rate = given.treatment.response_rate if response_rate is None else response_rate
+    prevalence = given.screening.arv7_positive if arv7_prevalence is None else arv7_prevalence
+    _check_options(n_screened, treated_target, rate, prevalence)
+    men = _screened(seed, given, (n_screened, treated_target), (ctc_threshold, prevalence))
+    _deal(men, seed, rate)
+    extraction = _extraction(men, given)
+    for man in men:
+        _live_on(man, extraction)
+        happened(man, extraction)
+        _demographics(man)
+    return to_tables(men, given.study, _summary(men, given, extraction, seed))
+
+
+def _check_options(n_screened: int | None, target: int, rate: float, prevalence: float) -> None:
+    if n_screened is not None and n_screened < 1:
+        raise ValueError("n_screened must be at least 1")
+    if target < 1:
+        raise ValueError("treated_target must be at least 1")
+    if not 0 <= rate <= 1:
+        raise ValueError("response_rate must lie between 0 and 1")
+    if not 0 <= prevalence <= 1:
+        raise ValueError("arv7_prevalence must lie between 0 and 1")
+    if n_screened is None and prevalence < 0.02:
+        raise ValueError("n_screened must be given when arv7_prevalence is below 0.02")
+
+
+def _screened(
+    seed: int,
+    given: Assumptions,
+    size: tuple[int | None, int],
+    rule: tuple[int, float],
+) -> list[Man]:
+    """Screen men in turn, first and second time, until the size is reached."""
+    n_screened, target = size
+    threshold, prevalence = rule
+    men: list[Man] = []
+    treated = 0
+    while len(men) < n_screened if n_screened is not None else treated < target:
+        man = Man(seed, len(men) + 1, given)
+        men.append(man)
+        screen(man, threshold, prevalence)
+        remember(man)
+        if man.group == "B":
+            take_up(man, places_left=treated < target)
+            treated += man.fate == "TREATED"
+        elif man.group == "A":
+            choose(man)
+            come_again(man, threshold)
+    return men
+
+
+def _deal(men: Sequence[Man], seed: int, rate: float) -> None:
+    """Give each treated man his story.
+
+    Whether he responds is his own draw. His place in the order of treatment, first-screening men
+    before re-screened men, gives him one card of each deck, so that changing the rate changes
+    nothing for a man whose answer stays the same.
+    """
+    order = stream(seed, 0, "dosing")
+    yes = [RESPONDERS[i] for i in order.permutation(len(RESPONDERS))]
+    no = [NON_RESPONDERS[i] for i in order.permutation(len(NON_RESPONDERS))]
+    first = [man for man in men if man.fate == "TREATED"]
+    again = [man for man in men if man.fate == "TREATED AGAIN"]
+    for place, man in enumerate([*first, *again]):
+        part = int(man.fate == "TREATED AGAIN")
+        responds = chance(man.stream("psa", 7), rate)
+        deck: list[Story] = yes if responds else no
+        sample = man.second_sample if part else man.sample
+        assert sample is not None
+        consent = _treatment_consent(man)
+        man.episodes.append(Episode(part, sample, consent, deck[place % len(deck)]))
+
+
+def _treatment_consent(man: Man) -> int:
+    days = [
+        str(row["DSSTDTC"])
+        for row in man.rows["ds"]
+        if row["DSDECOD"] == "TREATMENT CONSENT OBTAINED"
+    ]
+    return date.fromisoformat(days[-1]).toordinal()
+
+
+def _live_on(man: Man, extraction: int) -> None:
+    """All that happens to a man after his screening."""
+    for episode in man.episodes:
+        dose(man, episode)
+    live(man)
+    screening_psa(man)
+    if man.therapy:
+        write_therapy(man)
+    for episode in man.episodes:
+        treatment_psa(man, episode)
+        follow_cells(man, episode)
+        suffer(man, episode)
+        support(man, episode)
+    follow(man, extraction)
+
+
+def _extraction(men: Sequence[Man], given: Assumptions) -> int:
+    """The first day of the month a year after the last consent."""
+    day = date.fromordinal(men[-1].consent + given.screening.follow_up_days)
+    months = day.year * 12 + day.month  # the month after this one, counted from 0
+    return date(months // 12, months % 12 + 1, 1).toordinal()
+
+
+def _demographics(man: Man) -> None:
+    infusions = [
+        str(row["EXSTDTC"])[:10] for row in man.rows.get("ex", []) if row["EXTRT"] == "CABAZITAXEL"
+    ]
+    known = man.death is not None and any(
+        row["DSDECOD"] == "DEATH" and row["DSSCAT"] == "STUDY PARTICIPATION"
+        for row in man.rows["ds"]
+    )
+    arm = man.group or ("SCRNFAIL" if man.fate == "NOT ELIGIBLE" else "NOTASSGN")
+    man.write(
+        "dm",
+        SUBJID=f"{man.number:03d}",
+        SITEID=man.site,
+        RFICDTC=iso(man.consent),
+        RFSTDTC=min(infusions, default=None),
+        RFENDTC=max(infusions, default=None),
+        DTHDTC=iso(man.death) if known and man.death is not None else None,
+        DTHFL="Y" if known else None,
+        AGE=man.age,
+        AGEU="YEARS",
+        SEX="M",
+        ARMCD=arm,
+        ARM=ARMS[arm],
+        COUNTRY="NLD",
+        DMDTC=iso(man.consent),
+    )
+
+
+def _summary(men: Sequence[Man], given: Assumptions, extraction: int, seed: int) -> list[Row]:
+    title = "Cabazitaxel in AR-V7 positive metastatic castration-resistant prostate cancer"
+    words = (
+        ("TITLE", "Trial Title", title),
+        ("STUDYID", "Study Identifier", given.study),
+        ("SSTDTC", "Study Start Date", iso(men[0].consent)),
+        ("DCUTDTC", "Data Cutoff Date", iso(extraction)),
+        ("SYNTHDAT", "Synthetic Data", "Y"),
+        ("SIMSEED", "Seed of the Simulation", str(seed)),
+    )
+    return [{"TSPARMCD": code, "TSPARM": name, "TSVAL": value} for code, name, value in words]
