@@ -8,9 +8,11 @@ character that cannot be shown is named by its code point.
 
 import re
 import unicodedata
+from collections.abc import Callable
 from html import escape
 
-BREAK_EVERY = 24
+BREAK_EVERY = 24  # letters: what the narrowest column holds
+ZERO_WIDTH_SPACE = "\u200b"
 
 _ZERO_WIDTH_JOINERS = "\u200c\u200d"
 _RIGHT_TO_LEFT = frozenset({"R", "AL", "AN"})
@@ -40,6 +42,15 @@ def _runs_right_to_left(text: str) -> bool:
     return any(unicodedata.bidirectional(c) in _RIGHT_TO_LEFT for c in text)
 
 
+def _breakable(text: str, mark: str, written: Callable[[str], str]) -> str:
+    """`text` with `mark` inside the words that no line could hold."""
+    pieces = []
+    for word in re.split(r"(\s+)", text):
+        parts = [word[i : i + BREAK_EVERY] for i in range(0, len(word), BREAK_EVERY)]
+        pieces.append(mark.join(map(written, parts)))
+    return "".join(pieces)
+
+
 def html_text(text: str) -> str:
     """`text` as HTML: escaped, breakable, isolated when it holds right-to-left writing.
 
@@ -49,11 +60,7 @@ def html_text(text: str) -> str:
     '&lt;script&gt; &amp; &#96;&#96;&#96;'
     """
     shown = visible(text)
-    pieces = []
-    for word in re.split(r"(\s+)", shown):
-        chunks = [word[i : i + BREAK_EVERY] for i in range(0, len(word), BREAK_EVERY)] or [""]
-        pieces.append("<wbr>".join(_html(chunk) for chunk in chunks))
-    joined = "".join(pieces)
+    joined = _breakable(shown, "<wbr>", _html)
     return f"<bdi>{joined}</bdi>" if _runs_right_to_left(shown) else joined
 
 
@@ -82,8 +89,12 @@ def markdown_text(text: str) -> str:
     >>> print(markdown_text("1. not a list"), markdown_text("(2.5 to 31.2)"))
     1\. not a list (2.5 to 31.2)
     """
-    escaped = _MARKDOWN.sub(r"\\\g<0>", visible(text))
+    escaped = _breakable(visible(text), ZERO_WIDTH_SPACE, _markdown)
     return _LIST_MARK.sub(r"\1\\\2", escaped, count=1) if _LIST_MARK.match(escaped) else escaped
+
+
+def _markdown(text: str) -> str:
+    return _MARKDOWN.sub(r"\\\g<0>", text)
 
 
 def markdown_attribute(text: str) -> str:
