@@ -1,0 +1,150 @@
+"""The commands. Nothing heavy is imported before a command runs, so that help comes at once."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from sap.errors import WrongUse
+
+app = typer.Typer(
+    name="sap",
+    help="From a data cut to a clinical study report: the statistical analysis plan as code.",
+    epilog=(
+        "Exit codes: 0 done, 2 wrong use, 10 contract broken, 11 frozen data changed, "
+        "12 result changed, 13 plan invalid, 14 render failed."
+    ),
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+PlanOption = Annotated[Path, typer.Option("--plan", help="The plan (SAP) file.")]
+DEFAULT_PLAN = Path("analysis/plan.yml")
+
+
+def _folder(path: Path, what: str) -> Path:
+    if not path.is_dir():
+        raise WrongUse(f"{path}: no such folder. Give the folder of {what}.")
+    return path
+
+
+@app.command()
+def simulate(  # noqa: PLR0913 - one parameter per option
+    out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
+    plan: PlanOption = DEFAULT_PLAN,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 20260101,
+    response_rate: Annotated[
+        float | None, typer.Option(help="True PSA response rate in group B.", min=0, max=1)
+    ] = None,
+    prevalence: Annotated[
+        float | None, typer.Option(help="True share of AR-V7 positive men.", min=0, max=1)
+    ] = None,
+    n: Annotated[int | None, typer.Option(help="Men screened.", min=1)] = None,
+    mess: Annotated[
+        int, typer.Option(help="Plant so many known defects (listed in planted.csv).", min=0)
+    ] = 0,
+) -> None:
+    """Write a synthetic extract of the trial."""
+    from sap.pipeline import study
+
+    asked = {"response_rate": response_rate, "arv7_prevalence": prevalence, "n_screened": n}
+    options = {name: value for name, value in asked.items() if value is not None}
+    study.simulate(out, plan, seed, options, mess)
+    typer.echo(out)
+
+
+@app.command()
+def intake(
+    kind: Annotated[Literal["sdtm", "caba-v7"], typer.Argument(help="What DIR holds.")],
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the source files.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
+) -> None:
+    """Turn source files into an SDTM extract.
+
+    `sdtm` reads CSV, XPT v5, Parquet and Dataset-JSON; `caba-v7` the published supplement.
+    """
+    from sap.pipeline import study
+
+    study.intake(kind, _folder(directory, "the source files"), out)
+    typer.echo(out)
+
+
+@app.command()
+def check(
+    extract: Annotated[Path, typer.Argument(help="Folder of the extract.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for findings.csv and findings.json.")],
+    plan: PlanOption = DEFAULT_PLAN,
+) -> None:
+    """Check an extract against the data contracts; nothing is repaired.
+
+    Exit 10 when a finding is critical. Findings name domain, rule, row and subject, never a value.
+    """
+    from sap.pipeline import study
+
+    typer.echo(study.check(_folder(extract, "the extract"), plan, out))
+
+
+@app.command()
+def freeze(
+    extract: Annotated[Path, typer.Argument(help="Folder of the extract.")],
+    cut_off: Annotated[
+        str, typer.Option("--cut-off", help="A name of the plan (interim, final), or a date.")
+    ],
+    plan: PlanOption = DEFAULT_PLAN,
+    out: Annotated[Path, typer.Option("--out", help="Folder of all frozen cuts.")] = Path("frozen"),
+) -> None:
+    """Cut an extract at a date and freeze it under a fingerprint."""
+    from sap.pipeline import study
+
+    typer.echo(study.freeze(_folder(extract, "the extract"), plan, cut_off, out))
+
+
+@app.command()
+def analyse(
+    cut: Annotated[Path, typer.Argument(help="Folder of a frozen cut.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
+    plan: PlanOption = DEFAULT_PLAN,
+) -> None:
+    """Compute every result of a frozen cut; exit 11 when the cut is not what was frozen."""
+    from sap.pipeline import study
+
+    typer.echo(study.analyse(_folder(cut, "a frozen cut"), plan, out))
+
+
+@app.command()
+def report(
+    run: Annotated[Path, typer.Argument(help="Folder of a run (`sap analyse`).")],
+    kind: Annotated[Literal["csr", "dsmb"], typer.Option(help="Which report.")] = "csr",
+    engine: Annotated[
+        Literal["builtin", "quarto"],
+        typer.Option(help="builtin: locked and offline, the record. quarto: what you installed."),
+    ] = "builtin",
+) -> None:
+    """Render the report of a run as HTML and PDF, into its folder."""
+    from sap.pipeline import study
+
+    for path in study.report(_folder(run, "a run"), kind, engine, ("html", "pdf")):
+        typer.echo(path)
+
+
+@app.command()
+def run(
+    plan: PlanOption = DEFAULT_PLAN,
+    source: Annotated[
+        Path | None, typer.Option(help="Folder of the data; without it the trial is simulated.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated trial.", min=0)] = 20260101,
+    cut_off: Annotated[str, typer.Option("--cut-off", help="A name of the plan, or a date.")] = "final",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("build/report"),
+    frozen: Annotated[Path, typer.Option(help="Folder of all frozen cuts.")] = Path("frozen"),
+) -> None:
+    """Everything in one go: what `make report` calls."""
+    from sap.pipeline import study
+
+    if source is not None:
+        _folder(source, "the data")
+    place = study.whole_run(plan, source, seed, cut_off, out, frozen)
+    for name in ("csr.html", "csr.pdf", "ard.csv"):
+        typer.echo(place / name)

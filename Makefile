@@ -1,0 +1,41 @@
+# make report   a report of a synthetic cut        make test      everything that must hold
+# make report PLAN=analysis/plan-caba-v7.yml SOURCE=DIR OUT=build/caba-v7     a report of your data
+
+PYTHON ?= python3
+PLAN   ?= analysis/plan.yml
+SOURCE ?=
+OUT    ?= build/report
+CUTOFF ?= final
+SEED   ?= 20260101
+
+VENV := .venv
+BIN  := $(VENV)/bin
+DONE := $(VENV)/.installed
+
+.PHONY: report test test-all check clean
+
+$(DONE): requirements.lock pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "Installing the locked packages (once; about two minutes) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $(DONE)
+
+report: $(DONE)
+	@$(BIN)/sap run --plan $(PLAN) --out $(OUT) --cut-off $(CUTOFF) $(if $(SOURCE),--source $(SOURCE),--seed $(SEED))
+
+# Types, lint and layers first: they are quick and say most.
+check: $(DONE)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not r and not browser"
+
+test-all: check
+	$(BIN)/pytest -n 2 --dist worksteal
+
+clean:
+	rm -rf build frozen

@@ -1,0 +1,60 @@
+"""ISO 8601 texts of SDTM, partial ones included, as days."""
+
+import pandas as pd
+
+
+def earliest_day(dtc: pd.Series) -> pd.Series:
+    """The earliest day that each text allows.
+
+    1. A full date, with or without a time: that day.
+    2. ``2017-03``: 2017-03-01.
+    3. ``2017``: 2017-01-01.
+    4. Missing: NaT.
+
+    Examples
+    --------
+    >>> earliest_day(pd.Series(["2017-03-02T08:00", "2017-03", "2017", None])).dt.strftime("%F").tolist()
+    ['2017-03-02', '2017-03-01', '2017-01-01', nan]
+    """
+    text = dtc.astype("object").where(dtc.notna(), None).map(lambda v: v and v[:10])
+    full = text.map(lambda v: v and v + "-01-01"[len(v) - 4 :])
+    return pd.to_datetime(full, format="%Y-%m-%d")
+
+
+def latest_day(dtc: pd.Series) -> pd.Series:
+    """The latest day that each text allows.
+
+    1. A full date: that day.
+    2. ``2017-02``: 2017-02-28.
+    3. ``2017``: 2017-12-31.
+    4. Missing: NaT.
+
+    Examples
+    --------
+    >>> latest_day(pd.Series(["2017-03-02", "2017-02", "2017", None])).dt.strftime("%F").tolist()
+    ['2017-03-02', '2017-02-28', '2017-12-31', nan]
+    """
+    first = earliest_day(dtc)
+    length = dtc.astype("object").where(dtc.notna(), "").str.len()
+    of_month = first + pd.offsets.MonthEnd(0)
+    of_year = first + pd.offsets.YearEnd(0)
+    return first.where(length != 7, of_month).where(length != 4, of_year)
+
+
+def full_day(dtc: pd.Series) -> pd.Series:
+    """The day of each complete date; NaT where the day is not known.
+
+    >>> full_day(pd.Series(["2017-03-02T08:00", "2017-03"])).dt.strftime("%F").tolist()
+    ['2017-03-02', nan]
+    """
+    length = dtc.astype("object").where(dtc.notna(), "").str.len()
+    return earliest_day(dtc).where(length >= 10)
+
+
+def time_of_day(dtc: pd.Series) -> pd.Series:
+    """The time part (``08:30``) of each text; missing where none stands.
+
+    >>> time_of_day(pd.Series(["2017-03-02T08:30", "2017-03-02"])).tolist()
+    ['08:30', None]
+    """
+    return dtc.map(lambda v: v[11:] if isinstance(v, str) and len(v) > 11 else None).astype("object")

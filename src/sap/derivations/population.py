@@ -1,0 +1,258 @@
+"""ADSL: one row per person, for ever, with what he is and the sets he belongs to."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import earliest_day, full_day
+from sap.plan.model import Plan
+
+Tables = Mapping[str, pd.DataFrame]
+
+ALIVE_ON = {
+    "ss": ("SSDTC", "SSSTRESC", ("ALIVE",)),
+    "ds": ("DSSTDTC", "DSCAT", ("PROTOCOL MILESTONE",)),
+    "ex": ("EXSTDTC", None, ()),
+    "lb": ("LBDTC", None, ()),
+    "cp": ("CPDTC", None, ()),
+    "vs": ("VSDTC", None, ()),
+    "ae": ("AESTDTC", None, ()),
+    "tr": ("TRDTC", None, ()),
+    "pc": ("PCDTC", None, ()),
+}
+
+
+def _columns(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
+    """A domain with the columns asked for; an absent domain or column is empty, not an error."""
+    table = tables.get(name, pd.DataFrame())
+    return table.reindex(columns=["USUBJID", *columns])
+
+
+def _first(frame: pd.DataFrame, value: str, by: list[str]) -> pd.Series:
+    """The first `value` of each man in the order of `by`."""
+    ordered = frame.sort_values(by, kind="stable", na_position="last")
+    return ordered.drop_duplicates("USUBJID").set_index("USUBJID")[value]
+
+
+def milestone(tables: Tables, term: str, episode: str | None = None) -> pd.Series:
+    """The first day of one DS milestone by USUBJID; `episode` is DSSCAT (SCREENING, RE-SCREENING)."""
+    ds = _columns(tables, "ds", "DSDECOD", "DSCAT", "DSSCAT", "DSSTDTC")
+    found = ds[(ds["DSCAT"] == "PROTOCOL MILESTONE") & (ds["DSDECOD"] == term)]
+    if episode is not None:
+        found = found[found["DSSCAT"] == episode]
+    found = found.assign(DAY=earliest_day(found["DSSTDTC"]))
+    return _first(found, "DAY", ["USUBJID", "DAY"])
+
+
+def disposition(tables: Tables, about: str) -> pd.DataFrame:
+    """The last disposition event of each man for one DSSCAT: columns DSDECOD and DAY, by USUBJID."""
+    ds = _columns(tables, "ds", "DSSEQ", "DSDECOD", "DSCAT", "DSSCAT", "DSSTDTC")
+    found = ds[(ds["DSCAT"] == "DISPOSITION EVENT") & (ds["DSSCAT"] == about)]
+    found = found.assign(DAY=earliest_day(found["DSSTDTC"]))
+    found = found.sort_values(["USUBJID", "DAY", "DSSEQ"], kind="stable")
+    return found.drop_duplicates("USUBJID", keep="last").set_index("USUBJID")[["DSDECOD", "DAY"]]
+
+
+def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
+    """Count and AR-V7 of one screening, by USUBJID: two separate facts of one sample.
+
+    The sample that decides:
+
+    1. Of several samples at `visit`, the earliest that has a count (ties: the lowest CPSEQ).
+    2. None has a count: the earliest sample.
+    3. No sample: the man has no row.
+
+    CTC is the count per 7.5 mL, missing when not evaluable. ARV7:
+
+    1. The result that names the deciding sample (GFREFID = CPREFID).
+    2. Else the earliest result at `visit` that names no sample of the man.
+    3. A test recorded as not done, or no record at all: NOT DONE.
+
+    ARV7REAS is the recorded reason (GFREASND) beside UNDETERMINED or NOT DONE.
+    """
+    cp = _columns(tables, "cp", "CPSEQ", "CPTESTCD", "CPSTRESN", "CPREFID", "VISIT", "CPDTC")
+    cp = cp[(cp["CPTESTCD"] == "CTC") & (cp["VISIT"] == visit)]
+    cp = cp.assign(DAY=earliest_day(cp["CPDTC"]), NOCOUNT=cp["CPSTRESN"].isna())
+    cp = cp.sort_values(["USUBJID", "NOCOUNT", "DAY", "CPSEQ"], kind="stable")
+    sample = cp.drop_duplicates("USUBJID").set_index("USUBJID")[["CPREFID", "DAY", "CPSTRESN"]]
+    sample = sample.rename(columns={"CPSTRESN": "CTC"})
+
+    gf = _columns(
+        tables, "gf", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREASND", "GFREFID", "VISIT", "GFDTC"
+    )
+    gf = gf[(gf["GFTESTCD"] == "ARV7") & (gf["VISIT"] == visit)]
+    gf = gf.assign(DAY=earliest_day(gf["GFDTC"]))
+    deciding = gf["USUBJID"].map(sample["CPREFID"])
+    gf = gf[(gf["GFREFID"] == deciding) | gf["GFREFID"].isna()]
+    gf = gf.assign(LINKED=gf["GFREFID"].isna())
+    gf = gf.sort_values(["USUBJID", "LINKED", "DAY", "GFSEQ"], kind="stable")
+    result = gf.drop_duplicates("USUBJID").set_index("USUBJID")[["GFSTRESC", "GFREASND"]]
+    both = sample.join(result, how="left")
+    return pd.DataFrame(
+        {
+            "DAY": both["DAY"],
+            "CTC": both["CTC"],
+            "ARV7": both["GFSTRESC"].fillna("NOT DONE"),
+            "ARV7REAS": both["GFREASND"],
+        }
+    )
+
+
+def _study_doses(tables: Tables) -> pd.DataFrame:
+    """Each infusion of study cabazitaxel with its day; missing days stay, they are doses all the same."""
+    ex = _columns(tables, "ex", "EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXSTDTC")
+    ex = ex[(ex["EXTRT"] == "CABAZITAXEL") & (ex["EXCAT"] == "STUDY TREATMENT")]
+    return ex.assign(DAY=full_day(ex["EXSTDTC"]))
+
+
+def _alive_on(tables: Tables) -> pd.Series:
+    """The last day each man is seen alive, from the domains of `ALIVE_ON`."""
+    days = []
+    for name, (dtc, column, values) in ALIVE_ON.items():
+        seen = _columns(tables, name, dtc, *([column] if column else []))
+        if column:
+            seen = seen[seen[column].isin(values)]
+        days.append(pd.DataFrame({"USUBJID": seen["USUBJID"], "DAY": full_day(seen[dtc])}))
+    return pd.concat(days).dropna().groupby("USUBJID")["DAY"].max()
+
+
+def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
+    """The day of death by USUBJID, for those who died.
+
+    1. DM.DTHDTC, a full date.
+    2. DM.DTHDTC, partial: the earliest day it allows, but not before the man was last seen alive.
+    3. No DM.DTHDTC: the disposition DEATH of DS, read in the same way.
+    4. Neither: the earliest SS record that says DEAD, read in the same way.
+    """
+    dm = _columns(tables, "dm", "DTHDTC")
+    ds = _columns(tables, "ds", "DSDECOD", "DSSTDTC")
+    ss = _columns(tables, "ss", "SSSTRESC", "SSDTC")
+    sources = (
+        dm[dm["DTHDTC"].notna()].rename(columns={"DTHDTC": "DTC"}),
+        ds[ds["DSDECOD"] == "DEATH"].rename(columns={"DSSTDTC": "DTC"}),
+        ss[ss["SSSTRESC"] == "DEAD"].rename(columns={"SSDTC": "DTC"}),
+    )
+    found = pd.concat(
+        [one[["USUBJID", "DTC"]].assign(RANK=rank) for rank, one in enumerate(sources)],
+        ignore_index=True,
+    ).dropna(subset=["DTC"])
+    found = found.assign(DAY=earliest_day(found["DTC"]), FULL=found["DTC"].str.len() >= 10)
+    found = found.sort_values(["USUBJID", "RANK", "DAY"], kind="stable").drop_duplicates("USUBJID")
+    found = found.set_index("USUBJID")
+    seen = alive_on.reindex(found.index)
+    return found["DAY"].where(found["FULL"] | seen.isna(), found["DAY"].clip(lower=seen))
+
+
+def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
+    """One row per person of DM: dates, biomarker, group, and the flag of each analysis set.
+
+    GROUP (first allocation, which never changes):
+
+    1. A milestone "ALLOCATED TO GROUP A" or "... B" at SCREENING: A or B, the earlier one.
+    2. None: missing.
+
+    Flags are Y or N for everybody; the sets and their cases, in the plan's order:
+
+    1. SCRFL (SCREENED): consent and a screening sample.
+    2. MPOSFL (MARKERPOS): AR-V7 positive at the first screening, at any count.
+    3. PRIMFL (PRIMARY): MPOSFL, count at the first screening at or above the plan's minimum,
+       at least one dose of study cabazitaxel, and not treated through re-screening.
+       A man without PSA stays in: missing is failure.
+    4. SAFFL (SAFETY): at least one dose of study cabazitaxel, re-screened men included.
+    5. RESCFL (RESCREENED): a sample or consent at re-screening.
+    6. GRPAFL (GROUPA): GROUP is A.
+
+    PSAEVFL, PPROTFL, CTCEVFL and PKEVFL need later datasets; `analysis_sets` adds them.
+    LSTALVDT is the last day with a record that shows the man alive, at most the day of death.
+    """
+    dm = tables["dm"]
+    one = pd.DataFrame(
+        {name: dm.get(name) for name in ("STUDYID", "USUBJID", "SUBJID", "SITEID", "AGE", "SEX")}
+    ).reset_index(drop=True)
+    who = one["USUBJID"]
+
+    def of(values: pd.Series) -> pd.Series:
+        return who.map(values)
+
+    first, again = biomarker(tables, "SCREENING"), biomarker(tables, "RE-SCREENING")
+    doses = _study_doses(tables)
+    alive_on = _alive_on(tables)
+    to_a = of(milestone(tables, "ALLOCATED TO GROUP A", "SCREENING"))
+    to_b = of(milestone(tables, "ALLOCATED TO GROUP B", "SCREENING"))
+    again_b = of(milestone(tables, "ALLOCATED TO GROUP B", "RE-SCREENING"))
+    again_consent = of(milestone(tables, "RE-SCREENING CONSENT OBTAINED"))
+
+    one["RFICDT"] = full_day(dm["RFICDTC"]).to_numpy()
+    one["SCRDT"] = of(first["DAY"])
+    one["CTCBL"] = of(first["CTC"])
+    one["ARV7BL"] = of(first["ARV7"])
+    one["ARV7REAS"] = of(first["ARV7REAS"])
+    one["GROUP"] = np.select(
+        [to_a.notna() & ~(to_b < to_a), to_b.notna()], ["A", "B"], default=None
+    )
+    one["ALLOCDT"] = to_a.fillna(to_b).where(one["GROUP"] == "A", to_b)
+    one["TRTSDT"] = of(doses.groupby("USUBJID")["DAY"].min())
+    one["TRTEDT"] = of(doses.groupby("USUBJID")["DAY"].max())
+    one["NCYCLES"] = of(doses.groupby("USUBJID").size()).fillna(0).astype(float)
+    one["RESCCSDT"] = again_consent
+    one["RESCRDT"] = of(again["DAY"])
+    one["RESCCTC"] = of(again["CTC"])
+    one["RESCARV7"] = of(again["ARV7"])
+    one["RESALLDT"] = again_b
+    treated = one["NCYCLES"] > 0
+    one["RESCTRFL"] = np.where(treated & again_b.notna(), "Y", "N")
+
+    one["DTHDT"] = of(death(tables, alive_on))
+    one["DTHFL"] = np.where(one["DTHDT"].notna(), "Y", "N")
+    seen = of(alive_on).fillna(one["RFICDT"])
+    one["LSTALVDT"] = seen.where(one["DTHDT"].isna() | (seen <= one["DTHDT"]), one["DTHDT"])
+    for about, stem in (("STUDY TREATMENT", "DCT"), ("STUDY PARTICIPATION", "DCS")):
+        last = disposition(tables, about)
+        one[f"{stem}REAS"] = of(last["DSDECOD"])
+        one[f"{stem}DT"] = of(last["DAY"])
+    one["SCRNOUT"] = of(disposition(tables, "SCREENING")["DSDECOD"])
+    one["RESCOUT"] = of(disposition(tables, "RE-SCREENING")["DSDECOD"])
+
+    positive = one["ARV7BL"] == plan.screening.arv7
+    enough = one["CTCBL"] >= plan.screening.ctc_minimum
+    flags = {
+        "SCRFL": one["RFICDT"].notna() & who.isin(first.index),
+        "MPOSFL": positive,
+        "PRIMFL": positive & enough & treated & (one["RESCTRFL"] == "N"),
+        "SAFFL": treated,
+        "RESCFL": who.isin(again.index) | again_consent.notna(),
+        "GRPAFL": one["GROUP"] == "A",
+    }
+    for flag, member in flags.items():
+        one[flag] = np.where(member, "Y", "N")
+    return one
+
+
+def analysis_sets(
+    adsl: pd.DataFrame, adrs: pd.DataFrame, adctc: pd.DataFrame | None, tables: Tables, plan: Plan
+) -> pd.DataFrame:
+    """ADSL with the flags that need measurements.
+
+    1. PSAEVFL (PSAEVAL): PRIMARY with a baseline PSA and at least one counted value after it.
+    2. PPROTFL (PERPROT): PRIMARY, no major deviation (DV), and at least the plan's number of
+       cycles, or progression before them.
+    3. CTCEVFL (CTCEVAL): PRIMARY with a baseline count at or above the plan's minimum and a
+       count on treatment.
+    """
+    who = adsl["USUBJID"]
+    primary = adsl["PRIMFL"] == "Y"
+    answered = adrs.loc[
+        (adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] != "NE"), "USUBJID"
+    ]
+    dv = _columns(tables, "dv", "DVCAT")
+    major = dv.loc[dv["DVCAT"] == "MAJOR", "USUBJID"]
+    enough = adsl["NCYCLES"] >= plan.analysis_sets.per_protocol_cycles
+    early_pd = adsl["DCTREAS"] == "PROGRESSIVE DISEASE"
+    counted = who.isin(adctc["USUBJID"]) if adctc is not None else pd.Series(False, who.index)
+    flags = {
+        "PSAEVFL": primary & who.isin(answered),
+        "PPROTFL": primary & ~who.isin(major) & (enough | early_pd),
+        "CTCEVFL": primary & (adsl["CTCBL"] >= plan.analysis_sets.ctc_baseline_minimum) & counted,
+    }
+    return adsl.assign(**{flag: np.where(is_in, "Y", "N") for flag, is_in in flags.items()})

@@ -1,0 +1,285 @@
+"""ADPSA and ADRS: the course of PSA under study cabazitaxel, and who responded to it."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import earliest_day, time_of_day
+from sap.plan.model import PsaCourse, PsaResponse
+
+Tables = Mapping[str, pd.DataFrame]
+
+NEW_THERAPY = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
+PARAMS = {
+    "PSARESP": "Confirmed PSA response",
+    "PSARESPU": "PSA response, unconfirmed",
+    "PSABEST": "Best percent change of PSA",
+    "PSAWK12": "Percent change of PSA at week 12",
+}
+
+
+def percent_change(aval: pd.Series, base: pd.Series) -> pd.Series:
+    """PCHG, rounded to 9 decimals so that an exact 90 % fall compares as 90.
+
+    >>> percent_change(pd.Series([0.07]), pd.Series([0.7])).tolist()
+    [-90.0]
+    """
+    return (100 * (aval - base) / base).where(base > 0).round(9)
+
+
+def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
+    """The first day of a new anticancer therapy after the first dose, by USUBJID.
+
+    1. CM records of a subsequent therapy or of the physician's choice whose start, the earliest day
+       its text allows, lies after the first dose.
+    2. A partial start that could lie before the first dose and need not: the day after it,
+       because a therapy recorded as subsequent cannot have begun earlier.
+    3. Others: none.
+    """
+    cm = tables.get("cm", pd.DataFrame()).reindex(columns=["USUBJID", "CMCAT", "CMSTDTC"])
+    cm = cm[cm["CMCAT"].isin(NEW_THERAPY) & cm["CMSTDTC"].notna()]
+    first_dose = cm["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])
+    day = earliest_day(cm["CMSTDTC"])
+    partial = cm["CMSTDTC"].str.len() < 10
+    subsequent = cm["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
+    day = day.where(~(partial & subsequent & (day <= first_dose)), first_dose + pd.Timedelta(days=1))
+    found = pd.DataFrame({"USUBJID": cm["USUBJID"], "DAY": day})[day > first_dose]
+    return found.groupby("USUBJID")["DAY"].min()
+
+
+def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
+    """PSA values with a day and a number; below the limit of quantification by the plan's rule."""
+    lb = tables["lb"].reindex(
+        columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBLLOQ", "LBDTC"]
+    )
+    lb = lb[(lb["LBTESTCD"] == "PSA") & lb["LBDTC"].notna()]
+    below = lb["LBSTRESN"].isna() & lb["LBSTRESC"].fillna("").str.startswith("<")
+    limit = lb["LBLLOQ"] if rule.below_quantification == "limit" else lb["LBLLOQ"] / 2
+    aval = lb["LBSTRESN"].where(~below, limit)
+    found = pd.DataFrame(
+        {
+            "USUBJID": lb["USUBJID"],
+            "LBSEQ": lb["LBSEQ"],
+            "ADT": earliest_day(lb["LBDTC"]),
+            "ATM": time_of_day(lb["LBDTC"]),
+            "AVAL": aval,
+            "BLQFL": np.where(below, "Y", ""),
+        }
+    )
+    return found[found["AVAL"].notna() & (lb["LBDTC"].str.len() >= 10)]
+
+
+def _after_the_dose(values: pd.DataFrame, tables: Tables, adsl: pd.DataFrame) -> pd.Series:
+    """Whether a value of the first dosing day was drawn after the infusion began, by its times."""
+    ex = tables["ex"].reindex(columns=["USUBJID", "EXTRT", "EXCAT", "EXSTDTC"])
+    ex = ex[(ex["EXTRT"] == "CABAZITAXEL") & (ex["EXCAT"] == "STUDY TREATMENT")]
+    ex = ex.assign(DAY=earliest_day(ex["EXSTDTC"]), TIME=time_of_day(ex["EXSTDTC"]))
+    ex = ex[ex["DAY"] == ex["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])]
+    start = values["USUBJID"].map(ex.dropna(subset=["TIME"]).groupby("USUBJID")["TIME"].min())
+    first = values["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])
+    timed = values["ATM"].notna() & start.notna() & (values["ADT"] == first)
+    return timed & (values["ATM"].fillna("") > start.fillna(""))
+
+
+def _one_a_day(values: pd.DataFrame) -> pd.DataFrame:
+    """One value a day: the latest time; without times, or at one time, the mean, flagged AVERAGE."""
+    latest = values.groupby(["USUBJID", "ADT"])["ATM"].transform(
+        lambda times: max((t for t in times if isinstance(t, str)), default=None)
+    )
+    kept = values[(values["ATM"] == latest) | latest.isna()]
+    days = kept.groupby(["USUBJID", "ADT"], as_index=False, sort=True).agg(
+        AVAL=("AVAL", lambda v: float(np.mean(np.sort(v.to_numpy())))),
+        BLQFL=("BLQFL", "max"),
+        LBSEQ=("LBSEQ", "min"),
+        COUNT=("AVAL", "size"),
+    )
+    days["DTYPE"] = np.where(days.pop("COUNT") > 1, "AVERAGE", "")
+    return days
+
+
+def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
+    """One row per man and day with a PSA value: baseline, change and whether the value counts.
+
+    Same-day values: the latest time; without times the arithmetic mean, DTYPE = AVERAGE. A value
+    of the first dosing day whose time is after the start of the infusion is left out of that day.
+    A value without a full date or without a number is not analysed.
+
+    ABLFL = Y and BASE: the last day with a value on or before the first dose. Not treated: none.
+
+    ANL01FL (the value counts for response), the first case that applies:
+
+    1. "": no first dose, or no later value can be placed against it.
+    2. "": on or before the day of the first dose.
+    3. "": later than the plan's days after the last cycle.
+    4. "": on or after the first day of a new anticancer therapy, if the plan says so.
+    5. Y:  everything else.
+
+    ANL01CAS is the number of the case. NADIR is the lowest AVAL so far after the first dose, the
+    baseline included. PCHG is rounded to 9 decimals before it meets a threshold.
+    """
+    values = _values(tables, rule)
+    values = values[~_after_the_dose(values, tables, adsl)]
+    days = _one_a_day(values)
+    by_man = adsl.set_index("USUBJID")
+    first = days["USUBJID"].map(by_man["TRTSDT"])
+    last = days["USUBJID"].map(by_man["TRTEDT"])
+    therapy = days["USUBJID"].map(new_therapy(tables, adsl))
+
+    before = days[days["ADT"] <= first]
+    baseline = before.sort_values(["USUBJID", "ADT"], kind="stable").drop_duplicates(
+        "USUBJID", keep="last"
+    )
+    days["ABLFL"] = np.where(days.index.isin(baseline.index), "Y", "")
+    days["BASE"] = days["USUBJID"].map(baseline.set_index("USUBJID")["AVAL"])
+    later = days["ADT"] > first
+    days["CHG"] = (days["AVAL"] - days["BASE"]).where(later)
+    days["PCHG"] = percent_change(days["AVAL"], days["BASE"]).where(later)
+    gap = (days["ADT"] - first).dt.days
+    days["ADY"] = gap.where(gap < 0, gap + 1)
+
+    window = pd.to_timedelta(rule.days_after_last_cycle, unit="D")
+    case = np.select(
+        [
+            first.isna(),
+            ~later,
+            days["ADT"] > last + window,
+            (days["ADT"] >= therapy) & rule.stop_at_new_therapy,
+        ],
+        [1, 2, 3, 4],
+        default=5,
+    )
+    days["ANL01CAS"] = case
+    days["ANL01FL"] = np.where(case == 5, "Y", "")
+    running = days["AVAL"].where(later | (days["ABLFL"] == "Y"))
+    days["NADIR"] = running.groupby(days["USUBJID"]).cummin()
+    return days.assign(PARAMCD="PSA", PARAM="Prostate-specific antigen (ug/L)", AVALU="ug/L")
+
+
+def _confirmed(counted: pd.DataFrame, rule: PsaResponse, days: int) -> pd.DataFrame:
+    """The first fall of each man that a later value confirms: ADT and CONFDT by USUBJID."""
+    columns = ["USUBJID", "ADT", "PCHG", "TRTSDT"]
+    values = counted[columns].sort_values(["USUBJID", "ADT"], kind="stable")
+    falls = values[values["PCHG"] <= -rule.decline_pct]
+    if rule.first_fall_within_days is not None:
+        limit = falls["TRTSDT"] + pd.to_timedelta(rule.first_fall_within_days, unit="D")
+        firsts = falls[falls["ADT"] <= limit]
+    else:
+        firsts = falls
+    if days == 0:
+        pairs = firsts.assign(CONFDT=firsts["ADT"])
+    else:
+        gap = pd.to_timedelta(days, unit="D")
+        pairs = firsts.merge(
+            values[["USUBJID", "ADT", "PCHG"]], on="USUBJID", suffixes=("", "_LATER")
+        )
+        pairs = pairs[pairs["ADT_LATER"] - pairs["ADT"] >= gap]
+        if rule.confirmed_by == "next value":
+            pairs = pairs.sort_values(["USUBJID", "ADT", "ADT_LATER"], kind="stable")
+            pairs = pairs.drop_duplicates(["USUBJID", "ADT"])
+        pairs = pairs[pairs["PCHG_LATER"] <= -rule.decline_pct]
+        pairs = pairs.rename(columns={"ADT_LATER": "CONFDT"})
+    pairs = pairs.sort_values(["USUBJID", "ADT", "CONFDT"], kind="stable")
+    return pairs.drop_duplicates("USUBJID").set_index("USUBJID")[["ADT", "CONFDT"]]
+
+
+def psa_response(
+    adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, *, confirm_after_days: int
+) -> pd.DataFrame:
+    """Whether PSA fell and the fall held: one row for every treated man, measured or not.
+
+    Among values that count (ANL01FL = Y), the first case that applies decides AVALC:
+
+    1. NE: no baseline, or a baseline of 0: no percent change exists.
+    2. NE: a baseline, and no value that counts.
+    3. Y:  a fall of at least `decline_pct` percent, at most `first_fall_within_days` after the
+           first dose when the plan sets that limit, and another such fall at least
+           `confirm_after_days` later ("any later value"), or the first value at least so much
+           later ("next value"). With 0 days the first fall is enough. The confirming value may
+           lie behind the limit. ADT is the day of the first fall, CONFDT of the confirming one.
+    4. N:  a fall that came within the limit and was not confirmed.
+    5. N:  no such fall.
+
+    CASE is the number of the case. In the primary set NE counts as no response.
+    """
+    treated = adsl.loc[adsl["NCYCLES"] > 0, ["STUDYID", "USUBJID", "TRTSDT"]]
+    counted = adpsa[adpsa["ANL01FL"] == "Y"].merge(
+        treated[["USUBJID", "TRTSDT"]], on="USUBJID", validate="many_to_one"
+    )
+    with_base = counted[counted["PCHG"].notna()]
+    fell = _confirmed(with_base, rule, 0)
+    held = _confirmed(with_base, rule, confirm_after_days)
+    who = treated["USUBJID"]
+    base = who.map(adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"])
+    case = np.select(
+        [
+            ~(base > 0),
+            ~who.isin(with_base["USUBJID"]),
+            who.isin(held.index),
+            who.isin(fell.index),
+        ],
+        [1, 2, 3, 4],
+        default=5,
+    )
+    answer = treated.assign(
+        AVALC=np.select([case <= 2, case == 3], ["NE", "Y"], default="N"),
+        AVAL=np.nan,
+        ADT=who.map(held["ADT"]),
+        CONFDT=who.map(held["CONFDT"]),
+        CASE=case,
+    )
+    return answer.reset_index(drop=True)
+
+
+def _changes(
+    adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaCourse
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """PSABEST and PSAWK12 for every treated man; see `adrs`."""
+    treated = adsl.loc[adsl["NCYCLES"] > 0, ["STUDYID", "USUBJID", "TRTSDT"]].reset_index(drop=True)
+    values = adpsa[(adpsa["ANL01FL"] == "Y") & adpsa["PCHG"].notna()]
+    values = values.merge(treated[["USUBJID", "TRTSDT"]], on="USUBJID")
+    lowest = values.sort_values(["USUBJID", "PCHG", "ADT"], kind="stable").drop_duplicates("USUBJID")
+    off = (values["ADT"] - values["TRTSDT"]).dt.days - rule.week_12_day
+    near = values.assign(OFF=off.abs(), LATE=off > 0)
+    near = near[near["OFF"] <= rule.week_12_window_days]
+    near = near.sort_values(["USUBJID", "OFF", "LATE"], kind="stable").drop_duplicates("USUBJID")
+    found = []
+    for name, chosen in (("PSABEST", lowest), ("PSAWK12", near)):
+        one = chosen.set_index("USUBJID")
+        has = treated["USUBJID"].isin(one.index)
+        found.append(
+            treated.assign(
+                PARAMCD=name,
+                AVAL=treated["USUBJID"].map(one["PCHG"]),
+                ADT=treated["USUBJID"].map(one["ADT"]),
+                AVALC=np.where(has, "", "NE"),
+                CASE=np.where(has, 2, 1),
+            )
+        )
+    return found[0], found[1]
+
+
+def adrs(
+    adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, course: PsaCourse
+) -> pd.DataFrame:
+    """Answers per treated man: response by the plan's rule, its variants, and best changes.
+
+    PARAMCD:
+
+    1. PSARESP: `psa_response` with the plan's confirmation.
+    2. PSARESPU: the same, unconfirmed. PSARSP21, PSARSP28 ...: confirmed after so many days, one
+       for each of the plan's `sensitivity_confirm_days`; everything else as the plan says.
+    3. PSABEST: the lowest PCHG among values that count (ties: the earlier).
+    4. PSAWK12: PCHG of the value nearest to the plan's day, within its window (ties: the earlier).
+
+    AVALC is Y, N or NE for responses; for changes NE where there is none (CASE 1).
+    """
+    variants = {"PSARESP": rule.confirm_after_days, "PSARESPU": 0}
+    variants |= {f"PSARSP{days}": days for days in rule.sensitivity_confirm_days}
+    parts = [
+        psa_response(adsl, adpsa, rule, confirm_after_days=days).assign(PARAMCD=name)
+        for name, days in variants.items()
+    ]
+    whole = pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
+    confirmed = {f"PSARSP{d}": f"PSA response confirmed after {d} days" for d in rule.sensitivity_confirm_days}
+    return whole.assign(PARAM=whole["PARAMCD"].map(PARAMS | confirmed))

@@ -1,0 +1,107 @@
+"""ADAE: adverse events under study cabazitaxel, and which of them it may have caused."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import earliest_day, latest_day
+from sap.plan.model import Safety
+
+Tables = Mapping[str, pd.DataFrame]
+
+RELATED = ("POSSIBLY RELATED", "PROBABLY RELATED", "RELATED")
+
+
+def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
+    """One row per reported event: dates, grade, relation, and whether it is treatment-emergent.
+
+    With T the first dose, E the last dose and W the plan's days after it, the first case that
+    applies decides TRTEMFL. A start that is partial is a span of days; only a span that lies
+    wholly outside proves anything, so doubt counts as treatment-emergent.
+
+    1. N: the man had no study cabazitaxel.
+    2. Y: no start date and no end date before T: nothing proves the event older.
+    3. N: no start date, and an end (latest day it allows) before T.
+    4. N: the latest day of the start lies before T.
+    5. N: the earliest day of the start lies after E + W.
+    6. N: the start is partial, may lie before T, and the event ended before T.
+    7. Y: everything else; a start on the day of T or of E + W included.
+
+    ASTDT: the start, when partial the earliest day it allows, but not before T where the span
+    holds T; ASTDTF is then M (month) or D (day), Y where the whole date is missing.
+    ATOXGRN is the reported grade. AEREL: possible, probable, certain and missing relation count
+    as related (RELFL). AOCCPFL marks the worst grade of a man and preferred term among
+    treatment-emergent events (ties: the earlier start, then AESEQ), AOCCSFL of a man and SOC,
+    AOCCFL of a man.
+    """
+    ae = tables["ae"].reset_index(drop=True)
+    man = adsl.set_index("USUBJID")
+    who = ae["USUBJID"]
+    first, last = who.map(man["TRTSDT"]), who.map(man["TRTEDT"])
+    treated = who.map(man["NCYCLES"]) > 0
+    text = ae["AESTDTC"]
+    start_low, start_high = earliest_day(text), latest_day(text)
+    end_high = latest_day(ae["AEENDTC"])
+    window = pd.to_timedelta(rule.days_after_last_dose, unit="D")
+    case = np.select(
+        [
+            ~treated,
+            text.isna() & ~(end_high < first),
+            text.isna(),
+            start_high < first,
+            start_low > last + window,
+            (start_low < first) & (end_high < first),
+        ],
+        [1, 2, 3, 4, 5, 6],
+        default=7,
+    )
+    emergent = np.isin(case, (2, 7))
+    length = text.fillna("").str.len()
+    shifted = (length < 10) & (start_low < first) & (start_high >= first)
+    grade = pd.to_numeric(ae["AETOXGR"])
+    related = ae["AEREL"].isin(RELATED) | ae["AEREL"].isna()
+    found = pd.DataFrame(
+        {
+            "STUDYID": ae["STUDYID"],
+            "USUBJID": who,
+            "AESEQ": ae["AESEQ"],
+            "AETERM": ae["AETERM"],
+            "AEDECOD": ae["AEDECOD"].fillna(ae["AETERM"]),
+            "AEBODSYS": ae["AEBODSYS"].fillna("NOT CODED"),
+            "ASTDT": start_low.where(~shifted, first).where(text.notna(), first),
+            "ASTDTF": np.select(
+                [length == 0, length == 4, length == 7], ["Y", "M", "D"], default=""
+            ),
+            "AENDT": end_high,
+            "ATOXGRN": grade,
+            "AESER": ae["AESER"],
+            "AEREL": ae["AEREL"],
+            "RELFL": np.where(related, "Y", "N"),
+            "AEACN": ae["AEACN"],
+            "AEOUT": ae["AEOUT"],
+            "FATALFL": np.where((grade == 5) | (ae["AEOUT"] == "FATAL"), "Y", "N"),
+            "TRTEMFL": np.where(emergent, "Y", "N"),
+            "TRTEMCAS": case,
+        }
+    )
+    for reason in ("AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE"):
+        found[reason] = ae[reason] if reason in ae else None
+    return _occurrences(found)
+
+
+def _occurrences(events: pd.DataFrame) -> pd.DataFrame:
+    """Mark the one event that stands for a man, for his SOC and for his preferred term."""
+    order = events.assign(
+        OUT=events["TRTEMFL"] != "Y", WORST=-events["ATOXGRN"].fillna(0)
+    ).sort_values(["OUT", "USUBJID", "WORST", "ASTDT", "AESEQ"], kind="stable")
+    order = order[~order["OUT"]]
+    keys = {
+        "AOCCFL": ["USUBJID"],
+        "AOCCSFL": ["USUBJID", "AEBODSYS"],
+        "AOCCPFL": ["USUBJID", "AEBODSYS", "AEDECOD"],
+    }
+    for flag, by in keys.items():
+        chosen = order.drop_duplicates(by).index
+        events[flag] = np.where(events.index.isin(chosen), "Y", "")
+    return events

@@ -1,0 +1,129 @@
+"""Every step from frozen tables to the ARD, in order; no rule of the plan stands here."""
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+import pandas as pd
+
+from sap import ard
+from sap.derivations import ctc, population, response, safety, survival
+from sap.plan.model import Plan
+from sap.results import ctc as ctc_results
+from sap.results import design as design_results
+from sap.results import response as response_results
+from sap.results import safety as safety_results
+from sap.results import screening as screening_results
+from sap.results import survival as survival_results
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+class Step(NamedTuple):
+    """One step: its name, what it reads, what it does, and whether patients can be seen in it."""
+
+    name: str
+    reads: tuple[str, ...]
+    makes: Callable[..., pd.DataFrame | list[pd.DataFrame]]
+    patient_level: bool
+
+
+# "sdtm" and "plan" are given; every other name is an earlier step.
+DATASETS = (
+    Step("adsl_core", ("sdtm", "plan"), population.adsl, patient_level=True),
+    Step(
+        "adpsa",
+        ("sdtm", "adsl_core", "plan"),
+        lambda t, adsl, plan: response.adpsa(t, adsl, plan.psa_response),
+        patient_level=True,
+    ),
+    Step("adctc", ("sdtm", "adsl_core"), ctc.adctc, patient_level=True),
+    Step(
+        "adrs",
+        ("adsl_core", "adpsa", "adctc", "plan"),
+        lambda adsl, adpsa, adctc, plan: pd.concat(
+            [
+                response.adrs(adsl, adpsa, plan.psa_response, plan.psa_course),
+                ctc.ctc_response(adsl, adctc, plan.analysis_sets),
+            ],
+            ignore_index=True,
+        ),
+        patient_level=True,
+    ),
+    Step(
+        "adsl",
+        ("adsl_core", "adrs", "adctc", "sdtm", "plan"),
+        lambda adsl, adrs, adctc, t, plan: population.analysis_sets(
+            adsl, adrs, adctc[adctc["ANL01FL"] == "Y"], t, plan
+        ),
+        patient_level=True,
+    ),
+    Step(
+        "adtte",
+        ("adsl", "plan"),
+        lambda adsl, plan: survival.adtte(adsl, plan.survival),
+        patient_level=True,
+    ),
+    Step(
+        "adae",
+        ("sdtm", "adsl", "plan"),
+        lambda t, adsl, plan: safety.adae(t, adsl, plan.safety),
+        patient_level=True,
+    ),
+)
+
+RESULTS = (
+    Step("design", ("plan",), design_results.design, patient_level=False),
+    Step("flow", ("adsl", "plan"), screening_results.flow, patient_level=False),
+    Step("biomarker_yield", ("adsl", "plan"), screening_results.biomarker_yield, patient_level=False),
+    Step("psa_response", ("adsl", "adrs", "plan"), response_results.psa_response, patient_level=False),
+    Step(
+        "rescreen_response",
+        ("adsl", "adrs", "plan"),
+        response_results.rescreen_response,
+        patient_level=False,
+    ),
+    Step("psa_change", ("adsl", "adrs", "plan"), response_results.psa_change, patient_level=False),
+    Step("ctc_response", ("adsl", "adrs", "plan"), ctc_results.ctc_response, patient_level=False),
+    Step("os", ("adsl", "adtte", "plan"), survival_results.overall_survival, patient_level=False),
+    Step("ae_overview", ("adsl", "adae", "plan"), safety_results.ae_overview, patient_level=False),
+    Step("ae_soc_pt", ("adsl", "adae", "plan"), safety_results.ae_soc_pt, patient_level=False),
+)
+
+SORTED_BY = {
+    "adsl": ["USUBJID"],
+    "adpsa": ["USUBJID", "ADT"],
+    "adctc": ["USUBJID", "ADT", "CPSEQ"],
+    "adrs": ["PARAMCD", "USUBJID"],
+    "adtte": ["PARAMCD", "USUBJID"],
+    "adae": ["USUBJID", "AESEQ"],
+}
+
+
+class Analysis(NamedTuple):
+    """The ADaM datasets by name and the ARD."""
+
+    datasets: dict[str, pd.DataFrame]
+    ard: pd.DataFrame
+
+
+def derive(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
+    """All ADaM datasets, each in the order of its keys."""
+    have: dict[str, object] = {"sdtm": tables, "plan": plan}
+    for step in DATASETS:
+        made = step.makes(*(have[name] for name in step.reads))
+        if isinstance(made, list):
+            raise TypeError(f"{step.name} gives a list, not a dataset")
+        keys = SORTED_BY.get(step.name)
+        have[step.name] = made.sort_values(keys, kind="stable", ignore_index=True) if keys else made
+    return {name: frame for name, frame in have.items() if isinstance(frame, pd.DataFrame) and name in SORTED_BY}
+
+
+def analyse(tables: Tables, plan: Plan) -> Analysis:
+    """From the tables of a cut to every number of the report."""
+    datasets = derive(tables, plan)
+    have: dict[str, object] = {"plan": plan, **datasets}
+    parts: list[pd.DataFrame] = []
+    for step in RESULTS:
+        made = step.makes(*(have[name] for name in step.reads))
+        parts += made if isinstance(made, list) else [made]
+    return Analysis(datasets, ard.bind(parts))

@@ -1,0 +1,284 @@
+"""What each command does with folders: one function a command, each usable alone."""
+
+import datetime as dt
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from sap.errors import ContractBroken, PlanInvalid, WrongUse
+from sap.pipeline.folders import whole_folder, write_text
+from sap.pipeline.progress import say, step
+from sap.plan import PlanFile, project_home, read_plan
+
+
+def simulate(
+    out: Path, plan: Path, seed: int, options: dict[str, Any], mess: int = 0
+) -> Path:
+    """Write a synthetic extract of the plan's trial; with `mess`, so many known defects in it."""
+    from sap.intake import sdtm
+    from sap.simulate import planted, trial
+
+    screening = read_plan(plan).plan.screening
+    with step(f"simulate the extract (seed {seed})"), whole_folder(out) as new:
+        tables = trial.simulate(seed, ctc_minimum=screening.ctc_minimum, **options)
+        if mess:
+            tables, defects = planted.mess(tables, seed, mess)
+            write_text(new / "planted.csv", defects.to_csv(index=False, lineterminator="\n"))
+        sdtm.write(tables, new)
+    return out
+
+
+def intake(kind: str, source: Path, out: Path) -> Path:
+    """Turn files of one outside format into SDTM tables; what could not be mapped is listed."""
+    from sap.intake import sdtm
+
+    with step(f"read {kind} from {source}"), whole_folder(out) as new:
+        if kind == "caba-v7":
+            from sap.intake import caba_v7
+
+            tables, unmapped = caba_v7.read(source)
+            write_text(new / "unmapped.csv", unmapped.to_csv(index=False, lineterminator="\n"))
+            say(f"  {len(unmapped)} cells or rows could not be mapped: {out / 'unmapped.csv'}")
+        else:
+            tables = sdtm.read(source)
+        sdtm.write(tables, new)
+    return out
+
+
+def _checked(extract: Path, plan: PlanFile) -> tuple[Any, Any, Any]:
+    """The extract's tables, its contracts, and every finding."""
+    from sap import contracts
+    from sap.intake import sdtm
+
+    tables = sdtm.read(extract)
+    rules = contracts.load()
+    return tables, rules, contracts.check(tables, rules, plan.plan.inputs.required)
+
+
+def _refuse_critical(findings: Any, where: str) -> None:
+    critical = findings[findings["severity"] == "critical"]
+    if critical.empty:
+        return
+    by_rule = critical.groupby(["domain", "description"], sort=True)
+    lines = []
+    for (domain, rule), rows in by_rule:
+        numbers = [str(int(r)) for r in rows["row"].dropna()]
+        shown = ", ".join(numbers[:10]) + (", ..." if len(numbers) > 10 else "")
+        lines.append(f"  - {domain}: {rule}" + (f" (row {shown})" if shown else ""))
+    raise ContractBroken(
+        f"{where} breaks its contract in {len(critical)} place(s):\n"
+        + "\n".join(lines)
+        + "\nNothing was repaired. Correct the source and make a new extract."
+    )
+
+
+def findings_table(findings: Any) -> str:
+    """The findings for a terminal: domain, rule in words, severity and rows."""
+    if findings.empty:
+        return "No findings."
+    lines = []
+    by_rule = findings.groupby(["severity", "domain", "description"], sort=True)
+    for (severity, domain, rule), rows in by_rule:
+        numbers = [str(int(r)) for r in rows["row"].dropna()]
+        where = ", ".join(numbers[:8]) + (", ..." if len(numbers) > 8 else "")
+        lines.append(f"{severity:<8} {domain:<3} {len(rows):>5}  {rule}" + (f"  rows {where}" if where else ""))
+    return "\n".join(lines)
+
+
+def _write_findings(findings: Any, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "findings.csv", findings.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / "findings.json", findings_json(findings))
+
+
+def findings_json(findings: Any) -> str:
+    """The findings as JSON: one object a finding, missing as null."""
+    records = json.loads(findings.to_json(orient="records"))
+    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+
+
+def check(extract: Path, plan_path: Path, out: Path) -> str:
+    """Check an extract, write its findings, and refuse it when one is critical.
+
+    Raises
+    ------
+    ContractBroken
+        A critical finding (exit 10); the findings are written all the same.
+    """
+    plan = read_plan(plan_path)
+    with step("check the extract against its contracts"):
+        _, _, findings = _checked(extract, plan)
+    try:
+        _write_findings(findings, out)
+    except OSError as error:
+        raise WrongUse(f"{out} cannot be written: {error.strerror}.") from None
+    _refuse_critical(findings, str(extract))
+    return findings_table(findings)
+
+
+def cut_off_of(plan: PlanFile, asked: str) -> tuple[dt.date, str, str, bool]:
+    """Date, name, status and whether the plan knows it, of a cut-off given by name or date."""
+    dates = plan.plan.cut_offs.dates
+    if asked in dates:
+        return dates[asked].date, asked, dates[asked].status, True
+    try:
+        day = dt.date.fromisoformat(asked)
+    except ValueError:
+        raise WrongUse(
+            f"The cut-off {asked!r} is no name of {plan.name} ({', '.join(dates)}) and no date "
+            "like 2019-06-30."
+        ) from None
+    return day, f"unplanned {day.isoformat()}", "INTERIM", False
+
+
+def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
+    """Check, cut and freeze an extract; returns the folder of the cut."""
+    from sap import contracts, snapshot
+
+    plan = read_plan(plan_path)
+    day, name, _, planned = cut_off_of(plan, cut_off)
+    with step("check the extract against its contracts"):
+        tables, rules, findings = _checked(extract, plan)
+        _refuse_critical(findings, str(extract))
+    with step(f"cut at {day.isoformat()} and freeze"):
+        kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
+        of_cut = contracts.check(kept, rules, plan.plan.inputs.required)
+        _refuse_critical(of_cut, "The cut")
+        return snapshot.freeze(
+            kept,
+            cut_off=day,
+            cut_off_name=name,
+            planned=planned,
+            plan_hash=plan.sha256,
+            contracts=rules,
+            findings=of_cut,
+            frozen_root=frozen,
+        )
+
+
+def analyse(cut: Path, plan_path: Path, out: Path) -> Path:
+    """Verify the cut, derive the datasets, compute the ARD, and write the run's folder."""
+    with whole_folder(out) as new:
+        analyse_into(new, cut, plan_path)
+    return out
+
+
+def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
+    """What `analyse` writes, into a folder that is there already."""
+    from sap import ard, snapshot
+    from sap.pipeline import steps
+
+    plan = read_plan(plan_path)
+    with step("verify the frozen cut"):
+        manifest = snapshot.verify(cut)
+        tables = snapshot.load(cut)
+        if manifest.plan_hash != plan.sha256:
+            say(f"  note: the cut was frozen under another version of {plan.name}")
+    with step("derive the datasets and compute the results"):
+        made = steps.analyse(tables, plan.plan)
+    with step("write the results"):
+        (run / "adam").mkdir()
+        for name, frame in made.datasets.items():
+            frame.to_parquet(run / "adam" / f"{name}.parquet", index=False)
+        write_text(run / "ard.csv", ard.to_csv(made.ard))
+        made.ard.to_parquet(run / "ard.parquet", index=False)
+        _write_tables(run, cut, plan, manifest)
+
+
+def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
+    dates = plan.plan.cut_offs.dates
+    known = dates.get(manifest.cut_off_name)
+    facts = {
+        "study": plan.plan.study.id,
+        "registry": plan.plan.study.registry,
+        "title": plan.plan.study.title,
+        "short_title": plan.plan.study.short_title,
+        "sponsor": plan.plan.study.sponsor,
+        "kind": "csr",
+        "audience": "closed",
+        "status": known.status if known and manifest.planned else "INTERIM",
+        "cut_off": manifest.cut_off,
+        "cut_off_name": manifest.cut_off_name,
+        "planned": manifest.planned,
+        "synthetic": manifest.synthetic,
+        "cut_id": manifest.cut_id,
+        "plan_file": plan.name,
+        "plan_sha256": plan.sha256,
+        "profile": "final" if known and known.status == "FINAL" else "interim",
+    }
+    tables = {
+        "run": facts,
+        "plan": plan.plan.model_dump(mode="json"),
+        "manifest": json.loads((cut / "manifest.json").read_text(encoding="utf-8")),
+        "findings": _findings_of(cut),
+    }
+    for name, content in tables.items():
+        text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        write_text(run / "tables" / f"{name}.json", text)
+    write_text(run / "tables" / "plan.yml", plan.text)
+
+
+def _findings_of(cut: Path) -> list[dict[str, Any]]:
+    import pandas as pd
+
+    findings = pd.read_csv(cut / "findings.csv", dtype={"usubjid": "object"})
+    found: list[dict[str, Any]] = json.loads(findings_json(findings))
+    return found
+
+
+def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Path]:
+    """Render the report of a run into its folder."""
+    from sap import publish
+    from sap.ard import from_csv
+
+    if kind != "csr":
+        raise WrongUse(f"This version renders `csr`; {kind!r} is not there yet.")
+    if not (run / "ard.csv").is_file():
+        raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
+    from_csv(run / "ard.csv")
+    facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
+    document = project_home() / "csr.qmd"
+    with step(f"render {', '.join(formats)} ({engine} engine)"):
+        if engine == "quarto":
+            return publish.render_quarto(
+                document, run=run, out=run, formats=formats, stem="csr", profile=facts["profile"]
+            )
+        return publish.render(
+            document,
+            run=run,
+            out=run,
+            formats=formats,
+            stem="csr",
+            profile=facts["profile"],
+            facts=facts,
+            progress=lambda text: say(f"    {text}"),
+        )
+
+
+def whole_run(
+    plan_path: Path, source: Path | None, seed: int, cut_off: str, out: Path, frozen: Path
+) -> Path:
+    """From a plan and a source (or a seed) to a report folder, in one process.
+
+    Everything is built beside `out` and takes its name at the end: a run that fails or is killed
+    leaves the last report as it was.
+    """
+    plan = read_plan(plan_path)
+    cut_off_of(plan, cut_off)
+    say(f"{plan.plan.study.id}: {plan.name}, cut-off {cut_off}")
+    extract = out.parent / f"{out.name}-extract"
+    if source is None:
+        if plan.plan.inputs.intake != "sdtm":
+            raise PlanInvalid(
+                f"{plan_path}: its intake is {plan.plan.inputs.intake}, so no data can be simulated "
+                "for it. Name the data: make report SOURCE=DIR."
+            )
+        simulate(extract, plan_path, seed, {})
+    else:
+        intake(plan.plan.inputs.intake, source, extract)
+    cut = freeze(extract, plan_path, cut_off, frozen)
+    with whole_folder(out) as new:
+        analyse_into(new, cut, plan_path)
+        report(new, "csr", "builtin", ("html", "pdf"))
+    return out

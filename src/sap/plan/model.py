@@ -1,0 +1,185 @@
+"""What a plan may say: one class per section of the SAP, every entry with its section and source.
+
+A word the plan does not know, a number out of its range and a design that cannot work are refused
+here, so that nothing behind this module has to check a number of the plan again.
+"""
+
+import datetime as dt
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Share = Annotated[float, Field(gt=0, lt=1)]
+Days = Annotated[int, Field(ge=0)]
+Origin = Literal["screening", "allocation", "first dose"]
+Domain = Literal[
+    "dm", "ds", "ex", "lb", "cp", "gf", "ss", "ae", "cm", "vs", "ie", "mh", "rs", "tr", "tu", "pc", "be",
+    "dv", "ts",
+]  # fmt: skip
+
+
+class Entry(BaseModel):
+    """One entry of the plan: where the SAP says it, who says so, and whether we only assume it."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    section: str = Field(pattern=r"^SAP \d+(\.\d+)*$")
+    source: str = Field(min_length=3)
+    assumption: bool = False
+
+
+class Study(Entry):
+    """Identity of the trial."""
+
+    id: str = Field(pattern=r"^[A-Z0-9-]{2,20}$")
+    registry: str
+    title: str
+    short_title: str
+    sponsor: str
+    registry_status: str
+    groups: bool = Field(description="whether group A exists (physician's choice)")
+
+
+class Inputs(Entry):
+    """What the report needs and which intake makes it."""
+
+    intake: Literal["sdtm", "caba-v7"]
+    required: list[Domain]
+
+    @model_validator(mode="after")
+    def _required_by_code(self) -> Self:
+        if "dm" not in self.required:
+            raise ValueError("'required' must hold dm: without it nobody is in the trial")
+        return self
+
+
+class CutOff(BaseModel):
+    """One planned data cut-off."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    date: dt.date
+    status: Literal["INTERIM", "FINAL"]
+
+
+class CutOffs(Entry):
+    """The planned cut-offs by name."""
+
+    dates: dict[str, CutOff]
+
+
+class Design(Entry):
+    """Simon's letters: stop after n1 when responders <= r1; reject p <= p0 after n when > r."""
+
+    kind: Literal["single-stage", "two-stage"]
+    criterion: Literal["minimax", "optimal", "none"]
+    p0: Share
+    p1: Share
+    alpha: Share
+    beta: Share
+    r1: int | None = None
+    n1: int | None = None
+    r: int = Field(ge=0)
+    n: int = Field(ge=1)
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.p0 >= self.p1:
+            raise ValueError("p0 must be below p1: the rate worth treating is the higher one")
+        if self.r >= self.n:
+            raise ValueError("r must be below n: no outcome could reject p <= p0")
+        if self.kind == "single-stage":
+            if self.r1 is not None or self.n1 is not None:
+                raise ValueError("a single-stage design has no r1 and no n1: remove them")
+            return self
+        if self.r1 is None or self.n1 is None:
+            raise ValueError("a two-stage design needs r1 and n1: add them")
+        if not 0 <= self.r1 < self.n1:
+            raise ValueError("r1 must be at least 0 and below n1: else stage 1 cannot go on")
+        if not self.n1 < self.n:
+            raise ValueError("n1 must be below n: stage 2 would have nobody")
+        if self.r1 > self.r:
+            raise ValueError("r1 must not be above r: going on would already reject")
+        return self
+
+
+class Screening(Entry):
+    """Who is AR-V7 positive in the sense of the trial."""
+
+    ctc_minimum: int = Field(ge=1)
+    volume_ml: float = Field(gt=0)
+    arv7: Literal["POSITIVE"]
+
+
+class PsaResponse(Entry):
+    """The primary endpoint: a confirmed fall of PSA."""
+
+    decline_pct: float = Field(gt=0, le=100)
+    confirm_after_days: Days
+    confirmed_by: Literal["any later value", "next value"]
+    first_fall_within_days: Days | None = Field(
+        description="latest day after the first dose for the first fall; null: no limit"
+    )
+    days_after_last_cycle: Days
+    stop_at_new_therapy: bool
+    below_quantification: Literal["limit", "half the limit"]
+    sensitivity_confirm_days: list[Annotated[int, Field(ge=1)]]
+
+
+class PsaCourse(Entry):
+    """Changes that are shown, not tested."""
+
+    week_12_day: Days
+    week_12_window_days: Days
+    depths_pct: list[Annotated[float, Field(gt=0, le=100)]]
+    display_cap_pct: float = Field(gt=0)
+
+
+class Intervals(Entry):
+    """Confidence levels and the interval of the primary result."""
+
+    conf_level: Share
+    primary_interval: Literal["clopper-pearson", "two-stage"]
+
+
+class AnalysisSets(Entry):
+    """Numbers that the analysis sets need."""
+
+    per_protocol_cycles: int = Field(ge=1)
+    ctc_baseline_minimum: int = Field(ge=1)
+
+
+class Survival(Entry):
+    """Origins, month length and the curve's conventions."""
+
+    os_origin: Origin
+    pfs_origin: Origin
+    days_per_month: float = Field(gt=0)
+    landmarks_months: list[Annotated[float, Field(gt=0)]]
+    transform: Literal["plain", "log", "log-log", "arcsin", "logit"]
+
+
+class Safety(Entry):
+    """Treatment-emergent window and the grade that counts as severe."""
+
+    days_after_last_dose: Days
+    severe_grade: int = Field(ge=1, le=5)
+    cycle_days: int = Field(ge=1)
+
+
+class Plan(BaseModel):
+    """The whole plan."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    study: Study
+    inputs: Inputs
+    cut_offs: CutOffs
+    design: Design
+    screening: Screening
+    analysis_sets: AnalysisSets
+    psa_response: PsaResponse
+    psa_course: PsaCourse
+    intervals: Intervals
+    survival: Survival
+    safety: Safety

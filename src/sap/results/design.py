@@ -1,0 +1,49 @@
+"""The design's operating characteristics, exactly."""
+
+import numpy as np
+import pandas as pd
+
+from sap import ard
+from sap.methods.two_stage import SingleStageDesign, TwoStageDesign
+from sap.plan.model import Plan
+
+
+def of_plan(plan: Plan) -> TwoStageDesign | SingleStageDesign:
+    """The plan's design as the methods know it."""
+    d = plan.design
+    if d.r1 is None or d.n1 is None:
+        return SingleStageDesign(r=d.r, n=d.n)
+    return TwoStageDesign(r1=d.r1, n1=d.n1, r=d.r, n=d.n)
+
+
+def design(plan: Plan) -> list[pd.DataFrame]:
+    """The plan's numbers, what the design attains, and its curve over true rates."""
+    letters = of_plan(plan)
+    d = plan.design
+    stats: dict[str, ard.type_of_stat] = {
+        "p0": d.p0, "p1": d.p1, "alpha_planned": d.alpha, "beta_planned": d.beta, "r": d.r, "n": d.n,
+        "alpha": float(letters.probability_of_rejection(d.p0)),
+        "power": float(letters.probability_of_rejection(d.p1)),
+    }  # fmt: skip
+    if isinstance(letters, TwoStageDesign):
+        stats |= {
+            "r1": letters.r1,
+            "n1": letters.n1,
+            "probability_of_early_termination": float(letters.probability_of_early_termination(d.p0)),
+            "expected_n": float(letters.expected_n(d.p0)),
+        }
+    where = {"section": d.section, "population": "PRIMARY", "method": "Exact binomial"}
+    parts = [ard.rows(stats, analysis="design", **where)]
+    for percent in range(0, 61, 2):
+        p = percent / 100
+        curve: dict[str, ard.type_of_stat] = {
+            "p": p,
+            "probability_of_rejection": float(letters.probability_of_rejection(p)),
+        }
+        if isinstance(letters, TwoStageDesign):
+            curve["probability_of_early_termination"] = float(
+                letters.probability_of_early_termination(p)
+            )
+            curve["expected_n"] = float(letters.expected_n(np.float64(p)))
+        parts.append(ard.rows(curve, analysis="design_oc", level=f"{percent:02d} %", **where))
+    return parts

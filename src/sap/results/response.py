@@ -1,0 +1,169 @@
+"""PSA response: the primary result, its confirmation rules, and the course of PSA."""
+
+import pandas as pd
+
+from sap import ard
+from sap.ard import NotEstimable
+from sap.methods.proportion import clopper_pearson, exact_test
+from sap.plan.model import Design, Plan
+from sap.results.sets import members
+
+POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
+NOBODY = NotEstimable("nobody in this population")
+
+
+def rate(responders: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
+    """n, N, estimate and the exact interval; with nobody in the denominator they are not estimable."""
+    stats: dict[str, ard.type_of_stat] = {"n": responders, "N": n, "conf_level": conf_level}
+    if n == 0:
+        return stats | dict.fromkeys(("estimate", "conf_low", "conf_high"), NOBODY)
+    low, high = clopper_pearson(responders, n, conf_level)
+    return stats | {"estimate": responders / n, "conf_low": low, "conf_high": high}
+
+
+def decision(design: Design, responders: int, n: int) -> str:
+    """What the design's rule says of `responders` of `n`; the first case that applies.
+
+    1. n is the planned n: H0 rejected when responders > r, else not rejected.
+    2. n is below it: no decision yet, however many responded.
+    3. n is above it (over-running): the planned rule does not apply; the exact p is reported.
+    """
+    if n == design.n:
+        return "H0 rejected" if responders > design.r else "H0 not rejected"
+    return "No decision: fewer than planned" if n < design.n else "No decision: more than planned"
+
+
+def _responders(people: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
+    answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+    return people.assign(AVALC=people["USUBJID"].map(answers).fillna("NE"))
+
+
+def response_rate(
+    adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, *, population: str, paramcd: str, analysis: str
+) -> pd.DataFrame:
+    """Responders, denominator, exact interval, one-sided exact p against p0, and the decision.
+
+    The denominator is the population of ADSL; NE, and a man without any answer, is no response.
+    `n_missing` counts those NE.
+    """
+    asked = _responders(members(adsl, population), adrs, paramcd)
+    responders, n = int((asked["AVALC"] == "Y").sum()), len(asked)
+    stats = rate(responders, n, plan.intervals.conf_level)
+    stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
+    stats["p0"] = plan.design.p0
+    stats["p_value"] = (
+        exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
+    )
+    stats["decision"] = decision(plan.design, responders, n)
+    return ard.rows(
+        stats,
+        analysis=analysis,
+        section=plan.psa_response.section,
+        population=population,
+        paramcd=paramcd,
+        method="Clopper-Pearson; exact binomial test, one-sided",
+    )
+
+
+def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """The primary result in every set, and the confirmation rule's sensitivity."""
+    variants = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU"}
+    variants |= {
+        f"psa_response_{days}d": f"PSARSP{days}" for days in plan.psa_response.sensitivity_confirm_days
+    }
+    return [
+        response_rate(adsl, adrs, plan, population=population, paramcd=paramcd, analysis=analysis)
+        for analysis, paramcd in variants.items()
+        for population in POPULATIONS
+    ]
+
+
+def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """PSA response of men treated after re-screening: a block of its own, in no other denominator."""
+    treated = members(adsl, "RESCREENED")
+    treated = treated[treated["RESCTRFL"] == "Y"]
+    parts = []
+    for paramcd in ("PSARESP", "PSARESPU"):
+        asked = _responders(treated, adrs, paramcd)
+        responders = int((asked["AVALC"] == "Y").sum())
+        stats = rate(responders, len(asked), plan.intervals.conf_level)
+        stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
+        parts.append(
+            ard.rows(
+                stats,
+                analysis="rescreen_response",
+                section=plan.psa_response.section,
+                population="RESCREENED",
+                paramcd=paramcd,
+                method="Clopper-Pearson",
+            )
+        )
+    return parts
+
+
+def summary(values: pd.Series) -> dict[str, ard.type_of_stat]:
+    """n, mean, sd, median, quartiles and range of what is not missing; quartiles as SAS type 5."""
+    known = values.dropna().astype(float)
+    none = NotEstimable("no value")
+    stats: dict[str, ard.type_of_stat] = {
+        "n": len(known),
+        "n_missing": int(values.isna().sum()),
+    }
+    names = ("mean", "sd", "median", "q1", "q3", "min", "max")
+    if known.empty:
+        return stats | dict.fromkeys(names, none)
+    spread = float(known.std()) if len(known) > 1 else NotEstimable("one value only")
+    return stats | {
+        "mean": float(known.mean()),
+        "sd": spread,
+        "median": _percentile(known, 0.5),
+        "q1": _percentile(known, 0.25),
+        "q3": _percentile(known, 0.75),
+        "min": float(known.min()),
+        "max": float(known.max()),
+    }
+
+
+def _percentile(known: pd.Series, q: float) -> float:
+    """SAS's default percentile (PCTLDEF=5): the mean of two neighbours where n q is whole."""
+    ordered = known.sort_values().to_numpy()
+    place = len(ordered) * q
+    whole = int(place)
+    if place == whole:
+        return float((ordered[max(whole - 1, 0)] + ordered[min(whole, len(ordered) - 1)]) / 2)
+    return float(ordered[whole])
+
+
+def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Best and week-12 change, and how many reached each of the plan's depths."""
+    parts = []
+    for population in ("PRIMARY", "RESCREENED"):
+        people = members(adsl, population)
+        people = people[people["NCYCLES"] > 0]
+        for paramcd in ("PSABEST", "PSAWK12"):
+            values = people["USUBJID"].map(
+                adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVAL"]
+            )
+            parts.append(
+                ard.rows(
+                    {"N": len(people)} | summary(values),
+                    analysis="psa_change",
+                    section=plan.psa_course.section,
+                    population=population,
+                    paramcd=paramcd,
+                    method="Descriptive",
+                )
+            )
+            parts += [
+                ard.rows(
+                    rate(int((values <= -depth).sum()), len(people), plan.intervals.conf_level),
+                    analysis="psa_change",
+                    section=plan.psa_course.section,
+                    population=population,
+                    paramcd=paramcd,
+                    level=f"fall >= {depth:g} %",
+                    method="Clopper-Pearson",
+                )
+                for depth in plan.psa_course.depths_pct
+            ]
+    return parts

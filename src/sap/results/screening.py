@@ -1,0 +1,135 @@
+"""The screening flow: how many persons reached each box, each person once in each."""
+
+import numpy as np
+import pandas as pd
+
+from sap import ard
+from sap.plan.model import Plan
+from sap.results.response import rate
+
+STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED", "NOT DONE")
+
+
+def final_box(adsl: pd.DataFrame, plan: Plan) -> pd.Series:
+    """The one box in which each person ends; the first case that applies.
+
+    1. Treated through re-screening.   2. Treated after the first screening.
+    3. Re-screened, not treated.       4. Group A, not re-screened.
+    5. Declined after the first screening.  6. Not eligible after it.
+    7. Sampled, not allocated.         8. Consented, no sample.
+    """
+    again = (adsl["RESCFL"] == "Y").to_numpy()
+    treated = (adsl["NCYCLES"] > 0).to_numpy()
+    out = adsl["SCRNOUT"]
+    case = np.select(
+        [
+            treated & (adsl["RESCTRFL"] == "Y"),
+            treated,
+            again,
+            adsl["GROUP"] == "A",
+            out == "DECLINED",
+            out == "NOT ELIGIBLE",
+            adsl["SCRFL"] == "Y",
+        ],
+        [1, 2, 3, 4, 5, 6, 7],
+        default=8,
+    )
+    names = {
+        1: "Treated through re-screening",
+        2: "Treated after the first screening",
+        3: "Re-screened, not treated",
+        4: "Group A, not re-screened",
+        5: "Declined after the first screening",
+        6: "Not eligible after the first screening",
+        7: "Sampled, not allocated",
+        8: "Consented, no sample",
+    }
+    return pd.Series(case, adsl.index).map(names)
+
+
+def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
+    """Who is in each box of the flow; names carry the plan's threshold."""
+    minimum = plan.screening.ctc_minimum
+    sampled = adsl["SCRFL"] == "Y"
+    high, low = adsl["CTCBL"] >= minimum, adsl["CTCBL"] < minimum
+    treated = adsl["NCYCLES"] > 0
+    again = adsl["RESCFL"] == "Y"
+    again_high = adsl["RESCCTC"] >= minimum
+    found = {
+        "Consented": adsl["RFICDT"].notna(),
+        "Sampled": sampled,
+        "CTC evaluable": sampled & adsl["CTCBL"].notna(),
+        f"CTC < {minimum}": sampled & low,
+        f"CTC >= {minimum}": sampled & high,
+    }
+    for state in STATES:
+        here = sampled & (adsl["ARV7BL"] == state)
+        words = f"AR-V7 {state.lower()}"
+        found[words] = here
+        found[f"{words}, CTC >= {minimum}"] = here & high
+        found[f"{words}, CTC < {minimum}"] = here & low
+    found |= {
+        "Group A": adsl["GROUP"] == "A",
+        "Group B": adsl["GROUP"] == "B",
+        "Declined": adsl["SCRNOUT"] == "DECLINED",
+        "Not eligible": adsl["SCRNOUT"] == "NOT ELIGIBLE",
+        "Treated in group B after first screening": treated & (adsl["RESCTRFL"] == "N"),
+        "Re-screened": again,
+        f"Re-screened, AR-V7 positive, CTC >= {minimum}": again
+        & (adsl["RESCARV7"] == plan.screening.arv7)
+        & again_high,
+        "Allocated to group B after re-screening": adsl["RESALLDT"].notna(),
+        "Treated in group B after re-screening": treated & (adsl["RESCTRFL"] == "Y"),
+    }
+    return found
+
+
+def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """n of each box (distinct persons), the reasons for undetermined, and where each person ends."""
+
+    def row(level: str, n: int, sublevel: str = "", paramcd: str = "BOX") -> pd.DataFrame:
+        return ard.rows(
+            {"n": n},
+            analysis="flow",
+            section=plan.screening.section,
+            population="SCREENED",
+            paramcd=paramcd,
+            level=level,
+            sublevel=sublevel,
+            method="Distinct persons",
+        )
+
+    parts = [row(name, int(who.sum())) for name, who in boxes(adsl, plan).items()]
+    for state in ("UNDETERMINED", "NOT DONE"):
+        reasons = adsl.loc[(adsl["SCRFL"] == "Y") & (adsl["ARV7BL"] == state), "ARV7REAS"]
+        for reason, n in reasons.fillna("Reason not recorded").value_counts().sort_index().items():
+            parts.append(row(f"AR-V7 {state.lower()}", int(n), str(reason), "REASON"))
+    ends = final_box(adsl, plan).value_counts().sort_index()
+    parts += [row(str(name), int(n), paramcd="FINAL") for name, n in ends.items()]
+    return parts
+
+
+def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Shares of the screened men, with exact intervals: evaluable, determined, positive."""
+    sampled = adsl[adsl["SCRFL"] == "Y"]
+    determined = sampled[sampled["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))]
+    positive = sampled["ARV7BL"] == plan.screening.arv7
+    eligible = positive & (sampled["CTCBL"] >= plan.screening.ctc_minimum)
+    asked = {
+        "CTC evaluable": (int(sampled["CTCBL"].notna().sum()), len(sampled)),
+        "AR-V7 determined": (len(determined), len(sampled)),
+        "AR-V7 positive of determined": (int(positive.sum()), len(determined)),
+        "AR-V7 positive of sampled": (int(positive.sum()), len(sampled)),
+        "AR-V7 positive and enough CTC, of sampled": (int(eligible.sum()), len(sampled)),
+    }
+    return [
+        ard.rows(
+            rate(n, total, plan.intervals.conf_level),
+            analysis="biomarker_yield",
+            section=plan.screening.section,
+            population="SCREENED",
+            level=level,
+            method="Clopper-Pearson",
+        )
+        for level, (n, total) in asked.items()
+    ]
