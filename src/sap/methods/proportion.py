@@ -20,10 +20,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import (
     betainc,
-    betaincc,
     betainccinv,
     betaincinv,
     betaln,
+    ndtr,
     ndtri,
     xlog1py,
     xlogy,
@@ -99,34 +99,61 @@ def as_interval(low: Floats, high: Floats) -> Interval | Intervals:
 def _proportion_interval(
     limits: Callable[[Floats, Floats, Floats], tuple[Floats, Floats]],
 ) -> ProportionInterval:
-    """Check the arguments, broadcast them, and hand back floats or arrays as they were given."""
+    """Check the arguments, broadcast them, and hand back floats or arrays as they were given.
+
+    Many intervals are often intervals of few distinct counts: each pair is computed once.
+    """
 
     @wraps(limits)
     def interval(responders: ArrayLike, n: ArrayLike, conf_level: ArrayLike) -> Any:
         x, size = checked_counts(responders, n)
-        broadcast = np.broadcast_arrays(x, size, checked_level(conf_level))
-        flat = [np.atleast_1d(part) for part in broadcast]
-        low, high = limits(*flat)
+        level = checked_level(conf_level)
+        broadcast = np.broadcast_arrays(x, size, level)
         shape = broadcast[0].shape
+        x, size, each_level = (part.ravel() for part in broadcast)
+        if level.size == 1 and x.size > 1000 and size.max() ** 2 < 4 * x.size:
+            pairs, pair = np.unique(x + size * (size.max() + 1), return_inverse=True)
+            first = np.empty(pairs.size, dtype=np.intp)
+            first[pair] = np.arange(x.size)
+            low, high = (end[pair] for end in limits(x[first], size[first], each_level[first]))
+        else:
+            low, high = limits(x, size, each_level)
         return as_interval(low.reshape(shape), high.reshape(shape))
 
     return cast(ProportionInterval, interval)
 
 
-def bisect(too_low: Callable[[Floats], NDArray[np.bool_]], low: Floats, high: Floats) -> Floats:
-    """Where `too_low` turns from true to false, element by element, to the last bit of a float.
+def root(f: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
+    """Where `f` changes its sign between `low` and `high`, element by element (Chandrupatla 1997).
 
-    Sixty halvings of a bracket of width 1 leave less than 1e-18; the loop ends as soon as no
-    midpoint differs from both ends.
+    Inverse quadratic interpolation where it is safe and halving where it is not, to the last bits
+    of a float. An element without a change of sign comes back as some point of its bracket.
     """
-    low, high = low.astype(float), high.astype(float)
+    x1, x2 = low.astype(float), high.astype(float)
+    f1, f2 = f(x1), f(x2)
+    x3, f3, t = x2, f2, np.full_like(x1, 0.5)
     for _ in range(200):
-        middle = (low + high) / 2
-        if ((middle == low) | (middle == high)).all():
+        small = np.abs(f2) < np.abs(f1)
+        best, width = np.where(small, x2, x1), np.abs(x2 - x1)
+        room = 2 * np.finfo(float).eps * np.abs(best) + np.finfo(float).tiny
+        done = (width <= 2 * room) | (np.minimum(np.abs(f1), np.abs(f2)) == 0)
+        if done.all():
             break
-        below = too_low(middle)
-        low, high = np.where(below, middle, low), np.where(below, high, middle)
-    return (low + high) / 2
+        with np.errstate(divide="ignore", invalid="ignore"):
+            limit = room / width
+            x = np.where(done, x1, x1 + np.clip(t, limit, 1 - limit) * (x2 - x1))
+        f_x = np.where(done, f1, f(x))
+        same = np.sign(f_x) == np.sign(f1)
+        x3, f3 = np.where(same, x1, x2), np.where(same, f1, f2)
+        x2, f2 = np.where(same, x2, x1), np.where(same, f2, f1)
+        x1, f1 = x, f_x
+        with np.errstate(divide="ignore", invalid="ignore"):
+            xi, phi = (x1 - x2) / (x3 - x2), (f1 - f2) / (f3 - f2)
+            safe = (phi**2 < xi) & ((1 - phi) ** 2 < 1 - xi)
+            bent = f1 / (f2 - f1) * f3 / (f2 - f3)
+            bent += (x3 - x1) / (x2 - x1) * f1 / (f3 - f1) * f2 / (f3 - f2)
+        t = np.where(safe, bent, 0.5)
+    return best
 
 
 def at_least(x: Floats, n: Floats, p: Floats) -> Floats:
@@ -139,7 +166,7 @@ def at_least(x: Floats, n: Floats, p: Floats) -> Floats:
 def at_most(x: Floats, n: Floats, p: Floats) -> Floats:
     """P(X <= x) for X binomial(n, p), small tails to full relative accuracy."""
     inside = np.clip(x, 0, n - 1)
-    tail = betaincc(inside + 1, n - inside, p)
+    tail = betainc(n - inside, inside + 1, 1 - p)  # betaincc is the same, and seven times slower
     return np.where(x < 0, 0.0, np.where(x >= n, 1.0, tail))
 
 
@@ -192,11 +219,11 @@ def mid_p(responders: Floats, n: Floats, conf_level: Floats) -> tuple[Floats, Fl
 
 
 def _mid_p_low(x: Floats, n: Floats, tail: Floats) -> Floats:
-    def too_low(p: Floats) -> NDArray[np.bool_]:
-        return (at_least(x, n, p) + at_least(x + 1, n, p)) / 2 < tail
+    def excess(p: Floats) -> Floats:
+        return (at_least(x, n, p) + at_least(x + 1, n, p)) / 2 - tail
 
     ceiling = np.where(x == n, 1.0, exact_low(np.minimum(x + 1, n), n, tail))
-    return np.where(x == 0, 0.0, bisect(too_low, exact_low(x, n, tail), ceiling))
+    return np.where(x == 0, 0.0, root(excess, exact_low(x, n, tail), ceiling))
 
 
 @_proportion_interval
@@ -310,25 +337,25 @@ def blaker(responders: Floats, n: Floats, conf_level: Floats) -> tuple[Floats, F
 
 
 def _blaker_low(x: Floats, n: Floats, alpha: Floats) -> Floats:
-    x_seen = np.maximum(x, 1)  # x = 0 is written at the end
-    floor, ceiling = exact_low(x_seen, n, alpha / 2), exact_low(x_seen, n, alpha)
+    seen = np.maximum(x, 1)  # the limit at x = 0 is written at the end
+    floor, ceiling = exact_low(seen, n, alpha / 2), exact_low(seen, n, alpha)
 
     # k is the largest count whose lower tail at `floor` is no larger than the upper tail of x.
-    k, above = np.full_like(x, -1.0), n.copy()
+    k, above = np.full_like(seen, -1.0), seen
     while (above - k > 1).any():
         middle = np.floor((k + above) / 2)
         small = at_most(middle, n, floor) <= alpha / 2
         k, above = np.where(small, middle, k), np.where(small, above, middle)
 
-    def before_step(p: Floats) -> NDArray[np.bool_]:
-        return at_least(x_seen, n, p) < at_most(k + 1, n, p)
+    def beyond_step(p: Floats) -> Floats:
+        return at_least(seen, n, p) - at_most(k + 1, n, p)
 
-    def not_acceptable(p: Floats) -> NDArray[np.bool_]:
-        return at_least(x_seen, n, p) + at_most(k, n, p) <= alpha
+    def excess(p: Floats) -> Floats:
+        return at_least(seen, n, p) + at_most(k, n, p) - alpha
 
-    step = bisect(before_step, floor, ceiling)
-    root = bisect(not_acceptable, floor, step)
-    return np.where(x == 0, 0.0, root)
+    step = np.where(beyond_step(ceiling) > 0, root(beyond_step, floor, ceiling), ceiling)
+    low = np.where(excess(step) > 0, root(excess, floor, step), step)
+    return np.where(x == 0, 0.0, low)
 
 
 @overload
@@ -376,7 +403,263 @@ def _two_sided(x: Floats, n: Floats, p: Floats) -> Floats:
     below, first = np.ceil(n * p) - 1, n + 1
     while (first - below > 1).any():
         middle = np.floor((below + first) / 2)
-        unlikely = log_pmf(middle, n, p) <= likely
+        unlikely = log_pmf(np.maximum(middle, 0), n, p) <= likely
         below, first = np.where(unlikely, below, middle), np.where(unlikely, middle, first)
     both = np.minimum(at_most(x, n, p) + at_least(first, n, p), 1.0)
     return np.where(x == n * p, 1.0, both)
+
+
+class OddsRatio(NamedTuple):
+    """An odds ratio with both limits of its exact interval."""
+
+    estimate: float
+    low: float
+    high: float
+
+
+class DifferenceInterval(Protocol):
+    """What an interval for the difference of two proportions looks like from outside."""
+
+    __name__: str
+
+    @overload
+    def __call__(
+        self, responders_a: int, n_a: int, responders_b: int, n_b: int, conf_level: float
+    ) -> Interval: ...
+    @overload
+    def __call__(
+        self,
+        responders_a: Counts,
+        n_a: Counts,
+        responders_b: Counts,
+        n_b: Counts,
+        conf_level: float,
+    ) -> Intervals: ...
+    def __call__(
+        self, responders_a: Any, n_a: Any, responders_b: Any, n_b: Any, conf_level: Any
+    ) -> Any: ...
+
+
+def _difference_interval(
+    limits: Callable[[Floats, Floats, Floats, Floats, Floats], tuple[Floats, Floats]],
+) -> DifferenceInterval:
+    """Check the four counts, broadcast them, and hand back floats or arrays as they were given."""
+
+    @wraps(limits)
+    def interval(
+        responders_a: ArrayLike,
+        n_a: ArrayLike,
+        responders_b: ArrayLike,
+        n_b: ArrayLike,
+        conf_level: ArrayLike,
+    ) -> Any:
+        a, size_a = checked_counts(responders_a, n_a, "_a")
+        b, size_b = checked_counts(responders_b, n_b, "_b")
+        broadcast = np.broadcast_arrays(a, size_a, b, size_b, checked_level(conf_level))
+        shape = broadcast[0].shape
+        a, size_a, b, size_b, level = (part.ravel() for part in broadcast)
+        low, high = limits(a, size_a, b, size_b, level)
+        return as_interval(low.reshape(shape), high.reshape(shape))
+
+    return cast(DifferenceInterval, interval)
+
+
+@_difference_interval
+def newcombe_difference(
+    responders_a: Floats, n_a: Floats, responders_b: Floats, n_b: Floats, conf_level: Floats
+) -> tuple[Floats, Floats]:
+    """The difference a - b of two proportions, hybrid of two Wilson intervals (Newcombe 1998b, method 10).
+
+    With Wilson's limits l, u of each group and d the observed difference:
+
+        low  = d - sqrt((p_a - l_a)^2 + (u_b - p_b)^2)
+        high = d + sqrt((u_a - p_a)^2 + (p_b - l_b)^2)
+
+    >>> low, high = newcombe_difference(56, 70, 48, 80, conf_level=0.95)
+    >>> round(low, 4), round(high, 4)
+    (0.0524, 0.3339)
+    """
+    p_a, p_b = responders_a / n_a, responders_b / n_b
+    a, b = wilson(responders_a, n_a, conf_level), wilson(responders_b, n_b, conf_level)
+    low = p_a - p_b - np.hypot(p_a - a.low, b.high - p_b)
+    high = p_a - p_b + np.hypot(a.high - p_a, p_b - b.low)
+    return low, high
+
+
+@_difference_interval
+def miettinen_nurminen_difference(
+    responders_a: Floats, n_a: Floats, responders_b: Floats, n_b: Floats, conf_level: Floats
+) -> tuple[Floats, Floats]:
+    """The difference a - b of two proportions by inverting the score test (Miettinen and Nurminen 1985).
+
+    The limits are the differences at which the statistic of `miettinen_nurminen_test` is the normal
+    quantile of (1 + conf_level)/2, above and below; -1 and 1 when it is never reached. They are
+    Newcombe's (1998b) method 5 with the variance enlarged by N/(N - 1).
+
+    >>> low, high = miettinen_nurminen_difference(56, 70, 48, 80, conf_level=0.95)
+    >>> round(low, 4), round(high, 4)
+    (0.0528, 0.3382)
+    """
+    z = ndtri((1 + conf_level) / 2)
+    observed = responders_a / n_a - responders_b / n_b
+    counts = responders_a, n_a, responders_b, n_b
+
+    def above(difference: Floats) -> Floats:
+        return _score_statistic(*counts, difference) - z
+
+    def below(difference: Floats) -> Floats:
+        return _score_statistic(*counts, difference) + z
+
+    lowest, highest = np.full_like(observed, -1.0), np.full_like(observed, 1.0)
+    low = np.where(above(lowest) > 0, root(above, lowest, observed), lowest)
+    high = np.where(below(highest) < 0, root(below, observed, highest), highest)
+    return low, high
+
+
+@overload
+def miettinen_nurminen_test(
+    responders_a: int,
+    n_a: int,
+    responders_b: int,
+    n_b: int,
+    difference: float,
+    alternative: Alternative,
+) -> float: ...
+@overload
+def miettinen_nurminen_test(
+    responders_a: Counts,
+    n_a: Counts,
+    responders_b: Counts,
+    n_b: Counts,
+    difference: Levels,
+    alternative: Alternative,
+) -> Floats: ...
+def miettinen_nurminen_test(
+    responders_a: Any,
+    n_a: Any,
+    responders_b: Any,
+    n_b: Any,
+    difference: Any,
+    alternative: Alternative,
+) -> Any:
+    """Score test of the difference p_a - p_b (Miettinen and Nurminen 1985, eq. 5 to 9).
+
+    z = (observed - difference) / sqrt((a(1-a)/n_a + b(1-b)/n_b) N/(N - 1)), a and b being the most
+    likely proportions that differ by `difference`. The p-value is normal: greater P(Z >= z), less
+    P(Z <= z), two-sided twice the smaller. z is 0 where observed and difference agree, also as 0/0.
+
+    >>> round(miettinen_nurminen_test(56, 70, 48, 80, 0.0, "two-sided"), 6)
+    0.008258
+    """
+    a, size_a = checked_counts(responders_a, n_a, "_a")
+    b, size_b = checked_counts(responders_b, n_b, "_b")
+    margin = np.asarray(difference, dtype=float)
+    if not (np.abs(margin) < 1).all():
+        raise ValueError("difference must lie strictly between -1 and 1")
+    z = _score_statistic(*np.broadcast_arrays(a, size_a, b, size_b, margin))
+    tails = {"greater": ndtr(-z), "less": ndtr(z), "two-sided": 2 * ndtr(-np.abs(z))}
+    if alternative not in tails:
+        raise ValueError("alternative must be 'greater', 'less' or 'two-sided'")
+    p_value = tails[alternative]
+    return float(p_value) if np.ndim(p_value) == 0 else p_value
+
+
+def _score_statistic(x_a: Floats, n_a: Floats, x_b: Floats, n_b: Floats, gap: Floats) -> Floats:
+    observed, total = x_a / n_a - x_b / n_b, n_a + n_b
+    b = _most_likely(x_a, n_a, x_b, n_b, gap)
+    a = np.clip(b + gap, 0, 1)
+    variance = (a * (1 - a) / n_a + b * (1 - b) / n_b) * total / (total - 1)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return np.where(observed == gap, 0.0, (observed - gap) / np.sqrt(variance))
+
+
+def _most_likely(x_a: Floats, n_a: Floats, x_b: Floats, n_b: Floats, gap: Floats) -> Floats:
+    """The p_b that makes the counts likeliest when p_a = p_b + gap.
+
+    Miettinen and Nurminen solve a cubic in closed form; the slope of the log likelihood falls all
+    the way from max(0, -gap) to min(1, 1 - gap), so its root keeps every digit. An end is the answer
+    when the slope does not change its sign.
+    """
+
+    def each(count: Floats, p: Floats) -> Floats:
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.where(count == 0, 0.0, count / np.maximum(p, 0.0))
+
+    def slope(b: Floats) -> Floats:
+        up = each(x_b, b) + each(x_a, b + gap)
+        return up - each(n_b - x_b, 1 - b) - each(n_a - x_a, 1 - b - gap)
+
+    low, high = np.maximum(0.0, -gap), np.minimum(1.0, 1 - gap)
+    with np.errstate(invalid="ignore"):
+        inside = root(slope, low, high)
+        return np.where(slope(low) <= 0, low, np.where(slope(high) >= 0, high, inside))
+
+
+def exact_odds_ratio(
+    responders_a: int, n_a: int, responders_b: int, n_b: int, conf_level: float
+) -> OddsRatio:
+    """The odds of response in a over those in b: conditional estimate and exact limits, as R's `fisher.test`.
+
+    Given the total of responders, those in a follow the noncentral hypergeometric distribution:
+
+    1. NaN, limits 0 and infinity: the total leaves only one table (nobody or everybody responded).
+    2. estimate: the ratio at which the mean is the observed count; 0 or infinite at its ends.
+    3. low: P(X >= x) = (1 - conf_level)/2, and 0 at the smallest count possible.
+    4. high: P(X <= x) = (1 - conf_level)/2, and infinite at the largest.
+
+    Fisher's tea (R's example): 3 of 4 cups against 1 of 4.
+
+    >>> tuple(round(value, 4) for value in exact_odds_ratio(3, 4, 1, 4, conf_level=0.95))
+    (6.4083, 0.2117, 626.2435)
+    """
+    checked_counts(responders_a, n_a, "_a")
+    checked_counts(responders_b, n_b, "_b")
+    tail = (1 - float(checked_level(conf_level))) / 2
+    responders = responders_a + responders_b
+    smallest, largest = max(0, responders - n_b), min(n_a, responders)
+    if smallest == largest:
+        return OddsRatio(np.nan, 0.0, np.inf)
+    count = np.arange(smallest, largest + 1.0)
+    log_weight = -betaln(n_a - count + 1, count + 1)
+    log_weight -= betaln(n_b - responders + count + 1, responders - count + 1)
+    log_weight -= log_weight.max()
+
+    def weighted(log_ratio: Floats, value: Floats) -> Floats:
+        """The mean of `value` over the tables when the logarithm of the odds ratio is `log_ratio`."""
+        exponent = log_weight + log_ratio[:, np.newaxis] * (count - responders_a)
+        weight = np.exp(exponent - exponent.max(axis=1, keepdims=True))
+        return np.asarray((weight @ value) / weight.sum(axis=1))
+
+    def ratio(value: Floats, target: float) -> float:
+        """The odds ratio at which the mean of `value`, which rises with it or falls, is `target`."""
+        reach = np.ones(1)
+        while np.prod(np.sign([weighted(end, value)[0] - target for end in (-reach, reach)])) > 0:
+            reach = reach * 2
+        return float(np.exp(root(lambda at: weighted(at, value) - target, -reach, reach))[0])
+
+    is_smallest, is_largest = responders_a == smallest, responders_a == largest
+    low = 0.0 if is_smallest else ratio((count >= responders_a).astype(float), tail)
+    high = np.inf if is_largest else ratio((count <= responders_a).astype(float), tail)
+    if is_smallest or is_largest:
+        return OddsRatio(0.0 if is_smallest else np.inf, low, high)
+    return OddsRatio(ratio(count, responders_a), low, high)
+
+
+def fisher_exact(
+    responders_a: int, n_a: int, responders_b: int, n_b: int, alternative: Alternative
+) -> float:
+    """Fisher's exact p-value of equal proportions, by scipy; `greater`: a responds more often than b.
+
+    Fisher's tea: 3 of 4 cups against 1 of 4.
+
+    >>> round(fisher_exact(3, 4, 1, 4, "greater"), 4)
+    0.2429
+    """
+    from scipy.stats import fisher_exact as scipy_fisher_exact
+
+    checked_counts(responders_a, n_a, "_a")
+    checked_counts(responders_b, n_b, "_b")
+    if alternative not in ("greater", "less", "two-sided"):
+        raise ValueError("alternative must be 'greater', 'less' or 'two-sided'")
+    table = np.array([[responders_a, n_a - responders_a], [responders_b, n_b - responders_b]])
+    return float(scipy_fisher_exact(table, alternative=alternative).pvalue)
