@@ -11,8 +11,44 @@ from typing import Any, Literal, NamedTuple, get_args, overload
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sap.methods.beta_product import beta_product, beta_product_moments
+from sap.methods.competing_risks import AalenJohansen, aalen_johansen
+from sap.methods.cox import (
+    CoxFit,
+    ProportionalHazards,
+    cox,
+    cox_efron,
+    cox_firth,
+    proportional_hazards_test,
+)
+from sap.methods.logrank import LogRank, logrank
 from sap.methods.proportion import Interval, Intervals
 from sap.methods.risk_sets import TOLERANCE, FloatArray, IntArray, checked_causes, risk_sets
+
+__all__ = [
+    "AalenJohansen",
+    "CoxFit",
+    "Interval",
+    "Intervals",
+    "KaplanMeier",
+    "LogRank",
+    "ProportionalHazards",
+    "QuantileEstimate",
+    "RestrictedMean",
+    "aalen_johansen",
+    "beta_product",
+    "beta_product_moments",
+    "cox",
+    "cox_efron",
+    "cox_firth",
+    "interval",
+    "kaplan_meier",
+    "logrank",
+    "proportional_hazards_test",
+    "quantile",
+    "reverse_kaplan_meier",
+    "rmst",
+]
 
 Times = Sequence[float] | NDArray[Any]
 Transform = Literal["plain", "log", "log-log", "arcsin", "logit"]
