@@ -1,0 +1,217 @@
+"""A root document, its included chapters, and the parts of a chapter that are run.
+
+The sources are Quarto files in a written subset (`sap.publish.syntax` refuses the rest). Only
+the root document includes; the first include is the set-up cell, which every chapter starts
+with. So each chapter can be run alone, in a kernel of its own, and still be the same text that
+Quarto runs in one.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+
+from sap.errors import RenderFailed, WrongUse
+
+INCLUDE = re.compile(r"^\{\{<\s*include\s+(?P<path>\S+)\s*>\}\}\s*$")
+PAGEBREAK = re.compile(r"^\{\{<\s*pagebreak\s*>\}\}\s*$")
+CODE_FENCE = re.compile(r"^\s*(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
+DIV_FENCE = re.compile(r"^(?P<fence>:{3,})\s*(?P<attributes>.*?)\s*:*\s*$")
+OPTION_LINE = re.compile(r"^#\|\s?(?P<option>.*)$")
+PROFILE = re.compile(r"(?P<word>when|unless)-profile=[\"'](?P<names>[^\"']*)[\"']")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One piece of a chapter: text, or code with the options of its `#|` lines."""
+
+    kind: Literal["text", "code"]
+    source: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def label(self) -> str:
+        return str(self.options.get("label", "without a label"))
+
+
+@dataclass(frozen=True)
+class Chapter:
+    """One included file, or the root document's own text between two includes."""
+
+    name: str
+    file: str
+    cells: tuple[Cell, ...]
+
+
+@dataclass(frozen=True)
+class Document:
+    """The root document taken apart; `setup` is run before each chapter, and shown where it stands."""
+
+    header: dict[str, Any]
+    setup: Chapter | None
+    chapters: tuple[Chapter, ...]
+
+
+def read(document: Path, home: Path, profile: str | None) -> Document:
+    """Take `document` apart; paths of includes are relative to it, names of files to `home`.
+
+    Divs for another profile (`::: {.content-visible when-profile="interim"}`) are left out here,
+    so their cells are not run.
+    """
+    header, body = split_header(text_of(document), document)
+    profiles = frozenset((profile or "").split(","))
+    chapters: list[Chapter] = []
+    setup: Chapter | None = None
+    own: list[str] = []
+
+    def close_own_text() -> None:
+        text = "\n".join(own)
+        own.clear()
+        if text.strip():
+            chapters.append(_chapter(text, document, home, profiles))
+
+    for line, is_text in lines_with_context(body):
+        include = INCLUDE.match(line) if is_text else None
+        if include is None:
+            own.append(line)
+            continue
+        close_own_text()
+        path = _included(document, include["path"])
+        chapter = _chapter(text_of(path), path, home, profiles)
+        if setup is None:
+            setup = chapter
+        else:
+            chapters.append(chapter)
+    close_own_text()
+    return Document(header, setup, tuple(chapters))
+
+
+def split_header(text: str, path: Path) -> tuple[dict[str, Any], str]:
+    """The YAML between the first two `---` lines, and the rest."""
+    if not text.startswith("---\n"):
+        return {}, text
+    head, found, body = text[4:].partition("\n---\n")
+    if not found:
+        raise RenderFailed(f"{path.name}: the header that starts in line 1 has no closing ---")
+    try:
+        header = yaml.safe_load(head) or {}
+    except yaml.YAMLError as problem:
+        raise RenderFailed(f"{path.name}: the header is not YAML: {_first_line(problem)}") from None
+    return header, body
+
+
+def text_of(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as problem:
+        reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
+        raise WrongUse(f"{path}: cannot be read: {reason}") from None
+
+
+def lines_with_context(text: str) -> Iterator[tuple[str, bool]]:
+    """Each line, and whether it is prose rather than the inside or the fence of a code block."""
+    fence: str | None = None
+    for line in text.splitlines():
+        mark = CODE_FENCE.match(line)
+        if fence is None:
+            if mark:
+                fence = mark["fence"]
+            yield line, mark is None
+        else:
+            if mark and mark["fence"].startswith(fence) and not mark["info"].strip():
+                fence = None
+            yield line, False
+
+
+def only_profile(text: str, profiles: frozenset[str]) -> str:
+    """Drop the divs that `when-profile` or `unless-profile` gives to another report.
+
+    >>> text = '::: {.content-visible when-profile="interim"}\\nA\\n:::\\nB'
+    >>> only_profile(text, frozenset({"final"}))
+    'B'
+    >>> only_profile(text, frozenset({"interim"})).split("\\n")[1]
+    'A'
+    """
+    kept: list[str] = []
+    open_divs: list[bool] = []  # of each open div: is it dropped?
+    for line, is_prose in lines_with_context(text):
+        div = DIV_FENCE.match(line) if is_prose else None
+        if div is None:
+            if not any(open_divs):
+                kept.append(line)
+            continue
+        closing = not div["attributes"]
+        dropped = any(open_divs)
+        if not closing:
+            open_divs.append(not _visible(div["attributes"], profiles))
+            dropped = any(open_divs)
+        elif open_divs:
+            open_divs.pop()
+        if not dropped:
+            kept.append(line)
+    return "\n".join(kept)
+
+
+def options_of(source: str) -> tuple[dict[str, Any], str]:
+    """The `#|` lines at the head of a cell as options, and the code below them."""
+    lines = source.splitlines()
+    head = []
+    for line in lines:
+        option = OPTION_LINE.match(line)
+        if option is None:
+            break
+        head.append(option["option"])
+    options = yaml.safe_load("\n".join(head)) if head else {}
+    if not isinstance(options, dict):
+        raise ValueError("options are written as `#| name: value`")
+    return options, "\n".join(lines[len(head) :])
+
+
+def _chapter(text: str, path: Path, home: Path, profiles: frozenset[str]) -> Chapter:
+    import jupytext
+
+    name = _relative(path, home)
+    text = only_profile(text, profiles)
+    text = "\n".join(
+        "::: {.pagebreak}\n:::" if is_prose and PAGEBREAK.match(line) else line
+        for line, is_prose in lines_with_context(text)
+    )
+    cells: list[Cell] = []
+    for cell in jupytext.reads(text, fmt="Rmd").cells:
+        if cell.cell_type == "code":
+            try:
+                options, source = options_of(cell.source)
+            except (ValueError, yaml.YAMLError) as problem:
+                reason = f"options of a cell cannot be read: {_first_line(problem)}"
+                raise RenderFailed(f"{name}: {reason}") from None
+            cells.append(Cell("code", source, options))
+        elif cell.source.strip():
+            cells.append(Cell("text", cell.source))
+    return Chapter(path.stem, name, tuple(cells))
+
+
+def _included(document: Path, target: str) -> Path:
+    path = (document.parent / target).resolve()
+    if not path.is_file():
+        raise RenderFailed(f"{document.name}: the included file {target} does not exist")
+    return path
+
+
+def _visible(attributes: str, profiles: frozenset[str]) -> bool:
+    for condition in PROFILE.finditer(attributes):
+        met = not profiles.isdisjoint(re.split(r"[,\s]+", condition["names"]))
+        if met == (condition["word"] == "unless"):
+            return False
+    return True
+
+
+def _relative(path: Path, home: Path) -> str:
+    path, home = path.resolve(), home.resolve()
+    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+
+
+def _first_line(problem: Exception) -> str:
+    return (str(problem).splitlines() or [""])[0]

@@ -1,0 +1,138 @@
+"""What every page says about the report: study, kind, status, audience, cut-off, synthetic or not."""
+
+import csv
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+from sap.errors import RenderFailed, WrongUse
+from sap.publish import tree
+
+KINDS = {
+    "csr": "Clinical study report",
+    "dsmb": "Report to the data and safety monitoring board",
+}
+AUDIENCES = {"open": "Open report", "closed": "Closed report (board members only)"}
+KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
+
+
+@dataclass(frozen=True)
+class PageFacts:
+    """The words of title page, header and footer; empty ones are left out."""
+
+    title: str
+    study: str
+    subject: str
+    status: str
+    audience: str
+    cut_off: str
+    rows: tuple[tuple[str, str], ...]
+    synthetic: bool
+    moment: datetime
+
+    def metadata(self) -> dict[str, tree.Json]:
+        """As pandoc metadata under the key `sap`, beside the document's `title`."""
+        words = {
+            "study": self.study,
+            "subject": self.subject,
+            "status": self.status,
+            "audience": self.audience,
+            "cut-off": self.cut_off,
+        }
+        values = {name: tree.text(value) for name, value in words.items() if value}
+        values["facts"] = tree.sequence(
+            [
+                tree.mapping({"name": tree.text(name), "value": tree.text(value)})
+                for name, value in self.rows
+            ]
+        )
+        if self.synthetic:
+            values["synthetic"] = {"t": "MetaBool", "c": True}
+        return {"title": tree.text(self.title), "sap": tree.mapping(values)}
+
+
+def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
+    """Read the run's facts (`tables/run.json`); `title` is the document's own, when it has one."""
+
+    def word(name: str) -> str:
+        return str(facts.get(name) or "")
+
+    kind, audience = word("kind"), word("audience")
+    subject = KINDS.get(kind, kind)
+    cut_off, cut_off_name = word("cut_off"), word("cut_off_name")
+    cut_off_words = f"{cut_off} ({cut_off_name})" if cut_off and cut_off_name else cut_off
+    rows = (
+        ("Study", word("study")),
+        ("Registry", word("registry")),
+        ("Document", subject),
+        ("Audience", AUDIENCES.get(audience, audience)),
+        ("Status", word("status")),
+        ("Data cut-off", cut_off_words),
+        ("Frozen data", word("cut_id")),
+        ("Software", word("software")),
+    )
+    return PageFacts(
+        title=word("title") or title or subject or "Report",
+        study=word("study"),
+        subject=subject,
+        status=word("status"),
+        audience=AUDIENCES.get(audience, audience),
+        cut_off=cut_off_words,
+        rows=tuple((name, value) for name, value in rows if value),
+        synthetic=bool(facts.get("synthetic")),
+        moment=_moment(cut_off),
+    )
+
+
+def addresses_of(
+    facts: Mapping[str, Any], run: Path, used: Collection[str]
+) -> dict[str, dict[str, Any]]:
+    """The address of each number that the report shows, and of no other.
+
+    1. `facts["addresses"]`, when it is given.
+    2. Else the rows of `ard.csv` in the run folder.
+    """
+    known = facts.get("addresses")
+    if known is None:
+        known = _rows_by_key(run / "ard.csv", used)
+    lost = sorted(key for key in used if key not in known)
+    if lost:
+        raise RenderFailed(
+            f"{len(lost)} numbers of the report lead to no result, the first one to {lost[0]!r}"
+        )
+    return {key: dict(known[key]) for key in sorted(used)}
+
+
+def script_json(value: Any) -> str:
+    """JSON that can stand in a script element: no character of it ends the element."""
+    packed = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=False)
+    for character in "<>&\u2028\u2029":
+        packed = packed.replace(character, f"\\u{ord(character):04x}")
+    return packed
+
+
+def _rows_by_key(path: Path, used: Collection[str]) -> dict[str, dict[str, str]]:
+    if not used or not path.is_file():
+        return {}
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        keyed = ((_key(row), row) for row in rows)
+        return {key: {k: v for k, v in row.items() if v} for key, row in keyed if key in used}
+
+
+def _key(row: Mapping[str, str]) -> str:
+    return "|".join((row.get(column) or "").replace("|", "%7C") for column in KEY_COLUMNS)
+
+
+def _moment(cut_off: str) -> datetime:
+    """The date that PDF and DOCX carry: the data cut-off, never today."""
+    if not cut_off:
+        return datetime(2000, 1, 1, tzinfo=UTC)
+    try:
+        day = date.fromisoformat(cut_off)
+    except ValueError:
+        raise WrongUse(f"the cut-off {cut_off!r} is not a date like 2018-06-30") from None
+    return datetime(day.year, day.month, day.day, tzinfo=UTC)

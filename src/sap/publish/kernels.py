@@ -1,0 +1,285 @@
+"""Runs chapters in Jupyter kernels and gives back Markdown.
+
+Each chapter has a kernel of its own: the set-up cell first, then the chapter's cells and inline
+code in reading order. Nothing of the caller's machine reaches a kernel but the few variables in
+`KEPT`; time zone, locale, hash seed and the number of threads are fixed.
+"""
+
+import asyncio
+import json
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sap.errors import RenderFailed
+from sap.publish.document import Cell, Chapter
+from sap.publish.markup import cell_markdown, escaped
+
+INLINE = re.compile(r"(?<!`)`\{python\} +(?P<expression>[^`]+?) *`(?!`)")
+INLINE_RESULT = "application/vnd.sap.inline+json"
+KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV", "USERPROFILE")
+SECONDS_PER_CELL = 600
+
+# Inline code follows Quarto: Markdown when the value offers it, else its text with every
+# character that Markdown would read as markup escaped. The name cannot clash with a chapter's.
+INLINE_SUPPORT = f"""
+def __sap_inline__(expressions):
+    from IPython import get_ipython
+    from IPython.display import display
+    shell = get_ipython()
+    values = []
+    for expression in expressions:
+        try:
+            value = eval(expression, shell.user_ns)
+            data, _ = shell.display_formatter.format(value)
+        except Exception as problem:
+            where = f"`{{{{python}}}} {{expression}}`"
+            raise RuntimeError(f"{{where}}: {{type(problem).__name__}}: {{problem}}") from None
+        markdown = data.get("text/markdown")
+        values.append(["text", str(value)] if markdown is None else ["markdown", markdown])
+    display({{"{INLINE_RESULT}": values}}, raw=True)
+"""
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every kernel of one report sees: where it runs, which results it reads."""
+
+    home: Path
+    run: Path
+    epoch: int
+    kernels: int = 2
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One cell of the notebook that is run, and where it came from."""
+
+    code: str
+    file: str
+    label: str
+
+
+def run_chapters(
+    setup: Chapter | None,
+    chapters: Sequence[Chapter],
+    surroundings: Surroundings,
+    progress: Callable[[str], None],
+) -> list[str]:
+    """The Markdown of each chapter, in order; `surroundings.kernels` run at a time."""
+    folder = Path(tempfile.mkdtemp(prefix="sap-"))
+    try:
+        return asyncio.run(_run_all(setup, chapters, surroundings, progress, folder))
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+async def _run_all(
+    setup: Chapter | None,
+    chapters: Sequence[Chapter],
+    surroundings: Surroundings,
+    progress: Callable[[str], None],
+    folder: Path,
+) -> list[str]:
+    places = asyncio.Semaphore(surroundings.kernels)
+
+    async def one(number: int, chapter: Chapter) -> str:
+        async with places:
+            started = time.perf_counter()
+            own_folder = folder / str(number)
+            own_folder.mkdir()
+            markdown = await run_chapter(setup, chapter, surroundings, own_folder)
+            progress(f"{chapter.name} ran in {time.perf_counter() - started:.1f} s")
+            return markdown
+
+    tasks = [asyncio.ensure_future(one(i, chapter)) for i, chapter in enumerate(chapters)]
+    try:
+        return list(await asyncio.gather(*tasks))
+    except BaseException:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        raise
+
+
+async def run_chapter(
+    setup: Chapter | None, chapter: Chapter, surroundings: Surroundings, folder: Path
+) -> str:
+    """Run one chapter after the set-up in a fresh kernel; a pure function of both and the run."""
+    steps, owners = _steps(setup, chapter)
+    if not any(owner is not None for owner in owners):
+        return _assembled(chapter, {})
+    outputs = await _execute(steps, surroundings, folder)
+    return _assembled(chapter, {o: outputs[i] for i, o in enumerate(owners) if o is not None})
+
+
+def _steps(setup: Chapter | None, chapter: Chapter) -> tuple[list[_Step], list[int | None]]:
+    """The notebook's cells, and for each the index of the chapter's cell it belongs to."""
+    steps = [_Step(INLINE_SUPPORT, chapter.file, "inline support")]
+    owners: list[int | None] = [None]
+    if setup is not None and setup is not chapter:
+        for cell in setup.cells:
+            if cell.kind == "code":
+                steps.append(_Step(cell.source, setup.file, cell.label))
+                owners.append(None)
+    for index, cell in enumerate(chapter.cells):
+        if cell.kind == "code":
+            steps.append(_Step(cell.source, chapter.file, cell.label))
+            owners.append(index)
+        elif expressions := inline_expressions(cell.source):
+            call = f"__sap_inline__({expressions!r})"
+            steps.append(_Step(call, chapter.file, "inline code"))
+            owners.append(index)
+    return steps, owners
+
+
+def inline_expressions(text: str) -> list[str]:
+    """The expressions of the inline code in `text`.
+
+    >>> inline_expressions("`{python} 1 + 1` of `{python} n`, and `plain`")
+    ['1 + 1', 'n']
+    """
+    return [found["expression"] for found in INLINE.finditer(text)]
+
+
+def _assembled(chapter: Chapter, outputs: dict[int, list[Any]]) -> str:
+    parts = []
+    for index, cell in enumerate(chapter.cells):
+        if cell.kind == "code":
+            parts.append(cell_markdown(cell, outputs[index], chapter.file))
+        else:
+            parts.append(_with_values(cell, outputs.get(index)))
+    return "\n\n".join(part for part in parts if part.strip()) + "\n"
+
+
+def _with_values(cell: Cell, outputs: list[Any] | None) -> str:
+    if outputs is None:
+        return cell.source
+    (values,) = (o["data"][INLINE_RESULT] for o in outputs if INLINE_RESULT in o.get("data", {}))
+    remaining = iter(values)
+
+    def value(_: re.Match[str]) -> str:
+        kind, text = next(remaining)
+        return str(text) if kind == "markdown" else escaped(text)
+
+    return INLINE.sub(value, cell.source)
+
+
+async def _execute(
+    steps: list[_Step], surroundings: Surroundings, folder: Path
+) -> list[list[Any]]:
+    import nbformat
+    from nbclient import NotebookClient
+    from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
+    from traitlets.config import Config
+
+    notebook = nbformat.v4.new_notebook(
+        cells=[
+            nbformat.v4.new_code_cell(step.code, id=f"cell-{i}") for i, step in enumerate(steps)
+        ]
+    )
+    # A manager handed over as `km=` would not be shut down by nbclient, so it makes its own.
+    client = NotebookClient(
+        notebook,
+        timeout=SECONDS_PER_CELL,
+        kernel_name="sap",
+        kernel_manager_class=_manager_class(folder),
+        config=Config(
+            {
+                "KernelManager": {
+                    "transport": "ipc",
+                    "ip": str(folder / "k"),
+                    "connection_file": str(folder / "kernel.json"),
+                }
+            }
+        ),
+        resources={"metadata": {"path": str(surroundings.home)}},
+        record_timing=False,
+        coalesce_streams=True,
+        shutdown_kernel="immediate",
+        ipython_hist_file=":memory:",
+    )
+    try:
+        await client.async_execute(env=_environment(surroundings, folder))
+    except CellExecutionError as failure:
+        step = _failed(steps, notebook)
+        raise RenderFailed(_story(step, _last_line(failure.ename, failure.evalue))) from None
+    except CellTimeoutError:
+        step = _failed(steps, notebook)
+        raise RenderFailed(_story(step, f"still running after {SECONDS_PER_CELL} s")) from None
+    except DeadKernelError:
+        step = _failed(steps, notebook)
+        raise RenderFailed(_story(step, "the kernel died (out of memory?)")) from None
+    return [cell["outputs"] for cell in notebook.cells]
+
+
+def _manager_class(folder: Path) -> type:
+    """A kernel manager that knows one kernel: this Python, whatever is installed for the user."""
+    from jupyter_client.kernelspec import KernelSpecManager
+    from jupyter_client.manager import AsyncKernelManager
+
+    spec = folder / "kernels" / "sap"
+    spec.mkdir(parents=True)
+    command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    words = {"argv": command, "display_name": "sap", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(words), encoding="utf-8")
+    known = KernelSpecManager(kernel_dirs=[str(spec.parent)], ensure_native_kernel=False)
+
+    class Manager(AsyncKernelManager):
+        def _kernel_spec_manager_default(self) -> KernelSpecManager:
+            return known
+
+    return Manager
+
+
+def _environment(surroundings: Surroundings, folder: Path) -> dict[str, str]:
+    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
+    style = folder / "matplotlibrc"
+    style.touch()
+    fixed = {
+        "SAP_RUN": str(surroundings.run),
+        "PYTHONHASHSEED": "0",
+        "PYTHONNOUSERSITE": "1",
+        "PYTHONUTF8": "1",
+        "TZ": "UTC",
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "SOURCE_DATE_EPOCH": str(surroundings.epoch),
+        "OMP_NUM_THREADS": "1",
+        "OPENBLAS_NUM_THREADS": "1",
+        "MPLBACKEND": "agg",
+        "MATPLOTLIBRC": str(style),
+        "IPYTHONDIR": str(folder / "ipython"),
+        "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
+        "JUPYTER_NO_CONFIG": "1",
+    }
+    return kept | fixed
+
+
+def _failed(steps: list[_Step], notebook: Any) -> _Step:
+    """The step that raised; without one, the last that the kernel began."""
+    begun = 0
+    for index, cell in enumerate(notebook.cells):
+        if any(output["output_type"] == "error" for output in cell["outputs"]):
+            return steps[index]
+        if cell.get("execution_count") or cell["outputs"]:
+            begun = index + 1
+    return steps[min(begun, len(steps) - 1)]
+
+
+def _story(step: _Step, reason: str) -> str:
+    place = step.label if step.label == "inline code" else f"cell {step.label}"
+    return f"{step.file}, {place}: {reason}"
+
+
+def _last_line(name: str, value: str) -> str:
+    lines = [line for line in str(value).splitlines() if line.strip()]
+    line = f"{name}: {lines[-1].strip()}" if lines else name
+    return re.sub(r"\x1b\[[0-9;]*m", "", line)[:300]

@@ -1,0 +1,58 @@
+"""What a cell shows, as Markdown."""
+
+import re
+from typing import Any
+
+from sap.errors import RenderFailed
+from sap.publish.document import Cell
+
+MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~^$@:\"'=&])")
+
+
+def escaped(text: str) -> str:
+    r"""Text that Markdown shows as it stands.
+
+    >>> print(escaped("a_b <i> #let"))
+    a\_b \<i\> \#let
+    """
+    return MARKUP.sub(r"\\\1", " ".join(text.split()))
+
+
+def cell_markdown(cell: Cell, outputs: list[Any], file: str) -> str:
+    """The code when `echo` asks for it, and what the cell showed.
+
+    `include: false` and `output: false` show nothing; `output: asis` takes printed text as
+    Markdown. Warnings and other words on stderr are never shown.
+    """
+    if cell.options.get("include") is False:
+        return ""
+    parts = [fenced(cell.source, "{.python}")] if cell.options.get("echo") is True else []
+    if cell.options.get("output") is not False:
+        parts += [_shown(output, cell, file) for output in outputs]
+    return "\n\n".join(part for part in parts if part)
+
+
+def fenced(text: str, info: str) -> str:
+    """A code block whose fence is longer than any run of backticks in `text`."""
+    ticks = max((len(run) for run in re.findall(r"`+", text)), default=0)
+    fence = "`" * max(3, ticks + 1)
+    return f"{fence}{info}\n{text}\n{fence}"
+
+
+def _shown(output: Any, cell: Cell, file: str) -> str:
+    if output["output_type"] == "stream":
+        if output["name"] == "stderr":
+            return ""
+        text = str(output["text"])
+        return text if cell.options.get("output") == "asis" else fenced(text.rstrip("\n"), "{.output}")
+    data = output.get("data", {})
+    if "text/markdown" in data:
+        return str(data["text/markdown"])
+    if "text/html" in data:
+        return fenced(str(data["text/html"]), "{=html}")
+    if any(kind.startswith("image/") for kind in data):
+        raise RenderFailed(
+            f"{file}, cell {cell.label}: shows a bare picture, which has no number, no title and "
+            "no alternative text; show it through sap.displays"
+        )
+    return fenced(str(data["text/plain"]), "{.output}") if "text/plain" in data else ""

@@ -1,0 +1,44 @@
+"""Calls pandoc: with a time limit, a memory limit, and nothing of the caller's machine."""
+
+import os
+import subprocess
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+from sap.errors import RenderFailed
+
+SECONDS = 300
+MEMORY = "-M3G"  # a Lua filter that loops would else take the whole machine
+
+
+@cache
+def binary() -> str:
+    """The pandoc of the locked package, never one that happens to be on the PATH."""
+    import pypandoc
+
+    return str(Path(pypandoc.__file__).parent / "files" / "pandoc")
+
+
+def run(arguments: Sequence[str], *, text: str, folder: Path, what: str) -> tuple[str, str]:
+    """Hand `text` to pandoc in `folder`; its output and its warnings."""
+    command = [binary(), "+RTS", MEMORY, "-RTS", f"--data-dir={folder}", *arguments]
+    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    surroundings = kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
+    try:
+        done = subprocess.run(
+            command,
+            input=text.encode("utf-8"),
+            capture_output=True,
+            cwd=folder,
+            env=surroundings,
+            timeout=SECONDS,
+            check=False,
+        )
+    except subprocess.TimeoutExpired:
+        raise RenderFailed(f"{what}: pandoc was still running after {SECONDS} s") from None
+    warnings = done.stderr.decode("utf-8", "replace").strip()
+    if done.returncode:
+        last = (warnings.splitlines() or ["no reason given"])[-1]
+        raise RenderFailed(f"{what}: pandoc stopped (exit {done.returncode}): {last}")
+    return done.stdout.decode("utf-8"), warnings

@@ -1,0 +1,101 @@
+"""Typst to PDF: tagged, PDF/UA-1 and PDF/A-2a, with the fonts of the locked package alone."""
+
+import re
+from datetime import datetime
+from pathlib import Path
+
+from sap.errors import RenderFailed
+
+STANDARDS = ["ua-1", "a-2a"]
+# Libertinus Serif has these; anything else is tried before it is used.
+KNOWN_RANGES = ((0x20, 0x7E), (0xA0, 0x17F), (0x391, 0x3C9), (0x2010, 0x2026))
+KNOWN = frozenset("\n\t\u2007\u2009\u200a\u200b\u202f\u2212\u2264\u2265\u2032\u2033\u2030\u2039\u203a\u20ac")
+NOT_SHOWN = re.compile(r"the text `\"((?:[^\"\\]|\\.)*)\"` could not be displayed")
+
+
+def compile_pdf(source: str, folder: Path, moment: datetime) -> bytes:
+    """The PDF of a Typst source whose pictures lie in `folder`; dated `moment`."""
+    import typst
+
+    shown = with_visible_characters(source, folder)
+    main = folder / "report.typ"
+    main.write_text(shown, encoding="utf-8")
+    try:
+        compiled, warnings = typst.compile_with_warnings(
+            str(main),
+            root=str(folder),
+            ignore_system_fonts=True,
+            package_path=str(folder),
+            package_cache_path=str(folder),
+            format="pdf",
+            timestamp=moment,
+            pdf_standards=STANDARDS,
+        )
+    except typst.TypstError as problem:
+        raise RenderFailed(f"PDF: {_story(problem, shown)}") from None
+    unsettled = [str(w.message) for w in warnings if "converge" in str(w.message)]
+    if unsettled:
+        raise RenderFailed(f"PDF: {unsettled[0]}")
+    if not isinstance(compiled, bytes):
+        raise RenderFailed("PDF: Typst gave no document")
+    return compiled
+
+
+def with_visible_characters(source: str, folder: Path) -> str:
+    """Write characters that the fonts lack as their code point, such as ‹U+1F600›.
+
+    PDF/A forbids a character without a glyph, and free text of the data may hold any.
+    """
+    missing = {c: f"‹U+{ord(c):04X}›" for c in _unusual(source) - _displayable(source, folder)}
+    return source.translate(str.maketrans(missing)) if missing else source
+
+
+def _unusual(source: str) -> set[str]:
+    def known(character: str) -> bool:
+        return character in KNOWN or any(a <= ord(character) <= b for a, b in KNOWN_RANGES)
+
+    return {character for character in set(source) if not known(character)}
+
+
+def _displayable(source: str, folder: Path) -> set[str]:
+    import typst
+
+    left = {c for c in _unusual(source) if c.isprintable() or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200c\u200d\u200e\u200f\ufeff"}
+    while left:
+        lines = "\n\n".join(f'#"{c}"' for c in sorted(left))
+        trial = f'#set document(title: "t")\n#set text(font: "Libertinus Serif")\n{lines}\n'
+        try:
+            typst.compile(
+                trial.encode("utf-8"),
+                root=str(folder),
+                ignore_system_fonts=True,
+                format="pdf",
+                timestamp=0,
+                pdf_standards=["a-2a"],
+            )
+        except typst.TypstError as problem:
+            lost = {c for words in NOT_SHOWN.findall(problem.diagnostic) for c in _unescaped(words)}
+            if not lost & left:
+                return set()
+            left -= lost
+        else:
+            return left
+    return left
+
+
+def _unescaped(words: str) -> str:
+    return re.sub(r"\\u\{([0-9a-f]+)\}", lambda code: chr(int(code[1], 16)), words)
+
+
+def _story(problem: Exception, source: str) -> str:
+    """Typst's message, and the heading or display it happened under."""
+    message = str(getattr(problem, "message", problem))
+    line = re.search(r"report\.typ:(\d+)", str(getattr(problem, "diagnostic", "")))
+    if line is None:
+        return message
+    above = source.splitlines()[: int(line[1])]
+    for text in reversed(above):
+        place = re.match(r"^(?:=+ (.*)|  \"(tlf-[^\"]*)\",)$", text)
+        if place:
+            return f"{message} (near {place[1] or place[2]})"
+    return message

@@ -1,0 +1,510 @@
+-- One filter for both engines: pandoc runs it on every format of the built-in engine, and
+-- Quarto runs it through `filters:` in _quarto.yml. It knows the displays (divs with class
+-- `tlf`), and, where Quarto is not there to do it, callouts and format conditions.
+--
+-- A display comes as: a div .tlf-caption with spans .tlf-number .tlf-title .tlf-population; a raw
+-- HTML table or a paragraph with an image; a div .tlf-notes.
+
+local QUARTO = quarto ~= nil
+local function is(name) return FORMAT:match(name) ~= nil end
+local TYPST, HTML, DOCX = is("typst"), is("html"), is("docx")
+
+local BREAK_AFTER = 24 -- a word longer than this may be broken in a table cell of the PDF
+
+-- Typst ---------------------------------------------------------------------------------------
+
+-- A string literal of Typst. Text from the data reaches Typst as literals only, so that no
+-- character of it can be read as markup.
+local function literal(text)
+  text = text:gsub("\\", "\\\\"):gsub('"', '\\"')
+  text = text:gsub("%c", function(c) return string.format("\\u{%x}", c:byte()) end)
+  return '#"' .. text .. '"'
+end
+
+local function breakable(text)
+  local length = utf8.len(text)
+  if not length or length <= BREAK_AFTER then return text end
+  local parts, count = {}, 0
+  for _, code in utf8.codes(text) do
+    parts[#parts + 1] = utf8.char(code)
+    count = count + 1
+    if count % BREAK_AFTER == 0 then parts[#parts + 1] = "\u{200B}" end
+  end
+  return table.concat(parts)
+end
+
+local typst_inlines
+
+local WRAPPED = {
+  Strong = "#strong[%s]", Emph = "#emph[%s]", Superscript = "#super[%s]",
+  Subscript = "#sub[%s]", Underline = "#underline[%s]", Strikeout = "#strike[%s]",
+}
+
+local function typst_inline(inline)
+  local t = inline.t
+  if t == "Str" then return literal(breakable(inline.text)) end
+  if t == "Space" or t == "SoftBreak" then return literal(" ") end
+  if t == "LineBreak" then return "#linebreak()" end
+  if t == "Span" then return typst_inlines(inline.content) end
+  if t == "Code" then return "#raw(" .. literal(inline.text):sub(2) .. ")" end
+  if t == "RawInline" and inline.format == "html" then return "" end
+  if WRAPPED[t] then return (WRAPPED[t]:gsub("%%s", function() return typst_inlines(inline.content) end)) end
+  if t == "Link" then
+    local target = inline.target
+    local to = target:sub(1, 1) == "#" and "label(" .. literal(target:sub(2)):sub(2) .. ")"
+      or literal(target):sub(2)
+    return "#link(" .. to .. ")[" .. typst_inlines(inline.content) .. "]"
+  end
+  return pandoc.write(pandoc.Pandoc({ pandoc.Plain({ inline }) }), "typst")
+end
+
+-- Neighbouring pieces of text become one literal, which keeps long listings small.
+function typst_inlines(inlines)
+  local parts = {}
+  for _, inline in ipairs(inlines) do parts[#parts + 1] = typst_inline(inline) end
+  return (table.concat(parts):gsub('([^\\])"#"', "%1"))
+end
+
+local function typst_blocks(blocks)
+  local parts = {}
+  for _, block in ipairs(blocks) do
+    if block.t == "Plain" or block.t == "Para" then
+      parts[#parts + 1] = typst_inlines(block.content)
+    elseif block.t == "Div" then
+      parts[#parts + 1] = typst_blocks(block.content)
+    else
+      parts[#parts + 1] = pandoc.write(pandoc.Pandoc({ block }), "typst")
+    end
+  end
+  return table.concat(parts, "#parbreak()")
+end
+
+-- Widths: a column of numbers is as wide as its widest cell; text columns share the rest by
+-- how much they hold. The estimate counts characters, and never less than the longest word.
+local function measure(blocks)
+  local text = pandoc.utils.stringify(pandoc.Div(blocks):walk({ LineBreak = function() return pandoc.Str("\n") end }))
+  local longest_line, longest_word = 0, 0
+  for line in (text .. "\n"):gmatch("(.-)\n") do longest_line = math.max(longest_line, utf8.len(line) or #line) end
+  for word in text:gmatch("[^ \n]+") do
+    longest_word = math.max(longest_word, math.min(utf8.len(word) or #word, BREAK_AFTER))
+  end
+  return longest_line, longest_word
+end
+
+local function all_rows(tbl)
+  local rows = pandoc.List({})
+  rows:extend(tbl.head.rows)
+  for _, body in ipairs(tbl.bodies) do
+    rows:extend(body.head)
+    rows:extend(body.body)
+  end
+  rows:extend(tbl.foot.rows)
+  return rows
+end
+
+-- Where each cell of `rows` stands: rows of {cell, column, row}, minding spans.
+local function placed(rows, columns)
+  local taken, out = {}, {}
+  for r, row in ipairs(rows) do
+    out[r] = {}
+    local c = 1
+    for _, cell in ipairs(row.cells) do
+      while taken[r .. "," .. c] do c = c + 1 end
+      out[r][#out[r] + 1] = { cell = cell, column = c, row = r }
+      for dr = 0, cell.row_span - 1 do
+        for dc = 0, cell.col_span - 1 do taken[(r + dr) .. "," .. (c + dc)] = true end
+      end
+      c = c + cell.col_span
+    end
+  end
+  return out
+end
+
+local function indent_of(classes)
+  for _, class in ipairs(classes) do
+    local depth = class:match("^indent(%d)$")
+    if depth then return tonumber(depth) end
+  end
+  return 0
+end
+
+local PORTRAIT_CHARACTERS, LANDSCAPE_CHARACTERS = 108, 168
+
+local function typst_columns(tbl, landscape)
+  local n = #tbl.colspecs
+  local natural, least, numeric = {}, {}, {}
+  for c = 1, n do natural[c], least[c], numeric[c] = 3, 2, true end
+  local rows, heads = all_rows(tbl), #tbl.head.rows
+  for r, cells in ipairs(placed(rows, n)) do
+    for _, place in ipairs(cells) do
+      if place.cell.col_span == 1 then
+        local c, line, word = place.column, measure(place.cell.contents)
+        line = line + 2 * indent_of(rows[r].classes)
+        natural[c] = math.max(natural[c], line + 2)
+        least[c] = math.max(least[c], word + 2)
+        if r > heads and not place.cell.classes:includes("num") and line > 0 then numeric[c] = false end
+      end
+    end
+  end
+  local total, widest, widest_at = 0, 0, 1
+  for c = 1, n do
+    total = total + natural[c]
+    if not numeric[c] and natural[c] > widest then widest, widest_at = natural[c], c end
+  end
+  local room = landscape and LANDSCAPE_CHARACTERS or PORTRAIT_CHARACTERS
+  local widths = {}
+  if total <= room then
+    for c = 1, n do widths[c] = "auto" end
+    if numeric[1] or widest_at ~= 1 then widths[widest_at] = "1fr" else widths[1] = "1fr" end
+    return widths, numeric
+  end
+  -- Too wide: columns of numbers keep their width where that leaves room, text shares the rest.
+  local fixed = 0
+  for c = 1, n do if numeric[c] then fixed = fixed + natural[c] end end
+  for c = 1, n do
+    local weight = math.max(least[c], math.min(natural[c], 12 + math.sqrt(natural[c]) * 3))
+    if numeric[c] and fixed < room * 0.7 then widths[c] = "auto"
+    else widths[c] = string.format("%.2ffr", weight) end
+  end
+  return widths, numeric
+end
+
+local function typst_cell(place, row, numeric, in_head, last_head)
+  local cell, arguments = place.cell, {}
+  if cell.col_span > 1 then arguments[#arguments + 1] = "colspan: " .. cell.col_span end
+  if cell.row_span > 1 then arguments[#arguments + 1] = "rowspan: " .. cell.row_span end
+  local right = cell.classes:includes("num") or (in_head and numeric[place.column])
+  if in_head and cell.col_span > 1 then
+    arguments[#arguments + 1] = "align: center + bottom"
+    if not last_head then arguments[#arguments + 1] = "stroke: (bottom: 0.4pt)" end
+  elseif right then
+    arguments[#arguments + 1] = "align: " .. (in_head and "right + bottom" or "right")
+  elseif in_head then
+    arguments[#arguments + 1] = "align: left + bottom"
+  end
+  local body = typst_blocks(cell.contents)
+  if in_head or row.classes:includes("group") or row.classes:includes("total") then
+    body = "#strong[" .. body .. "]"
+  end
+  local depth = place.column == 1 and not in_head and indent_of(row.classes) or 0
+  if depth > 0 then body = "#pad(left: " .. depth .. "em)[" .. body .. "]" end
+  if #arguments == 0 then return "[" .. body .. "]" end
+  return "table.cell(" .. table.concat(arguments, ", ") .. ")[" .. body .. "]"
+end
+
+local function typst_rows(rows, n, numeric, in_head)
+  local lines = {}
+  for r, cells in ipairs(placed(rows, n)) do
+    local parts = {}
+    for _, place in ipairs(cells) do
+      parts[#parts + 1] = typst_cell(place, rows[r], numeric, in_head, r == #rows)
+    end
+    if not in_head and rows[r].classes:includes("total") then
+      table.insert(parts, 1, "table.hline(stroke: 0.4pt)")
+    end
+    if #parts > 0 then lines[#lines + 1] = "    " .. table.concat(parts, ", ") .. "," end
+  end
+  return table.concat(lines, "\n")
+end
+
+-- Displays ------------------------------------------------------------------------------------
+
+local function has(div, class) return div.t == "Div" and div.classes:includes(class) end
+
+-- The parts of a display, whatever the format.
+local function parts_of(div)
+  local parts = { number = {}, title = {}, population = {}, notes = {}, content = pandoc.List({}) }
+  for _, block in ipairs(div.content) do
+    if has(block, "tlf-caption") then
+      block:walk({ Span = function(span)
+        for _, name in ipairs({ "number", "title", "population" }) do
+          if span.classes:includes("tlf-" .. name) then parts[name] = span.content end
+        end
+      end })
+    elseif has(block, "tlf-notes") then
+      for _, inner in ipairs(block.content) do
+        if inner.t == "BulletList" then
+          for _, item in ipairs(inner.content) do parts.notes[#parts.notes + 1] = item end
+        else
+          parts.notes[#parts.notes + 1] = { inner }
+        end
+      end
+    else
+      parts.content:insert(block)
+    end
+  end
+  return parts
+end
+
+local function kind_of(div)
+  for _, kind in ipairs({ "figure", "listing", "table" }) do
+    if div.classes:includes("tlf-" .. kind) then return kind end
+  end
+  return "table"
+end
+
+local function table_in(blocks)
+  local found
+  pandoc.Div(blocks):walk({
+    RawBlock = function(raw)
+      if raw.format:match("^html") and raw.text:match("<table") and not found then
+        for _, block in ipairs(pandoc.read(raw.text, "html").blocks) do
+          if block.t == "Table" then found = found or block end
+          if block.t == "Div" then
+            block:walk({ Table = function(t) found = found or t end })
+          end
+        end
+      end
+    end,
+    Table = function(t) found = found or t end,
+  })
+  return found
+end
+
+local function image_in(blocks)
+  local found
+  pandoc.Div(blocks):walk({ Image = function(image) found = found or image end })
+  return found
+end
+
+local function alt_of(image)
+  local text = pandoc.utils.stringify(image.caption)
+  return text ~= "" and text or image.attributes.alt or ""
+end
+
+local function typst_display(div)
+  local parts, kind, landscape = parts_of(div), kind_of(div), div.classes:includes("landscape")
+  local notes = {}
+  for _, note in ipairs(parts.notes) do notes[#notes + 1] = "[" .. typst_blocks(note) .. "]," end
+  local lines = {
+    "#tlf-display(", "  " .. literal(div.identifier):sub(2) .. ',',
+    '  kind: "' .. kind .. '",',
+    "  number: [" .. typst_inlines(parts.number) .. "],",
+    "  title: [" .. typst_inlines(parts.title) .. "],",
+    "  population: [" .. typst_inlines(parts.population) .. "],",
+    "  notes: (" .. table.concat(notes, " ") .. "),",
+  }
+  local tbl, image = table_in(parts.content), image_in(parts.content)
+  local rest = pandoc.List({})
+  if tbl then
+    local n = #tbl.colspecs
+    local widths, numeric = typst_columns(tbl, landscape)
+    local body = pandoc.List({})
+    for _, b in ipairs(tbl.bodies) do body:extend(b.head) body:extend(b.body) end
+    body:extend(tbl.foot.rows)
+    lines[#lines + 1] = "  columns: (" .. table.concat(widths, ", ") .. ",),"
+    lines[#lines + 1] = "  head: (\n" .. typst_rows(tbl.head.rows, n, numeric, true) .. "\n  ),"
+    lines[#lines + 1] = "  rows: (\n" .. typst_rows(body, n, numeric, false) .. "\n  ),"
+  elseif image then
+    local width = image.attributes.width or "100%"
+    lines[#lines + 1] = "  body: image(" .. literal(image.src):sub(2) .. ", alt: "
+      .. literal(alt_of(image)):sub(2) .. ", width: " .. width .. "),"
+  else
+    lines[#lines + 1] = "  body: [" .. typst_blocks(parts.content) .. "],"
+  end
+  lines[#lines + 1] = ")"
+  local text = table.concat(lines, "\n")
+  if landscape then text = "#tlf-landscape[\n" .. text .. "\n]" end
+  rest:insert(pandoc.RawBlock("typst", text))
+  return rest
+end
+
+local function plain(inlines) return pandoc.utils.stringify(pandoc.Inlines(inlines)) end
+
+local function html_escape(text)
+  return (text:gsub("[&<>\"]", { ["&"] = "&amp;", ["<"] = "&lt;", [">"] = "&gt;", ['"'] = "&quot;" }))
+end
+
+local function html_display(div)
+  local parts = parts_of(div)
+  local name = html_escape(plain(parts.number) .. " " .. plain(parts.title))
+  local content = pandoc.List({})
+  for _, block in ipairs(div.content) do
+    if block.t == "RawBlock" and block.format:match("^html") and block.text:match("<table") then
+      content:insert(pandoc.RawBlock("html",
+        '<div class="tlf-scroll" role="region" tabindex="0" aria-label="' .. name .. '">'))
+      content:insert(block)
+      content:insert(pandoc.RawBlock("html", "</div>"))
+    else
+      content:insert(block)
+    end
+  end
+  div.content = content
+  div.attributes.role = "group"
+  div.attributes["aria-label"] = plain(parts.number) .. " " .. plain(parts.title)
+  return div
+end
+
+local function docx_table(tbl)
+  local function style(row, in_head)
+    local strong = in_head or row.classes:includes("group") or row.classes:includes("total")
+    local depth = indent_of(row.classes)
+    for c, cell in ipairs(row.cells) do
+      if cell.classes:includes("num") then cell.alignment = "AlignRight" end
+      cell.contents = cell.contents:map(function(block)
+        if (block.t == "Plain" or block.t == "Para") and strong then
+          block.content = { pandoc.Strong(block.content) }
+        end
+        return block
+      end)
+      local name = "Table Text"
+      if c == 1 and depth > 0 and not in_head then name = "Table Text Indent " .. depth end
+      if cell.classes:includes("num") then name = "Table Number" end
+      cell.contents = { pandoc.Div(cell.contents, { ["custom-style"] = name }) }
+    end
+    return row
+  end
+  tbl.head.rows = tbl.head.rows:map(function(row) return style(row, true) end)
+  for _, body in ipairs(tbl.bodies) do
+    body.body = body.body:map(function(row) return style(row, false) end)
+  end
+  return tbl
+end
+
+local function styled(name, inlines, identifier)
+  local div = pandoc.Div({ pandoc.Para(inlines) }, { ["custom-style"] = name })
+  if identifier then div.identifier = identifier end
+  return div
+end
+
+local function docx_display(div)
+  local parts, blocks = parts_of(div), pandoc.List({})
+  local caption = pandoc.Inlines({})
+  caption:extend(parts.number) caption:insert(pandoc.Str("\u{2002}")) caption:extend(parts.title)
+  blocks:insert(styled("Display Title", caption, div.identifier))
+  if #parts.population > 0 then blocks:insert(styled("Display Population", parts.population)) end
+  local tbl = table_in(parts.content)
+  if tbl then blocks:insert(docx_table(tbl)) else blocks:extend(parts.content) end
+  for _, note in ipairs(parts.notes) do
+    for _, block in ipairs(note) do blocks:insert(styled("Display Note", block.content or {})) end
+  end
+  if div.classes:includes("landscape") then
+    blocks:insert(1, pandoc.RawBlock("openxml", "<!-- landscape -->"))
+    blocks:insert(pandoc.RawBlock("openxml", "<!-- portrait -->"))
+  end
+  return blocks
+end
+
+-- Callouts and conditions ---------------------------------------------------------------------
+
+local CALLOUTS = { note = "Note", tip = "Tip", important = "Important", warning = "Warning", caution = "Caution" }
+
+local function callout(div, kind)
+  local title = pandoc.Inlines(CALLOUTS[kind])
+  if div.attributes.title then
+    title = pandoc.Inlines(pandoc.read(div.attributes.title, "markdown").blocks[1].content)
+  elseif #div.content > 0 and div.content[1].t == "Header" then
+    title = div.content[1].content
+    div.content:remove(1)
+  end
+  div.attributes.title = nil
+  if TYPST then
+    local blocks = pandoc.List({ pandoc.RawBlock("typst",
+      '#tlf-callout("' .. kind .. '", [' .. typst_inlines(title) .. "])[") })
+    blocks:extend(div.content)
+    blocks:insert(pandoc.RawBlock("typst", "]"))
+    return blocks
+  elseif DOCX then
+    local blocks = pandoc.List({ styled("Callout Title", title) })
+    blocks:insert(pandoc.Div(div.content, { ["custom-style"] = "Callout" }))
+    return blocks
+  end
+  div.content:insert(1, pandoc.Div({ pandoc.Para(title) }, { class = "callout-title" }))
+  div.classes = { "callout", "callout-" .. kind }
+  div.attributes.role = "note"
+  return div
+end
+
+local function hidden(div)
+  local when, unless = div.attributes["when-format"], div.attributes["unless-format"]
+  local function here(names)
+    for name in names:gmatch("[%w]+") do
+      if is(name) or (name == "pdf" and TYPST) then return true end
+    end
+    return false
+  end
+  local met = not ((when and not here(when)) or (unless and here(unless)))
+  if div.classes:includes("content-hidden") then return met and (when or unless) ~= nil end
+  return not met
+end
+
+local function div_of_ours(div)
+  if div.classes:includes("content-visible") or div.classes:includes("content-hidden") then
+    if hidden(div) then return {} end
+    return div.content
+  end
+  for kind in pairs(CALLOUTS) do
+    if div.classes:includes("callout-" .. kind) then return callout(div, kind) end
+  end
+end
+
+local function page_break(div)
+  if TYPST then return pandoc.RawBlock("typst", "#pagebreak(weak: true)") end
+  if DOCX then return pandoc.RawBlock("openxml", '<w:p><w:r><w:br w:type="page"/></w:r></w:p>') end
+  return div
+end
+
+-- The list of displays ------------------------------------------------------------------------
+
+local displays = { table = pandoc.List({}), figure = pandoc.List({}), listing = pandoc.List({}) }
+
+local function remember(div)
+  local parts = parts_of(div)
+  displays[kind_of(div)]:insert({
+    id = pandoc.MetaString(div.identifier),
+    number = pandoc.MetaInlines(parts.number),
+    title = pandoc.MetaInlines(parts.title),
+  })
+end
+
+local function display(div)
+  if TYPST then return typst_display(div), false end
+  if DOCX then return docx_display(div), false end
+  if HTML then return html_display(div), false end
+end
+
+local function outside_displays(raw)
+  if HTML or QUARTO or not raw.format:match("^html") then return nil end
+  if raw.text:match("<table") then return pandoc.read(raw.text, "html").blocks end
+end
+
+local function docx_lists()
+  local blocks = pandoc.List({})
+  for _, kind in ipairs({ "table", "figure", "listing" }) do
+    if #displays[kind] > 0 then
+      blocks:insert(styled("Contents Title", pandoc.Inlines("List of " .. kind .. "s")))
+      for _, entry in ipairs(displays[kind]) do
+        local inlines = pandoc.Inlines({})
+        inlines:extend(entry.number) inlines:insert(pandoc.Str("\u{2002}")) inlines:extend(entry.title)
+        blocks:insert(styled("Contents Entry", { pandoc.Link(inlines, "#" .. pandoc.utils.stringify(entry.id)) }))
+      end
+    end
+  end
+  return blocks
+end
+
+local function whole(doc)
+  for kind, entries in pairs(displays) do doc.meta["tlf-" .. kind .. "s"] = entries end
+  if DOCX and not QUARTO then
+    local blocks = docx_lists()
+    blocks:extend(doc.blocks)
+    doc.blocks = blocks
+  end
+  return doc
+end
+
+return {
+  { Div = function(div) if not QUARTO then return div_of_ours(div) end end },
+  {
+    traverse = "topdown",
+    Div = function(div)
+      if div.classes:includes("tlf") then
+        remember(div)
+        return display(div)
+      end
+      if div.classes:includes("pagebreak") then return page_break(div) end
+    end,
+    RawBlock = outside_displays,
+  },
+  { Pandoc = whole },
+}

@@ -1,0 +1,193 @@
+"""The built-in engine: a Quarto document in, HTML, PDF and DOCX out, without Quarto."""
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sap.errors import RenderFailed, WrongUse
+from sap.plan.home import project_home
+from sap.publish import document, docx, facts, kernels, pandoc, pdf, tree
+
+HERE = Path(__file__).parent
+READER = "markdown-implicit_figures"
+FORMATS = ("html", "pdf", "docx")
+DEFAULT_LANGUAGE = "en-GB"
+
+
+@dataclass(frozen=True)
+class _Parsed:
+    """The whole report as one tree, with the pictures beside it in `folder`."""
+
+    tree: tree.Json
+    found: tree.Findings
+    page: facts.PageFacts
+    folder: Path
+
+
+def render(
+    source: Path,
+    *,
+    run: Path,
+    out: Path,
+    formats: Sequence[str] = ("html", "pdf"),
+    stem: str,
+    profile: str | None,
+    facts: Mapping[str, Any],
+    progress: Callable[[str], None],
+) -> list[Path]:
+    """Render the root document `source` from the results in `run` to `out/stem.*`.
+
+    1. The includes are read; what belongs to another profile is left out.
+    2. Every chapter runs once, after the set-up cell, in a kernel of its own, two at a time.
+    3. The Markdown of all is parsed once; links, ids and addresses are checked.
+    4. Each format is written in a folder beside `out` and renamed, all after all succeeded.
+
+    The bytes depend on the sources, the run and `facts` alone. `facts` holds study, title, kind,
+    audience, status, cut_off, cut_off_name, synthetic, cut_id, and may hold registry, software
+    and addresses (ARD key -> what the HTML shows about that number; default: its row of ard.csv).
+
+    Raises
+    ------
+    RenderFailed
+        A cell fails, a link leads nowhere, pandoc or Typst stops; `out` is as it was.
+    """
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        raise WrongUse(f"format {unknown[0]!r} is not one of {', '.join(FORMATS)}")
+    out.mkdir(parents=True, exist_ok=True)
+    folder = out.resolve().parent / f".{out.resolve().name}.{stem}.rendering"
+    shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
+    folder.mkdir()
+    try:
+        parsed = _parse(source, run, profile, facts, progress, folder)
+        for name in formats:
+            started = time.perf_counter()
+            (folder / f"{stem}.{name}").write_bytes(WRITERS[name](parsed, run, facts))
+            progress(f"{stem}.{name} written in {time.perf_counter() - started:.1f} s")
+        made = [out / f"{stem}.{name}" for name in formats]
+        for path in made:
+            (folder / path.name).replace(path)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+    return made
+
+
+def markdown_of(
+    source: Path,
+    *,
+    run: Path,
+    profile: str | None,
+    epoch: int,
+    progress: Callable[[str], None],
+) -> tuple[dict[str, Any], str]:
+    """The document's header, and its whole text as Markdown with every cell run."""
+    home = home_of(source)
+    taken_apart = document.read(source, home, profile)
+    chapters = list(taken_apart.chapters)
+    if taken_apart.setup is not None:
+        chapters.insert(0, taken_apart.setup)
+    surroundings = kernels.Surroundings(home, run.resolve(), epoch)
+    texts = kernels.run_chapters(taken_apart.setup, chapters, surroundings, progress)
+    return taken_apart.header, "\n\n".join(texts)
+
+
+def home_of(source: Path) -> Path:
+    """Where cells run and pictures are looked for: the project, for a document of the project."""
+    home = project_home().resolve()
+    return home if source.resolve().is_relative_to(home) else source.resolve().parent
+
+
+def _parse(
+    source: Path,
+    run: Path,
+    profile: str | None,
+    run_facts: Mapping[str, Any],
+    progress: Callable[[str], None],
+    folder: Path,
+) -> _Parsed:
+    epoch = int(facts.page_facts(run_facts, None).moment.timestamp())
+    header, markdown = markdown_of(
+        source, run=run, profile=profile, epoch=epoch, progress=progress
+    )
+    parsed = _to_tree(markdown, header, source, folder)
+    found = tree.survey(parsed)
+    tree.check(found, str(run_facts.get("audience") or ""))
+    _gather_pictures(found, source, folder)
+    page = facts.page_facts(run_facts, header.get("title"))
+    language = str(header.get("lang") or DEFAULT_LANGUAGE)
+    parsed["meta"] = page.metadata() | {"lang": tree.text(language)}
+    return _Parsed(parsed, found, page, folder)
+
+
+def _to_tree(markdown: str, header: Mapping[str, Any], source: Path, folder: Path) -> tree.Json:
+    arguments = ["--from", READER, "--to", "json"]
+    bibliography = header.get("bibliography")
+    if bibliography and "@" in markdown:
+        path = (source.parent / str(bibliography)).resolve()
+        arguments += ["--citeproc", "--bibliography", str(path), "-M", "link-citations=true"]
+    out, warnings = pandoc.run(arguments, text=markdown, folder=folder, what=source.name)
+    lost = [line for line in warnings.splitlines() if "not found" in line]
+    if lost:
+        raise RenderFailed(f"{source.name}: {lost[0].removeprefix('[WARNING] ').strip()}")
+    parsed: tree.Json = json.loads(out)
+    return parsed
+
+
+def _gather_pictures(found: tree.Findings, source: Path, folder: Path) -> None:
+    """Copy each picture beside the report, under a name that says nothing of this machine."""
+    for number, image in enumerate(found.images, start=1):
+        target = image["c"][2]
+        path = (home_of(source) / target[0]).resolve()
+        if "://" in target[0] or not path.is_file():
+            raise RenderFailed(f"the picture {Path(target[0]).name} is not in the run folder")
+        if not image["c"][1]:
+            raise RenderFailed(f"the picture {path.name} has no alternative text")
+        name = f"figure-{number:03d}{path.suffix.lower()}"
+        shutil.copyfile(path, folder / name)
+        target[0] = name
+
+
+def _write(parsed: _Parsed, target: str, arguments: Sequence[str]) -> str:
+    out, _ = pandoc.run(
+        ["--from", "json", "--to", target, "--lua-filter", str(HERE / "report.lua"), *arguments],
+        text=json.dumps(parsed.tree),
+        folder=parsed.folder,
+        what=target,
+    )
+    return out
+
+
+def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
+    template = (HERE / "report.html").read_text(encoding="utf-8")
+    for name in ("tlf.css", "report.css", "report.js"):
+        part = (HERE / name).read_text(encoding="utf-8").replace("$", "$$")
+        template = template.replace(f"/* {name} */", part)
+    (parsed.folder / "template.html").write_text(template, encoding="utf-8")
+    known = facts.addresses_of(run_facts, run, parsed.found.addresses)
+    parsed.tree["meta"]["sap"]["c"]["addresses"] = tree.raw_html(facts.script_json(known))
+    arguments = ["--template", "template.html", "--toc", "--toc-depth=3", "--embed-resources"]
+    arguments += ["--standalone", "--section-divs", "--mathml", "--wrap=preserve"]
+    text = _write(parsed, "html5", arguments)
+    del parsed.tree["meta"]["sap"]["c"]["addresses"]
+    return text.encode("utf-8")
+
+
+def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
+    arguments = ["--template", str(HERE / "report.typ"), "--standalone", "--wrap=preserve"]
+    source = _write(parsed, "typst-citations", arguments)
+    return pdf.compile_pdf(source, parsed.folder, parsed.page.moment)
+
+
+def _docx(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
+    return docx.write_docx(parsed.tree, parsed.page, parsed.folder, HERE / "report.lua")
+
+
+WRITERS: dict[str, Callable[[_Parsed, Path, Mapping[str, Any]], bytes]] = {
+    "html": _html,
+    "pdf": _pdf,
+    "docx": _docx,
+}

@@ -1,0 +1,124 @@
+"""The parsed report (pandoc's JSON): what it links to, shows and cites, checked once for all formats."""
+
+import html
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sap.errors import RenderFailed
+
+ADDRESS_IN_HTML = re.compile(r"data-ard=(\"([^\"]*)\"|'([^']*)')")
+ID_IN_HTML = re.compile(r"<[a-zA-Z][^<>]*?\sid=\"([^\"]*)\"")
+
+Json = dict[str, Any]
+
+
+@dataclass
+class Findings:
+    """What one walk over the tree found."""
+
+    ids: set[str] = field(default_factory=set)
+    repeated_ids: list[str] = field(default_factory=list)
+    links: list[str] = field(default_factory=list)
+    images: list[Json] = field(default_factory=list)
+    closed: list[str] = field(default_factory=list)
+    addresses: set[str] = field(default_factory=set)
+    cites: bool = False
+
+
+def survey(tree: Json) -> Findings:
+    """Walk the whole tree once."""
+    found = Findings()
+    for node in nodes(tree["blocks"]):
+        _note(node, found)
+    return found
+
+
+def nodes(value: Any) -> Iterator[Json]:
+    """Every element below `value`, in reading order."""
+    waiting = [value]
+    while waiting:
+        here = waiting.pop()
+        if isinstance(here, dict):
+            if "t" in here:
+                yield here
+            if "c" in here:
+                waiting.append(here["c"])
+        elif isinstance(here, list):
+            waiting.extend(reversed(here))
+
+
+def check(found: Findings, audience: str | None) -> None:
+    """Refuse a report whose links lead nowhere, or that shows the board's numbers to everyone."""
+    if found.repeated_ids:
+        raise RenderFailed(f"the id {found.repeated_ids[0]} is given twice; ids must be unique")
+    missing = sorted({target[1:] for target in found.links if _is_lost(target, found.ids)})
+    if missing:
+        names = ", ".join(f"#{name}" for name in missing)
+        raise RenderFailed(
+            f"the text links to {names}, which this report does not show; "
+            "show the display or take the link out"
+        )
+    if audience == "open" and found.closed:
+        raise RenderFailed(f"{found.closed[0]} is marked closed and stands in the open report")
+
+
+def _is_lost(target: str, ids: set[str]) -> bool:
+    return target.startswith("#") and target[1:] not in ids
+
+
+def _note(node: Json, found: Findings) -> None:
+    kind, content = node["t"], node.get("c")
+    attributes = _attributes(kind, content)
+    if attributes is not None:
+        identifier, classes, pairs = attributes
+        if identifier:
+            _note_id(identifier, found)
+        if "closed" in classes:
+            found.closed.append(identifier or "a block without an id")
+        found.addresses.update(value for name, value in pairs if name in ("data-ard", "ard"))
+    if kind in ("RawBlock", "RawInline") and content[0].startswith("html"):
+        for quoted in ADDRESS_IN_HTML.finditer(content[1]):
+            found.addresses.add(html.unescape(quoted[2] or quoted[3] or ""))
+        for identifier in ID_IN_HTML.findall(content[1]):
+            _note_id(html.unescape(identifier), found)
+    elif kind == "Link":
+        found.links.append(content[2][0])
+    elif kind == "Image":
+        found.images.append(node)
+    elif kind == "Cite":
+        found.cites = True
+
+
+def _note_id(identifier: str, found: Findings) -> None:
+    if identifier in found.ids:
+        found.repeated_ids.append(identifier)
+    found.ids.add(identifier)
+
+
+def _attributes(kind: str, content: Any) -> tuple[str, list[str], list[tuple[str, str]]] | None:
+    if kind in ("Div", "Span", "Link", "Image", "Code", "CodeBlock", "Table"):
+        identifier, classes, pairs = content[0]
+    elif kind == "Header":
+        identifier, classes, pairs = content[1]
+    else:
+        return None
+    return identifier, classes, pairs
+
+
+def text(words: str) -> Json:
+    """Plain words as metadata that no writer reads as markup."""
+    return {"t": "MetaInlines", "c": [{"t": "Str", "c": words}]}
+
+
+def raw_html(markup: str) -> Json:
+    return {"t": "MetaInlines", "c": [{"t": "RawInline", "c": ["html", markup]}]}
+
+
+def mapping(values: dict[str, Json]) -> Json:
+    return {"t": "MetaMap", "c": values}
+
+
+def sequence(values: list[Json]) -> Json:
+    return {"t": "MetaList", "c": values}
