@@ -104,6 +104,7 @@ class Episode:
     story: Story
     infusions: list[int] = field(default_factory=list)
     doses: list[float] = field(default_factory=list)
+    surfaces: list[float] = field(default_factory=list)
     incidents: list[Incident] = field(default_factory=list)
     reason: str = ""
     stop: int = 0

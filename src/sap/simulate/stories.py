@@ -52,7 +52,7 @@ COURSES: dict[str, Course] = {
     "difference too small": Course((0.75, 0.67, 0.92, 1.00, 1.05, 1.12, 1.2), 2.4),
     "early rise": Course((1.50, 1.32, 0.90, 0.80, 0.75, 0.80, 1.05, 1.15, 1.3)),
     "rise 20 days": Course((0.75, 0.70, 0.70, 0.95, 1.0, 0.80, 0.78), 80.0, ((5, -1),)),
-    "new therapy first": Course((0.90, 0.70, 0.48, 0.62, 0.40, 0.35, 0.34), 140.0),
+    "new therapy first": Course((0.90, 0.48, 0.62, 0.40, 0.35, 0.34), 140.0),
     "after the window": Course((0.90, 0.80, 0.70, 0.47, 0.44, 0.60, 0.9), 130.0),
 }
 
@@ -93,7 +93,7 @@ NON_RESPONDERS: tuple[Story, ...] = (
     Story("just above half", "near half", "stable", PROGRESSION, 6, ("reduction",)),
     Story("difference exactly 2", "difference 2", "bone unconfirmed", PROGRESSION, 6),
     Story("new therapy first", "new therapy first", "not evaluated", PHYSICIAN, 4, ("switch",)),
-    Story("early rise", "early rise", "target later", PROGRESSION, 8, ("two values with time",)),
+    Story("early rise", "early rise", "bone later", PROGRESSION, 8, ("two values with time",)),
     Story("stops for harm", "flat", "stable", TOXICITY, 3, ("neuropathy",)),
     Story("twenty days apart", "day 20", "bone progression", PROGRESSION, 6),
     Story("small difference", "difference too small", "large nodes", PROGRESSION, 7),

@@ -1,22 +1,28 @@
 """The whole simulated trial: who is screened, what happens to each, and the tables of the extract."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date
 
 import pandas as pd
 
+from sap.simulate.afterwards import deviate, next_therapy
 from sap.simulate.assumptions import Assumptions
+from sap.simulate.blood import choice_plasma, treatment_plasma
 from sap.simulate.cells import follow_cells
 from sap.simulate.choice import choose, come_again, write_therapy
 from sap.simulate.dosing import dose, support
 from sap.simulate.events import suffer
 from sap.simulate.history import remember
+from sap.simulate.kinetics import sample_plasma
+from sap.simulate.labs import screening_labs, treatment_labs
 from sap.simulate.man import Episode, Man, Row, chance, iso, stream
 from sap.simulate.psa import screening_psa, treatment_psa
 from sap.simulate.screening import screen, take_up
 from sap.simulate.stories import NON_RESPONDERS, RESPONDERS, Story
 from sap.simulate.survival import follow, live
 from sap.simulate.tables import happened, to_tables
+from sap.simulate.tumours import scan
+from sap.simulate.vitals import screening_vitals, treatment_vitals
 
 ARMS = {
     "A": "Physician's choice",
@@ -24,6 +30,22 @@ ARMS = {
     "SCRNFAIL": "Screen Failure",
     "NOTASSGN": "Not Assigned",
 }
+
+# What is told of each course of study treatment, in this order: the body surface is known before
+# the plasma, the events before the G-CSF.
+COURSE: tuple[Callable[[Man, Episode], None], ...] = (
+    treatment_vitals,
+    treatment_psa,
+    treatment_labs,
+    follow_cells,
+    scan,
+    sample_plasma,
+    treatment_plasma,
+    suffer,
+    support,
+    next_therapy,
+    deviate,
+)
 
 
 def simulate(
@@ -154,14 +176,14 @@ def _live_on(man: Man, extraction: int) -> None:
     for episode in man.episodes:
         dose(man, episode)
     live(man)
-    screening_psa(man)
+    for part in (screening_psa, screening_labs, screening_vitals):
+        part(man)
     if man.therapy:
         write_therapy(man)
+        choice_plasma(man)
     for episode in man.episodes:
-        treatment_psa(man, episode)
-        follow_cells(man, episode)
-        suffer(man, episode)
-        support(man, episode)
+        for told in COURSE:
+            told(man, episode)
     follow(man, extraction)
 
 

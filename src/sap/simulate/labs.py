@@ -1,0 +1,166 @@
+"""Safety laboratory: at screening, before each cycle, at the nadir and at the end of treatment."""
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from sap.simulate.man import Episode, Man, chance, iso
+
+
+@dataclass(frozen=True)
+class Test:
+    """A test with its usual limits and what these men have: median and spread of the log."""
+
+    code: str
+    name: str
+    category: str
+    unit: str
+    low: float
+    high: float
+    median: float
+    spread: float
+    digits: int
+
+
+HAEMATOLOGY, CHEMISTRY = "HEMATOLOGY", "CHEMISTRY"
+# Limits of a Dutch laboratory (ours); medians near the CABA-V7 supplement where it has them.
+TESTS: tuple[Test, ...] = (
+    Test("HGB", "Hemoglobin", HAEMATOLOGY, "mmol/L", 8.5, 11.0, 7.4, 0.10, 1),
+    Test("WBC", "Leukocytes", HAEMATOLOGY, "10^9/L", 4.0, 10.0, 7.4, 0.25, 1),
+    Test("NEUT", "Neutrophils", HAEMATOLOGY, "10^9/L", 1.8, 7.2, 4.9, 0.28, 2),
+    Test("LYM", "Lymphocytes", HAEMATOLOGY, "10^9/L", 1.0, 3.5, 1.15, 0.35, 2),
+    Test("PLAT", "Platelets", HAEMATOLOGY, "10^9/L", 150, 400, 245, 0.28, 0),
+    Test("ALT", "Alanine Aminotransferase", CHEMISTRY, "U/L", 0, 45, 21, 0.40, 0),
+    Test("AST", "Aspartate Aminotransferase", CHEMISTRY, "U/L", 0, 35, 25, 0.35, 0),
+    Test("ALP", "Alkaline Phosphatase", CHEMISTRY, "U/L", 0, 115, 135, 0.70, 0),
+    Test("GGT", "Gamma Glutamyl Transferase", CHEMISTRY, "U/L", 0, 55, 42, 0.60, 0),
+    Test("LDH", "Lactate Dehydrogenase", CHEMISTRY, "U/L", 0, 250, 255, 0.35, 0),
+    Test("BILI", "Bilirubin", CHEMISTRY, "umol/L", 0, 17, 7.5, 0.28, 0),
+    Test("CREAT", "Creatinine", CHEMISTRY, "umol/L", 64, 104, 80, 0.20, 0),
+    Test("ALB", "Albumin", CHEMISTRY, "g/L", 35, 50, 39, 0.08, 0),
+)
+TESTOSTERONE = Test("TESTOS", "Testosterone", CHEMISTRY, "nmol/L", 8, 30, 0.5, 0.30, 2)
+G_DL_PER_MMOL_L = 1.6114  # haemoglobin, monomer
+
+# Share of the man's own value left at the nadir without and with G-CSF.
+NADIR = {"NEUT": (0.11, 0.40), "WBC": (0.24, 0.50), "LYM": (0.60, 0.65), "PLAT": (0.62, 0.62)}
+# How far a chemistry value can go: multiples of his own value, one drawn when it happens.
+RISES = {
+    "ALT": (2.5, 5.0, 9.0, 24.0),
+    "AST": (2.5, 5.0, 9.0),
+    "GGT": (2.0, 4.0, 9.0),
+    "ALP": (1.8, 3.0, 6.0),
+    "BILI": (2.6, 4.5, 9.0),
+    "CREAT": (1.4, 2.1, 3.2),
+    "ALB": (0.82, 0.70, 0.48),
+}
+
+
+def screening_labs(man: Man) -> None:
+    """All tests once, with testosterone, on the day of the first sample."""
+    if man.sample is None:
+        return
+    rng = man.stream("labs")
+    own = _own_values(rng)
+    for test in (*TESTS, TESTOSTERONE):
+        value = own.get(test.code, test.median) * float(rng.lognormal(0, 0.04))
+        _write(man, test, value, "SCREENING", man.sample)
+
+
+def treatment_labs(man: Man, episode: Episode) -> None:
+    """Before each cycle and at the end; in half of the first three cycles at the nadir too.
+
+    1. Haemoglobin sinks a little with each cycle, the others stay near the man's own value.
+    2. One chemistry value in 25 leaves its place for one visit.
+    3. One value in 80 is not done.
+    """
+    own = _own_values(man.stream("labs"))
+    rng = man.stream("labs", 1 + episode.part)
+    helped = chance(rng, 0.3)
+    if "start at 20" in episode.story.marks:
+        own["BILI"] = 21.0
+    for number, day in enumerate(episode.infusions, start=1):
+        _panel(man, own, (f"CYCLE {number}", day, number), rng)
+        if number <= 3 and chance(rng, 0.55):
+            nadir_day = day + 8 + int(rng.random() * 5)
+            _nadir(man, own, (f"CYCLE {number} NADIR", nadir_day), helped, rng)
+    end = ("END OF TREATMENT", episode.last + 21, len(episode.infusions) + 1)
+    _panel(man, own, end, rng)
+
+
+def _own_values(rng: Generator) -> dict[str, float]:
+    """The man's usual values; eligible men, so none starts with a grade 2 cytopenia."""
+    own = {test.code: test.median * float(rng.lognormal(0, test.spread)) for test in TESTS}
+    own["HGB"] = max(6.4, own["HGB"])
+    own["NEUT"] = max(1.9, own["NEUT"])
+    own["PLAT"] = max(118.0, own["PLAT"])
+    own["BILI"] = min(16.0, own["BILI"])
+    own["WBC"] = own["NEUT"] + own["LYM"] + 0.6
+    return own
+
+
+def _panel(man: Man, own: dict[str, float], visit: tuple[str, int, int], rng: Generator) -> None:
+    name, day, number = visit
+    for test in TESTS:
+        noise, strays, missed = float(rng.lognormal(0, 0.09)), rng.random(), chance(rng, 1 / 80)
+        value = own[test.code] * noise
+        if test.code == "HGB":
+            value *= 0.985**number
+        steps = RISES.get(test.code)
+        if steps and strays < 0.04 and number > 1:
+            value *= steps[int(strays / 0.04 * len(steps))]
+        if missed:
+            _not_done(man, test, name, day)
+        else:
+            _write(man, test, value, name, day)
+
+
+def _nadir(
+    man: Man, own: dict[str, float], visit: tuple[str, int], helped: bool, rng: Generator
+) -> None:
+    name, day = visit
+    for test in TESTS:
+        noise = float(rng.lognormal(0, 0.55 if test.code != "HGB" else 0.08))
+        if test.code in NADIR:
+            share = NADIR[test.code][int(helped)]
+            _write(man, test, own[test.code] * min(0.98, share * noise), name, day)
+        elif test.code == "HGB":
+            _write(man, test, own["HGB"] * 0.9 * min(noise, 1.1), name, day)
+
+
+def _write(man: Man, test: Test, value: float, visit: str, day: int) -> None:
+    """One value in the unit of the site, with the site's limits when it gives them."""
+    sites = man.given
+    unit, low, high, digits = test.unit, test.low, test.high, test.digits
+    if test.code == "HGB" and man.site in sites.sites_with_g_dl:
+        unit, value, low, high = "g/dL", value * G_DL_PER_MMOL_L, 13.7, 17.7
+    known = not (man.site in sites.sites_without_limits and test.code in ("ALP", "LDH", "NEUT"))
+    shown = round(max(value, 10.0**-digits), digits)
+    man.write(
+        "lb",
+        **_named(test),
+        LBORRES=shown,
+        LBORRESU=unit,
+        LBSTRESC=f"{shown:g}",
+        LBSTRESN=shown,
+        LBSTRESU=unit,
+        LBSTNRLO=low if known else None,
+        LBSTNRHI=high if known else None,
+        VISIT=visit,
+        LBDTC=iso(day),
+    )
+
+
+def _not_done(man: Man, test: Test, visit: str, day: int) -> None:
+    man.write(
+        "lb",
+        **_named(test),
+        LBSTAT="NOT DONE",
+        LBREASND="SAMPLE HAEMOLYSED",
+        VISIT=visit,
+        LBDTC=iso(day),
+    )
+
+
+def _named(test: Test) -> dict[str, str]:
+    return {"LBTESTCD": test.code, "LBTEST": test.name, "LBCAT": test.category}

@@ -1,0 +1,285 @@
+"""Scans: lesions found (tu), measured (tr) and judged by the investigator (rs)."""
+
+from dataclasses import dataclass
+
+from numpy.random import Generator
+
+from sap.simulate.man import Episode, Man, between, chance, iso
+
+NON_PD, CR, PR, SD, PD, NE = "NON-CR/NON-PD", "CR", "PR", "SD", "PD", "NE"
+
+
+@dataclass(frozen=True)
+class Pattern:
+    """How the disease goes, scan by scan after baseline.
+
+    `targets` is the share of the baseline size; `bone` the number of new lesions on the bone scan
+    at each scan; `new` the new soft-tissue lesions; `worse` the scan at which the non-target
+    disease progresses without doubt; `judged` what an investigator makes of it.
+    """
+
+    targets: tuple[float, ...]
+    judged: tuple[str, ...]
+    bone: tuple[int, ...] = (0, 0, 0)
+    new: tuple[int, ...] = (0, 0, 0)
+    worse: int | None = None
+    nodes_only: bool = False
+    soft: bool = True
+    bone_disease: bool = True
+    unread: bool = False
+
+
+PATTERNS: dict[str, Pattern] = {
+    "stable": Pattern((0.95, 0.92, 1.0), (SD, SD, SD)),
+    "partial": Pattern((0.60, 0.50, 0.52), (PR, PR, PR)),
+    "partial unconfirmed": Pattern((0.66, 0.74, 0.78), (PR, SD, SD)),
+    "complete": Pattern((0.0, 0.0, 0.0), (CR, CR, CR), bone_disease=False),
+    "target": Pattern((1.35, 1.6, 1.9), (PD, PD, PD)),
+    "target later": Pattern((0.85, 1.25, 1.5), (SD, PD, PD)),
+    "new lesion": Pattern((1.0, 1.05, 1.1), (PD, PD, PD), new=(1, 1, 0)),
+    "non-target": Pattern((0.97, 1.0, 1.0), (PD, PD, PD), worse=1),
+    "bone progression": Pattern((0.98, 1.0, 1.0), (SD, PD, PD), bone=(2, 2, 1)),
+    "bone flare": Pattern((0.90, 0.85, 0.85), (SD, SD, SD), bone=(3, 0, 0)),
+    "bone unconfirmed": Pattern((1.0,), (SD,), bone=(2,)),
+    "bone later": Pattern((0.95, 0.95, 1.0), (SD, SD, PD), bone=(0, 2, 1)),
+    "bone only": Pattern((), (NON_PD, NON_PD, NON_PD), soft=False),
+    "large nodes": Pattern((1.02, 0.95, 1.0), (SD, SD, SD), nodes_only=True),
+    "not evaluated": Pattern((0.95, 0.95, 1.0), (NE, SD, SD), unread=True),
+    "none": Pattern((), ()),
+    "missed": Pattern((), ()),
+}
+
+
+@dataclass(frozen=True)
+class Lesion:
+    """One lesion as found at baseline; a node is measured across."""
+
+    link: str
+    kind: str
+    place: str
+    method: str
+    size: float = 0.0
+
+    @property
+    def node(self) -> bool:
+        return self.place.startswith("LYMPH NODE")
+
+
+def scan(man: Man, episode: Episode) -> None:
+    """Baseline scans and those after four and eight cycles, at the stop and three months later."""
+    rng = man.stream("tumours", episode.part)
+    pattern = PATTERNS[episode.story.tumour]
+    lesions = _baseline_lesions(pattern, rng, episode.part)
+    day = max(episode.consent, episode.first - between(rng, 1, 12))
+    day = min(day, episode.first)
+    for lesion in lesions:
+        _find(man, lesion, "TUMIDENT", "SCREENING" if episode.part == 0 else "RE-SCREENING", day)
+        _measure(man, lesion, 1.0, ("SCREENING" if episode.part == 0 else "RE-SCREENING", day))
+    answers = []
+    for number, (visit, when) in enumerate(_scans(episode, pattern, rng), start=1):
+        lesions += _new_lesions(man, pattern, number, (visit, when), episode.part)
+        unread = pattern.unread and number == 1
+        for lesion in lesions:
+            if lesion.kind != "NEW" or number > 1:
+                _follow(man, lesion, pattern, number, (visit, when, unread))
+        answers.append(_judge(man, pattern, number, (visit, when), rng))
+    _best(man, answers, episode)
+    if "clinical" in episode.story.marks:
+        _judged(man, "CLINPROG", "Y", ("END OF TREATMENT", episode.stop), "CLINICAL")
+
+
+def _scans(episode: Episode, pattern: Pattern, rng: Generator) -> list[tuple[str, int]]:
+    """Visit and day of each scan that the pattern tells of."""
+    early, late = between(rng, 1, 5), between(rng, 1, 5)
+    given, scans = len(episode.infusions), []
+    if given >= 4:
+        after = episode.infusions[4] - early if given > 4 else episode.last + 18
+        scans.append(("CYCLE 4", after))
+    if given >= 8:
+        after = episode.infusions[8] - late if given > 8 else episode.last + 18
+        scans.append(("CYCLE 8", after))
+    if scans and scans[-1][1] < episode.stop - 40:
+        scans.append(("END OF TREATMENT", episode.stop))
+    if given < 4 and given > 1:
+        scans.append(("END OF TREATMENT", episode.stop))
+    if scans:
+        scans.append(("FOLLOW-UP 1", max(scans[-1][1], episode.stop) + 84))
+    return scans[: len(pattern.judged)]
+
+
+def _baseline_lesions(pattern: Pattern, rng: Generator, part: int) -> list[Lesion]:
+    """Targets, non-target disease and the bone lesions; a second course numbers from 21."""
+    start, lesions = 20 * part, []
+    marks, sizes = rng.random(4), rng.random(4)
+    if pattern.nodes_only:
+        spots = [("LYMPH NODE ILIAC", 15 + 4 * sizes[0]), ("LYMPH NODE RETROPERITONEAL", 16.0)]
+    else:
+        spots = [("LYMPH NODE RETROPERITONEAL", 22 + 16 * sizes[0])]
+        spots += [("LIVER", 18 + 25 * sizes[1])] if marks[0] < 0.45 else []
+        spots += [("LUNG", 14 + 16 * sizes[2])] if marks[1] < 0.35 else []
+        spots += [("LYMPH NODE ILIAC", 15.5 + 4 * sizes[3])] if marks[2] < 0.30 else []
+    if pattern.soft:
+        for number, (place, size) in enumerate(spots, start=start + 1):
+            lesions.append(Lesion(f"T{number:02d}", "TARGET", place, "CT SCAN", round(float(size))))
+        if marks[3] < 0.6 or pattern.worse:
+            method = "MRI" if marks[3] < 0.15 else "CT SCAN"
+            node = Lesion(f"NT{start + 1:02d}", "NON-TARGET", "LYMPH NODE PELVIC", method)
+            lesions.append(node)
+    if pattern.bone_disease:
+        for number, place in enumerate(("BONE SPINE", "BONE PELVIS", "BONE RIB"), start=start + 11):
+            lesions.append(Lesion(f"NT{number:02d}", "NON-TARGET", place, "BONE SCAN"))
+    return lesions
+
+
+def _new_lesions(
+    man: Man, pattern: Pattern, number: int, when: tuple[str, int], part: int
+) -> list[Lesion]:
+    """The lesions first seen at this scan."""
+    visit, day = when
+    found = []
+    for place, method, counts in (
+        ("LIVER", "CT SCAN", pattern.new),
+        ("BONE SPINE", "BONE SCAN", pattern.bone),
+    ):
+        before = sum(counts[: number - 1])
+        now = counts[number - 1] if number <= len(counts) else 0
+        for one in range(before + 1, before + now + 1):
+            kind = "S" if method == "CT SCAN" else "B"
+            link = f"NEW-{kind}{20 * part + one:02d}"
+            lesion = Lesion(link, "NEW", place, method)
+            _find(man, lesion, "NEWTUMOR", visit, day)
+            _state(man, lesion, "PRESENT", when)
+            found.append(lesion)
+    return found
+
+
+def _find(man: Man, lesion: Lesion, code: str, visit: str, day: int) -> None:
+    man.write(
+        "tu",
+        TULNKID=lesion.link,
+        TUTESTCD=code,
+        TUORRES=lesion.kind,
+        TULOC=lesion.place,
+        TUMETHOD=lesion.method,
+        TUEVAL="INVESTIGATOR",
+        VISIT=visit,
+        TUDTC=iso(day),
+    )
+
+
+def _follow(
+    man: Man, lesion: Lesion, pattern: Pattern, number: int, when: tuple[str, int, bool]
+) -> None:
+    """One lesion at a later scan: measured again, or said to be there, gone or plainly worse."""
+    visit, day, unread = when
+    if lesion.kind == "TARGET":
+        share = pattern.targets[number - 1]
+        _measure(man, lesion, share, (visit, day), unread=unread and lesion.link.endswith("1"))
+        return
+    gone = bool(pattern.targets) and pattern.targets[number - 1] == 0
+    worse = pattern.worse is not None and number >= pattern.worse
+    if lesion.kind == "NON-TARGET" and lesion.method != "BONE SCAN":
+        state = "ABSENT" if gone else "UNEQUIVOCAL PROGRESSION" if worse else "PRESENT"
+        _state(man, lesion, state, (visit, day))
+    elif not (lesion.kind == "NEW" and _just_found(man, lesion, day)):
+        _state(man, lesion, "PRESENT", (visit, day))
+
+
+def _just_found(man: Man, lesion: Lesion, day: int) -> bool:
+    return any(row["TULNKID"] == lesion.link and row["TUDTC"] == iso(day) for row in man.rows["tu"])
+
+
+def _measure(
+    man: Man, lesion: Lesion, share: float, when: tuple[str, int], *, unread: bool = False
+) -> None:
+    """The diameter in mm; a node that is normal again still measures 8 mm."""
+    if lesion.kind != "TARGET":
+        _state(man, lesion, "PRESENT", when)
+        return
+    size = round(lesion.size * share)
+    if share == 0:
+        size = 8 if lesion.node else 0
+    _write(man, lesion, "SAXIS" if lesion.node else "LDIAM", None if unread else size, when)
+
+
+def _state(man: Man, lesion: Lesion, state: str, when: tuple[str, int]) -> None:
+    _write(man, lesion, "TUMSTATE", state, when)
+
+
+def _write(
+    man: Man, lesion: Lesion, code: str, value: int | str | None, when: tuple[str, int]
+) -> None:
+    size = value if isinstance(value, int) else None
+    missing = value is None
+    man.write(
+        "tr",
+        TRLNKID=lesion.link,
+        TRTESTCD=code,
+        TRORRES=value,
+        TRORRESU="mm" if size is not None else None,
+        TRSTRESC=None if missing else str(value),
+        TRSTRESN=size,
+        TRSTRESU="mm" if size is not None else None,
+        TREVAL="INVESTIGATOR",
+        TRSTAT="NOT DONE" if missing else None,
+        TRREASND="NOT EVALUABLE ON THIS SCAN" if missing else None,
+        VISIT=when[0],
+        TRDTC=iso(when[1]),
+    )
+
+
+def _judge(man: Man, pattern: Pattern, number: int, when: tuple[str, int], rng: Generator) -> str:
+    """The investigator's answers at one scan; now and then not what the lesions say."""
+    other, way = chance(rng, 0.10), rng.random()
+    overall = pattern.judged[number - 1]
+    bone_sum = sum(pattern.bone[:number])
+    bone = "NED" if not pattern.bone_disease and bone_sum == 0 else "NON-PD"
+    if bone_sum >= 2:
+        bone = "PD" if overall == PD and bone_sum >= 3 else "PDu" if number == 1 else "NON-PD"
+    if pattern.soft:
+        grown = pattern.targets[number - 1] >= 1.19
+        target = PD if grown else overall if overall in (CR, PR, SD, NE) else SD
+        worse = pattern.worse is not None and number >= pattern.worse
+        others = PD if worse else CR if target == CR else NON_PD
+        new = "Y" if sum(pattern.new[:number]) else "N"
+        soft = PD if PD in (target, others) or new == "Y" else target
+        words = (("TRGRESP", target), ("NTRGRESP", others), ("NEWLPROG", new), ("SFTSRESP", soft))
+        for code, answer in words:
+            _judged(man, code, answer, when, "RECIST 1.1")
+    _judged(man, "BONERESP", bone, when, "PCWG3")
+    if other and overall in (SD, PD):
+        overall = SD if overall == PD else PD if way < 0.5 else PR
+    _judged(man, "OVRLRESP", overall, when, "PCWG3")
+    return overall
+
+
+def _best(man: Man, answers: list[str], episode: Episode) -> None:
+    order = (CR, PR, SD, NON_PD, PD, NE)
+    best = min(answers, key=order.index, default=NE)
+    _judged(man, "BESTRESP", best, ("END OF TREATMENT", episode.stop), "PCWG3")
+
+
+RS_NAMES = {
+    "TRGRESP": "Target Response",
+    "NTRGRESP": "Non-target Response",
+    "NEWLPROG": "New Lesion Progression",
+    "SFTSRESP": "Soft Tissue Response",
+    "BONERESP": "Bone Response",
+    "OVRLRESP": "Overall Response",
+    "BESTRESP": "Best Overall Response",
+    "CLINPROG": "Clinical Progression",
+}
+
+
+def _judged(man: Man, code: str, answer: str, when: tuple[str, int], category: str) -> None:
+    man.write(
+        "rs",
+        RSTESTCD=code,
+        RSTEST=RS_NAMES[code],
+        RSCAT=category,
+        RSORRES=answer,
+        RSSTRESC=answer,
+        RSEVAL="INVESTIGATOR",
+        VISIT=when[0],
+        RSDTC=iso(when[1]),
+    )
