@@ -17,6 +17,7 @@ import re
 from collections import Counter
 from collections.abc import Iterator
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal, NamedTuple
 
@@ -297,7 +298,11 @@ def read(
     WrongUse
         A file is missing or unreadable, a header is missing or unknown, or the mapping is faulty.
     """
-    rules = read_mapping(mapping or MAPPING)
+    return mapped(directory, _packaged() if mapping is None else read_mapping(mapping))
+
+
+def mapped(directory: Path, rules: Mapping) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """As `read`, with a mapping that was read before."""
     sources = _sources(directory, rules)
     work = _Work(rules, sources)
     made = [record for rule in rules.expanded() for record in work.records(rule)]
@@ -307,6 +312,11 @@ def read(
         for name in rules.tables
     }
     return tables, work.listing()
+
+
+@cache
+def _packaged() -> Mapping:
+    return read_mapping(MAPPING)
 
 
 def read_mapping(path: Path) -> Mapping:
