@@ -376,7 +376,7 @@ def test_milestones_and_dispositions_of_each_made_up_man(made_up):
         "903": both | {"NOT ELIGIBLE", "LOST TO FOLLOW-UP"},
     }
     assert of(tables["ds"], "901", "DSSTDTC", DSSCAT="STUDY TREATMENT") == [("2018-03-17",)]
-    assert of(tables["ds"], "901", "DSSTDTC", DSDECOD="ALLOCATED TO GROUP B") == [(None,)]
+    assert of(tables["ds"], "901", "DSSTDTC", DSDECOD="ALLOCATED TO GROUP B") == [("2018-01-28",)]
     arms = dict(tables["dm"][["SUBJID", "ARMCD"]].to_numpy())
     assert arms == {"901": "B", "902": "NOTASSGN", "903": "SCRNFAIL"}
 
