@@ -52,12 +52,12 @@ class Treatment:
     reduced_dose: float = 20.0  # label: one step to 20 mg/m2
     cycle_days: int = 21
     max_cycles: int = 10
-    delayed: float = 0.055  # a cycle; TROPIC: 28 % of men over a median of 6 cycles
+    delayed: float = 0.10  # a cycle; TROPIC: 28 % of men over a median of 6 cycles
     reduced: float = 0.022  # a cycle; TROPIC: 12 % of men
     primary_gcsf: float = 0.25  # ours: G-CSF was considered, not mandated
     subsequent_therapy: float = 0.60  # ours
-    months_after_progression: float = 6.0  # gives OS near the 9 months seen in CABA-V7
-    months_after_response: float = 9.0  # ours
+    months_after_progression: float = 4.0  # gives OS near the 9 months seen in CABA-V7
+    months_after_response: float = 7.0  # ours
     lost: float = 0.04  # ours
     withdrawn: float = 0.04  # ours
 
@@ -84,7 +84,7 @@ class Choice:
         ("RADIUM-223", 4.0),
         ("NONE", 3.0),
     )
-    months_after_progression: float = 7.5  # gives OS near 12 months
+    months_after_progression: float = 6.0  # gives OS near 12 months
     arsi_response: float = 0.30  # CARD 13.5 % after both; AR-V7 negative and naive men do better
     cabazitaxel_response: float = 0.38  # CARD 35.7 %, TROPIC 39.2 %
     death_before_progression: float = 0.08  # ours

@@ -18,14 +18,18 @@ KINDS = {
 def choose(man: Man) -> None:
     """Group A's therapy, when it starts and when the man progresses; sets the man's state.
 
-    A man who had abiraterone gets no abiraterone again, and so for enzalutamide.
+    A man who had abiraterone gets no abiraterone again, and so for enzalutamide. A man of group B
+    who is not treated in the study has a physician's choice too.
     """
     assert man.allocated is not None
     given, rng = man.given.choice, man.stream("choice")
     prior = [row["CMDECOD"] for row in man.rows.get("cm", [])]
-    offered = [(name, share) for name, share in given.therapies if name not in prior]
+    offered = [
+        (name, share) for name, share in given.therapies if name not in ARSI or name not in prior
+    ]
     man.therapy = pick(rng, offered)
-    man.therapy_start = man.allocated + between(rng, 4, 30)
+    ahead = 12 if man.group == "B" else 0  # the time in which he declined
+    man.therapy_start = man.allocated + ahead + between(rng, 4, 30)
     months = dict(given.months_to_progression)[man.therapy]
     free = 38 + waiting_days(rng, months - 1.2)
     dies_first = chance(rng, given.death_before_progression)
@@ -161,7 +165,7 @@ def _choice_psa(man: Man, end: int) -> None:
     if no_psa:
         return
     write_psa(man, base, "FOLLOW-UP", man.therapy_start - between(rng, 0, 5))
-    last = min(end + 60, man.therapy_start + 540)
+    last = min(end + 60, man.therapy_start + 540, man.second_sample or end + 60)
     days = range(man.therapy_start + every, last, every)
     for number, day in enumerate(days, start=1):
         share = (day - man.therapy_start) / max(60, end - man.therapy_start)

@@ -10,12 +10,15 @@ STOP_HARMS = (("PERIPHERAL SENSORY NEUROPATHY", 3), ("FATIGUE", 3), ("HAEMATURIA
 REDUCTION_HARMS = (("NEUTROPENIA", 4), ("DIARRHOEA", 3), ("FEBRILE NEUTROPENIA", 3))
 DELAY_HARMS = (("NEUTROPENIA", 3), ("URINARY TRACT INFECTION", 2), ("DIARRHOEA", 2))
 
+TOLD_CYCLES = 5  # a story told to the day is told by then
+
 
 def dose(man: Man, episode: Episode) -> None:
     """Give the cycles of the story; sets infusions, doses, incidents and the stop, and writes ex.
 
     1. A cycle comes 21 days after the one before, give or take a day, later when delayed.
-    2. A story told to the day (its PSA course has a baseline or shifts) has no delay.
+    2. A story told to the day (its PSA course has a baseline or shifts) has no delay before
+       cycle 6.
     3. A reduction goes from 25 to 20 mg/m2 and stays.
     4. A man with raised bilirubin starts at 20 mg/m2.
     """
@@ -31,7 +34,7 @@ def dose(man: Man, episode: Episode) -> None:
         note, day = None, due
         if cycle > 1:
             due += given.cycle_days
-            if delayed and not steady:
+            if delayed and (cycle > TOLD_CYCLES or not steady):
                 note = _delay(episode, due, mark)
                 due += wait
             day = due if steady else due + {0: 1, 1: -1}.get(wobble, 0)

@@ -57,6 +57,20 @@ def suffer(man: Man, episode: Episode) -> None:
         _write(man, event, rng)
 
 
+def screening_event(man: Man) -> None:
+    """Now and then the blood sample itself leaves a mark, treated later or not."""
+    if man.sample is None:
+        return
+    rng = man.stream("events", 5)
+    bruised = chance(rng, 0.04)
+    skin = "INJURY, POISONING AND PROCEDURAL COMPLICATIONS"
+    bruise = Harm("CONTUSION", skin, 0, 0, ("bruise at puncture site",))
+    if bruised:
+        event = Event(bruise, 1, man.sample, man.sample + 6, NOT_RELATED)
+        event.action = "NOT APPLICABLE"
+        _write(man, event, rng)
+
+
 def _before(episode: Episode, harms: dict[str, Harm], rng: Generator) -> list[Event]:
     """Complaints from before the first dose; the same complaint worse after it is a new row."""
     has, worse = chance(rng, 0.35), chance(rng, 0.4)
@@ -67,7 +81,8 @@ def _before(episode: Episode, harms: dict[str, Harm], rng: Generator) -> list[Ev
         return []
     turned = episode.first + after
     first = Event(harms[name], 1, start, turned if worse else None, NOT_RELATED)
-    second = Event(harms[name], 3, turned, turned + 12, "POSSIBLY RELATED")
+    grade = 3 if after > 25 else 2
+    second = Event(harms[name], grade, turned, turned + 12, "POSSIBLY RELATED")
     return [first, second] if worse else [first]
 
 

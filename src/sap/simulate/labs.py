@@ -62,9 +62,10 @@ def screening_labs(man: Man) -> None:
         return
     rng = man.stream("labs")
     own = _own_values(rng)
-    for test in (*TESTS, TESTOSTERONE):
-        value = own.get(test.code, test.median) * float(rng.lognormal(0, 0.04))
-        _write(man, test, value, "SCREENING", man.sample)
+    values = {test.code: own[test.code] * float(rng.lognormal(0, 0.04)) for test in TESTS}
+    _write_all(man, values, "SCREENING", man.sample, [])
+    low = TESTOSTERONE.median * float(rng.lognormal(0, TESTOSTERONE.spread))
+    _write(man, TESTOSTERONE, min(1.6, low), "SCREENING", man.sample)
 
 
 def treatment_labs(man: Man, episode: Episode) -> None:
@@ -101,31 +102,40 @@ def _own_values(rng: Generator) -> dict[str, float]:
 
 def _panel(man: Man, own: dict[str, float], visit: tuple[str, int, int], rng: Generator) -> None:
     name, day, number = visit
+    values: dict[str, float] = {}
+    missed = []
     for test in TESTS:
-        noise, strays, missed = float(rng.lognormal(0, 0.09)), rng.random(), chance(rng, 1 / 80)
-        value = own[test.code] * noise
+        noise, strays, lost = float(rng.lognormal(0, 0.09)), rng.random(), chance(rng, 1 / 80)
+        values[test.code] = own[test.code] * noise
         if test.code == "HGB":
-            value *= 0.985**number
+            values["HGB"] *= 0.985**number
         steps = RISES.get(test.code)
         if steps and strays < 0.04 and number > 1:
-            value *= steps[int(strays / 0.04 * len(steps))]
-        if missed:
-            _not_done(man, test, name, day)
-        else:
-            _write(man, test, value, name, day)
+            values[test.code] *= steps[int(strays / 0.04 * len(steps))]
+        if lost:
+            missed.append(test.code)
+    _write_all(man, values, name, day, missed)
 
 
 def _nadir(
     man: Man, own: dict[str, float], visit: tuple[str, int], helped: bool, rng: Generator
 ) -> None:
     name, day = visit
-    for test in TESTS:
-        noise = float(rng.lognormal(0, 0.55 if test.code != "HGB" else 0.08))
-        if test.code in NADIR:
-            share = NADIR[test.code][int(helped)]
-            _write(man, test, own[test.code] * min(0.98, share * noise), name, day)
-        elif test.code == "HGB":
-            _write(man, test, own["HGB"] * 0.9 * min(noise, 1.1), name, day)
+    values = {"HGB": own["HGB"] * 0.9 * min(1.1, float(rng.lognormal(0, 0.08)))}
+    for code, left in NADIR.items():
+        noise = float(rng.lognormal(0, 0.55))
+        values[code] = own[code] * min(0.98, left[int(helped)] * noise)
+    _write_all(man, values, name, day, [])
+
+
+def _write_all(man: Man, values: dict[str, float], visit: str, day: int, missed: list[str]) -> None:
+    """The tests of one sample; the white cells are never fewer than their parts."""
+    values["WBC"] = max(values["WBC"], values["NEUT"] + values["LYM"] + 0.2)
+    for test in (test for test in TESTS if test.code in values):
+        if test.code in missed:
+            _not_done(man, test, visit, day)
+        else:
+            _write(man, test, values[test.code], visit, day)
 
 
 def _write(man: Man, test: Test, value: float, visit: str, day: int) -> None:

@@ -11,7 +11,7 @@ from sap.simulate.blood import choice_plasma, treatment_plasma
 from sap.simulate.cells import follow_cells
 from sap.simulate.choice import choose, come_again, write_therapy
 from sap.simulate.dosing import dose, support
-from sap.simulate.events import suffer
+from sap.simulate.events import screening_event, suffer
 from sap.simulate.history import remember
 from sap.simulate.kinetics import sample_plasma
 from sap.simulate.labs import screening_labs, treatment_labs
@@ -134,6 +134,8 @@ def _screened(
         if man.group == "B":
             take_up(man, places_left=treated < target)
             treated += man.fate == "TREATED"
+            if man.fate != "TREATED":
+                choose(man)
         elif man.group == "A":
             choose(man)
             come_again(man, threshold)
@@ -176,7 +178,7 @@ def _live_on(man: Man, extraction: int) -> None:
     for episode in man.episodes:
         dose(man, episode)
     live(man)
-    for part in (screening_psa, screening_labs, screening_vitals):
+    for part in (screening_psa, screening_labs, screening_vitals, screening_event):
         part(man)
     if man.therapy:
         write_therapy(man)
