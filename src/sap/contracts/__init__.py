@@ -1,0 +1,22 @@
+"""What an extract promises: ODCS files, checked by Great Expectations, never repaired.
+
+One file a domain stands in `data-contracts/`, and `extract.odcs.yaml` holds the promises every domain
+makes in the same way (required domains, columns and values; numbers; dates).
+"""
+
+from sap.contracts.columns import number_text, text, typed
+from sap.contracts.expectations import FINDING_COLUMNS, check
+from sap.contracts.odcs import Column, Contract, Rule, load, version
+
+__all__ = [
+    "FINDING_COLUMNS",
+    "Column",
+    "Contract",
+    "Rule",
+    "check",
+    "load",
+    "number_text",
+    "text",
+    "typed",
+    "version",
+]

@@ -1,0 +1,230 @@
+"""Columns as a rule needs them, and as the analysis needs them.
+
+Before the check every cell may be text. Beside a column of a table stand, when a rule asks for them,
+
+- `X_number`    the number the text says, else missing
+- `X_earliest`  the first day the ISO 8601 text can mean, as `YYYY-MM-DD`, else missing
+- `X_latest`    the last such day
+- `X_below`     `Y` where the text says "below": `<0.1`
+
+so that a text that is no number breaks the rule on numbers and not the rule on ranges as well.
+"""
+
+import calendar
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
+from sap.errors import ContractBroken
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
+ISO_DATE = re.compile(
+    r"((?:19|20)[0-9]{2})(?:-([0-9]{2})(?:-([0-9]{2})(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?)?)?"
+)
+
+
+def number_text(number: float) -> str | None:
+    """A number as the shortest text that gives it back; missing as None.
+
+    >>> number_text(25.0), number_text(0.1), number_text(-0.0), number_text(float("nan"))
+    ('25', '0.1', '0', None)
+    """
+    if number != number:  # noqa: PLR0124 - the one value that differs from itself is NaN
+        return None
+    return (repr(float(number) + 0.0)).removesuffix(".0")
+
+
+def number(said: str | None) -> float | None:
+    """The number a text says, or None.
+
+    >>> number("0.10"), number("<0.1"), number("1e5"), number("١")
+    (0.1, None, 100000.0, None)
+    """
+    if said is None or NUMBER.fullmatch(said) is None:
+        return None
+    return float(said)
+
+
+def days(said: str | None) -> tuple[str, str] | None:
+    """The first and the last day an ISO 8601 text can mean; None when no such day exists.
+
+    >>> days("2016-02"), days("2017-02-30"), days("2017-03-01T09:30")
+    (('2016-02-01', '2016-02-29'), None, ('2017-03-01', '2017-03-01'))
+    """
+    found = None if said is None else ISO_DATE.fullmatch(said)
+    if found is None:
+        return None
+    year, month, day = found.groups()
+    if month is None:
+        return f"{year}-01-01", f"{year}-12-31"
+    if not 1 <= int(month) <= 12:
+        return None
+    length = calendar.monthrange(int(year), int(month))[1]
+    if day is None:
+        return f"{year}-{month}-01", f"{year}-{month}-{length}"
+    return (f"{year}-{month}-{day}",) * 2 if 1 <= int(day) <= length else None
+
+
+def text(table: "pd.DataFrame") -> "pd.DataFrame":
+    """The table as text: what the rules read, whether it comes typed or not; empty is missing."""
+    import pandas as pd
+
+    made = {}
+    for name, column in table.items():
+        if pd.api.types.is_numeric_dtype(column):
+            made[name] = [number_text(value) for value in column.astype(float)]
+        else:
+            made[name] = [None if pd.isna(value) or value == "" else str(value) for value in column]
+    return pd.DataFrame(made, index=pd.RangeIndex(len(table)), dtype=object)
+
+
+def typed(
+    tables: Mapping[str, "pd.DataFrame"], contracts: Mapping[str, Contract]
+) -> dict[str, "pd.DataFrame"]:
+    """The tables as the analysis reads them: what the contract names, in its order.
+
+    1. A table without a contract and a column without a property stay behind (`check` lists them).
+    2. A column the extract lacks is there and empty.
+    3. Numbers and whole numbers become float64; all else is text, missing as None.
+
+    Raises
+    ------
+    ContractBroken
+        A number column holds a text that is no number: run `check` first.
+    """
+    return {
+        name: _typed(name, table, contracts[name])
+        for name, table in sorted(tables.items())
+        if name in contracts
+    }
+
+
+def _typed(domain: str, table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
+    import pandas as pd
+
+    said = text(table)
+    made: dict[str, pd.Series[Any]] = {}
+    for column in contract.columns:
+        cells = _column(said, column.name)
+        if column.kind in {"number", "whole number"}:
+            numbers = pd.Series([number(cell) for cell in cells], dtype=float)
+            broken = (numbers.isna() & cells.notna()).to_numpy().nonzero()[0] + 1
+            if len(broken):
+                raise ContractBroken(
+                    f"{domain}.{column.name} is no number in row(s) "
+                    f"{', '.join(str(row) for row in broken[:10])}: run `sap check`, then correct "
+                    "the extract at its source"
+                )
+            made[column.name] = numbers
+        else:
+            made[column.name] = cells
+    return pd.DataFrame(made, columns=[column.name for column in contract.columns])
+
+
+def _column(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
+    import pandas as pd
+
+    return table[name] if name in table else pd.Series([None] * len(table), table.index, object)
+
+
+def beside(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
+    """The column of that name, made from the column it stands beside when it is not there yet."""
+    import pandas as pd
+
+    if name in table or stem(name) == name:
+        return _column(table, name)
+    cells = _column(table, stem(name))
+    if name.endswith("_number"):
+        return pd.Series([number(cell) for cell in cells], index=table.index, dtype=float)
+    if name.endswith("_below"):
+        answers = ["Y" if cell is not None and cell.startswith("<") else None for cell in cells]
+        return pd.Series(answers, index=table.index, dtype=object)
+    which = 0 if name.endswith("_earliest") else 1
+    known = {cell: days(cell) for cell in cells.unique()}
+    ends = [None if (span := known[cell]) is None else span[which] for cell in cells]
+    return pd.Series(ends, index=table.index, dtype=object)
+
+
+def matching(table: "pd.DataFrame", where: Mapping[str, Any]) -> "pd.Series[bool]":
+    """Rows that have, in every named column, the value or one of the values; null means missing."""
+    import pandas as pd
+
+    found = pd.Series(True, index=table.index)
+    for name, wanted in where.items():
+        cells = beside(table, name)
+        values = wanted if isinstance(wanted, list) else [wanted]
+        found &= cells.isna() if wanted is None else cells.isin(values)
+    return found
+
+
+def complete(
+    table: "pd.DataFrame", contract: Table, others: Mapping[str, "pd.DataFrame"]
+) -> "pd.DataFrame":
+    """The table with every column of the contract and every prepared column whose source exists."""
+    import pandas as pd
+
+    made = {column.name: _column(table, column.name) for column in contract.columns}
+    whole = pd.DataFrame({**{str(name): table[name] for name in table}, **made})
+    for name, prepared in contract.prepared.items():
+        if prepared.lookup is None or prepared.lookup.table in others:
+            whole[name] = _prepared(whole, prepared, others)
+    return whole
+
+
+def _prepared(
+    table: "pd.DataFrame", prepared: Prepared, others: Mapping[str, "pd.DataFrame"]
+) -> "pd.Series[Any]":
+    if prepared.lookup is not None:
+        return _looked_up(table, prepared.lookup, others[prepared.lookup.table])
+    if prepared.place is not None:
+        return _placed(table, prepared.place)
+    assert prepared.running is not None
+    return _in_order(table, prepared.running)[0]
+
+
+def _looked_up(table: "pd.DataFrame", lookup: Lookup, other: "pd.DataFrame") -> "pd.Series[Any]":
+    import pandas as pd
+
+    there = other[matching(other, lookup.where)]
+    found: dict[tuple[str, ...], Any] = {}
+    keys = _keys(there, list(lookup.by.values()))
+    for key, value in zip(keys, beside(there, lookup.take), strict=True):
+        if None in key or pd.isna(value):
+            continue
+        if key not in found:
+            found[key] = value
+        elif lookup.pick != "first":
+            found[key] = min(found[key], value) if lookup.pick == "min" else max(found[key], value)
+    values = [found.get(key) for key in _keys(table, list(lookup.by))]
+    numeric = lookup.take.endswith("_number")
+    return pd.Series(values, index=table.index, dtype=float if numeric else object)
+
+
+def _keys(table: "pd.DataFrame", names: Sequence[str]) -> list[tuple[Any, ...]]:
+    return list(zip(*(beside(table, name) for name in names), strict=True))
+
+
+def _in_order(
+    table: "pd.DataFrame", rule: Place | Running
+) -> tuple["pd.Series[Any]", "pd.Series[Any]"]:
+    """The number of each row in its group from the front and from the back."""
+    rows = table.index[matching(table, rule.where)]
+    order = beside(table, rule.order).loc[rows].sort_values(kind="stable").index
+    groups = table.loc[order].groupby(list(rule.by), sort=False)
+    front, back = groups.cumcount() + 1, groups.cumcount(ascending=False) + 1
+    return front.reindex(table.index), back.reindex(table.index)
+
+
+def _placed(table: "pd.DataFrame", place: Place) -> "pd.Series[Any]":
+    import pandas as pd
+
+    front, back = _in_order(table, place)
+    placed = [
+        None if number != number else "first" if number == 1 else "last" if left == 1 else "inside"
+        for number, left in zip(front, back, strict=True)
+    ]
+    return pd.Series(placed, index=table.index, dtype=object)

@@ -1,0 +1,441 @@
+"""Reading `data-contracts/*.odcs.yaml`, strictly: a word the code does not act on is an error.
+
+Open Data Contract Standard v3.1, https://bitol-io.github.io/open-data-contract-standard/. Of it we use
+
+- the schema object (one table) and its properties (the columns): name, description, logicalType,
+  required (never empty), criticalDataElement (the column must be there, its cells may be empty),
+  primaryKey, and for dates the format;
+- quality rules `type: custom, engine: greatExpectations`, whose `implementation` is one Great
+  Expectations expectation with its arguments;
+- four custom properties: of a table `timing` (the column that dates its records) and `prepare`
+  (columns joined from other domains); of a rule `where` and `where_not` (the rows it looks at).
+"""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+
+import yaml
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from sap.errors import PlanInvalid
+from sap.plan.home import project_home
+
+if TYPE_CHECKING:
+    from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
+
+Where: TypeAlias = Mapping[str, Any]
+Kind: TypeAlias = Literal["text", "number", "whole number", "date", "date or time", "partial date"]
+
+EXTRACT = "extract"
+"""The name of the contract that speaks about the extract as a whole."""
+
+SEVERITIES = ("critical", "warning", "info")
+
+DATE_FORMATS: Mapping[str, Kind] = MappingProxyType(
+    {
+        "yyyy-MM-dd": "date",
+        "yyyy-MM-dd['T'HH:mm[:ss]]": "date or time",
+        "yyyy[-MM[-dd]]": "partial date",
+    }
+)
+"""The three shapes of an ISO 8601 date that a contract may promise, in the notation ODCS asks for."""
+
+EXPECTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
+    {
+        "expect_column_pair_values_a_to_be_greater_than_b": frozenset(
+            {"column_A", "column_B", "or_equal", "ignore_row_if"}
+        ),
+        "expect_column_pair_values_to_be_equal": frozenset(
+            {"column_A", "column_B", "ignore_row_if"}
+        ),
+        "expect_column_values_to_be_between": frozenset({"column", "min_value", "max_value"}),
+        "expect_column_values_to_be_in_set": frozenset({"column", "value_set"}),
+        "expect_column_values_to_be_null": frozenset({"column"}),
+        "expect_column_values_to_be_unique": frozenset({"column"}),
+        "expect_column_values_to_match_regex": frozenset({"column", "regex"}),
+        "expect_column_values_to_not_be_null": frozenset({"column"}),
+        "expect_compound_columns_to_be_unique": frozenset({"column_list", "ignore_row_if"}),
+        "expect_table_row_count_to_be_between": frozenset({"min_value", "max_value"}),
+    }
+)
+"""The expectations a contract may name, each with the arguments it may give: a typo is an error."""
+
+SUFFIXES = ("_number", "_earliest", "_latest", "_below")
+"""The columns that exist beside every column of a table, made by `columns.beside`."""
+
+
+class Strict(BaseModel):
+    """Nothing but the words named here."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Lookup(Strict):
+    """A value of another table (or the same), joined to each row.
+
+    Rows of `table` that pass `where` and agree in the columns of `by` (here: there) give `take`;
+    where several do, `pick` decides.
+    """
+
+    table: str
+    take: str
+    by: dict[str, str]
+    where: dict[str, Any] = {}
+    pick: Literal["first", "min", "max"] = "first"
+
+
+class Place(Strict):
+    """Where a row stands in its group: `first`, `inside`, `last`; a lone row is `first`."""
+
+    by: list[str]
+    order: str
+    where: dict[str, Any] = {}
+
+
+class Running(Strict):
+    """The running number, from 1, of a row in its group."""
+
+    by: list[str]
+    order: str
+    where: dict[str, Any] = {}
+
+
+class Prepared(Strict):
+    """One joined column: exactly one way to make it."""
+
+    lookup: Lookup | None = None
+    place: Place | None = None
+    running: Running | None = None
+
+    @model_validator(mode="after")
+    def _one_way(self) -> "Prepared":
+        if sum(way is not None for way in (self.lookup, self.place, self.running)) != 1:
+            raise ValueError("name exactly one of lookup, place, running")
+        return self
+
+
+@dataclass(frozen=True)
+class Column:
+    """What a contract says of one column."""
+
+    name: str
+    label: str
+    kind: Kind
+    required: bool
+    must_exist: bool
+    key: int | None
+
+
+@dataclass(frozen=True)
+class Rule:
+    """One promise, in words and as one expectation."""
+
+    name: str
+    description: str
+    severity: str
+    expectation: str
+    kwargs: Mapping[str, Any]
+    where: Where
+    where_not: Where
+
+
+@dataclass(frozen=True)
+class Table:
+    """One table of a contract: its columns, the columns joined to it, its rules.
+
+    `timing` is the column that says when a record started to be true.
+    """
+
+    name: str
+    timing: str | None
+    columns: tuple[Column, ...]
+    prepared: Mapping[str, Prepared]
+    rules: tuple[Rule, ...]
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        keyed = [(column.key, column.name) for column in self.columns if column.key is not None]
+        return tuple(name for _, name in sorted(keyed))
+
+
+@dataclass(frozen=True)
+class Contract:
+    """One ODCS file. A domain has one table; the extract's contract has one a question."""
+
+    name: str
+    label: str
+    version: str
+    what: str
+    tables: tuple[Table, ...]
+    sha256: str = field(repr=False)
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        return self.tables[0].columns
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        return self.tables[0].key
+
+    @property
+    def rules(self) -> tuple[Rule, ...]:
+        return tuple(rule for table in self.tables for rule in table.rules)
+
+
+def load(directory: Path | None = None) -> dict[str, Contract]:
+    """Every contract of a folder by its domain, `extract` last.
+
+    Raises
+    ------
+    PlanInvalid
+        A file is no ODCS contract, or says something this program does not act on.
+    """
+    folder = project_home() / "data-contracts" if directory is None else directory
+    contracts = [_contract(path) for path in sorted(folder.glob("*.odcs.yaml"))]
+    if not contracts:
+        raise PlanInvalid(f"{folder} holds no *.odcs.yaml: name the folder of the data contracts")
+    loaded = {
+        contract.name: contract
+        for contract in sorted(contracts, key=lambda each: (each.name == EXTRACT, each.name))
+    }
+    version(loaded)
+    _names_are_unique(loaded)
+    for contract in loaded.values():
+        _lookups_lead_somewhere(contract, loaded)
+    return loaded
+
+
+def version(contracts: Mapping[str, Contract]) -> str:
+    """The version all files carry, and a fingerprint of their bytes: `1.0.0+3fa9c1d2`."""
+    versions = sorted({contract.version for contract in contracts.values()})
+    if len(versions) != 1:
+        raise PlanInvalid(
+            f"data-contracts carry {len(versions)} versions ({', '.join(versions)}): "
+            "they change together, so give every file the same version"
+        )
+    sums = "".join(contracts[name].sha256 for name in sorted(contracts))
+    return f"{versions[0]}+{hashlib.sha256(sums.encode()).hexdigest()[:8]}"
+
+
+class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML that refuses a key given twice, which plain YAML lets win in silence."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+        for key in keys:
+            if keys.count(key) > 1:
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"the key {key!r} stands twice", node.start_mark
+                )
+        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
+        return made
+
+
+def _contract(path: Path) -> Contract:
+    from open_data_contract_standard.model import OpenDataContractStandard
+
+    content = path.read_bytes()
+    name = path.name.removesuffix(".odcs.yaml")
+    try:
+        raw = yaml.load(content.decode("utf-8"), Loader=_Loader)
+        odcs = OpenDataContractStandard(**raw)
+    except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValidationError) as error:
+        raise PlanInvalid(f"{path.name} is no ODCS contract: {_first_line(error)}") from error
+    _every_word_is_known(path.name, raw, odcs.model_dump(exclude_unset=True, by_alias=True))
+    if odcs.domain != name or odcs.schema_ is None or odcs.version is None:
+        raise PlanInvalid(f"{path.name}: give version, schema, and domain: {name} as the file name")
+    tables = tuple(_table(path.name, schema) for schema in odcs.schema_)
+    if name != EXTRACT and [table.name for table in tables] != [name]:
+        raise PlanInvalid(f"{path.name}: schema must be the one table {name.upper()}")
+    return Contract(
+        name=name,
+        label=odcs.name or name.upper(),
+        version=odcs.version,
+        what=(odcs.description.purpose or "") if odcs.description else "",
+        tables=tables,
+        sha256=hashlib.sha256(content).hexdigest(),
+    )
+
+
+def _table(file: str, schema: "SchemaObject") -> Table:
+    name = (schema.name or "").lower()
+    properties = schema.properties or []
+    columns = tuple(_column(file, each) for each in properties)
+    custom = _custom(file, name, schema.customProperties, {"prepare", "timing"})
+    timing = custom.get("timing")
+    if timing is not None and timing not in {column.name for column in columns}:
+        raise PlanInvalid(f"{file}: timing names {timing}, which is not among the properties")
+    try:
+        prepared = {key: Prepared(**value) for key, value in custom.get("prepare", {}).items()}
+    except (ValidationError, TypeError) as error:
+        raise PlanInvalid(f"{file}: prepare of {name}: {_first_line(error)}") from error
+    quality = [rule for each in properties for rule in each.quality or []]
+    known = {column.name for column in columns} | set(prepared)
+    rules = tuple(_rule(file, rule, known) for rule in [*quality, *(schema.quality or [])])
+    return Table(name, timing, columns, MappingProxyType(prepared), rules)
+
+
+def _column(file: str, each: "SchemaProperty") -> Column:
+    kind: Kind
+    options = each.logicalTypeOptions or {}
+    match each.logicalType:
+        case "string" if not options:
+            kind = "text"
+        case "number" if not options:
+            kind = "number"
+        case "integer" if not options:
+            kind = "whole number"
+        case "date" if set(options) == {"format"} and options["format"] in DATE_FORMATS:
+            kind = DATE_FORMATS[options["format"]]
+        case _:
+            raise PlanInvalid(
+                f"{file}: {each.name}: logicalType must be string, number, integer, or date with "
+                f"one of the formats {', '.join(DATE_FORMATS)}"
+            )
+    required = bool(each.required)
+    return Column(
+        name=each.name or "",
+        label=each.description or "",
+        kind=kind,
+        required=required,
+        must_exist=required or bool(each.criticalDataElement),
+        key=each.primaryKeyPosition if each.primaryKey else None,
+    )
+
+
+def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
+    name, where = quality.name, f"{file}: rule {quality.name}"
+    if not name or not quality.description:
+        raise PlanInvalid(f"{where}: give it a name and a description in words")
+    if quality.type != "custom" or quality.engine != "greatExpectations":
+        raise PlanInvalid(f"{where}: only type: custom, engine: greatExpectations is carried out")
+    if quality.severity not in SEVERITIES:
+        raise PlanInvalid(f"{where}: severity must be one of {', '.join(SEVERITIES)}")
+    expectation, kwargs = _implementation(where, quality.implementation)
+    custom = _custom(file, name, quality.customProperties, {"where", "where_not"})
+    rule = Rule(
+        name=name,
+        description=quality.description,
+        severity=quality.severity,
+        expectation=expectation,
+        kwargs=MappingProxyType(kwargs),
+        where=MappingProxyType(custom.get("where", {})),
+        where_not=MappingProxyType(custom.get("where_not", {})),
+    )
+    for column in columns_of(rule):
+        if column not in known and stem(column) not in known:
+            raise PlanInvalid(f"{where}: {column} is neither a property nor a prepared column")
+    return rule
+
+
+def _implementation(where: str, implementation: Any) -> tuple[str, dict[str, Any]]:
+    if not isinstance(implementation, dict) or set(implementation) != {"type", "kwargs"}:
+        raise PlanInvalid(f"{where}: implementation must have type and kwargs, nothing else")
+    expectation, kwargs = implementation["type"], implementation["kwargs"]
+    if expectation not in EXPECTATIONS:
+        raise PlanInvalid(
+            f"{where}: {expectation} is not an expectation a contract may use; "
+            f"use one of {', '.join(sorted(EXPECTATIONS))}"
+        )
+    unknown = sorted(set(kwargs) - EXPECTATIONS[expectation])
+    if unknown:
+        raise PlanInvalid(
+            f"{where}: {expectation} takes {', '.join(sorted(EXPECTATIONS[expectation]))}, "
+            f"not {', '.join(unknown)}"
+        )
+    if "regex" in kwargs:
+        try:
+            re.compile(kwargs["regex"])
+        except re.error as error:
+            raise PlanInvalid(f"{where}: the regex cannot be read: {error}") from error
+    return expectation, kwargs
+
+
+def _custom(
+    file: str, where: str, properties: Sequence[Any] | None, allowed: set[str]
+) -> dict[str, Any]:
+    custom = {each.property: each.value for each in properties or []}
+    unknown = sorted(str(name) for name in set(custom) - allowed)
+    if unknown:
+        raise PlanInvalid(
+            f"{file}: {where}: customProperties may be {', '.join(sorted(allowed))}, "
+            f"not {', '.join(unknown)}"
+        )
+    return custom
+
+
+def columns_of(rule: Rule) -> tuple[str, ...]:
+    """The columns a rule reads, as it names them."""
+    named = [
+        rule.kwargs[word] for word in ("column", "column_A", "column_B") if word in rule.kwargs
+    ]
+    return (*named, *rule.kwargs.get("column_list", ()), *rule.where, *rule.where_not)
+
+
+def stem(column: str) -> str:
+    """The column a column beside it was made from: `LBSTRESN` of `LBSTRESN_number`."""
+    for suffix in SUFFIXES:
+        if column.endswith(suffix):
+            return column.removesuffix(suffix)
+    return column
+
+
+def _every_word_is_known(file: str, raw: Any, read: Any, path: str = "") -> None:
+    """ODCS's own model drops keys it does not know inside a schema; what it dropped is found here."""
+    for place, left, right in _pairs(file, raw, read, path):
+        _every_word_is_known(file, left, right, place)
+
+
+def _pairs(file: str, raw: Any, read: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    if isinstance(raw, dict) and isinstance(read, dict):
+        for key, value in raw.items():
+            if key not in read:
+                raise PlanInvalid(f"{file}: {path}{key} is not a word of ODCS: check its spelling")
+            yield f"{path}{key}.", value, read[key]
+    elif isinstance(raw, list) and isinstance(read, list):
+        for position, (left, right) in enumerate(zip(raw, read, strict=True), start=1):
+            yield f"{path}{position}.", left, right
+
+
+def _names_are_unique(contracts: Mapping[str, Contract]) -> None:
+    names = [rule.name for contract in contracts.values() for rule in contract.rules]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise PlanInvalid(f"data-contracts: rules named twice: {', '.join(twice)}")
+
+
+def _lookups_lead_somewhere(contract: Contract, contracts: Mapping[str, Contract]) -> None:
+    for table in contract.tables:
+        here = {column.name for column in table.columns}
+        for name, prepared in table.prepared.items():
+            where = f"{contract.name}.odcs.yaml: prepare {name}"
+            if prepared.lookup is None:
+                way = prepared.place or prepared.running
+                assert way is not None
+                read = [*way.by, way.order, *way.where]
+                _columns_exist(where, read, here)
+            elif prepared.lookup.table not in contracts:
+                raise PlanInvalid(f"{where}: there is no contract {prepared.lookup.table}")
+            else:
+                lookup = prepared.lookup
+                there = {column.name for column in contracts[lookup.table].columns}
+                _columns_exist(where, lookup.by, here)
+                _columns_exist(where, [lookup.take, *lookup.by.values(), *lookup.where], there)
+
+
+def _columns_exist(where: str, read: Sequence[str] | Mapping[str, str], known: set[str]) -> None:
+    missing = [column for column in read if stem(column) not in known]
+    if missing:
+        raise PlanInvalid(f"{where}: no contract has the column {', '.join(missing)}")
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, ValidationError):
+        first = error.errors()[0]
+        return f"{'.'.join(str(part) for part in first['loc'])}: {first['msg']}"
+    return " ".join(str(error).split())
