@@ -903,3 +903,59 @@ def test_the_listing_holds_no_value_of_a_patient(published, shared_data):
     assert unmapped["file"].isin(HEADERS).all()
     known = set(itertools.chain(*HEADERS.values()))
     assert unmapped["column"].dropna().isin(known).all()
+
+
+def twice(keys):
+    """How many of them stand more than once, each counted."""
+    return sum(count for count in Counter(keys).values() if count > 1)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_no_critical_finding_and_the_expected_warnings_counted_in_the_source(
+    published, shared_data
+):
+    from sap import contracts
+
+    men = rows_of(shared_data, "clinical.csv")
+    samples = rows_of(shared_data, "sample_overview.csv")
+    counts = rows_of(shared_data, "hematology.csv")
+    cycles = [int(man["Cycles of Cabazitaxel"] or 0) for man in men]
+    start = "Start of Post-Treatment" + DAY
+    results = [
+        (file, row["Subject Number"], row["Measurement" + DAY], test, row[test])
+        for file in ("hematology.csv", "lab.csv")
+        for row in rows_of(shared_data, file)
+        for test in HEADERS[file][2:]
+        if row[test]
+    ]
+    psa = rows_of(shared_data, "psa.csv")
+    on_treatment = [column for column in HEADERS["sample_overview.csv"] if "Treatment " in column]
+    expected = {
+        # doses and days inside a course are not published; one man has more than 10 cycles
+        ("ex-dose-missing", "warning"): sum(cycles),
+        ("ex-date-missing", "warning"): sum(max(n - 2, 0) for n in cycles),
+        ("ex-too-many-cycles", "warning"): sum(max(n - 10, 0) for n in cycles),
+        # nor are the days of samples on treatment and of men found not eligible or declining
+        ("cp-date-missing", "warning"): sum(bool(s[c]) for s in samples for c in on_treatment),
+        ("gf-date-missing", "warning"): sum(bool(s["AR-V7 Conversion"]) for s in samples),
+        ("ds-disposition-date", "warning"): 137 - 25,
+        ("rs-progression-date", "warning"): sum(
+            man["Overall response"] == "Progressive Disease" for man in men
+        ),
+        ("cm-start-missing", "warning"): sum(
+            man["Post-Treatment"] not in ("Unknown", "None") and not man[start] for man in men
+        ),
+        # the mess that the source has and the tables keep
+        ("cp-raw-count", "info"): 4,
+        ("lb-duplicate", "warning"): twice(results),
+        ("lb-two-psa-on-a-day", "info"): twice(
+            (row["Subject Number"], row["PSA measurement" + DAY]) for row in psa
+        ),
+        ("lb-neut-above-wbc", "warning"): sum(
+            float(row["ANC"]) > float(row["WBC"]) for row in counts if row["ANC"] and row["WBC"]
+        ),
+    }
+    plan_caba_v7_inputs = ["dm", "ds", "ex", "lb", "cp", "gf", "ss", "ae"]
+    found = contracts.check(published[0], contracts.load(), plan_caba_v7_inputs)
+    assert Counter(zip(found["rule"], found["severity"], strict=True)) == expected
