@@ -2,9 +2,11 @@
 
 import shutil
 import subprocess
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
@@ -35,3 +37,30 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     return SHARED
+
+
+def _value(text: str | None) -> str | float | None:
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return text
+
+
+@pytest.fixture(scope="session")
+def patients() -> Callable[[str], pd.DataFrame]:
+    """Patients written as a table of text: a header, a rule, a row each; empty is missing."""
+
+    def read(text: str) -> pd.DataFrame:
+        lines = [line.strip().strip("|") for line in text.strip().splitlines()]
+        header, _, *rows = [line for line in lines if line]
+        names = [name.strip() for name in header.split("|")]
+        cells = [[cell.strip() for cell in row.split("|")] for row in rows]
+        frame = pd.DataFrame(cells, columns=names).replace("", None)
+        for name in names:
+            if not name.endswith(("ID", "WHO", "DTC")):
+                frame[name] = frame[name].map(_value)
+        return frame
+
+    return read

@@ -21,6 +21,15 @@ def earliest_day(dtc: pd.Series) -> pd.Series:
     return pd.to_datetime(full, format="%Y-%m-%d")
 
 
+def precision(dtc: pd.Series) -> pd.Series:
+    """How many characters stand: 4 a year, 7 a month, 10 a day, more a time, 0 nothing.
+
+    >>> precision(pd.Series(["2017", "2017-03", "2017-03-02", None])).tolist()
+    [4, 7, 10, 0]
+    """
+    return dtc.map(lambda v: len(v) if isinstance(v, str) else 0).astype(int)
+
+
 def latest_day(dtc: pd.Series) -> pd.Series:
     """The latest day that each text allows.
 
@@ -35,7 +44,7 @@ def latest_day(dtc: pd.Series) -> pd.Series:
     ['2017-03-02', '2017-02-28', '2017-12-31', nan]
     """
     first = earliest_day(dtc)
-    length = dtc.astype("object").where(dtc.notna(), "").str.len()
+    length = precision(dtc)
     of_month = first + pd.offsets.MonthEnd(0)
     of_year = first + pd.offsets.YearEnd(0)
     return first.where(length != 7, of_month).where(length != 4, of_year)
@@ -47,7 +56,7 @@ def full_day(dtc: pd.Series) -> pd.Series:
     >>> full_day(pd.Series(["2017-03-02T08:00", "2017-03"])).dt.strftime("%F").tolist()
     ['2017-03-02', nan]
     """
-    length = dtc.astype("object").where(dtc.notna(), "").str.len()
+    length = precision(dtc)
     return earliest_day(dtc).where(length >= 10)
 
 

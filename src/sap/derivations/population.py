@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, full_day
+from sap.derivations.dates import earliest_day, full_day, precision
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
@@ -137,7 +137,7 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
         [one[["USUBJID", "DTC"]].assign(RANK=rank) for rank, one in enumerate(sources)],
         ignore_index=True,
     ).dropna(subset=["DTC"])
-    found = found.assign(DAY=earliest_day(found["DTC"]), FULL=found["DTC"].str.len() >= 10)
+    found = found.assign(DAY=earliest_day(found["DTC"]), FULL=precision(found["DTC"]) >= 10)
     found = found.sort_values(["USUBJID", "RANK", "DAY"], kind="stable").drop_duplicates("USUBJID")
     found = found.set_index("USUBJID")
     seen = alive_on.reindex(found.index)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, time_of_day
+from sap.derivations.dates import earliest_day, precision, time_of_day
 from sap.plan.model import PsaCourse, PsaResponse
 
 Tables = Mapping[str, pd.DataFrame]
@@ -41,11 +41,15 @@ def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
     cm = cm[cm["CMCAT"].isin(NEW_THERAPY) & cm["CMSTDTC"].notna()]
     first_dose = cm["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])
     day = earliest_day(cm["CMSTDTC"])
-    partial = cm["CMSTDTC"].str.len() < 10
+    partial = precision(cm["CMSTDTC"]) < 10
     subsequent = cm["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
     day = day.where(~(partial & subsequent & (day <= first_dose)), first_dose + pd.Timedelta(days=1))
     found = pd.DataFrame({"USUBJID": cm["USUBJID"], "DAY": day})[day > first_dose]
     return found.groupby("USUBJID")["DAY"].min()
+
+
+def _is_below(text: object) -> bool:
+    return isinstance(text, str) and text.startswith("<")
 
 
 def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
@@ -54,7 +58,7 @@ def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
         columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBLLOQ", "LBDTC"]
     )
     lb = lb[(lb["LBTESTCD"] == "PSA") & lb["LBDTC"].notna()]
-    below = lb["LBSTRESN"].isna() & lb["LBSTRESC"].fillna("").str.startswith("<")
+    below = lb["LBSTRESN"].isna() & lb["LBSTRESC"].map(_is_below)
     limit = lb["LBLLOQ"] if rule.below_quantification == "limit" else lb["LBLLOQ"] / 2
     aval = lb["LBSTRESN"].where(~below, limit)
     found = pd.DataFrame(
@@ -67,7 +71,7 @@ def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
             "BLQFL": np.where(below, "Y", ""),
         }
     )
-    return found[found["AVAL"].notna() & (lb["LBDTC"].str.len() >= 10)]
+    return found[found["AVAL"].notna() & (precision(lb["LBDTC"]) >= 10)]
 
 
 def _after_the_dose(values: pd.DataFrame, tables: Tables, adsl: pd.DataFrame) -> pd.Series:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, latest_day
+from sap.derivations.dates import earliest_day, latest_day, precision
 from sap.plan.model import Safety
 
 Tables = Mapping[str, pd.DataFrame]
@@ -57,7 +57,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
         default=7,
     )
     emergent = np.isin(case, (2, 7))
-    length = text.fillna("").str.len()
+    length = precision(text)
     shifted = (length < 10) & (start_low < first) & (start_high >= first)
     grade = pd.to_numeric(ae["AETOXGR"])
     related = ae["AEREL"].isin(RELATED) | ae["AEREL"].isna()

@@ -13,7 +13,7 @@ _WORDS = {
     "PRIMARY": "primary analysis set ({marker} at the first screening, at least one dose of "
     "cabazitaxel)",
     "SAFETY": "safety set (at least one dose of study cabazitaxel)",
-    "RESCREENED": "re-screened set (allocated to cabazitaxel after re-screening)",
+    "RESCREENED": "re-screened set (men of group A who were screened again)",
     "PSAEVAL": "PSA-evaluable set (primary set with a baseline PSA and a later value)",
     "PERPROT": "per-protocol set (primary set, at least {cycles} cycles or earlier progression, no "
     "major deviation)",

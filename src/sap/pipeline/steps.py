@@ -13,6 +13,7 @@ from sap.results import design as design_results
 from sap.results import response as response_results
 from sap.results import safety as safety_results
 from sap.results import screening as screening_results
+from sap.results import sets
 from sap.results import survival as survival_results
 
 Tables = Mapping[str, pd.DataFrame]
@@ -73,6 +74,7 @@ DATASETS = (
 
 RESULTS = (
     Step("design", ("plan",), design_results.design, patient_level=False),
+    Step("analysis_sets", ("adsl", "plan"), sets.analysis_sets, patient_level=False),
     Step("flow", ("adsl", "plan"), screening_results.flow, patient_level=False),
     Step("biomarker_yield", ("adsl", "plan"), screening_results.biomarker_yield, patient_level=False),
     Step("psa_response", ("adsl", "adrs", "plan"), response_results.psa_response, patient_level=False),

@@ -21,7 +21,7 @@ def simulate(
 
     screening = read_plan(plan).plan.screening
     with step(f"simulate the extract (seed {seed})"), whole_folder(out) as new:
-        tables = trial.simulate(seed, ctc_minimum=screening.ctc_minimum, **options)
+        tables = trial.simulate(seed, ctc_threshold=screening.ctc_minimum, **options)
         if mess:
             tables, defects = planted.mess(tables, seed, mess)
             write_text(new / "planted.csv", defects.to_csv(index=False, lineterminator="\n"))
@@ -231,13 +231,15 @@ def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Pa
     """Render the report of a run into its folder."""
     from sap import publish
     from sap.ard import from_csv
+    from sap.pipeline.addresses import addresses
 
     if kind != "csr":
         raise WrongUse(f"This version renders `csr`; {kind!r} is not there yet.")
     if not (run / "ard.csv").is_file():
         raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
-    from_csv(run / "ard.csv")
+    rows = from_csv(run / "ard.csv")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
+    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
     document = project_home() / "csr.qmd"
     with step(f"render {', '.join(formats)} ({engine} engine)"):
         if engine == "quarto":
@@ -251,7 +253,7 @@ def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Pa
             formats=formats,
             stem="csr",
             profile=facts["profile"],
-            facts=facts,
+            facts=facts | {"addresses": addresses(rows, plan)},
             progress=lambda text: say(f"    {text}"),
         )
 

@@ -21,7 +21,7 @@ def design(plan: Plan) -> list[pd.DataFrame]:
     letters = of_plan(plan)
     d = plan.design
     stats: dict[str, ard.type_of_stat] = {
-        "p0": d.p0, "p1": d.p1, "alpha_planned": d.alpha, "beta_planned": d.beta, "r": d.r, "n": d.n,
+        "p0": d.p0, "p1": d.p1, "alpha_planned": d.alpha, "power_planned": 1 - d.beta, "r": d.r, "n": d.n,
         "alpha": float(letters.probability_of_rejection(d.p0)),
         "power": float(letters.probability_of_rejection(d.p1)),
     }  # fmt: skip

@@ -2,6 +2,9 @@
 
 import pandas as pd
 
+from sap import ard
+from sap.plan.model import Plan
+
 FLAGS = {
     "SCREENED": "SCRFL",
     "MARKERPOS": "MPOSFL",
@@ -20,3 +23,18 @@ def members(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
     """The rows of ADSL that belong to a population; a set not derived for this data has nobody."""
     flag = FLAGS[population]
     return adsl[adsl[flag] == "Y"] if flag in adsl else adsl.iloc[0:0]
+
+
+def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """How many persons each analysis set has; PKEVAL is left out while no PK dataset is derived."""
+    return [
+        ard.rows(
+            {"n": len(members(adsl, population))},
+            analysis="analysis_sets",
+            section=plan.analysis_sets.section,
+            population=population,
+            method="Distinct persons",
+        )
+        for population, flag in FLAGS.items()
+        if flag in adsl
+    ]

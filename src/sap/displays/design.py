@@ -1,0 +1,34 @@
+"""The design of the plan and what it attains."""
+
+from sap.displays.addressed import Number, results
+from sap.displays.table import Column, Content, Row, Table
+
+
+def operating_characteristics() -> Table:
+    """Table 9-1: the numbers of the plan beside what the design attains, exactly."""
+    found = results("design")
+
+    def line(label: str, number: Number) -> Row:
+        cells: tuple[Content, ...] = (number,)
+        return Row(label, cells)
+
+    rows = [
+        line("p0, a rate not worth treating", found.fixed("p0", 2)),
+        line("p1, a rate worth treating", found.fixed("p1", 2)),
+        line("alpha, planned", found.fixed("alpha_planned", 2)),
+        line("alpha, attained", found.fixed("alpha", 4)),
+        line("power, planned", found.fixed("power_planned", 2)),
+        line("power, attained", found.fixed("power", 4)),
+    ]
+    if found.has("n1"):
+        rows += [
+            line("n1, men in stage 1", found.count("n1")),
+            line("r1, stop after stage 1 when responders are at most", found.count("r1")),
+            line("Probability of stopping after stage 1 under p0", found.fixed("probability_of_early_termination", 4)),
+            line("Expected number of men under p0", found.fixed("expected_n", 1)),
+        ]
+    rows += [
+        line("n, men in all", found.count("n")),
+        line("r, H0 is rejected when responders are more than", found.count("r")),
+    ]
+    return Table("tlf-oc", "Quantity", [Column("Value")], rows)

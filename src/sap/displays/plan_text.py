@@ -1,0 +1,42 @@
+"""Numbers and words of the plan in prose; each leads to its entry of the plan."""
+
+from typing import Any
+
+from sap import ard
+from sap.displays import formats
+from sap.displays.addressed import Number
+from sap.displays.say import NO_BREAK_SPACE, Said
+from sap.errors import RenderFailed
+
+
+def _entry(path: str) -> Any:
+    here: Any = ard.table("plan")
+    for part in path.split("."):
+        if not isinstance(here, dict) or part not in here:
+            raise RenderFailed(f"The plan has no entry {path}.\nMend the name in the chapter.")
+        here = here[part]
+    return here
+
+
+def number(path: str) -> Number:
+    """One entry of the plan as it is written there, with its address `plan|path`."""
+    value = _entry(path)
+    if isinstance(value, bool) or value is None or isinstance(value, dict | list):
+        raise RenderFailed(f"The plan's {path} is neither a number nor a word.")
+    text = formats.as_collected(value) if isinstance(value, int | float) else str(value)
+    return Number(text, f"plan|{path}")
+
+
+def value(path: str) -> Said:
+    """A number or word of the plan: `plan.value("design.p0")`."""
+    return Said(number(path))
+
+
+def percent(path: str) -> Said:
+    """A share of the plan in percent."""
+    return Said(Number(formats.confidence(_entry(path)), f"plan|{path}"), f"{NO_BREAK_SPACE}%")
+
+
+def section(name: str) -> Said:
+    """Where the SAP says it: `SAP 5.1`."""
+    return Said(str(_entry(f"{name}.section")).replace(" ", NO_BREAK_SPACE))

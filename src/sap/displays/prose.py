@@ -1,0 +1,120 @@
+"""Sentences that depend on the plan or on what the data hold, written once for all chapters."""
+
+from sap import ard
+from sap.displays import plan_text
+from sap.displays.addressed import Number, results
+from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate
+
+
+def _plan(path: str) -> Number:
+    return plan_text.number(path)
+
+
+def _joined(*parts: str | Number | Said) -> Said:
+    flat: list[str | Number] = []
+    for part in parts:
+        flat += part.parts if isinstance(part, Said) else [part]
+    return Said(*flat)
+
+
+def design() -> Said:
+    """The design in one or two sentences."""
+    d = ard.table("plan")["design"]
+    test = (
+        "A response rate of at most ", _plan("design.p0"), " (H0) is tested against ",
+        _plan("design.p1"), " at a one-sided level of ", _plan("design.alpha"),
+    )  # fmt: skip
+    if d["kind"] == "single-stage":
+        return _joined(
+            "Single-arm phase 2 with one stage. ", *test, ": H0 is rejected when more than ",
+            _plan("design.r"), " of ", _plan("design.n"), " men respond.",
+        )  # fmt: skip
+    named = {"minimax": "Simon's minimax design", "optimal": "Simon's optimal design"}
+    return _joined(
+        f"Single-arm phase 2 in two stages, {named.get(d['criterion'], 'after Simon')}. ",
+        *test, ". The trial stops after ", _plan("design.n1"), " men when at most ",
+        _plan("design.r1"), " respond, and H0 is rejected when more than ", _plan("design.r"),
+        " of ", _plan("design.n"), " respond.",
+    )  # fmt: skip
+
+
+def groups() -> Said:
+    """Group A and the way back, where the trial has them."""
+    if not ard.table("plan")["study"]["groups"]:
+        return Said("Men who do not qualify are not treated in the trial; their survival is followed.")
+    return Said(
+        "All others form group A and receive their physician's choice. After progression on "
+        "abiraterone or enzalutamide they may be screened again and, if now positive, be treated "
+        "with cabazitaxel, without being counted as included twice."
+    )
+
+
+def response_rule() -> Said:
+    """The primary endpoint in words, every number from the plan."""
+    rule = ard.table("plan")["psa_response"]
+    limit: tuple[str | Number, ...] = ()
+    if rule["first_fall_within_days"] is not None:
+        limit = (
+            ", first seen at most ",
+            _plan("psa_response.first_fall_within_days"),
+            " days after the first dose (the confirmation may come later)",
+        )
+    therapy = " and before any new anticancer therapy" if rule["stop_at_new_therapy"] else ""
+    below = {"limit": "the limit of quantification", "half the limit": "half that limit"}
+    return _joined(
+        "A man responds when his PSA falls by at least ", _plan("psa_response.decline_pct"),
+        " % from baseline", *limit, " and ", _plan("psa_response.confirmed_by"),
+        " that counts, at least ", _plan("psa_response.confirm_after_days"),
+        " days after the first, shows such a fall again. Baseline is the value of the last day "
+        "with a value on or before the first dose; values count from the day after it to ",
+        _plan("psa_response.days_after_last_cycle"), f" days after the last cycle{therapy}. "
+        f"A value below quantification is taken as {below[rule['below_quantification']]}.",
+    )  # fmt: skip
+
+
+def rescreened() -> Said:
+    """The re-screened men and their response, or that the data have none."""
+    found = results("rescreen_response")
+    place = {"population": "RESCREENED", "paramcd": "PSARESP"}
+    if not found.find("N", population="RESCREENED", paramcd="PSARESP").value:
+        return Said("Not in the data: no man was treated through re-screening.")
+    return _joined(
+        n_of_N("rescreen_response", **place),  # type: ignore[arg-type]
+        " men treated through re-screening had a confirmed PSA response (",
+        rate("rescreen_response", **place),  # type: ignore[arg-type]
+        ", ",
+        interval("rescreen_response", **place),  # type: ignore[arg-type]
+        ").",
+    )
+
+
+def survival() -> Said:
+    """Median survival of the primary set, or that it is not reached."""
+    origin = _plan("survival.os_origin")
+    found = results("os")
+    if not found.find("N", population="PRIMARY", level="").value:
+        return Said("Not in the data: nobody of the primary set has an origin for survival.")
+    died = n_of_N("os", ("n_events", "N"), population="PRIMARY", level="")
+    if not found.find("median", population="PRIMARY", level="").estimable:
+        return _joined(died, " men of the primary set died; the median from ", origin, " is not reached.")
+    return _joined(
+        died, " men of the primary set died; the median from ", origin, " was ",
+        months("os", population="PRIMARY", level=""), " (",
+        interval("os", format="months", population="PRIMARY", level=""), ").",
+    )  # fmt: skip
+
+
+def record() -> Said:
+    """The cut, the plan and what kind of data they are."""
+    facts = ard.run_facts()
+    kind = (
+        " The data are synthetic: no line of them comes from a person." if facts["synthetic"] else ""
+    )
+    planned = "planned" if facts["planned"] else "unplanned"
+    return Said(
+        f"The data were cut at {facts['cut_off']} ({facts['cut_off_name']}, {planned}) and frozen as "
+        f"{facts['cut_id']}; the plan is {facts['plan_file']}, SHA-256{NO_BREAK_SPACE}"
+        f"{facts['plan_sha256']}.{kind}"
+    )
+
+

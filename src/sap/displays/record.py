@@ -1,0 +1,55 @@
+"""What the report rests on: contract findings and the frozen files."""
+
+from itertools import groupby
+
+from sap import ard
+from sap.displays.table import Column, Row, Table
+
+SEVERITIES = ("critical", "warning", "info")
+SHOWN_ROWS = 12
+
+
+def findings() -> Table:
+    """Table 16-1: findings by severity, domain and rule, with the rows they stand in."""
+    found = ard.table("findings")
+
+    def place(one: dict[str, object]) -> tuple[int, str, str, str]:
+        return (
+            SEVERITIES.index(str(one["severity"])),
+            str(one["domain"]),
+            str(one["rule"]),
+            str(one["description"]),
+        )
+
+    rows: list[Row] = []
+    severity = ""
+    for (rank, domain, _, words), these in groupby(sorted(found, key=place), key=place):
+        many = list(these)
+        if SEVERITIES[rank] != severity:
+            severity = SEVERITIES[rank]
+            rows.append(Row(severity.capitalize(), kind="group"))
+        numbers = [str(int(one["row"])) for one in many if one["row"] is not None]
+        where = ", ".join(numbers[:SHOWN_ROWS]) + (", ..." if len(numbers) > SHOWN_ROWS else "")
+        rows.append(Row(words, (domain, str(len(many)), where), "indent1"))
+    columns = [
+        Column("Domain", numeric=False),
+        Column("Findings"),
+        Column("Rows", numeric=False),
+    ]
+    return Table(
+        "tlf-findings", "Rule", columns, rows, absent="The contracts found nothing to report."
+    )
+
+
+def manifest() -> Table:
+    """Table 16-2: each frozen file with its size and fingerprint."""
+    files = ard.table("manifest")["files"]
+    rows = [
+        Row(
+            name,
+            (str(file["rows"]), str(len(file["columns"])), file["sha256"]),
+        )
+        for name, file in sorted(files.items())
+    ]
+    columns = [Column("Rows"), Column("Columns"), Column("SHA-256", numeric=False)]
+    return Table("tlf-manifest", "File", columns, rows)

@@ -1,0 +1,176 @@
+"""ADSL: one row per person, and each set by its written cases."""
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sap.derivations.dates import earliest_day, latest_day
+from sap.derivations.population import adsl, analysis_sets, biomarker, death
+from sap.plan import read_plan
+from sap.results.screening import boxes, final_box
+
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+
+
+def trial(patients, people: str, samples: str = "", doses: str = "", events: str = ""):
+    """Tables of a small trial from texts."""
+    empty = "USUBJID | X\n---+---"
+    dm = patients(people)
+    cp = patients(samples or empty)
+    tables = {
+        "dm": dm.assign(STUDYID="T", SUBJID=dm["USUBJID"], SITEID="1", AGE=70.0, SEX="M"),
+        "cp": cp.assign(CPTESTCD="CTC", CPSEQ=range(1, len(cp) + 1)),
+        "ex": patients(doses or empty).assign(
+            EXTRT="CABAZITAXEL", EXCAT="STUDY TREATMENT", EXSEQ=1, EXDOSE=25.0
+        ),
+        "ds": patients(events or empty),
+    }
+    if "ARV7" in cp:
+        gf = cp[cp["ARV7"].notna()]
+        tables["gf"] = pd.DataFrame(
+            {
+                "USUBJID": gf["USUBJID"], "GFSEQ": gf["CPSEQ"], "GFTESTCD": "ARV7",
+                "GFSTRESC": gf["ARV7"], "GFREASND": None, "GFREFID": gf["CPREFID"],
+                "VISIT": gf["VISIT"], "GFDTC": gf["CPDTC"],
+            }
+        )  # fmt: skip
+    return tables
+
+
+PEOPLE = """
+    USUBJID | RFICDTC
+    --------+-----------
+    01      | 2017-01-01
+    02      | 2017-01-01
+    03      | 2017-01-01
+    04      | 2017-01-01
+    05      | 2017-01-01
+    06      | 2017-01-01
+    07      | 2017-01-01
+    08      | 2017-01-01
+"""
+SAMPLES = """
+    USUBJID | VISIT        | CPDTC      | CPREFID | CPSTRESN | ARV7
+    --------+--------------+------------+---------+----------+-------------
+    01      | SCREENING    | 2017-01-02 | S1      | 3        | POSITIVE
+    02      | SCREENING    | 2017-01-02 | S2      | 2        | POSITIVE
+    03      | SCREENING    | 2017-01-02 | S3      | 40       | NEGATIVE
+    03      | RE-SCREENING | 2017-09-01 | S4      | 60       | POSITIVE
+    04      | SCREENING    | 2017-01-02 | S5      | 12       | POSITIVE
+    05      | SCREENING    | 2017-01-02 | S6      |          |
+    06      | SCREENING    | 2017-01-02 | S7      | 9        | UNDETERMINED
+    08      | SCREENING    | 2017-01-03 | S9      | 0        | NEGATIVE
+    08      | SCREENING    | 2017-01-02 | S8      |          |
+"""
+DOSES = """
+    USUBJID | EXSTDTC
+    --------+-----------
+    01      | 2017-01-20
+    01      |
+    01      | 2017-03-03
+    02      | 2017-01-20
+    03      | 2017-09-20
+    04      |
+"""
+EVENTS = """
+    USUBJID | DSDECOD              | DSCAT              | DSSCAT       | DSSTDTC    | DSSEQ
+    --------+----------------------+--------------------+--------------+------------+------
+    01      | ALLOCATED TO GROUP B | PROTOCOL MILESTONE | SCREENING    | 2017-01-10 | 1
+    02      | ALLOCATED TO GROUP B | PROTOCOL MILESTONE | SCREENING    | 2017-01-10 | 1
+    03      | ALLOCATED TO GROUP A | PROTOCOL MILESTONE | SCREENING    | 2017-01-10 | 1
+    03      | ALLOCATED TO GROUP B | PROTOCOL MILESTONE | RE-SCREENING | 2017-09-10 | 2
+    04      | ALLOCATED TO GROUP B | PROTOCOL MILESTONE | SCREENING    | 2017-01-10 | 1
+    06      | DECLINED             | DISPOSITION EVENT  | SCREENING    | 2017-01-12 | 1
+"""
+# By hand from the rules: who is in which set.
+EXPECTED = """
+    USUBJID | SCRFL | MPOSFL | PRIMFL | SAFFL | RESCFL | GRPAFL | WHY
+    --------+-------+--------+--------+-------+--------+--------+------------------------------
+    01      | Y     | Y      | Y      | Y     | N      | N      | exactly the minimum of 3 cells
+    02      | Y     | Y      | N      | Y     | N      | N      | treated with 2 cells
+    03      | Y     | N      | N      | Y     | Y      | Y      | treated through re-screening
+    04      | Y     | Y      | Y      | Y     | N      | N      | a dose without a date is a dose
+    05      | Y     | N      | N      | N     | N      | N      | sample without a count
+    06      | Y     | N      | N      | N     | N      | N      | undetermined
+    07      | N     | N      | N      | N     | N      | N      | consented, no sample
+    08      | Y     | N      | N      | N     | N      | N      | two samples, one with a count
+"""
+
+
+@pytest.mark.req("SAP-4.2")
+def test_each_man_is_in_the_sets_written_beside_him(patients):
+    got = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN).set_index("USUBJID")
+    expected = patients(EXPECTED).set_index("USUBJID").drop(columns="WHY")
+    assert got[expected.columns].to_dict("index") == expected.to_dict("index")
+
+
+def test_a_re_screened_man_keeps_his_first_group_and_one_row(patients):
+    got = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN).set_index("USUBJID")
+    assert got.loc["03", ["GROUP", "ARV7BL", "RESCARV7", "RESCTRFL"]].tolist() == [
+        "A", "NEGATIVE", "POSITIVE", "Y",
+    ]  # fmt: skip
+    assert not got.index.has_duplicates
+
+
+def test_the_sample_with_a_count_decides(patients):
+    got = biomarker(trial(patients, PEOPLE, SAMPLES), "SCREENING")
+    assert got.loc["08", ["CTC", "ARV7"]].tolist() == [0.0, "NEGATIVE"]
+    assert got.loc["05", "ARV7"] == "NOT DONE"
+    assert pd.isna(got.loc["05", "CTC"])
+
+
+def test_every_person_ends_in_exactly_one_box(patients):
+    people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
+    ends = final_box(people, PLAN)
+    assert ends.notna().all()
+    by_man = dict(zip(people["USUBJID"], ends, strict=True))
+    assert by_man["03"] == "Treated through re-screening"
+    assert by_man["06"] == "Declined after the first screening"
+    assert by_man["07"] == "Consented, no sample"
+
+
+def test_states_of_ar_v7_part_the_sampled_men(patients):
+    people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
+    found = boxes(people, PLAN)
+    parts = [found[f"AR-V7 {s}"] for s in ("positive", "negative", "undetermined", "not done")]
+    assert sum(p.astype(int) for p in parts).eq(found["Sampled"].astype(int)).all()
+
+
+@pytest.mark.parametrize(
+    "dm, ds, ss, day",
+    [
+        ("2018-05-04", None, None, "2018-05-04"),  # case 1
+        ("2018-05", None, None, "2018-05-20"),  # case 2: seen alive on the 20th
+        ("2018-06", None, None, "2018-06-01"),  # case 2: earliest day allowed
+        (None, "2018-05-30", "2018-06-02", "2018-05-30"),  # case 3
+        (None, None, "2018-06-02", "2018-06-02"),  # case 4
+    ],
+)
+def test_day_of_death_by_its_cases(dm, ds, ss, day):
+    tables = {
+        "dm": pd.DataFrame({"USUBJID": ["01"], "DTHDTC": [dm]}),
+        "ds": pd.DataFrame({"USUBJID": ["01"], "DSDECOD": ["DEATH"], "DSSTDTC": [ds]}),
+        "ss": pd.DataFrame({"USUBJID": ["01"], "SSSTRESC": ["DEAD"], "SSDTC": [ss]}),
+    }
+    alive = pd.Series({"01": pd.Timestamp("2018-05-20")})
+    assert death(tables, alive)["01"] == pd.Timestamp(day)
+
+
+def test_sets_that_need_measurements(patients):
+    people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
+    adrs = pd.DataFrame(
+        {"USUBJID": ["01", "04"], "PARAMCD": "PSARESP", "AVALC": ["N", "NE"]}
+    )
+    counted = pd.DataFrame({"USUBJID": ["01", "04"]})
+    tables = {"dv": pd.DataFrame({"USUBJID": ["04"], "DVCAT": ["MAJOR"]})}
+    got = analysis_sets(people, adrs, counted, tables, PLAN).set_index("USUBJID")
+    assert got.loc["01", ["PSAEVFL", "PPROTFL", "CTCEVFL"]].tolist() == ["Y", "Y", "N"]
+    assert got.loc["04", ["PSAEVFL", "PPROTFL", "CTCEVFL"]].tolist() == ["N", "N", "Y"]
+    assert (got.loc[["02", "03"], ["PSAEVFL", "PPROTFL", "CTCEVFL"]] == "N").all(axis=None)
+
+
+def test_partial_dates_span_their_month_or_year():
+    text = pd.Series(["2016-02", "2016", "2016-12-31T23:59"])
+    assert earliest_day(text).dt.strftime("%F").tolist() == ["2016-02-01", "2016-01-01", "2016-12-31"]
+    assert latest_day(text).dt.strftime("%F").tolist() == ["2016-02-29", "2016-12-31", "2016-12-31"]

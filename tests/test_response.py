@@ -1,0 +1,305 @@
+"""PSA response: the plan's rule, patient by patient; expected answers are written by hand."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sap.derivations.response import adpsa, adrs, percent_change, psa_response
+from sap.plan import read_plan
+from sap.results.response import decision, rate, summary
+
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+RULE = PLAN.psa_response
+DOSE = dt.date(2018, 1, 1)
+
+
+def day(number: float) -> str:
+    """Study time in days after the first dose, as an ISO date."""
+    return (DOSE + dt.timedelta(days=int(number))).isoformat()
+
+
+def one_trial(values: pd.DataFrame, last_dose: int = 210, therapy: dict[str, int] | None = None):
+    """A trial with the men of `values`, first dose on day 0 and the last on `last_dose`."""
+    men = list(dict.fromkeys(values["WHO"]))
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T",
+            "USUBJID": men,
+            "TRTSDT": pd.Timestamp(DOSE),
+            "TRTEDT": pd.Timestamp(day(last_dose)),
+            "NCYCLES": 5.0,
+            "PRIMFL": "Y",
+        }
+    )
+    lb = pd.DataFrame(
+        {
+            "USUBJID": values["WHO"],
+            "LBSEQ": range(1, len(values) + 1),
+            "LBTESTCD": "PSA",
+            "LBSTRESC": None,
+            "LBSTRESN": values["PSA"],
+            "LBLLOQ": np.nan,
+            "LBDTC": [day(d) for d in values["DAY"]],
+        }
+    )
+    ex = pd.DataFrame(
+        {
+            "USUBJID": men,
+            "EXTRT": "CABAZITAXEL",
+            "EXCAT": "STUDY TREATMENT",
+            "EXSTDTC": day(0),
+        }
+    )
+    cm = pd.DataFrame(
+        [(who, "SUBSEQUENT ANTICANCER THERAPY", day(d)) for who, d in (therapy or {}).items()],
+        columns=["USUBJID", "CMCAT", "CMSTDTC"],
+    )
+    return adsl, {"lb": lb, "ex": ex, "cm": cm}
+
+
+def answers(values: pd.DataFrame, rule=RULE, days: int | None = None, **trial: object):
+    adsl, tables = one_trial(values, **trial)
+    course = adpsa(tables, adsl, rule)
+    confirm = rule.confirm_after_days if days is None else days
+    return psa_response(adsl, course, rule, confirm_after_days=confirm).set_index("USUBJID")
+
+
+# PSA by days after the first dose; the rule of CARVE: 50 %, first by day 84, confirmed 28 days later.
+MEN = """
+    WHO | DAY | PSA  | AVALC | CASE | WHY
+    ----+-----+------+-------+------+---------------------------------------------
+    01  |   0 | 100  | Y     | 3    | exactly 50 %, held exactly 28 days later
+    01  |  21 |  50  |       |      |
+    01  |  49 |  50  |       |      |
+    02  |   0 | 100  | N     | 4    | the second fall comes one day too early
+    02  |  21 |  50  |       |      |
+    02  |  48 |  40  |       |      |
+    03  |   0 | 100  | N     | 5    | 49.9 % is no fall of 50 %
+    03  |  21 |  50.1|       |      |
+    03  |  60 |  50.1|       |      |
+    04  |  21 |  10  | NE    | 1    | no baseline
+    04  |  60 |  10  |       |      |
+    05  |   0 | 100  | NE    | 2    | nothing after the first dose
+    06  |   0 | 100  | Y     | 3    | first fall on day 84, confirmed behind the limit
+    06  |  84 |  30  |       |      |
+    06  | 130 |  30  |       |      |
+    07  |   0 | 100  | N     | 5    | first fall on day 85: too late
+    07  |  85 |  30  |       |      |
+    07  | 130 |  30  |       |      |
+    08  |  -7 | 100  | Y     | 3    | baseline is the last day on or before the dose
+    08  |   0 | 200  |       |      |
+    08  |  21 | 100  |       |      |
+    08  |  63 |  90  |       |      |
+    09  |   0 | 100  | Y     | 3    | any later value confirms, whatever lies between
+    09  |  21 |  40  |       |      |
+    09  |  42 |  90  |       |      |
+    09  |  63 |  45  |       |      |
+    10  |   0 |   0  | NE    | 1    | a baseline of 0 has no percent change
+    10  |  21 |   0  |       |      |
+    10  |  60 |   0  |       |      |
+    11  |   0 |   0.2| Y     | 3    | 0.2 to 0.1 is exactly half, whatever the float says
+    11  |  21 |   0.1|       |      |
+    11  |  60 |   0.1|       |      |
+    12  |   0 | 100  | Y     | 3    | the last counted day is 21 days after the last cycle
+    12  |  21 |  50  |       |      |
+    12  | 231 |  50  |       |      |
+    13  |   0 | 100  | N     | 4    | day 22 after the last cycle does not count
+    13  |  21 |  50  |       |      |
+    13  | 232 |  50  |       |      |
+"""
+
+
+@pytest.mark.req("SAP-5.1")
+def test_each_man_gets_the_answer_written_beside_him(patients):
+    men = patients(MEN)
+    expected = men.dropna(subset=["AVALC"]).set_index("WHO")
+    got = answers(men)
+    assert got["AVALC"].to_dict() == expected["AVALC"].to_dict()
+    assert got["CASE"].to_dict() == expected["CASE"].astype(int).to_dict()
+
+
+def test_every_man_has_exactly_one_answer_and_permuting_rows_changes_nothing(patients):
+    men = patients(MEN)
+    shuffled = men.sample(frac=1, random_state=7)
+    left, right = answers(men).sort_index(), answers(shuffled).sort_index()
+    assert len(left) == men["WHO"].nunique()
+    assert left["AVALC"].equals(right["AVALC"])
+    assert left["ADT"].equals(right["ADT"])
+
+
+NEW_THERAPY = """
+    WHO | DAY | PSA
+    ----+-----+-----
+    01  |   0 | 100
+    01  |  21 |  50
+    01  |  60 |  50
+"""
+
+
+@pytest.mark.parametrize(
+    "start, answer",
+    [
+        (61, "Y"),  # the day after the confirming value
+        (60, "N"),  # on its day: it no longer counts
+        (21, "NE"),  # before any counted value
+    ],
+)
+def test_a_value_under_new_therapy_does_not_count(patients, start, answer):
+    got = answers(patients(NEW_THERAPY), therapy={"01": start})
+    assert got.loc["01", "AVALC"] == answer
+
+
+def test_new_therapy_is_ignored_when_the_plan_says_so(patients):
+    rule = RULE.model_copy(update={"stop_at_new_therapy": False})
+    assert answers(patients(NEW_THERAPY), rule, therapy={"01": 21}).loc["01", "AVALC"] == "Y"
+
+
+def test_next_value_confirms_only_when_it_is_the_first_far_enough(patients):
+    rule = RULE.model_copy(update={"confirmed_by": "next value"})
+    men = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 | 100
+        01  |  21 |  40
+        01  |  49 |  90
+        01  |  77 |  40
+        02  |   0 | 100
+        02  |  21 |  40
+        02  |  42 |  90
+        02  |  49 |  40
+    """)
+    # 01: the first value 28 days or more later is 90; its fall of day 77 is confirmed by nothing.
+    # 02: the value of day 42 is too near to be asked; that of day 49 holds.
+    assert answers(men, rule)["AVALC"].to_dict() == {"01": "N", "02": "Y"}
+
+
+@pytest.mark.parametrize("days, answer", [(0, "Y"), (21, "Y"), (22, "N")])
+def test_confirmation_days_decide(patients, days, answer):
+    men = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 | 100
+        01  |  21 |  50
+        01  |  42 |  50
+    """)
+    assert answers(men, days=days).loc["01", "AVALC"] == answer
+
+
+def test_a_longer_confirmation_never_adds_a_responder(patients):
+    men = patients(MEN)
+    responders = [set(answers(men, days=d).query("AVALC == 'Y'").index) for d in (0, 21, 28, 42)]
+    assert all(later <= earlier for earlier, later in zip(responders, responders[1:], strict=False))
+    assert responders[0] > responders[-1]
+
+
+def course(rows: list[tuple[str, float | None, str | None]], dose: str = "2018-01-01"):
+    """ADPSA of one man from (LBDTC, LBSTRESN, LBSTRESC)."""
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": ["T"], "USUBJID": ["01"], "TRTSDT": [pd.Timestamp("2018-01-01")],
+            "TRTEDT": [pd.Timestamp("2018-06-01")], "NCYCLES": [5.0],
+        }
+    )  # fmt: skip
+    lb = pd.DataFrame(rows, columns=["LBDTC", "LBSTRESN", "LBSTRESC"]).assign(
+        USUBJID="01", LBTESTCD="PSA", LBLLOQ=0.1
+    )
+    lb["LBSEQ"] = range(1, len(lb) + 1)
+    ex = pd.DataFrame(
+        {"USUBJID": ["01"], "EXTRT": "CABAZITAXEL", "EXCAT": "STUDY TREATMENT", "EXSTDTC": dose}
+    )
+    return adpsa({"lb": lb, "ex": ex}, adsl, RULE)
+
+
+def test_two_values_on_a_day_the_latest_time_is_taken():
+    got = course([("2017-12-30T08:00", 10.0, None), ("2017-12-30T16:00", 12.0, None)])
+    assert got[["AVAL", "DTYPE"]].to_numpy().tolist() == [[12.0, ""]]
+
+
+def test_two_values_on_a_day_without_times_are_averaged_and_flagged():
+    got = course([("2017-12-30", 10.0, None), ("2017-12-30", 13.0, None)])
+    assert got[["AVAL", "DTYPE"]].to_numpy().tolist() == [[11.5, "AVERAGE"]]
+
+
+def test_a_value_drawn_after_the_infusion_began_is_no_baseline():
+    timed = [("2018-01-01T09:00", 100.0, None), ("2018-01-01T12:00", 90.0, None)]
+    assert course(timed, dose="2018-01-01T10:00")["BASE"].tolist() == [100.0]
+    # without a time of the infusion the sample of that day counts as drawn before it
+    assert course(timed)["BASE"].tolist() == [90.0]
+
+
+def test_a_value_below_quantification_is_the_limit():
+    got = course([("2017-12-30", 10.0, None), ("2018-02-01", None, "<0.1")])
+    assert got["AVAL"].tolist() == [10.0, 0.1]
+    assert got["BLQFL"].tolist() == ["", "Y"]
+
+
+def test_a_value_without_a_full_date_or_a_number_is_not_analysed():
+    got = course([("2017-12", 10.0, None), ("2018-02-01", None, None), ("2017-12-30", 8.0, None)])
+    assert got["AVAL"].tolist() == [8.0]
+
+
+def test_there_is_no_study_day_0():
+    got = course([("2017-12-31", 1.0, None), ("2018-01-01", 1.0, None), ("2018-01-02", 1.0, None)])
+    assert got["ADY"].tolist() == [-1.0, 1.0, 2.0]
+
+
+def test_exact_tenfold_falls_compare_as_90_percent():
+    base = pd.Series(range(1, 400)) / 10
+    assert (percent_change(base / 10, base) == -90).all()
+
+
+def test_best_and_week_12_changes(patients):
+    men = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 | 100
+        01  |  63 |  70
+        01  |  83 |  60
+        01  |  85 |  40
+        01  | 105 |  90
+        02  |   0 | 100
+        02  |  99 | 150
+    """)
+    adsl, tables = one_trial(men)
+    whole = adrs(adsl, adpsa(tables, adsl, RULE), RULE, PLAN.psa_course)
+    got = whole.set_index(["USUBJID", "PARAMCD"])["AVAL"]
+    assert got["01", "PSABEST"] == -60
+    assert got["01", "PSAWK12"] == -40  # days 83 and 85 are as near: the earlier
+    assert got["02", "PSABEST"] == 50  # no fall: the least rise
+    assert np.isnan(got["02", "PSAWK12"])  # day 99 is 15 days off, the window is 14
+
+
+@pytest.mark.parametrize(
+    "responders, n, words",
+    [
+        (6, 25, "H0 rejected"),
+        (5, 25, "H0 not rejected"),
+        (6, 24, "No decision: fewer than planned"),
+        (7, 26, "No decision: more than planned"),
+    ],
+)
+def test_the_decision_is_that_of_the_design(responders, n, words):
+    assert decision(PLAN.design, responders, n) == words
+
+
+def test_rate_of_nobody_is_not_estimable_with_a_reason():
+    stats = rate(0, 0, 0.95)
+    assert stats["estimate"].reason == "nobody in this population"
+
+
+def test_3_of_25_has_the_published_interval():
+    """Isebia 2022: 12 % (exact 95 % CI 2.5 to 31.2)."""
+    stats = rate(3, 25, 0.95)
+    assert stats["estimate"] == pytest.approx(0.12)
+    assert (round(stats["conf_low"], 3), round(stats["conf_high"], 3)) == (0.025, 0.312)
+
+
+def test_percentiles_are_those_of_sas_type_5():
+    """By hand, PCTLDEF=5: n q whole takes the mean of two neighbours, else the next value."""
+    got = summary(pd.Series([1.0, 2.0, 3.0, 4.0]))
+    assert (got["q1"], got["median"], got["q3"]) == (1.5, 2.5, 3.5)
+    got = summary(pd.Series([1.0, 2.0, 3.0, 4.0, 5.0]))
+    assert (got["q1"], got["median"], got["q3"]) == (2.0, 3.0, 4.0)
