@@ -12,7 +12,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: report test test-all check clean
+.PHONY: report test check clean
 
 $(DONE): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,11 +31,13 @@ check: $(DONE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test: check
-	$(BIN)/pytest -n 2 --dist worksteal -m "not slow and not r and not browser"
+# TESTS=all also runs what is slow or needs R, a browser or ../shared; it skips, and says so, what
+# it cannot run.
+TESTS ?= quick
+QUICK  = -m "not slow and not r and not browser"
 
-test-all: check
-	$(BIN)/pytest -n 2 --dist worksteal
+test: check
+	$(BIN)/pytest -n 2 --dist worksteal $(if $(filter all,$(TESTS)),,$(QUICK))
 
 clean:
 	rm -rf build frozen

@@ -18,9 +18,10 @@ def trial(patients, people: str, samples: str = "", doses: str = "", events: str
     empty = "USUBJID | X\n---+---"
     dm = patients(people)
     cp = patients(samples or empty)
+    cp = cp.assign(CPTESTCD="CTC", CPSEQ=range(1, len(cp) + 1))
     tables = {
         "dm": dm.assign(STUDYID="T", SUBJID=dm["USUBJID"], SITEID="1", AGE=70.0, SEX="M"),
-        "cp": cp.assign(CPTESTCD="CTC", CPSEQ=range(1, len(cp) + 1)),
+        "cp": cp,
         "ex": patients(doses or empty).assign(
             EXTRT="CABAZITAXEL", EXCAT="STUDY TREATMENT", EXSEQ=1, EXDOSE=25.0
         ),
