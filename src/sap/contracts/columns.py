@@ -13,6 +13,7 @@ so that a text that is no number breaks the rule on numbers and not the rule on 
 import calendar
 import re
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any
 
 from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
@@ -33,7 +34,7 @@ def number_text(number: float) -> str | None:
     >>> number_text(25.0), number_text(0.1), number_text(-0.0), number_text(float("nan"))
     ('25', '0.1', '0', None)
     """
-    if number != number:  # noqa: PLR0124 - the one value that differs from itself is NaN
+    if isnan(number):
         return None
     return (repr(float(number) + 0.0)).removesuffix(".0")
 
@@ -224,7 +225,13 @@ def _placed(table: "pd.DataFrame", place: Place) -> "pd.Series[Any]":
 
     front, back = _in_order(table, place)
     placed = [
-        None if number != number else "first" if number == 1 else "last" if left == 1 else "inside"
-        for number, left in zip(front, back, strict=True)
+        None
+        if isnan(from_front)
+        else "first"
+        if from_front == 1
+        else "last"
+        if from_back == 1
+        else "inside"
+        for from_front, from_back in zip(front, back, strict=True)
     ]
     return pd.Series(placed, index=table.index, dtype=object)

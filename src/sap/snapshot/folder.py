@@ -1,0 +1,271 @@
+"""Frozen cuts: `frozen/<cut-id>/`, one Parquet file a domain, `findings.csv` and `manifest.json`.
+
+A cut is never edited. Its id ends in a hash over the sums of its files, its cut-off, the plan and
+the contracts, so the id says what is in it, and `verify` says whether it still is.
+"""
+
+import datetime as dt
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sap import __version__
+from sap.contracts import Contract, text, version
+from sap.errors import SnapshotChanged, WrongUse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MANIFEST = "manifest.json"
+FINDINGS = "findings.csv"
+
+
+@dataclass(frozen=True)
+class FrozenFile:
+    """One file of a cut, with the SHA-256 of its bytes."""
+
+    name: str
+    sha256: str
+    rows: int
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a cut says of itself."""
+
+    cut_id: str
+    cut_off: str
+    cut_off_name: str | None
+    planned: bool
+    synthetic: bool
+    plan_hash: str
+    contract_version: str
+    package_version: str
+    files: tuple[FrozenFile, ...]
+
+
+def in_order(
+    tables: Mapping[str, "pd.DataFrame"], contracts: Mapping[str, Contract]
+) -> dict[str, "pd.DataFrame"]:
+    """The tables in the one order a cut has: columns by contract, rows by key, then by every cell.
+
+    The order of the extract says nothing, so it must not reach a result.
+    """
+    return {
+        name: _rows_in_order(tables[name], contracts[name])
+        for name in sorted(tables)
+        if name in contracts
+    }
+
+
+def _rows_in_order(table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
+    import pandas as pd
+
+    names = [column.name for column in contract.columns if column.name in table]
+    first = [name for name in contract.key if name in names]
+    columns = []
+    for name in [*first, *(name for name in names if name not in first)]:
+        cells = [None if pd.isna(cell) else cell for cell in table[name].tolist()]
+        numeric = pd.api.types.is_numeric_dtype(table[name])
+        blank: float | str = 0.0 if numeric else ""
+        columns.append([(cell is None, blank if cell is None else cell) for cell in cells])
+    rows = list(zip(*columns, strict=True))
+    order = sorted(range(len(rows)), key=rows.__getitem__)
+    return table[names].iloc[order].reset_index(drop=True)
+
+
+def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
+    tables: Mapping[str, "pd.DataFrame"],
+    *,
+    cut_off: dt.date,
+    cut_off_name: str | None,
+    planned: bool,
+    plan_hash: str,
+    contracts: Mapping[str, Contract],
+    findings: "pd.DataFrame",
+    frozen_root: Path,
+) -> Path:
+    """Write `tables` (typed, cut) under `frozen_root` and return the folder of the cut.
+
+    1. The folder is written beside its place and renamed: it is there whole or not at all.
+    2. The same tables, plan, contracts and cut-off have the same id. A cut that is there already is
+       verified and left alone.
+    3. Files are read-only.
+
+    `findings` are those of the contracts on these very tables, in the order of `in_order`.
+    """
+    try:
+        frozen_root.mkdir(parents=True, exist_ok=True)
+        new = Path(tempfile.mkdtemp(prefix=".new-", dir=frozen_root))
+    except OSError as error:
+        raise WrongUse(f"{frozen_root} cannot be written: {error.strerror}") from error
+    try:
+        new.chmod(0o755)
+        files = [
+            _write_table(new / f"{name}.parquet", table)
+            for name, table in in_order(tables, contracts).items()
+        ]
+        manifest = _manifest(
+            cut_off=cut_off.isoformat(),
+            cut_off_name=cut_off_name,
+            planned=planned,
+            synthetic=_is_synthetic(tables),
+            plan_hash=plan_hash,
+            contract_version=version(contracts),
+            package_version=__version__,
+            files=(*files, _write_findings(new / FINDINGS, findings)),
+        )
+        (new / MANIFEST).write_text(_as_json(manifest), encoding="utf-8", newline="\n")
+        for path in new.iterdir():
+            path.chmod(0o444)
+        return _put(new, frozen_root / manifest.cut_id)
+    except OSError as error:
+        raise WrongUse(f"{frozen_root} cannot be written: {error.strerror}") from error
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def verify(cut_dir: Path) -> Manifest:
+    """The manifest of a cut whose every file is what was frozen.
+
+    Raises
+    ------
+    SnapshotChanged
+        Names each file that changed, is missing, or was added.
+    """
+    return _verified(cut_dir)[0]
+
+
+def load(cut_dir: Path) -> dict[str, "pd.DataFrame"]:
+    """The tables of a verified cut; what is parsed are the bytes that were summed.
+
+    Raises
+    ------
+    SnapshotChanged
+        As `verify`.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    _, contents = _verified(cut_dir)
+    return {
+        name.removesuffix(".parquet"): pq.read_table(pa.BufferReader(content)).to_pandas()
+        for name, content in contents.items()
+        if name.endswith(".parquet")
+    }
+
+
+def _write_table(path: Path, table: "pd.DataFrame") -> FrozenFile:
+    import pandas as pd
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    columns = {}
+    for name in table:
+        numeric = pd.api.types.is_numeric_dtype(table[name])
+        kind = pa.float64() if numeric else pa.string()
+        columns[str(name)] = pa.array(table[name], type=kind, from_pandas=True)
+    # No statistics of the write, no pandas metadata: the bytes are those of the cells alone.
+    pq.write_table(pa.table(columns), path, compression="zstd")
+    return FrozenFile(path.name, _sum(path.read_bytes()), len(table), tuple(columns))
+
+
+def _write_findings(path: Path, findings: "pd.DataFrame") -> FrozenFile:
+    content = findings.to_csv(index=False, lineterminator="\n").encode()
+    path.write_bytes(content)
+    columns = tuple(str(name) for name in findings)
+    return FrozenFile(path.name, _sum(content), len(findings), columns)
+
+
+def _is_synthetic(tables: Mapping[str, "pd.DataFrame"]) -> bool:
+    if "ts" not in tables:
+        return False
+    said = text(tables["ts"])
+    return bool((said["TSPARMCD"].eq("SYNTHDAT") & said["TSVAL"].eq("Y")).any())
+
+
+def _manifest(**facts: Any) -> Manifest:
+    unnamed = Manifest(cut_id="", **facts)
+    return Manifest(cut_id=_cut_id(unnamed), **facts)
+
+
+def _cut_id(manifest: Manifest) -> str:
+    """Name, day and fingerprint, in letters, digits and hyphens: what eCTD allows a folder.
+
+    The version of the package is not part of it: the same data are the same cut.
+    """
+    facts = asdict(manifest)
+    del facts["cut_id"], facts["package_version"]
+    fingerprint = _sum(json.dumps(facts, sort_keys=True).encode())[:8]
+    name = re.sub(r"[^a-z0-9]+", "-", (manifest.cut_off_name or "cut").lower()).strip("-")
+    name = name.removesuffix(manifest.cut_off).strip("-")[:32].strip("-") or "cut"
+    return f"{name}-{manifest.cut_off}-{fingerprint}"
+
+
+def _put(new: Path, place: Path) -> Path:
+    if not place.exists():
+        try:
+            new.rename(place)
+        except OSError:
+            if not place.exists():
+                raise
+        else:
+            return place
+    if place.is_dir():
+        verify(place)
+        return place
+    raise SnapshotChanged(f"{place} is in the way of a cut: move it away")
+
+
+def _verified(cut_dir: Path) -> tuple[Manifest, dict[str, bytes]]:
+    manifest = _read_manifest(cut_dir / MANIFEST)
+    promised = {file.name: file for file in manifest.files}
+    there = sorted(path.name for path in cut_dir.iterdir() if path.name != MANIFEST)
+    contents = {
+        name: (cut_dir / name).read_bytes()
+        for name in there
+        if name in promised and (cut_dir / name).is_file()
+    }
+    wrong = [f"{name} was added" for name in there if name not in promised]
+    wrong += [f"{name} is missing" for name in promised if name not in contents]
+    wrong += [
+        f"{name} changed" for name in contents if _sum(contents[name]) != promised[name].sha256
+    ]
+    if not wrong and _cut_id(manifest) != manifest.cut_id:
+        wrong.append(f"{MANIFEST} changed")
+    if wrong:
+        raise SnapshotChanged(
+            f"{cut_dir} is not what was frozen: {'; '.join(sorted(wrong))}. "
+            "A cut is never edited: restore it, or freeze the extract again."
+        )
+    return manifest, contents
+
+
+def _read_manifest(path: Path) -> Manifest:
+    if not path.parent.is_dir():
+        raise WrongUse(f"{path.parent} is not a frozen cut: run `sap freeze` first")
+    if not path.is_file():
+        raise SnapshotChanged(f"{path.parent} has lost its {MANIFEST}: restore it or freeze again")
+    try:
+        facts = json.loads(path.read_text(encoding="utf-8"))
+        files = tuple(
+            FrozenFile(**{**file, "columns": tuple(file["columns"])}) for file in facts.pop("files")
+        )
+        return Manifest(files=files, **facts)
+    except (ValueError, TypeError, KeyError, AttributeError) as error:
+        raise SnapshotChanged(f"{path} cannot be read as a manifest: restore it") from error
+
+
+def _as_json(manifest: Manifest) -> str:
+    return json.dumps(asdict(manifest), indent=1, ensure_ascii=False) + "\n"
+
+
+def _sum(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
