@@ -1,4 +1,4 @@
-"""ADCTC: circulating tumour cells and AR-V7 under study cabazitaxel."""
+"""ADCTC and its answers: circulating tumour cells and AR-V7 under study cabazitaxel."""
 
 from collections.abc import Mapping
 
@@ -6,33 +6,40 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day
-from sap.plan.model import AnalysisSets
+from sap.plan.model import Ctc, Screening
 
 Tables = Mapping[str, pd.DataFrame]
 
 BEFORE = ("SCREENING", "RE-SCREENING")
 
 
-def adctc(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
-    """One row per evaluable count of a treated man, per 7.5 mL.
+def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -> pd.DataFrame:
+    """One row per evaluable count of a treated man, per volume of the plan (7.5 mL).
 
-    BASE is the count of the screening that led to treatment (the re-screening for men treated
-    through it). A sample is on treatment (ANL01FL = Y), the first case that applies:
+    AVAL is CPSTRESN, already per 7.5 mL; the raw count stays in CPORRES. BASE is the count of the
+    screening that led to treatment (the re-screening for men treated through it). ARV7 is the
+    AR-V7 result of the same sample (GFREFID = CPREFID), missing when there is none.
+
+    A sample is on treatment (ANL01FL = Y), the first case that applies; ANL01CAS is its number:
 
     1. "": its visit is a screening.
     2. Y:  its visit is CYCLE n or END OF TREATMENT, dated or not: the visit places it.
     3. Y:  any other visit, dated after the first dose.
     4. "": everything else.
+
+    ANL02FL = Y: on treatment, at the plan's visit (of two, the earlier; ties: the lower CPSEQ).
+    PCHG is the percent change from BASE, rounded to 9 decimals; missing where BASE is 0.
     """
     cp = tables.get("cp", pd.DataFrame()).reindex(
-        columns=["USUBJID", "CPSEQ", "CPTESTCD", "CPSTRESN", "VISIT", "CPDTC"]
+        columns=["USUBJID", "CPSEQ", "CPTESTCD", "CPSTRESN", "CPREFID", "VISIT", "CPDTC"]
     )
     treated = adsl[adsl["NCYCLES"] > 0].set_index("USUBJID")
     cp = cp[(cp["CPTESTCD"] == "CTC") & cp["CPSTRESN"].notna() & cp["USUBJID"].isin(treated.index)]
     who = cp["USUBJID"]
     again = who.map(treated["RESCTRFL"]) == "Y"
+    base = who.map(treated["RESCCTC"]).where(again, who.map(treated["CTCBL"])).astype(float)
     day = earliest_day(cp["CPDTC"])
-    visit = cp["VISIT"].fillna("")
+    visit = cp["VISIT"].fillna("").astype(str)
     case = np.select(
         [
             visit.isin(BEFORE),
@@ -46,47 +53,99 @@ def adctc(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
         {
             "USUBJID": who,
             "PARAMCD": "CTC",
+            "PARAM": f"Circulating tumour cells per {screening.volume_ml:g} mL",
             "AVISIT": visit,
             "ADT": day,
-            "AVAL": cp["CPSTRESN"],
-            "BASE": who.map(treated["RESCCTC"]).where(again, who.map(treated["CTCBL"])),
+            "AVAL": cp["CPSTRESN"].astype(float),
+            "BASE": base,
+            "PCHG": (100 * (cp["CPSTRESN"] - base) / base).where(base > 0).round(9),
+            "ARV7": [_result_of(tables).get(key) for key in zip(who, cp["CPREFID"], strict=True)],
             "ANL01FL": np.where(np.isin(case, (2, 3)), "Y", ""),
             "ANL01CAS": case,
             "CPSEQ": cp["CPSEQ"],
         }
     )
-    return found.sort_values(["USUBJID", "ADT", "CPSEQ"], kind="stable", ignore_index=True)
+    found = found.sort_values(["USUBJID", "ADT", "CPSEQ"], kind="stable", ignore_index=True)
+    there = found[(found["ANL01FL"] == "Y") & (found["AVISIT"] == rule.visit)]
+    chosen = there.drop_duplicates("USUBJID").index
+    return found.assign(ANL02FL=np.where(found.index.isin(chosen), "Y", ""))
 
 
-def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: AnalysisSets) -> pd.DataFrame:
-    """Whether the count fell from the plan's minimum or above to below it, for every treated man.
-
-    1. NE: no baseline count, or one below the minimum.
-    2. NE: no count on treatment (in the set where missing is failure, it counts as N).
-    3. Y:  any count on treatment below the minimum.
-    4. N:  everyone else.
-    """
-    treated = adsl[adsl["NCYCLES"] > 0]
-    who = treated["USUBJID"]
-    on = adctc[adctc["ANL01FL"] == "Y"]
-    base = treated["RESCCTC"].where(treated["RESCTRFL"] == "Y", treated["CTCBL"])
-    low = on.loc[on["AVAL"] < rule.ctc_baseline_minimum, "USUBJID"]
-    case = np.select(
-        [
-            ~(base >= rule.ctc_baseline_minimum),
-            ~who.isin(on["USUBJID"]),
-            who.isin(low),
-        ],
-        [1, 2, 3],
-        default=4,
+def _result_of(tables: Tables) -> dict[tuple[str, str], str]:
+    """AR-V7 by man and sample; the later record of one sample does not replace the first."""
+    gf = tables.get("gf", pd.DataFrame()).reindex(
+        columns=["USUBJID", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREFID"]
     )
+    gf = gf[(gf["GFTESTCD"] == "ARV7") & gf["GFSTRESC"].notna() & gf["GFREFID"].notna()]
+    gf = gf.sort_values(["USUBJID", "GFSEQ"], kind="stable").drop_duplicates(["USUBJID", "GFREFID"])
+    keys = zip(gf["USUBJID"], gf["GFREFID"], strict=True)
+    return dict(zip(keys, gf["GFSTRESC"].astype(str), strict=True))
+
+
+def _answers(
+    treated: pd.DataFrame, paramcd: str, param: str, can: pd.Series, on: pd.Series, yes: pd.Series
+) -> pd.DataFrame:
+    case = np.select([~can, ~on, yes], [1, 2, 3], default=4)
     return pd.DataFrame(
         {
             "STUDYID": treated["STUDYID"],
-            "USUBJID": who,
-            "PARAMCD": "CTCRESP",
-            "PARAM": "CTC response",
+            "USUBJID": treated["USUBJID"],
+            "PARAMCD": paramcd,
+            "PARAM": param,
             "AVALC": np.select([case <= 2, case == 3], ["NE", "Y"], default="N"),
             "CASE": case,
         }
-    ).reset_index(drop=True)
+    )
+
+
+def ctc_answers(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
+    """What became of the cells of each treated man. The first case that applies decides AVALC:
+
+    1. NE: the baseline cannot show it (see below).
+    2. NE: no count on treatment (in a set where missing is failure, it counts as N).
+    3. Y:  it was seen at any count on treatment.
+    4. N:  everyone else.
+
+    PARAMCD, what the baseline must be, and what is seen:
+
+    - CTCRESP: baseline at or above the plan's limit; a count below it (5 or more to fewer).
+    - CTC0: baseline of at least 1; a count of 0.
+    - CTCF30, CTCF50 ...: baseline at or above the limit; a fall of at least so many percent.
+    - CTCRVIS: as CTCRESP, at the plan's visit alone.
+    - ARV7NEG: treated for AR-V7 positive cells; case 2 also when no result on treatment was
+      positive or negative; a negative result at any sample. Few cells make "negative" doubtful.
+    """
+    treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
+    who = treated["USUBJID"]
+    again = treated["RESCTRFL"] == "Y"
+    base = treated["RESCCTC"].where(again, treated["CTCBL"]).astype(float)
+    arv7 = treated["RESCARV7"].where(again, treated["ARV7BL"])
+    on = adctc[adctc["ANL01FL"] == "Y"]
+    at_visit = adctc[adctc["ANL02FL"] == "Y"]
+    determined = on[on["ARV7"].isin(("POSITIVE", "NEGATIVE"))]
+    high = base >= rule.response_below
+
+    def seen(rows: pd.DataFrame) -> pd.Series:
+        return who.isin(rows["USUBJID"])
+
+    def fell(rows: pd.DataFrame) -> pd.Series:
+        return seen(rows[rows["AVAL"] < rule.response_below])
+
+    counted = seen(on)
+    negative = seen(determined[determined["ARV7"] == "NEGATIVE"])
+    parts = [
+        _answers(treated, "CTCRESP", "CTC response", high, counted, fell(on)),
+        _answers(treated, "CTC0", "CTC to 0", base >= 1, counted, seen(on[on["AVAL"] == 0])),
+        _answers(
+            treated, "CTCRVIS", f"CTC response at {rule.visit}", high, seen(at_visit), fell(at_visit)
+        ),
+        _answers(
+            treated, "ARV7NEG", "AR-V7 positive to negative", arv7 == "POSITIVE", seen(determined), negative
+        ),
+    ]
+    for depth in rule.depths_pct:
+        deep = seen(on[on["PCHG"] <= -depth])
+        parts.append(
+            _answers(treated, f"CTCF{depth:g}", f"CTC fall of {depth:g} %", high, counted, deep)
+        )
+    return pd.concat(parts, ignore_index=True)

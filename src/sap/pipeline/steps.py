@@ -37,14 +37,19 @@ DATASETS = (
         lambda t, adsl, plan: response.adpsa(t, adsl, plan.psa_response),
         patient_level=True,
     ),
-    Step("adctc", ("sdtm", "adsl_core"), ctc.adctc, patient_level=True),
+    Step(
+        "adctc",
+        ("sdtm", "adsl_core", "plan"),
+        lambda t, adsl, plan: ctc.adctc(t, adsl, plan.screening, plan.ctc),
+        patient_level=True,
+    ),
     Step(
         "adrs",
         ("adsl_core", "adpsa", "adctc", "plan"),
         lambda adsl, adpsa, adctc, plan: pd.concat(
             [
                 response.adrs(adsl, adpsa, plan.psa_response, plan.psa_course),
-                ctc.ctc_response(adsl, adctc, plan.analysis_sets),
+                ctc.ctc_answers(adsl, adctc, plan.ctc),
             ],
             ignore_index=True,
         ),
@@ -86,6 +91,9 @@ RESULTS = (
     ),
     Step("psa_change", ("adsl", "adrs", "plan"), response_results.psa_change, patient_level=False),
     Step("ctc_response", ("adsl", "adrs", "plan"), ctc_results.ctc_response, patient_level=False),
+    Step(
+        "ctc_course", ("adsl", "adctc", "adrs", "plan"), ctc_results.ctc_course, patient_level=False
+    ),
     Step("os", ("adsl", "adtte", "plan"), survival_results.overall_survival, patient_level=False),
     Step("ae_overview", ("adsl", "adae", "plan"), safety_results.ae_overview, patient_level=False),
     Step("ae_soc_pt", ("adsl", "adae", "plan"), safety_results.ae_soc_pt, patient_level=False),

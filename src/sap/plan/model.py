@@ -149,6 +149,14 @@ class AnalysisSets(Entry):
     ctc_baseline_minimum: int = Field(ge=1)
 
 
+class Ctc(Entry):
+    """Circulating tumour cells under treatment."""
+
+    response_below: int = Field(ge=1, description="a count from here up can respond by falling below")
+    depths_pct: list[Annotated[float, Field(gt=0, le=100)]]
+    visit: str = Field(pattern=r"^(CYCLE \d+|END OF TREATMENT)$")
+
+
 class Survival(Entry):
     """Origins, month length and the curve's conventions."""
 
@@ -180,6 +188,7 @@ class Plan(BaseModel):
     analysis_sets: AnalysisSets
     psa_response: PsaResponse
     psa_course: PsaCourse
+    ctc: Ctc
     intervals: Intervals
     survival: Survival
     safety: Safety

@@ -1,15 +1,15 @@
-"""CTC response under study cabazitaxel."""
+"""CTC response, depths of fall, and AR-V7 conversion under study cabazitaxel."""
 
 import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
-from sap.results.response import rate
+from sap.results.response import rate, summary
 from sap.results.sets import members
 
 
 def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Responders of the evaluable, and of everybody with a high count, where missing is failure."""
+    """CTC response of the evaluable men, and of the primary set, where missing is failure."""
     answers = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"]
     parts = []
     for population in ("CTCEVAL", "PRIMARY"):
@@ -19,10 +19,58 @@ def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
             ard.rows(
                 rate(responders, len(people), plan.intervals.conf_level),
                 analysis="ctc_response",
-                section=plan.analysis_sets.section,
+                section=plan.ctc.section,
                 population=population,
                 paramcd="CTCRESP",
                 method="Clopper-Pearson",
             )
         )
+    return parts
+
+
+def ctc_course(
+    adsl: pd.DataFrame, adctc: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Every other answer about cells, with two denominators, and the change at the plan's visit.
+
+    GROUP "evaluable" divides by those with a suitable baseline and a later value, "missing is
+    failure" by those with a suitable baseline.
+    """
+    names = ["CTC0", "CTCRVIS", *(f"CTCF{d:g}" for d in plan.ctc.depths_pct), "ARV7NEG"]
+    parts = []
+    for population in ("PRIMARY", "RESCREENED"):
+        people = members(adsl, population)
+        mine = adrs[adrs["USUBJID"].isin(people["USUBJID"])]
+        for name in names:
+            asked = mine[mine["PARAMCD"] == name]
+            yes = int((asked["AVALC"] == "Y").sum())
+            denominators = {
+                "evaluable": int((asked["AVALC"] != "NE").sum()),
+                "missing is failure": int((asked["CASE"] > 1).sum()),
+            }
+            parts += [
+                ard.rows(
+                    rate(yes, n, plan.intervals.conf_level),
+                    analysis="ctc_course",
+                    section=plan.ctc.section,
+                    population=population,
+                    group=group,
+                    paramcd=name,
+                    method="Clopper-Pearson",
+                )
+                for group, n in denominators.items()
+            ]
+        change = adctc[(adctc["ANL02FL"] == "Y") & adctc["USUBJID"].isin(people["USUBJID"])]
+        for name, column in (("CTC", "AVAL"), ("CTCPCHG", "PCHG")):
+            parts.append(
+                ard.rows(
+                    summary(change[column]),
+                    analysis="ctc_course",
+                    section=plan.ctc.section,
+                    population=population,
+                    paramcd=name,
+                    level=plan.ctc.visit,
+                    method="Descriptive",
+                )
+            )
     return parts
