@@ -144,6 +144,23 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
     return found["DAY"].where(found["FULL"] | seen.isna(), found["DAY"].clip(lower=seen))
 
 
+def _therapy_before_again(tables: Tables, again: pd.Series, names: list[str]) -> pd.Series:
+    """Who took one of `names` as the physician's choice before he came again, by USUBJID."""
+    cm = _columns(tables, "cm", "CMDECOD", "CMCAT", "CMSTDTC")
+    cm = cm[(cm["CMCAT"] == "PHYSICIAN'S CHOICE") & cm["CMDECOD"].isin(names)]
+    came = cm["USUBJID"].map(again)
+    return cm.loc[earliest_day(cm["CMSTDTC"]) < came, "USUBJID"].drop_duplicates()
+
+
+def _not_eligible_again(tables: Tables) -> pd.Series:
+    """Who failed a criterion at the second eligibility check (IE at RE-SCREENING)."""
+    ie = _columns(tables, "ie", "VISIT", "IECAT", "IESTRESC")
+    unmet = ((ie["IECAT"] == "INCLUSION") & (ie["IESTRESC"] == "N")) | (
+        (ie["IECAT"] == "EXCLUSION") & (ie["IESTRESC"] == "Y")
+    )
+    return ie.loc[(ie["VISIT"] == "RE-SCREENING") & unmet, "USUBJID"].drop_duplicates()
+
+
 def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     """One row per person of DM: dates, biomarker, group, and the flag of each analysis set.
 
@@ -162,6 +179,9 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     4. SAFFL (SAFETY): at least one dose of study cabazitaxel, re-screened men included.
     5. RESCFL (RESCREENED): a sample or consent at re-screening.
     6. GRPAFL (GROUPA): GROUP is A.
+
+    RESCPRFL: a therapy of the plan's list came before the re-screening. RESCIEFL: N when the second
+    eligibility check failed.
 
     PSAEVFL, PPROTFL, CTCEVFL and PKEVFL need later datasets; `analysis_sets` adds them.
     LSTALVDT is the last day with a record that shows the man alive, at most the day of death.
@@ -200,6 +220,9 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     one["RESCCTC"] = of(again["CTC"])
     one["RESCARV7"] = of(again["ARV7"])
     one["RESALLDT"] = again_b
+    taken = _therapy_before_again(tables, again["DAY"], plan.rescreening.after)
+    one["RESCPRFL"] = np.where(who.isin(taken), "Y", "N")
+    one["RESCIEFL"] = np.where(who.isin(_not_eligible_again(tables)), "N", "Y")
     treated = one["NCYCLES"] > 0
     one["RESCTRFL"] = np.where(treated & again_b.notna(), "Y", "N")
 

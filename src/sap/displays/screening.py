@@ -37,7 +37,7 @@ def flow() -> Table:
     for level in ("Group A", "Group B", "Declined", "Not eligible", "Treated in group B after first screening"):
         rows.append(Row(level, _count(level).cells, "indent1"))
     rows += [Row("Re-screening", kind="group")]
-    for level in (*_by_prefix("Re-screened"), "Allocated to group B after re-screening", "Treated in group B after re-screening"):
+    for level in (*_by_prefix("Re-screened"), "Second eligibility check failed", "Allocated to group B after re-screening", "Treated in group B after re-screening"):
         rows.append(Row(level, _count(level).cells, "indent1"))
     return Table("tlf-flow", "Box", [Column("Men")], rows)
 

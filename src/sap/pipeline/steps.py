@@ -6,10 +6,12 @@ from typing import NamedTuple
 import pandas as pd
 
 from sap import ard
-from sap.derivations import ctc, population, response, safety, survival
+from sap.derivations import ctc, estimand, population, response, safety, survival
 from sap.plan.model import Plan
 from sap.results import ctc as ctc_results
 from sap.results import design as design_results
+from sap.results import estimand as estimand_results
+from sap.results import rescreening
 from sap.results import response as response_results
 from sap.results import safety as safety_results
 from sap.results import screening as screening_results
@@ -28,6 +30,11 @@ class Step(NamedTuple):
     patient_level: bool
 
 
+def _stacked(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Datasets of one shape under one another; an empty one adds no column."""
+    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
 # "sdtm" and "plan" are given; every other name is an earlier step.
 DATASETS = (
     Step("adsl_core", ("sdtm", "plan"), population.adsl, patient_level=True),
@@ -44,20 +51,27 @@ DATASETS = (
         patient_level=True,
     ),
     Step(
-        "adrs",
-        ("adsl_core", "adpsa", "adctc", "plan"),
-        lambda adsl, adpsa, adctc, plan: pd.concat(
-            [
-                response.adrs(adsl, adpsa, plan.psa_response, plan.psa_course),
-                ctc.ctc_answers(adsl, adctc, plan.ctc),
-            ],
-            ignore_index=True,
-        ),
+        "adrs_psa",
+        ("adsl_core", "adpsa", "plan"),
+        lambda adsl, adpsa, plan: response.adrs(adsl, adpsa, plan.psa_response, plan.psa_course),
         patient_level=True,
     ),
     Step(
+        "adrs_ctc",
+        ("adsl_core", "adctc", "plan"),
+        lambda adsl, adctc, plan: ctc.ctc_answers(adsl, adctc, plan.ctc),
+        patient_level=True,
+    ),
+    Step(
+        "adrs_estimand",
+        ("sdtm", "adsl_core", "adpsa", "adrs_psa", "plan"),
+        lambda t, adsl, adpsa, adrs, plan: estimand.estimand(t, adsl, adpsa, adrs, plan.psa_response),
+        patient_level=True,
+    ),
+    Step("adrs", ("adrs_psa", "adrs_ctc", "adrs_estimand"), _stacked, patient_level=True),
+    Step(
         "adsl",
-        ("adsl_core", "adrs", "adctc", "sdtm", "plan"),
+        ("adsl_core", "adrs_psa", "adctc", "sdtm", "plan"),
         lambda adsl, adrs, adctc, t, plan: population.analysis_sets(
             adsl, adrs, adctc[adctc["ANL01FL"] == "Y"], t, plan
         ),
@@ -89,6 +103,20 @@ RESULTS = (
         response_results.rescreen_response,
         patient_level=False,
     ),
+    Step(
+        "psa_estimand",
+        ("adsl", "adpsa", "adrs", "plan"),
+        estimand_results.sensitivity,
+        patient_level=False,
+    ),
+    Step(
+        "intercurrent_events", ("adsl", "adrs", "plan"), estimand_results.intercurrent, patient_level=False
+    ),
+    Step("tipping_point", ("adsl", "adrs", "plan"), estimand_results.tipping, patient_level=False),
+    Step("psa_posterior", ("adsl", "adrs", "plan"), estimand_results.posterior, patient_level=False),
+    Step("psa_two_stage", ("adsl", "adrs", "plan"), estimand_results.two_stage, patient_level=False),
+    Step("rescreening", ("adsl", "plan"), rescreening.rescreening, patient_level=False),
+    Step("allocation_time", ("adsl", "plan"), rescreening.allocation_time, patient_level=False),
     Step("psa_change", ("adsl", "adrs", "plan"), response_results.psa_change, patient_level=False),
     Step("ctc_response", ("adsl", "adrs", "plan"), ctc_results.ctc_response, patient_level=False),
     Step(

@@ -149,6 +149,19 @@ class AnalysisSets(Entry):
     ctc_baseline_minimum: int = Field(ge=1)
 
 
+class Rescreening(Entry):
+    """Men of group A who may come again, and after what."""
+
+    after: list[str]
+
+
+class Estimand(Entry):
+    """Sensitivity of the primary result."""
+
+    baseline_psa_minimum: float = Field(ge=0)
+    prior: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] = Field(strict=False)
+
+
 class Ctc(Entry):
     """Circulating tumour cells under treatment."""
 
@@ -189,6 +202,8 @@ class Plan(BaseModel):
     psa_response: PsaResponse
     psa_course: PsaCourse
     ctc: Ctc
+    rescreening: Rescreening
+    estimand: Estimand
     intervals: Intervals
     survival: Survival
     safety: Safety

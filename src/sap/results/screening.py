@@ -78,6 +78,7 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
         f"Re-screened, AR-V7 positive, CTC >= {minimum}": again
         & (adsl["RESCARV7"] == plan.screening.arv7)
         & again_high,
+        "Second eligibility check failed": again & (adsl["RESCIEFL"] == "N"),
         "Allocated to group B after re-screening": adsl["RESALLDT"].notna(),
         "Treated in group B after re-screening": treated & (adsl["RESCTRFL"] == "Y"),
     }

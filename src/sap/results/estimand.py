@@ -1,0 +1,210 @@
+"""The primary result under other choices: the forest of its estimand, and inference by the design."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from sap import ard
+from sap.ard import NotEstimable
+from sap.methods.interim import posterior_summary
+from sap.methods.proportion import exact_test
+from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point, two_stage_inference
+from sap.plan.model import Plan
+from sap.results.design import of_plan
+from sap.results.response import NOBODY, decision, rate
+from sap.results.sets import members
+
+ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
+
+
+def _answers(adrs: pd.DataFrame, paramcd: str, who: pd.Series) -> pd.Series:
+    values = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+    return who.map(values).fillna("NE")
+
+
+def sensitivity(
+    adsl: pd.DataFrame, adpsa: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """One line of the forest per choice, each with n, N, exact interval, p and decision.
+
+    1. Primary: composite strategy, missing is failure.
+    2. Treatment policy: values under new therapy count.
+    3. PSA-evaluable men. 4. Per protocol. 5. All marker-positive men, treated or not.
+    6. Men whose baseline PSA is at or above the plan's value (as TROPIC had it).
+    7. Worst case: missing and pending men all fail (equal to 1). 8. Best case: all respond.
+    """
+    primary = members(adsl, "PRIMARY")
+    who = primary["USUBJID"]
+    main = _answers(adrs, "PSARESP", who)
+    base = who.map(adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"])
+    unknown = (_answers(adrs, "ICEMISS", who) == "Y") | (_answers(adrs, "ICEPEND", who) == "Y")
+    yes = main == "Y"
+
+    def inside(population: str) -> tuple[int, int]:
+        people = members(adsl, population)["USUBJID"]
+        return int((_answers(adrs, "PSARESP", people) == "Y").sum()), len(people)
+
+    high = base >= plan.estimand.baseline_psa_minimum
+    policy = _answers(adrs, "PSARSPTP", who) == "Y"
+    lines = {
+        "1 Primary, composite strategy": (int(yes.sum()), len(who)),
+        "2 Treatment policy for new therapy": (int(policy.sum()), len(who)),
+        "3 PSA-evaluable": inside("PSAEVAL"),
+        "4 Per protocol": inside("PERPROT"),
+        "5 All marker-positive": inside("MARKERPOS"),
+        f"6 Baseline PSA >= {plan.estimand.baseline_psa_minimum:g}": (
+            int((yes & high).sum()),
+            int(high.sum()),
+        ),
+        "7 Worst case for missing and pending": (int(yes.sum()), len(who)),
+        "8 Best case for missing and pending": (int((yes | unknown).sum()), len(who)),
+    }
+    parts = []
+    for level, (responders, n) in lines.items():
+        stats = rate(responders, n, plan.intervals.conf_level)
+        stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
+        stats["decision"] = decision(plan.design, responders, n)
+        parts.append(_row(stats, "psa_estimand", plan, "Clopper-Pearson", level))
+    return parts
+
+
+def _row(
+    stats: dict[str, ard.type_of_stat], analysis: str, plan: Plan, method: str, level: str = ""
+) -> pd.DataFrame:
+    return ard.rows(
+        stats,
+        analysis=analysis,
+        section=plan.estimand.section,
+        population="PRIMARY",
+        paramcd="PSARESP",
+        level=level,
+        method=method,
+    )
+
+
+def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """How many men of the primary set had each intercurrent event."""
+    who = members(adsl, "PRIMARY")["USUBJID"]
+    parts = []
+    for name in ICE:
+        n = int((_answers(adrs, name, who) == "Y").sum())
+        stats: dict[str, ard.type_of_stat] = {
+            "n": n,
+            "N": len(who),
+            "estimate": n / len(who) if len(who) else NOBODY,
+        }
+        parts.append(
+            ard.rows(
+                stats,
+                analysis="intercurrent_events",
+                section=plan.estimand.section,
+                population="PRIMARY",
+                paramcd=name,
+                method="Distinct persons",
+            )
+        )
+    return parts
+
+
+def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """How many of the missing and pending men would have to respond to change the decision."""
+    who = members(adsl, "PRIMARY")["USUBJID"]
+    responders = int((_answers(adrs, "PSARESP", who) == "Y").sum())
+    unknown = (_answers(adrs, "ICEMISS", who) == "Y") | (_answers(adrs, "ICEPEND", who) == "Y")
+    missing = int(unknown.sum())
+    stats: dict[str, ard.type_of_stat] = {"n": responders, "N": len(who), "n_missing": missing}
+    if len(who) != plan.design.n:
+        reason = NotEstimable("the attained number of men is not the planned one")
+        stats |= dict.fromkeys(("responders_needed", "rate_needed"), reason)
+        return [_row(stats, "tipping_point", plan, "Enumeration")]
+    needed = max(plan.design.r + 1 - responders, 0)
+    design = of_plan(plan)
+    if isinstance(design, TwoStageDesign):
+        needed = tipping_point(design, responders, missing).responders_needed
+    stats["responders_needed"] = needed
+    stats["rate_needed"] = needed / missing if missing else NotEstimable("nobody is missing")
+    can = "can change the decision" if 0 < needed <= missing else "cannot change the decision"
+    stats["decision"] = f"The men without an answer {can}"
+    return [_row(stats, "tipping_point", plan, "Enumeration")]
+
+
+def posterior(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """The rate with the plan's beta prior: mean, median, equal-tailed interval, P(rate > p0)."""
+    who = members(adsl, "PRIMARY")["USUBJID"]
+    responders = int((_answers(adrs, "PSARESP", who) == "Y").sum())
+    a, b = plan.estimand.prior
+    conf = plan.intervals.conf_level
+    got = posterior_summary(responders, len(who), (a, b), conf, plan.design.p0) if len(who) else None
+    names = ("mean", "sd", "median", "conf_low", "conf_high", "probability_above_p0")
+    stats: dict[str, ard.type_of_stat] = {"prior_a": a, "prior_b": b, "conf_level": conf}
+    stats |= dict.fromkeys(names, NOBODY) if got is None else dict(zip(names, got, strict=True))
+    return [_row(stats, "psa_posterior", plan, "Beta-binomial")]
+
+
+SUMMARY = (
+    "mle",
+    "umvue",
+    "median_unbiased",
+    "bias_adjusted",
+    "conditional_mle",
+    "p_value",
+    "mid_p_value",
+    "conf_low",
+    "conf_high",
+)
+
+
+def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Inference that knows the design had two stages; the first case that applies.
+
+    Stage 1 is the first n1 men of PRIMARY by TRTSDT, ties by USUBJID; x1 their responders.
+
+    1. A single-stage design: no rows.
+    2. Fewer than n1 men: stage 1 is not complete; nothing is estimable.
+    3. x1 <= r1 and N = n1: the trial stopped after stage 1.
+    4. x1 <= r1 and N > n1: an outcome the design cannot produce, because men were treated after the
+       design had stopped. Stage 1 alone is analysed, and the decision says so.
+    5. x1 > r1 and N < n: stage 2 is not complete; nothing is estimable yet.
+    6. x1 > r1 and N >= n: the end, as planned or, with N > n, as over-running.
+
+    `coverage` is the smallest enumerated coverage of the interval over rates from 0 to 1.
+    """
+    design = of_plan(plan)
+    if not isinstance(design, TwoStageDesign):
+        return []
+    people = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
+    yes = (_answers(adrs, "PSARESP", people["USUBJID"]) == "Y").to_numpy()
+    n, x1, x = len(people), int(yes[: design.n1].sum()), int(yes.sum())
+    conf, p0 = plan.intervals.conf_level, plan.design.p0
+    stats: dict[str, ard.type_of_stat] = {
+        "n": x,
+        "N": n,
+        "responders_stage1": x1,
+        "n1_attained": min(n, design.n1),
+        "conf_level": conf,
+    }
+    over_run = x1 <= design.r1 and n > design.n1
+    if n < design.n1 or (x1 > design.r1 and n < design.n):
+        stage = 1 if n < design.n1 else 2
+        reason = NotEstimable(f"stage {stage} is not complete")
+        stats |= dict.fromkeys(SUMMARY, reason)
+        stats["decision"] = f"Stage {stage} is not complete"
+        return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004")]
+    if x1 <= design.r1:
+        got = two_stage_inference(design, x1, p0, conf)
+    else:
+        got = two_stage_inference(design, x, p0, conf, responders_stage1=x1, n_attained=n)
+    for name in SUMMARY:
+        number = float(getattr(got, name))
+        stats[name] = NotEstimable("stage 1 has one outcome only") if math.isnan(number) else number
+    stats["stopped_at"] = got.stopped_at
+    held = coverage(design, conf, np.linspace(0.001, 0.999, 999))
+    stats["coverage"] = float(np.min(held))
+    words = {"reject H0": "H0 rejected", "do not reject H0": "H0 not rejected"}[got.decision]
+    stats["decision"] = (
+        f"{words}: the design stops after stage 1; the men treated later are over-running"
+        if over_run
+        else words
+    )
+    return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004; both exact tails")]
