@@ -1,0 +1,215 @@
+"""A figure of the catalogue: one look for all, the same bytes on every machine, and words for the blind.
+
+Colours are those of Okabe and Ito (2008, "Color Universal Design"), told apart by every common kind
+of colour vision; lines differ in their dashes and points in their shape too, and fills in their
+lightness, so that a copy in black and white says the same.
+
+Letters are drawn as outlines of the font that comes with matplotlib, so no machine's fonts, and
+no reader's, change a figure.
+"""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sap import ard
+from sap.displays import show
+from sap.displays.addressed import Number
+from sap.displays.catalogue import catalogue, hidden
+from sap.displays.free_text import markdown_text
+from sap.displays.show import Note
+from sap.errors import RenderFailed
+from sap.plan.home import project_home
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as Canvas
+    from plotnine import ggplot, theme
+
+FAMILY = "SAP Sans"
+TEXT_POINTS = 9
+SMALL_POINTS = 7.5
+
+# Ordered by lightness as well as by hue: dark, light, middle ...
+BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+SKY, PURPLE, BLACK, GREY, PALE = "#56B4E9", "#CC79A7", "#000000", "#7F7F7F", "#D9D9D9"
+COLOURS = (BLUE, VERMILION, BLACK, GREEN, PURPLE, ORANGE, SKY)
+DASHES = ("solid", "dashed", "dotted", "dashdot", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
+SHAPES = ("o", "^", "s", "D", "v", "P", "X")
+# From dark to light, for filled bars
+FILLS = (BLUE, SKY, PALE, ORANGE, VERMILION)
+
+PORTRAIT_INCHES = 6.5
+LANDSCAPE_INCHES = 9.6
+
+
+def _register_font() -> None:
+    """Matplotlib's own DejaVu Sans under a name no machine has: a newer system copy cannot win."""
+    from matplotlib import font_manager, get_data_path
+
+    if any(entry.name == FAMILY for entry in font_manager.fontManager.ttflist):
+        return
+    folder = Path(get_data_path()) / "fonts" / "ttf"
+    for file, weight, style in (
+        ("DejaVuSans.ttf", 400, "normal"),
+        ("DejaVuSans-Bold.ttf", 700, "normal"),
+        ("DejaVuSans-Oblique.ttf", 400, "italic"),
+        ("DejaVuSans-BoldOblique.ttf", 700, "italic"),
+    ):
+        font_manager.fontManager.ttflist.append(
+            font_manager.FontEntry(
+                fname=str(folder / file),
+                name=FAMILY,
+                style=style,
+                variant="normal",
+                weight=weight,
+                stretch="normal",
+                size="scalable",
+            )
+        )
+
+
+def drawing() -> AbstractContextManager[None]:
+    """The settings under which a figure is drawn; a text with a dollar sign is no formula."""
+    import matplotlib as mpl
+
+    _register_font()
+    return mpl.rc_context(
+        {
+            "svg.hashsalt": "sap",
+            "svg.fonttype": "path",
+            "font.family": FAMILY,
+            "font.size": TEXT_POINTS,
+            "text.parse_math": False,
+            "axes.unicode_minus": True,
+            "path.simplify": False,
+        }
+    )
+
+
+def look() -> "theme":
+    """The theme of every plotnine figure."""
+    from plotnine import element_blank, element_line, element_rect, element_text, theme, theme_bw
+
+    _register_font()
+    small = element_text(size=SMALL_POINTS, color=BLACK)
+    return theme_bw(base_size=TEXT_POINTS, base_family=FAMILY) + theme(
+        panel_border=element_blank(),
+        panel_grid_minor=element_blank(),
+        panel_grid_major_x=element_blank(),
+        panel_grid_major_y=element_line(color="#E6E6E6", size=0.4),
+        axis_line=element_line(color=BLACK, size=0.5),
+        axis_ticks=element_line(color=BLACK, size=0.5),
+        axis_text=small,
+        axis_title=element_text(size=TEXT_POINTS),
+        strip_background=element_blank(),
+        strip_text=element_text(size=TEXT_POINTS, weight="bold", ha="left", x=0),
+        legend_position="top",
+        legend_direction="horizontal",
+        legend_title=element_blank(),
+        legend_text=element_text(size=TEXT_POINTS - 0.5),
+        legend_key=element_blank(),
+        legend_background=element_blank(),
+        legend_margin=0,
+        legend_box_spacing=0.01,
+        plot_background=element_rect(fill="white", color="white"),
+        plot_margin=0.01,
+    )
+
+
+Drawing = "ggplot | Canvas | str"
+
+
+def svg(plot: Any, width: float, height: float) -> str:
+    """`plot` (plotnine, matplotlib, or SVG text as it is) as SVG of `width` by `height` inches.
+
+    Equal input gives equal bytes: fixed salt for the ids, no date, letters as outlines.
+    """
+    if isinstance(plot, str):
+        return plot
+    from matplotlib.figure import Figure as Canvas
+
+    with drawing():
+        canvas = plot if isinstance(plot, Canvas) else _drawn(plot, width, height)
+        out = io.StringIO()
+        canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    if not isinstance(plot, Canvas):
+        from matplotlib import pyplot
+
+        pyplot.close(canvas)
+    return _lean(out.getvalue())
+
+
+def _drawn(plot: "ggplot", width: float, height: float) -> "Canvas":
+    from plotnine import theme
+
+    canvas: Canvas = (plot + theme(figure_size=(width, height))).draw()
+    return canvas
+
+
+def _lean(text: str) -> str:
+    """Without what names another program or another site: metadata, document type."""
+    text = re.sub(r"<\?xml[^>]*\?>\s*|<!DOCTYPE[^>]*>\s*", "", text)
+    return re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A figure of the catalogue.
+
+    Parameters
+    ----------
+    id
+        Its id in the catalogue.
+    plot
+        What a function of `sap.displays.plots` or `sap.displays.flow_diagram` returns; None when
+        there is nothing to draw, and then `absent` says why.
+    alt
+        What the figure shows, in words and with the numbers of the finding.
+    height
+        In inches; the width is the page's.
+    n
+        The size of the population, for the caption.
+    numbers
+        The addressed numbers that are drawn, for the legend of methods under the figure.
+    """
+
+    id: str
+    plot: Any
+    alt: str
+    height: float = 3.8
+    notes: Iterable[Note] = ()
+    n: Number | None = None
+    numbers: Sequence[Number] = ()
+    absent: str = ""
+
+    def __post_init__(self) -> None:
+        if self.plot is not None and not re.search(r"\d", self.alt):
+            raise RenderFailed(
+                f"{self.id}: the alternative text states no number.\n"
+                "Say in words what the figure shows, with the numbers of its finding."
+            )
+
+    def _repr_markdown_(self) -> str:
+        if hidden(self.id):
+            return ""
+        if self.plot is None:
+            return show.absent(self.id, self.absent, self.notes)
+        image = f"![{markdown_text(self.alt)}](<{self._written()}>){{width=100%}}\\"
+        return show.block(self.id, f"{image}\n", notes=self.notes, shown=self.numbers, n=self.n)
+
+    def _written(self) -> str:
+        """Write the SVG into the run folder; its path as a chapter names it."""
+        landscape = catalogue()[self.id].orientation == "landscape"
+        text = svg(self.plot, LANDSCAPE_INCHES if landscape else PORTRAIT_INCHES, self.height)
+        folder = ard.run_folder().resolve() / "figures"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{self.id}.svg"
+        beside = path.with_suffix(".svg.part")
+        beside.write_text(text, encoding="utf-8", newline="\n")
+        beside.replace(path)
+        home = project_home().resolve()
+        return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
