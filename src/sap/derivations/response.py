@@ -173,7 +173,7 @@ def _confirmed(counted: pd.DataFrame, rule: PsaResponse, days: int) -> pd.DataFr
     if days == 0:
         pairs = firsts.assign(CONFDT=firsts["ADT"])
     else:
-        gap = pd.to_timedelta(days, unit="D")
+        gap = pd.to_timedelta(max(days - rule.confirm_tolerance_days, 1), unit="D")
         pairs = firsts.merge(
             values[["USUBJID", "ADT", "PCHG"]], on="USUBJID", suffixes=("", "_LATER")
         )
@@ -198,9 +198,9 @@ def psa_response(
     2. NE: a baseline, and no value that counts.
     3. Y:  a fall of at least `decline_pct` percent, at most `first_fall_within_days` after the
            first dose when the plan sets that limit, and another such fall at least
-           `confirm_after_days` later ("any later value"), or the first value at least so much
-           later ("next value"). With 0 days the first fall is enough. The confirming value may
-           lie behind the limit. ADT is the day of the first fall, CONFDT of the confirming one.
+           `confirm_after_days` less `confirm_tolerance_days` later ("any later value"), or the
+           first value at least so much later ("next value"). With 0 days the first fall is
+           enough. The confirming value may lie behind the limit. ADT is the day of the first fall, CONFDT of the confirming one.
     4. N:  a fall that came within the limit and was not confirmed.
     5. N:  no such fall.
 

@@ -123,6 +123,9 @@ class PsaResponse(Entry):
     days_after_last_cycle: Days
     stop_at_new_therapy: bool
     below_quantification: Literal["limit", "half the limit"]
+    confirm_tolerance_days: Days = Field(
+        description="how many days too early a confirming value may be drawn; 0: none"
+    )
     sensitivity_confirm_days: list[Annotated[int, Field(ge=1)]]
 
 
@@ -133,6 +136,67 @@ class PsaCourse(Entry):
     week_12_window_days: Days
     depths_pct: list[Annotated[float, Field(gt=0, le=100)]]
     display_cap_pct: float = Field(gt=0)
+
+
+class PsaProgression(Entry):
+    """A confirmed rise over the nadir, or over the baseline where PSA never fell."""
+
+    rise_pct: float = Field(gt=0)
+    rise_ug_l: float = Field(ge=0)
+    ignore_before_day: Days = Field(description="rises before this day after the first dose do not count")
+    confirm_after_days: Days
+    confirmed_by: Literal["any later value", "next value"]
+    no_fall_confirmed: bool = Field(description="whether a rise without any fall needs confirmation")
+
+
+class Tumour(Entry):
+    """Soft tissue by RECIST 1.1 as the protocol modifies it, and best overall response."""
+
+    evaluator: Literal["INVESTIGATOR"]
+    lesion_target_mm: float = Field(gt=0)
+    node_target_mm: float = Field(gt=0)
+    node_normal_mm: float = Field(gt=0, description="a node below it is normal")
+    partial_pct: Annotated[float, Field(gt=0, lt=100)]
+    progression_pct: float = Field(gt=0)
+    progression_mm: float = Field(ge=0)
+    assessment_days: Days = Field(description="readings within so many days are one assessment")
+    response_confirm_days: Days
+    stable_after_days: Days
+
+    @model_validator(mode="after")
+    def _nodes(self) -> Self:
+        if self.node_normal_mm > self.node_target_mm:
+            raise ValueError("node_normal_mm must not be above node_target_mm: no target is normal")
+        return self
+
+
+class Bone(Entry):
+    """Bone scans by the 2 + 2 rule."""
+
+    new_lesions: int = Field(ge=1)
+    flare_window_days: Days = Field(description="latest day of a first scan that may show a flare")
+    confirm_after_days: Days
+
+
+class Progression(Entry):
+    """When a progression or a death counts, and which other definitions are shown beside it."""
+
+    scan_interval_days: Annotated[int, Field(ge=1)]
+    psa_interval_days: Annotated[int, Field(ge=1)]
+    window_days: Days
+    missed_assessments: int = Field(ge=1)
+    new_therapy: Literal["censor", "event", "ignore"]
+    sensitivity: list[
+        Literal[
+            "new therapy is an event",
+            "new therapy is ignored",
+            "missed assessments are ignored",
+            "stopping treatment is an event",
+            "unconfirmed progression is an event",
+            "from the first dose",
+            "at the next scheduled scan",
+        ]
+    ]
 
 
 class Intervals(Entry):
@@ -177,7 +241,25 @@ class Survival(Entry):
     pfs_origin: Origin
     days_per_month: float = Field(gt=0)
     landmarks_months: list[Annotated[float, Field(gt=0)]]
+    rmst_months: float = Field(gt=0)
     transform: Literal["plain", "log", "log-log", "arcsin", "logit"]
+
+
+class SurvivalComparison(Entry):
+    """Exploratory: survival by AR-V7 and group, and what waiting for treatment does to a curve."""
+
+    covariates: list[Literal["AR-V7 positive", "log2(CTC + 1)", "Age, per 10 years", "ECOG >= 1"]]
+    events_per_coefficient: float = Field(ge=0, description="fewer: Firth's penalty")
+    ph_transform: Literal["km", "rank", "identity", "log"]
+    guarantee_landmark_days: Annotated[int, Field(ge=1)]
+
+
+class Comparison(Entry):
+    """The primary result beside others; descriptive."""
+
+    choice_drug: str = Field(pattern=r"^[A-Z0-9 -]+$")
+    choice_arv7: Literal["NEGATIVE"]
+    reference: str = Field(description="id of an entry of references.yml")
 
 
 class Safety(Entry):
@@ -201,9 +283,15 @@ class Plan(BaseModel):
     analysis_sets: AnalysisSets
     psa_response: PsaResponse
     psa_course: PsaCourse
+    psa_progression: PsaProgression
+    tumour: Tumour
+    bone: Bone
+    progression: Progression
     ctc: Ctc
     rescreening: Rescreening
     estimand: Estimand
     intervals: Intervals
     survival: Survival
+    survival_comparison: SurvivalComparison
+    comparison: Comparison
     safety: Safety
