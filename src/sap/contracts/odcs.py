@@ -369,12 +369,16 @@ def _custom(
     return custom
 
 
+def reads(rule: Rule) -> tuple[str, ...]:
+    """The columns the expectation of a rule reads, as the rule names them."""
+    words = ("column", "column_A", "column_B")
+    named = [rule.kwargs[word] for word in words if word in rule.kwargs]
+    return (*named, *rule.kwargs.get("column_list", ()))
+
+
 def columns_of(rule: Rule) -> tuple[str, ...]:
-    """The columns a rule reads, as it names them."""
-    named = [
-        rule.kwargs[word] for word in ("column", "column_A", "column_B") if word in rule.kwargs
-    ]
-    return (*named, *rule.kwargs.get("column_list", ()), *rule.where, *rule.where_not)
+    """Every column a rule needs: those it reads and those that say which rows it looks at."""
+    return (*reads(rule), *rule.where, *rule.where_not)
 
 
 def stem(column: str) -> str:
