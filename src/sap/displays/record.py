@@ -46,10 +46,10 @@ def manifest() -> Table:
     files = ard.table("manifest")["files"]
     rows = [
         Row(
-            name,
+            file["name"],
             (str(file["rows"]), str(len(file["columns"])), file["sha256"]),
         )
-        for name, file in sorted(files.items())
+        for file in files
     ]
     columns = [Column("Rows"), Column("Columns"), Column("SHA-256", numeric=False)]
     return Table("tlf-manifest", "File", columns, rows)

@@ -1,8 +1,11 @@
 """Overall survival: the table and the curve."""
 
+import pandas as pd
+
 from sap import ard
 from sap.displays import formats
 from sap.displays.addressed import Place, results
+from sap.displays.figure import Figure
 from sap.displays.response import ci_header
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
 
@@ -77,3 +80,64 @@ def ctc() -> Table:
         rows.append(Row(words, cells))
     columns = [Column("n (%)"), Column("N"), Column(ci_header(found, population="PRIMARY"))]
     return Table("tlf-ctc-response", "Analysis set", columns, rows)
+
+
+def curve_data(
+    analysis: str, groups: dict[str, Place]
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, float]]:
+    """Steps, ticks, numbers at risk and medians of one or more curves, as the ARD holds them."""
+    steps, ticks, at_risk = [], [], []
+    medians: dict[str, float] = {}
+    for words, place in groups.items():
+        rows = ard.read(f"{analysis}_curve")
+        for axis, value in place.items():
+            rows = rows[rows[axis] == value]
+        wide = rows.pivot_table(index="level", columns="stat_name", values="stat", dropna=False)
+        names = ["time", "estimate", "conf_low", "conf_high", "n_events", "n_censored"]
+        wide = wide.reindex(columns=names).sort_values("time")
+        start = pd.DataFrame({"time": [0.0], "estimate": [1.0], "conf_low": [1.0], "conf_high": [1.0]})
+        line = pd.concat([start, wide[wide["n_events"] > 0]])
+        line = pd.concat([line, wide.tail(1)]).drop_duplicates("time")
+        steps.append(line.rename(columns={"estimate": "survival"}).assign(group=words))
+        lost = wide[wide["n_censored"] > 0].rename(columns={"estimate": "survival"})
+        ticks.append(lost[["time", "survival"]].assign(group=words))
+        below = ard.read(f"{analysis}_at_risk")
+        for axis, value in place.items():
+            below = below[below[axis] == value]
+        counts = below.pivot_table(index="level", columns="stat_name", values="stat")
+        at_risk.append(counts.rename(columns={"at_risk": "n"}).assign(group=words))
+        medians[words] = results(analysis).find("median", **place, level="").value
+    columns = ["group", "time", "survival", "conf_low", "conf_high"]
+    return (
+        pd.concat(steps, ignore_index=True)[columns],
+        pd.concat(ticks, ignore_index=True),
+        pd.concat(at_risk, ignore_index=True),
+        medians,
+    )
+
+
+def curve() -> Figure:
+    """Figure 14.2.3.2: overall survival of the primary set."""
+    from sap.displays.plots import km_curves
+
+    place = Place(population="PRIMARY", paramcd="OS")
+    found = results("os")
+    n = found.count("N", **place, level="")
+    if n.text == "0":
+        return Figure("tlf-os-curve", None, "", absent="Not in the data: nobody has this origin.")
+    median = found.months("median", **place, level="")
+    low, high = (found.months(name, **place, level="") for name in ("conf_low", "conf_high"))
+    died = found.count("n_events", **place, level="")
+    origin = ard.table("plan")["survival"]["os_origin"]
+    data = curve_data("os", {"Primary": place})
+    alt = (
+        f"Kaplan-Meier curve of overall survival of the primary set. {died.text} of {n.text} men "
+        f"died; median {median.text} months, confidence limits {low.text} and {high.text}."
+    )
+    return Figure(
+        "tlf-os-curve",
+        km_curves(*data, x_title=f"Months from {origin}", y_title="Proportion alive"),
+        alt,
+        n=n,
+        numbers=(median, low, high, died),
+    )

@@ -17,13 +17,15 @@ def simulate(
 ) -> Path:
     """Write a synthetic extract of the plan's trial; with `mess`, so many known defects in it."""
     from sap.intake import sdtm
-    from sap.simulate import planted, trial
+    from sap.simulate import trial
 
     screening = read_plan(plan).plan.screening
     with step(f"simulate the extract (seed {seed})"), whole_folder(out) as new:
         tables = trial.simulate(seed, ctc_threshold=screening.ctc_minimum, **options)
         if mess:
-            tables, defects = planted.mess(tables, seed, mess)
+            from sap.simulate import mess as planting
+
+            tables, defects = planting.mess(tables, seed, mess)
             write_text(new / "planted.csv", defects.to_csv(index=False, lineterminator="\n"))
         sdtm.write(tables, new)
     return out
