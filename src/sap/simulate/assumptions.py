@@ -25,14 +25,14 @@ class Screening:
     not_eligible: float = 0.02  # ours: fails entry criteria before the sample is used
     three_or_more: float = 0.70  # CABA-V7: 96 of 137
     undetermined: float = 0.104  # CABA-V7: 10 of 96 with three or more cells
-    not_tested: float = 0.01  # ours: three or more cells, AR-V7 assay not done
+    not_tested: float = 0.02  # ours: three or more cells, AR-V7 assay not done
     tested_below_three: float = 0.35  # ours: AR-V7 attempted although fewer than three cells
     undetermined_below_three: float = 0.585  # CABA-V7: 24 of 41 below three cells
     arv7_positive: float = 0.39  # CABA-V7: 40 of 103 determined
     median_count: float = 28.0  # ours: median of counts of three or more
     spread_count: float = 1.45  # ours: SD of the log count
-    positive_not_eligible: float = 0.05  # ours
-    positive_declined: float = 0.11  # CABA-V7: 14 of 40; lowered, since CARVE asks fewer visits
+    positive_not_eligible: float = 0.04  # ours
+    positive_declined: float = 0.07  # CABA-V7: 14 of 40; lowered, since CARVE asks fewer visits
     # CABA-V7: why undetermined (26 + 4 + 2 + 1 + 1 of 34)
     undetermined_reasons: tuple[tuple[str, float], ...] = (
         ("INSUFFICIENT EPITHELIAL SIGNAL", 26),
@@ -58,8 +58,8 @@ class Treatment:
     subsequent_therapy: float = 0.60  # ours
     months_after_progression: float = 4.0  # gives OS near the 9 months seen in CABA-V7
     months_after_response: float = 7.0  # ours
-    lost: float = 0.04  # ours
-    withdrawn: float = 0.04  # ours
+    lost: float = 0.05  # ours
+    withdrawn: float = 0.05  # ours
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class Choice:
     arsi_response: float = 0.30  # CARD 13.5 % after both; AR-V7 negative and naive men do better
     cabazitaxel_response: float = 0.38  # CARD 35.7 %, TROPIC 39.2 %
     death_before_progression: float = 0.08  # ours
-    comes_again: float = 0.68  # ours
+    comes_again: float = 0.74  # ours
     # ours: positive with three or more cells at re-screening, by first state
     converts: tuple[tuple[str, float], ...] = (
         ("NEGATIVE", 0.36),

@@ -62,11 +62,11 @@ def come_again(man: Man, ctc_threshold: int) -> None:
     day = man.second_sample + turnaround
     milestone(man, "ALLOCATED TO GROUP B", day, "RE-SCREENING")
     day += 2 + int(mark * 6)
-    if fate < 0.10:
+    if fate < 0.13:
         man.fate = "NOT ELIGIBLE"
         write_criterion(man, "RE-SCREENING", day, mark)
         disposition(man, "RE-SCREENING", "NOT ELIGIBLE", day)
-    elif fate < 0.22:
+    elif fate < 0.28:
         man.fate = "DECLINED"
         disposition(man, "RE-SCREENING", "DECLINED", day)
     else:

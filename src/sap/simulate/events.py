@@ -98,7 +98,7 @@ def _from_incident(item: Incident, harms: dict[str, Harm], rng: Generator) -> Ev
 def _background(episode: Episode, harm: Harm, rng: Generator) -> list[Event]:
     """At most two episodes of one term; grade 3 or 4 at the rate of the severe ones."""
     occurs, severe = chance(rng, harm.any_grade), rng.random()
-    again, four, mild = chance(rng, 0.25), chance(rng, 0.25), chance(rng, 0.62)
+    again, four, mild = chance(rng, 0.25), chance(rng, 0.40), chance(rng, 0.62)
     marks, related = rng.random(6), pick(rng, RELATEDNESS)
     if not occurs:
         return []
@@ -109,7 +109,7 @@ def _background(episode: Episode, harm: Harm, rng: Generator) -> list[Event]:
     first = Event(harm, grade, start, start + 2 + int(marks[1] * 20), related)
     first.digits = 7 if marks[2] < 0.05 else 4 if marks[2] > 0.99 else 10
     if grade >= 3 and (marks[3] < 0.30 or harm.decod == "FEBRILE NEUTROPENIA"):
-        first.serious = "AESLIFE" if grade == 4 and marks[4] < 0.3 else "AESHOSP"
+        first.serious = "AESLIFE" if grade == 4 and marks[4] < 0.6 else "AESHOSP"
     if marks[5] < 0.12:
         first.end = None
     if not again or first.end is None:

@@ -15,7 +15,7 @@ from sap.simulate.events import screening_event, suffer
 from sap.simulate.history import remember
 from sap.simulate.kinetics import sample_plasma
 from sap.simulate.labs import screening_labs, treatment_labs
-from sap.simulate.man import Episode, Man, Row, chance, iso, stream
+from sap.simulate.man import Episode, Man, Row, iso, stream
 from sap.simulate.psa import screening_psa, treatment_psa
 from sap.simulate.screening import screen, take_up
 from sap.simulate.stories import NON_RESPONDERS, RESPONDERS, Story
@@ -145,23 +145,24 @@ def _screened(
 def _deal(men: Sequence[Man], seed: int, rate: float) -> None:
     """Give each treated man his story.
 
-    Whether he responds is his own draw. His place in the order of treatment, first-screening men
-    before re-screened men, gives him one card of each deck, so that changing the rate changes
-    nothing for a man whose answer stays the same.
+    Whether he responds is his own draw, below the rate or not. The responders' cards are dealt from
+    the lowest draw up, the others' from the highest down: so each story is told as soon as there
+    are enough men, and changing the rate changes nothing for a man whose answer stays the same.
     """
     order = stream(seed, 0, "dosing")
     yes = [RESPONDERS[i] for i in order.permutation(len(RESPONDERS))]
     no = [NON_RESPONDERS[i] for i in order.permutation(len(NON_RESPONDERS))]
-    first = [man for man in men if man.fate == "TREATED"]
-    again = [man for man in men if man.fate == "TREATED AGAIN"]
-    for place, man in enumerate([*first, *again]):
-        part = int(man.fate == "TREATED AGAIN")
-        responds = chance(man.stream("psa", 7), rate)
-        deck: list[Story] = yes if responds else no
-        sample = man.second_sample if part else man.sample
+    treated = [man for man in men if man.fate in ("TREATED", "TREATED AGAIN")]
+    draws = {man.number: float(man.stream("psa", 7).random()) for man in treated}
+    treated.sort(key=lambda man: draws[man.number])
+    for place, man in enumerate(treated):
+        card: Story = yes[place % len(yes)]
+        if draws[man.number] >= rate:
+            card = no[(len(treated) - 1 - place) % len(no)]
+        again = man.fate == "TREATED AGAIN"
+        sample = man.second_sample if again else man.sample
         assert sample is not None
-        consent = _treatment_consent(man)
-        man.episodes.append(Episode(part, sample, consent, deck[place % len(deck)]))
+        man.episodes.append(Episode(int(again), sample, _treatment_consent(man), card))
 
 
 def _treatment_consent(man: Man) -> int:
