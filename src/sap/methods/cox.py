@@ -1,6 +1,7 @@
 """Proportional hazards regression: Efron's ties, Firth's penalty, test of proportionality.
 
-The ordinary fit is lifelines'; it needs a data frame, the reason why this module may import pandas.
+The ordinary fit starts from lifelines', which needs a data frame, the reason why this module may
+import pandas, and is taken from its seven or eight digits to all of them.
 The penalised likelihood, which no Python package has, and the score test of proportionality are
 computed here from the moments of the covariates in each risk set.
 """
@@ -24,8 +25,10 @@ from sap.methods.risk_sets import (
 
 EFRON = "Cox, Efron ties, Wald limits"
 FIRTH = "Cox, Efron ties, Firth penalty, profile likelihood limits"
+SEPARATION = "separation"
 TimeScale = Literal["km", "rank", "identity", "log"]
 
+LARGEST_FOR_LIFELINES = 5_000
 STEPS = 200
 LARGEST_STEP = 2.0  # in standard deviations of the covariate
 
@@ -91,11 +94,12 @@ def cox(
     impossible = _not_estimable(data)
     if impossible:
         return _without_estimate(data, impossible)
-    if _separated(data):
-        return _firth(data, conf_level, "separation")
+    coef, problem = _maximum(data)
+    if problem == SEPARATION:
+        return _firth(data, conf_level, SEPARATION)
     if data.n_events < penalise_below * data.x.shape[1]:
         return _firth(data, conf_level, f"fewer than {penalise_below:g} events for a coefficient")
-    return cox_efron(time, event, covariates, conf_level, entry)
+    return _without_estimate(data, problem) if problem else _efron(data, coef, conf_level)
 
 
 def cox_efron(
@@ -119,27 +123,13 @@ def cox_efron(
     >>> [round(x[0], 4) for x in (fit.coef, fit.standard_error, fit.hazard_ratio)]
     [-1.5721, 0.4124, 0.2076]
     """
-    z = _normal_quantile(conf_level)
+    _normal_quantile(conf_level)
     data = _prepare(time, event, covariates, entry)
-    impossible = _not_estimable(data) or ("separation" if _separated(data) else "")
+    impossible = _not_estimable(data)
     if impossible:
         return _without_estimate(data, impossible)
-    coef, converged = _lifelines(data)
-    moments = _moments(data, coef)
-    error = np.sqrt(np.diag(np.linalg.inv(moments.information)))
-    return CoxFit(
-        _numbers(coef),
-        _numbers(error),
-        _numbers(np.exp(coef)),
-        _numbers(np.exp(coef - z * error)),
-        _numbers(np.exp(coef + z * error)),
-        _numbers(_chi_square_tail((coef / error) ** 2)),
-        moments.log_likelihood,
-        data.n,
-        data.n_events,
-        converged,
-        EFRON,
-    )
+    coef, problem = _maximum(data)
+    return _without_estimate(data, problem) if problem else _efron(data, coef, conf_level)
 
 
 def cox_firth(
@@ -197,10 +187,12 @@ def proportional_hazards_test(
         raise ValueError(f"transform: expected one of {', '.join(get_args(TimeScale))}")
     data = _prepare(time, event, covariates, entry)
     p = data.x.shape[1]
-    if _not_estimable(data) or _separated(data):
+    coef, problem = np.zeros(p), _not_estimable(data)
+    if not problem:
+        coef, problem = _maximum(data)
+    if problem:
         nan = float("nan")
         return ProportionalHazards((nan,) * p, (nan,) * p, nan, 0, nan, transform)
-    coef, _ = _newton(data, np.zeros(p), np.ones(p, dtype=bool), penalty=False)
     moments = _moments(data, coef)
     g = _time_scale(data, transform)
     g = g - g.mean()
@@ -390,40 +382,83 @@ def _differences(data: _Data) -> FloatArray:
     """
     times = data.time[data.event_rows]
     starts = np.flatnonzero(np.diff(times, prepend=-1.0))
+    ends = np.append(starts[1:], times.size)
+    late = bool(data.entry.any())
     pieces: list[FloatArray] = []
-    for place, start in enumerate(starts):
-        t = times[start]
-        mine = data.event_rows[times == t]
-        if data.entry.any():
-            inside = (data.time >= t) & ((data.entry < t) | (data.entry == 0))
+    for start, end in zip(starts, ends, strict=True):
+        first = data.first_at[start]
+        if late:
+            t = times[start]
+            inside = data.x[first:][(data.entry[first:] < t) | (data.entry[first:] == 0)]
+        elif end < times.size:
+            following = data.first_at[end]
+            inside = np.vstack((data.x[first:following], data.x[data.event_rows[end]]))
         else:
-            last = place + 1 == len(starts)
-            inside = (data.time >= t) & (last | (data.time < times[starts[place + 1 - last]]))
-            if not last:
-                inside[data.event_rows[starts[place + 1]]] = True
-        pieces.extend(data.x[row] - data.x[inside] for row in mine)
+            inside = data.x[first:]
+        pieces.extend(data.x[row] - inside for row in data.event_rows[start:end])
     return np.concatenate(pieces)
 
 
-def _lifelines(data: _Data) -> tuple[FloatArray, bool]:
+def _efron(data: _Data, coef: FloatArray, conf_level: float) -> CoxFit:
+    z = _normal_quantile(conf_level)
+    moments = _moments(data, coef)
+    error = np.sqrt(np.diag(np.linalg.inv(moments.information)))
+    return CoxFit(
+        _numbers(coef),
+        _numbers(error),
+        _numbers(np.exp(coef)),
+        _numbers(np.exp(coef - z * error)),
+        _numbers(np.exp(coef + z * error)),
+        _numbers(_chi_square_tail((coef / error) ** 2)),
+        moments.log_likelihood,
+        data.n,
+        data.n_events,
+        True,
+        EFRON,
+    )
+
+
+def _maximum(data: _Data) -> tuple[FloatArray, str]:
+    """Where the likelihood is largest, and what is wrong if that is not known.
+
+    A point of slope 0 and clear curvature is the maximum, because the likelihood is concave; only
+    without one is the question of separation put.
+    """
+    p = data.x.shape[1]
+    try:
+        # lifelines stops at seven or eight digits in some data; a last step or two gives the rest.
+        # Its loop over times takes seconds in large data, where the steps begin at 0 and end alike.
+        start = _lifelines(data) if data.n <= LARGEST_FOR_LIFELINES else np.zeros(p)
+        coef, converged = _newton(data, start, np.ones(p, dtype=bool), penalty=False)
+    except np.linalg.LinAlgError:
+        coef, converged = np.full(p, np.nan), False
+    if converged:
+        scaled = _moments(data, coef).information / np.outer(data.scale, data.scale)
+        if np.linalg.eigvalsh(scaled)[0] > 1e-6:
+            return coef, ""
+    if _separated(data):
+        return coef, SEPARATION
+    return coef, "" if converged else "no convergence"
+
+
+def _lifelines(data: _Data) -> FloatArray:
     import pandas as pd
     from lifelines import CoxPHFitter
+    from lifelines.exceptions import ConvergenceError
 
     frame = pd.DataFrame(data.x, columns=[f"x{i}" for i in range(data.x.shape[1])])
     frame["time"], frame["event"] = data.time, data.had
     late = bool(data.entry.any())
     if late:
         frame["entry"] = data.entry
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        fit = CoxPHFitter().fit(
-            frame, "time", "event", entry_col="entry" if late else None, fit_options=_PRECISE
-        )
-    converged = not any("onverge" in str(w.message) for w in caught)
-    return np.asarray(fit.params_, dtype=np.float64), converged
-
-
-_PRECISE = {"precision": 1e-12, "r_precision": 1e-14}
+    with warnings.catch_warnings():
+        # It warns of low variance and of slow progress; `_maximum` decides both for itself.
+        warnings.simplefilter("ignore")
+        try:
+            fit = CoxPHFitter().fit(frame, "time", "event", entry_col="entry" if late else None)
+        except ConvergenceError:
+            return np.zeros(data.x.shape[1])
+    return np.nan_to_num(np.asarray(fit.params_, dtype=np.float64), posinf=0.0, neginf=0.0)
 
 
 def _newton(
@@ -433,12 +468,12 @@ def _newton(
     coef = start.copy()
     now, value = _at(data, coef, penalty)
     for _ in range(STEPS):
-        score, information = _score(now, penalty), now.information
+        score = _score(now, penalty)[free]
         step = np.zeros_like(coef)
-        step[free] = np.linalg.solve(information[np.ix_(free, free)], score[free])
+        step[free] = np.linalg.solve(_curvature(data, coef, now, free, penalty), score)
         longest = float(np.max(np.abs(step) * data.scale, initial=0.0))
-        if longest < 1e-11:
-            return coef, True
+        if longest < 1e-10:
+            return coef + step, True
         step *= min(1.0, LARGEST_STEP / longest)
         for _ in range(30):
             trial, height = _at(data, coef + step, penalty)
@@ -447,6 +482,33 @@ def _newton(
             step /= 2
         coef, now, value = coef + step, trial, height
     return coef, False
+
+
+def _curvature(
+    data: _Data, coef: FloatArray, now: _Moments, free: NDArray[np.bool_], penalty: bool
+) -> FloatArray:
+    """What Newton's step divides by: the information, or minus the slope of the penalised score.
+
+    That slope is taken by differences; it steers the steps and does not enter the result. Where it
+    is not positive definite, far from the maximum, the information serves.
+    """
+    information = now.information[np.ix_(free, free)]
+    if not penalty:
+        return information
+    places = np.flatnonzero(free)
+    slope = np.empty_like(information)
+    for column, place in enumerate(places):
+        reach = np.zeros_like(coef)
+        reach[place] = 1e-5 / data.scale[place]
+        ahead, behind = (
+            _score(_moments(data, coef + sign * reach, slope=True), penalty)[free]
+            for sign in (1, -1)
+        )
+        slope[:, column] = (behind - ahead) / (2 * reach[place])
+    slope = (slope + slope.T) / 2
+    size = np.sqrt(np.diag(information))
+    definite = np.linalg.eigvalsh(slope / np.outer(size, size))[0] > 1e-4 if size.size else False
+    return slope if definite else information
 
 
 def _at(data: _Data, coef: FloatArray, penalty: bool) -> tuple[_Moments, float]:
@@ -475,17 +537,10 @@ def _firth(data: _Data, conf_level: float, reason: str) -> CoxFit:
     drop = float(chdtri(1, 1 - conf_level)) / 2
     low, high, p_value = np.empty(p), np.empty(p), np.empty(p)
     for r in range(p):
-
-        def profile(value: float, r: int = r) -> float:
-            start = coef.copy()
-            start[r] = value
-            free = np.arange(p) != r
-            best, _ = _newton(data, start, free, penalty=True) if p > 1 else (start, True)
-            return top - _at(data, best, True)[1]
-
-        low[r] = _limit(profile, drop, coef[r], -error[r])
-        high[r] = _limit(profile, drop, coef[r], error[r])
-        p_value[r] = _chi_square_tail(np.array(max(2 * profile(0.0), 0.0)))
+        loss = _profile_loss(data, coef, top, r)
+        low[r] = _limit(loss, drop, coef[r], -error[r])
+        high[r] = _limit(loss, drop, coef[r], error[r])
+        p_value[r] = _chi_square_tail(np.array(max(2 * loss(0.0), 0.0)))
     return CoxFit(
         _numbers(coef),
         _numbers(error),
@@ -502,6 +557,20 @@ def _firth(data: _Data, conf_level: float, reason: str) -> CoxFit:
     )
 
 
+def _profile_loss(data: _Data, coef: FloatArray, top: float, r: int) -> Callable[[float], float]:
+    """How far the penalised likelihood falls below `top` when coefficient r is held at a value."""
+    free = np.arange(coef.size) != r
+    nearest = coef.copy()
+
+    def loss(value: float) -> float:
+        nearest[r] = value
+        if free.any():  # each search begins where the last one ended, a value of r nearby
+            nearest[:] = _newton(data, nearest, free, penalty=True)[0]
+        return top - _at(data, nearest, True)[1]
+
+    return loss
+
+
 def _limit(loss: Callable[[float], float], drop: float, estimate: float, step: float) -> float:
     """Where `loss`, 0 at the estimate, reaches `drop` in the direction of `step`."""
     from scipy.optimize import brentq
@@ -512,7 +581,7 @@ def _limit(loss: Callable[[float], float], drop: float, estimate: float, step: f
     inner, outer = estimate, estimate + step
     for _ in range(60):
         if excess(outer) > 0:
-            return float(brentq(excess, inner, outer, xtol=1e-12, rtol=1e-13))
+            return float(brentq(excess, inner, outer, xtol=1e-11, rtol=1e-12))
         inner, outer = outer, outer + step
     return float("inf") if step > 0 else float("-inf")
 
