@@ -1,1 +1,10 @@
-"""Chapters become HTML, PDF and DOCX, by the built-in engine or by Quarto."""
+"""Chapters become HTML, PDF and DOCX, by the built-in engine or by Quarto.
+
+`render` is the record: pinned, offline, the same bytes everywhere. `render_quarto` hands the same
+sources to Quarto where that is installed. The caller names the engine; nothing chooses it.
+"""
+
+from sap.publish.quarto import render_quarto
+from sap.publish.report import render
+
+__all__ = ["render", "render_quarto"]

@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from sap.errors import RenderFailed
-from sap.publish.document import Cell, Chapter
 from sap.publish.markup import cell_markdown, escaped
+from sap.publish.source import Cell, Chapter
 
 INLINE = re.compile(r"(?<!`)`\{python\} +(?P<expression>[^`]+?) *`(?!`)")
 INLINE_RESULT = "application/vnd.sap.inline+json"
@@ -172,19 +172,25 @@ def _with_values(cell: Cell, outputs: list[Any] | None) -> str:
     return INLINE.sub(value, cell.source)
 
 
-async def _execute(
-    steps: list[_Step], surroundings: Surroundings, folder: Path
-) -> list[list[Any]]:
+async def _execute(steps: list[_Step], surroundings: Surroundings, folder: Path) -> list[list[Any]]:
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from traitlets.config import Config
 
-    notebook = nbformat.v4.new_notebook(
-        cells=[
-            nbformat.v4.new_code_cell(step.code, id=f"cell-{i}") for i, step in enumerate(steps)
-        ]
-    )
+    cells: list[dict[str, Any]] = [
+        {
+            "cell_type": "code",
+            "id": f"cell-{i}",
+            "metadata": {},
+            "execution_count": None,
+            "source": step.code,
+            "outputs": [],
+        }
+        for i, step in enumerate(steps)
+    ]
+    words = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    notebook = nbformat.from_dict(words)  # type: ignore[no-untyped-call]  # nbformat has no types
     # A manager handed over as `km=` would not be shut down by nbclient, so it makes its own.
     client = NotebookClient(
         notebook,

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from sap.errors import RenderFailed
-from sap.publish.document import Cell
+from sap.publish.source import Cell
 
 MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~^$@:\"'=&])")
 
@@ -44,7 +44,9 @@ def _shown(output: Any, cell: Cell, file: str) -> str:
         if output["name"] == "stderr":
             return ""
         text = str(output["text"])
-        return text if cell.options.get("output") == "asis" else fenced(text.rstrip("\n"), "{.output}")
+        return (
+            text if cell.options.get("output") == "asis" else fenced(text.rstrip("\n"), "{.output}")
+        )
     data = output.get("data", {})
     if "text/markdown" in data:
         return str(data["text/markdown"])

@@ -20,15 +20,15 @@ def binary() -> str:
     return str(Path(pypandoc.__file__).parent / "files" / "pandoc")
 
 
-def run(arguments: Sequence[str], *, text: str, folder: Path, what: str) -> tuple[str, str]:
-    """Hand `text` to pandoc in `folder`; its output and its warnings."""
+def run(arguments: Sequence[str], *, data: bytes, folder: Path, what: str) -> tuple[bytes, str]:
+    """Hand `data` to pandoc in `folder`; its output and its warnings."""
     command = [binary(), "+RTS", MEMORY, "-RTS", f"--data-dir={folder}", *arguments]
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
     surroundings = kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
     try:
         done = subprocess.run(
             command,
-            input=text.encode("utf-8"),
+            input=data,
             capture_output=True,
             cwd=folder,
             env=surroundings,
@@ -41,4 +41,4 @@ def run(arguments: Sequence[str], *, text: str, folder: Path, what: str) -> tupl
     if done.returncode:
         last = (warnings.splitlines() or ["no reason given"])[-1]
         raise RenderFailed(f"{what}: pandoc stopped (exit {done.returncode}): {last}")
-    return done.stdout.decode("utf-8"), warnings
+    return done.stdout, warnings

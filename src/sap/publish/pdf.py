@@ -3,13 +3,23 @@
 import re
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sap.errors import RenderFailed
 
-STANDARDS = ["ua-1", "a-2a"]
+if TYPE_CHECKING:
+    from typst import PDFStandard
+
+STANDARDS: list["PDFStandard"] = ["ua-1", "a-2a"]
 # Libertinus Serif has these; anything else is tried before it is used.
 KNOWN_RANGES = ((0x20, 0x7E), (0xA0, 0x17F), (0x391, 0x3C9), (0x2010, 0x2026))
-KNOWN = frozenset("\n\t\u2007\u2009\u200a\u200b\u202f\u2212\u2264\u2265\u2032\u2033\u2030\u2039\u203a\u20ac")
+KNOWN = frozenset(
+    "\n\t\u2007\u2009\u200a\u200b\u202f\u2212\u2264\u2265\u2032\u2033\u2030\u2039\u203a\u20ac"
+)
+# Marks of direction and joining are no letters, yet every font knows them.
+INVISIBLE = frozenset(
+    "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
+)
 NOT_SHOWN = re.compile(r"the text `\"((?:[^\"\\]|\\.)*)\"` could not be displayed")
 
 
@@ -46,8 +56,10 @@ def with_visible_characters(source: str, folder: Path) -> str:
 
     PDF/A forbids a character without a glyph, and free text of the data may hold any.
     """
-    missing = {c: f"‹U+{ord(c):04X}›" for c in _unusual(source) - _displayable(source, folder)}
-    return source.translate(str.maketrans(missing)) if missing else source
+    missing: dict[int, str | int | None] = {
+        ord(c): f"‹U+{ord(c):04X}›" for c in _unusual(source) - _displayable(source, folder)
+    }
+    return source.translate(missing) if missing else source
 
 
 def _unusual(source: str) -> set[str]:
@@ -58,15 +70,18 @@ def _unusual(source: str) -> set[str]:
 
 
 def _displayable(source: str, folder: Path) -> set[str]:
+    """Which unusual characters have a glyph: Typst is asked, since only it knows its fonts."""
     import typst
 
-    left = {c for c in _unusual(source) if c.isprintable() or c in "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\u200c\u200d\u200e\u200f\ufeff"}
+    left = {c for c in _unusual(source) if c.isprintable() or c in INVISIBLE}
+    trial = folder / "characters.typ"
     while left:
         lines = "\n\n".join(f'#"{c}"' for c in sorted(left))
-        trial = f'#set document(title: "t")\n#set text(font: "Libertinus Serif")\n{lines}\n'
+        head = '#set document(title: "t")\n#set text(font: "Libertinus Serif")\n'
+        trial.write_text(head + lines + "\n", encoding="utf-8")
         try:
             typst.compile(
-                trial.encode("utf-8"),
+                str(trial),
                 root=str(folder),
                 ignore_system_fonts=True,
                 format="pdf",
@@ -74,8 +89,9 @@ def _displayable(source: str, folder: Path) -> set[str]:
                 pdf_standards=["a-2a"],
             )
         except typst.TypstError as problem:
-            lost = {c for words in NOT_SHOWN.findall(problem.diagnostic) for c in _unescaped(words)}
-            if not lost & left:
+            named = NOT_SHOWN.findall(problem.diagnostic)
+            lost = {c for words in named for c in _unescaped(words)} & left
+            if not lost:
                 return set()
             left -= lost
         else:

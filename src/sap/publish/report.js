@@ -5,6 +5,12 @@
   const make = (tag, text) => { const node = document.createElement(tag); if (text !== undefined) node.textContent = text; return node; };
   const main = one("#content"), nav = one("#contents"), menu = one("#menu");
 
+  // The banner is as tall as its words; everything that sticks below it follows.
+  const banner = one(".banner");
+  const fit = () => document.documentElement.style.setProperty("--bar", `${banner.offsetHeight}px`);
+  addEventListener("resize", fit);
+  fit();
+
   // Contents: open on a small screen, mark the section in view.
   const openMenu = (open) => { nav.classList.toggle("open", open); menu.setAttribute("aria-expanded", String(open)); };
   menu.addEventListener("click", () => openMenu(!nav.classList.contains("open")));

@@ -129,8 +129,10 @@ local function indent_of(classes)
 end
 
 local PORTRAIT_CHARACTERS, LANDSCAPE_CHARACTERS = 108, 168
+local WIDEST_SHARE = 60 -- one endless comment must not squeeze the other columns
 
-local function typst_columns(tbl, landscape)
+-- Per column: the longest line, the longest word, and whether it holds numbers only.
+local function estimated(tbl)
   local n = #tbl.colspecs
   local natural, least, numeric = {}, {}, {}
   for c = 1, n do natural[c], least[c], numeric[c] = 3, 2, true end
@@ -146,7 +148,22 @@ local function typst_columns(tbl, landscape)
       end
     end
   end
-  local total, widest, widest_at = 0, 0, 1
+  return natural, least, numeric
+end
+
+-- How much of the width a column asks for, and the whole that is asked for.
+local function weights(natural, least)
+  local out, total = {}, 0
+  for c = 1, #natural do
+    out[c] = math.max(least[c], math.min(natural[c], WIDEST_SHARE, 8 + 4 * math.sqrt(natural[c])))
+    total = total + out[c]
+  end
+  return out, total
+end
+
+local function typst_columns(tbl, landscape)
+  local natural, least, numeric = estimated(tbl)
+  local n, total, widest, widest_at = #natural, 0, 0, 1
   for c = 1, n do
     total = total + natural[c]
     if not numeric[c] and natural[c] > widest then widest, widest_at = natural[c], c end
@@ -155,16 +172,15 @@ local function typst_columns(tbl, landscape)
   local widths = {}
   if total <= room then
     for c = 1, n do widths[c] = "auto" end
-    if numeric[1] or widest_at ~= 1 then widths[widest_at] = "1fr" else widths[1] = "1fr" end
+    widths[(numeric[1] or widest_at ~= 1) and widest_at or 1] = "1fr"
     return widths, numeric
   end
   -- Too wide: columns of numbers keep their width where that leaves room, text shares the rest.
-  local fixed = 0
+  local fixed, shares = 0, weights(natural, least)
   for c = 1, n do if numeric[c] then fixed = fixed + natural[c] end end
   for c = 1, n do
-    local weight = math.max(least[c], math.min(natural[c], 12 + math.sqrt(natural[c]) * 3))
-    if numeric[c] and fixed < room * 0.7 then widths[c] = "auto"
-    else widths[c] = string.format("%.2ffr", weight) end
+    local keeps = numeric[c] and fixed < room * 0.7
+    widths[c] = keeps and "auto" or string.format("%.2ffr", shares[c])
   end
   return widths, numeric
 end
@@ -297,7 +313,7 @@ local function typst_display(div)
     lines[#lines + 1] = "  rows: (\n" .. typst_rows(body, n, numeric, false) .. "\n  ),"
   elseif image then
     local width = image.attributes.width or "100%"
-    lines[#lines + 1] = "  body: image(" .. literal(image.src):sub(2) .. ", alt: "
+    lines[#lines + 1] = "  body: tlf-picture(" .. literal(image.src):sub(2) .. ", alt: "
       .. literal(alt_of(image)):sub(2) .. ", width: " .. width .. "),"
   else
     lines[#lines + 1] = "  body: [" .. typst_blocks(parts.content) .. "],"
@@ -335,28 +351,36 @@ local function html_display(div)
   return div
 end
 
+-- Word: every paragraph of a cell has a style of ours, a column's width follows what it holds.
+local function docx_cell(cell, column, row, in_head)
+  local strong = in_head or row.classes:includes("group") or row.classes:includes("total")
+  local depth = column == 1 and not in_head and indent_of(row.classes) or 0
+  local name = depth > 0 and "Table Text Indent " .. depth or "Table Text"
+  if cell.classes:includes("num") then name = "Table Number" end
+  local blocks = cell.contents:map(function(block)
+    if block.t ~= "Plain" and block.t ~= "Para" then return block end
+    return pandoc.Para(strong and { pandoc.Strong(block.content) } or block.content)
+  end)
+  cell.contents = { pandoc.Div(blocks, { ["custom-style"] = name }) }
+  return cell
+end
+
 local function docx_table(tbl)
-  local function style(row, in_head)
-    local strong = in_head or row.classes:includes("group") or row.classes:includes("total")
-    local depth = indent_of(row.classes)
-    for c, cell in ipairs(row.cells) do
-      if cell.classes:includes("num") then cell.alignment = "AlignRight" end
-      cell.contents = cell.contents:map(function(block)
-        if (block.t == "Plain" or block.t == "Para") and strong then
-          block.content = { pandoc.Strong(block.content) }
-        end
-        return block
-      end)
-      local name = "Table Text"
-      if c == 1 and depth > 0 and not in_head then name = "Table Text Indent " .. depth end
-      if cell.classes:includes("num") then name = "Table Number" end
-      cell.contents = { pandoc.Div(cell.contents, { ["custom-style"] = name }) }
+  local natural, least = estimated(tbl)
+  local shares, total = weights(natural, least)
+  for c = 1, #natural do tbl.colspecs[c] = { "AlignDefault", shares[c] / total } end
+  local function styled_rows(rows, in_head)
+    for r, cells in ipairs(placed(rows, #natural)) do
+      for i, place in ipairs(cells) do
+        rows[r].cells[i] = docx_cell(place.cell, place.column, rows[r], in_head)
+      end
     end
-    return row
+    return rows
   end
-  tbl.head.rows = tbl.head.rows:map(function(row) return style(row, true) end)
+  tbl.head.rows = styled_rows(tbl.head.rows, true)
   for _, body in ipairs(tbl.bodies) do
-    body.body = body.body:map(function(row) return style(row, false) end)
+    body.head = styled_rows(body.head, false)
+    body.body = styled_rows(body.body, false)
   end
   return tbl
 end
@@ -484,7 +508,9 @@ local function docx_lists()
 end
 
 local function whole(doc)
-  for kind, entries in pairs(displays) do doc.meta["tlf-" .. kind .. "s"] = entries end
+  if HTML then
+    for kind, entries in pairs(displays) do doc.meta["tlf-" .. kind .. "s"] = entries end
+  end
   if DOCX and not QUARTO then
     local blocks = docx_lists()
     blocks:extend(doc.blocks)

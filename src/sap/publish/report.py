@@ -10,7 +10,8 @@ from typing import Any
 
 from sap.errors import RenderFailed, WrongUse
 from sap.plan.home import project_home
-from sap.publish import document, docx, facts, kernels, pandoc, pdf, tree
+from sap.publish import docx, kernels, pandoc, pdf, source, tree
+from sap.publish.facts import PageFacts, addresses_of, page_facts, script_json
 
 HERE = Path(__file__).parent
 READER = "markdown-implicit_figures"
@@ -22,14 +23,14 @@ DEFAULT_LANGUAGE = "en-GB"
 class _Parsed:
     """The whole report as one tree, with the pictures beside it in `folder`."""
 
-    tree: tree.Json
+    content: tree.Json
     found: tree.Findings
-    page: facts.PageFacts
+    page: PageFacts
     folder: Path
 
 
-def render(
-    source: Path,
+def render(  # noqa: PLR0913 - the document, its run, and one word for each free choice
+    document: Path,
     *,
     run: Path,
     out: Path,
@@ -39,7 +40,7 @@ def render(
     facts: Mapping[str, Any],
     progress: Callable[[str], None],
 ) -> list[Path]:
-    """Render the root document `source` from the results in `run` to `out/stem.*`.
+    """Render the root document `document` from the results in `run` to `out/stem.*`.
 
     1. The includes are read; what belongs to another profile is left out.
     2. Every chapter runs once, after the set-up cell, in a kernel of its own, two at a time.
@@ -63,7 +64,7 @@ def render(
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     folder.mkdir()
     try:
-        parsed = _parse(source, run, profile, facts, progress, folder)
+        parsed = _parse(document, run, profile, facts, progress, folder)
         for name in formats:
             started = time.perf_counter()
             (folder / f"{stem}.{name}").write_bytes(WRITERS[name](parsed, run, facts))
@@ -77,7 +78,7 @@ def render(
 
 
 def markdown_of(
-    source: Path,
+    document: Path,
     *,
     run: Path,
     profile: str | None,
@@ -85,8 +86,8 @@ def markdown_of(
     progress: Callable[[str], None],
 ) -> tuple[dict[str, Any], str]:
     """The document's header, and its whole text as Markdown with every cell run."""
-    home = home_of(source)
-    taken_apart = document.read(source, home, profile)
+    home = home_of(document)
+    taken_apart = source.read(document, home, profile)
     chapters = list(taken_apart.chapters)
     if taken_apart.setup is not None:
         chapters.insert(0, taken_apart.setup)
@@ -95,53 +96,55 @@ def markdown_of(
     return taken_apart.header, "\n\n".join(texts)
 
 
-def home_of(source: Path) -> Path:
+def home_of(document: Path) -> Path:
     """Where cells run and pictures are looked for: the project, for a document of the project."""
     home = project_home().resolve()
-    return home if source.resolve().is_relative_to(home) else source.resolve().parent
+    return home if document.resolve().is_relative_to(home) else document.resolve().parent
 
 
 def _parse(
-    source: Path,
+    document: Path,
     run: Path,
     profile: str | None,
     run_facts: Mapping[str, Any],
     progress: Callable[[str], None],
     folder: Path,
 ) -> _Parsed:
-    epoch = int(facts.page_facts(run_facts, None).moment.timestamp())
+    epoch = int(page_facts(run_facts, None).moment.timestamp())
     header, markdown = markdown_of(
-        source, run=run, profile=profile, epoch=epoch, progress=progress
+        document, run=run, profile=profile, epoch=epoch, progress=progress
     )
-    parsed = _to_tree(markdown, header, source, folder)
+    parsed = _to_tree(markdown, header, document, folder)
     found = tree.survey(parsed)
     tree.check(found, str(run_facts.get("audience") or ""))
-    _gather_pictures(found, source, folder)
-    page = facts.page_facts(run_facts, header.get("title"))
+    _gather_pictures(found, document, folder)
+    page = page_facts(run_facts, header.get("title"))
     language = str(header.get("lang") or DEFAULT_LANGUAGE)
     parsed["meta"] = page.metadata() | {"lang": tree.text(language)}
     return _Parsed(parsed, found, page, folder)
 
 
-def _to_tree(markdown: str, header: Mapping[str, Any], source: Path, folder: Path) -> tree.Json:
+def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: Path) -> tree.Json:
     arguments = ["--from", READER, "--to", "json"]
     bibliography = header.get("bibliography")
     if bibliography and "@" in markdown:
-        path = (source.parent / str(bibliography)).resolve()
+        path = (document.parent / str(bibliography)).resolve()
         arguments += ["--citeproc", "--bibliography", str(path), "-M", "link-citations=true"]
-    out, warnings = pandoc.run(arguments, text=markdown, folder=folder, what=source.name)
+    out, warnings = pandoc.run(
+        arguments, data=markdown.encode("utf-8"), folder=folder, what=document.name
+    )
     lost = [line for line in warnings.splitlines() if "not found" in line]
     if lost:
-        raise RenderFailed(f"{source.name}: {lost[0].removeprefix('[WARNING] ').strip()}")
+        raise RenderFailed(f"{document.name}: {lost[0].removeprefix('[WARNING] ').strip()}")
     parsed: tree.Json = json.loads(out)
     return parsed
 
 
-def _gather_pictures(found: tree.Findings, source: Path, folder: Path) -> None:
+def _gather_pictures(found: tree.Findings, document: Path, folder: Path) -> None:
     """Copy each picture beside the report, under a name that says nothing of this machine."""
     for number, image in enumerate(found.images, start=1):
         target = image["c"][2]
-        path = (home_of(source) / target[0]).resolve()
+        path = (home_of(document) / target[0]).resolve()
         if "://" in target[0] or not path.is_file():
             raise RenderFailed(f"the picture {Path(target[0]).name} is not in the run folder")
         if not image["c"][1]:
@@ -154,11 +157,11 @@ def _gather_pictures(found: tree.Findings, source: Path, folder: Path) -> None:
 def _write(parsed: _Parsed, target: str, arguments: Sequence[str]) -> str:
     out, _ = pandoc.run(
         ["--from", "json", "--to", target, "--lua-filter", str(HERE / "report.lua"), *arguments],
-        text=json.dumps(parsed.tree),
+        data=json.dumps(parsed.content).encode("utf-8"),
         folder=parsed.folder,
         what=target,
     )
-    return out
+    return out.decode("utf-8")
 
 
 def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
@@ -167,12 +170,12 @@ def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
         part = (HERE / name).read_text(encoding="utf-8").replace("$", "$$")
         template = template.replace(f"/* {name} */", part)
     (parsed.folder / "template.html").write_text(template, encoding="utf-8")
-    known = facts.addresses_of(run_facts, run, parsed.found.addresses)
-    parsed.tree["meta"]["sap"]["c"]["addresses"] = tree.raw_html(facts.script_json(known))
+    known = addresses_of(run_facts, run, parsed.found.addresses)
+    parsed.content["meta"]["sap"]["c"]["addresses"] = tree.raw_html(script_json(known))
     arguments = ["--template", "template.html", "--toc", "--toc-depth=3", "--embed-resources"]
     arguments += ["--standalone", "--section-divs", "--mathml", "--wrap=preserve"]
     text = _write(parsed, "html5", arguments)
-    del parsed.tree["meta"]["sap"]["c"]["addresses"]
+    del parsed.content["meta"]["sap"]["c"]["addresses"]
     return text.encode("utf-8")
 
 
@@ -183,7 +186,7 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
 
 
 def _docx(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
-    return docx.write_docx(parsed.tree, parsed.page, parsed.folder, HERE / "report.lua")
+    return docx.write_docx(parsed.content, parsed.page, parsed.folder)
 
 
 WRITERS: dict[str, Callable[[_Parsed, Path, Mapping[str, Any]], bytes]] = {

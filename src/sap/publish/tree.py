@@ -69,7 +69,7 @@ def _is_lost(target: str, ids: set[str]) -> bool:
 
 
 def _note(node: Json, found: Findings) -> None:
-    kind, content = node["t"], node.get("c")
+    kind, content = node["t"], node.get("c", [])
     attributes = _attributes(kind, content)
     if attributes is not None:
         identifier, classes, pairs = attributes
@@ -113,12 +113,15 @@ def text(words: str) -> Json:
 
 
 def raw_html(markup: str) -> Json:
+    """Metadata that the HTML writer takes as it stands."""
     return {"t": "MetaInlines", "c": [{"t": "RawInline", "c": ["html", markup]}]}
 
 
 def mapping(values: dict[str, Json]) -> Json:
+    """Metadata under names."""
     return {"t": "MetaMap", "c": values}
 
 
 def sequence(values: list[Json]) -> Json:
+    """Metadata in order."""
     return {"t": "MetaList", "c": values}

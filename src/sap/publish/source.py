@@ -104,6 +104,7 @@ def split_header(text: str, path: Path) -> tuple[dict[str, Any], str]:
 
 
 def text_of(path: Path) -> str:
+    """The file's text, or an error that says why it cannot be had."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -127,12 +128,12 @@ def lines_with_context(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def only_profile(text: str, profiles: frozenset[str]) -> str:
-    """Drop the divs that `when-profile` or `unless-profile` gives to another report.
+    r"""Drop the divs that `when-profile` or `unless-profile` gives to another report.
 
-    >>> text = '::: {.content-visible when-profile="interim"}\\nA\\n:::\\nB'
+    >>> text = '::: {.content-visible when-profile="interim"}\nA\n:::\nB'
     >>> only_profile(text, frozenset({"final"}))
     'B'
-    >>> only_profile(text, frozenset({"interim"})).split("\\n")[1]
+    >>> only_profile(text, frozenset({"interim"})).split("\n")[1]
     'A'
     """
     kept: list[str] = []
@@ -166,7 +167,7 @@ def options_of(source: str) -> tuple[dict[str, Any], str]:
         head.append(option["option"])
     options = yaml.safe_load("\n".join(head)) if head else {}
     if not isinstance(options, dict):
-        raise ValueError("options are written as `#| name: value`")
+        raise ValueError("options are written as `#| name: value`")  # noqa: TRY004 - bad text
     return options, "\n".join(lines[len(head) :])
 
 
