@@ -5,6 +5,7 @@ axis are cut off and marked; no number is made that is not in the frame.
 """
 
 from collections.abc import Mapping, Sequence
+from math import isnan
 from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
@@ -17,22 +18,21 @@ from sap.displays.figure import (
     FAMILY,
     FILLS,
     GREY,
+    ORANGE,
     PALE,
     SHAPES,
+    SKY,
     SMALL_POINTS,
     TEXT_POINTS,
     drawing,
     look,
 )
-from sap.displays.formats import as_collected, fixed
+from sap.displays.formats import as_collected, fixed, proportion
 from sap.displays.free_text import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
     from plotnine import ggplot
-
-# plotnine measures text in points times this
-_MM = 1.0
 
 
 def _ordered(frame: pd.DataFrame, column: str, order: Sequence[str]) -> pd.DataFrame:
@@ -116,7 +116,7 @@ def km_curves(
     marks = [
         {"group": g, "x": 0.0 if flat else m, "xend": m, "y": 0.5, "yend": 0.5 if flat else 0.0}
         for g, m in medians.items()
-        if m == m
+        if not isnan(m)
         for flat in (True, False)
     ]
     shares = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
@@ -127,7 +127,10 @@ def km_curves(
     band = _stepped(frame.dropna(subset=["conf_low", "conf_high"]))
     plot = (
         ggplot(frame, aes("time", "survival", color="group", linetype="group"))
-        + [annotate("segment", x=0, xend=right, y=s, yend=s, color="#E6E6E6", size=0.4) for s in shares]
+        + [
+            annotate("segment", x=0, xend=right, y=s, yend=s, color="#E6E6E6", size=0.4)
+            for s in shares
+        ]
         + geom_ribbon(
             aes("time", ymin="conf_low", ymax="conf_high", fill="group"),
             data=band,
@@ -187,3 +190,519 @@ def km_curves(
     if single:
         plot += guides(color=False, fill=False, linetype=False)
     return plot
+
+
+def waterfall(
+    bars: pd.DataFrame,
+    *,
+    cap: float,
+    lines: Sequence[float],
+    order: Sequence[str],
+    y_title: str,
+    x_title: str,
+) -> "ggplot":
+    """One bar a patient, from the largest rise to the deepest fall.
+
+    Parameters
+    ----------
+    bars
+        `subject, change, category` and, where there is one, `mark`: a sign printed at the bar's end
+        (an asterisk for a second episode). A missing change has no bar.
+    cap
+        A rise above it is cut off there and its value printed on top.
+    lines
+        Where dashed lines go: the falls that the plan names, as negative numbers.
+    order
+        The categories from the best (darkest) to the worst.
+    """
+    from plotnine import (
+        aes,
+        element_blank,
+        geom_col,
+        geom_hline,
+        geom_text,
+        ggplot,
+        scale_fill_manual,
+        scale_x_continuous,
+        scale_y_continuous,
+        theme,
+    )
+
+    known = bars.dropna(subset=["change"])
+    known = known.sort_values(["change", "subject"], ascending=[False, True])
+    known = _ordered(known, "category", order).assign(
+        place=range(1, len(known) + 1), height=known["change"].clip(upper=cap)
+    )
+    beyond = known[known["change"] > cap].copy()
+    beyond["label"] = ["+" + fixed(x, 0) for x in beyond["change"]]
+    present = [c for c in order if c in set(known["category"])]
+    low = min([-100.0, *known["change"]]) if len(known) else -100.0
+    breaks = [x for x in (-100, -75, -50, -25, 0, 25, 50, 75, 100) if x <= cap]
+    plot = (
+        ggplot(known, aes("place", "height", fill="category"))
+        + geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
+        + geom_col(width=0.82, color=BLACK, size=0.3)
+        + geom_hline(yintercept=0, color=BLACK, size=0.5)
+        + scale_fill_manual(values=dict(zip(order, FILLS, strict=False)), breaks=present)
+        + scale_y_continuous(
+            breaks=breaks, labels=[_signed(b) for b in breaks], limits=(low, cap * 1.08)
+        )
+        + scale_x_continuous(breaks=[], expand=(0, 0.6))
+        + _titles(x_title, y_title)
+        + look()
+        + theme(axis_line_x=element_blank())
+    )
+    if len(beyond):
+        plot += geom_text(
+            aes("place", "height", label="label"),
+            data=beyond,
+            inherit_aes=False,
+            va="bottom",
+            nudge_y=cap * 0.015,
+            **_text(size=6.5),
+        )
+    if "mark" in known and known["mark"].astype(bool).any():
+        marked = known[known["mark"].astype(bool)].copy()
+        marked["at"] = [h - cap * 0.07 if h < 0 else h + cap * 0.07 for h in marked["height"]]
+        plot += geom_text(
+            aes("place", "at", label="mark"), data=marked, inherit_aes=False, **_text(size=9)
+        )
+    return plot
+
+
+def _signed(value: float) -> str:
+    return ("+" if value > 0 else "\u2212" if value < 0 else "") + as_collected(abs(value))
+
+
+def _titles(x_title: str, y_title: str) -> Any:
+    from plotnine import labs
+
+    return labs(x=x_title, y=y_title)
+
+
+def spider(
+    courses: pd.DataFrame,
+    *,
+    cap: float,
+    lines: Sequence[float],
+    order: Sequence[str],
+    x_title: str,
+    y_title: str,
+) -> "ggplot":
+    """Change from baseline over time, one line a patient.
+
+    `courses` holds `subject, time, change, category`, the row at time 0 included. A line that rises
+    above `cap` leaves the panel; its last point is marked at the upper edge by an open triangle.
+    """
+    from plotnine import (
+        aes,
+        coord_cartesian,
+        geom_hline,
+        geom_line,
+        geom_point,
+        ggplot,
+        scale_color_manual,
+        scale_linetype_manual,
+        scale_shape_manual,
+        scale_y_continuous,
+    )
+
+    frame = _ordered(courses, "category", order).sort_values(["subject", "time"])
+    last = frame.groupby("subject", sort=False, observed=True).tail(1)
+    inside, above = last[last["change"] <= cap], last[last["change"] > cap].assign(change=cap)
+    breaks = list(range(-100, int(cap) + 1, 50))
+    colours = {c: (BLUE, BLACK, GREY, COLOURS[1])[i % 4] for i, c in enumerate(order)}
+    plot = (
+        ggplot(frame, aes("time", "change", group="subject", color="category"))
+        + geom_hline(yintercept=0, color=BLACK, size=0.4)
+        + geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
+        + geom_line(aes(linetype="category"), size=0.7)
+        + geom_point(aes(shape="category"), data=inside, size=2)
+        + scale_color_manual(values=colours)
+        + scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
+        + scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
+        + scale_y_continuous(breaks=breaks, labels=[_signed(b) for b in breaks])
+        + coord_cartesian(ylim=(-100, cap))
+        + _titles(x_title, y_title)
+        + look()
+    )
+    if len(above):
+        plot += geom_point(data=above, shape="^", fill="white", size=2.4, show_legend=False)
+    return plot
+
+
+def swimmer(
+    lanes: pd.DataFrame,
+    events: pd.DataFrame,
+    ongoing: pd.DataFrame,
+    *,
+    segments: Sequence[str],
+    marks: Sequence[str],
+    x_title: str,
+) -> "ggplot":
+    """One lane a patient, the longest on top.
+
+    Parameters
+    ----------
+    lanes
+        `subject, start, end, segment`: the bars, one row each.
+    events
+        `subject, time, event`: the marks.
+    ongoing
+        `subject, time`: where an arrow shows that the patient is still followed.
+    segments, marks
+        The kinds of bars (dark to light) and of marks, in the order of the legend.
+    """
+    from plotnine import (
+        aes,
+        arrow,
+        element_blank,
+        geom_point,
+        geom_segment,
+        ggplot,
+        guide_legend,
+        guides,
+        scale_color_manual,
+        scale_fill_manual,
+        scale_shape_manual,
+        scale_x_continuous,
+        scale_y_continuous,
+        theme,
+    )
+
+    reach = pd.concat([lanes.set_index("subject")["end"], ongoing.set_index("subject")["time"]])
+    longest = reach.groupby(level=0).max().reset_index(name="end")
+    ranked = longest.sort_values(["end", "subject"], ascending=[True, False])["subject"]
+    where = {subject: i + 1 for i, subject in enumerate(ranked)}
+    bars = _ordered(lanes, "segment", segments).assign(y=lanes["subject"].map(where))
+    points = _ordered(events, "event", marks).assign(y=events["subject"].map(where))
+    arrows = ongoing.assign(y=ongoing["subject"].map(where), further=ongoing["time"])
+    right = float(longest["end"].max()) if len(longest) else 1.0
+    arrows["further"] = arrows["time"] + right * 0.03
+    fills = (BLUE, SKY, PALE, GREY)
+    plot = (
+        ggplot(bars)
+        + geom_segment(
+            aes("start", "y", xend="end", yend="y", color="segment"), size=4.2, lineend="butt"
+        )
+        + geom_point(
+            aes("time", "y", shape="event", fill="event"),
+            data=points,
+            color=BLACK,
+            size=2.3,
+            stroke=0.5,
+        )
+        + scale_color_manual(values=dict(zip(segments, fills, strict=False)))
+        + scale_shape_manual(values=dict(zip(marks, SHAPES, strict=False)))
+        + scale_fill_manual(
+            values=dict(
+                zip(marks, ("white", BLACK, ORANGE, "white", BLACK, ORANGE, "white"), strict=False)
+            )
+        )
+        + scale_y_continuous(
+            breaks=list(where.values()),
+            labels=[figure_text(str(s), 16) for s in where],
+            expand=(0, 0.7),
+        )
+        + scale_x_continuous(expand=(0, 0, 0.04, 0))
+        + guides(color=guide_legend(order=1))
+        + _titles(x_title, "")
+        + look()
+        + theme(
+            panel_grid_major_y=element_blank(),
+            axis_ticks_y=element_blank(),
+            axis_title_y=element_blank(),
+            legend_box="vertical",
+        )
+    )
+    if len(arrows):
+        plot += geom_segment(
+            aes("time", "y", xend="further", yend="y"),
+            data=arrows,
+            arrow=arrow(length=0.06, type="closed", angle=25),
+            size=0.6,
+            color=BLACK,
+        )
+    return plot
+
+
+def forest(
+    rows: pd.DataFrame, *, reference: float | None, x_title: str, columns: tuple[str, str, str]
+) -> "Canvas":
+    """Estimates with their intervals, between columns of text.
+
+    Parameters
+    ----------
+    rows
+        `label, n_text, text, estimate, low, high`, from top to bottom; a row without an estimate is
+        the heading of a group.
+    reference
+        The value of no difference, or the null hypothesis: a dashed line.
+    columns
+        The headers over label, n_text and text.
+
+    Drawn with matplotlib: text columns that keep their place beside a panel are beyond plotnine.
+    """
+    from matplotlib.figure import Figure as Canvas
+
+    with drawing():
+        canvas = Canvas(figsize=(6.5, 0.62 + 0.235 * (len(rows) + 1)))
+        top, bottom = 0.98, 0.52 / canvas.get_figheight()
+        axes = canvas.add_axes((0.43, bottom, 0.33, top - bottom))
+        places = list(range(len(rows), 0, -1))
+        known = rows.assign(y=places).dropna(subset=["estimate"])
+        axes.set_ylim(0.4, len(rows) + 1.6)
+        left, right = _span(
+            [*known["low"], *known["high"], *([reference] if reference is not None else [])]
+        )
+        axes.set_xlim(left, right)
+        if reference is not None:
+            axes.axvline(
+                reference,
+                ymax=(len(rows) + 0.1) / (len(rows) + 1.2),
+                color=GREY,
+                linewidth=0.8,
+                linestyle="--",
+                zorder=1,
+            )
+        axes.hlines(known["y"], known["low"], known["high"], color=BLACK, linewidth=1.1, zorder=2)
+        for limit in ("low", "high"):
+            axes.vlines(
+                known[limit], known["y"] - 0.13, known["y"] + 0.13, color=BLACK, linewidth=1.1
+            )
+        axes.scatter(known["estimate"], known["y"], marker="s", s=26, color=BLUE, zorder=3)
+        axes.set_xlabel(x_title, fontsize=TEXT_POINTS)
+        axes.tick_params(axis="x", labelsize=SMALL_POINTS, width=0.6)
+        axes.yaxis.set_visible(False)
+        for side in ("top", "left", "right"):
+            axes.spines[side].set_visible(False)
+        axes.spines["bottom"].set_linewidth(0.6)
+        across = axes.get_yaxis_transform()
+        texts = [(columns, len(rows) + 1, "bold")]
+        texts += [
+            (
+                tuple(
+                    figure_text(str(row[name]), longest)
+                    for name, longest in (("label", 46), ("n_text", 14), ("text", 26))
+                ),
+                y,
+                "bold" if y not in set(known["y"]) else "normal",
+            )
+            for y, (_, row) in zip(places, rows.iterrows(), strict=True)
+        ]
+        for (label, n_text, text), y, weight in texts:
+            style = {
+                "transform": across,
+                "va": "center",
+                "fontsize": SMALL_POINTS,
+                "weight": weight,
+            }
+            axes.text(-1.28, y, label, ha="left", **style)
+            axes.text(-0.06, y, n_text, ha="right", **style)
+            axes.text(1.05, y, text, ha="left", **style)
+        axes.axhline(
+            len(rows) + 0.55, xmin=-1.28, xmax=1.72, color=BLACK, linewidth=0.6, clip_on=False
+        )
+    return canvas
+
+
+def _span(values: Sequence[float]) -> tuple[float, float]:
+    known = [v for v in values if not isnan(v)]
+    low, high = min(known, default=0.0), max(known, default=1.0)
+    margin = 0.04 * ((high - low) or 1.0)
+    return (low if low == 0 else low - margin), high + margin
+
+
+def ae_dot_plot(
+    rates: pd.DataFrame, *, series: Sequence[str], x_title: str, panels: Sequence[str] = ()
+) -> "ggplot":
+    """Rates of adverse events, ours beside a comparator's; the most frequent of ours on top.
+
+    `rates` holds `term, series, percent` and, where there are panels (any grade, grade 3 or above),
+    `panel`. The first of `series` is ours: a filled dot; the others are open signs.
+    """
+    from plotnine import (
+        aes,
+        element_line,
+        facet_wrap,
+        geom_line,
+        geom_point,
+        ggplot,
+        scale_color_manual,
+        scale_fill_manual,
+        scale_shape_manual,
+        scale_x_continuous,
+        theme,
+    )
+
+    ours = rates[rates["series"] == series[0]]
+    if panels:
+        ours = ours[ours["panel"] == panels[0]]
+    ranked = ours.sort_values(["percent", "term"], ascending=[True, False])["term"]
+    rest = sorted(set(rates["term"]) - set(ranked), reverse=True)
+    terms = [*rest, *ranked]
+    shown = {term: figure_text(term, 34) for term in terms}
+    if len(set(shown.values())) < len(shown):
+        shown = {t: f"{figure_text(t, 28)} [{i}]" for i, t in enumerate(terms, start=1)}
+    frame = rates.assign(term=rates["term"].map(shown))
+    frame = _ordered(_ordered(frame, "term", list(shown.values())), "series", series)
+    if panels:
+        frame = _ordered(frame, "panel", panels)
+    fills = dict(zip(series, (BLUE, "white", "white"), strict=False))
+    plot = (
+        ggplot(frame, aes("percent", "term"))
+        + geom_line(aes(group="term"), color="#B3B3B3", size=0.6)
+        + geom_point(aes(shape="series", color="series", fill="series"), size=2.6, stroke=0.7)
+        + scale_shape_manual(values=dict(zip(series, SHAPES, strict=False)))
+        + scale_color_manual(values=dict(zip(series, COLOURS, strict=False)))
+        + scale_fill_manual(values=fills)
+        + scale_x_continuous(limits=(0, None), expand=(0.01, 0, 0.04, 0))
+        + _titles(x_title, "")
+        + look()
+        + theme(panel_grid_major_x=element_line(color="#E6E6E6", size=0.4))
+    )
+    return plot + facet_wrap("panel") if panels else plot
+
+
+def course(
+    values: pd.DataFrame,
+    *,
+    scale: Literal["log", "log1p"],
+    lines: Sequence[float],
+    order: Sequence[str],
+    x_title: str,
+    y_title: str,
+) -> "ggplot":
+    """A marker over time, one line a patient, on a logarithmic axis.
+
+    `values` holds `subject, time, value, category`. `log1p` is for counts, where 0 occurs; `log`
+    needs values above 0.
+    """
+    from mizani.transforms import log1p_trans
+    from plotnine import (
+        aes,
+        geom_hline,
+        geom_line,
+        geom_point,
+        ggplot,
+        scale_color_manual,
+        scale_linetype_manual,
+        scale_shape_manual,
+        scale_y_continuous,
+    )
+
+    if scale == "log" and (values["value"] <= 0).any():
+        raise ValueError("value must be above 0 on a log axis: use log1p for counts")
+    frame = _ordered(values, "category", order).sort_values(["subject", "time"])
+    top = float(frame["value"].max()) if len(frame) else 1.0
+    lowest = float(frame["value"].min()) if len(frame) else 1.0
+    decades = [10.0**k * m for k in range(-2, 6) for m in (1, 3)]
+    ticks = [t for t in decades if lowest / 2 <= t <= top * 1.2]
+    if scale == "log1p":
+        ticks = [
+            0.0,
+            *(t for t in (1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 5000.0) if t <= top * 1.2),
+        ]
+    labels = [as_collected(t) for t in ticks]
+    colours = dict(zip(order, (BLUE, COLOURS[1], BLACK, GREY), strict=False))
+    return (
+        ggplot(frame, aes("time", "value", group="subject", color="category"))
+        + geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
+        + geom_line(aes(linetype="category"), size=0.6, alpha=0.85)
+        + geom_point(aes(shape="category"), size=1.5)
+        + scale_color_manual(values=colours)
+        + scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
+        + scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
+        + scale_y_continuous(
+            trans=log1p_trans if scale == "log1p" else "log10", breaks=ticks, labels=labels
+        )
+        + _titles(x_title, y_title)
+        + look()
+    )
+
+
+def exposure_scatter(
+    points: pd.DataFrame,
+    curve: pd.DataFrame | None,
+    *,
+    order: Sequence[str],
+    x_title: str,
+    y_title: str,
+) -> "ggplot":
+    """Exposure against an outcome: `points` holds `x, y, category`, `curve` a fit as `x, y, low, high`."""
+    from plotnine import (
+        aes,
+        geom_line,
+        geom_point,
+        geom_ribbon,
+        ggplot,
+        scale_color_manual,
+        scale_fill_manual,
+        scale_shape_manual,
+    )
+
+    plot = ggplot(_ordered(points, "category", order), aes("x", "y"))
+    if curve is not None and len(curve):
+        plot += geom_ribbon(
+            aes("x", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=PALE, alpha=0.6
+        )
+        plot += geom_line(aes("x", "y"), data=curve, inherit_aes=False, color=BLACK, size=0.8)
+    return (
+        plot
+        + geom_point(aes(shape="category", color="category", fill="category"), size=2.4, stroke=0.7)
+        + scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
+        + scale_color_manual(values=dict(zip(order, COLOURS, strict=False)))
+        + scale_fill_manual(values=dict(zip(order, (BLUE, "white", "white", BLACK), strict=False)))
+        + _titles(x_title, y_title)
+        + look()
+    )
+
+
+def oc_curve(
+    curves: pd.DataFrame, marks: pd.DataFrame, *, order: Sequence[str], x_title: str, y_title: str
+) -> "ggplot":
+    """Operating characteristics: `curves` holds `p, probability, series`.
+
+    `marks` holds `p, probability, label`: the points that the design fixes, with their words.
+    """
+    from plotnine import (
+        aes,
+        geom_line,
+        geom_point,
+        geom_segment,
+        geom_text,
+        ggplot,
+        scale_color_manual,
+        scale_linetype_manual,
+        scale_x_continuous,
+        scale_y_continuous,
+    )
+
+    shares = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
+    labelled = marks.assign(label=[figure_text(str(text), 48) for text in marks["label"]])
+    return (
+        ggplot(_ordered(curves, "series", order), aes("p", "probability"))
+        + geom_segment(
+            aes("p", "probability", xend="p", yend=0),
+            data=labelled,
+            inherit_aes=False,
+            linetype="dotted",
+            color=GREY,
+            size=0.6,
+        )
+        + geom_line(aes(color="series", linetype="series"), size=0.9)
+        + geom_point(data=labelled, color=BLACK, size=2)
+        + geom_text(
+            aes(label="label"), data=labelled, ha="left", nudge_x=0.012, va="top", **_text()
+        )
+        + scale_color_manual(values=dict(zip(order, COLOURS, strict=False)))
+        + scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
+        + scale_x_continuous(labels=_as_percent)
+        + scale_y_continuous(breaks=shares, labels=[fixed(s, 1) for s in shares], limits=(0, 1))
+        + _titles(x_title, y_title)
+        + look()
+    )
+
+
+def _as_percent(breaks: Sequence[float]) -> list[str]:
+    return [f"{proportion(b, 0)} %" for b in breaks]
