@@ -129,7 +129,7 @@ def constrained_designs(
     >>> constrained_designs(0.1, 0.3, 0.05, 0.2, n1=12).optimal
     TwoStageDesign(r1=1, n1=12, r=5, n=26)
     >>> constrained_designs(0.1, 0.3, 0.05, 0.2, min_pet=0.8).optimal
-    TwoStageDesign(r1=2, n1=15, r=5, n=31)
+    TwoStageDesign(r1=2, n1=14, r=5, n=29)
     """
     limits = _Limits(
         n1=None if n1 is None else whole(n1, "n1"),
