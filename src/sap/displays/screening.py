@@ -1,6 +1,9 @@
 """Screening, allocation and re-screening: who reached which box."""
 
+from sap import ard
 from sap.displays.addressed import results
+from sap.displays.figure import Figure
+from sap.displays.flow_diagram import Arrow, Box, flow_diagram
 from sap.displays.response import ci_header
 from sap.displays.table import Column, Row, Table, limits, n_pct
 
@@ -34,10 +37,21 @@ def flow() -> Table:
             number = found.count(level=whole, sublevel=reason, paramcd="REASON")
             rows.append(Row(reason, (number,), "indent2"))
     rows += [Row("Allocation and treatment", kind="group")]
-    for level in ("Group A", "Group B", "Declined", "Not eligible", "Treated in group B after first screening"):
+    for level in (
+        "Group A",
+        "Group B",
+        "Declined",
+        "Not eligible",
+        "Treated in group B after first screening",
+    ):
         rows.append(Row(level, _count(level).cells, "indent1"))
     rows += [Row("Re-screening", kind="group")]
-    for level in (*_by_prefix("Re-screened"), "Second eligibility check failed", "Allocated to group B after re-screening", "Treated in group B after re-screening"):
+    for level in (
+        *_by_prefix("Re-screened"),
+        "Second eligibility check failed",
+        "Allocated to group B after re-screening",
+        "Treated in group B after re-screening",
+    ):
         rows.append(Row(level, _count(level).cells, "indent1"))
     return Table("tlf-flow", "Box", [Column("Men")], rows)
 
@@ -85,3 +99,107 @@ def sets() -> Table:
         words = populations.words(population)
         rows.append(Row(words[0].upper() + words[1:], (found.count(population=population),)))
     return Table("tlf-sets", "Set", [Column("Men")], rows)
+
+
+def _box_of(words: str) -> str:
+    """The ARD level that begins with `words` and carries the plan's threshold."""
+    return next(v for v in results("flow").values("level", paramcd="BOX") if v.startswith(words))
+
+
+def _ended(level: str) -> str:
+    """How many ended in one line of `ends`; a line nobody ended in is not in the ARD."""
+    found = results("flow")
+    place = {"level": level, "paramcd": "FINAL"}
+    there = found.has("n", level=level, paramcd="FINAL")
+    return found.count(**place).text if there else "0"  # type: ignore[arg-type]
+
+
+def diagram() -> Figure:
+    """Figure 10-1: from consent to treatment, with the loop of re-screening where there is one."""
+    found = results("flow")
+    if not found.find("n", level="Consented", paramcd="BOX").value:
+        return Figure("tlf-flow-diagram", None, "", absent="Not in the data: nobody consented.")
+
+    def n(level: str) -> str:
+        return found.count(level=level, paramcd="BOX").text
+
+    groups = bool(ard.table("plan")["study"]["groups"])
+    positive = _box_of("AR-V7 positive, CTC >=")
+    few = _box_of("AR-V7 positive, CTC <")
+
+    def words(level: str) -> str:
+        return level.replace(">= ", "≥\u00a0").replace("< ", "<\u00a0")
+    states = [(s, n(f"AR-V7 {s}")) for s in ("negative", "undetermined", "not done")]
+    counts = [(words(level), n(level)) for level in (_box_of("CTC <"), _box_of("CTC >="))]
+    left = [(why, n(f"Qualified, not treated: {why}")) for why in ("declined", "other")]
+    treated = n("Treated in group B after first screening")
+    qualified = [
+        Box("left", "Qualified, not treated", n("Qualified, not treated"), 0, lines=left, tone="side"),
+        Box("treated", "Treated with cabazitaxel", treated, 1, tone="strong"),
+    ]
+    rows = [
+        [Box("consented", "Consented", n("Consented"), 1, span=2)],
+        [
+            Box("none", "No sample", n("No sample"), 0, tone="side"),
+            Box("sampled", "Blood sample", n("Sampled"), 1, span=2, lines=counts),
+        ],
+        [
+            Box("qualifies", words(positive), n("Qualifies for group B"), 1, tone="strong"),
+            Box("not", "Does not qualify", n("Does not qualify"), 3, lines=[(words(few), n(few)), *states]),
+        ],
+    ]
+    arrows = [
+        Arrow("consented", "sampled"),
+        Arrow("consented", "none"),
+        Arrow("sampled", "qualifies"),
+        Arrow("sampled", "not"),
+    ]
+    if groups:
+        again = _box_of("Re-screened, AR-V7 positive")
+        out = n("Does not qualify, not in group A")
+        rows += [
+            [
+                Box("b", "Group B", n("Group B"), 1, tone="strong"),
+                Box("not-a", "Not allocated", out, 2, tone="side"),
+                Box("a", "Group A", n("Group A"), 3),
+            ],
+            [
+                *qualified,
+                Box("stay", "Not re-screened", _ended("Group A, not re-screened"), 2, tone="side"),
+                Box("again", "Re-screened after progression", n("Re-screened"), 3),
+            ],
+            [
+                Box("again-out", "Not treated", _ended("Re-screened, not treated"), 2, tone="side"),
+                Box("again-positive", words(again).removeprefix("Re-screened, "), n(again), 3, tone="strong"),
+            ],
+            [
+                Box("again-b", "Treated with cabazitaxel", n("Treated in group B after re-screening"), 3, tone="strong"),
+            ],
+        ]  # fmt: skip
+        arrows += [
+            Arrow("qualifies", "b"),
+            Arrow("not", "a"),
+            Arrow("not", "not-a"),
+            Arrow("b", "treated"),
+            Arrow("b", "left"),
+            Arrow("a", "again"),
+            Arrow("a", "stay"),
+            Arrow("again", "sampled", "second sample", loop=True),
+            Arrow("again", "again-positive"),
+            Arrow("again-positive", "again-b"),
+            Arrow("again", "again-out"),
+        ]
+    else:
+        rows += [qualified]
+        arrows += [Arrow("qualifies", "treated"), Arrow("qualifies", "left")]
+    loop = (
+        f" {n('Re-screened')} men of group A were screened again and "
+        f"{n('Treated in group B after re-screening')} of them treated in group B."
+        if groups
+        else ""
+    )
+    alt = (
+        f"Flow of screening: {n('Consented')} men consented, {n('Sampled')} gave a sample, "
+        f"{n('Qualifies for group B')} qualified for group B and {treated} were treated.{loop}"
+    )
+    return Figure("tlf-flow-diagram", flow_diagram(rows, arrows, 4), alt)

@@ -68,10 +68,19 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
         found[words] = here
         found[f"{words}, CTC >= {minimum}"] = here & high
         found[f"{words}, CTC < {minimum}"] = here & low
+    qualifies = sampled & high & (adsl["ARV7BL"] == plan.screening.arv7)
+    declined = adsl["SCRNOUT"] == "DECLINED"
     found |= {
+        "Qualifies for group B": qualifies,
+        "Does not qualify": sampled & ~qualifies,
         "Group A": adsl["GROUP"] == "A",
         "Group B": adsl["GROUP"] == "B",
-        "Declined": adsl["SCRNOUT"] == "DECLINED",
+        "No sample": adsl["RFICDT"].notna() & ~sampled,
+        "Qualified, not treated": qualifies & ~treated,
+        "Qualified, not treated: declined": qualifies & ~treated & declined,
+        "Qualified, not treated: other": qualifies & ~treated & ~declined,
+        "Does not qualify, not in group A": sampled & ~qualifies & (adsl["GROUP"] != "A"),
+        "Declined": declined,
         "Not eligible": adsl["SCRNOUT"] == "NOT ELIGIBLE",
         "Treated in group B after first screening": treated & (adsl["RESCTRFL"] == "N"),
         "Re-screened": again,

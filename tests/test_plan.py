@@ -1,0 +1,243 @@
+"""The plan: what it refuses, and that each of its numbers moves something a reader sees."""
+
+import copy
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from sap.errors import PlanInvalid, WrongUse
+from sap.plan import Plan, read_plan
+from sap.plan.reading import load_yaml
+
+HOME = Path(__file__).parents[1]
+PLANS = {name: HOME / "analysis" / f"{name}.yml" for name in ("plan", "plan-caba-v7")}
+
+
+def changed(tmp_path: Path, edit: Any) -> Path:
+    content = yaml.safe_load(PLANS["plan"].read_text(encoding="utf-8"))
+    edit(content)
+    path = tmp_path / "plan.yml"
+    path.write_text(yaml.safe_dump(content), encoding="utf-8")
+    return path
+
+
+def set_to(path: str, value: Any):
+    def edit(content: dict[str, Any]) -> None:
+        *before, last = path.split(".")
+        here = content
+        for part in before:
+            here = here[part]
+        if value is None:
+            del here[last]
+        else:
+            here[last] = value
+
+    return edit
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_both_plans_are_valid(name):
+    assert read_plan(PLANS[name]).plan.study.id in ("CARVE", "CABA-V7")
+
+
+@pytest.mark.parametrize(
+    "edit, said",
+    [
+        (set_to("design.p2", 0.5), "design.p2: the plan knows no such key"),
+        (set_to("design.source", None), "design.source: is missing: add it"),
+        (set_to("design.r1", 15), "r1 must be at least 0 and below n1"),
+        (set_to("design.r1", 16), "r1 must be at least 0 and below n1"),
+        (set_to("design.n1", 25), "n1 must be below n"),
+        (set_to("design.p0", 0.3), "p0 must be below p1"),
+        (set_to("design.r", 25), "r must be below n"),
+        (set_to("design.alpha", 1.5), "design.alpha"),
+        (set_to("design.n", "25"), "design.n"),
+        (set_to("psa_response.confirmed_by", "any"), "psa_response.confirmed_by"),
+        (set_to("screening", None), "screening: is missing: add it"),
+        (set_to("inputs.required", ["ex"]), "must hold dm"),
+        (set_to("study.section", "section 1"), "study.section"),
+        (set_to("cut_offs.dates.final.date", "soon"), "cut_offs.dates.final.date"),
+    ],
+)
+def test_a_broken_plan_names_the_key_and_the_fix(tmp_path, edit, said):
+    path = changed(tmp_path, edit)
+    with pytest.raises(PlanInvalid) as error:
+        read_plan(path)
+    assert said in str(error.value)
+    assert str(path) in str(error.value)
+
+
+def test_all_faults_are_said_at_once(tmp_path):
+    path = changed(
+        tmp_path, lambda c: (set_to("design.p2", 1)(c), set_to("safety.source", None)(c))
+    )
+    with pytest.raises(PlanInvalid) as error:
+        read_plan(path)
+    assert "design.p2" in str(error.value)
+    assert "safety.source" in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        ("", "empty or no mapping"),
+        ("- 1", "empty or no mapping"),
+        ("a: [1, 2", "not readable YAML"),
+        ("a: 1\na: 2", "stands twice"),
+        ("a: &x [1]\nb: *x", "alias"),
+        ("a: !!python/object/apply:os.system ['true']", "not readable YAML"),
+        ("study: {section: SAP 1}\nstudy: 2", "stands twice"),
+    ],
+)
+def test_hostile_or_broken_yaml_is_refused(tmp_path, text, said):
+    path = tmp_path / "plan.yml"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(PlanInvalid, match=said):
+        read_plan(path)
+
+
+def test_a_file_that_is_no_text_is_refused(tmp_path):
+    path = tmp_path / "plan.yml"
+    path.write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(PlanInvalid, match="UTF-8"):
+        read_plan(path)
+
+
+def test_a_missing_plan_is_wrong_use(tmp_path):
+    with pytest.raises(WrongUse, match="cannot be read"):
+        read_plan(tmp_path / "none.yml")
+
+
+def test_an_invalid_plan_exits_with_13(tmp_path):
+    import subprocess
+    import sys
+
+    path = changed(tmp_path, set_to("design.r1", 15))
+    call = [sys.executable, "-m", "sap", "simulate", str(tmp_path / "x"), "--plan", str(path)]
+    got = subprocess.run(call, capture_output=True, text=True, check=False)
+    assert got.returncode == 13
+    assert "Traceback" not in got.stderr
+    assert "r1 must be at least 0 and below n1" in got.stderr
+
+
+# ---- each number moves something ------------------------------------------------------------
+
+
+def numbers(content: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    if isinstance(content, dict):
+        return [p for k, v in content.items() for p in numbers(v, (*path, k))]
+    if isinstance(content, list):
+        return [p for i, v in enumerate(content) for p in numbers(v, (*path, i))]
+    is_number = isinstance(content, int | float) and not isinstance(content, bool)
+    return [path] if is_number else []
+
+
+def at(content: Any, path: tuple[str | int, ...]) -> Any:
+    for part in path:
+        content = content[part]
+    return content
+
+
+def nudged(content: Any, path: tuple[str | int, ...]) -> Plan:
+    """The plan with one number changed a little, by the first change that leaves it valid."""
+    value = at(content, path)
+    steps = (1, -1, 2) if isinstance(value, int) else (value * 0.1, -value * 0.1, value * 0.5)
+    for step in steps:
+        other = copy.deepcopy(content)
+        at(other, path[:-1])[path[-1]] = value + step
+        try:
+            return Plan.model_validate(other)
+        except ValueError:
+            continue
+    raise AssertionError(f"no small change of {path} is valid")
+
+
+def printed(run: Path) -> list[str]:
+    """Every inline value of the chapters, evaluated as the report would."""
+    from sap.publish.kernels import inline_expressions
+
+    chapters = sorted((HOME / "analysis" / "chapters").glob("*.qmd"))
+    space: dict[str, Any] = {}
+    texts = []
+    for chapter in chapters:
+        source = chapter.read_text(encoding="utf-8")
+        for cell in re.findall(r"^```\{python\}\n(.*?)^```", source, re.MULTILINE | re.DOTALL):
+            if "include: false" in cell:
+                exec(cell, space)
+        texts += [str(eval(e, space)) for e in inline_expressions(source)]
+    from sap.displays import populations
+
+    texts += [populations.words(p) for p in populations._WORDS]
+    return texts
+
+
+@pytest.fixture(scope="module")
+def simulated() -> dict[str, Any]:
+    from sap import contracts
+    from sap.simulate import trial
+
+    return contracts.typed(trial.simulate(20260101), contracts.load())
+
+
+ALL_NUMBERS = numbers(load_yaml(PLANS["plan"], "the plan")[0])
+
+
+@pytest.fixture(scope="module")
+def seen(simulated, tmp_path_factory):
+    """What a reader sees of a plan: ARD and printed text, without the plan's own print."""
+    from sap import ard
+    from sap.displays import addressed
+    from sap.pipeline import steps
+
+    folder = tmp_path_factory.mktemp("run")
+
+    def look(plan: Plan) -> tuple[str, list[str]]:
+        rows = steps.analyse(simulated, plan).ard
+        text = ard.to_csv(rows)
+        (folder / "tables").mkdir(exist_ok=True)
+        (folder / "ard.csv").write_text(text, encoding="utf-8")
+        dumped = json.dumps(plan.model_dump(mode="json"))
+        (folder / "tables" / "plan.json").write_text(dumped, encoding="utf-8")
+        facts = {
+            "synthetic": True, "cut_off": "2019-06-30", "cut_off_name": "final", "cut_id": "x",
+            "planned": True, "plan_file": "plan.yml", "plan_sha256": "0", "audience": "closed",
+        }  # fmt: skip
+        (folder / "tables" / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+        for cache in (ard._whole, ard._json):
+            cache.cache_clear()
+        addressed._READ.clear()
+        os.environ["SAP_RUN"] = str(folder)
+        try:
+            return text, printed(folder)
+        finally:
+            del os.environ["SAP_RUN"]
+
+    return look
+
+
+@pytest.fixture(scope="module")
+def as_planned(seen):
+    return seen(read_plan(PLANS["plan"]).plan)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("path", ALL_NUMBERS, ids=lambda p: ".".join(map(str, p)))
+def test_each_number_of_the_plan_moves_a_result_or_a_printed_text(path, seen, as_planned):
+    content, _, _ = load_yaml(PLANS["plan"], "the plan")
+    assert seen(nudged(content, path)) != as_planned
+
+
+def test_the_plan_has_numbers_to_change():
+    assert len(ALL_NUMBERS) >= 30
+
+
+def test_help_speaks_of_the_plan():
+    from sap.cli import app
+
+    assert "--plan" in CliRunner().invoke(app, ["analyse", "--help"]).output
