@@ -14,7 +14,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 
 from sap import ard
 from sap.displays import show
@@ -24,10 +24,6 @@ from sap.displays.free_text import markdown_text
 from sap.displays.show import Note
 from sap.errors import RenderFailed
 from sap.plan.home import project_home
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure as Canvas
-    from plotnine import ggplot, theme
 
 FAMILY = "SAP Sans"
 TEXT_POINTS = 9
@@ -44,6 +40,18 @@ FILLS = (BLUE, SKY, PALE, ORANGE, VERMILION)
 
 PORTRAIT_INCHES = 6.5
 LANDSCAPE_INCHES = 9.6
+
+
+# A plotnine plot, a matplotlib figure, or SVG. plotnine's own types are incomplete (`aes` has none,
+# `+` gives Any), so nothing is gained by naming them.
+Plot: TypeAlias = Any
+
+
+def plotnine() -> Any:
+    """The library, imported when something is drawn and not before."""
+    import plotnine
+
+    return plotnine
 
 
 def _register_font() -> None:
@@ -90,64 +98,57 @@ def drawing() -> AbstractContextManager[None]:
     )
 
 
-def look() -> "theme":
+def look() -> Any:
     """The theme of every plotnine figure."""
-    from plotnine import element_blank, element_line, element_rect, element_text, theme, theme_bw
-
+    p9 = plotnine()
     _register_font()
-    small = element_text(size=SMALL_POINTS, color=BLACK)
-    return theme_bw(base_size=TEXT_POINTS, base_family=FAMILY) + theme(
-        panel_border=element_blank(),
-        panel_grid_minor=element_blank(),
-        panel_grid_major_x=element_blank(),
-        panel_grid_major_y=element_line(color="#E6E6E6", size=0.4),
-        axis_line=element_line(color=BLACK, size=0.5),
-        axis_ticks=element_line(color=BLACK, size=0.5),
+    small = p9.element_text(size=SMALL_POINTS, color=BLACK)
+    return p9.theme_bw(base_size=TEXT_POINTS, base_family=FAMILY) + p9.theme(
+        panel_border=p9.element_blank(),
+        panel_grid_minor=p9.element_blank(),
+        panel_grid_major_x=p9.element_blank(),
+        panel_grid_major_y=p9.element_line(color="#E6E6E6", size=0.4),
+        axis_line=p9.element_line(color=BLACK, size=0.5),
+        axis_ticks=p9.element_line(color=BLACK, size=0.5),
+        axis_ticks_minor=p9.element_blank(),
+        panel_spacing_x=0.03,
         axis_text=small,
-        axis_title=element_text(size=TEXT_POINTS),
-        strip_background=element_blank(),
-        strip_text=element_text(size=TEXT_POINTS, weight="bold", ha="left", x=0),
+        axis_title=p9.element_text(size=TEXT_POINTS),
+        strip_background=p9.element_blank(),
+        strip_text=p9.element_text(size=TEXT_POINTS, weight="bold", ha="left", x=0),
         legend_position="top",
         legend_direction="horizontal",
-        legend_title=element_blank(),
-        legend_text=element_text(size=TEXT_POINTS - 0.5),
-        legend_key=element_blank(),
-        legend_background=element_blank(),
+        legend_title=p9.element_blank(),
+        legend_text=p9.element_text(size=TEXT_POINTS - 0.5),
+        legend_key=p9.element_blank(),
+        legend_background=p9.element_blank(),
         legend_margin=0,
         legend_box_spacing=0.01,
-        plot_background=element_rect(fill="white", color="white"),
+        plot_background=p9.element_rect(fill="white", color="white"),
         plot_margin=0.01,
     )
 
 
-Drawing = "ggplot | Canvas | str"
-
-
-def svg(plot: Any, width: float, height: float) -> str:
+def svg(plot: Plot, width: float, height: float) -> str:
     """`plot` (plotnine, matplotlib, or SVG text as it is) as SVG of `width` by `height` inches.
 
     Equal input gives equal bytes: fixed salt for the ids, no date, letters as outlines.
     """
     if isinstance(plot, str):
         return plot
+    from matplotlib import pyplot
     from matplotlib.figure import Figure as Canvas
 
     with drawing():
-        canvas = plot if isinstance(plot, Canvas) else _drawn(plot, width, height)
+        whole = plot if isinstance(plot, Canvas) else _sized(plot, width, height).draw()
         out = io.StringIO()
-        canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    if not isinstance(plot, Canvas):
-        from matplotlib import pyplot
-
-        pyplot.close(canvas)
+        whole.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        pyplot.close(whole)
     return _lean(out.getvalue())
 
 
-def _drawn(plot: "ggplot", width: float, height: float) -> "Canvas":
-    from plotnine import theme
-
-    canvas: Canvas = (plot + theme(figure_size=(width, height))).draw()
-    return canvas
+def _sized(plot: Plot, width: float, height: float) -> Plot:
+    return plot + plotnine().theme(figure_size=(width, height))
 
 
 def _lean(text: str) -> str:
@@ -178,7 +179,7 @@ class Figure:
     """
 
     id: str
-    plot: Any
+    plot: Plot
     alt: str
     height: float = 3.8
     notes: Iterable[Note] = ()

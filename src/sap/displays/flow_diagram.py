@@ -8,6 +8,7 @@ words and nothing overlaps, on any machine. A line that would run through a box 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
@@ -200,11 +201,16 @@ def _route(start: _Placed, end: _Placed, lane: float | None) -> list[Point]:
         a, b = (start.right, end.x) if left_to_right else (start.x, end.right)
         return [(a, start.middle), (b, end.middle)]
     turn = end.y - _GAP_Y / 2
-    return [(start.centre, start.bottom), (start.centre, turn), (end.centre, turn), (end.centre, end.y)]
+    return [
+        (start.centre, start.bottom),
+        (start.centre, turn),
+        (end.centre, turn),
+        (end.centre, end.y),
+    ]
 
 
 def _segments(route: Sequence[Point]) -> Iterator[tuple[Point, Point]]:
-    return zip(route, route[1:], strict=False)
+    return pairwise(route)
 
 
 def _runs_through(route: Sequence[Point], box: _Placed) -> bool:
@@ -298,7 +304,9 @@ class _Pen:
     def arrow(self, route: Sequence[Point], *, dashed: bool) -> None:
         steps = " ".join(f"{'L' if i else 'M'}{x:.2f} {y:.2f}" for i, (x, y) in enumerate(route))
         dash = ' stroke-dasharray="4 2.5"' if dashed else ""
-        self._drawn.append(f'<path d="{steps}" fill="none" stroke="#333333" stroke-width="1"{dash}/>')
+        self._drawn.append(
+            f'<path d="{steps}" fill="none" stroke="#333333" stroke-width="1"{dash}/>'
+        )
         (ax, ay), (bx, by) = route[-2], route[-1]
         dx, dy = (bx > ax) - (bx < ax), (by > ay) - (by < ay)
         wings = [

@@ -24,15 +24,16 @@ from sap.displays.figure import (
     SKY,
     SMALL_POINTS,
     TEXT_POINTS,
+    Plot,
     drawing,
     look,
+    plotnine,
 )
 from sap.displays.formats import as_collected, fixed, proportion
 from sap.displays.free_text import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
-    from plotnine import ggplot
 
 
 def _ordered(frame: pd.DataFrame, column: str, order: Sequence[str]) -> pd.DataFrame:
@@ -66,7 +67,7 @@ def km_curves(
     *,
     x_title: str,
     y_title: str,
-) -> "ggplot":
+) -> Plot:
     """Kaplan-Meier curves with the numbers at risk under the axis.
 
     Parameters
@@ -84,25 +85,7 @@ def km_curves(
     The table of numbers stands in the same panel because plotnine cannot stack panels of different
     heights; its row labels are labels of the y axis.
     """
-    from plotnine import (
-        aes,
-        annotate,
-        coord_cartesian,
-        element_text,
-        geom_ribbon,
-        geom_segment,
-        geom_step,
-        geom_text,
-        ggplot,
-        guides,
-        scale_color_manual,
-        scale_fill_manual,
-        scale_linetype_manual,
-        scale_x_continuous,
-        scale_y_continuous,
-        theme,
-    )
-    from plotnine import element_blank as blank
+    p9 = plotnine()
 
     groups = list(dict.fromkeys(steps["group"]))
     ticks = sorted(set(at_risk["time"]))
@@ -126,61 +109,68 @@ def km_curves(
     frame = _ordered(steps, "group", groups)
     band = _stepped(frame.dropna(subset=["conf_low", "conf_high"]))
     plot = (
-        ggplot(frame, aes("time", "survival", color="group", linetype="group"))
+        p9.ggplot(frame, p9.aes("time", "survival", color="group", linetype="group"))
         + [
-            annotate("segment", x=0, xend=right, y=s, yend=s, color="#E6E6E6", size=0.4)
+            p9.annotate("segment", x=0, xend=right, y=s, yend=s, color="#E6E6E6", size=0.4)
             for s in shares
         ]
-        + geom_ribbon(
-            aes("time", ymin="conf_low", ymax="conf_high", fill="group"),
+        + p9.geom_ribbon(
+            p9.aes("time", ymin="conf_low", ymax="conf_high", fill="group"),
             data=band,
             alpha=0.16,
             color="none",
             inherit_aes=False,
         )
-        + geom_step(size=0.9)
-        + geom_segment(
-            aes("time", "survival - 0.018", xend="time", yend="survival + 0.018", color="group"),
+        + p9.geom_step(size=0.9)
+        + p9.geom_segment(
+            p9.aes("time", "survival - 0.018", xend="time", yend="survival + 0.018", color="group"),
             data=_ordered(censored, "group", groups),
             inherit_aes=False,
             size=0.7,
             show_legend=False,
         )
-        + annotate("segment", x=0, xend=right, y=0, yend=0, color=BLACK, size=0.5)
-        + annotate("segment", x=0, xend=0, y=0, yend=1, color=BLACK, size=0.5)
-        + [annotate("segment", x=t, xend=t, y=0, yend=-0.02, color=BLACK, size=0.5) for t in ticks]
-        + geom_text(
-            aes("time", label="label"), data=axis, y=-0.06, inherit_aes=False, **_text(color=BLACK)
+        + p9.annotate("segment", x=0, xend=right, y=0, yend=0, color=BLACK, size=0.5)
+        + p9.annotate("segment", x=0, xend=0, y=0, yend=1, color=BLACK, size=0.5)
+        + [
+            p9.annotate("segment", x=t, xend=t, y=0, yend=-0.02, color=BLACK, size=0.5)
+            for t in ticks
+        ]
+        + p9.geom_text(
+            p9.aes("time", label="label"),
+            data=axis,
+            y=-0.06,
+            inherit_aes=False,
+            **_text(color=BLACK),
         )
-        + annotate("text", x=right / 2, y=-0.155, label=x_title, **_text(size=TEXT_POINTS))
-        + geom_text(
-            aes("time", "y", label="label"), data=risk, inherit_aes=False, **_text(color=BLACK)
+        + p9.annotate("text", x=right / 2, y=-0.155, label=x_title, **_text(size=TEXT_POINTS))
+        + p9.geom_text(
+            p9.aes("time", "y", label="label"), data=risk, inherit_aes=False, **_text(color=BLACK)
         )
-        + scale_x_continuous(breaks=ticks, labels=["" for _ in ticks], expand=(0.02, 0, 0.02, 0))
-        + scale_y_continuous(
+        + p9.scale_x_continuous(breaks=ticks, labels=["" for _ in ticks], expand=(0.02, 0, 0.02, 0))
+        + p9.scale_y_continuous(
             breaks=[*shares, *heads, *where.values()],
             labels=[*(fixed(s, 1) for s in shares), *("Number at risk" for _ in heads), *rows],
             name=y_title,
             expand=(0, 0, 0.02, 0),
         )
-        + coord_cartesian(ylim=(bottom, 1.0), xlim=(0, right))
-        + scale_color_manual(values=COLOURS[: len(groups)])
-        + scale_fill_manual(values=COLOURS[: len(groups)])
-        + scale_linetype_manual(values=DASHES[: len(groups)])
+        + p9.coord_cartesian(ylim=(bottom, 1.0), xlim=(0, right))
+        + p9.scale_color_manual(values=COLOURS[: len(groups)])
+        + p9.scale_fill_manual(values=COLOURS[: len(groups)])
+        + p9.scale_linetype_manual(values=DASHES[: len(groups)])
         + look()
-        + theme(
-            axis_line=blank(),
-            axis_ticks=blank(),
-            axis_title_x=blank(),
-            axis_text_x=blank(),
-            axis_title_y=element_text(va=(0.5 - bottom) / (1 - bottom)),
-            panel_grid_major_y=blank(),
+        + p9.theme(
+            axis_line=p9.element_blank(),
+            axis_ticks=p9.element_blank(),
+            axis_title_x=p9.element_blank(),
+            axis_text_x=p9.element_blank(),
+            axis_title_y=p9.element_text(va=(0.5 - bottom) / (1 - bottom)),
+            panel_grid_major_y=p9.element_blank(),
         )
     )
     if marks:
         lines = _ordered(pd.DataFrame(marks), "group", groups)
-        plot += geom_segment(
-            aes("x", "y", xend="xend", yend="yend"),
+        plot += p9.geom_segment(
+            p9.aes("x", "y", xend="xend", yend="yend"),
             data=lines,
             inherit_aes=False,
             linetype="dotted",
@@ -188,7 +178,7 @@ def km_curves(
             size=0.6,
         )
     if single:
-        plot += guides(color=False, fill=False, linetype=False)
+        plot += p9.guides(color=False, fill=False, linetype=False)
     return plot
 
 
@@ -200,7 +190,7 @@ def waterfall(
     order: Sequence[str],
     y_title: str,
     x_title: str,
-) -> "ggplot":
+) -> Plot:
     """One bar a patient, from the largest rise to the deepest fall.
 
     Parameters
@@ -215,18 +205,7 @@ def waterfall(
     order
         The categories from the best (darkest) to the worst.
     """
-    from plotnine import (
-        aes,
-        element_blank,
-        geom_col,
-        geom_hline,
-        geom_text,
-        ggplot,
-        scale_fill_manual,
-        scale_x_continuous,
-        scale_y_continuous,
-        theme,
-    )
+    p9 = plotnine()
 
     known = bars.dropna(subset=["change"])
     known = known.sort_values(["change", "subject"], ascending=[False, True])
@@ -234,38 +213,36 @@ def waterfall(
         place=range(1, len(known) + 1), height=known["change"].clip(upper=cap)
     )
     beyond = known[known["change"] > cap].copy()
-    beyond["label"] = ["+" + fixed(x, 0) for x in beyond["change"]]
+    beyond["label"] = [fixed(x, 0) for x in beyond["change"]]
     present = [c for c in order if c in set(known["category"])]
     low = min([-100.0, *known["change"]]) if len(known) else -100.0
     breaks = [x for x in (-100, -75, -50, -25, 0, 25, 50, 75, 100) if x <= cap]
     plot = (
-        ggplot(known, aes("place", "height", fill="category"))
-        + geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
-        + geom_col(width=0.82, color=BLACK, size=0.3)
-        + geom_hline(yintercept=0, color=BLACK, size=0.5)
-        + scale_fill_manual(values=dict(zip(order, FILLS, strict=False)), breaks=present)
-        + scale_y_continuous(
-            breaks=breaks, labels=[_signed(b) for b in breaks], limits=(low, cap * 1.08)
-        )
-        + scale_x_continuous(breaks=[], expand=(0, 0.6))
+        p9.ggplot(known, p9.aes("place", "height", fill="category"))
+        + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
+        + p9.geom_col(width=0.82, color=BLACK, size=0.3)
+        + p9.geom_hline(yintercept=0, color=BLACK, size=0.5)
+        + p9.scale_fill_manual(values=dict(zip(order, FILLS, strict=False)), breaks=present)
+        + p9.scale_y_continuous(breaks=breaks, labels=_signs, limits=(low, cap * 1.08))
+        + p9.scale_x_continuous(breaks=[], expand=(0, 0.6))
         + _titles(x_title, y_title)
         + look()
-        + theme(axis_line_x=element_blank())
+        + p9.theme(axis_line_x=p9.element_blank())
     )
     if len(beyond):
-        plot += geom_text(
-            aes("place", "height", label="label"),
+        plot += p9.geom_text(
+            p9.aes("place", "height", label="label"),
             data=beyond,
             inherit_aes=False,
             va="bottom",
             nudge_y=cap * 0.015,
-            **_text(size=6.5),
+            **_text(size=6, angle=90 if len(known) > 30 else 0),
         )
     if "mark" in known and known["mark"].astype(bool).any():
         marked = known[known["mark"].astype(bool)].copy()
         marked["at"] = [h - cap * 0.07 if h < 0 else h + cap * 0.07 for h in marked["height"]]
-        plot += geom_text(
-            aes("place", "at", label="mark"), data=marked, inherit_aes=False, **_text(size=9)
+        plot += p9.geom_text(
+            p9.aes("place", "at", label="mark"), data=marked, inherit_aes=False, **_text(size=9)
         )
     return plot
 
@@ -274,10 +251,12 @@ def _signed(value: float) -> str:
     return ("+" if value > 0 else "\u2212" if value < 0 else "") + as_collected(abs(value))
 
 
-def _titles(x_title: str, y_title: str) -> Any:
-    from plotnine import labs
+def _signs(breaks: Sequence[Any]) -> list[str]:
+    return [_signed(float(b)) for b in breaks]
 
-    return labs(x=x_title, y=y_title)
+
+def _titles(x_title: str, y_title: str) -> Any:
+    return plotnine().labs(x=x_title, y=y_title)
 
 
 def spider(
@@ -288,24 +267,13 @@ def spider(
     order: Sequence[str],
     x_title: str,
     y_title: str,
-) -> "ggplot":
+) -> Plot:
     """Change from baseline over time, one line a patient.
 
     `courses` holds `subject, time, change, category`, the row at time 0 included. A line that rises
     above `cap` leaves the panel; its last point is marked at the upper edge by an open triangle.
     """
-    from plotnine import (
-        aes,
-        coord_cartesian,
-        geom_hline,
-        geom_line,
-        geom_point,
-        ggplot,
-        scale_color_manual,
-        scale_linetype_manual,
-        scale_shape_manual,
-        scale_y_continuous,
-    )
+    p9 = plotnine()
 
     frame = _ordered(courses, "category", order).sort_values(["subject", "time"])
     last = frame.groupby("subject", sort=False, observed=True).tail(1)
@@ -313,21 +281,22 @@ def spider(
     breaks = list(range(-100, int(cap) + 1, 50))
     colours = {c: (BLUE, BLACK, GREY, COLOURS[1])[i % 4] for i, c in enumerate(order)}
     plot = (
-        ggplot(frame, aes("time", "change", group="subject", color="category"))
-        + geom_hline(yintercept=0, color=BLACK, size=0.4)
-        + geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
-        + geom_line(aes(linetype="category"), size=0.7)
-        + geom_point(aes(shape="category"), data=inside, size=2)
-        + scale_color_manual(values=colours)
-        + scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
-        + scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
-        + scale_y_continuous(breaks=breaks, labels=[_signed(b) for b in breaks])
-        + coord_cartesian(ylim=(-100, cap))
+        p9.ggplot(frame, p9.aes("time", "change", group="subject", color="category"))
+        + p9.geom_hline(yintercept=0, color=BLACK, size=0.4)
+        + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
+        + p9.geom_line(p9.aes(linetype="category"), size=0.7)
+        + p9.geom_point(p9.aes(shape="category"), data=inside, size=2)
+        + p9.scale_color_manual(values=colours)
+        + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
+        + p9.scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
+        + p9.scale_y_continuous(breaks=breaks, labels=_signs)
+        + p9.scale_x_continuous(breaks=_ticks(frame["time"]), labels=_plain)
+        + p9.coord_cartesian(ylim=(-100, cap))
         + _titles(x_title, y_title)
         + look()
     )
     if len(above):
-        plot += geom_point(data=above, shape="^", fill="white", size=2.4, show_legend=False)
+        plot += p9.geom_point(data=above, shape="^", fill="white", size=2.4, show_legend=False)
     return plot
 
 
@@ -339,7 +308,7 @@ def swimmer(
     segments: Sequence[str],
     marks: Sequence[str],
     x_title: str,
-) -> "ggplot":
+) -> Plot:
     """One lane a patient, the longest on top.
 
     Parameters
@@ -353,22 +322,7 @@ def swimmer(
     segments, marks
         The kinds of bars (dark to light) and of marks, in the order of the legend.
     """
-    from plotnine import (
-        aes,
-        arrow,
-        element_blank,
-        geom_point,
-        geom_segment,
-        ggplot,
-        guide_legend,
-        guides,
-        scale_color_manual,
-        scale_fill_manual,
-        scale_shape_manual,
-        scale_x_continuous,
-        scale_y_continuous,
-        theme,
-    )
+    p9 = plotnine()
 
     reach = pd.concat([lanes.set_index("subject")["end"], ongoing.set_index("subject")["time"]])
     longest = reach.groupby(level=0).max().reset_index(name="end")
@@ -381,45 +335,45 @@ def swimmer(
     arrows["further"] = arrows["time"] + right * 0.03
     fills = (BLUE, SKY, PALE, GREY)
     plot = (
-        ggplot(bars)
-        + geom_segment(
-            aes("start", "y", xend="end", yend="y", color="segment"), size=4.2, lineend="butt"
+        p9.ggplot(bars)
+        + p9.geom_segment(
+            p9.aes("start", "y", xend="end", yend="y", color="segment"), size=4.2, lineend="butt"
         )
-        + geom_point(
-            aes("time", "y", shape="event", fill="event"),
+        + p9.geom_point(
+            p9.aes("time", "y", shape="event", fill="event"),
             data=points,
             color=BLACK,
             size=2.3,
             stroke=0.5,
         )
-        + scale_color_manual(values=dict(zip(segments, fills, strict=False)))
-        + scale_shape_manual(values=dict(zip(marks, SHAPES, strict=False)))
-        + scale_fill_manual(
+        + p9.scale_color_manual(values=dict(zip(segments, fills, strict=False)))
+        + p9.scale_shape_manual(values=dict(zip(marks, SHAPES, strict=False)))
+        + p9.scale_fill_manual(
             values=dict(
                 zip(marks, ("white", BLACK, ORANGE, "white", BLACK, ORANGE, "white"), strict=False)
             )
         )
-        + scale_y_continuous(
+        + p9.scale_y_continuous(
             breaks=list(where.values()),
             labels=[figure_text(str(s), 16) for s in where],
             expand=(0, 0.7),
         )
-        + scale_x_continuous(expand=(0, 0, 0.04, 0))
-        + guides(color=guide_legend(order=1))
+        + p9.scale_x_continuous(breaks=_ticks(reach), labels=_plain, expand=(0, 0, 0.04, 0))
+        + p9.guides(color=p9.guide_legend(order=1))
         + _titles(x_title, "")
         + look()
-        + theme(
-            panel_grid_major_y=element_blank(),
-            axis_ticks_y=element_blank(),
-            axis_title_y=element_blank(),
+        + p9.theme(
+            panel_grid_major_y=p9.element_blank(),
+            axis_ticks_y=p9.element_blank(),
+            axis_title_y=p9.element_blank(),
             legend_box="vertical",
         )
     )
     if len(arrows):
-        plot += geom_segment(
-            aes("time", "y", xend="further", yend="y"),
+        plot += p9.geom_segment(
+            p9.aes("time", "y", xend="further", yend="y"),
             data=arrows,
-            arrow=arrow(length=0.06, type="closed", angle=25),
+            arrow=p9.arrow(length=0.06, type="closed", angle=25),
             size=0.6,
             color=BLACK,
         )
@@ -477,33 +431,33 @@ def forest(
         for side in ("top", "left", "right"):
             axes.spines[side].set_visible(False)
         axes.spines["bottom"].set_linewidth(0.6)
-        across = axes.get_yaxis_transform()
-        texts = [(columns, len(rows) + 1, "bold")]
-        texts += [
-            (
-                tuple(
-                    figure_text(str(row[name]), longest)
-                    for name, longest in (("label", 46), ("n_text", 14), ("text", 26))
-                ),
-                y,
-                "bold" if y not in set(known["y"]) else "normal",
+        _forest_line(axes, columns, len(rows) + 1, weight="bold")
+        for y, (_, row) in zip(places, rows.iterrows(), strict=True):
+            texts = (
+                figure_text(str(row["label"]), 46),
+                figure_text(str(row["n_text"]), 14),
+                figure_text(str(row["text"]), 26),
             )
-            for y, (_, row) in zip(places, rows.iterrows(), strict=True)
-        ]
-        for (label, n_text, text), y, weight in texts:
-            style = {
-                "transform": across,
-                "va": "center",
-                "fontsize": SMALL_POINTS,
-                "weight": weight,
-            }
-            axes.text(-1.28, y, label, ha="left", **style)
-            axes.text(-0.06, y, n_text, ha="right", **style)
-            axes.text(1.05, y, text, ha="left", **style)
+            _forest_line(axes, texts, y, weight="normal" if y in set(known["y"]) else "bold")
         axes.axhline(
             len(rows) + 0.55, xmin=-1.28, xmax=1.72, color=BLACK, linewidth=0.6, clip_on=False
         )
     return canvas
+
+
+def _forest_line(axes: Any, texts: tuple[str, str, str], y: float, *, weight: str) -> None:
+    across = axes.get_yaxis_transform()
+    for x, text, side in zip((-1.28, -0.06, 1.05), texts, ("left", "right", "left"), strict=True):
+        axes.text(
+            x, y, text, ha=side, va="center", fontsize=SMALL_POINTS, weight=weight, transform=across
+        )
+
+
+def _ticks(values: pd.Series) -> list[float]:
+    """Ticks of a time axis: the smallest round step that leaves at most nine."""
+    top = float(values.max()) if len(values) else 1.0
+    step = next((s for s in (1, 2, 3, 6, 12, 24, 48) if top / s <= 9), 96)
+    return [float(t) for t in range(0, int(top) + 1, step)]
 
 
 def _span(values: Sequence[float]) -> tuple[float, float]:
@@ -515,25 +469,13 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
 
 def ae_dot_plot(
     rates: pd.DataFrame, *, series: Sequence[str], x_title: str, panels: Sequence[str] = ()
-) -> "ggplot":
+) -> Plot:
     """Rates of adverse events, ours beside a comparator's; the most frequent of ours on top.
 
     `rates` holds `term, series, percent` and, where there are panels (any grade, grade 3 or above),
     `panel`. The first of `series` is ours: a filled dot; the others are open signs.
     """
-    from plotnine import (
-        aes,
-        element_line,
-        facet_wrap,
-        geom_line,
-        geom_point,
-        ggplot,
-        scale_color_manual,
-        scale_fill_manual,
-        scale_shape_manual,
-        scale_x_continuous,
-        theme,
-    )
+    p9 = plotnine()
 
     ours = rates[rates["series"] == series[0]]
     if panels:
@@ -550,18 +492,18 @@ def ae_dot_plot(
         frame = _ordered(frame, "panel", panels)
     fills = dict(zip(series, (BLUE, "white", "white"), strict=False))
     plot = (
-        ggplot(frame, aes("percent", "term"))
-        + geom_line(aes(group="term"), color="#B3B3B3", size=0.6)
-        + geom_point(aes(shape="series", color="series", fill="series"), size=2.6, stroke=0.7)
-        + scale_shape_manual(values=dict(zip(series, SHAPES, strict=False)))
-        + scale_color_manual(values=dict(zip(series, COLOURS, strict=False)))
-        + scale_fill_manual(values=fills)
-        + scale_x_continuous(limits=(0, None), expand=(0.01, 0, 0.04, 0))
+        p9.ggplot(frame, p9.aes("percent", "term"))
+        + p9.geom_line(p9.aes(group="term"), color="#B3B3B3", size=0.6)
+        + p9.geom_point(p9.aes(shape="series", color="series", fill="series"), size=2.6, stroke=0.7)
+        + p9.scale_shape_manual(values=dict(zip(series, SHAPES, strict=False)))
+        + p9.scale_color_manual(values=dict(zip(series, COLOURS, strict=False)))
+        + p9.scale_fill_manual(values=fills)
+        + p9.scale_x_continuous(limits=(0, None), expand=(0.01, 0, 0.04, 0))
         + _titles(x_title, "")
         + look()
-        + theme(panel_grid_major_x=element_line(color="#E6E6E6", size=0.4))
+        + p9.theme(panel_grid_major_x=p9.element_line(color="#E6E6E6", size=0.4))
     )
-    return plot + facet_wrap("panel") if panels else plot
+    return plot + p9.facet_wrap("panel") if panels else plot
 
 
 def course(
@@ -572,24 +514,15 @@ def course(
     order: Sequence[str],
     x_title: str,
     y_title: str,
-) -> "ggplot":
+) -> Plot:
     """A marker over time, one line a patient, on a logarithmic axis.
 
     `values` holds `subject, time, value, category`. `log1p` is for counts, where 0 occurs; `log`
     needs values above 0.
     """
     from mizani.transforms import log1p_trans
-    from plotnine import (
-        aes,
-        geom_hline,
-        geom_line,
-        geom_point,
-        ggplot,
-        scale_color_manual,
-        scale_linetype_manual,
-        scale_shape_manual,
-        scale_y_continuous,
-    )
+
+    p9 = plotnine()
 
     if scale == "log" and (values["value"] <= 0).any():
         raise ValueError("value must be above 0 on a log axis: use log1p for counts")
@@ -603,19 +536,19 @@ def course(
             0.0,
             *(t for t in (1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 5000.0) if t <= top * 1.2),
         ]
-    labels = [as_collected(t) for t in ticks]
     colours = dict(zip(order, (BLUE, COLOURS[1], BLACK, GREY), strict=False))
     return (
-        ggplot(frame, aes("time", "value", group="subject", color="category"))
-        + geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
-        + geom_line(aes(linetype="category"), size=0.6, alpha=0.85)
-        + geom_point(aes(shape="category"), size=1.5)
-        + scale_color_manual(values=colours)
-        + scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
-        + scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
-        + scale_y_continuous(
-            trans=log1p_trans if scale == "log1p" else "log10", breaks=ticks, labels=labels
+        p9.ggplot(frame, p9.aes("time", "value", group="subject", color="category"))
+        + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
+        + p9.geom_line(p9.aes(linetype="category"), size=0.6, alpha=0.85)
+        + p9.geom_point(p9.aes(shape="category"), size=1.5)
+        + p9.scale_color_manual(values=colours)
+        + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
+        + p9.scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
+        + p9.scale_y_continuous(
+            trans=log1p_trans if scale == "log1p" else "log10", breaks=ticks, labels=_plain
         )
+        + p9.scale_x_continuous(breaks=_ticks(frame["time"]), labels=_plain)
         + _titles(x_title, y_title)
         + look()
     )
@@ -628,31 +561,32 @@ def exposure_scatter(
     order: Sequence[str],
     x_title: str,
     y_title: str,
-) -> "ggplot":
+) -> Plot:
     """Exposure against an outcome: `points` holds `x, y, category`, `curve` a fit as `x, y, low, high`."""
-    from plotnine import (
-        aes,
-        geom_line,
-        geom_point,
-        geom_ribbon,
-        ggplot,
-        scale_color_manual,
-        scale_fill_manual,
-        scale_shape_manual,
-    )
+    p9 = plotnine()
 
-    plot = ggplot(_ordered(points, "category", order), aes("x", "y"))
+    plot = p9.ggplot(_ordered(points, "category", order), p9.aes("x", "y"))
     if curve is not None and len(curve):
-        plot += geom_ribbon(
-            aes("x", ymin="low", ymax="high"), data=curve, inherit_aes=False, fill=PALE, alpha=0.6
+        plot += p9.geom_ribbon(
+            p9.aes("x", ymin="low", ymax="high"),
+            data=curve,
+            inherit_aes=False,
+            fill=PALE,
+            alpha=0.6,
         )
-        plot += geom_line(aes("x", "y"), data=curve, inherit_aes=False, color=BLACK, size=0.8)
+        plot += p9.geom_line(p9.aes("x", "y"), data=curve, inherit_aes=False, color=BLACK, size=0.8)
     return (
         plot
-        + geom_point(aes(shape="category", color="category", fill="category"), size=2.4, stroke=0.7)
-        + scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
-        + scale_color_manual(values=dict(zip(order, COLOURS, strict=False)))
-        + scale_fill_manual(values=dict(zip(order, (BLUE, "white", "white", BLACK), strict=False)))
+        + p9.geom_point(
+            p9.aes(shape="category", color="category", fill="category"), size=2.4, stroke=0.7
+        )
+        + p9.scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
+        + p9.scale_color_manual(values=dict(zip(order, COLOURS, strict=False)))
+        + p9.scale_fill_manual(
+            values=dict(zip(order, (BLUE, "white", "white", BLACK), strict=False))
+        )
+        + p9.scale_x_continuous(labels=_plain)
+        + p9.scale_y_continuous(labels=_plain)
         + _titles(x_title, y_title)
         + look()
     )
@@ -660,49 +594,42 @@ def exposure_scatter(
 
 def oc_curve(
     curves: pd.DataFrame, marks: pd.DataFrame, *, order: Sequence[str], x_title: str, y_title: str
-) -> "ggplot":
+) -> Plot:
     """Operating characteristics: `curves` holds `p, probability, series`.
 
     `marks` holds `p, probability, label`: the points that the design fixes, with their words.
     """
-    from plotnine import (
-        aes,
-        geom_line,
-        geom_point,
-        geom_segment,
-        geom_text,
-        ggplot,
-        scale_color_manual,
-        scale_linetype_manual,
-        scale_x_continuous,
-        scale_y_continuous,
-    )
+    p9 = plotnine()
 
     shares = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
     labelled = marks.assign(label=[figure_text(str(text), 48) for text in marks["label"]])
     return (
-        ggplot(_ordered(curves, "series", order), aes("p", "probability"))
-        + geom_segment(
-            aes("p", "probability", xend="p", yend=0),
+        p9.ggplot(_ordered(curves, "series", order), p9.aes("p", "probability"))
+        + p9.geom_segment(
+            p9.aes("p", "probability", xend="p", yend=0),
             data=labelled,
             inherit_aes=False,
             linetype="dotted",
             color=GREY,
             size=0.6,
         )
-        + geom_line(aes(color="series", linetype="series"), size=0.9)
-        + geom_point(data=labelled, color=BLACK, size=2)
-        + geom_text(
-            aes(label="label"), data=labelled, ha="left", nudge_x=0.012, va="top", **_text()
+        + p9.geom_line(p9.aes(color="series", linetype="series"), size=0.9)
+        + p9.geom_point(data=labelled, color=BLACK, size=2)
+        + p9.geom_text(
+            p9.aes(label="label"), data=labelled, ha="left", nudge_x=0.012, va="top", **_text()
         )
-        + scale_color_manual(values=dict(zip(order, COLOURS, strict=False)))
-        + scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
-        + scale_x_continuous(labels=_as_percent)
-        + scale_y_continuous(breaks=shares, labels=[fixed(s, 1) for s in shares], limits=(0, 1))
+        + p9.scale_color_manual(values=dict(zip(order, COLOURS, strict=False)))
+        + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
+        + p9.scale_x_continuous(labels=_as_percent)
+        + p9.scale_y_continuous(breaks=shares, labels=[fixed(s, 1) for s in shares], limits=(0, 1))
         + _titles(x_title, y_title)
         + look()
     )
 
 
-def _as_percent(breaks: Sequence[float]) -> list[str]:
+def _plain(breaks: Sequence[Any]) -> list[str]:
+    return [as_collected(float(b)).replace("-", "\u2212") for b in breaks]
+
+
+def _as_percent(breaks: Sequence[Any]) -> list[str]:
     return [f"{proportion(b, 0)} %" for b in breaks]
