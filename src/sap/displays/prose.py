@@ -41,7 +41,9 @@ def design() -> Said:
 def groups() -> Said:
     """Group A and the way back, where the trial has them."""
     if not ard.table("plan")["study"]["groups"]:
-        return Said("Men who do not qualify are not treated in the trial; their survival is followed.")
+        return Said(
+            "Men who do not qualify are not treated in the trial; their survival is followed."
+        )
     return Said(
         "All others form group A and receive their physician's choice. After progression on "
         "abiraterone or enzalutamide they may be screened again and, if now positive, be treated "
@@ -96,7 +98,9 @@ def survival() -> Said:
         return Said("Not in the data: nobody of the primary set has an origin for survival.")
     died = n_of_N("os", ("n_events", "N"), population="PRIMARY", level="")
     if not found.find("median", population="PRIMARY", level="").estimable:
-        return _joined(died, " men of the primary set died; the median from ", origin, " is not reached.")
+        return _joined(
+            died, " men of the primary set died; the median from ", origin, " is not reached."
+        )
     return _joined(
         died, " men of the primary set died; the median from ", origin, " was ",
         months("os", population="PRIMARY", level=""), " (",
@@ -108,7 +112,9 @@ def record() -> Said:
     """The cut, the plan and what kind of data they are."""
     facts = ard.run_facts()
     kind = (
-        " The data are synthetic: no line of them comes from a person." if facts["synthetic"] else ""
+        " The data are synthetic: no line of them comes from a person."
+        if facts["synthetic"]
+        else ""
     )
     planned = "planned" if facts["planned"] else "unplanned"
     return Said(
@@ -116,5 +122,3 @@ def record() -> Said:
         f"{facts['cut_id']}; the plan is {facts['plan_file']}, SHA-256{NO_BREAK_SPACE}"
         f"{facts['plan_sha256']}.{kind}"
     )
-
-

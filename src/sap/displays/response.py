@@ -7,6 +7,8 @@ import pandas as pd
 from sap import ard
 from sap.displays import formats
 from sap.displays.addressed import Place, Results, results
+from sap.displays.figure import Figure
+from sap.displays.say import Said
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
 SETS = {
@@ -110,7 +112,9 @@ def change() -> Table:
     rows: list[Row] = []
     for paramcd, words in (("PSABEST", "Best change"), ("PSAWK12", f"Change at day {week}")):
         rows.append(Row(words, kind="group"))
-        columns = [Place(population=p, paramcd=paramcd, level="") for p in ("PRIMARY", "RESCREENED")]
+        columns = [
+            Place(population=p, paramcd=paramcd, level="") for p in ("PRIMARY", "RESCREENED")
+        ]
         rows.append(Row("n", [found.count("n", **c) for c in columns], "indent1"))
         rows.append(Row("Missing", [found.count("n_missing", **c) for c in columns], "indent1"))
         pairs = [pair(found.fixed("mean", 1, **c), found.fixed("sd", 2, **c)) for c in columns]
@@ -133,17 +137,144 @@ def change() -> Table:
     return Table("tlf-psa-change", "Change of PSA (%)", heads, rows)
 
 
-def waterfall_data(population: str) -> pd.DataFrame:
-    """Each treated man's best change and answer, for the figure; patient-level."""
+CATEGORIES = ("Confirmed response", "Fall not confirmed", "No response")
+
+
+def _bars(population: str) -> pd.DataFrame:
+    """Each treated man's best change and what became of it; patient-level."""
     adrs, adsl = ard.dataset("adrs"), ard.dataset("adsl")
     flag = {"PRIMARY": "PRIMFL", "RESCREENED": "RESCTRFL"}[population]
     mine = adsl.loc[adsl[flag] == "Y", "USUBJID"]
     best = adrs[(adrs["PARAMCD"] == "PSABEST") & adrs["USUBJID"].isin(mine)]
-    answer = adrs[adrs["PARAMCD"] == "PSARESP"].set_index("USUBJID")["AVALC"]
+
+    def answer(paramcd: str) -> pd.Series:
+        answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+        return best["USUBJID"].map(answers) == "Y"
+
+    category = pd.Series(CATEGORIES[2], best.index)
+    category = category.mask(answer("PSARESPU"), CATEGORIES[1]).mask(answer("PSARESP"), CATEGORIES[0])
+    mark = "*" if population == "RESCREENED" else ""
     return pd.DataFrame(
         {
-            "USUBJID": best["USUBJID"],
-            "PCHG": best["AVAL"],
-            "responder": best["USUBJID"].map(answer) == "Y",
+            "subject": best["USUBJID"],
+            "change": best["AVAL"],
+            "category": category,
+            "mark": mark,
         }
     )
+
+
+def waterfall() -> Figure:
+    """Figure 14.2.1.3: best change of each man of the primary set and of each re-screened man."""
+    from sap.displays.plots import waterfall as drawn
+
+    bars = pd.concat([_bars("PRIMARY"), _bars("RESCREENED")], ignore_index=True)
+    course, rule = ard.table("plan")["psa_course"], ard.table("plan")["psa_response"]
+    if bars["change"].notna().sum() == 0:
+        return Figure("tlf-psa-waterfall", None, "", absent="Not in the data: no change of PSA.")
+    change, found = results("psa_change"), results("psa_response")
+    place = Place(population="PRIMARY", paramcd="PSABEST", level="")
+    n, missing = change.count("n", **place), change.count("n_missing", **place)
+    median = change.fixed("median", 1, **place)
+    confirmed = found.count(population="PRIMARY")
+    plot = drawn(
+        bars,
+        cap=course["display_cap_pct"],
+        lines=[-rule["decline_pct"]],
+        order=CATEGORIES,
+        y_title="Best change of PSA (%)",
+        x_title="Men",
+    )
+    alt = (
+        f"Waterfall of the best change of PSA: {n.text} men of the primary set, median change "
+        f"{median.text} percent, {confirmed.text} with a confirmed response. Men treated through "
+        "re-screening carry an asterisk."
+    )
+    notes = [
+        f"Rises are cut at {formats.as_collected(course['display_cap_pct'])} % and their value printed.",
+        "* Treated through re-screening.",
+        Said("Men of the primary set without a change, and without a bar: ", missing, "."),
+    ]
+    return Figure("tlf-psa-waterfall", plot, alt, notes=notes, n=n, numbers=(median, confirmed))
+
+
+def estimand() -> Figure:
+    """Figure 14.2.1.5: the primary rate under other choices."""
+    from sap.displays.plots import forest
+
+    found = results("psa_estimand")
+    rows = []
+    for level in found.values("level"):
+        rate = [found.find(s, level=level).value for s in ("estimate", "conf_low", "conf_high")]
+        n, whole = found.count(level=level).text, found.count("N", level=level).text
+        cell = [found.percent(s, level=level).text for s in ("estimate", "conf_low", "conf_high")]
+        rows.append(
+            {
+                "label": level[2:],
+                "n_text": f"{n}/{whole}",
+                "text": f"{cell[0]} ({cell[1]}, {cell[2]})",
+                **dict(zip(("estimate", "low", "high"), (100 * r for r in rate), strict=True)),
+            }
+        )
+    first = rows[0]
+    p0 = ard.table("plan")["design"]["p0"]
+    plot = forest(
+        pd.DataFrame(rows),
+        reference=100 * p0,
+        x_title="PSA response rate (%)",
+        columns=("Analysis", "n/N", ci_header(found, level=found.values("level")[0])),
+    )
+    alt = (
+        f"Forest plot of the PSA response rate under {len(rows)} choices. The primary analysis has "
+        f"{first['n_text']}, {first['text']} percent; the dashed line is p0, "
+        f"{formats.proportion(p0)} percent."
+    )
+    return Figure("tlf-psa-estimand", plot, alt, height=3.2)
+
+
+def events() -> Table:
+    """Table 14.2.1.6: intercurrent events of the primary set."""
+    found = results("intercurrent_events")
+    words = {
+        "ICETOX": "Treatment stopped for toxicity",
+        "ICETHER": "New anticancer therapy",
+        "ICEDTH": "Death while values still counted",
+        "ICEMISS": "No baseline, or no value that counts",
+        "ICEPEND": "Fall never confirmed for want of a later value",
+    }
+    rows = [
+        Row(label, (n_pct(found.count(paramcd=name), found.percent(paramcd=name)),))
+        for name, label in words.items()
+    ]
+    heads = [Column("Men, n (%)", found.count("N", paramcd="ICETOX"))]
+    return Table("tlf-intercurrent", "Before a confirmed response", heads, rows)
+
+
+def two_stage() -> Table:
+    """Table 14.2.1.7: inference that knows the design had two stages, beside Clopper-Pearson."""
+    found, simple = results("psa_two_stage"), results("psa_response")
+    absent = "Not applicable: the plan's design has a single stage."
+    columns = [Column("Value", numeric=False)]
+    if not len(found):
+        return Table("tlf-two-stage", "Quantity", columns, [], absent=absent)
+    lines = (
+        ("Maximum likelihood (%)", "mle"),
+        ("UMVUE (%)", "umvue"),
+        ("Median-unbiased (%)", "median_unbiased"),
+        ("Bias-adjusted (%)", "bias_adjusted"),
+        ("Conditional on the stage reached (%)", "conditional_mle"),
+    )
+    rows = [
+        Row("Responders of men, stage 1", (Cell(found.count("responders_stage1"), " of ", found.count("n1_attained")),)),
+        Row("Responders of men, in all", (Cell(found.count("n"), " of ", found.count("N")),)),
+    ]  # fmt: skip
+    rows += [Row(label, (found.percent(name),), "indent1") for label, name in lines]
+    interval = limits(found.percent("conf_low"), found.percent("conf_high"))
+    rows.append(Row(f"{ci_header(found)}, both exact tails", (interval,)))
+    if found.has("coverage"):
+        rows.append(Row("Smallest coverage of this interval (%)", (found.percent("coverage"),)))
+    plain = limits(*(simple.percent(s, population="PRIMARY") for s in ("conf_low", "conf_high")))
+    rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (plain,)))
+    rows.append(Row("p, one-sided", (found.p_value(),)))
+    rows.append(Row("Decision", (found.words("decision"),)))
+    return Table("tlf-two-stage", "Quantity", columns, rows)

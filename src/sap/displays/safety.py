@@ -41,9 +41,15 @@ def _ordered(found: Results, level: str | None) -> list[str]:
     axis = "level" if level is None else "sublevel"
 
     def place(value: str) -> dict[str, str]:
-        return {"level": value, "sublevel": ""} if level is None else {"level": level, "sublevel": value}
+        return (
+            {"level": value, "sublevel": ""}
+            if level is None
+            else {"level": level, "sublevel": value}
+        )
 
-    values = [v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v]
+    values = [
+        v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v
+    ]
     sizes = {v: found.find("n", paramcd="ANY", **place(v)).value for v in values}  # type: ignore[arg-type]
     return sorted(values, key=lambda v: (-sizes[v], v))
 

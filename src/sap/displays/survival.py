@@ -54,7 +54,9 @@ def overall() -> Table:
     follow: list[Content] = []
     reach: list[Content] = []
     for place, there in zip(whole, known, strict=True):
-        follow.append(found.months("follow_up_median", **place) if there else formats.NOT_CALCULATED)
+        follow.append(
+            found.months("follow_up_median", **place) if there else formats.NOT_CALCULATED
+        )
         reach.append(
             span(found.months("min", **place), found.months("max", **place))
             if there
@@ -62,7 +64,9 @@ def overall() -> Table:
         )
     rows.append(Row("Median follow-up, reverse Kaplan-Meier (months)", follow))
     rows.append(Row("Shortest, longest time (months)", reach))
-    heads = [Column(SETS[p], found.count("N", **place)) for p, place in zip(shown, whole, strict=True)]
+    heads = [
+        Column(SETS[p], found.count("N", **place)) for p, place in zip(shown, whole, strict=True)
+    ]
     return Table("tlf-os", "Overall survival", heads, rows)
 
 
@@ -70,7 +74,10 @@ def ctc() -> Table:
     """Table 14.2.2.1: CTC response of the evaluable, and with missing as failure."""
     found = results("ctc_response")
     rows = []
-    for population, words in (("CTCEVAL", "CTC-evaluable"), ("PRIMARY", "Primary, missing is failure")):
+    for population, words in (
+        ("CTCEVAL", "CTC-evaluable"),
+        ("PRIMARY", "Primary, missing is failure"),
+    ):
         place = Place(population=population)
         cells: tuple[Cell | Content, ...] = (
             n_pct(found.count(**place), found.percent(**place)),
@@ -95,7 +102,9 @@ def curve_data(
         wide = rows.pivot_table(index="level", columns="stat_name", values="stat", dropna=False)
         names = ["time", "estimate", "conf_low", "conf_high", "n_events", "n_censored"]
         wide = wide.reindex(columns=names).sort_values("time")
-        start = pd.DataFrame({"time": [0.0], "estimate": [1.0], "conf_low": [1.0], "conf_high": [1.0]})
+        start = pd.DataFrame(
+            {"time": [0.0], "estimate": [1.0], "conf_low": [1.0], "conf_high": [1.0]}
+        )
         line = pd.concat([start, wide[wide["n_events"] > 0]])
         line = pd.concat([line, wide.tail(1)]).drop_duplicates("time")
         steps.append(line.rename(columns={"estimate": "survival"}).assign(group=words))
