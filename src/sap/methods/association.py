@@ -70,8 +70,8 @@ class ExactSlope(NamedTuple):
 def spearman(x: ArrayLike, y: ArrayLike, conf_level: float) -> Correlation:
     """Spearman's rank correlation, ties at their mean rank.
 
-    The interval is Fisher's z with the variance (1 + r^2/2)/(n - 3) of Bonett and Wright (2000,
-    eq. 1); the p-value is two-sided, from t with n - 2 degrees of freedom.
+    The interval is Fisher's z with the variance (1 + r^2/2)/(n - 3) of Bonett and Wright
+    (2000); the p-value is two-sided, from t with n - 2 degrees of freedom.
 
     1. All NaN: fewer than 3 pairs, or all values of x or of y equal.
     2. Limits NaN: 3 pairs, or the ranks agree or oppose exactly (z is infinite); p is then 0.

@@ -6,8 +6,7 @@ decided before: here 0 is 0. Nothing is extrapolated unless the name of a result
 
 References
 ----------
-Gabrielsson and Weiner 2016, Pharmacokinetic and Pharmacodynamic Data Analysis, 5th ed., sections 2.8.2
-(rules of the area) and 2.8.4 (terminal slope). Purves 1992, J Pharmacokinet Biopharm 20:211.
+Gabrielsson and Weiner, Pharmacokinetic and Pharmacodynamic Data Analysis, 4th ed., section 2.8. Purves 1992, J Pharmacokinet Biopharm 20:211.
 """
 
 from typing import Literal, NamedTuple

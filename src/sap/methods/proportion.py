@@ -6,10 +6,10 @@ in [0, 1], and 0 and 1 are reached exactly where the method says so.
 
 References
 ----------
-Agresti and Coull 1998, Am Stat 52:119. Blaker 2000, Can J Stat 28:783. Brown, Cai and DasGupta 2001,
-Stat Sci 16:101. Clopper and Pearson 1934, Biometrika 26:404. Klaschka and Reiczigel 2021, Comput Stat
-36:1775 (ends of Blaker's interval). Newcombe 1998a, Stat Med 17:857 (one proportion), 1998b, Stat Med
-17:873 (two). Miettinen and Nurminen 1985, Stat Med 4:213. Wilson 1927, JASA 22:209.
+Agresti and Coull 1998, Am Stat 52:119. Blaker 2000, Can J Stat 28:783 and 29:681. Brown, Cai and
+DasGupta 2001, Stat Sci 16:101. Chandrupatla 1997, Adv Eng Softw 28:145. Clopper and Pearson 1934,
+Biometrika 26:404. Miettinen and Nurminen 1985, Stat Med 4:213. Newcombe 1998a, Stat Med 17:857 (one
+proportion), 1998b, Stat Med 17:873 (two). Wilson 1927, JASA 22:209.
 """
 
 from collections.abc import Callable, Sequence
@@ -270,7 +270,7 @@ def wilson_continuity(responders: Floats, n: Floats, conf_level: Floats) -> tupl
 
 @_proportion_interval
 def agresti_coull(responders: Floats, n: Floats, conf_level: Floats) -> tuple[Floats, Floats]:
-    """Wald about the Wilson midpoint, clipped to [0, 1] (Agresti and Coull 1998; Brown 2001, eq. 5).
+    """Wald about the Wilson midpoint, clipped to [0, 1] (Agresti and Coull 1998).
 
     >>> low, high = agresti_coull(15, 148, conf_level=0.95)
     >>> round(low, 4), round(high, 4)
@@ -285,7 +285,7 @@ def agresti_coull(responders: Floats, n: Floats, conf_level: Floats) -> tuple[Fl
 
 @_proportion_interval
 def jeffreys(responders: Floats, n: Floats, conf_level: Floats) -> tuple[Floats, Floats]:
-    """Equal-tailed interval of the posterior Beta(x + 1/2, n - x + 1/2) (Brown 2001, section 4.1.2).
+    """Equal-tailed interval of the posterior Beta(x + 1/2, n - x + 1/2) (Brown 2001).
 
     low is 0 at x = 0 and high is 1 at x = n, so that coverage does not vanish near 0 and 1.
 
@@ -542,7 +542,7 @@ def miettinen_nurminen_test(
     difference: Any,
     alternative: Alternative,
 ) -> Any:
-    """Score test of the difference p_a - p_b (Miettinen and Nurminen 1985, eq. 5 to 9).
+    """Score test of the difference p_a - p_b (Miettinen and Nurminen 1985).
 
     z = (observed - difference) / sqrt((a(1-a)/n_a + b(1-b)/n_b) N/(N - 1)), a and b being the most
     likely proportions that differ by `difference`. The p-value is normal: greater P(Z >= z), less
