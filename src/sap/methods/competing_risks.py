@@ -97,23 +97,25 @@ def aalen_johansen(
     if variance not in get_args(Variance):
         raise ValueError(f"variance: expected one of {', '.join(get_args(Variance))}")
     n = checked_times("time", time).size
-    k = int(checked_causes("event", event, n).max()) if causes is None else causes
-    sets = risk_sets(time, event, entry, causes=max(k, 1))
+    k = max(int(checked_causes("event", event, n).max()), 1) if causes is None else causes
+    if k < 1:
+        raise ValueError("causes: expected at least one")
+    sets = risk_sets(time, event, entry, causes=k)
     events = np.stack(sets.counts[1:])
     r = sets.at_risk.astype(np.float64)
-    d = events.sum(axis=0)
-    survival: FloatArray = np.cumprod((r - d) / r, dtype=np.float64)
+    d = events.sum(axis=0).astype(np.float64)
+    left = r - d
+    survival: FloatArray = np.cumprod(left / r, dtype=np.float64)
     before = np.concatenate(([1.0], survival[:-1]))
-    incidence: FloatArray = np.cumsum(before * events / r, axis=1, dtype=np.float64)
-    standard_error = np.empty_like(incidence)
-    for j in range(len(events)):
-        if variance == "aalen":
-            squared = _aalen_variance(r, d, events, j, before, incidence[j])
-        elif entry is None or not np.any(entry):
-            squared = _delta_variance(r, d, events[j], before, incidence[j])
-        else:
-            squared = _influence_variance(sets, d, j, before, incidence[j])
-        standard_error[j] = np.sqrt(np.maximum(squared, 0.0))
+    left[left == 0] = np.inf
+    incidence: FloatArray = np.cumsum(before / r * events, axis=1, dtype=np.float64)
+    if variance == "aalen":
+        squared = _aalen_variance(r, left, events, before, incidence)
+    elif entry is None or not np.any(entry):
+        squared = _delta_variance(r, left, d, events, before, incidence)
+    else:
+        squared = [_influence_variance(sets, left, d, j, before, incidence[j]) for j in range(k)]
+    standard_error = np.sqrt(np.maximum(squared, 0.0), dtype=np.float64)
     return AalenJohansen(
         sets.time,
         sets.at_risk,
@@ -127,40 +129,68 @@ def aalen_johansen(
 
 
 def _delta_variance(
-    r: FloatArray, d: IntArray, cause: IntArray, before: FloatArray, incidence: FloatArray
-) -> FloatArray:
-    left = np.where(r > d, r - d, np.inf)
-    crossed = before * cause / (r * r)
-    return _three_sums(incidence, d / (r * left), crossed * before * (r - cause) / r, crossed)
+    r: FloatArray,
+    left: FloatArray,
+    d: FloatArray,
+    events: IntArray,
+    before: FloatArray,
+    incidence: FloatArray,
+) -> list[FloatArray]:
+    outer = d / (r * left)
+    squares = np.cumsum(outer)
+    share = before / r
+    found = []
+    for j in range(len(events)):
+        jump = share * events[j]
+        crossed = jump / r
+        own = (share - crossed) * jump
+        found.append(_three_sums(incidence[j], outer, squares, own, crossed))
+    return found
 
 
 def _aalen_variance(
-    r: FloatArray,
-    d: IntArray,
-    events: IntArray,
-    j: int,
-    before: FloatArray,
-    incidence: FloatArray,
-) -> FloatArray:
+    r: FloatArray, left: FloatArray, events: IntArray, before: FloatArray, incidence: FloatArray
+) -> list[FloatArray]:
     a = np.where(events > 1, events * (r - events) / np.where(r > 1, r - 1, 1), events)
-    left = np.where(r > d, r - d, np.inf)
-    crossed = before * a[j] / (r * left)
-    return _three_sums(incidence, a.sum(axis=0) / left**2, before**2 * a[j] / r**2, crossed)
+    outer = a.sum(axis=0) / left**2
+    squares = np.cumsum(outer)
+    return [
+        _three_sums(
+            incidence[j], outer, squares, (before / r) ** 2 * a[j], before * a[j] / (r * left)
+        )
+        for j in range(len(events))
+    ]
 
 
 def _three_sums(
-    incidence: FloatArray, outer: FloatArray, own: FloatArray, crossed: FloatArray
+    incidence: FloatArray,
+    outer: FloatArray,
+    squares: FloatArray,
+    own: FloatArray,
+    crossed: FloatArray,
 ) -> FloatArray:
     """Sum of outer G^2 + own - 2 crossed G, G = F(t) - F(t_i) multiplied out into running sums."""
-    weighted = outer * incidence
-    squares = np.cumsum(outer)
-    linear = np.cumsum(weighted + crossed)
-    constant = np.cumsum((weighted + 2 * crossed) * incidence + own)
-    return (squares * incidence - 2 * linear) * incidence + constant
+    linear = outer * incidence
+    linear += crossed
+    constant = linear + crossed
+    constant *= incidence
+    constant += own
+    np.cumsum(linear, out=linear)
+    np.cumsum(constant, out=constant)
+    linear *= -2
+    linear += squares * incidence
+    linear *= incidence
+    linear += constant
+    return linear
 
 
 def _influence_variance(
-    sets: RiskSets, d: IntArray, j: int, before: FloatArray, incidence: FloatArray
+    sets: RiskSets,
+    left: FloatArray,
+    d: FloatArray,
+    j: int,
+    before: FloatArray,
+    incidence: FloatArray,
 ) -> FloatArray:
     """Sum over patients of the squared derivative of F_j(t) by the patient's weight.
 
@@ -176,7 +206,6 @@ def _influence_variance(
     """
     r = sets.at_risk.astype(np.float64)
     cause = sets.counts[j + 1]
-    left = np.where(r > d, r - d, np.inf)
     a_event = 1 / left
     b_event = incidence * a_event  # for an event of another cause
     b_own = b_event + before / r

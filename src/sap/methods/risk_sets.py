@@ -110,18 +110,19 @@ def risk_sets(
             raise ValueError("entry: an entry equals the time of leaving but for rounding")
 
     ordered, which = _sorted_together(times, causes_given, causes)
-    starts = _group_starts(ordered)
-    distinct = ordered[starts]
+    starts, distinct = _groups(ordered)
     at_risk = times.size - starts
     if entered is not None and entered.any():
         late = np.sort(entered[entered > 0])
         at_risk = at_risk - (late.size - np.searchsorted(late, distinct, side="left"))
-    if starts.size == times.size:
-        counts = tuple((which == j).astype(np.int64) for j in range(causes + 1))
-    else:
-        counts = tuple(
-            np.add.reduceat((which == j).astype(np.int64), starts) for j in range(causes + 1)
-        )
+    events = (
+        [which] if causes == 1 else [(which == j).astype(np.int64) for j in range(1, causes + 1)]
+    )
+    left = np.ones_like(which)
+    if starts.size < times.size:
+        left = np.diff(starts, append=times.size)
+        events = [np.add.reduceat(indicator, starts) for indicator in events]
+    counts = (left - sum(events), *events)
     if entered is None:
         entered = np.zeros(0)
     return RiskSets(distinct, at_risk, counts, entered, times, causes_given)
@@ -135,7 +136,8 @@ def _sorted_together(
         return times[order], which[order]
     # The sign bit of a time is always 0, so shifting left by one loses nothing and makes room for
     # the event: one sort of integers, several times faster than an argsort and two gathers.
-    keys = (times + 0.0).view(np.uint64) << np.uint64(1)
+    keys = (times + 0.0).view(np.uint64)
+    keys <<= np.uint64(1)
     keys |= which.view(np.uint64)
     keys.sort()
     events = (keys & np.uint64(1)).view(np.int64)
@@ -143,12 +145,13 @@ def _sorted_together(
     return keys.view(np.float64), events
 
 
-def _group_starts(ordered: FloatArray) -> IntArray:
-    """Where each distinct time begins in sorted times, after merging those equal but for rounding."""
+def _groups(ordered: FloatArray) -> tuple[IntArray, FloatArray]:
+    """Where each distinct time begins in sorted times, and its value; see `merged`."""
     steps = np.diff(ordered)
-    starts = np.concatenate(([0], np.flatnonzero(steps > 0) + 1))
-    distinct = ordered[starts]
+    distinct = ordered
+    if steps.min(initial=np.inf) <= 0:
+        distinct = ordered[np.concatenate(([True], steps > 0))]
     reach = max(TOLERANCE, TOLERANCE * float(np.mean(distinct)))
-    if starts.size > 1 and np.min(steps, where=steps > 0, initial=np.inf) <= reach:
-        starts = np.concatenate(([0], np.flatnonzero(steps > reach) + 1))
-    return starts
+    # A step of 0 is no new time either way, so one comparison serves ties and near ties.
+    starts = np.concatenate(([0], np.flatnonzero(steps > reach) + 1))
+    return starts, ordered if starts.size == ordered.size else ordered[starts]

@@ -4,9 +4,10 @@ Competing risks, the log-rank test, the small-sample interval and Cox regression
 their own and are importable from here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args, overload
+from functools import cache
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -52,6 +53,7 @@ __all__ = [
 
 Times = Sequence[float] | NDArray[Any]
 Transform = Literal["plain", "log", "log-log", "arcsin", "logit"]
+BLOCK = 65_536  # times of a long curve looked at together
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,12 +197,22 @@ def quantile(
     if not 0 < p < 1:
         raise ValueError("p: expected a share strictly between 0 and 1")
     z = _normal_quantile(conf_level)
+    if transform not in _TRANSFORMS:
+        raise ValueError(f"transform: expected one of {', '.join(_TRANSFORMS)}")
     steps = np.flatnonzero(curve.events)
-    survival = curve.survival[steps]
-    low, high = _limits(survival, curve.standard_error[steps], z, transform)
-    end = float(curve.time[-1])
-    times = curve.time[steps]
-    return QuantileEstimate(*(_crossing(times, y, 1 - p, end) for y in (survival, low, high)))
+    survival, error = curve.survival[steps], curve.standard_error[steps]
+    times, end = curve.time[steps], float(curve.time[-1])
+
+    @cache
+    def limits(start: int) -> tuple[FloatArray, FloatArray]:
+        block = slice(start, start + BLOCK)
+        return _limits(survival[block], error[block], z, transform)
+
+    return QuantileEstimate(
+        _crossing(times, lambda start: survival[start : start + BLOCK], 1 - p, end),
+        _crossing(times, lambda start: limits(start)[0], 1 - p, end),
+        _crossing(times, lambda start: limits(start)[1], 1 - p, end),
+    )
 
 
 class RestrictedMean(NamedTuple):
@@ -275,8 +287,8 @@ def _normal_quantile(conf_level: float) -> float:
 def _limits(
     survival: FloatArray, standard_error: FloatArray, z: float, transform: Transform
 ) -> tuple[FloatArray, FloatArray]:
-    if transform not in get_args(Transform):
-        raise ValueError(f"transform: expected one of {', '.join(get_args(Transform))}")
+    if transform not in _TRANSFORMS:
+        raise ValueError(f"transform: expected one of {', '.join(_TRANSFORMS)}")
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         low, high = _TRANSFORMS[transform](survival, z * standard_error)
     ends = survival == 1.0
@@ -321,15 +333,26 @@ _TRANSFORMS = {
 }
 
 
-def _crossing(times: FloatArray, y: FloatArray, target: float, end: float) -> float:
-    """The time at which the step function y falls through `target`, by the cases of `quantile`."""
-    reached = y <= target + TOLERANCE
-    if not reached.any():
-        return float("nan")
-    first = int(np.argmax(reached))
-    if y[first] < target - TOLERANCE:
-        return float(times[first])
-    below = y[first:] <= target - TOLERANCE
-    if below.any():
-        return float((times[first] + times[first + int(np.argmax(below))]) / 2)
-    return float((times[first] + end) / 2) if abs(y[-1] - target) < TOLERANCE else float("nan")
+def _crossing(
+    times: FloatArray, read: Callable[[int], FloatArray], target: float, end: float
+) -> float:
+    """The time at which a step function falls through `target`, by the cases of `quantile`.
+
+    `read` gives its values at the BLOCK `times` from a place on; blocks after the crossing are never computed.
+    """
+    first, last = -1, float("nan")
+    for start in range(0, times.size, BLOCK):
+        y = read(start)
+        last = float(y[-1])
+        if first < 0:
+            reached = y <= target + TOLERANCE
+            if not reached.any():
+                continue
+            first = start + int(np.argmax(reached))
+            if y[first - start] < target - TOLERANCE:
+                return float(times[first])
+        below = y[max(first - start, 0) :] <= target - TOLERANCE
+        if below.any():
+            return float((times[first] + times[max(first, start) + int(np.argmax(below))]) / 2)
+    on_the_level = first >= 0 and abs(last - target) < TOLERANCE
+    return float((times[first] + end) / 2) if on_the_level else float("nan")
