@@ -6,16 +6,25 @@ from typing import NamedTuple
 import pandas as pd
 
 from sap import ard
-from sap.derivations import ctc, estimand, population, response, safety, survival
+from sap.derivations import (
+    courses,
+    ctc,
+    estimand,
+    population,
+    progression,
+    response,
+    safety,
+    survival,
+    tumour,
+)
 from sap.plan.model import Plan
 from sap.results import ctc as ctc_results
 from sap.results import design as design_results
 from sap.results import estimand as estimand_results
-from sap.results import rescreening
+from sap.results import rescreening, sets
 from sap.results import response as response_results
 from sap.results import safety as safety_results
 from sap.results import screening as screening_results
-from sap.results import sets
 from sap.results import survival as survival_results
 
 Tables = Mapping[str, pd.DataFrame]
@@ -33,6 +42,41 @@ class Step(NamedTuple):
 def _stacked(*parts: pd.DataFrame) -> pd.DataFrame:
     """Datasets of one shape under one another; an empty one adds no column."""
     return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+
+
+def _choice_psa(tables: Tables, all_courses: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    choices = all_courses[all_courses["COURSE"] == "CHOICE"]
+    return courses.choice_psa(tables, choices, plan.psa_response)
+
+
+def _psa_progression(
+    all_courses: pd.DataFrame, adpsa: pd.DataFrame, adpsa_choice: pd.DataFrame, plan: Plan
+) -> pd.DataFrame:
+    """PSA progression of every course, and the PSA response of the physician's choice."""
+    rule = plan.psa_progression
+    study = all_courses[all_courses["COURSE"] == "STUDY"]
+    choices = all_courses[all_courses["COURSE"] == "CHOICE"]
+    return _stacked(
+        progression.psa_progression(study, adpsa, rule, paramcd="PSAPROG"),
+        progression.psa_progression(choices, adpsa_choice, rule, paramcd="PSAPROGA"),
+        courses.choice_response(choices, adpsa_choice, plan.psa_response),
+    )
+
+
+def _times(  # noqa: PLR0913 - every dataset that can hold an event
+    tables: Tables,
+    adsl: pd.DataFrame,
+    all_courses: pd.DataFrame,
+    points: pd.DataFrame,
+    adpsa: pd.DataFrame,
+    adpsa_choice: pd.DataFrame,
+    adrs: pd.DataFrame,
+    plan: Plan,
+) -> pd.DataFrame:
+    """Overall survival and every time to progression."""
+    psa = {"STUDY": adpsa, "CHOICE": adpsa_choice}
+    made_of = survival.sources(tables, adsl, all_courses, points, psa, adrs, plan)
+    return _stacked(survival.adtte(adsl, plan.survival), survival.progression_times(made_of, plan))
 
 
 # "sdtm" and "plan" are given; every other name is an earlier step.
@@ -65,22 +109,51 @@ DATASETS = (
     Step(
         "adrs_estimand",
         ("sdtm", "adsl_core", "adpsa", "adrs_psa", "plan"),
-        lambda t, adsl, adpsa, adrs, plan: estimand.estimand(t, adsl, adpsa, adrs, plan.psa_response),
+        lambda t, adsl, adpsa, adrs, plan: estimand.estimand(
+            t, adsl, adpsa, adrs, plan.psa_response
+        ),
         patient_level=True,
     ),
-    Step("adrs", ("adrs_psa", "adrs_ctc", "adrs_estimand"), _stacked, patient_level=True),
+    Step("courses", ("sdtm", "adsl_core"), courses.courses, patient_level=True),
+    Step("adpsa_choice", ("sdtm", "courses", "plan"), _choice_psa, patient_level=True),
+    Step(
+        "adrs_progression",
+        ("courses", "adpsa", "adpsa_choice", "plan"),
+        _psa_progression,
+        patient_level=True,
+    ),
+    Step(
+        "tumour_points",
+        ("sdtm", "courses", "plan"),
+        lambda t, courses, plan: tumour.time_points(t, courses, plan.tumour, plan.bone),
+        patient_level=True,
+    ),
+    Step("adtr", ("tumour_points",), tumour.adtr, patient_level=True),
+    Step(
+        "adrs_tumour",
+        ("sdtm", "courses", "tumour_points", "plan"),
+        lambda t, courses, points, plan: tumour.tumour_answers(t, courses, points, plan.tumour),
+        patient_level=True,
+    ),
+    Step(
+        "adrs",
+        ("adrs_psa", "adrs_ctc", "adrs_estimand", "adrs_progression", "adrs_tumour"),
+        _stacked,
+        patient_level=True,
+    ),
     Step(
         "adsl",
         ("adsl_core", "adrs_psa", "adctc", "sdtm", "plan"),
-        lambda adsl, adrs, adctc, t, plan: population.analysis_sets(
-            adsl, adrs, adctc[adctc["ANL01FL"] == "Y"], t, plan
+        lambda adsl, adrs, adctc, t, plan: survival.with_baseline_status(
+            population.analysis_sets(adsl, adrs, adctc[adctc["ANL01FL"] == "Y"], t, plan),
+            t.get("rs"),
         ),
         patient_level=True,
     ),
     Step(
         "adtte",
-        ("adsl", "plan"),
-        lambda adsl, plan: survival.adtte(adsl, plan.survival),
+        ("sdtm", "adsl", "courses", "tumour_points", "adpsa", "adpsa_choice", "adrs", "plan"),
+        _times,
         patient_level=True,
     ),
     Step(
@@ -95,8 +168,12 @@ RESULTS = (
     Step("design", ("plan",), design_results.design, patient_level=False),
     Step("analysis_sets", ("adsl", "plan"), sets.analysis_sets, patient_level=False),
     Step("flow", ("adsl", "plan"), screening_results.flow, patient_level=False),
-    Step("biomarker_yield", ("adsl", "plan"), screening_results.biomarker_yield, patient_level=False),
-    Step("psa_response", ("adsl", "adrs", "plan"), response_results.psa_response, patient_level=False),
+    Step(
+        "biomarker_yield", ("adsl", "plan"), screening_results.biomarker_yield, patient_level=False
+    ),
+    Step(
+        "psa_response", ("adsl", "adrs", "plan"), response_results.psa_response, patient_level=False
+    ),
     Step(
         "rescreen_response",
         ("adsl", "adrs", "plan"),
@@ -110,11 +187,18 @@ RESULTS = (
         patient_level=False,
     ),
     Step(
-        "intercurrent_events", ("adsl", "adrs", "plan"), estimand_results.intercurrent, patient_level=False
+        "intercurrent_events",
+        ("adsl", "adrs", "plan"),
+        estimand_results.intercurrent,
+        patient_level=False,
     ),
     Step("tipping_point", ("adsl", "adrs", "plan"), estimand_results.tipping, patient_level=False),
-    Step("psa_posterior", ("adsl", "adrs", "plan"), estimand_results.posterior, patient_level=False),
-    Step("psa_two_stage", ("adsl", "adrs", "plan"), estimand_results.two_stage, patient_level=False),
+    Step(
+        "psa_posterior", ("adsl", "adrs", "plan"), estimand_results.posterior, patient_level=False
+    ),
+    Step(
+        "psa_two_stage", ("adsl", "adrs", "plan"), estimand_results.two_stage, patient_level=False
+    ),
     Step("rescreening", ("adsl", "plan"), rescreening.rescreening, patient_level=False),
     Step("allocation_time", ("adsl", "plan"), rescreening.allocation_time, patient_level=False),
     Step("psa_change", ("adsl", "adrs", "plan"), response_results.psa_change, patient_level=False),
@@ -131,7 +215,8 @@ SORTED_BY = {
     "adsl": ["USUBJID"],
     "adpsa": ["USUBJID", "ADT"],
     "adctc": ["USUBJID", "ADT", "CPSEQ"],
-    "adrs": ["PARAMCD", "USUBJID"],
+    "adtr": ["USUBJID", "PARAMCD", "ADT"],
+    "adrs": ["PARAMCD", "USUBJID", "ADT"],
     "adtte": ["PARAMCD", "USUBJID"],
     "adae": ["USUBJID", "AESEQ"],
 }
@@ -153,7 +238,11 @@ def derive(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
             raise TypeError(f"{step.name} gives a list, not a dataset")
         keys = SORTED_BY.get(step.name)
         have[step.name] = made.sort_values(keys, kind="stable", ignore_index=True) if keys else made
-    return {name: frame for name, frame in have.items() if isinstance(frame, pd.DataFrame) and name in SORTED_BY}
+    return {
+        name: frame
+        for name, frame in have.items()
+        if isinstance(frame, pd.DataFrame) and name in SORTED_BY
+    }
 
 
 def analyse(tables: Tables, plan: Plan) -> Analysis:

@@ -1,0 +1,729 @@
+"""ADTR and ADRS: what lesions and bone scans say at each assessment, and the best of it.
+
+Lesions are read from TU and TR; where a man has none, the investigator's RS is read instead. Soft
+tissue follows RECIST 1.1 with the plan's thresholds (Eisenhauer 2009, Eur J Cancer 45:228), bone
+the 2 + 2 rule of PCWG3 (Scher 2016, J Clin Oncol 34:1402).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import earliest_day
+from sap.plan.model import Bone, Tumour
+
+Tables = Mapping[str, pd.DataFrame]
+Row = dict[str, Any]
+Rows = list[Row]
+Points = Sequence[tuple[pd.Timestamp, str]]
+
+NON = "NON-CR/NON-PD"
+ANY = "*"
+RESPONSES = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
+EVALUABLE = ("CR", "PR", "SD", NON, "PD", "PDu")
+
+# Target, non-target, new lesion: soft tissue. The first row that fits decides; "" = none at baseline.
+SOFT_TISSUE = (
+    (ANY, ANY, "Y", "PD"),
+    ("PD", ANY, ANY, "PD"),
+    (ANY, "PD", ANY, "PD"),
+    ("CR", "CR", ANY, "CR"),
+    ("CR", "", ANY, "CR"),
+    ("CR", ANY, ANY, "PR"),
+    ("PR", ANY, ANY, "PR"),
+    ("SD", ANY, ANY, "SD"),
+    ("NE", ANY, ANY, "NE"),
+    ("", "CR", ANY, "CR"),
+    ("", NON, ANY, NON),
+    ("", "NE", ANY, "NE"),
+    ("", "", ANY, "NED"),
+)
+
+# Soft tissue, bone: overall. CR beside bone disease is PR only where there was a target to shrink.
+OVERALL = (
+    ("PD", ANY, "PD"),
+    (ANY, "PD", "PD"),
+    ("NE", ANY, "NE"),
+    ("NED", "NON-PD", NON),
+    ("NED", "PDu", "PDu"),
+    ("NED", ANY, "NE"),
+    ("CR", "NED", "CR"),
+    ("CR", ANY, "PR"),
+    ("PR", ANY, "PR"),
+    ("SD", ANY, "SD"),
+    (NON, ANY, NON),
+)
+
+
+def soft_tissue(target: str, non_target: str, new: str) -> str:
+    """The time-point response of soft tissue, by the table above.
+
+    >>> soft_tissue("SD", "NE", "N"), soft_tissue("CR", "NE", "N"), soft_tissue("CR", "CR", "Y")
+    ('SD', 'PR', 'PD')
+    """
+    for *given, answer in SOFT_TISSUE:
+        if all(g in (ANY, s) for g, s in zip(given, (target, non_target, new), strict=True)):
+            return answer
+    raise ValueError(f"no row of the table fits: {target!r}, {non_target!r}, {new!r}")
+
+
+def overall(soft: str, bone: str, *, targets: bool) -> str:
+    """The overall time-point response of soft tissue and bone, by the table above.
+
+    >>> overall("CR", "NON-PD", targets=True), overall("CR", "NON-PD", targets=False)
+    ('PR', 'NON-CR/NON-PD')
+    """
+    for soft_given, bone_given, answer in OVERALL:
+        if soft_given in (ANY, soft) and bone_given in (ANY, bone):
+            return NON if soft == "CR" and answer == "PR" and not targets else answer
+    raise ValueError(f"no row of the table fits: {soft!r}, {bone!r}")
+
+
+class Sums(NamedTuple):
+    """Sums of the target lesions in mm: at baseline, the smallest before, and now."""
+
+    base: float
+    nadir: float
+    now: float
+
+
+def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> str:
+    """The response of the target lesions at one assessment; the first case that applies.
+
+    1. CR: every lesion is read, nodes are below `node_normal_mm`, all others are gone (`gone`).
+    2. PD: the sum is at least `progression_pct` percent and `progression_mm` above the smallest
+       so far, the baseline included. Lesions not read could only add, so PD stands without them.
+    3. NE: a lesion was not read.
+    4. PR: the sum is at least `partial_pct` percent below the baseline.
+    5. SD.
+
+    Examples
+    --------
+    >>> rule = Tumour(
+    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
+    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42)
+    >>> target_response(Sums(100, 100, 70), missing=False, gone=False, rule=rule)
+    'PR'
+    >>> target_response(Sums(20, 20, 24), missing=False, gone=False, rule=rule)  # 20 %, but 4 mm
+    'SD'
+    """
+    if gone and not missing:
+        return "CR"
+    more = round(sums.now - (1 + rule.progression_pct / 100) * sums.nadir, 9) >= 0
+    if more and round(sums.now - sums.nadir - rule.progression_mm, 9) >= 0:
+        return "PD"
+    if missing:
+        return "NE"
+    return "PR" if round(sums.now - (1 - rule.partial_pct / 100) * sums.base, 9) <= 0 else "SD"
+
+
+class Scan(NamedTuple):
+    """One bone scan: day after the start, new lesions so far, how many of them are still there."""
+
+    day: int
+    new: int
+    there: int
+
+
+def bone_responses(scans: Sequence[Scan], *, disease: bool, rule: Bone) -> list[str]:
+    """The bone response at each scan, known afterwards; `new` counts against the baseline.
+
+    With n the plan's number of new lesions and w its days, the first progression is looked for:
+
+    1. The first scan lies in the flare window and shows n new lesions. The next scan at least w
+       later shows n more: PD at the first scan. It does not: a flare, no progression. There is
+       none: PDu.
+    2. A later scan shows n lesions more than the reference (the first scan when it lay in the
+       flare window, else the baseline), and a scan at least w later still shows n of them: PD at
+       the scan that showed them first. They are gone: no progression. There is none: PDu.
+
+    From the scan of the progression on, every scan is PD. A scan without suspicion is NON-PD, or
+    NED when there was no bone disease at baseline (`disease`) and nothing new was seen.
+
+    Examples
+    --------
+    >>> rule = Bone(section="SAP 5.4", source="PCWG3", new_lesions=2, flare_window_days=105,
+    ...             confirm_after_days=42)
+    >>> bone_responses([Scan(84, 2, 2), Scan(168, 4, 4)], disease=True, rule=rule)
+    ['PD', 'PD']
+    >>> bone_responses([Scan(84, 3, 3), Scan(168, 3, 3)], disease=True, rule=rule)
+    ['NON-PD', 'NON-PD']
+    """
+    answers = []
+    flare = bool(scans) and scans[0].day <= rule.flare_window_days
+    for place, scan in enumerate(scans):
+        if "PD" in answers:
+            answers.append("PD")
+            continue
+        reference = scans[0].new if flare and place else 0
+        suspect = scan.new - reference >= rule.new_lesions
+        later = [s for s in scans[place + 1 :] if s.day - scan.day >= rule.confirm_after_days]
+        if suspect and not later:
+            answers.append("PDu")
+        elif suspect and flare and place == 0:
+            more = later[0].new - scan.new >= rule.new_lesions
+            answers.append("PD" if more else "NON-PD")
+        elif suspect and any(s.there - reference >= rule.new_lesions for s in later):
+            answers.append("PD")
+        else:
+            answers.append("NON-PD" if disease or scan.new else "NED")
+    return answers
+
+
+class Best(NamedTuple):
+    """A best overall response with the day it was reached and the case that decided."""
+
+    answer: str
+    day: pd.Timestamp | None
+    case: int
+
+
+def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirmed: bool) -> Best:
+    """The best overall response of a course; `points` are its assessments in order, day and answer.
+
+    Only assessments up to the first PD count. The first case that applies:
+
+    1. CR: a CR; when `confirmed`, with another CR at least `response_confirm_days` later and only
+       CR and NE between.
+    2. PR: a PR or CR; when `confirmed`, with another PR or CR so much later and only PR, CR and
+       NE between.
+    3. SD: CR, PR or SD at least `stable_after_days` after the start.
+    4. NON-CR/NON-PD: that answer, at least `stable_after_days` after the start.
+    5. PD.
+    6. NE: assessments, but none of these. PDu alone is not evaluable.
+    7. NE: no assessment.
+
+    Examples
+    --------
+    >>> rule = Tumour(
+    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
+    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42)
+    >>> day = pd.Timestamp
+    >>> seen = [(day("2018-03-26"), "PR"), (day("2018-06-18"), "SD")]
+    >>> best_response(seen, day("2018-01-01"), rule, confirmed=True).answer
+    'SD'
+    """
+    days = [day for day, _ in points]
+    answers = [answer for _, answer in points]
+    if "PD" in answers:
+        answers = answers[: answers.index("PD") + 1]
+    for case, (name, enough) in enumerate((("CR", ("CR",)), ("PR", ("PR", "CR"))), start=1):
+        for place, answer in enumerate(answers):
+            if answer in enough and (
+                not confirmed or _held(points, place, len(answers), enough, rule)
+            ):
+                return Best(name, days[place], case)
+    least = start + pd.Timedelta(days=rule.stable_after_days)
+    for case, name, enough in ((3, "SD", ("CR", "PR", "SD")), (4, NON, (NON,))):
+        for day, answer in zip(days, answers, strict=False):
+            if answer in enough and day >= least:
+                return Best(name, day, case)
+    if "PD" in answers:
+        return Best("PD", days[answers.index("PD")], 5)
+    return Best("NE", None, 6 if answers else 7)
+
+
+def _held(points: Points, place: int, end: int, enough: tuple[str, ...], rule: Tumour) -> bool:
+    for day, answer in points[place + 1 : end]:
+        if answer not in (*enough, "NE"):
+            return False
+        if answer in enough and (day - points[place][0]).days >= rule.response_confirm_days:
+            return True
+    return False
+
+
+class Lesion(NamedTuple):
+    """One lesion of a course as it is followed: target or not, node, bone scan, size at baseline."""
+
+    link: str
+    target: bool
+    node: bool
+    bone: bool
+    base: float
+
+
+class Assessment(NamedTuple):
+    """Readings that lie close together: of TR, of new lesions (TU), and the investigator's RS."""
+
+    first: pd.Timestamp
+    last: pd.Timestamp
+    tr: Rows
+    rs: Rows
+
+
+def _read(tables: Tables, name: str, columns: Sequence[str], evaluator: str) -> pd.DataFrame:
+    """A domain with the evaluator's rows, each with its DAY; absent domains are empty."""
+    table = tables.get(name, pd.DataFrame()).reindex(columns=["USUBJID", *columns])
+    who = table[f"{name.upper()}EVAL"]
+    table = table[who.isna() | (who == evaluator)]
+    day = earliest_day(table[f"{name.upper()}DTC"])
+    return table.assign(DAY=day).astype({"DAY": "datetime64[ns]"})
+
+
+def _by_man(table: pd.DataFrame) -> dict[str, Rows]:
+    table = table.replace({np.nan: None})
+    found: dict[str, Rows] = {}
+    for row in table.to_dict("records"):
+        found.setdefault(row["USUBJID"], []).append({str(k): v for k, v in row.items()})
+    return found
+
+
+class Records(NamedTuple):
+    """The tumour records of everybody, by man."""
+
+    tu: dict[str, Rows]
+    tr: dict[str, Rows]
+    rs: dict[str, Rows]
+    best: dict[str, Rows]
+
+
+def records(tables: Tables, rule: Tumour) -> Records:
+    """TU, TR and RS of the plan's evaluator; a lesion without a date takes that of its first reading."""
+    tu = _read(tables, "tu", ("TULNKID", "TUTESTCD", "TUORRES", "TULOC", "TUMETHOD", "TUEVAL", "TUDTC"), rule.evaluator)  # fmt: skip
+    tr = _read(tables, "tr", ("TRSEQ", "TRLNKID", "TRTESTCD", "TRSTRESC", "TRSTRESN", "TREVAL", "VISIT", "TRDTC"), rule.evaluator)  # fmt: skip
+    rs = _read(tables, "rs", ("RSSEQ", "RSTESTCD", "RSSTRESC", "RSEVAL", "VISIT", "RSDTC"), rule.evaluator)  # fmt: skip
+    first = tr.groupby(["USUBJID", "TRLNKID"])["DAY"].min().rename("READ").reset_index()
+    tu = tu.merge(
+        first.rename(columns={"TRLNKID": "TULNKID"}), how="left", on=["USUBJID", "TULNKID"]
+    )
+    tu["DAY"] = tu["DAY"].fillna(tu["READ"])
+    dated = rs[rs["RSTESTCD"].isin(RESPONSES) & rs["DAY"].notna()]
+    best = rs[rs["RSTESTCD"] == "BESTRESP"]
+    return Records(_by_man(tu), _by_man(tr[tr["DAY"].notna()]), _by_man(dated), _by_man(best))
+
+
+def _size(rows: Iterable[Row], *, node: bool) -> float:
+    """The diameter that counts, NaN when not read: a node's short axis, else the longest diameter.
+
+    A target said to be ABSENT measures 0.
+    """
+    for code in ("SAXIS", "LPERP") if node else ("LDIAM",):
+        for row in rows:
+            if row["TRTESTCD"] == code and row["TRSTRESN"] is not None:
+                return float(row["TRSTRESN"])
+    absent = any(
+        r["TRTESTCD"] in ("TUMSTATE", "LESSTATE") and r["TRSTRESC"] == "ABSENT" for r in rows
+    )
+    return 0.0 if absent else float("nan")
+
+
+def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
+    """The lesions of a course at baseline; a TARGET becomes non-target in the first two cases.
+
+    1. A node whose short axis at baseline is below `node_target_mm` or not read.
+    2. Another lesion whose diameter at baseline is below `lesion_target_mm` or not read.
+    3. Else it is a target as identified; the base is its last size on or before the first dose.
+    """
+    found = []
+    for row in tu:
+        begun = pd.isna(course.BEGINDT) or (row["DAY"] is not None and row["DAY"] >= course.BEGINDT)
+        early = row["DAY"] is None or row["DAY"] <= course.TRTSDT
+        if row["TUTESTCD"] != "TUMIDENT" or not begun or not early:
+            continue
+        node = str(row["TULOC"]).startswith("LYMPH NODE")
+        mine = [r for r in tr if r["TRLNKID"] == row["TULNKID"] and r["DAY"] <= course.TRTSDT]
+        days = sorted({r["DAY"] for r in mine}, reverse=True)
+        sizes = (_size([r for r in mine if r["DAY"] == day], node=node) for day in days)
+        base = next((size for size in sizes if not np.isnan(size)), float("nan"))
+        enough = base >= (rule.node_target_mm if node else rule.lesion_target_mm)
+        target = row["TUORRES"] == "TARGET" and bool(enough)
+        found.append(Lesion(row["TULNKID"], target, node, row["TUMETHOD"] == "BONE SCAN", base))
+    return found
+
+
+def assessments(
+    tr: Rows, rs: Rows, course: Any, end: pd.Timestamp, rule: Tumour
+) -> list[Assessment]:
+    """Readings after the first day of a course and before `end`, those close together as one.
+
+    An assessment holds all readings within `assessment_days` of its first; VISIT plays no part.
+    """
+    dated = [(r["DAY"], "tr", r) for r in tr] + [(r["DAY"], "rs", r) for r in rs]
+    dated = [d for d in dated if d[0] > course.TRTSDT and not d[0] >= end]
+    dated.sort(key=lambda d: d[0])
+    found: list[Assessment] = []
+    for day, domain, row in dated:
+        if not found or (day - found[-1].first).days > rule.assessment_days:
+            found.append(Assessment(day, day, [], []))
+        found[-1] = found[-1]._replace(last=day)
+        (found[-1].tr if domain == "tr" else found[-1].rs).append(row)
+    return found
+
+
+def _state(rows: Rows, lesion: Lesion, rule: Tumour) -> str:
+    """PD, CR (absent), NON (present) or NE (not read) of one non-target lesion."""
+    said = [str(r["TRSTRESC"]) for r in rows if r["TRTESTCD"] in ("TUMSTATE", "LESSTATE")]
+    if any("UNEQUIVOCAL" in text for text in said):
+        return "PD"
+    if any(text in ("ABSENT", "PRESENT") for text in said):
+        return "CR" if "ABSENT" in said else NON
+    size = _size(rows, node=lesion.node)
+    if np.isnan(size):
+        return "NE"
+    return "CR" if size < (rule.node_normal_mm if lesion.node else 0) or size == 0 else NON
+
+
+def non_target_response(states: Sequence[str]) -> str:
+    """The response of the non-target lesions; the first case that applies.
+
+    1. "": there is none. 2. PD: one has progressed unequivocally. 3. NE: one was not read.
+    4. CR: all are gone, or normal nodes. 5. NON-CR/NON-PD.
+    """
+    if not states:
+        return ""
+    for answer in ("PD", "NE"):
+        if answer in states:
+            return answer
+    return "CR" if set(states) == {"CR"} else NON
+
+
+def _of(found: Assessment, link: str) -> Rows:
+    return [row for row in found.tr if row["TRLNKID"] == link]
+
+
+def _sums(followed: list[Lesion], read: list[Assessment], rule: Tumour) -> Rows:
+    """Sum, baseline, nadir and target response at each assessment."""
+    targets = [lesion for lesion in followed if lesion.target]
+    base = sum(lesion.base for lesion in targets)
+    nadir, rows = base, []
+    for one in read:
+        sizes = [_size(_of(one, lesion.link), node=lesion.node) for lesion in targets]
+        missing = bool(np.isnan(sizes).any())
+        gone = all(
+            size < rule.node_normal_mm if lesion.node else size == 0
+            for lesion, size in zip(targets, sizes, strict=True)
+        )
+        now = float(np.nansum(sizes))
+        answer = target_response(Sums(base, nadir, now), missing=missing, gone=gone, rule=rule)
+        rows.append(
+            {
+                "TRGRESP": answer if targets else "",
+                "SUM": float("nan") if missing or not targets else now,
+                "BASE": base,
+                "NADIR": nadir,
+                "NREAD": len(sizes) - int(np.isnan(sizes).sum()),
+            }
+        )
+        nadir = nadir if missing else min(nadir, now)
+    return rows
+
+
+def _bone(followed: list[Lesion], new: Rows, read: list[Assessment], start: pd.Timestamp, rule: Bone) -> list[str]:  # fmt: skip
+    """The bone response at each assessment: NE where bone disease was not scanned."""
+    disease = any(lesion.bone for lesion in followed)
+    links = {lesion.link for lesion in followed if lesion.bone} | {r["TULNKID"] for r in new}
+    scans: dict[int, Scan] = {}
+    for place, one in enumerate(read):
+        scanned = any(row["TRLNKID"] in links for row in one.tr)
+        seen = [r["TULNKID"] for r in new if r["DAY"] <= one.last]
+        if scanned or (not disease and one.tr):
+            gone = {r["TRLNKID"] for r in one.tr if r["TRSTRESC"] == "ABSENT"}
+            there = len([link for link in seen if link not in gone])
+            scans[place] = Scan((one.first - start).days, len(seen), there)
+    answers = bone_responses(list(scans.values()), disease=disease, rule=rule)
+    by_place = dict(zip(scans, answers, strict=True))
+    return [by_place.get(place, "NE") for place in range(len(read))]
+
+
+def _said(one: Assessment) -> dict[str, str]:
+    """The investigator's answers at an assessment; the latest of two."""
+    return {r["RSTESTCD"]: str(r["RSSTRESC"]) for r in one.rs}
+
+
+def _from_investigator(said: dict[str, str]) -> dict[str, str]:
+    """Where no lesion is recorded: the parts the investigator gave, put together by our tables.
+
+    1. Soft tissue: SFTSRESP, else by the table from target, non-target and new lesions, if given.
+    2. Overall: by the table from soft tissue and bone where both are given.
+    3. Else: OVRLRESP as the investigator gave it; else from soft tissue alone.
+    """
+    new = "Y" if said.get("NEWLPROG") in ("Y", "UNEQUIVOCAL") else "N"
+    parts = said.get("TRGRESP"), said.get("NTRGRESP")
+    soft = said.get("SFTSRESP", "")
+    if not soft and (any(parts) or "NEWLPROG" in said):
+        soft = soft_tissue(parts[0] or "", parts[1] or "", new)
+    bone = said.get("BONERESP", "")
+    whole = said.get("OVRLRESP", "")
+    if soft and (bone or not whole):
+        whole = overall(soft, bone or "NE", targets=parts[0] != "")
+    return {
+        "TRGRESP": parts[0] or "",
+        "NTRGRESP": parts[1] or "",
+        "NEWLPROG": said.get("NEWLPROG", ""),
+        "SFTSRESP": soft,
+        "BONERESP": bone,
+        "OVRLRESP": whole or "NE",
+    }
+
+
+def _from_lesions(
+    followed: list[Lesion],
+    tu: Rows,
+    read: list[Assessment],
+    course: Any,
+    rules: tuple[Tumour, Bone],
+) -> list[Row]:
+    """The answers of a course whose lesions are recorded, one row per assessment."""
+    tumour, bone = rules
+    new = [r for r in tu if r["TUTESTCD"] == "NEWTUMOR" and r["DAY"] and r["DAY"] > course.TRTSDT]
+    in_bone = [r for r in new if r["TUMETHOD"] == "BONE SCAN"]
+    in_soft = [r for r in new if r["TUMETHOD"] != "BONE SCAN"]
+    others = [lesion for lesion in followed if not lesion.target and not lesion.bone]
+    targets = any(lesion.target for lesion in followed)
+    bones = _bone(followed, in_bone, read, course.TRTSDT, bone)
+    rows = []
+    for one, sums, bone_answer in zip(read, _sums(followed, read, tumour), bones, strict=True):
+        non_target = non_target_response([_state(_of(one, x.link), x, tumour) for x in others])
+        fresh = [r for r in in_soft if r["DAY"] <= one.last]
+        doubt = {r["TRLNKID"] for r in one.tr if r["TRSTRESC"] == "EQUIVOCAL"}
+        appeared = "Y" if any(r["TULNKID"] not in doubt for r in fresh) else "N"
+        soft = soft_tissue(sums["TRGRESP"], non_target, appeared)
+        rows.append(
+            sums
+            | {
+                "NTRGRESP": non_target,
+                "NEWLPROG": appeared,
+                "SFTSRESP": soft,
+                "BONERESP": bone_answer,
+                "OVRLRESP": overall(soft, bone_answer, targets=targets),
+                "NEWBONE": len([r for r in in_bone if r["DAY"] <= one.last]),
+            }
+        )
+    return rows
+
+
+def _as_identified(followed: list[Lesion], tu: Rows) -> list[Lesion]:
+    """The lesions with every measured TARGET a target, whatever its size."""
+    named = {r["TULNKID"] for r in tu if r["TUORRES"] == "TARGET"}
+    return [x._replace(target=x.link in named and not np.isnan(x.base)) for x in followed]
+
+
+def _disagreement(said: dict[str, str], ours: Row, without_threshold: str) -> int:
+    """Why the overall answer differs from the investigator's; the first case that applies.
+
+    0. It does not.   1. The investigator gave none.
+    2. The plan's threshold: with every lesion a target that was identified as one, we would agree.
+    3. The bone answers differ: confirmation of new bone lesions.
+    4. The soft-tissue answers differ.
+    5. The parts agree, or were not given: the investigator's answer is not that of the table.
+    """
+    given = said.get("OVRLRESP")
+    if given == ours["OVRLRESP"]:
+        return 0
+    if given is None:
+        return 1
+    if given == without_threshold:
+        return 2
+    for case, code in ((3, "BONERESP"), (4, "SFTSRESP")):
+        if said.get(code) not in (None, ours[code]):
+            return case
+    return 5
+
+
+DISAGREEMENTS = {
+    0: "",
+    1: "No answer of the investigator",
+    2: "Target lesion below the plan's threshold",
+    3: "Bone: new lesions and their confirmation",
+    4: "Soft tissue: lesions say otherwise",
+    5: "Parts agree, overall does not follow the table",
+}
+WORDS = {
+    "TRGRESP": "Target response",
+    "NTRGRESP": "Non-target response",
+    "NEWLPROG": "New soft-tissue lesion",
+    "SFTSRESP": "Soft-tissue response",
+    "BONERESP": "Bone response",
+    "OVRLRESP": "Overall response",
+    "BOR": "Best overall response, unconfirmed",
+    "BORC": "Best overall response, confirmed",
+    "BORINV": "Best overall response, investigator",
+    "TUMBEST": "Best percent change of the target sum",
+}
+
+
+def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bone) -> pd.DataFrame:
+    """One row per course and assessment: sums, every answer, and the investigator's beside it.
+
+    SOURCE says where the answers come from:
+
+    1. TR: the man has lesions at baseline in TU.
+    2. RS: he has none; the investigator's answers are taken (`_from_investigator`), and a reading
+       without such an answer is no assessment.
+
+    ADT is the first day of an assessment that shows PD, else its last. INVRESP is the
+    investigator's overall answer, DISCASE and DISREAS why it differs.
+    """
+    got = records(tables, tumour)
+    end = courses[courses["COURSE"] == "STUDY"].set_index("USUBJID")["TRTSDT"].to_dict()
+    rows: Rows = []
+    for course in courses.itertuples():
+        who = str(course.USUBJID)
+        tu, tr = got.tu.get(who, []), got.tr.get(who, [])
+        followed = lesions(tu, tr, course, tumour)
+        limit = end.get(who, pd.NaT) if course.COURSE == "CHOICE" else pd.NaT
+        rs = got.rs.get(who, [])
+        read = assessments(tr if followed else [], rs, course, limit, tumour)
+        if followed:
+            answers = _from_lesions(followed, tu, read, course, (tumour, bone))
+        else:
+            answers = [_from_investigator(_said(one)) for one in read]
+        named = _as_identified(followed, tu)
+        other = (
+            _from_lesions(named, tu, read, course, (tumour, bone)) if named != followed else answers
+        )
+        for one, ours, theirs in zip(read, answers, other, strict=True):
+            said = _said(one)
+            case = _disagreement(said, ours, theirs["OVRLRESP"])
+            source = one.tr if followed else one.rs
+            seq = "TRSEQ" if followed else "RSSEQ"
+            rows.append(
+                ours
+                | {
+                    "STUDYID": course.STUDYID,
+                    "USUBJID": who,
+                    "COURSE": course.COURSE,
+                    "TRTSDT": course.TRTSDT,
+                    "NEWTHDT": course.NEWTHDT,
+                    "ADT": one.first if ours["OVRLRESP"] == "PD" else one.last,
+                    "AVISIT": (one.tr + one.rs)[0]["VISIT"],
+                    "SOURCE": "TR" if followed else "RS",
+                    "SRCSEQ": min((r[seq] for r in source if r[seq] is not None), default=np.nan),
+                    "INVRESP": said.get("OVRLRESP", ""),
+                    "DISCASE": case,
+                    "DISREAS": DISAGREEMENTS[case],
+                }
+            )
+    return _typed(rows)
+
+
+def baseline_scanned(
+    tables: Tables, courses: pd.DataFrame, points: pd.DataFrame, rule: Tumour
+) -> frozenset[tuple[str, str]]:
+    """The courses (man, course) with a tumour assessment at baseline; the first case that applies.
+
+    1. TU is not in the data: every course, because a baseline scan could not be seen.
+    2. A reading of TU or TR on or before the first dose, of this course.
+    3. No record of the man in TU, but an assessment by the investigator: he was scanned.
+    """
+    got = records(tables, rule)
+    later = set(zip(points["USUBJID"], points["COURSE"], strict=True))
+    found = set()
+    for course in courses.itertuples():
+        who = str(course.USUBJID)
+        tu, tr = got.tu.get(who, []), got.tr.get(who, [])
+        days = [row["DAY"] for row in (*tu, *tr) if row["DAY"] is not None]
+        early = [d for d in days if d <= course.TRTSDT and not d < course.BEGINDT]
+        if not got.tu or early or (not tu and (who, course.COURSE) in later):
+            found.add((who, str(course.COURSE)))
+    return frozenset(found)
+
+
+def _typed(rows: Rows) -> pd.DataFrame:
+    text = ("STUDYID", "USUBJID", "COURSE", "AVISIT", "SOURCE", *RESPONSES, "INVRESP", "DISREAS")
+    number = ("SUM", "BASE", "NADIR", "NREAD", "NEWBONE", "SRCSEQ", "DISCASE")
+    days = ("TRTSDT", "NEWTHDT", "ADT")
+    frame = pd.DataFrame(rows, columns=[*text, *number, *days])
+    frame = frame.astype(dict.fromkeys(number, float) | dict.fromkeys(text, object))
+    return frame.assign(**{name: pd.to_datetime(frame[name]) for name in days})
+
+
+def adtr(points: pd.DataFrame) -> pd.DataFrame:
+    """ADTR: the sum of target diameters (SUMDIAM) and the new bone lesions (NEWBONE) by assessment.
+
+    PCHG is the change of the sum from baseline, PCHGNAD from the smallest sum so far, in percent.
+    """
+    read = points[points["SOURCE"] == "TR"]
+    keep = ["STUDYID", "USUBJID", "COURSE", "AVISIT", "ADT", "TRTSDT"]
+    sums = read[read["TRGRESP"] != ""]
+    base = sums["BASE"].where(sums["BASE"] > 0)
+    nadir = sums["NADIR"].where(sums["NADIR"] > 0)
+    size = sums[[*keep, "BASE", "NADIR", "NREAD"]].assign(
+        PARAMCD="SUMDIAM",
+        PARAM="Sum of target diameters (mm)",
+        AVAL=sums["SUM"],
+        CHG=sums["SUM"] - sums["BASE"],
+        PCHG=(100 * (sums["SUM"] - sums["BASE"]) / base).round(9),
+        PCHGNAD=(100 * (sums["SUM"] - sums["NADIR"]) / nadir).round(9),
+    )
+    new = read[keep].assign(
+        PARAMCD="NEWBONE", PARAM="New lesions on bone scan since baseline", AVAL=read["NEWBONE"]
+    )
+    whole = pd.concat([part for part in (size, new) if len(part)] or [size], ignore_index=True)
+    days = (whole["ADT"] - whole["TRTSDT"]).dt.days
+    return whole.assign(ADY=days + 1).drop(columns="TRTSDT")
+
+
+def tumour_answers(
+    tables: Tables, courses: pd.DataFrame, points: pd.DataFrame, rule: Tumour
+) -> pd.DataFrame:
+    """The rows of ADRS: every time-point answer, and the best ones of each study course.
+
+    PARAMCD: the time-point answers TRGRESP to OVRLRESP (`time_points`; "" answers are left out);
+    BOR and BORC, the best overall response without and with confirmation, from the assessments on
+    or before the day of a new therapy; BORINV, the investigator's (RS BESTRESP), NE where there
+    is none; TUMBEST, the lowest percent change of the target sum. The last four have one row for
+    every man treated, CASE as in `best_response`.
+    """
+    keep = ["STUDYID", "USUBJID", "COURSE", "TRTSDT", "ADT", "AVISIT", "SRCSEQ"]
+    parts = []
+    for code in RESPONSES:
+        one = points[points[code].fillna("") != ""]
+        said = one[[*keep, "SOURCE"]].assign(PARAMCD=code, AVALC=one[code])
+        if code == "OVRLRESP":
+            said = said.assign(INVRESP=one["INVRESP"], DISREAS=one["DISREAS"], CASE=one["DISCASE"])
+        parts.append(said)
+    parts.append(_best_rows(tables, courses[courses["COURSE"] == "STUDY"], points, rule))
+    whole = pd.concat([part for part in parts if len(part)] or parts[-1:], ignore_index=True)
+    return whole.assign(PARAM=whole["PARAMCD"].map(WORDS), AVALC=whole["AVALC"].astype(object))
+
+
+def _change(now: float, base: float) -> float:
+    return round(100 * (now - base) / base, 9)
+
+
+def _best_rows(
+    tables: Tables, courses: pd.DataFrame, points: pd.DataFrame, rule: Tumour
+) -> pd.DataFrame:
+    said = records(tables, rule).best
+    study = points.loc[points["COURSE"] == "STUDY", ["USUBJID", "ADT", "OVRLRESP", "SUM", "BASE"]]
+    by_man = _by_man(study.sort_values("ADT", kind="stable"))
+    rows: Rows = []
+    for course in courses.itertuples():
+        mine = [r for r in by_man.get(str(course.USUBJID), []) if not r["ADT"] > course.NEWTHDT]
+        read = [(r["ADT"], r["OVRLRESP"]) for r in mine]
+        who = {"STUDYID": course.STUDYID, "USUBJID": course.USUBJID, "COURSE": "STUDY"}
+        who |= {"TRTSDT": course.TRTSDT}
+        for code, confirmed in (("BOR", False), ("BORC", True)):
+            best = best_response(read, course.TRTSDT, rule, confirmed=confirmed)
+            rows.append(
+                who | {"PARAMCD": code, "AVALC": best.answer, "ADT": best.day, "CASE": best.case}
+            )
+        given = [r["RSSTRESC"] for r in said.get(str(course.USUBJID), [])]
+        rows.append(
+            who
+            | {
+                "PARAMCD": "BORINV",
+                "AVALC": given[-1] if given else "NE",
+                "CASE": 1 if given else 7,
+            }
+        )
+        sums = [r for r in mine if r["SUM"] is not None and r["BASE"] > 0]
+        low = min(sums, key=lambda r: r["SUM"], default=None)
+        rows.append(
+            who
+            | {
+                "PARAMCD": "TUMBEST",
+                "AVALC": "NE" if low is None else "",
+                "AVAL": np.nan if low is None else _change(low["SUM"], low["BASE"]),
+                "ADT": None if low is None else low["ADT"],
+                "CASE": 1 if low is None else 2,
+            }
+        )
+    names = ["STUDYID", "USUBJID", "COURSE", "TRTSDT", "PARAMCD", "AVALC", "AVAL", "ADT", "CASE"]
+    frame = pd.DataFrame(rows, columns=names)
+    return frame.assign(ADT=pd.to_datetime(frame["ADT"]), TRTSDT=pd.to_datetime(frame["TRTSDT"]))
