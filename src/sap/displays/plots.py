@@ -223,7 +223,8 @@ def waterfall(
         + p9.geom_col(width=0.82, color=BLACK, size=0.3)
         + p9.geom_hline(yintercept=0, color=BLACK, size=0.5)
         + p9.scale_fill_manual(values=dict(zip(order, FILLS, strict=False)), breaks=present)
-        + p9.scale_y_continuous(breaks=breaks, labels=_signs, limits=(low, cap * 1.08))
+        + p9.scale_y_continuous(breaks=breaks, labels=_signs)
+        + p9.coord_cartesian(ylim=(low - cap * 0.1, cap * 1.08))
         + p9.scale_x_continuous(breaks=[], expand=(0, 0.6))
         + _titles(x_title, y_title)
         + look()
@@ -330,7 +331,9 @@ def swimmer(
     where = {subject: i + 1 for i, subject in enumerate(ranked)}
     bars = _ordered(lanes, "segment", segments).assign(y=lanes["subject"].map(where))
     points = _ordered(events, "event", marks).assign(y=events["subject"].map(where))
-    arrows = ongoing.assign(y=ongoing["subject"].map(where), further=ongoing["time"])
+    bars = bars.sort_values(["y", "start"], ignore_index=True)
+    points = points.sort_values(["y", "time", "event"], ignore_index=True)
+    arrows = ongoing.assign(y=ongoing["subject"].map(where)).sort_values("y")
     right = float(longest["end"].max()) if len(longest) else 1.0
     arrows["further"] = arrows["time"] + right * 0.03
     fills = (BLUE, SKY, PALE, GREY)
@@ -490,6 +493,8 @@ def ae_dot_plot(
     frame = _ordered(_ordered(frame, "term", list(shown.values())), "series", series)
     if panels:
         frame = _ordered(frame, "panel", panels)
+    keys = ["panel", "term", "series"] if panels else ["term", "series"]
+    frame = frame.sort_values(keys, ignore_index=True)
     fills = dict(zip(series, (BLUE, "white", "white"), strict=False))
     plot = (
         p9.ggplot(frame, p9.aes("percent", "term"))
@@ -628,7 +633,8 @@ def oc_curve(
 
 
 def _plain(breaks: Sequence[Any]) -> list[str]:
-    return [as_collected(float(b)).replace("-", "\u2212") for b in breaks]
+    # A tick that went through a logarithm and back is 100.00000000000003.
+    return [as_collected(float(f"{b:.9g}")).replace("-", "\u2212") for b in breaks]
 
 
 def _as_percent(breaks: Sequence[Any]) -> list[str]:

@@ -1,0 +1,468 @@
+"""Figures: what is drawn is what was handed over, with the same bytes everywhere, safe and described."""
+
+import json
+import os
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from matplotlib import font_manager, get_data_path, pyplot
+from matplotlib.text import Text
+
+from sap import ard
+from sap.displays import catalogue, figure, flow_diagram, plots
+from sap.displays.addressed import Number
+from sap.displays.figure import Figure
+from sap.displays.flow_diagram import Arrow, Box
+from sap.errors import RenderFailed
+
+SUBJECTS = [f"S-{i:02d}" for i in range(1, 7)]
+ORDER = ["Confirmed", "Unconfirmed", "None"]
+
+
+def steps():
+    rows = [
+        ("B", 0.0, 1.0, 1.0, 1.0),
+        ("B", 2.0, 0.5, 0.2, 0.8),
+        ("B", 5.0, 0.25, 0.1, 0.6),
+        ("A", 0.0, 1.0, 1.0, 1.0),
+        ("A", 3.0, 0.6, float("nan"), float("nan")),
+    ]
+    return pd.DataFrame(rows, columns=["group", "time", "survival", "conf_low", "conf_high"])
+
+
+def km():
+    censored = pd.DataFrame([("B", 4.0, 0.5)], columns=["group", "time", "survival"])
+    risk = [
+        ("B", 0.0, 4),
+        ("B", 3.0, 2),
+        ("B", 6.0, 0),
+        ("A", 0.0, 5),
+        ("A", 3.0, 4),
+        ("A", 6.0, 0),
+    ]
+    at_risk = pd.DataFrame(risk, columns=["group", "time", "n"])
+    medians = {"B": 3.5, "A": float("nan")}
+    return plots.km_curves(
+        steps(), censored, at_risk, medians, x_title="Months", y_title="Probability"
+    )
+
+
+def bars():
+    change = [340.0, -20.0, -99.0, -50.0, 10.0, float("nan")]
+    category = ["None", "None", "Confirmed", "Unconfirmed", "None", "None"]
+    mark = ["", "", "*", "", "", ""]
+    return pd.DataFrame({"subject": SUBJECTS, "change": change, "category": category, "mark": mark})
+
+
+def waterfall(frame=None):
+    return plots.waterfall(
+        bars() if frame is None else frame,
+        cap=100,
+        lines=[-50],
+        order=ORDER,
+        y_title="Change (%)",
+        x_title="Men",
+    )
+
+
+def courses():
+    rows = [
+        (s, 3.0 * k, -7.0 * k * i, ORDER[i % 3]) for i, s in enumerate(SUBJECTS) for k in range(3)
+    ]
+    return pd.DataFrame(rows, columns=["subject", "time", "change", "category"])
+
+
+def spider(frame=None):
+    return plots.spider(
+        courses() if frame is None else frame,
+        cap=100,
+        lines=[-50],
+        order=ORDER,
+        x_title="Weeks",
+        y_title="Change (%)",
+    )
+
+
+def swimmer(seed=None):
+    lanes = pd.DataFrame(
+        [(s, 0.0, 5.0 + i, "On") for i, s in enumerate(SUBJECTS)]
+        + [(s, 5.0 + i, 9.0 + 2 * i, "After") for i, s in enumerate(SUBJECTS)],
+        columns=["subject", "start", "end", "segment"],
+    )
+    events = pd.DataFrame(
+        [(s, 4.0, "Response") for s in SUBJECTS[:3]], columns=["subject", "time", "event"]
+    )
+    ongoing = pd.DataFrame([(SUBJECTS[5], 19.0)], columns=["subject", "time"])
+    if seed is not None:
+        lanes, events = (f.sample(frac=1, random_state=seed) for f in (lanes, events))
+    return plots.swimmer(
+        lanes, events, ongoing, segments=["On", "After"], marks=["Response"], x_title="Weeks"
+    )
+
+
+def forest():
+    nan = float("nan")
+    rows = [
+        ("Head", "", "", nan, nan, nan),
+        ("Primary", "3/25", "12.0 (2.5, 31.2)", 12.0, 2.5, 31.2),
+    ]
+    frame = pd.DataFrame(rows, columns=["label", "n_text", "text", "estimate", "low", "high"])
+    return plots.forest(
+        frame, reference=10, x_title="Response (%)", columns=("Rule", "n/N", "% (CI)")
+    )
+
+
+def rates(term="Nausea"):
+    rows = [(t, s, p) for t, p in ((term, 10.0), ("Fatigue", 30.0)) for s in ("Ours", "Theirs")]
+    return pd.DataFrame(rows, columns=["term", "series", "percent"])
+
+
+def ae(frame=None):
+    return plots.ae_dot_plot(
+        rates() if frame is None else frame, series=["Ours", "Theirs"], x_title="Men (%)"
+    )
+
+
+def course(frame=None, scale="log1p"):
+    frame = courses().assign(value=lambda f: -f["change"]) if frame is None else frame
+    return plots.course(
+        frame, scale=scale, lines=[5], order=ORDER, x_title="Weeks", y_title="CTC per 7.5 mL"
+    )
+
+
+def scatter():
+    points = pd.DataFrame({"x": [1.0, 2.0], "y": [-3.0, 4.0], "category": ["None", "Confirmed"]})
+    curve = pd.DataFrame({"x": [1.0, 2.0], "y": [0.0, 1.0], "low": [-1.0, 0.0], "high": [1.0, 2.0]})
+    return plots.exposure_scatter(points, curve, order=ORDER, x_title="AUC", y_title="Change")
+
+
+def oc():
+    curves = pd.DataFrame(
+        {"p": [0.0, 0.5, 1.0], "probability": [0.0, 0.5, 1.0], "series": ["Reject"] * 3}
+    )
+    marks = pd.DataFrame({"p": [0.5], "probability": [0.5], "label": ["p0"]})
+    return plots.oc_curve(curves, marks, order=["Reject"], x_title="Rate", y_title="Probability")
+
+
+ROWS = [
+    [Box("top", "Screened", "137", 0, 2, [("CTC evaluable", "133")])],
+    [Box("b", "Group B", "25", 0, tone="strong"), Box("a", "Group A", "60", 1)],
+    [Box("out", "End", "48", 0, tone="side"), Box("again", "Re-screened", "12", 1)],
+]
+ARROWS = [
+    Arrow("top", "b"),
+    Arrow("top", "a"),
+    Arrow("a", "again"),
+    Arrow("again", "top", "loop", loop=True),
+]
+
+
+def flow():
+    return flow_diagram.flow_diagram(ROWS, ARROWS, 2)
+
+
+DRAWINGS = {
+    f.__name__: f for f in (km, waterfall, spider, swimmer, forest, ae, course, scatter, oc, flow)
+}
+
+
+@pytest.mark.parametrize("name", DRAWINGS)
+def test_a_drawing_is_an_svg_that_asks_nobody_for_anything(name):
+    text = figure.svg(DRAWINGS[name](), 6.5, 3.8)
+    root = ET.fromstring(text)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    tags = {element.tag.rpartition("}")[2] for element in root.iter()}
+    assert not tags & {"text", "script", "image", "metadata", "foreignObject"}
+    links = [v for e in root.iter() for k, v in e.attrib.items() if k.rpartition("}")[2] == "href"]
+    assert all(link.startswith("#") for link in links)
+    ids = {e.attrib["id"] for e in root.iter() if "id" in e.attrib}
+    assert {link[1:] for link in links} <= ids
+    assert pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", ["waterfall", "forest", "flow"])
+def test_settings_left_behind_by_others_change_nothing(name):
+    before = figure.svg(DRAWINGS[name](), 6.5, 3.8)
+    with pyplot.rc_context(
+        {"svg.fonttype": "none", "font.family": "serif", "font.size": 20, "svg.hashsalt": "x"}
+    ):
+        assert figure.svg(DRAWINGS[name](), 6.5, 3.8) == before
+
+
+def shuffled(frame):
+    return frame.sample(frac=1, random_state=3)
+
+
+@pytest.mark.parametrize(
+    "drawn, again",
+    [
+        (waterfall, lambda: waterfall(shuffled(bars()))),
+        (spider, lambda: spider(shuffled(courses()))),
+        (swimmer, lambda: swimmer(seed=3)),
+        (ae, lambda: ae(shuffled(rates()))),
+        (course, lambda: course(shuffled(courses().assign(value=lambda f: -f["change"])))),
+    ],
+)
+def test_the_order_of_the_rows_changes_nothing(drawn, again):
+    assert figure.svg(drawn(), 6.5, 3.8) == figure.svg(again(), 6.5, 3.8)
+
+
+SCRIPT = """
+import sys, hashlib, importlib.util
+spec = importlib.util.spec_from_file_location("figures", sys.argv[1])
+them = importlib.util.module_from_spec(spec); spec.loader.exec_module(them)
+for name, draw in them.DRAWINGS.items():
+    print(name, hashlib.sha256(them.figure.svg(draw(), 6.5, 3.8).encode()).hexdigest())
+"""
+
+
+@pytest.mark.slow
+def test_two_processes_with_other_settings_write_the_same_bytes(tmp_path):
+    said = []
+    for seed, zone, language in (("1", "UTC", "C"), ("2", "Pacific/Auckland", "tr_TR.UTF-8")):
+        env = {
+            **os.environ,
+            "PYTHONHASHSEED": seed,
+            "TZ": zone,
+            "LANG": language,
+            "LC_ALL": language,
+        }
+        call = [sys.executable, "-c", SCRIPT, str(Path(__file__))]
+        out = subprocess.run(
+            call, env=env, cwd=tmp_path, capture_output=True, text=True, check=True
+        )
+        said.append(out.stdout)
+    assert said[0] == said[1]
+    assert len(said[0].splitlines()) == len(DRAWINGS)
+
+
+def test_letters_come_from_matplotlib_not_from_the_machine():
+    with figure.drawing():
+        found = font_manager.findfont(
+            font_manager.FontProperties(family=[figure.FAMILY], weight="bold")
+        )
+    assert Path(found) == Path(get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
+
+
+def luminance(colour):
+    """Relative luminance of WCAG 2.1, from the definition."""
+    channels = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def test_the_fills_of_answers_differ_in_black_and_white():
+    dark, middle, light = (luminance(colour) for colour in figure.FILLS[:3])
+    assert middle - dark > 0.2
+    assert light - middle > 0.2
+
+
+# --- what is drawn is what was handed over ------------------------------------------------------
+
+
+def drawn(plot):
+    with figure.drawing():
+        canvas = plot.draw()
+    texts = [t.get_text() for t in canvas.findobj(Text) if t.get_text()]
+    pyplot.close(canvas)
+    return canvas.axes[0], texts
+
+
+def test_the_band_of_a_curve_is_stepped_by_hand():
+    """Three steps at 0, 2, 5 are five points: each value holds until the next time."""
+    one = steps()[steps()["group"] == "B"]
+    points = plots._stepped(one)[["time", "conf_low"]].to_numpy().tolist()
+    assert points == [[0.0, 1.0], [2.0, 1.0], [2.0, 0.2], [5.0, 0.2], [5.0, 0.1]]
+
+
+def test_a_survival_figure_shows_its_numbers_at_risk_and_its_median():
+    axes, texts = drawn(km())
+    assert [t for t in texts if t in {"4", "2", "5"}] == ["4", "2", "5", "4"]
+    assert {"Number at risk", "A", "B", "Months", "Probability"} <= set(texts)
+    segments = [
+        [tuple(map(float, p)) for p in path.vertices]
+        for c in axes.collections
+        for path in c.get_paths()
+        if len(path.vertices) == 2
+    ]
+    assert [(3.5, 0.5), (3.5, 0.0)] in segments
+    assert not any(abs(a[1] - 0.5) < 1e-9 and a[0] != a[0] for a, _ in segments)
+
+
+def test_a_waterfall_is_sorted_and_cut_at_its_cap_with_the_value_on_top():
+    axes, texts = drawn(waterfall())
+    outlines = [p.vertices for c in axes.collections for p in c.get_paths() if len(p.vertices) > 4]
+    from_the_left = sorted(outlines, key=lambda corners: min(x for x, _ in corners))
+    heights = [max((y for _, y in corners), key=abs) for corners in from_the_left]
+    assert heights == pytest.approx([100, 10, -20, -50, -99])
+    assert "340" in texts
+    assert "*" in texts
+
+
+def test_a_category_without_a_place_in_the_order_is_refused():
+    with pytest.raises(ValueError, match="category holds 'None', which is not in its order"):
+        plots.waterfall(bars(), cap=100, lines=[], order=ORDER[:2], y_title="", x_title="")
+
+
+def test_a_forest_prints_its_columns_and_its_reference():
+    canvas = forest()
+    texts = {t.get_text() for t in canvas.findobj(Text)}
+    assert {"Rule", "n/N", "% (CI)", "Head", "Primary", "3/25", "12.0 (2.5, 31.2)"} <= texts
+    (axes,) = canvas.axes
+    assert [10, 10] in [list(line.get_xdata()) for line in axes.lines]
+
+
+def test_a_logarithmic_axis_refuses_zero_and_its_ticks_are_clean():
+    with pytest.raises(ValueError, match="use log1p for counts"):
+        course(scale="log")
+    frame = courses().assign(value=[0.3, 29, 3100] * 6)
+    _, texts = drawn(course(frame, scale="log"))
+    assert {"1", "3", "10", "30", "100", "300", "1000", "3000"} <= set(texts)
+    assert max(map(len, texts)) < 20
+
+
+@pytest.mark.parametrize(
+    "term", [r"$\frac{1}{0}$", "<script>", "x" * 10_000, "a\u202eb\x00", "\ue000"]
+)
+def test_hostile_terms_are_text_in_a_figure(term):
+    _, texts = drawn(ae(rates(term)))
+    figure.svg(ae(rates(term)), 6.5, 3.8)
+    assert max(map(len, texts)) <= 34
+    assert "\u202e" not in "".join(texts)
+
+
+# --- the flow diagram ---------------------------------------------------------------------------
+
+NS = "{http://www.w3.org/2000/svg}"
+WORDS = st.text(alphabet="abcdefghij kl", min_size=1, max_size=110)
+
+
+def rectangles(text):
+    root = ET.fromstring(text)
+    return [
+        tuple(float(r.attrib[k]) for k in ("x", "y", "width", "height"))
+        for r in root.iter(NS + "rect")
+    ]
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.lists(st.tuples(WORDS, WORDS), min_size=1, max_size=4), st.integers(0, 99999))
+def test_boxes_hold_their_words_and_never_overlap(texts, n):
+    rows = [
+        [Box(f"{i}-{j}", heading, str(n), j, 1, [(detail, str(n))]) for j in range(3)]
+        for i, (heading, detail) in enumerate(texts)
+    ]
+    drawn = flow_diagram.flow_diagram(rows, [], 3)
+    boxes = rectangles(drawn)
+    for i, (x, y, w, h) in enumerate(boxes):
+        assert x >= 0
+        assert x + w <= flow_diagram.WIDTH
+        for x2, y2, w2, h2 in boxes[:i]:
+            assert x >= x2 + w2 or x2 >= x + w or y >= y2 + h2 or y2 >= y + h
+    for placed in flow_diagram._placed(rows, 3, flow_diagram.WIDTH):
+        for bold, lines in ((True, placed.heading), (False, placed.details)):
+            for line in lines:
+                assert flow_diagram.text_width(line, 8.0, bold=bold) <= placed.width - 8
+        assert flow_diagram._height(placed.heading, placed.details) <= placed.height
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(WORDS, st.floats(20, 200))
+def test_wrapping_loses_no_letter(words, width):
+    lines = flow_diagram.wrapped(words, width, bold=False)
+    assert "".join(lines).replace(" ", "") == words.replace(" ", "")
+
+
+def test_the_width_of_a_text_is_that_of_the_font():
+    """DejaVu Sans: a digit is 1303 of 2048 units, a space 651 (the font's hmtx table)."""
+    assert flow_diagram.text_width("137", 10, bold=False) == pytest.approx(
+        3 * 10 * 1303 / 2048, abs=0.02
+    )
+    assert flow_diagram.text_width(" ", 10, bold=False) == pytest.approx(10 * 651 / 2048, abs=0.02)
+
+
+def test_an_arrow_through_a_box_is_refused():
+    rows = [[Box("a", "A", "1", 0)], [Box("b", "B", "1", 0)], [Box("c", "C", "1", 0)]]
+    with pytest.raises(ValueError, match="the arrow from a to c would run through b"):
+        flow_diagram.flow_diagram(rows, [Arrow("a", "c")], 1)
+
+
+@pytest.mark.parametrize(
+    "rows, arrows, said",
+    [
+        ([[Box("a", "A", "1", 0), Box("a", "B", "1", 1)]], [], "two boxes have one id"),
+        ([[Box("a", "A", "1", 0, 2), Box("b", "B", "1", 1)]], [], "box b stands on another"),
+        ([[Box("a", "A", "1", 1, 2)]], [], "box a stands on another or outside"),
+        ([[Box("a", "A", "1", 0)]], [Arrow("a", "z")], "names the box z"),
+    ],
+)
+def test_a_diagram_that_cannot_be_drawn_is_refused(rows, arrows, said):
+    with pytest.raises(ValueError, match=said):
+        flow_diagram.flow_diagram(rows, arrows, 2)
+
+
+# --- the frame of a figure ----------------------------------------------------------------------
+
+DISPLAYS = """
+tlf-waterfall: {number: "14.2.1", kind: figure, title: Best change, population: PRIMARY,
+  section: SAP 6.2, source: [ADPSA], analysis: [psa_best], audience: closed, orientation: landscape}
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    (tmp_path / "tables").mkdir()
+    facts = {"cut_off": "2018-06-30", "cut_off_name": "final", "audience": ""}
+    plan = {
+        "screening": {"ctc_minimum": 3, "volume_ml": 7.5, "arv7": "POSITIVE"},
+        "analysis_sets": {"per_protocol_cycles": 2, "ctc_baseline_minimum": 5},
+    }
+    (tmp_path / "tables/run.json").write_text(json.dumps(facts))
+    (tmp_path / "tables/plan.json").write_text(json.dumps(plan))
+    (tmp_path / "analysis").mkdir()
+    (tmp_path / "analysis/displays.yml").write_text(DISPLAYS)
+    monkeypatch.setenv("SAP_RUN", str(tmp_path))
+    monkeypatch.setattr(catalogue, "project_home", lambda: tmp_path)
+    monkeypatch.setattr(figure, "project_home", lambda: tmp_path)
+    return tmp_path
+
+
+def test_a_figure_is_written_into_the_run_and_named_by_its_path(run):
+    n = Number("25", "psa|N", "Descriptive")
+    shown = Figure("tlf-waterfall", waterfall(), "3 of 25 men [below] 50 %", n=n, numbers=[n])
+    markdown = shown._repr_markdown_()
+    assert (
+        "\n![3 of 25 men \\[below\\] 50 %](<figures/tlf-waterfall.svg>){width=100%}\\\n" in markdown
+    )
+    assert markdown.startswith("::: {#tlf-waterfall .tlf .tlf-figure .landscape .closed}\n")
+    assert ', N=[25]{.ard data-ard="psa&#124;N"}]{.tlf-population}' in markdown
+    assert "- Method: Descriptive." in markdown
+    root = ET.fromstring((run / "figures/tlf-waterfall.svg").read_text(encoding="utf-8"))
+    assert root.attrib["width"] == "691.2pt"  # 9.6 inches, landscape
+    assert [p.name for p in (run / "figures").iterdir()] == ["tlf-waterfall.svg"]
+
+
+def test_a_figure_without_numbers_in_its_words_is_refused():
+    with pytest.raises(RenderFailed, match="tlf-x: the alternative text states no number"):
+        Figure("tlf-x", waterfall(), "A waterfall plot")
+
+
+def test_a_figure_without_data_says_why(run):
+    shown = Figure(
+        "tlf-waterfall", None, "", absent="Not in the data: no PSA after the first dose."
+    )
+    assert "Not in the data: no PSA after the first dose." in shown._repr_markdown_()
+
+
+def test_a_closed_figure_leaves_no_file_in_an_open_report(run):
+    facts = run / "tables/run.json"
+    facts.write_text(json.dumps({**json.loads(facts.read_text()), "audience": "open"}))
+    ard._json.cache_clear()
+    assert Figure("tlf-waterfall", waterfall(), "3 of 25")._repr_markdown_() == ""
+    assert not (run / "figures").exists()
