@@ -23,6 +23,7 @@ from sap.methods.two_stage import (
     koyama_chen,
     two_stage_inference,
 )
+from sap.methods.two_stage_inference import _roots
 
 REFERENCE = Path(__file__).parent / "reference"
 OPTIMAL = TwoStageDesign(1, 10, 5, 29)
@@ -128,6 +129,18 @@ def random_designs(count, largest=40):
 
 
 MANY = pytest.mark.parametrize("count", [120, pytest.param(2000, marks=pytest.mark.slow)])
+
+
+def test_a_root_that_never_settles_ends_the_search_all_the_same():
+    """A value that asks for a tiny step for ever."""
+    calls = []
+
+    def gap(logit, rows):
+        calls.append(rows.size)
+        return np.full(rows.size, -1.0), np.full(rows.size, 1e7)
+
+    assert _roots(gap, np.zeros(1)) == pytest.approx(0.5, abs=1e-5)
+    assert len(calls) == 100
 
 
 @MANY

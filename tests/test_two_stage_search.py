@@ -17,6 +17,7 @@ from sap.methods.two_stage import (
     constrained_designs,
     simon_designs,
 )
+from sap.methods.two_stage_search import _Question, _single_stage, _Tables
 
 CLINFUN = Path(__file__).parent / "reference" / "two_stage_clinfun_designs.csv"
 
@@ -307,3 +308,8 @@ def test_error_rates_that_ask_for_nothing_still_give_two_stages():
     found = simon_designs(0.2, 0.6, 0.9, 0.9)
     assert thresholds(found.minimax)[1::2] == (1, 2)
     assert found.characteristics(found.optimal).power >= 0.1
+
+
+def test_the_single_stage_is_found_beyond_the_first_tables():
+    question = _Question(0.1, 0.3, 0.05, 0.2)
+    assert _single_stage(question, _Tables(question, 5)) == SingleStageDesign(5, 25)

@@ -40,7 +40,8 @@ from sap.methods.two_stage_design import (
 REJECT = "reject H0"
 DO_NOT_REJECT = "do not reject H0"
 
-SETTLED = 2e-14  # a root has settled when its logit moves no further than this
+SETTLED = 2e-14  # a root has settled when halving moves its logit no further than this,
+NEARLY = 1e-9  # or a step of Newton no further than this
 FAR = 100.0  # the logit beyond which no limit of a trial lies
 STEPS = 100  # halving alone needs 55
 EQUAL = 1e-12  # two probabilities this close, relatively, are one seen through rounding
@@ -340,10 +341,14 @@ def _roots(
         high[rows] = np.where(value >= 0, here, high[rows])
         with np.errstate(divide="ignore", invalid="ignore"):
             there = here - value / slope
-        inside = (there > low[rows]) & (there < high[rows])
+        # An end of the bracket may be the root itself, seen through rounding: a step may touch it
+        nearly = NEARLY * (1 + np.abs(here))
+        inside = (there >= low[rows] - nearly) & (there <= high[rows] + nearly)
         there = np.where(inside | (value == 0), there, (low[rows] + high[rows]) / 2)
         logit[rows] = there
-        rows = rows[np.abs(there - here) > SETTLED * (1 + np.abs(here))]
+        # Newton's error after a step is of the order of its square
+        settled = np.where(inside, nearly, SETTLED * (1 + np.abs(here)))
+        rows = rows[np.abs(there - here) > settled]
         if not rows.size:
             break
     return np.asarray(1 / (1 + np.exp(-logit)))
