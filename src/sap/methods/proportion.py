@@ -111,8 +111,10 @@ def _proportion_interval(
         broadcast = np.broadcast_arrays(x, size, level)
         shape = broadcast[0].shape
         x, size, each_level = (part.ravel() for part in broadcast)
-        if level.size == 1 and x.size > 1000 and size.max() ** 2 < 4 * x.size:
-            pairs, pair = np.unique(x + size * (size.max() + 1), return_inverse=True)
+        pairs = x + size * (size.max(initial=0.0) + 1)
+        probe = pairs[:: max(1, x.size // 2000)]  # sorting all of them must be worth it
+        if level.size == 1 and x.size > 2000 and np.unique(probe).size < 0.97 * probe.size:
+            pairs, pair = np.unique(pairs, return_inverse=True)
             first = np.empty(pairs.size, dtype=np.intp)
             first[pair] = np.arange(x.size)
             low, high = (end[pair] for end in limits(x[first], size[first], each_level[first]))
