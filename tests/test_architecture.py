@@ -46,7 +46,9 @@ def test_a_chapter_reads_displays_and_does_nothing_else(chapter):
 
 
 # What a typed result looks like; numbers in headings, [@keys], {#ids} and "grade 3" are none.
-TYPED = re.compile(r"\d+(\.\d+)?\s*(%|percent)|\b\d+\s*/\s*\d+\b|\bp\s*[=<>]\s*0?\.\d|\d+\.\d+\s+months")
+TYPED = re.compile(
+    r"\d+(\.\d+)?\s*(%|percent)|\b\d+\s*/\s*\d+\b|\bp\s*[=<>]\s*0?\.\d|\d+\.\d+\s+months"
+)
 
 
 @pytest.mark.parametrize("chapter", CHAPTERS, **by_name)
@@ -56,7 +58,9 @@ def test_a_chapter_types_no_result_into_its_prose(chapter):
     assert not found, found[:3]
 
 
-@pytest.mark.parametrize("text", ["a rate of 12 %", "in 3/25 men", "(p = 0.04)", "median 9.4 months"])
+@pytest.mark.parametrize(
+    "text", ["a rate of 12 %", "in 3/25 men", "(p = 0.04)", "median 9.4 months"]
+)
 def test_the_pattern_of_a_typed_result_finds_one(text):
     assert TYPED.search(text)
 

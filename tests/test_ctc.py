@@ -47,9 +47,7 @@ ANSWERS = """
 
 @pytest.mark.req("SAP-5.4")
 def test_each_man_has_the_answers_written_beside_him(patients):
-    adsl = patients(MEN).assign(
-        STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20")
-    )
+    adsl = patients(MEN).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
     cp = patients(SAMPLES).assign(CPTESTCD="CTC")
     cp["CPSEQ"] = range(1, len(cp) + 1)
     gf = cp[cp["ARV7"].notna()]

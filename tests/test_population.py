@@ -123,7 +123,7 @@ def test_the_sample_with_a_count_decides(patients):
 
 def test_every_person_ends_in_exactly_one_box(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
-    ends = final_box(people, PLAN)
+    ends = final_box(people)
     assert ends.notna().all()
     by_man = dict(zip(people["USUBJID"], ends, strict=True))
     assert by_man["03"] == "Treated through re-screening"
@@ -160,9 +160,7 @@ def test_day_of_death_by_its_cases(dm, ds, ss, day):
 
 def test_sets_that_need_measurements(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
-    adrs = pd.DataFrame(
-        {"USUBJID": ["01", "04"], "PARAMCD": "PSARESP", "AVALC": ["N", "NE"]}
-    )
+    adrs = pd.DataFrame({"USUBJID": ["01", "04"], "PARAMCD": "PSARESP", "AVALC": ["N", "NE"]})
     counted = pd.DataFrame({"USUBJID": ["01", "04"]})
     tables = {"dv": pd.DataFrame({"USUBJID": ["04"], "DVCAT": ["MAJOR"]})}
     got = analysis_sets(people, adrs, counted, tables, PLAN).set_index("USUBJID")
@@ -173,5 +171,9 @@ def test_sets_that_need_measurements(patients):
 
 def test_partial_dates_span_their_month_or_year():
     text = pd.Series(["2016-02", "2016", "2016-12-31T23:59"])
-    assert earliest_day(text).dt.strftime("%F").tolist() == ["2016-02-01", "2016-01-01", "2016-12-31"]
+    assert earliest_day(text).dt.strftime("%F").tolist() == [
+        "2016-02-01",
+        "2016-01-01",
+        "2016-12-31",
+    ]
     assert latest_day(text).dt.strftime("%F").tolist() == ["2016-02-29", "2016-12-31", "2016-12-31"]

@@ -1,6 +1,7 @@
 """PSA response: the plan's rule, patient by patient; expected answers are written by hand."""
 
 import datetime as dt
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -191,7 +192,7 @@ def test_confirmation_days_decide(patients, days, answer):
 def test_a_longer_confirmation_never_adds_a_responder(patients):
     men = patients(MEN)
     responders = [set(answers(men, days=d).query("AVALC == 'Y'").index) for d in (0, 21, 28, 42)]
-    assert all(later <= earlier for earlier, later in zip(responders, responders[1:], strict=False))
+    assert all(later <= earlier for earlier, later in pairwise(responders))
     assert responders[0] > responders[-1]
 
 

@@ -31,7 +31,7 @@ def _folder(path: Path, what: str) -> Path:
 
 
 @app.command()
-def simulate(  # noqa: PLR0913 - one parameter per option
+def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
     plan: PlanOption = DEFAULT_PLAN,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 20260101,
@@ -136,8 +136,12 @@ def run(
         Path | None, typer.Option(help="Folder of the data; without it the trial is simulated.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated trial.", min=0)] = 20260101,
-    cut_off: Annotated[str, typer.Option("--cut-off", help="A name of the plan, or a date.")] = "final",
-    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path("build/report"),
+    cut_off: Annotated[
+        str, typer.Option("--cut-off", help="A name of the plan, or a date.")
+    ] = "final",
+    out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path(
+        "build/report"
+    ),
     frozen: Annotated[Path, typer.Option(help="Folder of all frozen cuts.")] = Path("frozen"),
 ) -> None:
     """Everything in one go: what `make report` calls."""

@@ -52,7 +52,8 @@ def check(
     2. What `extract` says is asked of the whole: required domains and columns, values that may not
        be missing, numbers and dates.
     3. A rule that reads a column the extract must have and has not, or another domain it has not,
-       is not asked: the missing column or domain is the finding.
+       is not asked: the missing column or domain is the finding. Of a table without rows only the
+       rules about the table are asked.
 
     `row` counts from 1 without the header and is missing where the finding is about a column or
     domain. `description` is the rule in words, never a value of the data.
@@ -92,6 +93,8 @@ def _domain_findings(
     absent = {each.name for each in table.columns if each.must_exist and each.name not in frame}
     whole = complete(frame, table, said)
     rules = [rule for rule in table.rules if _can_be_asked(rule, whole, absent)]
+    if whole.empty:
+        rules = [rule for rule in rules if not reads(rule)]
     men = beside(whole, "USUBJID")
     broken = _unexpected(engine, whole, rules)
     for position, rule in enumerate(table.rules):
@@ -263,7 +266,7 @@ def _unexpected(
     engine: Any, frame: "pd.DataFrame", rules: Sequence[Rule]
 ) -> dict[str, list[int | None]]:
     """For each broken rule the positions of its rows, or one None when it is about the table."""
-    if not rules:
+    if not rules or (frame.empty and all(reads(rule) for rule in rules)):
         return {}
     batch = engine.get_batch({"dataframe": _as_asked(frame, rules)})
     broken = {
@@ -286,7 +289,8 @@ def _answers(batch: Any, rules: Sequence[Rule], detail: str) -> Sequence[Any]:
     if not rules:
         return []
     suite = gx.ExpectationSuite(name="rules", expectations=[_compiled(rule) for rule in rules])
-    answer = batch.validate(suite, result_format={"result_format": detail})
+    form = {"result_format": detail, "return_unexpected_index_query": False}
+    answer = batch.validate(suite, result_format=form)
     return list(answer.results)
 
 

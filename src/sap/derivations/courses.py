@@ -87,7 +87,7 @@ def _choices(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
         DRUG=who["USUBJID"].map(first["CMDECOD"]),
         TRTEDT=who["USUBJID"].map(first["TRTEDT"]),
         NCYCLES=1.0,
-        BEGINDT=pd.NaT,
+        BEGINDT=pd.Series(pd.NaT, who.index),
         NEWTHDT=pd.concat([other, study], axis=1).min(axis=1),
     )
 

@@ -99,7 +99,9 @@ def _answers(
 
 
 def ctc_answers(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
-    """What became of the cells of each treated man. The first case that applies decides AVALC:
+    """What became of the cells of each treated man.
+
+    The first case that applies decides AVALC:
 
     1. NE: the baseline cannot show it (see below).
     2. NE: no count on treatment (in a set where missing is failure, it counts as N).
@@ -137,10 +139,20 @@ def ctc_answers(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataFr
         _answers(treated, "CTCRESP", "CTC response", high, counted, fell(on)),
         _answers(treated, "CTC0", "CTC to 0", base >= 1, counted, seen(on[on["AVAL"] == 0])),
         _answers(
-            treated, "CTCRVIS", f"CTC response at {rule.visit}", high, seen(at_visit), fell(at_visit)
+            treated,
+            "CTCRVIS",
+            f"CTC response at {rule.visit}",
+            high,
+            seen(at_visit),
+            fell(at_visit),
         ),
         _answers(
-            treated, "ARV7NEG", "AR-V7 positive to negative", arv7 == "POSITIVE", seen(determined), negative
+            treated,
+            "ARV7NEG",
+            "AR-V7 positive to negative",
+            arv7 == "POSITIVE",
+            seen(determined),
+            negative,
         ),
     ]
     for depth in rule.depths_pct:

@@ -16,9 +16,8 @@ def earliest_day(dtc: pd.Series) -> pd.Series:
     >>> earliest_day(pd.Series(["2017-03-02T08:00", "2017-03", "2017", None])).dt.strftime("%F").tolist()
     ['2017-03-02', '2017-03-01', '2017-01-01', nan]
     """
-    text = dtc.astype("object").where(dtc.notna(), None).map(lambda v: v and v[:10])
-    full = text.map(lambda v: v and v + "-01-01"[len(v) - 4 :])
-    return pd.to_datetime(full, format="%Y-%m-%d")
+    days = [v[:10] + "-01-01"[len(v[:10]) - 4 :] if isinstance(v, str) else None for v in dtc]
+    return pd.to_datetime(pd.Series(days, index=dtc.index, dtype="object"), format="%Y-%m-%d")
 
 
 def precision(dtc: pd.Series) -> pd.Series:
@@ -66,4 +65,6 @@ def time_of_day(dtc: pd.Series) -> pd.Series:
     >>> time_of_day(pd.Series(["2017-03-02T08:30", "2017-03-02"])).tolist()
     ['08:30', None]
     """
-    return dtc.map(lambda v: v[11:] if isinstance(v, str) and len(v) > 11 else None).astype("object")
+    return dtc.map(lambda v: v[11:] if isinstance(v, str) and len(v) > 11 else None).astype(
+        "object"
+    )

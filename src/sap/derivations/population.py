@@ -208,9 +208,8 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     one["CTCBL"] = of(first["CTC"])
     one["ARV7BL"] = of(first["ARV7"])
     one["ARV7REAS"] = of(first["ARV7REAS"])
-    one["GROUP"] = np.select(
-        [to_a.notna() & ~(to_b < to_a), to_b.notna()], ["A", "B"], default=None
-    )
+    group = pd.Series(None, index=one.index, dtype="object").mask(to_b.notna(), "B")
+    one["GROUP"] = group.mask(to_a.notna() & ~(to_b < to_a), "A")
     one["ALLOCDT"] = to_a.fillna(to_b).where(one["GROUP"] == "A", to_b)
     one["TRTSDT"] = of(doses.groupby("USUBJID")["DAY"].min())
     one["TRTEDT"] = of(doses.groupby("USUBJID")["DAY"].max())
@@ -265,9 +264,7 @@ def analysis_sets(
     """
     who = adsl["USUBJID"]
     primary = adsl["PRIMFL"] == "Y"
-    answered = adrs.loc[
-        (adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] != "NE"), "USUBJID"
-    ]
+    answered = adrs.loc[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] != "NE"), "USUBJID"]
     dv = _columns(tables, "dv", "DVCAT")
     major = dv.loc[dv["DVCAT"] == "MAJOR", "USUBJID"]
     enough = adsl["NCYCLES"] >= plan.analysis_sets.per_protocol_cycles

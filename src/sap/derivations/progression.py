@@ -1,6 +1,6 @@
 """PSA progression by PCWG3: one answer for every course of treatment."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -98,7 +98,8 @@ def psa_progression(
     last value read; SRCSEQ the LBSEQ of the rise.
     """
     base = adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"].to_dict()
-    by_man: dict[str, list[tuple[pd.Timestamp, float, float]]] = {}
+    by_man: dict[str, list[tuple[Any, float, float]]] = {}
+    course: Any
     ordered = adpsa.sort_values(["USUBJID", "ADT"], kind="stable")
     for who, *row in zip(*(ordered[c] for c in ("USUBJID", "ADT", "AVAL", "LBSEQ")), strict=True):
         by_man.setdefault(who, []).append((row[0], row[1], row[2]))

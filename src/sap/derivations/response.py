@@ -43,7 +43,9 @@ def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
     day = earliest_day(cm["CMSTDTC"])
     partial = precision(cm["CMSTDTC"]) < 10
     subsequent = cm["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
-    day = day.where(~(partial & subsequent & (day <= first_dose)), first_dose + pd.Timedelta(days=1))
+    day = day.where(
+        ~(partial & subsequent & (day <= first_dose)), first_dose + pd.Timedelta(days=1)
+    )
     found = pd.DataFrame({"USUBJID": cm["USUBJID"], "DAY": day})[day > first_dose]
     return found.groupby("USUBJID")["DAY"].min()
 
@@ -242,7 +244,9 @@ def _changes(
     treated = adsl.loc[adsl["NCYCLES"] > 0, ["STUDYID", "USUBJID", "TRTSDT"]].reset_index(drop=True)
     values = adpsa[(adpsa["ANL01FL"] == "Y") & adpsa["PCHG"].notna()]
     values = values.merge(treated[["USUBJID", "TRTSDT"]], on="USUBJID")
-    lowest = values.sort_values(["USUBJID", "PCHG", "ADT"], kind="stable").drop_duplicates("USUBJID")
+    lowest = values.sort_values(["USUBJID", "PCHG", "ADT"], kind="stable").drop_duplicates(
+        "USUBJID"
+    )
     off = (values["ADT"] - values["TRTSDT"]).dt.days - rule.week_12_day
     near = values.assign(OFF=off.abs(), LATE=off > 0)
     near = near[near["OFF"] <= rule.week_12_window_days]
@@ -285,5 +289,8 @@ def adrs(
         for name, days in variants.items()
     ]
     whole = pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
-    confirmed = {f"PSARSP{d}": f"PSA response confirmed after {d} days" for d in rule.sensitivity_confirm_days}
+    confirmed = {
+        f"PSARSP{d}": f"PSA response confirmed after {d} days"
+        for d in rule.sensitivity_confirm_days
+    }
     return whole.assign(PARAM=whole["PARAMCD"].map(PARAMS | confirmed))

@@ -86,7 +86,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
         }
     )
     for reason in ("AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE"):
-        found[reason] = ae[reason] if reason in ae else None
+        found[reason] = ae.get(reason, None)
     return _occurrences(found)
 
 

@@ -98,7 +98,7 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
     again = adsl[adsl["RESCTRFL"] == "Y"]
     second = whole["USUBJID"].map(again.set_index("USUBJID")["RESALLDT"])
     stops = second.notna() & (second <= whole["ADT"]) & (second >= whole["STARTDT"])
-    changed = {
+    changed: dict[str, Any] = {
         "PARAMCD": "OSCENS",
         "ADT": whole["ADT"].where(~stops, second),
         "CNSR": whole["CNSR"].where(~stops, 1),
@@ -353,11 +353,13 @@ def sources(
     logs["clinical"] = _clinical(tables, courses, plan)
     switched = courses.assign(ADT=courses["NEWTHDT"])
     logs["new therapy"] = _log(switched, "NEW ANTICANCER THERAPY", "CM", "CMSTDTC")
-    values, limited, whole = [], [], []
+    values: list[Log] = []
+    limited: list[pd.DataFrame] = []
+    whole: list[pd.DataFrame] = []
     for name, of_course in psa.items():
         mine = courses[courses["COURSE"] == name]
         values.append(_log(of_course.assign(COURSE=name), "PSA", "LB", "LBDTC", "LBSEQ"))
-        for into, followed in ((limited, mine), (whole, mine.assign(NEWTHDT=pd.NaT))):
+        for into, followed in ((limited, mine), (whole, mine.assign(NEWTHDT=pd.Series(pd.NaT, mine.index)))):
             answer = psa_progression(followed, of_course, plan.psa_progression, paramcd="PSAPROG")
             into.append(answer.assign(COURSE=name))
     logs["psa values"] = _merged(*values)
@@ -420,7 +422,7 @@ def _seen(code: str, logs: dict[str, Log]) -> Log:
 
 def _start(
     code: str, course: Any, man: Any, got: Sources, how: tuple[Definition, Plan]
-) -> pd.Timestamp:
+) -> Any:
     """The origin: of the response (DOR, RDOR), the second allocation, the first dose, the plan's."""
     d, plan = how
     if code in got.responses:

@@ -336,7 +336,7 @@ def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
 
 
 def assessments(
-    tr: Rows, rs: Rows, course: Any, end: pd.Timestamp, rule: Tumour
+    tr: Rows, rs: Rows, course: Any, end: Any, rule: Tumour
 ) -> list[Assessment]:
     """Readings after the first day of a course and before `end`, those close together as one.
 
@@ -561,6 +561,7 @@ def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bon
     got = records(tables, tumour)
     end = courses[courses["COURSE"] == "STUDY"].set_index("USUBJID")["TRTSDT"].to_dict()
     rows: Rows = []
+    course: Any
     for course in courses.itertuples():
         who = str(course.USUBJID)
         tu, tr = got.tu.get(who, []), got.tr.get(who, [])
@@ -693,6 +694,7 @@ def _best_rows(
     study = points.loc[points["COURSE"] == "STUDY", ["USUBJID", "ADT", "OVRLRESP", "SUM", "BASE"]]
     by_man = _by_man(study.sort_values("ADT", kind="stable"))
     rows: Rows = []
+    course: Any
     for course in courses.itertuples():
         mine = [r for r in by_man.get(str(course.USUBJID), []) if not r["ADT"] > course.NEWTHDT]
         read = [(r["ADT"], r["OVRLRESP"]) for r in mine]

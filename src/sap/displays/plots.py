@@ -47,6 +47,11 @@ def _text(**style: Any) -> dict[str, Any]:
     return {"family": FAMILY, "size": SMALL_POINTS, **style}
 
 
+def _lines(frame: pd.DataFrame, by: str) -> pd.DataFrame:
+    """The rows of those who have more than one: a line needs two points."""
+    return frame[frame.groupby(by, observed=True)[by].transform("size") > 1]
+
+
 def _stepped(steps: pd.DataFrame) -> pd.DataFrame:
     """Each step as two points, since a ribbon is drawn from point to point."""
     pieces = []
@@ -107,7 +112,8 @@ def km_curves(
     heads = [] if single else [top_row]
     bottom = first_row - row_height * (len(groups) - 0.35)
     frame = _ordered(steps, "group", groups)
-    band = _stepped(frame.dropna(subset=["conf_low", "conf_high"]))
+    limits = frame.dropna(subset=["conf_low", "conf_high"])
+    band = _stepped(limits) if len(limits) else limits
     plot = (
         p9.ggplot(frame, p9.aes("time", "survival", color="group", linetype="group"))
         + [
@@ -285,7 +291,7 @@ def spider(
         p9.ggplot(frame, p9.aes("time", "change", group="subject", color="category"))
         + p9.geom_hline(yintercept=0, color=BLACK, size=0.4)
         + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
-        + p9.geom_line(p9.aes(linetype="category"), size=0.7)
+        + p9.geom_line(p9.aes(linetype="category"), data=_lines(frame, "subject"), size=0.7)
         + p9.geom_point(p9.aes(shape="category"), data=inside, size=2)
         + p9.scale_color_manual(values=colours)
         + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
@@ -496,9 +502,10 @@ def ae_dot_plot(
     keys = ["panel", "term", "series"] if panels else ["term", "series"]
     frame = frame.sort_values(keys, ignore_index=True)
     fills = dict(zip(series, (BLUE, "white", "white"), strict=False))
+    pair = frame.groupby(keys[:-1], observed=True)["series"].transform("size") > 1
     plot = (
         p9.ggplot(frame, p9.aes("percent", "term"))
-        + p9.geom_line(p9.aes(group="term"), color="#B3B3B3", size=0.6)
+        + p9.geom_line(p9.aes(group="term"), data=frame[pair], color="#B3B3B3", size=0.6)
         + p9.geom_point(p9.aes(shape="series", color="series", fill="series"), size=2.6, stroke=0.7)
         + p9.scale_shape_manual(values=dict(zip(series, SHAPES, strict=False)))
         + p9.scale_color_manual(values=dict(zip(series, COLOURS, strict=False)))
@@ -545,7 +552,7 @@ def course(
     return (
         p9.ggplot(frame, p9.aes("time", "value", group="subject", color="category"))
         + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
-        + p9.geom_line(p9.aes(linetype="category"), size=0.6, alpha=0.85)
+        + p9.geom_line(p9.aes(linetype="category"), data=_lines(frame, "subject"), size=0.6, alpha=0.85)
         + p9.geom_point(p9.aes(shape="category"), size=1.5)
         + p9.scale_color_manual(values=colours)
         + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))

@@ -2,7 +2,7 @@
 
 from sap import ard
 from sap.displays import plan_text
-from sap.displays.addressed import Number, results
+from sap.displays.addressed import Number, Place, results
 from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate
 
 
@@ -77,15 +77,15 @@ def response_rule() -> Said:
 def rescreened() -> Said:
     """The re-screened men and their response, or that the data have none."""
     found = results("rescreen_response")
-    place = {"population": "RESCREENED", "paramcd": "PSARESP"}
-    if not found.find("N", population="RESCREENED", paramcd="PSARESP").value:
+    place = Place(population="RESCREENED", paramcd="PSARESP")
+    if not found.find("N", **place).value:
         return Said("Not in the data: no man was treated through re-screening.")
     return _joined(
-        n_of_N("rescreen_response", **place),  # type: ignore[arg-type]
+        n_of_N("rescreen_response", **place),
         " men treated through re-screening had a confirmed PSA response (",
-        rate("rescreen_response", **place),  # type: ignore[arg-type]
+        rate("rescreen_response", **place),
         ", ",
-        interval("rescreen_response", **place),  # type: ignore[arg-type]
+        interval("rescreen_response", **place),
         ").",
     )
 

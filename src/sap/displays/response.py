@@ -9,6 +9,7 @@ from sap.displays import formats
 from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.say import Said
+from sap.displays.show import Note
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
 SETS = {
@@ -25,7 +26,7 @@ def ci_header(found: Results, **where: Unpack[Place]) -> str:
 
 
 def rate_cells(found: Results, **where: Unpack[Place]) -> tuple[Content, Content, Content]:
-    """n (%), N and the interval of one rate."""
+    """N (%), N and the interval of one rate."""
     return (
         n_pct(found.count(**where), found.percent(**where)),
         found.count("N", **where),
@@ -152,7 +153,9 @@ def _bars(population: str) -> pd.DataFrame:
         return best["USUBJID"].map(answers) == "Y"
 
     category = pd.Series(CATEGORIES[2], best.index)
-    category = category.mask(answer("PSARESPU"), CATEGORIES[1]).mask(answer("PSARESP"), CATEGORIES[0])
+    category = category.mask(answer("PSARESPU"), CATEGORIES[1]).mask(
+        answer("PSARESP"), CATEGORIES[0]
+    )
     mark = "*" if population == "RESCREENED" else ""
     return pd.DataFrame(
         {
@@ -190,7 +193,7 @@ def waterfall() -> Figure:
         f"{median.text} percent, {confirmed.text} with a confirmed response. Men treated through "
         "re-screening carry an asterisk."
     )
-    notes = [
+    notes: list[Note] = [
         f"Rises are cut at {formats.as_collected(course['display_cap_pct'])} % and their value printed.",
         "* Treated through re-screening.",
         Said("Men of the primary set without a change, and without a bar: ", missing, "."),

@@ -50,7 +50,7 @@ def _ordered(found: Results, level: str | None) -> list[str]:
     values = [
         v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v
     ]
-    sizes = {v: found.find("n", paramcd="ANY", **place(v)).value for v in values}  # type: ignore[arg-type]
+    sizes = {v: found.find("n", paramcd="ANY", **place(v)).value for v in values}
     return sorted(values, key=lambda v: (-sizes[v], v))
 
 

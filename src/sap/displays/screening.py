@@ -111,7 +111,7 @@ def _ended(level: str) -> str:
     found = results("flow")
     place = {"level": level, "paramcd": "FINAL"}
     there = found.has("n", level=level, paramcd="FINAL")
-    return found.count(**place).text if there else "0"  # type: ignore[arg-type]
+    return found.count(**place).text if there else "0"
 
 
 def diagram() -> Figure:
@@ -129,12 +129,20 @@ def diagram() -> Figure:
 
     def words(level: str) -> str:
         return level.replace(">= ", "≥\u00a0").replace("< ", "<\u00a0")
+
     states = [(s, n(f"AR-V7 {s}")) for s in ("negative", "undetermined", "not done")]
     counts = [(words(level), n(level)) for level in (_box_of("CTC <"), _box_of("CTC >="))]
     left = [(why, n(f"Qualified, not treated: {why}")) for why in ("declined", "other")]
     treated = n("Treated in group B after first screening")
     qualified = [
-        Box("left", "Qualified, not treated", n("Qualified, not treated"), 0, lines=left, tone="side"),
+        Box(
+            "left",
+            "Qualified, not treated",
+            n("Qualified, not treated"),
+            0,
+            lines=left,
+            tone="side",
+        ),
         Box("treated", "Treated with cabazitaxel", treated, 1, tone="strong"),
     ]
     rows = [
@@ -145,7 +153,13 @@ def diagram() -> Figure:
         ],
         [
             Box("qualifies", words(positive), n("Qualifies for group B"), 1, tone="strong"),
-            Box("not", "Does not qualify", n("Does not qualify"), 3, lines=[(words(few), n(few)), *states]),
+            Box(
+                "not",
+                "Does not qualify",
+                n("Does not qualify"),
+                3,
+                lines=[(words(few), n(few)), *states],
+            ),
         ],
     ]
     arrows = [

@@ -115,7 +115,7 @@ def curve_data(
             below = below[below[axis] == value]
         counts = below.pivot_table(index="level", columns="stat_name", values="stat")
         at_risk.append(counts.rename(columns={"at_risk": "n"}).assign(group=words))
-        medians[words] = results(analysis).find("median", **place, level="").value
+        medians[words] = results(analysis).find("median", **place).value
     columns = ["group", "time", "survival", "conf_low", "conf_high"]
     return (
         pd.concat(steps, ignore_index=True)[columns],
@@ -129,16 +129,16 @@ def curve() -> Figure:
     """Figure 14.2.3.2: overall survival of the primary set."""
     from sap.displays.plots import km_curves
 
-    place = Place(population="PRIMARY", paramcd="OS")
+    place = Place(population="PRIMARY", paramcd="OS", level="")
     found = results("os")
-    n = found.count("N", **place, level="")
+    n = found.count("N", **place)
     if n.text == "0":
         return Figure("tlf-os-curve", None, "", absent="Not in the data: nobody has this origin.")
-    median = found.months("median", **place, level="")
-    low, high = (found.months(name, **place, level="") for name in ("conf_low", "conf_high"))
-    died = found.count("n_events", **place, level="")
+    median = found.months("median", **place)
+    low, high = (found.months(name, **place) for name in ("conf_low", "conf_high"))
+    died = found.count("n_events", **place)
     origin = ard.table("plan")["survival"]["os_origin"]
-    data = curve_data("os", {"Primary": place})
+    data = curve_data("os", {"Primary": Place(population="PRIMARY", paramcd="OS")})
     alt = (
         f"Kaplan-Meier curve of overall survival of the primary set. {died.text} of {n.text} men "
         f"died; median {median.text} months, confidence limits {low.text} and {high.text}."

@@ -53,7 +53,7 @@ __all__ = [
 
 Times = Sequence[float] | NDArray[Any]
 Transform = Literal["plain", "log", "log-log", "arcsin", "logit"]
-BLOCK = 65_536  # times of a long curve looked at together
+BLOCK = 32_768  # times of a long curve looked at together, so that they stay in the cache
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,9 +117,18 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
     """
     sets = risk_sets(time, event, entry, causes=1)
     at_risk, events = sets.at_risk, sets.counts[1]
-    survival: FloatArray = np.cumprod((at_risk - events) / at_risk, dtype=np.float64)
-    with np.errstate(invalid="ignore"):
-        standard_error: FloatArray = survival * np.sqrt(_greenwood(at_risk, events))
+    r = at_risk.astype(np.float64)
+    left = r - events
+    survival = left / r
+    np.cumprod(survival, out=survival)
+    # In place, because a million times fill the caches: Greenwood's sum, its root, times S.
+    standard_error = left
+    standard_error *= r
+    with np.errstate(divide="ignore", invalid="ignore"):
+        np.divide(events, standard_error, out=standard_error)
+        np.cumsum(standard_error, out=standard_error)
+        np.sqrt(standard_error, out=standard_error)
+        standard_error *= survival
     return KaplanMeier(sets.time, at_risk, events, sets.censored, survival, standard_error)
 
 
@@ -256,12 +265,6 @@ def rmst(curve: KaplanMeier, tau: float) -> RestrictedMean:
     return RestrictedMean(float(pieces.sum()), float(np.sqrt(terms.sum())))
 
 
-def _greenwood(at_risk: IntArray, events: IntArray) -> FloatArray:
-    r = at_risk.astype(np.float64)
-    with np.errstate(divide="ignore"):
-        return np.cumsum(events / (r * (r - events)), dtype=np.float64)
-
-
 def _read(curve: KaplanMeier, values: FloatArray, t: float | Times, before: float) -> FloatArray:
     """`values` of the curve's times as a step function read at t; NaN after a curve that ends > 0."""
     at = np.asarray(t, dtype=np.float64)
@@ -289,6 +292,12 @@ def _limits(
 ) -> tuple[FloatArray, FloatArray]:
     if transform not in _TRANSFORMS:
         raise ValueError(f"transform: expected one of {', '.join(_TRANSFORMS)}")
+    if survival.size > BLOCK:
+        low, high = np.empty_like(survival), np.empty_like(survival)
+        for start in range(0, survival.size, BLOCK):
+            part = slice(start, start + BLOCK)
+            low[part], high[part] = _limits(survival[part], standard_error[part], z, transform)
+        return low, high
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         low, high = _TRANSFORMS[transform](survival, z * standard_error)
     ends = survival == 1.0

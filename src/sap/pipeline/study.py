@@ -12,9 +12,7 @@ from sap.pipeline.progress import say, step
 from sap.plan import PlanFile, project_home, read_plan
 
 
-def simulate(
-    out: Path, plan: Path, seed: int, options: dict[str, Any], mess: int = 0
-) -> Path:
+def simulate(out: Path, plan: Path, seed: int, options: dict[str, Any], mess: int = 0) -> Path:
     """Write a synthetic extract of the plan's trial; with `mess`, so many known defects in it."""
     from sap.intake import sdtm
     from sap.simulate import trial
@@ -84,7 +82,10 @@ def findings_table(findings: Any) -> str:
     for (severity, domain, rule), rows in by_rule:
         numbers = [str(int(r)) for r in rows["row"].dropna()]
         where = ", ".join(numbers[:8]) + (", ..." if len(numbers) > 8 else "")
-        lines.append(f"{severity:<8} {domain:<3} {len(rows):>5}  {rule}" + (f"  rows {where}" if where else ""))
+        lines.append(
+            f"{severity:<8} {domain:<3} {len(rows):>5}  {rule}"
+            + (f"  rows {where}" if where else "")
+        )
     return "\n".join(lines)
 
 

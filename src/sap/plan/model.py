@@ -143,10 +143,14 @@ class PsaProgression(Entry):
 
     rise_pct: float = Field(gt=0)
     rise_ug_l: float = Field(ge=0)
-    ignore_before_day: Days = Field(description="rises before this day after the first dose do not count")
+    ignore_before_day: Days = Field(
+        description="rises before this day after the first dose do not count"
+    )
     confirm_after_days: Days
     confirmed_by: Literal["any later value", "next value"]
-    no_fall_confirmed: bool = Field(description="whether a rise without any fall needs confirmation")
+    no_fall_confirmed: bool = Field(
+        description="whether a rise without any fall needs confirmation"
+    )
 
 
 class Tumour(Entry):
@@ -229,7 +233,9 @@ class Estimand(Entry):
 class Ctc(Entry):
     """Circulating tumour cells under treatment."""
 
-    response_below: int = Field(ge=1, description="a count from here up can respond by falling below")
+    response_below: int = Field(
+        ge=1, description="a count from here up can respond by falling below"
+    )
     depths_pct: list[Annotated[float, Field(gt=0, le=100)]]
     visit: str = Field(pattern=r"^(CYCLE \d+|END OF TREATMENT)$")
 

@@ -28,8 +28,10 @@ class _Loader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()
-            raise yaml.MarkedYAMLError(problem="an alias is not allowed", problem_mark=event.start_mark)
+            event = self.peek_event()  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(
+                problem="an alias is not allowed", problem_mark=event.start_mark
+            )
         return super().compose_node(parent, index)
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
@@ -38,7 +40,8 @@ class _Loader(yaml.SafeLoader):
             key = key_node.value
             if not isinstance(key, str) or key in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} stands twice or is no word", problem_mark=key_node.start_mark
+                    problem=f"the key {key!r} stands twice or is no word",
+                    problem_mark=key_node.start_mark,
                 )
             seen.add(key)
         return super().construct_mapping(node, deep)
@@ -49,12 +52,16 @@ def load_yaml(path: Path, what: str) -> tuple[Any, str, str]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise WrongUse(f"{path}: {what} cannot be read ({error.strerror}). Check the path.") from None
+        raise WrongUse(
+            f"{path}: {what} cannot be read ({error.strerror}). Check the path."
+        ) from None
     if len(raw) > MAX_BYTES:
-        raise PlanInvalid(f"{path}: {what} is larger than {MAX_BYTES} bytes. A plan is a short file.")
+        raise PlanInvalid(
+            f"{path}: {what} is larger than {MAX_BYTES} bytes. A plan is a short file."
+        )
     try:
         text = raw.decode("utf-8")
-        content = yaml.load(text, _Loader)  # noqa: S506 - a SafeLoader
+        content = yaml.load(text, _Loader)
     except UnicodeDecodeError:
         raise PlanInvalid(f"{path}: {what} is not UTF-8 text. Save it as UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:

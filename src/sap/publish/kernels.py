@@ -6,14 +6,16 @@ code in reading order. Nothing of the caller's machine reaches a kernel but the 
 """
 
 import asyncio
+import atexit
 import json
 import os
 import re
 import shutil
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -76,9 +78,37 @@ def run_chapters(
     """The Markdown of each chapter, in order; `surroundings.kernels` run at a time."""
     folder = Path(tempfile.mkdtemp(prefix="sap-"))
     try:
-        return asyncio.run(_run_all(setup, chapters, surroundings, progress, folder))
+        return _finished(_run_all(setup, chapters, surroundings, progress, folder))
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _finished(work: Coroutine[Any, Any, list[str]]) -> list[str]:
+    """Run `work` to its end in a loop of a thread of its own.
+
+    In the main thread nbclient would catch the interrupt key and the end signal, and a caller who
+    runs a loop already, such as a notebook, could not call us.
+    """
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
+    thread.start()
+    future = asyncio.run_coroutine_threadsafe(work, loop)
+    try:
+        return future.result()
+    except BaseException:
+        future.cancel()
+        asyncio.run_coroutine_threadsafe(_settled(), loop).result()
+        raise
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _settled() -> None:
+    """Wait until every other task of the loop has ended and shut its kernel down."""
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 async def _run_all(
@@ -174,6 +204,7 @@ def _with_values(cell: Cell, outputs: list[Any] | None) -> str:
 
 async def _execute(steps: list[_Step], surroundings: Surroundings, folder: Path) -> list[list[Any]]:
     import nbformat
+    from jupyter_core.utils import ensure_async
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from traitlets.config import Config
@@ -223,6 +254,11 @@ async def _execute(steps: list[_Step], surroundings: Surroundings, folder: Path)
     except DeadKernelError:
         step = _failed(steps, notebook)
         raise RenderFailed(_story(step, "the kernel died (out of memory?)")) from None
+    finally:
+        # nbclient shuts down what it started, unless it is cancelled while the kernel starts.
+        if client.km is not None and client.km.has_kernel:
+            await ensure_async(client.km.shutdown_kernel(now=True))
+        atexit.unregister(client._cleanup_kernel)
     return [cell["outputs"] for cell in notebook.cells]
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 from sap.errors import RenderFailed, WrongUse
 from sap.plan.home import project_home
@@ -144,7 +145,7 @@ def _gather_pictures(found: tree.Findings, document: Path, folder: Path) -> None
     """Copy each picture beside the report, under a name that says nothing of this machine."""
     for number, image in enumerate(found.images, start=1):
         target = image["c"][2]
-        path = (home_of(document) / target[0]).resolve()
+        path = (home_of(document) / unquote(target[0])).resolve()
         if "://" in target[0] or not path.is_file():
             raise RenderFailed(f"the picture {Path(target[0]).name} is not in the run folder")
         if not image["c"][1]:

@@ -82,8 +82,8 @@ def check(path: Path) -> list[Problem]:
             return [Problem(path.name, 1, str(problem))]
         skipped = text.count("\n") - body.count("\n")
         found += [(1, f"the header key {k!r} is not known") for k in header.keys() - HEADER_KEYS]
-    found += _problems(body.splitlines(), root)
-    return [Problem(path.name, line + skipped, what) for line, what in sorted(found)]
+    found += [(line + skipped, what) for line, what in _problems(body.splitlines(), root)]
+    return [Problem(path.name, line, what) for line, what in sorted(found)]
 
 
 def check_document(path: Path) -> list[Problem]:

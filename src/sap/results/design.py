@@ -29,7 +29,9 @@ def design(plan: Plan) -> list[pd.DataFrame]:
         stats |= {
             "r1": letters.r1,
             "n1": letters.n1,
-            "probability_of_early_termination": float(letters.probability_of_early_termination(d.p0)),
+            "probability_of_early_termination": float(
+                letters.probability_of_early_termination(d.p0)
+            ),
             "expected_n": float(letters.expected_n(d.p0)),
         }
     where = {"section": d.section, "population": "PRIMARY", "method": "Exact binomial"}

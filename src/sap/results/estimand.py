@@ -135,7 +135,9 @@ def posterior(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     responders = int((_answers(adrs, "PSARESP", who) == "Y").sum())
     a, b = plan.estimand.prior
     conf = plan.intervals.conf_level
-    got = posterior_summary(responders, len(who), (a, b), conf, plan.design.p0) if len(who) else None
+    got = (
+        posterior_summary(responders, len(who), (a, b), conf, plan.design.p0) if len(who) else None
+    )
     names = ("mean", "sd", "median", "conf_low", "conf_high", "probability_above_p0")
     stats: dict[str, ard.type_of_stat] = {"prior_a": a, "prior_b": b, "conf_level": conf}
     stats |= dict.fromkeys(names, NOBODY) if got is None else dict(zip(names, got, strict=True))

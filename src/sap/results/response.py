@@ -39,7 +39,13 @@ def _responders(people: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.Da
 
 
 def response_rate(
-    adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, *, population: str, paramcd: str, analysis: str
+    adsl: pd.DataFrame,
+    adrs: pd.DataFrame,
+    plan: Plan,
+    *,
+    population: str,
+    paramcd: str,
+    analysis: str,
 ) -> pd.DataFrame:
     """Responders, denominator, exact interval, one-sided exact p against p0, and the decision.
 
@@ -51,9 +57,7 @@ def response_rate(
     stats = rate(responders, n, plan.intervals.conf_level)
     stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
     stats["p0"] = plan.design.p0
-    stats["p_value"] = (
-        exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
-    )
+    stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
     stats["decision"] = decision(plan.design, responders, n)
     return ard.rows(
         stats,
@@ -69,7 +73,8 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
     """The primary result in every set, and the confirmation rule's sensitivity."""
     variants = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU"}
     variants |= {
-        f"psa_response_{days}d": f"PSARSP{days}" for days in plan.psa_response.sensitivity_confirm_days
+        f"psa_response_{days}d": f"PSARSP{days}"
+        for days in plan.psa_response.sensitivity_confirm_days
     }
     return [
         response_rate(adsl, adrs, plan, population=population, paramcd=paramcd, analysis=analysis)

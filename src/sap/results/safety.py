@@ -1,7 +1,5 @@
 """Adverse events: the overview, and SOC and preferred term by worst grade."""
 
-from collections.abc import Callable
-
 import pandas as pd
 
 from sap import ard
@@ -65,11 +63,9 @@ def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
     def block(mine: pd.DataFrame, level: str, sublevel: str) -> None:
         worst = mine.groupby("USUBJID")["ATOXGRN"].max()
-        counts: dict[str, Callable[[], int]] = {
-            f"GR{grade}": lambda g=grade: int((worst == g).sum()) for grade in range(1, 6)
-        }
-        counts["GRMISS"] = lambda: int(worst.isna().sum())
-        counts["GRSEV"] = lambda: int((worst >= plan.safety.severe_grade).sum())
+        counts = {f"GR{grade}": int((worst == grade).sum()) for grade in range(1, 6)}
+        counts["GRMISS"] = int(worst.isna().sum())
+        counts["GRSEV"] = int((worst >= plan.safety.severe_grade).sum())
         where = {
             "analysis": "ae_soc_pt",
             "section": plan.safety.section,
@@ -79,8 +75,7 @@ def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.Dat
             "method": METHOD,
         }
         parts.append(ard.rows(_stats(mine, n), paramcd="ANY", **where))
-        for paramcd, count in counts.items():
-            who = count()
+        for paramcd, who in counts.items():
             share = who / n if n else NOBODY
             parts.append(ard.rows({"n": who, "N": n, "estimate": share}, paramcd=paramcd, **where))
 

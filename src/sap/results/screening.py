@@ -10,7 +10,7 @@ from sap.results.response import rate
 STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED", "NOT DONE")
 
 
-def final_box(adsl: pd.DataFrame, plan: Plan) -> pd.Series:
+def final_box(adsl: pd.DataFrame) -> pd.Series:
     """The one box in which each person ends; the first case that applies.
 
     1. Treated through re-screening.   2. Treated after the first screening.
@@ -95,7 +95,7 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
 
 
 def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """n of each box (distinct persons), the reasons for undetermined, and where each person ends."""
+    """The count of each box (distinct persons), the reasons for undetermined, and where each person ends."""
 
     def row(level: str, n: int, sublevel: str = "", paramcd: str = "BOX") -> pd.DataFrame:
         return ard.rows(
@@ -114,7 +114,7 @@ def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         reasons = adsl.loc[(adsl["SCRFL"] == "Y") & (adsl["ARV7BL"] == state), "ARV7REAS"]
         for reason, n in reasons.fillna("Reason not recorded").value_counts().sort_index().items():
             parts.append(row(f"AR-V7 {state.lower()}", int(n), str(reason), "REASON"))
-    ends = final_box(adsl, plan).value_counts().sort_index()
+    ends = final_box(adsl).value_counts().sort_index()
     parts += [row(str(name), int(n), paramcd="FINAL") for name, n in ends.items()]
     return parts
 

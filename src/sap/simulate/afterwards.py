@@ -33,6 +33,9 @@ def next_therapy(man: Man, episode: Episode) -> None:
     episode.new_therapy = start
     category = "SUBSEQUENT ANTICANCER THERAPY"
     write_anticancer(man, name, category, start, start + lasts, "PROGRESSION")
+    # Only where the month alone cannot reach back into the days that count for the response.
+    if start > episode.last + 60 and chance(rng, 2 * man.given.choice.partial_date):
+        man.rows["cm"][-1]["CMSTDTC"] = iso(start)[:7]
 
 
 def deviate(man: Man, episode: Episode) -> None:

@@ -21,7 +21,8 @@ class Screening:
     age_mean: float = 70.0  # TROPIC: median about 68; Dutch practice slightly older
     age_sd: float = 6.5
     no_sample: float = 0.02  # ours
-    count_not_done: float = 0.015  # ours
+    count_not_done: float = 0.03  # ours
+    sampled_again: float = 0.5  # ours: of those, a second sample is drawn
     not_eligible: float = 0.02  # ours: fails entry criteria before the sample is used
     three_or_more: float = 0.70  # CABA-V7: 96 of 137
     undetermined: float = 0.104  # CABA-V7: 10 of 96 with three or more cells
@@ -88,6 +89,7 @@ class Choice:
     arsi_response: float = 0.30  # CARD 13.5 % after both; AR-V7 negative and naive men do better
     cabazitaxel_response: float = 0.38  # CARD 35.7 %, TROPIC 39.2 %
     death_before_progression: float = 0.08  # ours
+    partial_date: float = 0.05  # ours: the day a therapy began is not known
     comes_again: float = 0.74  # ours
     # ours: positive with three or more cells at re-screening, by first state
     converts: tuple[tuple[str, float], ...] = (

@@ -103,6 +103,8 @@ def write_therapy(man: Man) -> None:
     end = min(end, cycles_end)
     why = "PROGRESSION" if man.progression is not None else None
     write_anticancer(man, man.therapy, "PHYSICIAN'S CHOICE", man.therapy_start, end, why)
+    if chance(man.stream("choice", 2), man.given.choice.partial_date):
+        man.rows["cm"][-1]["CMSTDTC"] = iso(man.therapy_start)[:7]
     _choice_psa(man, end)
     if man.progression is None:
         return

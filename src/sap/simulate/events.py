@@ -50,6 +50,7 @@ def suffer(man: Man, episode: Episode) -> None:
         if harm.decod not in told:
             events += drawn
     events += _late(episode, harms, rng)
+    events += _undated(episode, harms, man.stream("events", 6 + episode.part))
     if "toxic death" in episode.story.marks:
         events.append(_fatal(episode))
     for event in events:
@@ -133,6 +134,26 @@ def _late(episode: Episode, harms: dict[str, Harm], rng: Generator) -> list[Even
     return [Event(harms[name], grade, start, start + 14, NOT_RELATED)] if has else []
 
 
+def _undated(episode: Episode, harms: dict[str, Harm], rng: Generator) -> list[Event]:
+    """Events whose start is not known, or known to the month, or that ended before the first dose.
+
+    1. No start, an end on treatment.
+    2. No start, an end before the first dose.
+    3. The month of the first dose, and an end before it.
+    """
+    marks, first = rng.random(3), episode.first
+    found = []
+    if marks[0] < 0.08:
+        found.append(Event(harms["NAUSEA"], 1, first + 3, first + 9, "POSSIBLY RELATED", digits=0))
+    if marks[1] < 0.10:
+        found.append(Event(harms["PYREXIA"], 1, first - 4, first - 1, NOT_RELATED, digits=0))
+    if marks[2] < 0.12:
+        start = max(first - 3, first - int(iso(first)[8:]) + 1)  # not before this month
+        if start < first:
+            found.append(Event(harms["DYSGEUSIA"], 1, start, first - 1, NOT_RELATED, digits=7))
+    return found
+
+
 def _fatal(episode: Episode) -> Event:
     sepsis = Harm("NEUTROPENIC SEPSIS", "INFECTIONS AND INFESTATIONS", 0, 0, ("septic shock",))
     start = episode.last + 9
@@ -162,7 +183,7 @@ def _write(man: Man, event: Event, rng: Generator) -> None:
         AEREL=event.related,
         AEACN=event.action,
         AEOUT=_outcome(event, mark),
-        AESTDTC=iso(event.start)[: event.digits],
+        AESTDTC=iso(event.start)[: event.digits] or None,
         AEENDTC=None if event.end is None else iso(event.end),
     )
 

@@ -2,6 +2,7 @@
 
 from numpy.random import Generator
 
+from sap.simulate.dosing import infusion_minute
 from sap.simulate.man import Episode, Man, between, chance, iso
 from sap.simulate.stories import COURSES, Course
 
@@ -82,7 +83,8 @@ def _baseline(man: Man, course: Course, rng: Generator) -> float:
 def _write_baseline(man: Man, episode: Episode, base: float, rng: Generator) -> None:
     """Baseline on the first day (with the clock time where the site keeps it) or before it."""
     early, ahead = chance(rng, 0.25), between(rng, 1, 4)
-    if "no baseline" in episode.story.marks:
+    # A re-screened man has values from before; without one of its own his course would hang on them.
+    if "no baseline" in episode.story.marks and episode.part == 0:
         write_psa(man, None, "CYCLE 1", episode.first)
         return
     if "two values with time" in episode.story.marks:
@@ -92,6 +94,8 @@ def _write_baseline(man: Man, episode: Episode, base: float, rng: Generator) -> 
     fixed = COURSES[episode.story.psa].baseline is not None
     day = episode.first - (0 if fixed or not early else ahead)
     write_psa(man, base, "CYCLE 1", day, _clock(man))
+    if "after the infusion" in episode.story.marks:
+        write_psa(man, round(base * 0.9, 1), "CYCLE 1", day, infusion_minute(man) + 200)
 
 
 def _clock(man: Man) -> int | None:

@@ -51,6 +51,10 @@ def screen(man: Man, ctc_threshold: int, arv7_prevalence: float) -> None:
         man.fate = "NOT ELIGIBLE"
         return
     write_reading(man, reading, "SCREENING", sample)
+    second = second_reading(man, ctc_threshold, arv7_prevalence) if reading.raw is None else None
+    if second is not None:
+        reading, sample = second, sample + 5
+        write_reading(man, reading, "SCREENING", sample)
     man.count, man.arv7 = reading.per_tube, reading.arv7
     if man.count is None:
         disposition(man, "SCREENING", "OTHER", sample + 7, "CTC COUNT NOT EVALUABLE")
@@ -88,6 +92,14 @@ def first_reading(man: Man, ctc_threshold: int, arv7_prevalence: float) -> Readi
     if undetermined:
         return Reading(count, volume, "UNDETERMINED", arv7_reason=reason)
     return Reading(count, volume, "POSITIVE" if positive else "NEGATIVE")
+
+
+def second_reading(man: Man, ctc_threshold: int, arv7_prevalence: float) -> Reading | None:
+    """A second sample after a count that failed; half of the men give one."""
+    rng = man.stream("cells", 8)
+    again, positive = chance(rng, man.given.screening.sampled_again), chance(rng, arv7_prevalence)
+    count = draw_count(man, rng.normal(), ctc_threshold, enough=True, low=0.0)
+    return Reading(count, arv7="POSITIVE" if positive else "NEGATIVE") if again else None
 
 
 def draw_count(man: Man, normal: float, ctc_threshold: int, *, enough: bool, low: float) -> int:

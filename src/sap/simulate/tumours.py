@@ -43,9 +43,10 @@ PATTERNS: dict[str, Pattern] = {
     "bone unconfirmed": Pattern((1.0,), (SD,), bone=(2,)),
     "bone later": Pattern((0.95, 0.95, 1.0), (SD, SD, PD), bone=(0, 2, 1)),
     "bone only": Pattern((), (NON_PD, NON_PD, NON_PD), soft=False),
-    "large nodes": Pattern((1.02, 0.95, 1.0), (SD, SD, SD), nodes_only=True),
+    "large nodes": Pattern((1.34, 1.4, 1.5), (PD, PD, PD), nodes_only=True),
     "not evaluated": Pattern((0.95, 0.95, 1.0), (NE, SD, SD), unread=True),
     "none": Pattern((), ()),
+    "no scan": Pattern((), ()),
     "missed": Pattern((), ()),
 }
 
@@ -67,6 +68,8 @@ class Lesion:
 
 def scan(man: Man, episode: Episode) -> None:
     """Baseline scans and those after four and eight cycles, at the stop and three months later."""
+    if episode.story.tumour == "no scan":
+        return
     rng = man.stream("tumours", episode.part)
     pattern = PATTERNS[episode.story.tumour]
     lesions = _baseline_lesions(pattern, rng, episode.part)
@@ -229,28 +232,47 @@ def _write(
 
 
 def _judge(man: Man, pattern: Pattern, number: int, when: tuple[str, int], rng: Generator) -> str:
-    """The investigator's answers at one scan; now and then not what the lesions say."""
-    other, way = chance(rng, 0.10), rng.random()
+    """The investigator's answers at one scan; now and then not what the lesions say.
+
+    1. The parts are as the lesions, the overall answer is another.
+    2. There is no overall answer.
+    3. The targets, the soft tissue and the overall answer are all another.
+    """
+    other, way = chance(rng, 0.12), rng.random()
     overall = pattern.judged[number - 1]
-    bone_sum = sum(pattern.bone[:number])
-    bone = "NED" if not pattern.bone_disease and bone_sum == 0 else "NON-PD"
-    if bone_sum >= 2:
-        bone = "PD" if overall == PD and bone_sum >= 3 else "PDu" if number == 1 else "NON-PD"
-    if pattern.soft:
-        grown = pattern.targets[number - 1] >= 1.19
-        target = PD if grown else overall if overall in (CR, PR, SD, NE) else SD
-        worse = pattern.worse is not None and number >= pattern.worse
-        others = PD if worse else CR if target == CR else NON_PD
-        new = "Y" if sum(pattern.new[:number]) else "N"
-        soft = PD if PD in (target, others) or new == "Y" else target
-        words = (("TRGRESP", target), ("NTRGRESP", others), ("NEWLPROG", new), ("SFTSRESP", soft))
-        for code, answer in words:
-            _judged(man, code, answer, when, "RECIST 1.1")
-    _judged(man, "BONERESP", bone, when, "PCWG3")
-    if other and overall in (SD, PD):
-        overall = SD if overall == PD else PD if way < 0.5 else PR
-    _judged(man, "OVRLRESP", overall, when, "PCWG3")
-    return overall
+    another = {SD: PR if way < 0.2 else PD, PD: SD, PR: SD}.get(overall) if other else None
+    parts = _parts(pattern, number)
+    if another and way >= 0.6 and pattern.soft:
+        parts["TRGRESP"] = parts["SFTSRESP"] = another
+    for code, answer in parts.items():
+        _judged(man, code, answer, when, "PCWG3" if code == "BONERESP" else "RECIST 1.1")
+    if another is None or not 0.4 <= way < 0.6:
+        _judged(man, "OVRLRESP", another or overall, when, "PCWG3")
+    return another or overall
+
+
+def _parts(pattern: Pattern, number: int) -> dict[str, str]:
+    """What the lesions say at one scan: targets, non-target disease, new lesions, bone."""
+    overall = pattern.judged[number - 1]
+    found = sum(pattern.bone[:number])
+    bone = "NON-PD" if pattern.bone_disease or found else "NED"
+    if found >= 2:
+        bone = "PD" if overall == PD and found >= 3 else "PDu" if number == 1 else "NON-PD"
+    if not pattern.soft:
+        return {"BONERESP": bone}
+    grown = pattern.targets[number - 1] >= 1.19
+    target = PD if grown else overall if overall in (CR, PR, SD, NE) else SD
+    worse = pattern.worse is not None and number >= pattern.worse
+    others = PD if worse else CR if target == CR else NON_PD
+    new = "Y" if sum(pattern.new[:number]) else "N"
+    soft = PD if PD in (target, others) or new == "Y" else target
+    return {
+        "TRGRESP": target,
+        "NTRGRESP": others,
+        "NEWLPROG": new,
+        "SFTSRESP": soft,
+        "BONERESP": bone,
+    }
 
 
 def _best(man: Man, answers: list[str], episode: Episode) -> None:

@@ -1,0 +1,188 @@
+"""Intercurrent events man by man, the sensitivity set, and inference by the design."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from sap import ard
+from sap.derivations.estimand import estimand
+from sap.derivations.response import adpsa, adrs
+from sap.plan import project_home, read_plan
+from sap.results import estimand as results
+
+PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
+START = pd.Timestamp("2018-01-01")
+
+MEN = """
+    USUBJID | DCTREAS       | STOP | THERAPY | DIED | ICETOX | ICETHER | ICEDTH | ICEMISS | ICEPEND | WHY
+    --------+---------------+------+---------+------+--------+---------+--------+---------+---------+-----------------
+    01      | ADVERSE EVENT | 50   |         |      | N      | N       | N      | N       | N       | confirmed on day 49
+    02      | ADVERSE EVENT | 30   |         |      | Y      | N       | N      | N       | N       | no response
+    03      | COMPLETED     | 200  | 40      |      | N      | Y       | N      | N       | Y       | fall, then therapy
+    04      | DEATH         | 60   |         | 60   | N      | N       | Y      | N       | N       | died, no response
+    05      | COMPLETED     | 200  |         |      | N      | N       | N      | Y       | N       | no value
+    06      | COMPLETED     | 200  |         |      | N      | N       | N      | N       | N       | fall not held
+"""
+VALUES = """
+    USUBJID | DAY | PSA
+    --------+-----+-----
+    01      | 0   | 100
+    01      | 21  | 40
+    01      | 49  | 40
+    02      | 0   | 100
+    02      | 21  | 90
+    03      | 0   | 100
+    03      | 21  | 40
+    03      | 60  | 40
+    04      | 0   | 100
+    04      | 21  | 90
+    05      | 0   | 100
+    06      | 0   | 100
+    06      | 21  | 40
+    06      | 60  | 80
+"""
+
+
+@pytest.fixture
+def trial(patients):
+    men, values = patients(MEN), patients(VALUES)
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T",
+            "USUBJID": men["USUBJID"],
+            "TRTSDT": START,
+            "TRTEDT": START + pd.to_timedelta(men["STOP"].clip(upper=200), unit="D"),
+            "DCTREAS": men["DCTREAS"],
+            "DCTDT": START + pd.to_timedelta(men["STOP"], unit="D"),
+            "DTHDT": START + pd.to_timedelta(men["DIED"].astype(float), unit="D"),
+            "NCYCLES": 4.0, "PRIMFL": "Y", "MPOSFL": "Y", "PPROTFL": "Y", "PSAEVFL": "Y",
+        }
+    )  # fmt: skip
+    day = START + pd.to_timedelta(values["DAY"], unit="D")
+    lb = pd.DataFrame(
+        {
+            "USUBJID": values["USUBJID"], "LBSEQ": range(len(values)), "LBTESTCD": "PSA",
+            "LBSTRESC": None, "LBSTRESN": values["PSA"], "LBLLOQ": np.nan,
+            "LBDTC": day.dt.strftime("%Y-%m-%d"),
+        }
+    )  # fmt: skip
+    ex = pd.DataFrame(
+        {
+            "USUBJID": men["USUBJID"],
+            "EXTRT": "CABAZITAXEL",
+            "EXCAT": "STUDY TREATMENT",
+            "EXSTDTC": "2018-01-01",
+        }
+    )
+    began = men[men["THERAPY"].notna()]
+    cm = pd.DataFrame(
+        {
+            "USUBJID": began["USUBJID"],
+            "CMCAT": "SUBSEQUENT ANTICANCER THERAPY",
+            "CMSTDTC": (START + pd.to_timedelta(began["THERAPY"].astype(float), unit="D")).dt.strftime("%Y-%m-%d"),
+        }
+    )  # fmt: skip
+    tables = {"lb": lb, "ex": ex, "cm": cm}
+    course = adpsa(tables, adsl, PLAN.psa_response)
+    answers = adrs(adsl, course, PLAN.psa_response, PLAN.psa_course)
+    whole = pd.concat([answers, estimand(tables, adsl, course, answers, PLAN.psa_response)])
+    return men, adsl, course, whole
+
+
+@pytest.mark.req("SAP-5.3")
+def test_each_man_has_the_events_written_beside_him(trial):
+    men, _, _, whole = trial
+    wide = whole.pivot_table(index="USUBJID", columns="PARAMCD", values="AVALC", aggfunc="first")
+    expected = men.set_index("USUBJID")[list(results.ICE)]
+    assert wide[list(results.ICE)].to_dict("index") == expected.to_dict("index")
+
+
+def test_treatment_policy_counts_values_under_new_therapy(trial):
+    _, _, _, whole = trial
+    policy = whole[whole["PARAMCD"] == "PSARSPTP"].set_index("USUBJID")["AVALC"]
+    assert policy["03"] == "Y"
+
+
+def test_best_case_lets_the_missing_and_pending_respond(trial):
+    _, adsl, course, whole = trial
+    rows = ard.bind(results.sensitivity(adsl, course, whole, PLAN))
+    n = rows[rows["stat_name"] == "n"].set_index("level")["stat"]
+    assert n["1 Primary, composite strategy"] == 1
+    assert n["8 Best case for missing and pending"] == 3  # 01, and 03 pending, 05 missing
+    assert n["7 Worst case for missing and pending"] == n["1 Primary, composite strategy"]
+
+
+def inference(yes: list[bool]) -> dict[str, object]:
+    """The rows of `two_stage` for men treated in this order."""
+    who = [f"{i:03d}" for i in range(len(yes))]
+    adsl = pd.DataFrame(
+        {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2018-01-01", periods=len(yes))}
+    )
+    answers = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
+    )
+    rows = results.two_stage(adsl, answers, PLAN)[0]
+    return {
+        r.stat_name: r.stat_text if r.stat_text else r.stat for r in rows.itertuples(index=False)
+    }
+
+
+def test_the_planned_end_has_the_published_kind_of_inference():
+    """Simon minimax 1/15, 5/25: 6 of 25 rejects; MLE 6/25; the interval excludes p0 one-sided."""
+    got = inference([True] * 3 + [False] * 12 + [True] * 3 + [False] * 7)
+    assert got["decision"] == "H0 rejected"
+    assert got["mle"] == pytest.approx(0.24)
+    assert got["stopped_at"] == 2
+    assert got["p_value"] < 0.05
+    assert got["coverage"] >= 0.95
+
+
+def test_futility_at_stage_1():
+    got = inference([True] + [False] * 14)
+    assert (got["stopped_at"], got["decision"]) == (1, "H0 not rejected")
+    assert got["mle"] == pytest.approx(1 / 15)
+
+
+def test_men_treated_after_the_stop_are_over_running():
+    got = inference([True] + [False] * 14 + [True] * 2)
+    assert "over-running" in got["decision"]
+    assert got["mle"] == pytest.approx(1 / 15)
+
+
+@pytest.mark.parametrize("n, stage", [(10, 1), (20, 2)])
+def test_an_incomplete_stage_estimates_nothing(n, stage):
+    got = inference([True] * 3 + [False] * (n - 3))
+    assert got["decision"] == f"Stage {stage} is not complete"
+    assert got["umvue"] == f"stage {stage} is not complete"
+
+
+def test_more_men_than_planned_are_analysed_with_the_attained_number():
+    got = inference([True] * 3 + [False] * 12 + [True] * 3 + [False] * 9)
+    assert got["N"] == 27
+    assert got["mle"] == pytest.approx(6 / 27)
+
+
+def test_tipping_point_says_how_many_would_have_to_respond():
+    who = [f"{i:03d}" for i in range(25)]
+    adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y"})
+    answers = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y"] * 4 + ["NE"] * 3 + ["N"] * 18}
+    )
+    missing = answers.assign(
+        PARAMCD="ICEMISS", AVALC=["Y" if a == "NE" else "N" for a in answers["AVALC"]]
+    )
+    rows = results.tipping(adsl, pd.concat([answers, missing]), PLAN)[0].set_index("stat_name")
+    assert rows.loc["responders_needed", "stat"] == 2
+    assert rows.loc["rate_needed", "stat"] == pytest.approx(2 / 3)
+    assert rows.loc["decision", "stat_text"].endswith("can change the decision")
+
+
+def test_posterior_with_a_flat_prior_is_the_beta_of_the_counts():
+    """By hand: Beta(1 + 3, 1 + 22) has mean 4/27."""
+    flat = PLAN.estimand.model_copy(update={"prior": (1.0, 1.0)})
+    plan = PLAN.model_copy(update={"estimand": flat})
+    who = [f"{i:03d}" for i in range(25)]
+    adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y"})
+    answers = pd.DataFrame({"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y"] * 3 + ["N"] * 22})
+    rows = results.posterior(adsl, answers, plan)[0].set_index("stat_name")["stat"]
+    assert rows["mean"] == pytest.approx(4 / 27)
