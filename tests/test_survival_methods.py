@@ -549,6 +549,28 @@ def test_one_patient():
     assert rmst(died, 10) == (4, 0)
 
 
+def test_a_vector_of_times_is_read_like_one_time_after_the_other():
+    curve = kaplan_meier(DRUG, DRUG_EVENT)
+    times = [0, 5.9, 6, 22.5, 35, 36]
+    assert curve.at(times) == pytest.approx([curve.at(t) for t in times], nan_ok=True)
+    low, high = interval(curve, times, 0.95, "logit")
+    each = [interval(curve, t, 0.95, "logit") for t in times]
+    assert low == pytest.approx([one.low for one in each], nan_ok=True)
+    assert high == pytest.approx([one.high for one in each], nan_ok=True)
+
+
+def test_a_long_curve_is_the_same_whether_its_limits_are_computed_in_blocks_or_one_by_one():
+    draws = np.random.default_rng(3)
+    time, event = draws.exponential(10, 90_000), draws.random(90_000) < 0.8
+    curve = kaplan_meier(time, event)
+    low, high = interval(curve, curve.time, 0.95, "log-log")
+    for place in (0, 32_767, 32_768, 70_000):
+        one = interval(curve, float(curve.time[place]), 0.95, "log-log")
+        assert (low[place], high[place]) == pytest.approx(tuple(one), rel=1e-12)
+    median = quantile(curve, 0.5, 0.95, "log-log")
+    assert list(median) == [curve.time[np.argmax(y < 0.5)] for y in (curve.survival, low, high)]
+
+
 def test_event_at_time_0():
     curve = kaplan_meier([0, 0, 2], [1, 0, 1])
     assert curve.at(0) == pytest.approx(2 / 3)
