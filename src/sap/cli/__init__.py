@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sap.cli.calc import app as calc
 from sap.errors import WrongUse
 
 app = typer.Typer(
@@ -20,6 +21,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 
+app.add_typer(calc, name="calc")
+
 PlanOption = Annotated[Path, typer.Option("--plan", help="The plan (SAP) file.")]
 DEFAULT_PLAN = Path("analysis/plan.yml")
 
@@ -33,7 +36,9 @@ def _folder(path: Path, what: str) -> Path:
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
-    plan: PlanOption = DEFAULT_PLAN,
+    plan: app.add_typer(calc, name="calc")
+
+PlanOption = DEFAULT_PLAN,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 20260101,
     response_rate: Annotated[
         float | None, typer.Option(help="True PSA response rate in group B.", min=0, max=1)
@@ -75,7 +80,9 @@ def intake(
 def check(
     extract: Annotated[Path, typer.Argument(help="Folder of the extract.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for findings.csv and findings.json.")],
-    plan: PlanOption = DEFAULT_PLAN,
+    plan: app.add_typer(calc, name="calc")
+
+PlanOption = DEFAULT_PLAN,
 ) -> None:
     """Check an extract against the data contracts; nothing is repaired.
 
@@ -92,7 +99,9 @@ def freeze(
     cut_off: Annotated[
         str, typer.Option("--cut-off", help="A name of the plan (interim, final), or a date.")
     ],
-    plan: PlanOption = DEFAULT_PLAN,
+    plan: app.add_typer(calc, name="calc")
+
+PlanOption = DEFAULT_PLAN,
     out: Annotated[Path, typer.Option("--out", help="Folder of all frozen cuts.")] = Path("frozen"),
 ) -> None:
     """Cut an extract at a date and freeze it under a fingerprint."""
@@ -105,7 +114,9 @@ def freeze(
 def analyse(
     cut: Annotated[Path, typer.Argument(help="Folder of a frozen cut.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
-    plan: PlanOption = DEFAULT_PLAN,
+    plan: app.add_typer(calc, name="calc")
+
+PlanOption = DEFAULT_PLAN,
 ) -> None:
     """Compute every result of a frozen cut; exit 11 when the cut is not what was frozen."""
     from sap.pipeline import study
@@ -131,7 +142,9 @@ def report(
 
 @app.command()
 def run(
-    plan: PlanOption = DEFAULT_PLAN,
+    plan: app.add_typer(calc, name="calc")
+
+PlanOption = DEFAULT_PLAN,
     source: Annotated[
         Path | None, typer.Option(help="Folder of the data; without it the trial is simulated.")
     ] = None,
