@@ -36,9 +36,7 @@ def _folder(path: Path, what: str) -> Path:
 @app.command()
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
-    plan: app.add_typer(calc, name="calc")
-
-PlanOption = DEFAULT_PLAN,
+    plan: PlanOption = DEFAULT_PLAN,
     seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 20260101,
     response_rate: Annotated[
         float | None, typer.Option(help="True PSA response rate in group B.", min=0, max=1)
@@ -80,9 +78,7 @@ def intake(
 def check(
     extract: Annotated[Path, typer.Argument(help="Folder of the extract.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for findings.csv and findings.json.")],
-    plan: app.add_typer(calc, name="calc")
-
-PlanOption = DEFAULT_PLAN,
+    plan: PlanOption = DEFAULT_PLAN,
 ) -> None:
     """Check an extract against the data contracts; nothing is repaired.
 
@@ -99,9 +95,7 @@ def freeze(
     cut_off: Annotated[
         str, typer.Option("--cut-off", help="A name of the plan (interim, final), or a date.")
     ],
-    plan: app.add_typer(calc, name="calc")
-
-PlanOption = DEFAULT_PLAN,
+    plan: PlanOption = DEFAULT_PLAN,
     out: Annotated[Path, typer.Option("--out", help="Folder of all frozen cuts.")] = Path("frozen"),
 ) -> None:
     """Cut an extract at a date and freeze it under a fingerprint."""
@@ -114,9 +108,7 @@ PlanOption = DEFAULT_PLAN,
 def analyse(
     cut: Annotated[Path, typer.Argument(help="Folder of a frozen cut.")],
     out: Annotated[Path, typer.Option("--out", help="Folder of the run.")],
-    plan: app.add_typer(calc, name="calc")
-
-PlanOption = DEFAULT_PLAN,
+    plan: PlanOption = DEFAULT_PLAN,
 ) -> None:
     """Compute every result of a frozen cut; exit 11 when the cut is not what was frozen."""
     from sap.pipeline import study
@@ -142,9 +134,7 @@ def report(
 
 @app.command()
 def run(
-    plan: app.add_typer(calc, name="calc")
-
-PlanOption = DEFAULT_PLAN,
+    plan: PlanOption = DEFAULT_PLAN,
     source: Annotated[
         Path | None, typer.Option(help="Folder of the data; without it the trial is simulated.")
     ] = None,
