@@ -337,6 +337,38 @@ def test_hostile_terms_are_text_in_a_figure(term):
     assert "\u202e" not in "".join(texts)
 
 
+NAN = float("nan")
+NOBODY = pd.DataFrame({"group": [], "time": [], "survival": []})
+SPARSE = {
+    "nobody censored, no limits": lambda: plots.km_curves(
+        steps().assign(conf_low=NAN, conf_high=NAN),
+        NOBODY,
+        pd.DataFrame([("B", 0.0, 4), ("A", 0.0, 1)], columns=["group", "time", "n"]),
+        {"B": NAN, "A": NAN},
+        x_title="",
+        y_title="",
+    ),
+    "one bar": lambda: waterfall(bars().head(1)),
+    "baseline only": lambda: spider(courses()[lambda f: f["time"] == 0]),
+    "one value": lambda: course(courses().assign(value=1.0).head(1)),
+    "no comparator": lambda: ae(rates()[lambda f: f["series"] == "Ours"]),
+    "nothing estimable": lambda: plots.forest(
+        pd.DataFrame(
+            [("a", "0/0", "NE", NAN, NAN, NAN)],
+            columns=["label", "n_text", "text", "estimate", "low", "high"],
+        ),
+        reference=None,
+        x_title="",
+        columns=("", "", ""),
+    ),
+}
+
+
+@pytest.mark.parametrize("case", SPARSE)
+def test_sparse_data_are_drawn_without_a_warning(case):
+    assert figure.svg(SPARSE[case](), 6.5, 3.8).startswith("<svg")
+
+
 # --- the flow diagram ---------------------------------------------------------------------------
 
 NS = "{http://www.w3.org/2000/svg}"

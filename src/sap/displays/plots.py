@@ -552,7 +552,9 @@ def course(
     return (
         p9.ggplot(frame, p9.aes("time", "value", group="subject", color="category"))
         + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
-        + p9.geom_line(p9.aes(linetype="category"), data=_lines(frame, "subject"), size=0.6, alpha=0.85)
+        + p9.geom_line(
+            p9.aes(linetype="category"), data=_lines(frame, "subject"), size=0.6, alpha=0.85
+        )
         + p9.geom_point(p9.aes(shape="category"), size=1.5)
         + p9.scale_color_manual(values=colours)
         + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
