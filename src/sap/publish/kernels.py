@@ -15,7 +15,8 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ INLINE = re.compile(r"(?<!`)`\{python\} +(?P<expression>[^`]+?) *`(?!`)")
 INLINE_RESULT = "application/vnd.sap.inline+json"
 KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV", "USERPROFILE")
 SECONDS_PER_CELL = 600
+LONGEST_FOLDER = 85  # a socket's path may have 107 characters
 
 # Inline code follows Quarto: Markdown when the value offers it, else its text with every
 # character that Markdown would read as markup escaped. The name cannot clash with a chapter's.
@@ -74,79 +76,108 @@ def run_chapters(
     chapters: Sequence[Chapter],
     surroundings: Surroundings,
     progress: Callable[[str], None],
+    folder: Path,
 ) -> list[str]:
-    """The Markdown of each chapter, in order; `surroundings.kernels` run at a time."""
-    folder = Path(tempfile.mkdtemp(prefix="sap-"))
+    """The Markdown of each chapter, in order; `surroundings.kernels` run at a time.
+
+    The kernels' own files go to `folder`, or, where the name of a socket in it would be too long
+    for the system, to a temporary one.
+    """
+    if len(str(folder)) > LONGEST_FOLDER:
+        folder = Path(tempfile.mkdtemp(prefix="sap-"))
     try:
-        return _finished(_run_all(setup, chapters, surroundings, progress, folder))
+        return _Kernels(setup, surroundings, progress, folder).run(chapters)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _finished(work: Coroutine[Any, Any, list[str]]) -> list[str]:
-    """Run `work` to its end in a loop of a thread of its own.
+class _Kernels:
+    """The kernels of one report: so many at a time, and none left when one fails.
 
-    In the main thread nbclient would catch the interrupt key and the end signal, and a caller who
-    runs a loop already, such as a notebook, could not call us.
+    They run in the event loop of a thread of its own. In the main thread nbclient would catch the
+    interrupt key and the end signal, and a caller who runs a loop already, such as a notebook,
+    could not call us. Nothing is cancelled, since nbclient would leave a kernel that is starting
+    behind; a kernel that is not wanted any more is killed, which ends its chapter.
     """
-    loop = asyncio.new_event_loop()
-    thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
-    thread.start()
-    future = asyncio.run_coroutine_threadsafe(work, loop)
-    try:
-        return future.result()
-    except BaseException:
-        future.cancel()
-        asyncio.run_coroutine_threadsafe(_settled(), loop).result()
-        raise
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
+    def __init__(
+        self,
+        setup: Chapter | None,
+        surroundings: Surroundings,
+        progress: Callable[[str], None],
+        folder: Path,
+    ) -> None:
+        self._setup = setup
+        self._surroundings = surroundings
+        self._progress = progress
+        self._folder = folder
+        self._places = asyncio.Semaphore(surroundings.kernels)
+        self._clients: list[Any] = []
+        self._stopped = False
 
-async def _settled() -> None:
-    """Wait until every other task of the loop has ended and shut its kernel down."""
-    others = asyncio.all_tasks() - {asyncio.current_task()}
-    await asyncio.gather(*others, return_exceptions=True)
+    def run(self, chapters: Sequence[Chapter]) -> list[str]:
+        loop = asyncio.new_event_loop()
+        thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
+        thread.start()
+        try:
+            work = asyncio.run_coroutine_threadsafe(self._all(chapters), loop)
+            try:
+                return work.result()
+            except BaseException:
+                asyncio.run_coroutine_threadsafe(self._stop(), loop).result()
+                wait([work])
+                raise
+        finally:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+            loop.close()
 
+    async def _all(self, chapters: Sequence[Chapter]) -> list[str]:
+        tasks = [asyncio.ensure_future(self._one(i, c)) for i, c in enumerate(chapters)]
+        try:
+            return list(await asyncio.gather(*tasks))
+        except Exception:
+            await self._stop()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            raise
 
-async def _run_all(
-    setup: Chapter | None,
-    chapters: Sequence[Chapter],
-    surroundings: Surroundings,
-    progress: Callable[[str], None],
-    folder: Path,
-) -> list[str]:
-    places = asyncio.Semaphore(surroundings.kernels)
-
-    async def one(number: int, chapter: Chapter) -> str:
-        async with places:
+    async def _one(self, number: int, chapter: Chapter) -> str:
+        async with self._places:
+            if self._stopped:
+                return ""
             started = time.perf_counter()
-            own_folder = folder / str(number)
-            own_folder.mkdir()
-            markdown = await run_chapter(setup, chapter, surroundings, own_folder)
-            progress(f"{chapter.name} ran in {time.perf_counter() - started:.1f} s")
+            folder = self._folder / str(number)
+            folder.mkdir(parents=True)
+            markdown = await run_chapter(
+                self._setup, chapter, self._surroundings, folder, self._clients
+            )
+            self._progress(f"{chapter.name} ran in {time.perf_counter() - started:.1f} s")
             return markdown
 
-    tasks = [asyncio.ensure_future(one(i, chapter)) for i, chapter in enumerate(chapters)]
-    try:
-        return list(await asyncio.gather(*tasks))
-    except BaseException:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+    async def _stop(self) -> None:
+        from jupyter_core.utils import ensure_async
+
+        self._stopped = True
+        for client in self._clients:
+            if client.km is not None and client.km.has_kernel:
+                await ensure_async(client.km.shutdown_kernel(now=True))
 
 
 async def run_chapter(
-    setup: Chapter | None, chapter: Chapter, surroundings: Surroundings, folder: Path
+    setup: Chapter | None,
+    chapter: Chapter,
+    surroundings: Surroundings,
+    folder: Path,
+    clients: list[Any],
 ) -> str:
-    """Run one chapter after the set-up in a fresh kernel; a pure function of both and the run."""
+    """Run one chapter after the set-up in a fresh kernel; a pure function of both and the run.
+
+    Whoever may want to stop it finds its client in `clients`.
+    """
     steps, owners = _steps(setup, chapter)
     if not any(owner is not None for owner in owners):
         return _assembled(chapter, {})
-    outputs = await _execute(steps, surroundings, folder)
+    outputs = await _execute(steps, surroundings, folder, clients)
     return _assembled(chapter, {o: outputs[i] for i, o in enumerate(owners) if o is not None})
 
 
@@ -202,9 +233,10 @@ def _with_values(cell: Cell, outputs: list[Any] | None) -> str:
     return INLINE.sub(value, cell.source)
 
 
-async def _execute(steps: list[_Step], surroundings: Surroundings, folder: Path) -> list[list[Any]]:
+async def _execute(
+    steps: list[_Step], surroundings: Surroundings, folder: Path, clients: list[Any]
+) -> list[list[Any]]:
     import nbformat
-    from jupyter_core.utils import ensure_async
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
     from traitlets.config import Config
@@ -243,6 +275,7 @@ async def _execute(steps: list[_Step], surroundings: Surroundings, folder: Path)
         shutdown_kernel="immediate",
         ipython_hist_file=":memory:",
     )
+    clients.append(client)
     try:
         await client.async_execute(env=_environment(surroundings, folder))
     except CellExecutionError as failure:
@@ -254,10 +287,9 @@ async def _execute(steps: list[_Step], surroundings: Surroundings, folder: Path)
     except DeadKernelError:
         step = _failed(steps, notebook)
         raise RenderFailed(_story(step, "the kernel died (out of memory?)")) from None
+    except RuntimeError as problem:
+        raise RenderFailed(f"{steps[-1].file}: the kernel did not start: {problem}") from None
     finally:
-        # nbclient shuts down what it started, unless it is cancelled while the kernel starts.
-        if client.km is not None and client.km.has_kernel:
-            await ensure_async(client.km.shutdown_kernel(now=True))
         atexit.unregister(client._cleanup_kernel)
     return [cell["outputs"] for cell in notebook.cells]
 

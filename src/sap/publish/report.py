@@ -85,15 +85,19 @@ def markdown_of(
     profile: str | None,
     epoch: int,
     progress: Callable[[str], None],
+    folder: Path,
 ) -> tuple[dict[str, Any], str]:
-    """The document's header, and its whole text as Markdown with every cell run."""
+    """The document's header, and its whole text as Markdown with every cell run.
+
+    The folder is for the kernels' files while they run.
+    """
     home = home_of(document)
     taken_apart = source.read(document, home, profile)
     chapters = list(taken_apart.chapters)
     if taken_apart.setup is not None:
         chapters.insert(0, taken_apart.setup)
     surroundings = kernels.Surroundings(home, run.resolve(), epoch)
-    texts = kernels.run_chapters(taken_apart.setup, chapters, surroundings, progress)
+    texts = kernels.run_chapters(taken_apart.setup, chapters, surroundings, progress, folder / "k")
     return taken_apart.header, "\n\n".join(texts)
 
 
@@ -113,7 +117,7 @@ def _parse(
 ) -> _Parsed:
     epoch = int(page_facts(run_facts, None).moment.timestamp())
     header, markdown = markdown_of(
-        document, run=run, profile=profile, epoch=epoch, progress=progress
+        document, run=run, profile=profile, epoch=epoch, progress=progress, folder=folder
     )
     parsed = _to_tree(markdown, header, document, folder)
     found = tree.survey(parsed)

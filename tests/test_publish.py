@@ -1,0 +1,670 @@
+"""The built-in engine on a toy document: two displays and a listing whose last rows are hostile."""
+
+import contextlib
+import csv
+import html
+import io
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import psutil
+import pypdf
+import pytest
+import yaml
+
+from sap import publish
+from sap.errors import RenderFailed, WrongUse
+from sap.publish import facts as page_words
+from sap.publish import kernels, pdf, report
+
+TOY = Path(__file__).parent / "publish_toy" / "toy.qmd"
+KEYS = [f"psa_response|PRIMARY|||||{name}" for name in ("N", "n", "estimate")]
+FACTS: dict[str, Any] = {
+    "study": "TOY-1",
+    "registry": "NCT00000000",
+    "title": "A toy trial <of> #nothing",
+    "kind": "csr",
+    "audience": "closed",
+    "status": "FINAL",
+    "cut_off": "2018-06-30",
+    "cut_off_name": "final",
+    "synthetic": True,
+    "cut_id": "2018-06-30-final",
+    "addresses": {
+        key: {"analysis": "psa_response", "method": "Clopper-Pearson", "note": "</script><b>"}
+        for key in KEYS
+    },
+}
+HOSTILE = [
+    "<script>alert(1)</script>",
+    '#let x = 1; #panic("no") $x$ @ref <label> *b* _i_ `r` = h',
+    "\\input{/etc/passwd} \\u{41} \\",
+    '"#" end "#"quote"',
+    "=cmd()",
+    "]] #[ // /* -- --- ... 'q'",
+    "::: {.x}",
+]
+ALL = ("html", "pdf", "docx")
+
+
+def rendered(out: Path, *, run: Path, document: Path = TOY, **changes: Any) -> list[Path]:
+    words: dict[str, Any] = {"formats": ALL, "stem": "csr", "profile": "final", "facts": FACTS}
+    return publish.render(document, run=run, out=out, progress=lambda _: None, **words | changes)
+
+
+@pytest.fixture(scope="module")
+def toy(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("toy")
+    (folder / "run").mkdir()
+    rendered(folder / "out", run=folder / "run")
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def page(toy: Path) -> str:
+    return (toy / "csr.html").read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="module")
+def pages(toy: Path) -> list[str]:
+    return [page.extract_text() for page in pypdf.PdfReader(toy / "csr.pdf").pages]
+
+
+@pytest.fixture(scope="module")
+def word(toy: Path) -> zipfile.ZipFile:
+    return zipfile.ZipFile(toy / "csr.docx")
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> Any:
+    """Write a small document of a set-up and chapters; gives its path."""
+
+    def write(*chapters: str) -> Path:
+        (tmp_path / "setup.qmd").write_text(
+            "```{python}\n#| label: setup\n#| include: false\nimport os\n```\n", encoding="utf-8"
+        )
+        lines = ["---", "title: T", "---", "", "{{< include setup.qmd >}}"]
+        for number, text in enumerate(chapters):
+            (tmp_path / f"chapter-{number}.qmd").write_text(text, encoding="utf-8")
+            lines.append(f"{{{{< include chapter-{number}.qmd >}}}}")
+        (tmp_path / "root.qmd").write_text("\n".join(lines) + "\n", encoding="utf-8")
+        (tmp_path / "run").mkdir(exist_ok=True)
+        return tmp_path / "root.qmd"
+
+    return write
+
+
+def children() -> list[psutil.Process]:
+    return [p for p in psutil.Process().children(recursive=True) if "ipykernel" in str(p.cmdline())]
+
+
+# The same bytes everywhere --------------------------------------------------------------------
+
+AGAIN = """
+import json, sys
+from pathlib import Path
+from sap import publish
+run, out, toy, facts = Path(sys.argv[1]), Path(sys.argv[2]), Path(sys.argv[3]), json.loads(sys.argv[4])
+publish.render(toy, run=run, out=out, formats=("html", "pdf", "docx"), stem="csr", profile="final",
+               facts=facts, progress=lambda _: None)
+"""
+
+
+@pytest.mark.slow
+def test_another_place_zone_language_home_and_hash_seed_give_the_same_bytes(
+    toy: Path, tmp_path: Path
+) -> None:
+    strange = {
+        "PATH": os.environ["PATH"],
+        "HOME": str(tmp_path),
+        "TZ": "Pacific/Kiritimati",
+        "LANG": "tr_TR.UTF-8",
+        "LC_ALL": "C",
+        "PYTHONHASHSEED": "4711",
+        "SOURCE_DATE_EPOCH": "1",
+        "MPLBACKEND": "svg",
+        "JUPYTER_PATH": "/nowhere",
+    }
+    run, out = tmp_path / "some other run", tmp_path / "deep" / "er"
+    run.mkdir()
+    subprocess.run(
+        [sys.executable, "-c", AGAIN, str(run), str(out), str(TOY), json.dumps(FACTS)],
+        env=strange,
+        cwd=tmp_path,
+        check=True,
+    )
+    for name in ("csr.html", "csr.pdf", "csr.docx"):
+        assert (out / name).read_bytes() == (toy / name).read_bytes(), name
+
+
+def test_nothing_of_this_machine_stands_in_the_files(toy: Path, word: zipfile.ZipFile) -> None:
+    inside = b"".join(word.read(name) for name in word.namelist())
+    for content in ((toy / "csr.html").read_bytes(), (toy / "csr.pdf").read_bytes(), inside):
+        for secret in (str(toy.parent), str(Path.home() / ""), sys.prefix):
+            if secret != "/":
+                assert secret.encode() not in content
+
+
+def test_the_files_are_dated_by_the_cut_off(toy: Path, word: zipfile.ZipFile) -> None:
+    assert pypdf.PdfReader(toy / "csr.pdf").metadata.creation_date.date().isoformat() == (
+        "2018-06-30"
+    )
+    assert word.read("docProps/core.xml").count(b"2018-06-30T00:00:00Z") == 2
+    assert {entry.date_time for entry in word.infolist()} == {(1980, 1, 1, 0, 0, 0)}
+
+
+def test_nothing_is_left_behind(toy: Path) -> None:
+    assert sorted(path.name for path in toy.iterdir()) == ["csr.docx", "csr.html", "csr.pdf"]
+    assert sorted(path.name for path in toy.parent.iterdir()) == ["out", "run"]
+    assert children() == []
+
+
+# What is on the pages -------------------------------------------------------------------------
+
+
+def test_every_page_of_the_pdf_says_study_status_audience_cut_off_and_synthetic(
+    pages: list[str],
+) -> None:
+    for number, text in enumerate(pages, start=1):
+        for words in ("TOY-1", "FINAL", "Closed report", "Synthetic data", "2018-06-30 (final)"):
+            assert words in text, (number, words)
+        assert f"Page {number} of {len(pages)}" in text
+
+
+def test_the_pdf_has_title_language_outline_and_tags(toy: Path) -> None:
+    reader = pypdf.PdfReader(toy / "csr.pdf")
+    root = reader.trailer["/Root"]
+    assert reader.metadata.title == FACTS["title"]
+    assert root["/Lang"] == "en-GB"
+    assert root["/MarkInfo"]["/Marked"]
+    assert "/StructTreeRoot" in root
+    flat = [entry.title for entry in _flat(reader.outline)]
+    assert flat[:2] == ["Contents", "List of tables"]
+    assert [title for title in flat if title[0].isdigit()] == [
+        "2 Synopsis",
+        "2.1 A table in the text",
+        "11 Efficacy evaluation",
+        "16 Appendices",
+        "16.2.7 Adverse events by patient",
+    ]
+
+
+def _flat(outline: list[Any]) -> Iterator[Any]:
+    for entry in outline:
+        if isinstance(entry, list):
+            yield from _flat(entry)
+        else:
+            yield entry
+
+
+def test_the_pdf_claims_pdf_ua_1_and_pdf_a_2a_which_typst_has_checked(toy: Path) -> None:
+    """Typst refuses to write a file that breaks the standard it was asked for."""
+    metadata = pypdf.PdfReader(toy / "csr.pdf").trailer["/Root"]["/Metadata"].get_data().decode()
+    assert "<pdfuaid:part>1</pdfuaid:part>" in metadata
+    assert "<pdfaid:part>2</pdfaid:part>" in metadata
+    assert "<pdfaid:conformance>A</pdfaid:conformance>" in metadata
+
+
+def test_a_listing_repeats_caption_header_and_notes_on_turned_pages(toy: Path) -> None:
+    reader = pypdf.PdfReader(toy / "csr.pdf")
+    turned = [page for page in reader.pages if page.mediabox.width > page.mediabox.height]
+    assert len(turned) > 2
+    for number, page in enumerate(turned):
+        text = page.extract_text()
+        assert "Listing 16.2.7.1" in text
+        assert ("(continued)" in text) == (number > 0)
+        assert "Participant" in text
+        assert "Sorted by participant and start." in text
+
+
+def test_lists_of_displays_stand_in_front(pages: list[str], page: str) -> None:
+    front = pages[1]
+    for words in ("List of tables", "Table 14.2.1.1", "List of figures", "List of listings"):
+        assert words in front
+    assert '<a href="#tlf-psa">Table 14.2.1.1 Confirmed PSA response</a>' in page
+
+
+def test_a_figure_has_its_alternative_text_in_every_format(
+    toy: Path, page: str, word: zipfile.ZipFile
+) -> None:
+    words = "Kaplan-Meier curve; median 14.3 months, 20 deaths of 25"
+    assert f'alt="{words}"' in page
+    assert f'descr="{words}"' in word.read("word/document.xml").decode()
+    assert words in list(_alternatives(pypdf.PdfReader(toy / "csr.pdf")))
+
+
+def _alternatives(reader: pypdf.PdfReader) -> Iterator[str]:
+    waiting = [reader.trailer["/Root"]["/StructTreeRoot"]]
+    while waiting:
+        node = waiting.pop()
+        node = node.get_object() if hasattr(node, "get_object") else node
+        if isinstance(node, list):
+            waiting.extend(node)
+        elif isinstance(node, dict):
+            if "/Alt" in node:
+                yield str(node["/Alt"])
+            if "/K" in node:
+                waiting.append(node["/K"])
+
+
+def test_word_tables_are_tables_whose_headers_repeat(word: zipfile.ZipFile) -> None:
+    w = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+    body = ElementTree.fromstring(word.read("word/document.xml"))
+    tables = body.findall(f".//{w}tbl")
+    heads = [len(table.findall(f".//{w}tblHeader")) for table in tables]
+    assert heads == [1, 2, 1]  # the pipe table, the two header rows of 14.2.1.1, the listing
+    sizes = [size.get(f"{w}orient") for size in body.iter(f"{w}pgSz")]
+    assert sizes == [None, "landscape", None]
+    for name in ("word/header1.xml", "word/footer1.xml", "word/settings.xml", "word/styles.xml"):
+        ElementTree.fromstring(word.read(name))
+    assert b"NUMPAGES" in word.read("word/footer1.xml")
+
+
+def test_conditions_choose_by_profile_and_format(
+    page: str, pages: list[str], tmp_path: Path
+) -> None:
+    printed = "\n".join(pages)
+    assert "Only the final report says this." in page
+    assert "Only the interim report says this." not in page + printed
+    assert "Only the HTML says this." in page
+    assert "Only the HTML says this." not in printed
+    assert "Only the PDF says this." in printed
+    assert "Only the PDF says this." not in page
+
+
+def test_inline_values_are_text_unless_they_say_markdown(page: str) -> None:
+    assert "Two and two are 4, and a word with markup is a_b *c* &lt;d&gt;." in re.sub(
+        r"\s+", " ", page
+    )
+    assert '<span class="ard" data-ard="psa_response|PRIMARY|||||N">25</span>' in page
+
+
+def test_citations_become_text_and_a_reference(page: str, pages: list[str]) -> None:
+    for text in (html.unescape(page), "\n".join(pages)):
+        text = " ".join(re.sub(r"<[^>]*>", "", text).split())
+        assert "the exact interval is that of Clopper and Pearson (1934)" in text
+        assert "Biometrika" in text
+
+
+# Hostile text ---------------------------------------------------------------------------------
+
+
+def visible(text: str) -> str:
+    return re.sub(r"\s+", "", text.replace("\u200b", ""))
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+def test_hostile_text_arrives_as_text(
+    words: str, page: str, pages: list[str], word: zipfile.ZipFile
+) -> None:
+    table = re.search(r'<div class="tlf-scroll"[^>]*Listing.*?</table>', page, re.DOTALL)
+    assert table
+    assert words in [html.unescape(cell) for cell in re.findall(r"<td>(.*?)</td>", table[0])]
+    assert visible(words) in visible("".join(pages))
+    body = ElementTree.fromstring(word.read("word/document.xml"))
+    assert visible(words) in visible("".join(body.itertext()))
+
+
+def test_a_word_of_ten_thousand_letters_is_whole_in_every_format(
+    page: str, pages: list[str], word: zipfile.ZipFile
+) -> None:
+    assert "A" * 10_000 in page
+    assert "".join(pages).count("A") >= 10_000
+    body = ElementTree.fromstring(word.read("word/document.xml"))
+    assert "A" * 10_000 in "".join(body.itertext()).replace("\u200b", "")
+
+
+def test_characters_without_a_glyph_are_named_in_the_pdf_and_kept_elsewhere(
+    page: str, pages: list[str]
+) -> None:
+    assert "\U0001f600" in page
+    assert "U+1F600" in "".join(pages)
+
+
+def test_only_characters_without_a_glyph_are_rewritten(tmp_path: Path) -> None:
+    kept = "≥ ≤ ± µ é – — − ‰ α β → א"
+    assert pdf.with_visible_characters(kept, tmp_path) == kept
+    assert pdf.with_visible_characters("a\U0001f600\x07b", tmp_path) == "a‹U+1F600›‹U+0007›b"
+
+
+def test_an_address_cannot_end_its_script(page: str) -> None:
+    block = re.search(r'<script type="application/json" id="addresses">(.*?)</script>', page)
+    assert block
+    assert "<" not in block[1]
+    assert json.loads(block[1]) == FACTS["addresses"]
+
+
+# Refusals -------------------------------------------------------------------------------------
+
+
+def test_a_failing_cell_names_chapter_cell_and_reason(document: Any, tmp_path: Path) -> None:
+    root = document("# Fine {#a}\n", "```{python}\n#| label: sum\n1 / 0\n```\n")
+    with pytest.raises(RenderFailed) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+    assert caught.value.exit_code == 14
+    assert str(caught.value) == "chapter-1.qmd, cell sum: ZeroDivisionError: division by zero"
+    assert sorted(path.name for path in tmp_path.glob(".*")) == []
+    assert list((tmp_path / "out").iterdir()) == []
+    assert children() == []
+
+
+def test_failing_inline_code_is_quoted(document: Any, tmp_path: Path) -> None:
+    root = document("The rate is `{python} nothing.rate()`.\n")
+    with pytest.raises(RenderFailed) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+    assert "chapter-0.qmd, inline code: RuntimeError: `{python} nothing.rate()`: NameError" in str(
+        caught.value
+    )
+
+
+def test_chapters_share_the_set_up_and_nothing_else(document: Any, tmp_path: Path) -> None:
+    uses_setup = "```{python}\n#| label: one\n#| include: false\nos.getcwd(); mine = 1\n```\n"
+    root = document(uses_setup, "`{python} mine`\n")
+    with pytest.raises(RenderFailed, match=r"chapter-1.qmd.*name 'mine' is not defined"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+
+
+@pytest.mark.parametrize("form", ALL)
+def test_a_link_to_a_display_that_is_not_shown_stops_the_render(
+    form: str, document: Any, tmp_path: Path
+) -> None:
+    root = document("# A {#a}\n\n[Table 1](#tlf-lost) and [here](#a).\n")
+    with pytest.raises(RenderFailed, match="#tlf-lost") as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root, formats=(form,))
+    assert "#a," not in str(caught.value)
+
+
+def test_a_closed_display_in_an_open_report_stops_the_render(document: Any, tmp_path: Path) -> None:
+    root = document("::: {#tlf-x .tlf .tlf-table .closed}\nA\n:::\n")
+    open_facts = FACTS | {"audience": "open"}
+    with pytest.raises(RenderFailed, match="tlf-x is marked closed"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root, facts=open_facts)
+
+
+def test_an_id_given_twice_stops_the_render(document: Any, tmp_path: Path) -> None:
+    root = document("# A {#same}\n", "# B {#same}\n")
+    with pytest.raises(RenderFailed, match="the id same is given twice"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+
+
+def test_a_missing_include_and_a_missing_reference_are_named(document: Any, tmp_path: Path) -> None:
+    root = document("As [@nobody1900] says.\n")
+    (tmp_path / "refs.bib").write_text("", encoding="utf-8")
+    text = root.read_text(encoding="utf-8")
+    root.write_text(text.replace("title: T", "title: T\nbibliography: refs.bib"), encoding="utf-8")
+    with pytest.raises(RenderFailed, match="nobody1900"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+    root.write_text(text + "{{< include gone.qmd >}}\n", encoding="utf-8")
+    with pytest.raises(RenderFailed, match=r"gone\.qmd does not exist"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+
+
+def test_a_bare_picture_is_refused(document: Any, tmp_path: Path) -> None:
+    cell = (
+        "```{python}\n#| label: drawing\nfrom IPython.display import SVG\n"
+        "SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')\n```\n"
+    )
+    with pytest.raises(RenderFailed, match="cell drawing: shows a bare picture"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=document(cell))
+
+
+def test_an_unknown_format_and_a_bad_cut_off_are_wrong_use(document: Any, tmp_path: Path) -> None:
+    root = document("# A {#a}\n")
+    with pytest.raises(WrongUse, match="'rtf'"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root, formats=("rtf",))
+    with pytest.raises(WrongUse, match="not a date"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root, facts={"cut_off": "June"})
+
+
+# A run that is killed -------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_a_killed_run_leaves_the_last_report_and_no_kernel(document: Any, tmp_path: Path) -> None:
+    root = document("# A {#a}\n")
+    run, out = tmp_path / "run", tmp_path / "out"
+    rendered(out, run=run, document=root)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    root = document("```{python}\n#| label: wait\nimport time; time.sleep(120)\n```\n")
+    call = [sys.executable, "-c", AGAIN, str(run), str(out), str(root), json.dumps(FACTS)]
+    process = subprocess.Popen(call, start_new_session=True)
+    kernels_of_it = _wait_for_kernel(process.pid)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    gone, alive = psutil.wait_procs(kernels_of_it, timeout=20)
+    assert alive == []
+    assert len(gone) >= 1
+    rendered(out, run=run, document=document("# B {#b}\n"))
+    assert list(tmp_path.glob(".*rendering")) == []
+
+
+def _wait_for_kernel(pid: int) -> list[psutil.Process]:
+    for _ in range(300):
+        found = []
+        for child in psutil.Process(pid).children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                found += [child] if "ipykernel_launcher" in " ".join(child.cmdline()) else []
+        if found:
+            time.sleep(1)
+            return found
+        time.sleep(0.1)
+    raise AssertionError("no kernel was started")
+
+
+# Addresses ------------------------------------------------------------------------------------
+
+
+def test_addresses_come_from_the_ard_and_hold_only_what_is_shown(tmp_path: Path) -> None:
+    columns = [
+        "analysis",
+        "population",
+        "group",
+        "paramcd",
+        "level",
+        "sublevel",
+        "stat_name",
+        "stat",
+    ]
+    with (tmp_path / "ard.csv").open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file)
+        table.writerow(columns)
+        table.writerow(["ae", "SAFETY", "", "", "A|B", "", "n", "3"])
+        table.writerow(["os", "PRIMARY", "", "", "", "", "median", "14.3"])
+    found = page_words.addresses_of({}, tmp_path, {"ae|SAFETY|||A%7CB||n"})
+    assert found == {
+        "ae|SAFETY|||A%7CB||n": {
+            "analysis": "ae",
+            "population": "SAFETY",
+            "level": "A|B",
+            "stat_name": "n",
+            "stat": "3",
+        }
+    }
+    with pytest.raises(RenderFailed, match="lead to no result"):
+        page_words.addresses_of({}, tmp_path, {"os|SAFETY|||||median"})
+
+
+# In the browser -------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 380])
+def test_the_page_asks_for_nothing_complains_of_nothing_and_fits(
+    width: int, chromium: Any, toy: Path
+) -> None:
+    tab = chromium.new_page(viewport={"width": width, "height": 800})
+    asked: list[str] = []
+    said: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.goto((toy / "csr.html").as_uri())
+    assert [url for url in asked if not url.startswith("data:")] == [(toy / "csr.html").as_uri()]
+    assert said == []
+    wide = tab.evaluate("document.documentElement.scrollWidth")
+    assert wide <= width
+    tab.close()
+
+
+@pytest.mark.browser
+def test_a_number_leads_to_its_row_by_mouse_and_by_key(chromium: Any, toy: Path) -> None:
+    tab = chromium.new_page()
+    tab.goto((toy / "csr.html").as_uri())
+    panel = tab.locator("#address")
+    tab.locator("#tlf-psa .ard").first.click()
+    assert panel.is_visible()
+    assert "Clopper-Pearson" in panel.inner_text()
+    assert "</script><b>" in panel.inner_text()
+    tab.keyboard.press("Escape")
+    assert panel.is_hidden()
+    tab.locator("#tlf-psa .ard").first.focus()
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")
+    assert panel.is_visible()
+    assert tab.evaluate("document.activeElement.textContent") == "12.0"
+    tab.close()
+
+
+@pytest.mark.browser
+def test_search_finds_and_a_listing_is_filtered_and_sorted(chromium: Any, toy: Path) -> None:
+    tab = chromium.new_page()
+    tab.goto((toy / "csr.html").as_uri())
+    tab.fill("#query", "Kaplan")
+    tab.fill("#query", "Confirmed PSA")
+    tab.wait_for_selector("mark")
+    assert tab.locator("mark").count() == 2  # the title and the group row of Table 14.2.1.1
+    tab.fill("#query", "")
+    tab.wait_for_selector("mark", state="detached")
+    listing = tab.locator("#tlf-ae")
+    listing.locator("input").fill("TOY-003")
+    assert listing.locator("tbody tr:visible").count() == 1
+    listing.locator("input").fill("")
+    listing.locator("thead button").first.click()
+    listing.locator("thead button").first.click()
+    assert listing.locator("tbody tr").first.locator("td").first.inner_text() == "TOY-999"
+    tab.close()
+
+
+@pytest.mark.browser
+def test_on_a_telephone_the_contents_open_by_a_button(chromium: Any, toy: Path) -> None:
+    tab = chromium.new_page(viewport={"width": 380, "height": 800})
+    tab.goto((toy / "csr.html").as_uri())
+    assert tab.locator("#contents").is_hidden()
+    tab.click("#menu")
+    assert tab.locator("#contents").is_visible()
+    tab.locator("#contents a", has_text="11 Efficacy").click()
+    assert tab.locator("#contents").is_hidden()
+    tab.close()
+
+
+# The other engine -----------------------------------------------------------------------------
+
+
+def test_without_quarto_the_quarto_engine_says_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("QUARTO_PATH", raising=False)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(WrongUse, match="Quarto is not installed") as caught:
+        publish.render_quarto(TOY, run=tmp_path, out=tmp_path / "out", stem="csr", profile=None)
+    assert caught.value.exit_code == 2
+    assert not (tmp_path / "out").exists()
+
+
+FAKE = """#!{python}
+import os, sys
+from pathlib import Path
+words = sys.argv[1:]
+if os.environ.get("FAKE_FAILS"):
+    print("ERROR: it broke", file=sys.stderr)
+    sys.exit(1)
+after = lambda name: words[words.index(name) + 1]
+made = Path(after("--output-dir"))
+made.mkdir(parents=True)
+seen = " ".join([*words[:1], after("--to"), after("--profile"), os.environ["SAP_RUN"],
+                 Path(after("--metadata-file")).read_text()])
+for form in ("html", "pdf"):
+    (made / (Path(words[1]).stem + "." + form)).write_text(seen)
+"""
+
+
+def test_quarto_is_called_with_format_profile_run_and_facts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A stand-in for the binary; the call follows the reference of `quarto render`."""
+    fake = tmp_path / "quarto"
+    fake.write_text(FAKE.format(python=sys.executable), encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setenv("QUARTO_PATH", str(fake))
+    run, out = tmp_path / "run", tmp_path / "out"
+    made = publish.render_quarto(
+        TOY, run=run, out=out, formats=("html", "pdf"), stem="x", profile="final", facts=FACTS
+    )
+    assert [path.name for path in made] == ["x.html", "x.pdf"]
+    seen = made[0].read_text(encoding="utf-8")
+    assert seen.startswith(f"render html,typst final {run}")
+    assert "\\<of\\> \\#nothing" in seen
+    monkeypatch.setenv("FAKE_FAILS", "1")
+    with pytest.raises(RenderFailed, match="it broke"):
+        publish.render_quarto(TOY, run=run, out=out, stem="x", profile="final", facts=FACTS)
+    assert [path.name for path in sorted(out.iterdir())] == ["x.html", "x.pdf"]
+    assert list(tmp_path.glob(".*")) == []
+
+
+def test_quarto_reads_our_filter_look_and_defaults() -> None:
+    home = report.home_of(TOY)
+    project = yaml.safe_load((home / "_quarto.yml").read_text(encoding="utf-8"))
+    assert project["project"]["execute-dir"] == "project"
+    assert project["execute"]["echo"] is False
+    assert project["html-table-processing"] == "none"
+    named = [step["path"] for step in project["filters"]]
+    named += [project["format"]["html"]["css"], *project["format"]["typst"]["template-partials"]]
+    for name in named:
+        assert (home / name).is_file(), name
+    assert "$" not in (home / "src/sap/publish/typst-template.typ").read_text(encoding="utf-8")
+    for name in project["profile"]["group"][0]:
+        assert (home / f"_quarto-{name}.yml").is_file()
+
+
+def test_a_chapter_with_no_code_starts_no_kernel(
+    document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kernels, "_execute", None)
+    root = document("# A {#a}\n\nText.\n")
+    (tmp_path / "setup.qmd").write_text("", encoding="utf-8")
+    made = rendered(tmp_path / "out", run=tmp_path / "run", document=root, formats=("html",))
+    assert b"Text." in made[0].read_bytes()
+
+
+def test_word_files_are_read_back(word: zipfile.ZipFile) -> None:
+    assert word.testzip() is None
+    assert io.BytesIO(word.read("word/media/" + _picture(word))).read(8) == b"\x89PNG\r\n\x1a\n"
+
+
+def _picture(word: zipfile.ZipFile) -> str:
+    (name,) = (n for n in word.namelist() if n.startswith("word/media/"))
+    return name.removeprefix("word/media/")
