@@ -250,7 +250,7 @@ class Sources(NamedTuple):
     logs: dict[str, Log]
     with_psa: frozenset[Key]
     scanned: frozenset[Key]
-    responses: dict[str, dict[str, pd.Timestamp]]
+    responses: dict[str, dict[str, Any]]
 
 
 def _log(frame: pd.DataFrame, what: str, dom: str, var: str, seq: str = "") -> Log:
@@ -359,7 +359,10 @@ def sources(
     for name, of_course in psa.items():
         mine = courses[courses["COURSE"] == name]
         values.append(_log(of_course.assign(COURSE=name), "PSA", "LB", "LBDTC", "LBSEQ"))
-        for into, followed in ((limited, mine), (whole, mine.assign(NEWTHDT=pd.Series(pd.NaT, mine.index)))):
+        for into, followed in (
+            (limited, mine),
+            (whole, mine.assign(NEWTHDT=pd.Series(pd.NaT, mine.index))),
+        ):
             answer = psa_progression(followed, of_course, plan.psa_progression, paramcd="PSAPROG")
             into.append(answer.assign(COURSE=name))
     logs["psa values"] = _merged(*values)
@@ -369,16 +372,20 @@ def sources(
     known = answers[answers["CASE"] != 1]
     yes = adrs[adrs["AVALC"].isin(("Y", "CR", "PR"))]
     return Sources(
-        men={man.USUBJID: man for man in adsl[OF_MAN].itertuples()},
+        men={str(man.USUBJID): man for man in adsl[OF_MAN].itertuples()},
         courses=list(courses.itertuples()),
         logs=logs,
         with_psa=frozenset(zip(known["USUBJID"], known["COURSE"], strict=True)),
         scanned=baseline_scanned(tables, courses, points, plan.tumour),
         responses={
-            code: yes[yes["PARAMCD"] == paramcd].set_index("USUBJID")["ADT"].to_dict()
+            code: _days_of(yes[yes["PARAMCD"] == paramcd])
             for code, paramcd in (("DOR", "PSARESP"), ("RDOR", "BORC"))
         },
     )
+
+
+def _days_of(answers: pd.DataFrame) -> dict[str, Any]:
+    return dict(zip(answers["USUBJID"], answers["ADT"], strict=True))
 
 
 WORDS = {
@@ -420,9 +427,7 @@ def _seen(code: str, logs: dict[str, Log]) -> Log:
     return _merged(logs["scans"], logs["psa values"]) if code == "PFS" else logs["scans"]
 
 
-def _start(
-    code: str, course: Any, man: Any, got: Sources, how: tuple[Definition, Plan]
-) -> Any:
+def _start(code: str, course: Any, man: Any, got: Sources, how: tuple[Definition, Plan]) -> Any:
     """The origin: of the response (DOR, RDOR), the second allocation, the first dose, the plan's."""
     d, plan = how
     if code in got.responses:

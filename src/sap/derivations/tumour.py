@@ -335,9 +335,7 @@ def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
     return found
 
 
-def assessments(
-    tr: Rows, rs: Rows, course: Any, end: Any, rule: Tumour
-) -> list[Assessment]:
+def assessments(tr: Rows, rs: Rows, course: Any, end: Any, rule: Tumour) -> list[Assessment]:
     """Readings after the first day of a course and before `end`, those close together as one.
 
     An assessment holds all readings within `assessment_days` of its first; VISIT plays no part.

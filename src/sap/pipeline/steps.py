@@ -17,15 +17,21 @@ from sap.derivations import (
     survival,
     tumour,
 )
+from sap.plan import project_home
 from sap.plan.model import Plan
+from sap.plan.references import read_references
+from sap.results import comparison
 from sap.results import ctc as ctc_results
 from sap.results import design as design_results
 from sap.results import estimand as estimand_results
+from sap.results import progression as progression_results
 from sap.results import rescreening, sets
 from sap.results import response as response_results
 from sap.results import safety as safety_results
 from sap.results import screening as screening_results
 from sap.results import survival as survival_results
+from sap.results import survival_comparison
+from sap.results import tumour as tumour_results
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -206,7 +212,44 @@ RESULTS = (
     Step(
         "ctc_course", ("adsl", "adctc", "adrs", "plan"), ctc_results.ctc_course, patient_level=False
     ),
+    Step(
+        "psa_progression",
+        ("adsl", "adrs", "plan"),
+        progression_results.psa_progression,
+        patient_level=False,
+    ),
+    Step("bor", ("adsl", "adrs", "plan"), tumour_results.best_response, patient_level=False),
+    Step(
+        "tumour_change", ("adsl", "adrs", "plan"), tumour_results.tumour_change, patient_level=False
+    ),
+    Step(
+        "tumour_agreement", ("adsl", "adrs", "plan"), tumour_results.agreement, patient_level=False
+    ),
     Step("os", ("adsl", "adtte", "plan"), survival_results.overall_survival, patient_level=False),
+    Step(
+        "pfs", ("adsl", "adtte", "plan"), survival_results.time_to_progression, patient_level=False
+    ),
+    Step(
+        "pfs_sensitivity",
+        ("adsl", "adtte", "plan"),
+        survival_results.progression_sensitivity,
+        patient_level=False,
+    ),
+    Step("os_arv7", ("adsl", "adtte", "plan"), survival_comparison.by_arv7, patient_level=False),
+    Step("os_group", ("adsl", "adtte", "plan"), survival_comparison.by_group, patient_level=False),
+    Step(
+        "os_guarantee",
+        ("adsl", "adtte", "plan"),
+        survival_comparison.guarantee_time,
+        patient_level=False,
+    ),
+    Step("comparison_arv7", ("adsl", "adrs", "plan"), comparison.by_arv7, patient_level=False),
+    Step(
+        "comparison_published",
+        ("adsl", "adrs", "references", "plan"),
+        comparison.published,
+        patient_level=False,
+    ),
     Step("ae_overview", ("adsl", "adae", "plan"), safety_results.ae_overview, patient_level=False),
     Step("ae_soc_pt", ("adsl", "adae", "plan"), safety_results.ae_soc_pt, patient_level=False),
 )
@@ -248,7 +291,8 @@ def derive(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
 def analyse(tables: Tables, plan: Plan) -> Analysis:
     """From the tables of a cut to every number of the report."""
     datasets = derive(tables, plan)
-    have: dict[str, object] = {"plan": plan, **datasets}
+    references = read_references(project_home() / "analysis" / "references.yml")
+    have: dict[str, object] = {"plan": plan, "references": references, **datasets}
     parts: list[pd.DataFrame] = []
     for step in RESULTS:
         made = step.makes(*(have[name] for name in step.reads))

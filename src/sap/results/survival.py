@@ -1,29 +1,59 @@
-"""Times to event by Kaplan-Meier: medians, landmarks, and the curve that the figure draws."""
+"""Times to event by Kaplan-Meier: medians, landmarks, restricted means, and the curves."""
 
 import math
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sap import ard
 from sap.ard import NotEstimable
-from sap.methods.survival import interval, kaplan_meier, quantile, reverse_kaplan_meier
+from sap.methods.survival import (
+    KaplanMeier,
+    interval,
+    kaplan_meier,
+    quantile,
+    reverse_kaplan_meier,
+    rmst,
+)
 from sap.plan.model import Plan
 from sap.results.sets import members
 
 METHOD = "Kaplan-Meier; Brookmeyer-Crowley, {} transform; midpoint rule"
 EMPTY = NotEstimable("nobody with this origin in this population")
+NO_SCANS = NotEstimable("not in the data: no dated tumour assessment")
+ABSENT = {
+    "PFS": NO_SCANS,
+    "RPFS": NO_SCANS,
+    "RDOR": NO_SCANS,
+    "TTPP": NotEstimable("not in the data: no PSA"),
+}
+Months = NDArray[np.float64]
+Events = NDArray[np.int64]
 
 
 def _number(value: float, reason: str) -> ard.type_of_stat:
     return NotEstimable(reason) if math.isnan(value) else value
 
 
-def _median(months: np.ndarray, event: np.ndarray, plan: Plan) -> dict[str, ard.type_of_stat]:
-    curve = kaplan_meier(months, event)
+def months_and_events(mine: pd.DataFrame, plan: Plan) -> tuple[Months, Events]:
+    """Times in months of the plan's length, and 1 for an event.
+
+    CNSR 0 is an event in ADaM; it is turned to 1 = event here and nowhere else.
+    """
+    months = mine["AVAL"].to_numpy(float) / plan.survival.days_per_month
+    return months, (mine["CNSR"] == 0).to_numpy().astype(np.int64)
+
+
+def medians(
+    months: Months, event: Events, plan: Plan, entry: Months | None = None
+) -> dict[str, ard.type_of_stat]:
+    """Counts, the median with its limits, the range, and the median follow-up."""
+    curve = kaplan_meier(months, event, entry)
     conf = plan.intervals.conf_level
     middle = quantile(curve, 0.5, conf, plan.survival.transform)
-    follow = quantile(reverse_kaplan_meier(months, event), 0.5, conf, plan.survival.transform)
+    reverse = reverse_kaplan_meier(months, event, entry)
+    follow = quantile(reverse, 0.5, conf, plan.survival.transform)
     return {
         "N": len(months),
         "n_events": int(event.sum()),
@@ -38,78 +68,137 @@ def _median(months: np.ndarray, event: np.ndarray, plan: Plan) -> dict[str, ard.
     }
 
 
-def curve_rows(
-    adtte: pd.DataFrame, people: pd.DataFrame, plan: Plan, *, paramcd: str, population: str, analysis: str
-) -> list[pd.DataFrame]:
-    """Median with limits, landmarks, the steps of the curve and the numbers at risk.
+def _landmark(
+    curve: KaplanMeier, months: Months, at: float, plan: Plan
+) -> dict[str, ard.type_of_stat]:
+    low, high = interval(curve, at, plan.intervals.conf_level, plan.survival.transform)
+    return {
+        "estimate": _number(curve.at(at), "after the last observed time"),
+        "conf_low": _number(low, "no standard error here"),
+        "conf_high": _number(high, "no standard error here"),
+        "conf_level": plan.intervals.conf_level,
+        "at_risk": int((months >= at).sum()),
+    }
 
-    CNSR 0 is an event in ADaM; it is turned to 1 = event here and nowhere else. Times are in
-    months of the plan's length.
-    """
-    method = METHOD.format(plan.survival.transform)
 
-    def row(stats: dict[str, ard.type_of_stat], level: str = "", what: str = "") -> pd.DataFrame:
-        return ard.rows(
-            stats,
-            analysis=analysis + what,
-            section=plan.survival.section,
-            population=population,
-            paramcd=paramcd,
-            level=level,
-            method=method,
-        )
+def _restricted_mean(curve: KaplanMeier, plan: Plan) -> dict[str, ard.type_of_stat]:
+    """The area under the curve to the plan's time, normal limits."""
+    from scipy.special import ndtri
 
-    mine = adtte[(adtte["PARAMCD"] == paramcd) & adtte["USUBJID"].isin(people["USUBJID"])]
-    if mine.empty:
-        empty: dict[str, ard.type_of_stat] = {"N": 0, "n_events": 0}
-        return [row(empty | dict.fromkeys(("median", "conf_low", "conf_high"), EMPTY))]
-    months = mine["AVAL"].to_numpy(float) / plan.survival.days_per_month
-    event = (mine["CNSR"] == 0).to_numpy().astype(int)
-    curve = kaplan_meier(months, event)
-    parts = [row(_median(months, event, plan))]
-    for landmark in plan.survival.landmarks_months:
-        level = f"{landmark:g} months"
-        share = curve.at(landmark)
-        low, high = interval(curve, landmark, plan.intervals.conf_level, plan.survival.transform)
-        parts.append(
-            row(
-                {
-                    "estimate": _number(share, "after the last observed time"),
-                    "conf_low": _number(low, "no standard error here"),
-                    "conf_high": _number(high, "no standard error here"),
-                    "conf_level": plan.intervals.conf_level,
-                    "at_risk": int((months >= landmark).sum()),
-                },
-                level,
-            )
-        )
+    tau, conf = plan.survival.rmst_months, plan.intervals.conf_level
+    if tau > float(curve.time[-1]) and float(curve.survival[-1]) > 0:
+        short = NotEstimable("the curve ends before this time")
+        none: dict[str, ard.type_of_stat] = {"conf_level": conf}
+        return none | dict.fromkeys(("estimate", "standard_error", "conf_low", "conf_high"), short)
+    area = rmst(curve, tau)
+    reach = float(ndtri(0.5 + conf / 2)) * area.standard_error
+    return {
+        "estimate": area.estimate,
+        "standard_error": area.standard_error,
+        "conf_low": area.estimate - reach,
+        "conf_high": area.estimate + reach,
+        "conf_level": conf,
+    }
+
+
+def _steps(curve: KaplanMeier, plan: Plan) -> pd.DataFrame:
+    """The curve as a table: one row per time, one column per statistic."""
     lows, highs = interval(curve, curve.time, plan.intervals.conf_level, plan.survival.transform)
-    for place, time in enumerate(curve.time):
-        parts.append(
-            row(
-                {
-                    "time": float(time),
-                    "estimate": float(curve.survival[place]),
-                    "conf_low": _number(float(lows[place]), "no standard error here"),
-                    "conf_high": _number(float(highs[place]), "no standard error here"),
-                    "at_risk": int(curve.at_risk[place]),
-                    "n_events": int(curve.events[place]),
-                    "n_censored": int(curve.censored[place]),
-                },
-                f"{place + 1:04d}",
-                "_curve",
-            )
-        )
+    return pd.DataFrame(
+        {
+            "time": curve.time,
+            "estimate": curve.survival,
+            "conf_low": lows,
+            "conf_high": highs,
+            "at_risk": curve.at_risk,
+            "n_events": curve.events,
+            "n_censored": curve.censored,
+        },
+        index=[f"{place:04d}" for place in range(1, len(curve.time) + 1)],
+        dtype=float,
+    )
+
+
+def _numbers_at_risk(months: Months) -> pd.DataFrame:
     step = _tick(float(months.max()))
-    for time in np.arange(0, float(months.max()) + step / 2, step):
-        at_risk = {"time": float(time), "at_risk": int((months >= time).sum())}
-        parts.append(row(at_risk, f"{time:04g}", "_at_risk"))
-    return parts
+    times = np.arange(0, float(months.max()) + step / 2, step)
+    at_risk = [(months >= time).sum() for time in times]
+    return pd.DataFrame(
+        {"time": times, "at_risk": at_risk}, index=[f"{t:04g}" for t in times], dtype=float
+    )
 
 
 def _tick(longest: float) -> float:
     """Months between two numbers at risk: about eight of them, at a usual distance."""
     return next((s for s in (1.0, 2.0, 3.0, 6.0, 12.0) if longest / s <= 9), 24.0)
+
+
+def _as_rows(wide: pd.DataFrame, place: pd.DataFrame, what: str) -> pd.DataFrame:
+    """A table of statistics (columns) by level (index) as ARD rows at the place of one row."""
+    long = wide.rename_axis("level").reset_index().melt("level", None, "stat_name", "stat")
+    shared = {name: place[name].iloc[0] for name in ard.COLUMNS if name not in long}
+    reason = np.where(long["stat"].isna(), "no standard error here", "")
+    rows = long.assign(**shared | {"analysis": shared["analysis"] + what, "stat_text": reason})
+    return rows[list(ard.COLUMNS)]
+
+
+def _section(analysis: str, plan: Plan) -> str:
+    if analysis in ("os_arv7", "os_group", "os_guarantee"):
+        return plan.survival_comparison.section
+    return plan.survival.section if analysis == "os" else plan.progression.section
+
+
+def curve_rows(
+    adtte: pd.DataFrame,
+    people: pd.DataFrame,
+    plan: Plan,
+    *,
+    paramcd: str,
+    population: str,
+    analysis: str,
+    group: str = "",
+) -> list[pd.DataFrame]:
+    """Median with limits, landmarks, restricted mean, the steps of the curve, numbers at risk.
+
+    Times are in months of the plan's length. Where nobody has the endpoint the reason is given.
+    """
+    method = METHOD.format(plan.survival.transform)
+
+    def row(stats: dict[str, ard.type_of_stat], level: str = "") -> pd.DataFrame:
+        return ard.rows(
+            stats,
+            analysis=analysis,
+            section=_section(analysis, plan),
+            population=population,
+            paramcd=paramcd,
+            group=group,
+            level=level,
+            method="Restricted mean; normal limits" if level.startswith("RMST") else method,
+        )
+
+    of_endpoint = adtte[adtte["PARAMCD"] == paramcd]
+    mine = of_endpoint[of_endpoint["USUBJID"].isin(people["USUBJID"])]
+    if mine.empty:
+        stem = paramcd.removesuffix("RE")
+        there = bool(adtte["PARAMCD"].isin((stem, f"{stem}RE")).any())
+        why = EMPTY if there else ABSENT.get(stem, EMPTY)
+        if why is not EMPTY:
+            names = ("N", "n_events", "median", "conf_low", "conf_high")
+            return [row(dict.fromkeys(names, why))]
+        empty: dict[str, ard.type_of_stat] = {"N": 0, "n_events": 0}
+        return [row(empty | dict.fromkeys(("median", "conf_low", "conf_high"), EMPTY))]
+    months, event = months_and_events(mine, plan)
+    curve = kaplan_meier(months, event)
+    main = row(medians(months, event, plan))
+    parts = [main]
+    parts += [
+        row(_landmark(curve, months, at, plan), f"{at:g} months")
+        for at in plan.survival.landmarks_months
+    ]
+    parts.append(row(_restricted_mean(curve, plan), f"RMST {plan.survival.rmst_months:g} months"))
+    parts.append(_as_rows(_steps(curve, plan), main, "_curve"))
+    parts.append(_as_rows(_numbers_at_risk(months), main, "_at_risk"))
+    return parts
 
 
 def overall_survival(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
@@ -119,9 +208,95 @@ def overall_survival(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> lis
         people = members(adsl, population)
         if population == "GROUPA" and not plan.study.groups:
             continue
-        parts += curve_rows(
-            adtte, people, plan, paramcd="OS", population=population, analysis="os"
-        )
+        parts += curve_rows(adtte, people, plan, paramcd="OS", population=population, analysis="os")
     again = members(adsl, "RESCREENED")
     parts += curve_rows(adtte, again, plan, paramcd="OSRE", population="RESCREENED", analysis="os")
+    return parts
+
+
+ENDPOINTS = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
+
+
+def time_to_progression(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """PFS, RPFS, TTPP, DOR and RDOR of the primary set, of re-screened men, and of group A.
+
+    Analysis keys are the endpoints in lower case. Group A has PFS and TTPP: its scans are not
+    planned by the protocol. `..._reasons` counts what ended each man's time: LEVEL the event or
+    the reason of censoring, SUBLEVEL Event or Censored.
+    """
+    parts = []
+    for code in ENDPOINTS:
+        analysis = code.lower()
+        where = [("PRIMARY", code), ("RESCREENED", f"{code}RE")]
+        if plan.study.groups and code in ("PFS", "TTPP"):
+            where.append(("GROUPA", code))
+        for population, paramcd in where:
+            people = members(adsl, population)
+            parts += curve_rows(
+                adtte, people, plan, paramcd=paramcd, population=population, analysis=analysis
+            )
+            mine = adtte[(adtte["PARAMCD"] == paramcd) & adtte["USUBJID"].isin(people["USUBJID"])]
+            parts += _reasons(mine, plan, population, paramcd)
+    return parts
+
+
+def _reasons(mine: pd.DataFrame, plan: Plan, population: str, paramcd: str) -> list[pd.DataFrame]:
+    analysis = paramcd.removesuffix("RE").lower() + "_reasons"
+    parts = []
+    for sublevel, column, flag in (("Event", "EVNTDESC", 0), ("Censored", "CNSDTDSC", 1)):
+        counts = mine.loc[mine["CNSR"] == flag, column].value_counts().sort_index()
+        parts += [
+            ard.rows(
+                {"n": int(n), "N": len(mine)},
+                analysis=analysis,
+                section=plan.progression.section,
+                population=population,
+                paramcd=paramcd,
+                level=str(words),
+                sublevel=sublevel,
+                method="Distinct persons",
+            )
+            for words, n in counts.items()
+        ]
+    return parts
+
+
+def progression_sensitivity(
+    adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """PFS, RPFS and TTPP of the primary set by every definition the data have, the plan's first.
+
+    LEVEL holds the words of the definition, "As planned" for the plan's own.
+    """
+    people = members(adsl, "PRIMARY")
+    mine = adtte[adtte["USUBJID"].isin(people["USUBJID"]) & ~adtte["PARAMCD"].str.endswith("RE")]
+    parts = []
+    for code in ("PFS", "RPFS", "TTPP"):
+        found = mine[mine["PARAMCD"].str.startswith(code)]
+        for (paramcd, param), rows in found.groupby(["PARAMCD", "PARAM"]):
+            months, event = months_and_events(rows, plan)
+            _, _, words = str(param).partition("; ")
+            parts.append(
+                ard.rows(
+                    medians(months, event, plan),
+                    analysis=f"{code.lower()}_sensitivity",
+                    section=plan.progression.section,
+                    population="PRIMARY",
+                    paramcd=str(paramcd),
+                    level=words or "As planned",
+                    method=METHOD.format(plan.survival.transform),
+                )
+            )
+        if found.empty:
+            parts.append(
+                ard.rows(
+                    {"median": ABSENT.get(code, EMPTY)},
+                    analysis=f"{code.lower()}_sensitivity",
+                    section=plan.progression.section,
+                    population="PRIMARY",
+                    paramcd=code,
+                    level="As planned",
+                    method=METHOD.format(plan.survival.transform),
+                )
+            )
     return parts

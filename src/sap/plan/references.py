@@ -1,0 +1,66 @@
+"""Published results that stand beside ours: read as strictly as the plan, each with its source."""
+
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
+
+from sap.errors import PlanInvalid
+from sap.plan.reading import load_yaml, problems
+
+
+class Reference(BaseModel):
+    """One published proportion: n of total, of whom, by which definition, and who says so."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    trial: str = Field(min_length=2)
+    registry: str = Field(pattern=r"^NCT\d{8}$")
+    treatment: str = Field(min_length=3)
+    endpoint: str = Field(min_length=3)
+    definition: str = Field(min_length=3)
+    n: int = Field(ge=0)
+    total: int = Field(ge=1)
+    source: str = Field(min_length=3)
+
+    @model_validator(mode="after")
+    def _proportion(self) -> Self:
+        if self.n > self.total:
+            raise ValueError("n must not be above total: it counts some of them")
+        return self
+
+
+Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]+$")]
+
+
+class References(RootModel[dict[Key, Reference]]):
+    """All of them by id."""
+
+    model_config = ConfigDict(frozen=True, strict=True)
+
+    def of(self, name: str) -> Reference:
+        """The reference that the plan names."""
+        if name not in self.root:
+            raise PlanInvalid(
+                f"The plan names the reference {name!r}, which references.yml does not hold.\n"
+                f"Known: {', '.join(sorted(self.root))}."
+            )
+        return self.root[name]
+
+
+def read_references(path: Path) -> References:
+    """Read and check `references.yml`.
+
+    Raises
+    ------
+    WrongUse
+        The file cannot be read (exit 2).
+    PlanInvalid
+        An entry is not a published proportion (exit 13): each fault with its key.
+    """
+    content, _, _ = load_yaml(path, "the file of references")
+    try:
+        return References.model_validate(content)
+    except ValidationError as error:
+        said = "\n".join(problems(error))
+        raise PlanInvalid(f"{path} is not a valid file of references:\n{said}") from None
