@@ -91,6 +91,8 @@ class Choice:
     death_before_progression: float = 0.08  # ours
     partial_date: float = 0.05  # ours: the day a therapy began is not known
     comes_again: float = 0.74  # ours
+    again_not_eligible: float = 0.12  # ours
+    again_declined: float = 0.16  # ours
     # ours: positive with three or more cells at re-screening, by first state
     converts: tuple[tuple[str, float], ...] = (
         ("NEGATIVE", 0.36),

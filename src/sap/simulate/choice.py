@@ -62,11 +62,11 @@ def come_again(man: Man, ctc_threshold: int) -> None:
     day = man.second_sample + turnaround
     milestone(man, "ALLOCATED TO GROUP B", day, "RE-SCREENING")
     day += 2 + int(mark * 6)
-    if fate < 0.13:
+    if fate < given.again_not_eligible:
         man.fate = "NOT ELIGIBLE"
         write_criterion(man, "RE-SCREENING", day, mark)
         disposition(man, "RE-SCREENING", "NOT ELIGIBLE", day)
-    elif fate < 0.28:
+    elif fate < given.again_not_eligible + given.again_declined:
         man.fate = "DECLINED"
         disposition(man, "RE-SCREENING", "DECLINED", day)
     else:

@@ -191,6 +191,7 @@ def mess(tables: Tables, seed: int, n: int) -> tuple[Tables, pd.DataFrame]:
         place = rows[int(rng.random() * len(rows))]
         used.add(str(messed[defect.domain]["USUBJID"].iloc[place]))
         planted.append(_plant(messed, defect, place))
+        used.add(str(planted[-1][-1]))
     return messed, pd.DataFrame(planted, columns=PLANTED_COLUMNS)
 
 
