@@ -20,17 +20,15 @@ from sap.derivations import (
 from sap.plan import project_home
 from sap.plan.model import Plan
 from sap.plan.references import read_references
-from sap.results import comparison
+from sap.results import comparison, rescreening, sets, survival_comparison
 from sap.results import ctc as ctc_results
 from sap.results import design as design_results
 from sap.results import estimand as estimand_results
 from sap.results import progression as progression_results
-from sap.results import rescreening, sets
 from sap.results import response as response_results
 from sap.results import safety as safety_results
 from sap.results import screening as screening_results
 from sap.results import survival as survival_results
-from sap.results import survival_comparison
 from sap.results import tumour as tumour_results
 
 Tables = Mapping[str, pd.DataFrame]

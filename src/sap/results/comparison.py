@@ -24,7 +24,8 @@ def _difference(
     """Ours minus theirs, with the interval of Miettinen and Nurminen."""
     names = ("estimate", "conf_low", "conf_high")
     if not ours[1] or not theirs[1]:
-        return {"conf_level": conf_level} | dict.fromkeys(names, without)
+        stats: dict[str, ard.type_of_stat] = {"conf_level": conf_level}
+        return stats | dict.fromkeys(names, without)
     low, high = miettinen_nurminen_difference(*ours, *theirs, conf_level)
     estimate = ours[0] / ours[1] - theirs[0] / theirs[1]
     return {"conf_level": conf_level, "estimate": estimate, "conf_low": low, "conf_high": high}

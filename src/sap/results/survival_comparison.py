@@ -27,7 +27,7 @@ def _log_rank(
 ) -> pd.DataFrame:
     months, event = months_and_events(mine, plan)
     stats: dict[str, ard.type_of_stat] = {"N": len(mine)}
-    test = logrank(months, event, group.to_numpy(str)) if group.nunique() > 1 else None
+    test = logrank(months, event, group.to_numpy(str)) if len(set(group)) > 1 else None
     if test is None or test.df == 0:
         stats["p_value"] = NotEstimable("fewer than two groups at any event")
     else:

@@ -51,7 +51,7 @@ def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
                 share = n / len(people) if len(people) else NOBODY
                 stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(people), "estimate": share}
                 if not there:
-                    stats = dict.fromkeys(("n", "estimate"), ABSENT[paramcd]) | {"N": len(people)}
+                    stats |= dict.fromkeys(("n", "estimate"), ABSENT[paramcd])
                 method = "Distinct persons"
                 parts.append(
                     ard.rows(stats, analysis="bor", level=category, method=method, **where)
@@ -128,8 +128,9 @@ def agreement(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
         row({"n": ABSENT["BOR"], "estimate": ABSENT["BOR"]}, "AGREE")
         return parts
     given = points["INVRESP"].replace("", "Not given")
-    for (ours, theirs), n in points.groupby(["AVALC", given]).size().items():
-        row({"n": int(n)}, "OVRLRESP", str(ours), str(theirs))
+    pairs = pd.Series(list(zip(points["AVALC"], given, strict=True)))
+    for ours, theirs in sorted(set(pairs)):
+        row({"n": int((pairs == (ours, theirs)).sum())}, "OVRLRESP", ours, theirs)
     both = points[points["INVRESP"] != ""]
     same = int((both["AVALC"] == both["INVRESP"]).sum())
     share = same / len(both) if len(both) else NotEstimable("no answer of the investigator")

@@ -1,0 +1,305 @@
+"""PSA progression by PCWG3, patient by patient; expected answers are written by hand."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sap import ard
+from sap.derivations.courses import choice_psa, choice_response, courses
+from sap.derivations.progression import Value, psa_progression, read_course
+from sap.derivations.response import adpsa, psa_response
+from sap.plan import read_plan
+from sap.results.progression import psa_progression as psa_progression_rows
+
+HERE = Path(__file__).parents[1] / "analysis"
+PLAN = read_plan(HERE / "plan.yml").plan
+RULE = PLAN.psa_progression
+DOSE = dt.date(2018, 1, 1)
+
+
+def day(number: float) -> str:
+    return (DOSE + dt.timedelta(days=int(number))).isoformat()
+
+
+def one_trial(values: pd.DataFrame, therapy: dict[str, int] | None = None, last_dose: int = 210):
+    """ADSL and tables of the men of `values`, treated from day 0."""
+    men = list(dict.fromkeys(values["WHO"]))
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T", "USUBJID": men, "NCYCLES": 5.0, "RESCTRFL": "N", "GROUP": "B",
+            "TRTSDT": pd.Timestamp(DOSE), "TRTEDT": pd.Timestamp(day(last_dose)),
+            "RFICDT": pd.Timestamp(day(-20)), "ALLOCDT": pd.Timestamp(day(-7)), "RESCCSDT": pd.NaT,
+            "RESCRDT": pd.NaT, "RESALLDT": pd.NaT, "PRIMFL": "Y", "RESCFL": "N", "GRPAFL": "N",
+        }
+    )  # fmt: skip
+    lb = pd.DataFrame(
+        {
+            "USUBJID": values["WHO"], "LBSEQ": np.arange(1.0, len(values) + 1), "LBTESTCD": "PSA",
+            "LBSTRESC": None, "LBSTRESN": values["PSA"], "LBLLOQ": np.nan,
+            "LBDTC": [day(d) for d in values["DAY"]],
+        }
+    )  # fmt: skip
+    cm = pd.DataFrame(
+        [(who, "SUBSEQUENT ANTICANCER THERAPY", day(d)) for who, d in (therapy or {}).items()],
+        columns=["USUBJID", "CMCAT", "CMSTDTC"],
+    )
+    ex = pd.DataFrame(columns=["USUBJID", "EXTRT", "EXCAT", "EXSTDTC"], dtype=object)
+    return adsl, {"lb": lb, "cm": cm, "ex": ex}
+
+
+def answers(values: pd.DataFrame, rule=RULE, **trial: object) -> pd.DataFrame:
+    adsl, tables = one_trial(values, **trial)
+    course = courses(tables, adsl)
+    psa = adpsa(tables, adsl, PLAN.psa_response)
+    return psa_progression(course, psa, rule, paramcd="PSAPROG").set_index("USUBJID")
+
+
+# The plan: 25 % and 2 ug/L over the nadir, from day 84 on, the next value 21 days later confirms.
+MEN = """
+    WHO | DAY | PSA  | AVALC | CASE | RISE | WHY
+    ----+-----+------+-------+------+------+---------------------------------------------
+    01  |   0 | 100  | Y     | 3    | 105  | exactly 1.25 times the nadir, twice, 21 days apart
+    01  |  42 |  40  |       |      |      |
+    01  | 105 |  50  |       |      |      |
+    01  | 126 |  50  |       |      |      |
+    02  |   0 | 100  | N     | 8    |      | a hair below 1.25 times the nadir
+    02  |  42 |  40  |       |      |      |
+    02  | 105 |  49.9|       |      |      |
+    02  | 126 |  49.9|       |      |      |
+    03  |   0 |   8  | Y     | 3    | 105  | difference exactly 2.0 (33 %)
+    03  |  42 |   6  |       |      |      |
+    03  | 105 |   8  |       |      |      |
+    03  | 126 |   8  |       |      |      |
+    04  |   0 |   2  | N     | 8    |      | 0.5 to 1.0: 100 % but not 2 ug/L
+    04  |  42 |   0.5|       |      |      |
+    04  | 105 |   1.0|       |      |      |
+    04  | 126 |   1.0|       |      |      |
+    05  |   0 | 100  | N     | 5    | 105  | the second value comes on day 20: too early to confirm
+    05  |  42 |  40  |       |      |      |
+    05  | 105 |  60  |       |      |      |
+    05  | 125 |  70  |       |      |      |
+    06  |   0 | 100  | Y     | 3    | 105  | too early on day 20, but the next on day 42 confirms
+    06  |  42 |  40  |       |      |      |
+    06  | 105 |  60  |       |      |      |
+    06  | 125 |  41  |       |      |      |
+    06  | 147 |  70  |       |      |      |
+    07  |   0 | 100  | N     | 6    | 105  | refuted by the next value, whatever comes later
+    07  |  42 |  40  |       |      |      |
+    07  | 105 |  60  |       |      |      |
+    07  | 126 |  45  |       |      |      |
+    08  |   0 | 100  | N     | 7    |      | an early rise is ignored
+    08  |  21 |  60  |       |      |      |
+    08  |  42 |  90  |       |      |      |
+    08  |  63 |  95  |       |      |      |
+    08  | 105 |  60  |       |      |      |
+    09  |   0 | 100  | Y     | 3    | 84   | after a fall, day 84 itself counts
+    09  |  21 |  60  |       |      |      |
+    09  |  84 |  90  |       |      |      |
+    09  | 105 |  95  |       |      |      |
+    10  |   0 | 100  | Y     | 3    | 105  | an early rise does not reset the nadir: 75 is over 60
+    10  |  21 |  60  |       |      |      |
+    10  |  42 |  90  |       |      |      |
+    10  | 105 |  75  |       |      |      |
+    10  | 126 |  75  |       |      |      |
+    11  |   0 | 100  | Y     | 4    | 105  | never fell: over the baseline, confirmed
+    11  |  42 | 110  |       |      |      |
+    11  | 105 | 125  |       |      |      |
+    11  | 126 | 130  |       |      |      |
+    12  |   0 | 100  | N     | 7    |      | never fell: day 84 is not later than week 12
+    12  |  84 | 130  |       |      |      |
+    12  | 105 | 120  |       |      |      |
+    13  |   0 | 100  | N     | 5    | 105  | never fell, dropped out before a confirming value
+    13  | 105 | 200  |       |      |      |
+    14  |  21 |  50  | NE    | 1    |      | no baseline
+    14  | 105 | 100  |       |      |      |
+    15  |   0 | 100  | NE    | 2    |      | nothing after the first dose
+    16  |   0 |   1  | Y     | 3    | 105  | below quantification once: a nadir of 0 rises by 2
+    16  |  42 |   0  |       |      |      |
+    16  | 105 |   2  |       |      |      |
+    16  | 126 |   2  |       |      |      |
+"""
+
+
+@pytest.mark.req("SAP-5.3")
+def test_each_man_gets_the_answer_written_beside_him(patients):
+    men = patients(MEN)
+    expected = men.dropna(subset=["AVALC"]).set_index("WHO")
+    got = answers(men)
+    assert got["AVALC"].to_dict() == expected["AVALC"].to_dict()
+    assert got["CASE"].to_dict() == expected["CASE"].astype(int).to_dict()
+    rises = (got["RISEDT"] - pd.Timestamp(DOSE)).dt.days.dropna()
+    assert rises.to_dict() == expected["RISE"].dropna().astype(float).to_dict()
+
+
+def test_every_case_of_the_rule_is_in_the_table(patients):
+    assert set(answers(patients(MEN))["CASE"]) == set(range(1, 9))
+
+
+def test_permuting_rows_changes_nothing(patients):
+    men = patients(MEN)
+    left, right = answers(men), answers(men.sample(frac=1, random_state=3))
+    columns = ["AVALC", "CASE", "ADT", "CONFDT", "RISEDT"]
+    assert left[columns].equals(right.loc[left.index, columns])
+
+
+def test_any_later_value_confirms_when_the_plan_says_so(patients):
+    men = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 | 100
+        01  |  42 |  40
+        01  | 105 |  60
+        01  | 126 |  45
+        01  | 147 |  50
+        01  | 168 |  45
+    """)
+    assert answers(men).loc["01", "CASE"] == 6
+    rule = RULE.model_copy(update={"confirmed_by": "any later value"})
+    assert answers(men, rule).loc["01", ["CASE"]].item() == 3
+
+
+def test_a_rise_without_a_fall_needs_no_confirmation_in_the_wording_of_pcwg2(patients):
+    men = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 | 100
+        01  | 105 | 125
+    """)
+    assert answers(men).loc["01", "CASE"] == 5
+    rule = RULE.model_copy(update={"no_fall_confirmed": False})
+    got = answers(men, rule).loc["01"]
+    assert (got["CASE"], got["ADT"]) == (4, pd.Timestamp(day(105)))
+
+
+@pytest.mark.parametrize("start, case", [(126, 3), (125, 5), (104, 8)])
+def test_values_after_the_first_day_of_a_new_therapy_do_not_count(patients, start, case):
+    men = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 | 100
+        01  |  42 |  40
+        01  | 105 |  60
+        01  | 126 |  60
+    """)
+    assert answers(men, therapy={"01": start}).loc["01", "CASE"] == case
+
+
+DAYS = st.lists(st.integers(1, 400), min_size=1, max_size=14, unique=True).map(sorted)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(DAYS, st.data())
+def test_stricter_confirmation_never_adds_a_progression(days, data):
+    levels = st.sampled_from([2.0, 4.0, 5.0, 6.0, 8.0, 10.0, 12.5, 20.0])
+    values = [Value(d, data.draw(levels)) for d in days]
+
+    def progressed(after: int, by: str) -> bool:
+        rule = RULE.model_copy(update={"confirm_after_days": after, "confirmed_by": by})
+        return read_course(10.0, values, rule).case in (3, 4)
+
+    anyhow = [progressed(after, "any later value") for after in (1, 21, 28, 60)]
+    assert anyhow == sorted(anyhow, reverse=True)
+    # The next value is one of the later ones.
+    assert progressed(21, "any later value") or not progressed(21, "next value")
+
+
+@settings(derandomize=True, deadline=None, max_examples=100)
+@given(DAYS, st.data())
+def test_a_progression_is_what_its_definition_says(days, data):
+    """Property: at the event the value is 1.25 times and 2 over the lowest before, and held."""
+    values = [Value(d, data.draw(st.integers(1, 40)) / 2) for d in days]
+    found = read_course(10.0, values, RULE)
+    if found.case in (3, 4):
+        before = [10.0] + [v.psa for v in values if v.day < found.rise]
+        at = {v.day: v.psa for v in values}
+        for when in (found.rise, found.confirmed):
+            assert at[when] >= 1.25 * min(before)
+            assert at[when] - min(before) >= 2
+        assert found.confirmed - found.rise >= 21
+        assert found.rise >= 84
+
+
+def published_course(frame: pd.DataFrame, who: str, when: str, psa: str) -> pd.DataFrame:
+    """Values of a public data set as WHO, DAY, PSA: its first is the baseline, fractional days whole."""
+    rows = frame[frame[psa].notna()].drop_duplicates()
+    return pd.DataFrame({"WHO": rows[who].astype(str), "DAY": rows[when].round(), "PSA": rows[psa]})
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "path, who, when, men",
+    [
+        ("adaptive-abiraterone/psa.csv", "patient", "day", 33),
+        ("intermittent-adt/iad_psa.csv", "patient", "day_from_first", 90),
+    ],
+)
+def test_public_psa_runs_through_and_every_man_gets_one_answer(shared_data, path, who, when, men):
+    """33 men on abiraterone, 90 on intermittent deprivation, as published and unmended."""
+    raw = pd.read_csv(shared_data / path, dtype={who: str})
+    raw[who] = raw[who] + raw.get("trial", pd.Series("", raw.index)).fillna("")
+    values = published_course(raw, who, when, "psa")
+    adsl, tables = one_trial(values)
+    psa = adpsa(tables, adsl, PLAN.psa_response)
+    responded = psa_response(adsl, psa, PLAN.psa_response, confirm_after_days=28)
+    progressed = psa_progression(courses(tables, adsl), psa, RULE, paramcd="PSAPROG")
+    for answer in (responded, progressed):
+        assert len(answer) == answer["USUBJID"].nunique() == raw[who].nunique()
+        assert set(answer["AVALC"]) <= {"Y", "N", "NE"}
+    assert raw[who].nunique() == men
+
+
+def test_the_physicians_choice_is_counted_from_its_own_first_day(patients):
+    """By hand: the choice begins on day 10, so the value of day 5 is the baseline."""
+    values = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 | 80
+        01  |   5 | 100
+        01  |  31 | 50
+        01  |  59 | 50
+        02  |   5 | 100
+        02  |  31 | 50
+        02  |  59 | 50
+    """)
+    adsl, tables = one_trial(values)
+    adsl = adsl.assign(
+        GROUP="A", NCYCLES=0.0, TRTSDT=pd.NaT, TRTEDT=pd.NaT, ALLOCDT=pd.Timestamp(DOSE)
+    )
+    # 02 is re-screened and treated in B on day 59: that value no longer belongs to his choice.
+    second = adsl["USUBJID"] == "02"
+    adsl["TRTSDT"] = adsl["TRTSDT"].where(~second, pd.Timestamp(day(59)))
+    adsl["RESALLDT"] = pd.to_datetime(adsl["RESALLDT"]).where(~second, pd.Timestamp(day(55)))
+    adsl["NCYCLES"] = adsl["NCYCLES"].where(~second, 3.0)
+    adsl["RESCTRFL"] = np.where(second, "Y", "N")
+    cm = pd.DataFrame(
+        [
+            (who, 1.0, "CABAZITAXEL", "PHYSICIAN'S CHOICE", day(10), day(100))
+            for who in ("01", "02")
+        ],
+        columns=["USUBJID", "CMSEQ", "CMDECOD", "CMCAT", "CMSTDTC", "CMENDTC"],
+    )
+    found = courses({**tables, "cm": cm}, adsl)
+    assert sorted(zip(found["USUBJID"], found["COURSE"], found["AGAINFL"], strict=True)) == [
+        ("01", "CHOICE", "N"), ("02", "CHOICE", "N"), ("02", "STUDY", "Y"),
+    ]  # fmt: skip
+    choices = found[found["COURSE"] == "CHOICE"]
+    psa = choice_psa({**tables, "cm": cm}, choices, PLAN.psa_response)
+    got = choice_response(choices, psa, PLAN.psa_response).set_index("USUBJID")
+    assert got["AVALC"].to_dict() == {"01": "Y", "02": "N"}
+    assert got["DRUG"].to_dict() == {"01": "CABAZITAXEL", "02": "CABAZITAXEL"}
+
+
+def test_the_rows_count_every_treated_man_once(patients):
+    men = patients(MEN)
+    adsl, _ = one_trial(men)
+    rows = ard.bind(psa_progression_rows(adsl, answers(men).reset_index(), PLAN))
+    mine = rows[rows["population"] == "PRIMARY"].set_index(["level", "stat_name"])["stat"]
+    assert mine["", "n"] == 7  # men 01, 03, 06, 09, 10, 11 and 16
+    assert (mine["", "N"], mine["", "n_missing"]) == (16, 2)
+    cases = mine.drop(index="", level="level")
+    assert cases.xs("n", level="stat_name").sum() == 16
