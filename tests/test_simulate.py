@@ -16,6 +16,7 @@ from typing import NamedTuple
 import pandas as pd
 import pytest
 
+from sap import contracts
 from sap.simulate.assumptions import Assumptions
 from sap.simulate.mess import DEFECTS, PLANTED_COLUMNS, mess
 from sap.simulate.tables import END, START
@@ -896,6 +897,31 @@ def test_the_same_seed_plants_the_same(default):
 def test_more_defects_than_men_is_refused(default):
     with pytest.raises(ValueError, match="n is too large"):
         mess(default, 1, 1000)
+
+
+def findings(tables: Tables) -> pd.DataFrame:
+    return contracts.check(tables, contracts.load(), sorted(tables))
+
+
+def test_every_rule_a_defect_breaks_stands_in_the_contracts():
+    rules = {rule.name for each in contracts.load().values() for rule in each.rules}
+    assert {defect.rule for defect in DEFECTS} <= rules
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", SEEDS)
+def test_the_extract_breaks_no_critical_rule(seed):
+    found = findings(simulate(seed))
+    assert found[found["severity"] == "critical"].empty
+
+
+@pytest.mark.slow
+def test_the_contracts_find_every_planted_defect_in_its_row(default):
+    messed, planted = mess(default, 1, 2 * len(DEFECTS))
+    found = findings(messed)
+    seen = set(zip(found["domain"], found["rule"], found["row"], found["usubjid"], strict=True))
+    wanted = planted[["domain", "rule", "row", "USUBJID"]].itertuples(index=False, name=None)
+    assert [line for line in wanted if line not in seen] == []
 
 
 def test_assumptions_can_be_replaced():

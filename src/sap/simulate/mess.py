@@ -77,7 +77,7 @@ DEFECTS: tuple[Defect, ...] = (
         ("LBSTRESN",),
     ),
     Defect("unknown unit", "lb", "lb-unit-psa", _set(LBSTRESU="pg/dL"), PSA, ("LBSTRESN",)),
-    Defect("duplicated subject", "dm", "dm-key", _set(), appends=True),
+    Defect("duplicated subject", "dm", "extract-key", _set(), appends=True),
     Defect(
         "day not in the calendar",
         "lb",
@@ -93,22 +93,27 @@ DEFECTS: tuple[Defect, ...] = (
         (("VISIT", ("CYCLE 3", "CYCLE 4", "END OF TREATMENT", "SCREENING")),),
         ("GFSTRESC",),
     ),
-    Defect("subject not in DM", "ae", "ae-usubjid-in-dm", _set(USUBJID="CARVE-9999")),
+    Defect("subject not in DM", "ae", "extract-subject-unknown", _set(USUBJID="CARVE-9999")),
     Defect("grade 7", "ae", "ae-aetoxgr", _set(AETOXGR="7")),
     Defect(
         "negative PSA",
         "lb",
-        "lb-negative",
+        "extract-negative",
         _set(LBORRES="-5", LBSTRESC="-5", LBSTRESN="-5"),
         PSA,
         ("LBSTRESN",),
     ),
-    Defect("key twice", "lb", "lb-key", _set(), appends=True),
+    Defect("key twice", "lb", "extract-key", _set(), appends=True),
     Defect(
         "end before start", "ae", "ae-end-before-start", _ends_before, filled=("AEENDTC", "AESTDTC")
     ),
     Defect(
-        "record after death", "lb", "lb-after-death", _after_death, filled=("LBDTC",), dead=True
+        "record after death",
+        "lb",
+        "extract-after-death",
+        _after_death,
+        filled=("LBDTC",),
+        dead=True,
     ),
     Defect("dose in another unit", "ex", "ex-unit-cabazitaxel", _set(EXDOSU="mg"), INFUSION),
     Defect("unknown group", "dm", "dm-armcd", _set(ARMCD="C")),
@@ -117,7 +122,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "negative count",
         "cp",
-        "cp-negative",
+        "extract-negative",
         _set(CPORRES="-3", CPSTRESC="-3", CPSTRESN="-3"),
         (),
         ("CPSTRESN",),
