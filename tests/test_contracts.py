@@ -875,3 +875,39 @@ def test_real_sdtm_of_another_trial_is_checked_to_the_end(shared_data, rules):
     assert found[found["rule"] == "extract-domain-missing"]["domain"].tolist() == ["lb"]
     unknown = found[found["rule"] == "extract-domain-unknown"]["domain"].tolist()
     assert unknown == ["sc", "suppae", "suppdm", "suppds", "sv"]
+
+
+@pytest.mark.shared
+def test_caba_v7_breaks_no_critical_rule_and_its_mess_is_counted(shared_data, rules):
+    """Each number is counted in the published files themselves, or stands in data/README.md."""
+    from sap.intake import caba_v7
+
+    folder = shared_data / "caba-v7"
+    tables, _ = caba_v7.read(folder)
+    found = contracts.check(tables, rules, ["dm", "ds", "ex", "lb", "cp", "gf", "ss"])
+    assert found[found["severity"] == "critical"].empty
+    count = found["rule"].value_counts()
+
+    clinical = published(folder, "clinical")
+    cycles = pd.to_numeric(clinical["Cycles of Cabazitaxel"]).dropna().astype(int)
+    assert count["ex-dose-missing"] == cycles.sum() == 146
+    assert count["ex-date-missing"] == (cycles - 2).sum()
+    assert count["ex-too-many-cycles"] == (cycles - 10).clip(lower=0).sum() == 4
+
+    blood = published(folder, "hematology")
+    above = pd.to_numeric(blood["ANC"]) > pd.to_numeric(blood["WBC"])
+    assert count["lb-neut-above-wbc"] == above.sum()
+
+    psa = published(folder, "psa")
+    day = ["Subject Number", "PSA measurement [day from registration]"]
+    assert count["lb-two-psa-on-a-day"] == psa.duplicated(day, keep=False).sum()
+
+    samples = published(folder, "sample_overview")
+    counts = samples[["CTC Count (Baseline)", "CTC Count (Baseline – 7.5mL)"]].apply(pd.to_numeric)
+    raw, per_tube = (counts[name] for name in counts)
+    differ = raw.notna() & per_tube.notna() & (raw != per_tube)
+    assert count["cp-raw-count"] == differ.sum()
+
+
+def published(folder, name: str) -> pd.DataFrame:
+    return pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])

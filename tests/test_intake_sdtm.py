@@ -1,0 +1,220 @@
+"""Files of four kinds into the same tables, and back to CSV without loss."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pyreadstat
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sap.errors import WrongUse
+from sap.intake import sdtm
+
+
+def put(folder: Path, name: str, content: str | bytes) -> Path:
+    (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())
+    return folder
+
+
+def rows(table: pd.DataFrame) -> list[list[str | None]]:
+    return table.to_numpy().tolist()
+
+
+def test_csv_with_mark_windows_line_ends_and_lower_case_header(tmp_path):
+    put(tmp_path, "DM.CSV", "\ufeffusubjid,Age\r\nT-001,70\r\nT-002,\r\n\r\n")
+    table = sdtm.read(tmp_path)["dm"]
+    assert list(table.columns) == ["USUBJID", "AGE"]
+    assert rows(table) == [["T-001", "70"], ["T-002", None]]
+
+
+def test_what_pandas_would_take_for_missing_or_for_a_number_stays_text(tmp_path):
+    put(tmp_path, "ae.csv", 'AEACN,AESEQ,AETERM\nNone,007,NA\nN/A,1e3,"a\nb"\n')
+    assert rows(sdtm.read(tmp_path)["ae"]) == [["None", "007", "NA"], ["N/A", "1e3", "a\nb"]]
+
+
+def test_a_table_without_rows_keeps_its_columns(tmp_path):
+    table = sdtm.read(put(tmp_path, "dv.csv", "STUDYID,DVSEQ\n"))["dv"]
+    assert list(table.columns) == ["STUDYID", "DVSEQ"]
+    assert table.empty
+
+
+REFUSED = [
+    ("dm.csv", b"", "dm.csv is empty"),
+    ("dm.csv", b"\r\n", "dm.csv is empty"),
+    ("dm.csv", b"A;B\n1;2\n", "separated by semicolons"),
+    ("dm.csv", b"A\tB\n1\t2\n", "separated by tabs"),
+    ("dm.csv", b"A,B\n1,2,3\n", "row 1 has 3 cells, the header 2"),
+    ("dm.csv", b"A,a\n1,2\n", "the column A twice"),
+    ("dm.csv", b"A,\n1,2\n", "a column without a name"),
+    ("dm.csv", b"A,B\n1,Ren\xe9\n", "dm.csv is not UTF-8"),
+    ("dm.csv", b'A,B\n1,"open\n', "dm.csv is not a CSV file"),
+    ("dm.xpt", b"", "dm.xpt is not a SAS transport file"),
+    ("dm.xpt", b"not a transport file at all", "dm.xpt is not a SAS transport file"),
+    ("dm.parquet", b"", "dm.parquet is not a Parquet file"),
+    ("dm.parquet", b"PAR1 and more", "dm.parquet is not a Parquet file"),
+    ("dm.json", b"", "dm.json is not Dataset-JSON"),
+    ("dm.json", b"[1, 2]", "dm.json is not Dataset-JSON"),
+    ("dm.ndjson", b"", "dm.ndjson is not Dataset-JSON"),
+    ("dm.xlsx", b"PK", "dm.xlsx is of no kind that can be read"),
+    ("dm.csv.gz", b"x", "dm.csv.gz is of no kind"),
+]
+
+
+@pytest.mark.parametrize("name, content, message", REFUSED)
+def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
+    with pytest.raises(WrongUse, match=message):
+        sdtm.read(put(tmp_path, name, content))
+
+
+def test_two_files_of_one_domain(tmp_path):
+    put(tmp_path, "dm.csv", "A\n1\n")
+    put(tmp_path, "dm.json", "{}")
+    with pytest.raises(WrongUse, match=r"are both domain dm"):
+        sdtm.read(tmp_path)
+
+
+def test_no_folder_and_no_tables(tmp_path):
+    with pytest.raises(WrongUse, match="is not a folder"):
+        sdtm.read(tmp_path / "nowhere")
+    with pytest.raises(WrongUse, match="holds no SDTM file"):
+        sdtm.read(put(tmp_path, "define.xml", "<x/>"))
+
+
+def test_documents_lists_and_hidden_files_are_no_tables(tmp_path):
+    for name in ("define.xml", "README.md", "acrf.pdf", ".DS_Store", "planned.csv", "unmapped.csv"):
+        put(tmp_path, name, "x\n")
+    (tmp_path / "split").mkdir()
+    assert list(sdtm.read(put(tmp_path, "dm.csv", "A\n1\n"))) == ["dm"]
+
+
+cells = (
+    st.none()
+    | st.text(
+        st.characters(exclude_categories=["Cs"], exclude_characters="\x00"), min_size=1, max_size=6
+    )
+    | st.sampled_from(['"', "\r", "\n", "\r\n", ",", " ", "'", "\ufeff", "NA"])
+)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(st.lists(st.tuples(cells, cells), max_size=5))
+def test_a_table_comes_back_from_its_file_as_it_was(tmp_path_factory, content):
+    folder = tmp_path_factory.mktemp("round")
+    table = pd.DataFrame(content, columns=["USUBJID", "AETERM"], dtype=object)
+    sdtm.write({"ae": table}, folder)
+    assert rows(sdtm.read(folder)["ae"]) == [list(row) for row in content]
+
+
+def test_the_same_table_the_same_bytes_and_nothing_left_beside(tmp_path):
+    table = pd.DataFrame({"USUBJID": ["T-1", "T-2"], "AGE": [70.0, None], "X": [0.1, 1e-7]})
+    for folder in (tmp_path / "one", tmp_path / "two"):
+        sdtm.write({"dm": table}, folder)
+        assert [path.name for path in folder.iterdir()] == ["dm.csv"]
+        assert (folder / "dm.csv").read_bytes() == b"USUBJID,AGE,X\nT-1,70,0.1\nT-2,,1e-07\n"
+
+
+numbers = st.none() | st.floats(allow_nan=False, allow_infinity=False, width=64)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.lists(numbers, min_size=1, max_size=5))
+def test_parquet_loses_no_digit(tmp_path_factory, values):
+    folder = tmp_path_factory.mktemp("parquet")
+    table = pa.table(
+        {"LBSTRESN": pa.array(values, pa.float64()), "LBSEQ": [2**53 + 1] * len(values)}
+    )
+    pq.write_table(table, folder / "lb.parquet")
+    read = sdtm.read(folder)["lb"]
+    assert [None if cell is None else float(cell) for cell in read["LBSTRESN"]] == values
+    assert set(read["LBSEQ"]) == {"9007199254740993"}
+
+
+def test_a_list_in_parquet_is_refused(tmp_path):
+    pq.write_table(pa.table({"A": [[1, 2]]}), tmp_path / "lb.parquet")
+    with pytest.raises(WrongUse, match=r"lb\.parquet is not a Parquet file of plain columns"):
+        sdtm.read(tmp_path)
+
+
+def test_transport_file_of_version_5(tmp_path):
+    table = pd.DataFrame({"USUBJID": ["T-1", "T-2"], "AGE": [70.0, None], "VAL": [0.1, -2.5]})
+    pyreadstat.write_xport(table, tmp_path / "dm.xpt", table_name="DM", file_format_version=5)
+    assert rows(sdtm.read(tmp_path)["dm"]) == [["T-1", "70", "0.1"], ["T-2", None, "-2.5"]]
+
+
+def dataset(records: int, version: str = "1.1.0") -> dict[str, object]:
+    columns = [{"name": name} for name in ("USUBJID", "AGE", "WEIGHT")]
+    return {"datasetJSONVersion": version, "columns": columns, "records": records}
+
+
+def test_dataset_json_whole_and_by_lines(tmp_path):
+    content = [["T-1", 70, 82.50], ["T-2", None, "82.50"]]
+    put(tmp_path, "dm.json", json.dumps({**dataset(2), "rows": content}))
+    lines = [json.dumps(part) for part in (dataset(2), *content)]
+    put(tmp_path, "vs.ndjson", "\n".join(lines) + "\n")
+    tables = sdtm.read(tmp_path)
+    expected = [["T-1", "70", "82.5"], ["T-2", None, "82.50"]]
+    assert rows(tables["dm"]) == rows(tables["vs"]) == expected
+
+
+@pytest.mark.parametrize(
+    "content, message",
+    [
+        ({**dataset(0, "1.0.0"), "rows": []}, "another version"),
+        ({**dataset(2), "rows": [["T-1", 70, 1]]}, "says it has 2 records and has 1"),
+        ({**dataset(1), "rows": [["T-1", 70]]}, "row 1 has 2 cells"),
+        ({**dataset(1), "rows": [["T-1", {}, 1]]}, "a cell is no plain value"),
+    ],
+)
+def test_dataset_json_that_breaks_its_word(tmp_path, content, message):
+    with pytest.raises(WrongUse, match=message):
+        sdtm.read(put(tmp_path, "dm.json", json.dumps(content)))
+
+
+# --- real files ------------------------------------------------------------------------------------
+
+
+@pytest.mark.shared
+def test_the_cdisc_pilot_is_read_whole(shared_data):
+    """Row counts and the Windows-1252 apostrophe of TS: data/README.md and Define-XML."""
+    tables = sdtm.read(shared_data / "cdisc-pilot" / "sdtm")
+    assert {name: len(tables[name]) for name in ("dm", "ae", "ds", "sv")} == {
+        "dm": 306,
+        "ae": 961,
+        "ds": 596,
+        "sv": 3559,
+    }
+    assert tables["ts"]["TSVAL"].str.contains("Alzheimer’s").any()
+    assert set(tables["dm"]["AGE"].str.fullmatch(r"[0-9]{2}")) == {True}
+    assert {"2003", "2012-02"} <= set(tables["ae"]["AESTDTC"].dropna())
+    assert int(tables["ae"]["AEENDTC"].isna().sum()) == 472
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize("domain", ["dm", "ae"])
+def test_three_formats_of_one_table_agree(shared_data, tmp_path, domain):
+    """CDISC publishes these as JSON, NDJSON and XPT of the same data."""
+    source = shared_data / "standards" / "dataset-json"
+    read = []
+    for kind in ("json", "ndjson", "xpt"):
+        folder = tmp_path / kind
+        folder.mkdir()
+        put(folder, f"{domain}.{kind}", (source / f"sdtm_{domain}.{kind}").read_bytes())
+        read.append(sdtm.read(folder)[domain])
+    pd.testing.assert_frame_equal(read[0], read[1])
+    assert len(read[0]) == len(read[2]) > 0
+    for name in read[2]:
+        assert read[0][name].tolist() == read[2][name].tolist(), name
+
+
+@pytest.mark.shared
+def test_real_tables_come_back_from_csv_as_they_were(shared_data, tmp_path):
+    tables = sdtm.read(shared_data / "cdisc-pilot" / "sdtm")
+    sdtm.write(tables, tmp_path)
+    again = sdtm.read(tmp_path)
+    assert list(again) == list(tables)
+    for name, table in tables.items():
+        pd.testing.assert_frame_equal(again[name], table)
