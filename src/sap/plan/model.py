@@ -276,6 +276,130 @@ class Safety(Entry):
     cycle_days: int = Field(ge=1)
 
 
+class Lines(Entry):
+    """When cabazitaxel is third-line treatment; else it is second-line."""
+
+    third_line_after: list[str] = Field(min_length=1)
+
+
+class SafetyRate(BaseModel):
+    """One rate of interest: of whom it counts, from which grade, and what it stands beside."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    name: str = Field(min_length=3)
+    kind: Literal["reported", "laboratory", "death"]
+    terms: list[str] = Field(description="preferred terms, or CTCAE terms of laboratory values")
+    from_grade: int = Field(ge=1, le=5)
+    reference: str | None = Field(description="id of an entry of references.yml")
+
+
+class SafetyRates(Entry):
+    """Rates shown with an exact interval beside published ones; descriptive."""
+
+    rates: list[SafetyRate]
+
+
+class Deaths(Entry):
+    """Which fatal events are the disease itself."""
+
+    progression_terms: list[str]
+
+
+class Labs(Entry):
+    """Which CTCAE term grades which laboratory test, and which events report the same."""
+
+    terms: dict[str, str] = Field(description="LBTESTCD: term of CTCAE 4.03")
+    reported_as: dict[str, list[str]] = Field(description="LBTESTCD: preferred terms of AE")
+
+    @model_validator(mode="after")
+    def _graded(self) -> Self:
+        unknown = sorted(set(self.reported_as) - set(self.terms))
+        if unknown:
+            raise ValueError(f"reported_as names tests without a term: {', '.join(unknown)}")
+        return self
+
+
+class ToxicityMonitoring(Entry):
+    """A stopping boundary for toxicity, patient by patient, for the DSMB."""
+
+    name: str = Field(min_length=3)
+    terms: list[str] = Field(min_length=1)
+    from_grade: int = Field(ge=1, le=5)
+    patients: int = Field(ge=1)
+    p0: Share
+    alpha: Share
+    shape: Literal["pocock", "obrien-fleming"]
+
+
+class Exposure(Entry):
+    """Dose intensity, delays and reductions of study cabazitaxel."""
+
+    drugs: list[str] = Field(min_length=1, description="EXTRT of the study drug")
+    planned_dose_mg_m2: float = Field(gt=0)
+    low_start_dose_mg_m2: float = Field(gt=0, description="planned dose of a man who starts low")
+    reduced_at_most_mg_m2: float = Field(gt=0)
+    cycle_days: int = Field(ge=1)
+    max_cycles: int = Field(ge=1)
+    delay_after_days: Days = Field(description="later than this after the due day: delayed")
+    major_delay_after_days: Days
+    bsa_formula: Literal["Mosteller", "Du Bois"]
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.major_delay_after_days <= self.delay_after_days:
+            raise ValueError("major_delay_after_days must be above delay_after_days")
+        if not self.low_start_dose_mg_m2 <= self.reduced_at_most_mg_m2 < self.planned_dose_mg_m2:
+            raise ValueError(
+                "reduced_at_most_mg_m2 must lie from low_start_dose_mg_m2 to below planned_dose_mg_m2"
+            )
+        return self
+
+
+class Pk(Entry):
+    """Noncompartmental analysis of four samples; hours count from the start of the infusion."""
+
+    analyte: str = Field(pattern=r"^[A-Z0-9]{1,8}$")
+    end_of_infusion_h: float = Field(gt=0)
+    primary_h: float = Field(gt=0)
+    secondary_h: float = Field(gt=0)
+    rule: Literal["linear", "linear-up/log-down", "linear-to-tmax-then-log"]
+    deviation_minutes: float = Field(ge=0)
+    carry_on_minutes: float = Field(
+        ge=0, description="how far past the last sample its last piece may be carried on"
+    )
+    reference_dose_mg_m2: float = Field(gt=0)
+
+
+class ExposureResponse(Entry):
+    """Exploratory: exposure against response and neutropenia."""
+
+    parameters: list[str] = Field(min_length=1)
+    anc_grade: int = Field(ge=1, le=4)
+
+
+class SampleSchedule(BaseModel):
+    """Tubes the protocol asks of one group."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    category: Literal["CTC", "CFDNA PLASMA", "PK"]
+    group: Literal["A", "B"]
+    when: Literal["screening", "visit", "each cycle", "first cycle", "choice"]
+    visit: str | None
+    tubes: int = Field(ge=1)
+    volume_ml: float = Field(gt=0, description="of one tube")
+
+
+class Samples(Entry):
+    """Blood that was asked for, against what was drawn."""
+
+    schedule: list[SampleSchedule]
+    choice_days: int = Field(ge=1, description="day of the second tube under the choice")
+    max_cycles: int = Field(ge=1)
+    planned_ml: dict[str, dict[Literal["A", "B"], float]]
+
+
 class Plan(BaseModel):
     """The whole plan."""
 
@@ -301,3 +425,12 @@ class Plan(BaseModel):
     survival_comparison: SurvivalComparison
     comparison: Comparison
     safety: Safety
+    lines: Lines
+    safety_rates: SafetyRates
+    deaths: Deaths
+    labs: Labs
+    toxicity_monitoring: ToxicityMonitoring
+    exposure: Exposure
+    pk: Pk
+    exposure_response: ExposureResponse
+    samples: Samples
