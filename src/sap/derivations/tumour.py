@@ -1,8 +1,7 @@
 """ADTR and ADRS: what lesions and bone scans say at each assessment, and the best of it.
 
-Lesions are read from TU and TR; where a man has none, the investigator's RS is read instead. Soft
-tissue follows RECIST 1.1 with the plan's thresholds (Eisenhauer 2009, Eur J Cancer 45:228), bone
-the 2 + 2 rule of PCWG3 (Scher 2016, J Clin Oncol 34:1402).
+Lesions are read from TU and TR; where a man has none, the investigator's RS is read instead. The
+rules themselves stand in `tumour_rules`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -12,228 +11,25 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day
+from sap.derivations.tumour_rules import (
+    NON,
+    Scan,
+    Sums,
+    best_response,
+    bone_responses,
+    non_target_response,
+    overall,
+    soft_tissue,
+    target_response,
+)
 from sap.plan.model import Bone, Tumour
 
 Tables = Mapping[str, pd.DataFrame]
 Row = dict[str, Any]
 Rows = list[Row]
-Points = Sequence[tuple[pd.Timestamp, str]]
 
-NON = "NON-CR/NON-PD"
-ANY = "*"
 RESPONSES = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
 EVALUABLE = ("CR", "PR", "SD", NON, "PD", "PDu")
-
-# Target, non-target, new lesion: soft tissue. The first row that fits decides; "" = none at baseline.
-SOFT_TISSUE = (
-    (ANY, ANY, "Y", "PD"),
-    ("PD", ANY, ANY, "PD"),
-    (ANY, "PD", ANY, "PD"),
-    ("CR", "CR", ANY, "CR"),
-    ("CR", "", ANY, "CR"),
-    ("CR", ANY, ANY, "PR"),
-    ("PR", ANY, ANY, "PR"),
-    ("SD", ANY, ANY, "SD"),
-    ("NE", ANY, ANY, "NE"),
-    ("", "CR", ANY, "CR"),
-    ("", NON, ANY, NON),
-    ("", "NE", ANY, "NE"),
-    ("", "", ANY, "NED"),
-)
-
-# Soft tissue, bone: overall. CR beside bone disease is PR only where there was a target to shrink.
-OVERALL = (
-    ("PD", ANY, "PD"),
-    (ANY, "PD", "PD"),
-    ("NE", ANY, "NE"),
-    ("NED", "NON-PD", NON),
-    ("NED", "PDu", "PDu"),
-    ("NED", ANY, "NE"),
-    ("CR", "NED", "CR"),
-    ("CR", ANY, "PR"),
-    ("PR", ANY, "PR"),
-    ("SD", ANY, "SD"),
-    (NON, ANY, NON),
-)
-
-
-def soft_tissue(target: str, non_target: str, new: str) -> str:
-    """The time-point response of soft tissue, by the table above.
-
-    >>> soft_tissue("SD", "NE", "N"), soft_tissue("CR", "NE", "N"), soft_tissue("CR", "CR", "Y")
-    ('SD', 'PR', 'PD')
-    """
-    for *given, answer in SOFT_TISSUE:
-        if all(g in (ANY, s) for g, s in zip(given, (target, non_target, new), strict=True)):
-            return answer
-    raise ValueError(f"no row of the table fits: {target!r}, {non_target!r}, {new!r}")
-
-
-def overall(soft: str, bone: str, *, targets: bool) -> str:
-    """The overall time-point response of soft tissue and bone, by the table above.
-
-    >>> overall("CR", "NON-PD", targets=True), overall("CR", "NON-PD", targets=False)
-    ('PR', 'NON-CR/NON-PD')
-    """
-    for soft_given, bone_given, answer in OVERALL:
-        if soft_given in (ANY, soft) and bone_given in (ANY, bone):
-            return NON if soft == "CR" and answer == "PR" and not targets else answer
-    raise ValueError(f"no row of the table fits: {soft!r}, {bone!r}")
-
-
-class Sums(NamedTuple):
-    """Sums of the target lesions in mm: at baseline, the smallest before, and now."""
-
-    base: float
-    nadir: float
-    now: float
-
-
-def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> str:
-    """The response of the target lesions at one assessment; the first case that applies.
-
-    1. CR: every lesion is read, nodes are below `node_normal_mm`, all others are gone (`gone`).
-    2. PD: the sum is at least `progression_pct` percent and `progression_mm` above the smallest
-       so far, the baseline included. Lesions not read could only add, so PD stands without them.
-    3. NE: a lesion was not read.
-    4. PR: the sum is at least `partial_pct` percent below the baseline.
-    5. SD.
-
-    Examples
-    --------
-    >>> rule = Tumour(
-    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
-    ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
-    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42)
-    >>> target_response(Sums(100, 100, 70), missing=False, gone=False, rule=rule)
-    'PR'
-    >>> target_response(Sums(20, 20, 24), missing=False, gone=False, rule=rule)  # 20 %, but 4 mm
-    'SD'
-    """
-    if gone and not missing:
-        return "CR"
-    more = round(sums.now - (1 + rule.progression_pct / 100) * sums.nadir, 9) >= 0
-    if more and round(sums.now - sums.nadir - rule.progression_mm, 9) >= 0:
-        return "PD"
-    if missing:
-        return "NE"
-    return "PR" if round(sums.now - (1 - rule.partial_pct / 100) * sums.base, 9) <= 0 else "SD"
-
-
-class Scan(NamedTuple):
-    """One bone scan: day after the start, new lesions so far, how many of them are still there."""
-
-    day: int
-    new: int
-    there: int
-
-
-def bone_responses(scans: Sequence[Scan], *, disease: bool, rule: Bone) -> list[str]:
-    """The bone response at each scan, known afterwards; `new` counts against the baseline.
-
-    With n the plan's number of new lesions and w its days, the first progression is looked for:
-
-    1. The first scan lies in the flare window and shows n new lesions. The next scan at least w
-       later shows n more: PD at the first scan. It does not: a flare, no progression. There is
-       none: PDu.
-    2. A later scan shows n lesions more than the reference (the first scan when it lay in the
-       flare window, else the baseline), and a scan at least w later still shows n of them: PD at
-       the scan that showed them first. They are gone: no progression. There is none: PDu.
-
-    From the scan of the progression on, every scan is PD. A scan without suspicion is NON-PD, or
-    NED when there was no bone disease at baseline (`disease`) and nothing new was seen.
-
-    Examples
-    --------
-    >>> rule = Bone(section="SAP 5.4", source="PCWG3", new_lesions=2, flare_window_days=105,
-    ...             confirm_after_days=42)
-    >>> bone_responses([Scan(84, 2, 2), Scan(168, 4, 4)], disease=True, rule=rule)
-    ['PD', 'PD']
-    >>> bone_responses([Scan(84, 3, 3), Scan(168, 3, 3)], disease=True, rule=rule)
-    ['NON-PD', 'NON-PD']
-    """
-    answers = []
-    flare = bool(scans) and scans[0].day <= rule.flare_window_days
-    for place, scan in enumerate(scans):
-        if "PD" in answers:
-            answers.append("PD")
-            continue
-        reference = scans[0].new if flare and place else 0
-        suspect = scan.new - reference >= rule.new_lesions
-        later = [s for s in scans[place + 1 :] if s.day - scan.day >= rule.confirm_after_days]
-        if suspect and not later:
-            answers.append("PDu")
-        elif suspect and flare and place == 0:
-            more = later[0].new - scan.new >= rule.new_lesions
-            answers.append("PD" if more else "NON-PD")
-        elif suspect and any(s.there - reference >= rule.new_lesions for s in later):
-            answers.append("PD")
-        else:
-            answers.append("NON-PD" if disease or scan.new else "NED")
-    return answers
-
-
-class Best(NamedTuple):
-    """A best overall response with the day it was reached and the case that decided."""
-
-    answer: str
-    day: pd.Timestamp | None
-    case: int
-
-
-def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirmed: bool) -> Best:
-    """The best overall response of a course; `points` are its assessments in order, day and answer.
-
-    Only assessments up to the first PD count. The first case that applies:
-
-    1. CR: a CR; when `confirmed`, with another CR at least `response_confirm_days` later and only
-       CR and NE between.
-    2. PR: a PR or CR; when `confirmed`, with another PR or CR so much later and only PR, CR and
-       NE between.
-    3. SD: CR, PR or SD at least `stable_after_days` after the start.
-    4. NON-CR/NON-PD: that answer, at least `stable_after_days` after the start.
-    5. PD.
-    6. NE: assessments, but none of these. PDu alone is not evaluable.
-    7. NE: no assessment.
-
-    Examples
-    --------
-    >>> rule = Tumour(
-    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
-    ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
-    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42)
-    >>> day = pd.Timestamp
-    >>> seen = [(day("2018-03-26"), "PR"), (day("2018-06-18"), "SD")]
-    >>> best_response(seen, day("2018-01-01"), rule, confirmed=True).answer
-    'SD'
-    """
-    days = [day for day, _ in points]
-    answers = [answer for _, answer in points]
-    if "PD" in answers:
-        answers = answers[: answers.index("PD") + 1]
-    for case, (name, enough) in enumerate((("CR", ("CR",)), ("PR", ("PR", "CR"))), start=1):
-        for place, answer in enumerate(answers):
-            if answer in enough and (
-                not confirmed or _held(points, place, len(answers), enough, rule)
-            ):
-                return Best(name, days[place], case)
-    least = start + pd.Timedelta(days=rule.stable_after_days)
-    for case, name, enough in ((3, "SD", ("CR", "PR", "SD")), (4, NON, (NON,))):
-        for day, answer in zip(days, answers, strict=False):
-            if answer in enough and day >= least:
-                return Best(name, day, case)
-    if "PD" in answers:
-        return Best("PD", days[answers.index("PD")], 5)
-    return Best("NE", None, 6 if answers else 7)
-
-
-def _held(points: Points, place: int, end: int, enough: tuple[str, ...], rule: Tumour) -> bool:
-    for day, answer in points[place + 1 : end]:
-        if answer not in (*enough, "NE"):
-            return False
-        if answer in enough and (day - points[place][0]).days >= rule.response_confirm_days:
-            return True
-    return False
 
 
 class Lesion(NamedTuple):
@@ -338,15 +134,22 @@ def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
 def assessments(tr: Rows, rs: Rows, course: Any, end: Any, rule: Tumour) -> list[Assessment]:
     """Readings after the first day of a course and before `end`, those close together as one.
 
-    An assessment holds all readings within `assessment_days` of its first; VISIT plays no part.
+    VISIT plays no part. A reading begins a new assessment:
+
+    1. More than `assessment_days` after the first reading of the last one.
+    2. When the same lesion or question was already read in it, on an earlier day.
     """
-    dated = [(r["DAY"], "tr", r) for r in tr] + [(r["DAY"], "rs", r) for r in rs]
+    dated = [(r["DAY"], "tr", (r["TRLNKID"], r["TRTESTCD"]), r) for r in tr]
+    dated += [(r["DAY"], "rs", ("", r["RSTESTCD"]), r) for r in rs]
     dated = [d for d in dated if d[0] > course.TRTSDT and not d[0] >= end]
-    dated.sort(key=lambda d: d[0])
     found: list[Assessment] = []
-    for day, domain, row in dated:
-        if not found or (day - found[-1].first).days > rule.assessment_days:
+    taken: dict[tuple[str, str], pd.Timestamp] = {}
+    for day, domain, what, row in sorted(dated, key=lambda d: d[0]):
+        far = not found or (day - found[-1].first).days > rule.assessment_days
+        if far or taken.get(what, day) < day:
             found.append(Assessment(day, day, [], []))
+            taken = {}
+        taken.setdefault(what, day)
         found[-1] = found[-1]._replace(last=day)
         (found[-1].tr if domain == "tr" else found[-1].rs).append(row)
     return found
@@ -363,20 +166,6 @@ def _state(rows: Rows, lesion: Lesion, rule: Tumour) -> str:
     if np.isnan(size):
         return "NE"
     return "CR" if size < (rule.node_normal_mm if lesion.node else 0) or size == 0 else NON
-
-
-def non_target_response(states: Sequence[str]) -> str:
-    """The response of the non-target lesions; the first case that applies.
-
-    1. "": there is none. 2. PD: one has progressed unequivocally. 3. NE: one was not read.
-    4. CR: all are gone, or normal nodes. 5. NON-CR/NON-PD.
-    """
-    if not states:
-        return ""
-    for answer in ("PD", "NE"):
-        if answer in states:
-            return answer
-    return "CR" if set(states) == {"CR"} else NON
 
 
 def _of(found: Assessment, link: str) -> Rows:
