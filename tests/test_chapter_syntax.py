@@ -30,6 +30,8 @@ Text.
 
 ::: {.content-visible when-profile="interim"}
 ::: {.callout-warning}
+## Its title
+
 Nested.
 :::
 :::
@@ -58,6 +60,7 @@ show("<b> $x$ {{< include x >}}")
 REFUSED = [
     ("# Efficacy\n", "heading without an id"),
     ("# Efficacy {.unnumbered}\n", "heading without an id"),
+    ("::: {.callout-note}\nx\n:::\n\n# Efficacy\n", "heading without an id"),
     ("Efficacy\n========\n", "underlined heading"),
     ("```{python}\nx\n```\n", "without a label"),
     ("```{python}\n#| label: A b\nx\n```\n", "without a label"),

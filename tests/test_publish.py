@@ -34,7 +34,7 @@ FACTS: dict[str, Any] = {
     "study": "TOY-1",
     "registry": "NCT00000000",
     "title": "A toy trial <of> #nothing",
-    "kind": "csr",
+    "kind": "dsmb",
     "audience": "closed",
     "status": "FINAL",
     "cut_off": "2018-06-30",
@@ -461,6 +461,15 @@ def _wait_for_kernel(pid: int) -> list[psutil.Process]:
             return found
         time.sleep(0.1)
     raise AssertionError("no kernel was started")
+
+
+def test_the_words_of_the_audience_depend_on_the_report() -> None:
+    def words(kind: str, audience: str) -> str:
+        return page_words.page_facts({"kind": kind, "audience": audience}, None).audience
+
+    assert words("dsmb", "closed") == "Closed report (board members only)"
+    assert words("dsmb", "open") == "Open report"
+    assert words("csr", "closed") == "Confidential"
 
 
 # Addresses ------------------------------------------------------------------------------------

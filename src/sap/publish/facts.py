@@ -15,7 +15,11 @@ KINDS = {
     "csr": "Clinical study report",
     "dsmb": "Report to the data and safety monitoring board",
 }
-AUDIENCES = {"open": "Open report", "closed": "Closed report (board members only)"}
+AUDIENCES = {
+    ("csr", "closed"): "Confidential",
+    ("dsmb", "open"): "Open report",
+    ("dsmb", "closed"): "Closed report (board members only)",
+}
 KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
 
 
@@ -60,7 +64,8 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
     def word(name: str) -> str:
         return str(facts.get(name) or "")
 
-    kind, audience = word("kind"), word("audience")
+    kind = word("kind")
+    audience = AUDIENCES.get((kind, word("audience")), word("audience"))
     subject = KINDS.get(kind, kind)
     cut_off, cut_off_name = word("cut_off"), word("cut_off_name")
     cut_off_words = f"{cut_off} ({cut_off_name})" if cut_off and cut_off_name else cut_off
@@ -68,7 +73,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         ("Study", word("study")),
         ("Registry", word("registry")),
         ("Document", subject),
-        ("Audience", AUDIENCES.get(audience, audience)),
+        ("Audience", audience),
         ("Status", word("status")),
         ("Data cut-off", cut_off_words),
         ("Frozen data", word("cut_id")),
@@ -79,7 +84,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         study=word("study"),
         subject=subject,
         status=word("status"),
-        audience=AUDIENCES.get(audience, audience),
+        audience=audience,
         cut_off=cut_off_words,
         rows=tuple((name, value) for name, value in rows if value),
         synthetic=bool(facts.get("synthetic")),

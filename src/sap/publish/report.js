@@ -142,6 +142,9 @@
   });
   one("#address-close").addEventListener("click", () => close(true));
 
+  // A date or a short word stays on one line.
+  for (const cell of all(".tlf td")) { if (cell.textContent.length <= 12) cell.classList.add("short"); }
+
   // Listings: sort by a column, show the rows that hold a word.
   for (const listing of all(".tlf-listing")) {
     const table = one("table", listing), body = table && table.tBodies[0], heads = table ? all("thead tr:last-child th", table) : [];

@@ -94,7 +94,7 @@ def markdown_of(
     home = home_of(document)
     taken_apart = source.read(document, home, profile)
     chapters = list(taken_apart.chapters)
-    if taken_apart.setup is not None:
+    if taken_apart.setup is not None and (taken_apart.setup.shows_something or not chapters):
         chapters.insert(0, taken_apart.setup)
     surroundings = kernels.Surroundings(home, run.resolve(), epoch)
     texts = kernels.run_chapters(taken_apart.setup, chapters, surroundings, progress, folder / "k")

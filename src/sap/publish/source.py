@@ -45,6 +45,13 @@ class Chapter:
     file: str
     cells: tuple[Cell, ...]
 
+    @property
+    def shows_something(self) -> bool:
+        """Text, or a cell that is not run for its effect alone."""
+        return any(
+            cell.kind == "text" or cell.options.get("include") is not False for cell in self.cells
+        )
+
 
 @dataclass(frozen=True)
 class Document:

@@ -4,7 +4,8 @@ What is written here is what `check` allows; everything else is a problem:
 
 1. The root document alone has a YAML header and `{{< include >}}` lines; its first include is the
    set-up cell, without which Quarto would not run the inline code.
-2. Headings start with `#` and carry an id: `## 11.4 Efficacy {#sec-11-4}`.
+2. Headings start with `#` and carry an id: `## 11.4 Efficacy {#sec-11-4}`; a callout's title may
+   be a heading without one.
 3. Cells are fenced with ```{python} at column 0, have a label of their own, and no other option
    than label, include, echo, output and warning. No other fence.
 4. Inline code is `{python} expression` in backticks.
@@ -130,7 +131,7 @@ def _problems(lines: list[str], root: bool) -> Iterator[tuple[int, str]]:
 
 
 def _prose_problems(prose: list[tuple[int, str]], root: bool) -> Iterator[tuple[int, str]]:
-    open_divs: list[int] = []
+    open_divs: list[tuple[int, str]] = []
     includes = 0
     for number, line in prose:
         if PAGEBREAK.match(line):
@@ -144,8 +145,9 @@ def _prose_problems(prose: list[tuple[int, str]], root: bool) -> Iterator[tuple[
         else:
             if root and not includes and "`{python}" in line:
                 yield number, "inline code before the set-up cell is included"
-            yield from ((number, what) for what in _line_problems(line))
-    for number in open_divs:
+            titled = bool(open_divs) and CALLOUT.search(open_divs[-1][1]) is not None
+            yield from ((number, what) for what in _line_problems(line, titled))
+    for number, _ in open_divs:
         yield number, "a div that is not closed"
 
 
@@ -168,10 +170,10 @@ def _cell_problems(cell: list[str], start: int) -> Iterator[tuple[int, str]]:
 
 
 def _fence_problems(
-    attributes: str, number: int, open_divs: list[int]
+    attributes: str, number: int, open_divs: list[tuple[int, str]]
 ) -> Iterator[tuple[int, str]]:
     if attributes:
-        open_divs.append(number)
+        open_divs.append((number, attributes))
         yield from ((number, what) for what in _div_problems(attributes))
     elif open_divs:
         open_divs.pop()
@@ -179,7 +181,8 @@ def _fence_problems(
         yield number, "a div is closed that was not opened"
 
 
-def _line_problems(line: str) -> Iterator[str]:
+def _line_problems(line: str, titled: bool) -> Iterator[str]:
+    """Problems of a line of prose; in a callout (`titled`) a heading is its title and needs no id."""
     for pattern, what in REFUSED_LINES:
         if pattern.match(line):
             yield what
@@ -188,7 +191,7 @@ def _line_problems(line: str) -> Iterator[str]:
         if words.startswith("{") and not re.match(r"\{python\} \S", words):
             yield "inline code that is not `{python} expression`"
     heading = HEADING.match(line)
-    if heading and not heading["id"]:
+    if heading and not heading["id"] and not titled:
         yield "a heading without an id of small letters, digits and hyphens"
     prose = INLINE_CODE.sub("", line)
     for pattern, what in REFUSED_IN_TEXT:
