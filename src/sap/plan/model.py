@@ -400,6 +400,12 @@ class Samples(Entry):
     planned_ml: dict[str, dict[Literal["A", "B"], float]]
 
 
+class OpenReport(Entry):
+    """What the open report of the DSMB may show."""
+
+    small_count: int = Field(ge=1, description="counts of people from 1 to below it are hidden")
+
+
 class Plan(BaseModel):
     """The whole plan."""
 
@@ -434,3 +440,4 @@ class Plan(BaseModel):
     pk: Pk
     exposure_response: ExposureResponse
     samples: Samples
+    open_report: OpenReport
