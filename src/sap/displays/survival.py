@@ -7,7 +7,7 @@ from sap.displays import formats
 from sap.displays.addressed import Place, results
 from sap.displays.figure import Figure
 from sap.displays.response import ci_header
-from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
+from sap.displays.table import Column, Content, Row, Table, limits, span
 
 SETS = {
     "PRIMARY": "Primary",
@@ -68,25 +68,6 @@ def overall() -> Table:
         Column(SETS[p], found.count("N", **place)) for p, place in zip(shown, whole, strict=True)
     ]
     return Table("tlf-os", "Overall survival", heads, rows)
-
-
-def ctc() -> Table:
-    """Table 14.2.2.1: CTC response of the evaluable, and with missing as failure."""
-    found = results("ctc_response")
-    rows = []
-    for population, words in (
-        ("CTCEVAL", "CTC-evaluable"),
-        ("PRIMARY", "Primary, missing is failure"),
-    ):
-        place = Place(population=population)
-        cells: tuple[Cell | Content, ...] = (
-            n_pct(found.count(**place), found.percent(**place)),
-            found.count("N", **place),
-            limits(found.percent("conf_low", **place), found.percent("conf_high", **place)),
-        )
-        rows.append(Row(words, cells))
-    columns = [Column("n (%)"), Column("N"), Column(ci_header(found, population="PRIMARY"))]
-    return Table("tlf-ctc-response", "Analysis set", columns, rows)
 
 
 def curve_data(

@@ -25,7 +25,7 @@ from sap.errors import WrongUse
 if TYPE_CHECKING:
     import pandas as pd
 
-BESIDE = frozenset({"planned.csv", "unmapped.csv"})
+BESIDE = frozenset({"planted.csv", "unmapped.csv"})
 """Lists that `sap simulate` and `sap intake` leave beside the tables; no tables themselves."""
 
 DOCUMENTS = frozenset({".md", ".pdf", ".txt", ".xml", ".xsl"})

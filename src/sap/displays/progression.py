@@ -1,0 +1,196 @@
+"""Progression: PSA progression, times to progression with their reasons, and their sensitivity."""
+
+import pandas as pd
+
+from sap import ard
+from sap.displays import formats
+from sap.displays.addressed import Place, Results, results
+from sap.displays.figure import Figure
+from sap.displays.response import ci_header
+from sap.displays.survival import curve_data
+from sap.displays.table import Column, Content, Row, Table, limits, n_pct
+
+TIMES = {
+    "pfs": ("PFS", "PFS"),
+    "rpfs": ("RPFS", "Radiographic PFS"),
+    "ttpp": ("TTPP", "Time to PSA progression"),
+    "dor": ("DOR", "Duration of PSA response"),
+}
+NOTHING = formats.NOT_CALCULATED
+
+
+def _places(population: str) -> dict[str, Place]:
+    """Where each time of a population stands in its analysis; re-screened men have codes of their own."""
+    suffix = "RE" if population == "RESCREENED" else ""
+    return {
+        analysis: Place(population=population, paramcd=f"{code}{suffix}", level="")
+        for analysis, (code, _) in TIMES.items()
+    }
+
+
+def _estimable(analysis: str, place: Place) -> bool:
+    found = results(analysis)
+    return found.has("N", **place) and bool(found.find("N", **place).value)
+
+
+def times(population: str, display_id: str) -> Table:
+    """PFS, radiographic PFS, time to PSA progression and duration of response of one set."""
+    places = _places(population)
+    there = {analysis: _estimable(analysis, place) for analysis, place in places.items()}
+    if not any(there.values()):
+        reason = "Not in the data: nobody of this set has an assessment of progression."
+        return Table(display_id, "Time", [], [], absent=reason)
+
+    def line(label: str, stat_name: str, kind: str = "") -> Row:
+        cells: list[Content] = []
+        for analysis, place in places.items():
+            found = results(analysis)
+            if not there[analysis]:
+                cells.append(NOTHING)
+            elif stat_name == "ci":
+                low, high = (found.months(s, **place) for s in ("conf_low", "conf_high"))
+                cells.append(limits(low, high))
+            elif stat_name.startswith("n_"):
+                cells.append(found.count(stat_name, **place))
+            else:
+                cells.append(found.months(stat_name, **place))
+        return Row(label, cells, "indent1" if kind else "")
+
+    first = next(a for a, is_there in there.items() if is_there)
+    header = ci_header(results(first), **places[first]).replace(" (%)", "")
+    rows = [
+        line("Events", "n_events"),
+        line("Censored", "n_censored"),
+        line("Median (months)", "median"),
+        line(header, "ci", "indent1"),
+    ]
+    for months in ard.table("plan")["survival"]["landmarks_months"]:
+        level = f"{formats.as_collected(months)} months"
+        cells: list[Content] = []
+        around: list[Content] = []
+        for analysis, place in places.items():
+            found, here = results(analysis), Place(**{**place, "level": level})
+            if not there[analysis]:
+                cells.append(NOTHING)
+                around.append(NOTHING)
+                continue
+            cells.append(found.percent("estimate", **here))
+            low, high = (found.percent(s, **here) for s in ("conf_low", "conf_high"))
+            around.append(limits(low, high))
+        rows += [Row(f"Free of the event at {level} (%)", cells), Row("CI", around, "indent1")]
+    heads = [
+        Column(words, results(analysis).count("N", **places[analysis]) if there[analysis] else None)
+        for analysis, (_, words) in TIMES.items()
+    ]
+    return Table(display_id, "Time", heads, rows)
+
+
+def reasons() -> Table:
+    """What ended each time of the primary set: the event, or why it was censored."""
+    rows: list[Row] = []
+    for analysis, (_, words) in TIMES.items():
+        found = results(f"{analysis}_reasons")
+        place = Place(population="PRIMARY")
+        levels = found.values("level", **place) if len(found) else []
+        if not levels:
+            continue
+        rows.append(Row(words, kind="group"))
+        for level in levels:
+            here = Place(population="PRIMARY", level=level)
+            cells = (found.count(**here), found.count("N", **here))
+            rows.append(Row(level.capitalize(), cells, "indent1"))
+    columns = [Column("Men"), Column("of")]
+    absent = "Not in the data: no time to progression could be derived."
+    return Table("tlf-progression-reasons", "Ended by", columns, rows, absent=absent)
+
+
+def sensitivity() -> Table:
+    """The times of the primary set under the listed other definitions."""
+    rows: list[Row] = []
+    header = ""
+    for analysis, (_, words) in TIMES.items():
+        found = results(f"{analysis}_sensitivity")
+        if not len(found):
+            continue
+        rows.append(Row(words, kind="group"))
+        for level in found.values("level", population="PRIMARY"):
+            here = Place(population="PRIMARY", level=level)
+            header = header or ci_header(found, **here).replace(" (%)", "")
+            rows.append(Row(level[0].upper() + level[1:], _line(found, here), "indent1"))
+    columns = [Column("N"), Column("Events"), Column("Median (months)"), Column(header or "CI")]
+    absent = "Not in the data: no time to progression could be derived."
+    return Table("tlf-progression-sensitivity", "Definition", columns, rows, absent=absent)
+
+
+def _line(found: Results, here: Place) -> tuple[Content, ...]:
+    low, high = (found.months(s, **here) for s in ("conf_low", "conf_high"))
+    return (
+        found.count("N", **here),
+        found.count("n_events", **here),
+        found.months("median", **here),
+        limits(low, high),
+    )
+
+
+def psa() -> Table:
+    """PSA progression by the case that decided, in each set that has one."""
+    found = results("psa_progression")
+    sets = {"PRIMARY": "Primary", "RESCREENED": "Re-screened", "GROUPA": "Group A"}
+    shown = [
+        p
+        for p in sets
+        if p in found.values("population") and found.find("N", population=p, level="").value
+    ]
+    if not shown:
+        absent = "Not in the data: no course of PSA."
+        return Table("tlf-psa-progression", "PSA progression", [], [], absent=absent)
+    whole = [Place(population=p, level="") for p in shown]
+    rows = [Row("Progression", [n_pct(found.count(**p), found.percent(**p)) for p in whole])]
+    around = [
+        limits(found.percent("conf_low", **p), found.percent("conf_high", **p)) for p in whole
+    ]
+    rows.append(Row(ci_header(found, **whole[0]), around, "indent1"))
+    rows.append(Row("By the case that decided", kind="group"))
+    for level in found.values("level", population=shown[0]):
+        if level:
+            cells: list[Content] = []
+            for p in shown:
+                here = Place(population=p, level=level)
+                cells.append(found.count(**here) if found.has("n", **here) else NOTHING)
+            rows.append(Row(level, cells, "indent1"))
+    heads = [Column(sets[p], found.count("N", population=p, level="")) for p in shown]
+    return Table("tlf-psa-progression", "PSA progression", heads, rows)
+
+
+def curves() -> Figure:
+    """PFS, radiographic PFS and time to PSA progression of the primary set in one figure."""
+    from sap.displays.plots import km_curves
+
+    places = {a: p for a, p in _places("PRIMARY").items() if a != "dor" and _estimable(a, p)}
+    if not places:
+        absent = "Not in the data: no time to progression could be derived."
+        return Figure("tlf-progression-curves", None, "", absent=absent)
+    parts = [
+        curve_data(a, {TIMES[a][1]: Place(population="PRIMARY", paramcd=p["paramcd"])})
+        for a, p in places.items()
+    ]
+    steps = pd.concat([part[0] for part in parts], ignore_index=True)
+    ticks = pd.concat([part[1] for part in parts], ignore_index=True)
+    at_risk = pd.concat([part[2] for part in parts], ignore_index=True)
+    medians = {words: m for part in parts for words, m in part[3].items()}
+    numbers = [results(a).months("median", **p) for a, p in places.items()]
+    said = ", ".join(f"{TIMES[a][1]} {n.text} months" for a, n in zip(places, numbers, strict=True))
+    origin = ard.table("plan")["survival"]["pfs_origin"]
+    plot = km_curves(
+        steps, ticks, _common(at_risk), medians,
+        x_title=f"Months from {origin}", y_title="Proportion free of the event",
+    )  # fmt: skip
+    alt = f"Kaplan-Meier curves of the primary set. Medians: {said}."
+    return Figure("tlf-progression-curves", plot, alt, height=4.4, numbers=numbers)
+
+
+def _common(at_risk: pd.DataFrame) -> pd.DataFrame:
+    """The numbers at risk at the times that all curves have."""
+    groups = at_risk["group"].nunique()
+    shared = at_risk.groupby("time")["group"].transform("nunique") == groups
+    return at_risk[shared]

@@ -1,0 +1,77 @@
+"""Men who came again: conversion, time between the screenings, and who was treated."""
+
+from sap.displays.addressed import Place, results
+from sap.displays.response import ci_header, rate_cells
+from sap.displays.table import Column, Row, Table, pair, span
+
+BLOCKS = {
+    ("CONVERT", "all"): "AR-V7 positive at re-screening, of all",
+    ("CONVERT", "determined"): "AR-V7 positive at re-screening, of those determined",
+    ("QUALIFY", ""): "AR-V7 positive with enough CTC",
+    ("TREATED", ""): "Treated in group B",
+    ("AFTER", ""): "After abiraterone or enzalutamide",
+}
+
+
+def conversion() -> Table:
+    """Conversion by the first state, with two denominators, and what followed."""
+    found = results("rescreening")
+    whole = Place(paramcd="CONVERT", group="all", level="All re-screened")
+    if not len(found) or not found.find("N", **whole).value:
+        absent = "Not in the data: nobody was screened again."
+        return Table("tlf-rescreening", "Men who came again", [], [], absent=absent)
+    rows: list[Row] = []
+    for (paramcd, group), words in BLOCKS.items():
+        rows.append(Row(words, kind="group"))
+        levels = found.values("level", paramcd=paramcd, group=group)
+        for level in sorted(levels, key=lambda v: (v != "All re-screened", v)):
+            here = Place(paramcd=paramcd, group=group, level=level)
+            if found.find("N", **here).value:
+                rows.append(Row(level, rate_cells(found, **here), "indent1"))
+    columns = [Column("n (%)"), Column("N"), Column(ci_header(found, **whole))]
+    return Table("tlf-rescreening", "Men who came again", columns, rows)
+
+
+def between() -> Table:
+    """Months and cells between the screenings, and days from sample to allocation."""
+    found, days = results("rescreening"), results("allocation_time")
+    lines = [
+        (
+            found,
+            "Months between the screenings",
+            Place(paramcd="TIMERESC", level="All re-screened"),
+            1,
+        ),
+        (found, "the same, converted", Place(paramcd="TIMERESC", level="Converted"), 1),
+        (found, "Change of count per 7.5 mL", Place(paramcd="CTCCHG", level="All re-screened"), 0),
+        (
+            days,
+            "Days from sample to allocation, first screening",
+            Place(level="First screening"),
+            0,
+        ),
+        (days, "Days from sample to allocation, re-screening", Place(level="Re-screening"), 0),
+    ]
+    rows = []
+    for source, words, place, digits in lines:
+        if not source.has("n", **place) or not source.find("n", **place).value:
+            continue
+        rows.append(
+            Row(
+                words[0].upper() + words[1:],
+                (
+                    source.count(**place),
+                    pair(
+                        source.fixed("mean", digits + 1, **place),
+                        source.fixed("sd", digits + 2, **place),
+                    ),
+                    source.fixed("median", digits + 1, **place),
+                    span(
+                        source.fixed("min", digits, **place), source.fixed("max", digits, **place)
+                    ),
+                ),
+            )
+        )
+    columns = [Column("n"), Column("Mean (SD)"), Column("Median"), Column("Min, max")]
+    absent = "Not in the data: no dates of allocation."
+    return Table("tlf-rescreening-times", "Quantity", columns, rows, absent=absent)

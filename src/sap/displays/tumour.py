@@ -1,0 +1,73 @@
+"""Tumour response: best overall response, and where the rules and the investigator disagree."""
+
+from sap.displays import formats
+from sap.displays.addressed import Place, results
+from sap.displays.response import ci_header, rate_cells
+from sap.displays.table import Column, Content, Row, Table, n_pct
+
+ANSWERS = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
+VIEWS = {"BOR": "Unconfirmed", "BORC": "Confirmed", "BORINV": "Investigator"}
+SETS = {"PRIMARY": "Primary", "RESCREENED": "Re-screened"}
+
+
+def best() -> Table:
+    """Best overall response by the plan's rules, with and without confirmation, and as reported."""
+    found = results("bor")
+    heads, places = [], []
+    for population, words in SETS.items():
+        for paramcd, view in VIEWS.items():
+            place = Place(population=population, paramcd=paramcd)
+            levels = found.values("level", **place) if len(found) else []
+            if not levels or not found.find("N", **Place(**{**place, "level": levels[0]})).value:
+                continue
+            heads.append(Column(view, found.count("N", **Place(**{**place, "level": levels[0]})), under=words))
+            places.append(place)
+    rows = []
+    for answer in ANSWERS:
+        cells: list[Content] = []
+        for place in places:
+            here = Place(**{**place, "level": answer})
+            there = found.has("n", **here)
+            cells.append(
+                n_pct(found.count(**here), found.percent(**here))
+                if there
+                else formats.NOT_CALCULATED
+            )
+        rows.append(Row(answer, cells))
+    absent = "Not in the data: no assessment of tumours."
+    return Table("tlf-bor", "Best overall response", heads, rows if places else [], absent=absent)
+
+
+def rates() -> Table:
+    """Response rate and disease control by the plan's rules, with exact intervals."""
+    found = results("tumour_response")
+    rows: list[Row] = []
+    header = "CI (%)"
+    for population, words in SETS.items():
+        for paramcd, view in VIEWS.items():
+            for level in ("CR or PR", "At least SD"):
+                place = Place(population=population, paramcd=paramcd, level=level)
+                if not found.has("N", **place) or not found.find("N", **place).value:
+                    continue
+                header = ci_header(found, **place)
+                label = f"{words}, {view.lower()}: {level}"
+                rows.append(Row(label, rate_cells(found, **place)))
+    columns = [Column("n (%)"), Column("N"), Column(header)]
+    absent = "Not in the data: no assessment of tumours."
+    return Table("tlf-tumour-response", "Response", columns, rows, absent=absent)
+
+
+def agreement() -> Table:
+    """Time-point answers: how often rules and investigator agree, and why they do not."""
+    found = results("tumour_agreement")
+    rows: list[Row] = []
+    if found.has("N", paramcd="AGREE") and found.find("N", paramcd="AGREE").value:
+        place = Place(paramcd="AGREE")
+        rows.append(Row("Agree", (found.count(**place), found.count("N", **place))))
+        rows.append(Row("Reasons for disagreement", kind="group"))
+        for level in found.values("level", paramcd="REASON"):
+            here = Place(paramcd="REASON", level=level)
+            rows.append(Row(level, (found.count(**here), found.count("N", **here)), "indent1"))
+    columns = [Column("Time points"), Column("of")]
+    absent = "Not in the data: lesions and an investigator's answer at one time point."
+    return Table("tlf-tumour-agreement", "Answer", columns, rows, absent=absent)
