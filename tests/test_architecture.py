@@ -103,6 +103,13 @@ def test_every_entry_of_a_plan_names_its_section_and_source(plan):
 
 
 @pytest.mark.parametrize("plan", PLANS, **by_name)
+def test_no_two_entries_share_a_section(plan):
+    content, _, _ = load_yaml(plan, "the plan")
+    sections = [entry["section"] for entry in content.values()]
+    assert len(sections) == len(set(sections))
+
+
+@pytest.mark.parametrize("plan", PLANS, **by_name)
 def test_what_no_source_gives_is_marked_as_an_assumption(plan):
     content, _, _ = load_yaml(plan, "the plan")
     assert content["design"]["assumption"] is True

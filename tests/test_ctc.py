@@ -45,7 +45,7 @@ ANSWERS = """
 """
 
 
-@pytest.mark.req("SAP-5.4")
+@pytest.mark.req("SAP-5.12")
 def test_each_man_has_the_answers_written_beside_him(patients):
     adsl = patients(MEN).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
     cp = patients(SAMPLES).assign(CPTESTCD="CTC")

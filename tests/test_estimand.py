@@ -89,7 +89,7 @@ def trial(patients):
     return men, adsl, course, whole
 
 
-@pytest.mark.req("SAP-5.3")
+@pytest.mark.req("SAP-5.1.1")
 def test_each_man_has_the_events_written_beside_him(trial):
     men, _, _, whole = trial
     wide = whole.pivot_table(index="USUBJID", columns="PARAMCD", values="AVALC", aggfunc="first")
