@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sap.errors import ContractBroken, PlanInvalid, WrongUse
+from sap.pipeline import log
 from sap.pipeline.folders import whole_folder, write_text
 from sap.pipeline.progress import say, step
 from sap.plan import PlanFile, project_home, read_plan
@@ -167,6 +168,7 @@ def analyse(cut: Path, plan_path: Path, out: Path) -> Path:
     return out
 
 
+@log.analysing
 def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
     """What `analyse` writes, into a folder that is there already."""
     from sap import ard, snapshot
@@ -230,6 +232,7 @@ def _findings_of(cut: Path) -> list[dict[str, Any]]:
     return found
 
 
+@log.reporting
 def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Path]:
     """Render the report of a run into its folder."""
     from sap import publish

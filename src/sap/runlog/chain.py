@@ -1,0 +1,166 @@
+"""Appending to a run log and checking one: the chain of seals."""
+
+import fcntl
+import getpass
+import hashlib
+import json
+import os
+import platform
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sap import __version__
+from sap.errors import SnapshotChanged, WrongUse
+from sap.runlog.software import code_sums, environment, project_sums, tree_sum
+
+FIRST = "0" * 64
+NAME = "run-log.jsonl"
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    words = {name: value for name, value in record.items() if name != "seal"}
+    packed = json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(packed.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def _who() -> str:
+    try:
+        import pwd
+
+        name = pwd.getpwuid(os.getuid()).pw_name
+    except (ImportError, KeyError):
+        name = getpass.getuser()
+    return f"{name}@{platform.node()}"
+
+
+def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
+    """Add one record to the log at `path` and give back what was written.
+
+    To the words of `record` (step, engine, inputs and outputs by name with their SHA-256) are added
+    its number, the time (UTC), who, the command, the versions, the seal of the record before, and
+    its own seal. This is the one place where a time is written; no output ever reads it.
+
+    Raises
+    ------
+    SnapshotChanged
+        The log on disk is already broken: nothing is added to it.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with path.open("a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            file.seek(0)
+            before = _checked(path, file.read())
+            whole = {
+                "number": len(before) + 1,
+                "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
+                "who": _who(),
+                "command": " ".join(["sap", *sys.argv[1:]]),
+                **record,
+                "software": {
+                    "sap": __version__,
+                    "code": tree_sum(code_sums()),
+                    "project": tree_sum(project_sums()),
+                    **environment(),
+                },
+                "previous": before[-1]["seal"] if before else FIRST,
+            }
+            # Through JSON once: what is sealed is what a reader will get back.
+            sealed: dict[str, Any] = json.loads(json.dumps(whole, ensure_ascii=False))
+            sealed["seal"] = _seal(sealed)
+            file.write(json.dumps(sealed, ensure_ascii=False).encode("utf-8") + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise WrongUse(f"{path} cannot be written: {error.strerror}.") from None
+    return sealed
+
+
+def _read(content: bytes) -> list[Any]:
+    records: list[Any] = []
+    for line in content.decode("utf-8", "replace").splitlines():
+        try:
+            records.append(json.loads(line))
+        except (ValueError, RecursionError):
+            records.append(None)
+    return records
+
+
+def faults(content: bytes) -> list[str]:
+    """Every break of the chain, in words; empty when the log is what was written.
+
+    In each record, the first case that applies:
+
+    1. It cannot be read.
+    2. Its seal does not fit its words: the record was edited.
+    3. Its number is not its place: a record before it was removed, or records were moved.
+    4. It does not carry the seal of the record before it: that one was replaced.
+
+    A log cut off at its end breaks no seal; the bundle's index holds the number of records.
+    """
+    found = []
+    previous = FIRST
+    for place, record in enumerate(_read(content), start=1):
+        if not isinstance(record, dict) or not isinstance(record.get("seal"), str):
+            found.append(f"record {place} cannot be read")
+            previous = ""
+            continue
+        number = record.get("number")
+        if _seal(record) != record["seal"]:
+            found.append(f"record {place} was edited")
+        elif number != place:
+            found.append(
+                f"record {place} says it is number {number}: a record was removed, added or moved"
+            )
+        elif previous and record.get("previous") != previous:
+            found.append(f"record {place} does not follow record {place - 1}: one was replaced")
+        previous = record["seal"]
+    if content and not content.endswith(b"\n"):
+        found.append("the last line is cut off")
+    return found
+
+
+def _checked(path: Path, content: bytes) -> list[dict[str, Any]]:
+    broken = faults(content)
+    if broken:
+        raise SnapshotChanged(
+            f"{path} is not the log that was written: {'; '.join(broken)}. "
+            "Keep it as evidence and make a new run."
+        )
+    return _read(content)
+
+
+def verify(path: Path) -> list[dict[str, Any]]:
+    """The records of a log whose chain is whole.
+
+    Raises
+    ------
+    SnapshotChanged
+        Names each record that was edited, moved, removed or replaced.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+    return _checked(path, content)
+
+
+def swapped(records: Sequence[Mapping[str, Any]], sums: Mapping[str, str]) -> list[str]:
+    """Files whose sum is not the one the log gave them last, in words; absent files are no fault.
+
+    >>> swapped([{"number": 1, "outputs": {"ard.csv": "aa"}}], {"ard.csv": "bb"})
+    ['ard.csv is not the file that record 1 wrote']
+    """
+    last: dict[str, tuple[Any, str]] = {}
+    for record in records:
+        outputs = record.get("outputs")
+        if isinstance(outputs, dict):
+            last |= {str(name): (record.get("number"), str(value)) for name, value in outputs.items()}
+    return [
+        f"{name} is not the file that record {number} wrote"
+        for name, (number, value) in sorted(last.items())
+        if name in sums and sums[name] != value
+    ]
