@@ -173,8 +173,10 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
     """What `analyse` writes, into a folder that is there already."""
     from sap import ard, snapshot
     from sap.pipeline import steps
+    from sap.plan.deviations import check_affected, read_deviations
 
     plan = read_plan(plan_path)
+    departures = read_deviations(project_home() / "analysis" / "deviations.yml", plan.plan)
     with step("verify the frozen cut"):
         manifest = snapshot.verify(cut)
         tables = snapshot.load(cut)
@@ -182,6 +184,7 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
             say(f"  note: the cut was frozen under another version of {plan.name}")
     with step("derive the datasets and compute the results"):
         made = steps.analyse(tables, plan.plan)
+        check_affected(departures, set(made.ard["analysis"]))
     with step("write the results"):
         (run / "adam").mkdir()
         for name, frame in made.datasets.items():
@@ -189,6 +192,8 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
         write_text(run / "ard.csv", ard.to_csv(made.ard))
         made.ard.to_parquet(run / "ard.parquet", index=False)
         _write_tables(run, cut, plan, manifest)
+        said = [one.model_dump(mode="json") for one in departures]
+        write_text(run / "tables" / "deviations.json", json.dumps(said, indent=1) + "\n")
 
 
 def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
