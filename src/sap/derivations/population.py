@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, full_day, precision
+from sap.derivations.dates import earliest_day, full_day, latest_day, precision
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
@@ -99,11 +99,39 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
     )
 
 
-def _study_doses(tables: Tables) -> pd.DataFrame:
-    """Each infusion of study cabazitaxel with its day; missing days stay, they are doses all the same."""
-    ex = _columns(tables, "ex", "EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXSTDTC")
-    ex = ex[(ex["EXTRT"] == "CABAZITAXEL") & (ex["EXCAT"] == "STUDY TREATMENT")]
-    return ex.assign(DAY=full_day(ex["EXSTDTC"]))
+def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:
+    """Each dose of the study drug with its first and last day; missing days stay, they are doses.
+
+    1. EX records of one of `drugs` whose category is study treatment, or that have no category.
+    2. LASTDAY: the day of EXENDTC, else DAY, the day of EXSTDTC.
+    """
+    names = ("EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXDOSU", "EXSTDTC", "EXENDTC", "VISIT", "EXADJ")
+    ex = _columns(tables, "ex", *names)
+    study = (ex["EXCAT"] == "STUDY TREATMENT") | ex["EXCAT"].isna()
+    ex = ex[ex["EXTRT"].isin(drugs) & study]
+    day = full_day(ex["EXSTDTC"])
+    return ex.assign(DAY=day, LASTDAY=full_day(ex["EXENDTC"]).fillna(day))
+
+
+def line_of_therapy(tables: Tables, first_dose: pd.Series, drugs: list[str]) -> pd.Series:
+    """The line of study cabazitaxel, third or second, of each man of `first_dose` (by USUBJID).
+
+    1. third line: one of `drugs` recorded as a prior anticancer therapy, whatever its date.
+    2. third line: one of `drugs` as the physician's choice that may have begun (earliest day of a
+       partial date) before the first dose.
+    3. third line: one of `drugs` as a subsequent therapy that surely began (latest day) before it.
+    4. second line: everyone else.
+    """
+    cm = _columns(tables, "cm", "CMDECOD", "CMCAT", "CMSTDTC")
+    cm = cm[cm["CMDECOD"].isin(drugs) & cm["USUBJID"].isin(first_dose.index)]
+    first = cm["USUBJID"].map(first_dose)
+    before = (
+        (cm["CMCAT"] == "PRIOR ANTICANCER THERAPY")
+        | ((cm["CMCAT"] == "PHYSICIAN'S CHOICE") & (earliest_day(cm["CMSTDTC"]) < first))
+        | ((cm["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY") & (latest_day(cm["CMSTDTC"]) < first))
+    )
+    third = first_dose.index.isin(cm.loc[before, "USUBJID"])
+    return pd.Series(np.where(third, "third line", "second line"), first_dose.index)
 
 
 def _alive_on(tables: Tables) -> pd.Series:
@@ -185,6 +213,7 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
 
     PSAEVFL, PPROTFL, CTCEVFL and PKEVFL need later datasets; `analysis_sets` adds them.
     LSTALVDT is the last day with a record that shows the man alive, at most the day of death.
+    LINE is the line of study cabazitaxel (`line_of_therapy`), missing without a dose.
     """
     dm = tables["dm"]
     one = pd.DataFrame(
@@ -196,7 +225,7 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
         return who.map(values)
 
     first, again = biomarker(tables, "SCREENING"), biomarker(tables, "RE-SCREENING")
-    doses = _study_doses(tables)
+    doses = study_doses(tables, plan.exposure.drugs)
     alive_on = _alive_on(tables)
     to_a = of(milestone(tables, "ALLOCATED TO GROUP A", "SCREENING"))
     to_b = of(milestone(tables, "ALLOCATED TO GROUP B", "SCREENING"))
@@ -212,8 +241,10 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     one["GROUP"] = group.mask(to_a.notna() & ~(to_b < to_a), "A")
     one["ALLOCDT"] = to_a.fillna(to_b).where(one["GROUP"] == "A", to_b)
     one["TRTSDT"] = of(doses.groupby("USUBJID")["DAY"].min())
-    one["TRTEDT"] = of(doses.groupby("USUBJID")["DAY"].max())
+    one["TRTEDT"] = of(doses.groupby("USUBJID")["LASTDAY"].max())
     one["NCYCLES"] = of(doses.groupby("USUBJID").size()).fillna(0).astype(float)
+    first_dose = doses.groupby("USUBJID")["DAY"].min()
+    one["LINE"] = of(line_of_therapy(tables, first_dose, plan.lines.third_line_after))
     one["RESCCSDT"] = again_consent
     one["RESCRDT"] = of(again["DAY"])
     one["RESCCTC"] = of(again["CTC"])
@@ -252,7 +283,12 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
 
 
 def analysis_sets(
-    adsl: pd.DataFrame, adrs: pd.DataFrame, adctc: pd.DataFrame | None, tables: Tables, plan: Plan
+    adsl: pd.DataFrame,
+    adrs: pd.DataFrame,
+    adctc: pd.DataFrame | None,
+    tables: Tables,
+    plan: Plan,
+    adpc: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
     """ADSL with the flags that need measurements.
 
@@ -261,6 +297,8 @@ def analysis_sets(
        cycles, or progression before them.
     3. CTCEVFL (CTCEVAL): PRIMARY with a baseline count at or above the plan's minimum and a
        count on treatment.
+    4. PKEVFL (PKEVAL): treated, with at least one evaluable concentration after the start of the
+       infusion and a known dose. Absent when the data hold no concentration at all.
     """
     who = adsl["USUBJID"]
     primary = adsl["PRIMFL"] == "Y"
@@ -275,4 +313,8 @@ def analysis_sets(
         "PPROTFL": primary & ~who.isin(major) & (enough | early_pd),
         "CTCEVFL": primary & (adsl["CTCBL"] >= plan.analysis_sets.ctc_baseline_minimum) & counted,
     }
+    if adpc is not None and len(adpc):
+        good = adpc[(adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0) & (adpc["BLQFL"] != "Y")]
+        good = good[good["DOSE"].notna()]
+        flags["PKEVFL"] = (adsl["SAFFL"] == "Y") & who.isin(good["USUBJID"])
     return adsl.assign(**{flag: np.where(is_in, "Y", "N") for flag, is_in in flags.items()})

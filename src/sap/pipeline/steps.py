@@ -10,6 +10,7 @@ from sap.derivations import (
     courses,
     ctc,
     estimand,
+    exposure,
     population,
     progression,
     response,
@@ -24,6 +25,7 @@ from sap.results import comparison, rescreening, sets, survival_comparison
 from sap.results import ctc as ctc_results
 from sap.results import design as design_results
 from sap.results import estimand as estimand_results
+from sap.results import exposure as exposure_results
 from sap.results import progression as progression_results
 from sap.results import response as response_results
 from sap.results import safety as safety_results
@@ -86,6 +88,12 @@ def _times(  # noqa: PLR0913 - every dataset that can hold an event
 # "sdtm" and "plan" are given; every other name is an earlier step.
 DATASETS = (
     Step("adsl_core", ("sdtm", "plan"), population.adsl, patient_level=True),
+    Step(
+        "adex",
+        ("sdtm", "adsl_core", "plan"),
+        lambda t, adsl, plan: exposure.adex(t, adsl, plan.exposure),
+        patient_level=True,
+    ),
     Step(
         "adpsa",
         ("sdtm", "adsl_core", "plan"),
@@ -164,6 +172,12 @@ DATASETS = (
         "adae",
         ("sdtm", "adsl", "plan"),
         lambda t, adsl, plan: safety.adae(t, adsl, plan.safety),
+        patient_level=True,
+    ),
+    Step(
+        "adexsum",
+        ("sdtm", "adsl", "adex", "plan"),
+        lambda t, adsl, adex, plan: exposure.adexsum(t, adsl, adex, plan.exposure),
         patient_level=True,
     ),
 )
@@ -250,6 +264,7 @@ RESULTS = (
     ),
     Step("ae_overview", ("adsl", "adae", "plan"), safety_results.ae_overview, patient_level=False),
     Step("ae_soc_pt", ("adsl", "adae", "plan"), safety_results.ae_soc_pt, patient_level=False),
+    Step("exposure", ("adsl", "adexsum", "plan"), exposure_results.exposure, patient_level=False),
 )
 
 SORTED_BY = {
@@ -260,6 +275,8 @@ SORTED_BY = {
     "adrs": ["PARAMCD", "USUBJID", "ADT"],
     "adtte": ["PARAMCD", "USUBJID"],
     "adae": ["USUBJID", "AESEQ"],
+    "adex": ["USUBJID", "ACYCLE"],
+    "adexsum": ["PARAMCD", "USUBJID"],
 }
 
 

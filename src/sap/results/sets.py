@@ -38,3 +38,10 @@ def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         for population, flag in FLAGS.items()
         if flag in adsl
     ]
+
+
+def by_line(adsl: pd.DataFrame, population: str) -> dict[str, pd.DataFrame]:
+    """The members of a population by `group` of the ARD: "" all, then second and third line."""
+    people = members(adsl, population)
+    lines = people.get("LINE", pd.Series(None, people.index, dtype="object"))
+    return {"": people} | {line: people[lines == line] for line in ("second line", "third line")}

@@ -1,0 +1,292 @@
+"""ADEX and ADEXSUM: what each man was given of study cabazitaxel, when, and how much of the plan."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import earliest_day, full_day
+from sap.derivations.population import study_doses
+from sap.plan.model import Exposure
+
+Tables = Mapping[str, pd.DataFrame]
+
+DAYS_PER_WEEK = 7
+GCSF = {
+    "PRIMARY PROPHYLAXIS": "GCSFPRIM",
+    "SECONDARY PROPHYLAXIS": "GCSFSEC",
+    "TREATMENT OF NEUTROPENIA": "GCSFTHER",
+}
+PARAMS = {
+    "NCYCLES": "Number of cycles",
+    "DURWK": "Duration of treatment (weeks)",
+    "CUMDOSE": "Cumulative dose (mg/m2)",
+    "CUMMG": "Cumulative dose (mg)",
+    "ADI": "Actual dose intensity (mg/m2/week)",
+    "RDI": "Relative dose intensity (%)",
+    "RDISTRT": "Relative dose intensity against the dose he started with (%)",
+    "NDELAY": "Delayed cycles",
+    "NDELMAJ": "Cycles with a major delay",
+    "NREDUC": "Dose reductions",
+    "NGCSF": "Cycles with G-CSF",
+    "DELAYED": "Any delay",
+    "DELMAJOR": "Any major delay",
+    "REDUCED": "Any dose reduction",
+    "LOWSTART": "Started at a reduced dose",
+    "OVERMAX": "More cycles than the protocol allows",
+    "GCSFANY": "Any G-CSF",
+    "GCSFPRIM": "G-CSF, primary prophylaxis",
+    "GCSFSEC": "G-CSF, secondary prophylaxis",
+    "GCSFTHER": "G-CSF, treatment of neutropenia",
+}
+
+
+def body_surface(height_cm: pd.Series, weight_kg: pd.Series, formula: str) -> pd.Series:
+    """Body surface (m2) by the plan's formula: Mosteller 1987, or Du Bois and Du Bois 1916.
+
+    >>> h, w = pd.Series([180.0]), pd.Series([80.0])
+    >>> body_surface(h, w, "Mosteller").tolist()
+    [2.0]
+    >>> body_surface(h, w, "Du Bois").round(4).tolist()
+    [1.9964]
+    """
+    if formula == "Mosteller":
+        return (height_cm * weight_kg / 3600) ** 0.5
+    return 0.007184 * height_cm**0.725 * weight_kg**0.425
+
+
+def _last_before(tables: Tables, testcd: str, infusions: pd.DataFrame) -> pd.Series:
+    """The last value of one vital sign on or before each infusion (of a day: the highest VSSEQ)."""
+    vs = tables.get("vs", pd.DataFrame()).reindex(
+        columns=["USUBJID", "VSSEQ", "VSTESTCD", "VSSTRESN", "VSDTC"]
+    )
+    vs = vs[(vs["VSTESTCD"] == testcd) & vs["VSSTRESN"].notna()]
+    vs = vs.assign(VSDT=full_day(vs["VSDTC"])).dropna(subset=["VSDT"])
+    pairs = infusions[["USUBJID", "EXSEQ", "ASTDT"]].merge(vs, on="USUBJID")
+    pairs = pairs[pairs["VSDT"] <= pairs["ASTDT"]]
+    pairs = pairs.sort_values(["USUBJID", "EXSEQ", "VSDT", "VSSEQ"], kind="stable")
+    last = pairs.drop_duplicates(["USUBJID", "EXSEQ"], keep="last")
+    found = infusions[["USUBJID", "EXSEQ"]].merge(
+        last[["USUBJID", "EXSEQ", "VSSTRESN"]], on=["USUBJID", "EXSEQ"], how="left"
+    )
+    return found["VSSTRESN"].astype(float).set_axis(infusions.index)
+
+
+def _in_order(ex: pd.DataFrame) -> pd.DataFrame:
+    """Infusions of each man in order: by the cycle of VISIT where every one has it, else by day."""
+    cycle = ex["VISIT"].astype("object").str.extract(r"^CYCLE (\d+)$", expand=False).astype(float)
+    numbered = cycle.notna().groupby(ex["USUBJID"]).transform("all")
+    ex = ex.assign(PLACE=cycle.where(numbered))
+    by = ["USUBJID", "PLACE", "DAY", "EXSEQ"]
+    return ex.sort_values(by, kind="stable", na_position="last", ignore_index=True)
+
+
+def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
+    """One row per infusion of study cabazitaxel of a treated man.
+
+    ACYCLE counts the infusions in order: by the cycle that VISIT names when it names one for each
+    infusion of the man, else by day.
+
+    BSA, the first case that applies:
+
+    1. VS BSA, the last value on or before the day of the infusion.
+    2. The plan's formula, from the last height and weight on or before that day.
+    3. Missing.
+
+    DOSE (mg/m2) and DOSEMG (mg):
+
+    1. EXDOSU is mg/m2: DOSE is EXDOSE, DOSEMG is DOSE x BSA.
+    2. EXDOSU is mg: DOSEMG is EXDOSE, DOSE is DOSEMG / BSA.
+    3. No dose, or another unit: both missing.
+
+    DELAYC, with DELAYD the days from the infusion before, less the plan's `cycle_days`:
+
+    1. "": the first infusion.
+    2. U: this day or the one before is not known.
+    3. MAJOR: DELAYD above `major_delay_after_days`.
+    4. MINOR: DELAYD above `delay_after_days`.
+    5. N: everything else.
+
+    DOSEC, with L the plan's `reduced_at_most_mg_m2`; DOSE is rounded to 9 decimals before it meets L:
+
+    1. U: DOSE is not known.
+    2. LOW START: DOSE <= L and no infusion before it has a known dose.
+    3. REDUCED: DOSE <= L, and the last known dose before it was above L.
+    4. LOW: DOSE <= L, and the last known dose before it was not.
+    5. FULL: DOSE above L.
+    """
+    ex = study_doses(tables, rule.drugs)
+    ex = _in_order(ex[ex["USUBJID"].isin(adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"])])
+    ex = ex.rename(columns={"DAY": "ASTDT"})
+    who = ex["USUBJID"]
+    formula = body_surface(
+        _last_before(tables, "HEIGHT", ex), _last_before(tables, "WEIGHT", ex), rule.bsa_formula
+    )
+    bsa = _last_before(tables, "BSA", ex).fillna(formula)
+    given = ex["EXDOSE"].astype(float)
+    per_m2, in_mg = ex["EXDOSU"] == "mg/m2", ex["EXDOSU"] == "mg"
+    dose = given.where(per_m2, (given / bsa).where(in_mg)).round(9)
+    late = (ex["ASTDT"] - ex.groupby("USUBJID")["ASTDT"].shift()).dt.days - rule.cycle_days
+    number = ex.groupby("USUBJID").cumcount() + 1
+    low = dose <= rule.reduced_at_most_mg_m2
+    before = dose.groupby(who).ffill().groupby(who).shift()
+    return pd.DataFrame(
+        {
+            "STUDYID": who.map(adsl.set_index("USUBJID")["STUDYID"]),
+            "USUBJID": who,
+            "EXSEQ": ex["EXSEQ"],
+            "ACYCLE": number.astype(float),
+            "AVISIT": ex["VISIT"],
+            "ASTDT": ex["ASTDT"],
+            "BSA": bsa,
+            "DOSE": dose,
+            "DOSEMG": given.where(in_mg, (given * bsa).where(per_m2)),
+            "DELAYD": late.astype(float),
+            "DELAYC": np.select(
+                [
+                    number == 1,
+                    late.isna(),
+                    late > rule.major_delay_after_days,
+                    late > rule.delay_after_days,
+                ],
+                ["", "U", "MAJOR", "MINOR"],
+                default="N",
+            ),
+            "DOSEC": np.select(
+                [
+                    dose.isna(),
+                    low & before.isna(),
+                    low & (before > rule.reduced_at_most_mg_m2),
+                    low,
+                ],
+                ["U", "LOW START", "REDUCED", "LOW"],
+                default="FULL",
+            ),
+            "EXADJ": ex["EXADJ"],
+        }
+    )
+
+
+def growth_factor(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame) -> pd.DataFrame | None:
+    """G-CSF under study cabazitaxel: USUBJID, why it was given (GCSF), and in which cycle.
+
+    1. None: no supportive care was recorded of anybody, so nothing can be said.
+    2. A record of G-CSF that began (earliest day) between the first infusion and one cycle after
+       the last: GCSF after CMINDC, "" where CMINDC says none of the three reasons.
+    3. Every other record of G-CSF: left out.
+
+    ACYCLE is the cycle of the last infusion on or before that day.
+    """
+    cm = tables.get("cm", pd.DataFrame()).reindex(
+        columns=["USUBJID", "CMCAT", "CMSCAT", "CMINDC", "CMSTDTC"]
+    )
+    if not ((cm["CMCAT"] == "SUPPORTIVE CARE") | (cm["CMSCAT"] == "G-CSF")).any():
+        return None
+    cm = cm[(cm["CMSCAT"] == "G-CSF") & cm["USUBJID"].isin(adex["USUBJID"])].reset_index(drop=True)
+    found = pd.DataFrame(
+        {
+            "USUBJID": cm["USUBJID"],
+            "GCSF": cm["CMINDC"].map(GCSF).fillna(""),
+            "CMDT": earliest_day(cm["CMSTDTC"]),
+            "ROW": cm.index,
+        }
+    )
+    pairs = found.merge(adex[["USUBJID", "ACYCLE", "ASTDT"]], on="USUBJID")
+    pairs = pairs[pairs["ASTDT"] <= pairs["CMDT"]].sort_values(["ROW", "ASTDT"], kind="stable")
+    pairs = pairs.drop_duplicates("ROW", keep="last")
+    last = pairs["USUBJID"].map(adsl.set_index("USUBJID")["TRTEDT"])
+    return pairs.assign(SINCE=(pairs["CMDT"] - last).dt.days).reset_index(drop=True)
+
+
+def _yes(what: pd.Series) -> pd.Series:
+    return pd.Series(np.where(what, "Y", "N"), what.index, dtype="object")
+
+
+def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
+    """One row per treated man and PARAMCD: AVAL a number, or AVALC Y, N or U (not known).
+
+    With first and last the days of his first and last infusion:
+
+    1. NCYCLES: his infusions. OVERMAX: Y when above the plan's `max_cycles`.
+    2. DURWK: (last - first + cycle_days) / 7.
+    3. CUMDOSE, CUMMG: the sum of DOSE and of DOSEMG; missing when one of them is.
+    4. ADI: CUMDOSE / DURWK. RDI: 100 x ADI / (planned_dose / (cycle_days / 7)).
+    5. RDISTRT: RDI, but for a man with a LOW START against `low_start_dose`.
+    6. NDELAY, NDELMAJ: his infusions MINOR or MAJOR, and MAJOR. NREDUC: REDUCED.
+       DELAYED, DELMAJOR, REDUCED, LOWSTART: Y when there is one; else U when DELAYC or DOSEC is U
+       for one of his infusions (for a man with one infusion there is nothing to delay); else N.
+       The counts are missing where the flag is U.
+    7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care was recorded of
+       anybody. NGCSF: his cycles with G-CSF.
+
+    CASE is 1 for an answer, 2 where it is missing or U.
+    """
+    treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
+    who, each = treated["USUBJID"], adex.groupby("USUBJID")
+    weeks = ((treated["TRTEDT"] - treated["TRTSDT"]).dt.days + rule.cycle_days) / DAYS_PER_WEEK
+    values: dict[str, pd.Series] = {"NCYCLES": treated["NCYCLES"].astype(float), "DURWK": weeks}
+    for name, column in (("CUMDOSE", "DOSE"), ("CUMMG", "DOSEMG")):
+        values[name] = who.map(each[column].apply(lambda doses: doses.sum(skipna=False)))
+    flags = _course_flags(who, adex)
+    values["ADI"] = values["CUMDOSE"] / weeks
+    per_week = rule.planned_dose_mg_m2 / (rule.cycle_days / DAYS_PER_WEEK)
+    values["RDI"] = 100 * values["ADI"] / per_week
+    low = rule.planned_dose_mg_m2 / rule.low_start_dose_mg_m2
+    values["RDISTRT"] = values["RDI"].where(flags["LOWSTART"] != "Y", values["RDI"] * low)
+    for name, column, kinds, flag in (
+        ("NDELAY", "DELAYC", ("MINOR", "MAJOR"), "DELAYED"),
+        ("NDELMAJ", "DELAYC", ("MAJOR",), "DELMAJOR"),
+        ("NREDUC", "DOSEC", ("REDUCED",), "REDUCED"),
+    ):
+        count = who.map(adex[column].isin(kinds).groupby(adex["USUBJID"]).sum()).astype(float)
+        values[name] = count.where(flags[flag] != "U")
+    flags["OVERMAX"] = _yes(values["NCYCLES"] > rule.max_cycles)
+    given = growth_factor(tables, adsl, adex)
+    values["NGCSF"], support = _support(who, given, rule)
+    flags |= support
+    parts = [
+        treated[["STUDYID", "USUBJID"]].assign(
+            PARAMCD=name,
+            PARAM=words,
+            AVAL=values.get(name, pd.Series(np.nan, who.index)),
+            AVALC=flags.get(name, pd.Series("", who.index)),
+        )
+        for name, words in PARAMS.items()
+    ]
+    whole = pd.concat(parts, ignore_index=True)
+    unknown = (whole["AVALC"] == "U") | ((whole["AVALC"] == "") & whole["AVAL"].isna())
+    return whole.assign(CASE=np.where(unknown, 2, 1))
+
+
+def _course_flags(who: pd.Series, adex: pd.DataFrame) -> dict[str, pd.Series]:
+    """DELAYED, DELMAJOR, REDUCED and LOWSTART of each man, by the cases of `adexsum`."""
+
+    def any_of(column: str, *kinds: str) -> pd.Series:
+        return who.isin(adex.loc[adex[column].isin(kinds), "USUBJID"])
+
+    def answer(yes: pd.Series, unknown: pd.Series) -> pd.Series:
+        return pd.Series(np.select([yes, unknown], ["Y", "U"], default="N"), who.index)
+
+    first = adex[adex["ACYCLE"] == 1]
+    first_unknown = who.isin(first.loc[first["DOSEC"] == "U", "USUBJID"])
+    return {
+        "DELAYED": answer(any_of("DELAYC", "MINOR", "MAJOR"), any_of("DELAYC", "U")),
+        "DELMAJOR": answer(any_of("DELAYC", "MAJOR"), any_of("DELAYC", "U")),
+        "REDUCED": answer(any_of("DOSEC", "REDUCED"), any_of("DOSEC", "U")),
+        "LOWSTART": answer(any_of("DOSEC", "LOW START") & ~first_unknown, first_unknown),
+    }
+
+
+def _support(
+    who: pd.Series, given: pd.DataFrame | None, rule: Exposure
+) -> tuple[pd.Series, dict[str, pd.Series]]:
+    names = ("GCSFANY", *GCSF.values())
+    if given is None:
+        unknown = pd.Series("U", who.index, dtype="object")
+        return pd.Series(np.nan, who.index), dict.fromkeys(names, unknown)
+    given = given[given["SINCE"] <= rule.cycle_days]
+    cycles = given.groupby("USUBJID")["ACYCLE"].nunique()
+    flags = {"GCSFANY": _yes(who.isin(given["USUBJID"]))}
+    for name in GCSF.values():
+        flags[name] = _yes(who.isin(given.loc[given["GCSF"] == name, "USUBJID"]))
+    return who.map(cycles).fillna(0.0).astype(float), flags

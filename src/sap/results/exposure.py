@@ -1,0 +1,110 @@
+"""Exposure to study cabazitaxel: cycles, dose intensity, delays, reductions and G-CSF."""
+
+import pandas as pd
+
+from sap import ard
+from sap.ard import NotEstimable
+from sap.plan.model import Plan
+from sap.results.response import NOBODY, summary
+from sap.results.sets import by_line
+
+NUMBERS = (
+    "NCYCLES", "DURWK", "CUMDOSE", "CUMMG", "ADI", "RDI", "RDISTRT", "NDELAY", "NDELMAJ", "NREDUC",
+    "NGCSF",
+)  # fmt: skip
+COUNTED = ("NCYCLES", "NDELAY", "NDELMAJ", "NREDUC", "NGCSF")
+ANSWERS = (
+    "DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", "GCSFPRIM", "GCSFSEC",
+    "GCSFTHER",
+)  # fmt: skip
+UNKNOWN = {
+    "CUMDOSE": "not in the data: a dose given",
+    "CUMMG": "not in the data: a dose given, or a body surface",
+    "ADI": "not in the data: a dose given",
+    "RDI": "not in the data: a dose given",
+    "RDISTRT": "not in the data: a dose given",
+    "NDELAY": "not in the data: the days of the infusions",
+    "NDELMAJ": "not in the data: the days of the infusions",
+    "NREDUC": "not in the data: a dose given",
+    "NGCSF": "not in the data: supportive care",
+    "DELAYED": "not in the data: the days of the infusions",
+    "DELMAJOR": "not in the data: the days of the infusions",
+    "REDUCED": "not in the data: a dose given",
+    "LOWSTART": "not in the data: a dose given",
+} | dict.fromkeys(
+    ("GCSFANY", "GCSFPRIM", "GCSFSEC", "GCSFTHER"), "not in the data: supportive care"
+)
+
+
+def _number(values: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
+    stats = summary(values)
+    reason = NotEstimable(UNKNOWN.get(paramcd, "no value"))
+    if len(values) and not stats["n"]:
+        return {k: reason if isinstance(v, NotEstimable) else v for k, v in stats.items()}
+    if paramcd in COUNTED:
+        stats["total"] = float(values.dropna().sum()) if stats["n"] else NOBODY
+    return stats
+
+
+def _answer(answers: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
+    """Men with the answer Y, of N.
+
+    1. The answer is known of nobody: not in the data.
+    2. It is not known of some: no estimate, and no n either when nobody has Y.
+    3. Else n and n / N.
+    """
+    n, yes = len(answers), int((answers == "Y").sum())
+    unknown = int((answers == "U").sum())
+    stats: dict[str, ard.type_of_stat] = {"n": yes, "N": n, "n_missing": unknown}
+    if n and unknown == n:
+        return stats | dict.fromkeys(("n", "estimate"), NotEstimable(UNKNOWN[paramcd]))
+    if unknown:
+        reason = NotEstimable(f"{UNKNOWN[paramcd]} of {unknown} men")
+        return stats | {"n": yes or reason, "estimate": reason}
+    return stats | {"estimate": yes / n if n else NOBODY}
+
+
+def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every parameter of ADEXSUM, all men and by line (`group`); cycles also one by one.
+
+    Numbers: n, mean, sd, median, quartiles, range and total. Answers: n of N, missing beside.
+    NCYCLES LEVEL k: men with exactly k cycles. The plan's own numbers stand at LEVEL "planned".
+    """
+    rule = plan.exposure
+    where = {"analysis": "exposure", "section": rule.section, "population": "SAFETY"}
+    parts = []
+    for group, people in by_line(adsl, "SAFETY").items():
+        mine = adexsum[adexsum["USUBJID"].isin(people["USUBJID"])]
+        for paramcd in NUMBERS:
+            values = mine.loc[mine["PARAMCD"] == paramcd, "AVAL"]
+            stats = _number(values, paramcd)
+            parts.append(
+                ard.rows(stats, paramcd=paramcd, group=group, method="Descriptive", **where)
+            )
+        for paramcd in ANSWERS:
+            answers = mine.loc[mine["PARAMCD"] == paramcd, "AVALC"]
+            stats = _answer(answers, paramcd)
+            parts.append(
+                ard.rows(stats, paramcd=paramcd, group=group, method="Participants", **where)
+            )
+        cycles = mine.loc[mine["PARAMCD"] == "NCYCLES", "AVAL"]
+        for count, men in cycles.value_counts().sort_index().items():
+            share = {"n": int(men), "N": len(cycles), "estimate": int(men) / len(cycles)}
+            level = f"{float(str(count)):02.0f}"
+            parts.append(
+                ard.rows(
+                    share, paramcd="NCYCLES", group=group, level=level, method="Participants",
+                    **where,
+                )
+            )  # fmt: skip
+    planned: dict[str, ard.type_of_stat] = {
+        "dose": rule.planned_dose_mg_m2,
+        "dose_intensity": rule.planned_dose_mg_m2 / (rule.cycle_days / 7),
+        "low_start_dose": rule.low_start_dose_mg_m2,
+        "reduced_at_most": rule.reduced_at_most_mg_m2,
+        "cycle_days": rule.cycle_days,
+        "max_cycles": rule.max_cycles,
+        "delay_after_days": rule.delay_after_days,
+        "major_delay_after_days": rule.major_delay_after_days,
+    }
+    return [*parts, ard.rows(planned, level="planned", method="The plan", **where)]
