@@ -98,7 +98,7 @@ def reasons() -> Table:
         for level in levels:
             here = Place(population="PRIMARY", level=level)
             cells = (found.count(**here), found.count("N", **here))
-            rows.append(Row(level.capitalize(), cells, "indent1"))
+            rows.append(Row(level.capitalize().replace("Psa", "PSA"), cells, "indent1"))
     columns = [Column("Men"), Column("of")]
     absent = "Not in the data: no time to progression could be derived."
     return Table("tlf-progression-reasons", "Ended by", columns, rows, absent=absent)
@@ -177,6 +177,8 @@ def curves() -> Figure:
     steps = pd.concat([part[0] for part in parts], ignore_index=True)
     ticks = pd.concat([part[1] for part in parts], ignore_index=True)
     at_risk = pd.concat([part[2] for part in parts], ignore_index=True)
+    if len(parts) > 1:
+        steps = steps.assign(conf_low=float("nan"), conf_high=float("nan"))
     medians = {words: m for part in parts for words, m in part[3].items()}
     numbers = [results(a).months("median", **p) for a, p in places.items()]
     said = ", ".join(f"{TIMES[a][1]} {n.text} months" for a, n in zip(places, numbers, strict=True))

@@ -98,6 +98,9 @@ def curve_data(
         at_risk.append(counts.rename(columns={"at_risk": "n"}).assign(group=words))
         medians[words] = results(analysis).find("median", **place).value
     columns = ["group", "time", "survival", "conf_low", "conf_high"]
+    if len(groups) > 1:
+        # Several bands over one another hide the curves; one band is drawn, several are not.
+        steps = [part.assign(conf_low=float("nan"), conf_high=float("nan")) for part in steps]
     return (
         pd.concat(steps, ignore_index=True)[columns],
         pd.concat(ticks, ignore_index=True),
