@@ -1,6 +1,7 @@
 """The plan: what it refuses, and that each of its numbers moves something a reader sees."""
 
 import copy
+import datetime as dt
 import json
 import os
 import re
@@ -198,7 +199,7 @@ def seen(simulated, tmp_path_factory):
     folder = tmp_path_factory.mktemp("run")
 
     def look(plan: Plan) -> tuple[str, list[str]]:
-        rows = steps.analyse(simulated, plan).ard
+        rows = steps.analyse(simulated, plan, dt.date(2019, 6, 30)).ard
         text = ard.to_csv(rows)
         (folder / "tables").mkdir(exist_ok=True)
         (folder / "ard.csv").write_text(text, encoding="utf-8")

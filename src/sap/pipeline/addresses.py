@@ -22,9 +22,9 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
         shown = {str(k): v for k, v in row.items() if v not in ("", None) and v == v}  # noqa: PLR0124
         step = made_by.get(str(row["analysis"])) or _step_of(str(row["analysis"]))
         if step is not None:
-            shown["datasets"] = (
-                ", ".join(n.upper() for n in step.reads if n != "plan") or "the plan"
-            )
+            given = ("plan", "cut_off")
+            read = ", ".join(name.upper() for name in step.reads if name not in given)
+            shown["datasets"] = read or "the plan"
             shown["code"] = f"{step.makes.__module__}.{step.makes.__qualname__}"
         known[ard.key({str(k): v for k, v in row.items()})] = shown
     for path, value, entry in _numbers("", plan, {}):

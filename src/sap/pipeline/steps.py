@@ -1,5 +1,6 @@
 """Every step from frozen tables to the ARD, in order; no rule of the plan stands here."""
 
+import datetime as dt
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
@@ -9,8 +10,10 @@ from sap import ard
 from sap.derivations import (
     courses,
     ctc,
+    currency,
     estimand,
     exposure,
+    interim,
     population,
     progression,
     response,
@@ -21,11 +24,13 @@ from sap.derivations import (
 from sap.plan import project_home
 from sap.plan.model import Plan
 from sap.plan.references import read_references
-from sap.results import comparison, rescreening, sets, survival_comparison
+from sap.results import accrual, comparison, rescreening, sets, survival_comparison
 from sap.results import ctc as ctc_results
+from sap.results import currency as currency_results
 from sap.results import design as design_results
 from sap.results import estimand as estimand_results
 from sap.results import exposure as exposure_results
+from sap.results import interim as interim_results
 from sap.results import progression as progression_results
 from sap.results import response as response_results
 from sap.results import safety as safety_results
@@ -85,7 +90,7 @@ def _times(  # noqa: PLR0913 - every dataset that can hold an event
     return _stacked(survival.adtte(adsl, plan.survival), survival.progression_times(made_of, plan))
 
 
-# "sdtm" and "plan" are given; every other name is an earlier step.
+# "sdtm", "plan" and "cut_off" are given; every other name is an earlier step.
 DATASETS = (
     Step("adsl_core", ("sdtm", "plan"), population.adsl, patient_level=True),
     Step(
@@ -148,8 +153,23 @@ DATASETS = (
         patient_level=True,
     ),
     Step(
+        "adrs_pending",
+        ("sdtm", "adsl_core", "adrs_psa", "plan", "cut_off"),
+        lambda t, adsl, adrs, plan, cut_off: interim.pending(
+            t, adsl, adrs, plan.psa_response, cut_off
+        ),
+        patient_level=True,
+    ),
+    Step(
         "adrs",
-        ("adrs_psa", "adrs_ctc", "adrs_estimand", "adrs_progression", "adrs_tumour"),
+        (
+            "adrs_psa",
+            "adrs_ctc",
+            "adrs_estimand",
+            "adrs_progression",
+            "adrs_tumour",
+            "adrs_pending",
+        ),
         _stacked,
         patient_level=True,
     ),
@@ -174,6 +194,7 @@ DATASETS = (
         lambda t, adsl, plan: safety.adae(t, adsl, plan.safety),
         patient_level=True,
     ),
+    Step("adcur", ("sdtm", "adsl", "plan", "cut_off"), currency.adcur, patient_level=True),
     Step(
         "adexsum",
         ("sdtm", "adsl", "adex", "plan"),
@@ -217,6 +238,10 @@ RESULTS = (
     Step(
         "psa_two_stage", ("adsl", "adrs", "plan"), estimand_results.two_stage, patient_level=False
     ),
+    Step("interim", ("adsl", "adrs", "plan"), interim_results.interim, patient_level=False),
+    Step("accrual", ("adsl", "plan", "cut_off"), accrual.accrual, patient_level=False),
+    Step("treatment_status", ("adsl", "plan"), accrual.treatment_status, patient_level=False),
+    Step("data_currency", ("adcur", "plan"), currency_results.currency, patient_level=False),
     Step("rescreening", ("adsl", "plan"), rescreening.rescreening, patient_level=False),
     Step("allocation_time", ("adsl", "plan"), rescreening.allocation_time, patient_level=False),
     Step("psa_change", ("adsl", "adrs", "plan"), response_results.psa_change, patient_level=False),
@@ -275,6 +300,7 @@ SORTED_BY = {
     "adrs": ["PARAMCD", "USUBJID", "ADT"],
     "adtte": ["PARAMCD", "USUBJID"],
     "adae": ["USUBJID", "AESEQ"],
+    "adcur": ["USUBJID"],
     "adex": ["USUBJID", "ACYCLE"],
     "adexsum": ["PARAMCD", "USUBJID"],
 }
@@ -287,9 +313,9 @@ class Analysis(NamedTuple):
     ard: pd.DataFrame
 
 
-def derive(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
+def derive(tables: Tables, plan: Plan, cut_off: dt.date) -> dict[str, pd.DataFrame]:
     """All ADaM datasets, each in the order of its keys."""
-    have: dict[str, object] = {"sdtm": tables, "plan": plan}
+    have: dict[str, object] = {"sdtm": tables, "plan": plan, "cut_off": cut_off}
     for step in DATASETS:
         made = step.makes(*(have[name] for name in step.reads))
         if isinstance(made, list):
@@ -303,11 +329,16 @@ def derive(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
     }
 
 
-def analyse(tables: Tables, plan: Plan) -> Analysis:
+def analyse(tables: Tables, plan: Plan, cut_off: dt.date) -> Analysis:
     """From the tables of a cut to every number of the report."""
-    datasets = derive(tables, plan)
+    datasets = derive(tables, plan, cut_off)
     references = read_references(project_home() / "analysis" / "references.yml")
-    have: dict[str, object] = {"plan": plan, "references": references, **datasets}
+    have: dict[str, object] = {
+        "plan": plan,
+        "cut_off": cut_off,
+        "references": references,
+        **datasets,
+    }
     parts: list[pd.DataFrame] = []
     for step in RESULTS:
         made = step.makes(*(have[name] for name in step.reads))

@@ -183,7 +183,7 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
         if manifest.plan_hash != plan.sha256:
             say(f"  note: the cut was frozen under another version of {plan.name}")
     with step("derive the datasets and compute the results"):
-        made = steps.analyse(tables, plan.plan)
+        made = steps.analyse(tables, plan.plan, dt.date.fromisoformat(manifest.cut_off))
         check_affected(departures, set(made.ard["analysis"]))
     with step("write the results"):
         (run / "adam").mkdir()

@@ -1,0 +1,85 @@
+"""Accrual and the yield of the screening over calendar time."""
+
+import datetime as dt
+
+import pandas as pd
+
+from sap import ard
+from sap.plan.model import Plan
+from sap.results.response import rate
+
+STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
+
+
+def _days(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
+    """The day on which each man took each step for the first time; NaT when he did not."""
+    sampled = adsl["SCRDT"].where(adsl["SCRFL"] == "Y")
+    enough = adsl["CTCBL"] >= plan.screening.ctc_minimum
+    qualifies = (adsl["ARV7BL"] == plan.screening.arv7) & enough
+    to_b = adsl["ALLOCDT"].where(adsl["GROUP"] == "B")
+    return {
+        "CONSENTED": adsl["RFICDT"],
+        "SAMPLED": sampled,
+        "QUALIFIED": sampled.where(qualifies),
+        "ALLOCATED": pd.concat([to_b, adsl["RESALLDT"]], axis=1).min(axis=1),
+        "TREATED": adsl["TRTSDT"].where(adsl["NCYCLES"] > 0),
+    }
+
+
+def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFrame]:
+    """Men who had taken each step by the end of each month, from the first consent to the cut-off.
+
+    LEVEL is the month. PARAMCD: CONSENTED, SAMPLED (first screening sample), QUALIFIED (that sample
+    is AR-V7 positive with enough CTC), ALLOCATED (to cabazitaxel: group B, or after re-screening)
+    and TREATED (first dose of study cabazitaxel), each with the cumulative count. The month of the
+    cut-off ends with it. A step without a date is counted in no month.
+
+    QUALIFIED carries the yield: of the men sampled so far, with the exact interval.
+    """
+    days = _days(adsl, plan)
+    first = days["CONSENTED"].min()
+    if pd.isna(first):
+        return []
+    end = pd.Timestamp(cut_off)
+    parts = []
+    for month in pd.period_range(first, end, freq="M"):
+        until = min(month.end_time.normalize(), end)
+        counts = {step: int((day <= until).sum()) for step, day in days.items()}
+        for step, n in counts.items():
+            stats: dict[str, ard.type_of_stat] = {"n": n}
+            if step == "QUALIFIED":
+                stats = rate(n, counts["SAMPLED"], plan.intervals.conf_level)
+            parts.append(
+                ard.rows(
+                    stats,
+                    analysis="accrual",
+                    section=plan.screening.section,
+                    population="SCREENED",
+                    paramcd=step,
+                    level=str(month),
+                    method="Distinct persons, cumulative",
+                )
+            )
+    return parts
+
+
+ENDS = {"ON TREATMENT": "On treatment at the cut-off"}
+
+
+def treatment_status(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Treated men by what became of their treatment: going on, or the recorded reason of its end."""
+    treated = adsl[adsl["NCYCLES"] > 0]
+    ends = treated["DCTREAS"].fillna("ON TREATMENT").value_counts()
+    parts = []
+    for reason, n in ends.sort_index().items():
+        parts.append(
+            ard.rows(
+                {"n": int(n), "N": len(treated), "estimate": int(n) / len(treated)},
+                analysis="treatment_status",
+                section=plan.safety.section,
+                population="SAFETY",
+                level=ENDS.get(str(reason), str(reason).capitalize()),
+                method="Distinct persons",
+            )
+        )
+    return parts

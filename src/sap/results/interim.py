@@ -1,0 +1,146 @@
+"""Where the stopping rule stands at a data cut, with bounds over the answers that are still open."""
+
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from sap import ard
+from sap.ard import NotEstimable
+from sap.methods.interim_stages import Stage, conditional_power, predictive_power
+from sap.methods.two_stage import TwoStageDesign
+from sap.plan.model import Plan
+from sap.results.design import of_plan
+from sap.results.sets import members
+
+CONTINUE = "Passed: the trial goes on to stage 2"
+STOP = "Crossed: the trial stops for futility"
+OPEN = "Not decided"
+METHOD = "Exact enumeration over the open answers"
+
+
+class Cut(NamedTuple):
+    """One stage at a data cut: confirmed responders, pending men, men treated, men planned."""
+
+    responders: int
+    pending: int
+    treated: int
+    planned: int
+
+
+def state(first: Cut, r1: int) -> str:
+    """What the rule "stop when at most r1 of stage 1 respond" says; the first case that applies.
+
+    1. More than r1 men of stage 1 have a confirmed response: passed, whatever is still open.
+    2. Even if every pending man, and every man of stage 1 not yet treated, responded, at most r1
+       would have: crossed.
+    3. Else it is not decided.
+    """
+    if first.responders > r1:
+        return CONTINUE
+    most = first.responders + first.pending + max(first.planned - first.treated, 0)
+    return STOP if most <= r1 else OPEN
+
+
+def _stages(people: pd.DataFrame, adrs: pd.DataFrame, n1: int, n: int) -> tuple[Cut, Cut]:
+    """Stage 1 is the first n1 men by first dose (ties: USUBJID), stage 2 the others."""
+    ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last")["USUBJID"]
+
+    def is_yes(paramcd: str) -> NDArray[np.bool_]:
+        answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+        return (ordered.map(answers) == "Y").to_numpy()
+
+    yes, waits = is_yes("PSARESP"), is_yes("PSAPEND")
+    first = Cut(int(yes[:n1].sum()), int(waits[:n1].sum()), min(len(yes), n1), n1)
+    second = Cut(int(yes[n1:].sum()), int(waits[n1:].sum()), max(len(yes) - n1, 0), n - n1)
+    return first, second
+
+
+VIEWS = {
+    "None of the pending men responds": 0,
+    "Pending men counted as not yet seen": None,
+    "All of the pending men respond": 1,
+}
+
+
+def _seen(cut: Cut, outcome: int | None) -> Stage:
+    """The stage when every pending man has this outcome; None: their answers are still to come."""
+    if outcome is None:
+        return Stage(cut.responders, cut.treated - cut.pending, cut.planned)
+    return Stage(cut.responders + outcome * cut.pending, cut.treated, cut.planned)
+
+
+def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """The state of the stopping rule, and the chance to reject H0 at the end.
+
+    LEVEL "Stage 1" (two-stage designs) and "In all": confirmed responders `n`, treated men `N`,
+    pending men `n_missing`, planned men. The decision stands at "Stage 1"; see `state`.
+
+    For each of `VIEWS`, what the pending men do, the chance that the design will reject H0:
+    conditional on the plan's p1 and p0, on the rate seen among men with an answer, and predictive,
+    averaged over the posterior under the plan's prior. With more men than planned the design has no
+    such chance.
+    """
+    design, d = of_plan(plan), plan.design
+    two = isinstance(design, TwoStageDesign)
+    n1, r1 = (design.n1, design.r1) if isinstance(design, TwoStageDesign) else (0, -1)
+    people = members(adsl, "PRIMARY")
+    first, second = _stages(people, adrs, n1, d.n)
+    whole = Cut(*(a + b for a, b in zip(first, second, strict=True)))
+    where = {
+        "analysis": "interim",
+        "section": d.section,
+        "population": "PRIMARY",
+        "paramcd": "PSARESP",
+    }
+
+    def counts(cut: Cut) -> dict[str, ard.type_of_stat]:
+        return {
+            "n": cut.responders,
+            "N": cut.treated,
+            "n_missing": cut.pending,
+            "n_planned": cut.planned,
+            "responders_low": cut.responders,
+            "responders_high": cut.responders + cut.pending,
+        }
+
+    parts = [ard.rows(counts(whole) | {"r": d.r}, level="In all", method=METHOD, **where)]
+    if two:
+        decided: dict[str, ard.type_of_stat] = {
+            "r1": r1,
+            "decision": state(first, r1),
+            "decision_low": state(first._replace(pending=0), r1),
+            "decision_high": state(
+                first._replace(responders=first.responders + first.pending, pending=0), r1
+            ),
+        }
+        parts.append(ard.rows(counts(first) | decided, level="Stage 1", method=METHOD, **where))
+    for words, outcome in VIEWS.items():
+        one, rest = _seen(first, outcome), _seen(second, outcome)
+        stats: dict[str, ard.type_of_stat] = {
+            "n": one.responders + rest.responders,
+            "N": one.known + rest.known,
+        }
+        names = ("conditional_power_p1", "conditional_power_p0", "conditional_power_seen",
+                 "predictive_power")  # fmt: skip
+        if rest.known > rest.planned:
+            stats |= dict.fromkeys(names, NotEstimable("more men than planned were treated"))
+        else:
+            known = one.known + rest.known
+            rates: dict[str, float | None] = {
+                "conditional_power_p1": d.p1,
+                "conditional_power_p0": d.p0,
+                "conditional_power_seen": (one.responders + rest.responders) / known
+                if known
+                else None,
+            }
+            for name, rate in rates.items():
+                stats[name] = (
+                    NotEstimable("no man has an answer yet")
+                    if rate is None
+                    else conditional_power(one, rest, r1, d.r, rate)
+                )
+            stats["predictive_power"] = predictive_power(one, rest, r1, d.r, plan.estimand.prior)
+        parts.append(ard.rows(stats, level=words, group="Outlook", method=METHOD, **where))
+    return parts
