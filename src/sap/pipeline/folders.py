@@ -96,3 +96,23 @@ def write_text(path: Path, text: str) -> None:
     place = Path(new.name)
     place.chmod(0o644)
     place.replace(path)
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Write a file beside its place and rename it.
+
+    Raises
+    ------
+    WrongUse
+        The place cannot be written, or the disk is full; what stood there still does.
+    """
+    new = path.with_name(f".{path.name}.new")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(content)
+        new.chmod(0o644)
+        new.replace(path)
+    except OSError as error:
+        raise WrongUse(f"{path} cannot be written: {error.strerror}; it is what it was.") from None
+    finally:
+        new.unlink(missing_ok=True)

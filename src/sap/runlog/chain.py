@@ -158,7 +158,9 @@ def swapped(records: Sequence[Mapping[str, Any]], sums: Mapping[str, str]) -> li
     for record in records:
         outputs = record.get("outputs")
         if isinstance(outputs, dict):
-            last |= {str(name): (record.get("number"), str(value)) for name, value in outputs.items()}
+            last |= {
+                str(name): (record.get("number"), str(value)) for name, value in outputs.items()
+            }
     return [
         f"{name} is not the file that record {number} wrote"
         for name, (number, value) in sorted(last.items())

@@ -60,9 +60,9 @@ def tree_sum(sums: Mapping[str, str]) -> str:
 
 
 def locked(text: str) -> dict[str, str]:
-    """Names and versions of a requirements.lock; what a marker rules out here is left out.
+    r"""Names and versions of a requirements.lock; what a marker rules out here is left out.
 
-    >>> locked("altair==6.3.0 \\\\\\n    --hash=sha256:00\\nappnope==1.0 ; sys_platform == 'atari'")
+    >>> locked("altair==6.3.0 \\\n    --hash=sha256:00\nappnope==1.0 ; sys_platform == 'atari'")
     {'altair': '6.3.0'}
     """
     from packaging.markers import InvalidMarker, Marker

@@ -1,0 +1,127 @@
+"""Two bundles, runs, ARDs or cuts, whatever they are: what differs between them."""
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from sap import ard, bundle, snapshot
+from sap.bundle.opening import is_bundle
+from sap.errors import WrongUse
+from sap.plan import project_home
+from sap.plan.reading import load_yaml
+
+SHOWN = 200
+
+
+class Found(NamedTuple):
+    """The differences as a table, and in words."""
+
+    table: pd.DataFrame
+    words: str
+
+
+class _Side(NamedTuple):
+    rows: pd.DataFrame | None
+    tables: dict[str, pd.DataFrame] | None
+
+
+def _of_bundle(path: Path) -> _Side:
+    import io
+
+    whole = bundle.opened(path)
+    rows = pd.read_parquet(io.BytesIO(whole.files["ard/ard.parquet"]))
+    cut = {
+        original.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(whole.files[name]))
+        for original, name in whole.of_role("cut").items()
+        if original.endswith(".parquet")
+    }
+    return _Side(_text_filled(rows), cut or None)
+
+
+def _text_filled(rows: pd.DataFrame) -> pd.DataFrame:
+    missing = [name for name in ard.COLUMNS if name not in rows]
+    if missing:
+        raise WrongUse(f"this is not an ARD: it has no column {missing[0]}.")
+    text = [name for name in ard.COLUMNS if name != "stat"]
+    return rows.assign(**{name: rows[name].fillna("").astype(str) for name in text})
+
+
+def _side(path: Path) -> _Side:
+    """What a path holds, the first case that applies: a bundle, a run, a cut, an ARD."""
+    if is_bundle(path):
+        return _of_bundle(path)
+    if (path / "ard.csv").is_file():
+        return _Side(ard.from_csv(path / "ard.csv"), None)
+    if (path / "manifest.json").is_file():
+        return _Side(None, snapshot.load(path))
+    if path.is_file() and path.suffix == ".csv":
+        return _Side(ard.from_csv(path), None)
+    if path.is_file() and path.suffix == ".parquet":
+        try:
+            return _Side(_text_filled(pd.read_parquet(path)), None)
+        except (OSError, ValueError) as error:
+            raise WrongUse(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
+    raise WrongUse(f"{path} is no bundle, run, frozen cut or ARD.")
+
+
+def catalogue_here() -> dict[str, Any]:
+    """The displays of the study, for their numbers."""
+    content, _, _ = load_yaml(project_home() / "analysis" / "displays.yml", "the catalogue")
+    return dict(content)
+
+
+def compared(left: Path, right: Path) -> Found:
+    """Numbers by display where both sides have an ARD, else records by domain of two cuts."""
+    one, other = _side(left), _side(right)
+    if one.rows is not None and other.rows is not None:
+        table = bundle.compare(one.rows, other.rows, catalogue_here())
+        return Found(table, numbers_in_words(table, len(one.rows), len(other.rows)))
+    if one.tables is not None and other.tables is not None:
+        return _cuts(one.tables, other.tables)
+    raise WrongUse(f"{left} and {right} are not of one kind: compare two cuts, or two results.")
+
+
+def numbers_in_words(table: pd.DataFrame, left: int, right: int) -> str:
+    """The differences of two ARDs, by display."""
+    counts = table["change"].value_counts()
+    head = f"{left} results on the left, {right} on the right: " + (
+        ", ".join(f"{int(counts[w])} {w}" for w in bundle.comparison.CHANGES if w in counts)
+        or "no difference"
+    )
+    lines = [head + "."]
+    shown = table[~table["change"].isin(("near", "reworded"))]
+    for display, rows in shown.groupby("displays", sort=True):
+        lines.append(f"\n{str(display) or 'In no display'}")
+        for row in rows.head(SHOWN).to_dict("records"):
+            key = " ".join(str(row[name]) for name in ard.KEY if row[name])
+            lines.append(
+                f"  {row['change']:<5} {key}: {row['left'] or '-'} -> {row['right'] or '-'}"
+            )
+        if len(rows) > SHOWN:
+            lines.append(f"  ... and {len(rows) - SHOWN} more (--out writes all)")
+    return "\n".join(lines)
+
+
+def _cuts(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> Found:
+    parts, lines = [], []
+    for name in sorted(left.keys() | right.keys()):
+        if name not in right or name not in left:
+            change = "gone" if name not in right else "new"
+            parts.append(
+                pd.DataFrame(
+                    [(change, name, "", "")], columns=["change", "dataset", "key", "columns"]
+                )
+            )
+            lines.append(f"{name}: {change}")
+            continue
+        found = bundle.compare_tables(left[name], right[name], name)
+        parts.append(found)
+        counts = found["change"].value_counts()
+        said = ", ".join(f"{int(counts[w])} {w}" for w in ("new", "gone", "moved") if w in counts)
+        lines.append(
+            f"{name}: {len(left[name])} -> {len(right[name])} records"
+            + (f", {said}" if said else "")
+        )
+    whole = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    return Found(whole, "\n".join(lines))

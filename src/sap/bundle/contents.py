@@ -1,0 +1,234 @@
+"""What goes into a bundle for whom, and how it is written: same inputs, same bytes."""
+
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sap import __version__, ard, runlog
+from sap.bundle.comparison import displays_of
+from sap.bundle.names import SUMS, safe_name
+from sap.bundle.opening import INDEX, sum_of
+from sap.errors import SnapshotChanged, WrongUse
+from sap.plan.reading import load_yaml
+from sap.runlog.chain import NAME as LOG
+from sap.runlog.software import code_files, project_files
+
+AUDIENCES = ("open", "closed", "auditor")
+REPORTS = ("*.html", "*.pdf", "*.docx", "dsmb-open/*", "dsmb-closed/*")
+UNDATED = (1980, 1, 1, 0, 0, 0)
+
+
+class Contents(NamedTuple):
+    """Every file of a bundle by its name in it."""
+
+    files: dict[str, bytes]
+
+
+class _Gathered:
+    """Files with their role and the name they had before; a name that would stand twice is refused."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, bytes] = {}
+        self.entries: list[dict[str, str]] = []
+
+    def add(self, role: str, folder: str, original: str, content: bytes) -> None:
+        name = f"{folder}/{safe_name(original)}" if folder else safe_name(original)
+        if name in self.files:
+            raise WrongUse(f"two files would be called {name} in the bundle: rename {original}")
+        self.files[name] = content
+        self.entries.append({"name": name, "original": original, "role": role})
+
+
+def shared_rows(rows: Any, catalogue: Mapping[str, Any]) -> Any:
+    """The rows of an ARD that everybody may see.
+
+    1. Not: rows that no display shows, or that only displays for the closed report show.
+    2. Not: the steps of a survival curve, each of which is the time of one man.
+    3. All others.
+    """
+    shown = {
+        k: v for k, v in catalogue.items() if isinstance(v, dict) and v.get("audience") == "open"
+    }
+    closed = {
+        k: v for k, v in catalogue.items() if isinstance(v, dict) and v.get("audience") == "closed"
+    }
+    analyses = rows["analysis"].unique()
+    steps = set(rows.loc[rows["stat_name"].eq("n_censored"), "analysis"])
+    wanted = {
+        name
+        for name in analyses
+        if displays_of(shown, name)
+        and not (name.endswith("_curve") and name in steps)
+        and len(displays_of(closed, name)) == 0
+    }
+    return rows[rows["analysis"].isin(wanted)].reset_index(drop=True)
+
+
+def contents(
+    run: Path,
+    cut: Path,
+    *,
+    audience: str,
+    exports: Mapping[str, bytes],
+    left_out: Mapping[str, str],
+    commit: str | None,
+) -> Contents:
+    """Everything a bundle of this run holds for an audience.
+
+    1. open: what no patient can be seen in: the open report, shared ARD rows, plan, chapters,
+       contracts, catalogue, lock, facts of the cut.
+    2. closed: also the closed reports, the whole ARD, the frozen cut, the datasets, the findings.
+    3. auditor: also the package's source, and the guide and interchange files.
+
+    `exports` are files made for the bundle (XPT, Dataset-JSON, guide) and `left_out` says why one
+    is missing. The run log is copied as it is.
+
+    Raises
+    ------
+    SnapshotChanged
+        The run is not what its log says was written.
+    """
+    if audience not in AUDIENCES:
+        raise WrongUse(f"audience {audience!r} is not one of {', '.join(AUDIENCES)}.")
+    facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
+    found = _Gathered()
+    _add_reports(found, run, audience)
+    _add_results(found, run, audience)
+    _add_tables(found, run, audience, facts)
+    for name, path in project_files().items():
+        if name == "requirements.lock":
+            found.add("lock", "environment", name, path.read_bytes())
+        else:
+            found.add("project", "project", name, path.read_bytes())
+    if audience != "open":
+        for path in sorted(cut.iterdir()):
+            found.add("cut", "cut", path.name, path.read_bytes())
+        for path in sorted((run / "adam").glob("*.parquet")):
+            found.add("dataset", "adam", path.name, path.read_bytes())
+    if audience == "auditor":
+        for name, content in sorted(exports.items()):
+            found.add("guide" if name.startswith("adrg") else "export", "adam", name, content)
+        for name, path in code_files().items():
+            found.add("source", "source/sap", name, path.read_bytes())
+    records = _add_log(found, run)
+    index = {
+        "format": 1,
+        "audience": audience,
+        "study": facts["study"],
+        "status": facts["status"],
+        "cut_off": facts["cut_off"],
+        "cut_off_name": facts["cut_off_name"],
+        "cut_id": facts["cut_id"],
+        "synthetic": facts["synthetic"],
+        "plan_file": facts["plan_file"],
+        "plan_sha256": facts["plan_sha256"],
+        "code": {
+            "version": __version__,
+            "commit": commit,
+            "sha256": runlog.tree_sum(runlog.code_sums()),
+            "files": runlog.code_sums(),
+        },
+        "project": runlog.project_sums(),
+        "environment": runlog.environment(),
+        "log": {"records": len(records), "last": records[-1]["seal"] if records else None},
+        "left_out": dict(sorted(left_out.items())),
+        "files": sorted(found.entries, key=lambda entry: entry["name"]),
+    }
+    found.files["readme.md"] = _readme(index).encode()
+    found.files[INDEX] = (json.dumps(index, indent=1, ensure_ascii=False) + "\n").encode()
+    lines = [f"{sum_of(content)}  {name}\n" for name, content in sorted(found.files.items())]
+    found.files[SUMS] = "".join(lines).encode()
+    return Contents(found.files)
+
+
+def _add_reports(found: _Gathered, run: Path, audience: str) -> None:
+    paths = sorted({path for pattern in REPORTS for path in run.glob(pattern) if path.is_file()})
+    for path in paths:
+        name = path.relative_to(run).as_posix()
+        if audience != "open" or name.startswith("dsmb-open/"):
+            found.add("report", "report", name, path.read_bytes())
+
+
+def _add_results(found: _Gathered, run: Path, audience: str) -> None:
+    if audience != "open":
+        for name in ("ard.csv", "ard.parquet"):
+            found.add("ard", "ard", name, (run / name).read_bytes())
+        return
+    own = run / "dsmb-open" / "ard.csv"
+    rows = ard.from_csv(own if own.is_file() else run / "ard.csv")
+    catalogue, _, _ = load_yaml(project_files()["analysis/displays.yml"], "the catalogue")
+    shared = rows if own.is_file() else shared_rows(rows, catalogue)
+    found.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
+    frame = io.BytesIO()
+    shared.to_parquet(frame, index=False)
+    found.add("ard", "ard", "ard.parquet", frame.getvalue())
+
+
+PATIENT_LEVEL = ("findings.json",)
+
+
+def _add_tables(found: _Gathered, run: Path, audience: str, facts: Mapping[str, Any]) -> None:
+    for path in sorted((run / "tables").iterdir()):
+        if path.name == "plan.yml":
+            found.add("plan", "plan", str(facts["plan_file"]), path.read_bytes())
+        elif path.suffix == ".json" and not (audience == "open" and path.name in PATIENT_LEVEL):
+            found.add("table", "tables", path.name, path.read_bytes())
+
+
+def _add_log(found: _Gathered, run: Path) -> list[dict[str, Any]]:
+    path = run / LOG
+    if not path.is_file():
+        raise WrongUse(f"{run} has no run log: make the run again with this version.")
+    records = runlog.verify(path)
+    files = [p for p in run.rglob("*") if p.is_file()]
+    sums = {p.relative_to(run).as_posix(): sum_of(p.read_bytes()) for p in files}
+    changed = runlog.swapped(records, sums)
+    if changed:
+        raise SnapshotChanged(
+            f"{run} is not what its log says: {'; '.join(changed)}. Make the run again."
+        )
+    found.add("log", "log", LOG, path.read_bytes())
+    return records
+
+
+def _readme(index: Mapping[str, Any]) -> str:
+    synthetic = "The data are synthetic.\n\n" if index["synthetic"] else ""
+    rebuilt = (
+        "This bundle holds nothing patient-level, so nothing is rebuilt from it."
+        if index["audience"] == "open"
+        else "Datasets, results and reports are rebuilt from the frozen data in `cut/`."
+    )
+    return (
+        f"# {index['study']}, data cut-off {index['cut_off']} ({index['cut_off_name']})\n\n"
+        f"Bundle for the audience `{index['audience']}`. {synthetic}"
+        "To check it: install the packages of `environment/requirements-lock.txt` and sap "
+        f"{index['code']['version']}, then\n\n"
+        "    sap audit THIS-FOLDER --out audit\n\n"
+        f"{rebuilt} `{INDEX}` names each file's role and the name it had before; `{SUMS}` holds "
+        "the SHA-256 of every file but itself (`sha256sum -c` reads it).\n"
+    )
+
+
+def write_into(folder: Path, whole: Contents) -> None:
+    """Write every file of a bundle into a folder that is there and empty."""
+    for name, content in whole.files.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+        path.chmod(0o644)
+
+
+def zipped(whole: Contents) -> bytes:
+    """The bundle as one zip whose bytes depend on its files alone: sorted, undated, one mode."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
+        for name in sorted(whole.files):
+            entry = zipfile.ZipInfo(name, date_time=UNDATED)
+            entry.compress_type = zipfile.ZIP_DEFLATED
+            entry.external_attr = 0o100644 << 16
+            entry.create_system = 3
+            archive.writestr(entry, whole.files[name])
+    return out.getvalue()

@@ -1,0 +1,15 @@
+"""Interchange: ADaM as XPT v5 and Dataset-JSON 1.1, and the reviewer's guide."""
+
+from sap.export.dataset_json import dataset_json, read_dataset_json
+from sap.export.guide import Facts, reviewers_guide
+from sap.export.labels import DATASETS
+from sap.export.xpt import xpt
+
+__all__ = [
+    "DATASETS",
+    "Facts",
+    "dataset_json",
+    "read_dataset_json",
+    "reviewers_guide",
+    "xpt",
+]

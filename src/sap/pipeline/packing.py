@@ -1,0 +1,169 @@
+"""From a run to its bundle and its interchange files."""
+
+import datetime as dt
+import json
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sap import __version__, bundle, export, runlog, snapshot
+from sap.errors import WrongUse
+from sap.pipeline.folders import lock, whole_folder, write_bytes
+from sap.pipeline.progress import step
+from sap.plan import project_home
+from sap.plan.reading import load_yaml
+
+
+def cut_of(run: Path, cut: Path | None, frozen: Path) -> Path:
+    """The frozen cut a run was made from: the one given, or the one the run names under `frozen`."""
+    facts = run_facts(run)
+    place = cut or frozen / str(facts["cut_id"])
+    if not place.is_dir():
+        raise WrongUse(f"{place}: no such cut. Name the folder of the frozen cut with --cut.")
+    manifest = snapshot.verify(place)
+    if manifest.cut_id != facts["cut_id"]:
+        raise WrongUse(
+            f"{run} was made from the cut {facts['cut_id']}, not from {manifest.cut_id}: "
+            "name its own cut with --cut."
+        )
+    return place
+
+
+def run_facts(run: Path) -> dict[str, Any]:
+    """What a run says of itself."""
+    path = run / "tables" / "run.json"
+    if not path.is_file() or not (run / "ard.csv").is_file():
+        raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
+    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return facts
+
+
+def interchange(
+    datasets: Mapping[str, Any], facts: Mapping[str, Any]
+) -> tuple[dict[str, bytes], dict[str, str]]:
+    """XPT and Dataset-JSON of each dataset, stamped with the cut-off; and why an XPT is missing."""
+    made, left_out = {}, {}
+    moment = dt.date.fromisoformat(str(facts["cut_off"]))
+    for name, frame in sorted(datasets.items()):
+        made[f"{name}.json"] = export.dataset_json(
+            frame, name, study=str(facts["study"]), moment=moment
+        )
+        try:
+            made[f"{name}.xpt"] = export.xpt(frame, name, moment)
+        except WrongUse as error:
+            left_out[f"{name}.xpt"] = str(error)
+    return made, left_out
+
+
+def guide(run: Path, datasets: Mapping[str, Any]) -> str:
+    """The reviewer's guide of a run."""
+    from sap.pipeline import steps
+    from sap.results.sets import FLAGS
+
+    facts = run_facts(run)
+    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
+    catalogue, _, _ = load_yaml(project_home() / "analysis" / "displays.yml", "the catalogue")
+
+    def described(some: tuple[steps.Step, ...]) -> list[export.guide.Step]:
+        return [
+            export.guide.Step(
+                s.name, s.reads, f"{s.makes.__module__}.{s.makes.__qualname__}", _words(s)
+            )
+            for s in some
+        ]
+
+    return export.reviewers_guide(
+        export.Facts(
+            run=facts,
+            plan=plan,
+            catalogue=catalogue,
+            datasets={name: list(map(str, frame.columns)) for name, frame in datasets.items()},
+            rows={name: len(frame) for name, frame in datasets.items()},
+            makes_datasets=described(steps.DATASETS),
+            makes_results=described(steps.RESULTS),
+            flags=FLAGS,
+            environment=runlog.environment(),
+            version=__version__,
+            code=runlog.tree_sum(runlog.code_sums()),
+            required=plan["inputs"]["required"],
+        )
+    )
+
+
+def _words(one: Any) -> str:
+    """What the program says of itself; a lambda is named by the functions it calls."""
+    if one.makes.__name__ != "<lambda>":
+        return one.makes.__doc__ or ""
+    called = [name for name in one.makes.__code__.co_names if not name.isupper()]
+    return f"calls {', '.join(called)}"
+
+
+def datasets_of(run: Path) -> dict[str, Any]:
+    """The ADaM datasets of a run by name."""
+    import pandas as pd
+
+    return {path.stem: pd.read_parquet(path) for path in sorted((run / "adam").glob("*.parquet"))}
+
+
+def commit_of_home() -> str | None:
+    """The commit of the checkout this package runs from; none from a wheel or without git."""
+    home = project_home()
+    if not (home / ".git").exists():
+        return None
+    try:
+        done = subprocess.run(
+            ["git", "-C", str(home), "rev-parse", "HEAD"],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except OSError:
+        return None
+    return done.stdout.strip() or None
+
+
+def contents(run: Path, cut: Path, audience: str) -> bundle.Contents:
+    """Everything the bundle of a run holds."""
+    made: dict[str, bytes] = {}
+    left_out: dict[str, str] = {}
+    if audience == "auditor":
+        datasets = datasets_of(run)
+        made, left_out = interchange(datasets, run_facts(run))
+        made["adrg.md"] = guide(run, datasets).encode()
+    return bundle.contents(
+        run, cut, audience=audience, exports=made, left_out=left_out, commit=commit_of_home()
+    )
+
+
+def pack(run: Path, cut: Path, out: Path, audience: str, as_zip: bool) -> Path:
+    """Write the bundle of a run as a folder or, named `*.zip`, as one file; whole or not at all."""
+    with step(f"gather the bundle for {audience}"):
+        whole = contents(run, cut, audience)
+    if as_zip:
+        place = out if out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
+        with step("write the zip"), lock(place):
+            write_bytes(place, bundle.zipped(whole))
+        return place
+    with step("write the folder"), whole_folder(out) as new:
+        bundle.write_into(new, whole)
+    return out
+
+
+def hand_over(run: Path, out: Path) -> Path:
+    """Write ADaM as XPT v5 and Dataset-JSON 1.1, and the reviewer's guide, into a folder.
+
+    Raises
+    ------
+    WrongUse
+        A dataset cannot be written as XPT v5; column and rows are named and nothing is written.
+    """
+    datasets = datasets_of(run)
+    with step("write XPT, Dataset-JSON and the reviewer's guide"), whole_folder(out) as new:
+        made, left_out = interchange(datasets, run_facts(run))
+        if left_out:
+            raise WrongUse("\n".join(left_out.values()))
+        made["adrg.md"] = guide(run, datasets).encode()
+        for name, content in made.items():
+            (new / name).write_bytes(content)
+    return out
