@@ -52,7 +52,7 @@ def test_an_entry_of_another_study_is_left_out(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    "old, new, said",
     [
         (": 28}", ": 21}", "was changed under the deviation"),
         ("confirm_after_days", "confirm_after", "the plan has no entry"),

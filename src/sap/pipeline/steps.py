@@ -8,9 +8,11 @@ import pandas as pd
 
 from sap import ard
 from sap.derivations import (
+    baseline,
     courses,
     ctc,
     currency,
+    disposition,
     estimand,
     exposure,
     interim,
@@ -25,9 +27,11 @@ from sap.plan import project_home
 from sap.plan.model import Plan
 from sap.plan.references import read_references
 from sap.results import accrual, comparison, rescreening, sets, survival_comparison
+from sap.results import baseline as baseline_results
 from sap.results import ctc as ctc_results
 from sap.results import currency as currency_results
 from sap.results import design as design_results
+from sap.results import disposition as disposition_results
 from sap.results import estimand as estimand_results
 from sap.results import exposure as exposure_results
 from sap.results import interim as interim_results
@@ -188,6 +192,10 @@ DATASETS = (
         _times,
         patient_level=True,
     ),
+    Step("addv", ("sdtm", "adsl"), disposition.addv, patient_level=True),
+    Step("adexcl", ("adsl", "addv", "plan"), disposition.adexcl, patient_level=True),
+    Step("adcm", ("sdtm", "adsl"), disposition.adcm, patient_level=True),
+    Step("adbl", ("sdtm", "adsl", "adpsa", "plan"), baseline.adbl, patient_level=True),
     Step(
         "adae",
         ("sdtm", "adsl", "plan"),
@@ -207,6 +215,14 @@ RESULTS = (
     Step("design", ("plan",), design_results.design, patient_level=False),
     Step("analysis_sets", ("adsl", "plan"), sets.analysis_sets, patient_level=False),
     Step("flow", ("adsl", "plan"), screening_results.flow, patient_level=False),
+    Step("disposition", ("adsl", "plan"), disposition_results.disposition, patient_level=False),
+    Step(
+        "protocol_deviations",
+        ("adsl", "addv", "plan"),
+        disposition_results.protocol_deviations,
+        patient_level=False,
+    ),
+    Step("baseline", ("adsl", "adbl", "plan"), baseline_results.baseline, patient_level=False),
     Step(
         "biomarker_yield", ("adsl", "plan"), screening_results.biomarker_yield, patient_level=False
     ),
@@ -300,6 +316,10 @@ SORTED_BY = {
     "adrs": ["PARAMCD", "USUBJID", "ADT"],
     "adtte": ["PARAMCD", "USUBJID"],
     "adae": ["USUBJID", "AESEQ"],
+    "addv": ["USUBJID", "ADT", "DVSEQ"],
+    "adexcl": ["SET", "USUBJID"],
+    "adcm": ["USUBJID", "ASTDT", "CMSEQ"],
+    "adbl": ["USUBJID", "AVISIT", "PARAMCD"],
     "adcur": ["USUBJID"],
     "adex": ["USUBJID", "ACYCLE"],
     "adexsum": ["PARAMCD", "USUBJID"],

@@ -1,0 +1,227 @@
+"""ADBL: what each man was at his first screening, and again when he was re-screened."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import earliest_day, full_day
+from sap.plan.model import Plan
+
+Tables = Mapping[str, pd.DataFrame]
+
+LABS = {
+    "HGB": ("Haemoglobin", "mmol/L"),
+    "WBC": ("Leukocytes", "10^9/L"),
+    "NEUT": ("Neutrophils", "10^9/L"),
+    "LYM": ("Lymphocytes", "10^9/L"),
+    "PLAT": ("Platelets", "10^9/L"),
+    "ALP": ("Alkaline phosphatase", "U/L"),
+    "LDH": ("Lactate dehydrogenase", "U/L"),
+    "ALT": ("ALT", "U/L"),
+    "AST": ("AST", "U/L"),
+    "BILI": ("Bilirubin", "umol/L"),
+    "CREAT": ("Creatinine", "umol/L"),
+    "ALB": ("Albumin", "g/L"),
+    "TESTOS": ("Testosterone", "nmol/L"),
+}
+MONTHS_PER_YEAR = 12
+
+
+def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
+    """One row per man and screening: the day up to which a value is baseline (REFDT), and from when.
+
+    SCREENING, for everybody with a screening sample; the first case that applies:
+
+    1. Treated, and not through re-screening: the first dose.
+    2. Allocated: the day of the allocation.
+    3. The day of the sample.
+
+    RE-SCREENING, for everybody of the re-screened set:
+
+    4. Treated through re-screening: the first dose.
+    5. Allocated again: that day.
+    6. The day of the second sample, else of the second consent.
+
+    FROMDT: at a re-screening nothing before the second consent or sample, the earlier one, counts.
+    """
+    treated = adsl["NCYCLES"] > 0
+    again = adsl["RESCTRFL"] == "Y"
+    first = adsl["TRTSDT"].where(treated & ~again)
+    second = adsl["TRTSDT"].where(treated & again)
+    one = adsl.assign(
+        AVISIT="SCREENING",
+        REFDT=first.fillna(adsl["ALLOCDT"]).fillna(adsl["SCRDT"]).fillna(adsl["RFICDT"]),
+        FROMDT=pd.Series(pd.NaT, adsl.index),
+        CTC=adsl["CTCBL"],
+        ARV7=adsl["ARV7BL"],
+    )[adsl["SCRFL"] == "Y"]
+    two = adsl.assign(
+        AVISIT="RE-SCREENING",
+        REFDT=second.fillna(adsl["RESALLDT"]).fillna(adsl["RESCRDT"]).fillna(adsl["RESCCSDT"]),
+        FROMDT=adsl[["RESCCSDT", "RESCRDT"]].apply(pd.to_datetime).min(axis=1),
+        CTC=adsl["RESCCTC"],
+        ARV7=adsl["RESCARV7"],
+    )[adsl["RESCFL"] == "Y"]
+    names = ["STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "AGE", "CTC", "ARV7"]
+    parts = [part[names] for part in (one, two) if len(part)]
+    return pd.concat(parts or [one[names]], ignore_index=True)
+
+
+def _last(values: pd.DataFrame, at: pd.DataFrame) -> pd.DataFrame:
+    """Per episode the last of `values` (USUBJID, DAY, SEQ, VALUE) from FROMDT to REFDT."""
+    pairs = at[["USUBJID", "AVISIT", "REFDT", "FROMDT"]].merge(values, on="USUBJID")
+    early = pairs["DAY"] < pairs["FROMDT"]
+    pairs = pairs[(pairs["DAY"] <= pairs["REFDT"]) & ~early & pairs["VALUE"].notna()]
+    pairs = pairs.sort_values(["USUBJID", "AVISIT", "DAY", "SEQ"], kind="stable")
+    last = pairs.drop_duplicates(["USUBJID", "AVISIT"], keep="last")
+    return at[["USUBJID", "AVISIT"]].merge(
+        last[["USUBJID", "AVISIT", "DAY", "VALUE"]], on=["USUBJID", "AVISIT"], how="left"
+    )
+
+
+def _lab(tables: Tables, code: str) -> pd.DataFrame:
+    lb = tables.get("lb", pd.DataFrame()).reindex(
+        columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESN", "LBDTC"]
+    )
+    lb = lb[lb["LBTESTCD"] == code]
+    return pd.DataFrame(
+        {
+            "USUBJID": lb["USUBJID"],
+            "DAY": full_day(lb["LBDTC"]),
+            "SEQ": lb["LBSEQ"],
+            "VALUE": lb["LBSTRESN"],
+        }
+    )
+
+
+def _ecog(tables: Tables) -> pd.DataFrame:
+    rs = tables.get("rs", pd.DataFrame()).reindex(
+        columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"]
+    )
+    rs = rs[rs["RSTESTCD"] == "ECOG"]
+    day, value = full_day(rs["RSDTC"]), rs["RSSTRESC"]
+    return pd.DataFrame({"USUBJID": rs["USUBJID"], "DAY": day, "SEQ": rs["RSSEQ"], "VALUE": value})
+
+
+def _history(tables: Tables) -> pd.DataFrame:
+    """By USUBJID: the earliest day of the diagnosis and of metastases, and the highest Gleason score."""
+    mh = tables.get("mh", pd.DataFrame()).reindex(
+        columns=["USUBJID", "MHTERM", "MHDECOD", "MHSTDTC"]
+    )
+    day = earliest_day(mh["MHSTDTC"])
+    score = mh["MHTERM"].astype("object").str.extract(r"^GLEASON SCORE (\d+)$", expand=False)
+    who = mh["USUBJID"]
+    return pd.DataFrame(
+        {
+            "DIAG": day.where(mh["MHDECOD"] == "PROSTATE CANCER").groupby(who).min(),
+            "META": day.where(mh["MHDECOD"] == "METASTATIC DISEASE").groupby(who).min(),
+            "GLEASON": pd.to_numeric(score).groupby(who).max(),
+        }
+    )
+
+
+def _taken_before(tables: Tables, at: pd.DataFrame) -> pd.DataFrame | None:
+    """Anticancer therapy begun before REFDT, or recorded as prior without a day; None: not recorded.
+
+    A prior therapy counts for both screenings, a physician's choice for the second only, and for it
+    when it began (earliest day) before REFDT.
+    """
+    cm = tables.get("cm", pd.DataFrame()).reindex(
+        columns=["USUBJID", "CMDECOD", "CMCAT", "CMSCAT", "CMSTDTC"]
+    )
+    if not (cm["CMCAT"] == "PRIOR ANTICANCER THERAPY").any():
+        return None
+    cm = cm.assign(DAY=earliest_day(cm["CMSTDTC"]))
+    pairs = at[["USUBJID", "AVISIT", "REFDT"]].merge(cm, on="USUBJID")
+    prior = pairs["CMCAT"] == "PRIOR ANTICANCER THERAPY"
+    again = (
+        (pairs["CMCAT"] == "PHYSICIAN'S CHOICE")
+        & (pairs["AVISIT"] == "RE-SCREENING")
+        & (pairs["DAY"] < pairs["REFDT"])
+    )
+    return pairs[prior | again]
+
+
+def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """One row per man, screening (AVISIT) and PARAMCD: AVAL a number or AVALC a category.
+
+    A measured value is the last one from FROMDT to REFDT of `episodes`, both days included; PSA is
+    that of ADPSA, where a value below quantification is the plan's. The count and AR-V7 are those
+    of the screening's own sample.
+
+    1. TSDIAG, TSMET: years (of 12 of the plan's months) from the earliest day of the diagnosis, of
+       metastases, to REFDT.
+    2. GLEASON: the highest recorded score. ECOG: the last status.
+    3. DOCETAX, ARSI, RADIO: Y when such a therapy came before, else N; ARSI is one of the plan's
+       `rescreening.after`. NARSI: how many of them. Prior therapies not recorded of anybody: missing.
+    """
+    at = episodes(adsl)
+    key = ["USUBJID", "AVISIT"]
+    psa = pd.DataFrame(
+        {
+            "USUBJID": adpsa["USUBJID"],
+            "DAY": adpsa["ADT"],
+            "SEQ": adpsa["LBSEQ"],
+            "VALUE": adpsa["AVAL"],
+        }
+    )
+    history = _history(tables)
+    who = at["USUBJID"]
+    year = MONTHS_PER_YEAR * plan.survival.days_per_month
+
+    def years(column: str) -> pd.Series:
+        return (at["REFDT"] - pd.to_datetime(who.map(history[column]))).dt.days / year
+
+    numbers: dict[str, tuple[str, str, pd.Series]] = {
+        "AGE": ("Age", "years", at["AGE"]),
+        "TSDIAG": ("Time since diagnosis", "years", years("DIAG")),
+        "TSMET": ("Time since metastases", "years", years("META")),
+        "PSA": ("PSA", "ug/L", _last(psa, at)["VALUE"]),
+        "CTC": ("CTC", f"per {plan.screening.volume_ml:g} mL", at["CTC"]),
+    }
+    for code, (words, unit) in LABS.items():
+        numbers[code] = (words, unit, _last(_lab(tables, code), at)["VALUE"])
+    gleason = who.map(history["GLEASON"])
+    categories: dict[str, tuple[str, pd.Series]] = {
+        "ECOG": ("ECOG performance status", _last(_ecog(tables), at)["VALUE"]),
+        "GLEASON": ("Gleason score", gleason.map(lambda g: f"{g:.0f}", na_action="ignore")),
+        "ARV7": ("AR-V7", at["ARV7"].map(lambda v: str(v).capitalize(), na_action="ignore")),
+    }
+    taken = _taken_before(tables, at)
+    for name, (words, drugs, kind) in {
+        "DOCETAX": ("Docetaxel before", ["DOCETAXEL"], ""),
+        "ARSI": ("Abiraterone or enzalutamide before", list(plan.rescreening.after), ""),
+        "RADIO": ("Radiotherapy before", [], "RADIOTHERAPY"),
+    }.items():
+        categories[name] = (words, _had(at, taken, drugs, kind))
+    if taken is not None:
+        arsi = taken[taken["CMDECOD"].isin(plan.rescreening.after)].drop_duplicates(
+            [*key, "CMDECOD"]
+        )
+        many = at[key].merge(arsi.groupby(key).size().rename("MANY"), on=key, how="left")["MANY"]
+        both = many.fillna(0).map(lambda n: f"{n:.0f}")
+    else:
+        both = pd.Series(None, at.index, dtype="object")
+    categories["NARSI"] = ("Of abiraterone and enzalutamide, how many", both)
+
+    base = at[["STUDYID", *key, "REFDT"]]
+    parts = [
+        base.assign(PARAMCD=name, PARAM=f"{words} ({unit})", AVAL=value.astype(float), AVALC=None)
+        for name, (words, unit, value) in numbers.items()
+    ]
+    parts += [
+        base.assign(PARAMCD=name, PARAM=words, AVAL=np.nan, AVALC=value.astype("object"))
+        for name, (words, value) in categories.items()
+    ]
+    found = pd.concat([part.astype({"AVALC": "object"}) for part in parts], ignore_index=True)
+    return found.assign(AVALC=[v if isinstance(v, str) else None for v in found["AVALC"]])
+
+
+def _had(at: pd.DataFrame, taken: pd.DataFrame | None, drugs: list[str], kind: str) -> pd.Series:
+    if taken is None:
+        return pd.Series(None, at.index, dtype="object")
+    these = taken[taken["CMDECOD"].isin(drugs) | (taken["CMSCAT"] == kind)]
+    key = pd.MultiIndex.from_frame(these[["USUBJID", "AVISIT"]])
+    mine = pd.MultiIndex.from_frame(at[["USUBJID", "AVISIT"]])
+    return pd.Series(np.where(mine.isin(key), "Y", "N"), at.index, dtype="object")

@@ -1,0 +1,111 @@
+"""Protocol deviations, and why a man stands outside of an efficacy set."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import earliest_day
+from sap.plan.model import Plan
+
+Tables = Mapping[str, pd.DataFrame]
+
+
+def study_day(day: pd.Series, first: pd.Series) -> pd.Series:
+    """ADY of a day: 1 on the day of the first dose, -1 the day before; there is no day 0."""
+    since = (day - first).dt.days.astype(float)
+    return since.where(since < 0, since + 1)
+
+
+def addv(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
+    """One row per recorded protocol deviation, with its day; no row where the data have no DV.
+
+    ADT is the earliest day that DVSTDTC allows, ADY its study day.
+    """
+    dv = tables.get("dv", pd.DataFrame())
+    dv = dv.reindex(
+        columns=["STUDYID", "USUBJID", "DVSEQ", "DVTERM", "DVDECOD", "DVCAT", "DVSTDTC"]
+    )
+    day = earliest_day(dv["DVSTDTC"])
+    first = pd.to_datetime(dv["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"]))
+    return dv.drop(columns="DVSTDTC").assign(
+        DVDECOD=dv["DVDECOD"].fillna(dv["DVTERM"]), ADT=day, ADY=study_day(day, first)
+    )
+
+
+def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """One row per man and efficacy set that he could have been in and is not: SET, CASE and REASON.
+
+    PRIMARY, of the men AR-V7 positive at the first screening and of all who were treated; the first
+    case that applies:
+
+    1. Treated through re-screening: counted apart.
+    2. AR-V7 not positive at the first screening.
+    3. No count, or a count below the plan's minimum, at the first screening.
+    4. No dose of study cabazitaxel.
+
+    Of the men of PRIMARY:
+
+    5. PSAEVAL: no baseline PSA, or no value that counts after it.
+    6. PERPROT: a major protocol deviation.
+    7. PERPROT: fewer cycles than the plan's number, and not stopped for progression.
+    8. CTCEVAL: baseline count below the plan's minimum.
+    9. CTCEVAL: no count on treatment.
+    """
+    treated = adsl["NCYCLES"] > 0
+    positive = adsl["ARV7BL"] == plan.screening.arv7
+    minimum = plan.screening.ctc_minimum
+    baseline = plan.analysis_sets.ctc_baseline_minimum
+    cycles = plan.analysis_sets.per_protocol_cycles
+    major = adsl["USUBJID"].isin(addv.loc[addv["DVCAT"] == "MAJOR", "USUBJID"])
+    words = {
+        1: "Treated through re-screening: counted apart",
+        2: "AR-V7 not positive at the first screening",
+        3: f"No count, or fewer than {minimum} CTC, at the first screening",
+        4: "No dose of study cabazitaxel",
+        5: "No baseline PSA, or no value that counts after it",
+        6: "Major protocol deviation",
+        7: f"Fewer than {cycles} cycles, not stopped for progression",
+        8: f"Fewer than {baseline} CTC at baseline, or no count",
+        9: "No count on treatment",
+    }
+    outside = (adsl["PRIMFL"] != "Y") & (positive | treated)
+    primary = adsl["PRIMFL"] == "Y"
+    why = np.select(
+        [treated & (adsl["RESCTRFL"] == "Y"), ~positive, ~(adsl["CTCBL"] >= minimum)],
+        [1, 2, 3],
+        default=4,
+    )
+    parts = {
+        "PRIMARY": (outside, why),
+        "PSAEVAL": (primary & (adsl["PSAEVFL"] != "Y"), np.full(len(adsl), 5)),
+        "PERPROT": (primary & (adsl["PPROTFL"] != "Y"), np.where(major, 6, 7)),
+        "CTCEVAL": (
+            primary & (adsl["CTCEVFL"] != "Y"),
+            np.where(~(adsl["CTCBL"] >= baseline), 8, 9),
+        ),
+    }
+    found = [
+        adsl.loc[who, ["STUDYID", "USUBJID"]].assign(SET=name, CASE=case[who.to_numpy()])
+        for name, (who, case) in parts.items()
+    ]
+    whole = pd.concat(found, ignore_index=True)
+    return whole.assign(REASON=whole["CASE"].map(words))
+
+
+def adcm(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
+    """One row per recorded therapy: prior, the physician's choice, subsequent and supportive.
+
+    ASTDT and AENDT are the earliest day that CMSTDTC and CMENDTC allow; both texts are kept as
+    collected (CMSTDTC, CMENDTC). ADY and AENDY are their study days.
+    """
+    names = (
+        "STUDYID", "USUBJID", "CMSEQ", "CMTRT", "CMDECOD", "CMCAT", "CMSCAT", "CMINDC", "CMSTDTC",
+        "CMENDTC", "CMENRTPT", "CMRSDISC",
+    )  # fmt: skip
+    cm = tables.get("cm", pd.DataFrame()).reindex(columns=list(names))
+    start, end = earliest_day(cm["CMSTDTC"]), earliest_day(cm["CMENDTC"])
+    first = pd.to_datetime(cm["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"]))
+    return cm.assign(
+        ASTDT=start, AENDT=end, ADY=study_day(start, first), AENDY=study_day(end, first)
+    )

@@ -1,0 +1,54 @@
+"""Demographics and baseline: numbers summarised, categories counted, for each column of the table."""
+
+import pandas as pd
+
+from sap import ard
+from sap.plan.model import Plan
+from sap.results.disposition import TREATED, people
+from sap.results.response import NOBODY, summary
+
+# Population, which of its men, and the screening whose values are shown.
+COLUMNS = (
+    ("PRIMARY", "", "SCREENING"),
+    ("RESCREENED", TREATED, "RE-SCREENING"),
+    ("RESCREENED", "", "RE-SCREENING"),
+    ("GROUPA", "", "SCREENING"),
+    ("SCREENED", "", "SCREENING"),
+)
+MISSING = "Missing"
+
+
+def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Each PARAMCD of ADBL in each column; a characteristic nobody has a value of gives no row.
+
+    Numbers: n, missing, mean, sd, median, quartiles and range. Categories: one level each, and a
+    level for those missing; N is every man of the column, so the levels add up to it.
+    """
+    known = adbl[adbl["AVAL"].notna() | adbl["AVALC"].notna()]
+    parts = []
+    for population, group, visit in COLUMNS:
+        men = people(adsl, population, group)
+        at_visit = adbl[adbl["AVISIT"] == visit]
+        for paramcd, of_param in known.groupby("PARAMCD"):
+            mine = at_visit[at_visit["PARAMCD"] == paramcd].set_index("USUBJID")
+            place = {
+                "analysis": "baseline",
+                "section": plan.analysis_sets.section,
+                "population": population,
+                "group": group,
+                "paramcd": str(paramcd),
+                "method": "Descriptive",
+            }
+            if of_param["AVALC"].notna().any():
+                values = men["USUBJID"].map(mine["AVALC"])
+                levels = sorted(set(of_param["AVALC"].dropna()))
+                counts = {str(v): int((values == v).sum()) for v in levels}
+                counts[MISSING] = int(values.isna().sum())
+                for level, n in counts.items():
+                    stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(men)}
+                    stats["estimate"] = n / len(men) if len(men) else NOBODY
+                    parts.append(ard.rows(stats, level=level, **place))
+                continue
+            numbers = men["USUBJID"].map(mine["AVAL"]).astype(float)
+            parts.append(ard.rows({"N": len(men)} | summary(numbers), **place))
+    return parts
