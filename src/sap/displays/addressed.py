@@ -40,6 +40,11 @@ class Number:
     method: str = ""
     reason: str = ""
 
+    @property
+    def protected(self) -> bool:
+        """Whether it stands for a small count that the open report hides: `<5`."""
+        return self.text[:1] == _PROTECTED and self.text[1:].isdecimal()
+
     def html(self, inner_html: str) -> str:
         """The number in HTML, with its address."""
         return f'<span class="ard" data-ard="{html_attribute(self.key)}">{inner_html}</span>'

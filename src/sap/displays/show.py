@@ -87,6 +87,10 @@ def _legend(shown: Sequence[Number]) -> list[str]:
         lines.append(markdown_text(f"{NE}, not estimable{why}."))
     if any(number.text == NOT_CALCULATED for number in shown):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
+    hidden_counts = sorted({number.text for number in shown if number.protected})
+    if hidden_counts:
+        words = "small counts, or what would tell one, protected in the open report"
+        lines.append(markdown_text(f"{', '.join(hidden_counts)}: {words}."))
     methods = list(dict.fromkeys(number.method for number in shown if number.method))
     if methods:
         lines.append(f"Method: {markdown_text('; '.join(methods))}.")

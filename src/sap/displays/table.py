@@ -56,16 +56,16 @@ def _padded_html(text: str, pads: Sequence[tuple[int, int]]) -> str:
 
 
 def n_pct(n: Number, percent: Number) -> Cell:
-    """Count and percent by the house rule: a count of zero stands alone.
+    """Count and percent by the house rule: a count of zero, or a protected one, stands alone.
 
     Two addresses in one cell: the count's and the percentage's.
     """
-    return Cell(n) if n.text == "0" else Cell(n, " (", percent, ")")
+    return Cell(n) if n.text == "0" or n.protected else Cell(n, " (", percent, ")")
 
 
 def limits(low: Number, high: Number) -> Cell:
-    """The limits of an interval: `(2.5, 31.2)`."""
-    return Cell("(", low, ", ", high, ")")
+    """The limits of an interval: `(2.5, 31.2)`; nothing where they would tell a protected count."""
+    return Cell("") if low.protected else Cell("(", low, ", ", high, ")")
 
 
 def pair(centre: Number, spread: Number) -> Cell:
