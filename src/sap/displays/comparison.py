@@ -140,7 +140,9 @@ def curves() -> Figure:
     steps, ticks, at_risk, medians = curve_data("os_arv7", there)
     groups = at_risk.groupby("time")["group"].transform("nunique")
     at_risk = at_risk[groups == len(there)]
-    numbers = [found.months("median", **Place(**{**place, "level": ""})) for place in there.values()]
+    numbers = [
+        found.months("median", **Place(**{**place, "level": ""})) for place in there.values()
+    ]
     said = ", ".join(f"{w} {n.text} months" for w, n in zip(there, numbers, strict=True))
     origin = ard.table("plan")["survival"]["os_origin"]
     plot = km_curves(

@@ -45,7 +45,8 @@ def times(population: str, display_id: str) -> Table:
         cells: list[Content] = []
         for analysis, place in places.items():
             found = results(analysis)
-            if not there[analysis]:
+            wanted = "conf_low" if stat_name == "ci" else stat_name
+            if not there[analysis] or not found.has(wanted, **place):
                 cells.append(NOTHING)
             elif stat_name == "ci":
                 low, high = (found.months(s, **place) for s in ("conf_low", "conf_high"))
@@ -56,8 +57,7 @@ def times(population: str, display_id: str) -> Table:
                 cells.append(found.months(stat_name, **place))
         return Row(label, cells, "indent1" if kind else "")
 
-    first = next(a for a, is_there in there.items() if is_there)
-    header = ci_header(results(first), **places[first]).replace(" (%)", "")
+    header = _level()
     rows = [
         line("Events", "n_events"),
         line("Censored", "n_censored"),
@@ -70,7 +70,7 @@ def times(population: str, display_id: str) -> Table:
         around: list[Content] = []
         for analysis, place in places.items():
             found, here = results(analysis), Place(**{**place, "level": level})
-            if not there[analysis]:
+            if not there[analysis] or not found.has("estimate", **here):
                 cells.append(NOTHING)
                 around.append(NOTHING)
                 continue
@@ -83,6 +83,11 @@ def times(population: str, display_id: str) -> Table:
         for analysis, (_, words) in TIMES.items()
     ]
     return Table(display_id, "Time", heads, rows)
+
+
+def _level() -> str:
+    """The header of limits in months, with the level of the plan."""
+    return ci_header(results("psa_response"), population="PRIMARY").replace(" (%)", "")
 
 
 def reasons() -> Table:
@@ -107,7 +112,6 @@ def reasons() -> Table:
 def sensitivity() -> Table:
     """The times of the primary set under the listed other definitions."""
     rows: list[Row] = []
-    header = ""
     for analysis, (_, words) in TIMES.items():
         found = results(f"{analysis}_sensitivity")
         if not len(found):
@@ -115,21 +119,20 @@ def sensitivity() -> Table:
         rows.append(Row(words, kind="group"))
         for level in found.values("level", population="PRIMARY"):
             here = Place(population="PRIMARY", level=level)
-            header = header or ci_header(found, **here).replace(" (%)", "")
             rows.append(Row(level[0].upper() + level[1:], _line(found, here), "indent1"))
-    columns = [Column("N"), Column("Events"), Column("Median (months)"), Column(header or "CI")]
+    columns = [Column("N"), Column("Events"), Column("Median (months)"), Column(_level())]
     absent = "Not in the data: no time to progression could be derived."
     return Table("tlf-progression-sensitivity", "Definition", columns, rows, absent=absent)
 
 
 def _line(found: Results, here: Place) -> tuple[Content, ...]:
-    low, high = (found.months(s, **here) for s in ("conf_low", "conf_high"))
-    return (
-        found.count("N", **here),
-        found.count("n_events", **here),
-        found.months("median", **here),
-        limits(low, high),
-    )
+    around: Content = NOTHING
+    if found.has("conf_low", **here):
+        around = limits(*(found.months(s, **here) for s in ("conf_low", "conf_high")))
+    events: Content = found.count("n_events", **here) if found.has("n_events", **here) else NOTHING
+    whole: Content = found.count("N", **here) if found.has("N", **here) else NOTHING
+    middle: Content = found.months("median", **here) if found.has("median", **here) else NOTHING
+    return (whole, events, middle, around)
 
 
 def psa() -> Table:

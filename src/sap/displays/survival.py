@@ -86,8 +86,9 @@ def curve_data(
         start = pd.DataFrame(
             {"time": [0.0], "estimate": [1.0], "conf_low": [1.0], "conf_high": [1.0]}
         )
-        line = pd.concat([start, wide[wide["n_events"] > 0]])
-        line = pd.concat([line, wide.tail(1)]).drop_duplicates("time")
+        kept = wide[(wide["n_events"] > 0) | (wide["time"] == wide["time"].max())]
+        columns = list(start.columns)
+        line = pd.concat([start, kept[columns]], ignore_index=True).drop_duplicates("time")
         steps.append(line.rename(columns={"estimate": "survival"}).assign(group=words))
         lost = wide[wide["n_censored"] > 0].rename(columns={"estimate": "survival"})
         ticks.append(lost[["time", "survival"]].assign(group=words))

@@ -20,7 +20,11 @@ def best() -> Table:
             levels = found.values("level", **place) if len(found) else []
             if not levels or not found.find("N", **Place(**{**place, "level": levels[0]})).value:
                 continue
-            heads.append(Column(view, found.count("N", **Place(**{**place, "level": levels[0]})), under=words))
+            heads.append(
+                Column(
+                    view, found.count("N", **Place(**{**place, "level": levels[0]})), under=words
+                )
+            )
             places.append(place)
     rows = []
     for answer in ANSWERS:

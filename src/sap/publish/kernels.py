@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sap.errors import RenderFailed
+from sap.errors import RenderFailed, SapError
 from sap.publish.markup import cell_markdown, escaped
 from sap.publish.source import Cell, Chapter
 
@@ -356,7 +356,12 @@ def _story(step: _Step, reason: str) -> str:
     return f"{step.file}, {place}: {reason}"
 
 
+OURS = frozenset(kind.__name__ for kind in (RenderFailed, *SapError.__subclasses__()))
+
+
 def _last_line(name: str, value: str) -> str:
     lines = [line for line in str(value).splitlines() if line.strip()]
-    line = f"{name}: {lines[-1].strip()}" if lines else name
+    # Our own errors say what in their first line and what to do after it; others end with the point.
+    said = " ".join(line.strip() for line in lines) if name in OURS else (lines or [""])[-1].strip()
+    line = f"{name}: {said}" if said else name
     return re.sub(r"\x1b\[[0-9;]*m", "", line)[:300]
