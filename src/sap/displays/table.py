@@ -100,13 +100,15 @@ class Row:
     """A row: its label, its cells, and what kind of row it is.
 
     `group` rows hold a label over the rows below and no cells. `address` is where a listing's row
-    comes from (dataset and key).
+    comes from (dataset and key). `again` is the label that the row above has too: it is not printed
+    twice, but found and sorted by.
     """
 
     label: Content
     cells: Sequence[Content] = ()
     kind: RowKind = ""
     address: str = ""
+    again: str = ""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,8 @@ class Table:
             if not row.cells and self.columns:
                 cells = f'<td colspan="{len(self.columns) + 1}">{label}</td>'
             else:
-                cells = _th(label, "row") + "".join(
+                cells = _again(row.again) if row.again else _th(label, "row")
+                cells += "".join(
                     _td(_cell(content), column, pads[j][i])
                     for j, (content, column) in enumerate(zip(row.cells, self.columns, strict=True))
                 )
@@ -205,6 +208,10 @@ def _th(inner_html: str, scope: str, css: str = "") -> str:
     return (
         f'<th scope="{scope}"{f" class={chr(34)}{css}{chr(34)}" if css else ""}>{inner_html}</th>'
     )
+
+
+def _again(label: str) -> str:
+    return f'<td data-again="{html_attribute(label)}"></td>'
 
 
 def _td(cell: Cell, column: Column, pads: Sequence[tuple[int, int]]) -> str:

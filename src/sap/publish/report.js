@@ -149,6 +149,8 @@
   for (const listing of all(".tlf-listing")) {
     const table = one("table", listing), body = table && table.tBodies[0], heads = table ? all("thead tr:last-child th", table) : [];
     if (!body) continue;
+    // A participant printed once for several rows stands in each of them as soon as rows are picked or moved.
+    const repeat = () => { for (const cell of all("[data-again]", body)) { cell.textContent = cell.dataset.again; cell.removeAttribute("data-again"); } };
     const rows = Array.from(body.rows), spanned = rows.some((row) => row.cells.length !== heads.length);
     const tools = make("div"), label = make("label", "Show rows with "), input = make("input"), count = make("span", `${rows.length} rows`);
     tools.className = "listing-tools";
@@ -160,6 +162,7 @@
     input.addEventListener("input", () => {
       const words = input.value.trim().toLowerCase();
       let shown = 0;
+      repeat();
       for (const row of rows) { row.hidden = words !== "" && !row.textContent.toLowerCase().includes(words); if (!row.hidden) shown += 1; }
       count.textContent = `${shown} of ${rows.length} rows`;
     });
@@ -171,6 +174,7 @@
       head.append(button);
       button.addEventListener("click", () => {
         const down = head.getAttribute("aria-sort") === "ascending";
+        repeat();
         for (const other of heads) other.removeAttribute("aria-sort");
         head.setAttribute("aria-sort", down ? "descending" : "ascending");
         const key = (row) => row.cells[column].textContent.replace(/\u2007/g, " ").trim();
