@@ -86,7 +86,7 @@ def rescreened() -> Said:
         rate("rescreen_response", **place),
         ", ",
         interval("rescreen_response", **place),
-        ").",
+        "). They stand in no denominator of the primary result.",
     )
 
 

@@ -53,13 +53,11 @@ def response() -> Table:
         )
     rows.append(Row("Treated through re-screening", kind="group"))
     place = Place(population="RESCREENED", paramcd="PSARESP")
-    rows.append(
-        Row(
-            "Re-screened",
-            (*rate_cells(again, **place), again.count("n_missing", **place), "", ""),
-            "indent1",
-        )
-    )
+    if again.find("N", **place).value:
+        cells = (*rate_cells(again, **place), again.count("n_missing", **place), "", "")
+        rows.append(Row("Re-screened", cells, "indent1"))
+    else:
+        rows.append(Row("Not in the data: no man was treated so", ("",) * 6, "indent1"))
     columns = [
         Column("n (%)"),
         Column("N"),

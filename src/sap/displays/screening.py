@@ -36,23 +36,24 @@ def flow() -> Table:
         for reason in reasons:
             number = found.count(level=whole, sublevel=reason, paramcd="REASON")
             rows.append(Row(reason, (number,), "indent2"))
+    groups = bool(ard.table("plan")["study"]["groups"])
     rows += [Row("Allocation and treatment", kind="group")]
     for level in (
-        "Group A",
-        "Group B",
+        *(("Group A", "Group B") if groups else ()),
         "Declined",
         "Not eligible",
         "Treated in group B after first screening",
     ):
         rows.append(Row(level, _count(level).cells, "indent1"))
-    rows += [Row("Re-screening", kind="group")]
-    for level in (
-        *_by_prefix("Re-screened"),
-        "Second eligibility check failed",
-        "Allocated to group B after re-screening",
-        "Treated in group B after re-screening",
-    ):
-        rows.append(Row(level, _count(level).cells, "indent1"))
+    if groups:
+        rows += [Row("Re-screening", kind="group")]
+        for level in (
+            *_by_prefix("Re-screened"),
+            "Second eligibility check failed",
+            "Allocated to group B after re-screening",
+            "Treated in group B after re-screening",
+        ):
+            rows.append(Row(level, _count(level).cells, "indent1"))
     return Table("tlf-flow", "Box", [Column("Men")], rows)
 
 
