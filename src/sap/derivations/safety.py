@@ -6,10 +6,15 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day, latest_day, precision
-from sap.plan.model import Safety
+from sap.plan.model import Deaths, Safety
 
 Tables = Mapping[str, pd.DataFrame]
 
+COLUMNS = (
+    "STUDYID", "USUBJID", "AESEQ", "AETERM", "AEDECOD", "AEBODSYS", "AETOXGR", "AESER", "AEREL",
+    "AEACN", "AEOUT", "AESTDTC", "AEENDTC", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG",
+    "AESMIE",
+)  # fmt: skip
 RELATED = ("POSSIBLY RELATED", "PROBABLY RELATED", "RELATED")
 
 
@@ -30,12 +35,13 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
 
     ASTDT: the start, when partial the earliest day it allows, but not before T where the span
     holds T; ASTDTF is then M (month) or D (day), Y where the whole date is missing.
-    ATOXGRN is the reported grade. AEREL: possible, probable, certain and missing relation count
+    ATOXGRN is the reported grade. A column that the data do not have is missing for every event.
+    FATALFL: grade 5, outcome FATAL, or death as the reason for being serious. AEREL: possible, probable, certain and missing relation count
     as related (RELFL). AOCCPFL marks the worst grade of a man and preferred term among
     treatment-emergent events (ties: the earlier start, then AESEQ), AOCCSFL of a man and SOC,
     AOCCFL of a man.
     """
-    ae = tables["ae"].reset_index(drop=True)
+    ae = tables["ae"].reset_index(drop=True).reindex(columns=list(COLUMNS))
     man = adsl.set_index("USUBJID")
     who = ae["USUBJID"]
     first, last = who.map(man["TRTSDT"]), who.map(man["TRTEDT"])
@@ -80,7 +86,9 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
             "RELFL": np.where(related, "Y", "N"),
             "AEACN": ae["AEACN"],
             "AEOUT": ae["AEOUT"],
-            "FATALFL": np.where((grade == 5) | (ae["AEOUT"] == "FATAL"), "Y", "N"),
+            "FATALFL": np.where(
+                (grade == 5) | (ae["AEOUT"] == "FATAL") | (ae["AESDTH"] == "Y"), "Y", "N"
+            ),
             "TRTEMFL": np.where(emergent, "Y", "N"),
             "TRTEMCAS": case,
         }
@@ -105,3 +113,63 @@ def _occurrences(events: pd.DataFrame) -> pd.DataFrame:
         chosen = order.drop_duplicates(by).index
         events[flag] = np.where(events.index.isin(chosen), "Y", "")
     return events
+
+
+CAUSES = ("Adverse event, related", "Adverse event, not related", "Progression", "Not recorded")
+
+
+def with_deaths(
+    adsl: pd.DataFrame, adae: pd.DataFrame, rule: Safety, deaths: Deaths
+) -> pd.DataFrame:
+    """ADSL with how long after the last dose a treated man died, and of what.
+
+    LDDTHELD: days from the last dose to death. LDDTHGR1, the first case that applies:
+
+    1. missing: not treated, or alive.
+    2. "Day of the last dose not known".
+    3. "Within W days of the last dose", with the plan's W, day W included.
+    4. "More than W days after the last dose".
+
+    DTHCGR1, the cause, for the same men; a fatal event is FATALFL = Y of ADAE, and an event of the
+    plan's progression terms is the disease, not an adverse event:
+
+    1. "Adverse event, related": a fatal adverse event that is related.
+    2. "Adverse event, not related": any other fatal adverse event.
+    3. "Progression": a fatal event that is the disease, or study treatment ended by progression.
+    4. "Not recorded": nothing of that.
+
+    DTHTERM is the preferred term that decided, of several the lowest AESEQ.
+    """
+    who = adsl["USUBJID"]
+    died = (adsl["NCYCLES"] > 0) & adsl["DTHDT"].notna()
+    fatal = adae[adae["FATALFL"] == "Y"].sort_values(["USUBJID", "AESEQ"], kind="stable")
+    disease = fatal["AEDECOD"].str.upper().isin(deaths.progression_terms)
+    harm = fatal[~disease]
+    related = harm[harm["RELFL"] == "Y"]
+    by_disease = who.isin(fatal.loc[disease, "USUBJID"])
+    cause = np.select(
+        [
+            ~died,
+            who.isin(related["USUBJID"]),
+            who.isin(harm["USUBJID"]),
+            by_disease | (adsl["DCTREAS"] == "PROGRESSIVE DISEASE"),
+        ],
+        ["", *CAUSES[:3]],
+        default=CAUSES[3],
+    )
+    deciding = pd.concat([related, harm, fatal[disease]]).drop_duplicates("USUBJID")
+    days = (adsl["DTHDT"] - adsl["TRTEDT"]).dt.days.where(died).astype(float)
+    width = rule.days_after_last_dose
+    when = np.select(
+        [~died, days.isna(), days <= width],
+        ["", "Day of the last dose not known", f"Within {width} days of the last dose"],
+        default=f"More than {width} days after the last dose",
+    )
+    term = who.map(deciding.set_index("USUBJID")["AEDECOD"])
+    columns = {
+        "LDDTHGR1": pd.Series(when, adsl.index, dtype="object"),
+        "DTHCGR1": pd.Series(cause, adsl.index, dtype="object"),
+        "DTHTERM": term.fillna("").astype("object"),
+    }
+    known = {name: text.mask(~died | (text == "")) for name, text in columns.items()}
+    return adsl.assign(LDDTHELD=days, **known)

@@ -16,6 +16,7 @@ from sap.derivations import (
     estimand,
     exposure,
     interim,
+    labs,
     population,
     progression,
     response,
@@ -35,6 +36,7 @@ from sap.results import disposition as disposition_results
 from sap.results import estimand as estimand_results
 from sap.results import exposure as exposure_results
 from sap.results import interim as interim_results
+from sap.results import labs as lab_results
 from sap.results import progression as progression_results
 from sap.results import response as response_results
 from sap.results import safety as safety_results
@@ -92,6 +94,21 @@ def _times(  # noqa: PLR0913 - every dataset that can hold an event
     psa = {"STUDY": adpsa, "CHOICE": adpsa_choice}
     made_of = survival.sources(tables, adsl, all_courses, points, psa, adrs, plan)
     return _stacked(survival.adtte(adsl, plan.survival), survival.progression_times(made_of, plan))
+
+
+def _adsl(
+    core: pd.DataFrame,
+    adrs: pd.DataFrame,
+    adctc: pd.DataFrame,
+    adae: pd.DataFrame,
+    tables: Tables,
+    plan: Plan,
+) -> pd.DataFrame:
+    """ADSL with the flags that need measurements, performance status, and what men died of."""
+    on_treatment = adctc[adctc["ANL01FL"] == "Y"]
+    adsl = population.analysis_sets(core, adrs, on_treatment, tables, plan)
+    adsl = survival.with_baseline_status(adsl, tables.get("rs"))
+    return safety.with_deaths(adsl, adae, plan.safety, plan.deaths)
 
 
 # "sdtm", "plan" and "cut_off" are given; every other name is an earlier step.
@@ -178,12 +195,15 @@ DATASETS = (
         patient_level=True,
     ),
     Step(
+        "adae",
+        ("sdtm", "adsl_core", "plan"),
+        lambda t, adsl, plan: safety.adae(t, adsl, plan.safety),
+        patient_level=True,
+    ),
+    Step(
         "adsl",
-        ("adsl_core", "adrs_psa", "adctc", "sdtm", "plan"),
-        lambda adsl, adrs, adctc, t, plan: survival.with_baseline_status(
-            population.analysis_sets(adsl, adrs, adctc[adctc["ANL01FL"] == "Y"], t, plan),
-            t.get("rs"),
-        ),
+        ("adsl_core", "adrs_psa", "adctc", "adae", "sdtm", "plan"),
+        _adsl,
         patient_level=True,
     ),
     Step(
@@ -197,9 +217,9 @@ DATASETS = (
     Step("adcm", ("sdtm", "adsl"), disposition.adcm, patient_level=True),
     Step("adbl", ("sdtm", "adsl", "adpsa", "plan"), baseline.adbl, patient_level=True),
     Step(
-        "adae",
+        "adlb",
         ("sdtm", "adsl", "plan"),
-        lambda t, adsl, plan: safety.adae(t, adsl, plan.safety),
+        lambda t, adsl, plan: labs.adlb(t, adsl, plan.labs, plan.safety),
         patient_level=True,
     ),
     Step("adcur", ("sdtm", "adsl", "plan", "cut_off"), currency.adcur, patient_level=True),
@@ -305,6 +325,27 @@ RESULTS = (
     ),
     Step("ae_overview", ("adsl", "adae", "plan"), safety_results.ae_overview, patient_level=False),
     Step("ae_soc_pt", ("adsl", "adae", "plan"), safety_results.ae_soc_pt, patient_level=False),
+    Step(
+        "ae_rates",
+        ("adsl", "adae", "adlb", "references", "plan"),
+        safety_results.ae_rates,
+        patient_level=False,
+    ),
+    Step("deaths", ("adsl", "plan"), safety_results.deaths, patient_level=False),
+    Step(
+        "toxicity_monitoring",
+        ("adsl", "adae", "plan"),
+        safety_results.toxicity_monitoring,
+        patient_level=False,
+    ),
+    Step("lab_grade", ("adsl", "adlb", "plan"), lab_results.lab_grade, patient_level=False),
+    Step("lab_shift", ("adsl", "adlb", "plan"), lab_results.lab_shift, patient_level=False),
+    Step(
+        "lab_reported",
+        ("adsl", "adlb", "adae", "plan"),
+        lab_results.lab_reported,
+        patient_level=False,
+    ),
     Step("exposure", ("adsl", "adexsum", "plan"), exposure_results.exposure, patient_level=False),
 )
 
@@ -322,6 +363,7 @@ SORTED_BY = {
     "adbl": ["USUBJID", "AVISIT", "PARAMCD"],
     "adcur": ["USUBJID"],
     "adex": ["USUBJID", "ACYCLE"],
+    "adlb": ["USUBJID", "PARAMCD", "ADT", "LBSEQ"],
     "adexsum": ["PARAMCD", "USUBJID"],
 }
 

@@ -1,11 +1,15 @@
-"""Adverse events: the overview, and SOC and preferred term by worst grade."""
+"""Adverse events: overview, SOC and preferred term, rates of interest, deaths, monitoring."""
 
 import pandas as pd
 
 from sap import ard
-from sap.plan.model import Plan
-from sap.results.response import NOBODY
-from sap.results.sets import members
+from sap.ard import NotEstimable
+from sap.methods.monitoring import boundary_characteristics, toxicity_boundary
+from sap.plan.model import Plan, SafetyRate
+from sap.plan.references import References
+from sap.results.labs import absent, from_grade, worst
+from sap.results.response import NOBODY, rate
+from sap.results.sets import by_line, members
 
 METHOD = "Participants, each once at the worst grade; events beside"
 
@@ -15,72 +19,278 @@ def _stats(events: pd.DataFrame, n: int) -> dict[str, ard.type_of_stat]:
     return {"n": who, "N": n, "estimate": who / n if n else NOBODY, "n_events": len(events)}
 
 
-def _emergent(adsl: pd.DataFrame, adae: pd.DataFrame) -> tuple[pd.DataFrame, int]:
-    people = members(adsl, "SAFETY")
-    events = adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(people["USUBJID"])]
-    return events, len(people)
+def _emergent(people: pd.DataFrame, adae: pd.DataFrame) -> pd.DataFrame:
+    return adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(people["USUBJID"])]
 
 
 def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Participants and events for each line of the overview table."""
-    events, n = _emergent(adsl, adae)
-    severe = events["ATOXGRN"] >= plan.safety.severe_grade
-    related, serious = events["RELFL"] == "Y", events["AESER"] == "Y"
-    lines = {
-        "Any": events["TRTEMFL"] == "Y",
-        "Related": related,
-        f"Grade >= {plan.safety.severe_grade}": severe,
-        f"Related, grade >= {plan.safety.severe_grade}": related & severe,
-        "Serious": serious,
-        "Related, serious": related & serious,
-        "Leading to dose reduction": events["AEACN"] == "DOSE REDUCED",
-        "Leading to delay": events["AEACN"] == "DRUG INTERRUPTED",
-        "Leading to discontinuation": events["AEACN"] == "DRUG WITHDRAWN",
-        "Fatal": events["FATALFL"] == "Y",
-    }
-    return [
-        ard.rows(
-            _stats(events[which], n),
-            analysis="ae_overview",
-            section=plan.safety.section,
-            population="SAFETY",
-            paramcd="TEAE",
-            level=level,
-            method=METHOD,
-        )
-        for level, which in lines.items()
-    ]
+    """Participants and events for each line of the overview table, all and by line (`group`).
+
+    "Serious or grade >= 3" is what the registry asks for: severe or serious, whatever the cause.
+    """
+    lowest = plan.safety.severe_grade
+    parts = []
+    for group, people in by_line(adsl, "SAFETY").items():
+        events = _emergent(people, adae)
+        severe = events["ATOXGRN"] >= lowest
+        related, serious = events["RELFL"] == "Y", events["AESER"] == "Y"
+        stopped, fatal = events["AEACN"] == "DRUG WITHDRAWN", events["FATALFL"] == "Y"
+        lines = {
+            "Any": events["TRTEMFL"] == "Y",
+            "Related": related,
+            f"Grade >= {lowest}": severe,
+            f"Related, grade >= {lowest}": related & severe,
+            "Serious": serious,
+            "Related, serious": related & serious,
+            f"Serious or grade >= {lowest}": serious | severe,
+            f"Related, serious or grade >= {lowest}": related & (serious | severe),
+            "Leading to dose reduction": events["AEACN"] == "DOSE REDUCED",
+            "Leading to delay": events["AEACN"] == "DRUG INTERRUPTED",
+            "Leading to discontinuation": stopped,
+            "Related, leading to discontinuation": related & stopped,
+            "Fatal": fatal,
+            "Related, fatal": related & fatal,
+        }
+        parts += [
+            ard.rows(
+                _stats(events[which], len(people)),
+                analysis="ae_overview",
+                section=plan.safety.section,
+                population="SAFETY",
+                group=group,
+                paramcd="TEAE",
+                level=level,
+                method=METHOD,
+            )
+            for level, which in lines.items()
+        ]
+    return parts
+
+
+ACTIONS = {
+    "REDUCED": "DOSE REDUCED",
+    "DELAYED": "DRUG INTERRUPTED",
+    "STOPPED": "DRUG WITHDRAWN",
+}
 
 
 def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """By SOC (level) and preferred term (sublevel): any grade, each worst grade, severe.
+    """By SOC (level) and preferred term (sublevel), all men and by line of therapy (`group`).
 
     PARAMCD is ANY, GR1 to GR5, GRMISS (no grade recorded) and GRSEV (the plan's severe grade or
-    worse). A man stands once in a line, at his worst grade in that line.
+    worse), where a man stands once, at his worst grade; and, by men and events, REL (related),
+    RELSEV (related and severe), SER (serious), RELSER, REDUCED, DELAYED and STOPPED (what was done
+    with the study drug) and FATAL.
     """
-    events, n = _emergent(adsl, adae)
     parts = []
+    for group, people in by_line(adsl, "SAFETY").items():
+        events, n = _emergent(people, adae), len(people)
+        for soc, of_soc in events.groupby("AEBODSYS"):
+            parts += _block(of_soc, n, plan, (group, str(soc), ""))
+            for term, of_term in of_soc.groupby("AEDECOD"):
+                parts += _block(of_term, n, plan, (group, str(soc), str(term)))
+    return parts
 
-    def block(mine: pd.DataFrame, level: str, sublevel: str) -> None:
-        worst = mine.groupby("USUBJID")["ATOXGRN"].max()
-        counts = {f"GR{grade}": int((worst == grade).sum()) for grade in range(1, 6)}
-        counts["GRMISS"] = int(worst.isna().sum())
-        counts["GRSEV"] = int((worst >= plan.safety.severe_grade).sum())
+
+def _block(
+    mine: pd.DataFrame, n: int, plan: Plan, place: tuple[str, str, str]
+) -> list[pd.DataFrame]:
+    """The rows of one SOC or term in one group."""
+    severe = plan.safety.severe_grade
+    worst_grade = mine.groupby("USUBJID")["ATOXGRN"].max()
+    counts = {f"GR{grade}": int((worst_grade == grade).sum()) for grade in range(1, 6)}
+    counts["GRMISS"] = int(worst_grade.isna().sum())
+    counts["GRSEV"] = int((worst_grade >= severe).sum())
+    where = {
+        "analysis": "ae_soc_pt",
+        "section": plan.safety.section,
+        "population": "SAFETY",
+        "group": place[0],
+        "level": place[1],
+        "sublevel": place[2],
+        "method": METHOD,
+    }
+    parts = [ard.rows(_stats(mine, n), paramcd="ANY", **where)]
+    for paramcd, who in counts.items():
+        share = who / n if n else NOBODY
+        parts.append(ard.rows({"n": who, "N": n, "estimate": share}, paramcd=paramcd, **where))
+    related, serious = mine["RELFL"] == "Y", mine["AESER"] == "Y"
+    kinds = {
+        "REL": related,
+        "RELSEV": related & (mine["ATOXGRN"] >= severe),
+        "SER": serious,
+        "RELSER": related & serious,
+        **{paramcd: mine["AEACN"] == action for paramcd, action in ACTIONS.items()},
+        "FATAL": mine["FATALFL"] == "Y",
+    }
+    for paramcd, which in kinds.items():
+        parts.append(ard.rows(_stats(mine[which], n), paramcd=paramcd, **where))
+    return parts
+
+
+def _with_rate(
+    people: pd.DataFrame, adae: pd.DataFrame, adlb: pd.DataFrame, asked: SafetyRate, plan: Plan
+) -> tuple[pd.Series, int, NotEstimable | None]:
+    """Who counts for one rate, of how many men it is open, and why it is open of everybody."""
+    who = people["USUBJID"]
+    if asked.kind == "death":
+        within = people["LDDTHGR1"].fillna("").str.startswith("Within")
+        return within & (people["DTHCGR1"] != "Progression"), 0, None
+    if asked.kind == "laboratory":
+        testcd = next(code for code, term in plan.labs.terms.items() if term in asked.terms)
+        reached, open_ = from_grade(worst(people, adlb, testcd), asked.from_grade)
+        return reached.set_axis(who.index), open_, absent(adlb, testcd)
+    events = _emergent(people, adae)
+    grade = events["ATOXGRN"]
+    severe = (grade >= asked.from_grade) | (grade.isna() & (asked.from_grade == 1))
+    counts = events[events["AEDECOD"].str.upper().isin(asked.terms) & severe]
+    return who.isin(counts["USUBJID"]), 0, None
+
+
+def _bounded(yes: int, open_: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
+    """A rate; with men of whom it is open, its two ends and an interval that holds for both."""
+    stats = rate(yes, n, conf_level)
+    if not open_:
+        return stats
+    high = rate(yes + open_, n, conf_level)
+    return stats | {
+        "n_missing": open_,
+        "estimate": NotEstimable(f"not in the data: lower limits of normal of {open_} men"),
+        "estimate_lowest": stats["estimate"],
+        "estimate_highest": high["estimate"],
+        "conf_high": high["conf_high"],
+    }
+
+
+def ae_rates(
+    adsl: pd.DataFrame,
+    adae: pd.DataFrame,
+    adlb: pd.DataFrame,
+    references: References,
+    plan: Plan,
+) -> list[pd.DataFrame]:
+    """The plan's rates of interest with exact intervals, beside the published ones; descriptive.
+
+    LEVEL is the name of the rate; GROUP "" all men, the lines of therapy, and the published trial.
+    A reported event counts from the rate's grade; one without a grade counts from grade 1. A death
+    counts when it came within the plan's days of the last dose and was not from progression.
+
+    Where the grade of k men is open (0 or 1, no lower limit of normal) the rate has no estimate but
+    two ends, none and all of them; the interval goes from the lower limit of the one to the upper
+    limit of the other.
+    """
+    conf = plan.intervals.conf_level
+    parts = []
+    for asked in plan.safety_rates.rates:
         where = {
-            "analysis": "ae_soc_pt",
-            "section": plan.safety.section,
+            "analysis": "ae_rates",
+            "section": plan.safety_rates.section,
             "population": "SAFETY",
-            "level": level,
-            "sublevel": sublevel,
-            "method": METHOD,
+            "paramcd": asked.kind.upper(),
+            "level": asked.name,
+            "method": "Clopper-Pearson",
         }
-        parts.append(ard.rows(_stats(mine, n), paramcd="ANY", **where))
-        for paramcd, who in counts.items():
-            share = who / n if n else NOBODY
-            parts.append(ard.rows({"n": who, "N": n, "estimate": share}, paramcd=paramcd, **where))
+        for group, people in by_line(adsl, "SAFETY").items():
+            yes, open_, why = _with_rate(people, adae, adlb, asked, plan)
+            stats = _bounded(int(yes.sum()), open_, len(people), conf)
+            if why is not None:
+                stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), why)
+            parts.append(ard.rows(stats, group=group, **where))
+        if asked.reference is not None:
+            other = references.of(asked.reference)
+            stats = rate(other.n, other.total, conf)
+            stats |= {"definition": other.definition, "source": other.source}
+            parts.append(ard.rows(stats, group=other.trial, **where))
+    return parts
 
-    for soc, of_soc in events.groupby("AEBODSYS"):
-        block(of_soc, str(soc), "")
-        for term, of_term in of_soc.groupby("AEDECOD"):
-            block(of_term, str(soc), str(term))
+
+def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Treated men who died: when after the last dose (LEVEL) and of what (SUBLEVEL), by line.
+
+    LEVEL "All" is every death; the other levels are the values of LDDTHGR1 of ADSL.
+    """
+    from_last = plan.safety.days_after_last_dose
+    levels = (
+        "All",
+        f"Within {from_last} days of the last dose",
+        f"More than {from_last} days after the last dose",
+        "Day of the last dose not known",
+    )
+    causes = (
+        "", "Adverse event, related", "Adverse event, not related", "Progression", "Not recorded",
+    )  # fmt: skip
+    parts = []
+    for group, people in by_line(adsl, "SAFETY").items():
+        dead = people[people["DTHCGR1"].notna()]
+        for level in levels:
+            mine = dead if level == "All" else dead[dead["LDDTHGR1"] == level]
+            for cause in causes:
+                n = len(mine) if not cause else int((mine["DTHCGR1"] == cause).sum())
+                share = n / len(people) if len(people) else NOBODY
+                parts.append(
+                    ard.rows(
+                        {"n": n, "N": len(people), "estimate": share},
+                        analysis="deaths",
+                        section=plan.deaths.section,
+                        population="SAFETY",
+                        group=group,
+                        paramcd="DEATH",
+                        level=level,
+                        sublevel=cause,
+                        method="Participants",
+                    )
+                )
+    return parts
+
+
+def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """The plan's stopping boundary for toxicity and where the trial stands against it.
+
+    Patients come in the order of their first dose (ties: USUBJID); a toxicity is a
+    treatment-emergent event of the plan's terms from its grade, whenever in the course. LEVEL k:
+    toxicities among the first k patients, and the boundary, for every patient treated so far; the
+    state (LEVEL ""), the first case that applies:
+
+    1. "crossed after patient k": the first k at which toxicities reached the boundary.
+    2. "not crossed, more patients than planned": beyond the plan's number no boundary exists.
+    3. "not crossed".
+
+    `stop_under_p0` is the exact probability that the boundary stops a trial whose true rate is p0.
+    """
+    rule = plan.toxicity_monitoring
+    people = members(adsl, "SAFETY").sort_values(["TRTSDT", "USUBJID"], kind="stable")
+    events = _emergent(people, adae)
+    toxic = events["AEDECOD"].str.upper().isin(rule.terms) & (events["ATOXGRN"] >= rule.from_grade)
+    seen = people["USUBJID"].isin(events.loc[toxic, "USUBJID"]).cumsum().tolist()
+    bounds = toxicity_boundary(rule.patients, rule.p0, rule.alpha, rule.shape).tolist()
+    reached = [k for k, (x, b) in enumerate(zip(seen, bounds, strict=False), 1) if x >= b]
+    state = "not crossed"
+    if reached:
+        state = f"crossed after patient {reached[0]}"
+    elif len(seen) > rule.patients:
+        state = "not crossed, more patients than planned"
+    now = min(len(seen), rule.patients)
+    where = {
+        "analysis": "toxicity_monitoring",
+        "section": rule.section,
+        "population": "SAFETY",
+        "paramcd": "TOX",
+        "method": f"{rule.name}, grade >= {rule.from_grade}: {rule.shape} boundary, exact",
+    }
+    stats: dict[str, ard.type_of_stat] = {
+        "N": len(seen),
+        "n": seen[-1] if seen else 0,
+        "boundary": bounds[now - 1] if now else NOBODY,
+        "p0": rule.p0,
+        "alpha": rule.alpha,
+        "patients_planned": rule.patients,
+        "stop_under_p0": float(boundary_characteristics(bounds, rule.p0).stopping_probability),
+        "decision": state,
+    }
+    parts = [ard.rows(stats, **where)]
+    for k, bound in enumerate(bounds, 1):
+        known: dict[str, ard.type_of_stat] = {"boundary": bound}
+        if k <= len(seen):
+            known["n"] = seen[k - 1]
+        parts.append(ard.rows(known, level=f"{k:02d}", **where))
     return parts

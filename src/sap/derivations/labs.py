@@ -1,0 +1,124 @@
+"""ADLB: safety laboratory of treated men, graded by CTCAE 4.03 from numbers."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import full_day
+from sap.methods.ctcae import criteria, grade
+from sap.plan.model import Labs, Safety
+
+Tables = Mapping[str, pd.DataFrame]
+
+COLUMNS = (
+    "LBSEQ", "LBTESTCD", "LBTEST", "LBSTRESC", "LBSTRESN", "LBSTRESU", "LBSTNRLO", "LBSTNRHI",
+    "LBLLOQ", "VISIT", "LBDTC",
+)  # fmt: skip
+
+
+def _values(tables: Tables, adsl: pd.DataFrame, rule: Labs) -> pd.DataFrame:
+    """Numbers of the plan's tests, of treated men, on a known day; "<x" becomes its limit x."""
+    lb = tables.get("lb", pd.DataFrame()).reindex(columns=["USUBJID", *COLUMNS])
+    treated = adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"]
+    lb = lb[lb["LBTESTCD"].isin(list(rule.terms)) & lb["USUBJID"].isin(treated)]
+    below = lb["LBSTRESN"].isna() & lb["LBSTRESC"].map(
+        lambda text: isinstance(text, str) and text.startswith("<")
+    )
+    number = lb["LBSTRESN"].astype(float).where(~below, lb["LBLLOQ"].astype(float))
+    lb = lb.assign(AVAL=number, ADT=full_day(lb["LBDTC"]))
+    lb = lb[lb["AVAL"].notna() & lb["ADT"].notna()]
+    by = ["USUBJID", "LBTESTCD", "ADT", "LBDTC", "LBSEQ"]
+    return lb.sort_values(by, kind="stable", ignore_index=True)
+
+
+def _graded(values: pd.DataFrame, base: pd.Series, terms: dict[str, str]) -> pd.DataFrame:
+    """ATOXGRN and ATOXGR of each value by the cases of `adlb`."""
+    found, text = [], []
+    for testcd, value, unit, low, high, before in zip(
+        values["LBTESTCD"], values["AVAL"], values["LBSTRESU"].fillna("").astype(str),
+        values["LBSTNRLO"].astype(float), values["LBSTNRHI"].astype(float), base.astype(float),
+        strict=True,
+    ):  # fmt: skip
+        term = terms[testcd]
+        got = grade(term, value, unit, low, high, before)
+        if got is not None:
+            found.append(float(got))
+            text.append(str(got))
+            continue
+        # What the value could still be, were every missing limit the strictest there is.
+        strictest = (math.inf if math.isnan(low) else low, 0.0 if math.isnan(high) else high)
+        worst = grade(term, value, unit, *strictest, 0.0 if math.isnan(before) else before)
+        found.append(math.nan)
+        text.append("0 OR 1" if worst == 1 else "NOT GRADED")
+    return pd.DataFrame({"ATOXGRN": found, "ATOXGR": text}, index=values.index)
+
+
+def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.DataFrame:
+    """One row per value of a graded test of a treated man; ATERM is the CTCAE term of the test.
+
+    A value is a number on a known day, in the unit it is stored in (AVALU); a value below the limit
+    of quantification is that limit. Haemoglobin is graded in its own unit, never converted.
+
+    ABLFL = Y and BASE: the last value on or before the day of the first dose (of a day: the later
+    time, then the higher LBSEQ). BTOXGR is its grade.
+
+    ATOXGR, the grade by CTCAE 4.03 (`sap.methods.ctcae.grade`), with ATOXGRN its number:
+
+    1. 0 to 4: what the value, the limits and the baseline say. Creatinine takes the worse of
+       multiples of the upper limit and of the baseline.
+    2. "0 OR 1": no absolute threshold is passed, and the lower limit of normal, which alone tells
+       0 from 1, is missing. ATOXGRN is missing.
+    3. "NOT GRADED": a missing limit, or a unit without thresholds, leaves grade 2 or more open.
+
+    ONTRTFL = Y: after the day of the first dose, to the plan's days after the last dose.
+    ANL01FL = Y: the worst value on treatment of a man and test: the highest ATOXGRN; without any,
+    one that is "0 OR 1", else one that is not graded (ties: the earlier day, then LBSEQ).
+    """
+    values = _values(tables, adsl, rule)
+    man = adsl.set_index("USUBJID")
+    first, last = values["USUBJID"].map(man["TRTSDT"]), values["USUBJID"].map(man["TRTEDT"])
+    key = ["USUBJID", "LBTESTCD"]
+    before = values[values["ADT"] <= first]
+    baseline = before.drop_duplicates(key, keep="last")
+    base = values[key].merge(baseline[[*key, "AVAL"]], on=key, how="left")["AVAL"]
+    grades = _graded(values, base, rule.terms)
+    of_base = grades.loc[baseline.index, ["ATOXGR"]].join(baseline[key])
+    btoxgr = values[key].merge(of_base, on=key, how="left")["ATOXGR"]
+    days = pd.to_timedelta(window.days_after_last_dose, unit="D")
+    on = (values["ADT"] > first) & (values["ADT"] <= last + days)
+    found = pd.DataFrame(
+        {
+            "STUDYID": values["USUBJID"].map(man["STUDYID"]),
+            "USUBJID": values["USUBJID"],
+            "PARAMCD": values["LBTESTCD"],
+            "PARAM": values["LBTEST"],
+            "ATERM": values["LBTESTCD"].map(rule.terms),
+            "ADIR": values["LBTESTCD"].map(
+                lambda testcd: criteria(rule.terms[testcd]).direction.upper()
+            ),
+            "AVISIT": values["VISIT"],
+            "ADT": values["ADT"],
+            "AVAL": values["AVAL"],
+            "AVALU": values["LBSTRESU"],
+            "ANRLO": values["LBSTNRLO"].astype(float),
+            "ANRHI": values["LBSTNRHI"].astype(float),
+            "BASE": base,
+            "ABLFL": np.where(values.index.isin(baseline.index), "Y", ""),
+            "ATOXGRN": grades["ATOXGRN"],
+            "ATOXGR": grades["ATOXGR"],
+            "BTOXGR": btoxgr,
+            "ONTRTFL": np.where(on, "Y", ""),
+            "LBSEQ": values["LBSEQ"],
+        }
+    )
+    order = found[on].assign(
+        WORST=-found["ATOXGRN"].fillna(-1), OPEN=found["ATOXGR"] == "NOT GRADED"
+    )
+    order = order.sort_values([*_KEY, "WORST", "OPEN", "ADT", "LBSEQ"], kind="stable")
+    worst = order.drop_duplicates(_KEY).index
+    return found.assign(ANL01FL=np.where(found.index.isin(worst), "Y", ""))
+
+
+_KEY = ["USUBJID", "PARAMCD"]

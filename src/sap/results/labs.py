@@ -1,0 +1,161 @@
+"""Laboratory: worst grade on treatment, shift from baseline, and what was reported beside it."""
+
+import pandas as pd
+
+from sap import ard
+from sap.ard import NotEstimable
+from sap.plan.model import Plan
+from sap.results.response import NOBODY
+from sap.results.sets import by_line, members
+
+METHOD = "CTCAE 4.03 from numbers; men, each once at the worst grade on treatment"
+LEVELS = ("0", "0 OR 1", "1", "2", "3", "4", "NOT GRADED", "NOT MEASURED")
+GRADED = ("0", "0 OR 1", "1", "2", "3", "4")
+
+
+def worst(people: pd.DataFrame, adlb: pd.DataFrame, testcd: str) -> pd.Series:
+    """The worst grade on treatment of each man, NOT MEASURED without a value, by USUBJID."""
+    mine = adlb[(adlb["PARAMCD"] == testcd) & (adlb["ANL01FL"] == "Y")].set_index("USUBJID")
+    grades = people["USUBJID"].map(mine["ATOXGR"]).fillna("NOT MEASURED")
+    return grades.set_axis(people["USUBJID"]).astype(str)
+
+
+def absent(adlb: pd.DataFrame, testcd: str) -> NotEstimable | None:
+    """Why no grade of a test can be given of anybody: it was not measured, or has no limits."""
+    mine = adlb[(adlb["PARAMCD"] == testcd) & (adlb["ONTRTFL"] == "Y")]
+    if mine.empty:
+        return NotEstimable(f"not in the data: {testcd} was not measured on treatment")
+    if not mine["ATOXGR"].isin(GRADED).any():
+        return NotEstimable(f"not in the data: limits of normal of {testcd}")
+    return None
+
+
+def from_grade(grades: pd.Series, lowest: int) -> tuple[pd.Series, int]:
+    """Who reached a grade at his worst, and of how many that cannot be told ("0 OR 1" at grade 1)."""
+    reached = pd.to_numeric(grades, errors="coerce") >= lowest
+    return reached, int((grades == "0 OR 1").sum()) if lowest == 1 else 0
+
+
+def _line(n: int, total: int) -> dict[str, ard.type_of_stat]:
+    return {"n": n, "N": total, "estimate": n / total if total else NOBODY}
+
+
+def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Men by worst grade on treatment, for each test (PARAMCD), all and by line of therapy.
+
+    LEVEL is the grade, "0 OR 1" (lower limit missing), NOT GRADED, NOT MEASURED; "severe" is the
+    plan's severe grade or worse. Men without a value stay in N.
+    """
+    severe = [str(g) for g in range(plan.safety.severe_grade, 5)]
+    parts = []
+    for group, people in by_line(adsl, "SAFETY").items():
+        for testcd, term in plan.labs.terms.items():
+            why = absent(adlb, testcd)
+            grades = worst(people, adlb, testcd)
+            counts = {level: int((grades == level).sum()) for level in LEVELS}
+            counts[f"Grade >= {plan.safety.severe_grade}"] = int(grades.isin(severe).sum())
+            for level, n in counts.items():
+                stats = _line(n, len(people))
+                if why is not None and not level.startswith("NOT"):
+                    stats |= dict.fromkeys(("n", "estimate"), why)
+                parts.append(
+                    ard.rows(
+                        stats | ({"term": term} if level == "0" and not group else {}),
+                        analysis="lab_grade",
+                        section=plan.labs.section,
+                        population="SAFETY",
+                        group=group,
+                        paramcd=testcd,
+                        level=level,
+                        method=METHOD,
+                    )
+                )
+    return parts
+
+
+def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Men by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each test."""
+    people = members(adsl, "SAFETY")
+    parts = []
+    for testcd in plan.labs.terms:
+        why = absent(adlb, testcd)
+        mine = adlb[(adlb["PARAMCD"] == testcd) & (adlb["ABLFL"] == "Y")].set_index("USUBJID")
+        base = people["USUBJID"].map(mine["ATOXGR"]).fillna("NOT MEASURED")
+        last = worst(people, adlb, testcd)
+        pairs = pd.crosstab(base.to_numpy(), last.to_numpy()).reindex(
+            index=list(LEVELS), columns=list(LEVELS), fill_value=0
+        )
+        for level in LEVELS:
+            for sublevel in LEVELS:
+                n = int(pairs.to_numpy()[LEVELS.index(level), LEVELS.index(sublevel)])
+                shown = n if why is None or sublevel.startswith("NOT") else why
+                if n == 0 and {level, sublevel} & {"0 OR 1", "NOT GRADED", "NOT MEASURED"}:
+                    continue  # a row of its own only where somebody stands in it
+                parts.append(
+                    ard.rows(
+                        {"n": shown, "N": len(people)},
+                        analysis="lab_shift",
+                        section=plan.labs.section,
+                        population="SAFETY",
+                        paramcd=testcd,
+                        level=level,
+                        sublevel=sublevel,
+                        method=METHOD,
+                    )
+                )
+    return parts
+
+
+def lab_reported(
+    adsl: pd.DataFrame, adlb: pd.DataFrame, adae: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Graded by the laboratory and reported as an event, side by side: two different populations.
+
+    For each test that the plan pairs with preferred terms, from grade 1 and from the severe grade:
+    LEVEL "laboratory" (worst value on treatment), "reported" (treatment-emergent events), and of
+    these men "both", "laboratory only", "reported only", "neither". SUBLEVEL is the lowest grade.
+    From grade 1, men "0 OR 1" may belong to the laboratory lines: then those have no estimate.
+    """
+    people = members(adsl, "SAFETY")
+    who = people["USUBJID"]
+    events = adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(who)]
+    term = events["AEDECOD"].str.upper()
+    parts = []
+    for testcd, terms in plan.labs.reported_as.items():
+        why = absent(adlb, testcd)
+        grades = worst(people, adlb, testcd)
+        for lowest in (1, plan.safety.severe_grade):
+            reached, open_ = from_grade(grades, lowest)
+            lab = reached.set_axis(who.index)
+            grade = events["ATOXGRN"]
+            counts = term.isin(terms) & ((grade >= lowest) | (grade.isna() & (lowest == 1)))
+            reported = who.isin(events.loc[counts, "USUBJID"])
+            lines = {
+                "laboratory": lab,
+                "reported": reported,
+                "both": lab & reported,
+                "laboratory only": lab & ~reported,
+                "reported only": reported & ~lab,
+                "neither": ~lab & ~reported,
+            }
+            for level, which in lines.items():
+                stats = _line(int(which.sum()), len(people))
+                if level != "reported" and open_:
+                    stats["estimate"] = NotEstimable(
+                        f"not in the data: lower limits of normal of {open_} men"
+                    )
+                if level != "reported" and why is not None:
+                    stats |= dict.fromkeys(("n", "estimate"), why)
+                parts.append(
+                    ard.rows(
+                        stats,
+                        analysis="lab_reported",
+                        section=plan.labs.section,
+                        population="SAFETY",
+                        paramcd=testcd,
+                        level=level,
+                        sublevel=f"Grade >= {lowest}",
+                        method="Laboratory: CTCAE 4.03 from numbers; reported: events",
+                    )
+                )
+    return parts
