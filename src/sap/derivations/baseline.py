@@ -215,7 +215,8 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
         for name, (words, value) in categories.items()
     ]
     found = pd.concat([part.astype({"AVALC": "object"}) for part in parts], ignore_index=True)
-    return found.assign(AVALC=[v if isinstance(v, str) else None for v in found["AVALC"]])
+    texts = [v if isinstance(v, str) else None for v in found["AVALC"]]
+    return found.assign(AVALC=pd.Series(texts, found.index, dtype="object"))
 
 
 def _had(at: pd.DataFrame, taken: pd.DataFrame | None, drugs: list[str], kind: str) -> pd.Series:

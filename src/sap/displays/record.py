@@ -5,6 +5,22 @@ from itertools import groupby
 from sap import ard
 from sap.displays.table import Column, Row, Table
 
+
+def has_domain(name: str) -> bool:
+    """Whether the frozen cut holds a domain."""
+    files = ard.table("manifest")["files"]
+    return any(file["name"].partition(".")[0] == name for file in files)
+
+
+def not_recorded(domain: str, what: str) -> str:
+    """Why a display about a domain is empty: the extract lacks it, or nothing was recorded in it."""
+    if has_domain(domain):
+        return (
+            f"No {what} was recorded up to the cut-off (domain {domain.upper()} has no such row)."
+        )
+    return f"Not in the data: the extract has no domain {domain.upper()} ({what})."
+
+
 SEVERITIES = ("critical", "warning", "info")
 SHOWN_ROWS = 12
 

@@ -115,7 +115,8 @@ class Row:
 class Table:
     """A table or listing of the catalogue.
 
-    An empty one must say in `absent` why ("Not in the data: no adverse event was recorded").
+    An empty one must say in `absent` why ("Not in the data: no adverse event was recorded"). `n` is
+    the size of the population for the caption, where no column header holds it.
     """
 
     id: str
@@ -124,6 +125,7 @@ class Table:
     rows: Sequence[Row]
     notes: Iterable[Note] = ()
     absent: str = ""
+    n: Number | None = None
 
     def __post_init__(self) -> None:
         for i, row in enumerate(self.rows, start=1):
@@ -149,7 +151,7 @@ class Table:
         if not self.rows:
             return show.absent(self.id, self.absent, self.notes)
         fenced = f"```{{=html}}\n{self.html()}\n```"
-        return show.block(self.id, fenced, notes=self.notes, shown=self.numbers)
+        return show.block(self.id, fenced, notes=self.notes, shown=self.numbers, n=self.n)
 
     def _head(self) -> list[str]:
         spanned = any(column.under for column in self.columns)
