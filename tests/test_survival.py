@@ -4,11 +4,24 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import Phase, given, settings
+from hypothesis import strategies as st
 
 from sap import ard
-from sap.derivations.survival import adtte
+from sap.derivations.courses import courses
+from sap.derivations.response import adpsa, psa_response
+from sap.derivations.survival import (
+    Definition,
+    Followed,
+    Happened,
+    adtte,
+    outcome,
+    progression_times,
+    sources,
+)
+from sap.derivations.tumour import time_points, tumour_answers
 from sap.plan import read_plan
-from sap.results.survival import curve_rows
+from sap.results.survival import curve_rows, progression_sensitivity, time_to_progression
 
 HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
@@ -48,7 +61,9 @@ def test_a_re_screened_man_has_a_second_origin_of_his_own(patients):
     assert again["AVAL"].to_dict() == {"04": 21.0}
 
 
-@pytest.mark.parametrize("origin, days", [("screening", 40.0), ("allocation", 30.0), ("first dose", 21.0)])
+@pytest.mark.parametrize(
+    "origin, days", [("screening", 40.0), ("allocation", 30.0), ("first dose", 21.0)]
+)
 def test_the_plan_sets_the_origin(patients, origin, days):
     rule = PLAN.survival.model_copy(update={"os_origin": origin})
     got = adtte(people(patients), rule).query("PARAMCD == 'OS'").set_index("USUBJID")
@@ -113,3 +128,331 @@ def test_nobody_with_an_origin_is_said_so():
     rows = curve_rows(none, none, PLAN, paramcd="OS", population="PRIMARY", analysis="os")[0]
     median = rows[rows["stat_name"] == "median"].iloc[0]
     assert median["stat_text"] == "nobody with this origin in this population"
+
+
+def test_a_death_before_the_origin_is_never_a_negative_time():
+    man = pd.DataFrame(
+        {
+            "STUDYID": "T", "USUBJID": ["01"], "RFICDT": pd.Timestamp("2017-01-01"),
+            "ALLOCDT": pd.Timestamp("2017-02-01"), "TRTSDT": pd.NaT, "RESALLDT": pd.NaT,
+            "DTHDT": pd.Timestamp("2017-01-15"), "LSTALVDT": pd.Timestamp("2017-01-15"),
+            "RESCTRFL": "N",
+        }
+    )  # fmt: skip
+    got = adtte(man, PLAN.survival).set_index("PARAMCD")
+    assert got.loc["OS", ["AVAL", "CNSR", "CASE"]].tolist() == [0.0, 1, 4]
+    assert got.loc["OSSCR", ["AVAL", "CNSR", "CASE"]].tolist() == [14.0, 0, 1]
+
+
+def test_group_a_can_be_censored_when_it_is_allocated_again(patients):
+    got = adtte(people(patients), PLAN.survival)
+    censored = got[got["PARAMCD"] == "OSCENS"].set_index("USUBJID")
+    assert censored.loc["04", ["AVAL", "CNSR", "CASE"]].tolist() == [129.0, 1, 5]
+    assert censored.loc["01", ["AVAL", "CNSR", "CASE"]].tolist() == [30.0, 0, 1]
+
+
+# Days from the origin, which is the first dose here. The plan allows 2 x 84 + 14 = 182 days without
+# an assessment before an event.
+CASES = """
+    WHO | BASE | SCANS  | EVENT | SWITCH | LEFT | DIED | DAY | CASE | WHY
+    ----+------+--------+-------+--------+------+------+-----+------+---------------------------------
+    01  | N    | 84     | 168   |        |      |      | 0   | 1    | no baseline
+    02  | Y    | 84     | 168   |        |      |      | 168 | 4    | progression
+    03  | Y    | 84     | 168   | 100    |      |      | 84  | 2    | new therapy before it
+    04  | Y    | 84     | 168   | 168    |      |      | 168 | 4    | new therapy on its day
+    05  | Y    | 84     |       | 84     |      |      | 84  | 2    | the scan of that day counts
+    06  | Y    | 84     |       | 83     |      |      | 0   | 2    | the scan of the next day does not
+    07  | Y    | 84     | 266   |        |      |      | 266 | 4    | 182 days after the last scan
+    08  | Y    | 84     | 267   |        |      |      | 84  | 3    | 183 days
+    09  | Y    |        | 182   |        |      |      | 182 | 4    | before the first assessment
+    10  | Y    |        | 183   |        |      |      | 0   | 3    | after two that were missed
+    11  | Y    |        |       |        |      |      | 0   | 5    | no assessment
+    12  | Y    | 84 168 |       |        | Y    |      | 168 | 6    | lost
+    13  | Y    | 84     |       |        |      | Y    | 84  | 7    | died, and death is no event
+    14  | Y    | 84     |       |        |      |      | 84  | 8    | the cut-off
+    15  | Y    | 84     | -5    |        |      |      | 84  | 8    | what was before the origin is none
+    16  | Y    | -5 0   |       |        |      |      | 0   | 5    | nor is an assessment
+    17  | Y    |        | 0     |        |      |      | 0   | 4    | an event on the day of origin
+"""
+
+
+@pytest.mark.req("SAP-5.5")
+def test_times_end_by_the_numbered_cases(patients):
+    men = patients(CASES.replace(" WHO ", " ID  "))
+    limit = 2 * PLAN.progression.scan_interval_days + PLAN.progression.window_days
+    got = {}
+    for man in men.itertuples():
+        scans = [int(float(d)) for d in str(man.SCANS or "").split()]
+        who = Followed(
+            start=0,
+            first_dose=0,
+            baseline=man.BASE == "Y",
+            switch=None if pd.isna(man.SWITCH) else int(man.SWITCH),
+            known=400,
+            left="LOST TO FOLLOW-UP" if man.LEFT == "Y" else "",
+            died=man.DIED == "Y",
+        )
+        seen = [Happened(d, "SCAN", "TR", "TRDTC", float(d)) for d in scans]
+        event = [] if pd.isna(man.EVENT) else [Happened(int(man.EVENT), "X", "DM", "DTHDTC", 1.0)]
+        found = outcome(who, event, seen, Definition(), limit)
+        got[man.ID] = (found.day, found.case)
+    assert got == {m.ID: (int(m.DAY), int(m.CASE)) for m in men.itertuples()}
+    assert {case for _, case in got.values()} == set(range(1, 9))
+
+
+ORIGIN = pd.Timestamp("2018-01-01")
+DAY = pd.Timedelta(days=1)
+
+
+def trial_of(men: dict[str, dict], plan=PLAN):
+    """ADTTE of men given by days from allocation (day 0) and first dose (day 7).
+
+    Keys: pd, stable, pdu (scans by RS), psa [(day, value)], dead, alive, switch, stop, clinical.
+    """
+
+    def days(name: str) -> list:
+        return [pd.NaT if m.get(name) is None else ORIGIN + m[name] * DAY for m in men.values()]
+
+    who = list(men)
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T", "USUBJID": who, "NCYCLES": 4.0, "RESCTRFL": "N", "GROUP": "B",
+            "RFICDT": ORIGIN - 20 * DAY, "ALLOCDT": ORIGIN, "TRTSDT": ORIGIN + 7 * DAY,
+            "TRTEDT": ORIGIN + 90 * DAY, "RESCCSDT": pd.NaT, "RESCRDT": pd.NaT, "RESALLDT": pd.NaT,
+            "DTHDT": pd.to_datetime(days("dead")), "LSTALVDT": pd.to_datetime(days("alive")),
+            "DCTDT": pd.to_datetime(days("stop")), "DCTREAS": "ADVERSE EVENT",
+            "DCSREAS": [m.get("left") for m in men.values()],
+        }
+    )  # fmt: skip
+    rs, lb, cm = [], [], []
+    for name, m in men.items():
+        for key, answer in (("stable", "SD"), ("pd", "PD"), ("pdu", "PDu"), ("ne", "NE")):
+            rs += [(name, "OVRLRESP", answer, ORIGIN + d * DAY) for d in m.get(key, [])]
+        rs += [(name, "CLINPROG", "Y", ORIGIN + d * DAY) for d in m.get("clinical", [])]
+        lb += [(name, value, ORIGIN + d * DAY) for d, value in m.get("psa", [])]
+        if m.get("switch") is not None:
+            cm.append((name, "SUBSEQUENT ANTICANCER THERAPY", ORIGIN + m["switch"] * DAY))
+
+    def table(rows: list, names: list[str], seq: str, dtc: str) -> pd.DataFrame:
+        frame = pd.DataFrame(rows, columns=[*names, dtc])
+        frame[dtc] = [f"{d:%Y-%m-%d}" for d in frame[dtc]]
+        return frame.assign(**{seq: pd.Series(range(1, len(rows) + 1), dtype=float)})
+
+    tables = {
+        "rs": table(rs, ["USUBJID", "RSTESTCD", "RSSTRESC"], "RSSEQ", "RSDTC"),
+        "lb": table(lb, ["USUBJID", "LBSTRESN"], "LBSEQ", "LBDTC").assign(LBTESTCD="PSA"),
+        "cm": table(cm, ["USUBJID", "CMCAT"], "CMSEQ", "CMSTDTC"),
+        "ex": pd.DataFrame(columns=["USUBJID"]),
+    }
+    course = courses(tables, adsl)
+    points = time_points(tables, course, plan.tumour, plan.bone)
+    psa = {"STUDY": adpsa(tables, adsl, plan.psa_response)}
+    answers = tumour_answers(tables, course, points, plan.tumour)
+    response = psa_response(adsl, psa["STUDY"], plan.psa_response, confirm_after_days=28)
+    adrs = pd.concat([answers, response.assign(PARAMCD="PSARESP")], ignore_index=True)
+    got = sources(tables, adsl, course, points, psa, adrs, plan)
+    return adsl, progression_times(got, plan)
+
+
+def of(times: pd.DataFrame, paramcd: str) -> pd.DataFrame:
+    return times[times["PARAMCD"] == paramcd].set_index("USUBJID")
+
+
+def test_composite_events_keep_their_reason_and_source():
+    men = {
+        "radiographic": {"psa": [(0, 50)], "stable": [84], "pd": [168], "dead": 300, "alive": 299},
+        "psa": {"psa": [(0, 50), (30, 20), (120, 30), (150, 40)], "stable": [84], "alive": 200},
+        "clinical": {"psa": [(0, 50)], "stable": [84], "clinical": [100], "alive": 200},
+        "dead": {"psa": [(0, 50), (30, 49)], "stable": [84], "dead": 110, "alive": 109},
+        "same day": {"psa": [(0, 50)], "stable": [84], "pd": [168], "dead": 168, "alive": 168},
+        "none": {"psa": [(0, 50)], "stable": [84], "ne": [168], "alive": 200},
+    }
+    _, times = trial_of(men)
+    pfs, rpfs, ttpp = (of(times, name) for name in ("PFS", "RPFS", "TTPP"))
+    assert pfs["AVAL"].to_dict() == {
+        "radiographic": 168, "psa": 120, "clinical": 100, "dead": 110, "same day": 168, "none": 84,
+    }  # fmt: skip
+    assert pfs["EVNTDESC"].tolist() == [
+        "RADIOGRAPHIC PROGRESSION", "PSA PROGRESSION", "CLINICAL PROGRESSION", "DEATH",
+        "RADIOGRAPHIC PROGRESSION", "",
+    ]  # fmt: skip
+    assert pfs["SRCDOM"].tolist() == ["RS", "LB", "RS", "DM", "RS", "RS"]
+    assert pfs["SRCVAR"].tolist() == ["RSDTC", "LBDTC", "RSDTC", "DTHDTC", "RSDTC", "RSDTC"]
+    assert pfs.loc["none", "CNSDTDSC"] == "NO PROGRESSION AT LAST ASSESSMENT"  # NE is no assessment
+    assert rpfs["AVAL"].to_dict() == {
+        "radiographic": 168, "psa": 84, "clinical": 84, "dead": 110, "same day": 168, "none": 84,
+    }  # fmt: skip
+    assert ttpp["CNSR"].to_dict() == dict.fromkeys(men, 1) | {"psa": 0}
+    assert ttpp.loc["dead", "CNSDTDSC"] == "DIED WITHOUT PROGRESSION"
+    assert ttpp.loc["dead", "AVAL"] == 30
+
+
+def test_each_sensitivity_changes_what_its_words_say():
+    men = {
+        "switch": {"psa": [(0, 50)], "stable": [84], "switch": 100, "pd": [168], "alive": 300},
+        "gap": {"psa": [(0, 50)], "stable": [84], "dead": 290, "alive": 289},
+        "stop": {"psa": [(0, 50)], "stable": [84], "stop": 110, "alive": 300},
+        "pdu": {"psa": [(0, 50)], "stable": [84], "pdu": [168], "alive": 300},
+    }
+    _, times = trial_of(men)
+    expected = {  # by hand: days and 0 for an event
+        "RPFS": [(84, 1), (84, 1), (84, 1), (168, 1)],
+        "RPFSNT": [(100, 0), (84, 1), (84, 1), (168, 1)],
+        "RPFSIT": [(168, 0), (84, 1), (84, 1), (168, 1)],
+        "RPFSGAP": [(84, 1), (290, 0), (84, 1), (168, 1)],
+        "RPFSOFF": [(84, 1), (84, 1), (110, 0), (168, 1)],
+        "RPFSUNC": [(84, 1), (84, 1), (84, 1), (168, 0)],
+        "RPFSDOSE": [(77, 1), (77, 1), (77, 1), (161, 1)],
+        "RPFSNEXT": [(84, 1), (84, 1), (84, 1), (168, 1)],
+    }
+    for paramcd, answers in expected.items():
+        got = of(times, paramcd)
+        assert list(zip(got["AVAL"], got["CNSR"], strict=True)) == answers, paramcd
+
+
+@pytest.mark.parametrize(
+    "pd_day, alive, expected",
+    [
+        (170, 400, 175),  # first dose on day 7: scans are planned on days 91 and 175
+        (175, 400, 175),
+        (176, 400, 259),
+        (176, 200, 200),  # never after the last day known
+    ],
+)
+def test_progression_can_be_moved_to_the_next_planned_scan(pd_day, alive, expected):
+    _, times = trial_of({"01": {"psa": [(0, 50)], "stable": [84], "pd": [pd_day], "alive": alive}})
+    assert of(times, "RPFSNEXT").loc["01", "AVAL"] == expected
+
+
+def test_duration_runs_from_the_first_fall_to_progression():
+    psa = [(0, 100), (28, 40), (70, 40), (130, 60), (160, 60)]
+    men = {
+        "ends": {"psa": psa, "alive": 300},
+        "lasts": {"psa": psa[:3], "dead": 200, "alive": 199},
+        "none": {"psa": [(0, 100), (28, 90)], "alive": 300},
+        "tumour": {"psa": [(0, 100)], "stable": [60], "pd": [200], "alive": 300},
+    }
+    _, times = trial_of(men)
+    dor = of(times, "DOR")
+    assert dor["AVAL"].to_dict() == {
+        "ends": 102,
+        "lasts": 42,
+    }  # day 28 to 130; to the value of day 70
+    assert dor["CNSR"].to_dict() == {"ends": 0, "lasts": 1}
+    assert dor.loc["lasts", "CNSDTDSC"] == "DIED WITHOUT PROGRESSION"
+
+
+def test_without_dated_scans_nothing_is_called_progression_free_and_the_reason_is_said():
+    adsl, times = trial_of({"01": {"psa": [(0, 50), (30, 60)], "dead": 100, "alive": 99}})
+    assert not times["PARAMCD"].str.startswith(("PFS", "RPFS")).any()
+    assert (times["PARAMCD"] == "TTPP").any()
+    adsl = adsl.assign(PRIMFL="Y", RESCFL="N", GRPAFL="N")
+    rows = ard.bind(
+        time_to_progression(adsl, times, PLAN) + progression_sensitivity(adsl, times, PLAN)
+    )
+    pfs = rows[rows["analysis"].isin(("pfs", "rpfs", "pfs_sensitivity")) & rows["stat"].isna()]
+    assert set(pfs["stat_text"]) == {"not in the data: no dated tumour assessment"}
+    assert not rows[rows["analysis"].isin(("pfs", "rpfs"))]["stat"].notna().any()
+
+
+RANDOM = st.fixed_dictionaries(
+    {
+        "psa": st.lists(
+            st.tuples(st.integers(-20, 400), st.sampled_from([1, 4, 5, 6, 10, 40])),
+            max_size=6,
+            unique_by=lambda v: v[0],
+        ),
+        "stable": st.lists(st.integers(1, 400), max_size=3),
+        "pd": st.lists(st.integers(1, 400), max_size=2),
+        "pdu": st.lists(st.integers(1, 400), max_size=1),
+        "dead": st.none() | st.integers(-5, 400),
+        "alive": st.integers(8, 400),
+        "switch": st.none() | st.integers(1, 400),
+        "stop": st.none() | st.integers(8, 400),
+        "clinical": st.lists(st.integers(1, 400), max_size=1),
+    }
+)
+
+
+# Shrinking a trial of four men takes minutes; the first trial that fails is readable enough.
+UNSHRUNK = (Phase.explicit, Phase.generate)
+
+
+@settings(derandomize=True, deadline=None, max_examples=25, phases=UNSHRUNK)
+@given(st.lists(RANDOM, min_size=1, max_size=4))
+def test_times_are_never_negative_nor_past_the_cut_off_whatever_the_dates(men):
+    adsl, times = trial_of({f"{i:02d}": man for i, man in enumerate(men)})
+    parts = [part for part in (times, adtte(adsl, PLAN.survival)) if len(part)]
+    both = pd.concat(parts, ignore_index=True)
+    assert (both["AVAL"] >= 0).all()
+    assert (both["ADT"] <= ORIGIN + 400 * DAY).all()
+    assert not both.duplicated(["USUBJID", "PARAMCD"]).any()
+    assert ((both["CNSR"] == 0) == (both["EVNTDESC"] != "")).all()
+    assert ((both["CNSR"] == 1) == (both["CNSDTDSC"] != "")).all()
+    for paramcd in ("PFS", "RPFS"):
+        events = {c: (of(times, paramcd + c)["CNSR"] == 0).sum() for c in ("", "GAP", "NT", "OFF")}
+        assert all(events[more] >= events[""] for more in ("GAP", "NT"))
+
+
+@pytest.mark.shared
+def test_pancreatic_dates_give_the_published_pfs_of_all_41(shared_data):
+    """asaur: dates of progression and death against the authors' `pfs` of the same 41 patients.
+
+    Their rule counts every death whenever it came, which is the sensitivity "missed assessments are
+    ignored"; the progression dates enter as the investigator's PD.
+    """
+    raw = pd.read_csv(shared_data / "asaur" / "pancreatic.csv", na_values=".")
+    published = pd.read_csv(shared_data / "asaur" / "pancreatic2.csv")
+    start, progressed, died = (
+        pd.to_datetime(raw[name], format="%m/%d/%Y") for name in ("onstudy", "progression", "death")
+    )
+    who = [f"{i:02d}" for i in range(len(raw))]
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T", "USUBJID": who, "NCYCLES": 1.0, "RESCTRFL": "N", "GROUP": "B",
+            "RFICDT": start, "ALLOCDT": start, "TRTSDT": start, "TRTEDT": start, "RESALLDT": pd.NaT,
+            "RESCCSDT": pd.NaT, "RESCRDT": pd.NaT, "DTHDT": died, "LSTALVDT": died,
+            "DCTDT": pd.NaT, "DCTREAS": None, "DCSREAS": "DEATH",
+        }
+    )  # fmt: skip
+    rs = pd.DataFrame(
+        {
+            "USUBJID": who, "RSSEQ": 1.0, "RSTESTCD": "OVRLRESP", "RSSTRESC": "PD",
+            "RSDTC": progressed.dt.strftime("%Y-%m-%d"),
+        }
+    )[progressed.notna()]  # fmt: skip
+    lb = pd.DataFrame(columns=["USUBJID", "LBTESTCD", "LBDTC"], dtype=object)
+    tables = {"rs": rs, "lb": lb, "ex": lb}
+    course = courses(tables, adsl)
+    points = time_points(tables, course, PLAN.tumour, PLAN.bone)
+    psa = {"STUDY": adpsa(tables, adsl, PLAN.psa_response)}
+    adrs = tumour_answers(tables, course, points, PLAN.tumour)
+    times = progression_times(sources(tables, adsl, course, points, psa, adrs, PLAN), PLAN)
+    got = of(times, "PFSGAP")
+    assert got["AVAL"].to_list() == published["pfs"].astype(float).to_list()
+    assert (got["CNSR"] == 0).all()
+
+
+def test_restricted_mean_by_hand():
+    """Times 1, 2, 3, all events: area 2, variance 1/6 + 1/18 = 2/9 (Klein & Moeschberger 4.5.2)."""
+    frame = pd.DataFrame({"USUBJID": list("abc"), "PARAMCD": "OS", "AVAL": [1.0, 2, 3], "CNSR": 0})
+    plan = PLAN.model_copy(
+        update={"survival": PLAN.survival.model_copy(update={"days_per_month": 1.0})}
+    )
+    rows = ard.bind(
+        curve_rows(frame, frame, plan, paramcd="OS", population="PRIMARY", analysis="os")
+    )
+    mean = rows[rows["level"] == "RMST 12 months"].set_index("stat_name")["stat"]
+    assert mean["estimate"] == pytest.approx(2)
+    assert mean["standard_error"] == pytest.approx((2 / 9) ** 0.5)
+
+
+def test_restricted_mean_of_a_curve_that_ends_early_is_not_estimable():
+    frame = pd.DataFrame(
+        {"USUBJID": list("ab"), "PARAMCD": "OS", "AVAL": [30.0, 60], "CNSR": [0, 1]}
+    )
+    rows = ard.bind(
+        curve_rows(frame, frame, PLAN, paramcd="OS", population="PRIMARY", analysis="os")
+    )
+    mean = rows[(rows["level"] == "RMST 12 months") & (rows["stat_name"] == "estimate")].iloc[0]
+    assert mean["stat_text"] == "the curve ends before this time"

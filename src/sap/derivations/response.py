@@ -101,7 +101,7 @@ def _one_a_day(values: pd.DataFrame) -> pd.DataFrame:
         COUNT=("AVAL", "size"),
     )
     days["DTYPE"] = np.where(days.pop("COUNT") > 1, "AVERAGE", "")
-    return days
+    return days.astype({"AVAL": float})
 
 
 def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
@@ -137,7 +137,7 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
         "USUBJID", keep="last"
     )
     days["ABLFL"] = np.where(days.index.isin(baseline.index), "Y", "")
-    days["BASE"] = days["USUBJID"].map(baseline.set_index("USUBJID")["AVAL"])
+    days["BASE"] = days["USUBJID"].map(baseline.set_index("USUBJID")["AVAL"]).astype(float)
     later = days["ADT"] > first
     days["CHG"] = (days["AVAL"] - days["BASE"]).where(later)
     days["PCHG"] = percent_change(days["AVAL"], days["BASE"]).where(later)
