@@ -5,7 +5,7 @@ in an ephemeral context: no project folder, no network, no progress bars, no Dat
 """
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sap.contracts.columns import beside, complete, matching, text
@@ -43,6 +43,7 @@ def check(
     tables: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     required: Sequence[str],
+    progress: Callable[[str], None] = lambda _: None,
 ) -> "pd.DataFrame":
     """Every broken promise of an extract, as one row of (domain, rule, ..., row, usubjid).
 
@@ -54,6 +55,8 @@ def check(
     3. A rule that reads a column the extract must have and has not, or another domain it has not,
        is not asked: the missing column or domain is the finding. Of a table without rows only the
        rules about the table are asked.
+
+    `progress` hears the name of each domain when its turn comes, since the whole takes seconds.
 
     `row` counts from 1 without the header and is missing where the finding is about a column or
     domain. `description` is the rule in words, never a value of the data.
@@ -68,6 +71,7 @@ def check(
         warnings.simplefilter("ignore")
         engine = _engine()
         for name, contract in contracts.items():
+            progress(name)
             if name == EXTRACT:
                 found += _extract_findings(engine, contract, said, contracts, required)
             elif name in said:

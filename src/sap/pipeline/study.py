@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,18 @@ def intake(kind: str, source: Path, out: Path) -> Path:
     return out
 
 
+def _told() -> Callable[[str], None]:
+    """Says which domain is being checked, every few of them: no step is silent for long."""
+    seen: list[str] = []
+
+    def tell(domain: str) -> None:
+        seen.append(domain)
+        if len(seen) % 5 == 1:
+            say(f"    {domain} ...")
+
+    return tell
+
+
 def _checked(extract: Path, plan: PlanFile) -> tuple[Any, Any, Any]:
     """The extract's tables, its contracts, and every finding."""
     from sap import contracts
@@ -54,7 +66,8 @@ def _checked(extract: Path, plan: PlanFile) -> tuple[Any, Any, Any]:
 
     tables = sdtm.read(extract)
     rules = contracts.load()
-    return tables, rules, contracts.check(tables, rules, plan.plan.inputs.required)
+    asked = contracts.check(tables, rules, plan.plan.inputs.required, _told())
+    return tables, rules, asked
 
 
 def _refuse_critical(findings: Any, where: str) -> None:
@@ -147,7 +160,7 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
         _refuse_critical(findings, str(extract))
     with step(f"cut at {day.isoformat()} and freeze"):
         kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
-        of_cut = contracts.check(kept, rules, plan.plan.inputs.required)
+        of_cut = contracts.check(kept, rules, plan.plan.inputs.required, _told())
         _refuse_critical(of_cut, "The cut")
         return snapshot.freeze(
             kept,
