@@ -7,13 +7,10 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.derivations.survival import with_baseline_status
 from sap.errors import PlanInvalid
 from sap.plan import read_plan
 from sap.plan.references import read_references
 from sap.results.comparison import by_arv7, published
-from sap.results.survival_comparison import by_arv7 as survival_by_arv7
-from sap.results.survival_comparison import by_group, guarantee_time
 
 HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
@@ -140,133 +137,3 @@ def test_references_are_read_strictly(tmp_path, change, said):
 @pytest.mark.parametrize("plan", [PLAN, CABA])
 def test_both_plans_name_a_reference_that_exists(plan):
     assert REFERENCES.of(plan.comparison.reference).total == 329
-
-
-# Freireich's 42 patients: weeks in remission, placebo (here group B) and drug (group A).
-PLACEBO = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
-DRUG = [6, 6, 6, 6, 7, 9, 10, 10, 11, 13, 16, 17, 19, 20, 22, 23, 25, 32, 32, 34, 35]
-RELAPSED = [1, 1, 1, 0, 1, 0, 1, 0, 0, 1, 1, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]
-
-
-def freireich():
-    who = [f"{i:02d}" for i in range(42)]
-    adsl = pd.DataFrame(
-        {
-            "USUBJID": who, "GROUP": ["B"] * 21 + ["A"] * 21, "AGE": 70.0, "CTCBL": 10.0,
-            "ARV7BL": ["POSITIVE"] * 21 + ["NEGATIVE"] * 21, "ECOGBL": 1.0,
-        }
-    )  # fmt: skip
-    adtte = pd.DataFrame(
-        {
-            "USUBJID": who * 2,
-            "PARAMCD": ["OS"] * 42 + ["OSCENS"] * 42,
-            "AVAL": [float(w) for w in PLACEBO + DRUG] * 2,
-            "CNSR": [1 - e for e in [1] * 21 + RELAPSED] * 2,
-        }
-    )
-    return adsl, adtte
-
-
-def test_group_b_against_a_has_the_numbers_of_r():
-    """R survival 3.4: coxph(Surv(t, e) ~ b) 4.8168739 (2.1465082 to 10.809311), cox.zph p 0.87981289;
-    survdiff chi-square 16.8 (16.79 in Cox 1972's re-analyses)."""
-    rows = by_group(*freireich(), PLAN)
-    cox = stats_of(rows, paramcd="OS", level="Cox", sublevel="Group B")
-    assert cox["hazard_ratio"] == pytest.approx(4.8168739, abs=1e-6)
-    assert (cox["conf_low"], cox["conf_high"]) == pytest.approx((2.1465082, 10.809311), rel=1e-6)
-    assert cox["ph_p_value"] == pytest.approx(0.87981289, rel=1e-6)
-    test = stats_of(rows, paramcd="OS", level="Log-rank")
-    assert round(test["statistic"], 1) == 16.8
-    methods = set(ard.bind(rows).query("level in ('Cox', 'Log-rank')")["method"])
-    assert all("exploratory" in words for words in methods)
-
-
-def test_covariates_that_do_not_vary_are_said_to_be_the_reason():
-    rows = ard.bind(survival_by_arv7(*freireich(), PLAN))
-    ratio = rows[(rows["level"] == "Cox") & (rows["stat_name"] == "hazard_ratio")]
-    assert len(ratio) == len(PLAN.survival_comparison.covariates)
-    assert ratio["stat"].isna().all()
-    assert ratio["stat_text"].str.contains("constant").all()
-
-
-def test_a_man_without_a_covariate_is_counted_and_left_out():
-    adsl, adtte = freireich()
-    rng = np.random.default_rng(1)
-    adsl["AGE"], adsl["CTCBL"] = rng.normal(70, 6, 42), rng.integers(3, 90, 42).astype(float)
-    adsl["ECOGBL"] = rng.integers(0, 3, 42).astype(float)
-    adsl.loc[[0, 30], "ECOGBL"] = np.nan
-    whole = stats_of(survival_by_arv7(adsl, adtte, PLAN), level="Cox", sublevel="")
-    assert (whole["N"], whole["n_missing"]) == (40, 2)
-
-
-def test_a_trial_without_groups_compares_none():
-    assert by_group(*freireich(), CABA) == []
-
-
-def test_waiting_for_treatment_is_taken_out_by_delayed_entry():
-    """By hand, months: entries 0, 1, 3, deaths 2, 5, 4.
-
-    As if always at risk: S is 2/3, 1/3, 0 at 2, 4, 5, the median 4. At risk from the entry: at 2 one
-    of two dies, at 4 one of two: S is 1/2 from 2 to 4, the median the middle of it, 3. From the
-    entry on: times 2, 4, 1, the median 2.
-    """
-    month = PLAN.survival.days_per_month
-    who = ["1", "2", "3"]
-    adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y", "MPOSFL": "Y"})
-    adtte = pd.DataFrame(
-        {
-            "USUBJID": who, "PARAMCD": "OSSCR", "AVAL": np.array([2, 5, 4]) * month, "CNSR": 0,
-            "ENTRY": np.array([0, 1, 3]) * month,
-        }
-    )  # fmt: skip
-    rows = guarantee_time(adsl, adtte, PLAN)
-    levels = {
-        "From screening, as if always at risk": 4,
-        "From screening, at risk from the first dose": 3,
-        "From the first dose": 2,
-    }
-    for level, median in levels.items():
-        got = stats_of(rows, population="PRIMARY", level=level)
-        assert got["median"] == pytest.approx(median), level
-        assert got["n_excluded"] == 0
-
-
-def test_the_landmark_takes_men_alive_and_splits_them_by_what_had_happened():
-    """By hand at day 42: 1 died on day 42 (out), 2 treated on day 42, 3 later, 4 never."""
-    who = ["1", "2", "3", "4"]
-    adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "N", "MPOSFL": "Y"})
-    adtte = pd.DataFrame(
-        {
-            "USUBJID": who, "PARAMCD": "OSSCR", "AVAL": [42.0, 100, 200, 300], "CNSR": [0, 0, 0, 1],
-            "ENTRY": [10.0, 42, 43, np.nan],
-        }
-    )  # fmt: skip
-    rows = guarantee_time(adsl, adtte, PLAN)
-    counts = {
-        group: stats_of(rows, population="MARKERPOS", group=group)["N"]
-        for group in ("Treated by then", "Not treated by then")
-    }
-    assert counts == {"Treated by then": 1, "Not treated by then": 2}
-    assert stats_of(rows, population="MARKERPOS", group="")["n_excluded"] == 1
-
-
-def test_the_status_at_baseline_is_the_last_one_not_after_allocation():
-    adsl = pd.DataFrame(
-        {
-            "USUBJID": ["1", "2", "3"],
-            "ALLOCDT": pd.to_datetime(["2018-02-01", None, "2018-02-01"]),
-            "RFICDT": pd.Timestamp("2018-01-01"),
-        }
-    )
-    rs = pd.DataFrame(
-        [
-            ("1", 1.0, "ECOG", "0", "2018-01-01"), ("1", 2.0, "ECOG", "1", "2018-02-01"),
-            ("1", 3.0, "ECOG", "2", "2018-02-02"), ("2", 1.0, "ECOG", "2", "2018-01-01"),
-            ("3", 1.0, "ECOG", "1", "2018-02"),
-        ],
-        columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"],
-    )  # fmt: skip
-    got = with_baseline_status(adsl, rs)["ECOGBL"]
-    assert got.tolist()[:2] == [1.0, 2.0]
-    assert np.isnan(got[2])  # a month is no day
-    assert with_baseline_status(adsl, None)["ECOGBL"].isna().all()
