@@ -359,6 +359,20 @@ def test_a_failing_cell_names_chapter_cell_and_reason(document: Any, tmp_path: P
     assert children() == []
 
 
+def test_a_message_of_two_lines_in_inline_code_is_told_whole(document: Any, tmp_path: Path) -> None:
+    root = document("""```{python}
+#| label: two
+class Told:
+    def rate(self):
+        raise ValueError("What is wrong.\\nWhat to do.")
+```
+
+`{python} Told().rate()`
+""")
+    with pytest.raises(RenderFailed, match=r"Told\(\)\.rate\(\).*What is wrong\. What to do\.$"):
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+
+
 def test_failing_inline_code_is_quoted(document: Any, tmp_path: Path) -> None:
     root = document("The rate is `{python} nothing.rate()`.\n")
     with pytest.raises(RenderFailed) as caught:

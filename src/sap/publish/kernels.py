@@ -48,7 +48,8 @@ def __sap_inline__(expressions):
             data, _ = shell.display_formatter.format(value)
         except Exception as problem:
             where = f"`{{{{python}}}} {{expression}}`"
-            raise RuntimeError(f"{{where}}: {{type(problem).__name__}}: {{problem}}") from None
+            words = " ".join(str(problem).split())
+            raise RuntimeError(f"{{where}}: {{type(problem).__name__}}: {{words}}") from None
         markdown = data.get("text/markdown")
         values.append(["text", str(value)] if markdown is None else ["markdown", markdown])
     display({{"{INLINE_RESULT}": values}}, raw=True)
@@ -356,7 +357,7 @@ def _story(step: _Step, reason: str) -> str:
     return f"{step.file}, {place}: {reason}"
 
 
-OURS = frozenset(kind.__name__ for kind in (RenderFailed, *SapError.__subclasses__()))
+OURS = frozenset(kind.__name__ for kind in SapError.__subclasses__())
 
 
 def _last_line(name: str, value: str) -> str:
