@@ -66,3 +66,38 @@ def export(
 
     packing.run_facts(_run(run))
     typer.echo(packing.hand_over(run, out))
+
+
+@app.command()
+def audit(
+    bundle: Annotated[Path, typer.Argument(help="A bundle: folder or zip.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder for audit.html, .pdf and .json.")],
+    run_code: Annotated[
+        bool,
+        typer.Option("--run-code", help="Rebuild with the bundle's own code: trust it first."),
+    ] = False,
+    independent: Annotated[
+        bool, typer.Option("--independent", help="Also compute results a second time, otherwise.")
+    ] = False,
+    reports: Annotated[
+        bool, typer.Option("--reports/--no-reports", help="Whether reports are rendered again.")
+    ] = True,
+) -> None:
+    """Check a bundle, rebuild it from its frozen data, and say whether every number comes again.
+
+    Exit 0 identical or numerically identical, 11 an input changed, 12 a result changed.
+    """
+    from sap.audit import examined, write_pages
+    from sap.pipeline.folders import whole_folder
+
+    found = examined(bundle, reports=reports, run_code=run_code, independent=independent)
+    with whole_folder(out) as new:
+        write_pages(found, new)
+    typer.echo(found.verdict)
+    for finding in found.findings:
+        typer.echo(f"  {finding.kind}: {finding.place} {finding.words}", err=True)
+    for cause in found.causes:
+        typer.echo(f"  probable cause: {cause.what}: {cause.words}", err=True)
+    for name in ("audit.html", "audit.pdf", "audit.json"):
+        typer.echo(out / name)
+    raise typer.Exit(found.exit_code)

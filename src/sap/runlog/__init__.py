@@ -5,7 +5,7 @@ record that was edited, moved or removed from the middle is found and named. It 
 signature: whoever can write the file can write a new chain (docs/audit.md says what follows).
 """
 
-from sap.runlog.chain import append, faults, swapped, verify
+from sap.runlog.chain import append, faults, read, swapped, verify
 from sap.runlog.software import code_sums, differing, environment, project_sums, tree_sum
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "environment",
     "faults",
     "project_sums",
+    "read",
     "swapped",
     "tree_sum",
     "verify",

@@ -79,7 +79,8 @@ def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     return sealed
 
 
-def _read(content: bytes) -> list[Any]:
+def read(content: bytes) -> list[Any]:
+    """Every line of a log as JSON; None where a line is none."""
     records: list[Any] = []
     for line in content.decode("utf-8", "replace").splitlines():
         try:
@@ -103,7 +104,7 @@ def faults(content: bytes) -> list[str]:
     """
     found = []
     previous = FIRST
-    for place, record in enumerate(_read(content), start=1):
+    for place, record in enumerate(read(content), start=1):
         if not isinstance(record, dict) or not isinstance(record.get("seal"), str):
             found.append(f"record {place} cannot be read")
             previous = ""
@@ -130,7 +131,7 @@ def _checked(path: Path, content: bytes) -> list[dict[str, Any]]:
             f"{path} is not the log that was written: {'; '.join(broken)}. "
             "Keep it as evidence and make a new run."
         )
-    return _read(content)
+    return read(content)
 
 
 def verify(path: Path) -> list[dict[str, Any]]:

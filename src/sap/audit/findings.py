@@ -1,0 +1,86 @@
+"""What an audit found, and the one answer it comes to."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
+
+import pandas as pd
+
+Kind = Literal["input", "result", "note"]
+
+IDENTICAL = "identical"
+NEAR = "numerically identical"
+DIFFERENT = "different"
+NOT_REBUILT = "not rebuilt"
+
+
+class Finding(NamedTuple):
+    """One thing that is not as it should be, or that the reader must know."""
+
+    kind: Kind
+    place: str
+    words: str
+
+
+class Cause(NamedTuple):
+    """One thing that differs between the bundle's making and this audit."""
+
+    what: Literal["data", "plan", "code", "chapters", "packages", "report", "result", "log"]
+    words: str
+
+
+@dataclass
+class Audit:
+    """Everything an audit found; `verdict` and `exit_code` follow from it."""
+
+    bundle: str
+    facts: dict[str, Any]
+    findings: list[Finding] = field(default_factory=list)
+    causes: list[Cause] = field(default_factory=list)
+    compared: dict[str, str] = field(default_factory=dict)
+    numbers: pd.DataFrame | None = None
+    records: pd.DataFrame | None = None
+    displays: list[str] = field(default_factory=list)
+    rebuilt: bool = False
+    checks: list[tuple[str, str]] = field(default_factory=list)
+    opinion: Any = None
+
+    def say(self, kind: Kind, place: str, words: str) -> None:
+        """Add a finding."""
+        self.findings.append(Finding(kind, place, words))
+
+    def blame(self, what: Any, words: str) -> None:
+        """Add a probable cause, once."""
+        if Cause(what, words) not in self.causes:
+            self.causes.append(Cause(what, words))
+
+    @property
+    def inputs_changed(self) -> bool:
+        """Whether an input is not what the bundle says it is."""
+        return any(f.kind == "input" for f in self.findings)
+
+    @property
+    def results_changed(self) -> bool:
+        """Whether a result did not come out again."""
+        return any(f.kind == "result" for f in self.findings)
+
+    @property
+    def verdict(self) -> str:
+        """The answer, the first case that applies.
+
+        1. different: a result did not come out again.
+        2. not rebuilt: nothing patient-level in the bundle, or an input that forbids it.
+        3. identical: every byte compared is the same.
+        4. numerically identical: bytes differ, no number does.
+        """
+        if self.results_changed:
+            return DIFFERENT
+        if not self.rebuilt:
+            return NOT_REBUILT
+        return IDENTICAL if set(self.compared.values()) <= {"identical"} else NEAR
+
+    @property
+    def exit_code(self) -> int:
+        """11 for a changed input, 12 for a changed result, else 0."""
+        if self.inputs_changed:
+            return 11
+        return 12 if self.results_changed else 0

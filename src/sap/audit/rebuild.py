@@ -1,0 +1,103 @@
+"""Datasets, results and reports again, from the frozen data, in a clean temporary folder."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from sap.audit.findings import Audit
+from sap.bundle.opening import Bundle
+from sap.errors import RenderFailed, ResultChanged, SapError
+from sap.pipeline import packing, study
+
+
+def kinds_of(bundle: Bundle) -> dict[str, list[str]]:
+    """Which reports the bundle holds, and in which formats: csr -> html, pdf."""
+    found: dict[str, list[str]] = {}
+    for original in sorted(bundle.of_role("report")):
+        folder, _, last = original.rpartition("/")
+        kind = "dsmb" if folder.startswith("dsmb") else last.partition(".")[0]
+        suffix = last.rpartition(".")[2]
+        if kind in ("csr", "dsmb") and suffix in ("html", "pdf", "docx"):
+            formats = found.setdefault(kind, [])
+            if suffix not in formats:
+                formats.append(suffix)
+    return found
+
+
+def rebuilt(
+    audit: Audit, bundle: Bundle, cut: Path, plan: Path, scratch: Path, *, reports: bool
+) -> Path:
+    """Run analysis and reports with the code installed here; a report that fails is a finding."""
+    run = scratch / "run"
+    run.mkdir()
+    study.analyse_into(run, cut, plan)
+    made, _ = packing.interchange(packing.datasets_of(run), packing.run_facts(run))
+    for name, content in made.items():
+        (run / "adam" / name).write_bytes(content)
+    if reports:
+        for kind, formats in kinds_of(bundle).items():
+            try:
+                study.report(run, kind, "builtin", formats)
+            except SapError as error:
+                audit.say("result", kind, f"could not be rendered again: {error}")
+    return run
+
+
+def rebuilt_by_its_code(
+    audit: Audit, bundle: Bundle, cut: Path, plan: Path, scratch: Path, *, reports: bool
+) -> Path:
+    """The same with the package and chapters the bundle holds, in a process of its own.
+
+    A virtual environment without pip is made in the scratch folder; its only path file puts the
+    bundle's package before the packages installed here.
+    """
+    home = scratch / "project"
+    sources = bundle.of_role("source")
+    if not sources:
+        raise ResultChanged(
+            "This bundle holds no source of the package, so its code cannot be run: "
+            "leave out --run-code, or ask for a bundle for the audience auditor."
+        )
+    for role, folder in (("source", home / "src" / "sap"), ("project", home), ("lock", home)):
+        for original, name in bundle.of_role(role).items():
+            path = folder / original
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(bundle.files[name])
+    python = _python(scratch / "venv", home / "src")
+    run = scratch / "run"
+    _call(python, ["analyse", str(cut), "--plan", str(plan), "--out", str(run)], scratch)
+    _call(python, ["export", str(run), str(scratch / "adam")], scratch)
+    for path in (scratch / "adam").iterdir():
+        path.rename(run / "adam" / path.name)
+    if reports:
+        for kind in kinds_of(bundle):
+            try:
+                _call(python, ["report", str(run), "--kind", kind], scratch)
+            except RenderFailed as error:
+                audit.say("result", kind, str(error))
+    return run
+
+
+def _python(venv: Path, first: Path) -> Path:
+    import site
+    import venv as environments
+
+    environments.create(venv, with_pip=False, symlinks=True)
+    there = next(venv.glob("lib/python*/site-packages"))
+    paths = [str(first), *site.getsitepackages()]
+    (there / "bundle.pth").write_text("\n".join(paths) + "\n", encoding="utf-8")
+    return venv / "bin" / "python"
+
+
+def _call(python: Path, words: Sequence[str], scratch: Path) -> None:
+    kept = {n: os.environ[n] for n in ("PATH", "HOME", "TMPDIR") if n in os.environ}
+    command = [str(python), "-m", "sap", *words]
+    done = subprocess.run(
+        command, cwd=scratch, env=kept, capture_output=True, text=True, check=False
+    )
+    sys.stderr.write(done.stderr)
+    if done.returncode:
+        last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+        raise RenderFailed(f"the bundle's own code stopped at `sap {words[0]}`: {last}")
