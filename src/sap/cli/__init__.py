@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sap.cli.audit import app as audit
 from sap.cli.calc import app as calc
 from sap.errors import WrongUse
 
@@ -22,6 +23,7 @@ app = typer.Typer(
 )
 
 app.add_typer(calc, name="calc")
+app.add_typer(audit)
 
 PlanOption = Annotated[Path, typer.Option("--plan", help="The plan (SAP) file.")]
 DEFAULT_PLAN = Path("analysis/plan.yml")
@@ -37,7 +39,7 @@ def _folder(path: Path, what: str) -> Path:
 def simulate(
     out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
     plan: PlanOption = DEFAULT_PLAN,
-    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 20260101,
+    seed: Annotated[int, typer.Option(help="Same seed, same bytes.", min=0)] = 128,
     response_rate: Annotated[
         float | None, typer.Option(help="True PSA response rate in group B.", min=0, max=1)
     ] = None,
@@ -138,7 +140,7 @@ def run(
     source: Annotated[
         Path | None, typer.Option(help="Folder of the data; without it the trial is simulated.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the simulated trial.", min=0)] = 20260101,
+    seed: Annotated[int, typer.Option(help="Seed of the simulated trial.", min=0)] = 128,
     cut_off: Annotated[
         str, typer.Option("--cut-off", help="A name of the plan, or a date.")
     ] = "final",
