@@ -385,6 +385,7 @@ def test_times_are_never_negative_nor_past_the_cut_off_whatever_the_dates(men):
     parts = [part for part in (times, adtte(adsl, PLAN.survival)) if len(part)]
     both = pd.concat(parts, ignore_index=True)
     assert (both["AVAL"] >= 0).all()
+    assert both["PARAMCD"].str.len().max() <= 8
     assert (both["ADT"] <= ORIGIN + 400 * DAY).all()
     assert not both.duplicated(["USUBJID", "PARAMCD"]).any()
     assert ((both["CNSR"] == 0) == (both["EVNTDESC"] != "")).all()

@@ -531,3 +531,29 @@ def test_pcwg3_answers_of_pharmaverse(shared_data):
         "1015": "PR", "1028": "PR", "1034": "SD", "1097": "SD", "1115": "NE", "1118": "CR",
         "1130": "PR", "1133": "SD", "1148": "PR", "1153": "SD", "1275": "PD",
     }  # fmt: skip
+
+
+@pytest.mark.shared
+def test_caba_v7_has_best_responses_and_no_dated_assessment(shared_data):
+    """trial.md 1.6 (SUPP): best response SD 9, PD 16, none CR or PR; no lesion, no dated scan."""
+    from sap import contracts
+    from sap.derivations.courses import courses
+    from sap.derivations.population import adsl
+    from sap.intake import caba_v7
+
+    plan = read_plan(HERE / "plan-caba-v7.yml").plan
+    tables, _ = caba_v7.read(shared_data / "caba-v7")
+    tables = contracts.typed(tables, contracts.load())
+    men = adsl(tables, plan)
+    course = courses(tables, men)
+    points = time_points(tables, course, plan.tumour, plan.bone)
+    assert points.empty
+    answers = tumour_answers(tables, course, points, plan.tumour)
+    rows = ard.bind(best_rows(men, answers, plan))
+    mine = rows[(rows["population"] == "PRIMARY") & (rows["analysis"] == "bor")]
+    n = mine[mine["stat_name"] == "n"].set_index(["paramcd", "level"])
+    given = n.loc["BORINV", "stat"]
+    assert given.to_dict() == {"CR": 0, "PR": 0, "SD": 9, NON: 0, "PD": 16, "NE": 0}
+    for paramcd in ("BOR", "BORC"):
+        assert n.loc[paramcd, "stat"].isna().all()
+        assert set(n.loc[paramcd, "stat_text"]) == {"not in the data: no dated tumour assessment"}

@@ -467,7 +467,9 @@ def _rows(code: str, d: Definition, got: Sources, plan: Plan) -> list[dict[str, 
     for course in got.courses:
         man, key = got.men[course.USUBJID], (course.USUBJID, course.COURSE)
         start = _start(code, course, man, got, (d, plan))
-        if pd.isna(start) or (course.COURSE == "CHOICE" and code not in ("PFS", "TTPP")):
+        unplanned = course.COURSE == "CHOICE" and code not in ("PFS", "TTPP")
+        second = d.code and course.AGAINFL == "Y"
+        if pd.isna(start) or unplanned or second:
             continue
         who = Followed(
             start=_since_1970(start),
@@ -531,7 +533,8 @@ def progression_times(got: Sources, plan: Plan) -> pd.DataFrame:
     8. No E by the cut-off: censored at A.
 
     Where A does not exist the origin takes its place. PARAMCD is the endpoint, the letters of a
-    sensitivity (NT, IT, GAP, OFF, UNC, DOSE, NEXT) and RE for the course after re-screening. RPFS,
+    sensitivity (NT, IT, GAP, OFF, UNC, DOSE, NEXT; first courses only) or RE for the course after
+    re-screening. RPFS,
     PFS and RDOR have no rows at all where the data hold no dated tumour assessment, TTPP and DOR
     none where they hold no PSA.
     """
