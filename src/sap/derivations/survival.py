@@ -534,9 +534,8 @@ def progression_times(got: Sources, plan: Plan) -> pd.DataFrame:
 
     Where A does not exist the origin takes its place. PARAMCD is the endpoint, the letters of a
     sensitivity (NT, IT, GAP, OFF, UNC, DOSE, NEXT; first courses only) or RE for the course after
-    re-screening. RPFS,
-    PFS and RDOR have no rows at all where the data hold no dated tumour assessment, TTPP and DOR
-    none where they hold no PSA.
+    re-screening. RPFS, PFS and RDOR have no rows at all where the data hold no dated tumour
+    assessment, TTPP and DOR none where they hold no PSA.
     """
     rows: list[dict[str, Any]] = []
     for d in definitions(plan.progression):
