@@ -17,10 +17,12 @@ from sap.derivations import (
     exposure,
     interim,
     labs,
+    pk,
     population,
     progression,
     response,
     safety,
+    samples,
     survival,
     tumour,
 )
@@ -35,11 +37,14 @@ from sap.results import design as design_results
 from sap.results import disposition as disposition_results
 from sap.results import estimand as estimand_results
 from sap.results import exposure as exposure_results
+from sap.results import exposure_response as exposure_response_results
 from sap.results import interim as interim_results
 from sap.results import labs as lab_results
+from sap.results import pk as pk_results
 from sap.results import progression as progression_results
 from sap.results import response as response_results
 from sap.results import safety as safety_results
+from sap.results import samples as sample_results
 from sap.results import screening as screening_results
 from sap.results import survival as survival_results
 from sap.results import tumour as tumour_results
@@ -101,12 +106,13 @@ def _adsl(
     adrs: pd.DataFrame,
     adctc: pd.DataFrame,
     adae: pd.DataFrame,
+    adpc: pd.DataFrame,
     tables: Tables,
     plan: Plan,
 ) -> pd.DataFrame:
     """ADSL with the flags that need measurements, performance status, and what men died of."""
     on_treatment = adctc[adctc["ANL01FL"] == "Y"]
-    adsl = population.analysis_sets(core, adrs, on_treatment, tables, plan)
+    adsl = population.analysis_sets(core, adrs, on_treatment, tables, plan, adpc)
     adsl = survival.with_baseline_status(adsl, tables.get("rs"))
     return safety.with_deaths(adsl, adae, plan.safety, plan.deaths)
 
@@ -201,8 +207,15 @@ DATASETS = (
         patient_level=True,
     ),
     Step(
+        "adpc",
+        ("sdtm", "adsl_core", "adex", "plan"),
+        lambda t, adsl, adex, plan: pk.adpc(t, adsl, adex, plan.pk),
+        patient_level=True,
+    ),
+    Step("adpp", ("adpc", "plan"), lambda adpc, plan: pk.adpp(adpc, plan.pk), patient_level=True),
+    Step(
         "adsl",
-        ("adsl_core", "adrs_psa", "adctc", "adae", "sdtm", "plan"),
+        ("adsl_core", "adrs_psa", "adctc", "adae", "adpc", "sdtm", "plan"),
         _adsl,
         patient_level=True,
     ),
@@ -223,6 +236,14 @@ DATASETS = (
         patient_level=True,
     ),
     Step("adcur", ("sdtm", "adsl", "plan", "cut_off"), currency.adcur, patient_level=True),
+    Step(
+        "adbe",
+        ("sdtm", "adsl", "adex", "courses", "plan", "cut_off"),
+        lambda t, adsl, adex, courses, plan, cut_off: samples.adbe(
+            t, adsl, adex, courses, plan.samples, cut_off
+        ),
+        patient_level=True,
+    ),
     Step(
         "adexsum",
         ("sdtm", "adsl", "adex", "plan"),
@@ -347,6 +368,16 @@ RESULTS = (
         patient_level=False,
     ),
     Step("exposure", ("adsl", "adexsum", "plan"), exposure_results.exposure, patient_level=False),
+    Step("pk", ("adsl", "adpc", "adpp", "plan"), pk_results.pk, patient_level=False),
+    Step(
+        "exposure_response",
+        ("adsl", "adpp", "adrs", "adctc", "adlb", "plan"),
+        exposure_response_results.exposure_response,
+        patient_level=False,
+    ),
+    Step(
+        "sample_inventory", ("adbe", "plan"), sample_results.sample_inventory, patient_level=False
+    ),
 )
 
 SORTED_BY = {
@@ -365,6 +396,9 @@ SORTED_BY = {
     "adex": ["USUBJID", "ACYCLE"],
     "adlb": ["USUBJID", "PARAMCD", "ADT", "LBSEQ"],
     "adexsum": ["PARAMCD", "USUBJID"],
+    "adpc": ["USUBJID", "ADT", "PCSEQ"],
+    "adpp": ["PARAMCD", "USUBJID", "ADT"],
+    "adbe": ["USUBJID", "BECAT", "DUEDT", "AVISIT"],
 }
 
 

@@ -297,6 +297,9 @@ class SafetyRate(BaseModel):
 class SafetyRates(Entry):
     """Rates shown with an exact interval beside published ones; descriptive."""
 
+    collected_from_grade: int = Field(
+        ge=1, le=5, description="lowest grade of events that were all registered"
+    )
     rates: list[SafetyRate]
 
 

@@ -144,7 +144,9 @@ def _with_rate(
     grade = events["ATOXGRN"]
     severe = (grade >= asked.from_grade) | (grade.isna() & (asked.from_grade == 1))
     counts = events[events["AEDECOD"].str.upper().isin(asked.terms) & severe]
-    return who.isin(counts["USUBJID"]), 0, None
+    collected = plan.safety_rates.collected_from_grade
+    why = NotEstimable(f"not in the data: events below grade {collected} were not all registered")
+    return who.isin(counts["USUBJID"]), 0, why if asked.from_grade < collected else None
 
 
 def _bounded(yes: int, open_: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:

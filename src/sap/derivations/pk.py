@@ -1,0 +1,263 @@
+"""ADPC and ADPP: cabazitaxel in plasma on actual times, and what it says without a model."""
+
+import math
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from sap.derivations.dates import full_day, precision
+from sap.methods.pk import auc, concentration, dose_normalised, nca
+from sap.plan.model import Pk
+
+Tables = Mapping[str, pd.DataFrame]
+
+COLUMNS = (
+    "PCSEQ", "PCTESTCD", "PCSTRESC", "PCSTRESN", "PCSTRESU", "PCLLOQ", "PCSTAT", "VISIT", "PCTPT",
+    "PCTPTNUM", "PCRFTDTC", "PCDTC",
+)  # fmt: skip
+ADPC_COLUMNS = (
+    "USUBJID", "PCSEQ", "AVISIT", "ATPT", "ATPTN", "ADT", "AREL", "DEVMIN", "DEVFL", "AVAL", "AVALU",
+    "BLQFL", "ANL01CAS", "ANL01FL", "ANL02FL", "DOSE", "DOSEMG", "BSA",
+)  # fmt: skip
+MINUTES_PER_HOUR = 60
+
+
+def _moment(dtc: pd.Series) -> pd.Series:
+    """Date and time; missing where the time of day is not known."""
+    timed = dtc.where(precision(dtc) > len("2017-03-02"))
+    return pd.to_datetime(timed, format="ISO8601")
+
+
+def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd.DataFrame:
+    """One row per planned plasma sample of a treated man.
+
+    AREL is the actual time of the sample in hours from the start of the infusion (PCDTC - PCRFTDTC,
+    where PCRFTDTC has no time EXSTDTC of that day); missing without both times. DEVMIN is how many
+    minutes it lies from its planned time PCTPTNUM, rounded to 6 decimals. DEVFL = Y: more than the
+    plan's minutes, early or late; a sample planned before the infusion deviates only when it was
+    drawn after the start.
+
+    ANL01CAS, the first case that applies; ANL01FL = Y (in the analysis) for 5 and 7:
+
+    1. No concentration: not done, or neither a number nor below quantification.
+    2. AREL is not known.
+    3. Planned at or before 0, drawn after the infusion began.
+    4. Planned after 0, drawn at or before the start of the infusion.
+    5. Below quantification and planned at or before 0: AVAL = 0.
+    6. Below quantification and planned after 0: left out, so the curve ends at the last
+       quantifiable value and none is made up between two.
+    7. Everything else: AVAL is the concentration.
+
+    ANL02FL = Y: can be Cmax: analysed, after the start, and without a deviation if it is the sample of the
+    end of the infusion. DOSE (mg/m2), DOSEMG and BSA are those of the infusion of that day (ADEX).
+    """
+    pc = tables.get("pc", pd.DataFrame()).reindex(columns=["USUBJID", *COLUMNS])
+    treated = adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"]
+    pc = pc[(pc["PCTESTCD"] == rule.analyte) & pc["USUBJID"].isin(treated)].reset_index(drop=True)
+    if pc.empty:
+        return pd.DataFrame(columns=list(ADPC_COLUMNS))
+    drawn, day = _moment(pc["PCDTC"]), full_day(pc["PCRFTDTC"]).fillna(full_day(pc["PCDTC"]))
+    start = _moment(pc["PCRFTDTC"])
+    ex = tables["ex"].reindex(columns=["USUBJID", "EXSTDTC"])
+    ex = ex.assign(ADT=full_day(ex["EXSTDTC"]), START=_moment(ex["EXSTDTC"])).dropna()
+    infusion = ex.drop_duplicates(["USUBJID", "ADT"])
+    of_day = pc[["USUBJID"]].assign(ADT=day).merge(infusion, on=["USUBJID", "ADT"], how="left")
+    start = start.fillna(of_day["START"])
+    planned = pc["PCTPTNUM"].astype(float)
+    relative = ((drawn - start).dt.total_seconds() / 3600).astype(float)
+    off = ((relative - planned) * MINUTES_PER_HOUR).round(6)
+    before = planned <= 0
+    below = pc["PCSTRESN"].isna() & pc["PCSTRESC"].map(
+        lambda text: isinstance(text, str) and text.startswith("<")
+    )
+    number = pc["PCSTRESN"].astype(float)
+    case = np.select(
+        [
+            number.isna() & ~below,
+            relative.isna(),
+            before & (relative > 0),
+            ~before & (relative <= 0),
+            below & before,
+            below,
+        ],
+        [1, 2, 3, 4, 5, 6],
+        default=7,
+    )
+    analysed = np.isin(case, (5, 7))
+    deviates = np.where(
+        before, off > -planned * MINUTES_PER_HOUR, off.abs() > rule.deviation_minutes
+    )
+    found = pd.DataFrame(
+        {
+            "USUBJID": pc["USUBJID"],
+            "PCSEQ": pc["PCSEQ"],
+            "AVISIT": pc["VISIT"],
+            "ATPT": pc["PCTPT"],
+            "ATPTN": planned,
+            "ADT": day,
+            "AREL": relative,
+            "DEVMIN": off,
+            "DEVFL": np.where(deviates & relative.notna(), "Y", ""),
+            "AVAL": number.where(case != 5, 0.0).where(analysed | (case == 7)),
+            "AVALU": pc["PCSTRESU"],
+            "BLQFL": np.where(below, "Y", ""),
+            "ANL01CAS": case,
+            "ANL01FL": np.where(analysed, "Y", ""),
+        }
+    )
+    at_end = planned == rule.end_of_infusion_h
+    maximum = (case == 7) & (relative > 0) & ~(at_end & (found["DEVFL"] == "Y"))
+    found["ANL02FL"] = np.where(maximum, "Y", "")
+    given = adex.rename(columns={"ASTDT": "ADT"})[["USUBJID", "ADT", "DOSE", "DOSEMG", "BSA"]]
+    given = given.dropna(subset=["ADT"]).drop_duplicates(["USUBJID", "ADT"])
+    return found.merge(given, on=["USUBJID", "ADT"], how="left", validate="many_to_one")
+
+
+def _profile(
+    samples: pd.DataFrame, carry_on_h: float, end: float
+) -> tuple[list[float], list[float]]:
+    """Times and concentrations of one infusion, from 0, carried on to `end` where allowed.
+
+    1. What was found before the infusion, or 0 where nothing was, stands at time 0.
+    2. The samples after the start in order of time; of one time, the first.
+    3. When the last lies before `end` by at most `carry_on_h`, and the last piece falls, its
+       logarithmic curve goes on to `end`.
+    """
+    used = samples[samples["ANL01FL"] == "Y"].sort_values(["AREL", "PCSEQ"], kind="stable")
+    early = used[used["AREL"] <= 0]
+    later = used[used["AREL"] > 0].drop_duplicates("AREL")
+    time = [0.0, *later["AREL"].tolist()]
+    level = [float(early["AVAL"].iloc[-1]) if len(early) else 0.0, *later["AVAL"].tolist()]
+    short = end - time[-1]
+    if 0 < short <= carry_on_h and len(time) > 2 and 0 < level[-1] < level[-2]:
+        slope = math.log(level[-1] / level[-2]) / (time[-1] - time[-2])
+        level.append(level[-1] * math.exp(slope * short))
+        time.append(end)
+    return time, level
+
+
+def parameters(rule: Pk) -> dict[str, str]:
+    """PARAMCD and its words, named after the plan's hours.
+
+    >>> from sap.plan.model import Pk
+    >>> plan = Pk(section="SAP 5.10", source="here", analyte="CABAZ", end_of_infusion_h=1.0,
+    ...           primary_h=7.0, secondary_h=6.0, rule="linear", deviation_minutes=5.0,
+    ...           carry_on_minutes=15.0, reference_dose_mg_m2=25.0)
+    >>> list(parameters(plan))
+    ['AUC07', 'C7H', 'AUC06', 'C6H', 'AUCLST', 'CMAX', 'TMAX', 'AUC07N', 'AUC07MG', 'CMAXN']
+    """
+    first, second = f"{rule.primary_h:g}", f"{rule.secondary_h:g}"
+    per = f"{rule.reference_dose_mg_m2:g} mg/m2"
+    return {
+        f"AUC0{first}": f"AUC 0 to {first} h (ng h/mL)",
+        f"C{first}H": f"Concentration at {first} h (ng/mL)",
+        f"AUC0{second}": f"AUC 0 to {second} h (ng h/mL)",
+        f"C{second}H": f"Concentration at {second} h (ng/mL)",
+        "AUCLST": "AUC to the last quantifiable concentration (ng h/mL)",
+        "CMAX": "Maximum concentration (ng/mL)",
+        "TMAX": "Time of the maximum (h)",
+        f"AUC0{first}N": f"AUC 0 to {first} h per {per} (ng h/mL)",
+        f"AUC0{first}MG": f"AUC 0 to {first} h per mg (ng h/mL/mg)",
+        "CMAXN": f"Maximum concentration per {per} (ng/mL)",
+    }
+
+
+def _values(samples: pd.DataFrame, rule: Pk) -> dict[str, tuple[float, str]]:
+    """Every parameter of one infusion with its value, or why there is none."""
+    used = samples[samples["ANL01FL"] == "Y"]
+    at_end = used[(used["ATPTN"] == rule.end_of_infusion_h) & (used["AREL"] > 0)]
+    carry = rule.carry_on_minutes / MINUTES_PER_HOUR
+    found: dict[str, tuple[float, str]] = {}
+    for hour in (rule.primary_h, rule.secondary_h):
+        time, level = _profile(samples, carry, hour)
+        reached = "" if time[-1] >= hour else f"no sample near {hour:g} h or later"
+        area = reached or ("" if len(at_end) else "no sample at the end of the infusion")
+        found[f"AUC0{hour:g}"] = (
+            (math.nan, area) if area else (auc(time, level, 0.0, hour, rule.rule), "")
+        )
+        found[f"C{hour:g}H"] = (
+            (math.nan, reached) if reached else (concentration(time, level, hour, rule.rule), "")
+        )
+    time, level = _profile(samples, 0.0, 0.0)
+    last = nca(time, level, rule.rule).auclast
+    found["AUCLST"] = (
+        (last, "") if len(at_end) else (math.nan, "no sample at the end of the infusion")
+    )
+    peak = samples[samples["ANL02FL"] == "Y"].sort_values(["AVAL", "AREL"], ascending=[False, True])
+    if len(at_end) == 0:
+        found["CMAX"] = (math.nan, "no sample at the end of the infusion")
+    elif (at_end["DEVFL"] == "Y").any():
+        found["CMAX"] = (math.nan, "the sample at the end of the infusion was off its time")
+    else:
+        found["CMAX"] = (float(peak["AVAL"].iloc[0]), "")
+    found["TMAX"] = (
+        (math.nan, found["CMAX"][1]) if found["CMAX"][1] else (float(peak["AREL"].iloc[0]), "")
+    )
+    return found | _normalised(found, samples, rule)
+
+
+def _normalised(
+    found: dict[str, tuple[float, str]], samples: pd.DataFrame, rule: Pk
+) -> dict[str, tuple[float, str]]:
+    per_m2, in_mg = float(samples["DOSE"].iloc[0]), float(samples["DOSEMG"].iloc[0])
+    area = f"AUC0{rule.primary_h:g}"
+    asked = (
+        (f"{area}N", area, per_m2, rule.reference_dose_mg_m2),
+        (f"{area}MG", area, in_mg, 1.0),
+        ("CMAXN", "CMAX", per_m2, rule.reference_dose_mg_m2),
+    )
+    made = {}
+    for name, source, dose, reference in asked:
+        value, why = found[source]
+        if not why and not dose > 0:
+            why = "dose not known"
+        made[name] = (math.nan, why) if why else (dose_normalised(value, dose, reference), "")
+    return made
+
+
+def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
+    """One row per man, visit and parameter: AVAL, or AVALC = NE with the reason in REASON.
+
+    Nothing is said beyond the samples: no AUC to infinity, no half-life.
+
+    1. AUC0-h and C at h, for the plan's primary and secondary hour: the plan's rule on actual times
+       from 0 (before the infusion: what was found, else 0). NE when the last sample lies more than
+       `carry_on_minutes` before h; within them the last falling piece is carried on.
+    2. Every AUC is NE without an analysed sample of the end of the infusion; one that was drawn off its
+       time stays, at its actual time.
+    3. AUCLST: to the last quantifiable sample.
+    4. CMAX, TMAX: the largest analysed concentration and its time; NE when the sample of the end of
+       the infusion is missing or deviates (a few minutes after the end the level has halved).
+    5. ...N: per the plan's reference dose (value x reference / DOSE); ...MG: per mg (value / DOSEMG);
+       NE without a dose.
+
+    A visit without any analysed sample after the start has no row.
+    """
+    words = parameters(rule)
+    rows = []
+    usable = adpc[(adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0)]
+    for (who, visit, day), samples in adpc.groupby(["USUBJID", "AVISIT", "ADT"], dropna=False):
+        if not ((usable["USUBJID"] == who) & (usable["ADT"] == day)).any():
+            continue
+        values = _values(samples, rule)
+        for paramcd, param in words.items():
+            value, why = values[paramcd]
+            rows.append(
+                {
+                    "USUBJID": who,
+                    "AVISIT": visit,
+                    "ADT": day,
+                    "PARAMCD": paramcd,
+                    "PARAM": param,
+                    "AVAL": value,
+                    "AVALC": "NE" if why else "",
+                    "REASON": why,
+                    "DOSE": samples["DOSE"].iloc[0],
+                    "DOSEMG": samples["DOSEMG"].iloc[0],
+                }
+            )
+    columns = [
+        "USUBJID", "AVISIT", "ADT", "PARAMCD", "PARAM", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)

@@ -1,0 +1,149 @@
+"""Exploratory: whether exposure in the first cycle goes with response or with neutropenia."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from sap import ard
+from sap.ard import NotEstimable
+from sap.methods.association import exact_logistic, logistic, logistic_firth, spearman
+from sap.plan.model import Plan
+from sap.results.labs import worst
+from sap.results.pk import NO_PC
+from sap.results.sets import members
+
+FEW = NotEstimable("fewer than three men with both, or all alike")
+ALIKE = NotEstimable("all men have the same answer, or the same exposure")
+INFINITE = NotEstimable("no finite limit")
+ANC = "NEUT"
+
+
+def _numbers(adrs: pd.DataFrame, adctc: pd.DataFrame) -> dict[str, pd.Series]:
+    """What is ranked against exposure, by USUBJID: change of PSA and of CTC; percent."""
+    best = adrs[adrs["PARAMCD"] == "PSABEST"].set_index("USUBJID")["AVAL"]
+    cells = adctc[adctc["ANL01FL"] == "Y"]
+    return {
+        "PSABEST": best.dropna(),
+        "CTCBEST": cells.groupby("USUBJID")["PCHG"].min().dropna(),
+    }
+
+
+def _answers(adrs: pd.DataFrame) -> dict[str, pd.Series]:
+    """Yes or no, by USUBJID; NE is left out."""
+    found = {}
+    for paramcd in ("PSARESP", "CTCRESP"):
+        asked = adrs[(adrs["PARAMCD"] == paramcd) & adrs["AVALC"].isin(("Y", "N"))]
+        found[paramcd] = (asked.set_index("USUBJID")["AVALC"] == "Y").astype(float)
+    return found
+
+
+def exposure_response(
+    adsl: pd.DataFrame,
+    adpp: pd.DataFrame,
+    adrs: pd.DataFrame,
+    adctc: pd.DataFrame,
+    adlb: pd.DataFrame,
+    plan: Plan,
+) -> list[pd.DataFrame]:
+    """Each of the plan's exposure parameters (PARAMCD) against each response (LEVEL), in PKEVAL.
+
+    1. SUBLEVEL "rank correlation": Spearman with the interval of Bonett and Wright, for PSABEST and
+       CTCBEST (best percent changes) and ANC (worst grade of the neutrophils on treatment).
+    2. SUBLEVEL "per doubling": the odds ratio for twice the exposure, for PSARESP, CTCRESP and
+       ANC>=g (the plan's grade or worse). Maximum likelihood; Firth's penalty where the answers are
+       separated by exposure, and the method says so.
+    3. SUBLEVEL "above the median": the exact odds ratio above against at or below the median.
+
+    The exposure is that of the first sampled infusion; a man without one or the other is left out, and
+    n is the men who have both; ANC of a man whose grade is "0 OR 1" is left out too. Nothing is adjusted for multiplicity.
+    """
+    rule, conf = plan.exposure_response, plan.intervals.conf_level
+    where = {"analysis": "exposure_response", "section": rule.section, "population": "PKEVAL"}
+    people = members(adsl, "PKEVAL")
+    if adpp.empty:
+        stats: dict[str, ard.type_of_stat] = {
+            "n": NO_PC,
+            "estimate": NO_PC,
+            "anc_grade": rule.anc_grade,
+        }
+        return [ard.rows(stats, paramcd=name, method="-", **where) for name in rule.parameters]
+    first = adpp.sort_values(["USUBJID", "ADT"], kind="stable")
+    first = first.drop_duplicates(["USUBJID", "PARAMCD"])
+    grade = pd.to_numeric(worst(people, adlb, ANC), errors="coerce").dropna()
+    ranked = _numbers(adrs, adctc) | {"ANC": grade}
+    asked = _answers(adrs) | {f"ANC>={rule.anc_grade}": (grade >= rule.anc_grade).astype(float)}
+    parts = []
+    for paramcd in rule.parameters:
+        exposure = first[first["PARAMCD"] == paramcd].set_index("USUBJID")["AVAL"].dropna()
+        exposure = exposure[exposure.index.isin(people["USUBJID"])].sort_index()
+        for level, values in ranked.items():
+            both = exposure.index.intersection(values.index)
+            stats = _rank(exposure[both].to_numpy(), values[both].to_numpy(), conf)
+            parts.append(
+                ard.rows(
+                    stats, paramcd=paramcd, level=level, sublevel="rank correlation",
+                    method="Spearman; Bonett-Wright interval", **where,
+                )
+            )  # fmt: skip
+        for level, values in asked.items():
+            both = exposure.index.intersection(values.index)
+            x, y = exposure[both].to_numpy(), values[both].to_numpy()
+            for sublevel, (stats, method) in {
+                "per doubling": _per_doubling(x, y, conf),
+                "above the median": _above_median(x, y, conf),
+            }.items():
+                parts.append(
+                    ard.rows(
+                        stats, paramcd=paramcd, level=level, sublevel=sublevel, method=method,
+                        **where,
+                    )
+                )  # fmt: skip
+    return parts
+
+
+Floats = np.ndarray[tuple[int], np.dtype[np.float64]]
+Stats = dict[str, ard.type_of_stat]
+ESTIMATE = ("estimate", "conf_low", "conf_high", "p_value")
+
+
+def _finite(value: float) -> ard.type_of_stat:
+    return FEW if math.isnan(value) else INFINITE if math.isinf(value) else value
+
+
+def _rank(x: Floats, y: Floats, conf: float) -> Stats:
+    found = spearman(x, y, conf)
+    stats: Stats = {"n": found.n, "conf_level": conf}
+    values = (found.estimate, found.low, found.high, found.p_value)
+    return stats | {name: _finite(v) for name, v in zip(ESTIMATE, values, strict=True)}
+
+
+def _odds(*logs: float) -> list[float]:
+    return [math.exp(v) if v < math.log(1e300) else math.inf for v in logs]
+
+
+def _per_doubling(x: Floats, y: Floats, conf: float) -> tuple[Stats, str]:
+    """The odds ratio for a doubling, by maximum likelihood or, where separated, by Firth."""
+    stats: Stats = {"n": len(y), "n_events": int(y.sum()), "conf_level": conf}
+    method = "Logistic regression on log2 exposure"
+    if len(y) < 3 or len(set(y)) < 2 or len(set(x)) < 2 or (x <= 0).any():
+        return stats | dict.fromkeys(ESTIMATE, ALIKE), method
+    fit = logistic(y, np.log2(x), conf)
+    if fit.separated:
+        fit, method = logistic_firth(y, np.log2(x), conf), f"{method}, Firth's penalty"
+    values = [*_odds(fit.coefficients[1], fit.low[1], fit.high[1]), float(fit.p_values[1])]
+    return stats | {
+        name: _finite(float(v)) for name, v in zip(ESTIMATE, values, strict=True)
+    }, method
+
+
+def _above_median(x: Floats, y: Floats, conf: float) -> tuple[Stats, str]:
+    """The exact odds ratio of two halves; an infinite limit is not a number."""
+    stats: Stats = {"n": len(y), "n_events": int(y.sum()), "conf_level": conf}
+    method = "Exact conditional odds ratio"
+    above = (x > np.median(x)).astype(float) if len(x) else x
+    if len(y) < 3 or len(set(y)) < 2 or len(set(above)) < 2:
+        return stats | dict.fromkeys(ESTIMATE, ALIKE), method
+    found = exact_logistic(y, above, conf)
+    values = [*_odds(found.estimate, found.low, found.high), found.p_value]
+    return stats | {name: _finite(v) for name, v in zip(ESTIMATE, values, strict=True)}, method

@@ -1,0 +1,113 @@
+"""Pharmacokinetics of cabazitaxel: concentrations, parameters, deviations of sampling."""
+
+import math
+
+import numpy as np
+import pandas as pd
+
+from sap import ard
+from sap.ard import NotEstimable
+from sap.plan.model import Plan
+from sap.results.response import NOBODY, summary
+from sap.results.sets import members
+
+NO_PC = NotEstimable("not in the data: no plasma concentrations")
+NAMES = ("mean", "sd", "median", "q1", "q3", "min", "max", "geometric_mean", "geometric_cv")
+
+
+def geometric(values: pd.Series) -> dict[str, ard.type_of_stat]:
+    """Geometric mean and its coefficient of variation, sqrt(exp(variance of the logs) - 1)."""
+    known = values.dropna().astype(float)
+    if known.empty or (known <= 0).any():
+        why = NotEstimable("no value" if known.empty else "a value of 0 has no logarithm")
+        return {"geometric_mean": why, "geometric_cv": why}
+    logs = np.log(known)
+    spread: ard.type_of_stat = NotEstimable("one value only")
+    if len(known) > 1:
+        spread = math.sqrt(math.exp(float(logs.var())) - 1)
+    return {"geometric_mean": math.exp(float(logs.mean())), "geometric_cv": spread}
+
+
+def _described(values: pd.Series) -> dict[str, ard.type_of_stat]:
+    return summary(values) | geometric(values)
+
+
+def _first_profile(adpp: pd.DataFrame) -> pd.DataFrame:
+    """One infusion of each man: the first with concentrations."""
+    first = adpp.sort_values(["USUBJID", "ADT"], kind="stable").drop_duplicates("USUBJID")
+    return adpp.merge(first[["USUBJID", "ADT"]], on=["USUBJID", "ADT"])
+
+
+def pk(
+    adsl: pd.DataFrame, adpc: pd.DataFrame, adpp: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Parameters of the first sampled infusion of each man; all, and by dose given (`group`).
+
+    PARAMCD as in ADPP. `n` men have a value, `n_missing` are NE, N is PKEVAL. LEVEL is the planned
+    hour for PARAMCD CONC (analysed concentrations). PARAMCD SAMPLE counts samples: LEVEL planned,
+    "analysed", "off time", "not drawn", and the rest of the cases of ADPC. LEVEL "planned" of
+    no PARAMCD holds the plan's numbers.
+    """
+    rule = plan.pk
+    where = {"analysis": "pk", "section": rule.section, "population": "PKEVAL"}
+    people = members(adsl, "PKEVAL")
+    planned: dict[str, ard.type_of_stat] = {
+        "end_of_infusion_h": rule.end_of_infusion_h,
+        "primary_h": rule.primary_h,
+        "secondary_h": rule.secondary_h,
+        "deviation_minutes": rule.deviation_minutes,
+        "carry_on_minutes": rule.carry_on_minutes,
+        "reference_dose": rule.reference_dose_mg_m2,
+    }
+    parts = [ard.rows(planned, level="planned", method="The plan", **where)]
+    if adpc.empty:
+        absent = {"N": NO_PC, "n": NO_PC} | dict.fromkeys(NAMES, NO_PC)
+        return [*parts, ard.rows(absent, paramcd=f"AUC0{rule.primary_h:g}", method="-", **where)]
+    found = _first_profile(adpp[adpp["USUBJID"].isin(people["USUBJID"])])
+    doses = sorted(found["DOSE"].dropna().unique())
+    groups = {"": found} | {f"{dose:g} mg/m2": found[found["DOSE"] == dose] for dose in doses}
+    for group, mine in groups.items():
+        n = mine["USUBJID"].nunique() if group else len(people)
+        for paramcd, rows in mine.groupby("PARAMCD"):
+            parts.append(
+                ard.rows(
+                    {"N": n} | _described(rows["AVAL"]),
+                    paramcd=str(paramcd),
+                    group=group,
+                    method=f"Noncompartmental, {rule.rule}, actual times",
+                    **where,
+                )
+            )
+    return [*parts, *_samples(people, adpc, plan)]
+
+
+def _samples(people: pd.DataFrame, adpc: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Concentrations at each planned hour, and what became of the planned samples."""
+    where = {"analysis": "pk", "section": plan.pk.section, "population": "PKEVAL"}
+    mine = adpc[adpc["USUBJID"].isin(people["USUBJID"])]
+    parts = []
+    for hour, rows in mine.groupby("ATPTN"):
+        analysed = rows[rows["ANL01FL"] == "Y"]
+        level = f"{float(str(hour)):g} h"
+        parts.append(
+            ard.rows(
+                {"N": len(rows)} | _described(analysed["AVAL"]),
+                paramcd="CONC", level=level, method="Analysed samples, planned time", **where,
+            )
+        )  # fmt: skip
+        counts = {
+            "analysed": len(analysed),
+            "not drawn": int((rows["ANL01CAS"] == 1).sum()),
+            "below quantification": int((rows["BLQFL"] == "Y").sum()),
+            "off time": int((rows["DEVFL"] == "Y").sum()),
+            "left out": int((~rows["ANL01CAS"].isin((1, 5, 7))).sum()),
+        }
+        for what, n in counts.items():
+            share = n / len(rows) if len(rows) else NOBODY
+            parts.append(
+                ard.rows(
+                    {"n": n, "N": len(rows), "estimate": share},
+                    paramcd="SAMPLE", level=level, sublevel=what, method="Samples", **where,
+                )
+            )  # fmt: skip
+    return parts
