@@ -12,7 +12,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: report test check clean
+.PHONY: report dsmb test check clean
 
 $(DONE): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -23,6 +23,12 @@ $(DONE): requirements.lock pyproject.toml
 
 report: $(DONE)
 	@$(BIN)/sap run --plan $(PLAN) --out $(OUT) --cut-off $(CUTOFF) $(if $(SOURCE),--source $(SOURCE),--seed $(SEED))
+
+# The open and the closed report of the monitoring board, by default at the interim cut-off.
+dsmb: CUTOFF = interim
+dsmb: OUT = build/dsmb
+dsmb: $(DONE)
+	@$(BIN)/sap run --kind dsmb --plan $(PLAN) --out $(OUT) --cut-off $(CUTOFF) $(if $(SOURCE),--source $(SOURCE),--seed $(SEED))
 
 # Types, lint and layers first: they are quick and say most.
 check: $(DONE)

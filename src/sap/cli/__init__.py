@@ -126,10 +126,21 @@ def report(
         Literal["builtin", "quarto"],
         typer.Option(help="builtin: locked and offline, the record. quarto: what you installed."),
     ] = "builtin",
+    previous: Annotated[
+        Path | None,
+        typer.Option(help="dsmb: the run of the report before, to say what changed since."),
+    ] = None,
 ) -> None:
-    """Render the report of a run as HTML and PDF, into its folder."""
-    from sap.pipeline import study
+    """Render the report of a run as HTML and PDF, into its folder.
 
+    `dsmb` writes two: dsmb-open/ for everybody, dsmb-closed/ for the board alone.
+    """
+    from sap.pipeline import dsmb, study
+
+    if kind == "dsmb":
+        dsmb.remember(_folder(run, "a run"), previous)
+    elif previous is not None:
+        raise WrongUse("--previous goes with --kind dsmb: the study report has none before it.")
     for path in study.report(_folder(run, "a run"), kind, engine, ("html", "pdf")):
         typer.echo(path)
 
@@ -148,12 +159,12 @@ def run(
         "build/report"
     ),
     frozen: Annotated[Path, typer.Option(help="Folder of all frozen cuts.")] = Path("frozen"),
+    kind: Annotated[Literal["csr", "dsmb"], typer.Option(help="Which report.")] = "csr",
 ) -> None:
-    """Everything in one go: what `make report` calls."""
+    """Everything in one go: what `make report` and `make dsmb` call."""
     from sap.pipeline import study
 
     if source is not None:
         _folder(source, "the data")
-    place = study.whole_run(plan, source, seed, cut_off, out, frozen)
-    for name in ("csr.html", "csr.pdf", "ard.csv"):
-        typer.echo(place / name)
+    for path in study.whole_run(plan, source, seed, cut_off, out, frozen, kind):
+        typer.echo(path)

@@ -648,3 +648,60 @@ def _plain(breaks: Sequence[Any]) -> list[str]:
 
 def _as_percent(breaks: Sequence[Any]) -> list[str]:
     return [f"{proportion(b, 0)} %" for b in breaks]
+
+
+def accrual(
+    counts: pd.DataFrame, *, target: float | None, order: Sequence[str], x_title: str, y_title: str
+) -> Plot:
+    """Cumulative counts by month: `counts` holds `month` (text, in order), `step, n`.
+
+    A missing count is not drawn. `target` is a dashed line: how many the design wants treated. Each
+    line carries its last count at its end.
+    """
+    p9 = plotnine()
+
+    months = sorted(set(counts["month"]))
+    where = {month: i for i, month in enumerate(months)}
+    frame = _ordered(counts, "step", order).assign(at=counts["month"].map(where))
+    frame = frame.dropna(subset=["n"]).sort_values(["step", "at"], ignore_index=True)
+    every = max(1, -(-len(months) // 8))
+    ticks = list(range(0, len(months), every))
+    last = frame.groupby("step", observed=True, sort=False).tail(1)
+    last = last.assign(label=[str(int(n)) for n in last["n"]])
+    plot = p9.ggplot(frame, p9.aes("at", "n", color="step", linetype="step"))
+    if target is not None:
+        plot += p9.geom_hline(yintercept=target, linetype="dotted", color=GREY, size=0.7)
+        plot += p9.annotate(
+            "text",
+            x=0,
+            y=target,
+            label=f"n = {as_collected(target)}",
+            ha="left",
+            va="bottom",
+            **_text(),
+        )
+    return (
+        plot
+        + p9.geom_step(
+            size=0.9, data=frame[frame.groupby("step", observed=True)["n"].transform("size") > 1]
+        )
+        + p9.geom_point(data=last, size=1.6, show_legend=False)
+        + p9.geom_text(
+            p9.aes(label="label"),
+            data=last,
+            ha="left",
+            nudge_x=0.02 * len(months),
+            color=BLACK,
+            **_text(),
+        )
+        + p9.scale_color_manual(values=dict(zip(order, COLOURS, strict=False)))
+        + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
+        + p9.scale_x_continuous(
+            breaks=ticks,
+            labels=[months[i] for i in ticks],
+            limits=(0, 1.08 * max(len(months) - 1, 1)),
+        )
+        + p9.scale_y_continuous(limits=(0, None), expand=(0, 0, 0.06, 0))
+        + _titles(x_title, y_title)
+        + look()
+    )

@@ -60,7 +60,7 @@ def n_pct(n: Number, percent: Number) -> Cell:
 
     Two addresses in one cell: the count's and the percentage's.
     """
-    return Cell(n) if n.text == "0" or n.protected else Cell(n, " (", percent, ")")
+    return Cell(n) if n.text == "0" or percent.protected else Cell(n, " (", percent, ")")
 
 
 def limits(low: Number, high: Number) -> Cell:

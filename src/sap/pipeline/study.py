@@ -252,15 +252,17 @@ def _findings_of(cut: Path) -> list[dict[str, Any]]:
 
 @log.reporting
 def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Path]:
-    """Render the report of a run into its folder."""
+    """Render the report of a run into its folder; the board's into two folders of their own in it."""
     from sap import publish
     from sap.ard import from_csv
     from sap.pipeline.addresses import addresses
 
-    if kind != "csr":
-        raise WrongUse(f"This version renders `csr`; {kind!r} is not there yet.")
     if not (run / "ard.csv").is_file():
         raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
+    if kind == "dsmb":
+        from sap.pipeline import dsmb
+
+        return dsmb.reports(run, engine, formats)
     rows = from_csv(run / "ard.csv")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
     plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
@@ -283,9 +285,15 @@ def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Pa
 
 
 def whole_run(
-    plan_path: Path, source: Path | None, seed: int, cut_off: str, out: Path, frozen: Path
-) -> Path:
-    """From a plan and a source (or a seed) to a report folder, in one process.
+    plan_path: Path,
+    source: Path | None,
+    seed: int,
+    cut_off: str,
+    out: Path,
+    frozen: Path,
+    kind: str = "csr",
+) -> list[Path]:
+    """From a plan and a source (or a seed) to a report folder, in one process; what was rendered.
 
     Everything is built beside `out` and takes its name at the end: a run that fails or is killed
     leaves the last report as it was.
@@ -306,5 +314,6 @@ def whole_run(
     cut = freeze(extract, plan_path, cut_off, frozen)
     with whole_folder(out) as new:
         analyse_into(new, cut, plan_path)
-        report(new, "csr", "builtin", ("html", "pdf"))
-    return out
+        made = report(new, kind, "builtin", ("html", "pdf"))
+        named = [path.relative_to(new) for path in made]
+    return [out / name for name in dict.fromkeys((*named, Path("ard.csv")))]

@@ -1,0 +1,724 @@
+"""The board's own displays: answers first, the stopping rule, accrual, conduct, what changed.
+
+The same functions serve the open and the closed report: what is closed is nothing in the open one
+(`show.block`), and what the open one protects is protected in its ARD already.
+"""
+
+from collections import Counter
+from typing import Any
+
+import pandas as pd
+
+from sap import ard
+from sap.displays import formats, plan_text, record
+from sap.displays.addressed import Number, Place, Results, results
+from sap.displays.figure import Figure
+from sap.displays.response import ci_header
+from sap.displays.say import NO_BREAK_SPACE, Said
+from sap.displays.show import Note
+from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
+from sap.errors import WrongUse
+
+
+def _table(name: str, otherwise: Any) -> Any:
+    """A table of the run that need not be there."""
+    try:
+        return ard.table(name)
+    except WrongUse:
+        return otherwise
+
+
+def is_open() -> bool:
+    """Whether this is the open report."""
+    return str(ard.run_facts().get("audience", "")) == "open"
+
+
+# ---- prose ---------------------------------------------------------------------------------------
+
+
+def audience() -> Said:
+    """Who may read this report, and what it leaves out."""
+    if is_open():
+        return Said(
+            "This is the open report: it may go to the sponsor and the investigators. It holds pooled "
+            "safety and the conduct of the trial. Response, survival and where the stopping rule for "
+            "futility stands are in the closed report."
+        )
+    return Said(
+        "This is the closed report: for members of the board only. It holds everything the open "
+        "report holds, with the same numbers, and response, survival, the state of the stopping rule "
+        "and data of single patients."
+    )
+
+
+def protection() -> Said:
+    """How small counts are printed, with the plan's limit."""
+    limit = plan_text.number("open_report.small_count")
+    if is_open():
+        return Said("Counts of men from 1 to below ", limit, " are printed as <", limit,
+                    ", and what would tell them is left out.")  # fmt: skip
+    return Said("The open report prints counts of men from 1 to below ", limit, " as <", limit,
+                "; here they stand in full.")  # fmt: skip
+
+
+def _toxicity() -> Results | None:
+    found = results("toxicity_monitoring")
+    return found if found.has("decision", level="") else None
+
+
+def safe() -> Said:
+    """What bears on the first question."""
+    found, tox = results("ae_overview"), _toxicity()
+    fatal = found.count(level="Fatal")
+    whole = found.count("N", level="Any")
+    parts: list[str | Number] = [
+        "Of ", whole, " treated men ", fatal,
+        " had a fatal treatment-emergent adverse event and ", found.count(level="Related, serious"),
+        " a serious one that was related. ",
+    ]  # fmt: skip
+    if tox is None:
+        parts.append("The plan has no stopping boundary for toxicity.")
+        return Said(*parts)
+    state = tox.words("decision", level="")
+    parts += [
+        "The stopping boundary for toxicity is ", state, ": ", tox.count(level=""), " of ",
+        tox.count("N", level=""), " men had the toxicity, and ", tox.count("boundary", level=""),
+        " would stop the trial.",
+    ]  # fmt: skip
+    return Said(*parts)
+
+
+def boundary() -> Said:
+    """What bears on the second question."""
+    found = results("interim")
+    if not found.has("decision", level="Stage 1"):
+        whole = Place(level="In all", group="")
+        return Said(
+            "The design has one stage and no boundary before its end: ",
+            found.count(**whole), " of ", found.count("N", **whole),
+            " men have a confirmed response so far, and ", found.count("n_missing", **whole),
+            " are pending.",
+        )  # fmt: skip
+    place = Place(level="Stage 1", group="")
+    return Said(
+        found.words("decision", **place), ". ", found.count(**place), " of ",
+        found.count("N", **place), " men of stage 1 have a confirmed response (",
+        found.count("n_planned", **place), " planned; the trial stops when at most ",
+        found.count("r1", **place), " respond), and of ", found.count("n_missing", **place),
+        " men an answer can still come.",
+    )  # fmt: skip
+
+
+def conduct() -> Said:
+    """What bears on the third question."""
+    days, flow = results("data_currency"), results("flow")
+    followed = Place(paramcd="DAYS", level="All followed")
+    psa = Place(paramcd="PSA", level="")
+    severity = Counter(str(one["severity"]) for one in _table("findings", []))
+    return Said(
+        flow.count(level="Sampled", paramcd="BOX"), " men were sampled and ",
+        flow.count(level="Qualifies for group B", paramcd="BOX"), " qualified. ",
+        days.count("n_late", **followed), " of ", days.count("N", **followed),
+        " men still followed are overdue for a contact; ", days.count("n", **psa), " of ",
+        days.count("N", **psa), " PSA results that are due at an infusion are there. "
+        f"The data contracts found {severity['critical']} critical faults and "
+        f"{severity['warning']} warnings.",
+    )  # fmt: skip
+
+
+def rule() -> Said:
+    """The stopping rules as the plan has them; this is no result."""
+    d = ard.table("plan")["design"]
+    parts: list[str | Number] = []
+    if d["kind"] == "two-stage":
+        parts += [
+            "The trial stops for futility after ", plan_text.number("design.n1"),
+            " men of the primary set when at most ", plan_text.number("design.r1"),
+            " have a confirmed PSA response (Simon's design). ",
+        ]  # fmt: skip
+    else:
+        parts.append("The design has a single stage and no rule for futility. ")
+    tox = ard.table("plan").get("toxicity_monitoring")
+    if tox:
+        parts += [
+            f"It stops for toxicity when too many men have {tox['name'].lower()} of grade ",
+            plan_text.number("toxicity_monitoring.from_grade"),
+            " or above: the boundary stops a trial whose true rate is ",
+            plan_text.number("toxicity_monitoring.p0"), " with a probability of at most ",
+            plan_text.number("toxicity_monitoring.alpha"), ". ",
+        ]  # fmt: skip
+    parts.append("Both are assumptions of the plan: no public source states a rule for this trial.")
+    return Said(*parts)
+
+
+def previous() -> Said:
+    """The report that this one is compared with."""
+    before = (_table("changes", None) or {}).get("previous")
+    if not before:
+        return Said("This is the first report, or no earlier one was given to compare with.")
+    return Said(
+        f"The report before this one had the data cut-off {before['cut_off']} "
+        f"({before['cut_off_name']}, frozen as {before['cut_id']}). A number has changed when any digit "
+        "of it has."
+    )
+
+
+# ---- 1 answers -----------------------------------------------------------------------------------
+
+
+def safe_table() -> Table:
+    """Table 1-1: the figures behind "is it safe to go on"."""
+    found = results("ae_overview")
+    severe = next(v for v in found.values("level") if v.startswith("Grade >= "))
+    rows = [
+        Row(words, (n_pct(found.count(level=level), found.percent(level=level)), place))
+        for words, level, place in (
+            ("Any adverse event", "Any", "Table 14.3.1.1"),
+            (f"Adverse event of grade {severe.removeprefix('Grade ')}", severe, "Table 14.3.1.2"),
+            ("Serious adverse event", "Serious", "Table 14.3.1.1"),
+            ("Serious and related", "Related, serious", "Table 14.3.1.1"),
+            ("Led to the end of treatment", "Leading to discontinuation", "Table 14.3.1.1"),
+            ("Fatal adverse event", "Fatal", "Table 14.3.1.1"),
+        )
+    ]
+    tox = _toxicity()
+    state: Content = "not planned" if tox is None else tox.words("decision", level="")
+    rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-3")))
+    columns = [
+        Column("Men, n (%)", found.count("N", level="Any")),
+        Column("More in", numeric=False),
+    ]
+    return Table("tlf-dsmb-safe", "Treatment-emergent", columns, rows)
+
+
+def boundary_table() -> Table:
+    """Table 1-2: the figures behind "is the boundary crossed"."""
+    found = results("interim")
+    level = "Stage 1" if found.has("decision", level="Stage 1") else "In all"
+    place = Place(level=level, group="")
+    rows = []
+    if level == "Stage 1":
+        rows.append(Row("State", (found.words("decision", **place), "Table 2-1")))
+    rows += [
+        Row("Confirmed responders", (Cell(found.count(**place), " of ", found.count("N", **place)), "Table 14.2.1.1")),
+        Row("Men whose answer can still come", (found.count("n_missing", **place), "Table 2-1")),
+        Row(
+            "Predictive probability of rejecting H0 at the end (%)",
+            (found.percent("predictive_power", group="Outlook", level=VIEWS[1]), "Table 2-2"),
+        ),
+    ]  # fmt: skip
+    columns = [Column("", numeric=False), Column("More in", numeric=False)]
+    return Table("tlf-dsmb-boundary", level, columns, rows)
+
+
+def conduct_table() -> Table:
+    """Table 1-3: the figures behind "is the conduct sound"."""
+    flow, days = results("flow"), results("data_currency")
+    followed, psa = Place(paramcd="DAYS", level="All followed"), Place(paramcd="PSA", level="")
+    severity = Counter(str(one["severity"]) for one in _table("findings", []))
+
+    def box(level: str) -> Number:
+        return flow.count(level=level, paramcd="BOX")
+
+    rows = [
+        Row("Men who consented to screening", (box("Consented"), "Figure 3-1")),
+        Row("Men sampled", (box("Sampled"), "Figure 3-1")),
+        Row("Men who qualified (AR-V7 positive, enough cells)", (box("Qualifies for group B"), "Table 3-1")),
+        Row(
+            "Treated of the men planned",
+            (Cell(results("analysis_sets").count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Figure 3-1"),
+        ),
+        Row(
+            "Followed men overdue for a contact",
+            (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1"),
+        ),
+        Row("PSA results missing of those due", (Cell(days.count("n_missing", **psa), " of ", days.count("N", **psa)), "Table 6-1")),
+        Row("Critical findings of the data contracts", (str(severity["critical"]), "Table 16-1")),
+        Row("Warnings of the data contracts", (str(severity["warning"]), "Table 16-1")),
+    ]  # fmt: skip
+    columns = [Column("Number"), Column("More in", numeric=False)]
+    return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
+
+
+# ---- 2 stopping rules ----------------------------------------------------------------------------
+
+VIEWS = (
+    "None of the pending men responds",
+    "Pending men counted as not yet seen",
+    "All of the pending men respond",
+)
+
+
+def rule_state() -> Table:
+    """Table 2-1: responders, pending men and what the rule says over all their outcomes."""
+    found = results("interim")
+    levels = [level for level in ("Stage 1", "In all") if found.has("n", level=level, group="")]
+    places = [Place(level=level, group="") for level in levels]
+
+    def line(label: str, *names: str) -> Row:
+        cells: list[Content] = []
+        for place in places:
+            if not all(found.has(name, **place) for name in names):
+                cells.append("")
+            elif len(names) == 2:
+                cells.append(
+                    Cell(found.count(names[0], **place), " to ", found.count(names[1], **place))
+                )
+            else:
+                cells.append(found.count(names[0], **place))
+        return Row(label, cells)
+
+    rows = [
+        line("Men planned", "n_planned"),
+        line("Men treated", "N"),
+        line("Confirmed responders", "n"),
+        line("Pending: an answer can still come", "n_missing"),
+        line(
+            "Responders over all outcomes of the pending men", "responders_low", "responders_high"
+        ),
+    ]
+    if "Stage 1" in levels:
+        rows.append(line("Stop when responders are at most", "r1"))
+        for label, name in (
+            ("State now", "decision"),
+            ("State if no pending man responds", "decision_low"),
+            ("State if every pending man responds", "decision_high"),
+        ):
+            words = found.words(name, level="Stage 1", group="")
+            rows.append(Row(label, [words, *[""] * (len(levels) - 1)]))
+    rows.append(line("H0 is rejected at the end when responders are more than", "r"))
+    columns = [Column(level, numeric=False) for level in levels]
+    return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
+
+
+def outlook() -> Table:
+    """Table 2-2: the chance to reject H0 at the end, by what the pending men do."""
+    found = results("interim")
+    places = [Place(level=view, group="Outlook") for view in VIEWS]
+    rows: list[Row] = [
+        Row(
+            "Responders of men with an answer",
+            [Cell(found.count(**place), " of ", found.count("N", **place)) for place in places],
+        ),
+        Row("Conditional power (%), when the true rate is", kind="group"),
+    ]
+    for label, name in (
+        ("p1, a rate worth treating", "conditional_power_p1"),
+        ("p0, a rate not worth treating", "conditional_power_p0"),
+        ("the rate seen so far", "conditional_power_seen"),
+    ):
+        rows.append(Row(label, [found.percent(name, **place) for place in places], "indent1"))
+    rows.append(
+        Row(
+            "Predictive probability (%)",
+            [found.percent("predictive_power", **place) for place in places],
+        )
+    )
+    heads = [
+        Column(words, under="Pending men")
+        for words in ("none responds", "not yet seen", "all respond")
+    ]
+    prior = ard.table("plan")["estimand"]["prior"]
+    numbers = ", ".join(formats.as_collected(each) for each in prior)
+    notes: list[Note] = [f"Predictive: averaged over the posterior with the prior beta({numbers})."]
+    return Table("tlf-dsmb-outlook", "Chance to reject H0 at the end", heads, rows, notes=notes)
+
+
+def toxicity() -> Table:
+    """Table 2-3: the boundary for toxicity and where the trial stands."""
+    tox = _toxicity()
+    columns = [Column("Value", numeric=False)]
+    absent = "Not planned: the plan has no stopping boundary for toxicity."
+    if tox is None:
+        return Table("tlf-dsmb-toxicity", "Quantity", columns, [], absent=absent)
+    place = Place(level="")
+    rows = [
+        Row("State", (tox.words("decision", **place),)),
+        Row("Men treated", (tox.count("N", **place),)),
+        Row("Men with the toxicity", (tox.count(**place),)),
+        Row("Men with it that stop the trial, at this number treated", (tox.count("boundary", **place),)),
+        Row("Men for whom the boundary is planned", (tox.count("patients_planned", **place),)),
+        Row("Rate that is acceptable (%)", (tox.percent("p0", **place),)),
+        Row("Probability of stopping at that rate (%)", (tox.percent("stop_under_p0", **place),)),
+    ]  # fmt: skip
+    ahead = [level for level in tox.values("level") if level]
+    steps: list[tuple[str, Number]] = []
+    for level in ahead:
+        bound = tox.count("boundary", level=level)
+        if not steps or steps[-1][1].text != bound.text:
+            steps.append((level, bound))
+    cells: list[str | Number] = []
+    for level, bound in steps:
+        if int(bound.text) > int(level):
+            continue
+        cells += [", " if cells else "", bound, f" from man {int(level)}"]
+    rows.append(Row("Boundary, men with the toxicity", (Cell(*cells),)))
+    return Table("tlf-dsmb-toxicity", "Stopping rule for toxicity", columns, rows)
+
+
+# ---- 3 accrual -----------------------------------------------------------------------------------
+
+STEPS = {
+    "CONSENTED": "Consented",
+    "SAMPLED": "Sampled",
+    "QUALIFIED": "Qualified",
+    "ALLOCATED": "Allocated to cabazitaxel",
+    "TREATED": "Treated",
+}
+
+
+def accrual_figure() -> Figure:
+    """Figure 3-1: cumulative accrual by month."""
+    from sap.displays.plots import accrual
+
+    found = results("accrual")
+    months = found.values("level")
+    if not months:
+        return Figure("tlf-dsmb-accrual", None, "", absent="Not in the data: nobody consented.")
+    drawn = {code: words for code, words in STEPS.items() if code != "QUALIFIED"}
+    counts = pd.DataFrame(
+        [
+            {"month": month, "step": words, "n": found.find("n", paramcd=code, level=month).value}
+            for code, words in drawn.items()
+            for month in sorted(months)
+        ]
+    )
+    last = max(months)
+    now = {code: found.count(paramcd=code, level=last) for code in drawn}
+    plot = accrual(
+        counts,
+        target=float(ard.table("plan")["design"]["n"]),
+        order=list(drawn.values()),
+        x_title="Month",
+        y_title="Men, cumulative",
+    )
+    alt = (
+        f"Cumulative accrual by month until {last}: {now['CONSENTED'].text} men consented, "
+        f"{now['SAMPLED'].text} were sampled, {now['ALLOCATED'].text} allocated to cabazitaxel and "
+        f"{now['TREATED'].text} treated. The dotted line is the planned size of the primary set."
+    )
+    return Figure("tlf-dsmb-accrual", plot, alt, height=3.4, numbers=tuple(now.values()))
+
+
+def accrual_table() -> Table:
+    """Table 3-1: the same counts at the end of each quarter, with the yield of the screening."""
+    found = results("accrual")
+    months = sorted(found.values("level"))
+    quarters = [m for m in months if int(m[5:]) % 3 == 0 or m == months[-1]]
+    rows = []
+    for month in quarters:
+        at = {code: Place(paramcd=code, level=month) for code in STEPS}
+        shown: list[Content] = [found.count(**at[code]) for code in ("CONSENTED", "SAMPLED")]
+        share = at["QUALIFIED"]
+        shown.append(n_pct(found.count(**share), found.percent(**share)))
+        shown.append(
+            limits(found.percent("conf_low", **share), found.percent("conf_high", **share))
+        )
+        shown += [found.count(**at[code]) for code in ("ALLOCATED", "TREATED")]
+        rows.append(Row(month, shown))
+    level = ci_header(found, paramcd="QUALIFIED", level=months[-1]) if months else "CI"
+    columns = [
+        Column("Consented"),
+        Column("Sampled"),
+        Column("Qualified, n (% of sampled)"),
+        Column(level),
+        Column("Allocated to cabazitaxel"),
+        Column("Treated"),
+    ]
+    return Table(
+        "tlf-dsmb-accrual-quarters",
+        "End of",
+        columns,
+        rows,
+        absent="Not in the data: nobody consented.",
+    )
+
+
+# ---- 4 treatment ---------------------------------------------------------------------------------
+
+
+def treatment() -> Table:
+    """Table 4-1: what became of treatment."""
+    found = results("treatment_status")
+    going = "On treatment at the cut-off"
+    levels = found.values("level")
+    ordered = [v for v in levels if v == going] + [v for v in levels if v != going]
+    rows = [
+        Row(level if level == going else f"Ended: {level.lower()}", (n_pct(found.count(level=level), found.percent(level=level)),))
+        for level in ordered
+    ]  # fmt: skip
+    columns = [Column("Men, n (%)", found.count("N", level=levels[0]) if levels else None)]
+    return Table(
+        "tlf-dsmb-treatment",
+        "Treatment",
+        columns,
+        rows,
+        absent="Not in the data: nobody was treated.",
+    )
+
+
+# ---- 5 safety: what single men had (closed) ------------------------------------------------------
+
+
+def _day(value: Any) -> str:
+    return "" if pd.isna(value) else pd.Timestamp(str(value)).strftime("%Y-%m-%d")
+
+
+def _text(value: Any) -> str:
+    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN
+
+
+REASONS = {
+    "AESDTH": "death",
+    "AESLIFE": "life-threatening",
+    "AESHOSP": "hospital",
+    "AESDISAB": "disability",
+    "AESCONG": "congenital",
+    "AESMIE": "medically important",
+}
+
+
+def _study_day(day: Any, first: Any) -> str:
+    """Day on study treatment: 1 is the day of the first dose; there is no day 0."""
+    if pd.isna(day) or pd.isna(first):
+        return ""
+    gap = (pd.Timestamp(str(day)) - pd.Timestamp(str(first))).days
+    return str(gap + 1 if gap >= 0 else gap)
+
+
+def serious() -> Table:
+    """Listing 5-1: serious treatment-emergent adverse events with the facts a narrative begins with."""
+    adae, adsl = ard.dataset("adae"), ard.dataset("adsl").set_index("USUBJID")
+    mine = adae[(adae["AESER"] == "Y") & (adae["TRTEMFL"] == "Y")]
+    rows = []
+    for _, event in mine.sort_values(["USUBJID", "ASTDT", "AESEQ"]).iterrows():
+        man = adsl.loc[event["USUBJID"]]
+        reasons = [words for name, words in REASONS.items() if event.get(name) == "Y"]
+        grade = "" if pd.isna(event["ATOXGRN"]) else str(int(event["ATOXGRN"]))
+        first = man["TRTSDT"]
+        days = f"{_study_day(event['ASTDT'], first)} to {_study_day(event['AENDT'], first) or '-'}"
+        cells = (
+            f"{_text(event['AEDECOD'])} ({_text(event['AETERM'])})",
+            grade,
+            days,
+            ", ".join(reasons),
+            _text(event["AEREL"]).capitalize(),
+            _text(event["AEACN"]).capitalize(),
+            _text(event["AEOUT"]).capitalize(),
+        )
+        address = f"ADAE USUBJID={event['USUBJID']} AESEQ={int(event['AESEQ'])}"
+        rows.append(Row(str(event["USUBJID"]), cells, address=address))
+    heads = (
+        "Event (as reported)",
+        "Grade",
+        "Days",
+        "Serious because",
+        "Relation",
+        "Action",
+        "Outcome",
+    )
+    return Table(
+        "tlf-dsmb-serious", "Man", [Column(words, numeric=False) for words in heads], rows,
+        absent="Not in the data: no serious treatment-emergent adverse event was recorded.",
+    )  # fmt: skip
+
+
+def died() -> Table:
+    """Listing 5-2: treated men who died, with dose, days since the last dose and fatal events."""
+    adae, adsl = ard.dataset("adae"), ard.dataset("adsl")
+    rows = []
+    dead = adsl[(adsl["NCYCLES"] > 0) & adsl["DTHDT"].notna()]
+    for _, man in dead.sort_values(["DTHDT", "USUBJID"]).iterrows():
+        fatal = adae[(adae["USUBJID"] == man["USUBJID"]) & (adae["FATALFL"] == "Y")]
+        since = ""
+        if not pd.isna(man["TRTEDT"]):
+            since = str((pd.Timestamp(man["DTHDT"]) - pd.Timestamp(man["TRTEDT"])).days)
+        cells = (
+            formats.as_collected(man["AGE"]),
+            str(int(man["NCYCLES"])),
+            _day(man["TRTSDT"]),
+            _day(man["TRTEDT"]),
+            _day(man["DTHDT"]),
+            since,
+            _text(man["DCTREAS"]).capitalize(),
+            "; ".join(sorted({_text(term) for term in fatal["AEDECOD"]})) or "none recorded",
+        )
+        rows.append(Row(str(man["USUBJID"]), cells, address=f"ADSL USUBJID={man['USUBJID']}"))
+    heads = (
+        "Age", "Infusions", "First dose", "Last dose", "Death", "Days from last dose",
+        "Treatment ended for", "Fatal adverse events",
+    )  # fmt: skip
+    return Table(
+        "tlf-dsmb-deaths", "Man", [Column(words, numeric=False) for words in heads], rows,
+        absent="Not in the data: no treated man died by the cut-off.",
+    )  # fmt: skip
+
+
+# ---- 6 conduct -----------------------------------------------------------------------------------
+
+
+def currency() -> Table:
+    """Table 6-1: days from the last contact to the cut-off, and PSA results that are due."""
+    found = results("data_currency")
+    levels = ("On treatment", "Follow-up", "All followed")
+    places = [Place(paramcd="DAYS", level=level) for level in levels]
+    rows = [
+        Row("Days since the last contact", kind="group"),
+        Row("Median", [found.fixed("median", 1, **p) for p in places], "indent1"),
+        Row("Quartiles", [span(found.fixed("q1", 1, **p), found.fixed("q3", 1, **p)) for p in places], "indent1"),
+        Row("Longest", [found.fixed("max", 0, **p) for p in places], "indent1"),
+        Row("Overdue for a contact, n (%)", [n_pct(found.count("n_late", **p), found.percent(**p)) for p in places]),
+    ]  # fmt: skip
+    psa = Place(paramcd="PSA", level="")
+    rows += [
+        Row("PSA results due at an infusion", kind="group"),
+        Row("There, of those due", (Cell(found.count(**psa), " of ", found.count("N", **psa)), "", ""), "indent1"),
+        Row("Missing", (found.count("n_missing", **psa), "", ""), "indent1"),
+    ]  # fmt: skip
+    columns = [
+        Column(level, found.count("N", **place))
+        for level, place in zip(levels, places, strict=True)
+    ]
+    return Table("tlf-dsmb-currency", "Currency of the data", columns, rows)
+
+
+def overdue() -> Table:
+    """Listing 6-2: men overdue for a contact, and men with a PSA result missing."""
+    adcur = ard.dataset("adcur")
+    mine = adcur[(adcur["LATEFL"] == "Y") | (adcur["PSAMISS"] > 0)]
+    rows = [
+        Row(
+            str(man["USUBJID"]),
+            (
+                str(man["STATUS"]).capitalize(),
+                _day(man["LASTDT"]),
+                str(int(man["DAYS"])),
+                "overdue" if man["LATEFL"] == "Y" else "",
+                f"{int(man['PSAMISS'])} of {int(man['PSAEXP'])}",
+            ),
+            address=f"ADCUR USUBJID={man['USUBJID']}",
+        )
+        for _, man in mine.sort_values("USUBJID").iterrows()
+    ]
+    heads = (
+        "Status",
+        "Last contact",
+        "Days before the cut-off",
+        "Contact",
+        "PSA results missing of those due",
+    )
+    return Table(
+        "tlf-dsmb-overdue", "Man", [Column(words, numeric=False) for words in heads], rows,
+        absent="Nobody is overdue, and no PSA result that is due is missing.",
+    )  # fmt: skip
+
+
+def findings() -> Table:
+    """Table 16-1, as in the study report; the open one names no rows."""
+    return record.findings()
+
+
+# ---- 7 what changed ------------------------------------------------------------------------------
+
+HEADLINES: tuple[tuple[str, str, Place, str, str], ...] = (
+    ("Men who consented", "flow", Place(paramcd="BOX", level="Consented"), "n", "count"),
+    ("Men sampled", "flow", Place(paramcd="BOX", level="Sampled"), "n", "count"),
+    ("Men who qualified", "flow", Place(paramcd="BOX", level="Qualifies for group B"), "n", "count"),
+    ("Men treated", "ae_overview", Place(level="Any"), "N", "count"),
+    ("Men with a serious adverse event", "ae_overview", Place(level="Serious"), "n", "count"),
+    ("Men with a fatal adverse event", "ae_overview", Place(level="Fatal"), "n", "count"),
+    ("Followed men overdue", "data_currency", Place(paramcd="DAYS", level="All followed"), "n_late", "count"),
+    ("PSA results missing", "data_currency", Place(paramcd="PSA"), "n_missing", "count"),
+    ("Confirmed responders", "psa_response", Place(population="PRIMARY"), "n", "count"),
+    ("Men in the primary set", "psa_response", Place(population="PRIMARY"), "N", "count"),
+    ("Deaths in the primary set", "os", Place(population="PRIMARY", paramcd="OS", level=""), "n_events", "count"),
+)  # fmt: skip
+
+
+def _printed(text: str) -> str:
+    """A count of an earlier ARD as this report prints it; words stay as they are."""
+    try:
+        return formats.count(float(text))
+    except ValueError:
+        return text or formats.NOT_CALCULATED
+
+
+def key_numbers() -> Table:
+    """Table 7-1: the headline numbers before and now."""
+    changes = _table("changes", None)
+    columns = [Column("Before"), Column("Now")]
+    absent = "No earlier report was given to compare with."
+    if not changes or not changes["previous"]:
+        return Table("tlf-dsmb-then-now", "Number", columns, [], absent=absent)
+    before = {row["key"]: row["before"] for row in changes["rows"]}
+    rows = []
+    for words, analysis, place, name, _ in HEADLINES:
+        found = results(analysis)
+        if not found.has(name, **place):
+            continue
+        now = found.count(name, **place)
+        rows.append(Row(words, (_printed(before.get(now.key, "")), now)))
+    return Table("tlf-dsmb-then-now", "Number", columns, rows, absent=absent)
+
+
+def changed() -> Table:
+    """Table 7-2: by analysis, how many numbers are new, gone, moved or the same."""
+    changes = _table("changes", None)
+    kinds = ("moved", "new", "gone", "same")
+    columns = [Column(kind.capitalize()) for kind in kinds]
+    absent = "No earlier report was given to compare with."
+    if not changes or not changes["previous"]:
+        return Table("tlf-dsmb-changed", "Analysis", columns, [], absent=absent)
+    tally = Counter((row["key"].split("|")[0], row["change"]) for row in changes["rows"])
+    rows = [
+        Row(analysis, [str(tally[analysis, kind]) for kind in kinds])
+        for analysis in sorted({analysis for analysis, _ in tally})
+    ]
+    return Table("tlf-dsmb-changed", "Analysis", columns, rows, absent=absent)
+
+
+# ---- 8 the board ---------------------------------------------------------------------------------
+
+
+def actions() -> Table:
+    """Table 8-1: what the board asked for before, and what came of it."""
+    rows = [
+        Row(str(one["date"]), (str(one["meeting"]), str(one["action"]), str(one["resolution"])))
+        for one in _table("actions", [])
+    ]
+    heads = ("Meeting", "Action", "What came of it")
+    return Table(
+        "tlf-dsmb-actions", "Date", [Column(words, numeric=False) for words in heads], rows,
+        absent="No earlier meeting is recorded in analysis/dsmb.yml.",
+    )  # fmt: skip
+
+
+LINE = "_" * 24
+
+
+def decision() -> Table:
+    """Form 8-2: the board's decision, to be filled in by hand."""
+    box = "\u2610"
+    choices = [
+        f"{box} The trial goes on as it is.",
+        f"{box} The trial goes on with the changes named below.",
+        f"{box} Accrual is paused until the point named below is settled.",
+        f"{box} The trial stops.",
+    ]
+    rows = [Row("Recommendation", (choices[0],)), *[Row("", (words,)) for words in choices[1:]]]
+    rows += [
+        Row(label, (LINE,))
+        for label in ("Changes or points", "Next report (date or number of men)", "Chair", "Date")
+    ]
+    columns = [Column("To be filled in by the board", numeric=False)]
+    return Table("tlf-dsmb-decision", "Form", columns, rows)
+
+
+def cut() -> Said:
+    """Which cut this report stands on."""
+    facts = ard.run_facts()
+    planned = "planned" if facts["planned"] else "unplanned"
+    return Said(
+        f"Data cut-off {facts['cut_off']} ({facts['cut_off_name']}, {planned}), frozen as{NO_BREAK_SPACE}"
+        f"{facts['cut_id']}."
+    )
