@@ -25,7 +25,8 @@ def columns_of(found: Results, **where: Unpack[Place]) -> list[Place]:
     shown = []
     for population, group in HEADS:
         place = Place(population=population, group=group)
-        there = group in found.values("group", **{**where, "population": population})
+        here: Place = {**where, "population": population}
+        there = group in found.values("group", **here)
         if there and (groups or population not in OF_GROUPS):
             shown.append(place)
     return shown

@@ -206,11 +206,16 @@ class Figure:
         """Write the SVG into the run folder; its path as a chapter names it."""
         landscape = catalogue()[self.id].orientation == "landscape"
         text = svg(self.plot, LANDSCAPE_INCHES if landscape else PORTRAIT_INCHES, self.height)
-        folder = ard.run_folder().resolve() / "figures"
-        folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{self.id}.svg"
-        beside = path.with_suffix(".svg.part")
-        beside.write_text(text, encoding="utf-8", newline="\n")
-        beside.replace(path)
-        home = project_home().resolve()
-        return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+        return write_svg(self.id, text)
+
+
+def write_svg(name: str, text: str) -> str:
+    """Write a drawing into the run's `figures`; its path as a chapter names it."""
+    folder = ard.run_folder().resolve() / "figures"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.svg"
+    beside = path.with_suffix(".svg.part")
+    beside.write_text(text, encoding="utf-8", newline="\n")
+    beside.replace(path)
+    home = project_home().resolve()
+    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)

@@ -105,7 +105,7 @@ def _font(*, bold: bool) -> Any:
 
 
 @lru_cache(maxsize=1024)
-def _glyph(letter: str, *, bold: bool) -> tuple[float, str]:
+def glyph(letter: str, *, bold: bool) -> tuple[float, str]:
     """The advance of a letter at 100 points and its outline."""
     from matplotlib.ft2font import LoadFlags
 
@@ -128,7 +128,7 @@ def _outline(points: Any, codes: Any) -> str:
 
 def text_width(text: str, size: float, *, bold: bool) -> float:
     """The width of a text in points, as it will be drawn."""
-    return sum(_glyph(c, bold=bold)[0] for c in text) * size / 100
+    return sum(glyph(c, bold=bold)[0] for c in text) * size / 100
 
 
 def wrapped(text: str, width: float, *, bold: bool) -> list[str]:
@@ -291,7 +291,7 @@ class _Pen:
     def text(self, words: str, at: Point, *, bold: bool, turned: bool = False) -> None:
         x, uses = 0.0, []
         for letter in words:
-            advance, outline = _glyph(letter, bold=bold)
+            advance, outline = glyph(letter, bold=bold)
             name = f"sap-{'b' if bold else 'r'}-{ord(letter):x}"
             if outline:
                 self._letters[name] = outline

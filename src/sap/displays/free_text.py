@@ -108,6 +108,15 @@ def markdown_attribute(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in '|"&<>\\`\n\r\t{}' else c for c in text)
 
 
+def coded(text: str) -> str:
+    """A coded term in lower case with a capital; words that are not all capitals stay as they are.
+
+    >>> coded("FEBRILE NEUTROPENIA"), coded("as the site said")
+    ('Febrile neutropenia', 'as the site said')
+    """
+    return text.capitalize() if text.isupper() else text
+
+
 def figure_text(text: str, longest: int) -> str:
     """`text` for a figure: visible, and cut with an ellipsis when longer than `longest`.
 

@@ -1,85 +1,280 @@
-"""Adverse events: the overview, and SOC and preferred term by worst grade."""
+"""Adverse events and deaths: overview, terms, kinds, rates beside published ones."""
 
-from sap.displays.addressed import Results, results
-from sap.displays.table import Column, Content, Row, Table, n_pct
+from collections.abc import Sequence
+
+import pandas as pd
+
+from sap.displays.addressed import Number, Place, Results, results
+from sap.displays.figure import Figure
+from sap.displays.free_text import coded
+from sap.displays.response import ci_header
+from sap.displays.show import Note
+from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
 
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5")
+LINES = {"": "All treated", "second line": "Second line", "third line": "Third line"}
+NO_EVENTS = "Not in the data: no treatment-emergent adverse event was recorded."
+
+
+def lines_of(found: Results, **where: str) -> list[str]:
+    """All men, and each line of therapy that somebody had."""
+    groups = found.values("group", population="SAFETY")
+    sizes = {
+        g: found.find("N", **Place(population="SAFETY", group=g, **where)).value  # type: ignore[typeddict-item]
+        for g in LINES
+        if g in groups
+    }
+    return [g for g, n in sizes.items() if not g or n]
+
+
+def severe_words() -> str:
+    """The level that holds the plan's severe grade: `Grade >= 3`."""
+    levels = results("ae_overview").values("level")
+    return next(v for v in levels if v.startswith("Grade >= "))
 
 
 def overview() -> Table:
-    """Table 14.3.1.1: participants and events, line by line."""
+    """Table 14.3.1.1: participants and events, line by line, all men and by line of therapy."""
     found = results("ae_overview")
-    severe = next(v for v in found.values("level") if v.startswith("Grade >= "))
+    severe = severe_words()
+    grade = severe.removeprefix("Grade")
     order = (
         "Any",
         "Related",
         severe,
-        f"Related, grade{severe.removeprefix('Grade')}",
+        f"Related, grade{grade}",
         "Serious",
         "Related, serious",
+        f"Serious or grade{grade}",
+        f"Related, serious or grade{grade}",
         "Leading to dose reduction",
         "Leading to delay",
         "Leading to discontinuation",
+        "Related, leading to discontinuation",
         "Fatal",
+        "Related, fatal",
     )
-    rows = [
-        Row(
-            level,
-            (
-                n_pct(found.count(level=level), found.percent(level=level)),
-                found.count("n_events", level=level),
-            ),
-        )
-        for level in order
-    ]
-    columns = [Column("Men, n (%)", found.count("N", level="Any")), Column("Events")]
+    groups = lines_of(found, level="Any")
+    rows = []
+    for level in order:
+        cells: list[Content] = []
+        for group in groups:
+            place = Place(level=level, group=group)
+            cells.append(n_pct(found.count(**place), found.percent(**place)))
+            if not group:
+                cells.append(found.count("n_events", **place))
+        rows.append(Row(level, cells, "indent1" if level.startswith("Related") else ""))
+    columns = []
+    for group in groups:
+        n = found.count("N", level="Any", group=group)
+        columns.append(Column(f"{LINES[group]}, n (%)", n))
+        columns += [] if group else [Column("Events")]
     return Table("tlf-ae-overview", "Treatment-emergent adverse event", columns, rows)
 
 
-def _ordered(found: Results, level: str | None) -> list[str]:
+def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[str]:
     """SOCs, or the terms of one SOC, by falling number of men, then by name."""
     axis = "level" if level is None else "sublevel"
 
-    def place(value: str) -> dict[str, str]:
-        return (
-            {"level": value, "sublevel": ""}
-            if level is None
-            else {"level": level, "sublevel": value}
+    def place(value: str) -> Place:
+        inner = (
+            Place(level=value, sublevel="") if level is None else Place(level=level, sublevel=value)
         )
+        return Place(**inner, paramcd=paramcd, group="")
 
     values = [
         v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v
     ]
-    sizes = {v: found.find("n", paramcd="ANY", **place(v)).value for v in values}
-    return sorted(values, key=lambda v: (-sizes[v], v))
+    sizes = {v: found.find("n", **place(v)).value for v in values}
+    return sorted((v for v in values if sizes[v]), key=lambda v: (-sizes[v], v))
+
+
+def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plain: bool) -> Table:
+    """Each SOC with its terms; a cell for each of `paramcds`, percent in all or in the wide ones."""
+    found = results("ae_soc_pt")
+
+    def line(level: str, sublevel: str) -> Row:
+        cells: list[Content] = []
+        for paramcd in paramcds:
+            place = Place(paramcd=paramcd, level=level, sublevel=sublevel, group="")
+            n = found.count(**place)
+            bare = plain and paramcd not in ("ANY", "GRSEV")
+            cells.append(n if bare else n_pct(n, found.percent(**place)))
+        return Row(coded(sublevel or level), cells, "indent1" if sublevel else "total")
+
+    rows: list[Row] = []
+    for soc in _ordered(found, None) if len(found) else []:
+        rows.append(line(soc, ""))
+        rows += [line(soc, term) for term in _ordered(found, soc)]
+    return Table(display_id, "System organ class, preferred term", columns, rows, absent=NO_EVENTS)
+
+
+def _total() -> Number:
+    return results("ae_overview").count("N", level="Any", group="")
 
 
 def soc_pt() -> Table:
     """Table 14.3.1.2: worst grade by SOC and preferred term."""
-    found = results("ae_soc_pt")
-    rows: list[Row] = []
-
-    def line(label: str, level: str, sublevel: str, kind: str) -> Row:
-        cells: list[Content] = []
-        for paramcd in ("ANY", *GRADES, "GRMISS", "GRSEV"):
-            n = found.count(paramcd=paramcd, level=level, sublevel=sublevel)
-            share = found.percent(paramcd=paramcd, level=level, sublevel=sublevel)
-            cells.append(n_pct(n, share) if paramcd in ("ANY", "GRSEV") else n)
-        return Row(label, cells, "indent1" if kind else "total")
-
-    for soc in _ordered(found, None):
-        rows.append(line(soc, soc, "", ""))
-        for term in _ordered(found, soc):
-            rows.append(line(term, soc, term, "indent1"))
-    total = results("ae_overview").count("N", level="Any")
-    severe = next(v for v in results("ae_overview").values("level") if v.startswith("Grade >= "))
-    columns = [Column("Any", total)]
+    columns = [Column("Any", _total())]
     columns += [Column(g.removeprefix("GR"), under="Worst grade") for g in GRADES]
-    columns += [Column("Not graded", under="Worst grade"), Column(severe)]
-    return Table(
-        "tlf-ae-soc-pt",
-        "System organ class, preferred term",
-        columns,
-        rows,
-        absent="Not in the data: no treatment-emergent adverse event was recorded.",
+    columns += [Column("Not graded", under="Worst grade"), Column(severe_words())]
+    return _terms("tlf-ae-soc-pt", ("ANY", *GRADES, "GRMISS", "GRSEV"), columns, plain=True)
+
+
+def kinds() -> Table:
+    """Table 14.3.1.3: related, serious, and what was done with the study drug."""
+    severe = severe_words().lower()
+    heads = (
+        ("ANY", "Any", ""),
+        ("REL", "Any", "Related"),
+        ("RELSEV", severe.capitalize(), "Related"),
+        ("SER", "Any", "Serious"),
+        ("RELSER", "Related", "Serious"),
+        ("REDUCED", "Reduced", "Dose"),
+        ("DELAYED", "Delayed", "Dose"),
+        ("STOPPED", "Stopped", "Dose"),
+        ("FATAL", "Fatal", ""),
     )
+    columns = [
+        Column(words, _total() if paramcd == "ANY" else None, under=under)
+        for paramcd, words, under in heads
+    ]
+    return _terms("tlf-ae-kinds", [p for p, _, _ in heads], columns, plain=False)
+
+
+def severe() -> Table:
+    """Table 14.3.1.4: terms of the severe grade, by frequency, all men and by line of therapy."""
+    found = results("ae_soc_pt")
+    places = [
+        (soc, term) for soc in found.values("level") for term in found.values("sublevel", level=soc)
+    ]
+    groups = lines_of(results("ae_overview"), level="Any")
+
+    def n(place: tuple[str, str]) -> float:
+        return found.find("n", group="", paramcd="GRSEV", level=place[0], sublevel=place[1]).value
+
+    shown = sorted((p for p in places if p[1] and n(p)), key=lambda p: (-n(p), p[1], p[0]))
+    rows = []
+    for soc, term in shown:
+        cells: list[Content] = []
+        for group in groups:
+            place = Place(group=group, paramcd="GRSEV", level=soc, sublevel=term)
+            there = found.has("n", **place)
+            cells.append(n_pct(found.count(**place), found.percent(**place)) if there else "0")
+        rows.append(Row(coded(term), cells))
+    whole = results("ae_overview")
+    columns = [Column(f"{LINES[g]}, n (%)", whole.count("N", level="Any", group=g)) for g in groups]
+    absent = f"No treatment-emergent adverse event of {severe_words().lower()} was recorded."
+    return Table("tlf-ae-severe", "Preferred term", columns, rows, absent=absent)
+
+
+def _rate(found: Results, place: Place) -> tuple[Content, Content]:
+    """Count with percent, and the interval; a rate between two ends shows both."""
+    n = found.count(**place)
+    between = limits(found.percent("conf_low", **place), found.percent("conf_high", **place))
+    if found.has("estimate_lowest", **place):
+        low, high = (found.percent(f"estimate_{end}", **place) for end in ("lowest", "highest"))
+        return Cell(n, " (", low, " to ", high, ")"), between
+    estimable = found.find("estimate", **place).estimable
+    return (n_pct(n, found.percent(**place)) if estimable else n), between
+
+
+def _rate_levels(found: Results) -> list[str]:
+    """The rates in the order of the plan."""
+    from sap import ard
+
+    named = [rate["name"] for rate in ard.table("plan")["safety_rates"]["rates"]]
+    return [name for name in named if name in found.values("level")]
+
+
+def rates() -> Table:
+    """Table 14.3.1.5: the plan's rates of interest beside the published ones."""
+    found = results("ae_rates")
+    published = [g for g in found.values("group") if g not in LINES]
+    groups = [*lines_of(found, level=_rate_levels(found)[0]), *published] if len(found) else []
+    rows = []
+    notes: list[Note] = []
+    for level in _rate_levels(found):
+        cells: list[Content] = []
+        for group in groups:
+            place = Place(level=level, group=group)
+            cells += _rate(found, place) if found.has("N", **place) else ("", "")
+            if group in published and found.has("definition", **place):
+                said = found.find("definition", **place).words
+                notes.append(f"{group}, {level.lower()}: {said}.")
+        rows.append(Row(level, cells))
+    columns = []
+    for group in groups:
+        first = next(lv for lv in _rate_levels(found) if found.has("N", level=lv, group=group))
+        n = found.count("N", level=first, group=group)
+        under = LINES.get(group, group)
+        columns.append(Column("n (%)", n, under=under))
+        columns.append(Column(ci_header(found, level=first, group=group), under=under))
+    notes = [", ".join(dict.fromkeys(str(n) for n in notes))] if notes else []
+    return Table("tlf-ae-rates", "Rate", columns, rows, notes=notes, absent=NO_EVENTS)
+
+
+def dots() -> Figure:
+    """Figure 14.3.1.6: the rates of interest, ours a filled dot, the published ones beside."""
+    from sap.displays.plots import ae_dot_plot
+
+    found = results("ae_rates")
+    ours, points = "This trial", []
+    published = [g for g in found.values("group") if g not in LINES]
+    said = []
+    for level in _rate_levels(found):
+        for group in ("", *published):
+            place = Place(level=level, group=group)
+            if not found.has("estimate", **place) or not found.find("estimate", **place).estimable:
+                continue
+            points.append(
+                {
+                    "term": level,
+                    "series": group or ours,
+                    "percent": 100 * found.find("estimate", **place).value,
+                }
+            )
+            if not group:
+                said.append(f"{level} {found.percent(**place).text} percent")
+    if not said:
+        return Figure("tlf-ae-dots", None, "", absent="Not in the data: no rate is estimable.")
+    plot = ae_dot_plot(pd.DataFrame(points), series=[ours, *published], x_title="Participants (%)")
+    first = _rate_levels(found)[0]
+    n = found.count("N", level=first, group="")
+    alt = (
+        f"Dot plot of rates of adverse events in {n.text} treated men beside "
+        f"{', '.join(published) or 'no published trial'}: {'; '.join(said)}."
+    )
+    shown = [found.percent(level=first, group="")]
+    return Figure("tlf-ae-dots", plot, alt, height=3.4, n=n, numbers=shown)
+
+
+def deaths() -> Table:
+    """Table 14.3.1.7: deaths of treated men by time from the last dose and by cause."""
+    found = results("deaths")
+    groups = lines_of(found, level="All", sublevel="")
+    rows: list[Row] = []
+    levels = found.values("level")
+    levels = ["All", *sorted(v for v in levels if v.startswith("Within")),
+              *sorted(v for v in levels if v.startswith("More")),
+              *sorted(v for v in levels if v.startswith("Day"))]  # fmt: skip
+    causes = ("Progression", "Adverse event, related", "Adverse event, not related", "Not recorded")
+
+    def line(level: str, cause: str, words: str, kind: str) -> Row:
+        cells: list[Content] = []
+        for group in groups:
+            place = Place(group=group, level=level, sublevel=cause)
+            cells.append(n_pct(found.count(**place), found.percent(**place)))
+        return Row(words, cells, "indent1" if kind else "")
+
+    for level in levels:
+        if level != "All" and not found.find("n", group="", level=level, sublevel="").value:
+            rows.append(line(level, "", level, ""))
+            continue
+        rows.append(line(level, "", "All deaths" if level == "All" else level, ""))
+        rows += [line(level, cause, cause, "indent1") for cause in causes]
+    columns = [
+        Column(f"{LINES[g]}, n (%)", found.count("N", group=g, level="All", sublevel=""))
+        for g in groups
+    ]
+    return Table("tlf-deaths", "Death", columns, rows)

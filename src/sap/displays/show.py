@@ -25,12 +25,14 @@ def block(
     notes: Iterable[Note] = (),
     shown: Sequence[Number] = (),
     n: Number | None = None,
+    part: tuple[str, str] = ("", ""),
 ) -> str:
     """The Markdown of one display.
 
     `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
     `shown`, the numbers in the body, the legend of NE and - and the methods are written. `n` is the
-    size of the population, for displays without a column header to hold it. A closed display in an
+    size of the population, for displays without a column header to hold it. `part` is one of several
+    pages of a display: what its id ends with, and the words after its title. A closed display in an
     open report is nothing at all.
     """
     if hidden(display_id):
@@ -42,9 +44,9 @@ def block(
     lines = [*entry.footnotes, *map(_note, notes), *_legend(shown), _source(entry)]
     return "\n".join(
         [
-            f"::: {{#{display_id} {' '.join(classes)}}}",
+            f"::: {{#{display_id}{part[0]} {' '.join(classes)}}}",
             "::: {.tlf-caption}",
-            _caption(entry, n),
+            _caption(entry, n, part[1]),
             ":::",
             "",
             body,
@@ -58,11 +60,12 @@ def block(
     )
 
 
-def _caption(entry: Entry, n: Number | None) -> str:
+def _caption(entry: Entry, n: Number | None, part: str) -> str:
+    title = f"{entry.title} ({part})" if part else entry.title
     population = f"Population: {markdown_text(populations.words(entry.population))}"
     population += f", N={n.markdown()}" if n else ""
     return (
-        f"[{entry.label}]{{.tlf-number}} [{markdown_text(entry.title)}]{{.tlf-title}} "
+        f"[{entry.label}]{{.tlf-number}} [{markdown_text(title)}]{{.tlf-title}} "
         f"[{population}]{{.tlf-population}}"
     )
 

@@ -1,0 +1,141 @@
+"""Laboratory: worst grade on treatment, shift from baseline, and what was reported beside it."""
+
+from sap.displays.addressed import Place, Results, results
+from sap.displays.record import not_recorded
+from sap.displays.table import Column, Content, Row, Table, n_pct
+
+TESTS = {
+    "HGB": "Haemoglobin, low",
+    "WBC": "Leukocytes, low",
+    "NEUT": "Neutrophils, low",
+    "LYM": "Lymphocytes, low",
+    "PLAT": "Platelets, low",
+    "ALT": "ALT, high",
+    "AST": "AST, high",
+    "ALP": "Alkaline phosphatase, high",
+    "GGT": "Gamma-GT, high",
+    "BILI": "Bilirubin, high",
+    "CREAT": "Creatinine, high",
+    "ALB": "Albumin, low",
+}
+SHOWN = ("0", "0 OR 1", "1", "2", "3", "4")
+HEADS = {"0 OR 1": "0 or 1", "NOT GRADED": "Not graded", "NOT MEASURED": "Not measured"}
+
+
+def _tests(found: Results) -> list[str]:
+    known = found.values("paramcd")
+    return [code for code in TESTS if code in known] + [c for c in known if c not in TESTS]
+
+
+def _used(found: Results, levels: tuple[str, ...], axis: str) -> list[str]:
+    """The grades that somebody has; 0 to 4 always."""
+    rare = [v for v in levels if v not in ("0", "1", "2", "3", "4")]
+
+    def anybody(level: str) -> bool:
+        places = [
+            Place(group="", paramcd=code, **{axis: level})  # type: ignore[misc]
+            for code in _tests(found)
+        ]
+        if axis == "level":
+            values = [found.find("n", **p).value for p in places if found.has("n", **p)]
+        else:
+            values = [
+                found.find("n", **p, level=base).value  # type: ignore[misc]
+                for p in places
+                for base in found.values("level", paramcd=p["paramcd"])
+                if found.has("n", **p, level=base)  # type: ignore[misc]
+            ]
+        return any(value > 0 for value in values)
+
+    return [v for v in levels if v not in rare or anybody(v)]
+
+
+def worst() -> Table:
+    """Table 14.3.4.1: men by worst grade on treatment, for each test."""
+    found = results("lab_grade")
+    absent = not_recorded("lb", "laboratory value on treatment")
+    if not len(found):
+        return Table("tlf-lab-grade", "Test", [Column("n (%)")], [], absent=absent)
+    severe = next(v for v in found.values("level") if v.startswith("Grade >= "))
+    levels = [*_used(found, (*SHOWN, "NOT GRADED", "NOT MEASURED"), "level"), severe]
+    rows = []
+    for code in _tests(found):
+        cells: list[Content] = []
+        for level in levels:
+            place = Place(group="", paramcd=code, level=level)
+            n = found.count(**place)
+            share = level == severe and found.find("n", **place).estimable
+            cells.append(n_pct(n, found.percent(**place)) if share else n)
+        rows.append(Row(TESTS.get(code, code), cells))
+    columns = [
+        Column(HEADS.get(v, v), under="" if v == severe else "Worst grade, men")
+        for v in levels[:-1]
+    ]
+    columns.append(Column(f"{severe}, n (%)"))
+    n = found.count("N", group="", paramcd=_tests(found)[0], level=severe)
+    return Table("tlf-lab-grade", "Test", columns, rows, absent=absent, n=n)
+
+
+def shift() -> Table:
+    """Table 14.3.4.2: grade at baseline by worst grade on treatment."""
+    found = results("lab_shift")
+    absent = not_recorded("lb", "laboratory value at baseline and on treatment")
+    if not len(found):
+        return Table("tlf-lab-shift", "Grade at baseline", [Column("0")], [], absent=absent)
+    worst_ = _used(found, (*SHOWN, "NOT GRADED"), "sublevel")
+    rows: list[Row] = []
+    for code in _tests(found):
+        lines = []
+        for base in (*SHOWN, "NOT GRADED"):
+            places = [Place(group="", paramcd=code, level=base, sublevel=w) for w in worst_]
+            there = [found.has("n", **p) for p in places]
+            if not any(
+                t and found.find("n", **p).value for t, p in zip(there, places, strict=True)
+            ):
+                continue
+            cells: list[Content] = [
+                found.count(**p) if t else "0" for t, p in zip(there, places, strict=True)
+            ]
+            lines.append(Row(f"Baseline {HEADS.get(base, base).lower()}", cells, "indent1"))
+        if lines:
+            rows += [Row(TESTS.get(code, code), kind="group"), *lines]
+    columns = [Column(HEADS.get(w, w), under="Worst grade on treatment, men") for w in worst_]
+    first = Place(group="", paramcd=_tests(found)[0])
+    places = [
+        Place(**first, level=b, sublevel=w)
+        for b in found.values("level", **first)
+        for w in found.values("sublevel", **first)
+    ]
+    n = next((found.count("N", **p) for p in places if found.has("N", **p)), None)
+    return Table("tlf-lab-shift", "Test, grade at baseline", columns, rows, absent=absent, n=n)
+
+
+def reported() -> Table:
+    """Table 14.3.4.3: low values by the laboratory and as adverse events: two views of one thing."""
+    found = results("lab_reported")
+    absent = not_recorded("lb", "laboratory value on treatment")
+    if not len(found):
+        return Table("tlf-lab-reported", "Test", [Column("n (%)")], [], absent=absent)
+    kinds = {
+        "laboratory": "Laboratory",
+        "reported": "Reported",
+        "both": "Both",
+        "laboratory only": "Laboratory only",
+        "reported only": "Reported only",
+        "neither": "Neither",
+    }
+    rows: list[Row] = []
+    for code in _tests(found):
+        rows.append(Row(TESTS.get(code, code), kind="group"))
+        for grade in found.values("sublevel", paramcd=code):
+            cells: list[Content] = []
+            for level in kinds:
+                place = Place(paramcd=code, level=level, sublevel=grade)
+                n, known = found.count(**place), found.find("n", **place).estimable
+                cells.append(n_pct(n, found.percent(**place)) if known else n)
+            rows.append(Row(grade, cells, "indent1"))
+    first = _tests(found)[0]
+    grade = found.values("sublevel", paramcd=first)[0]
+    n = found.count("N", paramcd=first, level="both", sublevel=grade)
+    columns = [Column(words) for words in kinds.values()]
+    return Table("tlf-lab-reported", "Test, grade", columns, rows, absent=absent, n=n)

@@ -1,0 +1,552 @@
+"""Listings by participant: the rows of a dataset as they stand, each with its dataset and key."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import pandas as pd
+
+from sap import ard
+from sap.displays import free_text
+from sap.displays.addressed import results
+from sap.displays.formats import as_collected, fixed
+from sap.displays.record import not_recorded
+from sap.displays.show import Note
+from sap.displays.table import Column, Row, Table
+
+SETS = {
+    "PRIMARY": "Primary",
+    "PSAEVAL": "PSA-evaluable",
+    "PERPROT": "Per protocol",
+    "CTCEVAL": "CTC-evaluable",
+}
+
+
+@dataclass(frozen=True)
+class Shown:
+    """A column of a listing: its header, and a column of the dataset or what makes its text."""
+
+    header: str
+    column: str
+    under: str = ""
+    make: Callable[[Any], str] | None = None
+    digits: int | None = None
+
+    @property
+    def text(self) -> Callable[[Any], str]:
+        """What prints a value: own words, a number of decimals, or the value as recorded."""
+        if self.digits is not None:
+            return lambda value: "" if pd.isna(value) else fixed(float(value), self.digits or 0)
+        return self.make or words
+
+
+def words(value: Any) -> str:
+    """A value as it was recorded: dates after ISO 8601, numbers with the digits they have.
+
+    >>> words(pd.Timestamp("2018-01-31")), words(7.50), words(None), words("as said")
+    ('2018-01-31', '7.5', '', 'as said')
+    """
+    if value is None or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
+        return ""
+    if isinstance(value, pd.Timestamp):
+        return f"{value:%Y-%m-%d}"
+    if isinstance(value, int | float):
+        return as_collected(float(value))
+    return str(value)
+
+
+def coded(value: Any) -> str:
+    """A coded value in lower case with a capital: `FEBRILE NEUTROPENIA` as `Febrile neutropenia`."""
+    return free_text.coded(words(value))
+
+
+def listing(  # noqa: PLR0913 - what a listing is made of
+    display_id: str,
+    frame: pd.DataFrame,
+    shown: Sequence[Shown],
+    *,
+    dataset: str,
+    key: Sequence[str],
+    population: str,
+    absent: str,
+    notes: Sequence[Note] = (),
+) -> Table:
+    """One row per row of `frame`, in its order; the participant is printed once.
+
+    A column is numeric when all its values are numbers, so that decimals stand under decimals.
+    """
+    columns = [
+        Column(s.header, numeric=s.make is None and _is_number(frame.get(s.column)), under=s.under)
+        for s in shown
+    ]
+    rows = []
+    records = frame.to_dict("records")
+    for who, mine in groupby(records, key=lambda r: str(r["USUBJID"])):
+        for i, record in enumerate(mine):
+            cells = [s.text(record.get(s.column)) for s in shown]
+            place = "|".join([dataset, who, *(words(record.get(k)) for k in key)])
+            rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
+    found = results("analysis_sets")
+    n = found.count(population=population) if found.has("n", population=population) else None
+    return Table(display_id, "Participant", columns, rows, notes=notes, absent=absent, n=n)
+
+
+def _is_number(values: pd.Series | None) -> bool:
+    return values is not None and pd.api.types.is_numeric_dtype(values)
+
+
+def _members(frame: pd.DataFrame, flag: str) -> pd.DataFrame:
+    adsl = ard.dataset("adsl")
+    return frame[frame["USUBJID"].isin(adsl.loc[adsl[flag] == "Y", "USUBJID"])]
+
+
+def _wide(frame: pd.DataFrame, index: Sequence[str], value: str = "AVAL") -> pd.DataFrame:
+    """One row per place, one column per PARAMCD."""
+    if frame.empty:
+        return frame.reindex(columns=[*index])
+    table = frame.pivot_table(
+        index=list(index), columns="PARAMCD", values=value, aggfunc="first", dropna=False
+    )
+    return table.dropna(how="all").reset_index()
+
+
+def discontinued() -> Table:
+    """Listing 16.2.1.1: when and why each treated man left the treatment and the study."""
+    adsl = ard.dataset("adsl")
+    adsl = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
+    return listing(
+        "tlf-l-discontinued",
+        adsl,
+        (
+            Shown("Group", "GROUP"),
+            Shown("Re-screened, treated", "RESCTRFL"),
+            Shown("First dose", "TRTSDT"),
+            Shown("Last dose", "TRTEDT"),
+            Shown("Cycles", "NCYCLES"),
+            Shown("Reason", "DCTREAS", "End of treatment", coded),
+            Shown("Day", "DCTDT", "End of treatment"),
+            Shown("Reason", "DCSREAS", "End of participation", coded),
+            Shown("Day", "DCSDT", "End of participation"),
+        ),
+        dataset="ADSL",
+        key=(),
+        population="SAFETY",
+        absent="Not in the data: nobody was treated.",
+    )
+
+
+def deviations() -> Table:
+    """Listing 16.2.2.1: protocol deviations."""
+    return listing(
+        "tlf-l-deviations",
+        ard.dataset("addv"),
+        (
+            Shown("Category", "DVCAT", make=coded),
+            Shown("Deviation", "DVDECOD", make=coded),
+            Shown("As recorded", "DVTERM"),
+            Shown("Day", "ADT"),
+            Shown("Study day", "ADY"),
+        ),
+        dataset="ADDV",
+        key=("DVSEQ",),
+        population="SCREENED",
+        absent=not_recorded("dv", "protocol deviation"),
+    )
+
+
+def excluded() -> Table:
+    """Listing 16.2.3.1: men outside of an efficacy set that they could have been in."""
+    frame = ard.dataset("adexcl")
+    order = {name: i for i, name in enumerate(SETS)}
+    frame = frame.assign(PLACE=frame["SET"].map(order)).sort_values(["USUBJID", "PLACE"])
+    return listing(
+        "tlf-l-excluded",
+        frame,
+        (
+            Shown("Not in the set", "SET", make=lambda v: SETS.get(v, words(v))),
+            Shown("Reason", "REASON"),
+        ),
+        dataset="ADEXCL",
+        key=("SET",),
+        population="SCREENED",
+        absent="Nobody who could have been in an efficacy set is outside of it.",
+    )
+
+
+def demographics() -> Table:
+    """Listing 16.2.4.1: each man at his first screening and when he was screened again."""
+    adbl = ard.dataset("adbl")
+    at = ["USUBJID", "AVISIT"]
+    numbers = _wide(adbl[adbl["AVAL"].notna()], at)
+    texts = _wide(adbl[adbl["AVALC"].notna()], at, "AVALC")
+    frame = numbers.merge(texts, on=at, how="outer", suffixes=("", "_C"))
+    frame["FIRST"] = frame["AVISIT"] != "SCREENING"
+    frame = frame.sort_values(["USUBJID", "FIRST"])
+    asked = (
+        Shown("Screening", "AVISIT", make=coded),
+        Shown("Age", "AGE"),
+        Shown("ECOG", "ECOG"),
+        Shown("Gleason", "GLEASON"),
+        Shown("AR-V7", "ARV7"),
+        Shown("CTC", "CTC"),
+        Shown("PSA (ug/L)", "PSA"),
+        Shown("Hb (mmol/L)", "HGB"),
+        Shown("ALP (U/L)", "ALP"),
+        Shown("LDH (U/L)", "LDH"),
+        Shown("Docetaxel", "DOCETAX", "Before"),
+        Shown("Abiraterone or enzalutamide", "ARSI", "Before"),
+        Shown("Radiotherapy", "RADIO", "Before"),
+    )
+    return listing(
+        "tlf-l-baseline",
+        frame,
+        [s for s in asked if s.column in frame],
+        dataset="ADBL",
+        key=("AVISIT",),
+        population="SCREENED",
+        absent="Not in the data: nobody was screened.",
+    )
+
+
+def therapies() -> Table:
+    """Listing 16.2.4.2: anticancer therapy of treated men before, instead of and after the study's."""
+    frame = _members(ard.dataset("adcm"), "SAFFL")
+    frame = frame[frame["CMCAT"] != "SUPPORTIVE CARE"]
+    return listing(
+        "tlf-l-therapies",
+        frame,
+        (
+            Shown("When", "CMCAT", make=coded),
+            Shown("Therapy", "CMDECOD", make=coded),
+            Shown("Kind", "CMSCAT", make=coded),
+            Shown("Start", "CMSTDTC"),
+            Shown("End", "CMENDTC"),
+            Shown("Why stopped", "CMRSDISC", make=coded),
+        ),
+        dataset="ADCM",
+        key=("CMSEQ",),
+        population="SAFETY",
+        absent=not_recorded("cm", "anticancer therapy"),
+    )
+
+
+DELAYS = {"N": "No", "MINOR": "Minor", "MAJOR": "Major", "U": "Not known"}
+
+
+def dosing() -> Table:
+    """Listing 16.2.5.1: each infusion of study cabazitaxel."""
+    frame = ard.dataset("adex")
+    return listing(
+        "tlf-l-dosing",
+        frame,
+        (
+            Shown("Infusion", "ACYCLE"),
+            Shown("Visit", "AVISIT", make=coded),
+            Shown("Day", "ASTDT"),
+            Shown("Dose (mg/m2)", "DOSE"),
+            Shown("Body surface (m2)", "BSA", digits=2),
+            Shown("Dose (mg)", "DOSEMG", digits=1),
+            Shown("Step", "DOSEC", make=lambda v: "Not known" if v == "U" else coded(v)),
+            Shown("Delay", "DELAYC", make=lambda v: DELAYS.get(v, words(v))),
+            Shown("Days late", "DELAYD"),
+            Shown("Reason", "EXADJ", make=coded),
+        ),
+        dataset="ADEX",
+        key=("EXSEQ",),
+        population="SAFETY",
+        absent="Not in the data: nobody was treated.",
+    )
+
+
+def supportive() -> Table:
+    """Listing 16.2.5.3: growth factor and other supportive care of treated men."""
+    frame = _members(ard.dataset("adcm"), "SAFFL")
+    frame = frame[frame["CMCAT"] == "SUPPORTIVE CARE"]
+    return listing(
+        "tlf-l-supportive",
+        frame,
+        (
+            Shown("Drug", "CMDECOD", make=coded),
+            Shown("Kind", "CMSCAT"),
+            Shown("Given for", "CMINDC", make=coded),
+            Shown("Start", "CMSTDTC"),
+            Shown("Study day", "ADY"),
+            Shown("End", "CMENDTC"),
+        ),
+        dataset="ADCM",
+        key=("CMSEQ",),
+        population="SAFETY",
+        absent=not_recorded("cm", "supportive care"),
+    )
+
+
+def _answers(names: Mapping[str, str]) -> pd.DataFrame:
+    adrs = ard.dataset("adrs")
+    mine = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY"))]
+    made = mine.assign(ANSWER=[words(c) or words(v) for c, v in zip(mine["AVALC"], mine["AVAL"], strict=True)])  # fmt: skip
+    return made.drop_duplicates(["USUBJID", "PARAMCD"])
+
+
+def responses() -> Table:
+    """Listing 16.2.6.1: every answer of each treated man on one line."""
+    adsl = ard.dataset("adsl")
+    frame = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
+    names = {
+        "PSARESP": "Confirmed",
+        "PSARESPU": "Unconfirmed",
+        "PSABEST": "Best change (%)",
+        "PSAWK12": "Week-12 change (%)",
+        "PSAPROG": "Progression",
+        "CTCRESP": "CTC response",
+        "ARV7NEG": "AR-V7 turned negative",
+        "BOR": "Best tumour response",
+    }
+    answers = _answers(names)
+    adtte = ard.dataset("adtte")
+    shown = [Shown("In the primary set", "PRIMFL"), Shown("Re-screened, treated", "RESCTRFL")]
+    frame = frame[["USUBJID", "PRIMFL", "RESCTRFL"]].copy()
+    for name, header in names.items():
+        mine = answers[answers["PARAMCD"] == name].set_index("USUBJID")
+        if name in ("PSABEST", "PSAWK12"):
+            frame[name] = frame["USUBJID"].map(mine["AVAL"]).astype(float)
+        else:
+            frame[name] = frame["USUBJID"].map(mine["ANSWER"])
+        under = "PSA" if name.startswith("PSA") else ""
+        shown.append(
+            Shown(header, name, under, digits=1 if name in ("PSABEST", "PSAWK12") else None)
+        )
+    for stem, header in (("PFS", "Progression-free"), ("OS", "Overall")):
+        one = adtte[adtte["PARAMCD"] == stem].set_index("USUBJID")
+        two = adtte[adtte["PARAMCD"] == f"{stem}RE"].set_index("USUBJID")
+        again = frame["RESCTRFL"] == "Y"
+        for column in ("AVAL", "CNSR"):
+            first, second = (frame["USUBJID"].map(t[column]) for t in (one, two))
+            frame[f"{stem}{column}"] = second.where(again, first)
+        frame[stem] = [
+            "" if pd.isna(v) else f"{words(v)}{'+' if c else ''}"
+            for v, c in zip(frame[f"{stem}AVAL"], frame[f"{stem}CNSR"], strict=True)
+        ]
+        shown.append(Shown(header, stem, "Survival (days)"))
+    return listing(
+        "tlf-l-response",
+        frame,
+        shown,
+        dataset="ADRS",
+        key=(),
+        population="SAFETY",
+        notes=[
+            "Y yes, N no, NE not evaluable; + censored. Changes are printed with one decimal.",
+            "Survival of re-screened and treated men counts from the second allocation.",
+        ],
+        absent="Not in the data: nobody was treated.",
+    )
+
+
+def psa() -> Table:
+    """Listing 16.2.6.2: PSA values of treated men."""
+    frame = _members(ard.dataset("adpsa"), "SAFFL")
+    frame = frame.sort_values(["USUBJID", "ADT", "LBSEQ"])
+    return listing(
+        "tlf-l-psa",
+        frame,
+        (
+            Shown("Day", "ADT"),
+            Shown("Study day", "ADY"),
+            Shown("PSA (ug/L)", "AVAL"),
+            Shown("Below quantification", "BLQFL"),
+            Shown("Baseline", "ABLFL"),
+            Shown("Change (%)", "PCHG", digits=1),
+            Shown("Counts for response", "ANL01FL"),
+            Shown("Case of the rule", "ANL01CAS"),
+        ),
+        dataset="ADPSA",
+        key=("LBSEQ",),
+        population="SAFETY",
+        notes=["The cases are those of the derivation of PSA response. Changes have one decimal."],
+        absent=not_recorded("lb", "PSA value of a treated man"),
+    )
+
+
+def cells() -> Table:
+    """Listing 16.2.6.3: counts of CTC and AR-V7 of treated men."""
+    frame = _members(ard.dataset("adctc"), "SAFFL")
+    frame = frame.sort_values(["USUBJID", "ADT", "CPSEQ"])
+    return listing(
+        "tlf-l-ctc",
+        frame,
+        (
+            Shown("Visit", "AVISIT", make=coded),
+            Shown("Day", "ADT"),
+            Shown("CTC", "AVAL"),
+            Shown("AR-V7", "ARV7", make=coded),
+            Shown("Baseline count", "BASE"),
+            Shown("Change (%)", "PCHG", digits=1),
+            Shown("Counts for response", "ANL01FL"),
+        ),
+        dataset="ADCTC",
+        key=("CPSEQ",),
+        population="SAFETY",
+        notes=["Counts are per sample volume of the plan. Changes have one decimal."],
+        absent=not_recorded("cp", "count of a treated man"),
+    )
+
+
+def tumour() -> Table:
+    """Listing 16.2.6.4: tumour assessments, by the plan's rules and by the investigator."""
+    adrs = ard.dataset("adrs")
+    names = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
+    mine = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"] == "STUDY") & adrs["ADT"].notna()]
+    frame = _wide(mine, ["USUBJID", "ADT", "AVISIT"], "AVALC")
+    adtr = ard.dataset("adtr")
+    sums = _wide(adtr[adtr["COURSE"] == "STUDY"], ["USUBJID", "ADT", "AVISIT"])
+    if len(sums):
+        frame = frame.merge(sums, on=["USUBJID", "ADT", "AVISIT"], how="outer")
+    said = mine[mine["PARAMCD"] == "OVRLRESP"].drop_duplicates(["USUBJID", "ADT", "AVISIT"])
+    if len(said):
+        frame = frame.merge(
+            said[["USUBJID", "ADT", "AVISIT", "INVRESP"]],
+            on=["USUBJID", "ADT", "AVISIT"],
+            how="left",
+        )
+    frame = frame.sort_values(["USUBJID", "ADT"])
+    asked = (
+        Shown("Visit", "AVISIT", make=coded),
+        Shown("Day", "ADT"),
+        Shown("Sum of diameters (mm)", "SUMDIAM"),
+        Shown("New bone lesions", "NEWBONE"),
+        Shown("Target", "TRGRESP", "By the plan's rules"),
+        Shown("Non-target", "NTRGRESP", "By the plan's rules"),
+        Shown("New lesion", "NEWLPROG", "By the plan's rules"),
+        Shown("Soft tissue", "SFTSRESP", "By the plan's rules"),
+        Shown("Bone", "BONERESP", "By the plan's rules"),
+        Shown("Overall", "OVRLRESP", "By the plan's rules"),
+        Shown("Investigator", "INVRESP"),
+    )
+    return listing(
+        "tlf-l-tumour",
+        frame,
+        [s for s in asked if s.column in frame],
+        dataset="ADRS",
+        key=("AVISIT", "ADT"),
+        population="SAFETY",
+        absent="Not in the data: the extract has no dated tumour assessment (domains RS, TR, TU).",
+    )
+
+
+EVENT = (
+    Shown("Term as reported", "AETERM"),
+    Shown("Preferred term", "AEDECOD", make=coded),
+    Shown("Grade", "ATOXGRN"),
+    Shown("Start", "ASTDT"),
+    Shown("End", "AENDT"),
+    Shown("Relation", "AEREL", make=coded),
+    Shown("Action", "AEACN", make=coded),
+    Shown("Outcome", "AEOUT", make=coded),
+)
+CRITERIA = {
+    "AESDTH": "death",
+    "AESLIFE": "life-threatening",
+    "AESHOSP": "hospitalisation",
+    "AESDISAB": "disability",
+    "AESCONG": "congenital anomaly",
+    "AESMIE": "medically important",
+}
+
+
+def _events() -> pd.DataFrame:
+    frame = ard.dataset("adae").sort_values(["USUBJID", "ASTDT", "AESEQ"])
+    why = [
+        ", ".join(said for name, said in CRITERIA.items() if row.get(name) == "Y")
+        for row in frame.to_dict("records")
+    ]
+    return frame.assign(WHY=why)
+
+
+def events() -> Table:
+    """Listing 16.2.7.1: every adverse event."""
+    serious = Shown("Serious", "AESER")
+    emergent = Shown("Treatment-emergent", "TRTEMFL")
+    return listing(
+        "tlf-l-ae",
+        _events(),
+        (*EVENT, serious, emergent),
+        dataset="ADAE",
+        key=("AESEQ",),
+        population="SAFETY",
+        absent=not_recorded("ae", "adverse event"),
+    )
+
+
+def serious() -> Table:
+    """Listing 14.3.2.2: serious adverse events, with what made them serious."""
+    frame = _events()
+    return listing(
+        "tlf-l-sae",
+        frame[frame["AESER"] == "Y"],
+        (*EVENT, Shown("Serious for", "WHY")),
+        dataset="ADAE",
+        key=("AESEQ",),
+        population="SAFETY",
+        absent=not_recorded("ae", "serious adverse event"),
+    )
+
+
+def deaths() -> Table:
+    """Listing 14.3.2.1: treated men who died, when and of what."""
+    adsl = ard.dataset("adsl")
+    dead = adsl[(adsl["SAFFL"] == "Y") & (adsl["DTHFL"] == "Y")].sort_values("USUBJID")
+    since = (dead["DTHDT"] - dead["TRTEDT"]).dt.days
+    return listing(
+        "tlf-l-deaths",
+        dead.assign(SINCE=since.astype(float)),
+        (
+            Shown("First dose", "TRTSDT"),
+            Shown("Last dose", "TRTEDT"),
+            Shown("Cycles", "NCYCLES"),
+            Shown("Death", "DTHDT"),
+            Shown("Days from the last dose", "SINCE"),
+            Shown("When", "LDDTHGR1"),
+            Shown("Cause", "DTHCGR1"),
+        ),
+        dataset="ADSL",
+        key=(),
+        population="SAFETY",
+        absent="No treated man died up to the cut-off.",
+    )
+
+
+LABS = ("HGB", "WBC", "NEUT", "LYM", "PLAT", "ALT", "AST", "ALP", "GGT", "BILI", "CREAT", "ALB")
+
+
+def laboratory() -> Table:
+    """Listing 16.2.8.1: laboratory values of treated men, a day a line, with grades from 1."""
+    frame = _members(ard.dataset("adlb"), "SAFFL")
+    text = [
+        words(v) + (f" [{g}]" if g in ("1", "2", "3", "4") else "")
+        for v, g in zip(frame["AVAL"], frame["ATOXGR"].fillna(""), strict=True)
+    ]
+    frame = frame.assign(TEXT=text).sort_values(["USUBJID", "ADT", "LBSEQ"])
+    frame = frame[frame["AVAL"].notna()]
+    frame = frame.assign(AVISIT=frame["AVISIT"].fillna(""))
+    tests = [code for code in LABS if code in set(frame["PARAMCD"])]
+    wide = _wide(frame, ["USUBJID", "ADT", "AVISIT"], "TEXT")
+    if len(wide):
+        wide = wide.sort_values(["USUBJID", "ADT"])
+    units = frame.drop_duplicates("PARAMCD").set_index("PARAMCD")["AVALU"].to_dict()
+    visit = [Shown("Visit", "AVISIT", make=coded)] if (frame["AVISIT"] != "").any() else []
+    columns = [*visit, Shown("Day", "ADT"), *(Shown(c, c, make=words) for c in tests)]
+    said = ", ".join(f"{c} {units[c]}" for c in tests)
+    return listing(
+        "tlf-l-labs",
+        wide,
+        columns,
+        dataset="ADLB",
+        key=("ADT", "AVISIT"),
+        population="SAFETY",
+        notes=[
+            f"In square brackets the grade after CTCAE 4.03 where it is known and not 0. Units: {said}.",
+            "Of several values of one test on one day and visit the first is shown.",
+        ],
+        absent=not_recorded("lb", "laboratory value of a treated man"),
+    )
