@@ -1,0 +1,200 @@
+"""Exposure: each infusion by its case, each man by arithmetic done by hand."""
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sap import ard
+from sap.derivations.exposure import adex, adexsum
+from sap.plan import read_plan
+from sap.results.exposure import exposure
+
+HOME = Path(__file__).parents[1]
+PLAN = read_plan(HOME / "analysis" / "plan.yml").plan
+
+# Every 21 days; more than 3 days late is a delay, more than 7 a major one; 22.5 mg/m2 or less is
+# reduced. Days are counted from 2018-01-01 (day 0).
+INFUSIONS = """
+    USUBJID | CYCLE | DAY | DOSE | DELAYC | DOSEC     | WHY
+    --------+-------+-----+------+--------+-----------+---------------------------------------
+    01      | 1     | 0   | 25   |        | FULL      | the first infusion is never late
+    01      | 2     | 24  | 25   | N      | FULL      | exactly 3 days late is no delay
+    01      | 3     | 49  | 22.5 | MINOR  | REDUCED   | 4 days late; exactly at the limit of dose
+    01      | 4     | 77  | 20   | MINOR  | LOW       | exactly 7 days late is not major
+    01      | 5     | 106 | 20   | MAJOR  | LOW       | 8 days late
+    02      | 1     | 0   | 20   |        | LOW START | begins at 20: no reduction
+    02      | 2     | 20  | 20   | N      | LOW       | a day early
+    03      | 1     | 0   | 25   |        | FULL      |
+    03      | 2     |     |      | U      | U         | neither day nor dose known
+    03      | 3     | 42  | 22.6 | U      | FULL      | just above the limit of dose
+    04      | 1     | 0   | 25   |        | FULL      | one infusion
+    05      | 1     | 0   | 20   |        | LOW START |
+    05      | 2     | 21  | 25   | N      | FULL      | up again
+    05      | 3     | 42  | 20   | N      | REDUCED   | and down: now a reduction
+"""
+# By hand. 01: 112.5 mg/m2 in (106 + 21)/7 = 127/7 weeks; 112.5/(127/7) = 6.2008; of 25/3: 74.409 %.
+# 02: 40 mg/m2 in 41/7 weeks: 6.8293, 81.951 %; against 20 mg/m2: 102.439 %.
+# 04: 25 mg/m2 in 3 weeks: 100 %. 05: 65 mg/m2 in 9 weeks: 7.2222, 86.667 %, against 20: 108.333 %.
+MEN = """
+    USUBJID | NCYCLES | DURWK   | CUMDOSE | CUMMG | RDI    | RDISTRT | DELAYED | REDUCED | LOWSTART
+    --------+---------+---------+---------+-------+--------+---------+---------+---------+---------
+    01      | 5       | 18.1429 | 112.5   | 225   | 74.409 | 74.409  | Y       | Y       | N
+    02      | 2       | 5.8571  | 40      | 80    | 81.951 | 102.439 | N       | N       | Y
+    03      | 3       | 9       |         |       |        |         | U       | U       | N
+    04      | 1       | 3       | 25      | 50    | 100    | 100     | N       | N       | N
+    05      | 3       | 9       | 65      | 130   | 86.667 | 108.333 | N       | Y       | Y
+"""
+
+
+def day(number: float | None) -> str | None:
+    if number is None or pd.isna(number):
+        return None
+    return (pd.Timestamp("2018-01-01") + pd.Timedelta(days=number)).strftime("%Y-%m-%d")
+
+
+def wide(got: pd.DataFrame, values: str) -> pd.DataFrame:
+    return got.set_index(["USUBJID", "PARAMCD"])[values].unstack()  # noqa: PD010 - no aggregation
+
+
+def given(patients, **tables: pd.DataFrame):
+    rows = patients(INFUSIONS)
+    cycle = rows["CYCLE"].astype(int)
+    ex = pd.DataFrame(
+        {
+            "USUBJID": rows["USUBJID"], "EXSEQ": range(1, len(rows) + 1), "EXTRT": "CABAZITAXEL",
+            "EXCAT": "STUDY TREATMENT", "EXDOSE": rows["DOSE"].astype(float), "EXDOSU": "mg/m2",
+            "EXSTDTC": rows["DAY"].map(day), "VISIT": "CYCLE " + cycle.astype(str),
+        }
+    )  # fmt: skip
+    days = pd.to_datetime(ex["EXSTDTC"]).groupby(ex["USUBJID"])
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T", "TRTSDT": days.min(), "TRTEDT": days.max(), "SAFFL": "Y",
+            "NCYCLES": ex.groupby("USUBJID").size().astype(float),
+            "LINE": ["second line", "third line", "third line", "second line", "second line"],
+        }
+    ).reset_index()  # fmt: skip
+    vs = pd.DataFrame(
+        {"USUBJID": adsl["USUBJID"], "VSSEQ": 1.0, "VSTESTCD": "BSA", "VSSTRESN": 2.0,
+         "VSDTC": "2018-01-01"}
+    )  # fmt: skip
+    return {"ex": ex.sample(frac=1, random_state=3), "vs": vs, **tables}, adsl, rows
+
+
+@pytest.mark.req("SAP-5.9")
+def test_each_infusion_has_the_case_written_beside_it(patients):
+    tables, adsl, rows = given(patients)
+    got = adex(tables, adsl, PLAN.exposure)
+    assert got["DELAYC"].tolist() == rows["DELAYC"].fillna("").tolist()
+    assert got["DOSEC"].tolist() == rows["DOSEC"].tolist()
+    assert got["ACYCLE"].tolist() == rows["CYCLE"].tolist()
+
+
+@pytest.mark.req("SAP-5.9")
+def test_each_man_has_the_intensity_computed_by_hand(patients):
+    tables, adsl, _ = given(patients)
+    got = adexsum(tables, adsl, adex(tables, adsl, PLAN.exposure), PLAN.exposure)
+    numbers = wide(got, "AVAL")
+    answers = wide(got, "AVALC")
+    expected = patients(MEN).set_index("USUBJID")
+    for name in ("NCYCLES", "DURWK", "CUMDOSE", "CUMMG", "RDI", "RDISTRT"):
+        want = expected[name].astype(float).tolist()
+        assert numbers[name].tolist() == pytest.approx(want, abs=6e-4, nan_ok=True), name
+    for name in ("DELAYED", "REDUCED", "LOWSTART"):
+        assert answers[name].tolist() == expected[name].tolist(), name
+    assert numbers["NDELAY"].tolist()[:2] == [3, 0]
+    assert numbers["NDELMAJ"].tolist()[:2] == [1, 0]
+    assert numbers["NREDUC"].tolist()[0] == 1
+
+
+GIVEN = """
+    USUBJID | CMSCAT | CMINDC                   | CMSTDTC    | WHY
+    --------+--------+--------------------------+------------+----------------------------------
+    01      | G-CSF  | PRIMARY PROPHYLAXIS      | 2018-01-02 | cycle 1
+    01      | G-CSF  | PRIMARY PROPHYLAXIS      | 2018-01-03 | cycle 1 again: one cycle
+    01      | G-CSF  | SECONDARY PROPHYLAXIS    | 2018-01-25 | the day of the second infusion
+    02      | G-CSF  | TREATMENT OF NEUTROPENIA | 2018-02-11 | 21 days after his last dose: counts
+    04      | G-CSF  | TREATMENT OF NEUTROPENIA | 2018-01-23 | 22 days after: not under treatment
+    05      | G-CSF  |                          | 2018-01-02 | why it was given is not known
+"""
+
+
+def test_growth_factor_is_counted_by_cycle_and_reason(patients):
+    cm = patients(GIVEN).assign(CMCAT="SUPPORTIVE CARE")
+    tables, adsl, _ = given(patients, cm=cm)
+    got = adexsum(tables, adsl, adex(tables, adsl, PLAN.exposure), PLAN.exposure)
+    answers = wide(got, "AVALC")
+    assert answers["GCSFPRIM"].tolist() == ["Y", "N", "N", "N", "N"]
+    assert answers["GCSFSEC"].tolist() == ["Y", "N", "N", "N", "N"]
+    assert answers["GCSFTHER"].tolist() == ["N", "Y", "N", "N", "N"]
+    assert answers["GCSFANY"].tolist() == ["Y", "Y", "N", "N", "Y"]
+    numbers = got[got["PARAMCD"] == "NGCSF"]["AVAL"].tolist()
+    assert numbers == [2, 1, 0, 0, 1]
+
+
+def test_a_dose_in_mg_is_divided_by_the_surface_of_the_day(patients):
+    """100 mg in a man of 2 m2 is 50 mg/m2; Mosteller: sqrt(180 x 80 / 3600) = 2 m2."""
+    tables, adsl, _ = given(patients)
+    tables["ex"] = tables["ex"].assign(EXDOSU="mg", EXDOSE=100.0)
+    by_bsa = adex(tables, adsl, PLAN.exposure)
+    assert set(by_bsa["DOSE"].dropna()) == {50.0}
+    who = adsl["USUBJID"]
+    tables["vs"] = pd.concat(
+        [
+            pd.DataFrame({"USUBJID": who, "VSSEQ": 1.0, "VSTESTCD": code, "VSSTRESN": value,
+                          "VSDTC": "2017-12-20"})
+            for code, value in (("HEIGHT", 180.0), ("WEIGHT", 80.0))
+        ]
+    )  # fmt: skip
+    by_formula = adex(tables, adsl, PLAN.exposure)
+    assert set(by_formula["BSA"].dropna()) == {2.0}
+
+
+def stat(rows: pd.DataFrame, **where: str) -> ard.type_of_stat:
+    for name, value in ({"group": "", "level": ""} | where).items():
+        rows = rows[rows[name] == value]
+    assert len(rows) == 1, where
+    return rows["stat_text"].iloc[0] or float(rows["stat"].iloc[0])
+
+
+def test_what_is_not_known_is_said_and_not_counted_as_no(patients):
+    tables, adsl, _ = given(patients)
+    summed = adexsum(tables, adsl, adex(tables, adsl, PLAN.exposure), PLAN.exposure)
+    rows = ard.bind(exposure(adsl, summed, PLAN))
+    assert stat(rows, paramcd="DELAYED", stat_name="n") == 1
+    assert "of 1 men" in str(stat(rows, paramcd="DELAYED", stat_name="estimate"))
+    assert stat(rows, paramcd="GCSFANY", stat_name="n") == "not in the data: supportive care"
+    assert stat(rows, paramcd="NCYCLES", stat_name="total") == 14
+    assert stat(rows, paramcd="NCYCLES", stat_name="n", level="03") == 2
+    assert stat(rows, paramcd="NCYCLES", stat_name="n", group="third line") == 2
+    assert stat(rows, paramcd="RDI", stat_name="n") == 4
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_caba_v7_gives_the_published_cycles(shared_data):
+    """Supplement of Isebia 2022: median 5 (range 2 to 14), mean 5.84, 146 in all; doses are not there.
+
+    Any abiraterone or enzalutamide before: 17 of 25 treated men.
+    """
+    from sap import contracts
+    from sap.intake import caba_v7
+    from sap.pipeline import steps
+
+    plan = read_plan(HOME / "analysis" / "plan-caba-v7.yml").plan
+    tables = contracts.typed(caba_v7.read(shared_data / "caba-v7")[0], contracts.load())
+    rows = steps.analyse(tables, plan, dt.date(2023, 12, 31)).ard
+    rows = rows[rows["analysis"] == "exposure"]
+    known = {"median": 5, "min": 2, "max": 14, "mean": 5.84, "total": 146, "n": 25}
+    for name, value in known.items():
+        assert stat(rows, paramcd="NCYCLES", stat_name=name) == pytest.approx(value)
+    men = {"02": 3, "03": 2, "04": 5, "05": 4, "06": 4, "08": 2, "10": 4, "14": 1}
+    for level, count in men.items():
+        assert stat(rows, paramcd="NCYCLES", stat_name="n", level=level) == count
+    assert stat(rows, paramcd="NCYCLES", stat_name="n", group="third line") == 17
+    assert stat(rows, paramcd="OVERMAX", stat_name="n") == 1
+    for paramcd in ("RDI", "CUMDOSE", "GCSFANY"):
+        name = "n" if paramcd == "GCSFANY" else "mean"
+        assert str(stat(rows, paramcd=paramcd, stat_name=name)).startswith("not in the data")
