@@ -41,7 +41,8 @@ def block(
     classes = [".tlf", f".tlf-{entry.kind}"]
     classes += [".landscape"] if entry.orientation == "landscape" else []
     classes += [".closed"] if entry.audience == "closed" else []
-    lines = [*entry.footnotes, *map(_note, notes), *_legend(shown), _source(entry)]
+    lines = [*entry.footnotes, *map(_note, notes), *_departures(entry)]
+    lines += [*_legend(shown), _source(entry)]
     return "\n".join(
         [
             f"::: {{#{display_id}{part[0]} {' '.join(classes)}}}",
@@ -79,6 +80,17 @@ def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
 
 def _note(note: Note) -> str:
     return str(note) if isinstance(note, Said) else markdown_text(note)
+
+
+def _departures(entry: Entry) -> list[str]:
+    """Each departure from the plan that moves a result this display shows."""
+    if not (ard.run_folder() / "tables" / "deviations.json").is_file():
+        return []
+    return [
+        markdown_text(f"{one['id']}, {one['section']}. Planned: {one['planned']} Done: {one['done']}")
+        for one in ard.table("deviations")
+        if set(one["results_affected"]) & set(entry.analysis)
+    ]
 
 
 def _legend(shown: Sequence[Number]) -> list[str]:

@@ -1,0 +1,96 @@
+"""The plan as the code read it, entry by entry, and what departed from it."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sap import ard
+from sap.displays import formats
+from sap.displays.addressed import Number
+from sap.displays.table import Cell, Column, Row, Table
+
+ABOUT = ("section", "source", "assumption")
+
+
+def _said(value: Any, path: str) -> list[str | Number]:
+    """A value of the plan with its address; a list has one address for each of its members."""
+    if value is None:
+        return ["none"]
+    if isinstance(value, bool):
+        return [Number("yes" if value else "no", f"plan|{path}")]
+    if isinstance(value, int | float):
+        return [Number(formats.as_collected(value), f"plan|{path}")]
+    if isinstance(value, str):
+        return [Number(value, f"plan|{path}")]
+    parts: list[str | Number] = []
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            parts += ["; " if parts else "", f"{name.replace('_', ' ')}: "]
+            parts += _said(inner, f"{path}.{name}")
+        return parts or ["none"]
+    for place, inner in enumerate(value):
+        parts += [", " if parts else "", *_said(inner, f"{path}.{place}")]
+    return parts or ["none"]
+
+
+def _rank(entry: dict[str, Any], name: str) -> tuple[tuple[int, ...], str]:
+    numbers = str(entry["section"]).removeprefix("SAP ").split(".")
+    return tuple(int(n) for n in numbers), name
+
+
+def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
+    words = name.replace("_", " ")
+    assumed = "yes" if entry["assumption"] else ""
+    yield Row(
+        words[0].upper() + words[1:], ("", entry["section"], entry["source"], assumed), "total"
+    )
+    for key, value in entry.items():
+        if key in ABOUT:
+            continue
+        several = isinstance(value, list) and any(isinstance(v, dict) for v in value)
+        inner = enumerate(value) if several else [(None, value)]
+        for place, one in inner:
+            path = f"{name}.{key}" if place is None else f"{name}.{key}.{place}"
+            label = key.replace("_", " ") if not place else ""
+            yield Row(label, (Cell(*_said(one, path)), "", "", ""), "indent1")
+
+
+def plan() -> Table:
+    """Table 16-3: every entry of the plan file, with its section, its source and what is assumed."""
+    entries = ard.table("plan")
+    rows = [
+        row
+        for name in sorted(entries, key=lambda name: _rank(entries[name], name))
+        for row in _lines(name, entries[name])
+    ]
+    columns = [
+        Column("Value", numeric=False),
+        Column("Section", numeric=False),
+        Column("Source", numeric=False),
+        Column("Assumption", numeric=False),
+    ]
+    return Table("tlf-plan", "Entry", columns, rows)
+
+
+def departures() -> Table:
+    """Table 9-2: what was done otherwise than planned."""
+    found = ard.table("deviations")
+    rows = [
+        Row(
+            one["id"],
+            (
+                one["section"],
+                f"{one['decided']}, {'before' if one['before_lock'] else 'after'} database lock",
+                one["planned"],
+                one["done"],
+                one["reason"],
+                ", ".join(one["results_affected"]),
+            ),
+        )
+        for one in found
+    ]
+    columns = [
+        Column(header, numeric=False)
+        for header in ("Section", "Decided", "Planned", "Done", "Reason", "Results affected")
+    ]
+    absent = "None: the analysis was done as the plan says."
+    return Table("tlf-changes", "Change", columns, rows, absent=absent)

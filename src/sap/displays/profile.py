@@ -1,0 +1,469 @@
+"""Patient profiles: one page for each treated man, everything that happened on one time axis.
+
+Drawn by own code, as the screening flow is: a page holds few shapes and much text in fixed places,
+and thirty of them must be ready in a second. Letters are outlines of the same font as in every
+figure. Values are drawn as they stand in the datasets; nothing is estimated.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from math import log10
+from typing import Any
+
+import pandas as pd
+
+from sap import ard
+from sap.displays import show
+from sap.displays.catalogue import hidden
+from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, write_svg
+from sap.displays.flow_diagram import glyph, text_width
+from sap.displays.formats import as_collected, fixed
+from sap.displays.free_text import coded, figure_text, markdown_text
+from sap.displays.listing import words
+
+WIDTH = 468.0
+LEFT, RIGHT = 92.0, 456.0
+SIZE, SMALL = 7.6, 6.4
+BEFORE, AFTER = -70, 180  # days shown before the first dose, and after the last at most
+MOST_EVENTS = 16
+WEEK = 7
+SETS = (
+    ("PRIMFL", "primary set"),
+    ("RESCTRFL", "treated through re-screening"),
+    ("PPROTFL", "per-protocol set"),
+)
+GRADE_FILL = {1: "#E3EEF6", 2: "#BBD7EA", 3: "#5FA3CC", 4: "#0072B2", 5: "#003A5C"}
+
+
+@dataclass
+class _Page:
+    """Collects the shapes of one page; letters are kept once and used many times."""
+
+    first: float
+    last: float
+    letters: dict[str, str] = field(default_factory=dict)
+    drawn: list[str] = field(default_factory=list)
+
+    def x(self, day: float) -> float:
+        inside = min(max(day, self.first), self.last)
+        return LEFT + (RIGHT - LEFT) * (inside - self.first) / (self.last - self.first)
+
+    def text(
+        self, said: str, x: float, y: float, *, size: float = SIZE, bold: bool = False,
+        side: str = "left", fill: str = "#000000",
+    ) -> None:  # fmt: skip
+        width = text_width(said, size, bold=bold)
+        at, uses = 0.0, []
+        for letter in said:
+            advance, outline = glyph(letter, bold=bold)
+            name = f"p{'b' if bold else 'r'}{ord(letter):x}"
+            if outline:
+                self.letters[name] = outline
+                uses.append(f'<use href="#{name}" x="{at:.0f}"/>')
+            at += advance
+        start = x - {"left": 0.0, "middle": width / 2, "right": width}[side]
+        self.drawn.append(
+            f'<g transform="translate({start:.1f} {y:.1f}) scale({size / 100:g})" fill="{fill}">'
+            f"{''.join(uses)}</g>"
+        )
+
+    def line(
+        self, x1: float, y1: float, x2: float, y2: float, *, colour: str = "#000000",
+        width: float = 0.6, dash: str = "",
+    ) -> None:  # fmt: skip
+        dashed = f' stroke-dasharray="{dash}"' if dash else ""
+        self.drawn.append(
+            f'<path d="M{x1:.1f} {y1:.1f}L{x2:.1f} {y2:.1f}" stroke="{colour}" '
+            f'stroke-width="{width:g}" fill="none"{dashed}/>'
+        )
+
+    def path(self, points: Sequence[tuple[float, float]], colour: str) -> None:
+        steps = "L".join(f"{x:.1f} {y:.1f}" for x, y in points)
+        self.drawn.append(f'<path d="M{steps}" stroke="{colour}" stroke-width="1.1" fill="none"/>')
+
+    def box(
+        self, x: float, y: float, width: float, height: float, *, fill: str,
+        edge: str = "#333333",
+    ) -> None:  # fmt: skip
+        self.drawn.append(
+            f'<rect x="{x:.1f}" y="{y:.1f}" width="{width:.1f}" height="{height:.1f}" '
+            f'fill="{fill}" stroke="{edge}" stroke-width="0.4"/>'
+        )
+
+    def dot(self, x: float, y: float, *, fill: str, edge: str = "#000000", r: float = 2.1) -> None:
+        self.drawn.append(
+            f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{r:g}" fill="{fill}" stroke="{edge}" '
+            'stroke-width="0.7"/>'
+        )
+
+    def wedge(self, x: float, y: float, fill: str) -> None:
+        self.drawn.append(
+            f'<path d="M{x:.1f} {y - 3.4:.1f}l3 5.4h-6z" fill="{fill}" stroke="#000000" '
+            'stroke-width="0.5"/>'
+        )
+
+    def svg(self, height: float) -> str:
+        letters = "".join(
+            f'<path id="{name}" d="{outline}"/>' for name, outline in sorted(self.letters.items())
+        )
+        return (
+            f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH:g}pt" height="{height:.1f}pt" '
+            f'viewBox="0 0 {WIDTH:g} {height:.1f}">\n<defs>{letters}</defs>\n'
+            + "\n".join(self.drawn)
+            + "\n</svg>\n"
+        )
+
+
+@dataclass(frozen=True)
+class _Man:
+    """What the datasets hold of one man; days are counted from his first dose."""
+
+    row: dict[str, Any]
+    doses: list[dict[str, Any]]
+    psa: list[dict[str, Any]]
+    ctc: list[dict[str, Any]]
+    scans: list[dict[str, Any]]
+    events: list[dict[str, Any]]
+    factor: list[dict[str, Any]]
+    therapies: list[dict[str, Any]]
+    answers: dict[str, str]
+
+    def day(self, value: Any) -> float | None:
+        """Days since the first dose; None when a day is not known."""
+        first = self.row["TRTSDT"]
+        return None if pd.isna(value) or pd.isna(first) else float((value - first).days)
+
+    def days(self, rows: Sequence[dict[str, Any]], name: str = "ADT") -> list[tuple[float, dict[str, Any]]]:  # fmt: skip
+        """The rows with a known day, each with it."""
+        found = [(self.day(row.get(name)), row) for row in rows]
+        return sorted(((d, row) for d, row in found if d is not None), key=lambda pair: pair[0])
+
+
+def _men() -> Iterator[_Man]:
+    adsl = ard.dataset("adsl")
+    adsl = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
+    names = ("adex", "adpsa", "adctc", "adrs", "adae", "adcm")
+    tables = {n: dict(iter(ard.dataset(n).groupby("USUBJID"))) for n in names}
+
+    def rows(name: str, who: str) -> list[dict[str, Any]]:
+        mine = tables[name].get(who)
+        return [] if mine is None else [{str(k): v for k, v in r.items()} for r in mine.to_dict("records")]  # fmt: skip
+
+    for row in adsl.to_dict("records"):
+        who = str(row["USUBJID"])
+        answers = rows("adrs", who)
+        drugs = rows("adcm", who)
+        yield _Man(
+            row={str(k): v for k, v in row.items()},
+            doses=rows("adex", who),
+            psa=rows("adpsa", who),
+            ctc=[r for r in rows("adctc", who) if not pd.isna(r["AVAL"])],
+            scans=[r for r in answers if r["PARAMCD"] == "OVRLRESP" and r["COURSE"] == "STUDY"],
+            events=rows("adae", who),
+            factor=[r for r in drugs if r["CMSCAT"] == "G-CSF"],
+            therapies=[r for r in drugs if r["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"],
+            answers={
+                str(r["PARAMCD"]): (
+                    words(r["AVAL"]) if r["PARAMCD"] == "PSABEST" else words(r["AVALC"])
+                )
+                for r in answers
+                if r["PARAMCD"] in ("PSARESP", "PSABEST", "BOR", "CTCRESP")
+            },
+        )
+
+
+def _span(man: _Man) -> tuple[float, float]:
+    last = man.day(man.row["TRTEDT"]) or 0.0
+    seen = [d for rows in (man.doses, man.psa, man.ctc, man.scans) for d, _ in man.days(rows)]
+    seen += [d for d, _ in man.days(man.events, "ASTDT")]
+    end = min(max([last + 4 * WEEK, *seen]), last + AFTER)
+    early = [d for rows in (man.psa, man.ctc) for d, _ in man.days(rows)]
+    first = max(min([-WEEK, *early]), BEFORE)
+    return first - 3, end + 4
+
+
+def _head(page: _Page, man: _Man) -> float:
+    row = man.row
+    sets = [said for flag, said in SETS if row.get(flag) == "Y"]
+    page.text(f"{figure_text(words(row['USUBJID']), 24)}", 4, 12, size=11, bold=True)
+    page.text(", ".join(sets), 4, 24, size=SIZE)
+    died = man.day(row["DTHDT"])
+    alive = man.day(row["LSTALVDT"])
+    status = (
+        f"died on day {as_collected(died + 1)}"
+        if died is not None
+        else f"last known alive on day {as_collected(alive + 1)}"
+        if alive is not None
+        else "status not known"
+    )
+    left = coded(words(row["DCTREAS"])) or "no end recorded"
+    parts = [
+        f"age {words(row['AGE'])}",
+        f"{words(row['NCYCLES'])} infusions",
+        f"treatment ended: {left.lower()}",
+        status,
+    ]
+    page.text("; ".join(parts), 4, 35, size=SIZE)
+    psa = man.answers.get("PSABEST", "")
+    best = f", best change {fixed(float(psa), 1)} %" if psa else ""
+    said = {"Y": "confirmed", "N": "none", "NE": "not evaluable"}
+    response = said.get(man.answers.get("PSARESP", ""), "not evaluable")
+    tumour = man.answers.get("BOR", "NE")
+    cells = said.get(man.answers.get("CTCRESP", ""), "not evaluable").replace("confirmed", "yes")
+    page.text(f"PSA response: {response}{best}; CTC response: {cells}; best tumour response: {tumour}", 4, 46, size=SIZE)  # fmt: skip
+    return 62.0
+
+
+def _marks(page: _Page, man: _Man, top: float, bottom: float) -> None:
+    """What changes everything after it, as lines through all panels."""
+    asked = [
+        (man.day(man.row["TRTSDT"]), "first dose", "#333333", ""),
+        (man.day(man.row["TRTEDT"]), "last dose", "#333333", "3 2"),
+        (man.day(man.row["DTHDT"]), "death", VERMILION, ""),
+    ]
+    new = man.days(man.therapies, "ASTDT")
+    if new:
+        asked.append((new[0][0], f"new therapy ({coded(words(new[0][1]['CMDECOD'])).lower()})", ORANGE, "5 2"))  # fmt: skip
+    taken: list[tuple[float, float]] = []
+    for day, said, colour, dash in sorted(
+        (a for a in asked if a[0] is not None), key=lambda a: (a[0] or 0.0, a[1])
+    ):
+        if day is None or not page.first <= day <= page.last:
+            continue
+        x = page.x(day)
+        said = figure_text(said, 34)
+        width = text_width(said, SMALL, bold=False)
+        side = "right" if x + width > RIGHT + 6 else "left"
+        low = x - width if side == "right" else x
+        level = 0
+        while any(low < b + 3 and low + width > a - 3 for a, b in taken[level : level + 1]):
+            level += 1
+        taken[level : level + 1] = [(low, low + width)]
+        page.line(x, top - 2, x, bottom, colour=colour, width=0.8, dash=dash)
+        page.text(said, x, top - 5 - 7 * level, size=SMALL, side=side, fill="#000000")
+
+
+def _title(page: _Page, said: str, y: float, under: str = "") -> None:
+    page.text(said, 4, y, bold=True)
+    if under:
+        page.text(under, 4, y + 9, size=SMALL)
+
+
+def _doses(page: _Page, man: _Man, top: float) -> float:
+    _title(page, "Cabazitaxel", top + 11, "mg/m2")
+    planned = float(ard.table("plan")["exposure"]["planned_dose_mg_m2"])
+    for day, row in man.days(man.doses, "ASTDT"):
+        x = page.x(day)
+        low = row["DOSEC"] in ("REDUCED", "LOW", "LOW START")
+        known = not pd.isna(row["DOSE"])
+        height = 15.0 * (float(row["DOSE"]) / planned) if known else 15.0
+        fill = "#FFFFFF" if not known else ORANGE if low else BLUE
+        page.box(x - 2.2, top + 17 - height, 4.4, height, fill=fill)
+        page.text(words(row["DOSE"]) or "?", x, top + 24.5, size=SMALL - 0.8, side="middle")
+        if row["DELAYC"] in ("MINOR", "MAJOR"):
+            page.text("late", x, top - 0.5, size=SMALL - 0.8, side="middle")
+    return top + 31
+
+
+def _factor(page: _Page, man: _Man, top: float) -> float:
+    _title(page, "G-CSF", top + 9)
+    for day, row in man.days(man.factor, "ASTDT"):
+        if not page.first <= day <= page.last:
+            continue
+        prophylaxis = "PROPHYLAXIS" in words(row["CMINDC"])
+        page.wedge(page.x(day), top + 7, "#FFFFFF" if prophylaxis else VERMILION)
+    return top + 18
+
+
+def _log_panel(
+    page: _Page, values: list[tuple[float, float]], top: float, height: float, *, from_zero: bool
+) -> Any:
+    """The place of a value on a logarithmic axis, and its ticks drawn."""
+    known = [v for _, v in values]
+    shift = 1.0 if from_zero else 0.0
+    low = 0.0 if from_zero else min(known) * 0.7
+    high = max(known) * 1.4 + shift
+    a, b = log10(low + shift), log10(high + shift)
+
+    def y(value: float) -> float:
+        return top + height - height * (log10(value + shift) - a) / (b - a)
+
+    marks = [0.0, 1, 5, 10, 50, 100, 500, 1000, 5000] if from_zero else [0.1 * 10**k * m for k in range(6) for m in (1, 3)]  # fmt: skip
+    ticks = [t for t in marks if low <= t <= high]
+    every = max(1, (len(ticks) + 4) // 5)
+    for tick in ticks[::every]:
+        page.line(LEFT, y(tick), RIGHT, y(tick), colour="#E2E2E2", width=0.4)
+        said = as_collected(float(f"{tick:.6g}"))
+        page.text(said, LEFT - 3, y(tick) + 2, size=SMALL, side="right")
+    return y
+
+
+def _psa(page: _Page, man: _Man, top: float) -> float:
+    height = 84.0
+    _title(page, "PSA", top + 10, "ug/L, log")
+    rows = [(d, r) for d, r in man.days(man.psa) if r["AVAL"] > 0 and page.first <= d <= page.last]
+    if not rows:
+        page.text("no dated value", LEFT + 6, top + height / 2, size=SIZE)
+        return top + height + 14
+    y = _log_panel(page, [(d, float(r["AVAL"])) for d, r in rows], top, height, from_zero=False)
+    base = [float(r["BASE"]) for _, r in rows if not pd.isna(r["BASE"])]
+    if base:
+        half = base[0] * (1 - ard.table("plan")["psa_response"]["decline_pct"] / 100)
+        if top < y(half) < top + height:
+            page.line(LEFT, y(half), RIGHT, y(half), colour=GREY, width=0.7, dash="4 2")
+            page.text("dashed: response", 4, top + 28, size=SMALL)
+    page.path([(page.x(d), y(float(r["AVAL"]))) for d, r in rows], BLUE)
+    for day, row in rows:
+        counts = row["ANL01FL"] == "Y" or row["ABLFL"] == "Y"
+        page.dot(page.x(day), y(float(row["AVAL"])), fill=BLUE if counts else "#FFFFFF", edge=BLUE)
+    return top + height + 14
+
+
+def _ctc(page: _Page, man: _Man, top: float) -> float:
+    height = 62.0
+    _title(page, "CTC", top + 10, "count, log(1 + n)")
+    rows = [(d, r) for d, r in man.days(man.ctc) if page.first <= d <= page.last]
+    if not rows:
+        page.text("no dated count", LEFT + 6, top + height / 2, size=SIZE)
+        return top + height + 14
+    y = _log_panel(page, [(d, float(r["AVAL"])) for d, r in rows], top, height, from_zero=True)
+    page.path([(page.x(d), y(float(r["AVAL"]))) for d, r in rows], GREY)
+    fills = {"POSITIVE": VERMILION, "NEGATIVE": "#FFFFFF"}
+    signs = {"POSITIVE": "AR-V7 +", "NEGATIVE": "AR-V7 \u2212"}
+    for day, row in rows:
+        x, at = page.x(day), y(float(row["AVAL"]))
+        state = words(row["ARV7"])
+        page.dot(x, at, fill=fills.get(state, "#BDBDBD"), r=2.6)
+        side = "right" if x > RIGHT - 30 else "left"
+        page.text(signs.get(state, ""), x + (-4 if side == "right" else 4), at - 3, size=SMALL, side=side)  # fmt: skip
+    return top + height + 14
+
+
+def _scans(page: _Page, man: _Man, top: float) -> float:
+    _title(page, "Scans", top + 9)
+    for day, row in man.days(man.scans):
+        if not page.first <= day <= page.last:
+            continue
+        x, said = page.x(day), words(row["AVALC"])
+        fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(said, "#FFFFFF")
+        page.box(x - 2.2, top + 3, 4.4, 5, fill=fill)
+        page.text(said, x, top + 15, size=SMALL - 0.6, side="middle")
+    return top + 24
+
+
+def _events(page: _Page, man: _Man, top: float) -> float:
+    _title(page, "Adverse events", top + 9, "grade; S serious")
+    rows = [(d, r) for d, r in man.days(man.events, "ASTDT") if page.first <= d <= page.last]
+    if not rows:
+        page.text("none recorded", LEFT + 6, top + 9, size=SIZE)
+        return top + 26
+    terms: dict[str, list[tuple[float, dict[str, Any]]]] = {}
+    for day, row in rows:
+        terms.setdefault(words(row["AEDECOD"]), []).append((day, row))
+    worst = {t: max(_grade(r) for _, r in mine) for t, mine in terms.items()}
+    kept = sorted(terms, key=lambda t: (-worst[t], terms[t][0][0]))[:MOST_EVENTS]
+    y = top
+    for term in sorted(kept, key=lambda t: terms[t][0][0]):
+        bars = []
+        for day, row in terms[term]:
+            end = man.day(row["AENDT"])
+            x1 = page.x(day)
+            x2 = max(page.x(end + 1 if end is not None else page.last), x1 + 6.5)
+            grade = _grade(row)
+            page.box(x1, y + 2, x2 - x1, 7.6, fill=GRADE_FILL.get(grade, "#FFFFFF"))
+            light = "#FFFFFF" if grade >= 4 else "#000000"
+            serious = "S" if row["AESER"] == "Y" else ""
+            bars.append((x1, x2, light))
+            page.text(f"{grade or '?'}{serious}", x1 + 1.5, y + 8.1, size=SMALL - 0.6, fill=light)
+        _name(page, figure_text(coded(term), 34), bars, y + 8)
+        y += 11.0
+    if len(terms) > len(kept):
+        page.text(f"and {len(terms) - len(kept)} further terms of lower grade", LEFT, y + 8, size=SMALL)  # fmt: skip
+        y += 11.0
+    return max(y, top + 22) + 4
+
+
+def _name(page: _Page, said: str, bars: Sequence[tuple[float, float, str]], y: float) -> None:
+    """The term after its last bar, else before its first, else inside the longest."""
+    width = text_width(said, SMALL, bold=False)
+    right, left = max(b for _, b, _ in bars), min(a for a, _, _ in bars)
+    longest = max(bars, key=lambda bar: bar[1] - bar[0])
+    if right + 4 + width < RIGHT:
+        page.text(said, right + 4, y, size=SMALL)
+    elif left - 4 - width > LEFT:
+        page.text(said, left - 4, y, size=SMALL, side="right")
+    else:
+        page.text(said, longest[0] + 12, y, size=SMALL, fill=longest[2])
+
+
+def _grade(row: dict[str, Any]) -> int:
+    return 0 if pd.isna(row["ATOXGRN"]) else int(row["ATOXGRN"])
+
+
+def _axis(page: _Page, y: float) -> float:
+    page.line(LEFT, y, RIGHT, y, width=0.7)
+    weeks = (page.last - page.first) / WEEK
+    step = next((s for s in (3, 6, 12, 24) if weeks / s <= 10), 48)
+    tick = -(int(-page.first) // (step * WEEK)) * step
+    while tick * WEEK <= page.last:
+        x = page.x(tick * WEEK)
+        page.line(x, y, x, y + 3, width=0.7)
+        page.text(str(tick).replace("-", "\u2212"), x, y + 11, size=SMALL, side="middle")
+        tick += step
+    page.text("Weeks since the first dose", (LEFT + RIGHT) / 2, y + 21, size=SIZE, side="middle")
+    return y + 25
+
+
+def draw(man: _Man) -> str:
+    """The page of one man as SVG."""
+    page = _Page(*_span(man))
+    top = _head(page, man) + 14
+    y = top
+    for panel in (_doses, _factor, _psa, _ctc, _scans, _events):
+        page.line(4, y - 3, RIGHT, y - 3, colour="#D5D5D5", width=0.4)
+        y = panel(page, man, y)
+    above, page.drawn = page.drawn, []
+    _marks(page, man, top - 3, y)
+    page.drawn += above
+    bottom = _axis(page, y)
+    return page.svg(bottom)
+
+
+def _alt(man: _Man) -> str:
+    row = man.row
+    values = [float(r["AVAL"]) for _, r in man.days(man.psa)]
+    psa = f"; PSA from {as_collected(min(values))} to {as_collected(max(values))}" if values else ""
+    lowest = ard.table("plan")["safety"]["severe_grade"]
+    severe = sum(_grade(r) >= lowest for r in man.events)
+    status = "died" if row["DTHFL"] == "Y" else "not known to have died"
+    return (
+        f"Profile of {words(row['USUBJID'])}: {words(row['NCYCLES'])} infusions{psa}; "
+        f"{len(man.ctc)} counts of CTC, {len(man.scans)} scans, {len(man.events)} adverse events, "
+        f"{severe} of them of grade {lowest} or more; {status}."
+    )
+
+
+class Profiles:
+    """Figure 16.2.9.1, one page a man: all of them as one display of several parts."""
+
+    id = "tlf-profiles"
+
+    def _repr_markdown_(self) -> str:
+        if hidden(self.id):
+            return ""
+        men = list(_men())
+        if not men:
+            return show.absent(self.id, "Not in the data: nobody was treated.")
+        blocks = []
+        for i, man in enumerate(men, start=1):
+            path = write_svg(f"{self.id}-{i:03d}", draw(man))
+            body = f"![{markdown_text(_alt(man))}](<{path}>){{width=100%}}\\\n"
+            part = f"{words(man.row['USUBJID'])}, {i} of {len(men)}"
+            number = "" if i == 1 else f"-{i}"
+            blocks.append(show.block(self.id, body, part=(number, part)))
+        return "\n".join(blocks)
+
+
+def profiles() -> Profiles:
+    """The profiles of all treated men, in the order of their names."""
+    return Profiles()

@@ -1,0 +1,89 @@
+"""The swimmer figure: each treated man's course, with response, progression and death."""
+
+import pandas as pd
+
+from sap import ard
+from sap.displays.addressed import results
+from sap.displays.figure import Figure
+
+SEGMENTS = ("Study cabazitaxel", "Follow-up")
+MARKS = ("PSA response", "PSA progression", "Progression (PFS)", "Death")
+LANE_INCHES = 0.17
+
+
+def _months(first: pd.Series, day: pd.Series, per_month: float) -> pd.Series:
+    return (pd.to_datetime(day) - first).dt.days / per_month
+
+
+def swimmer() -> Figure:
+    """Figure 14.2.7.1: one lane a treated man, from the first dose to the last contact."""
+    from sap.displays.plots import swimmer as draw
+
+    adsl, adrs, adtte = ard.dataset("adsl"), ard.dataset("adrs"), ard.dataset("adtte")
+    plan = ard.table("plan")
+    per_month, cycle = plan["survival"]["days_per_month"], plan["safety"]["cycle_days"]
+    men = adsl[(adsl["SAFFL"] == "Y") & adsl["TRTSDT"].notna()].set_index("USUBJID")
+    if men.empty:
+        return Figure("tlf-swimmer", None, "", absent="Not in the data: nobody was treated.")
+    first = men["TRTSDT"]
+    ended = men["TRTEDT"].fillna(first) + pd.to_timedelta(cycle, unit="D")
+    seen = men["DTHDT"].fillna(men["LSTALVDT"]).fillna(ended)
+    treated = _months(first, pd.concat([ended, seen], axis=1).min(axis=1), per_month)
+    followed = _months(first, seen, per_month)
+    mark = pd.Series("", men.index).mask(men["RESCTRFL"] == "Y", "*")
+    label = pd.Series(men.index, men.index) + mark
+    lanes = pd.concat(
+        [
+            pd.DataFrame({"subject": label, "start": 0.0, "end": treated, "segment": SEGMENTS[0]}),
+            pd.DataFrame(
+                {"subject": label, "start": treated, "end": followed, "segment": SEGMENTS[1]}
+            )[followed > treated],
+        ],
+        ignore_index=True,
+    )
+
+    def on(answers: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+        day = answers.drop_duplicates("USUBJID").set_index("USUBJID")[column].reindex(men.index)
+        time = _months(first, day, per_month)
+        return pd.DataFrame({"subject": label, "time": time, "event": name})[time.notna()]
+
+    study = adrs[adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY")]
+    yes = study[study["AVALC"] == "Y"]
+    again = men.index[men["RESCTRFL"] == "Y"]
+    pfs = adtte[
+        ((adtte["PARAMCD"] == "PFSRE") & adtte["USUBJID"].isin(again))
+        | ((adtte["PARAMCD"] == "PFS") & ~adtte["USUBJID"].isin(again))
+    ]
+    dead = men["DTHDT"]
+    pfs = pfs[(pfs["CNSR"] == 0) & (pfs["ADT"] != pfs["USUBJID"].map(dead))]
+    responded = on(yes[yes["PARAMCD"] == "PSARESP"], "ADT", MARKS[0])
+    events = pd.concat(
+        [
+            responded,
+            on(yes[yes["PARAMCD"] == "PSAPROG"], "ADT", MARKS[1]),
+            on(pfs, "ADT", MARKS[2]),
+            on(adsl[adsl["DTHFL"] == "Y"], "DTHDT", MARKS[3]),
+        ],
+        ignore_index=True,
+    )
+    alive = men["DTHFL"] != "Y"
+    ongoing = pd.DataFrame({"subject": label, "time": followed})[alive]
+    marks = [m for m in MARKS if m in set(events["event"])]
+    segments = [s for s in SEGMENTS if s in set(lanes["segment"])]
+    plot = draw(
+        lanes,
+        events,
+        ongoing,
+        segments=segments,
+        marks=marks,
+        x_title="Months since the first dose",
+    )
+    n = results("analysis_sets").count(population="SAFETY")
+    alt = (
+        f"Swimmer plot of {n.text} treated men, the longest followed on top: {len(responded)} with a "
+        f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks men last known alive; "
+        "an asterisk men treated through re-screening."
+    )
+    notes = ["* Treated through re-screening. Arrow: last known alive."]
+    height = 1.3 + LANE_INCHES * len(men)
+    return Figure("tlf-swimmer", plot, alt, height=height, notes=notes, n=n)
