@@ -42,12 +42,12 @@ def audience() -> Said:
         return Said(
             "This is the open report: it may go to the sponsor and the investigators. It holds pooled "
             "safety and the conduct of the trial. Response, survival and where the stopping rule for "
-            "futility stands are in the closed report."
+            "futility stands are in the closed report; sections and tables have the same numbers in "
+            "both, so some numbers are missing here."
         )
     return Said(
-        "This is the closed report: for members of the board only. It holds everything the open "
-        "report holds, with the same numbers, and response, survival, the state of the stopping rule "
-        "and data of single patients."
+        "This is the closed report, for members of the board only: the open report with the same "
+        "numbers, and response, survival, the stopping rule and single patients."
     )
 
 
@@ -72,18 +72,16 @@ def safe() -> Said:
     fatal = found.count(level="Fatal")
     whole = found.count("N", level="Any")
     parts: list[str | Number] = [
-        "Of ", whole, " treated men ", fatal,
-        " had a fatal treatment-emergent adverse event and ", found.count(level="Related, serious"),
-        " a serious one that was related. ",
+        "Of ", whole, " treated men ", fatal, " had a fatal adverse event and ",
+        found.count(level="Related, serious"), " a serious one that was related to treatment. ",
     ]  # fmt: skip
     if tox is None:
         parts.append("The plan has no stopping boundary for toxicity.")
         return Said(*parts)
     state = tox.words("decision", level="")
     parts += [
-        "The stopping boundary for toxicity is ", state, ": ", tox.count(level=""), " of ",
-        tox.count("N", level=""), " men had the toxicity, and ", tox.count("boundary", level=""),
-        " would stop the trial.",
+        "The boundary for toxicity is ", state, ": ", tox.count(level=""),
+        " men had the toxicity; the trial stops at ", tox.count("boundary", level=""), ".",
     ]  # fmt: skip
     return Said(*parts)
 
@@ -102,27 +100,23 @@ def boundary() -> Said:
     place = Place(level="Stage 1", group="")
     return Said(
         found.words("decision", **place), ". ", found.count(**place), " of ",
-        found.count("N", **place), " men of stage 1 have a confirmed response (",
-        found.count("n_planned", **place), " planned; the trial stops when at most ",
-        found.count("r1", **place), " respond), and of ", found.count("n_missing", **place),
-        " men an answer can still come.",
+        found.count("N", **place), " men of stage 1 have a confirmed response (it stops when at most ",
+        found.count("r1", **place), " of ", found.count("n_planned", **place),
+        " do); of ", found.count("n_missing", **place), " men an answer can still come.",
     )  # fmt: skip
 
 
 def conduct() -> Said:
     """What bears on the third question."""
-    days, flow = results("data_currency"), results("flow")
+    days = results("data_currency")
     followed = Place(paramcd="DAYS", level="All followed")
     psa = Place(paramcd="PSA", level="")
     severity = Counter(str(one["severity"]) for one in _table("findings", []))
     return Said(
-        flow.count(level="Sampled", paramcd="BOX"), " men were sampled and ",
-        flow.count(level="Qualifies for group B", paramcd="BOX"), " qualified. ",
         days.count("n_late", **followed), " of ", days.count("N", **followed),
-        " men still followed are overdue for a contact; ", days.count("n", **psa), " of ",
-        days.count("N", **psa), " PSA results that are due at an infusion are there. "
-        f"The data contracts found {severity['critical']} critical faults and "
-        f"{severity['warning']} warnings.",
+        " men still followed are overdue for a contact; ", days.count("n_missing", **psa), " of ",
+        days.count("N", **psa), " PSA results that are due are missing; the data contracts found "
+        f"{severity['critical']} critical faults and {severity['warning']} warnings.",
     )  # fmt: skip
 
 
@@ -232,7 +226,7 @@ def conduct_table() -> Table:
             "Followed men overdue for a contact",
             (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1"),
         ),
-        Row("PSA results missing of those due", (Cell(days.count("n_missing", **psa), " of ", days.count("N", **psa)), "Table 6-1")),
+        Row("PSA results missing of those due", (Cell(days.count("n_missing", **psa), " of ", days.count("N", **psa)), "Table 6-2")),
         Row("Critical findings of the data contracts", (str(severity["critical"]), "Table 16-1")),
         Row("Warnings of the data contracts", (str(severity["warning"]), "Table 16-1")),
     ]  # fmt: skip
@@ -558,7 +552,7 @@ def died() -> Table:
 
 
 def currency() -> Table:
-    """Table 6-1: days from the last contact to the cut-off, and PSA results that are due."""
+    """Table 6-1: days from the last contact to the cut-off."""
     found = results("data_currency")
     levels = ("On treatment", "Follow-up", "All followed")
     places = [Place(paramcd="DAYS", level=level) for level in levels]
@@ -569,17 +563,23 @@ def currency() -> Table:
         Row("Longest", [found.fixed("max", 0, **p) for p in places], "indent1"),
         Row("Overdue for a contact, n (%)", [n_pct(found.count("n_late", **p), found.percent(**p)) for p in places]),
     ]  # fmt: skip
-    psa = Place(paramcd="PSA", level="")
-    rows += [
-        Row("PSA results due at an infusion", kind="group"),
-        Row("There, of those due", (Cell(found.count(**psa), " of ", found.count("N", **psa)), "", ""), "indent1"),
-        Row("Missing", (found.count("n_missing", **psa), "", ""), "indent1"),
-    ]  # fmt: skip
     columns = [
         Column(level, found.count("N", **place))
         for level, place in zip(levels, places, strict=True)
     ]
     return Table("tlf-dsmb-currency", "Currency of the data", columns, rows)
+
+
+def psa_due() -> Table:
+    """Table 6-2: PSA results that are due at an infusion."""
+    found = results("data_currency")
+    psa = Place(paramcd="PSA", level="")
+    rows = [
+        Row("Due", (found.count("N", **psa),)),
+        Row("There, n (%)", (n_pct(found.count(**psa), found.percent(**psa)),)),
+        Row("Missing", (found.count("n_missing", **psa),)),
+    ]
+    return Table("tlf-dsmb-psa-due", "PSA results", [Column("Results")], rows)
 
 
 def overdue() -> Table:
@@ -691,27 +691,6 @@ def actions() -> Table:
         "tlf-dsmb-actions", "Date", [Column(words, numeric=False) for words in heads], rows,
         absent="No earlier meeting is recorded in analysis/dsmb.yml.",
     )  # fmt: skip
-
-
-LINE = "_" * 24
-
-
-def decision() -> Table:
-    """Form 8-2: the board's decision, to be filled in by hand."""
-    box = "\u2610"
-    choices = [
-        f"{box} The trial goes on as it is.",
-        f"{box} The trial goes on with the changes named below.",
-        f"{box} Accrual is paused until the point named below is settled.",
-        f"{box} The trial stops.",
-    ]
-    rows = [Row("Recommendation", (choices[0],)), *[Row("", (words,)) for words in choices[1:]]]
-    rows += [
-        Row(label, (LINE,))
-        for label in ("Changes or points", "Next report (date or number of men)", "Chair", "Date")
-    ]
-    columns = [Column("To be filled in by the board", numeric=False)]
-    return Table("tlf-dsmb-decision", "Form", columns, rows)
 
 
 def cut() -> Said:

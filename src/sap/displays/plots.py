@@ -650,6 +650,16 @@ def _as_percent(breaks: Sequence[Any]) -> list[str]:
     return [f"{proportion(b, 0)} %" for b in breaks]
 
 
+def _apart(values: pd.Series, least: float) -> list[float]:
+    """Where labels of `values` stand, in their order, so that none covers another."""
+    places: dict[int, float] = {}
+    lowest = -least
+    for i in sorted(range(len(values)), key=lambda i: (float(values.iloc[i]), -i)):
+        lowest = max(float(values.iloc[i]), lowest + least)
+        places[i] = lowest
+    return [places[i] for i in range(len(values))]
+
+
 def accrual(
     counts: pd.DataFrame, *, target: float | None, order: Sequence[str], x_title: str, y_title: str
 ) -> Plot:
@@ -668,6 +678,7 @@ def accrual(
     ticks = list(range(0, len(months), every))
     last = frame.groupby("step", observed=True, sort=False).tail(1)
     last = last.assign(label=[str(int(n)) for n in last["n"]])
+    last["shown_at"] = _apart(last["n"], 0.045 * max([float(frame["n"].max()), target or 0.0]))
     plot = p9.ggplot(frame, p9.aes("at", "n", color="step", linetype="step"))
     if target is not None:
         plot += p9.geom_hline(yintercept=target, linetype="dotted", color=GREY, size=0.7)
@@ -687,7 +698,7 @@ def accrual(
         )
         + p9.geom_point(data=last, size=1.6, show_legend=False)
         + p9.geom_text(
-            p9.aes(label="label"),
+            p9.aes(y="shown_at", label="label"),
             data=last,
             ha="left",
             nudge_x=0.02 * len(months),

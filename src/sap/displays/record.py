@@ -37,6 +37,8 @@ def findings() -> Table:
             str(one["description"]),
         )
 
+    # The open report of the board names no rows: a row is a patient.
+    named = not found or any(one["row"] is not None for one in found)
     rows: list[Row] = []
     severity = ""
     for (rank, domain, _, words), these in groupby(sorted(found, key=place), key=place):
@@ -46,12 +48,13 @@ def findings() -> Table:
             rows.append(Row(severity.capitalize(), kind="group"))
         numbers = [str(int(one["row"])) for one in many if one["row"] is not None]
         where = ", ".join(numbers[:SHOWN_ROWS]) + (", ..." if len(numbers) > SHOWN_ROWS else "")
-        rows.append(Row(words, (domain, str(len(many)), where), "indent1"))
+        cells = (domain, str(len(many)), where) if named else (domain, str(len(many)))
+        rows.append(Row(words, cells, "indent1"))
     columns = [
         Column("Domain", numeric=False),
         Column("Findings"),
-        Column("Rows", numeric=False),
     ]
+    columns += [Column("Rows", numeric=False)] if named else []
     return Table(
         "tlf-findings", "Rule", columns, rows, absent="The contracts found nothing to report."
     )
