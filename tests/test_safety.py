@@ -6,11 +6,22 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.derivations.safety import adae
+from sap.derivations.population import adsl as adsl_of
+from sap.derivations.safety import adae, with_deaths
+from sap.intake import sdtm
 from sap.plan import read_plan
-from sap.results.safety import ae_overview, ae_soc_pt
+from sap.plan.references import read_references
+from sap.results.safety import (
+    ae_overview,
+    ae_rates,
+    ae_soc_pt,
+    deaths,
+    toxicity_monitoring,
+)
 
-PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+HOME = Path(__file__).parents[1]
+PLAN = read_plan(HOME / "analysis" / "plan.yml").plan
+NO_LABS = pd.DataFrame(columns=["USUBJID", "PARAMCD", "ONTRTFL", "ANL01FL", "ATOXGR"])
 
 ADSL = pd.DataFrame(
     {
@@ -31,12 +42,12 @@ EVENTS = """
     01      | 2018-06-09 |            | Y       | 7    | 2018-06-09 | last day of the window
     01      | 2018-06-10 |            | N       | 5    | 2018-06-10 | one day too late
     01      |            |            | Y       | 2    | 2018-03-10 | nothing known: counts
-    01      |            | 2018-03-09 | N       | 3    | 2018-03-10 | ended before the first dose
+    01      |            | 2018-03-09 | N       | 3    |            | ended before the first dose
     01      |            | 2018-03    | Y       | 2    | 2018-03-10 | may have ended after it
     01      | 2018-03    |            | Y       | 7    | 2018-03-10 | month of the first dose
     01      | 2018-02    |            | N       | 4    | 2018-02-01 | month before it
     01      | 2018       |            | Y       | 7    | 2018-03-10 | year of the first dose
-    01      | 2018-03    | 2018-03-08 | N       | 6    | 2018-03-10 | may be earlier, ended before
+    01      | 2018-03    | 2018-03-08 | N       | 6    | 2018-03-01 | may be earlier, ended before
     01      | 2018-07    |            | N       | 5    | 2018-07-01 | month after the window
     02      | 2018-04-01 |            | N       | 1    | 2018-04-01 | no study cabazitaxel
 """
@@ -61,7 +72,10 @@ def test_each_event_is_emergent_by_the_case_written_beside_it(patients):
     got = derived(events)
     assert got["TRTEMCAS"].tolist() == events["CASE"].astype(int).tolist()
     assert got["TRTEMFL"].tolist() == events["TRTEMFL"].tolist()
-    assert got["ASTDT"].dt.strftime("%F").tolist() == events["ASTDT"].tolist()
+    assert got["ASTDT"].dt.strftime("%F").fillna("").tolist() == events["ASTDT"].fillna("").tolist()
+    # a whole date missing, then the day, then the month; an end before a start stands nowhere
+    assert got["ASTDTF"].tolist() == [*[""] * 4, "Y", "", "Y", "D", "D", "M", "D", "D", ""]
+    assert not (got["AENDT"] < got["ASTDT"]).any()
 
 
 TERMS = """
@@ -77,7 +91,7 @@ TERMS = """
 
 def stat(rows: pd.DataFrame, **where: str) -> float:
     found = rows
-    for name, value in where.items():
+    for name, value in ({"group": ""} | where).items():
         found = found[found[name] == value]
     assert len(found) == 1, where
     return float(found["stat"].iloc[0])
@@ -120,5 +134,197 @@ def test_nobody_treated_gives_counts_and_no_rate():
     events = derived(pd.DataFrame({"USUBJID": ["02"], "AESTDTC": ["2018-04-01"]}))
     rows = ard.bind(ae_overview(nobody, events, PLAN))
     any_line = rows[(rows["level"] == "Any") & (rows["stat_name"] == "estimate")]
+    any_line = any_line[any_line["group"] == ""]
     assert any_line["stat"].isna().all()
     assert any_line["stat_text"].tolist() == ["nobody in this population"]
+
+
+# ---- deaths, rates of interest, the boundary ------------------------------------------------
+
+# W is 30 days. Last dose 2018-05-10: 2018-06-09 is day 30.
+DEAD = """
+    USUBJID | DTHDTC     | AEDECOD             | GRADE | REL | REASON              | WHEN   | CAUSE                      | WHY
+    --------+------------+---------------------+-------+-----+---------------------+--------+----------------------------+------------------------------
+    01      | 2018-06-09 | NEUTROPENIC SEPSIS  | 5     | Y   | DEATH               | Within | Adverse event, related     | exactly day 30
+    02      | 2018-06-10 | NEUTROPENIC SEPSIS  | 5     | Y   | DEATH               | More   | Adverse event, related     | day 31
+    03      | 2018-05-20 | STROKE              | 5     | N   | PROGRESSIVE DISEASE | Within | Adverse event, not related | an event comes before the stop
+    04      | 2018-05-20 | Disease progression | 5     | N   | DEATH               | Within | Progression                | the event is the disease
+    05      | 2018-07-20 |                     |       |     | PROGRESSIVE DISEASE | More   | Progression                | stopped for progression
+    06      | 2018-05-20 | NAUSEA              | 2     | Y   | COMPLETED           | Within | Not recorded               | no event was fatal
+    07      |            | STROKE              | 4     | Y   | COMPLETED           |        |                            | alive
+    08      | 2018-05-20 |                     |       |     |                     |        |                            | never treated
+"""
+
+
+def men(patients) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    rows = patients(DEAD)
+    treated = rows["USUBJID"] != "08"
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": rows["USUBJID"], "TRTSDT": pd.Timestamp("2018-03-10"),
+            "TRTEDT": pd.Timestamp("2018-05-10"), "NCYCLES": treated.map({True: 4.0, False: 0.0}),
+            "DTHDT": pd.to_datetime(rows["DTHDTC"]), "DCTREAS": rows["REASON"],
+            "SAFFL": treated.map({True: "Y", False: "N"}),
+            "LINE": ["second line", "second line"] + ["third line"] * 5 + [None],
+        }
+    )  # fmt: skip
+    events = pd.DataFrame(
+        {
+            "USUBJID": rows["USUBJID"], "AESEQ": 1.0, "AEDECOD": rows["AEDECOD"], "AEBODSYS": "S",
+            "ATOXGRN": rows["GRADE"].astype(float), "RELFL": rows["REL"], "TRTEMFL": "Y",
+            "FATALFL": (rows["GRADE"] == 5).map({True: "Y", False: "N"}), "AESER": "N",
+        }
+    )  # fmt: skip
+    adae = events[events["AEDECOD"].notna()]
+    return with_deaths(adsl, adae, PLAN.safety, PLAN.deaths), adae, rows
+
+
+@pytest.mark.req("SAP-5.7.3")
+def test_each_death_has_the_time_and_the_cause_written_beside_it(patients):
+    got, _, rows = men(patients)
+    when = got["LDDTHGR1"].fillna("").str.split().str[0].fillna("")
+    assert when.tolist() == rows["WHEN"].fillna("").tolist()
+    assert got["DTHCGR1"].fillna("").tolist() == rows["CAUSE"].fillna("").tolist()
+    assert got["LDDTHELD"].tolist()[:2] == [30, 31]
+
+
+def test_deaths_are_counted_by_time_and_cause(patients):
+    adsl, _, _ = men(patients)
+    rows = ard.bind(deaths(adsl, PLAN))
+    within = {"group": "", "level": "Within 30 days of the last dose", "stat_name": "n"}
+    assert stat(rows, sublevel="", **within) == 4
+    assert stat(rows, sublevel="Progression", **within) == 1
+    assert stat(rows, group="", level="All", sublevel="", stat_name="n") == 6
+    assert stat(rows, group="", level="All", sublevel="", stat_name="N") == 7
+
+
+def test_a_toxic_death_is_early_and_not_from_progression(patients):
+    """01, 03 and 06 of seven treated men; TROPIC 18 of 371 with its own exact interval beside."""
+    adsl, adae, _ = men(patients)
+    references = read_references(HOME / "analysis" / "references.yml")
+    rows = ard.bind(ae_rates(adsl, adae, NO_LABS, references, PLAN))
+    of = {"level": "Toxic death", "stat_name": "n"}
+    assert stat(rows, group="", **of) == 3
+    assert stat(rows, group="second line", **of) == 1
+    assert stat(rows, group="TROPIC", **of) == 18
+    # exact limits of 3 of 7: the roots of the binomial tails, by R's binom.test(3, 7)
+    low = stat(rows, group="", level="Toxic death", stat_name="conf_low")
+    assert low == pytest.approx(0.09898828, abs=1e-7)
+    lab = rows[(rows["paramcd"] == "LABORATORY") & (rows["group"] == "")]
+    assert lab[lab["stat_name"] == "estimate"]["stat_text"].str.startswith("not in the data").all()
+
+
+def test_mild_events_that_were_not_registered_are_not_counted(patients):
+    """CABA-V7 registered grades 3 and 4 and serious events: a rate of any grade does not exist."""
+    plan = read_plan(HOME / "analysis" / "plan-caba-v7.yml").plan
+    adsl, adae, _ = men(patients)
+    references = read_references(HOME / "analysis" / "references.yml")
+    rows = ard.bind(ae_rates(adsl, adae, NO_LABS, references, plan))
+    found = rows[(rows["group"] == "") & (rows["stat_name"] == "n")].set_index("level")["stat"]
+    assert found[["Diarrhoea", "Neutropenia"]].isna().all()
+    assert found["Diarrhoea, grade >= 3"] == 0
+
+
+@pytest.mark.req("SAP-5.7.5")
+@pytest.mark.parametrize(
+    "toxic, said",
+    [
+        ([1, 2, 3], "crossed after patient 3"),
+        ([1, 2], "not crossed"),
+        ([2, 3, 4, 5], "crossed after patient 5"),
+        ([], "not crossed"),
+    ],
+)
+def test_the_boundary_is_crossed_at_the_patient_it_names(toxic, said):
+    """Pocock for 20 patients, p0 0.20, alpha 0.05: 3 of 3, then 4 of up to 6 (see test_monitoring)."""
+    plan = PLAN.model_copy(
+        update={"toxicity_monitoring": PLAN.toxicity_monitoring.model_copy(update={"patients": 20})}
+    )
+    who = [f"{n:02d}" for n in range(1, 6)]
+    adsl = pd.DataFrame(
+        {"USUBJID": who[::-1], "SAFFL": "Y", "TRTSDT": pd.date_range("2018-01-05", periods=5)[::-1]}
+    )
+    adae = pd.DataFrame(
+        {"USUBJID": [f"{n:02d}" for n in toxic] + ["05"], "AEDECOD": "Febrile neutropenia",
+         "ATOXGRN": [3.0] * len(toxic) + [2.0], "TRTEMFL": "Y"}
+    )  # fmt: skip
+    rows = ard.bind(toxicity_monitoring(adsl, adae, plan))
+    assert rows[rows["stat_name"] == "decision"]["stat_text"].tolist() == [said]
+    assert stat(rows, level="", stat_name="n") == len(toxic)
+    assert [stat(rows, level=f"{k:02d}", stat_name="boundary") for k in (1, 2, 3, 4)] == [
+        2,
+        3,
+        3,
+        4,
+    ]
+    assert "n" not in set(rows[rows["level"] == "06"]["stat_name"])
+
+
+def test_kinds_of_events_stand_by_soc_and_term(patients):
+    rows = ard.bind(ae_soc_pt(ADSL, derived(patients(TERMS)), PLAN))
+    blood = {"group": "", "level": "BLOOD", "sublevel": "", "stat_name": "n_events"}
+    assert stat(rows, paramcd="REL", **blood) == 3
+    assert stat(rows, paramcd="RELSEV", **blood) == 2
+    assert stat(rows, paramcd="SER", **blood) == 0
+    assert stat(rows, paramcd="STOPPED", **blood) == 0
+
+
+# ---- the CDISC pilot ------------------------------------------------------------------------
+
+# Printed CSR of the pilot, table 14-5.01: patients with a treatment-emergent event, events, patients
+# with a serious one.
+PRINTED = {
+    "Placebo": (65, 281, 0),
+    "Xanomeline Low Dose": (77, 412, 1),
+    "Xanomeline High Dose": (76, 433, 2),
+}
+
+
+@pytest.mark.shared
+def test_counts_from_the_given_adae_equal_the_printed_pilot(shared_data):
+    given = sdtm.read(shared_data / "cdisc-pilot" / "adam")
+    adsl, adae = given["adsl"], given["adae"].assign(ATOXGRN=float("nan"), RELFL="Y", FATALFL="N")
+    for arm, (patients_, events, serious) in PRINTED.items():
+        rows = ard.bind(ae_overview(adsl[adsl["TRT01A"] == arm], adae, PLAN))
+        assert stat(rows, group="", level="Any", stat_name="n") == patients_
+        assert stat(rows, group="", level="Any", stat_name="n_events") == events
+        assert stat(rows, group="", level="Serious", stat_name="n") == serious
+
+
+@pytest.mark.shared
+def test_the_chain_on_the_raw_pilot_differs_by_the_missing_rows_only(shared_data):
+    """The raw AE, EX and DM of the pilot through intake and derivations, without a hand edit.
+
+    Only the plan is the pilot's: its drugs, and no end of the treatment-emergent window. This version
+    of SDTM holds 961 events where the given ADAE has 1191; the 230 missing rows are whole events
+    (216 of them treatment-emergent), which no rule of ours drops. On every one of the 961 our flag,
+    our start and our first occurrences agree with ADAE. Their share of the printed counts is thus
+    910 of 1126 treatment-emergent events.
+    """
+    tables = sdtm.read(shared_data / "cdisc-pilot" / "sdtm")
+    given = sdtm.read(shared_data / "cdisc-pilot" / "adam")["adae"]
+    for name in ("ae", "ex"):
+        seq = f"{name.upper()}SEQ"
+        tables[name][seq] = pd.to_numeric(tables[name][seq])
+    drugs = sorted(tables["ex"]["EXTRT"].dropna().unique())
+    plan = PLAN.model_copy(
+        update={
+            "exposure": PLAN.exposure.model_copy(update={"drugs": drugs}),
+            "safety": PLAN.safety.model_copy(update={"days_after_last_dose": 36500}),
+        }
+    )
+    people = adsl_of(tables, plan)
+    assert (people["SAFFL"] == "Y").sum() == 86 + 84 + 84
+    ours = adae(tables, people, plan.safety)
+    given = given.assign(AESEQ=pd.to_numeric(given["AESEQ"]))
+    both = ours.merge(given, on=["USUBJID", "AESEQ"], suffixes=("", "_GIVEN"), how="outer")
+    assert both["TRTEMFL"].isna().sum() == 230
+    missing = both["TRTEMFL"].isna()
+    assert (both.loc[missing, "TRTEMFL_GIVEN"] == "Y").sum() == 216
+    shared_rows = both[~missing]
+    assert len(shared_rows) == 961
+    assert ((shared_rows["TRTEMFL"] == "Y") == (shared_rows["TRTEMFL_GIVEN"] == "Y")).all()
+    assert (shared_rows["TRTEMFL"] == "Y").sum() == 281 + 412 + 433 - 216
+    start = pd.to_datetime(pd.to_numeric(shared_rows["ASTDT_GIVEN"]), unit="D", origin="1960-01-01")
+    full = shared_rows["ASTDTF"] == ""
+    assert (shared_rows["ASTDT"] == start)[full].all()
