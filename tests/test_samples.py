@@ -1,0 +1,139 @@
+"""Blood samples: what is due of each man by the schedule, and what was drawn; by hand."""
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sap import ard
+from sap.derivations.samples import adbe
+from sap.plan import read_plan
+from sap.results.samples import sample_inventory
+
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+CUT_OFF = dt.date(2018, 12, 31)
+
+# Group, screening, re-screening, treated again, choice, next therapy, last seen.
+MEN = """
+    USUBJID | GROUP | SCRDTC     | RESCRDTC   | RESCTRFL | CHOICEDTC  | NEXTDTC    | LASTDTC    | WHY
+    --------+-------+------------+------------+----------+------------+------------+------------+---------------------
+    01      | B     | 2018-01-01 |            | N        |            |            | 2018-12-01 | three cycles
+    02      | A     | 2018-01-01 |            | N        | 2018-02-01 |            | 2018-04-25 | last seen one day too early for week 12
+    03      | A     | 2018-01-01 |            | N        | 2018-02-01 |            | 2018-04-26 | day 84 itself
+    04      | A     | 2018-01-01 |            | N        | 2018-02-01 | 2018-04-20 | 2018-12-01 | the next therapy came before week 12
+    05      | A     | 2018-01-01 | 2018-06-01 | Y        | 2018-02-01 |            | 2018-12-01 | again, and treated
+    06      | A     | 2018-01-01 | 2018-06-01 | N        | 2018-02-01 |            | 2018-12-01 | again, not treated
+    07      |       | 2018-01-01 |            | N        |            |            | 2018-12-01 | never allocated
+    08      |       |            |            | N        |            |            | 2018-12-01 | no sample
+"""
+INFUSIONS = {"01": ["2018-01-10", "2018-01-31", "2018-02-21"], "05": ["2018-06-20", "2018-07-11"]}
+# CASE 1 expected and drawn, 2 expected and not drawn, 3 drawn and not expected.
+EXPECTED = """
+    USUBJID | BECAT        | AVISIT       | GROUP                | DRAWN | CASE
+    --------+--------------+--------------+----------------------+-------+-----
+    01      | CTC          | SCREENING    | B                    | 1     | 1
+    01      | CTC          | CYCLE 3      | B                    | 0     | 2
+    01      | CTC          | CYCLE 5      | B                    | 1     | 3
+    01      | CFDNA PLASMA | CYCLE 1      | B                    | 1     | 1
+    01      | CFDNA PLASMA | CYCLE 2      | B                    | 0     | 2
+    01      | CFDNA PLASMA | CYCLE 3      | B                    | 0     | 2
+    01      | PK           | CYCLE 1      | B                    | 3     | 1
+    02      | CTC          | SCREENING    | A                    | 0     | 2
+    02      | CFDNA PLASMA | BASELINE     | A                    | 1     | 1
+    03      | CTC          | SCREENING    | A                    | 0     | 2
+    03      | CFDNA PLASMA | BASELINE     | A                    | 0     | 2
+    03      | CFDNA PLASMA | WEEK 12      | A                    | 1     | 1
+    04      | CTC          | SCREENING    | A                    | 0     | 2
+    04      | CFDNA PLASMA | BASELINE     | A                    | 0     | 2
+    04      | CFDNA PLASMA | PROGRESSION  | A                    | 0     | 2
+    05      | CTC          | SCREENING    | A                    | 0     | 2
+    05      | CTC          | RE-SCREENING | B after re-screening | 1     | 1
+    05      | CFDNA PLASMA | BASELINE     | A                    | 0     | 2
+    05      | CFDNA PLASMA | WEEK 12      | A                    | 0     | 2
+    05      | CFDNA PLASMA | RE-SCREENING | A                    | 1     | 1
+    05      | CFDNA PLASMA | CYCLE 2      | B after re-screening | 0     | 2
+    05      | PK           | CYCLE 1      | B after re-screening | 0     | 2
+    06      | CTC          | SCREENING    | A                    | 0     | 2
+    06      | CTC          | RE-SCREENING | A                    | 0     | 2
+    06      | CFDNA PLASMA | BASELINE     | A                    | 0     | 2
+    06      | CFDNA PLASMA | WEEK 12      | A                    | 0     | 2
+    06      | CFDNA PLASMA | RE-SCREENING | A                    | 0     | 2
+    07      | CTC          | SCREENING    |                      | 0     | 2
+"""
+VOLUME = {"CTC": 20.0, "CFDNA PLASMA": 10.0, "PK": 5.0}
+
+
+def inventory(patients, cut_off: dt.date = CUT_OFF) -> tuple[pd.DataFrame, pd.DataFrame]:
+    men, expected = patients(MEN), patients(EXPECTED)
+    when = {n: pd.to_datetime(men[f"{n}DTC"]) for n in ("SCR", "RESCR", "CHOICE", "NEXT", "LAST")}
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": men["USUBJID"], "GROUP": men["GROUP"], "SCRDT": when["SCR"],
+            "RESCRDT": when["RESCR"], "RESCTRFL": men["RESCTRFL"], "LSTALVDT": when["LAST"],
+            "TRTSDT": men["USUBJID"].map({k: pd.Timestamp(v[0]) for k, v in INFUSIONS.items()}),
+        }
+    )  # fmt: skip
+    adex = pd.DataFrame(
+        [
+            {"USUBJID": who, "ACYCLE": float(n), "ASTDT": pd.Timestamp(day)}
+            for who, days in INFUSIONS.items()
+            for n, day in enumerate(days, 1)
+        ]
+    )
+    choice = when["CHOICE"].notna()
+    courses = pd.DataFrame(
+        {"USUBJID": men["USUBJID"], "COURSE": "CHOICE", "DRUG": "ABIRATERONE",
+         "TRTSDT": when["CHOICE"], "NEWTHDT": when["NEXT"]}
+    )[choice]  # fmt: skip
+    drawn = expected.loc[expected.index.repeat(expected["DRAWN"].astype(int))]
+    be = pd.DataFrame(
+        {"USUBJID": drawn["USUBJID"], "BESEQ": range(len(drawn)), "BEDECOD": "COLLECTED",
+         "BECAT": drawn["BECAT"], "BEVOL": drawn["BECAT"].map(VOLUME), "VISIT": drawn["AVISIT"],
+         "BEDTC": "2018-01-02"}
+    )  # fmt: skip
+    return adbe({"be": be}, adsl, adex, courses, PLAN.samples, cut_off), expected
+
+
+@pytest.mark.req("SAP-5.11")
+def test_each_sample_is_due_or_not_as_written(patients):
+    got, expected = inventory(patients)
+    columns = ["USUBJID", "BECAT", "AVISIT", "GROUP"]
+    ours = sorted((*row[:4], int(row[4])) for row in got[[*columns, "CASE"]].to_numpy().tolist())
+    by_hand = expected.fillna({"GROUP": ""})[[*columns, "CASE"]].to_numpy().tolist()
+    assert ours == sorted((*row[:4], int(row[4])) for row in by_hand)
+
+
+def test_what_falls_due_after_the_cut_off_is_not_asked(patients):
+    got, _ = inventory(patients, dt.date(2018, 2, 20))
+    cycles = got[(got["USUBJID"] == "01") & (got["BECAT"] == "CFDNA PLASMA")]
+    assert sorted(cycles["AVISIT"]) == ["CYCLE 1", "CYCLE 2"]
+
+
+def stat(rows: pd.DataFrame, **where: str) -> float | str:
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    assert len(rows) == 1, where
+    return rows["stat_text"].iloc[0] or float(rows["stat"].iloc[0])
+
+
+def test_tubes_and_blood_are_counted_against_the_protocol(patients):
+    rows = ard.bind(sample_inventory(inventory(patients)[0], PLAN))
+    plasma = {"paramcd": "CFDNA PLASMA", "group": "B", "level": ""}
+    assert stat(rows, stat_name="N", **plasma) == 3
+    assert stat(rows, stat_name="n", **plasma) == 1
+    pk = {"paramcd": "PK", "group": "B"}
+    assert stat(rows, stat_name="tubes_expected", level="", **pk) == 4
+    assert stat(rows, stat_name="tubes", level="", **pk) == 3
+    assert stat(rows, stat_name="total", level="volume", **pk) == 15
+    assert stat(rows, stat_name="planned_ml", level="volume", **pk) == 20
+    ctc = {"paramcd": "CTC", "group": "B"}
+    assert stat(rows, stat_name="n_extra", level="", **ctc) == 1
+    assert stat(rows, stat_name="n_above", level="volume", **ctc) == 0
+    assert stat(rows, stat_name="N", paramcd="CTC", group="not allocated", level="") == 1
+
+
+def test_without_records_of_samples_the_inventory_says_so(patients):
+    empty = adbe({}, pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), PLAN.samples, CUT_OFF)
+    rows = ard.bind(sample_inventory(empty, PLAN))
+    assert rows[rows["stat_name"] == "n"]["stat_text"].str.startswith("not in the data").all()
