@@ -291,7 +291,9 @@ def _second_opinion(audit: Audit, whole: Bundle, cut: Path, plan: PlanFile) -> N
 
     with step("compute a second opinion by other routes"):
         rows = _csv(whole.files[whole.of_role("ard")["ard.csv"]])
-        audit.opinion = second_opinion(cut, plan.plan, rows)
+        times = whole.of_role("dataset").get("adtte.parquet")
+        adtte = pd.read_parquet(io.BytesIO(whole.files[times])) if times else None
+        audit.opinion = second_opinion(cut, plan.plan, rows, adtte)
     if audit.opinion.disagreeing:
         audit.say(
             "result", "the second opinion", f"disagrees on {audit.opinion.disagreeing} results"

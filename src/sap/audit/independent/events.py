@@ -1,0 +1,156 @@
+"""Adverse events counted by SQL, in DuckDB, over the frozen Parquet files themselves."""
+
+from pathlib import Path
+from typing import Any
+
+from sap.audit.independent.people import Man
+from sap.plan.model import Plan
+
+# The first and last day that a text can mean, as SQL.
+LOW = "CAST(CASE length({0}) WHEN 4 THEN {0} || '-01-01' WHEN 7 THEN {0} || '-01' ELSE left({0}, 10) END AS DATE)"
+HIGH = (
+    "CASE length({0}) WHEN 4 THEN CAST({0} || '-12-31' AS DATE) "
+    "WHEN 7 THEN last_day(CAST({0} || '-01' AS DATE)) ELSE CAST(left({0}, 10) AS DATE) END"
+)
+COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AESTDTC AEENDTC AESDTH"
+
+EMERGENT = """
+CREATE TABLE dose AS
+SELECT USUBJID, count(*) AS doses,
+       min(CASE WHEN length(EXSTDTC) >= 10 THEN CAST(left(EXSTDTC, 10) AS DATE) END) AS first,
+       max(CASE WHEN length(EXENDTC) >= 10 THEN CAST(left(EXENDTC, 10) AS DATE)
+                WHEN length(EXSTDTC) >= 10 THEN CAST(left(EXSTDTC, 10) AS DATE) END) AS last
+FROM ex
+WHERE list_contains($drugs, EXTRT) AND (EXCAT = 'STUDY TREATMENT' OR EXCAT IS NULL)
+GROUP BY USUBJID;
+"""
+
+EVENTS = """
+CREATE TABLE event AS
+SELECT USUBJID,
+       coalesce(AEDECOD, AETERM) AS pt, coalesce(AEBODSYS, 'NOT CODED') AS soc,
+       TRY_CAST(AETOXGR AS INTEGER) AS grade,
+       AESER IS NOT DISTINCT FROM 'Y' AS serious,
+       AEREL IS NULL OR AEREL IN ('POSSIBLY RELATED', 'PROBABLY RELATED', 'RELATED') AS related,
+       coalesce(AEACN, '') AS action,
+       coalesce(TRY_CAST(AETOXGR AS INTEGER) = 5, false) OR coalesce(AEOUT = 'FATAL', false)
+         OR coalesce(AESDTH = 'Y', false) AS fatal
+FROM (
+  SELECT ae.*, dose.first, dose.last, {low} AS low, {high} AS high, {end_high} AS end_high
+  FROM ae JOIN dose USING (USUBJID)
+)
+WHERE CASE
+  WHEN AESTDTC IS NULL THEN NOT coalesce(end_high < first, false)
+  WHEN high < first THEN false
+  WHEN low > last + CAST($days AS INTEGER) THEN false
+  WHEN low < first AND end_high < first THEN false
+  ELSE true END;
+"""
+
+OVERVIEW = {
+    "Any": "true",
+    "Related": "related",
+    "Grade >= {g}": "grade >= {g}",
+    "Related, grade >= {g}": "related AND grade >= {g}",
+    "Serious": "serious",
+    "Related, serious": "related AND serious",
+    "Serious or grade >= {g}": "(serious OR grade >= {g})",
+    "Related, serious or grade >= {g}": "related AND (serious OR grade >= {g})",
+    "Leading to dose reduction": "action = 'DOSE REDUCED'",
+    "Leading to delay": "action = 'DRUG INTERRUPTED'",
+    "Leading to discontinuation": "action = 'DRUG WITHDRAWN'",
+    "Related, leading to discontinuation": "related AND action = 'DRUG WITHDRAWN'",
+    "Fatal": "fatal",
+    "Related, fatal": "related AND fatal",
+}
+KINDS = {
+    "ANY": "true",
+    "REL": "related",
+    "RELSEV": "related AND grade >= {g}",
+    "SER": "serious",
+    "RELSER": "related AND serious",
+    "REDUCED": "action = 'DOSE REDUCED'",
+    "DELAYED": "action = 'DRUG INTERRUPTED'",
+    "STOPPED": "action = 'DRUG WITHDRAWN'",
+    "FATAL": "fatal",
+}
+Key = tuple[str, str, str, str, str, str]  # analysis, group, paramcd, level, sublevel, statistic
+
+
+def answers(cut: Path, men: dict[str, Man], plan: Plan) -> dict[Key, float | None]:
+    """Every row of ae_overview and ae_soc_pt, all men and by line of therapy."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as base:
+        _tables(base, cut, men, plan)
+        found: dict[Key, float | None] = {}
+        for group in ("", "second line", "third line"):
+            found |= _of_group(base, group, plan.safety.severe_grade)
+        return found
+
+
+def _tables(base: Any, cut: Path, men: dict[str, Man], plan: Plan) -> None:
+    for name in ("ae", "ex"):
+        base.execute(
+            f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [str(cut / f"{name}.parquet")]
+        )
+    there = {row[0] for row in base.execute("DESCRIBE ae").fetchall()}
+    for name in COLUMNS.split():
+        if name not in there:
+            base.execute(f"ALTER TABLE ae ADD COLUMN {name} VARCHAR")
+    for name in ("EXCAT", "EXENDTC"):
+        if name not in {row[0] for row in base.execute("DESCRIBE ex").fetchall()}:
+            base.execute(f"ALTER TABLE ex ADD COLUMN {name} VARCHAR")
+    base.execute(EMERGENT, {"drugs": plan.exposure.drugs})
+    made = EVENTS.format(
+        low=LOW.format("AESTDTC"), high=HIGH.format("AESTDTC"), end_high=HIGH.format("AEENDTC")
+    )
+    base.execute(made, {"days": plan.safety.days_after_last_dose})
+    base.execute("CREATE TABLE man (USUBJID VARCHAR, line VARCHAR)")
+    safety = [[man.usubjid, man.line] for man in men.values() if "SAFETY" in man.sets]
+    if safety:
+        base.executemany("INSERT INTO man VALUES (?, ?)", safety)
+
+
+def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
+    inside = "" if not group else f"WHERE line = '{group}'"
+    n = int(base.execute(f"SELECT count(*) FROM man {inside}").fetchone()[0])
+    view = f"(SELECT event.* FROM event JOIN man USING (USUBJID) {inside})"
+    found: dict[Key, float | None] = {}
+
+    def put(analysis: str, place: tuple[str, str, str], who: int, events: int | None) -> None:
+        paramcd, level, sublevel = place
+        values: dict[str, float | None] = {"n": who, "N": n, "estimate": who / n if n else None}
+        if events is not None:
+            values["n_events"] = events
+        for stat, value in values.items():
+            found[(analysis, group, paramcd, level, sublevel, stat)] = value
+
+    for level, where in OVERVIEW.items():
+        asked = (
+            f"SELECT count(DISTINCT USUBJID), count(*) FROM {view} WHERE {where.format(g=grade)}"
+        )
+        who, events = base.execute(asked).fetchone()
+        put("ae_overview", ("TEAE", level.format(g=grade), ""), who, events)
+    for terms in ("soc, ''", "soc, pt"):
+        for paramcd, where in KINDS.items():
+            # Terms come from all events, so that a line with none of this kind shows its zero.
+            asked = (
+                f"SELECT {terms}, count(DISTINCT CASE WHEN hit THEN USUBJID END), "
+                f"sum(CASE WHEN hit THEN 1 ELSE 0 END) FROM (SELECT *, "
+                f"coalesce({where.format(g=grade)}, false) AS hit FROM {view}) GROUP BY ALL"
+            )
+            for soc, pt, who, events in base.execute(asked).fetchall():
+                put("ae_soc_pt", (paramcd, soc, pt), who, events)
+        worst = (
+            f"SELECT {terms}, max(grade) AS worst, USUBJID FROM {view} GROUP BY {terms.split(', ')[0]}"
+            + (", pt" if terms.endswith("pt") else "")
+            + ", USUBJID"
+        )
+        wheres = {f"GR{g}": f"worst = {g}" for g in range(1, 6)}
+        wheres |= {"GRMISS": "worst IS NULL", "GRSEV": f"worst >= {grade}"}
+        for paramcd, where in wheres.items():
+            asked = f"SELECT * EXCLUDE (worst, USUBJID), count(*) FILTER (WHERE {where}) FROM ({worst}) GROUP BY ALL"
+            for soc, pt, who in base.execute(asked).fetchall():
+                put("ae_soc_pt", (paramcd, soc, pt), who, None)
+    return found

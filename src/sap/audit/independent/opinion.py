@@ -1,0 +1,308 @@
+"""A second answer for each row of the ARD that has one, and whether the two agree."""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from sap.audit.independent import counts, curves, events
+from sap.audit.independent.people import Man, by_man, people, records
+from sap.audit.independent.response import Course, courses
+from sap.plan.model import Plan
+
+ROUTES = {
+    "psa": "a literal loop over visits in exact decimals; statsmodels; scipy",
+    "flow": "SQL over men read record by record",
+    "rate": "men read record by record; statsmodels",
+    "os": "dates read record by record; exact fractions, lifelines, statsmodels",
+    "tte": "times of ADTTE; exact fractions, lifelines, statsmodels",
+    "ae": "SQL over the frozen Parquet",
+}
+NEAR = 1e-9
+
+
+class Second(NamedTuple):
+    """A second answer, and how it was found; None means not estimable."""
+
+    value: float | str | None
+    route: str
+
+
+Key = tuple[str, str, str, str, str, str, str]
+
+
+@dataclass(frozen=True)
+class Opinion:
+    """Every row of the ARD with its second answer (or none) and whether they agree."""
+
+    rows: pd.DataFrame
+
+    @property
+    def total(self) -> int:
+        """How many rows the ARD has."""
+        return len(self.rows)
+
+    @property
+    def agreeing(self) -> int:
+        """How many have a second answer that is the same."""
+        return int((self.rows["opinion"] == "agrees").sum())
+
+    @property
+    def disagreeing(self) -> int:
+        """How many have another second answer."""
+        return int((self.rows["opinion"] == "disagrees").sum())
+
+    @property
+    def without(self) -> int:
+        """How many have none."""
+        return int((self.rows["opinion"] == "none").sum())
+
+    @property
+    def share(self) -> float:
+        """Percent of rows that have a second answer."""
+        return 100 * (self.total - self.without) / self.total if self.total else 0.0
+
+    @property
+    def analyses_without(self) -> list[str]:
+        """The analyses with a row that has none."""
+        return sorted(self.rows.loc[self.rows["opinion"] == "none", "analysis"].unique())
+
+    def share_of(self, analysis: str) -> float:
+        """Percent of the rows of one analysis that have a second answer and agree."""
+        mine = self.rows[self.rows["analysis"] == analysis]
+        return 100 * float((mine["opinion"] == "agrees").mean()) if len(mine) else math.nan
+
+    def as_json(self) -> dict[str, Any]:
+        """Shares by analysis, and every row that disagrees."""
+        wrong = self.rows[self.rows["opinion"] == "disagrees"]
+        by: dict[str, dict[str, int]] = {}
+        for analysis, says in zip(self.rows["analysis"], self.rows["opinion"], strict=True):
+            mine = by.setdefault(str(analysis), {"agrees": 0, "disagrees": 0, "none": 0})
+            mine[str(says)] += 1
+        return {
+            "total": self.total,
+            "agreeing": self.agreeing,
+            "disagreeing": self.disagreeing,
+            "without": self.without,
+            "share": self.share,
+            "analyses_without": self.analyses_without,
+            "by_analysis": by,
+            "disagreements": wrong.astype(str).to_dict("records"),
+        }
+
+
+def _agree(stat: float, text: str, second: Second) -> bool:
+    if isinstance(second.value, str):
+        return second.value == text
+    if second.value is None:
+        return math.isnan(stat)
+    value = float(second.value)
+    return abs(value - stat) <= max(1e-12, NEAR * max(abs(value), abs(stat)))
+
+
+def second_opinion(
+    cut: Path, plan: Plan, ard: pd.DataFrame, adtte: pd.DataFrame | None = None
+) -> Opinion:
+    """Compute what can be computed otherwise, and compare it with the ARD row by row.
+
+    Times to progression are read from ADTTE when it is given: their statistics, not their dates,
+    are then computed twice, and the route says so.
+    """
+    tables = records(cut)
+    men = people(tables, plan)
+    split = {name: by_man(rows) for name, rows in tables.items() if name != "ts"}
+    for name in ("lb", "ex", "cm"):
+        split.setdefault(name, {})
+    psa = courses(split, men, plan)
+    known: dict[Key, Second] = dict(_sets(men))
+    known |= dict(_response(men, psa, plan))
+    known |= dict(_flow(men, plan))
+    known |= dict(_survival(men, plan))
+    if "ae" in tables:
+        for key, value in events.answers(cut, men, plan).items():
+            known[(key[0], "SAFETY", *key[1:])] = Second(value, ROUTES["ae"])
+    if adtte is not None:
+        known |= dict(_times(adtte, men, plan))
+    return Opinion(_judged(ard, known))
+
+
+def _judged(ard: pd.DataFrame, known: Mapping[Key, Second]) -> pd.DataFrame:
+    names = ["analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name"]
+    found: list[tuple[Any, ...]] = []
+    seen = set()
+    for row in ard[[*names, "stat", "stat_text"]].itertuples(index=False):
+        key: Key = tuple(str(part) for part in row[:7])  # type: ignore[assignment]
+        seen.add(key)
+        second = known.get(key)
+        if second is None:
+            found.append((*key, row[7], row[8], None, "", "none"))
+            continue
+        says = "agrees" if _agree(float(row[7]), str(row[8]), second) else "disagrees"
+        found.append((*key, row[7], row[8], second.value, second.route, says))
+    analyses = set(ard["analysis"])
+    for key, second in known.items():
+        # A row that the second opinion expects and the ARD lacks is a disagreement too.
+        if key not in seen and key[0] in analyses and second.value not in (None, 0):
+            found.append(
+                (*key, math.nan, "not in the ARD", second.value, second.route, "disagrees")
+            )
+    columns = [*names, "stat", "stat_text", "second", "route", "opinion"]
+    return pd.DataFrame(found, columns=columns)
+
+
+def _rows(
+    where: tuple[str, str, str, str, str, str], stats: Mapping[str, Any], route: str
+) -> Iterator[tuple[Key, Second]]:
+    for name, value in stats.items():
+        yield (*where, name), Second(value, ROUTES[route])
+
+
+SETS = (
+    "SCREENED",
+    "MARKERPOS",
+    "PRIMARY",
+    "SAFETY",
+    "RESCREENED",
+    "PSAEVAL",
+    "PERPROT",
+    "CTCEVAL",
+    "GROUPA",
+)
+
+
+def _sets(men: Mapping[str, Man]) -> Iterator[tuple[Key, Second]]:
+    for name in SETS:
+        n = sum(1 for man in men.values() if name in man.sets)
+        yield from _rows(("analysis_sets", name, "", "", "", ""), {"n": n}, "rate")
+
+
+def _says(psa: Mapping[str, Course], who: list[str], paramcd: str) -> list[str]:
+    return [psa[w].answers[paramcd].says if w in psa else "NE" for w in who]
+
+
+def _response(
+    men: Mapping[str, Man], psa: Mapping[str, Course], plan: Plan
+) -> Iterator[tuple[Key, Second]]:
+    rule = plan.psa_response
+    variants = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU"}
+    variants |= {f"psa_response_{d}d": f"PSARSP{d}" for d in rule.sensitivity_confirm_days}
+
+    def inside(name: str) -> list[str]:
+        # The PSA-evaluable men are known only after the loop over visits.
+        return [w for w, man in men.items() if name in man.sets]
+
+    for analysis, paramcd in variants.items():
+        for population in ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL"):
+            says = _says(psa, inside(population), paramcd)
+            yes, n = says.count("Y"), len(says)
+            stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan)
+            stats |= {"n_missing": says.count("NE"), "p0": plan.design.p0}
+            yield from _rows((analysis, population, "", paramcd, "", ""), stats, "psa")
+    again = [w for w in inside("RESCREENED") if men[w].treated_again]
+    for paramcd in ("PSARESP", "PSARESPU"):
+        says = _says(psa, again, paramcd)
+        stats = counts.rate(says.count("Y"), len(says), plan) | {"n_missing": says.count("NE")}
+        yield from _rows(("rescreen_response", "RESCREENED", "", paramcd, "", ""), stats, "psa")
+    primary = inside("PRIMARY")
+    main = dict(zip(primary, _says(psa, primary, "PSARESP"), strict=True))
+    lowest = plan.estimand.baseline_psa_minimum
+    high = [
+        w
+        for w in primary
+        if w in psa and psa[w].base is not None and float(psa[w].base or 0) >= lowest
+    ]
+    best = [main[w] in ("Y", "NE") or psa[w].pending for w in primary]
+    lines: dict[str, list[bool]] = {
+        "1 Primary, composite strategy": [main[w] == "Y" for w in primary],
+        "2 Treatment policy for new therapy": [s == "Y" for s in _says(psa, primary, "PSARSPTP")],
+        f"6 Baseline PSA >= {lowest:g}": [main[w] == "Y" for w in high],
+        "7 Worst case for missing and pending": [main[w] == "Y" for w in primary],
+        "8 Best case for missing and pending": best,
+    }
+    for words, name in (
+        ("3 PSA-evaluable", "PSAEVAL"),
+        ("4 Per protocol", "PERPROT"),
+        ("5 All marker-positive", "MARKERPOS"),
+    ):
+        lines[words] = [s == "Y" for s in _says(psa, inside(name), "PSARESP")]
+    for level, said in lines.items():
+        stats = counts.rate(sum(said), len(said), plan) | counts.tested(sum(said), len(said), plan)
+        yield from _rows(("psa_estimand", "PRIMARY", "", "PSARESP", level, ""), stats, "psa")
+
+
+def _flow(men: dict[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
+    for (paramcd, level, sublevel), n in counts.flow(men, plan).items():
+        yield from _rows(("flow", "SCREENED", "", paramcd, level, sublevel), {"n": n}, "flow")
+    for level, (n, total) in counts.yields(men, plan).items():
+        where = ("biomarker_yield", "SCREENED", "", "", level, "")
+        yield from _rows(where, counts.rate(n, total, plan), "rate")
+
+
+def _follow(man: Man, origin: Any) -> tuple[int, int]:
+    """Days and event of overall survival from an origin."""
+    if man.died is not None:
+        days = (man.died - origin).days
+        return (days, 1) if days >= 0 else (0, 0)
+    if man.last_alive is not None and man.last_alive > origin:
+        return (man.last_alive - origin).days, 0
+    return 0, 0
+
+
+def _survival(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
+    origin = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
+    name = origin[plan.survival.os_origin]
+    populations = ["PRIMARY", "SAFETY", "MARKERPOS", "SCREENED"]
+    if plan.study.groups:
+        populations.append("GROUPA")
+    for population in populations:
+        inside = [m for m in men.values() if population in m.sets and getattr(m, name) is not None]
+        followed = [_follow(man, getattr(man, name)) for man in inside]
+        yield from _curve("os", population, "OS", followed, plan, "os")
+    again = [m for m in men.values() if "RESCREENED" in m.sets and m.treated_again]
+    followed = [_follow(man, man.again_allocated) for man in again]
+    yield from _curve("os", "RESCREENED", "OSRE", followed, plan, "os")
+
+
+def _curve(
+    analysis: str,
+    population: str,
+    paramcd: str,
+    followed: list[tuple[int, int]],
+    plan: Plan,
+    route: str,
+) -> Iterator[tuple[Key, Second]]:
+    if not followed:
+        none = {"N": 0, "n_events": 0, "median": None, "conf_low": None, "conf_high": None}
+        yield from _rows((analysis, population, "", paramcd, "", ""), none, route)
+        return
+    days, event = zip(*followed, strict=True)
+    for (more, level, stat), value in curves.answers(days, event, plan).items():
+        where = (analysis + more, population, "", paramcd, level, "")
+        yield from _rows(where, {stat: value}, route)
+
+
+def _times(adtte: pd.DataFrame, men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
+    """The statistics of times to progression, from the times of ADTTE."""
+    for code in ("PFS", "RPFS", "TTPP", "DOR", "RDOR"):
+        asked = [("PRIMARY", code), ("RESCREENED", f"{code}RE")]
+        if plan.study.groups and code in ("PFS", "TTPP"):
+            asked.append(("GROUPA", code))
+        there = adtte["PARAMCD"].isin((code, f"{code}RE")).any()
+        for population, paramcd in asked:
+            inside = {w for w, man in men.items() if population in man.sets}
+            followed = [
+                (int(days), 1 if censored == 0 else 0)
+                for who, name, days, censored in zip(
+                    adtte["USUBJID"], adtte["PARAMCD"], adtte["AVAL"], adtte["CNSR"], strict=True
+                )
+                if name == paramcd and who in inside
+            ]
+            if not followed and not there:
+                names = ("N", "n_events", "median", "conf_low", "conf_high")
+                where = (code.lower(), population, "", paramcd, "", "")
+                yield from _rows(where, dict.fromkeys(names), "tte")
+                continue
+            yield from _curve(code.lower(), population, paramcd, followed, plan, "tte")

@@ -1,0 +1,326 @@
+"""Each man, read record by record from the frozen Parquet: plain Python, one loop after another."""
+
+import calendar
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sap.plan.model import Plan
+
+Record = dict[str, Any]
+Day = dt.date
+ALIVE = (
+    ("ss", "SSDTC"), ("ds", "DSSTDTC"), ("ex", "EXSTDTC"), ("lb", "LBDTC"), ("cp", "CPDTC"),
+    ("vs", "VSDTC"), ("ae", "AESTDTC"), ("tr", "TRDTC"), ("pc", "PCDTC"),
+)  # fmt: skip
+
+
+def records(cut: Path) -> dict[str, list[Record]]:
+    """Every domain of a cut as a list of records, read by DuckDB."""
+    import duckdb
+
+    found: dict[str, list[Record]] = {}
+    with duckdb.connect(":memory:") as base:
+        for path in sorted(cut.glob("*.parquet")):
+            asked = base.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            names = [column[0] for column in asked.description]
+            found[path.stem] = [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
+    return found
+
+
+def earliest(text: str | None) -> Day | None:
+    """The first day a text can mean.
+
+    >>> earliest("2017-02"), earliest("2017-02-03T08:00"), earliest(None)
+    (datetime.date(2017, 2, 1), datetime.date(2017, 2, 3), None)
+    """
+    if not text:
+        return None
+    parts = [int(part) for part in text[:10].split("-")]
+    while len(parts) < 3:
+        parts.append(1)
+    return dt.date(parts[0], parts[1], parts[2])
+
+
+def latest(text: str | None) -> Day | None:
+    """The last day a text can mean.
+
+    >>> latest("2016-02"), latest("2017")
+    (datetime.date(2016, 2, 29), datetime.date(2017, 12, 31))
+    """
+    if not text:
+        return None
+    parts = [int(part) for part in text[:10].split("-")]
+    if len(parts) == 1:
+        parts.append(12)
+    if len(parts) == 2:
+        parts.append(calendar.monthrange(parts[0], parts[1])[1])
+    return dt.date(parts[0], parts[1], parts[2])
+
+
+def whole(text: str | None) -> Day | None:
+    """The day of a text that names one."""
+    return earliest(text) if text and len(text) >= 10 else None
+
+
+@dataclass
+class Sample:
+    """The deciding sample of one screening."""
+
+    count: float | None
+    arv7: str
+    reason: str | None
+
+
+@dataclass
+class Man:
+    """What the analysis needs to know of one man."""
+
+    usubjid: str
+    consent: Day | None = None
+    first: Sample | None = None
+    second: Sample | None = None
+    group: str | None = None
+    allocated: Day | None = None
+    again_allocated: Day | None = None
+    again_consent: bool = False
+    doses: int = 0
+    first_dose: Day | None = None
+    last_dose: Day | None = None
+    line: str | None = None
+    last_alive: Day | None = None
+    died: Day | None = None
+    stopped_for: str | None = None
+    stopped_on: Day | None = None
+    screening_end: str | None = None
+    not_eligible_again: bool = False
+    sets: set[str] = field(default_factory=set)
+
+    @property
+    def treated(self) -> bool:
+        return self.doses > 0
+
+    @property
+    def treated_again(self) -> bool:
+        return self.treated and self.again_allocated is not None
+
+
+def by_man(rows: list[Record]) -> dict[str, list[Record]]:
+    """The records of each man, in the order they stand."""
+    found: dict[str, list[Record]] = {}
+    for row in rows:
+        found.setdefault(row["USUBJID"], []).append(row)
+    return found
+
+
+LATE = dt.date.max
+
+
+def _sample(cp: list[Record], gf: list[Record], visit: str) -> Sample | None:
+    best: Record | None = None
+    for row in cp:
+        if row.get("CPTESTCD") != "CTC" or row.get("VISIT") != visit:
+            continue
+        if best is None or _rank(row) < _rank(best):
+            best = row
+    if best is None:
+        return None
+    result: Record | None = None
+    for row in gf:
+        if row.get("GFTESTCD") != "ARV7" or row.get("VISIT") != visit:
+            continue
+        if row.get("GFREFID") is not None and row["GFREFID"] != best.get("CPREFID"):
+            continue
+        if result is None or _result_rank(row) < _result_rank(result):
+            result = row
+    state = (result or {}).get("GFSTRESC") or "NOT DONE"
+    return Sample(best.get("CPSTRESN"), state, (result or {}).get("GFREASND"))
+
+
+def _rank(row: Record) -> tuple[bool, Day, float]:
+    return row.get("CPSTRESN") is None, earliest(row.get("CPDTC")) or LATE, row["CPSEQ"]
+
+
+def _result_rank(row: Record) -> tuple[bool, Day, float]:
+    return row.get("GFREFID") is None, earliest(row.get("GFDTC")) or LATE, row["GFSEQ"]
+
+
+def milestone(ds: list[Record], term: str, part: str | None = None) -> Day | None:
+    """The first day of a milestone; None also when it stands there without a day."""
+    days = []
+    for row in ds:
+        named = row.get("DSCAT") == "PROTOCOL MILESTONE" and row.get("DSDECOD") == term
+        if named and (part is None or row.get("DSSCAT") == part):
+            day = earliest(row.get("DSSTDTC"))
+            if day is not None:
+                days.append(day)
+    return min(days) if days else None
+
+
+def _ended(ds: list[Record], about: str) -> Record | None:
+    last: Record | None = None
+    for row in ds:
+        if row.get("DSCAT") == "DISPOSITION EVENT" and row.get("DSSCAT") == about:
+            here = (earliest(row.get("DSSTDTC")) or LATE, row["DSSEQ"])
+            if last is None or here >= (earliest(last.get("DSSTDTC")) or LATE, last["DSSEQ"]):
+                last = row
+    return last
+
+
+def is_study_dose(row: Record, drugs: list[str]) -> bool:
+    """Whether an EX record is a dose of the study drug."""
+    return row.get("EXTRT") in drugs and row.get("EXCAT") in ("STUDY TREATMENT", None)
+
+
+def _doses(man: Man, ex: list[Record], drugs: list[str]) -> None:
+    begins, ends = [], []
+    for row in ex:
+        if not is_study_dose(row, drugs):
+            continue
+        man.doses += 1
+        begin = whole(row.get("EXSTDTC"))
+        end = whole(row.get("EXENDTC")) or begin
+        if begin is not None:
+            begins.append(begin)
+        if end is not None:
+            ends.append(end)
+    man.first_dose = min(begins) if begins else None
+    man.last_dose = max(ends) if ends else None
+
+
+def _line(man: Man, cm: list[Record], drugs: list[str]) -> str | None:
+    if not man.treated:
+        return None
+    for row in cm:
+        if row.get("CMDECOD") not in drugs:
+            continue
+        category = row.get("CMCAT")
+        low, high = earliest(row.get("CMSTDTC")), latest(row.get("CMSTDTC"))
+        if category == "PRIOR ANTICANCER THERAPY":
+            return "third line"
+        if man.first_dose is None:
+            continue
+        if category == "PHYSICIAN'S CHOICE" and low is not None and low < man.first_dose:
+            return "third line"
+        if (
+            category == "SUBSEQUENT ANTICANCER THERAPY"
+            and high is not None
+            and high < man.first_dose
+        ):
+            return "third line"
+    return "second line"
+
+
+def _seen(domains: dict[str, list[Record]]) -> Day | None:
+    days = []
+    for name, column in ALIVE:
+        for row in domains.get(name, []):
+            if name == "ss" and row.get("SSSTRESC") != "ALIVE":
+                continue
+            if name == "ds" and row.get("DSCAT") != "PROTOCOL MILESTONE":
+                continue
+            day = whole(row.get(column))
+            if day is not None:
+                days.append(day)
+    return max(days) if days else None
+
+
+def _death(dm: Record, domains: dict[str, list[Record]], seen: Day | None) -> Day | None:
+    texts = [dm.get("DTHDTC")]
+    ds = [r for r in domains.get("ds", []) if r.get("DSDECOD") == "DEATH" and r.get("DSSTDTC")]
+    ss = [r for r in domains.get("ss", []) if r.get("SSSTRESC") == "DEAD" and r.get("SSDTC")]
+    texts += [min((r["DSSTDTC"] for r in ds), key=lambda t: earliest(t) or LATE, default=None)]
+    texts += [min((r["SSDTC"] for r in ss), key=lambda t: earliest(t) or LATE, default=None)]
+    for text in texts:
+        if text:
+            day = earliest(text)
+            assert day is not None
+            return day if len(text) >= 10 or seen is None else max(day, seen)
+    return None
+
+
+def _failed_again(ie: list[Record]) -> bool:
+    for row in ie:
+        if row.get("VISIT") == "RE-SCREENING" and (
+            (row.get("IECAT"), row.get("IESTRESC")) in (("INCLUSION", "N"), ("EXCLUSION", "Y"))
+        ):
+            return True
+    return False
+
+
+def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Man]:
+    """Every man of DM by USUBJID, with the sets that need no measurement of PSA."""
+    split = {name: by_man(rows) for name, rows in tables.items() if name != "ts"}
+    found = {}
+    for dm in tables["dm"]:
+        who = dm["USUBJID"]
+        mine = {name: rows.get(who, []) for name, rows in split.items()}
+        man = Man(who, consent=whole(dm.get("RFICDTC")))
+        ds, cp, gf = (mine.get(name, []) for name in ("ds", "cp", "gf"))
+        man.first, man.second = _sample(cp, gf, "SCREENING"), _sample(cp, gf, "RE-SCREENING")
+        to_a = milestone(ds, "ALLOCATED TO GROUP A", "SCREENING")
+        to_b = milestone(ds, "ALLOCATED TO GROUP B", "SCREENING")
+        if to_a is not None and not (to_b is not None and to_b < to_a):
+            man.group, man.allocated = "A", to_a
+        elif to_b is not None:
+            man.group, man.allocated = "B", to_b
+        man.again_allocated = milestone(ds, "ALLOCATED TO GROUP B", "RE-SCREENING")
+        man.again_consent = milestone(ds, "RE-SCREENING CONSENT OBTAINED") is not None
+        _doses(man, mine.get("ex", []), plan.exposure.drugs)
+        man.line = _line(man, mine.get("cm", []), plan.lines.third_line_after)
+        seen = _seen(mine)
+        man.died = _death(dm, mine, seen)
+        man.last_alive = seen or man.consent
+        if man.died is not None and (man.last_alive is None or man.last_alive > man.died):
+            man.last_alive = man.died
+        end = _ended(ds, "STUDY TREATMENT")
+        if end is not None:
+            man.stopped_for, man.stopped_on = end.get("DSDECOD"), earliest(end.get("DSSTDTC"))
+        of_screening = _ended(ds, "SCREENING")
+        man.screening_end = of_screening.get("DSDECOD") if of_screening else None
+        man.not_eligible_again = _failed_again(mine.get("ie", []))
+        man.sets = _sets(man, mine, plan)
+        found[who] = man
+    return found
+
+
+def _sets(man: Man, mine: dict[str, list[Record]], plan: Plan) -> set[str]:
+    found = set()
+    positive = man.first is not None and man.first.arv7 == plan.screening.arv7
+    count = man.first.count if man.first is not None else None
+    enough = count is not None and count >= plan.screening.ctc_minimum
+    primary = positive and enough and man.treated and not man.treated_again
+    if man.consent is not None and man.first is not None:
+        found.add("SCREENED")
+    if positive:
+        found.add("MARKERPOS")
+    if man.treated:
+        found.add("SAFETY")
+    if man.second is not None or man.again_consent:
+        found.add("RESCREENED")
+    if man.group == "A":
+        found.add("GROUPA")
+    if not primary:
+        return found
+    found.add("PRIMARY")
+    major = any(row.get("DVCAT") == "MAJOR" for row in mine.get("dv", []))
+    long = man.doses >= plan.analysis_sets.per_protocol_cycles
+    if not major and (long or man.stopped_for == "PROGRESSIVE DISEASE"):
+        found.add("PERPROT")
+    on_treatment = any(_is_on_treatment(row, man) for row in mine.get("cp", []))
+    if count is not None and count >= plan.analysis_sets.ctc_baseline_minimum and on_treatment:
+        found.add("CTCEVAL")
+    return found
+
+
+def _is_on_treatment(row: Record, man: Man) -> bool:
+    if row.get("CPTESTCD") != "CTC" or row.get("CPSTRESN") is None:
+        return False
+    visit = row.get("VISIT") or ""
+    if visit in ("SCREENING", "RE-SCREENING"):
+        return False
+    if visit.startswith("CYCLE") or visit == "END OF TREATMENT":
+        return True
+    day = earliest(row.get("CPDTC"))
+    return day is not None and man.first_dose is not None and day > man.first_dose

@@ -1,0 +1,175 @@
+"""PSA response by a slow, literal loop over each man's visits, in exact decimals."""
+
+import datetime as dt
+from decimal import Decimal
+from typing import NamedTuple
+
+from sap.audit.independent.people import Day, Man, Record, earliest, is_study_dose, whole
+from sap.plan.model import Plan
+
+NEW = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
+
+
+class Visit(NamedTuple):
+    """One day with a PSA value."""
+
+    day: Day
+    psa: Decimal
+
+
+class Answer(NamedTuple):
+    """What became of one man: Y, N or NE, and the days that said so."""
+
+    says: str
+    fall: Day | None = None
+    confirmed: Day | None = None
+
+
+def _dec(number: float) -> Decimal:
+    return Decimal(repr(float(number)))
+
+
+def new_therapy(man: Man, cm: list[Record]) -> Day | None:
+    """The first day of a new anticancer therapy after the first dose."""
+    if man.first_dose is None:
+        return None
+    days = []
+    for row in cm:
+        if row.get("CMCAT") not in NEW or not row.get("CMSTDTC"):
+            continue
+        day = earliest(row["CMSTDTC"])
+        assert day is not None
+        subsequent = row["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
+        if len(row["CMSTDTC"]) < 10 and subsequent and day <= man.first_dose:
+            day = man.first_dose + dt.timedelta(days=1)
+        if day > man.first_dose:
+            days.append(day)
+    return min(days) if days else None
+
+
+def visits(man: Man, lb: list[Record], ex: list[Record], plan: Plan) -> list[Visit]:
+    """One value a day, in the order of days."""
+    infusion = None
+    for row in ex:
+        text = row.get("EXSTDTC") or ""
+        timed = is_study_dose(row, plan.exposure.drugs) and len(text) > 11
+        first = timed and whole(text) == man.first_dose
+        if first and (infusion is None or text[11:] < infusion):
+            infusion = text[11:]
+    days: dict[Day, list[tuple[str | None, Decimal]]] = {}
+    for row in lb:
+        day = whole(row.get("LBDTC"))
+        value = _value(row, plan)
+        if row.get("LBTESTCD") != "PSA" or day is None or value is None:
+            continue
+        clock = row["LBDTC"][11:] or None
+        if day == man.first_dose and clock and infusion and clock > infusion:
+            continue
+        days.setdefault(day, []).append((clock, value))
+    found = []
+    for day in sorted(days):
+        clocks = [clock for clock, _ in days[day] if clock]
+        kept = [v for clock, v in days[day] if not clocks or clock == max(clocks)]
+        found.append(Visit(day, sum(kept, Decimal(0)) / len(kept)))
+    return found
+
+
+def _value(row: Record, plan: Plan) -> Decimal | None:
+    number = row.get("LBSTRESN")
+    if number is not None:
+        return _dec(number)
+    text, limit = row.get("LBSTRESC"), row.get("LBLLOQ")
+    if text and text.startswith("<") and limit is not None:
+        half = plan.psa_response.below_quantification != "limit"
+        return _dec(limit) / 2 if half else _dec(limit)
+    return None
+
+
+def counted(
+    man: Man, seen: list[Visit], therapy: Day | None, plan: Plan, *, stop_at_therapy: bool
+) -> tuple[Decimal | None, list[Visit]]:
+    """The baseline, and the visits that count for response."""
+    if man.first_dose is None:
+        return None, []
+    base, after = None, []
+    for visit in seen:
+        if visit.day <= man.first_dose:
+            base = visit.psa
+            continue
+        if man.last_dose is not None:
+            window = dt.timedelta(days=plan.psa_response.days_after_last_cycle)
+            if visit.day > man.last_dose + window:
+                continue
+        if stop_at_therapy and therapy is not None and visit.day >= therapy:
+            continue
+        after.append(visit)
+    return base, after
+
+
+def answer(
+    man: Man, base: Decimal | None, after: list[Visit], plan: Plan, *, confirm_days: int
+) -> Answer:
+    """Whether PSA fell far enough, in time, and whether a later visit confirmed it."""
+    rule = plan.psa_response
+    if base is None or base <= 0 or not after or man.first_dose is None:
+        return Answer("NE")
+    depth = -_dec(rule.decline_pct)
+
+    def fallen(visit: Visit) -> bool:
+        return round(100 * (visit.psa - base) / base, 9) <= depth
+
+    limit = rule.first_fall_within_days
+    for place, visit in enumerate(after):
+        late = limit is not None and visit.day > man.first_dose + dt.timedelta(days=limit)
+        if late or not fallen(visit):
+            continue
+        if confirm_days == 0:
+            return Answer("Y", visit.day, visit.day)
+        gap = max(confirm_days - rule.confirm_tolerance_days, 1)
+        far = [later for later in after[place + 1 :] if (later.day - visit.day).days >= gap]
+        asked = far[:1] if rule.confirmed_by == "next value" else far
+        for later in asked:
+            if fallen(later):
+                return Answer("Y", visit.day, later.day)
+    return Answer("N")
+
+
+class Course(NamedTuple):
+    """Everything the response of one man is made of."""
+
+    base: Decimal | None
+    answers: dict[str, Answer]
+    pending: bool
+
+
+def courses(
+    tables: dict[str, dict[str, list[Record]]], men: dict[str, Man], plan: Plan
+) -> dict[str, Course]:
+    """Each treated man's answers by variant: PSARESP, PSARESPU, PSARSPnn, PSARSPTP."""
+    rule = plan.psa_response
+    found = {}
+    for who, man in men.items():
+        if not man.treated:
+            continue
+        seen = visits(man, tables["lb"].get(who, []), tables["ex"].get(who, []), plan)
+        therapy = new_therapy(man, tables.get("cm", {}).get(who, []))
+        base, after = counted(man, seen, therapy, plan, stop_at_therapy=rule.stop_at_new_therapy)
+        _, open_after = counted(man, seen, therapy, plan, stop_at_therapy=False)
+        days: dict[str, int] = {"PSARESP": rule.confirm_after_days, "PSARESPU": 0}
+        days |= {f"PSARSP{d}": d for d in rule.sensitivity_confirm_days}
+        made: dict[str, Answer] = {
+            name: answer(man, base, after, plan, confirm_days=d) for name, d in days.items()
+        }
+        made["PSARSPTP"] = answer(man, base, open_after, plan, confirm_days=rule.confirm_after_days)
+        found[who] = Course(base, made, _pending(made, after, plan))
+        if "PRIMARY" in man.sets and made["PSARESP"].says != "NE":
+            man.sets.add("PSAEVAL")
+    return found
+
+
+def _pending(made: dict[str, Answer], after: list[Visit], plan: Plan) -> bool:
+    fall = made["PSARESPU"].fall
+    if made["PSARESP"].says != "N" or fall is None:
+        return False
+    far = fall + dt.timedelta(days=plan.psa_response.confirm_after_days)
+    return not any(visit.day >= far for visit in after)
