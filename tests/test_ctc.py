@@ -32,6 +32,8 @@ SAMPLES = """
     05      | CYCLE 3          | 2017-10-01 | G       | 5        | NEGATIVE
     06      | UNSCHEDULED      | 2017-01-20 | H       | 1        |
     06      | UNSCHEDULED      | 2017-02-20 | I       | 9        |
+    06      | CYCLE 1          |            | J       | 0        |
+    06      | CYCLE 2          | 2017-01-19 | K       | 0        |
 """
 ANSWERS = """
     USUBJID | CTCRESP | CTC0 | CTCF50 | CTCRVIS | ARV7NEG | WHY
@@ -41,7 +43,7 @@ ANSWERS = """
     03      | NE      | NE   | NE     | NE      | NE      | no sample on treatment
     04      | N       | N    | Y      | N       | N       | exactly half, then 70 % down, never < 5
     05      | N       | N    | Y      | N       | Y       | counts from the re-screening; 5 is not < 5
-    06      | N       | N    | N      | NE      | NE      | a count before the first dose is none
+    06      | N       | N    | N      | NE      | NE      | a count before the first dose is none (H, J, K)
 """
 
 

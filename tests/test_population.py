@@ -158,6 +158,98 @@ def test_day_of_death_by_its_cases(dm, ds, ss, day):
     assert death(tables, alive)["01"] == pd.Timestamp(day)
 
 
+def test_a_full_date_of_death_goes_before_a_partial_one_of_the_same_source():
+    tables = {
+        "dm": pd.DataFrame({"USUBJID": ["01"], "DTHDTC": [None]}),
+        "ds": pd.DataFrame(
+            {"USUBJID": "01", "DSDECOD": "DEATH", "DSSTDTC": ["2018-05", "2018-05-30"]}
+        ),
+    }
+    assert death(tables, pd.Series(dtype="datetime64[ns]"))["01"] == pd.Timestamp("2018-05-30")
+
+
+RESULTS = """
+    USUBJID | GFREFID | GFSTRESC     | GFDTC      | EXPECTED | WHY
+    --------+---------+--------------+------------+----------+------------------------------------
+    01      | A1      | NEGATIVE     | 2017-01-05 | NEGATIVE | case 1: the deciding sample ...
+    01      |         | POSITIVE     | 2017-01-04 |          | ... goes before a result without one
+    02      |         | POSITIVE     | 2017-01-04 | POSITIVE | case 2: no sample named
+    03      | X9      | POSITIVE     | 2017-01-04 | POSITIVE | case 2: a sample that is not his
+    04      | D0      | POSITIVE     | 2017-01-04 | NOT DONE | case 3: the result of another sample
+    05      | E1      |              | 2017-01-04 | POSITIVE | case 1: not done at first, then ...
+    05      | E1      | POSITIVE     | 2017-01-09 |          | ... the sample gave a result
+    06      | F1      |              | 2017-01-04 | NOT DONE | case 3: recorded as not done
+"""
+
+
+def test_the_result_that_belongs_to_the_deciding_sample(patients):
+    samples = [(f"0{i}", f"{letter}1", "2017-01-02", 9.0) for i, letter in enumerate("ABCDEF", 1)]
+    samples += [("04", "D0", "2017-01-01", None)]
+    cp = pd.DataFrame(samples, columns=["USUBJID", "CPREFID", "CPDTC", "CPSTRESN"])
+    cp = cp.assign(CPTESTCD="CTC", CPSEQ=range(len(cp)), VISIT="SCREENING")
+    gf = patients(RESULTS)
+    gf = gf.assign(GFTESTCD="ARV7", GFSEQ=range(len(gf)), VISIT="SCREENING", GFREASND=None)
+    expected = gf.dropna(subset=["EXPECTED"]).set_index("USUBJID")["EXPECTED"].to_dict()
+    for order in (gf, gf.iloc[::-1]):
+        got = biomarker({"cp": cp, "gf": order}, "SCREENING")["ARV7"].to_dict()
+        assert got == expected
+
+
+def test_a_dose_of_0_is_no_dose_and_a_missing_one_is(patients):
+    tables = trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS)
+    tables["ex"] = tables["ex"].assign(EXDOSE=[25.0, None, 0.0, 0.0, 25.0, 25.0])
+    got = adsl(tables, PLAN).set_index("USUBJID")
+    assert got["NCYCLES"].to_dict() == {
+        "01": 2, "02": 0, "03": 1, "04": 1, "05": 0, "06": 0, "07": 0, "08": 0,
+    }  # fmt: skip
+    assert got.loc["01", "TRTEDT"] == pd.Timestamp("2017-01-20")
+    assert got.loc["02", "SAFFL"] == "N"
+
+
+def test_a_first_dose_before_the_second_allocation_was_not_given_through_re_screening(patients):
+    tables = trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS)
+    late = tables["ds"].assign(DSSTDTC=tables["ds"]["DSSTDTC"].replace("2017-09-10", "2017-09-21"))
+    got = adsl({**tables, "ds": late}, PLAN).set_index("USUBJID")
+    assert got.loc["03", "RESCTRFL"] == "N"
+    assert adsl(tables, PLAN).set_index("USUBJID").loc["03", "RESCTRFL"] == "Y"
+
+
+def test_the_first_infusion_has_its_time_where_the_data_have_it(patients):
+    tables = trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS)
+    days = tables["ex"]["EXSTDTC"] + pd.Series(["T10:30", None, "T08:00", "", "", ""])
+    got = adsl({**tables, "ex": tables["ex"].assign(EXSTDTC=days)}, PLAN).set_index("USUBJID")
+    assert got.loc["01", "TRTSTM"] == "10:30"
+    assert got["TRTSTM"].drop("01").isna().all()
+
+
+def test_a_visit_that_was_planned_and_not_done_shows_nobody_alive(patients):
+    tables = trial(patients, PEOPLE)
+    tables["lb"] = pd.DataFrame(
+        {
+            "USUBJID": ["01", "01", "02"],
+            "LBSTAT": [None, "NOT DONE", "NOT DONE"],
+            "LBDTC": ["2017-02-01", "2017-05-01", "2017-05-01"],
+        }
+    )
+    got = adsl(tables, PLAN).set_index("USUBJID")["LSTALVDT"]
+    assert got["01"] == pd.Timestamp("2017-02-01")
+    assert got["02"] == pd.Timestamp("2017-01-01")  # his consent shows him alive
+
+
+def test_allocated_to_group_b_and_neither_treated_nor_out_is_an_end_of_its_own(patients):
+    people = adsl(trial(patients, PEOPLE, SAMPLES, "", EVENTS), PLAN)
+    ends = dict(zip(people["USUBJID"], final_box(people), strict=True))
+    assert ends["01"] == ends["02"] == ends["04"] == "Group B, not treated"
+    assert ends["03"] == "Re-screened, not treated"
+    assert ends["05"] == "Sampled, not allocated"
+
+
+def test_a_text_that_is_no_day_is_refused_and_not_quoted():
+    with pytest.raises(ValueError, match=r"^dtc: 2 text\(s\)") as caught:
+        earliest_day(pd.Series(["2017-02-30", "2017-02-28", "in spring", None]))
+    assert "02-30" not in str(caught.value)
+
+
 def test_sets_that_need_measurements(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
     adrs = pd.DataFrame({"USUBJID": ["01", "04"], "PARAMCD": "PSARESP", "AVALC": ["N", "NE"]})

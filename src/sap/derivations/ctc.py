@@ -10,7 +10,7 @@ from sap.plan.model import Ctc, Screening
 
 Tables = Mapping[str, pd.DataFrame]
 
-BEFORE = ("SCREENING", "RE-SCREENING")
+BEFORE = ("SCREENING", "RE-SCREENING", "CYCLE 1")
 
 
 def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -> pd.DataFrame:
@@ -22,10 +22,11 @@ def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -
 
     A sample is on treatment (ANL01FL = Y), the first case that applies; ANL01CAS is its number:
 
-    1. "": its visit is a screening.
-    2. Y:  its visit is CYCLE n or END OF TREATMENT, dated or not: the visit places it.
-    3. Y:  any other visit, dated after the first dose.
-    4. "": everything else.
+    1. "": its visit is a screening, or CYCLE 1: blood is drawn before the infusion of its cycle.
+    2. "": dated before the first dose, whatever its visit.
+    3. Y:  its visit is CYCLE n or END OF TREATMENT, dated or not: the visit places it.
+    4. Y:  any other visit, dated after the first dose.
+    5. "": everything else.
 
     ANL02FL = Y: on treatment, at the plan's visit (of two, the earlier; ties: the lower CPSEQ).
     PCHG is the percent change from BASE, rounded to 9 decimals; missing where BASE is 0.
@@ -43,12 +44,14 @@ def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -
     case = np.select(
         [
             visit.isin(BEFORE),
+            day < who.map(treated["TRTSDT"]),
             visit.str.startswith("CYCLE") | (visit == "END OF TREATMENT"),
             day > who.map(treated["TRTSDT"]),
         ],
-        [1, 2, 3],
-        default=4,
+        [1, 2, 3, 4],
+        default=5,
     )
+    result = _result_of(tables)
     found = pd.DataFrame(
         {
             "USUBJID": who,
@@ -59,8 +62,8 @@ def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -
             "AVAL": cp["CPSTRESN"].astype(float),
             "BASE": base,
             "PCHG": (100 * (cp["CPSTRESN"] - base) / base).where(base > 0).round(9),
-            "ARV7": [_result_of(tables).get(key) for key in zip(who, cp["CPREFID"], strict=True)],
-            "ANL01FL": np.where(np.isin(case, (2, 3)), "Y", ""),
+            "ARV7": [result.get(key) for key in zip(who, cp["CPREFID"], strict=True)],
+            "ANL01FL": np.where(np.isin(case, (3, 4)), "Y", ""),
             "ANL01CAS": case,
             "CPSEQ": cp["CPSEQ"],
         }

@@ -11,13 +11,25 @@ def earliest_day(dtc: pd.Series) -> pd.Series:
     3. ``2017``: 2017-01-01.
     4. Missing: NaT.
 
+    Raises
+    ------
+    ValueError
+        A text is no day of the calendar; the message counts such texts and quotes none.
+
     Examples
     --------
     >>> earliest_day(pd.Series(["2017-03-02T08:00", "2017-03", "2017", None])).dt.strftime("%F").tolist()
     ['2017-03-02', '2017-03-01', '2017-01-01', nan]
     """
     days = [v[:10] + "-01-01"[len(v[:10]) - 4 :] if isinstance(v, str) else None for v in dtc]
-    return pd.to_datetime(pd.Series(days, index=dtc.index, dtype="object"), format="%Y-%m-%d")
+    texts = pd.Series(days, index=dtc.index, dtype="object")
+    found = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce")
+    wrong = int((found.isna() & texts.notna()).sum())
+    if wrong:
+        raise ValueError(
+            f"dtc: {wrong} text(s) are no ISO 8601 day, month or year; check the extract"
+        )
+    return found
 
 
 def precision(dtc: pd.Series) -> pd.Series:

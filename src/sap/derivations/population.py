@@ -5,12 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, full_day, latest_day, precision
+from sap.derivations.dates import earliest_day, full_day, latest_day, precision, time_of_day
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
 
 ALIVE_ON = {
+    "dm": ("RFICDTC", None, ()),
     "ss": ("SSDTC", "SSSTRESC", ("ALIVE",)),
     "ds": ("DSSTDTC", "DSCAT", ("PROTOCOL MILESTONE",)),
     "ex": ("EXSTDTC", None, ()),
@@ -65,9 +66,9 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
 
     CTC is the count per 7.5 mL, missing when not evaluable. ARV7:
 
-    1. The result that names the deciding sample (GFREFID = CPREFID).
+    1. The earliest result that names the deciding sample (GFREFID = CPREFID).
     2. Else the earliest result at `visit` that names no sample of the man.
-    3. A test recorded as not done, or no record at all: NOT DONE.
+    3. No result, because the test is recorded as not done or not at all: NOT DONE.
 
     ARV7REAS is the recorded reason (GFREASND) beside UNDETERMINED or NOT DONE.
     """
@@ -83,10 +84,10 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
     )
     gf = gf[(gf["GFTESTCD"] == "ARV7") & (gf["VISIT"] == visit)]
     gf = gf.assign(DAY=earliest_day(gf["GFDTC"]))
-    deciding = gf["USUBJID"].map(sample["CPREFID"])
-    gf = gf[(gf["GFREFID"] == deciding) | gf["GFREFID"].isna()]
-    gf = gf.assign(LINKED=gf["GFREFID"].isna())
-    gf = gf.sort_values(["USUBJID", "LINKED", "DAY", "GFSEQ"], kind="stable")
+    linked = gf["GFREFID"] == gf["USUBJID"].map(sample["CPREFID"])
+    gf = gf.assign(NORESULT=gf["GFSTRESC"].isna(), NOLINK=~linked)
+    gf = gf[linked | ~_names_a_sample(gf, tables)]
+    gf = gf.sort_values(["USUBJID", "NORESULT", "NOLINK", "DAY", "GFSEQ"], kind="stable")
     result = gf.drop_duplicates("USUBJID").set_index("USUBJID")[["GFSTRESC", "GFREASND"]]
     both = sample.join(result, how="left")
     return pd.DataFrame(
@@ -99,16 +100,27 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
     )
 
 
+def _names_a_sample(gf: pd.DataFrame, tables: Tables) -> pd.Series:
+    """Whether each result names one of the man's own samples, at whatever visit."""
+    cp = _columns(tables, "cp", "CPREFID").dropna()
+    own = set(zip(cp["USUBJID"], cp["CPREFID"], strict=True))
+    named = zip(gf["USUBJID"], gf["GFREFID"], strict=True)
+    return pd.Series([pair in own for pair in named], gf.index, dtype=bool)
+
+
 def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:
     """Each dose of the study drug with its first and last day; missing days stay, they are doses.
 
     1. EX records of one of `drugs` whose category is study treatment, or that have no category.
-    2. LASTDAY: the day of EXENDTC, else DAY, the day of EXSTDTC.
+    2. A record of dose 0 is no dose: nothing was given. A missing dose is one, and a placebo has
+       no other.
+    3. LASTDAY: the day of EXENDTC, else DAY, the day of EXSTDTC.
     """
     names = ("EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXDOSU", "EXSTDTC", "EXENDTC", "VISIT", "EXADJ")
     ex = _columns(tables, "ex", *names)
     study = (ex["EXCAT"] == "STUDY TREATMENT") | ex["EXCAT"].isna()
-    ex = ex[ex["EXTRT"].isin(drugs) & study]
+    given = (pd.to_numeric(ex["EXDOSE"]) != 0) | (ex["EXTRT"] == "PLACEBO")
+    ex = ex[ex["EXTRT"].isin(drugs) & study & given]
     day = full_day(ex["EXSTDTC"])
     return ex.assign(DAY=day, LASTDAY=full_day(ex["EXENDTC"]).fillna(day))
 
@@ -134,13 +146,27 @@ def line_of_therapy(tables: Tables, first_dose: pd.Series, drugs: list[str]) -> 
     return pd.Series(np.where(third, "third line", "second line"), first_dose.index)
 
 
+def _first_infusion_time(doses: pd.DataFrame) -> pd.Series:
+    """The earliest time of day of the infusions on the day of the first dose, by USUBJID."""
+    first = doses["USUBJID"].map(doses.groupby("USUBJID")["DAY"].min())
+    times = doses.assign(TIME=time_of_day(doses["EXSTDTC"]))[doses["DAY"] == first]
+    return times.dropna(subset=["TIME"]).groupby("USUBJID")["TIME"].min()
+
+
 def _alive_on(tables: Tables) -> pd.Series:
-    """The last day each man is seen alive, from the domains of `ALIVE_ON`."""
+    """The last day each man is seen alive, from the domains of `ALIVE_ON`.
+
+    A laboratory, vital-sign or concentration record marked NOT DONE shows no man: its date is that
+    of a visit which was planned.
+    """
     days = []
     for name, (dtc, column, values) in ALIVE_ON.items():
-        seen = _columns(tables, name, dtc, *([column] if column else []))
+        status = f"{name.upper()}STAT"
+        seen = _columns(tables, name, dtc, status, *([column] if column else []))
         if column:
             seen = seen[seen[column].isin(values)]
+        if name in ("lb", "vs", "pc"):
+            seen = seen[seen[status] != "NOT DONE"]
         days.append(pd.DataFrame({"USUBJID": seen["USUBJID"], "DAY": full_day(seen[dtc])}))
     return pd.concat(days).dropna().groupby("USUBJID")["DAY"].max()
 
@@ -152,6 +178,9 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
     2. DM.DTHDTC, partial: the earliest day it allows, but not before the man was last seen alive.
     3. No DM.DTHDTC: the disposition DEATH of DS, read in the same way.
     4. Neither: the earliest SS record that says DEAD, read in the same way.
+    5. No date anywhere: no day of death, even if DM.DTHFL says Y (the contract warns of it).
+
+    Of several dates in one source a full one goes before a partial one, then the earliest.
     """
     dm = _columns(tables, "dm", "DTHDTC")
     ds = _columns(tables, "ds", "DSDECOD", "DSSTDTC")
@@ -166,7 +195,9 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
         ignore_index=True,
     ).dropna(subset=["DTC"])
     found = found.assign(DAY=earliest_day(found["DTC"]), FULL=precision(found["DTC"]) >= 10)
-    found = found.sort_values(["USUBJID", "RANK", "DAY"], kind="stable").drop_duplicates("USUBJID")
+    found = found.assign(PARTIAL=~found["FULL"])
+    found = found.sort_values(["USUBJID", "RANK", "PARTIAL", "DAY"], kind="stable")
+    found = found.drop_duplicates("USUBJID")
     found = found.set_index("USUBJID")
     seen = alive_on.reindex(found.index)
     return found["DAY"].where(found["FULL"] | seen.isna(), found["DAY"].clip(lower=seen))
@@ -194,7 +225,8 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
 
     GROUP (first allocation, which never changes):
 
-    1. A milestone "ALLOCATED TO GROUP A" or "... B" at SCREENING: A or B, the earlier one.
+    1. A milestone "ALLOCATED TO GROUP A" or "... B" at SCREENING: A or B, the earlier one; A when
+       both stand on one day.
     2. None: missing.
 
     Flags are Y or N for everybody; the sets and their cases, in the plan's order:
@@ -213,7 +245,11 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
 
     PSAEVFL, PPROTFL, CTCEVFL and PKEVFL need later datasets; `analysis_sets` adds them.
     LSTALVDT is the last day with a record that shows the man alive, at most the day of death.
-    LINE is the line of study cabazitaxel (`line_of_therapy`), missing without a dose.
+    LINE is the line of study cabazitaxel (`line_of_therapy`), missing without a dose. TRTSTM is the
+    time of day at which the first dose began, where the data have it.
+
+    RESCTRFL (treated through re-screening): Y when a man was allocated to group B at RE-SCREENING
+    and has a dose, unless his first dose lies before that allocation.
     """
     dm = tables["dm"]
     one = pd.DataFrame(
@@ -241,6 +277,7 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     one["GROUP"] = group.mask(to_a.notna() & ~(to_b < to_a), "A")
     one["ALLOCDT"] = to_a.fillna(to_b).where(one["GROUP"] == "A", to_b)
     one["TRTSDT"] = of(doses.groupby("USUBJID")["DAY"].min())
+    one["TRTSTM"] = of(_first_infusion_time(doses)).astype("object")
     one["TRTEDT"] = of(doses.groupby("USUBJID")["LASTDAY"].max())
     one["NCYCLES"] = of(doses.groupby("USUBJID").size()).fillna(0).astype(float)
     first_dose = doses.groupby("USUBJID")["DAY"].min()
@@ -254,7 +291,8 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     one["RESCPRFL"] = np.where(who.isin(taken), "Y", "N")
     one["RESCIEFL"] = np.where(who.isin(_not_eligible_again(tables)), "N", "Y")
     treated = one["NCYCLES"] > 0
-    one["RESCTRFL"] = np.where(treated & again_b.notna(), "Y", "N")
+    through = treated & again_b.notna() & ~(one["TRTSDT"] < again_b)
+    one["RESCTRFL"] = np.where(through, "Y", "N")
 
     one["DTHDT"] = of(death(tables, alive_on))
     one["DTHFL"] = np.where(one["DTHDT"].notna(), "Y", "N")

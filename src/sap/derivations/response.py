@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, precision, time_of_day
+from sap.derivations.dates import earliest_day, latest_day, precision, time_of_day
 from sap.plan.model import PsaCourse, PsaResponse
 
 Tables = Mapping[str, pd.DataFrame]
@@ -33,19 +33,17 @@ def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
 
     1. CM records of a subsequent therapy or of the physician's choice whose start, the earliest day
        its text allows, lies after the first dose.
-    2. A partial start that could lie before the first dose and need not: the day after it,
-       because a therapy recorded as subsequent cannot have begun earlier.
-    3. Others: none.
+    2. A partial start of a subsequent therapy that could lie on or before the first dose and need
+       not: the day after it, so that doubt counts as therapy.
+    3. Others, a start surely before the first dose among them: none.
     """
     cm = tables.get("cm", pd.DataFrame()).reindex(columns=["USUBJID", "CMCAT", "CMSTDTC"])
     cm = cm[cm["CMCAT"].isin(NEW_THERAPY) & cm["CMSTDTC"].notna()]
     first_dose = cm["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])
     day = earliest_day(cm["CMSTDTC"])
-    partial = precision(cm["CMSTDTC"]) < 10
     subsequent = cm["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
-    day = day.where(
-        ~(partial & subsequent & (day <= first_dose)), first_dose + pd.Timedelta(days=1)
-    )
+    in_doubt = subsequent & (day <= first_dose) & (latest_day(cm["CMSTDTC"]) > first_dose)
+    day = day.where(~in_doubt, first_dose + pd.Timedelta(days=1))
     found = pd.DataFrame({"USUBJID": cm["USUBJID"], "DAY": day})[day > first_dose]
     return found.groupby("USUBJID")["DAY"].min()
 
@@ -54,14 +52,23 @@ def _is_below(text: object) -> bool:
     return isinstance(text, str) and text.startswith("<")
 
 
+def _after_below(text: object) -> str | None:
+    return text[1:].strip() if isinstance(text, str) and _is_below(text) else None
+
+
 def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
-    """PSA values with a day and a number; below the limit of quantification by the plan's rule."""
+    """PSA values with a day and a number; below the limit of quantification by the plan's rule.
+
+    The limit is LBLLOQ; where it is missing, the number that follows "<" in the result.
+    """
     lb = tables["lb"].reindex(
         columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBLLOQ", "LBDTC"]
     )
     lb = lb[(lb["LBTESTCD"] == "PSA") & lb["LBDTC"].notna()]
     below = lb["LBSTRESN"].isna() & lb["LBSTRESC"].map(_is_below)
-    limit = lb["LBLLOQ"] if rule.below_quantification == "limit" else lb["LBLLOQ"] / 2
+    said = pd.to_numeric(lb["LBSTRESC"].map(_after_below).astype("object"), errors="coerce")
+    limit = lb["LBLLOQ"].astype(float).fillna(said)
+    limit = limit if rule.below_quantification == "limit" else limit / 2
     aval = lb["LBSTRESN"].where(~below, limit)
     found = pd.DataFrame(
         {
@@ -76,14 +83,10 @@ def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
     return found[found["AVAL"].notna() & (precision(lb["LBDTC"]) >= 10)]
 
 
-def _after_the_dose(values: pd.DataFrame, tables: Tables, adsl: pd.DataFrame) -> pd.Series:
+def _after_the_dose(values: pd.DataFrame, adsl: pd.DataFrame) -> pd.Series:
     """Whether a value of the first dosing day was drawn after the infusion began, by its times."""
-    ex = tables["ex"].reindex(columns=["USUBJID", "EXTRT", "EXCAT", "EXSTDTC"])
-    ex = ex[(ex["EXTRT"] == "CABAZITAXEL") & (ex["EXCAT"] == "STUDY TREATMENT")]
-    ex = ex.assign(DAY=earliest_day(ex["EXSTDTC"]), TIME=time_of_day(ex["EXSTDTC"]))
-    ex = ex[ex["DAY"] == ex["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])]
-    start = values["USUBJID"].map(ex.dropna(subset=["TIME"]).groupby("USUBJID")["TIME"].min())
-    first = values["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])
+    man = adsl.reindex(columns=["USUBJID", "TRTSDT", "TRTSTM"]).set_index("USUBJID")
+    start, first = values["USUBJID"].map(man["TRTSTM"]), values["USUBJID"].map(man["TRTSDT"])
     timed = values["ATM"].notna() & start.notna() & (values["ADT"] == first)
     return timed & (values["ATM"].fillna("") > start.fillna(""))
 
@@ -108,14 +111,14 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     """One row per man and day with a PSA value: baseline, change and whether the value counts.
 
     Same-day values: the latest time; without times the arithmetic mean, DTYPE = AVERAGE. A value
-    of the first dosing day whose time is after the start of the infusion is left out of that day.
+    of the first dosing day whose time is after the start of the infusion (TRTSTM) is left out.
     A value without a full date or without a number is not analysed.
 
     ABLFL = Y and BASE: the last day with a value on or before the first dose. Not treated: none.
 
     ANL01FL (the value counts for response), the first case that applies:
 
-    1. "": no first dose, or no later value can be placed against it.
+    1. "": no first dose with a known day.
     2. "": on or before the day of the first dose.
     3. "": later than the plan's days after the last cycle.
     4. "": on or after the first day of a new anticancer therapy, if the plan says so.
@@ -125,7 +128,7 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     baseline included. PCHG is rounded to 9 decimals before it meets a threshold.
     """
     values = _values(tables, rule)
-    values = values[~_after_the_dose(values, tables, adsl)]
+    values = values[~_after_the_dose(values, adsl)]
     days = _one_a_day(values)
     by_man = adsl.set_index("USUBJID")
     first = days["USUBJID"].map(by_man["TRTSDT"])
@@ -202,7 +205,8 @@ def psa_response(
            first dose when the plan sets that limit, and another such fall at least
            `confirm_after_days` less `confirm_tolerance_days` later ("any later value"), or the
            first value at least so much later ("next value"). With 0 days the first fall is
-           enough. The confirming value may lie behind the limit. ADT is the day of the first fall, CONFDT of the confirming one.
+           enough. The confirming value may lie behind the limit. ADT is the day of the first
+           fall that is confirmed, CONFDT of the earliest value that confirms it.
     4. N:  a fall that came within the limit and was not confirmed.
     5. N:  no such fall.
 

@@ -33,12 +33,13 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
     6. N: the start is partial, may lie before T, and the event ended before T.
     7. Y: everything else; a start on the day of T or of E + W included.
 
-    ASTDT: the start, when partial the earliest day it allows, but not before T where the span
-    holds T; ASTDTF is then M (month) or D (day), Y where the whole date is missing.
-    ATOXGRN is the reported grade. A column that the data do not have is missing for every event.
-    FATALFL: grade 5, outcome FATAL, or death as the reason for being serious. AEREL: possible, probable, certain and missing relation count
-    as related (RELFL). AOCCPFL marks the worst grade of a man and preferred term among
-    treatment-emergent events (ties: the earlier start, then AESEQ), AOCCSFL of a man and SOC,
+    ASTDT: the start, when partial the earliest day it allows; T where the start is missing or its
+    span holds T, unless the event ended before T (cases 3 and 6: missing, and the earliest day).
+    ASTDTF is then M (month) or D (day), Y where the whole date was missing. AENDT: the end, when
+    partial the latest day it allows. ATOXGRN is the reported grade. A column that the data do not have is missing for every event.
+    FATALFL: grade 5, outcome FATAL, or death as the reason for being serious. RELFL: a possible,
+    probable, certain or missing relation (AEREL) counts as related. AOCCPFL marks the worst grade
+    of a man and preferred term (within its SOC) among treatment-emergent events (ties: the earlier start, then AESEQ), AOCCSFL of a man and SOC,
     AOCCFL of a man.
     """
     ae = tables["ae"].reset_index(drop=True).reindex(columns=list(COLUMNS))
@@ -64,7 +65,9 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
     )
     emergent = np.isin(case, (2, 7))
     length = precision(text)
-    shifted = (length < 10) & (start_low < first) & (start_high >= first)
+    over = end_high < first
+    shifted = (length < 10) & (start_low < first) & (start_high >= first) & ~over
+    start = start_low.where(~shifted, first).where(text.notna() | over, first)
     grade = pd.to_numeric(ae["AETOXGR"])
     related = ae["AEREL"].isin(RELATED) | ae["AEREL"].isna()
     found = pd.DataFrame(
@@ -75,9 +78,11 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
             "AETERM": ae["AETERM"],
             "AEDECOD": ae["AEDECOD"].fillna(ae["AETERM"]),
             "AEBODSYS": ae["AEBODSYS"].fillna("NOT CODED"),
-            "ASTDT": start_low.where(~shifted, first).where(text.notna(), first),
+            "ASTDT": start,
             "ASTDTF": np.select(
-                [length == 0, length == 4, length == 7], ["Y", "M", "D"], default=""
+                [start.isna(), length == 0, length == 4, length == 7],
+                ["", "Y", "M", "D"],
+                default="",
             ),
             "AENDT": end_high,
             "ATOXGRN": grade,
