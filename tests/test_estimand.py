@@ -22,6 +22,8 @@ MEN = """
     04      | DEATH         | 60   |         | 60   | N      | N       | Y      | N       | N       | died, no response
     05      | COMPLETED     | 200  |         |      | N      | N       | N      | Y       | N       | no value
     06      | COMPLETED     | 200  |         |      | N      | N       | N      | N       | N       | fall not held
+    07      | COMPLETED     | 50   | 71      |      | N      | Y       | N      | N       | N       | therapy on the last day that counts
+    08      | COMPLETED     | 50   | 72      |      | N      | N       | N      | N       | N       | therapy a day after it
 """
 VALUES = """
     USUBJID | DAY | PSA
@@ -40,6 +42,10 @@ VALUES = """
     06      | 0   | 100
     06      | 21  | 40
     06      | 60  | 80
+    07      | 0   | 100
+    07      | 21  | 90
+    08      | 0   | 100
+    08      | 21  | 90
 """
 
 
@@ -55,7 +61,7 @@ def trial(patients):
             "DCTREAS": men["DCTREAS"],
             "DCTDT": START + pd.to_timedelta(men["STOP"], unit="D"),
             "DTHDT": START + pd.to_timedelta(men["DIED"].astype(float), unit="D"),
-            "NCYCLES": 4.0, "PRIMFL": "Y", "MPOSFL": "Y", "PPROTFL": "Y", "PSAEVFL": "Y",
+            "NCYCLES": 4.0, "RESCTRFL": "N", "PRIMFL": "Y", "MPOSFL": "Y", "PPROTFL": "Y", "PSAEVFL": "Y",
         }
     )  # fmt: skip
     day = START + pd.to_timedelta(values["DAY"], unit="D")
@@ -112,8 +118,8 @@ def test_best_case_lets_the_missing_and_pending_respond(trial):
     assert n["7 Worst case for missing and pending"] == n["1 Primary, composite strategy"]
 
 
-def inference(yes: list[bool]) -> dict[str, object]:
-    """The rows of `two_stage` for men treated in this order."""
+def inference(yes: list[bool], pending: list[bool] | None = None) -> dict[str, object]:
+    """The rows of `two_stage` for men treated in this order; `pending`: an answer can still come."""
     who = [f"{i:03d}" for i in range(len(yes))]
     adsl = pd.DataFrame(
         {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2018-01-01", periods=len(yes))}
@@ -121,6 +127,8 @@ def inference(yes: list[bool]) -> dict[str, object]:
     answers = pd.DataFrame(
         {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
     )
+    waits = ["Y" if wait else "N" for wait in pending or [False] * len(yes)]
+    answers = pd.concat([answers, answers.assign(PARAMCD="PSAPEND", AVALC=waits)])
     rows = results.two_stage(adsl, answers, PLAN)[0]
     return {
         r.stat_name: r.stat_text if r.stat_text else r.stat for r in rows.itertuples(index=False)
@@ -141,6 +149,15 @@ def test_futility_at_stage_1():
     got = inference([True] + [False] * 14)
     assert (got["stopped_at"], got["decision"]) == (1, "H0 not rejected")
     assert got["mle"] == pytest.approx(1 / 15)
+
+
+def test_pending_men_who_could_lift_stage_1_leave_it_undecided():
+    pending = [False] * 14 + [True]
+    got = inference([True] + [False] * 14, pending)
+    assert got["decision"] == "Stage 1 is not decided: men are pending"
+    assert got["mle"] == "stage 1 is not decided: men are pending"
+    # none of 15 responded: one pending man more is 1, which stops all the same
+    assert inference([False] * 15, pending)["decision"] == "H0 not rejected"
 
 
 def test_men_treated_after_the_stop_are_over_running():

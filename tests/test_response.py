@@ -8,9 +8,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sap.derivations.response import adpsa, adrs, percent_change, psa_response
+from sap import ard
+from sap.derivations.dates import time_of_day
+from sap.derivations.response import adpsa, adrs, new_therapy, percent_change, psa_response
 from sap.plan import read_plan
-from sap.results.response import decision, rate, summary
+from sap.results.response import Stage1, decision, psa_change, rate, response_rate, summary
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 RULE = PLAN.psa_response
@@ -46,19 +48,11 @@ def one_trial(values: pd.DataFrame, last_dose: int = 210, therapy: dict[str, int
             "LBDTC": [day(d) for d in values["DAY"]],
         }
     )
-    ex = pd.DataFrame(
-        {
-            "USUBJID": men,
-            "EXTRT": "CABAZITAXEL",
-            "EXCAT": "STUDY TREATMENT",
-            "EXSTDTC": day(0),
-        }
-    )
     cm = pd.DataFrame(
         [(who, "SUBSEQUENT ANTICANCER THERAPY", day(d)) for who, d in (therapy or {}).items()],
         columns=["USUBJID", "CMCAT", "CMSTDTC"],
     )
-    return adsl, {"lb": lb, "ex": ex, "cm": cm}
+    return adsl, {"lb": lb, "cm": cm}
 
 
 def answers(values: pd.DataFrame, rule=RULE, days: int | None = None, **trial: object):
@@ -196,7 +190,11 @@ def test_a_longer_confirmation_never_adds_a_responder(patients):
     assert responders[0] > responders[-1]
 
 
-def course(rows: list[tuple[str, float | None, str | None]], dose: str = "2018-01-01"):
+def course(
+    rows: list[tuple[str, float | None, str | None]],
+    dose: str = "2018-01-01",
+    lloq: float | None = 0.1,
+):
     """ADPSA of one man from (LBDTC, LBSTRESN, LBSTRESC)."""
     adsl = pd.DataFrame(
         {
@@ -205,13 +203,11 @@ def course(rows: list[tuple[str, float | None, str | None]], dose: str = "2018-0
         }
     )  # fmt: skip
     lb = pd.DataFrame(rows, columns=["LBDTC", "LBSTRESN", "LBSTRESC"]).assign(
-        USUBJID="01", LBTESTCD="PSA", LBLLOQ=0.1
+        USUBJID="01", LBTESTCD="PSA", LBLLOQ=lloq
     )
     lb["LBSEQ"] = range(1, len(lb) + 1)
-    ex = pd.DataFrame(
-        {"USUBJID": ["01"], "EXTRT": "CABAZITAXEL", "EXCAT": "STUDY TREATMENT", "EXSTDTC": dose}
-    )
-    return adpsa({"lb": lb, "ex": ex}, adsl, RULE)
+    adsl["TRTSTM"] = time_of_day(pd.Series([dose]))
+    return adpsa({"lb": lb}, adsl, RULE)
 
 
 def test_two_values_on_a_day_the_latest_time_is_taken():
@@ -235,6 +231,31 @@ def test_a_value_below_quantification_is_the_limit():
     got = course([("2017-12-30", 10.0, None), ("2018-02-01", None, "<0.1")])
     assert got["AVAL"].tolist() == [10.0, 0.1]
     assert got["BLQFL"].tolist() == ["", "Y"]
+
+
+def test_a_result_below_a_limit_that_no_column_names_takes_the_limit_from_its_text():
+    got = course([("2017-12-30", 10.0, None), ("2018-02-01", None, "<0.1")], lloq=None)
+    assert got["AVAL"].tolist() == [10.0, 0.1]
+
+
+@pytest.mark.parametrize(
+    "category, start, day_found",
+    [
+        ("SUBSEQUENT ANTICANCER THERAPY", "2018-01-02", "2018-01-02"),  # case 1
+        ("SUBSEQUENT ANTICANCER THERAPY", "2018-02", "2018-02-01"),  # case 1, earliest day
+        ("SUBSEQUENT ANTICANCER THERAPY", "2018-01", "2018-01-02"),  # case 2, in doubt
+        ("SUBSEQUENT ANTICANCER THERAPY", "2018", "2018-01-02"),  # case 2, in doubt
+        ("SUBSEQUENT ANTICANCER THERAPY", "2017-11", None),  # case 3, surely before the dose
+        ("SUBSEQUENT ANTICANCER THERAPY", "2016", None),  # case 3, surely before the dose
+        ("PHYSICIAN'S CHOICE", "2018-01", None),  # case 3
+        ("PRIOR ANTICANCER THERAPY", "2018-02-01", None),  # case 3
+    ],
+)
+def test_the_first_day_of_a_new_therapy_by_its_cases(category, start, day_found):
+    adsl = pd.DataFrame({"USUBJID": ["01"], "TRTSDT": [pd.Timestamp(DOSE)]})
+    cm = pd.DataFrame({"USUBJID": ["01"], "CMCAT": [category], "CMSTDTC": [start]})
+    expected = {} if day_found is None else {"01": pd.Timestamp(day_found)}
+    assert new_therapy({"cm": cm}, adsl).to_dict() == expected
 
 
 def test_a_value_without_a_full_date_or_a_number_is_not_analysed():
@@ -284,6 +305,53 @@ def test_best_and_week_12_changes(patients):
 )
 def test_the_decision_is_that_of_the_design(responders, n, words):
     assert decision(PLAN.design, responders, n) == words
+
+
+@pytest.mark.parametrize(
+    "responders, n, first, words",
+    [
+        (1, 15, (1, 0), "H0 not rejected: stopped after stage 1"),  # case 1: 1 of 15 stops
+        (8, 25, (1, 0), "H0 not rejected: stopped after stage 1"),  # case 1: men came too late
+        (1, 15, (1, 1), "No decision: stage 1 has pending men"),  # case 2
+        (0, 20, (0, 1), "H0 not rejected: stopped after stage 1"),  # case 1: 1 at most
+        (6, 25, (2, 0), "H0 rejected"),  # case 3
+        (2, 15, (2, 0), "No decision: fewer than planned"),  # case 4
+        (6, 26, (2, 0), "No decision: more than planned"),  # case 5
+    ],
+)
+def test_the_decision_about_the_primary_set_knows_stage_1(responders, n, first, words):
+    """Simon minimax of the plan: stop with at most 1 of 15, reject with more than 5 of 25."""
+    assert decision(PLAN.design, responders, n, Stage1(*first)) == words
+
+
+def test_a_response_after_a_re_screening_counts_in_no_set_of_the_first_screening():
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": ["01", "02"], "MPOSFL": "Y", "PRIMFL": ["Y", "N"], "RESCFL": ["N", "Y"],
+            "RESCTRFL": ["N", "Y"], "NCYCLES": 4.0, "TRTSDT": pd.Timestamp(DOSE),
+        }
+    )  # fmt: skip
+    answered = pd.DataFrame({"USUBJID": ["01", "02"], "PARAMCD": "PSARESP", "AVALC": "Y"})
+    where = {"paramcd": "PSARESP", "analysis": "psa_response"}
+    got = {
+        name: response_rate(adsl, answered, PLAN, population=name, **where).set_index("stat_name")
+        for name in ("PRIMARY", "MARKERPOS")
+    }
+    assert got["MARKERPOS"].loc[["n", "N", "n_missing"], "stat"].tolist() == [1, 2, 1]
+    assert got["PRIMARY"].loc[["n", "N"], "stat"].tolist() == [1, 1]
+
+
+def test_a_man_treated_at_first_who_comes_again_stands_in_one_block_of_changes():
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": ["01", "02"], "PRIMFL": ["Y", "N"], "RESCFL": "Y",
+            "RESCTRFL": ["N", "Y"], "NCYCLES": 4.0,
+        }
+    )  # fmt: skip
+    best = pd.DataFrame({"USUBJID": ["01", "02"], "PARAMCD": "PSABEST", "AVAL": [-60.0, -20.0]})
+    rows = ard.bind(psa_change(adsl, best, PLAN))
+    mean = rows[(rows["paramcd"] == "PSABEST") & (rows["stat_name"] == "mean")]
+    assert mean.set_index("population")["stat"].to_dict() == {"PRIMARY": -60, "RESCREENED": -20}
 
 
 def test_rate_of_nobody_is_not_estimable_with_a_reason():

@@ -25,14 +25,16 @@ def estimand(
 ) -> pd.DataFrame:
     """Which intercurrent events each treated man had before a confirmed response (E9(R1), A.3).
 
-    With C the day that confirmed the response, and no C for a man without one, PARAMCD is Y when
+    With C the day that confirmed the response, no C for a man without one, and L the plan's days
+    after his last cycle, the last day whose value can count, PARAMCD is Y when
 
     1. ICETOX: treatment ended for an adverse event, and there is no C on or before that day.
-    2. ICETHER: a new anticancer therapy began, and there is no C before that day.
-    3. ICEDTH: he died at most the plan's days after the last cycle, and there is no C.
+    2. ICETHER: a new anticancer therapy began on or before L, and there is no C before that day.
+       A therapy that began later cannot have changed the answer.
+    3. ICEDTH: he died on or before L, and there is no C.
     4. ICEMISS: the response is NE.
     5. ICEPEND: PSA fell far enough in time, there is no C, and no value that counts lies
-       `confirm_after_days` or more after the first such fall.
+       `confirm_after_days` less `confirm_tolerance_days` or more after the first such fall.
 
     and N else. In the primary analysis all five mean no response (composite strategy). PSARSPTP is
     the response with values under new therapy counted (treatment policy).
@@ -48,10 +50,11 @@ def estimand(
 
     first_fall = who.map(adrs[adrs["PARAMCD"] == "PSARESPU"].set_index("USUBJID")["ADT"])
     counted = course[course["ANL01FL"] == "Y"].groupby("USUBJID")["ADT"].max()
-    far_enough = first_fall + pd.to_timedelta(rule.confirm_after_days, unit="D")
+    wait = max(rule.confirm_after_days - rule.confirm_tolerance_days, 1)
+    far_enough = first_fall + pd.to_timedelta(wait, unit="D")
     events = {
         "ICETOX": toxic & ~(confirmed <= treated["DCTDT"]),
-        "ICETHER": therapy.notna() & ~(confirmed < therapy),
+        "ICETHER": (therapy <= last) & ~(confirmed < therapy),
         "ICEDTH": (treated["DTHDT"] <= last) & confirmed.isna(),
         "ICEMISS": answer == "NE",
         "ICEPEND": (answer == "N") & first_fall.notna() & ~(who.map(counted) >= far_enough),

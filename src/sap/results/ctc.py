@@ -4,7 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
-from sap.results.response import rate, summary
+from sap.results.response import rate, summary, treated_of
 from sap.results.sets import members
 
 
@@ -39,7 +39,7 @@ def ctc_course(
     names = ["CTC0", "CTCRVIS", *(f"CTCF{d:g}" for d in plan.ctc.depths_pct), "ARV7NEG"]
     parts = []
     for population in ("PRIMARY", "RESCREENED"):
-        people = members(adsl, population)
+        people = treated_of(adsl, population)
         mine = adrs[adrs["USUBJID"].isin(people["USUBJID"])]
         for name in names:
             asked = mine[mine["PARAMCD"] == name]

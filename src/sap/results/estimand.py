@@ -12,7 +12,7 @@ from sap.methods.proportion import exact_test
 from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point, two_stage_inference
 from sap.plan.model import Plan
 from sap.results.design import of_plan
-from sap.results.response import NOBODY, decision, rate
+from sap.results.response import NOBODY, Stage1, decision, rate, stage_1
 from sap.results.sets import members
 
 ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
@@ -33,6 +33,10 @@ def sensitivity(
     3. PSA-evaluable men. 4. Per protocol. 5. All marker-positive men, treated or not.
     6. Men whose baseline PSA is at or above the plan's value (as TROPIC had it).
     7. Worst case: missing and pending men all fail (equal to 1). 8. Best case: all respond.
+
+    "Pending" is ICEPEND here: a fall that no later value could confirm. A response after a
+    re-screening counts in no line. The decision of lines 1 and 7 is that of the primary result, stage
+    1 included; the others ask the rule for the planned n alone.
     """
     primary = members(adsl, "PRIMARY")
     who = primary["USUBJID"]
@@ -42,8 +46,9 @@ def sensitivity(
     yes = main == "Y"
 
     def inside(population: str) -> tuple[int, int]:
-        people = members(adsl, population)["USUBJID"]
-        return int((_answers(adrs, "PSARESP", people) == "Y").sum()), len(people)
+        people = members(adsl, population)
+        yes = (_answers(adrs, "PSARESP", people["USUBJID"]) == "Y") & (people["RESCTRFL"] != "Y")
+        return int(yes.sum()), len(people)
 
     high = base >= plan.estimand.baseline_psa_minimum
     policy = _answers(adrs, "PSARSPTP", who) == "Y"
@@ -64,7 +69,8 @@ def sensitivity(
     for level, (responders, n) in lines.items():
         stats = rate(responders, n, plan.intervals.conf_level)
         stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
-        stats["decision"] = decision(plan.design, responders, n)
+        first = stage_1(primary, adrs, plan.design) if level.startswith(("1 ", "7 ")) else None
+        stats["decision"] = decision(plan.design, responders, n, first)
         parts.append(_row(stats, "psa_estimand", plan, "Clopper-Pearson", level))
     return parts
 
@@ -164,11 +170,13 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
     1. A single-stage design: no rows.
     2. Fewer than n1 men: stage 1 is not complete; nothing is estimable.
-    3. x1 <= r1 and N = n1: the trial stopped after stage 1.
-    4. x1 <= r1 and N > n1: an outcome the design cannot produce, because men were treated after the
+    3. x1 <= r1, and with the men of stage 1 whose answer can still come (PSAPEND) more than r1:
+       stage 1 is not decided; nothing is estimable yet.
+    4. x1 <= r1 and N = n1: the trial stopped after stage 1.
+    5. x1 <= r1 and N > n1: an outcome the design cannot produce, because men were treated after the
        design had stopped. Stage 1 alone is analysed, and the decision says so.
-    5. x1 > r1 and N < n: stage 2 is not complete; nothing is estimable yet.
-    6. x1 > r1 and N >= n: the end, as planned or, with N > n, as over-running.
+    6. x1 > r1 and N < n: stage 2 is not complete; nothing is estimable yet.
+    7. x1 > r1 and N >= n: the end, as planned or, with N > n, as over-running.
 
     `coverage` is the smallest enumerated coverage of the interval over rates from 0 to 1.
     """
@@ -187,11 +195,13 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
         "conf_level": conf,
     }
     over_run = x1 <= design.r1 and n > design.n1
-    if n < design.n1 or (x1 > design.r1 and n < design.n):
-        stage = 1 if n < design.n1 else 2
-        reason = NotEstimable(f"stage {stage} is not complete")
-        stats |= dict.fromkeys(SUMMARY, reason)
-        stats["decision"] = f"Stage {stage} is not complete"
+    first = stage_1(people, adrs, plan.design) or Stage1(x1, 0)
+    open_still = x1 <= design.r1 < x1 + first.pending
+    if n < design.n1 or open_still or (x1 > design.r1 and n < design.n):
+        stage = 2 if x1 > design.r1 and n >= design.n1 else 1
+        words = "decided: men are pending" if n >= design.n1 and open_still else "complete"
+        stats |= dict.fromkeys(SUMMARY, NotEstimable(f"stage {stage} is not {words}"))
+        stats["decision"] = f"Stage {stage} is not {words}"
         return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004")]
     if x1 <= design.r1:
         got = two_stage_inference(design, x1, p0, conf)

@@ -1,5 +1,7 @@
 """PSA response: the primary result, its confirmation rules, and the course of PSA."""
 
+from typing import NamedTuple
+
 import pandas as pd
 
 from sap import ard
@@ -21,21 +23,54 @@ def rate(responders: int, n: int, conf_level: float) -> dict[str, ard.type_of_st
     return stats | {"estimate": responders / n, "conf_low": low, "conf_high": high}
 
 
-def decision(design: Design, responders: int, n: int) -> str:
+class Stage1(NamedTuple):
+    """The first stage of a two-stage design as treated: responders, and men still pending."""
+
+    responders: int
+    pending: int
+
+
+def stage_1(people: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 | None:
+    """Stage 1 is the first n1 men of `people` by TRTSDT, ties by USUBJID; None until n1 are there."""
+    if design.n1 is None or len(people) < design.n1:
+        return None
+    ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last").iloc[: design.n1]
+
+    def count(paramcd: str) -> int:
+        return int((_responders(ordered, adrs, paramcd)["AVALC"] == "Y").sum())
+
+    return Stage1(count("PSARESP"), count("PSAPEND"))
+
+
+def decision(design: Design, responders: int, n: int, first: Stage1 | None = None) -> str:
     """What the design's rule says of `responders` of `n`; the first case that applies.
 
-    1. n is the planned n: H0 rejected when responders > r, else not rejected.
-    2. n is below it: no decision yet, however many responded.
-    3. n is above it (over-running): the planned rule does not apply; the exact p is reported.
+    1. Stage 1 is complete, and even with its pending men at most r1 responded: the design stopped
+       there and H0 is not rejected, whatever men treated later did.
+    2. Stage 1 is complete, and its pending men decide whether more than r1 responded.
+    3. n is the planned n: H0 rejected when responders > r, else not rejected.
+    4. n is below it: no decision yet, however many responded.
+    5. n is above it (over-running): the planned rule does not apply; the exact p is reported.
     """
+    if first is not None and design.r1 is not None and first.responders <= design.r1:
+        if first.responders + first.pending <= design.r1:
+            return "H0 not rejected: stopped after stage 1"
+        return "No decision: stage 1 has pending men"
     if n == design.n:
         return "H0 rejected" if responders > design.r else "H0 not rejected"
     return "No decision: fewer than planned" if n < design.n else "No decision: more than planned"
 
 
 def _responders(people: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
+    """The answer of each man, NE where he has none."""
     answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
     return people.assign(AVALC=people["USUBJID"].map(answers).fillna("NE"))
+
+
+def of_first_screening(people: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
+    """The answers with NE for the men who were treated through re-screening."""
+    again = people["RESCTRFL"] == "Y"
+    return asked.assign(AVALC=asked["AVALC"].mask(again, "NE"))
 
 
 def response_rate(
@@ -50,15 +85,19 @@ def response_rate(
     """Responders, denominator, exact interval, one-sided exact p against p0, and the decision.
 
     The denominator is the population of ADSL; NE, and a man without any answer, is no response.
-    `n_missing` counts those NE.
+    `n_missing` counts those NE. What a man did after a re-screening answers for no set of the first
+    screening: he is NE there, and stands in `rescreen_response`. The decision about PRIMARY knows
+    stage 1 of the design; in the other sets it is the rule for the planned n alone.
     """
-    asked = _responders(members(adsl, population), adrs, paramcd)
+    people = members(adsl, population)
+    asked = of_first_screening(people, _responders(people, adrs, paramcd))
+    first = stage_1(people, adrs, plan.design) if population == "PRIMARY" else None
     responders, n = int((asked["AVALC"] == "Y").sum()), len(asked)
     stats = rate(responders, n, plan.intervals.conf_level)
     stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
     stats["p0"] = plan.design.p0
     stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
-    stats["decision"] = decision(plan.design, responders, n)
+    stats["decision"] = decision(plan.design, responders, n, first)
     return ard.rows(
         stats,
         analysis=analysis,
@@ -139,12 +178,19 @@ def _percentile(known: pd.Series, q: float) -> float:
     return float(ordered[whole])
 
 
+def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
+    """The treated men of PRIMARY, or of RESCREENED those treated through it; nobody is in both."""
+    people = members(adsl, population)
+    if population == "RESCREENED":
+        people = people[people["RESCTRFL"] == "Y"]
+    return people[people["NCYCLES"] > 0]
+
+
 def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Best and week-12 change, and how many reached each of the plan's depths."""
     parts = []
     for population in ("PRIMARY", "RESCREENED"):
-        people = members(adsl, population)
-        people = people[people["NCYCLES"] > 0]
+        people = treated_of(adsl, population)
         for paramcd in ("PSABEST", "PSAWK12"):
             values = people["USUBJID"].map(
                 adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVAL"]

@@ -16,7 +16,8 @@ def final_box(adsl: pd.DataFrame) -> pd.Series:
     1. Treated through re-screening.   2. Treated after the first screening.
     3. Re-screened, not treated.       4. Group A, not re-screened.
     5. Declined after the first screening.  6. Not eligible after it.
-    7. Sampled, not allocated.         8. Consented, no sample.
+    7. Group B, not treated: neither declined nor found not eligible.
+    8. Sampled, not allocated.         9. Consented, no sample.
     """
     again = (adsl["RESCFL"] == "Y").to_numpy()
     treated = (adsl["NCYCLES"] > 0).to_numpy()
@@ -29,10 +30,11 @@ def final_box(adsl: pd.DataFrame) -> pd.Series:
             adsl["GROUP"] == "A",
             out == "DECLINED",
             out == "NOT ELIGIBLE",
+            adsl["GROUP"] == "B",
             adsl["SCRFL"] == "Y",
         ],
-        [1, 2, 3, 4, 5, 6, 7],
-        default=8,
+        [1, 2, 3, 4, 5, 6, 7, 8],
+        default=9,
     )
     names = {
         1: "Treated through re-screening",
@@ -41,8 +43,9 @@ def final_box(adsl: pd.DataFrame) -> pd.Series:
         4: "Group A, not re-screened",
         5: "Declined after the first screening",
         6: "Not eligible after the first screening",
-        7: "Sampled, not allocated",
-        8: "Consented, no sample",
+        7: "Group B, not treated",
+        8: "Sampled, not allocated",
+        9: "Consented, no sample",
     }
     return pd.Series(case, adsl.index).map(names)
 
