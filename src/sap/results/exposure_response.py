@@ -128,9 +128,13 @@ def _per_doubling(x: Floats, y: Floats, conf: float) -> tuple[Stats, str]:
     method = "Logistic regression on log2 exposure"
     if len(y) < 3 or len(set(y)) < 2 or len(set(x)) < 2 or (x <= 0).any():
         return stats | dict.fromkeys(ESTIMATE, ALIKE), method
-    fit = logistic(y, np.log2(x), conf)
-    if fit.separated:
-        fit, method = logistic_firth(y, np.log2(x), conf), f"{method}, Firth's penalty"
+    centred = np.log2(x) - np.log2(x).mean()  # the slope is the same, the intercept near the data
+    try:
+        fit = logistic(y, centred, conf)
+        if fit.separated:
+            fit, method = logistic_firth(y, centred, conf), f"{method}, Firth's penalty"
+    except np.linalg.LinAlgError:
+        return stats | dict.fromkeys(ESTIMATE, NotEstimable("the fit has no end")), method
     values = [*_odds(fit.coefficients[1], fit.low[1], fit.high[1]), float(fit.p_values[1])]
     return stats | {
         name: _finite(float(v)) for name, v in zip(ESTIMATE, values, strict=True)
