@@ -3,7 +3,8 @@
 from sap import ard
 from sap.displays import plan_text
 from sap.displays.addressed import Number, Place, results
-from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate
+from sap.displays.catalogue import catalogue
+from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate, ref
 
 
 def _plan(path: str) -> Number:
@@ -122,3 +123,96 @@ def record() -> Said:
         f"{facts['cut_id']}; the plan is {facts['plan_file']}, SHA-256{NO_BREAK_SPACE}"
         f"{facts['plan_sha256']}.{kind}"
     )
+
+
+def baseline() -> Said:
+    """Age, status and what came before of the primary set, as far as the data tell."""
+    found = results("baseline")
+    place = Place(population="PRIMARY", group="")
+    age: Place = {**place, "paramcd": "AGE"}
+    if not found.has("N", **age) or not found.find("N", **age).value:
+        return Said("Not in the data: nobody is in the primary set.")
+    parts: list[str | Number | Said] = []
+    if found.find("median", **age).estimable:
+        parts += [
+            "The median age of the ", found.count("N", **age), " men of the primary set was ",
+            found.fixed("median", 1, **age), " years (", found.fixed("min", 0, **age), " to ",
+            found.fixed("max", 0, **age), "). ",
+        ]  # fmt: skip
+    arsi = Place(**place, paramcd="ARSI", level="Y")
+    if found.has("n", **arsi):
+        parts += [
+            found.count(**arsi), " had taken abiraterone or enzalutamide before (",
+            found.percent(**arsi), f"{NO_BREAK_SPACE}%). ",
+        ]  # fmt: skip
+    ctc = Place(**place, paramcd="CTC")
+    if found.has("median", **ctc) and found.find("median", **ctc).estimable:
+        parts += ["The median count of circulating tumour cells was ", found.fixed("median", 1, **ctc), "."]  # fmt: skip
+    return _joined(*parts)
+
+
+def exposure() -> Said:
+    """How many infusions were given, and the dose intensity where doses are known."""
+    found = results("exposure")
+    cycles = Place(population="SAFETY", group="", paramcd="NCYCLES", level="")
+    if not found.has("median", **cycles) or not found.find("median", **cycles).estimable:
+        return Said("Not in the data: nobody was treated")
+    parts: list[str | Number | Said] = [
+        found.count("n", **cycles), " men were treated with a median of ",
+        found.fixed("median", 1, **cycles), " infusions (", found.fixed("min", 0, **cycles), " to ",
+        found.fixed("max", 0, **cycles), ")",
+    ]  # fmt: skip
+    intensity = Place(population="SAFETY", group="", paramcd="RDI", level="")
+    if found.find("median", **intensity).estimable:
+        parts += [
+            "; the median relative dose intensity was ",
+            found.fixed("median", 1, **intensity),
+            f"{NO_BREAK_SPACE}%",
+        ]
+    else:
+        parts.append("; doses are not in the data, so no dose intensity is given")
+    return _joined(*parts)
+
+
+def safety() -> Said:
+    """What happened under treatment, in one sentence; every number from the overview."""
+    found = results("ae_overview")
+    severe = next(v for v in found.values("level") if v.startswith("Grade >= "))
+    words = severe.replace("Grade >= ", "grade ")
+    any_, bad, stop, fatal = (
+        Place(level=level, group="")
+        for level in ("Any", severe, "Leading to discontinuation", "Fatal")
+    )
+    if not found.find("N", **any_).value:
+        return Said("Not in the data: nobody was treated.")
+    return _joined(
+        "Of ", found.count("N", **any_), " treated men ", found.count(**bad),
+        f" had an adverse event of {words} or more, ", found.count(**stop),
+        " stopped treatment for one, and ", found.count(**fatal), " died of one.",
+    )  # fmt: skip
+
+
+def departures() -> Said:
+    """Whether anything departed from the plan."""
+    found = ard.table("deviations")
+    if not found:
+        return Said("Nothing departed from the plan.")
+    ids = ", ".join(one["id"] for one in found)
+    return Said(f"Departures from the plan ({ids}) are listed in chapter 9.8.")
+
+
+class _Links(Said):
+    """Links to displays, joined by commas."""
+
+    def __init__(self, links: list[Said]) -> None:
+        super().__init__(", ".join(link.plain for link in links))
+        self.links = links
+
+    def __str__(self) -> str:
+        return ", ".join(map(str, self.links)) + "." if self.links else "None."
+
+
+def displays_under(number: str) -> Said:
+    """Links to every display whose number begins so, in order."""
+    named = catalogue().by_number()
+    return _Links([ref(i) for i, entry in named if entry.number.startswith(f"{number}.")])
