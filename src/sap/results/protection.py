@@ -14,7 +14,6 @@ TELLING = (
     *("mean", "sd", "median", "q1", "q3", "min", "max"),
 )
 PLACE = tuple(name for name in ard.KEY if name != "stat_name")
-GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5", "GRMISS")
 
 # Analyses whose LEVEL is a patient, and whose LEVELs are the states of everybody.
 BY_PATIENT = ("toxicity_monitoring",)
@@ -25,6 +24,8 @@ NOT_PEOPLE = {("data_currency", "PSA")}
 Row = dict[str, Any]
 Place = tuple[str, ...]
 Places = dict[Place, list[Row]]
+Sum = tuple[Row, list[Row]]
+Range = tuple[int, int]
 
 
 def open_rows(
@@ -40,8 +41,8 @@ def open_rows(
     3. What stands at the place of a hidden count and would give it away is hidden with it: the
        share, its limits and its p-value, and the summary of so few values.
     4. Where parts add up to a total and what is hidden follows from what is shown, the smallest
-       part that is shown is hidden behind the next ten above it (`<10`), until nothing follows any
-       more. The sums: worst grades of adverse events, grades from `severe_grade` on, lines of
+       part that is shown, or the total when none is, is hidden behind the next ten above it
+       (`<10`), until nothing follows any more. The sums: worst grades of adverse events, grades from `severe_grade` on, lines of
        therapy, the states of one status.
 
     A count close to its denominator is shown. Steps of a cumulative count over calendar time (accrual) are left; every site knows them.
@@ -60,9 +61,7 @@ def open_rows(
         for row in place:
             if row["stat_name"] in (*PEOPLE, "n_events") and 0 < row["stat"] < small_count:
                 _hide(row, place, small_count)
-    sums = [*_sums(places, severe_grade)]
-    while any(_complement(total, parts, places, small_count) for total, parts in sums):
-        pass
+    _complement([*_sums(places, severe_grade)], places, small_count)
     return pd.DataFrame(kept, columns=list(ard.COLUMNS)).astype({"stat": float})
 
 
@@ -74,30 +73,32 @@ def _hide(row: Row, place: list[Row], bound: int) -> None:
         each["stat"], each["stat_text"] = nan, mark
 
 
-def _sums(places: Places, severe_grade: int) -> Iterator[tuple[Row, list[Row]]]:
+def _sums(places: Places, severe_grade: int) -> Iterator[Sum]:
     """Each total with the counts that add up to it."""
     counts = {
         place: row for place, beside in places.items() for row in beside if row["stat_name"] == "n"
     }
-    severe = [f"GR{grade}" for grade in range(severe_grade, 6)]
+    grades = [f"GR{grade}" for grade in range(1, 6)]
+    mild, severe = grades[: severe_grade - 1], grades[severe_grade - 1 :]
+    adding_up = {"ANY": (*mild, "GRSEV", "GRMISS"), "GRSEV": (*severe,)}
     lines = {place[2] for place in counts if place[0] == "ae_overview" and place[2]}
     states: dict[Place, list[Row]] = {}
     for place, row in counts.items():
         analysis, population, group, paramcd, level, sublevel = place
-        for whole, codes in (("ANY", GRADES), ("GRSEV", severe)):
-            if paramcd == whole:
-                others = [(analysis, population, group, code, level, sublevel) for code in codes]
-                yield row, [counts[other] for other in others if other in counts]
+        codes = adding_up.get(paramcd, ())
+        parts = [(analysis, population, group, code, level, sublevel) for code in codes]
+        if codes and all(part in counts for part in parts):
+            yield row, [counts[part] for part in parts]
         if not group:
             yield from _by_line(place, sorted(lines), places)
         if analysis in BY_STATE or paramcd == "STATUS":
             states.setdefault((analysis, population, group, paramcd), []).append(row)
-    for place, parts in states.items():
-        whole_place = (*place, parts[0]["level"], parts[0]["sublevel"])
-        yield next(row for row in places[whole_place] if row["stat_name"] == "N"), parts
+    for place, of_state in states.items():
+        whole_place = (*place, of_state[0]["level"], of_state[0]["sublevel"])
+        yield next(row for row in places[whole_place] if row["stat_name"] == "N"), of_state
 
 
-def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[tuple[Row, list[Row]]]:
+def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[Sum]:
     """Men of all lines of therapy, and of each."""
     each = [(*place[:2], line, *place[3:]) for line in lines]
     if not lines or not all(other in places for other in each):
@@ -108,36 +109,62 @@ def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[tuple[R
             yield found[0][0], [rows[0] for rows in found[1:]]
 
 
-def follows(left: float, ranges: list[tuple[int, int]]) -> bool:
-    """Whether hidden counts, each between its two numbers, follow from what they add up to.
+def _complement(sums: list[Sum], places: Places, small_count: int) -> None:
+    """Hide one more count of a sum that tells a hidden one, until no sum tells any."""
+    while True:
+        ranges = _ranges(sums, small_count)
+        telling = [
+            (total, parts)
+            for total, parts in sums
+            if any(isnan(r["stat"]) and _single(ranges[id(r)]) for r in (total, *parts))
+        ]
+        if not any([_hide_one(total, parts, places) for total, parts in telling]):  # noqa: C419
+            return
 
-    >>> follows(3, [(1, 4)]), follows(5, [(1, 4), (1, 4)]), follows(2, [(1, 4), (1, 4)])
-    (True, False, True)
-    >>> follows(8, [(1, 4), (1, 4)]), follows(0, [])
-    (True, False)
-    """
-    if len(ranges) < 2:
-        return bool(ranges)
-    return left in (sum(low for low, _ in ranges), sum(high for _, high in ranges))
+
+def _single(between: Range) -> bool:
+    return between[0] == between[1]
 
 
-def _complement(total: Row, parts: list[Row], places: Places, small_count: int) -> bool:
-    """Hide one more part when a hidden count follows from the sum; whether one was hidden."""
-    shown = [row for row in parts if not isnan(row["stat"])]
-    ranges = [_range(row, small_count) for row in parts if isnan(row["stat"])]
-    counts = [row for row in shown if row["stat"] > 0]
-    if isnan(total["stat"]):
-        told = not ranges
-    else:
-        told = follows(total["stat"] - sum(row["stat"] for row in shown), ranges)
-    if not told or not counts:
+def _hide_one(total: Row, parts: list[Row], places: Places) -> bool:
+    """Hide the smallest part that is shown and not 0, else the total; whether there was one."""
+    shown = [row for row in parts if row["stat"] > 0]
+    if not shown and not total["stat"] > 0:
         return False
-    smallest = min(counts, key=lambda row: float(row["stat"]))
-    place = places[tuple(smallest[name] for name in PLACE)]
-    _hide(smallest, place, 10 * (int(smallest["stat"]) // 10 + 1))
+    row = min(shown, key=lambda part: float(part["stat"])) if shown else total
+    _hide(row, places[tuple(row[name] for name in PLACE)], 10 * (int(row["stat"]) // 10 + 1))
     return True
 
 
-def _range(row: Row, small_count: int) -> tuple[int, int]:
+def _ranges(sums: list[Sum], small_count: int) -> dict[int, Range]:
+    """What a reader of the table knows of each count, when he uses every sum.
+
+    In a sum the total lies between the sums of the ends of its parts, and each part between what the
+    total leaves when the others are as large, and as small, as they can be.
+    """
+    known = {id(r): _range(r, small_count) for total, parts in sums for r in (total, *parts)}
+    changed = True
+    while changed:
+        changed = False
+        for total, parts in sums:
+            if not any(isnan(row["stat"]) for row in (total, *parts)):
+                continue
+            lows = [known[id(row)][0] for row in parts]
+            highs = [known[id(row)][1] for row in parts]
+            low, high = known[id(total)]
+            asked = {id(total): (sum(lows), sum(highs))}
+            for row, mine_low, mine_high in zip(parts, lows, highs, strict=True):
+                asked[id(row)] = low - sum(highs) + mine_high, high - sum(lows) + mine_low
+            for who, (least, most) in asked.items():
+                narrow = max(known[who][0], least), min(known[who][1], most)
+                changed |= narrow != known[who]
+                known[who] = narrow
+    return known
+
+
+def _range(row: Row, small_count: int) -> Range:
+    """What the printed count alone tells."""
+    if not isnan(row["stat"]):
+        return int(row["stat"]), int(row["stat"])
     bound = int(row["stat_text"].removeprefix("<"))
     return (1 if bound <= small_count else small_count), bound - 1

@@ -1,0 +1,93 @@
+"""Accrual month by month, counted by hand, and what became of treatment."""
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+
+from sap import ard
+from sap.plan import read_plan
+from sap.results.accrual import accrual, treatment_status
+
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+
+MEN = """
+    USUBJID | RFICDT     | SCRDT      | SCRFL | CTCBL | ARV7BL   | GROUP | ALLOCDT    | RESALLDT   | TRTSDT     | NCYCLES
+    --------+------------+------------+-------+-------+----------+-------+------------+------------+------------+--------
+    01      | 2017-01-31 | 2017-02-01 | Y     | 3     | POSITIVE | B     | 2017-02-10 |            | 2017-02-28 | 2
+    02      | 2017-02-01 | 2017-02-28 | Y     | 2     | POSITIVE | A     | 2017-03-01 | 2017-04-02 | 2017-04-05 | 1
+    03      | 2017-03-31 |            | N     |       |          |       |            |            |            | 0
+    04      | 2017-04-10 | 2017-04-10 | Y     | 9     | NEGATIVE | A     | 2017-04-11 |            |            | 0
+    05      | 2017-04-01 | 2017-04-02 | Y     | 9     | POSITIVE | B     | 2017-04-03 |            |            | 1
+"""
+# Man 02 has too few cells to qualify and comes through re-screening. Man 05 has a dose without a date.
+EXPECTED = """
+    MONTH   | CONSENTED | SAMPLED | QUALIFIED | ALLOCATED | TREATED
+    --------+-----------+---------+-----------+-----------+--------
+    2017-01 | 1         | 0       | 0         | 0         | 0
+    2017-02 | 2         | 2       | 1         | 1         | 1
+    2017-03 | 3         | 2       | 1         | 1         | 1
+    2017-04 | 5         | 4       | 2         | 3         | 2
+"""
+DATES = ("RFICDT", "SCRDT", "ALLOCDT", "RESALLDT", "TRTSDT")
+
+
+def adsl_of(patients) -> pd.DataFrame:
+    men = patients(MEN)
+    return men.assign(
+        **{name: pd.to_datetime(men[name]) for name in DATES},
+        CTCBL=men["CTCBL"].astype(float),
+        NCYCLES=men["NCYCLES"].astype(float),
+    )
+
+
+def wide(rows: list[pd.DataFrame]) -> pd.DataFrame:
+    whole = pd.concat(rows, ignore_index=True)
+    return whole[whole["stat_name"] == "n"].pivot_table(
+        index="level", columns="paramcd", values="stat"
+    )
+
+
+def test_each_month_counts_who_was_there_by_its_end(patients):
+    found = wide(accrual(adsl_of(patients), PLAN, dt.date(2017, 4, 30)))
+    asked = patients(EXPECTED).set_index("MONTH").astype(float)
+    assert found[asked.columns].to_dict() == asked.to_dict()
+
+
+def test_the_month_of_the_cut_off_ends_with_it(patients):
+    """On 2017-04-03 man 05 has consented and is allocated, man 04 has not come, man 02 not been treated."""
+    found = wide(accrual(adsl_of(patients), PLAN, dt.date(2017, 4, 3)))
+    assert found.loc["2017-04"].to_dict() == {
+        "CONSENTED": 4, "SAMPLED": 3, "QUALIFIED": 2, "ALLOCATED": 3, "TREATED": 1,
+    }  # fmt: skip
+
+
+def test_the_yield_is_of_the_men_sampled_with_the_exact_interval(patients):
+    """1 of 2, Clopper-Pearson 95 %: 1 - 0.975^(1/2) and 0.975^(1/2), by hand."""
+    rows = pd.concat(accrual(adsl_of(patients), PLAN, dt.date(2017, 2, 28)))
+    rows = rows[(rows["paramcd"] == "QUALIFIED") & (rows["level"] == "2017-02")]
+    got = rows.set_index("stat_name")["stat"]
+    assert got[["n", "N", "estimate"]].tolist() == [1, 2, 0.5]
+    assert abs(got["conf_low"] - (1 - 0.975**0.5)) < 1e-12
+    assert abs(got["conf_high"] - 0.975**0.5) < 1e-12
+
+
+def test_before_anybody_is_sampled_the_yield_is_not_estimable(patients):
+    rows = pd.concat(accrual(adsl_of(patients), PLAN, dt.date(2017, 1, 31)))
+    share = rows[(rows["paramcd"] == "QUALIFIED") & (rows["stat_name"] == "estimate")].iloc[0]
+    assert pd.isna(share["stat"])
+    assert share["stat_text"]
+
+
+def test_nobody_who_consented_gives_no_row(patients):
+    assert accrual(adsl_of(patients).iloc[:0], PLAN, dt.date(2017, 1, 31)) == []
+    nobody = adsl_of(patients).assign(DCTREAS=None).iloc[:0]
+    assert treatment_status(nobody, PLAN) == []
+
+
+def test_treated_men_are_on_treatment_or_stopped_for_their_reason(patients):
+    men = adsl_of(patients).assign(DCTREAS=["PROGRESSIVE DISEASE", None, None, None, None])
+    rows = ard.bind(treatment_status(men, PLAN))
+    counts = rows[rows["stat_name"] == "n"].set_index("level")["stat"].to_dict()
+    assert counts == {"On treatment at the cut-off": 2, "Progressive disease": 1}
+    assert set(rows[rows["stat_name"] == "N"]["stat"]) == {3}

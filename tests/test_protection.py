@@ -1,0 +1,141 @@
+"""What an open report may hold: small counts, what tells them, and sums that would."""
+
+import math
+from itertools import product
+
+import pandas as pd
+import pytest
+
+from sap import ard
+from sap.results.protection import open_rows
+
+K = 5
+GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5", "GRMISS")
+
+
+def rows(stats, **where) -> pd.DataFrame:
+    given = {"analysis": "a", "section": "SAP 1", "population": "SAFETY", "method": "m"}
+    return ard.rows(stats, **(given | where))
+
+
+def opened(*parts: pd.DataFrame, analyses=("a", "ae_overview", "ae_soc_pt")) -> pd.DataFrame:
+    return open_rows(pd.concat(parts, ignore_index=True), analyses, K, 3)
+
+
+def shown(found: pd.DataFrame) -> list[float | str]:
+    return [
+        text if math.isnan(value) else value
+        for value, text in zip(found["stat"], found["stat_text"], strict=True)
+    ]
+
+
+@pytest.mark.parametrize("count, said", [(0, 0), (1, "<5"), (4, "<5"), (5, 5), (12, 12)])
+def test_counts_from_one_to_below_the_limit_are_hidden_and_nothing_else(count, said):
+    assert shown(opened(rows({"n": count}))) == [said]
+
+
+def test_what_would_tell_a_hidden_count_goes_with_it_and_its_size_stays():
+    stats = {
+        "n": 3,
+        "N": 25,
+        "estimate": 0.12,
+        "conf_low": 0.02,
+        "conf_high": 0.31,
+        "conf_level": 0.95,
+    }
+    assert shown(opened(rows(stats))) == ["<5", 25, "<5", "<5", "<5", 0.95]
+
+
+def test_few_values_have_no_summary():
+    """The mean of two ages with one known to somebody is the other age."""
+    stats = {"n": 2, "n_missing": 0, "mean": 70.5, "min": 70, "max": 71}
+    assert shown(opened(rows(stats))) == ["<5", 0, "<5", "<5", "<5"]
+
+
+def test_a_line_of_therapy_with_few_men_shows_neither_its_size_nor_that_of_the_other():
+    """18 men in all, 3 of one line: 18 - 15 would tell."""
+    parts = [
+        rows(
+            {"n": n, "N": size, "estimate": n / size},
+            analysis="ae_overview",
+            level="Any",
+            group=group,
+        )
+        for group, n, size in (("", 18, 18), ("second line", 15, 15), ("third line", 3, 3))
+    ]
+    found = opened(*parts)
+    assert shown(found[found["group"] == ""]) == [18, 18, 1.0]
+    assert shown(found[found["group"] == "second line"]) == ["<20", "<20", "<20"]
+    assert shown(found[found["group"] == "third line"]) == ["<5", "<5", "<5"]
+
+
+def test_closed_analyses_and_counts_after_single_patients_are_gone():
+    parts = [
+        rows({"n": 9}, analysis="secret"),
+        rows({"n": 9, "boundary": 3}, analysis="toxicity_monitoring", level="09"),
+        rows({"n": 9}, analysis="toxicity_monitoring"),
+    ]
+    found = opened(*parts, analyses=("toxicity_monitoring",))
+    assert found[["analysis", "level", "stat_name"]].to_numpy().tolist() == [
+        ["toxicity_monitoring", "09", "boundary"],
+        ["toxicity_monitoring", "", "n"],
+    ]
+
+
+def test_words_and_results_that_are_no_counts_of_men_stay():
+    found = opened(
+        rows({"n": 2, "N": 77, "n_missing": 2}, analysis="data_currency", paramcd="PSA"),
+        rows({"decision": "not crossed", "p_value": 0.04}),
+        analyses=("a", "data_currency"),
+    )
+    assert shown(found) == [2, 77, 2, "not crossed", 0.04]
+
+
+def line(counts: tuple[int, ...]) -> list[pd.DataFrame]:
+    """One line of events by worst grade with its total and its severe grades."""
+    codes = dict(zip(GRADES, counts, strict=True))
+    codes["ANY"] = sum(counts)
+    codes["GRSEV"] = counts[2] + counts[3] + counts[4]
+    return [rows({"n": n}, analysis="ae_soc_pt", paramcd=c, level="S") for c, n in codes.items()]
+
+
+def possible(found: pd.DataFrame) -> list[tuple[int, ...]]:
+    """Every set of grades that a reader of the open table could think of."""
+    by = found.set_index("paramcd")
+
+    def values(code: str) -> list[int]:
+        if not math.isnan(by.loc[code, "stat"]):
+            return [int(by.loc[code, "stat"])]
+        bound = int(str(by.loc[code, "stat_text"]).removeprefix("<"))
+        return list(range(1 if bound == K else K, bound))
+
+    fits = []
+    for guess in product(*(values(code) for code in GRADES)):
+        whole, severe = sum(guess), sum(guess[2:5])
+        if whole in values("ANY") and severe in values("GRSEV"):
+            fits.append(guess)
+    return fits
+
+
+@pytest.mark.parametrize(
+    "counts",
+    [
+        (6, 1, 0, 0, 0, 0),  # one hidden part of a known total
+        (1, 2, 3, 0, 0, 0),  # three hidden
+        (7, 0, 5, 1, 0, 0),  # the severe sum would tell the 1
+        (5, 4, 0, 0, 0, 0),
+        (12, 6, 0, 0, 1, 0),
+        (0, 1, 4, 4, 0, 3),
+        (1, 1, 1, 1, 1, 0),  # five hidden ones that add up to five: each is 1
+        (4, 4, 0, 0, 0, 0),  # two hidden fours that add up to eight
+    ],
+)
+def test_no_hidden_grade_follows_from_what_is_shown(counts):
+    """Every table a reader could think of, enumerated: each hidden count has more than one number."""
+    found = opened(*line(counts))
+    fits = possible(found)
+    assert counts in fits
+    by = found.set_index("paramcd")["stat"]
+    for place, code in enumerate(GRADES):
+        if math.isnan(by[code]):
+            assert len({fit[place] for fit in fits}) > 1, code
