@@ -1,13 +1,12 @@
-"""Accrual month by month, counted by hand, and what became of treatment."""
+"""Accrual month by month, counted by hand."""
 
 import datetime as dt
 from pathlib import Path
 
 import pandas as pd
 
-from sap import ard
 from sap.plan import read_plan
-from sap.results.accrual import accrual, treatment_status
+from sap.results.accrual import accrual
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -81,13 +80,3 @@ def test_before_anybody_is_sampled_the_yield_is_not_estimable(patients):
 
 def test_nobody_who_consented_gives_no_row(patients):
     assert accrual(adsl_of(patients).iloc[:0], PLAN, dt.date(2017, 1, 31)) == []
-    nobody = adsl_of(patients).assign(DCTREAS=None).iloc[:0]
-    assert treatment_status(nobody, PLAN) == []
-
-
-def test_treated_men_are_on_treatment_or_stopped_for_their_reason(patients):
-    men = adsl_of(patients).assign(DCTREAS=["PROGRESSIVE DISEASE", None, None, None, None])
-    rows = ard.bind(treatment_status(men, PLAN))
-    counts = rows[rows["stat_name"] == "n"].set_index("level")["stat"].to_dict()
-    assert counts == {"On treatment at the cut-off": 2, "Progressive disease": 1}
-    assert set(rows[rows["stat_name"] == "N"]["stat"]) == {3}

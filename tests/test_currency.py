@@ -111,7 +111,7 @@ def test_the_summary_counts_men_still_followed(derived):
     assert by["DAYS", "All followed", "max"] == 106
     assert by["DAYS", "On treatment", "median"] == 35.5
     assert by["DAYS", "Follow-up", "estimate"] == pytest.approx(1 / 3)
-    assert [by["PSA", "", name] for name in ("n", "N", "n_missing")] == [15, 16, 1]
+    assert [by["RESULTS", "", name] for name in ("n", "N", "n_missing")] == [15, 16, 1]
     # dead and left are one line, so that an open report shows no survival
     assert by["STATUS", "No longer followed", "n"] == 2
     assert ("STATUS", "Dead", "n") not in by.index

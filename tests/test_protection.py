@@ -84,7 +84,7 @@ def test_closed_analyses_and_counts_after_single_patients_are_gone():
 
 def test_words_and_results_that_are_no_counts_of_men_stay():
     found = opened(
-        rows({"n": 2, "N": 77, "n_missing": 2}, analysis="data_currency", paramcd="PSA"),
+        rows({"n": 2, "N": 77, "n_missing": 2}, analysis="data_currency", paramcd="RESULTS"),
         rows({"decision": "not crossed", "p_value": 0.04}),
         analyses=("a", "data_currency"),
     )

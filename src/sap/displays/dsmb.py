@@ -110,12 +110,12 @@ def conduct() -> Said:
     """What bears on the third question."""
     days = results("data_currency")
     followed = Place(paramcd="DAYS", level="All followed")
-    psa = Place(paramcd="PSA", level="")
+    due = Place(paramcd="RESULTS", level="")
     severity = Counter(str(one["severity"]) for one in _table("findings", []))
     return Said(
         days.count("n_late", **followed), " of ", days.count("N", **followed),
-        " men still followed are overdue for a contact; ", days.count("n_missing", **psa), " of ",
-        days.count("N", **psa), " PSA results that are due are missing; the data contracts found "
+        " men still followed are overdue for a contact; ", days.count("n_missing", **due), " of ",
+        days.count("N", **due), " PSA results that are due are missing; the data contracts found "
         f"{severity['critical']} critical faults and {severity['warning']} warnings.",
     )  # fmt: skip
 
@@ -208,7 +208,7 @@ def boundary_table() -> Table:
 def conduct_table() -> Table:
     """Table 1-3: the figures behind "is the conduct sound"."""
     flow, days = results("flow"), results("data_currency")
-    followed, psa = Place(paramcd="DAYS", level="All followed"), Place(paramcd="PSA", level="")
+    followed, due = Place(paramcd="DAYS", level="All followed"), Place(paramcd="RESULTS", level="")
     severity = Counter(str(one["severity"]) for one in _table("findings", []))
 
     def box(level: str) -> Number:
@@ -226,7 +226,7 @@ def conduct_table() -> Table:
             "Followed men overdue for a contact",
             (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1"),
         ),
-        Row("PSA results missing of those due", (Cell(days.count("n_missing", **psa), " of ", days.count("N", **psa)), "Table 6-2")),
+        Row("PSA results missing of those due", (Cell(days.count("n_missing", **due), " of ", days.count("N", **due)), "Table 6-2")),
         Row("Critical findings of the data contracts", (str(severity["critical"]), "Table 16-1")),
         Row("Warnings of the data contracts", (str(severity["warning"]), "Table 16-1")),
     ]  # fmt: skip
@@ -428,126 +428,6 @@ def accrual_table() -> Table:
     )
 
 
-# ---- 4 treatment ---------------------------------------------------------------------------------
-
-
-def treatment() -> Table:
-    """Table 4-1: what became of treatment."""
-    found = results("treatment_status")
-    going = "On treatment at the cut-off"
-    levels = found.values("level")
-    ordered = [v for v in levels if v == going] + [v for v in levels if v != going]
-    rows = [
-        Row(level if level == going else f"Ended: {level.lower()}", (n_pct(found.count(level=level), found.percent(level=level)),))
-        for level in ordered
-    ]  # fmt: skip
-    columns = [Column("Men, n (%)", found.count("N", level=levels[0]) if levels else None)]
-    return Table(
-        "tlf-dsmb-treatment",
-        "Treatment",
-        columns,
-        rows,
-        absent="Not in the data: nobody was treated.",
-    )
-
-
-# ---- 5 safety: what single men had (closed) ------------------------------------------------------
-
-
-def _day(value: Any) -> str:
-    return "" if pd.isna(value) else pd.Timestamp(str(value)).strftime("%Y-%m-%d")
-
-
-def _text(value: Any) -> str:
-    return "" if value is None or value != value else str(value)  # noqa: PLR0124 - NaN
-
-
-REASONS = {
-    "AESDTH": "death",
-    "AESLIFE": "life-threatening",
-    "AESHOSP": "hospital",
-    "AESDISAB": "disability",
-    "AESCONG": "congenital",
-    "AESMIE": "medically important",
-}
-
-
-def _study_day(day: Any, first: Any) -> str:
-    """Day on study treatment: 1 is the day of the first dose; there is no day 0."""
-    if pd.isna(day) or pd.isna(first):
-        return ""
-    gap = (pd.Timestamp(str(day)) - pd.Timestamp(str(first))).days
-    return str(gap + 1 if gap >= 0 else gap)
-
-
-def serious() -> Table:
-    """Listing 5-1: serious treatment-emergent adverse events with the facts a narrative begins with."""
-    adae, adsl = ard.dataset("adae"), ard.dataset("adsl").set_index("USUBJID")
-    mine = adae[(adae["AESER"] == "Y") & (adae["TRTEMFL"] == "Y")]
-    rows = []
-    for _, event in mine.sort_values(["USUBJID", "ASTDT", "AESEQ"]).iterrows():
-        man = adsl.loc[event["USUBJID"]]
-        reasons = [words for name, words in REASONS.items() if event.get(name) == "Y"]
-        grade = "" if pd.isna(event["ATOXGRN"]) else str(int(event["ATOXGRN"]))
-        first = man["TRTSDT"]
-        days = f"{_study_day(event['ASTDT'], first)} to {_study_day(event['AENDT'], first) or '-'}"
-        cells = (
-            f"{_text(event['AEDECOD'])} ({_text(event['AETERM'])})",
-            grade,
-            days,
-            ", ".join(reasons),
-            _text(event["AEREL"]).capitalize(),
-            _text(event["AEACN"]).capitalize(),
-            _text(event["AEOUT"]).capitalize(),
-        )
-        address = f"ADAE USUBJID={event['USUBJID']} AESEQ={int(event['AESEQ'])}"
-        rows.append(Row(str(event["USUBJID"]), cells, address=address))
-    heads = (
-        "Event (as reported)",
-        "Grade",
-        "Days",
-        "Serious because",
-        "Relation",
-        "Action",
-        "Outcome",
-    )
-    return Table(
-        "tlf-dsmb-serious", "Man", [Column(words, numeric=False) for words in heads], rows,
-        absent="Not in the data: no serious treatment-emergent adverse event was recorded.",
-    )  # fmt: skip
-
-
-def died() -> Table:
-    """Listing 5-2: treated men who died, with dose, days since the last dose and fatal events."""
-    adae, adsl = ard.dataset("adae"), ard.dataset("adsl")
-    rows = []
-    dead = adsl[(adsl["NCYCLES"] > 0) & adsl["DTHDT"].notna()]
-    for _, man in dead.sort_values(["DTHDT", "USUBJID"]).iterrows():
-        fatal = adae[(adae["USUBJID"] == man["USUBJID"]) & (adae["FATALFL"] == "Y")]
-        since = ""
-        if not pd.isna(man["TRTEDT"]):
-            since = str((pd.Timestamp(man["DTHDT"]) - pd.Timestamp(man["TRTEDT"])).days)
-        cells = (
-            formats.as_collected(man["AGE"]),
-            str(int(man["NCYCLES"])),
-            _day(man["TRTSDT"]),
-            _day(man["TRTEDT"]),
-            _day(man["DTHDT"]),
-            since,
-            _text(man["DCTREAS"]).capitalize(),
-            "; ".join(sorted({_text(term) for term in fatal["AEDECOD"]})) or "none recorded",
-        )
-        rows.append(Row(str(man["USUBJID"]), cells, address=f"ADSL USUBJID={man['USUBJID']}"))
-    heads = (
-        "Age", "Infusions", "First dose", "Last dose", "Death", "Days from last dose",
-        "Treatment ended for", "Fatal adverse events",
-    )  # fmt: skip
-    return Table(
-        "tlf-dsmb-deaths", "Man", [Column(words, numeric=False) for words in heads], rows,
-        absent="Not in the data: no treated man died by the cut-off.",
-    )  # fmt: skip
-
-
 # ---- 6 conduct -----------------------------------------------------------------------------------
 
 
@@ -573,13 +453,17 @@ def currency() -> Table:
 def psa_due() -> Table:
     """Table 6-2: PSA results that are due at an infusion."""
     found = results("data_currency")
-    psa = Place(paramcd="PSA", level="")
+    due = Place(paramcd="RESULTS", level="")
     rows = [
-        Row("Due", (found.count("N", **psa),)),
-        Row("There, n (%)", (n_pct(found.count(**psa), found.percent(**psa)),)),
-        Row("Missing", (found.count("n_missing", **psa),)),
+        Row("Due", (found.count("N", **due),)),
+        Row("There, n (%)", (n_pct(found.count(**due), found.percent(**due)),)),
+        Row("Missing", (found.count("n_missing", **due),)),
     ]
     return Table("tlf-dsmb-psa-due", "PSA results", [Column("Results")], rows)
+
+
+def _day(value: Any) -> str:
+    return "" if pd.isna(value) else pd.Timestamp(str(value)).strftime("%Y-%m-%d")
 
 
 def overdue() -> Table:
@@ -628,7 +512,7 @@ HEADLINES: tuple[tuple[str, str, Place, str, str], ...] = (
     ("Men with a serious adverse event", "ae_overview", Place(level="Serious"), "n", "count"),
     ("Men with a fatal adverse event", "ae_overview", Place(level="Fatal"), "n", "count"),
     ("Followed men overdue", "data_currency", Place(paramcd="DAYS", level="All followed"), "n_late", "count"),
-    ("PSA results missing", "data_currency", Place(paramcd="PSA"), "n_missing", "count"),
+    ("PSA results missing", "data_currency", Place(paramcd="RESULTS"), "n_missing", "count"),
     ("Confirmed responders", "psa_response", Place(population="PRIMARY"), "n", "count"),
     ("Men in the primary set", "psa_response", Place(population="PRIMARY"), "N", "count"),
     ("Deaths in the primary set", "os", Place(population="PRIMARY", paramcd="OS", level=""), "n_events", "count"),

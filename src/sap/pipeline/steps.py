@@ -297,7 +297,6 @@ RESULTS = (
     ),
     Step("interim", ("adsl", "adrs", "plan"), interim_results.interim, patient_level=False),
     Step("accrual", ("adsl", "plan", "cut_off"), accrual.accrual, patient_level=False),
-    Step("treatment_status", ("adsl", "plan"), accrual.treatment_status, patient_level=False),
     Step("data_currency", ("adcur", "plan"), currency_results.currency, patient_level=False),
     Step("rescreening", ("adsl", "plan"), rescreening.rescreening, patient_level=False),
     Step("allocation_time", ("adsl", "plan"), rescreening.allocation_time, patient_level=False),

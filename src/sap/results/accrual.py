@@ -61,25 +61,3 @@ def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFra
                 )
             )
     return parts
-
-
-ENDS = {"ON TREATMENT": "On treatment at the cut-off"}
-
-
-def treatment_status(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Treated men by what became of their treatment: going on, or the recorded reason of its end."""
-    treated = adsl[adsl["NCYCLES"] > 0]
-    ends = treated["DCTREAS"].fillna("ON TREATMENT").value_counts()
-    parts = []
-    for reason, n in ends.sort_index().items():
-        parts.append(
-            ard.rows(
-                {"n": int(n), "N": len(treated), "estimate": int(n) / len(treated)},
-                analysis="treatment_status",
-                section=plan.safety.section,
-                population="SAFETY",
-                level=ENDS.get(str(reason), str(reason).capitalize()),
-                method="Distinct persons",
-            )
-        )
-    return parts

@@ -15,7 +15,7 @@ def currency(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
 
     1. PARAMCD DAYS, LEVEL "On treatment", "Follow-up" and "All followed": summary of the days,
        `n_late` men overdue of N.
-    2. PARAMCD PSA: `n` infusions with a PSA result of `N` where one was due, `n_missing` without.
+    2. PARAMCD RESULTS: `n` infusions with a PSA result of `N` where one was due, `n_missing` without.
     3. PARAMCD STATUS: `n` persons on treatment, in follow-up, not followed, no longer followed. The
        dead are not told apart here: this table may go to those who must not see survival.
     """
@@ -44,7 +44,7 @@ def currency(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         "n_missing": missed,
         "estimate": (due - missed) / due if due else NOBODY,
     }
-    parts.append(ard.rows(psa, paramcd="PSA", **where))
+    parts.append(ard.rows(psa, paramcd="RESULTS", **where))
     for status, n in adcur["STATUS"].replace(GONE).value_counts().sort_index().items():
         words: dict[str, ard.type_of_stat] = {"n": int(n), "N": len(adcur)}
         parts.append(ard.rows(words, paramcd="STATUS", level=str(status).capitalize(), **where))

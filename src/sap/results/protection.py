@@ -15,11 +15,10 @@ TELLING = (
 )
 PLACE = tuple(name for name in ard.KEY if name != "stat_name")
 
-# Analyses whose LEVEL is a patient, and whose LEVELs are the states of everybody.
+# Analyses whose LEVEL is a patient.
 BY_PATIENT = ("toxicity_monitoring",)
-BY_STATE = ("treatment_status",)
 # What is counted there (analysis, PARAMCD) are results, not men.
-NOT_PEOPLE = {("data_currency", "PSA")}
+NOT_PEOPLE = {("data_currency", "RESULTS")}
 
 Row = dict[str, Any]
 Place = tuple[str, ...]
@@ -91,7 +90,7 @@ def _sums(places: Places, severe_grade: int) -> Iterator[Sum]:
             yield row, [counts[part] for part in parts]
         if not group:
             yield from _by_line(place, sorted(lines), places)
-        if analysis in BY_STATE or paramcd == "STATUS":
+        if paramcd == "STATUS":
             states.setdefault((analysis, population, group, paramcd), []).append(row)
     for place, of_state in states.items():
         whole_place = (*place, of_state[0]["level"], of_state[0]["sublevel"])
