@@ -149,7 +149,8 @@ def to_csv(frame: pd.DataFrame) -> str:
 def from_csv(path: Path) -> pd.DataFrame:
     """Read what `to_csv` wrote; the numbers come back bit for bit."""
     try:
-        lines = list(csv.reader(path.read_text(encoding="utf-8").splitlines(keepends=True)))
+        with path.open(encoding="utf-8", newline="") as file:  # a field may hold any line break
+            lines = list(csv.reader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise WrongUse(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
     if not lines or tuple(lines[0]) != COLUMNS:

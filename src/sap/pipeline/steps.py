@@ -62,8 +62,10 @@ class Step(NamedTuple):
 
 
 def _stacked(*parts: pd.DataFrame) -> pd.DataFrame:
-    """Datasets of one shape under one another; an empty one adds no column."""
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    """Datasets under one another; an empty one adds its columns and no row."""
+    columns = list(dict.fromkeys(name for part in parts for name in part.columns))
+    some = [part for part in parts if len(part)] or parts[:1]
+    return pd.concat(some, ignore_index=True).reindex(columns=columns)
 
 
 def _choice_psa(tables: Tables, all_courses: pd.DataFrame, plan: Plan) -> pd.DataFrame:

@@ -1,0 +1,57 @@
+"""The ARD as a file, and datasets bound for it: what goes in comes out."""
+
+import math
+
+import pandas as pd
+import pytest
+
+from sap import ard
+from sap.errors import ResultChanged
+from sap.pipeline.steps import _stacked
+
+TEXTS = [
+    "=1+1",
+    "'quoted",
+    "a,b",
+    'say "so"',
+    "two\nlines",
+    "two\r\nlines",
+    "a\u2028b",
+    "a\x85b",
+    "",
+]
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_every_text_and_every_digit_come_back_from_the_file(tmp_path, text):
+    frame = ard.rows(
+        {"n": 1 / 3, "reason": ard.NotEstimable(text or "none")},
+        analysis="a", section="s", population="P", method="m", level=text,
+    )  # fmt: skip
+    path = tmp_path / "ard.csv"
+    path.write_text(ard.to_csv(frame), encoding="utf-8", newline="")
+    back = ard.from_csv(path)
+    assert back["level"].tolist() == [text, text]
+    assert back["stat"].iloc[0] == 1 / 3
+    assert math.isnan(back["stat"].iloc[1])
+    assert ard.to_csv(back) == ard.to_csv(frame)
+
+
+def test_a_key_that_stands_twice_is_refused():
+    one = ard.rows({"n": 1}, analysis="a", section="s", population="P", method="m")
+    with pytest.raises(ResultChanged, match=r"a\|P\|"):
+        ard.bind([one, one])
+
+
+def test_a_number_that_is_missing_without_a_reason_is_refused():
+    with pytest.raises(ValueError, match="NaN without a reason"):
+        ard.rows({"n": math.nan}, analysis="a", section="s", population="P", method="m")
+
+
+def test_datasets_without_a_row_keep_their_columns():
+    """Before anybody is treated no part has a row; what reads COURSE must still find it."""
+    empty, with_course = pd.DataFrame(columns=["X"]), pd.DataFrame(columns=["X", "COURSE"])
+    assert list(_stacked(empty, with_course).columns) == ["X", "COURSE"]
+    one = _stacked(pd.DataFrame({"X": [1]}), with_course)
+    assert one["X"].tolist() == [1]
+    assert one["COURSE"].isna().all()
