@@ -6,7 +6,19 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.pipeline.steps import RESULTS
+from sap.pipeline.steps import RESULTS, Step
+
+# Analyses whose name does not begin with that of the step that makes them, by how they begin.
+MADE_BY = {
+    "rpfs": "pfs",
+    "ttpp": "pfs",
+    "dor": "pfs",
+    "rdor": "pfs",
+    "rpfs_sensitivity": "pfs_sensitivity",
+    "ttpp_sensitivity": "pfs_sensitivity",
+    "tumour_response": "bor",
+    "comparison_tropic": "comparison_published",
+}
 
 
 def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -16,11 +28,10 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
     For a number of the plan (`plan|psa_response.decline_pct`): section, source, and whether the
     plan only assumes it.
     """
-    made_by = {step.name: step for step in RESULTS}
     known: dict[str, dict[str, Any]] = {}
     for row in rows.to_dict("records"):
         shown = {str(k): v for k, v in row.items() if v not in ("", None) and v == v}  # noqa: PLR0124
-        step = made_by.get(str(row["analysis"])) or _step_of(str(row["analysis"]))
+        step = step_of(str(row["analysis"]))
         if step is not None:
             given = ("plan", "cut_off")
             read = ", ".join(name.upper() for name in step.reads if name not in given)
@@ -38,10 +49,16 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
     return known
 
 
-def _step_of(analysis: str) -> Any:
-    """The step whose name begins an analysis: `os_curve` is made by `os`."""
-    fitting = [step for step in RESULTS if analysis.startswith(step.name)]
-    return max(fitting, key=lambda step: len(step.name), default=None)
+def step_of(analysis: str) -> Step | None:
+    """The step that makes an analysis; None when no step does.
+
+    Of all names of steps and of `MADE_BY` that begin it, the longest: `os_curve` is made by `os`,
+    `os_arv7_curve` by `os_arv7`.
+    """
+    steps = {step.name: step for step in RESULTS}
+    names = {name: name for name in steps} | MADE_BY
+    begins = [n for n in names if analysis == n or analysis.startswith(f"{n}_")]
+    return steps[names[max(begins, key=len)]] if begins else None
 
 
 def _numbers(
