@@ -36,6 +36,23 @@ def lock(target: Path) -> Iterator[None]:
         yield
 
 
+def refuse_to_replace(target: Path) -> None:
+    """A place that is no folder of its own may not be replaced: a file, or where we stand.
+
+    Raises
+    ------
+    WrongUse
+        `target` is a file, the working folder or one above it (`.`, `/`).
+    """
+    if target.exists() and not target.is_dir():
+        raise WrongUse(f"{target} is a file; give the name of a folder.")
+    if Path.cwd().is_relative_to(target.resolve()):
+        raise WrongUse(
+            f"{target} is the working folder or holds it, and would be replaced as a whole. "
+            "Give a folder of its own, for example build/report."
+        )
+
+
 def _old(target: Path) -> Path:
     return target.with_name(f".{target.name}.previous")
 
@@ -63,8 +80,10 @@ def whole_folder(target: Path) -> Iterator[Path]:
     Raises
     ------
     WrongUse
-        The place cannot be written, or the disk is full; `target` is what it was.
+        The place cannot be written, may not be replaced, or the disk is full; `target` is what it
+        was.
     """
+    refuse_to_replace(target)
     with lock(target):
         recover(target)
         new = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
