@@ -14,7 +14,7 @@ from sap.plan.home import project_home
 
 PROJECT = ("analysis/*.yml", "analysis/chapters/*.qmd", "data-contracts/*.yaml", "_quarto*.yml")
 ROOTS = ("csr.qmd", "dsmb.qmd", "references.bib", "requirements.lock")
-LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(;[^\\]*)?", re.MULTILINE)
+LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(;[^\\\n]*)?", re.MULTILINE)
 
 
 def _sum(content: bytes) -> str:

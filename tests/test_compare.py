@@ -1,0 +1,145 @@
+"""New, gone and moved between two results; the expected answers are written by hand."""
+
+import math
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sap import ard
+from sap.audit import pairs
+from sap.bundle import compare, compare_tables
+from sap.bundle.comparison import Tolerance, tolerance_of
+from sap.errors import WrongUse
+
+CATALOGUE = {
+    "house_style": {"hundred": "100"},
+    "tlf-psa-response": {"kind": "table", "number": "14.2.1.1", "analysis": ["psa_response"]},
+    "tlf-os-curve": {"kind": "figure", "number": "14.2.3", "analysis": ["os", "os_curve"]},
+}
+
+
+def results(**stats) -> pd.DataFrame:
+    return ard.rows(
+        stats,
+        analysis="psa_response",
+        section="SAP 5.1",
+        population="PRIMARY",
+        method="exact",
+        paramcd="PSARESP",
+    )
+
+
+def changes(left, right) -> list[tuple[str, str, str, str]]:
+    found = compare(left, right, CATALOGUE)
+    names = ["change", "stat_name", "left", "right"]
+    return [tuple(row) for row in found[names].to_numpy()]
+
+
+def test_new_gone_moved_and_near_are_told_apart_and_carry_the_number_of_their_display():
+    left = results(n=3, estimate=0.12, conf_low=0.025, decision="H0 not rejected")
+    right = results(n=4, estimate=0.12 * (1 + 1e-13), conf_high=0.312, decision="H0 rejected")
+    assert changes(left, right) == [
+        ("new", "conf_high", "", "0.312"),
+        ("gone", "conf_low", "0.025", ""),
+        ("moved", "decision", "NE (H0 not rejected)", "NE (H0 rejected)"),
+        ("near", "estimate", "0.12", repr(0.12 * (1 + 1e-13))),
+        ("moved", "n", "3", "4"),
+    ]
+    assert set(compare(left, right, CATALOGUE)["displays"]) == {"Table 14.2.1.1"}
+
+
+def test_a_number_that_is_not_estimable_for_the_same_reason_twice_has_not_moved():
+    none = results(median=ard.NotEstimable("not reached"))
+    other = results(median=ard.NotEstimable("nobody"))
+    assert changes(none, none) == []
+    assert changes(none, other) == [("moved", "median", "NE (not reached)", "NE (nobody)")]
+    assert changes(none, results(median=9.4))[0][0] == "moved"
+
+
+def test_another_method_with_the_same_number_is_reworded():
+    left, right = results(n=3), results(n=3).assign(method="by hand")
+    assert changes(left, right) == [("reworded", "n", "3", "3")]
+
+
+@pytest.mark.parametrize(
+    "stat_name, left, right, holds",
+    [
+        ("n", 3.0, 3.0 + 1e-12, False),
+        ("estimate", 0.12, 0.12 + 1e-13, True),
+        ("estimate", 0.12, 0.1200001, False),
+        ("hazard_ratio", 0.7, 0.7 * (1 + 5e-7), True),
+        ("hazard_ratio", 0.7, 0.71, False),
+        ("estimate", math.inf, math.inf, True),
+        ("estimate", math.inf, 1e308, False),
+        ("estimate", math.nan, math.nan, True),
+        ("estimate", math.nan, 0.0, False),
+    ],
+)
+def test_counts_are_compared_exactly_and_fits_within_their_tolerance(stat_name, left, right, holds):
+    assert tolerance_of(stat_name).holds(left, right) is holds
+
+
+@given(st.floats(), st.floats())
+@settings(derandomize=True, deadline=None, max_examples=100)
+def test_a_tolerance_is_symmetric_and_every_number_is_near_itself(a, b):
+    near = Tolerance(1e-12, 1e-9)
+    assert near.holds(a, b) == near.holds(b, a)
+    assert near.holds(a, a)
+
+
+@given(st.dictionaries(st.sampled_from("abcdef"), st.integers(0, 9), min_size=1))
+@settings(derandomize=True, deadline=None, max_examples=10)
+def test_an_ard_does_not_differ_from_itself_in_another_order(stats):
+    frame = results(**stats)
+    assert compare(frame, frame.iloc[::-1]).empty
+
+
+def test_records_are_found_by_key_and_no_value_of_a_patient_is_repeated():
+    left = pd.DataFrame(
+        {"USUBJID": ["P1", "P2", "P3"], "AESEQ": [1.0, 1.0, 1.0], "AETERM": ["RASH", "PAIN", "X"]}
+    )
+    right = left.iloc[[2, 1]].assign(AETERM=["X", "SECRET WORD"])
+    found = compare_tables(left, right, "ae")
+    assert found.to_numpy().tolist() == [
+        ["gone", "ae", "P1 1", ""],
+        ["moved", "ae", "P2 1", "AETERM"],
+    ]
+    assert "SECRET" not in found.to_string()
+
+
+def test_a_column_that_appears_or_vanishes_is_named():
+    left = pd.DataFrame({"USUBJID": ["P1"], "AGE": [70.0]})
+    right = pd.DataFrame({"USUBJID": ["P1"], "SEX": ["M"]})
+    found = compare_tables(left, right, "dm")
+    assert set(map(tuple, found.to_numpy().tolist())) == {
+        ("gone", "dm", "", "AGE"),
+        ("new", "dm", "", "SEX"),
+    }
+
+
+def test_two_ards_on_disk_are_compared_by_display_and_two_of_different_kinds_are_refused(tmp_path):
+    for name, n in (("a.csv", 3), ("b.csv", 4)):
+        (tmp_path / name).write_text(ard.to_csv(results(n=n)))
+    results(n=3).to_parquet(tmp_path / "c.parquet", index=False)
+    found = pairs.compared(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert "moved psa_response PRIMARY PSARESP n: 3 -> 4" in found.words
+    assert "no difference" in pairs.compared(tmp_path / "a.csv", tmp_path / "c.parquet").words
+    with pytest.raises(WrongUse, match="no bundle, run, frozen cut or ARD"):
+        pairs.compared(tmp_path / "a.csv", tmp_path)
+
+
+def test_comparing_returns_0_whatever_it_finds(tmp_path):
+    from typer.testing import CliRunner
+
+    from sap.cli import app
+
+    paths = [tmp_path / "a.csv", tmp_path / "b.csv"]
+    for path, n in zip(paths, (3, 4), strict=True):
+        Path(path).write_text(ard.to_csv(results(n=n)))
+    got = CliRunner().invoke(app, ["compare", *map(str, paths), "--out", str(tmp_path / "d.csv")])
+    assert got.exit_code == 0
+    assert "1 moved" in got.output
+    assert (tmp_path / "d.csv").read_text().splitlines()[1].startswith("moved,")
