@@ -4,7 +4,8 @@ import html
 import io
 import re
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,24 @@ import pandas as pd
 
 from sap import ard, bundle
 from sap.audit import inputs
-from sap.audit.findings import Audit
+from sap.audit.findings import Audit, Kind
 from sap.audit.pairs import catalogue_here
 from sap.audit.rebuild import kinds_of, rebuilt, rebuilt_by_its_code
 from sap.bundle.opening import Bundle, sum_of
 from sap.errors import SapError
 from sap.pipeline.progress import step
 from sap.plan import PlanFile
+
+
+@contextmanager
+def _guarded(audit: Audit, kind: Kind, place: str) -> Iterator[None]:
+    """An error in the block becomes a finding: the next check still runs, and nobody sees a traceback."""
+    try:
+        yield
+    except SapError as error:
+        audit.say(kind, place, f"stopped: {error}")
+    except Exception as error:  # noqa: BLE001 - data of another version or forged: an answer too
+        audit.say(kind, place, f"stopped with {type(error).__name__}")
 
 
 def examined(
@@ -61,7 +73,8 @@ def examined(
         scratch = Path(place)
         plan = inputs.check_plan(audit, whole, records, scratch)
         if index["audience"] == "open":
-            _check_shared(audit, whole)
+            with _guarded(audit, "input", "the shared results"):
+                _check_shared(audit, whole)
             audit.say(
                 "note",
                 "this bundle",
@@ -72,7 +85,10 @@ def examined(
         if cut is None or plan is None:
             audit.say("note", "this bundle", "was not rebuilt: its cut or its plan cannot be used")
             return audit
-        with step("check the contracts on the frozen cut"):
+        with (
+            step("check the contracts on the frozen cut"),
+            _guarded(audit, "input", "the contracts"),
+        ):
             inputs.check_contracts(audit, cut, plan[1])
         engines = {r.get("engine") for r in records if r.get("engine")} - {"builtin"}
         if engines and reports:
@@ -88,7 +104,8 @@ def examined(
             audit, whole, cut, plan[0], scratch, reports=reports, run_code=run_code
         )
         if independent:
-            _second_opinion(audit, whole, cut, plan[1])
+            with _guarded(audit, "result", "the second opinion"):
+                _second_opinion(audit, whole, cut, plan[1])
     return audit
 
 
@@ -103,17 +120,10 @@ def _rebuild_and_compare(
     run_code: bool,
 ) -> None:
     again = rebuilt_by_its_code if run_code else rebuilt
-    try:
+    with _guarded(audit, "result", "the rebuild"):
         run = again(audit, whole, cut, plan, scratch, reports=reports)
-    except SapError as error:
-        audit.say("result", "the rebuild", f"stopped: {error}")
-        return
-    except Exception as error:  # noqa: BLE001 - see the comment
-        # Code of another version met data it does not know: that is an answer too.
-        audit.say("result", "the rebuild", f"stopped with {type(error).__name__}")
-        return
-    audit.rebuilt = True
-    _compare(audit, whole, run, reports=reports)
+        audit.rebuilt = True
+        _compare(audit, whole, run, reports=reports)
     if audit.results_changed and not audit.causes:
         audit.blame(
             "result",

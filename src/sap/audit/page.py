@@ -200,7 +200,8 @@ def write_pages(audit: Audit, folder: Path) -> None:
             [*read, "--to", "typst", "--template", "template.typ"],
             data=source, folder=scratch, what="audit.pdf",
         )  # fmt: skip
-        day = datetime.fromisoformat(str(audit.facts["cut_off"])).replace(tzinfo=UTC)
+        year, month = (int(part) for part in str(audit.facts["cut_off"]).split("-")[:2])
+        day = datetime(year, month, 1, tzinfo=UTC)
         # pandoc centres every table; this page reads from the left.
         source_text = body.decode("utf-8").replace("align(center)", "align(left)")
         made = pdf.compile_pdf(source_text, scratch, day)

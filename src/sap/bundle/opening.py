@@ -285,6 +285,7 @@ def sum_of(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
+DAY = re.compile(r"(19|20)[0-9]{2}-(0[1-9]|1[0-2])-(0[1-9]|1[0-9]|2[0-8]|29|30|31)")
 ORIGINAL = re.compile(
     r"(?!.*(^|/)\.\.?(/|$))[A-Za-z0-9_.][A-Za-z0-9_. -]*(/[A-Za-z0-9_.][A-Za-z0-9_. -]*)*"
 )
@@ -297,7 +298,7 @@ def _index(place: str, files: Mapping[str, bytes]) -> Mapping[str, Any]:
     if not isinstance(index, dict) or index.get("format") != 1:
         _refuse(place, f"its {INDEX} is of another format than this version reads")
     entries = index.get("files")
-    words = ("audience", "study", "cut_id", "plan_file")
+    words = ("audience", "study", "cut_id", "plan_file", "cut_off")
     fields = ("name", "original", "role")
     if (
         not isinstance(entries, list)
@@ -313,6 +314,8 @@ def _index(place: str, files: Mapping[str, bytes]) -> Mapping[str, Any]:
         if not ORIGINAL.fullmatch(entry["original"]):
             _refuse(place, f"its {INDEX} gives {entry['name']!r} a place outside the project")
     _names_once(place, entries)
+    if not DAY.fullmatch(index["cut_off"]):
+        _refuse(place, f"its {INDEX} names no day as its cut-off")
     if not ORIGINAL.fullmatch(index["plan_file"]) or not ORIGINAL.fullmatch(index["cut_id"]):
         _refuse(place, f"its {INDEX} names a plan or a cut outside the project")
     return index
