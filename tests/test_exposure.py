@@ -8,6 +8,7 @@ import pytest
 
 from sap import ard
 from sap.derivations.exposure import adex, adexsum
+from sap.derivations.population import line_of_therapy
 from sap.plan import read_plan
 from sap.results.exposure import exposure
 
@@ -198,3 +199,25 @@ def test_caba_v7_gives_the_published_cycles(shared_data):
     for paramcd in ("RDI", "CUMDOSE", "GCSFANY"):
         name = "n" if paramcd == "GCSFANY" else "mean"
         assert str(stat(rows, paramcd=paramcd, stat_name=name)).startswith("not in the data")
+
+
+BEFORE = """
+    USUBJID | CMDECOD      | CMCAT                         | CMSTDTC    | LINE        | WHY
+    --------+--------------+-------------------------------+------------+-------------+------------------------
+    01      | ABIRATERONE  | PRIOR ANTICANCER THERAPY      |            | third line  | prior, whenever
+    02      | ENZALUTAMIDE | PHYSICIAN'S CHOICE            | 2018-01-09 | third line  | the day before
+    03      | ENZALUTAMIDE | PHYSICIAN'S CHOICE            | 2018-01-10 | second line | the day itself
+    04      | ABIRATERONE  | PHYSICIAN'S CHOICE            | 2018-01    | third line  | may be before
+    05      | ABIRATERONE  | SUBSEQUENT ANTICANCER THERAPY | 2018-01    | second line | need not be before
+    06      | ABIRATERONE  | SUBSEQUENT ANTICANCER THERAPY | 2017-12    | third line  | surely before
+    07      | DOCETAXEL    | PRIOR ANTICANCER THERAPY      | 2017-01-01 | second line | another drug
+    08      |              |                               |            | second line | nothing recorded
+"""
+
+
+@pytest.mark.req("SAP-5.7.1")
+def test_the_line_of_therapy_is_the_one_written_beside_each_man(patients):
+    cm = patients(BEFORE)
+    first = pd.Series(pd.Timestamp("2018-01-10"), cm["USUBJID"])
+    got = line_of_therapy({"cm": cm}, first, PLAN.lines.third_line_after)
+    assert got.tolist() == cm["LINE"].tolist()

@@ -92,7 +92,7 @@ def inventory(patients, cut_off: dt.date = CUT_OFF) -> tuple[pd.DataFrame, pd.Da
          "BECAT": drawn["BECAT"], "BEVOL": drawn["BECAT"].map(VOLUME), "VISIT": drawn["AVISIT"],
          "BEDTC": "2018-01-02"}
     )  # fmt: skip
-    return adbe({"be": be}, adsl, adex, courses, PLAN.samples, cut_off), expected
+    return adbe({"be": be}, adsl, adex, courses, PLAN, cut_off), expected
 
 
 @pytest.mark.req("SAP-5.11")
@@ -134,6 +134,6 @@ def test_tubes_and_blood_are_counted_against_the_protocol(patients):
 
 
 def test_without_records_of_samples_the_inventory_says_so(patients):
-    empty = adbe({}, pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), PLAN.samples, CUT_OFF)
+    empty = adbe({}, pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), PLAN, CUT_OFF)
     rows = ard.bind(sample_inventory(empty, PLAN))
     assert rows[rows["stat_name"] == "n"]["stat_text"].str.startswith("not in the data").all()

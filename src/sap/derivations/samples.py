@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import full_day
-from sap.plan.model import Samples, SampleSchedule
+from sap.plan.model import Plan, Samples, SampleSchedule
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -25,12 +25,10 @@ def _drawn(tables: Tables) -> pd.DataFrame:
     return be.assign(BEDT=full_day(be["BEDTC"]), BEVOL=be["BEVOL"].astype(float))
 
 
-def _due(
-    line: SampleSchedule, men: pd.DataFrame, adex: pd.DataFrame, rule: Samples
-) -> pd.DataFrame:
+def _due(line: SampleSchedule, men: pd.DataFrame, adex: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """USUBJID, AVISIT and the day due of one line of the schedule, for the men of one group."""
     who = men["USUBJID"]
-    doses = adex[adex["USUBJID"].isin(who) & (adex["ACYCLE"] <= rule.max_cycles)]
+    doses = adex[adex["USUBJID"].isin(who) & (adex["ACYCLE"] <= plan.exposure.max_cycles)]
     if line.when == "screening":
         again = men["EPISODE"] == SECOND_EPISODE
         made = pd.DataFrame(
@@ -50,7 +48,7 @@ def _due(
         number = float(str(line.visit).removeprefix("CYCLE "))
         doses = doses[doses["ACYCLE"] == number]
     else:
-        return _under_choice(men, rule)
+        return _under_choice(men, plan.samples)
     cycle = "CYCLE " + doses["ACYCLE"].astype(int).astype(str)
     return pd.DataFrame({"USUBJID": doses["USUBJID"], "AVISIT": cycle, "DUEDT": doses["ASTDT"]})
 
@@ -103,7 +101,7 @@ def adbe(
     adsl: pd.DataFrame,
     adex: pd.DataFrame,
     courses: pd.DataFrame,
-    rule: Samples,
+    plan: Plan,
     cut_off: dt.date,
 ) -> pd.DataFrame:
     """One row per man, kind of sample (BECAT) and visit: tubes and mL expected, and drawn.
@@ -112,7 +110,7 @@ def adbe(
 
     1. screening: every man of the group with a screening sample, and every re-screened man once more
        at the RE-SCREENING: as a man of A, or of B after re-screening when he was treated.
-    2. visit, each cycle, first cycle: at the infusions he had, at most the plan's `max_cycles`.
+    2. visit, each cycle, first cycle: at the infusions he had, at most `max_cycles` of the exposure.
     3. choice (group A): BASELINE when a physician's choice began; WEEK 12 when he was followed to the
        plan's day and had not progressed before; PROGRESSION when it is known: a tube of that name, a
        re-screening (whose tube it then is), or the next therapy. A progression that left no trace in
@@ -130,12 +128,12 @@ def adbe(
         return pd.DataFrame(columns=list(COLUMNS))
     men = _episodes(adsl, courses, drawn, cut_off)
     parts = []
-    for line in rule.schedule:
+    for line in plan.samples.schedule:
         of_group = men[men["GROUP"] == line.group]
         if line.when != "screening":
             of_group = of_group[of_group["EPISODE"] != ""]
         for episode, mine in of_group.groupby("EPISODE"):
-            due = _due(line, mine, adex, rule)
+            due = _due(line, mine, adex, plan)
             if episode == SECOND_EPISODE and line.category == "CFDNA PLASMA":
                 due = due[due["AVISIT"] != "CYCLE 1"]
             parts.append(

@@ -241,9 +241,7 @@ DATASETS = (
     Step(
         "adbe",
         ("sdtm", "adsl", "adex", "courses", "plan", "cut_off"),
-        lambda t, adsl, adex, courses, plan, cut_off: samples.adbe(
-            t, adsl, adex, courses, plan.samples, cut_off
-        ),
+        samples.adbe,
         patient_level=True,
     ),
     Step(

@@ -290,8 +290,14 @@ class SafetyRate(BaseModel):
     name: str = Field(min_length=3)
     kind: Literal["reported", "laboratory", "death"]
     terms: list[str] = Field(description="preferred terms, or CTCAE terms of laboratory values")
-    from_grade: int = Field(ge=1, le=5)
+    from_grade: int | None = Field(ge=1, le=5, description="lowest grade; null for deaths")
     reference: str | None = Field(description="id of an entry of references.yml")
+
+    @model_validator(mode="after")
+    def _graded(self) -> Self:
+        if (self.from_grade is None) != (self.kind == "death"):
+            raise ValueError("from_grade must be given, except for deaths, where it must be null")
+        return self
 
 
 class SafetyRates(Entry):
@@ -399,7 +405,6 @@ class Samples(Entry):
 
     schedule: list[SampleSchedule]
     choice_days: int = Field(ge=1, description="day of the second tube under the choice")
-    max_cycles: int = Field(ge=1)
     planned_ml: dict[str, dict[Literal["A", "B"], float]]
 
 

@@ -133,7 +133,7 @@ def _with_rate(
 ) -> tuple[pd.Series, int, NotEstimable | None]:
     """Who counts for one rate, of how many men it is open, and why it is open of everybody."""
     who = people["USUBJID"]
-    if asked.kind == "death":
+    if asked.kind == "death" or asked.from_grade is None:
         within = people["LDDTHGR1"].fillna("").str.startswith("Within")
         return within & (people["DTHCGR1"] != "Progression"), 0, None
     if asked.kind == "laboratory":
