@@ -177,7 +177,7 @@ def safe_table() -> Table:
     ]
     tox = _toxicity()
     state: Content = "not planned" if tox is None else tox.words("decision", level="")
-    rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-3")))
+    rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-1")))
     columns = [
         Column("Men, n (%)", found.count("N", level="Any")),
         Column("More in", numeric=False),
@@ -192,13 +192,13 @@ def boundary_table() -> Table:
     place = Place(level=level, group="")
     rows = []
     if level == "Stage 1":
-        rows.append(Row("State", (found.words("decision", **place), "Table 2-1")))
+        rows.append(Row("State", (found.words("decision", **place), "Table 2-2")))
     rows += [
         Row("Confirmed responders", (Cell(found.count(**place), " of ", found.count("N", **place)), "Table 14.2.1.1")),
-        Row("Men whose answer can still come", (found.count("n_missing", **place), "Table 2-1")),
+        Row("Men whose answer can still come", (found.count("n_missing", **place), "Table 2-2")),
         Row(
             "Predictive probability of rejecting H0 at the end (%)",
-            (found.percent("predictive_power", group="Outlook", level=VIEWS[1]), "Table 2-2"),
+            (found.percent("predictive_power", group="Outlook", level=VIEWS[1]), "Table 2-3"),
         ),
     ]  # fmt: skip
     columns = [Column("", numeric=False), Column("More in", numeric=False)]
@@ -244,7 +244,7 @@ VIEWS = (
 
 
 def rule_state() -> Table:
-    """Table 2-1: responders, pending men and what the rule says over all their outcomes."""
+    """Table 2-2: responders, pending men and what the rule says over all their outcomes."""
     found = results("interim")
     levels = [level for level in ("Stage 1", "In all") if found.has("n", level=level, group="")]
     places = [Place(level=level, group="") for level in levels]
@@ -286,7 +286,7 @@ def rule_state() -> Table:
 
 
 def outlook() -> Table:
-    """Table 2-2: the chance to reject H0 at the end, by what the pending men do."""
+    """Table 2-3: the chance to reject H0 at the end, by what the pending men do."""
     found = results("interim")
     places = [Place(level=view, group="Outlook") for view in VIEWS]
     rows: list[Row] = [
@@ -319,7 +319,7 @@ def outlook() -> Table:
 
 
 def toxicity() -> Table:
-    """Table 2-3: the boundary for toxicity and where the trial stands."""
+    """Table 2-1: the boundary for toxicity and where the trial stands."""
     tox = _toxicity()
     columns = [Column("Value", numeric=False)]
     absent = "Not planned: the plan has no stopping boundary for toxicity."
@@ -556,7 +556,7 @@ def changed() -> Table:
     tally = Counter((row["key"].split("|")[0], row["change"]) for row in changes["rows"])
     rows = [
         Row(analysis, [str(tally[analysis, kind]) for kind in kinds])
-        for analysis in sorted({analysis for analysis, _ in tally})
+        for analysis in sorted({analysis for analysis, kind in tally if kind != "same"})
     ]
     return Table("tlf-dsmb-changed", "Analysis", columns, rows, absent=absent)
 

@@ -686,7 +686,7 @@ def accrual(
             "text",
             x=0,
             y=target,
-            label=f"n = {as_collected(target)}",
+            label=f"planned: {as_collected(target)}",
             ha="left",
             va="bottom",
             **_text(),

@@ -1,6 +1,7 @@
 """Adverse events and deaths: overview, terms, kinds, rates beside published ones."""
 
 from collections.abc import Sequence
+from math import isnan
 
 import pandas as pd
 
@@ -86,7 +87,9 @@ def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[st
         v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v
     ]
     sizes = {v: found.find("n", **place(v)).value for v in values}
-    return sorted((v for v in values if sizes[v]), key=lambda v: (-sizes[v], v))
+    # A count that the open report protects has no size: it must not be told by its place either.
+    known = {v: 0.0 if isnan(size) else size for v, size in sizes.items()}
+    return sorted((v for v in values if sizes[v]), key=lambda v: (-known[v], v))
 
 
 def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plain: bool) -> Table:
