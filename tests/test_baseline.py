@@ -79,7 +79,8 @@ def found(patients, people) -> pd.DataFrame:
     rs = patients(ECOG)
     rs["RSSTRESC"] = [f"{v:.0f}" for v in rs["RSSTRESC"]]
     mh, cm = patients(HISTORY), patients(THERAPY)
-    tables = {"lb": patients(LABS), "mh": mh, "cm": cm, "rs": rs}
+    lb = patients(LABS).assign(LBSTRESU="mmol/L")
+    tables = {"lb": lb, "mh": mh, "cm": cm, "rs": rs}
     psa = pd.DataFrame(
         {"USUBJID": ["B1"], "ADT": pd.to_datetime(["2018-01-19"]), "LBSEQ": [1.0], "AVAL": [0.1]}
     )
@@ -114,6 +115,18 @@ def test_the_last_value_up_to_that_day_counts_and_at_re_screening_none_from_befo
     }
     assert of(found, "ECOG", "AVALC") == {("B1", "SC"): "0"}
     assert of(found, "PSA", "AVAL") == {("B1", "SC"): 0.1}
+
+
+def test_haemoglobin_of_two_units_is_one_number(patients, people):
+    """16.114 g of monomer a mmol: 12.0 g/dL and 120 g/L are 7.447 mmol/L; no unit, no value."""
+    lb = patients(LABS)
+    lb = lb[lb["LBSEQ"] == 1].assign(LBSTRESN=[12.0, 120.0, 7.447, 7.0])
+    lb["LBSTRESU"] = ["g/dL", "g/L", "mmol/L", None]
+    psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"])
+    found = adbl({"lb": lb}, people, psa.astype({"ADT": "datetime64[ns]"}), PLAN)
+    values = of(found, "HGB", "AVAL")
+    assert set(values) == {("B1", "SC"), ("A1", "SC"), ("A2", "SC")}
+    assert all(v == pytest.approx(7.447, abs=5e-4) for v in values.values())
 
 
 def test_cells_and_ar_v7_are_those_of_the_screening_itself(found):

@@ -26,6 +26,8 @@ LABS = {
     "TESTOS": ("Testosterone", "nmol/L"),
 }
 MONTHS_PER_YEAR = 12
+# One mmol of haemoglobin monomer is 16.114 g (IFCC, 1988): 1 g/dL is 10 / 16.114 mmol/L.
+HAEMOGLOBIN = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
 
 
 def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
@@ -82,15 +84,18 @@ def _last(values: pd.DataFrame, at: pd.DataFrame) -> pd.DataFrame:
 
 def _lab(tables: Tables, code: str) -> pd.DataFrame:
     lb = tables.get("lb", pd.DataFrame()).reindex(
-        columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESN", "LBDTC"]
+        columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESN", "LBSTRESU", "LBDTC"]
     )
     lb = lb[lb["LBTESTCD"] == code]
+    value = lb["LBSTRESN"]
+    if code == "HGB":
+        value = value * lb["LBSTRESU"].map(HAEMOGLOBIN).astype(float)
     return pd.DataFrame(
         {
             "USUBJID": lb["USUBJID"],
             "DAY": full_day(lb["LBDTC"]),
             "SEQ": lb["LBSEQ"],
-            "VALUE": lb["LBSTRESN"],
+            "VALUE": value,
         }
     )
 
@@ -147,8 +152,9 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
     """One row per man, screening (AVISIT) and PARAMCD: AVAL a number or AVALC a category.
 
     A measured value is the last one from FROMDT to REFDT of `episodes`, both days included; PSA is
-    that of ADPSA, where a value below quantification is the plan's. The count and AR-V7 are those
-    of the screening's own sample.
+    that of ADPSA, where a value below quantification is the plan's. Haemoglobin is in mmol/L, from
+    whichever unit it has; in another unit or in none it is missing. The count and AR-V7 are those of
+    the screening's own sample.
 
     1. TSDIAG, TSMET: years (of 12 of the plan's months) from the earliest day of the diagnosis, of
        metastases, to REFDT.

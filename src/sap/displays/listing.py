@@ -293,18 +293,18 @@ def responses() -> Table:
     adsl = ard.dataset("adsl")
     frame = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
     names = {
-        "PSARESP": "Confirmed",
-        "PSARESPU": "Unconfirmed",
-        "PSABEST": "Best change (%)",
-        "PSAWK12": "Week-12 change (%)",
-        "PSAPROG": "Progression",
-        "CTCRESP": "CTC response",
-        "ARV7NEG": "AR-V7 turned negative",
-        "BOR": "Best tumour response",
+        "PSARESP": "Conf.",
+        "PSARESPU": "Unconf.",
+        "PSABEST": "Best (%)",
+        "PSAWK12": "Week 12 (%)",
+        "PSAPROG": "Progr.",
+        "CTCRESP": "CTC resp.",
+        "ARV7NEG": "AR-V7 neg.",
+        "BOR": "Tumour",
     }
     answers = _answers(names)
     adtte = ard.dataset("adtte")
-    shown = [Shown("In the primary set", "PRIMFL"), Shown("Re-screened, treated", "RESCTRFL")]
+    shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Again", "RESCTRFL", "Set")]
     frame = frame[["USUBJID", "PRIMFL", "RESCTRFL"]].copy()
     for name, header in names.items():
         mine = answers[answers["PARAMCD"] == name].set_index("USUBJID")
@@ -316,7 +316,7 @@ def responses() -> Table:
         shown.append(
             Shown(header, name, under, digits=1 if name in ("PSABEST", "PSAWK12") else None)
         )
-    for stem, header in (("PFS", "Progression-free"), ("OS", "Overall")):
+    for stem, header in (("PFS", "PFS"), ("OS", "Overall")):
         one = adtte[adtte["PARAMCD"] == stem].set_index("USUBJID")
         two = adtte[adtte["PARAMCD"] == f"{stem}RE"].set_index("USUBJID")
         again = frame["RESCTRFL"] == "Y"
@@ -336,7 +336,8 @@ def responses() -> Table:
         key=(),
         population="SAFETY",
         notes=[
-            "Y yes, N no, NE not evaluable; + censored. Changes are printed with one decimal.",
+            "Y yes, N no, NE not evaluable; + censored. Changes from baseline have one decimal.",
+            "Set: in the primary set; treated again, through re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 turned negative; best tumour response.",
             "Survival of re-screened and treated men counts from the second allocation.",
         ],
         absent="Not in the data: nobody was treated.",
@@ -516,15 +517,25 @@ def deaths() -> Table:
     )
 
 
+def _commonest(units: pd.Series) -> str:
+    counts = units.dropna().value_counts()
+    return str(counts.index[0]) if len(counts) else ""
+
+
 LABS = ("HGB", "WBC", "NEUT", "LYM", "PLAT", "ALT", "AST", "ALP", "GGT", "BILI", "CREAT", "ALB")
 
 
 def laboratory() -> Table:
     """Listing 16.2.8.1: laboratory values of treated men, a day a line, with grades from 1."""
     frame = _members(ard.dataset("adlb"), "SAFFL")
+    commonest = frame.groupby("PARAMCD")["AVALU"].agg(_commonest).to_dict()
     text = [
-        words(v) + (f" [{g}]" if g in ("1", "2", "3", "4") else "")
-        for v, g in zip(frame["AVAL"], frame["ATOXGR"].fillna(""), strict=True)
+        words(v)
+        + (f" {unit}" if unit != commonest.get(code) and words(unit) else "")
+        + (f" [{g}]" if g in ("1", "2", "3", "4") else "")
+        for v, g, unit, code in zip(
+            frame["AVAL"], frame["ATOXGR"].fillna(""), frame["AVALU"], frame["PARAMCD"], strict=True
+        )
     ]
     frame = frame.assign(TEXT=text).sort_values(["USUBJID", "ADT", "LBSEQ"])
     frame = frame[frame["AVAL"].notna()]
@@ -533,10 +544,9 @@ def laboratory() -> Table:
     wide = _wide(frame, ["USUBJID", "ADT", "AVISIT"], "TEXT")
     if len(wide):
         wide = wide.sort_values(["USUBJID", "ADT"])
-    units = frame.drop_duplicates("PARAMCD").set_index("PARAMCD")["AVALU"].to_dict()
     visit = [Shown("Visit", "AVISIT", make=coded)] if (frame["AVISIT"] != "").any() else []
     columns = [*visit, Shown("Day", "ADT"), *(Shown(c, c, make=words) for c in tests)]
-    said = ", ".join(f"{c} {units[c]}" for c in tests)
+    said = ", ".join(f"{c} {commonest[c]}" for c in tests)
     return listing(
         "tlf-l-labs",
         wide,
@@ -545,7 +555,7 @@ def laboratory() -> Table:
         key=("ADT", "AVISIT"),
         population="SAFETY",
         notes=[
-            f"In square brackets the grade after CTCAE 4.03 where it is known and not 0. Units: {said}.",
+            f"In square brackets the grade after CTCAE 4.03 where it is known and not 0. Units, unless one stands beside the value: {said}.",
             "Of several values of one test on one day and visit the first is shown.",
         ],
         absent=not_recorded("lb", "laboratory value of a treated man"),

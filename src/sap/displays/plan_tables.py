@@ -51,7 +51,7 @@ def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
         for place, one in inner:
             path = f"{name}.{key}" if place is None else f"{name}.{key}.{place}"
             label = key.replace("_", " ") if not place else ""
-            yield Row(label, (Cell(*_said(one, path)), "", "", ""), "indent1")
+            yield Row(label, (Cell(*_said(one, path)),), "indent1")
 
 
 def plan() -> Table:
@@ -62,13 +62,7 @@ def plan() -> Table:
         for name in sorted(entries, key=lambda name: _rank(entries[name], name))
         for row in _lines(name, entries[name])
     ]
-    columns = [
-        Column("Value", numeric=False),
-        Column("Section", numeric=False),
-        Column("Source", numeric=False),
-        Column("Assumption", numeric=False),
-    ]
-    return Table("tlf-plan", "Entry", columns, rows)
+    return Table("tlf-plan", "Entry", [Column("Value", numeric=False)], rows)
 
 
 def departures() -> Table:

@@ -4,6 +4,7 @@ from sap import ard
 from sap.displays.addressed import results
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box, flow_diagram
+from sap.displays.free_text import coded
 from sap.displays.response import ci_header
 from sap.displays.table import Column, Row, Table, limits, n_pct
 
@@ -35,7 +36,7 @@ def flow() -> Table:
         reasons = found.values("sublevel", level=whole, paramcd="REASON")
         for reason in reasons:
             number = found.count(level=whole, sublevel=reason, paramcd="REASON")
-            rows.append(Row(reason, (number,), "indent2"))
+            rows.append(Row(coded(reason), (number,), "indent2"))
     groups = bool(ard.table("plan")["study"]["groups"])
     rows += [Row("Allocation and treatment", kind="group")]
     for level in (

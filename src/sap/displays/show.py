@@ -4,6 +4,7 @@ A display is read alone, photocopied and pasted into a slide, so it carries ever
 what it is. The frame is Markdown that Quarto and the built-in engine read alike.
 """
 
+import re
 from collections.abc import Iterable, Sequence
 
 from sap import ard
@@ -16,6 +17,8 @@ from sap.displays.say import Said
 from sap.errors import RenderFailed
 
 Note = str | Said
+# "NE" as a word: a drug or a code may hold the two letters.
+_IS_NE = re.compile(rf"\b{NE}\b")
 
 
 def block(
@@ -95,7 +98,7 @@ def _departures(entry: Entry) -> list[str]:
 
 def _legend(shown: Sequence[Number]) -> list[str]:
     lines = []
-    ne = [number for number in shown if NE in number.text]
+    ne = [number for number in shown if _IS_NE.search(number.text)]
     if ne:
         reasons = list(dict.fromkeys(number.reason for number in ne if number.reason))
         why = f": {'; '.join(reasons)}" if reasons else ""
