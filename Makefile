@@ -6,7 +6,7 @@ PLAN   ?= analysis/plan.yml
 SOURCE ?=
 OUT    ?= build/report
 CUTOFF ?= final
-SEED   ?= 20260101
+SEED   ?= 128
 
 VENV := .venv
 BIN  := $(VENV)/bin
@@ -44,6 +44,12 @@ QUICK  = -m "not slow and not r and not browser"
 
 test: check
 	$(BIN)/pytest -n 2 --dist worksteal $(if $(filter all,$(TESTS)),,$(QUICK))
+
+# Every test, then the report on what is installed, required, tested and reproduced.
+validation: $(DONE)
+	@mkdir -p build/validation
+	-$(BIN)/pytest -n 2 --dist worksteal --junit-xml build/validation/junit.xml
+	@$(BIN)/python -m sap.audit.validation build/validation/junit.xml build/validation
 
 clean:
 	rm -rf build frozen

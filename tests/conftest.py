@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+import yaml
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 
@@ -27,8 +28,18 @@ NEEDS = {
 }
 
 
+REQUIREMENTS = yaml.safe_load((Path(__file__).parent / "requirements.yml").read_text())
+
+
+def requirements_of(item: pytest.Item) -> set[str]:
+    """What a test shows of the plan: by its own markers, and by its module."""
+    named = {marker.args[0] for marker in item.iter_markers("req")}
+    return named | {req for req, modules in REQUIREMENTS.items() if item.path.stem in modules}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
+        item.user_properties += [("req", name) for name in sorted(requirements_of(item))]
         for marker, (there, reason) in NEEDS.items():
             if item.get_closest_marker(marker) and not there():
                 item.add_marker(pytest.mark.skip(reason=reason))

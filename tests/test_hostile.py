@@ -68,12 +68,12 @@ def refused(path: Path, said: str) -> None:
     """Refused by the reader, and by the command with exit 11, nothing written anywhere."""
     with pytest.raises(SnapshotChanged, match=said):
         opened(path)
-    beside = sorted(os.listdir(path.parent))
+    beside = sorted(path.parent.iterdir())
     out = path.parent / "audit-of-it"
     got = CliRunner().invoke(app, ["audit", str(path), "--out", str(out)])
     assert isinstance(got.exception, SnapshotChanged)
     assert got.exception.exit_code == 11
-    assert sorted(os.listdir(path.parent)) == beside
+    assert sorted(path.parent.iterdir()) == beside
 
 
 def test_a_harmless_bundle_is_opened_as_folder_and_as_zip_alike(tmp_path):
