@@ -1,0 +1,434 @@
+"""The audit on a real bundle: identical when nothing changed, and each change found and named."""
+
+import dataclasses
+import hashlib
+import io
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner
+
+from sap import audit, runlog
+from sap.audit.examine import displays_in
+from sap.cli import app
+from sap.pipeline import packing, study
+from sap.plan import read_plan
+from sap.runlog.chain import _seal
+from sap.snapshot import folder
+
+HOME = Path(__file__).parents[1]
+PLAN = HOME / "analysis" / "plan.yml"
+DOCS = HOME / "docs" / "audit.md"
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A small simulated trial, frozen, analysed and rendered, with its log."""
+    place = tmp_path_factory.mktemp("audit")
+    study.simulate(place / "extract", PLAN, 5, {"n_screened": 60})
+    cut = study.freeze(place / "extract", PLAN, "final", place / "frozen")
+    study.analyse(cut, PLAN, place / "run")
+    study.report(place / "run", "csr", "builtin", ("html", "pdf"))
+    return place / "run"
+
+
+@pytest.fixture(scope="module")
+def bundled(run) -> Path:
+    cut = packing.cut_of(run, None, run.parent / "frozen")
+    return packing.pack(run, cut, run.parent / "bundle", "auditor", as_zip=False)
+
+
+@pytest.fixture
+def copy(bundled, tmp_path) -> Path:
+    return Path(shutil.copytree(bundled, tmp_path / "moved"))
+
+
+@pytest.fixture
+def without_contracts(monkeypatch):
+    """Contracts take seconds and are not what these tests change."""
+    monkeypatch.setattr("sap.audit.inputs.check_contracts", lambda *_: None)
+
+
+def sha(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def reseal(place: Path) -> None:
+    """Make SHA256SUMS anew, as somebody would who wants to hide a change."""
+    names = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+    lines = [f"{sha((place / n).read_bytes())}  {n}\n" for n in names if n != "SHA256SUMS"]
+    (place / "SHA256SUMS").write_text("".join(lines))
+
+
+def rewrite(path: Path, old: str, new: str) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert old in text
+    path.write_text(text.replace(old, new, 1), encoding="utf-8")
+
+
+# ---- nothing changed -----------------------------------------------------------------------------
+
+
+def test_an_untouched_bundle_in_another_folder_is_identical_byte_for_byte(copy, tmp_path):
+    found = audit.examined(copy)
+    assert (found.verdict, found.exit_code) == ("identical", 0)
+    assert [f for f in found.findings if f.kind != "note"] == []
+    names = {n.rpartition(".")[2] for n in found.compared}
+    assert {"html", "pdf", "csv", "parquet", "xpt", "json"} <= names
+    (tmp_path / "out").mkdir()
+    audit.write_pages(found, tmp_path / "out")
+    said = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
+    assert said["verdict"] == "identical"
+    page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
+    assert "Identical: every byte" in page
+    assert "http" not in re.sub(r'xmlns="[^"]*"', "", page)
+    assert (tmp_path / "out" / "audit.pdf").read_bytes().startswith(b"%PDF")
+
+
+def test_a_zip_audits_like_its_folder_and_has_the_same_bytes_twice(
+    run, tmp_path, without_contracts
+):
+    cut = packing.cut_of(run, None, run.parent / "frozen")
+    one = packing.pack(run, cut, tmp_path / "a.zip", "auditor", as_zip=True)
+    two = packing.pack(run, cut, tmp_path / "b.zip", "auditor", as_zip=True)
+    assert one.read_bytes() == two.read_bytes()
+    found = audit.examined(one, reports=False)
+    assert found.verdict == "identical"
+
+
+def test_the_second_opinion_is_part_of_the_page(copy, without_contracts):
+    found = audit.examined(copy, reports=False, independent=True)
+    assert found.verdict == "identical"
+    assert found.opinion.disagreeing == 0
+    assert found.opinion.agreeing > 1000
+
+
+def test_a_number_on_record_that_another_route_does_not_find_is_a_changed_result(
+    copy, without_contracts, monkeypatch
+):
+    from sap.audit.independent import counts
+
+    monkeypatch.setattr(counts, "decision", lambda *_: "H0 rejected twice")
+    found = audit.examined(copy, reports=False, independent=True)
+    assert found.opinion.disagreeing > 0
+    assert found.exit_code == 12
+
+
+@pytest.mark.parametrize("way", ["--run-code", "--no-run-code"])
+def test_the_bundles_own_code_and_chapters_run_when_they_are_asked_for(
+    copy, tmp_path, way, without_contracts
+):
+    if way == "--run-code":
+        found = audit.examined(copy, run_code=True)
+    else:
+        found = audit.examined(copy, reports=False)
+    assert found.verdict == "identical"
+
+
+def test_a_wheel_in_a_new_environment_audits_without_git_and_without_analysis(copy, tmp_path):
+    built = tmp_path / "wheel"
+    call = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*call, "--wheel-dir", str(built), str(HOME)], check=True, capture_output=True)
+    site = tmp_path / "site"
+    shutil.unpack_archive(next(built.glob("*.whl")), site, "zip")
+    assert (site / "sap" / "_project" / "analysis" / "displays.yml").is_file()
+    venv.create(tmp_path / "venv", with_pip=False, symlinks=True)
+    there = next((tmp_path / "venv").glob("lib/python*/site-packages"))
+    packages = next(p for p in sys.path if p.endswith("site-packages"))
+    (there / "w.pth").write_text(f"{site}\n{packages}\n")
+    python = tmp_path / "venv" / "bin" / "python"
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    got = subprocess.run(
+        [python, "-m", "sap", "audit", str(copy), "--out", str(tmp_path / "out")],
+        cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert got.returncode == 0, got.stderr
+    assert got.stdout.splitlines()[0] == "identical"
+
+
+# ---- one thing changed ---------------------------------------------------------------------------
+
+
+def one_data_byte(place: Path) -> None:
+    path = place / "cut" / "lb.parquet"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+
+
+def one_psa_value_forged(place: Path) -> None:
+    """A value changed, and every sum that names it made anew, the run log excepted."""
+    path, manifest = place / "cut" / "lb.parquet", place / "cut" / "manifest.json"
+    frame = pd.read_parquet(path)
+    psa = frame.index[frame["LBTESTCD"] == "PSA"]
+    frame.loc[psa, "LBSTRESN"] = frame.loc[psa, "LBSTRESN"] * 0.1
+    frame.loc[psa[0], "LBSTRESN"] = 1000.0
+    folder._write_table(path, frame)
+    old = folder._read_manifest(manifest)
+    files = tuple(
+        dataclasses.replace(f, sha256=sha(path.read_bytes())) if f.name == "lb.parquet" else f
+        for f in old.files
+    )
+    new = dataclasses.replace(old, files=files)
+    new = dataclasses.replace(new, cut_id=folder._cut_id(new))
+    manifest.write_text(folder._as_json(new))
+    for name in ("bundle.json", "tables/run.json", "tables/manifest.json"):
+        text = (place / name).read_text().replace(old.cut_id, new.cut_id)
+        (place / name).write_text(text)
+
+
+def one_plan_number(place: Path) -> None:
+    rewrite(place / "plan" / "plan.yml", "decline_pct: 50", "decline_pct: 30")
+
+
+def one_report_byte(place: Path) -> None:
+    rewrite(place / "report" / "csr.html", "PSA response", "PSA Response")
+
+
+def one_result(place: Path) -> None:
+    for name, write in (("ard.csv", None), ("ard.parquet", pd.DataFrame.to_parquet)):
+        path = place / "ard" / name
+        if write is None:
+            lines = path.read_text().splitlines(keepends=True)
+            spot = next(
+                i
+                for i, line in enumerate(lines)
+                if line.startswith("psa_response,") and ",n," in line
+            )
+            parts = lines[spot].split(",")
+            parts[8] = str(float(parts[8]) + 1)
+            path.write_text("".join([*lines[:spot], ",".join(parts), *lines[spot + 1 :]]))
+        else:
+            frame = pd.read_parquet(path)
+            hit = (frame["analysis"] == "psa_response") & (frame["stat_name"] == "n")
+            frame.loc[hit.idxmax(), "stat"] += 1
+            frame.to_parquet(path, index=False)
+
+
+def one_log_line_edited(place: Path) -> None:
+    path = place / "log" / "run-log.jsonl"
+    first, *rest = path.read_text().splitlines(keepends=True)
+    path.write_text(first.replace('"step": "analyse"', '"step": "anal yse"') + "".join(rest))
+
+
+def one_log_line_removed(place: Path) -> None:
+    path = place / "log" / "run-log.jsonl"
+    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
+
+
+def one_chapter(place: Path) -> None:
+    path = place / "project" / "analysis" / "chapters" / "11-4-response.qmd"
+    path.write_text(path.read_text() + "\nThe drug works.\n")
+
+
+# What is changed, whether sums are made anew afterwards, exit code, the cause that is named.
+CHANGES = [
+    ("one byte of the frozen data", one_data_byte, False, 11, "data"),
+    ("one byte of the frozen data", one_data_byte, True, 11, "data"),
+    ("PSA values, with the cut's manifest", one_psa_value_forged, True, 11, "data"),
+    ("one number of the plan", one_plan_number, False, 11, "plan"),
+    ("one number of the plan", one_plan_number, True, 11, "plan"),
+    ("one word of the report", one_report_byte, False, 11, "report"),
+    ("one word of the report", one_report_byte, True, 11, "report"),
+    ("one result of the ARD", one_result, True, 11, "result"),
+    ("one line of the log edited", one_log_line_edited, True, 11, "log"),
+    ("one line of the log removed", one_log_line_removed, True, 11, "log"),
+    ("one chapter", one_chapter, True, 11, "chapters"),
+]
+
+
+@pytest.mark.parametrize("words, change, anew, code, cause", CHANGES)
+def test_each_change_is_found_and_its_cause_named(
+    copy, words, change, anew, code, cause, without_contracts
+):
+    change(copy)
+    if anew:
+        reseal(copy)
+    found = audit.examined(copy, reports=False)
+    assert found.exit_code == code
+    assert found.causes[0].what == cause, found.causes
+    if change in (one_plan_number, one_psa_value_forged, one_result):
+        assert found.results_changed
+        assert found.numbers is not None
+        moved = found.numbers[found.numbers["change"] == "moved"]
+        assert "psa_response" in set(moved["analysis"])
+        assert moved["displays"].str.len().gt(0).any()
+
+
+def rechained(place: Path) -> None:
+    """The whole log written anew over changed files: what a chain of seals cannot show."""
+    path = place / "log" / "run-log.jsonl"
+    index = json.loads((place / "bundle.json").read_text())
+    names = {e["original"]: e["name"] for e in index["files"] if e["role"] in ("report", "ard")}
+    previous, lines = "0" * 64, []
+    for record in map(json.loads, path.read_text().splitlines()):
+        for original in record["outputs"]:
+            if original in names:
+                record["outputs"][original] = sha((place / names[original]).read_bytes())
+        record["previous"] = previous
+        record["seal"] = previous = _seal(record)
+        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
+    path.write_text("".join(lines))
+    index["log"]["last"] = previous
+    (place / "bundle.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n")
+
+
+def test_a_result_changed_with_every_sum_and_seal_made_anew_does_not_come_out_again(
+    copy, without_contracts
+):
+    one_result(copy)
+    rechained(copy)
+    reseal(copy)
+    found = audit.examined(copy, reports=False)
+    assert not found.inputs_changed
+    assert (found.verdict, found.exit_code) == ("different", 12)
+    assert "changed after it was made" in found.causes[0].words
+    assert found.numbers is not None
+    assert found.numbers["displays"].str.contains("Table").any()
+
+
+def test_a_report_changed_with_every_sum_and_seal_made_anew_is_named_by_display(
+    copy, without_contracts
+):
+    page = copy / "report" / "csr.html"
+    shown = displays_in(page.read_text(encoding="utf-8"))
+    assert "tlf-psa-response" in shown
+    text = page.read_text(encoding="utf-8")
+    start = text.index('id="tlf-psa-response"')
+    spot = re.compile(r'data-ard="[^"]*"[^>]*>([^<]*\d[^<]*)<').search(text, start)
+    assert spot is not None
+    page.write_text(text[: spot.start(1)] + "99" + text[spot.end(1) :], encoding="utf-8")
+    rechained(copy)
+    reseal(copy)
+    found = audit.examined(copy)
+    assert found.exit_code == 12
+    assert found.displays == ["Table 14.2.1.1"]
+
+
+def test_one_line_of_code_is_named_and_so_is_each_number_it_moves(copy, tmp_path):
+    """The installed package is a copy in which a rate is computed otherwise."""
+    other = tmp_path / "other"
+    for name in ("src", "analysis", "data-contracts"):
+        shutil.copytree(HOME / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for path in [
+        *HOME.glob("*.qmd"),
+        *HOME.glob("_quarto*.yml"),
+        HOME / "references.bib",
+        HOME / "requirements.lock",
+    ]:
+        shutil.copy(path, other)
+    rewrite(
+        other / "src/sap/results/response.py",
+        '"estimate": responders / n,',
+        '"estimate": (responders + 1) / n,',
+    )
+    env = {**os.environ, "PYTHONPATH": str(other / "src")}
+    out = tmp_path / "out"
+    got = subprocess.run(
+        [sys.executable, "-m", "sap", "audit", str(copy), "--out", str(out), "--no-reports"],
+        env=env, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert got.returncode == 12, got.stderr
+    said = json.loads((out / "audit.json").read_text(encoding="utf-8"))
+    assert said["causes"][0]["what"] == "code"
+    assert "sap/results/response.py" in said["causes"][0]["words"]
+    assert any("psa_response PRIMARY" in n["result"] for n in said["numbers"])
+
+
+def test_one_package_version_is_named_and_the_numbers_are_still_identical(
+    copy, monkeypatch, without_contracts
+):
+    from sap.runlog import software
+
+    installed = software.installed
+    monkeypatch.setattr(software, "installed", lambda n: "9.9" if n == "scipy" else installed(n))
+    software._environment.cache_clear()
+    try:
+        found = audit.examined(copy, reports=False)
+    finally:
+        monkeypatch.undo()
+        software._environment.cache_clear()
+    assert (found.verdict, found.exit_code) == ("identical", 0)
+    assert found.causes[0].what == "packages"
+    assert re.search(r"scipy \S+ on record, 9.9 here", found.causes[0].words)
+
+
+def test_the_table_of_the_docs_is_what_these_tests_show():
+    rows = [
+        f"| {words} | {'yes' if anew else 'no'} | {code} | {cause} |"
+        for words, _, anew, code, cause in CHANGES
+    ]
+    rows += [
+        "| one result of the ARD, the whole log too | yes | 12 | result |",
+        "| one number in the report, the whole log too | yes | 12 | result |",
+        "| one line of the installed code | no | 12 | code |",
+        "| one version of an installed package | no | 0 | packages |",
+    ]
+    table = "\n".join(
+        ["| What changed | Sums made anew | Exit | Cause named |", "|---|---|---|---|", *rows]
+    )
+    assert table in DOCS.read_text(encoding="utf-8"), f"\n{table}"
+
+
+# ---- what is shared with whom --------------------------------------------------------------------
+
+
+def test_the_open_bundle_holds_nothing_patient_level_and_is_not_rebuilt(run, tmp_path):
+    cut = packing.cut_of(run, None, run.parent / "frozen")
+    place = packing.pack(run, cut, tmp_path / "open", "open", as_zip=False)
+    whole = b"".join(p.read_bytes() for p in place.rglob("*") if p.is_file())
+    men = pd.read_parquet(cut / "dm.parquet")["USUBJID"]
+    assert not any(who.encode() in whole for who in men)
+    folders = {p.name for p in place.iterdir()}
+    assert not folders & {"cut", "adam", "source"}
+    rows = pd.read_csv(place / "ard" / "ard.csv")
+    assert "psa_response" in set(rows["analysis"])
+    assert not rows["analysis"].isin(["os_curve", "pfs_curve"]).any()
+    found = audit.examined(place)
+    assert (found.verdict, found.exit_code) == ("not rebuilt", 0)
+    rows.assign(stat=rows["stat"] + 1).to_parquet(place / "ard" / "ard.parquet", index=False)
+    assert audit.examined(place).exit_code == 11
+
+
+def test_a_run_that_is_not_what_its_log_says_is_not_bundled(run, tmp_path):
+    other = Path(shutil.copytree(run, tmp_path / "run"))
+    with (other / "csr.html").open("a") as file:
+        file.write("<!-- -->")
+    got = CliRunner().invoke(
+        app,
+        ["bundle", str(other), str(tmp_path / "b"), "--frozen", str(run.parent / "frozen")],
+    )
+    assert got.exception is not None
+    assert got.exception.exit_code == 11
+    assert "csr.html is not the file that record 2 wrote" in str(got.exception)
+    assert not (tmp_path / "b").exists()
+
+
+def test_the_commands_end_with_the_exit_code_of_the_answer(copy, tmp_path, without_contracts):
+    out = tmp_path / "out"
+    one_log_line_edited(copy)
+    got = CliRunner().invoke(app, ["audit", str(copy), "--out", str(out), "--no-reports"])
+    assert got.exit_code == 11
+    assert {p.name for p in out.iterdir()} == {"audit.html", "audit.pdf", "audit.json"}
+
+
+def test_the_guide_names_every_dataset_display_and_package_it_was_made_from(bundled, run):
+    guide = (bundled / "adam" / "adrg.md").read_text(encoding="utf-8")
+    for path in (run / "adam").glob("*.parquet"):
+        assert f"| {path.stem.upper()} |" in guide
+    assert "| Table 14.2.1.1 | Confirmed PSA response" in guide
+    assert "sap.results.response.psa_response" in guide
+    for name, version in runlog.environment()["packages"].items():
+        assert f"| {name} | {version} |" in guide
+    assert f"psa_response.decline_pct | {read_plan(PLAN).plan.psa_response.decline_pct}" in guide
+    assert io.StringIO(guide).readline().startswith("# Analysis data reviewer's guide: CARVE")
