@@ -1,13 +1,13 @@
 """Runs chapters in Jupyter kernels and gives back Markdown.
 
 Each chapter has a kernel of its own: the set-up cell first, then the chapter's cells and inline
-code in reading order. Two run at a time. Measured on the CABA-V7 report (8 chapters, 2 busy
-cores): 19 s so, 28 s one after the other, 11 s in one kernel for all; each kernel pays its start
-and the imports of the displays again, and in return a chapter cannot lean on another and can be
-kept, alone, as long as its inputs stay the same. Nothing of the caller's machine reaches a kernel but the few variables in
+code in reading order. Two run at a time, forked from a process that has the imports behind it
+(`sap.publish.forks`). So a chapter cannot lean on another and can be kept, alone, as long as its
+inputs stay the same. Nothing of the caller's machine reaches a kernel but the few variables in
 `KEPT`; time zone, locale, hash seed and the number of threads are fixed.
 """
 
+import ast
 import asyncio
 import atexit
 import json
@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import Any
 
 from sap.errors import RenderFailed, SapError
+from sap.publish.forks import POSSIBLE, Forks
 from sap.publish.markup import cell_markdown, escaped
 from sap.publish.source import Cell, Chapter
 
@@ -33,6 +34,11 @@ INLINE_RESULT = "application/vnd.sap.inline+json"
 KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV", "USERPROFILE")
 SECONDS_PER_CELL = 600
 LONGEST_FOLDER = 85  # a socket's path may have 107 characters
+FEWEST_TO_FORK = 2  # one chapter alone imports what it needs, and no more
+# What a package imports only when it is needed, and most chapters need.
+LAZY = {
+    "sap.displays": ("pandas", "pyarrow.parquet", "plotnine", "matplotlib.backends.backend_svg")
+}
 
 # Inline code follows Quarto: Markdown when the value offers it, else its text with every
 # character that Markdown would read as markup escaped. The name cannot clash with a chapter's.
@@ -118,8 +124,22 @@ class _Kernels:
         self._places = asyncio.Semaphore(surroundings.kernels)
         self._clients: list[Any] = []
         self._stopped = False
+        self._forks: Forks | None = None
 
     def run(self, chapters: Sequence[Chapter]) -> list[str]:
+        folder = self._folder / "s"
+        if POSSIBLE and sum(_has_code(each) for each in chapters) >= FEWEST_TO_FORK:
+            folder.mkdir(parents=True)
+            modules = imported(chapters if self._setup is None else [self._setup, *chapters])
+            surroundings = _environment(self._surroundings, folder)
+            self._forks = Forks(modules, surroundings, self._surroundings.home)
+        try:
+            return self._run(chapters)
+        finally:
+            if self._forks:
+                self._forks.close()
+
+    def _run(self, chapters: Sequence[Chapter]) -> list[str]:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
         thread.start()
@@ -153,7 +173,7 @@ class _Kernels:
             folder = self._folder / str(number)
             folder.mkdir(parents=True)
             markdown = await run_chapter(
-                self._setup, chapter, self._surroundings, folder, self._clients
+                self._setup, chapter, self._surroundings, folder, self._clients, self._forks
             )
             self._progress(f"{chapter.name} ran in {time.perf_counter() - started:.1f} s")
             return markdown
@@ -173,15 +193,17 @@ async def run_chapter(
     surroundings: Surroundings,
     folder: Path,
     clients: list[Any],
+    forks: Forks | None,
 ) -> str:
     """Run one chapter after the set-up in a fresh kernel; a pure function of both and the run.
 
-    Whoever may want to stop it finds its client in `clients`.
+    Whoever may want to stop it finds its client in `clients`. Without `forks` the kernel starts
+    from nothing.
     """
-    steps, owners = _steps(setup, chapter)
-    if not any(owner is not None for owner in owners):
+    if not _has_code(chapter):
         return _assembled(chapter, {})
-    outputs = await _execute(steps, surroundings, folder, clients)
+    steps, owners = _steps(setup, chapter)
+    outputs = await _execute(steps, surroundings, folder, clients, forks)
     return _assembled(chapter, {o: outputs[i] for i, o in enumerate(owners) if o is not None})
 
 
@@ -203,6 +225,30 @@ def _steps(setup: Chapter | None, chapter: Chapter) -> tuple[list[_Step], list[i
             steps.append(_Step(call, chapter.file, "inline code"))
             owners.append(index)
     return steps, owners
+
+
+def _has_code(chapter: Chapter) -> bool:
+    return any(c.kind == "code" or inline_expressions(c.source) for c in chapter.cells)
+
+
+def imported(chapters: Sequence[Chapter]) -> list[str]:
+    """The modules that the cells import, those they name first, then what those need lazily."""
+    found: dict[str, None] = {}
+    for cell in (cell for chapter in chapters for cell in chapter.cells if cell.kind == "code"):
+        try:
+            nodes = list(ast.walk(ast.parse(cell.source)))
+        except SyntaxError:
+            continue  # its kernel says so
+        for node in nodes:
+            if isinstance(node, ast.Import):
+                found.update(dict.fromkeys(alias.name for alias in node.names))
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found[node.module] = None
+                found.update(dict.fromkeys(f"{node.module}.{a.name}" for a in node.names))
+    for package, more in LAZY.items():
+        if package in found:
+            found.update(dict.fromkeys(more))
+    return list(found)
 
 
 def inline_expressions(text: str) -> list[str]:
@@ -238,7 +284,11 @@ def _with_values(cell: Cell, outputs: list[Any] | None) -> str:
 
 
 async def _execute(
-    steps: list[_Step], surroundings: Surroundings, folder: Path, clients: list[Any]
+    steps: list[_Step],
+    surroundings: Surroundings,
+    folder: Path,
+    clients: list[Any],
+    forks: Forks | None,
 ) -> list[list[Any]]:
     import nbformat
     from nbclient import NotebookClient
@@ -263,7 +313,7 @@ async def _execute(
         notebook,
         timeout=SECONDS_PER_CELL,
         kernel_name="sap",
-        kernel_manager_class=_manager_class(folder),
+        kernel_manager_class=_manager_class(folder, forks),
         config=Config(
             {
                 "KernelManager": {
@@ -298,10 +348,11 @@ async def _execute(
     return [cell["outputs"] for cell in notebook.cells]
 
 
-def _manager_class(folder: Path) -> type:
+def _manager_class(folder: Path, forks: Forks | None) -> type:
     """A kernel manager that knows one kernel: this Python, whatever is installed for the user."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
+    from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
     spec = folder / "kernels" / "sap"
     spec.mkdir(parents=True)
@@ -310,9 +361,25 @@ def _manager_class(folder: Path) -> type:
     (spec / "kernel.json").write_text(json.dumps(words), encoding="utf-8")
     known = KernelSpecManager(kernel_dirs=[str(spec.parent)], ensure_native_kernel=False)
 
+    class Provisioner(LocalProvisioner):
+        async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
+            if forks is None:
+                return await super().launch_kernel(cmd, **kwargs)
+            self.process: Any = await asyncio.to_thread(
+                forks.start, cmd, kwargs["env"], kwargs["cwd"]
+            )
+            self.pid = self.pgid = self.process.pid
+            return self.connection_info
+
     class Manager(AsyncKernelManager):
         def _kernel_spec_manager_default(self) -> KernelSpecManager:
             return known
+
+        async def _async_pre_start_kernel(self, **words: Any) -> tuple[list[str], dict[str, Any]]:
+            # Jupyter finds provisioners by what is installed; this one is for our kernels alone.
+            if self.provisioner is None:
+                self.provisioner = Provisioner(kernel_spec=self.kernel_spec, parent=self)
+            return await super()._async_pre_start_kernel(**words)
 
     return Manager
 

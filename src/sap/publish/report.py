@@ -1,9 +1,11 @@
 """The built-in engine: a Quarto document in, HTML, PDF and DOCX out, without Quarto."""
 
+import copy
 import json
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from sap.publish.facts import PageFacts, addresses_of, page_facts, script_json
 HERE = Path(__file__).parent
 READER = "markdown-implicit_figures"
 FORMATS = ("html", "pdf", "docx")
+LONGEST_FIRST = ("pdf", "docx", "html")
 DEFAULT_LANGUAGE = "en-GB"
 
 
@@ -46,7 +49,8 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     1. The includes are read; what belongs to another profile is left out.
     2. Every chapter runs once, after the set-up cell, in a kernel of its own, two at a time.
     3. The Markdown of all is parsed once; links, ids and addresses are checked.
-    4. Each format is written in a folder beside `out` and renamed, all after all succeeded.
+    4. The formats are written, two at a time, in a folder beside `out`; all are renamed after all
+       succeeded.
 
     The bytes depend on the sources, the run and `facts` alone. `facts` holds study, title, kind,
     audience, status, cut_off, cut_off_name, synthetic, cut_id, and may hold registry, software
@@ -66,10 +70,14 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     folder.mkdir()
     try:
         parsed = _parse(document, run, profile, facts, progress, folder)
-        for name in formats:
+
+        def write(name: str) -> None:
             started = time.perf_counter()
             (folder / f"{stem}.{name}").write_bytes(WRITERS[name](parsed, run, facts))
             progress(f"{stem}.{name} written in {time.perf_counter() - started:.1f} s")
+
+        with ThreadPoolExecutor(max_workers=2) as pool:  # what they wait for is pandoc and Typst
+            list(pool.map(write, sorted(formats, key=LONGEST_FIRST.index)))
         made = [out / f"{stem}.{name}" for name in formats]
         for path in made:
             (folder / path.name).replace(path)
@@ -159,10 +167,12 @@ def _gather_pictures(found: tree.Findings, document: Path, folder: Path) -> None
         target[0] = name
 
 
-def _write(parsed: _Parsed, target: str, arguments: Sequence[str]) -> str:
+def _write(
+    parsed: _Parsed, target: str, arguments: Sequence[str], content: tree.Json | None = None
+) -> str:
     out, _ = pandoc.run(
         ["--from", "json", "--to", target, "--lua-filter", str(HERE / "report.lua"), *arguments],
-        data=json.dumps(parsed.content).encode("utf-8"),
+        data=json.dumps(content or parsed.content).encode("utf-8"),
         folder=parsed.folder,
         what=target,
     )
@@ -176,12 +186,12 @@ def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
         template = template.replace(f"/* {name} */", part)
     (parsed.folder / "template.html").write_text(template, encoding="utf-8")
     known = addresses_of(run_facts, run, parsed.found.addresses)
-    parsed.content["meta"]["sap"]["c"]["addresses"] = tree.raw_html(script_json(known))
+    # The other formats are written from the same tree at the same time, so it stays as it is.
+    content = parsed.content | {"meta": copy.deepcopy(parsed.content["meta"])}
+    content["meta"]["sap"]["c"]["addresses"] = tree.raw_html(script_json(known))
     arguments = ["--template", "template.html", "--toc", "--toc-depth=3", "--embed-resources"]
     arguments += ["--standalone", "--section-divs", "--mathml", "--wrap=preserve"]
-    text = _write(parsed, "html5", arguments)
-    del parsed.content["meta"]["sap"]["c"]["addresses"]
-    return text.encode("utf-8")
+    return _write(parsed, "html5", arguments, content).encode("utf-8")
 
 
 def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
