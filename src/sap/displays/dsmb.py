@@ -80,8 +80,8 @@ def safe() -> Said:
         return Said(*parts)
     state = tox.words("decision", level="")
     parts += [
-        "The boundary for toxicity is ", state, ": ", tox.count(level=""),
-        " men had the toxicity; the trial stops at ", tox.count("boundary", level=""), ".",
+        "The boundary for toxicity is ", state, " (men with the toxicity: ", tox.count(level=""),
+        "; the trial stops at ", tox.count("boundary", level=""), ").",
     ]  # fmt: skip
     return Said(*parts)
 
@@ -201,7 +201,7 @@ def boundary_table() -> Table:
             (found.percent("predictive_power", group="Outlook", level=VIEWS[1]), "Table 2-3"),
         ),
     ]  # fmt: skip
-    columns = [Column("", numeric=False), Column("More in", numeric=False)]
+    columns = [Column("Value", numeric=False), Column("More in", numeric=False)]
     return Table("tlf-dsmb-boundary", level, columns, rows)
 
 
@@ -230,7 +230,7 @@ def conduct_table() -> Table:
         Row("Critical findings of the data contracts", (str(severity["critical"]), "Table 16-1")),
         Row("Warnings of the data contracts", (str(severity["warning"]), "Table 16-1")),
     ]  # fmt: skip
-    columns = [Column("Number"), Column("More in", numeric=False)]
+    columns = [Column("Number", numeric=False), Column("More in", numeric=False)]
     return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
 
 
