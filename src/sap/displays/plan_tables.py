@@ -38,11 +38,10 @@ def _rank(entry: dict[str, Any], name: str) -> tuple[tuple[int, ...], str]:
 
 
 def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
-    words = name.replace("_", " ")
-    assumed = "yes" if entry["assumption"] else ""
-    yield Row(
-        words[0].upper() + words[1:], ("", entry["section"], entry["source"], assumed), "total"
-    )
+    words = f"{name.replace('_', ' ')} ({entry['section']})"
+    assumed = " Assumption." if entry["assumption"] else ""
+    source = f"Source: {entry['source'].rstrip('.')}.{assumed}"
+    yield Row(words[0].upper() + words[1:], (source,), "total")
     for key, value in entry.items():
         if key in ABOUT:
             continue
