@@ -12,6 +12,9 @@ from sap.errors import RenderFailed
 def _entry(path: str) -> Any:
     here: Any = ard.table("plan")
     for part in path.split("."):
+        if isinstance(here, list) and part.isdecimal() and int(part) < len(here):
+            here = here[int(part)]
+            continue
         if not isinstance(here, dict) or part not in here:
             raise RenderFailed(f"The plan has no entry {path}.\nMend the name in the chapter.")
         here = here[part]
@@ -30,6 +33,18 @@ def number(path: str) -> Number:
 def value(path: str) -> Said:
     """A number or word of the plan: `plan.value("design.p0")`."""
     return Said(number(path))
+
+
+def values(path: str) -> Said:
+    """All numbers of a list of the plan: `30, 50 and 90`, each with its own address."""
+    there = _entry(path)
+    if not isinstance(there, list) or not there:
+        raise RenderFailed(f"The plan's {path} is no list with something in it.")
+    said: list[str | Number] = []
+    for place in range(len(there)):
+        joint = "" if place == 0 else " and " if place == len(there) - 1 else ", "
+        said += [joint, number(f"{path}.{place}")]
+    return Said(*said)
 
 
 def percent(path: str) -> Said:

@@ -24,6 +24,7 @@ def design() -> Said:
     test = (
         "A response rate of at most ", _plan("design.p0"), " (H0) is tested against ",
         _plan("design.p1"), " at a one-sided level of ", _plan("design.alpha"),
+        " with an error of the second kind of ", _plan("design.beta"),
     )  # fmt: skip
     if d["kind"] == "single-stage":
         return _joined(
