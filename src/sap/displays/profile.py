@@ -14,6 +14,7 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import show
+from sap.displays.addressed import results
 from sap.displays.catalogue import hidden
 from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, write_svg
 from sap.displays.flow_diagram import glyph, text_width
@@ -454,13 +455,14 @@ class Profiles:
         men = list(_men())
         if not men:
             return show.absent(self.id, "Not in the data: nobody was treated.")
+        n = results("analysis_sets").count(population="SAFETY")
         blocks = []
         for i, man in enumerate(men, start=1):
             path = write_svg(f"{self.id}-{i:03d}", draw(man))
             body = f"![{markdown_text(_alt(man))}](<{path}>){{width=100%}}\\\n"
             part = f"{words(man.row['USUBJID'])}, {i} of {len(men)}"
             number = "" if i == 1 else f"-{i}"
-            blocks.append(show.block(self.id, body, part=(number, part)))
+            blocks.append(show.block(self.id, body, part=(number, part), n=n))
         return "\n".join(blocks)
 
 

@@ -230,7 +230,8 @@ def estimand() -> Figure:
         f"{first['n_text']}, {first['text']} percent; the dashed line is p0, "
         f"{formats.proportion(p0)} percent."
     )
-    return Figure("tlf-psa-estimand", plot, alt, height=3.2)
+    shown = [found.percent(level=level) for level in found.values("level")]
+    return Figure("tlf-psa-estimand", plot, alt, height=3.2, numbers=shown)
 
 
 def events() -> Table:

@@ -218,4 +218,5 @@ def diagram() -> Figure:
         f"Flow of screening: {n('Consented')} men consented, {n('Sampled')} gave a sample, "
         f"{n('Qualifies for group B')} qualified for group B and {treated} were treated.{loop}"
     )
-    return Figure("tlf-flow-diagram", flow_diagram(rows, arrows, 4), alt)
+    numbers = [found.count(level="Consented", paramcd="BOX")]
+    return Figure("tlf-flow-diagram", flow_diagram(rows, arrows, 4), alt, numbers=numbers)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from sap import ard
 from sap.displays import populations
-from sap.displays.addressed import Number
+from sap.displays.addressed import Number, results
 from sap.displays.catalogue import Entry, catalogue, hidden
 from sap.displays.formats import NE, NOT_CALCULATED
 from sap.displays.free_text import markdown_text
@@ -34,13 +34,14 @@ def block(
 
     `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
     `shown`, the numbers in the body, the legend of NE and - and the methods are written. `n` is the
-    size of the population, for displays without a column header to hold it. `part` is one of several
+    size of the population in the caption, by default that of the analysis set. `part` is one of several
     pages of a display: what its id ends with, and the words after its title. A closed display in an
     open report is nothing at all.
     """
     if hidden(display_id):
         return ""
     entry = catalogue()[display_id]
+    n = n or _size(entry)
     classes = [".tlf", f".tlf-{entry.kind}"]
     classes += [".landscape"] if entry.orientation == "landscape" else []
     classes += [".closed"] if entry.audience == "closed" else []
@@ -62,6 +63,15 @@ def block(
             "",
         ]
     )
+
+
+def _size(entry: Entry) -> Number | None:
+    """The size of the population of a display of results; None for one about the plan or the report."""
+    if not entry.analysis or set(entry.source) == {"the plan"}:
+        return None
+    found = results("analysis_sets")
+    there = found.has("n", population=entry.population)
+    return found.count(population=entry.population) if there else None
 
 
 def _caption(entry: Entry, n: Number | None, part: str) -> str:
