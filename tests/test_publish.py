@@ -25,7 +25,7 @@ import yaml
 from sap import publish
 from sap.errors import RenderFailed, WrongUse
 from sap.publish import facts as page_words
-from sap.publish import kernels, pdf, report
+from sap.publish import kept, kernels, pdf, report, source
 
 TOY = Path(__file__).parent / "publish_toy" / "toy.qmd"
 KEYS = [f"psa_response|PRIMARY|||||{name}" for name in ("N", "n", "estimate")]
@@ -59,7 +59,8 @@ ALL = ("html", "pdf", "docx")
 
 def rendered(out: Path, *, run: Path, document: Path = TOY, **changes: Any) -> list[Path]:
     words: dict[str, Any] = {"formats": ALL, "stem": "csr", "profile": "final", "facts": FACTS}
-    return publish.render(document, run=run, out=out, progress=lambda _: None, **words | changes)
+    words |= {"progress": lambda _: None}
+    return publish.render(document, run=run, out=out, **words | changes)
 
 
 @pytest.fixture(scope="module")
@@ -447,6 +448,194 @@ def test_an_unknown_format_and_a_bad_cut_off_are_wrong_use(document: Any, tmp_pa
         rendered(tmp_path / "out", run=tmp_path / "run", document=root, formats=("rtf",))
     with pytest.raises(WrongUse, match="not a date"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root, facts={"cut_off": "June"})
+
+
+# Chapters that are kept -----------------------------------------------------------------------
+
+
+@pytest.fixture
+def kept_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A study in a temporary folder, and a call that says whether its chapter had to run.
+
+    The kernel is a stand-in, so that nothing but the names of what is kept decides.
+    """
+    study = tmp_path / "study"
+    for name, content in KEPT_INPUTS.items():
+        (study / name).parent.mkdir(parents=True, exist_ok=True)
+        (study / name).write_text(content, encoding="utf-8")
+    code = {"displays/table.py": study / "code" / "table.py"}
+    monkeypatch.setattr(kept.software, "code_files", lambda: code)
+    monkeypatch.setattr(kept, "project_home", lambda: study)
+    times = []
+
+    async def counted(*_: Any) -> tuple[str, list[str]]:
+        times.append(1)
+        return "Shown.", []
+
+    monkeypatch.setattr(kernels, "run_chapter", counted)
+
+    def has_to_run(profile: str = "final", epoch: int = 0) -> bool:
+        times.clear()
+        taken = source.read(study / "root.qmd", study, profile)
+        around = kernels.Surroundings(study, study / "run", epoch, tmp_path / "cache")
+        work = tmp_path / "work"
+        told = kernels.run_chapters(taken.setup, taken.chapters, around, lambda _: None, work)
+        assert told == ["Shown."]
+        return bool(times)
+
+    return study, has_to_run
+
+
+KEPT_INPUTS = {
+    "root.qmd": "{{< include setup.qmd >}}\n{{< include chapter.qmd >}}\n",
+    "setup.qmd": "```{python}\n#| label: setup\n#| include: false\nx = 1\n```\n",
+    "chapter.qmd": (
+        "The `{python} x` of it.\n\n"
+        "::: {.content-visible when-profile='interim'}\nSoon.\n:::\n\n"
+        "```{python}\n#| label: cell\nx\n```\n"
+    ),
+    "code/table.py": "DIGITS = 1\n",
+    "analysis/displays.yml": "tlf-a: {number: 1}\n",
+    "analysis/plan.yml": "decline_pct: 50\n",
+    "data-contracts/lb.yaml": "name: lb\n",
+    "requirements.lock": "pandas==2.3.3\n",
+    "run/ard.csv": "analysis,stat\na,1\n",
+    "run/adam/adsl.parquet": "rows",
+    "run/tables/plan.json": "{}",
+    "run/tables/run.json": '{"audience": "open"}',
+}
+
+
+@pytest.mark.parametrize("name", [name for name in KEPT_INPUTS if name != "root.qmd"])
+@pytest.mark.parametrize("keeps_its_time", [False, True])
+def test_one_byte_of_any_input_makes_a_chapter_run_again(
+    name: str, keeps_its_time: bool, kept_study: Any
+) -> None:
+    study, has_to_run = kept_study
+    assert has_to_run()
+    assert not has_to_run()
+    path = study / name
+    times = path.stat()
+    content = path.read_bytes()
+    where = content.index(b"of") if name == "chapter.qmd" else len(content) - 2
+    where = content.index(b"x =") if name == "setup.qmd" else where
+    path.write_bytes(content[:where] + bytes([content[where] ^ 1]) + content[where + 1 :])
+    if keeps_its_time:  # same size, same time: only the bytes differ
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    assert has_to_run()
+    path.write_bytes(content)
+    os.utime(path, (0, 0))
+    assert not has_to_run()
+
+
+def test_a_new_a_lost_and_a_renamed_input_make_a_chapter_run_again(kept_study: Any) -> None:
+    study, has_to_run = kept_study
+    has_to_run()
+    dataset = study / "run" / "adam" / "adsl.parquet"
+    dataset.rename(dataset.with_name("adae.parquet"))
+    assert has_to_run()
+    (dataset.with_name("adrs.parquet")).write_bytes(b"")
+    assert has_to_run()
+    shutil.rmtree(study / "run" / "tables")
+    assert has_to_run()
+
+
+def test_profile_cut_off_packages_and_variables_make_a_chapter_run_again(
+    kept_study: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, has_to_run = kept_study
+    has_to_run()
+    assert has_to_run(profile="interim")
+    assert has_to_run(epoch=86_400)
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
+    assert has_to_run()
+    monkeypatch.setattr(kept.software, "environment", lambda: {"packages": {"pandas": "2.4"}})
+    assert has_to_run()
+    assert not has_to_run()
+
+
+@pytest.mark.parametrize("damage", ["cut", "changed", "renamed"])
+def test_a_damaged_file_of_the_cache_is_no_hit(
+    damage: str, kept_study: Any, tmp_path: Path
+) -> None:
+    study, has_to_run = kept_study
+    has_to_run()
+    (path,) = (tmp_path / "cache").iterdir()
+    if damage == "cut":
+        path.write_bytes(path.read_bytes()[:-9])
+    elif damage == "changed":
+        path.write_bytes(path.read_bytes().replace(b"Shown", b"Sh0wn"))
+    else:
+        old = path.read_bytes()
+        (study / "run" / "ard.csv").write_text("", encoding="utf-8")
+        has_to_run()
+        (new,) = {*(tmp_path / "cache").iterdir()} - {path}
+        new.write_bytes(old)
+    assert has_to_run()
+
+
+def test_what_was_not_asked_for_longest_is_dropped_first(tmp_path: Path) -> None:
+    shelf = kept.Shelf(tmp_path)
+    for number, name in enumerate("abc"):
+        shelf.keep(name, kept.Ran("x" * 1000, "", {}))
+        os.utime(tmp_path / f"{name}.json", (number, number))
+    assert shelf.find("a")  # so it is the youngest
+    shelf.prune(most=2 * (tmp_path / "a.json").stat().st_size)
+    assert sorted(path.stem for path in tmp_path.iterdir()) == ["a", "c"]
+
+
+def test_only_the_edited_chapter_runs_and_the_report_is_the_same(
+    document: Any, tmp_path: Path
+) -> None:
+    drawn = (
+        "```{python}\n#| label: drawn\nfrom pathlib import Path\n"
+        "place = Path(os.environ['SAP_RUN']) / 'figures'\nplace.mkdir()\n"
+        "(place / 'a.svg').write_text('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')\n"
+        "from IPython.display import Markdown\n"
+        "Markdown(f'![One of 2]({place / \"a.svg\"})')\n```\n"
+    )
+    said: list[str] = []
+
+    def again(sentence: str, out: str, **words: Any) -> bytes:
+        root = document(drawn, f"{sentence} `{{python}} 6 * 7`\n")
+        said.clear()
+        words |= {"document": root, "formats": ("html",), "progress": said.append}
+        made = rendered(tmp_path / out, run=tmp_path / "run", **words)
+        return made[0].read_bytes()
+
+    words = {"cache": tmp_path / "cache"}
+    first = again("A word", "one", **words)
+    assert [line for line in said if "unchanged" in line] == []
+    shutil.rmtree(tmp_path / "run" / "figures")
+    assert again("A word", "two", **words) == first
+    assert sum("is unchanged" in line for line in said) == 2
+    assert (tmp_path / "run" / "figures" / "a.svg").is_file()
+    edited = again("Two words", "three", **words)
+    assert [line for line in said if "unchanged" in line] == ["chapter-0 is unchanged"]
+    assert again("Two words", "four") == edited
+    assert [line for line in said if "unchanged" in line] == []
+
+
+@pytest.mark.parametrize(
+    "reach",
+    [
+        "open('{outside}').read()",
+        "sorted(os.listdir('{folder}'))",
+        "import subprocess; subprocess.run(['cat', '{outside}'], capture_output=True).stdout",
+        "import socket; socket.socket().connect_ex(('127.0.0.1', 9))",
+    ],
+)
+def test_a_chapter_that_reaches_beyond_its_inputs_is_not_kept(
+    reach: str, document: Any, tmp_path: Path
+) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    outside = tmp_path / "elsewhere" / "numbers.txt"
+    outside.write_text("12", encoding="utf-8")
+    code = reach.format(outside=outside, folder=outside.parent)
+    root = document(f"```{{python}}\n#| label: reach\n#| output: false\n{code}\n```\nText.\n")
+    words: dict[str, Any] = {"document": root, "formats": ("html",), "cache": tmp_path / "cache"}
+    rendered(tmp_path / "out", run=tmp_path / "run", **words)
+    assert not list((tmp_path / "cache").glob("*"))
 
 
 # A run that is killed -------------------------------------------------------------------------

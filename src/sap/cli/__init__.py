@@ -130,6 +130,9 @@ def report(
         Path | None,
         typer.Option(help="dsmb: the run of the report before, to say what changed since."),
     ] = None,
+    cache: Annotated[
+        bool, typer.Option(help="Run only the chapters whose inputs changed (by content).")
+    ] = True,
 ) -> None:
     """Render the report of a run as HTML and PDF, into its folder.
 
@@ -141,7 +144,8 @@ def report(
         dsmb.remember(_folder(run, "a run"), previous)
     elif previous is not None:
         raise WrongUse("--previous goes with --kind dsmb: the study report has none before it.")
-    for path in study.report(_folder(run, "a run"), kind, engine, ("html", "pdf")):
+    folder = _folder(run, "a run")
+    for path in study.report(folder, kind, engine, ("html", "pdf"), cached=cache):
         typer.echo(path)
 
 

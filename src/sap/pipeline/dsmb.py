@@ -150,7 +150,7 @@ def _refuse_leak(run: Path, page: Path, words: Sequence[str]) -> None:
         )
 
 
-def reports(run: Path, engine: str, formats: Sequence[str]) -> list[Path]:
+def reports(run: Path, engine: str, formats: Sequence[str], *, cached: bool = False) -> list[Path]:
     """Render the open and the closed report of a run into `dsmb-open/` and `dsmb-closed/` in it.
 
     Each folder holds report.html, report.pdf and ard.csv (with an earlier report, changes.csv too).
@@ -160,16 +160,18 @@ def reports(run: Path, engine: str, formats: Sequence[str]) -> list[Path]:
     made: list[Path] = []
     for audience in AUDIENCES:
         with step(f"render the {audience} report of the board ({engine} engine)"):
-            made += _one(run, audience, engine, formats)
+            made += _one(run, audience, engine, formats, cached=cached)
     return made
 
 
-def _one(run: Path, audience: Audience, engine: str, formats: Sequence[str]) -> list[Path]:
+def _one(
+    run: Path, audience: Audience, engine: str, formats: Sequence[str], *, cached: bool
+) -> list[Path]:
     out = run / f"dsmb-{audience}"
     with tempfile.TemporaryDirectory(prefix="sap-dsmb-") as name:
         view, ready = Path(name) / "run", Path(name) / "ready"
         rows, facts = _view(run, audience, view)
-        _render(view, ready, rows, facts, engine, formats)
+        _render(view, ready, rows, facts, engine, formats, cached=cached)
         if audience == "open" and "html" in formats:
             closed = set(ard.from_csv(run / "ard.csv")["analysis"]) - open_analyses()
             _refuse_leak(run, ready / "report.html", sorted(closed))
@@ -193,6 +195,8 @@ def _render(
     facts: dict[str, Any],
     engine: str,
     formats: Sequence[str],
+    *,
+    cached: bool,
 ) -> None:
     from sap import publish
     from sap.pipeline.addresses import addresses
@@ -214,4 +218,5 @@ def _render(
         profile=profile,
         facts=facts | {"addresses": known},
         progress=lambda text: say(f"    {text}"),
+        cache=publish.cache_folder() if cached else None,
     )

@@ -35,17 +35,21 @@ def analysing(step: Callable[[Path, Path, Path], None]) -> Callable[[Path, Path,
     return logged
 
 
-def reporting(
-    step: Callable[[Path, str, str, Sequence[str]], list[Path]],
-) -> Callable[[Path, str, str, Sequence[str]], list[Path]]:
+def reporting(step: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
     """Let `step` (run, kind, engine, formats) add a record with what it rendered."""
 
     @functools.wraps(step)
-    def logged(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Path]:
-        made = step(run, kind, engine, formats)
+    def logged(
+        run: Path, kind: str, engine: str, formats: Sequence[str], **choices: Any
+    ) -> list[Path]:
+        made = step(run, kind, engine, formats, **choices)
         whole = run.resolve()
         names = {path.resolve() for path in made}
-        inside = {p.relative_to(whole).as_posix(): _sum(p) for p in sorted(names) if p.is_relative_to(whole)}
+        inside = {
+            p.relative_to(whole).as_posix(): _sum(p)
+            for p in sorted(names)
+            if p.is_relative_to(whole)
+        }
         record: dict[str, Any] = {"step": f"report {kind}", "engine": engine}
         record |= {"inputs": sums(run, ["ard.csv", "tables/*"]), "outputs": inside}
         runlog.append(run / NAME, record)

@@ -251,8 +251,13 @@ def _findings_of(cut: Path) -> list[dict[str, Any]]:
 
 
 @log.reporting
-def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Path]:
-    """Render the report of a run into its folder; the board's into two folders of their own in it."""
+def report(
+    run: Path, kind: str, engine: str, formats: Sequence[str], *, cached: bool = False
+) -> list[Path]:
+    """Render the report of a run into its folder; the board's into two folders of their own in it.
+
+    With `cached`, a chapter whose inputs did not change since it last ran is not run again.
+    """
     from sap import publish
     from sap.ard import from_csv
     from sap.pipeline.addresses import addresses
@@ -262,7 +267,7 @@ def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Pa
     if kind == "dsmb":
         from sap.pipeline import dsmb
 
-        return dsmb.reports(run, engine, formats)
+        return dsmb.reports(run, engine, formats, cached=cached)
     rows = from_csv(run / "ard.csv")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
     plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
@@ -281,6 +286,7 @@ def report(run: Path, kind: str, engine: str, formats: Sequence[str]) -> list[Pa
             profile=facts["profile"],
             facts=facts | {"addresses": addresses(rows, plan)},
             progress=lambda text: say(f"    {text}"),
+            cache=publish.cache_folder() if cached else None,
         )
 
 
@@ -314,6 +320,6 @@ def whole_run(
     cut = freeze(extract, plan_path, cut_off, frozen)
     with whole_folder(out) as new:
         analyse_into(new, cut, plan_path)
-        made = report(new, kind, "builtin", ("html", "pdf"))
+        made = report(new, kind, "builtin", ("html", "pdf"), cached=True)
         named = [path.relative_to(new) for path in made]
     return [out / name for name in dict.fromkeys((*named, Path("ard.csv")))]

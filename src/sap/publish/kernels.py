@@ -20,17 +20,19 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from sap.errors import RenderFailed, SapError
+from sap.publish import kept
 from sap.publish.forks import POSSIBLE, Forks
 from sap.publish.markup import cell_markdown, escaped
 from sap.publish.source import Cell, Chapter
 
 INLINE = re.compile(r"(?<!`)`\{python\} +(?P<expression>[^`]+?) *`(?!`)")
 INLINE_RESULT = "application/vnd.sap.inline+json"
+REACHED_RESULT = "application/vnd.sap.reached+json"
 KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV", "USERPROFILE")
 SECONDS_PER_CELL = 600
 LONGEST_FOLDER = 85  # a socket's path may have 107 characters
@@ -61,6 +63,39 @@ def __sap_inline__(expressions):
     display({{"{INLINE_RESULT}": values}}, raw=True)
 """
 
+# Python tells its audit hooks of every file and folder it opens, every program and connection it
+# starts. A chapter that reached beyond the known places is not kept (`sap.publish.kept`).
+WATCH = f"""
+def __sap_watch__():
+    import os
+    import sys
+    from IPython.display import display
+
+    sys.path[:] = [each for each in sys.path if each]
+    reached = set()
+    opening = {{"open", "os.listdir", "os.scandir"}}
+    starting = {{"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "socket.connect"}}
+
+    def note(event, words):
+        if event in opening and not isinstance(words[0], int):
+            reached.add(os.path.abspath(os.fsdecode("." if words[0] is None else words[0])))
+        elif event in starting:
+            reached.add(event)
+
+    def report(places):
+        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
+        every = reached | {{os.path.abspath(file) for file in files if isinstance(file, str)}}
+        inside = tuple(place + os.sep for place in places)
+        beyond = sorted(p for p in every if p not in places and not p.startswith(inside))
+        display({{"{REACHED_RESULT}": beyond}}, raw=True)
+
+    sys.addaudithook(note)
+    return report
+
+
+__sap_reached__ = __sap_watch__()
+"""
+
 
 @dataclass(frozen=True)
 class Surroundings:
@@ -69,6 +104,7 @@ class Surroundings:
     home: Path
     run: Path
     epoch: int
+    cache: Path | None = None
     kernels: int = 2
 
 
@@ -91,7 +127,8 @@ def run_chapters(
     """The Markdown of each chapter, in order; `surroundings.kernels` run at a time.
 
     The kernels' own files go to `folder`, or, where the name of a socket in it would be too long
-    for the system, to a temporary one.
+    for the system, to a temporary one. Pictures go to the run's `figures`. What is in
+    `surroundings.cache` under the name of a chapter's inputs is not run again.
     """
     if len(str(folder)) > LONGEST_FOLDER:
         folder = Path(tempfile.mkdtemp(prefix="sap-"))
@@ -125,26 +162,55 @@ class _Kernels:
         self._clients: list[Any] = []
         self._stopped = False
         self._forks: Forks | None = None
+        self._inputs = folder / "inputs"
+        self._code: dict[str, str] = {}
+        self._shelf = kept.Shelf(surroundings.cache) if surroundings.cache else None
 
     def run(self, chapters: Sequence[Chapter]) -> list[str]:
+        around = self._surroundings
+        kept.stage(around.run, self._inputs)
+        keys = self._keys(chapters)
+        found = {k: ran for k in keys if self._shelf and (ran := self._shelf.find(k))}
+        for key, chapter in zip(keys, chapters, strict=True):
+            if key in found:
+                self._progress(f"{chapter.name} is unchanged")
+        left = {k: c for k, c in zip(keys, chapters, strict=True) if k not in found}
+        if left:
+            found |= self._run_these(left)
+        if self._shelf:
+            self._shelf.prune()
+        return [found[key].placed(around.run, around.home) for key in keys]
+
+    def _keys(self, chapters: Sequence[Chapter]) -> list[str]:
+        self._code = kept.code_sums()
+        inputs = {
+            "code": self._code,
+            "run": kept.run_sums(self._inputs),
+            "machine": kept.machine(_variables(self._surroundings)),
+            "home": str(self._surroundings.home),
+        }
+        return [kept.key_of(self._setup, chapter, inputs) for chapter in chapters]
+
+    def _run_these(self, left: dict[str, Chapter]) -> dict[str, kept.Ran]:
         folder = self._folder / "s"
+        chapters = list(left.values())
         if POSSIBLE and sum(_has_code(each) for each in chapters) >= FEWEST_TO_FORK:
             folder.mkdir(parents=True)
             modules = imported(chapters if self._setup is None else [self._setup, *chapters])
             surroundings = _environment(self._surroundings, folder)
             self._forks = Forks(modules, surroundings, self._surroundings.home)
         try:
-            return self._run(chapters)
+            return dict(zip(left, self._in_a_loop(left), strict=True))
         finally:
             if self._forks:
                 self._forks.close()
 
-    def _run(self, chapters: Sequence[Chapter]) -> list[str]:
+    def _in_a_loop(self, left: dict[str, Chapter]) -> list[kept.Ran]:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
         thread.start()
         try:
-            work = asyncio.run_coroutine_threadsafe(self._all(chapters), loop)
+            work = asyncio.run_coroutine_threadsafe(self._all(left), loop)
             try:
                 return work.result()
             except BaseException:
@@ -156,8 +222,8 @@ class _Kernels:
             thread.join()
             loop.close()
 
-    async def _all(self, chapters: Sequence[Chapter]) -> list[str]:
-        tasks = [asyncio.ensure_future(self._one(i, c)) for i, c in enumerate(chapters)]
+    async def _all(self, left: dict[str, Chapter]) -> list[kept.Ran]:
+        tasks = [asyncio.ensure_future(self._one(i, *e)) for i, e in enumerate(left.items())]
         try:
             return list(await asyncio.gather(*tasks))
         except Exception:
@@ -165,18 +231,24 @@ class _Kernels:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def _one(self, number: int, chapter: Chapter) -> str:
+    async def _one(self, number: int, key: str, chapter: Chapter) -> kept.Ran:
         async with self._places:
             if self._stopped:
-                return ""
+                return kept.Ran("", "", {})
             started = time.perf_counter()
             folder = self._folder / str(number)
-            folder.mkdir(parents=True)
-            markdown = await run_chapter(
-                self._setup, chapter, self._surroundings, folder, self._clients, self._forks
+            own = replace(self._surroundings, run=folder / "run")
+            kept.stage(self._inputs, own.run)
+            markdown, beyond = await run_chapter(
+                self._setup, chapter, own, folder, self._clients, self._forks
             )
+            ran = kept.outcome(markdown, own.run, own.home, key)
+            # The code may have been edited while it ran.
+            alone = not beyond and str(self._folder) not in ran.markdown
+            if self._shelf and alone and self._code == kept.code_sums():
+                self._shelf.keep(key, ran)
             self._progress(f"{chapter.name} ran in {time.perf_counter() - started:.1f} s")
-            return markdown
+            return ran
 
     async def _stop(self) -> None:
         from jupyter_core.utils import ensure_async
@@ -194,22 +266,27 @@ async def run_chapter(
     folder: Path,
     clients: list[Any],
     forks: Forks | None,
-) -> str:
-    """Run one chapter after the set-up in a fresh kernel; a pure function of both and the run.
+) -> tuple[str, list[str]]:
+    """Run one chapter after the set-up in a fresh kernel: its Markdown, and what it reached beyond.
 
-    Whoever may want to stop it finds its client in `clients`. Without `forks` the kernel starts
-    from nothing.
+    A pure function of both and of the known places (`sap.publish.kept`) when it reached nothing
+    beyond. Whoever may want to stop it finds its client in `clients`. Without `forks` the kernel
+    starts from nothing.
     """
     if not _has_code(chapter):
-        return _assembled(chapter, {})
+        return _assembled(chapter, {}), []
     steps, owners = _steps(setup, chapter)
+    places = [*kept.known_places(), str(folder), str(folder.resolve())]
+    steps.append(_Step(f"__sap_reached__({tuple(places)!r})", chapter.file, "inline support"))
     outputs = await _execute(steps, surroundings, folder, clients, forks)
-    return _assembled(chapter, {o: outputs[i] for i, o in enumerate(owners) if o is not None})
+    (beyond,) = (o["data"][REACHED_RESULT] for o in outputs.pop() if REACHED_RESULT in o["data"])
+    shown = {o: outputs[i] for i, o in enumerate(owners) if o is not None}
+    return _assembled(chapter, shown), list(beyond)
 
 
 def _steps(setup: Chapter | None, chapter: Chapter) -> tuple[list[_Step], list[int | None]]:
     """The notebook's cells, and for each the index of the chapter's cell it belongs to."""
-    steps = [_Step(INLINE_SUPPORT, chapter.file, "inline support")]
+    steps = [_Step(INLINE_SUPPORT + WATCH, chapter.file, "inline support")]
     owners: list[int | None] = [None]
     if setup is not None and setup is not chapter:
         for cell in setup.cells:
@@ -384,12 +461,9 @@ def _manager_class(folder: Path, forks: Forks | None) -> type:
     return Manager
 
 
-def _environment(surroundings: Surroundings, folder: Path) -> dict[str, str]:
-    kept = {name: os.environ[name] for name in KEPT if name in os.environ}
-    style = folder / "matplotlibrc"
-    style.touch()
-    fixed = {
-        "SAP_RUN": str(surroundings.run),
+def _variables(surroundings: Surroundings) -> dict[str, str]:
+    """What every kernel gets, whatever its chapter."""
+    return {name: os.environ[name] for name in KEPT if name in os.environ} | {
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
@@ -400,12 +474,19 @@ def _environment(surroundings: Surroundings, folder: Path) -> dict[str, str]:
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MPLBACKEND": "agg",
+        "JUPYTER_NO_CONFIG": "1",
+    }
+
+
+def _environment(surroundings: Surroundings, folder: Path) -> dict[str, str]:
+    style = folder / "matplotlibrc"
+    style.touch()
+    return _variables(surroundings) | {
+        "SAP_RUN": str(surroundings.run),
         "MATPLOTLIBRC": str(style),
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
-        "JUPYTER_NO_CONFIG": "1",
     }
-    return kept | fixed
 
 
 def _failed(steps: list[_Step], notebook: Any) -> _Step:

@@ -43,11 +43,13 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     profile: str | None,
     facts: Mapping[str, Any],
     progress: Callable[[str], None],
+    cache: Path | None = None,
 ) -> list[Path]:
     """Render the root document `document` from the results in `run` to `out/stem.*`.
 
     1. The includes are read; what belongs to another profile is left out.
-    2. Every chapter runs once, after the set-up cell, in a kernel of its own, two at a time.
+    2. Every chapter runs once, after the set-up cell, in a kernel of its own, two at a time; one
+       that is in the folder `cache` under the hash of all its inputs does not run.
     3. The Markdown of all is parsed once; links, ids and addresses are checked.
     4. The formats are written, two at a time, in a folder beside `out`; all are renamed after all
        succeeded.
@@ -69,7 +71,7 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     folder.mkdir()
     try:
-        parsed = _parse(document, run, profile, facts, progress, folder)
+        parsed = _parse(document, run, profile, facts, progress, folder, cache)
 
         def write(name: str) -> None:
             started = time.perf_counter()
@@ -94,6 +96,7 @@ def markdown_of(
     epoch: int,
     progress: Callable[[str], None],
     folder: Path,
+    cache: Path | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The document's header, and its whole text as Markdown with every cell run.
 
@@ -104,7 +107,7 @@ def markdown_of(
     chapters = list(taken_apart.chapters)
     if taken_apart.setup is not None and (taken_apart.setup.shows_something or not chapters):
         chapters.insert(0, taken_apart.setup)
-    surroundings = kernels.Surroundings(home, run.resolve(), epoch)
+    surroundings = kernels.Surroundings(home, run.resolve(), epoch, cache)
     texts = kernels.run_chapters(taken_apart.setup, chapters, surroundings, progress, folder / "k")
     return taken_apart.header, "\n\n".join(texts)
 
@@ -122,10 +125,17 @@ def _parse(
     run_facts: Mapping[str, Any],
     progress: Callable[[str], None],
     folder: Path,
+    cache: Path | None,
 ) -> _Parsed:
     epoch = int(page_facts(run_facts, None).moment.timestamp())
     header, markdown = markdown_of(
-        document, run=run, profile=profile, epoch=epoch, progress=progress, folder=folder
+        document,
+        run=run,
+        profile=profile,
+        epoch=epoch,
+        progress=progress,
+        folder=folder,
+        cache=cache,
     )
     parsed = _to_tree(markdown, header, document, folder)
     found = tree.survey(parsed)
