@@ -91,6 +91,16 @@ def test_words_and_results_that_are_no_counts_of_men_stay():
     assert shown(found) == [2, 77, 2, "not crossed", 0.04]
 
 
+def test_a_count_that_is_not_in_the_data_adds_up_to_nothing():
+    parts = [
+        rows({"n": value}, analysis="ae_soc_pt", paramcd=code, level="S")
+        for code, value in {
+            "ANY": 6, "GR1": ard.NotEstimable("not in the data"), "GR2": 1, "GRSEV": 5, "GRMISS": 0,
+        }.items()
+    ]  # fmt: skip
+    assert shown(opened(*parts)) == [6, "not in the data", "<5", 5, 0]
+
+
 def line(counts: tuple[int, ...]) -> list[pd.DataFrame]:
     """One line of events by worst grade with its total and its severe grades."""
     codes = dict(zip(GRADES, counts, strict=True))

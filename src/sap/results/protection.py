@@ -60,8 +60,14 @@ def open_rows(
         for row in place:
             if row["stat_name"] in (*PEOPLE, "n_events") and 0 < row["stat"] < small_count:
                 _hide(row, place, small_count)
-    _complement([*_sums(places, severe_grade)], places, small_count)
+    sums = [one for one in _sums(places, severe_grade) if all(map(_is_count, (one[0], *one[1])))]
+    _complement(sums, places, small_count)
     return pd.DataFrame(kept, columns=list(ard.COLUMNS)).astype({"stat": float})
+
+
+def _is_count(row: Row) -> bool:
+    """Whether the row holds a number, shown or hidden, and not the reason why there is none."""
+    return not isnan(row["stat"]) or row["stat_text"].removeprefix("<").isdecimal()
 
 
 def _hide(row: Row, place: list[Row], bound: int) -> None:
