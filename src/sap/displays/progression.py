@@ -33,6 +33,11 @@ def _estimable(analysis: str, place: Place) -> bool:
     return found.has("N", **place) and bool(found.find("N", **place).value)
 
 
+def _somebody(analysis: str, place: Place) -> bool:
+    """Whether a curve exists: a size that is not in the data is a missing number, and no curve."""
+    return _estimable(analysis, place) and results(analysis).find("N", **place).value > 0
+
+
 def times(population: str, display_id: str) -> Table:
     """PFS, radiographic PFS, time to PSA progression and duration of response of one set."""
     places = _places(population)
@@ -169,7 +174,7 @@ def curves() -> Figure:
     """PFS, radiographic PFS and time to PSA progression of the primary set in one figure."""
     from sap.displays.plots import km_curves
 
-    places = {a: p for a, p in _places("PRIMARY").items() if a != "dor" and _estimable(a, p)}
+    places = {a: p for a, p in _places("PRIMARY").items() if a != "dor" and _somebody(a, p)}
     if not places:
         absent = "Not in the data: no time to progression could be derived."
         return Figure("tlf-progression-curves", None, "", absent=absent)
@@ -184,7 +189,11 @@ def curves() -> Figure:
         steps = steps.assign(conf_low=float("nan"), conf_high=float("nan"))
     medians = {words: m for part in parts for words, m in part[3].items()}
     numbers = [results(a).months("median", **p) for a, p in places.items()]
-    said = ", ".join(f"{TIMES[a][1]} {n.text} months" for a, n in zip(places, numbers, strict=True))
+    sizes = [results(a).count("N", **p).text for a, p in places.items()]
+    said = ", ".join(
+        f"{TIMES[a][1]} {n.text} months ({size} men)"
+        for a, n, size in zip(places, numbers, sizes, strict=True)
+    )
     origin = ard.table("plan")["survival"]["pfs_origin"]
     plot = km_curves(
         steps, ticks, _common(at_risk), medians,

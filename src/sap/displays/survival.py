@@ -23,11 +23,15 @@ def overall() -> Table:
     shown = [p for p in SETS if found.has("N", population=p, level="")]
     whole = [Place(population=p, level="") for p in shown]
     known = [bool(found.find("N", **place).value) for place in whole]
+    if not any(known):
+        absent = "Not in the data: nobody has this origin."
+        return Table("tlf-os", "Overall survival", [], [], absent=absent)
+    level = whole[known.index(True)]
     rows = [
         Row("Deaths", [found.count("n_events", **p) for p in whole]),
         Row("Median (months)", [found.months("median", **p) for p in whole]),
         Row(
-            ci_header(found, population=shown[0], level="").replace(" (%)", ""),
+            ci_header(found, **level).replace(" (%)", ""),
             [limits(found.months("conf_low", **p), found.months("conf_high", **p)) for p in whole],
             "indent1",
         ),

@@ -1,0 +1,100 @@
+"""Displays of times when a set has nobody: they say so, and the other sets stand as they are."""
+
+import json
+
+import pytest
+
+from sap import ard
+from sap.displays import progression, survival
+from sap.plan import project_home, read_plan
+
+PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
+NONE = ard.NotEstimable("nobody with this origin in this population")
+TIMES = {
+    "median": 9.5, "conf_low": 4.0, "conf_high": ard.NotEstimable("no limit"), "min": 1.0,
+    "max": 20.0, "follow_up_median": 15.0, "conf_level": 0.95,
+}  # fmt: skip
+
+
+def of(analysis: str, population: str, n: float | ard.NotEstimable, **stats: ard.type_of_stat):
+    empty = dict.fromkeys(("median", "conf_low", "conf_high"), NONE)
+    known = isinstance(n, float) and n > 0
+    return ard.rows(
+        {"N": n, "n_events": n, **(TIMES if known else empty), **stats},
+        analysis=analysis, section="SAP 5.6", population=population, paramcd=analysis.upper(),
+        method="Kaplan-Meier",
+    )  # fmt: skip
+
+
+def landmark(population: str, months: float):
+    return ard.rows(
+        {"estimate": 0.5, "conf_low": 0.2, "conf_high": 0.8, "conf_level": 0.95},
+        analysis="os", section="SAP 5.6", population=population, paramcd="OS",
+        level=f"{months:g} months", method="Kaplan-Meier",
+    )  # fmt: skip
+
+
+def curve(analysis: str, population: str):
+    where = {
+        "section": "SAP 5.6", "population": population, "paramcd": analysis.upper(),
+        "method": "Kaplan-Meier",
+    }  # fmt: skip
+    step = {"time": 9.5, "estimate": 0.5, "conf_low": 0.2, "conf_high": 0.8, "n_events": 1,
+            "n_censored": 0}  # fmt: skip
+    risk = {"time": 0.0, "at_risk": 2}
+    return [
+        ard.rows(step, analysis=f"{analysis}_curve", level="0001", **where),
+        ard.rows(risk, analysis=f"{analysis}_at_risk", level="0000", **where),
+    ]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run that holds the rows given to it."""
+
+    def write(*parts):
+        (tmp_path / "tables").mkdir(exist_ok=True)
+        (tmp_path / "ard.csv").write_text(ard.to_csv(ard.bind(parts)), encoding="utf-8")
+        plan = json.dumps(PLAN.model_dump(mode="json"))
+        (tmp_path / "tables" / "plan.json").write_text(plan, encoding="utf-8")
+        monkeypatch.setenv("SAP_RUN", str(tmp_path))
+
+    return write
+
+
+def test_survival_takes_its_level_from_a_set_with_somebody(run):
+    months = PLAN.survival.landmarks_months
+    run(
+        of("os", "PRIMARY", 0.0), of("os", "SCREENED", 2.0),
+        *(landmark("SCREENED", at) for at in months),
+    )  # fmt: skip
+    shown = survival.overall()
+    assert not shown.absent
+    assert any("95" in str(row.label) for row in shown.rows)
+
+
+def test_survival_of_nobody_says_so(run):
+    run(of("os", "PRIMARY", 0.0), of("os", "SCREENED", 0.0))
+    assert survival.overall().absent.startswith("Not in the data")
+
+
+def test_curves_leave_out_a_time_that_nobody_has_or_that_the_data_lack(run):
+    lacking = ard.NotEstimable("not in the data: no dated tumour assessment")
+    run(
+        of("pfs", "PRIMARY", lacking, n_events=lacking), of("rpfs", "PRIMARY", 0.0),
+        of("ttpp", "PRIMARY", 2.0), *curve("ttpp", "PRIMARY"),
+    )  # fmt: skip
+    shown = progression.curves()
+    assert shown.plot is not None
+    assert shown.alt.count("months") == 1
+
+
+def test_curves_of_nobody_say_so(run):
+    run(of("pfs", "PRIMARY", 0.0), of("rpfs", "PRIMARY", 0.0), of("ttpp", "PRIMARY", 0.0))
+    assert progression.curves().absent.startswith("Not in the data")
+
+
+def test_the_words_of_curves_hold_a_number_when_no_median_is_reached(run):
+    """Each figure must be described with a number; one that never falls to one half has its size."""
+    run(of("ttpp", "PRIMARY", 2.0, median=NONE), *curve("ttpp", "PRIMARY"))
+    assert "2 men" in progression.curves().alt
