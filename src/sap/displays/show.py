@@ -67,7 +67,8 @@ def block(
 
 def _size(entry: Entry) -> Number | None:
     """The size of the population of a display of results; None for one about the plan or the report."""
-    if not entry.analysis or set(entry.source) == {"the plan"}:
+    results_there = (ard.run_folder() / "ard.csv").is_file()
+    if not entry.analysis or set(entry.source) == {"the plan"} or not results_there:
         return None
     found = results("analysis_sets")
     there = found.has("n", population=entry.population)

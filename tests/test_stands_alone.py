@@ -1,0 +1,145 @@
+"""Every display is read alone: title, population, N, method, denominators, source and cut-off are on it.
+
+These are the complaints of a reviewer who gets one table out of its report ("Tables should be able to
+stand alone", FDA on the R Consortium's pilot 1), turned into a reading of the rendered Markdown of every
+display of the study report, on a synthetic trial and on the published one.
+"""
+
+import ast
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from sap.displays import catalogue
+from sap.pipeline import study
+from sap.plan import project_home
+
+HOME = project_home()
+INCLUDE = re.compile(r"\{\{< include (\S+) >\}\}")
+CELL = re.compile(r"^```\{python\}\n#\| label: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+# Displays about the report itself count no participants.
+OF_THE_REPORT = {"the plan", "deviations file", "findings of the cut", "manifest of the cut"}
+DENOMINATOR = re.compile(
+    r"denominator|[Pp]ercentages are of|one line|counts persons|distinct persons"
+)
+
+
+def cells() -> list[tuple[str, str, str]]:
+    """Chapter, label and code of each cell of the study report that shows a display, set-up first."""
+    found = []
+    for name in INCLUDE.findall((HOME / "csr.qmd").read_text(encoding="utf-8")):
+        text = (HOME / name).read_text(encoding="utf-8")
+        found += [(name, label, code) for label, code in CELL.findall(text)]
+    return found
+
+
+def shown(code: str, names: dict[str, object]) -> object:
+    """Run a cell; the value of its last expression."""
+    body = ast.parse(code).body
+    if not isinstance(body[-1], ast.Expr):
+        exec(compile(ast.Module(body, []), "cell", "exec"), names)  # noqa: S102 - our own chapter
+        return None
+    exec(compile(ast.Module(body[:-1], []), "cell", "exec"), names)  # noqa: S102
+    return eval(compile(ast.Expression(body[-1].value), "cell", "eval"), names)
+
+
+def rendered(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    monkeypatch.setenv("SAP_RUN", str(run))
+    displays, names, chapter = {}, {}, ""
+    for name, label, code in cells():
+        if name != chapter:
+            chapter = name
+        value = shown(code, names)
+        if label.startswith("tlf-"):
+            displays[label] = value._repr_markdown_()
+    return displays
+
+
+@pytest.fixture(scope="module")
+def carve(tmp_path_factory) -> Path:
+    place = tmp_path_factory.mktemp("carve")
+    plan = HOME / "analysis" / "plan.yml"
+    extract = study.simulate(place / "extract", plan, 128, {})
+    cut = study.freeze(extract, plan, "final", place / "frozen")
+    return study.analyse(cut, plan, place / "run")
+
+
+@pytest.fixture(scope="module")
+def caba_v7(tmp_path_factory, shared_data) -> Path:
+    place = tmp_path_factory.mktemp("caba")
+    plan = HOME / "analysis" / "plan-caba-v7.yml"
+    extract = study.intake("caba-v7", shared_data / "caba-v7", place / "extract")
+    cut = study.freeze(extract, plan, "final", place / "frozen")
+    return study.analyse(cut, plan, place / "run")
+
+
+def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
+    """What a reader of this display alone would not know."""
+    caption = text.partition("```{=html}")[0]
+    cut_off = facts["cut_off"].replace("-", r"\-")
+    asked = {
+        "number": re.search(
+            r"\[(Table|Figure|Listing) [\d.]+(-\d+)?\w?\]\{\.tlf-number\}", caption
+        ),
+        "title": re.search(r"\[[^\]]{3,}\]\{\.tlf-title\}", caption),
+        "population": re.search(r"\[Population: .{3,}\]\{\.tlf-population\}", caption),
+        "source": re.search(r"^- Source: .{3,}", text, re.MULTILINE),
+        "cut-off": f"Data cut\\-off {cut_off}" in text,
+    }
+    if ".tlf-absent" in text:
+        why = text.partition(".tlf-absent}")[2].partition(":::")[0].strip()
+        asked["why it is empty"] = len(why) > 20
+    elif not set(catalogue.catalogue()[label].source) <= OF_THE_REPORT:
+        asked |= of_people(label, text, caption)
+    return [name for name, there in asked.items() if not there]
+
+
+def of_people(label: str, text: str, caption: str) -> dict[str, object]:
+    """What a display that counts participants must say besides."""
+    entry = catalogue.catalogue()[label]
+    head = re.search(r"<thead>.*?</thead>", text, re.DOTALL)
+    header = re.sub(r"<[^>]+>", " ", head[0]) if head else ""
+    n = re.search(r"N=", caption + header) or re.search(r"(^|\s)N(\s|$)", header)
+    if entry.kind == "listing":
+        return {"N": n}
+    method = not entry.analysis or re.search(r"^- Method: .{3,}", text, re.MULTILINE)
+    notes = text.partition(".tlf-notes}")[2]
+    shares = re.search(r"\(\d[\d.\u2007 ]*\)|%", re.sub(r"<[^>]+>", "", text))
+    told = entry.kind == "figure" or not shares or DENOMINATOR.search(notes)
+    return {"N": n, "method": method, "denominators": told}
+
+
+def faults(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
+    displays = rendered(run, monkeypatch)
+    assert len(displays) > 60
+    found = {label: missing(label, text, facts) for label, text in displays.items()}
+    return {label: lost for label, lost in found.items() if lost}
+
+
+@pytest.mark.slow
+def test_every_display_of_the_synthetic_trial_stands_alone(carve, monkeypatch):
+    assert faults(carve, monkeypatch) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_every_display_of_the_published_trial_stands_alone(caba_v7, monkeypatch):
+    assert faults(caba_v7, monkeypatch) == {}
+
+
+def test_the_reading_misses_nothing_that_is_not_there():
+    """A display without anything is found to lack everything; the id is one of the catalogue."""
+    facts = {"cut_off": "2019-06-30"}
+    assert missing("tlf-baseline", "| 3 (12.0) |", facts) == [
+        "number",
+        "title",
+        "population",
+        "source",
+        "cut-off",
+        "N",
+        "method",
+        "denominators",
+    ]
