@@ -392,7 +392,8 @@ def test_the_open_bundle_holds_nothing_patient_level_and_is_not_rebuilt(run, tmp
     folders = {p.name for p in place.iterdir()}
     assert not folders & {"cut", "adam", "source"}
     rows = pd.read_csv(place / "ard" / "ard.csv")
-    assert "psa_response" in set(rows["analysis"])
+    assert "flow" in set(rows["analysis"])
+    assert "psa_response" not in set(rows["analysis"])  # closed in the catalogue
     assert not rows["analysis"].isin(["os_curve", "pfs_curve"]).any()
     found = audit.examined(place)
     assert (found.verdict, found.exit_code) == ("not rebuilt", 0)

@@ -26,7 +26,13 @@ def run(tmp_path) -> Path:
     place = tmp_path / "run"
     (place / "adam").mkdir(parents=True)
     (place / "tables").mkdir()
-    rows = ard.bind([result("psa_response", n=1), result("os_curve", n_censored=1, time=3.5)])
+    rows = ard.bind(
+        [
+            result("psa_response", n=1),
+            result("flow", n=2),
+            result("os_curve", n_censored=1, time=3.5),
+        ]
+    )
     (place / "ard.csv").write_text(ard.to_csv(rows))
     rows.to_parquet(place / "ard.parquet", index=False)
     pd.DataFrame({"USUBJID": MEN}).to_parquet(place / "adam" / "adsl.parquet", index=False)
@@ -71,7 +77,8 @@ def test_nothing_patient_level_is_in_the_open_bundle(run, cut):
     assert "report/dsmb-open/report.html" in files
     assert "report/csr.html" not in files
     assert b"os_curve" not in files["ard/ard.csv"]
-    assert b"psa_response" in files["ard/ard.csv"]
+    assert b"flow" in files["ard/ard.csv"]
+    assert b"psa_response" not in files["ard/ard.csv"]  # efficacy is closed in the catalogue
 
 
 def test_closed_holds_the_data_and_auditor_the_source_too(run, cut):

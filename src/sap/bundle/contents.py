@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from sap import __version__, ard, runlog
-from sap.bundle.comparison import displays_of
 from sap.bundle.names import SUMS, safe_name
 from sap.bundle.opening import INDEX, sum_of
 from sap.errors import SnapshotChanged, WrongUse
@@ -45,25 +44,22 @@ class _Gathered:
 def shared_rows(rows: Any, catalogue: Mapping[str, Any]) -> Any:
     """The rows of an ARD that everybody may see.
 
-    1. Not: rows that no display shows, or that only displays for the closed report show.
+    1. Not: rows of an analysis that no display shows, or that only closed displays show.
     2. Not: the steps of a survival curve, each of which is the time of one man.
     3. All others.
     """
-    shown = {
-        k: v for k, v in catalogue.items() if isinstance(v, dict) and v.get("audience") == "open"
-    }
-    closed = {
-        k: v for k, v in catalogue.items() if isinstance(v, dict) and v.get("audience") == "closed"
-    }
-    analyses = rows["analysis"].unique()
+    audiences: dict[str, set[str]] = {}
+    for entry in catalogue.values():
+        if isinstance(entry, dict):
+            for name in entry.get("analysis") or ():
+                audiences.setdefault(str(name), set()).add(str(entry.get("audience")))
     steps = set(rows.loc[rows["stat_name"].eq("n_censored"), "analysis"])
-    wanted = {
-        name
-        for name in analyses
-        if displays_of(shown, name)
-        and not (name.endswith("_curve") and name in steps)
-        and len(displays_of(closed, name)) == 0
-    }
+    wanted = set()
+    for name in rows["analysis"].unique():
+        fitting = [known for known in audiences if name == known or name.startswith(f"{known}_")]
+        shown = "open" in audiences[max(fitting, key=len)] if fitting else False
+        if shown and not (name.endswith("_curve") and name in steps):
+            wanted.add(name)
     return rows[rows["analysis"].isin(wanted)].reset_index(drop=True)
 
 
