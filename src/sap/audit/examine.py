@@ -33,7 +33,19 @@ def _guarded(audit: Audit, kind: Kind, place: str) -> Iterator[None]:
         audit.say(kind, place, f"stopped with {type(error).__name__}")
 
 
+ORDER = ("data", "plan", "code", "chapters", "packages", "log", "report", "result")
+
+
 def examined(
+    path: Path, *, reports: bool = True, run_code: bool = False, independent: bool = False
+) -> Audit:
+    """Audit a bundle (`_examined`), the probable causes in the order of what follows from what."""
+    audit = _examined(path, reports=reports, run_code=run_code, independent=independent)
+    audit.causes.sort(key=lambda cause: ORDER.index(cause.what))
+    return audit
+
+
+def _examined(
     path: Path, *, reports: bool = True, run_code: bool = False, independent: bool = False
 ) -> Audit:
     """Audit a bundle.

@@ -81,12 +81,13 @@ def rebuilt_by_its_code(
 
 
 def _python(venv: Path, first: Path) -> Path:
-    import site
     import venv as environments
 
     environments.create(venv, with_pip=False, symlinks=True)
     there = next(venv.glob("lib/python*/site-packages"))
-    paths = [str(first), *site.getsitepackages()]
+    # Where this process finds its packages, however it was told to look there.
+    packages = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
+    paths = [str(first), *packages]
     (there / "bundle.pth").write_text("\n".join(paths) + "\n", encoding="utf-8")
     return venv / "bin" / "python"
 
