@@ -98,8 +98,10 @@ class Results:
         self.analysis = analysis
         self._rows = rows
         self._by_stat: dict[str, list[dict[str, Any]]] = {}
+        self._by_level: dict[tuple[str, str], list[dict[str, Any]]] = {}
         for row in rows:
             self._by_stat.setdefault(row["stat_name"], []).append(row)
+            self._by_level.setdefault((row["stat_name"], row["level"]), []).append(row)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -139,9 +141,13 @@ class Results:
         unknown = sorted(set(where) - set(AXES))
         if unknown:
             raise ValueError(f"{unknown[0]} is no part of a key; there are {', '.join(AXES)}")
+        if "level" in where:
+            asked = self._by_level.get((stat_name, where["level"]), [])
+        else:
+            asked = self._by_stat.get(stat_name, [])
         found = [
             row
-            for row in self._by_stat.get(stat_name, [])
+            for row in asked
             if all(row[axis] == value for axis, value in where.items())
         ]
         if len(found) > 1:
