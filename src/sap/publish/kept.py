@@ -130,6 +130,7 @@ def known_places() -> list[str]:
     package = Path(software.__file__).parents[1]
     project = project_home()
     places = [Path(sys.prefix), Path(sys.base_prefix), package.parent, Path(os.devnull)]
+    places += [Path(each) for each in sys.path if each.endswith("site-packages")]
     places += [path for pattern in READ_OF_PROJECT for path in project.glob(pattern)]
     places += [project / LOCK, Path.home() / ".cache" / "matplotlib"]
     return sorted({str(form) for path in places for form in (path, path.resolve())})
