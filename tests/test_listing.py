@@ -1,0 +1,172 @@
+"""Listings and profiles: rows as they stand, addresses, hostile words; expected texts by hand."""
+
+import json
+import re
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sap.displays import listing, plan_tables, profile
+from sap.plan import project_home
+
+HOSTILE = "<script>alert(1)</script> #let x = 1 =cmd() $x$ \u202e ```"
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch) -> Path:
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "adam").mkdir()
+    facts = {"cut_off": "2019-06-30", "cut_off_name": "final", "audience": "closed"}
+    plan = {
+        "screening": {"ctc_minimum": 3, "volume_ml": 7.5, "arv7": "POSITIVE"},
+        "analysis_sets": {"per_protocol_cycles": 2, "ctc_baseline_minimum": 5},
+        "psa_response": {"decline_pct": 50.0},
+        "exposure": {"planned_dose_mg_m2": 25.0},
+        "safety": {"severe_grade": 3},
+    }
+    tables = {"run": facts, "plan": plan, "manifest": {"files": [{"name": "ae.parquet"}]}}
+    for name, content in tables.items():
+        (tmp_path / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    from sap import ard
+
+    rows = ard.rows(
+        {"n": 2}, analysis="analysis_sets", section="SAP 4.2", population="SAFETY", method="m"
+    )
+    (tmp_path / "ard.csv").write_text(ard.to_csv(rows), encoding="utf-8")
+    monkeypatch.setenv("SAP_RUN", str(tmp_path))
+    return tmp_path
+
+
+def events(term: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "USUBJID": ["T-1", "T-1", "T-2"],
+            "AESEQ": [1.0, 2.0, 1.0],
+            "AETERM": [term, "cough", "cough"],
+            "AEDECOD": ["COUGH", "COUGH", "COUGH"],
+            "ATOXGRN": [3.0, 1.0, None],
+            "ASTDT": pd.to_datetime(["2018-01-05", "2018-01-02", "2018-01-03"]),
+            "AENDT": pd.to_datetime(["2018-01-09", None, None]),
+            "AEREL": ["RELATED"] * 3,
+            "AEACN": [None] * 3,
+            "AEOUT": ["FATAL"] * 3,
+            "AESER": ["Y", "N", "N"],
+            "AESHOSP": ["Y", None, None],
+            "AESLIFE": ["Y", None, None],
+            "TRTEMFL": ["Y"] * 3,
+        }
+    )
+
+
+def test_rows_are_sorted_the_participant_is_printed_once_and_each_row_has_its_key(run):
+    events("lasting cough").to_parquet(run / "adam" / "adae.parquet")
+    table = listing.events()
+    assert [row.label for row in table.rows] == ["T-1", "", "T-2"]
+    assert [row.again for row in table.rows] == ["", "T-1", ""]
+    assert [row.address for row in table.rows] == ["ADAE|T-1|2", "ADAE|T-1|1", "ADAE|T-2|1"]
+    html = table.html()
+    assert html.count('<th scope="row">T-1</th>') == 1
+    assert html.count('<td data-again="T-1"></td>') == 1
+    assert 'data-row="ADAE|T-1|1"' in html
+    assert "N=[2]{.ard" in table._repr_markdown_()
+
+
+def test_a_serious_event_says_what_made_it_serious(run):
+    events("x").to_parquet(run / "adam" / "adae.parquet")
+    table = listing.serious()
+    assert len(table.rows) == 1
+    assert table.rows[0].cells[-1] == "life-threatening, hospitalisation"
+
+
+def test_no_event_is_not_the_same_as_no_domain(run):
+    events("x").iloc[0:0].to_parquet(run / "adam" / "adae.parquet")
+    assert "No adverse event was recorded" in listing.events()._repr_markdown_()
+    none = {"files": [{"name": "dm.parquet"}]}
+    (run / "tables" / "manifest.json").write_text(json.dumps(none), encoding="utf-8")
+    from sap import ard
+
+    ard._json.cache_clear()
+    assert "Not in the data" in listing.events()._repr_markdown_()
+
+
+def test_hostile_words_of_a_site_stay_words(run):
+    events(HOSTILE).to_parquet(run / "adam" / "adae.parquet")
+    text = listing.events()._repr_markdown_()
+    assert "<script>" not in text
+    assert "&lt;script&gt;alert(1)" in text
+    assert "\u202e" not in text
+    assert text.count("```") == 2
+
+
+def man(term: str) -> profile._Man:
+    day = pd.Timestamp
+    row = {
+        "USUBJID": "T-1", "AGE": 70.0, "NCYCLES": 2.0, "DCTREAS": "DEATH", "DTHFL": "Y",
+        "TRTSDT": day("2018-01-01"), "TRTEDT": day("2018-01-22"), "DTHDT": day("2018-03-02"),
+        "LSTALVDT": day("2018-03-01"), "PRIMFL": "Y", "RESCTRFL": "N", "PPROTFL": "N",
+    }  # fmt: skip
+    doses = [
+        {"ASTDT": day("2018-01-01"), "DOSE": 25.0, "DOSEC": "FULL", "DELAYC": ""},
+        {"ASTDT": day("2018-01-22"), "DOSE": None, "DOSEC": "U", "DELAYC": "N"},
+        {"ASTDT": pd.NaT, "DOSE": 20.0, "DOSEC": "REDUCED", "DELAYC": "U"},
+    ]
+    psa = [
+        {"ADT": day("2018-01-01"), "AVAL": 100.0, "BASE": 100.0, "ANL01FL": "", "ABLFL": "Y"},
+        {"ADT": day("2018-01-22"), "AVAL": 40.0, "BASE": 100.0, "ANL01FL": "Y", "ABLFL": ""},
+    ]
+    event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": term, "ATOXGRN": 4.0, "AESER": "Y"}  # fmt: skip
+    return profile._Man(
+        row, doses, psa, [], [], [event], [], [], {"PSABEST": "-60", "PSARESP": "Y"}
+    )
+
+
+def test_a_profile_draws_letters_as_outlines_and_no_word_of_a_site_as_markup(run):
+    drawn = profile.draw(man(HOSTILE))
+    assert drawn == profile.draw(man(HOSTILE))
+    assert "<text" not in drawn
+    assert "script" not in drawn
+    assert drawn.count("<rect") == 3  # two infusions with a day, one event
+
+
+def test_a_profile_says_its_numbers_in_words(run):
+    said = profile._alt(man("COUGH"))
+    assert said == (
+        "Profile of T-1: 2 infusions; PSA from 40 to 100; 0 counts of CTC, 0 scans, 1 adverse events, "
+        "1 of them of grade 3 or more; died."
+    )
+
+
+def test_a_man_without_anything_but_a_first_dose_still_has_a_page(run):
+    empty = man("COUGH")
+    bare = profile._Man(empty.row, [], [], [], [], [], [], [], {})
+    assert re.search(r'height="[\d.]+pt"', profile.draw(bare))
+
+
+def test_every_entry_of_the_plan_is_printed_with_its_address(run):
+    import yaml
+
+    plan = yaml.safe_load((project_home() / "analysis" / "plan.yml").read_text(encoding="utf-8"))
+    for entry in plan.values():
+        entry.setdefault("assumption", False)
+    (run / "tables" / "plan.json").write_text(json.dumps(plan, default=str), encoding="utf-8")
+    from sap import ard
+
+    ard._json.cache_clear()
+    keys = {number.key for number in plan_tables.plan().numbers}
+    assert {"plan|design.p0", "plan|psa_response.sensitivity_confirm_days.1"} <= keys
+    rows = [str(row.label) for row in plan_tables.plan().rows if row.kind == "total"]
+    assert len(rows) == len(plan)
+
+
+def test_a_departure_stands_below_the_result_it_moves(run):
+    one = {
+        "id": "DEV-01", "section": "SAP 5.7", "planned": "As planned.", "done": "Otherwise.",
+        "results_affected": ["ae_soc_pt"],
+    }  # fmt: skip
+    (run / "tables" / "deviations.json").write_text(json.dumps([one]), encoding="utf-8")
+    from sap.displays import show
+
+    moved, other = (show.block(i, "body") for i in ("tlf-ae-soc-pt", "tlf-lab-grade"))
+    assert "DEV\\-01, SAP 5.7. Planned" in moved
+    assert "DEV" not in other
