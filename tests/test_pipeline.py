@@ -79,7 +79,9 @@ def test_four_planted_faults_are_all_named_by_domain_and_row_with_exit_10(extrac
     )
     edited(extract, bad, "lb", "LBSTRESN", "abc", psa[0])
     edited(bad, bad, "lb", "LBSTRESU", "furlong", other)
-    edited(extract, bad, "ex", "EXSTDTC", "2001-01-01", 1)
+    ex = rows_of(extract / "ex.csv")
+    dose = next(i for i, row in enumerate(ex) if row[ex[0].index("EXTRT")] == "CABAZITAXEL")
+    edited(extract, bad, "ex", "EXSTDTC", "2001-01-01", dose)
     dm = rows_of(extract / "dm.csv")
     write_rows(bad / "dm.csv", [*dm, dm[1]])
     got = sap("check", bad, "--plan", PLAN, "--out", tmp_path / "findings")
@@ -88,7 +90,12 @@ def test_four_planted_faults_are_all_named_by_domain_and_row_with_exit_10(extrac
     found = rows_of(tmp_path / "findings" / "findings.csv")
     assert found[0] == ["domain", "rule", "description", "severity", "row", "usubjid"]
     critical = {(r[0], r[4]) for r in found[1:] if r[3] == "critical"}
-    assert {("lb", str(psa[0])), ("lb", str(other)), ("ex", "1"), ("dm", str(len(dm)))} <= critical
+    assert {
+        ("lb", str(psa[0])),
+        ("lb", str(other)),
+        ("ex", str(dose)),
+        ("dm", str(len(dm))),
+    } <= critical
     assert "abc" not in got.stderr + got.stdout
     assert "furlong" not in got.stderr + got.stdout
     assert (tmp_path / "findings" / "findings.json").stat().st_size > 0
