@@ -145,11 +145,7 @@ class Results:
             asked = self._by_level.get((stat_name, where["level"]), [])
         else:
             asked = self._by_stat.get(stat_name, [])
-        found = [
-            row
-            for row in asked
-            if all(row[axis] == value for axis, value in where.items())
-        ]
+        found = [row for row in asked if all(row[axis] == value for axis, value in where.items())]
         if len(found) > 1:
             open_axes = [a for a in ("group", "level", "sublevel") if a not in where]
             overall = [row for row in found if not any(row[axis] for axis in open_axes)]

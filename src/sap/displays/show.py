@@ -101,7 +101,9 @@ def _departures(entry: Entry) -> list[str]:
     if not (ard.run_folder() / "tables" / "deviations.json").is_file():
         return []
     return [
-        markdown_text(f"{one['id']}, {one['section']}. Planned: {one['planned']} Done: {one['done']}")
+        markdown_text(
+            f"{one['id']}, {one['section']}. Planned: {one['planned']} Done: {one['done']}"
+        )
         for one in ard.table("deviations")
         if set(one["results_affected"]) & set(entry.analysis)
     ]
