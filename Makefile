@@ -37,13 +37,15 @@ check: $(DONE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# TESTS=all also runs what is slow or needs R, a browser or ../shared; it skips, and says so, what
-# it cannot run.
+# TESTS=more adds what needs R or a browser, TESTS=all what is slow as well; a test whose need is
+# absent is skipped and says so.
 TESTS ?= quick
-QUICK  = -m "not slow and not r and not browser"
+WHICH_quick := -m "not slow and not r and not browser"
+WHICH_more  := -m "not slow"
+WHICH_all   :=
 
 test: check
-	$(BIN)/pytest -n 2 --dist worksteal $(if $(filter all,$(TESTS)),,$(QUICK))
+	$(BIN)/pytest -n 2 --dist worksteal $(WHICH_$(TESTS))
 
 # Every test, then the report on what is installed, required, tested and reproduced.
 validation: $(DONE)
