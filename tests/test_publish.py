@@ -237,6 +237,28 @@ def test_a_listing_repeats_caption_header_and_notes_on_turned_pages(toy: Path) -
         assert "Sorted by participant and start." in text
 
 
+@pytest.mark.parametrize("lines_before", range(16, 40, 4))
+def test_a_short_table_stays_on_one_page_with_its_heading_and_introduction(
+    lines_before: int, document: Any, tmp_path: Path
+) -> None:
+    """Wherever on a page it begins; a page has about 45 lines."""
+    rows = "".join(f"<tr><td>row{i:02d}</td><td>{i}</td></tr>" for i in range(20))
+    table = f"<table><thead><tr><th>A</th><th>B</th></tr></thead><tbody>{rows}</tbody></table>"
+    filling = "\n\n".join(f"Filling {i}." for i in range(lines_before))
+    root = document(
+        f"# 1 First {{#a}}\n\n{filling}\n\n## 1.1 Heading {{#b}}\n\nThe rows follow.\n\n"
+        "::: {#tlf-x .tlf .tlf-table}\n::: {.tlf-caption}\n[Table 1]{.tlf-number} "
+        "[Title]{.tlf-title} [Population: all]{.tlf-population}\n:::\n\n"
+        f"```{{=html}}\n{table}\n```\n\n::: {{.tlf-notes}}\n- The note.\n:::\n:::\n"
+    )
+    words: dict[str, Any] = {"document": root, "formats": ("pdf",)}
+    (made,) = rendered(tmp_path / "out", run=tmp_path / "run", **words)
+    texts = [page.extract_text() for page in pypdf.PdfReader(made).pages[2:]]
+    (whole,) = (text for text in texts if "row00" in text)
+    for piece in ("1.1 Heading", "The rows follow.", "Table 1", "row19", "The note."):
+        assert piece in whole, piece
+
+
 def test_lists_of_displays_stand_in_front(pages: list[str], page: str) -> None:
     front = pages[1]
     for words in ("List of tables", "Table 14.2.1.1", "List of figures", "List of listings"):
@@ -787,6 +809,17 @@ def test_search_finds_and_a_listing_is_filtered_and_sorted(chromium: Any, toy: P
     listing.locator("thead button").first.click()
     listing.locator("thead button").first.click()
     assert listing.locator("tbody tr").first.locator("td").first.inner_text() == "TOY-999"
+    tab.close()
+
+
+@pytest.mark.browser
+def test_on_a_telephone_a_text_out_of_sight_makes_no_row_tall(chromium: Any, toy: Path) -> None:
+    tab = chromium.new_page(viewport={"width": 380, "height": 800})
+    tab.goto((toy / "csr.html").as_uri())
+    heights = tab.evaluate(
+        "[...document.querySelectorAll('#tlf-ae tbody tr')].slice(0, 70).map(r => r.offsetHeight)"
+    )
+    assert max(heights) < 2 * min(heights)
     tab.close()
 
 
