@@ -596,6 +596,31 @@ def test_a_damaged_file_of_the_cache_is_no_hit(
     assert has_to_run()
 
 
+def test_typst_is_written_chapter_by_chapter_and_kept(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    call = report.pandoc.run
+
+    def noted(arguments: Any, **words: Any) -> Any:
+        asked.append(words["what"])
+        return call(arguments, **words)
+
+    monkeypatch.setattr(report.pandoc, "run", noted)
+    words: dict[str, Any] = {"run": tmp_path / "run", "formats": ("pdf",)}
+    (tmp_path / "run").mkdir()
+    for _ in range(2):
+        (made,) = rendered(tmp_path / "out", **words, cache=tmp_path / "cache")
+        assert made.read_bytes() == (toy / "csr.pdf").read_bytes()
+    assert asked.count("typst") == 3 + 2  # each of three chapters once, the whole each time
+    other = tmp_path / "other.lua"
+    other.write_text(report.FILTER.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    monkeypatch.setattr(report, "FILTER", other)
+    asked.clear()
+    rendered(tmp_path / "out", **words, cache=tmp_path / "cache")
+    assert asked.count("typst") == 3 + 1
+
+
 def test_what_was_not_asked_for_longest_is_dropped_first(tmp_path: Path) -> None:
     shelf = kept.Shelf(tmp_path)
     for number, name in enumerate("abc"):
@@ -813,13 +838,24 @@ def test_search_finds_and_a_listing_is_filtered_and_sorted(chromium: Any, toy: P
 
 
 @pytest.mark.browser
-def test_on_a_telephone_a_text_out_of_sight_makes_no_row_tall(chromium: Any, toy: Path) -> None:
-    tab = chromium.new_page(viewport={"width": 380, "height": 800})
-    tab.goto((toy / "csr.html").as_uri())
-    heights = tab.evaluate(
-        "[...document.querySelectorAll('#tlf-ae tbody tr')].slice(0, 70).map(r => r.offsetHeight)"
+def test_on_a_telephone_a_text_out_of_sight_makes_no_row_tall(
+    chromium: Any, document: Any, tmp_path: Path
+) -> None:
+    comment = "the site said that he felt well again after some days of rest at home"
+    cells = "".join(f"<td>participant-{i:03d}</td>" for i in range(6)) + f"<td>{comment}</td>"
+    root = document(
+        "::: {#tlf-x .tlf .tlf-listing}\n::: {.tlf-caption}\n[Listing 1]{.tlf-number} "
+        "[Title]{.tlf-title} [Population: all]{.tlf-population}\n:::\n\n"
+        f"```{{=html}}\n<table><tbody><tr>{cells}</tr></tbody></table>\n```\n:::\n"
     )
-    assert max(heights) < 2 * min(heights)
+    words: dict[str, Any] = {"document": root, "formats": ("html",)}
+    (made,) = rendered(tmp_path / "out", run=tmp_path / "run", **words)
+    tab = chromium.new_page(viewport={"width": 380, "height": 800})
+    tab.goto(made.as_uri())
+    lines = tab.evaluate("document.querySelector('#tlf-x tbody tr').offsetHeight") / 28
+    assert lines <= 3
+    tab.add_style_tag(content=".tlf table { width: 100% !important }")  # as it was
+    assert tab.evaluate("document.querySelector('#tlf-x tbody tr').offsetHeight") / 28 > 3
     tab.close()
 
 

@@ -1,5 +1,7 @@
 """Chapters that ran are kept, and run again only when something they could read has changed.
 
+What pandoc made of a chapter is kept in the same way, under everything it was made from.
+
 The name of what is kept is the SHA-256 over everything that decides what a chapter shows:
 
 1. its own text, cell by cell, and that of the set-up;
@@ -113,12 +115,13 @@ def machine(variables: Mapping[str, str]) -> dict[str, Any]:
 
 def key_of(setup: Chapter | None, chapter: Chapter, inputs: Mapping[str, Any]) -> str:
     """The name of what `chapter` gives after `setup` from these inputs."""
-    words = {
-        "form": FORM,
-        "setup": asdict(setup) if setup else None,
-        "chapter": asdict(chapter),
-        "inputs": inputs,
-    }
+    words = {"setup": asdict(setup) if setup else None, "chapter": asdict(chapter)}
+    return name_of("chapter", words | {"inputs": inputs})
+
+
+def name_of(what: str, inputs: Mapping[str, Any]) -> str:
+    """The name of what is made from these inputs and nothing else."""
+    words = {"form": FORM, "what": what, "inputs": inputs}
     return hashlib.sha256(json.dumps(words, sort_keys=True, default=repr).encode()).hexdigest()
 
 

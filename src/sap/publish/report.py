@@ -7,19 +7,23 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 from sap.errors import RenderFailed, WrongUse
 from sap.plan.home import project_home
-from sap.publish import docx, kernels, pandoc, pdf, source, tree
+from sap.publish import docx, kept, kernels, pandoc, pdf, source, tree
 from sap.publish.facts import PageFacts, addresses_of, page_facts, script_json
 
 HERE = Path(__file__).parent
+FILTER = HERE / "report.lua"
 READER = "markdown-implicit_figures"
 FORMATS = ("html", "pdf", "docx")
 LONGEST_FIRST = ("pdf", "docx", "html")
+CHAPTER = "chapter.typ"
+BODY = "\n// The chapter begins here.\n"
 DEFAULT_LANGUAGE = "en-GB"
 
 
@@ -31,6 +35,7 @@ class _Parsed:
     found: tree.Findings
     page: PageFacts
     folder: Path
+    cache: Path | None
 
 
 def render(  # noqa: PLR0913 - the document, its run, and one word for each free choice
@@ -144,7 +149,7 @@ def _parse(
     page = page_facts(run_facts, header.get("title"))
     language = str(header.get("lang") or DEFAULT_LANGUAGE)
     parsed["meta"] = page.metadata() | {"lang": tree.text(language)}
-    return _Parsed(parsed, found, page, folder)
+    return _Parsed(parsed, found, page, folder, cache)
 
 
 def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: Path) -> tree.Json:
@@ -181,10 +186,10 @@ def _write(
     parsed: _Parsed, target: str, arguments: Sequence[str], content: tree.Json | None = None
 ) -> str:
     out, _ = pandoc.run(
-        ["--from", "json", "--to", target, "--lua-filter", str(HERE / "report.lua"), *arguments],
+        ["--from", "json", "--to", target, "--lua-filter", str(FILTER), *arguments],
         data=json.dumps(content or parsed.content).encode("utf-8"),
         folder=parsed.folder,
-        what=target,
+        what=target.partition("-")[0],
     )
     return out.decode("utf-8")
 
@@ -205,9 +210,50 @@ def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
 
 
 def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
+    """Typst is written chapter by chapter, two at a time, and what is kept is not written again."""
+    text = f"$highlighting-definitions${BODY}$body$"
+    (parsed.folder / CHAPTER).write_text(text, encoding="utf-8")
+    made_by = {
+        "filter": FILTER.read_text(encoding="utf-8"),
+        "code": kept.code_sums(),
+        "machine": kept.machine({}),
+    }
+    with ThreadPoolExecutor(max_workers=2) as pool:
+        chapters = _by_chapter(parsed.content["blocks"])
+        parts = list(pool.map(partial(_typst, parsed, made_by), chapters))
+    definitions = next((each for each, _ in parts if each), "")
+    body = "\n\n".join(text for _, text in parts)
+    meta = parsed.content["meta"] | {
+        "highlighting-definitions": tree.raw_blocks("typst", definitions)
+    }
+    content = parsed.content | {"meta": meta, "blocks": [tree.raw_block("typst", body)]}
     arguments = ["--template", str(HERE / "report.typ"), "--standalone", "--wrap=preserve"]
-    source = _write(parsed, "typst-citations", arguments)
+    source = _write(parsed, "typst-citations", arguments, content)
     return pdf.compile_pdf(source, parsed.folder, parsed.page.moment)
+
+
+def _by_chapter(blocks: Sequence[tree.Json]) -> list[list[tree.Json]]:
+    chapters: list[list[tree.Json]] = [[]]
+    for block in blocks:
+        if block["t"] == "Header" and block["c"][0] == 1:
+            chapters.append([])
+        chapters[-1].append(block)
+    return [each for each in chapters if each]
+
+
+def _typst(parsed: _Parsed, made_by: Mapping[str, Any], blocks: list[tree.Json]) -> tuple[str, str]:
+    """The definitions that code in colour needs, and the Typst of one chapter."""
+    key = kept.name_of("typst", {"blocks": blocks, "made by": made_by})
+    shelf = kept.Shelf(parsed.cache) if parsed.cache else None
+    found = shelf.find(key) if shelf else None
+    if found is None:
+        content = parsed.content | {"meta": {}, "blocks": blocks}
+        arguments = ["--template", CHAPTER, "--standalone", "--wrap=preserve"]
+        found = kept.Ran(_write(parsed, "typst-citations", arguments, content), "", {})
+        if shelf:
+            shelf.keep(key, found)
+    definitions, _, body = found.markdown.partition(BODY)
+    return definitions, body
 
 
 def _docx(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001

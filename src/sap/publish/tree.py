@@ -117,6 +117,16 @@ def raw_html(markup: str) -> Json:
     return {"t": "MetaInlines", "c": [{"t": "RawInline", "c": ["html", markup]}]}
 
 
+def raw_block(form: str, markup: str) -> Json:
+    """A block that the writer of this form takes as it stands."""
+    return {"t": "RawBlock", "c": [form, markup]}
+
+
+def raw_blocks(form: str, markup: str) -> Json:
+    """The same as metadata; nothing where there is no markup."""
+    return {"t": "MetaBlocks", "c": [raw_block(form, markup)] if markup else []}
+
+
 def mapping(values: dict[str, Json]) -> Json:
     """Metadata under names."""
     return {"t": "MetaMap", "c": values}
