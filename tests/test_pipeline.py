@@ -168,6 +168,7 @@ def test_a_killed_run_leaves_the_last_report_as_it_was(run, frozen, tmp_path):
     time.sleep(1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    process.stderr.close()
     for name in ("csr.html", "csr.pdf", "ard.csv"):
         assert (out / name).read_text() == f"the last {name}"
     again = sap("analyse", frozen, "--plan", PLAN, "--out", out)
