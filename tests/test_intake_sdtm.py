@@ -85,7 +85,7 @@ def test_no_folder_and_no_tables(tmp_path):
 
 
 def test_documents_lists_and_hidden_files_are_no_tables(tmp_path):
-    for name in ("define.xml", "README.md", "acrf.pdf", ".DS_Store", "planned.csv", "unmapped.csv"):
+    for name in ("define.xml", "README.md", "acrf.pdf", ".DS_Store", "planted.csv", "unmapped.csv"):
         put(tmp_path, name, "x\n")
     (tmp_path / "split").mkdir()
     assert list(sdtm.read(put(tmp_path, "dm.csv", "A\n1\n"))) == ["dm"]
