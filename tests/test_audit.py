@@ -171,8 +171,9 @@ def one_psa_value_forged(place: Path) -> None:
     path, manifest = place / "cut" / "lb.parquet", place / "cut" / "manifest.json"
     frame = pd.read_parquet(path)
     psa = frame.index[frame["LBTESTCD"] == "PSA"]
-    frame.loc[psa, "LBSTRESN"] = frame.loc[psa, "LBSTRESN"] * 0.1
-    frame.loc[psa[0], "LBSTRESN"] = 1000.0
+    # Each man's values fall steeply, so more men respond.
+    place_in_course = frame.loc[psa].groupby("USUBJID").cumcount() + 1
+    frame.loc[psa, "LBSTRESN"] = frame.loc[psa, "LBSTRESN"] / place_in_course**4
     folder._write_table(path, frame)
     old = folder._read_manifest(manifest)
     files = tuple(
