@@ -421,7 +421,7 @@ def test_the_commands_end_with_the_exit_code_of_the_answer(copy, tmp_path, witho
     one_log_line_edited(copy)
     got = CliRunner().invoke(app, ["audit", str(copy), "--out", str(out), "--no-reports"])
     assert got.exit_code == 11
-    assert {p.name for p in out.iterdir()} == {"audit.html", "audit.pdf", "audit.json"}
+    assert {p.name for p in out.iterdir()} == {".sap", "audit.html", "audit.pdf", "audit.json"}
 
 
 def test_the_guide_names_every_dataset_display_and_package_it_was_made_from(bundled, run):

@@ -148,7 +148,8 @@ def old_bundle(place: Path) -> Path:
 
 
 def names(place: Path) -> list[str]:
-    return sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+    found = (p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
+    return sorted(name for name in found if name != folders.MARK)
 
 
 def test_a_full_disk_is_said_and_the_old_folder_stays(tmp_path, monkeypatch):

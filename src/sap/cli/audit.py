@@ -88,8 +88,10 @@ def audit(
     Exit 0 identical or numerically identical, 11 an input changed, 12 a result changed.
     """
     from sap.audit import examined, write_pages
-    from sap.pipeline.folders import whole_folder
+    from sap.pipeline.folders import refuse_to_replace, refuse_within, whole_folder
 
+    refuse_within(out, bundle, "the bundle")
+    refuse_to_replace(out)
     found = examined(bundle, reports=reports, run_code=run_code, independent=independent)
     with whole_folder(out) as new:
         write_pages(found, new)

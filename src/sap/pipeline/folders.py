@@ -2,7 +2,10 @@
 
 import errno
 import fcntl
+import glob
+import json
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +13,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from sap.errors import WrongUse
+
+MARK = ".sap"
+"""Stands in each folder made here and lists its files, so that no other folder is ever replaced."""
+
+BUNDLE = ("bundle.json", "SHA256SUMS")
+# What later commands write into the folder of a run, finished or killed, and the desktop anywhere.
+LATER = re.compile(
+    r"csr\.(html|pdf|docx)|dsmb-(open|closed)/[^/]+|run-log\.jsonl|tables/previous[^/]*"
+    r"|(.*/)?\.(DS_Store|sap|(csr|new|report|ard|changes|previous)[^/]*)(/.*)?"
+)
 
 
 @contextmanager
@@ -37,20 +50,85 @@ def lock(target: Path) -> Iterator[None]:
 
 
 def refuse_to_replace(target: Path) -> None:
-    """A place that is no folder of its own may not be replaced: a file, or where we stand.
+    """A place may be replaced only when nothing of anybody else stands there.
+
+    The first case that applies refuses it:
+
+    1. A file or a link.
+    2. The working folder, or one above it (`.`, `/`).
+    3. A folder that is not empty and was not made here: it has neither our mark nor, as a bundle
+       has none, an index and a list of sums.
+    4. One made here that now also holds files of others; the first is named.
 
     Raises
     ------
     WrongUse
-        `target` is a file, the working folder or one above it (`.`, `/`).
+        Says which; nothing was touched.
     """
-    if target.exists() and not target.is_dir():
-        raise WrongUse(f"{target} is a file; give the name of a folder.")
+    if target.is_symlink() or (target.exists() and not target.is_dir()):
+        what = "a link" if target.is_symlink() else "a file"
+        raise WrongUse(f"{target} is {what}; give the name of a folder.")
     if Path.cwd().is_relative_to(target.resolve()):
         raise WrongUse(
             f"{target} is the working folder or holds it, and would be replaced as a whole. "
             "Give a folder of its own, for example build/report."
         )
+    try:
+        if not target.is_dir() or not any(target.iterdir()):
+            return
+        known = _listed(target)
+        if known is None:
+            raise WrongUse(
+                f"{target} holds files that sap did not write, and would be replaced as a whole. "
+                "Give a new or an empty folder."
+            )
+        there = (p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir())
+        foreign = sorted(name for name in there if name not in known and not LATER.fullmatch(name))
+    except OSError as error:
+        raise WrongUse(f"{target} cannot be read: {error.strerror}.") from None
+    if foreign:
+        raise WrongUse(
+            f"{target} would be replaced as a whole, and {foreign[0]} in it is not a file that sap "
+            "wrote. Move it away, or give another folder."
+        )
+
+
+def refuse_within(target: Path, source: Path, what: str) -> None:
+    """What is written may not stand in what is read, nor hold it.
+
+    Raises
+    ------
+    WrongUse
+        Names both.
+    """
+    inner, outer = target.resolve(), source.resolve()
+    if inner.is_relative_to(outer) or outer.is_relative_to(inner):
+        raise WrongUse(
+            f"{target} cannot be written: it is, holds, or lies in {source}, {what}. "
+            "Give a folder beside it."
+        )
+
+
+def _listed(target: Path) -> set[str] | None:
+    """The files that were written here; None where nobody says that they were."""
+    mark = target / MARK
+    if mark.is_file():
+        try:
+            names = json.loads(mark.read_text(encoding="utf-8"))
+        except (ValueError, RecursionError):
+            return None
+        return {str(name) for name in names} if isinstance(names, list) else None
+    if all((target / name).is_file() for name in BUNDLE):
+        lines = (target / BUNDLE[1]).read_text(encoding="utf-8", errors="replace").splitlines()
+        return {line[66:] for line in lines} | set(BUNDLE)
+    return None
+
+
+def _mark(new: Path) -> None:
+    """List the files of a finished folder in it; a bundle lists its own and holds no other name."""
+    if not all((new / name).is_file() for name in BUNDLE):
+        names = sorted(p.relative_to(new).as_posix() for p in new.rglob("*") if not p.is_dir())
+        (new / MARK).write_text(json.dumps(names, indent=0) + "\n", encoding="utf-8")
 
 
 def _old(target: Path) -> Path:
@@ -65,8 +143,10 @@ def recover(target: Path) -> None:
             shutil.rmtree(old)
         else:
             old.rename(target)
-    for left in target.parent.glob(f".{target.name}.new-*"):
-        shutil.rmtree(left, ignore_errors=True)
+    # The second is what a report left that was being rendered into the first.
+    for pattern in (".{}.new-*", "..{}.new-*"):
+        for left in target.parent.glob(pattern.format(glob.escape(target.name))):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 @contextmanager
@@ -86,10 +166,12 @@ def whole_folder(target: Path) -> Iterator[Path]:
     refuse_to_replace(target)
     with lock(target):
         recover(target)
+        refuse_to_replace(target)
         new = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
         new.chmod(0o755)
         try:
             yield new
+            _mark(new)
             if target.exists():
                 target.rename(_old(target))
             new.rename(target)
@@ -108,13 +190,23 @@ def whole_folder(target: Path) -> Iterator[Path]:
 def write_text(path: Path, text: str) -> None:
     """Write a text file beside its place and rename it."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline="\n"
-    ) as new:
-        new.write(text)
-    place = Path(new.name)
-    place.chmod(0o644)
-    place.replace(path)
+    place = None
+    try:
+        with tempfile.NamedTemporaryFile(
+            "w",
+            dir=path.parent,
+            prefix=f".{path.name}.",
+            delete=False,
+            encoding="utf-8",
+            newline="\n",
+        ) as new:
+            place = Path(new.name)
+            new.write(text)
+        place.chmod(0o644)
+        place.replace(path)
+    finally:
+        if place is not None:
+            place.unlink(missing_ok=True)
 
 
 def write_bytes(path: Path, content: bytes) -> None:

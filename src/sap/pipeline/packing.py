@@ -9,7 +9,7 @@ from typing import Any
 
 from sap import __version__, bundle, export, runlog, snapshot
 from sap.errors import WrongUse
-from sap.pipeline.folders import lock, whole_folder, write_bytes
+from sap.pipeline.folders import lock, refuse_to_replace, refuse_within, whole_folder, write_bytes
 from sap.pipeline.progress import step
 from sap.plan import project_home
 from sap.plan.reading import load_yaml
@@ -138,6 +138,10 @@ def contents(run: Path, cut: Path, audience: str) -> bundle.Contents:
 
 def pack(run: Path, cut: Path, out: Path, audience: str, as_zip: bool) -> Path:
     """Write the bundle of a run as a folder or, named `*.zip`, as one file; whole or not at all."""
+    refuse_within(out, run, "the run")
+    refuse_within(out, cut, "the frozen cut")
+    if not as_zip:
+        refuse_to_replace(out)
     with step(f"gather the bundle for {audience}"):
         whole = contents(run, cut, audience)
     if as_zip:
@@ -158,6 +162,7 @@ def hand_over(run: Path, out: Path) -> Path:
     WrongUse
         A dataset cannot be written as XPT v5; column and rows are named and nothing is written.
     """
+    refuse_within(out, run, "the run")
     datasets = datasets_of(run)
     with step("write XPT, Dataset-JSON and the reviewer's guide"), whole_folder(out) as new:
         made, left_out = interchange(datasets, run_facts(run))

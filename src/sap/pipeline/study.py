@@ -8,7 +8,12 @@ from typing import Any
 
 from sap.errors import ContractBroken, PlanInvalid, WrongUse
 from sap.pipeline import log
-from sap.pipeline.folders import whole_folder, write_text
+from sap.pipeline.folders import (
+    refuse_to_replace,
+    refuse_within,
+    whole_folder,
+    write_text,
+)
 from sap.pipeline.progress import say, step
 from sap.plan import PlanFile, project_home, read_plan
 
@@ -34,6 +39,7 @@ def intake(kind: str, source: Path, out: Path) -> Path:
     """Turn files of one outside format into SDTM tables; what could not be mapped is listed."""
     from sap.intake import sdtm
 
+    refuse_within(out, source, "which is read")
     with step(f"read {kind} from {source}"), whole_folder(out) as new:
         if kind == "caba-v7":
             from sap.intake import caba_v7
@@ -124,6 +130,7 @@ def check(extract: Path, plan_path: Path, out: Path) -> str:
         A critical finding (exit 10); the findings are written all the same.
     """
     plan = read_plan(plan_path)
+    refuse_within(out, extract, "which is checked")
     with step("check the extract against its contracts"):
         _, _, findings = _checked(extract, plan)
     try:
@@ -155,6 +162,7 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
 
     plan = read_plan(plan_path)
     day, name, _, planned = cut_off_of(plan, cut_off)
+    refuse_within(frozen, extract, "which is frozen")
     with step("check the extract against its contracts"):
         tables, rules, findings = _checked(extract, plan)
         _refuse_critical(findings, str(extract))
@@ -176,6 +184,7 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
 
 def analyse(cut: Path, plan_path: Path, out: Path) -> Path:
     """Verify the cut, derive the datasets, compute the ARD, and write the run's folder."""
+    refuse_within(out, cut, "the frozen cut")
     with whole_folder(out) as new:
         analyse_into(new, cut, plan_path)
     return out
@@ -308,6 +317,7 @@ def whole_run(
     cut_off_of(plan, cut_off)
     say(f"{plan.plan.study.id}: {plan.name}, cut-off {cut_off}")
     extract = out.parent / f"{out.name}-extract"
+    refuse_to_replace(out)
     if source is None:
         if plan.plan.inputs.intake != "sdtm":
             raise PlanInvalid(
@@ -315,7 +325,8 @@ def whole_run(
                 "for it. Name the data: make report SOURCE=DIR."
             )
         simulate(extract, plan_path, seed, {})
-    else:
+    elif source.resolve() != extract.resolve() or plan.plan.inputs.intake != "sdtm":
+        refuse_within(out, source, "which holds the data")
         intake(plan.plan.inputs.intake, source, extract)
     cut = freeze(extract, plan_path, cut_off, frozen)
     with whole_folder(out) as new:
