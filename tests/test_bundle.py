@@ -1,6 +1,7 @@
 """What a bundle is called, holds and weighs; no number of a report is needed for that."""
 
 import json
+import math
 import zipfile
 from pathlib import Path
 
@@ -42,6 +43,10 @@ def run(tmp_path) -> Path:
         "plan_sha256": "0" * 64,
     }  # fmt: skip
     (place / "tables" / "run.json").write_text(json.dumps(facts))
+    numbers = {"open_report": {"small_count": 5}, "safety": {"severe_grade": 3}}
+    (place / "tables" / "plan.json").write_text(json.dumps(numbers))
+    (place / "tables" / "previous.json").write_text("{}")
+    (place / "tables" / "previous-ard.csv").write_text(f"{MEN[0]}\n")
     (place / "tables" / "findings.json").write_text(json.dumps([{"usubjid": MEN[0]}]))
     (place / "tables" / "plan.yml").write_text("study: T\n")
     (place / "csr.html").write_text(f"<p>{MEN[0]}</p>")
@@ -74,10 +79,13 @@ def test_nothing_patient_level_is_in_the_open_bundle(run, cut):
         assert not [n for n, content in files.items() if who.encode() in content]
     folders = {name.partition("/")[0] for name in files}
     assert not folders & {"cut", "adam", "source"}
+    assert not [n for n in files if "previous" in n]
+    assert "project/analysis/dsmb.yml" not in files  # holds what the board decided when closed
     assert "report/dsmb-open/report.html" in files
     assert "report/csr.html" not in files
     assert b"os_curve" not in files["ard/ard.csv"]
-    assert b"flow" in files["ard/ard.csv"]
+    # Two men are fewer than five: the count is hidden, as in the board's open report.
+    assert b"flow,SAP 5.1,PRIMARY,,,,,n,,<5" in files["ard/ard.csv"]
     assert b"psa_response" not in files["ard/ard.csv"]  # efficacy is closed in the catalogue
 
 
@@ -85,6 +93,7 @@ def test_closed_holds_the_data_and_auditor_the_source_too(run, cut):
     closed, auditor = packed(run, cut, "closed"), packed(run, cut, "auditor")
     assert {"cut/dm.parquet", "adam/adsl.parquet", "report/dsmb-closed/report.html"} <= set(closed)
     assert not [n for n in closed if n.startswith("source/")]
+    assert {"project/analysis/dsmb.yml", "tables/previous-ard.csv"} <= set(closed)
     assert {"source/sap/init.py", "adam/adsl.xpt"} <= set(auditor)
     assert set(closed) < set(auditor)
 
@@ -109,6 +118,15 @@ def test_every_name_is_safe_every_sum_fits_and_the_bytes_are_the_same_twice(
     assert bundle.opened(tmp_path / "b").files == files
 
 
+def test_a_run_that_lost_a_report_its_log_names_is_refused(run, cut):
+    log = run / "run-log.jsonl"
+    runlog.append(log, {"step": "report csr", "outputs": {"csr.docx": "00"}})
+    with pytest.raises(SnapshotChanged, match=r"csr\.docx, which record 2 wrote, is missing"):
+        packed(run, cut, "auditor")
+    runlog.append(log, {"step": "report csr", "outputs": {}})  # rendered again, without it
+    assert packed(run, cut, "auditor")
+
+
 def test_the_log_is_copied_as_it_is(run, cut):
     assert packed(run, cut, "auditor")["log/run-log.jsonl"] == (run / "run-log.jsonl").read_bytes()
 
@@ -128,16 +146,30 @@ def test_an_unknown_audience_is_refused(run, cut):
         packed(run, cut, "public")
 
 
-def test_shared_rows_are_those_of_open_displays_alone():
+def test_shared_rows_are_those_of_open_displays_alone_with_small_counts_hidden():
     catalogue = {
         "tlf-a": {"kind": "table", "number": "1", "analysis": ["a"], "audience": "open"},
         "tlf-b": {"kind": "table", "number": "2", "analysis": ["b"], "audience": "closed"},
         "tlf-c": {"kind": "figure", "number": "3", "analysis": ["c_curve"], "audience": "open"},
+        "tlf-e": {"kind": "table", "number": "4", "analysis": ["e"], "audience": "open"},
+        "tlf-f": {"kind": "table", "number": "5", "analysis": ["e"], "audience": "closed"},
     }
     rows = ard.bind(
-        [result("a", n=1), result("b", n=2), result("c_curve", n_censored=1), result("d", n=3)]
+        [
+            result("a", n=4, N=5),
+            result("b", n=20),
+            result("c_curve", n_censored=10),
+            result("d", n=30),  # no display shows it
+            result("e", n=40),  # a closed display shows it too
+        ]
     )
-    assert shared_rows(rows, catalogue)["analysis"].tolist() == ["a"]
+    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3)
+    assert found["analysis"].tolist() == ["a", "a"]
+    shown = dict(
+        zip(found["stat_name"], zip(found["stat"], found["stat_text"], strict=True), strict=True)
+    )
+    assert math.isnan(shown["n"][0])
+    assert (shown["n"][1], shown["N"]) == ("<5", (5.0, ""))
 
 
 def test_no_two_files_of_the_project_get_one_name():

@@ -16,6 +16,7 @@ from sap.audit import inputs
 from sap.audit.findings import Audit, Kind
 from sap.audit.pairs import catalogue_here
 from sap.audit.rebuild import kinds_of, rebuilt, rebuilt_by_its_code
+from sap.bundle.contents import PREVIOUS
 from sap.bundle.opening import Bundle, sum_of
 from sap.errors import SapError
 from sap.pipeline.progress import step
@@ -33,6 +34,8 @@ def _guarded(audit: Audit, kind: Kind, place: str) -> Iterator[None]:
         audit.say(kind, place, f"stopped with {type(error).__name__}")
 
 
+# What every analysis makes, and every bundle that can be rebuilt must therefore hold.
+MADE = ("ard.*", "adam/*.parquet", "tables/*.json")
 ORDER = ("data", "plan", "code", "chapters", "packages", "log", "report", "result")
 
 
@@ -183,13 +186,15 @@ def _compare(audit: Audit, whole: Bundle, run: Path, *, reports: bool) -> None:
             audit.compared[name] = "identical"
             continue
         audit.compared[name] = _difference(audit, original, name, kind, whole.files[name], here)
-    extra = [p.name for p in (run / "adam").glob("*.parquet") if f"adam/{p.name}" not in names]
-    for name in sorted(extra):
-        audit.say("result", f"adam/{name}", "is new: the bundle has no such dataset")
+    for pattern in MADE:
+        for path in sorted(run.glob(pattern)):
+            original = path.relative_to(run).as_posix()
+            if original not in names and path.name not in PREVIOUS:
+                audit.say("result", original, "is new: the bundle has no such file")
 
 
 def _difference(audit: Audit, original: str, name: str, kind: str, old: bytes, new: bytes) -> str:
-    if original == "ard.csv":
+    if original == "ard.csv" or original.endswith("/ard.csv"):
         return _ard_difference(audit, name, old, new)
     if original == "ard.parquet":
         return _parquet_ard_difference(audit, name, old, new)
@@ -197,10 +202,9 @@ def _difference(audit: Audit, original: str, name: str, kind: str, old: bytes, n
         return _dataset_difference(audit, original, name, old, new)
     if kind == "html":
         return _report_difference(audit, name, old, new)
-    if kind in ("pdf", "docx") and audit.causes:
-        return "other bytes"
-    # What a table or an interchange file says is compared in the datasets and the ARD.
-    if audit.causes and (original.startswith("tables/") or kind in ("json", "xpt")):
+    # What these say is compared in the datasets, the ARD and the HTML.
+    retold = kind in ("pdf", "docx", "json", "xpt") or original.endswith("/changes.csv")
+    if audit.causes and (retold or original.startswith("tables/")):
         return "other bytes"
     audit.say("result", name, "is not what the rebuild gives")
     return "different"
@@ -220,11 +224,14 @@ def _csv(content: bytes) -> pd.DataFrame:
 
 def _ard_difference(audit: Audit, name: str, old: bytes, new: bytes) -> str:
     try:
-        audit.numbers = bundle.compare(_csv(old), _csv(new), catalogue_here())
+        found = bundle.compare(_csv(old), _csv(new), catalogue_here())
     except (SapError, ValueError, KeyError):
         audit.say("result", name, "cannot be read as the ARD that was made")
         return "different"
-    counts = audit.numbers["change"].value_counts()
+    # The board's two reports tell rows of the one ARD again: a number is listed once.
+    known = [] if audit.numbers is None else [audit.numbers]
+    audit.numbers = pd.concat([*known, found], ignore_index=True).drop_duplicates(ignore_index=True)
+    counts = found["change"].value_counts()
     far = {w: int(counts[w]) for w in ("moved", "new", "gone") if w in counts}
     if far:
         audit.say("result", name, ", ".join(f"{n} results {w}" for w, n in far.items()))

@@ -16,6 +16,7 @@ from sap.plan import PlanFile, read_plan
 
 ROLE_CAUSE = {
     "cut": "data",
+    "previous": "data",
     "plan": "plan",
     "source": "code",
     "project": "chapters",
@@ -109,16 +110,29 @@ def check_log(audit: Audit, bundle: Bundle) -> list[dict[str, Any]]:
             for original, name in run_names(bundle).items()
             if name in bundle.files
         }
-        for words in runlog.swapped(records, sums):
+        for words in (*runlog.swapped(records, sums), *runlog.missing(records, sums)):
             audit.say("input", place, words)
-            which = words.partition(" ")[0]
+            which = words.partition(" ")[0].rstrip(",")
             is_report = which.endswith((".html", ".pdf", ".docx"))
             cause = "report" if is_report else "plan" if which == "tables/plan.yml" else "result"
             audit.blame(cause, words)
+        _check_previous(audit, bundle, records)
     audit.checks.append(
         (f"Run log: {len(records)} records", "chain broken" if broken else "chain whole")
     )
     return records
+
+
+def _check_previous(audit: Audit, bundle: Bundle, records: list[dict[str, Any]]) -> None:
+    """The results of the report before are those that the board's last report was made with."""
+    inputs = [r["inputs"] for r in records if r.get("step") == "report dsmb" and "inputs" in r]
+    named = inputs[-1] if inputs and isinstance(inputs[-1], dict) else {}
+    for original, name in bundle.of_role("previous").items():
+        content = bundle.files.get(name)
+        if content is not None and named.get(f"tables/{original}") != sum_of(content):
+            words = "is not what the board's last report was compared with"
+            audit.say("input", name, words)
+            audit.blame("data", f"{name} {words}")
 
 
 def _input_of(records: list[dict[str, Any]], prefix: str) -> tuple[str, str] | None:

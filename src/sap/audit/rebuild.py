@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from sap.audit.findings import Audit
+from sap.bundle.contents import PREVIOUS
 from sap.bundle.opening import Bundle
 from sap.errors import RenderFailed, ResultChanged, SapError
 from sap.pipeline import packing, study
@@ -36,6 +37,8 @@ def rebuilt(
     made, _ = packing.interchange(packing.datasets_of(run), packing.run_facts(run))
     for name, content in made.items():
         (run / "adam" / name).write_bytes(content)
+    for original, content in _previous(bundle).items():
+        (run / "tables" / original).write_bytes(content)
     if reports:
         for kind, formats in kinds_of(bundle).items():
             try:
@@ -43,6 +46,12 @@ def rebuilt(
             except SapError as error:
                 audit.say("result", kind, f"could not be rendered again: {error}")
     return run
+
+
+def _previous(bundle: Bundle) -> dict[str, bytes]:
+    """The results and facts of the report before, which the board's report is compared with."""
+    named = bundle.of_role("previous")
+    return {o: bundle.files[named[o]] for o in PREVIOUS if named.get(o) in bundle.files}
 
 
 def rebuilt_by_its_code(
@@ -72,9 +81,15 @@ def rebuilt_by_its_code(
     for path in (scratch / "adam").iterdir():
         path.rename(run / "adam" / path.name)
     if reports:
+        before = scratch / "previous"
+        for original, content in _previous(bundle).items():
+            place = before / ("ard.csv" if original.endswith(".csv") else "tables/run.json")
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_bytes(content)
         for kind in kinds_of(bundle):
+            more = ["--previous", str(before)] if kind == "dsmb" and before.is_dir() else []
             try:
-                _call(python, ["report", str(run), "--kind", kind], scratch)
+                _call(python, ["report", str(run), "--kind", kind, *more], scratch)
             except RenderFailed as error:
                 audit.say("result", kind, str(error))
     return run

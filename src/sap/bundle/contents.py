@@ -41,26 +41,30 @@ class _Gathered:
         self.entries.append({"name": name, "original": original, "role": role})
 
 
-def shared_rows(rows: Any, catalogue: Mapping[str, Any]) -> Any:
-    """The rows of an ARD that everybody may see.
+# What the board decided behind closed doors: its open entries are printed in the open report.
+CLOSED_PROJECT = ("analysis/dsmb.yml",)
 
-    1. Not: rows of an analysis that no display shows, or that only closed displays show.
+
+def shared_rows(
+    rows: Any, catalogue: Mapping[str, Any], small_count: int, severe_grade: int
+) -> Any:
+    """The rows of an ARD that everybody may see: what the board's open report may hold.
+
+    1. Not: rows of an analysis that no display shows, or that a closed display shows.
     2. Not: the steps of a survival curve, each of which is the time of one man.
-    3. All others.
+    3. All others, with counts of people below `small_count` hidden (`open_rows`).
     """
-    audiences: dict[str, set[str]] = {}
+    from sap.results.protection import open_rows
+
+    named: dict[str, set[str]] = {}
     for entry in catalogue.values():
         if isinstance(entry, dict):
             for name in entry.get("analysis") or ():
-                audiences.setdefault(str(name), set()).add(str(entry.get("audience")))
+                named.setdefault(str(name), set()).add(str(entry.get("audience")))
     steps = set(rows.loc[rows["stat_name"].eq("n_censored"), "analysis"])
-    wanted = set()
-    for name in rows["analysis"].unique():
-        fitting = [known for known in audiences if name == known or name.startswith(f"{known}_")]
-        shown = "open" in audiences[max(fitting, key=len)] if fitting else False
-        if shown and not (name.endswith("_curve") and name in steps):
-            wanted.add(name)
-    return rows[rows["analysis"].isin(wanted)].reset_index(drop=True)
+    steps = {name for name in steps if name.endswith("_curve")}
+    wanted = {name for name, audiences in named.items() if audiences == {"open"}} - steps
+    return open_rows(rows, wanted, small_count, severe_grade).reset_index(drop=True)
 
 
 def contents(
@@ -76,7 +80,8 @@ def contents(
 
     1. open: what no patient can be seen in: the open report, shared ARD rows, plan, chapters,
        contracts, catalogue, lock, facts of the cut.
-    2. closed: also the closed reports, the whole ARD, the frozen cut, the datasets, the findings.
+    2. closed: also the closed reports, the whole ARD, the frozen cut, the datasets, the findings,
+       the results of the report before and the board's own list of actions.
     3. auditor: also the package's source, and the guide and interchange files.
 
     `exports` are files made for the bundle (XPT, Dataset-JSON, guide) and `left_out` says why one
@@ -90,15 +95,12 @@ def contents(
     if audience not in AUDIENCES:
         raise WrongUse(f"audience {audience!r} is not one of {', '.join(AUDIENCES)}.")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
+    missing = dict(left_out)
     found = _Gathered()
     _add_reports(found, run, audience)
     _add_results(found, run, audience)
     _add_tables(found, run, audience, facts)
-    for name, path in project_files().items():
-        if name == "requirements.lock":
-            found.add("lock", "environment", name, path.read_bytes())
-        else:
-            found.add("project", "project", name, path.read_bytes())
+    _add_project(found, audience, missing)
     if audience != "open":
         for path in sorted(cut.iterdir()):
             found.add("cut", "cut", path.name, path.read_bytes())
@@ -130,7 +132,7 @@ def contents(
         "project": runlog.project_sums(),
         "environment": runlog.environment(),
         "log": {"records": len(records), "last": records[-1]["seal"] if records else None},
-        "left_out": dict(sorted(left_out.items())),
+        "left_out": dict(sorted(missing.items())),
         "files": sorted(found.entries, key=lambda entry: entry["name"]),
     }
     found.files["readme.md"] = _readme(index).encode()
@@ -156,7 +158,9 @@ def _add_results(found: _Gathered, run: Path, audience: str) -> None:
     own = run / "dsmb-open" / "ard.csv"
     rows = ard.from_csv(own if own.is_file() else run / "ard.csv")
     catalogue, _, _ = load_yaml(project_files()["analysis/displays.yml"], "the catalogue")
-    shared = rows if own.is_file() else shared_rows(rows, catalogue)
+    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
+    limit, severe = plan["open_report"]["small_count"], plan["safety"]["severe_grade"]
+    shared = rows if own.is_file() else shared_rows(rows, catalogue, limit, severe)
     found.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
     frame = io.BytesIO()
     shared.to_parquet(frame, index=False)
@@ -164,14 +168,29 @@ def _add_results(found: _Gathered, run: Path, audience: str) -> None:
 
 
 PATIENT_LEVEL = ("findings.json",)
+PREVIOUS = ("previous.json", "previous-ard.csv")
 
 
 def _add_tables(found: _Gathered, run: Path, audience: str, facts: Mapping[str, Any]) -> None:
     for path in sorted((run / "tables").iterdir()):
         if path.name == "plan.yml":
             found.add("plan", "plan", str(facts["plan_file"]), path.read_bytes())
+        elif path.name in PREVIOUS:
+            # Kept for the board's comparison after the analysis: read, never made again.
+            if audience != "open":
+                found.add("previous", "tables", path.name, path.read_bytes())
         elif path.suffix == ".json" and not (audience == "open" and path.name in PATIENT_LEVEL):
             found.add("table", "tables", path.name, path.read_bytes())
+
+
+def _add_project(found: _Gathered, audience: str, missing: dict[str, str]) -> None:
+    for name, path in project_files().items():
+        if name == "requirements.lock":
+            found.add("lock", "environment", name, path.read_bytes())
+        elif audience == "open" and name in CLOSED_PROJECT:
+            missing[name] = "closed: what it holds for everybody stands in the open report"
+        else:
+            found.add("project", "project", name, path.read_bytes())
 
 
 def _add_log(found: _Gathered, run: Path) -> list[dict[str, Any]]:
@@ -181,7 +200,7 @@ def _add_log(found: _Gathered, run: Path) -> list[dict[str, Any]]:
     records = runlog.verify(path)
     files = [p for p in run.rglob("*") if p.is_file()]
     sums = {p.relative_to(run).as_posix(): sum_of(p.read_bytes()) for p in files}
-    changed = runlog.swapped(records, sums)
+    changed = runlog.swapped(records, sums) + runlog.missing(records, sums)
     if changed:
         raise SnapshotChanged(
             f"{run} is not what its log says: {'; '.join(changed)}. Make the run again."

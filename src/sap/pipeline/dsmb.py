@@ -185,7 +185,8 @@ def _one(
         for path in sorted(ready.iterdir()):
             shutil.copyfile(path, out / f".{path.name}")
             (out / f".{path.name}").replace(out / path.name)
-    return [out / path for path in (*(f"report.{each}" for each in formats), "ard.csv")]
+    names = (*(f"report.{each}" for each in formats), "ard.csv", "changes.csv")
+    return [out / name for name in names if (out / name).is_file()]
 
 
 def _render(

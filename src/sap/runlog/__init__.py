@@ -5,7 +5,7 @@ record that was edited, moved or removed from the middle is found and named. It 
 signature: whoever can write the file can write a new chain (docs/audit.md says what follows).
 """
 
-from sap.runlog.chain import append, faults, read, swapped, verify
+from sap.runlog.chain import append, faults, missing, read, swapped, verify
 from sap.runlog.software import code_sums, differing, environment, project_sums, tree_sum
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "differing",
     "environment",
     "faults",
+    "missing",
     "project_sums",
     "read",
     "swapped",

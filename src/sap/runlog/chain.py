@@ -7,7 +7,7 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -166,4 +166,20 @@ def swapped(records: Sequence[Mapping[str, Any]], sums: Mapping[str, str]) -> li
         f"{name} is not the file that record {number} wrote"
         for name, (number, value) in sorted(last.items())
         if name in sums and sums[name] != value
+    ]
+
+
+def missing(records: Sequence[Mapping[str, Any]], names: Collection[str]) -> list[str]:
+    """Files that the last run of each step wrote and that are not among `names`, in words.
+
+    >>> missing([{"number": 1, "step": "report", "outputs": {"a.html": "aa"}},
+    ...          {"number": 2, "step": "report", "outputs": {"b.html": "aa"}}], [])
+    ['b.html, which record 2 wrote, is missing']
+    """
+    last = {str(record.get("step")): record for record in records}
+    return [
+        f"{name}, which record {record.get('number')} wrote, is missing"
+        for record in last.values()
+        for name in (record["outputs"] if isinstance(record.get("outputs"), dict) else ())
+        if name not in names
     ]
