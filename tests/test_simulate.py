@@ -251,8 +251,11 @@ def days(texts: pd.Series) -> pd.Series:
 
 
 def infusions(tables: Tables) -> pd.DataFrame:
+    """The dated infusions."""
     ex = tables["ex"]
-    return ex[ex["EXTRT"] == "CABAZITAXEL"].assign(DAY=lambda rows: days(rows["EXSTDTC"]))
+    return ex[ex["EXTRT"].eq("CABAZITAXEL") & ex["EXSTDTC"].notna()].assign(
+        DAY=lambda rows: days(rows["EXSTDTC"])
+    )
 
 
 def treated(tables: Tables) -> list[str]:
@@ -545,7 +548,7 @@ def dose_changes(first: str, later: str) -> Callable[[Tables], bool]:
 
 def longest_gap(tables: Tables) -> bool:
     rows = infusions(tables).sort_values(["USUBJID", "DAY"])
-    return some(rows.groupby("USUBJID")["DAY"].diff() > 24)
+    return some(rows.groupby("USUBJID")["DAY"].diff().between(25, 41))
 
 
 def first_cycles(n: int) -> Callable[[Tables], bool]:
@@ -600,6 +603,7 @@ def limits_missing(tables: Tables) -> bool:
 
 def late_sample(tables: Tables) -> bool:
     pc = tables["pc"]
+    pc = pc[pc["PCDTC"].str.len() > 10]
     start, taken = pd.to_datetime(pc["PCRFTDTC"]), pd.to_datetime(pc["PCDTC"])
     off = (taken - start).dt.total_seconds() / 60 - pc["PCTPTNUM"].astype(float) * 60
     return some((pc["PCTPTNUM"] == "1") & (off > 5))
@@ -615,6 +619,19 @@ def half(base: float, values: list[float]) -> bool:
     return base / 2 in values
 
 
+def positive_and_lost(decod: str) -> Callable[[Tables], bool]:
+    """A man allocated to B at the first screening who was not treated, for that reason."""
+
+    def present(tables: Tables) -> bool:
+        ds = tables["ds"]
+        to_b = ds[ds["DSDECOD"].eq("ALLOCATED TO GROUP B") & ds["DSSCAT"].eq("SCREENING")]
+        out = ds[ds["DSDECOD"].eq(decod) & ds["DSCAT"].eq("DISPOSITION EVENT")]
+        out = out[out["DSSCAT"] == "SCREENING"]
+        return bool(set(to_b["USUBJID"]) & set(out["USUBJID"]) - set(treated(tables)))
+
+    return present
+
+
 KINDS: dict[str, Callable[[Tables], bool]] = {
     "declined before the sample": milestone("DECLINED", "SCREENING"),
     "not eligible at screening": milestone("NOT ELIGIBLE", "SCREENING"),
@@ -628,7 +645,7 @@ KINDS: dict[str, Callable[[Tables], bool]] = {
     "criterion not met, re-screening": cells("ie", VISIT="RE-SCREENING"),
     "declined at re-screening": milestone("DECLINED", "RE-SCREENING"),
     "not eligible at re-screening": milestone("NOT ELIGIBLE", "RE-SCREENING"),
-    "treated after re-screening": lambda tables: 7 <= len(again(tables)) <= 9,
+    "treated after re-screening": lambda tables: len(again(tables)) >= 5,
     "conversion from negative": converts_from("NEGATIVE"),
     "conversion from undetermined": converts_from("UNDETERMINED"),
     "conversion from fewer than 3": converts_from("fewer than 3"),
@@ -677,6 +694,26 @@ KINDS: dict[str, Callable[[Tables], bool]] = {
     "starts at 20": dose_changes("20", "20"),
     "reduced to 20": dose_changes("25", "20"),
     "delayed": longest_gap,
+    "infusion without day and dose": lambda t: some(t["ex"]["EXSTDTC"].isna()),
+    "blood drawn at another time": cells("cp", VISIT="UNSCHEDULED"),
+    "positive and declined": positive_and_lost("DECLINED"),
+    "positive and not eligible": positive_and_lost("NOT ELIGIBLE"),
+    "never a PSA": lambda t: bool(
+        set(t["dm"].query("ARMCD == 'A'")["USUBJID"])
+        - set(t["lb"].query("LBTESTCD == 'PSA' and LBSTRESC.notna()")["USUBJID"])
+    ),
+    "fatal event, not related": cells("ae", AEOUT="FATAL", AEREL="NOT RELATED"),
+    "plasma below quantification after the infusion": cells("pc", PCSTRESC="<1", PCTPTNUM="7"),
+    "plasma without a time": lambda t: some(t["pc"]["PCDTC"].str.len() == 10),
+    "bone lesion gone again": lambda t: some(
+        t["tr"]["TRLNKID"].str.startswith("NEW-B") & t["tr"]["TRSTRESC"].eq("ABSENT")
+    ),
+    "more than five targets": lambda t: some(
+        t["tu"].query("TUORRES == 'TARGET'").groupby("USUBJID").size() > 5
+    ),
+    "response without lesions": lambda t: bool(
+        set(t["rs"].query("RSTESTCD == 'TRGRESP'")["USUBJID"]) - set(t["tu"]["USUBJID"])
+    ),
     **{
         f"stops: {reason}": milestone(reason, "STUDY TREATMENT")
         for reason in (
@@ -781,7 +818,7 @@ def test_nothing_but_the_past_comes_before_consent(several):
             "be",
             "ie",
         ):
-            table = tables[domain]
+            table = tables[domain].dropna(subset=[START[domain]])
             assert (table[START[domain]].str[:10] >= table["USUBJID"].map(consent)).all(), domain
 
 

@@ -200,12 +200,16 @@ def _sums(followed: list[Lesion], read: list[Assessment], rule: Tumour) -> Rows:
 
 
 def _bone(followed: list[Lesion], new: Rows, read: list[Assessment], start: pd.Timestamp, rule: Bone) -> list[str]:  # fmt: skip
-    """The bone response at each assessment: NE where bone disease was not scanned."""
+    """The bone response at each assessment: NE where bone disease was not scanned.
+
+    A bone scan is an assessment with a result of at least one bone lesion; one that says NOT DONE
+    of all of them is none.
+    """
     disease = any(lesion.bone for lesion in followed)
     links = {lesion.link for lesion in followed if lesion.bone} | {r["TULNKID"] for r in new}
     scans: dict[int, Scan] = {}
     for place, one in enumerate(read):
-        scanned = any(row["TRLNKID"] in links for row in one.tr)
+        scanned = any(row["TRLNKID"] in links and row["TRSTRESC"] is not None for row in one.tr)
         seen = [r["TULNKID"] for r in new if r["DAY"] <= one.last]
         if scanned or (not disease and one.tr):
             gone = {r["TRLNKID"] for r in one.tr if r["TRSTRESC"] == "ABSENT"}

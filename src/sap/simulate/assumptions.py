@@ -32,8 +32,8 @@ class Screening:
     arv7_positive: float = 0.39  # CABA-V7: 40 of 103 determined
     median_count: float = 28.0  # ours: median of counts of three or more
     spread_count: float = 1.45  # ours: SD of the log count
-    positive_not_eligible: float = 0.04  # ours
-    positive_declined: float = 0.07  # CABA-V7: 14 of 40; lowered, since CARVE asks fewer visits
+    positive_not_eligible: float = 0.08  # ours
+    positive_declined: float = 0.12  # CABA-V7: 14 of 40; lowered, since CARVE asks fewer visits
     # CABA-V7: why undetermined (26 + 4 + 2 + 1 + 1 of 34)
     undetermined_reasons: tuple[tuple[str, float], ...] = (
         ("INSUFFICIENT EPITHELIAL SIGNAL", 26),

@@ -72,9 +72,13 @@ def follow_cells(man: Man, episode: Episode) -> None:
     """The count after the second cycle (before the third, or the fourth when late) and at the end.
 
     A responder's count mostly falls below five, often to none; others rise or stay. One sample in
-    ten is missed. The man who stops before cycle 3 has only the sample at the end, if any.
+    ten is missed. The man who stops before cycle 3 has only the sample at the end, if any. In one
+    story blood is drawn at other times as well.
     """
     rng = man.stream("cells", 2 + episode.part)
+    if "cells between" in episode.story.marks:
+        for day in (episode.first - 1, episode.first, episode.first + 30):
+            write_reading(man, Reading(4 + man.number % 5, arv7="POSITIVE"), "UNSCHEDULED", day)
     before = man.count if episode.part == 0 else man.second_count
     assert before is not None
     responds = episode.story.psa in _FALLING

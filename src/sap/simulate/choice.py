@@ -2,7 +2,7 @@
 
 from sap.simulate.cells import Reading, write_reading
 from sap.simulate.man import Man, between, chance, iso, pick, waiting_days
-from sap.simulate.psa import write_psa
+from sap.simulate.psa import never_measured, write_psa
 from sap.simulate.screening import disposition, draw_count, milestone, write_criterion
 
 ARSI = ("ABIRATERONE", "ENZALUTAMIDE")
@@ -156,22 +156,24 @@ def write_anticancer(
 def _choice_psa(man: Man, end: int) -> None:
     """PSA on the chosen therapy: at its start, then every three or four weeks until progression.
 
-    A responder falls to a fifth and comes back by progression; another man falls little or rises.
+    A responder falls to a fifth and comes back by progression; another man falls little, and one
+    in five of those rises from the start.
     """
     given, rng = man.given.choice, man.stream("psa", 3)
     every = 21 if man.therapy in ("CABAZITAXEL", "DOCETAXEL") else 28
     rate = given.cabazitaxel_response if man.therapy == "CABAZITAXEL" else given.arsi_response
     responds = chance(rng, rate if man.therapy not in ("RADIUM-223", "DOCETAXEL") else 0.15)
-    no_psa = chance(rng, 0.10)
+    no_psa = chance(rng, 0.10) or (not man.episodes and never_measured(man))
     base = round(man.psa * float(rng.lognormal(0.05, 0.12)), 1)
     if no_psa:
         return
     write_psa(man, base, "FOLLOW-UP", man.therapy_start - between(rng, 0, 5))
     last = min(end + 60, man.therapy_start + 540, man.second_sample or end + 60)
+    only_rises = not responds and chance(man.stream("psa", 10), 0.2)
     days = range(man.therapy_start + every, last, every)
     for number, day in enumerate(days, start=1):
         share = (day - man.therapy_start) / max(60, end - man.therapy_start)
-        ratio = _share_of_base(number, share, responds)
+        ratio = 1 + 0.1 * number if only_rises else _share_of_base(number, share, responds)
         value = round(base * ratio * float(rng.lognormal(0, 0.06)), 1)
         write_psa(man, value, "FOLLOW-UP", day + between(rng, -2, 2))
 

@@ -11,6 +11,7 @@ REDUCTION_HARMS = (("NEUTROPENIA", 4), ("DIARRHOEA", 3), ("FEBRILE NEUTROPENIA",
 DELAY_HARMS = (("NEUTROPENIA", 3), ("URINARY TRACT INFECTION", 2), ("DIARRHOEA", 2))
 
 TOLD_CYCLES = 5  # a story told to the day is told by then
+SHORTLY_DELAYED = 7  # the cycle that comes five days late in one story
 
 
 def dose(man: Man, episode: Episode) -> None:
@@ -21,6 +22,7 @@ def dose(man: Man, episode: Episode) -> None:
        cycle 6.
     3. A reduction goes from 25 to 20 mg/m2 and stays.
     4. A man with raised bilirubin starts at 20 mg/m2.
+    5. In one story neither the dose nor the day of cycle 5 is recorded.
     """
     rng, given, story = man.stream("dosing", episode.part), man.given.treatment, episode.story
     first = episode.consent + between(rng, 1, 7)
@@ -31,6 +33,8 @@ def dose(man: Man, episode: Episode) -> None:
     for cycle in range(1, min(story.cycles, given.max_cycles) + 1):
         delayed, reduced = chance(rng, given.delayed), chance(rng, given.reduced)
         wobble, wait, mark = between(rng, 0, 9), between(rng, 5, 14), rng.random()
+        if "short delay" in story.marks and cycle == SHORTLY_DELAYED:
+            delayed, wait = True, 5
         note, day = None, due
         if cycle > 1:
             due += given.cycle_days
@@ -70,18 +74,21 @@ def _reduce(episode: Episode, day: int, mark: float) -> str:
 
 def _write_infusions(man: Man, episode: Episode, notes: list[str | None]) -> None:
     rows = zip(episode.infusions, episode.doses, notes, strict=True)
+    lost = "dose not recorded" in episode.story.marks
     for cycle, (day, level, note) in enumerate(rows, start=1):
+        known = not (lost and cycle == 5)
         man.write(
             "ex",
             EXTRT="CABAZITAXEL",
             EXCAT="STUDY TREATMENT",
-            EXDOSE=level,
-            EXDOSU="mg/m2",
+            EXDOSE=level if known else None,
+            EXDOSU="mg/m2" if known else None,
             EXROUTE="INTRAVENOUS",
-            EXSTDTC=iso(day, infusion_minute(man) if cycle == 1 else None),
-            EXENDTC=iso(day, infusion_minute(man) + 60 if cycle == 1 else None),
+            EXSTDTC=iso(day, infusion_minute(man) if cycle == 1 else None) if known else None,
+            EXENDTC=iso(day, infusion_minute(man) + 60 if cycle == 1 else None) if known else None,
             VISIT=f"CYCLE {cycle}",
             EXADJ=note,
+            PLACE=iso(day),
         )
 
 

@@ -53,6 +53,8 @@ def suffer(man: Man, episode: Episode) -> None:
     events += _undated(episode, harms, man.stream("events", 6 + episode.part))
     if "toxic death" in episode.story.marks:
         events.append(_fatal(episode))
+    if "early death" in episode.story.marks and man.death is not None:
+        events.append(_fatal_by_chance(man.death))
     for event in events:
         _remember_neutropenia(episode, event, told)
         _write(man, event, rng)
@@ -159,6 +161,12 @@ def _fatal(episode: Episode) -> Event:
     start = episode.last + 9
     event = Event(sepsis, 5, start, episode.last + 12, RELATED, "NOT APPLICABLE", "AESDTH")
     return event
+
+
+def _fatal_by_chance(death: int) -> Event:
+    """What kills a man soon after his last dose and has nothing to do with it."""
+    heart = Harm("MYOCARDIAL INFARCTION", "CARDIAC DISORDERS", 0, 0, ("heart attack",))
+    return Event(heart, 5, death - 1, death, NOT_RELATED, "NOT APPLICABLE", "AESDTH")
 
 
 def _remember_neutropenia(episode: Episode, event: Event, told: set[str]) -> None:

@@ -87,9 +87,12 @@ def sample_plasma(man: Man, episode: Episode) -> None:
     1. Some men are not sampled at all; now and then one tube is missing.
     2. Before the infusion nothing is found: below the limit.
     3. The end-of-infusion sample comes a few minutes off; now and then much too late.
+    4. In some stories a tube is not timed, is drawn on the wrong side of the start of the infusion,
+       or is reported as below the limit.
     """
     given, rng = man.given.kinetics, man.stream("kinetics", episode.part)
-    sampled = chance(rng, given.sampled)
+    odd = next((mark for mark in episode.story.marks if mark.startswith("plasma")), "")
+    sampled = chance(rng, given.sampled) or bool(odd)
     body = _body(given, episode.surfaces[0], rng)
     dose_mg = episode.doses[0] * episode.surfaces[0]
     start = infusion_minute(man)
@@ -100,8 +103,15 @@ def sample_plasma(man: Man, episode: Episode) -> None:
             continue
         minutes = _minutes(hour, off, late=late, rng_free=man.number)
         level = concentration(body, dose_mg, given.infusion_minutes / 60, max(0, minutes) / 60)
-        shown = None if missing else float(f"{level * error:.3g}")
-        _write(man, episode, hour, start + minutes, shown)
+        shown = None if missing and not odd else float(f"{level * error:.3g}")
+        if (odd, hour) == ("plasma below", 7):
+            shown = given.lloq / 2
+        if (odd, hour) == ("plasma late", 0):
+            minutes = 5
+        if (odd, hour) == ("plasma too early", 1):
+            minutes = -5
+        timed = (odd, hour) != ("plasma untimed", 3)
+        _write(man, episode, hour, start + minutes if timed else None, shown)
 
 
 def _minutes(hour: int, off: int, *, late: bool, rng_free: int) -> int:
@@ -113,7 +123,7 @@ def _minutes(hour: int, off: int, *, late: bool, rng_free: int) -> int:
     return hour * 60 + (max(-1, off) if hour == 1 else off * 3)
 
 
-def _write(man: Man, episode: Episode, hour: int, minute: int, level: float | None) -> None:
+def _write(man: Man, episode: Episode, hour: int, minute: int | None, level: float | None) -> None:
     lloq = man.given.kinetics.lloq
     low = level is not None and level < lloq
     shown = None if level is None else f"<{lloq:g}" if low else f"{level:g}"

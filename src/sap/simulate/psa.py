@@ -45,7 +45,13 @@ def screening_psa(man: Man) -> None:
     if man.sample is None:
         return
     untold = any("no baseline" in episode.story.marks for episode in man.episodes[:1])
+    untold = untold or (not man.episodes and never_measured(man))
     write_psa(man, None if untold else man.psa, "SCREENING", man.sample)
+
+
+def never_measured(man: Man) -> bool:
+    """Whether a man of group A has no PSA at all, not even at screening."""
+    return chance(man.stream("psa", 9), 0.04)
 
 
 def treatment_psa(man: Man, episode: Episode) -> None:

@@ -52,6 +52,7 @@ COURSES: dict[str, Course] = {
     "difference 2": Course((0.90, 0.75, 0.80, 1.00, 1.05, 1.20, 1.4), 8.0),
     "difference too small": Course((0.75, 0.67, 0.92, 1.00, 1.05, 1.12, 1.2), 2.4),
     "early rise": Course((1.50, 1.32, 0.90, 0.80, 0.75, 0.80, 1.05, 1.15, 1.3)),
+    "rise refuted": Course((0.75, 0.70, 0.70, 0.95, *(0.78,) * 5), 80.0),
     "rise 20 days": Course((0.75, 0.70, 0.70, 0.95, 1.0, 0.80, 0.78), 80.0, ((5, -1),)),
     "new therapy first": Course((0.90, 0.48, 0.62, 0.40, 0.35, 0.34), 140.0),
     "after the window": Course((0.90, 0.80, 0.70, 0.47, 0.44, 0.60, 0.9), 130.0),
@@ -71,30 +72,63 @@ class Story:
 
 
 RESPONDERS: tuple[Story, ...] = (
-    Story("deep and long", "deep", "partial", COMPLETED, 10, ("two values without time",)),
+    Story(
+        "deep and long",
+        "deep",
+        "partial",
+        COMPLETED,
+        10,
+        ("two values without time", "cells between"),
+    ),
     Story("flare, then fall", "flare", "bone flare", PROGRESSION, 9, ("steady",)),
-    Story("exactly half", "exact half", "stable", COMPLETED, 10),
+    Story("exactly half", "exact half", "targets gone", COMPLETED, 10, ("plasma below",)),
     Story("confirmed on day 28", "day 28", "partial unconfirmed", PROGRESSION, 8),
     Story("not measurable any more", "below quantification", "complete", COMPLETED, 10),
-    Story("confirmed after the last dose", "after the last dose", "stable", TOXICITY, 5),
-    Story("falls fast", "fast", "bone progression", PROGRESSION, 8, ("two values with time",)),
+    Story(
+        "confirmed after the last dose",
+        "after the last dose",
+        "targets gone, others stay",
+        TOXICITY,
+        5,
+    ),
+    Story(
+        "falls fast",
+        "fast",
+        "bone progression",
+        PROGRESSION,
+        8,
+        ("two values with time", "plasma late", "short delay"),
+    ),
     Story("exactly 1.25 of the nadir", "exactly 1.25", "target later", PROGRESSION, 8),
 )
 
 NON_RESPONDERS: tuple[Story, ...] = (
-    Story("rises at once", "rising", "target", PROGRESSION, 4),
-    Story("confirmed on day 21 only", "day 21", "stable", PROGRESSION, 6),
+    Story("rises at once", "rising", "target", PROGRESSION, 4, ("cells between",)),
+    Story(
+        "confirmed on day 21 only", "day 21", "non-target only", PROGRESSION, 6, ("plasma untimed",)
+    ),
     Story("toxic death", "flat", "none", DEATH, 2, ("toxic death", "one early value")),
-    Story("never confirmed", "unconfirmed", "bone progression", PROGRESSION, 8),
-    Story("responds late", "late", "stable", COMPLETED, 10),
-    Story("no baseline", "small fall", "bone only", PROGRESSION, 5, ("no baseline",)),
-    Story("starts at 20", "small fall", "new lesion", PROGRESSION, 5, ("start at 20", "clinical")),
+    Story("never confirmed", "unconfirmed", "many lesions", PROGRESSION, 8),
+    Story("responds late", "late", "bone lesions vanish", COMPLETED, 10, ("dose not recorded",)),
+    Story(
+        "no baseline", "small fall", "bone only", PROGRESSION, 5, ("no baseline", "first course")
+    ),
+    Story(
+        "starts at 20", "rise refuted", "new lesion", PROGRESSION, 5, ("start at 20", "clinical")
+    ),
     Story("confirmed on day 27 only", "day 27", "non-target", PROGRESSION, 6),
-    Story("no value after dosing", "flat", "no scan", WITHDRAWAL, 1, ("no later value",)),
+    Story(
+        "no value after dosing",
+        "flat",
+        "no scan",
+        WITHDRAWAL,
+        1,
+        ("no later value", "first course"),
+    ),
     Story(
         "just above half",
         "near half",
-        "stable",
+        "bone late and unconfirmed",
         PROGRESSION,
         6,
         ("reduction", "after the infusion"),
@@ -102,11 +136,15 @@ NON_RESPONDERS: tuple[Story, ...] = (
     Story("difference exactly 2", "difference 2", "bone unconfirmed", PROGRESSION, 6),
     Story("new therapy first", "new therapy first", "not evaluated", PHYSICIAN, 4, ("switch",)),
     Story("early rise", "early rise", "bone later", PROGRESSION, 8, ("two values with time",)),
-    Story("stops for harm", "never falls", "stable", TOXICITY, 7, ("neuropathy",)),
-    Story("twenty days apart", "day 20", "bone progression", PROGRESSION, 6),
+    Story(
+        "stops for harm", "never falls", "stable", TOXICITY, 7, ("neuropathy", "plasma too early")
+    ),
+    Story("twenty days apart", "day 20", "bone only, unconfirmed", PROGRESSION, 6),
     Story("small difference", "difference too small", "large nodes", PROGRESSION, 5),
-    Story("rise of twenty days", "rise 20 days", "target", PROGRESSION, 5),
-    Story("falls after the window", "after the window", "stable", PHYSICIAN, 4, ("no switch",)),
+    Story("rise of twenty days", "rise 20 days", "bone only, not read", PROGRESSION, 5),
+    Story(
+        "falls after the window", "after the window", "not recorded", PHYSICIAN, 4, ("no switch",)
+    ),
     Story("early death", "rising", "none", DEATH, 3, ("early death",)),
     Story("clinical decline", "rising", "missed", PROGRESSION, 3, ("clinical",)),
 )

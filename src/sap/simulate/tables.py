@@ -79,12 +79,16 @@ def happened(man: Man, extraction: int) -> None:
     days = [day for day in (man.death, man.exit, extraction) if day is not None]
     last = date.fromordinal(min(days)).isoformat()
     for domain, rows in man.rows.items():
-        start = START[domain]
-        man.rows[domain] = [row for row in rows if str(row.get(start) or "")[:10] <= last]
+        man.rows[domain] = [row for row in rows if _when(row, START[domain])[:10] <= last]
         end = END.get(domain)
         for row in man.rows[domain]:
             if end and row.get(end) and str(row[end])[:10] > last:
                 _forget_end(domain, row, last)
+
+
+def _when(row: Row, start: str) -> str:
+    """The start of a record; of one whose date was not recorded, where it truly lies (PLACE)."""
+    return str(row.get(start) or row.get("PLACE") or "")
 
 
 def _forget_end(domain: str, row: Row, last: str) -> None:
@@ -106,7 +110,7 @@ def to_tables(men: Iterable[Man], study: str, summary: list[Row]) -> dict[str, p
     for man in men:
         for domain, rows in man.rows.items():
             start = START.get(domain, "")
-            ordered = sorted(rows, key=lambda row: str(row.get(start) or ""))
+            ordered = sorted(rows, key=lambda row: _when(row, start))
             for number, row in enumerate(ordered, start=1):
                 gathered[domain].append(
                     {"USUBJID": man.usubjid, f"{domain.upper()}SEQ": number, **row}

@@ -147,7 +147,8 @@ def _deal(men: Sequence[Man], seed: int, rate: float) -> None:
 
     Whether he responds is his own draw, below the rate or not. The responders' cards are dealt from
     the lowest draw up, the others' from the highest down: so each story is told as soon as there
-    are enough men, and changing the rate changes nothing for a man whose answer stays the same.
+    are enough men, and changing the rate changes nothing for a man whose answer stays the same. A
+    story of a first course is kept for the next man who was not re-screened.
     """
     order = stream(seed, 0, "dosing")
     yes = [RESPONDERS[i] for i in order.permutation(len(RESPONDERS))]
@@ -155,14 +156,21 @@ def _deal(men: Sequence[Man], seed: int, rate: float) -> None:
     treated = [man for man in men if man.fate in ("TREATED", "TREATED AGAIN")]
     draws = {man.number: float(man.stream("psa", 7).random()) for man in treated}
     treated.sort(key=lambda man: draws[man.number])
-    for place, man in enumerate(treated):
-        card: Story = yes[place % len(yes)]
-        if draws[man.number] >= rate:
-            card = no[(len(treated) - 1 - place) % len(no)]
-        again = man.fate == "TREATED AGAIN"
-        sample = man.second_sample if again else man.sample
-        assert sample is not None
-        man.episodes.append(Episode(int(again), sample, _treatment_consent(man), card))
+    respond = [man for man in treated if draws[man.number] < rate]
+    others = [man for man in reversed(treated) if draws[man.number] >= rate]
+    for deck, dealt in ((yes, respond), (no, others)):
+        left: list[Story] = []
+        for man in dealt:
+            again = man.fate == "TREATED AGAIN"
+            left = left or list(deck)
+            card = next((c for c in left if not (again and "first course" in c.marks)), None)
+            if card is None:
+                left += deck
+                card = next(c for c in left if "first course" not in c.marks)
+            left.remove(card)
+            sample = man.second_sample if again else man.sample
+            assert sample is not None
+            man.episodes.append(Episode(int(again), sample, _treatment_consent(man), card))
 
 
 def _treatment_consent(man: Man) -> int:
@@ -199,7 +207,9 @@ def _extraction(men: Sequence[Man], given: Assumptions) -> int:
 
 def _demographics(man: Man) -> None:
     infusions = [
-        str(row["EXSTDTC"])[:10] for row in man.rows.get("ex", []) if row["EXTRT"] == "CABAZITAXEL"
+        str(row["EXSTDTC"])[:10]
+        for row in man.rows.get("ex", [])
+        if row["EXTRT"] == "CABAZITAXEL" and row["EXSTDTC"]
     ]
     known = man.death is not None and any(
         row["DSDECOD"] == "DEATH" and row["DSSCAT"] == "STUDY PARTICIPATION"

@@ -15,7 +15,12 @@ class Pattern:
 
     `targets` is the share of the baseline size; `bone` the number of new lesions on the bone scan
     at each scan; `new` the new soft-tissue lesions; `worse` the scan at which the non-target
-    disease progresses without doubt; `judged` what an investigator makes of it.
+    disease progresses without doubt; `judged` what an investigator makes of it. `others` says what
+    becomes of a non-target soft-tissue lesion that is there for sure (nothing: not read), and an
+    empty one that there is none. `vanish` is the scan from which new bone lesions are gone,
+    `bone_unread` the one without a bone scan, `repeat` the one whose targets are read twice.
+    `differs` names the scan, and the way (`_judge`), of an investigator who says otherwise; he does
+    at no other scan, where it is None at any by chance.
     """
 
     targets: tuple[float, ...]
@@ -27,23 +32,39 @@ class Pattern:
     soft: bool = True
     bone_disease: bool = True
     unread: bool = False
+    others: tuple[str, ...] | None = None
+    vanish: int | None = None
+    bone_unread: int | None = None
+    repeat: int | None = None
+    many: bool = False
+    differs: tuple[int, float] | None = None
+    recorded: bool = True
 
 
 PATTERNS: dict[str, Pattern] = {
     "stable": Pattern((0.95, 0.92, 1.0), (SD, SD, SD)),
-    "partial": Pattern((0.60, 0.50, 0.52), (PR, PR, PR)),
+    "partial": Pattern((0.60, 0.50, 0.52), (PR, PR, PR), differs=(1, 0.5)),
     "partial unconfirmed": Pattern((0.66, 0.74, 0.78), (PR, SD, SD)),
     "complete": Pattern((0.0, 0.0, 0.0), (CR, CR, CR), bone_disease=False),
-    "target": Pattern((1.35, 1.6, 1.9), (PD, PD, PD)),
-    "target later": Pattern((0.85, 1.25, 1.5), (SD, PD, PD)),
+    "target": Pattern((1.35, 1.6, 1.9), (PD, PD, PD), differs=(1, 0.8)),
+    "target later": Pattern((0.85, 1.25, 1.5), (SD, PD, PD), repeat=1),
+    "targets gone": Pattern((0.0, 0.0, 0.0), (PR, PR, PR), others=()),
+    "targets gone, others stay": Pattern((0.0, 0.0, 0.0), (PR, PR, PR), others=("PRESENT",) * 3),
+    "non-target only": Pattern((), (NE, NON_PD, NON_PD), others=("", "ABSENT", "PRESENT")),
+    "many lesions": Pattern((0.95, 0.92, 1.0), (SD, SD, SD), many=True),
+    "not recorded": Pattern((0.95, 0.92, 1.0), (SD, SD, SD), recorded=False),
     "new lesion": Pattern((1.0, 1.05, 1.1), (PD, PD, PD), new=(1, 1, 0)),
     "non-target": Pattern((0.97, 1.0, 1.0), (PD, PD, PD), worse=1),
     "bone progression": Pattern((0.98, 1.0, 1.0), (SD, PD, PD), bone=(2, 2, 1)),
     "bone flare": Pattern((0.90, 0.85, 0.85), (SD, SD, SD), bone=(3, 0, 0)),
     "bone unconfirmed": Pattern((1.0,), (SD,), bone=(2,)),
     "bone later": Pattern((0.95, 0.95, 1.0), (SD, SD, PD), bone=(0, 2, 1)),
+    "bone late and unconfirmed": Pattern((0.95, 0.95), (SD, SD), bone=(0, 2)),
+    "bone lesions vanish": Pattern((0.95, 0.95, 0.95), (SD, SD, SD), bone=(0, 2, 0), vanish=3),
     "bone only": Pattern((), (NON_PD, NON_PD, NON_PD), soft=False),
-    "large nodes": Pattern((1.34, 1.4, 1.5), (PD, PD, PD), nodes_only=True),
+    "bone only, unconfirmed": Pattern((), (NE,), bone=(2,), soft=False),
+    "bone only, not read": Pattern((), (NE, NON_PD, NON_PD), soft=False, bone_unread=1),
+    "large nodes": Pattern((1.34, 1.4, 1.5), (PD, PD, PD), nodes_only=True, differs=(0, 0.0)),
     "not evaluated": Pattern((0.95, 0.95, 1.0), (NE, SD, SD), unread=True),
     "none": Pattern((), ()),
     "no scan": Pattern((), ()),
@@ -75,6 +96,7 @@ def scan(man: Man, episode: Episode) -> None:
     lesions = _baseline_lesions(pattern, rng, episode.part)
     day = max(episode.consent, episode.first - between(rng, 1, 12))
     day = min(day, episode.first)
+    lesions = lesions if pattern.recorded else []
     for lesion in lesions:
         _find(man, lesion, "TUMIDENT", "SCREENING" if episode.part == 0 else "RE-SCREENING", day)
         _measure(man, lesion, 1.0, ("SCREENING" if episode.part == 0 else "RE-SCREENING", day))
@@ -85,6 +107,9 @@ def scan(man: Man, episode: Episode) -> None:
         for lesion in lesions:
             if lesion.kind != "NEW" or number > 1:
                 _follow(man, lesion, pattern, number, (visit, when, unread))
+        if pattern.repeat == number:
+            for lesion in (one for one in lesions if one.kind == "TARGET"):
+                _measure(man, lesion, pattern.targets[number - 1], (visit, when + 6))
         answers.append(_judge(man, pattern, number, (visit, when), rng))
     _best(man, answers, episode)
     if "clinical" in episode.story.marks:
@@ -116,15 +141,20 @@ def _baseline_lesions(pattern: Pattern, rng: Generator, part: int) -> list[Lesio
     marks, sizes = rng.random(4), rng.random(4)
     if pattern.nodes_only:
         spots = [("LYMPH NODE ILIAC", 15 + 4 * sizes[0]), ("LYMPH NODE RETROPERITONEAL", 16.0)]
+        spots += [("LUNG", 8.0)]
+    elif pattern.many:
+        spots = [("LIVER", 20 + 10 * size) for size in sizes[:3].tolist()]
+        spots += [("LUNG", 18.0), ("LUNG", 14.0), ("LYMPH NODE RETROPERITONEAL", 24.0)]
     else:
         spots = [("LYMPH NODE RETROPERITONEAL", 22 + 16 * sizes[0])]
         spots += [("LIVER", 18 + 25 * sizes[1])] if marks[0] < 0.45 else []
         spots += [("LUNG", 14 + 16 * sizes[2])] if marks[1] < 0.35 else []
         spots += [("LYMPH NODE ILIAC", 15.5 + 4 * sizes[3])] if marks[2] < 0.30 else []
     if pattern.soft:
-        for number, (place, size) in enumerate(spots, start=start + 1):
+        for number, (place, size) in enumerate(spots if pattern.targets else [], start=start + 1):
             lesions.append(Lesion(f"T{number:02d}", "TARGET", place, "CT SCAN", round(float(size))))
-        if marks[3] < 0.6 or pattern.worse:
+        there = marks[3] < 0.6 or bool(pattern.worse)
+        if there if pattern.others is None else pattern.others:
             method = "MRI" if marks[3] < 0.15 else "CT SCAN"
             node = Lesion(f"NT{start + 1:02d}", "NON-TARGET", "LYMPH NODE PELVIC", method)
             lesions.append(node)
@@ -183,9 +213,12 @@ def _follow(
     worse = pattern.worse is not None and number >= pattern.worse
     if lesion.kind == "NON-TARGET" and lesion.method != "BONE SCAN":
         state = "ABSENT" if gone else "UNEQUIVOCAL PROGRESSION" if worse else "PRESENT"
+        state = pattern.others[number - 1] if pattern.others else state
         _state(man, lesion, state, (visit, day))
     elif not (lesion.kind == "NEW" and _just_found(man, lesion, day)):
-        _state(man, lesion, "PRESENT", (visit, day))
+        vanished = pattern.vanish is not None and number >= pattern.vanish
+        state = "ABSENT" if vanished and lesion.kind == "NEW" else "PRESENT"
+        _state(man, lesion, "" if pattern.bone_unread == number else state, (visit, day))
 
 
 def _just_found(man: Man, lesion: Lesion, day: int) -> bool:
@@ -206,7 +239,7 @@ def _measure(
 
 
 def _state(man: Man, lesion: Lesion, state: str, when: tuple[str, int]) -> None:
-    _write(man, lesion, "TUMSTATE", state, when)
+    _write(man, lesion, "TUMSTATE", state or None, when)
 
 
 def _write(
@@ -239,11 +272,13 @@ def _judge(man: Man, pattern: Pattern, number: int, when: tuple[str, int], rng: 
     3. The targets, the soft tissue and the overall answer are all another.
     """
     other, way = chance(rng, 0.12), rng.random()
+    if pattern.differs is not None:
+        other, way = pattern.differs[0] == number, pattern.differs[1]
     overall = pattern.judged[number - 1]
     another = {SD: PR if way < 0.2 else PD, PD: SD, PR: SD}.get(overall) if other else None
     parts = _parts(pattern, number)
     if another and way >= 0.6 and pattern.soft:
-        parts["TRGRESP"] = parts["SFTSRESP"] = another
+        parts |= {name: another for name in ("TRGRESP", "SFTSRESP") if name in parts}
     for code, answer in parts.items():
         _judged(man, code, answer, when, "PCWG3" if code == "BONERESP" else "RECIST 1.1")
     if another is None or not 0.4 <= way < 0.6:
@@ -256,16 +291,25 @@ def _parts(pattern: Pattern, number: int) -> dict[str, str]:
     overall = pattern.judged[number - 1]
     found = sum(pattern.bone[:number])
     bone = "NON-PD" if pattern.bone_disease or found else "NED"
-    if found >= 2:
+    if pattern.bone_unread == number:
+        bone = "NE"
+    elif found >= 2:
         bone = "PD" if overall == PD and found >= 3 else "PDu" if number == 1 else "NON-PD"
     if not pattern.soft:
         return {"BONERESP": bone}
-    grown = pattern.targets[number - 1] >= 1.19
-    target = PD if grown else overall if overall in (CR, PR, SD, NE) else SD
     worse = pattern.worse is not None and number >= pattern.worse
-    others = PD if worse else CR if target == CR else NON_PD
     new = "Y" if sum(pattern.new[:number]) else "N"
+    if not pattern.targets and pattern.others:
+        said = {"": NE, "ABSENT": CR}.get(pattern.others[number - 1], NON_PD)
+        return {"NTRGRESP": said, "NEWLPROG": new, "SFTSRESP": said, "BONERESP": bone}
+    share = pattern.targets[number - 1]
+    target = PD if share >= 1.19 else overall if overall in (CR, PR, SD, NE) else SD
+    others = PD if worse else CR if target == CR else NON_PD
     soft = PD if PD in (target, others) or new == "Y" else target
+    if share == 0 and target != CR:
+        target, soft = CR, PR if pattern.others else CR
+    if not pattern.recorded:
+        return {"TRGRESP": target, "NTRGRESP": others, "NEWLPROG": new, "BONERESP": bone}
     return {
         "TRGRESP": target,
         "NTRGRESP": others,
