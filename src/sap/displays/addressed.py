@@ -8,9 +8,12 @@ from typing import Any, TypedDict, Unpack
 
 from sap import ard
 from sap.displays import formats
+from sap.displays.catalogue import catalogue
 from sap.displays.free_text import html_attribute, markdown_attribute, markdown_text
 from sap.errors import RenderFailed
 
+# What stands for the statistic in the address of a 0 that has no row: nobody is there to count.
+NO_ROW = "no row"
 AXES = ("population", "group", "paramcd", "level", "sublevel")
 
 
@@ -82,6 +85,11 @@ class Statistic:
     def said(self) -> Number:
         """The words of the row: a decision, a date, a reason."""
         return Number(self.words, self.key, self.method)
+
+
+def percentage(value: float) -> str:
+    """A proportion as a percentage; what prints for all of them stands in the catalogue."""
+    return formats.proportion(value, hundred=catalogue().house_style.hundred)
 
 
 class Results:
@@ -156,9 +164,21 @@ class Results:
         """A count."""
         return self.find(stat_name, **where).shown(formats.count)
 
+    def count_or_nobody(self, **where: Unpack[Place]) -> Number:
+        """A count; `0` where the ARD keeps no row because nobody stands at the named place.
+
+        The address of such a 0 is the place itself, its statistic `no row`.
+        """
+        if self.has("n", **where):
+            return self.count(**where)
+        place = dict.fromkeys(AXES, "") | where
+        place["population"] = where.get("population") or self.values("population")[0]
+        row = {"analysis": self.analysis, **place, "stat_name": NO_ROW}
+        return Number(formats.count(0.0), ard.key(row))
+
     def percent(self, stat_name: str = "estimate", **where: Unpack[Place]) -> Number:
-        """A proportion as a percentage."""
-        return self.find(stat_name, **where).shown(formats.proportion)
+        """A proportion as a percentage, by the house style."""
+        return self.find(stat_name, **where).shown(percentage)
 
     def p_value(self, stat_name: str = "p_value", **where: Unpack[Place]) -> Number:
         """A p-value."""

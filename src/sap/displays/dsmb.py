@@ -111,12 +111,11 @@ def conduct() -> Said:
     days = results("data_currency")
     followed = Place(paramcd="DAYS", level="All followed")
     due = Place(paramcd="RESULTS", level="")
-    severity = Counter(str(one["severity"]) for one in _table("findings", []))
     return Said(
         days.count("n_late", **followed), " of ", days.count("N", **followed),
         " men still followed are overdue for a contact; ", days.count("n_missing", **due), " of ",
-        days.count("N", **due), " PSA results that are due are missing; the data contracts found "
-        f"{severity['critical']} critical faults and {severity['warning']} warnings.",
+        days.count("N", **due), " PSA results that are due are missing; the data contracts found ",
+        record.found_of("critical"), " critical faults and ", record.found_of("warning"), " warnings.",
     )  # fmt: skip
 
 
@@ -209,7 +208,6 @@ def conduct_table() -> Table:
     """Table 1-3: the figures behind "is the conduct sound"."""
     flow, days = results("flow"), results("data_currency")
     followed, due = Place(paramcd="DAYS", level="All followed"), Place(paramcd="RESULTS", level="")
-    severity = Counter(str(one["severity"]) for one in _table("findings", []))
 
     def box(level: str) -> Number:
         return flow.count(level=level, paramcd="BOX")
@@ -227,8 +225,8 @@ def conduct_table() -> Table:
             (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1"),
         ),
         Row("PSA results missing of those due", (Cell(days.count("n_missing", **due), " of ", days.count("N", **due)), "Table 6-2")),
-        Row("Critical findings of the data contracts", (str(severity["critical"]), "Table 16-1")),
-        Row("Warnings of the data contracts", (str(severity["warning"]), "Table 16-1")),
+        Row("Critical findings of the data contracts", (record.found_of("critical"), "Table 16-1")),
+        Row("Warnings of the data contracts", (record.found_of("warning"), "Table 16-1")),
     ]  # fmt: skip
     columns = [Column("Number", numeric=False), Column("More in", numeric=False)]
     return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
@@ -480,7 +478,7 @@ def overdue() -> Table:
                 "overdue" if man["LATEFL"] == "Y" else "",
                 f"{int(man['PSAMISS'])} of {int(man['PSAEXP'])}",
             ),
-            address=f"ADCUR USUBJID={man['USUBJID']}",
+            address=f"ADCUR|{man['USUBJID']}",
         )
         for _, man in mine.sort_values("USUBJID").iterrows()
     ]
@@ -541,7 +539,8 @@ def key_numbers() -> Table:
         if not found.has(name, **place):
             continue
         now = found.count(name, **place)
-        rows.append(Row(words, (_printed(before.get(now.key, "")), now)))
+        then = Number(_printed(before.get(now.key, "")), f"changes|before|{now.key}")
+        rows.append(Row(words, (then, now)))
     return Table("tlf-dsmb-then-now", "Number", columns, rows, absent=absent)
 
 
@@ -555,7 +554,13 @@ def changed() -> Table:
         return Table("tlf-dsmb-changed", "Analysis", columns, [], absent=absent)
     tally = Counter((row["key"].split("|")[0], row["change"]) for row in changes["rows"])
     rows = [
-        Row(analysis, [str(tally[analysis, kind]) for kind in kinds])
+        Row(
+            analysis,
+            [
+                Number(formats.count(float(tally[analysis, kind])), f"changes|{kind}|{analysis}")
+                for kind in kinds
+            ],
+        )
         for analysis in sorted({analysis for analysis, kind in tally if kind != "same"})
     ]
     return Table("tlf-dsmb-changed", "Analysis", columns, rows, absent=absent)

@@ -78,8 +78,8 @@ def doses() -> Table:
         cells = []
         for group in groups:
             place = Place(group=group, paramcd="NCYCLES", level=level)
-            there = found.has("n", **place)
-            cells.append(n_pct(found.count(**place), found.percent(**place)) if there else "0")
+            n, there = found.count_or_nobody(**place), found.has("n", **place)
+            cells.append(n_pct(n, found.percent(**place)) if there else n)
         rows.append(Row(level.lstrip("0"), cells, "indent1"))
     return Table("tlf-exposure", "Exposure", columns, rows)
 

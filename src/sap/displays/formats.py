@@ -6,7 +6,7 @@ Rules (SAP, section on reporting conventions; they are those of SAS, not of Pyth
    back (`Decimal(repr(x))`), and exact fractions where count and denominator are known.
 2. `-0.0` is never printed.
 3. NaN and infinity are `NE`, not estimable; None is `-`, not calculated. They are never mixed up.
-4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent.
+4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent; all of them is `100`.
 5. p-values have four decimals; `<0.0001` and `>0.9999` stand at the ends.
 6. A mean or median has one decimal more than the data, a standard deviation two more, minimum and
    maximum as many as collected. Months have one decimal.
@@ -100,15 +100,19 @@ def _whole(value: float, name: str) -> int:
     return int(value)
 
 
-def proportion(value: float | None, digits: int = 1) -> str:
-    """A proportion (0 to 1) as a percentage without the sign.
+def proportion(value: float | None, digits: int = 1, hundred: Hundred = "100") -> str:
+    """A proportion (0 to 1) as a percentage without the sign; the whole is `100`, without decimals.
 
     >>> proportion(0.12), proportion(1 / 16), proportion(0.0042113, 2)
     ('12.0', '6.3', '0.42')
+    >>> proportion(1.0), proportion(1.0, hundred="100.0"), proportion(0.9999)
+    ('100', '100.0', '100.0')
     """
     special = _unprintable(value)
     if special is not None or value is None:
         return special or NOT_CALCULATED
+    if value == 1 and hundred == "100":
+        return hundred
     return _rounded(Decimal(repr(float(value))).scaleb(2, context=_EXACT), digits)
 
 

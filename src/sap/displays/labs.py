@@ -93,9 +93,7 @@ def shift() -> Table:
                 t and found.find("n", **p).value for t, p in zip(there, places, strict=True)
             ):
                 continue
-            cells: list[Content] = [
-                found.count(**p) if t else "0" for t, p in zip(there, places, strict=True)
-            ]
+            cells: list[Content] = [found.count_or_nobody(**p) for p in places]
             lines.append(Row(f"Baseline {HEADS.get(base, base).lower()}", cells, "indent1"))
         if lines:
             rows += [Row(TESTS.get(code, code), kind="group"), *lines]

@@ -3,6 +3,8 @@
 from itertools import groupby
 
 from sap import ard
+from sap.displays import formats
+from sap.displays.addressed import Number
 from sap.displays.table import Column, Row, Table
 
 
@@ -25,6 +27,12 @@ SEVERITIES = ("critical", "warning", "info")
 SHOWN_ROWS = 12
 
 
+def found_of(severity: str) -> Number:
+    """How many findings of a severity the contracts made; the address is the findings themselves."""
+    n = sum(one["severity"] == severity for one in ard.table("findings"))
+    return Number(formats.count(float(n)), f"findings|{severity}")
+
+
 def findings() -> Table:
     """Table 16-1: findings by severity, domain and rule, with the rows they stand in."""
     found = ard.table("findings")
@@ -41,14 +49,15 @@ def findings() -> Table:
     named = not found or any(one["row"] is not None for one in found)
     rows: list[Row] = []
     severity = ""
-    for (rank, domain, _, words), these in groupby(sorted(found, key=place), key=place):
+    for (rank, domain, rule, words), these in groupby(sorted(found, key=place), key=place):
         many = list(these)
         if SEVERITIES[rank] != severity:
             severity = SEVERITIES[rank]
             rows.append(Row(severity.capitalize(), kind="group"))
         numbers = [str(int(one["row"])) for one in many if one["row"] is not None]
         where = ", ".join(numbers[:SHOWN_ROWS]) + (", ..." if len(numbers) > SHOWN_ROWS else "")
-        cells = (domain, str(len(many)), where) if named else (domain, str(len(many)))
+        n = Number(formats.count(float(len(many))), f"findings|{severity}|{domain}|{rule}")
+        cells = (domain, n, where) if named else (domain, n)
         rows.append(Row(words, cells, "indent1"))
     columns = [
         Column("Domain", numeric=False),
@@ -66,7 +75,11 @@ def manifest() -> Table:
     rows = [
         Row(
             file["name"],
-            (str(file["rows"]), str(len(file["columns"])), file["sha256"]),
+            (
+                Number(formats.count(file["rows"]), f"manifest|{file['name']}|rows"),
+                Number(formats.count(len(file["columns"])), f"manifest|{file['name']}|columns"),
+                Number(file["sha256"], f"manifest|{file['name']}|sha256"),
+            ),
         )
         for file in files
     ]

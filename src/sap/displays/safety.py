@@ -162,8 +162,9 @@ def severe() -> Table:
         cells: list[Content] = []
         for group in groups:
             place = Place(group=group, paramcd="GRSEV", level=soc, sublevel=term)
+            n_there = found.count_or_nobody(**place)
             there = found.has("n", **place)
-            cells.append(n_pct(found.count(**place), found.percent(**place)) if there else "0")
+            cells.append(n_pct(n_there, found.percent(**place)) if there else n_there)
         rows.append(Row(coded(term), cells))
     whole = results("ae_overview")
     columns = [Column(f"{LINES[g]}, n (%)", whole.count("N", level="Any", group=g)) for g in groups]

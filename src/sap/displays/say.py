@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Unpack
 
 from sap.displays import formats
-from sap.displays.addressed import Number, Place, Statistic, results
+from sap.displays.addressed import Number, Place, Statistic, percentage, results
 from sap.displays.catalogue import catalogue, hidden
 from sap.displays.free_text import markdown_text
 
@@ -19,7 +19,7 @@ Format = Callable[[float], str]
 
 _FORMATS: dict[str, Format] = {
     "count": formats.count,
-    "percent": formats.proportion,
+    "percent": percentage,
     "months": formats.months,
     "p": formats.p_value,
     "as collected": formats.as_collected,
@@ -87,7 +87,7 @@ def count(analysis: str, stat_name: str = "n", **where: Unpack[Place]) -> Said:
 
 def rate(analysis: str, stat_name: str = "estimate", **where: Unpack[Place]) -> Said:
     """A proportion in percent: `12.0 %`."""
-    return Said(_with_unit(_found(analysis, stat_name, where), formats.proportion, "%"))
+    return Said(_with_unit(_found(analysis, stat_name, where), percentage, "%"))
 
 
 def months(analysis: str, stat_name: str = "median", **where: Unpack[Place]) -> Said:

@@ -111,9 +111,7 @@ def _box_of(words: str) -> str:
 def _ended(level: str) -> str:
     """How many ended in one line of `ends`; a line nobody ended in is not in the ARD."""
     found = results("flow")
-    place = {"level": level, "paramcd": "FINAL"}
-    there = found.has("n", level=level, paramcd="FINAL")
-    return found.count(**place).text if there else "0"
+    return found.count_or_nobody(level=level, paramcd="FINAL").text
 
 
 def diagram() -> Figure:

@@ -122,10 +122,17 @@ def _legend(shown: Sequence[Number]) -> list[str]:
     if hidden_counts:
         words = "small counts, or what would tell one, protected in the open report"
         lines.append(markdown_text(f"{', '.join(hidden_counts)}: {words}."))
-    methods = list(dict.fromkeys(number.method for number in shown if number.method))
+    methods = _methods(shown)
     if methods:
         lines.append(f"Method: {markdown_text('; '.join(methods))}.")
     return lines
+
+
+def _methods(shown: Sequence[Number]) -> list[str]:
+    """The methods of the numbers, each once: one whose words all stand in another's is not repeated."""
+    methods = list(dict.fromkeys(number.method for number in shown if number.method))
+    words = {method: set(method.split("; ")) for method in methods}
+    return [one for one in methods if not any(words[one] < words[other] for other in methods)]
 
 
 def _source(entry: Entry) -> str:

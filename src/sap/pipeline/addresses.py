@@ -1,6 +1,8 @@
 """Where each number of a report comes from: the row of the ARD, or the entry of the plan."""
 
+import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -19,6 +21,9 @@ MADE_BY = {
     "tumour_response": "bor",
     "comparison_tropic": "comparison_published",
 }
+
+SEVERITIES = ("critical", "warning", "info")
+CHANGES = ("moved", "new", "gone", "same")
 
 
 def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -47,6 +52,47 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
             "assumption": entry.get("assumption", False),
         }
     return known
+
+
+def of_files(tables: Path) -> dict[str, dict[str, Any]]:
+    """Where the numbers about the data and the report lead that no ARD holds.
+
+    1. `findings|severity` and `findings|severity|domain|rule`: the contracts' findings.
+    2. `manifest|file|rows`, `|columns`, `|sha256`: the manifest of the frozen cut.
+    3. `changes|kind|analysis`, and `changes|before|key` of a row: the comparison of two ARDs.
+    """
+    known: dict[str, dict[str, Any]] = {}
+    for one in _read(tables / "findings.json", []):
+        contract = {"dataset": "findings.json", "severity": one["severity"]}
+        rule = contract | {
+            "domain": one["domain"],
+            "rule": one["rule"],
+            "contract": f"data-contracts/{one['domain']}.odcs.yaml",
+        }
+        place = f"findings|{one['severity']}"
+        for key, named in ((place, contract), (f"{place}|{one['domain']}|{one['rule']}", rule)):
+            known.setdefault(key, named | {"findings": 0})["findings"] += 1
+    for severity in SEVERITIES:
+        none = {"dataset": "findings.json", "severity": severity, "findings": 0}
+        known.setdefault(f"findings|{severity}", none)
+    for file in _read(tables / "manifest.json", {"files": []})["files"]:
+        shown = {"dataset": "manifest.json", "file": file["name"]}
+        values = {"rows": file["rows"], "columns": len(file["columns"]), "sha256": file["sha256"]}
+        for name, value in values.items():
+            known[f"manifest|{file['name']}|{name}"] = shown | {name: value}
+    rows = _read(tables / "changes.json", {"rows": []})["rows"]
+    for row in rows:
+        analysis = str(row["key"]).partition("|")[0]
+        shown = {"dataset": "changes.csv", "analysis": analysis}
+        known[f"changes|before|{row['key']}"] = shown | {"row": row["key"], "before": row["before"]}
+        for kind in CHANGES:
+            tally = known.setdefault(f"changes|{kind}|{analysis}", shown | {kind: 0})
+            tally[kind] += kind == row["change"]
+    return known
+
+
+def _read(path: Path, otherwise: Any) -> Any:
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
 
 
 def step_of(analysis: str) -> Step | None:

@@ -200,7 +200,7 @@ def _render(
     cached: bool,
 ) -> None:
     from sap import publish
-    from sap.pipeline.addresses import addresses
+    from sap.pipeline.addresses import addresses, of_files
 
     document = project_home() / "dsmb.qmd"
     profile = f"{facts['profile']},{facts['audience']}"
@@ -209,7 +209,7 @@ def _render(
             document, run=view, out=ready, formats=formats, stem="report", profile=profile
         )
         return
-    known = addresses(rows, _json(view / "tables" / "plan.json"))
+    known = addresses(rows, _json(view / "tables" / "plan.json")) | of_files(view / "tables")
     publish.render(
         document,
         run=view,

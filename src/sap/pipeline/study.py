@@ -269,7 +269,7 @@ def report(
     """
     from sap import publish
     from sap.ard import from_csv
-    from sap.pipeline.addresses import addresses
+    from sap.pipeline.addresses import addresses, of_files
 
     if not (run / "ard.csv").is_file():
         raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
@@ -293,7 +293,7 @@ def report(
             formats=formats,
             stem="csr",
             profile=facts["profile"],
-            facts=facts | {"addresses": addresses(rows, plan)},
+            facts=facts | {"addresses": addresses(rows, plan) | of_files(run / "tables")},
             progress=lambda text: say(f"    {text}"),
             cache=publish.cache_folder() if cached else None,
         )

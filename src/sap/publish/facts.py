@@ -20,6 +20,8 @@ AUDIENCES = {
     ("dsmb", "open"): "Open report",
     ("dsmb", "closed"): "Closed report (board members only)",
 }
+# The statistic of a 0 that has no row (as `sap.displays.addressed` writes it): its address is the place where nobody is.
+NO_ROW = "no row"
 KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
 
 
@@ -99,10 +101,13 @@ def addresses_of(
 
     1. `facts["addresses"]`, when it is given.
     2. Else the rows of `ard.csv` in the run folder.
+
+    A 0 without a row has the place where nobody is, as long as no row says otherwise.
     """
     known = facts.get("addresses")
     if known is None:
         known = _rows_by_key(run / "ard.csv", used)
+    known = dict(known) | {key: _nobody(key, known) for key in used if key.endswith(f"|{NO_ROW}")}
     lost = sorted(key for key in used if key not in known)
     if lost:
         raise RenderFailed(
@@ -128,8 +133,18 @@ def _rows_by_key(path: Path, used: Collection[str]) -> dict[str, dict[str, str]]
         return {key: {k: v for k, v in row.items() if v} for key, row in keyed if key in used}
 
 
+def _nobody(key: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    place = key.removesuffix(NO_ROW)
+    if f"{place}n" in known:
+        raise RenderFailed(f"The report prints 0 for {place}n, which the ARD has.")
+    words = (part.replace("%7C", "|").replace("%25", "%") for part in key.split("|"))
+    shown = {name: word for name, word in zip(KEY_COLUMNS, words, strict=True) if word}
+    return shown | {"stat_name": "n", "stat": 0, "stat_text": "nobody is there: the ARD has no row"}
+
+
 def _key(row: Mapping[str, str]) -> str:
-    return "|".join((row.get(column) or "").replace("|", "%7C") for column in KEY_COLUMNS)
+    words = ((row.get(column) or "") for column in KEY_COLUMNS)
+    return "|".join(word.replace("%", "%25").replace("|", "%7C") for word in words)
 
 
 def _moment(cut_off: str) -> datetime:

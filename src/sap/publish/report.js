@@ -90,18 +90,29 @@
   const addresses = JSON.parse(one("#addresses").textContent || "{}");
   const panel = one("#address"), list = one("dl", panel);
   let asker = null;
+  // A table row cannot say that it is unfolded; a number, which is a button, can.
+  const unfolded = (node, open) => {
+    if (node.dataset.row === undefined) node.setAttribute("aria-expanded", String(open));
+    else node.classList.toggle("asked", open);
+  };
   const close = (back) => {
     if (panel.hidden) return;
     panel.hidden = true;
-    if (asker) { asker.setAttribute("aria-expanded", "false"); if (back) asker.focus(); }
+    if (asker) { unfolded(asker, false); if (back) asker.focus(); }
     asker = null;
   };
+  // A row of a listing leads to its dataset, participant and key: "ADAE|participant|3".
+  const addressOf = (node) => {
+    if (node.dataset.row === undefined) return addresses[node.dataset.ard];
+    const [dataset, participant, ...key] = node.dataset.row.split("|");
+    return { dataset, participant, key: key.join(" · ") };
+  };
   const show = (span) => {
-    const address = addresses[span.dataset.ard];
+    const address = addressOf(span);
     if (!address) return;
-    if (asker) asker.setAttribute("aria-expanded", "false");
+    if (asker) unfolded(asker, false);
     asker = span;
-    span.setAttribute("aria-expanded", "true");
+    unfolded(span, true);
     list.replaceChildren();
     for (const [name, value] of Object.entries(address)) {
       if (value === "" || value === null) continue;
@@ -121,20 +132,28 @@
     span.tabIndex = perTable.get(table).length ? -1 : 0;
     perTable.get(table).push(span);
   }
+  for (const body of all("tbody")) { const first = one("tr[data-row]", body); if (first) first.tabIndex = 0; }
+  const asked = (node) => node.closest && (node.closest(".ard[role='button']") || node.closest("tr[data-row]"));
+  const neighbour = (row, step) => {
+    let next = row;
+    do { next = step > 0 ? next.nextElementSibling : next.previousElementSibling; } while (next && next.hidden);
+    return next;
+  };
   document.addEventListener("click", (event) => {
-    const span = event.target.closest(".ard[role='button']");
+    const span = asked(event.target);
+    if (span && span.dataset.row !== undefined && String(getSelection())) return; // words are being marked
     if (span) { if (span === asker) close(false); else show(span); } else if (!event.target.closest("#address")) close(false);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { close(true); return; }
-    const span = event.target.closest && event.target.closest(".ard[role='button']");
+    const span = asked(event.target);
     if (!span) return;
     if (event.key === "Enter" || event.key === " ") { event.preventDefault(); if (span === asker) close(false); else show(span); return; }
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     const table = span.closest("table");
     if (!step || !table) return;
     const spans = perTable.get(table);
-    const next = spans[spans.indexOf(span) + step];
+    const next = span.dataset.row === undefined ? spans[spans.indexOf(span) + step] : neighbour(span, step);
     if (!next) return;
     event.preventDefault();
     span.tabIndex = -1; next.tabIndex = 0; next.focus();
