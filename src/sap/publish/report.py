@@ -1,7 +1,9 @@
 """The built-in engine: a Quarto document in, HTML, PDF and DOCX out, without Quarto."""
 
+import base64
 import copy
 import json
+import re
 import shutil
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +25,8 @@ READER = "markdown-implicit_figures"
 FORMATS = ("html", "pdf", "docx")
 LONGEST_FIRST = ("pdf", "docx", "html")
 CHAPTER = "chapter.typ"
+PICTURE = re.compile(r'<img src="(?P<name>[^"]*)"')
+PICTURE_KINDS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
 BODY = "\n// The chapter begins here.\n"
 DEFAULT_LANGUAGE = "en-GB"
 
@@ -204,9 +208,29 @@ def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
     # The other formats are written from the same tree at the same time, so it stays as it is.
     content = parsed.content | {"meta": copy.deepcopy(parsed.content["meta"])}
     content["meta"]["sap"]["c"]["addresses"] = tree.raw_html(script_json(known))
-    arguments = ["--template", "template.html", "--toc", "--toc-depth=3", "--embed-resources"]
-    arguments += ["--standalone", "--section-divs", "--mathml", "--wrap=preserve"]
-    return _write(parsed, "html5", arguments, content).encode("utf-8")
+    arguments = ["--template", "template.html", "--toc", "--toc-depth=3", "--standalone"]
+    arguments += ["--section-divs", "--mathml", "--wrap=preserve"]
+    return _with_pictures(_write(parsed, "html5", arguments, content), parsed).encode("utf-8")
+
+
+def _with_pictures(page: str, parsed: _Parsed) -> str:
+    """Each picture inside the page: pandoc would read all of it again to find them.
+
+    The rest of what a page may load, style and script, stands in the template already.
+    """
+    known = {image["c"][2][0] for image in parsed.found.images}
+
+    def embedded(tag: re.Match[str]) -> str:
+        name = tag["name"]
+        if name not in known:
+            raise RenderFailed(f"the picture {name} is not in the report")
+        kind = PICTURE_KINDS.get(Path(name).suffix)
+        if kind is None:
+            raise RenderFailed(f"the picture {name} is no {' or '.join(PICTURE_KINDS)}")
+        data = base64.b64encode((parsed.folder / name).read_bytes()).decode("ascii")
+        return f'<img src="data:{kind};base64,{data}"'
+
+    return PICTURE.sub(embedded, page)
 
 
 def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
