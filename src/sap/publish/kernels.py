@@ -223,7 +223,11 @@ class _Kernels:
             loop.close()
 
     async def _all(self, left: dict[str, Chapter]) -> list[kept.Ran]:
-        tasks = [asyncio.ensure_future(self._one(i, *e)) for i, e in enumerate(left.items())]
+        numbered = list(enumerate(left.items()))
+        # The longest first: no kernel works alone at the end while the other place is empty.
+        by_length = sorted(numbered, key=lambda each: _cells_to_run(each[1][1]), reverse=True)
+        begun = {i: asyncio.ensure_future(self._one(i, *item)) for i, item in by_length}
+        tasks = [begun[i] for i, _ in numbered]
         try:
             return list(await asyncio.gather(*tasks))
         except Exception:
@@ -302,6 +306,10 @@ def _steps(setup: Chapter | None, chapter: Chapter) -> tuple[list[_Step], list[i
             steps.append(_Step(call, chapter.file, "inline code"))
             owners.append(index)
     return steps, owners
+
+
+def _cells_to_run(chapter: Chapter) -> int:
+    return sum(cell.kind == "code" for cell in chapter.cells)
 
 
 def _has_code(chapter: Chapter) -> bool:
