@@ -76,6 +76,8 @@ def opened(path: Path) -> Bundle:
         or list of sums, or one that names what no bundle may hold (exit 11).
     """
     if path.is_dir():
+        if not (path / INDEX).exists():
+            _refuse(path, f"it has no {INDEX}")
         files = _of_folder(path)
     elif path.is_file():
         files = _of_zip(path)

@@ -138,13 +138,15 @@ def report(
 
     `dsmb` writes two: dsmb-open/ for everybody, dsmb-closed/ for the board alone.
     """
-    from sap.pipeline import dsmb, study
+    from sap.pipeline import dsmb, packing, study
 
+    folder = _folder(run, "a run")
+    packing.run_facts(folder)
+    packing.table_of(folder, "plan")
     if kind == "dsmb":
-        dsmb.remember(_folder(run, "a run"), previous)
+        dsmb.remember(folder, previous)
     elif previous is not None:
         raise WrongUse("--previous goes with --kind dsmb: the study report has none before it.")
-    folder = _folder(run, "a run")
     for path in study.report(folder, kind, engine, ("html", "pdf"), cached=cache):
         typer.echo(path)
 

@@ -124,6 +124,21 @@ def _listed(target: Path) -> set[str] | None:
     return None
 
 
+KINDS = {"bundle.json": "a bundle", "ard.csv": "a run", "audit.json": "an audit", "adrg.md": "an export"}  # fmt: skip
+
+
+def _kind(folder: Path) -> str:
+    return next((what for name, what in KINDS.items() if (folder / name).is_file()), "an extract")
+
+
+def _refuse_another_kind(new: Path, target: Path) -> None:
+    if target.is_dir() and any(target.iterdir()) and _kind(target) != _kind(new):
+        raise WrongUse(
+            f"{target} holds {_kind(target)} and would be replaced by {_kind(new)}. "
+            "Give another folder, or remove it first."
+        )
+
+
 def _mark(new: Path) -> None:
     """List the files of a finished folder in it; a bundle lists its own and holds no other name."""
     if not all((new / name).is_file() for name in BUNDLE):
@@ -156,6 +171,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
     1. The block fails or the process dies: `target` is what it was.
     2. It ends: the old folder is moved aside, the new one takes its name, the old one goes. A
        process that dies between the two renames is mended by the next call (`recover`).
+    3. Only its like is replaced: a run never takes the place of an extract, nor a bundle of a run.
 
     Raises
     ------
@@ -171,6 +187,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
         new.chmod(0o755)
         try:
             yield new
+            _refuse_another_kind(new, target)
             _mark(new)
             if target.exists():
                 target.rename(_old(target))
@@ -188,25 +205,14 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place and rename it."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    place = None
-    try:
-        with tempfile.NamedTemporaryFile(
-            "w",
-            dir=path.parent,
-            prefix=f".{path.name}.",
-            delete=False,
-            encoding="utf-8",
-            newline="\n",
-        ) as new:
-            place = Path(new.name)
-            new.write(text)
-        place.chmod(0o644)
-        place.replace(path)
-    finally:
-        if place is not None:
-            place.unlink(missing_ok=True)
+    """Write a text file beside its place and rename it.
+
+    Raises
+    ------
+    WrongUse
+        As `write_bytes`.
+    """
+    write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:

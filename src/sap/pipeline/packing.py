@@ -35,8 +35,30 @@ def run_facts(run: Path) -> dict[str, Any]:
     path = run / "tables" / "run.json"
     if not path.is_file() or not (run / "ard.csv").is_file():
         raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
-    facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    facts = table_of(run, "run")
+    if not {"study", "cut_off", "cut_id"} <= facts.keys():
+        raise WrongUse(f"{path} says too little of its run: make the run again.")
     return facts
+
+
+def table_of(run: Path, name: str) -> dict[str, Any]:
+    """One of the tables a run holds as JSON.
+
+    Raises
+    ------
+    WrongUse
+        It cannot be read: the run was damaged after it was made.
+    """
+    path = run / "tables" / f"{name}.json"
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise WrongUse(f"{path} cannot be read: {error.strerror}. Make the run again.") from None
+    except (ValueError, RecursionError):
+        raise WrongUse(f"{path} is no readable JSON. Make the run again.") from None
+    if not isinstance(content, dict):
+        raise WrongUse(f"{path} is no table of a run. Make the run again.")
+    return content
 
 
 def interchange(
@@ -62,7 +84,7 @@ def guide(run: Path, datasets: Mapping[str, Any]) -> str:
     from sap.results.sets import FLAGS
 
     facts = run_facts(run)
-    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
+    plan = table_of(run, "plan")
     catalogue, _, _ = load_yaml(project_home() / "analysis" / "displays.yml", "the catalogue")
 
     def described(some: tuple[steps.Step, ...]) -> list[export.guide.Step]:
@@ -103,7 +125,15 @@ def datasets_of(run: Path) -> dict[str, Any]:
     """The ADaM datasets of a run by name."""
     import pandas as pd
 
-    return {path.stem: pd.read_parquet(path) for path in sorted((run / "adam").glob("*.parquet"))}
+    found = {}
+    for path in sorted((run / "adam").glob("*.parquet")):
+        try:
+            found[path.stem] = pd.read_parquet(path)
+        except (OSError, ValueError) as error:  # Arrow's own errors are of these two kinds
+            raise WrongUse(
+                f"{path} cannot be read as Parquet ({type(error).__name__}). Make the run again."
+            ) from None
+    return found
 
 
 def commit_of_home() -> str | None:
