@@ -401,6 +401,10 @@ SORTED_BY = {
 }
 
 
+def _nobody(_: str) -> None:
+    """Hears nothing."""
+
+
 class Analysis(NamedTuple):
     """The ADaM datasets by name and the ARD."""
 
@@ -408,10 +412,13 @@ class Analysis(NamedTuple):
     ard: pd.DataFrame
 
 
-def derive(tables: Tables, plan: Plan, cut_off: dt.date) -> dict[str, pd.DataFrame]:
-    """All ADaM datasets, each in the order of its keys."""
+def derive(
+    tables: Tables, plan: Plan, cut_off: dt.date, tell: Callable[[str], None] = _nobody
+) -> dict[str, pd.DataFrame]:
+    """All ADaM datasets, each in the order of its keys; `tell` hears the name of each step."""
     have: dict[str, object] = {"sdtm": tables, "plan": plan, "cut_off": cut_off}
     for step in DATASETS:
+        tell(step.name)
         made = step.makes(*(have[name] for name in step.reads))
         if isinstance(made, list):
             raise TypeError(f"{step.name} gives a list, not a dataset")
@@ -424,9 +431,11 @@ def derive(tables: Tables, plan: Plan, cut_off: dt.date) -> dict[str, pd.DataFra
     }
 
 
-def analyse(tables: Tables, plan: Plan, cut_off: dt.date) -> Analysis:
-    """From the tables of a cut to every number of the report."""
-    datasets = derive(tables, plan, cut_off)
+def analyse(
+    tables: Tables, plan: Plan, cut_off: dt.date, tell: Callable[[str], None] = _nobody
+) -> Analysis:
+    """From the tables of a cut to every number of the report; `tell` hears the name of each step."""
+    datasets = derive(tables, plan, cut_off, tell)
     references = read_references(project_home() / "analysis" / "references.yml")
     have: dict[str, object] = {
         "plan": plan,
@@ -436,6 +445,7 @@ def analyse(tables: Tables, plan: Plan, cut_off: dt.date) -> Analysis:
     }
     parts: list[pd.DataFrame] = []
     for step in RESULTS:
+        tell(step.name)
         made = step.makes(*(have[name] for name in step.reads))
         parts += made if isinstance(made, list) else [made]
     return Analysis(datasets, ard.bind(parts))

@@ -53,14 +53,14 @@ def intake(kind: str, source: Path, out: Path) -> Path:
     return out
 
 
-def _told() -> Callable[[str], None]:
-    """Says which domain is being checked, every few of them: no step is silent for long."""
+def _told(every: int = 5) -> Callable[[str], None]:
+    """Says which of many parts is being done, every few of them: no step is silent for long."""
     seen: list[str] = []
 
-    def tell(domain: str) -> None:
-        seen.append(domain)
-        if len(seen) % 5 == 1:
-            say(f"    {domain} ...")
+    def tell(part: str) -> None:
+        seen.append(part)
+        if len(seen) % every == 1:
+            say(f"    {part} ...")
 
     return tell
 
@@ -205,7 +205,8 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
         if manifest.plan_hash != plan.sha256:
             say(f"  note: the cut was frozen under another version of {plan.name}")
     with step("derive the datasets and compute the results"):
-        made = steps.analyse(tables, plan.plan, dt.date.fromisoformat(manifest.cut_off))
+        day = dt.date.fromisoformat(manifest.cut_off)
+        made = steps.analyse(tables, plan.plan, day, _told(every=15))
         check_affected(departures, set(made.ard["analysis"]))
     with step("write the results"):
         (run / "adam").mkdir()
