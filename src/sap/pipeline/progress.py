@@ -12,7 +12,7 @@ _last_said = 0.0
 
 def say(text: str) -> None:
     """One line of progress, at once (stderr: stdout is for results)."""
-    global _last_said  # noqa: PLW0603 - one terminal, one time at which it was last written to
+    global _last_said
     _last_said = time.monotonic()
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
