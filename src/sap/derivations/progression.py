@@ -139,7 +139,8 @@ def psa_progression(
     frame["TRTSDT"] = pd.to_datetime(frame["TRTSDT"])
 
     def day(name: str) -> pd.Series:
-        return frame["TRTSDT"] + pd.to_timedelta(frame.pop(name).astype(float), unit="D")
+        # Whole days: as floats, missing ones take a path that can warn of an overflow.
+        return frame["TRTSDT"] + pd.to_timedelta(frame.pop(name).astype("Int64"), unit="D")
 
     yes = frame["CASE"].isin((3, 4))
     rise = day("RISE")
