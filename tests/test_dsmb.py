@@ -324,7 +324,7 @@ def test_every_page_says_study_audience_status_cut_off_and_synthetic(package, au
 def test_the_first_page_asks_three_questions_of_the_board_and_two_of_everybody(package):
     questions = ("Is it safe to go on?", "Is the boundary crossed?", "Is the conduct sound?")
     for audience, asked in (("closed", questions), ("open", (questions[0], questions[2]))):
-        first = next(p for p in package.pages[audience] if "1 Three questions" in p and "1-1" in p
+        first = next(p for p in package.pages[audience] if "1 The questions of the board" in p and "1-1" in p
                      and "Contents" not in p)  # fmt: skip
         for words in questions:
             assert (words in first) == (words in asked), (audience, words)

@@ -12,7 +12,9 @@ import pandas as pd
 from sap import ard
 from sap.displays import formats, plan_text, record
 from sap.displays.addressed import Number, Place, Results, results
+from sap.displays.catalogue import catalogue
 from sap.displays.figure import Figure
+from sap.displays.free_text import coded
 from sap.displays.response import ci_header
 from sap.displays.say import NO_BREAK_SPACE, Said
 from sap.displays.show import Note
@@ -154,6 +156,26 @@ def previous() -> Said:
         f"({before['cut_off_name']}, frozen as {before['cut_id']}). A number has changed when any digit "
         "of it has."
     )
+
+
+def new_terms() -> Said:
+    """The preferred terms of adverse events that the last report did not have."""
+    changes = _table("changes", None) or {"previous": None, "rows": []}
+    if not changes["previous"]:
+        return Said("")
+    seen = {"new": set[str](), "gone": set[str]()}
+    for row in changes["rows"]:
+        analysis, _, group, paramcd, _, sublevel, stat = str(row["key"]).split("|")
+        if (analysis, group, paramcd, stat) != ("ae_soc_pt", "", "ANY", "n") or not sublevel:
+            continue
+        if row["change"] in seen:
+            seen[row["change"]].add(coded(sublevel.replace("%7C", "|").replace("%25", "%")))
+    said = []
+    for change, words in (("new", "not seen before"), ("gone", "in the last report alone")):
+        named = ", ".join(sorted(seen[change])) or "none"
+        if change == "new" or seen[change]:
+            said.append(f"Preferred terms {words}: {named}.")
+    return Said(" ".join(said))
 
 
 # ---- 1 answers -----------------------------------------------------------------------------------
@@ -545,7 +567,7 @@ def key_numbers() -> Table:
 
 
 def changed() -> Table:
-    """Table 7-2: by analysis, how many numbers are new, gone, moved or the same."""
+    """Table 7-2: by display, how many numbers are new, gone, moved or the same."""
     changes = _table("changes", None)
     kinds = ("moved", "new", "gone", "same")
     columns = [Column(kind.capitalize()) for kind in kinds]
@@ -555,15 +577,33 @@ def changed() -> Table:
     tally = Counter((row["key"].split("|")[0], row["change"]) for row in changes["rows"])
     rows = [
         Row(
-            analysis,
+            label,
             [
-                Number(formats.count(float(tally[analysis, kind])), f"changes|{kind}|{analysis}")
+                Number(formats.count(float(tally[name, kind])), f"changes|{kind}|{name}")
                 for kind in kinds
             ],
         )
-        for analysis in sorted({analysis for analysis, kind in tally if kind != "same"})
+        for label, name in _shown_in(sorted({analysis for analysis, _ in tally}))
+        if any(tally[name, kind] for kind in kinds[:3])
     ]
-    return Table("tlf-dsmb-changed", "Analysis", columns, rows, absent=absent)
+    return Table("tlf-dsmb-changed", "Where it stands", columns, rows, absent=absent)
+
+
+def _shown_in(analyses: list[str]) -> list[tuple[str, str]]:
+    """Each analysis, and the table it stands in, in the order of the tables' numbers.
+
+    A number is told once, where it belongs: in the first end-of-text table (14) that shows it, else
+    in the first table of a chapter. What a curve alone shows moves with the curve and is left out.
+    """
+    tables = [entry for _, entry in catalogue().by_number("table")]
+    tables.sort(key=lambda entry: not entry.number.startswith("14."))
+    found: dict[str, str] = {}
+    for entry in tables:
+        for name in entry.analysis:
+            several = f" ({name})" if len(entry.analysis) > 1 else ""
+            if name in analyses:
+                found.setdefault(name, f"{entry.label} {entry.title}{several}")
+    return [(label, name) for name, label in found.items()]
 
 
 # ---- 8 the board ---------------------------------------------------------------------------------

@@ -20,6 +20,8 @@ AUDIENCES = {
     ("dsmb", "open"): "Open report",
     ("dsmb", "closed"): "Closed report (board members only)",
 }
+# Reports whose first page is their first chapter; contents and lists follow it.
+ANSWERS_FIRST = ("dsmb",)
 # The statistic of a 0 that has no row (as `sap.displays.addressed` writes it): its address is the place where nobody is.
 NO_ROW = "no row"
 KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
@@ -38,6 +40,7 @@ class PageFacts:
     rows: tuple[tuple[str, str], ...]
     synthetic: bool
     moment: datetime
+    answers_first: bool = False
 
     def metadata(self) -> dict[str, tree.Json]:
         """As pandoc metadata under the key `sap`, beside the document's `title`."""
@@ -55,6 +58,8 @@ class PageFacts:
                 for name, value in self.rows
             ]
         )
+        if self.answers_first:
+            values["answers-first"] = {"t": "MetaBool", "c": True}
         if self.synthetic:
             values["synthetic"] = {"t": "MetaBool", "c": True}
         return {"title": tree.text(self.title), "sap": tree.mapping(values)}
@@ -91,6 +96,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         rows=tuple((name, value) for name, value in rows if value),
         synthetic=bool(facts.get("synthetic")),
         moment=_moment(cut_off),
+        answers_first=kind in ANSWERS_FIRST,
     )
 
 

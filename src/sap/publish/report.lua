@@ -309,7 +309,7 @@ local function alt_of(image)
   return text ~= "" and text or image.attributes.alt or ""
 end
 
-local WHOLE_ROWS = 30 -- a table of so many lines stays on one page
+local WHOLE_ROWS, WHOLE_ROWS_TURNED = 30, 16 -- a table of so many lines stays on one page
 
 -- The lines a table takes, with the lines its longest cell of each row wraps to.
 local function line_count(tbl, landscape)
@@ -340,7 +340,8 @@ local function typst_display(div)
     local body = pandoc.List({})
     for _, b in ipairs(tbl.bodies) do body:extend(b.head) body:extend(b.body) end
     body:extend(tbl.foot.rows)
-    if not landscape and line_count(tbl, landscape) <= WHOLE_ROWS then lines[#lines + 1] = "  whole: true," end
+    local most = landscape and WHOLE_ROWS_TURNED or WHOLE_ROWS
+    if line_count(tbl, landscape) <= most then lines[#lines + 1] = "  whole: true," end
     lines[#lines + 1] = "  columns: (" .. table.concat(widths, ", ") .. ",),"
     lines[#lines + 1] = "  head: (\n" .. typst_rows(tbl.head.rows, n, numeric, true) .. "\n  ),"
     lines[#lines + 1] = "  rows: (\n" .. typst_rows(body, n, numeric, false) .. "\n  ),"
@@ -560,7 +561,26 @@ local function docx_lists()
   return blocks
 end
 
+-- Neighbouring landscape displays share their pages: a listing of four rows needs none of its own.
+local TURNED = "^#tlf%-landscape%[\n(.*)\n%]$"
+
+local function together(blocks)
+  local out = pandoc.List({})
+  for _, block in ipairs(blocks) do
+    local last = out[#out]
+    local mine = block.t == "RawBlock" and block.format == "typst" and block.text:match(TURNED)
+    local before = mine and last and last.t == "RawBlock" and last.format == "typst" and last.text:match(TURNED)
+    if before then
+      out[#out] = pandoc.RawBlock("typst", "#tlf-landscape[\n" .. before .. "\n\n" .. mine .. "\n]")
+    else
+      out:insert(block)
+    end
+  end
+  return out
+end
+
 local function whole(doc)
+  if TYPST then doc.blocks = together(doc.blocks) end
   if HTML then
     for kind, entries in pairs(displays) do doc.meta["tlf-" .. kind .. "s"] = entries end
   end

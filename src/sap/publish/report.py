@@ -246,7 +246,11 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
         chapters = _by_chapter(parsed.content["blocks"])
         parts = list(pool.map(partial(_typst, parsed, made_by), chapters))
     definitions = next((each for each, _ in parts if each), "")
-    body = "\n\n".join(text for _, text in parts)
+    texts = [text for _, text in parts]
+    if parsed.page.answers_first and texts:
+        first = next((i for i, blocks in enumerate(chapters) if blocks[0]["t"] == "Header"), 0)
+        texts.insert(first + 1, "#tlf-contents()")
+    body = "\n\n".join(texts)
     meta = parsed.content["meta"] | {
         "highlighting-definitions": tree.raw_blocks("typst", definitions)
     }
