@@ -116,9 +116,9 @@ def test_the_second_opinion_is_part_of_the_page(copy, without_contracts):
 def test_a_number_on_record_that_another_route_does_not_find_is_a_changed_result(
     copy, without_contracts, monkeypatch
 ):
-    from sap.audit.independent import counts
+    from sap.audit.independent import stages
 
-    monkeypatch.setattr(counts, "decision", lambda *_: "H0 rejected twice")
+    monkeypatch.setattr(stages, "decision", lambda *_: "H0 rejected twice")
     found = audit.examined(copy, reports=False, independent=True)
     assert found.opinion.disagreeing > 0
     assert found.exit_code == 12

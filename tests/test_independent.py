@@ -3,15 +3,18 @@
 import ast
 import datetime as dt
 from decimal import Decimal
+from fractions import Fraction
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 from sap import contracts, snapshot
-from sap.audit.independent import curves, second_opinion
+from sap.audit.independent import again as again_
+from sap.audit.independent import curves, second_opinion, stages
+from sap.audit.independent.opinion import _says
 from sap.audit.independent.people import Man, people
-from sap.audit.independent.response import Visit, answer, counted
+from sap.audit.independent.response import Answer, Course, Visit, answer, counted
 from sap.pipeline import steps
 from sap.plan import read_plan
 from sap.simulate import trial
@@ -25,11 +28,21 @@ PROMISED = (
     "psa_response_21d",
     "psa_response_28d",
     "psa_estimand",
+    "psa_two_stage",
+    "psa_posterior",
     "rescreen_response",
+    "rescreening",
+    "allocation_time",
     "os",
     "os_curve",
     "os_at_risk",
+    "os_group_curve",
+    "os_arv7_curve",
     "pfs",
+    "pfs_sensitivity",
+    "pfs_reasons",
+    "rpfs",
+    "ttpp",
     "ae_overview",
     "ae_soc_pt",
     "flow",
@@ -165,6 +178,70 @@ def test_a_value_on_the_day_of_a_new_therapy_does_not_count():
     assert answer(MAN, base, after, CARVE.plan, confirm_days=28).says == "Y"
 
 
+def test_every_outcome_of_a_small_design_by_hand():
+    """One man, and a second when he responds: totals 0, 1 and 2 come in one way each.
+
+    At p0 = 1/2 they have the chances 1/2, 1/4 and 1/4. With one responder among two: P(X >= 1) is
+    1/2 and half of P(X = 1) less is 3/8; P(X >= 1 | p) = p is 1/2 at 1/2 and 0.025 at 0.025, and
+    P(X <= 1 | p) = 1 - p^2 is 0.025 at sqrt(0.975). Stage 1 responded for sure: the UMVUE is 1.
+    """
+    small = stages.Outcomes(0, 1, 2)
+    assert small.ways == [1, 1, 1]
+    assert [float(c) for c in small.chances(Fraction(1, 2))] == [0.5, 0.25, 0.25]
+    got = stages.estimates(small, 1, 0.5, 0.95)
+    assert (got["mle"], got["umvue"], got["p_value"], got["mid_p_value"]) == (0.5, 1, 0.5, 0.375)
+    assert got["conf_low"] == pytest.approx(0.025)
+    assert got["conf_high"] == pytest.approx(0.975**0.5)
+    assert got["median_unbiased"] == pytest.approx(0.5)
+    assert got["conditional_mle"] == 0  # the fewest that stage 2 can have
+
+
+@pytest.mark.parametrize(
+    "responders, n, first, says",
+    [
+        (9, 25, None, "H0 rejected"),
+        (1, 25, None, "H0 not rejected"),
+        (9, 24, None, "No decision: fewer than planned"),
+        (9, 26, None, "No decision: more than planned"),
+        (9, 25, (0, 0), "H0 not rejected: stopped after stage 1"),
+        (9, 25, (0, 9), "No decision: stage 1 has pending men"),
+        (9, 25, (5, 9), "H0 rejected"),
+    ],
+)
+def test_the_rule_of_a_design_of_two_stages_knows_its_first_stage(responders, n, first, says):
+    design = CARVE.plan.design.model_copy(update={"r1": 1, "n1": 12, "r": 5, "n": 25})
+    assert stages.decision(design, responders, n, first) == says
+
+
+def test_a_man_treated_through_re_screening_answers_for_no_set_of_the_first():
+    again = Man("P1", doses=1, first_dose=dt.date(2017, 5, 1), again_allocated=dt.date(2017, 4, 1))
+    before = Man("P2", doses=1, first_dose=dt.date(2017, 3, 1), again_allocated=dt.date(2017, 4, 1))
+    assert (again.treated_again, before.treated_again) == (True, False)
+    yes = Course(None, {"PSARESP": Answer("Y")}, unconfirmed=False, pending=False)
+    men = {"P1": again, "P2": before}
+    assert _says(men, dict.fromkeys(men, yes), ["P1", "P2"], "PSARESP") == ["NE", "Y"]
+
+
+def test_quartiles_are_the_middle_of_a_step():
+    # By hand, SAS PCTLDEF=5 on 1, 2, 3, 4: n p = 1, 2, 3 are whole, so 1.5, 2.5 and 3.5.
+    got = again_.summary([4.0, 1.0, None, 3.0, 2.0])
+    assert (got["n"], got["n_missing"]) == (4, 1)
+    assert (got["q1"], got["median"], got["q3"]) == (1.5, 2.5, 3.5)
+    assert got["sd"] == pytest.approx((5 / 3) ** 0.5)
+
+
+def test_the_log_rank_test_of_freireichs_trial():
+    """6-MP against placebo (Freireich 1963), as printed by Kleinbaum and Klein: 16.79 on 1 df."""
+    drug = [(6, 1)] * 3 + [(t, 1) for t in (7, 10, 13, 16, 22, 23)]
+    drug += [(t, 0) for t in (6, 9, 10, 11, 17, 19, 20, 25, 32, 32, 34, 35)]
+    placebo = [
+        (t, 1) for t in (1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23)
+    ]
+    got = curves.log_rank(drug, placebo)
+    assert got["statistic"] == pytest.approx(16.79, abs=0.005)
+    assert curves.log_rank([(5, 0)], [(6, 1)])["p_value"] is None
+
+
 def test_the_exact_product_is_therneaus_six_patients():
     # Therneau, "Survival: software validation", test data 1.
     steps_ = curves.product([1, 1, 6, 6, 8, 9], [1, 0, 1, 1, 0, 1])
@@ -182,8 +259,6 @@ def test_the_median_of_a_flat_stretch_at_one_half_is_its_middle():
 
 
 def test_a_curve_that_lifelines_disputes_gives_no_answer(monkeypatch):
-    from fractions import Fraction
-
     true = curves.product
 
     def wrong(times, event):

@@ -2,8 +2,9 @@
 
 from typing import Any
 
+from sap.audit.independent import stages
 from sap.audit.independent.people import Man
-from sap.plan.model import Design, Plan
+from sap.plan.model import Plan
 
 Value = float | str | None
 STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED", "NOT DONE")
@@ -22,21 +23,28 @@ def rate(responders: int, n: int, plan: Plan) -> dict[str, Value]:
     return found | {"estimate": responders / n, "conf_low": float(low), "conf_high": float(high)}
 
 
-def tested(responders: int, n: int, plan: Plan) -> dict[str, Value]:
+def tested(responders: int, n: int, plan: Plan, first: tuple[int, int] | None) -> dict[str, Value]:
     """The one-sided exact p against p0, by scipy, and what the design's rule says."""
     from scipy.stats import binomtest
 
     p = float(binomtest(responders, n, plan.design.p0, "greater").pvalue) if n else None
-    return {"p_value": p, "decision": decision(plan.design, responders, n)}
+    return {"p_value": p, "decision": stages.decision(plan.design, responders, n, first)}
 
 
-def decision(design: Design, responders: int, n: int) -> str:
-    """The design's rule; nothing is decided with fewer or more men than planned."""
-    if n < design.n:
-        return "No decision: fewer than planned"
-    if n > design.n:
-        return "No decision: more than planned"
-    return "H0 not rejected" if responders <= design.r else "H0 rejected"
+def believed(responders: int, n: int, plan: Plan) -> dict[str, Value]:
+    """What the plan's beta prior becomes, by scipy's distribution."""
+    a, b = plan.estimand.prior
+    conf = plan.intervals.conf_level
+    found: dict[str, Value] = {"prior_a": a, "prior_b": b, "conf_level": conf}
+    names = ("mean", "sd", "median", "conf_low", "conf_high", "probability_above_p0")
+    if not n:
+        return found | dict.fromkeys(names)
+    from scipy.stats import beta
+
+    after = beta(a + responders, b + n - responders)
+    low, high = after.interval(conf)
+    numbers = (after.mean(), after.std(), after.median(), low, high, after.sf(plan.design.p0))
+    return found | dict(zip(names, map(float, numbers), strict=True))
 
 
 def _men_table(men: dict[str, Man]) -> tuple[str, list[list[Any]]]:

@@ -254,3 +254,18 @@ def _numbers_at_risk(days: Sequence[int], month: float) -> Answers:
         found[("_at_risk", name, "at_risk")] = sum(1 for d in days if d / month >= at)
         at += step
     return found
+
+
+def log_rank(
+    one: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]]
+) -> dict[str, float | None]:
+    """The log-rank test of two groups by lifelines; None where no event could tell them apart."""
+    times = sorted({day for day, event in (*one, *other) if event})
+    both = any(any(d >= t for d, _ in one) and any(d >= t for d, _ in other) for t in times)
+    if not one or not other or not both:
+        return {"p_value": None}
+    from lifelines.statistics import logrank_test
+
+    (days, event), (days_2, event_2) = (zip(*side, strict=True) for side in (one, other))
+    test = logrank_test(days, days_2, event, event_2)
+    return {"statistic": float(test.test_statistic), "df": 1, "p_value": float(test.p_value)}

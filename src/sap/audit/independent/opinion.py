@@ -1,5 +1,7 @@
 """A second answer for each row of the ARD that has one, and whether the two agree."""
 
+import datetime as dt
+import json
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,7 +10,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sap.audit.independent import counts, curves, events
+from sap.audit.independent import again, counts, curves, events, stages
 from sap.audit.independent.people import Man, by_man, people, records
 from sap.audit.independent.response import Course, courses
 from sap.plan.model import Plan
@@ -17,6 +19,8 @@ ROUTES = {
     "psa": "a literal loop over visits in exact decimals; statsmodels; scipy",
     "flow": "SQL over men read record by record",
     "rate": "men read record by record; statsmodels",
+    "design": "a literal loop over visits; every outcome of the design in exact fractions; scipy",
+    "told": "records of ADTTE counted one by one",
     "os": "dates read record by record; exact fractions, lifelines, statsmodels",
     "tte": "times of ADTTE; exact fractions, lifelines, statsmodels",
     "ae": "SQL over the frozen Parquet",
@@ -116,16 +120,20 @@ def second_opinion(
     split = {name: by_man(rows) for name, rows in tables.items() if name != "ts"}
     for name in ("lb", "ex", "cm"):
         split.setdefault(name, {})
-    psa = courses(split, men, plan)
+    said = json.loads((cut / "manifest.json").read_text(encoding="utf-8"))["cut_off"]
+    psa = courses(split, men, plan, dt.date.fromisoformat(said))
     known: dict[Key, Second] = dict(_sets(men))
     known |= dict(_response(men, psa, plan))
     known |= dict(_flow(men, plan))
+    known |= dict(_again(men, plan))
     known |= dict(_survival(men, plan))
+    known |= dict(_survival_of_groups(men, plan))
     if "ae" in tables:
         for key, value in events.answers(cut, men, plan).items():
             known[(key[0], "SAFETY", *key[1:])] = Second(value, ROUTES["ae"])
     if adtte is not None:
         known |= dict(_times(adtte, men, plan))
+        known |= dict(_told(adtte, men, plan))
     return Opinion(_judged(ard, known))
 
 
@@ -179,8 +187,18 @@ def _sets(men: Mapping[str, Man]) -> Iterator[tuple[Key, Second]]:
         yield from _rows(("analysis_sets", name, "", "", "", ""), {"n": n}, "rate")
 
 
-def _says(psa: Mapping[str, Course], who: list[str], paramcd: str) -> list[str]:
-    return [psa[w].answers[paramcd].says if w in psa else "NE" for w in who]
+def _says(
+    men: Mapping[str, Man], psa: Mapping[str, Course], who: list[str], paramcd: str
+) -> list[str]:
+    """The answers for a set of the first screening: a response after re-screening is none there."""
+    return [
+        psa[w].answers[paramcd].says if w in psa and not men[w].treated_again else "NE" for w in who
+    ]
+
+
+def _as_treated(men: Mapping[str, Man], who: list[str]) -> list[str]:
+    """Men in the order of their first dose, which is the order of the stages."""
+    return sorted(who, key=lambda w: (men[w].first_dose or dt.date.max, w))
 
 
 def _response(
@@ -194,43 +212,72 @@ def _response(
         # The PSA-evaluable men are known only after the loop over visits.
         return [w for w, man in men.items() if name in man.sets]
 
+    primary = inside("PRIMARY")
+    in_order = _as_treated(men, primary)
+    said = [s == "Y" for s in _says(men, psa, in_order, "PSARESP")]
+    pending = [w in psa and psa[w].pending for w in in_order]
+    n1 = plan.design.n1
+    whole = n1 is not None and len(primary) >= n1
+    first = (sum(said[:n1]), sum(pending[:n1])) if whole else None
     for analysis, paramcd in variants.items():
         for population in ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL"):
-            says = _says(psa, inside(population), paramcd)
-            yes, n = says.count("Y"), len(says)
-            stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan)
-            stats |= {"n_missing": says.count("NE"), "p0": plan.design.p0}
+            answers = _says(men, psa, inside(population), paramcd)
+            yes, n = answers.count("Y"), len(answers)
+            # Stage 1 was judged by the plan's rule, whatever rule of confirmation the row asks.
+            mine = first if population == "PRIMARY" else None
+            stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, mine)
+            stats |= {"n_missing": answers.count("NE"), "p0": plan.design.p0}
             yield from _rows((analysis, population, "", paramcd, "", ""), stats, "psa")
-    again = [w for w in inside("RESCREENED") if men[w].treated_again]
+    treated = [w for w in inside("RESCREENED") if men[w].treated_again]
     for paramcd in ("PSARESP", "PSARESPU"):
-        says = _says(psa, again, paramcd)
-        stats = counts.rate(says.count("Y"), len(says), plan) | {"n_missing": says.count("NE")}
+        answers = [psa[w].answers[paramcd].says if w in psa else "NE" for w in treated]
+        stats = counts.rate(answers.count("Y"), len(answers), plan)
+        stats |= {"n_missing": answers.count("NE")}
         yield from _rows(("rescreen_response", "RESCREENED", "", paramcd, "", ""), stats, "psa")
-    primary = inside("PRIMARY")
-    main = dict(zip(primary, _says(psa, primary, "PSARESP"), strict=True))
+    main = dict(zip(primary, _says(men, psa, primary, "PSARESP"), strict=True))
     lowest = plan.estimand.baseline_psa_minimum
     high = [
         w
         for w in primary
         if w in psa and psa[w].base is not None and float(psa[w].base or 0) >= lowest
     ]
-    best = [main[w] in ("Y", "NE") or psa[w].pending for w in primary]
+    unknown = [main[w] == "NE" or psa[w].unconfirmed for w in primary]
+    policy = _says(men, psa, primary, "PSARSPTP")
     lines: dict[str, list[bool]] = {
         "1 Primary, composite strategy": [main[w] == "Y" for w in primary],
-        "2 Treatment policy for new therapy": [s == "Y" for s in _says(psa, primary, "PSARSPTP")],
+        "2 Treatment policy for new therapy": [s == "Y" for s in policy],
         f"6 Baseline PSA >= {lowest:g}": [main[w] == "Y" for w in high],
         "7 Worst case for missing and pending": [main[w] == "Y" for w in primary],
-        "8 Best case for missing and pending": best,
+        "8 Best case for missing and pending": [
+            main[w] == "Y" or u for w, u in zip(primary, unknown, strict=True)
+        ],
     }
     for words, name in (
         ("3 PSA-evaluable", "PSAEVAL"),
         ("4 Per protocol", "PERPROT"),
         ("5 All marker-positive", "MARKERPOS"),
     ):
-        lines[words] = [s == "Y" for s in _says(psa, inside(name), "PSARESP")]
-    for level, said in lines.items():
-        stats = counts.rate(sum(said), len(said), plan) | counts.tested(sum(said), len(said), plan)
+        lines[words] = [s == "Y" for s in _says(men, psa, inside(name), "PSARESP")]
+    for level, yeses in lines.items():
+        yes, n = sum(yeses), len(yeses)
+        mine = first if level.startswith(("1 ", "7 ")) else None
+        stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, mine)
         yield from _rows(("psa_estimand", "PRIMARY", "", "PSARESP", level, ""), stats, "psa")
+    conf = plan.intervals.conf_level
+    told = stages.two_stage(plan.design, said, pending, conf)
+    yield from _rows(("psa_two_stage", "PRIMARY", "", "PSARESP", "", ""), told, "design")
+    belief = counts.believed(sum(said), len(said), plan)
+    yield from _rows(("psa_posterior", "PRIMARY", "", "PSARESP", "", ""), belief, "psa")
+    open_ = {"n": sum(said), "N": len(said), "n_missing": sum(unknown)}
+    yield from _rows(("tipping_point", "PRIMARY", "", "PSARESP", "", ""), open_, "psa")
+
+
+def _again(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
+    for group, paramcd, level, stats in again.rescreened(men, plan):
+        where = ("rescreening", "RESCREENED", group, paramcd, level, "")
+        yield from _rows(where, stats, "rate")
+    for level, stats in again.waited(men):
+        yield from _rows(("allocation_time", "SCREENED", "", "", level, ""), stats, "rate")
 
 
 def _flow(men: dict[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
@@ -261,9 +308,61 @@ def _survival(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]
         inside = [m for m in men.values() if population in m.sets and getattr(m, name) is not None]
         followed = [_follow(man, getattr(man, name)) for man in inside]
         yield from _curve("os", population, "OS", followed, plan, "os")
-    again = [m for m in men.values() if "RESCREENED" in m.sets and m.treated_again]
-    followed = [_follow(man, man.again_allocated) for man in again]
+    treated = [m for m in men.values() if "RESCREENED" in m.sets and m.treated_again]
+    followed = [_follow(man, man.again_allocated) for man in treated]
     yield from _curve("os", "RESCREENED", "OSRE", followed, plan, "os")
+
+
+def _survival_of_groups(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
+    """Survival by AR-V7 and by group: the curves, and the log-rank test by lifelines."""
+    origin = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
+    name = origin[plan.survival.os_origin]
+    begun = [man for man in men.values() if getattr(man, name) is not None]
+    by_state = {
+        state: [_follow(m, getattr(m, name)) for m in begun if m.first and m.first.arv7 == state]
+        for state in ("POSITIVE", "NEGATIVE", "UNDETERMINED")
+    }
+    yield from _groups("os_arv7", "OS", by_state, ("POSITIVE", "NEGATIVE"), plan)
+    if not plan.study.groups:
+        return
+    for paramcd in ("OS", "OSCENS"):
+        by_group = {
+            group: [
+                _until_again(m, getattr(m, name))
+                if paramcd == "OSCENS"
+                else _follow(m, getattr(m, name))
+                for m in begun
+                if m.group == group
+            ]
+            for group in ("A", "B")
+        }
+        yield from _groups("os_group", paramcd, by_group, ("A", "B"), plan)
+
+
+def _until_again(man: Man, origin: Any) -> tuple[int, int]:
+    """Overall survival that ends, censored, on the day of the second allocation."""
+    days, event = _follow(man, origin)
+    if man.treated_again and man.again_allocated is not None:
+        until = (man.again_allocated - origin).days
+        if 0 <= until <= days:
+            return until, 0
+    return days, event
+
+
+def _groups(
+    analysis: str,
+    paramcd: str,
+    by: Mapping[str, list[tuple[int, int]]],
+    tested: tuple[str, str],
+    plan: Plan,
+) -> Iterator[tuple[Key, Second]]:
+    for group, followed in by.items():
+        yield from _curve(analysis, "SCREENED", paramcd, followed, plan, "os", group)
+    one, other = (by[name] for name in tested)
+    if one or other:
+        test: dict[str, Any] = {"N": len(one) + len(other)} | curves.log_rank(one, other)
+        where = (analysis, "SCREENED", "", paramcd, "Log-rank", "")
+        yield from _rows(where, test, "os")
 
 
 def _curve(
@@ -273,14 +372,15 @@ def _curve(
     followed: list[tuple[int, int]],
     plan: Plan,
     route: str,
+    group: str = "",
 ) -> Iterator[tuple[Key, Second]]:
     if not followed:
         none = {"N": 0, "n_events": 0, "median": None, "conf_low": None, "conf_high": None}
-        yield from _rows((analysis, population, "", paramcd, "", ""), none, route)
+        yield from _rows((analysis, population, group, paramcd, "", ""), none, route)
         return
     days, event = zip(*followed, strict=True)
     for (more, level, stat), value in curves.answers(days, event, plan).items():
-        where = (analysis + more, population, "", paramcd, level, "")
+        where = (analysis + more, population, group, paramcd, level, "")
         yield from _rows(where, {stat: value}, route)
 
 
@@ -306,3 +406,43 @@ def _times(adtte: pd.DataFrame, men: Mapping[str, Man], plan: Plan) -> Iterator[
                 yield from _rows(where, dict.fromkeys(names), "tte")
                 continue
             yield from _curve(code.lower(), population, paramcd, followed, plan, "tte")
+
+
+Told = tuple[Any, ...]  # USUBJID PARAMCD PARAM AVAL CNSR EVNTDESC CNSDTDSC
+
+
+def _told(adtte: pd.DataFrame, men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
+    """What ended each man's time, and the times by other definitions of progression, from ADTTE."""
+    names = ("USUBJID", "PARAMCD", "PARAM", "AVAL", "CNSR", "EVNTDESC", "CNSDTDSC")
+    records: list[Told] = list(zip(*(adtte[name].tolist() for name in names), strict=True))
+    yield from _other_definitions(records, men, plan)
+    for code in ("PFS", "RPFS", "TTPP", "DOR", "RDOR"):
+        asked = [("PRIMARY", code), ("RESCREENED", f"{code}RE")]
+        if plan.study.groups and code in ("PFS", "TTPP"):
+            asked.append(("GROUPA", code))
+        for population, paramcd in asked:
+            mine = [r for r in records if r[1] == paramcd and population in men[r[0]].sets]
+            ended: dict[tuple[str, str], int] = {}
+            for *_, censored, event_words, censor_words in mine:
+                key = ("Censored", censor_words) if censored else ("Event", event_words)
+                ended[key] = ended.get(key, 0) + 1
+            for (how, words), n in ended.items():
+                where = (f"{code.lower()}_reasons", population, "", paramcd, str(words), how)
+                yield from _rows(where, {"n": n, "N": len(mine)}, "told")
+
+
+def _other_definitions(
+    records: list[Told], men: Mapping[str, Man], plan: Plan
+) -> Iterator[tuple[Key, Second]]:
+    by: dict[tuple[str, str, str], list[tuple[int, int]]] = {}
+    for who, paramcd, param, days, censored, _, _ in records:
+        code = next((c for c in ("PFS", "RPFS", "TTPP") if paramcd.startswith(c)), None)
+        if code and "PRIMARY" in men[who].sets and not paramcd.endswith("RE"):
+            level = str(param).partition("; ")[2] or "As planned"
+            by.setdefault((code, paramcd, level), []).append((int(days), int(censored == 0)))
+    for (code, paramcd, level), followed in by.items():
+        all_days, event = zip(*followed, strict=True)
+        for (more, inner, stat), value in curves.answers(all_days, event, plan).items():
+            if not more and not inner:
+                where = (f"{code.lower()}_sensitivity", "PRIMARY", "", paramcd, level, "")
+                yield from _rows(where, {stat: value}, "tte")

@@ -71,6 +71,7 @@ class Sample:
     count: float | None
     arv7: str
     reason: str | None
+    day: Day | None = None
 
 
 @dataclass
@@ -95,6 +96,7 @@ class Man:
     stopped_on: Day | None = None
     screening_end: str | None = None
     not_eligible_again: bool = False
+    choice_before_again: bool = False
     sets: set[str] = field(default_factory=set)
 
     @property
@@ -103,7 +105,10 @@ class Man:
 
     @property
     def treated_again(self) -> bool:
-        return self.treated and self.again_allocated is not None
+        """Allocated to group B at re-screening, and no dose before that."""
+        if not self.treated or self.again_allocated is None:
+            return False
+        return self.first_dose is None or self.first_dose >= self.again_allocated
 
 
 def by_man(rows: list[Record]) -> dict[str, list[Record]]:
@@ -135,7 +140,8 @@ def _sample(cp: list[Record], gf: list[Record], visit: str) -> Sample | None:
         if result is None or _result_rank(row) < _result_rank(result):
             result = row
     state = (result or {}).get("GFSTRESC") or "NOT DONE"
-    return Sample(best.get("CPSTRESN"), state, (result or {}).get("GFREASND"))
+    day = earliest(best.get("CPDTC"))
+    return Sample(best.get("CPSTRESN"), state, (result or {}).get("GFREASND"), day)
 
 
 def _rank(row: Record) -> tuple[bool, Day, float]:
@@ -249,6 +255,16 @@ def _failed_again(ie: list[Record]) -> bool:
     return False
 
 
+def _chosen_before(man: Man, cm: list[Record], drugs: list[str]) -> bool:
+    came = man.second.day if man.second else None
+    for row in cm:
+        began = earliest(row.get("CMSTDTC"))
+        chosen = row.get("CMCAT") == "PHYSICIAN'S CHOICE" and row.get("CMDECOD") in drugs
+        if chosen and came is not None and began is not None and began < came:
+            return True
+    return False
+
+
 def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Man]:
     """Every man of DM by USUBJID, with the sets that need no measurement of PSA."""
     split = {name: by_man(rows) for name, rows in tables.items() if name != "ts"}
@@ -280,6 +296,7 @@ def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Man]:
         of_screening = _ended(ds, "SCREENING")
         man.screening_end = of_screening.get("DSDECOD") if of_screening else None
         man.not_eligible_again = _failed_again(mine.get("ie", []))
+        man.choice_before_again = _chosen_before(man, mine.get("cm", []), plan.rescreening.after)
         man.sets = _sets(man, mine, plan)
         found[who] = man
     return found

@@ -139,11 +139,12 @@ class Course(NamedTuple):
 
     base: Decimal | None
     answers: dict[str, Answer]
-    pending: bool
+    unconfirmed: bool  # a fall that no later value could confirm
+    pending: bool  # a value after the cut-off can still make a responder
 
 
 def courses(
-    tables: dict[str, dict[str, list[Record]]], men: dict[str, Man], plan: Plan
+    tables: dict[str, dict[str, list[Record]]], men: dict[str, Man], plan: Plan, cut_off: Day
 ) -> dict[str, Course]:
     """Each treated man's answers by variant: PSARESP, PSARESPU, PSARSPnn, PSARSPTP."""
     rule = plan.psa_response
@@ -161,15 +162,38 @@ def courses(
             name: answer(man, base, after, plan, confirm_days=d) for name, d in days.items()
         }
         made["PSARSPTP"] = answer(man, base, open_after, plan, confirm_days=rule.confirm_after_days)
-        found[who] = Course(base, made, _pending(made, after, plan))
+        open_still = _can_come(man, base, made, therapy, plan, cut_off)
+        found[who] = Course(base, made, _unconfirmed(made, after, plan), open_still)
         if "PRIMARY" in man.sets and made["PSARESP"].says != "NE":
             man.sets.add("PSAEVAL")
     return found
 
 
-def _pending(made: dict[str, Answer], after: list[Visit], plan: Plan) -> bool:
+def _unconfirmed(made: dict[str, Answer], after: list[Visit], plan: Plan) -> bool:
     fall = made["PSARESPU"].fall
     if made["PSARESP"].says != "N" or fall is None:
         return False
     far = fall + dt.timedelta(days=plan.psa_response.confirm_after_days)
     return not any(visit.day >= far for visit in after)
+
+
+def _can_come(
+    man: Man,
+    base: Decimal | None,
+    made: dict[str, Answer],
+    therapy: Day | None,
+    plan: Plan,
+    cut_off: Day,
+) -> bool:
+    rule = plan.psa_response
+    if made["PSARESP"].says == "Y" or base is None or base <= 0 or man.first_dose is None:
+        return False
+    if man.died is not None or (therapy is not None and rule.stop_at_new_therapy):
+        return False
+    last = man.last_dose
+    window = dt.timedelta(days=rule.days_after_last_cycle)
+    if man.stopped_for is not None and last is not None and last + window < cut_off:
+        return False
+    if made["PSARESPU"].says == "Y" or rule.first_fall_within_days is None:
+        return True
+    return man.first_dose + dt.timedelta(days=rule.first_fall_within_days) > cut_off
