@@ -89,8 +89,8 @@ UNREACHABLE = {
     ("adrs", "CTC0", 1): "nobody is treated with fewer than three cells",
     ("adrs", "ARV7NEG", 1): "nobody is treated who is not AR-V7 positive",
     ("adexcl", "", 2): "nobody is treated who is not AR-V7 positive at one of his screenings",
-    ("adtte", "OS", 4): "a death before the origin contradicts the contract of DS",
-    ("adtte", "OSCENS", 4): "as above",
+    ("adtte", "OS", 2): "a death before the origin contradicts the contract of DS",
+    ("adtte", "OSCENS", 2): "as above",
 }
 
 

@@ -324,6 +324,28 @@ def test_the_decision_about_the_primary_set_knows_stage_1(responders, n, first, 
     assert decision(PLAN.design, responders, n, Stage1(*first)) == words
 
 
+def test_the_rule_of_the_design_decides_about_no_other_set_of_the_planned_size():
+    """Twenty-five marker-positive men, six of them responders, of whom 24 are the primary set."""
+    who = [f"{i:02d}" for i in range(25)]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": who, "MPOSFL": "Y", "PRIMFL": ["N", *["Y"] * 24], "RESCTRFL": "N",
+            "TRTSDT": pd.date_range("2018-01-01", periods=25),
+        }
+    )  # fmt: skip
+    adrs = pd.DataFrame({"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y"] * 6 + ["N"] * 19})
+    said = {}
+    for population in ("PRIMARY", "MARKERPOS"):
+        rows = response_rate(
+            adsl, adrs, PLAN, population=population, paramcd="PSARESP", analysis="psa_response"
+        ).set_index("stat_name")
+        said[population] = rows.loc["N", "stat"], rows.loc["decision", "stat_text"]
+    assert said == {
+        "PRIMARY": (24, "No decision: fewer than planned"),
+        "MARKERPOS": (25, "No decision: not the primary set"),
+    }
+
+
 def test_a_response_after_a_re_screening_counts_in_no_set_of_the_first_screening():
     adsl = pd.DataFrame(
         {

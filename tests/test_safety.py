@@ -66,6 +66,14 @@ def derived(events: pd.DataFrame, **columns: object) -> pd.DataFrame:
     return adae({"ae": ae}, ADSL, PLAN.safety)
 
 
+def test_an_event_without_a_preferred_term_is_uncoded_and_never_its_own_words(patients):
+    events = patients(EVENTS)
+    terms = ["Mr Jansen fell at the bus stop", *["x"] * (len(events) - 1)]
+    got = derived(events.assign(AETERM=terms, AEDECOD=[None, *["X"] * (len(events) - 1)]))
+    assert got["AEDECOD"].tolist() == ["UNCODED", *["X"] * (len(events) - 1)]
+    assert got["AETERM"].tolist() == terms  # the listing of the closed report shows what was said
+
+
 @pytest.mark.req("SAP-5.7")
 def test_each_event_is_emergent_by_the_case_written_beside_it(patients):
     events = patients(EVENTS)

@@ -30,8 +30,8 @@ MEN = """
     USUBJID | RFICDT     | ALLOCDT    | TRTSDT     | RESALLDT   | DTHDT      | LSTALVDT   | AVAL | CNSR | CASE
     --------+------------+------------+------------+------------+------------+------------+------+------+-----
     01      | 2017-01-01 | 2017-01-11 | 2017-01-20 |            | 2017-02-10 | 2017-02-01 | 30   | 0    | 1
-    02      | 2017-01-01 | 2017-01-11 |            |            |            | 2017-03-12 | 60   | 1    | 2
-    03      | 2017-01-01 | 2017-01-11 |            |            |            | 2017-01-11 | 0    | 1    | 3
+    02      | 2017-01-01 | 2017-01-11 |            |            |            | 2017-03-12 | 60   | 1    | 3
+    03      | 2017-01-01 | 2017-01-11 |            |            |            | 2017-01-11 | 0    | 1    | 4
     04      | 2017-01-01 | 2017-01-11 | 2017-06-01 | 2017-05-20 | 2017-06-10 | 2017-06-09 | 150  | 0    | 1
     05      | 2017-01-01 |            |            |            | 2017-06-10 | 2017-06-09 |      |      |
 """
@@ -53,6 +53,15 @@ def test_overall_survival_by_its_cases(patients):
     for name in ("AVAL", "CNSR", "CASE"):
         assert os[name].astype(float).to_dict() == expected[name].to_dict()
     assert "05" not in os.index  # no allocation, no origin
+
+
+@pytest.mark.parametrize("who", [[], ["02"]])
+def test_without_treated_men_there_is_a_column_of_entry_all_the_same(patients, who):
+    """Before anybody is allocated, and before anybody is treated: the columns are those of a trial."""
+    men = people(patients)
+    few = adtte(men[men["USUBJID"].isin(who)], PLAN.survival)
+    assert list(few.columns) == list(adtte(men, PLAN.survival).columns)
+    assert few["ENTRY"].isna().all()
 
 
 def test_a_re_screened_man_has_a_second_origin_of_his_own(patients):
@@ -140,7 +149,7 @@ def test_a_death_before_the_origin_is_never_a_negative_time():
         }
     )  # fmt: skip
     got = adtte(man, PLAN.survival).set_index("PARAMCD")
-    assert got.loc["OS", ["AVAL", "CNSR", "CASE"]].tolist() == [0.0, 1, 4]
+    assert got.loc["OS", ["AVAL", "CNSR", "CASE"]].tolist() == [0.0, 1, 2]
     assert got.loc["OSSCR", ["AVAL", "CNSR", "CASE"]].tolist() == [14.0, 0, 1]
 
 

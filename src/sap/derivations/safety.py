@@ -15,6 +15,7 @@ COLUMNS = (
     "AEACN", "AEOUT", "AESTDTC", "AEENDTC", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG",
     "AESMIE",
 )  # fmt: skip
+UNCODED = "UNCODED"
 RELATED = ("POSSIBLY RELATED", "PROBABLY RELATED", "RELATED")
 
 
@@ -36,7 +37,9 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
     ASTDT: the start, when partial the earliest day it allows; T where the start is missing or its
     span holds T, unless the event ended before T (cases 3 and 6: missing, and the earliest day).
     ASTDTF is then M (month) or D (day), Y where the whole date was missing. AENDT: the end, when
-    partial the latest day it allows. ATOXGRN is the reported grade. A column that the data do not have is missing for every event.
+    partial the latest day it allows. ATOXGRN is the reported grade. A column that the data do not have
+    is missing for every event. An event without a preferred term is UNCODED, never the words of the
+    report: those are free text, and tables leave the house.
     FATALFL: grade 5, outcome FATAL, or death as the reason for being serious. RELFL: a possible,
     probable, certain or missing relation (AEREL) counts as related. AOCCPFL marks the worst grade
     of a man and preferred term (within its SOC) among treatment-emergent events (ties: the earlier start, then AESEQ), AOCCSFL of a man and SOC,
@@ -76,7 +79,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
             "USUBJID": who,
             "AESEQ": ae["AESEQ"],
             "AETERM": ae["AETERM"],
-            "AEDECOD": ae["AEDECOD"].fillna(ae["AETERM"]),
+            "AEDECOD": ae["AEDECOD"].fillna(UNCODED),
             "AEBODSYS": ae["AEBODSYS"].fillna("NOT CODED"),
             "ASTDT": start,
             "ASTDTF": np.select(

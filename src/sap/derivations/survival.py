@@ -47,7 +47,7 @@ def _overall(adsl: pd.DataFrame, origin: str, paramcd: str, param: str) -> pd.Da
     died = known["DTHDT"] >= start
     before = known["DTHDT"] < start
     seen = known["LSTALVDT"] > start
-    case = np.select([died, before, seen], [1, 4, 2], default=3)
+    case = np.select([died, before, seen], [1, 2, 3], default=4)
     end = known["DTHDT"].where(died, known["LSTALVDT"].where(seen & ~before, start))
     return pd.DataFrame(
         {
@@ -63,7 +63,7 @@ def _overall(adsl: pd.DataFrame, origin: str, paramcd: str, param: str) -> pd.Da
             "EVNTDESC": np.where(died, "DEATH", ""),
             "CNSDTDSC": np.select(
                 [case == 2, case == 3, case == 4],
-                ["LAST KNOWN ALIVE", "NO FOLLOW-UP AFTER ORIGIN", "DEATH BEFORE ORIGIN"],
+                ["DEATH BEFORE ORIGIN", "LAST KNOWN ALIVE", "NO FOLLOW-UP AFTER ORIGIN"],
                 default="",
             ),
             "SRCDOM": np.where(died, "DM", "ADSL"),
@@ -80,17 +80,17 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
     AVAL is ADT - STARTDT in days (no day is added); the first case that applies decides:
 
     1. Event (CNSR 0): the man died; ADT is the day of death.
-    4. Censored at the origin: the recorded death lies before it, DEATH BEFORE ORIGIN (dates that
-       contradict one another are never turned into a negative time).
-    2. Censored (CNSR 1): ADT is the last day he is known to be alive, LAST KNOWN ALIVE.
-    3. Censored at the origin: nothing shows him alive later, NO FOLLOW-UP AFTER ORIGIN.
+    2. Censored (CNSR 1) at the origin: the recorded death lies before it, DEATH BEFORE ORIGIN
+       (dates that contradict one another are never turned into a negative time).
+    3. Censored: ADT is the last day he is known to be alive, LAST KNOWN ALIVE.
+    4. Censored at the origin: nothing shows him alive later, NO FOLLOW-UP AFTER ORIGIN.
 
     The cut-off needs no case: a frozen cut holds nothing behind it. PARAMCD:
 
     - OS counts from the plan's origin; OSRE, for men treated after re-screening, from their second
       allocation.
     - OSCENS is OS with those men censored on the day of that allocation, RE-SCREENED AND ALLOCATED
-      (case 5): a sensitivity of the comparison of the groups.
+      (case 5, which goes before the others): a sensitivity of the comparison of the groups.
     - OSSCR counts from consent to screening; ENTRY is then the number of days until the first
       study dose, missing for men not treated. It shows what waiting for treatment does to a curve.
     """
@@ -119,7 +119,9 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
         censored,
         from_screening.assign(ENTRY=waited.clip(lower=0)),
     ]
-    return pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    columns = list(parts[-1].columns)
+    some = [p for p in parts if len(p)] or parts[-1:]
+    return pd.concat(some, ignore_index=True).reindex(columns=columns)
 
 
 def with_baseline_status(adsl: pd.DataFrame, rs: pd.DataFrame | None) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from sap.methods.proportion import exact_test
 from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point, two_stage_inference
 from sap.plan.model import Plan
 from sap.results.design import of_plan
-from sap.results.response import NOBODY, Stage1, decision, rate, stage_1
+from sap.results.response import NOBODY, OTHER_SET, Stage1, decision, rate, stage_1
 from sap.results.sets import members
 
 ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
@@ -36,7 +36,8 @@ def sensitivity(
 
     "Pending" is ICEPEND here: a fall that no later value could confirm. A response after a
     re-screening counts in no line. The decision of lines 1 and 7 is that of the primary result, stage
-    1 included; the others ask the rule for the planned n alone.
+    1 included; lines 2 and 8, of the same men, ask the rule for the planned n alone. Lines 3 to 6
+    are other sets, about which the rule decides nothing.
     """
     primary = members(adsl, "PRIMARY")
     who = primary["USUBJID"]
@@ -70,7 +71,8 @@ def sensitivity(
         stats = rate(responders, n, plan.intervals.conf_level)
         stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
         first = stage_1(primary, adrs, plan.design) if level.startswith(("1 ", "7 ")) else None
-        stats["decision"] = decision(plan.design, responders, n, first)
+        same_men = level.startswith(("1 ", "2 ", "7 ", "8 "))
+        stats["decision"] = decision(plan.design, responders, n, first) if same_men else OTHER_SET
         parts.append(_row(stats, "psa_estimand", plan, "Clopper-Pearson", level))
     return parts
 

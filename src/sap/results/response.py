@@ -42,6 +42,9 @@ def stage_1(people: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 
     return Stage1(count("PSARESP"), count("PSAPEND"))
 
 
+OTHER_SET = "No decision: not the primary set"
+
+
 def decision(design: Design, responders: int, n: int, first: Stage1 | None = None) -> str:
     """What the design's rule says of `responders` of `n`; the first case that applies.
 
@@ -86,18 +89,19 @@ def response_rate(
 
     The denominator is the population of ADSL; NE, and a man without any answer, is no response.
     `n_missing` counts those NE. What a man did after a re-screening answers for no set of the first
-    screening: he is NE there, and stands in `rescreen_response`. The decision about PRIMARY knows
-    stage 1 of the design; in the other sets it is the rule for the planned n alone.
+    screening: he is NE there, and stands in `rescreen_response`. The rule of the design decides
+    about PRIMARY, stage 1 included, and about no other set, even one that has the planned n.
     """
     people = members(adsl, population)
     asked = of_first_screening(people, _responders(people, adrs, paramcd))
-    first = stage_1(people, adrs, plan.design) if population == "PRIMARY" else None
     responders, n = int((asked["AVALC"] == "Y").sum()), len(asked)
     stats = rate(responders, n, plan.intervals.conf_level)
     stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
     stats["p0"] = plan.design.p0
     stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
-    stats["decision"] = decision(plan.design, responders, n, first)
+    stats["decision"] = OTHER_SET
+    if population == "PRIMARY":
+        stats["decision"] = decision(plan.design, responders, n, stage_1(people, adrs, plan.design))
     return ard.rows(
         stats,
         analysis=analysis,
