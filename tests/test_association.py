@@ -177,6 +177,20 @@ def test_the_profile_falls_by_half_a_chi_squared_quantile_at_each_limit(tag):
             assert fallen == pytest.approx(chi2.ppf(conf_level, 1), rel=1e-6)
 
 
+@pytest.mark.parametrize("origin", [10.0, 1e3, 1e7])
+@pytest.mark.parametrize("y", [[0, 0, 0, 1, 1, 1], [0, 0, 1, 0, 1, 1], [0, 0, 0, 0, 0, 1]])
+def test_firths_slope_does_not_depend_on_the_origin_of_the_covariate(y, origin):
+    """A logistic model with an intercept is the same model when its covariate is moved."""
+    x = np.array([0.1, 0.2, 0.3, 0.4, 0.5, 0.6])
+    here, there = (logistic_firth(y, values, conf_level=0.95) for values in (x, x + origin))
+    for name in ("coefficients", "low", "high", "p_values"):
+        moved, expected = getattr(there, name)[1], getattr(here, name)[1]
+        assert moved == pytest.approx(expected, rel=1e-5), name
+    assert there.coefficients[0] == pytest.approx(
+        here.coefficients[0] - origin * here.coefficients[1], rel=1e-5
+    )
+
+
 @pytest.mark.parametrize("cells", [(3, 10, 7, 12), (1, 4, 9, 11), (0, 6, 4, 9), (5, 5, 2, 9)])
 def test_firth_in_a_two_by_two_table_adds_a_half_to_each_cell(cells):
     """Firth 1993, section 3: for a saturated model the penalty is half an observation per cell."""

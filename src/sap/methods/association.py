@@ -168,21 +168,49 @@ def logistic_firth(y: ArrayLike, x: ArrayLike, conf_level: float) -> LogisticFit
     likelihood, p-values its ratio tests with 1 degree of freedom, the other coefficients refitted and
     the penalty that of the whole model (Heinze and Schemper 2002; R's logistf). Standard errors are
     those of the information. Finite for every outcome; a covariate that is constant or a combination
-    of others raises ValueError.
+    of others raises ValueError. The slopes do not depend on where a covariate has its origin; the
+    limits and the p-value of the intercept are NaN where that lies too far from the data.
 
     >>> fit = logistic_firth([0, 0, 0, 0, 1, 1, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], conf_level=0.95)
     >>> fit.coefficients.round(4).tolist(), fit.separated
     ([-4.6473, 1.0327], True)
     """
     outcome, design = _design(y, x)
-    size = design.shape[1]
     drop = float(chdtri(1, 1 - float(checked_level(conf_level)))) / 2
-    beta = _maximise(outcome, design, np.zeros(size), firth=True)
-    error = np.sqrt(np.diag(np.linalg.inv(_information(design, beta))))
+    # Fitted around the means: a covariate far from 0 would leave the information singular.
+    centre, scale = design[:, 1:].mean(axis=0), design[:, 1:].std(axis=0)
+    unit = np.column_stack([design[:, 0], (design[:, 1:] - centre) / scale])
+    try:
+        inner = _maximise(outcome, unit, np.zeros(design.shape[1]), firth=True)
+        back = np.diag([1.0, *(1 / scale)])
+        back[0, 1:] = -centre / scale
+        beta = back @ inner
+        spread = back @ np.linalg.inv(_information(unit, inner)) @ back.T
+        error = np.sqrt(np.diag(spread))
+        slopes = [_profile(outcome, unit, inner, which, drop) for which in range(1, len(beta))]
+    except np.linalg.LinAlgError:
+        raise ValueError("x must not divide y so far that no penalised fit is found") from None
+    try:
+        ends = [_profile(outcome, design, beta, 0, drop)]
+    except np.linalg.LinAlgError:
+        ends = [(NAN, NAN, NAN)]
+    ends += [
+        (low / s, high / s, p) for (low, high, p), s in zip(slopes, scale.tolist(), strict=True)
+    ]
+    low, high, p_values = (np.array(part) for part in zip(*ends, strict=True))
+    best = _log_likelihood(outcome, design, beta, firth=True)
+    return LogisticFit(beta, error, low, high, p_values, best, _separated(outcome, design))
+
+
+def _profile(
+    outcome: Floats, design: Floats, beta: Floats, which: int, drop: float
+) -> tuple[float, float, float]:
+    """Limits and p-value of one coefficient by the profile of the penalised likelihood."""
+    error = float(np.sqrt(np.linalg.inv(_information(design, beta))[which, which]))
     best = _log_likelihood(outcome, design, beta, firth=True)
 
-    def fallen(which: int, value: float, together: tuple[float, ...] = (1.0,)) -> float:
-        """How far the profile of one coefficient lies below the maximum, less what is allowed."""
+    def fallen(value: float, together: tuple[float, ...] = (1.0,)) -> float:
+        """How far the profile lies below the maximum, less what is allowed."""
         heights = []
         for share in together:
             start = beta + share * _information_shift(design, beta, which, value - beta[which])
@@ -191,21 +219,16 @@ def logistic_firth(y: ArrayLike, x: ArrayLike, conf_level: float) -> LogisticFit
             heights.append(_log_likelihood(outcome, design, fitted, firth=True))
         return best - max(heights) - drop
 
-    limits = np.empty((2, size))
-    p_values = np.empty(size)
-    for which in range(size):
-        p_values[which] = chdtrc(1, max(0.0, 2 * (fallen(which, 0.0) + drop)))
-        for row, side in enumerate((-1.0, 1.0)):
-            centre, step = float(beta[which]), side * float(error[which])
-            limit = _where_it_falls(partial(fallen, which), centre, step)
-            # In few patients the penalised likelihood can have two hills at a fixed coefficient: the
-            # others climb from where they would move together, and here from where they stand too.
-            if fallen(which, limit, (0.0,)) < -1e-9:
-                both = partial(fallen, which, together=(0.0, 1.0))
-                limit = _where_it_falls(both, centre, step)
-            limits[row, which] = limit
-    separated = _separated(outcome, design)
-    return LogisticFit(beta, error, limits[0], limits[1], p_values, best, separated)
+    limits = []
+    for side in (-1.0, 1.0):
+        limit = _where_it_falls(fallen, float(beta[which]), side * error)
+        # In few patients the penalised likelihood can have two hills at a fixed coefficient: the
+        # others climb from where they would move together, and here from where they stand too.
+        if fallen(limit, (0.0,)) < -1e-9:
+            both = partial(fallen, together=(0.0, 1.0))
+            limit = _where_it_falls(both, float(beta[which]), side * error)
+        limits.append(limit)
+    return limits[0], limits[1], float(chdtrc(1, max(0.0, 2 * (fallen(0.0) + drop))))
 
 
 def exact_logistic(y: ArrayLike, x: ArrayLike, conf_level: float) -> ExactSlope:

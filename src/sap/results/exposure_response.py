@@ -133,7 +133,7 @@ def _per_doubling(x: Floats, y: Floats, conf: float) -> tuple[Stats, str]:
         fit = logistic(y, centred, conf)
         if fit.separated:
             fit, method = logistic_firth(y, centred, conf), f"{method}, Firth's penalty"
-    except np.linalg.LinAlgError:
+    except (ValueError, np.linalg.LinAlgError):
         return stats | dict.fromkeys(ESTIMATE, NotEstimable("the fit has no end")), method
     values = [*_odds(fit.coefficients[1], fit.low[1], fit.high[1]), float(fit.p_values[1])]
     return stats | {
