@@ -19,7 +19,9 @@ from typer.testing import CliRunner
 from sap import audit, runlog
 from sap.audit.examine import displays_in
 from sap.cli import app
-from sap.pipeline import packing, study
+from sap.export import read_dataset_json
+from sap.export.labels import DATASETS, VARIABLES
+from sap.pipeline import dsmb, packing, study
 from sap.plan import read_plan
 from sap.runlog.chain import _seal
 from sap.snapshot import folder
@@ -381,6 +383,74 @@ def test_the_table_of_the_docs_is_what_these_tests_show():
     assert table in DOCS.read_text(encoding="utf-8"), f"\n{table}"
 
 
+# ---- interchange ---------------------------------------------------------------------------------
+
+
+def test_every_dataset_and_variable_that_leaves_has_a_label_of_its_own(run):
+    for path in sorted((run / "adam").glob("*.parquet")):
+        assert path.stem.upper() in DATASETS
+        assert set(pd.read_parquet(path).columns) - set(VARIABLES) == set(), path.stem
+
+
+def test_every_dataset_comes_back_from_xpt_and_from_dataset_json_cell_for_cell(
+    bundled, run, tmp_path
+):
+    """pyreadstat reads the one, this package the other; missing text is blank in XPT."""
+    import pyreadstat
+
+    for path in sorted((run / "adam").glob("*.parquet")):
+        frame = pd.read_parquet(path)
+        again = read_dataset_json((bundled / "adam" / f"{path.stem}.json").read_bytes())
+        for column in frame:
+            left, right = frame[column], again[column]
+            assert (left.isna() == right.isna()).all(), (path.stem, column)
+            known = left.notna()
+            assert (left[known].astype(object) == right[known].astype(object)).all()
+        place = bundled / "adam" / f"{path.stem}.xpt"
+        back, about = pyreadstat.read_xport(place)
+        assert list(back.columns) == list(frame.columns)
+        assert all(about.column_names_to_labels[c] == VARIABLES[c] for c in frame)
+        for column in frame:
+            left = frame[column]
+            if pd.api.types.is_numeric_dtype(left):
+                same = (left.astype(float) == back[column]) | (left.isna() & back[column].isna())
+            elif pd.api.types.is_datetime64_any_dtype(left):
+                same = left.map(lambda d: "" if pd.isna(d) else str(d.date())) == back[column].map(
+                    lambda d: "" if pd.isna(d) else str(d)
+                )
+            else:
+                same = left.fillna("").astype(str).str.rstrip(" ") == back[column]
+            assert same.all(), (path.stem, column)
+
+
+@pytest.mark.r
+def test_r_reads_every_xpt_with_as_many_records_and_the_same_sums(bundled, run):
+    """foreign::read.xport, of R itself: rows, columns and the sum of each numeric column."""
+    program = (
+        "d <- foreign::read.xport(commandArgs(TRUE)[1]);"
+        "n <- names(d)[sapply(d, is.numeric)];"
+        "cat(nrow(d), ncol(d), sapply(n, function(x) sprintf('%.17g', sum(d[[x]], na.rm=TRUE))))"
+    )
+    for path in sorted((run / "adam").glob("*.parquet")):
+        frame = pd.read_parquet(path)
+        place = bundled / "adam" / f"{path.stem}.xpt"
+        got = subprocess.run(
+            ["Rscript", "-e", program, str(place)], capture_output=True, text=True, check=True
+        ).stdout.split()
+        if frame.empty:
+            continue  # read.xport gives a frame without columns
+        assert [int(got[0]), int(got[1])] == list(frame.shape), path.stem
+        sums = [
+            (frame[c] - pd.Timestamp("1960-01-01")).dt.days.sum()
+            if pd.api.types.is_datetime64_any_dtype(frame[c])
+            else frame[c].sum()
+            for c in frame
+            if pd.api.types.is_datetime64_any_dtype(frame[c])
+            or pd.api.types.is_numeric_dtype(frame[c])
+        ]
+        assert [float(s) for s in got[2:]] == pytest.approx([float(s) for s in sums], rel=1e-12)
+
+
 # ---- what is shared with whom --------------------------------------------------------------------
 
 
@@ -400,6 +470,55 @@ def test_the_open_bundle_holds_nothing_patient_level_and_is_not_rebuilt(run, tmp
     assert (found.verdict, found.exit_code) == ("not rebuilt", 0)
     rows.assign(stat=rows["stat"] + 1).to_parquet(place / "ard" / "ard.parquet", index=False)
     assert audit.examined(place).exit_code == 11
+
+
+def test_the_boards_reports_come_again_with_the_report_before_they_were_compared_with(
+    run, tmp_path, without_contracts
+):
+    """Two cut-offs of one trial; the second report says what changed since the first."""
+    frozen = tmp_path / "frozen"
+    before = study.freeze(run.parent / "extract", PLAN, "interim", frozen)
+    study.analyse(before, PLAN, tmp_path / "before")
+    now = tmp_path / "now"
+    cut = packing.cut_of(run, None, run.parent / "frozen")
+    study.analyse(cut, PLAN, now)
+    dsmb.remember(now, tmp_path / "before")
+    study.report(now, "dsmb", "builtin", ("html", "pdf"))
+    place = packing.pack(now, cut, tmp_path / "closed", "closed", as_zip=False)
+    assert (place / "report" / "dsmb-closed" / "changes.csv").is_file()
+    found = audit.examined(place)
+    assert (found.verdict, found.exit_code) == ("identical", 0), found.findings
+    assert found.compared["report/dsmb-closed/changes.csv"] == "identical"
+    assert found.compared["report/dsmb-open/report.pdf"] == "identical"
+    rows = place / "tables" / "previous-ard.csv"
+    rows.write_text(rows.read_text().replace(",1.0,", ",2.0,", 1))
+    reseal(place)
+    found = audit.examined(place, reports=False)
+    assert (found.exit_code, found.causes[0].what) == (11, "data")
+    assert "compared with" in found.causes[0].words
+    # What everybody may see holds no man and nothing closed.
+    place = packing.pack(now, cut, tmp_path / "open", "open", as_zip=False)
+    whole = b"".join(p.read_bytes() for p in place.rglob("*") if p.is_file())
+    men = pd.read_parquet(cut / "dm.parquet")["USUBJID"]
+    assert not any(who.encode() in whole for who in men)
+    assert {p.parent.name for p in (place / "report").rglob("*.html")} == {"dsmb-open"}
+    found = audit.examined(place)
+    assert (found.verdict, found.exit_code) == ("not rebuilt", 0), found.findings
+
+
+def test_a_bundle_that_lost_files_and_their_lines_is_not_identical(copy, without_contracts):
+    """The ARD is taken out of bundle, index and list of sums alike."""
+    index = json.loads((copy / "bundle.json").read_text())
+    gone = [e["name"] for e in index["files"] if e["role"] == "ard"]
+    index["files"] = [e for e in index["files"] if e["role"] != "ard"]
+    (copy / "bundle.json").write_text(json.dumps(index))
+    for name in gone:
+        (copy / name).unlink()
+    reseal(copy)
+    found = audit.examined(copy, reports=False)
+    assert found.exit_code == 11
+    assert any("ard.csv, which record 1 wrote, is missing" in f.words for f in found.findings)
+    assert any(f.words == "is new: the bundle has no such file" for f in found.findings)
 
 
 def test_a_run_that_is_not_what_its_log_says_is_not_bundled(run, tmp_path):

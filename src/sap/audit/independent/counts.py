@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from sap.audit.independent import stages
 from sap.audit.independent.people import Man
 from sap.plan.model import Plan
 
@@ -23,12 +22,12 @@ def rate(responders: int, n: int, plan: Plan) -> dict[str, Value]:
     return found | {"estimate": responders / n, "conf_low": float(low), "conf_high": float(high)}
 
 
-def tested(responders: int, n: int, plan: Plan, first: tuple[int, int] | None) -> dict[str, Value]:
-    """The one-sided exact p against p0, by scipy, and what the design's rule says."""
+def tested(responders: int, n: int, plan: Plan, says: str) -> dict[str, Value]:
+    """The one-sided exact p against p0, by scipy, beside what the design's rule says."""
     from scipy.stats import binomtest
 
     p = float(binomtest(responders, n, plan.design.p0, "greater").pvalue) if n else None
-    return {"p_value": p, "decision": stages.decision(plan.design, responders, n, first)}
+    return {"p_value": p, "decision": says}
 
 
 def believed(responders: int, n: int, plan: Plan) -> dict[str, Value]:

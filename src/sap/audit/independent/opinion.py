@@ -224,8 +224,10 @@ def _response(
             answers = _says(men, psa, inside(population), paramcd)
             yes, n = answers.count("Y"), len(answers)
             # Stage 1 was judged by the plan's rule, whatever rule of confirmation the row asks.
-            mine = first if population == "PRIMARY" else None
-            stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, mine)
+            says = stages.OTHER_SET
+            if population == "PRIMARY":
+                says = stages.decision(plan.design, yes, n, first)
+            stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, says)
             stats |= {"n_missing": answers.count("NE"), "p0": plan.design.p0}
             yield from _rows((analysis, population, "", paramcd, "", ""), stats, "psa")
     treated = [w for w in inside("RESCREENED") if men[w].treated_again]
@@ -260,8 +262,11 @@ def _response(
         lines[words] = [s == "Y" for s in _says(men, psa, inside(name), "PSARESP")]
     for level, yeses in lines.items():
         yes, n = sum(yeses), len(yeses)
-        mine = first if level.startswith(("1 ", "7 ")) else None
-        stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, mine)
+        says = stages.OTHER_SET
+        if level[0] in "1278":  # the same men under another rule
+            mine = first if level[0] in "17" else None
+            says = stages.decision(plan.design, yes, n, mine)
+        stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, says)
         yield from _rows(("psa_estimand", "PRIMARY", "", "PSARESP", level, ""), stats, "psa")
     conf = plan.intervals.conf_level
     told = stages.two_stage(plan.design, said, pending, conf)

@@ -119,6 +119,9 @@ def coverage(all_: Outcomes, conf: float) -> float:
     return least
 
 
+OTHER_SET = "No decision: not the primary set"
+
+
 def decision(design: Design, responders: int, n: int, first: tuple[int, int] | None) -> str:
     """What the rule says; `first` are responders and pending men of a complete stage 1."""
     if first is not None and design.r1 is not None:
