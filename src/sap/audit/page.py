@@ -153,7 +153,7 @@ def _opinion(opinion: Any) -> str:
     return (
         f"{opinion.agreeing} of {opinion.total} results ({opinion.share:.1f} %) have a second "
         f"opinion and agree; {opinion.disagreeing} disagree; {opinion.without} have none"
-        + (f" ({_cell(', '.join(opinion.analyses_without[:30]))})." if opinion.without else ".")
+        + (f", in: {_cell(', '.join(opinion.analyses_without))}." if opinion.without else ".")
     )
 
 

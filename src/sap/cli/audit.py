@@ -96,6 +96,12 @@ def audit(
     with whole_folder(out) as new:
         write_pages(found, new)
     typer.echo(found.verdict)
+    if found.opinion is not None:
+        typer.echo(
+            f"second opinion: {found.opinion.agreeing} of {found.opinion.total} results "
+            f"({found.opinion.share:.1f} %) agree, {found.opinion.disagreeing} disagree, "
+            f"{found.opinion.without} have none"
+        )
     for finding in found.findings:
         typer.echo(f"  {finding.kind}: {finding.place} {finding.words}", err=True)
     for cause in found.causes:

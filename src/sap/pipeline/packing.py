@@ -1,6 +1,7 @@
 """From a run to its bundle and its interchange files."""
 
 import datetime as dt
+import dis
 import json
 import subprocess
 from collections.abc import Mapping
@@ -88,12 +89,7 @@ def guide(run: Path, datasets: Mapping[str, Any]) -> str:
     catalogue, _, _ = load_yaml(project_home() / "analysis" / "displays.yml", "the catalogue")
 
     def described(some: tuple[steps.Step, ...]) -> list[export.guide.Step]:
-        return [
-            export.guide.Step(
-                s.name, s.reads, f"{s.makes.__module__}.{s.makes.__qualname__}", _words(s)
-            )
-            for s in some
-        ]
+        return [export.guide.Step(s.name, s.reads, *_program(s.makes)) for s in some]
 
     return export.reviewers_guide(
         export.Facts(
@@ -113,12 +109,33 @@ def guide(run: Path, datasets: Mapping[str, Any]) -> str:
     )
 
 
-def _words(one: Any) -> str:
-    """What the program says of itself; a lambda is named by the functions it calls."""
-    if one.makes.__name__ != "<lambda>":
-        return one.makes.__doc__ or ""
-    called = [name for name in one.makes.__code__.co_names if not name.isupper()]
-    return f"calls {', '.join(called)}"
+def _program(makes: Any) -> tuple[str, str]:
+    """Where the rule of a step is written, and what it says of itself.
+
+    A step that only hands its tables on is named by the functions it calls, as its own code names
+    them: an attribute of a room that is loaded right after the room.
+    """
+    from types import FunctionType, ModuleType
+
+    from sap.pipeline import steps
+
+    own = f"{makes.__module__}.{makes.__qualname__}"
+    if makes.__module__ != steps.__name__:
+        return own, makes.__doc__ or ""
+    called: list[Any] = []
+    room = None
+    for one in dis.get_instructions(makes):
+        if isinstance(room, ModuleType) and isinstance(one.argval, str):
+            function = getattr(room, one.argval, None)
+            ours = isinstance(function, FunctionType) and function.__module__.startswith("sap.")
+            if ours and function not in called:
+                called.append(function)
+        loaded = one.opname.startswith("LOAD_GLOBAL")
+        room = makes.__globals__.get(one.argval) if loaded else None
+    if not called:
+        return own, makes.__doc__ or ""
+    names = ", ".join(f"{function.__module__}.{function.__name__}" for function in called)
+    return names, makes.__doc__ or called[0].__doc__ or ""
 
 
 def datasets_of(run: Path) -> dict[str, Any]:
