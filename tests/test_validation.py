@@ -73,7 +73,10 @@ def test_the_report_is_made_from_what_pytest_wrote(tmp_path):
     text = report(got)
     assert "| SAP-1 | study | test_a::test_one | passed |" in text
     assert "| SAP-5.1 | psa_response | no test | missing |" in text
-    assert "| CABA-V7, as published | 0 of 1 tests passed |" in text
+    assert "| CABA-V7, as published | not performed here: 0 of 1 tests skipped |" in text
+    assert "Not performed here: CABA-V7, as published. Not performed here: CDISC pilot" in text
+    done = report([*got, Outcome("test_caba::test_four", "passed", ())])
+    assert "| CABA-V7, as published | 1 of 2 tests passed |" in done
     with pytest.raises(WrongUse, match="no result of the tests"):
         outcomes(tmp_path / "none.xml")
 

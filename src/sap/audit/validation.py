@@ -108,6 +108,18 @@ def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     )
 
 
+NOT_PERFORMED = "not performed here"
+
+
+def _performed(tests: Iterable[Outcome], marks: Sequence[str]) -> str:
+    """How the tests on one study's real data ended; skipped ones, without its data, show nothing."""
+    ended = [one.result for one in tests if any(mark in one.test.lower() for mark in marks)]
+    done, skipped = ended.count("passed"), ended.count("skipped")
+    if not done:
+        return f"{NOT_PERFORMED}: {skipped} of {len(ended)} tests skipped"
+    return f"{done} of {len(ended)} tests passed" + (f", {skipped} skipped" if skipped else "")
+
+
 def report(tests: Sequence[Outcome]) -> str:
     """The report as Markdown; no date and no machine's name, so that it can be compared."""
     known, wrong = required(), lock_differences()
@@ -120,11 +132,8 @@ def report(tests: Sequence[Outcome]) -> str:
         mine = [one for one in tests if name in one.requirements]
         for one in mine or [Outcome("no test", "missing", ())]:
             matrix.append((name, words, one.test, one.result))
-    performed = []
-    for words, marks in REPRODUCED.items():
-        mine = [one for one in tests if any(mark in one.test.lower() for mark in marks)]
-        done = sum(one.result == "passed" for one in mine)
-        performed.append((words, f"{done} of {len(mine)} tests passed"))
+    performed = [(words, _performed(tests, marks)) for words, marks in REPRODUCED.items()]
+    skipped = [words for words, said in performed if said.startswith(NOT_PERFORMED)]
     problems = faults(known, tests)
     parts = [
         "# Validation report",
@@ -139,6 +148,7 @@ def report(tests: Sequence[Outcome]) -> str:
             if not problems and not wrong
             else f"{len(problems) + len(wrong)} points are open."
         )
+        + "".join(f" Not performed here: {words}." for words in skipped)
         + "**",
         *(["\n".join(f"- {line}" for line in [*wrong, *problems])] if problems or wrong else []),
         "## Installation (IQ)",
