@@ -33,6 +33,8 @@ PROMISED = (
     "rescreen_response",
     "rescreening",
     "allocation_time",
+    "accrual",
+    "disposition",
     "os",
     "os_curve",
     "os_at_risk",

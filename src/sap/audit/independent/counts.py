@@ -1,8 +1,11 @@
 """The screening flow by SQL over the men, and rates by scipy and statsmodels."""
 
+import calendar
+import datetime as dt
+from collections.abc import Iterator
 from typing import Any
 
-from sap.audit.independent.people import Man
+from sap.audit.independent.people import Day, Man
 from sap.plan.model import Plan
 
 Value = float | str | None
@@ -163,3 +166,63 @@ def yields(men: dict[str, Man], plan: Plan) -> dict[str, tuple[int, int]]:
         "AR-V7 positive of sampled": (len(positive), len(sampled)),
         "AR-V7 positive and enough CTC, of sampled": (len(enough), len(sampled)),
     }
+
+
+def accrued(
+    men: dict[str, Man], plan: Plan, cut_off: Day
+) -> Iterator[tuple[str, str, dict[str, Value]]]:
+    """Who had taken each step by the end of each month: step, month, statistics."""
+    began = [man.consent for man in men.values() if man.consent]
+    if not began:
+        return
+    least, wanted = plan.screening.ctc_minimum, plan.screening.arv7
+    steps: dict[str, list[Day | None]] = {
+        name: [] for name in ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
+    }
+    for man in men.values():
+        sampled = man.first.day if man.first and "SCREENED" in man.sets else None
+        enough = man.first is not None and man.first.count is not None and man.first.count >= least
+        qualifies = enough and man.first is not None and man.first.arv7 == wanted
+        to_b = [man.allocated if man.group == "B" else None, man.again_allocated]
+        steps["CONSENTED"].append(man.consent)
+        steps["SAMPLED"].append(sampled)
+        steps["QUALIFIED"].append(sampled if qualifies else None)
+        steps["ALLOCATED"].append(min((day for day in to_b if day), default=None))
+        steps["TREATED"].append(man.first_dose if man.treated else None)
+    year, month = min(began).year, min(began).month
+    while (year, month) <= (cut_off.year, cut_off.month):
+        until = min(dt.date(year, month, calendar.monthrange(year, month)[1]), cut_off)
+        done = {name: sum(1 for d in days if d and d <= until) for name, days in steps.items()}
+        for name, n in done.items():
+            stats: dict[str, Value] = {"n": n}
+            if name == "QUALIFIED":
+                stats = rate(n, done["SAMPLED"], plan)
+            yield name, f"{year}-{month:02d}", stats
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)
+
+
+def ended(men: dict[str, Man]) -> Iterator[tuple[str, str, str, str, dict[str, Value]]]:
+    """End of treatment and of participation: population, group, kind, reason, statistics."""
+    again = ("RESCREENED", "TREATED")
+    kinds = {
+        "TREATMENT": [("PRIMARY", ""), again, ("SAFETY", "")],
+        "STUDY": [("PRIMARY", ""), again, ("SAFETY", ""), ("GROUPA", ""), ("SCREENED", "")],
+    }
+    for kind, columns in kinds.items():
+        why = {w: m.stopped_for if kind == "TREATMENT" else m.left_for for w, m in men.items()}
+        known = {str(why[w]) for w, m in men.items() if why[w] and "SCREENED" in m.sets}
+        for population, group in columns:
+            inside = [
+                why[w]
+                for w, m in men.items()
+                if population in m.sets and (not group or m.treated_again)
+            ]
+            told = {reason.capitalize(): inside.count(reason) for reason in sorted(known)}
+            told |= {
+                "Ended": sum(1 for reason in inside if reason),
+                "No end recorded at the cut-off": inside.count(None),
+            }
+            for level, n in told.items():
+                share = n / len(inside) if inside else None
+                stats: dict[str, Value] = {"n": n, "N": len(inside), "estimate": share}
+                yield population, group, kind, level, stats

@@ -121,11 +121,13 @@ def second_opinion(
     for name in ("lb", "ex", "cm"):
         split.setdefault(name, {})
     said = json.loads((cut / "manifest.json").read_text(encoding="utf-8"))["cut_off"]
-    psa = courses(split, men, plan, dt.date.fromisoformat(said))
+    cut_off = dt.date.fromisoformat(said)
+    psa = courses(split, men, plan, cut_off)
     known: dict[Key, Second] = dict(_sets(men))
     known |= dict(_response(men, psa, plan))
     known |= dict(_flow(men, plan))
     known |= dict(_again(men, plan))
+    known |= dict(_calendar(men, plan, cut_off))
     known |= dict(_survival(men, plan))
     known |= dict(_survival_of_groups(men, plan))
     if "ae" in tables:
@@ -283,6 +285,14 @@ def _again(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
         yield from _rows(where, stats, "rate")
     for level, stats in again.waited(men):
         yield from _rows(("allocation_time", "SCREENED", "", "", level, ""), stats, "rate")
+
+
+def _calendar(men: dict[str, Man], plan: Plan, cut_off: dt.date) -> Iterator[tuple[Key, Second]]:
+    for name, month, stats in counts.accrued(men, plan, cut_off):
+        where = ("accrual", "SCREENED", "", name, month, "")
+        yield from _rows(where, stats, "rate")
+    for population, group, kind, level, share in counts.ended(men):
+        yield from _rows(("disposition", population, group, kind, level, ""), share, "rate")
 
 
 def _flow(men: dict[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:

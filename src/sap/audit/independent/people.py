@@ -94,6 +94,7 @@ class Man:
     died: Day | None = None
     stopped_for: str | None = None
     stopped_on: Day | None = None
+    left_for: str | None = None
     screening_end: str | None = None
     not_eligible_again: bool = False
     choice_before_again: bool = False
@@ -293,6 +294,8 @@ def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Man]:
         end = _ended(ds, "STUDY TREATMENT")
         if end is not None:
             man.stopped_for, man.stopped_on = end.get("DSDECOD"), earliest(end.get("DSSTDTC"))
+        of_study = _ended(ds, "STUDY PARTICIPATION")
+        man.left_for = of_study.get("DSDECOD") if of_study else None
         of_screening = _ended(ds, "SCREENING")
         man.screening_end = of_screening.get("DSDECOD") if of_screening else None
         man.not_eligible_again = _failed_again(mine.get("ie", []))
