@@ -17,7 +17,9 @@ from sap.derivations.tumour_rules import (
     Sums,
     best_response,
     bone_responses,
+    first_progression,
     non_target_response,
+    over_limit,
     overall,
     soft_tissue,
     target_response,
@@ -100,12 +102,15 @@ def test_soft_tissue_follows_the_table_of_recist(target, non_target, new, answer
     assert soft_tissue(target, non_target, new) == answer
 
 
-@pytest.mark.parametrize("soft", ["PD", "NE", "NED", "CR", "PR", "SD", NON])
+@pytest.mark.parametrize("soft", ["PD", "PDu", "NE", "NED", "CR", "PR", "SD", NON])
 @pytest.mark.parametrize("bone", ["PD", "PDu", "NON-PD", "NED", "NE"])
 def test_soft_tissue_and_bone_follow_the_table_of_pcwg3(soft, bone):
-    """PCWG3 as coded in pharmaverse admiralonco's vignette, written here as sentences."""
+    """PCWG3 as coded in pharmaverse admiralonco's vignette, written here as sentences; PDu of soft
+    tissue, which PCWG2 alone knows, is unconfirmed progression whatever else is there."""
     if "PD" in (soft, bone):
         expected = "PD"
+    elif soft == "PDu":
+        expected = "PDu"
     elif soft == "NE":
         expected = "NE"
     elif soft == "NED":
@@ -124,7 +129,7 @@ def test_a_word_without_a_row_is_refused():
         overall("RESPONSE", "NED", targets=True)
     with pytest.raises(ValueError, match="no row of the table fits"):
         soft_tissue("??", "", "N")
-    assert len(OVERALL) == 11
+    assert len(OVERALL) == 12
 
 
 @pytest.mark.parametrize(
@@ -173,6 +178,101 @@ def test_new_bone_lesions_that_vanish_are_no_progression():
 def test_without_bone_disease_a_clean_scan_is_ned():
     read = [Scan(84, 0, 0), Scan(168, 1, 1)]
     assert bone_responses(read, disease=False, rule=BONE) == ["NED", "NON-PD"]
+
+
+PCWG2 = read_plan(HERE / "plan-caba-v7.yml").plan.tumour
+
+
+@pytest.mark.parametrize(
+    "given, answers",
+    [
+        # Scher 2008, by hand: progression at the first assessment wants a second scan 6 weeks later
+        ([(84, "PD"), (126, "PD")], ["PD", "PD"]),  # exactly 42 days
+        ([(84, "PD"), (125, "PD")], ["PDu", "PD"]),  # 41 days: too early to confirm
+        ([(84, "PD"), (125, "SD"), (126, "PD")], ["PD", "SD", "PD"]),
+        ([(84, "PD"), (168, "SD"), (252, "PD")], ["SD", "SD", "PD"]),  # refuted by the next
+        ([(84, "PD"), (168, "NE"), (252, "PD")], ["PD", "NE", "PD"]),  # NE says nothing
+        ([(84, "PD")], ["PDu"]),
+        ([(84, "SD"), (168, "PD")], ["SD", "PD"]),  # not the first assessment
+        ([], []),
+    ],
+)
+def test_the_first_progression_is_confirmed_where_the_plan_asks_for_it(given, answers):
+    assert PCWG2.first_progression_confirm_days == 42
+    assert first_progression(given, PCWG2, targets=True) == answers
+    without = [NON if said == "SD" and g == "PD" else said for said, (_, g) in zip(answers, given, strict=True)]  # fmt: skip
+    assert first_progression(given, PCWG2, targets=False) == without
+    assert first_progression(given, RULE, targets=True) == [answer for _, answer in given]
+
+
+@pytest.mark.parametrize(
+    "organs, case",
+    [
+        ([], 0),
+        (["LIVER", "LIVER", "LUNG", "LUNG", "LYMPH NODE"], 0),  # exactly 5, exactly 2 of an organ
+        (["LIVER", "LIVER", "LUNG", "LUNG", "LYMPH NODE", "ADRENAL"], 1),
+        (["LIVER", "LIVER", "LIVER"], 2),
+        (["LYMPH NODE", "LYMPH NODE", "LYMPH NODE"], 2),
+    ],
+)
+def test_five_targets_and_two_of_an_organ_are_the_most(organs, case):
+    """RECIST 1.1 (Eisenhauer 2009, section 3.2): 5 lesions in all, 2 per organ."""
+    assert over_limit(organs, RULE) == case
+
+
+def test_targets_beyond_the_limit_are_flagged_and_stay_in_the_sum(patients):
+    text = """
+        WHO | LNK | KIND | PLACE            | METHOD  | DAY | MM | STATE
+        ----+-----+------+------------------+---------+-----+----+------
+        01  | T01 | T    | LYMPH NODE ILIAC | CT SCAN | -10 | 20 |
+        01  | T02 | T    | LYMPH NODE NECK  | CT SCAN | -10 | 30 |
+        01  | T03 | T    | LYMPH NODE HILUM | CT SCAN | -10 | 40 |
+        01  | T01 | T    | LYMPH NODE ILIAC | CT SCAN |  84 | 20 |
+        01  | T02 | T    | LYMPH NODE NECK  | CT SCAN |  84 | 30 |
+        01  | T03 | T    | LYMPH NODE HILUM | CT SCAN |  84 | 40 |
+        02  | T01 | T    | LYMPH NODE ILIAC | CT SCAN | -10 | 20 |
+        02  | T01 | T    | LYMPH NODE ILIAC | CT SCAN |  84 | 20 |
+        03  | N01 | N    | LIVER            | CT SCAN | -10 |    | PRESENT
+        03  | N01 | N    | LIVER            | CT SCAN |  84 |    | PRESENT
+    """
+    tables = tables_of(patients, text)
+    points = points_of(tables, ["01", "02", "03"])
+    sums = adtr(points).query("PARAMCD == 'SUMDIAM'").set_index("USUBJID")
+    assert sums["AVAL"].to_dict() == {"01": 90, "02": 20}
+    assert sums["LIMITFL"].to_dict() == {"01": "Y", "02": ""}
+    answers = tumour_answers(tables, courses_of(["01", "02", "03"]), points, RULE)
+    said = answers[answers["PARAMCD"] == "TARGLIM"].set_index("USUBJID")["AVALC"]
+    assert said.to_dict() == {"01": "Y", "02": "N", "03": "NE"}
+
+
+def test_a_first_progression_that_nothing_confirmed_is_no_event_but_of_the_sensitivity(patients):
+    """One lesion, 50 then 70 mm on day 84 and 45 mm on day 168: growth that did not last."""
+    text = """
+        WHO | LNK | KIND | PLACE | METHOD  | STATE | DAY | MM
+        ----+-----+------+-------+---------+-------+-----+---
+        01  | T01 | T    | LIVER | CT SCAN |       | -10 | 50
+        01  | T01 | T    | LIVER | CT SCAN |       |  84 | 70
+        01  | T01 | T    | LIVER | CT SCAN |       | 168 | 45
+        02  | T01 | T    | LIVER | CT SCAN |       | -10 | 50
+        02  | T01 | T    | LIVER | CT SCAN |       |  84 | 70
+    """
+    tables = tables_of(patients, text)
+    recist, pcwg2 = (points_of(tables, ["01", "02"], rule) for rule in (RULE, PCWG2))
+    assert recist["OVRLRESP"].tolist() == ["PD", "SD", "PD"]
+    assert pcwg2["OVRLRESP"].tolist() == ["SD", "SD", "PDu"]
+
+
+def test_a_bone_scan_that_was_not_done_says_nothing(patients):
+    text = """
+        WHO | LNK | KIND | PLACE      | METHOD    | MM | DAY | STATE
+        ----+-----+------+------------+-----------+----+-----+--------
+        01  | N11 | N    | BONE SPINE | BONE SCAN |    | -10 | PRESENT
+        01  | N11 | N    | BONE SPINE | BONE SCAN |    |  84 | PRESENT
+    """
+    tables = tables_of(patients, text)
+    later = tables["tr"]["TRDTC"] == day(84)
+    tables["tr"].loc[later, ["TRSTRESC"]] = None
+    assert points_of(tables, ["01"])["BONERESP"].tolist() == ["NE"]
 
 
 @pytest.mark.parametrize(
@@ -411,7 +511,7 @@ def test_a_man_has_one_best_answer_and_new_therapy_ends_the_reading(patients):
     course = courses_of(men, {"01": 83, "02": 84})
     points = time_points(tables, course, RULE, BONE)
     got = tumour_answers(tables, course, points, RULE)
-    for code in ("BOR", "BORC", "BORINV", "TUMBEST"):
+    for code in ("BOR", "BORC", "BORINV", "TUMBEST", "TARGLIM"):
         one = got[got["PARAMCD"] == code]
         assert sorted(one["USUBJID"]) == men
     best = got[got["PARAMCD"] == "BOR"].set_index("USUBJID")["AVALC"]

@@ -17,7 +17,9 @@ from sap.derivations.tumour_rules import (
     Sums,
     best_response,
     bone_responses,
+    first_progression,
     non_target_response,
+    over_limit,
     overall,
     soft_tissue,
     target_response,
@@ -33,13 +35,14 @@ EVALUABLE = ("CR", "PR", "SD", NON, "PD", "PDu")
 
 
 class Lesion(NamedTuple):
-    """One lesion of a course as it is followed: target or not, node, bone scan, size at baseline."""
+    """One lesion of a course as it is followed: target or not, node, bone scan, size, and organ."""
 
     link: str
     target: bool
     node: bool
     bone: bool
     base: float
+    organ: str
 
 
 class Assessment(NamedTuple):
@@ -127,7 +130,9 @@ def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
         base = next((size for size in sizes if not np.isnan(size)), float("nan"))
         enough = base >= (rule.node_target_mm if node else rule.lesion_target_mm)
         target = row["TUORRES"] == "TARGET" and bool(enough)
-        found.append(Lesion(row["TULNKID"], target, node, row["TUMETHOD"] == "BONE SCAN", base))
+        organ = "LYMPH NODE" if node else str(row["TULOC"])
+        in_bone = row["TUMETHOD"] == "BONE SCAN"
+        found.append(Lesion(row["TULNKID"], target, node, in_bone, base, organ))
     return found
 
 
@@ -265,25 +270,30 @@ def _from_lesions(
     in_soft = [r for r in new if r["TUMETHOD"] != "BONE SCAN"]
     others = [lesion for lesion in followed if not lesion.target and not lesion.bone]
     targets = any(lesion.target for lesion in followed)
-    bones = _bone(followed, in_bone, read, course.TRTSDT, bone)
+    limit = over_limit([lesion.organ for lesion in followed if lesion.target], tumour)
     rows = []
-    for one, sums, bone_answer in zip(read, _sums(followed, read, tumour), bones, strict=True):
+    for one, sums in zip(read, _sums(followed, read, tumour), strict=True):
         non_target = non_target_response([_state(_of(one, x.link), x, tumour) for x in others])
         fresh = [r for r in in_soft if r["DAY"] <= one.last]
         doubt = {r["TRLNKID"] for r in one.tr if r["TRSTRESC"] == "EQUIVOCAL"}
         appeared = "Y" if any(r["TULNKID"] not in doubt for r in fresh) else "N"
-        soft = soft_tissue(sums["TRGRESP"], non_target, appeared)
         rows.append(
             sums
             | {
                 "NTRGRESP": non_target,
                 "NEWLPROG": appeared,
-                "SFTSRESP": soft,
-                "BONERESP": bone_answer,
-                "OVRLRESP": overall(soft, bone_answer, targets=targets),
+                "SFTSRESP": soft_tissue(sums["TRGRESP"], non_target, appeared),
                 "NEWBONE": len([r for r in in_bone if r["DAY"] <= one.last]),
+                "LIMITCAS": limit,
             }
         )
+    days = [(one.first - course.TRTSDT).days for one in read]
+    said = list(zip(days, (row["SFTSRESP"] for row in rows), strict=True))
+    softs = first_progression(said, tumour, targets=targets)
+    bones = _bone(followed, in_bone, read, course.TRTSDT, bone)
+    for row, soft, bone_answer in zip(rows, softs, bones, strict=True):
+        whole = overall(soft, bone_answer, targets=targets)
+        row |= {"SFTSRESP": soft, "BONERESP": bone_answer, "OVRLRESP": whole}
     return rows
 
 
@@ -334,6 +344,7 @@ WORDS = {
     "BORC": "Best overall response, confirmed",
     "BORINV": "Best overall response, investigator",
     "TUMBEST": "Best percent change of the target sum",
+    "TARGLIM": "More target lesions than the criteria allow",
 }
 
 
@@ -347,7 +358,9 @@ def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bon
        without such an answer is no assessment.
 
     ADT is the first day of an assessment that shows PD, else its last. INVRESP is the
-    investigator's overall answer, DISCASE and DISREAS why it differs.
+    investigator's overall answer, DISCASE and DISREAS why it differs. LIMITCAS is the case of
+    `over_limit`. Where the plan wants the first progression confirmed (`first_progression`), this is
+    asked of lesions; an answer of the investigator alone is taken as he gave it.
     """
     got = records(tables, tumour)
     end = courses[courses["COURSE"] == "STUDY"].set_index("USUBJID")["TRTSDT"].to_dict()
@@ -417,7 +430,7 @@ def baseline_scanned(
 
 def _typed(rows: Rows) -> pd.DataFrame:
     text = ("STUDYID", "USUBJID", "COURSE", "AVISIT", "SOURCE", *RESPONSES, "INVRESP", "DISREAS")
-    number = ("SUM", "BASE", "NADIR", "NREAD", "NEWBONE", "SRCSEQ", "DISCASE")
+    number = ("SUM", "BASE", "NADIR", "NREAD", "NEWBONE", "LIMITCAS", "SRCSEQ", "DISCASE")
     days = ("TRTSDT", "NEWTHDT", "ADT")
     frame = pd.DataFrame(rows, columns=[*text, *number, *days])
     frame = frame.astype(dict.fromkeys(number, float) | dict.fromkeys(text, object))
@@ -428,6 +441,7 @@ def adtr(points: pd.DataFrame) -> pd.DataFrame:
     """ADTR: the sum of target diameters (SUMDIAM) and the new bone lesions (NEWBONE) by assessment.
 
     PCHG is the change of the sum from baseline, PCHGNAD from the smallest sum so far, in percent.
+    LIMITFL = Y: more targets were chosen than the plan's criteria allow (`over_limit`).
     """
     read = points[points["SOURCE"] == "TR"]
     keep = ["STUDYID", "USUBJID", "COURSE", "AVISIT", "ADT", "TRTSDT"]
@@ -441,6 +455,7 @@ def adtr(points: pd.DataFrame) -> pd.DataFrame:
         CHG=sums["SUM"] - sums["BASE"],
         PCHG=(100 * (sums["SUM"] - sums["BASE"]) / base).round(9),
         PCHGNAD=(100 * (sums["SUM"] - sums["NADIR"]) / nadir).round(9),
+        LIMITFL=np.where(sums["LIMITCAS"] > 0, "Y", ""),
     )
     new = read[keep].assign(
         PARAMCD="NEWBONE", PARAM="New lesions on bone scan since baseline", AVAL=read["NEWBONE"]
@@ -458,8 +473,9 @@ def tumour_answers(
     PARAMCD: the time-point answers TRGRESP to OVRLRESP (`time_points`; "" answers are left out);
     BOR and BORC, the best overall response without and with confirmation, from the assessments on
     or before the day of a new therapy; BORINV, the investigator's (RS BESTRESP), NE where there
-    is none; TUMBEST, the lowest percent change of the target sum. The last four have one row for
-    every man treated, CASE as in `best_response`.
+    is none; TUMBEST, the lowest percent change of the target sum; TARGLIM, whether more targets were
+    chosen than the plan's criteria allow (`over_limit`; NE: no assessment of a target). The last five
+    have one row for every man treated, CASE as in `best_response` and `over_limit`.
     """
     keep = ["STUDYID", "USUBJID", "COURSE", "TRTSDT", "ADT", "AVISIT", "SRCSEQ"]
     parts = []
@@ -482,7 +498,8 @@ def _best_rows(
     tables: Tables, courses: pd.DataFrame, points: pd.DataFrame, rule: Tumour
 ) -> pd.DataFrame:
     said = records(tables, rule).best
-    study = points.loc[points["COURSE"] == "STUDY", ["USUBJID", "ADT", "OVRLRESP", "SUM", "BASE"]]
+    columns = ["USUBJID", "ADT", "OVRLRESP", "SUM", "BASE", "TRGRESP", "LIMITCAS"]
+    study = points.loc[points["COURSE"] == "STUDY", columns]
     by_man = _by_man(study.sort_values("ADT", kind="stable"))
     rows: Rows = []
     course: Any
@@ -515,6 +532,16 @@ def _best_rows(
                 "AVAL": np.nan if low is None else _change(low["SUM"], low["BASE"]),
                 "ADT": None if low is None else low["ADT"],
                 "CASE": 1 if low is None else 2,
+            }
+        )
+        every = by_man.get(str(course.USUBJID), [])
+        limits = [r["LIMITCAS"] for r in every if r["TRGRESP"] and r["LIMITCAS"] is not None]
+        rows.append(
+            who
+            | {
+                "PARAMCD": "TARGLIM",
+                "AVALC": "NE" if not limits else "Y" if limits[0] else "N",
+                "CASE": limits[0] if limits else None,
             }
         )
     names = ["STUDYID", "USUBJID", "COURSE", "TRTSDT", "PARAMCD", "AVALC", "AVAL", "ADT", "CASE"]

@@ -1,6 +1,7 @@
 """Tumour response as written tables and numbered cases, without any data.
 
-Soft tissue follows RECIST 1.1 with the plan's thresholds (Eisenhauer 2009, Eur J Cancer 45:228),
+Soft tissue follows RECIST 1.1 with the plan's thresholds (Eisenhauer 2009, Eur J Cancer 45:228) and,
+where the plan asks for it, the confirmed first progression of PCWG2 (Scher 2008, J Clin Oncol 26:1148),
 bone the 2 + 2 rule of PCWG3 (Scher 2016, J Clin Oncol 34:1402), best overall response both.
 """
 
@@ -37,6 +38,7 @@ SOFT_TISSUE = (
 OVERALL = (
     ("PD", ANY, "PD"),
     (ANY, "PD", "PD"),
+    ("PDu", ANY, "PDu"),
     ("NE", ANY, "NE"),
     ("NED", "NON-PD", NON),
     ("NED", "PDu", "PDu"),
@@ -96,7 +98,8 @@ def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> s
     >>> rule = Tumour(
     ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
     ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
-    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42)
+    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
+    ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)
     >>> target_response(Sums(100, 100, 70), missing=False, gone=False, rule=rule)
     'PR'
     >>> target_response(Sums(20, 20, 24), missing=False, gone=False, rule=rule)  # 20 %, but 4 mm
@@ -110,6 +113,70 @@ def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> s
     if missing:
         return "NE"
     return "PR" if round(sums.now - (1 - rule.partial_pct / 100) * sums.base, 9) <= 0 else "SD"
+
+
+def first_progression(
+    answers: Sequence[tuple[int, str]], rule: Tumour, *, targets: bool
+) -> list[str]:
+    """Soft-tissue answers when progression at the first assessment wants a second scan (PCWG2).
+
+    `answers` are day and answer of each assessment, in order; with w the plan's
+    `first_progression_confirm_days`, the first case that applies:
+
+    1. w is 0, or the first answer is not PD: the answers stand.
+    2. The next evaluated assessment (not NE) at least w later is PD: the first answer stands.
+    3. It says anything else: the first was no progression, SD where there are targets, NON-CR/NON-PD
+       where there are none.
+    4. There is none: PDu at the first. An assessment nearer than w keeps its own answer.
+
+    Examples
+    --------
+    >>> rule = Tumour(
+    ...     section="SAP 5.4", source="PCWG2", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     node_target_mm=20.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
+    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
+    ...     first_progression_confirm_days=42, targets_at_most=5, targets_per_organ_at_most=2)
+    >>> first_progression([(84, "PD"), (126, "PD")], rule, targets=True)
+    ['PD', 'PD']
+    >>> first_progression([(84, "PD"), (168, "SD")], rule, targets=True)
+    ['SD', 'SD']
+    >>> first_progression([(84, "PD"), (125, "PD")], rule, targets=True)
+    ['PDu', 'PD']
+    """
+    said = [answer for _, answer in answers]
+    wait = rule.first_progression_confirm_days
+    if wait == 0 or said[:1] != ["PD"]:
+        return said
+    far = [answer for day, answer in answers if day - answers[0][0] >= wait and answer != "NE"]
+    if not far:
+        return ["PDu", *said[1:]]
+    return said if far[0] == "PD" else ["SD" if targets else NON, *said[1:]]
+
+
+def over_limit(organs: Sequence[str], rule: Tumour) -> int:
+    """Whether more targets were chosen than the criteria allow; `organs` has one entry a target.
+
+    Such a choice departs from the protocol and is flagged; every target stays in the sum, because
+    a choice made at baseline cannot be undone once it is known how each lesion went.
+
+    0. No.
+    1. More than `targets_at_most` in all.
+    2. More than `targets_per_organ_at_most` in one organ; the lymph nodes are one organ.
+
+    Examples
+    --------
+    >>> rule = Tumour(
+    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
+    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
+    ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)
+    >>> over_limit(["LIVER", "LIVER", "LUNG"], rule), over_limit(["LIVER"] * 3, rule)
+    (0, 2)
+    """
+    if len(organs) > rule.targets_at_most:
+        return 1
+    most = max((organs.count(organ) for organ in organs), default=0)
+    return 2 if most > rule.targets_per_organ_at_most else 0
 
 
 class Scan(NamedTuple):
@@ -193,7 +260,8 @@ def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirme
     >>> rule = Tumour(
     ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
     ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
-    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42)
+    ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
+    ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)
     >>> day = pd.Timestamp
     >>> seen = [(day("2018-03-26"), "PR"), (day("2018-06-18"), "SD")]
     >>> best_response(seen, day("2018-01-01"), rule, confirmed=True).answer

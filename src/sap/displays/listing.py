@@ -403,6 +403,10 @@ def tumour() -> Table:
     sums = _wide(adtr[adtr["COURSE"] == "STUDY"], ["USUBJID", "ADT", "AVISIT"])
     if len(sums):
         frame = frame.merge(sums, on=["USUBJID", "ADT", "AVISIT"], how="outer")
+    over = adtr[(adtr["COURSE"] == "STUDY") & (adtr["LIMITFL"] == "Y")]
+    if len(over):
+        flags = over[["USUBJID", "ADT", "AVISIT", "LIMITFL"]]
+        frame = frame.merge(flags, on=["USUBJID", "ADT", "AVISIT"], how="left")
     said = mine[mine["PARAMCD"] == "OVRLRESP"].drop_duplicates(["USUBJID", "ADT", "AVISIT"])
     if len(said):
         frame = frame.merge(
@@ -415,6 +419,7 @@ def tumour() -> Table:
         Shown("Visit", "AVISIT", make=coded),
         Shown("Day", "ADT"),
         Shown("Sum of diameters (mm)", "SUMDIAM"),
+        Shown("Targets beyond the limit", "LIMITFL"),
         Shown("New bone lesions", "NEWBONE"),
         Shown("Target", "TRGRESP", "By the plan's rules"),
         Shown("Non-target", "NTRGRESP", "By the plan's rules"),

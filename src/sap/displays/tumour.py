@@ -56,6 +56,11 @@ def rates() -> Table:
                 header = ci_header(found, **place)
                 label = f"{words}, {view.lower()}: {level}"
                 rows.append(Row(label, rate_cells(found, **place)))
+    for population, words in SETS.items():
+        place = Place(population=population, paramcd="TARGLIM")
+        if rows and found.has("N", **place) and found.find("N", **place).value:
+            cells = (found.count(**place), found.count("N", **place), "")
+            rows.append(Row(f"{words}: more targets than the criteria allow", cells))
     columns = [Column("n (%)"), Column("N"), Column(header)]
     absent = "Not in the data: no assessment of tumours."
     return Table("tlf-tumour-response", "Response", columns, rows, absent=absent)

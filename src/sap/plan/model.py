@@ -166,6 +166,11 @@ class Tumour(Entry):
     assessment_days: Days = Field(description="readings within so many days are one assessment")
     response_confirm_days: Days
     stable_after_days: Days
+    first_progression_confirm_days: Days = Field(
+        description="days until a second scan shows the first progression again; 0: not asked"
+    )
+    targets_at_most: int = Field(ge=1)
+    targets_per_organ_at_most: int = Field(ge=1)
 
     @model_validator(mode="after")
     def _nodes(self) -> Self:

@@ -36,11 +36,13 @@ def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
     """Best overall response by category (`bor`), and response and control rates (`tumour_response`).
 
     PARAMCD BOR is unconfirmed, BORC confirmed, BORINV the investigator's own. Every treated man of
-    the set is in the denominator; a man without an assessment is NE.
+    the set is in the denominator; a man without an assessment is NE. TARGLIM counts, of the men
+    with a target that was assessed, those with more targets than the criteria allow.
     """
     parts = []
     for population in POPULATIONS:
         people = _treated(adsl, population)
+        parts.append(_over_limit(people, adrs, plan, population))
         for paramcd in ("BOR", "BORC", "BORINV"):
             answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
             best = people["USUBJID"].map(answers).fillna("NE")
@@ -72,6 +74,25 @@ def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
                     )
                 )
     return parts
+
+
+def _over_limit(
+    people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, population: str
+) -> pd.DataFrame:
+    asked = adrs[(adrs["PARAMCD"] == "TARGLIM") & adrs["USUBJID"].isin(people["USUBJID"])]
+    known = asked[asked["AVALC"] != "NE"]
+    stats: dict[str, ard.type_of_stat] = {"n": int((known["AVALC"] == "Y").sum()), "N": len(known)}
+    if not _in_the_data(adrs, "TARGLIM"):
+        stats["n"] = ABSENT["TUMBEST"]
+    return ard.rows(
+        stats,
+        analysis="tumour_response",
+        section=plan.tumour.section,
+        population=population,
+        paramcd="TARGLIM",
+        level="More targets than the criteria allow",
+        method="Distinct persons",
+    )
 
 
 def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
