@@ -29,8 +29,9 @@ def _places(population: str) -> dict[str, Place]:
 
 
 def _estimable(analysis: str, place: Place) -> bool:
+    """Whether the time is to be shown: somebody has it, or the row says why nobody can."""
     found = results(analysis)
-    return found.has("N", **place) and bool(found.find("N", **place).value)
+    return found.has("N", **place) and found.find("N", **place).value != 0
 
 
 def _somebody(analysis: str, place: Place) -> bool:
