@@ -130,11 +130,14 @@ def report(
         Path | None,
         typer.Option(help="dsmb: the run of the report before, to say what changed since."),
     ] = None,
+    docx: Annotated[
+        bool, typer.Option("--docx", help="Write the Word document too, for those who edit it.")
+    ] = False,
     cache: Annotated[
         bool, typer.Option(help="Run only the chapters whose inputs changed (by content).")
     ] = True,
 ) -> None:
-    """Render the report of a run as HTML and PDF, into its folder.
+    """Render the report of a run as HTML and PDF (and Word), into its folder.
 
     `dsmb` writes two: dsmb-open/ for everybody, dsmb-closed/ for the board alone.
     """
@@ -147,7 +150,8 @@ def report(
         dsmb.remember(folder, previous)
     elif previous is not None:
         raise WrongUse("--previous goes with --kind dsmb: the study report has none before it.")
-    for path in study.report(folder, kind, engine, ("html", "pdf"), cached=cache):
+    formats = ("html", "pdf", "docx") if docx else ("html", "pdf")
+    for path in study.report(folder, kind, engine, formats, cached=cache):
         typer.echo(path)
 
 

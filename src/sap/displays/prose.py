@@ -179,7 +179,6 @@ def safety() -> Said:
     """What happened under treatment, in one sentence; every number from the overview."""
     found = results("ae_overview")
     severe = next(v for v in found.values("level") if v.startswith("Grade >= "))
-    words = severe.replace("Grade >= ", "grade ")
     any_, bad, stop, fatal = (
         Place(level=level, group="")
         for level in ("Any", severe, "Leading to discontinuation", "Fatal")
@@ -188,7 +187,7 @@ def safety() -> Said:
         return Said("Not in the data: nobody was treated.")
     return _joined(
         "Of ", found.count("N", **any_), " treated men ", found.count(**bad),
-        f" had an adverse event of {words} or more, ", found.count(**stop),
+        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", found.count(**stop),
         " stopped treatment for one, and ", found.count(**fatal), " died of one.",
     )  # fmt: skip
 

@@ -145,6 +145,7 @@ local function indent_of(classes)
 end
 
 local PORTRAIT_CHARACTERS, LANDSCAPE_CHARACTERS = 108, 168
+local SPREAD = 0.85 -- a listing with so much to spare has its columns spread over the page
 local WIDEST_SHARE = 60 -- one endless comment must not squeeze the other columns
 
 -- Per column: the longest line, the longest word, and whether it holds numbers only.
@@ -177,7 +178,7 @@ local function weights(natural, least)
   return out, total
 end
 
-local function typst_columns(tbl, landscape)
+local function typst_columns(tbl, landscape, kind)
   local natural, least, numeric = estimated(tbl)
   local n, total, widest, widest_at = #natural, 0, 0, 1
   for c = 1, n do
@@ -186,6 +187,10 @@ local function typst_columns(tbl, landscape)
   end
   local room = landscape and LANDSCAPE_CHARACTERS or PORTRAIT_CHARACTERS
   local widths = {}
+  if kind == "listing" and total <= SPREAD * room then
+    for c = 1, n do widths[c] = string.format("%dfr", natural[c]) end
+    return widths, numeric
+  end
   if total <= room then
     for c = 1, n do widths[c] = "auto" end
     widths[(numeric[1] or widest_at ~= 1) and widest_at or 1] = "1fr"
@@ -309,7 +314,8 @@ local function alt_of(image)
   return text ~= "" and text or image.attributes.alt or ""
 end
 
-local WHOLE_ROWS, WHOLE_ROWS_TURNED = 30, 16 -- a table of so many lines stays on one page
+local WHOLE_ROWS = 30 -- a table of so many lines stays on one page
+local TURNED_LINES = 34 -- what a landscape page holds
 
 -- The lines a table takes, with the lines its longest cell of each row wraps to.
 local function line_count(tbl, landscape)
@@ -336,12 +342,11 @@ local function typst_display(div)
   local rest = pandoc.List({})
   if tbl then
     local n = #tbl.colspecs
-    local widths, numeric = typst_columns(tbl, landscape)
+    local widths, numeric = typst_columns(tbl, landscape, kind)
     local body = pandoc.List({})
     for _, b in ipairs(tbl.bodies) do body:extend(b.head) body:extend(b.body) end
     body:extend(tbl.foot.rows)
-    local most = landscape and WHOLE_ROWS_TURNED or WHOLE_ROWS
-    if line_count(tbl, landscape) <= most then lines[#lines + 1] = "  whole: true," end
+    if not landscape and line_count(tbl, landscape) <= WHOLE_ROWS then lines[#lines + 1] = "  whole: true," end
     lines[#lines + 1] = "  columns: (" .. table.concat(widths, ", ") .. ",),"
     lines[#lines + 1] = "  head: (\n" .. typst_rows(tbl.head.rows, n, numeric, true) .. "\n  ),"
     lines[#lines + 1] = "  rows: (\n" .. typst_rows(body, n, numeric, false) .. "\n  ),"
@@ -354,7 +359,8 @@ local function typst_display(div)
   end
   lines[#lines + 1] = ")"
   local text = table.concat(lines, "\n")
-  if landscape then text = "#tlf-landscape[\n" .. text .. "\n]" end
+  local height = tbl and line_count(tbl, landscape) + #parts.notes + 4 or TURNED_LINES
+  if landscape then text = "#tlf-landscape[ // " .. height .. "\n" .. text .. "\n]" end
   rest:insert(pandoc.RawBlock("typst", text))
   return rest
 end
@@ -561,17 +567,24 @@ local function docx_lists()
   return blocks
 end
 
--- Neighbouring landscape displays share their pages: a listing of four rows needs none of its own.
-local TURNED = "^#tlf%-landscape%[\n(.*)\n%]$"
+-- Neighbouring landscape displays share a page when they fit on one: a listing of four rows needs
+-- none of its own.
+local TURNED = "^#tlf%-landscape%[ // (%d+)\n(.*)\n%]$"
+
+local function turned(block)
+  if not block or block.t ~= "RawBlock" or block.format ~= "typst" then return nil end
+  local height, body = block.text:match(TURNED)
+  return tonumber(height), body
+end
 
 local function together(blocks)
   local out = pandoc.List({})
   for _, block in ipairs(blocks) do
-    local last = out[#out]
-    local mine = block.t == "RawBlock" and block.format == "typst" and block.text:match(TURNED)
-    local before = mine and last and last.t == "RawBlock" and last.format == "typst" and last.text:match(TURNED)
-    if before then
-      out[#out] = pandoc.RawBlock("typst", "#tlf-landscape[\n" .. before .. "\n\n" .. mine .. "\n]")
+    local height, body = turned(block)
+    local above, before = turned(out[#out])
+    if height and above and height + above <= TURNED_LINES then
+      local text = before .. "\n\n" .. body
+      out[#out] = pandoc.RawBlock("typst", "#tlf-landscape[ // " .. height + above .. "\n" .. text .. "\n]")
     else
       out:insert(block)
     end
