@@ -24,6 +24,7 @@ def r_is_there() -> bool:
 NEEDS = {
     "r": (r_is_there, "R with the survival package is not installed"),
     "shared": (SHARED.is_dir, "../shared/data is not there"),
+    "clock": (lambda: shutil.which("faketime") is not None, "faketime is not installed"),
     "browser": (lambda: shutil.which("chromium") is not None, "chromium is not installed"),
 }
 

@@ -223,6 +223,39 @@ def test_two_reports_that_differ_in_all_that_must_not_matter_have_the_same_bytes
     assert str(tmp_path).encode() not in (tmp_path / "one" / "report" / "csr.html").read_bytes()
 
 
+# Derivations, results, writers and Typst work in this process, which faketime tells another date. The
+# kernels are handed no variable of it; they see two dates some seconds apart. Under faketime `sleep`
+# fails now and then, so waiting is done by `select`.
+ON_ANOTHER_DAY = """
+import select, sys, time
+time.sleep = lambda seconds: select.select([], [], [], max(seconds, 0))
+sys.argv[0] = "sap"
+from sap.__main__ import main
+main()
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.clock
+def test_a_report_made_on_another_day_has_the_same_bytes(extract, tmp_path):
+    worlds = {"today": [sys.executable, "-m", "sap"]}
+    worlds["2031"] = ["faketime", "2031-02-03 04:05:06", sys.executable, "-c", ON_ANOTHER_DAY]
+    for name, call in worlds.items():
+        folder = tmp_path / name
+        words = ["run", "--plan", PLAN, "--source", extract]
+        words += ["--out", folder / "report", "--frozen", folder / "frozen"]
+        env = {**os.environ, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+        got = subprocess.run(
+            [*call, *map(str, words)], capture_output=True, text=True, check=False, env=env
+        )
+        assert got.returncode == 0, got.stderr
+    for file in ("ard.csv", "csr.html", "csr.pdf"):
+        left, right = ((tmp_path / name / "report" / file).read_bytes() for name in worlds)
+        assert left == right, file
+    log = (tmp_path / "2031" / "report" / "run-log.jsonl").read_text(encoding="utf-8")
+    assert '"2031-02-03T' in log  # the clock did say so
+
+
 @pytest.mark.slow
 @pytest.mark.shared
 def test_caba_v7_comes_out_as_published(shared_data, tmp_path):
