@@ -1,0 +1,151 @@
+"""What must hold of any trial: order of rows, later data, stricter rules, one box for each man."""
+
+import datetime as dt
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from sap import contracts, snapshot
+from sap.derivations.response import adpsa, psa_response
+from sap.pipeline import steps
+from sap.plan import read_plan
+from sap.simulate.trial import simulate
+
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+RULE = PLAN.psa_response
+DOSE = dt.date(2018, 1, 1)
+SLOWLY = settings(
+    derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60
+)
+
+
+def cut_of(seed: int, day: dt.date, n: int = 40) -> dict[str, pd.DataFrame]:
+    tables = contracts.typed(simulate(seed, n_screened=n), contracts.load())
+    return snapshot.cut(tables, day)
+
+
+def same(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> list[str]:
+    """The datasets that differ, whatever the order of their rows; floats to 12 digits."""
+
+    def lines(frame: pd.DataFrame) -> list[str]:
+        shown = frame.map(lambda v: f"{v:.12g}" if isinstance(v, float) else str(v))
+        return sorted("|".join(row) for row in shown.itertuples(index=False, name=None))
+
+    return [name for name in left if lines(left[name]) != lines(right[name])]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", [3, 8])
+def test_no_order_of_rows_reaches_a_dataset(seed):
+    day = PLAN.cut_offs.dates["final"].date
+    tables = cut_of(seed, day)
+    shuffled = {
+        name: frame.sample(frac=1, random_state=seed).reset_index(drop=True)
+        for name, frame in tables.items()
+    }
+    assert same(steps.derive(tables, PLAN, day), steps.derive(shuffled, PLAN, day)) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", [dt.date(2016, 3, 20), dt.date(2017, 6, 30)])
+def test_what_is_recorded_after_the_cut_off_reaches_no_dataset(day):
+    """The cut of an extract, and the cut of what had been extracted on that very day, by hand."""
+    whole = contracts.typed(simulate(8, n_screened=40), contracts.load())
+    late = {
+        "lb": ("LBDTC", {"LBTESTCD": "PSA", "LBSTRESN": 0.2, "LBSTRESC": "0.2"}),
+        "ae": ("AESTDTC", {"AETERM": "x", "AEDECOD": "NEUTROPENIA", "AETOXGR": "5"}),
+        "ss": ("SSDTC", {"SSSTRESC": "ALIVE"}),
+        "ex": ("EXSTDTC", {"EXTRT": "CABAZITAXEL", "EXCAT": "STUDY TREATMENT", "EXDOSE": 25.0}),
+    }
+    more = dict(whole)
+    for name, (column, values) in late.items():
+        rows = whole["dm"][["STUDYID", "USUBJID"]].assign(**values)
+        rows[column] = (day + dt.timedelta(days=1)).isoformat()
+        rows[f"{name.upper()}SEQ"] = 9000.0
+        more[name] = pd.concat([whole[name], rows], ignore_index=True)
+    before, after = (steps.derive(snapshot.cut(t, day), PLAN, day) for t in (whole, more))
+    assert same(before, after) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(4))
+def test_no_time_is_negative_or_past_the_cut_off_and_every_man_is_one_row(seed):
+    day = PLAN.cut_offs.dates["interim"].date
+    made = steps.derive(cut_of(seed, day), PLAN, day)
+    tte, adsl = made["adtte"], made["adsl"]
+    assert (tte["AVAL"] >= 0).all()
+    assert (tte["ADT"] <= pd.Timestamp(day)).all()
+    assert not tte.duplicated(["USUBJID", "PARAMCD"]).any()
+    assert adsl["USUBJID"].is_unique
+    both = adsl[(adsl["PRIMFL"] == "Y") & (adsl["RESCTRFL"] == "Y")]
+    assert both.empty
+
+
+@st.composite
+def courses(draw) -> pd.DataFrame:
+    """PSA of some men on days before and after the first dose; falls by half are common."""
+    rows = []
+    for who in range(draw(st.integers(1, 4))):
+        days = draw(st.lists(st.integers(-10, 150), max_size=9, unique=True))
+        share = st.sampled_from([0.0, 0.2, 0.49, 0.5, 0.51, 0.9, 1.0, 1.3])
+        rows += [(f"{who:02d}", day, 100 * draw(share)) for day in days]
+    return pd.DataFrame(rows, columns=["WHO", "DAY", "PSA"])
+
+
+def answers(values: pd.DataFrame, days: int, **rule: object) -> dict[str, str]:
+    men = [f"{who:02d}" for who in range(4)]
+    day = [(DOSE + dt.timedelta(days=int(d))).isoformat() for d in values["DAY"]]
+    lb = pd.DataFrame(
+        {
+            "USUBJID": values["WHO"], "LBSEQ": np.arange(1.0, len(values) + 1), "LBTESTCD": "PSA",
+            "LBSTRESC": None, "LBSTRESN": values["PSA"].astype(float), "LBLLOQ": np.nan,
+            "LBDTC": pd.Series(day, dtype="object"),
+        }
+    )  # fmt: skip
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T", "USUBJID": men, "NCYCLES": 5.0, "TRTSDT": pd.Timestamp(DOSE),
+            "TRTEDT": pd.Timestamp(DOSE) + pd.Timedelta(days=120),
+        }
+    )  # fmt: skip
+    asked = RULE.model_copy(update=rule)
+    found = psa_response(adsl, adpsa({"lb": lb}, adsl, asked), asked, confirm_after_days=days)
+    assert found["USUBJID"].tolist() == men  # every man has one answer
+    return dict(zip(found["USUBJID"], found["AVALC"], strict=True))
+
+
+def responders(said: dict[str, str]) -> set[str]:
+    return {who for who, answer in said.items() if answer == "Y"}
+
+
+@SLOWLY
+@given(courses(), st.integers(0, 40), st.integers(0, 40))
+def test_a_longer_confirmation_never_adds_a_responder(values, one, other):
+    short, long = sorted((one, other))
+    assert responders(answers(values, long)) <= responders(answers(values, short))
+
+
+@SLOWLY
+@given(courses(), st.integers(1, 40))
+def test_each_stricter_choice_of_the_plan_never_adds_a_responder(values, days):
+    loose = responders(answers(values, days, first_fall_within_days=None))
+    assert responders(answers(values, days, first_fall_within_days=84)) <= loose
+    assert responders(answers(values, days, confirm_tolerance_days=0)) <= responders(
+        answers(values, days, confirm_tolerance_days=3)
+    )
+    assert responders(answers(values, days, confirmed_by="next value")) <= responders(
+        answers(values, days, confirmed_by="any later value")
+    )
+    assert responders(answers(values, days, decline_pct=60.0)) <= responders(answers(values, days))
+
+
+@SLOWLY
+@given(courses(), st.randoms(use_true_random=False))
+def test_the_order_of_values_changes_no_answer(values, random):
+    order = list(range(len(values)))
+    random.shuffle(order)
+    assert answers(values, 28) == answers(values.iloc[order].reset_index(drop=True), 28)
