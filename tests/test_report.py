@@ -1,0 +1,533 @@
+"""The study report of a synthetic trial as its readers get it: every number walked, every format compared.
+
+Nothing expected here is a copy of our output: the HTML is held against the ARD that it was made
+from, the PDF and the Word file against the HTML.
+"""
+
+import csv
+import json
+import re
+import shutil
+import zipfile
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from decimal import ROUND_HALF_UP, Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import pypdf
+import pytest
+import yaml
+
+HOME = Path(__file__).parents[1]
+PLAN = HOME / "analysis" / "plan.yml"
+KEY = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
+NUMBER = re.compile(r"\d+(?:\.\d+)?")
+ALIGNING = str.maketrans({"\u2007": " ", "\u00a0": " ", "\u200b": None})
+EMPTY = {"meta", "br", "img", "input", "link", "hr", "col", "wbr"}
+
+pytestmark = pytest.mark.slow
+
+
+# Reading the page -----------------------------------------------------------------------------
+
+
+@dataclass
+class Piece:
+    """A text of the page with the elements it stands in, from the outside in."""
+
+    text: str
+    tags: tuple[str, ...]
+    inside: tuple[dict[str, str], ...]
+
+    def attribute(self, name: str) -> str | None:
+        return next((each[name] for each in reversed(self.inside) if name in each), None)
+
+    def within(self, css: str) -> bool:
+        return any(css in each.get("class", "").split() for each in self.inside)
+
+    @property
+    def display(self) -> str | None:
+        ids = (
+            each.get("id", "")
+            for each in reversed(self.inside)
+            if "tlf" in each.get("class", "").split()
+        )
+        return next(ids, None)  # fmt: skip
+
+
+class Page(HTMLParser):
+    """The texts of the main part of the report, in order."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.pieces: list[Piece] = []
+        self.open: list[tuple[str, dict[str, str]]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in EMPTY:
+            self.open.append((tag, {name: value or "" for name, value in attrs}))
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        pass
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in EMPTY:
+            return
+        opened, _ = self.open.pop()
+        assert opened == tag, f"<{opened}> is closed by </{tag}>"
+
+    def handle_data(self, data: str) -> None:
+        tags = tuple(tag for tag, _ in self.open)
+        if "main" in tags and data.strip():
+            self.pieces.append(Piece(data, tags, tuple(each for _, each in self.open)))
+
+
+@dataclass
+class Display:
+    """The numbers of a display by the part they stand in."""
+
+    label: str = ""
+    title: str = ""
+    parts: dict[str, list[str]] = field(default_factory=dict)
+
+
+def displays_of(page: Page) -> dict[str, Display]:
+    found: dict[str, Display] = {}
+    for piece in page.pieces:
+        if piece.display is None:
+            continue
+        mine = found.setdefault(piece.display, Display())
+        text = piece.text.translate(ALIGNING)
+        if piece.within("tlf-number"):
+            mine.label += text
+        elif piece.within("tlf-title"):
+            mine.title += text
+        part = "body"
+        for css in ("tlf-caption", "tlf-notes"):
+            part = css if piece.within(css) else part
+        part = "head" if "thead" in piece.tags else part
+        mine.parts.setdefault(part, []).append(text)
+    return found
+
+
+@dataclass
+class Report:
+    """A run, its report, and what is read from them once."""
+
+    run: Path
+    page: Page
+    html: str
+    rows: dict[str, dict[str, str]]
+
+
+def key_of(row: dict[str, str]) -> str:
+    return "|".join(row[name].replace("%", "%25").replace("|", "%7C") for name in KEY)
+
+
+def read(run: Path) -> Report:
+    text = (run / "csr.html").read_text(encoding="utf-8")
+    with (run / "ard.csv").open(encoding="utf-8", newline="") as file:
+        rows = {key_of(row): row for row in csv.DictReader(file)}
+    return Report(run, Page(text), text, rows)
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    from sap.pipeline import study
+
+    folder = tmp_path_factory.mktemp("csr")
+    study.simulate(folder / "extract", PLAN, 128, {})
+    cut = study.freeze(folder / "extract", PLAN, "final", folder / "frozen")
+    run = study.analyse(cut, PLAN, folder / "run")
+    study.report(run, "csr", "builtin", ("html", "pdf", "docx"))
+    return read(run)
+
+
+# Every number has an address, and it is the number of that address ------------------------------
+
+
+def rounded(value: float, decimals: int) -> str:
+    """Half away from zero on the decimals that are written, as the plan's conventions say."""
+    exact = Decimal(repr(value)).quantize(Decimal(1).scaleb(-decimals), rounding=ROUND_HALF_UP)
+    return f"{exact:f}".removeprefix("-") if exact == 0 else f"{exact:f}"
+
+
+PRINTED = re.compile(
+    r"(?P<side>[<>]?)(?P<number>-?\d+(?:\.(?P<decimals>\d+))?)(?P<unit> %| months)?"
+)
+
+
+def says(shown: str, value: float, words: str) -> bool:
+    """Whether a printed text is what a row holds: a number as it is or in percent, or its words."""
+    if value != value:  # noqa: PLR0124 - not a number
+        return shown == "NE" or (bool(words) and shown.replace("-", " ") in words.replace("-", " "))
+    found = PRINTED.fullmatch(shown)
+    if found is None:
+        return False
+    scales = (100.0,) if found["unit"] == " %" else (1.0, 100.0)
+    if found["unit"] == " months":
+        scales = (1.0,)
+    number, decimals = found["number"], len(found["decimals"] or "")
+    if found["side"]:
+        limit = float(number)
+        return any(
+            (s * value < limit) if found["side"] == "<" else (s * value > limit) for s in scales
+        )
+    exact = [repr(value * s) if s == 1 else str(Decimal(repr(value)) * 100) for s in scales]
+    return any(rounded(float(each), decimals) == number for each in exact)
+
+
+def planned(plan: dict[str, Any], path: str) -> Any:
+    here: Any = plan
+    for part in path.split("."):
+        here = here[int(part)] if isinstance(here, list) else here[part]
+    return here
+
+
+def of_files(run: Path, key: str) -> set[str]:
+    """What findings and manifest hold under an address, counted here once more."""
+    kind, *rest = key.split("|")
+    if kind == "manifest":
+        files = json.loads((run / "tables" / "manifest.json").read_text(encoding="utf-8"))["files"]
+        (file,) = (each for each in files if each["name"] == rest[0])
+        return {
+            str(
+                {"rows": file["rows"], "columns": len(file["columns"])}.get(rest[1], file["sha256"])
+            )
+        }
+    found = json.loads((run / "tables" / "findings.json").read_text(encoding="utf-8"))
+    names = ("severity", "domain", "rule")[: len(rest)]
+    return {str(sum(all(one[n] == r for n, r in zip(names, rest, strict=True)) for one in found))}
+
+
+def wrong_digits(made: Report) -> list[str]:
+    plan = json.loads((made.run / "tables" / "plan.json").read_text(encoding="utf-8"))
+    texts: dict[int, tuple[str, list[str]]] = {}
+    for piece in made.page.pieces:
+        key = piece.attribute("data-ard")
+        if key is not None:
+            which = next(id(each) for each in reversed(piece.inside) if "data-ard" in each)
+            texts.setdefault(which, (key, []))[1].append(piece.text)
+    wrong = []
+    for key, parts in texts.values():
+        shown = " ".join("".join(parts).translate(ALIGNING).replace("\u2212", "-").split())
+        if key.startswith("plan|"):
+            value = planned(plan, key.removeprefix("plan|"))
+            number = isinstance(value, int | float) and not isinstance(value, bool)
+            words = {True: "yes", False: "no"}.get(value, str(value)) if not number else ""
+            right = says(shown, float(value), "") if number else shown == " ".join(words.split())
+        elif key.startswith(("findings|", "manifest|")):
+            right = "".join(shown.split()) in of_files(made.run, key)
+        elif key.endswith("|no row"):
+            place = key.removesuffix("no row")
+            right = shown == "0" and f"{place}n" not in made.rows
+        elif key in made.rows:
+            row = made.rows[key]
+            right = says(shown, float(row["stat"] or "nan"), row["stat_text"])
+        else:
+            right = False
+        if not right:
+            wrong.append(f"{key}: {shown}")
+    assert len(texts) > 3000
+    return wrong
+
+
+def test_every_shown_digit_is_that_of_its_address(report: Report) -> None:
+    assert wrong_digits(report) == []
+
+
+def test_the_walk_sees_a_digit_that_was_changed(report: Report) -> None:
+    """The same walk over a page in which one number was altered by hand."""
+    at = report.html.index('data-ard="psa_response|PRIMARY')
+    start = report.html.index(">", at) + 1
+    end = report.html.index("<", start)
+    forged = report.html[:start] + "77" + report.html[end:]
+    assert len(wrong_digits(Report(report.run, Page(forged), forged, report.rows))) == 1
+
+
+def test_every_address_is_told_by_the_page(report: Report) -> None:
+    (block,) = re.findall(
+        r'<script type="application/json" id="addresses">(.*?)</script>', report.html, re.DOTALL
+    )
+    told = json.loads(block)
+    used = {piece.attribute("data-ard") for piece in report.page.pieces} - {None}
+    assert used == set(told)
+    for key, shown in told.items():
+        if key in report.rows:
+            assert {"analysis", "section", "datasets", "code"} <= set(shown), key
+        elif key.startswith("plan|"):
+            assert "section" in shown, key
+
+
+# What holds digits and is no statistic: names, numbers of sections and displays, facts of the run.
+NAMES = re.compile(
+    r"AR-V7|phase 2|numbered 14|\bH0\b|\bp[01]\b|CTCAE \d\.\d+|SAP \d+(\.\d+)*|(Table|Figure|Listing) [\d.-]+\d|RECIST \d\.\d"
+    r"|E\d\(R\d\)|mg/m2|10\^9|\b1[46]\.\d[\d.]*"
+)
+# Cells that quote a file of the plan or name rows of the data: text, as it was written.
+QUOTED = {"tlf-plan", "tlf-changes", "tlf-findings"}
+
+
+def without_address(made: Report) -> list[str]:
+    facts = json.loads((made.run / "tables" / "run.json").read_text(encoding="utf-8"))
+    known = sorted((v for v in facts.values() if isinstance(v, str) and v), key=len, reverse=True)
+    bare = []
+    for piece in made.page.pieces:
+        if piece.attribute("data-ard") is not None or piece.attribute("data-row") is not None:
+            continue
+        if {"a", "h1", "h2", "h3", "h4", "th"} & set(piece.tags):
+            continue  # links, headings, and the words that name a row or a column
+        if piece.within("tlf-caption") or piece.within("tlf-notes") or piece.within("title-block"):
+            continue
+        if piece.within("csl-bib-body") or (piece.display in QUOTED and "td" in piece.tags):
+            continue
+        if "td" in piece.tags and any("colspan" in each for each in piece.inside):
+            continue  # the heading of a group of rows
+        text = piece.text.translate(ALIGNING)
+        for each in known:
+            text = text.replace(each, "")
+        if re.search(r"\d", NAMES.sub("", text)):
+            bare.append(f"{piece.display}: {piece.text.strip()}")
+    return bare
+
+
+def test_no_number_is_without_an_address(report: Report) -> None:
+    assert without_address(report) == []
+
+
+def test_every_row_of_a_listing_leads_to_its_dataset_and_key(report: Report) -> None:
+    """Each address names a dataset of the run and a participant that stands in it."""
+    import pandas as pd
+
+    people: dict[str, set[str]] = {}
+    places = re.findall(r'<tr[^>]* data-row="([^"]*)"', report.html)
+    assert len(places) > 1000
+    for place in places:
+        dataset, who = place.split("|")[:2]
+        if dataset not in people:
+            frame = pd.read_parquet(report.run / "adam" / f"{dataset.lower()}.parquet")
+            people[dataset] = set(frame["USUBJID"])
+        assert who in people[dataset], place
+    listings = re.findall(
+        r'<div id="(tlf-[a-z-]+)" class="tlf tlf-listing.*?</table>', report.html, re.DOTALL
+    )
+    for name in listings:
+        part = report.html[report.html.index(f'id="{name}" class="tlf') :]
+        body = part[part.index("<tbody>") : part.index("</tbody>")]
+        assert body.count("<tr") == body.count("data-row="), name
+
+
+# The PDF tells the same numbers -----------------------------------------------------------------
+
+
+def numbers(texts: list[str]) -> Counter[str]:
+    return Counter(NUMBER.findall(" ".join(texts)))
+
+
+def digits(counted: Counter[str]) -> Counter[str]:
+    """How often each digit occurs: a word that is broken over lines keeps its digits."""
+    whole: Counter[str] = Counter()
+    for number, times in counted.items():
+        for digit in number.replace(".", ""):
+            whole[digit] += times
+    return whole
+
+
+def shown_in_pdf(pages: list[str], display: Display) -> tuple[Counter[str], int]:
+    """The numbers of a display over all its pages, and on how many pages it stands."""
+    caption = re.escape(" ".join(f"{display.label} {display.title}".split())).replace(r"\ ", r"\s+")
+    whole = re.compile(
+        rf"{caption}(?!\s*\.\s*\.).*?Source:.*?Data\s+cut-off\s+\S+\s+\(\w+\)\.", re.DOTALL
+    )
+    found: Counter[str] = Counter()
+    times = 0
+    for page in pages:
+        for match in whole.finditer(page):
+            found += numbers([match[0]])
+            times += 1
+    return found, times
+
+
+def test_the_pdf_tells_the_numbers_of_the_page_in_every_display(report: Report) -> None:
+    """Caption, header and notes are repeated on each page of a long table; its rows are not."""
+    reader = pypdf.PdfReader(report.run / "csr.pdf")
+    pages = [page.extract_text().translate(ALIGNING) for page in reader.pages]
+    displays = displays_of(report.page)
+    assert len(displays) > 90
+    differing = {}
+    for name, display in displays.items():
+        found, times = shown_in_pdf(pages, display)
+        expected: Counter[str] = numbers(display.parts.get("body", []))
+        for part in ("tlf-caption", "head", "tlf-notes"):
+            for number, n in numbers(display.parts.get(part, [])).items():
+                expected[number] += n * times
+        if found != expected and digits(found) != digits(expected):
+            differing[name] = (times, found - expected, expected - found)
+    assert differing == {}
+
+
+# The Word file ----------------------------------------------------------------------------------
+
+W = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
+
+
+def test_the_word_file_has_every_table_with_its_rows_and_a_header_that_repeats(
+    report: Report,
+) -> None:
+    with zipfile.ZipFile(report.run / "csr.docx") as word:
+        assert word.testzip() is None
+        for name in word.namelist():
+            if name.endswith((".xml", ".rels")):
+                ElementTree.fromstring(word.read(name))
+        body = ElementTree.fromstring(word.read("word/document.xml"))
+    tables = list(body.iter(f"{W}tbl"))
+    expected = re.findall(
+        r'<div id="tlf-[^"]*" class="tlf .*?</div>\n</div>', report.html, re.DOTALL
+    )
+    rows = [part.count("<tr") for part in expected if "<table" in part]
+    assert len(rows) > 60
+    assert [len(list(table.iter(f"{W}tr"))) for table in tables if _repeats(table)] == rows
+
+
+def _repeats(table: ElementTree.Element) -> bool:
+    first = table.find(f"{W}tr")
+    return first is not None and first.find(f"{W}trPr/{W}tblHeader") is not None
+
+
+def test_the_word_file_tells_the_numbers_of_the_page(report: Report) -> None:
+    with zipfile.ZipFile(report.run / "csr.docx") as word:
+        body = ElementTree.fromstring(word.read("word/document.xml"))
+    told = Counter[str]()
+    for table in body.iter(f"{W}tbl"):
+        cells = (cell for cell in table.iter(f"{W}tc"))
+        told += numbers(["".join(t.text or "" for t in cell.iter(f"{W}t")).translate(ALIGNING) for cell in cells])  # fmt: skip
+    page = Counter[str]()
+    for display in displays_of(report.page).values():
+        page += numbers(display.parts.get("head", []) + display.parts.get("body", []))
+    assert digits(told) == digits(page)
+
+
+# In the browser ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
+        )
+        yield browser
+        browser.close()
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [1280, 380])
+def test_the_page_asks_for_nothing_complains_of_nothing_and_no_section_moves_sideways(
+    width: int, chromium: Any, report: Report
+) -> None:
+    tab = chromium.new_page(viewport={"width": width, "height": 800})
+    asked: list[str] = []
+    said: list[str] = []
+    tab.on("request", lambda request: asked.append(request.url))
+    tab.on("console", lambda message: said.append(message.text))
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    address = (report.run / "csr.html").as_uri()
+    tab.goto(address)
+    assert [url for url in asked if not url.startswith("data:")] == [address]
+    assert said == []
+    assert tab.evaluate("document.documentElement.scrollWidth") <= width
+    # Whatever reaches beyond the screen stands in a box that scrolls by itself.
+    outside = tab.evaluate(
+        """(width) => Array.from(document.querySelectorAll("main *")).filter((node) => {
+             const box = node.getBoundingClientRect();
+             return box.right > width + 1 && !node.closest(".tlf-scroll, table, pre, math");
+           }).map((node) => node.outerHTML.slice(0, 120))""",
+        width,
+    )
+    assert outside == []
+    tab.close()
+
+
+@pytest.mark.browser
+def test_axe_finds_nothing_against_wcag_2_a_and_aa(chromium: Any, report: Report) -> None:
+    """The rules of axe-core for WCAG 2.0, 2.1 and 2.2, levels A and AA, on the whole report."""
+    import axe_playwright_python
+
+    tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+    tab.goto((report.run / "csr.html").as_uri())
+    script = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+    tab.evaluate(script.read_text(encoding="utf-8"))
+    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+    found = tab.evaluate(
+        "(tags) => axe.run({ runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] })",
+        tags,
+    )
+    assert len(found["passes"]) > 10
+    broken = {
+        each["id"]: [node["html"][:150] for node in each["nodes"][:3]]
+        for each in found["violations"]
+    }
+    assert broken == {}
+    tab.close()
+
+
+@pytest.mark.browser
+def test_a_number_and_a_row_of_a_listing_are_reached_and_followed_by_keys_alone(
+    chromium: Any, report: Report
+) -> None:
+    tab = chromium.new_page()
+    tab.goto((report.run / "csr.html").as_uri())
+    tab.keyboard.press("Tab")
+    assert tab.evaluate("document.activeElement.className") == "skip"
+    # From the caption of a listing, Tab reaches the filter, the headers, then the rows.
+    tab.locator("#tlf-l-sae .listing-tools input").focus()
+    for _ in range(40):
+        tab.keyboard.press("Tab")
+        if tab.evaluate("document.activeElement.dataset.row !== undefined"):
+            break
+    tab.keyboard.press("ArrowDown")
+    tab.keyboard.press("Enter")
+    panel = tab.locator("#address")
+    assert panel.is_visible()
+    assert "ADAE" in panel.inner_text()
+    assert "CARVE-" in panel.inner_text()
+    tab.keyboard.press("Escape")
+    assert panel.is_hidden()
+    tab.close()
+
+
+@pytest.mark.browser
+def test_a_listing_is_filtered_and_sorted_with_its_participants(
+    chromium: Any, report: Report
+) -> None:
+    """A participant is printed once for several rows; a row picked or moved alone names him again."""
+    tab = chromium.new_page()
+    tab.goto((report.run / "csr.html").as_uri())
+    listing = tab.locator("#tlf-l-ae")
+    listing.locator("input").fill("febrile")
+    shown = listing.locator("tbody tr:visible")
+    assert 0 < shown.count() < 100
+    firsts = [shown.nth(i).locator("td, th").first.inner_text() for i in range(shown.count())]
+    assert all(text.startswith("CARVE-") for text in firsts)
+    listing.locator("input").fill("")
+    button = listing.locator("thead button").first
+    button.click()
+    rows = listing.locator("tbody tr")
+    first = rows.first.locator("td, th").first.inner_text()
+    button.click()
+    last = rows.first.locator("td, th").first.inner_text()
+    assert first < last
+    tab.close()
+
+
+def test_the_report_names_no_display_that_the_catalogue_lacks(report: Report) -> None:
+    catalogue = yaml.safe_load((HOME / "analysis" / "displays.yml").read_text(encoding="utf-8"))
+    shown = {re.sub(r"-\d+$", "", name) if name.startswith("tlf-profiles") else name for name in displays_of(report.page)}  # fmt: skip
+    assert shown <= set(catalogue)
