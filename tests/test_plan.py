@@ -251,3 +251,16 @@ def test_help_speaks_of_the_plan():
     from sap.cli import app
 
     assert "--plan" in CliRunner().invoke(app, ["analyse", "--help"]).output
+
+
+# What is no rule: the name of the study, its data and their dates; the design has a part of its own.
+NO_RULE = {"study", "inputs", "cut_offs", "design"}
+
+
+def test_every_rule_of_the_plan_has_its_paragraph_in_a_chapter():
+    chapters = HOME / "analysis" / "chapters"
+    text = "".join(path.read_text(encoding="utf-8") for path in sorted(chapters.glob("*.qmd")))
+    for name in ("plan.yml", "plan-caba-v7.yml"):
+        rules = yaml.safe_load((chapters.parent / name).read_text(encoding="utf-8"))
+        told = {rule for rule in rules if f'plan.section("{rule}")' in text}
+        assert set(rules) - told - NO_RULE == set()
