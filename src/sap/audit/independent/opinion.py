@@ -461,3 +461,6 @@ def _other_definitions(
             if not more and not inner:
                 where = (f"{code.lower()}_sensitivity", "PRIMARY", "", paramcd, level, "")
                 yield from _rows(where, {stat: value}, "tte")
+    for code in sorted({"PFS", "RPFS", "TTPP"} - {code for code, _, _ in by}):
+        where = (f"{code.lower()}_sensitivity", "PRIMARY", "", code, "As planned", "")
+        yield from _rows(where, {"median": None}, "tte")
