@@ -245,13 +245,16 @@ def months(value: float | None) -> str:
 _NUMBER = re.compile(r"[<>]?-?\d+(?:\.\d+)?|NE\b|(?<![\w.])-(?![\w.])")
 
 
-def insertions(column: Sequence[str]) -> list[list[tuple[int, int]]]:
+def insertions(
+    column: Sequence[str], blocks: Sequence[int] | None = None
+) -> list[list[tuple[int, int]]]:
     """Where figure spaces go so that the numbers of a column stand under each other.
 
     For each text a list of (position, how many), in order. The rule:
 
     1. Cells of one shape (the same words and brackets around the numbers) get each of their
-       numbers padded on the left to the widest of the shape.
+       numbers padded on the left to the widest of the shape; cells of three numbers or more only
+       to the widest of their block (the rows under one heading), or doses would pull weeks apart.
     2. The whole numbers of the first number end at one place over the whole column, so that
        `12 (48.0)`, `3` and `61.5` stand units under units.
     3. Every text is padded on the right to one length.
@@ -259,8 +262,12 @@ def insertions(column: Sequence[str]) -> list[list[tuple[int, int]]]:
     A text without a number is left alone and counts for nothing.
     """
     found = [list(_NUMBER.finditer(text)) for text in column]
-    shapes = [_NUMBER.sub("#", text) for text in column]
-    widest: dict[tuple[str, int], int] = {}
+    block_of = blocks or [0] * len(column)
+    shapes = [
+        (_NUMBER.sub("#", text), block if len(numbers) > 2 else 0)
+        for text, numbers, block in zip(column, found, block_of, strict=True)
+    ]
+    widest: dict[tuple[tuple[str, int], int], int] = {}
     for shape, numbers in zip(shapes, found, strict=True):
         for i, number in enumerate(numbers):
             place = (shape, i)

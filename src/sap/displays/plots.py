@@ -415,9 +415,9 @@ def forest(
         places = list(range(len(rows), 0, -1))
         known = rows.assign(y=places).dropna(subset=["estimate"])
         axes.set_ylim(0.4, len(rows) + 1.6)
-        left, right = _span(
-            [*known["low"], *known["high"], *([reference] if reference is not None else [])]
-        )
+        ends = [*known["low"], *known["high"], *([reference] if reference is not None else [])]
+        # Rates begin at 0, so that a reference below all of them does not lie on the edge.
+        left, right = _span([0.0, *ends] if min(ends, default=0.0) >= 0 else ends)
         axes.set_xlim(left, right)
         if reference is not None:
             axes.axvline(

@@ -6,7 +6,7 @@ spaces, so that decimals stand under decimals in every format without help from 
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import accumulate, groupby
 from typing import Literal
 
 from sap.displays import formats, show
@@ -185,9 +185,11 @@ class Table:
 
     def _pads(self) -> list[list[list[tuple[int, int]]]]:
         columns = []
+        blocks = list(accumulate(int(row.kind == "group") for row in self.rows))
         for j, column in enumerate(self.columns):
             texts = [_cell(row.cells[j]).text if row.cells else "" for row in self.rows]
-            columns.append(formats.insertions(texts) if column.numeric else [[] for _ in texts])
+            pads = formats.insertions(texts, blocks) if column.numeric else [[] for _ in texts]
+            columns.append(pads)
         return columns
 
 
