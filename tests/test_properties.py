@@ -85,6 +85,27 @@ def test_no_time_is_negative_or_past_the_cut_off_and_every_man_is_one_row(seed):
     assert both.empty
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "seed, n, day",
+    [
+        (1, 5, dt.date(2010, 1, 1)),  # before the first consent: nobody at all
+        (1, 1, dt.date(2019, 6, 30)),  # one man, not treated
+        (1, 5, dt.date(2016, 4, 1)),  # before anybody is treated
+        (1, 5, dt.date(2019, 6, 30)),  # two treated men
+        (2, 40, dt.date(2016, 12, 31)),  # early: answers separated by exposure, most of them open
+    ],
+)
+def test_a_small_early_or_empty_trial_is_analysed_and_says_what_it_cannot(seed, n, day):
+    rows = steps.analyse(cut_of(seed, day, n), PLAN, day).ard
+    assert (rows["stat"].notna() | (rows["stat_text"].fillna("") != "")).all()
+    primary = rows[(rows["analysis"] == "psa_response") & (rows["population"] == "PRIMARY")]
+    size = primary.set_index("stat_name").loc["N", "stat"]
+    assert size <= n
+    if not size:
+        assert primary.set_index("stat_name").loc["estimate", "stat_text"]
+
+
 @st.composite
 def courses(draw) -> pd.DataFrame:
     """PSA of some men on days before and after the first dose; falls by half are common."""
