@@ -51,11 +51,13 @@ def _man(man: Record) -> str:
     found = " and ".join(part for part in screened if part)
     line = words(man["LINE"])
     again = "treated through re-screening" if man["RESCTRFL"] == "Y" else ""
-    return _joined((age, ecog, f"{found} at the first screening" if found else "", line, again))
+    said = _joined((age, ecog, f"{found} at the first screening" if found else "", line, again))
+    return said[:1].upper() + said[1:]
 
 
 def _treatment(man: Record) -> str:
-    given = f"{words(man['NCYCLES'])} infusions of study cabazitaxel"
+    several = "infusion" if man["NCYCLES"] == 1 else "infusions"
+    given = f"{words(man['NCYCLES'])} {several} of study cabazitaxel"
     between = [words(man[name]) for name in ("TRTSDT", "TRTEDT")]
     ended = f"ended {words(man['DCTDT'])}".strip() if _known(man["DCTREAS"]) else ""
     why = f"{ended}: {_small(man['DCTREAS'])}" if ended else "no end of treatment recorded"
