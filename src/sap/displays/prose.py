@@ -40,6 +40,15 @@ def design() -> Said:
     )  # fmt: skip
 
 
+def stages() -> Said:
+    """Whether the estimates have to mind that the trial could have stopped early."""
+    if ard.table("plan")["design"]["kind"] == "single-stage":
+        return Said("The design has a single stage, so no estimate has to mind a rule for stopping")
+    return Said(
+        "The trial could have stopped after its first stage; there are estimates that mind it"
+    )
+
+
 def groups() -> Said:
     """Group A and the way back, where the trial has them."""
     if not ard.table("plan")["study"]["groups"]:

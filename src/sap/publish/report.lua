@@ -206,8 +206,15 @@ local function typst_columns(tbl, landscape, kind)
   return widths, numeric
 end
 
+-- A participant printed once for several rows: on paper, where rows go over to the next page, a
+-- paler one stands in each of the others.
+local function again(cell)
+  return cell.attributes and (cell.attributes.again or cell.attributes["data-again"])
+end
+
 local function typst_cell(place, row, numeric, in_head, last_head)
   local cell, arguments = place.cell, {}
+  if again(cell) then return "[#again(" .. literal(again(cell)):sub(2) .. ")]" end
   if cell.col_span > 1 then arguments[#arguments + 1] = "colspan: " .. cell.col_span end
   if cell.row_span > 1 then arguments[#arguments + 1] = "rowspan: " .. cell.row_span end
   local right = cell.classes:includes("num") or (in_head and numeric[place.column])
@@ -397,6 +404,7 @@ local function docx_cell(cell, column, row, in_head)
   local depth = column == 1 and not in_head and indent_of(row.classes) or 0
   local name = depth > 0 and "Table Text Indent " .. depth or "Table Text"
   if cell.classes:includes("num") then name = "Table Number" end
+  if again(cell) then cell.contents = { pandoc.Plain({ pandoc.Str(again(cell)) }) } end
   local blocks = cell.contents:map(function(block)
     if block.t ~= "Plain" and block.t ~= "Para" then return block end
     return pandoc.Para(strong and { pandoc.Strong(block.content) } or block.content)
