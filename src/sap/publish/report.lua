@@ -404,7 +404,7 @@ local function docx_cell(cell, column, row, in_head)
   local depth = column == 1 and not in_head and indent_of(row.classes) or 0
   local name = depth > 0 and "Table Text Indent " .. depth or "Table Text"
   if cell.classes:includes("num") then name = "Table Number" end
-  if again(cell) then cell.contents = { pandoc.Plain({ pandoc.Str(again(cell)) }) } end
+  if again(cell) then cell.contents = pandoc.Blocks({ pandoc.Plain({ pandoc.Str(again(cell)) }) }) end
   local blocks = cell.contents:map(function(block)
     if block.t ~= "Plain" and block.t ~= "Para" then return block end
     return pandoc.Para(strong and { pandoc.Strong(block.content) } or block.content)
