@@ -185,7 +185,7 @@ def whole() -> pd.DataFrame:
 
 def read(analysis: str) -> pd.DataFrame:
     """The rows of one analysis of the run; empty when the run has none (a display then says so)."""
-    frame = whole()
+    frame = _whole(run_folder().resolve() / "ard.csv")
     return frame[frame["analysis"] == analysis].reset_index(drop=True)
 
 

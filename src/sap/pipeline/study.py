@@ -3,6 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,8 @@ from sap.pipeline.folders import (
 )
 from sap.pipeline.progress import say, step
 from sap.plan import PlanFile, project_home, read_plan
+
+STUDY_REPORT = "csr.qmd"
 
 
 def simulate(out: Path, plan: Path, seed: int, options: dict[str, Any], mess: int = 0) -> Path:
@@ -262,11 +265,18 @@ def _findings_of(cut: Path) -> list[dict[str, Any]]:
 
 @log.reporting
 def report(
-    run: Path, kind: str, engine: str, formats: Sequence[str], *, cached: bool = False
+    run: Path,
+    kind: str,
+    engine: str,
+    formats: Sequence[str],
+    *,
+    cached: bool = False,
+    forks: Any = None,
 ) -> list[Path]:
     """Render the report of a run into its folder; the board's into two folders of their own in it.
 
-    With `cached`, a chapter whose inputs did not change since it last ran is not run again.
+    With `cached`, a chapter whose inputs did not change since it last ran is not run again. Kernels
+    of the study report that are warm already come as `forks`.
     """
     from sap import publish
     from sap.ard import from_csv
@@ -281,7 +291,7 @@ def report(
     rows = from_csv(run / "ard.csv")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
     plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
-    document = project_home() / "csr.qmd"
+    document = project_home() / STUDY_REPORT
     with step(f"render {', '.join(formats)} ({engine} engine)"):
         if engine == "quarto":
             return publish.render_quarto(
@@ -297,7 +307,15 @@ def report(
             facts=facts | {"addresses": addresses(rows, plan) | of_files(run / "tables")},
             progress=lambda text: say(f"    {text}"),
             cache=publish.cache_folder() if cached else None,
+            forks=forks,
         )
+
+
+def _warm(kind: str) -> AbstractContextManager[Any]:
+    """Kernels that import while the numbers are computed: the other core has nothing to do."""
+    from sap import publish
+
+    return publish.warm(project_home() / STUDY_REPORT) if kind == "csr" else nullcontext()
 
 
 def whole_run(
@@ -330,8 +348,8 @@ def whole_run(
         refuse_within(out, source, "which holds the data")
         intake(plan.plan.inputs.intake, source, extract)
     cut = freeze(extract, plan_path, cut_off, frozen)
-    with whole_folder(out) as new:
+    with whole_folder(out) as new, _warm(kind) as forks:
         analyse_into(new, cut, plan_path)
-        made = report(new, kind, "builtin", ("html", "pdf"), cached=True)
+        made = report(new, kind, "builtin", ("html", "pdf"), cached=True, forks=forks)
         named = [path.relative_to(new) for path in made]
     return [out / name for name in dict.fromkeys((*named, Path("ard.csv")))]

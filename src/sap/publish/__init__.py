@@ -6,6 +6,6 @@ sources to Quarto where that is installed. The caller names the engine; nothing 
 
 from sap.publish.kept import folder as cache_folder
 from sap.publish.quarto import render_quarto
-from sap.publish.report import render
+from sap.publish.report import render, warm
 
-__all__ = ["cache_folder", "render", "render_quarto"]
+__all__ = ["cache_folder", "render", "render_quarto", "warm"]

@@ -18,8 +18,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import wait
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,7 @@ def run_chapters(
     surroundings: Surroundings,
     progress: Callable[[str], None],
     folder: Path,
+    forks: Forks | None = None,
 ) -> list[str]:
     """The Markdown of each chapter, in order; `surroundings.kernels` run at a time.
 
@@ -133,9 +135,39 @@ def run_chapters(
     if len(str(folder)) > LONGEST_FOLDER:
         folder = Path(tempfile.mkdtemp(prefix="sap-"))
     try:
-        return _Kernels(setup, surroundings, progress, folder).run(chapters)
+        return _Kernels(setup, surroundings, progress, folder, forks).run(chapters)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def warm(setup: Chapter | None, chapters: Sequence[Chapter], home: Path) -> Iterator[Forks | None]:
+    """What `run_chapters` would begin with, begun while the caller has something else to compute.
+
+    The imports of all chapters are paid in a process of its own. What a kernel sees of its run is
+    told when it is forked, so nothing of it need be known yet.
+    """
+    if not _worth_forks(chapters):
+        yield None
+        return
+    with tempfile.TemporaryDirectory(prefix="sap-") as folder:
+        nowhere = Surroundings(home, Path(folder), 0)
+        forks = _forks(setup, chapters, nowhere, Path(folder))
+        try:
+            yield forks
+        finally:
+            forks.close()
+
+
+def _worth_forks(chapters: Sequence[Chapter]) -> bool:
+    return POSSIBLE and sum(_has_code(each) for each in chapters) >= FEWEST_TO_FORK
+
+
+def _forks(
+    setup: Chapter | None, chapters: Sequence[Chapter], surroundings: Surroundings, folder: Path
+) -> Forks:
+    modules = imported(chapters if setup is None else [setup, *chapters])
+    return Forks(modules, _environment(surroundings, folder), surroundings.home)
 
 
 class _Kernels:
@@ -153,6 +185,7 @@ class _Kernels:
         surroundings: Surroundings,
         progress: Callable[[str], None],
         folder: Path,
+        forks: Forks | None,
     ) -> None:
         self._setup = setup
         self._surroundings = surroundings
@@ -161,7 +194,7 @@ class _Kernels:
         self._places = asyncio.Semaphore(surroundings.kernels)
         self._clients: list[Any] = []
         self._stopped = False
-        self._forks: Forks | None = None
+        self._forks = forks
         self._inputs = folder / "inputs"
         self._code: dict[str, str] = {}
         self._shelf = kept.Shelf(surroundings.cache) if surroundings.cache else None
@@ -194,11 +227,9 @@ class _Kernels:
     def _run_these(self, left: dict[str, Chapter]) -> dict[str, kept.Ran]:
         folder = self._folder / "s"
         chapters = list(left.values())
-        if POSSIBLE and sum(_has_code(each) for each in chapters) >= FEWEST_TO_FORK:
+        if self._forks is None and _worth_forks(chapters):
             folder.mkdir(parents=True)
-            modules = imported(chapters if self._setup is None else [self._setup, *chapters])
-            surroundings = _environment(self._surroundings, folder)
-            self._forks = Forks(modules, surroundings, self._surroundings.home)
+            self._forks = _forks(self._setup, chapters, self._surroundings, folder)
         try:
             return dict(zip(left, self._in_a_loop(left), strict=True))
         finally:

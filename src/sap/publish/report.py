@@ -6,8 +6,9 @@ import json
 import re
 import shutil
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -18,6 +19,7 @@ from sap.errors import RenderFailed, WrongUse
 from sap.plan.home import project_home
 from sap.publish import docx, kept, kernels, pandoc, pdf, source, tree
 from sap.publish.facts import PageFacts, addresses_of, page_facts, script_json
+from sap.publish.forks import Forks
 
 HERE = Path(__file__).parent
 FILTER = HERE / "report.lua"
@@ -53,6 +55,7 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     facts: Mapping[str, Any],
     progress: Callable[[str], None],
     cache: Path | None = None,
+    forks: Forks | None = None,
 ) -> list[Path]:
     """Render the root document `document` from the results in `run` to `out/stem.*`.
 
@@ -63,7 +66,8 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     4. The formats are written, two at a time, in a folder beside `out`; all are renamed after all
        succeeded.
 
-    The bytes depend on the sources, the run and `facts` alone. `facts` holds study, title, kind,
+    Kernels that are `warm` already come as `forks`. The bytes depend on the sources, the run and
+    `facts` alone. `facts` holds study, title, kind,
     audience, status, cut_off, cut_off_name, synthetic, cut_id, and may hold registry, software
     and addresses (ARD key -> what the HTML shows about that number; default: its row of ard.csv).
 
@@ -80,7 +84,7 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     folder.mkdir()
     try:
-        parsed = _parse(document, run, profile, facts, progress, folder, cache)
+        parsed = _parse(document, run, profile, facts, progress, folder, cache, forks)
 
         def write(name: str) -> None:
             started = time.perf_counter()
@@ -97,7 +101,16 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     return made
 
 
-def markdown_of(
+@contextmanager
+def warm(document: Path) -> Iterator[Forks | None]:
+    """Kernels for `render`, whose imports go on while the caller computes what is to be reported."""
+    home = home_of(document)
+    taken_apart = source.read(document, home, None)
+    with kernels.warm(taken_apart.setup, taken_apart.chapters, home) as forks:
+        yield forks
+
+
+def markdown_of(  # noqa: PLR0913 - as `render`, of which it is the first half
     document: Path,
     *,
     run: Path,
@@ -106,6 +119,7 @@ def markdown_of(
     progress: Callable[[str], None],
     folder: Path,
     cache: Path | None = None,
+    forks: Forks | None = None,
 ) -> tuple[dict[str, Any], str]:
     """The document's header, and its whole text as Markdown with every cell run.
 
@@ -117,7 +131,9 @@ def markdown_of(
     if taken_apart.setup is not None and (taken_apart.setup.shows_something or not chapters):
         chapters.insert(0, taken_apart.setup)
     surroundings = kernels.Surroundings(home, run.resolve(), epoch, cache)
-    texts = kernels.run_chapters(taken_apart.setup, chapters, surroundings, progress, folder / "k")
+    texts = kernels.run_chapters(
+        taken_apart.setup, chapters, surroundings, progress, folder / "k", forks
+    )
     return taken_apart.header, "\n\n".join(texts)
 
 
@@ -127,7 +143,7 @@ def home_of(document: Path) -> Path:
     return home if document.resolve().is_relative_to(home) else document.resolve().parent
 
 
-def _parse(
+def _parse(  # noqa: PLR0913 - as `render`
     document: Path,
     run: Path,
     profile: str | None,
@@ -135,6 +151,7 @@ def _parse(
     progress: Callable[[str], None],
     folder: Path,
     cache: Path | None,
+    forks: Forks | None,
 ) -> _Parsed:
     epoch = int(page_facts(run_facts, None).moment.timestamp())
     header, markdown = markdown_of(
@@ -145,6 +162,7 @@ def _parse(
         progress=progress,
         folder=folder,
         cache=cache,
+        forks=forks,
     )
     parsed = _to_tree(markdown, header, document, folder)
     found = tree.survey(parsed)
