@@ -153,9 +153,9 @@ def test_quarto_is_refused_clearly_where_it_is_not(run):
 @pytest.mark.slow
 def test_a_killed_run_leaves_the_last_report_as_it_was(run, frozen, tmp_path):
     out = tmp_path / "report"
-    out.mkdir()
-    for name in ("csr.html", "csr.pdf", "ard.csv"):
-        (out / name).write_text(f"the last {name}")
+    first = sap("analyse", frozen, "--plan", PLAN, "--out", out)
+    assert first.returncode == 0, first.stderr
+    last = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
     words = ["run", "--plan", str(PLAN), "--out", str(out), "--frozen", str(tmp_path / "frozen")]
     process = subprocess.Popen(
         [sys.executable, "-m", "sap", *words],
@@ -165,12 +165,14 @@ def test_a_killed_run_leaves_the_last_report_as_it_was(run, frozen, tmp_path):
     for line in process.stderr:
         if "render" in line:
             break
+    else:
+        raise AssertionError("the run ended before it rendered")
     time.sleep(1)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     process.stderr.close()
-    for name in ("csr.html", "csr.pdf", "ard.csv"):
-        assert (out / name).read_text() == f"the last {name}"
+    now = {path: path.read_bytes() for path in sorted(out.rglob("*")) if path.is_file()}
+    assert now == last
     again = sap("analyse", frozen, "--plan", PLAN, "--out", out)
     assert again.returncode == 0, again.stderr
     assert not list(tmp_path.glob(".report.new-*"))

@@ -9,7 +9,7 @@ from sap.errors import RenderFailed
 
 _WORDS = {
     "SCREENED": "screened set (all men with a screening sample)",
-    "MARKERPOS": "marker-positive set ({marker} at the first screening)",
+    "MARKERPOS": "marker-positive set (AR-V7 {arv7} at the first screening, whatever the count)",
     "PRIMARY": "primary analysis set ({marker} at the first screening, at least one dose of "
     "cabazitaxel)",
     "SAFETY": "safety set (at least one dose of study cabazitaxel)",
@@ -19,7 +19,7 @@ _WORDS = {
     "major deviation)",
     "CTCEVAL": "CTC-evaluable set (primary set with a baseline count of at least {ctc_baseline} per "
     "{volume} mL and a later count)",
-    "PKEVAL": "PK-evaluable set (a complete concentration profile)",
+    "PKEVAL": "PK-evaluable set (at least one concentration that can be evaluated)",
     "GROUPA": "group A (physician's choice)",
 }
 
@@ -42,6 +42,7 @@ def _numbers(plan: Mapping[str, Any]) -> dict[str, str]:
     volume = as_collected(screening["volume_ml"])
     arv7 = str(screening["arv7"]).lower()
     return {
+        "arv7": arv7,
         "marker": f"AR-V7 {arv7}, CTC >= {screening['ctc_minimum']} per {volume} mL",
         "volume": volume,
         "cycles": str(sets["per_protocol_cycles"]),

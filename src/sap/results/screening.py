@@ -15,9 +15,10 @@ def final_box(adsl: pd.DataFrame) -> pd.Series:
 
     1. Treated through re-screening.   2. Treated after the first screening.
     3. Re-screened, not treated.       4. Group A, not re-screened.
-    5. Declined after the first screening.  6. Not eligible after it.
-    7. Group B, not treated: neither declined nor found not eligible.
-    8. Sampled, not allocated.         9. Consented, no sample.
+    5. Consented, no sample.           6. Declined after the first screening.
+    7. Not eligible after it.
+    8. Group B, not treated: neither declined nor found not eligible.
+    9. Sampled, not allocated.
     """
     again = (adsl["RESCFL"] == "Y").to_numpy()
     treated = (adsl["NCYCLES"] > 0).to_numpy()
@@ -28,10 +29,10 @@ def final_box(adsl: pd.DataFrame) -> pd.Series:
             treated,
             again,
             adsl["GROUP"] == "A",
+            (adsl["SCRFL"] != "Y") & (adsl["GROUP"] != "B"),
             out == "DECLINED",
             out == "NOT ELIGIBLE",
             adsl["GROUP"] == "B",
-            adsl["SCRFL"] == "Y",
         ],
         [1, 2, 3, 4, 5, 6, 7, 8],
         default=9,
@@ -41,11 +42,11 @@ def final_box(adsl: pd.DataFrame) -> pd.Series:
         2: "Treated after the first screening",
         3: "Re-screened, not treated",
         4: "Group A, not re-screened",
-        5: "Declined after the first screening",
-        6: "Not eligible after the first screening",
-        7: "Group B, not treated",
-        8: "Sampled, not allocated",
-        9: "Consented, no sample",
+        5: "Consented, no sample",
+        6: "Declined after the first screening",
+        7: "Not eligible after the first screening",
+        8: "Group B, not treated",
+        9: "Sampled, not allocated",
     }
     return pd.Series(case, adsl.index).map(names)
 

@@ -119,10 +119,11 @@ SELECT CASE WHEN treated_again THEN 'Treated through re-screening'
             WHEN treated THEN 'Treated after the first screening'
             WHEN again THEN 'Re-screened, not treated'
             WHEN grp = 'A' THEN 'Group A, not re-screened'
+            WHEN NOT sampled AND coalesce(grp, '') <> 'B' THEN 'Consented, no sample'
             WHEN outcome = 'DECLINED' THEN 'Declined after the first screening'
             WHEN outcome = 'NOT ELIGIBLE' THEN 'Not eligible after the first screening'
-            WHEN sampled THEN 'Sampled, not allocated'
-            ELSE 'Consented, no sample' END AS ends, count(*) FROM man GROUP BY ends
+            WHEN grp = 'B' THEN 'Group B, not treated'
+            ELSE 'Sampled, not allocated' END AS ends, count(*) FROM man GROUP BY ends
 """
 
 
