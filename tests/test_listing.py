@@ -157,6 +157,12 @@ def test_every_entry_of_the_plan_is_printed_with_its_address(run):
     assert {"plan|design.p0", "plan|psa_response.sensitivity_confirm_days.1"} <= keys
     rows = [str(row.label) for row in plan_tables.plan().rows if row.kind == "total"]
     assert len(rows) == len(plan)
+    sources = [str(row.cells[0]) for row in plan_tables.plan().rows if row.kind == "total"]
+    said = plan_tables.sources()
+    assert "simon1989" in said.names
+    assert all(any(name in text for text in sources) for name in said.names)
+    assert not any("@" in text for text in sources)
+    assert "simon1989 [@simon1989]" in said._repr_markdown_()
 
 
 def test_a_departure_stands_below_the_result_it_moves(run):

@@ -1,7 +1,8 @@
 """The plan as the code read it, entry by entry, and what departed from it."""
 
+import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 from sap import ard
 from sap.displays import formats
@@ -9,6 +10,7 @@ from sap.displays.addressed import Number
 from sap.displays.table import Cell, Column, Row, Table
 
 ABOUT = ("section", "source", "assumption")
+CITED = re.compile(r"(?<![\w.@])@([a-z][a-z0-9-]*[a-z0-9])")
 
 
 def _said(value: Any, path: str) -> list[str | Number]:
@@ -40,7 +42,9 @@ def _rank(entry: dict[str, Any], name: str) -> tuple[tuple[int, ...], str]:
 def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
     words = f"{name.replace('_', ' ')} ({entry['section']})"
     assumed = " Assumption." if entry["assumption"] else ""
-    source = f"Source: {entry['source'].rstrip('.')}.{assumed}"
+    # A cell is text, so its keys are resolved by the sentence that `sources` writes beside the table.
+    named = CITED.sub(r"\1", entry["source"]).rstrip(".")
+    source = f"Source: {named}.{assumed}"
     yield Row(words[0].upper() + words[1:], (source,), "total")
     for key, value in entry.items():
         if key in ABOUT:
@@ -62,6 +66,21 @@ def plan() -> Table:
         for row in _lines(name, entries[name])
     ]
     return Table("tlf-plan", "Entry", [Column("Value", numeric=False)], rows)
+
+
+class Sources(NamedTuple):
+    """Names of sources as the plan writes them, each with its citation."""
+
+    names: tuple[str, ...]
+
+    def _repr_markdown_(self) -> str:
+        return "; ".join(f"{name} [@{name}]" for name in self.names)
+
+
+def sources() -> Sources:
+    """Every source that an entry of the plan names, in the order of the alphabet."""
+    named = (CITED.findall(entry["source"]) for entry in ard.table("plan").values())
+    return Sources(tuple(sorted({name for names in named for name in names})))
 
 
 def departures() -> Table:

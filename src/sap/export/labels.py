@@ -138,6 +138,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "LBSEQ": "Sequence Number",
         "LDDTHELD": "Elapsed Days from Last Dose to Death",
         "LDDTHGR1": "Last Dose to Death - Days Elapsed Grp 1",
+        "LIMITFL": "Target Beyond Limit of Targets Flag",
         "LINE": "Line of Study Treatment",
         "LSTALVDT": "Date Last Known Alive",
         "MPOSFL": "Marker Positive Population Flag",
