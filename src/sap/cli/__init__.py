@@ -13,8 +13,8 @@ app = typer.Typer(
     name="sap",
     help="From a data cut to a clinical study report: the statistical analysis plan as code.",
     epilog=(
-        "Exit codes: 0 done, 2 wrong use, 10 contract broken, 11 frozen data changed, "
-        "12 result changed, 13 plan invalid, 14 render failed."
+        "Exit codes: 0 done, 1 a fault of sap itself, 2 wrong use, 10 contract broken, "
+        "11 frozen data changed, 12 result changed, 13 plan invalid, 14 render failed."
     ),
     no_args_is_help=True,
     add_completion=False,
