@@ -195,7 +195,7 @@ def test_sap_export_writes_nothing_when_a_dataset_is_refused(tmp_path):
     (run / "adam").mkdir(parents=True)
     (run / "tables").mkdir()
     (run / "ard.csv").write_text("")
-    facts = {"study": "T", "cut_off": "2019-06-30"}
+    facts = {"study": "T", "cut_off": "2019-06-30", "cut_id": "final-2019-06-30-00000000"}
     (run / "tables" / "run.json").write_text(json.dumps(facts))
     frame = pd.DataFrame({"USUBJID": ["T-1"], "AETERM": ["caf\u00e9"]})
     frame.to_parquet(run / "adam" / "adae.parquet", index=False)
