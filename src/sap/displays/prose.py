@@ -197,7 +197,8 @@ def safety() -> Said:
     return _joined(
         "Of ", found.count("N", **any_), " treated men ", found.count(**bad),
         " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", found.count(**stop),
-        " stopped treatment for one, and ", found.count(**fatal), " died of one.",
+        " stopped treatment for one, and ", found.count(**fatal),
+        " had a fatal one, the disease itself included.",
     )  # fmt: skip
 
 
