@@ -149,3 +149,34 @@ def test_no_hidden_grade_follows_from_what_is_shown(counts):
     for place, code in enumerate(GRADES):
         if math.isnan(by[code]):
             assert len({fit[place] for fit in fits}) > 1, code
+
+
+def test_a_laboratory_grade_does_not_follow_from_the_line_of_the_severe_ones():
+    """By hand: of 14 men 7 were severe; 7 - 5 would tell the 2 of grade 3 who are hidden."""
+    grades = {
+        "0": 3,
+        "0 OR 1": 0,
+        "1": 1,
+        "2": 2,
+        "3": 2,
+        "4": 5,
+        "Grade >= 3": 7,
+        "NOT MEASURED": 1,
+    }
+    parts = [
+        ard.rows(
+            {"n": n, "N": 14},
+            analysis="lab_grade",
+            section="SAP 5.7.4",
+            population="SAFETY",
+            paramcd="NEUT",
+            level=level,
+            method="Count",
+        )
+        for level, n in grades.items()
+    ]
+    shown = open_rows(ard.bind(parts), ["lab_grade"], 5, 3)
+    texts = shown[shown["stat_name"] == "n"].set_index("level")["stat_text"]
+    assert texts["3"] == "<5"
+    assert texts["4"] == "<10"
+    assert texts["NOT MEASURED"] == "<5"

@@ -41,10 +41,11 @@ def open_rows(
        share, its limits and its p-value, and the summary of so few values.
     4. Where parts add up to a total and what is hidden follows from what is shown, the smallest
        part that is shown, or the total when none is, is hidden behind the next ten above it
-       (`<10`), until nothing follows any more. The sums: worst grades of adverse events, grades from `severe_grade` on, lines of
-       therapy, the states of one status.
+       (`<10`), until nothing follows any more. The sums: worst grades of adverse events and of laboratory values, grades
+       from `severe_grade` on, lines of therapy, the states of one status.
 
-    A count close to its denominator is shown. Steps of a cumulative count over calendar time (accrual) are left; every site knows them.
+    A count close to its denominator is shown. Steps of a cumulative count over calendar time (accrual) are left, and the
+    boxes of the flow are hidden each for itself; every site knows them.
     """
     kept: list[Row] = [
         {str(name): value for name, value in row.items()}
@@ -54,13 +55,14 @@ def open_rows(
     places: Places = {}
     for row in kept:
         places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
+    sums = [*_sums(places, severe_grade), *_exact(_lab_sums(places, severe_grade))]
     for where, place in places.items():
         if (where[0], where[3]) in NOT_PEOPLE:
             continue
         for row in place:
             if row["stat_name"] in (*PEOPLE, "n_events") and 0 < row["stat"] < small_count:
                 _hide(row, place, small_count)
-    sums = [one for one in _sums(places, severe_grade) if all(map(_is_count, (one[0], *one[1])))]
+    sums = [one for one in sums if all(map(_is_count, (one[0], *one[1])))]
     _complement(sums, places, small_count)
     return pd.DataFrame(kept, columns=list(ard.COLUMNS)).astype({"stat": float})
 
@@ -101,6 +103,36 @@ def _sums(places: Places, severe_grade: int) -> Iterator[Sum]:
     for place, of_state in states.items():
         whole_place = (*place, of_state[0]["level"], of_state[0]["sublevel"])
         yield next(row for row in places[whole_place] if row["stat_name"] == "N"), of_state
+
+
+def _exact(sums: Iterator[Sum]) -> list[Sum]:
+    """Those that do add up in this run."""
+    return [
+        (total, parts) for total, parts in sums if total["stat"] == sum(r["stat"] for r in parts)
+    ]
+
+
+def _lab_sums(places: Places, severe_grade: int) -> Iterator[Sum]:
+    """Worst laboratory grades: all of a parameter are its men, and the severe ones are a line."""
+    by_parameter: dict[Place, dict[str, list[Row]]] = {}
+    for (analysis, population, group, paramcd, level, _), beside in places.items():
+        if analysis == "lab_grade":
+            where = (analysis, population, group, paramcd)
+            by_parameter.setdefault(where, {})[level] = beside
+    for levels in by_parameter.values():
+        n = {
+            level: row for level, rows in levels.items() for row in rows if row["stat_name"] == "n"
+        }
+        severe = f"Grade >= {severe_grade}"
+        states = [row for level, row in n.items() if level != severe]
+        whole = [row for rows in levels.values() for row in rows if row["stat_name"] == "N"]
+        if whole and states:
+            yield whole[0], states
+        if severe in n:
+            grades = [
+                row for level, row in n.items() if level.isdecimal() and int(level) >= severe_grade
+            ]
+            yield n[severe], grades
 
 
 def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[Sum]:
