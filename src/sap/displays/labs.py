@@ -37,15 +37,16 @@ def _used(found: Results, levels: tuple[str, ...], axis: str) -> list[str]:
             for code in _tests(found)
         ]
         if axis == "level":
-            values = [found.find("n", **p).value for p in places if found.has("n", **p)]
+            counts = [found.find("n", **p) for p in places if found.has("n", **p)]
         else:
-            values = [
-                found.find("n", **p, level=base).value  # type: ignore[misc]
+            counts = [
+                found.find("n", **p, level=base)  # type: ignore[misc]
                 for p in places
                 for base in found.values("level", paramcd=p["paramcd"])
                 if found.has("n", **p, level=base)  # type: ignore[misc]
             ]
-        return any(value > 0 for value in values)
+        # A small count that the open report hides is somebody.
+        return any(count.protected or count.value > 0 for count in counts)
 
     return [v for v in levels if v not in rare or anybody(v)]
 
