@@ -4,6 +4,7 @@ from typing import Unpack
 
 from sap import ard
 from sap.displays.addressed import Place, Results, results
+from sap.displays.free_text import coded
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
 
@@ -106,6 +107,6 @@ def deviations() -> Table:
             t: found.find("n", **Place(**everyone, level=level, sublevel=t)).value for t in terms
         }
         for term in sorted(terms, key=lambda t: (-size[t], t)):
-            rows.append(line(term.capitalize(), level, term, "indent1"))
+            rows.append(line(coded(term), level, term, "indent1"))
     heads = [head(found, c, level="Any", sublevel="") for c in columns]
     return Table("tlf-deviations", "Deviation", heads, rows)

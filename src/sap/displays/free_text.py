@@ -108,13 +108,23 @@ def markdown_attribute(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in '|"&<>\\`\n\r\t{}' else c for c in text)
 
 
+# Written as the field writes them, wherever they stand in a term.
+_ACRONYMS = {
+    each.lower(): each
+    for each in ("PSA", "RNA", "DNA", "qPCR", "CTC", "CYP3A4", "ECOG", "G-CSF", "AR-V7", "PK", "CT")
+}
+_ACRONYM = re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, _ACRONYMS))})\b")
+
+
 def coded(text: str) -> str:
     """A coded term in lower case with a capital; words that are not all capitals stay as they are.
 
-    >>> coded("FEBRILE NEUTROPENIA"), coded("as the site said")
-    ('Febrile neutropenia', 'as the site said')
+    >>> coded("FEBRILE NEUTROPENIA"), coded("as the site said"), coded("POOR RNA QUALITY")
+    ('Febrile neutropenia', 'as the site said', 'Poor RNA quality')
     """
-    return text.capitalize() if text.isupper() else text
+    if not text.isupper():
+        return text
+    return _ACRONYM.sub(lambda word: _ACRONYMS[word[0].lower()], text.capitalize())
 
 
 def figure_text(text: str, longest: int) -> str:

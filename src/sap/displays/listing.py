@@ -41,18 +41,25 @@ class Shown:
         return self.make or words
 
 
+MOST_COLLECTED = 4  # decimals
+
+
 def words(value: Any) -> str:
     """A value as it was recorded: dates after ISO 8601, numbers with the digits they have.
 
-    >>> words(pd.Timestamp("2018-01-31")), words(7.50), words(None), words("as said")
-    ('2018-01-31', '7.5', '', 'as said')
+    A number of more decimals than anything is measured with was converted, and has two.
+
+    >>> words(pd.Timestamp("2018-01-31")), words(7.50), words(8.501923), words(None), words("said")
+    ('2018-01-31', '7.5', '8.50', '', 'said')
     """
     if value is None or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return ""
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, int | float):
-        return as_collected(float(value))
+        shown = as_collected(float(value))
+        # Nobody measures to five decimals: such a number was converted from another unit.
+        return shown if len(shown.partition(".")[2]) <= MOST_COLLECTED else fixed(float(value), 2)
     return str(value)
 
 
