@@ -162,7 +162,7 @@ def test_every_entry_of_the_plan_is_printed_with_its_address(run):
     assert "simon1989" in said.names
     assert all(any(name in text for text in sources) for name in said.names)
     assert not any("@" in text for text in sources)
-    assert "simon1989 [@simon1989]" in said._repr_markdown_()
+    assert "[simon1989](#ref-simon1989) [@simon1989]" in said._repr_markdown_()
 
 
 def test_a_departure_stands_below_the_result_it_moves(run):

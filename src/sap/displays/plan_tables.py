@@ -74,7 +74,7 @@ class Sources(NamedTuple):
     names: tuple[str, ...]
 
     def _repr_markdown_(self) -> str:
-        return "; ".join(f"{name} [@{name}]" for name in self.names)
+        return "; ".join(f"[{name}](#ref-{name}) [@{name}]" for name in self.names)
 
 
 def sources() -> Sources:
