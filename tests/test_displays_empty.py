@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sap import ard
-from sap.displays import progression, survival
+from sap.displays import progression, response, survival
 from sap.plan import project_home, read_plan
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -98,3 +98,18 @@ def test_the_words_of_curves_hold_a_number_when_no_median_is_reached(run):
     """Each figure must be described with a number; one that never falls to one half has its size."""
     run(of("ttpp", "PRIMARY", 2.0, median=NONE), *curve("ttpp", "PRIMARY"))
     assert "2 men" in progression.curves().alt
+
+
+def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sample_ends_values(run):
+    """The end of the values that count is SAP 5.1: death, new therapy, days after the last cycle."""
+    rule = PLAN.psa_response
+    events = [
+        ard.rows({"n": 1, "N": 4, "estimate": 0.25}, analysis="intercurrent_events",
+                 section="SAP 5.1.1", population="PRIMARY", paramcd=name, method="Distinct persons")
+        for name in ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
+    ]  # fmt: skip
+    run(*events)
+    (note,) = response.events().notes
+    assert f"{rule.days_after_last_cycle} days after the last cycle" in note.plain
+    assert "a new anticancer therapy" in note.plain
+    assert "missed sample or a stop for toxicity ends nothing" in note.plain

@@ -5,7 +5,7 @@ from typing import Unpack
 import pandas as pd
 
 from sap import ard
-from sap.displays import formats
+from sap.displays import formats, plan_text
 from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.say import Said
@@ -249,7 +249,18 @@ def events() -> Table:
         for name, label in words.items()
     ]
     heads = [Column("Men, n (%)", found.count("N", paramcd="ICETOX"))]
-    return Table("tlf-intercurrent", "Before a confirmed response", heads, rows)
+    therapy = (
+        ", a new anticancer therapy"
+        if ard.table("plan")["psa_response"]["stop_at_new_therapy"]
+        else ""
+    )
+    ends = Said(
+        f"Values count until death{therapy} or ",
+        plan_text.number("psa_response.days_after_last_cycle"),
+        " days after the last cycle, whichever comes first. A missed sample or a stop for toxicity "
+        "ends nothing before: a man who had one can yet be confirmed.",
+    )
+    return Table("tlf-intercurrent", "Before a confirmed response", heads, rows, notes=[ends])
 
 
 def two_stage() -> Table:
