@@ -211,13 +211,13 @@ def test_a_toxic_death_is_early_and_not_from_progression(patients):
     adsl, adae, _ = men(patients)
     references = read_references(HOME / "analysis" / "references.yml")
     rows = ard.bind(ae_rates(adsl, adae, NO_LABS, references, PLAN))
-    of = {"level": "Death within 30 days, not of progression", "stat_name": "n"}
+    of = {"level": "Early death, not of progression", "stat_name": "n"}
     assert stat(rows, group="", **of) == 3
     assert stat(rows, group="second line", **of) == 1
     assert stat(rows, group="TROPIC", **of) == 18
     # exact limits of 3 of 7: the roots of the binomial tails, by R's binom.test(3, 7)
     low = stat(
-        rows, group="", level="Death within 30 days, not of progression", stat_name="conf_low"
+        rows, group="", level="Early death, not of progression", stat_name="conf_low"
     )
     assert low == pytest.approx(0.09898828, abs=1e-7)
     lab = rows[(rows["paramcd"] == "LABORATORY") & (rows["group"] == "")]
