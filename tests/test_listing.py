@@ -176,3 +176,16 @@ def test_a_departure_stands_below_the_result_it_moves(run):
     moved, other = (show.block(i, "body") for i in ("tlf-ae-soc-pt", "tlf-lab-grade"))
     assert "DEV\\-01, SAP 5.7. Planned" in moved
     assert "DEV" not in other
+
+
+def test_haemoglobin_has_one_decimal_and_scores_stand_as_numbers(run):
+    """15.9 g/dL is 9.868 mmol/L by the molar mass of 16.114 g per mmol of haem (15.9 / 1.6114)."""
+    rows = [("T-1", "HGB", 15.9 / 1.6114, None), ("T-1", "ECOG", None, "1"),
+            ("T-2", "HGB", 8.0, None), ("T-2", "ECOG", None, "0")]  # fmt: skip
+    frame = pd.DataFrame(rows, columns=["USUBJID", "PARAMCD", "AVAL", "AVALC"])
+    frame.assign(AVISIT="SCREENING").to_parquet(run / "adam" / "adbl.parquet")
+    table = listing.demographics()
+    at = {column.header: i for i, column in enumerate(table.columns)}
+    assert [row.cells[at["Hb (mmol/L)"]] for row in table.rows] == ["9.9", "8.0"]
+    assert [row.cells[at["ECOG"]] for row in table.rows] == ["1", "0"]
+    assert table.columns[at["ECOG"]].numeric

@@ -41,25 +41,20 @@ class Shown:
         return self.make or words
 
 
-MOST_COLLECTED = 4  # decimals
-
-
 def words(value: Any) -> str:
     """A value as it was recorded: dates after ISO 8601, numbers with the digits they have.
 
-    A number of more decimals than anything is measured with was converted, and has two.
+    A column of values that may have been converted from another unit says its `digits` instead.
 
-    >>> words(pd.Timestamp("2018-01-31")), words(7.50), words(8.501923), words(None), words("said")
-    ('2018-01-31', '7.5', '8.50', '', 'said')
+    >>> words(pd.Timestamp("2018-01-31")), words(7.50), words(None), words("said")
+    ('2018-01-31', '7.5', '', 'said')
     """
     if value is None or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return ""
     if isinstance(value, pd.Timestamp):
         return f"{value:%Y-%m-%d}"
     if isinstance(value, int | float):
-        shown = as_collected(float(value))
-        # Nobody measures to five decimals: such a number was converted from another unit.
-        return shown if len(shown.partition(".")[2]) <= MOST_COLLECTED else fixed(float(value), 2)
+        return as_collected(float(value))
     return str(value)
 
 
@@ -97,6 +92,12 @@ def listing(  # noqa: PLR0913 - what a listing is made of
     found = results("analysis_sets")
     n = found.count(population=population) if found.has("n", population=population) else None
     return Table(display_id, "Participant", columns, rows, notes=notes, absent=absent, n=n)
+
+
+def _as_numbers(codes: pd.Series) -> pd.Series:
+    """Codes of a scale as numbers, so that they stand under one another; as they are if one is none."""
+    numbers = pd.to_numeric(codes, errors="coerce")
+    return numbers if numbers.notna().equals(codes.notna()) else codes
 
 
 def _is_number(values: pd.Series | None) -> bool:
@@ -188,6 +189,9 @@ def demographics() -> Table:
     numbers = _wide(adbl[adbl["AVAL"].notna()], at)
     texts = _wide(adbl[adbl["AVALC"].notna()], at, "AVALC")
     frame = numbers.merge(texts, on=at, how="outer", suffixes=("", "_C"))
+    for scale in ("ECOG", "GLEASON"):
+        if scale in frame:
+            frame[scale] = _as_numbers(frame[scale])
     frame["FIRST"] = frame["AVISIT"] != "SCREENING"
     frame = frame.sort_values(["USUBJID", "FIRST"])
     asked = (
@@ -198,7 +202,7 @@ def demographics() -> Table:
         Shown("AR-V7", "ARV7"),
         Shown("CTC", "CTC"),
         Shown("PSA (ug/L)", "PSA"),
-        Shown("Hb (mmol/L)", "HGB"),
+        Shown("Hb (mmol/L)", "HGB", digits=1),
         Shown("ALP (U/L)", "ALP"),
         Shown("LDH (U/L)", "LDH"),
         Shown("Docetaxel", "DOCETAX", "Before"),
