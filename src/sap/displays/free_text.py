@@ -111,9 +111,12 @@ def markdown_attribute(text: str) -> str:
 # Written as the field writes them, wherever they stand in a term.
 _ACRONYMS = {
     each.lower(): each
-    for each in ("PSA", "RNA", "DNA", "qPCR", "CTC", "CYP3A4", "ECOG", "G-CSF", "AR-V7", "PK", "CT")
-}
-_ACRONYM = re.compile(rf"(?i)\b(?:{'|'.join(map(re.escape, _ACRONYMS))})\b")
+    for each in (
+        "PSA", "RNA", "DNA", "qPCR", "CTC", "CYP3A4", "ECOG", "G-CSF", "AR-V7", "PK", "CT", "AE",
+        "SAE",
+    )
+}  # fmt: skip
+_ACRONYM = re.compile(rf"(?i)\b({'|'.join(map(re.escape, _ACRONYMS))})(s?)\b")
 
 
 def coded(text: str) -> str:
@@ -121,10 +124,14 @@ def coded(text: str) -> str:
 
     >>> coded("FEBRILE NEUTROPENIA"), coded("as the site said"), coded("POOR RNA QUALITY")
     ('Febrile neutropenia', 'as the site said', 'Poor RNA quality')
+    >>> coded("SAE REPORTED LATE"), coded("FEWER THAN 3 CTCS")
+    ('SAE reported late', 'Fewer than 3 CTCs')
     """
     if not text.isupper():
         return text
-    return _ACRONYM.sub(lambda word: _ACRONYMS[word[0].lower()], text.capitalize())
+    return _ACRONYM.sub(
+        lambda word: _ACRONYMS[word[1].lower()] + word[2].lower(), text.capitalize()
+    )
 
 
 def figure_text(text: str, longest: int) -> str:

@@ -6,6 +6,7 @@ from sap import ard
 from sap.displays import formats
 from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
+from sap.displays.free_text import coded
 from sap.displays.response import ci_header
 from sap.displays.survival import curve_data
 from sap.displays.table import Column, Content, Row, Table, limits, n_pct
@@ -109,7 +110,7 @@ def reasons() -> Table:
         for level in levels:
             here = Place(population="PRIMARY", level=level)
             cells = (found.count(**here), found.count("N", **here))
-            rows.append(Row(level.capitalize().replace("Psa", "PSA"), cells, "indent1"))
+            rows.append(Row(coded(level), cells, "indent1"))
     columns = [Column("Men"), Column("of")]
     absent = "Not in the data: no time to progression could be derived."
     return Table("tlf-progression-reasons", "Ended by", columns, rows, absent=absent)
