@@ -481,7 +481,7 @@ def test_a_good_man_gives_no_finding(rules, good_tables):
 
 def test_every_rule_has_a_planted_defect(rules):
     names = {rule.name for contract in rules.values() for rule in contract.rules}
-    assert names == set(planted()) | set(OF_THE_WHOLE) | {"dm-not-empty"}
+    assert names == set(planted()) | set(OF_THE_WHOLE) | {"dm-not-empty", "extract-domain-empty"}
 
 
 @pytest.mark.parametrize("rule", planted())
@@ -661,9 +661,24 @@ def test_an_absent_column_is_one_finding_and_not_one_a_row(rules, good_tables):
 
 def test_tables_without_rows_are_checked_without_noise_but_dm_must_have_one(rules, good_tables):
     empty = {name: table.iloc[:0] for name, table in good_tables.items()}
-    found = contracts.check(empty, rules, ["dm", "ae"])
+    found = contracts.check(empty, rules, ["dm"])
     assert found[["domain", "rule"]].to_dict("split")["data"] == [["dm", "dm-not-empty"]]
     assert found["row"].isna().all()
+
+
+def test_a_required_domain_without_records_is_critical_and_an_optional_one_is_none(
+    rules, good_tables
+):
+    """AE and SS are required and empty, CM is empty and not required; a cut may be early."""
+    tables = {**good_tables} | {name: good_tables[name].iloc[:0] for name in ("ae", "ss", "cm")}
+    found = contracts.check(tables, rules, ["dm", "ae", "ss"])
+    found = found[found["rule"] == "extract-domain-empty"]
+    assert found["domain"].tolist() == ["ae", "ss"]
+    assert set(found["severity"]) == {"critical"}
+    assert found["row"].isna().all()
+    assert "take it off inputs.required" in found["description"].iloc[0]
+    at_a_cut = contracts.check(tables, rules, ["dm", "ae", "ss"], of_cut=True)
+    assert not (at_a_cut["rule"] == "extract-domain-empty").any()
 
 
 def test_no_tables_at_all(rules):
@@ -902,7 +917,7 @@ def test_caba_v7_breaks_no_critical_rule_and_its_mess_is_counted(shared_data, ru
 
     folder = shared_data / "caba-v7"
     tables, _ = caba_v7.read(folder)
-    found = contracts.check(tables, rules, ["dm", "ds", "ex", "lb", "cp", "gf", "ss"])
+    found = contracts.check(tables, rules, ["dm", "ds", "ex", "lb", "cp", "gf", "ss", "ae"])
     assert found[found["severity"] == "critical"].empty
     count = found["rule"].value_counts()
 

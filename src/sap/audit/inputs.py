@@ -211,7 +211,7 @@ def check_cut(
 def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
     """The contracts installed here say of the cut what the findings beside it say."""
     rules = contracts.load()
-    found = contracts.check(snapshot.load(cut), rules, plan.plan.inputs.required)
+    found = contracts.check(snapshot.load(cut), rules, plan.plan.inputs.required, of_cut=True)
     critical = found[found["severity"] == "critical"]
     if len(critical):
         audit.say("input", "cut", f"breaks its contracts in {len(critical)} place(s)")

@@ -44,14 +44,17 @@ def check(
     contracts: Mapping[str, Contract],
     required: Sequence[str],
     progress: Callable[[str], None] = lambda _: None,
+    *,
+    of_cut: bool = False,
 ) -> "pd.DataFrame":
     """Every broken promise of an extract, as one row of (domain, rule, ..., row, usubjid).
 
     Nothing is repaired and nothing stops the check: a row with two defects gives two findings.
 
     1. What the domain contracts say is asked of each domain that is there.
-    2. What `extract` says is asked of the whole: required domains and columns, values that may not
-       be missing, numbers and dates.
+    2. What `extract` says is asked of the whole: required domains, that they have records, required
+       columns, values that may not be missing, numbers and dates. A cut (`of_cut`) may have no
+       record of a required domain: before the first event there is none.
     3. A rule that reads a column the extract must have and has not, or another domain it has not,
        is not asked: the missing column or domain is the finding. Of a table without rows only the
        rules about the table are asked.
@@ -73,7 +76,7 @@ def check(
         for name, contract in contracts.items():
             progress(name)
             if name == EXTRACT:
-                found += _extract_findings(engine, contract, said, contracts, required)
+                found += _extract_findings(engine, contract, said, contracts, required, of_cut)
             elif name in said:
                 found += _domain_findings(engine, contract, said)
     found.sort(key=lambda each: (each.domain, each.place, each.row or 0, each.detail))
@@ -121,9 +124,10 @@ def _extract_findings(
     said: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     required: Sequence[str],
+    of_cut: bool,
 ) -> Iterator[_Finding]:
     for position, table in enumerate(contract.tables):
-        frame = _extract_table(table, said, contracts, required)
+        frame = _extract_table(table, said, contracts, required, of_cut)
         broken = _unexpected(engine, frame, table.rules)
         for place, rule in enumerate(table.rules):
             for at in broken.get(rule.name, ()):
@@ -139,13 +143,16 @@ def _extract_table(
     said: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     required: Sequence[str],
+    of_cut: bool,
 ) -> "pd.DataFrame":
     import pandas as pd
 
     names = [column.name for column in table.columns]
     spoken = {name: said[name] for name in said if name in contracts and name != EXTRACT}
     if table.name == "contents":
-        return pd.DataFrame(_contents(said, contracts, required), columns=names, dtype=object)
+        return pd.DataFrame(
+            _contents(said, contracts, required, of_cut), columns=names, dtype=object
+        )
     if table.name == "records":
         parts = [_records(name, frame, contracts[name], said) for name, frame in spoken.items()]
     elif table.name in CELLS:
@@ -166,10 +173,12 @@ def _contents(
     said: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     required: Sequence[str],
+    of_cut: bool,
 ) -> Iterator[tuple[str | None, ...]]:
     """The extract's table of contents: one row a domain, and one a column of a domain it has.
 
-    DOMAIN, COLUMN, ROW, USUBJID, then Y or missing: in the extract, in a contract, required.
+    DOMAIN, COLUMN, ROW, USUBJID, then Y or missing: in the extract, in a contract, required, has
+    records (of a column always Y).
     """
 
     def answer(yes: bool) -> str | None:
@@ -178,7 +187,8 @@ def _contents(
     known = set(contracts) - {EXTRACT}
     for domain in sorted(set(said) | set(required)):
         state = (answer(domain in said), answer(domain in known), answer(domain in required))
-        yield domain, None, None, None, *state
+        filled = answer(of_cut or (domain in said and not said[domain].empty))
+        yield domain, None, None, None, *state, filled
         if domain not in said or domain not in known:
             continue
         columns = {column.name: column for column in contracts[domain].columns}
@@ -187,7 +197,7 @@ def _contents(
             needed = name in columns and columns[name].must_exist
             yield (
                 *(domain, name, None, None),
-                *(answer(name in here), answer(name in columns), answer(needed)),
+                *(answer(name in here), answer(name in columns), answer(needed), "Y"),
             )
 
 

@@ -171,7 +171,7 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
         _refuse_critical(findings, str(extract))
     with step(f"cut at {day.isoformat()} and freeze"):
         kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
-        of_cut = contracts.check(kept, rules, plan.plan.inputs.required, _told())
+        of_cut = contracts.check(kept, rules, plan.plan.inputs.required, _told(), of_cut=True)
         _refuse_critical(of_cut, "The cut")
         return snapshot.freeze(
             kept,
