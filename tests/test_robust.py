@@ -132,6 +132,8 @@ def test_a_freeze_killed_at_random_moments_never_leaves_half_a_cut(tmp_path):
         for path in frozen.iterdir():
             if not path.name.startswith(".new-"):
                 snapshot.verify(path)
+    assert sap(*words).returncode == 0
+    assert left_over(frozen) == []
 
 
 # ---- full, read-only, twice ----------------------------------------------------------------------

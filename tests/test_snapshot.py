@@ -1,9 +1,14 @@
 """What was known at a date, and whether a frozen folder is still what it was."""
 
 import datetime as dt
+import errno
+import fcntl
 import json
 import re
 import shutil
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pandas as pd
@@ -361,6 +366,51 @@ def test_a_failed_freeze_leaves_nothing(tmp_path):
     with pytest.raises(Exception, match=r"."):
         freeze(tmp_path, parts)
     assert list(tmp_path.iterdir()) == []
+
+
+HOLD = """
+import time
+from pathlib import Path
+from sap.snapshot.folder import _new_folder
+with _new_folder(Path({!r})) as new:
+    (new / "lb.parquet").write_text("half")
+    print(new.name, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_what_a_killed_freeze_left_is_swept_and_what_another_is_writing_is_not(tmp_path):
+    def left() -> list[str]:
+        return [path.name for path in tmp_path.glob(".new-*")]
+
+    writing = subprocess.Popen(
+        [sys.executable, "-c", HOLD.format(str(tmp_path))], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert writing.stdout is not None
+        name = writing.stdout.readline().strip()
+        assert left() == [name]
+        cut = freeze(tmp_path)
+        assert left() == [name]
+        assert (tmp_path / name / "lb.parquet").read_text() == "half"
+    finally:
+        writing.send_signal(signal.SIGKILL)
+        writing.wait()
+        writing.stdout.close()
+    assert left() == [name]
+    assert freeze(tmp_path) == cut
+    assert left() == []
+    snapshot.verify(cut)
+
+
+def test_where_folders_cannot_be_held_nothing_is_swept_and_the_cut_is_made(tmp_path, monkeypatch):
+    def refused(*_: object) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    (tmp_path / ".new-other").mkdir()
+    monkeypatch.setattr(fcntl, "flock", refused)
+    snapshot.verify(freeze(tmp_path))
+    assert [path.name for path in tmp_path.glob(".new-*")] == [".new-other"]
 
 
 def test_a_root_that_cannot_be_written_is_wrong_use(tmp_path):

@@ -5,12 +5,15 @@ the contracts, so the id says what is in it, and `verify` says whether it still 
 """
 
 import datetime as dt
+import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 FINDINGS = "findings.csv"
+NEW = ".new-"
 
 
 @dataclass(frozen=True)
@@ -98,38 +102,80 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
     2. The same tables, plan, contracts and cut-off have the same id. A cut that is there already is
        verified and left alone.
     3. Files are read-only.
+    4. What a killed run left half made is swept; what another run is writing is not touched.
 
     `findings` are those of the contracts on these very tables, in the order of `in_order`.
     """
     try:
         frozen_root.mkdir(parents=True, exist_ok=True)
-        new = Path(tempfile.mkdtemp(prefix=".new-", dir=frozen_root))
+        with _new_folder(frozen_root) as new:
+            files = [
+                _write_table(new / f"{name}.parquet", table)
+                for name, table in in_order(tables, contracts).items()
+            ]
+            manifest = _manifest(
+                cut_off=cut_off.isoformat(),
+                cut_off_name=cut_off_name,
+                planned=planned,
+                synthetic=_is_synthetic(tables),
+                plan_hash=plan_hash,
+                contract_version=version(contracts),
+                package_version=__version__,
+                files=(*files, _write_findings(new / FINDINGS, findings)),
+            )
+            (new / MANIFEST).write_text(_as_json(manifest), encoding="utf-8", newline="\n")
+            for path in new.iterdir():
+                path.chmod(0o444)
+            return _put(new, frozen_root / manifest.cut_id)
     except OSError as error:
         raise WrongUse(f"{frozen_root} cannot be written: {error.strerror}") from error
+
+
+@contextmanager
+def _new_folder(root: Path) -> Iterator[Path]:
+    """A new folder under `root`, held by this process until the block ends, and gone then.
+
+    The system lets go of a folder when its process ends, however it ends: one that nobody holds was
+    left by a killed run. `root` is held while a folder is made, so that none is seen before it is
+    held. Where the file system knows no such hold nothing is swept.
+    """
+    with _held(root, wait=True) as alone:
+        if alone:
+            for left in root.glob(f"{NEW}*"):
+                with _held(left, wait=False) as dead:
+                    if dead:
+                        shutil.rmtree(left, ignore_errors=True)
+        new = Path(tempfile.mkdtemp(prefix=NEW, dir=root))
+        mine = os.open(new, os.O_RDONLY)
+        _hold(mine, wait=True)
     try:
         new.chmod(0o755)
-        files = [
-            _write_table(new / f"{name}.parquet", table)
-            for name, table in in_order(tables, contracts).items()
-        ]
-        manifest = _manifest(
-            cut_off=cut_off.isoformat(),
-            cut_off_name=cut_off_name,
-            planned=planned,
-            synthetic=_is_synthetic(tables),
-            plan_hash=plan_hash,
-            contract_version=version(contracts),
-            package_version=__version__,
-            files=(*files, _write_findings(new / FINDINGS, findings)),
-        )
-        (new / MANIFEST).write_text(_as_json(manifest), encoding="utf-8", newline="\n")
-        for path in new.iterdir():
-            path.chmod(0o444)
-        return _put(new, frozen_root / manifest.cut_id)
-    except OSError as error:
-        raise WrongUse(f"{frozen_root} cannot be written: {error.strerror}") from error
+        yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)
+        os.close(mine)
+
+
+@contextmanager
+def _held(folder: Path, *, wait: bool) -> Iterator[bool]:
+    """Whether the block has the folder for itself: not when another holds it, or it has just gone."""
+    try:
+        place = os.open(folder, os.O_RDONLY)
+    except OSError:
+        yield False
+        return
+    try:
+        yield _hold(place, wait=wait)
+    finally:
+        os.close(place)
+
+
+def _hold(descriptor: int, *, wait: bool) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True
 
 
 def verify(cut_dir: Path) -> Manifest:
