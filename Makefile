@@ -47,11 +47,13 @@ WHICH_all   :=
 test: check
 	$(BIN)/pytest -n 2 --dist worksteal $(WHICH_$(TESTS))
 
-# Every test, then the report on what is installed, required, tested and reproduced.
+# Every test, then the report on what is installed, required, tested and reproduced. The report is
+# written when tests fail too, is told how they ended, and fails then; an old result is never read.
 validation: $(DONE)
 	@mkdir -p build/validation
-	-$(BIN)/pytest -n 2 --dist worksteal --junit-xml build/validation/junit.xml
-	@$(BIN)/python -m sap.audit.validation build/validation/junit.xml build/validation
+	@rm -f build/validation/junit.xml
+	@ended=0; $(BIN)/pytest -n 2 --dist worksteal --junit-xml build/validation/junit.xml || ended=$$?; \
+	$(BIN)/python -m sap.audit.validation build/validation/junit.xml build/validation $$ended
 
 clean:
 	rm -rf build frozen

@@ -42,7 +42,10 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         item.user_properties += [("req", name) for name in sorted(requirements_of(item))]
         for marker, (there, reason) in NEEDS.items():
-            if item.get_closest_marker(marker) and not there():
+            if item.get_closest_marker(marker) is None:
+                continue
+            item.user_properties.append(("needs", marker))
+            if not there():
                 item.add_marker(pytest.mark.skip(reason=reason))
 
 
