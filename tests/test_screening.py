@@ -36,6 +36,21 @@ def test_boxes_that_part_a_box_add_up_to_it(people):
     assert found["CTC < 3"] + found["CTC >= 3"] == found["CTC evaluable"]
     left = found["Qualified, not treated: declined"] + found["Qualified, not treated: other"]
     assert left == found["Qualified, not treated"]
+    treated = found["Treated in group B after first screening"]
+    assert treated + found["Qualified, not treated"] == found["Qualifies for group B"]
+    assert found["Group A"] + found["Does not qualify, not in group A"] == found["Does not qualify"]
+
+
+def test_the_fork_of_the_re_screened_adds_up(people):
+    found = {name: int(who.sum()) for name, who in boxes(people, PLAN).items()}
+    again = found["Re-screened, AR-V7 positive, CTC >= 3"]
+    assert again + found["Re-screened, does not qualify"] == found["Re-screened"]
+    left = "Re-screened, qualified, not treated"
+    assert found[left] + found["Treated in group B after re-screening"] == again
+    assert found[f"{left}: not eligible"] + found[f"{left}: other"] == found[left]
+    ended = final_box(people).value_counts()
+    assert found["Group A"] == ended["Group A, not re-screened"] + found["Re-screened"]
+    assert found["Re-screened"] > found[left] + found["Re-screened, does not qualify"] > 0
 
 
 def test_reasons_for_undetermined_add_up(people):

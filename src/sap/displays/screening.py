@@ -48,8 +48,12 @@ def flow() -> Table:
         rows.append(Row(level, _count(level).cells, "indent1"))
     if groups:
         rows += [Row("Re-screening", kind="group")]
+        for level in _by_prefix("Re-screened"):
+            why = level.partition(": ")[2]
+            rows.append(
+                Row(why.capitalize() or level, _count(level).cells, "indent2" if why else "indent1")
+            )
         for level in (
-            *_by_prefix("Re-screened"),
             "Second eligibility check failed",
             "Allocated to group B after re-screening",
             "Treated in group B after re-screening",
@@ -133,6 +137,7 @@ def diagram() -> Figure:
     states = [(s, n(f"AR-V7 {s}")) for s in ("negative", "undetermined", "not done")]
     counts = [(words(level), n(level)) for level in (_box_of("CTC <"), _box_of("CTC >="))]
     left = [(why, n(f"Qualified, not treated: {why}")) for why in ("declined", "other")]
+    to_b = [("group B", n("Group B"))] if groups else []
     treated = n("Treated in group B after first screening")
     qualified = [
         Box(
@@ -152,7 +157,14 @@ def diagram() -> Figure:
             Box("sampled", "Blood sample", n("Sampled"), 1, span=2, lines=counts),
         ],
         [
-            Box("qualifies", words(positive), n("Qualifies for group B"), 1, tone="strong"),
+            Box(
+                "qualifies",
+                words(positive),
+                n("Qualifies for group B"),
+                1,
+                lines=to_b,
+                tone="strong",
+            ),
             Box(
                 "not",
                 "Does not qualify",
@@ -168,44 +180,44 @@ def diagram() -> Figure:
         Arrow("sampled", "qualifies"),
         Arrow("sampled", "not"),
     ]
+    arrows += [Arrow("qualifies", "treated"), Arrow("qualifies", "left")]
     if groups:
         again = _box_of("Re-screened, AR-V7 positive")
         out = n("Does not qualify, not in group A")
+        lost = "Re-screened, qualified, not treated"
+        why = [(reason, n(f"{lost}: {reason}")) for reason in ("not eligible", "other")]
         rows += [
             [
-                Box("b", "Group B", n("Group B"), 1, tone="strong"),
+                *qualified,
                 Box("not-a", "Not allocated", out, 2, tone="side"),
                 Box("a", "Group A", n("Group A"), 3),
             ],
             [
-                *qualified,
                 Box("stay", "Not re-screened", _ended("Group A, not re-screened"), 2, tone="side"),
                 Box("again", "Re-screened after progression", n("Re-screened"), 3),
             ],
             [
-                Box("again-out", "Not treated", _ended("Re-screened, not treated"), 2, tone="side"),
+                Box("again-out", "Does not qualify", n("Re-screened, does not qualify"), 2, tone="side"),
                 Box("again-positive", words(again).removeprefix("Re-screened, "), n(again), 3, tone="strong"),
             ],
             [
+                Box("again-left", "Qualified, not treated", n(lost), 2, lines=why, tone="side"),
                 Box("again-b", "Treated with cabazitaxel", n("Treated in group B after re-screening"), 3, tone="strong"),
             ],
         ]  # fmt: skip
         arrows += [
-            Arrow("qualifies", "b"),
             Arrow("not", "a"),
             Arrow("not", "not-a"),
-            Arrow("b", "treated"),
-            Arrow("b", "left"),
             Arrow("a", "again"),
             Arrow("a", "stay"),
             Arrow("again", "sampled", "second sample", loop=True),
             Arrow("again", "again-positive"),
-            Arrow("again-positive", "again-b"),
             Arrow("again", "again-out"),
+            Arrow("again-positive", "again-b"),
+            Arrow("again-positive", "again-left"),
         ]
     else:
         rows += [qualified]
-        arrows += [Arrow("qualifies", "treated"), Arrow("qualifies", "left")]
     loop = (
         f" {n('Re-screened')} men of group A were screened again and "
         f"{n('Treated in group B after re-screening')} of them treated in group B."

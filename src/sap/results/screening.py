@@ -58,7 +58,12 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     high, low = adsl["CTCBL"] >= minimum, adsl["CTCBL"] < minimum
     treated = adsl["NCYCLES"] > 0
     again = adsl["RESCFL"] == "Y"
-    again_high = adsl["RESCCTC"] >= minimum
+    again_qualifies = (
+        again & (adsl["RESCARV7"] == plan.screening.arv7) & (adsl["RESCCTC"] >= minimum)
+    )
+    treated_again = treated & (adsl["RESCTRFL"] == "Y")
+    qualified_again = again_qualifies & ~treated_again
+    failed_again = adsl["RESCIEFL"] == "N"
     found = {
         "Consented": adsl["RFICDT"].notna(),
         "Sampled": sampled,
@@ -88,12 +93,14 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
         "Not eligible": adsl["SCRNOUT"] == "NOT ELIGIBLE",
         "Treated in group B after first screening": treated & (adsl["RESCTRFL"] == "N"),
         "Re-screened": again,
-        f"Re-screened, AR-V7 positive, CTC >= {minimum}": again
-        & (adsl["RESCARV7"] == plan.screening.arv7)
-        & again_high,
-        "Second eligibility check failed": again & (adsl["RESCIEFL"] == "N"),
+        "Re-screened, does not qualify": again & ~again_qualifies,
+        f"Re-screened, AR-V7 positive, CTC >= {minimum}": again_qualifies,
+        "Re-screened, qualified, not treated": qualified_again,
+        "Re-screened, qualified, not treated: not eligible": qualified_again & failed_again,
+        "Re-screened, qualified, not treated: other": qualified_again & ~failed_again,
+        "Second eligibility check failed": again & failed_again,
         "Allocated to group B after re-screening": adsl["RESALLDT"].notna(),
-        "Treated in group B after re-screening": treated & (adsl["RESCTRFL"] == "Y"),
+        "Treated in group B after re-screening": treated_again,
     }
     return found
 

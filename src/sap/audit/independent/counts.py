@@ -82,6 +82,8 @@ def _men_table(men: dict[str, Man]) -> tuple[str, list[list[Any]]]:
 def _boxes(plan: Plan) -> dict[str, str]:
     m, positive = plan.screening.ctc_minimum, f"'{plan.screening.arv7}'"
     qualifies = f"sampled AND ctc >= {m} AND arv7 = {positive}"
+    qualifies_again = f"coalesce(again_arv7 = {positive} AND again_ctc >= {m}, false)"
+    left_again = f"again AND {qualifies_again} AND NOT treated_again"
     found = {
         "Consented": "consent",
         "Sampled": "sampled",
@@ -101,7 +103,11 @@ def _boxes(plan: Plan) -> dict[str, str]:
         "Not eligible": "outcome = 'NOT ELIGIBLE'",
         "Treated in group B after first screening": "treated AND NOT treated_again",
         "Re-screened": "again",
-        f"Re-screened, AR-V7 positive, CTC >= {m}": f"again AND again_arv7 = {positive} AND again_ctc >= {m}",
+        "Re-screened, does not qualify": f"again AND NOT {qualifies_again}",
+        f"Re-screened, AR-V7 positive, CTC >= {m}": f"again AND {qualifies_again}",
+        "Re-screened, qualified, not treated": left_again,
+        "Re-screened, qualified, not treated: not eligible": f"{left_again} AND failed_again",
+        "Re-screened, qualified, not treated: other": f"{left_again} AND NOT failed_again",
         "Second eligibility check failed": "again AND failed_again",
         "Allocated to group B after re-screening": "again_allocated",
         "Treated in group B after re-screening": "treated_again",
