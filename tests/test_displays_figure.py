@@ -15,7 +15,7 @@ from matplotlib import font_manager, get_data_path, pyplot
 from matplotlib.text import Text
 
 from sap import ard
-from sap.displays import catalogue, figure, flow_diagram, plots
+from sap.displays import catalogue, figure, flow_diagram, plots, survival
 from sap.displays.addressed import Number
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box
@@ -102,7 +102,13 @@ def swimmer(seed=None):
     if seed is not None:
         lanes, events = (f.sample(frac=1, random_state=seed) for f in (lanes, events))
     return plots.swimmer(
-        lanes, events, ongoing, segments=["On", "After"], marks=["Response"], x_title="Weeks"
+        lanes,
+        events,
+        ongoing,
+        segments=["On", "After"],
+        marks=["Response"],
+        x_title="Weeks",
+        still="Alive",
     )
 
 
@@ -305,6 +311,70 @@ def test_a_waterfall_is_sorted_and_cut_at_its_cap_with_the_value_on_top():
     assert "*" in texts
 
 
+def test_blocks_of_a_waterfall_stand_apart_each_sorted_and_under_its_words():
+    """Six bars, two of them of the second block: -99 and 340 (cut at 100) there, a gap before."""
+    frame = bars().assign(block=["First", "Second", "First", "First", "First", "Second"])
+    frame["change"] = [10.0, 340.0, -20.0, -50.0, -60.0, -99.0]
+    axes, texts = drawn(waterfall(frame))
+    outlines = [p.vertices for c in axes.collections for p in c.get_paths() if len(p.vertices) > 4]
+    from_the_left = sorted(outlines, key=lambda corners: min(x for x, _ in corners))
+    heights = [max((y for _, y in corners), key=abs) for corners in from_the_left]
+    assert heights == pytest.approx([10, -20, -50, -60, 100, -99])
+    middles = [sum(x for x, _ in c[:4]) / 4 for c in from_the_left]
+    assert middles[4] - middles[3] > 2 * (middles[1] - middles[0])
+    assert {"First", "Second"} <= set(texts)
+
+
+def test_marks_of_one_day_do_not_cover_one_another_and_the_arrow_is_named():
+    """Two marks on one day of one lane stand at two heights; a mark alone stands on its lane."""
+    events = pd.DataFrame(
+        [("S-01", 4.0, "PSA"), ("S-01", 4.0, "Scan"), ("S-02", 4.0, "PSA")],
+        columns=["subject", "time", "event"],
+    )
+    lanes = pd.DataFrame(
+        [("S-01", 0.0, 9.0, "On"), ("S-02", 0.0, 8.0, "On")],
+        columns=["subject", "start", "end", "segment"],
+    )
+    points = events.assign(y=[2, 2, 1], event=pd.Categorical(events["event"], ["PSA", "Scan"]))
+    first, second, alone = plots._side_by_side(points, 0.1)
+    assert first > 2 > second
+    assert alone == 1
+    drawing = plots.swimmer(
+        lanes, events, pd.DataFrame([("S-02", 8.0)], columns=["subject", "time"]),
+        segments=["On"], marks=["PSA", "Scan"], x_title="Weeks", still="Last known alive",
+    )  # fmt: skip
+    _, texts = drawn(drawing)
+    assert "Last known alive" in texts
+
+
+def test_a_long_rate_is_named_in_full_on_two_lines():
+    _, texts = drawn(ae(rates("Neutropenia, laboratory, grade 3 or worse")))
+    assert "Neutropenia, laboratory, grade 3\nor worse" in texts
+
+
+def test_the_line_of_a_forest_carries_its_words():
+    rows = pd.DataFrame(
+        [("Primary", "3/25", "12.0", 12.0, 2.5, 31.2)],
+        columns=["label", "n_text", "text", "estimate", "low", "high"],
+    )
+    canvas = plots.forest(
+        rows, reference=10, reference_words="p0 = 10.0", x_title="%", columns=("a", "b", "c")
+    )
+    assert "p0 = 10.0" in {t.get_text() for t in canvas.findobj(Text)}
+
+
+def test_a_curve_that_has_ended_has_nobody_at_risk():
+    """A ends at month 14, with a number every 2 months, B at 28 with one every 6."""
+    a = [("A", t, n) for t, n in ((0.0, 5), (2.0, 5), (6.0, 3), (12.0, 1), (14.0, 1))]
+    b = [("B", t, n) for t, n in ((0.0, 9), (6.0, 8), (12.0, 6), (18.0, 4), (24.0, 2))]
+    given_ = pd.DataFrame(a + b, columns=["group", "time", "n"])
+    got = survival.common_times(given_, {"A": 14.0, "B": 28.0})
+    wide = got.pivot_table(index="time", columns="group", values="n")
+    assert wide["A"].tolist() == [5, 3, 1, 0, 0]
+    assert wide["B"].tolist() == [9, 8, 6, 4, 2]
+    assert wide.index.tolist() == [0, 6, 12, 18, 24]
+
+
 def test_a_category_without_a_place_in_the_order_is_refused():
     with pytest.raises(ValueError, match="category holds 'None', which is not in its order"):
         plots.waterfall(bars(), cap=100, lines=[], order=ORDER[:2], y_title="", x_title="")
@@ -333,7 +403,7 @@ def test_a_logarithmic_axis_refuses_zero_and_its_ticks_are_clean():
 def test_hostile_terms_are_text_in_a_figure(term):
     _, texts = drawn(ae(rates(term)))
     figure.svg(ae(rates(term)), 6.5, 3.8)
-    assert max(map(len, texts)) <= 34
+    assert max(len(line) for text in texts for line in text.split("\n")) <= 34
     assert "\u202e" not in "".join(texts)
 
 

@@ -188,6 +188,9 @@ def km_curves(
     return plot
 
 
+BLOCK_GAP = 2  # bars
+
+
 def waterfall(
     bars: pd.DataFrame,
     *,
@@ -203,7 +206,8 @@ def waterfall(
     ----------
     bars
         `subject, change, category` and, where there is one, `mark`: a sign printed at the bar's end
-        (an asterisk for a second episode). A missing change has no bar.
+        (an asterisk for a second episode). A missing change has no bar. With `block` the bars of each
+        block stand together under its words, in the order in which the blocks come.
     cap
         A rise above it is cut off there and its value printed on top.
     lines
@@ -214,9 +218,13 @@ def waterfall(
     p9 = plotnine()
 
     known = bars.dropna(subset=["change"])
-    known = known.sort_values(["change", "subject"], ascending=[False, True])
+    blocks = list(dict.fromkeys(known["block"])) if "block" in known else []
+    turn = known["block"].map(blocks.index) if blocks else 0
+    known = known.assign(_turn=turn)
+    known = known.sort_values(["_turn", "change", "subject"], ascending=[True, False, True])
     known = _ordered(known, "category", order).assign(
-        place=range(1, len(known) + 1), height=known["change"].clip(upper=cap)
+        place=[i + BLOCK_GAP * t for i, t in enumerate(known["_turn"], start=1)],
+        height=known["change"].clip(upper=cap),
     )
     beyond = known[known["change"] > cap].copy()
     beyond["label"] = [fixed(x, 0) for x in beyond["change"]]
@@ -245,6 +253,18 @@ def waterfall(
             nudge_y=cap * 0.015,
             **_text(size=6, angle=90 if len(known) > 30 else 0),
         )
+    if len(blocks) > 1:
+        heads = known.groupby("_turn")["place"].agg(["min", "max"])
+        heads["label"] = [figure_text(block, 48) for block in blocks]
+        plot += p9.geom_text(
+            p9.aes("(min + max) / 2", label="label"),
+            data=heads,
+            y=cap * 1.04,
+            inherit_aes=False,
+            **_text(),
+        )
+        ends = [float(at) + (BLOCK_GAP + 1) / 2 for at in heads["max"].iloc[:-1]]
+        plot += p9.geom_vline(xintercept=ends, color=GREY, size=0.5)
     if "mark" in known and known["mark"].astype(bool).any():
         marked = known[known["mark"].astype(bool)].copy()
         marked["at"] = [h - cap * 0.07 if h < 0 else h + cap * 0.07 for h in marked["height"]]
@@ -315,8 +335,11 @@ def swimmer(
     segments: Sequence[str],
     marks: Sequence[str],
     x_title: str,
+    still: str,
 ) -> Plot:
     """One lane a patient, the longest on top.
+
+    Marks that would cover one another stand one above the other, the earlier of `marks` on top.
 
     Parameters
     ----------
@@ -328,6 +351,8 @@ def swimmer(
         `subject, time`: where an arrow shows that the patient is still followed.
     segments, marks
         The kinds of bars (dark to light) and of marks, in the order of the legend.
+    still
+        What the legend says of the arrow.
     """
     p9 = plotnine()
 
@@ -337,11 +362,14 @@ def swimmer(
     where = {subject: i + 1 for i, subject in enumerate(ranked)}
     bars = _ordered(lanes, "segment", segments).assign(y=lanes["subject"].map(where))
     points = _ordered(events, "event", marks).assign(y=events["subject"].map(where))
+    points["y"] = _side_by_side(points, float(longest["end"].max() if len(longest) else 1.0) * 0.02)
     bars = bars.sort_values(["y", "start"], ignore_index=True)
     points = points.sort_values(["y", "time", "event"], ignore_index=True)
     arrows = ongoing.assign(y=ongoing["subject"].map(where)).sort_values("y")
     right = float(longest["end"].max()) if len(longest) else 1.0
-    arrows["further"] = arrows["time"] + right * 0.03
+    arrows["further"] = arrows["time"] + right * 0.02
+    arrows["event"] = still
+    legend = [*marks, *([still] if len(arrows) else [])]
     fills = (BLUE, SKY, PALE, GREY)
     plot = (
         p9.ggplot(bars)
@@ -356,11 +384,15 @@ def swimmer(
             stroke=0.5,
         )
         + p9.scale_color_manual(values=dict(zip(segments, fills, strict=False)))
-        + p9.scale_shape_manual(values=dict(zip(marks, SHAPES, strict=False)))
+        + p9.scale_shape_manual(
+            values=dict(zip(marks, SHAPES, strict=False)) | {still: ">"}, breaks=legend
+        )
         + p9.scale_fill_manual(
             values=dict(
                 zip(marks, ("white", BLACK, ORANGE, "white", BLACK, ORANGE, "white"), strict=False)
             )
+            | {still: BLACK},
+            breaks=legend,
         )
         + p9.scale_y_continuous(
             breaks=list(where.values()),
@@ -380,17 +412,38 @@ def swimmer(
     )
     if len(arrows):
         plot += p9.geom_segment(
-            p9.aes("time", "y", xend="further", yend="y"),
+            p9.aes("time", "y", xend="further", yend="y"), data=arrows, size=0.6, color=BLACK
+        )
+        plot += p9.geom_point(
+            p9.aes("further", "y", shape="event", fill="event"),
             data=arrows,
-            arrow=p9.arrow(length=0.06, type="closed", angle=25),
-            size=0.6,
             color=BLACK,
+            size=1.8,
+            stroke=0.5,
         )
     return plot
 
 
+def _side_by_side(points: pd.DataFrame, near: float) -> "pd.Series[float]":
+    """The lane of each mark, a little off it where others of the lane stand within `near`."""
+    y = points["y"].astype(float)
+    ordered = points.sort_values(["y", "time", "event"])
+    close = (ordered.groupby("y")["time"].diff() > near) | (ordered["y"].diff() != 0)
+    for _, together in ordered.groupby(close.cumsum()):
+        ranked = together.sort_values("event").index
+        step = 0.5 / max(len(ranked) - 1, 1)
+        for i, place in enumerate(ranked):
+            y[place] += (0.25 - i * step) if len(ranked) > 1 else 0.0
+    return y
+
+
 def forest(
-    rows: pd.DataFrame, *, reference: float | None, x_title: str, columns: tuple[str, str, str]
+    rows: pd.DataFrame,
+    *,
+    reference: float | None,
+    x_title: str,
+    columns: tuple[str, str, str],
+    reference_words: str = "",
 ) -> "Canvas":
     """Estimates with their intervals, between columns of text.
 
@@ -400,7 +453,8 @@ def forest(
         `label, n_text, text, estimate, low, high`, from top to bottom; a row without an estimate is
         the heading of a group.
     reference
-        The value of no difference, or the null hypothesis: a dashed line.
+        The value of no difference, or the null hypothesis: a dashed line with `reference_words` on
+        top.
     columns
         The headers over label, n_text and text.
 
@@ -427,6 +481,14 @@ def forest(
                 linewidth=0.8,
                 linestyle="--",
                 zorder=1,
+            )
+            axes.text(
+                reference,
+                len(rows) + 1,
+                figure_text(reference_words, 30),
+                ha="center",
+                va="center",
+                fontsize=SMALL_POINTS,
             )
         axes.hlines(known["y"], known["low"], known["high"], color=BLACK, linewidth=1.1, zorder=2)
         for limit in ("low", "high"):
@@ -476,13 +538,22 @@ def _span(values: Sequence[float]) -> tuple[float, float]:
     return (low if low == 0 else low - margin), high + margin
 
 
+def _on_two_lines(words: str, width: int) -> str:
+    """`words` broken at the last space that leaves the first line within `width`."""
+    if len(words) <= width or " " not in words[: width + 1]:
+        return words if len(words) <= width else f"{words[:width]}\n{words[width:]}"
+    at = words.rindex(" ", 0, width + 1)
+    return f"{words[:at]}\n{words[at + 1 :]}"
+
+
 def ae_dot_plot(
     rates: pd.DataFrame, *, series: Sequence[str], x_title: str, panels: Sequence[str] = ()
 ) -> Plot:
-    """Rates of adverse events, ours beside a comparator's; the most frequent of ours on top.
+    """Rates of adverse events, ours above a comparator's; the most frequent of ours on top.
 
-    `rates` holds `term, series, percent` and, where there are panels (any grade, grade 3 or above),
-    `panel`. The first of `series` is ours: a filled dot; the others are open signs.
+    `rates` holds `term, series, percent`, where there are intervals `low, high`, and where there are
+    panels (any grade, grade 3 or above) `panel`. The first of `series` is ours: a filled dot; the
+    others are open signs.
     """
     p9 = plotnine()
 
@@ -492,25 +563,32 @@ def ae_dot_plot(
     ranked = ours.sort_values(["percent", "term"], ascending=[True, False])["term"]
     rest = sorted(set(rates["term"]) - set(ranked), reverse=True)
     terms = [*rest, *ranked]
-    shown = {term: figure_text(term, 34) for term in terms}
-    if len(set(shown.values())) < len(shown):
-        shown = {t: f"{figure_text(t, 28)} [{i}]" for i, t in enumerate(terms, start=1)}
-    frame = rates.assign(term=rates["term"].map(shown))
-    frame = _ordered(_ordered(frame, "term", list(shown.values())), "series", series)
+    labels = [_on_two_lines(figure_text(term, 64), 32) for term in terms]
+    frame = rates.assign(at=rates["term"].map({term: i for i, term in enumerate(terms)}))
+    for limit in ("low", "high"):
+        frame[limit] = frame[limit] if limit in frame else float("nan")
+    frame = _ordered(frame, "series", series)
+    apart = 0.26 * (len(series) - 1) / 2
+    frame["at"] += [apart - 0.26 * list(series).index(one) for one in frame["series"]]
     if panels:
         frame = _ordered(frame, "panel", panels)
-    keys = ["panel", "term", "series"] if panels else ["term", "series"]
+    keys = ["panel", "at"] if panels else ["at"]
     frame = frame.sort_values(keys, ignore_index=True)
     fills = dict(zip(series, (BLUE, "white", "white"), strict=False))
-    pair = frame.groupby(keys[:-1], observed=True)["series"].transform("size") > 1
     plot = (
-        p9.ggplot(frame, p9.aes("percent", "term"))
-        + p9.geom_line(p9.aes(group="term"), data=frame[pair], color="#B3B3B3", size=0.6)
+        p9.ggplot(frame, p9.aes("percent", "at"))
+        + p9.geom_segment(
+            p9.aes("low", "at", xend="high", yend="at", color="series"),
+            data=frame.dropna(subset=["low", "high"]),
+            size=0.7,
+            show_legend=False,
+        )
         + p9.geom_point(p9.aes(shape="series", color="series", fill="series"), size=2.6, stroke=0.7)
         + p9.scale_shape_manual(values=dict(zip(series, SHAPES, strict=False)))
         + p9.scale_color_manual(values=dict(zip(series, COLOURS, strict=False)))
         + p9.scale_fill_manual(values=fills)
         + p9.scale_x_continuous(limits=(0, None), expand=(0.01, 0, 0.04, 0))
+        + p9.scale_y_continuous(breaks=list(range(len(terms))), labels=labels, expand=(0, 0.6))
         + _titles(x_title, "")
         + look()
         + p9.theme(panel_grid_major_x=p9.element_line(color="#E6E6E6", size=0.4))

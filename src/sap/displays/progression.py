@@ -8,7 +8,7 @@ from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.free_text import coded
 from sap.displays.response import ci_header
-from sap.displays.survival import curve_data
+from sap.displays.survival import common_times, curve_data
 from sap.displays.table import Column, Content, Row, Table, limits, n_pct
 
 TIMES = {
@@ -196,17 +196,11 @@ def curves() -> Figure:
         f"{TIMES[a][1]} {n.text} months ({size} men)"
         for a, n, size in zip(places, numbers, sizes, strict=True)
     )
+    longest = {TIMES[a][1]: results(a).find("max", **p).value for a, p in places.items()}
     origin = ard.table("plan")["survival"]["pfs_origin"]
     plot = km_curves(
-        steps, ticks, _common(at_risk), medians,
+        steps, ticks, common_times(at_risk, longest), medians,
         x_title=f"Months from {origin}", y_title="Proportion free of the event",
     )  # fmt: skip
     alt = f"Kaplan-Meier curves of the primary set. Medians: {said}."
     return Figure("tlf-progression-curves", plot, alt, height=4.4, numbers=numbers)
-
-
-def _common(at_risk: pd.DataFrame) -> pd.DataFrame:
-    """The numbers at risk at the times that all curves have."""
-    groups = at_risk["group"].nunique()
-    shared = at_risk.groupby("time")["group"].transform("nunique") == groups
-    return at_risk[shared]

@@ -154,19 +154,21 @@ def _bars(population: str) -> pd.DataFrame:
     category = category.mask(answer("PSARESPU"), CATEGORIES[1]).mask(
         answer("PSARESP"), CATEGORIES[0]
     )
-    mark = "*" if population == "RESCREENED" else ""
+    again = population == "RESCREENED"
+    known = int(best["AVAL"].notna().sum())
     return pd.DataFrame(
         {
             "subject": best["USUBJID"],
             "change": best["AVAL"],
             "category": category,
-            "mark": mark,
+            "mark": "*" if again else "",
+            "block": f"{'Re-screened' if again else 'Primary set'} (n = {known})",
         }
     )
 
 
 def waterfall() -> Figure:
-    """Figure 14.2.1.3: best change of each man of the primary set and of each re-screened man."""
+    """Figure 14.2.1.3: best change of each man of the primary set; re-screened men in a block of their own."""
     from sap.displays.plots import waterfall as drawn
 
     bars = pd.concat([_bars("PRIMARY"), _bars("RESCREENED")], ignore_index=True)
@@ -189,14 +191,14 @@ def waterfall() -> Figure:
     alt = (
         f"Waterfall of the best change of PSA: {n.text} men of the primary set, median change "
         f"{median.text} percent, {confirmed.text} with a confirmed response. Men treated through "
-        "re-screening carry an asterisk."
+        "re-screening stand in a block of their own and carry an asterisk."
     )
     notes: list[Note] = [
         f"Rises are cut at {formats.as_collected(course['display_cap_pct'])} % and their value printed.",
-        "* Treated through re-screening.",
-        Said("Men of the primary set without a change, and without a bar: ", missing, "."),
+        "* Treated through re-screening: a block of their own, in no count of the primary set.",
+        Said("Men of the primary set with a bar: ", n, "; without a change: ", missing, "."),
     ]
-    return Figure("tlf-psa-waterfall", plot, alt, notes=notes, n=n, numbers=(median, confirmed))
+    return Figure("tlf-psa-waterfall", plot, alt, notes=notes, numbers=(n, median, confirmed))
 
 
 def estimand() -> Figure:
@@ -223,6 +225,7 @@ def estimand() -> Figure:
         pd.DataFrame(rows),
         reference=100 * p0,
         x_title="PSA response rate (%)",
+        reference_words=f"p0 = {formats.proportion(p0)} %",
         columns=("Analysis", "n/N", ci_header(found, level=found.values("level")[0])),
     )
     alt = (

@@ -5,10 +5,13 @@ from math import isnan
 
 import pandas as pd
 
+from sap import ard
+from sap.displays import plan_text
 from sap.displays.addressed import Number, Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.free_text import coded
 from sap.displays.response import ci_header
+from sap.displays.say import Said
 from sap.displays.show import Note
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
 
@@ -197,7 +200,7 @@ def rates() -> Table:
     published = [g for g in found.values("group") if g not in LINES]
     groups = [*lines_of(found, level=_rate_levels(found)[0]), *published] if len(found) else []
     rows = []
-    notes: list[Note] = []
+    told: dict[str, list[str]] = {}
     for level in _rate_levels(found):
         cells: list[Content] = []
         for group in groups:
@@ -205,7 +208,7 @@ def rates() -> Table:
             cells += _rate(found, place) if found.has("N", **place) else ("", "")
             if group in published and found.has("definition", **place):
                 said = found.find("definition", **place).words
-                notes.append(f"{group}, {level.lower()}: {said}.")
+                told.setdefault(group, []).append(f"{level.lower()}: {said}")
         rows.append(Row(level, cells))
     columns = []
     for group in groups:
@@ -214,8 +217,22 @@ def rates() -> Table:
         under = LINES.get(group, group)
         columns.append(Column("n (%)", n, under=under))
         columns.append(Column(ci_header(found, level=first, group=group), under=under))
-    notes = [", ".join(dict.fromkeys(str(n) for n in notes))] if notes else []
+    notes: list[Note] = [f"{trial} counts {'; '.join(said)}." for trial, said in told.items()]
+    notes += _deaths_counted()
     return Table("tlf-ae-rates", "Rate", columns, rows, notes=notes, absent=NO_EVENTS)
+
+
+def _deaths_counted() -> list[Note]:
+    """What each rate of the plan that counts deaths counts."""
+    return [
+        Said(
+            f"{rate['name']}: a death at most ",
+            plan_text.number("safety.days_after_last_dose"),
+            " days after the last dose whose cause is not progression.",
+        )
+        for rate in ard.table("plan")["safety_rates"]["rates"]
+        if rate["kind"] == "death"
+    ]
 
 
 def dots() -> Figure:
@@ -236,10 +253,13 @@ def dots() -> Figure:
                     "term": level,
                     "series": group or ours,
                     "percent": 100 * found.find("estimate", **place).value,
+                    "low": 100 * found.find("conf_low", **place).value,
+                    "high": 100 * found.find("conf_high", **place).value,
                 }
             )
             if not group:
-                said.append(f"{level} {found.percent(**place).text} percent")
+                ends = (found.percent(s, **place).text for s in ("conf_low", "conf_high"))
+                said.append(f"{level} {found.percent(**place).text} percent ({', '.join(ends)})")
     if not said:
         return Figure("tlf-ae-dots", None, "", absent="Not in the data: no rate is estimable.")
     plot = ae_dot_plot(pd.DataFrame(points), series=[ours, *published], x_title="Participants (%)")
@@ -250,7 +270,9 @@ def dots() -> Figure:
         f"{', '.join(published) or 'no published trial'}: {'; '.join(said)}."
     )
     shown = [found.percent(level=first, group="")]
-    return Figure("tlf-ae-dots", plot, alt, height=3.4, n=n, numbers=shown)
+    level = ci_header(found, level=first, group="")
+    notes: list[Note] = [f"Lines are exact intervals ({level}).", *_deaths_counted()]
+    return Figure("tlf-ae-dots", plot, alt, height=3.8, notes=notes, n=n, numbers=shown)
 
 
 def deaths() -> Table:

@@ -1,5 +1,7 @@
 """Overall survival: the table and the curve."""
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from sap import ard
@@ -112,6 +114,20 @@ def curve_data(
         pd.concat(at_risk, ignore_index=True),
         medians,
     )
+
+
+def common_times(at_risk: pd.DataFrame, longest: Mapping[str, float]) -> pd.DataFrame:
+    """The numbers at risk at the times of all curves: a curve that has ended has nobody left.
+
+    A time stays when each group has a number there or ended before it; `longest` is the last time
+    of each group.
+    """
+    times = sorted(set(at_risk["time"]))
+    whole = pd.MultiIndex.from_product([list(longest), times], names=["group", "time"])
+    counts = at_risk.set_index(["group", "time"])["n"].reindex(whole).reset_index()
+    ended = counts["time"] > counts["group"].map(longest)
+    counts["n"] = counts["n"].mask(counts["n"].isna() & ended, 0.0)
+    return counts[counts.groupby("time")["n"].transform("count") == len(longest)]
 
 
 def curve() -> Figure:

@@ -77,6 +77,7 @@ def swimmer() -> Figure:
         segments=segments,
         marks=marks,
         x_title="Months since the first dose",
+        still="Last known alive",
     )
     n = results("analysis_sets").count(population="SAFETY")
     alt = (
@@ -84,6 +85,8 @@ def swimmer() -> Figure:
         f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks men last known alive; "
         "an asterisk men treated through re-screening."
     )
-    notes = ["* Treated through re-screening. Arrow: last known alive."]
+    notes = [
+        "* Treated through re-screening. Arrow: last known alive. Marks of nearly one day stand one above the other."
+    ]
     height = 1.3 + LANE_INCHES * len(men)
     return Figure("tlf-swimmer", plot, alt, height=height, notes=notes, n=n)
