@@ -4,7 +4,7 @@ from sap import ard
 from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.response import ci_header, rate_cells
-from sap.displays.survival import curve_data
+from sap.displays.survival import common_times, curve_data
 from sap.displays.table import Cell, Column, Content, Row, Table, limits
 
 
@@ -61,19 +61,24 @@ def _median_row(found: Results, label: str, place: Place) -> Row:
     return Row(label, cells, "indent1")
 
 
+# What each covariate of the models is set against; a continuous one says its unit in its name.
+AGAINST = {
+    "AR-V7 positive": "AR-V7 positive against negative",
+    "ECOG >= 1": "ECOG 1 or more against 0",
+    "Group B": "Group B against group A",
+    "log2(CTC + 1)": "log2(CTC + 1), per doubling of CTC + 1",
+}
+
+
 def survival() -> Table:
-    """Overall survival by AR-V7 and by group: medians, Cox and log-rank."""
+    """Overall survival by AR-V7 and by group: medians, Cox and log-rank, each with its men."""
     rows: list[Row] = []
     header = "CI"
-    for analysis, paramcd, names, words in (
-        ("os_arv7", "OS", STATES, "By AR-V7 at the first screening"),
-        ("os_group", "OS", {"A": "Group A", "B": "Group B"}, "By group, from allocation"),
-        (
-            "os_group",
-            "OSCENS",
-            {"A": "Group A", "B": "Group B"},
-            "The same, censored at re-screening",
-        ),
+    groups = {"A": "Group A", "B": "Group B"}
+    for analysis, paramcd, names, words, compared in (
+        ("os_arv7", "OS", STATES, "By AR-V7 at the first screening", "positive against negative"),
+        ("os_group", "OS", groups, "By group, from allocation", "B against A"),
+        ("os_group", "OSCENS", groups, "The same, censored at re-screening", "B against A"),
     ):
         found = results(analysis)
         there = [g for g in names if found.has("N", paramcd=paramcd, group=g, level="")]
@@ -84,42 +89,50 @@ def survival() -> Table:
         for group in there:
             place = Place(paramcd=paramcd, group=group, level="")
             header = ci_header(found, **place).replace(" (%)", "")
-            rows.append(_median_row(found, names[group], place))
-        rows += _hazards(found, paramcd)
-    columns = [Column("N"), Column("Deaths"), Column("Median (months)"), Column(header)]
+            row = _median_row(found, names[group], place)
+            rows.append(Row(row.label, (*row.cells, "", "", ""), row.kind))
+        rows += _tested(found, paramcd, compared)
+    columns = [
+        Column("N"),
+        Column("Deaths"),
+        Column("Median", under="Kaplan-Meier (months)"),
+        Column(header, under="Kaplan-Meier (months)"),
+        Column("Ratio", under="Hazard"),
+        Column(header, under="Hazard"),
+        Column("p"),
+    ]
     absent = "Not in the data: no groups to compare."
     return Table("tlf-os-groups", "Overall survival", columns, rows, absent=absent)
 
 
-def _hazards(found: Results, paramcd: str) -> list[Row]:
+def _tested(found: Results, paramcd: str, compared: str) -> list[Row]:
+    """The log-rank test, and the Cox model with its men, its ratios and the test of its assumption."""
     rows = []
-    for covariate in found.values("sublevel", paramcd=paramcd, level="Cox"):
-        place = Place(paramcd=paramcd, level="Cox", sublevel=covariate)
-        if (
-            covariate
-            and found.has("hazard_ratio", **place)
-            and found.find("hazard_ratio", **place).estimable
-        ):
-            low, high = (found.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
-            cells: tuple[Content, ...] = (
-                "",
-                "",
-                found.fixed("hazard_ratio", 2, **place),
-                limits(low, high),
-            )
-            rows.append(Row(f"Hazard ratio, {covariate}", cells, "indent2"))
     rank = Place(paramcd=paramcd, level="Log-rank")
     if found.has("p_value", **rank) and found.find("p_value", **rank).estimable:
-        rows.append(Row("p, log-rank", ("", "", found.p_value(**rank), ""), "indent2"))
-    check = Place(paramcd=paramcd, level="Cox", sublevel="")
-    if found.has("ph_p_value", **check) and found.find("ph_p_value", **check).estimable:
-        rows.append(
-            Row(
-                "p, proportional hazards",
-                ("", "", found.p_value("ph_p_value", **check), ""),
-                "indent2",
-            )
-        )
+        cells: tuple[Content, ...] = (found.count("N", **rank), *[""] * 5, found.p_value(**rank))
+        rows.append(Row(f"Log-rank test, {compared}", cells, "indent1"))
+    model = Place(paramcd=paramcd, level="Cox", sublevel="")
+    ratios = []
+    for covariate in found.values("sublevel", paramcd=paramcd, level="Cox"):
+        place = Place(paramcd=paramcd, level="Cox", sublevel=covariate)
+        known = covariate and found.has("hazard_ratio", **place)
+        if known and found.find("hazard_ratio", **place).estimable:
+            low, high = (found.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
+            ratio = found.fixed("hazard_ratio", 2, **place)
+            cells = (*[""] * 4, ratio, limits(low, high), "")
+            ratios.append(Row(AGAINST.get(covariate, covariate), cells, "indent2"))
+    if not ratios:
+        return rows
+    whole: tuple[Content, ...] = (
+        found.count("N", **model),
+        found.count("n_events", **model),
+        *[""] * 5,
+    )
+    rows += [Row("Cox model, men with every covariate", whole, "indent1"), *ratios]
+    if found.has("ph_p_value", **model) and found.find("ph_p_value", **model).estimable:
+        cells = (*[""] * 6, found.p_value("ph_p_value", **model))
+        rows.append(Row("Test that hazards are proportional", cells, "indent2"))
     return rows
 
 
@@ -138,8 +151,11 @@ def curves() -> Figure:
         absent = "Not in the data: AR-V7 with a time to death."
         return Figure("tlf-os-arv7-curves", None, "", absent=absent)
     steps, ticks, at_risk, medians = curve_data("os_arv7", there)
-    groups = at_risk.groupby("time")["group"].transform("nunique")
-    at_risk = at_risk[groups == len(there)]
+    longest = {
+        words: found.find("max", **Place(**{**place, "level": ""})).value
+        for words, place in there.items()
+    }
+    at_risk = common_times(at_risk, longest)
     numbers = [
         found.months("median", **Place(**{**place, "level": ""})) for place in there.values()
     ]
