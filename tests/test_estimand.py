@@ -118,6 +118,24 @@ def test_best_case_lets_the_missing_and_pending_respond(trial):
     assert n["7 Worst case for missing and pending"] == n["1 Primary, composite strategy"]
 
 
+def test_without_the_limit_a_late_first_fall_is_a_response(trial):
+    """The only fall of 01 that is confirmed is on day 21: beyond a limit of 10 days, not of 84."""
+    _, adsl, course, whole = trial
+    rule = PLAN.psa_response.model_copy(update={"first_fall_within_days": 10})
+    plan = PLAN.model_copy(update={"psa_response": rule})
+    others = whole[~whole["PARAMCD"].isin(("PSARESP", "PSARSPAT"))]
+    answers = adrs(adsl, course, rule, plan.psa_course)
+    late = pd.concat([others, answers[answers["PARAMCD"].isin(("PSARESP", "PSARSPAT"))]])
+    rows = ard.bind(results.sensitivity(adsl, course, late, plan))
+    n = rows[rows["stat_name"] == "n"].set_index("level")["stat"]
+    assert n["1 Primary, composite strategy"] == 0
+    assert n["9 First fall at any time"] == 1
+    none = PLAN.psa_response.model_copy(update={"first_fall_within_days": None})
+    plan = PLAN.model_copy(update={"psa_response": none})
+    rows = ard.bind(results.sensitivity(adsl, course, whole, plan))
+    assert "9 First fall at any time" not in set(rows["level"])
+
+
 def inference(yes: list[bool], pending: list[bool] | None = None) -> dict[str, object]:
     """The rows of `two_stage` for men treated in this order; `pending`: an answer can still come."""
     who = [f"{i:03d}" for i in range(len(yes))]

@@ -14,6 +14,7 @@ NEW_THERAPY = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
 PARAMS = {
     "PSARESP": "Confirmed PSA response",
     "PSARESPU": "PSA response, unconfirmed",
+    "PSARSPAT": "Confirmed PSA response, first fall at any time",
     "PSABEST": "Best percent change of PSA",
     "PSAWK12": "Percent change of PSA at week 12",
 }
@@ -281,8 +282,10 @@ def adrs(
     1. PSARESP: `psa_response` with the plan's confirmation.
     2. PSARESPU: the same, unconfirmed. PSARSP21, PSARSP28 ...: confirmed after so many days, one
        for each of the plan's `sensitivity_confirm_days`; everything else as the plan says.
-    3. PSABEST: the lowest PCHG among values that count (ties: the earlier).
-    4. PSAWK12: PCHG of the value nearest to the plan's day, within its window (ties: the earlier).
+    3. PSARSPAT: the plan's rule without its limit on the day of the first fall; only where the plan
+       has such a limit.
+    4. PSABEST: the lowest PCHG among values that count (ties: the earlier).
+    5. PSAWK12: PCHG of the value nearest to the plan's day, within its window (ties: the earlier).
 
     AVALC is Y, N or NE for responses; for changes NE where there is none (CASE 1).
     """
@@ -292,6 +295,10 @@ def adrs(
         psa_response(adsl, adpsa, rule, confirm_after_days=days).assign(PARAMCD=name)
         for name, days in variants.items()
     ]
+    if rule.first_fall_within_days is not None:
+        free = rule.model_copy(update={"first_fall_within_days": None})
+        answer = psa_response(adsl, adpsa, free, confirm_after_days=rule.confirm_after_days)
+        parts.append(answer.assign(PARAMCD="PSARSPAT"))
     whole = pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
     confirmed = {
         f"PSARSP{d}": f"PSA response confirmed after {d} days"

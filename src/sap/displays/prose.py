@@ -85,6 +85,25 @@ def response_rule() -> Said:
     )  # fmt: skip
 
 
+def late_falls() -> Said:
+    """That the limit on the first fall is lifted, where there is one; ends with a space."""
+    if ard.table("plan")["psa_response"]["first_fall_within_days"] is None:
+        return Said("")
+    return Said("The limit on the day of the first fall is lifted. ")
+
+
+def early_confirmation() -> Said:
+    """How much too early a value may confirm, where the plan lets it; begins with a space."""
+    days = ard.table("plan")["psa_response"]["confirm_tolerance_days"]
+    if not days:
+        return Said("")
+    return Said(
+        " A confirming value may come ",
+        _plan("psa_response.confirm_tolerance_days"),
+        " days early.",
+    )
+
+
 def rescreened() -> Said:
     """The re-screened men and their response, or that the data have none."""
     found = results("rescreen_response")

@@ -33,10 +33,11 @@ def sensitivity(
     3. PSA-evaluable men. 4. Per protocol. 5. All marker-positive men, treated or not.
     6. Men whose baseline PSA is at or above the plan's value (as TROPIC had it).
     7. Worst case: missing and pending men all fail (equal to 1). 8. Best case: all respond.
+    9. The first fall at any time, where the plan limits it; everything else as the plan says.
 
     "Pending" is ICEPEND here: a fall that no later value could confirm. A response after a
     re-screening counts in no line. The decision of lines 1 and 7 is that of the primary result, stage
-    1 included; lines 2 and 8, of the same men, ask the rule for the planned n alone. Lines 3 to 6
+    1 included; lines 2, 8 and 9, of the same men, ask the rule for the planned n alone. Lines 3 to 6
     are other sets, about which the rule decides nothing.
     """
     primary = members(adsl, "PRIMARY")
@@ -66,12 +67,15 @@ def sensitivity(
         "7 Worst case for missing and pending": (int(yes.sum()), len(who)),
         "8 Best case for missing and pending": (int((yes | unknown).sum()), len(who)),
     }
+    if plan.psa_response.first_fall_within_days is not None:
+        free = _answers(adrs, "PSARSPAT", who) == "Y"
+        lines["9 First fall at any time"] = (int(free.sum()), len(who))
     parts = []
     for level, (responders, n) in lines.items():
         stats = rate(responders, n, plan.intervals.conf_level)
         stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
         first = stage_1(primary, adrs, plan.design) if level.startswith(("1 ", "7 ")) else None
-        same_men = level.startswith(("1 ", "2 ", "7 ", "8 "))
+        same_men = level.startswith(("1 ", "2 ", "7 ", "8 ", "9 "))
         stats["decision"] = decision(plan.design, responders, n, first) if same_men else OTHER_SET
         parts.append(_row(stats, "psa_estimand", plan, "Clopper-Pearson", level))
     return parts

@@ -256,6 +256,10 @@ def _response(
             main[w] == "Y" or u for w, u in zip(primary, unknown, strict=True)
         ],
     }
+    if rule.first_fall_within_days is not None:
+        lines["9 First fall at any time"] = [
+            says == "Y" for says in _says(men, psa, primary, "PSARSPAT")
+        ]
     for words, name in (
         ("3 PSA-evaluable", "PSAEVAL"),
         ("4 Per protocol", "PERPROT"),
@@ -265,7 +269,7 @@ def _response(
     for level, yeses in lines.items():
         yes, n = sum(yeses), len(yeses)
         says = stages.OTHER_SET
-        if level[0] in "1278":  # the same men under another rule
+        if level[0] in "12789":  # the same men under another rule
             mine = first if level[0] in "17" else None
             says = stages.decision(plan.design, yes, n, mine)
         stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, says)

@@ -1,10 +1,11 @@
 """PSA response by a slow, literal loop over each man's visits, in exact decimals."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from sap.audit.independent.people import Day, Man, Record, earliest, is_study_dose, whole
+from sap.audit.independent.people import Day, Man, Record, earliest, is_study_dose, latest, whole
 from sap.plan.model import Plan
 
 NEW = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
@@ -40,7 +41,8 @@ def new_therapy(man: Man, cm: list[Record]) -> Day | None:
         day = earliest(row["CMSTDTC"])
         assert day is not None
         subsequent = row["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
-        if len(row["CMSTDTC"]) < 10 and subsequent and day <= man.first_dose:
+        end = latest(row["CMSTDTC"])
+        if subsequent and day <= man.first_dose and end is not None and end > man.first_dose:
             day = man.first_dose + dt.timedelta(days=1)
         if day > man.first_dose:
             days.append(day)
@@ -78,11 +80,16 @@ def _value(row: Record, plan: Plan) -> Decimal | None:
     number = row.get("LBSTRESN")
     if number is not None:
         return _dec(number)
-    text, limit = row.get("LBSTRESC"), row.get("LBLLOQ")
-    if text and text.startswith("<") and limit is not None:
-        half = plan.psa_response.below_quantification != "limit"
-        return _dec(limit) / 2 if half else _dec(limit)
-    return None
+    text, limit = row.get("LBSTRESC") or "", row.get("LBLLOQ")
+    if not text.startswith("<"):
+        return None
+    if limit is None:
+        said = re.fullmatch(r"<\s*(\d+(?:\.\d+)?)\s*", text)
+        limit = None if said is None else float(said.group(1))
+    if limit is None:
+        return None
+    half = plan.psa_response.below_quantification != "limit"
+    return _dec(limit) / 2 if half else _dec(limit)
 
 
 def counted(
@@ -107,7 +114,13 @@ def counted(
 
 
 def answer(
-    man: Man, base: Decimal | None, after: list[Visit], plan: Plan, *, confirm_days: int
+    man: Man,
+    base: Decimal | None,
+    after: list[Visit],
+    plan: Plan,
+    *,
+    confirm_days: int,
+    any_time: bool = False,
 ) -> Answer:
     """Whether PSA fell far enough, in time, and whether a later visit confirmed it."""
     rule = plan.psa_response
@@ -118,7 +131,7 @@ def answer(
     def fallen(visit: Visit) -> bool:
         return round(100 * (visit.psa - base) / base, 9) <= depth
 
-    limit = rule.first_fall_within_days
+    limit = None if any_time else rule.first_fall_within_days
     for place, visit in enumerate(after):
         late = limit is not None and visit.day > man.first_dose + dt.timedelta(days=limit)
         if late or not fallen(visit):
@@ -146,7 +159,7 @@ class Course(NamedTuple):
 def courses(
     tables: dict[str, dict[str, list[Record]]], men: dict[str, Man], plan: Plan, cut_off: Day
 ) -> dict[str, Course]:
-    """Each treated man's answers by variant: PSARESP, PSARESPU, PSARSPnn, PSARSPTP."""
+    """Each treated man's answers by variant: PSARESP, PSARESPU, PSARSPnn, PSARSPTP, PSARSPAT."""
     rule = plan.psa_response
     found = {}
     for who, man in men.items():
@@ -162,6 +175,9 @@ def courses(
             name: answer(man, base, after, plan, confirm_days=d) for name, d in days.items()
         }
         made["PSARSPTP"] = answer(man, base, open_after, plan, confirm_days=rule.confirm_after_days)
+        made["PSARSPAT"] = answer(
+            man, base, after, plan, confirm_days=rule.confirm_after_days, any_time=True
+        )
         open_still = _can_come(man, base, made, therapy, plan, cut_off)
         found[who] = Course(base, made, _unconfirmed(made, after, plan), open_still)
         if "PRIMARY" in man.sets and made["PSARESP"].says != "NE":
