@@ -89,6 +89,19 @@ def answers(cut: Path, men: dict[str, Man], plan: Plan) -> dict[Key, float | Non
         return found
 
 
+def emergent(cut: Path, men: dict[str, Man], plan: Plan) -> dict[str, list[tuple[str, int | None]]]:
+    """Term and grade of each treatment-emergent event, by man."""
+    import duckdb
+
+    found: dict[str, list[tuple[str, int | None]]] = {}
+    with duckdb.connect(":memory:") as base:
+        _tables(base, cut, men, plan)
+        asked = "SELECT event.USUBJID, pt, grade FROM event JOIN man USING (USUBJID) ORDER BY ALL"
+        for who, term, grade in base.execute(asked).fetchall():
+            found.setdefault(who, []).append((term, grade))
+    return found
+
+
 def _tables(base: Any, cut: Path, men: dict[str, Man], plan: Plan) -> None:
     for name in ("ae", "ex"):
         base.execute(
