@@ -10,10 +10,22 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from sap.audit.independent import again, counts, curves, events, stages
-from sap.audit.independent.people import Man, by_man, people, records
+from sap.audit.independent import (
+    again,
+    counts,
+    curves,
+    dosing,
+    events,
+    harm,
+    laboratory,
+    measured,
+    stages,
+)
+from sap.audit.independent.people import Man, Record, by_man, people, records
 from sap.audit.independent.response import Course, courses
+from sap.plan import project_home
 from sap.plan.model import Plan
+from sap.plan.references import read_references
 
 ROUTES = {
     "psa": "a literal loop over visits in exact decimals; statsmodels; scipy",
@@ -24,6 +36,10 @@ ROUTES = {
     "os": "dates read record by record; exact fractions, lifelines, statsmodels",
     "tte": "times of ADTTE; exact fractions, lifelines, statsmodels",
     "ae": "SQL over the frozen Parquet",
+    "lab": "thresholds typed again; a literal loop over values in exact decimals",
+    "measured": "records read one by one; exact fractions",
+    "dosing": "infusions read one by one; exact fractions",
+    "harm": "SQL over the frozen Parquet; events and deaths man by man; statsmodels",
 }
 NEAR = 1e-9
 
@@ -133,6 +149,8 @@ def second_opinion(
     if "ae" in tables:
         for key, value in events.answers(cut, men, plan).items():
             known[(key[0], "SAFETY", *key[1:])] = Second(value, ROUTES["ae"])
+    known |= dict(_harm(cut, split, men, plan))
+    known |= dict(_described(tables, split, men, plan))
     if adtte is not None:
         known |= dict(_times(adtte, men, plan))
         known |= dict(_told(adtte, men, plan))
@@ -281,6 +299,40 @@ def _response(
     yield from _rows(("psa_posterior", "PRIMARY", "", "PSARESP", "", ""), belief, "psa")
     open_ = {"n": sum(said), "N": len(said), "n_missing": sum(unknown)}
     yield from _rows(("tipping_point", "PRIMARY", "", "PSARESP", "", ""), open_, "psa")
+
+
+def _harm(
+    cut: Path, split: Mapping[str, dict[str, list[Record]]], men: dict[str, Man], plan: Plan
+) -> Iterator[tuple[Key, Second]]:
+    """Laboratory grades, deaths, and the rates that need both and the events."""
+    labs = laboratory.courses(split["lb"], men, plan)
+    if "ae" not in split:
+        return
+    reported = events.emergent(cut, men, plan)
+    for analysis, group, paramcd, level, sublevel, stats in laboratory.answers(
+        labs, men, reported, plan
+    ):
+        yield from _rows((analysis, "SAFETY", group, paramcd, level, sublevel), stats, "lab")
+    died = harm.dead(men, split["ae"], plan)
+    lines = [*harm.deaths(men, died, plan), *harm.rates(men, died, reported, labs, plan)]
+    lines += harm.published(read_references(project_home() / "analysis" / "references.yml"), plan)
+    for analysis, group, paramcd, level, sublevel, stats in lines:
+        yield from _rows((analysis, "SAFETY", group, paramcd, level, sublevel), stats, "harm")
+
+
+def _described(
+    tables: Mapping[str, list[Record]],
+    split: Mapping[str, dict[str, list[Record]]],
+    men: Mapping[str, Man],
+    plan: Plan,
+) -> Iterator[tuple[Key, Second]]:
+    """What the men were at their screenings, and what they were given."""
+    dm = {row["USUBJID"]: row for row in tables["dm"]}
+    found = measured.told(split, dm, men, plan)
+    for population, group, paramcd, level, stats in measured.baseline(found, men):
+        yield from _rows(("baseline", population, group, paramcd, level, ""), stats, "measured")
+    for group, paramcd, level, stats in dosing.exposure(split, men, plan):
+        yield from _rows(("exposure", "SAFETY", group, paramcd, level, ""), stats, "dosing")
 
 
 def _again(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
