@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sap import ard
-from sap.displays import progression, response, survival
+from sap.displays import progression, prose, response, survival
 from sap.plan import project_home, read_plan
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -31,6 +31,14 @@ def landmark(population: str, months: float):
         {"estimate": 0.5, "conf_low": 0.2, "conf_high": 0.8, "conf_level": 0.95},
         analysis="os", section="SAP 5.6", population=population, paramcd="OS",
         level=f"{months:g} months", method="Kaplan-Meier",
+    )  # fmt: skip
+
+
+def restricted_mean(population: str):
+    return ard.rows(
+        {"estimate": 8.46, "conf_low": 7.0, "conf_high": 9.9, "conf_level": 0.95},
+        analysis="os", section="SAP 5.6", population=population, paramcd="OS",
+        level=f"RMST {PLAN.survival.rmst_months:g} months", method="Restricted mean",
     )  # fmt: skip
 
 
@@ -66,10 +74,12 @@ def test_survival_takes_its_level_from_a_set_with_somebody(run):
     months = PLAN.survival.landmarks_months
     run(
         of("os", "PRIMARY", 0.0), of("os", "SCREENED", 2.0),
-        *(landmark("SCREENED", at) for at in months),
+        *(landmark("SCREENED", at) for at in months), restricted_mean("SCREENED"),
     )  # fmt: skip
     shown = survival.overall()
     assert not shown.absent
+    (mean,) = [row for row in shown.rows if str(row.label).startswith("Restricted mean to 12")]
+    assert [str(getattr(cell, "text", cell)) for cell in mean.cells] == ["-", "8.5"]
     assert any("95" in str(row.label) for row in shown.rows)
 
 
@@ -113,3 +123,34 @@ def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sampl
     assert f"{rule.days_after_last_cycle} days after the last cycle" in note.plain
     assert "a new anticancer therapy" in note.plain
     assert "missed sample or a stop for toxicity ends nothing" in note.plain
+
+
+@pytest.mark.parametrize(
+    "decision, synthetic, said",
+    [
+        ("H0 rejected", False, "among these men is rejected."),
+        ("H0 not rejected", False, "among these men is not rejected."),
+        ("H0 not rejected: stopped after stage 1", False, "is not rejected."),
+        ("No decision: fewer than planned", False, "neither rejects nor keeps"),
+        ("H0 rejected", True, "The data are synthetic, so nothing follows about a treatment."),
+    ],
+)
+def test_the_conclusion_is_what_the_rule_of_the_design_says(
+    run, tmp_path, decision, synthetic, said
+):
+    rows = ard.rows({"decision": decision}, analysis="psa_response", section="SAP 5.1",
+                    population="PRIMARY", paramcd="PSARESP", method="m")  # fmt: skip
+    run(rows)
+    (tmp_path / "tables" / "run.json").write_text(json.dumps({"synthetic": synthetic}), "utf-8")
+    words = prose.conclusion()
+    assert said in words.plain
+    assert [n.key for n in words.numbers] == ["plan|design.p0"]
+
+
+def test_the_state_of_the_boundary_is_told_with_its_count(run):
+    stats = {"N": 35, "n": 4, "boundary": 13, "decision": "not crossed"}
+    run(ard.rows(stats, analysis="toxicity_monitoring", section="SAP 5.7.5", population="SAFETY",
+                 paramcd="TOX", method="m"))  # fmt: skip
+    plain = prose.toxicity().plain.replace("\u00a0", " ")
+    assert "4 of 35 treated men" in plain
+    assert "is 13. State of the boundary: not crossed." in plain

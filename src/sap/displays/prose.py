@@ -138,6 +138,112 @@ def survival() -> Said:
     )  # fmt: skip
 
 
+def other_efficacy() -> Said:
+    """Progression, tumour response and circulating tumour cells of the primary set, where known."""
+    parts: list[str | Number | Said] = []
+    found = results("pfs")
+    pfs = Place(population="PRIMARY", paramcd="PFS", level="")
+    if not found.has("N", **pfs) or not found.find("N", **pfs).value > 0:
+        parts.append("Progression-free survival is not in the data. ")
+    elif not found.find("median", **pfs).estimable:
+        parts += [
+            "The median of progression-free survival from ",
+            _plan("survival.pfs_origin"),
+            " is not reached. ",
+        ]
+    else:
+        parts += [
+            "Median progression-free survival from ",
+            _plan("survival.pfs_origin"),
+            " was ",
+            months("pfs", **pfs),
+            " (",
+            interval("pfs", format="months", **pfs),
+            "). ",
+        ]
+    tumour = results("tumour_response")
+    known = [
+        (paramcd, words)
+        for paramcd, words in (
+            ("BORC", "confirmed by the plan's rules"),
+            ("BORINV", "as the investigator judged"),
+        )
+        if tumour.has("n", population="PRIMARY", paramcd=paramcd, level="CR or PR")
+        and tumour.find("n", population="PRIMARY", paramcd=paramcd, level="CR or PR").estimable
+    ]
+    if known:
+        paramcd, words = known[0]
+        place = Place(population="PRIMARY", paramcd=paramcd, level="CR or PR")
+        parts += [
+            "A complete or partial tumour response, ",
+            words,
+            ", was seen in ",
+            n_of_N("tumour_response", **place),
+            " men (",
+            rate("tumour_response", **place),
+            "). ",
+        ]
+    cells = Place(population="CTCEVAL")
+    ctc = results("ctc_response")
+    if ctc.has("N", **cells) and ctc.find("N", **cells).value > 0:
+        parts += [
+            "The count of circulating tumour cells responded in ",
+            n_of_N("ctc_response", **cells),
+            " evaluable men (",
+            rate("ctc_response", **cells),
+            ", ",
+            interval("ctc_response", **cells),
+            ").",
+        ]
+    else:
+        parts.append("No man was evaluable for a response of circulating tumour cells.")
+    return _joined(*parts)  # fmt: skip
+
+
+def conclusion() -> Said:
+    """What follows from the rule of the design, and from nothing else; the first case that applies.
+
+    1. The data are synthetic: nothing about a treatment follows, whatever the rule says.
+    2. H0 is rejected. 3. It is not, stage 1 included. 4. The rule gives no decision.
+    """
+    said = results("psa_response").find("decision", population="PRIMARY").words
+    below = (
+        "a rate of PSA response of at most ", _plan("design.p0"), " among these men",
+    )  # fmt: skip
+    if said.startswith("H0 rejected"):
+        parts: tuple[str | Number, ...] = (
+            "More men responded than the rule of the design allows under H0: ", *below, " is rejected",
+        )  # fmt: skip
+    elif said.startswith("H0 not rejected"):
+        parts = (
+            "No more men responded than the rule of the design allows under H0: ", *below,
+            " is not rejected",
+        )  # fmt: skip
+    else:
+        parts = (
+            "The rule of the design gives no decision, so the trial neither rejects nor keeps ", *below,
+        )  # fmt: skip
+    end = "."
+    if ard.run_facts()["synthetic"]:
+        end = ". The data are synthetic, so nothing follows about a treatment."
+    return _joined(*parts, end)
+
+
+def toxicity() -> Said:
+    """Where the trial stands against the plan's boundary for toxicity."""
+    found = results("toxicity_monitoring")
+    place = Place(paramcd="TOX", level="")
+    if not found.has("N", **place) or not found.find("N", **place).value:
+        return Said("Nobody was treated, so the boundary for toxicity has nothing to count.")
+    return _joined(
+        _plan("toxicity_monitoring.name"), " of grade ", _plan("toxicity_monitoring.from_grade"),
+        " or more was seen in ", n_of_N("toxicity_monitoring", **place),
+        " treated men; the boundary at this number of men is ",
+        found.count("boundary", **place), ". State of the boundary: ",
+        found.words("decision", **place), ".",
+    )  # fmt: skip
+
+
 def record() -> Said:
     """The cut, the plan and what kind of data they are."""
     facts = ard.run_facts()

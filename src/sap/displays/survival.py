@@ -57,6 +57,20 @@ def overall() -> Table:
     landmarks = ard.table("plan")["survival"]["landmarks_months"]
     for months in landmarks:
         rows += landmark(f"{formats.as_collected(months)} months")
+    tau = formats.as_collected(ard.table("plan")["survival"]["rmst_months"])
+    mean: list[Content] = []
+    around: list[Content] = []
+    for population, there in zip(shown, known, strict=True):
+        if not there:
+            mean.append(formats.NOT_CALCULATED)
+            around.append(formats.NOT_CALCULATED)
+            continue
+        place = Place(population=population, level=f"RMST {tau} months")
+        mean.append(found.months("estimate", **place))
+        low, high = (found.months(name, **place) for name in ("conf_low", "conf_high"))
+        around.append(limits(low, high))
+    rows.append(Row(f"Restricted mean to {tau} months (months)", mean))
+    rows.append(Row("CI", around, "indent1"))
     follow: list[Content] = []
     reach: list[Content] = []
     for place, there in zip(whole, known, strict=True):
