@@ -27,14 +27,20 @@ class Step(NamedTuple):
     greenwood: Fraction | None
 
 
-def product(days: Sequence[int], event: Sequence[int]) -> list[Step]:
-    """The product limit in exact fractions, time by time; Greenwood's sum beside it."""
+def product(
+    days: Sequence[int], event: Sequence[int], entry: Sequence[int] | None = None
+) -> list[Step]:
+    """The product limit in exact fractions, time by time; Greenwood's sum beside it.
+
+    With `entry` a man is at risk after that day only.
+    """
+    since = [-1] * len(days) if entry is None else entry
     height, total = Fraction(1), Fraction(0)
     found = []
     dead = False
     for time in sorted(set(days)):
         here = [e for d, e in zip(days, event, strict=True) if d == time]
-        risk = sum(1 for d in days if d >= time)
+        risk = sum(1 for d, e in zip(days, since, strict=True) if e < time <= d)
         died = sum(here)
         height *= Fraction(risk - died, risk)
         if died == risk:
@@ -107,12 +113,18 @@ def half(
 class Curve:
     """One curve in days, and every number the report takes from it, in months."""
 
-    def __init__(self, days: Sequence[int], event: Sequence[int], plan: Plan) -> None:
+    def __init__(
+        self,
+        days: Sequence[int],
+        event: Sequence[int],
+        plan: Plan,
+        entry: Sequence[int] | None = None,
+    ) -> None:
         self.plan = plan
-        self.days, self.event = list(days), list(event)
+        self.days, self.event, self.entry = list(days), list(event), entry
         self.month = plan.survival.days_per_month
-        self.steps = product(days, event)
-        self.disputed = self._disputed()
+        self.steps = product(days, event, entry)
+        self.disputed = entry is None and self._disputed()
 
     def _disputed(self) -> bool:
         """Whether lifelines or statsmodels sees another curve than the exact one."""
@@ -171,7 +183,7 @@ class Curve:
 
     def follow_up(self) -> float | None:
         """The median of the reverse curve, in months."""
-        reverse = product(self.days, [1 - e for e in self.event])
+        reverse = product(self.days, [1 - e for e in self.event], self.entry)
         falls = [(step.time, float(step.survival)) for step in reverse if step.events]
         place = half(falls, reverse[-1].time, falls[-1][1] if falls else None)
         return None if place is None else place / self.month
@@ -201,22 +213,26 @@ class Curve:
 Answers = dict[tuple[str, str, str], Any]
 
 
+def middle(curve: Curve) -> dict[str, float | None]:
+    """Counts, range, the median with its limits and the median follow-up of one curve."""
+    days, event = curve.days, curve.event
+    return {
+        "N": len(days),
+        "n_events": sum(event),
+        "n_censored": len(event) - sum(event),
+        "conf_level": curve.plan.intervals.conf_level,
+        "min": min(days) / curve.month,
+        "max": max(days) / curve.month,
+        "follow_up_median": curve.follow_up(),
+        **curve.median(),
+    }
+
+
 def answers(days: Sequence[int], event: Sequence[int], plan: Plan) -> Answers:
     """Every statistic of one curve: by what follows the analysis' name, the level, the statistic."""
     curve = Curve(days, event, plan)
     conf, month = plan.intervals.conf_level, curve.month
-    found: Answers = {}
-    main = {
-        "N": len(days),
-        "n_events": sum(event),
-        "n_censored": len(event) - sum(event),
-        "conf_level": conf,
-        "min": min(days) / month,
-        "max": max(days) / month,
-        "follow_up_median": curve.follow_up(),
-        **curve.median(),
-    }
-    found |= {("", "", name): value for name, value in main.items()}
+    found: Answers = {("", "", name): value for name, value in middle(curve).items()}
     for months in plan.survival.landmarks_months:
         level, place = f"{months:g} months", curve.at(months * month)
         band = limits(place, plan) if place else None

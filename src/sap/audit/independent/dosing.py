@@ -30,7 +30,8 @@ class Course:
     answers: dict[str, str] = field(default_factory=dict)
 
 
-def _in_order(ex: Sequence[Record], plan: Plan) -> list[Record]:
+def in_order(ex: Sequence[Record], plan: Plan) -> list[Record]:
+    """A man's infusions, by the cycle of each visit where all name one, else by day."""
     mine = [row for row in ex if is_study_dose(row, plan.exposure.drugs)]
     named = [re.fullmatch(r"CYCLE (\d+)", row.get("VISIT") or "") for row in mine]
     by_cycle = bool(mine) and all(named)
@@ -199,7 +200,7 @@ def exposure(
     made = {
         who: course(
             man,
-            _in_order(tables["ex"].get(who, []), plan),
+            in_order(tables["ex"].get(who, []), plan),
             tables.get("vs", {}).get(who, []),
             care.get(who, []) if told else None,
             plan,

@@ -12,13 +12,17 @@ import pandas as pd
 
 from sap.audit.independent import (
     again,
+    blood,
+    cells,
     counts,
     curves,
     dosing,
     events,
     harm,
+    hazards,
     laboratory,
     measured,
+    plasma,
     stages,
 )
 from sap.audit.independent.people import Man, Record, by_man, people, records
@@ -37,11 +41,14 @@ ROUTES = {
     "tte": "times of ADTTE; exact fractions, lifelines, statsmodels",
     "ae": "SQL over the frozen Parquet",
     "lab": "thresholds typed again; a literal loop over values in exact decimals",
+    "cox": "statsmodels, agreeing with lifelines",
+    "plasma": "samples read one by one; numerical integration by scipy",
     "measured": "records read one by one; exact fractions",
     "dosing": "infusions read one by one; exact fractions",
     "harm": "SQL over the frozen Parquet; events and deaths man by man; statsmodels",
 }
 NEAR = 1e-9
+ORIGIN = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
 
 
 class Second(NamedTuple):
@@ -151,6 +158,10 @@ def second_opinion(
             known[(key[0], "SAFETY", *key[1:])] = Second(value, ROUTES["ae"])
     known |= dict(_harm(cut, split, men, plan))
     known |= dict(_described(tables, split, men, plan))
+    known |= dict(_under_treatment(tables, split, men, plan))
+    known |= dict(_hazards(tables, split, men, plan))
+    known |= dict(_waiting(men, plan))
+    known |= dict(_blood(split, men, plan, cut_off))
     if adtte is not None:
         known |= dict(_times(adtte, men, plan))
         known |= dict(_told(adtte, men, plan))
@@ -335,6 +346,125 @@ def _described(
         yield from _rows(("exposure", "SAFETY", group, paramcd, level, ""), stats, "dosing")
 
 
+def _under_treatment(
+    tables: Mapping[str, list[Record]],
+    split: Mapping[str, dict[str, list[Record]]],
+    men: Mapping[str, Man],
+    plan: Plan,
+) -> Iterator[tuple[Key, Second]]:
+    """Cells and PSA under treatment, and deviations from the protocol."""
+    lines = [*cells.ctc(split, men, plan), *cells.psa_change(split, men, plan)]
+    lines += cells.deviations(tables.get("dv", []), men)
+    for analysis, population, group, paramcd, level, sublevel, stats in lines:
+        route = "psa" if analysis == "psa_change" else "measured"
+        yield from _rows((analysis, population, group, paramcd, level, sublevel), stats, route)
+
+
+def _hazards(
+    tables: Mapping[str, list[Record]],
+    split: Mapping[str, dict[str, list[Record]]],
+    men: Mapping[str, Man],
+    plan: Plan,
+) -> Iterator[tuple[Key, Second]]:
+    """The Cox models of survival by AR-V7 and by group, the test of proportionality left out."""
+    name = ORIGIN[plan.survival.os_origin]
+    age = {row["USUBJID"]: row.get("AGE") for row in tables["dm"]}
+    begun = [man for man in men.values() if getattr(man, name) is not None]
+    x = {
+        man.usubjid: hazards.covariates(
+            man,
+            age[man.usubjid],
+            hazards.status(man, split.get("rs", {}).get(man.usubjid, [])),
+            plan,
+        )
+        for man in begun
+    }
+    tested = [m for m in begun if m.first and m.first.arv7 in ("POSITIVE", "NEGATIVE")]
+    declared: list[str] = list(plan.survival_comparison.covariates)
+    asked = [("os_arv7", "OS", tested, declared, _follow)]
+    if plan.study.groups:
+        grouped = [m for m in begun if m.group in ("A", "B")]
+        asked += [
+            ("os_group", "OS", grouped, ["Group B"], _follow),
+            ("os_group", "OSCENS", grouped, ["Group B"], _until_again),
+        ]
+    for analysis, paramcd, who, names, follow in asked:
+        followed = [follow(man, getattr(man, name)) for man in who]
+        fit = hazards.model(followed, [x[m.usubjid] for m in who], names, plan) if who else ()
+        for sublevel, stats in fit:
+            yield from _rows((analysis, "SCREENED", "", paramcd, "Cox", sublevel), stats, "cox")
+
+
+def _waiting(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
+    """Every row of `os_guarantee`: survival from consent, with the wait for the first dose."""
+
+    def of(population: str) -> list[tuple[int, int, int | None]]:
+        found = []
+        for man in men.values():
+            if population not in man.sets or man.consent is None:
+                continue
+            days, event = _follow(man, man.consent)
+            first = None if man.first_dose is None else (man.first_dose - man.consent).days
+            found.append((days, event, None if first is None else max(first, 0)))
+        return found
+
+    where = ("os_guarantee", "PRIMARY", "", "OSSCR")
+    treated = of("PRIMARY")
+    inside = [(d, e, first) for d, e, first in treated if first is not None and d > first]
+    if inside:
+        days, event, entry = (list(column) for column in zip(*inside, strict=True))
+        left = [d - first for d, _, first in inside]
+        for level, curve in (
+            ("From screening, as if always at risk", curves.Curve(days, event, plan)),
+            (
+                "From screening, at risk from the first dose",
+                curves.Curve(days, event, plan, entry),
+            ),
+            ("From the first dose", curves.Curve(left, event, plan)),
+        ):
+            stats = {} if curve.disputed else curves.middle(curve)
+            stats |= {"n_excluded": len(treated) - len(inside)}
+            yield from _rows((*where, level, ""), stats, "os")
+    landmark = plan.survival_comparison.guarantee_landmark_days
+    positive = of("MARKERPOS")
+    by: dict[str, list[tuple[int, int]]] = {"Treated by then": [], "Not treated by then": []}
+    for days_, event_, first in positive:
+        if days_ > landmark:
+            then = first is not None and first <= landmark
+            by["Treated by then" if then else "Not treated by then"].append(
+                (days_ - landmark, event_)
+            )
+    level = f"Landmark, day {landmark}"
+    for group, followed in by.items():
+        if followed:
+            days, event = (list(column) for column in zip(*followed, strict=True))
+            curve = curves.Curve(days, event, plan)
+            stats = {} if curve.disputed else curves.middle(curve)
+            yield from _rows(("os_guarantee", "MARKERPOS", group, "OSSCR", level, ""), stats, "os")
+    one, other = by.values()
+    test: dict[str, Any] = {"n_excluded": len(positive) - len(one) - len(other)}
+    test["p_value"] = curves.log_rank(one, other)["p_value"]
+    yield from _rows(("os_guarantee", "MARKERPOS", "", "OSSCR", level, ""), test, "os")
+
+
+def _blood(
+    split: Mapping[str, dict[str, list[Record]]],
+    men: Mapping[str, Man],
+    plan: Plan,
+    cut_off: dt.date,
+) -> Iterator[tuple[Key, Second]]:
+    """Samples asked and drawn, and what was found in plasma."""
+    for group, paramcd, level, stats in blood.inventory(split, men, plan, cut_off):
+        where = ("sample_inventory", "SCREENED", group, paramcd, level, "")
+        yield from _rows(where, stats, "measured")
+    profiles = plasma.profiles(split, men, plan)
+    for group, paramcd, level, sublevel, stats in plasma.pk(profiles, plan):
+        yield from _rows(("pk", "PKEVAL", group, paramcd, level, sublevel), stats, "plasma")
+    if profiles:
+        n = sum(1 for mine in profiles.values() if plasma.evaluable(mine))
+        yield from _rows(("analysis_sets", "PKEVAL", "", "", "", ""), {"n": n}, "rate")
+
+
 def _again(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
     for group, paramcd, level, stats in again.rescreened(men, plan):
         where = ("rescreening", "RESCREENED", group, paramcd, level, "")
@@ -370,8 +500,7 @@ def _follow(man: Man, origin: Any) -> tuple[int, int]:
 
 
 def _survival(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
-    origin = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
-    name = origin[plan.survival.os_origin]
+    name = ORIGIN[plan.survival.os_origin]
     populations = ["PRIMARY", "SAFETY", "MARKERPOS", "SCREENED"]
     if plan.study.groups:
         populations.append("GROUPA")
@@ -386,8 +515,7 @@ def _survival(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]
 
 def _survival_of_groups(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
     """Survival by AR-V7 and by group: the curves, and the log-rank test by lifelines."""
-    origin = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
-    name = origin[plan.survival.os_origin]
+    name = ORIGIN[plan.survival.os_origin]
     begun = [man for man in men.values() if getattr(man, name) is not None]
     by_state = {
         state: [_follow(m, getattr(m, name)) for m in begun if m.first and m.first.arv7 == state]
