@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sap import ard
-from sap.displays import progression, prose, response, survival
+from sap.displays import exposure, progression, prose, response, safety, survival
 from sap.plan import project_home, read_plan
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -154,3 +154,45 @@ def test_the_state_of_the_boundary_is_told_with_its_count(run):
     plain = prose.toxicity().plain.replace("\u00a0", " ")
     assert "4 of 35 treated men" in plain
     assert "is 13. State of the boundary: not crossed." in plain
+
+
+def answers(paramcd: str, n: float | ard.NotEstimable, missing: float):
+    known = not missing and not isinstance(n, ard.NotEstimable)
+    share = n / 10 if known else ard.NotEstimable("not in the data: a dose given")
+    stats = {"n": n, "N": 10, "n_missing": missing, "estimate": share}
+    return ard.rows(stats, analysis="exposure", section="SAP 5.9", population="SAFETY",
+                    paramcd=paramcd, method="Participants")  # fmt: skip
+
+
+def test_men_of_whom_it_is_not_known_have_a_line_of_their_own(run):
+    """4 of 10 reduced and 2 not known: no percentage, and the 2 below; of the others nothing more."""
+    run(*(answers(name, 4, 2 if name == "REDUCED" else 0) for name, _ in exposure.ANSWERS))
+    rows = exposure.compliance().rows
+    shown = [(str(row.label), str(getattr(row.cells[0], "text", row.cells[0]))) for row in rows]
+    at = [label for label, _ in shown].index("The dose was reduced")
+    assert shown[at : at + 2] == [("The dose was reduced", "4"), ("Not known", "2")]
+    assert [label for label, _ in shown].count("Not known") == 1
+
+
+def test_the_primary_rule_of_confirmation_stands_once(run):
+    """The plan confirms after 28 days and varies it to 21 and 28: three rows, 28 among them once."""
+    stats = {"n": 8, "N": 25, "estimate": 0.32, "conf_low": 0.1, "conf_high": 0.5,
+             "conf_level": 0.95, "p_value": 0.01, "decision": "H0 rejected"}  # fmt: skip
+    names = ("psa_response", "psa_response_unconfirmed", "psa_response_21d", "psa_response_28d")
+    run(*(ard.rows(stats, analysis=name, section="SAP 5.1", population="PRIMARY", paramcd="X",
+                   method="m") for name in names))  # fmt: skip
+    labels = [str(row.label) for row in response.sensitivity().rows]
+    assert labels == ["Confirmed after 28 days (primary)", "Unconfirmed", "Confirmed after 21 days"]
+
+
+def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_path):
+    run(of("os", "PRIMARY", 2.0))
+    assert prose.registered().plain == ""
+    other = read_plan(project_home() / "analysis" / "plan-caba-v7.yml").plan
+    text = json.dumps(other.model_dump(mode="json"))
+    (tmp_path / "tables" / "plan.json").write_text(text, encoding="utf-8")
+    ard._json.cache_clear()
+    assert prose.registered().plain.startswith("Events below grade 3 were not all registered")
+    assert prose.rescreened().plain == "The plan of this trial has no re-screening."
+    (note,) = safety._registered()
+    assert "below grade 3 were not all registered" in note.plain

@@ -15,7 +15,12 @@ def arv7() -> Table:
     own, tropic = results("comparison_arv7"), results("comparison_tropic")
     if own.has("N", group="NEGATIVE") and own.find("N", group="NEGATIVE").value:
         rows.append(Row("By AR-V7, men given cabazitaxel", kind="group"))
-        for group, words in (("POSITIVE", "Positive, group B"), ("NEGATIVE", "Negative, group A")):
+        names = (
+            ("Positive, group B", "Negative, group A")
+            if ard.table("plan")["study"]["groups"]
+            else ("Positive, treated in the trial", "Negative, treated outside of it")
+        )
+        for group, words in zip(("POSITIVE", "NEGATIVE"), names, strict=True):
             rows.append(Row(words, rate_cells(own, group=group), "indent1"))
         rows.append(Row("Difference (Miettinen-Nurminen)", _difference(own), "indent1"))
         header = ci_header(own, group="POSITIVE")

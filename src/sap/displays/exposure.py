@@ -96,5 +96,10 @@ def compliance() -> Table:
             n = found.count(**place)
             known = found.find("estimate", **place).estimable
             cells.append(n_pct(n, found.percent(**place)) if known else n)
-        rows.append(Row(words, cells, "indent1" if paramcd.startswith("GCSF") and paramcd != "GCSFANY" else ""))  # fmt: skip
+        under = paramcd.startswith("GCSF") and paramcd != "GCSFANY"
+        rows.append(Row(words, cells, "indent1" if under else ""))
+        places = [Place(group=group, paramcd=paramcd, level="") for group in groups]
+        missing = [found.count("n_missing", **place) for place in places]
+        if any(n.text != "0" for n in missing):
+            rows.append(Row("Not known", missing, "indent2" if under else "indent1"))
     return Table("tlf-compliance", "Men with", columns, rows)

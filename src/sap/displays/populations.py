@@ -8,12 +8,14 @@ from sap.displays.formats import as_collected
 from sap.errors import RenderFailed
 
 _WORDS = {
+    "CONSENTED": "all men who consented to screening",
     "SCREENED": "screened set (all men with a screening sample)",
     "MARKERPOS": "marker-positive set (AR-V7 {arv7} at the first screening, whatever the count)",
     "PRIMARY": "primary analysis set ({marker} at the first screening, at least one dose of "
     "cabazitaxel)",
     "SAFETY": "safety set (at least one dose of study cabazitaxel)",
     "RESCREENED": "re-screened set (men of group A who were screened again)",
+    "AGAINTREATED": "re-screened men treated with study cabazitaxel",
     "PSAEVAL": "PSA-evaluable set (primary set with a baseline PSA and a later value)",
     "PERPROT": "per-protocol set (primary set, at least {cycles} cycles or earlier progression, no "
     "major deviation)",

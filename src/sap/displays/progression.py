@@ -89,7 +89,9 @@ def times(population: str, display_id: str) -> Table:
         Column(words, results(analysis).count("N", **places[analysis]) if there[analysis] else None)
         for analysis, (_, words) in TIMES.items()
     ]
-    return Table(display_id, "Time", heads, rows)
+    sizes = [results(a).count("N", **p) for a, p in places.items() if _somebody(a, p)]
+    n = max(sizes, key=lambda size: int(size.text), default=None)
+    return Table(display_id, "Time", heads, rows, n=n if population == "RESCREENED" else None)
 
 
 def _level() -> str:
@@ -196,11 +198,15 @@ def curves() -> Figure:
         f"{TIMES[a][1]} {n.text} months ({size} men)"
         for a, n, size in zip(places, numbers, sizes, strict=True)
     )
+    named = next(iter(medians)) if len(medians) == 1 else ""
+    y_title = f"{named}: proportion free of it" if named else "Proportion free of the event"
     longest = {TIMES[a][1]: results(a).find("max", **p).value for a, p in places.items()}
     origin = ard.table("plan")["survival"]["pfs_origin"]
     plot = km_curves(
         steps, ticks, common_times(at_risk, longest), medians,
-        x_title=f"Months from {origin}", y_title="Proportion free of the event",
+        x_title=f"Months from {origin}", y_title=y_title,
     )  # fmt: skip
     alt = f"Kaplan-Meier curves of the primary set. Medians: {said}."
-    return Figure("tlf-progression-curves", plot, alt, height=4.4, numbers=numbers)
+    left_out = [words for a, (_, words) in TIMES.items() if a != "dor" and a not in places]
+    notes = [f"Not in the data, and without a curve: {', '.join(left_out)}."] if left_out else []
+    return Figure("tlf-progression-curves", plot, alt, height=4.4, notes=notes, numbers=numbers)

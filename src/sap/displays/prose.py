@@ -4,6 +4,7 @@ from sap import ard
 from sap.displays import plan_text
 from sap.displays.addressed import Number, Place, results
 from sap.displays.catalogue import catalogue
+from sap.displays.record import has_domain
 from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate, ref
 
 
@@ -62,6 +63,53 @@ def groups() -> Said:
     )
 
 
+def flow_drawn() -> Said:
+    """What the drawing of the flow shows, with the loop where the trial has one."""
+    loop = " with the loop of re-screening" if ard.table("plan")["study"]["groups"] else ""
+    return Said(f"the way from consent to treatment{loop}")
+
+
+def negative_men() -> Said:
+    """Who the AR-V7 negative men are that the positive ones stand beside."""
+    where = "in group A" if ard.table("plan")["study"]["groups"] else "outside of the trial"
+    return Said(f"negative men given cabazitaxel {where}")
+
+
+def eligibility() -> Said:
+    """Where criteria that were not met stand, or that they are not in the data."""
+    if has_domain("ie"):
+        return Said("criteria not met are in the domain IE")
+    return Said("which criteria were not met is not in the data (no domain IE)")
+
+
+def growth_factor() -> Said:
+    """What is known of growth factor."""
+    place = Place(group="", paramcd="GCSFANY", level="")
+    found = results("exposure")
+    if found.has("n", **place) and found.find("n", **place).estimable:
+        return Said("Growth factor was allowed and is recorded with the reason it was given for.")
+    return Said("Whether growth factor was given is not in the data.")
+
+
+def vital_signs() -> Said:
+    """What is there of vital signs."""
+    if has_domain("vs"):
+        return Said(
+            "Weight and height were recorded for the dose; the plan asks for no analysis of vital signs."
+        )
+    return Said("Not in the data: no domain VS. The plan asks for no analysis of vital signs.")
+
+
+def registered() -> Said:
+    """That milder events were not all registered, where that is so; ends with a space."""
+    if ard.table("plan")["safety_rates"]["collected_from_grade"] <= 1:
+        return Said("")
+    return _joined(
+        "Events below grade ", _plan("safety_rates.collected_from_grade"),
+        " were not all registered, so counts of any grade are of what was registered. ",
+    )  # fmt: skip
+
+
 def response_rule() -> Said:
     """The primary endpoint in words, every number from the plan."""
     rule = ard.table("plan")["psa_response"]
@@ -106,6 +154,8 @@ def early_confirmation() -> Said:
 
 def rescreened() -> Said:
     """The re-screened men and their response, or that the data have none."""
+    if not ard.table("plan")["study"]["groups"]:
+        return Said("The plan of this trial has no re-screening.")
     found = results("rescreen_response")
     place = Place(population="RESCREENED", paramcd="PSARESP")
     if not found.find("N", **place).value:

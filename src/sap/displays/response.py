@@ -57,7 +57,9 @@ def response() -> Table:
         cells = (*rate_cells(again, **place), again.count("n_missing", **place), "", "")
         rows.append(Row("Re-screened", cells, "indent1"))
     else:
-        rows.append(Row("Not in the data: no man was treated so", ("",) * 6, "indent1"))
+        groups = ard.table("plan")["study"]["groups"]
+        why = "Not in the data: no man was treated so" if groups else "Not planned in this trial"
+        rows.append(Row(why, ("",) * 6, "indent1"))
     columns = [
         Column("n (%)"),
         Column("N"),
@@ -79,6 +81,7 @@ def sensitivity() -> Table:
     lines |= {
         f"psa_response_{days}d": f"Confirmed after {days} days"
         for days in rule["sensitivity_confirm_days"]
+        if days != rule["confirm_after_days"]
     }
     rows = []
     for analysis, words in lines.items():

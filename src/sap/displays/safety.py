@@ -73,7 +73,8 @@ def overview() -> Table:
         n = found.count("N", level="Any", group=group)
         columns.append(Column(f"{LINES[group]}, n (%)", n))
         columns += [] if group else [Column("Events")]
-    return Table("tlf-ae-overview", "Treatment-emergent adverse event", columns, rows)
+    event = "Treatment-emergent adverse event"
+    return Table("tlf-ae-overview", event, columns, rows, notes=_registered())
 
 
 def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[str]:
@@ -112,7 +113,8 @@ def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plai
     for soc in _ordered(found, None) if len(found) else []:
         rows.append(line(soc, ""))
         rows += [line(soc, term) for term in _ordered(found, soc)]
-    return Table(display_id, "System organ class, preferred term", columns, rows, absent=NO_EVENTS)
+    term = "System organ class, preferred term"
+    return Table(display_id, term, columns, rows, notes=_registered(), absent=NO_EVENTS)
 
 
 def _total() -> Number:
@@ -220,6 +222,19 @@ def rates() -> Table:
     notes: list[Note] = [f"{trial} counts {'; '.join(said)}." for trial, said in told.items()]
     notes += _deaths_counted()
     return Table("tlf-ae-rates", "Rate", columns, rows, notes=notes, absent=NO_EVENTS)
+
+
+def _registered() -> list[Note]:
+    """That milder events were not all registered, where that is so."""
+    if ard.table("plan")["safety_rates"]["collected_from_grade"] <= 1:
+        return []
+    return [
+        Said(
+            "Events below grade ",
+            plan_text.number("safety_rates.collected_from_grade"),
+            " were not all registered: a count of any or of a lower grade is of what was registered.",
+        )
+    ]
 
 
 def _deaths_counted() -> list[Note]:

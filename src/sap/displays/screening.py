@@ -1,7 +1,7 @@
 """Screening, allocation and re-screening: who reached which box."""
 
 from sap import ard
-from sap.displays.addressed import results
+from sap.displays.addressed import Number, results
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box, flow_diagram
 from sap.displays.free_text import coded
@@ -13,6 +13,10 @@ FIRST = ("Consented", "Sampled", "CTC evaluable")
 
 def _count(level: str) -> Row:
     return Row(level, (results("flow").count(level=level, paramcd="BOX"),))
+
+
+def _consented() -> Number:
+    return results("flow").count(level="Consented", paramcd="BOX")
 
 
 def _by_prefix(*prefixes: str) -> list[str]:
@@ -59,7 +63,7 @@ def flow() -> Table:
             "Treated in group B after re-screening",
         ):
             rows.append(Row(level, _count(level).cells, "indent1"))
-    return Table("tlf-flow", "Box", [Column("Men")], rows)
+    return Table("tlf-flow", "Box", [Column("Men")], rows, n=_consented())
 
 
 def ends() -> Table:
@@ -69,9 +73,8 @@ def ends() -> Table:
         Row(level, (found.count(level=level, paramcd="FINAL"),))
         for level in found.values("level", paramcd="FINAL")
     ]
-    return Table(
-        "tlf-ends", "End", [Column("Men")], rows, absent="Not in the data: nobody consented."
-    )
+    absent = "Not in the data: nobody consented."
+    return Table("tlf-ends", "End", [Column("Men")], rows, absent=absent, n=_consented())
 
 
 def biomarker() -> Table:
@@ -101,7 +104,10 @@ def sets() -> Table:
 
     found = results("analysis_sets")
     rows = []
+    groups = bool(ard.table("plan")["study"]["groups"])
     for population in found.values("population"):
+        if population in ("GROUPA", "RESCREENED") and not groups:
+            continue
         words = populations.words(population)
         rows.append(Row(words[0].upper() + words[1:], (found.count(population=population),)))
     return Table("tlf-sets", "Set", [Column("Men")], rows)
@@ -228,5 +234,6 @@ def diagram() -> Figure:
         f"Flow of screening: {n('Consented')} men consented, {n('Sampled')} gave a sample, "
         f"{n('Qualifies for group B')} qualified for group B and {treated} were treated.{loop}"
     )
-    numbers = [found.count(level="Consented", paramcd="BOX")]
-    return Figure("tlf-flow-diagram", flow_diagram(rows, arrows, 4), alt, numbers=numbers)
+    consented = _consented()
+    drawn = flow_diagram(rows, arrows, 4)
+    return Figure("tlf-flow-diagram", drawn, alt, n=consented, numbers=[consented])

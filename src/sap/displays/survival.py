@@ -22,7 +22,10 @@ SETS = {
 def overall() -> Table:
     """Table 14.2.3.1: events, median with limits and landmarks by set."""
     found = results("os")
-    shown = [p for p in SETS if found.has("N", population=p, level="")]
+    groups = bool(ard.table("plan")["study"]["groups"])
+    shown = [
+        p for p in SETS if found.has("N", population=p, level="") and (groups or p != "RESCREENED")
+    ]
     whole = [Place(population=p, level="") for p in shown]
     known = [bool(found.find("N", **place).value) for place in whole]
     if not any(known):

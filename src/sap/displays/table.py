@@ -56,11 +56,13 @@ def _padded_html(text: str, pads: Sequence[tuple[int, int]]) -> str:
 
 
 def n_pct(n: Number, percent: Number) -> Cell:
-    """Count and percent by the house rule: a count of zero, or a protected one, stands alone.
+    """Count and percent by the house rule: a count of zero, one that is not known, or a protected one stands alone.
 
     Two addresses in one cell: the count's and the percentage's.
     """
-    return Cell(n) if n.text == "0" or percent.protected else Cell(n, " (", percent, ")")
+    return (
+        Cell(n) if n.text in ("0", formats.NE) or percent.protected else Cell(n, " (", percent, ")")
+    )
 
 
 def limits(low: Number, high: Number) -> Cell:
