@@ -5,7 +5,7 @@ import json
 import pytest
 
 from sap import ard
-from sap.displays import exposure, progression, prose, response, safety, survival
+from sap.displays import exposure, labs, progression, prose, response, safety, survival
 from sap.plan import project_home, read_plan
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -196,3 +196,24 @@ def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_
     assert prose.rescreened().plain == "The plan of this trial has no re-screening."
     (note,) = safety._registered()
     assert "below grade 3 were not all registered" in note.plain
+
+
+def shifted(code: str, base: str, worst: str, n: float | ard.NotEstimable):
+    return ard.rows({"n": n, "N": 10}, analysis="lab_shift", section="SAP 5.7.4", population="SAFETY",
+                    paramcd=code, level=base, sublevel=worst, method="m")  # fmt: skip
+
+
+def test_a_test_that_nobody_had_makes_no_lines_of_missing_numbers(run, tmp_path):
+    """Haemoglobin: 3 men from '0 or 1' to 2. Gamma-GT was not measured: named once, not five lines."""
+    never = ard.NotEstimable("not in the data: GGT was not measured on treatment")
+    run(
+        shifted("HGB", "0 OR 1", "2", 3), shifted("HGB", "0 OR 1", "0 OR 1", 2),
+        *(shifted("GGT", grade, "0", never) for grade in "01234"),
+    )  # fmt: skip
+    manifest = json.dumps({"files": [{"name": "lb.parquet"}]})
+    (tmp_path / "tables" / "manifest.json").write_text(manifest, encoding="utf-8")
+    table = labs.shift()
+    assert [str(row.label) for row in table.rows] == ["Haemoglobin, low", "Baseline 0 or 1"]
+    apart, unknown = map(str, table.notes)
+    assert "stands under '0 or 1'" in apart
+    assert unknown.endswith("on treatment of: Gamma-GT.")

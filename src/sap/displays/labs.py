@@ -1,7 +1,10 @@
 """Laboratory: worst grade on treatment, shift from baseline, and what was reported beside it."""
 
+from collections.abc import Sequence
+
 from sap.displays.addressed import Place, Results, results
 from sap.displays.record import not_recorded
+from sap.displays.show import Note
 from sap.displays.table import Column, Content, Row, Table, n_pct
 
 TESTS = {
@@ -74,7 +77,19 @@ def worst() -> Table:
     ]
     columns.append(Column(f"{severe}, n (%)"))
     n = found.count("N", group="", paramcd=_tests(found)[0], level=severe)
-    return Table("tlf-lab-grade", "Test", columns, rows, absent=absent, n=n)
+    notes = _told_apart(levels)
+    return Table("tlf-lab-grade", "Test", columns, rows, notes=notes, absent=absent, n=n)
+
+
+def _told_apart(levels: Sequence[str]) -> list[Note]:
+    """Who stands under `0 or 1`, where somebody does."""
+    if "0 OR 1" not in levels:
+        return []
+    words = (
+        "A man whose grades 0 and 1 cannot be told apart, for want of a limit of normal, stands "
+        "under '0 or 1' and in neither of the two: a 0 there does not mean that nobody had it."
+    )
+    return [words]
 
 
 def shift() -> Table:
@@ -85,19 +100,21 @@ def shift() -> Table:
         return Table("tlf-lab-shift", "Grade at baseline", [Column("0")], [], absent=absent)
     worst_ = _used(found, (*SHOWN, "NOT GRADED"), "sublevel")
     rows: list[Row] = []
+    unknown = []
     for code in _tests(found):
         lines = []
         for base in (*SHOWN, "NOT GRADED"):
             places = [Place(group="", paramcd=code, level=base, sublevel=w) for w in worst_]
-            there = [found.has("n", **p) for p in places]
-            if not any(
-                t and found.find("n", **p).value for t, p in zip(there, places, strict=True)
-            ):
+            counts = [found.find("n", **p) for p in places if found.has("n", **p)]
+            # A missing number is nobody's, unless it is a small count that the open report hides.
+            if not any(count.protected or count.value > 0 for count in counts):
                 continue
             cells: list[Content] = [found.count_or_nobody(**p) for p in places]
             lines.append(Row(f"Baseline {HEADS.get(base, base).lower()}", cells, "indent1"))
         if lines:
             rows += [Row(TESTS.get(code, code), kind="group"), *lines]
+        else:
+            unknown.append(TESTS.get(code, code).partition(",")[0])
     columns = [Column(HEADS.get(w, w), under="Worst grade on treatment, men") for w in worst_]
     first = Place(group="", paramcd=_tests(found)[0])
     places = [
@@ -106,7 +123,12 @@ def shift() -> Table:
         for w in found.values("sublevel", **first)
     ]
     n = next((found.count("N", **p) for p in places if found.has("N", **p)), None)
-    return Table("tlf-lab-shift", "Test, grade at baseline", columns, rows, absent=absent, n=n)
+    notes = _told_apart(worst_)
+    if unknown:
+        words = "No man has a value at baseline and one on treatment of"
+        notes.append(f"{words}: {', '.join(unknown)}.")
+    stub = "Test, grade at baseline"
+    return Table("tlf-lab-shift", stub, columns, rows, notes=notes, absent=absent, n=n)
 
 
 def reported() -> Table:
