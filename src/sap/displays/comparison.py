@@ -68,10 +68,10 @@ def _median_row(found: Results, label: str, place: Place) -> Row:
 
 # What each covariate of the models is set against; a continuous one says its unit in its name.
 AGAINST = {
-    "AR-V7 positive": "AR-V7 positive against negative",
-    "ECOG >= 1": "ECOG 1 or more against 0",
-    "Group B": "Group B against group A",
-    "log2(CTC + 1)": "log2(CTC + 1), per doubling of CTC + 1",
+    "AR-V7 positive": "AR-V7 positive v. negative",
+    "ECOG >= 1": "ECOG 1 or more v. 0",
+    "Group B": "Group B v. group A",
+    "log2(CTC + 1)": "CTC + 1, per doubling",
 }
 
 
@@ -81,9 +81,9 @@ def survival() -> Table:
     header = "CI"
     groups = {"A": "Group A", "B": "Group B"}
     for analysis, paramcd, names, words, compared in (
-        ("os_arv7", "OS", STATES, "By AR-V7 at the first screening", "positive against negative"),
-        ("os_group", "OS", groups, "By group, from allocation", "B against A"),
-        ("os_group", "OSCENS", groups, "The same, censored at re-screening", "B against A"),
+        ("os_arv7", "OS", STATES, "By AR-V7 at the first screening", "positive v. negative"),
+        ("os_group", "OS", groups, "By group, from allocation", "B v. A"),
+        ("os_group", "OSCENS", groups, "The same, censored at re-screening", "B v. A"),
     ):
         found = results(analysis)
         there = [g for g in names if found.has("N", paramcd=paramcd, group=g, level="")]
@@ -116,7 +116,7 @@ def _tested(found: Results, paramcd: str, compared: str) -> list[Row]:
     rank = Place(paramcd=paramcd, level="Log-rank")
     if found.has("p_value", **rank) and found.find("p_value", **rank).estimable:
         cells: tuple[Content, ...] = (found.count("N", **rank), *[""] * 5, found.p_value(**rank))
-        rows.append(Row(f"Log-rank test, {compared}", cells, "indent1"))
+        rows.append(Row(f"Log-rank, {compared}", cells, "indent1"))
     model = Place(paramcd=paramcd, level="Cox", sublevel="")
     ratios = []
     for covariate in found.values("sublevel", paramcd=paramcd, level="Cox"):
@@ -134,10 +134,10 @@ def _tested(found: Results, paramcd: str, compared: str) -> list[Row]:
         found.count("n_events", **model),
         *[""] * 5,
     )
-    rows += [Row("Cox model, men with every covariate", whole, "indent1"), *ratios]
+    rows += [Row("Cox model", whole, "indent1"), *ratios]
     if found.has("ph_p_value", **model) and found.find("ph_p_value", **model).estimable:
         cells = (*[""] * 6, found.p_value("ph_p_value", **model))
-        rows.append(Row("Test that hazards are proportional", cells, "indent2"))
+        rows.append(Row("Proportional hazards", cells, "indent2"))
     return rows
 
 

@@ -193,14 +193,17 @@ def waterfall() -> Figure:
     )
     alt = (
         f"Waterfall of the best change of PSA: {n.text} men of the primary set, median change "
-        f"{median.text} percent, {confirmed.text} with a confirmed response. Men treated through "
-        "re-screening stand in a block of their own and carry an asterisk."
+        f"{median.text} percent, {confirmed.text} with a confirmed response."
     )
     notes: list[Note] = [
         f"Rises are cut at {formats.as_collected(course['display_cap_pct'])} % and their value printed.",
-        "* Treated through re-screening: a block of their own, in no count of the primary set.",
         Said("Men of the primary set with a bar: ", n, "; without a change: ", missing, "."),
     ]
+    if bars["mark"].astype(bool).any():
+        alt += " Men treated through re-screening stand in a block of their own, with an asterisk."
+        notes.append(
+            "* Treated through re-screening: a block of their own, in no count of the primary set."
+        )
     return Figure("tlf-psa-waterfall", plot, alt, notes=notes, numbers=(n, median, confirmed))
 
 
