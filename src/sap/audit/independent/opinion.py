@@ -599,7 +599,8 @@ def _times(adtte: pd.DataFrame, men: Mapping[str, Man], plan: Plan) -> Iterator[
                 )
                 if name == paramcd and who in inside
             ]
-            if not followed and not there:
+            # Without any response nobody has a duration of one; the data do not lack it.
+            if not followed and not there and code != "DOR":
                 names = ("N", "n_events", "median", "conf_low", "conf_high")
                 where = (code.lower(), population, "", paramcd, "", "")
                 yield from _rows(where, dict.fromkeys(names), "tte")
