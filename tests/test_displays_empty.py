@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 
 from sap import ard
@@ -217,3 +218,45 @@ def test_a_test_that_nobody_had_makes_no_lines_of_missing_numbers(run, tmp_path)
     apart, unknown = map(str, table.notes)
     assert "stands under '0 or 1'" in apart
     assert unknown.endswith("on treatment of: Gamma-GT.")
+
+
+def test_the_spider_has_the_values_that_count_of_the_primary_set_from_its_first_dose(run, tmp_path):
+    """T-1: 100 at the start, 40 on day 21 (3 weeks, -60 %), 30 on day 200, which no longer counts.
+
+    T-2 is no man of the primary set.
+    """
+    where = {"section": "SAP 5.2", "population": "PRIMARY", "method": "m"}
+    run(
+        ard.rows({"n": 1}, analysis="psa_change", paramcd="PSABEST", **where),
+        ard.rows({"n": 1}, analysis="psa_response", paramcd="PSARESP", **where),
+    )
+    start = pd.Timestamp("2018-01-01")
+    days = [21, 200, 21]
+    frames = {
+        "adsl": pd.DataFrame(
+            {"USUBJID": ["T-1", "T-2"], "TRTSDT": start, "PRIMFL": ["Y", "N"], "RESCTRFL": "N"}
+        ),
+        "adpsa": pd.DataFrame(
+            {
+                "USUBJID": ["T-1", "T-1", "T-2"],
+                "ADT": start + pd.to_timedelta(pd.Series(days), unit="D"),
+                "ANL01FL": ["Y", "", "Y"],
+                "PCHG": [-60.0, -70.0, 10.0],
+            }
+        ),
+        "adrs": pd.DataFrame(
+            {
+                "USUBJID": ["T-1", "T-1", "T-2"],
+                "PARAMCD": ["PSABEST", "PSARESP", "PSABEST"],
+                "AVAL": [-60.0, None, 10.0],
+                "AVALC": ["", "Y", ""],
+            }
+        ),
+    }
+    (tmp_path / "adam").mkdir()
+    for name, frame in frames.items():
+        frame.to_parquet(tmp_path / "adam" / f"{name}.parquet")
+    drawn = response.spider().plot.data
+    assert drawn["subject"].unique().tolist() == ["T-1"]
+    assert drawn[["time", "change"]].to_numpy().tolist() == [[0.0, 0.0], [3.0, -60.0]]
+    assert drawn["category"].unique().tolist() == ["Confirmed response"]

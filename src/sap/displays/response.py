@@ -207,6 +207,44 @@ def waterfall() -> Figure:
     return Figure("tlf-psa-waterfall", plot, alt, notes=notes, numbers=(n, median, confirmed))
 
 
+def spider() -> Figure:
+    """Figure 14.2.1.12: the change of PSA over time of each man of the primary set."""
+    from sap.displays.plots import spider as drawn
+
+    adpsa, adsl = ard.dataset("adpsa"), ard.dataset("adsl").set_index("USUBJID")
+    category = _bars("PRIMARY").dropna(subset=["change"]).set_index("subject")["category"]
+    values = adpsa[(adpsa["ANL01FL"] == "Y") & adpsa["PCHG"].notna()]
+    values = values[values["USUBJID"].isin(category.index)]
+    if values.empty:
+        return Figure("tlf-psa-spider", None, "", absent="Not in the data: no change of PSA.")
+    days = (values["ADT"] - values["USUBJID"].map(adsl["TRTSDT"])).dt.days
+    seen = pd.DataFrame({"subject": values["USUBJID"], "time": days / 7, "change": values["PCHG"]})
+    start = pd.DataFrame({"subject": category.index, "time": 0.0, "change": 0.0})
+    courses = pd.concat([start, seen], ignore_index=True)
+    course, rule = ard.table("plan")["psa_course"], ard.table("plan")["psa_response"]
+    plot = drawn(
+        courses.assign(category=courses["subject"].map(category)),
+        cap=course["display_cap_pct"],
+        lines=[-rule["decline_pct"]],
+        order=CATEGORIES,
+        x_title="Weeks since the first dose",
+        y_title="Change of PSA (%)",
+    )
+    change, found = results("psa_change"), results("psa_response")
+    n = change.count("n", population="PRIMARY", paramcd="PSABEST", level="")
+    confirmed = found.count(population="PRIMARY")
+    alt = (
+        f"Spider plot of the change of PSA over time: {n.text} men of the primary set, "
+        f"{confirmed.text} of them with a confirmed response."
+    )
+    cap = formats.as_collected(course["display_cap_pct"])
+    notes: list[Note] = [
+        Said("Men of the primary set with a line: ", n, "."),
+        f"A line that rises above {cap} % leaves the figure; a triangle at the upper edge marks it.",
+    ]
+    return Figure("tlf-psa-spider", plot, alt, notes=notes, numbers=(n, confirmed))
+
+
 def estimand() -> Figure:
     """Figure 14.2.1.5: the primary rate under other choices."""
     from sap.displays.plots import forest
