@@ -170,6 +170,24 @@ def rescreened() -> Said:
     )
 
 
+def second_episodes() -> Said:
+    """What the re-screened men are to the result, where the trial has them."""
+    said = rescreened()
+    if not ard.table("plan")["study"]["groups"]:
+        return said
+    return _joined(said, " A man treated through re-screening came later in his disease.")
+
+
+def persons_once() -> Said:
+    """That a re-screened man is one person, where the trial has them; ends with a space."""
+    if not ard.table("plan")["study"]["groups"]:
+        return Said("")
+    return Said(
+        "A man who was re-screened and treated is a second episode of the same person: he is in the "
+        "safety set, and never in the primary set. "
+    )
+
+
 def survival() -> Said:
     """Median survival of the primary set, or that it is not reached."""
     origin = _plan("survival.os_origin")
