@@ -76,6 +76,8 @@ PROMISED = (
     "os_guarantee",
     "sample_inventory",
     "pk",
+    "design",
+    "design_oc",
 )
 
 
@@ -225,6 +227,20 @@ def test_every_outcome_of_a_small_design_by_hand():
     assert got["conf_high"] == pytest.approx(0.975**0.5)
     assert got["median_unbiased"] == pytest.approx(0.5)
     assert got["conditional_mle"] == 0  # the fewest that stage 2 can have
+
+
+def test_what_a_design_does_is_that_of_simons_tables():
+    """Simon 1989, table 1: p0 0.05, p1 0.25, alpha 0.10, beta 0.10: 0/9 and 2/24, EN 14.5, PET 0.63."""
+    rule = {"p0": 0.05, "p1": 0.25, "alpha": 0.1, "beta": 0.1, "r1": 0, "n1": 9, "r": 2, "n": 24}
+    main, curve = stages.designed(CARVE.plan.design.model_copy(update=rule))
+    assert main["probability_of_early_termination"] == pytest.approx(0.63, abs=0.005)
+    assert main["expected_n"] == pytest.approx(14.5, abs=0.05)
+    assert main["alpha"] <= 0.1
+    assert main["power"] >= 0.9
+    assert curve["00 %"]["probability_of_rejection"] == 0
+    # One stage of two men, rejected when both respond: p squared.
+    one = CARVE.plan.design.model_copy(update={"r1": None, "n1": None, "r": 1, "n": 2})
+    assert stages.operating(one, Fraction(1, 2)) == {"probability_of_rejection": 0.25}
 
 
 @pytest.mark.parametrize(

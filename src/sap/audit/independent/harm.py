@@ -1,5 +1,6 @@
 """Deaths of treated men and the plan's rates of interest, man by man."""
 
+import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
 from sap.audit.independent.counts import Value, rate
@@ -151,3 +152,23 @@ def _rate(
     if unknown(labs[code]):
         found |= dict.fromkeys(names)
     return found
+
+
+def toxicities(
+    men: Mapping[str, Man],
+    reported: Mapping[str, list[tuple[str, int | None]]],
+    plan: Plan,
+) -> Iterator[tuple[str, dict[str, Value]]]:
+    """What `toxicity_monitoring` counts, by level; the boundary has no second answer."""
+    rule = plan.toxicity_monitoring
+    order = sorted((m.first_dose or dt.date.max, w) for w, m in men.items() if m.treated)
+    seen = 0
+    for place, (_, who) in enumerate(order, start=1):
+        seen += any(
+            term.upper() in rule.terms and grade is not None and grade >= rule.from_grade
+            for term, grade in reported.get(who, [])
+        )
+        if place <= rule.patients:
+            yield f"{place:02d}", {"n": seen}
+    planned = {"p0": rule.p0, "alpha": rule.alpha, "patients_planned": rule.patients}
+    yield "", {"N": len(order), "n": seen, **planned}

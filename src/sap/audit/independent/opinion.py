@@ -161,6 +161,7 @@ def second_opinion(
     known |= dict(_under_treatment(tables, split, men, plan))
     known |= dict(_hazards(tables, split, men, plan))
     known |= dict(_waiting(men, plan))
+    known |= dict(_design(plan))
     known |= dict(_blood(split, men, plan, cut_off))
     if adtte is not None:
         known |= dict(_times(adtte, men, plan))
@@ -329,6 +330,8 @@ def _harm(
     lines += harm.published(read_references(project_home() / "analysis" / "references.yml"), plan)
     for analysis, group, paramcd, level, sublevel, stats in lines:
         yield from _rows((analysis, "SAFETY", group, paramcd, level, sublevel), stats, "harm")
+    for level, stats in harm.toxicities(men, reported, plan):
+        yield from _rows(("toxicity_monitoring", "SAFETY", "", "TOX", level, ""), stats, "harm")
 
 
 def _described(
@@ -445,6 +448,14 @@ def _waiting(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]
     test: dict[str, Any] = {"n_excluded": len(positive) - len(one) - len(other)}
     test["p_value"] = curves.log_rank(one, other)["p_value"]
     yield from _rows(("os_guarantee", "MARKERPOS", "", "OSSCR", level, ""), test, "os")
+
+
+def _design(plan: Plan) -> Iterator[tuple[Key, Second]]:
+    """What the design does, before any data."""
+    main, curve = stages.designed(plan.design)
+    yield from _rows(("design", "PRIMARY", "", "", "", ""), main, "design")
+    for level, stats in curve.items():
+        yield from _rows(("design_oc", "PRIMARY", "", "", level, ""), stats, "design")
 
 
 def _blood(

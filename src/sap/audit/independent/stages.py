@@ -119,6 +119,42 @@ def coverage(all_: Outcomes, conf: float) -> float:
     return least
 
 
+def operating(design: Design, p: Fraction) -> dict[str, Value]:
+    """What the design does at one true rate, in exact fractions over every outcome."""
+    n = design.n
+    if design.r1 is None or design.n1 is None:
+        chance = [math.comb(n, x) * p**x * (1 - p) ** (n - x) for x in range(n + 1)]
+        return {"probability_of_rejection": float(sum(chance[design.r + 1 :], Fraction(0)))}
+    all_ = Outcomes(design.r1, design.n1, n)
+    chances = [Fraction(chance) for chance in all_.chances(p)]
+    stops = sum(chances[: design.r1 + 1], Fraction(0))
+    return {
+        "probability_of_rejection": float(sum(chances[design.r + 1 :], Fraction(0))),
+        "probability_of_early_termination": float(stops),
+        "expected_n": float(design.n1 + (1 - stops) * (n - design.n1)),
+    }
+
+
+def designed(design: Design) -> tuple[dict[str, Value], dict[str, dict[str, Value]]]:
+    """The row of `design`, and by true rate those of `design_oc`."""
+    at = {"alpha": operating(design, Fraction(str(design.p0)))}
+    at["power"] = operating(design, Fraction(str(design.p1)))
+    main: dict[str, Value] = {
+        "p0": design.p0, "p1": design.p1, "alpha_planned": design.alpha,
+        "power_planned": 1 - design.beta, "r": design.r, "n": design.n,
+        **{name: found["probability_of_rejection"] for name, found in at.items()},
+    }  # fmt: skip
+    if design.r1 is not None:
+        main |= {"r1": design.r1, "n1": design.n1}
+        names = ("probability_of_early_termination", "expected_n")
+        main |= {name: at["alpha"][name] for name in names}
+    rates = [Fraction(percent, 100) for percent in range(0, 61, 2)]
+    curve: dict[str, dict[str, Value]] = {
+        f"{int(100 * p):02d} %": {"p": float(p), **operating(design, p)} for p in rates
+    }
+    return main, curve
+
+
 OTHER_SET = "No decision: not the primary set"
 
 
