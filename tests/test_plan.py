@@ -197,7 +197,8 @@ def run(tmp_path_factory) -> Path:
         "synthetic": True, "cut_off": "2019-06-30", "cut_off_name": "final", "cut_id": "x",
         "planned": True, "plan_file": "plan.yml", "plan_sha256": "0", "audience": "closed",
     }  # fmt: skip
-    for name, content in (("run", facts), ("deviations", [])):
+    manifest = {"files": [{"name": "ie.parquet"}, {"name": "vs.parquet"}]}
+    for name, content in (("run", facts), ("deviations", []), ("manifest", manifest)):
         (folder / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     return folder
 

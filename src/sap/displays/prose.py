@@ -4,7 +4,6 @@ from sap import ard
 from sap.displays import plan_text
 from sap.displays.addressed import Number, Place, results
 from sap.displays.catalogue import catalogue
-from sap.displays.record import has_domain
 from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate, ref
 
 
@@ -75,13 +74,6 @@ def negative_men() -> Said:
     return Said(f"negative men given cabazitaxel {where}")
 
 
-def eligibility() -> Said:
-    """Where criteria that were not met stand, or that they are not in the data."""
-    if has_domain("ie"):
-        return Said("criteria not met are in the domain IE")
-    return Said("which criteria were not met is not in the data (no domain IE)")
-
-
 def growth_factor() -> Said:
     """What is known of growth factor."""
     place = Place(group="", paramcd="GCSFANY", level="")
@@ -89,15 +81,6 @@ def growth_factor() -> Said:
     if found.has("n", **place) and found.find("n", **place).estimable:
         return Said("Growth factor was allowed and is recorded with the reason it was given for.")
     return Said("Whether growth factor was given is not in the data.")
-
-
-def vital_signs() -> Said:
-    """What is there of vital signs."""
-    if has_domain("vs"):
-        return Said(
-            "Weight and height were recorded for the dose; the plan asks for no analysis of vital signs."
-        )
-    return Said("Not in the data: no domain VS. The plan asks for no analysis of vital signs.")
 
 
 def registered() -> Said:

@@ -5,6 +5,7 @@ from itertools import groupby
 from sap import ard
 from sap.displays import formats
 from sap.displays.addressed import Number
+from sap.displays.say import Said
 from sap.displays.table import Column, Row, Table
 
 
@@ -21,6 +22,22 @@ def not_recorded(domain: str, what: str) -> str:
             f"No {what} was recorded up to the cut-off (domain {domain.upper()} has no such row)."
         )
     return f"Not in the data: the extract has no domain {domain.upper()} ({what})."
+
+
+def eligibility() -> Said:
+    """Where criteria that were not met stand, or that they are not in the data."""
+    if has_domain("ie"):
+        return Said("criteria not met are in the domain IE")
+    return Said("which criteria were not met is not in the data (no domain IE)")
+
+
+def vital_signs() -> Said:
+    """What is there of vital signs."""
+    if has_domain("vs"):
+        return Said(
+            "Weight and height were recorded for the dose; the plan asks for no analysis of vital signs."
+        )
+    return Said("Not in the data: no domain VS. The plan asks for no analysis of vital signs.")
 
 
 SEVERITIES = ("critical", "warning", "info")
