@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
+from sap.results import flow_sums
 
 PEOPLE = ("n", "N", "n_missing", "n_late")
 TELLING = (
@@ -41,11 +42,15 @@ def open_rows(
        share, its limits and its p-value, and the summary of so few values.
     4. Where parts add up to a total and what is hidden follows from what is shown, the smallest
        part that is shown, or the total when none is, is hidden behind the next ten above it
-       (`<10`), until nothing follows any more. The sums: worst grades of adverse events and of laboratory values, grades
-       from `severe_grade` on, lines of therapy, the states of one status.
+       (`<10`), until nothing follows any more. The sums: worst grades of adverse events and of
+       laboratory values, grades from `severe_grade` on, lines of therapy, the states of one status.
 
-    A count close to its denominator is shown. Steps of a cumulative count over calendar time (accrual) are left, and the
-    boxes of the flow are hidden each for itself; every site knows them.
+    5. The boxes of the flow, and what is counted of the same men elsewhere (`flow_sums`), are solved
+       as a whole, exactly, and as many more are hidden as it needs until no hidden count has a single
+       solution (`flow_sums.to_hide`).
+
+    A count close to its denominator is shown. Between the months of a cumulative count (accrual)
+    nothing is hidden but what is small: who came when, every site knows.
     """
     kept: list[Row] = [
         {str(name): value for name, value in row.items()}
@@ -54,8 +59,9 @@ def open_rows(
     ]
     places: Places = {}
     for row in kept:
-        places.setdefault(tuple(row[name] for name in PLACE), []).append(row)
+        places.setdefault(_place(row), []).append(row)
     sums = [*_sums(places, severe_grade), *_exact(_lab_sums(places, severe_grade))]
+    more = flow_sums.to_hide(flow_sums.flow_sums(kept), small_count)
     for where, place in places.items():
         if (where[0], where[3]) in NOT_PEOPLE:
             continue
@@ -64,12 +70,18 @@ def open_rows(
                 _hide(row, place, small_count)
     sums = [one for one in sums if all(map(_is_count, (one[0], *one[1])))]
     _complement(sums, places, small_count)
+    for row in more:
+        _hide(row, places[_place(row)], flow_sums.ceiling(int(row["stat"]), small_count))
     return pd.DataFrame(kept, columns=list(ard.COLUMNS)).astype({"stat": float})
 
 
 def _is_count(row: Row) -> bool:
     """Whether the row holds a number, shown or hidden, and not the reason why there is none."""
     return not isnan(row["stat"]) or row["stat_text"].removeprefix("<").isdecimal()
+
+
+def _place(row: Row) -> Place:
+    return tuple(row[name] for name in PLACE)
 
 
 def _hide(row: Row, place: list[Row], bound: int) -> None:
@@ -169,7 +181,7 @@ def _hide_one(total: Row, parts: list[Row], places: Places) -> bool:
     if not shown and not total["stat"] > 0:
         return False
     row = min(shown, key=lambda part: float(part["stat"])) if shown else total
-    _hide(row, places[tuple(row[name] for name in PLACE)], 10 * (int(row["stat"]) // 10 + 1))
+    _hide(row, places[_place(row)], 10 * (int(row["stat"]) // 10 + 1))
     return True
 
 
