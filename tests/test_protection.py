@@ -1,5 +1,6 @@
 """What an open report may hold: small counts, what tells them, and sums that would."""
 
+import json
 import math
 from itertools import product
 
@@ -7,6 +8,9 @@ import pandas as pd
 import pytest
 
 from sap import ard
+from sap.displays.addressed import Number
+from sap.displays.table import Column, Row, Table
+from sap.plan import project_home, read_plan
 from sap.results.protection import open_rows
 
 K = 5
@@ -180,3 +184,39 @@ def test_a_laboratory_grade_does_not_follow_from_the_line_of_the_severe_ones():
     assert texts["3"] == "<5"
     assert texts["4"] == "<10"
     assert texts["NOT MEASURED"] == "<5"
+
+
+# ---- how what is hidden is printed ---------------------------------------------------------------
+
+
+@pytest.fixture
+def open_run(tmp_path, monkeypatch):
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "plan.json").write_text(json.dumps(plan), encoding="utf-8")
+    facts = {"cut_off": "2017-06-30", "cut_off_name": "interim", "audience": "open"}
+    (tmp_path / "tables" / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    monkeypatch.setenv("SAP_RUN", str(tmp_path))
+    return tmp_path
+
+
+def test_the_size_of_a_small_column_is_no_equation_and_marks_stand_by_size(open_run):
+    few, mark, more = (Number(text, f"flow|{text}") for text in ("<5", "<20", "<100"))
+    shown = Table(
+        "tlf-flow", "Box", [Column("Men", few)], [Row("a", (mark,)), Row("b", (more,))], n=few
+    )
+    said = shown._repr_markdown_()
+    assert 'Men<br>(N <span class="ard" data-ard="flow|&lt;5">&lt;5</span>)' in said
+    assert "N=" not in said
+    assert "\n- \\<5, \\<20, \\<100: small counts" in said
+    whole = Table("tlf-flow", "Box", [Column("Men", Number("25", "flow|25"))], [Row("a", (mark,))])
+    assert "(N=<span" in whole._repr_markdown_()
+
+
+def test_a_column_of_few_men_shows_no_extremes():
+    """Exposure of four men of a line: a minimum is the number of one of them."""
+    numbers = {"mean": 4.5, "median": 4.5, "q1": 3, "q3": 6, "min": 1, "max": 8, "sd": 2.1}
+    found = opened(rows({"n": 4, **numbers}, analysis="exposure", group="second line"), analyses=("exposure",))  # fmt: skip
+    assert set(shown(found)) == {"<5"}
+    found = opened(rows({"n": 5, **numbers}, analysis="exposure"), analyses=("exposure",))
+    assert shown(found) == [5, *numbers.values()]

@@ -78,7 +78,7 @@ def _size(entry: Entry) -> Number | None:
 def _caption(entry: Entry, n: Number | None, part: str) -> str:
     title = f"{entry.title} ({part})" if part else entry.title
     population = f"Population: {markdown_text(populations.words(entry.population))}"
-    population += f", N={n.markdown()}" if n else ""
+    population += f", N{' ' if n.protected else '='}{n.markdown()}" if n else ""
     return (
         f"[{entry.label}]{{.tlf-number}} [{markdown_text(title)}]{{.tlf-title}} "
         f"[{population}]{{.tlf-population}}"
@@ -118,10 +118,11 @@ def _legend(shown: Sequence[Number]) -> list[str]:
         lines.append(markdown_text(f"{NE}, not estimable{why}."))
     if any(number.text == NOT_CALCULATED for number in shown):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
-    hidden_counts = sorted({number.text for number in shown if number.protected})
+    hidden_counts = {number.text for number in shown if number.protected}
     if hidden_counts:
         words = "small counts, or what would tell one, protected in the open report"
-        lines.append(markdown_text(f"{', '.join(hidden_counts)}: {words}."))
+        marks = sorted(hidden_counts, key=lambda mark: int(mark[1:]))
+        lines.append(markdown_text(f"{', '.join(marks)}: {words}."))
     methods = _methods(shown)
     if methods:
         lines.append(f"Method: {markdown_text('; '.join(methods))}.")

@@ -203,7 +203,8 @@ def _header(column: Column) -> str:
     if column.N is None:
         return html_text(column.header)
     n = column.N.html(html_text(column.N.text)) if isinstance(column.N, Number) else str(column.N)
-    return f"{html_text(column.header)}<br>(N={n})"
+    hidden = isinstance(column.N, Number) and column.N.protected
+    return f"{html_text(column.header)}<br>(N{' ' if hidden else '='}{n})"
 
 
 def _over(under: str, width: int) -> str:

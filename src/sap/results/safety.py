@@ -245,6 +245,12 @@ def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
+SHAPES = {
+    "pocock": "Pocock",
+    "obrien-fleming": "O'Brien-Fleming",
+}
+
+
 def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The plan's stopping boundary for toxicity and where the trial stands against it.
 
@@ -277,7 +283,7 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
         "section": rule.section,
         "population": "SAFETY",
         "paramcd": "TOX",
-        "method": f"{rule.name}, grade >= {rule.from_grade}: {rule.shape} boundary, exact",
+        "method": f"{rule.name}, grade >= {rule.from_grade}: {SHAPES[rule.shape]} boundary, exact",
     }
     stats: dict[str, ard.type_of_stat] = {
         "N": len(seen),
