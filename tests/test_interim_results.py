@@ -244,3 +244,38 @@ def test_a_design_with_one_stage_has_no_rule_before_its_end():
     rows = rows_of(3, [1], [], plan)
     assert "Stage 1" not in set(rows["level"])
     assert stat(rows, "In all", "n") == 1
+
+
+def test_pending_men_wait_for_a_confirmation_or_for_a_first_fall():
+    """20 men, stage 1 the first 15: 14 and 16 have a fall, 15 and 20 none yet, 3 is no longer asked."""
+    from sap.results.interim import interim_pending
+
+    who = [f"{i:02d}" for i in range(1, 21)]
+    adsl = pd.DataFrame(
+        {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2017-01-01", periods=20)}
+    )
+    case = {"14": 5, "16": 5, "15": 6, "20": 6, "03": 7}
+    adrs = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "PSAPEND", "CASE": [case.get(w, 4) for w in who]}
+    )
+    adrs["AVALC"] = ["Y" if case.get(w) in (5, 6) else "N" for w in who]
+    rows = pd.concat(interim_pending(adsl, adrs, PLAN))
+    n = rows[rows["stat_name"] == "n"].set_index(["level", "sublevel"])["stat"]
+    falls, none = "A fall awaits its confirmation", "No such fall yet, and time left for one"
+    assert (n["Stage 1", falls], n["Stage 1", none]) == (1, 1)
+    assert (n["In all", falls], n["In all", none]) == (2, 2)
+
+
+def test_the_boundary_for_toxicity_stops_as_often_as_the_plan_allows_and_more_with_the_rate():
+    """At p0 at most alpha (the plan's 5 % at 20 %); the definition by enumeration is in test_monitoring."""
+    from sap.results.interim import toxicity_oc
+
+    rows = pd.concat(toxicity_oc(PLAN)).set_index(["level", "stat_name"])["stat"]
+    levels = list(dict.fromkeys(level for level, _ in rows.index))
+    assert "0.20" in levels
+    stops = [rows[level, "probability_of_stopping"] for level in levels]
+    men = [rows[level, "expected_n"] for level in levels]
+    assert rows["0.20", "probability_of_stopping"] <= PLAN.toxicity_monitoring.alpha
+    assert stops == sorted(stops)
+    assert men == sorted(men, reverse=True)
+    assert max(men) <= PLAN.toxicity_monitoring.patients

@@ -5,6 +5,7 @@ The same functions serve the open and the closed report: what is closed is nothi
 """
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,7 +19,7 @@ from sap.displays.free_text import coded
 from sap.displays.response import ci_header
 from sap.displays.say import NO_BREAK_SPACE, Said
 from sap.displays.show import Note
-from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
+from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
 from sap.errors import WrongUse
 
 
@@ -63,6 +64,32 @@ def protection() -> Said:
                 "; here they stand in full.")  # fmt: skip
 
 
+def plan_percent(path: str) -> Number:
+    """A share of the plan in percent, without the sign."""
+    share = float(plan_text.number(path).text)
+    return Number(formats.confidence(share), f"plan|{path}")
+
+
+def _died() -> list[str | Number]:
+    """The sentence on deaths: those in the window, whatever their cause, and the causes."""
+    found = results("board_deaths")
+    parts: list[str | Number] = []
+    for level in found.values("level"):
+        where = level[0].lower() + level[1:]
+        known = where.startswith("within")
+        whole = found.count(level=level, sublevel="")
+        parts += [whole, f" died {where}" if known else f" died, {where}"]
+        if whole.text != "0":
+            named: list[str | Number] = []
+            for cause in found.values("sublevel", level=level):
+                n = found.count(level=level, sublevel=cause) if cause else None
+                if n is not None and n.text != "0":
+                    named += ["; " if named else "", f"{cause[0].lower()}{cause[1:]}: ", n]
+            parts += [" (", *named, ")"]
+        parts.append(". ")
+    return parts
+
+
 def _toxicity() -> Results | None:
     found = results("toxicity_monitoring")
     return found if found.has("decision", level="") else None
@@ -76,6 +103,7 @@ def safe() -> Said:
     parts: list[str | Number] = [
         "Of ", whole, " treated men ", fatal, " had a fatal adverse event and ",
         found.count(level="Related, serious"), " a serious one that was related to treatment. ",
+        "Of all causes, adverse event or not, ", *_died(),
     ]  # fmt: skip
     if tox is None:
         parts.append("The plan has no stopping boundary for toxicity.")
@@ -113,10 +141,13 @@ def conduct() -> Said:
     days = results("data_currency")
     followed = Place(paramcd="DAYS", level="All followed")
     due = Place(paramcd="RESULTS", level="")
+    left = results("board_left")
     return Said(
-        days.count("n_late", **followed), " of ", days.count("N", **followed),
-        " men still followed are overdue for a contact; ", days.count("n_missing", **due), " of ",
-        days.count("N", **due), " PSA results that are due are missing; the data contracts found ",
+        "Of ", left.count("N", level="Withdrew"), " treated men ", left.count(level="Lost to follow-up"),
+        " were lost to follow-up and ", left.count(level="Withdrew"), " withdrew. Of ",
+        days.count("N", **followed), " men still followed ", days.count("n_late", **followed),
+        " are overdue for a contact; of ", days.count("N", **due), " PSA results that are due ",
+        days.count("n_missing", **due), " are missing. The data contracts found ",
         record.found_of("critical"), " critical faults and ", record.found_of("warning"), " warnings.",
     )  # fmt: skip
 
@@ -142,7 +173,15 @@ def rule() -> Said:
             plan_text.number("toxicity_monitoring.p0"), " with a probability of at most ",
             plan_text.number("toxicity_monitoring.alpha"), ". ",
         ]  # fmt: skip
-    parts.append("Both are assumptions of the plan: no public source states a rule for this trial.")
+    if not is_open():
+        parts += [
+            "The rate not worth treating is p0, ", plan_percent("design.p0"), f"{NO_BREAK_SPACE}%; the rate worth treating is p1, ",
+            plan_percent("design.p1"), f"{NO_BREAK_SPACE}%; at the end H0, a rate of at most p0, is rejected when more than ",
+            plan_text.number("design.r"), " of ", plan_text.number("design.n"), " men respond. ",
+        ]  # fmt: skip
+    parts.append(
+        "All of this is an assumption of the plan: no public source states a rule for this trial."
+    )
     return Said(*parts)
 
 
@@ -150,11 +189,23 @@ def previous() -> Said:
     """The report that this one is compared with."""
     before = (_table("changes", None) or {}).get("previous")
     if not before:
-        return Said("This is the first report, or no earlier one was given to compare with.")
+        return Said("No earlier report was given to compare with.")
     return Said(
         f"The report before this one had the data cut-off {before['cut_off']} "
         f"({before['cut_off_name']}, frozen as {before['cut_id']}). A number has changed when any digit "
         "of it has."
+    )
+
+
+def compared(closed: bool) -> Said:
+    """What the displays of section 7 hold, or will."""
+    if not (_table("changes", None) or {}).get("previous"):
+        return Said("is filled once there is an earlier report.")
+    if closed:
+        return Said("counts what moved, display by display.")
+    return Said(
+        "sets the key numbers side by side. Every number that is new, gone or moved stands in the "
+        "file changes.csv, beside this report."
     )
 
 
@@ -196,6 +247,15 @@ def safe_table() -> Table:
             ("Fatal adverse event", "Fatal", "Table 14.3.1.1"),
         )
     ]
+    dead, more = results("board_deaths"), "Listing 14.3.2.1"
+    for level in dead.values("level"):
+        kind: RowKind = ""
+        for cause in dead.values("sublevel", level=level):
+            place = Place(level=level, sublevel=cause)
+            where = f"Death {level[0].lower()}{level[1:]}, of any cause"
+            kind = "indent1" if cause else ""
+            cells = (n_pct(dead.count(**place), dead.percent(**place)), "" if is_open() else more)
+            rows.append(Row(cause or where, cells, kind))
     tox = _toxicity()
     state: Content = "not planned" if tox is None else tox.words("decision", level="")
     rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-1")))
@@ -231,6 +291,8 @@ def conduct_table() -> Table:
     flow, days = results("flow"), results("data_currency")
     followed, due = Place(paramcd="DAYS", level="All followed"), Place(paramcd="RESULTS", level="")
 
+    left, more = results("board_left"), ""
+
     def box(level: str) -> Number:
         return flow.count(level=level, paramcd="BOX")
 
@@ -242,6 +304,9 @@ def conduct_table() -> Table:
             "Treated of the men planned",
             (Cell(results("analysis_sets").count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Figure 3-1"),
         ),
+        Row("Men treated, those re-screened included", (results("analysis_sets").count(population="SAFETY"), "Figure 3-1")),
+        Row("Treated men lost to follow-up", (Cell(left.count(level="Lost to follow-up"), " of ", left.count("N", level="Withdrew")), more)),
+        Row("Treated men who withdrew", (Cell(left.count(level="Withdrew"), " of ", left.count("N", level="Withdrew")), more)),
         Row(
             "Followed men overdue for a contact",
             (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1"),
@@ -287,6 +352,7 @@ def rule_state() -> Table:
         line("Men treated", "N"),
         line("Confirmed responders", "n"),
         line("Pending: an answer can still come", "n_missing"),
+        *waiting(places),
         line(
             "Responders over all outcomes of the pending men", "responders_low", "responders_high"
         ),
@@ -301,8 +367,22 @@ def rule_state() -> Table:
             words = found.words(name, level="Stage 1", group="")
             rows.append(Row(label, [words, *[""] * (len(levels) - 1)]))
     rows.append(line("H0 is rejected at the end when responders are more than", "r"))
+    for label, path in (
+        ("p0, a response rate not worth treating: H0 (%)", "design.p0"),
+        ("p1, a response rate worth treating (%)", "design.p1"),
+    ):
+        rows.append(Row(label, [*[""] * (len(levels) - 1), plan_percent(path)]))
     columns = [Column(level, numeric=False) for level in levels]
     return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
+
+
+def waiting(places: Sequence[Place]) -> list[Row]:
+    """Of the pending men: who awaits the confirmation of a fall, and who still has time for one."""
+    found = results("interim_pending")
+    return [
+        Row(words, [found.count(level=p["level"], sublevel=words) for p in places], "indent1")
+        for words in found.values("sublevel")
+    ]
 
 
 def outlook() -> Table:
@@ -316,9 +396,10 @@ def outlook() -> Table:
         ),
         Row("Conditional power (%), when the true rate is", kind="group"),
     ]
+    p1, p0 = plan_percent("design.p1"), plan_percent("design.p0")
     for label, name in (
-        ("p1, a rate worth treating", "conditional_power_p1"),
-        ("p0, a rate not worth treating", "conditional_power_p0"),
+        (Cell("p1, a rate worth treating: ", p1, f"{NO_BREAK_SPACE}%"), "conditional_power_p1"),
+        (Cell("p0, a rate not worth treating: ", p0, f"{NO_BREAK_SPACE}%"), "conditional_power_p0"),
         ("the rate seen so far", "conditional_power_seen"),
     ):
         rows.append(Row(label, [found.percent(name, **place) for place in places], "indent1"))
@@ -367,6 +448,20 @@ def toxicity() -> Table:
             continue
         cells += [", " if cells else "", bound, f" from man {int(level)}"]
     rows.append(Row("Boundary, men with the toxicity", (Cell(*cells),)))
+    found = results("toxicity_oc")
+    rows.append(
+        Row(
+            "Probability of stopping (%), with the men treated on average, when the true rate is",
+            kind="group",
+        )
+    )
+    for level in found.values("level"):
+        stops, n = (
+            found.percent("probability_of_stopping", level=level),
+            found.fixed("expected_n", 1, level=level),
+        )
+        rate = Cell(found.percent("p", level=level), f"{NO_BREAK_SPACE}%")
+        rows.append(Row(rate, (Cell(stops, " (", n, " men)"),), "indent1"))
     return Table("tlf-dsmb-toxicity", "Stopping rule for toxicity", columns, rows)
 
 
@@ -531,6 +626,8 @@ HEADLINES: tuple[tuple[str, str, Place, str, str], ...] = (
     ("Men treated", "ae_overview", Place(level="Any"), "N", "count"),
     ("Men with a serious adverse event", "ae_overview", Place(level="Serious"), "n", "count"),
     ("Men with a fatal adverse event", "ae_overview", Place(level="Fatal"), "n", "count"),
+    ("Treated men lost to follow-up", "board_left", Place(level="Lost to follow-up"), "n", "count"),
+    ("Treated men who withdrew", "board_left", Place(level="Withdrew"), "n", "count"),
     ("Followed men overdue", "data_currency", Place(paramcd="DAYS", level="All followed"), "n_late", "count"),
     ("PSA results missing", "data_currency", Place(paramcd="RESULTS"), "n_missing", "count"),
     ("Confirmed responders", "psa_response", Place(population="PRIMARY"), "n", "count"),
@@ -618,7 +715,7 @@ def actions() -> Table:
     heads = ("Meeting", "Action", "What came of it")
     return Table(
         "tlf-dsmb-actions", "Date", [Column(words, numeric=False) for words in heads], rows,
-        absent="No earlier meeting is recorded in analysis/dsmb.yml.",
+        absent="No earlier meeting of the board is on record.",
     )  # fmt: skip
 
 

@@ -29,7 +29,7 @@ from sap.derivations import (
 from sap.plan import project_home
 from sap.plan.model import Plan
 from sap.plan.references import read_references
-from sap.results import accrual, comparison, rescreening, sets, survival_comparison
+from sap.results import accrual, board, comparison, rescreening, sets, survival_comparison
 from sap.results import baseline as baseline_results
 from sap.results import ctc as ctc_results
 from sap.results import currency as currency_results
@@ -296,6 +296,15 @@ RESULTS = (
         "psa_two_stage", ("adsl", "adrs", "plan"), estimand_results.two_stage, patient_level=False
     ),
     Step("interim", ("adsl", "adrs", "plan"), interim_results.interim, patient_level=False),
+    Step(
+        "interim_pending",
+        ("adsl", "adrs", "plan"),
+        interim_results.interim_pending,
+        patient_level=False,
+    ),
+    Step("toxicity_oc", ("plan",), interim_results.toxicity_oc, patient_level=False),
+    Step("board_deaths", ("adsl", "plan"), board.board_deaths, patient_level=False),
+    Step("board_left", ("adsl", "plan"), board.board_left, patient_level=False),
     Step("accrual", ("adsl", "plan", "cut_off"), accrual.accrual, patient_level=False),
     Step("data_currency", ("adcur", "plan"), currency_results.currency, patient_level=False),
     Step("rescreening", ("adsl", "plan"), rescreening.rescreening, patient_level=False),

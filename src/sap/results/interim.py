@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from sap import ard
 from sap.ard import NotEstimable
 from sap.methods.interim_stages import Stage, conditional_power, predictive_power
+from sap.methods.monitoring import boundary_characteristics, toxicity_boundary
 from sap.methods.two_stage import TwoStageDesign
 from sap.plan.model import Plan
 from sap.results.design import of_plan
@@ -55,6 +56,66 @@ def _stages(people: pd.DataFrame, adrs: pd.DataFrame, n1: int, n: int) -> tuple[
     first = Cut(int(yes[:n1].sum()), int(waits[:n1].sum()), min(len(yes), n1), n1)
     second = Cut(int(yes[n1:].sum()), int(waits[n1:].sum()), max(len(yes) - n1, 0), n - n1)
     return first, second
+
+
+WAITING = {5: "A fall awaits its confirmation", 6: "No such fall yet, and time left for one"}
+
+
+def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """What the pending men wait for (SUBLEVEL), of stage 1 and in all (LEVEL): cases 5 and 6 of PSAPEND."""
+    design = of_plan(plan)
+    n1 = design.n1 if isinstance(design, TwoStageDesign) else 0
+    men = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
+    asked = adrs[adrs["PARAMCD"] == "PSAPEND"].set_index("USUBJID")
+    waits = men["USUBJID"].map(asked["CASE"]).where(men["USUBJID"].map(asked["AVALC"]) == "Y")
+    levels = {"Stage 1": waits[:n1]} if n1 else {}
+    return [
+        ard.rows(
+            {"n": int((mine == case).sum()), "N": len(mine)},
+            analysis="interim_pending",
+            section=plan.design.section,
+            population="PRIMARY",
+            paramcd="PSAPEND",
+            level=level,
+            sublevel=words,
+            method="Distinct persons",
+        )
+        for level, mine in (levels | {"In all": waits}).items()
+        for case, words in WAITING.items()
+    ]
+
+
+# The true rates at which the behaviour of the boundary for toxicity is told, beside the plan's p0.
+TRUE_RATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+
+
+def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
+    """What the boundary for toxicity does at each true rate (LEVEL), exactly.
+
+    `probability_of_stopping`, and the men (`expected_n`) of a trial of the planned size.
+    """
+    rule = plan.toxicity_monitoring
+    bounds = toxicity_boundary(rule.patients, rule.p0, rule.alpha, rule.shape)
+    parts = []
+    for rate in sorted({*TRUE_RATES, rule.p0}):
+        found = boundary_characteristics(bounds, rate)
+        stats: dict[str, ard.type_of_stat] = {
+            "p": rate,
+            "probability_of_stopping": float(found.stopping_probability),
+            "expected_n": float(found.expected_n),
+        }
+        parts.append(
+            ard.rows(
+                stats,
+                analysis="toxicity_oc",
+                section=rule.section,
+                population="SAFETY",
+                paramcd="TOX",
+                level=f"{rate:.2f}",
+                method="Exact recursion over patients",
+            )
+        )
+    return parts
 
 
 VIEWS = {

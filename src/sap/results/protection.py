@@ -43,7 +43,8 @@ def open_rows(
     4. Where parts add up to a total and what is hidden follows from what is shown, the smallest
        part that is shown, or the total when none is, is hidden behind the next ten above it
        (`<10`), until nothing follows any more. The sums: worst grades of adverse events and of
-       laboratory values, grades from `severe_grade` on, lines of therapy, the states of one status.
+       laboratory values, grades from `severe_grade` on, lines of therapy, the states of one status,
+       deaths by cause.
 
     5. The boxes of the flow, and what is counted of the same men elsewhere (`flow_sums`), are solved
        as a whole, exactly, and as many more are hidden as it needs until no hidden count has a single
@@ -110,6 +111,9 @@ def _sums(places: Places, severe_grade: int) -> Iterator[Sum]:
             yield row, [counts[part] for part in parts]
         if not group:
             yield from _by_line(place, sorted(lines), places)
+        if analysis == "board_deaths" and not sublevel:
+            causes = [other for other in counts if other[:5] == place[:5] and other[5]]
+            yield row, [counts[cause] for cause in causes]
         if paramcd == "STATUS":
             states.setdefault((analysis, population, group, paramcd), []).append(row)
     for place, of_state in states.items():
