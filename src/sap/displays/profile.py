@@ -68,6 +68,19 @@ class _Page:
             f"{''.join(uses)}</g>"
         )
 
+    def label(
+        self, said: str, x: float, y: float, *, size: float = SMALL, side: str = "left"
+    ) -> None:
+        """Text with white below it, where lines would run through the letters."""
+        width = text_width(said, size, bold=False)
+        start = x - {"left": 0.0, "middle": width / 2, "right": width}[side]
+        if said:
+            self.drawn.append(
+                f'<path d="M{start - 1:.1f} {y - size * 0.8:.1f}h{width + 2:.1f}v{size:.1f}'
+                f'h{-width - 2:.1f}z" fill="#FFFFFF"/>'
+            )
+        self.text(said, start, y, size=size)
+
     def line(
         self, x1: float, y1: float, x2: float, y2: float, *, colour: str = "#000000",
         width: float = 0.6, dash: str = "",
@@ -168,16 +181,27 @@ def _men() -> Iterator[_Man]:
                     words(r["AVAL"]) if r["PARAMCD"] == "PSABEST" else words(r["AVALC"])
                 )
                 for r in answers
-                if r["PARAMCD"] in ("PSARESP", "PSABEST", "BOR", "CTCRESP")
+                if r["PARAMCD"] in ("PSARESP", "PSABEST", "BOR", "BORINV", "CTCRESP")
             },
         )
 
 
+def _over(man: _Man) -> float | None:
+    """The day after which nothing can be known: of the death, else of the data cut-off."""
+    died = man.day(man.row["DTHDT"])
+    cut = ard.run_facts().get("cut_off")
+    return man.day(pd.Timestamp(str(cut))) if died is None and cut else died
+
+
 def _span(man: _Man) -> tuple[float, float]:
+    """The first and the last day of the axis: to the death or the cut-off, if they come so early."""
     last = man.day(man.row["TRTEDT"]) or 0.0
     seen = [d for rows in (man.doses, man.psa, man.ctc, man.scans) for d, _ in man.days(rows)]
     seen += [d for d, _ in man.days(man.events, "ASTDT")]
+    died, over = man.day(man.row["DTHDT"]), _over(man)
+    seen += [] if died is None else [died]
     end = min(max([last + 4 * WEEK, *seen]), last + AFTER)
+    end = end if over is None else min(end, max(over, last))
     early = [d for rows in (man.psa, man.ctc) for d, _ in man.days(rows)]
     first = max(min([-WEEK, *early]), BEFORE)
     return first - 3, end + 4
@@ -193,6 +217,8 @@ def _head(page: _Page, man: _Man) -> float:
     status = (
         f"died on day {as_collected(died + 1)}"
         if died is not None
+        else "died, day not recorded"
+        if row["DTHFL"] == "Y"
         else f"last known alive on day {as_collected(alive + 1)}"
         if alive is not None
         else "status not known"
@@ -209,10 +235,28 @@ def _head(page: _Page, man: _Man) -> float:
     best = f", best change {fixed(float(psa), 1)} %" if psa else ""
     said = {"Y": "confirmed", "N": "none", "NE": "not evaluable"}
     response = said.get(man.answers.get("PSARESP", ""), "not evaluable")
-    tumour = man.answers.get("BOR", "NE")
+    tumour = _best(man.answers)
     cells = said.get(man.answers.get("CTCRESP", ""), "not evaluable").replace("confirmed", "yes")
     page.text(f"PSA response: {response}{best}; CTC response: {cells}; best tumour response: {tumour}", 4, 46, size=SIZE)  # fmt: skip
-    return 62.0
+    cause = _cause(row) if row["DTHFL"] == "Y" else ""
+    if not cause:
+        return 62.0
+    page.text(f"cause of death: {cause}", 4, 57, size=SIZE)
+    return 73.0
+
+
+def _cause(row: dict[str, Any]) -> str:
+    """What a man died of, with the term where one is recorded."""
+    why, term = words(row.get("DTHCGR1")), words(row.get("DTHTERM"))
+    named = figure_text(coded(term), 40)
+    said = coded(why).lower()
+    return f"{said} ({named})" if said and named else said or named
+
+
+def _best(answers: dict[str, str]) -> str:
+    """Best tumour response by the plan's rules; where they have none, the investigator's."""
+    ours, theirs = answers.get("BOR", "NE"), answers.get("BORINV", "NE")
+    return f"{theirs} (investigator)" if ours == "NE" and theirs != "NE" else ours
 
 
 def _marks(page: _Page, man: _Man, top: float, bottom: float) -> None:
@@ -225,7 +269,13 @@ def _marks(page: _Page, man: _Man, top: float, bottom: float) -> None:
     new = man.days(man.therapies, "ASTDT")
     if new:
         asked.append((new[0][0], f"new therapy ({coded(words(new[0][1]['CMDECOD'])).lower()})", ORANGE, "5 2"))  # fmt: skip
-    taken: list[tuple[float, float]] = []
+    died, over = man.day(man.row["DTHDT"]), _over(man)
+    if died is None and over is not None:
+        asked.append((over, "cut-off", GREY, "1 2"))
+    elif died is not None and died > page.last:
+        said = f"death on day {as_collected(died + 1)}, later than shown"
+        page.text(said, RIGHT, top - 19, size=SMALL, side="right", fill=VERMILION)
+    taken: list[list[tuple[float, float]]] = []
     for day, said, colour, dash in sorted(
         (a for a in asked if a[0] is not None), key=lambda a: (a[0] or 0.0, a[1])
     ):
@@ -237,9 +287,13 @@ def _marks(page: _Page, man: _Man, top: float, bottom: float) -> None:
         side = "right" if x + width > RIGHT + 6 else "left"
         low = x - width if side == "right" else x
         level = 0
-        while any(low < b + 3 and low + width > a - 3 for a, b in taken[level : level + 1]):
+        while level < len(taken) and any(
+            low < b + 3 and low + width > a - 3 for a, b in taken[level]
+        ):
             level += 1
-        taken[level : level + 1] = [(low, low + width)]
+        if level == len(taken):
+            taken.append([])
+        taken[level].append((low, low + width))
         page.line(x, top - 2, x, bottom, colour=colour, width=0.8, dash=dash)
         page.text(said, x, top - 5 - 7 * level, size=SMALL, side=side, fill="#000000")
 
@@ -260,9 +314,9 @@ def _doses(page: _Page, man: _Man, top: float) -> float:
         height = 15.0 * (float(row["DOSE"]) / planned) if known else 15.0
         fill = "#FFFFFF" if not known else ORANGE if low else BLUE
         page.box(x - 2.2, top + 17 - height, 4.4, height, fill=fill)
-        page.text(words(row["DOSE"]) or "?", x, top + 24.5, size=SMALL - 0.8, side="middle")
+        page.label(words(row["DOSE"]) or "?", x, top + 24.5, size=SMALL - 0.8, side="middle")
         if row["DELAYC"] in ("MINOR", "MAJOR"):
-            page.text("late", x, top - 0.5, size=SMALL - 0.8, side="middle")
+            page.label("late", x - 3.5, top + 5, size=SMALL - 0.8, side="right")
     return top + 31
 
 
@@ -331,32 +385,49 @@ def _ctc(page: _Page, man: _Man, top: float) -> float:
     page.path([(page.x(d), y(float(r["AVAL"]))) for d, r in rows], GREY)
     fills = {"POSITIVE": VERMILION, "NEGATIVE": "#FFFFFF"}
     signs = {"POSITIVE": "AR-V7 +", "NEGATIVE": "AR-V7 \u2212"}
+    taken: list[tuple[float, float, float]] = []
     for day, row in rows:
         x, at = page.x(day), y(float(row["AVAL"]))
-        state = words(row["ARV7"])
-        page.dot(x, at, fill=fills.get(state, "#BDBDBD"), r=2.6)
+        said = signs.get(words(row["ARV7"]), "")
+        width = text_width(said, SMALL, bold=False)
         side = "right" if x > RIGHT - 30 else "left"
-        page.text(signs.get(state, ""), x + (-4 if side == "right" else 4), at - 3, size=SMALL, side=side)  # fmt: skip
+        low = x - 4 - width if side == "right" else x + 4
+        # Above and beside the dot, or below it where another count's letters stand.
+        line = at - 3
+        if any(low < b and low + width > a and abs(line - c) < SMALL for a, b, c in taken):
+            line = at + 8
+        if said:
+            taken.append((low, low + width, line))
+        page.label(said, low, line, size=SMALL)
+    for day, row in rows:
+        fill = fills.get(words(row["ARV7"]), "#BDBDBD")
+        page.dot(page.x(day), y(float(row["AVAL"])), fill=fill, r=2.6)
     return top + height + 14
 
 
 def _scans(page: _Page, man: _Man, top: float) -> float:
     _title(page, "Scans", top + 9)
+    ends = [LEFT - 60.0]
     for day, row in man.days(man.scans):
         if not page.first <= day <= page.last:
             continue
         x, said = page.x(day), words(row["AVALC"])
         fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(said, "#FFFFFF")
         page.box(x - 2.2, top + 3, 4.4, 5, fill=fill)
-        page.text(said, x, top + 15, size=SMALL - 0.6, side="middle")
-    return top + 24
+        half = text_width(said, SMALL - 0.6, bold=False) / 2
+        middle = min(max(x, LEFT + half), RIGHT - half)
+        level = next((i for i, end in enumerate(ends) if middle - half > end + 2), len(ends))
+        ends[level : level + 1] = [middle + half]
+        page.label(said, middle, top + 15 + 6.5 * level, size=SMALL - 0.6, side="middle")
+    return top + 24 + 6.5 * (len(ends) - 1)
 
 
 def _events(page: _Page, man: _Man, top: float) -> float:
     _title(page, "Adverse events", top + 9, "grade; S serious")
     rows = [(d, r) for d, r in man.days(man.events, "ASTDT") if page.first <= d <= page.last]
     if not rows:
-        page.text("none recorded", LEFT + 6, top + 9, size=SIZE)
+        said = "none in the time shown" if man.events else "none recorded"
+        page.text(said, LEFT + 6, top + 9, size=SIZE)
         return top + 26
     terms: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     for day, row in rows:
@@ -368,8 +439,10 @@ def _events(page: _Page, man: _Man, top: float) -> float:
         bars = []
         for day, row in terms[term]:
             end = man.day(row["AENDT"])
+            over = _over(man)
+            last = page.last if over is None else min(page.last, over + 1)
             x1 = page.x(day)
-            x2 = max(page.x(end + 1 if end is not None else page.last), x1 + 6.5)
+            x2 = max(page.x(min(end + 1, last) if end is not None else last), x1 + 6.5)
             grade = _grade(row)
             page.box(x1, y + 2, x2 - x1, 7.6, fill=GRADE_FILL.get(grade, "#FFFFFF"))
             light = "#FFFFFF" if grade >= 4 else "#000000"
@@ -381,6 +454,11 @@ def _events(page: _Page, man: _Man, top: float) -> float:
     if len(terms) > len(kept):
         page.text(f"and {len(terms) - len(kept)} further terms of lower grade", LEFT, y + 8, size=SMALL)  # fmt: skip
         y += 11.0
+    later = sum(d > page.last for d, _ in man.days(man.events, "ASTDT"))
+    if later:
+        several = "event" if later == 1 else "events"
+        page.text(f"and {later} {several} later than shown", LEFT, y + 8, size=SMALL)
+        y += 11.0
     return max(y, top + 22) + 4
 
 
@@ -390,9 +468,9 @@ def _name(page: _Page, said: str, bars: Sequence[tuple[float, float, str]], y: f
     right, left = max(b for _, b, _ in bars), min(a for a, _, _ in bars)
     longest = max(bars, key=lambda bar: bar[1] - bar[0])
     if right + 4 + width < RIGHT:
-        page.text(said, right + 4, y, size=SMALL)
+        page.label(said, right + 4, y, size=SMALL)
     elif left - 4 - width > LEFT:
-        page.text(said, left - 4, y, size=SMALL, side="right")
+        page.label(said, left - 4, y, size=SMALL, side="right")
     else:
         page.text(said, longest[0] + 12, y, size=SMALL, fill=longest[2])
 
@@ -436,7 +514,9 @@ def _alt(man: _Man) -> str:
     psa = f"; PSA from {as_collected(min(values))} to {as_collected(max(values))}" if values else ""
     lowest = ard.table("plan")["safety"]["severe_grade"]
     severe = sum(_grade(r) >= lowest for r in man.events)
-    status = "died" if row["DTHFL"] == "Y" else "not known to have died"
+    cause = _cause(row)
+    died = f"died; cause of death: {cause}" if cause else "died"
+    status = died if row["DTHFL"] == "Y" else "not known to have died"
     return (
         f"Profile of {words(row['USUBJID'])}: {words(row['NCYCLES'])} infusions{psa}; "
         f"{len(man.ctc)} counts of CTC, {len(man.scans)} scans, {len(man.events)} adverse events, "

@@ -1,0 +1,93 @@
+"""Patient profiles: where the axis ends, what a man died of, whose tumour response is told."""
+
+import json
+import re
+
+import pandas as pd
+import pytest
+
+from sap.displays import profile
+from sap.plan import project_home, read_plan
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
+    (tmp_path / "tables").mkdir()
+    for name, content in (("plan", plan), ("run", {"cut_off": "2018-03-31"})):
+        (tmp_path / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
+    monkeypatch.setenv("SAP_RUN", str(tmp_path))
+    return tmp_path
+
+
+def man(**about: object) -> profile._Man:
+    """First dose on 2018-01-01, last on 01-22: the axis runs to 02-19 at least, or to the last value."""
+    day = pd.Timestamp
+    row = {
+        "USUBJID": "T-1", "AGE": 70.0, "NCYCLES": 2.0, "DCTREAS": None, "DTHFL": "N",
+        "TRTSDT": day("2018-01-01"), "TRTEDT": day("2018-01-22"), "DTHDT": pd.NaT,
+        "LSTALVDT": day("2018-02-01"), "DTHCGR1": None, "DTHTERM": None,
+    }  # fmt: skip
+    doses = [{"ASTDT": day(d), "DOSE": 25.0, "DOSEC": "FULL", "DELAYC": ""} for d in ("2018-01-01", "2018-01-22")]  # fmt: skip
+    event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": "COUGH", "ATOXGRN": 1.0, "AESER": "N"}  # fmt: skip
+    return profile._Man(row | about, doses, [], [], [], [event], [], [], {})
+
+
+def death(day: str) -> dict[str, object]:
+    return {"DTHFL": "Y", "DTHDT": pd.Timestamp(day)}
+
+
+@pytest.mark.parametrize(
+    "died, last",
+    [
+        (None, 49),  # four weeks after the last dose (day 21)
+        ("2018-02-05", 35),  # 30 + 5 days: nothing is drawn after a death
+        ("2018-05-01", 120),  # 30 + 28 + 31 + 30 + 1: the axis goes on to the death
+        ("2019-01-01", 201),  # 180 days after the last dose at most
+    ],
+)
+def test_the_axis_ends_with_the_death_or_four_weeks_after_the_last_dose(run, died, last):
+    one = man(**(death(died) if died else {}))
+    assert profile._span(one)[1] == last + 4  # and a little room
+
+
+def test_the_axis_ends_with_the_cut_off(run):
+    from sap import ard
+
+    (run / "tables" / "run.json").write_text('{"cut_off": "2018-01-31"}', encoding="utf-8")
+    ard._json.cache_clear()
+    assert profile._span(man())[1] == 30 + 4
+    # The event that has not ended is drawn to the day of the cut-off, inside of the axis.
+    boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', profile.draw(man()))
+    ends = [float(x) + float(width) for x, width in boxes]
+    page = profile._Page(*profile._span(man()))
+    assert max(ends) <= page.x(31) + 0.1 < page.x(34)
+
+
+@pytest.mark.parametrize(
+    "about, said",
+    [
+        ({"DTHCGR1": "Progression"}, "died; cause of death: progression."),
+        (
+            {"DTHCGR1": "Adverse event, not related", "DTHTERM": "MYOCARDIAL INFARCTION"},
+            "died; cause of death: adverse event, not related (Myocardial infarction).",
+        ),
+        ({}, "died."),
+    ],
+)
+def test_a_profile_names_the_cause_of_a_death_adverse_event_or_not(run, about, said):
+    assert profile._alt(man(**death("2018-02-05"), **about)).endswith(said)
+
+
+@pytest.mark.parametrize(
+    "answers, said",
+    [
+        ({"BOR": "PR", "BORINV": "SD"}, "PR"),
+        ({"BOR": "NE", "BORINV": "SD"}, "SD (investigator)"),
+        ({"BOR": "NE", "BORINV": "NE"}, "NE"),
+        ({"BORINV": "PD"}, "PD (investigator)"),
+        ({}, "NE"),
+    ],
+)
+def test_the_investigator_is_heard_where_the_plans_rules_have_no_answer(answers, said):
+    assert profile._best(answers) == said
