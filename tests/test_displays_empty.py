@@ -84,6 +84,26 @@ def test_survival_takes_its_level_from_a_set_with_somebody(run):
     assert any("95" in str(row.label) for row in shown.rows)
 
 
+def test_a_time_that_nobody_reached_is_not_estimable_though_the_curve_ended_at_0(run):
+    """Both men died before: the estimate is 0 by its formula, nobody was followed to the landmark."""
+    months = PLAN.survival.landmarks_months
+    no_limit = ard.NotEstimable("no standard error here")
+    over = ard.rows(
+        {"estimate": 0.0, "conf_low": no_limit, "conf_high": no_limit, "conf_level": 0.95, "at_risk": 0},
+        analysis="os", section="SAP 5.6", population="SCREENED", paramcd="OS",
+        level=f"{months[-1]:g} months", method="Kaplan-Meier",
+    )  # fmt: skip
+    run(
+        of("os", "SCREENED", 2.0), *(landmark("SCREENED", at) for at in months[:-1]), over,
+        restricted_mean("SCREENED"),
+    )  # fmt: skip
+    shown = survival.overall()
+    cells = {str(row.label): str(getattr(row.cells[0], "text", row.cells[0])) for row in shown.rows}
+    assert cells[f"Alive at {months[-1]:g} months (%)"] == "NE"
+    assert cells[f"Alive at {months[0]:g} months (%)"] == "50.0"
+    assert any(f"NE at {months[-1]:g} months" in str(note) for note in shown.notes)
+
+
 def test_survival_of_nobody_says_so(run):
     run(of("os", "PRIMARY", 0.0), of("os", "SCREENED", 0.0))
     assert survival.overall().absent.startswith("Not in the data")

@@ -6,7 +6,7 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.addressed import Place, results
+from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.response import ci_header
 from sap.displays.table import Column, Content, Row, Table, limits, span
@@ -17,6 +17,17 @@ SETS = {
     "GROUPA": "Group A",
     "SCREENED": "Screened",
 }
+
+
+def _ended_before(found: Results, place: Place) -> bool:
+    """Whether the curve fell to 0 with its last man before this time, which nobody then reached.
+
+    The estimate is 0 by its formula; printed, it would say that men are known to be dead by then,
+    of whom none was followed so long.
+    """
+    nobody = found.has("at_risk", **place) and not found.find("at_risk", **place).value
+    none = found.find("estimate", **place).value == 0
+    return nobody and none and not found.find("conf_low", **place).estimable
 
 
 def overall() -> Table:
@@ -42,6 +53,8 @@ def overall() -> Table:
         ),
     ]
 
+    ended: list[str] = []
+
     def landmark(level: str) -> tuple[Row, Row]:
         at: list[Content] = []
         around: list[Content] = []
@@ -51,6 +64,11 @@ def overall() -> Table:
                 around.append(formats.NOT_CALCULATED)
                 continue
             place = Place(population=population, level=level)
+            if _ended_before(found, place):
+                ended.append(level)
+                at.append(formats.NE)
+                around.append(formats.NE)
+                continue
             at.append(found.percent("estimate", **place))
             around.append(
                 limits(found.percent("conf_low", **place), found.percent("conf_high", **place))
@@ -90,7 +108,11 @@ def overall() -> Table:
     heads = [
         Column(SETS[p], found.count("N", **place)) for p, place in zip(shown, whole, strict=True)
     ]
-    return Table("tlf-os", "Overall survival", heads, rows)
+    late = " and ".join(dict.fromkeys(ended))
+    notes = [
+        f"NE at {late}: the curve ended before with its last man; nobody was followed so long."
+    ]
+    return Table("tlf-os", "Overall survival", heads, rows, notes=notes if ended else [])
 
 
 def curve_data(
