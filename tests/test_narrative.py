@@ -111,7 +111,7 @@ def test_the_facts_of_treated_men_who_died_or_had_a_serious_event(run: Path) -> 
         "given: filgrastim; on the same day: cough; recovered/resolved 2018-02-05."
     )
     assert told() == [
-        ("T-1", "Man", "70 years at consent; ECOG 1; AR-V7 positive and 12 CTC at the first screening; second line."),
+        ("T-1", "Man", "70 years at consent; ECOG 1 at allocation; AR-V7 positive and 12 CTC at the first screening; second line."),
         ("", "Treatment", "2 infusions of study cabazitaxel, 2018-01-01 to 2018-01-22; ended 2018-02-12: adverse event."),
         ("", "Serious event", serious),
         ("", "Death", "Died on day 61 (2018-03-02); 39 days after the last infusion; cause: progression; recorded as 'mCRPC'."),

@@ -45,7 +45,7 @@ def _study_day(day: Any, first: Any) -> str:
 
 def _man(man: Record) -> str:
     age = f"{words(man['AGE'])} years at consent" if _known(man["AGE"]) else ""
-    ecog = f"ECOG {words(man['ECOGBL'])}" if _known(man["ECOGBL"]) else ""
+    ecog = f"ECOG {words(man['ECOGBL'])} at allocation" if _known(man["ECOGBL"]) else ""
     screened = [f"AR-V7 {_small(man['ARV7BL'])}" if _known(man["ARV7BL"]) else ""]
     screened += [f"{words(man['CTCBL'])} CTC" if _known(man["CTCBL"]) else ""]
     found = " and ".join(part for part in screened if part)
