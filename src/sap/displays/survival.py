@@ -67,9 +67,8 @@ def overall() -> Table:
             if _ended_before(found, place):
                 ended.append(level)
                 at.append(formats.NE)
-                around.append(formats.NE)
-                continue
-            at.append(found.percent("estimate", **place))
+            else:
+                at.append(found.percent("estimate", **place))
             around.append(
                 limits(found.percent("conf_low", **place), found.percent("conf_high", **place))
             )
