@@ -331,6 +331,35 @@ def test_the_first_page_asks_three_questions_of_the_board_and_two_of_everybody(p
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("audience", ["open", "closed"])
+def test_every_number_of_what_changed_leads_to_both_reports(package, audience):
+    """Then and now from the two ARDs themselves, and the tallies counted again from changes.csv."""
+    page = package.html[audience]
+    asked = [key for key in numbers_of(page) if key.startswith("changes|")]
+    known = html.unescape(page)
+    assert [key for key in asked if f'"{key}":' not in known] == []
+    before = {
+        ard.key({str(k): v for k, v in row.items()}): row
+        for row in ard.from_csv(package.run / "tables" / "previous-ard.csv").to_dict("records")
+    }
+    with (package.run / f"dsmb-{audience}" / "changes.csv").open(encoding="utf-8") as file:
+        rows = list(csv.DictReader(file))
+    then = [key.removeprefix("changes|before|") for key in asked if "|before|" in key]
+    assert len(then) >= 5
+    for key in then:
+        (text,) = numbers_of(page)[f"changes|before|{key}"]
+        row = before.get(key)
+        expected = "-" if row is None else f"{row['stat']:.0f}"
+        assert text == expected or (audience == "open" and re.fullmatch(r"<\d+", text)), key
+    tallies = [key for key in asked if "|before|" not in key]
+    assert bool(tallies) == (audience == "closed")
+    for key in tallies:
+        _, kind, analysis = key.split("|")
+        counted = sum(row["analysis"] == analysis and row["change"] == kind for row in rows)
+        assert numbers_of(page)[key] == {str(counted)}, key
+
+
+@pytest.mark.slow
 def test_what_changed_names_open_numbers_in_the_open_report(package):
     with (package.run / "dsmb-open" / "changes.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
