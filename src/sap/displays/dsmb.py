@@ -49,8 +49,8 @@ def audience() -> Said:
             "both, so some numbers are missing here."
         )
     return Said(
-        "This is the closed report, for members of the board only: the open report with the same "
-        "numbers, and response, survival, the stopping rule and single patients."
+        "This is the closed report, for members of the board only: the open report, and response, "
+        "survival, the stopping rule and single patients."
     )
 
 
@@ -60,14 +60,7 @@ def protection() -> Said:
     if is_open():
         return Said("Counts of men from 1 to below ", limit, " are printed as <", limit,
                     ", and what would tell them is left out.")  # fmt: skip
-    return Said("The open report prints counts of men from 1 to below ", limit, " as <", limit,
-                "; here they stand in full.")  # fmt: skip
-
-
-def plan_percent(path: str) -> Number:
-    """A share of the plan in percent, without the sign."""
-    share = float(plan_text.number(path).text)
-    return Number(formats.confidence(share), f"plan|{path}")
+    return Said("The open report prints counts of men from 1 to below ", limit, " as <", limit, ".")  # fmt: skip
 
 
 def _died() -> list[str | Number]:
@@ -175,8 +168,8 @@ def rule() -> Said:
         ]  # fmt: skip
     if not is_open():
         parts += [
-            "The rate not worth treating is p0, ", plan_percent("design.p0"), f"{NO_BREAK_SPACE}%; the rate worth treating is p1, ",
-            plan_percent("design.p1"), f"{NO_BREAK_SPACE}%; at the end H0, a rate of at most p0, is rejected when more than ",
+            "The rate not worth treating is p0, ", plan_text.number("design.p0"), "; the rate worth treating is p1, ",
+            plan_text.number("design.p1"), "; at the end H0, a rate of at most p0, is rejected when more than ",
             plan_text.number("design.r"), " of ", plan_text.number("design.n"), " men respond. ",
         ]  # fmt: skip
     parts.append(
@@ -252,6 +245,8 @@ def safe_table() -> Table:
         kind: RowKind = ""
         for cause in dead.values("sublevel", level=level):
             place = Place(level=level, sublevel=cause)
+            if cause and dead.count(**place).text == "0":
+                continue
             where = f"Death {level[0].lower()}{level[1:]}, of any cause"
             kind = "indent1" if cause else ""
             cells = (n_pct(dead.count(**place), dead.percent(**place)), "" if is_open() else more)
@@ -291,7 +286,7 @@ def conduct_table() -> Table:
     flow, days = results("flow"), results("data_currency")
     followed, due = Place(paramcd="DAYS", level="All followed"), Place(paramcd="RESULTS", level="")
 
-    left, more = results("board_left"), ""
+    left, sets = results("board_left"), results("analysis_sets")
 
     def box(level: str) -> Number:
         return flow.count(level=level, paramcd="BOX")
@@ -301,19 +296,22 @@ def conduct_table() -> Table:
         Row("Men sampled", (box("Sampled"), "Figure 3-1")),
         Row("Men who qualified (AR-V7 positive, enough cells)", (box("Qualifies for group B"), "Table 3-1")),
         Row(
-            "Treated of the men planned",
-            (Cell(results("analysis_sets").count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Figure 3-1"),
+            "Treated of the men planned for the primary set; in all",
+            (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n"), "; ", sets.count(population="SAFETY")), "Figure 3-1"),
         ),
-        Row("Men treated, those re-screened included", (results("analysis_sets").count(population="SAFETY"), "Figure 3-1")),
-        Row("Treated men lost to follow-up", (Cell(left.count(level="Lost to follow-up"), " of ", left.count("N", level="Withdrew")), more)),
-        Row("Treated men who withdrew", (Cell(left.count(level="Withdrew"), " of ", left.count("N", level="Withdrew")), more)),
+        Row(
+            "Treated men lost to follow-up; withdrew",
+            (Cell(left.count(level="Lost to follow-up"), "; ", left.count(level="Withdrew"), " of ", left.count("N", level="Withdrew")), ""),
+        ),
         Row(
             "Followed men overdue for a contact",
             (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1"),
         ),
         Row("PSA results missing of those due", (Cell(days.count("n_missing", **due), " of ", days.count("N", **due)), "Table 6-2")),
-        Row("Critical findings of the data contracts", (record.found_of("critical"), "Table 16-1")),
-        Row("Warnings of the data contracts", (record.found_of("warning"), "Table 16-1")),
+        Row(
+            "Critical findings; warnings of the data contracts",
+            (Cell(record.found_of("critical"), "; ", record.found_of("warning")), "Table 16-1"),
+        ),
     ]  # fmt: skip
     columns = [Column("Number", numeric=False), Column("More in", numeric=False)]
     return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
@@ -368,10 +366,10 @@ def rule_state() -> Table:
             rows.append(Row(label, [words, *[""] * (len(levels) - 1)]))
     rows.append(line("H0 is rejected at the end when responders are more than", "r"))
     for label, path in (
-        ("p0, a response rate not worth treating: H0 (%)", "design.p0"),
-        ("p1, a response rate worth treating (%)", "design.p1"),
+        ("p0, a response rate not worth treating (H0)", "design.p0"),
+        ("p1, a response rate worth treating", "design.p1"),
     ):
-        rows.append(Row(label, [*[""] * (len(levels) - 1), plan_percent(path)]))
+        rows.append(Row(label, [*[""] * (len(levels) - 1), plan_text.number(path)]))
     columns = [Column(level, numeric=False) for level in levels]
     return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
 
@@ -396,10 +394,10 @@ def outlook() -> Table:
         ),
         Row("Conditional power (%), when the true rate is", kind="group"),
     ]
-    p1, p0 = plan_percent("design.p1"), plan_percent("design.p0")
+    p1, p0 = plan_text.number("design.p1"), plan_text.number("design.p0")
     for label, name in (
-        (Cell("p1, a rate worth treating: ", p1, f"{NO_BREAK_SPACE}%"), "conditional_power_p1"),
-        (Cell("p0, a rate not worth treating: ", p0, f"{NO_BREAK_SPACE}%"), "conditional_power_p0"),
+        (Cell("p1, a rate worth treating: ", p1), "conditional_power_p1"),
+        (Cell("p0, a rate not worth treating: ", p0), "conditional_power_p0"),
         ("the rate seen so far", "conditional_power_seen"),
     ):
         rows.append(Row(label, [found.percent(name, **place) for place in places], "indent1"))
