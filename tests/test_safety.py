@@ -216,9 +216,7 @@ def test_a_toxic_death_is_early_and_not_from_progression(patients):
     assert stat(rows, group="second line", **of) == 1
     assert stat(rows, group="TROPIC", **of) == 18
     # exact limits of 3 of 7: the roots of the binomial tails, by R's binom.test(3, 7)
-    low = stat(
-        rows, group="", level="Early death, not of progression", stat_name="conf_low"
-    )
+    low = stat(rows, group="", level="Early death, not of progression", stat_name="conf_low")
     assert low == pytest.approx(0.09898828, abs=1e-7)
     lab = rows[(rows["paramcd"] == "LABORATORY") & (rows["group"] == "")]
     assert lab[lab["stat_name"] == "estimate"]["stat_text"].str.startswith("not in the data").all()
