@@ -13,6 +13,7 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -25,7 +26,7 @@ import yaml
 from sap import publish
 from sap.errors import RenderFailed, WrongUse
 from sap.publish import facts as page_words
-from sap.publish import kept, kernels, pdf, report, source
+from sap.publish import kept, kernels, pdf, report, source, tree
 
 TOY = Path(__file__).parent / "publish_toy" / "toy.qmd"
 KEYS = [f"psa_response|PRIMARY|||||{name}" for name in ("N", "n", "estimate")]
@@ -774,18 +775,6 @@ def test_addresses_come_from_the_ard_and_hold_only_what_is_shown(tmp_path: Path)
 # In the browser -------------------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox"]
-        )
-        yield browser
-        browser.close()
-
-
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1280, 380])
 def test_the_page_asks_for_nothing_complains_of_nothing_and_fits(
@@ -965,3 +954,66 @@ def test_word_files_are_read_back(word: zipfile.ZipFile) -> None:
 def _picture(word: zipfile.ZipFile) -> str:
     (name,) = (n for n in word.namelist() if n.startswith("word/media/"))
     return name.removeprefix("word/media/")
+
+
+def test_kernels_that_were_warm_before_give_the_same_bytes(tmp_path: Path, toy: Path) -> None:
+    (tmp_path / "run").mkdir()
+    with publish.warm(TOY) as forks:
+        rendered(tmp_path / "out", run=tmp_path / "run", formats=("html",), forks=forks)
+    assert (tmp_path / "out" / "csr.html").read_bytes() == (toy / "csr.html").read_bytes()
+
+
+def parsed_with(folder: Path, names: list[str]) -> report._Parsed:
+    images = [{"c": [["", [], []], [{"t": "Str", "c": "alt"}], [name, ""]]} for name in names]
+    found = tree.Findings(**{each.name: [] for each in fields(tree.Findings)} | {"images": images})
+    facts = page_words.page_facts(FACTS, None)
+    return report._Parsed({}, found, facts, folder, None)
+
+
+@pytest.mark.parametrize(
+    "name, known, complaint",
+    [
+        ("figure-002.svg", ["figure-001.svg"], "the picture figure-002.svg is not in the report"),
+        ("figure-001.gif", ["figure-001.gif"], "the picture figure-001.gif is no .svg"),
+    ],
+)
+def test_a_picture_of_elsewhere_is_not_put_into_the_page(
+    name: str, known: list[str], complaint: str, tmp_path: Path
+) -> None:
+    with pytest.raises(RenderFailed, match=re.escape(complaint)):
+        report._with_pictures(f'<img src="{name}">', parsed_with(tmp_path, known))
+
+
+def test_a_picture_is_put_into_the_page_whole(tmp_path: Path) -> None:
+    (tmp_path / "figure-001.svg").write_bytes(b"<svg/>")
+    page = report._with_pictures(
+        '<img src="figure-001.svg" alt="a">', parsed_with(tmp_path, ["figure-001.svg"])
+    )
+    # base64 of "<svg/>", by coreutils
+    assert page == '<img src="data:image/svg+xml;base64,PHN2Zy8+" alt="a">'
+
+
+def block(kind: str, text: str, level: int = 0) -> dict[str, Any]:
+    return {"t": kind, "c": [level, text]}
+
+
+def test_a_long_chapter_is_cut_where_nothing_is_torn_apart() -> None:
+    long, short = "x" * 150_000, "x"
+    chapter = [
+        block("Header", "12 Safety", 1),
+        block("Para", long),
+        block("Div", long),  # behind the paragraph that introduces it
+        block("Div", short),  # after a long display: it cannot share a page with it
+        block("Div", long),
+        block("Div", long),
+        block("Header", "12.2", 2),
+        block("Para", long),
+        block("Header", "12.2.1", 3),  # no section of its own
+        block("Header", "12.3", 2),
+    ]
+    pieces = report._pieces(chapter)
+    assert [each for piece in pieces for each in piece] == chapter
+    assert [len(piece) for piece in pieces] == [3, 2, 4, 1]
+    assert report._pieces(chapter[:2]) == [chapter[:2]]
+    shorts = [block("Div", short) for _ in range(9)]
+    assert report._pieces(shorts) == [shorts]

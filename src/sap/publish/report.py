@@ -29,6 +29,8 @@ LONGEST_FIRST = ("pdf", "docx", "html")
 CHAPTER = "chapter.typ"
 PICTURE = re.compile(r'<img src="(?P<name>[^"]*)"')
 PICTURE_KINDS = {".svg": "image/svg+xml", ".png": "image/png", ".jpg": "image/jpeg"}
+# Characters of pandoc's JSON: about a second of work, and more than a page holds.
+LONGEST_PIECE, LONG_DISPLAY = 200_000, 60_000
 BODY = "\n// The chapter begins here.\n"
 DEFAULT_LANGUAGE = "en-GB"
 
@@ -260,14 +262,22 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
         "code": kept.code_sums(),
         "machine": kept.machine({}),
     }
-    with ThreadPoolExecutor(max_workers=2) as pool:
-        chapters = _by_chapter(parsed.content["blocks"])
-        parts = list(pool.map(partial(_typst, parsed, made_by), chapters))
-    definitions = next((each for each, _ in parts if each), "")
-    texts = [text for _, text in parts]
+    pieces = [
+        piece for chapter in _split(parsed.content["blocks"], 1) for piece in _pieces(chapter)
+    ]
+    written: list[tuple[str, str]] = [("", "")] * len(pieces)
+    with ThreadPoolExecutor(max_workers=2) as pool:  # the longest first: none is left alone
+        order = sorted(range(len(pieces)), key=lambda i: len(json.dumps(pieces[i])), reverse=True)
+        longest_first = [pieces[i] for i in order]
+        for i, made in zip(
+            order, pool.map(partial(_typst, parsed, made_by), longest_first), strict=True
+        ):
+            written[i] = made
+    definitions = next((each for each, _ in written if each), "")
+    texts = [text for _, text in written]
     if parsed.page.answers_first and texts:
-        first = next((i for i, blocks in enumerate(chapters) if blocks[0]["t"] == "Header"), 0)
-        texts.insert(first + 1, "#tlf-contents()")
+        begins = [i for i, blocks in enumerate(pieces) if _is_header(blocks[0], 1)]
+        texts.insert(begins[1] if len(begins) > 1 else len(texts), "#tlf-contents()")
     body = "\n\n".join(texts)
     meta = parsed.content["meta"] | {
         "highlighting-definitions": tree.raw_blocks("typst", definitions)
@@ -278,13 +288,38 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
     return pdf.compile_pdf(source, parsed.folder, parsed.page.moment)
 
 
-def _by_chapter(blocks: Sequence[tree.Json]) -> list[list[tree.Json]]:
-    chapters: list[list[tree.Json]] = [[]]
+def _is_header(block: tree.Json, level: int) -> bool:
+    return bool(block["t"] == "Header" and block["c"][0] == level)
+
+
+def _split(blocks: Sequence[tree.Json], level: int) -> list[list[tree.Json]]:
+    """The blocks, cut before each heading of this level."""
+    parts: list[list[tree.Json]] = [[]]
     for block in blocks:
-        if block["t"] == "Header" and block["c"][0] == 1:
-            chapters.append([])
-        chapters[-1].append(block)
-    return [each for each in chapters if each]
+        if _is_header(block, level):
+            parts.append([])
+        parts[-1].append(block)
+    return [each for each in parts if each]
+
+
+def _pieces(chapter: Sequence[tree.Json]) -> list[list[tree.Json]]:
+    """A long chapter in pieces, so that two can be written at a time; what must stay together does.
+
+    A piece may begin with a section, or where one display follows another and one of both is long:
+    short neighbours may share a page, and a paragraph belongs to the display behind it.
+    """
+    lengths = [len(json.dumps(block)) for block in chapter]
+    pieces: list[list[tree.Json]] = [[]]
+    size = 0
+    for i, block in enumerate(chapter):
+        beside = i > 0 and block["t"] == chapter[i - 1]["t"] == "Div"
+        may_begin = _is_header(block, 2) or (beside and max(lengths[i - 1 : i + 1]) > LONG_DISPLAY)
+        if may_begin and size + lengths[i] > LONGEST_PIECE:
+            pieces.append([])
+            size = 0
+        pieces[-1].append(block)
+        size += lengths[i]
+    return [each for each in pieces if each]
 
 
 def _typst(parsed: _Parsed, made_by: Mapping[str, Any], blocks: list[tree.Json]) -> tuple[str, str]:
