@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.displays import exposure, labs, progression, prose, response, safety, survival
+from sap.displays import ctc, exposure, labs, progression, prose, response, safety, survival
 from sap.plan import project_home, read_plan
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -280,3 +280,43 @@ def test_the_spider_has_the_values_that_count_of_the_primary_set_from_its_first_
     assert drawn["subject"].unique().tolist() == ["T-1"]
     assert drawn[["time", "change"]].to_numpy().tolist() == [[0.0, 0.0], [3.0, -60.0]]
     assert drawn["category"].unique().tolist() == ["Confirmed response"]
+
+
+def test_the_cells_of_an_evaluable_man_begin_with_his_baseline_at_week_0(run, tmp_path):
+    """T-1: 8 before, 3 on day 42 (week 6), a count on day 400 that does not count. T-2 is not
+    evaluable.
+    """
+    where = {"section": "SAP 5.12", "population": "CTCEVAL", "method": "m"}
+    run(ard.rows({"n": 1, "N": 1}, analysis="ctc_response", paramcd="CTCRESP", **where))
+    plan = json.loads((tmp_path / "tables" / "plan.json").read_text(encoding="utf-8"))
+    assert plan["ctc"]["response_below"] == 5
+    start = pd.Timestamp("2018-01-01")
+    days = [-7, 42, 400, 42]
+    frames = {
+        "adsl": pd.DataFrame({"USUBJID": ["T-1", "T-2"], "TRTSDT": start, "CTCEVFL": ["Y", "N"]}),
+        "adctc": pd.DataFrame(
+            {
+                "USUBJID": ["T-1", "T-1", "T-1", "T-2"],
+                "ADT": start + pd.to_timedelta(pd.Series(days), unit="D"),
+                "AVAL": [8.0, 3.0, 1.0, 9.0],
+                "BASE": [8.0, 8.0, 8.0, 2.0],
+                "ANL01FL": ["", "Y", "", "Y"],
+            }
+        ),
+        "adrs": pd.DataFrame({"USUBJID": ["T-1"], "PARAMCD": ["CTCRESP"], "AVALC": ["Y"]}),
+    }
+    (tmp_path / "adam").mkdir()
+    for name, frame in frames.items():
+        frame.to_parquet(tmp_path / "adam" / f"{name}.parquet")
+    figure = ctc.values()
+    drawn = figure.plot.data
+    assert drawn[["subject", "time", "value"]].to_numpy().tolist() == [
+        ["T-1", 0.0, 8.0],
+        ["T-1", 6.0, 3.0],
+    ]
+    assert drawn["category"].unique().tolist() == ["CTC response"]
+    (note,) = figure.notes
+    said = "1 of 1 evaluable men had a CTC response, a count below 5, the dashed line."
+    assert note.plain == said
+    frames["adctc"].assign(ANL01FL="").to_parquet(tmp_path / "adam" / "adctc.parquet")
+    assert "no evaluable man" in ctc.values().absent

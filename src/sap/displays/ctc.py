@@ -1,10 +1,16 @@
 """Circulating tumour cells on treatment: response, depths of fall, and AR-V7 conversion."""
 
+import pandas as pd
+
 from sap import ard
-from sap.displays import formats
+from sap.displays import formats, plan_text
 from sap.displays.addressed import Place, results
+from sap.displays.figure import Figure
 from sap.displays.response import ci_header, rate_cells
+from sap.displays.say import Said
 from sap.displays.table import Column, Row, Table
+
+ANSWERS = {"Y": "CTC response", "N": "No CTC response"}
 
 
 def response() -> Table:
@@ -37,3 +43,45 @@ def course() -> Table:
     header = ci_header(found, population="PRIMARY", paramcd="CTC0", group="evaluable")
     columns = [Column("n (%)"), Column("N"), Column(header)]
     return Table("tlf-ctc-course", "Answer", columns, rows)
+
+
+def values() -> Figure:
+    """Figure 14.2.2.3: the cells of each evaluable man, from baseline over the counts that count.
+
+    The baseline stands at the first dose, whenever the sample was drawn.
+    """
+    from sap.displays.plots import course as drawn
+
+    found = results("ctc_response")
+    adctc, adsl = ard.dataset("adctc"), ard.dataset("adsl").set_index("USUBJID")
+    adrs = ard.dataset("adrs")
+    answers = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"].map(ANSWERS)
+    evaluable = adsl.index[adsl["CTCEVFL"] == "Y"]
+    counted = adctc[(adctc["ANL01FL"] == "Y") & adctc["USUBJID"].isin(evaluable)]
+    if counted.empty:
+        why = "Not in the data: no evaluable man has a count of cells on treatment."
+        return Figure("tlf-ctc-values", None, "", absent=why)
+    days = (counted["ADT"] - counted["USUBJID"].map(adsl["TRTSDT"])).dt.days
+    later = pd.DataFrame(
+        {"subject": counted["USUBJID"], "time": days / 7, "value": counted["AVAL"]}
+    )
+    first = counted.drop_duplicates("USUBJID")
+    start = pd.DataFrame({"subject": first["USUBJID"], "time": 0.0, "value": first["BASE"]})
+    courses = pd.concat([start, later], ignore_index=True)
+    plot = drawn(
+        courses.assign(category=courses["subject"].map(answers)),
+        scale="log1p",
+        lines=[ard.table("plan")["ctc"]["response_below"]],
+        order=list(ANSWERS.values()),
+        x_title="Weeks since the first dose",
+        y_title="CTC per sample volume of the plan",
+    )
+    n, whole = (found.count(s, population="CTCEVAL") for s in ("n", "N"))
+    alt = (
+        f"Counts of circulating tumour cells over time, one line for each of {whole.text} evaluable "
+        f"men; {n.text} of them had a CTC response."
+    )
+    below = plan_text.number("ctc.response_below")
+    told = Said(n, " of ", whole, " evaluable men had a CTC response, a count below ", below, ",")
+    notes = [Said(*told.parts, " the dashed line.")]
+    return Figure("tlf-ctc-values", plot, alt, notes=notes, numbers=(n, whole))
