@@ -37,11 +37,12 @@ check: $(DONE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# TESTS=more adds what needs R or a browser, TESTS=all what is slow as well; a test whose need is
-# absent is skipped and says so.
+# TESTS=more adds what needs R or a browser, TESTS=slow is what is slow, TESTS=all both; a test whose
+# need is absent is skipped and says so.
 TESTS ?= quick
 WHICH_quick := -m "not slow and not r and not browser"
 WHICH_more  := -m "not slow"
+WHICH_slow  := -m slow
 WHICH_all   :=
 
 test: check
