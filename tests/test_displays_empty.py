@@ -284,7 +284,7 @@ def test_the_spider_has_the_values_that_count_of_the_primary_set_from_its_first_
 
 def test_the_cells_of_an_evaluable_man_begin_with_his_baseline_at_week_0(run, tmp_path):
     """T-1: 8 before, 3 on day 42 (week 6), a count on day 400 that does not count. T-2 is not
-    evaluable.
+    evaluable. Without dates the visit of the 3, cycle 4, places it; that at the end has no place.
     """
     where = {"section": "SAP 5.12", "population": "CTCEVAL", "method": "m"}
     run(ard.rows({"n": 1, "N": 1}, analysis="ctc_response", paramcd="CTCRESP", **where))
@@ -298,6 +298,7 @@ def test_the_cells_of_an_evaluable_man_begin_with_his_baseline_at_week_0(run, tm
             {
                 "USUBJID": ["T-1", "T-1", "T-1", "T-2"],
                 "ADT": start + pd.to_timedelta(pd.Series(days), unit="D"),
+                "AVISIT": ["SCREENING", "CYCLE 4", "END OF TREATMENT", "CYCLE 4"],
                 "AVAL": [8.0, 3.0, 1.0, 9.0],
                 "BASE": [8.0, 8.0, 8.0, 2.0],
                 "ANL01FL": ["", "Y", "", "Y"],
@@ -315,8 +316,22 @@ def test_the_cells_of_an_evaluable_man_begin_with_his_baseline_at_week_0(run, tm
         ["T-1", 6.0, 3.0],
     ]
     assert drawn["category"].unique().tolist() == ["CTC response"]
-    (note,) = figure.notes
+    note, week = figure.notes
     said = "1 of 1 evaluable men had a CTC response, a count below 5, the dashed line."
     assert note.plain == said
+    assert "week 0" in week.plain
+    where = tmp_path / "adam" / "adctc.parquet"
+    undated = frames["adctc"].assign(ADT=pd.NaT, ANL01FL=["", "Y", "Y", ""])
+    undated.to_parquet(where)
+    drawn = (figure := ctc.values()).plot.data
+    assert drawn[["subject", "time", "value"]].to_numpy().tolist() == [
+        ["T-1", 1.0, 8.0],
+        ["T-1", 4.0, 3.0],
+    ]
+    figure.plot.draw()
+    assert "cycle 1" in figure.notes[1].plain
+    assert figure.notes[2].plain.endswith("are not drawn.")
+    undated.assign(AVISIT="END OF TREATMENT").to_parquet(where)
+    assert "has a date or a cycle" in ctc.values().absent
     frames["adctc"].assign(ANL01FL="").to_parquet(tmp_path / "adam" / "adctc.parquet")
     assert "no evaluable man" in ctc.values().absent

@@ -10,6 +10,7 @@ from sap.displays.response import ci_header, rate_cells
 from sap.displays.say import Said
 from sap.displays.table import Column, Row, Table
 
+CYCLE = r"^CYCLE (\d+)$"  # of AVISIT
 ANSWERS = {"Y": "CTC response", "N": "No CTC response"}
 
 
@@ -48,7 +49,10 @@ def course() -> Table:
 def values() -> Figure:
     """Figure 14.2.2.3: the cells of each evaluable man, from baseline over the counts that count.
 
-    The baseline stands at the first dose, whenever the sample was drawn.
+    1. The baseline stands at the first dose, whenever the sample was drawn.
+    2. Where every count has a date, time is weeks since the first dose.
+    3. Otherwise it is the cycle of the visit, with the baseline at cycle 1.
+    4. A count without a date whose visit is no cycle is not drawn; a note says so.
     """
     from sap.displays.plots import course as drawn
 
@@ -62,18 +66,22 @@ def values() -> Figure:
         why = "Not in the data: no evaluable man has a count of cells on treatment."
         return Figure("tlf-ctc-values", None, "", absent=why)
     days = (counted["ADT"] - counted["USUBJID"].map(adsl["TRTSDT"])).dt.days
-    later = pd.DataFrame(
-        {"subject": counted["USUBJID"], "time": days / 7, "value": counted["AVAL"]}
-    )
+    dated = bool(days.notna().all())
+    cycle = counted["AVISIT"].str.extract(CYCLE, expand=False).astype("Float64").astype("float64")
+    time, origin = (days / 7, 0.0) if dated else (cycle, 1.0)
+    if time.isna().all():
+        why = "Not in the data: no count of cells on treatment has a date or a cycle."
+        return Figure("tlf-ctc-values", None, "", absent=why)
+    later = pd.DataFrame({"subject": counted["USUBJID"], "time": time, "value": counted["AVAL"]})
     first = counted.drop_duplicates("USUBJID")
-    start = pd.DataFrame({"subject": first["USUBJID"], "time": 0.0, "value": first["BASE"]})
-    courses = pd.concat([start, later], ignore_index=True)
+    start = pd.DataFrame({"subject": first["USUBJID"], "time": origin, "value": first["BASE"]})
+    courses = pd.concat([start, later.dropna(subset=["time"])], ignore_index=True)
     plot = drawn(
         courses.assign(category=courses["subject"].map(answers)),
         scale="log1p",
         lines=[ard.table("plan")["ctc"]["response_below"]],
         order=list(ANSWERS.values()),
-        x_title="Weeks since the first dose",
+        x_title="Weeks since the first dose" if dated else "Cycle before which the cells were counted",
         y_title="CTC per sample volume of the plan",
     )
     n, whole = (found.count(s, population="CTCEVAL") for s in ("n", "N"))
@@ -84,4 +92,13 @@ def values() -> Figure:
     below = plan_text.number("ctc.response_below")
     told = Said(n, " of ", whole, " evaluable men had a CTC response, a count below ", below, ",")
     notes = [Said(*told.parts, " the dashed line.")]
+    if dated:
+        notes.append(
+            Said("The count before the first dose stands at week 0, whenever it was drawn.")
+        )
+    else:
+        said = "Not every count has a date: each stands at the cycle of its visit, the first at cycle 1."
+        notes.append(Said(said))
+    if time.isna().any():
+        notes.append(Said("Counts with neither a date nor a cycle are not drawn."))
     return Figure("tlf-ctc-values", plot, alt, notes=notes, numbers=(n, whole))
