@@ -498,9 +498,9 @@ def kept_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.setattr(kept, "project_home", lambda: study)
     times = []
 
-    async def counted(*_: Any) -> tuple[str, list[str]]:
+    async def counted(*_: Any) -> tuple[list[list[str]], list[str]]:
         times.append(1)
-        return "Shown.", []
+        return [["1"], ["Shown."]], []
 
     monkeypatch.setattr(kernels, "run_chapter", counted)
 
@@ -509,8 +509,11 @@ def kept_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         taken = source.read(study / "root.qmd", study, profile)
         around = kernels.Surroundings(study, study / "run", epoch, tmp_path / "cache")
         work = tmp_path / "work"
-        told = kernels.run_chapters(taken.setup, taken.chapters, around, lambda _: None, work)
-        assert told == ["Shown."]
+        (told,) = kernels.run_chapters(taken.setup, taken.chapters, around, lambda _: None, work)
+        assert told.startswith("The 1 ")
+        assert told.endswith("\n\nShown.\n")
+        assert ("Soon." in told) == (profile == "interim")
+        assert ("it, edited." in told) == ("it, edited." in taken.chapters[0].cells[0].source)
         return bool(times)
 
     return study, has_to_run
@@ -547,8 +550,10 @@ def test_one_byte_of_any_input_makes_a_chapter_run_again(
     path = study / name
     times = path.stat()
     content = path.read_bytes()
-    where = content.index(b"of") if name == "chapter.qmd" else len(content) - 2
-    where = content.index(b"x =") if name == "setup.qmd" else where
+    if name in ("setup.qmd", "chapter.qmd"):
+        where = content.index(b"x =" if name == "setup.qmd" else b"x\n")
+    else:
+        where = len(content) - 2
     path.write_bytes(content[:where] + bytes([content[where] ^ 1]) + content[where + 1 :])
     if keeps_its_time:  # same size, same time: only the bytes differ
         os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
@@ -556,6 +561,19 @@ def test_one_byte_of_any_input_makes_a_chapter_run_again(
     path.write_bytes(content)
     os.utime(path, (0, 0))
     assert not has_to_run()
+
+
+def test_prose_is_no_input_of_a_kernel_and_is_shown_as_it_stands(kept_study: Any) -> None:
+    study, has_to_run = kept_study
+    assert has_to_run()
+    path = study / "chapter.qmd"
+    content = path.read_text(encoding="utf-8")
+    path.write_text(content.replace("of it.", "of it, edited."), encoding="utf-8")
+    assert not has_to_run()
+    assert not has_to_run(profile="interim")
+    path.write_text(content.replace("`{python} x`", "`{python} x` `{python} x`"), encoding="utf-8")
+    with pytest.raises(StopIteration):  # the stand-in shows one value; it was asked for two
+        has_to_run()
 
 
 def test_a_new_a_lost_and_a_renamed_input_make_a_chapter_run_again(kept_study: Any) -> None:
@@ -570,12 +588,11 @@ def test_a_new_a_lost_and_a_renamed_input_make_a_chapter_run_again(kept_study: A
     assert has_to_run()
 
 
-def test_profile_cut_off_packages_and_variables_make_a_chapter_run_again(
+def test_cut_off_packages_and_variables_make_a_chapter_run_again(
     kept_study: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _, has_to_run = kept_study
     has_to_run()
-    assert has_to_run(profile="interim")
     assert has_to_run(epoch=86_400)
     monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
     assert has_to_run()
@@ -665,9 +682,13 @@ def test_only_the_edited_chapter_runs_and_the_report_is_the_same(
     assert again("A word", "two", **words) == first
     assert sum("is unchanged" in line for line in said) == 2
     assert (tmp_path / "run" / "figures" / "a.svg").is_file()
-    edited = again("Two words", "three", **words)
+    edited = again("Two words `{python} 1 + 1`", "three", **words)
     assert [line for line in said if "unchanged" in line] == ["chapter-0 is unchanged"]
-    assert again("Two words", "four") == edited
+    assert again("Two words `{python} 1 + 1`", "four") == edited
+    assert [line for line in said if "unchanged" in line] == []
+    edited = again("Other words `{python} 1 + 1`", "five", **words)  # no kernel sees prose
+    assert sum("is unchanged" in line for line in said) == 2
+    assert again("Other words `{python} 1 + 1`", "six") == edited
     assert [line for line in said if "unchanged" in line] == []
 
 

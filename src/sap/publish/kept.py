@@ -22,7 +22,7 @@ import os
 import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -32,7 +32,7 @@ from sap.plan.home import project_home
 from sap.publish.source import Chapter
 from sap.runlog import software
 
-FORM = 1  # of the files this module writes
+FORM = 2  # of the files this module writes
 READ_OF_RUN = ("ard.csv", "adam", "tables")
 READ_OF_PROJECT = ("analysis/*.yml", "data-contracts/*.yaml")
 LOCK = "requirements.lock"
@@ -42,14 +42,17 @@ SUFFIX = ".json"
 
 @dataclass(frozen=True)
 class Ran:
-    """What a chapter gave: Markdown whose pictures lie under `pictures`, and the pictures."""
+    """What a chapter gave: Markdown whose pictures lie under `pictures`, and the pictures.
+
+    The Markdown of a chapter is what each of its cells showed, as JSON.
+    """
 
     markdown: str
     pictures: str
     figures: Mapping[str, bytes]
 
-    def placed(self, run: Path, home: Path) -> str:
-        """Write the pictures into the run's `figures`; the Markdown that shows them from there."""
+    def placed(self, run: Path, home: Path) -> list[list[str]]:
+        """Write the pictures into the run's `figures`; what the cells show, with them from there."""
         place = run.resolve() / "figures"
         for name, content in self.figures.items():
             path = place / name
@@ -59,7 +62,8 @@ class Ran:
             beside.replace(path)
         home = home.resolve()
         shown = place.relative_to(home) if place.is_relative_to(home) else place
-        return self.markdown.replace(self.pictures, str(shown))
+        cells: list[list[str]] = json.loads(self.markdown)
+        return [[text.replace(self.pictures, str(shown)) for text in cell] for cell in cells]
 
 
 def folder() -> Path | None:
@@ -78,13 +82,17 @@ def stage(run: Path, folder: Path) -> None:
             shutil.copyfile(run / name, folder / name)
 
 
-def outcome(markdown: str, staged: Path, home: Path, key: str) -> Ran:
+def outcome(shown: Sequence[Sequence[str]], staged: Path, home: Path, key: str) -> Ran:
     """What a chapter gave that ran in `staged`, without a word of where that was."""
     figures = staged.resolve() / "figures"
     name = f"figures-of-{key}"
-    markdown = markdown.replace(str(figures), name)
+    words = [str(figures)]
     if figures.is_relative_to(home.resolve()):
-        markdown = markdown.replace(str(figures.relative_to(home.resolve())), name)
+        words.append(str(figures.relative_to(home.resolve())))
+    cells = [list(cell) for cell in shown]
+    for word in words:
+        cells = [[text.replace(word, name) for text in cell] for cell in cells]
+    markdown = json.dumps(cells, ensure_ascii=False)
     files = {path.relative_to(figures).as_posix(): path for path in _files(figures)}
     return Ran(markdown, name, {each: path.read_bytes() for each, path in files.items()})
 

@@ -212,7 +212,8 @@ class _Kernels:
             found |= self._run_these(left)
         if self._shelf:
             self._shelf.prune()
-        return [found[key].placed(around.run, around.home) for key in keys]
+        placed = [found[key].placed(around.run, around.home) for key in keys]
+        return [_assembled(c, shown) for c, shown in zip(chapters, placed, strict=True)]
 
     def _keys(self, chapters: Sequence[Chapter]) -> list[str]:
         self._code = kept.code_sums()
@@ -222,7 +223,7 @@ class _Kernels:
             "machine": kept.machine(_variables(self._surroundings)),
             "home": str(self._surroundings.home),
         }
-        return [kept.key_of(self._setup, chapter, inputs) for chapter in chapters]
+        return [kept.key_of(self._setup, what_runs(chapter), inputs) for chapter in chapters]
 
     def _run_these(self, left: dict[str, Chapter]) -> dict[str, kept.Ran]:
         folder = self._folder / "s"
@@ -274,10 +275,10 @@ class _Kernels:
             folder = self._folder / str(number)
             own = replace(self._surroundings, run=folder / "run")
             kept.stage(self._inputs, own.run)
-            markdown, beyond = await run_chapter(
+            shown, beyond = await run_chapter(
                 self._setup, chapter, own, folder, self._clients, self._forks
             )
-            ran = kept.outcome(markdown, own.run, own.home, key)
+            ran = kept.outcome(shown, own.run, own.home, key)
             # The code may have been edited while it ran.
             alone = not beyond and str(self._folder) not in ran.markdown
             if self._shelf and alone and self._code == kept.code_sums():
@@ -301,22 +302,38 @@ async def run_chapter(
     folder: Path,
     clients: list[Any],
     forks: Forks | None,
-) -> tuple[str, list[str]]:
-    """Run one chapter after the set-up in a fresh kernel: its Markdown, and what it reached beyond.
+) -> tuple[list[list[str]], list[str]]:
+    """Run one chapter after the set-up in a fresh kernel: what it shows, and what it reached beyond.
 
-    A pure function of both and of the known places (`sap.publish.kept`) when it reached nothing
-    beyond. Whoever may want to stop it finds its client in `clients`. Without `forks` the kernel
-    starts from nothing.
+    What it shows is Markdown: for each cell that runs a list, of one text where it is code, of the
+    value of each inline expression where it is prose. It is a pure function of both and of the known
+    places (`sap.publish.kept`) when it reached nothing beyond. Whoever may want to stop it finds its
+    client in `clients`. Without `forks` the kernel starts from nothing.
     """
     if not _has_code(chapter):
-        return _assembled(chapter, {}), []
+        return [], []
     steps, owners = _steps(setup, chapter)
     places = [*kept.known_places(), str(folder), str(folder.resolve())]
     steps.append(_Step(f"__sap_reached__({tuple(places)!r})", chapter.file, "inline support"))
     outputs = await _execute(steps, surroundings, folder, clients, forks)
     (beyond,) = (o["data"][REACHED_RESULT] for o in outputs.pop() if REACHED_RESULT in o["data"])
-    shown = {o: outputs[i] for i, o in enumerate(owners) if o is not None}
-    return _assembled(chapter, shown), list(beyond)
+    shown = [
+        _shown(chapter.cells[o], outputs[i], chapter.file)
+        for i, o in enumerate(owners)
+        if o is not None
+    ]
+    return shown, list(beyond)
+
+
+def what_runs(chapter: Chapter) -> Chapter:
+    """The chapter without the prose around its code: no kernel sees that, and no result rests on it."""
+    cells = []
+    for cell in chapter.cells:
+        if cell.kind == "code":
+            cells.append(cell)
+        elif expressions := inline_expressions(cell.source):
+            cells.append(Cell("text", json.dumps(expressions)))
+    return replace(chapter, cells=tuple(cells))
 
 
 def _steps(setup: Chapter | None, chapter: Chapter) -> tuple[list[_Step], list[int | None]]:
@@ -376,27 +393,26 @@ def inline_expressions(text: str) -> list[str]:
     return [found["expression"] for found in INLINE.finditer(text)]
 
 
-def _assembled(chapter: Chapter, outputs: dict[int, list[Any]]) -> str:
+def _assembled(chapter: Chapter, shown: Sequence[Sequence[str]]) -> str:
+    """The chapter's Markdown: its prose, and what its cells showed when they ran."""
+    remaining = iter(shown)
     parts = []
-    for index, cell in enumerate(chapter.cells):
+    for cell in chapter.cells:
         if cell.kind == "code":
-            parts.append(cell_markdown(cell, outputs[index], chapter.file))
+            parts.append("".join(next(remaining)))
+        elif inline_expressions(cell.source):
+            values = iter(next(remaining))
+            parts.append(INLINE.sub(lambda _, values=values: next(values), cell.source))  # type: ignore[misc]
         else:
-            parts.append(_with_values(cell, outputs.get(index)))
+            parts.append(cell.source)
     return "\n\n".join(part for part in parts if part.strip()) + "\n"
 
 
-def _with_values(cell: Cell, outputs: list[Any] | None) -> str:
-    if outputs is None:
-        return cell.source
+def _shown(cell: Cell, outputs: list[Any], file: str) -> list[str]:
+    if cell.kind == "code":
+        return [cell_markdown(cell, outputs, file)]
     (values,) = (o["data"][INLINE_RESULT] for o in outputs if INLINE_RESULT in o.get("data", {}))
-    remaining = iter(values)
-
-    def value(_: re.Match[str]) -> str:
-        kind, text = next(remaining)
-        return str(text) if kind == "markdown" else escaped(text)
-
-    return INLINE.sub(value, cell.source)
+    return [str(text) if kind == "markdown" else escaped(text) for kind, text in values]
 
 
 async def _execute(
