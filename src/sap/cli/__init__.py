@@ -141,12 +141,14 @@ def report(
 
     `dsmb` writes two: dsmb-open/ for everybody, dsmb-closed/ for the board alone.
     """
-    from sap.pipeline import dsmb, packing, study
+    from sap.pipeline import packing, study
 
     folder = _folder(run, "a run")
     packing.run_facts(folder)
     packing.table_of(folder, "plan")
     if kind == "dsmb":
+        from sap.pipeline import dsmb
+
         dsmb.remember(folder, previous)
     elif previous is not None:
         raise WrongUse("--previous goes with --kind dsmb: the study report has none before it.")

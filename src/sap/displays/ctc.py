@@ -81,7 +81,9 @@ def values() -> Figure:
         scale="log1p",
         lines=[ard.table("plan")["ctc"]["response_below"]],
         order=list(ANSWERS.values()),
-        x_title="Weeks since the first dose" if dated else "Cycle before which the cells were counted",
+        x_title="Weeks since the first dose"
+        if dated
+        else "Cycle before which the cells were counted",
         y_title="CTC per sample volume of the plan",
     )
     n, whole = (found.count(s, population="CTCEVAL") for s in ("n", "N"))

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,12 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
     return known
 
 
+def of_run(run: Path) -> dict[str, dict[str, Any]]:
+    """All addresses of a run folder: of its ARD, of its plan and of its other tables."""
+    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
+    return addresses(ard.from_csv(run / "ard.csv"), plan) | of_files(run / "tables")
+
+
 def of_files(tables: Path) -> dict[str, dict[str, Any]]:
     """Where the numbers about the data and the report lead that no ARD holds.
 
@@ -95,6 +102,7 @@ def _read(path: Path, otherwise: Any) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
 
 
+@cache
 def step_of(analysis: str) -> Step | None:
     """The step that makes an analysis; None when no step does.
 

@@ -170,8 +170,8 @@ def _one(
     out = run / f"dsmb-{audience}"
     with tempfile.TemporaryDirectory(prefix="sap-dsmb-") as name:
         view, ready = Path(name) / "run", Path(name) / "ready"
-        rows, facts = _view(run, audience, view)
-        _render(view, ready, rows, facts, engine, formats, cached=cached)
+        _, facts = _view(run, audience, view)
+        _render(view, ready, facts, engine, formats, cached=cached)
         if audience == "open" and "html" in formats:
             closed = set(ard.from_csv(run / "ard.csv")["analysis"]) - open_analyses()
             _refuse_leak(run, ready / "report.html", sorted(closed))
@@ -192,7 +192,6 @@ def _one(
 def _render(
     view: Path,
     ready: Path,
-    rows: pd.DataFrame,
     facts: dict[str, Any],
     engine: str,
     formats: Sequence[str],
@@ -200,7 +199,7 @@ def _render(
     cached: bool,
 ) -> None:
     from sap import publish
-    from sap.pipeline.addresses import addresses, of_files
+    from sap.pipeline.addresses import of_run
 
     document = project_home() / "dsmb.qmd"
     profile = f"{facts['profile']},{facts['audience']}"
@@ -209,7 +208,6 @@ def _render(
             document, run=view, out=ready, formats=formats, stem="report", profile=profile
         )
         return
-    known = addresses(rows, _json(view / "tables" / "plan.json")) | of_files(view / "tables")
     publish.render(
         document,
         run=view,
@@ -217,7 +215,7 @@ def _render(
         formats=formats,
         stem="report",
         profile=profile,
-        facts=facts | {"addresses": known},
+        facts=facts | {"addresses": lambda: of_run(view)},
         progress=lambda text: say(f"    {text}"),
         cache=publish.cache_folder() if cached else None,
     )

@@ -279,8 +279,6 @@ def report(
     of the study report that are warm already come as `forks`.
     """
     from sap import publish
-    from sap.ard import from_csv
-    from sap.pipeline.addresses import addresses, of_files
 
     if not (run / "ard.csv").is_file():
         raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
@@ -288,9 +286,7 @@ def report(
         from sap.pipeline import dsmb
 
         return dsmb.reports(run, engine, formats, cached=cached)
-    rows = from_csv(run / "ard.csv")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
-    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
     document = project_home() / STUDY_REPORT
     with step(f"render {', '.join(formats)} ({engine} engine)"):
         if engine == "quarto":
@@ -304,11 +300,17 @@ def report(
             formats=formats,
             stem="csr",
             profile=facts["profile"],
-            facts=facts | {"addresses": addresses(rows, plan) | of_files(run / "tables")},
+            facts=facts | {"addresses": lambda: _addresses(run)},
             progress=lambda text: say(f"    {text}"),
             cache=publish.cache_folder() if cached else None,
             forks=forks,
         )
+
+
+def _addresses(run: Path) -> dict[str, dict[str, Any]]:
+    from sap.pipeline.addresses import of_run
+
+    return of_run(run)
 
 
 def _warm(kind: str) -> AbstractContextManager[Any]:

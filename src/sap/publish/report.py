@@ -7,7 +7,7 @@ import re
 import shutil
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -44,6 +44,7 @@ class _Parsed:
     page: PageFacts
     folder: Path
     cache: Path | None
+    addresses: Future[Any] | None
 
 
 def render(  # noqa: PLR0913 - the document, its run, and one word for each free choice
@@ -71,7 +72,8 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     Kernels that are `warm` already come as `forks`. The bytes depend on the sources, the run and
     `facts` alone. `facts` holds study, title, kind,
     audience, status, cut_off, cut_off_name, synthetic, cut_id, and may hold registry, software
-    and addresses (ARD key -> what the HTML shows about that number; default: its row of ard.csv).
+    and addresses (ARD key -> what the HTML shows about that number, or a function that gives these
+    while pandoc reads; default: its row of ard.csv).
 
     Raises
     ------
@@ -85,8 +87,9 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     folder = out.resolve().parent / f".{out.resolve().name}.{stem}.rendering"
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
     folder.mkdir()
+    aside = ThreadPoolExecutor(max_workers=1)
     try:
-        parsed = _parse(document, run, profile, facts, progress, folder, cache, forks)
+        parsed = _parse(document, run, profile, facts, progress, folder, cache, forks, aside)
 
         def write(name: str) -> None:
             started = time.perf_counter()
@@ -99,6 +102,7 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
         for path in made:
             (folder / path.name).replace(path)
     finally:
+        aside.shutdown()
         shutil.rmtree(folder, ignore_errors=True)
     return made
 
@@ -154,6 +158,7 @@ def _parse(  # noqa: PLR0913 - as `render`
     folder: Path,
     cache: Path | None,
     forks: Forks | None,
+    aside: ThreadPoolExecutor,
 ) -> _Parsed:
     epoch = int(page_facts(run_facts, None).moment.timestamp())
     header, markdown = markdown_of(
@@ -166,6 +171,8 @@ def _parse(  # noqa: PLR0913 - as `render`
         cache=cache,
         forks=forks,
     )
+    known = run_facts.get("addresses")
+    addresses = aside.submit(known) if callable(known) else None  # pandoc has one core, this one
     parsed = _to_tree(markdown, header, document, folder)
     found = tree.survey(parsed)
     tree.check(found, str(run_facts.get("audience") or ""))
@@ -173,7 +180,7 @@ def _parse(  # noqa: PLR0913 - as `render`
     page = page_facts(run_facts, header.get("title"))
     language = str(header.get("lang") or DEFAULT_LANGUAGE)
     parsed["meta"] = page.metadata() | {"lang": tree.text(language)}
-    return _Parsed(parsed, found, page, folder, cache)
+    return _Parsed(parsed, found, page, folder, cache, addresses)
 
 
 def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: Path) -> tree.Json:
@@ -224,6 +231,8 @@ def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
         part = (HERE / name).read_text(encoding="utf-8").replace("$", "$$")
         template = template.replace(f"/* {name} */", part)
     (parsed.folder / "template.html").write_text(template, encoding="utf-8")
+    if parsed.addresses is not None:
+        run_facts = {**run_facts, "addresses": parsed.addresses.result()}
     known = addresses_of(run_facts, run, parsed.found.addresses)
     # The other formats are written from the same tree at the same time, so it stays as it is.
     content = parsed.content | {"meta": copy.deepcopy(parsed.content["meta"])}
@@ -262,12 +271,14 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
         "code": kept.code_sums(),
         "machine": kept.machine({}),
     }
-    pieces = [
-        piece for chapter in _split(parsed.content["blocks"], 1) for piece in _pieces(chapter)
-    ]
+    pieces, sizes = [], []
+    for chapter in _split(parsed.content["blocks"], 1):
+        for piece, size in _pieces(chapter):
+            pieces.append(piece)
+            sizes.append(size)
     written: list[tuple[str, str]] = [("", "")] * len(pieces)
     with ThreadPoolExecutor(max_workers=2) as pool:  # the longest first: none is left alone
-        order = sorted(range(len(pieces)), key=lambda i: len(json.dumps(pieces[i])), reverse=True)
+        order = sorted(range(len(pieces)), key=sizes.__getitem__, reverse=True)
         longest_first = [pieces[i] for i in order]
         for i, made in zip(
             order, pool.map(partial(_typst, parsed, made_by), longest_first), strict=True
@@ -282,9 +293,12 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
     meta = parsed.content["meta"] | {
         "highlighting-definitions": tree.raw_blocks("typst", definitions)
     }
-    content = parsed.content | {"meta": meta, "blocks": [tree.raw_block("typst", body)]}
+    # Pandoc need not read again what it wrote: the body goes into the finished frame.
+    content = parsed.content | {"meta": meta, "blocks": [tree.raw_block("typst", BODY.strip())]}
     arguments = ["--template", str(HERE / "report.typ"), "--standalone", "--wrap=preserve"]
-    source = _write(parsed, "typst-citations", arguments, content)
+    frame = _write(parsed, "typst-citations", arguments, content)
+    above, _, below = frame.partition(BODY)
+    source = f"{above}\n{body}\n{below}"
     return pdf.compile_pdf(source, parsed.folder, parsed.page.moment)
 
 
@@ -302,24 +316,25 @@ def _split(blocks: Sequence[tree.Json], level: int) -> list[list[tree.Json]]:
     return [each for each in parts if each]
 
 
-def _pieces(chapter: Sequence[tree.Json]) -> list[list[tree.Json]]:
+def _pieces(chapter: Sequence[tree.Json]) -> list[tuple[list[tree.Json], int]]:
     """A long chapter in pieces, so that two can be written at a time; what must stay together does.
 
+    Each comes with its length, in characters of JSON.
     A piece may begin with a section, or where one display follows another and one of both is long:
     short neighbours may share a page, and a paragraph belongs to the display behind it.
     """
     lengths = [len(json.dumps(block)) for block in chapter]
     pieces: list[list[tree.Json]] = [[]]
-    size = 0
+    sizes = [0]
     for i, block in enumerate(chapter):
         beside = i > 0 and block["t"] == chapter[i - 1]["t"] == "Div"
         may_begin = _is_header(block, 2) or (beside and max(lengths[i - 1 : i + 1]) > LONG_DISPLAY)
-        if may_begin and size + lengths[i] > LONGEST_PIECE:
+        if may_begin and sizes[-1] + lengths[i] > LONGEST_PIECE:
             pieces.append([])
-            size = 0
+            sizes.append(0)
         pieces[-1].append(block)
-        size += lengths[i]
-    return [each for each in pieces if each]
+        sizes[-1] += lengths[i]
+    return [(piece, size) for piece, size in zip(pieces, sizes, strict=True) if piece]
 
 
 def _typst(parsed: _Parsed, made_by: Mapping[str, Any], blocks: list[tree.Json]) -> tuple[str, str]:
