@@ -1032,9 +1032,11 @@ def test_a_long_chapter_is_cut_where_nothing_is_torn_apart() -> None:
         block("Header", "12.2.1", 3),  # no section of its own
         block("Header", "12.3", 2),
     ]
-    pieces = report._pieces(chapter)
+    pieces = [piece for piece, _ in report._pieces(chapter)]
+    sizes = [size for _, size in report._pieces(chapter)]
+    assert sizes == [sum(len(json.dumps(one)) for one in piece) for piece in pieces]
     assert [each for piece in pieces for each in piece] == chapter
     assert [len(piece) for piece in pieces] == [3, 2, 4, 1]
-    assert report._pieces(chapter[:2]) == [chapter[:2]]
+    assert [piece for piece, _ in report._pieces(chapter[:2])] == [chapter[:2]]
     shorts = [block("Div", short) for _ in range(9)]
-    assert report._pieces(shorts) == [shorts]
+    assert [piece for piece, _ in report._pieces(shorts)] == [shorts]
