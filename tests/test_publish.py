@@ -988,7 +988,7 @@ def parsed_with(folder: Path, names: list[str]) -> report._Parsed:
     images = [{"c": [["", [], []], [{"t": "Str", "c": "alt"}], [name, ""]]} for name in names]
     found = tree.Findings(**{each.name: [] for each in fields(tree.Findings)} | {"images": images})
     facts = page_words.page_facts(FACTS, None)
-    return report._Parsed({}, found, facts, folder, None)
+    return report._Parsed({}, found, facts, folder, None, None)
 
 
 @pytest.mark.parametrize(
