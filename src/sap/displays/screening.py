@@ -9,6 +9,26 @@ from sap.displays.response import ci_header
 from sap.displays.table import Column, Row, Table, limits, n_pct
 
 FIRST = ("Consented", "Sampled", "CTC evaluable")
+LEFT = "Qualified, not treated"
+# "other" holds everybody who did not decline, men found not eligible among them.
+LEFT_WHY = {"declined": "declined", "other": "not eligible or other"}
+# At whatever step it happened, so with men who gave no sample.
+ANYWHERE = {"Declined": "Declined, at any step", "Not eligible": "Not eligible, at any step"}
+ENDS = (
+    "Consented, no sample",
+    "Sampled, not allocated",
+    "Declined after the first screening",
+    "Not eligible after the first screening",
+    "Group B, not treated",
+    "Treated after the first screening",
+    "Group A, not re-screened",
+    "Re-screened, not treated",
+    "Treated through re-screening",
+)
+SETS = (
+    "SCREENED", "MARKERPOS", "PRIMARY", "PSAEVAL", "PERPROT", "CTCEVAL", "GROUPA", "RESCREENED",
+    "SAFETY", "PKEVAL",
+)  # fmt: skip
 
 
 def _count(level: str) -> Row:
@@ -45,11 +65,14 @@ def flow() -> Table:
     rows += [Row("Allocation and treatment", kind="group")]
     for level in (
         *(("Group A", "Group B") if groups else ()),
-        "Declined",
-        "Not eligible",
         "Treated in group B after first screening",
+        LEFT,
     ):
         rows.append(Row(level, _count(level).cells, "indent1"))
+    for why, words in LEFT_WHY.items():
+        rows.append(Row(words.capitalize(), _count(f"{LEFT}: {why}").cells, "indent2"))
+    for level, words in ANYWHERE.items():
+        rows.append(Row(words, _count(level).cells, "indent1"))
     if groups:
         rows += [Row("Re-screening", kind="group")]
         for level in _by_prefix("Re-screened"):
@@ -71,7 +94,7 @@ def ends() -> Table:
     found = results("flow")
     rows = [
         Row(level, (found.count(level=level, paramcd="FINAL"),))
-        for level in found.values("level", paramcd="FINAL")
+        for level in sorted(found.values("level", paramcd="FINAL"), key=ENDS.index)
     ]
     absent = "Not in the data: nobody consented."
     return Table("tlf-ends", "End", [Column("Men")], rows, absent=absent, n=_consented())
@@ -105,7 +128,7 @@ def sets() -> Table:
     found = results("analysis_sets")
     rows = []
     groups = bool(ard.table("plan")["study"]["groups"])
-    for population in found.values("population"):
+    for population in sorted(found.values("population"), key=SETS.index):
         if population in ("GROUPA", "RESCREENED") and not groups:
             continue
         words = populations.words(population)
@@ -142,14 +165,14 @@ def diagram() -> Figure:
 
     states = [(s, n(f"AR-V7 {s}")) for s in ("negative", "undetermined", "not done")]
     counts = [(words(level), n(level)) for level in (_box_of("CTC <"), _box_of("CTC >="))]
-    left = [(why, n(f"Qualified, not treated: {why}")) for why in ("declined", "other")]
+    left = [(words, n(f"{LEFT}: {why}")) for why, words in LEFT_WHY.items()]
     to_b = [("group B", n("Group B"))] if groups else []
     treated = n("Treated in group B after first screening")
     qualified = [
         Box(
             "left",
-            "Qualified, not treated",
-            n("Qualified, not treated"),
+            LEFT,
+            n(LEFT),
             0,
             lines=left,
             tone="side",
