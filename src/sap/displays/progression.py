@@ -8,7 +8,7 @@ from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.free_text import coded
 from sap.displays.response import ci_header
-from sap.displays.survival import common_times, curve_data
+from sap.displays.survival import common_times, curve_data, ended_before
 from sap.displays.table import Column, Content, Row, Table, limits, n_pct
 
 TIMES = {
@@ -71,6 +71,24 @@ def times(population: str, display_id: str) -> Table:
         line("Median (months)", "median"),
         line(header, "ci", "indent1"),
     ]
+    landmarks, late = _landmarks(places, there, header)
+    rows += landmarks
+    heads = [
+        Column(words, results(analysis).count("N", **places[analysis]) if there[analysis] else None)
+        for analysis, (_, words) in TIMES.items()
+    ]
+    sizes = [results(a).count("N", **p) for a, p in places.items() if _somebody(a, p)]
+    n = max(sizes, key=lambda size: int(size.text), default=None)
+    shown = n if population == "RESCREENED" else None
+    return Table(display_id, "Time", heads, rows, notes=late, n=shown)
+
+
+def _landmarks(
+    places: dict[str, Place], there: dict[str, bool], header: str
+) -> tuple[list[Row], list[str]]:
+    """The share free of each event at the plan's months, and a note where a curve ended before."""
+    rows: list[Row] = []
+    late: list[str] = []
     for months in ard.table("plan")["survival"]["landmarks_months"]:
         level = f"{formats.as_collected(months)} months"
         cells: list[Content] = []
@@ -81,17 +99,17 @@ def times(population: str, display_id: str) -> Table:
                 cells.append(NOTHING)
                 around.append(NOTHING)
                 continue
-            cells.append(found.percent("estimate", **here))
+            if ended_before(found, here):
+                late.append(level)
+                cells.append(formats.NE)
+            else:
+                cells.append(found.percent("estimate", **here))
             low, high = (found.percent(s, **here) for s in ("conf_low", "conf_high"))
             around.append(limits(low, high))
-        rows += [Row(f"Free of the event at {level} (%)", cells), Row("CI", around, "indent1")]
-    heads = [
-        Column(words, results(analysis).count("N", **places[analysis]) if there[analysis] else None)
-        for analysis, (_, words) in TIMES.items()
-    ]
-    sizes = [results(a).count("N", **p) for a, p in places.items() if _somebody(a, p)]
-    n = max(sizes, key=lambda size: int(size.text), default=None)
-    return Table(display_id, "Time", heads, rows, n=n if population == "RESCREENED" else None)
+        rows += [Row(f"Free of the event at {level} (%)", cells), Row(header, around, "indent1")]
+    at = " and ".join(dict.fromkeys(late))
+    note = f"NE at {at}: the curve ended before with its last man; nobody was followed so long."
+    return rows, [note] if late else []
 
 
 def _level() -> str:
@@ -109,11 +127,12 @@ def reasons() -> Table:
         if not levels:
             continue
         rows.append(Row(words, kind="group"))
-        for level in levels:
-            here = Place(population="PRIMARY", level=level)
-            cells = (found.count(**here), found.count("N", **here))
-            rows.append(Row(coded(level), cells, "indent1"))
-    columns = [Column("Men"), Column("of")]
+        for kind in ("Event", "Censored"):
+            for level in found.values("level", population="PRIMARY", sublevel=kind):
+                here = Place(population="PRIMARY", level=level, sublevel=kind)
+                cells = (kind, found.count(**here), found.count("N", **here))
+                rows.append(Row(coded(level), cells, "indent1"))
+    columns = [Column("Counts as", numeric=False), Column("Men"), Column("of")]
     absent = "Not in the data: no time to progression could be derived."
     return Table("tlf-progression-reasons", "Ended by", columns, rows, absent=absent)
 

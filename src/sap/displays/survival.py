@@ -19,7 +19,7 @@ SETS = {
 }
 
 
-def _ended_before(found: Results, place: Place) -> bool:
+def ended_before(found: Results, place: Place) -> bool:
     """Whether the curve fell to 0 with its last man before this time, which nobody then reached.
 
     The estimate is 0 by its formula; printed, it would say that men are known to be dead by then,
@@ -43,11 +43,12 @@ def overall() -> Table:
         absent = "Not in the data: nobody has this origin."
         return Table("tlf-os", "Overall survival", [], [], absent=absent)
     level = whole[known.index(True)]
+    header = ci_header(found, **level).replace(" (%)", "")
     rows = [
         Row("Deaths", [found.count("n_events", **p) for p in whole]),
         Row("Median (months)", [found.months("median", **p) for p in whole]),
         Row(
-            ci_header(found, **level).replace(" (%)", ""),
+            header,
             [limits(found.months("conf_low", **p), found.months("conf_high", **p)) for p in whole],
             "indent1",
         ),
@@ -64,7 +65,7 @@ def overall() -> Table:
                 around.append(formats.NOT_CALCULATED)
                 continue
             place = Place(population=population, level=level)
-            if _ended_before(found, place):
+            if ended_before(found, place):
                 ended.append(level)
                 at.append(formats.NE)
             else:
@@ -72,7 +73,7 @@ def overall() -> Table:
             around.append(
                 limits(found.percent("conf_low", **place), found.percent("conf_high", **place))
             )
-        return Row(f"Alive at {level} (%)", at), Row("CI", around, "indent1")
+        return Row(f"Alive at {level} (%)", at), Row(header, around, "indent1")
 
     landmarks = ard.table("plan")["survival"]["landmarks_months"]
     for months in landmarks:
@@ -90,7 +91,7 @@ def overall() -> Table:
         low, high = (found.months(name, **place) for name in ("conf_low", "conf_high"))
         around.append(limits(low, high))
     rows.append(Row(f"Restricted mean to {tau} months (months)", mean))
-    rows.append(Row("CI", around, "indent1"))
+    rows.append(Row(header, around, "indent1"))
     follow: list[Content] = []
     reach: list[Content] = []
     for place, there in zip(whole, known, strict=True):
