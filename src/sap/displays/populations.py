@@ -8,6 +8,8 @@ from sap.displays.formats import as_collected
 from sap.errors import RenderFailed
 
 _WORDS = {
+    "NONE": "none (about the study, not about its men)",
+    "RECORDS": "all records of the frozen cut",
     "CONSENTED": "all men who consented to screening",
     "SCREENED": "screened set (all men with a screening sample)",
     "MARKERPOS": "marker-positive set (AR-V7 {arv7} at the first screening, whatever the count)",
