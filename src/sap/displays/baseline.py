@@ -1,12 +1,14 @@
 """Demographics and baseline characteristics."""
 
+from sap.displays import plan_text
 from sap.displays.addressed import Place, results
 from sap.displays.disposition import columns_of
 from sap.displays.disposition import head as head_of
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
-# PARAMCD, its words, and with how many decimals it is collected; None: a category.
+# PARAMCD, its words, and with how many decimals it is collected; None: a category. {volume} is that of
+# the blood in which the plan counts cells.
 CHARACTERISTICS: tuple[tuple[str, str, int | None], ...] = (
     ("AGE", "Age (years)", 0),
     ("ECOG", "ECOG performance status", None),
@@ -18,7 +20,7 @@ CHARACTERISTICS: tuple[tuple[str, str, int | None], ...] = (
     ("NARSI", "Of abiraterone and enzalutamide, how many before", None),
     ("RADIO", "Radiotherapy before", None),
     ("PSA", "PSA (ug/L)", 1),
-    ("CTC", "CTC (per sample volume of the plan)", 0),
+    ("CTC", "CTC (per {volume})", 0),
     ("ARV7", "AR-V7", None),
 )
 LABORATORY: tuple[tuple[str, str, int | None], ...] = (
@@ -115,7 +117,7 @@ def _table(display_id: str, asked: tuple[tuple[str, str, int | None], ...]) -> T
         if paramcd not in known:
             missing.append(words.partition(" (")[0])
             continue
-        rows.append(Row(words, kind="group"))
+        rows.append(Row(words.format(volume=plan_text.counted_in()), kind="group"))
         rows += (
             _category(paramcd, columns) if decimals is None else _number(paramcd, decimals, columns)
         )

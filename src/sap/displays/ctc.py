@@ -84,7 +84,7 @@ def values() -> Figure:
         x_title="Weeks since the first dose"
         if dated
         else "Cycle before which the cells were counted",
-        y_title="CTC per sample volume of the plan",
+        y_title=f"CTC per {plan_text.counted_in()}",
     )
     n, whole = (found.count(s, population="CTCEVAL") for s in ("n", "N"))
     alt = (

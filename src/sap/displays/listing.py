@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import free_text
+from sap.displays import free_text, plan_text
 from sap.displays.addressed import results
 from sap.displays.formats import as_collected, fixed
 from sap.displays.record import not_recorded
@@ -399,7 +399,7 @@ def cells() -> Table:
         dataset="ADCTC",
         key=("CPSEQ",),
         population="SAFETY",
-        notes=["Counts are per sample volume of the plan. Changes have one decimal."],
+        notes=[f"Counts are per {plan_text.counted_in()}. Changes have one decimal."],
         absent=not_recorded("cp", "count of a treated man"),
     )
 

@@ -8,15 +8,16 @@ from sap.displays.figure import Figure
 from sap.displays.listing import Shown, coded, listing
 from sap.displays.record import not_recorded
 from sap.displays.response import ci_header
+from sap.displays.say import Said
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
 PARAMETERS = (
     ("CMAX", "Maximum (ng/mL)"),
-    ("CMAXN", "Maximum, by the reference dose (ng/mL)"),
+    ("CMAXN", "Maximum, normalised to the reference dose (ng/mL)"),
     ("TMAX", "Time of the maximum (h)"),
     ("AUC06", "AUC, secondary time (ng h/mL)"),
     ("AUC07", "AUC, primary time (ng h/mL)"),
-    ("AUC07N", "AUC, primary, by the reference dose (ng h/mL)"),
+    ("AUC07N", "AUC, primary time, normalised to the reference dose (ng h/mL)"),
     ("C6H", "Concentration at the secondary time (ng/mL)"),
     ("C7H", "Concentration at the primary time (ng/mL)"),
 )
@@ -187,7 +188,10 @@ def scatter() -> Figure:
         f"Scatter plot of exposure against the best change of PSA of {n.text} men: rank correlation "
         f"{rank.text}, from {low.text} to {high.text}. Men with a confirmed response are filled dots."
     )
-    return Figure("tlf-pk-scatter", plot, alt, height=3.6, n=n, numbers=(rank, low, high))
+    notes = [Said("Men with both values: ", n, ".")]
+    return Figure(
+        "tlf-pk-scatter", plot, alt, height=3.6, notes=notes, numbers=(n, rank, low, high)
+    )
 
 
 def inventory() -> Table:
@@ -230,7 +234,9 @@ def inventory() -> Table:
 def values() -> Table:
     """Listing 16.2.5.2: every concentration, with its actual time."""
     folder = ard.run_folder().resolve() / "adam" / "adpc.parquet"
-    frame = ard.dataset("adpc") if folder.is_file() else pd.DataFrame(columns=["USUBJID"])
+    order = ["USUBJID", "ADT", "ATPTN"]
+    frame = ard.dataset("adpc") if folder.is_file() else pd.DataFrame(columns=order)
+    frame = frame.sort_values(order, kind="stable")
     flags = {"Y": "Yes"}
     return listing(
         "tlf-l-conc",

@@ -9,6 +9,7 @@ from sap.displays import formats
 from sap.displays.addressed import Number
 from sap.displays.table import Cell, Column, Row, Table
 
+SHORT = {"ctc": "CTC", "pk": "PK", "psa": "PSA"}  # initials in the names of the entries
 ABOUT = ("section", "source", "assumption")
 CITED = re.compile(r"(?<![\w.@])@([a-z][a-z0-9-]*[a-z0-9])")
 
@@ -40,11 +41,12 @@ def _rank(entry: dict[str, Any], name: str) -> tuple[tuple[int, ...], str]:
 
 
 def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
-    words = f"{name.replace('_', ' ')} ({entry['section']})"
+    named = " ".join(SHORT.get(word, word) for word in name.split("_"))
+    words = f"{named} ({entry['section']})"
     assumed = " Assumption." if entry["assumption"] else ""
     # A cell is text, so its keys are resolved by the sentence that `sources` writes beside the table.
-    named = CITED.sub(r"\1", entry["source"]).rstrip(".")
-    source = f"Source: {named}.{assumed}"
+    cited = CITED.sub(r"\1", entry["source"]).rstrip(".")
+    source = f"Source: {cited}.{assumed}"
     yield Row(words[0].upper() + words[1:], (source,), "total")
     for key, value in entry.items():
         if key in ABOUT:

@@ -47,6 +47,23 @@ def values(path: str) -> Said:
     return Said(*said)
 
 
+def either(path: str) -> Said:
+    """The words of a list of the plan, as prose names them: `abiraterone or enzalutamide`."""
+    there = _entry(path)
+    if not isinstance(there, list) or not there:
+        raise RenderFailed(f"The plan's {path} is no list with something in it.")
+    said: list[str | Number] = []
+    for place, word in enumerate(there):
+        joint = "" if place == 0 else " or " if place == len(there) - 1 else ", "
+        said += [joint, Number(str(word).lower(), f"plan|{path}.{place}")]
+    return Said(*said)
+
+
+def counted_in() -> str:
+    """The volume of blood in which cells are counted: `7.5 mL`."""
+    return f"{formats.as_collected(_entry('screening.volume_ml'))} mL"
+
+
 def percent(path: str) -> Said:
     """A share of the plan in percent."""
     return Said(Number(formats.confidence(_entry(path)), f"plan|{path}"), f"{NO_BREAK_SPACE}%")

@@ -41,11 +41,13 @@ def design() -> Said:
 
 
 def stages() -> Said:
-    """Whether the estimates have to mind that the trial could have stopped early."""
+    """Whether the estimates have to allow for a trial that could have stopped early."""
     if ard.table("plan")["design"]["kind"] == "single-stage":
-        return Said("The design has a single stage, so no estimate has to mind a rule for stopping")
+        return Said(
+            "The design has a single stage, so no estimate has to allow for a rule for stopping"
+        )
     return Said(
-        "The trial could have stopped after its first stage; there are estimates that mind it"
+        "The trial could have stopped after its first stage; there are estimates that allow for it"
     )
 
 
@@ -149,7 +151,7 @@ def rescreened() -> Said:
         rate("rescreen_response", **place),
         ", ",
         interval("rescreen_response", **place),
-        "). They stand in no denominator of the primary result.",
+        "). They count in no denominator of the primary result.",
     )
 
 
@@ -232,6 +234,8 @@ def other_efficacy() -> Said:
             n_of_N("tumour_response", **place),
             " men (",
             rate("tumour_response", **place),
+            ", ",
+            interval("tumour_response", **place),
             "). ",
         ]
     cells = Place(population="CTCEVAL")
@@ -333,7 +337,10 @@ def baseline() -> Said:
         ]  # fmt: skip
     ctc = Place(**place, paramcd="CTC")
     if found.has("median", **ctc) and found.find("median", **ctc).estimable:
-        parts += ["The median count of circulating tumour cells was ", found.fixed("median", 1, **ctc), "."]  # fmt: skip
+        parts += [
+            "The median count of circulating tumour cells was ", found.fixed("median", 1, **ctc),
+            " per ", _plan("screening.volume_ml"), " mL.",
+        ]  # fmt: skip
     return _joined(*parts)
 
 
@@ -353,7 +360,9 @@ def exposure() -> Said:
         parts += [
             "; the median relative dose intensity was ",
             found.fixed("median", 1, **intensity),
-            f"{NO_BREAK_SPACE}%",
+            f"{NO_BREAK_SPACE}%, of ",
+            found.count("n", **intensity),
+            " men whose doses and days are all known",
         ]
     else:
         parts.append("; doses are not in the data, so no dose intensity is given")
@@ -373,8 +382,8 @@ def safety() -> Said:
     return _joined(
         "Of ", found.count("N", **any_), " treated men ", found.count(**bad),
         " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", found.count(**stop),
-        " stopped treatment for one, and ", found.count(**fatal),
-        " had a fatal one, the disease itself included.",
+        " stopped treatment for an adverse event of any grade, and ", found.count(**fatal),
+        " had a fatal one (a death of the disease counts where it was reported as an adverse event).",
     )  # fmt: skip
 
 
@@ -382,9 +391,9 @@ def departures() -> Said:
     """Whether anything departed from the plan."""
     found = ard.table("deviations")
     if not found:
-        return Said("Nothing departed from the plan.")
+        return Said("The analysis did not depart from the statistical analysis plan.")
     ids = ", ".join(one["id"] for one in found)
-    return Said(f"Departures from the plan ({ids}) are listed in chapter 9.8.")
+    return Said(f"Departures from the statistical analysis plan ({ids}) are listed in chapter 9.8.")
 
 
 class _Links(Said):

@@ -1,5 +1,6 @@
 """Men who came again: conversion, time between the screenings, and who was treated."""
 
+from sap.displays import plan_text
 from sap.displays.addressed import Place, results
 from sap.displays.response import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table, pair, span
@@ -43,7 +44,12 @@ def between() -> Table:
             1,
         ),
         (found, "the same, converted", Place(paramcd="TIMERESC", level="Converted"), 1),
-        (found, "Change of count per 7.5 mL", Place(paramcd="CTCCHG", level="All re-screened"), 0),
+        (
+            found,
+            f"Change of count per {plan_text.counted_in()}",
+            Place(paramcd="CTCCHG", level="All re-screened"),
+            0,
+        ),
         (
             days,
             "Days from sample to allocation, first screening",

@@ -199,6 +199,14 @@ def waterfall() -> Figure:
         f"Rises are cut at {formats.as_collected(course['display_cap_pct'])} % and their value printed.",
         Said("Men of the primary set with a bar: ", n, "; without a change: ", missing, "."),
     ]
+    if rule["first_fall_within_days"] is not None:
+        notes.append(
+            Said(
+                "A bar that crosses the dashed line is no response where the fall was first seen after day ",
+                plan_text.number("psa_response.first_fall_within_days"),
+                ".",
+            )
+        )
     if bars["mark"].astype(bool).any():
         alt += " Men treated through re-screening stand in a block of their own, with an asterisk."
         notes.append(
