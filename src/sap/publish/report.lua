@@ -220,7 +220,9 @@ local function typst_cell(place, row, numeric, in_head, last_head)
   local right = cell.classes:includes("num") or (in_head and numeric[place.column])
   if in_head and cell.col_span > 1 then
     arguments[#arguments + 1] = "align: center + bottom"
-    if not last_head then arguments[#arguments + 1] = "stroke: (bottom: 0.4pt)" end
+    -- The gap between two heads over columns is a cell without words, and has no rule.
+    local worded = pandoc.utils.stringify(cell.contents) ~= ""
+    if worded and not last_head then arguments[#arguments + 1] = "stroke: (bottom: 0.4pt)" end
   elseif right then
     arguments[#arguments + 1] = "align: " .. (in_head and "right + bottom" or "right")
   elseif in_head then
@@ -236,6 +238,20 @@ local function typst_cell(place, row, numeric, in_head, last_head)
   return "table.cell(" .. table.concat(arguments, ", ") .. ")[" .. body .. "]"
 end
 
+local function indented(row) return row ~= nil and indent_of(row.classes) > 0 end
+
+-- How a row leads those below it: "true", said again on the next page; "false", never the last line of
+-- a page; nil, not at all. A row with numbers of its own is not said again: they would be counted twice,
+-- and neither is one whose block holds lines that stand out of it.
+local function leads(rows, r)
+  local group, total = rows[r].classes:includes("group"), rows[r].classes:includes("total")
+  if not (group or total) or not indented(rows[r + 1]) then return nil end
+  local after = r + 1
+  while indented(rows[after]) do after = after + 1 end
+  local closed = rows[after] == nil or rows[after].classes:includes("group")
+  return tostring(group and closed)
+end
+
 local function typst_rows(rows, n, numeric, in_head)
   local lines = {}
   for r, cells in ipairs(placed(rows, n)) do
@@ -246,7 +262,10 @@ local function typst_rows(rows, n, numeric, in_head)
     if not in_head and rows[r].classes:includes("total") then
       table.insert(parts, 1, "table.hline(stroke: 0.4pt)")
     end
-    if #parts > 0 then lines[#lines + 1] = "    " .. table.concat(parts, ", ") .. "," end
+    local again_below = not in_head and leads(rows, r)
+    local line = table.concat(parts, ", ")
+    if again_below then line = "table.header(level: 2, repeat: " .. again_below .. ", " .. line .. ")" end
+    if #parts > 0 then lines[#lines + 1] = "    " .. line .. "," end
   end
   return table.concat(lines, "\n")
 end
