@@ -30,9 +30,14 @@ def run(tmp_path, monkeypatch) -> Path:
         (tmp_path / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     from sap import ard
 
-    rows = ard.rows(
+    treated = ard.rows(
         {"n": 2}, analysis="analysis_sets", section="SAP 4.2", population="SAFETY", method="m"
     )
+    consented = ard.rows(
+        {"n": 3}, analysis="flow", section="SAP 4.1", population="SCREENED", paramcd="BOX",
+        level="Consented", method="m",
+    )  # fmt: skip
+    rows = pd.concat([treated, consented])
     (tmp_path / "ard.csv").write_text(ard.to_csv(rows), encoding="utf-8")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
     return tmp_path
@@ -69,7 +74,7 @@ def test_rows_are_sorted_the_participant_is_printed_once_and_each_row_has_its_ke
     assert html.count('<th scope="row">T-1</th>') == 1
     assert html.count('<td data-again="T-1"></td>') == 1
     assert 'data-row="ADAE|T-1|1"' in html
-    assert "N=[2]{.ard" in table._repr_markdown_()
+    assert "who consented to screening, N=[3]{.ard" in table._repr_markdown_()
 
 
 def test_a_serious_event_says_what_made_it_serious(run):
@@ -189,3 +194,24 @@ def test_haemoglobin_has_one_decimal_and_scores_stand_as_numbers(run):
     assert [row.cells[at["Hb (mmol/L)"]] for row in table.rows] == ["9.9", "8.0"]
     assert [row.cells[at["ECOG"]] for row in table.rows] == ["1", "0"]
     assert table.columns[at["ECOG"]].numeric
+
+
+def test_the_cells_of_a_screening_have_no_change_on_treatment(run):
+    """Of a man screened twice the first count is set against none: 13 is no fall from the later 86."""
+    pd.DataFrame({"USUBJID": ["T-1"], "SAFFL": ["Y"]}).to_parquet(run / "adam" / "adsl.parquet")
+    pd.DataFrame(
+        {
+            "USUBJID": ["T-1"] * 3,
+            "AVISIT": ["SCREENING", "RE-SCREENING", "CYCLE 3"],
+            "ADT": pd.to_datetime(["2016-04-16", "2016-09-28", "2016-11-26"]),
+            "AVAL": [13.0, 86.0, 17.2],
+            "ARV7": ["NEGATIVE", "POSITIVE", "POSITIVE"],
+            "BASE": [86.0] * 3,
+            "PCHG": [-84.9, 0.0, -80.0],
+            "ANL01FL": ["", "", "Y"],
+            "CPSEQ": [1.0, 2.0, 3.0],
+        }
+    ).to_parquet(run / "adam" / "adctc.parquet")
+    table = listing.cells()
+    place = [column.header for column in table.columns].index("Change (%)")
+    assert [row.cells[place] for row in table.rows] == ["", "", "-80.0"]

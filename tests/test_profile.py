@@ -91,3 +91,18 @@ def test_a_profile_names_the_cause_of_a_death_adverse_event_or_not(run, about, s
 )
 def test_the_investigator_is_heard_where_the_plans_rules_have_no_answer(answers, said):
     assert profile._best(answers) == said
+
+
+def test_no_line_of_the_head_is_wider_than_the_page_and_the_panels_begin_below_it(run, monkeypatch):
+    said: list[tuple[str, float]] = []
+    monkeypatch.setattr(
+        profile._Page, "text", lambda _, words, x, y, **how: said.append((words, y))
+    )
+    answers = {"PSARESP": "N", "PSABEST": "-30", "CTCRESP": "NE", "BORINV": "NON-CR/NON-PD"}
+    one = man(NCYCLES=1.0, DTHCGR1="Progression", **death("2018-02-05"))
+    one.answers.update(answers)
+    bottom = profile._head(profile._Page(*profile._span(one)), one)
+    assert "best tumour response: NON-CR/NON-PD (investigator)" in [words for words, _ in said]
+    assert any("; 1 infusion;" in words for words, _ in said)
+    assert max(profile.text_width(w, profile.SIZE, bold=False) for w, _ in said) < profile.RIGHT
+    assert bottom > max(y for _, y in said) + 10

@@ -9,7 +9,7 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import free_text, plan_text
-from sap.displays.addressed import results
+from sap.displays.addressed import Place, results
 from sap.displays.formats import as_collected, fixed
 from sap.displays.record import not_recorded
 from sap.displays.show import Note
@@ -91,6 +91,9 @@ def listing(  # noqa: PLR0913 - what a listing is made of
             rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
     found = results("analysis_sets")
     n = found.count(population=population) if found.has("n", population=population) else None
+    flow, all_men = results("flow"), Place(paramcd="BOX", level="Consented")
+    if population == "CONSENTED" and flow.has("n", **all_men):
+        n = flow.count(**all_men)
     return Table(display_id, "Participant", columns, rows, notes=notes, absent=absent, n=n)
 
 
@@ -315,7 +318,7 @@ def responses() -> Table:
     }
     answers = _answers(names)
     adtte = ard.dataset("adtte")
-    shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Again", "RESCTRFL", "Set")]
+    shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Re-scr.", "RESCTRFL", "Set")]
     frame = frame[["USUBJID", "PRIMFL", "RESCTRFL"]].copy()
     for name, header in names.items():
         mine = answers[answers["PARAMCD"] == name].set_index("USUBJID")
@@ -348,7 +351,7 @@ def responses() -> Table:
         population="SAFETY",
         notes=[
             "Y yes, N no, NE not evaluable; + censored. Changes from baseline have one decimal.",
-            "Set: in the primary set; treated again, through re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 turned negative; best tumour response.",
+            "Set: in the primary set; treated through re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 turned negative; best tumour response.",
             "Survival of re-screened and treated men counts from the second allocation.",
         ],
         absent="Not in the data: nobody was treated.",
@@ -363,7 +366,7 @@ def psa() -> Table:
         "tlf-l-psa",
         frame,
         (
-            Shown("Day", "ADT"),
+            Shown("Date", "ADT"),
             Shown("Study day", "ADY"),
             Shown("PSA (ug/L)", "AVAL"),
             Shown("Below quantification", "BLQFL"),
@@ -375,7 +378,10 @@ def psa() -> Table:
         dataset="ADPSA",
         key=("LBSEQ",),
         population="SAFETY",
-        notes=["The cases are those of the derivation of PSA response. Changes have one decimal."],
+        notes=[
+            "Case of the rule, the first that applies: 1 no first dose with a known day; 2 on or before the day of the first dose; 3 later than the plan's days after the last cycle; 4 on or after the first day of a new anticancer therapy; 5 counts for response.",
+            "Changes have one decimal.",
+        ],
         absent=not_recorded("lb", "PSA value of a treated man"),
     )
 
@@ -384,12 +390,14 @@ def cells() -> Table:
     """Listing 16.2.6.3: counts of CTC and AR-V7 of treated men."""
     frame = _members(ard.dataset("adctc"), "SAFFL")
     frame = frame.sort_values(["USUBJID", "ADT", "CPSEQ"])
+    # Of a sample of a screening or before the first dose the change is no change on treatment.
+    frame["PCHG"] = frame["PCHG"].where(frame["ANL01FL"] == "Y")
     return listing(
         "tlf-l-ctc",
         frame,
         (
             Shown("Visit", "AVISIT", make=coded),
-            Shown("Day", "ADT"),
+            Shown("Date", "ADT"),
             Shown("CTC", "AVAL"),
             Shown("AR-V7", "ARV7", make=coded),
             Shown("Baseline count", "BASE"),
@@ -428,7 +436,7 @@ def tumour() -> Table:
     frame = frame.sort_values(["USUBJID", "ADT"])
     asked = (
         Shown("Visit", "AVISIT", make=coded),
-        Shown("Day", "ADT"),
+        Shown("Date", "ADT"),
         Shown("Sum of diameters (mm)", "SUMDIAM"),
         Shown("Targets beyond the limit", "LIMITFL"),
         Shown("New bone lesions", "NEWBONE"),
@@ -490,7 +498,7 @@ def events() -> Table:
         (*EVENT, serious, emergent),
         dataset="ADAE",
         key=("AESEQ",),
-        population="SAFETY",
+        population="CONSENTED",
         absent=not_recorded("ae", "adverse event"),
     )
 
@@ -504,7 +512,7 @@ def serious() -> Table:
         (*EVENT, Shown("Serious for", "WHY")),
         dataset="ADAE",
         key=("AESEQ",),
-        population="SAFETY",
+        population="CONSENTED",
         absent=not_recorded("ae", "serious adverse event"),
     )
 
@@ -538,7 +546,20 @@ def _commonest(units: pd.Series) -> str:
     return str(counts.index[0]) if len(counts) else ""
 
 
-LABS = ("HGB", "WBC", "NEUT", "LYM", "PLAT", "ALT", "AST", "ALP", "GGT", "BILI", "CREAT", "ALB")
+LABS = {
+    "HGB": "haemoglobin",
+    "WBC": "leukocytes",
+    "NEUT": "neutrophils",
+    "LYM": "lymphocytes",
+    "PLAT": "platelets",
+    "ALT": "alanine aminotransferase",
+    "AST": "aspartate aminotransferase",
+    "ALP": "alkaline phosphatase",
+    "GGT": "gamma-glutamyltransferase",
+    "BILI": "bilirubin",
+    "CREAT": "creatinine",
+    "ALB": "albumin",
+}
 
 
 def laboratory() -> Table:
@@ -561,8 +582,8 @@ def laboratory() -> Table:
     if len(wide):
         wide = wide.sort_values(["USUBJID", "ADT"])
     visit = [Shown("Visit", "AVISIT", make=coded)] if (frame["AVISIT"] != "").any() else []
-    columns = [*visit, Shown("Day", "ADT"), *(Shown(c, c, make=words) for c in tests)]
-    said = ", ".join(f"{c} {commonest[c]}" for c in tests)
+    columns = [*visit, Shown("Date", "ADT"), *(Shown(c, c, make=words) for c in tests)]
+    said = ", ".join(f"{c} {LABS[c]} ({commonest[c]})" for c in tests)
     return listing(
         "tlf-l-labs",
         wide,

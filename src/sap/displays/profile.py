@@ -224,9 +224,10 @@ def _head(page: _Page, man: _Man) -> float:
         else "status not known"
     )
     left = coded(words(row["DCTREAS"])) or "no end recorded"
+    infusions = words(row["NCYCLES"])
     parts = [
         f"age {words(row['AGE'])}",
-        f"{words(row['NCYCLES'])} infusions",
+        f"{infusions} infusion{'' if infusions == '1' else 's'}",
         f"treatment ended: {left.lower()}",
         status,
     ]
@@ -237,12 +238,17 @@ def _head(page: _Page, man: _Man) -> float:
     response = said.get(man.answers.get("PSARESP", ""), "not evaluable")
     tumour = _best(man.answers)
     cells = said.get(man.answers.get("CTCRESP", ""), "not evaluable").replace("confirmed", "yes")
-    page.text(f"PSA response: {response}{best}; CTC response: {cells}; best tumour response: {tumour}", 4, 46, size=SIZE)  # fmt: skip
+    lines = [f"PSA response: {response}{best}; CTC response: {cells}"]
+    last = f"best tumour response: {tumour}"
+    if text_width(whole := f"{lines[0]}; {last}", SIZE, bold=False) <= RIGHT - 4:
+        lines = [whole]
+    else:
+        lines.append(last)
     cause = _cause(row) if row["DTHFL"] == "Y" else ""
-    if not cause:
-        return 62.0
-    page.text(f"cause of death: {cause}", 4, 57, size=SIZE)
-    return 73.0
+    lines += [f"cause of death: {cause}"] if cause else []
+    for place, line in enumerate(lines):
+        page.text(line, 4, 46 + 11 * place, size=SIZE)
+    return 51.0 + 11 * len(lines)
 
 
 def _cause(row: dict[str, Any]) -> str:
