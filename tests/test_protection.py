@@ -220,3 +220,50 @@ def test_a_column_of_few_men_shows_no_extremes():
     assert set(shown(found)) == {"<5"}
     found = opened(rows({"n": 5, **numbers}, analysis="exposure"), analyses=("exposure",))
     assert shown(found) == [5, *numbers.values()]
+
+
+def by_cycles(group: str, men: dict[int, int]) -> list[pd.DataFrame]:
+    """Men by the number of their cycles, with the summary that the run writes of them."""
+    values = pd.Series([float(k) for k, n in men.items() for _ in range(n)])
+    where = {"analysis": "exposure", "group": group}
+    summary = {"n": len(values), "n_missing": 0, "mean": values.mean(), "sd": values.std(), "median": values.median(),
+               "q1": values.quantile(0.25), "q3": values.quantile(0.75), "min": values.min(), "max": values.max(),
+               "total": values.sum()}  # fmt: skip
+    dose = {name: value * 25 for name, value in summary.items() if name not in ("n", "n_missing")}
+    return [
+        rows(summary, paramcd="NCYCLES", **where),
+        rows({"n": len(values), **dose}, paramcd="CUMDOSE", **where),
+        rows({"n": len(values), "mean": 98.4, "median": 100.0}, paramcd="RDI", **where),
+        *(rows({"n": n}, paramcd="NCYCLES", level=f"{k:02}", **where) for k, n in men.items()),
+    ]
+
+
+def test_no_summary_of_cycles_tells_how_many_men_had_so_many():
+    """Six men, 5 to 7 cycles: 2 + 3 + 1 is the one way to 35 in all; their mean alone would tell it."""
+    lines = {"": {5: 3, 6: 3, 7: 1, 8: 2}, "second line": {5: 2, 6: 3, 7: 1}}
+    parts = [frame for group, men in lines.items() for frame in by_cycles(group, men)]
+    found = opened(*parts, analyses=("exposure",))
+    left = found[found["level"] == ""].groupby(["paramcd", "group"])["stat_name"].agg(set)
+    assert left["NCYCLES", ""] == {"n", "n_missing", "median"}
+    assert left["CUMDOSE", ""] == {"n", "median"}
+    assert left["NCYCLES", "second line"] == {"n", "n_missing"}
+    assert left["CUMDOSE", "second line"] == {"n"}
+    assert left["RDI", "second line"] == {"n", "mean", "median"}
+
+
+def test_cycles_of_many_men_keep_their_summary():
+    found = opened(*by_cycles("", {5: 7, 6: 9}), analyses=("exposure",))
+    names = set(found.loc[(found["paramcd"] == "NCYCLES") & (found["level"] == ""), "stat_name"])
+    assert {"mean", "sd", "median", "q1", "q3", "min", "max", "total"} <= names
+
+
+def test_the_number_of_reductions_does_not_tell_who_had_one():
+    """One man with one reduction: their total is 1."""
+    where = {"analysis": "exposure", "group": ""}
+    parts = [
+        rows({"n": 14, "mean": 1 / 14, "median": 0.0, "max": 1.0, "total": 1.0}, paramcd="NREDUC", **where),
+        rows({"n": 1, "N": 14, "estimate": 1 / 14}, paramcd="REDUCED", **where),
+    ]  # fmt: skip
+    found = opened(*parts, analyses=("exposure",))
+    assert set(found.loc[found["paramcd"] == "NREDUC", "stat_name"]) == {"n", "median"}
+    assert "<5" in shown(found[found["paramcd"] == "REDUCED"])

@@ -83,6 +83,24 @@ def _died() -> list[str | Number]:
     return parts
 
 
+def _died_in_all() -> list[str | Number]:
+    """How many treated men died until the cut-off and of what; nothing in the open report."""
+    found = results("deaths")
+    if is_open() or not found.has("n", group="", level="All", sublevel=""):
+        return []
+    parts: list[str | Number] = [
+        "Until the cut-off ",
+        found.count(group="", level="All", sublevel=""),
+    ]
+    parts.append(" died at any time")
+    named: list[str | Number] = []
+    for cause in found.values("sublevel", level="All"):
+        n = found.count(group="", level="All", sublevel=cause) if cause else None
+        if n is not None and n.text != "0":
+            named += ["; " if named else "", f"{cause[0].lower()}{cause[1:]}: ", n]
+    return [*parts, *([" (", *named, ")"] if named else []), ". "]
+
+
 def _toxicity() -> Results | None:
     found = results("toxicity_monitoring")
     return found if found.has("decision", level="") else None
@@ -96,7 +114,7 @@ def safe() -> Said:
     parts: list[str | Number] = [
         "Of ", whole, " treated men ", fatal, " had a fatal adverse event and ",
         found.count(level="Related, serious"), " a serious one that was related to treatment. ",
-        "Of all causes, adverse event or not, ", *_died(),
+        "Of all causes, adverse event or not, ", *_died(), *_died_in_all(),
     ]  # fmt: skip
     if tox is None:
         parts.append("The plan has no stopping boundary for toxicity.")
@@ -122,10 +140,10 @@ def boundary() -> Said:
         )  # fmt: skip
     place = Place(level="Stage 1", group="")
     return Said(
-        found.words("decision", **place), ". ", found.count(**place), " of ",
-        found.count("N", **place), " men of stage 1 have a confirmed response (it stops when at most ",
+        found.words("decision", **place), ". Confirmed responders: ", found.count(**place), " of ",
+        found.count("N", **place), " men of stage 1 (the trial stops when they are at most ",
         found.count("r1", **place), " of ", found.count("n_planned", **place),
-        " do); of ", found.count("n_missing", **place), " men an answer can still come.",
+        "). Pending, an answer can still come: ", found.count("n_missing", **place), ".",
     )  # fmt: skip
 
 
@@ -135,13 +153,26 @@ def conduct() -> Said:
     followed = Place(paramcd="DAYS", level="All followed")
     due = Place(paramcd="RESULTS", level="")
     left = results("board_left")
+    primary = results("analysis_sets").count(population="PRIMARY")
+    accrual: list[str | Number] = (
+        []
+        if primary.protected
+        else [
+            "Treated of the ",
+            plan_text.number("design.n"),
+            " men planned for the primary set: ",
+            primary,
+            ". ",
+        ]
+    )
     return Said(
-        "Of ", left.count("N", level="Withdrew"), " treated men ", left.count(level="Lost to follow-up"),
-        " were lost to follow-up and ", left.count(level="Withdrew"), " withdrew. Of ",
-        days.count("N", **followed), " men still followed ", days.count("n_late", **followed),
-        " are overdue for a contact; of ", days.count("N", **due), " PSA results that are due ",
-        days.count("n_missing", **due), " are missing. The data contracts found ",
-        record.found_of("critical"), " critical faults and ", record.found_of("warning"), " warnings.",
+        *accrual, "Of all ", left.count("N", level="Withdrew"), " treated men, lost to follow-up: ",
+        left.count(level="Lost to follow-up"), ", withdrew: ", left.count(level="Withdrew"), ". Of ",
+        days.count("N", **followed), " men still followed, overdue for a contact: ",
+        days.count("n_late", **followed), "; of ", days.count("N", **due),
+        " PSA results that are due, missing: ", days.count("n_missing", **due),
+        ". Of the data contracts, critical findings: ", record.found_of("critical"), ", warnings: ",
+        record.found_of("warning"), ".",
     )  # fmt: skip
 
 
@@ -251,6 +282,11 @@ def safe_table() -> Table:
             kind = "indent1" if cause else ""
             cells = (n_pct(dead.count(**place), dead.percent(**place)), "" if is_open() else more)
             rows.append(Row(cause or where, cells, kind))
+    ever = results("deaths")
+    whole = Place(group="", level="All", sublevel="")
+    if not is_open() and ever.has("n", **whole):
+        share = n_pct(ever.count(**whole), ever.percent(**whole))
+        rows.append(Row("Death at any time, of any cause", (share, "Table 14.3.1.7")))
     tox = _toxicity()
     state: Content = "not planned" if tox is None else tox.words("decision", level="")
     rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-1")))
@@ -258,7 +294,7 @@ def safe_table() -> Table:
         Column("Men, n (%)", found.count("N", level="Any")),
         Column("More in", numeric=False),
     ]
-    return Table("tlf-dsmb-safe", "Treatment-emergent", columns, rows)
+    return Table("tlf-dsmb-safe", "Safety", columns, rows)
 
 
 def boundary_table() -> Table:
@@ -292,11 +328,12 @@ def conduct_table() -> Table:
         return flow.count(level=level, paramcd="BOX")
 
     rows = [
-        Row("Men who consented to screening", (box("Consented"), "Figure 3-1")),
-        Row("Men sampled", (box("Sampled"), "Figure 3-1")),
-        Row("Men who qualified (AR-V7 positive, enough cells)", (box("Qualifies for group B"), "Table 3-1")),
         Row(
-            "Treated of the men planned for the primary set; in all",
+            "Men who consented to screening; were sampled; qualified (AR-V7 positive, enough cells)",
+            (Cell(box("Consented"), "; ", box("Sampled"), "; ", box("Qualifies for group B")), "Table 3-1"),
+        ),
+        Row(
+            "Treated of the men planned for the primary set; with re-screened men, in all",
             (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n"), "; ", sets.count(population="SAFETY")), "Figure 3-1"),
         ),
         Row(

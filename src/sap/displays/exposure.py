@@ -39,9 +39,21 @@ def doses() -> Table:
     found = results("exposure")
     groups, columns = _columns()
     rows: list[Row] = []
+    left_out = False
     for paramcd, words, digits in NUMBERS:
         places = [Place(group=g, paramcd=paramcd, level="") for g in groups]
         rows.append(Row(words, kind="group"))
+        there = [found.has("median", **p) for p in places]
+        if not all(there) or not found.has("mean", **places[0]):
+            # The open report: what would tell how many men had so many cycles is not in its rows.
+            rows.append(Row("n", [found.count("n", **p) for p in places], "indent1"))
+            middle: list[Content] = [
+                found.fixed("median", digits + 1, **p) if here else ""
+                for p, here in zip(places, there, strict=True)
+            ]
+            rows.append(Row("Median", middle, "indent1"))
+            left_out = True
+            continue
         known = [found.find("median", **p).estimable for p in places]
         rows.append(Row("n", [found.count("n", **p) for p in places], "indent1"))
         lines = {
@@ -67,8 +79,8 @@ def doses() -> Table:
         }
         for label, made in lines.items():
             cells: list[Content] = [
-                cell if there else found.fixed("median", digits, **p)
-                for cell, there, p in zip(made, known, places, strict=True)
+                cell if estimable else found.fixed("median", digits, **p)
+                for cell, estimable, p in zip(made, known, places, strict=True)
             ]
             rows.append(Row(label, cells, "indent1"))
     rows.append(Row("Men by cycles given", kind="group"))
@@ -78,10 +90,13 @@ def doses() -> Table:
         cells = []
         for group in groups:
             place = Place(group=group, paramcd="NCYCLES", level=level)
-            n, there = found.count_or_nobody(**place), found.has("n", **place)
-            cells.append(n_pct(n, found.percent(**place)) if there else n)
+            n, counted = found.count_or_nobody(**place), found.has("n", **place)
+            cells.append(n_pct(n, found.percent(**place)) if counted else n)
         rows.append(Row(level.lstrip("0"), cells, "indent1"))
-    return Table("tlf-exposure", "Exposure", columns, rows)
+    notes = [
+        "Left out of the open report: means, spreads, and the middle of a line of therapy, which would tell how many men had so many cycles."
+    ]
+    return Table("tlf-exposure", "Exposure", columns, rows, notes=notes if left_out else [])
 
 
 def compliance() -> Table:

@@ -16,8 +16,20 @@ TELLING = (
 )
 PLACE = tuple(name for name in ard.KEY if name != "stat_name")
 
+EXPOSURE = "exposure"
 # Analyses whose LEVEL is a patient.
 BY_PATIENT = ("toxicity_monitoring",)
+# The numbers of exposure (PARAMCD) whose summary tells how many men have each of the few values they
+# take, and the counts of men that it tells: of six men who had 5 to 7 cycles, 35 in all and 6 in the
+# middle, two had 5, three had 6 and one had 7. Durations and doses are multiples of cycles.
+TELLS = {
+    **dict.fromkeys(("NCYCLES", "DURWK", "CUMDOSE", "CUMMG"), "NCYCLES"),
+    "NDELAY": "DELAYED",
+    "NDELMAJ": "DELMAJOR",
+    "NREDUC": "REDUCED",
+    "NGCSF": "GCSFANY",
+}
+SUMMARY = ("mean", "sd", "q1", "q3", "min", "max", "total")
 # What is counted there (analysis, PARAMCD) are results, not men.
 NOT_PEOPLE = {("data_currency", "RESULTS")}
 
@@ -49,6 +61,9 @@ def open_rows(
     5. The boxes of the flow, and what is counted of the same men elsewhere (`flow_sums`), are solved
        as a whole, exactly, and as many more are hidden as it needs until no hidden count has a single
        solution (`flow_sums.to_hide`).
+    6. Where a count of men by cycles, or of those with a delay, a reduction or growth factor, is
+       hidden, what would tell it of the numbers behind it (`TELLS`) is left out: of all men the
+       median stays, of a line of therapy nothing but how many men are known.
 
     A count close to its denominator is shown. Between the months of a cumulative count (accrual)
     nothing is hidden but what is small: who came when, every site knows.
@@ -73,7 +88,20 @@ def open_rows(
     _complement(sums, places, small_count)
     for row in more:
         _hide(row, places[_place(row)], flow_sums.ceiling(int(row["stat"]), small_count))
+    told = {row["paramcd"] for row in kept if row["analysis"] == EXPOSURE and _is_hidden(row)}
+    kept = [row for row in kept if not _tells(row, told)]
     return pd.DataFrame(kept, columns=list(ard.COLUMNS)).astype({"stat": float})
+
+
+def _is_hidden(row: Row) -> bool:
+    return row["stat_name"] == "n" and isnan(row["stat"]) and row["stat_text"][:1] == "<"
+
+
+def _tells(row: Row, hidden: Collection[str]) -> bool:
+    """Whether a number of exposure would tell one of the hidden counts (PARAMCD) of the same men."""
+    if row["analysis"] != EXPOSURE or TELLS.get(row["paramcd"]) not in hidden or row["level"]:
+        return False
+    return row["stat_name"] in SUMMARY or (row["stat_name"] == "median" and bool(row["group"]))
 
 
 def _is_count(row: Row) -> bool:
