@@ -55,12 +55,12 @@ def audience() -> Said:
 
 
 def protection() -> Said:
-    """How small counts are printed, with the plan's limit."""
+    """How the open report prints small counts, with the plan's limit; the closed one prints them all."""
+    if not is_open():
+        return Said("")
     limit = plan_text.number("open_report.small_count")
-    if is_open():
-        return Said("Counts of men from 1 to below ", limit, " are printed as <", limit,
-                    ", and what would tell them is left out.")  # fmt: skip
-    return Said("The open report prints counts of men from 1 to below ", limit, " as <", limit, ".")  # fmt: skip
+    return Said("Counts of men from 1 to below ", limit, " are printed as <", limit,
+                ", and what would tell them is left out.")  # fmt: skip
 
 
 def _died() -> list[str | Number]:
@@ -140,10 +140,9 @@ def boundary() -> Said:
         )  # fmt: skip
     place = Place(level="Stage 1", group="")
     return Said(
-        found.words("decision", **place), ". Confirmed responders: ", found.count(**place), " of ",
-        found.count("N", **place), " men of stage 1 (the trial stops when they are at most ",
-        found.count("r1", **place), " of ", found.count("n_planned", **place),
-        "). Pending, an answer can still come: ", found.count("n_missing", **place), ".",
+        found.words("decision", **place), ". Confirmed responses: ", found.count(**place), " of ",
+        found.count("N", **place), " men (stop when at most ", found.count("r1", **place), " of ",
+        found.count("n_planned", **place), "). Men pending: ", found.count("n_missing", **place), ".",
     )  # fmt: skip
 
 
@@ -263,7 +262,6 @@ def safe_table() -> Table:
     rows = [
         Row(words, (n_pct(found.count(level=level), found.percent(level=level)), place))
         for words, level, place in (
-            ("Any adverse event", "Any", "Table 14.3.1.1"),
             (f"Adverse event of grade {severe.removeprefix('Grade ')}", severe, "Table 14.3.1.2"),
             ("Serious adverse event", "Serious", "Table 14.3.1.1"),
             ("Serious and related", "Related, serious", "Table 14.3.1.1"),
@@ -329,7 +327,7 @@ def conduct_table() -> Table:
 
     rows = [
         Row(
-            "Men who consented to screening; were sampled; qualified (AR-V7 positive, enough cells)",
+            "Men who consented to screening; were sampled; qualified for cabazitaxel",
             (Cell(box("Consented"), "; ", box("Sampled"), "; ", box("Qualifies for group B")), "Table 3-1"),
         ),
         Row(
