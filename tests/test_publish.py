@@ -25,8 +25,8 @@ import yaml
 
 from sap import publish
 from sap.errors import RenderFailed, WrongUse
+from sap.publish import docx, kept, kernels, pdf, report, source, tree
 from sap.publish import facts as page_words
-from sap.publish import kept, kernels, pdf, report, source, tree
 
 TOY = Path(__file__).parent / "publish_toy" / "toy.qmd"
 KEYS = [f"psa_response|PRIMARY|||||{name}" for name in ("N", "n", "estimate")]
@@ -295,6 +295,34 @@ def _alternatives(reader: pypdf.PdfReader) -> Iterator[str]:
                 yield str(node["/Alt"])
             if "/K" in node:
                 waiting.append(node["/K"])
+
+
+def test_word_has_one_title_and_no_empty_cell_as_high_as_a_line_of_text(
+    word: zipfile.ZipFile,
+) -> None:
+    body = ElementTree.fromstring(word.read("word/document.xml"))
+    styles = [each.get(f"{{{docx.W}}}val") for each in body.iter(f"{{{docx.W}}}pStyle")]
+    assert styles.count("Title") == 1
+    cells = [each for each in body.iter(f"{{{docx.W}}}tc") if merged_into(each) != "continue"]
+    assert cells
+    styled = f"{{{docx.W}}}p/{{{docx.W}}}pPr/{{{docx.W}}}pStyle"
+    assert all(cell.find(styled) is not None for cell in cells)
+
+
+def merged_into(cell: ElementTree.Element) -> str | None:
+    merge = cell.find(f"{{{docx.W}}}tcPr/{{{docx.W}}}vMerge")
+    return None if merge is None else merge.get(f"{{{docx.W}}}val")
+
+
+def test_no_portrait_page_lies_between_two_landscape_displays_of_word() -> None:
+    """Sections by hand: P before the first, one of its own for each of two neighbours, P, the third."""
+    one, end = "<!-- landscape --><w:tbl/>", "<!-- portrait -->"
+    mark = '<w:bookmarkEnd w:id="1" />'
+    body = f"<w:p/>{one}{end}\n {mark} \n{one}{end}<w:p/>{one}{end}"
+    laid = docx._with_landscape(body)
+    sizes = re.findall(r"<w:pgSz[^>]*>|<w:tbl/>|<w:bookmarkEnd", laid)
+    said = {docx.PORTRAIT: "P", docx.LANDSCAPE: "L", "<w:tbl/>": "t", "<w:bookmarkEnd": "b"}
+    assert "".join(said[each] for each in sizes) == "PtLbtLPtL"
 
 
 def test_word_tables_are_tables_whose_headers_repeat(word: zipfile.ZipFile) -> None:

@@ -27,9 +27,18 @@ PICTURE_PIXELS_PER_INCH = 200
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 PORTRAIT = '<w:pgSz w:w="11906" w:h="16838"/>'
 LANDSCAPE = '<w:pgSz w:w="16838" w:h="11906" w:orient="landscape"/>'
+WIDTHS = {PORTRAIT: 9355, LANDSCAPE: 14287}  # between the margins
 MARGINS = (
     '<w:pgMar w:top="1474" w:right="1134" w:bottom="1304" w:left="1417" w:header="680" '
     'w:footer="567" w:gutter="0"/>'
+)
+# What pandoc writes: the title once more, which our title page has, and empty cells without a style,
+# as high as a line of the text.
+PANDOC_TITLE = re.compile(r'<w:p>\s*<w:pPr>\s*<w:pStyle w:val="Title" />.*?</w:p>', re.DOTALL)
+EMPTY_CELL = re.compile(r"<w:p\s*/>(?=\s*</w:tc>)")
+# One landscape display after another: no portrait page lies between them.
+NEXT_LANDSCAPE = re.compile(
+    r"<!-- portrait -->((?:\s|<w:bookmark(?:Start|End)\b[^>]*/>)*)<!-- landscape -->"
 )
 LANDSCAPE_PART = re.compile(r"<!-- landscape -->(.*?)<!-- portrait -->", re.DOTALL)
 
@@ -116,8 +125,10 @@ def _bitmap(name: str, folder: Path) -> str:
 def _finished(made: bytes, page: PageFacts) -> bytes:
     parts = _parts(made)
     body = parts["word/document.xml"].decode("utf-8")
+    body = PANDOC_TITLE.sub("", body, count=1)
+    body = EMPTY_CELL.sub('<w:p><w:pPr><w:pStyle w:val="TableText"/></w:pPr></w:p>', body)
     body = body.replace("<w:body>", f"<w:body>{_title_page(page)}", 1)
-    body = LANDSCAPE_PART.sub(_turned, body)
+    body = _with_landscape(body)
     body = re.sub(
         r"<w:sectPr\s*/>\s*</w:body>|<w:sectPr>(?:(?!</w:sectPr>).)*</w:sectPr>\s*</w:body>",
         f"{_section(PORTRAIT)}</w:body>",
@@ -126,17 +137,17 @@ def _finished(made: bytes, page: PageFacts) -> bytes:
     )
     body = body.replace("<w:tblHeader", "<w:cantSplit/><w:tblHeader")
     parts["word/document.xml"] = body.encode("utf-8")
-    parts["word/header1.xml"] = _running("hdr", "Header", _header_runs(page))
-    parts["word/footer1.xml"] = _running("ftr", "Footer", _footer_runs(page))
-    relations = "".join(
-        f'<Relationship Type="{R}/{kind}" Id="rIdSap{kind}" Target="{kind}1.xml"/>'
-        for kind in ("header", "footer")
-    )
+    relations, overrides = "", ""
+    for kind, element, runs in (
+        ("header", "hdr", _header_runs(page)),
+        ("footer", "ftr", _footer_runs(page)),
+    ):
+        for number, width in enumerate(WIDTHS.values(), start=1):
+            name = f"{kind}{number}"
+            parts[f"word/{name}.xml"] = _running(element, kind.capitalize(), runs, width)
+            relations += f'<Relationship Type="{R}/{kind}" Id="rIdSap{name}" Target="{name}.xml"/>'
+            overrides += f'<Override PartName="/word/{name}.xml" ContentType="{TYPES}.{kind}+xml"/>'
     _insert(parts, "word/_rels/document.xml.rels", "</Relationships>", relations)
-    overrides = "".join(
-        f'<Override PartName="/word/{kind}1.xml" ContentType="{TYPES}.{kind}+xml"/>'
-        for kind in ("header", "footer")
-    )
     _insert(parts, "[Content_Types].xml", "</Types>", overrides)
     # Word asks once, on opening, to fill in the contents and the number of pages.
     _insert(parts, "word/settings.xml", "<w:rsids>", '<w:updateFields w:val="true"/>')
@@ -144,16 +155,27 @@ def _finished(made: bytes, page: PageFacts) -> bytes:
     return _zipped(parts)
 
 
+def _with_landscape(body: str) -> str:
+    body = NEXT_LANDSCAPE.sub(lambda found: _section_end(LANDSCAPE) + found[1], body)
+    return LANDSCAPE_PART.sub(_turned, body)
+
+
 def _turned(found: re.Match[str]) -> str:
     """A landscape display: end the portrait section before it and the landscape one after it."""
-    before = f"<w:p><w:pPr>{_section(PORTRAIT)}</w:pPr></w:p>"
-    after = f"<w:p><w:pPr>{_section(LANDSCAPE)}</w:pPr></w:p>"
-    return before + found[1] + after
+    return _section_end(PORTRAIT) + found[1] + _section_end(LANDSCAPE)
+
+
+def _section_end(size: str) -> str:
+    """The paragraph that ends a section: so low that it never needs a page of its own."""
+    low = '<w:spacing w:before="0" w:after="0" w:line="20" w:lineRule="exact"/>'
+    mark = '<w:rPr><w:sz w:val="2"/></w:rPr>'
+    return f"<w:p><w:pPr>{low}{mark}{_section(size)}</w:pPr></w:p>"
 
 
 def _section(size: str) -> str:
+    number = list(WIDTHS).index(size) + 1
     references = "".join(
-        f'<w:{kind}Reference w:type="default" r:id="rIdSap{kind}" xmlns:r="{R}"/>'
+        f'<w:{kind}Reference w:type="default" r:id="rIdSap{kind}{number}" xmlns:r="{R}"/>'
         for kind in ("header", "footer")
     )
     return f"<w:sectPr>{references}{size}{MARGINS}</w:sectPr>"
@@ -191,8 +213,8 @@ def _footer_runs(page: PageFacts) -> str:
     return f"{_run(cut_off)}<w:r><w:tab/></w:r>{pages}"
 
 
-def _running(element: str, style: str, runs: str) -> bytes:
-    tabs = '<w:tabs><w:tab w:val="right" w:pos="9355"/></w:tabs>'
+def _running(element: str, style: str, runs: str, width: int) -> bytes:
+    tabs = f'<w:tabs><w:tab w:val="right" w:pos="{width}"/></w:tabs>'
     return (
         f'<?xml version="1.0" encoding="UTF-8"?><w:{element} xmlns:w="{W}"><w:p><w:pPr>'
         f'<w:pStyle w:val="{style}"/>{tabs}</w:pPr>{runs}</w:p></w:{element}>'
