@@ -160,7 +160,12 @@ def second_episodes() -> Said:
     said = rescreened()
     if not ard.table("plan")["study"]["groups"]:
         return said
-    return _joined(said, " A man treated through re-screening came later in his disease.")
+    if not results("rescreen_response").find("N", population="RESCREENED", paramcd="PSARESP").value:
+        return said
+    return _joined(
+        said,
+        " They came later in their disease, so their rate and that of the primary set are two things.",
+    )
 
 
 def persons_once() -> Said:

@@ -327,7 +327,7 @@ def two_stage() -> Table:
         return Table("tlf-two-stage", "Quantity", columns, [], absent=absent)
     lines = (
         ("Maximum likelihood (%)", "mle"),
-        ("UMVUE (%)", "umvue"),
+        ("Unbiased with the least variance, UMVUE (%)", "umvue"),
         ("Median-unbiased (%)", "median_unbiased"),
         ("Bias-adjusted (%)", "bias_adjusted"),
         ("Conditional on the stage reached (%)", "conditional_mle"),
@@ -336,13 +336,16 @@ def two_stage() -> Table:
         Row("Responders of men, stage 1", (Cell(found.count("responders_stage1"), " of ", found.count("n1_attained")),)),
         Row("Responders of men, in all", (Cell(found.count("n"), " of ", found.count("N")),)),
     ]  # fmt: skip
+    rows.append(Row("Estimates of the response rate", kind="group"))
     rows += [Row(label, (found.percent(name),), "indent1") for label, name in lines]
+    rows.append(Row("Intervals and test", kind="group"))
     interval = limits(found.percent("conf_low"), found.percent("conf_high"))
-    rows.append(Row(f"{ci_header(found)}, both exact tails", (interval,)))
+    rows.append(Row(f"{ci_header(found)}, both exact tails", (interval,), "indent1"))
     if found.has("coverage"):
-        rows.append(Row("Smallest coverage of this interval (%)", (found.percent("coverage"),)))
+        cover = found.percent("coverage")
+        rows.append(Row("Smallest coverage of this interval (%)", (cover,), "indent1"))
     plain = limits(*(simple.percent(s, population="PRIMARY") for s in ("conf_low", "conf_high")))
-    rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (plain,)))
-    rows.append(Row("p, one-sided", (found.p_value(),)))
-    rows.append(Row("Decision", (found.words("decision"),)))
+    rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (plain,), "indent1"))
+    rows.append(Row("p, one-sided", (found.p_value(),), "indent1"))
+    rows.append(Row("Decision", (found.words("decision"),), "indent1"))
     return Table("tlf-two-stage", "Quantity", columns, rows)
