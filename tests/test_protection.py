@@ -267,3 +267,12 @@ def test_the_number_of_reductions_does_not_tell_who_had_one():
     found = opened(*parts, analyses=("exposure",))
     assert set(found.loc[found["paramcd"] == "NREDUC", "stat_name"]) == {"n", "median"}
     assert "<5" in shown(found[found["paramcd"] == "REDUCED"])
+
+
+def test_a_table_sorted_by_protected_counts_says_where_they_stand():
+    from sap.displays.show import order_notes
+
+    assert order_notes([Number("12", "a"), Number("3", "b")]) == []
+    assert order_notes([Number("12", "a"), Number("<5", "b")]) == [
+        "Lines whose count is protected stand below those whose count is shown, by name."
+    ]

@@ -12,7 +12,7 @@ from sap.displays.figure import Figure
 from sap.displays.free_text import coded
 from sap.displays.response import ci_header
 from sap.displays.say import Said
-from sap.displays.show import Note
+from sap.displays.show import Note, order_notes
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
 
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5")
@@ -99,12 +99,14 @@ def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[st
 def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plain: bool) -> Table:
     """Each SOC with its terms; a cell for each of `paramcds`, percent in all or in the wide ones."""
     found = results("ae_soc_pt")
+    sorted_by: list[Number] = []
 
     def line(level: str, sublevel: str) -> Row:
         cells: list[Content] = []
         for paramcd in paramcds:
             place = Place(paramcd=paramcd, level=level, sublevel=sublevel, group="")
             n = found.count(**place)
+            sorted_by.extend([n] if paramcd == "ANY" else [])
             bare = plain and paramcd not in ("ANY", "GRSEV")
             cells.append(n if bare else n_pct(n, found.percent(**place)))
         return Row(coded(sublevel or level), cells, "indent1" if sublevel else "total")
@@ -114,7 +116,8 @@ def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plai
         rows.append(line(soc, ""))
         rows += [line(soc, term) for term in _ordered(found, soc)]
     term = "System organ class, preferred term"
-    return Table(display_id, term, columns, rows, notes=_registered(), absent=NO_EVENTS)
+    notes = [*_registered(), *order_notes(sorted_by)]
+    return Table(display_id, term, columns, rows, notes=notes, absent=NO_EVENTS)
 
 
 def _total() -> Number:

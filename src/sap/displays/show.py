@@ -92,6 +92,13 @@ def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
     return block(display_id, f"::: {{.tlf-absent}}\n{markdown_text(why)}\n:::", notes=notes)
 
 
+def order_notes(sorted_by: Iterable[Number]) -> list[Note]:
+    """Where the rows stand whose number is protected, in a table sorted by it."""
+    if not any(number.protected for number in sorted_by):
+        return []
+    return ["Lines whose count is protected stand below those whose count is shown, by name."]
+
+
 def _note(note: Note) -> str:
     return str(note) if isinstance(note, Said) else markdown_text(note)
 
