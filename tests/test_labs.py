@@ -134,6 +134,13 @@ def test_reported_and_graded_neutropenia_are_two_populations(patients):
     any_grade = {"paramcd": "NEUT", "sublevel": "Grade >= 1", "stat_name": "estimate"}
     assert str(stat(rows, level="laboratory", **any_grade)).startswith("not in the data")
     assert stat(rows, level="reported", **any_grade) == pytest.approx(1 / 3)
+    # 02 was not reported: he may go from "neither" to "laboratory only", and to no other line.
+    for level in ("laboratory only", "neither"):
+        assert stat(rows, level=level, **any_grade) == (
+            "not in the data: lower limits of normal of 1 men"
+        )
+    assert stat(rows, level="both", **any_grade) == pytest.approx(1 / 3)
+    assert stat(rows, level="reported only", **any_grade) == 0
 
 
 def test_without_a_laboratory_nothing_is_counted_as_zero():

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sap.displays.addressed import Place, Results, results
 from sap.displays.record import not_recorded
 from sap.displays.show import Note
-from sap.displays.table import Column, Content, Row, Table, n_pct
+from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
 
 TESTS = {
     "HGB": "Haemoglobin, low",
@@ -21,6 +21,12 @@ TESTS = {
     "CREAT": "Creatinine, high",
     "ALB": "Albumin, low",
 }
+# A man whose grade 1 cannot be told from 0 may leave these lines and enter the others.
+AT_MOST = ("reported only", "neither")
+OPEN = (
+    "Where grade 1 cannot be told from 0 in some men, for want of a limit of normal, a count is a bound "
+    "and has no percentage."
+)
 SHOWN = ("0", "0 OR 1", "1", "2", "3", "4")
 HEADS = {"0 OR 1": "0 or 1", "NOT GRADED": "Not graded", "NOT MEASURED": "Not measured"}
 
@@ -152,11 +158,23 @@ def reported() -> Table:
             cells: list[Content] = []
             for level in kinds:
                 place = Place(paramcd=code, level=level, sublevel=grade)
-                n, known = found.count(**place), found.find("n", **place).estimable
-                cells.append(n_pct(n, found.percent(**place)) if known else n)
+                cells.append(_perhaps_a_bound(found, place, level))
             rows.append(Row(grade, cells, "indent1"))
     first = _tests(found)[0]
     grade = found.values("sublevel", paramcd=first)[0]
     n = found.count("N", paramcd=first, level="both", sublevel=grade)
     columns = [Column(words) for words in kinds.values()]
-    return Table("tlf-lab-reported", "Test, grade", columns, rows, absent=absent, n=n)
+    cells_of = [cell for row in rows for cell in row.cells if isinstance(cell, Cell)]
+    bounds = any(" or " in cell.text for cell in cells_of)
+    notes = [OPEN] if bounds else []
+    return Table("tlf-lab-reported", "Test, grade", columns, rows, notes=notes, absent=absent, n=n)
+
+
+def _perhaps_a_bound(found: Results, place: Place, level: str) -> Content:
+    """Count and percent; the count as a bound where grade 1 cannot be told from 0 in some man."""
+    n = found.count(**place)
+    if n.protected or not found.find("n", **place).estimable:
+        return n
+    if found.find("estimate", **place).estimable:
+        return n_pct(n, found.percent(**place))
+    return Cell(n, " or fewer" if level in AT_MOST else " or more")

@@ -18,6 +18,7 @@ TIMES = {
     "dor": ("DOR", "Duration of PSA response"),
 }
 NOTHING = formats.NOT_CALCULATED
+NO_RESCREENING = "Not applicable: the plan of this trial has no re-screening."
 
 
 def _places(population: str) -> dict[str, Place]:
@@ -40,8 +41,16 @@ def _somebody(analysis: str, place: Place) -> bool:
     return _estimable(analysis, place) and results(analysis).find("N", **place).value > 0
 
 
+def _nothing(analysis: str, place: Place) -> Content:
+    """What stands where the ARD has no row: NE in a time that nobody can have, else not calculated."""
+    unknown = _estimable(analysis, place) and not _somebody(analysis, place)
+    return formats.NE if unknown else NOTHING
+
+
 def times(population: str, display_id: str) -> Table:
     """PFS, radiographic PFS, time to PSA progression and duration of response of one set."""
+    if population == "RESCREENED" and not ard.table("plan")["study"]["groups"]:
+        return Table(display_id, "Time", [], [], absent=NO_RESCREENING)
     places = _places(population)
     there = {analysis: _estimable(analysis, place) for analysis, place in places.items()}
     if not any(there.values()):
@@ -54,7 +63,7 @@ def times(population: str, display_id: str) -> Table:
             found = results(analysis)
             wanted = "conf_low" if stat_name == "ci" else stat_name
             if not there[analysis] or not found.has(wanted, **place):
-                cells.append(NOTHING)
+                cells.append(_nothing(analysis, place))
             elif stat_name == "ci":
                 low, high = (found.months(s, **place) for s in ("conf_low", "conf_high"))
                 cells.append(limits(low, high))
@@ -74,7 +83,12 @@ def times(population: str, display_id: str) -> Table:
     landmarks, late = _landmarks(places, there, header)
     rows += landmarks
     heads = [
-        Column(words, results(analysis).count("N", **places[analysis]) if there[analysis] else None)
+        Column(
+            words,
+            results(analysis).count("N", **places[analysis])
+            if _somebody(analysis, places[analysis])
+            else None,
+        )
         for analysis, (_, words) in TIMES.items()
     ]
     sizes = [results(a).count("N", **p) for a, p in places.items() if _somebody(a, p)]
@@ -96,8 +110,8 @@ def _landmarks(
         for analysis, place in places.items():
             found, here = results(analysis), Place(**{**place, "level": level})
             if not there[analysis] or not found.has("estimate", **here):
-                cells.append(NOTHING)
-                around.append(NOTHING)
+                cells.append(_nothing(analysis, place))
+                around.append(_nothing(analysis, place))
                 continue
             if ended_before(found, here):
                 late.append(level)

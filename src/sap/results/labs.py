@@ -114,7 +114,8 @@ def lab_reported(
     For each test that the plan pairs with preferred terms, from grade 1 and from the severe grade:
     LEVEL "laboratory" (worst value on treatment), "reported" (treatment-emergent events), and of
     these men "both", "laboratory only", "reported only", "neither". SUBLEVEL is the lowest grade.
-    From grade 1, men "0 OR 1" may belong to the laboratory lines: then those have no estimate.
+    From grade 1, a man "0 OR 1" may belong to the laboratory's line, to "both" where he was reported,
+    to "laboratory only" where not: a line he may enter or leave has no estimate, its count is a bound.
     """
     people = members(adsl, "SAFETY")
     who = people["USUBJID"]
@@ -127,6 +128,7 @@ def lab_reported(
         for lowest in (1, plan.safety.severe_grade):
             reached, open_ = from_grade(grades, lowest)
             lab = reached.set_axis(who.index)
+            untold = (grades == "0 OR 1").set_axis(who.index) & (open_ > 0)
             grade = events["ATOXGRN"]
             counts = term.isin(terms) & ((grade >= lowest) | (grade.isna() & (lowest == 1)))
             reported = who.isin(events.loc[counts, "USUBJID"])
@@ -138,11 +140,15 @@ def lab_reported(
                 "reported only": reported & ~lab,
                 "neither": ~lab & ~reported,
             }
+            told = int((untold & reported).sum())
+            may_move = dict.fromkeys(("both", "reported only"), told)
+            may_move |= dict.fromkeys(("laboratory only", "neither"), open_ - told)
+            may_move |= {"laboratory": open_, "reported": 0}
             for level, which in lines.items():
                 stats = _line(int(which.sum()), len(people))
-                if level != "reported" and open_:
+                if may_move[level]:
                     stats["estimate"] = NotEstimable(
-                        f"not in the data: lower limits of normal of {open_} men"
+                        f"not in the data: lower limits of normal of {may_move[level]} men"
                     )
                 if level != "reported" and why is not None:
                     stats |= dict.fromkeys(("n", "estimate"), why)

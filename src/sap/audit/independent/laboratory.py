@@ -203,6 +203,7 @@ def _beside(
     counts = dict.fromkeys(
         ("laboratory", "reported", "both", "laboratory only", "reported only", "neither"), 0
     )
+    bounds: set[str] = set()
     for who, course in mine.items():
         lab = course.worst.isdigit() and int(course.worst) >= lowest
         told = any(
@@ -214,11 +215,12 @@ def _beside(
         both = {(True, True): "both", (True, False): "laboratory only"}
         both |= {(False, True): "reported only", (False, False): "neither"}
         counts[both[lab, told]] += 1
-    open_ = lowest == 1 and any(course.worst == "0 OR 1" for course in mine.values())
+        if lowest == 1 and course.worst == "0 OR 1":
+            bounds |= {"laboratory", both[True, told], both[False, told]}
     for level, n in counts.items():
         stats = _share(n, len(mine))
         if level != "reported" and unknown(mine):
             stats |= {"n": None, "estimate": None}
-        if level != "reported" and open_:
+        if level in bounds:
             stats["estimate"] = None
         yield level, stats
