@@ -47,6 +47,11 @@ class Entry(Strict):
     source: tuple[str, ...] = Field(min_length=1, strict=False)
     analysis: tuple[str, ...] = Field(default=(), strict=False)
     footnotes: tuple[str, ...] = Field(default=(), strict=False)
+    footnotes_of_groups: tuple[str, ...] = Field(
+        default=(),
+        strict=False,
+        description="after the footnotes, where the plan has groups and re-screening",
+    )
     audience: Literal["open", "closed"]
     orientation: Literal["portrait", "landscape"] = "portrait"
 

@@ -7,6 +7,7 @@ from sap.displays import formats
 from sap.displays.addressed import Place, Results, results
 from sap.displays.figure import Figure
 from sap.displays.free_text import coded
+from sap.displays.rescreening import NO_RESCREENING
 from sap.displays.response import ci_header
 from sap.displays.survival import common_times, curve_data, ended_before
 from sap.displays.table import Column, Content, Row, Table, limits, n_pct
@@ -18,7 +19,6 @@ TIMES = {
     "dor": ("DOR", "Duration of PSA response"),
 }
 NOTHING = formats.NOT_CALCULATED
-NO_RESCREENING = "Not applicable: the plan of this trial has no re-screening."
 
 
 def _places(population: str) -> dict[str, Place]:

@@ -155,6 +155,17 @@ def rescreened() -> Said:
     )
 
 
+def rescreening_rule() -> Said:
+    """Who may be screened again and where he is counted, or that the plan has no re-screening."""
+    if not ard.table("plan")["study"]["groups"]:
+        return Said("The plan of this trial has no re-screening.")
+    return _joined(
+        "A man who progressed on ", plan_text.either("rescreening.after"), " may be sampled again. "
+        "His first group and his place in the primary set never change; what he did after the "
+        "second sample is shown in a block of its own.",
+    )  # fmt: skip
+
+
 def second_episodes() -> Said:
     """What the re-screened men are to the result, where the trial has them."""
     said = rescreened()
@@ -387,7 +398,8 @@ def safety() -> Said:
     return _joined(
         "Of ", found.count("N", **any_), " treated men ", found.count(**bad),
         " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", found.count(**stop),
-        " stopped treatment for an adverse event of any grade, and ", found.count(**fatal),
+        " had one for which the drug was stopped, by the action recorded with the event, and ",
+        found.count(**fatal),
         " had a fatal one (a death of the disease counts where it was reported as an adverse event).",
     )  # fmt: skip
 

@@ -1,10 +1,12 @@
 """Men who came again: conversion, time between the screenings, and who was treated."""
 
+from sap import ard
 from sap.displays import plan_text
 from sap.displays.addressed import Place, results
 from sap.displays.response import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table, pair, span
 
+NO_RESCREENING = "Not applicable: the plan of this trial has no re-screening."
 BLOCKS = {
     ("CONVERT", "all"): "AR-V7 positive at re-screening, of all",
     ("CONVERT", "determined"): "AR-V7 positive at re-screening, of those determined",
@@ -19,7 +21,8 @@ def conversion() -> Table:
     found = results("rescreening")
     whole = Place(paramcd="CONVERT", group="all", level="All re-screened")
     if not len(found) or not found.find("N", **whole).value:
-        absent = "Not in the data: nobody was screened again."
+        planned = ard.table("plan")["study"]["groups"]
+        absent = "Not in the data: nobody was screened again." if planned else NO_RESCREENING
         return Table("tlf-rescreening", "Men who came again", [], [], absent=absent)
     rows: list[Row] = []
     for (paramcd, group), words in BLOCKS.items():

@@ -111,12 +111,13 @@ def change() -> Table:
     """Table 14.2.1.4: best and week-12 change, and the depths of the plan."""
     found = results("psa_change")
     week = ard.table("plan")["psa_course"]["week_12_day"]
+    sets = {"PRIMARY": "Primary"}
+    if ard.table("plan")["study"]["groups"]:
+        sets["RESCREENED"] = "Re-screened"
     rows: list[Row] = []
     for paramcd, words in (("PSABEST", "Best change"), ("PSAWK12", f"Change at day {week}")):
         rows.append(Row(words, kind="group"))
-        columns = [
-            Place(population=p, paramcd=paramcd, level="") for p in ("PRIMARY", "RESCREENED")
-        ]
+        columns = [Place(population=p, paramcd=paramcd, level="") for p in sets]
         rows.append(Row("n", [found.count("n", **c) for c in columns], "indent1"))
         rows.append(Row("Missing", [found.count("n_missing", **c) for c in columns], "indent1"))
         pairs = [pair(found.fixed("mean", 1, **c), found.fixed("sd", 2, **c)) for c in columns]
@@ -128,13 +129,13 @@ def change() -> Table:
             if not level:
                 continue
             cells: list[Cell] = []
-            for population in ("PRIMARY", "RESCREENED"):
+            for population in sets:
                 place = Place(population=population, paramcd=paramcd, level=level)
                 cells.append(n_pct(found.count(**place), found.percent(**place)))
             rows.append(Row(level[0].upper() + level[1:], cells, "indent1"))
     heads = [
         Column(words, found.count("N", population=p, paramcd="PSABEST", level=""))
-        for p, words in (("PRIMARY", "Primary"), ("RESCREENED", "Re-screened"))
+        for p, words in sets.items()
     ]
     return Table("tlf-psa-change", "Change of PSA (%)", heads, rows)
 
@@ -348,4 +349,6 @@ def two_stage() -> Table:
     rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (plain,), "indent1"))
     rows.append(Row("p, one-sided", (found.p_value(),), "indent1"))
     rows.append(Row("Decision", (found.words("decision"),), "indent1"))
-    return Table("tlf-two-stage", "Quantity", columns, rows)
+    stage = "Stage 1 is the first men of the primary set by first dose."
+    notes = [f"{stage} Outcomes are ordered by the total of responders."]
+    return Table("tlf-two-stage", "Quantity", columns, rows, notes=notes)

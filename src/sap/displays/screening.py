@@ -56,7 +56,9 @@ def flow() -> Table:
         whole = f"AR-V7 {state}"
         rows.append(Row(state.capitalize(), _count(whole).cells, "indent1"))
         for level in _by_prefix(f"{whole}, "):
-            rows.append(Row(level.removeprefix(f"{whole}, "), _count(level).cells, "indent2"))
+            # The state again: a page may begin with this line.
+            words = state.capitalize() + level.removeprefix(whole)
+            rows.append(Row(words, _count(level).cells, "indent2"))
         reasons = found.values("sublevel", level=whole, paramcd="REASON")
         for reason in reasons:
             number = found.count(level=whole, sublevel=reason, paramcd="REASON")

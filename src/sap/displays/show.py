@@ -45,7 +45,7 @@ def block(
     classes = [".tlf", f".tlf-{entry.kind}"]
     classes += [".landscape"] if entry.orientation == "landscape" else []
     classes += [".closed"] if entry.audience == "closed" else []
-    lines = [*entry.footnotes, *map(_note, notes), *_departures(entry)]
+    lines = [*entry.footnotes, *_of_groups(entry), *map(_note, notes), *_departures(entry)]
     lines += [*_legend(shown), _source(entry)]
     return "\n".join(
         [
@@ -101,6 +101,13 @@ def order_notes(sorted_by: Iterable[Number]) -> list[Note]:
 
 def _note(note: Note) -> str:
     return str(note) if isinstance(note, Said) else markdown_text(note)
+
+
+def _of_groups(entry: Entry) -> tuple[str, ...]:
+    """The footnotes about group A and re-screening, in a report of a plan that has them."""
+    if not entry.footnotes_of_groups or not ard.table("plan")["study"]["groups"]:
+        return ()
+    return entry.footnotes_of_groups
 
 
 def _departures(entry: Entry) -> list[str]:

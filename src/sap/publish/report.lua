@@ -196,11 +196,13 @@ local function typst_columns(tbl, landscape, kind)
     widths[(numeric[1] or widest_at ~= 1) and widest_at or 1] = "1fr"
     return widths, numeric
   end
-  -- Too wide: columns of numbers keep their width where that leaves room, text shares the rest.
+  -- Too wide: columns of numbers, and that of a listing's participants, keep their width where that
+  -- leaves room, text shares the rest.
   local fixed, shares = 0, weights(natural, least)
-  for c = 1, n do if numeric[c] then fixed = fixed + natural[c] end end
+  local kept = function(c) return numeric[c] or (kind == "listing" and c == 1 and natural[c] <= 16) end
+  for c = 1, n do if kept(c) then fixed = fixed + natural[c] end end
   for c = 1, n do
-    local keeps = numeric[c] and fixed < room * 0.7
+    local keeps = kept(c) and fixed < room * 0.7
     widths[c] = keeps and "auto" or string.format("%.2ffr", shares[c])
   end
   return widths, numeric
