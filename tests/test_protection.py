@@ -11,7 +11,7 @@ from sap import ard
 from sap.displays.addressed import Number
 from sap.displays.table import Column, Row, Table
 from sap.plan import project_home, read_plan
-from sap.results.protection import open_rows
+from sap.results.protection import SameMen, open_rows, same_men
 
 K = 5
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5", "GRMISS")
@@ -184,6 +184,64 @@ def test_a_laboratory_grade_does_not_follow_from_the_line_of_the_severe_ones():
     assert texts["3"] == "<5"
     assert texts["4"] == "<10"
     assert texts["NOT MEASURED"] == "<5"
+
+
+def lab(analysis: str, n: int, level: str, sublevel: str = "", paramcd: str = "NEUT"):
+    return rows(
+        {"n": n, "N": 14}, analysis=analysis, paramcd=paramcd, level=level, sublevel=sublevel
+    )
+
+
+def test_a_fourfold_table_tells_no_hidden_corner():
+    """By hand: 7 of 14 graded, 5 of them reported: 7 - 5 would tell the 2 of the laboratory alone."""
+    counts = {
+        "laboratory": 7, "reported": 5, "both": 5, "laboratory only": 2, "reported only": 0,
+        "neither": 7,
+    }  # fmt: skip
+    parts = [lab("lab_reported", n, level, "Grade >= 3") for level, n in counts.items()]
+    found = opened(*parts, analyses=["lab_reported"])
+    texts = found[found["stat_name"] == "n"].set_index("level")["stat_text"]
+    assert texts["laboratory only"] == "<5"
+    assert texts["both"] == "<10"
+    assert texts["neither"] == "<10"  # 14 - 5 - 0 - 7 would tell, with the 5 reported
+
+
+def test_a_column_of_the_shift_table_does_not_tell_its_small_line():
+    """By hand: grade 2 was the worst of 12; 10 came from grade 0, so 2 would come from grade 1."""
+    parts = [
+        lab("lab_grade", 12, "2"),
+        lab("lab_shift", 10, "0", "2"),
+        lab("lab_shift", 2, "1", "2"),
+    ]
+    found = opened(*parts, analyses=["lab_grade", "lab_shift"])
+    assert found.loc[found["stat_name"] == "n", "stat_text"].tolist() == ["", "<20", "<5"]
+
+
+def test_a_rate_of_interest_does_not_show_the_severe_grades_another_table_hides():
+    """By hand: grades 3 and 4 are 2 and 5, the plan's rate 7: hidden there, so hidden here."""
+    grades = {"0": 4, "1": 3, "2": 0, "3": 2, "4": 5, "Grade >= 3": 7}
+    parts = [lab("lab_grade", n, level) for level, n in grades.items()]
+    parts.append(lab("ae_rates", 7, "Low", paramcd="LABORATORY"))
+    twice = [SameMen(("ae_rates", "LABORATORY", "Low", ""), "NEUT", (), 3)]
+    both = ["lab_grade", "ae_rates"]
+    bare = open_rows(pd.concat(parts, ignore_index=True), both, K, 3)
+    found = open_rows(pd.concat(parts, ignore_index=True), both, K, 3, twice)
+    for frame, said in ((bare, ""), (found, "<10")):
+        n = frame[(frame["analysis"] == "ae_rates") & (frame["stat_name"] == "n")]
+        assert n["stat_text"].tolist() == [said]
+
+
+def test_the_plan_says_what_is_counted_twice():
+    """From analysis/plan.yml: a laboratory rate, a reported one, and what is reported beside it."""
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
+    found = {one.place: one for one in same_men(plan)}
+    severe = found["ae_rates", "LABORATORY", "Neutropenia, laboratory, grade >= 3", ""]
+    assert (severe.testcd, severe.terms, severe.from_grade) == ("NEUT", (), 3)
+    told = found["ae_rates", "REPORTED", "Diarrhoea", ""]
+    assert (told.testcd, told.terms, told.from_grade) == ("", ("DIARRHOEA",), 1)
+    assert found["lab_reported", "HGB", "reported", "Grade >= 3"].terms == ("ANAEMIA",)
+    assert found["lab_reported", "HGB", "laboratory", "Grade >= 1"].testcd == "HGB"
+    assert not any("death" in place[2].lower() for place in found)
 
 
 # ---- how what is hidden is printed ---------------------------------------------------------------

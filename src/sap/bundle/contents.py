@@ -46,7 +46,11 @@ CLOSED_PROJECT = ("analysis/dsmb.yml",)
 
 
 def shared_rows(
-    rows: Any, catalogue: Mapping[str, Any], small_count: int, severe_grade: int
+    rows: Any,
+    catalogue: Mapping[str, Any],
+    small_count: int,
+    severe_grade: int,
+    counted_twice: Any = (),
 ) -> Any:
     """The rows of an ARD that everybody may see: what the board's open report may hold.
 
@@ -64,7 +68,8 @@ def shared_rows(
     steps = set(rows.loc[rows["stat_name"].eq("n_censored"), "analysis"])
     steps = {name for name in steps if name.endswith("_curve")}
     wanted = {name for name, audiences in named.items() if audiences == {"open"}} - steps
-    return open_rows(rows, wanted, small_count, severe_grade).reset_index(drop=True)
+    found = open_rows(rows, wanted, small_count, severe_grade, counted_twice)
+    return found.reset_index(drop=True)
 
 
 def contents(
@@ -160,7 +165,12 @@ def _add_results(found: _Gathered, run: Path, audience: str) -> None:
     catalogue, _, _ = load_yaml(project_files()["analysis/displays.yml"], "the catalogue")
     plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
     limit, severe = plan["open_report"]["small_count"], plan["safety"]["severe_grade"]
-    shared = rows if own.is_file() else shared_rows(rows, catalogue, limit, severe)
+    if own.is_file():
+        shared = rows
+    else:
+        from sap.results.protection import same_men
+
+        shared = shared_rows(rows, catalogue, limit, severe, same_men(plan))
     found.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
     frame = io.BytesIO()
     shared.to_parquet(frame, index=False)

@@ -55,12 +55,12 @@ def _json(path: Path) -> Any:
 
 
 def _rows_for(audience: Audience, rows: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    from sap.results.protection import open_rows
+    from sap.results.protection import open_rows, same_men
 
     if audience == "closed":
         return rows
     limit, severe = plan["open_report"]["small_count"], plan["safety"]["severe_grade"]
-    return open_rows(rows, open_analyses(), limit, severe)
+    return open_rows(rows, open_analyses(), limit, severe, same_men(plan))
 
 
 def _changes(

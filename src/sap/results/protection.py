@@ -1,8 +1,8 @@
 """What an open report may hold: the rows of open analyses, with small counts of people hidden."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from math import isnan, nan
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -29,9 +29,23 @@ TELLS = {
     "NREDUC": "REDUCED",
     "NGCSF": "GCSFANY",
 }
+FOURFOLD = ("both", "laboratory only", "reported only", "neither")
 SUMMARY = ("mean", "sd", "q1", "q3", "min", "max", "total")
 # What is counted there (analysis, PARAMCD) are results, not men.
 NOT_PEOPLE = {("data_currency", "RESULTS")}
+
+
+class SameMen(NamedTuple):
+    """A count at (analysis, PARAMCD, LEVEL, SUBLEVEL) of men whom another table counts by grade.
+
+    They reached `from_grade` in the laboratory test `testcd`, or in an event of one of `terms`.
+    """
+
+    place: tuple[str, str, str, str]
+    testcd: str
+    terms: tuple[str, ...]
+    from_grade: int
+
 
 Row = dict[str, Any]
 Place = tuple[str, ...]
@@ -40,8 +54,33 @@ Sum = tuple[Row, list[Row]]
 Range = tuple[int, int]
 
 
+def same_men(plan: Mapping[str, Any]) -> list[SameMen]:
+    """What the plan counts twice: rates of interest, and events reported beside laboratory grades."""
+    found = []
+    codes = {term: code for code, term in plan["labs"]["terms"].items()}
+    for rate in plan["safety_rates"]["rates"]:
+        kind, terms, grade = rate["kind"], tuple(rate["terms"]), rate["from_grade"]
+        place = ("ae_rates", kind.upper(), rate["name"], "")
+        if kind == "laboratory":
+            found += [SameMen(place, codes[term], (), grade) for term in terms if term in codes]
+        elif grade is not None:
+            found.append(SameMen(place, "", terms, grade))
+    for code, terms in plan["labs"]["reported_as"].items():
+        for grade in (1, plan["safety"]["severe_grade"]):
+            where = f"Grade >= {grade}"
+            found.append(SameMen(("lab_reported", code, "laboratory", where), code, (), grade))
+            found.append(
+                SameMen(("lab_reported", code, "reported", where), "", tuple(terms), grade)
+            )
+    return found
+
+
 def open_rows(
-    rows: pd.DataFrame, analyses: Collection[str], small_count: int, severe_grade: int
+    rows: pd.DataFrame,
+    analyses: Collection[str],
+    small_count: int,
+    severe_grade: int,
+    counted_twice: Sequence[SameMen] = (),
 ) -> pd.DataFrame:
     """The rows of `analyses`, without what tells a count of people from 1 to below `small_count`.
 
@@ -55,9 +94,9 @@ def open_rows(
     4. Where parts add up to a total and what is hidden follows from what is shown, the smallest
        part that is shown, or the total when none is, is hidden behind the next ten above it
        (`<10`), until nothing follows any more. The sums: worst grades of adverse events and of
-       laboratory values, grades from `severe_grade` on, lines of therapy, the states of one status,
-       deaths by cause.
-
+       laboratory values, grades from `severe_grade` on, the same grades by that at baseline and
+       beside reported events, what else counts the same men (`counted_twice`), lines of therapy, the
+       states of one status, deaths by cause.
     5. The boxes of the flow, and what is counted of the same men elsewhere (`flow_sums`), are solved
        as a whole, exactly, and as many more are hidden as it needs until no hidden count has a single
        solution (`flow_sums.to_hide`).
@@ -76,7 +115,9 @@ def open_rows(
     places: Places = {}
     for row in kept:
         places.setdefault(_place(row), []).append(row)
-    sums = [*_sums(places, severe_grade), *_exact(_lab_sums(places, severe_grade))]
+    of_labs = [*_lab_sums(places, severe_grade), *_lab_tables(places)]
+    of_labs += _twice(places, counted_twice)
+    sums = [*_sums(places, severe_grade), *_exact(of_labs)]
     more = flow_sums.to_hide(flow_sums.flow_sums(kept), small_count)
     for where, place in places.items():
         if (where[0], where[3]) in NOT_PEOPLE:
@@ -149,7 +190,7 @@ def _sums(places: Places, severe_grade: int) -> Iterator[Sum]:
         yield next(row for row in places[whole_place] if row["stat_name"] == "N"), of_state
 
 
-def _exact(sums: Iterator[Sum]) -> list[Sum]:
+def _exact(sums: Sequence[Sum]) -> list[Sum]:
     """Those that do add up in this run."""
     return [
         (total, parts) for total, parts in sums if total["stat"] == sum(r["stat"] for r in parts)
@@ -177,6 +218,58 @@ def _lab_sums(places: Places, severe_grade: int) -> Iterator[Sum]:
                 row for level, row in n.items() if level.isdecimal() and int(level) >= severe_grade
             ]
             yield n[severe], grades
+
+
+def _lab_tables(places: Places) -> Iterator[Sum]:
+    """Grades by those at baseline: a column adds up to a worst grade. Fourfold tables of the reported."""
+    columns: dict[Place, list[Row]] = {}
+    fourfold: dict[Place, dict[str, Row]] = {}
+    for (analysis, population, group, paramcd, level, sublevel), beside in places.items():
+        n = {row["stat_name"]: row for row in beside}
+        if analysis == "lab_shift":
+            worst = ("lab_grade", population, group, paramcd, sublevel, "")
+            columns.setdefault(worst, []).append(n["n"])
+        if analysis == "lab_reported":
+            table = (analysis, population, group, paramcd, sublevel, "")
+            fourfold.setdefault(table, {})[level] = n["n"]
+            fourfold[table]["N"] = n["N"]
+    for place, parts in columns.items():
+        for row in places.get(place, []):
+            if row["stat_name"] == "n":
+                yield row, parts
+    for counts in fourfold.values():
+        if {"N", "laboratory", "reported", *FOURFOLD} <= set(counts):
+            both, laboratory, reported, neither = (counts[level] for level in FOURFOLD)
+            yield counts["laboratory"], [both, laboratory]
+            yield counts["reported"], [both, reported]
+            yield counts["N"], [both, laboratory, reported, neither]
+
+
+def _twice(places: Places, counted_twice: Sequence[SameMen]) -> Iterator[Sum]:
+    """Each count of `counted_twice` and the grades that add up to it, for every group there is."""
+    grades: dict[tuple[str, str, str], list[Row]] = {}
+    for (analysis, _, group, paramcd, level, sublevel), beside in places.items():
+        n = [row for row in beside if row["stat_name"] == "n"]
+        if analysis == "lab_grade" and level.isdecimal():
+            grades.setdefault((group, paramcd, level), []).extend(n)
+        if analysis == "ae_soc_pt" and sublevel and paramcd.startswith("GR"):
+            grade = paramcd.removeprefix("GR").replace("MISS", "1")
+            grades.setdefault((group, sublevel.upper(), grade), []).extend(n)
+    for place, beside in places.items():
+        for one in counted_twice:
+            if (place[0], *place[3:]) != one.place:
+                continue
+            reached = range(one.from_grade, 6)
+            names = [one.testcd] if one.testcd else one.terms
+            parts = [
+                row
+                for name in names
+                for grade in reached
+                for row in grades.get((place[2], name, str(grade)), [])
+            ]
+            total = [row for row in beside if row["stat_name"] == "n"]
+            if total and parts:
+                yield total[0], parts
 
 
 def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[Sum]:
