@@ -2,7 +2,8 @@
 
 from collections.abc import Sequence
 
-from sap.displays.addressed import Place, Results, results
+from sap.displays.addressed import Number, Place, Results, results
+from sap.displays.formats import NE, NOT_CALCULATED
 from sap.displays.record import not_recorded
 from sap.displays.show import Note
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
@@ -76,7 +77,7 @@ def worst() -> Table:
             n = found.count(**place)
             share = level == severe and found.find("n", **place).estimable
             cells.append(n_pct(n, found.percent(**place)) if share else n)
-        rows.append(Row(TESTS.get(code, code), cells))
+        rows.append(Row(TESTS.get(code, code), _untold(levels, cells)))
     columns = [
         Column(HEADS.get(v, v), under="" if v == severe else "Worst grade, men")
         for v in levels[:-1]
@@ -87,13 +88,24 @@ def worst() -> Table:
     return Table("tlf-lab-grade", "Test", columns, rows, notes=notes, absent=absent, n=n)
 
 
+def _untold(levels: Sequence[str], cells: Sequence[Content]) -> list[Content]:
+    """The cells of one line; a 0 under grade 0 or 1 is a dash where men stand under `0 or 1`."""
+    texts = dict(zip(levels, (c.text for c in cells if isinstance(c, Cell | Number)), strict=False))
+    if texts.get("0 OR 1", "0") in ("0", NE):
+        return list(cells)
+    return [
+        NOT_CALCULATED if level in ("0", "1") and texts[level] == "0" else cell
+        for level, cell in zip(levels, cells, strict=True)
+    ]
+
+
 def _told_apart(levels: Sequence[str]) -> list[Note]:
     """Who stands under `0 or 1`, where somebody does."""
     if "0 OR 1" not in levels:
         return []
     words = (
         "A man whose grades 0 and 1 cannot be told apart, for want of a limit of normal, stands "
-        "under '0 or 1' and in neither of the two: a 0 there does not mean that nobody had it."
+        f"under '0 or 1' and in neither of the two; {NOT_CALCULATED} there: how many is not known."
     )
     return [words]
 
@@ -116,7 +128,8 @@ def shift() -> Table:
             if not any(count.protected or count.value > 0 for count in counts):
                 continue
             cells: list[Content] = [found.count_or_nobody(**p) for p in places]
-            lines.append(Row(f"Baseline {HEADS.get(base, base).lower()}", cells, "indent1"))
+            words = f"Baseline {HEADS.get(base, base).lower()}"
+            lines.append(Row(words, _untold(worst_, cells), "indent1"))
         if lines:
             rows += [Row(TESTS.get(code, code), kind="group"), *lines]
         else:

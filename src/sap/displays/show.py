@@ -17,6 +17,7 @@ from sap.displays.say import Said
 from sap.errors import RenderFailed
 
 Note = str | Said
+_ABSENT = "not in the data: "
 # "NE" as a word: a drug or a code may hold the two letters.
 _IS_NE = re.compile(rf"\b{NE}\b")
 
@@ -128,7 +129,7 @@ def _legend(shown: Sequence[Number]) -> list[str]:
     ne = [number for number in shown if _IS_NE.search(number.text)]
     if ne:
         reasons = list(dict.fromkeys(number.reason for number in ne if number.reason))
-        why = f": {'; '.join(reasons)}" if reasons else ""
+        why = f": {'; '.join(_said_once(reasons))}" if reasons else ""
         lines.append(markdown_text(f"{NE}, not estimable{why}."))
     if any(number.text == NOT_CALCULATED for number in shown):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
@@ -141,6 +142,13 @@ def _legend(shown: Sequence[Number]) -> list[str]:
     if methods:
         lines.append(f"Method: {markdown_text('; '.join(methods))}.")
     return lines
+
+
+def _said_once(reasons: list[str]) -> list[str]:
+    """The reasons with what is not in the data last, so that its words need to stand but once."""
+    absent_ = [one.removeprefix(_ABSENT) for one in reasons if one.startswith(_ABSENT)]
+    others = [one for one in reasons if not one.startswith(_ABSENT)]
+    return [*others, _ABSENT + "; ".join(absent_)] if absent_ else others
 
 
 def _methods(shown: Sequence[Number]) -> list[str]:
