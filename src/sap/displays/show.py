@@ -30,14 +30,16 @@ def block(
     shown: Sequence[Number] = (),
     n: Number | None = None,
     part: tuple[str, str] = ("", ""),
+    empty: bool = False,
 ) -> str:
     """The Markdown of one display.
 
     `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
     `shown`, the numbers in the body, the legend of NE and - and the methods are written. `n` is the
     size of the population in the caption, by default that of the analysis set. `part` is one of several
-    pages of a display: what its id ends with, and the words after its title. A closed display in an
-    open report is nothing at all.
+    pages of a display: what its id ends with, and the words after its title. An `empty` one has none of
+    the catalogue's footnotes: they explain what is not there. A closed display in an open report is
+    nothing at all.
     """
     if hidden(display_id):
         return ""
@@ -46,7 +48,8 @@ def block(
     classes = [".tlf", f".tlf-{entry.kind}"]
     classes += [".landscape"] if entry.orientation == "landscape" else []
     classes += [".closed"] if entry.audience == "closed" else []
-    lines = [*entry.footnotes, *_of_groups(entry), *map(_note, notes), *_departures(entry)]
+    fixed = () if empty else (*entry.footnotes, *_of_groups(entry))
+    lines = [*fixed, *map(_note, notes), *_departures(entry)]
     lines += [*_legend(shown), _source(entry)]
     return "\n".join(
         [
@@ -90,7 +93,8 @@ def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
     """The display when there is nothing to show: the same frame around a box that says why."""
     if not why.strip():
         raise RenderFailed(f"{display_id} is empty and does not say why.\nGive it a reason.")
-    return block(display_id, f"::: {{.tlf-absent}}\n{markdown_text(why)}\n:::", notes=notes)
+    body = f"::: {{.tlf-absent}}\n{markdown_text(why)}\n:::"
+    return block(display_id, body, notes=notes, empty=True)
 
 
 def order_notes(sorted_by: Iterable[Number]) -> list[Note]:
