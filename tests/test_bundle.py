@@ -43,7 +43,12 @@ def run(tmp_path) -> Path:
         "plan_sha256": "0" * 64,
     }  # fmt: skip
     (place / "tables" / "run.json").write_text(json.dumps(facts))
-    numbers = {"open_report": {"small_count": 5}, "safety": {"severe_grade": 3}}
+    numbers = {
+        "open_report": {"small_count": 5},
+        "safety": {"severe_grade": 3},
+        "safety_rates": {"rates": []},
+        "labs": {"terms": {}, "reported_as": {}},
+    }
     (place / "tables" / "plan.json").write_text(json.dumps(numbers))
     (place / "tables" / "previous.json").write_text("{}")
     (place / "tables" / "previous-ard.csv").write_text(f"{MEN[0]}\n")

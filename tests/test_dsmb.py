@@ -67,7 +67,12 @@ def made_run(folder: Path) -> Path:
     }
     tables = {
         "run": facts,
-        "plan": {"open_report": {"small_count": SMALL}, "safety": {"severe_grade": 3}},
+        "plan": {
+            "open_report": {"small_count": SMALL},
+            "safety": {"severe_grade": 3},
+            "safety_rates": {"rates": []},
+            "labs": {"terms": {}, "reported_as": {}},
+        },
         "manifest": {"files": []},
         "findings": [{"rule": "r", "row": 12, "usubjid": "CARVE-009"}],
         "deviations": ["CARVE-009 was late"],
@@ -284,11 +289,12 @@ def numbers_of(page: str) -> dict[str, set[str]]:
 @pytest.mark.slow
 def test_a_number_shown_in_both_reports_is_the_same_or_protected_in_the_open_one(package):
     here, there = (numbers_of(package.html[audience]) for audience in dsmb.AUDIENCES)
-    assert set(here) <= set(there)
+    # How small a count is protected is said where it is.
+    assert set(here) - set(there) <= {"plan|open_report.small_count"}
     assert len(here) > 200
     protected = 0
     for key, texts in here.items():
-        if texts != there[key]:
+        if key in there and texts != there[key]:
             assert all(re.fullmatch(r"<\d+", text) for text in texts), key
             protected += 1
     assert protected > 20

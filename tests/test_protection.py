@@ -11,7 +11,7 @@ from sap import ard
 from sap.displays.addressed import Number
 from sap.displays.table import Column, Row, Table
 from sap.plan import project_home, read_plan
-from sap.results.protection import SameMen, open_rows, same_men
+from sap.results.protection import SameMen, _apart, open_rows, same_men
 
 K = 5
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5", "GRMISS")
@@ -203,7 +203,8 @@ def test_a_fourfold_table_tells_no_hidden_corner():
     texts = found[found["stat_name"] == "n"].set_index("level")["stat_text"]
     assert texts["laboratory only"] == "<5"
     assert texts["both"] == "<10"
-    assert texts["neither"] == "<10"  # 14 - 5 - 0 - 7 would tell, with the 5 reported
+    assert texts["reported"] == "<10"  # all of them are both
+    assert texts["neither"] == ""  # 7 of 14: 5 and 2, or 6 and 1
 
 
 def test_a_column_of_the_shift_table_does_not_tell_its_small_line():
@@ -217,11 +218,18 @@ def test_a_column_of_the_shift_table_does_not_tell_its_small_line():
     assert found.loc[found["stat_name"] == "n", "stat_text"].tolist() == ["", "<20", "<5"]
 
 
+def test_sums_that_share_a_count_are_solved_together():
+    one, two, three, four, five = ({"stat": float(n)} for n in range(5))
+    sums = [(one, [two]), (three, [four]), (five, [one]), (four, [three, two])]
+    assert _apart(sums[:3]) == [[sums[0], sums[2]], [sums[1]]]
+    assert _apart(sums) == [sums]
+
+
 def test_a_rate_of_interest_does_not_show_the_severe_grades_another_table_hides():
-    """By hand: grades 3 and 4 are 2 and 5, the plan's rate 7: hidden there, so hidden here."""
-    grades = {"0": 4, "1": 3, "2": 0, "3": 2, "4": 5, "Grade >= 3": 7}
+    """By hand: two hidden grades of 4 men each; of their sum, 8, both would follow, so it is hidden."""
+    grades = {"0": 0, "1": 6, "2": 0, "3": 4, "4": 4, "Grade >= 3": 8}
     parts = [lab("lab_grade", n, level) for level, n in grades.items()]
-    parts.append(lab("ae_rates", 7, "Low", paramcd="LABORATORY"))
+    parts.append(lab("ae_rates", 8, "Low", paramcd="LABORATORY"))
     twice = [SameMen(("ae_rates", "LABORATORY", "Low", ""), "NEUT", (), 3)]
     both = ["lab_grade", "ae_rates"]
     bare = open_rows(pd.concat(parts, ignore_index=True), both, K, 3)

@@ -126,7 +126,8 @@ def open_rows(
             if row["stat_name"] in (*PEOPLE, "n_events") and 0 < row["stat"] < small_count:
                 _hide(row, place, small_count)
     sums = [one for one in sums if all(map(_is_count, (one[0], *one[1])))]
-    _complement(sums, places, small_count)
+    for of_some in _apart(sums):
+        _complement(of_some, places, small_count)
     for row in more:
         _hide(row, places[_place(row)], flow_sums.ceiling(int(row["stat"]), small_count))
     told = {row["paramcd"] for row in kept if row["analysis"] == EXPOSURE and _is_hidden(row)}
@@ -284,16 +285,36 @@ def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[Sum]:
 
 
 def _complement(sums: list[Sum], places: Places, small_count: int) -> None:
-    """Hide one more count of a sum that tells a hidden one, until no sum tells any."""
+    """Hide one more count of a sum that tells a hidden one, until no sum tells any.
+
+    One at a time: a sum that only passes on what another told needs nothing once that one is mended.
+    """
     while True:
         ranges = _ranges(sums, small_count)
-        telling = [
+        telling = (
             (total, parts)
             for total, parts in sums
             if any(isnan(r["stat"]) and _single(ranges[id(r)]) for r in (total, *parts))
-        ]
-        if not any([_hide_one(total, parts, places) for total, parts in telling]):  # noqa: C419
+        )
+        if not any(_hide_one(total, parts, places) for total, parts in telling):
             return
+
+
+def _apart(sums: Sequence[Sum]) -> list[list[Sum]]:
+    """The sums in groups that share no count: each can be solved for itself."""
+    groups: dict[int, list[int]] = {}
+    first_with: dict[int, int] = {}
+    group_of: list[int] = []
+    for number, (total, parts) in enumerate(sums):
+        group_of.append(number)
+        groups[number] = [number]
+        for row in (total, *parts):
+            mine, other = group_of[number], group_of[first_with.setdefault(id(row), number)]
+            if mine != other:
+                for each in groups[mine]:
+                    group_of[each] = other
+                groups[other] += groups.pop(mine)
+    return [[sums[number] for number in sorted(group)] for group in groups.values()]
 
 
 def _single(between: Range) -> bool:
