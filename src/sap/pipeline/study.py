@@ -228,6 +228,7 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
     facts = {
         "study": plan.plan.study.id,
         "registry": plan.plan.study.registry,
+        "about": plan.plan.study.registry_status,
         "title": plan.plan.study.title,
         "short_title": plan.plan.study.short_title,
         "sponsor": plan.plan.study.sponsor,

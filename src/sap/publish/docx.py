@@ -185,7 +185,7 @@ def _title_page(page: PageFacts) -> str:
     paragraphs = [_paragraph("Normal", page.subject.upper())]
     paragraphs += [
         f'<w:p><w:pPr><w:pStyle w:val="Normal"/><w:tabs><w:tab w:val="left" w:pos="2600"/></w:tabs>'
-        f'<w:spacing w:after="60"/></w:pPr>{_run(name)}<w:r><w:tab/></w:r>{_run(value)}</w:p>'
+        f'<w:spacing w:after="60"/><w:ind w:left="2600" w:hanging="2600"/></w:pPr>{_run(name)}<w:r><w:tab/></w:r>{_run(value)}</w:p>'
         for name, value in page.rows
     ]
     if page.synthetic:

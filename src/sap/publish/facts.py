@@ -84,6 +84,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         ("Status", word("status")),
         ("Data cut-off", cut_off_words),
         ("Frozen data", word("cut_id")),
+        ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),
     )
     return PageFacts(

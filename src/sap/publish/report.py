@@ -71,7 +71,7 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
 
     Kernels that are `warm` already come as `forks`. The bytes depend on the sources, the run and
     `facts` alone. `facts` holds study, title, kind,
-    audience, status, cut_off, cut_off_name, synthetic, cut_id, and may hold registry, software
+    audience, status, cut_off, cut_off_name, synthetic, cut_id, and may hold registry, about, software
     and addresses (ARD key -> what the HTML shows about that number, or a function that gives these
     while pandoc reads; default: its row of ard.csv).
 
