@@ -153,8 +153,7 @@ cabazitaxel)]{{.tlf-population}}
 <tbody>
 <tr class="group"><td colspan="2">Response</td></tr>
 <tr class="indent1"><th scope="row">Confirmed response</th><td class="num">_\
-<span class="ard" data-ard="{KEY}n">3</span> (<span class="ard" data-ard="{KEY}estimate">12.0</span>)\
-__</td></tr>
+<span class="ard" data-ard="{KEY}n">3</span> (<span class="ard" data-ard="{KEY}estimate">12.0</span>)</td></tr>
 <tr class="indent1"><th scope="row">95 % CI</th><td class="num">\
 (<span class="ard" data-ard="{KEY}conf_low">2.5</span>, \
 <span class="ard" data-ard="{KEY}conf_high">31.2</span>)</td></tr>
@@ -172,7 +171,7 @@ __</td></tr>
 """
     assert response_table()._repr_markdown_() == expected.replace(
         "_<span", FIGURE_SPACE + "<span"
-    ).replace(")__<", ")" + 2 * FIGURE_SPACE + "<")
+    )
 
 
 def plain(markdown: str) -> str:

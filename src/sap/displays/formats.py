@@ -257,9 +257,9 @@ def insertions(
        to the widest of their block (the rows under one heading), or doses would pull weeks apart.
     2. The whole numbers of the first number end at one place over the whole column, so that
        `12 (48.0)`, `3` and `61.5` stand units under units.
-    3. Every text is padded on the right to one length.
 
-    A text without a number is left alone and counts for nothing.
+    The cells stand at the left of their column: nothing is padded on the right, where a figure space
+    would be as wide as a digit and what it stands for is not. A text without a number is left alone and counts for nothing.
     """
     found = [list(_NUMBER.finditer(text)) for text in column]
     block_of = blocks or [0] * len(column)
@@ -284,13 +284,6 @@ def insertions(
             if missing:
                 pads.append((number.start() if i else 0, missing))
         result.append(pads)
-    lengths = [
-        len(text) + sum(n for _, n in pads) for text, pads in zip(column, result, strict=True)
-    ]
-    total = max((n for n, numbers in zip(lengths, found, strict=True) if numbers), default=0)
-    for text, pads, length, numbers in zip(column, result, lengths, found, strict=True):
-        if numbers and length < total:
-            pads.append((len(text), total - length))
     return result
 
 
@@ -308,9 +301,9 @@ def padded(text: str, pads: Sequence[tuple[int, int]]) -> str:
 
 
 def pad_column(column: Sequence[str]) -> list[str]:
-    """The texts of a column, padded with figure spaces to one width, decimals under decimals.
+    """The texts of a column, padded with figure spaces on the left, decimals under decimals.
 
     >>> [t.replace(FIGURE_SPACE, "_") for t in pad_column(["12 (48.0)", "3 (4.0)", "0", "NE"])]
-    ['12 (48.0)', '_3 (_4.0)', '_0_______', 'NE_______']
+    ['12 (48.0)', '_3 (_4.0)', '_0', 'NE']
     """
     return [padded(text, pads) for text, pads in zip(column, insertions(column), strict=True)]

@@ -189,12 +189,12 @@ local function typst_columns(tbl, landscape, kind)
   local widths = {}
   if kind == "listing" and total <= SPREAD * room then
     for c = 1, n do widths[c] = string.format("%dfr", natural[c]) end
-    return widths, numeric
+    return widths
   end
   if total <= room then
     for c = 1, n do widths[c] = "auto" end
     widths[(numeric[1] or widest_at ~= 1) and widest_at or 1] = "1fr"
-    return widths, numeric
+    return widths
   end
   -- Too wide: columns of numbers, and that of a listing's participants, keep their width where that
   -- leaves room, text shares the rest.
@@ -205,7 +205,7 @@ local function typst_columns(tbl, landscape, kind)
     local keeps = kept(c) and fixed < room * 0.7
     widths[c] = keeps and "auto" or string.format("%.2ffr", shares[c])
   end
-  return widths, numeric
+  return widths
 end
 
 -- A participant printed once for several rows: on paper, where rows go over to the next page, a
@@ -214,19 +214,16 @@ local function again(cell)
   return cell.attributes and (cell.attributes.again or cell.attributes["data-again"])
 end
 
-local function typst_cell(place, row, numeric, in_head, last_head)
+local function typst_cell(place, row, in_head, last_head)
   local cell, arguments = place.cell, {}
   if again(cell) then return "[#again(" .. literal(again(cell)):sub(2) .. ")]" end
   if cell.col_span > 1 then arguments[#arguments + 1] = "colspan: " .. cell.col_span end
   if cell.row_span > 1 then arguments[#arguments + 1] = "rowspan: " .. cell.row_span end
-  local right = cell.classes:includes("num") or (in_head and numeric[place.column])
   if in_head and cell.col_span > 1 then
     arguments[#arguments + 1] = "align: center + bottom"
     -- The gap between two heads over columns is a cell without words, and has no rule.
     local worded = pandoc.utils.stringify(cell.contents) ~= ""
     if worded and not last_head then arguments[#arguments + 1] = "stroke: (bottom: 0.4pt)" end
-  elseif right then
-    arguments[#arguments + 1] = "align: " .. (in_head and "right + bottom" or "right")
   elseif in_head then
     arguments[#arguments + 1] = "align: left + bottom"
   end
@@ -254,12 +251,12 @@ local function leads(rows, r)
   return tostring(group and closed)
 end
 
-local function typst_rows(rows, n, numeric, in_head)
+local function typst_rows(rows, n, in_head)
   local lines = {}
   for r, cells in ipairs(placed(rows, n)) do
     local parts = {}
     for _, place in ipairs(cells) do
-      parts[#parts + 1] = typst_cell(place, rows[r], numeric, in_head, r == #rows)
+      parts[#parts + 1] = typst_cell(place, rows[r], in_head, r == #rows)
     end
     if not in_head and rows[r].classes:includes("total") then
       table.insert(parts, 1, "table.hline(stroke: 0.4pt)")
@@ -370,14 +367,14 @@ local function typst_display(div)
   local rest = pandoc.List({})
   if tbl then
     local n = #tbl.colspecs
-    local widths, numeric = typst_columns(tbl, landscape, kind)
+    local widths = typst_columns(tbl, landscape, kind)
     local body = pandoc.List({})
     for _, b in ipairs(tbl.bodies) do body:extend(b.head) body:extend(b.body) end
     body:extend(tbl.foot.rows)
     if not landscape and line_count(tbl, landscape) <= WHOLE_ROWS then lines[#lines + 1] = "  whole: true," end
     lines[#lines + 1] = "  columns: (" .. table.concat(widths, ", ") .. ",),"
-    lines[#lines + 1] = "  head: (\n" .. typst_rows(tbl.head.rows, n, numeric, true) .. "\n  ),"
-    lines[#lines + 1] = "  rows: (\n" .. typst_rows(body, n, numeric, false) .. "\n  ),"
+    lines[#lines + 1] = "  head: (\n" .. typst_rows(tbl.head.rows, n, true) .. "\n  ),"
+    lines[#lines + 1] = "  rows: (\n" .. typst_rows(body, n, false) .. "\n  ),"
   elseif image then
     local width = image.attributes.width or "100%"
     lines[#lines + 1] = "  body: tlf-picture(" .. literal(image.src):sub(2) .. ", alt: "
