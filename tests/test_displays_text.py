@@ -169,9 +169,7 @@ cabazitaxel)]{{.tlf-population}}
 :::
 :::
 """
-    assert response_table()._repr_markdown_() == expected.replace(
-        "_<span", FIGURE_SPACE + "<span"
-    )
+    assert response_table()._repr_markdown_() == expected.replace("_<span", FIGURE_SPACE + "<span")
 
 
 def plain(markdown: str) -> str:
