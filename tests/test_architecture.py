@@ -126,6 +126,17 @@ def test_help_imports_nothing_heavy():
     assert got.stdout.strip() == "[]"
 
 
+def test_a_report_of_kept_chapters_waits_for_no_analysis_package():
+    """Its chapters are read and handed to pandoc first; pandas comes beside, for the addresses."""
+    code = (
+        "import sys; from sap.cli import app; from sap.pipeline import runs, study\n"
+        "from sap import publish\n"
+        "print(sorted({'pandas', 'numpy', 'scipy', 'matplotlib', 'nbclient'} & set(sys.modules)))"
+    )
+    got = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert got.stdout.strip() == "[]"
+
+
 def test_one_stem_on_every_floor():
     source = HOME / "src" / "sap"
     results = {p.stem for p in (source / "results").glob("*.py")} - {"__init__", "sets", "design"}

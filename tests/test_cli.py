@@ -166,15 +166,15 @@ def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_cell(here, monk
 
 
 def test_a_fault_of_the_program_says_where_and_quotes_no_data(here, monkeypatch, capsys):
-    from sap.pipeline import packing
+    from sap.pipeline import runs
 
     def fails(*_words):
         raise KeyError("P1 has 70 years")
 
-    monkeypatch.setattr(packing, "table_of", fails)
+    monkeypatch.setattr(runs, "table_of", fails)
     code, text = said(["report", "damaged"], monkeypatch, capsys)
     assert code == 1
-    assert "KeyError in pipeline/packing.py, line" in text
+    assert "KeyError in pipeline/runs.py, line" in text
     assert "70 years" not in text
     assert len(text.splitlines()) == 1
 

@@ -10,7 +10,7 @@ from sap.audit.findings import Audit
 from sap.bundle.contents import PREVIOUS
 from sap.bundle.opening import Bundle
 from sap.errors import RenderFailed, ResultChanged, SapError
-from sap.pipeline import packing, study
+from sap.pipeline import packing, runs, study
 
 
 def kinds_of(bundle: Bundle) -> dict[str, list[str]]:
@@ -34,7 +34,7 @@ def rebuilt(
     run = scratch / "run"
     run.mkdir()
     study.analyse_into(run, cut, plan)
-    made, _ = packing.interchange(packing.datasets_of(run), packing.run_facts(run))
+    made, _ = packing.interchange(packing.datasets_of(run), runs.run_facts(run))
     for name, content in made.items():
         (run / "adam" / name).write_bytes(content)
     for original, content in _previous(bundle).items():

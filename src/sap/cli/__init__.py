@@ -141,11 +141,11 @@ def report(
 
     `dsmb` writes two: dsmb-open/ for everybody, dsmb-closed/ for the board alone.
     """
-    from sap.pipeline import packing, study
+    from sap.pipeline import runs, study
 
     folder = _folder(run, "a run")
-    packing.run_facts(folder)
-    packing.table_of(folder, "plan")
+    runs.run_facts(folder)
+    runs.table_of(folder, "plan")
     if kind == "dsmb":
         from sap.pipeline import dsmb
 

@@ -62,9 +62,9 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder for the datasets and the guide.")],
 ) -> None:
     """Write ADaM as XPT v5 and Dataset-JSON 1.1, with the reviewer's guide."""
-    from sap.pipeline import packing
+    from sap.pipeline import packing, runs
 
-    packing.run_facts(_run(run))
+    runs.run_facts(_run(run))
     typer.echo(packing.hand_over(run, out))
 
 

@@ -2,7 +2,6 @@
 
 import datetime as dt
 import dis
-import json
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +11,7 @@ from sap import __version__, bundle, export, runlog, snapshot
 from sap.errors import WrongUse
 from sap.pipeline.folders import lock, refuse_to_replace, refuse_within, whole_folder, write_bytes
 from sap.pipeline.progress import step
+from sap.pipeline.runs import run_facts, table_of
 from sap.plan import project_home
 from sap.plan.reading import load_yaml
 
@@ -29,37 +29,6 @@ def cut_of(run: Path, cut: Path | None, frozen: Path) -> Path:
             "name its own cut with --cut."
         )
     return place
-
-
-def run_facts(run: Path) -> dict[str, Any]:
-    """What a run says of itself."""
-    path = run / "tables" / "run.json"
-    if not path.is_file() or not (run / "ard.csv").is_file():
-        raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
-    facts = table_of(run, "run")
-    if not {"study", "cut_off", "cut_id"} <= facts.keys():
-        raise WrongUse(f"{path} says too little of its run: make the run again.")
-    return facts
-
-
-def table_of(run: Path, name: str) -> dict[str, Any]:
-    """One of the tables a run holds as JSON.
-
-    Raises
-    ------
-    WrongUse
-        It cannot be read: the run was damaged after it was made.
-    """
-    path = run / "tables" / f"{name}.json"
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}. Make the run again.") from None
-    except (ValueError, RecursionError):
-        raise WrongUse(f"{path} is no readable JSON. Make the run again.") from None
-    if not isinstance(content, dict):
-        raise WrongUse(f"{path} is no table of a run. Make the run again.")
-    return content
 
 
 def interchange(
