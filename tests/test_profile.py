@@ -1,5 +1,6 @@
 """Patient profiles: where the axis ends, what a man died of, whose tumour response is told."""
 
+import dataclasses
 import json
 import re
 
@@ -14,7 +15,8 @@ from sap.plan import project_home, read_plan
 def run(tmp_path, monkeypatch):
     plan = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
     (tmp_path / "tables").mkdir()
-    for name, content in (("plan", plan), ("run", {"cut_off": "2018-03-31"})):
+    facts = {"plan": plan, "run": {"cut_off": "2018-03-31"}, "manifest": {"files": []}}
+    for name, content in facts.items():
         (tmp_path / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
     return tmp_path
@@ -106,3 +108,24 @@ def test_no_line_of_the_head_is_wider_than_the_page_and_the_panels_begin_below_i
     assert any("; 1 infusion;" in words for words, _ in said)
     assert max(profile.text_width(w, profile.SIZE, bold=False) for w, _ in said) < profile.RIGHT
     assert bottom > max(y for _, y in said) + 10
+
+
+@pytest.mark.parametrize(
+    "domains, rows, said",
+    [
+        (["ae", "cm", "rs"], [], {"none recorded"}),
+        (["dm"], [], {"not in the data"}),
+        (["dm"], [{"ASTDT": pd.NaT, "ADT": pd.NaT}], {"none in the time shown"}),
+    ],
+)
+def test_an_empty_lane_says_why(run, monkeypatch, domains, rows, said):
+    manifest = {"files": [{"name": f"{each}.parquet"} for each in domains]}
+    (run / "tables" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    one = dataclasses.replace(man(), events=rows, factor=rows, scans=rows)
+    texts = []
+    monkeypatch.setattr(profile._Page, "text", lambda _, what, *_at, **_how: texts.append(what))
+    page = profile._Page(*profile._span(one))
+    lanes = ("G-CSF", "Scans", "Adverse events", "grade; S serious")
+    for lane in (profile._factor, profile._scans, profile._events):
+        lane(page, one, 0.0)
+    assert {each for each in texts if each not in lanes} == said

@@ -28,6 +28,10 @@ OPEN = (
     "Where grade 1 cannot be told from 0 in some men, for want of a limit of normal, a count is a bound "
     "and has no percentage."
 )
+UNGRADED = (
+    "A man without a graded value on treatment is not under 'Laboratory', so he stands under 'Reported "
+    "only' or 'Neither'; the table of worst grades counts such men."
+)
 SHOWN = ("0", "0 OR 1", "1", "2", "3", "4")
 HEADS = {"0 OR 1": "0 or 1", "NOT GRADED": "Not graded", "NOT MEASURED": "Not measured"}
 
@@ -179,7 +183,7 @@ def reported() -> Table:
     columns = [Column(words) for words in kinds.values()]
     cells_of = [cell for row in rows for cell in row.cells if isinstance(cell, Cell)]
     bounds = any(" or " in cell.text for cell in cells_of)
-    notes = [OPEN] if bounds else []
+    notes = [UNGRADED, *([OPEN] if bounds else [])]
     return Table("tlf-lab-reported", "Test, grade", columns, rows, notes=notes, absent=absent, n=n)
 
 

@@ -21,6 +21,7 @@ from sap.displays.flow_diagram import glyph, text_width
 from sap.displays.formats import as_collected, fixed
 from sap.displays.free_text import coded, figure_text, markdown_text
 from sap.displays.listing import words
+from sap.displays.record import has_domain
 
 WIDTH = 468.0
 LEFT, RIGHT = 92.0, 456.0
@@ -310,6 +311,20 @@ def _title(page: _Page, said: str, y: float, under: str = "") -> None:
         page.text(under, 4, y + 9, size=SMALL)
 
 
+def _in_time(
+    page: _Page, man: _Man, rows: Sequence[dict[str, Any]], name: str, domain: str, top: float
+) -> list[tuple[float, dict[str, Any]]]:
+    """The rows on days the page shows; where there is none, the lane says why.
+
+    1. Rows, but on no day that is shown. 2. No row of this man. 3. The extract lacks the domain.
+    """
+    shown = [(d, row) for d, row in man.days(rows, name) if page.first <= d <= page.last]
+    if not shown:
+        none = "none recorded" if has_domain(domain) else "not in the data"
+        page.label("none in the time shown" if rows else none, LEFT + 6, top + 9, size=SIZE)
+    return shown
+
+
 def _doses(page: _Page, man: _Man, top: float) -> float:
     _title(page, "Cabazitaxel", top + 11, "mg/m2")
     planned = float(ard.table("plan")["exposure"]["planned_dose_mg_m2"])
@@ -328,9 +343,7 @@ def _doses(page: _Page, man: _Man, top: float) -> float:
 
 def _factor(page: _Page, man: _Man, top: float) -> float:
     _title(page, "G-CSF", top + 9)
-    for day, row in man.days(man.factor, "ASTDT"):
-        if not page.first <= day <= page.last:
-            continue
+    for day, row in _in_time(page, man, man.factor, "ASTDT", "cm", top):
         prophylaxis = "PROPHYLAXIS" in words(row["CMINDC"])
         page.wedge(page.x(day), top + 7, "#FFFFFF" if prophylaxis else VERMILION)
     return top + 18
@@ -414,9 +427,7 @@ def _ctc(page: _Page, man: _Man, top: float) -> float:
 def _scans(page: _Page, man: _Man, top: float) -> float:
     _title(page, "Scans", top + 9)
     ends = [LEFT - 60.0]
-    for day, row in man.days(man.scans):
-        if not page.first <= day <= page.last:
-            continue
+    for day, row in _in_time(page, man, man.scans, "ADT", "rs", top):
         x, said = page.x(day), words(row["AVALC"])
         fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(said, "#FFFFFF")
         page.box(x - 2.2, top + 3, 4.4, 5, fill=fill)
@@ -430,10 +441,8 @@ def _scans(page: _Page, man: _Man, top: float) -> float:
 
 def _events(page: _Page, man: _Man, top: float) -> float:
     _title(page, "Adverse events", top + 9, "grade; S serious")
-    rows = [(d, r) for d, r in man.days(man.events, "ASTDT") if page.first <= d <= page.last]
+    rows = _in_time(page, man, man.events, "ASTDT", "ae", top)
     if not rows:
-        said = "none in the time shown" if man.events else "none recorded"
-        page.text(said, LEFT + 6, top + 9, size=SIZE)
         return top + 26
     terms: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     for day, row in rows:

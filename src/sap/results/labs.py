@@ -116,6 +116,7 @@ def lab_reported(
     these men "both", "laboratory only", "reported only", "neither". SUBLEVEL is the lowest grade.
     From grade 1, a man "0 OR 1" may belong to the laboratory's line, to "both" where he was reported,
     to "laboratory only" where not: a line he may enter or leave has no estimate, its count is a bound.
+    A man not measured or not graded reached no grade: he is in "reported only" or "neither".
     """
     people = members(adsl, "SAFETY")
     who = people["USUBJID"]
