@@ -202,11 +202,12 @@ PLANTED = """
     ex-dose-missing             | ex 2   EXDOSE=
     ex-before-consent           | ex 2   EXSTDTC=2017-02-28 EXENDTC= ; ds -3 ; dm 1 RFSTDTC=2017-02-28
     ex-before-treatment-consent | ds 3   DSSTDTC=2017-04-02
+    ex-after-end-of-treatment   | ds 4   DSSTDTC=2017-05-12
     ex-first-last-date          | ex 3   EXSTDTC=
     ex-date-missing             | ex 2   EXSTDTC=
     ex-end-before-start         | ex 2   EXENDTC=2017-04-21
     ex-two-on-a-day             | ex 2   EXSTDTC=2017-05-13 EXENDTC=2017-05-13
-    ex-too-many-cycles          | ex +3  EXSTDTC=2017-06-03 EXENDTC= ; {eight infusions}
+    ex-too-many-cycles          | ex +3  EXSTDTC=2017-06-03 EXENDTC= ; {eight infusions} ; ds 4 DSSTDTC=2017-12-31
     cm-cmcat                    | cm 3   CMCAT=OTHER
     cm-cmscat                   | cm 1   CMSCAT=CHEMO
     cm-cmenrtpt                 | cm 1   CMENRTPT=DURING
@@ -926,6 +927,12 @@ def test_caba_v7_breaks_no_critical_rule_and_its_mess_is_counted(shared_data, ru
     assert count["ex-dose-missing"] == cycles.sum() == 146
     assert count["ex-date-missing"] == (cycles - 2).sum()
     assert count["ex-too-many-cycles"] == (cycles - 10).clip(lower=0).sum() == 4
+    day = "[day from registration]"
+    end, last = (
+        pd.to_numeric(clinical.loc[cycles.index, f"{name} {day}"])
+        for name in ("End of cabazitaxel cycles", "End of Post-Treatment")
+    )
+    assert count["ex-after-end-of-treatment"] == (end < last).sum() == 1
 
     blood = published(folder, "hematology")
     above = pd.to_numeric(blood["ANC"]) > pd.to_numeric(blood["WBC"])

@@ -936,6 +936,12 @@ def test_no_critical_finding_and_the_expected_warnings_counted_in_the_source(
         ("ex-dose-missing", "warning"): sum(cycles),
         ("ex-date-missing", "warning"): sum(max(n - 2, 0) for n in cycles),
         ("ex-too-many-cycles", "warning"): sum(max(n - 10, 0) for n in cycles),
+        # one man's treatment ends before the day taken for his last infusion
+        ("ex-after-end-of-treatment", "warning"): sum(
+            float(man["End of cabazitaxel cycles" + DAY]) < float(man["End of Post-Treatment" + DAY])
+            for man, n in zip(men, cycles, strict=True)
+            if n
+        ),
         # nor are the days of samples on treatment and of men found not eligible or declining
         ("cp-date-missing", "warning"): sum(bool(s[c]) for s in samples for c in on_treatment),
         ("gf-date-missing", "warning"): sum(bool(s["AR-V7 Conversion"]) for s in samples),
