@@ -938,7 +938,8 @@ def test_no_critical_finding_and_the_expected_warnings_counted_in_the_source(
         ("ex-too-many-cycles", "warning"): sum(max(n - 10, 0) for n in cycles),
         # one man's treatment ends before the day taken for his last infusion
         ("ex-after-end-of-treatment", "warning"): sum(
-            float(man["End of cabazitaxel cycles" + DAY]) < float(man["End of Post-Treatment" + DAY])
+            float(man["End of cabazitaxel cycles" + DAY])
+            < float(man["End of Post-Treatment" + DAY])
             for man, n in zip(men, cycles, strict=True)
             if n
         ),
