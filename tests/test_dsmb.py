@@ -334,6 +334,8 @@ def test_the_first_page_asks_three_questions_of_the_board_and_two_of_everybody(p
                      and "Contents" not in p)  # fmt: skip
         for words in questions:
             assert (words in first) == (words in asked), (audience, words)
+        # The figures behind each answer stand on the page that gives it.
+        assert first.count("the figures behind the answer") == len(asked), audience
 
 
 @pytest.mark.slow

@@ -316,7 +316,10 @@ def boundary_table() -> Table:
 
 
 def conduct_table() -> Table:
-    """Table 1-3: the figures behind "is the conduct sound"."""
+    """Table 1-3: the figures behind "is the conduct sound".
+
+    Six lines: with one more the closed report's first page of answers would not hold all three tables.
+    """
     flow, days = results("flow"), results("data_currency")
     followed, due = Place(paramcd="DAYS", level="All followed"), Place(paramcd="RESULTS", level="")
 
@@ -327,17 +330,21 @@ def conduct_table() -> Table:
 
     treated = left.count("N", level="Withdrew")
     rows = [
-        Row("Men who consented to screening", (Cell(box("Consented")), "Table 3-1")),
-        Row("Men sampled", (Cell(box("Sampled")), "Table 3-1")),
-        Row("Men who qualified for cabazitaxel", (Cell(box("Qualifies for group B")), "Table 3-1")),
+        Row(
+            "Men who consented to screening, were sampled, qualified for cabazitaxel",
+            (Cell(box("Consented"), ", ", box("Sampled"), ", ", box("Qualifies for group B")), "Table 3-1"),
+        ),
         Row("Treated men of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Figure 3-1")),
-        Row("Treated men in all, re-screened men included", (Cell(treated), "Figure 3-1")),
-        Row("Treated men lost to follow-up", (Cell(left.count(level="Lost to follow-up"), " of ", treated), "")),
-        Row("Treated men who withdrew", (Cell(left.count(level="Withdrew"), " of ", treated), "")),
+        Row(
+            "Of all treated men, re-screened ones included: lost to follow-up, withdrew",
+            (Cell(left.count(level="Lost to follow-up"), ", ", left.count(level="Withdrew"), " of ", treated), ""),
+        ),
         Row("Followed men overdue for a contact", (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1")),
         Row("PSA results missing, of those due", (Cell(days.count("n_missing", **due), " of ", days.count("N", **due)), "Table 6-2")),
-        Row("Critical findings of the data contracts", (Cell(record.found_of("critical")), "Table 16-1")),
-        Row("Warnings of the data contracts", (Cell(record.found_of("warning")), "Table 16-1")),
+        Row(
+            "Findings of the data contracts: critical, warnings",
+            (Cell(record.found_of("critical"), ", ", record.found_of("warning")), "Table 16-1"),
+        ),
     ]  # fmt: skip
     columns = [Column("Number", numeric=False), Column("More in", numeric=False)]
     return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
