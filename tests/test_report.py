@@ -113,6 +113,8 @@ def displays_of(page: Page, *, on_paper: bool = False) -> dict[str, Display]:
             mine.label += text
         elif piece.within("tlf-title"):
             mine.title += text
+        elif piece.within("tlf-part"):
+            mine.title += f" {text}"
         part = "body"
         for css in ("tlf-caption", "tlf-notes"):
             part = css if piece.within(css) else part

@@ -22,6 +22,7 @@ from sap.displays.formats import as_collected, fixed
 from sap.displays.free_text import coded, figure_text, markdown_text
 from sap.displays.listing import words
 from sap.displays.record import has_domain
+from sap.displays.say import Said
 
 WIDTH = 468.0
 LEFT, RIGHT = 92.0, 456.0
@@ -539,6 +540,11 @@ def _alt(man: _Man) -> str:
     )
 
 
+def _part(i: int) -> str:
+    """What the id of one man's page ends with."""
+    return "" if i == 1 else f"-{i}"
+
+
 class Profiles:
     """Figure 16.2.9.1, one page a man: all of them as one display of several parts."""
 
@@ -556,9 +562,29 @@ class Profiles:
             path = write_svg(f"{self.id}-{i:03d}", draw(man))
             body = f"![{markdown_text(_alt(man))}](<{path}>){{width=100%}}\\\n"
             part = f"{words(man.row['USUBJID'])}, {i} of {len(men)}"
-            number = "" if i == 1 else f"-{i}"
-            blocks.append(show.block(self.id, body, part=(number, part), n=n))
+            blocks.append(show.block(self.id, body, part=(_part(i), part), n=n))
         return "\n".join(blocks)
+
+
+class _Pages(Said):
+    """Links to the page of each man, in the order of the pages."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        super().__init__(", ".join(names))
+        self.names = names
+
+    def __str__(self) -> str:
+        linked = enumerate(map(markdown_text, self.names), start=1)
+        return ", ".join(f"[{name}](#{Profiles.id}{_part(i)})" for i, name in linked)
+
+
+def pages() -> Said:
+    """A link to each man's profile; in the open report nobody is named."""
+    if hidden(Profiles.id):
+        return Said("closed report")
+    adsl = ard.dataset("adsl")
+    men = sorted(map(words, adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"]))
+    return _Pages(men) if men else Said("nobody was treated")
 
 
 def profiles() -> Profiles:

@@ -1,9 +1,12 @@
 """Sentences that depend on the plan or on what the data hold, written once for all chapters."""
 
+from collections.abc import Sequence
+
 from sap import ard
 from sap.displays import plan_text
 from sap.displays.addressed import Number, Place, results
 from sap.displays.catalogue import catalogue
+from sap.displays.free_text import markdown_text
 from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate, ref
 
 
@@ -413,18 +416,21 @@ def departures() -> Said:
     return Said(f"Departures from the statistical analysis plan ({ids}) are listed in chapter 9.8.")
 
 
-class _Links(Said):
-    """Links to displays, joined by commas."""
+class Index:
+    """Displays as a list: number with a link, title, and in the PDF the page."""
 
-    def __init__(self, links: list[Said]) -> None:
-        super().__init__(", ".join(link.plain for link in links))
-        self.links = links
+    def __init__(self, display_ids: Sequence[str]) -> None:
+        self.display_ids = tuple(display_ids)
 
-    def __str__(self) -> str:
-        return ", ".join(map(str, self.links)) + "." if self.links else "None."
+    def _repr_markdown_(self) -> str:
+        if not self.display_ids:
+            return "None."
+        titles = ((ref(i), catalogue()[i].title) for i in self.display_ids)
+        lines = [f"- {number} {markdown_text(title)}" for number, title in titles]
+        return "\n".join(["::: {.tlf-index}", *lines, ":::", ""])
 
 
-def displays_under(number: str) -> Said:
-    """Links to every display whose number begins so, in order."""
+def displays_under(number: str) -> Index:
+    """Every display whose number begins so, in the order of the numbers."""
     named = catalogue().by_number()
-    return _Links([ref(i) for i, entry in named if entry.number.startswith(f"{number}.")])
+    return Index([i for i, entry in named if entry.number.startswith(f"{number}.")])

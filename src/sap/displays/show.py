@@ -37,7 +37,8 @@ def block(
     `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
     `shown`, the numbers in the body, the legend of NE and - and the methods are written. `n` is the
     size of the population in the caption, by default that of the analysis set. `part` is one of several
-    pages of a display: what its id ends with, and the words after its title. An `empty` one has none of
+    pages of a display: what its id ends with (nothing for the first, the one that lists of displays
+    name), and the words after its title. An `empty` one has none of
     the catalogue's footnotes: they explain what is not there. A closed display in an open report is
     nothing at all.
     """
@@ -46,6 +47,7 @@ def block(
     entry = catalogue()[display_id]
     n = n or _size(entry)
     classes = [".tlf", f".tlf-{entry.kind}"]
+    classes += [".tlf-further"] if part[0] else []
     classes += [".landscape"] if entry.orientation == "landscape" else []
     classes += [".closed"] if entry.audience == "closed" else []
     fixed = () if empty else (*entry.footnotes, *_of_groups(entry))
@@ -80,13 +82,13 @@ def _size(entry: Entry) -> Number | None:
 
 
 def _caption(entry: Entry, n: Number | None, part: str) -> str:
-    title = f"{entry.title} ({part})" if part else entry.title
+    words = {"number": entry.label, "title": markdown_text(entry.title)}
+    if part:
+        words["part"] = f"({markdown_text(part)})"
     population = f"Population: {markdown_text(populations.words(entry.population))}"
     population += f", N{' ' if n.protected else '='}{n.markdown()}" if n else ""
-    return (
-        f"[{entry.label}]{{.tlf-number}} [{markdown_text(title)}]{{.tlf-title}} "
-        f"[{population}]{{.tlf-population}}"
-    )
+    words["population"] = population
+    return " ".join(f"[{said}]{{.tlf-{name}}}" for name, said in words.items())
 
 
 def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:

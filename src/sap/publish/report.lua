@@ -2,7 +2,8 @@
 -- Quarto runs it through `filters:` in _quarto.yml. It knows the displays (divs with class
 -- `tlf`), and, where Quarto is not there to do it, callouts and format conditions.
 --
--- A display comes as: a div .tlf-caption with spans .tlf-number .tlf-title .tlf-population; a raw
+-- A display comes as: a div .tlf-caption with spans .tlf-number .tlf-title .tlf-population, and
+-- .tlf-part after the title of one of several pages (lists of displays leave it out); a raw
 -- HTML table or a paragraph with an image; a div .tlf-notes.
 
 local QUARTO = quarto ~= nil
@@ -281,11 +282,11 @@ local function has(div, class) return div.t == "Div" and div.classes:includes(cl
 
 -- The parts of a display, whatever the format.
 local function parts_of(div)
-  local parts = { number = {}, title = {}, population = {}, notes = {}, content = pandoc.List({}) }
+  local parts = { number = {}, title = {}, part = {}, population = {}, notes = {}, content = pandoc.List({}) }
   for _, block in ipairs(div.content) do
     if has(block, "tlf-caption") then
       block:walk({ Span = function(span)
-        for _, name in ipairs({ "number", "title", "population" }) do
+        for _, name in ipairs({ "number", "title", "part", "population" }) do
           if span.classes:includes("tlf-" .. name) then parts[name] = span.content end
         end
       end })
@@ -300,6 +301,10 @@ local function parts_of(div)
     else
       parts.content:insert(block)
     end
+  end
+  parts.listed = pandoc.Inlines(parts.title)
+  if #parts.part > 0 then
+    parts.title = parts.listed .. pandoc.Inlines({ pandoc.Space() }) .. pandoc.Inlines(parts.part)
   end
   return parts
 end
@@ -361,11 +366,14 @@ local function typst_display(div)
   local parts, kind, landscape = parts_of(div), kind_of(div), div.classes:includes("landscape")
   local notes = {}
   for _, note in ipairs(parts.notes) do notes[#notes + 1] = "[" .. typst_blocks(note) .. "]," end
+  local listed = div.classes:includes("tlf-further") and "none"
+    or "[" .. typst_inlines(parts.listed) .. "]"
   local lines = {
     "#tlf-display(", "  " .. literal(div.identifier):sub(2) .. ',',
     '  kind: "' .. kind .. '",',
     "  number: [" .. typst_inlines(parts.number) .. "],",
     "  title: [" .. typst_inlines(parts.title) .. "],",
+    "  listed: " .. listed .. ",",
     "  population: [" .. typst_inlines(parts.population) .. "],",
     "  notes: (" .. table.concat(notes, " ") .. "),",
   }
@@ -562,14 +570,28 @@ end
 
 -- The list of displays ------------------------------------------------------------------------
 
+-- A list of displays whose item is a link and a title: in the PDF, each has its page.
+local function index(div)
+  if not TYPST then return div end
+  local lines = {}
+  div:walk({ Plain = function(item)
+    local target
+    item:walk({ Link = function(link) target = target or link.target:gsub("^#", "") end })
+    local words = item:walk({ Link = function(link) return link.content end })
+    lines[#lines + 1] = "#tlf-line(" .. literal(target):sub(2) .. ")[" .. typst_inlines(words.content) .. "]"
+  end })
+  return pandoc.RawBlock("typst", table.concat(lines, "\n"))
+end
+
 local displays = { table = pandoc.List({}), figure = pandoc.List({}), listing = pandoc.List({}) }
 
 local function remember(div)
+  if div.classes:includes("tlf-further") then return end
   local parts = parts_of(div)
   displays[kind_of(div)]:insert({
     id = pandoc.MetaString(div.identifier),
     number = pandoc.MetaInlines(parts.number),
-    title = pandoc.MetaInlines(parts.title),
+    title = pandoc.MetaInlines(parts.listed),
   })
 end
 
@@ -649,6 +671,7 @@ return {
         remember(div)
         return display(div)
       end
+      if div.classes:includes("tlf-index") then return index(div) end
       if div.classes:includes("pagebreak") then return page_break(div) end
     end,
     RawBlock = outside_displays,
