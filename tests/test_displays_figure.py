@@ -1,5 +1,6 @@
 """Figures: what is drawn is what was handed over, with the same bytes everywhere, safe and described."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -350,6 +351,30 @@ def test_marks_of_one_day_do_not_cover_one_another_and_the_arrow_is_named():
 def test_a_long_rate_is_named_in_full_on_two_lines():
     _, texts = drawn(ae(rates("Neutropenia, laboratory, grade 3 or worse")))
     assert "Neutropenia, laboratory, grade 3\nor worse" in texts
+
+
+def test_a_rate_between_two_ends_is_a_thick_line_without_a_dot():
+    """Between 44 and 100 percent, with an interval from 24; it stands above the 36 of the other."""
+    frame = pd.DataFrame(
+        [("Any", "Ours", NAN, 24.0, 100.0, 44.0, 100.0), ("Severe", "Ours", 36.0, 18.0, 57.0, NAN, NAN)],
+        columns=["term", "series", "percent", "low", "high", "lowest", "highest"],
+    )  # fmt: skip
+    axes, _ = drawn(plots.ae_dot_plot(frame, series=["Ours"], x_title="Men (%)"))
+    lines = [
+        (round(start[0]), round(end[0]), round(float(width), 1), start[1])
+        for c in axes.collections
+        if hasattr(c, "get_segments")
+        for (start, end), width in zip(c.get_segments(), itertools.cycle(c.get_linewidths()))
+    ]
+    thick = max(width for *_, width, _ in lines)
+    assert [(a, b) for a, b, width, _ in lines if width == thick] == [(44, 100)]
+    assert {(24, 100), (18, 57)} <= {(a, b) for a, b, width, _ in lines if width < thick}
+    heights = {a: at for a, _, _, at in lines}
+    assert heights[24] == heights[44] > heights[18]
+    dots = [
+        tuple(map(float, c.get_offsets()[0])) for c in axes.collections if len(c.get_offsets()) == 1
+    ]
+    assert [x for x, _ in dots if x > 0] == [36]
 
 
 def test_the_line_of_a_forest_carries_its_words():

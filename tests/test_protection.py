@@ -50,6 +50,18 @@ def test_what_would_tell_a_hidden_count_goes_with_it_and_its_size_stays():
     assert shown(opened(rows(stats))) == ["<5", 25, "<5", "<5", "<5", 0.95]
 
 
+@pytest.mark.parametrize("n, n_missing", [(3, 14), (11, 3)])
+def test_the_ends_of_a_rate_go_with_either_count_they_are_made_of(n, n_missing):
+    """The lowest is n of N, the highest n and those without an answer of N."""
+    stats = {"n": n, "n_missing": n_missing, "N": 25, "conf_low": 0.02, "conf_high": 0.9}
+    ends = {"estimate_lowest": n / 25, "estimate_highest": (n + n_missing) / 25}
+    found = opened(rows(stats | ends))
+    told = dict(zip(found["stat_name"], shown(found), strict=True))
+    assert [told["estimate_highest"], told["conf_high"]] == ["<5", "<5"]
+    lowest = [told["estimate_lowest"], told["conf_low"]]
+    assert lowest == (["<5", "<5"] if n < K else [n / 25, 0.02])
+
+
 def test_few_values_have_no_summary():
     """The mean of two ages with one known to somebody is the other age."""
     stats = {"n": 2, "n_missing": 0, "mean": 70.5, "min": 70, "max": 71}

@@ -553,20 +553,22 @@ def ae_dot_plot(
 
     `rates` holds `term, series, percent`, where there are intervals `low, high`, and where there are
     panels (any grade, grade 3 or above) `panel`. The first of `series` is ours: a filled dot; the
-    others are open signs.
+    others are open signs. A rate known to lie between `lowest` and `highest` has no `percent`: it is a
+    thick line in place of a dot, and stands where its lowest value would.
     """
     p9 = plotnine()
 
     ours = rates[rates["series"] == series[0]]
     if panels:
         ours = ours[ours["panel"] == panels[0]]
-    ranked = ours.sort_values(["percent", "term"], ascending=[True, False])["term"]
+    for end in ("low", "high", "lowest", "highest"):
+        rates = rates if end in rates else rates.assign(**{end: float("nan")})
+    ours = ours.assign(rank=ours["percent"].fillna(ours.get("lowest", float("nan"))))
+    ranked = ours.sort_values(["rank", "term"], ascending=[True, False])["term"]
     rest = sorted(set(rates["term"]) - set(ranked), reverse=True)
     terms = [*rest, *ranked]
     labels = [_on_two_lines(figure_text(term, 64), 32) for term in terms]
     frame = rates.assign(at=rates["term"].map({term: i for i, term in enumerate(terms)}))
-    for limit in ("low", "high"):
-        frame[limit] = frame[limit] if limit in frame else float("nan")
     frame = _ordered(frame, "series", series)
     apart = 0.26 * (len(series) - 1) / 2
     frame["at"] += [apart - 0.26 * list(series).index(one) for one in frame["series"]]
@@ -583,7 +585,18 @@ def ae_dot_plot(
             size=0.7,
             show_legend=False,
         )
-        + p9.geom_point(p9.aes(shape="series", color="series", fill="series"), size=2.6, stroke=0.7)
+        + p9.geom_segment(
+            p9.aes("lowest", "at", xend="highest", yend="at", color="series"),
+            data=frame.dropna(subset=["lowest", "highest"]),
+            size=2.4,
+            show_legend=False,
+        )
+        + p9.geom_point(
+            p9.aes(shape="series", color="series", fill="series"),
+            data=frame.dropna(subset=["percent"]),
+            size=2.6,
+            stroke=0.7,
+        )
         + p9.scale_shape_manual(values=dict(zip(series, SHAPES, strict=False)))
         + p9.scale_color_manual(values=dict(zip(series, COLOURS, strict=False)))
         + p9.scale_fill_manual(values=fills)

@@ -253,6 +253,26 @@ def _deaths_counted() -> list[Note]:
     ]
 
 
+_DRAWN = {
+    "percent": "estimate",
+    "low": "conf_low",
+    "high": "conf_high",
+    "lowest": "estimate_lowest",
+    "highest": "estimate_highest",
+}
+
+
+def _in_words(found: Results, place: Place) -> str:
+    """A rate or its two ends, with the interval, for those who cannot see the figure."""
+    ends = ", ".join(found.percent(s, **place).text for s in ("conf_low", "conf_high"))
+    if found.has("estimate_lowest", **place):
+        low, high = (
+            found.percent(f"estimate_{end}", **place).text for end in ("lowest", "highest")
+        )
+        return f"between {low} and {high} percent ({ends})"
+    return f"{found.percent(**place).text} percent ({ends})"
+
+
 def dots() -> Figure:
     """Figure 14.3.1.6: the rates of interest, ours a filled dot, the published ones beside."""
     from sap.displays.plots import ae_dot_plot
@@ -264,20 +284,16 @@ def dots() -> Figure:
     for level in _rate_levels(found):
         for group in ("", *published):
             place = Place(level=level, group=group)
-            if not found.has("estimate", **place) or not found.find("estimate", **place).estimable:
+            drawn = {
+                name: 100 * found.find(stat_name, **place).value
+                for name, stat_name in _DRAWN.items()
+                if found.has(stat_name, **place) and found.find(stat_name, **place).estimable
+            }
+            if not {"percent", "lowest"} & set(drawn):
                 continue
-            points.append(
-                {
-                    "term": level,
-                    "series": group or ours,
-                    "percent": 100 * found.find("estimate", **place).value,
-                    "low": 100 * found.find("conf_low", **place).value,
-                    "high": 100 * found.find("conf_high", **place).value,
-                }
-            )
+            points.append({"term": level, "series": group or ours, **drawn})
             if not group:
-                ends = (found.percent(s, **place).text for s in ("conf_low", "conf_high"))
-                said.append(f"{level} {found.percent(**place).text} percent ({', '.join(ends)})")
+                said.append(f"{level} {_in_words(found, place)}")
     if not said:
         return Figure("tlf-ae-dots", None, "", absent="Not in the data: no rate is estimable.")
     plot = ae_dot_plot(pd.DataFrame(points), series=[ours, *published], x_title="Participants (%)")
@@ -289,7 +305,13 @@ def dots() -> Figure:
     )
     shown = [found.percent(level=first, group="")]
     level = ci_header(found, level=first, group="")
-    notes: list[Note] = [f"Lines are exact intervals ({level}).", *_deaths_counted()]
+    notes: list[Note] = [f"Lines are exact intervals ({level})."]
+    if any("lowest" in point for point in points):
+        notes.append(
+            "A thick line in place of a dot: the rate lies between its ends; what would tell where is not "
+            "in the data."
+        )
+    notes += _deaths_counted()
     return Figure("tlf-ae-dots", plot, alt, height=3.8, notes=notes, n=n, numbers=shown)
 
 

@@ -10,8 +10,10 @@ from sap import ard
 from sap.results import flow_sums
 
 PEOPLE = ("n", "N", "n_missing", "n_late")
+RATE = ("estimate", "conf_low", "conf_high")
 TELLING = (
-    *("estimate", "conf_low", "conf_high", "p_value"),
+    *RATE,
+    *("estimate_lowest", "estimate_highest", "p_value"),
     *("mean", "sd", "median", "q1", "q3", "min", "max"),
 )
 PLACE = tuple(name for name in ard.KEY if name != "stat_name")
@@ -157,7 +159,9 @@ def _place(row: Row) -> Place:
 
 def _hide(row: Row, place: list[Row], bound: int) -> None:
     mark = f"<{bound}"
-    told = {"n": TELLING, "N": TELLING, "n_late": TELLING[:3]}.get(row["stat_name"], ())
+    told = {"n": TELLING, "N": TELLING, "n_late": RATE}.get(row["stat_name"], ())
+    if row["stat_name"] == "n_missing" and any(o["stat_name"] == "estimate_highest" for o in place):
+        told = ("estimate_highest", "conf_high")  # of those counted and those without an answer
     beside = [other for other in place if other["stat_name"] in told]
     for each in (row, *beside):
         each["stat"], each["stat_text"] = nan, mark
