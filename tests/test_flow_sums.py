@@ -39,6 +39,7 @@ FLOW = {
     "Qualifies for group B": ("Qualified, not treated", "Treated in group B after first screening"),
     "Qualified, not treated": (
         "Qualified, not treated: declined",
+        "Qualified, not treated: not eligible",
         "Qualified, not treated: other",
     ),
     "DOES NOT QUALIFY": ("Group A", "Does not qualify, not in group A"),
@@ -49,6 +50,11 @@ FLOW = {
         "Re-screened, qualified, not treated",
         "Treated in group B after re-screening",
     ),
+    "Re-screened, qualified, not treated": tuple(
+        f"Re-screened, qualified, not treated: {why}"
+        for why in ("not eligible", "declined", "other")
+    ),
+    "COUNTED OR NOT": ("CTC evaluable", "CTC not evaluable"),
     "SAFETY": (
         "Treated in group B after first screening",
         "Treated in group B after re-screening",
@@ -60,6 +66,7 @@ FLOW = {
 }
 AGAIN = {
     "SAMPLED": "Sampled",
+    "COUNTED OR NOT": "Sampled",
     "QUALIFIES": "Qualifies for group B",
     "DOES NOT QUALIFY": "Does not qualify",
     "RE-SCREENED": "Re-screened",
@@ -97,7 +104,9 @@ def a_trial(seed: int, men: int) -> pd.DataFrame:
     table["RESCARV7"] = np.where(qualified_again, "POSITIVE", "NEGATIVE")
     table["RESCCTC"] = 5.0
     table["RESCTRFL"] = np.where(treated_again, "Y", "N")
-    table["RESCIEFL"] = np.where(qualified_again & ~treated_again, "N", "Y")
+    lost = qualified_again & ~treated_again
+    table["RESCIEFL"] = np.where(lost & (luck < 0.1), "N", "Y")
+    table["RESCOUT"] = pd.Series("DECLINED", table.index).where(lost & (luck > 0.11))
     table["RESALLDT"] = pd.Series(pd.Timestamp("2017-03-01"), table.index).where(treated_again)
     flags = {
         "PRIMFL": first,

@@ -1,5 +1,6 @@
 """The built-in engine on a toy document: two displays and a listing whose last rows are hostile."""
 
+import asyncio
 import csv
 import html
 import io
@@ -15,6 +16,7 @@ import zipfile
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree
 
@@ -463,6 +465,23 @@ def test_a_failing_cell_names_chapter_cell_and_reason(document: Any, tmp_path: P
     assert sorted(path.name for path in tmp_path.glob(".*")) == []
     assert list((tmp_path / "out").iterdir()) == []
     assert children() == []
+
+
+def test_a_kernel_that_ends_while_it_is_stopped_keeps_no_other_alive() -> None:
+    """jupyter_client raises when two ask one kernel to end; the rest must still be asked."""
+    asked = []
+
+    class Ending:
+        has_kernel = True
+
+        async def shutdown_kernel(self, *, now: bool) -> None:
+            asked.append(now)
+            raise asyncio.InvalidStateError
+
+    running = object.__new__(kernels._Kernels)
+    running._clients = [SimpleNamespace(km=Ending()), SimpleNamespace(km=Ending())]
+    asyncio.run(running._stop())
+    assert asked == [True, True]
 
 
 def test_a_message_of_two_lines_in_inline_code_is_told_whole(document: Any, tmp_path: Path) -> None:

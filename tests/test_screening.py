@@ -34,8 +34,12 @@ def test_boxes_that_part_a_box_add_up_to_it(people):
     assert found["Qualifies for group B"] + found["Does not qualify"] == found["Sampled"]
     assert found["Sampled"] + found["No sample"] == found["Consented"]
     assert found["CTC < 3"] + found["CTC >= 3"] == found["CTC evaluable"]
-    left = found["Qualified, not treated: declined"] + found["Qualified, not treated: other"]
-    assert left == found["Qualified, not treated"]
+    why = ("declined", "not eligible", "other")
+    left = [found[f"Qualified, not treated: {reason}"] for reason in why]
+    assert sum(left) == found["Qualified, not treated"]
+    allocated = people["GROUP"] == "B"
+    assert left[1] == (allocated & (people["SCRNOUT"] == "NOT ELIGIBLE")).sum()
+    assert found["CTC evaluable"] + found["CTC not evaluable"] == found["Sampled"]
     treated = found["Treated in group B after first screening"]
     assert treated + found["Qualified, not treated"] == found["Qualifies for group B"]
     assert found["Group A"] + found["Does not qualify, not in group A"] == found["Does not qualify"]
@@ -47,7 +51,10 @@ def test_the_fork_of_the_re_screened_adds_up(people):
     assert again + found["Re-screened, does not qualify"] == found["Re-screened"]
     left = "Re-screened, qualified, not treated"
     assert found[left] + found["Treated in group B after re-screening"] == again
-    assert found[f"{left}: not eligible"] + found[f"{left}: other"] == found[left]
+    lost = [found[f"{left}: {reason}"] for reason in ("not eligible", "declined", "other")]
+    assert sum(lost) == found[left]
+    # In the simulated trial a man declines after re-screening only when he has been allocated.
+    assert lost[1] == (people["RESCOUT"] == "DECLINED").sum()
     ended = final_box(people).value_counts()
     assert found["Group A"] == ended["Group A, not re-screened"] + found["Re-screened"]
     assert found["Re-screened"] > found[left] + found["Re-screened, does not qualify"] > 0

@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 
+from sap import ard
 from sap.displays.addressed import Number, Place, Results, results
 from sap.displays.formats import NE, NOT_CALCULATED
+from sap.displays.free_text import coded
 from sap.displays.record import not_recorded
 from sap.displays.show import Note
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
@@ -183,7 +185,13 @@ def reported() -> Table:
     columns = [Column(words) for words in kinds.values()]
     cells_of = [cell for row in rows for cell in row.cells if isinstance(cell, Cell)]
     bounds = any(" or " in cell.text for cell in cells_of)
-    notes = [UNGRADED, *([OPEN] if bounds else [])]
+    terms = ard.table("plan")["labs"]["reported_as"]
+    counted = (
+        f"{TESTS.get(code, code).lower()}: {', '.join(coded(term).lower() for term in terms[code])}"
+        for code in _tests(found)
+    )
+    notes = [f"Terms that count as reported: {'; '.join(counted)}."]
+    notes += [UNGRADED, *([OPEN] if bounds else [])]
     return Table("tlf-lab-reported", "Test, grade", columns, rows, notes=notes, absent=absent, n=n)
 
 

@@ -11,16 +11,6 @@ from sap.displays.response import ci_header
 from sap.displays.say import Said
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
-PARAMETERS = (
-    ("CMAX", "Maximum (ng/mL)"),
-    ("CMAXN", "Maximum, normalised to the reference dose (ng/mL)"),
-    ("TMAX", "Time of the maximum (h)"),
-    ("AUC06", "AUC, secondary time (ng h/mL)"),
-    ("AUC07", "AUC, primary time (ng h/mL)"),
-    ("AUC07N", "AUC, primary time, normalised to the reference dose (ng h/mL)"),
-    ("C6H", "Concentration at the secondary time (ng/mL)"),
-    ("C7H", "Concentration at the primary time (ng/mL)"),
-)
 OUTCOMES = {
     "PSABEST": "Best change of PSA",
     "PSARESP": "Confirmed PSA response",
@@ -28,6 +18,25 @@ OUTCOMES = {
     "CTCRESP": "CTC response",
     "ANC": "Worst grade of neutrophils",
 }
+
+
+def _parameters() -> dict[str, str]:
+    """What each parameter is called, with the plan's times and reference dose."""
+    rule = ard.table("plan")["pk"]
+    first, second, dose = (
+        f"{rule[name]:g}" for name in ("primary_h", "secondary_h", "reference_dose_mg_m2")
+    )
+    normal = f"normalised to {dose} mg/m2"
+    return {
+        "CMAX": "Maximum (ng/mL)",
+        "CMAXN": f"Maximum, {normal} (ng/mL)",
+        "TMAX": "Time of the maximum (h)",
+        "AUC06": f"AUC, 0 to {second} h, secondary (ng h/mL)",
+        "AUC07": f"AUC, 0 to {first} h, primary (ng h/mL)",
+        "AUC07N": f"AUC, 0 to {first} h, {normal} (ng h/mL)",
+        "C6H": f"Concentration at {second} h (ng/mL)",
+        "C7H": f"Concentration at {first} h (ng/mL)",
+    }
 
 
 def _none() -> str:
@@ -80,7 +89,7 @@ def concentrations() -> Table:
         place = Place(paramcd="CONC", group="", level=time, sublevel="")
         rows.append(Row(time, _lines(found, place, 1), "indent1"))
     rows.append(Row("Parameters", kind="group"))
-    for paramcd, words in PARAMETERS:
+    for paramcd, words in _parameters().items():
         place = Place(paramcd=paramcd, group="", level="", sublevel="")
         if found.has("n", **place):
             digits = 2 if paramcd == "TMAX" else 1
@@ -128,7 +137,7 @@ def response() -> Table:
     if not found.values("sublevel") or not any(found.values("level")):
         return Table("tlf-pk-response", "Exposure, outcome", plain, [], absent=_none())
     rows: list[Row] = []
-    parameters = {"AUC07": "AUC, primary time", "C7H": "Concentration at the primary time"}
+    parameters = _parameters()
     first: Place | None = None
     for paramcd in found.values("paramcd"):
         rows.append(Row(parameters.get(paramcd, paramcd), kind="group"))
@@ -180,7 +189,7 @@ def scatter() -> Figure:
     low, high = (found.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
     plot = exposure_scatter(
         points.reset_index(drop=True), None, order=[o for o in order if o in set(points["category"])],
-        x_title="AUC from the start of the infusion, primary time (ng h/mL)",
+        x_title=_parameters()["AUC07"],
         y_title="Best change of PSA (%)",
     )  # fmt: skip
     n = found.count("n", **place)

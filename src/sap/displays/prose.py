@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 from sap import ard
 from sap.displays import plan_text
-from sap.displays.addressed import Number, Place, results
+from sap.displays.addressed import Number, Place, Results, results
 from sap.displays.catalogue import catalogue
-from sap.displays.free_text import markdown_text
+from sap.displays.free_text import coded, markdown_text
 from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate, ref
 
 
@@ -86,6 +86,32 @@ def growth_factor() -> Said:
     if found.has("n", **place) and found.find("n", **place).estimable:
         return Said("Growth factor was allowed and is recorded with the reason it was given for.")
     return Said("Whether growth factor was given is not in the data.")
+
+
+def first_progression() -> Said:
+    """Whether progression of soft tissue at the first examination needs a second scan."""
+    days = _plan("tumour.first_progression_confirm_days")
+    if not ard.table("plan")["tumour"]["first_progression_confirm_days"]:
+        return _joined(
+            "A progression of soft tissue at the first examination needs no second scan (the plan "
+            "has ", days, " days for it)",
+        )  # fmt: skip
+    return _joined(
+        "A progression of soft tissue at the first examination is confirmed by a second scan ",
+        days, " days later or more",
+    )  # fmt: skip
+
+
+def new_therapy() -> Said:
+    """What a new anticancer therapy before the event does to times to progression."""
+    return Said(
+        {
+            "censor": "A new anticancer therapy before the event censors a man at his last adequate "
+            "assessment before it.",
+            "event": "A new anticancer therapy is an event.",
+            "ignore": "A new anticancer therapy changes nothing.",
+        }[ard.table("plan")["progression"]["new_therapy"]]
+    )
 
 
 def registered() -> Said:
@@ -225,7 +251,7 @@ def other_efficacy() -> Said:
         ]
     else:
         parts += [
-            "Median progression-free survival from ",
+            "Median progression-free survival (PSA, radiographic or clinical progression or death) from ",
             _plan("survival.pfs_origin"),
             " was ",
             months("pfs", **pfs),
@@ -402,9 +428,32 @@ def safety() -> Said:
         "Of ", found.count("N", **any_), " treated men ", found.count(**bad),
         " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", found.count(**stop),
         " had one for which the drug was stopped, by the action recorded with the event, and ",
-        found.count(**fatal),
-        " had a fatal one (a death of the disease counts where it was reported as an adverse event).",
+        found.count(**fatal), " had a fatal one", *_fatal(found, fatal), ".",
     )  # fmt: skip
+
+
+def _fatal(found: Results, fatal: Place) -> list[str | Number]:
+    """Of how many the fatal event was related, and of what terms; that some may be the disease."""
+    if not found.find("n", **fatal).value:
+        return []
+    parts: list[str | Number] = []
+    terms = results("ae_soc_pt")
+    worst = [
+        coded(term).lower()
+        for soc in terms.values("level", paramcd="GR5", group="")
+        for term in terms.values("sublevel", paramcd="GR5", group="", level=soc)
+        if term and terms.find("n", paramcd="GR5", group="", level=soc, sublevel=term).value
+    ]
+    parts.append(f" ({', '.join(sorted(worst))})" if worst else "")
+    parts += [", which was related in ", found.count(level="Related, fatal", group="")]
+    deaths = results("deaths")
+    harm = sum(
+        deaths.find("n", group="", level="All", sublevel=f"Adverse event, {which}").value
+        for which in ("related", "not related")
+    )
+    if found.find("n", **fatal).value > harm:
+        parts.append("; a death of the disease counts where it was reported as an adverse event")
+    return parts
 
 
 def departures() -> Said:

@@ -351,4 +351,14 @@ def two_stage() -> Table:
     rows.append(Row("Decision", (found.words("decision"),), "indent1"))
     stage = "Stage 1 is the first men of the primary set by first dose."
     notes = [f"{stage} Outcomes are ordered by the total of responders."]
+    if found.has("stage2_began"):
+        rows.append(Row("When the first man of stage 2 was treated", kind="group"))
+        rows += [
+            Row("First dose of the last man of stage 1", (found.words("stage1_full"),), "indent1"),
+            Row("First dose of the first man of stage 2", (found.words("stage2_began"),), "indent1"),
+            Row("Responses in stage 1 confirmed by then", (found.count("responders_by_then"),), "indent1"),
+        ]  # fmt: skip
+        notes.append(
+            "No decision at the end of stage 1 is recorded in the data; the lines tell what was known."
+        )
     return Table("tlf-two-stage", "Quantity", columns, rows, notes=notes)

@@ -193,8 +193,6 @@ def _rate(found: Results, place: Place) -> tuple[Content, Content]:
 
 def _rate_levels(found: Results) -> list[str]:
     """The rates in the order of the plan."""
-    from sap import ard
-
     named = [rate["name"] for rate in ard.table("plan")["safety_rates"]["rates"]]
     return [name for name in named if name in found.values("level")]
 
@@ -223,7 +221,7 @@ def rates() -> Table:
         columns.append(Column("n (%)", n, under=under))
         columns.append(Column(ci_header(found, level=first, group=group), under=under))
     notes: list[Note] = [f"{trial} counts {'; '.join(said)}." for trial, said in told.items()]
-    notes += _deaths_counted()
+    notes += [*_terms_counted(), *_deaths_counted()]
     return Table("tlf-ae-rates", "Rate", columns, rows, notes=notes, absent=NO_EVENTS)
 
 
@@ -238,6 +236,16 @@ def _registered() -> list[Note]:
             " were not all registered: a count of any or of a lower grade is of what was registered.",
         )
     ]
+
+
+def _terms_counted() -> list[Note]:
+    """The preferred terms of the reported rates that count others than the one they are named after."""
+    told = {}
+    for rate in ard.table("plan")["safety_rates"]["rates"]:
+        name = rate["name"].partition(",")[0]
+        if rate["kind"] == "reported" and [name.upper()] != rate["terms"]:
+            told[name] = ", ".join(coded(term).lower() for term in rate["terms"])
+    return [f"Reported {name.lower()} counts the terms {terms}." for name, terms in told.items()]
 
 
 def _deaths_counted() -> list[Note]:

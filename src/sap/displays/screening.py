@@ -8,12 +8,15 @@ from sap.displays.free_text import coded
 from sap.displays.response import ci_header
 from sap.displays.table import Column, Row, Table, limits, n_pct
 
-FIRST = ("Consented", "Sampled", "CTC evaluable")
+FIRST = ("Consented", "Sampled", "CTC evaluable", "CTC not evaluable")
 LEFT = "Qualified, not treated"
-# "other" holds everybody who did not decline, men found not eligible among them.
-LEFT_WHY = {"declined": "declined", "other": "not eligible or other"}
-# At whatever step it happened, so with men who gave no sample.
-ANYWHERE = {"Declined": "Declined, at any step", "Not eligible": "Not eligible, at any step"}
+LEFT_WHY = ("declined", "not eligible", "other")
+AGAIN_WHY = ("not eligible", "declined", "other")
+# At whatever step it happened up to the first allocation, so with men who gave no sample.
+ANYWHERE = {
+    "Declined": "Declined at the first screening, sample or not",
+    "Not eligible": "Not eligible at the first screening, sample or not",
+}
 ENDS = (
     "Consented, no sample",
     "Sampled, not allocated",
@@ -71,8 +74,8 @@ def flow() -> Table:
         LEFT,
     ):
         rows.append(Row(level, _count(level).cells, "indent1"))
-    for why, words in LEFT_WHY.items():
-        rows.append(Row(words.capitalize(), _count(f"{LEFT}: {why}").cells, "indent2"))
+    for why in LEFT_WHY:
+        rows.append(Row(why.capitalize(), _count(f"{LEFT}: {why}").cells, "indent2"))
     for level, words in ANYWHERE.items():
         rows.append(Row(words, _count(level).cells, "indent1"))
     if groups:
@@ -166,8 +169,9 @@ def diagram() -> Figure:
         return level.replace(">= ", "≥\u00a0").replace("< ", "<\u00a0")
 
     states = [(s, n(f"AR-V7 {s}")) for s in ("negative", "undetermined", "not done")]
-    counts = [(words(level), n(level)) for level in (_box_of("CTC <"), _box_of("CTC >="))]
-    left = [(words, n(f"{LEFT}: {why}")) for why, words in LEFT_WHY.items()]
+    split = (_box_of("CTC <"), _box_of("CTC >="), "CTC not evaluable")
+    counts = [(words(level), n(level)) for level in split]
+    left = [(why, n(f"{LEFT}: {why}")) for why in LEFT_WHY]
     to_b = [("group B", n("Group B"))] if groups else []
     treated = n("Treated in group B after first screening")
     qualified = [
@@ -216,7 +220,7 @@ def diagram() -> Figure:
         again = _box_of("Re-screened, AR-V7 positive")
         out = n("Does not qualify, not in group A")
         lost = "Re-screened, qualified, not treated"
-        why = [(reason, n(f"{lost}: {reason}")) for reason in ("not eligible", "other")]
+        why = [(reason, n(f"{lost}: {reason}")) for reason in AGAIN_WHY]
         rows += [
             [
                 *qualified,

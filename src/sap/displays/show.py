@@ -22,6 +22,21 @@ _ABSENT = "not in the data: "
 _IS_NE = re.compile(rf"\b{NE}\b")
 
 
+_LIMITS = {"conf_low", "conf_high", "conf_level"}
+# What must be shown for a method to be one of the display.
+_MEANT = {
+    "Clopper-Pearson": _LIMITS,
+    "exact binomial test, one-sided": {"p_value"},
+    "events beside": {"n_events"},
+}
+_COUNTED = "Distinct persons"
+
+
+def _statistic(number: Number) -> str:
+    """The name of the statistic, the last part of its address."""
+    return number.key.rpartition("|")[2]
+
+
 def block(
     display_id: str,
     body: str,
@@ -158,8 +173,19 @@ def _said_once(reasons: list[str]) -> list[str]:
 
 
 def _methods(shown: Sequence[Number]) -> list[str]:
-    """The methods of the numbers, each once: one whose words all stand in another's is not repeated."""
-    methods = list(dict.fromkeys(number.method for number in shown if number.method))
+    """The methods of the numbers, each once: one whose words all stand in another's is not repeated.
+
+    An interval or a test that the display does not show is not its method: counts of men are left.
+    """
+    there = {_statistic(number) for number in shown}
+    methods = list(
+        dict.fromkeys(
+            "; ".join(w for w in number.method.split("; ") if there & _MEANT.get(w, there))
+            or _COUNTED
+            for number in shown
+            if number.method
+        )
+    )
     words = {method: set(method.split("; ")) for method in methods}
     return [one for one in methods if not any(words[one] < words[other] for other in methods)]
 

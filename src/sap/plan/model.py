@@ -351,6 +351,7 @@ class Exposure(Entry):
 
     drugs: list[str] = Field(min_length=1, description="EXTRT of the study drug")
     planned_dose_mg_m2: float = Field(gt=0)
+    prednisone_mg_per_day: float = Field(gt=0, description="given beside; not analysed")
     low_start_dose_mg_m2: float = Field(gt=0, description="planned dose of a man who starts low")
     reduced_at_most_mg_m2: float = Field(gt=0)
     cycle_days: int = Field(ge=1)

@@ -10,6 +10,7 @@ inputs stay the same. Nothing of the caller's machine reaches a kernel but the f
 import ast
 import asyncio
 import atexit
+import contextlib
 import json
 import os
 import re
@@ -292,7 +293,10 @@ class _Kernels:
         self._stopped = True
         for client in self._clients:
             if client.km is not None and client.km.has_kernel:
-                await ensure_async(client.km.shutdown_kernel(now=True))
+                # The chapter that failed may be ending its kernel itself, and jupyter_client cannot
+                # tell both that it ended; what the reader must see is why the chapter failed.
+                with contextlib.suppress(asyncio.InvalidStateError):
+                    await ensure_async(client.km.shutdown_kernel(now=True))
 
 
 async def run_chapter(

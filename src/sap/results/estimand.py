@@ -169,6 +169,12 @@ SUMMARY = (
 )
 
 
+def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
+    """The day on which the response of each of these men was confirmed, where it was."""
+    yes = adrs[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y")]
+    return pd.to_datetime(who.map(yes.set_index("USUBJID")["CONFDT"]))
+
+
 def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Inference that knows the design had two stages; the first case that applies.
 
@@ -184,7 +190,10 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     6. x1 > r1 and N < n: stage 2 is not complete; nothing is estimable yet.
     7. x1 > r1 and N >= n: the end, as planned or, with N > n, as over-running.
 
-    `coverage` is the smallest enumerated coverage of the interval over rates from 0 to 1.
+    `coverage` is the smallest enumerated coverage of the interval over rates from 0 to 1. What was
+    known when stage 2 began: `stage1_full` and `stage2_began` are the days of the first dose of man
+    n1 and of man n1 + 1, `responders_by_then` the men of stage 1 whose response was confirmed on or
+    before the second day; they are there once man n1 + 1 is.
     """
     design = of_plan(plan)
     if not isinstance(design, TwoStageDesign):
@@ -200,6 +209,14 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
         "n1_attained": min(n, design.n1),
         "conf_level": conf,
     }
+    if n > design.n1:
+        full, began = (people["TRTSDT"].iloc[at] for at in (design.n1 - 1, design.n1))
+        confirmed = _confirmed_on(adrs, people["USUBJID"].iloc[: design.n1])
+        stats |= {
+            "stage1_full": f"{full:%Y-%m-%d}",
+            "stage2_began": f"{began:%Y-%m-%d}",
+            "responders_by_then": int((confirmed <= began).sum()),
+        }
     over_run = x1 <= design.r1 and n > design.n1
     first = stage_1(people, adrs, plan.design) or Stage1(x1, 0)
     open_still = x1 <= design.r1 < x1 + first.pending

@@ -86,14 +86,15 @@ class _Flow:
             few: tuple(f"AR-V7 {state}, {few}" for state in STATES),
             enough: tuple(f"AR-V7 {state}, {enough}" for state in STATES),
             "Qualifies for group B": (left, first),
-            left: (f"{left}: declined", f"{left}: other"),
+            left: (f"{left}: declined", f"{left}: not eligible", f"{left}: other"),
             "Does not qualify": ("Group A", "Does not qualify, not in group A"),
             "Re-screened": ("Re-screened, does not qualify", again),
             again: (lost, second),
-            lost: (f"{lost}: not eligible", f"{lost}: other"),
+            lost: (f"{lost}: not eligible", f"{lost}: declined", f"{lost}: other"),
         }
         for total, parts in whole.items():
             yield box(total), [box(part) for part in parts], False
+        yield box("Sampled"), [box("CTC evaluable"), box("CTC not evaluable")], False
         yield box("Sampled"), [box(f"AR-V7 {state}") for state in STATES], False
         for state in STATES:
             split = [box(f"AR-V7 {state}, {counted}") for counted in (few, enough)]
@@ -107,6 +108,7 @@ class _Flow:
         yield from self._ends(first, second)
         yield box("Declined"), [end("Declined after the first screening")], True
         yield box("Declined"), [box(f"{left}: declined")], True
+        yield box("Not eligible"), [box(f"{left}: not eligible")], True
         yield box("Not eligible"), [end("Not eligible after the first screening")], True
         yield box("Second eligibility check failed"), [box(f"{lost}: not eligible")], True
         yield box("Re-screened"), [box("Second eligibility check failed")], True

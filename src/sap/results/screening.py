@@ -64,10 +64,13 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     treated_again = treated & (adsl["RESCTRFL"] == "Y")
     qualified_again = again_qualifies & ~treated_again
     failed_again = adsl["RESCIEFL"] == "N"
+    lost_again = qualified_again & ~failed_again
+    declined_again = adsl["RESCOUT"] == "DECLINED"
     found = {
         "Consented": adsl["RFICDT"].notna(),
         "Sampled": sampled,
         "CTC evaluable": sampled & adsl["CTCBL"].notna(),
+        "CTC not evaluable": sampled & adsl["CTCBL"].isna(),
         f"CTC < {minimum}": sampled & low,
         f"CTC >= {minimum}": sampled & high,
     }
@@ -78,26 +81,29 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
         found[f"{words}, CTC >= {minimum}"] = here & high
         found[f"{words}, CTC < {minimum}"] = here & low
     qualifies = sampled & high & (adsl["ARV7BL"] == plan.screening.arv7)
-    declined = adsl["SCRNOUT"] == "DECLINED"
+    declined, unfit = (adsl["SCRNOUT"] == out for out in ("DECLINED", "NOT ELIGIBLE"))
+    left = qualifies & ~treated
     found |= {
         "Qualifies for group B": qualifies,
         "Does not qualify": sampled & ~qualifies,
         "Group A": adsl["GROUP"] == "A",
         "Group B": adsl["GROUP"] == "B",
         "No sample": adsl["RFICDT"].notna() & ~sampled,
-        "Qualified, not treated": qualifies & ~treated,
-        "Qualified, not treated: declined": qualifies & ~treated & declined,
-        "Qualified, not treated: other": qualifies & ~treated & ~declined,
+        "Qualified, not treated": left,
+        "Qualified, not treated: declined": left & declined,
+        "Qualified, not treated: not eligible": left & unfit,
+        "Qualified, not treated: other": left & ~declined & ~unfit,
         "Does not qualify, not in group A": sampled & ~qualifies & (adsl["GROUP"] != "A"),
         "Declined": declined,
-        "Not eligible": adsl["SCRNOUT"] == "NOT ELIGIBLE",
+        "Not eligible": unfit,
         "Treated in group B after first screening": treated & (adsl["RESCTRFL"] == "N"),
         "Re-screened": again,
         "Re-screened, does not qualify": again & ~again_qualifies,
         f"Re-screened, AR-V7 positive, CTC >= {minimum}": again_qualifies,
         "Re-screened, qualified, not treated": qualified_again,
         "Re-screened, qualified, not treated: not eligible": qualified_again & failed_again,
-        "Re-screened, qualified, not treated: other": qualified_again & ~failed_again,
+        "Re-screened, qualified, not treated: declined": lost_again & declined_again,
+        "Re-screened, qualified, not treated: other": lost_again & ~declined_again,
         "Second eligibility check failed": again & failed_again,
         "Allocated to group B after re-screening": adsl["RESALLDT"].notna(),
         "Treated in group B after re-screening": treated_again,

@@ -71,11 +71,16 @@ def medians(
 def _landmark(
     curve: KaplanMeier, months: Months, at: float, plan: Plan
 ) -> dict[str, ard.type_of_stat]:
+    """The curve at one time. Before the first event it has no spread, so no interval either."""
     low, high = interval(curve, at, plan.intervals.conf_level, plan.survival.transform)
+    estimate = curve.at(at)
+    without = "no event by then" if estimate == 1 else "no standard error here"
+    if estimate == 1:
+        low = high = math.nan
     return {
-        "estimate": _number(curve.at(at), "after the last observed time"),
-        "conf_low": _number(low, "no standard error here"),
-        "conf_high": _number(high, "no standard error here"),
+        "estimate": _number(estimate, "after the last observed time"),
+        "conf_low": _number(low, without),
+        "conf_high": _number(high, without),
         "conf_level": plan.intervals.conf_level,
         "at_risk": int((months >= at).sum()),
     }

@@ -53,7 +53,7 @@ def _men_table(men: dict[str, Man]) -> tuple[str, list[list[Any]]]:
     columns = (
         "consent BOOL, sampled BOOL, ctc DOUBLE, arv7 VARCHAR, reason VARCHAR, grp VARCHAR, "
         "treated BOOL, treated_again BOOL, again BOOL, again_ctc DOUBLE, again_arv7 VARCHAR, "
-        "failed_again BOOL, again_allocated BOOL, outcome VARCHAR"
+        "failed_again BOOL, again_allocated BOOL, outcome VARCHAR, again_outcome VARCHAR"
     )
     rows = []
     for man in men.values():
@@ -74,6 +74,7 @@ def _men_table(men: dict[str, Man]) -> tuple[str, list[list[Any]]]:
                 man.not_eligible_again,
                 man.again_allocated is not None,
                 man.screening_end,
+                man.again_end,
             ]
         )
     return columns, rows
@@ -88,6 +89,7 @@ def _boxes(plan: Plan) -> dict[str, str]:
         "Consented": "consent",
         "Sampled": "sampled",
         "CTC evaluable": "sampled AND ctc IS NOT NULL",
+        "CTC not evaluable": "sampled AND ctc IS NULL",
         f"CTC < {m}": f"sampled AND ctc < {m}",
         f"CTC >= {m}": f"sampled AND ctc >= {m}",
         "Qualifies for group B": qualifies,
@@ -97,7 +99,8 @@ def _boxes(plan: Plan) -> dict[str, str]:
         "No sample": "consent AND NOT sampled",
         "Qualified, not treated": f"{qualifies} AND NOT treated",
         "Qualified, not treated: declined": f"{qualifies} AND NOT treated AND outcome = 'DECLINED'",
-        "Qualified, not treated: other": f"{qualifies} AND NOT treated AND outcome IS DISTINCT FROM 'DECLINED'",
+        "Qualified, not treated: not eligible": f"{qualifies} AND NOT treated AND outcome = 'NOT ELIGIBLE'",
+        "Qualified, not treated: other": f"{qualifies} AND NOT treated AND coalesce(outcome, '') NOT IN ('DECLINED', 'NOT ELIGIBLE')",
         "Does not qualify, not in group A": f"sampled AND NOT coalesce({qualifies}, false) AND grp IS DISTINCT FROM 'A'",
         "Declined": "outcome = 'DECLINED'",
         "Not eligible": "outcome = 'NOT ELIGIBLE'",
@@ -107,7 +110,8 @@ def _boxes(plan: Plan) -> dict[str, str]:
         f"Re-screened, AR-V7 positive, CTC >= {m}": f"again AND {qualifies_again}",
         "Re-screened, qualified, not treated": left_again,
         "Re-screened, qualified, not treated: not eligible": f"{left_again} AND failed_again",
-        "Re-screened, qualified, not treated: other": f"{left_again} AND NOT failed_again",
+        "Re-screened, qualified, not treated: declined": f"{left_again} AND NOT failed_again AND again_outcome = 'DECLINED'",
+        "Re-screened, qualified, not treated: other": f"{left_again} AND NOT failed_again AND again_outcome IS DISTINCT FROM 'DECLINED'",
         "Second eligibility check failed": "again AND failed_again",
         "Allocated to group B after re-screening": "again_allocated",
         "Treated in group B after re-screening": "treated_again",

@@ -235,7 +235,8 @@ def answers(days: Sequence[int], event: Sequence[int], plan: Plan) -> Answers:
     found: Answers = {("", "", name): value for name, value in middle(curve).items()}
     for months in plan.survival.landmarks_months:
         level, place = f"{months:g} months", curve.at(months * month)
-        band = limits(place, plan) if place else None
+        # Before the first event there is no spread to make an interval of.
+        band = limits(place, plan) if place and place.survival < 1 else None
         found[("", level, "estimate")] = float(place.survival) if place else None
         found[("", level, "conf_low")] = band[0] if band else None
         found[("", level, "conf_high")] = band[1] if band else None

@@ -233,6 +233,18 @@ def _as_treated(men: Mapping[str, Man], who: list[str]) -> list[str]:
     return sorted(who, key=lambda w: (men[w].first_dose or dt.date.max, w))
 
 
+def _between_stages(
+    men: Mapping[str, Man], psa: Mapping[str, Course], who: list[str], n1: int | None
+) -> dict[str, Any]:
+    """When the last man of stage 1 and the first of stage 2 began, and who had responded by then."""
+    if n1 is None or len(who) <= n1:
+        return {}
+    full, began = (men[who[at]].first_dose for at in (n1 - 1, n1))
+    days = [psa[w].answers["PSARESP"].confirmed for w in who[:n1] if w in psa]
+    known = sum(day is not None and began is not None and day <= began for day in days)
+    return {"stage1_full": str(full), "stage2_began": str(began), "responders_by_then": known}
+
+
 def _response(
     men: Mapping[str, Man], psa: Mapping[str, Course], plan: Plan
 ) -> Iterator[tuple[Key, Second]]:
@@ -306,6 +318,7 @@ def _response(
         yield from _rows(("psa_estimand", "PRIMARY", "", "PSARESP", level, ""), stats, "psa")
     conf = plan.intervals.conf_level
     told = stages.two_stage(plan.design, said, pending, conf)
+    told |= _between_stages(men, psa, in_order, n1)
     yield from _rows(("psa_two_stage", "PRIMARY", "", "PSARESP", "", ""), told, "design")
     belief = counts.believed(sum(said), len(said), plan)
     yield from _rows(("psa_posterior", "PRIMARY", "", "PSARESP", "", ""), belief, "psa")

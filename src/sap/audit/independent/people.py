@@ -97,6 +97,7 @@ class Man:
     left_for: str | None = None
     screening_end: str | None = None
     not_eligible_again: bool = False
+    again_end: str | None = None
     choice_before_again: bool = False
     sets: set[str] = field(default_factory=set)
 
@@ -298,6 +299,8 @@ def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Man]:
         man.left_for = of_study.get("DSDECOD") if of_study else None
         of_screening = _ended(ds, "SCREENING")
         man.screening_end = of_screening.get("DSDECOD") if of_screening else None
+        of_again = _ended(ds, "RE-SCREENING")
+        man.again_end = of_again.get("DSDECOD") if of_again else None
         man.not_eligible_again = _failed_again(mine.get("ie", []))
         man.choice_before_again = _chosen_before(man, mine.get("cm", []), plan.rescreening.after)
         man.sets = _sets(man, mine, plan)
