@@ -136,14 +136,21 @@ def test_without_the_limit_a_late_first_fall_is_a_response(trial):
     assert "9 First fall at any time" not in set(rows["level"])
 
 
-def inference(yes: list[bool], pending: list[bool] | None = None) -> dict[str, object]:
+def inference(
+    yes: list[bool], pending: list[bool] | None = None, confirmed_after: int = 60
+) -> dict[str, object]:
     """The rows of `two_stage` for men treated in this order; `pending`: an answer can still come."""
     who = [f"{i:03d}" for i in range(len(yes))]
     adsl = pd.DataFrame(
         {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2018-01-01", periods=len(yes))}
     )
     answers = pd.DataFrame(
-        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
+        {
+            "USUBJID": who,
+            "PARAMCD": "PSARESP",
+            "AVALC": ["Y" if y else "N" for y in yes],
+            "CONFDT": adsl["TRTSDT"] + pd.Timedelta(days=confirmed_after),
+        }
     )
     waits = ["Y" if wait else "N" for wait in pending or [False] * len(yes)]
     answers = pd.concat([answers, answers.assign(PARAMCD="PSAPEND", AVALC=waits)])
@@ -167,6 +174,20 @@ def test_futility_at_stage_1():
     got = inference([True] + [False] * 14)
     assert (got["stopped_at"], got["decision"]) == (1, "H0 not rejected")
     assert got["mle"] == pytest.approx(1 / 15)
+
+
+@pytest.mark.parametrize("after, known", [(15, 1), (13, 2), (12, 3), (1, 3)])
+def test_what_was_known_when_stage_2_began_is_told(after, known):
+    """One man a day from 2018-01-01 on: man 15 on the 15th, man 16 on the 16th.
+
+    Men 1, 3 and 4 respond, so with a confirmation after 13 days those of men 1 and 3 are known on
+    the 16th (on the 14th and on the 16th itself), after 12 days that of man 4 as well.
+    """
+    yes = [True, False, True, True] + [False] * 21
+    got = inference(yes, confirmed_after=after)
+    assert (got["stage1_full"], got["stage2_began"]) == ("2018-01-15", "2018-01-16")
+    assert got["responders_by_then"] == known
+    assert "stage2_began" not in inference(yes[:15])
 
 
 def test_pending_men_who_could_lift_stage_1_leave_it_undecided():
