@@ -22,7 +22,6 @@ from sap.displays.formats import as_collected, fixed
 from sap.displays.free_text import coded, figure_text, markdown_text
 from sap.displays.listing import words
 from sap.displays.record import has_domain
-from sap.displays.say import Said
 
 WIDTH = 468.0
 LEFT, RIGHT = 92.0, 456.0
@@ -566,25 +565,24 @@ class Profiles:
         return "\n".join(blocks)
 
 
-class _Pages(Said):
-    """Links to the page of each man, in the order of the pages."""
+class Pages:
+    """Where the profile of each man is: his name with a link."""
 
-    def __init__(self, names: Sequence[str]) -> None:
-        super().__init__(", ".join(names))
-        self.names = names
+    def _repr_markdown_(self) -> str:
+        if hidden(Profiles.id):
+            return ""
+        adsl = ard.dataset("adsl")
+        men = sorted(map(words, adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"]))
+        linked = (
+            f"[{markdown_text(name)}](#{Profiles.id}{_part(i)})"
+            for i, name in enumerate(men, start=1)
+        )
+        return f"Profiles: {', '.join(linked)}." if men else ""
 
-    def __str__(self) -> str:
-        linked = enumerate(map(markdown_text, self.names), start=1)
-        return ", ".join(f"[{name}](#{Profiles.id}{_part(i)})" for i, name in linked)
 
-
-def pages() -> Said:
-    """A link to each man's profile; in the open report nobody is named."""
-    if hidden(Profiles.id):
-        return Said("closed report")
-    adsl = ard.dataset("adsl")
-    men = sorted(map(words, adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"]))
-    return _Pages(men) if men else Said("nobody was treated")
+def pages() -> Pages:
+    """Links to the profiles, in their order; in the open report nobody is named."""
+    return Pages()
 
 
 def profiles() -> Profiles:
