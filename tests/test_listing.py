@@ -120,7 +120,7 @@ def man(term: str) -> profile._Man:
         {"ADT": day("2018-01-01"), "AVAL": 100.0, "BASE": 100.0, "ANL01FL": "", "ABLFL": "Y"},
         {"ADT": day("2018-01-22"), "AVAL": 40.0, "BASE": 100.0, "ANL01FL": "Y", "ABLFL": ""},
     ]
-    event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": term, "ATOXGRN": 4.0, "AESER": "Y"}  # fmt: skip
+    event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": term, "ATOXGRN": 4.0, "AESER": "Y", "AEOUT": None}  # fmt: skip
     return profile._Man(
         row, doses, psa, [], [], [event], [], [], {"PSABEST": "-60", "PSARESP": "Y"}
     )

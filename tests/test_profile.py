@@ -31,7 +31,7 @@ def man(**about: object) -> profile._Man:
         "LSTALVDT": day("2018-02-01"), "DTHCGR1": None, "DTHTERM": None,
     }  # fmt: skip
     doses = [{"ASTDT": day(d), "DOSE": 25.0, "DOSEC": "FULL", "DELAYC": ""} for d in ("2018-01-01", "2018-01-22")]  # fmt: skip
-    event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": "COUGH", "ATOXGRN": 1.0, "AESER": "N"}  # fmt: skip
+    event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": "COUGH", "ATOXGRN": 1.0, "AESER": "N", "AEOUT": "NOT RECOVERED/NOT RESOLVED"}  # fmt: skip
     return profile._Man(row | about, doses, [], [], [], [event], [], [], {})
 
 
@@ -64,12 +64,22 @@ def test_the_axis_ends_with_the_cut_off(run):
     ends = [float(x) + float(width) for x, width in boxes]
     page = profile._Page(*profile._span(man()))
     assert max(ends) <= page.x(31) + 0.1 < page.x(34)
+    assert max(ends) > page.x(30)
+    # One of which nobody wrote how it ended is not drawn as if it had lasted.
+    unknown = man()
+    unknown.events[0]["AEOUT"] = None
+    boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', profile.draw(unknown))
+    assert max(float(x) + float(width) for x, width in boxes) < page.x(22)
 
 
 @pytest.mark.parametrize(
     "about, said",
     [
-        ({"DTHCGR1": "Progression"}, "died; cause of death: progression."),
+        ({"DTHCGR1": "Progression"}, "died; cause of death: progression (inferred)."),
+        (
+            {"DTHCGR1": "Progression", "DTHTERM": "PROSTATE CANCER"},
+            "died; cause of death: progression (Prostate cancer).",
+        ),
         (
             {"DTHCGR1": "Adverse event, not related", "DTHTERM": "MYOCARDIAL INFARCTION"},
             "died; cause of death: adverse event, not related (Myocardial infarction).",

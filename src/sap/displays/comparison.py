@@ -211,9 +211,7 @@ def posterior() -> Table:
         Row("Probability that the rate is above p0 (%)", (found.percent("probability_above_p0"),)),
         Row("Tipping point", kind="group"),
         Row("Men without an answer", (tip.count("n_missing"),), "indent1"),
-        Row(
-            "of whom so many would have to respond", (tip.fixed("responders_needed", 0),), "indent1"
-        ),
+        Row("Responders needed among them", (tip.fixed("responders_needed", 0),), "indent1"),
     ]
     if tip.has("decision"):
         rows.append(Row("Conclusion", (tip.words("decision"),), "indent1"))

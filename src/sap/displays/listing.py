@@ -316,7 +316,7 @@ def responses() -> Table:
         "ARV7NEG": "AR-V7 neg.",
         "BOR": "Tumour",
     }
-    answers = _answers(names)
+    answers = _answers({**names, "BORINV": ""})
     adtte = ard.dataset("adtte")
     shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Re-scr.", "RESCTRFL", "Set")]
     frame = frame[["USUBJID", "PRIMFL", "RESCTRFL"]].copy()
@@ -326,6 +326,11 @@ def responses() -> Table:
             frame[name] = frame["USUBJID"].map(mine["AVAL"]).astype(float)
         else:
             frame[name] = frame["USUBJID"].map(mine["ANSWER"])
+        if name == "BOR":
+            by = answers[answers["PARAMCD"] == "BORINV"].set_index("USUBJID")["ANSWER"]
+            theirs = frame["USUBJID"].map(by).fillna("NE")
+            told = (frame[name].fillna("NE") == "NE") & (theirs != "NE")
+            frame[name] = frame[name].where(~told, theirs + " (inv.)")
         under = "PSA" if name.startswith("PSA") else ""
         shown.append(
             Shown(header, name, under, digits=1 if name in ("PSABEST", "PSAWK12") else None)
@@ -338,7 +343,7 @@ def responses() -> Table:
             first, second = (frame["USUBJID"].map(t[column]) for t in (one, two))
             frame[f"{stem}{column}"] = second.where(again, first)
         frame[stem] = [
-            "" if pd.isna(v) else f"{words(v)}{'+' if c else ''}"
+            "NE" if pd.isna(v) else f"{words(v)}{'+' if c else ''}"
             for v, c in zip(frame[f"{stem}AVAL"], frame[f"{stem}CNSR"], strict=True)
         ]
         shown.append(Shown(header, stem, "Survival (days)"))
@@ -351,7 +356,7 @@ def responses() -> Table:
         population="SAFETY",
         notes=[
             "Y yes, N no, NE not evaluable; + censored. A response needs its fall within the plan's time, the best change does not. Survival of men treated through re-screening counts from the second allocation.",
-            "Set: in the primary set; treated through re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 turned negative; best tumour response.",
+            "Set: in the primary set; treated through re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 turned negative; best tumour response by the plan's rules, else by the investigator (inv.).",
         ],
         absent="Not in the data: nobody was treated.",
     )
@@ -516,6 +521,13 @@ def serious() -> Table:
     )
 
 
+def cause_of_death(man: Mapping[Any, Any]) -> str:
+    """The cause of death of a row of ADSL, and that it is inferred where no event says it."""
+    cause = words(man.get("DTHCGR1"))
+    inferred = cause == "Progression" and not words(man.get("DTHTERM"))
+    return f"{cause} (inferred)" if inferred else cause
+
+
 def deaths() -> Table:
     """Listing 14.3.2.1: treated men who died, when and of what."""
     adsl = ard.dataset("adsl")
@@ -523,7 +535,9 @@ def deaths() -> Table:
     since = (dead["DTHDT"] - dead["TRTEDT"]).dt.days
     return listing(
         "tlf-l-deaths",
-        dead.assign(SINCE=since.astype(float)),
+        dead.assign(
+            SINCE=since.astype(float), CAUSE=list(map(cause_of_death, dead.to_dict("records")))
+        ),
         (
             Shown("First dose", "TRTSDT"),
             Shown("Last dose", "TRTEDT"),
@@ -531,7 +545,7 @@ def deaths() -> Table:
             Shown("Death", "DTHDT"),
             Shown("Days from the last dose", "SINCE"),
             Shown("When", "LDDTHGR1"),
-            Shown("Cause", "DTHCGR1"),
+            Shown("Cause", "CAUSE"),
         ),
         dataset="ADSL",
         key=(),

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sap import ard
 from sap.displays.addressed import results
-from sap.displays.listing import CRITERIA, coded, words
+from sap.displays.listing import CRITERIA, cause_of_death, coded, words
 from sap.displays.record import not_recorded
 from sap.displays.table import Column, Row, Table
 
@@ -71,7 +71,9 @@ def _since_dose(event: Record, doses: pd.DataFrame) -> str:
     last = before.iloc[-1]
     days = _days(event["ASTDT"], last["ASTDT"])
     dose = f" ({words(last['DOSE'])} mg/m2)" if _known(last["DOSE"]) else ""
-    return f"{days} days after infusion {words(last['ACYCLE'])}{dose}"
+    undated = doses["ASTDT"].isna() & (doses["ACYCLE"] > last["ACYCLE"])
+    more = ", the last before it whose day is recorded" if undated.any() else ""
+    return f"{days} days after infusion {words(last['ACYCLE'])}{dose}{more}"
 
 
 def _beside(event: Record, mine: pd.DataFrame) -> str:
@@ -118,7 +120,7 @@ def _death(man: Record) -> str:
     recorded = f"recorded as '{words(man['DTHTERM'])}'" if _known(man["DTHTERM"]) else ""
     day = _study_day(man["DTHDT"], man["TRTSDT"])
     died = f"Died on {day}" if day else "Died, day not recorded"
-    return _joined((died, when, f"cause: {_small(man['DTHCGR1'])}", recorded))
+    return _joined((died, when, f"cause: {_small(cause_of_death(man))}", recorded))
 
 
 def _rows(man: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.DataFrame) -> list[Row]:

@@ -20,7 +20,7 @@ from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, write_svg
 from sap.displays.flow_diagram import glyph, text_width
 from sap.displays.formats import as_collected, fixed
 from sap.displays.free_text import coded, figure_text, markdown_text
-from sap.displays.listing import words
+from sap.displays.listing import cause_of_death, words
 from sap.displays.record import has_domain
 
 WIDTH = 468.0
@@ -254,7 +254,7 @@ def _head(page: _Page, man: _Man) -> float:
 
 def _cause(row: dict[str, Any]) -> str:
     """What a man died of, with the term where one is recorded."""
-    why, term = words(row.get("DTHCGR1")), words(row.get("DTHTERM"))
+    why, term = cause_of_death(row), words(row.get("DTHTERM"))
     named = figure_text(coded(term), 40)
     said = coded(why).lower()
     return f"{said} ({named})" if said and named else said or named
@@ -457,12 +457,15 @@ def _events(page: _Page, man: _Man, top: float) -> float:
             over = _over(man)
             last = page.last if over is None else min(page.last, over + 1)
             x1 = page.x(day)
-            x2 = max(page.x(min(end + 1, last) if end is not None else last), x1 + 6.5)
+            lasts = end is None and row["AEOUT"] == "NOT RECOVERED/NOT RESOLVED"
+            x2 = max(page.x(min(end + 1, last)) if end is not None else page.x(last) if lasts else x1, x1 + 6.5)  # fmt: skip
+            if end is None and not lasts:
+                page.line(x2, y + 5.8, x2 + 8, y + 5.8, dash="1.2 1.2")
             grade = _grade(row)
             page.box(x1, y + 2, x2 - x1, 7.6, fill=GRADE_FILL.get(grade, "#FFFFFF"))
             light = "#FFFFFF" if grade >= 4 else "#000000"
             serious = "S" if row["AESER"] == "Y" else ""
-            bars.append((x1, x2, light))
+            bars.append((x1, x2 if end is not None or lasts else x2 + 8, light))
             page.text(f"{grade or '?'}{serious}", x1 + 1.5, y + 8.1, size=SMALL - 0.6, fill=light)
         _name(page, figure_text(coded(term), 34), bars, y + 8)
         y += 11.0

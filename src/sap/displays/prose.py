@@ -316,14 +316,18 @@ def conclusion() -> Said:
         )  # fmt: skip
     elif said.startswith("H0 not rejected"):
         parts = (
-            "No more men responded than the rule of the design allows under H0: ", *below,
-            " is not rejected",
+            "The number of men who responded is within what the rule of the design allows under H0: ",
+            *below, " is not rejected",
         )  # fmt: skip
     else:
         parts = (
             "The rule of the design gives no decision, so the trial neither rejects nor keeps ", *below,
         )  # fmt: skip
     end = "."
+    if ard.table("plan")["study"]["written_after_results"]:
+        end = (
+            ". The plan was written when the results were known, so the test illustrates the rule."
+        )
     if ard.run_facts()["synthetic"]:
         end = ". The data are synthetic, so nothing follows about a treatment."
     return _joined(*parts, end)
@@ -459,10 +463,36 @@ def _fatal(found: Results, fatal: Place) -> list[str | Number]:
 def departures() -> Said:
     """Whether anything departed from the plan."""
     found = ard.table("deviations")
+    after = ard.table("plan")["study"]["written_after_results"]
+    known = " The plan itself was written when the results were known." if after else ""
     if not found:
-        return Said("The analysis did not depart from the statistical analysis plan.")
+        return Said(f"The analysis did not depart from the statistical analysis plan.{known}")
     ids = ", ".join(one["id"] for one in found)
-    return Said(f"Departures from the statistical analysis plan ({ids}) are listed in chapter 9.8.")
+    return Said(
+        f"Departures from the statistical analysis plan ({ids}) are listed in chapter 9.8.{known}"
+    )
+
+
+def mapped() -> Said:
+    """That the files had another form, where they had."""
+    if ard.table("plan")["inputs"]["intake"] == "sdtm":
+        return Said("")
+    return Said(
+        "The files came in another form; a written table maps them to the domains, before these checks, "
+        "and counts what it could not map. "
+    )
+
+
+def compliance() -> Said:
+    """Whether doses were seen to be given, as far as the data tell."""
+    found = results("exposure")
+    place = Place(group="", paramcd="CUMDOSE", level="")
+    known = found.has("n", **place) and found.find("n", **place).value > 0
+    return Said(
+        "Study cabazitaxel was infused at the site, so every dose was seen."
+        if known
+        else "Study cabazitaxel was infused at the site; the doses given are not in the data."
+    )
 
 
 class Index:

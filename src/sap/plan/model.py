@@ -38,6 +38,9 @@ class Study(Entry):
     sponsor: str
     registry_status: str
     groups: bool = Field(description="whether group A exists (physician's choice)")
+    written_after_results: bool = Field(
+        default=False, description="the plan was written when the results were known"
+    )
 
 
 class Inputs(Entry):
