@@ -940,6 +940,123 @@ def test_search_finds_and_a_listing_is_filtered_and_sorted(chromium: Any, toy: P
     tab.close()
 
 
+CHANGES = ["2.0", "-25.3", "-55.0", "", "10.0", "-30.0"]
+
+
+@pytest.fixture
+def of_changes(document: Any, tmp_path: Path) -> Path:
+    """A sentence of several texts, as numbers with an address make it, and a listing of 36 rows."""
+    rows = "".join(
+        f"<tr><td>CARVE-{i:03d}</td><td>{change}</td><td>grade 1</td></tr>"
+        for i, change in enumerate(CHANGES * 6)
+    )
+    head = "<thead><tr><th>Participant</th><th>Change</th><th>Words</th></tr></thead>"
+    root = document(
+        "# 1 First {#a}\n\nThe rate was [12.0]{.number} % ([3]{.number} of 25), "
+        "for those of grade >= 3.\n\n::: {#tlf-x .tlf .tlf-listing}\n::: {.tlf-caption}\n"
+        "[Listing 1]{.tlf-number} [Title]{.tlf-title} [Population: all]{.tlf-population}\n:::\n\n"
+        f"```{{=html}}\n<table>{head}<tbody>{rows}</tbody></table>\n```\n:::\n"
+    )
+    words: dict[str, Any] = {"document": root, "formats": ("html",)}
+    (made,) = rendered(tmp_path / "out", run=tmp_path / "run", **words)
+    return made
+
+
+@pytest.mark.browser
+@pytest.mark.parametrize(
+    "asked, places, marks",
+    [
+        ("was 12.0 % (3", 1, 4),  # over four texts
+        ("\u2265 3", 1, 1),  # printed as >=
+        ("os", 0, 0),  # not within "those": hits begin where a word does
+        ("grade", 37, 37),
+        ("grade 1 carve", 0, 0),  # not over the border of two cells
+    ],
+)
+def test_a_search_reads_sentences_and_cells_as_a_reader_does(
+    asked: str, places: int, marks: int, chromium: Any, of_changes: Path
+) -> None:
+    tab = chromium.new_page()
+    tab.goto(of_changes.as_uri())
+    before = tab.inner_text("#content")
+    tab.fill("#query", asked)
+    tab.wait_for_function("document.querySelector('#found').textContent")
+    said = tab.inner_text("#found")
+    assert said.startswith(f"{places} found" if places else "Nothing found")
+    assert tab.locator("mark").count() == marks
+    if places:
+        tab.keyboard.press("Enter")
+        assert tab.inner_text("#hits span") == f"1 of {places}"
+        tab.click("#hits button[aria-label^=Previous]")
+        assert tab.inner_text("#hits span") == f"{places} of {places}"
+        tab.click("#hits button[aria-label^=End]")
+        assert tab.locator("#hits").is_hidden()
+    else:
+        tab.fill("#query", "")
+    tab.wait_for_selector("mark", state="detached")
+    assert tab.inner_text("#content") == before
+    tab.close()
+
+
+@pytest.mark.browser
+def test_a_listing_sorts_numbers_with_their_sign_and_filters_by_whole_cells(
+    chromium: Any, of_changes: Path
+) -> None:
+    tab = chromium.new_page()
+    tab.goto(of_changes.as_uri())
+    listing = tab.locator("#tlf-x")
+    column = listing.locator("tbody td:nth-child(2)")
+    in_order = ["-55.0", "-30.0", "-25.3", "2.0", "10.0"]
+    listing.locator("thead button").nth(1).click()
+    assert column.all_inner_texts() == [c for c in in_order for _ in range(6)] + [""] * 6
+    listing.locator("thead button").nth(1).click()
+    assert column.all_inner_texts() == [c for c in in_order[::-1] for _ in range(6)] + [""] * 6
+    shown = listing.locator("tbody tr:visible")
+    for words, count in (("grade 55.0", 6), ("0grade", 0), ("1 carve-00", 10)):
+        listing.locator("input").fill(words)
+        assert shown.count() == count, words
+    tab.fill("#query", "CARVE-02")  # ten rows, all filtered away
+    tab.wait_for_function("document.querySelector('#found').textContent")
+    assert tab.inner_text("#found") == "Nothing found"
+    tab.close()
+
+
+@pytest.mark.browser
+def test_the_head_of_a_long_listing_stays_and_is_printed_on_every_page(
+    chromium: Any, of_changes: Path
+) -> None:
+    tab = chromium.new_page(viewport={"width": 1280, "height": 600})
+    tab.goto(of_changes.as_uri())
+    box = tab.locator("#tlf-x .tlf-scroll")
+    box.evaluate("box => { box.scrollTop = 300; }")
+    top, head = box.bounding_box()["y"], tab.locator("#tlf-x thead").bounding_box()["y"]
+    assert abs(head - top) < 2
+    made = pypdf.PdfReader(io.BytesIO(tab.pdf()))
+    pages = [text for text in (page.extract_text() for page in made.pages) if "CARVE-0" in text]
+    assert len(pages) > 1
+    assert all("Participant" in text for text in pages)
+    tab.close()
+
+
+@pytest.mark.browser
+def test_on_a_telephone_the_contents_begin_below_the_banner_and_can_be_moved(
+    chromium: Any, toy: Path
+) -> None:
+    tab = chromium.new_page(viewport={"width": 380, "height": 400})
+    tab.goto((toy / "csr.html").as_uri())
+    tab.click("#menu")
+    banner, contents = (tab.locator(css).bounding_box() for css in (".banner", "#contents"))
+    assert contents["y"] >= banner["y"] + banner["height"] - 1
+    assert contents["y"] + contents["height"] <= 401
+    tab.fill("#query", "Confirmed PSA")
+    tab.wait_for_selector("mark", state="attached")
+    tab.keyboard.press("Enter")
+    assert tab.locator("#contents").is_hidden()
+    tab.keyboard.press("Enter")  # the button that goes on has the focus
+    assert tab.inner_text("#hits span") == "2 of 2"
+    tab.close()
+
+
 @pytest.mark.browser
 def test_on_a_telephone_a_text_out_of_sight_makes_no_row_tall(
     chromium: Any, document: Any, tmp_path: Path
