@@ -94,7 +94,7 @@ def everything_in(folder: Path) -> str:
 
 def test_the_open_report_is_made_from_a_folder_without_patients_or_closed_rows(tmp_path):
     run, view = made_run(tmp_path), tmp_path / "view"
-    rows, facts = dsmb._view(run, "open", view)
+    rows, facts, _ = dsmb._view(run, "open", view)
     assert facts["audience"] == "open"
     assert set(rows["analysis"]) == {"ae_overview"}
     inside = everything_in(view)

@@ -585,15 +585,19 @@ def currency() -> Table:
     rows = [
         Row("Days since the last contact", kind="group"),
         Row("Median", [found.fixed("median", 1, **p) for p in places], "indent1"),
-        Row("Quartiles", [span(found.fixed("q1", 1, **p), found.fixed("q3", 1, **p)) for p in places], "indent1"),
-        Row("Longest", [found.fixed("max", 0, **p) for p in places], "indent1"),
+        Row("Quartiles", [span(found.fixed("q1", 1, **p), found.fixed("q3", 1, **p)) if found.has("q1", **p) else "" for p in places], "indent1"),
+        Row("Longest", [found.fixed("max", 0, **p) if found.has("max", **p) else "" for p in places], "indent1"),
         Row("Overdue for a contact, n (%)", [n_pct(found.count("n_late", **p), found.percent(**p)) for p in places]),
     ]  # fmt: skip
     columns = [
         Column(level, found.count("N", **place))
         for level, place in zip(levels, places, strict=True)
     ]
-    return Table("tlf-dsmb-currency", "Currency of the data", columns, rows)
+    notes = ["Left out of the open report: quartiles and extremes of few men."]
+    few = not all(found.has("q1", **place) for place in places)
+    return Table(
+        "tlf-dsmb-currency", "Currency of the data", columns, rows, notes=notes if few else []
+    )
 
 
 def psa_due() -> Table:

@@ -44,7 +44,7 @@ def doses() -> Table:
         places = [Place(group=g, paramcd=paramcd, level="") for g in groups]
         rows.append(Row(words, kind="group"))
         there = [found.has("median", **p) for p in places]
-        if not all(there) or not found.has("mean", **places[0]):
+        if not all(there) or not all(found.has("mean", **p) for p in places):
             # The open report: what would tell how many men had so many cycles is not in its rows.
             rows.append(Row("n", [found.count("n", **p) for p in places], "indent1"))
             middle: list[Content] = [
@@ -94,7 +94,7 @@ def doses() -> Table:
             cells.append(n_pct(n, found.percent(**place)) if counted else n)
         rows.append(Row(level.lstrip("0"), cells, "indent1"))
     notes = [
-        "Left out of the open report: means, spreads, and the middle of a line of therapy, which would tell how many men had so many cycles."
+        "Left out of the open report: means, spreads and extremes of few men, and the middle of a line of therapy, which would tell how many men had so many cycles."
     ]
     return Table("tlf-exposure", "Exposure", columns, rows, notes=notes if left_out else [])
 

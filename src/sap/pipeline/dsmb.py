@@ -1,6 +1,8 @@
 """The two reports of the DSMB from one run: what each of them may read, and the rendering of both."""
 
+import html
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -103,8 +105,10 @@ def _actions(audience: Audience) -> list[dict[str, str]]:
         ) from None
 
 
-def _view(run: Path, audience: Audience, view: Path) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Write what this report reads into `view`: a run folder of its own. Its ARD, and its facts.
+def _view(
+    run: Path, audience: Audience, view: Path
+) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame | None]:
+    """Write what this report reads into `view`: a run folder of its own. Its ARD, facts and changes.
 
     The open one holds no patient: no ADaM dataset, and findings without row and subject.
     """
@@ -128,13 +132,34 @@ def _view(run: Path, audience: Audience, view: Path) -> tuple[pd.DataFrame, dict
     for name, content in tables.items():
         text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         write_text(view / "tables" / f"{name}.json", text)
-    return rows, facts
+    return rows, facts, found
 
 
 def _csv(found: pd.DataFrame) -> str:
     """As a spreadsheet may open it: a cell that starts a formula is text."""
     safe = found.map(lambda text: "'" + text if str(text)[:1] in "=+-@\t\r'" and text else text)
     return str(safe.to_csv(index=False, lineterminator="\n"))
+
+
+SHOWN = re.compile(r'data-ard="([^"]*)"')
+# What a figure draws stands in no text: its rows are shown with it.
+DRAWN = ("accrual",)
+
+
+def _keys(rows: pd.DataFrame) -> list[str]:
+    """The address of each row."""
+    return [ard.key({str(k): v for k, v in row.items()}) for row in rows.to_dict("records")]
+
+
+def _shown(page: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows whose numbers the page shows: no other row may be read beside it.
+
+    Two rows that are both harmless, one for the reader and one that no display has, can together
+    tell a hidden count.
+    """
+    told = {html.unescape(key) for key in SHOWN.findall(page.read_text(encoding="utf-8"))}
+    kept = [key in told or key.partition("|")[0] in DRAWN for key in _keys(rows)]
+    return rows[kept]
 
 
 def _refuse_leak(run: Path, page: Path, words: Sequence[str]) -> None:
@@ -164,17 +189,55 @@ def reports(run: Path, engine: str, formats: Sequence[str], *, cached: bool = Fa
     return made
 
 
+def _forget_changes(
+    view: Path, rows: pd.DataFrame, changed: pd.DataFrame, facts: dict[str, Any], engine: str,
+    *, cached: bool,
+) -> None:  # fmt: skip
+    """Leave those changes in an open view that are of numbers its other displays show.
+
+    What they show is seen by rendering it once without changes. A row that is gone stays when its
+    like (same analysis, population, group, parameter and statistic) is shown.
+    """
+    place = view / "tables" / "changes.json"
+    told = _json(place)
+    write_text(place, json.dumps(told | {"rows": []}) + "\n")
+    with tempfile.TemporaryDirectory(prefix="sap-dsmb-") as name:
+        _render(view, Path(name), facts, engine, ("html",), cached=cached)
+        shown = _shown(Path(name) / "report.html", rows)
+    like = ["analysis", "population", "group", "paramcd", "stat_name"]
+    kinds = set(map(tuple, shown[like].to_numpy()))
+    keys = set(_keys(shown))
+    kept = [
+        tuple(row[name] for name in like) in kinds if row["change"] == "gone" else key in keys
+        for key, row in zip(_keys(changed), changed.to_dict("records"), strict=True)
+    ]
+    there = set(_keys(changed[kept]))
+    told["rows"] = [row for row in told["rows"] if row["key"] in there]
+    write_text(place, json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
+    write_text(view / "changes.csv", _csv(changed[kept]))
+
+
 def _one(
     run: Path, audience: Audience, engine: str, formats: Sequence[str], *, cached: bool
 ) -> list[Path]:
     out = run / f"dsmb-{audience}"
     with tempfile.TemporaryDirectory(prefix="sap-dsmb-") as name:
         view, ready = Path(name) / "run", Path(name) / "ready"
-        _, facts = _view(run, audience, view)
-        _render(view, ready, facts, engine, formats, cached=cached)
-        if audience == "open" and "html" in formats:
+        rows, facts, changed = _view(run, audience, view)
+        if audience == "closed":
+            _render(view, ready, facts, engine, formats, cached=cached)
+        else:
+            if changed is not None:
+                _forget_changes(view, rows, changed, facts, engine, cached=cached)
+            _render(
+                view, ready, facts, engine, tuple(dict.fromkeys(("html", *formats))), cached=cached
+            )
+            page = ready / "report.html"
             closed = set(ard.from_csv(run / "ard.csv")["analysis"]) - open_analyses()
-            _refuse_leak(run, ready / "report.html", sorted(closed))
+            _refuse_leak(run, page, sorted(closed))
+            write_text(view / "ard.csv", ard.to_csv(_shown(page, rows)))
+            if "html" not in formats:
+                page.unlink()
         for file in ("ard.csv", "changes.csv"):
             if (view / file).is_file():
                 shutil.copyfile(view / file, ready / file)

@@ -33,8 +33,9 @@ TELLS = {
 }
 FOURFOLD = ("both", "laboratory only", "reported only", "neither")
 SUMMARY = ("mean", "sd", "q1", "q3", "min", "max", "total")
-# What is counted there (analysis, PARAMCD) are results, not men.
-NOT_PEOPLE = {("data_currency", "RESULTS")}
+CURRENCY = "data_currency"
+# Fewer men than so many times the limit have no summary but their median.
+FEW = 4
 
 
 class SameMen(NamedTuple):
@@ -106,6 +107,11 @@ def open_rows(
        hidden, what would tell it of the numbers behind it (`TELLS`) is left out: of all men the
        median stays, of a line of therapy nothing but how many men are known.
 
+    7. Of fewer than `FEW` times k men, exposure and days since the last contact have no summary but
+       the median: the extremes are single men's, and with mean and quartiles they tell the others.
+    8. PSA results that were due, one at each infusion, are hidden with the cycles: they are as many.
+       Those that are there are hidden with the few that are missing.
+
     A count close to its denominator is shown. Between the months of a cumulative count (accrual)
     nothing is hidden but what is small: who came when, every site knows.
     """
@@ -121,9 +127,7 @@ def open_rows(
     of_labs += _twice(places, counted_twice)
     sums = [*_sums(places, severe_grade), *_exact(of_labs)]
     more = flow_sums.to_hide(flow_sums.flow_sums(kept), small_count)
-    for where, place in places.items():
-        if (where[0], where[3]) in NOT_PEOPLE:
-            continue
+    for place in places.values():
         for row in place:
             if row["stat_name"] in (*PEOPLE, "n_events") and 0 < row["stat"] < small_count:
                 _hide(row, place, small_count)
@@ -133,8 +137,33 @@ def open_rows(
     for row in more:
         _hide(row, places[_place(row)], flow_sums.ceiling(int(row["stat"]), small_count))
     told = {row["paramcd"] for row in kept if row["analysis"] == EXPOSURE and _is_hidden(row)}
-    kept = [row for row in kept if not _tells(row, told)]
+    _hide_due(places, hide_total="NCYCLES" in told)
+    few = {
+        _place(row)
+        for row in kept
+        if row["analysis"] in (EXPOSURE, CURRENCY)
+        and row["stat_name"] == "n"
+        and not row["stat"] >= FEW * small_count
+    }
+    kept = [
+        row
+        for row in kept
+        if not _tells(row, told) and not (row["stat_name"] in SUMMARY and _place(row) in few)
+    ]
     return pd.DataFrame(kept, columns=list(ard.COLUMNS)).astype({"stat": float})
+
+
+def _hide_due(places: Places, *, hide_total: bool) -> None:
+    """Hide the PSA results that were due, where they are as many as hidden cycles; and those that are
+    there, where the difference would tell how few are missing."""
+    for where, place in places.items():
+        if (where[0], where[3]) != (CURRENCY, "RESULTS"):
+            continue
+        missing = any(row["stat_name"] == "n_missing" and isnan(row["stat"]) for row in place)
+        for row in place:
+            told = hide_total if row["stat_name"] == "N" else hide_total or missing
+            if told and row["stat_name"] in PEOPLE and row["stat"] > 0:
+                _hide(row, place, 10 * (int(row["stat"]) // 10 + 1))
 
 
 def _is_hidden(row: Row) -> bool:
@@ -275,6 +304,10 @@ def _twice(places: Places, counted_twice: Sequence[SameMen]) -> Iterator[Sum]:
             total = [row for row in beside if row["stat_name"] == "n"]
             if total and parts:
                 yield total[0], parts
+            severe = ("lab_grade", place[1], place[2], one.testcd, f"Grade >= {one.from_grade}", "")
+            same = [row for row in places.get(severe, []) if row["stat_name"] == "n"]
+            if total and same:
+                yield total[0], same
 
 
 def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[Sum]:
