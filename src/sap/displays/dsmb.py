@@ -265,7 +265,11 @@ def safe_table() -> Table:
             (f"Adverse event of grade {severe.removeprefix('Grade ')}", severe, "Table 14.3.1.2"),
             ("Serious adverse event", "Serious", "Table 14.3.1.1"),
             ("Serious and related", "Related, serious", "Table 14.3.1.1"),
-            ("Led to the end of treatment", "Leading to discontinuation", "Table 14.3.1.1"),
+            (
+                "Drug withdrawn, by the action recorded",
+                "Leading to discontinuation",
+                "Table 14.3.1.1",
+            ),
             ("Fatal adverse event", "Fatal", "Table 14.3.1.1"),
         )
     ]
@@ -334,7 +338,7 @@ def conduct_table() -> Table:
             "Men who consented to screening, were sampled, qualified for cabazitaxel",
             (Cell(box("Consented"), ", ", box("Sampled"), ", ", box("Qualifies for group B")), "Table 3-1"),
         ),
-        Row("Treated men of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Figure 3-1")),
+        Row("Treated men of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Table 14.1.1")),
         Row(
             "Of all treated men, re-screened ones included: lost to follow-up, withdrew",
             (Cell(left.count(level="Lost to follow-up"), ", ", left.count(level="Withdrew"), " of ", treated), ""),
@@ -535,7 +539,7 @@ def accrual_figure() -> Figure:
     alt = (
         f"Cumulative accrual by month until {last}: {now['CONSENTED'].text} men consented, "
         f"{now['SAMPLED'].text} were sampled, {now['ALLOCATED'].text} allocated to cabazitaxel and "
-        f"{now['TREATED'].text} treated. The dotted line is the planned size of the primary set."
+        f"{now['TREATED'].text} treated. The thin broken line is the planned size of the primary set."
     )
     return Figure("tlf-dsmb-accrual", plot, alt, height=3.4, numbers=tuple(now.values()))
 

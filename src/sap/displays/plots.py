@@ -756,7 +756,8 @@ def accrual(
 ) -> Plot:
     """Cumulative counts by month: `counts` holds `month` (text, in order), `step, n`.
 
-    A missing count is not drawn. `target` is a dashed line: how many the design wants treated. Each
+    A missing count is not drawn, nor what stands before it: a line that begins with zeros and goes on
+    later would say zero of the months between. `target` is a dashed line: how many the design wants treated. Each
     line carries its last count at its end.
     """
     p9 = plotnine()
@@ -764,7 +765,9 @@ def accrual(
     months = sorted(set(counts["month"]))
     where = {month: i for i, month in enumerate(months)}
     frame = _ordered(counts, "step", order).assign(at=counts["month"].map(where))
-    frame = frame.dropna(subset=["n"]).sort_values(["step", "at"], ignore_index=True)
+    missing = frame[frame["n"].isna()].groupby("step", observed=True)["at"].max()
+    begins = frame["step"].astype(str).map({str(k): v for k, v in missing.items()}).fillna(-1)
+    frame = frame[frame["at"] > begins].sort_values(["step", "at"], ignore_index=True)
     every = max(1, -(-len(months) // 8))
     ticks = list(range(0, len(months), every))
     last = frame.groupby("step", observed=True, sort=False).tail(1)
@@ -772,7 +775,7 @@ def accrual(
     last["shown_at"] = _apart(last["n"], 0.045 * max([float(frame["n"].max()), target or 0.0]))
     plot = p9.ggplot(frame, p9.aes("at", "n", color="step", linetype="step"))
     if target is not None:
-        plot += p9.geom_hline(yintercept=target, linetype="dotted", color=GREY, size=0.7)
+        plot += p9.geom_hline(yintercept=target, linetype=(0, (8, 3)), color=GREY, size=0.4)
         plot += p9.annotate(
             "text",
             x=0,

@@ -182,7 +182,7 @@ def _men() -> Iterator[_Man]:
                     words(r["AVAL"]) if r["PARAMCD"] == "PSABEST" else words(r["AVALC"])
                 )
                 for r in answers
-                if r["PARAMCD"] in ("PSARESP", "PSABEST", "BOR", "BORINV", "CTCRESP")
+                if r["PARAMCD"] in ("PSARESP", "PSABEST", "PSAPEND", "BOR", "BORINV", "CTCRESP")
             },
         )
 
@@ -237,6 +237,8 @@ def _head(page: _Page, man: _Man) -> float:
     best = f", best change {fixed(float(psa), 1)} %" if psa else ""
     said = {"Y": "confirmed", "N": "none", "NE": "not evaluable"}
     response = said.get(man.answers.get("PSARESP", ""), "not evaluable")
+    if man.answers.get("PSAPEND") == "Y":
+        response = "can still come"
     tumour = _best(man.answers)
     cells = said.get(man.answers.get("CTCRESP", ""), "not evaluable").replace("confirmed", "yes")
     lines = [f"PSA response: {response}{best}; CTC response: {cells}"]

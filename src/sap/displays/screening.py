@@ -73,7 +73,8 @@ def flow() -> Table:
         "Treated in group B after first screening",
         LEFT,
     ):
-        rows.append(Row(level, _count(level).cells, "indent1"))
+        first = " at the first allocation" if level.startswith("Group") else ""
+        rows.append(Row(level + first, _count(level).cells, "indent1"))
     for why in LEFT_WHY:
         rows.append(Row(why.capitalize(), _count(f"{LEFT}: {why}").cells, "indent2"))
     for level, words in ANYWHERE.items():

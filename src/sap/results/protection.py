@@ -154,8 +154,10 @@ def open_rows(
 
 
 def _hide_due(places: Places, *, hide_total: bool) -> None:
-    """Hide the PSA results that were due, where they are as many as hidden cycles; and those that are
-    there, where the difference would tell how few are missing."""
+    """Hide the PSA results that were due, where they are as many as hidden cycles.
+
+    Those that are there are hidden too where the difference would tell how few are missing.
+    """
     for where, place in places.items():
         if (where[0], where[3]) != (CURRENCY, "RESULTS"):
             continue
