@@ -45,6 +45,9 @@ class _Gathered:
 CLOSED_PROJECT = ("analysis/dsmb.yml",)
 
 
+LINES = ("second line", "third line")
+
+
 def shared_rows(
     rows: Any,
     catalogue: Mapping[str, Any],
@@ -56,7 +59,10 @@ def shared_rows(
 
     1. Not: rows of an analysis that no display shows, or that a closed display shows.
     2. Not: the steps of a survival curve, each of which is the time of one man.
-    3. All others, with counts of people below `small_count` hidden (`open_rows`).
+    3. Not: what divides the same few men once more and so, beside the rest, tells a hidden count:
+       lines of therapy, numbers of events, kinds of events, shifts and fourfold tables of the
+       laboratory.
+    4. All others, with counts of people below `small_count` hidden (`open_rows`).
     """
     from sap.results.protection import open_rows
 
@@ -68,7 +74,10 @@ def shared_rows(
     steps = set(rows.loc[rows["stat_name"].eq("n_censored"), "analysis"])
     steps = {name for name in steps if name.endswith("_curve")}
     wanted = {name for name, audiences in named.items() if audiences == {"open"}} - steps
-    found = open_rows(rows, wanted, small_count, severe_grade, counted_twice)
+    kinds = rows["analysis"].eq("ae_soc_pt") & ~rows["paramcd"].str.match(r"(ANY|GR\w+)$")
+    again = rows["group"].isin(LINES) | rows["stat_name"].eq("n_events") | kinds
+    again |= rows["analysis"].isin(("lab_shift", "lab_reported"))
+    found = open_rows(rows[~again], wanted, small_count, severe_grade, counted_twice)
     return found.reset_index(drop=True)
 
 
