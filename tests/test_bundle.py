@@ -177,6 +177,24 @@ def test_shared_rows_are_those_of_open_displays_alone_with_small_counts_hidden()
     assert (shown["n"][1], shown["N"]) == ("<5", (5.0, ""))
 
 
+def test_shared_rows_have_nothing_that_divides_the_same_men_again():
+    """10 events and 7 of the second line leave 3 events, so 3 men at most, for the third."""
+    entry = {"kind": "table", "number": "1", "audience": "open"}
+    names = ("ae_overview", "ae_soc_pt", "lab_shift")
+    catalogue = {f"tlf-{name}": entry | {"analysis": [name]} for name in names}
+    rows = ard.bind(
+        [
+            result("ae_overview", n=7, n_events=10),
+            result("ae_overview", n=6, n_events=7).assign(group="second line"),
+            result("ae_soc_pt", n=8).assign(paramcd="GRSEV"),
+            result("ae_soc_pt", n=9).assign(paramcd="SER"),
+            result("lab_shift", n=11),
+        ]
+    )
+    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3)
+    assert found["stat"].tolist() == [7, 8]
+
+
 def test_no_two_files_of_the_project_get_one_name():
     for files in (code_files(), project_files()):
         names = [safe_name(name) for name in files]

@@ -195,12 +195,11 @@ def _forget_changes(
 ) -> None:  # fmt: skip
     """Leave those changes in an open view that are of numbers its other displays show.
 
-    What they show is seen by rendering it once without changes. A row that is gone stays when its
-    like (same analysis, population, group, parameter and statistic) is shown.
+    What they show is seen by rendering it once. A row that is gone stays when its like (same
+    analysis, population, group, parameter and statistic) is shown.
     """
     place = view / "tables" / "changes.json"
     told = _json(place)
-    write_text(place, json.dumps(told | {"rows": []}) + "\n")
     with tempfile.TemporaryDirectory(prefix="sap-dsmb-") as name:
         _render(view, Path(name), facts, engine, ("html",), cached=cached)
         shown = _shown(Path(name) / "report.html", rows)
