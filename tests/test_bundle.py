@@ -44,7 +44,7 @@ def run(tmp_path) -> Path:
     }  # fmt: skip
     (place / "tables" / "run.json").write_text(json.dumps(facts))
     numbers = {
-        "open_report": {"small_count": 5},
+        "open_report": {"small_count": 5, "summary_from": 20},
         "safety": {"severe_grade": 3},
         "safety_rates": {"rates": []},
         "labs": {"terms": {}, "reported_as": {}},
@@ -168,7 +168,7 @@ def test_shared_rows_are_those_of_open_displays_alone_with_small_counts_hidden()
             result("e", n=40),  # a closed display shows it too
         ]
     )
-    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3)
+    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3, summary_from=20)
     assert found["analysis"].tolist() == ["a", "a"]
     shown = dict(
         zip(found["stat_name"], zip(found["stat"], found["stat_text"], strict=True), strict=True)
@@ -191,7 +191,7 @@ def test_shared_rows_have_nothing_that_divides_the_same_men_again():
             result("lab_shift", n=11),
         ]
     )
-    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3)
+    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3, summary_from=20)
     assert found["stat"].tolist() == [7, 8]
 
 

@@ -68,7 +68,7 @@ def made_run(folder: Path) -> Path:
     tables = {
         "run": facts,
         "plan": {
-            "open_report": {"small_count": SMALL},
+            "open_report": {"small_count": SMALL, "summary_from": 20},
             "safety": {"severe_grade": 3},
             "safety_rates": {"rates": []},
             "labs": {"terms": {}, "reported_as": {}},

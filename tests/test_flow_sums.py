@@ -179,7 +179,7 @@ def test_no_hidden_box_of_the_flow_follows_from_the_other_boxes(seed, men):
         for population in ("PRIMARY", "SAFETY", "MARKERPOS")
     ]
     whole = ard.bind(parts)
-    found = open_rows(whole, ("flow", "analysis_sets"), K, 3)
+    found = open_rows(whole, ("flow", "analysis_sets"), K, 3, summary_from=20)
 
     def named(row) -> str:
         if row.analysis == "analysis_sets":

@@ -8,6 +8,7 @@ import pytest
 
 from sap import ard
 from sap.displays import narrative
+from sap.displays.listing import cause_of_death
 
 HOSTILE = "<script>alert(1)</script> #let x = 1 \\input{/etc/passwd} =cmd() $x$ \u202e ```"
 
@@ -141,3 +142,21 @@ def test_nobody_to_tell_of_says_why(run: Path) -> None:
     nobody.to_parquet(run / "adam" / "adsl.parquet")
     events("x").assign(AESER="N").to_parquet(run / "adam" / "adae.parquet")
     assert "No death or serious adverse event" in narrative.narratives()._repr_markdown_()
+
+
+def test_days_since_an_infusion_say_when_later_ones_have_no_day():
+    """3 January to 30 January are 27 days; infusion 2 may lie between, nobody wrote its day."""
+    day = pd.Timestamp
+    event = {"ASTDT": day("2018-01-30")}
+    first = {"ASTDT": day("2018-01-03"), "ACYCLE": 1.0, "DOSE": None}
+    known = narrative._since_dose(event, pd.DataFrame([first]))
+    assert known == "27 days after infusion 1"
+    undated = {"ASTDT": pd.NaT, "ACYCLE": 2.0, "DOSE": None}
+    said = narrative._since_dose(event, pd.DataFrame([first, undated]))
+    assert said == f"{known}, the last before it whose day is recorded"
+
+
+def test_a_cause_that_no_event_gives_is_called_inferred():
+    assert cause_of_death({"DTHCGR1": "Progression"}) == "Progression (inferred)"
+    assert cause_of_death({"DTHCGR1": "Progression", "DTHTERM": "PROSTATE CANCER"}) == "Progression"
+    assert cause_of_death({"DTHCGR1": "Not recorded"}) == "Not recorded"

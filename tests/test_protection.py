@@ -23,7 +23,7 @@ def rows(stats, **where) -> pd.DataFrame:
 
 
 def opened(*parts: pd.DataFrame, analyses=("a", "ae_overview", "ae_soc_pt")) -> pd.DataFrame:
-    return open_rows(pd.concat(parts, ignore_index=True), analyses, K, 3)
+    return open_rows(pd.concat(parts, ignore_index=True), analyses, K, 3, summary_from=20)
 
 
 def shown(found: pd.DataFrame) -> list[float | str]:
@@ -118,15 +118,23 @@ def test_results_due_at_each_infusion_do_not_tell_the_hidden_cycles():
 
 
 def test_a_rate_of_a_laboratory_grade_and_the_table_of_grades_hide_together():
-    """7 men had grade 3 or more; which of the two tables says so must not matter."""
+    """8 men, 4 of each line, had grade 3 or more: 8 would tell both fours, whoever prints it."""
     same = [SameMen(("ae_rates", "LABORATORY", "Low", ""), "NEUT", (), 3)]
-    grades = {"0": 6, "3": 3, "4": 4, "Grade >= 3": 7}
-    parts = [rows({"n": n, "N": 13}, analysis="lab_grade", paramcd="NEUT", level=level) for level, n in grades.items()]  # fmt: skip
-    parts.append(rows({"n": 7, "N": 13}, analysis="ae_rates", paramcd="LABORATORY", level="Low"))
+    lines = {"": (20, 8), "second line": (10, 4), "third line": (10, 4)}
+    parts = []
+    for group, (size, low) in lines.items():
+        any_event = {"n": size, "N": size, "estimate": 1.0}
+        parts.append(rows(any_event, analysis="ae_overview", level="Any", group=group))
+        where = {"analysis": "lab_grade", "paramcd": "NEUT", "level": "Grade >= 3", "group": group}
+        parts.append(rows({"n": low, "N": size}, **where))
+    rate = {"analysis": "ae_rates", "paramcd": "LABORATORY", "level": "Low"}
+    parts.append(rows({"n": 8, "N": 20}, **rate))
     both = pd.concat(parts, ignore_index=True)
-    found = open_rows(both, ("lab_grade", "ae_rates"), K, 3, same)
-    of = found[found["stat_name"] == "n"].set_index(["analysis", "level"])["stat"]
-    assert math.isnan(of["lab_grade", "Grade >= 3"]) == math.isnan(of["ae_rates", "Low"])
+    names = ("lab_grade", "ae_rates", "ae_overview")
+    found = open_rows(both, names, K, 3, same, summary_from=20)
+    of = found[found["stat_name"] == "n"].set_index(["analysis", "level", "group"])["stat"]
+    assert math.isnan(of["lab_grade", "Grade >= 3", ""])
+    assert math.isnan(of["ae_rates", "Low", ""])
 
 
 def test_a_count_that_is_not_in_the_data_adds_up_to_nothing():
@@ -213,7 +221,7 @@ def test_a_laboratory_grade_does_not_follow_from_the_line_of_the_severe_ones():
         )
         for level, n in grades.items()
     ]
-    shown = open_rows(ard.bind(parts), ["lab_grade"], 5, 3)
+    shown = open_rows(ard.bind(parts), ["lab_grade"], 5, 3, summary_from=20)
     texts = shown[shown["stat_name"] == "n"].set_index("level")["stat_text"]
     assert texts["3"] == "<5"
     assert texts["4"] == "<10"
@@ -266,8 +274,8 @@ def test_a_rate_of_interest_does_not_show_the_severe_grades_another_table_hides(
     parts.append(lab("ae_rates", 8, "Low", paramcd="LABORATORY"))
     twice = [SameMen(("ae_rates", "LABORATORY", "Low", ""), "NEUT", (), 3)]
     both = ["lab_grade", "ae_rates"]
-    bare = open_rows(pd.concat(parts, ignore_index=True), both, K, 3)
-    found = open_rows(pd.concat(parts, ignore_index=True), both, K, 3, twice)
+    bare = open_rows(pd.concat(parts, ignore_index=True), both, K, 3, summary_from=20)
+    found = open_rows(pd.concat(parts, ignore_index=True), both, K, 3, twice, summary_from=20)
     for frame, said in ((bare, ""), (found, "<10")):
         n = frame[(frame["analysis"] == "ae_rates") & (frame["stat_name"] == "n")]
         assert n["stat_text"].tolist() == [said]

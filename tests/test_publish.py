@@ -953,7 +953,7 @@ def of_changes(document: Any, tmp_path: Path) -> Path:
     head = "<thead><tr><th>Participant</th><th>Change</th><th>Words</th></tr></thead>"
     root = document(
         "# 1 First {#a}\n\nThe rate was [12.0]{.number} % ([3]{.number} of 25), "
-        "for those of grade >= 3.\n\n::: {#tlf-x .tlf .tlf-listing}\n::: {.tlf-caption}\n"
+        "for those of grade >= 3. \u0130\u0130 after\n\n::: {#tlf-x .tlf .tlf-listing}\n::: {.tlf-caption}\n"
         "[Listing 1]{.tlf-number} [Title]{.tlf-title} [Population: all]{.tlf-population}\n:::\n\n"
         f"```{{=html}}\n<table>{head}<tbody>{rows}</tbody></table>\n```\n:::\n"
     )
@@ -971,6 +971,7 @@ def of_changes(document: Any, tmp_path: Path) -> Path:
         ("os", 0, 0),  # not within "those": hits begin where a word does
         ("grade", 37, 37),
         ("grade 1 carve", 0, 0),  # not over the border of two cells
+        ("after", 1, 1),  # a dotted capital before it is two signs when small
     ],
 )
 def test_a_search_reads_sentences_and_cells_as_a_reader_does(

@@ -45,15 +45,14 @@ class _Gathered:
 CLOSED_PROJECT = ("analysis/dsmb.yml",)
 
 
-LINES = ("second line", "third line")
-
-
 def shared_rows(
     rows: Any,
     catalogue: Mapping[str, Any],
     small_count: int,
     severe_grade: int,
     counted_twice: Any = (),
+    *,
+    summary_from: int,
 ) -> Any:
     """The rows of an ARD that everybody may see: what the board's open report may hold.
 
@@ -75,9 +74,12 @@ def shared_rows(
     steps = {name for name in steps if name.endswith("_curve")}
     wanted = {name for name, audiences in named.items() if audiences == {"open"}} - steps
     kinds = rows["analysis"].eq("ae_soc_pt") & ~rows["paramcd"].str.match(r"(ANY|GR\w+)$")
-    again = rows["group"].isin(LINES) | rows["stat_name"].eq("n_events") | kinds
+    lines = set(rows.loc[rows["analysis"] == "ae_overview", "group"]) - {""}
+    again = rows["group"].isin(lines) | rows["stat_name"].eq("n_events") | kinds
     again |= rows["analysis"].isin(("lab_shift", "lab_reported"))
-    found = open_rows(rows[~again], wanted, small_count, severe_grade, counted_twice)
+    found = open_rows(
+        rows[~again], wanted, small_count, severe_grade, counted_twice, summary_from=summary_from
+    )
     return found.reset_index(drop=True)
 
 
@@ -173,13 +175,16 @@ def _add_results(found: _Gathered, run: Path, audience: str) -> None:
     rows = ard.from_csv(own if own.is_file() else run / "ard.csv")
     catalogue, _, _ = load_yaml(project_files()["analysis/displays.yml"], "the catalogue")
     plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
-    limit, severe = plan["open_report"]["small_count"], plan["safety"]["severe_grade"]
+    limits, severe = plan["open_report"], plan["safety"]["severe_grade"]
     if own.is_file():
         shared = rows
     else:
         from sap.results.protection import same_men
 
-        shared = shared_rows(rows, catalogue, limit, severe, same_men(plan))
+        shared = shared_rows(
+            rows, catalogue, limits["small_count"], severe, same_men(plan),
+            summary_from=limits["summary_from"],
+        )  # fmt: skip
     found.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
     frame = io.BytesIO()
     shared.to_parquet(frame, index=False)

@@ -61,8 +61,11 @@ def _rows_for(audience: Audience, rows: pd.DataFrame, plan: dict[str, Any]) -> p
 
     if audience == "closed":
         return rows
-    limit, severe = plan["open_report"]["small_count"], plan["safety"]["severe_grade"]
-    return open_rows(rows, open_analyses(), limit, severe, same_men(plan))
+    limits, severe = plan["open_report"], plan["safety"]["severe_grade"]
+    return open_rows(
+        rows, open_analyses(), limits["small_count"], severe, same_men(plan),
+        summary_from=limits["summary_from"],
+    )  # fmt: skip
 
 
 def _changes(

@@ -39,7 +39,7 @@ class Study(Entry):
     registry_status: str
     groups: bool = Field(description="whether group A exists (physician's choice)")
     written_after_results: bool = Field(
-        default=False, description="the plan was written when the results were known"
+        description="whether the plan was written when the results were known"
     )
 
 
@@ -421,6 +421,9 @@ class OpenReport(Entry):
     """What the open report of the DSMB may show."""
 
     small_count: int = Field(ge=1, description="counts of people from 1 to below it are hidden")
+    summary_from: int = Field(
+        ge=1, description="of fewer men, exposure and currency have no summary but the median"
+    )
 
 
 class Plan(BaseModel):

@@ -51,7 +51,9 @@
   const query = one("#query"), found = one("#found");
   const PIECES = "p, li, dt, dd, td, th, h1, h2, h3, h4, pre, label";
   const LETTER = /[\p{L}\p{N}]/u;
-  const plain = (text) => text.toLowerCase().replace(/\s|\u2007/g, " ").replace(/\u2212/g, "-").replace(/\u2265/g, ">").replace(/\u2264/g, "<");
+  // As long as the text itself: a letter whose small form is two (a dotted capital I) stays.
+  const lower = (text) => { const low = text.toLowerCase(); return low.length === text.length ? low : text.replace(/[^]/g, (c) => (c.toLowerCase().length === 1 ? c.toLowerCase() : c)); };
+  const plain = (text) => lower(text).replace(/\s|\u2007/g, " ").replace(/\u2212/g, "-").replace(/\u2265/g, ">").replace(/\u2264/g, "<");
   let hits = [], at = -1, timer = 0;
   const bar = make("div"), place = make("span"), back = make("button", "\u2039"), on = make("button", "\u203a"), end = make("button", "\u00d7");
   bar.id = "hits"; bar.hidden = true;

@@ -34,8 +34,6 @@ TELLS = {
 FOURFOLD = ("both", "laboratory only", "reported only", "neither")
 SUMMARY = ("mean", "sd", "q1", "q3", "min", "max", "total")
 CURRENCY = "data_currency"
-# Fewer men than so many times the limit have no summary but their median.
-FEW = 4
 
 
 class SameMen(NamedTuple):
@@ -84,6 +82,8 @@ def open_rows(
     small_count: int,
     severe_grade: int,
     counted_twice: Sequence[SameMen] = (),
+    *,
+    summary_from: int,
 ) -> pd.DataFrame:
     """The rows of `analyses`, without what tells a count of people from 1 to below `small_count`.
 
@@ -106,8 +106,7 @@ def open_rows(
     6. Where a count of men by cycles, or of those with a delay, a reduction or growth factor, is
        hidden, what would tell it of the numbers behind it (`TELLS`) is left out: of all men the
        median stays, of a line of therapy nothing but how many men are known.
-
-    7. Of fewer than `FEW` times k men, exposure and days since the last contact have no summary but
+    7. Of fewer than `summary_from` men, exposure and days since the last contact have no summary but
        the median: the extremes are single men's, and with mean and quartiles they tell the others.
     8. PSA results that were due, one at each infusion, are hidden with the cycles: they are as many.
        Those that are there are hidden with the few that are missing.
@@ -143,7 +142,7 @@ def open_rows(
         for row in kept
         if row["analysis"] in (EXPOSURE, CURRENCY)
         and row["stat_name"] == "n"
-        and not row["stat"] >= FEW * small_count
+        and not row["stat"] >= summary_from
     }
     kept = [
         row
@@ -151,6 +150,10 @@ def open_rows(
         if not _tells(row, told) and not (row["stat_name"] in SUMMARY and _place(row) in few)
     ]
     return pd.DataFrame(kept, columns=list(ard.COLUMNS)).astype({"stat": float})
+
+
+def _next_ten(row: Row) -> int:
+    return 10 * (int(row["stat"]) // 10 + 1)
 
 
 def _hide_due(places: Places, *, hide_total: bool) -> None:
@@ -165,7 +168,7 @@ def _hide_due(places: Places, *, hide_total: bool) -> None:
         for row in place:
             told = hide_total if row["stat_name"] == "N" else hide_total or missing
             if told and row["stat_name"] in PEOPLE and row["stat"] > 0:
-                _hide(row, place, 10 * (int(row["stat"]) // 10 + 1))
+                _hide(row, place, _next_ten(row))
 
 
 def _is_hidden(row: Row) -> bool:
@@ -366,7 +369,7 @@ def _hide_one(total: Row, parts: list[Row], places: Places) -> bool:
     if not shown and not total["stat"] > 0:
         return False
     row = min(shown, key=lambda part: float(part["stat"])) if shown else total
-    _hide(row, places[_place(row)], 10 * (int(row["stat"]) // 10 + 1))
+    _hide(row, places[_place(row)], _next_ten(row))
     return True
 
 
