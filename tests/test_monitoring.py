@@ -2,20 +2,28 @@
 
 import csv
 import itertools
+import re
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import beta, binom
 
+from sap import ard
 from sap.methods.monitoring import (
     boundary_characteristics,
+    boundary_list,
     posterior_boundary,
     toxicity_boundary,
 )
+from sap.plan import project_home, read_plan
+from sap.plan.model import ToxicityMonitoring
 
+PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 REFERENCE = Path(__file__).parent / "reference" / "monitoring_boundaries.csv"
 
 
@@ -197,3 +205,120 @@ def test_impossible_characteristics_are_refused_by_name():
         posterior_boundary(10, 0.2, (1, 1), 1.0)
     with pytest.raises(ValueError, match="n must"):
         posterior_boundary(0, 0.2, (1, 1), 0.9)
+
+
+# ---- the boundary as a board reads it ----------------------------------------------------------
+
+LINE = re.compile(r"(\d+) of (\d+)(?: to (\d+))?")
+
+
+def stopping_of_the_printed(text: str, n: int, p: Fraction) -> Fraction:
+    """Follow every count of toxicities, patient by patient, and stop where the printed list says so."""
+    stops: dict[int, int] = {}
+    for line in text.split(", "):
+        events, first, last = LINE.fullmatch(line).groups()
+        for k in range(int(first), int(last or first) + 1):
+            assert k not in stops, "two lines speak of the same number of patients"
+            stops[k] = int(events)
+    going, stopped = {0: Fraction(1)}, Fraction(0)
+    for k in range(1, n + 1):
+        following: dict[int, Fraction] = {}
+        for seen, chance in going.items():
+            for more, part in ((0, 1 - p), (1, p)):
+                if k in stops and seen + more >= stops[k]:
+                    stopped += chance * part
+                else:
+                    following[seen + more] = following.get(seen + more, Fraction(0)) + chance * part
+        going = following
+    return stopped
+
+
+def shown(run, rule) -> str:
+    """The line of Table 2-1 with the boundary, from the results of a plan that has this rule."""
+    from sap.displays import dsmb
+    from sap.results.safety import toxicity_boundary_list, toxicity_monitoring
+
+    plan = PLAN.model_copy(update={"toxicity_monitoring": rule})
+    adsl = pd.DataFrame({"USUBJID": ["01"], "SAFFL": "Y", "TRTSDT": [pd.Timestamp("2018-01-05")]})
+    adae = pd.DataFrame({"USUBJID": [], "AEDECOD": [], "ATOXGRN": [], "TRTEMFL": []}, dtype="str")
+    adae["ATOXGRN"] = adae["ATOXGRN"].astype(float)
+    run(ard.bind([*toxicity_monitoring(adsl, adae, plan), *toxicity_boundary_list(plan)]))
+    row = next(row for row in dsmb.toxicity().rows if str(row.label).startswith("Stops the trial"))
+    return row.cells[0].text.replace("\u00a0", " ")
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A run folder that holds these rows and no other."""
+    (tmp_path / "tables").mkdir()
+    (tmp_path / "tables" / "plan.json").write_text("{}", encoding="utf-8")
+    (tmp_path / "tables" / "run.json").write_text('{"audience": "closed"}', encoding="utf-8")
+    monkeypatch.setenv("SAP_RUN", str(tmp_path))
+
+    def write(rows: pd.DataFrame) -> None:
+        (tmp_path / "ard.csv").write_text(ard.to_csv(rows), encoding="utf-8")
+
+    return write
+
+
+def test_the_printed_boundary_of_carve_stops_as_often_as_the_true_one(run):
+    """Outside check of the plan's Pocock boundary (40 patients, p0 0.20, alpha 0.05): 0.0497, and
+    0.0458 for a list that has lost "3 of 3"."""
+    text = shown(run, PLAN.toxicity_monitoring)
+    assert text.startswith("3 of 3, 4 of 4 to 5, 5 of 6 to 8, 6 of 9 to 11")
+    p = Fraction(1, 5)
+    assert round(float(stopping_of_the_printed(text, 40, p)), 4) == 0.0497
+    lost = text.removeprefix("3 of 3, ")
+    assert round(float(stopping_of_the_printed(lost, 40, p)), 4) == 0.0458
+
+
+@pytest.mark.parametrize(
+    "shape, prior", [("pocock", None), ("obrien-fleming", None), ("bayesian", (0.2, 0.8))]
+)
+@pytest.mark.parametrize("n, p0, alpha", [(40, 0.2, 0.05), (25, 0.33, 0.1), (12, 0.05, 0.05)])
+def test_the_printed_boundary_stops_as_often_as_the_boundary(run, shape, prior, n, p0, alpha):
+    change = {"shape": shape, "prior": prior, "patients": n, "p0": p0, "alpha": alpha}
+    text = shown(run, PLAN.toxicity_monitoring.model_copy(update=change))
+    for rate in (Fraction(str(p0)), Fraction(1, 10), Fraction(1, 2)):
+        exact = stopping_of_the_printed(text, n, rate)
+        bounds = toxicity_boundary(n, p0, alpha, shape, prior=prior)
+        true = boundary_characteristics(bounds, float(rate)).stopping_probability
+        assert float(exact) == pytest.approx(true, rel=1e-11)
+    assert stopping_of_the_printed(text, n, Fraction(str(p0))) <= Fraction(str(alpha))
+
+
+@pytest.mark.parametrize("row", saved("stoppingrule"), ids=lambda row: row["shape"])
+def test_the_list_of_stoppingrules_bounds_stops_as_often_as_stoppingrule_says(row):
+    """Bounds and stopping probabilities both of R's stoppingrule: Pocock, O'Brien-Fleming, SPRT, Bayesian."""
+    bounds = [int(bound) for bound in row["bounds"].split()]
+    text = ", ".join(f"{s.events} of {s.from_n} to {s.to_n}" for s in boundary_list(bounds))
+    exact = stopping_of_the_printed(text, len(bounds), Fraction(row["p"]))
+    assert float(exact) == pytest.approx(float(row["stopping_probability"]), rel=1e-9)
+
+
+@settings(derandomize=True, deadline=None, max_examples=60)
+@given(st.integers(3, 30), st.floats(0.03, 0.5), st.floats(0.02, 0.3), st.sampled_from(SHAPES))
+def test_the_list_of_any_boundary_stops_as_often_as_it(n, p0, alpha, shape):
+    bounds = toxicity_boundary(n, p0, alpha, shape[0], **shape[1])
+    steps = boundary_list(bounds)
+    assert all(1 <= step.events <= step.from_n <= step.to_n <= n for step in steps)
+    if not steps:
+        assert boundary_characteristics(bounds, p0).stopping_probability == 0
+        return
+    text = ", ".join(f"{s.events} of {s.from_n} to {s.to_n}" for s in steps)
+    exact = stopping_of_the_printed(text, n, Fraction(p0))
+    true = boundary_characteristics(bounds, p0).stopping_probability
+    assert float(exact) == pytest.approx(true, rel=1e-9)
+
+
+def test_a_boundary_that_nobody_can_reach_has_an_empty_list():
+    assert boundary_list([2, 3, 4]) == []
+
+
+def test_the_plan_takes_the_bayesian_shape_with_a_prior_and_only_with_one():
+    whole = PLAN.toxicity_monitoring.model_dump()
+    known = ToxicityMonitoring.model_validate(whole | {"shape": "bayesian", "prior": [0.2, 0.8]})
+    assert known.prior == (0.2, 0.8)
+    for wrong in ({"shape": "bayesian"}, {"prior": [0.2, 0.8]}):
+        with pytest.raises(ValueError, match="prior must be given for the shape bayesian"):
+            ToxicityMonitoring.model_validate(whole | wrong)

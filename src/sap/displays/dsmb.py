@@ -454,6 +454,17 @@ def outlook() -> Table:
     return Table("tlf-dsmb-outlook", "Chance to reject H0 at the end", heads, rows, notes=notes)
 
 
+def _printed_boundary() -> Cell:
+    """Every line of the boundary as the results have it: 3 of 3, 4 of 4 to 5, and so on."""
+    found = results("toxicity_boundary")
+    cells: list[str | Number] = []
+    for level in (level for level in found.values("level") if level):
+        first, last = found.count("from_n", level=level), found.count("to_n", level=level)
+        cells += [", " if cells else "", found.count("n_events", level=level), " of ", first]
+        cells += [] if first.text == last.text else [" to ", last]
+    return Cell(*(cells or ["no number of men"]))
+
+
 def toxicity() -> Table:
     """Table 2-1: the boundary for toxicity and where the trial stands."""
     tox = _toxicity()
@@ -471,18 +482,9 @@ def toxicity() -> Table:
         Row("Rate that is acceptable (%)", (tox.percent("p0", **place),)),
         Row("Probability of stopping at that rate (%)", (tox.percent("stop_under_p0", **place),)),
     ]  # fmt: skip
-    ahead = [level for level in tox.values("level") if level]
-    steps: list[tuple[str, Number]] = []
-    for level in ahead:
-        bound = tox.count("boundary", level=level)
-        if not steps or steps[-1][1].text != bound.text:
-            steps.append((level, bound))
-    cells: list[str | Number] = []
-    for level, bound in steps:
-        if int(bound.text) > int(level):
-            continue
-        cells += [", " if cells else "", bound, f" from man {int(level)}"]
-    rows.append(Row("Boundary, men with the toxicity", (Cell(*cells),)))
+    rows.append(
+        Row("Stops the trial: men with the toxicity, of men treated", (_printed_boundary(),))
+    )
     found = results("toxicity_oc")
     rows.append(
         Row(

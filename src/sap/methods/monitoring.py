@@ -21,6 +21,14 @@ Bounds = NDArray[np.int64]
 Shape = Literal["pocock", "obrien-fleming", "sprt", "bayesian"]
 
 
+class BoundaryStep(NamedTuple):
+    """One line of a printed boundary: so many toxicities stop the trial from n to n patients."""
+
+    events: int
+    from_n: int
+    to_n: int
+
+
 class BoundaryCharacteristics(NamedTuple):
     """What a boundary does at each true rate of toxicity: floats for one rate, arrays for many."""
 
@@ -91,6 +99,30 @@ def posterior_boundary(n: int, p0: float, prior: tuple[float, float], threshold:
     return _first_reached(evidence, np.nextafter(threshold, 1.0))
 
 
+def boundary_list(bounds: ArrayLike) -> list[BoundaryStep]:
+    """The boundary as a board reads it: "3 of 3, 4 of 4 to 5, 5 of 6 to 8" stop the trial.
+
+    1. A count that more patients would have to have than are treated stops nothing: it is cut off
+       before anything else, so that the part of a run that can be reached stays in the list.
+    2. Neighbouring numbers of patients with the same count are one line.
+
+    The list stops a trial exactly where the boundary does. It is empty when no count can stop.
+
+    >>> boundary_list([2, 3, 3, 4, 4, 5, 5, 5, 6])
+    [BoundaryStep(events=3, from_n=3, to_n=3), BoundaryStep(events=4, from_n=4, to_n=5), \
+BoundaryStep(events=5, from_n=6, to_n=8), BoundaryStep(events=6, from_n=9, to_n=9)]
+    """
+    steps: list[BoundaryStep] = []
+    for n, events in enumerate(_checked_bounds(bounds).tolist(), start=1):
+        if events > n:
+            continue
+        if steps and (steps[-1].events, steps[-1].to_n) == (events, n - 1):
+            steps[-1] = steps[-1]._replace(to_n=n)
+        else:
+            steps.append(BoundaryStep(events, n, n))
+    return steps
+
+
 def boundary_characteristics(bounds: ArrayLike, p: ArrayLike) -> BoundaryCharacteristics:
     """Exact stopping probability, expected patients and expected toxicities at the true rate p.
 
@@ -101,18 +133,23 @@ def boundary_characteristics(bounds: ArrayLike, p: ArrayLike) -> BoundaryCharact
     >>> [round(float(value), 4) for value in boundary_characteristics(bounds, 0.20)]
     [0.0484, 19.4662, 3.8932]
     """
+    limits = _checked_bounds(bounds)
+    rates = np.asarray(p, dtype=float)
+    if not ((rates >= 0) & (rates <= 1)).all():
+        raise ValueError("p must lie between 0 and 1")
+    parts = _recursion(limits, rates.ravel())
+    if rates.ndim == 0:
+        return BoundaryCharacteristics(*(float(part[0]) for part in parts))
+    return BoundaryCharacteristics(*(part.reshape(rates.shape) for part in parts))
+
+
+def _checked_bounds(bounds: ArrayLike) -> Bounds:
     limits = np.asarray(bounds)
     if limits.ndim != 1 or limits.size == 0 or (limits != np.floor(limits)).any():
         raise ValueError("bounds must be one whole number for each patient")
     if (limits < 1).any():
         raise ValueError("bounds must be at least 1: a trial cannot stop for no toxicity")
-    rates = np.asarray(p, dtype=float)
-    if not ((rates >= 0) & (rates <= 1)).all():
-        raise ValueError("p must lie between 0 and 1")
-    parts = _recursion(limits.astype(np.int64), rates.ravel())
-    if rates.ndim == 0:
-        return BoundaryCharacteristics(*(float(part[0]) for part in parts))
-    return BoundaryCharacteristics(*(part.reshape(rates.shape) for part in parts))
+    return limits.astype(np.int64)
 
 
 def _checked_rate(name: str, value: float) -> float:

@@ -302,6 +302,9 @@ RESULTS = (
         interim_results.interim_pending,
         patient_level=False,
     ),
+    Step(
+        "toxicity_boundary", ("plan",), safety_results.toxicity_boundary_list, patient_level=False
+    ),
     Step("toxicity_oc", ("plan",), interim_results.toxicity_oc, patient_level=False),
     Step("board_deaths", ("adsl", "plan"), board.board_deaths, patient_level=False),
     Step("board_left", ("adsl", "plan"), board.board_left, patient_level=False),

@@ -346,7 +346,18 @@ class ToxicityMonitoring(Entry):
     patients: int = Field(ge=1)
     p0: Share
     alpha: Share
-    shape: Literal["pocock", "obrien-fleming"]
+    shape: Literal["pocock", "obrien-fleming", "bayesian"]
+    prior: tuple[Annotated[float, Field(gt=0)], Annotated[float, Field(gt=0)]] | None = Field(
+        default=None, strict=False, description="beta prior of the rate; bayesian alone has one"
+    )
+
+    @model_validator(mode="after")
+    def _with_prior(self) -> Self:
+        if (self.shape == "bayesian") != (self.prior is not None):
+            raise ValueError(
+                "prior must be given for the shape bayesian (two positive numbers), and for no other"
+            )
+        return self
 
 
 class Exposure(Entry):

@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from sap import ard
 from sap.ard import NotEstimable
 from sap.methods.interim_stages import Stage, conditional_power, predictive_power
-from sap.methods.monitoring import boundary_characteristics, toxicity_boundary
+from sap.methods.monitoring import boundary_characteristics
 from sap.methods.two_stage import TwoStageDesign
 from sap.plan.model import Plan
 from sap.results.design import of_plan
+from sap.results.safety import bounds_of
 from sap.results.sets import members
 
 CONTINUE = "Passed: the trial goes on to stage 2"
@@ -95,7 +96,7 @@ def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
     `probability_of_stopping`, and the men (`expected_n`) of a trial of the planned size.
     """
     rule = plan.toxicity_monitoring
-    bounds = toxicity_boundary(rule.patients, rule.p0, rule.alpha, rule.shape)
+    bounds = bounds_of(rule)
     parts = []
     for rate in sorted({*TRUE_RATES, rule.p0}):
         found = boundary_characteristics(bounds, rate)

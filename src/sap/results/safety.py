@@ -4,8 +4,8 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
-from sap.methods.monitoring import boundary_characteristics, toxicity_boundary
-from sap.plan.model import Plan, SafetyRate
+from sap.methods.monitoring import boundary_characteristics, boundary_list, toxicity_boundary
+from sap.plan.model import Plan, SafetyRate, ToxicityMonitoring
 from sap.plan.references import References
 from sap.results.labs import absent, from_grade, worst
 from sap.results.response import NOBODY, rate
@@ -248,19 +248,55 @@ def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
 SHAPES = {
     "pocock": "Pocock",
     "obrien-fleming": "O'Brien-Fleming",
+    "bayesian": "Bayesian (beta-binomial)",
 }
+
+
+def bounds_of(rule: ToxicityMonitoring) -> list[int]:
+    """The number of patients with the toxicity that stops the trial, after each patient."""
+    found = toxicity_boundary(rule.patients, rule.p0, rule.alpha, rule.shape, prior=rule.prior)
+    return [int(bound) for bound in found]
+
+
+def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
+    """The boundary as a board reads it; LEVEL numbers its lines, "" tells how many there are.
+
+    `n_events` patients with the toxicity stop the trial when `from_n` to `to_n` patients are
+    treated. Counts that nobody can reach (4 of 3) are left out, before equal ones become a line.
+    """
+    rule = plan.toxicity_monitoring
+    where = {
+        "analysis": "toxicity_boundary",
+        "section": rule.section,
+        "population": "SAFETY",
+        "paramcd": "TOX",
+        "method": f"{SHAPES[rule.shape]} boundary, exact",
+    }
+    steps = boundary_list(bounds_of(rule))
+    parts = [ard.rows({"n": len(steps)}, **where)]
+    for place, step in enumerate(steps, 1):
+        stats: dict[str, ard.type_of_stat] = {
+            "n_events": step.events, "from_n": step.from_n, "to_n": step.to_n,
+        }  # fmt: skip
+        parts.append(ard.rows(stats, level=f"{place:02d}", **where))
+    return parts
 
 
 def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The plan's stopping boundary for toxicity and where the trial stands against it.
 
-    Patients come in the order of their first dose (ties: USUBJID); a toxicity is a
-    treatment-emergent event of the plan's terms from its grade, whenever in the course. LEVEL k:
-    toxicities among the first k patients, and the boundary, for every patient treated so far; the
-    state (LEVEL ""), the first case that applies:
+    Patients come in the order of their first dose (ties: USUBJID), re-screened patients included. A
+    patient has the toxicity when a treatment-emergent event of the `terms` has at least the grade
+    `from_grade`, whenever in the course; an event without a grade does not count. After each patient
+    the trial stops when at least as many patients as the boundary says have the toxicity. The
+    boundary is the one of its `shape` (`pocock`: the same nominal level after every patient;
+    `obrien-fleming`: strict at first; `bayesian`: the posterior probability, under the beta `prior`,
+    that the rate is above `p0`) that stops most readily while the probability to stop among
+    `patients` patients at a true rate of `p0` is at most `alpha`. LEVEL k: toxicities among the first
+    k patients, and the boundary; the state (LEVEL ""), the first case that applies:
 
-    1. "crossed after patient k": the first k at which toxicities reached the boundary.
-    2. "not crossed, more patients than planned": beyond the plan's number no boundary exists.
+    1. "crossed after patient k": after k patients the toxicities first reached the boundary.
+    2. "not crossed, more patients than planned": beyond `patients` patients no boundary exists.
     3. "not crossed".
 
     `stop_under_p0` is the exact probability that the boundary stops a trial whose true rate is p0.
@@ -270,7 +306,7 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
     events = _emergent(people, adae)
     toxic = events["AEDECOD"].str.upper().isin(rule.terms) & (events["ATOXGRN"] >= rule.from_grade)
     seen = people["USUBJID"].isin(events.loc[toxic, "USUBJID"]).cumsum().tolist()
-    bounds = toxicity_boundary(rule.patients, rule.p0, rule.alpha, rule.shape).tolist()
+    bounds = bounds_of(rule)
     reached = [k for k, (x, b) in enumerate(zip(seen, bounds, strict=False), 1) if x >= b]
     state = "not crossed"
     if reached:

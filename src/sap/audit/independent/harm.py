@@ -3,6 +3,7 @@
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 
+from sap.audit.independent import boundary
 from sap.audit.independent.counts import Value, rate
 from sap.audit.independent.laboratory import Course, unknown
 from sap.audit.independent.people import Man, Record
@@ -159,16 +160,17 @@ def toxicities(
     reported: Mapping[str, list[tuple[str, int | None]]],
     plan: Plan,
 ) -> Iterator[tuple[str, dict[str, Value]]]:
-    """What `toxicity_monitoring` counts, by level; the boundary has no second answer."""
+    """What `toxicity_monitoring` counts, by level, and what the boundary says of it."""
     rule = plan.toxicity_monitoring
     order = sorted((m.first_dose or dt.date.max, w) for w, m in men.items() if m.treated)
-    seen = 0
+    seen, counted = 0, []
     for place, (_, who) in enumerate(order, start=1):
         seen += any(
             term.upper() in rule.terms and grade is not None and grade >= rule.from_grade
             for term, grade in reported.get(who, [])
         )
+        counted.append(seen)
         if place <= rule.patients:
             yield f"{place:02d}", {"n": seen}
     planned = {"p0": rule.p0, "alpha": rule.alpha, "patients_planned": rule.patients}
-    yield "", {"N": len(order), "n": seen, **planned}
+    yield "", {"N": len(order), "n": seen, **planned, **boundary.state(rule, counted)}

@@ -13,6 +13,7 @@ import pandas as pd
 from sap.audit.independent import (
     again,
     blood,
+    boundary,
     cells,
     counts,
     curves,
@@ -469,6 +470,8 @@ def _design(plan: Plan) -> Iterator[tuple[Key, Second]]:
     yield from _rows(("design", "PRIMARY", "", "", "", ""), main, "design")
     for level, stats in curve.items():
         yield from _rows(("design_oc", "PRIMARY", "", "", level, ""), stats, "design")
+    for analysis, level, stats in boundary.rows(plan):
+        yield from _rows((analysis, "SAFETY", "", "TOX", level, ""), stats, "design")
 
 
 def _blood(
