@@ -1,0 +1,71 @@
+"""Where a tumour is, as CDISC Controlled Terminology (codelist LOC, C74456) names it.
+
+Extracts write a location in more than one order of words ("RETROPERITONEAL LYMPH NODE", "LYMPH
+NODE, RETROPERITONEAL", "Lymph nodes retroperitoneal"). Whether a lesion is a lymph node decides
+which diameter is read, so a word is never guessed: what the list does not know is said to be so.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+from sap.catalogue.codelists import codelist, fold
+
+_WORD = re.compile(r"[^a-z0-9]+")
+_SIDES = {"left", "right", "bilateral", "unilateral", "ipsilateral", "contralateral"}
+_SAME = {"lns": "ln", "nodes": "node", "glands": "gland", "lymphatic": "lymph"}
+
+
+class Location(NamedTuple):
+    """A location: the list's term, None where the list lacks it; lymph node or not; its organ."""
+
+    term: str | None
+    node: bool
+    organ: str
+
+
+def location(text: str | None) -> Location | None:
+    """The location that a text means; the first case that applies.
+
+    1. It is missing, or says neither a term of the list nor "lymph node": None.
+    2. It is a term of the list or another word for one, whatever the order of its words; a side
+       (left, right) beside it counts only where the list has it. A lymph node when the term says so.
+    3. It says "lymph node" (or LN) of a place the list does not know: a lymph node without a term.
+
+    The organ is "LYMPH NODE" for every node, as RECIST 1.1 counts them; else the term up to its
+    comma: both lungs are one organ.
+
+    Examples
+    --------
+    >>> location("LYMPH NODES, RETROPERITONEAL")
+    Location(term='RETROPERITONEAL LYMPH NODE', node=True, organ='LYMPH NODE')
+    >>> location("Left lung").organ, location("LYMPH NODE OF ELSEWHERE").term, location("MASS")
+    ('LUNG', None, None)
+    """
+    if text is None:
+        return None
+    words = _words(text)
+    term = _terms().get(words) or _terms().get(words - _SIDES)
+    node = {"lymph", "node"} <= words
+    if term is None and not node:
+        return None
+    organ = "LYMPH NODE" if node else str(term).partition(",")[0]
+    return Location(term, node, organ)
+
+
+def _words(text: str) -> frozenset[str]:
+    """The words of a location without their order; every word for a lymph node as "lymph node"."""
+    words = [_SAME.get(word, word) for word in _WORD.split(fold(text)) if word]
+    if words in (["lymph", "gland"], ["gland", "lymph"]) or "ln" in words:
+        words = [word for word in words if word not in {"ln", "gland"}] + ["lymph", "node"]
+    return frozenset(words)
+
+
+@cache
+def _terms() -> Mapping[frozenset[str], str]:
+    found: dict[frozenset[str], str] = {}
+    for term, others in codelist("LOC").terms.items():
+        for text in (term, *others):
+            found.setdefault(_words(text), term)
+    return found
