@@ -273,12 +273,12 @@ PLANTED = """
     ae-grade-missing            | ae 1   AETOXGR=
     ae-aeser                    | ae 1   AESER=U
     ae-seriousness-missing      | ae 1   AESER=
-    ae-aesdth                   | ae 1   AESDTH=N
-    ae-aeslife                  | ae 1   AESLIFE=N
-    ae-aeshosp                  | ae 1   AESHOSP=N
-    ae-aesdisab                 | ae 1   AESDISAB=N
-    ae-aescong                  | ae 1   AESCONG=N
-    ae-aesmie                   | ae 1   AESMIE=N
+    ae-aesdth                   | ae 1   AESDTH=U
+    ae-aeslife                  | ae 1   AESLIFE=U
+    ae-aeshosp                  | ae 1   AESHOSP=U
+    ae-aesdisab                 | ae 1   AESDISAB=U
+    ae-aescong                  | ae 1   AESCONG=U
+    ae-aesmie                   | ae 1   AESMIE=U
     ae-death-not-serious        | ae 2   AESER=N
     ae-fatal-grade              | ae 2   AETOXGR=4
     ae-grade-5-outcome          | ae 2   AEOUT=UNKNOWN
@@ -687,6 +687,99 @@ def test_no_tables_at_all(rules):
     assert found["domain"].tolist() == ["dm", "lb"]
     assert set(found["rule"]) == {"extract-domain-missing"}
     assert tuple(found.columns) == contracts.FINDING_COLUMNS
+
+
+# --- words, places and the file of a rule ------------------------------------------------------------
+
+
+NAMED = """
+      - name: dv-flag
+        description: DVCAT is a yes or no
+        severity: warning
+        type: custom
+        engine: greatExpectations
+        customProperties:
+          - {property: where, value: {DVTERM: VISIT-TOO LATE}}
+        implementation:
+          type: expect_column_values_to_be_in_set
+          kwargs: {column: DVCAT, codelist: NY}
+"""
+
+
+def with_rule(folder, text: str) -> dict[str, Contract]:
+    for path in FILES.glob("*.yaml"):
+        shutil.copy(path, folder)
+    place = folder / "dv.odcs.yaml"
+    place.write_text(place.read_text(encoding="utf-8") + text, encoding="utf-8")
+    return contracts.load(folder)
+
+
+def test_a_rule_that_names_a_codelist_takes_every_word_of_it_folded(tmp_path):
+    """NY (C66742) has Y, N, U and NA; `Visit too late` is the row that `where` means."""
+    men = [good_man(name) for name in ("a", "b", "c", "d", "e")]
+    for man, word in zip(men, ["Yes", "n", "not applicable", "perhaps", "perhaps"], strict=True):
+        man["dv"][0]["DVCAT"] = word
+    men[0]["dv"][0]["DVTERM"] = "Visit too late"
+    men[4]["dv"][0]["DVTERM"] = "another"
+    rules = with_rule(tmp_path, NAMED)
+    found = contracts.check(part(men, "dv"), {"dv": rules["dv"]}, [])
+    found = found[found["rule"] == "dv-flag"]
+    assert found["usubjid"].tolist() == ["T-d"]
+    assert found["allowed"].tolist() == ["Y, N, U, NA"]
+
+
+def test_a_codelist_may_be_narrowed_to_some_of_its_values(tmp_path):
+    man = good_man("one")
+    spoil(man, "dv 1 DVCAT=unknown")
+    rules = with_rule(tmp_path, NAMED.replace("codelist: NY", "codelist: NY, value_set: [Y, N]"))
+    found = contracts.check(part([man], "dv"), {"dv": rules["dv"]}, [])
+    assert found[found["rule"] == "dv-flag"]["allowed"].tolist() == ["Y, N"]
+
+
+@pytest.mark.parametrize(
+    "old,new,message",
+    [
+        ("codelist: NY", "codelist: YN", "there is no codelist YN; there are NY"),
+        ("codelist: NY", "codelist: NY, value_set: [JA]", "JA is no value of NY"),
+    ],
+)
+def test_a_codelist_that_is_not_there_is_refused(tmp_path, old, new, message):
+    with pytest.raises(PlanInvalid, match=message):
+        with_rule(tmp_path, NAMED.replace(old, new))
+
+
+def test_the_flags_of_a_serious_event_are_y_n_or_empty(rules):
+    """SDTMIG 3.4, AE: AESDTH to AESMIE are Y, N or null (codelist NY)."""
+    man = good_man("one")
+    flags = ["AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE"]
+    for row in man["ae"]:
+        row.update({flag: "N" for flag in flags if row.get(flag) is None})
+    assert contracts.check(part([man], "dm", "ae"), rules, []).empty
+
+
+def test_a_finding_names_sequence_contract_and_allowed_words(rules):
+    man = good_man("one")
+    spoil(man, "ae 1 AESER=U AESEQ=7; vs 1 DOMAIN=VT")
+    found = contracts.check(part([man], "dm", "ae", "vs"), rules, [])
+    said = found[["rule", "row", "seq", "contract", "allowed", "accepted"]]
+    assert said.to_dict("split")["data"] == [
+        ["ae-aeser", 1, "7", "ae.odcs.yaml", "Y, N", None],
+        ["extract-domain-said", 1, "1", "extract.odcs.yaml", None, None],
+    ]
+
+
+def test_a_long_list_of_words_is_cut_short(rules):
+    words = next(rule for rule in rules["lb"].rules if rule.name == "lb-lbtestcd")
+    many = replace(words, kwargs={"column": "LBTESTCD", "value_set": [f"T{n}" for n in range(14)]})
+    assert many.allowed == "T0, T1, T2, T3, T4, T5, T6, T7, T8, T9, T10, T11, ... (14 words)"
+
+
+def test_what_makes_a_result_undefined_may_not_be_accepted(rules):
+    never = {
+        rule.name for contract in rules.values() for rule in contract.rules if not rule.acceptable
+    }
+    assert {"extract-value-missing", "extract-key", "extract-subject-unknown"} <= never
+    assert not {"ae-aeser", "lb-duplicate"} & never
 
 
 # --- the files -------------------------------------------------------------------------------------

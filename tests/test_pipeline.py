@@ -88,7 +88,10 @@ def test_four_planted_faults_are_all_named_by_domain_and_row_with_exit_10(extrac
     assert got.returncode == 10
     assert "Traceback" not in got.stderr
     found = rows_of(tmp_path / "findings" / "findings.csv")
-    assert found[0] == ["domain", "rule", "description", "severity", "row", "usubjid"]
+    assert found[0] == [
+        *("domain", "rule", "description", "severity", "row", "usubjid"),
+        *("seq", "contract", "allowed", "accepted"),
+    ]
     critical = {(r[0], r[4]) for r in found[1:] if r[3] == "critical"}
     assert {
         ("lb", str(psa[0])),

@@ -16,6 +16,7 @@ from collections.abc import Mapping, Sequence
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
+from sap.catalogue import fold
 from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
 from sap.errors import ContractBroken
 
@@ -151,15 +152,28 @@ def beside(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
 
 
 def matching(table: "pd.DataFrame", where: Mapping[str, Any]) -> "pd.Series[bool]":
-    """Rows that have, in every named column, the value or one of the values; null means missing."""
+    """Rows that have, in every named column, the value or one of the values; null means missing.
+
+    Words are compared without case, spaces, hyphens and spelling (`sap.catalogue.fold`).
+    """
     import pandas as pd
 
     found = pd.Series(True, index=table.index)
     for name, wanted in where.items():
         cells = beside(table, name)
-        values = wanted if isinstance(wanted, list) else [wanted]
-        found &= cells.isna() if wanted is None else cells.isin(values)
+        values = [_folded(each) for each in (wanted if isinstance(wanted, list) else [wanted])]
+        found &= cells.isna() if wanted is None else folded(cells).isin(values)
     return found
+
+
+def folded(cells: "pd.Series[Any]") -> "pd.Series[Any]":
+    """The column with its words as they are compared; missing stays missing."""
+    known = {cell: _folded(cell) for cell in cells.unique()}
+    return cells.map(known) if any(isinstance(cell, str) for cell in known) else cells
+
+
+def _folded(cell: Any) -> Any:
+    return fold(cell) if isinstance(cell, str) else cell
 
 
 def complete(

@@ -8,14 +8,36 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sap.contracts.columns import beside, complete, matching, text
-from sap.contracts.odcs import EXTRACT, Contract, Kind, Rule, Table, columns_of, reads, stem
+from sap.contracts.columns import beside, complete, folded, matching, text
+from sap.contracts.odcs import (
+    EXTRACT,
+    Contract,
+    Kind,
+    Rule,
+    Table,
+    columns_of,
+    folded_words,
+    reads,
+    stem,
+)
 from sap.errors import PlanInvalid
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FINDING_COLUMNS = ("domain", "rule", "description", "severity", "row", "usubjid")
+FINDING_COLUMNS = (
+    "domain",
+    "rule",
+    "description",
+    "severity",
+    "row",
+    "usubjid",
+    "seq",
+    "contract",
+    "allowed",
+    "accepted",
+)
+"""What a finding says: where the fault lies, which rule of which file it breaks, what is allowed."""
 
 CELLS: Mapping[str, Kind | None] = {
     "required_values": None,
@@ -32,6 +54,7 @@ class _Finding(NamedTuple):
     """One row of the answer; `place` keeps the order of the contract."""
 
     domain: str
+    contract: Contract
     place: tuple[int, int]
     rule: Rule
     detail: str
@@ -62,7 +85,9 @@ def check(
     `progress` hears the name of each domain when its turn comes, since the whole takes seconds.
 
     `row` counts from 1 without the header and is missing where the finding is about a column or
-    domain. `description` is the rule in words, never a value of the data.
+    domain; `seq` is the --SEQ of that row. `description` is the rule in words, never a value of the
+    data; `contract` the file that holds the rule, `allowed` the words it allows. `accepted` is Y
+    where the study accepts the finding, and empty here.
     """
     import pandas as pd
 
@@ -88,9 +113,21 @@ def check(
             "severity": [each.rule.severity for each in found],
             "row": pd.array([each.row for each in found], dtype="Int64"),
             "usubjid": pd.Series([each.usubjid for each in found], dtype=object),
+            "seq": pd.Series([_sequence(said, each) for each in found], dtype=object),
+            "contract": [each.contract.file for each in found],
+            "allowed": pd.Series([each.rule.allowed or None for each in found], dtype=object),
+            "accepted": pd.Series([None] * len(found), dtype=object),
         },
         columns=list(FINDING_COLUMNS),
     )
+
+
+def _sequence(said: Mapping[str, "pd.DataFrame"], finding: _Finding) -> str | None:
+    name = f"{finding.domain.upper()}SEQ"
+    if finding.row is None or name not in said[finding.domain]:
+        return None
+    cell: str | None = said[finding.domain][name].iloc[finding.row - 1]
+    return cell
 
 
 def _domain_findings(
@@ -108,7 +145,7 @@ def _domain_findings(
         for row in broken.get(rule.name, ()):
             man = None if row is None else men.iloc[row]
             number = None if row is None else row + 1
-            yield _Finding(contract.name, (0, position), rule, "", number, man)
+            yield _Finding(contract.name, contract, (0, position), rule, "", number, man)
 
 
 def _can_be_asked(rule: Rule, whole: "pd.DataFrame", absent: set[str]) -> bool:
@@ -135,7 +172,7 @@ def _extract_findings(
                 detail = f" ({cell['COLUMN']})" if cell["COLUMN"] else ""
                 row = cell["ROW"]
                 key = (-1 if row is None else 1, 100 * position + place)
-                yield _Finding(cell["DOMAIN"], key, rule, detail, row, cell["USUBJID"])
+                yield _Finding(cell["DOMAIN"], contract, key, rule, detail, row, cell["USUBJID"])
 
 
 def _extract_table(
@@ -330,13 +367,13 @@ def _as_asked(frame: "pd.DataFrame", rules: Sequence[Rule]) -> "pd.DataFrame":
                 cells = cells.astype(object).where(looked_at, "not asked")
             elif column != asked:
                 cells = cells.where(looked_at)
-            made[asked] = cells
+            made[asked] = folded(cells) if "codelist" in rule.kwargs else cells
     return pd.DataFrame(made, index=frame.index)
 
 
 def _asked(rule: Rule) -> list[str]:
     """The names, in the table Great Expectations sees, of the columns a rule reads."""
-    if not rule.where and not rule.where_not:
+    if not rule.where and not rule.where_not and "codelist" not in rule.kwargs:
         return list(reads(rule))
     return [f"{column} of {rule.name}" for column in reads(rule)]
 
@@ -344,6 +381,8 @@ def _asked(rule: Rule) -> list[str]:
 def _compiled(rule: Rule) -> dict[str, Any]:
     asked = dict(zip(reads(rule), _asked(rule), strict=True))
     kwargs = dict(rule.kwargs)
+    if kwargs.pop("codelist", None) is not None:
+        kwargs["value_set"] = folded_words(rule.kwargs)
     for word in ("column", "column_A", "column_B"):
         if word in kwargs:
             kwargs[word] = asked[kwargs[word]]

@@ -6,9 +6,12 @@ Open Data Contract Standard v3.1, https://bitol-io.github.io/open-data-contract-
   required (never empty), criticalDataElement (the column must be there, its cells may be empty),
   primaryKey, and for dates the format;
 - quality rules `type: custom, engine: greatExpectations`, whose `implementation` is one Great
-  Expectations expectation with its arguments;
-- four custom properties: of a table `timing` (the column that dates its records) and `prepare`
-  (columns joined from other domains); of a rule `where` and `where_not` (the rows it looks at).
+  Expectations expectation with its arguments. `expect_column_values_to_be_in_set` may name a
+  `codelist` of `sap.catalogue`: every word of the list is taken, without case, spaces, hyphens and
+  spelling; `value_set` beside it narrows it to those submission values;
+- five custom properties: of a table `timing` (the column that dates its records) and `prepare`
+  (columns joined from other domains); of a rule `where` and `where_not` (the rows it looks at), and
+  `acceptable: false` where a breach makes a result undefined, so that no finding may be accepted.
 """
 
 import hashlib
@@ -22,6 +25,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
+from sap.catalogue import codelists, fold
 from sap.errors import PlanInvalid
 from sap.plan.home import project_home
 
@@ -33,6 +37,9 @@ Kind: TypeAlias = Literal["text", "number", "whole number", "date", "date or tim
 
 EXTRACT = "extract"
 """The name of the contract that speaks about the extract as a whole."""
+
+SHOWN_WORDS = 12
+"""How many of a rule's allowed words a finding lists."""
 
 SEVERITIES = ("critical", "warning", "info")
 
@@ -54,7 +61,7 @@ EXPECTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
             {"column_A", "column_B", "ignore_row_if"}
         ),
         "expect_column_values_to_be_between": frozenset({"column", "min_value", "max_value"}),
-        "expect_column_values_to_be_in_set": frozenset({"column", "value_set"}),
+        "expect_column_values_to_be_in_set": frozenset({"column", "value_set", "codelist"}),
         "expect_column_values_to_be_null": frozenset({"column"}),
         "expect_column_values_to_be_unique": frozenset({"column"}),
         "expect_column_values_to_match_regex": frozenset({"column", "regex"}),
@@ -133,7 +140,10 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """One promise, in words and as one expectation."""
+    """One promise, in words and as one expectation.
+
+    `acceptable` is false where a breach makes a result undefined: such a finding always stops.
+    """
 
     name: str
     description: str
@@ -142,6 +152,14 @@ class Rule:
     kwargs: Mapping[str, Any]
     where: Where
     where_not: Where
+    acceptable: bool = True
+
+    @property
+    def allowed(self) -> str:
+        """The words the rule allows, short; empty where it is not about words."""
+        words = allowed_words(self.kwargs)
+        more = f", ... ({len(words)} words)" if len(words) > SHOWN_WORDS else ""
+        return ", ".join(words[:SHOWN_WORDS]) + more
 
 
 @dataclass(frozen=True)
@@ -173,6 +191,10 @@ class Contract:
     what: str
     tables: tuple[Table, ...]
     sha256: str = field(repr=False)
+
+    @property
+    def file(self) -> str:
+        return f"{self.name}.odcs.yaml"
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -317,7 +339,7 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
     if quality.severity not in SEVERITIES:
         raise PlanInvalid(f"{where}: severity must be one of {', '.join(SEVERITIES)}")
     expectation, kwargs = _implementation(where, quality.implementation)
-    custom = _custom(file, name, quality.customProperties, {"where", "where_not"})
+    custom = _custom(file, name, quality.customProperties, {"where", "where_not", "acceptable"})
     rule = Rule(
         name=name,
         description=quality.description,
@@ -326,6 +348,7 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
         kwargs=MappingProxyType(kwargs),
         where=MappingProxyType(custom.get("where", {})),
         where_not=MappingProxyType(custom.get("where_not", {})),
+        acceptable=custom.get("acceptable", True) is not False,
     )
     for column in columns_of(rule):
         if column not in known and stem(column) not in known:
@@ -348,12 +371,40 @@ def _implementation(where: str, implementation: Any) -> tuple[str, dict[str, Any
             f"{where}: {expectation} takes {', '.join(sorted(EXPECTATIONS[expectation]))}, "
             f"not {', '.join(unknown)}"
         )
+    if "codelist" in kwargs:
+        _codelist_is_known(where, kwargs)
     if "regex" in kwargs:
         try:
             re.compile(kwargs["regex"])
         except re.error as error:
             raise PlanInvalid(f"{where}: the regex cannot be read: {error}") from error
     return expectation, kwargs
+
+
+def _codelist_is_known(where: str, kwargs: Mapping[str, Any]) -> None:
+    known = codelists()
+    if kwargs["codelist"] not in known:
+        raise PlanInvalid(
+            f"{where}: there is no codelist {kwargs['codelist']}; there are {', '.join(known)}"
+        )
+    values = known[kwargs["codelist"]].values
+    others = [str(each) for each in kwargs.get("value_set", ()) if each not in values]
+    if others:
+        raise PlanInvalid(f"{where}: {', '.join(others)} is no value of {kwargs['codelist']}")
+
+
+def allowed_words(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+    """The submission values that an expectation allows, in the order of its list."""
+    if "codelist" in kwargs and "value_set" not in kwargs:
+        return codelists()[kwargs["codelist"]].values
+    return tuple(str(each) for each in kwargs.get("value_set", ()))
+
+
+def folded_words(kwargs: Mapping[str, Any]) -> list[str]:
+    """Every folded word that an expectation with a codelist allows."""
+    allowed = set(allowed_words(kwargs))
+    words = codelists()[kwargs["codelist"]].words
+    return sorted({fold(each) for each in allowed} | {w for w, v in words.items() if v in allowed})
 
 
 def _custom(

@@ -74,7 +74,7 @@ def of_files(tables: Path) -> dict[str, dict[str, Any]]:
         rule = contract | {
             "domain": one["domain"],
             "rule": one["rule"],
-            "contract": f"data-contracts/{one['domain']}.odcs.yaml",
+            "contract": f"data-contracts/{one.get('contract') or one['domain'] + '.odcs.yaml'}",
         }
         place = f"findings|{one['severity']}"
         for key, named in ((place, contract), (f"{place}|{one['domain']}|{one['rule']}", rule)):

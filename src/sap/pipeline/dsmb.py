@@ -126,7 +126,7 @@ def _view(
     findings = _json(run / "tables" / "findings.json")
     if audience == "open":
         tables |= {name: _json(run / "tables" / f"{name}.json") for name in OPEN_TABLES}
-        findings = [one | {"row": None, "usubjid": None} for one in findings]
+        findings = [one | {"row": None, "usubjid": None, "seq": None} for one in findings]
     else:
         shutil.copytree(run / "adam", view / "adam")
         for path in sorted((run / "tables").glob("*.json")):

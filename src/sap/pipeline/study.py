@@ -259,7 +259,7 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
 def _findings_of(cut: Path) -> list[dict[str, Any]]:
     import pandas as pd
 
-    findings = pd.read_csv(cut / "findings.csv", dtype={"usubjid": "object"})
+    findings = pd.read_csv(cut / "findings.csv", dtype={"usubjid": "object", "seq": "object"})
     found: list[dict[str, Any]] = json.loads(findings_json(findings))
     return found
 
