@@ -23,6 +23,7 @@ from sap.derivations import (
     response,
     safety,
     samples,
+    standard,
     survival,
     tumour,
 )
@@ -427,8 +428,12 @@ class Analysis(NamedTuple):
 def derive(
     tables: Tables, plan: Plan, cut_off: dt.date, tell: Callable[[str], None] = _nobody
 ) -> dict[str, pd.DataFrame]:
-    """All ADaM datasets, each in the order of its keys; `tell` hears the name of each step."""
-    have: dict[str, object] = {"sdtm": tables, "plan": plan, "cut_off": cut_off}
+    """All ADaM datasets, each in the order of its keys; `tell` hears the name of each step.
+
+    Every step reads the tables in standard words (`sap.derivations.standard`).
+    """
+    words = standard.standard(tables, plan)
+    have: dict[str, object] = {"sdtm": words, "plan": plan, "cut_off": cut_off}
     for step in DATASETS:
         tell(step.name)
         made = step.makes(*(have[name] for name in step.reads))

@@ -1,9 +1,8 @@
-"""Adverse events counted by SQL, in DuckDB, over the frozen Parquet files themselves."""
+"""Adverse events counted by SQL, in DuckDB, over the records of the cut."""
 
-from pathlib import Path
 from typing import Any
 
-from sap.audit.independent.people import Man
+from sap.audit.independent.people import Man, Record
 from sap.plan.model import Plan
 
 # The first and last day that a text can mean, as SQL.
@@ -74,46 +73,47 @@ KINDS = {
     "STOPPED": "action = 'DRUG WITHDRAWN'",
     "FATAL": "fatal",
 }
+Tables = dict[str, list[Record]]
 Key = tuple[str, str, str, str, str, str]  # analysis, group, paramcd, level, sublevel, statistic
 
 
-def answers(cut: Path, men: dict[str, Man], plan: Plan) -> dict[Key, float | None]:
+def answers(tables: Tables, men: dict[str, Man], plan: Plan) -> dict[Key, float | None]:
     """Every row of ae_overview and ae_soc_pt, all men and by line of therapy."""
     import duckdb
 
     with duckdb.connect(":memory:") as base:
-        _tables(base, cut, men, plan)
+        _tables(base, tables, men, plan)
         found: dict[Key, float | None] = {}
         for group in ("", "second line", "third line"):
             found |= _of_group(base, group, plan.safety.severe_grade)
         return found
 
 
-def emergent(cut: Path, men: dict[str, Man], plan: Plan) -> dict[str, list[tuple[str, int | None]]]:
+def emergent(
+    tables: Tables, men: dict[str, Man], plan: Plan
+) -> dict[str, list[tuple[str, int | None]]]:
     """Term and grade of each treatment-emergent event, by man."""
     import duckdb
 
     found: dict[str, list[tuple[str, int | None]]] = {}
     with duckdb.connect(":memory:") as base:
-        _tables(base, cut, men, plan)
+        _tables(base, tables, men, plan)
         asked = "SELECT event.USUBJID, pt, grade FROM event JOIN man USING (USUBJID) ORDER BY ALL"
         for who, term, grade in base.execute(asked).fetchall():
             found.setdefault(who, []).append((term, grade))
     return found
 
 
-def _tables(base: Any, cut: Path, men: dict[str, Man], plan: Plan) -> None:
-    for name in ("ae", "ex"):
-        base.execute(
-            f"CREATE TABLE {name} AS SELECT * FROM read_parquet(?)", [str(cut / f"{name}.parquet")]
-        )
-    there = {row[0] for row in base.execute("DESCRIBE ae").fetchall()}
-    for name in COLUMNS.split():
-        if name not in there:
-            base.execute(f"ALTER TABLE ae ADD COLUMN {name} VARCHAR")
-    for name in ("EXCAT", "EXENDTC"):
-        if name not in {row[0] for row in base.execute("DESCRIBE ex").fetchall()}:
-            base.execute(f"ALTER TABLE ex ADD COLUMN {name} VARCHAR")
+EX = "USUBJID EXTRT EXCAT EXSTDTC EXENDTC"
+
+
+def _tables(base: Any, tables: Tables, men: dict[str, Man], plan: Plan) -> None:
+    for name, columns in (("ae", f"USUBJID {COLUMNS}"), ("ex", EX)):
+        names = columns.split()
+        base.execute(f"CREATE TABLE {name} ({', '.join(f'{one} VARCHAR' for one in names)})")
+        rows = [[row.get(one) for one in names] for row in tables.get(name, [])]
+        if rows:
+            base.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(names))})", rows)
     base.execute(EMERGENT, {"drugs": plan.exposure.drugs})
     made = EVENTS.format(
         low=LOW.format("AESTDTC"), high=HIGH.format("AESTDTC"), end_high=HIGH.format("AEENDTC")

@@ -28,6 +28,7 @@ from sap.audit.independent import (
 )
 from sap.audit.independent.people import Man, Record, by_man, people, records
 from sap.audit.independent.response import Course, courses
+from sap.audit.independent.words import in_standard_words
 from sap.plan import project_home
 from sap.plan.model import Plan
 from sap.plan.references import read_references
@@ -139,7 +140,7 @@ def second_opinion(
     Times to progression are read from ADTTE when it is given: their statistics, not their dates,
     are then computed twice, and the route says so.
     """
-    tables = records(cut)
+    tables = in_standard_words(records(cut))
     men = people(tables, plan)
     split = {name: by_man(rows) for name, rows in tables.items() if name != "ts"}
     for name in ("lb", "ex", "cm"):
@@ -155,9 +156,9 @@ def second_opinion(
     known |= dict(_survival(men, plan))
     known |= dict(_survival_of_groups(men, plan))
     if "ae" in tables:
-        for key, value in events.answers(cut, men, plan).items():
+        for key, value in events.answers(tables, men, plan).items():
             known[(key[0], "SAFETY", *key[1:])] = Second(value, ROUTES["ae"])
-    known |= dict(_harm(cut, split, men, plan))
+    known |= dict(_harm(tables, split, men, plan))
     known |= dict(_described(tables, split, men, plan))
     known |= dict(_under_treatment(tables, split, men, plan))
     known |= dict(_hazards(tables, split, men, plan))
@@ -328,13 +329,16 @@ def _response(
 
 
 def _harm(
-    cut: Path, split: Mapping[str, dict[str, list[Record]]], men: dict[str, Man], plan: Plan
+    tables: dict[str, list[Record]],
+    split: Mapping[str, dict[str, list[Record]]],
+    men: dict[str, Man],
+    plan: Plan,
 ) -> Iterator[tuple[Key, Second]]:
     """Laboratory grades, deaths, and the rates that need both and the events."""
     labs = laboratory.courses(split["lb"], men, plan)
     if "ae" not in split:
         return
-    reported = events.emergent(cut, men, plan)
+    reported = events.emergent(tables, men, plan)
     for analysis, group, paramcd, level, sublevel, stats in laboratory.answers(
         labs, men, reported, plan
     ):

@@ -1,0 +1,48 @@
+"""Which column of SDTM holds words of which codelist, as `columns.yml` has it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from sap.catalogue.codelists import Codelist, codelist
+
+
+@dataclass(frozen=True)
+class Coded:
+    """A column, its codelist, and the values other columns must have for it to apply."""
+
+    domain: str
+    column: str
+    codelist: Codelist
+    where: Mapping[str, tuple[str, ...]]
+
+
+@cache
+def coded_columns() -> Mapping[str, Mapping[str, tuple[Coded, ...]]]:
+    """By domain and column, in the order of the file: the entries, of which the first that applies counts.
+
+    >>> coded_columns()["ae"]["AEOUT"][0].codelist.name
+    'OUT'
+    """
+    import yaml
+
+    read = yaml.safe_load(files("sap.catalogue").joinpath("columns.yml").read_text("utf-8"))
+    return {
+        domain: {column: tuple(_coded(domain, column, said)) for column, said in columns.items()}
+        for domain, columns in read.items()
+    }
+
+
+def _coded(domain: str, column: str, said: str | list[Mapping[str, Any]]) -> list[Coded]:
+    entries: list[Mapping[str, Any]] = [{"codelist": said}] if isinstance(said, str) else said
+    return [
+        Coded(
+            domain,
+            column,
+            codelist(entry["codelist"]),
+            {name: tuple(values) for name, values in entry.get("where", {}).items()},
+        )
+        for entry in entries
+    ]
