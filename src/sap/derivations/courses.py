@@ -28,18 +28,18 @@ COLUMNS = (
 def courses(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
     """Study cabazitaxel (STUDY) and the physician's choice (CHOICE), each with its first day.
 
-    STUDY, for every man with a dated first dose of study cabazitaxel:
+    STUDY, for every patient with a dated first dose of study cabazitaxel:
 
-    1. Treated through re-screening: AGAINFL = Y, and nothing before his re-screening (BEGINDT)
+    1. Treated through re-screening: AGAINFL = Y, and nothing before the re-screening (BEGINDT)
        belongs to the course.
-    2. Everyone else: AGAINFL = N.
+    2. All others: AGAINFL = N.
 
-    CHOICE, for every man with a dated physician's choice, and for every man of group A, unless he
-    was treated without re-screening:
+    CHOICE, for every patient with a dated physician's choice, and for every patient of group A,
+    except those treated without re-screening:
 
-    1. TRTSDT is the day his first choice began; a partial date the earliest day it allows, but not
-       before his allocation.
-    2. No dated choice: the day of his allocation.
+    1. TRTSDT is the day the first choice began; a partial date the earliest day it allows, but not
+       before the allocation.
+    2. No dated choice: the day of the allocation.
 
     NEWTHDT is the first new anticancer therapy after TRTSDT; for a CHOICE also the first dose of
     study cabazitaxel. TRTEDT is the last study dose, or the last day of the first choice.

@@ -14,22 +14,24 @@ BEFORE = ("SCREENING", "RE-SCREENING", "CYCLE 1")
 
 
 def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -> pd.DataFrame:
-    """One row per evaluable count of a treated man, per volume of the plan (7.5 mL).
+    """One row per evaluable count of a treated patient, per `screening.volume_ml` mL.
 
-    AVAL is CPSTRESN, already per 7.5 mL; the raw count stays in CPORRES. BASE is the count of the
-    screening that led to treatment (the re-screening for men treated through it). ARV7 is the
-    AR-V7 result of the same sample (GFREFID = CPREFID), missing when there is none.
+    The count is CPSTRESN; the raw count stays in CPORRES. Baseline is the count of the screening
+    that led to treatment (the re-screening for patients treated through it). AR-V7 is the result
+    of the same sample (GFREFID = CPREFID), missing when there is none.
 
-    A sample is on treatment (ANL01FL = Y), the first case that applies; ANL01CAS is its number:
+    A sample is on treatment (Y), the first case that applies:
 
-    1. "": its visit is a screening, or CYCLE 1: blood is drawn before the infusion of its cycle.
-    2. "": dated before the first dose, whatever its visit.
-    3. Y:  its visit is CYCLE n or END OF TREATMENT, dated or not: the visit places it.
-    4. Y:  any other visit, dated after the first dose.
-    5. "": everything else.
+    1. No: its visit is a screening, or CYCLE 1: blood is drawn before the infusion of its cycle.
+    2. No: dated before the first dose, whatever its visit.
+    3. Y: its visit is CYCLE n or END OF TREATMENT, dated or not: the visit places it.
+    4. Y: any other visit, dated after the first dose.
+    5. No: everything else.
 
-    ANL02FL = Y: on treatment, at the plan's visit (of two, the earlier; ties: the lower CPSEQ).
-    PCHG is the percent change from BASE, rounded to 9 decimals; missing where BASE is 0.
+    A count under a new anticancer therapy counts: cells are counted as long as blood is drawn, and
+    no new therapy ends it. At the visit of `visit`, of two counts the earlier decides (of one day,
+    the lower CPSEQ). The percent change from baseline is rounded to 9 decimals; missing where it
+    is 0.
     """
     cp = tables.get("cp", pd.DataFrame()).reindex(
         columns=["USUBJID", "CPSEQ", "CPTESTCD", "CPSTRESN", "CPREFID", "VISIT", "CPDTC"]
@@ -102,21 +104,22 @@ def _answers(
 
 
 def ctc_answers(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
-    """What became of the cells of each treated man.
+    """What became of the cells of each treated patient.
 
-    The first case that applies decides AVALC:
+    The first case that applies:
 
     1. NE: the baseline cannot show it (see below).
     2. NE: no count on treatment (in a set where missing is failure, it counts as N).
-    3. Y:  it was seen at any count on treatment.
-    4. N:  everyone else.
+    3. Y: it was seen at any count on treatment; no second count confirms it.
+    4. N: all others.
 
-    PARAMCD, what the baseline must be, and what is seen:
+    What the baseline must be, and what is seen:
 
-    - CTCRESP: baseline at or above the plan's limit; a count below it (5 or more to fewer).
+    - CTCRESP: baseline of at least `response_below`; a count below it.
     - CTC0: baseline of at least 1; a count of 0.
-    - CTCF30, CTCF50 ...: baseline at or above the limit; a fall of at least so many percent.
-    - CTCRVIS: as CTCRESP, at the plan's visit alone.
+    - CTCF30, CTCF50 and so on: baseline of at least `response_below`; a fall of at least
+      `depths_pct` percent.
+    - CTCRVIS: as CTCRESP, at `visit` alone.
     - ARV7NEG: treated for AR-V7 positive cells; case 2 also when no result on treatment was
       positive or negative; a negative result at any sample. Few cells make "negative" doubtful.
     """

@@ -23,18 +23,20 @@ PARAMS = {
 def estimand(
     tables: Tables, adsl: pd.DataFrame, course: pd.DataFrame, adrs: pd.DataFrame, rule: PsaResponse
 ) -> pd.DataFrame:
-    """Which intercurrent events each treated man had before a confirmed response (E9(R1), A.3).
+    """Which intercurrent events each treated patient had before a confirmed response (E9(R1), A.3).
 
-    With C the day that confirmed the response, no C for a man without one, and L the plan's days
-    after his last cycle, the last day whose value can count, PARAMCD is Y when
+    With C the day that confirmed the response, no C without one, and L the day
+    `psa_response.days_after_last_cycle` days after the last cycle, the last day whose value can
+    count, an event is Y when
 
-    1. ICETOX: treatment ended for an adverse event, and there is no C on or before that day.
-    2. ICETHER: a new anticancer therapy began on or before L, and there is no C before that day.
-       A therapy that began later cannot have changed the answer.
-    3. ICEDTH: he died on or before L, and there is no C.
-    4. ICEMISS: the response is NE.
-    5. ICEPEND: PSA fell far enough in time, there is no C, and no value that counts lies
-       `confirm_after_days` less `confirm_tolerance_days` or more after the first such fall.
+    1. Toxicity (ICETOX): treatment ended for an adverse event, and no C is on or before that day.
+    2. New therapy (ICETHER): a new anticancer therapy began on or before L, and no C is before
+       that day. A therapy that began later cannot have changed the answer.
+    3. Death (ICEDTH): on or before L, and there is no C.
+    4. Missing PSA (ICEMISS): the response is NE.
+    5. Pending (ICEPEND): PSA fell far enough in time, there is no C, and no value that counts lies
+       `psa_response.confirm_after_days` less `psa_response.confirm_tolerance_days` days or more
+       after the first such fall.
 
     and N else. In the primary analysis all five mean no response (composite strategy). PSARSPTP is
     the response with values under new therapy counted (treatment policy).

@@ -82,15 +82,15 @@ def _in_order(ex: pd.DataFrame) -> pd.DataFrame:
 
 
 def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
-    """One row per infusion of study cabazitaxel of a treated man.
+    """One row per infusion of study cabazitaxel of a treated patient.
 
-    ACYCLE counts the infusions in order: by the cycle that VISIT names when it names one for each
-    infusion of the man, else by day.
+    The infusions count in order: by the cycle that VISIT names when it names one for each infusion
+    of the patient, else by day.
 
-    BSA, the first case that applies:
+    Body surface area, the first case that applies:
 
     1. VS BSA, the last value on or before the day of the infusion.
-    2. The plan's formula, from the last height and weight on or before that day.
+    2. The formula of `bsa_formula`, from the last height and weight on or before that day.
     3. Missing.
 
     DOSE (mg/m2) and DOSEMG (mg):
@@ -99,15 +99,16 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     2. EXDOSU is mg: DOSEMG is EXDOSE, DOSE is DOSEMG / BSA.
     3. No dose, or another unit: both missing.
 
-    DELAYC, with DELAYD the days from the infusion before, less the plan's `cycle_days`:
+    Delay, with D the days from the infusion before, less `cycle_days`:
 
     1. "": the first infusion.
     2. U: this day or the one before is not known.
-    3. MAJOR: DELAYD above `major_delay_after_days`.
-    4. MINOR: DELAYD above `delay_after_days`.
+    3. MAJOR: D above `major_delay_after_days`.
+    4. MINOR: D above `delay_after_days`.
     5. N: everything else.
 
-    DOSEC, with L the plan's `reduced_at_most_mg_m2`; DOSE is rounded to 9 decimals before it meets L:
+    Reduction, with L `reduced_at_most_mg_m2` mg/m2; DOSE is rounded to 9 decimals before it meets
+    L:
 
     1. U: DOSE is not known.
     2. LOW START: DOSE <= L and no infusion before it has a known dose.
@@ -168,14 +169,15 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
 
 
 def growth_factor(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame) -> pd.DataFrame | None:
-    """G-CSF under study cabazitaxel: USUBJID, why it was given (GCSF), and in which cycle.
+    """G-CSF under study cabazitaxel: why it was given, and in which cycle.
 
-    1. None: no supportive care was recorded of anybody, so nothing can be said.
-    2. A record of G-CSF that began (earliest day) between the first infusion and one cycle after
-       the last: GCSF after CMINDC, "" where CMINDC says none of the three reasons.
+    1. None: no supportive care was recorded of any patient, so nothing can be concluded.
+    2. A record of G-CSF that began (earliest day) between the first infusion and `cycle_days` days
+       after the last: counted under its indication (CMINDC), or under none where that is none of
+       the three reasons.
     3. Every other record of G-CSF: left out.
 
-    ACYCLE is the cycle of the last infusion on or before that day.
+    The cycle is that of the last infusion on or before that day.
     """
     cm = tables.get("cm", pd.DataFrame()).reindex(
         columns=["USUBJID", "CMCAT", "CMSCAT", "CMINDC", "CMSTDTC"]
@@ -203,23 +205,21 @@ def _yes(what: pd.Series) -> pd.Series:
 
 
 def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
-    """One row per treated man and PARAMCD: AVAL a number, or AVALC Y, N or U (not known).
+    """One row per treated patient and parameter: a number, or Y, N or U (not known).
 
-    With first and last the days of his first and last infusion:
+    With first and last the days of the first and last infusion:
 
-    1. NCYCLES: his infusions. OVERMAX: Y when above the plan's `max_cycles`.
-    2. DURWK: (last - first + cycle_days) / 7.
+    1. NCYCLES: the infusions. OVERMAX: Y when above `max_cycles`.
+    2. DURWK: (last - first + `cycle_days`) / 7.
     3. CUMDOSE, CUMMG: the sum of DOSE and of DOSEMG; missing when one of them is.
-    4. ADI: CUMDOSE / DURWK. RDI: 100 x ADI / (planned_dose / (cycle_days / 7)).
-    5. RDISTRT: RDI, but for a man with a LOW START against `low_start_dose`.
-    6. NDELAY, NDELMAJ: his infusions MINOR or MAJOR, and MAJOR. NREDUC: REDUCED.
-       DELAYED, DELMAJOR, REDUCED, LOWSTART: Y when there is one; else U when DELAYC or DOSEC is U
-       for one of his infusions (for a man with one infusion there is nothing to delay); else N.
-       The counts are missing where the flag is U.
-    7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care was recorded of
-       anybody. NGCSF: his cycles with G-CSF.
-
-    CASE is 1 for an answer, 2 where it is missing or U.
+    4. ADI: CUMDOSE / DURWK. RDI: 100 x ADI / (`planned_dose_mg_m2` / (`cycle_days` / 7)).
+    5. RDISTRT: RDI, but after a LOW START against `low_start_dose_mg_m2`.
+    6. NDELAY, NDELMAJ: the infusions MINOR or MAJOR, and MAJOR. NREDUC: REDUCED. DELAYED,
+       DELMAJOR, REDUCED, LOWSTART: Y when there is one; else U when the delay or reduction of an
+       infusion is U (of a single infusion there is nothing to delay); else N. The counts are
+       missing where the flag is U.
+    7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care was recorded of any
+       patient. NGCSF: cycles with G-CSF.
     """
     treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
     who, each = treated["USUBJID"], adex.groupby("USUBJID")

@@ -15,20 +15,21 @@ Tables = Mapping[str, pd.DataFrame]
 def pending(
     tables: Tables, adsl: pd.DataFrame, adrs: pd.DataFrame, rule: PsaResponse, cut_off: dt.date
 ) -> pd.DataFrame:
-    """Whether a value after the cut-off can still make a responder: one row for every treated man.
+    """Whether a value after the cut-off can still make a responder, for every treated patient.
 
-    The first case that applies decides AVALC:
+    The first case that applies decides:
 
-    1. N: he has a confirmed response.
-    2. N: he has no baseline, or a baseline of 0: no percent change can ever exist.
-    3. N: he died, or began a new anticancer therapy where the plan stops there.
-    4. N: his treatment ended and the cut-off lies later than the plan's days after his last cycle.
+    1. N: there is a confirmed response.
+    2. N: no baseline, or a baseline of 0: no percent change can ever exist.
+    3. N: death, or a new anticancer therapy where `stop_at_new_therapy` is yes.
+    4. N: treatment ended and the cut-off lies more than `days_after_last_cycle` days after the
+       last cycle.
     5. Y: a fall came in time and awaits its confirmation.
-    6. Y: no such fall yet, and the plan's limit for the first fall is not passed (or there is none).
+    6. Y: no such fall yet, and the limit of `first_fall_within_days` days is not passed.
     7. N: everything else.
 
-    CASE is the number of the case. Where the next value must confirm, case 5 may call a man pending
-    whose next value has failed already; the bounds over pending men stay bounds.
+    Where the next value must confirm, case 5 may call a response pending whose next value has
+    failed already; the bounds over pending responses stay bounds.
     """
     treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
     who, cut = treated["USUBJID"], pd.Timestamp(cut_off)

@@ -56,25 +56,26 @@ def _graded(values: pd.DataFrame, base: pd.Series, terms: dict[str, str]) -> pd.
 
 
 def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.DataFrame:
-    """One row per value of a graded test of a treated man; ATERM is the CTCAE term of the test.
+    """Values of a graded laboratory test of a treated patient, by CTCAE 4.03.
 
-    A value is a number on a known day, in the unit it is stored in (AVALU); a value below the limit
-    of quantification is that limit. Haemoglobin is graded in its own unit, never converted.
+    A value is a number on a known day, in the unit it is stored in; a value below the limit of
+    quantification is that limit. Haemoglobin is graded in its own unit, never converted.
 
-    ABLFL = Y and BASE: the last value on or before the day of the first dose (of a day: the later
-    time, then the higher LBSEQ). BTOXGR is its grade.
+    Baseline: the last value on or before the day of the first dose (of a day: the later time, then
+    the higher LBSEQ), however long before.
 
-    ATOXGR, the grade by CTCAE 4.03 (`sap.methods.ctcae.grade`), with ATOXGRN its number:
+    The grade:
 
-    1. 0 to 4: what the value, the limits and the baseline say. Creatinine takes the worse of
+    1. 0 to 4: what the value, the limits and the baseline give. Creatinine takes the worse of
        multiples of the upper limit and of the baseline.
     2. "0 OR 1": no absolute threshold is passed, and the lower limit of normal, which alone tells
-       0 from 1, is missing. ATOXGRN is missing.
+       0 from 1, is missing.
     3. "NOT GRADED": a missing limit, or a unit without thresholds, leaves grade 2 or more open.
 
-    ONTRTFL = Y: after the day of the first dose, to the plan's days after the last dose.
-    ANL01FL = Y: the worst value on treatment of a man and test: the highest ATOXGRN; without any,
-    one that is "0 OR 1", else one that is not graded (ties: the earlier day, then LBSEQ).
+    On treatment: after the day of the first dose, to `safety.days_after_last_dose` days after the
+    last dose. The worst value on treatment of a patient and test has the highest grade; without
+    any, it is one that is "0 OR 1", else one that is not graded (of equal ones, the earlier day,
+    then LBSEQ).
     """
     values = _values(tables, adsl, rule)
     man = adsl.set_index("USUBJID")

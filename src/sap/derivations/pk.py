@@ -30,27 +30,26 @@ def _moment(dtc: pd.Series) -> pd.Series:
 
 
 def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd.DataFrame:
-    """One row per planned plasma sample of a treated man.
+    """One row per planned plasma sample of a treated patient.
 
-    AREL is the actual time of the sample in hours from the start of the infusion (PCDTC - PCRFTDTC,
-    where PCRFTDTC has no time EXSTDTC of that day); missing without both times. DEVMIN is how many
-    minutes it lies from its planned time PCTPTNUM, rounded to 6 decimals. DEVFL = Y: more than the
-    plan's minutes, early or late; a sample planned before the infusion deviates only when it was
-    drawn after the start.
+    AREL is the actual time of the sample in hours from the start of the infusion (PCDTC -
+    PCRFTDTC, where PCRFTDTC has no time EXSTDTC of that day); missing without both times. A sample
+    deviates when it lies more than `deviation_minutes` minutes from its planned time PCTPTNUM,
+    early or late (rounded to 6 decimals); a sample planned before the infusion deviates only when
+    it was drawn after the start. The first case that applies:
 
-    ANL01CAS, the first case that applies; ANL01FL = Y (in the analysis) for 5 and 7:
-
-    1. No concentration: not done, or neither a number nor below quantification.
-    2. AREL is not known.
-    3. Planned at or before 0, drawn after the infusion began.
-    4. Planned after 0, drawn at or before the start of the infusion.
-    5. Below quantification and planned at or before 0: AVAL = 0.
-    6. Below quantification and planned after 0: left out, so the curve ends at the last
+    1. Not analysed: no concentration, that is not done, or neither a number nor below
+       quantification.
+    2. Not analysed: AREL is not known.
+    3. Not analysed: planned at or before 0, drawn after the infusion began.
+    4. Not analysed: planned after 0, drawn at or before the start of the infusion.
+    5. Below quantification and planned at or before 0: 0.
+    6. Not analysed: below quantification and planned after 0, so the curve ends at the last
        quantifiable value and none is made up between two.
-    7. Everything else: AVAL is the concentration.
+    7. Everything else: the concentration.
 
-    ANL02FL = Y: can be Cmax: analysed, after the start, and without a deviation if it is the sample of the
-    end of the infusion. DOSE (mg/m2), DOSEMG and BSA are those of the infusion of that day (ADEX).
+    A sample can be the maximum when it is analysed, after the start, and without a deviation if it
+    is the sample of the end of the infusion. The dose is that of the infusion of that day.
     """
     pc = tables.get("pc", pd.DataFrame()).reindex(columns=["USUBJID", *COLUMNS])
     treated = adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"]
@@ -217,20 +216,20 @@ def _normalised(
 
 
 def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
-    """One row per man, visit and parameter: AVAL, or AVALC = NE with the reason in REASON.
+    """One row per patient, visit and parameter: a value, or NE with the reason.
 
-    Nothing is said beyond the samples: no AUC to infinity, no half-life.
+    Nothing is extrapolated beyond the samples: no AUC to infinity, no half-life.
 
-    1. AUC0-h and C at h, for the plan's primary and secondary hour: the plan's rule on actual times
-       from 0 (before the infusion: what was found, else 0). NE when the last sample lies more than
-       `carry_on_minutes` before h; within them the last falling piece is carried on.
-    2. Every AUC is NE without an analysed sample of the end of the infusion; one that was drawn off its
-       time stays, at its actual time.
+    1. AUC0-h and C at h, for `primary_h` and `secondary_h` hours: by `rule` on actual times from 0
+       (before the infusion: what was measured, else 0). NE when the last sample lies more than
+       `carry_on_minutes` minutes before h; within them the last falling piece is carried on.
+    2. Every AUC is NE without an analysed sample of the end of the infusion; one that was drawn
+       off its time stays, at its actual time.
     3. AUCLST: to the last quantifiable sample.
-    4. CMAX, TMAX: the largest analysed concentration and its time; NE when the sample of the end of
-       the infusion is missing or deviates (a few minutes after the end the level has halved).
-    5. ...N: per the plan's reference dose (value x reference / DOSE); ...MG: per mg (value / DOSEMG);
-       NE without a dose.
+    4. CMAX, TMAX: the largest analysed concentration and its time; NE when the sample of the end
+       of the infusion is missing or deviates (a few minutes after the end the level has halved).
+    5. ...N: per `reference_dose_mg_m2` mg/m2 (value x reference / DOSE); ...MG: per mg (value /
+       DOSEMG); NE without a dose.
 
     A visit without any analysed sample after the start has no row.
     """

@@ -56,21 +56,22 @@ def disposition(tables: Tables, about: str) -> pd.DataFrame:
 
 
 def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
-    """Count and AR-V7 of one screening, by USUBJID: two separate facts of one sample.
+    """Cell count and AR-V7 of one screening: two separate facts of one sample.
 
-    The sample that decides:
+    The sample that decides, the first case that applies:
 
-    1. Of several samples at `visit`, the earliest that has a count (ties: the lowest CPSEQ).
+    1. Of several samples at the visit of the screening, the earliest that has a count (of one day,
+       the lowest CPSEQ).
     2. None has a count: the earliest sample.
-    3. No sample: the man has no row.
+    3. No sample: neither count nor AR-V7.
 
-    CTC is the count per 7.5 mL, missing when not evaluable. ARV7:
+    The count is per `screening.volume_ml` mL, missing when not evaluable. AR-V7:
 
     1. The earliest result that names the deciding sample (GFREFID = CPREFID).
-    2. Else the earliest result at `visit` that names no sample of the man.
+    2. Else the earliest result at the visit that names no sample of the patient.
     3. No result, because the test is recorded as not done or not at all: NOT DONE.
 
-    ARV7REAS is the recorded reason (GFREASND) beside UNDETERMINED or NOT DONE.
+    The recorded reason (GFREASND) beside UNDETERMINED or NOT DONE is kept.
     """
     cp = _columns(tables, "cp", "CPSEQ", "CPTESTCD", "CPSTRESN", "CPREFID", "VISIT", "CPDTC")
     cp = cp[(cp["CPTESTCD"] == "CTC") & (cp["VISIT"] == visit)]
@@ -111,10 +112,10 @@ def _names_a_sample(gf: pd.DataFrame, tables: Tables) -> pd.Series:
 def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:
     """Each dose of the study drug with its first and last day; missing days stay, they are doses.
 
-    1. EX records of one of `drugs` whose category is study treatment, or that have no category.
+    1. EX records of one of the drugs whose category is study treatment, or that have no category.
     2. A record of dose 0 is no dose: nothing was given. A missing dose is one, and a placebo has
        no other.
-    3. LASTDAY: the day of EXENDTC, else DAY, the day of EXSTDTC.
+    3. The last day of a dose is the day of EXENDTC, else that of EXSTDTC.
     """
     names = ("EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXDOSU", "EXSTDTC", "EXENDTC", "VISIT", "EXADJ")
     ex = _columns(tables, "ex", *names)
@@ -126,13 +127,14 @@ def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:
 
 
 def line_of_therapy(tables: Tables, first_dose: pd.Series, drugs: list[str]) -> pd.Series:
-    """The line of study cabazitaxel, third or second, of each man of `first_dose` (by USUBJID).
+    """The line of study cabazitaxel, third or second, of each patient with a first dose.
 
-    1. third line: one of `drugs` recorded as a prior anticancer therapy, whatever its date.
-    2. third line: one of `drugs` as the physician's choice that may have begun (earliest day of a
+    1. Third line: a drug of `third_line_after` recorded as a prior anticancer therapy, whatever
+       its date.
+    2. Third line: such a drug as the physician's choice that may have begun (earliest day of a
        partial date) before the first dose.
-    3. third line: one of `drugs` as a subsequent therapy that surely began (latest day) before it.
-    4. second line: everyone else.
+    3. Third line: such a drug as a subsequent therapy that surely began (latest day) before it.
+    4. Second line: everything else.
     """
     cm = _columns(tables, "cm", "CMDECOD", "CMCAT", "CMSTDTC")
     cm = cm[cm["CMDECOD"].isin(drugs) & cm["USUBJID"].isin(first_dose.index)]
@@ -172,13 +174,13 @@ def _alive_on(tables: Tables) -> pd.Series:
 
 
 def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
-    """The day of death by USUBJID, for those who died.
+    """The day of death.
 
     1. DM.DTHDTC, a full date.
-    2. DM.DTHDTC, partial: the earliest day it allows, but not before the man was last seen alive.
+    2. DM.DTHDTC, partial: the earliest day it allows, but not before the last day known alive.
     3. No DM.DTHDTC: the disposition DEATH of DS, read in the same way.
-    4. Neither: the earliest SS record that says DEAD, read in the same way.
-    5. No date anywhere: no day of death, even if DM.DTHFL says Y (the contract warns of it).
+    4. Neither: the earliest SS record of DEAD, read in the same way.
+    5. No date anywhere: no day of death, even if DM.DTHFL is Y (the contract warns of it).
 
     Of several dates in one source a full one goes before a partial one, then the earliest.
     """
@@ -223,33 +225,27 @@ def _not_eligible_again(tables: Tables) -> pd.Series:
 def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     """One row per person of DM: dates, biomarker, group, and the flag of each analysis set.
 
-    GROUP (first allocation, which never changes):
+    GROUP is that of the first allocation, which never changes:
 
     1. A milestone "ALLOCATED TO GROUP A" or "... B" at SCREENING: A or B, the earlier one; A when
        both stand on one day.
     2. None: missing.
 
-    Flags are Y or N for everybody; the sets and their cases, in the plan's order:
+    Flags are Y or N for every patient; the sets and their cases, in the plan's order:
 
     1. SCRFL (SCREENED): consent and a screening sample.
-    2. MPOSFL (MARKERPOS): AR-V7 positive at the first screening, at any count.
-    3. PRIMFL (PRIMARY): MPOSFL, count at the first screening at or above the plan's minimum,
-       at least one dose of study cabazitaxel, and not treated through re-screening.
-       A man without PSA stays in: missing is failure.
-    4. SAFFL (SAFETY): at least one dose of study cabazitaxel, re-screened men included.
+    2. MPOSFL (MARKERPOS): AR-V7 is `screening.arv7` at the first screening, at any count.
+    3. PRIMFL (PRIMARY): MPOSFL, at least `screening.ctc_minimum` cells at the first screening, at
+       least one dose of study cabazitaxel, and not treated through re-screening. A patient without
+       PSA stays in: missing is failure.
+    4. SAFFL (SAFETY): at least one dose of study cabazitaxel, re-screened patients included.
     5. RESCFL (RESCREENED): a sample or consent at re-screening.
     6. GRPAFL (GROUPA): GROUP is A.
 
-    RESCPRFL: a therapy of the plan's list came before the re-screening. RESCIEFL: N when the second
-    eligibility check failed.
-
-    PSAEVFL, PPROTFL, CTCEVFL and PKEVFL need later datasets; `analysis_sets` adds them.
-    LSTALVDT is the last day with a record that shows the man alive, at most the day of death.
-    LINE is the line of study cabazitaxel (`line_of_therapy`), missing without a dose. TRTSTM is the
-    time of day at which the first dose began, where the data have it.
-
-    RESCTRFL (treated through re-screening): Y when a man was allocated to group B at RE-SCREENING
-    and has a dose, unless his first dose lies before that allocation.
+    RESCPRFL: a therapy of `rescreening.after` came before the re-screening. RESCIEFL: N when the
+    second eligibility check failed. RESCTRFL (treated through re-screening): Y when the patient
+    was allocated to group B at RE-SCREENING and has a dose, unless the first dose lies before that
+    allocation. TRTSTM is the time of day at which the first dose began, where the data have it.
     """
     dm = tables["dm"]
     one = pd.DataFrame(
@@ -328,13 +324,13 @@ def analysis_sets(
     plan: Plan,
     adpc: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """ADSL with the flags that need measurements.
+    """The analysis sets that need measurements.
 
-    1. PSAEVFL (PSAEVAL): PRIMARY with a baseline PSA and at least one counted value after it.
-    2. PPROTFL (PERPROT): PRIMARY, no major deviation (DV), and at least the plan's number of
-       cycles, or progression before them.
-    3. CTCEVFL (CTCEVAL): PRIMARY with a baseline count at or above the plan's minimum and a
-       count on treatment.
+    1. PSAEVFL (PSAEVAL): PRIMARY with a baseline PSA and at least one value that counts after it.
+    2. PPROTFL (PERPROT): PRIMARY, no major deviation (DV), and at least `per_protocol_cycles`
+       cycles, or fewer where study treatment ended by progressive disease.
+    3. CTCEVFL (CTCEVAL): PRIMARY with at least `ctc_baseline_minimum` cells at the first screening
+       and a count on treatment.
     4. PKEVFL (PKEVAL): treated, with at least one evaluable concentration after the start of the
        infusion and a known dose. Absent when the data hold no concentration at all.
     """

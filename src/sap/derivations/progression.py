@@ -45,21 +45,23 @@ def _judge(
 
 
 def read_course(base: float, values: list[Value], rule: PsaProgression) -> Answer:
-    """Progression in one course; `values` follow the first day, in order, days counted from it.
+    """Progression of PSA in one course of treatment; days are counted from its first day, day 0.
 
     The nadir is the lowest value so far, the baseline included. A rise is a value of at least
-    `rise_pct` percent and `rise_ug_l` over the nadir. The first case that applies:
+    `rise_pct` percent and `rise_ug_l` ug/L over the nadir. The first case that applies:
 
-    1. (no baseline) and 2. (no later value) are given by `psa_progression`.
-    3. PSA had fallen below the baseline before: the first rise on or after `ignore_before_day`
-       that a value at least `confirm_after_days` later confirms: the next such value, or any, as
-       the plan says; it must be a rise over the same nadir.
-    4. PSA had never fallen: the first rise over the baseline later than `ignore_before_day`,
-       confirmed in the same way when the plan asks for it.
-    5. A rise that counts, and no value far enough after it to confirm or refute it.
-    6. A rise that counts, refuted by the value that was asked.
-    7. A rise, but only in the time that is ignored; it does not reset the nadir.
-    8. No rise.
+    1. NE: no baseline.
+    2. NE: a baseline, and no value after the first day.
+    3. Y: PSA had fallen below the baseline before: the first rise on or after day
+       `ignore_before_day` that a value at least `confirm_after_days` days later confirms; it must
+       be a rise over the same nadir. `confirmed_by` is which such value decides: the next one and
+       no other, or any of them.
+    4. Y: PSA had never fallen: the first rise over the baseline later than day
+       `ignore_before_day`, confirmed in the same way where `no_fall_confirmed` is yes.
+    5. N: a rise that counts, and no value far enough after it to confirm or refute it.
+    6. N: a rise that counts, refuted by the value that decides.
+    7. N: a rise, but only in the time that is ignored; it does not reset the nadir.
+    8. N: no rise.
 
     Examples
     --------
@@ -86,16 +88,13 @@ def read_course(base: float, values: list[Value], rule: PsaProgression) -> Answe
 def psa_progression(
     courses: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaProgression, *, paramcd: str
 ) -> pd.DataFrame:
-    """One row per course: whether PSA progressed, by the cases of `read_course`.
+    """PSA progression of every course of treatment, by the cases above.
 
-    1. NE: no baseline.
-    2. NE: a baseline, and no value after the first day of the course.
-    3., 4. Y: confirmed progression after a fall, or without one; ADT is the day of the rise.
-    5. to 8. N.
-
-    Values on or before the day of a new anticancer therapy count, later ones do not; what happens
-    after the last dose counts. RISEDT is the day of the rise of cases 3 to 6; LASTDT that of the
-    last value read; SRCSEQ the LBSEQ of the rise.
+    1. Values from the day after the first day of the course count, to the day of a new anticancer
+       therapy, that day included (for a response it is not: blood is drawn before the treatment of
+       its day, and a response must not rest on a later therapy); later values do not count.
+    2. Values after the last dose count.
+    3. The day of the progression is the day of the rise, not that of its confirmation.
     """
     base = adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"].to_dict()
     by_man: dict[str, list[tuple[Any, float, float]]] = {}

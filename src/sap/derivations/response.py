@@ -30,10 +30,10 @@ def percent_change(aval: pd.Series, base: pd.Series) -> pd.Series:
 
 
 def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
-    """The first day of a new anticancer therapy after the first dose, by USUBJID.
+    """The first day of a new anticancer therapy after the first dose.
 
-    1. CM records of a subsequent therapy or of the physician's choice whose start, the earliest day
-       its text allows, lies after the first dose.
+    1. CM records of a subsequent therapy or of the physician's choice whose start, the earliest
+       day its text allows, lies after the first dose.
     2. A partial start of a subsequent therapy that could lie on or before the first dose and need
        not: the day after it, so that doubt counts as therapy.
     3. Others, a start surely before the first dose among them: none.
@@ -109,11 +109,13 @@ def _one_a_day(values: pd.DataFrame) -> pd.DataFrame:
 
 
 def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
-    """One row per man and day with a PSA value: baseline, change and whether the value counts.
+    """One row per patient and day with a PSA value: baseline, change and whether the value counts.
 
-    Same-day values: the latest time; without times the arithmetic mean, DTYPE = AVERAGE. A value
-    of the first dosing day whose time is after the start of the infusion (TRTSTM) is left out.
-    A value without a full date or without a number is not analysed.
+    Several values of one day: the one at the latest time; without times, or at one time, their
+    arithmetic mean (DTYPE = AVERAGE). A value of the first dosing day whose time is after the
+    start of the infusion (TRTSTM) is left out; without both times it is taken as drawn before the
+    infusion. A value without a full date or without a number is not analysed. A value below
+    quantification is `below_quantification` of quantification.
 
     ABLFL = Y and BASE: the last day with a value on or before the first dose. Not treated: none.
 
@@ -121,12 +123,13 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
 
     1. "": no first dose with a known day.
     2. "": on or before the day of the first dose.
-    3. "": later than the plan's days after the last cycle.
-    4. "": on or after the first day of a new anticancer therapy, if the plan says so.
-    5. Y:  everything else.
+    3. "": later than `days_after_last_cycle` days after the last cycle.
+    4. "": on or after the first day of a new anticancer therapy, where `stop_at_new_therapy` is
+       yes.
+    5. Y: everything else.
 
-    ANL01CAS is the number of the case. NADIR is the lowest AVAL so far after the first dose, the
-    baseline included. PCHG is rounded to 9 decimals before it meets a threshold.
+    NADIR is the lowest value so far after the first dose, the baseline included. PCHG, the percent
+    change from baseline, is rounded to 9 decimals before it meets a threshold.
     """
     values = _values(tables, rule)
     values = values[~_after_the_dose(values, adsl)]
@@ -196,22 +199,22 @@ def _confirmed(counted: pd.DataFrame, rule: PsaResponse, days: int) -> pd.DataFr
 def psa_response(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, *, confirm_after_days: int
 ) -> pd.DataFrame:
-    """Whether PSA fell and the fall held: one row for every treated man, measured or not.
+    """Whether PSA fell and the fall held: one answer for every treated patient, measured or not.
 
-    Among values that count (ANL01FL = Y), the first case that applies decides AVALC:
+    Among values that count (ANL01FL = Y), the first case that applies decides:
 
     1. NE: no baseline, or a baseline of 0: no percent change exists.
     2. NE: a baseline, and no value that counts.
-    3. Y:  a fall of at least `decline_pct` percent, at most `first_fall_within_days` after the
-           first dose when the plan sets that limit, and another such fall at least
-           `confirm_after_days` less `confirm_tolerance_days` later ("any later value"), or the
-           first value at least so much later ("next value"). With 0 days the first fall is
-           enough. The confirming value may lie behind the limit. ADT is the day of the first
-           fall that is confirmed, CONFDT of the earliest value that confirms it.
-    4. N:  a fall that came within the limit and was not confirmed.
-    5. N:  no such fall.
+    3. Y: a fall of at least `decline_pct` percent, at most `first_fall_within_days` days after the
+       first dose (the day of the first dose is day 0; none: no limit), and another such fall at
+       least `confirm_after_days` less `confirm_tolerance_days` days later. `confirmed_by` is which
+       value confirms: any later value, so that a value between may be higher, or the next value at
+       least so much later and no other. The confirming value may lie behind the limit. The day of
+       the response is that of the first fall that is confirmed.
+    4. N: a fall that came within the limit and was not confirmed.
+    5. N: no such fall.
 
-    CASE is the number of the case. In the primary set NE counts as no response.
+    Without confirmation the first fall is enough. In the primary set NE counts as no response.
     """
     treated = adsl.loc[adsl["NCYCLES"] > 0, ["STUDYID", "USUBJID", "TRTSDT"]]
     counted = adpsa[adpsa["ANL01FL"] == "Y"].merge(
@@ -275,19 +278,18 @@ def _changes(
 def adrs(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, course: PsaCourse
 ) -> pd.DataFrame:
-    """Answers per treated man: response by the plan's rule, its variants, and best changes.
+    """Answers per treated patient: response by the plan's rule, its variants, and best changes.
 
-    PARAMCD:
+    1. PSARESP: the PSA response as the plan confirms it.
+    2. PSARESPU: the same, unconfirmed. PSARSP21, PSARSP28 and so on: confirmed after each of
+       `psa_response.sensitivity_confirm_days` days; everything else as the plan has it.
+    3. PSARSPAT: the plan's rule without its limit on the day of the first fall, where it has one.
+    4. PSABEST: the lowest percent change among values that count (of equal ones, the earlier).
+    5. PSAWK12: the percent change of the value that counts nearest to day `week_12_day`, at most
+       `week_12_window_days` days off (of two equally near, the earlier). Days are counted from the
+       day of the first dose, which is day 0.
 
-    1. PSARESP: `psa_response` with the plan's confirmation.
-    2. PSARESPU: the same, unconfirmed. PSARSP21, PSARSP28 ...: confirmed after so many days, one
-       for each of the plan's `sensitivity_confirm_days`; everything else as the plan says.
-    3. PSARSPAT: the plan's rule without its limit on the day of the first fall; only where the plan
-       has such a limit.
-    4. PSABEST: the lowest PCHG among values that count (ties: the earlier).
-    5. PSAWK12: PCHG of the value nearest to the plan's day, within its window (ties: the earlier).
-
-    AVALC is Y, N or NE for responses; for changes NE where there is none (CASE 1).
+    NE is an answer where there is no such change.
     """
     variants = {"PSARESP": rule.confirm_after_days, "PSARESPU": 0}
     variants |= {f"PSARSP{days}": days for days in rule.sensitivity_confirm_days}

@@ -20,30 +20,29 @@ RELATED = ("POSSIBLY RELATED", "PROBABLY RELATED", "RELATED")
 
 
 def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
-    """One row per reported event: dates, grade, relation, and whether it is treatment-emergent.
+    """Adverse events: dates, grade, relation, and whether an event is treatment-emergent.
 
-    With T the first dose, E the last dose and W the plan's days after it, the first case that
-    applies decides TRTEMFL. A start that is partial is a span of days; only a span that lies
+    With T the first dose and W the day `days_after_last_dose` days after the last dose, the first
+    case that applies decides. A start that is partial is a span of days; only a span that lies
     wholly outside proves anything, so doubt counts as treatment-emergent.
 
-    1. N: the man had no study cabazitaxel.
+    1. N: the patient had no study cabazitaxel.
     2. Y: no start date and no end date before T: nothing proves the event older.
     3. N: no start date, and an end (latest day it allows) before T.
     4. N: the latest day of the start lies before T.
-    5. N: the earliest day of the start lies after E + W.
+    5. N: the earliest day of the start lies after W.
     6. N: the start is partial, may lie before T, and the event ended before T.
-    7. Y: everything else; a start on the day of T or of E + W included.
+    7. Y: everything else; a start on the day of T or of W included.
 
     ASTDT: the start, when partial the earliest day it allows; T where the start is missing or its
     span holds T, unless the event ended before T (cases 3 and 6: missing, and the earliest day).
-    ASTDTF is then M (month) or D (day), Y where the whole date was missing. AENDT: the end, when
-    partial the latest day it allows. ATOXGRN is the reported grade. A column that the data do not have
-    is missing for every event. An event without a preferred term is UNCODED, never the words of the
-    report: those are free text, and tables leave the house.
-    FATALFL: grade 5, outcome FATAL, or death as the reason for being serious. RELFL: a possible,
-    probable, certain or missing relation (AEREL) counts as related. AOCCPFL marks the worst grade
-    of a man and preferred term (within its SOC) among treatment-emergent events (ties: the earlier start, then AESEQ), AOCCSFL of a man and SOC,
-    AOCCFL of a man.
+    AENDT: the end, when partial the latest day it allows. An event without a preferred term is
+    UNCODED, never the words of the report: those are free text, and tables leave the house.
+
+    A fatal event is of grade 5, of outcome FATAL, or serious by death. A related event has a
+    possible, probable, certain or missing relation (AEREL). Of each patient, and of each patient
+    and class and preferred term, the treatment-emergent event of the worst grade is shown (of
+    equal ones, the earlier start, then AESEQ).
     """
     ae = tables["ae"].reset_index(drop=True).reindex(columns=list(COLUMNS))
     man = adsl.set_index("USUBJID")
@@ -129,24 +128,24 @@ CAUSES = ("Adverse event, related", "Adverse event, not related", "Progression",
 def with_deaths(
     adsl: pd.DataFrame, adae: pd.DataFrame, rule: Safety, deaths: Deaths
 ) -> pd.DataFrame:
-    """ADSL with how long after the last dose a treated man died, and of what.
+    """How long after the last dose a treated patient died, and of what.
 
-    LDDTHELD: days from the last dose to death. LDDTHGR1, the first case that applies:
+    The time, the first case that applies:
 
-    1. missing: not treated, or alive.
+    1. Not shown: not treated, or alive.
     2. "Day of the last dose not known".
-    3. "Within W days of the last dose", with the plan's W, day W included.
-    4. "More than W days after the last dose".
+    3. Within `safety.days_after_last_dose` days of the last dose, that day included.
+    4. More than so many days after the last dose.
 
-    DTHCGR1, the cause, for the same men; a fatal event is FATALFL = Y of ADAE, and an event of the
-    plan's progression terms is the disease, not an adverse event:
+    The cause, for the same patients; an event of `progression_terms` is the disease, not an
+    adverse event:
 
     1. "Adverse event, related": a fatal adverse event that is related.
     2. "Adverse event, not related": any other fatal adverse event.
     3. "Progression": a fatal event that is the disease, or study treatment ended by progression.
     4. "Not recorded": nothing of that.
 
-    DTHTERM is the preferred term that decided, of several the lowest AESEQ.
+    The preferred term that decided is shown, of several that of the lowest AESEQ.
     """
     who = adsl["USUBJID"]
     died = (adsl["NCYCLES"] > 0) & adsl["DTHDT"].notna()

@@ -104,23 +104,29 @@ def adbe(
     plan: Plan,
     cut_off: dt.date,
 ) -> pd.DataFrame:
-    """One row per man, kind of sample (BECAT) and visit: tubes and mL expected, and drawn.
+    """One row per patient, kind of sample (BECAT) and visit: tubes and mL expected, and drawn.
 
-    Expected of whom, by the plan's schedule, when due on or before the cut-off:
+    Expected by the plan's schedule, when due on or before the cut-off:
 
-    1. screening: every man of the group with a screening sample, and every re-screened man once more
-       at the RE-SCREENING: as a man of A, or of B after re-screening when he was treated.
-    2. visit, each cycle, first cycle: at the infusions he had, at most `max_cycles` of the exposure.
-    3. choice (group A): BASELINE when a physician's choice began; WEEK 12 when he was followed to the
-       plan's day and had not progressed before; PROGRESSION when it is known: a tube of that name, a
-       re-screening (whose tube it then is), or the next therapy. A progression that left no trace in
-       BE, DS or CM is not known here, so the share of drawn PROGRESSION tubes is an upper limit.
+    1. At screening: of every patient of the group with a screening sample, and of every
+       re-screened patient once more at the RE-SCREENING: as a patient of A, or of B after
+       re-screening when treated.
+    2. At a visit, each cycle, the first cycle: at the infusions given, at most
+       `exposure.max_cycles`.
+    3. Of the choice (group A): BASELINE when a physician's choice began; WEEK 12 when follow-up
+       reached day `choice_days` of it and no progression came before; PROGRESSION when it is
+       known: a tube of that name, a re-screening (whose tube it then is), or the next therapy. A
+       progression that left no trace in BE, DS or CM is not known here, so the share of drawn
+       PROGRESSION tubes is an upper limit.
 
-    GROUP is A, B, "B after re-screening", or "" for a man never allocated, of whom only the screening
-    sample is asked. Plasma before cycle 1 of a man treated after re-screening is his progression tube
-    and is not asked twice.
+    The group is A, B, "B after re-screening", or "" for a patient never allocated, of whom only
+    the screening sample is expected. Plasma before cycle 1 of a patient treated after re-screening
+    is the progression tube and is not expected twice.
 
-    CASE: 1 expected and drawn (one tube is enough) · 2 expected, not drawn · 3 drawn, not expected.
+    1. Expected and drawn (one tube is enough).
+    2. Expected, not drawn.
+    3. Drawn, not expected.
+
     Drawn tubes belong to the visit they name. With no BE in the data there is no row.
     """
     drawn = _drawn(tables)

@@ -75,24 +75,26 @@ def _overall(adsl: pd.DataFrame, origin: str, paramcd: str, param: str) -> pd.Da
 
 
 def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
-    """Overall survival of everybody who has the plan's origin.
+    """Overall survival of every patient who has the plan's origin, `os_origin`.
 
-    AVAL is ADT - STARTDT in days (no day is added); the first case that applies decides:
+    The time is that from the origin in days (no day is added); the first case that applies
+    decides:
 
-    1. Event (CNSR 0): the man died; ADT is the day of death.
-    2. Censored (CNSR 1) at the origin: the recorded death lies before it, DEATH BEFORE ORIGIN
+    1. Event: death, on the day of death.
+    2. Censored at the origin: the recorded death lies before it, DEATH BEFORE ORIGIN
        (dates that contradict one another are never turned into a negative time).
-    3. Censored: ADT is the last day he is known to be alive, LAST KNOWN ALIVE.
-    4. Censored at the origin: nothing shows him alive later, NO FOLLOW-UP AFTER ORIGIN.
+    3. Censored on the last day known alive, LAST KNOWN ALIVE.
+    4. Censored at the origin: no later day known alive, NO FOLLOW-UP AFTER ORIGIN.
 
-    The cut-off needs no case: a frozen cut holds nothing behind it. PARAMCD:
+    The cut-off needs no case: a frozen cut holds nothing behind it. Variants:
 
-    - OS counts from the plan's origin; OSRE, for men treated after re-screening, from their second
-      allocation.
-    - OSCENS is OS with those men censored on the day of that allocation, RE-SCREENED AND ALLOCATED
-      (case 5, which goes before the others): a sensitivity of the comparison of the groups.
-    - OSSCR counts from consent to screening; ENTRY is then the number of days until the first
-      study dose, missing for men not treated. It shows what waiting for treatment does to a curve.
+    - OS counts from the plan's origin; OSRE, for patients treated after re-screening, from their
+      second allocation.
+    - OSCENS is OS with those patients censored on the day of that allocation, RE-SCREENED AND
+      ALLOCATED (case 5, which goes before the others): a sensitivity of the comparison of the
+      groups.
+    - OSSCR counts from consent to screening, with the number of days until the first study dose
+      beside it (ENTRY). It shows what waiting for treatment does to a curve.
     """
     whole = _overall(adsl, rule.os_origin, "OS", "Overall survival")
     again = adsl[adsl["RESCTRFL"] == "Y"]
@@ -521,12 +523,14 @@ def progression_times(got: Sources, plan: Plan) -> pd.DataFrame:
 
     E is the first event on or after the origin, N the first day of a new anticancer therapy, A the
     last adequate assessment after the first dose: on or before N in case 2, before E in case 3,
-    any in the others. The first case that applies:
+    any in the others. An assessment is adequate when it is dated and, of tumours, its overall
+    response is not NE. The first case that applies:
 
     1. No baseline assessment: censored at the origin.
-    2. N before E, or N and no E: censored at A. (Not when the plan ignores or counts N.)
-    3. E more than `missed_assessments` intervals and `window_days` after A (after the origin or
-       the first dose, whichever is later, where there is no A): censored at A.
+    2. N before E, or N and no E: censored at A, where `new_therapy` is censor.
+    3. E more than `missed_assessments` intervals and `window_days` days after A (after the origin
+       or the first dose, whichever is later, where there is no A): censored at A. An interval is
+       `psa_interval_days` days for TTPP and DOR, and `scan_interval_days` days for the others.
     4. E: event, on its own day; on the day of N it still counts. A death before the first
        assessment and between two of them is an event.
     5. No E and no A: censored at the origin.
@@ -534,9 +538,9 @@ def progression_times(got: Sources, plan: Plan) -> pd.DataFrame:
     7. Died, where death is no event (TTPP, DOR): censored at A.
     8. No E by the cut-off: censored at A.
 
-    Where A does not exist the origin takes its place. PARAMCD is the endpoint, the letters of a
-    sensitivity (NT, IT, GAP, OFF, UNC, DOSE, NEXT; first courses only) or RE for the course after
-    re-screening. RPFS, PFS and RDOR have no rows at all where the data hold no dated tumour
+    Where A does not exist the origin takes its place. A sensitivity (NT, IT, GAP, OFF, UNC, DOSE,
+    NEXT; first courses only) differs in what its words say and in nothing else; RE is the course
+    after re-screening. RPFS, PFS and RDOR have no rows at all where the data hold no dated tumour
     assessment, TTPP and DOR none where they hold no PSA.
     """
     rows: list[dict[str, Any]] = []

@@ -86,12 +86,12 @@ class Sums(NamedTuple):
 def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> str:
     """The response of the target lesions at one assessment; the first case that applies.
 
-    1. CR: every lesion is read, nodes are below `node_normal_mm`, all others are gone (`gone`).
-    2. PD: the sum is at least `progression_pct` percent and `progression_mm` above the smallest
+    1. CR: every lesion is read, nodes are below `node_normal_mm` mm, all others are gone.
+    2. PD: the sum is at least `progression_pct` percent and `progression_mm` mm above the smallest
        so far, the baseline included. Lesions not read could only add, so PD stands without them.
     3. NE: a lesion was not read.
     4. PR: the sum is at least `partial_pct` percent below the baseline.
-    5. SD.
+    5. SD: everything else.
 
     Examples
     --------
@@ -120,12 +120,11 @@ def first_progression(
 ) -> list[str]:
     """Soft-tissue answers when progression at the first assessment wants a second scan (PCWG2).
 
-    `answers` are day and answer of each assessment, in order; with w the plan's
-    `first_progression_confirm_days`, the first case that applies:
+    With w `first_progression_confirm_days` days, the first case that applies:
 
     1. w is 0, or the first answer is not PD: the answers stand.
     2. The next evaluated assessment (not NE) at least w later is PD: the first answer stands.
-    3. It says anything else: the first was no progression, SD where there are targets, NON-CR/NON-PD
+    3. It is anything else: the first was no progression, SD where there are targets, NON-CR/NON-PD
        where there are none.
     4. There is none: PDu at the first. An assessment nearer than w keeps its own answer.
 
@@ -154,7 +153,7 @@ def first_progression(
 
 
 def over_limit(organs: Sequence[str], rule: Tumour) -> int:
-    """Whether more targets were chosen than the criteria allow; `organs` has one entry a target.
+    """Whether more targets were chosen than the criteria allow.
 
     Such a choice departs from the protocol and is flagged; every target stays in the sum, because
     a choice made at baseline cannot be undone once it is known how each lesion went.
@@ -188,19 +187,20 @@ class Scan(NamedTuple):
 
 
 def bone_responses(scans: Sequence[Scan], *, disease: bool, rule: Bone) -> list[str]:
-    """The bone response at each scan, known afterwards; `new` counts against the baseline.
+    """The bone response at each scan, known afterwards; new lesions count against the baseline.
 
-    With n the plan's number of new lesions and w its days, the first progression is looked for:
+    With n `new_lesions` lesions and w `confirm_after_days` days, the first progression is looked
+    for:
 
-    1. The first scan lies in the flare window and shows n new lesions. The next scan at least w
-       later shows n more: PD at the first scan. It does not: a flare, no progression. There is
-       none: PDu.
+    1. The first scan lies in the flare window, to day `flare_window_days`, and shows n new
+       lesions. The next scan at least w later shows n more: PD at the first scan. It does not: a
+       flare, no progression. There is none: PDu.
     2. A later scan shows n lesions more than the reference (the first scan when it lay in the
        flare window, else the baseline), and a scan at least w later still shows n of them: PD at
        the scan that showed them first. They are gone: no progression. There is none: PDu.
 
     From the scan of the progression on, every scan is PD. A scan without suspicion is NON-PD, or
-    NED when there was no bone disease at baseline (`disease`) and nothing new was seen.
+    NED when there was no bone disease at baseline and nothing new was seen.
 
     Examples
     --------
@@ -241,16 +241,16 @@ class Best(NamedTuple):
 
 
 def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirmed: bool) -> Best:
-    """The best overall response of a course; `points` are its assessments in order, day and answer.
+    """The best overall response of a course of treatment, from its assessments in order.
 
     Only assessments up to the first PD count. The first case that applies:
 
-    1. CR: a CR; when `confirmed`, with another CR at least `response_confirm_days` later and only
-       CR and NE between.
-    2. PR: a PR or CR; when `confirmed`, with another PR or CR so much later and only PR, CR and
-       NE between. A PR after a CR confirms neither.
-    3. SD: CR, PR or SD at least `stable_after_days` after the start.
-    4. NON-CR/NON-PD: that answer, at least `stable_after_days` after the start.
+    1. CR: a CR; when confirmed, with another CR at least `response_confirm_days` days later and
+       only CR and NE between.
+    2. PR: a PR or CR; when confirmed, with another PR or CR so much later and only PR, CR and NE
+       between. A PR after a CR confirms neither.
+    3. SD: CR, PR or SD at least `stable_after_days` days after the start.
+    4. NON-CR/NON-PD: that answer, at least `stable_after_days` days after the start.
     5. PD.
     6. NE: assessments, but none of these. PDu alone is not evaluable.
     7. NE: no assessment.
@@ -301,8 +301,11 @@ def _held(points: Points, place: int, end: int, enough: tuple[str, ...], rule: T
 def non_target_response(states: Sequence[str]) -> str:
     """The response of the non-target lesions; the first case that applies.
 
-    1. "": there is none. 2. PD: one has progressed unequivocally. 3. NE: one was not read.
-    4. CR: all are gone, or normal nodes. 5. NON-CR/NON-PD.
+    1. "": there is none.
+    2. PD: one has progressed unequivocally.
+    3. NE: one was not read.
+    4. CR: all are gone, or normal nodes.
+    5. NON-CR/NON-PD: everything else.
     """
     if not states:
         return ""

@@ -223,6 +223,8 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
 
 
 def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
+    from sap.pipeline import rules
+
     dates = plan.plan.cut_offs.dates
     known = dates.get(manifest.cut_off_name)
     facts = {
@@ -249,6 +251,7 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
         "plan": plan.plan.model_dump(mode="json"),
         "manifest": json.loads((cut / "manifest.json").read_text(encoding="utf-8")),
         "findings": _findings_of(cut),
+        "rules": rules.table(plan.plan),
     }
     for name, content in tables.items():
         text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"

@@ -568,6 +568,15 @@ local function page_break(div)
   return div
 end
 
+-- The derivation rules: a long text in small type.
+local function small(div)
+  if not TYPST then return div end
+  local blocks = pandoc.List({ pandoc.RawBlock("typst", "#tlf-small[") })
+  blocks:extend(div.content)
+  blocks:insert(pandoc.RawBlock("typst", "]"))
+  return blocks
+end
+
 -- The list of displays ------------------------------------------------------------------------
 
 -- A list of displays whose item is a link and a title: in the PDF, each has its page.
@@ -672,6 +681,7 @@ return {
         return display(div)
       end
       if div.classes:includes("tlf-index") then return index(div) end
+      if div.classes:includes("rules") then return small(div) end
       if div.classes:includes("pagebreak") then return page_break(div) end
     end,
     RawBlock = outside_displays,

@@ -1,0 +1,73 @@
+"""The derivation rules in section 9.7.1: the words of the code, with the plan's values behind its keys."""
+
+import re
+from typing import Any
+
+from sap import ard
+from sap.displays import formats
+from sap.displays.addressed import Number
+from sap.displays.free_text import markdown_text
+from sap.displays.say import NO_BREAK_SPACE
+
+_KEY = re.compile(r"`([a-z0-9_.]+)`")
+
+
+class Rules:
+    """Every rule as a block of small type under its section of the SAP."""
+
+    def __init__(self, found: list[dict[str, Any]]) -> None:
+        self.found = found
+
+    def _repr_markdown_(self) -> str:
+        return "\n\n".join(["::: {.rules}", *map(_block, self.found), ":::"]) + "\n"
+
+
+def _block(rule: dict[str, Any]) -> str:
+    section = rule["section"].replace(" ", NO_BREAK_SPACE)
+    lines = [f"**{markdown_text(rule['name'])}** ({markdown_text(section)})"]
+    for block in rule["blocks"]:
+        if "text" in block:
+            lines.append(_text(block["text"], rule["entry"]))
+        cases = [
+            f"{number}. {_text(text, rule['entry'])}" for number, text in block.get("cases", [])
+        ]
+        items = [f"- {_text(text, rule['entry'])}" for text in block.get("items", [])]
+        if cases or items:
+            lines.append("\n".join([*cases, *items]))
+    return "\n\n".join(lines)
+
+
+def _text(text: str, entry: str) -> str:
+    """The words of a rule; behind each key of the plan its value, with the address of the entry."""
+    parts = []
+    for place, piece in enumerate(_KEY.split(text)):
+        parts.append(_keyed(piece, entry) if place % 2 else markdown_text(piece))
+    return "".join(parts)
+
+
+def _keyed(key: str, entry: str) -> str:
+    plan = ard.table("plan")
+    path = key if "." in key else f"{entry}.{key}"
+    first, _, last = path.partition(".")
+    return f"`{key}` ({_value(plan[first][last], path)})"
+
+
+def _value(value: Any, path: str) -> str:
+    if value is None or value == []:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(_value(one, f"{path}.{place}") for place, one in enumerate(value))
+    if isinstance(value, dict):
+        return "; ".join(
+            f"{markdown_text(str(name))}: {_value(one, f'{path}.{name}')}"
+            for name, one in value.items()
+        )
+    if isinstance(value, bool):
+        return Number("yes" if value else "no", f"plan|{path}").markdown()
+    number = isinstance(value, int | float)
+    return Number(formats.as_collected(value) if number else str(value), f"plan|{path}").markdown()
+
+
+def printed() -> Rules:
+    """All rules of the run, in the order of the SAP."""
+    return Rules(ard.table("rules"))
