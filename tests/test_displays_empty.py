@@ -204,6 +204,8 @@ def test_the_primary_rule_of_confirmation_stands_once(run):
                    method="m") for name in names))  # fmt: skip
     labels = [str(row.label) for row in response.sensitivity().rows]
     assert labels == ["Confirmed after 28 days (primary)", "Unconfirmed", "Confirmed after 21 days"]
+    heads = [column.header for column in response.sensitivity().columns]
+    assert not {"p", "Decision"} & set(heads)  # other rules of confirmation decide nothing
 
 
 def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_path):

@@ -12,7 +12,15 @@ from sap import ard
 from sap.derivations.dates import time_of_day
 from sap.derivations.response import adpsa, adrs, new_therapy, percent_change, psa_response
 from sap.plan import read_plan
-from sap.results.response import Stage1, decision, psa_change, rate, response_rate, summary
+from sap.results import response as primary_results
+from sap.results.response import (
+    Stage1,
+    decision,
+    psa_change,
+    rate,
+    response_rate,
+    summary,
+)
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 RULE = PLAN.psa_response
@@ -339,11 +347,33 @@ def test_the_rule_of_the_design_decides_about_no_other_set_of_the_planned_size()
         rows = response_rate(
             adsl, adrs, PLAN, population=population, paramcd="PSARESP", analysis="psa_response"
         ).set_index("stat_name")
-        said[population] = rows.loc["N", "stat"], rows.loc["decision", "stat_text"]
-    assert said == {
-        "PRIMARY": (24, "No decision: fewer than planned"),
-        "MARKERPOS": (25, "No decision: not the primary set"),
-    }
+        said[population] = rows["stat"]["N"], {"decision", "p_value"} & set(rows.index)
+        if population == "PRIMARY":
+            assert rows.loc["decision", "stat_text"] == "No decision: fewer than planned"
+    assert said == {"PRIMARY": (24, {"decision", "p_value"}), "MARKERPOS": (25, set())}
+
+
+def test_only_the_primary_analysis_of_the_primary_set_has_a_p_value_and_a_decision():
+    """The rule of the design decides once: no set and no rule of confirmation beside it does."""
+    who = [f"{i:02d}" for i in range(25)]
+    flags = {"PRIMFL": "Y", "MPOSFL": "Y", "PSAEVFL": "Y", "PPROTFL": "Y", "CTCEVFL": "Y"}
+    adsl = pd.DataFrame(
+        {"USUBJID": who, "RESCTRFL": "N", "TRTSDT": pd.date_range("2018-01-01", periods=25)} | flags
+    )
+    names = ["PSARESP", "PSARESPU", "PSARSP21", "PSARSP28"]
+    adrs = pd.concat(
+        pd.DataFrame({"USUBJID": who, "PARAMCD": name, "AVALC": ["Y"] * 6 + ["N"] * 19})
+        for name in names
+    )
+    rows = pd.concat(primary_results.psa_response(adsl, adrs, PLAN))
+    decides = rows[rows["stat_name"].isin(("p_value", "decision"))]
+    assert decides[["analysis", "population"]].drop_duplicates().to_numpy().tolist() == [
+        ["psa_response", "PRIMARY"]
+    ]
+    # P(X >= 6 | 25, 0.1), Cochran's tables of the binomial: 0.0334
+    p = decides.set_index("stat_name").loc["p_value", "stat"]
+    assert p == pytest.approx(0.0334, abs=5e-5)
+    assert len(rows[rows["stat_name"] == "n"]) == 4 * 5
 
 
 def test_a_response_after_a_re_screening_counts_in_no_set_of_the_first_screening():

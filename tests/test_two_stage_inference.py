@@ -248,6 +248,9 @@ def test_the_conditional_estimate_maximises_the_conditional_likelihood(design):
         stopped = x <= design.r1
         fewest, most = (0, design.r1) if stopped else (design.r1 + 1, design.n)
         found = two_stage_inference(design, x, 0.5, 0.9).conditional_mle
+        if x == most == design.r1:  # the likelihood given the stop grows up to p = 1: no maximum
+            assert math.isnan(found)
+            continue
         if x in (fewest, most):
             assert found == (x == most)
             continue
@@ -266,6 +269,16 @@ def test_the_conditional_estimate_maximises_the_conditional_likelihood(design):
             options={"xatol": 1e-10},
         )
         assert found == pytest.approx(best.x, abs=2e-6)
+
+
+@pytest.mark.parametrize("r1, n1, r, n", [(1, 15, 5, 25), (1, 10, 5, 29), (3, 13, 12, 43)])
+def test_the_most_responders_that_stop_at_stage_1_have_no_conditional_estimate(r1, n1, r, n):
+    """By hand, P(X1 = r1 | X1 <= r1) rises with p all the way: 1 of 15 gives 15 p / (1 + 14 p)."""
+    given_stop = [binom.pmf(r1, n1, p) / binom.cdf(r1, n1, p) for p in np.linspace(0.01, 0.99, 50)]
+    assert (np.diff(given_stop) > 0).all()
+    end = two_stage_inference(TwoStageDesign(r1, n1, r, n), r1, 0.1, 0.95)
+    assert math.isnan(end.conditional_mle)
+    assert (end.stopped_at, end.mle) == (1, r1 / n1)
 
 
 def test_a_stage_with_one_outcome_says_nothing_given_that_stage():

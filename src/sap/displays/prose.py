@@ -147,6 +147,33 @@ def response_rule() -> Said:
     )  # fmt: skip
 
 
+def interval_rule() -> Said:
+    """Which interval the primary result has."""
+    if ard.table("plan")["intervals"]["primary_interval"] == "two-stage":
+        return Said(
+            "The interval of the primary result allows for the two stages of the design: both exact "
+            "tails over its outcomes, in the order of the total of responders (Jung and Kim); before "
+            "the design has ended, or with men treated after a stop at stage 1, it is not estimable. "
+            "The interval of every other proportion is that of Clopper and Pearson"
+        )
+    return Said("The interval of a proportion is that of Clopper and Pearson")
+
+
+def estimators() -> Said:
+    """The estimates that allow for two stages, where the design has them; begins with a space."""
+    if ard.table("plan")["design"]["kind"] == "single-stage":
+        return Said("")
+    return Said(
+        " The unbiased estimate is the share of responders expected in stage 1, given the total; the "
+        "median-unbiased one is the rate at which as many responders as seen, or more, have a "
+        "probability of one half; the bias-adjusted one is the rate at which the expected share of "
+        "responders is the share seen (Whitehead 1986). The estimate given the stage reached is the "
+        "most likely rate among trials that reach that stage; it is not estimable where this has no "
+        "maximum: at the most responders with which stage 1 stops and the fewest with which stage 2 "
+        "can end."
+    )
+
+
 def late_falls() -> Said:
     """That the limit on the first fall is lifted, where there is one; ends with a space."""
     if ard.table("plan")["psa_response"]["first_fall_within_days"] is None:

@@ -34,23 +34,26 @@ def rate_cells(found: Results, **where: Unpack[Place]) -> tuple[Content, Content
     )
 
 
+def _two_intervals() -> list[Note]:
+    """That the primary result has an interval of its own, where the plan wants it so."""
+    if ard.table("plan")["intervals"]["primary_interval"] != "two-stage":
+        return []
+    own = "The interval of the primary result (the first line) allows for the two stages of the design"
+    return [f"{own}; those of the other lines are of Clopper and Pearson."]
+
+
 def response() -> Table:
     """Table 14.2.1.1: response in each set, and the re-screened men as a block of their own."""
     found, again = results("psa_response"), results("rescreen_response")
     rows = [Row("First screening", kind="group")]
     for population, words in SETS.items():
-        rows.append(
-            Row(
-                words,
-                (
-                    *rate_cells(found, population=population),
-                    found.count("n_missing", population=population),
-                    found.p_value(population=population),
-                    found.words("decision", population=population),
-                ),
-                "indent1",
-            )
-        )
+        tested: tuple[Content, Content] = ("", "")
+        if population == "PRIMARY":  # the rule of the design decides about no other set
+            at = Place(population=population)
+            tested = (found.p_value(**at), found.words("decision", **at))
+        counted = found.count("n_missing", population=population)
+        cells = (*rate_cells(found, population=population), counted, *tested)
+        rows.append(Row(words, cells, "indent1"))
     rows.append(Row("Treated through re-screening", kind="group"))
     place = Place(population="RESCREENED", paramcd="PSARESP")
     if again.find("N", **place).value:
@@ -68,7 +71,7 @@ def response() -> Table:
         Column("p"),
         Column("Decision", numeric=False),
     ]
-    return Table("tlf-psa-response", "Analysis set", columns, rows)
+    return Table("tlf-psa-response", "Analysis set", columns, rows, notes=_two_intervals())
 
 
 def sensitivity() -> Table:
@@ -83,28 +86,14 @@ def sensitivity() -> Table:
         for days in rule["sensitivity_confirm_days"]
         if days != rule["confirm_after_days"]
     }
-    rows = []
-    for analysis, words in lines.items():
-        found = results(analysis)
-        rows.append(
-            Row(
-                words,
-                (
-                    *rate_cells(found, population="PRIMARY"),
-                    found.p_value(population="PRIMARY"),
-                    found.words("decision", population="PRIMARY"),
-                ),
-            )
-        )
-    header = ci_header(results("psa_response"), population="PRIMARY")
-    columns = [
-        Column("n (%)"),
-        Column("N"),
-        Column(header),
-        Column("p"),
-        Column("Decision", numeric=False),
+    rows = [
+        Row(words, rate_cells(results(analysis), population="PRIMARY"))
+        for analysis, words in lines.items()
     ]
-    return Table("tlf-psa-sensitivity", "Rule", columns, rows)
+    header = ci_header(results("psa_response"), population="PRIMARY")
+    columns = [Column("n (%)"), Column("N"), Column(header)]
+    notes = _two_intervals()
+    return Table("tlf-psa-sensitivity", "Rule", columns, rows, notes=notes)
 
 
 def change() -> Table:
@@ -287,7 +276,7 @@ def estimand() -> Figure:
         f"{formats.proportion(p0)} percent."
     )
     shown = [found.percent(level=level) for level in found.values("level")]
-    return Figure("tlf-psa-estimand", plot, alt, height=3.2, numbers=shown)
+    return Figure("tlf-psa-estimand", plot, alt, height=3.2, numbers=shown, notes=_two_intervals())
 
 
 def events() -> Table:
@@ -345,8 +334,9 @@ def two_stage() -> Table:
     if found.has("coverage"):
         cover = found.percent("coverage")
         rows.append(Row("Smallest coverage of this interval (%)", (cover,), "indent1"))
-    plain = limits(*(simple.percent(s, population="PRIMARY") for s in ("conf_low", "conf_high")))
-    rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (plain,), "indent1"))
+    if ard.table("plan")["intervals"]["primary_interval"] == "clopper-pearson":
+        both = (simple.percent(s, population="PRIMARY") for s in ("conf_low", "conf_high"))
+        rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (limits(*both),), "indent1"))
     rows.append(Row("p, one-sided", (found.p_value(),), "indent1"))
     rows.append(Row("Decision", (found.words("decision"),), "indent1"))
     stage = "Stage 1 is the first men of the primary set by first dose."

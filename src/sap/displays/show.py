@@ -26,6 +26,7 @@ _LIMITS = {"conf_low", "conf_high", "conf_level"}
 # What must be shown for a method to be one of the display.
 _MEANT = {
     "Clopper-Pearson": _LIMITS,
+    "Interval after Jung and Kim 2004, both exact tails": _LIMITS,
     "exact binomial test, one-sided": {"p_value"},
     "events beside": {"n_events"},
 }

@@ -14,7 +14,7 @@ Biometrika 73:573.
 
 from collections.abc import Callable
 from functools import lru_cache
-from math import comb, log, nan
+from math import comb, isnan, log, nan
 from statistics import NormalDist
 from typing import NamedTuple, overload
 
@@ -124,8 +124,9 @@ def two_stage_inference(
     3. `median_unbiased` solves P(X >= x | p) = 1/2; it is 0 at x = 0.
     4. `bias_adjusted` solves E(MLE | p) = x / N (Whitehead 1986).
     5. `conditional_mle` maximises the likelihood given the stage reached: it solves
-       E(X | stage, p) = x. It is 0 at the fewest and 1 at the most responders of that stage, and
-       NaN when the stage has one outcome only (x = r1 = 0), which says nothing about p.
+       E(X | stage, p) = x. It is 0 at the fewest responders of the stage and 1 when all n of stage 2
+       respond. It is NaN, not estimable, at the most responders of stage 1 (x = r1): the likelihood
+       given the stop grows up to p = 1, where no trial stops, and has no maximum.
     6. `p_value` is P(X >= x | p0); `mid_p_value` counts half of P(X = x | p0).
     7. `conf_low` solves P(X >= x | p) = (1 - c) / 2, 0 at x = 0; `conf_high` solves
        P(X <= x | p) = (1 - c) / 2, 1 at x = n: both tails exact, so coverage is at least c.
@@ -295,6 +296,7 @@ def _check_stage1(design: TwoStageDesign, x: int, size: int, first: int) -> None
 def _inference(plan: _Plan, x: int, p0: float, conf_level: float) -> TwoStageInference:
     """Everything but the decision, by the total number of responders."""
     estimates, limits = _estimates(plan), _limits(plan, float(conf_level))
+    conditional = float(estimates.conditional_mle[x])
     p_values, mid_p_values = _p_values(plan, float(p0))
     return TwoStageInference(
         stopped_at=1 if x <= plan.r1 else 2,
@@ -302,7 +304,7 @@ def _inference(plan: _Plan, x: int, p0: float, conf_level: float) -> TwoStageInf
         umvue=float(estimates.umvue[x]),
         median_unbiased=float(limits.median[x]),
         bias_adjusted=float(estimates.bias_adjusted[x]),
-        conditional_mle=float(estimates.conditional_mle[x]),
+        conditional_mle=nan if isnan(conditional) else conditional,  # one nan: equal to itself
         p_value=float(p_values[x]),
         mid_p_value=float(mid_p_values[x]),
         conf_low=float(limits.low[x]),
@@ -452,8 +454,9 @@ def _umvue(plan: _Plan) -> Floats:
 
 def _conditional_mle(plan: _Plan, stage: NDArray[np.intp]) -> Floats:
     """The root of E(X | stage, p) = x for each outcome of one stage."""
+    last = nan if stage[-1] == plan.r1 else 1.0
     if stage.size == 1:
-        return np.array([nan])
+        return np.array([last])
     x, _, log_ways = (each[stage] for each in outcomes(*plan))
     fewest, most = x[0], x[-1]
     share = (x[1:-1] - fewest) / (most - fewest)
@@ -470,7 +473,7 @@ def _conditional_mle(plan: _Plan, stage: NDArray[np.intp]) -> Floats:
         slope = variance / (most - fewest) / (reached * (1 - reached))
         return _logit(reached) - wanted[rows], slope
 
-    return np.concatenate([[0.0], _roots(gap, wanted), [1.0]])
+    return np.concatenate([[0.0], _roots(gap, wanted), [last]])
 
 
 # ---- Koyama and Chen -----------------------------------------------------------------------------

@@ -472,3 +472,12 @@ class Plan(BaseModel):
     exposure_response: ExposureResponse
     samples: Samples
     open_report: OpenReport
+
+    @model_validator(mode="after")
+    def _interval_of_the_design(self) -> Self:
+        if self.intervals.primary_interval == "two-stage" and self.design.kind != "two-stage":
+            raise ValueError(
+                "intervals.primary_interval is two-stage, but the design has one stage: write"
+                " clopper-pearson"
+            )
+        return self

@@ -8,11 +8,10 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.methods.interim import posterior_summary
-from sap.methods.proportion import exact_test
-from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point, two_stage_inference
+from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point
 from sap.plan.model import Plan
 from sap.results.design import of_plan
-from sap.results.response import NOBODY, OTHER_SET, Stage1, decision, rate, stage_1
+from sap.results.response import EXACT, NOBODY, ended, primary_rate, rate
 from sap.results.sets import members
 
 ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
@@ -26,7 +25,7 @@ def _answers(adrs: pd.DataFrame, paramcd: str, who: pd.Series) -> pd.Series:
 def sensitivity(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """One line of the forest per choice, each with n, N, exact interval, p and decision.
+    """One line of the forest per choice, each with n, N and exact interval.
 
     1. Primary: composite strategy, missing is failure.
     2. Treatment policy: values under new therapy count.
@@ -36,9 +35,8 @@ def sensitivity(
     9. The first fall at any time, where the plan limits it; everything else as the plan says.
 
     "Pending" is ICEPEND here: a fall that no later value could confirm. A response after a
-    re-screening counts in no line. The decision of lines 1 and 7 is that of the primary result, stage
-    1 included; lines 2, 8 and 9, of the same men, ask the rule for the planned n alone. Lines 3 to 6
-    are other sets, about which the rule decides nothing.
+    re-screening counts in no line. Line 1 has the interval of the primary result. No line has a
+    p-value or a decision: those of the primary result stand in `psa_response`.
     """
     primary = members(adsl, "PRIMARY")
     who = primary["USUBJID"]
@@ -72,12 +70,10 @@ def sensitivity(
         lines["9 First fall at any time"] = (int(free.sum()), len(who))
     parts = []
     for level, (responders, n) in lines.items():
-        stats = rate(responders, n, plan.intervals.conf_level)
-        stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
-        first = stage_1(primary, adrs, plan.design) if level.startswith(("1 ", "7 ")) else None
-        same_men = level.startswith(("1 ", "2 ", "7 ", "8 ", "9 "))
-        stats["decision"] = decision(plan.design, responders, n, first) if same_men else OTHER_SET
-        parts.append(_row(stats, "psa_estimand", plan, "Clopper-Pearson", level))
+        stats, method = rate(responders, n, plan.intervals.conf_level), EXACT
+        if level.startswith("1 "):
+            stats, method = primary_rate(primary, adrs, plan)
+        parts.append(_row(stats, "psa_estimand", plan, method, level))
     return parts
 
 
@@ -169,6 +165,9 @@ SUMMARY = (
 )
 
 
+NO_MAXIMUM = NotEstimable("the likelihood given the stage reached has no maximum")
+
+
 def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
     """The day on which the response of each of these men was confirmed, where it was."""
     yes = adrs[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y")]
@@ -176,19 +175,19 @@ def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
 
 
 def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Inference that knows the design had two stages; the first case that applies.
+    """Inference that knows the design had two stages; no rows for a single-stage design.
 
-    Stage 1 is the first n1 men of PRIMARY by TRTSDT, ties by USUBJID; x1 their responders.
+    When it is estimable, and of whom, is said in `ended`. With x responders of N patients in all
+    (x1 of n1 where the design stopped), the estimates of the rate are:
 
-    1. A single-stage design: no rows.
-    2. Fewer than n1 men: stage 1 is not complete; nothing is estimable.
-    3. x1 <= r1, and with the men of stage 1 whose answer can still come (PSAPEND) more than r1:
-       stage 1 is not decided; nothing is estimable yet.
-    4. x1 <= r1 and N = n1: the trial stopped after stage 1.
-    5. x1 <= r1 and N > n1: an outcome the design cannot produce, because men were treated after the
-       design had stopped. Stage 1 alone is analysed, and the decision says so.
-    6. x1 > r1 and N < n: stage 2 is not complete; nothing is estimable yet.
-    7. x1 > r1 and N >= n: the end, as planned or, with N > n, as over-running.
+    1. `mle`: the share that responded.
+    2. `umvue`: unbiased with the least variance; the share of responders expected in stage 1, given
+       the total (Jung and Kim 2004).
+    3. `median_unbiased`: the rate at which x or more responders have a probability of one half.
+    4. `bias_adjusted`: the rate at which the expected share equals the share seen (Whitehead 1986).
+    5. `conditional_mle`: the most likely rate given the stage reached (Pepe 2009). It is not estimable
+       where that likelihood has no maximum: at the most responders with which stage 1 stops, and at
+       the fewest with which stage 2 can end.
 
     `coverage` is the smallest enumerated coverage of the interval over rates from 0 to 1. What was
     known when stage 2 began: `stage1_full` and `stage2_began` are the days of the first dose of man
@@ -201,7 +200,7 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     people = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
     yes = (_answers(adrs, "PSARESP", people["USUBJID"]) == "Y").to_numpy()
     n, x1, x = len(people), int(yes[: design.n1].sum()), int(yes.sum())
-    conf, p0 = plan.intervals.conf_level, plan.design.p0
+    conf = plan.intervals.conf_level
     stats: dict[str, ard.type_of_stat] = {
         "n": x,
         "N": n,
@@ -217,29 +216,24 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
             "stage2_began": f"{began:%Y-%m-%d}",
             "responders_by_then": int((confirmed <= began).sum()),
         }
-    over_run = x1 <= design.r1 and n > design.n1
-    first = stage_1(people, adrs, plan.design) or Stage1(x1, 0)
-    open_still = x1 <= design.r1 < x1 + first.pending
-    if n < design.n1 or open_still or (x1 > design.r1 and n < design.n):
-        stage = 2 if x1 > design.r1 and n >= design.n1 else 1
-        words = "decided: men are pending" if n >= design.n1 and open_still else "complete"
-        stats |= dict.fromkeys(SUMMARY, NotEstimable(f"stage {stage} is not {words}"))
-        stats["decision"] = f"Stage {stage} is not {words}"
+    end = ended(people, adrs, plan, design)
+    if end.inference is None:
+        stats |= dict.fromkeys(SUMMARY, NotEstimable(end.reason))
+        stats["decision"] = end.reason.capitalize()
         return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004")]
-    if x1 <= design.r1:
-        got = two_stage_inference(design, x1, p0, conf)
-    else:
-        got = two_stage_inference(design, x, p0, conf, responders_stage1=x1, n_attained=n)
+    got = end.inference
     for name in SUMMARY:
         number = float(getattr(got, name))
-        stats[name] = NotEstimable("stage 1 has one outcome only") if math.isnan(number) else number
+        stats[name] = NO_MAXIMUM if math.isnan(number) else number
+    if got.stopped_at > 1 and x == design.r1 + 1:
+        stats["conditional_mle"] = NO_MAXIMUM
     stats["stopped_at"] = got.stopped_at
     held = coverage(design, conf, np.linspace(0.001, 0.999, 999))
     stats["coverage"] = float(np.min(held))
     words = {"reject H0": "H0 rejected", "do not reject H0": "H0 not rejected"}[got.decision]
     stats["decision"] = (
         f"{words}: the design stops after stage 1; the men treated later are over-running"
-        if over_run
+        if end.over_run
         else words
     )
     return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004; both exact tails")]

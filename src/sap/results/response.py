@@ -7,7 +7,9 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.methods.proportion import clopper_pearson, exact_test
+from sap.methods.two_stage import TwoStageDesign, TwoStageInference, two_stage_inference
 from sap.plan.model import Design, Plan
+from sap.results.design import of_plan
 from sap.results.sets import members
 
 POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
@@ -42,9 +44,6 @@ def stage_1(people: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 
     return Stage1(count("PSARESP"), count("PSAPEND"))
 
 
-OTHER_SET = "No decision: not the primary set"
-
-
 def decision(design: Design, responders: int, n: int, first: Stage1 | None = None) -> str:
     """What the design's rule says of `responders` of `n`; the first case that applies.
 
@@ -62,6 +61,83 @@ def decision(design: Design, responders: int, n: int, first: Stage1 | None = Non
     if n == design.n:
         return "H0 rejected" if responders > design.r else "H0 not rejected"
     return "No decision: fewer than planned" if n < design.n else "No decision: more than planned"
+
+
+class Ended(NamedTuple):
+    """What a two-stage design says of its primary set, or why it does not say it (yet)."""
+
+    inference: TwoStageInference | None
+    reason: str
+    over_run: bool
+
+
+def ended(people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStageDesign) -> Ended:
+    """Inference that knows the design had two stages; the first case that applies.
+
+    Stage 1 is the first n1 patients of PRIMARY by first dose (ties: USUBJID), x1 their responders,
+    N the treated patients.
+
+    1. N < n1: stage 1 is not complete; not estimable.
+    2. x1 <= r1, and with the patients of stage 1 whose answer can still come (PSAPEND) more than r1:
+       stage 1 is not decided; not estimable yet.
+    3. x1 <= r1: the design stopped after stage 1, and stage 1 alone is analysed. With N > n1 patients
+       were treated after the stop (over-running), an outcome that the design cannot produce.
+    4. N < n: stage 2 is not complete; not estimable yet.
+    5. N >= n: the end, as planned or, with N > n, as over-running after Koyama and Chen 2008.
+    """
+    ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last")
+    yes = (_responders(ordered, adrs, "PSARESP")["AVALC"] == "Y").to_numpy()
+    n, x1, x = len(yes), int(yes[: design.n1].sum()), int(yes.sum())
+    p0, conf = plan.design.p0, plan.intervals.conf_level
+    first = stage_1(people, adrs, plan.design)
+    if first is None:
+        return Ended(None, "stage 1 is not complete", over_run=False)
+    if x1 <= design.r1:
+        if x1 + first.pending > design.r1:
+            return Ended(None, "stage 1 is not decided: men are pending", over_run=False)
+        stopped = two_stage_inference(design, x1, p0, conf)
+        return Ended(stopped, "", over_run=n > design.n1)
+    if n < design.n:
+        return Ended(None, "stage 2 is not complete", over_run=False)
+    end = two_stage_inference(design, x, p0, conf, responders_stage1=x1, n_attained=n)
+    return Ended(end, "", over_run=False)
+
+
+EXACT = "Clopper-Pearson"
+TWO_STAGE = "Interval after Jung and Kim 2004, both exact tails"
+STAGE_1_ALONE = "the design stopped after stage 1; its interval is of stage 1 alone"
+
+
+def primary_rate(
+    people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> tuple[dict[str, ard.type_of_stat], str]:
+    """The primary rate with the interval of the plan's `primary_interval`, and the method.
+
+    1. `clopper-pearson`: the exact interval of one stage.
+    2. `two-stage`, patients treated after a stop at stage 1: no interval; that of stage 1 alone
+       stands in `psa_two_stage`.
+    3. `two-stage`, before the design has ended: no interval yet.
+    4. `two-stage`: both exact tails over the outcomes of the design in the order of the total of
+       responders (Jung and Kim 2004), which is also the order of the share that responded.
+
+    The estimate is the share of patients that responded in each case.
+    """
+    asked = of_first_screening(people, _responders(people, adrs, "PSARESP"))
+    responders = int((asked["AVALC"] == "Y").sum())
+    stats = rate(responders, len(asked), plan.intervals.conf_level)
+    design = of_plan(plan)
+    if plan.intervals.primary_interval == "clopper-pearson" or not isinstance(
+        design, TwoStageDesign
+    ):
+        return stats, EXACT
+    end = ended(people, adrs, plan, design)
+    if end.inference is None or end.over_run:
+        reason = NotEstimable(end.reason or STAGE_1_ALONE)
+        return stats | {"conf_low": reason, "conf_high": reason}, TWO_STAGE
+    return stats | {
+        "conf_low": end.inference.conf_low,
+        "conf_high": end.inference.conf_high,
+    }, TWO_STAGE
 
 
 def _responders(people: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
@@ -85,12 +161,14 @@ def response_rate(
     paramcd: str,
     analysis: str,
 ) -> pd.DataFrame:
-    """Responders, denominator, exact interval, one-sided exact p against p0, and the decision.
+    """Responders, denominator and exact interval; of the primary analysis alone, p and the decision.
 
-    The denominator is the population of ADSL; NE, and a man without any answer, is no response.
-    `n_missing` counts those NE. What a man did after a re-screening answers for no set of the first
-    screening: he is NE there, and stands in `rescreen_response`. The rule of the design decides
-    about PRIMARY, stage 1 included, and about no other set, even one that has the planned n.
+    The denominator is the population of ADSL; NE, and a patient without any answer, is no response.
+    `n_missing` counts those NE. What a patient did after a re-screening answers for no set of the
+    first screening: the answer is NE there, and stands in `rescreen_response`. The one-sided exact p
+    against p0 and the decision of the design's rule, stage 1 included, stand in the primary analysis
+    of PRIMARY, with the interval of `primary_rate`; another rule of confirmation, and another set,
+    even one that has the planned n, decides nothing and has neither.
     """
     people = members(adsl, population)
     asked = of_first_screening(people, _responders(people, adrs, paramcd))
@@ -98,17 +176,20 @@ def response_rate(
     stats = rate(responders, n, plan.intervals.conf_level)
     stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
     stats["p0"] = plan.design.p0
-    stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
-    stats["decision"] = OTHER_SET
-    if population == "PRIMARY":
+    method = EXACT
+    if population == "PRIMARY" and analysis == "psa_response":
+        primary, method = primary_rate(people, adrs, plan)
+        stats |= primary
+        stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
         stats["decision"] = decision(plan.design, responders, n, stage_1(people, adrs, plan.design))
+        method += "; exact binomial test, one-sided"
     return ard.rows(
         stats,
         analysis=analysis,
         section=plan.psa_response.section,
         population=population,
         paramcd=paramcd,
-        method="Clopper-Pearson; exact binomial test, one-sided",
+        method=method,
     )
 
 

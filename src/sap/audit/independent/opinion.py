@@ -247,6 +247,18 @@ def _between_stages(
     return {"stage1_full": str(full), "stage2_began": str(began), "responders_by_then": known}
 
 
+def _limits_of_design(plan: Plan, said: list[bool], pending: list[bool]) -> dict[str, Any]:
+    """The limits of the primary result where the plan wants those of the two stages."""
+    if plan.intervals.primary_interval != "two-stage":
+        return {}
+    told = stages.two_stage(plan.design, said, pending, plan.intervals.conf_level)
+    names = ("conf_low", "conf_high")
+    late = told.get("stopped_at") == 1 and plan.design.n1 != len(said)
+    if "decision" not in told:  # more men than planned: another method
+        return {}
+    return {name: None if late else told[name] for name in names}
+
+
 def _response(
     men: Mapping[str, Man], psa: Mapping[str, Course], plan: Plan
 ) -> Iterator[tuple[Key, Second]]:
@@ -265,16 +277,16 @@ def _response(
     n1 = plan.design.n1
     whole = n1 is not None and len(primary) >= n1
     first = (sum(said[:n1]), sum(pending[:n1])) if whole else None
+    of_design = _limits_of_design(plan, said, pending)
     for analysis, paramcd in variants.items():
         for population in ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL"):
             answers = _says(men, psa, inside(population), paramcd)
             yes, n = answers.count("Y"), len(answers)
-            # Stage 1 was judged by the plan's rule, whatever rule of confirmation the row asks.
-            says = stages.OTHER_SET
-            if population == "PRIMARY":
-                says = stages.decision(plan.design, yes, n, first)
-            stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, says)
+            stats = counts.rate(yes, n, plan)
             stats |= {"n_missing": answers.count("NE"), "p0": plan.design.p0}
+            if (analysis, population) == ("psa_response", "PRIMARY"):
+                says = stages.decision(plan.design, yes, n, first)
+                stats |= counts.tested(yes, n, plan, says) | of_design
             yield from _rows((analysis, population, "", paramcd, "", ""), stats, "psa")
     treated = [w for w in inside("RESCREENED") if men[w].treated_again]
     for paramcd in ("PSARESP", "PSARESPU"):
@@ -312,11 +324,7 @@ def _response(
         lines[words] = [s == "Y" for s in _says(men, psa, inside(name), "PSARESP")]
     for level, yeses in lines.items():
         yes, n = sum(yeses), len(yeses)
-        says = stages.OTHER_SET
-        if level[0] in "12789":  # the same men under another rule
-            mine = first if level[0] in "17" else None
-            says = stages.decision(plan.design, yes, n, mine)
-        stats = counts.rate(yes, n, plan) | counts.tested(yes, n, plan, says)
+        stats = counts.rate(yes, n, plan) | (of_design if level.startswith("1 ") else {})
         yield from _rows(("psa_estimand", "PRIMARY", "", "PSARESP", level, ""), stats, "psa")
     conf = plan.intervals.conf_level
     told = stages.two_stage(plan.design, said, pending, conf)

@@ -95,10 +95,13 @@ def estimates(all_: Outcomes, x: int, p0: float, conf: float) -> dict[str, Value
 
 def _conditional(all_: Outcomes, x: int) -> float | None:
     stage = range(all_.r1 + 1) if x <= all_.r1 else range(all_.r1 + 1, all_.n + 1)
-    if len(stage) == 1:
+    if len(stage) == 1:  # it says nothing about the rate
         return None
+    # A likelihood that still grows where the stage is never reached has no maximum.
+    if x in (0, all_.n):
+        return float(x > 0)
     if x in (stage[0], stage[-1]):
-        return 0.0 if x == stage[0] else 1.0
+        return None
 
     def mean(p: float) -> float:
         chances = [float(c) for c in all_.chances(p)]
@@ -153,9 +156,6 @@ def designed(design: Design) -> tuple[dict[str, Value], dict[str, dict[str, Valu
         f"{int(100 * p):02d} %": {"p": float(p), **operating(design, p)} for p in rates
     }
     return main, curve
-
-
-OTHER_SET = "No decision: not the primary set"
 
 
 def decision(design: Design, responders: int, n: int, first: tuple[int, int] | None) -> str:
