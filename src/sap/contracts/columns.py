@@ -3,20 +3,24 @@
 Before the check every cell may be text. Beside a column of a table stand, when a rule asks for them,
 
 - `X_number`    the number the text says, else missing
-- `X_earliest`  the first day the ISO 8601 text can mean, as `YYYY-MM-DD`, else missing
+- `X_iso`       `Y` where the text is a date as SDTMIG 3.4 has it (`sap.catalogue.iso8601`)
+- `X_earliest`  the first day such a text can mean, as `YYYY-MM-DD`, else missing
 - `X_latest`    the last such day
+- `X_day`       the day, where the text means one day
+- `X_moment`    that day with its time, in one spelling: `09:00` is `09:00:00`
 - `X_below`     `Y` where the text says "below": `<0.1`
 
 so that a text that is no number breaks the rule on numbers and not the rule on ranges as well.
 """
 
-import calendar
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from math import isnan
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sap.catalogue import fold
+from sap.catalogue.iso8601 import Stated, stated
 from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
 from sap.errors import ContractBroken
 
@@ -24,9 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
-ISO_DATE = re.compile(
-    r"((?:19|20)[0-9]{2})(?:-([0-9]{2})(?:-([0-9]{2})(?:T[0-9]{2}:[0-9]{2}(?::[0-9]{2})?)?)?)?"
-)
 
 
 def number_text(number: float) -> str | None:
@@ -52,23 +53,32 @@ def number(said: str | None) -> float | None:
 
 
 def days(said: str | None) -> tuple[str, str] | None:
-    """The first and the last day an ISO 8601 text can mean; None when no such day exists.
+    """The first and the last day an ISO 8601 text can mean; None when no such day is known.
 
     >>> days("2016-02"), days("2017-02-30"), days("2017-03-01T09:30")
     (('2016-02-01', '2016-02-29'), None, ('2017-03-01', '2017-03-01'))
     """
-    found = None if said is None else ISO_DATE.fullmatch(said)
-    if found is None:
+    found = None if said is None else stated(said)
+    if found is None or found.first is None or found.last is None:
         return None
-    year, month, day = found.groups()
-    if month is None:
-        return f"{year}-01-01", f"{year}-12-31"
-    if not 1 <= int(month) <= 12:
+    return found.first.isoformat(), found.last.isoformat()
+
+
+def _moment(said: Stated) -> str | None:
+    if said.day is None:
         return None
-    length = calendar.monthrange(int(year), int(month))[1]
-    if day is None:
-        return f"{year}-{month}-01", f"{year}-{month}-{length}"
-    return (f"{year}-{month}-{day}",) * 2 if 1 <= int(day) <= length else None
+    return said.day.isoformat() + ("" if said.early is None else f"T{said.early}")
+
+
+_OF_A_DATE: Mapping[str, Callable[[Stated], Any]] = MappingProxyType(
+    {
+        "_iso": lambda _: "Y",
+        "_earliest": lambda said: said.first and said.first.isoformat(),
+        "_latest": lambda said: said.last and said.last.isoformat(),
+        "_day": lambda said: said.day and said.day.isoformat(),
+        "_moment": _moment,
+    }
+)
 
 
 def text(table: "pd.DataFrame") -> "pd.DataFrame":
@@ -145,9 +155,9 @@ def beside(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
     if name.endswith("_below"):
         answers = ["Y" if cell is not None and cell.startswith("<") else None for cell in cells]
         return pd.Series(answers, index=table.index, dtype=object)
-    which = 0 if name.endswith("_earliest") else 1
-    known = {cell: days(cell) for cell in cells.unique()}
-    ends = [None if (span := known[cell]) is None else span[which] for cell in cells]
+    of_date = _OF_A_DATE[name.removeprefix(stem(name))]
+    known = {cell: None if cell is None else stated(cell) for cell in cells.unique()}
+    ends = [None if (said := known[cell]) is None else of_date(said) for cell in cells]
     return pd.Series(ends, index=table.index, dtype=object)
 
 

@@ -50,7 +50,12 @@ DATE_FORMATS: Mapping[str, Kind] = MappingProxyType(
         "yyyy[-MM[-dd]]": "partial date",
     }
 )
-"""The three shapes of an ISO 8601 date that a contract may promise, in the notation ODCS asks for."""
+"""How well a date must be known, in the notation ODCS asks for. All take every form of SDTMIG 3.4.
+
+1. `date`: the day must be known, for a number hangs on it.
+2. `date or time`: where the day is not known the record is not used, which is a warning.
+3. `partial date`: the day need not be known.
+"""
 
 EXPECTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
     {
@@ -72,7 +77,7 @@ EXPECTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
 )
 """The expectations a contract may name, each with the arguments it may give: a typo is an error."""
 
-SUFFIXES = ("_number", "_earliest", "_latest", "_below")
+SUFFIXES = ("_number", "_iso", "_earliest", "_latest", "_day", "_moment", "_below")
 """The columns that exist beside every column of a table, made by `columns.beside`."""
 
 

@@ -1,82 +1,116 @@
-"""ISO 8601 texts of SDTM, partial ones included, as days."""
+"""ISO 8601 texts of SDTM as days and times of day; `sap.catalogue.iso8601` has their forms."""
+
+from collections.abc import Callable
+from typing import Any
 
 import pandas as pd
+
+from sap.catalogue.iso8601 import FORMS, Stated, hours_between, stated
+
+
+def _read(dtc: pd.Series, of: Callable[[Stated], Any]) -> list[Any]:
+    """`of` of each text, None where there is none; ValueError where a text is no date."""
+    said = [stated(text) if isinstance(text, str) else None for text in dtc]
+    wrong = sum(isinstance(text, str) and one is None for text, one in zip(dtc, said, strict=True))
+    if wrong:
+        raise ValueError(
+            f"dtc: {wrong} text(s) are no ISO 8601 date; check the extract. A date is {FORMS}"
+        )
+    return [None if one is None else of(one) for one in said]
+
+
+def _days(dtc: pd.Series, of: Callable[[Stated], Any]) -> pd.Series:
+    return pd.to_datetime(pd.Series(_read(dtc, of), dtc.index, dtype="object"))
 
 
 def earliest_day(dtc: pd.Series) -> pd.Series:
     """The earliest day that each text allows.
 
-    1. A full date, with or without a time: that day.
-    2. ``2017-03``: 2017-03-01.
-    3. ``2017``: 2017-01-01.
-    4. Missing: NaT.
+    1. A full date, with or without a time: that day, as written, whatever its zone.
+    2. ``2017-03``: 2017-03-01. ``2017``: 2017-01-01. ``2017---02``: 2017-01-02.
+    3. An interval: the earliest day of its first part.
+    4. Missing, or without a year (``--03-02``): NaT.
 
     Raises
     ------
     ValueError
-        A text is no day of the calendar; the message counts such texts and quotes none.
+        A text is in no form of a date; the message counts such texts and quotes none.
 
     Examples
     --------
     >>> earliest_day(pd.Series(["2017-03-02T08:00", "2017-03", "2017", None])).dt.strftime("%F").tolist()
     ['2017-03-02', '2017-03-01', '2017-01-01', nan]
     """
-    days = [v[:10] + "-01-01"[len(v[:10]) - 4 :] if isinstance(v, str) else None for v in dtc]
-    texts = pd.Series(days, index=dtc.index, dtype="object")
-    found = pd.to_datetime(texts, format="%Y-%m-%d", errors="coerce")
-    wrong = int((found.isna() & texts.notna()).sum())
-    if wrong:
-        raise ValueError(
-            f"dtc: {wrong} text(s) are no ISO 8601 day, month or year; check the extract"
-        )
-    return found
+    return _days(dtc, lambda said: said.first)
 
 
 def precision(dtc: pd.Series) -> pd.Series:
-    """How many characters stand: 4 a year, 7 a month, 10 a day, more a time, 0 nothing.
+    """How many characters of the left part are known: 4 a year, 7 a month, 10 a day, more a time.
 
-    >>> precision(pd.Series(["2017", "2017-03", "2017-03-02", None])).tolist()
-    [4, 7, 10, 0]
+    0 where nothing is. Of an interval, what its two parts share.
+
+    >>> precision(pd.Series(["2017", "2017---02", "2017-03-02", "2017-03-02/2017-03-05", None])).tolist()
+    [4, 4, 10, 7, 0]
     """
-    return dtc.map(lambda v: len(v) if isinstance(v, str) else 0).astype(int)
+    known = _read(dtc, lambda said: said.known)
+    return pd.Series([one or 0 for one in known], dtc.index, dtype=int)
 
 
 def latest_day(dtc: pd.Series) -> pd.Series:
     """The latest day that each text allows.
 
     1. A full date: that day.
-    2. ``2017-02``: 2017-02-28.
-    3. ``2017``: 2017-12-31.
-    4. Missing: NaT.
+    2. ``2017-02``: 2017-02-28. ``2017``: 2017-12-31. ``2017---02``: 2017-12-02.
+    3. An interval: the latest day of its second part.
+    4. Missing, or without a year: NaT.
 
     Examples
     --------
     >>> latest_day(pd.Series(["2017-03-02", "2017-02", "2017", None])).dt.strftime("%F").tolist()
     ['2017-03-02', '2017-02-28', '2017-12-31', nan]
     """
-    first = earliest_day(dtc)
-    length = precision(dtc)
-    of_month = first + pd.offsets.MonthEnd(0)
-    of_year = first + pd.offsets.YearEnd(0)
-    return first.where(length != 7, of_month).where(length != 4, of_year)
+    return _days(dtc, lambda said: said.last)
 
 
 def full_day(dtc: pd.Series) -> pd.Series:
-    """The day of each complete date; NaT where the day is not known.
+    """The day of each text that means one day; NaT where the day is not known.
 
     >>> full_day(pd.Series(["2017-03-02T08:00", "2017-03"])).dt.strftime("%F").tolist()
     ['2017-03-02', nan]
     """
-    length = precision(dtc)
-    return earliest_day(dtc).where(length >= 10)
+    return _days(dtc, lambda said: said.day)
 
 
 def time_of_day(dtc: pd.Series) -> pd.Series:
-    """The time part (``08:30``) of each text; missing where none stands.
+    """The time of each text, the earliest it allows; missing where none stands.
 
-    >>> time_of_day(pd.Series(["2017-03-02T08:30", "2017-03-02"])).tolist()
-    ['08:30', None]
+    ``09:00`` and ``09:00:00`` are one time; times as texts stand in the order of the clock.
+
+    >>> time_of_day(pd.Series(["2017-03-02T08:30", "2017-03-02T08:30:00.50", "2017-03-02"])).tolist()
+    ['08:30', '08:30:00.5', None]
     """
-    return dtc.map(lambda v: v[11:] if isinstance(v, str) and len(v) > 11 else None).astype(
-        "object"
-    )
+    return pd.Series(_read(dtc, lambda said: said.early), dtc.index, dtype="object")
+
+
+def latest_time_of_day(dtc: pd.Series) -> pd.Series:
+    """The latest time that each text allows: of an hour alone its last second.
+
+    >>> latest_time_of_day(pd.Series(["2017-03-02T08:30", "2017-03-02T08", None])).tolist()
+    ['08:30', '08:59:59', None]
+    """
+    return pd.Series(_read(dtc, lambda said: said.late), dtc.index, dtype="object")
+
+
+def hours_since(later: pd.Series, earlier: pd.Series) -> pd.Series:
+    """Hours from one text to the other; missing where day, hour or minute of either is not known.
+
+    Two times with a zone are compared by their zones, others as written.
+
+    >>> hours_since(pd.Series(["2017-03-02T10:30"]), pd.Series(["2017-03-02T09:00:00"])).tolist()
+    [1.5]
+    """
+    hours = [
+        hours_between(end, begin) if isinstance(end, str) and isinstance(begin, str) else None
+        for end, begin in zip(later, earlier, strict=True)
+    ]
+    return pd.Series(hours, later.index, dtype=float)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import full_day
+from sap.derivations.dates import full_day, time_of_day
 from sap.methods.ctcae import criteria, grade
 from sap.plan.model import Labs, Safety
 
@@ -27,9 +27,9 @@ def _values(tables: Tables, adsl: pd.DataFrame, rule: Labs) -> pd.DataFrame:
         lambda text: isinstance(text, str) and text.startswith("<")
     )
     number = lb["LBSTRESN"].astype(float).where(~below, lb["LBLLOQ"].astype(float))
-    lb = lb.assign(AVAL=number, ADT=full_day(lb["LBDTC"]))
+    lb = lb.assign(AVAL=number, ADT=full_day(lb["LBDTC"]), TIME=time_of_day(lb["LBDTC"]).fillna(""))
     lb = lb[lb["AVAL"].notna() & lb["ADT"].notna()]
-    by = ["USUBJID", "LBTESTCD", "ADT", "LBDTC", "LBSEQ"]
+    by = ["USUBJID", "LBTESTCD", "ADT", "TIME", "LBSEQ"]
     return lb.sort_values(by, kind="stable", ignore_index=True)
 
 

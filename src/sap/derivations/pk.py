@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import full_day, precision
+from sap.derivations.dates import full_day, hours_since, precision
 from sap.methods.pk import auc, concentration, dose_normalised, nca
 from sap.plan.model import Pk
 
@@ -23,10 +23,9 @@ ADPC_COLUMNS = (
 MINUTES_PER_HOUR = 60
 
 
-def _moment(dtc: pd.Series) -> pd.Series:
-    """Date and time; missing where the time of day is not known."""
-    timed = dtc.where(precision(dtc) > len("2017-03-02"))
-    return pd.to_datetime(timed, format="ISO8601")
+def _timed(dtc: pd.Series) -> pd.Series:
+    """The texts that have day, hour and minute; others are missing."""
+    return dtc.where(precision(dtc) >= len("2017-03-02T09:30"))
 
 
 def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd.DataFrame:
@@ -56,15 +55,15 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
     pc = pc[(pc["PCTESTCD"] == rule.analyte) & pc["USUBJID"].isin(treated)].reset_index(drop=True)
     if pc.empty:
         return pd.DataFrame(columns=list(ADPC_COLUMNS))
-    drawn, day = _moment(pc["PCDTC"]), full_day(pc["PCRFTDTC"]).fillna(full_day(pc["PCDTC"]))
-    start = _moment(pc["PCRFTDTC"])
+    day = full_day(pc["PCRFTDTC"]).fillna(full_day(pc["PCDTC"]))
+    start = _timed(pc["PCRFTDTC"])
     ex = tables["ex"].reindex(columns=["USUBJID", "EXSTDTC"])
-    ex = ex.assign(ADT=full_day(ex["EXSTDTC"]), START=_moment(ex["EXSTDTC"])).dropna()
+    ex = ex.assign(ADT=full_day(ex["EXSTDTC"]), START=_timed(ex["EXSTDTC"])).dropna()
     infusion = ex.drop_duplicates(["USUBJID", "ADT"])
     of_day = pc[["USUBJID"]].assign(ADT=day).merge(infusion, on=["USUBJID", "ADT"], how="left")
     start = start.fillna(of_day["START"])
     planned = pc["PCTPTNUM"].astype(float)
-    relative = ((drawn - start).dt.total_seconds() / 3600).astype(float)
+    relative = hours_since(pc["PCDTC"], start)
     off = ((relative - planned) * MINUTES_PER_HOUR).round(6)
     before = planned <= 0
     below = pc["PCSTRESN"].isna() & pc["PCSTRESC"].map(

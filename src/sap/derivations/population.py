@@ -5,7 +5,13 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, full_day, latest_day, precision, time_of_day
+from sap.derivations.dates import (
+    earliest_day,
+    full_day,
+    latest_day,
+    latest_time_of_day,
+    precision,
+)
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
@@ -149,9 +155,12 @@ def line_of_therapy(tables: Tables, first_dose: pd.Series, drugs: list[str]) -> 
 
 
 def _first_infusion_time(doses: pd.DataFrame) -> pd.Series:
-    """The earliest time of day of the infusions on the day of the first dose, by USUBJID."""
+    """The earliest time of day of the infusions on the day of the first dose, by USUBJID.
+
+    A start of which the hour alone is known counts as the end of that hour.
+    """
     first = doses["USUBJID"].map(doses.groupby("USUBJID")["DAY"].min())
-    times = doses.assign(TIME=time_of_day(doses["EXSTDTC"]))[doses["DAY"] == first]
+    times = doses.assign(TIME=latest_time_of_day(doses["EXSTDTC"]))[doses["DAY"] == first]
     return times.dropna(subset=["TIME"]).groupby("USUBJID")["TIME"].min()
 
 
@@ -197,7 +206,7 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
         ignore_index=True,
     ).dropna(subset=["DTC"])
     found = found.assign(DAY=earliest_day(found["DTC"]), FULL=precision(found["DTC"]) >= 10)
-    found = found.assign(PARTIAL=~found["FULL"])
+    found = found.assign(PARTIAL=~found["FULL"]).dropna(subset=["DAY"])
     found = found.sort_values(["USUBJID", "RANK", "PARTIAL", "DAY"], kind="stable")
     found = found.drop_duplicates("USUBJID")
     found = found.set_index("USUBJID")

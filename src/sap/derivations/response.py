@@ -112,10 +112,11 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     """One row per patient and day with a PSA value: baseline, change and whether the value counts.
 
     Several values of one day: the one at the latest time; without times, or at one time, their
-    arithmetic mean (DTYPE = AVERAGE). A value of the first dosing day whose time is after the
+    arithmetic mean (DTYPE = AVERAGE). A value of the first dosing day whose time is surely after the
     start of the infusion (TRTSTM) is left out; without both times it is taken as drawn before the
-    infusion. A value without a full date or without a number is not analysed. A value below
-    quantification is `below_quantification` of quantification.
+    infusion, and where only the hour of a time is known, a value counts by the first minute of that
+    hour and an infusion by its last. A value without a full date or without a number is not
+    analysed. A value below quantification is `below_quantification` of quantification.
 
     ABLFL = Y and BASE: the last day with a value on or before the first dose. Not treated: none.
 

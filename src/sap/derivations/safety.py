@@ -51,13 +51,14 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
     treated = who.map(man["NCYCLES"]) > 0
     text = ae["AESTDTC"]
     start_low, start_high = earliest_day(text), latest_day(text)
+    undated = start_low.isna()
     end_high = latest_day(ae["AEENDTC"])
     window = pd.to_timedelta(rule.days_after_last_dose, unit="D")
     case = np.select(
         [
             ~treated,
-            text.isna() & ~(end_high < first),
-            text.isna(),
+            undated & ~(end_high < first),
+            undated,
             start_high < first,
             start_low > last + window,
             (start_low < first) & (end_high < first),
@@ -69,7 +70,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
     length = precision(text)
     over = end_high < first
     shifted = (length < 10) & (start_low < first) & (start_high >= first) & ~over
-    start = start_low.where(~shifted, first).where(text.notna() | over, first)
+    start = start_low.where(~shifted, first).where(~undated | over, first)
     grade = pd.to_numeric(ae["AETOXGR"])
     related = ae["AEREL"].isin(RELATED) | ae["AEREL"].isna()
     found = pd.DataFrame(

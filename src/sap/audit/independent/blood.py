@@ -6,8 +6,9 @@ from typing import NamedTuple
 
 from sap.audit.independent.again import summary
 from sap.audit.independent.counts import Value
+from sap.audit.independent.days import Day, earliest, latest, whole
 from sap.audit.independent.dosing import in_order
-from sap.audit.independent.people import Day, Man, Record, earliest, latest, whole
+from sap.audit.independent.people import Man, Record
 from sap.audit.independent.response import NEW
 from sap.plan.model import Plan, SampleSchedule
 

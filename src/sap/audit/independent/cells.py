@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from sap.audit.independent.again import summary
 from sap.audit.independent.counts import Value, rate
-from sap.audit.independent.people import Day, Man, Record, earliest
+from sap.audit.independent.days import Day, earliest
+from sap.audit.independent.people import Man, Record
 from sap.audit.independent.response import counted, new_therapy, visits
 from sap.plan.model import Plan
 

@@ -5,7 +5,8 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
-from sap.audit.independent.people import Day, Man
+from sap.audit.independent.days import Day
+from sap.audit.independent.people import Man
 from sap.plan.model import Plan
 
 Value = float | str | None

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 
 from sap.audit.independent.again import summary
 from sap.audit.independent.counts import Value
-from sap.audit.independent.people import Day, Man, Record, earliest, is_study_dose, whole
+from sap.audit.independent.days import Day, earliest, whole
+from sap.audit.independent.people import Man, Record, is_study_dose
 from sap.plan.model import Plan
 
 COUNTED = ("NCYCLES", "NDELAY", "NDELMAJ", "NREDUC", "NGCSF")

@@ -2,23 +2,16 @@
 
 from typing import Any
 
+from sap.audit.independent.days import earliest, latest, whole
 from sap.audit.independent.people import Man, Record
 from sap.plan.model import Plan
 
-# The first and last day that a text can mean, as SQL.
-LOW = "CAST(CASE length({0}) WHEN 4 THEN {0} || '-01-01' WHEN 7 THEN {0} || '-01' ELSE left({0}, 10) END AS DATE)"
-HIGH = (
-    "CASE length({0}) WHEN 4 THEN CAST({0} || '-12-31' AS DATE) "
-    "WHEN 7 THEN last_day(CAST({0} || '-01' AS DATE)) ELSE CAST(left({0}, 10) AS DATE) END"
-)
 COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AESTDTC AEENDTC AESDTH"
 
 EMERGENT = """
 CREATE TABLE dose AS
 SELECT USUBJID, count(*) AS doses,
-       min(CASE WHEN length(EXSTDTC) >= 10 THEN CAST(left(EXSTDTC, 10) AS DATE) END) AS first,
-       max(CASE WHEN length(EXENDTC) >= 10 THEN CAST(left(EXENDTC, 10) AS DATE)
-                WHEN length(EXSTDTC) >= 10 THEN CAST(left(EXSTDTC, 10) AS DATE) END) AS last
+       min(whole(EXSTDTC)) AS first, max(coalesce(whole(EXENDTC), whole(EXSTDTC))) AS last
 FROM ex
 WHERE list_contains($drugs, EXTRT) AND (EXCAT = 'STUDY TREATMENT' OR EXCAT IS NULL)
 GROUP BY USUBJID;
@@ -35,11 +28,12 @@ SELECT USUBJID,
        coalesce(TRY_CAST(AETOXGR AS INTEGER) = 5, false) OR coalesce(AEOUT = 'FATAL', false)
          OR coalesce(AESDTH = 'Y', false) AS fatal
 FROM (
-  SELECT ae.*, dose.first, dose.last, {low} AS low, {high} AS high, {end_high} AS end_high
+  SELECT ae.*, dose.first, dose.last, earliest(AESTDTC) AS low, latest(AESTDTC) AS high,
+         latest(AEENDTC) AS end_high
   FROM ae JOIN dose USING (USUBJID)
 )
 WHERE CASE
-  WHEN AESTDTC IS NULL THEN NOT coalesce(end_high < first, false)
+  WHEN low IS NULL THEN NOT coalesce(end_high < first, false)
   WHEN high < first THEN false
   WHEN low > last + CAST($days AS INTEGER) THEN false
   WHEN low < first AND end_high < first THEN false
@@ -108,6 +102,11 @@ EX = "USUBJID EXTRT EXCAT EXSTDTC EXENDTC"
 
 
 def _tables(base: Any, tables: Tables, men: dict[str, Man], plan: Plan) -> None:
+    for of_text in (earliest, latest, whole):
+        # The functions of `days` as functions of SQL; a text may have no such day.
+        base.create_function(
+            of_text.__name__, of_text, ["VARCHAR"], "DATE", null_handling="special"
+        )
     for name, columns in (("ae", f"USUBJID {COLUMNS}"), ("ex", EX)):
         names = columns.split()
         base.execute(f"CREATE TABLE {name} ({', '.join(f'{one} VARCHAR' for one in names)})")
@@ -115,10 +114,7 @@ def _tables(base: Any, tables: Tables, men: dict[str, Man], plan: Plan) -> None:
         if rows:
             base.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(names))})", rows)
     base.execute(EMERGENT, {"drugs": plan.exposure.drugs})
-    made = EVENTS.format(
-        low=LOW.format("AESTDTC"), high=HIGH.format("AESTDTC"), end_high=HIGH.format("AEENDTC")
-    )
-    base.execute(made, {"days": plan.safety.days_after_last_dose})
+    base.execute(EVENTS, {"days": plan.safety.days_after_last_dose})
     base.execute("CREATE TABLE man (USUBJID VARCHAR, line VARCHAR)")
     safety = [[man.usubjid, man.line] for man in men.values() if "SAFETY" in man.sets]
     if safety:

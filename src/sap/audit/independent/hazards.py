@@ -7,7 +7,8 @@ import numpy as np
 
 from sap.audit.independent.counts import Value
 from sap.audit.independent.curves import quantile_z
-from sap.audit.independent.people import Man, Record, whole
+from sap.audit.independent.days import whole
+from sap.audit.independent.people import Man, Record
 from sap.plan.model import Plan
 
 ROUNDS = 4  # each starts where the last one ended: the digits of Newton's method double

@@ -9,7 +9,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from sap.audit.independent.counts import Value
-from sap.audit.independent.people import Day, Man, Record, whole
+from sap.audit.independent.days import Day, clock, whole
+from sap.audit.independent.people import Man, Record
 from sap.plan.model import Plan
 
 # Where grades 2, 3 and 4 begin below; grade 1 is anything below the lower limit of normal.
@@ -116,7 +117,8 @@ def _course(man: Man, rows: Sequence[Record], term: str, plan: Plan) -> Course:
     for row in rows:
         day, value = whole(row.get("LBDTC")), _value(row)
         if day is not None and value is not None:
-            seen.append((day, row["LBDTC"], row["LBSEQ"], value, row))
+            time = clock(row["LBDTC"])
+            seen.append((day, -1.0 if time is None else time, row["LBSEQ"], value, row))
     seen.sort(key=lambda one: one[:3])
     first, last = man.first_dose, man.last_dose
     before = [one for one in seen if first is not None and one[0] <= first]

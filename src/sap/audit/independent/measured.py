@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from sap.audit.independent.again import summary
 from sap.audit.independent.counts import Value
-from sap.audit.independent.people import Day, Man, Record, earliest, milestone, whole
+from sap.audit.independent.days import Day, earliest, whole
+from sap.audit.independent.people import Man, Record, milestone
 from sap.audit.independent.response import visits
 from sap.plan.model import Plan
 

@@ -1,15 +1,14 @@
 """Each man, read record by record from the frozen Parquet: plain Python, one loop after another."""
 
-import calendar
 import datetime as dt
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sap.audit.independent.days import Day, earliest, latest, whole
 from sap.plan.model import Plan
 
 Record = dict[str, Any]
-Day = dt.date
 ALIVE = (
     ("ss", "SSDTC"), ("ds", "DSSTDTC"), ("ex", "EXSTDTC"), ("lb", "LBDTC"), ("cp", "CPDTC"),
     ("vs", "VSDTC"), ("ae", "AESTDTC"), ("tr", "TRDTC"), ("pc", "PCDTC"),
@@ -27,41 +26,6 @@ def records(cut: Path) -> dict[str, list[Record]]:
             names = [column[0] for column in asked.description]
             found[path.stem] = [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
     return found
-
-
-def earliest(text: str | None) -> Day | None:
-    """The first day a text can mean.
-
-    >>> earliest("2017-02"), earliest("2017-02-03T08:00"), earliest(None)
-    (datetime.date(2017, 2, 1), datetime.date(2017, 2, 3), None)
-    """
-    if not text:
-        return None
-    parts = [int(part) for part in text[:10].split("-")]
-    while len(parts) < 3:
-        parts.append(1)
-    return dt.date(parts[0], parts[1], parts[2])
-
-
-def latest(text: str | None) -> Day | None:
-    """The last day a text can mean.
-
-    >>> latest("2016-02"), latest("2017")
-    (datetime.date(2016, 2, 29), datetime.date(2017, 12, 31))
-    """
-    if not text:
-        return None
-    parts = [int(part) for part in text[:10].split("-")]
-    if len(parts) == 1:
-        parts.append(12)
-    if len(parts) == 2:
-        parts.append(calendar.monthrange(parts[0], parts[1])[1])
-    return dt.date(parts[0], parts[1], parts[2])
-
-
-def whole(text: str | None) -> Day | None:
-    """The day of a text that names one."""
-    return earliest(text) if text and len(text) >= 10 else None
 
 
 @dataclass
@@ -241,10 +205,9 @@ def _death(dm: Record, domains: dict[str, list[Record]], seen: Day | None) -> Da
     texts += [min((r["DSSTDTC"] for r in ds), key=lambda t: earliest(t) or LATE, default=None)]
     texts += [min((r["SSDTC"] for r in ss), key=lambda t: earliest(t) or LATE, default=None)]
     for text in texts:
-        if text:
-            day = earliest(text)
-            assert day is not None
-            return day if len(text) >= 10 or seen is None else max(day, seen)
+        day = earliest(text)
+        if day is not None:
+            return day if whole(text) or seen is None else max(day, seen)
     return None
 
 

@@ -8,8 +8,10 @@ from itertools import pairwise
 
 from sap.audit.independent.again import summary
 from sap.audit.independent.counts import Value
+from sap.audit.independent.days import Day, whole
+from sap.audit.independent.days import hours as hours_between
 from sap.audit.independent.dosing import given
-from sap.audit.independent.people import Day, Man, Record, is_study_dose, whole
+from sap.audit.independent.people import Man, Record, is_study_dose
 from sap.plan.model import Plan
 
 Row = tuple[str, str, str, str, dict[str, Value]]
@@ -46,19 +48,20 @@ class Profile:
     mg: float | None = None
 
 
-def _moment(text: str | None) -> dt.datetime | None:
-    return dt.datetime.fromisoformat(text) if text and len(text) > 10 else None
+def _timed(text: str | None) -> str | None:
+    """The text, where it has day, hour and minute."""
+    return text if hours_between(text, text) is not None else None
 
 
 def _sample(row: Record, ex: Sequence[Record], plan: Plan) -> Sample:
     rule = plan.pk
-    drawn, start = _moment(row.get("PCDTC")), _moment(row.get("PCRFTDTC"))
+    drawn, start = row.get("PCDTC"), _timed(row.get("PCRFTDTC"))
     day = whole(row.get("PCRFTDTC")) or whole(row.get("PCDTC"))
     if start is None and day is not None:
-        that_day = [_moment(one.get("EXSTDTC")) for one in ex if whole(one.get("EXSTDTC")) == day]
-        start = next((moment for moment in that_day if moment is not None), None)
+        that_day = [_timed(one.get("EXSTDTC")) for one in ex if whole(one.get("EXSTDTC")) == day]
+        start = next((text for text in that_day if text is not None), None)
     planned = float(row["PCTPTNUM"]) if row.get("PCTPTNUM") is not None else math.nan
-    hours = (drawn - start).total_seconds() / 3600 if drawn and start else None
+    hours = hours_between(drawn, start)
     below = row.get("PCSTRESN") is None and (row.get("PCSTRESC") or "").startswith("<")
     number, early = row.get("PCSTRESN"), planned <= 0
     if number is None and not below:

@@ -5,7 +5,8 @@ import re
 from decimal import Decimal
 from typing import NamedTuple
 
-from sap.audit.independent.people import Day, Man, Record, earliest, is_study_dose, latest, whole
+from sap.audit.independent.days import Day, clock, earliest, latest, whole
+from sap.audit.independent.people import Man, Record, is_study_dose
 from sap.plan.model import Plan
 
 NEW = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
@@ -36,10 +37,9 @@ def new_therapy(man: Man, cm: list[Record]) -> Day | None:
         return None
     days = []
     for row in cm:
-        if row.get("CMCAT") not in NEW or not row.get("CMSTDTC"):
+        day = earliest(row.get("CMSTDTC"))
+        if row.get("CMCAT") not in NEW or day is None:
             continue
-        day = earliest(row["CMSTDTC"])
-        assert day is not None
         subsequent = row["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
         end = latest(row["CMSTDTC"])
         if subsequent and day <= man.first_dose and end is not None and end > man.first_dose:
@@ -51,27 +51,26 @@ def new_therapy(man: Man, cm: list[Record]) -> Day | None:
 
 def visits(man: Man, lb: list[Record], ex: list[Record], plan: Plan) -> list[Visit]:
     """One value a day, in the order of days."""
-    infusion = None
+    infusion: float | None = None
     for row in ex:
-        text = row.get("EXSTDTC") or ""
-        timed = is_study_dose(row, plan.exposure.drugs) and len(text) > 11
-        first = timed and whole(text) == man.first_dose
-        if first and (infusion is None or text[11:] < infusion):
-            infusion = text[11:]
-    days: dict[Day, list[tuple[str | None, Decimal]]] = {}
+        begun = clock(row.get("EXSTDTC"), last=True)
+        first = is_study_dose(row, plan.exposure.drugs) and whole(row.get("EXSTDTC"))
+        if begun is not None and first and first == man.first_dose:
+            infusion = begun if infusion is None else min(begun, infusion)
+    days: dict[Day, list[tuple[float | None, Decimal]]] = {}
     for row in lb:
         day = whole(row.get("LBDTC"))
         value = _value(row, plan)
         if row.get("LBTESTCD") != "PSA" or day is None or value is None:
             continue
-        clock = row["LBDTC"][11:] or None
-        if day == man.first_dose and clock and infusion and clock > infusion:
+        time = clock(row.get("LBDTC"))
+        if day == man.first_dose and time is not None and infusion is not None and time > infusion:
             continue
-        days.setdefault(day, []).append((clock, value))
+        days.setdefault(day, []).append((time, value))
     found = []
     for day in sorted(days):
-        clocks = [clock for clock, _ in days[day] if clock]
-        kept = [v for clock, v in days[day] if not clocks or clock == max(clocks)]
+        times = [time for time, _ in days[day] if time is not None]
+        kept = [v for time, v in days[day] if not times or time == max(times)]
         found.append(Visit(day, sum(kept, Decimal(0)) / len(kept)))
     return found
 
