@@ -126,6 +126,108 @@ def test_an_invalid_plan_exits_with_13(tmp_path):
     assert "r1 must be at least 0 and below n1" in got.stderr
 
 
+# ---- the design is what the plan says of it ----------------------------------------------------
+
+# Simon 1989, table 1: p0 0.10, p1 0.30, alpha 0.05, beta 0.20: optimal 1/10, 5/29; minimax 1/15, 5/25.
+OPTIMAL = {"criterion": "optimal", "r1": 1, "n1": 10, "r": 5, "n": 29}
+REASON = "the protocol of the trial prints this design"
+
+
+def read_for_use(tmp_path: Path, **design: Any):
+    from sap.pipeline.plans import read_plan as usable
+
+    return usable(changed(tmp_path, lambda content: content["design"].update(design)))
+
+
+def test_simons_designs_pass_by_their_own_name(tmp_path):
+    assert read_for_use(tmp_path).plan.design.criterion == "minimax"
+    assert read_for_use(tmp_path, **OPTIMAL).plan.design.n == 29
+    other = {"p0": 0.2, "p1": 0.4, "criterion": "optimal", "r1": 3, "n1": 13, "r": 12, "n": 43}
+    assert read_for_use(tmp_path, **other).plan.design.r == 12
+
+
+@pytest.mark.parametrize(
+    "design, said",
+    [
+        # P(X > 4) at 0.1 of 1/15, 4/25: outside check of the plan r = 4, alpha 0.093
+        ({"r": 4}, ["design.alpha", "probability 0.0933", "alpha of 0.05", "not minimax"]),
+        # 6 of 25 at 0.3: the power falls below the 0.8 of Simon's design with r = 5 (0.8017)
+        ({"r": 6}, ["design.beta", "less than the power of 0.8", "not minimax"]),
+        ({"criterion": "optimal"}, ["is not optimal", "r1 = 1, n1 = 10, r = 5, n = 29"]),
+        ({**OPTIMAL, "criterion": "minimax"}, ["is not minimax", "r1 = 1, n1 = 15, r = 5, n = 25"]),
+    ],
+)
+def test_a_design_that_is_not_what_it_says_is_refused_with_its_numbers(tmp_path, design, said):
+    with pytest.raises(PlanInvalid) as error:
+        read_for_use(tmp_path, **design)
+    assert all(words in str(error.value) for words in [*said, "design.deviation"])
+    assert error.value.exit_code == 13
+    assert read_for_use(tmp_path, **design, deviation=REASON).plan.design.deviation == REASON
+
+
+def test_without_a_criterion_level_and_power_alone_are_asked(tmp_path):
+    """1/12, 5/26 holds alpha and power; Simon's designs with these rates have n 25 and 29."""
+    design = {"criterion": "none", "r1": 1, "n1": 12, "r": 5, "n": 26}
+    assert read_for_use(tmp_path, **design).plan.design.n == 26
+    with pytest.raises(PlanInvalid, match=r"design\.alpha") as error:
+        read_for_use(tmp_path, **{**design, "r": 4})
+    assert "design.criterion" not in str(error.value)
+
+
+def test_one_stage_has_the_size_of_a_hern_or_no_criterion(tmp_path):
+    """A'Hern 2001, 0.10 against 0.30 at 0.05 and 80 %: more than 5 of 25."""
+    one = {"kind": "single-stage", "r1": None, "n1": None}
+    assert read_for_use(tmp_path, **one).plan.design.n == 25
+    assert read_for_use(tmp_path, **one, criterion="none", n=26).plan.design.n == 26
+    with pytest.raises(PlanInvalid, match="smallest one-stage design is r = 5, n = 25"):
+        read_for_use(tmp_path, **one, n=26)
+
+
+def test_a_reason_for_a_design_that_needs_none_is_refused(tmp_path):
+    with pytest.raises(PlanInvalid, match="Remove the line"):
+        read_for_use(tmp_path, deviation=REASON)
+
+
+@pytest.mark.parametrize("command", [
+    ["simulate", "{out}"], ["check", "{data}", "--out", "{out}"],
+    ["freeze", "{data}", "--cut-off", "final", "--out", "{out}"],
+    ["analyse", "{data}", "--out", "{out}"], ["run", "--out", "{out}"],
+])  # fmt: skip
+def test_every_command_that_reads_a_plan_refuses_it_with_13(tmp_path, command):
+    from sap.cli import app
+
+    path = changed(tmp_path, set_to("design.r", 4))
+    words = [w.format(out=tmp_path / "out", data=tmp_path / "data") for w in command]
+    (tmp_path / "data").mkdir()
+    ended = CliRunner().invoke(app, [*words, "--plan", str(path)])
+    assert isinstance(ended.exception, PlanInvalid)
+    assert "probability 0.0933" in str(ended.exception)
+
+
+def test_the_report_says_why_the_design_is_odd(run, monkeypatch):
+    from sap import ard
+    from sap.displays import prose
+    from sap.results.design import design
+
+    content, _, _ = load_yaml(PLANS["plan"], "the plan")
+    content["design"].update({"r": 4, "deviation": REASON})
+    plan = Plan.model_validate(content)
+    (run / "ard.csv").write_text(ard.to_csv(ard.bind(design(plan))), encoding="utf-8")
+    (run / "tables" / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")), "utf-8")
+    ard._json.cache_clear()
+    monkeypatch.setenv("SAP_RUN", str(run))
+    said = prose.design_deviation().plain
+    assert "its criterion (minimax)" in said
+    assert "level of 0.0933 (planned 0.05)" in said
+    assert said.endswith(f"The reason given: {REASON}.")
+    assert "minimax" not in prose.design().plain
+    content["design"].update({"r": 5, "deviation": None})
+    plan = Plan.model_validate(content)
+    (run / "tables" / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")), "utf-8")
+    ard._json.cache_clear()
+    assert prose.design_deviation().plain == ""
+
+
 # ---- each number moves something ------------------------------------------------------------
 
 

@@ -12,7 +12,8 @@ from sap.audit.findings import Audit
 from sap.bundle.names import SUMS
 from sap.bundle.opening import Bundle, sum_of, sums_of
 from sap.errors import SapError
-from sap.plan import PlanFile, read_plan
+from sap.pipeline.plans import read_plan
+from sap.plan import PlanFile
 
 ROLE_CAUSE = {
     "cut": "data",

@@ -28,6 +28,7 @@ def design() -> Said:
         "A response rate of at most ", _plan("design.p0"), " (H0) is tested against ",
         _plan("design.p1"), " at a one-sided level of ", _plan("design.alpha"),
         " with an error of the second kind of ", _plan("design.beta"),
+        " (both as planned)" if d["deviation"] else "",
     )  # fmt: skip
     if d["kind"] == "single-stage":
         return _joined(
@@ -35,11 +36,31 @@ def design() -> Said:
             _plan("design.r"), " of ", _plan("design.n"), " men respond.",
         )  # fmt: skip
     named = {"minimax": "Simon's minimax design", "optimal": "Simon's optimal design"}
+    named = {} if d["deviation"] else named
     return _joined(
         f"Single-arm phase 2 in two stages, {named.get(d['criterion'], 'after Simon')}. ",
         *test, ". The trial stops after ", _plan("design.n1"), " men when at most ",
         _plan("design.r1"), " respond, and H0 is rejected when more than ", _plan("design.r"),
         " of ", _plan("design.n"), " respond.",
+    )  # fmt: skip
+
+
+def design_deviation() -> Said:
+    """That the design is not what the plan's alpha, power or criterion say; begins with a space."""
+    d = ard.table("plan")["design"]
+    if not d["deviation"]:
+        return Said("")
+    found = results("design")
+    criterion: tuple[str | Number, ...] = ()
+    if d["criterion"] != "none":
+        criterion = (" and its criterion (", _plan("design.criterion"), ")")
+    return _joined(
+        " The design is not the one that its error rates", *criterion,
+        " ask for: it attains a level of ",
+        found.fixed("alpha", 4), " (planned ", _plan("design.alpha"), ") and a power of ",
+        found.fixed("power", 4), " (planned ", found.fixed("power_planned", 2), ")",
+        ". The reason given: ", _plan("design.deviation"),
+        "" if d["deviation"].endswith(".") else ".",
     )  # fmt: skip
 
 

@@ -15,8 +15,9 @@ from sap.pipeline.folders import (
     whole_folder,
     write_text,
 )
+from sap.pipeline.plans import read_plan
 from sap.pipeline.progress import say, step
-from sap.plan import PlanFile, project_home, read_plan
+from sap.plan import PlanFile, project_home
 
 STUDY_REPORT = "csr.qmd"
 

@@ -84,6 +84,11 @@ class Design(Entry):
     n1: int | None = None
     r: int = Field(ge=0)
     n: int = Field(ge=1)
+    deviation: str | None = Field(
+        default=None,
+        min_length=10,
+        description="why the protocol's design breaks its own alpha, power or criterion",
+    )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
