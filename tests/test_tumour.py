@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import ard
+from sap.derivations.standard import standard
 from sap.derivations.tumour import adtr, baseline_scanned, time_points, tumour_answers
 from sap.derivations.tumour_rules import (
     OVERALL,
@@ -388,7 +389,7 @@ def tables_of(patients, text: str = LESIONS, rs: pd.DataFrame | None = None):
             "TREVAL": "INVESTIGATOR", "TRDTC": dtc,
         }
     )  # fmt: skip
-    return {"tu": tu, "tr": tr} | ({} if rs is None else {"rs": rs})
+    return standard({"tu": tu, "tr": tr} | ({} if rs is None else {"rs": rs}), PLAN)
 
 
 def courses_of(men, new_therapy: dict[str, int] | None = None) -> pd.DataFrame:
@@ -588,7 +589,7 @@ def test_recist_lesions_of_pharmaverse_give_the_answers_recorded(shared_data, no
     73, 65, 40 and 7 mm instead of 90, 74, 44 and 10). One date is partial (2014-02), one
     assessment lacks a target and is PD all the same, one PD is exactly 5 mm above a sum of 0.
     """
-    tables = {d: onco(shared_data, d, "recist") for d in ("tu", "tr", "rs")}
+    tables = standard({d: onco(shared_data, d, "recist") for d in ("tu", "tr", "rs")}, PLAN)
     screening = tables["tr"][tables["tr"]["VISIT"] == "SCREENING"].groupby("USUBJID")["TRDTC"].max()
     rule = RULE.model_copy(update={"node_target_mm": node_target_mm})
     points = time_points(tables, first_day(screening), rule, BONE)

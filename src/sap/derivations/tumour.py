@@ -1,20 +1,37 @@
 """ADTR and ADRS: what lesions and bone scans say at each assessment, and the best of it.
 
-Lesions are read from TU and TR; where a man has none, the investigator's RS is read instead. The
-rules themselves stand in `tumour_rules`.
+Lesions are read from TU and TR; where a subject has none, the investigator's RS is read instead. The
+rules themselves stand in `tumour_rules`. Words are CDISC's (`sap.derivations.standard` comes before).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day
+from sap.derivations.lesions import (
+    BONE_SCANS,
+    RESPONSES,
+    TARGETS,
+    Assessment,
+    Lesion,
+    Row,
+    Rows,
+    Tables,
+    assessments,
+    by_man,
+    lesions,
+    new_lesions,
+    number_of,
+    of_link,
+    records,
+    state_of,
+    sums_of,
+)
 from sap.derivations.tumour_rules import (
     NON,
     Scan,
-    Sums,
     best_response,
     bone_responses,
     first_progression,
@@ -22,186 +39,10 @@ from sap.derivations.tumour_rules import (
     over_limit,
     overall,
     soft_tissue,
-    target_response,
 )
 from sap.plan.model import Bone, Tumour
 
-Tables = Mapping[str, pd.DataFrame]
-Row = dict[str, Any]
-Rows = list[Row]
-
-RESPONSES = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
 EVALUABLE = ("CR", "PR", "SD", NON, "PD", "PDu")
-
-
-class Lesion(NamedTuple):
-    """One lesion of a course as it is followed: target or not, node, bone scan, size, and organ."""
-
-    link: str
-    target: bool
-    node: bool
-    bone: bool
-    base: float
-    organ: str
-
-
-class Assessment(NamedTuple):
-    """Readings that lie close together: of TR, of new lesions (TU), and the investigator's RS."""
-
-    first: pd.Timestamp
-    last: pd.Timestamp
-    tr: Rows
-    rs: Rows
-
-
-def _read(tables: Tables, name: str, columns: Sequence[str], evaluator: str) -> pd.DataFrame:
-    """A domain with the evaluator's rows, each with its DAY; absent domains are empty."""
-    table = tables.get(name, pd.DataFrame()).reindex(columns=["USUBJID", *columns])
-    who = table[f"{name.upper()}EVAL"]
-    table = table[who.isna() | (who == evaluator)]
-    day = earliest_day(table[f"{name.upper()}DTC"])
-    return table.assign(DAY=day).astype({"DAY": "datetime64[ns]"})
-
-
-def _by_man(table: pd.DataFrame) -> dict[str, Rows]:
-    table = table.replace({np.nan: None})
-    found: dict[str, Rows] = {}
-    for row in table.to_dict("records"):
-        found.setdefault(row["USUBJID"], []).append({str(k): v for k, v in row.items()})
-    return found
-
-
-class Records(NamedTuple):
-    """The tumour records of everybody, by man."""
-
-    tu: dict[str, Rows]
-    tr: dict[str, Rows]
-    rs: dict[str, Rows]
-    best: dict[str, Rows]
-
-
-def records(tables: Tables, rule: Tumour) -> Records:
-    """TU, TR and RS of the plan's evaluator; a lesion without a date takes that of its first reading."""
-    tu = _read(tables, "tu", ("TULNKID", "TUTESTCD", "TUORRES", "TULOC", "TUMETHOD", "TUEVAL", "TUDTC"), rule.evaluator)  # fmt: skip
-    tr = _read(tables, "tr", ("TRSEQ", "TRLNKID", "TRTESTCD", "TRSTRESC", "TRSTRESN", "TREVAL", "VISIT", "TRDTC"), rule.evaluator)  # fmt: skip
-    rs = _read(tables, "rs", ("RSSEQ", "RSTESTCD", "RSSTRESC", "RSEVAL", "VISIT", "RSDTC"), rule.evaluator)  # fmt: skip
-    first = tr.groupby(["USUBJID", "TRLNKID"])["DAY"].min().rename("READ").reset_index()
-    tu = tu.merge(
-        first.rename(columns={"TRLNKID": "TULNKID"}), how="left", on=["USUBJID", "TULNKID"]
-    )
-    tu["DAY"] = tu["DAY"].fillna(tu["READ"])
-    dated = rs[rs["RSTESTCD"].isin(RESPONSES) & rs["DAY"].notna()]
-    best = rs[rs["RSTESTCD"] == "BESTRESP"]
-    return Records(_by_man(tu), _by_man(tr[tr["DAY"].notna()]), _by_man(dated), _by_man(best))
-
-
-def _size(rows: Iterable[Row], *, node: bool) -> float:
-    """The diameter that counts, NaN when not read: a node's short axis, else the longest diameter.
-
-    A target said to be ABSENT measures 0.
-    """
-    for code in ("SAXIS", "LPERP") if node else ("LDIAM",):
-        for row in rows:
-            if row["TRTESTCD"] == code and row["TRSTRESN"] is not None:
-                return float(row["TRSTRESN"])
-    absent = any(
-        r["TRTESTCD"] in ("TUMSTATE", "LESSTATE") and r["TRSTRESC"] == "ABSENT" for r in rows
-    )
-    return 0.0 if absent else float("nan")
-
-
-def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
-    """The lesions of a course at baseline; a TARGET becomes non-target in the first two cases.
-
-    1. A node whose short axis at baseline is below `node_target_mm` or not read.
-    2. Another lesion whose diameter at baseline is below `lesion_target_mm` or not read.
-    3. Else it is a target as identified; the base is its last size on or before the first dose.
-    """
-    found = []
-    for row in tu:
-        begun = pd.isna(course.BEGINDT) or (row["DAY"] is not None and row["DAY"] >= course.BEGINDT)
-        early = row["DAY"] is None or row["DAY"] <= course.TRTSDT
-        if row["TUTESTCD"] != "TUMIDENT" or not begun or not early:
-            continue
-        node = str(row["TULOC"]).startswith("LYMPH NODE")
-        mine = [r for r in tr if r["TRLNKID"] == row["TULNKID"] and r["DAY"] <= course.TRTSDT]
-        days = sorted({r["DAY"] for r in mine}, reverse=True)
-        sizes = (_size([r for r in mine if r["DAY"] == day], node=node) for day in days)
-        base = next((size for size in sizes if not np.isnan(size)), float("nan"))
-        enough = base >= (rule.node_target_mm if node else rule.lesion_target_mm)
-        target = row["TUORRES"] == "TARGET" and bool(enough)
-        organ = "LYMPH NODE" if node else str(row["TULOC"])
-        in_bone = row["TUMETHOD"] == "BONE SCAN"
-        found.append(Lesion(row["TULNKID"], target, node, in_bone, base, organ))
-    return found
-
-
-def assessments(tr: Rows, rs: Rows, course: Any, end: Any, rule: Tumour) -> list[Assessment]:
-    """Readings after the first day of a course and before `end`, those close together as one.
-
-    VISIT plays no part. A reading begins a new assessment:
-
-    1. More than `assessment_days` after the first reading of the last one.
-    2. When the same lesion or question was already read in it, on an earlier day.
-    """
-    dated = [(r["DAY"], "tr", (r["TRLNKID"], r["TRTESTCD"]), r) for r in tr]
-    dated += [(r["DAY"], "rs", ("", r["RSTESTCD"]), r) for r in rs]
-    dated = [d for d in dated if d[0] > course.TRTSDT and not d[0] >= end]
-    found: list[Assessment] = []
-    taken: dict[tuple[str, str], pd.Timestamp] = {}
-    for day, domain, what, row in sorted(dated, key=lambda d: d[0]):
-        far = not found or (day - found[-1].first).days > rule.assessment_days
-        if far or taken.get(what, day) < day:
-            found.append(Assessment(day, day, [], []))
-            taken = {}
-        taken.setdefault(what, day)
-        found[-1] = found[-1]._replace(last=day)
-        (found[-1].tr if domain == "tr" else found[-1].rs).append(row)
-    return found
-
-
-def _state(rows: Rows, lesion: Lesion, rule: Tumour) -> str:
-    """PD, CR (absent), NON (present) or NE (not read) of one non-target lesion."""
-    said = [str(r["TRSTRESC"]) for r in rows if r["TRTESTCD"] in ("TUMSTATE", "LESSTATE")]
-    if any("UNEQUIVOCAL" in text for text in said):
-        return "PD"
-    if any(text in ("ABSENT", "PRESENT") for text in said):
-        return "CR" if "ABSENT" in said else NON
-    size = _size(rows, node=lesion.node)
-    if np.isnan(size):
-        return "NE"
-    return "CR" if size < (rule.node_normal_mm if lesion.node else 0) or size == 0 else NON
-
-
-def _of(found: Assessment, link: str) -> Rows:
-    return [row for row in found.tr if row["TRLNKID"] == link]
-
-
-def _sums(followed: list[Lesion], read: list[Assessment], rule: Tumour) -> Rows:
-    """Sum, baseline, nadir and target response at each assessment."""
-    targets = [lesion for lesion in followed if lesion.target]
-    base = sum(lesion.base for lesion in targets)
-    nadir, rows = base, []
-    for one in read:
-        sizes = [_size(_of(one, lesion.link), node=lesion.node) for lesion in targets]
-        missing = bool(np.isnan(sizes).any())
-        gone = all(
-            size < rule.node_normal_mm if lesion.node else size == 0
-            for lesion, size in zip(targets, sizes, strict=True)
-        )
-        now = float(np.nansum(sizes))
-        answer = target_response(Sums(base, nadir, now), missing=missing, gone=gone, rule=rule)
-        rows.append(
-            {
-                "TRGRESP": answer if targets else "",
-                "SUM": float("nan") if missing or not targets else now,
-                "BASE": base,
-                "NADIR": nadir,
-                "NREAD": len(sizes) - int(np.isnan(sizes).sum()),
-            }
-        )
-        nadir = nadir if missing else min(nadir, now)
-    return rows
 
 
 def _bone(followed: list[Lesion], new: Rows, read: list[Assessment], start: pd.Timestamp, rule: Bone) -> list[str]:  # fmt: skip
@@ -214,7 +55,10 @@ def _bone(followed: list[Lesion], new: Rows, read: list[Assessment], start: pd.T
     links = {lesion.link for lesion in followed if lesion.bone} | {r["TULNKID"] for r in new}
     scans: dict[int, Scan] = {}
     for place, one in enumerate(read):
-        scanned = any(row["TRLNKID"] in links and row["TRSTRESC"] is not None for row in one.tr)
+        scanned = any(r["TULNKID"] in links for r in one.tu) or any(
+            row["TRLNKID"] in links and row["TRSTRESC"] not in (None, "NOT DONE", "NOT EVALUABLE")
+            for row in one.tr
+        )
         seen = [r["TULNKID"] for r in new if r["DAY"] <= one.last]
         if scanned or (not disease and one.tr):
             gone = {r["TRLNKID"] for r in one.tr if r["TRSTRESC"] == "ABSENT"}
@@ -226,34 +70,57 @@ def _bone(followed: list[Lesion], new: Rows, read: list[Assessment], start: pd.T
 
 
 def _said(one: Assessment) -> dict[str, str]:
-    """The investigator's answers at an assessment; the latest of two."""
+    """The evaluator's answers at an assessment; the latest of two."""
     return {r["RSTESTCD"]: str(r["RSSTRESC"]) for r in one.rs}
 
 
-def _from_investigator(said: dict[str, str]) -> dict[str, str]:
-    """Where no lesion is recorded: the parts the investigator gave, put together by our tables.
+def _from_investigator(said: dict[str, str], *, new_lesion: bool) -> dict[str, str]:
+    """Where no lesion is recorded at baseline: the parts the evaluator gave, put together by our tables.
 
-    1. Soft tissue: SFTSRESP, else by the table from target, non-target and new lesions, if given.
-    2. Overall: by the table from soft tissue and bone where both are given.
-    3. Else: OVRLRESP as the investigator gave it; else from soft tissue alone.
+    1. Soft tissue: PD where a new lesion is recorded in TU (`new_lesion`).
+    2. Soft tissue: SFTSRESP, else by the table from target, non-target and new lesions, if given.
+    3. Overall: by the table from soft tissue and bone where both are given, or soft tissue is PD by 1.
+    4. Else: OVRLRESP as the evaluator gave it; else from soft tissue alone.
     """
-    new = "Y" if said.get("NEWLPROG") in ("Y", "UNEQUIVOCAL") else "N"
-    parts = said.get("TRGRESP"), said.get("NTRGRESP")
-    soft = said.get("SFTSRESP", "")
+    new = "Y" if new_lesion or said.get("NEWLPROG") in ("Y", "UNEQUIVOCAL") else "N"
+    parts = [_part(said.get(code)) for code in ("TRGRESP", "NTRGRESP")]
+    soft = "PD" if new_lesion else said.get("SFTSRESP", "")
     if not soft and (any(parts) or "NEWLPROG" in said):
-        soft = soft_tissue(parts[0] or "", parts[1] or "", new)
+        soft = soft_tissue(parts[0], parts[1], new)
     bone = said.get("BONERESP", "")
     whole = said.get("OVRLRESP", "")
-    if soft and (bone or not whole):
-        whole = overall(soft, bone or "NE", targets=parts[0] != "")
+    if soft and (bone or not whole or new_lesion):
+        whole = overall(soft, bone or "NE", targets="TRGRESP" not in said or bool(parts[0]))
     return {
-        "TRGRESP": parts[0] or "",
-        "NTRGRESP": parts[1] or "",
-        "NEWLPROG": said.get("NEWLPROG", ""),
+        "TRGRESP": parts[0],
+        "NTRGRESP": parts[1],
+        "NEWLPROG": "Y" if new_lesion else said.get("NEWLPROG", ""),
         "SFTSRESP": soft,
         "BONERESP": bone,
         "OVRLRESP": whole or "NE",
     }
+
+
+def _part(answer: str | None) -> str:
+    """A target or non-target response as the table takes it; NED: there is no such lesion."""
+    if answer == "NOT ALL EVALUATED":
+        return "NE"
+    return "" if answer in (None, "NED") else answer
+
+
+def _doubtful(link: str, read: Sequence[Assessment]) -> bool:
+    """Whether a new lesion is in doubt, known afterwards; the first case that applies.
+
+    1. No: a reading says that it is there (PRESENT, UNEQUIVOCAL, UNEQUIVOCAL PROGRESSION) or has a
+       size. It was new on the day it was found (RECIST 1.1).
+    2. Yes: a reading is EQUIVOCAL.
+    3. No.
+    """
+    rows = [row for one in read for row in of_link(one, link)]
+    sure = ("PRESENT", "UNEQUIVOCAL", "UNEQUIVOCAL PROGRESSION")
+    if any(row["TRSTRESC"] in sure or (number_of(row) or 0) > 0 for row in rows):
+        return False
+    return any(row["TRSTRESC"] == "EQUIVOCAL" for row in rows)
 
 
 def _from_lesions(
@@ -263,20 +130,23 @@ def _from_lesions(
     course: Any,
     rules: tuple[Tumour, Bone],
 ) -> list[Row]:
-    """The answers of a course whose lesions are recorded, one row per assessment."""
+    """The answers of a course whose lesions are recorded, one row per assessment.
+
+    NEWLPROG is Y from the assessment on at which a new lesion of soft tissue was found, unless it is
+    in doubt (`_doubtful`).
+    """
     tumour, bone = rules
-    new = [r for r in tu if r["TUTESTCD"] == "NEWTUMOR" and r["DAY"] and r["DAY"] > course.TRTSDT]
-    in_bone = [r for r in new if r["TUMETHOD"] == "BONE SCAN"]
-    in_soft = [r for r in new if r["TUMETHOD"] != "BONE SCAN"]
+    new = new_lesions(tu, course)
+    in_bone = [r for r in new if r["TUMETHOD"] in BONE_SCANS]
+    in_soft = [r for r in new if r["TUMETHOD"] not in BONE_SCANS]
     others = [lesion for lesion in followed if not lesion.target and not lesion.bone]
     targets = any(lesion.target for lesion in followed)
     limit = over_limit([lesion.organ for lesion in followed if lesion.target], tumour)
     rows = []
-    for one, sums in zip(read, _sums(followed, read, tumour), strict=True):
-        non_target = non_target_response([_state(_of(one, x.link), x, tumour) for x in others])
+    for one, sums in zip(read, sums_of(followed, tu, read, tumour), strict=True):
+        non_target = non_target_response([state_of(one, x, tumour) for x in others])
         fresh = [r for r in in_soft if r["DAY"] <= one.last]
-        doubt = {r["TRLNKID"] for r in one.tr if r["TRSTRESC"] == "EQUIVOCAL"}
-        appeared = "Y" if any(r["TULNKID"] not in doubt for r in fresh) else "N"
+        appeared = "N" if all(_doubtful(r["TULNKID"], read) for r in fresh) else "Y"
         rows.append(
             sums
             | {
@@ -299,7 +169,7 @@ def _from_lesions(
 
 def _as_identified(followed: list[Lesion], tu: Rows) -> list[Lesion]:
     """The lesions with every measured TARGET a target, whatever its size."""
-    named = {r["TULNKID"] for r in tu if r["TUORRES"] == "TARGET"}
+    named = {r["TULNKID"] for r in tu if r["TUSTRESC"] in TARGETS}
     return [x._replace(target=x.link in named and not np.isnan(x.base)) for x in followed]
 
 
@@ -353,14 +223,14 @@ def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bon
 
     SOURCE says where the answers come from:
 
-    1. TR: the man has lesions at baseline in TU.
-    2. RS: he has none; the investigator's answers are taken (`_from_investigator`), and a reading
-       without such an answer is no assessment.
+    1. TR: the subject has lesions at baseline in TU.
+    2. RS: there are none; the evaluator's answers are taken (`_from_investigator`), and a reading
+       without such an answer is no assessment, but for a new lesion in TU.
 
     ADT is the first day of an assessment that shows PD, else its last. INVRESP is the
-    investigator's overall answer, DISCASE and DISREAS why it differs. LIMITCAS is the case of
+    evaluator's overall answer, DISCASE and DISREAS why it differs. LIMITCAS is the case of
     `over_limit`. Where the plan wants the first progression confirmed (`first_progression`), this is
-    asked of lesions; an answer of the investigator alone is taken as he gave it.
+    asked of lesions; an answer of the evaluator alone is taken as given.
     """
     got = records(tables, tumour)
     end = courses[courses["COURSE"] == "STUDY"].set_index("USUBJID")["TRTSDT"].to_dict()
@@ -370,13 +240,17 @@ def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bon
         who = str(course.USUBJID)
         tu, tr = got.tu.get(who, []), got.tr.get(who, [])
         followed = lesions(tu, tr, course, tumour)
+        new = new_lesions(tu, course)
         limit = end.get(who, pd.NaT) if course.COURSE == "CHOICE" else pd.NaT
         rs = got.rs.get(who, [])
-        read = assessments(tr if followed else [], rs, course, limit, tumour)
+        read = assessments(tr if followed else [], rs, new, course, limit, tumour)
         if followed:
             answers = _from_lesions(followed, tu, read, course, (tumour, bone))
         else:
-            answers = [_from_investigator(_said(one)) for one in read]
+            answers = [
+                _from_investigator(_said(one), new_lesion=any(r["DAY"] <= one.last for r in new))
+                for one in read
+            ]
         named = _as_identified(followed, tu)
         other = (
             _from_lesions(named, tu, read, course, (tumour, bone)) if named != followed else answers
@@ -395,7 +269,7 @@ def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bon
                     "TRTSDT": course.TRTSDT,
                     "NEWTHDT": course.NEWTHDT,
                     "ADT": one.first if ours["OVRLRESP"] == "PD" else one.last,
-                    "AVISIT": (one.tr + one.rs)[0]["VISIT"],
+                    "AVISIT": (one.tr + one.tu + one.rs)[0]["VISIT"],
                     "SOURCE": "TR" if followed else "RS",
                     "SRCSEQ": min((r[seq] for r in source if r[seq] is not None), default=np.nan),
                     "INVRESP": said.get("OVRLRESP", ""),
@@ -430,18 +304,36 @@ def baseline_scanned(
 
 def _typed(rows: Rows) -> pd.DataFrame:
     text = ("STUDYID", "USUBJID", "COURSE", "AVISIT", "SOURCE", *RESPONSES, "INVRESP", "DISREAS")
-    number = ("SUM", "BASE", "NADIR", "NREAD", "NEWBONE", "LIMITCAS", "SRCSEQ", "DISCASE")
+    number = (
+        "SUM",
+        "BASE",
+        "NADIR",
+        "NREAD",
+        "RECORDED",
+        "NEWBONE",
+        "LIMITCAS",
+        "SRCSEQ",
+        "DISCASE",
+    )
     days = ("TRTSDT", "NEWTHDT", "ADT")
     frame = pd.DataFrame(rows, columns=[*text, *number, *days])
     frame = frame.astype(dict.fromkeys(number, float) | dict.fromkeys(text, object))
     return frame.assign(**{name: pd.to_datetime(frame[name]) for name in days})
 
 
+def _differs(ours: pd.Series, recorded: pd.Series) -> pd.Series:
+    """Y or N where both sums are known, compared at one decimal; else empty."""
+    both = ours.notna() & recorded.notna()
+    other = (ours - recorded).abs() >= 0.05
+    return pd.Series(np.where(both, np.where(other, "Y", "N"), ""), ours.index, dtype=object)
+
+
 def adtr(points: pd.DataFrame) -> pd.DataFrame:
     """ADTR: the sum of target diameters (SUMDIAM) and the new bone lesions (NEWBONE) by assessment.
 
     PCHG is the change of the sum from baseline, PCHGNAD from the smallest sum so far, in percent.
-    LIMITFL = Y: more targets were chosen than the plan's criteria allow (`over_limit`).
+    LIMITFL = Y: more targets were chosen than the plan's criteria allow (`over_limit`). SUMREC is the
+    sum that the extract records (SUMDIAM), SUMDIFFL whether it differs from ours, at one decimal.
     """
     read = points[points["SOURCE"] == "TR"]
     keep = ["STUDYID", "USUBJID", "COURSE", "AVISIT", "ADT", "TRTSDT"]
@@ -456,6 +348,8 @@ def adtr(points: pd.DataFrame) -> pd.DataFrame:
         PCHG=(100 * (sums["SUM"] - sums["BASE"]) / base).round(9),
         PCHGNAD=(100 * (sums["SUM"] - sums["NADIR"]) / nadir).round(9),
         LIMITFL=np.where(sums["LIMITCAS"] > 0, "Y", ""),
+        SUMREC=sums["RECORDED"],
+        SUMDIFFL=_differs(sums["SUM"], sums["RECORDED"]),
     )
     new = read[keep].assign(
         PARAMCD="NEWBONE", PARAM="New lesions on bone scan since baseline", AVAL=read["NEWBONE"]
@@ -500,11 +394,11 @@ def _best_rows(
     said = records(tables, rule).best
     columns = ["USUBJID", "ADT", "OVRLRESP", "SUM", "BASE", "TRGRESP", "LIMITCAS"]
     study = points.loc[points["COURSE"] == "STUDY", columns]
-    by_man = _by_man(study.sort_values("ADT", kind="stable"))
+    of_man = by_man(study.sort_values("ADT", kind="stable"))
     rows: Rows = []
     course: Any
     for course in courses.itertuples():
-        mine = [r for r in by_man.get(str(course.USUBJID), []) if not r["ADT"] > course.NEWTHDT]
+        mine = [r for r in of_man.get(str(course.USUBJID), []) if not r["ADT"] > course.NEWTHDT]
         read = [(r["ADT"], r["OVRLRESP"]) for r in mine]
         who = {"STUDYID": course.STUDYID, "USUBJID": course.USUBJID, "COURSE": "STUDY"}
         who |= {"TRTSDT": course.TRTSDT}
@@ -534,7 +428,7 @@ def _best_rows(
                 "CASE": 1 if low is None else 2,
             }
         )
-        every = by_man.get(str(course.USUBJID), [])
+        every = of_man.get(str(course.USUBJID), [])
         limits = [r["LIMITCAS"] for r in every if r["TRGRESP"] and r["LIMITCAS"] is not None]
         rows.append(
             who

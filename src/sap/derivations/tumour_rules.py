@@ -96,7 +96,8 @@ def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> s
     Examples
     --------
     >>> rule = Tumour(
-    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", evaluator_id=None,
+    ...     lesion_diameters=["LDIAM"], node_diameters=["LPERP"], too_small_mm=5.0, lesion_target_mm=10.0,
     ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
     ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
     ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)
@@ -131,7 +132,8 @@ def first_progression(
     Examples
     --------
     >>> rule = Tumour(
-    ...     section="SAP 5.4", source="PCWG2", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     section="SAP 5.4", source="PCWG2", evaluator="INVESTIGATOR", evaluator_id=None,
+    ...     lesion_diameters=["LDIAM"], node_diameters=["LPERP"], too_small_mm=5.0, lesion_target_mm=10.0,
     ...     node_target_mm=20.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
     ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
     ...     first_progression_confirm_days=42, targets_at_most=5, targets_per_organ_at_most=2)
@@ -165,7 +167,8 @@ def over_limit(organs: Sequence[str], rule: Tumour) -> int:
     Examples
     --------
     >>> rule = Tumour(
-    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", evaluator_id=None,
+    ...     lesion_diameters=["LDIAM"], node_diameters=["LPERP"], too_small_mm=5.0, lesion_target_mm=10.0,
     ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
     ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
     ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)
@@ -258,7 +261,8 @@ def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirme
     Examples
     --------
     >>> rule = Tumour(
-    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", lesion_target_mm=10.0,
+    ...     section="SAP 5.4", source="RECIST 1.1", evaluator="INVESTIGATOR", evaluator_id=None,
+    ...     lesion_diameters=["LDIAM"], node_diameters=["LPERP"], too_small_mm=5.0, lesion_target_mm=10.0,
     ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
     ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
     ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)

@@ -164,7 +164,17 @@ class PsaProgression(Entry):
 class Tumour(Entry):
     """Soft tissue by RECIST 1.1 as the protocol modifies it, and best overall response."""
 
-    evaluator: Literal["INVESTIGATOR"]
+    evaluator: Literal["INVESTIGATOR", "INDEPENDENT ASSESSOR", "ADJUDICATION COMMITTEE"]
+    evaluator_id: str | None = Field(
+        description="--EVALID of the one whose reading counts; null: not told apart, or accepted ones"
+    )
+    lesion_diameters: list[Literal["LDIAM", "DIAMETER"]] = Field(
+        min_length=1, description="TRTESTCD of a lesion's size; the first that is there is read"
+    )
+    node_diameters: list[Literal["LPERP", "DIAMETER"]] = Field(
+        min_length=1, description="TRTESTCD of a lymph node's short axis, in the same way"
+    )
+    too_small_mm: float = Field(gt=0, description="size of what is too small to measure")
     lesion_target_mm: float = Field(gt=0)
     node_target_mm: float = Field(gt=0)
     node_normal_mm: float = Field(gt=0, description="a node below it is normal")
