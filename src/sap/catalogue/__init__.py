@@ -2,5 +2,17 @@
 
 from sap.catalogue.codelists import Codelist, codelist, codelists, fold
 from sap.catalogue.columns import Coded, coded_columns
+from sap.catalogue.units import Unit, Units, units, units_of
 
-__all__ = ["Coded", "Codelist", "coded_columns", "codelist", "codelists", "fold"]
+__all__ = [
+    "Coded",
+    "Codelist",
+    "Unit",
+    "Units",
+    "coded_columns",
+    "codelist",
+    "codelists",
+    "fold",
+    "units",
+    "units_of",
+]

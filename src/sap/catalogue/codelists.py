@@ -76,11 +76,14 @@ class Codelist:
 
 @cache
 def codelists() -> Mapping[str, Codelist]:
-    """Every codelist by name, as `codelists.yml` has them."""
+    """Every codelist by name: those of `codelists.yml`, then the units of `units.yml`."""
     import yaml
 
+    from sap.catalogue.units import units
+
     read = yaml.safe_load(files("sap.catalogue").joinpath("codelists.yml").read_text("utf-8"))
-    return {name: _codelist(name, entry) for name, entry in read.items()}
+    found = {name: _codelist(name, entry) for name, entry in read.items()}
+    return found | {name: each.codelist for name, each in units().items()}
 
 
 def codelist(name: str) -> Codelist:

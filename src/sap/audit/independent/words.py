@@ -1,19 +1,35 @@
-"""The records in standard words, one cell after another, over the same codelists."""
+"""The records in standard words and units, one cell after another, over the same catalogue."""
+
+import math
+from fractions import Fraction
+from typing import Any
 
 from sap.audit.independent.people import Record
-from sap.catalogue import coded_columns
+from sap.catalogue import Unit, coded_columns, units_of
+
+IN_THE_UNIT = {
+    "lb": "LBSTRESN LBSTNRLO LBSTNRHI LBLLOQ LBULOQ",
+    "vs": "VSSTRESN",
+    "tr": "TRSTRESN",
+    "pc": "PCSTRESN PCLLOQ PCULOQ",
+    "cp": "CPSTRESN",
+    "ex": "EXDOSE",
+}
 
 
 def in_standard_words(tables: dict[str, list[Record]]) -> dict[str, list[Record]]:
     """Each record with the submission value in place of every word that its codelist knows.
 
     A word that no list knows stays. The first entry of a column whose conditions the record meets
-    names its list; the conditions read what stands in the record by then.
+    names its list; the conditions read what stands in the record by then. A measured value stands in
+    the unit that the rules read; in a unit they cannot read it is missing.
     """
-    return {name: [_record(name, row) for row in rows] for name, rows in tables.items()}
+    return {
+        name: [_measured(name, _coded(name, row)) for row in rows] for name, rows in tables.items()
+    }
 
 
-def _record(domain: str, row: Record) -> Record:
+def _coded(domain: str, row: Record) -> Record:
     said = dict(row)
     for column, entries in coded_columns().get(domain, {}).items():
         if not isinstance(said.get(column), str):
@@ -23,3 +39,38 @@ def _record(domain: str, row: Record) -> Record:
                 said[column] = entry.codelist.standard(said[column]) or said[column]
                 break
     return said
+
+
+def _measured(domain: str, row: Record) -> Record:
+    prefix = domain.upper()
+    column = "EXDOSU" if domain == "ex" else f"{prefix}STRESU"
+    if domain not in IN_THE_UNIT or not isinstance(row.get(column), str):
+        return row
+    for entry in units_of(domain):
+        if entry.tests and row.get(f"{prefix}TESTCD") not in entry.tests:
+            continue
+        unit = entry.read(row[column])
+        if unit is None or unit.factor != 1:
+            for name in IN_THE_UNIT[domain].split():
+                if name in row:
+                    row[name] = _times(row[name], unit)
+            text = row.get(f"{prefix}STRESC")
+            if isinstance(text, str):
+                row[f"{prefix}STRESC"] = _text(text, unit)
+        row[column] = row[column] if unit is None else unit.unit
+    return row
+
+
+def _times(value: Any, unit: Unit | None) -> float | None:
+    if value is None or unit is None or math.isnan(value):
+        return None
+    return float(Fraction(repr(float(value))) * Fraction(unit.factor))
+
+
+def _text(text: str, unit: Unit | None) -> str | None:
+    sign = text[: len(text) - len(text.lstrip("<>= "))]
+    try:
+        value = _times(float(text[len(sign) :]), unit)
+    except ValueError:
+        return None
+    return None if value is None else sign.replace(" ", "") + repr(value).removesuffix(".0")
