@@ -27,6 +27,7 @@ NOT_PRINTED = {
     "tumour.lesions": "the same",
     "tumour.assessments": "the same",
     "currency.adcur": "data currency for the board, no result of the study report",
+    "standard.standard": "which words a cell may have, not a rule of the plan",
     "baseline.episodes": "not yet",
     "baseline.adbl": "not yet",
 }
@@ -59,7 +60,7 @@ def printed(plan, tmp_path, monkeypatch):
     return derivation_rules.printed()._repr_markdown_()
 
 
-VALUE = re.compile(r"(`[a-z0-9_.]+`) \((?:(?:\[[^]]*\]\{[^}]*\}|none)(?:, )?)*\)")
+VALUE = re.compile(r"(`[a-z0-9_.]+`) \((?:none|[^()]*\{\.ard[^()]*)\)")
 
 
 def plain(markdown: str) -> str:

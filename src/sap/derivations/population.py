@@ -1,6 +1,6 @@
 """ADSL: one row per person, for ever, with what he is and the sets he belongs to."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -12,22 +12,9 @@ from sap.derivations.dates import (
     latest_time_of_day,
     precision,
 )
-from sap.plan.model import Plan
+from sap.plan.model import AliveOn, Plan
 
 Tables = Mapping[str, pd.DataFrame]
-
-ALIVE_ON = {
-    "dm": ("RFICDTC", None, ()),
-    "ss": ("SSDTC", "SSSTRESC", ("ALIVE",)),
-    "ds": ("DSSTDTC", "DSCAT", ("PROTOCOL MILESTONE",)),
-    "ex": ("EXSTDTC", None, ()),
-    "lb": ("LBDTC", None, ()),
-    "cp": ("CPDTC", None, ()),
-    "vs": ("VSDTC", None, ()),
-    "ae": ("AESTDTC", None, ()),
-    "tr": ("TRDTC", None, ()),
-    "pc": ("PCDTC", None, ()),
-}
 
 
 def _columns(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
@@ -164,29 +151,38 @@ def _first_infusion_time(doses: pd.DataFrame) -> pd.Series:
     return times.dropna(subset=["TIME"]).groupby("USUBJID")["TIME"].min()
 
 
-def _alive_on(tables: Tables) -> pd.Series:
-    """The last day each man is seen alive, from the domains of `ALIVE_ON`.
+def last_alive(tables: Tables, lines: Sequence[AliveOn]) -> pd.Series:
+    """The last day on which the data show a patient alive.
 
-    A laboratory, vital-sign or concentration record marked NOT DONE shows no man: its date is that
-    of a visit which was planned.
+    1. Each line of `alive_on` is a domain and a date that count, of the records that meet its
+       condition (in brackets: the values a column must, or must not, have).
+    2. A record that is NOT DONE (--STAT), or whose occurrence is N (--OCCUR), shows nothing: its
+       date is that of a plan.
+    3. Only a full date counts. The last of all is the day; without any there is none.
+    4. A day after the death is replaced by the day of the death (the contract names such records).
     """
-    days = []
-    for name, (dtc, column, values) in ALIVE_ON.items():
-        status = f"{name.upper()}STAT"
-        seen = _columns(tables, name, dtc, status, *([column] if column else []))
-        if column:
-            seen = seen[seen[column].isin(values)]
-        if name in ("lb", "vs", "pc"):
-            seen = seen[seen[status] != "NOT DONE"]
-        days.append(pd.DataFrame({"USUBJID": seen["USUBJID"], "DAY": full_day(seen[dtc])}))
-    return pd.concat(days).dropna().groupby("USUBJID")["DAY"].max()
+    days = [pd.DataFrame({"USUBJID": pd.Series(dtype="object"), "DAY": pd.Series(dtype="M8[ns]")})]
+    for line in lines:
+        stem = line.domain.upper()
+        asked = {**(line.only or {}), **(line.unless or {})}
+        names = dict.fromkeys((line.date, f"{stem}STAT", f"{stem}OCCUR", *asked))
+        rows = _columns(tables, line.domain, *names)
+        for column, values in (line.only or {}).items():
+            rows = rows[rows[column].isin(values)]
+        for column, values in (line.unless or {}).items():
+            rows = rows[~rows[column].isin(values)]
+        rows = rows[(rows[f"{stem}STAT"] != "NOT DONE") & (rows[f"{stem}OCCUR"] != "N")]
+        days.append(pd.DataFrame({"USUBJID": rows["USUBJID"], "DAY": full_day(rows[line.date])}))
+    whole = pd.concat([one for one in days if len(one)] or days[:1])
+    return whole.dropna().groupby("USUBJID")["DAY"].max()
 
 
 def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
     """The day of death.
 
     1. DM.DTHDTC, a full date.
-    2. DM.DTHDTC, partial: the earliest day it allows, but not before the last day known alive.
+    2. DM.DTHDTC, partial: the earliest day it allows that is not before the last day known alive;
+       the latest it allows where all are.
     3. No DM.DTHDTC: the disposition DEATH of DS, read in the same way.
     4. Neither: the earliest SS record of DEAD, read in the same way.
     5. No date anywhere: no day of death, even if DM.DTHFL is Y (the contract warns of it).
@@ -211,7 +207,8 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
     found = found.drop_duplicates("USUBJID")
     found = found.set_index("USUBJID")
     seen = alive_on.reindex(found.index)
-    return found["DAY"].where(found["FULL"] | seen.isna(), found["DAY"].clip(lower=seen))
+    least = found["DAY"].clip(lower=seen).clip(upper=latest_day(found["DTC"]))
+    return found["DAY"].where(found["FULL"] | seen.isna(), least)
 
 
 def _therapy_before_again(tables: Tables, again: pd.Series, names: list[str]) -> pd.Series:
@@ -267,7 +264,7 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
 
     first, again = biomarker(tables, "SCREENING"), biomarker(tables, "RE-SCREENING")
     doses = study_doses(tables, plan.exposure.drugs)
-    alive_on = _alive_on(tables)
+    alive_on = last_alive(tables, plan.survival.alive_on)
     to_a = of(milestone(tables, "ALLOCATED TO GROUP A", "SCREENING"))
     to_b = of(milestone(tables, "ALLOCATED TO GROUP B", "SCREENING"))
     again_b = of(milestone(tables, "ALLOCATED TO GROUP B", "RE-SCREENING"))
@@ -301,7 +298,7 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
 
     one["DTHDT"] = of(death(tables, alive_on))
     one["DTHFL"] = np.where(one["DTHDT"].notna(), "Y", "N")
-    seen = of(alive_on).fillna(one["RFICDT"])
+    seen = of(alive_on)
     one["LSTALVDT"] = seen.where(one["DTHDT"].isna() | (seen <= one["DTHDT"]), one["DTHDT"])
     for about, stem in (("STUDY TREATMENT", "DCT"), ("STUDY PARTICIPATION", "DCS")):
         last = disposition(tables, about)

@@ -55,6 +55,8 @@ def _keyed(key: str, entry: str) -> str:
 def _value(value: Any, path: str) -> str:
     if value is None or value == []:
         return "none"
+    if path == "survival.alive_on":
+        return "; ".join(_alive_on(line, f"{path}.{place}") for place, line in enumerate(value))
     if isinstance(value, list):
         return ", ".join(_value(one, f"{path}.{place}") for place, one in enumerate(value))
     if isinstance(value, dict):
@@ -66,6 +68,21 @@ def _value(value: Any, path: str) -> str:
         return Number("yes" if value else "no", f"plan|{path}").markdown()
     number = isinstance(value, int | float)
     return Number(formats.as_collected(value) if number else str(value), f"plan|{path}").markdown()
+
+
+def _alive_on(line: dict[str, Any], path: str) -> str:
+    """`DS DSSTDTC [DSCAT PROTOCOL MILESTONE]`: a date that shows a patient alive."""
+    domain = Number(line["domain"].upper(), f"plan|{path}.domain").markdown()
+    date = Number(line["date"], f"plan|{path}.date").markdown()
+    asked = []
+    for name, word in (("only", ""), ("unless", "not ")):
+        for column, values in (line[name] or {}).items():
+            said = [
+                Number(value, f"plan|{path}.{name}.{column}.{place}").markdown()
+                for place, value in enumerate(values)
+            ]
+            asked.append(f"{markdown_text(column)} {word}{' or '.join(said)}")
+    return f"{domain} {date}" + (f" \\[{' and '.join(asked)}\\]" if asked else "")
 
 
 def printed() -> Rules:

@@ -57,6 +57,7 @@ PRINTED = (
     Rule("tumour", "Best overall response", tumour_rules.best_response),
     Rule("bone", "Bone response", tumour_rules.bone_responses),
     Rule("progression", "Times to progression", survival.progression_times),
+    Rule("survival", "Last day known alive", population.last_alive),
     Rule("survival", "Death", population.death),
     Rule("survival", "Overall survival", survival.adtte),
     Rule("safety", "Treatment-emergent events", safety.adae),

@@ -263,8 +263,27 @@ class Ctc(Entry):
     visit: str = Field(pattern=r"^(CYCLE \d+|END OF TREATMENT)$")
 
 
+class AliveOn(BaseModel):
+    """One kind of record whose date shows the patient alive."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    domain: str = Field(pattern=r"^[a-z][a-z0-9]$")
+    date: str = Field(pattern=r"^[A-Z][A-Z0-9]{1,4}DTC$")
+    only: dict[str, list[str]] | None = Field(
+        default=None, description="column: the values of which a record must have one"
+    )
+    unless: dict[str, list[str]] | None = Field(
+        default=None, description="column: the values of which a record must have none"
+    )
+
+
 class Survival(Entry):
     """Origins, month length and the curve's conventions."""
+
+    alive_on: list[AliveOn] = Field(
+        min_length=1, description="which dates of which records show a patient alive"
+    )
 
     os_origin: Origin
     pfs_origin: Origin

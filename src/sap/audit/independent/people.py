@@ -6,13 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from sap.audit.independent.days import Day, earliest, latest, whole
-from sap.plan.model import Plan
+from sap.plan.model import AliveOn, Plan
 
 Record = dict[str, Any]
-ALIVE = (
-    ("ss", "SSDTC"), ("ds", "DSSTDTC"), ("ex", "EXSTDTC"), ("lb", "LBDTC"), ("cp", "CPDTC"),
-    ("vs", "VSDTC"), ("ae", "AESTDTC"), ("tr", "TRDTC"), ("pc", "PCDTC"),
-)  # fmt: skip
 
 
 def records(cut: Path) -> dict[str, list[Record]]:
@@ -184,18 +180,24 @@ def _line(man: Man, cm: list[Record], drugs: list[str]) -> str | None:
     return "second line"
 
 
-def _seen(domains: dict[str, list[Record]]) -> Day | None:
-    days = []
-    for name, column in ALIVE:
-        for row in domains.get(name, []):
-            if name == "ss" and row.get("SSSTRESC") != "ALIVE":
-                continue
-            if name == "ds" and row.get("DSCAT") != "PROTOCOL MILESTONE":
-                continue
-            day = whole(row.get(column))
-            if day is not None:
-                days.append(day)
-    return max(days) if days else None
+def _shows_alive(row: Record, line: AliveOn) -> bool:
+    """Whether a record meets the condition of a line of the plan, and was done."""
+    stem = line.domain.upper()
+    if row.get(f"{stem}STAT") == "NOT DONE" or row.get(f"{stem}OCCUR") == "N":
+        return False
+    if any(row.get(name) not in words for name, words in (line.only or {}).items()):
+        return False
+    return all(row.get(name) not in words for name, words in (line.unless or {}).items())
+
+
+def _seen(domains: dict[str, list[Record]], plan: Plan) -> Day | None:
+    last: Day | None = None
+    for line in plan.survival.alive_on:
+        for row in domains.get(line.domain, []):
+            day = whole(row.get(line.date))
+            if day is not None and _shows_alive(row, line) and (last is None or day > last):
+                last = day
+    return last
 
 
 def _death(dm: Record, domains: dict[str, list[Record]], seen: Day | None) -> Day | None:
@@ -207,7 +209,9 @@ def _death(dm: Record, domains: dict[str, list[Record]], seen: Day | None) -> Da
     for text in texts:
         day = earliest(text)
         if day is not None:
-            return day if whole(text) or seen is None else max(day, seen)
+            if whole(text) or seen is None:
+                return day
+            return max(day, min(seen, latest(text) or seen))
     return None
 
 
@@ -250,9 +254,9 @@ def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Man]:
         man.again_consent = milestone(ds, "RE-SCREENING CONSENT OBTAINED") is not None
         _doses(man, mine.get("ex", []), plan.exposure.drugs)
         man.line = _line(man, mine.get("cm", []), plan.lines.third_line_after)
-        seen = _seen(mine)
+        seen = _seen({**mine, "dm": [dm]}, plan)
         man.died = _death(dm, mine, seen)
-        man.last_alive = seen or man.consent
+        man.last_alive = seen
         if man.died is not None and (man.last_alive is None or man.last_alive > man.died):
             man.last_alive = man.died
         end = _ended(ds, "STUDY TREATMENT")
