@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.errors import ResultChanged
+from sap.errors import ResultChanged, WrongUse
 from sap.pipeline.steps import _stacked
 
 TEXTS = [
@@ -35,6 +35,21 @@ def test_every_text_and_every_digit_come_back_from_the_file(tmp_path, text):
     assert back["stat"].iloc[0] == 1 / 3
     assert math.isnan(back["stat"].iloc[1])
     assert ard.to_csv(back) == ard.to_csv(frame)
+
+
+@pytest.mark.parametrize(
+    "line, message",
+    [
+        ("a,s,P,,,,,n,three,,m", "row 2, column stat is no number"),
+        ("a,s,P,,,,,n,3.0", "row 2 has 9 cells and not 11"),
+    ],
+)
+def test_a_wrong_cell_of_an_ard_is_named_by_file_and_place(tmp_path, line, message):
+    one = ard.rows({"n": 1}, analysis="a", section="s", population="P", method="m")
+    path = tmp_path / "ard.csv"
+    path.write_text(ard.to_csv(one) + line + "\n", encoding="utf-8")
+    with pytest.raises(WrongUse, match=f"ard.csv: {message}"):
+        ard.from_csv(path)
 
 
 def test_a_key_that_stands_twice_is_refused():

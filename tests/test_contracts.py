@@ -165,6 +165,7 @@ PLANTED = """
     extract-date-day            | rs 1   RSDTC=2017-06
     extract-day-unknown         | vs 1   VSDTC=2017---28
     extract-year-unknown        | ae 1   AESTDTC=--04-03
+    extract-text-unreadable     | mh 2   MHTERM=HYPERTENSI�
     extract-value-missing       | mh 2   MHTERM=
     extract-domain-said         | vs 1   DOMAIN=VT
     extract-key                 | dv +1  DVSEQ=1

@@ -2,6 +2,7 @@
 
 import datetime as dt
 import json
+import re
 import struct
 from fractions import Fraction
 from pathlib import Path
@@ -188,18 +189,42 @@ def test_any_number_in_range_and_any_ascii_survive_xpt(tmp_path_factory, rows):
     assert back["AVALC"].tolist() == frame["AVALC"].tolist()
 
 
-def test_sap_export_writes_nothing_when_a_dataset_is_refused(tmp_path):
-    from sap.pipeline import packing
-
+@pytest.fixture
+def run_with_an_accent(tmp_path) -> Path:
     run = tmp_path / "run"
     (run / "adam").mkdir(parents=True)
     (run / "tables").mkdir()
     (run / "ard.csv").write_text("")
     facts = {"study": "T", "cut_off": "2019-06-30", "cut_id": "final-2019-06-30-00000000"}
     (run / "tables" / "run.json").write_text(json.dumps(facts))
-    frame = pd.DataFrame({"USUBJID": ["T-1"], "AETERM": ["caf\u00e9"]})
-    frame.to_parquet(run / "adam" / "adae.parquet", index=False)
+    accent = pd.DataFrame({"USUBJID": ["T-1"], "AETERM": ["caf\u00e9"]})
+    accent.to_parquet(run / "adam" / "adae.parquet", index=False)
+    pd.DataFrame({"USUBJID": ["T-1"]}).to_parquet(run / "adam" / "adsl.parquet", index=False)
+    return run
+
+
+@pytest.mark.parametrize(
+    "only, written",
+    [
+        ("dataset-json", ["adae.json", "adsl.json"]),
+        ("adam-xpt", ["adsl.xpt", "left-out.txt"]),
+    ],
+)
+def test_one_letter_stops_its_own_xpt_and_nothing_else(run_with_an_accent, tmp_path, only, written):
+    from sap.pipeline import packing
+
+    out = packing.hand_over(run_with_an_accent, tmp_path / "out", only)
+    assert sorted(p.name for p in out.iterdir() if p.name != ".sap") == written
+    if only == "adam-xpt":
+        said = (out / "left-out.txt").read_text()
+        assert re.search(r"ADAE.AETERM: text outside ASCII in row\(s\) 1", said)
+
+
+def test_an_export_that_holds_nothing_is_refused_and_writes_nothing(run_with_an_accent, tmp_path):
+    from sap.pipeline import packing
+
+    (run_with_an_accent / "adam" / "adsl.parquet").unlink()
     with pytest.raises(WrongUse, match=r"ADAE.AETERM: text outside ASCII in row\(s\) 1"):
-        packing.hand_over(run, tmp_path / "out")
+        packing.hand_over(run_with_an_accent, tmp_path / "out", "adam-xpt")
     assert not (tmp_path / "out").exists()
     assert [p.name for p in Path(tmp_path).iterdir() if "out.new" in p.name] == []

@@ -1,6 +1,8 @@
 """Files of four kinds into the same tables, and back to CSV without loss."""
 
 import json
+import struct
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -72,7 +74,7 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
 
 def test_two_files_of_one_domain(tmp_path):
     put(tmp_path, "dm.csv", "A\n1\n")
-    put(tmp_path, "dm.json", "{}")
+    put(tmp_path, "dm.json", json.dumps({**dataset(0), "rows": []}))
     with pytest.raises(WrongUse, match=r"are both domain dm"):
         sdtm.read(tmp_path)
 
@@ -166,12 +168,169 @@ def test_dataset_json_whole_and_by_lines(tmp_path):
         ({**dataset(0, "1.0.0"), "rows": []}, "another version"),
         ({**dataset(2), "rows": [["T-1", 70, 1]]}, "says it has 2 records and has 1"),
         ({**dataset(1), "rows": [["T-1", 70]]}, "row 1 has 2 cells"),
-        ({**dataset(1), "rows": [["T-1", {}, 1]]}, "a cell is no plain value"),
+        ({**dataset(1), "rows": [["T-1", {}, 1]]}, "row 1, column AGE: a cell is no plain value"),
     ],
 )
 def test_dataset_json_that_breaks_its_word(tmp_path, content, message):
     with pytest.raises(WrongUse, match=message):
         sdtm.read(put(tmp_path, "dm.json", json.dumps(content)))
+
+
+def test_dataset_json_is_read_to_the_letter(tmp_path):
+    """CDISC's schema: `records` is an integer, `rows` an array of arrays, `name` a string; RFC 8259
+    leaves open what a key given twice means, and has no NaN."""
+    names = '"columns": [{"name": "A"}], "datasetJSONVersion": "1.1.0"'
+    for content, message in (
+        ('{%s, "records": 1, "rows": [["a"]], "rows": [["b"]]}', "the key 'rows' stands twice"),
+        ('{%s, "records": 2, "rows": "ab"}', "`rows` is no list"),
+        ('{%s, "records": 1, "rows": null}', "`rows` is no list"),
+        ('{%s, "records": 1, "rows": ["a"]}', "row 1 is no list of cells"),
+        ('{%s, "records": 1.9, "rows": [["a"]]}', "`records` is missing or no whole number"),
+        ('{%s, "records": true, "rows": [["a"]]}', "`records` is missing or no whole number"),
+        ('{%s, "records": 1e999, "rows": [["a"]]}', "larger than every number"),
+        ('{%s, "records": 1, "rows": [[1e999]]}', "larger than every number"),
+        ('{%s, "records": 1, "rows": [[NaN]]}', "NaN is no number of JSON"),
+        ('{%s, "records": 1, "rows": [["\\ud800"]]}', "row 1, column A: .*lone surrogate"),
+        ('{%s, "x": ' + "[" * 200_000 + "]" * 200_000 + "}", "nested too deep"),
+        ("[%.0s1]", "begins with no object"),
+    ):
+        with pytest.raises(WrongUse, match=f"dm.json.*{message}"):
+            sdtm.read(put(tmp_path, "dm.json", content % names))
+    numbered = '{"columns": [{"name": 5}], "datasetJSONVersion": "1.1.0", "records": 0, "rows": []}'
+    with pytest.raises(WrongUse, match="the name of column 1 is no text"):
+        sdtm.read(put(tmp_path, "dm.json", numbered))
+
+
+def test_lines_of_ndjson_end_at_a_line_feed_alone(tmp_path):
+    """U+2028, U+2029 and U+0085 are letters of a text in JSON (RFC 8259, section 7)."""
+    text = "hip\u2028left\u2029of\x85him"
+    head = {**dataset(1), "columns": [{"name": "AETERM"}]}
+    lines = [json.dumps(head), json.dumps([text], ensure_ascii=False)]
+    put(tmp_path, "ae.ndjson", "\r\n".join(lines))
+    assert rows(sdtm.read(tmp_path)["ae"]) == [[text]]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        pa.array([2**40], pa.timestamp("s")),
+        pa.array([2**31 - 1], pa.date32()),
+        pa.array([0], pa.timestamp("s", "Mars/Olympus")),
+    ],
+    ids=["time beyond 9999", "date beyond 9999", "unknown zone"],
+)
+def test_a_parquet_time_that_no_calendar_has_is_named(tmp_path, column):
+    pq.write_table(pa.table({"LBDTC": column}), tmp_path / "lb.parquet")
+    with pytest.raises(WrongUse, match=r"lb\.parquet: column LBDTC .* write it as text"):
+        sdtm.read(tmp_path)
+
+
+def test_a_long_cell_is_read_and_a_wide_header_is_checked_in_one_pass(tmp_path):
+    """131,072 characters is the limit of Python's csv module unless it is raised."""
+    put(tmp_path, "co.csv", "COVAL\n" + "x" * 200_000 + "\n")
+    wide = ",".join(f"C{number}" for number in range(20_000))
+    put(tmp_path, "xx.csv", f"{wide}\n")
+    start = time.process_time()
+    tables = sdtm.read(tmp_path)
+    assert time.process_time() - start < 2
+    assert len(tables["co"]["COVAL"][0]) == 200_000
+    assert len(tables["xx"].columns) == 20_000
+
+
+# --- transport files, written byte by byte as the SAS technical note on version 5 has them ---------
+
+
+def record(text: bytes) -> bytes:
+    return text.ljust(80)
+
+
+def member(name: str, texts: list[bytes], width: int, label: bytes = b"") -> bytes:
+    """A dataset of one text variable, AETERM."""
+    header = b"HEADER RECORD*******%-8sHEADER RECORD!!!!!!!"
+    namestr = struct.pack(
+        ">hhhh8s40s8shhh2s8shhl52x", 2, 0, width, 1, b"AETERM".ljust(8), label.ljust(40),
+        b" " * 8, 0, 0, 0, b"", b" " * 8, 0, 0, 0,
+    )  # fmt: skip
+    cells = b"".join(text.ljust(width) for text in texts)
+    parts = [
+        record(header % b"MEMBER" + b"0" * 17 + b"1600000000140"),
+        record(header % b"DSCRPTR" + b"0" * 30),
+        record(b"SAS     " + name.encode().ljust(8) + b"SASDATA 6.06    bsd4.2".ljust(48)),
+        record(b"28NOV26:23:02:29"),
+        record(header % b"NAMESTR" + b"000000000100000000000000000000"),
+        namestr.ljust(160),
+        record(header % b"OBS" + b"0" * 30),
+        cells.ljust(-(-len(cells) // 80) * 80),
+    ]
+    return b"".join(parts)
+
+
+def transport(*members: bytes) -> bytes:
+    first = record(b"HEADER RECORD*******LIBRARY HEADER RECORD!!!!!!!" + b"0" * 30)
+    system = record(b"SAS     SAS     SASLIB  6.06    bsd4.2".ljust(64) + b"28NOV26:23:02:29")
+    return first + system + record(b"28NOV26:23:02:29") + b"".join(members)
+
+
+FEVER = "Fièvre élevée"
+
+
+@pytest.mark.parametrize(
+    "texts, width, expected",
+    [
+        ([FEVER.encode(), b"pain"], 20, [FEVER, "pain"]),
+        ([FEVER.encode("cp1252"), "10 µg – 5".encode("cp1252")], 20, [FEVER, "10 µg – 5"]),
+        ([FEVER.encode(), FEVER.encode("cp1252")], 20, [FEVER, FEVER]),
+        # cut at the length of the variable: 16 bytes of 16, the last the first byte of a letter
+        ([FEVER.encode(), b"fifteen bytes: \xc3"], 16, [FEVER, "fifteen bytes: \ufffd"]),
+        # the same bytes with room to spare are an A with tilde; and so in a file of Windows
+        ([b"fifteen bytes: \xc3"], 20, ["fifteen bytes: Ã"]),
+        ([b"\xc9tat", b"CAF\xc9"], 4, ["État", "CAFÉ"]),
+        ([b"\x81 no letter of either"], 30, ["\ufffd no letter of either"]),
+    ],
+)
+def test_each_text_of_a_transport_file_has_its_own_encoding(tmp_path, texts, width, expected):
+    put(tmp_path, "ae.xpt", transport(member("AE", texts, width)))
+    assert [row[0] for row in rows(sdtm.read(tmp_path)["ae"])] == expected
+
+
+def test_a_label_decides_no_encoding(tmp_path):
+    """A micro sign of Windows-1252 in the label of the variable, UTF-8 in its values."""
+    put(tmp_path, "ae.xpt", transport(member("AE", [FEVER.encode()], 20, b"Term (\xb5)")))
+    assert rows(sdtm.read(tmp_path)["ae"]) == [[FEVER]]
+
+
+def test_several_datasets_of_a_transport_file_are_several_tables(tmp_path):
+    both = transport(member("AE", [b"pain", b"rash"], 8), member("CM", [b"aspirin"], 10))
+    tables = sdtm.read(put(tmp_path, "all.xpt", both))
+    assert {name: rows(table) for name, table in tables.items()} == {
+        "ae": [["pain"], ["rash"]],
+        "cm": [["aspirin"]],
+    }
+    twice = transport(member("AE", [b"pain"], 8), member("AE", [b"rash"], 8))
+    with pytest.raises(WrongUse, match="holds 2 datasets and two are called AE"):
+        sdtm.read(put(tmp_path, "all.xpt", twice))
+
+
+# --- split domains ---------------------------------------------------------------------------------
+
+
+def test_a_split_domain_is_one_table(tmp_path):
+    """SDTMIG 3.4, section 4.1.7: LBCH and LBHE, in which DOMAIN says LB."""
+    put(tmp_path, "lbhe.csv", "DOMAIN,USUBJID,LBSEQ,LBNAM\nLB,T-1,3,X\n")
+    put(tmp_path, "lbch.csv", "DOMAIN,USUBJID,LBSEQ\nLB,T-1,1\nLB,T-2,1\n")
+    tables = sdtm.read(tmp_path)
+    assert list(tables) == ["lb"]
+    assert rows(tables["lb"]) == [
+        ["LB", "T-1", "1", None],
+        ["LB", "T-2", "1", None],
+        ["LB", "T-1", "3", "X"],
+    ]
+
+
+def test_a_name_that_only_looks_split_stays_a_domain_of_its_own(tmp_path):
+    put(tmp_path, "lbch.csv", "DOMAIN,USUBJID\nZZ,T-1\n")
+    put(tmp_path, "suppae.csv", "RDOMAIN,USUBJID\nAE,T-1\n")
+    assert list(sdtm.read(tmp_path)) == ["lbch", "suppae"]
 
 
 # --- real files ------------------------------------------------------------------------------------

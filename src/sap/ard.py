@@ -155,17 +155,33 @@ def from_csv(path: Path) -> pd.DataFrame:
     """Read what `to_csv` wrote; the numbers come back bit for bit."""
     try:
         with path.open(encoding="utf-8", newline="") as file:  # a field may hold any line break
-            lines = list(csv.reader(file))
+            lines = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise WrongUse(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
     if not lines or tuple(lines[0]) != COLUMNS:
         raise WrongUse(f"{path} is not an ARD: its header is not {', '.join(COLUMNS)}.")
+    for number, line in enumerate(lines[1:], start=1):
+        if len(line) != len(COLUMNS):
+            raise WrongUse(
+                f"{path}: row {number} has {len(line)} cells and not {len(COLUMNS)}: it is not an "
+                "ARD as it was written. Take it from the run again."
+            )
     frame = pd.DataFrame(lines[1:], columns=list(COLUMNS))
     for name in COLUMNS:
         if name != "stat":
             frame[name] = frame[name].str.removeprefix("'")
-    frame["stat"] = [float(v) if v else math.nan for v in frame["stat"]]
+    frame["stat"] = [_number(path, row, v) for row, v in enumerate(frame["stat"], start=1)]
     return frame
+
+
+def _number(path: Path, row: int, text: str) -> float:
+    try:
+        return float(text) if text else math.nan
+    except ValueError:
+        raise WrongUse(
+            f"{path}: row {row}, column stat is no number: it is not an ARD as it was written. "
+            "Take it from the run again."
+        ) from None
 
 
 def run_folder() -> Path:

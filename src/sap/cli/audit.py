@@ -60,12 +60,19 @@ def compare(
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
     out: Annotated[Path, typer.Argument(help="Folder for the datasets and the guide.")],
+    only: Annotated[
+        Literal["adam-xpt", "dataset-json", "guide"] | None,
+        typer.Option("--only", help="Write this alone."),
+    ] = None,
 ) -> None:
-    """Write ADaM as XPT v5 and Dataset-JSON 1.1, with the reviewer's guide."""
+    """Write ADaM as XPT v5 and Dataset-JSON 1.1, with the reviewer's guide.
+
+    A dataset that XPT v5 cannot hold is named and left out; the rest is written.
+    """
     from sap.pipeline import packing, runs
 
     runs.run_facts(_run(run))
-    typer.echo(packing.hand_over(run, out))
+    typer.echo(packing.hand_over(run, out, only))
 
 
 @app.command()

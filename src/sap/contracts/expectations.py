@@ -46,8 +46,10 @@ CELLS: Mapping[str, Kind | None] = {
     "dates": "date",
     "dates_or_times": "date or time",
     "partial_dates": "partial date",
+    "texts": "text",
 }
-"""The tables of the extract's contract that hold every filled cell of one kind, or of any."""
+"""The tables of the extract's contract that hold every filled cell of one kind, or of any. Of texts
+only those that are not ASCII: the rest cannot hold what the rule on them looks for."""
 
 
 class _Finding(NamedTuple):
@@ -290,6 +292,8 @@ def _cells(
             continue
         cells = frame[column.name]
         kept = frame.index if kind is None else frame.index[cells.notna()]
+        if kind == "text":
+            kept = kept[[not str(cell).isascii() for cell in cells[kept]]]
         yield pd.DataFrame(
             {
                 "DOMAIN": [domain] * len(kept),

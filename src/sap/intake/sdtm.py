@@ -4,23 +4,28 @@ Every cell becomes text, as the data contracts want it: what is a number and wha
 decide, and a file that says `abc` where a number belongs must reach them. Read are
 
 - CSV: UTF-8, with or without byte order mark, commas, header first
-- SAS transport (XPT): text in UTF-8, else in Windows-1252
+- SAS transport (XPT): each text in UTF-8, else in Windows-1252; one or several datasets a file
 - Parquet
 - Dataset-JSON 1.1 (CDISC), as one JSON object or as lines (NDJSON)
+
+A domain may be split over files, as section 4.1.7 of SDTMIG 3.4 has it: `lbch.xpt` and `lbhe.xpt`,
+whose DOMAIN says LB, are the domain lb.
 """
 
 import csv
 import datetime as dt
 import io
-import json
+import sys
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sap.contracts import number_text
 from sap.errors import WrongUse
+from sap.intake import dataset_json, xpt
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,6 +37,14 @@ DOCUMENTS = frozenset({".md", ".pdf", ".txt", ".xml", ".xsl"})
 """What a submission folder holds besides data: Define-XML, its style sheet, guides."""
 
 
+class Source(NamedTuple):
+    """One dataset of a folder: the file it stands in, the name it has there, its table."""
+
+    file: str
+    name: str
+    table: "pd.DataFrame"
+
+
 def read(directory: Path) -> dict[str, "pd.DataFrame"]:
     """The tables of a folder by domain, lower case; cells are text, missing is None.
 
@@ -41,10 +54,20 @@ def read(directory: Path) -> dict[str, "pd.DataFrame"]:
         No folder, no tables, two files of one domain, or a file that cannot be read as what its
         name says; the message names the file.
     """
+    return joined(sources(directory))
+
+
+def sources(directory: Path) -> list[Source]:
+    """Every dataset of a folder by the name of its file, in the order of the names.
+
+    Raises
+    ------
+    WrongUse
+        As `read`.
+    """
     if not directory.is_dir():
         raise WrongUse(f"{directory} is not a folder: name the folder that holds the SDTM files")
-    tables: dict[str, pd.DataFrame] = {}
-    origin: dict[str, str] = {}
+    found: list[Source] = []
     for path in sorted(directory.iterdir()):
         kind = path.suffix.lower()
         if not path.is_file() or path.name.startswith(".") or path.name in BESIDE:
@@ -56,14 +79,58 @@ def read(directory: Path) -> dict[str, "pd.DataFrame"]:
                 f"{path.name} is of no kind that can be read ({', '.join(sorted(READERS))}): "
                 "convert it or take it out of the folder"
             )
-        domain = path.stem.lower()
-        if domain in tables:
-            raise WrongUse(f"{origin[domain]} and {path.name} are both domain {domain}: keep one")
-        origin[domain] = path.name
-        tables[domain] = READERS[kind](path)
-    if not tables:
+        found += [Source(path.name, name, table) for name, table in READERS[kind](path)]
+    if not found:
         raise WrongUse(f"{directory} holds no SDTM file ({', '.join(sorted(READERS))})")
-    return tables
+    return found
+
+
+def joined(found: Sequence[Source]) -> dict[str, "pd.DataFrame"]:
+    """The tables by domain, the parts of a split domain one below the other, by name.
+
+    Raises
+    ------
+    WrongUse
+        Two files hold one domain.
+    """
+    parts: dict[str, list[Source]] = {}
+    for source in sorted(found, key=lambda each: (each.name, each.file)):
+        parts.setdefault(domain_of(source), []).append(source)
+    for domain, these in parts.items():
+        names = Counter(each.name for each in these)
+        if max(names.values()) > 1:
+            one, other = [each.file for each in these if names[each.name] > 1][:2]
+            raise WrongUse(f"{one} and {other} are both domain {domain}: keep one")
+    return {domain: _below(these) for domain, these in sorted(parts.items())}
+
+
+def domain_of(source: Source) -> str:
+    """The domain a dataset is part of: its name, or the two letters that a split one begins with.
+
+    Split is a dataset of three or four letters whose DOMAIN says the first two in every row.
+    """
+    short = source.name[:2]
+    if len(source.name) not in (3, 4) or "DOMAIN" not in source.table or source.table.empty:
+        return source.name
+    said = {str(cell).strip().lower() for cell in source.table["DOMAIN"].unique()}
+    return short if said == {short} else source.name
+
+
+def _below(parts: Sequence[Source]) -> "pd.DataFrame":
+    import pandas as pd
+
+    if len(parts) == 1:
+        return parts[0].table
+    names = dict.fromkeys(str(name) for part in parts for name in part.table)
+    cells = {
+        name: [
+            cell
+            for part in parts
+            for cell in (part.table[name] if name in part.table else [None] * len(part.table))
+        ]
+        for name in names
+    }
+    return pd.DataFrame(cells, dtype=object)
 
 
 def write(tables: Mapping[str, "pd.DataFrame"], directory: Path) -> None:
@@ -107,7 +174,7 @@ def _text(value: Any) -> str | None:
         case None:
             return None
         case str():
-            return value or None
+            return _whole(value) or None
         case bool():
             return "Y" if value else "N"
         case int() | Decimal():
@@ -120,100 +187,104 @@ def _text(value: Any) -> str | None:
             raise ValueError(f"a cell of type {type(value).__name__} has no text")
 
 
+def _whole(text: str) -> str:
+    """The text; half of a surrogate pair, which is no letter, raises UnicodeEncodeError."""
+    if not text.isascii():
+        text.encode()
+    return text
+
+
 def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> "pd.DataFrame":
     import pandas as pd
 
     names = [name.strip().upper() for name in header]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
-        found = f"the column {twice[0]} twice" if twice else "a column without a name"
+    twice = next((name for name, times in Counter(names).items() if times > 1), None)
+    if twice is not None or "" in names:
+        found = f"the column {twice} twice" if twice else "a column without a name"
         raise WrongUse(f"{path.name} has {found}: correct its header")
-    cells = [[_text(cell) for cell in row] for row in rows]
-    for number, row in enumerate(cells, start=1):
+    cells = []
+    for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
             raise WrongUse(
                 f"{path.name}: row {number} has {len(row)} cells, the header {len(names)}: "
                 "correct the file at its source"
             )
+        try:
+            cells.append([_text(cell) for cell in row])
+        except ValueError:
+            raise WrongUse(_bad_cell(path, number, names, row)) from None
     return pd.DataFrame(cells, columns=names, dtype=object)
 
 
-def _csv(path: Path) -> "pd.DataFrame":
+def _bad_cell(path: Path, number: int, names: Sequence[str], row: Sequence[Any]) -> str:
+    for name, cell in zip(names, row, strict=True):
+        try:
+            _text(cell)
+        except UnicodeEncodeError:
+            what = "a cell holds half of a letter (a lone surrogate)"
+        except ValueError:
+            what = "a cell is no plain value"
+        else:
+            continue
+        return f"{path.name}: row {number}, column {name}: {what}: correct the file at its source"
+    raise AssertionError("no cell is bad")
+
+
+def _csv(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
     try:
         content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise WrongUse(f"{path.name} is not UTF-8: save it as CSV UTF-8") from error
+    usual = csv.field_size_limit(sys.maxsize)
     try:
         rows = [row for row in csv.reader(io.StringIO(content, newline=""), strict=True) if row]
     except csv.Error as error:
         raise WrongUse(f"{path.name} is not a CSV file: {error}") from error
+    finally:
+        csv.field_size_limit(usual)
     if not rows:
         raise WrongUse(f"{path.name} is empty: not even a header")
     for mark, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(rows[0]) == 1 and mark in rows[0][0]:
             raise WrongUse(f"{path.name} is separated by {name}: save it separated by commas")
-    return _table(path, rows[0], rows[1:])
+    return [(path.stem.lower(), _table(path, rows[0], rows[1:]))]
 
 
-def _xpt(path: Path) -> "pd.DataFrame":
-    import pyreadstat
-
-    faults = (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OSError)
-    try:
-        try:
-            table, _ = pyreadstat.read_xport(path, disable_datetime_conversion=True)
-        except UnicodeDecodeError:
-            # SAS on Windows writes its own code page; XPT does not say which.
-            table, _ = pyreadstat.read_xport(
-                path, encoding="WINDOWS-1252", disable_datetime_conversion=True
-            )
-    except faults as error:
-        raise WrongUse(f"{path.name} is not a SAS transport file that can be read") from error
-    columns = [table[name].tolist() for name in table]
-    return _table(path, [str(name) for name in table], zip(*columns, strict=True))
+def _xpt(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
+    return [
+        (member.name.lower(), _table(path, member.columns, member.rows))
+        for member in xpt.members(path)
+    ]
 
 
-def _parquet(path: Path) -> "pd.DataFrame":
+def _parquet(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
         table = pq.read_table(path)
-        columns = [column.to_pylist() for column in table.columns]
-        return _table(path, table.column_names, zip(*columns, strict=True))
     except (pa.ArrowException, OSError, ValueError) as error:
         raise WrongUse(f"{path.name} is not a Parquet file of plain columns") from error
+    columns = []
+    for name, column in zip(table.column_names, table.columns, strict=True):
+        try:
+            columns.append(column.to_pylist())
+        except (pa.ArrowException, ValueError, OverflowError, LookupError) as error:
+            raise WrongUse(
+                f"{path.name}: column {name} ({column.type}) holds a value that is no day or time "
+                "of the calendar, or a time zone that is not known: write it as text"
+            ) from error
+    if any(pa.types.is_nested(column.type) for column in table.columns):
+        raise WrongUse(f"{path.name} is not a Parquet file of plain columns")
+    return [(path.stem.lower(), _table(path, table.column_names, zip(*columns, strict=True)))]
 
 
-def _dataset_json(path: Path) -> "pd.DataFrame":
-    """https://www.cdisc.org/standards/data-exchange/dataset-json, version 1.1."""
-    lines = path.suffix.lower() == ".ndjson"
-    try:
-        content = path.read_bytes().decode("utf-8-sig")
-        if lines:
-            head, *rows = [json.loads(line) for line in content.splitlines() if line.strip()]
-        else:
-            head = json.loads(content)
-            rows = head.get("rows", [])
-        version = str(head["datasetJSONVersion"])
-        names = [column["name"] for column in head["columns"]]
-        promised = int(head["records"])
-    except (UnicodeDecodeError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise WrongUse(f"{path.name} is not Dataset-JSON 1.1") from error
-    if not version.startswith("1.1"):
-        raise WrongUse(f"{path.name} is Dataset-JSON of another version than 1.1: export it as 1.1")
-    if promised != len(rows):
-        raise WrongUse(
-            f"{path.name} says it has {promised} records and has {len(rows)}: it was cut short; "
-            "transfer it again"
-        )
-    try:
-        return _table(path, names, rows)
-    except (ValueError, TypeError) as error:
-        raise WrongUse(f"{path.name} is not Dataset-JSON 1.1: a cell is no plain value") from error
+def _dataset_json(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
+    names, rows = dataset_json.read(path)
+    return [(path.stem.lower(), _table(path, names, rows))]
 
 
-READERS: Mapping[str, Callable[[Path], "pd.DataFrame"]] = {
+READERS: Mapping[str, Callable[[Path], list[tuple[str, "pd.DataFrame"]]]] = {
     ".csv": _csv,
     ".json": _dataset_json,
     ".ndjson": _dataset_json,

@@ -124,7 +124,7 @@ def _listed(target: Path) -> set[str] | None:
     return None
 
 
-KINDS = {"bundle.json": "a bundle", "ard.csv": "a run", "audit.json": "an audit", "adrg.md": "an export"}  # fmt: skip
+KINDS = {"bundle.json": "a bundle", "ard.csv": "a run", "audit.json": "an audit", "adrg.md": "an export", "left-out.txt": "an export"}  # fmt: skip
 
 
 def _kind(folder: Path) -> str:

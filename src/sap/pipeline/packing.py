@@ -10,7 +10,7 @@ from typing import Any
 from sap import __version__, bundle, export, runlog, snapshot
 from sap.errors import WrongUse
 from sap.pipeline.folders import lock, refuse_to_replace, refuse_within, whole_folder, write_bytes
-from sap.pipeline.progress import step
+from sap.pipeline.progress import say, step
 from sap.pipeline.runs import run_facts, table_of
 from sap.plan import project_home
 from sap.plan.reading import load_yaml
@@ -170,21 +170,37 @@ def pack(run: Path, cut: Path, out: Path, audience: str, as_zip: bool) -> Path:
     return out
 
 
-def hand_over(run: Path, out: Path) -> Path:
-    """Write ADaM as XPT v5 and Dataset-JSON 1.1, and the reviewer's guide, into a folder.
+EXPORTS = ("adam-xpt", "dataset-json", "guide")
+LEFT_OUT = "left-out.txt"
+
+
+def hand_over(run: Path, out: Path, only: str | None = None) -> Path:
+    """Write ADaM as XPT v5 and Dataset-JSON 1.1, and the reviewer's guide, or one of them.
+
+    A dataset that XPT v5 cannot hold stops nothing but its own XPT file: column and rows are named
+    on the way and in `left-out.txt`.
 
     Raises
     ------
     WrongUse
-        A dataset cannot be written as XPT v5; column and rows are named and nothing is written.
+        Nothing that was asked for can be written.
     """
     refuse_within(out, run, "the run")
     datasets = datasets_of(run)
-    with step("write XPT, Dataset-JSON and the reviewer's guide"), whole_folder(out) as new:
+    with step(f"write {only or ', '.join(EXPORTS)}"), whole_folder(out) as new:
         made, left_out = interchange(datasets, run_facts(run))
-        if left_out:
-            raise WrongUse("\n".join(left_out.values()))
-        made["adrg.md"] = guide(run, datasets).encode()
-        for name, content in made.items():
+        if only in (None, "guide"):
+            made["adrg.md"] = guide(run, datasets).encode()
+        kinds = {"adam-xpt": ".xpt", "dataset-json": ".json", "guide": ".md"}
+        suffixes = tuple(kinds.values()) if only is None else (kinds[only],)
+        kept = {name: content for name, content in made.items() if name.endswith(suffixes)}
+        lost = {name: why for name, why in left_out.items() if name.endswith(suffixes)}
+        if not kept:
+            raise WrongUse("\n".join(lost.values()) or f"{run} holds no dataset.")
+        for name, content in kept.items():
             (new / name).write_bytes(content)
+        if lost:
+            text = "\n".join(f"{name}: {why}" for name, why in lost.items())
+            (new / LEFT_OUT).write_text(text + "\n", encoding="utf-8")
+            say(text)
     return out

@@ -1,0 +1,121 @@
+"""Dataset-JSON 1.1 of CDISC, as one object or as lines (NDJSON), read to the letter.
+
+https://www.cdisc.org/standards/data-exchange/dataset-json
+"""
+
+import json
+from pathlib import Path
+from typing import Any, NoReturn
+
+from sap.errors import WrongUse
+
+VERSION = "1.1"
+
+
+class _Fault(ValueError):
+    """What is wrong with the file, in words."""
+
+
+def read(path: Path) -> tuple[list[str], list[list[Any]]]:
+    """The names of the columns and the rows.
+
+    1. A key that stands twice, a number beyond every number (1e999, NaN) and half of a surrogate
+       pair are refused: JSON readers disagree on them.
+    2. Lines of NDJSON end at a line feed alone: other line separators of Unicode are letters.
+    3. `records` is a whole number and is the number of rows.
+
+    Raises
+    ------
+    WrongUse
+        Names the file and what is wrong with it.
+    """
+    try:
+        content = path.read_bytes().decode("utf-8-sig")
+        head, rows = _parts(content, lines=path.suffix.lower() == ".ndjson")
+        _check_version(head)
+        names = _names(head)
+        _check_rows(head, rows)
+    except OSError as error:
+        raise WrongUse(f"{path.name} cannot be read: {error.strerror}") from error
+    except _Fault as error:
+        raise WrongUse(f"{path.name} is not Dataset-JSON {VERSION}: {error}") from error
+    except RecursionError:
+        raise WrongUse(
+            f"{path.name} is not Dataset-JSON {VERSION}: it is nested too deep"
+        ) from None
+    except UnicodeDecodeError:
+        raise WrongUse(f"{path.name} is not Dataset-JSON {VERSION}: it is not UTF-8") from None
+    except ValueError as error:
+        raise WrongUse(f"{path.name} is not Dataset-JSON {VERSION}: it is not JSON") from error
+    return names, rows
+
+
+def _parts(content: str, *, lines: bool) -> tuple[dict[str, Any], list[list[Any]]]:
+    if lines:
+        first, *rest = [_parsed(line) for line in content.split("\n") if line.strip()] or [None]
+        head, rows = first, rest
+    else:
+        head = _parsed(content)
+        rows = head.get("rows", []) if isinstance(head, dict) else []
+    if not isinstance(head, dict):
+        raise _Fault("it begins with no object")
+    if not isinstance(rows, list):
+        raise _Fault("`rows` is no list")
+    return head, rows
+
+
+def _parsed(text: str) -> Any:
+    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made: dict[str, Any] = {}
+    for name, value in pairs:
+        if name in made:
+            raise _Fault(f"the key {name!r} stands twice")
+        made[name] = value
+    return made
+
+
+def _no_number(said: str) -> NoReturn:
+    raise _Fault(f"{said} is no number of JSON")
+
+
+def _finite(said: str) -> float:
+    number = float(said)
+    if abs(number) == float("inf"):
+        raise _Fault("a number is larger than every number a program can hold")
+    return number
+
+
+def _check_version(head: dict[str, Any]) -> None:
+    version = head.get("datasetJSONVersion")
+    if not isinstance(version, str):
+        raise _Fault("`datasetJSONVersion` is missing or no text")
+    if not version.startswith(VERSION):
+        raise _Fault("it is of another version: export it again")
+
+
+def _names(head: dict[str, Any]) -> list[str]:
+    columns = head.get("columns")
+    if not isinstance(columns, list) or not all(isinstance(one, dict) for one in columns):
+        raise _Fault("`columns` is no list of objects")
+    names = [one.get("name") for one in columns]
+    for number, name in enumerate(names, start=1):
+        if not isinstance(name, str):
+            raise _Fault(f"the name of column {number} is no text")
+    return [str(name) for name in names]
+
+
+def _check_rows(head: dict[str, Any], rows: list[Any]) -> None:
+    promised = head.get("records")
+    if not isinstance(promised, int) or isinstance(promised, bool):
+        raise _Fault("`records` is missing or no whole number")
+    if promised != len(rows):
+        raise _Fault(
+            f"it says it has {promised} records and has {len(rows)}: it was cut short; "
+            "transfer it again"
+        )
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, list):
+            raise _Fault(f"row {number} is no list of cells")

@@ -1,0 +1,130 @@
+"""SAS transport files: one or several members, each text decoded on its own.
+
+A transport file says nothing of its encoding, and its texts may come from several: labels of a data
+dictionary, terms of two vendors, a text cut to its length in the middle of a letter. So the file is
+read byte by byte (ISO 8859-1 gives every byte a letter and takes it back) and each text decided for
+itself; labels decide nothing.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from sap.errors import WrongUse
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORD = 80
+LIBRARY = 3 * RECORD
+MEMBER = re.compile(rb"HEADER RECORD\*{7}(?:MEMBER  |MEMBV8  )HEADER RECORD!{7}")
+
+
+class Member(NamedTuple):
+    """One dataset of a transport file; cells are texts and numbers."""
+
+    name: str
+    columns: list[str]
+    rows: Iterator[tuple[Any, ...]]
+
+
+def members(path: Path) -> list[Member]:
+    """Every dataset of a transport file, in the order of the file.
+
+    Raises
+    ------
+    WrongUse
+        The file is no transport file, or two of its datasets have one name.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise WrongUse(f"{path.name} cannot be read: {error.strerror}") from error
+    starts = [at.start() for at in MEMBER.finditer(content, LIBRARY) if not at.start() % RECORD]
+    if len(starts) < 2:
+        return [_member(path, path.name, path.stem)]
+    names = [_name(content, start) for start in starts]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise WrongUse(
+            f"{path.name} holds {len(names)} datasets and two are called {twice.upper()}: "
+            "write each into a file of its own"
+        )
+    with tempfile.TemporaryDirectory() as folder:
+        read = []
+        for name, (start, end) in zip(names, pairwise([*starts, len(content)]), strict=True):
+            alone = Path(folder) / "member.xpt"
+            alone.write_bytes(content[:LIBRARY] + content[start:end])
+            read.append(_member(alone, path.name, name))
+        return read
+
+
+def _name(content: bytes, start: int) -> str:
+    """The name of the member: bytes 8 to 16 of the second record behind its header."""
+    record = content[start + 2 * RECORD : start + 3 * RECORD]
+    return record[8:16].decode("ascii", "replace").strip().lower()
+
+
+def _member(path: Path, file: str, name: str) -> Member:
+    import pyreadstat
+
+    faults = (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OSError)
+    try:
+        table, meta = pyreadstat.read_xport(
+            path, encoding="ISO-8859-1", disable_datetime_conversion=True
+        )
+    except faults as error:
+        raise WrongUse(f"{file} is not a SAS transport file that can be read") from error
+    names = [str(column) for column in table]
+    texts = _decoded(table, meta.variable_storage_width)
+    columns = [texts.get(column, table[column].tolist()) for column in names]
+    return Member(name, names, zip(*columns, strict=True))
+
+
+def _decoded(table: "pd.DataFrame", widths: dict[str, int]) -> dict[str, list[Any]]:
+    """The text columns with each text in its own encoding.
+
+    1. A text that is UTF-8 is UTF-8.
+    2. One that fills its variable and ends inside a letter of UTF-8 was cut there; the rest of the
+       letter becomes U+FFFD. In a table that has texts of case 3 and none of several bytes of case
+       1 it is of case 3 as well.
+    3. All else is Windows-1252; a byte without a letter there becomes U+FFFD.
+    """
+    raw = {
+        str(name): [_bytes(cell) for cell in table[name].tolist()]
+        for name in table
+        if table[name].dtype == object
+    }
+    seen = {(cell, widths.get(name, 0)) for name in raw for cell in raw[name]}
+    texts = {each: _kind(*each) for each in seen if isinstance(each[0], bytes)}
+    windows = "windows" in texts.values() and "utf-8" not in texts.values()
+    known = {each: _text(each[0], kind, windows) for each, kind in texts.items()}
+    return {
+        name: [known.get((cell, widths.get(name, 0)), cell) for cell in cells]
+        for name, cells in raw.items()
+    }
+
+
+def _bytes(cell: Any) -> Any:
+    """A text that is not ASCII as its bytes in the file; all else as it is."""
+    if not isinstance(cell, str) or cell.isascii():
+        return cell
+    return cell.encode("iso-8859-1")
+
+
+def _kind(cell: bytes, width: int) -> str:
+    try:
+        cell.decode("utf-8")
+    except UnicodeDecodeError as error:
+        cut = error.reason == "unexpected end of data" and len(cell) >= width
+        return "cut" if cut else "windows"
+    return "utf-8"
+
+
+def _text(cell: bytes, kind: str, windows: bool) -> str:
+    if kind == "utf-8" or (kind == "cut" and not windows):
+        return cell.decode("utf-8", "replace")
+    return cell.decode("windows-1252", "replace")
