@@ -76,10 +76,10 @@ GOOD_MAN = {
         CTC     |       |        |        |NOT DONE|       |CYCLE 4  |
         """,
     "gf": """
-        GFTESTCD|GFSTRESC    |GFSTAT  |GFREASND      |GFREFID|VISIT           |GFDTC
-        ARV7    |POSITIVE    |        |              |S1     |SCREENING       |2017-03-05
-        ARV7    |UNDETERMINED|        |too few cells |S2     |CYCLE 3         |2017-05-13
-        ARV7    |            |NOT DONE|tube broken   |       |END OF TREATMENT|
+        GFTESTCD|GFSTRESC    |GFRESCAT     |GFSTAT  |GFREASND   |GFREFID|VISIT           |GFDTC
+        ARV7    |POSITIVE    |             |        |           |S1     |SCREENING       |2017-03-05
+        ARV7    |UNDETERMINED|too few cells|        |           |S2     |CYCLE 3         |2017-05-13
+        ARV7    |            |             |NOT DONE|tube broken|       |END OF TREATMENT|
         """,
     "ss": """
         SSTESTCD|SSSTRESC|SSDTC
@@ -263,7 +263,8 @@ PLANTED = """
     gf-gfstat                   | gf 3   GFSTAT=LOST ; gf 3 GFSTRESC=NEGATIVE GFREFID=S2 GFDTC=2017-05-13
     gf-result-missing           | gf 2   GFSTRESC=
     gf-not-done-result          | gf 3   GFSTRESC=NEGATIVE GFREFID=S2 GFDTC=2017-05-13
-    gf-reason-missing           | gf 2   GFREASND=
+    gf-reason-missing           | gf 2   GFRESCAT=
+    gf-reason-not-done          | gf 2   GFREASND=too<>few
     gf-visit                    | gf 2   VISIT=WEEK<>9
     gf-result-without-sample    | gf 1   GFREFID=S9
     gf-date-missing             | gf 2   GFDTC=
@@ -272,6 +273,7 @@ PLANTED = """
     ss-dead-before-death        | ss 2   SSDTC=2018-05-31
     ss-alive-after-death        | ss 1   SSDTC=2018-06-02
     ae-aetoxgr                  | ae 1   AETOXGR=6
+    ae-febrile-neutropenia-grade| ae 1   AEDECOD=Febrile<>neutropenia
     ae-grade-missing            | ae 1   AETOXGR=
     ae-aeser                    | ae 1   AESER=U
     ae-seriousness-missing      | ae 1   AESER=
@@ -521,14 +523,14 @@ def test_row_and_subject_point_at_the_defect(findings, spoiled_tables):
 def test_each_rule_deleted_from_a_file_takes_its_findings_with_it(
     tmp_path, spoiled_tables, findings
 ):
-    """Eight rules in turn, deleted in the file itself; the other domains give their columns only."""
+    """Nine rules in turn, deleted in the file itself; the other domains give their columns only."""
     for path in FILES.glob("*.yaml"):
         shutil.copy(path, tmp_path)
     place = tmp_path / "gf.odcs.yaml"
     whole = yaml.safe_load(place.read_text(encoding="utf-8"))
     quality = whole["schema"][0]["quality"]
     of_gf = findings[findings["rule"].str.startswith("gf-")].reset_index(drop=True)
-    assert len(quality) == 8
+    assert len(quality) == 9
     for rule in quality:
         rest = {**whole["schema"][0], "quality": [each for each in quality if each is not rule]}
         place.write_text(yaml.safe_dump({**whole, "schema": [rest]}), encoding="utf-8")
@@ -1076,3 +1078,12 @@ def test_caba_v7_breaks_no_critical_rule_and_its_mess_is_counted(shared_data, ru
 
 def published(folder, name: str) -> pd.DataFrame:
     return pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False, na_values=[""])
+
+
+def test_what_follows_from_other_columns_is_no_unknown_column_and_is_not_kept(rules, good_tables):
+    """SDTMIG 3.4, 4.4.4: study days follow from the dates; the analysis makes its own."""
+    dv = good_tables["dv"].assign(DVSTDY="12", EPOCH="TREATMENT", DVDY="3")
+    found = contracts.check({**good_tables, "dv": dv}, rules, [])
+    unknown = found[found["rule"] == "extract-column-unknown"]
+    assert [text.rpartition("(")[2] for text in unknown["description"]] == ["DVDY)"]
+    assert not {"DVSTDY", "EPOCH", "DVDY"} & set(contracts.typed({"dv": dv}, rules)["dv"])

@@ -400,7 +400,7 @@ def test_counts_and_ar_v7_stand_at_their_visits_with_the_same_sample(made_up):
         ("SCREENING", "POSITIVE", "2017-12-31"),
         ("CYCLE 4", "NEGATIVE", None),
     ]
-    assert of(tables["gf"], "903", "GFSTRESC", "GFREASND") == [("UNDETERMINED", "TOO FEW CTC")]
+    assert of(tables["gf"], "903", "GFSTRESC", "GFRESCAT") == [("UNDETERMINED", "TOO FEW CTC")]
     assert set(tables["gf"]["GFREFID"]) <= set(tables["cp"]["CPREFID"])
 
 
@@ -665,7 +665,7 @@ def test_trial_facts_1_3_and_1_6_ar_v7_and_counts_at_screening(published):
     tables, _ = published
     gf = tables["gf"][tables["gf"]["VISIT"] == "SCREENING"]
     assert Counter(gf["GFSTRESC"]) == {"POSITIVE": 40, "NEGATIVE": 63, "UNDETERMINED": 34}
-    assert Counter(gf["GFREASND"].dropna()) == {
+    assert Counter(gf["GFRESCAT"].dropna()) == {
         "INSUFFICIENT EPITHELIAL SIGNAL": 26,
         "INSUFFICIENT RNA QUALITY": 4,
         "TOO FEW CTC": 2,

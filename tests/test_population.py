@@ -32,7 +32,7 @@ def trial(patients, people: str, samples: str = "", doses: str = "", events: str
         tables["gf"] = pd.DataFrame(
             {
                 "USUBJID": gf["USUBJID"], "GFSEQ": gf["CPSEQ"], "GFTESTCD": "ARV7",
-                "GFSTRESC": gf["ARV7"], "GFREASND": None, "GFREFID": gf["CPREFID"],
+                "GFSTRESC": gf["ARV7"], "GFRESCAT": None, "GFREASND": None, "GFREFID": gf["CPREFID"],
                 "VISIT": gf["VISIT"], "GFDTC": gf["CPDTC"],
             }
         )  # fmt: skip
@@ -188,11 +188,33 @@ def test_the_result_that_belongs_to_the_deciding_sample(patients):
     cp = pd.DataFrame(samples, columns=["USUBJID", "CPREFID", "CPDTC", "CPSTRESN"])
     cp = cp.assign(CPTESTCD="CTC", CPSEQ=range(len(cp)), VISIT="SCREENING")
     gf = patients(RESULTS)
-    gf = gf.assign(GFTESTCD="ARV7", GFSEQ=range(len(gf)), VISIT="SCREENING", GFREASND=None)
+    gf = gf.assign(GFTESTCD="ARV7", GFSEQ=range(len(gf)), VISIT="SCREENING")
+    gf = gf.assign(GFRESCAT=None, GFREASND=None)
     expected = gf.dropna(subset=["EXPECTED"]).set_index("USUBJID")["EXPECTED"].to_dict()
     for order in (gf, gf.iloc[::-1]):
         got = biomarker({"cp": cp, "gf": order}, "SCREENING")["ARV7"].to_dict()
         assert got == expected
+
+
+REASONS = """
+    USUBJID | GFSTRESC     | GFRESCAT  | GFREASND  | EXPECTED | WHY
+    --------+--------------+-----------+-----------+----------+--------------------------------------
+    01      | UNDETERMINED | weak      |           | weak     | ... case 1: the category of the result
+    02      | UNDETERMINED |           | weak      | weak     | ... case 2: as extracts wrote it before
+    03      |              |           | lost      | lost     | ... case 2: not done
+    04      | POSITIVE     | high      |           |          | ... a category of another result is none
+"""
+
+
+def test_why_a_result_is_missing_stands_with_the_result_or_with_what_was_not_done(patients):
+    """SDTMIG 3.4: --REASND belongs to --STAT NOT DONE (CG0094); --RESCAT to a result (CG0427)."""
+    gf = patients(REASONS).assign(GFTESTCD="ARV7", GFSEQ=1, VISIT="SCREENING", GFDTC="2017-01-02")
+    gf = gf.assign(GFREFID=gf["USUBJID"])
+    cp = pd.DataFrame({"USUBJID": gf["USUBJID"], "CPREFID": gf["USUBJID"], "CPSTRESN": 9.0})
+    cp = cp.assign(CPTESTCD="CTC", CPSEQ=1, VISIT="SCREENING", CPDTC="2017-01-02")
+    expected = gf.set_index("USUBJID")["EXPECTED"].fillna("").to_dict()
+    reasons = biomarker({"cp": cp, "gf": gf}, "SCREENING")["ARV7REAS"]
+    assert reasons.fillna("").to_dict() == expected
 
 
 def test_a_dose_of_0_is_no_dose_and_a_missing_one_is(patients):

@@ -17,6 +17,7 @@ import pandas as pd
 import pytest
 
 from sap import contracts
+from sap.errors import WrongUse
 from sap.simulate.assumptions import Assumptions
 from sap.simulate.mess import DEFECTS, PLANTED_COLUMNS, mess
 from sap.simulate.tables import END, START
@@ -167,8 +168,16 @@ def test_at_rate_0_nobody_responds_and_at_rate_1_everybody(rate):
     ],
 )
 def test_an_impossible_option_is_refused_by_its_name(options):
-    with pytest.raises(ValueError, match=next(iter(options))):
+    with pytest.raises(WrongUse, match=next(iter(options))):
         simulate(1, **options)
+
+
+def test_a_trial_without_a_positive_patient_is_screened_and_treats_none_at_first():
+    """Prevalence 0 with a number to screen: only who turns positive later is treated."""
+    tables = simulate(1, n_screened=40, arv7_prevalence=0.0)
+    assert len(tables["dm"]) == 40
+    assert first_treated(tables) == []
+    assert not tables["gf"].query("VISIT == 'SCREENING'")["GFSTRESC"].eq("POSITIVE").any()
 
 
 # --- plausible rates, with exact binomial bounds ----------------------------------------------
@@ -932,7 +941,7 @@ def test_the_same_seed_plants_the_same(default):
 
 
 def test_more_defects_than_men_is_refused(default):
-    with pytest.raises(ValueError, match="n is too large"):
+    with pytest.raises(WrongUse, match="n is too large"):
         mess(default, 1, 1000)
 
 

@@ -52,12 +52,14 @@ RECORDS = {
         02     |6    |PREDNISONE |2018-06-09      |2018-08-30      | EXENDTC
         """,
     "cm": """
-        USUBJID|CMTRT|CMSTDTC|CMENDTC   |CMENRTPT|CMRSDISC   | CUT
-        01     |a    |2018   |2018-06   |BEFORE  |PROGRESSION| kept
-        01     |b    |2018-06|2018-07   |BEFORE  |PROGRESSION| CMENDTC CMENRTPT CMRSDISC
-        01     |c    |2018-07|          |ONGOING |           | gone
-        01     |d    |       |2019      |BEFORE  |           | CMENDTC CMENRTPT
-        03     |e    |2010   |2011      |BEFORE  |           | gone
+        USUBJID|CMTRT|CMSTDTC|CMENDTC   |CMENRTPT|CMENTPT   |CMRSDISC   | CUT
+        01     |a    |2018   |2018-06   |BEFORE  |2017-01-01|PROGRESSION| kept
+        01     |b    |2018-06|2018-07   |BEFORE  |          |PROGRESSION| CMENDTC CMENRTPT CMRSDISC
+        01     |c    |2018-07|          |ONGOING |          |           | gone
+        01     |d    |       |2019      |BEFORE  |          |           | CMENDTC CMENRTPT
+        01     |f    |2018-06|          |ONGOING |2018-07-01|           | CMENRTPT CMENTPT
+        01     |g    |2018-06|          |ONGOING |2018-06-30|           | kept
+        03     |e    |2010   |2011      |BEFORE  |          |           | gone
         """,
     "ae": """
         USUBJID|AETERM|AETOXGR|AESDTH|AEOUT             |AESTDTC   |AEENDTC   | CUT

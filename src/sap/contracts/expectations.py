@@ -231,12 +231,13 @@ def _contents(
         if domain not in said or domain not in known:
             continue
         columns = {column.name: column for column in contracts[domain].columns}
+        spoken = {*columns, *contracts[domain].tables[0].derived}
         here = [str(name) for name in said[domain]]
         for name in [*columns, *(each for each in here if each not in columns)]:
             needed = name in columns and columns[name].must_exist
             yield (
                 *(domain, name, None, None),
-                *(answer(name in here), answer(name in columns), answer(needed), "Y"),
+                *(answer(name in here), answer(name in spoken), answer(needed), "Y"),
             )
 
 

@@ -9,8 +9,10 @@ Open Data Contract Standard v3.1, https://bitol-io.github.io/open-data-contract-
   Expectations expectation with its arguments. `expect_column_values_to_be_in_set` may name a
   `codelist` of `sap.catalogue`: every word of the list is taken, without case, spaces, hyphens and
   spelling; `value_set` beside it narrows it to those submission values;
-- five custom properties: of a table `timing` (the column that dates its records) and `prepare`
-  (columns joined from other domains); of a rule `where` and `where_not` (the rows it looks at), and
+- six custom properties: of a table `timing` (the column that dates its records), `prepare`
+  (columns joined from other domains) and `derived` (columns of the standard that follow from the
+  others, as study days and epochs do: an extract may have them, the analysis makes its own, and a
+  cut keeps none of them); of a rule `where` and `where_not` (the rows it looks at), and
   `acceptable: false` where a breach makes a result undefined, so that no finding may be accepted.
 """
 
@@ -171,7 +173,8 @@ class Rule:
 class Table:
     """One table of a contract: its columns, the columns joined to it, its rules.
 
-    `timing` is the column that says when a record started to be true.
+    `timing` is the column that says when a record started to be true; `derived` are columns that an
+    extract may have and the analysis does not read, since they follow from the others.
     """
 
     name: str
@@ -179,6 +182,7 @@ class Table:
     columns: tuple[Column, ...]
     prepared: Mapping[str, Prepared]
     rules: tuple[Rule, ...]
+    derived: tuple[str, ...] = ()
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -293,7 +297,7 @@ def _table(file: str, schema: "SchemaObject") -> Table:
     name = (schema.name or "").lower()
     properties = schema.properties or []
     columns = tuple(_column(file, each) for each in properties)
-    custom = _custom(file, name, schema.customProperties, {"prepare", "timing"})
+    custom = _custom(file, name, schema.customProperties, {"prepare", "timing", "derived"})
     timing = custom.get("timing")
     if timing is not None and timing not in {column.name for column in columns}:
         raise PlanInvalid(f"{file}: timing names {timing}, which is not among the properties")
@@ -304,7 +308,8 @@ def _table(file: str, schema: "SchemaObject") -> Table:
     quality = [rule for each in properties for rule in each.quality or []]
     known = {column.name for column in columns} | set(prepared)
     rules = tuple(_rule(file, rule, known) for rule in [*quality, *(schema.quality or [])])
-    return Table(name, timing, columns, MappingProxyType(prepared), rules)
+    derived = tuple(custom.get("derived", ()))
+    return Table(name, timing, columns, MappingProxyType(prepared), rules, derived)
 
 
 def _column(file: str, each: "SchemaProperty") -> Column:

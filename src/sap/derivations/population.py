@@ -64,7 +64,10 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
     2. Else the earliest result at the visit that names no sample of the patient.
     3. No result, because the test is recorded as not done or not at all: NOT DONE.
 
-    The recorded reason (GFREASND) beside UNDETERMINED or NOT DONE is kept.
+    The reason that is kept:
+
+    1. Of a result UNDETERMINED: its category (GFRESCAT).
+    2. Else the reason not done (GFREASND).
     """
     cp = _columns(tables, "cp", "CPSEQ", "CPTESTCD", "CPSTRESN", "CPREFID", "VISIT", "CPDTC")
     cp = cp[(cp["CPTESTCD"] == "CTC") & (cp["VISIT"] == visit)]
@@ -74,7 +77,16 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
     sample = sample.rename(columns={"CPSTRESN": "CTC"})
 
     gf = _columns(
-        tables, "gf", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREASND", "GFREFID", "VISIT", "GFDTC"
+        tables,
+        "gf",
+        "GFSEQ",
+        "GFTESTCD",
+        "GFSTRESC",
+        "GFRESCAT",
+        "GFREASND",
+        "GFREFID",
+        "VISIT",
+        "GFDTC",
     )
     gf = gf[(gf["GFTESTCD"] == "ARV7") & (gf["VISIT"] == visit)]
     gf = gf.assign(DAY=earliest_day(gf["GFDTC"]))
@@ -82,14 +94,16 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
     gf = gf.assign(NORESULT=gf["GFSTRESC"].isna(), NOLINK=~linked)
     gf = gf[linked | ~_names_a_sample(gf, tables)]
     gf = gf.sort_values(["USUBJID", "NORESULT", "NOLINK", "DAY", "GFSEQ"], kind="stable")
-    result = gf.drop_duplicates("USUBJID").set_index("USUBJID")[["GFSTRESC", "GFREASND"]]
+    category = gf["GFRESCAT"].where(gf["GFSTRESC"] == "UNDETERMINED")
+    gf = gf.assign(REASON=category.fillna(gf["GFREASND"]))
+    result = gf.drop_duplicates("USUBJID").set_index("USUBJID")[["GFSTRESC", "REASON"]]
     both = sample.join(result, how="left")
     return pd.DataFrame(
         {
             "DAY": both["DAY"],
             "CTC": both["CTC"],
             "ARV7": both["GFSTRESC"].fillna("NOT DONE"),
-            "ARV7REAS": both["GFREASND"],
+            "ARV7REAS": both["REASON"],
         }
     )
 

@@ -120,7 +120,8 @@ def _background(episode: Episode, harm: Harm, rng: Generator) -> list[Event]:
     start = first.end + 3 + int(marks[4] * 25)
     if start > episode.last + 30:
         return [first]
-    return [first, Event(harm, max(1, min(2, grade)), start, start + 9, related)]
+    milder = grade if harm.severe >= harm.any_grade else max(1, min(2, grade))
+    return [first, Event(harm, milder, start, start + 9, related)]
 
 
 def _some_day(episode: Episode, mark: float) -> int:
@@ -185,6 +186,7 @@ def _write(man: Man, event: Event, rng: Generator) -> None:
         AETERM=names[int(spelt * len(names))],
         AEDECOD=event.harm.decod,
         AEBODSYS=event.harm.soc,
+        AESOC=event.harm.soc,
         AETOXGR=event.grade,
         AESER="Y" if event.serious else "N",
         **serious,

@@ -145,6 +145,7 @@ def _write(man: Man, episode: Episode, hour: int, minute: int | None, level: flo
         VISIT="CYCLE 1",
         PCTPT=NAMES[hour],
         PCTPTNUM=hour,
+        PCTPTREF="START OF THE FIRST INFUSION",
         PCRFTDTC=iso(episode.first, infusion_minute(man)),
         PCDTC=when,
     )

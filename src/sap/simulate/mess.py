@@ -11,6 +11,8 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 
+from sap.errors import WrongUse
+
 Tables = dict[str, pd.DataFrame]
 Cells = dict[str, str | None]
 PLANTED_COLUMNS = ["kind", "domain", "rule", "row", "USUBJID"]
@@ -181,7 +183,7 @@ def mess(tables: Tables, seed: int, n: int) -> tuple[Tables, pd.DataFrame]:
 
     Raises
     ------
-    ValueError
+    WrongUse
         There are not enough men in the extract for `n` defects.
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(99,))))
@@ -192,7 +194,9 @@ def mess(tables: Tables, seed: int, n: int) -> tuple[Tables, pd.DataFrame]:
         defect = DEFECTS[number % len(DEFECTS)]
         rows = _candidates(messed, defect, used)
         if not rows:
-            raise ValueError(f"n is too large: the extract has no man left for '{defect.kind}'")
+            raise WrongUse(
+                f"n is too large: the extract has no subject left for '{defect.kind}'; plant fewer"
+            )
         place = rows[int(rng.random() * len(rows))]
         used.add(str(messed[defect.domain]["USUBJID"].iloc[place]))
         planted.append(_plant(messed, defect, place))

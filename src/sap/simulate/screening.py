@@ -129,14 +129,14 @@ def write_criterion(man: Man, visit: str, day: int, mark: float) -> None:
 
 
 def milestone(man: Man, decod: str, day: int, visit: str = "SCREENING") -> None:
-    """A protocol milestone in ds."""
+    """A protocol milestone in ds; the epoch is that of what is disposed of, a milestone has none."""
     man.write(
         "ds",
         DSTERM=decod,
         DSDECOD=decod,
         DSCAT=MILESTONE,
         DSSCAT=visit,
-        EPOCH="SCREENING" if visit == "SCREENING" else "RE-SCREENING",
+        EPOCH=None,
         DSSTDTC=iso(day),
     )
 

@@ -4,6 +4,7 @@ from sap.simulate.man import Man, between, chance, iso, waiting_days
 from sap.simulate.screening import disposition
 
 EVERY = 91
+SAFETY = 90  # days after the last dose until which events are collected; none starts later
 
 
 def live(man: Man) -> None:
@@ -70,15 +71,40 @@ def follow(man: Man, extraction: int) -> None:
         if man.allocated < seen < end and not chance(rng, 0.05):
             _status(man, "ALIVE", seen)
         day += EVERY
+    _safety_visit(man, end)
     if man.death == end:
         _status(man, "DEAD", end)
-        disposition(man, "STUDY PARTICIPATION", "DEATH", end)
+        disposition(man, "STUDY PARTICIPATION", "DEATH", end, _cause(man))
     elif man.exit == end:
         word = "WITHDRAWN" if man.exit_reason.startswith("WITHDRAWAL") else man.exit_reason
         _status(man, word, end)
         disposition(man, "STUDY PARTICIPATION", man.exit_reason, end)
     elif end == extraction and chance(rng, 0.9):
         _status(man, "ALIVE", max(man.allocated, end - between(rng, 0, 40)))
+
+
+def _safety_visit(man: Man, end: int) -> None:
+    """The last visit at which events are asked for, unless death or leaving came before it."""
+    if not man.episodes:
+        return
+    day = man.episodes[-1].last + SAFETY
+    if day < end or end not in (man.death, man.exit):
+        man.write(
+            "ds",
+            DSTERM="SAFETY FOLLOW-UP VISIT",
+            DSDECOD="SAFETY FOLLOW-UP VISIT",
+            DSCAT="OTHER EVENT",
+            DSSCAT=None,
+            DSSTDTC=iso(min(day, end)),
+        )
+
+
+def _cause(man: Man) -> str:
+    """What the reported term of a death says: the event that killed, or the disease."""
+    fatal = any(
+        mark in ("toxic death", "early death") for one in man.episodes for mark in one.story.marks
+    )
+    return "DEATH DUE TO ADVERSE EVENT" if fatal else "DEATH DUE TO DISEASE PROGRESSION"
 
 
 def _status(man: Man, word: str, day: int) -> None:

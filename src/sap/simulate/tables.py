@@ -5,29 +5,32 @@ from datetime import date
 
 import pandas as pd
 
-from sap.simulate.man import Man, Row, Value
+from sap.simulate.man import Man, Row, Value, iso
+from sap.simulate.reference import epoch, study_day
 
-# Column order of every domain; STUDYID, DOMAIN, USUBJID and --SEQ stand before these.
+# Column order of every domain; STUDYID, DOMAIN, USUBJID and --SEQ stand before these, EPOCH before
+# the dates, and the study days (--DY, --STDY, --ENDY) after them.
 COLUMNS: dict[str, str] = {
     "dm": "SUBJID SITEID RFICDTC RFSTDTC RFENDTC DTHDTC DTHFL AGE AGEU SEX ARMCD ARM COUNTRY DMDTC",
-    "ds": "DSTERM DSDECOD DSCAT DSSCAT EPOCH DSSTDTC",
+    "ds": "DSTERM DSDECOD DSCAT DSSCAT DSSTDTC",
     "ex": "EXTRT EXCAT EXDOSE EXDOSU EXROUTE EXSTDTC EXENDTC VISIT EXADJ",
-    "cm": "CMTRT CMDECOD CMCAT CMSCAT CMINDC CMDOSE CMDOSU CMSTDTC CMENDTC CMENRTPT CMRSDISC",
+    "cm": "CMTRT CMDECOD CMCAT CMSCAT CMINDC CMDOSE CMDOSU CMSTDTC CMENDTC CMENRTPT "
+    "CMENTPT CMRSDISC",
     "lb": "LBTESTCD LBTEST LBCAT LBORRES LBORRESU LBSTRESC LBSTRESN LBSTRESU LBSTNRLO LBSTNRHI "
     "LBLLOQ LBSTAT LBREASND VISIT LBDTC",
     "cp": "CPTESTCD CPTEST CPORRES CPORRESU CPSTRESC CPSTRESN CPSTRESU CPSTAT CPREASND CPSPEC "
     "CPREFID VISIT CPDTC",
-    "gf": "GFTESTCD GFTEST GFORRES GFSTRESC GFSTAT GFREASND GFSPEC GFREFID VISIT GFDTC",
+    "gf": "GFTESTCD GFTEST GFORRES GFSTRESC GFRESCAT GFSTAT GFREASND GFSPEC GFREFID VISIT GFDTC",
     "ss": "SSTESTCD SSTEST SSORRES SSSTRESC SSDTC",
-    "ae": "AETERM AEDECOD AEBODSYS AETOXGR AESER AESDTH AESLIFE AESHOSP AESDISAB AESCONG AESMIE "
-    "AEREL AEACN AEOUT AESTDTC AEENDTC",
+    "ae": "AETERM AEDECOD AEBODSYS AESOC AETOXGR AESER AESDTH AESLIFE AESHOSP AESDISAB AESCONG AESMIE "
+    "AEREL AEACN AEOUT AESTDTC AEENDTC AEENRTPT AEENTPT",
     "vs": "VSTESTCD VSTEST VSORRES VSORRESU VSSTRESN VSSTRESU VISIT VSDTC",
-    "rs": "RSTESTCD RSTEST RSCAT RSORRES RSSTRESC RSEVAL VISIT RSDTC",
+    "rs": "RSTESTCD RSTEST RSCAT RSORRES RSSTRESC RSSTRESN RSEVAL VISIT RSDTC",
     "tu": "TULNKID TUTESTCD TUORRES TULOC TUMETHOD TUEVAL VISIT TUDTC",
     "tr": "TRLNKID TRTESTCD TRORRES TRORRESU TRSTRESC TRSTRESN TRSTRESU TREVAL TRSTAT TRREASND "
     "VISIT TRDTC",
     "pc": "PCTESTCD PCTEST PCORRES PCORRESU PCSTRESC PCSTRESN PCSTRESU PCLLOQ PCSTAT PCREASND "
-    "PCREFID VISIT PCTPT PCTPTNUM PCRFTDTC PCDTC",
+    "PCREFID VISIT PCTPT PCTPTNUM PCTPTREF PCRFTDTC PCDTC",
     "be": "BEREFID BETERM BEDECOD BECAT BEVOL VISIT BEDTC",
     "ie": "IETESTCD IETEST IECAT IEORRES IESTRESC VISIT IEDTC",
     "mh": "MHTERM MHDECOD MHCAT MHSTDTC MHENDTC",
@@ -55,6 +58,9 @@ START: dict[str, str] = {
     "mh": "MHSTDTC",
     "dv": "DVSTDTC",
 }
+# Domains whose records have no epoch: who the subject is, what was before the trial, the trial.
+WITHOUT_EPOCH = ("dm", "mh", "ts")
+
 END: dict[str, str] = {"ex": "EXENDTC", "cm": "CMENDTC", "ae": "AEENDTC", "mh": "MHENDTC"}
 
 
@@ -84,6 +90,7 @@ def happened(man: Man, extraction: int) -> None:
         for row in man.rows[domain]:
             if end and row.get(end) and str(row[end])[:10] > last:
                 _forget_end(domain, row, last)
+    _say_what_goes_on(man, last)
 
 
 def _when(row: Row, start: str) -> str:
@@ -104,6 +111,20 @@ def _forget_end(domain: str, row: Row, last: str) -> None:
         row["AEOUT"] = "NOT RECOVERED/NOT RESOLVED"
 
 
+def _say_what_goes_on(man: Man, last: str) -> None:
+    """An end that is not known by its date, relative to a time point (SDTMIG 3.4, 4.4.7).
+
+    1. An event without an end that is not over: ONGOING on the last day the man was seen.
+    2. A medication that is ongoing: on that day. One that ended before: before the consent.
+    """
+    for row in man.rows.get("ae", []):
+        if row.get("AEENDTC") is None and row["AEOUT"] != "FATAL":
+            row["AEENRTPT"], row["AEENTPT"] = "ONGOING", last
+    for row in man.rows.get("cm", []):
+        if row.get("CMENRTPT"):
+            row["CMENTPT"] = last if row["CMENRTPT"] == "ONGOING" else iso(man.consent)
+
+
 def to_tables(men: Iterable[Man], study: str, summary: list[Row]) -> dict[str, pd.DataFrame]:
     """All tables of the extract; rows in the order of man, day and writing."""
     gathered: dict[str, list[Row]] = {domain: [] for domain in COLUMNS}
@@ -113,15 +134,55 @@ def to_tables(men: Iterable[Man], study: str, summary: list[Row]) -> dict[str, p
             ordered = sorted(rows, key=lambda row: _when(row, start))
             for number, row in enumerate(ordered, start=1):
                 gathered[domain].append(
-                    {"USUBJID": man.usubjid, f"{domain.upper()}SEQ": number, **row}
+                    {
+                        "USUBJID": man.usubjid,
+                        f"{domain.upper()}SEQ": number,
+                        **_placed(man, domain, row),
+                        **row,
+                    }
                 )
     gathered["ts"] = [{"TSSEQ": number, **row} for number, row in enumerate(summary, start=1)]
     return {domain: _table(domain, study, rows) for domain, rows in gathered.items()}
 
 
+def _placed(man: Man, domain: str, row: Row) -> Row:
+    """The epoch of a record, and the study day of each of its dates."""
+    reference = man.rows["dm"][0]["RFSTDTC"]
+    start = None if reference is None else str(reference)
+    found: Row = {"EPOCH": epoch(man, _when(row, START.get(domain, "")))}
+    for column in _dates(domain):
+        found[_day_of(column)] = study_day(str(row.get(column) or ""), start)
+    return found
+
+
+def _dates(domain: str) -> list[str]:
+    """The columns of a domain that say when its records were made, began or ended.
+
+    >>> _dates("pc"), _dates("ex"), _dates("dm")
+    (['PCDTC'], ['EXSTDTC', 'EXENDTC'], ['DMDTC'])
+    """
+    ends = tuple(f"{domain.upper()}{part}DTC" for part in ("", "ST", "EN"))
+    return [column for column in COLUMNS[domain].split() if column in ends]
+
+
+def _day_of(column: str) -> str:
+    return column.removesuffix("DTC") + "DY"
+
+
+def _columns(domain: str) -> list[str]:
+    """The columns of a domain in the order of the standard."""
+    columns, dates = COLUMNS[domain].split(), _dates(domain)
+    if not dates:
+        return columns
+    first, last = columns.index(dates[0]), columns.index(dates[-1]) + 1
+    placed = [] if domain in WITHOUT_EPOCH else ["EPOCH"]
+    days = [_day_of(column) for column in dates]
+    return [*columns[:first], *placed, *columns[first:last], *days, *columns[last:]]
+
+
 def _table(domain: str, study: str, rows: list[Row]) -> pd.DataFrame:
     lead = {"dm": ["USUBJID"], "ts": ["TSSEQ"]}.get(domain, ["USUBJID", f"{domain.upper()}SEQ"])
-    columns = [*lead, *COLUMNS[domain].split()]
+    columns = [*lead, *_columns(domain)]
     cells = [
         [study, domain.upper(), *(text(row.get(column)) for column in columns)] for row in rows
     ]

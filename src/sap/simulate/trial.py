@@ -5,6 +5,7 @@ from datetime import date
 
 import pandas as pd
 
+from sap.errors import WrongUse
 from sap.simulate.afterwards import deviate, next_therapy
 from sap.simulate.assumptions import Assumptions
 from sap.simulate.blood import choice_plasma, treatment_plasma
@@ -30,6 +31,8 @@ ARMS = {
     "SCRNFAIL": "Screen Failure",
     "NOTASSGN": "Not Assigned",
 }
+
+LEAST_PREVALENCE = 0.02  # below it, screening until the target is treated would take thousands
 
 # What is told of each course of study treatment, in this order: the body surface is known before
 # the plasma, the events before the G-CSF.
@@ -77,7 +80,7 @@ def simulate(
     response_rate
         True probability that a treated man has a PSA response confirmed after 28 days.
     arv7_prevalence
-        Probability of AR-V7 positive when it can be determined.
+        Probability that AR-V7 is positive at the first screening, when it can be determined.
     ctc_threshold
         Cells per 7.5 mL from which AR-V7 decides the group.
     assumptions
@@ -85,8 +88,8 @@ def simulate(
 
     Raises
     ------
-    ValueError
-        An option is outside its range.
+    WrongUse
+        An option is outside its range, or nobody could ever be treated with it.
     """
     given = assumptions or Assumptions()
     rate = given.treatment.response_rate if response_rate is None else response_rate
@@ -104,15 +107,18 @@ def simulate(
 
 def _check_options(n_screened: int | None, target: int, rate: float, prevalence: float) -> None:
     if n_screened is not None and n_screened < 1:
-        raise ValueError("n_screened must be at least 1")
+        raise WrongUse("n_screened must be at least 1")
     if target < 1:
-        raise ValueError("treated_target must be at least 1")
+        raise WrongUse("treated_target must be at least 1")
     if not 0 <= rate <= 1:
-        raise ValueError("response_rate must lie between 0 and 1")
+        raise WrongUse("response_rate must lie between 0 and 1")
     if not 0 <= prevalence <= 1:
-        raise ValueError("arv7_prevalence must lie between 0 and 1")
-    if n_screened is None and prevalence < 0.02:
-        raise ValueError("n_screened must be given when arv7_prevalence is below 0.02")
+        raise WrongUse("arv7_prevalence must lie between 0 and 1")
+    if n_screened is None and prevalence < LEAST_PREVALENCE:
+        raise WrongUse(
+            f"arv7_prevalence {prevalence:g} is below {LEAST_PREVALENCE:g}: screening would not end, "
+            "since it goes on until enough patients are treated; say how many are screened (--n)"
+        )
 
 
 def _screened(

@@ -57,6 +57,7 @@ def _ecog(man: Man, grade: int, visit: str, day: int) -> None:
         RSCAT="ECOG",
         RSORRES=str(grade),
         RSSTRESC=str(grade),
+        RSSTRESN=grade,
         RSEVAL="INVESTIGATOR",
         VISIT=visit,
         RSDTC=iso(day),

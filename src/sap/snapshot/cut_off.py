@@ -24,9 +24,9 @@ class Timing(NamedTuple):
 
 TIMINGS: Mapping[str, Timing] = MappingProxyType(
     {
-        "ae": Timing("AESTDTC", "AEENDTC", ("AEOUT",)),
+        "ae": Timing("AESTDTC", "AEENDTC", ("AEOUT", "AEENRTPT", "AEENTPT")),
         "be": Timing("BEDTC"),
-        "cm": Timing("CMSTDTC", "CMENDTC", ("CMENRTPT", "CMRSDISC")),
+        "cm": Timing("CMSTDTC", "CMENDTC", ("CMENRTPT", "CMENTPT", "CMRSDISC")),
         "cp": Timing("CPDTC"),
         "dm": Timing("RFICDTC", "RFENDTC"),
         "ds": Timing("DSSTDTC"),
@@ -56,7 +56,8 @@ def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd
     2.  A record whose start lies after the cut-off is dropped.
     3.  An infusion without a date (ex) starts, at the earliest, with the last dated one before it.
     4.  An end after the cut-off is blanked, and what is known only with it: the outcome of an
-        event, the reason a medication stopped.
+        event, the reason a medication stopped. An end relative to a time point after the cut-off
+        (ae, cm) is blanked with that time point.
     5.  In dm a first dose, a last dose and a death after the cut-off are blanked, the flag of
         death with it.
     6.  In dm an allocation, or the end of screening, that ds dates after the cut-off is not known
@@ -80,6 +81,8 @@ def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd
         kept = table[~late].reset_index(drop=True)
         if timing.end is not None:
             _blank(kept, _after(kept, timing.end, limit), (timing.end, *timing.known_with))
+            relative = (f"{name.upper()}ENRTPT", f"{name.upper()}ENTPT")
+            _blank(kept, _after(kept, relative[1], limit), relative)
         made[name] = kept
     if "dm" in made:
         _forget_death_and_doses(made["dm"], limit)

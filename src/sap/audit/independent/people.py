@@ -101,9 +101,10 @@ def _sample(cp: list[Record], gf: list[Record], visit: str) -> Sample | None:
             continue
         if result is None or _result_rank(row) < _result_rank(result):
             result = row
-    state = (result or {}).get("GFSTRESC") or "NOT DONE"
-    day = earliest(best.get("CPDTC"))
-    return Sample(best.get("CPSTRESN"), state, (result or {}).get("GFREASND"), day)
+    found = result or {}
+    state = found.get("GFSTRESC") or "NOT DONE"
+    reason = (found.get("GFRESCAT") if state == "UNDETERMINED" else None) or found.get("GFREASND")
+    return Sample(best.get("CPSTRESN"), state, reason, earliest(best.get("CPDTC")))
 
 
 def _rank(row: Record) -> tuple[bool, Day, float]:
