@@ -211,3 +211,23 @@ def test_overall_survival_of_caba_v7_is_that_of_the_published_files(caba):
     found = stat[("os_arv7", "SCREENED", "", "OS", "Log-rank", "statistic")]
     assert found == pytest.approx(log_rank(positive, negative), rel=1e-9)
     assert dt.timedelta(days=float(positive["days"].min())) > dt.timedelta(0)
+
+
+@pytest.mark.shared
+@pytest.mark.slow
+def test_performance_status_of_caba_v7_is_known_for_all_at_registration(caba):
+    """The published column has it for all 137; nobody is lost from the table or from the model."""
+    mine, stat = caba
+    counts = mine["ecog"].value_counts()
+    assert counts.sum() == 137
+    found = {
+        level: stat[("baseline", "SCREENED", "", "ECOG", level, "n")]
+        for level in (*counts.index, "Missing")
+    }
+    assert found == counts.to_dict() | {"Missing": 0}
+    determined = mine[mine["arv7"].isin(["Pos.", "Neg."])]
+    place = ("os_arv7", "SCREENED", "", "OS", "Cox")
+    used, missing = stat[(*place, "N")], stat[(*place, "n_missing")]
+    assert used + missing == len(determined)
+    # What is missing now is the cell count of those whose sample could not be counted, and no status.
+    assert missing == 0

@@ -10,6 +10,7 @@ import pypandoc
 import pytest
 
 import sap.derivations
+from sap.derivations import tumour_rules
 from sap.pipeline import rules
 from sap.plan import project_home, read_plan
 
@@ -22,14 +23,8 @@ NOT_PRINTED = {
     "dates.earliest_day": "how a text is read, not a rule of the plan",
     "dates.latest_day": "the same",
     "disposition.adexcl": "the cases of the analysis sets, turned round for a listing",
-    "tumour.time_points": "how the answers printed under SAP 5.4 are put together",
-    "tumour.baseline_scanned": "the same",
-    "tumour.lesions": "the same",
-    "tumour.assessments": "the same",
     "currency.adcur": "data currency for the board, no result of the study report",
     "standard.standard": "which words a cell may have, not a rule of the plan",
-    "baseline.episodes": "not yet",
-    "baseline.adbl": "not yet",
 }
 OLD_WORDS = re.compile(
     r"\b(man|men|man's|he|him|his|nobody|everybody|everyone|whoever|told|said|asked|found)\b",
@@ -154,3 +149,36 @@ def test_the_cases_are_numbered_lists_in_both_formats(printed, form):
     else:
         assert re.findall(r"^(?:\+|\d+\.) ", made, re.MULTILINE) != []
         assert len(re.findall(r"^(?:\+|\d+\.) ", made, re.MULTILINE)) == 8
+
+
+def test_the_printed_table_of_soft_tissue_is_the_one_that_runs():
+    """Each case of the print, first that applies, against the function, for every combination."""
+    form = r"(\d+)\. (\S+): target (\S+), non-target (\S+), new lesion (yes|any)\."
+    cases = re.findall(form, docstring(tumour_rules.soft_tissue))
+    assert [int(case[0]) for case in cases] == list(range(1, len(cases) + 1))
+    for target in ("CR", "PR", "SD", "PD", "NE", ""):
+        for other in ("CR", "NON-CR/NON-PD", "PD", "NE", ""):
+            for new in ("Y", "N"):
+                printed = next(
+                    answer
+                    for _, answer, t, n, needs in cases
+                    if t in ("any", target or "none")
+                    and n in ("any", other or "none")
+                    and (needs == "any" or new == "Y")
+                )
+                assert tumour_rules.soft_tissue(target, other, new) == printed
+
+
+def test_the_printed_table_of_the_overall_response_is_the_one_that_runs():
+    form = r"\d+\. (\S+): soft tissue (\S+), bone (\w[\w-]*)( \(.*?\))?\."
+    cases = re.findall(form, docstring(tumour_rules.overall))
+    for soft in ("PD", "PDu", "NE", "NED", "CR", "PR", "SD", "NON-CR/NON-PD"):
+        for bone in ("PD", "PDu", "NON-PD", "NED", "NE"):
+            answer, more = next(
+                (case[0], case[3])
+                for case in cases
+                if case[1] in ("any", soft) and case[2] in ("any", bone)
+            )
+            assert tumour_rules.overall(soft, bone, targets=True) == answer
+            without = "NON-CR/NON-PD" if more else answer
+            assert tumour_rules.overall(soft, bone, targets=False) == without

@@ -1,5 +1,6 @@
 """Exploratory survival: groups and AR-V7 against R, waiting time by hand."""
 
+import datetime as dt
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pandas as pd
 import pytest
 
 from sap import ard
+from sap.audit.independent import hazards
+from sap.audit.independent.people import Man
 from sap.derivations.survival import with_baseline_status
 from sap.plan import read_plan
 from sap.results.survival_comparison import by_arv7, by_group, guarantee_time
@@ -138,6 +141,7 @@ def test_the_status_at_baseline_is_the_last_one_not_after_allocation():
             "USUBJID": ["1", "2", "3"],
             "ALLOCDT": pd.to_datetime(["2018-02-01", None, "2018-02-01"]),
             "RFICDT": pd.Timestamp("2018-01-01"),
+            "TRTSDT": pd.to_datetime(["2018-02-01", None, "2018-02-10"]),
         }
     )
     rs = pd.DataFrame(
@@ -148,7 +152,55 @@ def test_the_status_at_baseline_is_the_last_one_not_after_allocation():
         ],
         columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"],
     )  # fmt: skip
-    got = with_baseline_status(adsl, rs)["ECOGBL"]
+    rule = PLAN.baseline.model_copy(update={"window_days": 0})
+    got = with_baseline_status(adsl, rs, rule)["ECOGBL"]
     assert got.tolist()[:2] == [1.0, 2.0]
     assert np.isnan(got[2])  # a month is no day
-    assert with_baseline_status(adsl, None)["ECOGBL"].isna().all()
+    assert with_baseline_status(adsl, None, rule)["ECOGBL"].isna().all()
+
+
+def test_a_status_taken_at_registration_counts_within_the_window_and_before_treatment():
+    """Day 0 is the allocation, 2018-02-01; window 14 days; worked out by hand."""
+    whole = [
+        # subject, first dose, statuses (day, value), expected
+        ("1", None, [("2018-02-09", "1")], 1.0),  # 8 days later, not treated
+        ("2", None, [("2018-02-15", "1"), ("2018-02-09", "0")], 0.0),  # the first of two
+        ("3", None, [("2018-02-16", "1")], None),  # 15 days: too late
+        ("4", "2018-02-05", [("2018-02-06", "1")], None),  # after the first dose
+        ("5", "2018-02-05", [("2018-02-05", "1")], 1.0),  # on the day of the first dose
+        ("6", None, [("2018-01-01", "2"), ("2018-02-02", "0")], 2.0),  # an earlier one goes first
+    ]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": [one[0] for one in whole],
+            "ALLOCDT": pd.Timestamp("2018-02-01"),
+            "RFICDT": pd.Timestamp("2018-01-01"),
+            "TRTSDT": pd.to_datetime([one[1] for one in whole]),
+        }
+    )
+    rs = pd.DataFrame(
+        [
+            (who, float(seq), "ECOG", value, day)
+            for who, _, statuses, _ in whole
+            for seq, (day, value) in enumerate(statuses)
+        ],
+        columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"],
+    )
+    window = {"window_days": 14, "window_measures": ["ECOG"]}
+    plan = PLAN.model_copy(update={"baseline": PLAN.baseline.model_copy(update=window)})
+    got = with_baseline_status(adsl, rs, plan.baseline)["ECOGBL"]
+    expected = [one[3] for one in whole]
+    assert [None if np.isnan(value) else value for value in got] == expected
+    second = [
+        hazards.status(
+            Man(
+                who,
+                allocated=dt.date(2018, 2, 1),
+                first_dose=dt.date.fromisoformat(dose) if dose else None,
+            ),
+            rs[rs["USUBJID"] == who].to_dict("records"),
+            plan,
+        )
+        for who, dose, _, _ in whole
+    ]
+    assert second == expected

@@ -31,21 +31,21 @@ HAEMOGLOBIN = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
 
 
 def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
-    """One row per man and screening: the day up to which a value is baseline (REFDT), and from when.
+    """The reference day of the characteristics, up to which a value is baseline, and from when.
 
-    SCREENING, for everybody with a screening sample; the first case that applies:
+    At the first screening, for every patient with a screening sample; the first case that applies:
 
     1. Treated, and not through re-screening: the first dose.
     2. Allocated: the day of the allocation.
     3. The day of the sample.
 
-    RE-SCREENING, for everybody of the re-screened set:
+    At re-screening, for every patient of the re-screened set:
 
     4. Treated through re-screening: the first dose.
     5. Allocated again: that day.
     6. The day of the second sample, else of the second consent.
 
-    FROMDT: at a re-screening nothing before the second consent or sample, the earlier one, counts.
+    At a re-screening nothing before the second consent or sample, the earlier one, counts.
     """
     treated = adsl["NCYCLES"] > 0
     again = adsl["RESCTRFL"] == "Y"
@@ -65,21 +65,24 @@ def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
         CTC=adsl["RESCCTC"],
         ARV7=adsl["RESCARV7"],
     )[adsl["RESCFL"] == "Y"]
-    names = ["STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "AGE", "CTC", "ARV7"]
+    names = ["STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "TRTSDT", "AGE", "CTC", "ARV7"]
     parts = [part[names] for part in (one, two) if len(part)]
     return pd.concat(parts or [one[names]], ignore_index=True)
 
 
-def _last(values: pd.DataFrame, at: pd.DataFrame) -> pd.DataFrame:
-    """Per episode the last of `values` (USUBJID, DAY, SEQ, VALUE) from FROMDT to REFDT."""
-    pairs = at[["USUBJID", "AVISIT", "REFDT", "FROMDT"]].merge(values, on="USUBJID")
+def _last(values: pd.DataFrame, at: pd.DataFrame, window_days: int = 0) -> pd.DataFrame:
+    """Per episode the baseline of `values` (USUBJID, DAY, SEQ, VALUE), by the cases of `adbl`."""
+    key = ["USUBJID", "AVISIT"]
+    pairs = at[[*key, "REFDT", "FROMDT", "TRTSDT"]].merge(values, on="USUBJID")
     early = pairs["DAY"] < pairs["FROMDT"]
-    pairs = pairs[(pairs["DAY"] <= pairs["REFDT"]) & ~early & pairs["VALUE"].notna()]
-    pairs = pairs.sort_values(["USUBJID", "AVISIT", "DAY", "SEQ"], kind="stable")
-    last = pairs.drop_duplicates(["USUBJID", "AVISIT"], keep="last")
-    return at[["USUBJID", "AVISIT"]].merge(
-        last[["USUBJID", "AVISIT", "DAY", "VALUE"]], on=["USUBJID", "AVISIT"], how="left"
-    )
+    pairs = pairs[~early & pairs["VALUE"].notna()]
+    pairs = pairs.sort_values([*key, "DAY", "SEQ"], kind="stable")
+    before = pairs[pairs["DAY"] <= pairs["REFDT"]].drop_duplicates(key, keep="last")
+    until = pairs["REFDT"] + pd.to_timedelta(window_days, unit="D")
+    late = (pairs["DAY"] > pairs["REFDT"]) & (pairs["DAY"] <= until)
+    after = pairs[late & ~(pairs["DAY"] > pairs["TRTSDT"])]
+    chosen = pd.concat([before, after]).drop_duplicates(key)
+    return at[key].merge(chosen[[*key, "DAY", "VALUE"]], on=key, how="left")
 
 
 def _lab(tables: Tables, code: str) -> pd.DataFrame:
@@ -149,18 +152,26 @@ def _taken_before(tables: Tables, at: pd.DataFrame) -> pd.DataFrame | None:
 
 
 def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """One row per man, screening (AVISIT) and PARAMCD: AVAL a number or AVALC a category.
+    """Characteristics at the first screening, and again at re-screening.
 
-    A measured value is the last one from FROMDT to REFDT of `episodes`, both days included; PSA is
-    that of ADPSA, where a value below quantification is the plan's. Haemoglobin is in mmol/L, from
-    whichever unit it has; in another unit or in none it is missing. The count and AR-V7 are those of
-    the screening's own sample.
+    A measured value is the baseline by the first case that applies:
 
-    1. TSDIAG, TSMET: years (of 12 of the plan's months) from the earliest day of the diagnosis, of
-       metastases, to REFDT.
-    2. GLEASON: the highest recorded score. ECOG: the last status.
-    3. DOCETAX, ARSI, RADIO: Y when such a therapy came before, else N; ARSI is one of the plan's
-       `rescreening.after`. NARSI: how many of them. Prior therapies not recorded of anybody: missing.
+    1. The last value on or before the reference day (of one day, the higher sequence number); at a
+       re-screening no value from before it.
+    2. A measure of `window_measures`: the first value after the reference day, at most
+       `window_days` days later, and not after the first dose of study cabazitaxel.
+    3. Missing.
+
+    PSA is that of the PSA values of SAP 5.1, where a value below quantification is the plan's.
+    Haemoglobin is in mmol/L, from whichever unit it has; in another unit or in none it is missing.
+    The count and AR-V7 are those of the screening's own sample. Of the history:
+
+    1. TSDIAG, TSMET: years (of 12 months of `survival.days_per_month` days) from the earliest day
+       of the diagnosis, of metastases, to the reference day.
+    2. GLEASON: the highest recorded score. ECOG: as measured values.
+    3. DOCETAX, ARSI, RADIO: Y when such a therapy came before, else N; ARSI is one of
+       `rescreening.after`. NARSI: how many of them. Where prior therapies are recorded of no
+       patient: missing.
     """
     at = episodes(adsl)
     key = ["USUBJID", "AVISIT"]
@@ -176,6 +187,9 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
     who = at["USUBJID"]
     year = MONTHS_PER_YEAR * plan.survival.days_per_month
 
+    def late(code: str) -> int:
+        return plan.baseline.window_days if code in plan.baseline.window_measures else 0
+
     def years(column: str) -> pd.Series:
         return (at["REFDT"] - pd.to_datetime(who.map(history[column]))).dt.days / year
 
@@ -187,10 +201,10 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
         "CTC": ("CTC", f"per {plan.screening.volume_ml:g} mL", at["CTC"]),
     }
     for code, (words, unit) in LABS.items():
-        numbers[code] = (words, unit, _last(_lab(tables, code), at)["VALUE"])
+        numbers[code] = (words, unit, _last(_lab(tables, code), at, late(code))["VALUE"])
     gleason = who.map(history["GLEASON"])
     categories: dict[str, tuple[str, pd.Series]] = {
-        "ECOG": ("ECOG performance status", _last(_ecog(tables), at)["VALUE"]),
+        "ECOG": ("ECOG performance status", _last(_ecog(tables), at, late("ECOG"))["VALUE"]),
         "GLEASON": ("Gleason score", gleason.map(lambda g: f"{g:.0f}", na_action="ignore")),
         "ARV7": ("AR-V7", at["ARV7"].map(lambda v: str(v).capitalize(), na_action="ignore")),
     }

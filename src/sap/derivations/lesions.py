@@ -53,11 +53,11 @@ class Assessment(NamedTuple):
 
 
 def of_evaluator(table: pd.DataFrame, domain: str, rule: Tumour) -> pd.DataFrame:
-    """The records of the evaluator whose reading counts; the others are counted in ADEV.
+    """The evaluator whose reading counts; the records of others are listed.
 
-    1. --EVAL is the plan's `evaluator`; where it is missing, the investigator's, as SDTMIG 3.4 has
-       it for TU, TR and RS.
-    2. Where the plan names an `evaluator_id`: of those, --EVALID is that one.
+    1. The evaluator (--EVAL) is `evaluator`; where it is missing, the investigator, as SDTMIG 3.4
+       has it for TU, TR and RS.
+    2. Where `evaluator_id` names one: of those, --EVALID is that one.
     3. Else, where any of those is accepted (--ACPTFL = Y): the accepted ones.
 
     Raises
@@ -185,8 +185,8 @@ def _place(row: Row) -> tuple[bool, str]:
 def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
     """The lesions of a course at baseline; a TARGET becomes non-target in the first two cases.
 
-    1. A node whose short axis at baseline is below `node_target_mm` or not read.
-    2. Another lesion whose diameter at baseline is below `lesion_target_mm` or not read.
+    1. A node whose short axis at baseline is below `node_target_mm` mm or not read.
+    2. Another lesion whose diameter at baseline is below `lesion_target_mm` mm or not read.
     3. Else it is a target as identified; the base is its last size on or before the first dose.
     """
     found = []
@@ -225,12 +225,12 @@ def new_lesions(tu: Rows, course: Any) -> Rows:
 def assessments(
     tr: Rows, rs: Rows, new: Rows, course: Any, end: Any, rule: Tumour
 ) -> list[Assessment]:
-    """Readings after the first day of a course and before `end`, those close together as one.
+    """Readings after the first day of a course, those close together as one assessment.
 
-    A new lesion is a reading on the day it was found, also without a record in TR. VISIT plays no
-    part. A reading begins a new assessment:
+    A new lesion is a reading on the day it was detected, also without a record in TR. The visit
+    plays no part. A reading begins a new assessment:
 
-    1. More than `assessment_days` after the first reading of the last one.
+    1. More than `assessment_days` days after the first reading of the last one.
     2. When the same lesion or question was already read in it, on an earlier day.
     """
     dated = [(r["DAY"], "tr", (str(r["TRLNKID"]), r["TRTESTCD"]), r) for r in tr]

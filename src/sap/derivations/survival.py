@@ -9,7 +9,7 @@ import pandas as pd
 from sap.derivations.dates import full_day
 from sap.derivations.progression import psa_progression
 from sap.derivations.tumour import EVALUABLE, baseline_scanned
-from sap.plan.model import Plan, Progression, Survival
+from sap.plan.model import Baseline, Plan, Progression, Survival
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -126,20 +126,33 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
     return pd.concat(some, ignore_index=True).reindex(columns=columns)
 
 
-def with_baseline_status(adsl: pd.DataFrame, rs: pd.DataFrame | None) -> pd.DataFrame:
-    """ADSL with ECOGBL: the last ECOG status on or before allocation (not allocated: consent).
+def with_baseline_status(
+    adsl: pd.DataFrame, rs: pd.DataFrame | None, rule: Baseline
+) -> pd.DataFrame:
+    """The ECOG status in the models of survival, and in narratives.
 
-    A status after that day is not used; without an earlier one ECOGBL is missing.
+    The reference day is the allocation, of a patient not allocated the consent to screening. The
+    first case that applies:
+
+    1. The last status on or before the reference day (of one day, the higher RSSEQ).
+    2. Where ECOG is one of `baseline.window_measures`: the first status after it, at most
+       `baseline.window_days` days later, and not after the first dose of study cabazitaxel.
+    3. Missing: the patient is left out of models that need it.
     """
     table = pd.DataFrame() if rs is None else rs
     table = table.reindex(columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"])
     table = table[(table["RSTESTCD"] == "ECOG") & table["RSDTC"].notna()]
-    man = adsl.set_index("USUBJID")
-    limit = table["USUBJID"].map(man["ALLOCDT"].fillna(man["RFICDT"]))
-    day = full_day(table["RSDTC"])
-    table = table.assign(DAY=day)[day <= limit].sort_values(["USUBJID", "DAY", "RSSEQ"])
-    last = table.drop_duplicates("USUBJID", keep="last").set_index("USUBJID")["RSSTRESC"]
-    return adsl.assign(ECOGBL=pd.to_numeric(adsl["USUBJID"].map(last)).astype(float))
+    table = table.assign(DAY=full_day(table["RSDTC"]))
+    table = table.sort_values(["USUBJID", "DAY", "RSSEQ"], kind="stable")
+    subject = adsl.set_index("USUBJID")
+    limit = table["USUBJID"].map(subject["ALLOCDT"].fillna(subject["RFICDT"]))
+    window = rule.window_days if "ECOG" in rule.window_measures else 0
+    until = limit + pd.to_timedelta(window, unit="D")
+    first_dose = table["USUBJID"].map(subject["TRTSDT"])
+    before = table[table["DAY"] <= limit].drop_duplicates("USUBJID", keep="last")
+    after = table[(table["DAY"] > limit) & (table["DAY"] <= until) & ~(table["DAY"] > first_dose)]
+    chosen = pd.concat([before, after]).drop_duplicates("USUBJID").set_index("USUBJID")["RSSTRESC"]
+    return adsl.assign(ECOGBL=pd.to_numeric(adsl["USUBJID"].map(chosen)).astype(float))
 
 
 class Definition(NamedTuple):

@@ -219,18 +219,16 @@ WORDS = {
 
 
 def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bone) -> pd.DataFrame:
-    """One row per course and assessment: sums, every answer, and the investigator's beside it.
+    """Where the answers of an assessment come from, and its day.
 
-    SOURCE says where the answers come from:
+    1. TR: the patient has lesions at baseline in TU.
+    2. RS: there are none; the evaluator's answers are taken, and a reading without such an answer
+       is no assessment, but for a new lesion in TU.
 
-    1. TR: the subject has lesions at baseline in TU.
-    2. RS: there are none; the evaluator's answers are taken (`_from_investigator`), and a reading
-       without such an answer is no assessment, but for a new lesion in TU.
-
-    ADT is the first day of an assessment that shows PD, else its last. INVRESP is the
-    evaluator's overall answer, DISCASE and DISREAS why it differs. LIMITCAS is the case of
-    `over_limit`. Where the plan wants the first progression confirmed (`first_progression`), this is
-    asked of lesions; an answer of the evaluator alone is taken as given.
+    The day of an assessment is the first of its days that shows PD, else its last. The evaluator's
+    overall answer stands beside ours, with the reason where it differs. Where the first
+    progression needs a second scan, this holds for lesions; an answer of the evaluator alone is
+    taken as given.
     """
     got = records(tables, tumour)
     end = courses[courses["COURSE"] == "STUDY"].set_index("USUBJID")["TRTSDT"].to_dict()
@@ -283,11 +281,11 @@ def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bon
 def baseline_scanned(
     tables: Tables, courses: pd.DataFrame, points: pd.DataFrame, rule: Tumour
 ) -> frozenset[tuple[str, str]]:
-    """The courses (man, course) with a tumour assessment at baseline; the first case that applies.
+    """Which courses have a tumour assessment at baseline; the first case that applies.
 
     1. TU is not in the data: every course, because a baseline scan could not be seen.
     2. A reading of TU or TR on or before the first dose, of this course.
-    3. No record of the man in TU, but an assessment by the investigator: he was scanned.
+    3. No record of the patient in TU, but an assessment by the evaluator: there was a scan.
     """
     got = records(tables, rule)
     later = set(zip(points["USUBJID"], points["COURSE"], strict=True))
@@ -362,14 +360,19 @@ def adtr(points: pd.DataFrame) -> pd.DataFrame:
 def tumour_answers(
     tables: Tables, courses: pd.DataFrame, points: pd.DataFrame, rule: Tumour
 ) -> pd.DataFrame:
-    """The rows of ADRS: every time-point answer, and the best ones of each study course.
+    """The tumour answers of each patient.
 
-    PARAMCD: the time-point answers TRGRESP to OVRLRESP (`time_points`; "" answers are left out);
-    BOR and BORC, the best overall response without and with confirmation, from the assessments on
-    or before the day of a new therapy; BORINV, the investigator's (RS BESTRESP), NE where there
-    is none; TUMBEST, the lowest percent change of the target sum; TARGLIM, whether more targets were
-    chosen than the plan's criteria allow (`over_limit`; NE: no assessment of a target). The last five
-    have one row for every man treated, CASE as in `best_response` and `over_limit`.
+    1. Every answer of each assessment, of targets, non-targets, soft tissue, bone and overall; an
+       empty one is left out.
+    2. BOR and BORC: the best overall response without and with confirmation, from the assessments
+       on or before the day of a new therapy.
+    3. BORINV: the evaluator's best response (RS BESTRESP), NE where there is none.
+    4. TUMBEST: the lowest percent change of the target sum from baseline.
+    5. TARGLIM: whether more targets were chosen than the criteria allow; NE without an assessment
+       of a target.
+
+    The last five have one answer for every patient treated; with no assessment after baseline it
+    is NE.
     """
     keep = ["STUDYID", "USUBJID", "COURSE", "TRTSDT", "ADT", "AVISIT", "SRCSEQ"]
     parts = []

@@ -52,8 +52,27 @@ OVERALL = (
 
 
 def soft_tissue(target: str, non_target: str, new: str) -> str:
-    """The time-point response of soft tissue, by the table above.
+    """The response of soft tissue at one assessment; none: no such lesion at baseline.
 
+    Not evaluable non-target lesions (NE) beside a target response of CR leave PR, as in table 1 of
+    RECIST 1.1. The first case that applies:
+
+    1. PD: target any, non-target any, new lesion yes.
+    2. PD: target PD, non-target any, new lesion any.
+    3. PD: target any, non-target PD, new lesion any.
+    4. CR: target CR, non-target CR, new lesion any.
+    5. CR: target CR, non-target none, new lesion any.
+    6. PR: target CR, non-target any, new lesion any.
+    7. PR: target PR, non-target any, new lesion any.
+    8. SD: target SD, non-target any, new lesion any.
+    9. NE: target NE, non-target any, new lesion any.
+    10. CR: target none, non-target CR, new lesion any.
+    11. NON-CR/NON-PD: target none, non-target NON-CR/NON-PD, new lesion any.
+    12. NE: target none, non-target NE, new lesion any.
+    13. NED: target none, non-target none, new lesion any.
+
+    Examples
+    --------
     >>> soft_tissue("SD", "NE", "N"), soft_tissue("CR", "NE", "N"), soft_tissue("CR", "CR", "Y")
     ('SD', 'PR', 'PD')
     """
@@ -64,8 +83,26 @@ def soft_tissue(target: str, non_target: str, new: str) -> str:
 
 
 def overall(soft: str, bone: str, *, targets: bool) -> str:
-    """The overall time-point response of soft tissue and bone, by the table above.
+    """The overall response of soft tissue and bone at one assessment.
 
+    NED is no evidence of disease, PDu a progression that is not confirmed yet. The first case that
+    applies:
+
+    1. PD: soft tissue PD, bone any.
+    2. PD: soft tissue any, bone PD.
+    3. PDu: soft tissue PDu, bone any.
+    4. NE: soft tissue NE, bone any.
+    5. NON-CR/NON-PD: soft tissue NED, bone NON-PD.
+    6. PDu: soft tissue NED, bone PDu.
+    7. NE: soft tissue NED, bone any.
+    8. CR: soft tissue CR, bone NED.
+    9. PR: soft tissue CR, bone any (NON-CR/NON-PD where there are no targets to shrink).
+    10. PR: soft tissue PR, bone any.
+    11. SD: soft tissue SD, bone any.
+    12. NON-CR/NON-PD: soft tissue NON-CR/NON-PD, bone any.
+
+    Examples
+    --------
     >>> overall("CR", "NON-PD", targets=True), overall("CR", "NON-PD", targets=False)
     ('PR', 'NON-CR/NON-PD')
     """

@@ -202,6 +202,17 @@ def late_falls() -> Said:
     return Said("The limit on the day of the first fall is lifted. ")
 
 
+def late_baseline() -> Said:
+    """For which measures a value after the reference day can be baseline."""
+    measures = ard.table("plan")["baseline"]["window_measures"]
+    if not measures:
+        return _joined("no measure (the plan has ", _plan("baseline.window_days"), " days for it)")
+    return _joined(
+        plan_text.values("baseline.window_measures"), ", at most ",
+        _plan("baseline.window_days"), " days after it and not after the first dose",
+    )  # fmt: skip
+
+
 def early_confirmation() -> Said:
     """How much too early a value may confirm, where the plan lets it; begins with a space."""
     days = ard.table("plan")["psa_response"]["confirm_tolerance_days"]

@@ -116,7 +116,7 @@ def _adsl(
     """ADSL with the flags that need measurements, performance status, and what men died of."""
     on_treatment = adctc[adctc["ANL01FL"] == "Y"]
     adsl = population.analysis_sets(core, adrs, on_treatment, tables, plan, adpc)
-    adsl = survival.with_baseline_status(adsl, tables.get("rs"))
+    adsl = survival.with_baseline_status(adsl, tables.get("rs"), plan.baseline)
     return safety.with_deaths(adsl, adae, plan.safety, plan.deaths)
 
 

@@ -246,6 +246,32 @@ class Rescreening(Entry):
     after: list[str]
 
 
+class Baseline(Entry):
+    """Until when a value can be the baseline of a characteristic."""
+
+    window_days: Days = Field(
+        description="latest day after the reference day of a first value that is baseline"
+    )
+    window_measures: list[
+        Literal[
+            "ECOG",
+            "HGB",
+            "WBC",
+            "NEUT",
+            "LYM",
+            "PLAT",
+            "ALP",
+            "LDH",
+            "ALT",
+            "AST",
+            "BILI",
+            "CREAT",
+            "ALB",
+            "TESTOS",
+        ]
+    ] = Field(description="the measures for which the days after the reference day count")
+
+
 class Estimand(Entry):
     """Sensitivity of the primary result."""
 
@@ -490,6 +516,7 @@ class Plan(BaseModel):
     progression: Progression
     ctc: Ctc
     rescreening: Rescreening
+    baseline: Baseline
     estimand: Estimand
     intervals: Intervals
     survival: Survival

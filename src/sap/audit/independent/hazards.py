@@ -16,17 +16,26 @@ AGREE = 1e-4  # lifelines stops after seven or eight digits
 FARTHEST = 15.0  # a coefficient beyond it is that of groups whose events do not overlap
 
 
-def status(man: Man, rs: Sequence[Record]) -> float | None:
-    """The last ECOG status on or before the allocation, or the consent of a man not allocated."""
+def status(man: Man, rs: Sequence[Record], plan: Plan) -> float | None:
+    """ECOG by the allocation, or the consent of a patient not allocated; else in the plan's window."""
     limit = man.allocated or man.consent
-    found, best = None, None
+    if limit is None:
+        return None
+    known = []
     for row in rs:
         day = whole(row.get("RSDTC"))
-        if row.get("RSTESTCD") != "ECOG" or day is None or limit is None or day > limit:
-            continue
-        if best is None or (day, row["RSSEQ"]) >= best:
-            found, best = row.get("RSSTRESC"), (day, row["RSSEQ"])
-    return None if found is None else float(found)
+        if row.get("RSTESTCD") == "ECOG" and day is not None:
+            known.append((day, row["RSSEQ"], row.get("RSSTRESC")))
+    known.sort(key=lambda one: one[:2])
+    found = [value for day, _, value in known if day <= limit][-1:]
+    if not found and "ECOG" in plan.baseline.window_measures:
+        found = [
+            value
+            for day, _, value in known
+            if 0 < (day - limit).days <= plan.baseline.window_days
+            and (man.first_dose is None or day <= man.first_dose)
+        ][:1]
+    return None if not found or found[0] is None else float(found[0])
 
 
 def covariates(

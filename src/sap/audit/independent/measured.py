@@ -70,6 +70,26 @@ def _last(
     return found
 
 
+def _status(rows: Sequence[Record], at: Window, dose: Day | None, plan: Plan) -> str | None:
+    """ECOG: the last up to the day, else the first in the plan's days after it, before treatment."""
+    known = sorted(
+        (day, row["RSSEQ"], row.get("RSSTRESC"))
+        for row in rows
+        if row.get("RSTESTCD") == "ECOG" and row.get("RSSTRESC") is not None
+        if (day := whole(row.get("RSDTC"))) is not None
+    )
+    upto = [value for day, _, value in known if _inside(day, at)]
+    if upto:
+        return upto[-1]
+    if at.until is None or "ECOG" not in plan.baseline.window_measures:
+        return None
+    for day, _, value in known:
+        late = 0 < (day - at.until).days <= plan.baseline.window_days
+        if late and (at.since is None or day >= at.since) and (dose is None or day <= dose):
+            return value
+    return None
+
+
 def _test(rows: Sequence[Record], code: str, at: Window) -> float | str | None:
     taken = []
     for row in rows:
@@ -127,11 +147,6 @@ def told(
             name: tables.get(name, {}).get(who, []) for name in ("ds", "lb", "ex", "rs", "mh", "cm")
         }
         psa = [(v.day, 0.0, float(v.psa)) for v in visits(man, mine["lb"], mine["ex"], plan)]
-        status = [
-            (whole(row.get("RSDTC")), row["RSSEQ"], row.get("RSSTRESC"))
-            for row in mine["rs"]
-            if row.get("RSTESTCD") == "ECOG"
-        ]
         for place, at in _windows(man, mine["ds"]).items():
             sample = man.second if place else man.first
             had = _before(mine["cm"], at, place == 1)
@@ -143,7 +158,7 @@ def told(
                 "TSMET": _since(mine["mh"], "METASTATIC DISEASE", at, plan),
                 "PSA": _last(psa, at),
                 "CTC": sample.count if sample else None,
-                "ECOG": _last(status, at),
+                "ECOG": _status(mine["rs"], at, man.first_dose, plan),
                 "GLEASON": _gleason(mine["mh"]),
                 "ARV7": sample.arv7.capitalize() if sample else None,
             }

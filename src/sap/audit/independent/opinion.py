@@ -403,7 +403,7 @@ def _hazards(
         man.usubjid: hazards.covariates(
             man,
             age[man.usubjid],
-            hazards.status(man, split.get("rs", {}).get(man.usubjid, [])),
+            hazards.status(man, split.get("rs", {}).get(man.usubjid, []), plan),
             plan,
         )
         for man in begun
