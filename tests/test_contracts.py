@@ -109,15 +109,26 @@ GOOD_MAN = {
         BESTRESP|RECIST 1.1|SD         |INVESTIGATOR|
         """,
     "tu": """
-        TULNKID|TUTESTCD|TUORRES|TULOC      |TUMETHOD|TUDTC
-        T01    |TUMIDENT|TARGET |LYMPH NODE |CT SCAN |2017-03-25
-        N01    |NEWTUMOR|NEW    |LIVER      |MRI     |2017-09-01
+        TULNKID|TUGRPID|TUTESTCD|TUORRES|TUSTRESC|TULOC                      |TUMETHOD|TUEVAL              |TUEVALID     |TUDTC
+        T01    |       |TUMIDENT|TARGET |        |LYMPH NODE                 |CT SCAN |INVESTIGATOR        |             |2017-03-25
+        N01    |       |NEWTUMOR|NEW    |NEW     |LIVER                      |MRI     |INVESTIGATOR        |             |2017-09-01
+        T02    |       |TUMIDENT|TARGET |TARGET  |Liver, left lobe           |CT SCAN |INVESTIGATOR        |             |2017-03-25
+        R1-T01 |       |TUMIDENT|TARGET |TARGET  |Lymph nodes, retroperitoneal|CT SCAN|INDEPENDENT ASSESSOR|RADIOLOGIST 1|2017-03-25
+        T02.1  |       |TUSPLIT |TARGET |TARGET  |LIVER                      |CT SCAN |INVESTIGATOR        |             |2017-09-01
+        T01/T02|       |TUMERGE |TARGET |TARGET  |LIVER                      |CT SCAN |INVESTIGATOR        |             |2017-12-01
         """,
     "tr": """
-        TRLNKID|TRTESTCD|TRSTRESC|TRSTRESN|TRSTRESU|TRSTAT  |TRDTC
-        T01    |SAXIS   |22      |22      |mm      |        |2017-03-25
-        N01    |TUMSTATE|PRESENT |        |        |        |2017-09-01
-        T01    |SAXIS   |        |        |        |NOT DONE|
+        TRLNKID|TRTESTCD|TRSTRESC|TRSTRESN|TRSTRESU|TRSTAT  |TREVAL              |TRDTC
+        T01    |SAXIS   |22      |22      |mm      |        |INVESTIGATOR        |2017-03-25
+        N01    |TUMSTATE|PRESENT |        |        |        |INVESTIGATOR        |2017-09-01
+        T01    |SAXIS   |        |        |        |NOT DONE|INVESTIGATOR        |
+        T02    |LDIAM   |30      |30      |mm      |        |INVESTIGATOR        |2017-03-25
+        T02    |LPERP   |25      |25      |mm      |        |INVESTIGATOR        |2017-03-25
+        T02    |DIAMETER|30      |30      |mm      |        |INVESTIGATOR        |2017-03-25
+        T01    |DIAMETER|22      |22      |mm      |        |INVESTIGATOR        |2017-03-25
+        T02    |LDIAM   |TOO SMALL TO MEASURE|  |  |        |INVESTIGATOR        |2017-09-01
+        R1-T01 |LPERP   |21      |21      |mm      |        |INDEPENDENT ASSESSOR|2017-03-25
+               |SUMDIAM |52      |52      |mm      |        |INVESTIGATOR        |2017-03-25
         """,
     "pc": """
         PCTESTCD|PCSTRESC|PCSTRESN|PCSTRESU|PCLLOQ|PCSTAT  |PCTPTNUM|PCRFTDTC        |PCDTC
@@ -304,32 +315,57 @@ PLANTED = """
     vs-implausible-bsa          | vs 3   VSSTRESN=20.1
     vs-date-missing             | vs 1   VSDTC=
     rs-rstestcd                 | rs 1   RSTESTCD=CONFRESP
-    rs-rscat                    | rs 1   RSCAT=RECIST
+    rs-rscat                    | rs 1   RSCAT=CHESON<>2007
     rs-rseval                   | rs 1   RSEVAL=REVIEW
+    rs-rsstat                   | rs 1   RSSTAT=LOST
+    rs-result-missing           | rs 1   RSSTRESC=
     rs-overall                  | rs 1   RSSTRESC=STABLE
     rs-target                   | rs 2   RSSTRESC=NON-CR/NON-PD
     rs-non-target               | rs 3   RSSTRESC=SD
-    rs-new-lesion               | rs 4   RSSTRESC=NO
+    rs-new-lesion               | rs 4   RSSTRESC=PERHAPS
     rs-bone                     | rs 5   RSSTRESC=SD
-    rs-clinical                 | rs 6   RSSTRESC=N
+    rs-clinical                 | rs 6   RSSTRESC=U
     rs-ecog                     | rs 7   RSSTRESC=5
     rs-progression-date         | rs 8   RSSTRESC=PD
     rs-clinical-date            | rs 6   RSDTC=
     rs-date-missing             | rs 1   RSDTC=
     tu-tutestcd                 | tu 1   TUTESTCD=LESION
     tu-tuorres                  | tu 1   TUORRES=TARGETED
+    tu-tustresc                 | tu 3   TUSTRESC=TARGETED
+    tu-result-missing           | tu 1   TUORRES=
     tu-new-lesion               | tu 2   TUORRES=TARGET
-    tu-tumethod                 | tu 1   TUMETHOD=PET
+    tu-tumethod                 | tu 1   TUMETHOD=LOOKING
+    tu-link-missing             | tu 5   TULNKID=
     tu-link-twice               | tu +1
+    tu-link-twice-reader        | tu +4
+    tu-link-twice-nobody        | tu -4 ; tr -9 ; tu 1 TUEVAL= ; tu +1
+    tu-tueval                   | tu 1   TUEVAL=FRIENDLY
+    tu-tuevalid                 | tu 4   TUEVALID=BOB
+    tu-evaluator-missing        | tu 1   TUEVAL=
     tu-location-missing         | tu 1   TULOC=
+    tu-location-unknown         | tu 3   TULOC=SEGMENT<>4
+    tu-split                    | tu 5   TULNKID=T09
+    tu-merge                    | tu 6   TULNKID=T09
     tu-date-missing             | tu 1   TUDTC=
+    tu-new-undated              | tu 2   TUDTC= ; tr -2
     tr-trtestcd                 | tr 2   TRTESTCD=STATE
     tr-unit                     | tr 1   TRSTRESU=in
     tr-result-without-unit      | tr 1   TRSTRESU=
-    tr-implausible              | tr 1   TRSTRESN=401
+    tr-implausible              | tr 5   TRSTRESN=401
+    tr-state                    | tr 2   TRSTRESC=SOMEWHAT
+    tr-larger                   | tr 2   TRSTRESC=Enlargement
+    tr-no-number                | tr 8   TRSTRESC=TINY
+    tr-number-missing           | tr 4   TRSTRESN=
     tr-trstat                   | tr 1   TRSTAT=LOST
     tr-result-missing           | tr 1   TRSTRESC= TRSTRESN= TRSTRESU=
+    tr-link-missing             | tr 2   TRLNKID=
     tr-link-unknown             | tr 1   TRLNKID=T09
+    tr-axis-unknown-place       | tu 1   TULOC=ILIAC<>NODE ; tr -7
+    tr-node-not-across          | tr 1   TRTESTCD=LDIAM ; tr -7
+    tr-diameter-differs         | tr 6   TRSTRESN=29 TRSTRESC=29
+    tr-axis-differs             | tr 7   TRSTRESN=23 TRSTRESC=23
+    tr-treval                   | tr 1   TREVAL=FRIENDLY
+    tr-evaluator-missing        | tr 1   TREVAL=
     tr-date-missing             | tr 1   TRDTC=
     pc-unit                     | pc 2   PCSTRESU=nmol/L
     pc-result-without-unit      | pc 2   PCSTRESU=
@@ -355,6 +391,9 @@ PLANTED = """
     dv-dvcat                    | dv 1   DVCAT=SEVERE
     dv-date-missing             | dv 1   DVSTDTC=
     """
+
+# What cannot be broken alone: a target in an unknown place is one whose location is unknown.
+BESIDE = {"tr-axis-unknown-place": {"tu-location-unknown"}}
 
 # Broken by no man: about the extract, about TS, or about an empty table.
 OF_THE_WHOLE = {
@@ -490,7 +529,7 @@ def test_every_rule_has_a_planted_defect(rules):
 @pytest.mark.parametrize("rule", planted())
 def test_each_man_breaks_his_rule_and_no_other(findings, rule):
     of_man = findings[findings["usubjid"] == f"T-{rule}"]
-    assert sorted(set(of_man["rule"])) == [rule]
+    assert set(of_man["rule"]) == {rule} | BESIDE.get(rule, set())
 
 
 def test_the_good_man_among_the_others_gives_no_finding(findings):

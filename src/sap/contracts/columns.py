@@ -9,6 +9,8 @@ Before the check every cell may be text. Beside a column of a table stand, when 
 - `X_day`       the day, where the text means one day
 - `X_moment`    that day with its time, in one spelling: `09:00` is `09:00:00`
 - `X_below`     `Y` where the text says "below": `<0.1`
+- `X_location`  the place of the body the text names (`sap.catalogue.locations`), else missing
+- `X_node`      `Y` where that is a lymph node
 
 so that a text that is no number breaks the rule on numbers and not the rule on ranges as well.
 """
@@ -21,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 from sap.catalogue import fold
 from sap.catalogue.iso8601 import Stated, stated
+from sap.catalogue.locations import location
 from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
 from sap.errors import ContractBroken
 
@@ -155,10 +158,19 @@ def beside(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
     if name.endswith("_below"):
         answers = ["Y" if cell is not None and cell.startswith("<") else None for cell in cells]
         return pd.Series(answers, index=table.index, dtype=object)
+    if name.endswith(("_location", "_node")):
+        return cells.map({cell: _located(cell, name) for cell in cells.unique()}).astype(object)
     of_date = _OF_A_DATE[name.removeprefix(stem(name))]
     known = {cell: None if cell is None else stated(cell) for cell in cells.unique()}
     ends = [None if (said := known[cell]) is None else of_date(said) for cell in cells]
     return pd.Series(ends, index=table.index, dtype=object)
+
+
+def _located(cell: str | None, name: str) -> str | None:
+    found = location(cell)
+    if found is None:
+        return None
+    return ("Y" if found.node else None) if name.endswith("_node") else found.term
 
 
 def matching(table: "pd.DataFrame", where: Mapping[str, Any]) -> "pd.Series[bool]":

@@ -137,13 +137,8 @@ def records(tables: Tables, rule: Tumour) -> Records:
 
 
 def number_of(row: Row) -> float | None:
-    """The number of a reading in TR: TRSTRESN, else the number that TRSTRESC says."""
-    if row["TRSTRESN"] is not None:
-        return float(row["TRSTRESN"])
-    try:
-        return float(str(row["TRSTRESC"]))
-    except ValueError:
-        return None
+    """The number of a reading in TR, None where it has none."""
+    return None if row["TRSTRESN"] is None else float(row["TRSTRESN"])
 
 
 def _size(rows: Iterable[Row], rule: Tumour, *, node: bool) -> float:
