@@ -1,5 +1,6 @@
 """Comparisons, descriptive and exploratory: against published numbers and other programs."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,8 @@ import pandas as pd
 import pytest
 
 from sap import ard
+from sap.derivations.response import comparison_response, percent_change, psa_response
+from sap.displays import prose
 from sap.errors import PlanInvalid
 from sap.plan import read_plan
 from sap.plan.references import read_references
@@ -16,6 +19,9 @@ HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
 CABA = read_plan(HERE / "plan-caba-v7.yml").plan
 REFERENCES = read_references(HERE / "references.yml")
+OWN_RULE = PLAN.model_copy(
+    update={"comparison": PLAN.comparison.model_copy(update={"rule": None})}
+)  # the published rate beside our own rule
 
 
 def men_of(primary: tuple[int, int], negative: tuple[int, int], *, answer: str = "N"):
@@ -85,7 +91,7 @@ def test_nobody_in_a_group_is_no_crash():
 def test_the_primary_beside_tropic_has_the_numbers_of_r():
     """3 of 25 against 129 of 329. R 4.2: fisher.test(matrix(c(3, 22, 129, 200), 2)) prints odds
     ratio 0.2121280918, limits 0.0398507562 and 0.7274788802, p 0.0052888178 (to its tolerance)."""
-    rows = published(*men_of((3, 25), (0, 0)), REFERENCES, PLAN)
+    rows = published(*men_of((3, 25), (0, 0)), REFERENCES, OWN_RULE)
     got = stats_of(rows, level="Odds ratio")
     expected = {
         "estimate": 0.2121280918,
@@ -102,10 +108,84 @@ def test_the_primary_beside_tropic_has_the_numbers_of_r():
     assert (round(theirs["conf_low"], 3), round(theirs["conf_high"], 3)) == (0.339, 0.447)
 
 
+# The rule of TROPIC as its registry entry and publication have it: baseline PSA of 20 ug/L or more, a
+# fall of 50 % at any time, again at least 3 weeks later; the plan's own rule asks for a first fall by
+# day 84 and 28 days. The answers below are by hand from these words.
+COURSES = """
+    WHO | BASE | DAYS            | PSA             | THEIRS | OURS | WHY
+    ----+------+-----------------+-----------------+--------+------+---------------------------
+    01  | 20   | 21 42           | 10 10           | Y      | N    | exactly 20, exactly 50 %, 21 days later
+    02  | 19.9 | 21 63           | 5 5             |        | Y    | baseline below 20: not counted
+    03  | 100  | 105 133         | 40 45           | Y      | N    | first fall after day 84
+    04  | 100  | 21 41           | 40 40           | N      | N    | again after 20 days only
+    05  | 100  | 21 42 63        | 60 55 51        | N      | N    | no fall of 50 %
+    06  |      | 21 63           | 5 5             |        | NE   | no baseline: not counted
+    07  | 30   |                 |                 | NE     | NE   | no value: counted, no response
+    08  | 100  | 21 42 63        | 40 60 45        | Y      | Y    | a later value confirms, not the next
+"""
+
+
+def by_both_rules(patients, rule=PLAN.comparison.rule) -> pd.DataFrame:
+    """ADRS of COURSES by our rule and by the rule of the published trial."""
+    table = patients(COURSES)
+    start = pd.Timestamp("2018-01-01")
+    adsl = pd.DataFrame(
+        {"STUDYID": "X", "USUBJID": table["WHO"], "NCYCLES": 6, "TRTSDT": start, "PRIMFL": "Y"}
+    )
+    rows = []
+    for man in table.itertuples():
+        if pd.notna(man.BASE):
+            rows.append((man.WHO, start, float(man.BASE), "Y", ""))
+        for day, psa in zip(str(man.DAYS or "").split(), str(man.PSA or "").split(), strict=True):
+            rows.append((man.WHO, start + pd.Timedelta(days=int(day)), float(psa), "", "Y"))
+    adpsa = pd.DataFrame(rows, columns=["USUBJID", "ADT", "AVAL", "ABLFL", "ANL01FL"])
+    base = adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"]
+    adpsa["PCHG"] = percent_change(adpsa["AVAL"], adpsa["USUBJID"].map(base))
+    ours = psa_response(adsl, adpsa, PLAN.psa_response, confirm_after_days=28)
+    theirs = comparison_response(adsl, adpsa, PLAN.psa_response, rule)
+    return adsl, pd.concat([ours.assign(PARAMCD="PSARESP"), theirs], ignore_index=True), table
+
+
+def test_the_rule_of_the_published_trial_gives_the_answers_found_by_hand(patients):
+    _, adrs, table = by_both_rules(patients)
+    for paramcd, column in (("PSARESPC", "THEIRS"), ("PSARESP", "OURS")):
+        got = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+        expected = table.set_index("WHO")[column]
+        assert got.fillna("").to_dict() == expected.fillna("").to_dict()
+
+
+def test_the_row_by_their_rule_is_the_one_compared(patients):
+    """By hand from COURSES: theirs 3 of 6 (01, 03, 08 of those with a baseline from 20), ours 2 of 8."""
+    adsl, adrs, _ = by_both_rules(patients)
+    rows = published(adsl, adrs, REFERENCES, PLAN)
+    ours = stats_of(rows, group="This trial")
+    assert (ours["n"], ours["N"]) == (3, 6)
+    own = stats_of(rows, group="This trial, own rule")
+    assert (own["n"], own["N"]) == (2, 8)
+    assert stats_of(rows, level="Difference")["estimate"] == pytest.approx(3 / 6 - 129 / 329)
+    assert stats_of(rows, level="Odds ratio")["estimate"] > 1
+
+
+def test_a_limit_on_the_first_fall_holds_in_their_rule_too(patients):
+    """With the 84 days of our own rule 03, whose fall was first seen on day 105, is no responder."""
+    limited = PLAN.comparison.rule.model_copy(update={"first_fall_within_days": 84})
+    adsl, adrs, _ = by_both_rules(patients, limited)
+    ours = stats_of(published(adsl, adrs, REFERENCES, PLAN), group="This trial")
+    assert (ours["n"], ours["N"]) == (2, 6)
+
+
+def test_without_a_rule_of_theirs_there_are_no_answers_and_our_own_is_compared(patients):
+    adsl, adrs, _ = by_both_rules(patients, None)
+    assert set(adrs["PARAMCD"]) == {"PSARESP"}
+    rows = published(adsl, adrs, REFERENCES, OWN_RULE)
+    assert stats_of(rows, group="This trial")["N"] == 8
+    assert "This trial, own rule" not in set(ard.bind(rows)["group"])
+
+
 def test_no_responder_has_no_finite_lower_odds_but_a_row():
-    got = stats_of(published(*men_of((0, 25), (0, 0)), REFERENCES, PLAN), level="Odds ratio")
+    got = stats_of(published(*men_of((0, 25), (0, 0)), REFERENCES, OWN_RULE), level="Odds ratio")
     assert got["estimate"] == got["conf_low"] == 0
-    rows = ard.bind(published(*men_of((0, 0), (0, 0)), REFERENCES, PLAN))
+    rows = ard.bind(published(*men_of((0, 0), (0, 0)), REFERENCES, OWN_RULE))
     assert set(rows.loc[rows["level"] == "Odds ratio", "stat_text"]) == {
         "", "not both groups have a proportion",
     }  # fmt: skip
@@ -137,3 +217,20 @@ def test_references_are_read_strictly(tmp_path, change, said):
 @pytest.mark.parametrize("plan", [PLAN, CABA])
 def test_both_plans_name_a_reference_that_exists(plan):
     assert REFERENCES.of(plan.comparison.reference).total == 329
+
+
+def test_the_sentence_says_both_rates_their_rule_and_the_difference(
+    patients, tmp_path, monkeypatch
+):
+    """3 of 6 is 50.0 %, 129 of 329 is 39.2 %, and the difference 10.8 percentage points."""
+    adsl, adrs, _ = by_both_rules(patients)
+    (tmp_path / "tables").mkdir()
+    rows = ard.to_csv(ard.bind(published(adsl, adrs, REFERENCES, PLAN)))
+    (tmp_path / "ard.csv").write_text(rows, encoding="utf-8")
+    plan = json.dumps(PLAN.model_dump(mode="json"))
+    (tmp_path / "tables" / "plan.json").write_text(plan, encoding="utf-8")
+    monkeypatch.setenv("SAP_RUN", str(tmp_path))
+    said = prose.beside_published().plain.replace("\u00a0", " ")
+    assert said.startswith("By the rule of TROPIC 3 of 6 men of the primary set responded (50.0 %)")
+    assert "in TROPIC 129 of 329 did (39.2 %). The difference is 10.8 percentage points" in said
+    assert "a baseline PSA of at least 20 ug/L" in prose.comparison_rule().plain

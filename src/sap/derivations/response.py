@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day, latest_day, precision, time_of_day
-from sap.plan.model import PsaCourse, PsaResponse
+from sap.plan.model import ComparisonRule, PsaCourse, PsaResponse
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -15,6 +15,7 @@ PARAMS = {
     "PSARESP": "Confirmed PSA response",
     "PSARESPU": "PSA response, unconfirmed",
     "PSARSPAT": "Confirmed PSA response, first fall at any time",
+    "PSARESPC": "PSA response by the rule of the published comparison",
     "PSABEST": "Best percent change of PSA",
     "PSAWK12": "Percent change of PSA at week 12",
 }
@@ -308,3 +309,40 @@ def adrs(
         for d in rule.sensitivity_confirm_days
     }
     return whole.assign(PARAM=whole["PARAMCD"].map(PARAMS | confirmed))
+
+
+def comparison_response(
+    adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, published: ComparisonRule | None
+) -> pd.DataFrame:
+    """PSARESPC: response by the rule of the published trial that the primary result stands beside.
+
+    One row for every treated patient; without `comparison.rule` in the plan none. The values that
+    count, and how a value below quantification is read, are those of `psa_response`. The first case
+    that applies decides AVALC:
+
+    1. missing: no baseline, a baseline of 0, or one below `baseline_psa_minimum`: not counted.
+    2. NE: no value that counts; counted, and no response.
+    3. Y:  a fall of at least `decline_pct` percent, at most `first_fall_within_days` after the first
+           dose when the rule sets that limit, and another such fall at least `confirm_after_days`
+           later.
+    4. N:  such a fall that was not confirmed.
+    5. N:  no such fall.
+    """
+    if published is None:
+        return pd.DataFrame(columns=["STUDYID", "USUBJID", "PARAMCD", "AVALC", "CASE"])
+    theirs = rule.model_copy(
+        update={
+            "decline_pct": published.decline_pct,
+            "first_fall_within_days": published.first_fall_within_days,
+            "confirm_tolerance_days": 0,
+        }
+    )
+    days = published.confirm_after_days
+    answer = psa_response(adsl, adpsa, theirs, confirm_after_days=days)
+    base = adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"]
+    low = ~(answer["USUBJID"].map(base) >= published.baseline_psa_minimum) | (answer["CASE"] == 1)
+    answer["CASE"] = answer["CASE"].where(~low, 1)
+    answer["AVALC"] = answer["AVALC"].astype("object").mask(low)
+    for day in ("ADT", "CONFDT"):
+        answer[day] = answer[day].where(~low)
+    return answer.assign(PARAMCD="PSARESPC", PARAM=PARAMS["PSARESPC"])

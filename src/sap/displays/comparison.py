@@ -26,8 +26,15 @@ def arv7() -> Table:
         header = ci_header(own, group="POSITIVE")
     if tropic.has("N", group="TROPIC") and tropic.has("n", group="This trial"):
         rows.append(Row("Beside a published rate", kind="group"))
-        for group in ("This trial", "TROPIC"):
-            rows.append(Row(group, rate_cells(tropic, group=group), "indent1"))
+        lines = {"This trial": "This trial", "TROPIC": "TROPIC"}
+        if tropic.has("N", group="This trial, own rule"):
+            lines = {
+                "This trial, own rule": "This trial, by its own rule (not compared)",
+                "This trial": "This trial, by the rule of TROPIC",
+                "TROPIC": "TROPIC",
+            }
+        for group, words in lines.items():
+            rows.append(Row(words, rate_cells(tropic, group=group), "indent1"))
         header = ci_header(tropic, group="TROPIC")
         if tropic.find("estimate", level="Difference").estimable:
             rows.append(Row("Difference (Miettinen-Nurminen)", _difference(tropic), "indent1"))

@@ -392,6 +392,47 @@ def conclusion() -> Said:
     return _joined(*parts, end)
 
 
+def comparison_rule() -> Said:
+    """By which rule the published rate and ours are compared."""
+    if ard.table("plan")["comparison"]["rule"] is None:
+        return Said("The primary result stands beside a published one as it is")
+    limit: tuple[str | Number, ...] = (" at any time after the first dose",)
+    if ard.table("plan")["comparison"]["rule"]["first_fall_within_days"] is not None:
+        limit = (
+            " at most ", _plan("comparison.rule.first_fall_within_days"), " days after the first dose",
+        )  # fmt: skip
+    return _joined(
+        "The published rate stands beside that of our primary set by the rule of the published trial: "
+        "men with a baseline PSA of at least ", _plan("comparison.rule.baseline_psa_minimum"),
+        " ug/L count, and respond with a fall of at least ", _plan("comparison.rule.decline_pct"), " %",
+        *limit, ", confirmed at least ", _plan("comparison.rule.confirm_after_days"),
+        " days later; which values count is as in our own rule, whose result is shown beside",
+    )  # fmt: skip
+
+
+def beside_published() -> Said:
+    """Our rate by the published trial's rule, the published rate, and their difference."""
+    analysis, trial = "comparison_tropic", "TROPIC"
+    found = results(analysis)
+    here = Place(group="This trial", level="")
+    there = Place(group=trial, level="")
+    if not len(found) or not found.find("N", **here).value:
+        return Said("Nobody of the primary set can stand beside a published rate.")
+    own = ard.table("plan")["comparison"]["rule"] is None
+    parts: list[str | Number | Said] = [
+        "By our own rule " if own else f"By the rule of {trial} ",
+        n_of_N(analysis, **here), " men of the primary set responded (", rate(analysis, **here),
+        f"); in {trial} ", n_of_N(analysis, **there), " did (", rate(analysis, **there), ")",
+    ]  # fmt: skip
+    gap = Place(level="Difference")
+    if found.find("estimate", **gap).estimable:
+        parts += [
+            ". The difference is ", found.percent(**gap), " percentage points (",
+            interval(analysis, **gap), ")",
+        ]  # fmt: skip
+    return _joined(*parts, ".")
+
+
 def toxicity() -> Said:
     """Where the trial stands against the plan's boundary for toxicity."""
     found = results("toxicity_monitoring")

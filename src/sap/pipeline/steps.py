@@ -191,6 +191,14 @@ DATASETS = (
         patient_level=True,
     ),
     Step(
+        "adrs_comparison",
+        ("adsl_core", "adpsa", "plan"),
+        lambda adsl, adpsa, plan: response.comparison_response(
+            adsl, adpsa, plan.psa_response, plan.comparison.rule
+        ),
+        patient_level=True,
+    ),
+    Step(
         "adrs",
         (
             "adrs_psa",
@@ -199,6 +207,7 @@ DATASETS = (
             "adrs_progression",
             "adrs_tumour",
             "adrs_pending",
+            "adrs_comparison",
         ),
         _stacked,
         patient_level=True,

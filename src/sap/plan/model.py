@@ -328,9 +328,27 @@ class SurvivalComparison(Entry):
     guarantee_landmark_days: Annotated[int, Field(ge=1)]
 
 
+class ComparisonRule(BaseModel):
+    """The published trial's rule of PSA response, for our patients; all else is as in psa_response."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    baseline_psa_minimum: float = Field(
+        ge=0, description="patients with a lower baseline are not counted"
+    )
+    decline_pct: float = Field(gt=0, le=100)
+    confirm_after_days: Days
+    first_fall_within_days: Days | None = Field(
+        description="latest day after the first dose for the first fall; null: no limit"
+    )
+
+
 class Comparison(Entry):
     """The primary result beside others; descriptive."""
 
+    rule: ComparisonRule | None = Field(
+        default=None, description="null: our own rule of response stands beside the published rate"
+    )
     choice_drug: str = Field(pattern=r"^[A-Z0-9 -]+$")
     choice_arv7: Literal["NEGATIVE"]
     reference: str = Field(description="id of an entry of references.yml")

@@ -37,6 +37,14 @@ def _primary(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
     return int(people["USUBJID"].isin(yes).sum()), len(people)
 
 
+def _by_their_rule(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
+    """Responders by the published trial's rule, and whom it counts."""
+    people = members(adsl, "PRIMARY")["USUBJID"]
+    mine = adrs[(adrs["PARAMCD"] == "PSARESPC") & adrs["USUBJID"].isin(people)]
+    counted = mine["AVALC"].isin(("Y", "N", "NE"))
+    return int((mine["AVALC"] == "Y").sum()), int(counted.sum())
+
+
 def by_arv7(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """PSA response under cabazitaxel: AR-V7 positive men of B, AR-V7 negative men outside the study.
 
@@ -80,19 +88,25 @@ def by_arv7(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
 def published(
     adsl: pd.DataFrame, adrs: pd.DataFrame, references: References, plan: Plan
 ) -> list[pd.DataFrame]:
-    """The primary result beside the plan's reference: odds ratio, Fisher's p, difference.
+    """Our rate beside the plan's reference: odds ratio, Fisher's p, difference.
 
-    The trials differ in whom they treated and in the rule of response (`definition` of the
-    reference); nothing here is adjusted for it.
+    1. GROUP "This trial" follows the rule of the published trial where the plan has `comparison.rule`:
+       the responders (PSARESPC) of the patients of PRIMARY whom that rule counts. The odds ratio and
+       the difference, ours less theirs, are of this row.
+    2. GROUP "This trial, own rule" is the primary result by our rule, shown beside and not compared.
+    3. Without a rule of the published trial the primary result is GROUP "This trial".
+
+    The trials differ in whom they treated; nothing here is adjusted for it.
     """
     other = references.of(plan.comparison.reference)
     conf = plan.intervals.conf_level
-    ours, theirs = _primary(adsl, adrs), (other.n, other.total)
+    own, theirs = _primary(adsl, adrs), (other.n, other.total)
+    ours = own if plan.comparison.rule is None else _by_their_rule(adsl, adrs)
     where = {
         "analysis": f"comparison_{other.trial.lower()}",
         "section": plan.comparison.section,
         "population": "PRIMARY",
-        "paramcd": "PSARESP",
+        "paramcd": "PSARESP" if plan.comparison.rule is None else "PSARESPC",
     }
     exact = "Clopper-Pearson"
     published = rate(*theirs, conf) | {
@@ -114,8 +128,13 @@ def published(
         }
     else:
         odds |= dict.fromkeys(("estimate", "conf_low", "conf_high", "p_value"), NOT_TWO)
+    beside = []
+    if plan.comparison.rule is not None:
+        there = where | {"paramcd": "PSARESP", "group": "This trial, own rule"}
+        beside = [ard.rows(rate(*own, conf), method=exact, **there)]
     return [
         ard.rows(rate(*ours, conf), group="This trial", method=exact, **where),
+        *beside,
         ard.rows(published, group=other.trial, method=exact, **where),
         ard.rows(
             odds, level="Odds ratio", method="Conditional odds ratio; Fisher, two-sided", **where

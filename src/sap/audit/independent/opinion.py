@@ -12,6 +12,7 @@ import pandas as pd
 
 from sap.audit.independent import (
     again,
+    beside,
     blood,
     boundary,
     cells,
@@ -295,6 +296,13 @@ def _response(
         stats |= {"n_missing": answers.count("NE")}
         yield from _rows(("rescreen_response", "RESCREENED", "", paramcd, "", ""), stats, "psa")
     main = dict(zip(primary, _says(men, psa, primary, "PSARESP"), strict=True))
+    other = read_references(project_home() / "analysis" / "references.yml").of(
+        plan.comparison.reference
+    )
+    theirs = _says(men, psa, primary, "PSARESPC") if plan.comparison.rule is not None else []
+    for group, paramcd, level, stats in beside.rows(list(main.values()), theirs, other, plan):
+        place = (f"comparison_{other.trial.lower()}", "PRIMARY", group, paramcd, level, "")
+        yield from _rows(place, stats, "psa")
     lowest = plan.estimand.baseline_psa_minimum
     high = [
         w

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sap.audit.independent.days import Day, clock, earliest, latest, whole
 from sap.audit.independent.people import Man, Record, is_study_dose
-from sap.plan.model import Plan
+from sap.plan.model import ComparisonRule, Plan
 
 NEW = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
 
@@ -177,11 +177,30 @@ def courses(
         made["PSARSPAT"] = answer(
             man, base, after, plan, confirm_days=rule.confirm_after_days, any_time=True
         )
+        if plan.comparison.rule is not None:
+            made["PSARESPC"] = _as_published(man, base, after, plan, plan.comparison.rule)
         open_still = _can_come(man, base, made, therapy, plan, cut_off)
         found[who] = Course(base, made, _unconfirmed(made, after, plan), open_still)
         if "PRIMARY" in man.sets and made["PSARESP"].says != "NE":
             man.sets.add("PSAEVAL")
     return found
+
+
+def _as_published(
+    man: Man, base: Decimal | None, after: list[Visit], plan: Plan, theirs: ComparisonRule
+) -> Answer:
+    """The answer by the rule of the published trial; "" where that rule does not count the man."""
+    if base is None or base <= 0 or base < _dec(theirs.baseline_psa_minimum):
+        return Answer("")
+    asked = plan.psa_response.model_copy(
+        update={
+            "decline_pct": theirs.decline_pct,
+            "first_fall_within_days": theirs.first_fall_within_days,
+            "confirm_tolerance_days": 0,
+        }
+    )
+    changed = plan.model_copy(update={"psa_response": asked})
+    return answer(man, base, after, changed, confirm_days=theirs.confirm_after_days)
 
 
 def _unconfirmed(made: dict[str, Answer], after: list[Visit], plan: Plan) -> bool:
