@@ -12,6 +12,7 @@ from sap.audit.findings import Audit
 from sap.bundle.names import SUMS
 from sap.bundle.opening import Bundle, sum_of, sums_of
 from sap.errors import SapError
+from sap.pipeline import accepting
 from sap.pipeline.plans import read_plan
 from sap.plan import PlanFile
 
@@ -213,7 +214,8 @@ def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
     """The contracts installed here say of the cut what the findings beside it say."""
     rules = contracts.load()
     found = contracts.check(snapshot.load(cut), rules, plan.plan.inputs.required, of_cut=True)
-    critical = found[found["severity"] == "critical"]
+    found, _ = contracts.accept(found, accepting.of_cut(cut, rules).entries)
+    critical = contracts.stops(found)
     if len(critical):
         audit.say("input", "cut", f"breaks its contracts in {len(critical)} place(s)")
         audit.blame("data", "the frozen data break a critical rule of a contract")

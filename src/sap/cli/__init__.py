@@ -81,14 +81,19 @@ def check(
     extract: Annotated[Path, typer.Argument(help="Folder of the extract.")],
     out: Annotated[Path, typer.Option("--out", help="Folder for findings.csv and findings.json.")],
     plan: PlanOption = DEFAULT_PLAN,
+    accept: Annotated[
+        Path | None,
+        typer.Option("--accept", help="Accepted findings, in place of those the plan names."),
+    ] = None,
 ) -> None:
     """Check an extract against the data contracts; nothing is repaired.
 
-    Exit 10 when a finding is critical. Findings name domain, rule, row and subject, never a value.
+    Exit 10 when a finding is critical and not accepted, or accepted and not there. Findings name
+    domain, rule, row and subject, never a value.
     """
     from sap.pipeline import study
 
-    typer.echo(study.check(_folder(extract, "the extract"), plan, out))
+    typer.echo(study.check(_folder(extract, "the extract"), plan, out, accept))
 
 
 @app.command()

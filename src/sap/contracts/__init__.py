@@ -4,18 +4,24 @@ One file a domain stands in `data-contracts/`, and `extract.odcs.yaml` holds the
 makes in the same way (required domains, columns and values; numbers; dates).
 """
 
+from sap.contracts.accepted import Accepted, accept, stops
+from sap.contracts.accepted import read as read_accepted
 from sap.contracts.columns import number_text, text, typed
 from sap.contracts.expectations import FINDING_COLUMNS, check
 from sap.contracts.odcs import Column, Contract, Rule, load, version
 
 __all__ = [
     "FINDING_COLUMNS",
+    "Accepted",
     "Column",
     "Contract",
     "Rule",
+    "accept",
     "check",
     "load",
     "number_text",
+    "read_accepted",
+    "stops",
     "text",
     "typed",
     "version",

@@ -1,6 +1,8 @@
 """What the report rests on: contract findings and the frozen files."""
 
+from collections.abc import Sequence
 from itertools import groupby
+from typing import Any
 
 from sap import ard
 from sap.displays import formats
@@ -40,42 +42,51 @@ def vital_signs() -> Said:
     return Said("Not in the data: no domain VS. The plan asks for no analysis of vital signs.")
 
 
-SEVERITIES = ("critical", "warning", "info")
+SEVERITIES = ("critical", "warning", "info", "accepted")
+HEADS = {"accepted": "Accepted by the study, each with its reason"}
 SHOWN_ROWS = 12
+Finding = dict[str, Any]
 
 
 def found_of(severity: str) -> Number:
     """How many findings of a severity the contracts made; the address is the findings themselves."""
-    n = sum(one["severity"] == severity for one in ard.table("findings"))
+    n = sum(_kind(one) == severity for one in ard.table("findings"))
     return Number(formats.count(float(n)), f"findings|{severity}")
 
 
+def _kind(finding: Finding) -> str:
+    """Its severity; one that the study accepts is accepted, whatever its severity."""
+    return "accepted" if finding.get("accepted") else str(finding["severity"])
+
+
 def findings() -> Table:
-    """Table 16-1: findings by severity, domain and rule, with the rows they stand in."""
+    """Table 16-1: findings by severity, domain and rule, with the rows they stand in.
+
+    Findings that the study accepts stand behind the others, with the reason, by whom and when;
+    behind them what is accepted and concerns no record that the cut holds.
+    """
     found = ard.table("findings")
-
-    def place(one: dict[str, object]) -> tuple[int, str, str, str]:
-        return (
-            SEVERITIES.index(str(one["severity"])),
-            str(one["domain"]),
-            str(one["rule"]),
-            str(one["description"]),
-        )
-
+    entries = ard.table("accepted")
     # The open report of the board names no rows: a row is a patient.
     named = not found or any(one["row"] is not None for one in found)
     rows: list[Row] = []
     severity = ""
-    for (rank, domain, rule, words), these in groupby(sorted(found, key=place), key=place):
+    for (rank, domain, rule, words), these in groupby(sorted(found, key=_place), key=_place):
         many = list(these)
         if SEVERITIES[rank] != severity:
             severity = SEVERITIES[rank]
-            rows.append(Row(severity.capitalize(), kind="group"))
-        numbers = [str(int(one["row"])) for one in many if one["row"] is not None]
-        where = ", ".join(numbers[:SHOWN_ROWS]) + (", ..." if len(numbers) > SHOWN_ROWS else "")
+            rows.append(Row(HEADS.get(severity, severity.capitalize()), kind="group"))
+        where = _rows_in_words([int(one["row"]) for one in many if one["row"] is not None])
         n = Number(formats.count(float(len(many))), f"findings|{severity}|{domain}|{rule}")
         cells = (domain, n, where) if named else (domain, n)
         rows.append(Row(words, cells, "indent1"))
+        if severity == "accepted":
+            mine = [one for one in entries if one["rule"] == rule and one["findings"]]
+            rows += [_entry(one, named) for one in mine if one["domain"] in (None, domain)]
+    absent = [one for one in entries if not one["findings"]]
+    if absent:
+        rows.append(Row("Accepted, and not applicable at this cut-off", kind="group"))
+        rows += [_entry(one, named) for one in absent]
     columns = [
         Column("Domain", numeric=False),
         Column("Findings"),
@@ -84,6 +95,23 @@ def findings() -> Table:
     return Table(
         "tlf-findings", "Rule", columns, rows, absent="The contracts found nothing to report."
     )
+
+
+def _place(one: Finding) -> tuple[int, str, str, str]:
+    rank = SEVERITIES.index(_kind(one))
+    return rank, str(one["domain"]), str(one["rule"]), str(one["description"])
+
+
+def _entry(one: dict[str, Any], named: bool) -> Row:
+    what = "" if one["findings"] else f"{one['description']}: "
+    words = f"{what}{one['reason']} ({one['who']}, {one['when']})"
+    where = _rows_in_words(one["rows"])
+    return Row(words, ("", "", where) if named else ("", ""), "indent2")
+
+
+def _rows_in_words(numbers: Sequence[int]) -> str:
+    more = ", ..." if len(numbers) > SHOWN_ROWS else ""
+    return ", ".join(map(str, numbers[:SHOWN_ROWS])) + more
 
 
 def manifest() -> Table:

@@ -23,7 +23,7 @@ MADE_BY = {
     "comparison_tropic": "comparison_published",
 }
 
-SEVERITIES = ("critical", "warning", "info")
+SEVERITIES = ("critical", "warning", "info", "accepted")
 CHANGES = ("moved", "new", "gone", "same")
 
 
@@ -76,7 +76,7 @@ def of_files(tables: Path) -> dict[str, dict[str, Any]]:
             "rule": one["rule"],
             "contract": f"data-contracts/{one.get('contract') or one['domain'] + '.odcs.yaml'}",
         }
-        place = f"findings|{one['severity']}"
+        place = f"findings|{'accepted' if one.get('accepted') else one['severity']}"
         for key, named in ((place, contract), (f"{place}|{one['domain']}|{one['rule']}", rule)):
             known.setdefault(key, named | {"findings": 0})["findings"] += 1
     for severity in SEVERITIES:

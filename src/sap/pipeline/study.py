@@ -2,13 +2,13 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sap.errors import ContractBroken, PlanInvalid, WrongUse
-from sap.pipeline import log
+from sap.pipeline import accepting, log
 from sap.pipeline.folders import (
     refuse_to_replace,
     refuse_within,
@@ -69,19 +69,33 @@ def _told(every: int = 5) -> Callable[[str], None]:
     return tell
 
 
-def _checked(extract: Path, plan: PlanFile) -> tuple[Any, Any, Any]:
-    """The extract's tables, its contracts, and every finding."""
+class Checked(NamedTuple):
+    """An extract that was checked: its tables, the contracts, every finding, what is accepted."""
+
+    tables: Any
+    rules: Any
+    findings: Any
+    accepted: Any
+    unmet: list[int]
+
+
+def _checked(extract: Path, plan: PlanFile, plan_path: Path, accept: Path | None = None) -> Checked:
+    """Check an extract, and mark the findings that the study accepts."""
     from sap import contracts
     from sap.intake import sdtm
 
-    tables = sdtm.read(extract)
     rules = contracts.load()
+    accepted = accepting.of_plan(plan, plan_path, rules, accept)
+    tables = sdtm.read(extract)
     asked = contracts.check(tables, rules, plan.plan.inputs.required, _told())
-    return tables, rules, asked
+    findings, unmet = contracts.accept(asked, accepted.entries)
+    return Checked(tables, rules, findings, accepted, unmet)
 
 
 def _refuse_critical(findings: Any, where: str) -> None:
-    critical = findings[findings["severity"] == "critical"]
+    from sap import contracts
+
+    critical = contracts.stops(findings)
     if critical.empty:
         return
     by_rule = critical.groupby(["domain", "description"], sort=True)
@@ -89,12 +103,24 @@ def _refuse_critical(findings: Any, where: str) -> None:
     for (domain, rule), rows in by_rule:
         numbers = [str(int(r)) for r in rows["row"].dropna()]
         shown = ", ".join(numbers[:10]) + (", ..." if len(numbers) > 10 else "")
-        lines.append(f"  - {domain}: {rule}" + (f" (row {shown})" if shown else ""))
+        lines.append(
+            f"  - {domain}: {rule}" + (f" (row {shown})" if shown else "") + _rule_words(rows)
+        )
     raise ContractBroken(
         f"{where} breaks its contract in {len(critical)} place(s):\n"
         + "\n".join(lines)
-        + "\nNothing was repaired. Correct the source and make a new extract."
+        + "\nNothing was repaired. Correct the source and make a new extract. Who may not change the "
+        "source recodes or leaves out by a map (sap intake sdtm DIR OUT --map FILE), or accepts a "
+        "finding with its reason (inputs.accepted of the plan, sap check --accept FILE)."
     )
+
+
+def _rule_words(rows: Any) -> str:
+    """Which rule of which file some findings break, and the words that it allows."""
+    first = rows.iloc[0]
+    allowed = first["allowed"]
+    words = f"; allowed: {allowed}" if isinstance(allowed, str) else ""
+    return f" [{first['rule']}, {first['contract']}{words}]"
 
 
 def findings_table(findings: Any) -> str:
@@ -102,13 +128,17 @@ def findings_table(findings: Any) -> str:
     if findings.empty:
         return "No findings."
     lines = []
-    by_rule = findings.groupby(["severity", "domain", "description"], sort=True)
+    shown = findings.assign(
+        severity=findings["severity"].where(findings["accepted"].isna(), "accepted")
+    )
+    by_rule = shown.groupby(["severity", "domain", "description"], sort=True)
     for (severity, domain, rule), rows in by_rule:
         numbers = [str(int(r)) for r in rows["row"].dropna()]
         where = ", ".join(numbers[:8]) + (", ..." if len(numbers) > 8 else "")
         lines.append(
             f"{severity:<8} {domain:<3} {len(rows):>5}  {rule}"
             + (f"  rows {where}" if where else "")
+            + _rule_words(rows)
         )
     return "\n".join(lines)
 
@@ -125,24 +155,28 @@ def findings_json(findings: Any) -> str:
     return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
 
 
-def check(extract: Path, plan_path: Path, out: Path) -> str:
-    """Check an extract, write its findings, and refuse it when one is critical.
+def check(extract: Path, plan_path: Path, out: Path, accept: Path | None = None) -> str:
+    """Check an extract, write its findings, and refuse it when one is critical and not accepted.
+
+    `accept` names another file of accepted findings than the plan's.
 
     Raises
     ------
     ContractBroken
-        A critical finding (exit 10); the findings are written all the same.
+        A critical finding, or one that is accepted and not there (exit 10); the findings are
+        written all the same.
     """
     plan = read_plan(plan_path)
     refuse_within(out, extract, "which is checked")
     with step("check the extract against its contracts"):
-        _, _, findings = _checked(extract, plan)
+        checked = _checked(extract, plan, plan_path, accept)
     try:
-        _write_findings(findings, out)
+        _write_findings(checked.findings, out)
     except OSError as error:
         raise WrongUse(f"{out} cannot be written: {error.strerror}.") from None
-    _refuse_critical(findings, str(extract))
-    return findings_table(findings)
+    _refuse_critical(checked.findings, str(extract))
+    accepting.refuse_unmet(checked.accepted, checked.unmet, extract)
+    return findings_table(checked.findings)
 
 
 def cut_off_of(plan: PlanFile, asked: str) -> tuple[dt.date, str, str, bool]:
@@ -168,11 +202,13 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
     day, name, _, planned = cut_off_of(plan, cut_off)
     refuse_within(frozen, extract, "which is frozen")
     with step("check the extract against its contracts"):
-        tables, rules, findings = _checked(extract, plan)
+        tables, rules, findings, accepted, unmet = _checked(extract, plan, plan_path)
         _refuse_critical(findings, str(extract))
+        accepting.refuse_unmet(accepted, unmet, extract)
     with step(f"cut at {day.isoformat()} and freeze"):
         kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
         of_cut = contracts.check(kept, rules, plan.plan.inputs.required, _told(), of_cut=True)
+        of_cut, _ = contracts.accept(of_cut, accepted.entries)
         _refuse_critical(of_cut, "The cut")
         return snapshot.freeze(
             kept,
@@ -182,6 +218,7 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
             plan_hash=plan.sha256,
             contracts=rules,
             findings=of_cut,
+            beside={accepting.ACCEPTED: accepted.content} if accepted.name else {},
             frozen_root=frozen,
         )
 
@@ -247,11 +284,13 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
         "plan_sha256": plan.sha256,
         "profile": "final" if known and known.status == "FINAL" else "interim",
     }
+    findings = _findings_of(cut)
     tables = {
         "run": facts,
         "plan": plan.plan.model_dump(mode="json"),
         "manifest": json.loads((cut / "manifest.json").read_text(encoding="utf-8")),
-        "findings": _findings_of(cut),
+        "findings": json.loads(findings_json(findings)),
+        "accepted": accepting.record(cut, findings),
         "rules": rules.table(plan.plan),
     }
     for name, content in tables.items():
@@ -260,12 +299,11 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
     write_text(run / "tables" / "plan.yml", plan.text)
 
 
-def _findings_of(cut: Path) -> list[dict[str, Any]]:
+def _findings_of(cut: Path) -> Any:
     import pandas as pd
 
-    findings = pd.read_csv(cut / "findings.csv", dtype={"usubjid": "object", "seq": "object"})
-    found: list[dict[str, Any]] = json.loads(findings_json(findings))
-    return found
+    texts: dict[Hashable, str] = dict.fromkeys(("usubjid", "seq", "allowed", "accepted"), "object")
+    return pd.read_csv(cut / "findings.csv", dtype=texts)
 
 
 @log.reporting

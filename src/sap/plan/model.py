@@ -44,10 +44,11 @@ class Study(Entry):
 
 
 class Inputs(Entry):
-    """What the report needs and which intake makes it."""
+    """What the report needs, which intake makes it, and the file of accepted findings beside the plan."""
 
     intake: Literal["sdtm", "caba-v7"]
     required: list[Domain]
+    accepted: str | None = Field(default=None, pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*\.ya?ml$")
 
     @model_validator(mode="after")
     def _required_by_code(self) -> Self:

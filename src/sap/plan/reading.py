@@ -78,12 +78,13 @@ _FIX = {
 }
 
 
-def problems(error: ValidationError) -> list[str]:
+def problems(error: ValidationError, what: str = "the plan") -> list[str]:
     """One line per fault: the key, what is wrong, what to do."""
     lines = []
     for fault in error.errors(include_url=False, include_input=False):
-        where = ".".join(str(part) for part in fault["loc"]) or "the plan"
+        where = ".".join(str(part) for part in fault["loc"]) or what
         said = _FIX.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        said = said.replace("the plan", what)
         lines.append(f"  - {where}: {said}")
     return lines
 

@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from sap import __version__
@@ -95,6 +96,7 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
     contracts: Mapping[str, Contract],
     findings: "pd.DataFrame",
     frozen_root: Path,
+    beside: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     """Write `tables` (typed, cut) under `frozen_root` and return the folder of the cut.
 
@@ -104,7 +106,8 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
     3. Files are read-only.
     4. What a killed run left half made is swept; what another run is writing is not touched.
 
-    `findings` are those of the contracts on these very tables, in the order of `in_order`.
+    `findings` are those of the contracts on these very tables, in the order of `in_order`; `beside`
+    are files that travel with the cut: findings that are accepted, the map of the intake.
     """
     try:
         frozen_root.mkdir(parents=True, exist_ok=True)
@@ -121,7 +124,11 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
                 plan_hash=plan_hash,
                 contract_version=version(contracts),
                 package_version=__version__,
-                files=(*files, _write_findings(new / FINDINGS, findings)),
+                files=(
+                    *files,
+                    _write_findings(new / FINDINGS, findings),
+                    *(_write_beside(new / name, beside[name]) for name in sorted(beside)),
+                ),
             )
             (new / MANIFEST).write_text(_as_json(manifest), encoding="utf-8", newline="\n")
             for path in new.iterdir():
@@ -228,6 +235,11 @@ def _write_findings(path: Path, findings: "pd.DataFrame") -> FrozenFile:
     path.write_bytes(content)
     columns = tuple(str(name) for name in findings)
     return FrozenFile(path.name, _sum(content), len(findings), columns)
+
+
+def _write_beside(path: Path, content: bytes) -> FrozenFile:
+    path.write_bytes(content)
+    return FrozenFile(path.name, _sum(content), len(content.splitlines()), ())
 
 
 def _is_synthetic(tables: Mapping[str, "pd.DataFrame"]) -> bool:

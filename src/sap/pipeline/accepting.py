@@ -1,0 +1,69 @@
+"""Accepted findings on their way: named by the plan, marked in the findings, kept with the cut."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from sap import contracts
+from sap.contracts.accepted import NONE
+from sap.errors import ContractBroken
+from sap.plan import PlanFile
+
+ACCEPTED = "accepted.yml"
+"""The name of the file in a frozen cut, whatever its name beside the plan."""
+
+
+def of_plan(
+    plan: PlanFile, plan_path: Path, rules: Mapping[str, contracts.Contract], other: Path | None
+) -> contracts.Accepted:
+    """The accepted findings that the plan names, or those of another file."""
+    named = plan.plan.inputs.accepted
+    path = other or (None if named is None else plan_path.parent / named)
+    return NONE if path is None else contracts.read_accepted(path, rules)
+
+
+def of_cut(cut: Path, rules: Mapping[str, contracts.Contract]) -> contracts.Accepted:
+    """The accepted findings that were frozen with a cut."""
+    path = cut / ACCEPTED
+    return contracts.read_accepted(path, rules) if path.is_file() else NONE
+
+
+def refuse_unmet(accepted: contracts.Accepted, unmet: list[int], extract: Path) -> None:
+    """An entry that meets no finding of the extract accepts something that is not there.
+
+    Raises
+    ------
+    ContractBroken
+        Names each entry by its number and rule (exit 10).
+    """
+    if not unmet:
+        return
+    lines = [f"  - entry {n + 1}: {accepted.entries[n].rule}" for n in unmet]
+    raise ContractBroken(
+        f"{accepted.name} accepts {len(unmet)} finding(s) that {extract} does not have:\n"
+        + "\n".join(lines)
+        + "\nTake the entry out, or mend its rule, subject or sequence."
+    )
+
+
+def record(cut: Path, findings: Any) -> list[dict[str, Any]]:
+    """Each accepted finding of a cut with what was found at its row, for the report.
+
+    `findings` counts what the entry met: none where the cut does not hold its row.
+    """
+    rules = contracts.load()
+    made = []
+    for entry in of_cut(cut, rules).entries:
+        marked, _ = contracts.accept(findings, [entry])
+        met = marked[marked["accepted"] == "Y"]
+        words = next(
+            rule.description
+            for one in rules.values()
+            for rule in one.rules
+            if rule.name == entry.rule
+        )
+        made.append(
+            entry.model_dump(mode="json")
+            | {"description": words, "findings": len(met), "rows": [int(r) for r in met["row"]]}
+        )
+    return made
