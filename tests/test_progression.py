@@ -110,7 +110,7 @@ MEN = """
     11  |  42 | 110  |       |      |      |
     11  | 105 | 125  |       |      |      |
     11  | 126 | 130  |       |      |      |
-    12  |   0 | 100  | N     | 7    |      | never fell: day 84 is not later than week 12
+    12  |   0 | 100  | N     | 6    | 84   | never fell: the visit planned on day 84 counts; refuted
     12  |  84 | 130  |       |      |      |
     12  | 105 | 120  |       |      |      |
     13  |   0 | 100  | N     | 5    | 105  | never fell, dropped out before a confirming value
@@ -134,6 +134,49 @@ def test_each_man_gets_the_answer_written_beside_him(patients):
     assert got["CASE"].to_dict() == expected["CASE"].astype(int).to_dict()
     rises = (got["RISEDT"] - pd.Timestamp(DOSE)).dt.days.dropna()
     assert rises.to_dict() == expected["RISE"].dropna().astype(float).to_dict()
+
+
+REVIEWED = ((21, 590.5), (42, 659.8), (63, 753.7), (84, 850.5), (175, 1001.0))
+
+
+@pytest.mark.req("SAP-5.3")
+def test_a_rise_without_a_fall_counts_from_the_visit_at_which_twelve_weeks_have_passed():
+    """An outside check's course, baseline 497.5: rises on the planned visit of day 84, held on 175.
+
+    PCWG3 (Scher 2016, table 3) lets a rise without a fall count "beyond 12 weeks". Day 84 after the
+    first dose is study day 85, so the 12 weeks are over. The plan's visit window is 3 days.
+    """
+    values = [Value(*pair) for pair in REVIEWED]
+    assert read_course(497.5, values, RULE) == (4, 84, 175)
+    later = [Value(85 if day == 84 else day, psa) for day, psa in REVIEWED]
+    assert read_course(497.5, later, RULE) == (4, 85, 175)
+    for plan in ("plan.yml", "plan-caba-v7.yml"):
+        rule = read_plan(HERE / plan).plan.psa_progression
+        assert read_course(497.5, values, rule) == (4, 84, 175)
+
+
+@pytest.mark.parametrize("day, case", [(80, 5), (81, 4), (84, 4)])
+def test_a_value_up_to_the_window_early_is_that_of_the_planned_visit_without_a_fall(day, case):
+    # On day 80 the rise is ignored, and the rise of day 175 has no later value to confirm it.
+    values = [Value(day, 850.5), Value(175, 1001.0)]
+    found = read_course(497.5, values, RULE)
+    assert (found.case, found.rise) == (case, day if case == 4 else 175)
+
+
+@pytest.mark.parametrize("day, case", [(80, 7), (81, 3), (84, 3)])
+def test_a_value_up_to_the_window_early_is_that_of_the_planned_visit_after_a_fall(day, case):
+    # 90 and 91 are rises over the nadir of 60; 62 is none.
+    values = [Value(21, 60.0), Value(day, 90.0), Value(105, 91.0 if case == 3 else 62.0)]
+    assert read_course(100.0, values, RULE).case == case
+
+
+def test_both_days_are_numbers_of_their_own():
+    values = [Value(*pair) for pair in REVIEWED]
+    later = RULE.model_copy(update={"no_fall_from_day": 90})
+    assert read_course(497.5, values, later) == (5, 175, None)
+    fell = [Value(21, 60.0), Value(84, 90.0), Value(105, 91.0)]
+    assert read_course(100.0, fell, later) == (3, 84, 105)
+    assert read_course(100.0, fell, RULE.model_copy(update={"ignore_before_day": 120})).case == 7
 
 
 def test_every_case_of_the_rule_is_in_the_table(patients):
@@ -221,7 +264,7 @@ def test_a_progression_is_what_its_definition_says(days, data):
             assert at[when] >= 1.25 * min(before)
             assert at[when] - min(before) >= 2
         assert found.confirmed - found.rise >= 21
-        assert found.rise >= 84
+        assert found.rise >= 81  # day 84, and a visit three days early
 
 
 def published_course(frame: pd.DataFrame, who: str, when: str, psa: str) -> pd.DataFrame:

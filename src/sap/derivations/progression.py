@@ -48,7 +48,9 @@ def read_course(base: float, values: list[Value], rule: PsaProgression) -> Answe
     """Progression of PSA in one course of treatment; days are counted from its first day, day 0.
 
     The nadir is the lowest value so far, the baseline included. A rise is a value of at least
-    `rise_pct` percent and `rise_ug_l` ug/L over the nadir. The first case that applies:
+    `rise_pct` percent and `rise_ug_l` ug/L over the nadir. A value drawn at most
+    `visit_window_days` days before one of the days of cases 3 and 4 is that of the visit planned
+    on it. The first case that applies:
 
     1. NE: no baseline.
     2. NE: a baseline, and no value after the first day.
@@ -56,8 +58,9 @@ def read_course(base: float, values: list[Value], rule: PsaProgression) -> Answe
        `ignore_before_day` that a value at least `confirm_after_days` days later confirms; it must
        be a rise over the same nadir. `confirmed_by` is which such value decides: the next one and
        no other, or any of them.
-    4. Y: PSA had never fallen: the first rise over the baseline later than day
-       `ignore_before_day`, confirmed in the same way where `no_fall_confirmed` is yes.
+    4. Y: PSA had never fallen: the first rise over the baseline on or after day
+       `no_fall_from_day`, the visit at which 12 weeks have passed, confirmed in the same way where
+       `no_fall_confirmed` is yes.
     5. N: a rise that counts, and no value far enough after it to confirm or refute it.
     6. N: a rise that counts, refuted by the value that decides.
     7. N: a rise, but only in the time that is ignored; it does not reset the nadir.
@@ -67,6 +70,7 @@ def read_course(base: float, values: list[Value], rule: PsaProgression) -> Answe
     --------
     >>> rule = PsaProgression(
     ...     section="SAP 5.3", source="PCWG3", rise_pct=25.0, rise_ug_l=2.0, ignore_before_day=84,
+    ...     no_fall_from_day=84, visit_window_days=3,
     ...     confirm_after_days=21, confirmed_by="next value", no_fall_confirmed=True)
     >>> read_course(100.0, [Value(21, 40.0), Value(105, 50.0), Value(126, 55.0)], rule)
     Answer(case=3, rise=105, confirmed=126)
@@ -75,7 +79,8 @@ def read_course(base: float, values: list[Value], rule: PsaProgression) -> Answe
     seen = Answer(8)
     for place, value in enumerate(values):
         if _risen(value.psa, nadir, rule):
-            early = value.day < rule.ignore_before_day + (0 if fell else 1)
+            planned = rule.ignore_before_day if fell else rule.no_fall_from_day
+            early = value.day < planned - rule.visit_window_days
             found = Answer(7) if early else _judge(values[place + 1 :], value, nadir, fell, rule)
             if found.confirmed is not None:
                 return found

@@ -153,7 +153,13 @@ class PsaProgression(Entry):
     rise_pct: float = Field(gt=0)
     rise_ug_l: float = Field(ge=0)
     ignore_before_day: Days = Field(
-        description="rises before this day after the first dose do not count"
+        description="after a fall, rises before this day after the first dose do not count"
+    )
+    no_fall_from_day: Days = Field(
+        description="without any fall, rises before this day after the first dose do not count"
+    )
+    visit_window_days: Days = Field(
+        description="how many days early a value is still that of the visit planned on such a day"
     )
     confirm_after_days: Days
     confirmed_by: Literal["any later value", "next value"]
