@@ -16,7 +16,7 @@ PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 def both(domain: str, **cells: object) -> dict[str, object]:
     """One record in standard words, by the first and by the second computation, which must agree."""
     first = standard({domain: pd.DataFrame([cells], dtype=object)}, PLAN)[domain].iloc[0].to_dict()
-    (second,) = in_standard_words({domain: [dict(cells)]})[domain]
+    (second,) = in_standard_words({domain: [dict(cells)]}, PLAN)[domain]
     assert {k: None if pd.isna(v) else v for k, v in first.items()} == second
     return second
 
@@ -183,3 +183,46 @@ def test_units_of_other_domains(domain, cells, expected):
 @pytest.mark.parametrize("said", ["mg/m^2", "mg/m²", "MG/M2"])
 def test_a_dose_by_body_surface(said):
     assert both("ex", EXTRT="X", EXDOSU=said, EXDOSE=25.0)["EXDOSU"] == "mg/m2"
+
+
+@pytest.mark.parametrize(
+    "said,ingredient",
+    [
+        # WHODrug codes the salt or the hydrate; a site writes the trade name
+        ("ABIRATERONE ACETATE", "ABIRATERONE"),
+        ("Abiraterone", "ABIRATERONE"),
+        ("Zytiga", "ABIRATERONE"),
+        ("Xtandi", "ENZALUTAMIDE"),
+        ("Docetaxel", "DOCETAXEL"),
+        ("Docetaxel anhydrous", "DOCETAXEL"),
+        ("TAXOTERE", "DOCETAXEL"),
+        ("Jevtana", "CABAZITAXEL"),
+        ("OLAPARIB", "OLAPARIB"),
+    ],
+)
+def test_a_drug_is_its_ingredient(said, ingredient):
+    assert both("cm", CMDECOD=said, CMTRT="x")["CMDECOD"] == ingredient
+    assert both("ex", EXTRT=said)["EXTRT"] == ingredient
+
+
+def test_a_drug_that_is_not_coded_is_known_by_its_reported_name():
+    assert both("cm", CMDECOD=None, CMTRT="Zytiga 500 mg")["CMDECOD"] is None
+    got = both("cm", CMDECOD=None, CMTRT="Zytiga")
+    assert (got["CMDECOD"], got["CMTRT"]) == ("ABIRATERONE", "Zytiga")
+
+
+@pytest.mark.parametrize(
+    "said,visit",
+    [
+        ("C1D1", "CYCLE 1"),
+        ("C10D1", "CYCLE 10"),
+        ("Cycle 3 Day 1", "CYCLE 3"),
+        ("cycle 03", "CYCLE 3"),
+        ("Screening", "SCREENING"),
+        ("EOT", "END OF TREATMENT"),
+        ("C3D8", "C3D8"),  # another day is another visit
+        ("WEEK 6", "WEEK 6"),
+    ],
+)
+def test_a_visit_is_known_by_the_words_of_the_plan(said, visit):
+    assert both("cp", CPTESTCD="CTC", VISIT=said)["VISIT"] == visit

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import full_day
+from sap.derivations.population import study_doses
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
@@ -38,15 +39,13 @@ def _last_contact(tables: Tables) -> pd.Series:
     return whole.groupby("USUBJID")["DAY"].max()
 
 
-def _expected_psa(tables: Tables) -> pd.DataFrame:
+def _expected_psa(tables: Tables, drugs: list[str]) -> pd.DataFrame:
     """Each dated infusion of study cabazitaxel, and whether a PSA result belongs to it.
 
     It does when a result (a number, or below quantification) was drawn after the infusion before,
     for the first at any time, and at the latest on the day of this one.
     """
-    ex = tables["ex"].reindex(columns=["USUBJID", "EXTRT", "EXCAT", "EXSTDTC"])
-    ex = ex[(ex["EXTRT"] == "CABAZITAXEL") & (ex["EXCAT"] == "STUDY TREATMENT")]
-    doses = pd.DataFrame({"USUBJID": ex["USUBJID"], "DAY": full_day(ex["EXSTDTC"])})
+    doses = study_doses(tables, drugs)[["USUBJID", "DAY"]]
     doses = doses.dropna().drop_duplicates().sort_values(["USUBJID", "DAY"], ignore_index=True)
     before = doses.groupby("USUBJID")["DAY"].shift(1)
     doses["AFTER"] = before.fillna(pd.Timestamp("1900-01-01"))
@@ -99,7 +98,7 @@ def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> p
         [plan.safety.cycle_days + window, plan.progression.psa_interval_days + window],
         default=np.iinfo(np.int32).max,
     )
-    psa = _expected_psa(tables)
+    psa = _expected_psa(tables, plan.exposure.drugs)
     asked = psa.groupby("USUBJID").size()
     missed = psa[~psa["HAVE"]].groupby("USUBJID").size()
     return man.assign(

@@ -1,7 +1,7 @@
 """SDTM in the words and units that the derivations read, whichever legal ones the extract wrote."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import pandas as pd
 
@@ -23,28 +23,72 @@ MEASURED = {
 _RESULT = re.compile(r"([<>]=?)?\s*([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)")
 
 
-def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:  # noqa: ARG001 - drugs follow
-    """The tables in standard words and units; the tables given stay as they are.
+DRUGS = {"ex": ("EXTRT", None), "cm": ("CMDECOD", "CMTRT")}
+"""Of each domain with drugs: the coded name, and the reported one that stands in where none is coded."""
 
-    Of every filled cell of a coded column (`sap.catalogue.columns`), the first case that applies:
 
-    1. The cell is a word of the column's codelist, compared without case, spaces, hyphens and
-       spelling: the submission value of that word.
-    2. Any other word: it stays as it is (the contracts name it as a finding).
+def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
+    """Every word, unit and drug of the data as the rules read it; the frozen data keep the source's.
 
-    A column whose codelist depends on another column is read after that one.
+    Of every filled cell of a column that has a codelist, the first case that applies:
 
-    Of every measured value with a unit (`sap.catalogue.units`), the first case that applies:
+    1. The cell is a word of the column's codelist, or another way of writing it, compared without
+       case, spaces, hyphens and British or American spelling: the submission value of that word.
+    2. Any other word: it stays as it is, and the contracts name it as a finding.
 
-    3. The unit is one the rules read, or another way of writing it: that unit, and the value as it
-       stands.
-    4. The unit is one that is converted: the unit the rules read; the value, its limits of normal
-       and of quantification times the factor, with no rounding but that of a floating-point number.
-    5. Any other unit of a test that the rules read: the value is not used (the contracts name the
-       unit as a finding).
+    A column whose codelist depends on another column is read after that one. Of every measured
+    value with a unit, the first case that applies:
+
+    3. The unit is one that the rules read, or another way of writing it: that unit, and the value as
+       it stands.
+    4. The unit is one that is converted: the value, its limits of normal and its limits of
+       quantification are multiplied by the factor, without rounding, and have the unit that the
+       rules read. Haemoglobin is not converted: it is graded in its own unit.
+    5. Any other unit of a test that the rules read: the value is not used, and the contracts name
+       the unit as a finding.
     6. A test that no rule reads: as it stands.
+
+    Of every drug, of study treatment or of other therapy, the first case that applies:
+
+    7. A name of the plan's list of drugs, compared in the same way: the ingredient.
+    8. The therapy is not coded, and its reported name is such a name: the ingredient.
+    9. Any other name: it stays as it is.
+
+    Of every visit, the first case that applies:
+
+    10. A word of the plan's list of visits, compared in the same way: the visit it stands for.
+    11. Any other word: as after cases 1 and 2.
     """
-    return {name: _measured(name, _coded(name, table)) for name, table in tables.items()}
+    return {
+        name: _visits(_drugs(name, _measured(name, _coded(name, table)), plan), plan)
+        for name, table in tables.items()
+    }
+
+
+def _drugs(domain: str, table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    coded, reported = DRUGS.get(domain, (None, None))
+    if coded is None or coded not in table:
+        return table
+    cells = table[coded]
+    if reported is not None and reported in table:
+        named = table[reported].map(_named(table[reported], plan.drugs.ingredient))
+        cells = cells.where(cells.notna(), named)
+    known = _named(cells, plan.drugs.ingredient)
+    return table.assign(**{coded: cells.map(known).where(cells.isin(list(known)), cells)})
+
+
+def _visits(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    if "VISIT" not in table:
+        return table
+    cells = table["VISIT"]
+    known = _named(cells, plan.visits.visit)
+    return table.assign(VISIT=cells.map(known).where(cells.isin(list(known)), cells))
+
+
+def _named(cells: pd.Series, read: Callable[[str], str | None]) -> dict[str, str]:
+    """What each word of a column means, of those words that mean something."""
+    words = (word for word in cells.dropna().unique() if isinstance(word, str))
+    return {word: meant for word in words if (meant := read(word)) is not None}
 
 
 def _coded(domain: str, table: pd.DataFrame) -> pd.DataFrame:

@@ -25,6 +25,7 @@ from sap.derivations import (
     response,
     safety,
     samples,
+    standard,
     survival,
     tumour,
     tumour_rules,
@@ -41,6 +42,7 @@ class Rule(NamedTuple):
 
 
 PRINTED = (
+    Rule("drugs", "Words, units and drugs of the data", standard.standard),
     Rule("screening", "Biomarker at a screening", population.biomarker),
     Rule("analysis_sets", "Groups and analysis sets", population.adsl),
     Rule("analysis_sets", "Analysis sets that need measurements", population.analysis_sets),

@@ -5,9 +5,13 @@ here, so that nothing behind this module has to check a number of the plan again
 """
 
 import datetime as dt
+import re
+from functools import cached_property
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from sap.catalogue import fold
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=0)]
@@ -32,6 +36,9 @@ class Study(Entry):
     """Identity of the trial."""
 
     id: str = Field(pattern=r"^[A-Z0-9-]{2,20}$")
+    studyid: list[str] = Field(
+        min_length=1, description="values of STUDYID that are this trial; any other is refused"
+    )
     registry: str
     title: str
     short_title: str
@@ -55,6 +62,62 @@ class Inputs(Entry):
         if "dm" not in self.required:
             raise ValueError("'required' must hold dm: without it nobody is in the trial")
         return self
+
+
+class Drugs(Entry):
+    """The drugs that rules name, each an ingredient with the other names that extracts write."""
+
+    ingredients: dict[str, list[str]] = Field(
+        min_length=1, description="ingredient: salts, hydrates and trade names"
+    )
+
+    @model_validator(mode="after")
+    def _one_meaning(self) -> Self:
+        known: dict[str, str] = {}
+        for ingredient, names in self.ingredients.items():
+            for name in (ingredient, *names):
+                if known.setdefault(fold(name), ingredient) != ingredient:
+                    raise ValueError(
+                        f"ingredients: {name} means both {known[fold(name)]} and {ingredient}"
+                    )
+        return self
+
+    @cached_property
+    def _ingredients(self) -> dict[str, str]:
+        return {
+            fold(name): ingredient
+            for ingredient, names in self.ingredients.items()
+            for name in (ingredient, *names)
+        }
+
+    def ingredient(self, text: str) -> str | None:
+        """The ingredient that a written drug is; None when the plan names no such drug."""
+        return self._ingredients.get(fold(text))
+
+
+class Visits(Entry):
+    """Words of other extracts for the visits of this trial; {n} stands for the number of a cycle."""
+
+    words: dict[str, list[str]] = Field(
+        description='visit: other words; a visit "CYCLE {n}" stands for every number'
+    )
+
+    @cached_property
+    def _patterns(self) -> list[tuple[str, "re.Pattern[str]"]]:
+        return [
+            (visit, re.compile(re.escape(fold(word)).replace(r"\{n\}", "0*([1-9][0-9]?)")))
+            for visit, words in self.words.items()
+            for word in (visit, *words)
+        ]
+
+    def visit(self, text: str) -> str | None:
+        """The visit that a word means; None when the plan has no such word."""
+        said = fold(text)
+        for visit, pattern in self._patterns:
+            found = pattern.fullmatch(said)
+            if found is not None:
+                return visit.replace("{n}", found.group(1)) if found.groups() else visit
+        return None
 
 
 class CutOff(BaseModel):
@@ -529,6 +592,8 @@ class Plan(BaseModel):
 
     study: Study
     inputs: Inputs
+    drugs: Drugs
+    visits: Visits
     cut_offs: CutOffs
     design: Design
     screening: Screening
@@ -558,6 +623,23 @@ class Plan(BaseModel):
     exposure_response: ExposureResponse
     samples: Samples
     open_report: OpenReport
+
+    @model_validator(mode="after")
+    def _drugs_are_listed(self) -> Self:
+        named = {
+            "exposure.drugs": self.exposure.drugs,
+            "lines.third_line_after": self.lines.third_line_after,
+            "rescreening.after": self.rescreening.after,
+            "comparison.choice_drug": [self.comparison.choice_drug],
+        }
+        for key, drugs in named.items():
+            for drug in drugs:
+                if drug not in self.drugs.ingredients:
+                    raise ValueError(
+                        f"{key}: {drug} is no ingredient of drugs.ingredients: add it there with "
+                        "its other names"
+                    )
+        return self
 
     @model_validator(mode="after")
     def _interval_of_the_design(self) -> Self:

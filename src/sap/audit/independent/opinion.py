@@ -141,7 +141,7 @@ def second_opinion(
     Times to progression are read from ADTTE when it is given: their statistics, not their dates,
     are then computed twice, and the route says so.
     """
-    tables = in_standard_words(records(cut))
+    tables = in_standard_words(records(cut), plan)
     men = people(tables, plan)
     split = {name: by_man(rows) for name, rows in tables.items() if name != "ts"}
     for name in ("lb", "ex", "cm"):

@@ -5,7 +5,8 @@ from fractions import Fraction
 from typing import Any
 
 from sap.audit.independent.people import Record
-from sap.catalogue import Unit, coded_columns, units_of
+from sap.catalogue import Unit, coded_columns, fold, units_of
+from sap.plan.model import Plan
 
 IN_THE_UNIT = {
     "lb": "LBSTRESN LBSTNRLO LBSTNRHI LBLLOQ LBULOQ",
@@ -17,16 +18,42 @@ IN_THE_UNIT = {
 }
 
 
-def in_standard_words(tables: dict[str, list[Record]]) -> dict[str, list[Record]]:
+def in_standard_words(tables: dict[str, list[Record]], plan: Plan) -> dict[str, list[Record]]:
     """Each record with the submission value in place of every word that its codelist knows.
 
     A word that no list knows stays. The first entry of a column whose conditions the record meets
     names its list; the conditions read what stands in the record by then. A measured value stands in
     the unit that the rules read; in a unit they cannot read it is missing.
     """
-    return {
+    drugs = {
+        fold(name): ingredient
+        for ingredient, names in plan.drugs.ingredients.items()
+        for name in [ingredient, *names]
+    }
+    visits = _visits(plan)
+    made = {
         name: [_measured(name, _coded(name, row)) for row in rows] for name, rows in tables.items()
     }
+    for row in (row for row in made.get("ex", []) if "EXTRT" in row):
+        row["EXTRT"] = drugs.get(fold(row.get("EXTRT") or ""), row.get("EXTRT"))
+    for row in (row for row in made.get("cm", []) if "CMDECOD" in row):
+        said = row.get("CMDECOD") or row.get("CMTRT") or ""
+        row["CMDECOD"] = drugs.get(fold(said), row.get("CMDECOD"))
+    for row in (row for rows in made.values() for row in rows if isinstance(row.get("VISIT"), str)):
+        row["VISIT"] = visits.get(fold(row["VISIT"]), row["VISIT"])
+    return made
+
+
+def _visits(plan: Plan) -> dict[str, str]:
+    """Every word for a visit of the plan, with every number of a cycle put in."""
+    found = {}
+    for visit, words in plan.visits.words.items():
+        for word in [visit, *words]:
+            for number in range(1, 100) if "{n}" in word else [0]:
+                for written in (str(number), f"{number:02}"):
+                    said = fold(word.replace("{n}", written))
+                    found[said] = visit.replace("{n}", str(number))
+    return found
 
 
 def _coded(domain: str, row: Record) -> Record:
