@@ -708,7 +708,7 @@ def test_tables_without_rows_are_checked_without_noise_but_dm_must_have_one(rule
     assert found["row"].isna().all()
 
 
-def test_a_required_domain_without_records_is_critical_and_an_optional_one_is_none(
+def test_a_required_domain_without_records_is_a_warning_and_an_optional_one_is_none(
     rules, good_tables
 ):
     """AE and SS are required and empty, CM is empty and not required; a cut may be early."""
@@ -716,9 +716,9 @@ def test_a_required_domain_without_records_is_critical_and_an_optional_one_is_no
     found = contracts.check(tables, rules, ["dm", "ae", "ss"])
     found = found[found["rule"] == "extract-domain-empty"]
     assert found["domain"].tolist() == ["ae", "ss"]
-    assert set(found["severity"]) == {"critical"}
+    assert set(found["severity"]) == {"warning"}  # data.md 13: before the first event AE has none
     assert found["row"].isna().all()
-    assert "take it off inputs.required" in found["description"].iloc[0]
+    assert "or it was not extracted" in found["description"].iloc[0]
     at_a_cut = contracts.check(tables, rules, ["dm", "ae", "ss"], of_cut=True)
     assert not (at_a_cut["rule"] == "extract-domain-empty").any()
 
@@ -1126,3 +1126,20 @@ def test_what_follows_from_other_columns_is_no_unknown_column_and_is_not_kept(ru
     unknown = found[found["rule"] == "extract-column-unknown"]
     assert [text.rpartition("(")[2] for text in unknown["description"]] == ["DVDY)"]
     assert not {"DVSTDY", "EPOCH", "DVDY"} & set(contracts.typed({"dv": dv}, rules)["dv"])
+
+
+def test_of_a_cut_a_rule_is_asked_again_or_answered_as_in_the_extract(tmp_path, rules, good_tables):
+    """`of_cut` takes one word; a rule that has it is not asked of a cut."""
+    marked = [rule.name for rule in rules["ex"].rules if not rule.asked_of_cut]
+    assert marked == ["ex-after-end-of-treatment", "ex-first-last-date", "ex-date-missing"]
+    ex = good_tables["ex"].assign(EXSTDTC=None, EXENDTC=None)
+    tables = {**good_tables, "ex": ex}
+    asked = {
+        of_cut: set(contracts.check(tables, rules, ["dm"], of_cut=of_cut)["rule"])
+        for of_cut in (False, True)
+    }
+    assert asked[False] - asked[True] == {"ex-first-last-date", "ex-date-missing"}
+    text = (project_home() / "data-contracts" / "ex.odcs.yaml").read_text("utf-8")
+    (tmp_path / "ex.odcs.yaml").write_text(text.replace("as in the extract", "never"), "utf-8")
+    with pytest.raises(PlanInvalid, match="of_cut can only be: as in the extract"):
+        contracts.load(tmp_path)

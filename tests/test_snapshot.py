@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
+from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sap import contracts, snapshot
@@ -22,8 +22,11 @@ from sap.errors import SnapshotChanged, WrongUse
 CUT = dt.date(2018, 6, 30)
 
 # Each line is a record; the last column says what a cut at 2018-06-30 leaves of it: `kept`, `gone`,
-# or the cells that are blanked. Man 01 was there all the time, 02 died after the cut-off, 03
-# consented after it, 04 is dated to the month of the cut-off.
+# or the cells that are blanked. Subject 01 was there all the time, 02 died after the cut-off, 03
+# consented after it, 04 on its day. Of 05 to 08 dm has no date of death: 05 died after the cut-off by
+# ds, 06 and 07 by the end of the fatal event; the fatal event of 08 ended before it. Of 09 nothing
+# lies after it. The cases are those of `snapshot.cut`, in the way trial teams cut data: by the date
+# of what happened (pharmaverse's datacutr: start dates, and in dm the death), ends and outcomes open.
 RECORDS = {
     "dm": """
         USUBJID|RFICDTC   |RFSTDTC   |RFENDTC   |DTHDTC    |DTHFL|ARMCD   |ARM         | CUT
@@ -31,13 +34,24 @@ RECORDS = {
         02     |2018-01-01|2018-02-01|2018-07-01|2018-07-01|Y    |B       |Cabazitaxel | RFENDTC DTHDTC DTHFL
         03     |2018-07-01|          |          |          |     |NOTASSGN|Not Assigned| gone
         04     |2018-06-30|2018-07-01|2018-07-01|          |     |NOTASSGN|Not Assigned| RFSTDTC RFENDTC
+        05     |2018-01-01|          |          |          |Y    |B       |Cabazitaxel | DTHFL
+        06     |2018-01-01|          |          |          |Y    |B       |Cabazitaxel | DTHFL
+        07     |2018-01-01|          |          |          |     |B       |Cabazitaxel | kept
+        08     |2018-01-01|          |          |          |Y    |B       |Cabazitaxel | kept
+        09     |2018-01-01|          |          |          |     |B       |Cabazitaxel | kept
         """,
     "ds": """
         USUBJID|DSDECOD             |DSCAT             |DSSCAT             |DSSTDTC   | CUT
         01     |ALLOCATED TO GROUP B|PROTOCOL MILESTONE|SCREENING          |2018-01-20| kept
         01     |DEATH               |DISPOSITION EVENT |STUDY PARTICIPATION|2018-06-30| kept
         02     |ALLOCATED TO GROUP B|PROTOCOL MILESTONE|SCREENING          |2018-01-20| kept
-        02     |COMPLETED           |DISPOSITION EVENT |STUDY TREATMENT    |          | kept
+        02     |COMPLETED           |DISPOSITION EVENT |STUDY TREATMENT    |          | gone
+        01     |COMPLETED           |DISPOSITION EVENT |STUDY TREATMENT    |          | gone
+        09     |COMPLETED           |DISPOSITION EVENT |STUDY TREATMENT    |          | kept
+        05     |DEATH               |DISPOSITION EVENT |STUDY PARTICIPATION|2018-07-04| gone
+        06     |death               |DISPOSITION EVENT |STUDY PARTICIPATION|          | gone
+        07     |LOST TO FOLLOW-UP   |DISPOSITION EVENT |STUDY PARTICIPATION|          | gone
+        09     |LOST TO FOLLOW-UP   |DISPOSITION EVENT |STUDY PARTICIPATION|          | kept
         02     |DEATH               |DISPOSITION EVENT |STUDY PARTICIPATION|2018-07-01| gone
         03     |INFORMED CONSENT OBTAINED|PROTOCOL MILESTONE|SCREENING      |2018-07-01| gone
         """,
@@ -50,6 +64,7 @@ RECORDS = {
         02     |4    |CABAZITAXEL|                |                | gone
         02     |5    |CABAZITAXEL|2018-08-12      |2018-08-12      | gone
         02     |6    |PREDNISONE |2018-06-09      |2018-08-30      | EXENDTC
+        07     |1    |CABAZITAXEL|                |2018-07-03      | gone
         """,
     "cm": """
         USUBJID|CMTRT|CMSTDTC|CMENDTC   |CMENRTPT|CMENTPT   |CMRSDISC   | CUT
@@ -70,12 +85,46 @@ RECORDS = {
         02     |e     |5      |Y     |FATAL             |2018-06-28|          | AETOXGR AESDTH AEOUT
         02     |f     |3      |      |UNKNOWN           |2018-07   |          | gone
         02     |g     |3      |      |UNKNOWN           |          |          | kept
+        01     |h     |3      |      |RECOVERED/RESOLVED|          |2018-07-01| AETOXGR AEOUT AEENDTC
+        06     |i     |5      |Y     |FATAL             |2018-06-28|2018-07-02| AETOXGR AESDTH AEOUT AEENDTC
+        07     |j     |5      |Y     |Fatal             |2018-06-28|2018-07-02| AETOXGR AESDTH AEOUT AEENDTC
+        08     |k     |5      |Y     |FATAL             |2018-06-28|2018-06-29| kept
+        05     |l     |5      |Y     |FATAL             |2018-06-28|          | AETOXGR AESDTH AEOUT
+        """,
+    "rs": """
+        USUBJID|RSTESTCD|RSCAT     |RSSTRESC|VISIT  |RSDTC     | CUT
+        01     |OVRLRESP|RECIST 1.1|SD      |WEEK 12|2018-05-01| kept
+        01     |BESTRESP|RECIST 1.1|SD      |       |          | kept
+        02     |OVRLRESP|RECIST 1.1|SD      |WEEK 12|2018-05-01| kept
+        02     |OVRLRESP|RECIST 1.1|PR      |WEEK 24|2018-07-20| gone
+        02     |BESTRESP|RECIST 1.1|PR      |       |          | gone
+        02     |BONERESP|PCWG3     |NON-PD  |WEEK 24|          | gone
+        02     |BONERESP|PCWG3     |NON-PD  |WEEK 12|          | kept
+        """,
+    "tr": """
+        USUBJID|TRLNKID|TRTESTCD|TRSTRESN|VISIT  |TRDTC     | CUT
+        02     |T1     |LDIAM   |20      |WEEK 24|          | gone
+        02     |T1     |LDIAM   |30      |       |          | kept
+        02     |T1     |LDIAM   |30      |WEEK 12|2018-05-01| kept
+        """,
+    "pc": """
+        USUBJID|PCTESTCD|PCRFTDTC        |PCDTC           |VISIT  | CUT
+        02     |CABAZ   |2018-07-01T09:00|                |       | gone
+        02     |CABAZ   |2018-06-09T09:00|                |       | kept
+        02     |CABAZ   |2018-07-01T00:10|2018-06-30T23:50|       | PCRFTDTC
+        """,
+    "dv": """
+        USUBJID|DVTERM|DVDECOD|DVCAT|DVSTDTC   | CUT
+        01     |a     |A      |MINOR|2018-06-30| kept
+        01     |b     |A      |MINOR|2018-07-01| gone
         """,
     "ss": """
         USUBJID|SSSTRESC|SSDTC     | CUT
         01     |ALIVE   |2018-05-01| kept
         02     |DEAD    |2018-07-05| gone
         04     |ALIVE   |2018-07-01| gone
+        06     |DEAD    |          | gone
+        07     |ALIVE   |2018-06-01| kept
         """,
     "lb": """
         USUBJID|LBTESTCD|LBDTC           | CUT
@@ -90,7 +139,8 @@ RECORDS = {
         """,
     "ts": """
         TSPARMCD|TSVAL     | CUT
-        DCUTDTC |2019-01-01| kept
+        DCUTDTC |2019-01-01| gone
+        SSTDTC  |2016-03-01| kept
         SYNTHDAT|Y         | kept
         """,
 }
@@ -139,13 +189,13 @@ def test_an_allocation_after_the_cut_is_not_known_yet():
     """Case 6: ds says when; without a date in ds nothing is taken back."""
     parts = tables()
     early = dt.date(2018, 1, 10)
-    dm = snapshot.cut(parts, early)["dm"]
+    dm = snapshot.cut(parts, early)["dm"].iloc[:2]
     assert dm[["USUBJID", "ARMCD", "ARM"]].to_numpy().tolist() == [
         ["01", "NOTASSGN", "Not Assigned"],
         ["02", "NOTASSGN", "Not Assigned"],
     ]
     del parts["ds"]
-    assert snapshot.cut(parts, early)["dm"]["ARMCD"].tolist() == ["B", "B"]
+    assert snapshot.cut(parts, early)["dm"]["ARMCD"].tolist()[:2] == ["B", "B"]
 
 
 def test_a_second_allocation_after_the_cut_does_not_take_back_the_first():
@@ -182,7 +232,14 @@ def test_every_dated_domain_of_the_contracts_is_cut():
     assert set(snapshot.TIMINGS) == dated
     for name, timing in snapshot.TIMINGS.items():
         columns = {column.name for column in RULES[name].columns}
-        assert {timing.start, *timing.known_with} | ({timing.end} - {None}) <= columns
+        assert {timing.start} <= columns
+        assert timing.end is None or timing.end in columns | {"DVENDTC"}
+        points = {f"{name.upper()}ENTPT"} if timing.end else set()
+        of_cut = {timing.start, timing.end, *timing.others, *points} | (
+            {"DTHDTC"} if name == "dm" else set()
+        )
+        dates = {column.name for column in RULES[name].columns if "date" in column.kind}
+        assert dates <= of_cut, f"{name}: a date that no case of the cut-off reads"
         assert RULES[name].tables[0].timing in {timing.start, None}
 
 
@@ -190,7 +247,13 @@ later = st.dates(CUT + dt.timedelta(1), dt.date(2025, 1, 1)).map(dt.date.isoform
 START = {domain: timing.start for domain, timing in snapshot.TIMINGS.items() if domain in RECORDS}
 
 
-@settings(derandomize=True, deadline=None, max_examples=40)
+NO_SHRINK = (
+    Phase.explicit,
+    Phase.generate,
+)  # a failing example is shown as it is: shrinking is slow
+
+
+@settings(derandomize=True, deadline=None, max_examples=40, phases=NO_SHRINK)
 @given(st.data())
 def test_what_happens_after_the_cut_off_changes_nothing_in_the_cut(data):
     """New records, ends and deaths with a date after the cut-off, in any domain."""
@@ -209,9 +272,8 @@ def test_what_happens_after_the_cut_off_changes_nothing_in_the_cut(data):
         alive = parts["dm"]["USUBJID"].eq("04")
         parts["dm"].loc[alive, ["DTHDTC", "DTHFL"]] = [data.draw(later), "Y"]
     if data.draw(st.booleans()):
-        open_end = parts["ae"]["AETERM"].eq("g")
+        open_end = parts["ae"]["AETERM"].eq("h")
         parts["ae"].loc[open_end, ["AEENDTC", "AEOUT"]] = [data.draw(later), None]
-        known["ae"].loc[known["ae"]["AETERM"].eq("g"), "AEOUT"] = None
     again = snapshot.in_order(snapshot.cut(parts, CUT), RULES)
     for domain, frame in known.items():
         pd.testing.assert_frame_equal(again[domain], frame)
@@ -311,7 +373,9 @@ def test_another_cut_has_another_name(tmp_path, facts):
 
 def changed(path: Path) -> None:
     content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
+    # In the manifest a byte of a fact: one of a file's sum would say that the file changed.
+    fact = content.find(b'"plan_hash": "') + 20
+    content[fact if path.name == "manifest.json" else len(content) // 2] ^= 1
     path.chmod(0o644)
     path.write_bytes(bytes(content))
 

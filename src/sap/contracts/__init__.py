@@ -9,6 +9,7 @@ from sap.contracts.accepted import read as read_accepted
 from sap.contracts.columns import number_text, text, typed
 from sap.contracts.expectations import FINDING_COLUMNS, check
 from sap.contracts.odcs import Column, Contract, Rule, load, version
+from sap.contracts.of_cut import check_cut, rows_in
 
 __all__ = [
     "FINDING_COLUMNS",
@@ -18,9 +19,11 @@ __all__ = [
     "Rule",
     "accept",
     "check",
+    "check_cut",
     "load",
     "number_text",
     "read_accepted",
+    "rows_in",
     "stops",
     "text",
     "typed",

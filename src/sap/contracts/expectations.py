@@ -79,7 +79,8 @@ def check(
     1. What the domain contracts say is asked of each domain that is there.
     2. What `extract` says is asked of the whole: required domains, that they have records, required
        columns, values that may not be missing, numbers and dates. A cut (`of_cut`) may have no
-       record of a required domain: before the first event there is none.
+       record of a required domain: before the first event there is none. Of a cut no rule is asked
+       whose contract says `of_cut: as in the extract` (see `check_cut`).
     3. A rule that reads a column the extract must have and has not, or another domain it has not,
        is not asked: the missing column or domain is the finding. Of a table without rows only the
        rules about the table are asked.
@@ -105,7 +106,7 @@ def check(
             if name == EXTRACT:
                 found += _extract_findings(engine, contract, said, contracts, required, of_cut)
             elif name in said:
-                found += _domain_findings(engine, contract, said)
+                found += _domain_findings(engine, contract, said, of_cut)
     found.sort(key=lambda each: (each.domain, each.place, each.row or 0, each.detail))
     return pd.DataFrame(
         {
@@ -133,12 +134,13 @@ def _sequence(said: Mapping[str, "pd.DataFrame"], finding: _Finding) -> str | No
 
 
 def _domain_findings(
-    engine: Any, contract: Contract, said: Mapping[str, "pd.DataFrame"]
+    engine: Any, contract: Contract, said: Mapping[str, "pd.DataFrame"], of_cut: bool
 ) -> Iterator[_Finding]:
     table, frame = contract.tables[0], said[contract.name]
     absent = {each.name for each in table.columns if each.must_exist and each.name not in frame}
     whole = complete(frame, table, said)
-    rules = [rule for rule in table.rules if _can_be_asked(rule, whole, absent)]
+    rules = [rule for rule in table.rules if rule.asked_of_cut or not of_cut]
+    rules = [rule for rule in rules if _can_be_asked(rule, whole, absent)]
     if whole.empty:
         rules = [rule for rule in rules if not reads(rule)]
     men = beside(whole, "USUBJID")

@@ -9,11 +9,13 @@ Open Data Contract Standard v3.1, https://bitol-io.github.io/open-data-contract-
   Expectations expectation with its arguments. `expect_column_values_to_be_in_set` may name a
   `codelist` of `sap.catalogue`: every word of the list is taken, without case, spaces, hyphens and
   spelling; `value_set` beside it narrows it to those submission values;
-- six custom properties: of a table `timing` (the column that dates its records), `prepare`
+- seven custom properties: of a table `timing` (the column that dates its records), `prepare`
   (columns joined from other domains) and `derived` (columns of the standard that follow from the
   others, as study days and epochs do: an extract may have them, the analysis makes its own, and a
-  cut keeps none of them); of a rule `where` and `where_not` (the rows it looks at), and
-  `acceptable: false` where a breach makes a result undefined, so that no finding may be accepted.
+  cut keeps none of them); of a rule `where` and `where_not` (the rows it looks at),
+  `acceptable: false` where a breach makes a result undefined, so that no finding may be accepted,
+  and `of_cut: as in the extract` where a cut-off alone can make a record last or a cell empty: of a
+  cut the rule is not asked again, its findings are those of the extract in the records it keeps.
 """
 
 import hashlib
@@ -39,6 +41,9 @@ Kind: TypeAlias = Literal["text", "number", "whole number", "date", "date or tim
 
 EXTRACT = "extract"
 """The name of the contract that speaks about the extract as a whole."""
+
+AS_IN_THE_EXTRACT = "as in the extract"
+RULE_PROPERTIES = {"where", "where_not", "acceptable", "of_cut"}
 
 SHOWN_WORDS = 12
 """How many of a rule's allowed words a finding lists."""
@@ -153,6 +158,7 @@ class Rule:
     """One promise, in words and as one expectation.
 
     `acceptable` is false where a breach makes a result undefined: such a finding always stops.
+    `asked_of_cut` is false where a cut-off alone can break it: what the extract says holds.
     """
 
     name: str
@@ -163,6 +169,7 @@ class Rule:
     where: Where
     where_not: Where
     acceptable: bool = True
+    asked_of_cut: bool = True
 
     @property
     def allowed(self) -> str:
@@ -352,7 +359,9 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
     if quality.severity not in SEVERITIES:
         raise PlanInvalid(f"{where}: severity must be one of {', '.join(SEVERITIES)}")
     expectation, kwargs = _implementation(where, quality.implementation)
-    custom = _custom(file, name, quality.customProperties, {"where", "where_not", "acceptable"})
+    custom = _custom(file, name, quality.customProperties, RULE_PROPERTIES)
+    if custom.get("of_cut", AS_IN_THE_EXTRACT) != AS_IN_THE_EXTRACT:
+        raise PlanInvalid(f"{where}: of_cut can only be: {AS_IN_THE_EXTRACT}")
     rule = Rule(
         name=name,
         description=quality.description,
@@ -362,6 +371,7 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
         where=MappingProxyType(custom.get("where", {})),
         where_not=MappingProxyType(custom.get("where_not", {})),
         acceptable=custom.get("acceptable", True) is not False,
+        asked_of_cut="of_cut" not in custom,
     )
     for column in columns_of(rule):
         if column not in known and stem(column) not in known:

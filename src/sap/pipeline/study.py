@@ -123,6 +123,16 @@ def _rule_words(rows: Any) -> str:
     return f" [{first['rule']}, {first['contract']}{words}]"
 
 
+def _with_source_rows(findings: Any, extract: Any) -> Any:
+    """The findings of a cut with the rows of the extract's files, which are there to look into."""
+    from sap import contracts
+
+    made = findings.copy()
+    for domain, some in findings.dropna(subset=["row"]).groupby("domain"):
+        made.loc[some.index, "row"] = contracts.rows_in(extract[domain], domain, some)
+    return made
+
+
 def findings_table(findings: Any) -> str:
     """The findings for a terminal: domain, rule in words, severity and rows."""
     if findings.empty:
@@ -207,9 +217,9 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
         accepting.refuse_unmet(accepted, unmet, extract)
     with step(f"cut at {day.isoformat()} and freeze"):
         kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
-        of_cut = contracts.check(kept, rules, plan.plan.inputs.required, _told(), of_cut=True)
+        of_cut = contracts.check_cut(kept, rules, plan.plan.inputs.required, findings, _told())
         of_cut, _ = contracts.accept(of_cut, accepted.entries)
-        _refuse_critical(of_cut, "The cut")
+        _refuse_critical(_with_source_rows(of_cut, tables), "The cut (rows of the extract)")
         return snapshot.freeze(
             kept,
             cut_off=day,

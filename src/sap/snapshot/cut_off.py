@@ -1,10 +1,11 @@
 """The cut-off, domain by domain: what an extract of that evening would have said."""
 
 import datetime as dt
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sap.catalogue import fold
 from sap.contracts.columns import days
 
 if TYPE_CHECKING:
@@ -14,29 +15,34 @@ if TYPE_CHECKING:
 class Timing(NamedTuple):
     """The column that dates a record, and what an end after the cut-off blanks.
 
-    `known_with` are the columns that speak of the end and are known only with it.
+    `known_with` are the columns that speak of the end and are known only with it; `others` are
+    further dates of the record, each blanked alone when it lies after the cut-off.
     """
 
     start: str
     end: str | None = None
     known_with: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
 
 
 TIMINGS: Mapping[str, Timing] = MappingProxyType(
     {
-        "ae": Timing("AESTDTC", "AEENDTC", ("AEOUT", "AEENRTPT", "AEENTPT")),
-        "be": Timing("BEDTC"),
-        "cm": Timing("CMSTDTC", "CMENDTC", ("CMENRTPT", "CMENTPT", "CMRSDISC")),
+        "ae": Timing("AESTDTC", "AEENDTC", ("AEOUT", "AEENRF", "AEENRTPT", "AEENTPT", "AEDUR")),
+        "be": Timing("BEDTC", others=("BESTDTC", "BEENDTC")),
+        "cm": Timing("CMSTDTC", "CMENDTC", ("CMENRF", "CMENRTPT", "CMENTPT", "CMRSDISC", "CMDUR")),
         "cp": Timing("CPDTC"),
-        "dm": Timing("RFICDTC", "RFENDTC"),
-        "ds": Timing("DSSTDTC"),
-        "dv": Timing("DVSTDTC"),
-        "ex": Timing("EXSTDTC", "EXENDTC"),
+        "dm": Timing(
+            "RFICDTC",
+            others=("RFSTDTC", "RFENDTC", "RFXSTDTC", "RFXENDTC", "RFPENDTC", "DMDTC"),
+        ),
+        "ds": Timing("DSSTDTC", others=("DSDTC",)),
+        "dv": Timing("DVSTDTC", "DVENDTC"),
+        "ex": Timing("EXSTDTC", "EXENDTC", ("EXDUR",)),
         "gf": Timing("GFDTC"),
         "ie": Timing("IEDTC"),
-        "lb": Timing("LBDTC"),
-        "mh": Timing("MHSTDTC", "MHENDTC"),
-        "pc": Timing("PCDTC"),
+        "lb": Timing("LBDTC", others=("LBENDTC",)),
+        "mh": Timing("MHSTDTC", "MHENDTC", ("MHENRF", "MHENRTPT", "MHENTPT"), others=("MHDTC",)),
+        "pc": Timing("PCDTC", others=("PCENDTC", "PCRFTDTC")),
         "rs": Timing("RSDTC"),
         "ss": Timing("SSDTC"),
         "tr": Timing("TRDTC"),
@@ -44,7 +50,15 @@ TIMINGS: Mapping[str, Timing] = MappingProxyType(
         "vs": Timing("VSDTC"),
     }
 )
-"""Every domain that dates its records. `ts` has no subjects and stays as it is."""
+"""Every domain that dates its records. A column that an extract lacks is passed over."""
+
+# What an event without a start tells of a time that only its end dates.
+UNDATED_EVENT = (
+    *("AETOXGR", "AESEV", "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG"),
+    *("AESMIE", "AEACN"),
+)
+OTHER_CRITERIA = ("AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE")
+ACTUAL_ARM = ("ACTARMCD", "ACTARM", "ACTARMUD", "ARMNRS")
 
 
 def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd.DataFrame"]:
@@ -52,85 +66,277 @@ def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd
 
     A date lies after the cut-off when the first day it can mean does; a missing date never does.
 
-    1.  A subject whose consent (dm) lies after the cut-off is dropped, with every record of his.
+    1.  A patient whose consent (dm) lies after the cut-off is dropped, with every record.
     2.  A record whose start lies after the cut-off is dropped.
-    3.  An infusion without a date (ex) starts, at the earliest, with the last dated one before it.
-    4.  An end after the cut-off is blanked, and what is known only with it: the outcome of an
-        event, the reason a medication stopped. An end relative to a time point after the cut-off
-        (ae, cm) is blanked with that time point.
-    5.  In dm a first dose, a last dose and a death after the cut-off are blanked, the flag of
-        death with it.
-    6.  In dm an allocation, or the end of screening, that ds dates after the cut-off is not known
-        yet: ARMCD becomes NOTASSGN, ARM Not Assigned.
-    7.  In ae a fatal outcome, the criterion "results in death" and grade 5 are blanked when the
-        subject's death lies after the cut-off.
-    8.  ss and ds go by their own date alone; ts stays as it is.
+    3.  A dose (ex) without a start is dated by its end; without either it starts, at the earliest,
+        with the last dated dose of that treatment before it.
+    4.  A concentration (pc) without a date is dated by the time of its reference.
+    5.  Another record without a date is dropped when every dated record of that patient and visit,
+        in all domains, lies after the cut-off.
+    6.  The death of a patient lies after the cut-off by the first of these that tells: the date of
+        death in dm, unless it is partial and may lie on either side; the disposition "death" of ds;
+        the end of a fatal event of ae; the status "dead" of ss. It is then known nowhere: in dm the
+        date and the flag are blanked; in ds a disposition "death" and in ss a status "dead" without
+        a date are dropped.
+    7.  An end of treatment without a date (ds) is dropped when a dose of the patient lies after the
+        cut-off, an end of participation when any record does.
+    8.  A best overall response without a date (rs) is dropped when an assessment of the patient by
+        the same criteria lies after the cut-off.
+    9.  An end after the cut-off is blanked, and what is known only with it: the outcome of an event,
+        the reason a medication stopped. An end relative to a time point after the cut-off
+        (ae, cm, mh) is blanked with that time point.
+    10. An event (ae) without a start that ends after the cut-off may have begun before it: it stays,
+        its grade, seriousness and action taken are blanked.
+    11. A fatal event (ae) whose own end or whose patient's death lies after the cut-off has not been
+        fatal yet: outcome, grade 5 and "results in death" are blanked, and "serious" when death was
+        its only criterion. Any other grade, seriousness and action taken have no date in SDTM: an
+        event that has begun keeps them.
+    12. In dm each reference date after the cut-off is blanked (first and last dose, end of
+        participation), and the actual arm with the first dose; so is, in other domains, any further
+        date of a record.
+    13. In dm an allocation, or the end of screening, that ds dates after the cut-off is not known
+        yet: ARMCD becomes NOTASSGN, ARM Not Assigned, the actual arm is blanked.
+    14. In ts a parameter whose value is a date after the cut-off is dropped.
     """
     limit = cut_off.isoformat()
     known = {name: table.reset_index(drop=True) for name, table in tables.items()}
-    dm = known.get("dm")
-    late_men = set() if dm is None else set(dm["USUBJID"][_after(dm, "RFICDTC", limit)])
-    late_deaths = set() if dm is None else set(dm["USUBJID"][_after(dm, "DTHDTC", limit)])
-    made = {}
-    for name, table in known.items():
-        timing = TIMINGS.get(name)
-        if timing is None:
-            made[name] = table.copy()
-            continue
-        late = _starts_after(name, table, timing.start, limit) | table["USUBJID"].isin(late_men)
-        kept = table[~late].reset_index(drop=True)
-        if timing.end is not None:
-            _blank(kept, _after(kept, timing.end, limit), (timing.end, *timing.known_with))
-            relative = (f"{name.upper()}ENRTPT", f"{name.upper()}ENTPT")
-            _blank(kept, _after(kept, relative[1], limit), relative)
-        made[name] = kept
-    if "dm" in made:
-        _forget_death_and_doses(made["dm"], limit)
-        if "ds" in known:
-            _forget_allocation(made["dm"], known["ds"], limit)
+    late = _late_records(known, limit)
+    deaths = _late_deaths(known, limit)
+    _add_undated(known, late, deaths, limit)
+    made = {
+        name: table[~late[name]].reset_index(drop=True) if name in late else table.copy()
+        for name, table in known.items()
+    }
     if "ae" in made:
-        _forget_fatal(made["ae"], late_deaths)
+        _forget_events(made["ae"], deaths, limit)
+    for name, table in made.items():
+        if name in TIMINGS:
+            _forget_dates(table, TIMINGS[name], limit)
+    if "dm" in made:
+        _blank(made["dm"], made["dm"]["USUBJID"].isin(deaths), ("DTHDTC", "DTHFL"))
+        _forget_arms(made["dm"], known, limit)
     return made
 
 
+# ---- dates -------------------------------------------------------------------------------------
+
+
 def _earliest(table: "pd.DataFrame", column: str) -> "pd.Series[Any]":
+    """The first day that each cell can mean; missing for a column that is not there."""
     import pandas as pd
 
+    if column not in table:
+        return pd.Series([None] * len(table), index=table.index, dtype=object)
     spans = {cell: days(cell) for cell in table[column].dropna().unique()}
     ends = [None if (span := spans.get(cell)) is None else span[0] for cell in table[column]]
     return pd.Series(ends, index=table.index, dtype=object)
 
 
 def _after(table: "pd.DataFrame", column: str, limit: str) -> "pd.Series[bool]":
-    if column not in table:
-        return table.index.to_series().ne(table.index.to_series())
     return _earliest(table, column).fillna("").gt(limit)
 
 
-def _starts_after(domain: str, table: "pd.DataFrame", column: str, limit: str) -> "pd.Series[bool]":
-    if domain != "ex" or column not in table:
-        return _after(table, column, limit)
-    first = _earliest(table, column).rename("first")
-    course = table[["USUBJID", "EXTRT", "EXSEQ"]].join(first)
+def _says(table: "pd.DataFrame", column: str, *words: str) -> "pd.Series[bool]":
+    """Rows whose cell is one of the words, compared as the catalogue compares."""
+    import pandas as pd
+
+    if column not in table:
+        return pd.Series(False, index=table.index)
+    wanted = {fold(word) for word in words}
+    said = [isinstance(cell, str) and fold(cell) in wanted for cell in table[column]]
+    return pd.Series(said, index=table.index, dtype=bool)
+
+
+def _among(table: "pd.DataFrame", columns: list[str], places: set[Any]) -> "pd.Series[bool]":
+    """Rows whose cells of these columns, as a tuple, are one of the places."""
+    import pandas as pd
+
+    cells = zip(*(table[column] for column in columns), strict=True)
+    return pd.Series([cell in places for cell in cells], index=table.index, dtype=bool)
+
+
+def _first_days(domain: str, table: "pd.DataFrame") -> "pd.Series[Any]":
+    """The day from which each record is known, as far as the domain itself tells: cases 2 to 4."""
+    timing = TIMINGS[domain]
+    first = _earliest(table, timing.start)
+    if domain == "pc":
+        return first.fillna(_earliest(table, "PCRFTDTC"))
+    if domain != "ex":
+        return first
+    first = first.fillna(_earliest(table, "EXENDTC"))
+    course = table[["USUBJID", "EXTRT", "EXSEQ"]].assign(first=first)
     course = course.sort_values("EXSEQ", kind="stable")
     filled = course.groupby(["USUBJID", "EXTRT"], dropna=False)["first"].ffill()
-    return filled.reindex(table.index).fillna("").gt(limit)
+    return filled.reindex(table.index)
 
 
-def _blank(table: "pd.DataFrame", rows: "pd.Series[bool]", columns: tuple[str, ...]) -> None:
+def _late_records(tables: Mapping[str, "pd.DataFrame"], limit: str) -> dict[str, "pd.Series[bool]"]:
+    """The records that lie after the cut-off, by domain: cases 1 to 5."""
+    first = {name: _first_days(name, table) for name, table in tables.items() if name in TIMINGS}
+    visits = _late_visits(tables, first, limit)
+    dm = tables.get("dm")
+    subjects = set() if dm is None else set(dm["USUBJID"][first["dm"].fillna("").gt(limit)])
+    late = {}
+    for name, begun in first.items():
+        table = tables[name]
+        late[name] = begun.fillna("").gt(limit) | table["USUBJID"].isin(subjects)
+        if "VISIT" in table:
+            undated = _earliest(table, TIMINGS[name].start).isna()
+            late[name] |= undated & _among(table, ["USUBJID", "VISIT"], visits)
+    if (ts := tables.get("ts")) is not None and "TSVAL" in ts:
+        late["ts"] = _after(ts, "TSVAL", limit)
+    return late
+
+
+def _late_visits(
+    tables: Mapping[str, "pd.DataFrame"], first: Mapping[str, "pd.Series[Any]"], limit: str
+) -> set[tuple[str, str]]:
+    """The visits of a subject of which every dated record lies after the cut-off."""
+    before: set[tuple[str, str]] = set()
+    after: set[tuple[str, str]] = set()
+    for name in first:
+        table = tables[name]
+        if "VISIT" not in table:
+            continue
+        dated = _earliest(table, TIMINGS[name].start)
+        rows = dated.notna() & table["VISIT"].notna()
+        for subject, visit, day in zip(
+            table["USUBJID"][rows], table["VISIT"][rows], dated[rows], strict=True
+        ):
+            (after if day > limit else before).add((subject, visit))
+    return after - before
+
+
+# ---- what only later dates tell ------------------------------------------------------------------
+
+
+def _late_deaths(tables: Mapping[str, "pd.DataFrame"], limit: str) -> set[str]:
+    """The subjects whose death lies after the cut-off: case 6."""
+    told: dict[str, bool] = {}
+    if "dm" in tables and "DTHDTC" in tables["dm"]:
+        for subject, cell in zip(tables["dm"]["USUBJID"], tables["dm"]["DTHDTC"], strict=True):
+            span = days(cell) if isinstance(cell, str) else None
+            if span is not None and (span[0] > limit or span[1] <= limit):
+                told[subject] = span[0] > limit
+    for name, column in (("ds", "DSSTDTC"), ("ae", "AEENDTC"), ("ss", "SSDTC")):
+        if name not in tables:
+            continue
+        table = tables[name][_of_death(name, tables[name])]
+        dated = _earliest(table, column).dropna()
+        firsts = dated.groupby(table["USUBJID"][dated.index]).min()
+        for subject, day in firsts.items():
+            told.setdefault(str(subject), day > limit)
+    return {subject for subject, late in told.items() if late}
+
+
+def _of_death(domain: str, table: "pd.DataFrame") -> "pd.Series[bool]":
+    if domain == "ae":
+        return _says(table, "AEOUT", "FATAL") | _says(table, "AESDTH", "Y", "YES") | _fives(table)
+    return _says(table, "DSDECOD" if domain == "ds" else "SSSTRESC", "DEATH", "DEAD", "DIED")
+
+
+def _fives(ae: "pd.DataFrame") -> "pd.Series[bool]":
+    return _says(ae, "AETOXGR", "5", "5.0", "GRADE 5")
+
+
+def _add_undated(
+    tables: Mapping[str, "pd.DataFrame"],
+    late: dict[str, "pd.Series[bool]"],
+    deaths: set[str],
+    limit: str,
+) -> None:
+    """Mark what has no date and is known only with something later: cases 6 to 8."""
+    for name in ("ds", "ss"):
+        if name in tables:
+            table = tables[name]
+            undated = _earliest(table, TIMINGS[name].start).isna() & _of_death(name, table)
+            late[name] |= undated & table["USUBJID"].isin(deaths)
+    if "ds" in tables:
+        ds = tables["ds"]
+        undated = _earliest(ds, "DSSTDTC").isna() & _says(ds, "DSCAT", "DISPOSITION EVENT")
+        treated, seen = _still_there(tables, late, deaths, limit)
+        of_treatment = _says(ds, "DSSCAT", "STUDY TREATMENT") & ds["USUBJID"].isin(treated)
+        of_study = _says(ds, "DSSCAT", "STUDY PARTICIPATION") & ds["USUBJID"].isin(seen)
+        late["ds"] |= undated & (of_treatment | of_study)
+    if "rs" in tables:
+        rs = tables["rs"]
+        criteria = [name for name in ("USUBJID", "RSCAT") if name in rs]
+        dated = rs[_after(rs, "RSDTC", limit)]
+        later = set(zip(*(dated[name] for name in criteria), strict=True))
+        summary = _earliest(rs, "RSDTC").isna() & _says(rs, "RSTESTCD", "BESTRESP")
+        late["rs"] |= summary & _among(rs, criteria, later)
+
+
+def _still_there(
+    tables: Mapping[str, "pd.DataFrame"],
+    late: Mapping[str, "pd.Series[bool]"],
+    deaths: set[str],
+    limit: str,
+) -> tuple[set[str], set[str]]:
+    """The subjects with a dose after the cut-off, and those of whom anything lies after it."""
+    treated: set[str] = set()
+    seen = set(deaths)
+    for name, timing in TIMINGS.items():
+        if name not in tables:
+            continue
+        table = tables[name]
+        rows = late[name]
+        for column in (timing.end, *timing.others):
+            rows = rows | (_after(table, column, limit) if column else False)
+        seen |= set(table["USUBJID"][rows])
+        if name == "ex":
+            treated |= set(table["USUBJID"][rows])
+        if name == "dm":
+            last = _after(table, "RFENDTC", limit) | _after(table, "RFXENDTC", limit)
+            treated |= set(table["USUBJID"][last])
+    return treated, seen
+
+
+# ---- blanking ------------------------------------------------------------------------------------
+
+
+def _blank(table: "pd.DataFrame", rows: "pd.Series[bool]", columns: Iterable[str]) -> None:
     for column in columns:
         if column in table:
             table.loc[rows, column] = None
 
 
-def _forget_death_and_doses(dm: "pd.DataFrame", limit: str) -> None:
-    _blank(dm, _after(dm, "DTHDTC", limit), ("DTHDTC", "DTHFL"))
-    _blank(dm, _after(dm, "RFSTDTC", limit), ("RFSTDTC",))
+def _forget_dates(table: "pd.DataFrame", timing: Timing, limit: str) -> None:
+    """Cases 9 and 12."""
+    if timing.end is not None:
+        _blank(table, _after(table, timing.end, limit), (timing.end, *timing.known_with))
+        domain = timing.start[:2]
+        relative = (f"{domain}ENRTPT", f"{domain}ENTPT")
+        _blank(table, _after(table, relative[1], limit), relative)
+    if timing.start == "RFICDTC":
+        first = _after(table, "RFSTDTC", limit) | _after(table, "RFXSTDTC", limit)
+        _blank(table, first, ACTUAL_ARM)
+    for column in timing.others:
+        _blank(table, _after(table, column, limit), (column,))
 
 
-def _forget_allocation(dm: "pd.DataFrame", ds: "pd.DataFrame", limit: str) -> None:
-    allocated = ds["DSDECOD"].isin(["ALLOCATED TO GROUP A", "ALLOCATED TO GROUP B"])
-    ended = ds["DSCAT"].eq("DISPOSITION EVENT") & ds["DSSCAT"].eq("SCREENING")
+def _forget_events(ae: "pd.DataFrame", deaths: set[str], limit: str) -> None:
+    """Cases 10 and 11; the ends are still there."""
+    ends_later = _after(ae, "AEENDTC", limit)
+    _blank(ae, ends_later & _earliest(ae, "AESTDTC").isna(), UNDATED_EVENT)
+    later = ends_later | ae["USUBJID"].isin(deaths)
+    led_to_death = later & _says(ae, "AESDTH", "Y", "YES")
+    other = led_to_death & False
+    for column in OTHER_CRITERIA:
+        other |= _says(ae, column, "Y", "YES")
+    _blank(ae, led_to_death & ~other, ("AESER",))
+    _blank(ae, led_to_death, ("AESDTH",))
+    _blank(ae, later & _says(ae, "AEOUT", "FATAL"), ("AEOUT",))
+    _blank(ae, later & _fives(ae), ("AETOXGR",))
+
+
+def _forget_arms(dm: "pd.DataFrame", tables: Mapping[str, "pd.DataFrame"], limit: str) -> None:
+    """Case 13."""
+    if "ds" not in tables:
+        return
+    ds = tables["ds"]
+    allocated = _says(ds, "DSDECOD", "ALLOCATED TO GROUP A", "ALLOCATED TO GROUP B")
+    ended = _says(ds, "DSCAT", "DISPOSITION EVENT") & _says(ds, "DSSCAT", "SCREENING")
     decided = ds[allocated | ended]
     late = _after(decided, "DSSTDTC", limit)
     later = set(decided["USUBJID"][late]) - set(decided["USUBJID"][~late])
@@ -138,13 +344,4 @@ def _forget_allocation(dm: "pd.DataFrame", ds: "pd.DataFrame", limit: str) -> No
     dm.loc[rows, "ARMCD"] = "NOTASSGN"
     if "ARM" in dm:
         dm.loc[rows, "ARM"] = "Not Assigned"
-
-
-def _forget_fatal(ae: "pd.DataFrame", late_deaths: set[str]) -> None:
-    late = ae["USUBJID"].isin(late_deaths)
-    fatal = late & ae["AEOUT"].eq("FATAL") if "AEOUT" in ae else late & False
-    _blank(ae, fatal, ("AEOUT",))
-    if "AESDTH" in ae:
-        _blank(ae, late & ae["AESDTH"].eq("Y"), ("AESDTH",))
-    if "AETOXGR" in ae:
-        _blank(ae, late & ae["AETOXGR"].eq("5"), ("AETOXGR",))
+    _blank(dm, rows, ACTUAL_ARM)
