@@ -314,19 +314,19 @@ def adrs(
 def comparison_response(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, published: ComparisonRule | None
 ) -> pd.DataFrame:
-    """PSARESPC: response by the rule of the published trial that the primary result stands beside.
+    """PSA response by the rule of the published trial that the primary result stands beside.
 
-    One row for every treated patient; without `comparison.rule` in the plan none. The values that
-    count, and how a value below quantification is read, are those of `psa_response`. The first case
-    that applies decides AVALC:
+    The numbers are those of `rule`; without it no such response is derived. Which values count, and
+    how a value below quantification is read, is as for the PSA response of this trial. For each
+    treated patient the first case that applies decides:
 
-    1. missing: no baseline, a baseline of 0, or one below `baseline_psa_minimum`: not counted.
-    2. NE: no value that counts; counted, and no response.
-    3. Y:  a fall of at least `decline_pct` percent, at most `first_fall_within_days` after the first
-           dose when the rule sets that limit, and another such fall at least `confirm_after_days`
-           later.
-    4. N:  such a fall that was not confirmed.
-    5. N:  no such fall.
+    1. Not counted: no baseline, a baseline of 0, or one below the least baseline of the rule.
+    2. NE: no value that counts; the patient counts, and has no response.
+    3. Y: a fall of at least the percentage of the rule, within its limit on the day of the first
+       fall where it has one, and another such fall at least its days of confirmation later
+       (`psa_response.confirmed_by`).
+    4. N: such a fall that was not confirmed.
+    5. N: no such fall.
     """
     if published is None:
         return pd.DataFrame(columns=["STUDYID", "USUBJID", "PARAMCD", "AVALC", "CASE"])

@@ -180,21 +180,6 @@ def interval_rule() -> Said:
     return Said("The interval of a proportion is that of Clopper and Pearson")
 
 
-def estimators() -> Said:
-    """The estimates that allow for two stages, where the design has them; begins with a space."""
-    if ard.table("plan")["design"]["kind"] == "single-stage":
-        return Said("")
-    return Said(
-        " The unbiased estimate is the share of responders expected in stage 1, given the total; the "
-        "median-unbiased one is the rate at which as many responders as seen, or more, have a "
-        "probability of one half; the bias-adjusted one is the rate at which the expected share of "
-        "responders is the share seen (Whitehead 1986). The estimate given the stage reached is the "
-        "most likely rate among trials that reach that stage; it is not estimable where this has no "
-        "maximum: at the most responders with which stage 1 stops and the fewest with which stage 2 "
-        "can end."
-    )
-
-
 def late_falls() -> Said:
     """That the limit on the first fall is lifted, where there is one; ends with a space."""
     if ard.table("plan")["psa_response"]["first_fall_within_days"] is None:

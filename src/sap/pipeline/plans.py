@@ -43,14 +43,15 @@ def read_plan(path: Path) -> PlanFile:
 
 
 def design_faults(design: Design) -> list[str]:
-    """Where a design is not what it says: exact level, exact power, and Simon's criterion.
+    """The design is held against its own level, power and criterion before the plan is used.
 
-    1. `alpha`: the probability to reject H0 at `p0` is above it.
-    2. `beta`: the probability to reject H0 at `p1` is below 1 - beta.
-    3. `criterion` minimax (the fewest patients, then the fewest expected at `p0`) or optimal (the
-       fewest expected at `p0`): another design with these rates and errors is better. A design
-       that does equally well passes. With one stage both mean the fewest patients. `none` asks
-       nothing.
+    It is refused where one of these is so and the plan gives no reason for it (`deviation`):
+
+    1. The exact probability to reject H0 at `p0` is above `alpha`.
+    2. The exact probability to reject H0 at `p1` is below 1 less `beta`.
+    3. The `criterion` is minimax (the fewest patients, then the fewest expected at `p0`) or optimal
+       (the fewest expected at `p0`), and another design with these rates and errors is better. One
+       that does equally well passes; with one stage both mean the fewest patients; none asks nothing.
     """
     letters = _letters(design)
     alpha = float(letters.probability_of_rejection(design.p0))

@@ -30,7 +30,11 @@ from sap.derivations import (
     tumour,
     tumour_rules,
 )
+from sap.pipeline import plans
 from sap.plan.model import Plan
+from sap.results import estimand as estimand_results
+from sap.results import response as response_results
+from sap.results import safety as safety_results
 
 
 class Rule(NamedTuple):
@@ -43,6 +47,9 @@ class Rule(NamedTuple):
 
 PRINTED = (
     Rule("drugs", "Words, units and drugs of the data", standard.standard),
+    Rule("design", "Check of the design", plans.design_faults),
+    Rule("intervals", "Interval of the primary result", response_results.primary_rate),
+    Rule("intervals", "When inference knows the two stages", response_results.ended),
     Rule("screening", "Biomarker at a screening", population.biomarker),
     Rule("analysis_sets", "Groups and analysis sets", population.adsl),
     Rule("analysis_sets", "Analysis sets that need measurements", population.analysis_sets),
@@ -54,6 +61,7 @@ PRINTED = (
     Rule("psa_response", "PSA response", response.psa_response),
     Rule("psa_response", "Response still possible after the cut-off", interim.pending),
     Rule("estimand", "Intercurrent events", estimand.estimand),
+    Rule("estimand", "Estimates that know the two stages", estimand_results.two_stage),
     Rule("psa_course", "Variants of the PSA response, and changes of PSA", response.adrs),
     Rule("psa_progression", "PSA progression", progression.read_course),
     Rule("psa_progression", "PSA progression of a course", progression.psa_progression),
@@ -81,6 +89,10 @@ PRINTED = (
     Rule("lines", "Line of treatment", population.line_of_therapy),
     Rule("deaths", "Time and cause of death", safety.with_deaths),
     Rule("labs", "Laboratory values and their grades", labs.adlb),
+    Rule(
+        "toxicity_monitoring", "Stopping boundary for toxicity", safety_results.toxicity_monitoring
+    ),
+    Rule("comparison", "Response by the rule of the published trial", response.comparison_response),
     Rule("exposure", "Doses of the study drug", population.study_doses),
     Rule("exposure", "Infusions", exposure.adex),
     Rule("exposure", "Exposure by patient", exposure.adexsum),

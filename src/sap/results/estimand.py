@@ -175,24 +175,22 @@ def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
 
 
 def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Inference that knows the design had two stages; no rows for a single-stage design.
+    """Estimates that know the design had two stages; a single-stage design has none.
 
-    When it is estimable, and of whom, is said in `ended`. With x responders of N patients in all
-    (x1 of n1 where the design stopped), the estimates of the rate are:
+    With the total of responders and the patients of the stage reached (stage 1 alone after a stop):
 
-    1. `mle`: the share that responded.
-    2. `umvue`: unbiased with the least variance; the share of responders expected in stage 1, given
+    1. Maximum likelihood: the share that responded.
+    2. Unbiased with the least variance (UMVUE): the share of responders expected in stage 1, given
        the total (Jung and Kim 2004).
-    3. `median_unbiased`: the rate at which x or more responders have a probability of one half.
-    4. `bias_adjusted`: the rate at which the expected share equals the share seen (Whitehead 1986).
-    5. `conditional_mle`: the most likely rate given the stage reached (Pepe 2009). It is not estimable
-       where that likelihood has no maximum: at the most responders with which stage 1 stops, and at
-       the fewest with which stage 2 can end.
+    3. Median-unbiased: the rate at which as many responders, or more, have a probability of one half
+       (Jung and Kim's order of outcomes).
+    4. Bias-adjusted: the rate at which the expected share equals the share seen (Whitehead 1986).
+    5. Conditional on the stage reached: the most likely rate among trials that reach it (Pepe 2009).
+       Not estimable where that likelihood has no maximum: at the most responders with which stage 1
+       stops, and at the fewest with which stage 2 can end.
 
-    `coverage` is the smallest enumerated coverage of the interval over rates from 0 to 1. What was
-    known when stage 2 began: `stage1_full` and `stage2_began` are the days of the first dose of man
-    n1 and of man n1 + 1, `responders_by_then` the men of stage 1 whose response was confirmed on or
-    before the second day; they are there once man n1 + 1 is.
+    The coverage shown is the smallest of the interval over true rates from 0 to 1. When the first
+    patient of stage 2 began, the responses of stage 1 confirmed on or before that day were known.
     """
     design = of_plan(plan)
     if not isinstance(design, TwoStageDesign):

@@ -72,18 +72,18 @@ class Ended(NamedTuple):
 
 
 def ended(people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStageDesign) -> Ended:
-    """Inference that knows the design had two stages; the first case that applies.
+    """Inference that knows the design had two stages.
 
-    Stage 1 is the first n1 patients of PRIMARY by first dose (ties: USUBJID), x1 their responders,
-    N the treated patients.
+    Stage 1 is the first `design.n1` patients of the primary set by first dose (ties: USUBJID). The
+    first case that applies:
 
-    1. N < n1: stage 1 is not complete; not estimable.
-    2. x1 <= r1, and with the patients of stage 1 whose answer can still come (PSAPEND) more than r1:
-       stage 1 is not decided; not estimable yet.
-    3. x1 <= r1: the design stopped after stage 1, and stage 1 alone is analysed. With N > n1 patients
-       were treated after the stop (over-running), an outcome that the design cannot produce.
-    4. N < n: stage 2 is not complete; not estimable yet.
-    5. N >= n: the end, as planned or, with N > n, as over-running after Koyama and Chen 2008.
+    1. Fewer patients: stage 1 is not complete; not estimable.
+    2. At most `design.r1` of stage 1 responded, and more could with those whose answer can still
+       come: stage 1 is not decided; not estimable yet.
+    3. At most `design.r1` of stage 1 responded: the design stopped, and stage 1 alone is analysed.
+       Patients treated after the stop are over-running, which the design cannot produce.
+    4. Fewer than `design.n` patients in all: stage 2 is not complete; not estimable yet.
+    5. `design.n` patients: the end as planned. More: over-running of stage 2 (Koyama and Chen 2008).
     """
     ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last")
     yes = (_responders(ordered, adrs, "PSARESP")["AVALC"] == "Y").to_numpy()
@@ -111,16 +111,16 @@ STAGE_1_ALONE = "the design stopped after stage 1; its interval is of stage 1 al
 def primary_rate(
     people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> tuple[dict[str, ard.type_of_stat], str]:
-    """The primary rate with the interval of the plan's `primary_interval`, and the method.
+    """The rate of the primary result: the share of patients that responded, and its interval.
 
-    1. `clopper-pearson`: the exact interval of one stage.
-    2. `two-stage`, patients treated after a stop at stage 1: no interval; that of stage 1 alone
-       stands in `psa_two_stage`.
-    3. `two-stage`, before the design has ended: no interval yet.
-    4. `two-stage`: both exact tails over the outcomes of the design in the order of the total of
+    The first case that applies to the interval:
+
+    1. `primary_interval` is clopper-pearson: both exact tails of one stage.
+    2. It is two-stage, and the inference that knows the two stages is not estimable (yet): none.
+    3. It is two-stage, and patients were treated after a stop at stage 1: none; the interval of
+       stage 1 alone stands with the inference that knows the two stages.
+    4. It is two-stage: both exact tails over the outcomes of the design in the order of the total of
        responders (Jung and Kim 2004), which is also the order of the share that responded.
-
-    The estimate is the share of patients that responded in each case.
     """
     asked = of_first_screening(people, _responders(people, adrs, "PSARESP"))
     responders = int((asked["AVALC"] == "Y").sum())

@@ -289,17 +289,15 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
     patient has the toxicity when a treatment-emergent event of the `terms` has at least the grade
     `from_grade`, whenever in the course; an event without a grade does not count. After each patient
     the trial stops when at least as many patients as the boundary says have the toxicity. The
-    boundary is the one of its `shape` (`pocock`: the same nominal level after every patient;
-    `obrien-fleming`: strict at first; `bayesian`: the posterior probability, under the beta `prior`,
-    that the rate is above `p0`) that stops most readily while the probability to stop among
-    `patients` patients at a true rate of `p0` is at most `alpha`. LEVEL k: toxicities among the first
-    k patients, and the boundary; the state (LEVEL ""), the first case that applies:
+    boundary is the one of its `shape` (pocock: the same nominal level after every patient;
+    obrien-fleming: strict at first; bayesian: the posterior probability, under the beta distribution
+    `prior`, that the rate is above `p0`) that stops most readily while the probability to stop among
+    `patients` patients at a true rate of `p0` is at most `alpha`. The state, the first case that
+    applies:
 
-    1. "crossed after patient k": after k patients the toxicities first reached the boundary.
-    2. "not crossed, more patients than planned": beyond `patients` patients no boundary exists.
-    3. "not crossed".
-
-    `stop_under_p0` is the exact probability that the boundary stops a trial whose true rate is p0.
+    1. Crossed after patient k: after k patients the toxicities first reached the boundary.
+    2. Not crossed, more patients than planned: beyond the planned number no boundary exists.
+    3. Not crossed.
     """
     rule = plan.toxicity_monitoring
     people = members(adsl, "SAFETY").sort_values(["TRTSDT", "USUBJID"], kind="stable")
