@@ -246,8 +246,11 @@ PLANTED = """
     lb-implausible-plat         | lb 7   LBSTRESN=250000 LBSTRESC=250000
     lb-implausible-enzymes      | lb 8   LBSTRESN=119000 LBSTRESC=119000
     lb-implausible-alb          | lb 10  LBSTRESN=4 LBSTRESC=4
+    lb-result-psa               | lb 1   LBSTRESC=high
     lb-lbstresc                 | lb 8   LBSTRESC=high
-    lb-below-lloq               | lb 2   LBLLOQ=
+    lb-below-lloq               | lb 2   LBLLOQ= LBSTRESC=BLQ
+    lb-above-uloq               | lb 2   LBULOQ= LBSTRESC=ALQ
+    lb-above                    | lb 2   LBULOQ=5000 LBSTRESC=>5000
     lb-below-number             | lb 2   LBSTRESN=0.05 LBSTRESU=ug/L
     lb-text-and-number          | lb 8   LBSTRESC=120
     lb-lbstat                   | lb 3   LBSTAT=LOST ; lb 3 LBORRES=5 LBSTRESC=5
@@ -370,7 +373,8 @@ PLANTED = """
     pc-unit                     | pc 2   PCSTRESU=nmol/L
     pc-result-without-unit      | pc 2   PCSTRESU=
     pc-implausible              | pc 2   PCSTRESN=5001
-    pc-below-lloq               | pc 1   PCLLOQ=
+    pc-pcstresc                 | pc 2   PCSTRESC=lost
+    pc-above                    | pc 2   PCSTRESC=>5000 PCSTRESN=
     pc-pcstat                   | pc 2   PCSTAT=LOST
     pc-result-missing           | pc 2   PCSTRESC=
     pc-time-point-missing       | pc 2   PCTPTNUM=

@@ -2,20 +2,21 @@
 
 Before the check every cell may be text. Beside a column of a table stand, when a rule asks for them,
 
-- `X_number`    the number the text says, else missing
+- `X_number`    the number the text says, at 15 significant digits, else missing
 - `X_iso`       `Y` where the text is a date as SDTMIG 3.4 has it (`sap.catalogue.iso8601`)
 - `X_earliest`  the first day such a text can mean, as `YYYY-MM-DD`, else missing
 - `X_latest`    the last such day
 - `X_day`       the day, where the text means one day
 - `X_moment`    that day with its time, in one spelling: `09:00` is `09:00:00`
-- `X_below`     `Y` where the text says "below": `<0.1`
+- `X_result`    `Y` where the text is a result (`sap.catalogue.quantities`)
+- `X_below`     `Y` where it lies below quantification: `<0.1`, `BLQ`; `X_above` where above
+- `X_nolimit`   `BELOW` or `ABOVE` where it does, and the text names no limit: `BLQ`
 - `X_location`  the place of the body the text names (`sap.catalogue.locations`), else missing
 - `X_node`      `Y` where that is a lymph node
 
 so that a text that is no number breaks the rule on numbers and not the rule on ranges as well.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from math import isnan
 from types import MappingProxyType
@@ -24,13 +25,13 @@ from typing import TYPE_CHECKING, Any
 from sap.catalogue import fold
 from sap.catalogue.iso8601 import Stated, stated
 from sap.catalogue.locations import location
+from sap.catalogue.numbers import is_missing_number, number
+from sap.catalogue.quantities import Quantity, quantity
 from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
 from sap.errors import ContractBroken
 
 if TYPE_CHECKING:
     import pandas as pd
-
-NUMBER = re.compile(r"[+-]?(?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]{1,2})?")
 
 
 def number_text(number: float) -> str | None:
@@ -42,17 +43,6 @@ def number_text(number: float) -> str | None:
     if isnan(number):
         return None
     return (repr(float(number) + 0.0)).removesuffix(".0")
-
-
-def number(said: str | None) -> float | None:
-    """The number a text says, or None.
-
-    >>> number("0.10"), number("<0.1"), number("1e5"), number("١")
-    (0.1, None, 100000.0, None)
-    """
-    if said is None or NUMBER.fullmatch(said) is None:
-        return None
-    return float(said)
 
 
 def days(said: str | None) -> tuple[str, str] | None:
@@ -84,16 +74,39 @@ _OF_A_DATE: Mapping[str, Callable[[Stated], Any]] = MappingProxyType(
 )
 
 
-def text(table: "pd.DataFrame") -> "pd.DataFrame":
-    """The table as text: what the rules read, whether it comes typed or not; empty is missing."""
+def _nolimit(said: Quantity) -> str | None:
+    if not said.side or said.value is not None:
+        return None
+    return "BELOW" if said.side == "<" else "ABOVE"
+
+
+_OF_A_RESULT: Mapping[str, Callable[[Quantity], str | None]] = MappingProxyType(
+    {
+        "_result": lambda said: "Y" if said.readable else None,
+        "_below": lambda said: "Y" if said.side == "<" else None,
+        "_above": lambda said: "Y" if said.side == ">" else None,
+        "_nolimit": _nolimit,
+    }
+)
+
+
+def text(table: "pd.DataFrame", contract: Contract | None = None) -> "pd.DataFrame":
+    """The table as text: what the rules read, whether it comes typed or not; empty is missing.
+
+    In the number columns of a contract the signs for no number are missing too: `.` as SAS writes
+    it in CSV, with a letter behind it or not, and `NA`.
+    """
     import pandas as pd
 
     made = {}
+    numbers = {one.name for one in contract.columns if "number" in one.kind} if contract else set()
     for name, column in table.items():
         if pd.api.types.is_numeric_dtype(column):
             made[name] = [number_text(value) for value in column.astype(float)]
         else:
-            made[name] = [None if pd.isna(value) or value == "" else str(value) for value in column]
+            cells = [None if pd.isna(value) or value == "" else str(value) for value in column]
+            none = {cell for cell in cells if name in numbers and cell and is_missing_number(cell)}
+            made[name] = [None if cell in none else cell for cell in cells]
     return pd.DataFrame(made, index=pd.RangeIndex(len(table)), dtype=object)
 
 
@@ -104,7 +117,8 @@ def typed(
 
     1. A table without a contract and a column without a property stay behind (`check` lists them).
     2. A column the extract lacks is there and empty.
-    3. Numbers and whole numbers become float64; all else is text, missing as None.
+    3. Numbers and whole numbers become float64, at 15 significant digits; all else is text, missing
+       as None.
 
     Raises
     ------
@@ -121,7 +135,7 @@ def typed(
 def _typed(domain: str, table: "pd.DataFrame", contract: Contract) -> "pd.DataFrame":
     import pandas as pd
 
-    said = text(table)
+    said = text(table, contract)
     made: dict[str, pd.Series[Any]] = {}
     for column in contract.columns:
         cells = _column(said, column.name)
@@ -155,15 +169,18 @@ def beside(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
     cells = _column(table, stem(name))
     if name.endswith("_number"):
         return pd.Series([number(cell) for cell in cells], index=table.index, dtype=float)
-    if name.endswith("_below"):
-        answers = ["Y" if cell is not None and cell.startswith("<") else None for cell in cells]
-        return pd.Series(answers, index=table.index, dtype=object)
-    if name.endswith(("_location", "_node")):
-        return cells.map({cell: _located(cell, name) for cell in cells.unique()}).astype(object)
-    of_date = _OF_A_DATE[name.removeprefix(stem(name))]
-    known = {cell: None if cell is None else stated(cell) for cell in cells.unique()}
-    ends = [None if (said := known[cell]) is None else of_date(said) for cell in cells]
-    return pd.Series(ends, index=table.index, dtype=object)
+    suffix = name.removeprefix(stem(name))
+    known = {cell: _beside(suffix, cell) for cell in cells.unique() if cell is not None}
+    return pd.Series([known.get(cell) for cell in cells], index=table.index, dtype=object)
+
+
+def _beside(suffix: str, cell: str) -> Any:
+    if suffix in _OF_A_RESULT:
+        return _OF_A_RESULT[suffix](quantity(cell))
+    if suffix in ("_location", "_node"):
+        return _located(cell, suffix)
+    said = stated(cell)
+    return None if said is None else _OF_A_DATE[suffix](said)
 
 
 def _located(cell: str | None, name: str) -> str | None:

@@ -94,7 +94,7 @@ def check(
     """
     import pandas as pd
 
-    said = {name: text(table) for name, table in sorted(tables.items())}
+    said = {name: text(table, contracts.get(name)) for name, table in sorted(tables.items())}
     found: list[_Finding] = []
     with warnings.catch_warnings():
         # Great Expectations warns about its own imports and its own use of pandas; where warnings

@@ -3,7 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
-from sap.contracts.columns import beside, number, text
+from sap.catalogue.numbers import number
+from sap.contracts.columns import beside, text
 from sap.contracts.expectations import check
 from sap.contracts.odcs import Contract
 

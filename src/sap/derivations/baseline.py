@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day, full_day
+from sap.derivations.quantities import quantified
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
@@ -87,10 +88,11 @@ def _last(values: pd.DataFrame, at: pd.DataFrame, window_days: int = 0) -> pd.Da
 
 def _lab(tables: Tables, code: str) -> pd.DataFrame:
     lb = tables.get("lb", pd.DataFrame()).reindex(
-        columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESN", "LBSTRESU", "LBDTC"]
-    )
+        columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBSTRESU", "LBLLOQ",
+                 "LBULOQ", "LBDTC"]
+    )  # fmt: skip
     lb = lb[lb["LBTESTCD"] == code]
-    value = lb["LBSTRESN"]
+    value = quantified(lb, "lb")["VALUE"]
     if code == "HGB":
         value = value * lb["LBSTRESU"].map(HAEMOGLOBIN).astype(float)
     return pd.DataFrame(

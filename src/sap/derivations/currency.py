@@ -8,6 +8,7 @@ import pandas as pd
 
 from sap.derivations.dates import full_day
 from sap.derivations.population import study_doses
+from sap.derivations.quantities import quantified
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
@@ -49,9 +50,10 @@ def _expected_psa(tables: Tables, drugs: list[str]) -> pd.DataFrame:
     doses = doses.dropna().drop_duplicates().sort_values(["USUBJID", "DAY"], ignore_index=True)
     before = doses.groupby("USUBJID")["DAY"].shift(1)
     doses["AFTER"] = before.fillna(pd.Timestamp("1900-01-01"))
-    lb = tables["lb"].reindex(columns=["USUBJID", "LBTESTCD", "LBSTRESN", "LBSTRESC", "LBDTC"])
-    below = lb["LBSTRESC"].map(lambda text: isinstance(text, str) and text.startswith("<"))
-    lb = lb[(lb["LBTESTCD"] == "PSA") & (lb["LBSTRESN"].notna() | below)]
+    lb = tables["lb"]
+    said = quantified(lb, "lb")
+    result = said["VALUE"].notna() | (said["SIDE"] != "")
+    lb = lb[(lb["LBTESTCD"] == "PSA") & result]
     drawn = pd.DataFrame({"USUBJID": lb["USUBJID"], "DRAWN": full_day(lb["LBDTC"])}).dropna()
     near = doses.merge(drawn, on="USUBJID")
     near = near[(near["DRAWN"] > near["AFTER"]) & (near["DRAWN"] <= near["DAY"])]

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import full_day, time_of_day
+from sap.derivations.quantities import quantified
 from sap.methods.ctcae import criteria, grade
 from sap.plan.model import Labs, Safety
 
@@ -14,19 +15,16 @@ Tables = Mapping[str, pd.DataFrame]
 
 COLUMNS = (
     "LBSEQ", "LBTESTCD", "LBTEST", "LBSTRESC", "LBSTRESN", "LBSTRESU", "LBSTNRLO", "LBSTNRHI",
-    "LBLLOQ", "VISIT", "LBDTC",
+    "LBLLOQ", "LBULOQ", "VISIT", "LBDTC",
 )  # fmt: skip
 
 
 def _values(tables: Tables, adsl: pd.DataFrame, rule: Labs) -> pd.DataFrame:
-    """Numbers of the plan's tests, of treated men, on a known day; "<x" becomes its limit x."""
+    """Numbers of the plan's tests, of treated patients, on a known day, by `quantified`."""
     lb = tables.get("lb", pd.DataFrame()).reindex(columns=["USUBJID", *COLUMNS])
     treated = adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"]
     lb = lb[lb["LBTESTCD"].isin(list(rule.terms)) & lb["USUBJID"].isin(treated)]
-    below = lb["LBSTRESN"].isna() & lb["LBSTRESC"].map(
-        lambda text: isinstance(text, str) and text.startswith("<")
-    )
-    number = lb["LBSTRESN"].astype(float).where(~below, lb["LBLLOQ"].astype(float))
+    number = quantified(lb, "lb")["VALUE"]
     lb = lb.assign(AVAL=number, ADT=full_day(lb["LBDTC"]), TIME=time_of_day(lb["LBDTC"]).fillna(""))
     lb = lb[lb["AVAL"].notna() & lb["ADT"].notna()]
     by = ["USUBJID", "LBTESTCD", "ADT", "TIME", "LBSEQ"]
@@ -58,8 +56,8 @@ def _graded(values: pd.DataFrame, base: pd.Series, terms: dict[str, str]) -> pd.
 def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.DataFrame:
     """Values of a graded laboratory test of a treated patient, by CTCAE 4.03.
 
-    A value is a number on a known day, in the unit it is stored in; a value below the limit of
-    quantification is that limit. Haemoglobin is graded in its own unit, never converted.
+    A value is a number on a known day, in the unit it is stored in; a value below or above
+    quantification is its limit. Haemoglobin is graded in its own unit, never converted.
 
     Baseline: the last value on or before the day of the first dose (of a day: the later time, then
     the higher LBSEQ), however long before.

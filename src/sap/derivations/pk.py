@@ -7,13 +7,14 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import full_day, hours_since, precision
+from sap.derivations.quantities import quantified
 from sap.methods.pk import auc, concentration, dose_normalised, nca
 from sap.plan.model import Pk
 
 Tables = Mapping[str, pd.DataFrame]
 
 COLUMNS = (
-    "PCSEQ", "PCTESTCD", "PCSTRESC", "PCSTRESN", "PCSTRESU", "PCLLOQ", "PCSTAT", "VISIT", "PCTPT",
+    "PCSEQ", "PCTESTCD", "PCSTRESC", "PCSTRESN", "PCSTRESU", "PCLLOQ", "PCULOQ", "PCSTAT", "VISIT", "PCTPT",
     "PCTPTNUM", "PCRFTDTC", "PCDTC",
 )  # fmt: skip
 ADPC_COLUMNS = (
@@ -37,8 +38,8 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
     early or late (rounded to 6 decimals); a sample planned before the infusion deviates only when
     it was drawn after the start. The first case that applies:
 
-    1. Not analysed: no concentration, that is not done, or neither a number nor below
-       quantification.
+    1. Not analysed: no concentration, that is not done, above quantification, or neither a number
+       nor below quantification.
     2. Not analysed: AREL is not known.
     3. Not analysed: planned at or before 0, drawn after the infusion began.
     4. Not analysed: planned after 0, drawn at or before the start of the infusion.
@@ -66,10 +67,8 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
     relative = hours_since(pc["PCDTC"], start)
     off = ((relative - planned) * MINUTES_PER_HOUR).round(6)
     before = planned <= 0
-    below = pc["PCSTRESN"].isna() & pc["PCSTRESC"].map(
-        lambda text: isinstance(text, str) and text.startswith("<")
-    )
-    number = pc["PCSTRESN"].astype(float)
+    said = quantified(pc, "pc")
+    below, number = said["SIDE"] == "<", said["VALUE"].where(said["SIDE"] == "")
     case = np.select(
         [
             number.isna() & ~below,

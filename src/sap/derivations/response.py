@@ -6,10 +6,12 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day, latest_day, precision, time_of_day
+from sap.derivations.quantities import quantified
 from sap.plan.model import ComparisonRule, PsaCourse, PsaResponse
 
 Tables = Mapping[str, pd.DataFrame]
 
+COLUMNS = ("LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBLLOQ", "LBULOQ", "LBDTC")
 NEW_THERAPY = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
 PARAMS = {
     "PSARESP": "Confirmed PSA response",
@@ -50,35 +52,20 @@ def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
     return found.groupby("USUBJID")["DAY"].min()
 
 
-def _is_below(text: object) -> bool:
-    return isinstance(text, str) and text.startswith("<")
-
-
-def _after_below(text: object) -> str | None:
-    return text[1:].strip() if isinstance(text, str) and _is_below(text) else None
-
-
 def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
-    """PSA values with a day and a number; below the limit of quantification by the plan's rule.
-
-    The limit is LBLLOQ; where it is missing, the number that follows "<" in the result.
-    """
-    lb = tables["lb"].reindex(
-        columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBLLOQ", "LBDTC"]
-    )
+    """PSA values with a day and a number; beyond quantification by `quantified` and the plan."""
+    lb = tables["lb"].reindex(columns=["USUBJID", *COLUMNS])
     lb = lb[(lb["LBTESTCD"] == "PSA") & lb["LBDTC"].notna()]
-    below = lb["LBSTRESN"].isna() & lb["LBSTRESC"].map(_is_below)
-    said = pd.to_numeric(lb["LBSTRESC"].map(_after_below).astype("object"), errors="coerce")
-    limit = lb["LBLLOQ"].astype(float).fillna(said)
-    limit = limit if rule.below_quantification == "limit" else limit / 2
-    aval = lb["LBSTRESN"].where(~below, limit)
+    said = quantified(lb, "lb")
+    below = said["SIDE"] == "<"
+    half = rule.below_quantification == "half the limit"
     found = pd.DataFrame(
         {
             "USUBJID": lb["USUBJID"],
             "LBSEQ": lb["LBSEQ"],
             "ADT": earliest_day(lb["LBDTC"]),
             "ATM": time_of_day(lb["LBDTC"]),
-            "AVAL": aval,
+            "AVAL": said["VALUE"].where(~(below & half), said["VALUE"] / 2),
             "BLQFL": np.where(below, "Y", ""),
         }
     )

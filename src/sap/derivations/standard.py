@@ -1,11 +1,11 @@
 """SDTM in the words and units that the derivations read, whichever legal ones the extract wrote."""
 
-import re
 from collections.abc import Callable, Mapping
 
 import pandas as pd
 
 from sap.catalogue import Coded, Unit, Units, coded_columns, units_of
+from sap.catalogue.quantities import quantity
 from sap.contracts.columns import number_text
 from sap.plan.model import Plan
 
@@ -20,7 +20,6 @@ MEASURED = {
     "ex": ("EXDOSU", ("EXDOSE",), ""),
 }
 """Of each domain that measures: the unit, the numbers that are in it, and the result as text."""
-_RESULT = re.compile(r"([<>]=?)?\s*([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)")
 
 
 DRUGS = {"ex": ("EXTRT", None), "cm": ("CMDECOD", "CMTRT")}
@@ -163,9 +162,13 @@ def _times(cells: pd.Series, unit: Unit | None) -> pd.Series:
 
 
 def _text(text: object, unit: Unit | None) -> str | None:
-    """A result as text in another unit, the sign of a limit kept; None where it says no number."""
-    found = _RESULT.fullmatch(text) if isinstance(text, str) else None
-    if found is None or unit is None:
+    """A result as text in another unit, the sign of a limit kept; None where it says no number.
+
+    A word that says below or above quantification without a number stays.
+    """
+    if not isinstance(text, str) or unit is None:
         return None
-    sign, number = found.groups()
-    return f"{sign or ''}{number_text(unit.of(float(number)))}"
+    said = quantity(text)
+    if said.value is None:
+        return text if said.side else None
+    return f"{said.side}{number_text(unit.of(said.value))}"

@@ -23,6 +23,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sap.catalogue.numbers import significant
 from sap.contracts import number_text
 from sap.errors import WrongUse
 from sap.intake import dataset_json, xpt
@@ -252,9 +253,14 @@ def _csv(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
 
 def _xpt(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
     return [
-        (member.name.lower(), _table(path, member.columns, member.rows))
+        (member.name.lower(), _table(path, member.columns, map(_digits, member.rows)))
         for member in xpt.members(path)
     ]
+
+
+def _digits(row: Sequence[Any]) -> list[Any]:
+    """A row of a transport file; a number that was a decimal fraction carries noise in its last bits."""
+    return [significant(cell) if isinstance(cell, float) else cell for cell in row]
 
 
 def _parquet(path: Path) -> list[tuple[str, "pd.DataFrame"]]:

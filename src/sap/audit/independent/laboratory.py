@@ -11,6 +11,7 @@ from typing import NamedTuple
 from sap.audit.independent.counts import Value
 from sap.audit.independent.days import Day, clock, whole
 from sap.audit.independent.people import Man, Record
+from sap.audit.independent.results import result
 from sap.plan.model import Plan
 
 # Where grades 2, 3 and 4 begin below; grade 1 is anything below the lower limit of normal.
@@ -105,17 +106,10 @@ def courses(
     return found
 
 
-def _value(row: Record) -> Decimal | None:
-    if _decimal(row.get("LBSTRESN")) is not None:
-        return _decimal(row["LBSTRESN"])
-    below = (row.get("LBSTRESC") or "").startswith("<")
-    return _decimal(row.get("LBLLOQ")) if below else None
-
-
 def _course(man: Man, rows: Sequence[Record], term: str, plan: Plan) -> Course:
     seen = []
     for row in rows:
-        day, value = whole(row.get("LBDTC")), _value(row)
+        day, value = whole(row.get("LBDTC")), result(row, "LB")[0]
         if day is not None and value is not None:
             time = clock(row["LBDTC"])
             seen.append((day, -1.0 if time is None else time, row["LBSEQ"], value, row))

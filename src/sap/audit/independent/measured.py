@@ -9,6 +9,7 @@ from sap.audit.independent.counts import Value
 from sap.audit.independent.days import Day, earliest, whole
 from sap.audit.independent.people import Man, Record, milestone
 from sap.audit.independent.response import visits
+from sap.audit.independent.results import result
 from sap.plan.model import Plan
 
 TESTS = ("HGB", "WBC", "NEUT", "LYM", "PLAT", "ALP", "LDH", "ALT", "AST", "BILI", "CREAT", "ALB",
@@ -95,7 +96,8 @@ def _test(rows: Sequence[Record], code: str, at: Window) -> float | str | None:
     for row in rows:
         if row.get("LBTESTCD") != code:
             continue
-        value = row.get("LBSTRESN")
+        read = result(row, "LB")[0]
+        value = None if read is None else float(read)
         if code == "HGB" and value is not None:
             per = {"mmol/L": 1, "g/dL": 10 / PER_MMOL, "g/L": 1 / PER_MMOL}
             factor = per.get(row.get("LBSTRESU") or "")

@@ -12,6 +12,7 @@ from sap.audit.independent.days import Day, whole
 from sap.audit.independent.days import hours as hours_between
 from sap.audit.independent.dosing import given
 from sap.audit.independent.people import Man, Record, is_study_dose
+from sap.audit.independent.results import result
 from sap.plan.model import Plan
 
 Row = tuple[str, str, str, str, dict[str, Value]]
@@ -62,8 +63,9 @@ def _sample(row: Record, ex: Sequence[Record], plan: Plan) -> Sample:
         start = next((text for text in that_day if text is not None), None)
     planned = float(row["PCTPTNUM"]) if row.get("PCTPTNUM") is not None else math.nan
     hours = hours_between(drawn, start)
-    below = row.get("PCSTRESN") is None and (row.get("PCSTRESC") or "").startswith("<")
-    number, early = row.get("PCSTRESN"), planned <= 0
+    value, side = result(row, "PC")
+    below, early = side == "<", planned <= 0
+    number = None if side or value is None else float(value)
     if number is None and not below:
         case = 1
     elif hours is None:

@@ -1,12 +1,12 @@
 """PSA response by a slow, literal loop over each man's visits, in exact decimals."""
 
 import datetime as dt
-import re
 from decimal import Decimal
 from typing import NamedTuple
 
 from sap.audit.independent.days import Day, clock, earliest, latest, whole
 from sap.audit.independent.people import Man, Record, is_study_dose
+from sap.audit.independent.results import result
 from sap.plan.model import ComparisonRule, Plan
 
 NEW = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
@@ -76,19 +76,9 @@ def visits(man: Man, lb: list[Record], ex: list[Record], plan: Plan) -> list[Vis
 
 
 def _value(row: Record, plan: Plan) -> Decimal | None:
-    number = row.get("LBSTRESN")
-    if number is not None:
-        return _dec(number)
-    text, limit = row.get("LBSTRESC") or "", row.get("LBLLOQ")
-    if not text.startswith("<"):
-        return None
-    if limit is None:
-        said = re.fullmatch(r"<\s*(\d+(?:\.\d+)?)\s*", text)
-        limit = None if said is None else float(said.group(1))
-    if limit is None:
-        return None
+    value, side = result(row, "LB")
     half = plan.psa_response.below_quantification != "limit"
-    return _dec(limit) / 2 if half else _dec(limit)
+    return value / 2 if value is not None and side == "<" and half else value
 
 
 def counted(

@@ -5,6 +5,7 @@ from fractions import Fraction
 from typing import Any
 
 from sap.audit.independent.people import Record
+from sap.audit.independent.results import result
 from sap.catalogue import Unit, coded_columns, fold, units_of
 from sap.plan.model import Plan
 
@@ -95,9 +96,8 @@ def _times(value: Any, unit: Unit | None) -> float | None:
 
 
 def _text(text: str, unit: Unit | None) -> str | None:
-    sign = text[: len(text) - len(text.lstrip("<>= "))]
-    try:
-        value = _times(float(text[len(sign) :]), unit)
-    except ValueError:
+    value, side = result({"XSTRESC": text}, "X")
+    if unit is None or (value is None and not side):
         return None
-    return None if value is None else sign.replace(" ", "") + repr(value).removesuffix(".0")
+    times = None if value is None else _times(float(value), unit)
+    return text if times is None else side + repr(times).removesuffix(".0")
