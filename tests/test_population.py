@@ -5,10 +5,13 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sap import ard
 from sap.derivations.dates import earliest_day, latest_day
 from sap.derivations.population import adsl, analysis_sets, biomarker, death
 from sap.plan import read_plan
+from sap.results.response import psa_response as psa_response_rows
 from sap.results.screening import boxes, final_box
+from sap.results.sets import analysis_sets as set_rows
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -281,6 +284,18 @@ def test_sets_that_need_measurements(patients):
     assert got.loc["01", ["PSAEVFL", "PPROTFL", "CTCEVFL"]].tolist() == ["Y", "Y", "N"]
     assert got.loc["04", ["PSAEVFL", "PPROTFL", "CTCEVFL"]].tolist() == ["N", "N", "Y"]
     assert (got.loc[["02", "03"], ["PSAEVFL", "PPROTFL", "CTCEVFL"]] == "N").all(axis=None)
+
+
+def test_without_deviations_in_the_data_there_is_no_per_protocol_set(patients):
+    """An extract without DV (as CABA-V7's) says nothing of deviations: no set, and no row of one."""
+    people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
+    adrs = pd.DataFrame({"USUBJID": ["01", "04"], "PARAMCD": "PSARESP", "AVALC": ["N", "NE"]})
+    for tables, there in (({}, False), ({"dv": pd.DataFrame()}, True)):
+        got = analysis_sets(people, adrs, None, tables, PLAN)
+        assert ("PPROTFL" in got) is there
+        rows = ard.bind(set_rows(got, PLAN) + psa_response_rows(got, adrs, PLAN))
+        assert ("PERPROT" in set(rows["population"])) is there
+        assert "PSAEVAL" in set(rows["population"])
 
 
 def test_partial_dates_span_their_month_or_year():

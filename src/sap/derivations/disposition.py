@@ -79,12 +79,13 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     parts = {
         "PRIMARY": (outside, why),
         "PSAEVAL": (primary & (adsl["PSAEVFL"] != "Y"), np.full(len(adsl), 5)),
-        "PERPROT": (primary & (adsl["PPROTFL"] != "Y"), np.where(major, 6, 7)),
         "CTCEVAL": (
             primary & (adsl["CTCEVFL"] != "Y"),
             np.where(~(adsl["CTCBL"] >= baseline), 8, 9),
         ),
     }
+    if "PPROTFL" in adsl:
+        parts["PERPROT"] = primary & (adsl["PPROTFL"] != "Y"), np.where(major, 6, 7)
     found = [
         adsl.loc[who, ["STUDYID", "USUBJID"]].assign(SET=name, CASE=case[who.to_numpy()])
         for name, (who, case) in parts.items()

@@ -348,11 +348,13 @@ def analysis_sets(
 
     1. PSAEVFL (PSAEVAL): PRIMARY with a baseline PSA and at least one value that counts after it.
     2. PPROTFL (PERPROT): PRIMARY, no major deviation (DV), and at least `per_protocol_cycles`
-       cycles, or fewer where study treatment ended by progressive disease.
+       cycles, or fewer where study treatment ended by progressive disease (the earlier
+       progression). Where the data hold no protocol deviations (no DV), the set is not available:
+       that none was collected is not that none happened.
     3. CTCEVFL (CTCEVAL): PRIMARY with at least `ctc_baseline_minimum` cells at the first screening
        and a count on treatment.
     4. PKEVFL (PKEVAL): treated, with at least one evaluable concentration after the start of the
-       infusion and a known dose. Absent when the data hold no concentration at all.
+       infusion and a known dose. Not available where the data hold no concentration.
     """
     who = adsl["USUBJID"]
     primary = adsl["PRIMFL"] == "Y"
@@ -364,9 +366,10 @@ def analysis_sets(
     counted = who.isin(adctc["USUBJID"]) if adctc is not None else pd.Series(False, who.index)
     flags = {
         "PSAEVFL": primary & who.isin(answered),
-        "PPROTFL": primary & ~who.isin(major) & (enough | early_pd),
         "CTCEVFL": primary & (adsl["CTCBL"] >= plan.analysis_sets.ctc_baseline_minimum) & counted,
     }
+    if "dv" in tables:
+        flags["PPROTFL"] = primary & ~who.isin(major) & (enough | early_pd)
     if adpc is not None and len(adpc):
         good = adpc[(adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0) & (adpc["BLQFL"] != "Y")]
         good = good[good["DOSE"].notna()]

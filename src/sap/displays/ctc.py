@@ -11,6 +11,10 @@ from sap.displays.say import Said
 from sap.displays.table import Column, Row, Table
 
 CYCLE = r"^CYCLE (\d+)$"  # of AVISIT
+DENOMINATORS = {
+    "evaluable": "Suitable baseline and a later value",
+    "missing is failure": "Suitable baseline; without a later value no response",
+}
 ANSWERS = {"Y": "CTC response", "N": "No CTC response"}
 
 
@@ -38,9 +42,9 @@ def course() -> Table:
     rows: list[Row] = []
     for paramcd, words in lines.items():
         rows.append(Row(words, kind="group"))
-        for group in ("evaluable", "missing is failure"):
+        for group, said in DENOMINATORS.items():
             here = Place(population="PRIMARY", paramcd=paramcd, group=group)
-            rows.append(Row(group.capitalize(), rate_cells(found, **here), "indent1"))
+            rows.append(Row(said, rate_cells(found, **here), "indent1"))
     header = ci_header(found, population="PRIMARY", paramcd="CTC0", group="evaluable")
     columns = [Column("n (%)"), Column("N"), Column(header)]
     return Table("tlf-ctc-course", "Answer", columns, rows)

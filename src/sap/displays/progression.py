@@ -180,7 +180,7 @@ def _line(found: Results, here: Place) -> tuple[Content, ...]:
 def psa() -> Table:
     """PSA progression by the case that decided, in each set that has one."""
     found = results("psa_progression")
-    sets = {"PRIMARY": "Primary", "RESCREENED": "Re-screened", "GROUPA": "Group A"}
+    sets = {"PRIMARY": "Primary", "RESCREENED": "Re-screened, treated", "GROUPA": "Group A"}
     shown = [
         p
         for p in sets

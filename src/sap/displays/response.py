@@ -47,6 +47,8 @@ def response() -> Table:
     found, again = results("psa_response"), results("rescreen_response")
     rows = [Row("First screening", kind="group")]
     for population, words in SETS.items():
+        if not found.has("N", population=population):
+            continue
         tested: tuple[Content, Content] = ("", "")
         if population == "PRIMARY":  # the rule of the design decides about no other set
             at = Place(population=population)
@@ -58,7 +60,7 @@ def response() -> Table:
     place = Place(population="RESCREENED", paramcd="PSARESP")
     if again.find("N", **place).value:
         cells = (*rate_cells(again, **place), again.count("n_missing", **place), "", "")
-        rows.append(Row("Re-screened", cells, "indent1"))
+        rows.append(Row("Re-screened, treated", cells, "indent1"))
     else:
         groups = ard.table("plan")["study"]["groups"]
         why = "Not in the data: no man was treated so" if groups else "Not planned in this trial"
@@ -102,7 +104,7 @@ def change() -> Table:
     week = ard.table("plan")["psa_course"]["week_12_day"]
     sets = {"PRIMARY": "Primary"}
     if ard.table("plan")["study"]["groups"]:
-        sets["RESCREENED"] = "Re-screened"
+        sets["RESCREENED"] = "Re-screened, treated"
     rows: list[Row] = []
     for paramcd, words in (("PSABEST", "Best change"), ("PSAWK12", f"Change at day {week}")):
         rows.append(Row(words, kind="group"))
@@ -155,7 +157,7 @@ def _bars(population: str) -> pd.DataFrame:
             "change": best["AVAL"],
             "category": category,
             "mark": "*" if again else "",
-            "block": f"{'Re-screened' if again else 'Primary set'} (n = {known})",
+            "block": f"{'Re-screened, treated' if again else 'Primary set'} (n = {known})",
         }
     )
 

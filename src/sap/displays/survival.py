@@ -13,7 +13,7 @@ from sap.displays.table import Column, Content, Row, Table, limits, span
 
 SETS = {
     "PRIMARY": "Primary",
-    "RESCREENED": "Re-screened",
+    "RESCREENED": "Re-screened, treated",
     "GROUPA": "Group A",
     "SCREENED": "Screened",
 }

@@ -7,7 +7,7 @@ from sap.displays.table import Column, Content, Row, Table, n_pct
 
 ANSWERS = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
 VIEWS = {"BOR": "Unconfirmed", "BORC": "Confirmed", "BORINV": "Investigator"}
-SETS = {"PRIMARY": "Primary", "RESCREENED": "Re-screened"}
+SETS = {"PRIMARY": "Primary", "RESCREENED": "Re-screened, treated"}
 
 
 def best() -> Table:

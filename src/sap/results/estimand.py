@@ -12,7 +12,7 @@ from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point
 from sap.plan.model import Plan
 from sap.results.design import of_plan
 from sap.results.response import EXACT, NOBODY, ended, primary_rate, rate
-from sap.results.sets import members
+from sap.results.sets import available, members
 
 ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
 
@@ -56,7 +56,7 @@ def sensitivity(
         "1 Primary, composite strategy": (int(yes.sum()), len(who)),
         "2 Treatment policy for new therapy": (int(policy.sum()), len(who)),
         "3 PSA-evaluable": inside("PSAEVAL"),
-        "4 Per protocol": inside("PERPROT"),
+        **({"4 Per protocol": inside("PERPROT")} if available(adsl, "PERPROT") else {}),
         "5 All marker-positive": inside("MARKERPOS"),
         f"6 Baseline PSA >= {plan.estimand.baseline_psa_minimum:g}": (
             int((yes & high).sum()),

@@ -10,7 +10,7 @@ from sap.methods.proportion import clopper_pearson, exact_test
 from sap.methods.two_stage import TwoStageDesign, TwoStageInference, two_stage_inference
 from sap.plan.model import Design, Plan
 from sap.results.design import of_plan
-from sap.results.sets import members
+from sap.results.sets import available, members
 
 POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
 NOBODY = NotEstimable("nobody in this population")
@@ -204,6 +204,7 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
         response_rate(adsl, adrs, plan, population=population, paramcd=paramcd, analysis=analysis)
         for analysis, paramcd in variants.items()
         for population in POPULATIONS
+        if available(adsl, population)
     ]
 
 

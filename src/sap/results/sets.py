@@ -25,8 +25,13 @@ def members(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
     return adsl[adsl[flag] == "Y"] if flag in adsl else adsl.iloc[0:0]
 
 
+def available(adsl: pd.DataFrame, population: str) -> bool:
+    """Whether the data can say who belongs to a set: deviations, concentrations were collected."""
+    return FLAGS[population] in adsl
+
+
 def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many persons each analysis set has; PKEVAL is left out while no PK dataset is derived."""
+    """How many persons each analysis set has; a set that the data cannot tell is left out."""
     return [
         ard.rows(
             {"n": len(members(adsl, population))},

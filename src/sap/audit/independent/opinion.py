@@ -169,6 +169,9 @@ def second_opinion(
     if adtte is not None:
         known |= dict(_times(adtte, men, plan))
         known |= dict(_told(adtte, men, plan))
+    if "dv" not in tables:  # deviations were not collected: there is no per-protocol set
+        none = ("PERPROT", "4 Per protocol")
+        known = {key: one for key, one in known.items() if not {key[1], key[4]} & set(none)}
     return Opinion(_judged(ard, known))
 
 
