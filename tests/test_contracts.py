@@ -408,6 +408,7 @@ OF_THE_WHOLE = {
     "ts-synthdat": ("ts", 5),
     "ts-synthdat-missing": ("ts", 6),
     "ts-dates": ("ts", 2),
+    "mapped-unused": ("mapped", 2),
 }
 REQUIRED = ("dm", "lb", "zz")
 
@@ -508,6 +509,8 @@ def spoiled_tables() -> dict[str, pd.DataFrame]:
     tables = frames(men)
     tables["ie"] = tables["ie"].drop(columns="IETESTCD")
     tables["dv"]["DVNOTE"] = "free text"
+    lines = [["3", "values", "DM.SEX: Male is M", None, "7"], ["5", "visits", "X is Y", None, "0"]]
+    tables["mapped"] = pd.DataFrame(lines, columns=["LINE", "KIND", "WHAT", "WHY", "COUNT"])
     tables["sv"] = tables["dv"][["STUDYID", "USUBJID"]]
     summary = trial_summary()
     summary.loc[1, "TSVAL"] = "2017-02-29"
@@ -866,7 +869,7 @@ def test_every_file_is_odcs_by_the_schema_of_the_standard(path):
 
 
 def test_every_domain_of_the_product_has_a_contract(rules):
-    domains = "ae be cm cp dm ds dv ex gf ie lb mh pc rs ss tr ts tu vs"
+    domains = "ae be cm cp dm ds dv ex gf ie lb mapped mh pc rs ss tr ts tu vs"
     assert " ".join(rules) == f"{domains} extract"
 
 

@@ -279,7 +279,7 @@ NAMES = re.compile(
     r"|E\d\(R\d\)|mg/m2|10\^9|\b1[46]\.\d[\d.]*"
 )
 # Cells that quote a file of the plan or name rows of the data: text, as it was written.
-QUOTED = {"tlf-plan", "tlf-changes", "tlf-findings"}
+QUOTED = {"tlf-plan", "tlf-changes", "tlf-findings", "tlf-map"}
 
 
 def without_address(made: Report) -> list[str]:

@@ -65,6 +65,10 @@ def intake(
     kind: Annotated[Literal["sdtm", "caba-v7"], typer.Argument(help="What DIR holds.")],
     directory: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the source files.")],
     out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
+    map_file: Annotated[
+        Path | None,
+        typer.Option("--map", help="sdtm: renames, recodes, units, visits, what is left out."),
+    ] = None,
 ) -> None:
     """Turn source files into an SDTM extract.
 
@@ -72,7 +76,7 @@ def intake(
     """
     from sap.pipeline import study
 
-    study.intake(kind, _folder(directory, "the source files"), out)
+    study.intake(kind, _folder(directory, "the source files"), out, map_file)
     typer.echo(out)
 
 

@@ -114,6 +114,31 @@ def _rows_in_words(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers[:SHOWN_ROWS])) + more
 
 
+def map_of_intake() -> Table:
+    """Table 16-4: each line of the map that the extract was made by, and what it met."""
+    rows = [
+        Row(
+            f"Line {one['LINE']:.0f}",
+            (
+                one["KIND"],
+                one["WHAT"],
+                Number(formats.count(one["COUNT"]), f"mapped|{one['LINE']:.0f}"),
+                one["WHY"] or "",
+            ),
+        )
+        for one in ard.table("mapped")
+    ]
+    columns = [
+        Column("What it does", numeric=False),
+        Column("What it says", numeric=False),
+        Column("Records or cells"),
+        Column("Reason", numeric=False),
+    ]
+    return Table(
+        "tlf-map", "Map", columns, rows, absent="The data came without a map: nothing was recoded."
+    )
+
+
 def manifest() -> Table:
     """Table 16-2: each frozen file with its size and fingerprint."""
     files = ard.table("manifest")["files"]

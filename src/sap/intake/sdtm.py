@@ -31,8 +31,8 @@ from sap.intake import dataset_json, xpt
 if TYPE_CHECKING:
     import pandas as pd
 
-BESIDE = frozenset({"planted.csv", "unmapped.csv"})
-"""Lists that `sap simulate` and `sap intake` leave beside the tables; no tables themselves."""
+BESIDE = frozenset({"planted.csv", "unmapped.csv", "map.yml"})
+"""What `sap simulate` and `sap intake` leave beside the tables; no tables themselves."""
 
 DOCUMENTS = frozenset({".md", ".pdf", ".txt", ".xml", ".xsl"})
 """What a submission folder holds besides data: Define-XML, its style sheet, guides."""

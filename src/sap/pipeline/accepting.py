@@ -1,5 +1,6 @@
-"""Accepted findings on their way: named by the plan, marked in the findings, kept with the cut."""
+"""What a study says of its source, on its way: findings it accepts, and the map of its intake."""
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -7,6 +8,7 @@ from typing import Any
 from sap import contracts
 from sap.contracts.accepted import NONE
 from sap.errors import ContractBroken
+from sap.intake import sdtm_map
 from sap.plan import PlanFile
 
 ACCEPTED = "accepted.yml"
@@ -26,6 +28,24 @@ def of_cut(cut: Path, rules: Mapping[str, contracts.Contract]) -> contracts.Acce
     """The accepted findings that were frozen with a cut."""
     path = cut / ACCEPTED
     return contracts.read_accepted(path, rules) if path.is_file() else NONE
+
+
+def beside(accepted: contracts.Accepted, extract: Path) -> dict[str, bytes]:
+    """The files that travel with a cut: what is accepted, and the map the extract was made by."""
+    made = {ACCEPTED: accepted.content} if accepted.name else {}
+    written = extract / sdtm_map.MAP
+    return made | ({sdtm_map.MAP: written.read_bytes()} if written.is_file() else {})
+
+
+def map_lines(cut: Path) -> list[dict[str, Any]]:
+    """What each line of the map did, for the report; nothing where the data came without one."""
+    import pandas as pd
+
+    path = cut / f"{sdtm_map.MAPPED}.parquet"
+    if not path.is_file():
+        return []
+    lines: list[dict[str, Any]] = json.loads(pd.read_parquet(path).to_json(orient="records"))
+    return lines
 
 
 def refuse_unmet(accepted: contracts.Accepted, unmet: list[int], extract: Path) -> None:

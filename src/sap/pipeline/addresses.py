@@ -66,7 +66,8 @@ def of_files(tables: Path) -> dict[str, dict[str, Any]]:
 
     1. `findings|severity` and `findings|severity|domain|rule`: the contracts' findings.
     2. `manifest|file|rows`, `|columns`, `|sha256`: the manifest of the frozen cut.
-    3. `changes|kind|analysis`, and `changes|before|key` of a row: the comparison of two ARDs.
+    3. `mapped|line`: what a line of the map of the intake met.
+    4. `changes|kind|analysis`, and `changes|before|key` of a row: the comparison of two ARDs.
     """
     known: dict[str, dict[str, Any]] = {}
     for one in _read(tables / "findings.json", []):
@@ -87,6 +88,9 @@ def of_files(tables: Path) -> dict[str, dict[str, Any]]:
         values = {"rows": file["rows"], "columns": len(file["columns"]), "sha256": file["sha256"]}
         for name, value in values.items():
             known[f"manifest|{file['name']}|{name}"] = shown | {name: value}
+    for one in _read(tables / "mapped.json", []):
+        shown = {"dataset": "mapped.json", "line": one["LINE"], "count": one["COUNT"]}
+        known[f"mapped|{one['LINE']:.0f}"] = shown
     rows = _read(tables / "changes.json", {"rows": []})["rows"]
     for row in rows:
         analysis = str(row["key"]).partition("|")[0]

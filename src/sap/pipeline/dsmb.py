@@ -127,7 +127,7 @@ def _view(
     if audience == "open":
         tables |= {name: _json(run / "tables" / f"{name}.json") for name in OPEN_TABLES}
         findings = [one | {"row": None, "usubjid": None, "seq": None} for one in findings]
-        tables["accepted"] = []
+        tables |= {"accepted": [], "mapped": []}
     else:
         shutil.copytree(run / "adam", view / "adam")
         for path in sorted((run / "tables").glob("*.json")):

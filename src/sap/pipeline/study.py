@@ -39,11 +39,19 @@ def simulate(out: Path, plan: Path, seed: int, options: dict[str, Any], mess: in
     return out
 
 
-def intake(kind: str, source: Path, out: Path) -> Path:
-    """Turn files of one outside format into SDTM tables; what could not be mapped is listed."""
-    from sap.intake import sdtm
+def intake(kind: str, source: Path, out: Path, map_path: Path | None = None) -> Path:
+    """Turn files of one outside format into SDTM tables; what could not be mapped is listed.
+
+    A map of SDTM goes along with the tables, as does the one that an extract was made by.
+    """
+    from sap.intake import sdtm, sdtm_map
 
     refuse_within(out, source, "which is read")
+    earlier = source / sdtm_map.MAP
+    if map_path is not None and kind != "sdtm":
+        raise WrongUse("--map goes with sdtm: the published supplement has a map of its own.")
+    if map_path is not None and earlier.is_file():
+        raise WrongUse(f"{source} was made by a map already: name the source it was made from.")
     with step(f"read {kind} from {source}"), whole_folder(out) as new:
         if kind == "caba-v7":
             from sap.intake import caba_v7
@@ -51,8 +59,16 @@ def intake(kind: str, source: Path, out: Path) -> Path:
             tables, unmapped = caba_v7.read(source)
             write_text(new / "unmapped.csv", unmapped.to_csv(index=False, lineterminator="\n"))
             say(f"  {len(unmapped)} cells or rows could not be mapped: {out / 'unmapped.csv'}")
+        elif map_path is not None:
+            rules = sdtm_map.read_map(map_path)
+            tables = sdtm_map.mapped(sdtm.sources(source), rules)
+            (new / sdtm_map.MAP).write_bytes(rules.content)
+            unmet = int((tables[sdtm_map.MAPPED]["COUNT"] == "0").sum())
+            say(f"  {len(tables[sdtm_map.MAPPED])} lines of {map_path.name}, {unmet} met nothing")
         else:
             tables = sdtm.read(source)
+            if earlier.is_file():
+                (new / sdtm_map.MAP).write_bytes(earlier.read_bytes())
         sdtm.write(tables, new)
     return out
 
@@ -228,7 +244,7 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
             plan_hash=plan.sha256,
             contracts=rules,
             findings=of_cut,
-            beside={accepting.ACCEPTED: accepted.content} if accepted.name else {},
+            beside=accepting.beside(accepted, extract),
             frozen_root=frozen,
         )
 
@@ -301,6 +317,7 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
         "manifest": json.loads((cut / "manifest.json").read_text(encoding="utf-8")),
         "findings": json.loads(findings_json(findings)),
         "accepted": accepting.record(cut, findings),
+        "mapped": accepting.map_lines(cut),
         "rules": rules.table(plan.plan),
     }
     for name, content in tables.items():

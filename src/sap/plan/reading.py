@@ -1,8 +1,9 @@
 """Read a plan file, or say in one message everything that is wrong with it."""
 
 import hashlib
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import yaml
@@ -78,15 +79,48 @@ _FIX = {
 }
 
 
-def problems(error: ValidationError, what: str = "the plan") -> list[str]:
-    """One line per fault: the key, what is wrong, what to do."""
-    lines = []
+def lines_of(text: str) -> dict[tuple[str | int, ...], int]:
+    r"""The line of each key and each list entry of a YAML text, by its path.
+
+    >>> lines_of("a:\n- b: 1\n- c: 2")[("a", 1, "c")]
+    3
+    """
+    found: dict[tuple[str | int, ...], int] = {}
+
+    def walk(node: Any, path: tuple[str | int, ...]) -> None:
+        if isinstance(node, yaml.MappingNode):
+            for key, value in node.value:
+                found[(*path, key.value)] = key.start_mark.line + 1
+                walk(value, (*path, key.value))
+        elif isinstance(node, yaml.SequenceNode):
+            for number, value in enumerate(node.value):
+                found[(*path, number)] = value.start_mark.line + 1
+                walk(value, (*path, number))
+
+    walk(yaml.compose(text, yaml.SafeLoader), ())
+    return found
+
+
+def line_of(lines: Mapping[tuple[str | int, ...], int], path: Sequence[str | int]) -> int:
+    """The line of a path, or of the nearest part above it that has one."""
+    whole = tuple(path)
+    return next((lines[whole[:n]] for n in range(len(whole), 0, -1) if whole[:n] in lines), 1)
+
+
+def problems(
+    error: ValidationError,
+    what: str = "the plan",
+    lines: Mapping[tuple[str | int, ...], int] = MappingProxyType({}),
+) -> list[str]:
+    """One line per fault: the line where it is known, the key, what is wrong, what to do."""
+    said_lines = []
     for fault in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in fault["loc"]) or what
         said = _FIX.get(fault["type"], fault["msg"].removeprefix("Value error, "))
         said = said.replace("the plan", what)
-        lines.append(f"  - {where}: {said}")
-    return lines
+        at = f"line {line_of(lines, fault['loc'])}, " if lines else ""
+        said_lines.append(f"  - {at}{where}: {said}")
+    return said_lines
 
 
 def read_plan(path: Path) -> PlanFile:
