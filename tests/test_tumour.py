@@ -1,6 +1,7 @@
 """Tumour response: rules at their boundaries by hand, lesions to answers, and public RECIST data."""
 
 import datetime as dt
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -75,32 +76,105 @@ def test_target_response_when_lesions_are_gone_or_not_read(now, missing, gone, a
     assert target_response(sums, missing=missing, gone=gone, rule=RULE) == answer
 
 
-# RECIST 1.1, table 1 and 2 (Eisenhauer 2009), as written in the plan's source.
+# RECIST 1.1 (Eisenhauer 2009, Eur J Cancer 45:228-247), table 1: time point response of subjects with
+# target (with or without non-target) disease, and table 2: with non-target disease only. A cell with
+# several words is written as all of them: "Non-PD or not all evaluated" is CR, non-CR/non-PD or NE;
+# "Any" is every word. No non-target disease is "".
+NOT_PD = ("CR", NON, "NE", "")
+EVERY = ("CR", "PR", "SD", "PD", "NE")
+TABLE_1 = [
+    (("CR",), ("CR", ""), ("N",), "CR"),
+    (("CR",), (NON,), ("N",), "PR"),
+    (("CR",), ("NE",), ("N",), "PR"),
+    (("PR",), NOT_PD, ("N",), "PR"),
+    (("SD",), NOT_PD, ("N",), "SD"),
+    (("NE",), NOT_PD, ("N",), "NE"),
+    (("PD",), (*NOT_PD, "PD"), ("Y", "N"), "PD"),
+    (EVERY, ("PD",), ("Y", "N"), "PD"),
+    (EVERY, (*NOT_PD, "PD"), ("Y",), "PD"),
+]
+TABLE_2 = [
+    (("",), ("CR",), ("N",), "CR"),
+    (("",), (NON,), ("N",), NON),
+    (("",), ("NE",), ("N",), "NE"),
+    (("",), ("PD",), ("Y", "N"), "PD"),
+    (("",), ("CR", NON, "NE", "PD"), ("Y",), "PD"),
+]
+
+
+def cells(table):
+    """Every cell that the rows of a table name, each with the one answer it has."""
+    found = {}
+    for targets, others, news, answer in table:
+        for cell in itertools.product(targets, others, news):
+            assert found.setdefault(cell, answer) == answer
+    return found
+
+
+@pytest.mark.req("SAP-5.4")
+@pytest.mark.parametrize("cell, answer", [*cells(TABLE_1).items(), *cells(TABLE_2).items()])
+def test_soft_tissue_follows_tables_1_and_2_of_recist(cell, answer):
+    assert soft_tissue(*cell) == answer
+
+
+def test_tables_1_and_2_of_recist_name_every_cell():
+    assert set(cells(TABLE_1)) == set(itertools.product(EVERY, (*NOT_PD, "PD"), "YN"))
+    assert set(cells(TABLE_2)) == set(itertools.product(("",), ("CR", NON, "NE", "PD"), "YN"))
+
+
+def test_no_disease_at_baseline_is_in_no_table():
+    assert soft_tissue("", "", "Y") == "PD"
+    assert soft_tissue("", "", "N") == "NED"
+
+
+# Table 3: best overall response when confirmation of CR and PR is required. First and subsequent time
+# point, at least 4 weeks apart; the best response where the minimum for SD is met, and where it is not.
+# Footnote a: after a CR any disease seen is PD at that point, so CR then PR is SD or PD by the minimum
+# (PR only where the source corrects the first CR). PR then CR, and PR then PR, are confirmed PR.
+TABLE_3 = [
+    ("CR", "CR", "CR", "CR"),
+    ("CR", "PR", "SD", "PD"),
+    ("CR", "SD", "SD", "PD"),
+    ("CR", "PD", "SD", "PD"),
+    ("CR", "NE", "SD", "NE"),
+    ("PR", "CR", "PR", "PR"),
+    ("PR", "PR", "PR", "PR"),
+    ("PR", "SD", "SD", "SD"),
+    ("PR", "PD", "SD", "PD"),
+    ("PR", "NE", "SD", "NE"),
+    ("NE", "NE", "NE", "NE"),
+]
+
+
+@pytest.mark.req("SAP-5.4")
+@pytest.mark.parametrize("first, then, met, not_met", TABLE_3)
+def test_confirmed_best_response_follows_table_3_of_recist(first, then, met, not_met):
+    """Day 42 (the minimum) and 70; then days 5 and 33 with a minimum of 42: never met."""
+    start = pd.Timestamp(DOSE)
+
+    def best(days):
+        seen = [(pd.Timestamp(day(d)), a) for d, a in zip(days, (first, then), strict=True)]
+        return best_response(seen, start, RULE, confirmed=True).answer
+
+    assert (RULE.stable_after_days, RULE.response_confirm_days) == (42, 28)
+    assert best((42, 70)) == met
+    assert best((5, 33)) == not_met
+
+
 @pytest.mark.parametrize(
-    "target, non_target, new, answer",
+    "points, answer",
     [
-        ("CR", "CR", "N", "CR"),
-        ("CR", "", "N", "CR"),
-        ("CR", NON, "N", "PR"),
-        ("CR", "NE", "N", "PR"),
-        ("PR", NON, "N", "PR"),
-        ("PR", "NE", "N", "PR"),
-        ("SD", NON, "N", "SD"),
-        ("SD", "NE", "N", "SD"),
-        ("NE", NON, "N", "NE"),
-        ("PD", "CR", "N", "PD"),
-        ("SD", "PD", "N", "PD"),
-        ("CR", "CR", "Y", "PD"),
-        ("", "CR", "N", "CR"),
-        ("", NON, "N", NON),
-        ("", "NE", "N", "NE"),
-        ("", "PD", "N", "PD"),
-        ("", "", "Y", "PD"),
-        ("", "", "N", "NED"),
+        ([(5, "CR"), (20, "NE"), (33, "SD")], ("PD", 33)),  # NE between does not hide it
+        ([(5, "PR"), (20, "CR"), (33, "SD")], ("PD", 33)),  # seen again after the CR
+        ([(5, "CR"), (33, NON)], ("PD", 33)),  # non-target disease alone
+        ([(5, "PR"), (20, "NE"), (33, "SD")], ("SD", 33)),
+        ([(5, "SD"), (33, "PR")], ("NE", None)),  # stable first: its minimum is not met
     ],
 )
-def test_soft_tissue_follows_the_table_of_recist(target, non_target, new, answer):
-    assert soft_tissue(target, non_target, new) == answer
+def test_before_the_minimum_for_stable_disease(points, answer):
+    seen = [(pd.Timestamp(day(d)), a) for d, a in points]
+    best = best_response(seen, pd.Timestamp(DOSE), RULE, confirmed=True)
+    assert (best.answer, best.day) == (answer[0], answer[1] and pd.Timestamp(day(answer[1])))
 
 
 @pytest.mark.parametrize("soft", ["PD", "PDu", "NE", "NED", "CR", "PR", "SD", NON])

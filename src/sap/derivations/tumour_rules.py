@@ -235,9 +235,10 @@ def bone_responses(scans: Sequence[Scan], *, disease: bool, rule: Bone) -> list[
     1. The first scan lies in the flare window, to day `flare_window_days`, and shows n new
        lesions. The next scan at least w later shows n more: PD at the first scan. It does not: a
        flare, no progression. There is none: PDu.
-    2. A later scan shows n lesions more than the reference (the first scan when it lay in the
-       flare window, else the baseline), and a scan at least w later still shows n of them: PD at
-       the scan that showed them first. They are gone: no progression. There is none: PDu.
+    2. Any other scan shows n lesions more than the reference (the first scan when it lay in the
+       flare window, else the baseline), and they persist: a scan at least w later still shows n of
+       them. PD at the scan that showed them first. They are gone: no progression. There is no scan
+       so much later: PDu.
 
     From the scan of the progression on, every scan is PD. A scan without suspicion is NON-PD, or
     NED when there was no bone disease at baseline and nothing new was seen.
@@ -283,15 +284,18 @@ class Best(NamedTuple):
 def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirmed: bool) -> Best:
     """The best overall response of a course of treatment, from its assessments in order.
 
-    Only assessments up to the first PD count. The first case that applies:
+    Only assessments up to the first PD count; with confirmation the cases are those of table 3 of
+    RECIST 1.1. The first case that applies:
 
     1. CR: a CR; when confirmed, with another CR at least `response_confirm_days` days later and
        only CR and NE between.
     2. PR: a PR or CR; when confirmed, with another PR or CR so much later and only PR, CR and NE
        between. A PR after a CR confirms neither.
-    3. SD: CR, PR or SD at least `stable_after_days` days after the start.
+    3. SD: CR, PR or SD at least `stable_after_days` days after the start; when confirmed, also SD on
+       whatever day after a PR and no CR.
     4. NON-CR/NON-PD: that answer, at least `stable_after_days` days after the start.
-    5. PD.
+    5. PD; when confirmed, also PR, SD or NON-CR/NON-PD after a CR: disease seen again after a CR is
+       progression.
     6. NE: assessments, but none of these. PDu alone is not evaluable.
     7. NE: no assessment.
 
@@ -320,12 +324,23 @@ def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirme
                 return Best(name, days[place], case)
     least = start + pd.Timedelta(days=rule.stable_after_days)
     for case, name, enough in ((3, "SD", ("CR", "PR", "SD")), (4, NON, (NON,))):
-        for day, answer in zip(days, answers, strict=False):
-            if answer in enough and day >= least:
-                return Best(name, day, case)
-    if "PD" in answers:
-        return Best("PD", days[answers.index("PD")], 5)
+        for place, answer in enumerate(answers):
+            early = confirmed and case == 3 and _stable_after_response(answers, place)
+            if answer in enough and (days[place] >= least or early):
+                return Best(name, days[place], case)
+    for place, answer in enumerate(answers):
+        if answer == "PD" or (confirmed and _seen_again(answers, place)):
+            return Best("PD", days[place], 5)
     return Best("NE", None, 6 if answers else 7)
+
+
+def _stable_after_response(answers: Sequence[str], place: int) -> bool:
+    before = answers[:place]
+    return answers[place] == "SD" and "PR" in before and "CR" not in before
+
+
+def _seen_again(answers: Sequence[str], place: int) -> bool:
+    return "CR" in answers[:place] and answers[place] in ("PR", "SD", NON)
 
 
 def _held(points: Points, place: int, end: int, enough: tuple[str, ...], rule: Tumour) -> bool:
