@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from sap import contracts, snapshot
-from sap.derivations import tumour
+from sap.derivations import lesions, tumour
 from sap.derivations.tumour_rules import OVERALL, SOFT_TISSUE
 from sap.pipeline import steps
 from sap.plan import read_plan
@@ -37,8 +37,7 @@ def reached() -> Reached:
     said: dict[str, list[tuple[tuple[object, ...], object]]] = {name: [] for name in WRAPPED}
     patch = pytest.MonkeyPatch()
 
-    def listened(name: str):
-        rule = getattr(tumour, name)
+    def listened(rule, name: str):
 
         def asked(*args: object, **more: object) -> object:
             answer = rule(*args, **more)
@@ -48,7 +47,8 @@ def reached() -> Reached:
         return asked
 
     for name in WRAPPED:
-        patch.setattr(tumour, name, listened(name))
+        module = lesions if hasattr(lesions, name) else tumour
+        patch.setattr(module, name, listened(getattr(module, name), name))
     tables = contracts.typed(simulate(DEFAULT_SEED), contracts.load())
     cuts = {}
     for name in ("final", "interim"):
@@ -77,7 +77,8 @@ NUMBERED = [
     ("adctc", "ANL01CAS", "", 5),
     ("adae", "TRTEMCAS", "", 7),
     ("adpc", "ANL01CAS", "", 7),
-    ("adexcl", "CASE", "", 9),
+    ("adrs", "CASE", "MEASDIS", 4),
+    ("adexcl", "CASE", "", 10),
     ("adexsum", "CASE", "", 2),
     ("adbe", "CASE", "", 3),
     ("adtte", "CASE", "OS", 4),
@@ -89,6 +90,7 @@ UNREACHABLE = {
     ("adrs", "CTC0", 1): "nobody is treated with fewer than three cells",
     ("adrs", "ARV7NEG", 1): "nobody is treated who is not AR-V7 positive",
     ("adexcl", "", 2): "nobody is treated who is not AR-V7 positive at one of his screenings",
+    ("adrs", "MEASDIS", 4): "the extract has lesions",
     ("adtte", "OS", 2): "a death before the origin contradicts the contract of DS",
     ("adtte", "OSCENS", 2): "as above",
 }

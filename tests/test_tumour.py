@@ -26,8 +26,9 @@ from sap.derivations.tumour_rules import (
     soft_tissue,
     target_response,
 )
+from sap.errors import PlanInvalid
 from sap.plan import read_plan
-from sap.results.tumour import agreement, tumour_change
+from sap.results.tumour import agreement, objective_response, tumour_change
 from sap.results.tumour import best_response as best_rows
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -617,7 +618,7 @@ def test_absent_domains_give_no_assessment_and_a_reason():
     rows = ard.bind(
         best_rows(adsl, answers, PLAN)
         + tumour_change(adsl, answers, PLAN)
-        + agreement(adsl, answers, PLAN)
+        + agreement(adsl, answers, adtr(points), PLAN)
     )
     said = rows[rows["stat_name"].isin(("n", "estimate", "median"))]
     primary = said[said["population"] != "RESCREENED"]
@@ -732,3 +733,341 @@ def test_caba_v7_has_best_responses_and_no_dated_assessment(shared_data):
     for paramcd in ("BOR", "BORC"):
         assert n.loc[paramcd, "stat"].isna().all()
         assert set(n.loc[paramcd, "stat_text"]) == {"not in the data: no dated tumour assessment"}
+
+
+# Objective response -----------------------------------------------------------------------------
+
+
+def test_objective_response_counts_measurable_disease_first_then_the_whole_primary_set():
+    """4 of 16 is 25.0 % (7.3 to 52.4), as an outside check of the trial computed it; 4 of 25 is 16 %.
+
+    Patients 17 to 25 have no target lesion; patient 26 is not of the primary set.
+    """
+    who = [f"{n:02d}" for n in range(1, 27)]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": who,
+            "PRIMFL": ["Y"] * 25 + ["N"],
+            "MEASFL": ["Y"] * 16 + ["N"] * 10,
+            "NCYCLES": 4.0,
+        }
+    )
+    confirmed = ["CR", "PR", "PR", "PR", *["SD"] * 12, *[NON] * 9, "CR"]
+    unconfirmed = ["CR", "PR", "PR", "PR", "PR", *["SD"] * 11, *[NON] * 9, "CR"]
+    adrs = pd.concat(
+        [
+            pd.DataFrame({"USUBJID": who, "PARAMCD": code, "AVALC": said, "COURSE": "STUDY"})
+            for code, said in (("BORC", confirmed), ("BOR", unconfirmed), ("OVRLRESP", confirmed))
+        ],
+        ignore_index=True,
+    )
+    rows = ard.bind(objective_response(adsl, adrs, PLAN))
+    got = {
+        key: part.set_index("stat_name")["stat"].to_dict()
+        for key, part in rows.groupby(["analysis", "population"])
+    }
+    measurable = got["objective_response", "MEASURABLE"]
+    assert (measurable["n"], measurable["N"], measurable["estimate"]) == (4, 16, 0.25)
+    assert [round(100 * measurable[name], 1) for name in ("conf_low", "conf_high")] == [7.3, 52.4]
+    primary = got["objective_response", "PRIMARY"]
+    assert (primary["n"], primary["N"], primary["estimate"]) == (4, 25, 0.16)
+    assert got["objective_response_unconfirmed", "MEASURABLE"]["n"] == 5
+    assert list(dict.fromkeys(rows["population"])) == ["MEASURABLE", "PRIMARY"]
+
+
+def test_measurable_disease_is_a_target_lesion_at_baseline(patients):
+    """Lesions as above: 03 (a node of 19.9 mm), 07 (bone only) and 10 (9.9 mm) have no target."""
+    tables = tables_of(patients)
+    course = courses_of([*tables["tu"]["USUBJID"], "11", "12"])
+    rs = investigator([("11", 84, "TRGRESP", "SD"), ("12", 84, "TRGRESP", "NE")])
+    tables = tables | {"rs": rs}
+    answers = tumour_answers(tables, course, time_points(tables, course, RULE, BONE), RULE)
+    said = answers[answers["PARAMCD"] == "MEASDIS"].set_index("USUBJID")
+    assert said.index[said["AVALC"] == "Y"].tolist() == [
+        "01",
+        "02",
+        "04",
+        "05",
+        "06",
+        "08",
+        "09",
+        "11",
+    ]
+    assert said.loc["11", "CASE"] == 2  # no lesion recorded, but targets that were judged
+    none = tumour_answers({}, course, time_points({}, course, RULE, BONE), RULE)
+    assert set(none.loc[none["PARAMCD"] == "MEASDIS", "AVALC"]) == {"NE"}
+
+
+# The words of SDTMIG 3.4 and CDISC CT -----------------------------------------------------------
+
+
+def extract(tu: str, tr: str, patients) -> dict[str, pd.DataFrame]:
+    """One patient's TU and TR as an extract writes them; DAY counts from the first dose."""
+    found = {}
+    for name, text in (("tu", tu), ("tr", tr)):
+        rows = patients(text)
+        stem = name.upper()
+        dates = [None if d is None or d != d else day(d) for d in rows["DAY"]]  # noqa: PLR0124
+        made = rows.drop(columns="DAY").add_prefix(stem)
+        found[name] = made.assign(
+            USUBJID="01",
+            VISIT="V",
+            **{f"{stem}DTC": dates, f"{stem}SEQ": np.arange(1.0, len(rows) + 1)},
+        )
+    found["tr"]["TRSTRESN"] = pd.to_numeric(found["tr"]["TRSTRESC"], errors="coerce")
+    for name in ("tu", "tr"):
+        found[name] = found[name].astype(object).where(found[name].notna(), None)
+    found["tr"]["TRSTRESN"] = found["tr"]["TRSTRESN"].astype(float)
+    return standard(found, PLAN)
+
+
+def answers_of(tu: str, tr: str, patients, rule=RULE) -> dict[int, str]:
+    points = points_of(extract(tu, tr, patients), ["01"], rule)
+    return dict(zip(points["DAY"], points["OVRLRESP"], strict=True))
+
+
+@pytest.mark.parametrize(
+    "place",
+    ["RETROPERITONEAL LYMPH NODE", "Lymph nodes, retroperitoneal", "LYMPH NODE RETROPERITONEAL"],
+)
+def test_a_growing_node_is_seen_whatever_the_order_of_its_words(patients, place):
+    """Liver 30 to 20 mm with a node 30 to 60 mm: the sum goes from 60 to 80, progression."""
+    tu = f"""
+        LNKID | TESTCD   | STRESC | LOC     | DAY
+        ------+----------+--------+---------+----
+        T01   | TUMIDENT | TARGET | LIVER   | -10
+        T02   | TUMIDENT | TARGET | {place} | -10
+    """
+    tr = """
+        LNKID | TESTCD | STRESC | DAY
+        ------+--------+--------+----
+        T01   | LDIAM  | 30     | -10
+        T02   | LPERP  | 30     | -10
+        T01   | LDIAM  | 20     | 84
+        T02   | LPERP  | 60     | 84
+    """
+    assert answers_of(tu, tr, patients) == {84: "PD"}
+
+
+ONE = """
+    LNKID | TESTCD | STRESC | DAY
+    ------+--------+--------+----
+    T01   | LDIAM  | 30     | -10
+    T01   | LDIAM  | 30     | 84
+"""
+
+
+@pytest.mark.parametrize(
+    "code, result", [("TUMIDENT", "NEW"), ("LESIDENT", "New lesion"), ("NEWTUMOR", "NEW")]
+)
+@pytest.mark.parametrize(
+    "found, answers", [(84, {84: "PD"}), (60, {60: "PD", 84: "PD"}), (130, {84: "SD", 130: "PD"})]
+)
+def test_a_new_lesion_counts_by_its_result_and_without_a_reading(
+    patients, code, result, found, answers
+):
+    """SDTMIG 3.4 writes TUMIDENT with NEW; the day of its finding needs no record in TR."""
+    tu = f"""
+        LNKID | TESTCD   | STRESC   | LOC   | DAY
+        ------+----------+----------+-------+----
+        T01   | TUMIDENT | TARGET   | LIVER | -10
+        NEW01 | {code}   | {result} |       | {found}
+    """
+    assert answers_of(tu, ONE, patients) == answers
+
+
+@pytest.mark.parametrize(
+    "states, answers",
+    [
+        ({84: "EQUIVOCAL"}, {84: "SD", 168: "SD"}),  # never sure
+        ({84: "EQUIVOCAL", 168: "UNEQUIVOCAL"}, {84: "PD", 168: "PD"}),  # from the day it was found
+        ({84: "EQUIVOCAL", 168: "PRESENT"}, {84: "PD", 168: "PD"}),
+        ({84: "EQUIVOCAL", 168: "ABSENT"}, {84: "SD", 168: "SD"}),
+        ({84: "PRESENT"}, {84: "PD", 168: "PD"}),
+        ({84: "UNEQUIVOCAL"}, {84: "PD", 168: "PD"}),
+    ],
+)
+def test_an_equivocal_new_lesion_waits_for_a_reading_that_is_sure(patients, states, answers):
+    """RECIST 1.1, section 4.3.5: progression is then declared on the date of the initial scan."""
+    tu = """
+        LNKID | TESTCD   | STRESC | LOC   | DAY
+        ------+----------+--------+-------+----
+        T01   | TUMIDENT | TARGET | LIVER | -10
+        NEW01 | TUMIDENT | NEW    | LUNG  | 84
+    """
+    more = "\n".join(f"NEW01 | TUMSTATE | {state} | {d}" for d, state in states.items())
+    tr = ONE.rstrip() + "\n    T01 | LDIAM | 30 | 168\n" + more
+    assert answers_of(tu, tr, patients) == answers
+
+
+SPLIT = """
+    LNKID | GRPID | TESTCD   | STRESC | LOC   | DAY
+    ------+-------+----------+--------+-------+----
+    T01   |       | TUMIDENT | TARGET | LIVER | -10
+    T02   |       | TUMIDENT | TARGET | LUNG  | -10
+    T01.1 | {one} | TUSPLIT  | TARGET | LIVER | 84
+    {two} | T01   | TUSPLIT  | TARGET | LIVER | 84
+"""
+
+
+@pytest.mark.parametrize(
+    "sizes, answer",
+    [((30, 30), "SD"), ((38, 38), "PD"), ((10, 10), "PR"), ((30, None), "NE")],
+)
+@pytest.mark.parametrize("one, two", [("", "T01.2"), ("T01", "X9")])
+def test_a_lesion_that_split_is_the_sum_of_its_parts(patients, sizes, answer, one, two):
+    """By hand: 60 + 20 mm at baseline; the parts and the other lesion (20 mm) add up to 80, 96, 40; a part
+    not read leaves the sum unknown.
+
+    SDTMIG 3.4 (TU, assumption 2): T01.1 and T01.2 of T01; or grouped with it (TUGRPID).
+    """
+    read = "\n".join(
+        f"{k} | LDIAM | {s or ''} | 84" for k, s in zip(("T01.1", two), sizes, strict=True)
+    )
+    tr = f"""
+        LNKID | TESTCD | STRESC | DAY
+        ------+--------+--------+----
+        T01   | LDIAM  | 60     | -10
+        T02   | LDIAM  | 20     | -10
+        T02   | LDIAM  | 20     | 84
+        {read}
+    """
+    assert answers_of(SPLIT.format(one=one, two=two), tr, patients) == {84: answer}
+
+
+@pytest.mark.parametrize("link, group", [("T01/T02", ""), ("M1", "T01/T02")])
+@pytest.mark.parametrize("size, answer", [(60, "SD"), (75, "PD"), (40, "PR")])
+def test_lesions_that_merged_are_measured_as_one(patients, link, group, size, answer):
+    """By hand: 30 + 30 mm at baseline, then one lesion: 60 is no change, 75 is + 25 %, 40 is - 33 %."""
+    tu = f"""
+        LNKID  | GRPID   | TESTCD   | STRESC | LOC   | DAY
+        -------+---------+----------+--------+-------+----
+        T01    |         | TUMIDENT | TARGET | LIVER | -10
+        T02    |         | TUMIDENT | TARGET | LIVER | -10
+        {link} | {group} | TUMERGE  | TARGET | LIVER | 84
+    """
+    tr = f"""
+        LNKID  | TESTCD | STRESC | DAY
+        -------+--------+--------+----
+        T01    | LDIAM  | 30     | -10
+        T02    | LDIAM  | 30     | -10
+        {link} | LDIAM  | {size} | 84
+    """
+    assert answers_of(tu, tr, patients) == {84: answer}
+
+
+TARGET_ONLY = """
+    LNKID | TESTCD   | STRESC | LOC   | DAY
+    ------+----------+--------+-------+----
+    T01   | TUMIDENT | TARGET | LIVER | -10
+    NT01  | TUMIDENT | Non-target | LUNG | -10
+"""
+
+
+@pytest.mark.parametrize("how", ["STRESC", "ORRES", "REASND"])
+def test_a_target_too_small_to_measure_is_5_mm(patients, how):
+    """RECIST 1.1: a default value of 5 mm; 5 of 10 mm is a partial response, and 10 of 5 progression."""
+    words = {"STRESC": "", "ORRES": "", "REASND": ""} | {how: "Too small to measure"}
+    tr = f"""
+        LNKID | TESTCD | STRESC | ORRES | REASND | DAY
+        ------+--------+--------+-------+--------+----
+        T01   | LDIAM  | 10     |       |        | -10
+        T01   | LDIAM  | {words["STRESC"]} | {words["ORRES"]} | {words["REASND"]} | 84
+        T01   | LDIAM  | 10     |       |        | 168
+    """
+    tu = "\n".join(TARGET_ONLY.strip().splitlines()[:3])
+    assert answers_of(tu, tr, patients) == {84: "PR", 168: "PD"}
+
+
+@pytest.mark.parametrize(
+    "state, answer",
+    [
+        ("PRESENT", "SD"), ("Unequivocal progression", "PD"), ("UNEQUIVOCAL", "PD"),
+        ("EQUIVOCAL", "SD"), ("ENLARGEMENT FROM NADIR", "SD"), ("ABSENT", "SD"),
+        ("NOT EVALUABLE", "SD"), ("Inevaluable", "SD"), ("NOT DONE", "SD"),
+    ],
+)  # fmt: skip
+def test_states_of_non_target_lesions_in_the_words_of_cdisc(patients, state, answer):
+    tr = (
+        ONE.rstrip()
+        + f"\n    NT01 | TUMSTATE | PRESENT | -10\n    NT01 | TUMSTATE | {state} | 84\n"
+    )
+    assert answers_of(TARGET_ONLY, tr, patients) == {84: answer}
+    points = points_of(extract(TARGET_ONLY, tr, patients), ["01"])
+    expected = {"ABSENT": "CR", "PD": "PD"}.get(state if answer == "SD" else "PD", NON)
+    if state in ("NOT EVALUABLE", "Inevaluable", "NOT DONE"):
+        expected = "NE"
+    assert points["NTRGRESP"].tolist() == [expected]
+
+
+def test_which_diameter_is_read_is_a_line_of_the_plan(patients):
+    """LDIAM before DIAMETER: 30 to 30; DIAMETER alone: 30 to 20 mm, a partial response."""
+    tr = """
+        TESTCD   | LNKID | STRESC | DAY
+        ---------+-------+--------+----
+        LDIAM    | T01   | 30     | -10
+        DIAMETER | T01   | 30     | -10
+        LDIAM    | T01   | 30     | 84
+        DIAMETER | T01   | 20     | 84
+        SUMDIAM  |       | 20     | 84
+    """
+    tu = "\n".join(TARGET_ONLY.strip().splitlines()[:3])
+    assert answers_of(tu, tr, patients) == {84: "SD"}
+    other = RULE.model_copy(update={"lesion_diameters": ["DIAMETER"]})
+    assert answers_of(tu, tr, patients, other) == {84: "PR"}
+    sums = adtr(points_of(extract(tu, tr, patients), ["01"])).query("PARAMCD == 'SUMDIAM'")
+    assert sums[["AVAL", "SUMREC", "SUMDIFFL"]].to_numpy().tolist() == [[30, 20, "Y"]]
+
+
+def readers(patients) -> dict[str, pd.DataFrame]:
+    """The investigator (30 to 30 mm) and two radiologists (to 40, to 20 mm) who share a link."""
+    rows = [
+        ("INVESTIGATOR", None, None, 30),
+        ("INDEPENDENT ASSESSOR", "RADIOLOGIST 1", "Y", 40),
+        ("INDEPENDENT ASSESSOR", "RADIOLOGIST 2", None, 20),
+    ]
+    tu = "\n".join(TARGET_ONLY.strip().splitlines()[:3])
+    tables = extract(tu, ONE, patients)
+    parts: dict[str, list[pd.DataFrame]] = {"tu": [], "tr": []}
+    for who, which, accepted, size in rows:
+        for name, stem in (("tu", "TU"), ("tr", "TR")):
+            part = tables[name].assign(
+                **{f"{stem}EVAL": who, f"{stem}EVALID": which, f"{stem}ACPTFL": accepted}
+            )
+            if name == "tr":
+                part["TRSTRESN"] = part["TRSTRESN"].mask(part["TRDTC"] == day(84), size)
+            parts[name].append(part)
+    return {name: pd.concat(of, ignore_index=True) for name, of in parts.items()}
+
+
+@pytest.mark.parametrize(
+    "evaluator, which, answer",
+    [
+        ("INVESTIGATOR", None, "SD"),
+        ("INDEPENDENT ASSESSOR", "RADIOLOGIST 1", "PD"),
+        ("INDEPENDENT ASSESSOR", "RADIOLOGIST 2", "PR"),
+        ("INDEPENDENT ASSESSOR", None, "PD"),  # the accepted one
+    ],
+)
+def test_the_plan_names_whose_reading_counts(patients, evaluator, which, answer):
+    rule = RULE.model_copy(update={"evaluator": evaluator, "evaluator_id": which})
+    assert points_of(readers(patients), ["01"], rule)["OVRLRESP"].tolist() == [answer]
+
+
+def test_two_readers_of_whom_none_is_accepted_are_refused(patients):
+    tables = readers(patients)
+    tables["tr"]["TRACPTFL"] = None
+    rule = RULE.model_copy(update={"evaluator": "INDEPENDENT ASSESSOR"})
+    with pytest.raises(PlanInvalid, match=r"RADIOLOGIST 1 and RADIOLOGIST 2.*\n?.*evaluator_id"):
+        points_of(tables, ["01"], rule)
+
+
+def test_a_missing_evaluator_is_the_investigator(patients):
+    """SDTMIG 3.4: TUEVAL can be null when the investigator provides the complete set of data."""
+    tables = {
+        name: frame.assign(**{f"{name.upper()}EVAL": None})
+        for name, frame in extract(TARGET_ONLY, ONE, patients).items()
+    }
+    assert points_of(tables, ["01"])["OVRLRESP"].tolist() == ["SD"]
+    rule = RULE.model_copy(update={"evaluator": "INDEPENDENT ASSESSOR"})
+    assert points_of(tables, ["01"], rule).empty

@@ -51,6 +51,7 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     7. PERPROT: fewer cycles than the plan's number, and not stopped for progression.
     8. CTCEVAL: baseline count below the plan's minimum.
     9. CTCEVAL: no count on treatment.
+    10. MEASURABLE: no target lesion at baseline.
     """
     treated = adsl["NCYCLES"] > 0
     positive = adsl["ARV7BL"] == plan.screening.arv7
@@ -68,6 +69,7 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         7: f"Fewer than {cycles} cycles, not stopped for progression",
         8: f"Fewer than {baseline} CTC at baseline, or no count",
         9: "No count on treatment",
+        10: "No target lesion at baseline",
     }
     outside = (adsl["PRIMFL"] != "Y") & (positive | treated)
     primary = adsl["PRIMFL"] == "Y"
@@ -86,6 +88,8 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     }
     if "PPROTFL" in adsl:
         parts["PERPROT"] = primary & (adsl["PPROTFL"] != "Y"), np.where(major, 6, 7)
+    if "MEASFL" in adsl:
+        parts["MEASURABLE"] = (primary & (adsl["MEASFL"] != "Y"), np.full(len(adsl), 10))
     found = [
         adsl.loc[who, ["STUDYID", "USUBJID"]].assign(SET=name, CASE=case[who.to_numpy()])
         for name, (who, case) in parts.items()

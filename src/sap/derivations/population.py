@@ -355,6 +355,8 @@ def analysis_sets(
        and a count on treatment.
     4. PKEVFL (PKEVAL): treated, with at least one evaluable concentration after the start of the
        infusion and a known dose. Not available where the data hold no concentration.
+    5. MEASFL (MEASURABLE): PRIMARY with measurable disease at baseline (a target lesion). Not
+       available where the data hold no lesion and no target response.
     """
     who = adsl["USUBJID"]
     primary = adsl["PRIMFL"] == "Y"
@@ -374,4 +376,7 @@ def analysis_sets(
         good = adpc[(adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0) & (adpc["BLQFL"] != "Y")]
         good = good[good["DOSE"].notna()]
         flags["PKEVFL"] = (adsl["SAFFL"] == "Y") & who.isin(good["USUBJID"])
+    lesions = adrs[(adrs["PARAMCD"] == "MEASDIS") & (adrs["AVALC"] != "NE")]
+    if len(lesions):
+        flags["MEASFL"] = primary & who.isin(lesions.loc[lesions["AVALC"] == "Y", "USUBJID"])
     return adsl.assign(**{flag: np.where(is_in, "Y", "N") for flag, is_in in flags.items()})

@@ -16,6 +16,7 @@ from sap.derivations.lesions import (
     TARGETS,
     Assessment,
     Lesion,
+    Records,
     Row,
     Rows,
     Tables,
@@ -215,6 +216,7 @@ WORDS = {
     "BORINV": "Best overall response, investigator",
     "TUMBEST": "Best percent change of the target sum",
     "TARGLIM": "More target lesions than the criteria allow",
+    "MEASDIS": "Measurable disease at baseline",
 }
 
 
@@ -370,9 +372,10 @@ def tumour_answers(
     4. TUMBEST: the lowest percent change of the target sum from baseline.
     5. TARGLIM: whether more targets were chosen than the criteria allow; NE without an assessment
        of a target.
+    6. MEASDIS: whether there is measurable disease at baseline.
 
-    The last five have one answer for every patient treated; with no assessment after baseline it
-    is NE.
+    The last six have one answer for every patient treated; with no assessment after baseline it
+    is NE, but for measurable disease, which is a matter of the baseline.
     """
     keep = ["STUDYID", "USUBJID", "COURSE", "TRTSDT", "ADT", "AVISIT", "SRCSEQ"]
     parts = []
@@ -387,6 +390,30 @@ def tumour_answers(
     return whole.assign(PARAM=whole["PARAMCD"].map(WORDS), AVALC=whole["AVALC"].astype(object))
 
 
+def measurable(got: Records, course: Any, rule: Tumour) -> tuple[str, int]:
+    """Whether a patient has measurable disease at baseline, and the case; the first that applies.
+
+    1. Y: a lesion is a target at baseline.
+    2. Y: no lesion of the patient is recorded at baseline, and the evaluator gave a target response
+       (CR, PR, SD or PD).
+    3. N: none of these.
+    4. NE: the data hold no lesion and no target response of any patient.
+    """
+    who = str(course.USUBJID)
+    followed = lesions(got.tu.get(who, []), got.tr.get(who, []), course, rule)
+    if any(lesion.target for lesion in followed):
+        return "Y", 1
+
+    def given(rows: Rows) -> bool:
+        answers = {row["RSSTRESC"] for row in rows if row["RSTESTCD"] == "TRGRESP"}
+        return bool(answers & {"CR", "PR", "SD", "PD"})
+
+    if not followed and given(got.rs.get(who, [])):
+        return "Y", 2
+    known = bool(got.tu) or any(given(rows) for rows in got.rs.values())
+    return ("N", 3) if known else ("NE", 4)
+
+
 def _change(now: float, base: float) -> float:
     return round(100 * (now - base) / base, 9)
 
@@ -394,7 +421,7 @@ def _change(now: float, base: float) -> float:
 def _best_rows(
     tables: Tables, courses: pd.DataFrame, points: pd.DataFrame, rule: Tumour
 ) -> pd.DataFrame:
-    said = records(tables, rule).best
+    got = records(tables, rule)
     columns = ["USUBJID", "ADT", "OVRLRESP", "SUM", "BASE", "TRGRESP", "LIMITCAS"]
     study = points.loc[points["COURSE"] == "STUDY", columns]
     of_man = by_man(study.sort_values("ADT", kind="stable"))
@@ -410,7 +437,7 @@ def _best_rows(
             rows.append(
                 who | {"PARAMCD": code, "AVALC": best.answer, "ADT": best.day, "CASE": best.case}
             )
-        given = [r["RSSTRESC"] for r in said.get(str(course.USUBJID), [])]
+        given = [r["RSSTRESC"] for r in got.best.get(str(course.USUBJID), [])]
         rows.append(
             who
             | {
@@ -441,6 +468,8 @@ def _best_rows(
                 "CASE": limits[0] if limits else None,
             }
         )
+        answer, case = measurable(got, course, rule)
+        rows.append(who | {"PARAMCD": "MEASDIS", "AVALC": answer, "CASE": case})
     names = ["STUDYID", "USUBJID", "COURSE", "TRTSDT", "PARAMCD", "AVALC", "AVAL", "ADT", "CASE"]
     frame = pd.DataFrame(rows, columns=names)
     return frame.assign(ADT=pd.to_datetime(frame["ADT"]), TRTSDT=pd.to_datetime(frame["TRTSDT"]))

@@ -20,6 +20,7 @@ SETS = {
     "PSAEVAL": "PSA-evaluable",
     "PERPROT": "Per protocol",
     "CTCEVAL": "CTC-evaluable",
+    "MEASURABLE": "Measurable disease",
 }
 
 

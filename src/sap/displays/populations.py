@@ -23,6 +23,7 @@ _WORDS = {
     "major deviation)",
     "CTCEVAL": "CTC-evaluable set (primary set with a baseline count of at least {ctc_baseline} per "
     "{volume} mL and a later count)",
+    "MEASURABLE": "measurable set (primary set with a target lesion at baseline)",
     "PKEVAL": "PK-evaluable set (at least one concentration that can be evaluated)",
     "GROUPA": "group A (physician's choice)",
 }

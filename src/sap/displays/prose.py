@@ -280,6 +280,44 @@ def survival() -> Said:
     )  # fmt: skip
 
 
+def _tumour_response() -> list[str | Number | Said]:
+    """Objective response by the plan's rules, of measurable disease first; else the investigator's."""
+    found = results("objective_response")
+
+    def known(population: str) -> bool:
+        return (
+            found.has("estimate", population=population)
+            and found.find("estimate", population=population).estimable
+        )
+
+    if known("MEASURABLE"):
+        measurable, primary = Place(population="MEASURABLE"), Place(population="PRIMARY")
+        return [
+            "An objective response (complete or partial, confirmed by the plan's rules) was seen in ",
+            n_of_N("objective_response", **measurable),
+            " patients with measurable disease (",
+            rate("objective_response", **measurable),
+            ", ",
+            interval("objective_response", **measurable),
+            "), and in ",
+            n_of_N("objective_response", **primary),
+            " of the whole primary set. ",
+        ]
+    tumour = results("tumour_response")
+    place = Place(population="PRIMARY", paramcd="BORINV", level="CR or PR")
+    if not tumour.has("n", **place) or not tumour.find("n", **place).estimable:
+        return []
+    return [
+        "A complete or partial tumour response, as the investigator judged, was seen in ",
+        n_of_N("tumour_response", **place),
+        " patients (",
+        rate("tumour_response", **place),
+        ", ",
+        interval("tumour_response", **place),
+        "). ",
+    ]
+
+
 def other_efficacy() -> Said:
     """Progression, tumour response and circulating tumour cells of the primary set, where known."""
     parts: list[str | Number | Said] = []
@@ -303,30 +341,7 @@ def other_efficacy() -> Said:
             interval("pfs", format="months", **pfs),
             "). ",
         ]
-    tumour = results("tumour_response")
-    known = [
-        (paramcd, words)
-        for paramcd, words in (
-            ("BORC", "confirmed by the plan's rules"),
-            ("BORINV", "as the investigator judged"),
-        )
-        if tumour.has("n", population="PRIMARY", paramcd=paramcd, level="CR or PR")
-        and tumour.find("n", population="PRIMARY", paramcd=paramcd, level="CR or PR").estimable
-    ]
-    if known:
-        paramcd, words = known[0]
-        place = Place(population="PRIMARY", paramcd=paramcd, level="CR or PR")
-        parts += [
-            "A complete or partial tumour response, ",
-            words,
-            ", was seen in ",
-            n_of_N("tumour_response", **place),
-            " men (",
-            rate("tumour_response", **place),
-            ", ",
-            interval("tumour_response", **place),
-            "). ",
-        ]
+    parts += _tumour_response()
     cells = Place(population="CTCEVAL")
     ctc = results("ctc_response")
     if ctc.has("N", **cells) and ctc.find("N", **cells).value > 0:

@@ -29,8 +29,8 @@ ENDS = (
     "Treated through re-screening",
 )
 SETS = (
-    "SCREENED", "MARKERPOS", "PRIMARY", "PSAEVAL", "PERPROT", "CTCEVAL", "GROUPA", "RESCREENED",
-    "SAFETY", "PKEVAL",
+    "SCREENED", "MARKERPOS", "PRIMARY", "PSAEVAL", "PERPROT", "CTCEVAL", "MEASURABLE", "GROUPA",
+    "RESCREENED", "SAFETY", "PKEVAL",
 )  # fmt: skip
 
 

@@ -42,11 +42,29 @@ def best() -> Table:
     return Table("tlf-bor", "Best overall response", heads, rows if places else [], absent=absent)
 
 
+OBJECTIVE = {
+    "objective_response": "confirmed",
+    "objective_response_unconfirmed": "unconfirmed",
+}
+
+
+def _objective() -> tuple[list[Row], str]:
+    """Objective response of patients with measurable disease, then of the whole primary set."""
+    rows, header = [], "CI (%)"
+    for population, words in (("MEASURABLE", "Measurable disease"), ("PRIMARY", "Primary")):
+        for analysis, how in OBJECTIVE.items():
+            found, place = results(analysis), Place(population=population)
+            if not found.has("N", **place) or not found.find("N", **place).value:
+                continue
+            header = ci_header(found, **place)
+            rows.append(Row(f"{words}, {how}: objective response", rate_cells(found, **place)))
+    return rows, header
+
+
 def rates() -> Table:
     """Response rate and disease control by the plan's rules, with exact intervals."""
     found = results("tumour_response")
-    rows: list[Row] = []
-    header = "CI (%)"
+    rows, header = _objective()
     for population, words in SETS.items():
         for paramcd, view in VIEWS.items():
             for level in ("CR or PR", "At least SD"):
@@ -77,6 +95,10 @@ def agreement() -> Table:
         for level in found.values("level", paramcd="REASON"):
             here = Place(paramcd="REASON", level=level)
             rows.append(Row(level, (found.count(**here), found.count("N", **here)), "indent1"))
+        sums = Place(paramcd="SUMDIAM")
+        if found.has("N", **sums) and found.find("N", **sums).value:
+            cells = (found.count(**sums), found.count("N", **sums))
+            rows.append(Row("Recorded sum of diameters differs", cells))
     columns = [Column("Time points"), Column("of")]
     absent = "Not in the data: lesions and an investigator's answer at one time point."
     return Table("tlf-tumour-agreement", "Answer", columns, rows, absent=absent)

@@ -227,7 +227,7 @@ DATASETS = (
     Step("adpp", ("adpc", "plan"), lambda adpc, plan: pk.adpp(adpc, plan.pk), patient_level=True),
     Step(
         "adsl",
-        ("adsl_core", "adrs_psa", "adctc", "adae", "adpc", "sdtm", "plan"),
+        ("adsl_core", "adrs", "adctc", "adae", "adpc", "sdtm", "plan"),
         _adsl,
         patient_level=True,
     ),
@@ -333,12 +333,21 @@ RESULTS = (
         progression_results.psa_progression,
         patient_level=False,
     ),
+    Step(
+        "objective_response",
+        ("adsl", "adrs", "plan"),
+        tumour_results.objective_response,
+        patient_level=False,
+    ),
     Step("bor", ("adsl", "adrs", "plan"), tumour_results.best_response, patient_level=False),
     Step(
         "tumour_change", ("adsl", "adrs", "plan"), tumour_results.tumour_change, patient_level=False
     ),
     Step(
-        "tumour_agreement", ("adsl", "adrs", "plan"), tumour_results.agreement, patient_level=False
+        "tumour_agreement",
+        ("adsl", "adrs", "adtr", "plan"),
+        tumour_results.agreement,
+        patient_level=False,
     ),
     Step("os", ("adsl", "adtte", "plan"), survival_results.overall_survival, patient_level=False),
     Step(

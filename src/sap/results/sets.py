@@ -14,6 +14,7 @@ FLAGS = {
     "PSAEVAL": "PSAEVFL",
     "PERPROT": "PPROTFL",
     "CTCEVAL": "CTCEVFL",
+    "MEASURABLE": "MEASFL",
     "PKEVAL": "PKEVFL",
     "GROUPA": "GRPAFL",
 }

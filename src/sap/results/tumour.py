@@ -20,6 +20,39 @@ ABSENT = {
 POPULATIONS = ("PRIMARY", "RESCREENED")
 
 
+def objective_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Objective response: a complete or partial best overall response, with its exact interval.
+
+    `objective_response` is confirmed (BORC), `objective_response_unconfirmed` not (BOR). MEASURABLE, the
+    patients who could respond, comes first; PRIMARY has every patient of the primary set. A patient
+    without an assessment is no responder.
+    """
+    parts = []
+    for analysis, paramcd in (
+        ("objective_response", "BORC"),
+        ("objective_response_unconfirmed", "BOR"),
+    ):
+        answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+        for population in ("MEASURABLE", "PRIMARY"):
+            people = members(adsl, population)
+            n = int(people["USUBJID"].map(answers).isin(RESPONSE).sum())
+            stats = rate(n, len(people), plan.intervals.conf_level)
+            if not _in_the_data(adrs, paramcd):
+                names = ("n", "estimate", "conf_low", "conf_high")
+                stats |= dict.fromkeys(names, ABSENT[paramcd])
+            parts.append(
+                ard.rows(
+                    stats,
+                    analysis=analysis,
+                    section=plan.tumour.section,
+                    population=population,
+                    paramcd=paramcd,
+                    method="Clopper-Pearson",
+                )
+            )
+    return parts
+
+
 def _treated(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
     people = members(adsl, population)
     return people[people["NCYCLES"] > 0]
@@ -118,11 +151,14 @@ def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
     return parts
 
 
-def agreement(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+def agreement(
+    adsl: pd.DataFrame, adrs: pd.DataFrame, adtr: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
     """Assessments of treated men: our overall answer (LEVEL) by the investigator's (SUBLEVEL).
 
     PARAMCD OVRLRESP counts assessments; AGREE the assessments with both answers that agree;
-    REASON why the others do not.
+    REASON why the others do not. SUMDIAM: of the assessments with a recorded sum of diameters and ours,
+    those where they differ.
     """
     people = members(adsl, "SAFETY")
     points = adrs[(adrs["PARAMCD"] == "OVRLRESP") & adrs["USUBJID"].isin(people["USUBJID"])]
@@ -160,4 +196,8 @@ def agreement(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
         points.loc[points["DISREAS"] != "", "DISREAS"].value_counts().sort_index().items()
     ):
         row({"n": int(n), "N": len(points)}, "REASON", str(reason))
+    sums = adtr[(adtr["PARAMCD"] == "SUMDIAM") & adtr["USUBJID"].isin(people["USUBJID"])]
+    compared = sums[(sums["COURSE"] == "STUDY") & sums["SUMDIFFL"].isin(("Y", "N"))]
+    if len(compared):
+        row({"n": int((compared["SUMDIFFL"] == "Y").sum()), "N": len(compared)}, "SUMDIAM")
     return parts
