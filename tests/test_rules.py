@@ -24,7 +24,6 @@ NOT_PRINTED = {
     "dates.latest_day": "the same",
     "disposition.adexcl": "the cases of the analysis sets, turned round for a listing",
     "currency.adcur": "data currency for the board, no result of the study report",
-    "standard.standard": "which words a cell may have, not a rule of the plan",
 }
 OLD_WORDS = re.compile(
     r"\b(man|men|man's|he|him|his|nobody|everybody|everyone|whoever|told|said|asked|found)\b",

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.audit.independent import hazards
+from sap.audit.independent import curves, hazards
 from sap.audit.independent.people import Man
 from sap.derivations.survival import with_baseline_status
 from sap.plan import read_plan
@@ -133,6 +133,61 @@ def test_the_landmark_takes_men_alive_and_splits_them_by_what_had_happened():
     }
     assert counts == {"Treated by then": 1, "Not treated by then": 2}
     assert stats_of(rows, population="MARKERPOS", group="")["n_excluded"] == 1
+
+
+def small_groups(rmst_months: float):
+    """Two groups with times in days of a plan whose month is a day, and that plan."""
+    survival = PLAN.survival.model_copy(update={"days_per_month": 1.0, "rmst_months": rmst_months})
+    groups = {
+        "POSITIVE": ([1, 1, 6, 6, 8, 9], [1, 0, 1, 1, 0, 1]),
+        "NEGATIVE": ([2, 4, 10], [1, 1, 0]),
+    }
+    rows = [
+        (f"{state}{place}", state, float(day), 1 - event)
+        for state, (days, events) in groups.items()
+        for place, (day, event) in enumerate(zip(days, events, strict=True))
+    ]
+    frame = pd.DataFrame(rows, columns=["USUBJID", "ARV7BL", "AVAL", "CNSR"])
+    adsl = frame[["USUBJID", "ARV7BL"]].assign(CTCBL=5.0, AGE=70.0, ECOGBL=1.0, GROUP="B")
+    return adsl, frame.drop(columns="ARV7BL").assign(PARAMCD="OS"), survival, groups
+
+
+@pytest.mark.parametrize(
+    "months, tau, difference, error",
+    [
+        # By hand. To 8: 6 (Klein and Moeschberger's sum, variance 1.006944) less
+        # 2 + 2 x 2/3 + 4 x 1/3 = 14/3, variance (8/3)^2 / 6 + (4/3)^2 / 2 = 2.074074.
+        (8.0, 8.0, 4 / 3, (1.006944444 + 2.074074074) ** 0.5),
+        # To 12, but the first group was followed for 9: 77/12 less 5.
+        (12.0, 9.0, 17 / 12, None),
+    ],
+)
+def test_the_difference_of_restricted_means_by_hand(months, tau, difference, error):
+    adsl, adtte, survival, groups = small_groups(months)
+    plan = PLAN.model_copy(update={"survival": survival})
+    got = stats_of(by_arv7(adsl, adtte, plan), level="RMST difference")
+    assert got["tau"] == tau
+    assert got["estimate"] == pytest.approx(difference, rel=1e-12)
+    assert error is None or got["standard_error"] == pytest.approx(error, rel=1e-8)
+    reach = 1.959963984540054 * got["standard_error"]
+    assert got["conf_low"] == pytest.approx(difference - reach, rel=1e-9)
+    sides = [list(zip(*groups[state], strict=True)) for state in ("POSITIVE", "NEGATIVE")]
+    second = curves.mean_difference(*sides, plan)
+    assert {name: second[name] for name in got.index} == pytest.approx(got.to_dict(), rel=1e-12)
+
+
+def test_a_small_p_of_the_test_of_proportional_hazards_is_flagged():
+    """The flag follows the plan's number: p of this model is between 0 and 1."""
+    rng = np.random.default_rng(3)
+    adsl, adtte, *_ = small_groups(8.0)
+    adsl["CTCBL"] = rng.integers(0, 50, len(adsl)).astype(float)
+    rule = PLAN.survival_comparison.model_copy(update={"covariates": ["log2(CTC + 1)"]})
+    flags = []
+    for limit in (1e-12, 1 - 1e-12):
+        changed = rule.model_copy(update={"ph_doubt_below": limit})
+        plan = PLAN.model_copy(update={"survival_comparison": changed})
+        flags.append(stats_of(by_arv7(adsl, adtte, plan), level="Cox", sublevel="")["ph_doubtful"])
+    assert flags == [0.0, 1.0]
 
 
 def test_the_status_at_baseline_is_the_last_one_not_after_allocation():

@@ -7,7 +7,7 @@ from sap.displays import plan_text
 from sap.displays.addressed import Number, Place, Results, results
 from sap.displays.catalogue import catalogue
 from sap.displays.free_text import coded, markdown_text
-from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, rate, ref
+from sap.displays.say import NO_BREAK_SPACE, Said, interval, months, n_of_N, p, rate, ref
 
 
 def _plan(path: str) -> Number:
@@ -185,6 +185,36 @@ def late_falls() -> Said:
     if ard.table("plan")["psa_response"]["first_fall_within_days"] is None:
         return Said("")
     return Said("The limit on the day of the first fall is lifted. ")
+
+
+MODELS = {"os_arv7": "AR-V7", "os_group": "the groups"}
+
+
+def hazards() -> Said:
+    """Each model of survival whose hazards are hardly proportional, with the difference of means."""
+    parts: list[str | Number | Said] = []
+    for analysis, about in MODELS.items():
+        found, model = results(analysis), Place(paramcd="OS", level="Cox", group="", sublevel="")
+        if (
+            not found.has("ph_doubtful", **model)
+            or not found.find("ph_doubtful", **model).value > 0
+        ):
+            continue
+        parts += [
+            f" In the Cox model of {about} the test of proportional hazards gives ",
+            p(analysis, "ph_p_value", **model), ", below ",
+            _plan("survival_comparison.ph_doubt_below"),
+            ": the hazard ratio is no single number over time, but an average that depends on ",
+            "how long patients were followed.",
+        ]  # fmt: skip
+        mean = Place(paramcd="OS", level="RMST difference", group="")
+        if found.find("estimate", **mean).estimable:
+            parts += [
+                " To ", months(analysis, "tau", **mean), ", the restricted means differ by ",
+                months(analysis, "estimate", **mean), " (",
+                interval(analysis, format="months", **mean), ").",
+            ]  # fmt: skip
+    return _joined(*parts)
 
 
 def late_baseline() -> Said:

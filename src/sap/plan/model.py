@@ -395,6 +395,9 @@ class SurvivalComparison(Entry):
     covariates: list[Literal["AR-V7 positive", "log2(CTC + 1)", "Age, per 10 years", "ECOG >= 1"]]
     events_per_coefficient: float = Field(ge=0, description="fewer: Firth's penalty")
     ph_transform: Literal["km", "rank", "identity", "log"]
+    ph_doubt_below: Share = Field(
+        description="a smaller p of the test of proportional hazards is named beside the ratio"
+    )
     guarantee_landmark_days: Annotated[int, Field(ge=1)]
 
 

@@ -1,6 +1,8 @@
 """Times to event by Kaplan-Meier: medians, landmarks, restricted means, and the curves."""
 
 import math
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -86,24 +88,31 @@ def _landmark(
     }
 
 
-def _restricted_mean(curve: KaplanMeier, plan: Plan) -> dict[str, ard.type_of_stat]:
-    """The area under the curve to the plan's time, normal limits."""
+def restricted(curves: Sequence[KaplanMeier], tau: float, conf: float) -> dict[str, Any]:
+    """The area under a curve to tau, or that of the first less that of the second, normal limits."""
     from scipy.special import ndtri
 
+    areas = [rmst(curve, tau) for curve in curves]
+    estimate = areas[0].estimate - sum(area.estimate for area in areas[1:])
+    error = math.sqrt(sum(area.standard_error**2 for area in areas))
+    reach = float(ndtri(0.5 + conf / 2)) * error
+    return {
+        "estimate": estimate,
+        "standard_error": error,
+        "conf_low": estimate - reach,
+        "conf_high": estimate + reach,
+        "conf_level": conf,
+    }
+
+
+def _restricted_mean(curve: KaplanMeier, plan: Plan) -> dict[str, ard.type_of_stat]:
+    """The area under the curve to the plan's time, normal limits."""
     tau, conf = plan.survival.rmst_months, plan.intervals.conf_level
     if tau > float(curve.time[-1]) and float(curve.survival[-1]) > 0:
         short = NotEstimable("the curve ends before this time")
         none: dict[str, ard.type_of_stat] = {"conf_level": conf}
         return none | dict.fromkeys(("estimate", "standard_error", "conf_low", "conf_high"), short)
-    area = rmst(curve, tau)
-    reach = float(ndtri(0.5 + conf / 2)) * area.standard_error
-    return {
-        "estimate": area.estimate,
-        "standard_error": area.standard_error,
-        "conf_low": area.estimate - reach,
-        "conf_high": area.estimate + reach,
-        "conf_level": conf,
-    }
+    return restricted([curve], tau, conf)
 
 
 def _steps(curve: KaplanMeier, plan: Plan) -> pd.DataFrame:

@@ -9,9 +9,10 @@ from sap import ard
 from sap.ard import NotEstimable
 from sap.methods.cox import CoxFit, cox, proportional_hazards_test
 from sap.methods.logrank import logrank
+from sap.methods.survival import kaplan_meier
 from sap.plan.model import Plan
 from sap.results.sets import members
-from sap.results.survival import METHOD, curve_rows, medians, months_and_events
+from sap.results.survival import METHOD, curve_rows, medians, months_and_events, restricted
 
 STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED")
 EXPLORATORY = "exploratory"
@@ -41,6 +42,40 @@ def _log_rank(
         level="Log-rank",
         method=f"Log-rank, {EXPLORATORY}",
     )
+
+
+def _mean_difference(
+    two: tuple[pd.DataFrame, pd.DataFrame], plan: Plan, analysis: str, paramcd: str
+) -> pd.DataFrame:
+    """Restricted mean of the first group less that of the second, which needs no proportional hazards.
+
+    1. To `survival.rmst_months`, or to the shorter of the two longest times where that is less.
+    2. The standard error is the root of the sum of both variances; normal limits.
+    3. Not estimable where a group is empty.
+    """
+    conf = plan.intervals.conf_level
+    stats: dict[str, ard.type_of_stat] = {"conf_level": conf}
+    if all(len(side) for side in two):
+        sides = [months_and_events(side, plan) for side in two]
+        tau = min(plan.survival.rmst_months, *(float(months.max()) for months, _ in sides))
+        curves = [kaplan_meier(months, event) for months, event in sides]
+        stats |= {"tau": tau} | restricted(curves, tau, conf) if tau > 0 else _no_difference()
+    else:
+        stats |= _no_difference()
+    return ard.rows(
+        stats,
+        analysis=analysis,
+        section=plan.survival_comparison.section,
+        population="SCREENED",
+        paramcd=paramcd,
+        level="RMST difference",
+        method=f"Difference of restricted means; normal limits, {EXPLORATORY}",
+    )
+
+
+def _no_difference() -> dict[str, ard.type_of_stat]:
+    why = NotEstimable("a group without follow-up")
+    return dict.fromkeys(("tau", "estimate", "standard_error", "conf_low", "conf_high"), why)
 
 
 def _design(mine: pd.DataFrame, names: tuple[str, ...], plan: Plan) -> pd.DataFrame:
@@ -84,6 +119,11 @@ def _cox_rows(
     ph = proportional_hazards_test(months, event, covariates, rule.ph_transform)
     method = f"{fit.method}, {EXPLORATORY}"
     counts["ph_p_value"] = _value(ph.global_p_value, fit)
+    counts["ph_doubtful"] = (
+        counts["ph_p_value"]
+        if math.isnan(ph.global_p_value)
+        else float(ph.global_p_value < rule.ph_doubt_below)
+    )
     parts = [ard.rows(counts, method=method, **where)]
     for place, name in enumerate(names):
         stats = {
@@ -126,6 +166,9 @@ def by_arv7(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.Data
     known = mine[mine["ARV7BL"] != "UNDETERMINED"]
     if len(known):
         parts.append(_log_rank(known, known["ARV7BL"], plan, "os_arv7", "OS"))
+        positive = known["ARV7BL"] == "POSITIVE"
+        two = known[positive], known[~positive]
+        parts.append(_mean_difference(two, plan, "os_arv7", "OS"))
         names = tuple(plan.survival_comparison.covariates)
         parts += _cox_rows(known, names, plan, "os_arv7", "OS")
     return parts
@@ -155,6 +198,8 @@ def by_group(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.Dat
             )
         if len(mine):
             parts.append(_log_rank(mine, mine["GROUP"], plan, "os_group", paramcd))
+            two = mine[mine["GROUP"] == "B"], mine[mine["GROUP"] == "A"]
+            parts.append(_mean_difference(two, plan, "os_group", paramcd))
             parts += _cox_rows(mine, ("Group B",), plan, "os_group", paramcd)
     return parts
 

@@ -188,9 +188,10 @@ class Curve:
         place = half(falls, reverse[-1].time, falls[-1][1] if falls else None)
         return None if place is None else place / self.month
 
-    def restricted_mean(self) -> dict[str, float | None]:
-        """The area under the curve to the plan's month, and its limits, in exact fractions."""
+    def restricted_mean(self, days: int | None = None) -> dict[str, float | None]:
+        """The area under the curve to the plan's month (or to a day), and its limits, in fractions."""
         tau = Fraction(self.plan.survival.rmst_months) * Fraction(self.month)
+        tau = tau if days is None else Fraction(days)
         names = ("estimate", "standard_error", "conf_low", "conf_high")
         if tau > self.steps[-1].time and self.steps[-1].survival > 0:
             return dict.fromkeys(names)
@@ -208,6 +209,30 @@ class Curve:
         mean, error = float(sum(areas)) / self.month, math.sqrt(variance) / self.month
         reach = quantile_z(self.plan.intervals.conf_level) * error
         return dict(zip(names, (mean, error, mean - reach, mean + reach), strict=True))
+
+
+def mean_difference(
+    one: Sequence[tuple[int, int]], other: Sequence[tuple[int, int]], plan: Plan
+) -> dict[str, Any]:
+    """The restricted mean of one group less that of another, to where both were followed."""
+    if not one or not other:
+        return dict.fromkeys(("tau", "estimate", "standard_error", "conf_low", "conf_high"))
+    month = plan.survival.days_per_month
+    last = min(max(day for day, _ in side) for side in (one, other))
+    whole = last >= plan.survival.rmst_months * month
+    tau = plan.survival.rmst_months if whole else last / month
+    if tau <= 0:
+        return dict.fromkeys(("tau", "estimate", "standard_error", "conf_low", "conf_high"))
+    sides = [Curve([d for d, _ in side], [e for _, e in side], plan) for side in (one, other)]
+    means = [side.restricted_mean(None if whole else last) for side in sides]
+    first, second = ((m["estimate"] or 0.0, m["standard_error"] or 0.0) for m in means)
+    estimate, error = first[0] - second[0], math.hypot(first[1], second[1])
+    reach = quantile_z(plan.intervals.conf_level) * error
+    return {
+        "tau": tau, "estimate": estimate, "standard_error": error,
+        "conf_low": estimate - reach, "conf_high": estimate + reach,
+        "conf_level": plan.intervals.conf_level,
+    }  # fmt: skip
 
 
 Answers = dict[tuple[str, str, str], Any]

@@ -612,6 +612,9 @@ def _groups(
         test: dict[str, Any] = {"N": len(one) + len(other)} | curves.log_rank(one, other)
         where = (analysis, "SCREENED", "", paramcd, "Log-rank", "")
         yield from _rows(where, test, "os")
+        sides = (one, other) if analysis == "os_arv7" else (other, one)  # positive, B, first
+        more = curves.mean_difference(*sides, plan)
+        yield from _rows((*where[:4], "RMST difference", ""), more, "os")
 
 
 def _curve(
