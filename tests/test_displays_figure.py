@@ -16,7 +16,7 @@ from matplotlib import font_manager, get_data_path, pyplot
 from matplotlib.text import Text
 
 from sap import ard
-from sap.displays import catalogue, figure, flow_diagram, plots, survival
+from sap.displays import catalogue, figure, flow_diagram, free_text, plots, survival
 from sap.displays.addressed import Number
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box
@@ -423,13 +423,28 @@ def test_a_logarithmic_axis_refuses_zero_and_its_ticks_are_clean():
 
 
 @pytest.mark.parametrize(
-    "term", [r"$\frac{1}{0}$", "<script>", "x" * 10_000, "a\u202eb\x00", "\ue000"]
+    "term",
+    [
+        *(r"$\frac{1}{0}$", "<script>", "x" * 10_000, "a\u202eb\x00", "\ue000", "#", "= x", "\\"),
+        *("骨折 left", "🦴", "كسر", "e\u0301\u0328"),
+    ],
 )
 def test_hostile_terms_are_text_in_a_figure(term):
     _, texts = drawn(ae(rates(term)))
     figure.svg(ae(rates(term)), 6.5, 3.8)
     assert max(len(line) for text in texts for line in text.split("\n")) <= 34
     assert "\u202e" not in "".join(texts)
+
+
+def test_a_letter_that_the_font_lacks_is_a_box_and_no_error():
+    """data.md 11: a coded term in Chinese ended the report. The font has no letter U+9AA8."""
+    assert free_text.figure_text("骨 x", 9) == "□ x"
+    assert free_text.without_letter(["骨 x", "ü"]) == ["U+9AA8"]
+    box = flow_diagram.glyph("骨", bold=False)
+    assert box == flow_diagram.glyph("折", bold=False)
+    assert box[0] > 0
+    assert box[1].startswith("M")
+    assert box != flow_diagram.glyph("x", bold=False)
 
 
 NAN = float("nan")

@@ -67,6 +67,9 @@ HOSTILE = [
     "http://example.org/x <http://example.org>",
     "שלום עולם",
     "\x00\x07\ufeff\ue000",
+    # Short marks as hospitals write them ("#" is a fracture), alone and before a word.
+    *("#", "# rib", "= x", "+ x", "/ x", "/* x", "1. x", "@x", "$x$", "<x>", "~", "`", "\\", "x\\"),
+    *('"#"', "|", "-", "*", "_", "]", "骨折", "🦴 x", "كسر", "e\u0301\u0328 x"),
 ]
 
 

@@ -1,5 +1,6 @@
 """The filter of both engines: how the rows of a table lead one another over the pages of the PDF."""
 
+import html
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,19 @@ def test_only_heads_with_words_have_a_rule(tmp_path):
     ruled = [c for c in _typst(table, tmp_path).split("table.cell(") if "stroke: (bottom" in c]
     assert len(ruled) == 1
     assert "Before" in ruled[0]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["#", "# rib", '"#"', '#"#"', '"', "\\", "= x", "+ x", "/ x", "1. x", "$x$", "@x", "]", "骨"],
+)
+def test_a_cell_of_any_text_is_one_literal_of_typst(text, tmp_path):
+    """data.md 11: a lone "#" was taken for the end of one literal and the begin of the next."""
+    literal = '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    shown = html.escape(text)
+    written = _typst(_body(_row("label"), _row("x", cells=f"<td>{shown}</td>")), tmp_path)
+    assert literal in written
+    beside = _typst(
+        _body(_row("x", cells=f"<td>a <b>{shown}</b> <span>{shown}</span> b</td>")), tmp_path
+    )
+    assert f'#"a "#strong[#{literal}]#" {literal[1:-1]} b"' in beside

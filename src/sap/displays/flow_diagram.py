@@ -106,11 +106,12 @@ def _font(*, bold: bool) -> Any:
 
 @lru_cache(maxsize=1024)
 def glyph(letter: str, *, bold: bool) -> tuple[float, str]:
-    """The advance of a letter at 100 points and its outline."""
+    """The advance of a letter at 100 points and its outline; one that the font lacks is its box."""
     from matplotlib.ft2font import LoadFlags
 
     font = _font(bold=bold)
-    found = font.load_char(ord(letter), flags=LoadFlags.NO_HINTING)
+    index = font.get_char_index(ord(letter))  # 0: the font's own box
+    found = font.load_glyph(index, flags=LoadFlags.NO_HINTING)
     points, codes = font.get_path()
     return found.linearHoriAdvance / 65536, _outline(points, codes)
 

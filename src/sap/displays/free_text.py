@@ -8,8 +8,10 @@ character that cannot be shown is named by its code point.
 
 import re
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from functools import lru_cache
 from html import escape
+from pathlib import Path
 
 BREAK_EVERY = 24  # letters: what the narrowest column holds
 ZERO_WIDTH_SPACE = "\u200b"
@@ -134,11 +136,38 @@ def coded(text: str) -> str:
     )
 
 
+BOX = "\u25a1"
+
+
+@lru_cache(maxsize=1)
+def _letters() -> frozenset[int]:
+    """The characters for which the font of the figures has a letter."""
+    from matplotlib import get_data_path
+    from matplotlib.ft2font import FT2Font
+
+    font = FT2Font(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"))
+    return frozenset(font.get_charmap())
+
+
+def without_letter(texts: Iterable[str]) -> list[str]:
+    """The characters, as code points, that no figure can draw: each is shown as a box there.
+
+    >>> without_letter(["Anaemia", "\u4e2d\u6587", "\u4e2d"])
+    ['U+4E2D', 'U+6587']
+    """
+    unusual = {c for text in texts if not text.isascii() for c in visible(text) if not c.isascii()}
+    return [f"U+{ord(c):04X}" for c in sorted(unusual) if ord(c) not in _letters()]
+
+
 def figure_text(text: str, longest: int) -> str:
     """`text` for a figure: visible, and cut with an ellipsis when longer than `longest`.
 
-    >>> figure_text("a very long term", 10)
-    'a very lo…'
+    A character for which the font has no letter is a box.
+
+    >>> figure_text("a very long term", 10), figure_text("\u4e2d 1", 10)
+    ('a very lo…', '□ 1')
     """
     shown = visible(text)
+    if not shown.isascii():
+        shown = "".join(c if c.isascii() or ord(c) in _letters() else BOX for c in shown)
     return shown if len(shown) <= longest else shown[: longest - 1].rstrip() + "…"

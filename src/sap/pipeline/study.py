@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -275,6 +275,7 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
         day = dt.date.fromisoformat(manifest.cut_off)
         made = steps.analyse(tables, plan.plan, day, _told(every=15))
         check_affected(departures, set(made.ard["analysis"]))
+        _name_boxes(made.datasets)
     with step("write the results"):
         (run / "adam").mkdir()
         for name, frame in made.datasets.items():
@@ -284,6 +285,22 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
         _write_tables(run, cut, plan, manifest)
         said = [one.model_dump(mode="json") for one in departures]
         write_text(run / "tables" / "deviations.json", json.dumps(said, indent=1) + "\n")
+
+
+def _name_boxes(datasets: Mapping[str, Any]) -> None:
+    """Say which characters of the data no figure can draw; each is a box there, in tables itself."""
+    from sap.displays.free_text import without_letter
+
+    texts = {
+        cell
+        for frame in datasets.values()
+        for name in frame.select_dtypes(include=["object", "string"]).columns
+        for cell in frame[name].unique()
+        if isinstance(cell, str)
+    }
+    if boxes := without_letter(texts):
+        shown = ", ".join(boxes[:10]) + (", ..." if len(boxes) > 10 else "")
+        say(f"  warning: figures show {len(boxes)} character(s) of the data as a box: {shown}")
 
 
 def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:

@@ -43,10 +43,7 @@ local WRAPPED = {
 
 local function typst_inline(inline)
   local t = inline.t
-  if t == "Str" then return literal(breakable(inline.text)) end
-  if t == "Space" or t == "SoftBreak" then return literal(" ") end
   if t == "LineBreak" then return "#linebreak()" end
-  if t == "Span" then return typst_inlines(inline.content) end
   if t == "Code" then return "#raw(" .. literal(inline.text):sub(2) .. ")" end
   if t == "RawInline" and inline.format == "html" then return "" end
   if WRAPPED[t] then return (WRAPPED[t]:gsub("%%s", function() return typst_inlines(inline.content) end)) end
@@ -59,11 +56,27 @@ local function typst_inline(inline)
   return pandoc.write(pandoc.Pandoc({ pandoc.Plain({ inline }) }), "typst")
 end
 
--- Neighbouring pieces of text become one literal, which keeps long listings small.
+local function add_typst(inlines, parts, words)
+  for _, inline in ipairs(inlines) do
+    local t = inline.t
+    if t == "Str" then words[#words + 1] = breakable(inline.text)
+    elseif t == "Space" or t == "SoftBreak" then words[#words + 1] = " "
+    elseif t == "Span" then add_typst(inline.content, parts, words)
+    else
+      if #words > 0 then parts[#parts + 1] = literal(table.concat(words)) end
+      for i = #words, 1, -1 do words[i] = nil end
+      parts[#parts + 1] = typst_inline(inline)
+    end
+  end
+end
+
+-- Neighbouring pieces of text are one literal, which keeps long listings small. They are joined before
+-- they are written: in what is written, a text such as "#" cannot be told from the end of a literal.
 function typst_inlines(inlines)
-  local parts = {}
-  for _, inline in ipairs(inlines) do parts[#parts + 1] = typst_inline(inline) end
-  return (table.concat(parts):gsub('([^\\])"#"', "%1"))
+  local parts, words = {}, {}
+  add_typst(inlines, parts, words)
+  if #words > 0 then parts[#parts + 1] = literal(table.concat(words)) end
+  return table.concat(parts)
 end
 
 local function typst_blocks(blocks)
