@@ -46,7 +46,7 @@ def rows(patients) -> pd.DataFrame:
     )
     adctc = pd.DataFrame({"USUBJID": who, "ANL01FL": "Y", "PCHG": -men["PSABEST"]})
     adlb = pd.DataFrame(
-        {"USUBJID": who, "PARAMCD": "NEUT", "ANL01FL": "Y", "ONTRTFL": "Y",
+        {"USUBJID": who, "PARAMCD": "NEUT", "ATOXDIR": "L", "ANL01FL": "Y", "ONTRTFL": "Y",
          "ATOXGR": men["ANC"].map("{:.0f}".format)}
     )  # fmt: skip
     return ard.bind(exposure_response(adsl, adpp, adrs, adctc, adlb, PLAN))

@@ -1,12 +1,21 @@
 """ADLB: grades through the whole row, worst value, shift; thresholds as CTCAE 4.03 prints them."""
 
+import datetime as dt
+from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from sap import ard
-from sap.derivations.labs import adlb
+from sap.audit.independent.laboratory import courses
+from sap.audit.independent.laboratory import graded as graded_again
+from sap.audit.independent.people import Man
+from sap.catalogue import codelist
+from sap.derivations.labs import _graded, adlb
+from sap.methods.ctcae import CRITERIA, SYNONYMS
 from sap.plan import read_plan
 from sap.results.labs import lab_grade, lab_reported, lab_shift
 
@@ -149,3 +158,93 @@ def test_without_a_laboratory_nothing_is_counted_as_zero():
     graded_rows = rows[(rows["stat_name"] == "n") & ~rows["level"].str.startswith("NOT")]
     assert graded_rows["stat"].isna().all()
     assert graded_rows["stat_text"].str.startswith("not in the data").all()
+
+
+# Potassium by CTCAE 4.03: high 1 above the limit, 2 above 5.5, 3 above 6.0, 4 above 7.0 mmol/L; low 2
+# below the limit (1 and 2 differ by symptoms), 3 below 3.0, 4 below 2.5. A cut belongs to the milder.
+POTASSIUM = """
+    USUBJID | VALUE | LO  | HI  | LBDTC      | LOW        | HIGH
+    --------+-------+-----+-----+------------+------------+-------
+    01      | 4.0   | 3.5 | 5.0 | 2018-03-01 | 0          | 0
+    01      | 5.5   | 3.5 | 5.0 | 2018-03-20 | 0          | 1
+    01      | 2.9   | 3.5 | 5.0 | 2018-03-27 | 3          | 0
+    02      | 3.4   | 3.5 | 5.0 | 2018-03-20 | 2          | 0
+    02      | 7.1   | 3.5 | 5.0 | 2018-03-27 | 0          | 4
+    03      | 4.0   |     |     | 2018-03-20 | NOT GRADED | 0 OR 1
+"""
+
+
+def test_potassium_is_graded_in_both_directions_in_both_computations(patients):
+    rows = patients(POTASSIUM)
+    terms = PLAN.labs.terms | {"K": ["Hypokalemia", "Hyperkalemia"]}
+    plan = PLAN.model_copy(update={"labs": PLAN.labs.model_copy(update={"terms": terms})})
+    lb = pd.DataFrame(
+        {
+            "USUBJID": rows["USUBJID"], "LBSEQ": [float(n) for n in range(1, 7)], "LBTESTCD": "K",
+            "LBTEST": "Potassium", "LBSTRESN": rows["VALUE"].astype(float), "LBSTRESU": "mmol/L",
+            "LBSTNRLO": rows["LO"].astype(float), "LBSTNRHI": rows["HI"].astype(float), "VISIT": "V",
+            "LBDTC": rows["LBDTC"],
+        }
+    )  # fmt: skip
+    got = adlb({"lb": lb}, ADSL, plan.labs, plan.safety)
+    for side, column in (("L", "LOW"), ("H", "HIGH")):
+        text = rows[column].map(lambda g: g if isinstance(g, str) else f"{g:g}").tolist()
+        mine = got[got["ATOXDIR"] == side].sort_values("LBSEQ")
+        assert mine["ATOXGR"].tolist() == text
+        assert mine["ABLFL"].tolist() == ["Y", "", "", "", "", ""]
+    worst = {
+        (one.PARAMCD, one.LEVEL): one.STAT
+        for one in ard.bind(lab_grade(ADSL, got, plan)).rename(columns=str.upper).itertuples()
+        if one.GROUP == "" and one.STAT_NAME == "n" and one.PARAMCD in ("KL", "KH") and one.STAT
+    }
+    # Low: 01 grade 3, 02 grade 2, 03 not graded. High: 01 grade 1, 02 grade 4, 03 "0 or 1".
+    assert worst == {
+        ("KL", "3"): 1, ("KL", "2"): 1, ("KL", "NOT GRADED"): 1, ("KL", "Grade >= 3"): 1,
+        ("KH", "1"): 1, ("KH", "4"): 1, ("KH", "0 OR 1"): 1, ("KH", "Grade >= 3"): 1,
+    }  # fmt: skip
+    shift = ard.bind(lab_shift(ADSL, got, plan))
+    moved = shift[(shift["paramcd"] == "KL") & (shift["stat_name"] == "n") & (shift["stat"] > 0)]
+    assert set(zip(moved["level"], moved["sublevel"], strict=True)) == {
+        ("0", "3"), ("NOT MEASURED", "2"), ("NOT MEASURED", "NOT GRADED"),
+    }  # fmt: skip
+    first, last = dt.date(2018, 3, 10), dt.date(2018, 5, 10)
+    men = {who: Man(who, doses=4, first_dose=first, last_dose=last) for who in ("01", "02", "03")}
+    plain = lb.astype(object).where(lb.notna(), None)
+    by = {who: part.to_dict("records") for who, part in plain.groupby("USUBJID")}
+    again = courses(by, men, plan)
+    assert {who: one.worst for who, one in again["KL"].items()} == {
+        "01": "3", "02": "2", "03": "NOT GRADED",
+    }  # fmt: skip
+    assert {who: one.worst for who, one in again["KH"].items()} == {
+        "01": "1", "02": "4", "03": "0 OR 1",
+    }  # fmt: skip
+
+
+def test_the_plans_laboratory_terms_are_those_that_are_graded_on_their_side():
+    for side, name in (("low", "CTCAE_LAB_LOW"), ("high", "CTCAE_LAB_HIGH")):
+        graded_there = [term for term, one in CRITERIA.items() if one.direction == side]
+        assert sorted(codelist(name).values) == sorted(graded_there)
+    for said, term in SYNONYMS.items():
+        found = [codelist(name).standard(said) for name in ("CTCAE_LAB_LOW", "CTCAE_LAB_HIGH")]
+        assert term in found, said
+
+
+@settings(derandomize=True, deadline=None)
+@given(
+    st.sampled_from(sorted(CRITERIA)),
+    st.sampled_from(["10^9/L", "mmol/L", "g/dL", "g/L", "mg/dL", "U/L"]),
+    *[st.one_of(st.none(), st.decimals(1, 600, places=1).map(float)) for _ in range(3)],
+    st.decimals("0.01", 600, places=2).map(float),
+)
+def test_two_computations_grade_every_term_alike(term, unit, low, high, base, value):
+    got = _graded(
+        pd.DataFrame(
+            {"ATERM": [term], "AVAL": [value], "LBSTRESU": [unit], "LBSTNRLO": [low],
+             "LBSTNRHI": [high]}
+        ),
+        pd.Series([base], dtype=float),
+    )  # fmt: skip
+    exact = [None if one is None else Decimal(repr(one)) for one in (value, low, high, base)]
+    assert got["ATOXGR"].iloc[0] == graded_again(
+        term, exact[0], unit, (exact[1], exact[2]), exact[3]
+    )

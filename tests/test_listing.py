@@ -95,6 +95,26 @@ def test_no_event_is_not_the_same_as_no_domain(run):
     assert "Not in the data" in listing.events()._repr_markdown_()
 
 
+def test_the_laboratory_listing_shows_every_graded_test_with_its_worse_side(run):
+    """A test of another plan (potassium) stands beside those of CARVE, with the name that LB gives."""
+    values = [
+        ("PLAT", "Platelets", 70.0, "10^9/L", 2.0, "L"),
+        ("K", "Potassium", 7.1, "mmol/L", 0.0, "L"),
+        ("K", "Potassium", 7.1, "mmol/L", 4.0, "H"),
+    ]
+    frame = pd.DataFrame(
+        values, columns=["PARAMCD", "PARAM", "AVAL", "AVALU", "ATOXGRN", "ATOXDIR"]
+    ).assign(USUBJID="T-1", ADT=pd.Timestamp("2018-01-05"), AVISIT="CYCLE 1", LBSEQ=1.0)
+    frame["ATOXGR"] = frame["ATOXGRN"].map("{:.0f}".format)
+    frame.to_parquet(run / "adam" / "adlb.parquet")
+    pd.DataFrame({"USUBJID": ["T-1"], "SAFFL": ["Y"]}).to_parquet(run / "adam" / "adsl.parquet")
+    text = listing.laboratory()._repr_markdown_()
+    assert "70 [2]" in text
+    assert "7.1 [4]" in text
+    assert text.index("PLAT") < text.index(">K<")
+    assert "PLAT platelets (10^9/L), K Potassium (mmol/L)" in text.replace("\\", "")
+
+
 def test_hostile_words_of_a_site_stay_words(run):
     events(HOSTILE).to_parquet(run / "adam" / "adae.parquet")
     text = listing.events()._repr_markdown_()

@@ -63,6 +63,22 @@ def test_both_plans_are_valid(name):
         (set_to("inputs.required", ["ex"]), "must hold dm"),
         (set_to("study.section", "section 1"), "study.section"),
         (set_to("cut_offs.dates.final.date", "soon"), "cut_offs.dates.final.date"),
+        (set_to("safety.cycle_days", 28), "safety.cycle_days: the plan knows no such key"),
+        (set_to("labs.terms.NEUT", "Neutrophils low"), "Neutrophils low is no CTCAE 4.03 term"),
+        (
+            set_to("labs.terms.NEUT", "Neutrophils low"),
+            "there are Alanine aminotransferase increased",
+        ),
+        (set_to("labs.terms.NEUT", []), "labs.terms.NEUT"),
+        (
+            set_to("labs.terms.GLUC", ["Hyperglycemia", "Hyperglycemia (Fasting)"]),
+            "GLUCH; keep one",
+        ),
+        (set_to("labs.terms.NEUT", "Anemia"), "no term of it grades a test of labs.terms"),
+        (
+            set_to("labs.reported_as.K", ["HYPOKALAEMIA"]),
+            "names tests without a term: K; there are",
+        ),
     ],
 )
 def test_a_broken_plan_names_the_key_and_the_fix(tmp_path, edit, said):
@@ -71,6 +87,27 @@ def test_a_broken_plan_names_the_key_and_the_fix(tmp_path, edit, said):
         read_plan(path)
     assert said in str(error.value)
     assert str(path) in str(error.value)
+
+
+def test_a_laboratory_term_is_found_in_any_case_and_spelling(tmp_path):
+    """The terms of CTCAE 4.03 (NIH publication 09-5410) as other people type them."""
+
+    def edit(content):
+        content["labs"]["terms"] |= {
+            "NEUT": "NEUTROPHIL COUNT DECREASED", "HGB": ["Anaemia"],
+            "K": ["hypokalaemia", "HYPERKALEMIA"],
+        }  # fmt: skip
+        for rate in content["safety_rates"]["rates"]:
+            if rate["kind"] == "laboratory":
+                rate["terms"] = ["NEUTROPHIL COUNT DECREASED"]
+
+    plan = read_plan(changed(tmp_path, edit)).plan
+    assert plan.labs.terms["NEUT"] == ["Neutrophil count decreased"]
+    assert plan.labs.terms["HGB"] == ["Anemia"]
+    sides = [(one.code, one.term, one.direction) for one in plan.labs.gradings if one.testcd == "K"]
+    assert sides == [("KL", "Hypokalemia", "L"), ("KH", "Hyperkalemia", "H")]
+    rates = [rate for rate in plan.safety_rates.rates if rate.kind == "laboratory"]
+    assert {term for rate in rates for term in rate.terms} == {"Neutrophil count decreased"}
 
 
 def test_all_faults_are_said_at_once(tmp_path):

@@ -21,7 +21,7 @@ from sap.results.safety import (
 
 HOME = Path(__file__).parents[1]
 PLAN = read_plan(HOME / "analysis" / "plan.yml").plan
-NO_LABS = pd.DataFrame(columns=["USUBJID", "PARAMCD", "ONTRTFL", "ANL01FL", "ATOXGR"])
+NO_LABS = pd.DataFrame(columns=["USUBJID", "PARAMCD", "ATOXDIR", "ONTRTFL", "ANL01FL", "ATOXGR"])
 
 ADSL = pd.DataFrame(
     {

@@ -97,7 +97,7 @@ def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> p
     window = plan.progression.window_days
     allowed = np.select(
         [status == "ON TREATMENT", status == "FOLLOW-UP"],
-        [plan.safety.cycle_days + window, plan.progression.psa_interval_days + window],
+        [plan.exposure.cycle_days + window, plan.progression.psa_interval_days + window],
         default=np.iinfo(np.int32).max,
     )
     psa = _expected_psa(tables, plan.exposure.drugs)

@@ -8,7 +8,7 @@ import pandas as pd
 
 from sap.derivations.dates import full_day, time_of_day
 from sap.derivations.quantities import quantified
-from sap.methods.ctcae import criteria, grade
+from sap.methods.ctcae import grade
 from sap.plan.model import Labs, Safety
 
 Tables = Mapping[str, pd.DataFrame]
@@ -31,15 +31,14 @@ def _values(tables: Tables, adsl: pd.DataFrame, rule: Labs) -> pd.DataFrame:
     return lb.sort_values(by, kind="stable", ignore_index=True)
 
 
-def _graded(values: pd.DataFrame, base: pd.Series, terms: dict[str, str]) -> pd.DataFrame:
+def _graded(values: pd.DataFrame, base: pd.Series) -> pd.DataFrame:
     """ATOXGRN and ATOXGR of each value by the cases of `adlb`."""
     found, text = [], []
-    for testcd, value, unit, low, high, before in zip(
-        values["LBTESTCD"], values["AVAL"], values["LBSTRESU"].fillna("").astype(str),
+    for term, value, unit, low, high, before in zip(
+        values["ATERM"], values["AVAL"], values["LBSTRESU"].fillna("").astype(str),
         values["LBSTNRLO"].astype(float), values["LBSTNRHI"].astype(float), base.astype(float),
         strict=True,
     ):  # fmt: skip
-        term = terms[testcd]
         got = grade(term, value, unit, low, high, before)
         if got is not None:
             found.append(float(got))
@@ -71,18 +70,21 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
     3. "NOT GRADED": a missing limit, or a unit without thresholds, leaves grade 2 or more open.
 
     On treatment: after the day of the first dose, to `safety.days_after_last_dose` days after the
-    last dose. The worst value on treatment of a patient and test has the highest grade; without
+    last dose. A test with a term for low and one for high values is graded
+    once for each. The worst value on treatment of a patient, test and term has the highest grade; without
     any, it is one that is "0 OR 1", else one that is not graded (of equal ones, the earlier day,
     then LBSEQ).
     """
-    values = _values(tables, adsl, rule)
+    graded = [(one.testcd, one.term, one.direction) for one in rule.gradings]
+    terms = pd.DataFrame(graded, columns=["LBTESTCD", "ATERM", "ATOXDIR"])
+    values = _values(tables, adsl, rule).merge(terms, on="LBTESTCD")
     man = adsl.set_index("USUBJID")
     first, last = values["USUBJID"].map(man["TRTSDT"]), values["USUBJID"].map(man["TRTEDT"])
-    key = ["USUBJID", "LBTESTCD"]
+    key = ["USUBJID", "LBTESTCD", "ATERM"]
     before = values[values["ADT"] <= first]
     baseline = before.drop_duplicates(key, keep="last")
     base = values[key].merge(baseline[[*key, "AVAL"]], on=key, how="left")["AVAL"]
-    grades = _graded(values, base, rule.terms)
+    grades = _graded(values, base)
     of_base = grades.loc[baseline.index, ["ATOXGR"]].join(baseline[key])
     btoxgr = values[key].merge(of_base, on=key, how="left")["ATOXGR"]
     days = pd.to_timedelta(window.days_after_last_dose, unit="D")
@@ -93,10 +95,8 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
             "USUBJID": values["USUBJID"],
             "PARAMCD": values["LBTESTCD"],
             "PARAM": values["LBTEST"],
-            "ATERM": values["LBTESTCD"].map(rule.terms),
-            "ADIR": values["LBTESTCD"].map(
-                lambda testcd: criteria(rule.terms[testcd]).direction.upper()
-            ),
+            "ATERM": values["ATERM"],
+            "ATOXDIR": values["ATOXDIR"],
             "AVISIT": values["VISIT"],
             "ADT": values["ADT"],
             "AVAL": values["AVAL"],
@@ -120,4 +120,4 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
     return found.assign(ANL01FL=np.where(found.index.isin(worst), "Y", ""))
 
 
-_KEY = ["USUBJID", "PARAMCD"]
+_KEY = ["USUBJID", "PARAMCD", "ATERM"]

@@ -9,6 +9,7 @@ from sap.displays.free_text import coded
 from sap.displays.record import not_recorded
 from sap.displays.show import Note
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
+from sap.plan.model import gradings
 
 TESTS = {
     "HGB": "Haemoglobin, low",
@@ -41,6 +42,12 @@ HEADS = {"0 OR 1": "0 or 1", "NOT GRADED": "Not graded", "NOT MEASURED": "Not me
 def _tests(found: Results) -> list[str]:
     known = found.values("paramcd")
     return [code for code in TESTS if code in known] + [c for c in known if c not in TESTS]
+
+
+def _label(code: str) -> str:
+    """The test and the side of normal it is graded on; of a test of another plan its CTCAE term."""
+    terms = {one.code: one.term for one in gradings(ard.table("plan")["labs"]["terms"])}
+    return TESTS.get(code) or terms[code]
 
 
 def _used(found: Results, levels: tuple[str, ...], axis: str) -> list[str]:
@@ -83,7 +90,7 @@ def worst() -> Table:
             n = found.count(**place)
             share = level == severe and found.find("n", **place).estimable
             cells.append(n_pct(n, found.percent(**place)) if share else n)
-        rows.append(Row(TESTS.get(code, code), _untold(levels, cells)))
+        rows.append(Row(_label(code), _untold(levels, cells)))
     columns = [
         Column(HEADS.get(v, v), under="" if v == severe else "Worst grade, men")
         for v in levels[:-1]
@@ -137,9 +144,9 @@ def shift() -> Table:
             words = f"Baseline {HEADS.get(base, base).lower()}"
             lines.append(Row(words, _untold(worst_, cells), "indent1"))
         if lines:
-            rows += [Row(TESTS.get(code, code), kind="group"), *lines]
+            rows += [Row(_label(code), kind="group"), *lines]
         else:
-            unknown.append(TESTS.get(code, code).partition(",")[0])
+            unknown.append(_label(code).partition(",")[0])
     columns = [Column(HEADS.get(w, w), under="Worst grade on treatment, men") for w in worst_]
     first = Place(group="", paramcd=_tests(found)[0])
     places = [
@@ -172,7 +179,7 @@ def reported() -> Table:
     }
     rows: list[Row] = []
     for code in _tests(found):
-        rows.append(Row(TESTS.get(code, code), kind="group"))
+        rows.append(Row(_label(code), kind="group"))
         for grade in found.values("sublevel", paramcd=code):
             cells: list[Content] = []
             for level in kinds:
@@ -187,7 +194,7 @@ def reported() -> Table:
     bounds = any(" or " in cell.text for cell in cells_of)
     terms = ard.table("plan")["labs"]["reported_as"]
     counted = (
-        f"{TESTS.get(code, code).lower()}: {', '.join(coded(term).lower() for term in terms[code])}"
+        f"{_label(code).lower()}: {', '.join(coded(term).lower() for term in terms[code])}"
         for code in _tests(found)
     )
     notes = [f"Terms that count as reported: {'; '.join(counted)}."]

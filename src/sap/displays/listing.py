@@ -588,16 +588,20 @@ def laboratory() -> Table:
             frame["AVAL"], frame["ATOXGR"].fillna(""), frame["AVALU"], frame["PARAMCD"], strict=True
         )
     ]
-    frame = frame.assign(TEXT=text).sort_values(["USUBJID", "ADT", "LBSEQ"])
+    # Of a value that is graded on both sides of normal the higher grade stands beside it.
+    frame = frame.assign(TEXT=text, GRADE=-frame["ATOXGRN"].fillna(0))
+    frame = frame.sort_values(["USUBJID", "ADT", "LBSEQ", "GRADE"], kind="stable")
     frame = frame[frame["AVAL"].notna()]
     frame = frame.assign(AVISIT=frame["AVISIT"].fillna(""))
-    tests = [code for code in LABS if code in set(frame["PARAMCD"])]
+    said_names = frame.groupby("PARAMCD")["PARAM"].first().to_dict()
+    names = {str(code): LABS.get(str(code)) or coded(name) for code, name in said_names.items()}
+    tests = sorted(names, key=lambda code: (code not in LABS, [*LABS, code].index(code), code))
     wide = _wide(frame, ["USUBJID", "ADT", "AVISIT"], "TEXT")
     if len(wide):
         wide = wide.sort_values(["USUBJID", "ADT"])
     visit = [Shown("Visit", "AVISIT", make=coded)] if (frame["AVISIT"] != "").any() else []
     columns = [*visit, Shown("Date", "ADT"), *(Shown(c, c, make=words) for c in tests)]
-    said = ", ".join(f"{c} {LABS[c]} ({commonest[c]})" for c in tests)
+    said = ", ".join(f"{c} {names[c]} ({commonest[c]})" for c in tests)
     return listing(
         "tlf-l-labs",
         wide,

@@ -21,7 +21,7 @@ def swimmer() -> Figure:
 
     adsl, adrs, adtte = ard.dataset("adsl"), ard.dataset("adrs"), ard.dataset("adtte")
     plan = ard.table("plan")
-    per_month, cycle = plan["survival"]["days_per_month"], plan["safety"]["cycle_days"]
+    per_month, cycle = plan["survival"]["days_per_month"], plan["exposure"]["cycle_days"]
     men = adsl[(adsl["SAFFL"] == "Y") & adsl["TRTSDT"].notna()].set_index("USUBJID")
     if men.empty:
         return Figure("tlf-swimmer", None, "", absent="Not in the data: nobody was treated.")

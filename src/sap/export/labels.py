@@ -30,7 +30,6 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
     {
         "ABLFL": "Baseline Record Flag",
         "ACYCLE": "Analysis Cycle",
-        "ADIR": "Direction of Toxicity",
         "ADT": "Analysis Date",
         "ADY": "Analysis Relative Day",
         "AEACN": "Action Taken with Study Treatment",
@@ -66,6 +65,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "ASTDT": "Analysis Start Date",
         "ASTDTF": "Analysis Start Date Imputation Flag",
         "ATERM": "CTCAE Term of the Test",
+        "ATOXDIR": "Direction of Toxicity (L or H)",
         "ATOXGR": "Analysis Toxicity Grade",
         "ATOXGRN": "Analysis Toxicity Grade (N)",
         "ATPT": "Analysis Timepoint",

@@ -424,7 +424,7 @@ SORTED_BY = {
     "adbl": ["USUBJID", "AVISIT", "PARAMCD"],
     "adcur": ["USUBJID"],
     "adex": ["USUBJID", "ACYCLE"],
-    "adlb": ["USUBJID", "PARAMCD", "ADT", "LBSEQ"],
+    "adlb": ["USUBJID", "PARAMCD", "ATERM", "ADT", "LBSEQ"],
     "adexsum": ["PARAMCD", "USUBJID"],
     "adpc": ["USUBJID", "ADT", "PCSEQ"],
     "adpp": ["PARAMCD", "USUBJID", "ADT"],

@@ -6,12 +6,21 @@ here, so that nothing behind this module has to check a number of the plan again
 
 import datetime as dt
 import re
+from collections.abc import Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
-from sap.catalogue import fold
+from sap.catalogue import codelist, fold
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=0)]
@@ -432,7 +441,6 @@ class Safety(Entry):
 
     days_after_last_dose: Days
     severe_grade: int = Field(ge=1, le=5)
-    cycle_days: int = Field(ge=1)
 
 
 class Lines(Entry):
@@ -451,6 +459,11 @@ class SafetyRate(BaseModel):
     terms: list[str] = Field(description="preferred terms, or CTCAE terms of laboratory values")
     from_grade: int | None = Field(ge=1, le=5, description="lowest grade; null for deaths")
     reference: str | None = Field(description="id of an entry of references.yml")
+
+    @field_validator("terms")
+    @classmethod
+    def _of_ctcae(cls, terms: list[str], info: ValidationInfo) -> list[str]:
+        return [_ctcae(term) for term in terms] if info.data.get("kind") == "laboratory" else terms
 
     @model_validator(mode="after")
     def _graded(self) -> Self:
@@ -474,18 +487,87 @@ class Deaths(Entry):
     progression_terms: list[str]
 
 
-class Labs(Entry):
-    """Which CTCAE term grades which laboratory test, and which events report the same."""
+def _ctcae(term: str) -> str:
+    """A laboratory term as CTCAE 4.03 writes it, from any case, spelling or common synonym."""
+    for direction in DIRECTIONS.values():
+        found = codelist(direction).standard(term)
+        if found is not None:
+            return found
+    known = sorted(term for direction in DIRECTIONS.values() for term in codelist(direction).values)
+    raise ValueError(
+        f"{term} is no CTCAE 4.03 term of a laboratory value; there are {', '.join(known)}"
+    )
 
-    terms: dict[str, str] = Field(description="LBTESTCD: term of CTCAE 4.03")
-    reported_as: dict[str, list[str]] = Field(description="LBTESTCD: preferred terms of AE")
+
+DIRECTIONS = {"L": "CTCAE_LAB_LOW", "H": "CTCAE_LAB_HIGH"}
+"""The codelist of the terms that grade a low value, and of those that grade a high one."""
+
+
+class Grading(NamedTuple):
+    """One way in which a laboratory test is graded: the term, and the side of normal it speaks of.
+
+    `code` names it in results: the test, with L or H behind it where a test is graded on both sides.
+    """
+
+    code: str
+    testcd: str
+    term: str
+    direction: str
+
+
+def gradings(terms: Mapping[str, Sequence[str]]) -> tuple[Grading, ...]:
+    """Every grading of `labs.terms`, in the plan's order.
+
+    >>> [one.code for one in gradings({"ALB": ["Hypoalbuminemia"], "K": ["Hypokalemia", "Hyperkalemia"]})]
+    ['ALB', 'KL', 'KH']
+    """
+    found = []
+    for testcd, several in terms.items():
+        for term in several:
+            side = next(d for d, name in DIRECTIONS.items() if term in codelist(name).values)
+            code = testcd if len(several) == 1 else f"{testcd}{side}"
+            found.append(Grading(code, testcd, term, side))
+    return tuple(found)
+
+
+def _listed(value: Any) -> Any:
+    """One term, or a list of them, as a list."""
+    return [value] if isinstance(value, str) else value
+
+
+class Labs(Entry):
+    """Which CTCAE terms grade which laboratory test, and which events report the same."""
+
+    terms: dict[str, Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]] = Field(
+        description="LBTESTCD: term of CTCAE 4.03, or one for low and one for high values"
+    )
+    reported_as: dict[str, list[str]] = Field(
+        description="LBTESTCD (with L or H where it has two terms): preferred terms of AE"
+    )
+
+    @field_validator("terms")
+    @classmethod
+    def _of_ctcae(cls, terms: dict[str, list[str]]) -> dict[str, list[str]]:
+        return {testcd: [_ctcae(term) for term in several] for testcd, several in terms.items()}
 
     @model_validator(mode="after")
     def _graded(self) -> Self:
-        unknown = sorted(set(self.reported_as) - set(self.terms))
+        codes = [one.code for one in self.gradings]
+        twice = sorted({code for code in codes if codes.count(code) > 1})
+        if twice:
+            raise ValueError(f"two terms grade one side of one test: {', '.join(twice)}; keep one")
+        unknown = sorted(set(self.reported_as) - set(codes))
         if unknown:
-            raise ValueError(f"reported_as names tests without a term: {', '.join(unknown)}")
+            raise ValueError(
+                f"reported_as names tests without a term: {', '.join(unknown)}; there are "
+                f"{', '.join(codes)}"
+            )
         return self
+
+    @property
+    def gradings(self) -> tuple[Grading, ...]:
+        """Every grading of `terms`."""
+        return gradings(self.terms)
 
 
 class ToxicityMonitoring(Entry):
@@ -642,6 +724,17 @@ class Plan(BaseModel):
                         f"{key}: {drug} is no ingredient of drugs.ingredients: add it there with "
                         "its other names"
                     )
+        return self
+
+    @model_validator(mode="after")
+    def _rates_are_graded(self) -> Self:
+        graded = [one.term for one in self.labs.gradings]
+        for rate in self.safety_rates.rates:
+            if rate.kind == "laboratory" and not set(rate.terms) & set(graded):
+                raise ValueError(
+                    f"safety_rates.rates: {rate.name}: no term of it grades a test of labs.terms; "
+                    f"there are {', '.join(graded)}"
+                )
         return self
 
     @model_validator(mode="after")

@@ -13,20 +13,27 @@ LEVELS = ("0", "0 OR 1", "1", "2", "3", "4", "NOT GRADED", "NOT MEASURED")
 GRADED = ("0", "0 OR 1", "1", "2", "3", "4")
 
 
-def worst(people: pd.DataFrame, adlb: pd.DataFrame, testcd: str) -> pd.Series:
-    """The worst grade on treatment of each man, NOT MEASURED without a value, by USUBJID."""
-    mine = adlb[(adlb["PARAMCD"] == testcd) & (adlb["ANL01FL"] == "Y")].set_index("USUBJID")
+def _of(adlb: pd.DataFrame, code: str) -> pd.DataFrame:
+    """The rows of one grading: a test, or one side of a test that is graded on both."""
+    return adlb[(adlb["PARAMCD"] == code) | (adlb["PARAMCD"] + adlb["ATOXDIR"] == code)]
+
+
+def worst(people: pd.DataFrame, adlb: pd.DataFrame, code: str) -> pd.Series:
+    """The worst grade on treatment of each patient, NOT MEASURED without a value, by USUBJID."""
+    mine = _of(adlb, code)
+    mine = mine[mine["ANL01FL"] == "Y"].set_index("USUBJID")
     grades = people["USUBJID"].map(mine["ATOXGR"]).fillna("NOT MEASURED")
     return grades.set_axis(people["USUBJID"]).astype(str)
 
 
-def absent(adlb: pd.DataFrame, testcd: str) -> NotEstimable | None:
-    """Why no grade of a test can be given of anybody: it was not measured, or has no limits."""
-    mine = adlb[(adlb["PARAMCD"] == testcd) & (adlb["ONTRTFL"] == "Y")]
+def absent(adlb: pd.DataFrame, code: str) -> NotEstimable | None:
+    """Why no grade of a test can be given at all: it was not measured, or has no limits."""
+    mine = _of(adlb, code)
+    mine = mine[mine["ONTRTFL"] == "Y"]
     if mine.empty:
-        return NotEstimable(f"not in the data: {testcd} was not measured on treatment")
+        return NotEstimable(f"not in the data: {code} was not measured on treatment")
     if not mine["ATOXGR"].isin(GRADED).any():
-        return NotEstimable(f"not in the data: limits of normal of {testcd}")
+        return NotEstimable(f"not in the data: limits of normal of {code}")
     return None
 
 
@@ -41,7 +48,7 @@ def _line(n: int, total: int) -> dict[str, ard.type_of_stat]:
 
 
 def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Men by worst grade on treatment, for each test (PARAMCD), all and by line of therapy.
+    """Men by worst grade on treatment, for each grading of a test (PARAMCD), all and by line of therapy.
 
     LEVEL is the grade, "0 OR 1" (lower limit missing), NOT GRADED, NOT MEASURED; "severe" is the
     plan's severe grade or worse. Men without a value stay in N.
@@ -49,9 +56,9 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
     severe = [str(g) for g in range(plan.safety.severe_grade, 5)]
     parts = []
     for group, people in by_line(adsl, "SAFETY").items():
-        for testcd, term in plan.labs.terms.items():
-            why = absent(adlb, testcd)
-            grades = worst(people, adlb, testcd)
+        for code, _, term, _ in plan.labs.gradings:
+            why = absent(adlb, code)
+            grades = worst(people, adlb, code)
             counts = {level: int((grades == level).sum()) for level in LEVELS}
             counts[f"Grade >= {plan.safety.severe_grade}"] = int(grades.isin(severe).sum())
             for level, n in counts.items():
@@ -65,7 +72,7 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
                         section=plan.labs.section,
                         population="SAFETY",
                         group=group,
-                        paramcd=testcd,
+                        paramcd=code,
                         level=level,
                         method=METHOD,
                     )
@@ -74,14 +81,15 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
 
 def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Men by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each test."""
+    """Men by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each grading of a test."""
     people = members(adsl, "SAFETY")
     parts = []
-    for testcd in plan.labs.terms:
-        why = absent(adlb, testcd)
-        mine = adlb[(adlb["PARAMCD"] == testcd) & (adlb["ABLFL"] == "Y")].set_index("USUBJID")
+    for code, *_ in plan.labs.gradings:
+        why = absent(adlb, code)
+        mine = _of(adlb, code)
+        mine = mine[mine["ABLFL"] == "Y"].set_index("USUBJID")
         base = people["USUBJID"].map(mine["ATOXGR"]).fillna("NOT MEASURED")
-        last = worst(people, adlb, testcd)
+        last = worst(people, adlb, code)
         pairs = pd.crosstab(base.to_numpy(), last.to_numpy()).reindex(
             index=list(LEVELS), columns=list(LEVELS), fill_value=0
         )
@@ -97,7 +105,7 @@ def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
                         analysis="lab_shift",
                         section=plan.labs.section,
                         population="SAFETY",
-                        paramcd=testcd,
+                        paramcd=code,
                         level=level,
                         sublevel=sublevel,
                         method=METHOD,

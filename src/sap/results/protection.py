@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sap import ard
+from sap.plan.model import gradings
 from sap.results import flow_sums
 
 PEOPLE = ("n", "N", "n_missing", "n_late")
@@ -58,7 +59,7 @@ Range = tuple[int, int]
 def same_men(plan: Mapping[str, Any]) -> list[SameMen]:
     """What the plan counts twice: rates of interest, and events reported beside laboratory grades."""
     found = []
-    codes = {term: code for code, term in plan["labs"]["terms"].items()}
+    codes = {one.term: one.code for one in gradings(plan["labs"]["terms"])}
     for rate in plan["safety_rates"]["rates"]:
         kind, terms, grade = rate["kind"], tuple(rate["terms"]), rate["from_grade"]
         place = ("ae_rates", kind.upper(), rate["name"], "")

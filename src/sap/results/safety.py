@@ -137,9 +137,9 @@ def _with_rate(
         within = people["LDDTHGR1"].fillna("").str.startswith("Within")
         return within & (people["DTHCGR1"] != "Progression"), 0, None
     if asked.kind == "laboratory":
-        testcd = next(code for code, term in plan.labs.terms.items() if term in asked.terms)
-        reached, open_ = from_grade(worst(people, adlb, testcd), asked.from_grade)
-        return reached.set_axis(who.index), open_, absent(adlb, testcd)
+        code = next(one.code for one in plan.labs.gradings if one.term in asked.terms)
+        reached, open_ = from_grade(worst(people, adlb, code), asked.from_grade)
+        return reached.set_axis(who.index), open_, absent(adlb, code)
     events = _emergent(people, adae)
     grade = events["ATOXGRN"]
     severe = (grade >= asked.from_grade) | (grade.isna() & (asked.from_grade == 1))

@@ -137,7 +137,7 @@ def _rate(
         if lowest < plan.safety_rates.collected_from_grade:
             found |= dict.fromkeys(names)
         return found
-    code = next(c for c, term in plan.labs.terms.items() if term in asked.terms)
+    code = next(one.code for one in plan.labs.gradings if one.term in asked.terms)
     worst = [labs[code][w].worst for w in who]
     n = sum(1 for grade in worst if grade.isdigit() and int(grade) >= lowest)
     open_ = worst.count("0 OR 1") if lowest == 1 else 0

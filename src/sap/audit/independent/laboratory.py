@@ -33,6 +33,66 @@ ABOVE = {
     "Creatinine increased": ("1", "1.5", "3", "6"),
 }
 TIMES_BASELINE = {"Creatinine increased": ("1", "1.5", "3")}
+# Salts and glucose: the side, the grade of a value beyond the limit of normal ("" where the limit
+# grades nothing), and by unit the grades with the value where each begins.
+SALTS: dict[str, tuple[str, str, dict[str, dict[str, str]]]] = {
+    "Hyperkalemia": ("high", "1", {"mmol/l": {"2": "5.5", "3": "6", "4": "7"}}),
+    # Grades 1 and 2 share their range; symptoms, which no value has, tell them apart.
+    "Hypokalemia": ("low", "2", {"mmol/l": {"3": "3", "4": "2.5"}}),
+    "Hypernatremia": ("high", "1", {"mmol/l": {"2": "150", "3": "155", "4": "160"}}),
+    "Hyponatremia": ("low", "1", {"mmol/l": {"3": "130", "4": "120"}}),
+    "Hypercalcemia": (
+        "high",
+        "1",
+        {
+            "mmol/l": {"2": "2.9", "3": "3.1", "4": "3.4"},
+            "mg/dl": {"2": "11.5", "3": "12.5", "4": "13.5"},
+        },
+    ),
+    "Hypocalcemia": (
+        "low",
+        "1",
+        {"mmol/l": {"2": "2", "3": "1.75", "4": "1.5"}, "mg/dl": {"2": "8", "3": "7", "4": "6"}},
+    ),
+    "Hypermagnesemia": (
+        "high",
+        "1",
+        {"mmol/l": {"3": "1.23", "4": "3.3"}, "mg/dl": {"3": "3", "4": "8"}},
+    ),
+    "Hypomagnesemia": (
+        "low",
+        "1",
+        {
+            "mmol/l": {"2": "0.5", "3": "0.4", "4": "0.3"},
+            "mg/dl": {"2": "1.2", "3": "0.9", "4": "0.7"},
+        },
+    ),
+    "Hypophosphatemia": (
+        "low",
+        "1",
+        {"mmol/l": {"2": "0.8", "3": "0.6", "4": "0.3"}, "mg/dl": {"2": "2.5", "3": "2", "4": "1"}},
+    ),
+    "Hyperglycemia": (
+        "high",
+        "",
+        {"mmol/l": {"3": "13.9", "4": "27.8"}, "mg/dl": {"3": "250", "4": "500"}},
+    ),
+    "Hyperglycemia (Fasting)": (
+        "high",
+        "1",
+        {
+            "mmol/l": {"2": "8.9", "3": "13.9", "4": "27.8"},
+            "mg/dl": {"2": "160", "3": "250", "4": "500"},
+        },
+    ),
+    "Hypoglycemia": (
+        "low",
+        "1",
+        {"mmol/l": {"2": "3", "3": "2.2", "4": "1.7"}, "mg/dl": {"2": "55", "3": "40", "4": "30"}},
+    ),
+}
+# Grams above the upper limit, or above a baseline that is higher, where grades 2 and 3 begin.
+ABOVE_NORMAL = {"Hemoglobin increased": {"g/dl": ("0", "2", "4"), "g/l": ("0", "20", "40")}}
 GRADES = ("0", "0 OR 1", "1", "2", "3", "4")
 LEVELS = (*GRADES, "NOT GRADED", "NOT MEASURED")
 Row = tuple[str, str, str, str, str, dict[str, Value]]
@@ -73,6 +133,10 @@ def graded(
     '0 OR 1'
     """
     low, high = limits
+    if term in SALTS:
+        return _salt(term, value, unit, limits)
+    if term in ABOVE_NORMAL:
+        return _increase(ABOVE_NORMAL[term].get((unit or "").strip().lower()), value, high, base)
     if term in BELOW:
         cuts = BELOW[term].get((unit or "").strip().lower())
         if cuts is None:
@@ -92,16 +156,44 @@ def graded(
     return "NOT GRADED" if open_ and not worst else str(worst)
 
 
+def _increase(
+    steps: tuple[str, ...] | None, value: Decimal, high: Decimal | None, base: Decimal | None
+) -> str:
+    if steps is None or high is None:
+        return "NOT GRADED"
+    normal = high if base is None else max(high, base)
+    return str(sum(1 for step in steps if value > normal + Decimal(step)))
+
+
+def _salt(
+    term: str, value: Decimal, unit: str | None, limits: tuple[Decimal | None, Decimal | None]
+) -> str:
+    side, beyond, units = SALTS[term]
+    cuts = units.get((unit or "").strip().lower())
+    if cuts is None:
+        return "NOT GRADED"
+    # A high value turned round is a low one.
+    sign, limit = (1, limits[0]) if side == "low" else (-1, limits[1])
+    passed = [grade for grade, cut in cuts.items() if sign * value < sign * Decimal(cut)]
+    if beyond and limit is not None and sign * value < sign * limit:
+        passed.append(beyond)
+    if passed:
+        return max(passed)
+    if not beyond or limit is not None:
+        return "0"
+    return "0 OR 1" if beyond == "1" else "NOT GRADED"
+
+
 def courses(
     lb: Mapping[str, list[Record]], men: Mapping[str, Man], plan: Plan
 ) -> dict[str, dict[str, Course]]:
     """By test and treated man: the grade at baseline and the worst grade on treatment."""
-    found: dict[str, dict[str, Course]] = {code: {} for code in plan.labs.terms}
+    found: dict[str, dict[str, Course]] = {one.code: {} for one in plan.labs.gradings}
     for who, man in men.items():
         if not man.treated:
             continue
-        for code, term in plan.labs.terms.items():
-            mine = [row for row in lb.get(who, []) if row.get("LBTESTCD") == code]
+        for code, testcd, term, _ in plan.labs.gradings:
+            mine = [row for row in lb.get(who, []) if row.get("LBTESTCD") == testcd]
             found[code][who] = _course(man, mine, term, plan)
     return found
 
@@ -151,7 +243,7 @@ def answers(
     `reported` holds the term and grade of each man's treatment-emergent events.
     """
     severe = plan.safety.severe_grade
-    for code, term in plan.labs.terms.items():
+    for code, _, term, _ in plan.labs.gradings:
         closed = unknown(found[code])
         for group in ("", "second line", "third line"):
             worst = [
