@@ -906,6 +906,64 @@ def test_the_volume_of_plasma_stays_within_the_plan(several):
         assert (drawn[groups.eq("B")] <= 100 + 30).all()
 
 
+def psa_rows(tables: Tables) -> pd.DataFrame:
+    lb = tables["lb"]
+    rows = lb[lb["LBTESTCD"].eq("PSA") & lb["LBSTRESN"].notna()]
+    return rows.assign(DAY=days(rows["LBDTC"]), VALUE=rows["LBSTRESN"].astype(float))
+
+
+def test_psa_at_screening_and_at_baseline_belong_to_one_course(several):
+    """PSA of castration-resistant disease doubles in months, not in days: from the last value before
+    the first dose day to baseline it grows by less than three quarters and falls by less than half."""
+    for tables in several:
+        first = infusions(tables).groupby("USUBJID")["DAY"].min()
+        rows = psa_rows(tables)
+        rows = rows[rows["DAY"] <= rows["USUBJID"].map(first)].sort_values(["USUBJID", "LBDTC"])
+        latest = rows.groupby("USUBJID")["VALUE"].apply(list)
+        pairs = {man: values[-2:] for man, values in latest.items() if len(values) > 1}
+        ratios = {man: after / before for man, (before, after) in pairs.items()}
+        assert len(ratios) > 20
+        assert {man: ratio for man, ratio in ratios.items() if not 0.5 < ratio < 1.75} == {}
+
+
+def test_no_two_patients_share_a_course(several):
+    """Neither the values after the first dose, nor their shares of the first of them."""
+    for tables in several:
+        first = infusions(tables).groupby("USUBJID")["DAY"].min()
+        rows = psa_rows(tables)
+        rows = rows[rows["DAY"] >= rows["USUBJID"].map(first)].sort_values(["USUBJID", "LBDTC"])
+        told = rows.groupby("USUBJID")["VALUE"].apply(tuple)
+        told = told[told.map(len) > 2]
+        shares = told.map(lambda values: tuple(round(v / values[0], 3) for v in values))
+        assert told.is_unique
+        assert shares.is_unique
+
+
+def test_febrile_neutropenia_and_anaemia_are_as_ctcae_grades_them(several):
+    """CTCAE 4.03: febrile neutropenia has grade 3 to 5; anaemia of grade 3 is a haemoglobin below
+    4.9 mmol/L (8.0 g/dL)."""
+    for tables in several:
+        ae, lb = tables["ae"], tables["lb"]
+        febrile = ae[ae["AEDECOD"].str.upper() == "FEBRILE NEUTROPENIA"]
+        assert set(febrile["AETOXGR"]) <= {"3", "4", "5"}
+        low = lb[lb["LBTESTCD"].eq("HGB") & lb["LBSTRESN"].notna()]
+        limit = low["LBSTRESU"].map({"mmol/L": 4.9, "g/dL": 8.0})
+        low = low[low["LBSTRESN"].astype(float) < limit]
+        seen = set(zip(low["USUBJID"], low["LBDTC"].str[:10], strict=True))
+        severe = ae[ae["AEDECOD"].str.upper().eq("ANAEMIA") & (ae["AETOXGR"].astype(int) >= 3)]
+        for who, day in zip(severe["USUBJID"], severe["AESTDTC"], strict=True):
+            assert any(who == other and when.startswith(day) for other, when in seen)
+
+
+def test_an_entry_criterion_is_not_met_at_entry(many):
+    """On the day of the consent to treatment, which comes before the first dose."""
+    dv, ds = many["dv"], many["ds"]
+    entry = dv[dv["DVTERM"].str.startswith("ENTRY CRITERION")]
+    consent = ds[ds["DSDECOD"] == "TREATMENT CONSENT OBTAINED"].groupby("USUBJID")["DSSTDTC"].max()
+    assert len(entry) > 2
+    assert (entry["DVSTDTC"] == entry["USUBJID"].map(consent)).all()
+
+
 # --- planted defects -------------------------------------------------------------------------
 
 

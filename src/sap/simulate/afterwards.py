@@ -3,9 +3,10 @@
 from sap.simulate.choice import KINDS, write_anticancer
 from sap.simulate.man import Episode, Man, between, chance, iso, pick
 
+ENTRY = "ENTRY CRITERION NOT MET BUT TREATED"
 MAJOR = (
     "STRONG CYP3A4 INHIBITOR DURING TREATMENT",
-    "ENTRY CRITERION NOT MET BUT TREATED",
+    ENTRY,
     "CASTRATION STOPPED DURING TREATMENT",
 )
 MINOR = (
@@ -39,13 +40,17 @@ def next_therapy(man: Man, episode: Episode) -> None:
 
 
 def deviate(man: Man, episode: Episode) -> None:
-    """Protocol deviations in dv: a major one in few treated men, minor ones in some."""
+    """Protocol deviations in dv: a major one in few treated men, minor ones in some.
+
+    A criterion of entry is not met on the day of the consent to treatment, the others during it.
+    """
     rng = man.stream("deviations", episode.part)
     major, minor = chance(rng, 0.09), chance(rng, 0.40)
     words, small = rng.random(), rng.random()
     day = episode.first + int(rng.random() * (episode.last - episode.first))
     if major:
-        _write(man, MAJOR[int(words * len(MAJOR))], "MAJOR", day)
+        term = MAJOR[int(words * len(MAJOR))]
+        _write(man, term, "MAJOR", episode.consent if term == ENTRY else day)
     if minor:
         _write(man, MINOR[int(small * len(MINOR))], "MINOR", day)
 

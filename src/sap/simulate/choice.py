@@ -157,7 +157,8 @@ def _choice_psa(man: Man, end: int) -> None:
     """PSA on the chosen therapy: at its start, then every three or four weeks until progression.
 
     A responder falls to a fifth and comes back by progression; another man falls little, and one
-    in five of those rises from the start.
+    in five of those rises from the start. In one man in eight one value after week 12 is half as
+    high again and the next is not.
     """
     given, rng = man.given.choice, man.stream("psa", 3)
     every = 21 if man.therapy in ("CABAZITAXEL", "DOCETAXEL") else 28
@@ -171,9 +172,11 @@ def _choice_psa(man: Man, end: int) -> None:
     last = min(end + 60, man.therapy_start + 540, man.second_sample or end + 60)
     only_rises = not responds and chance(man.stream("psa", 10), 0.2)
     days = range(man.therapy_start + every, last, every)
+    jumps = 84 // every + 2 if chance(man.stream("psa", 11), 0.125) else 0
     for number, day in enumerate(days, start=1):
         share = (day - man.therapy_start) / max(60, end - man.therapy_start)
         ratio = 1 + 0.1 * number if only_rises else _share_of_base(number, share, responds)
+        ratio *= 1.5 if number == jumps else 1
         value = round(base * ratio * float(rng.lognormal(0, 0.06)), 1)
         write_psa(man, value, "FOLLOW-UP", day + between(rng, -2, 2))
 

@@ -18,7 +18,7 @@ def dose(man: Man, episode: Episode) -> None:
     """Give the cycles of the story; sets infusions, doses, incidents and the stop, and writes ex.
 
     1. A cycle comes 21 days after the one before, give or take a day, later when delayed.
-    2. A story told to the day (its PSA course has a baseline or shifts) has no delay before
+    2. A story told to the day (its PSA course has levels or shifts) has no delay before
        cycle 6.
     3. A reduction goes from 25 to 20 mg/m2 and stays.
     4. A man with raised bilirubin starts at 20 mg/m2.
@@ -55,7 +55,7 @@ def dose(man: Man, episode: Episode) -> None:
 
 def _steady(episode: Episode) -> bool:
     course = COURSES[episode.story.psa]
-    return course.baseline is not None or bool(course.shifts) or "steady" in episode.story.marks
+    return course.levels is not None or bool(course.shifts) or "steady" in episode.story.marks
 
 
 def _delay(episode: Episode, day: int, mark: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from numpy.random import Generator
 
 from sap.simulate.assumptions import Harm
+from sap.simulate.labs import severe_anaemia
 from sap.simulate.man import Episode, Incident, Man, between, chance, iso, pick
 
 NOT_RELATED, RELATED = "NOT RELATED", "RELATED"
@@ -57,6 +58,9 @@ def suffer(man: Man, episode: Episode) -> None:
         events.append(_fatal_by_chance(man.death))
     for event in events:
         _remember_neutropenia(episode, event, told)
+        if event.harm.decod == "ANAEMIA" and event.grade >= 3:
+            mark = man.stream("labs", 5 + episode.part).random()
+            severe_anaemia(man, event.start, float(mark))
         _write(man, event, rng)
 
 

@@ -41,6 +41,7 @@ TESTS: tuple[Test, ...] = (
 )
 TESTOSTERONE = Test("TESTOS", "Testosterone", CHEMISTRY, "nmol/L", 8, 30, 0.5, 0.30, 2)
 G_DL_PER_MMOL_L = 1.6114  # haemoglobin, monomer
+GRADE_3_HGB = 4.9  # mmol/L; CTCAE 4.03, anaemia of grade 3: below 8.0 g/dL, 4.9 mmol/L
 
 # Share of the man's own value left at the nadir without and with G-CSF.
 NADIR = {"NEUT": (0.11, 0.40), "WBC": (0.24, 0.50), "LYM": (0.60, 0.65), "PLAT": (0.62, 0.62)}
@@ -87,6 +88,21 @@ def treatment_labs(man: Man, episode: Episode) -> None:
             _nadir(man, own, (f"CYCLE {number} NADIR", nadir_day), helped, rng)
     end = ("END OF TREATMENT", episode.last + 21, len(episode.infusions) + 1)
     _panel(man, own, end, rng)
+
+
+def severe_anaemia(man: Man, day: int, mark: float) -> None:
+    """Haemoglobin on the day of an anaemia of grade 3 or more: below 4.9 mmol/L (CTCAE 4.03).
+
+    A value of that day gives way to it.
+    """
+    value = GRADE_3_HGB * (0.80 + 0.17 * mark)
+    same_day = [
+        row
+        for row in man.rows.get("lb", [])
+        if row["LBTESTCD"] == "HGB" and str(row["LBDTC"])[:10] == iso(day)
+    ]
+    man.rows["lb"] = [row for row in man.rows.get("lb", []) if row not in same_day]
+    _write(man, TESTS[0], value, str(same_day[0]["VISIT"]) if same_day else "UNSCHEDULED", day)
 
 
 def _own_values(rng: Generator) -> dict[str, float]:

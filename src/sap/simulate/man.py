@@ -33,6 +33,8 @@ THEMES = (
     "deviations",
     "again",
     "supportive",
+    "course",
+    "words",
 )
 DAYS_PER_MONTH = 30.4375
 
@@ -110,6 +112,7 @@ class Episode:
     stop: int = 0
     progression: int = 0
     new_therapy: int | None = None
+    baseline: float | None = None  # PSA, where the course is told to the digit
 
     @property
     def first(self) -> int:

@@ -133,7 +133,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect("death before consent", "dm", "dm-death-before-consent", _dies_before_consent),
     Defect("lesion nobody found", "tr", "tr-link-unknown", _set(TRLNKID="T99")),
     Defect(
-        "concentration in another unit", "pc", "pc-unit", _set(PCSTRESU="mg/L"), (), ("PCSTRESN",)
+        "concentration in another unit", "pc", "pc-unit", _set(PCSTRESU="nmol/L"), (), ("PCSTRESN",)
     ),
     Defect("event twice", "ae", "ae-duplicate", _next_number, filled=("AESTDTC",), appends=True),
     Defect(
@@ -145,10 +145,10 @@ DEFECTS: tuple[Defect, ...] = (
     ),
     Defect("unknown status", "ss", "ss-ssstresc", _set(SSSTRESC="PERHAPS")),
     Defect(
-        "weight in pounds",
+        "weight in stones",
         "vs",
         "vs-unit-weight",
-        _set(VSSTRESU="lb"),
+        _set(VSSTRESU="stone"),
         (("VSTESTCD", ("WEIGHT",)),),
     ),
     Defect(

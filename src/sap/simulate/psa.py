@@ -49,6 +49,53 @@ def screening_psa(man: Man) -> None:
     write_psa(man, None if untold else man.psa, "SCREENING", man.sample)
 
 
+def settle(man: Man, episode: Episode) -> None:
+    """One course from screening to baseline: a course told to the digit needs its level already then.
+
+    1. The course has no levels: nothing; its baseline follows from the value at screening.
+    2. The subject's own level, as it has grown by the baseline, lies within the levels: he keeps it.
+    3. Else a level within them is drawn, and what was measured before is scaled to lead there.
+    """
+    course = COURSES[episode.story.psa]
+    if course.levels is None:
+        return
+    (low, high), rng = course.levels, man.stream("course", episode.part)
+    growth, mark = _growth(rng), rng.random()
+    before = _last_value(man, episode)
+    level = before * growth
+    if not low <= level <= high:
+        level = low + mark * (high - low)
+    level = min(high, max(low, round(level / course.step) * course.step))
+    episode.baseline = round(level, 2)
+    if episode.part == 0:
+        man.psa = max(2.0, round(level / growth, 1))
+    elif not low <= before * growth <= high:
+        _scale(man, level / growth / before)
+
+
+def _growth(rng: Generator) -> float:
+    return float(rng.lognormal(0.05, 0.1))
+
+
+def _last_value(man: Man, episode: Episode) -> float:
+    """The last value before a course: of a first course the one at screening."""
+    measured = [
+        (str(row["LBDTC"]), float(str(row["LBSTRESN"])))
+        for row in man.rows.get("lb", [])
+        if row["LBTESTCD"] == "PSA" and row.get("LBSTRESN") is not None
+    ]
+    return max(measured)[1] if episode.part == 1 and measured else man.psa
+
+
+def _scale(man: Man, factor: float) -> None:
+    """The same course at another level."""
+    for row in man.rows["lb"]:
+        if row["LBTESTCD"] == "PSA" and row.get("LBSTRESN") is not None:
+            value = max(LLOQ, round(float(str(row["LBSTRESN"])) * factor, 1))
+            row["LBORRES"] = row["LBSTRESC"] = f"{value:g}"
+            row["LBSTRESN"] = value
+
+
 def never_measured(man: Man) -> bool:
     """Whether a man of group A has no PSA at all, not even at screening."""
     return chance(man.stream("psa", 9), 0.04)
@@ -58,13 +105,14 @@ def treatment_psa(man: Man, episode: Episode) -> None:
     """The course of a treated man: baseline, before each later cycle, at the end, in follow-up.
 
     1. Baseline is drawn on the first infusion day, before it; in one man in four some days before.
+       It has grown a little from the last value before it, at screening or at re-screening.
     2. A value of the course keeps its side of a fall by half, whatever the noise.
     3. After the course has been told the value grows from visit to visit.
     4. Follow-up goes on every three months to a year after the stop.
     """
     rng = man.stream("psa", episode.part)
     course, marks = COURSES[episode.story.psa], episode.story.marks
-    base = _baseline(man, course, rng)
+    base = _baseline(man, episode, rng)
     _write_baseline(man, episode, base, rng)
     if "no later value" in marks:
         return
@@ -73,17 +121,17 @@ def treatment_psa(man: Man, episode: Episode) -> None:
         return
     for number, (visit, day) in enumerate(_visits(episode, course), start=1):
         value = _value(course, base, number, rng)
-        missed = chance(rng, 0.03) and course.baseline is None
+        missed = chance(rng, 0.03) and course.levels is None
         if missed and value > 0.55 * base:
             write_psa(man, None, visit, day)
             continue
         _write_value(man, value, visit, day, episode)
 
 
-def _baseline(man: Man, course: Course, rng: Generator) -> float:
-    if course.baseline is not None:
-        return course.baseline
-    return round(max(3.0, man.psa * float(rng.lognormal(0.05, 0.1))), 1)
+def _baseline(man: Man, episode: Episode, rng: Generator) -> float:
+    if episode.baseline is not None:
+        return episode.baseline
+    return round(max(3.0, _last_value(man, episode) * _growth(rng)), 1)
 
 
 def _write_baseline(man: Man, episode: Episode, base: float, rng: Generator) -> None:
@@ -97,7 +145,7 @@ def _write_baseline(man: Man, episode: Episode, base: float, rng: Generator) -> 
         write_psa(man, round(base * 1.08, 1), "CYCLE 1", episode.first, 7 * 60 + 40)
         write_psa(man, base, "CYCLE 1", episode.first, 9 * 60 + 5)
         return
-    fixed = COURSES[episode.story.psa].baseline is not None
+    fixed = COURSES[episode.story.psa].levels is not None
     day = episode.first - (0 if fixed or not early else ahead)
     write_psa(man, base, "CYCLE 1", day, _clock(man))
     if "after the infusion" in episode.story.marks:
@@ -123,12 +171,14 @@ def _visits(episode: Episode, course: Course) -> list[Visit]:
 
 
 def _value(course: Course, base: float, number: int, rng: Generator) -> float:
-    """The value at the visit of that number; exact where the course has its own baseline."""
+    """The value at the visit of that number; exact where the course tells it to the digit."""
     noise = float(rng.lognormal(0, 0.05))
     told = course.ratios
     ratio = told[number - 1] if number <= len(told) else told[-1] * 1.3 ** (number - len(told))
-    if course.baseline is not None and number <= len(told):
+    if course.levels is not None and number in course.exact:
         return round(base * ratio, 2)
+    if course.levels is not None and number <= len(told):
+        return round(base * ratio * min(1.015, max(0.985, 1 + (noise - 1) / 4)), 2)
     noisy = ratio * noise
     side = max(noisy, 0.53) if ratio > 0.5 else min(noisy, 0.48)
     return round(base * side, 1)

@@ -17,7 +17,7 @@ from sap.simulate.history import remember
 from sap.simulate.kinetics import sample_plasma
 from sap.simulate.labs import screening_labs, treatment_labs
 from sap.simulate.man import Episode, Man, Row, iso, stream
-from sap.simulate.psa import screening_psa, treatment_psa
+from sap.simulate.psa import screening_psa, settle, treatment_psa
 from sap.simulate.screening import screen, take_up
 from sap.simulate.stories import NON_RESPONDERS, RESPONDERS, Story
 from sap.simulate.survival import follow, live
@@ -193,12 +193,17 @@ def _live_on(man: Man, extraction: int) -> None:
     for episode in man.episodes:
         dose(man, episode)
     live(man)
+    for episode in man.episodes:
+        if episode.part == 0:
+            settle(man, episode)
     for part in (screening_psa, screening_labs, screening_vitals, screening_event):
         part(man)
     if man.therapy:
         write_therapy(man)
         choice_plasma(man)
     for episode in man.episodes:
+        if episode.part == 1:
+            settle(man, episode)
         for told in COURSE:
             told(man, episode)
     follow(man, extraction)

@@ -84,7 +84,13 @@ class Lesion:
 
     @property
     def node(self) -> bool:
-        return self.place.startswith("LYMPH NODE")
+        return self.place.endswith("LYMPH NODE")
+
+    @property
+    def side(self) -> str | None:
+        """The side of what the body has twice; it stands apart from the location (TULAT)."""
+        sides = ("RIGHT", "LEFT")
+        return sides[int(self.link[-2:]) % 2] if self.place in ("LUNG", "RIB") else None
 
 
 def scan(man: Man, episode: Episode) -> None:
@@ -140,26 +146,31 @@ def _baseline_lesions(pattern: Pattern, rng: Generator, part: int) -> list[Lesio
     start, lesions = 20 * part, []
     marks, sizes = rng.random(4), rng.random(4)
     if pattern.nodes_only:
-        spots = [("LYMPH NODE ILIAC", 15 + 4 * sizes[0]), ("LYMPH NODE RETROPERITONEAL", 16.0)]
+        spots = [
+            ("COMMON ILIAC LYMPH NODE", 15 + 4 * sizes[0]),
+            ("RETROPERITONEAL LYMPH NODE", 16.0),
+        ]
         spots += [("LUNG", 8.0)]
     elif pattern.many:
         spots = [("LIVER", 20 + 10 * size) for size in sizes[:3].tolist()]
-        spots += [("LUNG", 18.0), ("LUNG", 14.0), ("LYMPH NODE RETROPERITONEAL", 24.0)]
+        spots += [("LUNG", 18.0), ("LUNG", 14.0), ("RETROPERITONEAL LYMPH NODE", 24.0)]
     else:
-        spots = [("LYMPH NODE RETROPERITONEAL", 22 + 16 * sizes[0])]
+        spots = [("RETROPERITONEAL LYMPH NODE", 22 + 16 * sizes[0])]
         spots += [("LIVER", 18 + 25 * sizes[1])] if marks[0] < 0.45 else []
         spots += [("LUNG", 14 + 16 * sizes[2])] if marks[1] < 0.35 else []
-        spots += [("LYMPH NODE ILIAC", 15.5 + 4 * sizes[3])] if marks[2] < 0.30 else []
+        spots += [("COMMON ILIAC LYMPH NODE", 15.5 + 4 * sizes[3])] if marks[2] < 0.30 else []
     if pattern.soft:
         for number, (place, size) in enumerate(spots if pattern.targets else [], start=start + 1):
             lesions.append(Lesion(f"T{number:02d}", "TARGET", place, "CT SCAN", round(float(size))))
         there = marks[3] < 0.6 or bool(pattern.worse)
         if there if pattern.others is None else pattern.others:
             method = "MRI" if marks[3] < 0.15 else "CT SCAN"
-            node = Lesion(f"NT{start + 1:02d}", "NON-TARGET", "LYMPH NODE PELVIC", method)
+            node = Lesion(f"NT{start + 1:02d}", "NON-TARGET", "PELVIC LYMPH NODE", method)
             lesions.append(node)
     if pattern.bone_disease:
-        for number, place in enumerate(("BONE SPINE", "BONE PELVIS", "BONE RIB"), start=start + 11):
+        for number, place in enumerate(
+            ("VERTEBRAL COLUMN", "PELVIC BONE", "RIB"), start=start + 11
+        ):
             lesions.append(Lesion(f"NT{number:02d}", "NON-TARGET", place, "BONE SCAN"))
     return lesions
 
@@ -172,7 +183,7 @@ def _new_lesions(
     found = []
     for place, method, counts in (
         ("LIVER", "CT SCAN", pattern.new),
-        ("BONE SPINE", "BONE SCAN", pattern.bone),
+        ("VERTEBRAL COLUMN", "BONE SCAN", pattern.bone),
     ):
         before = sum(counts[: number - 1])
         now = counts[number - 1] if number <= len(counts) else 0
@@ -193,6 +204,7 @@ def _find(man: Man, lesion: Lesion, code: str, visit: str, day: int) -> None:
         TUTESTCD=code,
         TUORRES=lesion.kind,
         TULOC=lesion.place,
+        TULAT=lesion.side,
         TUMETHOD=lesion.method,
         TUEVAL="INVESTIGATOR",
         VISIT=visit,
