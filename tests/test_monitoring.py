@@ -240,7 +240,8 @@ def shown(run, rule) -> str:
 
     plan = PLAN.model_copy(update={"toxicity_monitoring": rule})
     adsl = pd.DataFrame({"USUBJID": ["01"], "SAFFL": "Y", "TRTSDT": [pd.Timestamp("2018-01-05")]})
-    adae = pd.DataFrame({"USUBJID": [], "AEDECOD": [], "ATOXGRN": [], "TRTEMFL": []}, dtype="str")
+    names = ("USUBJID", "AEDECOD", "ATOXGRN", "TRTEMFL", "PROGFL")
+    adae = pd.DataFrame({name: [] for name in names}, dtype="str")
     adae["ATOXGRN"] = adae["ATOXGRN"].astype(float)
     run(ard.bind([*toxicity_monitoring(adsl, adae, plan), *toxicity_boundary_list(plan)]))
     row = next(row for row in dsmb.toxicity().rows if str(row.label).startswith("Stops the trial"))

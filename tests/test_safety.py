@@ -16,6 +16,8 @@ from sap.results.safety import (
     ae_rates,
     ae_soc_pt,
     deaths,
+    fatal_events,
+    progression,
     toxicity_monitoring,
 )
 
@@ -63,7 +65,7 @@ def derived(events: pd.DataFrame, **columns: object) -> pd.DataFrame:
     }.items():  # fmt: skip
         if name not in ae:
             ae[name] = value
-    return adae({"ae": ae}, ADSL, PLAN.safety)
+    return adae({"ae": ae}, ADSL, PLAN.safety, PLAN.deaths)
 
 
 def test_an_event_without_a_preferred_term_is_uncoded_and_never_its_own_words(patients):
@@ -147,6 +149,109 @@ def test_nobody_treated_gives_counts_and_no_rate():
     assert any_line["stat_text"].tolist() == ["nobody in this population"]
 
 
+# First dose 2018-03-10, last dose 2018-05-10, window to 2018-06-09; the plan's terms of progression.
+FATES = """
+    USUBJID | AEBODSYS | AEDECOD              | AETOXGR | AEOUT         | AESTDTC    | WHY
+    --------+----------+----------------------+---------+---------------+------------+-----------------------------
+    01      | GENERAL  | Disease  Progression | 5       | FATAL         | 2018-05-20 | the disease, folded
+    01      | NEOPLASM | PROSTATE CANCER      | 3       | NOT RECOVERED | 2018-04-20 | the disease, not fatal
+    01      | BLOOD    | LEUKAEMIA            | 5       | FATAL         | 2018-09-30 | fatal, 143 days after the last dose
+    01      | BLOOD    | FEBRILE NEUTROPENIA  |         | RECOVERED     | 2018-04-01 | no grade
+    01      | GUT      | DIARRHOEA            | 2       | RECOVERED     | 2018-04-01 | graded
+    02      | GENERAL  | DISEASE PROGRESSION  | 5       | FATAL         | 2018-05-20 | never treated
+"""
+
+
+def fated(patients) -> pd.DataFrame:
+    events = patients(FATES)
+    ae = events.assign(
+        STUDYID="T", AESEQ=range(1, len(events) + 1), AETERM="x", AESER="N", AEREL="RELATED",
+        AEACN="DRUG WITHDRAWN", AEENDTC=None,
+    )  # fmt: skip
+    return adae({"ae": ae}, ADSL, PLAN.safety, PLAN.deaths)
+
+
+@pytest.mark.req("SAP-5.7")
+def test_the_disease_itself_is_no_adverse_event_and_stands_apart(patients):
+    """By hand: two events are left in the window, none of them fatal; the disease twice, once fatal."""
+    events = fated(patients)
+    assert events["PROGFL"].tolist() == ["Y", "Y", "N", "N", "N", "Y"]
+    rows = ard.bind([*ae_overview(ADSL, events, PLAN), *ae_soc_pt(ADSL, events, PLAN)])
+    whole = {"analysis": "ae_overview", "stat_name": "n_events"}
+    for level, n in (
+        ("Any", 2),
+        ("Fatal", 0),
+        ("Grade >= 3", 0),
+        ("Leading to discontinuation", 2),
+    ):
+        assert stat(rows, level=level, **whole) == n, level
+    assert not {"GENERAL", "NEOPLASM"} & set(rows["level"])
+    apart = ard.bind(progression(ADSL, events, PLAN))
+    assert stat(apart, level="Any", stat_name="n_events") == 2
+    assert stat(apart, level="Any", stat_name="n") == 1
+    assert stat(apart, level="Fatal", stat_name="n_events") == 1
+    assert stat(apart, level="Fatal", stat_name="N") == 1
+    assert (
+        events.loc[events["PROGFL"] == "Y", ["AOCCFL", "AOCCSFL", "AOCCPFL"]].eq("").all(axis=None)
+    )
+
+
+@pytest.mark.req("SAP-5.7.3")
+def test_a_fatal_event_after_the_window_is_named_with_its_day(patients):
+    """Last dose 2018-05-10, event 2018-09-30: 21 + 30 + 31 + 31 + 30 = 143 days."""
+    rows = ard.bind(fatal_events(ADSL, fated(patients), PLAN))
+    late = {"level": "More than 30 days after the last dose"}
+    assert stat(rows, sublevel="LEUKAEMIA", stat_name="n", **late) == 1
+    assert stat(rows, sublevel="LEUKAEMIA", stat_name="min", **late) == 143
+    assert stat(rows, sublevel="", stat_name="n", **late) == 1
+    assert stat(rows, level="Treatment-emergent", sublevel="", stat_name="n") == 0
+    assert stat(rows, level="Before the first dose", sublevel="", stat_name="n") == 0
+
+
+def test_an_event_without_a_grade_is_counted_as_such(patients):
+    """Febrile neutropenia without a grade: in no rate from grade 3, and the rate says so."""
+    events = fated(patients)
+    rows = ard.bind(ae_overview(ADSL, events, PLAN))
+    assert stat(rows, level="Grade not recorded", stat_name="n_events") == 1
+    assert stat(rows, level="Grade not recorded", stat_name="n") == 1
+    references = read_references(HOME / "analysis" / "references.yml")
+    people = ADSL.assign(LDDTHGR1=None, DTHCGR1=None, LINE=None)
+    rates = ard.bind(ae_rates(people, events, NO_LABS, references, PLAN))
+    assert stat(rates, level="Febrile neutropenia", stat_name="n") == 0
+    assert stat(rates, level="Febrile neutropenia", stat_name="n_ungraded") == 1
+    assert stat(rates, level="Diarrhoea", stat_name="n_ungraded") == 0
+    graded = events.assign(ATOXGRN=events["ATOXGRN"].fillna(3))
+    rates = ard.bind(ae_rates(people, graded, NO_LABS, references, PLAN))
+    assert stat(rates, level="Febrile neutropenia", stat_name="n") == 1
+    assert stat(rates, level="Febrile neutropenia", stat_name="n_ungraded") == 0
+
+
+@pytest.mark.shared
+def test_the_events_of_caba_v7_are_those_of_its_two_files(shared_data):
+    """Counted by hand in sae.csv, ae.csv and clinical.csv: serious events of eleven patients. One is a
+    progression of grade 5, one a leukaemia of grade 5 that began 143 days after the last dose (so the
+    outside check as well). Nine patients are left with a serious event in the window, none fatal.
+    """
+    from sap import contracts
+    from sap.intake import caba_v7
+    from sap.pipeline import steps
+
+    plan = read_plan(HOME / "analysis" / "plan-caba-v7.yml").plan
+    tables, _ = caba_v7.read(shared_data / "caba-v7")
+    day = plan.cut_offs.dates["final"].date
+    found = steps.derive(contracts.typed(tables, contracts.load()), plan, day)
+    adsl, events = found["adsl"], found["adae"]
+    rows = ard.bind(ae_overview(adsl, events, plan))
+    for level, n in (("Serious", 9), ("Any", 9), ("Fatal", 0), ("Grade not recorded", 0)):
+        assert stat(rows, level=level, stat_name="n") == n, level
+    apart = ard.bind(progression(adsl, events, plan))
+    assert stat(apart, level="Fatal", stat_name="n") == 1
+    rows = ard.bind(fatal_events(adsl, events, plan))
+    late = rows[(rows["level"].str.startswith("More than 30")) & (rows["sublevel"] != "")]
+    assert set(late["sublevel"]) == {"Acute promyelocytic leukaemia"}
+    assert late.set_index("stat_name").loc[["n", "min"], "stat"].tolist() == [1, 143]
+
+
 # ---- deaths, rates of interest, the boundary ------------------------------------------------
 
 # W is 30 days. Last dose 2018-05-10: 2018-06-09 is day 30.
@@ -181,6 +286,7 @@ def men(patients) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
             "USUBJID": rows["USUBJID"], "AESEQ": 1.0, "AEDECOD": rows["AEDECOD"], "AEBODSYS": "S",
             "ATOXGRN": rows["GRADE"].astype(float), "RELFL": rows["REL"], "TRTEMFL": "Y",
             "FATALFL": (rows["GRADE"] == 5).map({True: "Y", False: "N"}), "AESER": "N",
+            "PROGFL": (rows["AEDECOD"] == "Disease progression").map({True: "Y", False: "N"}),
         }
     )  # fmt: skip
     adae = events[events["AEDECOD"].notna()]
@@ -254,7 +360,7 @@ def test_the_boundary_is_crossed_at_the_patient_it_names(toxic, said):
     )
     adae = pd.DataFrame(
         {"USUBJID": [f"{n:02d}" for n in toxic] + ["05"], "AEDECOD": "Febrile neutropenia",
-         "ATOXGRN": [3.0] * len(toxic) + [2.0], "TRTEMFL": "Y"}
+         "ATOXGRN": [3.0] * len(toxic) + [2.0], "TRTEMFL": "Y", "PROGFL": "N"}
     )  # fmt: skip
     rows = ard.bind(toxicity_monitoring(adsl, adae, plan))
     assert rows[rows["stat_name"] == "decision"]["stat_text"].tolist() == [said]
@@ -291,7 +397,10 @@ PRINTED = {
 @pytest.mark.shared
 def test_counts_from_the_given_adae_equal_the_printed_pilot(shared_data):
     given = sdtm.read(shared_data / "cdisc-pilot" / "adam")
-    adsl, adae = given["adsl"], given["adae"].assign(ATOXGRN=float("nan"), RELFL="Y", FATALFL="N")
+    adsl, adae = (
+        given["adsl"],
+        given["adae"].assign(ATOXGRN=float("nan"), RELFL="Y", FATALFL="N", PROGFL="N"),
+    )
     for arm, (patients_, events, serious) in PRINTED.items():
         rows = ard.bind(ae_overview(adsl[adsl["TRT01A"] == arm], adae, PLAN))
         assert stat(rows, group="", level="Any", stat_name="n") == patients_
@@ -323,7 +432,7 @@ def test_the_chain_on_the_raw_pilot_differs_by_the_missing_rows_only(shared_data
     )
     people = adsl_of(tables, plan)
     assert (people["SAFFL"] == "Y").sum() == 86 + 84 + 84
-    ours = adae(tables, people, plan.safety)
+    ours = adae(tables, people, plan.safety, plan.deaths)
     given = given.assign(AESEQ=pd.to_numeric(given["AESEQ"]))
     both = ours.merge(given, on=["USUBJID", "AESEQ"], suffixes=("", "_GIVEN"), how="outer")
     assert both["TRTEMFL"].isna().sum() == 230

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from sap.catalogue.codelists import fold
 from sap.derivations.dates import earliest_day, latest_day, precision
 from sap.plan.model import Deaths, Safety
 
@@ -19,7 +20,13 @@ UNCODED = "UNCODED"
 RELATED = ("POSSIBLY RELATED", "PROBABLY RELATED", "RELATED")
 
 
-def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
+def _is_disease(terms: pd.Series, deaths: Deaths) -> pd.Series:
+    """Whether a preferred term is one of the plan's terms of the disease itself, compared folded."""
+    known = {fold(term) for term in deaths.progression_terms}
+    return terms.map(lambda term: isinstance(term, str) and fold(term) in known).astype(bool)
+
+
+def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd.DataFrame:
     """Adverse events: dates, grade, relation, and whether an event is treatment-emergent.
 
     With T the first dose and W the day `days_after_last_dose` days after the last dose, the first
@@ -38,6 +45,9 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
     span holds T, unless the event ended before T (cases 3 and 6: missing, and the earliest day).
     AENDT: the end, when partial the latest day it allows. An event without a preferred term is
     UNCODED, never the words of the report: those are free text, and tables leave the house.
+
+    An event whose preferred term is one of `deaths.progression_terms` is the disease itself: it is no
+    adverse event, fatal or not, in any count, and is shown apart.
 
     A fatal event is of grade 5, of outcome FATAL, or serious by death. A related event has a
     possible, probable, certain or missing relation (AEREL). Of each patient, and of each patient
@@ -99,6 +109,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
             ),
             "TRTEMFL": np.where(emergent, "Y", "N"),
             "TRTEMCAS": case,
+            "PROGFL": np.where(_is_disease(ae["AEDECOD"], deaths), "Y", "N"),
         }
     )
     for reason in ("AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE"):
@@ -109,7 +120,8 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety) -> pd.DataFrame:
 def _occurrences(events: pd.DataFrame) -> pd.DataFrame:
     """Mark the one event that stands for a man, for his SOC and for his preferred term."""
     order = events.assign(
-        OUT=events["TRTEMFL"] != "Y", WORST=-events["ATOXGRN"].fillna(0)
+        OUT=(events["TRTEMFL"] != "Y") | (events["PROGFL"] == "Y"),
+        WORST=-events["ATOXGRN"].fillna(0),
     ).sort_values(["OUT", "USUBJID", "WORST", "ASTDT", "AESEQ"], kind="stable")
     order = order[~order["OUT"]]
     keys = {
@@ -151,7 +163,7 @@ def with_deaths(
     who = adsl["USUBJID"]
     died = (adsl["NCYCLES"] > 0) & adsl["DTHDT"].notna()
     fatal = adae[adae["FATALFL"] == "Y"].sort_values(["USUBJID", "AESEQ"], kind="stable")
-    disease = fatal["AEDECOD"].str.upper().isin(deaths.progression_terms)
+    disease = _is_disease(fatal["AEDECOD"], deaths)
     harm = fatal[~disease]
     related = harm[harm["RELFL"] == "Y"]
     by_disease = who.isin(fatal.loc[disease, "USUBJID"])

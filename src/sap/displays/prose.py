@@ -567,27 +567,48 @@ def safety() -> Said:
 
 
 def _fatal(found: Results, fatal: Place) -> list[str | Number]:
-    """Of how many the fatal event was related, and of what terms; that some may be the disease."""
+    """Of what terms the fatal event was and of how many it was related."""
     if not found.find("n", **fatal).value:
         return []
+    terms = results("fatal_events")
+    known = [t for t in terms.values("sublevel", level="Treatment-emergent") if t]
+    words = sorted(coded(term).lower() for term in known)
+    parts: list[str | Number] = [f" ({', '.join(words)})" if words else ""]
+    return [*parts, ", which was related in ", found.count(level="Related, fatal", group="")]
+
+
+def late_fatal() -> Said:
+    """The fatal adverse events that began after the window of safety, each named; begins with a space."""
+    found = results("fatal_events")
+    levels = [level for level in found.values("level") if level.startswith("More than")]
+    late = Place(level=levels[0], sublevel="") if levels else None
+    if late is None or not found.find("n", **late).value:
+        return Said("")
     parts: list[str | Number] = []
-    terms = results("ae_soc_pt")
-    worst = [
-        coded(term).lower()
-        for soc in terms.values("level", paramcd="GR5", group="")
-        for term in terms.values("sublevel", paramcd="GR5", group="", level=soc)
-        if term and terms.find("n", paramcd="GR5", group="", level=soc, sublevel=term).value
-    ]
-    parts.append(f" ({', '.join(sorted(worst))})" if worst else "")
-    parts += [", which was related in ", found.count(level="Related, fatal", group="")]
-    deaths = results("deaths")
-    harm = sum(
-        deaths.find("n", group="", level="All", sublevel=f"Adverse event, {which}").value
-        for which in ("related", "not related")
-    )
-    if found.find("n", **fatal).value > harm:
-        parts.append("; a death of the disease counts where it was reported as an adverse event")
-    return parts
+    for term in (term for term in found.values("sublevel", level=levels[0]) if term):
+        at = Place(level=levels[0], sublevel=term)
+        parts += ["; " if parts else "", coded(term).lower()]
+        if found.has("min", **at):
+            first, last = found.count("min", **at), found.count("max", **at)
+            days = [first] if first.text == last.text else [first, " to ", last]
+            parts += [", ", *days, " days after the last dose"]
+    return _joined(
+        " Later, more than ", _plan("safety.days_after_last_dose"), " days after the last dose, a fatal "
+        "adverse event began in ", found.count(**late), " treated men (", *parts, ").",
+    )  # fmt: skip
+
+
+def progression_events() -> Said:
+    """How many had progression reported as an event, which counts as none; begins with a space."""
+    found = results("ae_progression")
+    place = Place(level="Any", group="")
+    if not len(found) or not found.find("n", **place).value:
+        return Said("")
+    return _joined(
+        " Progression of the disease was reported as an event in ", found.count(**place),
+        " of them, fatal in ", found.count(level="Fatal", group=""),
+        "; it counts as no adverse event.",
+    )  # fmt: skip
 
 
 def departures() -> Said:

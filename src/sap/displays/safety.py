@@ -47,6 +47,7 @@ def overview() -> Table:
         "Related",
         severe,
         f"Related, grade{grade}",
+        "Grade not recorded",
         "Serious",
         "Related, serious",
         f"Serious or grade{grade}",
@@ -68,6 +69,7 @@ def overview() -> Table:
             if not group:
                 cells.append(found.count("n_events", **place))
         rows.append(Row(level, cells, "indent1" if level.startswith("Related") else ""))
+    rows += _progression(groups)
     columns = []
     for group in groups:
         n = found.count("N", level="Any", group=group)
@@ -75,6 +77,22 @@ def overview() -> Table:
         columns += [] if group else [Column("Events")]
     event = "Treatment-emergent adverse event"
     return Table("tlf-ae-overview", event, columns, rows, notes=_registered())
+
+
+def _progression(groups: Sequence[str]) -> list[Row]:
+    """Events of the disease itself, which are in no line above; not in the open report."""
+    found = results("ae_progression")
+    if not len(found):
+        return []
+    rows: list[Row] = []
+    for level, words in (("Any", "Disease progression, reported as an event"), ("Fatal", "Fatal")):
+        cells: list[Content] = []
+        for group in groups:
+            place = Place(level=level, group=group)
+            cells.append(n_pct(found.count(**place), found.percent(**place)))
+            cells += [] if group else [found.count("n_events", **place)]
+        rows.append(Row(words, cells, "indent1"))
+    return [Row("Apart, in no line above", kind="group"), *rows]
 
 
 def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[str]:
@@ -221,7 +239,7 @@ def rates() -> Table:
         columns.append(Column("n (%)", n, under=under))
         columns.append(Column(ci_header(found, level=first, group=group), under=under))
     notes: list[Note] = [f"{trial} counts {'; '.join(said)}." for trial, said in told.items()]
-    notes += [*_terms_counted(), *_deaths_counted()]
+    notes += [*_terms_counted(), *_ungraded(found), *_deaths_counted()]
     return Table("tlf-ae-rates", "Rate", columns, rows, notes=notes, absent=NO_EVENTS)
 
 
@@ -246,6 +264,21 @@ def _terms_counted() -> list[Note]:
         if rate["kind"] == "reported" and [name.upper()] != rate["terms"]:
             told[name] = ", ".join(coded(term).lower() for term in rate["terms"])
     return [f"Reported {name.lower()} counts the terms {terms}." for name, terms in told.items()]
+
+
+def _ungraded(found: Results) -> list[Note]:
+    """Of how many men an event of a rate has no grade; one note for all rates."""
+    parts: list[str | Number] = []
+    for rate in ard.table("plan")["safety_rates"]["rates"]:
+        place = Place(level=rate["name"], group="")
+        if rate["kind"] != "reported" or not found.has("n_ungraded", **place):
+            continue
+        if found.find("n_ungraded", **place).value == 0:
+            continue
+        counted = "counted" if rate["from_grade"] == 1 else "not counted"
+        n = found.count("n_ungraded", **place)
+        parts += ["; " if parts else "", f"{rate['name']} {counted}: ", n]
+    return [Said("Men who have only an event without a grade: ", *parts, ".")] if parts else []
 
 
 def _deaths_counted() -> list[Note]:

@@ -192,6 +192,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "SUBJID": "Subject Identifier for the Study",
         "TRTEDT": "Date of Last Exposure to Treatment",
         "TRTEMCAS": "Case That Decided Treatment Emergence",
+        "PROGFL": "Disease Progression Event Flag",
         "TRTEMFL": "Treatment Emergent Analysis Flag",
         "TRTSDT": "Date of First Exposure to Treatment",
         "TRTSTM": "Time of First Exposure to Treatment",

@@ -215,7 +215,7 @@ DATASETS = (
     Step(
         "adae",
         ("sdtm", "adsl_core", "plan"),
-        lambda t, adsl, plan: safety.adae(t, adsl, plan.safety),
+        lambda t, adsl, plan: safety.adae(t, adsl, plan.safety, plan.deaths),
         patient_level=True,
     ),
     Step(
@@ -382,7 +382,13 @@ RESULTS = (
         safety_results.ae_rates,
         patient_level=False,
     ),
+    Step(
+        "ae_progression", ("adsl", "adae", "plan"), safety_results.progression, patient_level=False
+    ),
     Step("deaths", ("adsl", "plan"), safety_results.deaths, patient_level=False),
+    Step(
+        "fatal_events", ("adsl", "adae", "plan"), safety_results.fatal_events, patient_level=False
+    ),
     Step(
         "toxicity_monitoring",
         ("adsl", "adae", "plan"),

@@ -20,13 +20,17 @@ def _stats(events: pd.DataFrame, n: int) -> dict[str, ard.type_of_stat]:
 
 
 def _emergent(people: pd.DataFrame, adae: pd.DataFrame) -> pd.DataFrame:
-    return adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(people["USUBJID"])]
+    """Treatment-emergent adverse events of these patients; the disease itself is none."""
+    event = (adae["TRTEMFL"] == "Y") & (adae["PROGFL"] != "Y")
+    return adae[event & adae["USUBJID"].isin(people["USUBJID"])]
 
 
 def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Participants and events for each line of the overview table, all and by line (`group`).
 
-    "Serious or grade >= 3" is what the registry asks for: severe or serious, whatever the cause.
+    "Serious or grade >= 3" is what the registry asks for: severe or serious, whatever the cause. "Grade
+    not recorded" are patients with an event without a grade: it counts in no line of a grade. Events of
+    the disease itself (`deaths.progression_terms`) stand in `ae_progression` and in no line here.
     """
     lowest = plan.safety.severe_grade
     parts = []
@@ -40,6 +44,7 @@ def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
             "Related": related,
             f"Grade >= {lowest}": severe,
             f"Related, grade >= {lowest}": related & severe,
+            "Grade not recorded": events["ATOXGRN"].isna(),
             "Serious": serious,
             "Related, serious": related & serious,
             f"Serious or grade >= {lowest}": serious | severe,
@@ -64,6 +69,76 @@ def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
             )
             for level, which in lines.items()
         ]
+    return parts
+
+
+def progression(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Events of the disease itself in the window of safety, apart from adverse events, by line.
+
+    LEVEL "Any" and "Fatal": treated patients with an event of the plan's terms of progression whose
+    start counts as treatment-emergent.
+    """
+    parts = []
+    for group, people in by_line(adsl, "SAFETY").items():
+        events = adae[(adae["TRTEMFL"] == "Y") & (adae["PROGFL"] == "Y")]
+        events = events[events["USUBJID"].isin(people["USUBJID"])]
+        for level, mine in (("Any", events), ("Fatal", events[events["FATALFL"] == "Y"])):
+            parts.append(
+                ard.rows(
+                    _stats(mine, len(people)),
+                    analysis="ae_progression",
+                    section=plan.deaths.section,
+                    population="SAFETY",
+                    group=group,
+                    paramcd="PROG",
+                    level=level,
+                    method=METHOD,
+                )
+            )
+    return parts
+
+
+def fatal_events(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Treated patients with a fatal adverse event, by when (LEVEL) and by term (SUBLEVEL).
+
+    The first case that applies to the event; the disease itself is no adverse event:
+
+    1. "Treatment-emergent".
+    2. "More than W days after the last dose", with the plan's W.
+    3. "Before the first dose".
+
+    `min` and `max` are the days from the last dose to the start of the event.
+    """
+    people = members(adsl, "SAFETY")
+    fatal = adae[(adae["FATALFL"] == "Y") & (adae["PROGFL"] != "Y")]
+    fatal = fatal[fatal["USUBJID"].isin(people["USUBJID"])]
+    late = f"More than {plan.safety.days_after_last_dose} days after the last dose"
+    last = fatal["USUBJID"].map(people.set_index("USUBJID")["TRTEDT"])
+    fatal = fatal.assign(DAYS=(fatal["ASTDT"] - last).dt.days)
+    emergent, after = fatal["TRTEMFL"] == "Y", fatal["TRTEMCAS"] == 5
+    parts = []
+    for level, which in (
+        ("Treatment-emergent", emergent),
+        (late, after),
+        ("Before the first dose", ~emergent & ~after),
+    ):
+        mine = fatal[which]
+        for term, events in (("", mine), *mine.groupby("AEDECOD")):
+            stats = _stats(events, len(people))
+            if term and events["DAYS"].notna().any():
+                stats |= {"min": float(events["DAYS"].min()), "max": float(events["DAYS"].max())}
+            parts.append(
+                ard.rows(
+                    stats,
+                    analysis="fatal_events",
+                    section=plan.deaths.section,
+                    population="SAFETY",
+                    paramcd="FATAL",
+                    level=level,
+                    sublevel=str(term),
+                    method=METHOD,
+                )
+            )
     return parts
 
 
@@ -149,6 +224,15 @@ def _with_rate(
     return who.isin(counts["USUBJID"]), 0, why if asked.from_grade < collected else None
 
 
+def _ungraded(people: pd.DataFrame, adae: pd.DataFrame, asked: SafetyRate) -> int:
+    """How many patients have an event of these terms without a grade, and none that counts."""
+    events = _emergent(people, adae)
+    mine = events[events["AEDECOD"].str.upper().isin(asked.terms)]
+    counts = mine["ATOXGRN"] >= (asked.from_grade or 1)
+    open_ = set(mine.loc[mine["ATOXGRN"].isna(), "USUBJID"])
+    return len(open_ - set(mine.loc[counts, "USUBJID"]))
+
+
 def _bounded(yes: int, open_: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
     """A rate; with men of whom it is open, its two ends and an interval that holds for both."""
     stats = rate(yes, n, conf_level)
@@ -174,8 +258,8 @@ def ae_rates(
     """The plan's rates of interest with exact intervals, beside the published ones; descriptive.
 
     LEVEL is the name of the rate; GROUP "" all men, the lines of therapy, and the published trial.
-    A reported event counts from the rate's grade; one without a grade counts from grade 1. A death
-    counts when it came within the plan's days of the last dose and was not from progression.
+    A reported event counts from the rate's grade; one without a grade counts from grade 1, and
+    `n_ungraded` counts the patients who have only such an event of the rate's terms. A death counts when it came within the plan's days of the last dose and was not from progression.
 
     Where the grade of k men is open (0 or 1, no lower limit of normal) the rate has no estimate but
     two ends, none and all of them; the interval goes from the lower limit of the one to the upper
@@ -195,6 +279,8 @@ def ae_rates(
         for group, people in by_line(adsl, "SAFETY").items():
             yes, open_, why = _with_rate(people, adae, adlb, asked, plan)
             stats = _bounded(int(yes.sum()), open_, len(people), conf)
+            if asked.kind == "reported":
+                stats["n_ungraded"] = _ungraded(people, adae, asked)
             if why is not None:
                 stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), why)
             parts.append(ard.rows(stats, group=group, **where))

@@ -4,6 +4,7 @@ from typing import Any
 
 from sap.audit.independent.days import earliest, latest, whole
 from sap.audit.independent.people import Man, Record
+from sap.catalogue.codelists import fold
 from sap.plan.model import Plan
 
 COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AESTDTC AEENDTC AESDTH"
@@ -18,7 +19,7 @@ GROUP BY USUBJID;
 """
 
 EVENTS = """
-CREATE TABLE event AS
+CREATE TABLE reported AS
 SELECT USUBJID,
        coalesce(AEDECOD, 'UNCODED') AS pt, coalesce(AEBODSYS, 'NOT CODED') AS soc,
        TRY_CAST(AETOXGR AS INTEGER) AS grade,
@@ -26,18 +27,23 @@ SELECT USUBJID,
        AEREL IS NULL OR AEREL IN ('POSSIBLY RELATED', 'PROBABLY RELATED', 'RELATED') AS related,
        coalesce(AEACN, '') AS action,
        coalesce(TRY_CAST(AETOXGR AS INTEGER) = 5, false) OR coalesce(AEOUT = 'FATAL', false)
-         OR coalesce(AESDTH = 'Y', false) AS fatal
-FROM (
-  SELECT ae.*, dose.first, dose.last, earliest(AESTDTC) AS low, latest(AESTDTC) AS high,
-         latest(AEENDTC) AS end_high
-  FROM ae JOIN dose USING (USUBJID)
-)
-WHERE CASE
+         OR coalesce(AESDTH = 'Y', false) AS fatal,
+       folded(coalesce(AEDECOD, '')) IN (SELECT unnest($disease)) AS disease,
+       CASE
   WHEN low IS NULL THEN NOT coalesce(end_high < first, false)
   WHEN high < first THEN false
   WHEN low > last + CAST($days AS INTEGER) THEN false
   WHEN low < first AND end_high < first THEN false
-  ELSE true END;
+  ELSE true END AS emergent,
+       low IS NOT NULL AND NOT coalesce(high < first, false)
+         AND coalesce(low > last + CAST($days AS INTEGER), false) AS late,
+       CASE WHEN low IS NULL OR (low < first AND high >= first AND NOT coalesce(end_high < first, false))
+         THEN first ELSE low END - last AS days
+FROM (
+  SELECT ae.*, dose.first, dose.last, earliest(AESTDTC) AS low, latest(AESTDTC) AS high,
+         latest(AEENDTC) AS end_high
+  FROM ae JOIN dose USING (USUBJID)
+);
 """
 
 OVERVIEW = {
@@ -45,6 +51,7 @@ OVERVIEW = {
     "Related": "related",
     "Grade >= {g}": "grade >= {g}",
     "Related, grade >= {g}": "related AND grade >= {g}",
+    "Grade not recorded": "grade IS NULL",
     "Serious": "serious",
     "Related, serious": "related AND serious",
     "Serious or grade >= {g}": "(serious OR grade >= {g})",
@@ -80,7 +87,50 @@ def answers(tables: Tables, men: dict[str, Man], plan: Plan) -> dict[Key, float 
         found: dict[Key, float | None] = {}
         for group in ("", "second line", "third line"):
             found |= _of_group(base, group, plan.safety.severe_grade)
-        return found
+            found |= _progression(base, group)
+        return found | _fatal(base, plan.safety.days_after_last_dose)
+
+
+def _progression(base: Any, group: str) -> dict[Key, float | None]:
+    """Events of the disease itself in the window."""
+    inside = "" if not group else f"WHERE line = '{group}'"
+    n = int(base.execute(f"SELECT count(*) FROM man {inside}").fetchone()[0])
+    found: dict[Key, float | None] = {}
+    for level, where in (("Any", "true"), ("Fatal", "fatal")):
+        who, events = base.execute(
+            f"SELECT count(DISTINCT USUBJID), count(*) FROM (SELECT reported.* FROM reported "
+            f"JOIN man USING (USUBJID) {inside}) WHERE emergent AND disease AND {where}"
+        ).fetchone()
+        values = {"n": who, "N": n, "estimate": who / n if n else None, "n_events": events}
+        for stat, value in values.items():
+            found["ae_progression", group, "PROG", level, "", stat] = value
+    return found
+
+
+def _fatal(base: Any, window: int) -> dict[Key, float | None]:
+    """Fatal adverse events by when and by term."""
+    n = int(base.execute("SELECT count(*) FROM man").fetchone()[0])
+    found: dict[Key, float | None] = {}
+    levels = {
+        "Treatment-emergent": "emergent",
+        f"More than {window} days after the last dose": "NOT emergent AND late",
+        "Before the first dose": "NOT emergent AND NOT late",
+    }
+    for level, where in levels.items():
+        place = ("fatal_events", "", "FATAL", level)
+        mine = f"FROM reported JOIN man USING (USUBJID) WHERE fatal AND NOT disease AND {where}"
+        who, events = base.execute(f"SELECT count(DISTINCT USUBJID), count(*) {mine}").fetchone()
+        rows: list[tuple[Any, ...]] = [("", who, events, None, None)]
+        rows += base.execute(
+            f"SELECT pt, count(DISTINCT USUBJID), count(*), min(days), max(days) {mine} GROUP BY pt"
+        ).fetchall()
+        for pt, men_, events_, low, high in rows:
+            share = men_ / n if n else None
+            for stat, value in (("n", men_), ("N", n), ("estimate", share), ("n_events", events_)):
+                found[*place, pt, stat] = value
+            if low is not None:
+                found[*place, pt, "min"], found[*place, pt, "max"] = low, high
+    return found
 
 
 def emergent(
@@ -114,7 +164,10 @@ def _tables(base: Any, tables: Tables, men: dict[str, Man], plan: Plan) -> None:
         if rows:
             base.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(names))})", rows)
     base.execute(EMERGENT, {"drugs": plan.exposure.drugs})
-    base.execute(EVENTS, {"days": plan.safety.days_after_last_dose})
+    base.create_function("folded", fold, ["VARCHAR"], "VARCHAR")
+    disease = [fold(term) for term in plan.deaths.progression_terms]
+    base.execute(EVENTS, {"days": plan.safety.days_after_last_dose, "disease": disease})
+    base.execute("CREATE TABLE event AS SELECT * FROM reported WHERE emergent AND NOT disease")
     base.execute("CREATE TABLE man (USUBJID VARCHAR, line VARCHAR)")
     safety = [[man.usubjid, man.line] for man in men.values() if "SAFETY" in man.sets]
     if safety:

@@ -7,6 +7,7 @@ from sap.audit.independent import boundary
 from sap.audit.independent.counts import Value, rate
 from sap.audit.independent.laboratory import Course, unknown
 from sap.audit.independent.people import Man, Record
+from sap.catalogue.codelists import fold
 from sap.plan.model import Plan, SafetyRate
 from sap.plan.references import References
 
@@ -26,11 +27,8 @@ def _fatal(row: Record) -> bool:
 def cause(man: Man, ae: Sequence[Record], plan: Plan) -> str:
     """Of what a man died, by his fatal events and by what ended his treatment."""
     fatal = [row for row in ae if _fatal(row)]
-    harm = [
-        row
-        for row in fatal
-        if (row.get("AEDECOD") or "").upper() not in plan.deaths.progression_terms
-    ]
+    disease = {fold(term) for term in plan.deaths.progression_terms}
+    harm = [row for row in fatal if fold(row.get("AEDECOD") or "") not in disease]
     if any(row.get("AEREL") is None or row["AEREL"] in RELATED for row in harm):
         return CAUSES[0]
     if harm:
@@ -111,6 +109,18 @@ def published(references: References, plan: Plan) -> Iterator[Row]:
             yield "ae_rates", other.trial, asked.kind.upper(), asked.name, "", stats
 
 
+def _ungraded(
+    asked: SafetyRate, who: Sequence[str], reported: Mapping[str, list[tuple[str, int | None]]]
+) -> int:
+    """Of how many the only events of these terms that could count have no grade."""
+    n = 0
+    for man in who:
+        grades = [g for term, g in reported.get(man, []) if term.upper() in asked.terms]
+        counts = any(g is not None and g >= (asked.from_grade or 1) for g in grades)
+        n += None in grades and not counts
+    return n
+
+
 def _rate(
     asked: SafetyRate,
     who: Sequence[str],
@@ -133,7 +143,7 @@ def _rate(
                 for term, grade in reported.get(w, [])
             )
         )
-        found = rate(n, len(who), plan)
+        found = rate(n, len(who), plan) | {"n_ungraded": _ungraded(asked, who, reported)}
         if lowest < plan.safety_rates.collected_from_grade:
             found |= dict.fromkeys(names)
         return found
