@@ -58,6 +58,7 @@ PROMISED = (
     "pfs_reasons",
     "rpfs",
     "ttpp",
+    "psa_progression",
     "ae_overview",
     "ae_soc_pt",
     "flow",

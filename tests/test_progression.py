@@ -1,6 +1,7 @@
 """PSA progression by PCWG3, patient by patient; expected answers are written by hand."""
 
 import datetime as dt
+from decimal import Decimal
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import ard
+from sap.audit.independent import rises
+from sap.audit.independent.people import Man
+from sap.audit.independent.response import Visit
 from sap.derivations.courses import choice_psa, choice_response, courses
 from sap.derivations.progression import Value, psa_progression, read_course
 from sap.derivations.response import adpsa, psa_response
@@ -346,3 +350,63 @@ def test_the_rows_count_every_treated_man_once(patients):
     assert (mine["", "N"], mine["", "n_missing"]) == (16, 2)
     cases = mine.drop(index="", level="level")
     assert cases.xs("n", level="stat_name").sum() == 16
+
+
+def second_answer(base: float | None, values: list[Value], rule=RULE):
+    """The case, rise and confirmation of the second computation, days counted from the first dose."""
+    plan = PLAN.model_copy(update={"psa_progression": rule})
+    seen = [] if base is None else [Visit(DOSE, Decimal(repr(float(base))))]
+    seen += [Visit(DOSE + dt.timedelta(days=v.day), Decimal(repr(float(v.psa)))) for v in values]
+    course = rises.Followed(Man("1", first_dose=DOSE), False, DOSE, None, seen)
+    found = rises.progression(course, plan)
+    days = [None if d is None else (d - DOSE).days for d in (found.day, found.confirmed)]
+    return found.case, *days
+
+
+def test_the_second_computation_answers_as_written_beside_each_patient(patients):
+    men = patients(MEN)
+    expected = men.dropna(subset=["AVALC"]).set_index("WHO")
+    for who, rows in men.groupby("WHO"):
+        base = rows.loc[rows["DAY"] == 0, "PSA"]
+        later = rows[rows["DAY"] > 0]
+        values = [Value(int(d), float(v)) for d, v in zip(later["DAY"], later["PSA"], strict=True)]
+        case, rise, _ = second_answer(base.iloc[0] if len(base) else None, values)
+        asked = expected.loc[who]
+        assert case == asked["CASE"], who
+        assert rise == (None if np.isnan(asked["RISE"]) else asked["RISE"]), who
+    assert second_answer(497.5, [Value(*pair) for pair in REVIEWED]) == (4, 84, 175)
+
+
+@settings(derandomize=True, deadline=None, max_examples=150)
+@given(DAYS, st.data())
+def test_both_computations_agree_on_every_course(days, data):
+    values = [Value(d, data.draw(st.integers(1, 40)) / 2) for d in days]
+    by = data.draw(st.sampled_from(["any later value", "next value"]))
+    rule = RULE.model_copy(update={"confirmed_by": by, "no_fall_from_day": 91})
+    assert second_answer(10.0, values, rule) == tuple(read_course(10.0, values, rule))
+
+
+def test_a_time_to_psa_progression_ends_as_the_cases_of_the_plan_say():
+    """By hand: origin day 0, PSA at least every 91 days, two missed and 14 days: 196 days at most."""
+    plan = PLAN
+    course = [(0, 100), (42, 40), (105, 60), (126, 60)]
+
+    def ended(values, therapy=None, died=None, left=None):
+        seen = [Visit(DOSE + dt.timedelta(days=d), Decimal(v)) for d, v in values]
+        man = Man("1", first_dose=DOSE, allocated=DOSE, left_for=left, died=died)
+        switch = None if therapy is None else DOSE + dt.timedelta(days=therapy)
+        one = rises.Followed(man, False, DOSE, switch, seen)
+        found = [t for t in rises.times([one], {}, plan) if t.paramcd == "TTPP"]
+        return [(t.days, t.event, t.why) for t in found]
+
+    assert ended(course) == [(105, True, "PSA PROGRESSION")]
+    assert ended(course[:2]) == [(42, False, "NO PROGRESSION AT LAST ASSESSMENT")]
+    assert ended(course[:2], died=DOSE) == [(42, False, "DIED WITHOUT PROGRESSION")]
+    assert ended(course[:2], left="LOST TO FOLLOW-UP") == [(42, False, "LOST TO FOLLOW-UP")]
+    assert ended(course, therapy=50) == [(42, False, "NEW ANTICANCER THERAPY")]
+    assert ended(course[1:]) == [(0, False, "NO BASELINE ASSESSMENT")]
+    assert ended(course[:1]) == [(0, False, "NO ASSESSMENT AFTER BASELINE")]
+    late = [(0, 100), (42, 40), (239, 60), (260, 60)]  # 197 days without a value
+    assert ended(late) == [(42, False, "MISSED ASSESSMENTS BEFORE THE EVENT")]
+    late[2] = (238, 60)
+    assert ended(late) == [(238, True, "PSA PROGRESSION")]

@@ -25,6 +25,7 @@ from sap.audit.independent import (
     laboratory,
     measured,
     plasma,
+    rises,
     stages,
 )
 from sap.audit.independent.people import Man, Record, by_man, people, records
@@ -41,6 +42,7 @@ ROUTES = {
     "design": "a literal loop over visits; every outcome of the design in exact fractions; scipy",
     "told": "records of ADTTE counted one by one",
     "os": "dates read record by record; exact fractions, lifelines, statsmodels",
+    "psa times": "visits read one by one in exact decimals; exact fractions, lifelines, statsmodels",
     "tte": "times of ADTTE; exact fractions, lifelines, statsmodels",
     "ae": "SQL over the frozen Parquet",
     "lab": "thresholds typed again; a literal loop over values in exact decimals",
@@ -138,8 +140,9 @@ def second_opinion(
 ) -> Opinion:
     """Compute what can be computed otherwise, and compare it with the ARD row by row.
 
-    Times to progression are read from ADTTE when it is given: their statistics, not their dates,
-    are then computed twice, and the route says so.
+    Times to PSA progression are computed from the records. The other times to progression are read
+    from ADTTE when it is given: their statistics, not their dates, are then computed twice, and the
+    route says so.
     """
     tables = in_standard_words(records(cut), plan)
     men = people(tables, plan)
@@ -166,7 +169,12 @@ def second_opinion(
     known |= dict(_waiting(men, plan))
     known |= dict(_design(plan))
     known |= dict(_blood(split, men, plan, cut_off))
+    of_psa = rises.followed(split, men, plan)
+    for population, paramcd, level, stats in rises.counted(of_psa, men, plan):
+        where = ("psa_progression", population, "", paramcd, level, "")
+        known |= dict(_rows(where, stats, "psa"))
     if adtte is not None:
+        adtte = _own_times(adtte, rises.times(of_psa, psa, plan))
         known |= dict(_times(adtte, men, plan))
         known |= dict(_told(adtte, men, plan))
     if "dv" not in tables:  # deviations were not collected: there is no per-protocol set
@@ -636,6 +644,26 @@ def _curve(
         yield from _rows(where, {stat: value}, route)
 
 
+def _own_times(adtte: pd.DataFrame, found: Iterator[rises.Time]) -> pd.DataFrame:
+    """ADTTE with the times to PSA progression computed here in place of its own."""
+    by_psa = adtte["PARAMCD"].str.startswith(("TTPP", "DOR"))
+    names = ("USUBJID", "PARAMCD", "PARAM", "AVAL", "CNSR", "EVNTDESC", "CNSDTDSC")
+    rows = [
+        (
+            one.who, one.paramcd, f"{one.paramcd}; {one.words}" if one.words else one.paramcd,
+            float(one.days), 0 if one.event else 1, one.why if one.event else "",
+            "" if one.event else one.why,
+        )
+        for one in found
+    ]  # fmt: skip
+    own = pd.DataFrame(rows, columns=list(names)).astype({"AVAL": float, "CNSR": int})
+    parts = [part for part in (adtte.loc[~by_psa, list(names)], own) if len(part)]
+    return pd.concat(parts, ignore_index=True) if parts else own
+
+
+BY_PSA = ("TTPP", "DOR")
+
+
 def _times(adtte: pd.DataFrame, men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
     """The statistics of times to progression, from the times of ADTTE."""
     for code in ("PFS", "RPFS", "TTPP", "DOR", "RDOR"):
@@ -658,7 +686,8 @@ def _times(adtte: pd.DataFrame, men: Mapping[str, Man], plan: Plan) -> Iterator[
                 where = (code.lower(), population, "", paramcd, "", "")
                 yield from _rows(where, dict.fromkeys(names), "tte")
                 continue
-            yield from _curve(code.lower(), population, paramcd, followed, plan, "tte")
+            route = "psa times" if code in BY_PSA else "tte"
+            yield from _curve(code.lower(), population, paramcd, followed, plan, route)
 
 
 Told = tuple[Any, ...]  # USUBJID PARAMCD PARAM AVAL CNSR EVNTDESC CNSDTDSC
@@ -681,7 +710,8 @@ def _told(adtte: pd.DataFrame, men: Mapping[str, Man], plan: Plan) -> Iterator[t
                 ended[key] = ended.get(key, 0) + 1
             for (how, words), n in ended.items():
                 where = (f"{code.lower()}_reasons", population, "", paramcd, str(words), how)
-                yield from _rows(where, {"n": n, "N": len(mine)}, "told")
+                route = "psa times" if code in BY_PSA else "told"
+                yield from _rows(where, {"n": n, "N": len(mine)}, route)
 
 
 def _other_definitions(
@@ -698,7 +728,7 @@ def _other_definitions(
         for (more, inner, stat), value in curves.answers(all_days, event, plan).items():
             if not more and not inner:
                 where = (f"{code.lower()}_sensitivity", "PRIMARY", "", paramcd, level, "")
-                yield from _rows(where, {stat: value}, "tte")
+                yield from _rows(where, {stat: value}, "psa times" if code == "TTPP" else "tte")
     for code in sorted({"PFS", "RPFS", "TTPP"} - {code for code, _, _ in by}):
         where = (f"{code.lower()}_sensitivity", "PRIMARY", "", code, "As planned", "")
         yield from _rows(where, {"median": None}, "tte")
