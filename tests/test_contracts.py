@@ -184,6 +184,7 @@ PLANTED = """
     extract-after-death         | vs 1   VSDTC=2018-06-02
     dm-sex                      | dm 1   SEX=F
     dm-armcd                    | dm 1   ARMCD=C
+    dm-consent-date             | dm 1   RFICDTC=
     dm-age-range                | dm 1   AGE=17
     dm-age-missing              | dm 1   AGE=
     dm-ageu                     | dm 1   AGEU=MONTHS
@@ -283,6 +284,8 @@ PLANTED = """
     gf-result-without-sample    | gf 1   GFREFID=S9
     gf-date-missing             | gf 2   GFDTC=
     ss-ssstresc                 | ss 1   SSSTRESC=WELL
+    ss-result-missing           | ss 1   SSSTRESC=
+    ss-date-missing             | ss 1   SSDTC=
     ss-dead-not-in-dm           | dm 1   DTHFL= DTHDTC=
     ss-dead-before-death        | ss 2   SSDTC=2018-05-31
     ss-alive-after-death        | ss 1   SSDTC=2018-06-02
@@ -354,6 +357,7 @@ PLANTED = """
     tr-trtestcd                 | tr 2   TRTESTCD=STATE
     tr-unit                     | tr 1   TRSTRESU=in
     tr-result-without-unit      | tr 1   TRSTRESU=
+    tr-negative                 | tr 1   TRSTRESN=-22 TRSTRESC=-22
     tr-implausible              | tr 5   TRSTRESN=401
     tr-state                    | tr 2   TRSTRESC=SOMEWHAT
     tr-larger                   | tr 2   TRSTRESC=Enlargement
@@ -392,12 +396,16 @@ PLANTED = """
     ie-visit                    | ie 1   VISIT=BASELINE
     mh-end-before-start         | mh 2   MHENDTC=2010-02
     mh-diagnosis-date           | mh 1   MHSTDTC=
+    dv-category-missing         | dv 1   DVCAT=
     dv-dvcat                    | dv 1   DVCAT=SEVERE
     dv-date-missing             | dv 1   DVSTDTC=
     """
 
 # What cannot be broken alone: a target in an unknown place is one whose location is unknown.
-BESIDE = {"tr-axis-unknown-place": {"tu-location-unknown"}}
+BESIDE = {
+    "tr-axis-unknown-place": {"tu-location-unknown"},
+    "tr-negative": {"tr-axis-differs"},
+}
 
 # Broken by no man: about the extract, about TS, or about an empty table.
 OF_THE_WHOLE = {
@@ -830,6 +838,25 @@ def test_legal_words_of_others_are_no_finding(rules, what):
     man = good_man("one")
     spoil(man, what)
     assert contracts.check(part([man], "dm", what.split()[0]), rules, [])["rule"].tolist() == []
+
+
+def test_legal_sdtm_beyond_the_protocol_breaks_no_rule(rules):
+    """SDTMIG 3.4: other tests have no unit (pH), a negative result (base excess) or a text; a time
+    before the dose and a change are negative; RFICDTC and ARMCD may be empty, SSDTC as well."""
+    man = good_man("one")
+    add(man, "lb", 0, {"LBTESTCD": "PH", "LBORRES": "7.4", "LBSTRESC": "7.4", "LBSTRESN": "7.4"})
+    add(man, "lb", 0, {"LBTESTCD": "BASEEXCS", "LBORRES": "-2", "LBSTRESC": "-2", "LBSTRESN": "-2"})
+    add(man, "lb", 0, {"LBTESTCD": "KETONES", "LBORRES": "TRACE", "LBSTRESC": "TRACE"})
+    man["lb"][-3]["LBSTRESU"] = None
+    man["lb"][-1] |= {"LBSTRESN": None, "LBSTRESU": None, "LBDTC": None}
+    add(man, "tr", 0, {"TRTESTCD": "PCHGBL", "TRSTRESC": "-12", "TRSTRESN": "-12", "TRSTRESU": "%"})
+    man["pc"][0]["PCTPTNUM"] = "-0.5"
+    man["dm"][0]["ARMCD"] = None
+    man["ss"][0] |= {"SSTESTCD": "ECOGSTAT", "SSSTRESC": None, "SSDTC": None}
+    add(man, "gf", 0, {"GFTESTCD": "BRCA2", "GFSTRESC": "WILD TYPE", "GFREFID": "OTHER"})
+    add(man, "cp", 0, {"CPTESTCD": "CD4", "CPSTRESU": "10^6/L", "CPREFID": "S9", "CPORRES": "35"})
+    found = contracts.check(frames([man]), rules, [])
+    assert found[["rule", "row"]].to_numpy().tolist() == []
 
 
 def test_a_finding_names_sequence_contract_and_allowed_words(rules):

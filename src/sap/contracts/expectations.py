@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from sap.catalogue import coded_columns
 from sap.contracts.columns import beside, complete, folded, matching, text
 from sap.contracts.odcs import (
     EXTRACT,
@@ -288,7 +289,7 @@ def _cells(
     """Every filled cell of the columns of a kind; of no kind: every cell of the required columns."""
     import pandas as pd
 
-    men = beside(frame, "USUBJID")
+    men, read = beside(frame, "USUBJID"), _read(domain, frame)
     for column in contract.columns:
         wanted = column.required if kind is None else column.kind == kind
         if not wanted or column.name not in frame:
@@ -304,9 +305,23 @@ def _cells(
                 "ROW": kept + 1,
                 "USUBJID": men[kept].to_numpy(),
                 "VALUE": cells[kept].to_numpy(),
+                "READ": read[kept].to_numpy(),
             },
             dtype=object,
         )
+
+
+def _read(domain: str, frame: "pd.DataFrame") -> "pd.Series[Any]":
+    """Y for a record that results may read: it has no test, or one of the domain's codelist."""
+    import pandas as pd
+
+    column = f"{domain.upper()}TESTCD"
+    entries = coded_columns().get(domain, {}).get(column, ())
+    if column not in frame or not entries:
+        return pd.Series(["Y"] * len(frame), frame.index, dtype=object)
+    known = {cell: entries[0].codelist.standard(cell) for cell in frame[column].unique()}
+    answers = ["Y" if known[cell] else None for cell in frame[column]]
+    return pd.Series(answers, frame.index, dtype=object)
 
 
 def _engine() -> Any:

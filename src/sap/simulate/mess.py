@@ -73,7 +73,7 @@ DEFECTS: tuple[Defect, ...] = (
     Defect(
         "PSA is not a number",
         "lb",
-        "lb-lbstresc",
+        "lb-result-psa",
         _set(LBORRES="abc", LBSTRESC="abc", LBSTRESN=None),
         PSA,
         ("LBSTRESN",),
@@ -129,7 +129,7 @@ DEFECTS: tuple[Defect, ...] = (
         (),
         ("CPSTRESN",),
     ),
-    Defect("no consent date", "dm", "extract-value-missing", _set(RFICDTC=None)),
+    Defect("no consent date", "dm", "dm-consent-date", _set(RFICDTC=None)),
     Defect("death before consent", "dm", "dm-death-before-consent", _dies_before_consent),
     Defect("lesion nobody found", "tr", "tr-link-unknown", _set(TRLNKID="T99")),
     Defect(
