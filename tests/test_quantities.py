@@ -1,6 +1,7 @@
 """Results below and above quantification, in the forms laboratories write, in both computations."""
 
 import datetime as dt
+import itertools
 from decimal import Decimal
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap import contracts
+from sap import contracts, snapshot
 from sap.audit.independent.people import Man
 from sap.audit.independent.response import visits
 from sap.audit.independent.results import result
@@ -22,7 +23,9 @@ from sap.derivations.labs import adlb
 from sap.derivations.quantities import quantified
 from sap.derivations.response import adpsa
 from sap.derivations.standard import standard
+from sap.pipeline import steps
 from sap.plan import read_plan
+from sap.simulate.trial import simulate
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -172,3 +175,49 @@ def test_numbers_are_compared_at_15_digits():
     found = contracts.check({"lb": lb}, contracts.load(), [])
     assert found.loc[found["rule"] == "lb-text-and-number", "row"].tolist() == [2]
     assert contracts.typed({"lb": lb}, contracts.load())["lb"]["LBSTRESN"].tolist() == [0.3, 0.31]
+
+
+# Times, partial dates, results below quantification, missing numbers and noise in the last bits: what
+# each may be spelled as, the same in SDTMIG 3.4 sections 4.4 and 4.5.1.
+SECONDS = ["", ":00", ":00.0", ":00.000"]
+UNKNOWN = ["", "--"]
+BELOW = ["<{}", "< {}", "<={}", "BLQ (<{})"]
+
+
+def respelled(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+    """Every cell in another legal spelling, in turn."""
+    turn = itertools.count()
+
+    def one(column: str, cell: object) -> object:
+        if column.endswith("DTC") and isinstance(cell, str):
+            if "T" in cell and len(cell) == len("2018-01-01T09:00"):
+                return cell + SECONDS[next(turn) % 4]
+            return cell + UNKNOWN[next(turn) % 2] if len(cell) < len("2018-01-01") else cell
+        if column.endswith("STRESC") and isinstance(cell, str) and cell.startswith("<"):
+            return BELOW[next(turn) % 4].format(cell[1:])
+        if column in ("LBSTRESN", "LBLLOQ", "PCSTRESN", "VSSTRESN", "EXDOSE"):
+            if not isinstance(cell, float | str) or cell in ("",):
+                return ".A" if next(turn) % 2 else "."
+            value = float(cell)
+            return repr(value if value.is_integer() else float(np.nextafter(value, 1e9)))
+        return cell
+
+    return {
+        name: pd.DataFrame(
+            {c: [one(str(c), None if pd.isna(v) else v) for v in table[c]] for c in table},
+            dtype=object,
+        )
+        for name, table in tables.items()
+    }
+
+
+@pytest.mark.slow
+def test_no_spelling_of_a_time_a_limit_or_a_number_reaches_a_dataset():
+    rules, day = contracts.load(), PLAN.cut_offs.dates["final"].date
+    drawn = {name: contracts.text(table) for name, table in simulate(8, n_screened=40).items()}
+    ways = [contracts.typed(tables, rules) for tables in (drawn, respelled(drawn))]
+    assert (ways[0]["lb"]["LBDTC"] != ways[1]["lb"]["LBDTC"]).any()
+    one, other = (steps.derive(snapshot.cut(tables, day), PLAN, day) for tables in ways)
+    for name, frame in one.items():
+        kept = [column for column in frame if not str(column).endswith("DTC")]
+        pd.testing.assert_frame_equal(frame[kept], other[name][kept], check_exact=True)
