@@ -9,10 +9,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap.audit.independent import days
+from sap.audit.independent import days, measured
 from sap.audit.independent.people import Man
 from sap.audit.independent.response import visits
 from sap.catalogue.iso8601 import hours_between, moment, stated
+from sap.derivations import baseline
 from sap.derivations.dates import full_day, latest_day, time_of_day
 from sap.derivations.labs import adlb
 from sap.derivations.population import death
@@ -230,3 +231,21 @@ def test_a_partial_date_of_death(text, seen, died):
     tables = {"dm": pd.DataFrame({"USUBJID": ["01"], "DTHDTC": [text]})}
     got = death(tables, pd.Series([pd.Timestamp(seen)], ["01"]))
     assert got.get("01") == (None if died is None else pd.Timestamp(died))
+
+
+def test_a_characteristic_of_a_day_is_that_of_its_later_time_in_both_computations():
+    """Albumin 40 at 15:00, numbered 1, and 38 at 08:00:00, numbered 2: 40 is the later."""
+    lb = pd.DataFrame(
+        {
+            "USUBJID": "01", "LBSEQ": [1.0, 2.0], "LBTESTCD": "ALB", "LBSTRESC": ["40", "38"],
+            "LBSTRESN": [40.0, 38.0], "LBSTRESU": "g/L",
+            "LBDTC": ["2018-01-01T15:00", "2018-01-01T08:00:00"],
+        }
+    )  # fmt: skip
+    day = pd.Timestamp("2018-01-01")
+    at = pd.DataFrame(
+        {"USUBJID": ["01"], "AVISIT": "SCREENING", "REFDT": day, "FROMDT": pd.NaT, "TRTSDT": day}
+    )
+    assert baseline._last(baseline._lab({"lb": lb}, "ALB"), at)["VALUE"].tolist() == [40.0]
+    window = measured.Window(None, day.date())
+    assert measured._test(lb.to_dict("records"), "ALB", window) == 40.0

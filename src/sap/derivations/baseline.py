@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from sap.derivations.dates import earliest_day, full_day
+from sap.derivations.dates import earliest_day, full_day, time_of_day
 from sap.derivations.quantities import quantified
 from sap.plan.model import Plan
 
@@ -72,12 +72,12 @@ def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
 
 
 def _last(values: pd.DataFrame, at: pd.DataFrame, window_days: int = 0) -> pd.DataFrame:
-    """Per episode the baseline of `values` (USUBJID, DAY, SEQ, VALUE), by the cases of `adbl`."""
+    """Per episode the baseline of `values` (USUBJID, DAY, TIME, SEQ, VALUE), by the cases of `adbl`."""
     key = ["USUBJID", "AVISIT"]
     pairs = at[[*key, "REFDT", "FROMDT", "TRTSDT"]].merge(values, on="USUBJID")
     early = pairs["DAY"] < pairs["FROMDT"]
     pairs = pairs[~early & pairs["VALUE"].notna()]
-    pairs = pairs.sort_values([*key, "DAY", "SEQ"], kind="stable")
+    pairs = pairs.sort_values([*key, "DAY", "TIME", "SEQ"], kind="stable")
     before = pairs[pairs["DAY"] <= pairs["REFDT"]].drop_duplicates(key, keep="last")
     until = pairs["REFDT"] + pd.to_timedelta(window_days, unit="D")
     late = (pairs["DAY"] > pairs["REFDT"]) & (pairs["DAY"] <= until)
@@ -99,6 +99,7 @@ def _lab(tables: Tables, code: str) -> pd.DataFrame:
         {
             "USUBJID": lb["USUBJID"],
             "DAY": full_day(lb["LBDTC"]),
+            "TIME": time_of_day(lb["LBDTC"]).fillna(""),
             "SEQ": lb["LBSEQ"],
             "VALUE": value,
         }
@@ -110,8 +111,15 @@ def _ecog(tables: Tables) -> pd.DataFrame:
         columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"]
     )
     rs = rs[rs["RSTESTCD"] == "ECOG"]
-    day, value = full_day(rs["RSDTC"]), rs["RSSTRESC"]
-    return pd.DataFrame({"USUBJID": rs["USUBJID"], "DAY": day, "SEQ": rs["RSSEQ"], "VALUE": value})
+    return pd.DataFrame(
+        {
+            "USUBJID": rs["USUBJID"],
+            "DAY": full_day(rs["RSDTC"]),
+            "TIME": time_of_day(rs["RSDTC"]).fillna(""),
+            "SEQ": rs["RSSEQ"],
+            "VALUE": rs["RSSTRESC"],
+        }
+    )
 
 
 def _history(tables: Tables) -> pd.DataFrame:
@@ -158,8 +166,8 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
 
     A measured value is the baseline by the first case that applies:
 
-    1. The last value on or before the reference day (of one day, the higher sequence number); at a
-       re-screening no value from before it.
+    1. The last value on or before the reference day (of one day, the later time, then the higher
+       sequence number); at a re-screening no value from before it.
     2. A measure of `window_measures`: the first value after the reference day, at most
        `window_days` days later, and not after the first dose of study cabazitaxel.
     3. Missing.
@@ -181,6 +189,7 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
         {
             "USUBJID": adpsa["USUBJID"],
             "DAY": adpsa["ADT"],
+            "TIME": "",
             "SEQ": adpsa["LBSEQ"],
             "VALUE": adpsa["AVAL"],
         }

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from sap.audit.independent.again import summary
 from sap.audit.independent.counts import Value
-from sap.audit.independent.days import Day, earliest, whole
+from sap.audit.independent.days import Day, clock, earliest, whole
 from sap.audit.independent.people import Man, Record, milestone
 from sap.audit.independent.response import visits
 from sap.audit.independent.results import result
@@ -59,22 +59,28 @@ def _inside(day: Day | None, window: Window) -> bool:
 
 
 def _last(
-    rows: Sequence[tuple[Day | None, float, float | str | None]], at: Window
+    rows: Sequence[tuple[Day | None, tuple[float, float], float | str | None]], at: Window
 ) -> float | str | None:
     found, best = None, None
-    for day, number, value in rows:
+    for day, order, value in rows:
         if value is None or not _inside(day, at):
             continue
         assert day is not None
-        if best is None or (day, number) >= best:
-            found, best = value, (day, number)
+        if best is None or (day, order) >= best:
+            found, best = value, (day, order)
     return found
+
+
+def _order(row: Record, domain: str) -> tuple[float, float]:
+    """The order of the records of one day: by time, those without one first, then by number."""
+    time = clock(row.get(f"{domain}DTC"))
+    return (-1.0 if time is None else time), row[f"{domain}SEQ"]
 
 
 def _status(rows: Sequence[Record], at: Window, dose: Day | None, plan: Plan) -> str | None:
     """ECOG: the last up to the day, else the first in the plan's days after it, before treatment."""
     known = sorted(
-        (day, row["RSSEQ"], row.get("RSSTRESC"))
+        (day, _order(row, "RS"), row.get("RSSTRESC"))
         for row in rows
         if row.get("RSTESTCD") == "ECOG" and row.get("RSSTRESC") is not None
         if (day := whole(row.get("RSDTC"))) is not None
@@ -102,7 +108,7 @@ def _test(rows: Sequence[Record], code: str, at: Window) -> float | str | None:
             per = {"mmol/L": 1, "g/dL": 10 / PER_MMOL, "g/L": 1 / PER_MMOL}
             factor = per.get(row.get("LBSTRESU") or "")
             value = None if factor is None else value * factor
-        taken.append((whole(row.get("LBDTC")), row["LBSEQ"], value))
+        taken.append((whole(row.get("LBDTC")), _order(row, "LB"), value))
     return _last(taken, at)
 
 
@@ -148,7 +154,7 @@ def told(
         mine = {
             name: tables.get(name, {}).get(who, []) for name in ("ds", "lb", "ex", "rs", "mh", "cm")
         }
-        psa = [(v.day, 0.0, float(v.psa)) for v in visits(man, mine["lb"], mine["ex"], plan)]
+        psa = [(v.day, (0.0, 0.0), float(v.psa)) for v in visits(man, mine["lb"], mine["ex"], plan)]
         for place, at in _windows(man, mine["ds"]).items():
             sample = man.second if place else man.first
             had = _before(mine["cm"], at, place == 1)
