@@ -1,6 +1,6 @@
 """The words of the field that the code reads: codelists of CDISC Controlled Terminology, cited."""
 
-from sap.catalogue.codelists import Codelist, codelist, codelists, fold
+from sap.catalogue.codelists import Codelist, codelist, codelists, fold, folded
 from sap.catalogue.columns import Coded, coded_columns
 from sap.catalogue.units import Unit, Units, units, units_of
 
@@ -13,6 +13,7 @@ __all__ = [
     "codelist",
     "codelists",
     "fold",
+    "folded",
     "units",
     "units_of",
 ]

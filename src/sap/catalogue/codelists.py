@@ -5,7 +5,7 @@ extracts write for them. Nothing else in the code may spell such a value out a s
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -41,6 +41,15 @@ def fold(text: str) -> str:
     for british, american in _AMERICAN:
         folded = folded.replace(british, american)
     return folded
+
+
+def folded(words: Iterable[str]) -> frozenset[str]:
+    """Words as they are compared.
+
+    >>> fold("Febrile Neutropaenia") in folded(["FEBRILE NEUTROPENIA"])
+    True
+    """
+    return frozenset(fold(word) for word in words)
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from sap.catalogue import Coded, Unit, Units, coded_columns, units_of
+from sap.catalogue import Coded, Unit, Units, coded_columns, fold, units_of
 from sap.catalogue.quantities import quantity
 from sap.contracts.columns import number_text
 from sap.plan.model import Plan
@@ -22,6 +22,7 @@ MEASURED = {
 """Of each domain that measures: the unit, the numbers that are in it, and the result as text."""
 
 
+SPELT = ("AEDECOD", "AEBODSYS")
 DRUGS = {"ex": ("EXTRT", None), "cm": ("CMDECOD", "CMTRT")}
 """Of each domain with drugs: the coded name, and the reported one that stands in where none is coded."""
 
@@ -57,11 +58,31 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
 
     10. A word of the plan's list of visits, compared in the same way: the visit it stands for.
     11. Any other word: as after cases 1 and 2.
+
+    12. Preferred terms and body systems of adverse events that differ only in case, spaces, hyphens
+        and British or American spelling are one term, written as most records write it; of
+        spellings equally frequent the first in the alphabet.
     """
-    return {
+    made = {
         name: _visits(_drugs(name, _measured(name, _coded(name, table)), plan), plan)
         for name, table in tables.items()
     }
+    if "ae" in made:
+        here = [name for name in SPELT if name in made["ae"]]
+        made["ae"] = made["ae"].assign(**{name: _one_spelling(made["ae"][name]) for name in here})
+    return made
+
+
+def _one_spelling(cells: pd.Series) -> pd.Series:
+    """Each term of a column in the one spelling of case 12."""
+    often = cells.value_counts()
+    order = sorted((-int(n), str(word)) for word, n in often.items() if isinstance(word, str))
+    chosen: dict[str, str] = {}
+    for _, word in order:
+        chosen.setdefault(fold(word), word)
+    words = {word: chosen[fold(word)] for _, word in order}
+    other = [word for word, said in words.items() if word != said]
+    return cells.map(words).where(cells.isin(other), cells) if other else cells
 
 
 def _drugs(domain: str, table: pd.DataFrame, plan: Plan) -> pd.DataFrame:

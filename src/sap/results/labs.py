@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue import fold, folded
 from sap.plan.model import Plan
 from sap.results.response import NOBODY
 from sap.results.sets import by_line, members
@@ -129,7 +130,7 @@ def lab_reported(
     people = members(adsl, "SAFETY")
     who = people["USUBJID"]
     events = adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(who)]
-    term = events["AEDECOD"].str.upper()
+    term = events["AEDECOD"].map(fold)
     parts = []
     for testcd, terms in plan.labs.reported_as.items():
         why = absent(adlb, testcd)
@@ -139,7 +140,7 @@ def lab_reported(
             lab = reached.set_axis(who.index)
             untold = (grades == "0 OR 1").set_axis(who.index) & (open_ > 0)
             grade = events["ATOXGRN"]
-            counts = term.isin(terms) & ((grade >= lowest) | (grade.isna() & (lowest == 1)))
+            counts = term.isin(folded(terms)) & ((grade >= lowest) | (grade.isna() & (lowest == 1)))
             reported = who.isin(events.loc[counts, "USUBJID"])
             lines = {
                 "laboratory": lab,

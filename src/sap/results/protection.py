@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sap import ard
+from sap.catalogue import fold
 from sap.plan.model import gradings
 from sap.results import flow_sums
 
@@ -294,13 +295,13 @@ def _twice(places: Places, counted_twice: Sequence[SameMen]) -> Iterator[Sum]:
             grades.setdefault((group, paramcd, level), []).extend(n)
         if analysis == "ae_soc_pt" and sublevel and paramcd.startswith("GR"):
             grade = paramcd.removeprefix("GR").replace("MISS", "1")
-            grades.setdefault((group, sublevel.upper(), grade), []).extend(n)
+            grades.setdefault((group, fold(sublevel), grade), []).extend(n)
     for place, beside in places.items():
         for one in counted_twice:
             if (place[0], *place[3:]) != one.place:
                 continue
             reached = range(one.from_grade, 6)
-            names = [one.testcd] if one.testcd else one.terms
+            names = [one.testcd] if one.testcd else [fold(term) for term in one.terms]
             parts = [
                 row
                 for name in names

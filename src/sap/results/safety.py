@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue import fold, folded
 from sap.methods.monitoring import boundary_characteristics, boundary_list, toxicity_boundary
 from sap.plan.model import Plan, SafetyRate, ToxicityMonitoring
 from sap.plan.references import References
@@ -218,7 +219,7 @@ def _with_rate(
     events = _emergent(people, adae)
     grade = events["ATOXGRN"]
     severe = (grade >= asked.from_grade) | (grade.isna() & (asked.from_grade == 1))
-    counts = events[events["AEDECOD"].str.upper().isin(asked.terms) & severe]
+    counts = events[events["AEDECOD"].map(fold).isin(folded(asked.terms)) & severe]
     collected = plan.safety_rates.collected_from_grade
     why = NotEstimable(f"not in the data: events below grade {collected} were not all registered")
     return who.isin(counts["USUBJID"]), 0, why if asked.from_grade < collected else None
@@ -388,7 +389,9 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
     rule = plan.toxicity_monitoring
     people = members(adsl, "SAFETY").sort_values(["TRTSDT", "USUBJID"], kind="stable")
     events = _emergent(people, adae)
-    toxic = events["AEDECOD"].str.upper().isin(rule.terms) & (events["ATOXGRN"] >= rule.from_grade)
+    toxic = events["AEDECOD"].map(fold).isin(folded(rule.terms)) & (
+        events["ATOXGRN"] >= rule.from_grade
+    )
     seen = people["USUBJID"].isin(events.loc[toxic, "USUBJID"]).cumsum().tolist()
     bounds = bounds_of(rule)
     reached = [k for k, (x, b) in enumerate(zip(seen, bounds, strict=False), 1) if x >= b]

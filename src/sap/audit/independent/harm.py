@@ -139,7 +139,8 @@ def _rate(
             1
             for w in who
             if any(
-                term.upper() in asked.terms and (lowest == 1 if grade is None else grade >= lowest)
+                fold(term) in [fold(one) for one in asked.terms]
+                and (lowest == 1 if grade is None else grade >= lowest)
                 for term, grade in reported.get(w, [])
             )
         )
@@ -176,7 +177,9 @@ def toxicities(
     seen, counted = 0, []
     for place, (_, who) in enumerate(order, start=1):
         seen += any(
-            term.upper() in rule.terms and grade is not None and grade >= rule.from_grade
+            fold(term) in [fold(one) for one in rule.terms]
+            and grade is not None
+            and grade >= rule.from_grade
             for term, grade in reported.get(who, [])
         )
         counted.append(seen)

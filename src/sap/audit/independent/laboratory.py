@@ -12,6 +12,7 @@ from sap.audit.independent.counts import Value
 from sap.audit.independent.days import Day, clock, whole
 from sap.audit.independent.people import Man, Record
 from sap.audit.independent.results import result
+from sap.catalogue import fold
 from sap.plan.model import Plan
 
 # Where grades 2, 3 and 4 begin below; grade 1 is anything below the lower limit of normal.
@@ -295,7 +296,8 @@ def _beside(
     for who, course in mine.items():
         lab = course.worst.isdigit() and int(course.worst) >= lowest
         told = any(
-            term.upper() in terms and (lowest == 1 if grade is None else grade >= lowest)
+            fold(term) in [fold(one) for one in terms]
+            and (lowest == 1 if grade is None else grade >= lowest)
             for term, grade in reported.get(who, [])
         )
         counts["laboratory"] += lab

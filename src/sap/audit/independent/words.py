@@ -42,7 +42,24 @@ def in_standard_words(tables: dict[str, list[Record]], plan: Plan) -> dict[str, 
         row["CMDECOD"] = drugs.get(fold(said), row.get("CMDECOD"))
     for row in (row for rows in made.values() for row in rows if isinstance(row.get("VISIT"), str)):
         row["VISIT"] = visits.get(fold(row["VISIT"]), row["VISIT"])
+    for column in ("AEDECOD", "AEBODSYS"):
+        _spell_alike(made.get("ae", []), column)
     return made
+
+
+def _spell_alike(rows: list[Record], column: str) -> None:
+    """One spelling for terms that are one word: that of most records, else the first by alphabet."""
+    spellings: dict[str, dict[str, int]] = {}
+    for row in rows:
+        said = row.get(column)
+        if isinstance(said, str):
+            of_word = spellings.setdefault(fold(said), {})
+            of_word[said] = of_word.get(said, 0) + 1
+    for row in rows:
+        said = row.get(column)
+        if isinstance(said, str):
+            of_word = spellings[fold(said)]
+            row[column] = min(of_word, key=lambda word: (-of_word[word], word))
 
 
 def _visits(plan: Plan) -> dict[str, str]:
