@@ -213,7 +213,9 @@ def check_cut(
 def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
     """The contracts installed here say of the cut what the findings beside it say."""
     rules = contracts.load()
-    found = contracts.check(snapshot.load(cut), rules, plan.plan.inputs.required, of_cut=True)
+    found = contracts.check(
+        snapshot.load(cut), rules, plan.plan.inputs.required, of_cut=True, plan=plan.plan
+    )
     found, _ = contracts.accept(found, accepting.of_cut(cut, rules).entries)
     critical = contracts.stops(found)
     if len(critical):

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sap.catalogue import coded_columns
+from sap.contracts import plan_terms
 from sap.contracts.columns import beside, complete, folded, matching, text
 from sap.contracts.odcs import (
     EXTRACT,
@@ -22,6 +23,7 @@ from sap.contracts.odcs import (
     stem,
 )
 from sap.errors import PlanInvalid
+from sap.plan.model import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,6 +55,10 @@ CELLS: Mapping[str, Kind | None] = {
 only those that are not ASCII: the rest cannot hold what the rule on them looks for."""
 
 
+PLAN_TERMS = "plan_terms"
+"""The table of the extract's contract that sets the plan beside the extract."""
+
+
 class _Finding(NamedTuple):
     """One row of the answer; `place` keeps the order of the contract."""
 
@@ -72,6 +78,7 @@ def check(
     progress: Callable[[str], None] = lambda _: None,
     *,
     of_cut: bool = False,
+    plan: Plan | None = None,
 ) -> "pd.DataFrame":
     """Every broken promise of an extract, as one row of (domain, rule, ..., row, usubjid).
 
@@ -79,7 +86,8 @@ def check(
 
     1. What the domain contracts say is asked of each domain that is there.
     2. What `extract` says is asked of the whole: required domains, that they have records, required
-       columns, values that may not be missing, numbers and dates. A cut (`of_cut`) may have no
+       columns, values that may not be missing, numbers and dates; with a `plan`, that the extract is
+       of its study and has the drugs, tests, visits and event terms that it names. A cut (`of_cut`) may have no
        record of a required domain: before the first event there is none. Of a cut no rule is asked
        whose contract says `of_cut: as in the extract` (see `check_cut`).
     3. A rule that reads a column the extract must have and has not, or another domain it has not,
@@ -105,7 +113,9 @@ def check(
         for name, contract in contracts.items():
             progress(name)
             if name == EXTRACT:
-                found += _extract_findings(engine, contract, said, contracts, required, of_cut)
+                found += _extract_findings(
+                    engine, contract, said, contracts, required, of_cut, plan
+                )
             elif name in said:
                 found += _domain_findings(engine, contract, said, of_cut)
     found.sort(key=lambda each: (each.domain, each.place, each.row or 0, each.detail))
@@ -167,10 +177,15 @@ def _extract_findings(
     contracts: Mapping[str, Contract],
     required: Sequence[str],
     of_cut: bool,
+    plan: Plan | None,
 ) -> Iterator[_Finding]:
     for position, table in enumerate(contract.tables):
-        frame = _extract_table(table, said, contracts, required, of_cut)
-        broken = _unexpected(engine, frame, table.rules)
+        if table.name == PLAN_TERMS:
+            frame = _beside_plan(table, said, contracts, plan)
+        else:
+            frame = _extract_table(table, said, contracts, required, of_cut)
+        rules = [rule for rule in table.rules if rule.asked_of_cut or not of_cut]
+        broken = _unexpected(engine, frame, rules)
         for place, rule in enumerate(table.rules):
             for at in broken.get(rule.name, ()):
                 cell = frame.iloc[at or 0]
@@ -178,6 +193,21 @@ def _extract_findings(
                 row = cell["ROW"]
                 key = (-1 if row is None else 1, 100 * position + place)
                 yield _Finding(cell["DOMAIN"], contract, key, rule, detail, row, cell["USUBJID"])
+
+
+def _beside_plan(
+    table: Table,
+    said: Mapping[str, "pd.DataFrame"],
+    contracts: Mapping[str, Contract],
+    plan: Plan | None,
+) -> "pd.DataFrame":
+    """What the plan names, beside the domains that have a contract; without a plan, nothing."""
+    import pandas as pd
+
+    names = [column.name for column in table.columns]
+    known = {name: said[name] for name in said if name in contracts and name != EXTRACT}
+    rows = [] if plan is None else list(plan_terms.lines(known, plan))
+    return pd.DataFrame(rows, columns=names, dtype=object)
 
 
 def _extract_table(
@@ -204,7 +234,7 @@ def _extract_table(
             for part in _cells(name, frame, contracts[name], CELLS[table.name])
         ]
     else:
-        known = ", ".join(["contents", "records", *CELLS])
+        known = ", ".join(["contents", "records", PLAN_TERMS, *CELLS])
         raise PlanInvalid(f"extract.odcs.yaml: no table {table.name.upper()}; there are {known}")
     empty = pd.DataFrame(columns=names, dtype=object)
     whole = pd.concat(parts, ignore_index=True) if parts else empty

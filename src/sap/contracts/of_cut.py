@@ -7,6 +7,7 @@ from sap.catalogue.numbers import number
 from sap.contracts.columns import beside, text
 from sap.contracts.expectations import check
 from sap.contracts.odcs import Contract
+from sap.plan.model import Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,6 +21,7 @@ def check_cut(
     required: Sequence[str],
     of_extract: "pd.DataFrame",
     progress: Callable[[str], None] = lambda _: None,
+    plan: Plan | None = None,
 ) -> "pd.DataFrame":
     """The findings of a cut; `of_extract` are those of the extract it was made from.
 
@@ -34,7 +36,7 @@ def check_cut(
     """
     import pandas as pd
 
-    asked = check(cut, contracts, required, progress, of_cut=True)
+    asked = check(cut, contracts, required, progress, of_cut=True, plan=plan)
     marked = {
         (name, rule.name)
         for name, contract in contracts.items()

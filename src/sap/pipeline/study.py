@@ -4,6 +4,7 @@ import datetime as dt
 import json
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -26,10 +27,14 @@ def simulate(out: Path, plan: Path, seed: int, options: dict[str, Any], mess: in
     """Write a synthetic extract of the plan's trial; with `mess`, so many known defects in it."""
     from sap.intake import sdtm
     from sap.simulate import trial
+    from sap.simulate.assumptions import Assumptions
 
-    screening = read_plan(plan).plan.screening
+    said = read_plan(plan).plan
+    given = replace(Assumptions(), study=said.study.studyid[0])
     with step(f"simulate the extract (seed {seed})"), whole_folder(out) as new:
-        tables = trial.simulate(seed, ctc_threshold=screening.ctc_minimum, **options)
+        tables = trial.simulate(
+            seed, ctc_threshold=said.screening.ctc_minimum, assumptions=given, **options
+        )
         if mess:
             from sap.simulate import mess as planting
 
@@ -103,7 +108,7 @@ def _checked(extract: Path, plan: PlanFile, plan_path: Path, accept: Path | None
     rules = contracts.load()
     accepted = accepting.of_plan(plan, plan_path, rules, accept)
     tables = sdtm.read(extract)
-    asked = contracts.check(tables, rules, plan.plan.inputs.required, _told())
+    asked = contracts.check(tables, rules, plan.plan.inputs.required, _told(), plan=plan.plan)
     findings, unmet = contracts.accept(asked, accepted.entries)
     return Checked(tables, rules, findings, accepted, unmet)
 
@@ -233,7 +238,9 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
         accepting.refuse_unmet(accepted, unmet, extract)
     with step(f"cut at {day.isoformat()} and freeze"):
         kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
-        of_cut = contracts.check_cut(kept, rules, plan.plan.inputs.required, findings, _told())
+        of_cut = contracts.check_cut(
+            kept, rules, plan.plan.inputs.required, findings, _told(), plan.plan
+        )
         of_cut, _ = contracts.accept(of_cut, accepted.entries)
         _refuse_critical(_with_source_rows(of_cut, tables), "The cut (rows of the extract)")
         return snapshot.freeze(

@@ -1,0 +1,168 @@
+"""What the plan names, beside what the extract holds: the tables that the extract's rules read.
+
+Words, drugs and visits are compared as the derivations read them: folded, a drug as its ingredient.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, NamedTuple
+
+from sap.catalogue import coded_columns, codelist, fold, folded
+from sap.contracts.columns import beside
+from sap.plan.model import Plan
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Said = Mapping[str, "pd.DataFrame"]
+
+PRIOR_DRUGS = ("DOCETAXEL",)
+"""Drugs that a characteristic at baseline asks for."""
+READ = {"lb": "LBTESTCD", "vs": "VSTESTCD", "cp": "CPTESTCD", "gf": "GFTESTCD", "ss": "SSTESTCD"}
+"""The codelist that holds the tests of a domain which results read."""
+BY_VISIT = ("cp", "gf")
+"""Domains whose records are found by their visit."""
+LISTED = 15
+
+
+class Line(NamedTuple):
+    """One term of the plan, or one list of words of the data: where, which, and whether it is met."""
+
+    DOMAIN: str
+    COLUMN: str | None
+    ROW: int | None
+    USUBJID: str | None
+    KIND: str
+    MET: str | None
+
+
+def lines(said: Said, plan: Plan) -> Iterator[Line]:
+    """Every term of the plan with whether the extract has it, of the domains the extract has.
+
+    KIND, and what MET = Y says:
+
+    1. STUDY: each STUDYID of the domain is one of the plan's.
+    2. STUDY DRUG: a record of ex is of the study drug; asked when ex has records.
+    3. DRUG: cm has the drug.
+    4. OTHER DRUG: every coded anticancer drug of cm, radiotherapy apart, is one of the plan's.
+    5. TEST: the domain has the test.
+    6. OTHER TEST: every test of the domain is one that results read.
+    7. VISIT: the domain has the visit.
+    8. AE TERM: ae has all preferred terms that the plan names.
+    9. VISIT OF A RECORD (one row a record of cp and gf): its visit is one of the trial's.
+    """
+    yield from _studies(said, plan)
+    yield from _drugs(said, plan)
+    yield from _tests(said, plan)
+    yield from _visits(said, plan)
+    yield from _events(said, plan)
+
+
+def _line(domain: str, kind: str, met: bool, words: str | None) -> Line:
+    return Line(domain, words, None, None, kind, "Y" if met else None)
+
+
+def _listed(words: list[str]) -> str:
+    more = f", and {len(words) - LISTED} more" if len(words) > LISTED else ""
+    return ", ".join(words[:LISTED]) + more
+
+
+def _words(said: Said, domain: str, column: str) -> list[str]:
+    return [str(cell) for cell in beside(said[domain], column).dropna()] if domain in said else []
+
+
+def _studies(said: Said, plan: Plan) -> Iterator[Line]:
+    own = set(plan.study.studyid)
+    for domain in said:
+        there = set(_words(said, domain, "STUDYID"))
+        yield _line(domain, "STUDY", there <= own, f"STUDYID is to be {' or '.join(sorted(own))}")
+
+
+def _drugs(said: Said, plan: Plan) -> Iterator[Line]:
+    given = [plan.drugs.ingredient(word) for word in _words(said, "ex", "EXTRT")]
+    if given:
+        drugs = plan.exposure.drugs
+        met = any(drug in drugs for drug in given)
+        yield _line("ex", "STUDY DRUG", met, " or ".join(drugs))
+    if "cm" not in said:
+        return
+    coded, reported = beside(said["cm"], "CMDECOD"), beside(said["cm"], "CMTRT")
+    named = [str(word) for word in coded.fillna(reported).dropna()]
+    taken = {plan.drugs.ingredient(word) for word in named}
+    asked = [*plan.lines.third_line_after, *plan.rescreening.after]
+    if plan.study.groups:
+        asked.append(plan.comparison.choice_drug)
+    asked += [drug for drug in PRIOR_DRUGS if drug in plan.drugs.ingredients]
+    for drug in dict.fromkeys(asked):
+        yield _line("cm", "DRUG", drug in taken, drug)
+    others = _other_drugs(said["cm"], plan)
+    yield _line("cm", "OTHER DRUG", not others, _listed(others))
+
+
+def _other_drugs(cm: "pd.DataFrame", plan: Plan) -> list[str]:
+    found: Counter[str] = Counter()
+    cells = (beside(cm, name) for name in ("CMDECOD", "CMCAT", "CMSCAT"))
+    for word, category, kind in zip(*cells, strict=True):
+        if codelist("CMCAT").standard(category) in (None, "SUPPORTIVE CARE"):
+            continue
+        if word is None or codelist("CMSCAT").standard(kind) in ("RADIOTHERAPY", "OTHER"):
+            continue
+        if plan.drugs.ingredient(word) is None:
+            found[word] += 1
+    return [f"{word} ({n})" for word, n in sorted(found.items(), key=lambda one: (-one[1], one[0]))]
+
+
+def _standard(domain: str, column: str, words: list[str]) -> set[str]:
+    entry = coded_columns().get(domain, {}).get(column)
+    read = entry[0].codelist.standard if entry else str.upper
+    return {read(word) or word for word in words}
+
+
+def _tests(said: Said, plan: Plan) -> Iterator[Line]:
+    asked = {
+        "lb": ["PSA", *plan.labs.terms],
+        "cp": ["CTC"],
+        "gf": ["ARV7"],
+        "pc": [plan.pk.analyte],
+    }
+    for domain in (name for name in ("cp", "gf", "lb", "pc", "ss", "vs") if name in said):
+        column = f"{domain.upper()}TESTCD"
+        there = _standard(domain, column, _words(said, domain, column))
+        for test in dict.fromkeys(asked.get(domain, [])):
+            yield _line(domain, "TEST", test in there or said[domain].empty, test)
+        read = set(codelist(READ[domain]).terms) if domain in READ else {plan.pk.analyte}
+        others = sorted(there - read)
+        yield _line(domain, "OTHER TEST", not others, _listed(others))
+
+
+def _visit(word: str, plan: Plan) -> str | None:
+    return plan.visits.visit(word) or codelist("VISIT").standard(word)
+
+
+def _visits(said: Said, plan: Plan) -> Iterator[Line]:
+    asked = [("cp", plan.ctc.visit)]
+    asked += [("be", line.visit) for line in plan.samples.schedule if line.visit is not None]
+    for domain, visit in dict.fromkeys(asked):
+        if domain in said:
+            there = {_visit(word, plan) for word in _words(said, domain, "VISIT")}
+            yield _line(domain, "VISIT", visit in there or said[domain].empty, visit)
+    for domain in (name for name in BY_VISIT if name in said):
+        subjects = beside(said[domain], "USUBJID")
+        for row, word in enumerate(beside(said[domain], "VISIT"), start=1):
+            if word is not None:
+                met = "Y" if _visit(word, plan) else None
+                yield Line(domain, None, row, subjects.iloc[row - 1], "VISIT OF A RECORD", met)
+
+
+def _events(said: Said, plan: Plan) -> Iterator[Line]:
+    if "ae" not in said:
+        return
+    named = [
+        term for rate in plan.safety_rates.rates if rate.kind == "reported" for term in rate.terms
+    ]
+    named += plan.toxicity_monitoring.terms
+    named += [term for terms in plan.labs.reported_as.values() for term in terms]
+    named += plan.deaths.progression_terms
+    there = folded(_words(said, "ae", "AEDECOD"))
+    unmet = [term for term in dict.fromkeys(named) if fold(term) not in there]
+    yield _line("ae", "AE TERM", not unmet, ", ".join(unmet))
