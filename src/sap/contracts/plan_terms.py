@@ -131,6 +131,7 @@ def _tests(said: Said, plan: Plan) -> Iterator[Line]:
         for test in dict.fromkeys(asked.get(domain, [])):
             yield _line(domain, "TEST", test in there or said[domain].empty, test)
         read = set(codelist(READ[domain]).terms) if domain in READ else {plan.pk.analyte}
+        read |= set(asked.get(domain, []))
         others = sorted(there - read)
         yield _line(domain, "OTHER TEST", not others, _listed(others))
 
