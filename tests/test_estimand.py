@@ -9,7 +9,9 @@ from sap.derivations.estimand import estimand
 from sap.derivations.response import adpsa, adrs
 from sap.plan import project_home, read_plan
 from sap.plan.model import Plan
+from sap.plan.references import read_references
 from sap.results import estimand as results
+from sap.results.comparison import by_arv7, published
 from sap.results.response import response_rate
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -217,6 +219,29 @@ def test_the_primary_interval_of_two_stages_is_that_of_singlearm():
     assert stop.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
         [0.00514, 0.39416], abs=2e-4
     )
+
+
+def test_the_primary_result_has_one_interval_wherever_it_stands():
+    """6 of 29 by singlearm, as above: beside AR-V7 negative patients and beside the published rate too."""
+    who = [f"{i:03d}" for i in range(29)]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": who, "PRIMFL": "Y", "RESCTRFL": "N", "ARV7BL": "POSITIVE",
+            "TRTSDT": pd.date_range("2018-01-01", periods=29),
+        }
+    )  # fmt: skip
+    yes = [True] * 3 + [False] * 7 + [True] * 3 + [False] * 16
+    adrs = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
+    )
+    references = read_references(project_home() / "analysis" / "references.yml")
+    rows = ard.bind(
+        [*by_arv7(adsl, adrs, TWO_STAGE), *published(adsl, adrs, references, TWO_STAGE)]
+    )
+    for group in ("POSITIVE", "This trial, own rule"):
+        mine = rows[rows["group"] == group].set_index("stat_name")
+        limits = mine.loc[["conf_low", "conf_high"], "stat"].tolist()
+        assert limits == pytest.approx([0.10151, 0.41268], abs=2e-4), group
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from sap.methods.proportion import (
 )
 from sap.plan.model import Plan
 from sap.plan.references import References
-from sap.results.response import rate
+from sap.results.response import EXACT, primary_rate, rate
 from sap.results.sets import members
 
 NO_PSA = NotEstimable("not in the data: no PSA of these men")
@@ -35,6 +35,15 @@ def _primary(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
     people = members(adsl, "PRIMARY")
     yes = adrs.loc[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y"), "USUBJID"]
     return int(people["USUBJID"].isin(yes).sum()), len(people)
+
+
+def _primary_stats(
+    adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> tuple[dict[str, ard.type_of_stat], str]:
+    """The primary result with the interval it has everywhere, and the method of that."""
+    if plan.intervals.primary_interval == "two-stage":
+        return primary_rate(members(adsl, "PRIMARY"), adrs, plan)
+    return rate(*_primary(adsl, adrs), plan.intervals.conf_level), EXACT
 
 
 def _by_their_rule(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
@@ -72,8 +81,9 @@ def by_arv7(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
         stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), NO_PSA)
         theirs = (0, 0)
     exact = "Clopper-Pearson"
+    mine, method = _primary_stats(adsl, adrs, plan)
     return [
-        ard.rows(rate(*ours, conf), group="POSITIVE", paramcd="PSARESP", method=exact, **where),
+        ard.rows(mine, group="POSITIVE", paramcd="PSARESP", method=method, **where),
         ard.rows(stats, group="NEGATIVE", paramcd="PSARESPA", method=exact, **where),
         ard.rows(
             _difference(ours, theirs, conf, NOT_TWO if seen else NO_PSA),
@@ -128,12 +138,14 @@ def published(
         }
     else:
         odds |= dict.fromkeys(("estimate", "conf_low", "conf_high", "p_value"), NOT_TWO)
+    mine, method = _primary_stats(adsl, adrs, plan)
     beside = []
     if plan.comparison.rule is not None:
         there = where | {"paramcd": "PSARESP", "group": "This trial, own rule"}
-        beside = [ard.rows(rate(*own, conf), method=exact, **there)]
+        beside = [ard.rows(mine, method=method, **there)]
+        mine, method = rate(*ours, conf), exact
     return [
-        ard.rows(rate(*ours, conf), group="This trial", method=exact, **where),
+        ard.rows(mine, group="This trial", method=method, **where),
         *beside,
         ard.rows(published, group=other.trial, method=exact, **where),
         ard.rows(

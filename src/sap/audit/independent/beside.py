@@ -82,20 +82,28 @@ def difference(ours: tuple[int, int], theirs: tuple[int, int], conf: float) -> d
 
 
 def rows(
-    own: Sequence[str], by_their_rule: Sequence[str], other: Reference, plan: Plan
+    own: Sequence[str],
+    by_their_rule: Sequence[str],
+    other: Reference,
+    plan: Plan,
+    limits: dict[str, Value],
 ) -> Iterator[Row]:
-    """Every row; "" is a man whom the published trial's rule does not count."""
+    """Every row; "" is a man whom the published trial's rule does not count.
+
+    `limits` are those of the primary result where they are not Clopper and Pearson's.
+    """
     conf = plan.intervals.conf_level
     counted = [says for says in by_their_rule if says]
     ours, paramcd = (own.count("Y"), len(own)), "PSARESP"
     if plan.comparison.rule is not None:
-        yield "This trial, own rule", "PSARESP", "", rate(*ours, plan)
+        yield "This trial, own rule", "PSARESP", "", rate(*ours, plan) | limits
+        limits = {}
         ours, paramcd = (counted.count("Y"), len(counted)), "PSARESPC"
     theirs = (other.n, other.total)
     told: dict[str, Value] = {
         "definition": other.definition, "treatment": other.treatment, "source": other.source,
     }  # fmt: skip
-    yield "This trial", paramcd, "", rate(*ours, plan)
+    yield "This trial", paramcd, "", rate(*ours, plan) | limits
     yield other.trial, paramcd, "", rate(*theirs, plan) | told
     yield "", paramcd, "Odds ratio", odds(ours, theirs, conf)
     yield "", paramcd, "Difference", difference(ours, theirs, conf)

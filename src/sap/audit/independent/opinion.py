@@ -311,7 +311,9 @@ def _response(
         plan.comparison.reference
     )
     theirs = _says(men, psa, primary, "PSARESPC") if plan.comparison.rule is not None else []
-    for group, paramcd, level, stats in beside.rows(list(main.values()), theirs, other, plan):
+    for group, paramcd, level, stats in beside.rows(
+        list(main.values()), theirs, other, plan, of_design
+    ):
         place = (f"comparison_{other.trial.lower()}", "PRIMARY", group, paramcd, level, "")
         yield from _rows(place, stats, "psa")
     lowest = plan.estimand.baseline_psa_minimum
