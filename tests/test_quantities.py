@@ -121,6 +121,7 @@ def test_psa_beyond_quantification_by_the_plan(rule, low):
     got = adpsa({"lb": lb}, adsl(), psa)
     assert got["AVAL"].tolist() == [5000, low]
     assert got["BLQFL"].tolist() == ["", "Y"]
+    assert got["ALQFL"].tolist() == ["Y", ""]
     man = Man("01", doses=5, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
     plan = PLAN.model_copy(update={"psa_response": psa})
     seen = visits(man, lb.to_dict("records"), [], plan)

@@ -67,6 +67,7 @@ def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
             "ATM": time_of_day(lb["LBDTC"]),
             "AVAL": said["VALUE"].where(~(below & half), said["VALUE"] / 2),
             "BLQFL": np.where(below, "Y", ""),
+            "ALQFL": np.where(said["SIDE"] == ">", "Y", ""),
         }
     )
     return found[found["AVAL"].notna() & (precision(lb["LBDTC"]) >= 10)]
@@ -89,6 +90,7 @@ def _one_a_day(values: pd.DataFrame) -> pd.DataFrame:
     days = kept.groupby(["USUBJID", "ADT"], as_index=False, sort=True).agg(
         AVAL=("AVAL", lambda v: float(np.mean(np.sort(v.to_numpy())))),
         BLQFL=("BLQFL", "max"),
+        ALQFL=("ALQFL", "max"),
         LBSEQ=("LBSEQ", "min"),
         COUNT=("AVAL", "size"),
     )

@@ -367,6 +367,7 @@ def psa() -> Table:
     """Listing 16.2.6.2: PSA values of treated men."""
     frame = _members(ard.dataset("adpsa"), "SAFFL")
     frame = frame.sort_values(["USUBJID", "ADT", "LBSEQ"])
+    above = [Shown("Above quantification", "ALQFL")] if (frame["ALQFL"] == "Y").any() else []
     return listing(
         "tlf-l-psa",
         frame,
@@ -375,6 +376,7 @@ def psa() -> Table:
             Shown("Study day", "ADY"),
             Shown("PSA (ug/L)", "AVAL"),
             Shown("Below quantification", "BLQFL"),
+            *above,
             Shown("Baseline", "ABLFL"),
             Shown("Change (%)", "PCHG", digits=1),
             Shown("Counts for response", "ANL01FL"),

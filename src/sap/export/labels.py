@@ -50,6 +50,7 @@ VARIABLES: Mapping[str, str] = MappingProxyType(
         "AETERM": "Reported Term for the Adverse Event",
         "AGE": "Age",
         "ALLOCDT": "Date of First Allocation",
+        "ALQFL": "Above Limit of Quantification Flag",
         "ANL01CAS": "Case That Decided Analysis Flag 01",
         "ANL01FL": "Analysis Flag 01",
         "ANL02FL": "Analysis Flag 02",
