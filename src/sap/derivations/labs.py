@@ -66,14 +66,14 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
     1. 0 to 4: what the value, the limits and the baseline give. Creatinine takes the worse of
        multiples of the upper limit and of the baseline.
     2. "0 OR 1": no absolute threshold is passed, and the lower limit of normal, which alone tells
-       0 from 1, is missing.
+       0 from 1, is missing. It counts in no grade of its own, and a table has a line for it.
     3. "NOT GRADED": a missing limit, or a unit without thresholds, leaves grade 2 or more open.
 
     On treatment: after the day of the first dose, to `safety.days_after_last_dose` days after the
-    last dose. A test with a term for low and one for high values is graded
-    once for each. The worst value on treatment of a patient, test and term has the highest grade; without
-    any, it is one that is "0 OR 1", else one that is not graded (of equal ones, the earlier day,
-    then LBSEQ).
+    last dose; visits play no part. A test with a term for low and one for high values is graded
+    once for each. The worst value on treatment of a patient, test and term has the highest grade;
+    without any, it is one that is "0 OR 1", else one that is not graded (of equal ones, the
+    earlier day, then LBSEQ). A shift is from the grade at baseline to that worst grade.
     """
     graded = [(one.testcd, one.term, one.direction) for one in rule.gradings]
     terms = pd.DataFrame(graded, columns=["LBTESTCD", "ATERM", "ATOXDIR"])

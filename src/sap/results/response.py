@@ -232,7 +232,15 @@ def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> lis
 
 
 def summary(values: pd.Series) -> dict[str, ard.type_of_stat]:
-    """n, mean, sd, median, quartiles and range of what is not missing; quartiles as SAS type 5."""
+    """Means, standard deviations, medians, quartiles and ranges of what is not missing.
+
+    1. The standard deviation divides by one less than the number of values; of one value there is
+       none.
+    2. The quantile q of n ordered values is the value in place n q, rounded up; where n q is
+       whole, the mean of the values in places n q and n q + 1 (definition 5 of SAS, type 2 of R).
+    3. The median is that quantile at 1/2; the quartiles are those at 1/4 and 3/4.
+    4. The median of a time to an event is not this one, but that of the curve of Kaplan and Meier.
+    """
     known = values.dropna().astype(float)
     none = NotEstimable("no value")
     stats: dict[str, ard.type_of_stat] = {
