@@ -24,6 +24,7 @@ from sap.audit.independent import (
     response,
     second_opinion,
     stages,
+    tumour,
 )
 from sap.audit.independent.opinion import _says
 from sap.audit.independent.people import Man, Sample, people
@@ -79,6 +80,10 @@ PROMISED = (
     "pk",
     "design",
     "design_oc",
+    "bor",
+    "tumour_change",
+    "objective_response",
+    "objective_response_unconfirmed",
 )
 
 
@@ -592,3 +597,121 @@ def test_blood_of_one_man_by_hand():
     assert (got["PK", "CYCLE 01"]["tubes"], got["PK", "CYCLE 01"]["tubes_expected"]) == (3, 4)
     assert (got["CTC", ""]["N"], got["CTC", ""]["n_extra"]) == (1, 1)
     assert (got["CTC", "volume"]["total"], got["CTC", "volume"]["expected_ml"]) == (40, 20)
+
+
+# RECIST 1.1 (Eisenhauer 2009), table 3: first and next time point 28 days apart, the best confirmed
+# response where the minimum for SD (day 42) is met by day 42, and where days 5 and 33 do not meet it.
+TABLE_3 = """
+    CR CR CR CR
+    CR PR SD PD
+    CR SD SD PD
+    CR PD SD PD
+    CR NE SD NE
+    PR CR PR PR
+    PR PR PR PR
+    PR SD SD SD
+    PR PD SD PD
+    PR NE SD NE
+    NE NE NE NE
+"""
+
+
+@pytest.mark.parametrize("line", TABLE_3.strip().splitlines())
+def test_the_second_best_response_is_table_3_as_well(line):
+    first, then, met, not_met = line.split()
+    start = dt.date(2018, 1, 1)
+    for one, two, expected in ((42, 70, met), (5, 33, not_met)):
+        told = [(start + dt.timedelta(days=d), a) for d, a in ((one, first), (two, then))]
+        assert tumour.best(told, start, CARVE.plan.tumour, confirmed=True) == expected
+
+
+def reading(link, code, value, day, **more):
+    number = value if isinstance(value, float) else None
+    when = (dt.date(2018, 1, 1) + dt.timedelta(days=day)).isoformat()
+    row = {
+        "TRLNKID": link,
+        "TRTESTCD": code,
+        "TRSTRESC": str(value),
+        "TRSTRESN": number,
+        "TRDTC": when,
+    }
+    return row | more
+
+
+def lesion(link, what, place, day, code="TUMIDENT", **more):
+    when = (dt.date(2018, 1, 1) + dt.timedelta(days=day)).isoformat()
+    row = {"TULNKID": link, "TUTESTCD": code, "TUSTRESC": what, "TULOC": place, "TUDTC": when}
+    return row | more
+
+
+@pytest.mark.parametrize(
+    "tu, tr, unconfirmed, change",
+    [
+        # a node of 30 mm that grows to 60 beside a liver lesion from 30 to 20 mm
+        (
+            [lesion("T1", "TARGET", "LIVER", -9), lesion("T2", "TARGET", "Iliac lymph nodes", -9)],
+            [
+                reading("T1", "LDIAM", 30.0, -9), reading("T2", "LPERP", 30.0, -9),
+                reading("T1", "LDIAM", 20.0, 84), reading("T2", "LPERP", 60.0, 84),
+            ],
+            "PD",
+            100 / 3,
+        ),
+        # a new lesion that no reading names, on a day of its own
+        (
+            [lesion("T1", "TARGET", "LIVER", -9), lesion("N1", "NEW", None, 60)],
+            [reading("T1", "LDIAM", 30.0, -9), reading("T1", "LDIAM", 15.0, 84)],
+            "PD",
+            -50.0,
+        ),
+        # a new lesion that was only ever equivocal
+        (
+            [lesion("T1", "TARGET", "LIVER", -9), lesion("N1", "NEW", None, 84)],
+            [
+                reading("T1", "LDIAM", 30.0, -9), reading("T1", "LDIAM", 15.0, 84),
+                reading("N1", "TUMSTATE", "EQUIVOCAL", 84),
+            ],
+            "PR",
+            -50.0,
+        ),
+        # 60 mm that split into 20 and 15; then two of 30 that merged into one of 36
+        (
+            [
+                lesion("T1", "TARGET", "LIVER", -9),
+                lesion("T1.1", "TARGET", "LIVER", 84, "TUSPLIT"),
+                lesion("T1.2", "TARGET", "LIVER", 84, "TUSPLIT"),
+            ],
+            [
+                reading("T1", "LDIAM", 60.0, -9),
+                reading("T1.1", "LDIAM", 20.0, 84), reading("T1.2", "LDIAM", 15.0, 84),
+            ],
+            "PR",
+            -25 / 60 * 100,
+        ),
+        (
+            [
+                lesion("T1", "TARGET", "LIVER", -9), lesion("T2", "TARGET", "LIVER", -9),
+                lesion("T1/T2", "TARGET", "LIVER", 84, "TUMERGE"),
+            ],
+            [
+                reading("T1", "LDIAM", 30.0, -9), reading("T2", "LDIAM", 30.0, -9),
+                reading("T1/T2", "LDIAM", 36.0, 84),
+            ],
+            "PR",
+            -40.0,
+        ),
+        # too small to measure is 5 mm
+        (
+            [lesion("T1", "TARGET", "LIVER", -9)],
+            [reading("T1", "LDIAM", 10.0, -9), reading("T1", "LDIAM", "TOO SMALL TO MEASURE", 84)],
+            "PR",
+            -50.0,
+        ),
+    ],
+)  # fmt: skip
+def test_lesions_of_one_subject_a_second_time_by_hand(tu, tr, unconfirmed, change):
+    man = Man("P1", doses=8, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
+    got = tumour.course(man, {"tu": tu, "tr": tr}, CARVE.plan)
+    assert got.best == unconfirmed
+    assert got.change == pytest.approx(change)
+    assert got.measurable

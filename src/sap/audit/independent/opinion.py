@@ -27,6 +27,7 @@ from sap.audit.independent import (
     plasma,
     rises,
     stages,
+    tumour,
 )
 from sap.audit.independent.people import Man, Record, by_man, people, records
 from sap.audit.independent.response import Course, courses
@@ -50,6 +51,7 @@ ROUTES = {
     "plasma": "samples read one by one; numerical integration by scipy",
     "measured": "records read one by one; exact fractions",
     "dosing": "infusions read one by one; exact fractions",
+    "tumour": "readings scan by scan, in exact fractions; statsmodels",
     "harm": "SQL over the frozen Parquet; events and deaths man by man; statsmodels",
 }
 NEAR = 1e-9
@@ -173,6 +175,7 @@ def second_opinion(
     for population, paramcd, level, stats in rises.counted(of_psa, men, plan):
         where = ("psa_progression", population, "", paramcd, level, "")
         known |= dict(_rows(where, stats, "psa"))
+    known |= dict(_tumours(split, men, plan))
     if adtte is not None:
         adtte = _own_times(adtte, rises.times(of_psa, psa, plan))
         known |= dict(_times(adtte, men, plan))
@@ -523,6 +526,14 @@ def _blood(
     if profiles:
         n = sum(1 for mine in profiles.values() if plasma.evaluable(mine))
         yield from _rows(("analysis_sets", "PKEVAL", "", "", "", ""), {"n": n}, "rate")
+
+
+def _tumours(
+    split: Mapping[str, dict[str, list[Record]]], men: Mapping[str, Man], plan: Plan
+) -> Iterator[tuple[Key, Second]]:
+    """Best overall response, objective response, and the change of the sum of diameters."""
+    for analysis, population, paramcd, level, stats in tumour.rows(split, men, plan):
+        yield from _rows((analysis, population, "", paramcd, level, ""), stats, "tumour")
 
 
 def _again(men: Mapping[str, Man], plan: Plan) -> Iterator[tuple[Key, Second]]:
