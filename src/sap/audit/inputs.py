@@ -211,11 +211,15 @@ def check_cut(
 
 
 def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
-    """The contracts installed here say of the cut what the findings beside it say."""
+    """The contracts installed here say of the cut what the findings beside it say.
+
+    A rule that is not asked of a cut (`of_cut: as in the extract`) is taken from the record: only
+    the extract, which no bundle holds, could answer it again.
+    """
     rules = contracts.load()
-    found = contracts.check(
-        snapshot.load(cut), rules, plan.plan.inputs.required, of_cut=True, plan=plan.plan
-    )
+    recorded = accepting.findings_of(cut)
+    asked = plan.plan.inputs.required
+    found = contracts.check_cut(snapshot.load(cut), rules, asked, recorded, plan=plan.plan)
     found, _ = contracts.accept(found, accepting.of_cut(cut, rules).entries)
     critical = contracts.stops(found)
     if len(critical):
@@ -229,9 +233,9 @@ def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
     )
     same = on_record.equals(here)
     version = contracts.version(rules)
-    recorded = snapshot.verify(cut).contract_version
+    then = snapshot.verify(cut).contract_version
     if not same:
-        other = "" if version == recorded else f" (contracts {recorded} then, {version} here)"
+        other = "" if version == then else f" (contracts {then} then, {version} here)"
         audit.say(
             "input" if not other else "note",
             "cut/findings.csv",

@@ -1,7 +1,7 @@
 """What a study says of its source, on its way: findings it accepts, and the map of its intake."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,20 @@ def map_lines(cut: Path) -> list[dict[str, Any]]:
         return []
     lines: list[dict[str, Any]] = json.loads(pd.read_parquet(path).to_json(orient="records"))
     return lines
+
+
+def findings_of(cut: Path) -> Any:
+    """The findings that were frozen with a cut, as the check made them: missing is None."""
+    import pandas as pd
+
+    texts: dict[Hashable, str] = dict.fromkeys(contracts.FINDING_COLUMNS, "object")
+    read = pd.read_csv(cut / "findings.csv", dtype=texts)
+    cells = {
+        name: [None if pd.isna(cell) else cell for cell in read[name]]
+        for name in contracts.FINDING_COLUMNS
+    }
+    rows = pd.to_numeric(read["row"]).astype("Int64")
+    return pd.DataFrame(cells, dtype=object).assign(row=rows)
 
 
 def refuse_unmet(accepted: contracts.Accepted, unmet: list[int], extract: Path) -> None:

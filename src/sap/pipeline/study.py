@@ -2,7 +2,7 @@
 
 import datetime as dt
 import json
-from collections.abc import Callable, Hashable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -334,7 +334,7 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
         "plan_sha256": plan.sha256,
         "profile": "final" if known and known.status == "FINAL" else "interim",
     }
-    findings = _findings_of(cut)
+    findings = accepting.findings_of(cut)
     tables = {
         "run": facts,
         "plan": plan.plan.model_dump(mode="json"),
@@ -348,13 +348,6 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
         text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         write_text(run / "tables" / f"{name}.json", text)
     write_text(run / "tables" / "plan.yml", plan.text)
-
-
-def _findings_of(cut: Path) -> Any:
-    import pandas as pd
-
-    texts: dict[Hashable, str] = dict.fromkeys(("usubjid", "seq", "allowed", "accepted"), "object")
-    return pd.read_csv(cut / "findings.csv", dtype=texts)
 
 
 @log.reporting
