@@ -12,6 +12,7 @@ from sap.displays.addressed import Number
 from sap.displays.table import Column, Row, Table
 from sap.plan import project_home, read_plan
 from sap.results.protection import SameMen, _apart, open_rows, same_men
+from sap.results.safety import toxicity_boundary_list
 
 K = 5
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5", "GRMISS")
@@ -386,3 +387,15 @@ def test_a_table_sorted_by_protected_counts_says_where_they_stand():
     assert order_notes([Number("12", "a"), Number("<5", "b")]) == [
         "Lines whose count is protected stand below those whose count is shown, by name."
     ]
+
+
+def test_the_boundary_of_the_plan_is_no_count_of_people_and_an_ungraded_event_is_one():
+    """3 of 3 stops a trial by its plan, whoever was treated; 2 with an event without a grade are few."""
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan
+    boundary = pd.concat(toxicity_boundary_list(plan), ignore_index=True)
+    found = opened(boundary, analyses=("toxicity_boundary",))
+    assert shown(found) == boundary["stat"].tolist()
+    assert found[found["level"] == "01"].set_index("stat_name")["stat"].to_dict() == {
+        "boundary": 3, "from_n": 3, "to_n": 3,
+    }  # fmt: skip
+    assert shown(opened(rows({"n": 9, "N": 25, "n_ungraded": 2}))) == [9, 25, "<5"]

@@ -9,8 +9,6 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import fields, is_dataclass
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -196,18 +194,21 @@ def toxicity(  # noqa: PLR0913 - one parameter per option
     """The boundary for stopping after too many toxicities, and what it does at true rates."""
     rates = p or [p0]
     with _wrong_use():
-        from sap.methods.monitoring import boundary_characteristics, toxicity_boundary
+        from sap.methods.monitoring import (
+            boundary_characteristics,
+            boundary_list,
+            toxicity_boundary,
+        )
 
         bounds = toxicity_boundary(n, p0, alpha, shape, p1, prior).tolist()
         table = [{"p": rate, **_plain(boundary_characteristics(bounds, rate))} for rate in rates]
     if as_json:
         return _print_json({"bounds": bounds, "characteristics": table})
-    reachable = [(bound, k) for k, bound in enumerate(bounds, start=1) if bound <= k]
-    for bound, group in groupby(reachable, key=itemgetter(0)):
-        looks = [k for _, k in group]
-        span = f"{looks[0]}" if len(looks) == 1 else f"{looks[0]} to {looks[-1]}"
-        typer.echo(f"after {span} patients: stop at {bound} or more toxicities")
-    if not reachable:
+    steps = boundary_list(bounds)
+    for stop, first, last in steps:
+        span = f"{first}" if first == last else f"{first} to {last}"
+        typer.echo(f"after {span} patients: stop at {stop} or more toxicities")
+    if not steps:
         typer.echo("No count of toxicities stops this trial: it is too small for alpha.")
     _print_table(table, ("p", "stopping_probability", "expected_n", "expected_toxicities"))
     return None

@@ -460,7 +460,7 @@ def _printed_boundary() -> Cell:
     cells: list[str | Number] = []
     for level in (level for level in found.values("level") if level):
         first, last = found.count("from_n", level=level), found.count("to_n", level=level)
-        cells += [", " if cells else "", found.count("n_events", level=level), " of ", first]
+        cells += [", " if cells else "", found.count("boundary", level=level), " of ", first]
         cells += [] if first.text == last.text else [" to ", last]
     return Cell(*(cells or ["no number of men"]))
 

@@ -11,7 +11,7 @@ from sap.catalogue import fold
 from sap.plan.model import gradings
 from sap.results import flow_sums
 
-PEOPLE = ("n", "N", "n_missing", "n_late")
+PEOPLE = ("n", "N", "n_missing", "n_ungraded", "n_late")
 RATE = ("estimate", "conf_low", "conf_high")
 TELLING = (
     *RATE,

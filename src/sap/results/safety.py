@@ -348,7 +348,7 @@ def bounds_of(rule: ToxicityMonitoring) -> list[int]:
 def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
     """The boundary as a board reads it; LEVEL numbers its lines, "" tells how many there are.
 
-    `n_events` patients with the toxicity stop the trial when `from_n` to `to_n` patients are
+    `boundary` patients with the toxicity stop the trial when `from_n` to `to_n` patients are
     treated. Counts that nobody can reach (4 of 3) are left out, before equal ones become a line.
     """
     rule = plan.toxicity_monitoring
@@ -360,10 +360,10 @@ def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
         "method": f"{SHAPES[rule.shape]} boundary, exact",
     }
     steps = boundary_list(bounds_of(rule))
-    parts = [ard.rows({"n": len(steps)}, **where)]
+    parts = [ard.rows({"lines": len(steps)}, **where)]
     for place, step in enumerate(steps, 1):
         stats: dict[str, ard.type_of_stat] = {
-            "n_events": step.events, "from_n": step.from_n, "to_n": step.to_n,
+            "boundary": step.events, "from_n": step.from_n, "to_n": step.to_n,
         }  # fmt: skip
         parts.append(ard.rows(stats, level=f"{place:02d}", **where))
     return parts

@@ -113,9 +113,9 @@ def rows(plan: Plan) -> Iterator[Row]:
     """Analysis, level and statistics of what needs no patient."""
     rule = plan.toxicity_monitoring
     runs = printed(rule)
-    yield "toxicity_boundary", "", {"n": len(runs)}
+    yield "toxicity_boundary", "", {"lines": len(runs)}
     for place, (events, first, last) in enumerate(runs, 1):
-        told: dict[str, Value] = {"n_events": events, "from_n": first, "to_n": last}
+        told: dict[str, Value] = {"boundary": events, "from_n": first, "to_n": last}
         yield "toxicity_boundary", f"{place:02d}", told
     all_ = stops(rule)
     for k in range(1, rule.patients + 1):
