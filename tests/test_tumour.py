@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap import ard
+from sap import ard, contracts
 from sap.derivations.standard import standard
 from sap.derivations.tumour import adtr, baseline_scanned, time_points, tumour_answers
 from sap.derivations.tumour_rules import (
@@ -1071,3 +1071,66 @@ def test_a_missing_evaluator_is_the_investigator(patients):
     assert points_of(tables, ["01"])["OVRLRESP"].tolist() == ["SD"]
     rule = RULE.model_copy(update={"evaluator": "INDEPENDENT ASSESSOR"})
     assert points_of(tables, ["01"], rule).empty
+
+
+def one_arm(shared_data) -> dict[str, pd.DataFrame]:
+    """The tumour domains of 84 made-up patients of pharmaversesdtm: an investigator, two radiologists."""
+    folder = shared_data / "pharmaverse-onco" / "one-arm"
+    return {
+        name: pd.read_csv(folder / f"{name}.csv", dtype=str, keep_default_na=False).replace(
+            "", None
+        )
+        for name in ("dm", "tu", "tr", "rs")
+    }
+
+
+@pytest.mark.shared
+def test_legal_tumour_domains_of_others_give_no_false_finding(shared_data):
+    """TUMIDENT with NEW, SUMDIAM without a link, TRSTAT, three evaluators, lesions without a place.
+
+    What is left is a fact about the extract, counted from its cells: DIAMETER repeats LPERP where the
+    lesion is no lymph node (305 readings) or LDIAM where it is one (300), and columns nothing reads.
+    """
+    tables = one_arm(shared_data)
+    found = contracts.check(tables, contracts.load(), ["dm"])
+    mine = found[
+        found["domain"].isin(["tu", "tr", "rs"]) & (found["rule"] != "extract-column-unknown")
+    ]
+    assert mine.groupby(["rule", "severity"]).size().to_dict() == {
+        ("tr-diameter-differs", "warning"): 305,
+        ("tr-axis-differs", "warning"): 300,
+    }
+    tr = tables["tr"].merge(
+        tables["tu"][["USUBJID", "TULNKID", "TULOC"]].rename(columns={"TULNKID": "TRLNKID"})
+    )
+    keys = ["USUBJID", "TRLNKID", "TRDTC"]
+    sizes = tr.pivot_table("TRSTRESC", [*keys, "TULOC"], "TRTESTCD", aggfunc="first").reset_index()
+    sizes = sizes[sizes["DIAMETER"].notna()]
+    node = sizes["TULOC"] == "LYMPH NODE"
+    assert (sizes.loc[~node, "DIAMETER"] != sizes.loc[~node, "LDIAM"]).sum() == 305
+    assert (sizes.loc[node, "DIAMETER"] != sizes.loc[node, "LPERP"]).sum() == 300
+
+
+@pytest.mark.shared
+@pytest.mark.parametrize(
+    "evaluator, which, n",
+    [
+        ("INVESTIGATOR", None, "INVESTIGATOR"),
+        ("INDEPENDENT ASSESSOR", "RADIOLOGIST 2", "RADIOLOGIST 2"),
+        ("INDEPENDENT ASSESSOR", None, "RADIOLOGIST 1"),  # whose records are the accepted ones
+    ],
+)
+def test_overall_responses_of_each_evaluator_are_read_as_recorded(shared_data, evaluator, which, n):
+    """Every overall response of the one evaluator and of nobody else, on its day."""
+    rs = one_arm(shared_data)["rs"].assign(RSSEQ=lambda f: f["RSSEQ"].astype(float))
+    rule = RULE.model_copy(update={"evaluator": evaluator, "evaluator_id": which})
+    who = sorted(set(rs["USUBJID"]))
+    first = pd.Series(pd.Timestamp("2010-01-01"), index=who)
+    course = courses_of(who).assign(TRTSDT=first.to_numpy())
+    points = time_points(standard({"rs": rs}, PLAN), course, rule, BONE)
+    mine = rs[(rs["RSEVALID"].fillna(rs["RSEVAL"]) == n) & (rs["RSTESTCD"] == "OVRLRESP")]
+    expected = sorted(zip(mine["USUBJID"], mine["RSDTC"], mine["RSSTRESC"], strict=True))
+    got = points.assign(DAY=points["ADT"].dt.strftime("%Y-%m-%d"))
+    got = got[got["INVRESP"] != ""]
+    assert sorted(zip(got["USUBJID"], got["DAY"], got["INVRESP"], strict=True)) == expected
+    assert len(expected) == 181

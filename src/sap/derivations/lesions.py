@@ -53,7 +53,7 @@ class Assessment(NamedTuple):
 
 
 def of_evaluator(table: pd.DataFrame, domain: str, rule: Tumour) -> pd.DataFrame:
-    """The evaluator whose reading counts; the records of others are listed.
+    """The evaluator whose reading counts; the records of others are left out.
 
     1. The evaluator (--EVAL) is `evaluator`; where it is missing, the investigator, as SDTMIG 3.4
        has it for TU, TR and RS.
