@@ -99,6 +99,26 @@ def test_the_code_has_no_list_of_its_own(tables):
     assert {k: f"{v:%F}" for k, v in last_alive(tables, only).items()} == {"S1": "2018-03-01"}
 
 
+def test_a_questionnaire_and_a_finding_about_an_event_reach_the_analysis():
+    """Two domains that no other rule reads: frozen with the cut, their days count, NOT DONE not."""
+    from sap import contracts, snapshot
+
+    dm = {"STUDYID": "T", "DOMAIN": "DM", "USUBJID": "S1", "RFICDTC": "2018-01-01"}
+    asked = [("2018-06-01", None), ("2018-07-01", "NOT DONE"), ("2019-07-01", None)]
+    raw = {"dm": pd.DataFrame([dm], dtype=object)}
+    for domain in ("QS", "FA"):
+        rows = [
+            {"STUDYID": "T", "DOMAIN": domain, "USUBJID": "S1", f"{domain}SEQ": str(number),
+             f"{domain}STAT": stat, f"{domain}DTC": dtc}
+            for number, (dtc, stat) in enumerate(asked)
+        ]  # fmt: skip
+        raw[domain.lower()] = pd.DataFrame(rows, dtype=object)
+    raw["fa"] = raw["fa"].iloc[:0]
+    cut = snapshot.cut(contracts.typed(raw, contracts.load()), dt.date(2019, 6, 30))
+    found = last_alive(cut, CARVE.survival.alive_on)
+    assert {k: f"{v:%F}" for k, v in found.items()} == {"S1": "2018-06-01"}
+
+
 @pytest.mark.parametrize(
     "line",
     [{"domain": "LB", "date": "LBDTC"}, {"domain": "lb", "date": "LBSTRESC"}, {"domain": "lb"}],

@@ -27,7 +27,7 @@ Days = Annotated[int, Field(ge=0)]
 Origin = Literal["screening", "allocation", "first dose"]
 Domain = Literal[
     "dm", "ds", "ex", "lb", "cp", "gf", "ss", "ae", "cm", "vs", "ie", "mh", "rs", "tr", "tu", "pc", "be",
-    "dv", "ts",
+    "dv", "fa", "qs", "ts",
 ]  # fmt: skip
 
 
