@@ -3,6 +3,8 @@
 Before the check every cell may be text. Beside a column of a table stand, when a rule asks for them,
 
 - `X_number`    the number the text says, at 15 significant digits, else missing
+- `X_standard`  that number in the unit that the rules read (`sap.catalogue.units`); in a unit that
+                they cannot read, missing
 - `X_iso`       `Y` where the text is a date as SDTMIG 3.4 has it (`sap.catalogue.iso8601`)
 - `X_earliest`  the first day such a text can mean, as `YYYY-MM-DD`, else missing
 - `X_latest`    the last such day
@@ -27,6 +29,7 @@ from sap.catalogue.iso8601 import Stated, stated
 from sap.catalogue.locations import location
 from sap.catalogue.numbers import is_missing_number, number
 from sap.catalogue.quantities import Quantity, quantity
+from sap.catalogue.units import units_of
 from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
 from sap.errors import ContractBroken
 
@@ -169,9 +172,27 @@ def beside(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
     cells = _column(table, stem(name))
     if name.endswith("_number"):
         return pd.Series([number(cell) for cell in cells], index=table.index, dtype=float)
+    if name.endswith("_standard"):
+        return _in_standard_unit(table, stem(name))
     suffix = name.removeprefix(stem(name))
     known = {cell: _beside(suffix, cell) for cell in cells.unique() if cell is not None}
     return pd.Series([known.get(cell) for cell in cells], index=table.index, dtype=object)
+
+
+def _in_standard_unit(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
+    """The numbers of a column of measured values, each in the unit that the rules read."""
+    import pandas as pd
+
+    domain = name[:2].lower()
+    known = {test: entry for entry in units_of(domain) for test in entry.tests or (None,)}
+    cells = (_column(table, each) for each in (name, f"{name[:2]}TESTCD", f"{name[:2]}STRESU"))
+    made = []
+    for said, test, unit in zip(*cells, strict=True):
+        value, entry = number(said), known.get(test, known.get(None))
+        read = None if entry is None or unit is None else entry.read(unit)
+        plain = entry is None or unit is None
+        made.append(value if plain or value is None else None if read is None else read.of(value))
+    return pd.Series(made, index=table.index, dtype=float)
 
 
 def _beside(suffix: str, cell: str) -> Any:
@@ -254,7 +275,7 @@ def _looked_up(table: "pd.DataFrame", lookup: Lookup, other: "pd.DataFrame") -> 
         elif lookup.pick != "first":
             found[key] = min(found[key], value) if lookup.pick == "min" else max(found[key], value)
     values = [found.get(key) for key in _keys(table, list(lookup.by))]
-    numeric = lookup.take.endswith("_number")
+    numeric = lookup.take.endswith(("_number", "_standard"))
     return pd.Series(values, index=table.index, dtype=float if numeric else object)
 
 

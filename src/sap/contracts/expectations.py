@@ -104,6 +104,8 @@ def check(
     import pandas as pd
 
     said = {name: text(table, contracts.get(name)) for name, table in sorted(tables.items())}
+    if plan is not None and "ex" in said:
+        said["ex"] = plan_terms.with_ingredients(said["ex"], "EXTRT", plan)
     found: list[_Finding] = []
     with warnings.catch_warnings():
         # Great Expectations warns about its own imports and its own use of pandas; where warnings

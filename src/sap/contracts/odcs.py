@@ -85,7 +85,7 @@ EXPECTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
 """The expectations a contract may name, each with the arguments it may give: a typo is an error."""
 
 SUFFIXES = (
-    *("_number", "_iso", "_earliest", "_latest", "_day", "_moment"),
+    *("_number", "_standard", "_iso", "_earliest", "_latest", "_day", "_moment"),
     *("_result", "_below", "_above", "_nolimit", "_location", "_node"),
 )
 """The columns that exist beside every column of a table, made by `columns.beside`."""

@@ -36,6 +36,14 @@ class Line(NamedTuple):
     MET: str | None
 
 
+def with_ingredients(table: "pd.DataFrame", column: str, plan: Plan) -> "pd.DataFrame":
+    """The table with the ingredient in place of every name of a drug that the plan knows."""
+    if column not in table:
+        return table
+    known = {name: plan.drugs.ingredient(name) or name for name in table[column].dropna().unique()}
+    return table.assign(**{column: table[column].map(lambda name: known.get(name))})
+
+
 def lines(said: Said, plan: Plan) -> Iterator[Line]:
     """Every term of the plan with whether the extract has it, of the domains the extract has.
 

@@ -5,11 +5,15 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sap.catalogue import fold
+from sap.catalogue import codelist, fold
 from sap.contracts.columns import days
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+FATAL = ("FATAL", *codelist("OUT").terms["FATAL"])
+"""Every word for a fatal outcome."""
 
 
 class Timing(NamedTuple):
@@ -233,7 +237,7 @@ def _late_deaths(tables: Mapping[str, "pd.DataFrame"], limit: str) -> set[str]:
 
 def _of_death(domain: str, table: "pd.DataFrame") -> "pd.Series[bool]":
     if domain == "ae":
-        return _says(table, "AEOUT", "FATAL") | _says(table, "AESDTH", "Y", "YES") | _fives(table)
+        return _says(table, "AEOUT", *FATAL) | _says(table, "AESDTH", "Y", "YES") | _fives(table)
     return _says(table, "DSDECOD" if domain == "ds" else "SSSTRESC", "DEATH", "DEAD", "DIED")
 
 
@@ -328,7 +332,7 @@ def _forget_events(ae: "pd.DataFrame", deaths: set[str], limit: str) -> None:
         other |= _says(ae, column, "Y", "YES")
     _blank(ae, led_to_death & ~other, ("AESER",))
     _blank(ae, led_to_death, ("AESDTH",))
-    _blank(ae, later & _says(ae, "AEOUT", "FATAL"), ("AEOUT",))
+    _blank(ae, later & _says(ae, "AEOUT", *FATAL), ("AEOUT",))
     _blank(ae, later & _fives(ae), ("AETOXGR",))
 
 
