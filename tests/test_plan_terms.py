@@ -134,8 +134,9 @@ def test_visits_of_samples_are_the_trial_s_or_the_plan_s_words(extract):
     )  # fmt: skip
     found_ = rows[rows["rule"] == "extract-visit"]
     assert found_[["domain", "row", "usubjid", "seq", "severity"]].to_dict("split")["data"] == [
-        ["cp", 5, "1", "5", "critical"]
+        ["cp", 5, "1", "5", "warning"]
     ]
+    assert found_["description"].iloc[0].endswith("(WEEK 6)")
     assert not (rows["rule"] == "extract-visit-never-met").any()
 
 

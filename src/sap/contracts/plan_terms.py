@@ -57,13 +57,18 @@ def lines(said: Said, plan: Plan) -> Iterator[Line]:
     6. OTHER TEST: every test of the domain is one that results read.
     7. VISIT: the domain has the visit.
     8. AE TERM: ae has all preferred terms that the plan names.
-    9. VISIT OF A RECORD (one row a record of cp and gf): its visit is one of the trial's.
+    9. VISIT OF A RECORD (one row a record of cp and gf): its visit is one of the trial's; the visit
+       is named, since it is a word of the protocol and no patient's.
     """
     yield from _studies(said, plan)
     yield from _drugs(said, plan)
     yield from _tests(said, plan)
     yield from _visits(said, plan)
     yield from _events(said, plan)
+
+
+SHOWN_LETTERS = 40
+"""How much of the name of a visit a finding shows."""
 
 
 def _line(domain: str, kind: str, met: bool, words: str | None) -> Line:
@@ -158,9 +163,9 @@ def _visits(said: Said, plan: Plan) -> Iterator[Line]:
     for domain in (name for name in BY_VISIT if name in said):
         subjects = beside(said[domain], "USUBJID")
         for row, word in enumerate(beside(said[domain], "VISIT"), start=1):
-            if word is not None:
-                met = "Y" if _visit(word, plan) else None
-                yield Line(domain, None, row, subjects.iloc[row - 1], "VISIT OF A RECORD", met)
+            met = "Y" if word is not None and _visit(word, plan) else None
+            named = "no VISIT" if word is None else word[:SHOWN_LETTERS]
+            yield Line(domain, named, row, subjects.iloc[row - 1], "VISIT OF A RECORD", met)
 
 
 def _events(said: Said, plan: Plan) -> Iterator[Line]:
