@@ -174,7 +174,7 @@ def _events(said: Said, plan: Plan) -> Iterator[Line]:
     named = [
         term for rate in plan.safety_rates.rates if rate.kind == "reported" for term in rate.terms
     ]
-    named += plan.toxicity_monitoring.terms
+    named += plan.toxicity_monitoring.terms if plan.toxicity_monitoring else []
     named += [term for terms in plan.labs.reported_as.values() for term in terms]
     named += plan.deaths.progression_terms
     there = folded(_words(said, "ae", "AEDECOD"))

@@ -329,9 +329,9 @@ def responses() -> Table:
             frame[name] = frame["USUBJID"].map(mine["ANSWER"])
         if name == "BOR":
             by = answers[answers["PARAMCD"] == "BORINV"].set_index("USUBJID")["ANSWER"]
-            theirs = frame["USUBJID"].map(by).fillna("NE")
+            theirs = frame["USUBJID"].map(by).astype(object).fillna("NE")
             told = (frame[name].fillna("NE") == "NE") & (theirs != "NE")
-            frame[name] = frame[name].where(~told, theirs + " (inv.)")
+            frame[name] = frame[name].where(~told, theirs.map("{} (inv.)".format))
         under = "PSA" if name.startswith("PSA") else ""
         shown.append(
             Shown(header, name, under, digits=1 if name in ("PSABEST", "PSAWK12") else None)

@@ -35,6 +35,11 @@ def _said(value: Any, path: str) -> list[str | Number]:
     return parts or ["none"]
 
 
+def _entries() -> dict[str, dict[str, Any]]:
+    """The entries that the plan has; one that a plan may leave out is none there."""
+    return {name: entry for name, entry in ard.table("plan").items() if entry is not None}
+
+
 def _rank(entry: dict[str, Any], name: str) -> tuple[tuple[int, ...], str]:
     numbers = str(entry["section"]).removeprefix("SAP ").split(".")
     return tuple(int(n) for n in numbers), name
@@ -61,7 +66,7 @@ def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
 
 def plan() -> Table:
     """Table 16-3: every entry of the plan file, with its section, its source and what is assumed."""
-    entries = ard.table("plan")
+    entries = _entries()
     rows = [
         row
         for name in sorted(entries, key=lambda name: _rank(entries[name], name))
@@ -81,7 +86,7 @@ class Sources(NamedTuple):
 
 def sources() -> Sources:
     """Every source that an entry of the plan names, in the order of the alphabet."""
-    named = (CITED.findall(entry["source"]) for entry in ard.table("plan").values())
+    named = (CITED.findall(entry["source"]) for entry in _entries().values())
     return Sources(tuple(sorted({name for names in named for name in names})))
 
 

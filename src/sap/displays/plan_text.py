@@ -70,5 +70,7 @@ def percent(path: str) -> Said:
 
 
 def section(name: str) -> Said:
-    """Where the SAP says it: `SAP 5.1`."""
+    """Where the SAP says it: `SAP 5.1`; of an entry that the plan leaves out, that it does."""
+    if ard.table("plan").get(name, {}) is None:
+        return Said("not in this plan")
     return Said(str(_entry(f"{name}.section")).replace(" ", NO_BREAK_SPACE))

@@ -463,8 +463,22 @@ def beside_published() -> Said:
     return _joined(*parts, ".")
 
 
+def toxicity_rule() -> Said:
+    """The plan's boundary for toxicity, or that it has none."""
+    if ard.table("plan").get("toxicity_monitoring") is None:
+        return Said("No stopping boundary for toxicity is planned.")
+    return _joined(
+        "The boundary is followed for ",
+        _plan("toxicity_monitoring.patients"), " patients against a rate of ",
+        _plan("toxicity_monitoring.p0"), " at a level of ", _plan("toxicity_monitoring.alpha"),
+        ", events of grade ", _plan("toxicity_monitoring.from_grade"), " and above.",
+    )  # fmt: skip
+
+
 def toxicity() -> Said:
     """Where the trial stands against the plan's boundary for toxicity."""
+    if ard.table("plan").get("toxicity_monitoring") is None:
+        return Said("The plan has no stopping boundary for toxicity.")
     found = results("toxicity_monitoring")
     place = Place(paramcd="TOX", level="")
     if not found.has("N", **place) or not found.find("N", **place).value:

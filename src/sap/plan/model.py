@@ -702,7 +702,10 @@ class Plan(BaseModel):
     safety_rates: SafetyRates
     deaths: Deaths
     labs: Labs
-    toxicity_monitoring: ToxicityMonitoring
+    toxicity_monitoring: ToxicityMonitoring | None = Field(
+        default=None,
+        description="left out where the protocol has no stopping boundary for toxicity",
+    )
     exposure: Exposure
     pk: Pk
     exposure_response: ExposureResponse

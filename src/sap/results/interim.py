@@ -96,6 +96,8 @@ def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
     `probability_of_stopping`, and the men (`expected_n`) of a trial of the planned size.
     """
     rule = plan.toxicity_monitoring
+    if rule is None:
+        return []
     bounds = bounds_of(rule)
     parts = []
     for rate in sorted({*TRUE_RATES, rule.p0}):

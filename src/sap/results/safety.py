@@ -352,6 +352,8 @@ def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
     treated. Counts that nobody can reach (4 of 3) are left out, before equal ones become a line.
     """
     rule = plan.toxicity_monitoring
+    if rule is None:
+        return []
     where = {
         "analysis": "toxicity_boundary",
         "section": rule.section,
@@ -387,6 +389,8 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
     3. Not crossed.
     """
     rule = plan.toxicity_monitoring
+    if rule is None:
+        return []
     people = members(adsl, "SAFETY").sort_values(["TRTSDT", "USUBJID"], kind="stable")
     events = _emergent(people, adae)
     toxic = events["AEDECOD"].map(fold).isin(folded(rule.terms)) & (

@@ -112,6 +112,8 @@ Row = tuple[str, str, dict[str, Value]]
 def rows(plan: Plan) -> Iterator[Row]:
     """Analysis, level and statistics of what needs no patient."""
     rule = plan.toxicity_monitoring
+    if rule is None:
+        return
     runs = printed(rule)
     yield "toxicity_boundary", "", {"lines": len(runs)}
     for place, (events, first, last) in enumerate(runs, 1):

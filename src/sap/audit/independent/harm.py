@@ -173,6 +173,8 @@ def toxicities(
 ) -> Iterator[tuple[str, dict[str, Value]]]:
     """What `toxicity_monitoring` counts, by level, and what the boundary says of it."""
     rule = plan.toxicity_monitoring
+    if rule is None:
+        return
     order = sorted((m.first_dose or dt.date.max, w) for w, m in men.items() if m.treated)
     seen, counted = 0, []
     for place, (_, who) in enumerate(order, start=1):
