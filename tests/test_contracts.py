@@ -904,7 +904,7 @@ def test_every_file_is_odcs_by_the_schema_of_the_standard(path):
 
 
 def test_every_domain_of_the_product_has_a_contract(rules):
-    domains = "ae be cm cp dm ds dv ex gf ie lb mapped mh pc rs ss tr ts tu vs"
+    domains = "ae be cm cp dm ds dv ex fa gf ie lb mapped mh pc qs rs ss tr ts tu vs"
     assert " ".join(rules) == f"{domains} extract"
 
 
