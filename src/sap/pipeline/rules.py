@@ -80,7 +80,6 @@ PRINTED = (
     Rule("tumour", "Response of soft tissue", tumour_rules.soft_tissue),
     Rule("tumour", "First progression of soft tissue", tumour_rules.first_progression),
     Rule("tumour", "Number of target lesions", tumour_rules.over_limit),
-    Rule("tumour", "Measurable disease", tumour.measurable),
     Rule("tumour", "Overall response of soft tissue and bone", tumour_rules.overall),
     Rule("tumour", "Best overall response", tumour_rules.best_response),
     Rule("tumour", "Tumour answers", tumour.tumour_answers),
