@@ -350,6 +350,7 @@ PLANTED = """
     tu-split                    | tu 5   TULNKID=T09
     tu-merge                    | tu 6   TULNKID=T09
     tu-date-missing             | tu 1   TUDTC=
+    tu-found-late               | tu 3   TUDTC=2017-04-02
     tu-new-undated              | tu 2   TUDTC= ; tr -2
     tr-trtestcd                 | tr 2   TRTESTCD=STATE
     tr-unit                     | tr 1   TRSTRESU=in
