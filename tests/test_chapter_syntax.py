@@ -76,6 +76,7 @@ REFUSED = [
     ("{{< video x.mp4 >}}\n", "a shortcode"),
     ("`{r} 1 + 1`\n", "inline code"),
     ("`{python}`\n", "inline code"),
+    ("`{python} a``{python} b`\n", "without a space between"),
     ("a <b>bold</b> word\n", "raw HTML"),
     ("<!-- a comment -->\n", "raw HTML"),
     ("![alt](x.png)\n", "a picture"),

@@ -46,7 +46,7 @@ def design() -> Said:
 
 
 def design_deviation() -> Said:
-    """That the design is not what the plan's alpha, power or criterion say; begins with a space."""
+    """That the design is not what the plan's alpha, power or criterion say."""
     d = ard.table("plan")["design"]
     if not d["deviation"]:
         return Said("")
@@ -55,7 +55,7 @@ def design_deviation() -> Said:
     if d["criterion"] != "none":
         criterion = (" and its criterion (", _plan("design.criterion"), ")")
     return _joined(
-        " The design is not the one that its error rates", *criterion,
+        "The design is not the one that its error rates", *criterion,
         " ask for: it attains a level of ",
         found.fixed("alpha", 4), " (planned ", _plan("design.alpha"), ") and a power of ",
         found.fixed("power", 4), " (planned ", found.fixed("power_planned", 2), ")",
@@ -592,7 +592,7 @@ def _fatal(found: Results, fatal: Place) -> list[str | Number]:
 
 
 def late_fatal() -> Said:
-    """The fatal adverse events that began after the window of safety, each named; begins with a space."""
+    """The fatal adverse events that began after the window of safety, each named."""
     found = results("fatal_events")
     levels = [level for level in found.values("level") if level.startswith("More than")]
     late = Place(level=levels[0], sublevel="") if levels else None
@@ -607,19 +607,19 @@ def late_fatal() -> Said:
             days = [first] if first.text == last.text else [first, " to ", last]
             parts += [", ", *days, " days after the last dose"]
     return _joined(
-        " Later, more than ", _plan("safety.days_after_last_dose"), " days after the last dose, a fatal "
+        "Later, more than ", _plan("safety.days_after_last_dose"), " days after the last dose, a fatal "
         "adverse event began in ", found.count(**late), " treated men (", *parts, ").",
     )  # fmt: skip
 
 
 def progression_events() -> Said:
-    """How many had progression reported as an event, which counts as none; begins with a space."""
+    """How many had progression reported as an event, which counts as none."""
     found = results("ae_progression")
     place = Place(level="Any", group="")
     if not len(found) or not found.find("n", **place).value:
         return Said("")
     return _joined(
-        " Progression of the disease was reported as an event in ", found.count(**place),
+        "Progression of the disease was reported as an event in ", found.count(**place),
         " of them, fatal in ", found.count(level="Fatal", group=""),
         "; it counts as no adverse event.",
     )  # fmt: skip

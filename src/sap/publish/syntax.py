@@ -190,6 +190,8 @@ def _line_problems(line: str, titled: bool) -> Iterator[str]:
         words = code["code"]
         if words.startswith("{") and not re.match(r"\{python\} \S", words):
             yield "inline code that is not `{python} expression`"
+    if "``{python}" in line and not line.lstrip().startswith("```"):
+        yield "two pieces of inline code without a space between them"
     heading = HEADING.match(line)
     if heading and not heading["id"] and not titled:
         yield "a heading without an id of small letters, digits and hyphens"
