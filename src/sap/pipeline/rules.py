@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
+from sap import snapshot
 from sap.derivations import (
     baseline,
     courses,
@@ -47,6 +48,7 @@ class Rule(NamedTuple):
 
 
 PRINTED = (
+    Rule("cut_offs", "What was known at the cut-off", snapshot.cut),
     Rule("drugs", "Words, units and drugs of the data", standard.standard),
     Rule("design", "Check of the design", plans.design_faults),
     Rule("intervals", "Interval of the primary result", response_results.primary_rate),
