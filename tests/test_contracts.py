@@ -403,6 +403,7 @@ PLANTED = """
 BESIDE = {
     "tr-axis-unknown-place": {"tu-location-unknown"},
     "tr-negative": {"tr-axis-differs"},
+    "ex-before-consent": {"tu-found-late"},  # a first dose that early makes every lesion late
 }
 
 # Broken by no man: about the extract, about TS, or about an empty table.
