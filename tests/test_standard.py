@@ -7,6 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sap.audit.independent import second_opinion
 from sap.audit.independent.words import in_standard_words
 from sap.catalogue import coded_columns, codelist, fold
 from sap.derivations.standard import standard
@@ -52,6 +53,8 @@ def both(domain: str, **cells: object) -> dict[str, object]:
         ("vs", "VSTESTCD", "Weight", "WEIGHT"),
         ("cm", "CMCAT", "Prior anti-cancer therapy", "PRIOR ANTICANCER THERAPY"),
         ("ie", "IECAT", "Inclusion", "INCLUSION"),
+        ("mh", "MHDECOD", "Prostate cancer", "PROSTATE CANCER"),
+        ("mh", "MHTERM", "Gleason score 9", "GLEASON SCORE 9"),
         ("cp", "VISIT", "Rescreening", "RE-SCREENING"),
     ],
 )
@@ -288,7 +291,7 @@ def otherwise(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
 
 @pytest.mark.slow
-def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial():
+def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path):
     from sap import ard, contracts, snapshot
     from sap.pipeline import steps
     from sap.simulate import trial
@@ -304,6 +307,14 @@ def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial():
         found.append(sorted(fold(line) for line in text.splitlines()))
     assert found[0] == found[1]
     assert findings[0] == findings[1]  # and not one of them is called wrong
+    frozen = snapshot.freeze(
+        cut, cut_off=day, cut_off_name="final", planned=True, plan_hash="0", contracts=rules,
+        findings=rows.iloc[:0], frozen_root=tmp_path,
+    )  # fmt: skip
+    made = steps.analyse(snapshot.load(frozen), PLAN, day)
+    second = second_opinion(frozen, PLAN, made.ard, made.datasets["adtte"]).rows
+    assert (second["opinion"] == "agrees").sum() > 1000
+    assert not (second["opinion"] == "disagrees").any()
 
 
 @pytest.mark.slow
