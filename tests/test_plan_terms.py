@@ -125,6 +125,24 @@ def test_a_test_of_the_plan_that_nothing_has_is_a_warning_and_others_are_listed(
     ]
 
 
+def test_an_unreadable_result_of_another_test_that_the_plan_grades_names_test_and_row(extract):
+    """CARVE's plan does not grade potassium, this one does; glucose is graded by neither."""
+    plan = changed(labs__terms=PLAN.labs.terms | {"K": ["Hypokalemia", "Hyperkalemia"]})
+    results = [
+        {"LBTESTCD": "K", "LBSTRESC": "4.1"}, {"LBTESTCD": "K", "LBSTRESC": "haemolysed"},
+        {"LBTESTCD": "K", "LBSTRESC": "BLQ"}, {"LBTESTCD": "K", "LBSTRESC": "BLQ", "LBLLOQ": "1"},
+        {"LBTESTCD": "K", "LBSTRESC": "<1"}, {"LBTESTCD": "K", "LBSTRESC": None},
+        {"LBTESTCD": "GLUC", "LBSTRESC": "NEGATIVE"},
+    ]  # fmt: skip
+    rules = {"extract": extract["extract"], "lb": extract["lb"]}
+    for asked, rows_in in ((plan, [2, 3]), (PLAN, [])):
+        rows = contracts.check({"lb": table("lb", *results)}, rules, [], plan=asked)
+        rows = rows[rows["rule"] == "extract-result"]
+        assert rows["row"].tolist() == rows_in
+        assert (rows["severity"] == "critical").all()
+        assert rows["description"].str.endswith("(K)").all()
+
+
 def test_visits_of_samples_are_the_trial_s_or_the_plan_s_words(extract):
     visits = ("Screening", "C1D1", "C3D1", "End of treatment", "WEEK 6")
     records = [{"CPTESTCD": "CTC", "VISIT": visit} for visit in visits]

@@ -5,9 +5,11 @@ Words, drugs and visits are compared as the derivations read them: folded, a dru
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from sap.catalogue import coded_columns, codelist, fold, folded
+from sap.catalogue.quantities import quantity
 from sap.contracts.columns import beside
 from sap.plan.model import Plan
 
@@ -59,11 +61,14 @@ def lines(said: Said, plan: Plan) -> Iterator[Line]:
     8. AE TERM: ae has all preferred terms that the plan names.
     9. VISIT OF A RECORD (one row a record of cp and gf): its visit is one of the trial's; the visit
        is named, since it is a word of the protocol and no patient's.
+    10. RESULT OF A RECORD (one row a record of lb, of a test that the plan grades and no rule of lb
+        names): the result is readable, and names its limit where it lies beyond quantification.
     """
     yield from _studies(said, plan)
     yield from _drugs(said, plan)
     yield from _tests(said, plan)
     yield from _visits(said, plan)
+    yield from _results(said, plan)
     yield from _events(said, plan)
 
 
@@ -166,6 +171,19 @@ def _visits(said: Said, plan: Plan) -> Iterator[Line]:
             met = "Y" if word is not None and _visit(word, plan) else None
             named = "no VISIT" if word is None else word[:SHOWN_LETTERS]
             yield Line(domain, named, row, subjects.iloc[row - 1], "VISIT OF A RECORD", met)
+
+
+def _results(said: Said, plan: Plan) -> Iterator[Line]:
+    others = set(plan.labs.terms) - set(codelist("LBTESTCD").terms)
+    if "lb" not in said or not others:
+        return
+    names = ("USUBJID", "LBTESTCD", "LBSTRESC", "LBLLOQ_number", "LBULOQ_number")
+    cells = (beside(said["lb"], name) for name in names)
+    for row, (usubjid, test, text, lower, upper) in enumerate(zip(*cells, strict=True), start=1):
+        if test in others and text is not None:
+            read = quantity(text, None, lower, upper)
+            met = read.readable and read.value is not None and not isnan(read.value)
+            yield Line("lb", test, row, usubjid, "RESULT OF A RECORD", "Y" if met else None)
 
 
 def _events(said: Said, plan: Plan) -> Iterator[Line]:
