@@ -17,6 +17,7 @@ from sap import contracts, snapshot
 from sap.pipeline import steps
 from sap.plan import read_plan
 from sap.simulate.trial import simulate
+from sap.simulate.words import CHOICES
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 SEED = 128
@@ -211,7 +212,17 @@ def expected(extract) -> dict[str, tuple[float, str]]:
     return results(extract)
 
 
-@pytest.mark.parametrize("turn", [*TURNS, all_at_once], ids=lambda turn: turn.__name__)
+def words_of_the_simulation(tables: Tables) -> Tables:
+    """Every choice of words that a seed can make, at once."""
+    for choice in CHOICES[:-1]:  # the last, seconds, is one of `times`, and can be made once
+        tables = choice(tables)
+    return tables
+
+
+EACH = [*TURNS, all_at_once, words_of_the_simulation]
+
+
+@pytest.mark.parametrize("turn", EACH, ids=lambda turn: turn.__name__)
 def test_the_ard_is_that_of_the_untransformed_extract(extract, expected, turn):
     turned = turn(extract)
     assert any(not turned[name].equals(extract[name]) for name in extract)
@@ -222,3 +233,15 @@ def test_a_word_that_no_list_has_does_move_results(extract, expected):
     """A node that is not known as one is measured by its long axis, and is no target below 10 mm."""
     moved = {**extract, "tu": changed(extract["tu"], "TULOC", lambda _: "THERE")}
     assert len(differences(results(moved), expected)) > 5
+
+
+def test_the_contracts_find_in_the_other_words_what_they_find_in_the_first(extract):
+    """The same rules in the same rows: no legal word is a breach, and none hides one."""
+
+    def found(tables: Tables) -> list[tuple[object, ...]]:
+        rows = contracts.check(tables, contracts.load(), PLAN.inputs.required, plan=PLAN)
+        return sorted(rows[["domain", "rule", "row"]].itertuples(index=False, name=None), key=str)
+
+    first = found(extract)
+    assert len(first) > 10
+    assert found(all_at_once(extract)) == first

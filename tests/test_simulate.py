@@ -19,9 +19,11 @@ import pytest
 from sap import contracts
 from sap.errors import WrongUse
 from sap.simulate.assumptions import Assumptions
+from sap.simulate.man import stream
 from sap.simulate.mess import DEFECTS, PLANTED_COLUMNS, mess
 from sap.simulate.tables import END, START
 from sap.simulate.trial import simulate
+from sap.simulate.words import CHOICES
 
 DEFAULT_SEED = 128  # the seed of `make report`; every kind of event below occurs in its extract
 SEEDS = (1, 7, DEFAULT_SEED)
@@ -85,6 +87,18 @@ def test_the_extract_says_that_it_is_synthetic(default):
     ts = default["ts"].set_index("TSPARMCD")["TSVAL"]
     assert ts["SYNTHDAT"] == "Y"
     assert ts["SIMSEED"] == str(DEFAULT_SEED)
+
+
+def test_the_seed_decides_in_which_legal_words_an_extract_is_written():
+    """Of forty trials each choice is made in some and not in others; no number depends on it."""
+    for place, choice in enumerate(CHOICES):
+        made = {bool(stream(seed, 0, "words", place).random() < 0.5) for seed in range(40)}
+        assert made == {True, False}, choice.__name__
+    tables = {seed: simulate(seed, n_screened=60) for seed in range(6)}
+    terms = [tables[seed]["ae"]["AEDECOD"].iloc[0] for seed in tables]
+    assert {term.isupper() for term in terms} == {True, False}
+    clocks = [tables[seed]["pc"]["PCRFTDTC"].str.len().max() for seed in tables]
+    assert set(clocks) == {len("2017-01-01T09:30"), len("2017-01-01T09:30:00")}
 
 
 def test_scipy_is_not_needed():
@@ -238,7 +252,8 @@ def test_events_come_at_the_rates_of_tropic(many, term, rate):
     """TROPIC, cabazitaxel arm, any grade; doses change some men's events, so a wide band."""
     men = treated(many)
     ae = many["ae"]
-    n = ae.loc[(ae["AEDECOD"] == term) & ae["USUBJID"].isin(men), "USUBJID"].nunique()
+    of_term = ae["AEDECOD"].str.upper() == term
+    n = ae.loc[of_term & ae["USUBJID"].isin(men), "USUBJID"].nunique()
     low, high = central_binomial(len(men), rate, 0.9999)
     assert low <= n <= high
 

@@ -24,6 +24,7 @@ from sap.simulate.survival import follow, live
 from sap.simulate.tables import happened, to_tables
 from sap.simulate.tumours import scan
 from sap.simulate.vitals import screening_vitals, treatment_vitals
+from sap.simulate.words import worded
 
 ARMS = {
     "A": "Physician's choice",
@@ -102,7 +103,7 @@ def simulate(
         _live_on(man, extraction)
         happened(man, extraction)
         _demographics(man)
-    return to_tables(men, given.study, _summary(men, given, extraction, seed))
+    return worded(to_tables(men, given.study, _summary(men, given, extraction, seed)), seed)
 
 
 def _check_options(n_screened: int | None, target: int, rate: float, prevalence: float) -> None:
