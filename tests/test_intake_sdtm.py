@@ -282,6 +282,11 @@ FEVER = "Fièvre élevée"
         ([FEVER.encode(), FEVER.encode("cp1252")], 20, [FEVER, FEVER]),
         # cut at the length of the variable: 16 bytes of 16, the last the first byte of a letter
         ([FEVER.encode(), b"fifteen bytes: \xc3"], 16, [FEVER, "fifteen bytes: \ufffd"]),
+        # cut before it came here: other texts of the table are UTF-8, none is Windows-1252
+        ([FEVER.encode(), b"XXXXXXXXX\xc3"], 20, [FEVER, "XXXXXXXXX\ufffd"]),
+        ([FEVER.encode()[:-2]], 20, ["Fièvre élev\ufffd"]),
+        # both kinds are there, and it has room to spare
+        ([FEVER.encode(), FEVER.encode("cp1252"), b"CAF\xc9"], 20, [FEVER, FEVER, "CAFÉ"]),
         # the same bytes with room to spare are an A with tilde; and so in a file of Windows
         ([b"fifteen bytes: \xc3"], 20, ["fifteen bytes: Ã"]),
         ([b"\xc9tat", b"CAF\xc9"], 4, ["État", "CAFÉ"]),

@@ -87,11 +87,13 @@ def _member(path: Path, file: str, name: str) -> Member:
 def _decoded(table: "pd.DataFrame", widths: dict[str, int]) -> dict[str, list[Any]]:
     """The text columns with each text in its own encoding.
 
-    1. A text that is UTF-8 is UTF-8.
-    2. One that fills its variable and ends inside a letter of UTF-8 was cut there; the rest of the
-       letter becomes U+FFFD. In a table that has texts of case 3 and none of several bytes of case
-       1 it is of case 3 as well.
-    3. All else is Windows-1252; a byte without a letter there becomes U+FFFD.
+    1. A text that is UTF-8 is UTF-8, also where it was cut inside a letter after others of several
+       bytes: the rest of the letter becomes U+FFFD.
+    2. One that is ASCII but for its end, which could be cut inside a letter of UTF-8, was cut there
+       where texts of the table are of case 1 and none is of case 4. It is of case 4 where it is the
+       other way round.
+    3. Where neither or both kinds are there, it was cut when it fills its variable.
+    4. All else is Windows-1252; a byte without a letter there becomes U+FFFD.
     """
     raw = {
         str(name): [_bytes(cell) for cell in table[name].tolist()]
@@ -99,9 +101,9 @@ def _decoded(table: "pd.DataFrame", widths: dict[str, int]) -> dict[str, list[An
         if table[name].dtype == object
     }
     seen = {(cell, widths.get(name, 0)) for name in raw for cell in raw[name]}
-    texts = {each: _kind(*each) for each in seen if isinstance(each[0], bytes)}
-    windows = "windows" in texts.values() and "utf-8" not in texts.values()
-    known = {each: _text(each[0], kind, windows) for each, kind in texts.items()}
+    texts = {each: _kind(each[0]) for each in seen if isinstance(each[0], bytes)}
+    kinds = set(texts.values())
+    known = {each: _text(*each, kind, kinds) for each, kind in texts.items()}
     return {
         name: [known.get((cell, widths.get(name, 0)), cell) for cell in cells]
         for name, cells in raw.items()
@@ -115,16 +117,18 @@ def _bytes(cell: Any) -> Any:
     return cell.encode("iso-8859-1")
 
 
-def _kind(cell: bytes, width: int) -> str:
+def _kind(cell: bytes) -> str:
     try:
         cell.decode("utf-8")
     except UnicodeDecodeError as error:
-        cut = error.reason == "unexpected end of data" and len(cell) >= width
-        return "cut" if cut else "windows"
+        if error.reason != "unexpected end of data":
+            return "windows"
+        return "cut" if cell[: error.start].isascii() else "utf-8"
     return "utf-8"
 
 
-def _text(cell: bytes, kind: str, windows: bool) -> str:
-    if kind == "utf-8" or (kind == "cut" and not windows):
-        return cell.decode("utf-8", "replace")
-    return cell.decode("windows-1252", "replace")
+def _text(cell: bytes, width: int, kind: str, kinds: set[str]) -> str:
+    if kind == "cut":
+        utf_8, windows = "utf-8" in kinds, "windows" in kinds
+        kind = "utf-8" if (utf_8 if utf_8 != windows else len(cell) >= width) else "windows"
+    return cell.decode("utf-8" if kind == "utf-8" else "windows-1252", "replace")
