@@ -64,6 +64,16 @@ def design_deviation() -> Said:
     )  # fmt: skip
 
 
+def empty_primary() -> Said:
+    """That the primary analysis set is empty, where it is; else nothing."""
+    if results("psa_response").find("N", population="PRIMARY").value:
+        return Said("")
+    return Said(
+        "Not in the data: no patient belongs to the primary analysis set yet, so there is no "
+        "response rate (NE: not estimable)."
+    )
+
+
 def stages() -> Said:
     """Whether the estimates have to allow for a trial that could have stopped early."""
     if ard.table("plan")["design"]["kind"] == "single-stage":
