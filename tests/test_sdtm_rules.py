@@ -12,6 +12,7 @@ from datetime import date
 import pandas as pd
 import pytest
 
+from sap.catalogue import codelist
 from sap.simulate.trial import simulate
 
 Tables = dict[str, pd.DataFrame]
@@ -199,6 +200,14 @@ def ranges_beside_numbers(tables: Tables) -> Iterator[Breach]:
             yield "lb", number
 
 
+def locations(tables: Tables) -> Iterator[Breach]:
+    """CDISC codelist LOC (C74456): a location in its words and their order, the side apart."""
+    for number, row in rows(tables["tu"]):
+        place = str(row["TULOC"])
+        if codelist("LOC").standard(place) != place or row["TULAT"] not in (None, "LEFT", "RIGHT"):
+            yield "tu", number
+
+
 def seriousness(tables: Tables) -> Iterator[Breach]:
     """CG0041, CG0042: an event is serious when, and only when, a criterion says so."""
     criteria = ["AESCONG", "AESDISAB", "AESDTH", "AESHOSP", "AESLIFE", "AESMIE"]
@@ -219,6 +228,7 @@ RULES: tuple[Callable[[Tables], Iterator[Breach]], ...] = (
     ends_relative_to_a_time_point,
     planned_times,
     ranges_beside_numbers,
+    locations,
     seriousness,
 )
 
@@ -242,6 +252,7 @@ CHANGES = {
     "ends_relative_to_a_time_point": ("cm", "CMENTPT", None),
     "planned_times": ("pc", "PCTPTREF", None),
     "ranges_beside_numbers": ("lb", "LBORRES", "<0.1"),
+    "locations": ("tu", "TULOC", "LYMPH NODE RETROPERITONEAL"),
     "seriousness": ("ae", "AESER", "Y"),
 }
 
