@@ -1,5 +1,6 @@
 """ADAE: treatment-emergence by its numbered cases, and who is counted once."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 from sap import ard
 from sap.derivations.population import adsl as adsl_of
 from sap.derivations.safety import adae, with_deaths
+from sap.displays import prose
 from sap.intake import sdtm
 from sap.plan import read_plan
 from sap.plan.references import read_references
@@ -206,6 +208,27 @@ def test_a_fatal_event_after_the_window_is_named_with_its_day(patients):
     assert stat(rows, sublevel="", stat_name="n", **late) == 1
     assert stat(rows, level="Treatment-emergent", sublevel="", stat_name="n") == 0
     assert stat(rows, level="Before the first dose", sublevel="", stat_name="n") == 0
+
+
+def test_synopsis_and_12_3_name_the_late_fatal_event_and_the_progression(
+    patients, tmp_path, monkeypatch
+):
+    """The sentences of the synopsis and of 12.3, from FATES: one treated patient."""
+    events = fated(patients)
+    parts = [made(ADSL, events, PLAN) for made in (ae_overview, fatal_events, progression)]
+    (tmp_path / "tables").mkdir()
+    rows = ard.to_csv(ard.bind([row for part in parts for row in part]))
+    (tmp_path / "ard.csv").write_text(rows, encoding="utf-8")
+    plan = json.dumps(PLAN.model_dump(mode="json"))
+    (tmp_path / "tables" / "plan.json").write_text(plan, encoding="utf-8")
+    monkeypatch.setenv("SAP_RUN", str(tmp_path))
+    late = "1 of 1 treated men (leukaemia, 143 days after the last dose)"
+    assert late in prose.late_fatal().plain.replace("\u00a0", " ")
+    chapters = HOME / "analysis" / "chapters"
+    for name in ("02-synopsis.qmd", "12-safety.qmd"):
+        assert "prose.late_fatal()" in (chapters / name).read_text(encoding="utf-8"), name
+    said = prose.progression_events().plain.replace("\u00a0", " ")
+    assert "in 1 of 1 treated men, fatal in 1" in said
 
 
 def test_an_event_without_a_grade_is_counted_as_such(patients):

@@ -618,7 +618,7 @@ def late_fatal() -> Said:
             parts += [", ", *days, " days after the last dose"]
     return _joined(
         "Later, more than ", _plan("safety.days_after_last_dose"), " days after the last dose, a fatal "
-        "adverse event began in ", found.count(**late), " treated men (", *parts, ").",
+        "adverse event began in ", n_of_N("fatal_events", **late), " treated men (", *parts, ").",
     )  # fmt: skip
 
 
@@ -629,8 +629,8 @@ def progression_events() -> Said:
     if not len(found) or not found.find("n", **place).value:
         return Said("")
     return _joined(
-        "Progression of the disease was reported as an event in ", found.count(**place),
-        " of them, fatal in ", found.count(level="Fatal", group=""),
+        "Progression of the disease was reported as an event in ",
+        n_of_N("ae_progression", **place), " treated men, fatal in ", found.count(level="Fatal", group=""),
         "; it counts as no adverse event.",
     )  # fmt: skip
 
