@@ -38,3 +38,36 @@ def test_every_list_is_cited_and_has_one_meaning_a_word():
 def test_an_unknown_word_has_no_value():
     assert codelist("NY").standard("maybe") is None
     assert codelist("NY").standard(None) is None
+
+
+# SDTM CT 2025-03-25, read from NCI's file of that package: C123650, C124309, C66728, C124297, C66727.
+@pytest.mark.parametrize(
+    "name,word,meant",
+    [
+        ("TUIDRS", "NEW BONE LESION", "NEW"),
+        ("TUIDRS", "New Nodal", "NEW"),
+        ("TUIDRS", "NON-TARGET EXTRA NODAL", "NON-TARGET"),
+        ("TUIDRS", "MEASURED", None),
+        ("TRPROPRS", "UNCHANGED", "PRESENT"),
+        ("TRPROPRS", "FURTHER ENLARGEMENT", "ENLARGEMENT"),
+        ("TRPROPRS", "TUMOR MERGED", None),
+        ("STENRF", "U", "UNKNOWN"),
+        ("SAMPLE_EVENT", "COLLECTED", "COLLECTING"),
+        ("NCOMPLT", "No longer clinically benefiting", "NO LONGER CLINICALLY BENEFITING"),
+        ("PROTMLST", "ENTERED INTO TRIAL", "ENTERED INTO TRIAL"),
+        ("LOC", "Zygomatic bone", "ZYGOMATIC BONE"),
+    ],
+)
+def test_words_of_the_package_of_march_2025(name, word, meant):
+    assert codelist(name).standard(word) == meant
+
+
+@pytest.mark.parametrize(
+    "name,code,terms", [("LOC", "C74456", 1397), ("OUT", "C66768", 6), ("ACN", "C66767", 8)]
+)
+def test_whole_lists_have_the_terms_of_the_package(name, code, terms):
+    """The counts are those of the package; a term that is another word for a second one counts too."""
+    one = codelist(name)
+    words = {word for value, others in one.terms.items() for word in (value, *others)}
+    assert one.code == code
+    assert len(words) >= terms

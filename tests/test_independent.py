@@ -585,7 +585,7 @@ def test_blood_of_one_man_by_hand():
     tubes = [("CTC", "SCREENING", 20.0), ("CFDNA PLASMA", "CYCLE 1", 10.0)]
     tubes += [("PK", "CYCLE 1", 5.0)] * 3 + [("CTC", "CYCLE 2", 20.0)]
     be = [
-        {"BEDECOD": "COLLECTED", "BECAT": kind, "VISIT": visit, "BEVOL": ml, "BEDTC": "2017-01-10"}
+        {"BEDECOD": "COLLECTING", "BECAT": kind, "VISIT": visit, "BEVOL": ml, "BEDTC": "2017-01-10"}
         for kind, visit, ml in tubes
     ]
     tables = {"be": {"P1": be}, "ex": {"P1": ex}, "cm": {}}

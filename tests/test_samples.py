@@ -88,7 +88,7 @@ def inventory(patients, cut_off: dt.date = CUT_OFF) -> tuple[pd.DataFrame, pd.Da
     )[choice]  # fmt: skip
     drawn = expected.loc[expected.index.repeat(expected["DRAWN"].astype(int))]
     be = pd.DataFrame(
-        {"USUBJID": drawn["USUBJID"], "BESEQ": range(len(drawn)), "BEDECOD": "COLLECTED",
+        {"USUBJID": drawn["USUBJID"], "BESEQ": range(len(drawn)), "BEDECOD": "COLLECTING",
          "BECAT": drawn["BECAT"], "BEVOL": drawn["BECAT"].map(VOLUME), "VISIT": drawn["AVISIT"],
          "BEDTC": "2018-01-02"}
     )  # fmt: skip

@@ -90,7 +90,9 @@ def codelists() -> Mapping[str, Codelist]:
 
     from sap.catalogue.units import units
 
-    read = yaml.safe_load(files("sap.catalogue").joinpath("codelists.yml").read_text("utf-8"))
+    text = files("sap.catalogue").joinpath("codelists.yml").read_text("utf-8")
+    # The C loader reads the thousand locations in a hundredth of a second; not every build has it.
+    read = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
     found = {name: _codelist(name, entry) for name, entry in read.items()}
     return found | {name: each.codelist for name, each in units().items()}
 

@@ -21,7 +21,7 @@ def _drawn(tables: Tables) -> pd.DataFrame:
     be = tables.get("be", pd.DataFrame()).reindex(
         columns=["USUBJID", "BESEQ", "BEDECOD", "BECAT", "BEVOL", "VISIT", "BEDTC"]
     )
-    be = be[be["BEDECOD"] == "COLLECTED"]
+    be = be[be["BEDECOD"] == "COLLECTING"]
     return be.assign(BEDT=full_day(be["BEDTC"]), BEVOL=be["BEVOL"].astype(float))
 
 

@@ -39,7 +39,7 @@ def _draw(man: Man, visit: str, day: int) -> None:
         "be",
         BEREFID=f"{man.usubjid}-DNA-{iso(day).replace('-', '')}",
         BETERM="BLOOD SAMPLE COLLECTED",
-        BEDECOD="COLLECTED",
+        BEDECOD="COLLECTING",
         BECAT="CFDNA PLASMA",
         BEVOL=10,
         VISIT=visit,

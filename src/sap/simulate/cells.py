@@ -61,7 +61,7 @@ def write_reading(man: Man, reading: Reading, visit: str, day: int) -> None:
         "be",
         BEREFID=sample,
         BETERM="BLOOD SAMPLE COLLECTED",
-        BEDECOD="COLLECTED",
+        BEDECOD="COLLECTING",
         BECAT="CTC",
         BEVOL=20,
         VISIT=visit,

@@ -154,7 +154,7 @@ def _write(man: Man, episode: Episode, hour: int, minute: int | None, level: flo
             "be",
             BEREFID=tube,
             BETERM="BLOOD SAMPLE COLLECTED",
-            BEDECOD="COLLECTED",
+            BEDECOD="COLLECTING",
             BECAT="PK",
             BEVOL=5,
             VISIT="CYCLE 1",

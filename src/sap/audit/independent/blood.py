@@ -61,7 +61,7 @@ def _end(man: Man, began: Day, cm: Sequence[Record], be: Sequence[Record]) -> Da
     tubes = [
         whole(row.get("BEDTC"))
         for row in be
-        if row.get("BEDECOD") == "COLLECTED"
+        if row.get("BEDECOD") == "COLLECTING"
         and (row.get("BECAT"), row.get("VISIT")) == ("CFDNA PLASMA", "PROGRESSION")
     ]
     known = [day for day in tubes if day is not None]
@@ -130,7 +130,9 @@ def lines(tables: Tables, men: Mapping[str, Man], plan: Plan, cut_off: Day) -> l
     """Every line of every man: asked and drawn, asked only, drawn only."""
     found = []
     for who, man in men.items():
-        be = [row for row in tables.get("be", {}).get(who, []) if row.get("BEDECOD") == "COLLECTED"]
+        be = [
+            row for row in tables.get("be", {}).get(who, []) if row.get("BEDECOD") == "COLLECTING"
+        ]
         infusions = in_order(tables["ex"].get(who, []), plan) if man.treated else []
         choice = _choice(man, tables["cm"].get(who, []), be)
         episodes = [(man.group, man.group)] if man.group else [("", "A")]
@@ -178,7 +180,7 @@ def inventory(tables: Tables, men: Mapping[str, Man], plan: Plan, cut_off: Day) 
     totals = plan.samples.planned_ml
     categories = {line.category: None for line in plan.samples.schedule}
     be = tables.get("be", {})
-    if not any(row.get("BEDECOD") == "COLLECTED" for rows in be.values() for row in rows):
+    if not any(row.get("BEDECOD") == "COLLECTING" for rows in be.values() for row in rows):
         for category in categories:
             for name, planned in totals[category].items():
                 yield name, category, "", {"n": None, "N": None, "planned_ml": planned}
