@@ -119,6 +119,11 @@ def safe() -> Said:
     if tox is None:
         parts.append("The plan has no stopping boundary for toxicity.")
         return Said(*parts)
+    if not tox.find("N", level="").value:
+        parts.append(
+            "No patient has been treated, so the boundary for toxicity has nothing to count."
+        )
+        return Said(*parts)
     state = tox.words("decision", level="")
     parts += [
         "The boundary for toxicity is ", state, " (men with the toxicity: ", tox.count(level=""),
