@@ -419,6 +419,7 @@ OF_THE_WHOLE = {
 }
 BESIDE_THE_PLAN = {  # each has its test in test_plan_terms.py
     "extract-study", "extract-study-drug", "extract-drug-never-met", "extract-drug-not-in-plan",
+    "extract-evaluator-not-read",
     "extract-result", "extract-test-never-met", "extract-test-not-read", "extract-visit-never-met", "extract-visit",
     "extract-event-terms-never-met",
 }  # fmt: skip

@@ -32,7 +32,8 @@ def extract() -> dict[str, contracts.Contract]:
     """The contract of the whole alone: the domains' own rules have their tests elsewhere."""
     rules = contracts.load()
     return {
-        name: rules[name] for name in ("extract", "ae", "be", "cm", "cp", "ex", "gf", "lb", "vs")
+        name: rules[name]
+        for name in ("extract", "ae", "be", "cm", "cp", "ex", "gf", "lb", "rs", "tr", "tu", "vs")
     }
 
 
@@ -163,6 +164,26 @@ def test_a_visit_of_the_plan_that_no_record_has_is_a_warning(extract):
     assert found(extract, {"cp": records}) == [
         ("extract-visit-never-met", "warning", "cp", PLAN.ctc.visit)
     ]
+
+
+def test_readings_of_other_evaluators_are_listed_with_their_numbers(extract):
+    """SDTMIG 3.4, TUEVAL: missing where the investigator read; TUEVALID tells readers of one kind apart."""
+    readings = table(
+        "tr",
+        {"TRTESTCD": "LDIAM", "TREVAL": None},
+        {"TRTESTCD": "LDIAM", "TREVAL": "Investigator"},
+        {"TRTESTCD": "LDIAM", "TREVAL": "INDEPENDENT ASSESSOR", "TREVALID": "RADIOLOGIST 1"},
+        {"TRTESTCD": "LDIAM", "TREVAL": "INDEPENDENT ASSESSOR", "TREVALID": "RADIOLOGIST 1"},
+        {"TRTESTCD": "LDIAM", "TREVAL": "INDEPENDENT ASSESSOR", "TREVALID": "RADIOLOGIST 2"},
+    )
+    only = {"extract": extract["extract"], "tr": _no_rules(extract["tr"])}
+    rows = contracts.check({"tr": readings}, only, [], plan=PLAN)
+    listed = rows[rows["rule"] == "extract-evaluator-not-read"]
+    assert listed["severity"].tolist() == ["info"]
+    assert "INDEPENDENT ASSESSOR RADIOLOGIST 1 (2)" in listed["description"].item()
+    assert "INDEPENDENT ASSESSOR RADIOLOGIST 2 (1)" in listed["description"].item()
+    own = found(extract, {"tr": readings.iloc[:2]})
+    assert not [rule for rule, *_ in own if rule == "extract-evaluator-not-read"]
 
 
 def test_event_terms_that_no_event_has_are_one_line_that_names_them_all(extract):

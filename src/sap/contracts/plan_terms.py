@@ -63,6 +63,7 @@ def lines(said: Said, plan: Plan) -> Iterator[Line]:
        is named, since it is a word of the protocol and no patient's.
     10. RESULT OF A RECORD (one row a record of lb, of a test that the plan grades and no rule of lb
         names): the result is readable, and names its limit where it lies beyond quantification.
+    11. OTHER EVALUATOR: every reading of tu, tr and rs is of the evaluator whose reading counts.
     """
     yield from _studies(said, plan)
     yield from _drugs(said, plan)
@@ -70,6 +71,7 @@ def lines(said: Said, plan: Plan) -> Iterator[Line]:
     yield from _visits(said, plan)
     yield from _results(said, plan)
     yield from _events(said, plan)
+    yield from _evaluators(said, plan)
 
 
 SHOWN_LETTERS = 40
@@ -184,6 +186,22 @@ def _results(said: Said, plan: Plan) -> Iterator[Line]:
             read = quantity(text, None, lower, upper)
             met = read.readable and read.value is not None and not isnan(read.value)
             yield Line("lb", test, row, usubjid, "RESULT OF A RECORD", "Y" if met else None)
+
+
+def _evaluators(said: Said, plan: Plan) -> Iterator[Line]:
+    """The evaluators whose readings are left out, each with the number of its records."""
+    for domain in (name for name in ("tu", "tr", "rs") if name in said):
+        stem = domain.upper()
+        others: Counter[str] = Counter()
+        cells = (beside(said[domain], f"{stem}{name}") for name in ("EVAL", "EVALID"))
+        for who, which in zip(*cells, strict=True):
+            evaluator = codelist("EVAL").standard(who) or who or "INVESTIGATOR"
+            reader = codelist("MEDEVAL").standard(which) or which
+            chosen = plan.tumour.evaluator_id
+            if evaluator != plan.tumour.evaluator or (chosen is not None and reader != chosen):
+                others[" ".join(word for word in (evaluator, reader) if word)] += 1
+        named = [f"{name} ({n})" for name, n in sorted(others.items())]
+        yield _line(domain, "OTHER EVALUATOR", not named, _listed(named))
 
 
 def _events(said: Said, plan: Plan) -> Iterator[Line]:
