@@ -224,6 +224,19 @@ PLANTED = """
     ex-end-before-start         | ex 2   EXENDTC=2017-04-21
     ex-two-on-a-day             | ex 2   EXSTDTC=2017-05-13 EXENDTC=2017-05-13
     ex-too-many-cycles          | ex +3  EXSTDTC=2017-06-03 EXENDTC= ; {eight infusions} ; ds 4 DSSTDTC=2017-12-31
+    ex-many-doses               | ex 1   EXENDTC=2017-05-20
+    lb-text-without-unit        | lb 8   LBSTRESN= LBSTRESU=
+    pc-text-without-unit        | pc 2   PCSTRESN= PCSTRESU=
+    ex-exoccur                  | ex 1   EXOCCUR=MAYBE
+    ex-exstat                   | ex 1   EXSTAT=LOST
+    ae-aeoccur                  | ae 1   AEOCCUR=MAYBE
+    ae-aestat                   | ae 1   AESTAT=LOST
+    mh-mhoccur                  | mh 2   MHOCCUR=MAYBE
+    mh-mhstat                   | mh 2   MHSTAT=LOST
+    cm-cmoccur                  | cm 1   CMOCCUR=U
+    cm-cmstat                   | cm 1   CMSTAT=LOST
+    lb-lbspec                   | lb 8   LBSPEC=URINE
+    pc-pcspec                   | pc 1   PCSPEC=URINE
     cm-cmcat                    | cm 3   CMCAT=OTHER
     cm-cmscat                   | cm 1   CMSCAT=CHEMO
     cm-cmenrtpt                 | cm 1   CMENRTPT=LATER
@@ -253,7 +266,7 @@ PLANTED = """
     lb-above                    | lb 2   LBULOQ=5000 LBSTRESC=>5000
     lb-below-number             | lb 2   LBSTRESN=0.05 LBSTRESU=ug/L
     lb-text-and-number          | lb 8   LBSTRESC=120
-    lb-lbstat                   | lb 3   LBSTAT=LOST ; lb 3 LBORRES=5 LBSTRESC=5
+    lb-lbstat                   | lb 3   LBSTAT=LOST ; lb 3 LBORRES=5 LBSTRESC=5 LBSTRESU=ug/L
     lb-result-missing           | lb 8   LBSTRESN= LBSTRESC= LBSTRESU=
     lb-not-done-result          | lb 3   LBSTRESN=5 LBSTRESU=ug/L
     lb-date-missing             | lb 8   LBDTC=
@@ -667,7 +680,7 @@ def test_the_four_defects_of_the_acceptance_are_named_in_one_run(rules):
     man = good_man("one")
     spoil(
         man,
-        "ds -3; ex 1 EXSTDTC=2017-02-01; dm 1 RFSTDTC=2017-02-01; lb 1 LBSTRESN=abc; lb 4 LBSTRESU=furlong",
+        "ds -3; ex 1 EXSTDTC=2017-02-01 EXENDTC=2017-02-01; dm 1 RFSTDTC=2017-02-01; lb 1 LBSTRESN=abc; lb 4 LBSTRESU=furlong",
     )
     tables = frames([man, good_man("two"), good_man("two")])
     tables = {name: tables[name] for name in ("dm", "ds", "ex", "lb", "cp")}

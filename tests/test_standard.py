@@ -233,6 +233,48 @@ def test_a_visit_is_known_by_the_words_of_the_plan(said, visit):
     assert both("cp", CPTESTCD="CTC", VISIT=said)["VISIT"] == visit
 
 
+@pytest.mark.parametrize(
+    "domain,column,said,read",
+    [
+        # SDTMIG 3.4, 4.5.4: --OCCUR N says that a pre-specified therapy or condition was not there
+        ("cm", "CMOCCUR", "N", False),
+        ("cm", "CMOCCUR", "No", False),
+        ("cm", "CMOCCUR", "Y", True),
+        ("cm", "CMOCCUR", None, True),
+        ("cm", "CMSTAT", "Not done", False),
+        ("mh", "MHOCCUR", "N", False),
+        ("mh", "MHSTAT", "NOT DONE", False),
+        ("ae", "AEOCCUR", "N", False),
+        ("ex", "EXOCCUR", "N", False),
+    ],
+)
+def test_what_did_not_happen_is_read_by_no_rule(domain, column, said, read):
+    rows = [{"USUBJID": "1", column: said}]
+    first = standard({domain: pd.DataFrame(rows, dtype=object)}, PLAN)[domain]
+    second = in_standard_words({domain: rows}, PLAN)[domain]
+    assert len(first) == len(second) == int(read)
+
+
+@pytest.mark.parametrize(
+    "domain,test,specimen,read",
+    [
+        # C78734, Specimen Type: creatinine of urine is CREAT with URINE, in mmol/L or mg/dL as well
+        ("lb", "CREAT", "URINE", "CREAT URINE"),
+        ("lb", "CREAT", "Serum", "CREAT"),
+        ("lb", "PSA", "PLASMA", "PSA"),
+        ("lb", "WBC", "BLOOD", "WBC"),
+        ("lb", "WBC", None, "WBC"),
+        ("lb", "WBC", "CEREBROSPINAL FLUID", "WBC CEREBROSPINAL FLUID"),
+        ("pc", "CABAZ", "URINE", "CABAZ URINE"),
+        ("pc", "CABAZ", "Plasma", "CABAZ"),
+    ],
+)
+def test_a_value_of_urine_is_not_that_of_blood(domain, test, specimen, read):
+    prefix = domain.upper()
+    got = both(domain, USUBJID="1", **{f"{prefix}TESTCD": test, f"{prefix}SPEC": specimen})
+    assert got[f"{prefix}TESTCD"] == read
+
+
 def test_spellings_of_one_event_term_are_one_term():
     """MedDRA has one term: NAUSEA, Nausea and nausea; diarrhoea and diarrhea (data.md 4)."""
     said = ["DIARRHOEA", "Diarrhea", "DIARRHOEA", "Nausea", "NAUSEA", None]

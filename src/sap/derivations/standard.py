@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from sap.catalogue import Coded, Unit, Units, coded_columns, fold, units_of
+from sap.catalogue import Coded, Unit, Units, coded_columns, codelist, fold, units_of
 from sap.catalogue.quantities import quantity
 from sap.contracts.columns import number_text
 from sap.plan.model import Plan
@@ -22,6 +22,10 @@ MEASURED = {
 """Of each domain that measures: the unit, the numbers that are in it, and the result as text."""
 
 
+MAY_NOT_HAPPEN = ("ae", "cm", "ex", "mh")
+"""Domains whose records can say that something did not happen (--OCCUR, --STAT)."""
+OF_BLOOD = ("lb", "pc")
+"""Domains whose rules read blood, serum and plasma."""
 SPELT = ("AEDECOD", "AEBODSYS")
 DRUGS = {"ex": ("EXTRT", None), "cm": ("CMDECOD", "CMTRT")}
 """Of each domain with drugs: the coded name, and the reported one that stands in where none is coded."""
@@ -62,15 +66,44 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
     12. Preferred terms and body systems of adverse events that differ only in case, spaces, hyphens
         and British or American spelling are one term, written as most records write it; of
         spellings equally frequent the first in the alphabet.
+
+    13. A record of a therapy, a dose, an event or a history (CM, EX, AE, MH) whose occurrence is N
+        (--OCCUR), or that is NOT DONE (--STAT), says that there was none: no rule reads it.
+    14. A laboratory value or a concentration of another specimen than blood, serum or plasma
+        (LBSPEC, PCSPEC) is of another test, whose code is followed by the specimen; without a
+        specimen it is of blood. The contracts name each such specimen as a finding.
     """
-    made = {
-        name: _visits(_drugs(name, _measured(name, _coded(name, table)), plan), plan)
-        for name, table in tables.items()
-    }
+    made = {name: _read(name, table, plan) for name, table in tables.items()}
     if "ae" in made:
         here = [name for name in SPELT if name in made["ae"]]
         made["ae"] = made["ae"].assign(**{name: _one_spelling(made["ae"][name]) for name in here})
     return made
+
+
+def _read(name: str, table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """One domain by cases 1 to 11, 13 and 14."""
+    made = _of_specimen(name, _occurred(name, _coded(name, table)))
+    return _visits(_drugs(name, _measured(name, made), plan), plan)
+
+
+def _occurred(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The records of case 13 that say that something happened."""
+    if name not in MAY_NOT_HAPPEN:
+        return table
+    cells = table.reindex(columns=[f"{name.upper()}OCCUR", f"{name.upper()}STAT"])
+    none = (cells.iloc[:, 0] == "N") | (cells.iloc[:, 1] == "NOT DONE")
+    return table[~none].reset_index(drop=True) if none.any() else table
+
+
+def _of_specimen(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The test of a record of another specimen, by case 14."""
+    specimen, test = f"{name.upper()}SPEC", f"{name.upper()}TESTCD"
+    if name not in OF_BLOOD or specimen not in table or test not in table:
+        return table
+    other = table[specimen].notna() & ~table[specimen].isin(codelist("SPECIMEN").values)
+    if not other.any():
+        return table
+    return table.assign(**{test: table[test].where(~other, table[test] + " " + table[specimen])})
 
 
 def _one_spelling(cells: pd.Series) -> pd.Series:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sap.audit.independent.people import Record
 from sap.audit.independent.results import result
-from sap.catalogue import Unit, coded_columns, fold, units_of
+from sap.catalogue import Unit, coded_columns, codelist, fold, units_of
 from sap.plan.model import Plan
 
 IN_THE_UNIT = {
@@ -33,7 +33,8 @@ def in_standard_words(tables: dict[str, list[Record]], plan: Plan) -> dict[str, 
     }
     visits = _visits(plan)
     made = {
-        name: [_measured(name, _coded(name, row)) for row in rows] for name, rows in tables.items()
+        name: [_measured(name, row) for row in _that_happened(name, rows)]
+        for name, rows in tables.items()
     }
     for row in (row for row in made.get("ex", []) if "EXTRT" in row):
         row["EXTRT"] = drugs.get(fold(row.get("EXTRT") or ""), row.get("EXTRT"))
@@ -45,6 +46,21 @@ def in_standard_words(tables: dict[str, list[Record]], plan: Plan) -> dict[str, 
     for column in ("AEDECOD", "AEBODSYS"):
         _spell_alike(made.get("ae", []), column)
     return made
+
+
+def _that_happened(domain: str, rows: list[Record]) -> list[Record]:
+    """Coded records without those that say there was none; a test of urine is not the one of blood."""
+    prefix, kept = domain.upper(), []
+    for row in (_coded(domain, row) for row in rows):
+        if domain in ("cm", "ex", "ae", "mh") and (
+            row.get(f"{prefix}OCCUR") == "N" or row.get(f"{prefix}STAT") == "NOT DONE"
+        ):
+            continue
+        specimen = row.get(f"{prefix}SPEC") if domain in ("lb", "pc") else None
+        if isinstance(specimen, str) and codelist("SPECIMEN").standard(specimen) is None:
+            row[f"{prefix}TESTCD"] = f"{row.get(f'{prefix}TESTCD')} {specimen}"
+        kept.append(row)
+    return kept
 
 
 def _spell_alike(rows: list[Record], column: str) -> None:
