@@ -224,6 +224,16 @@ PLANTED = """
     ex-end-before-start         | ex 2   EXENDTC=2017-04-21
     ex-two-on-a-day             | ex 2   EXSTDTC=2017-05-13 EXENDTC=2017-05-13
     ex-too-many-cycles          | ex +3  EXSTDTC=2017-06-03 EXENDTC= ; {eight infusions} ; ds 4 DSSTDTC=2017-12-31
+    ae-action-missing           | ae 1   AEACN=
+    cm-category-missing         | cm 3   CMCAT=
+    be-event-missing            | be 1   BEDECOD=
+    ds-subcategory-missing      | ds 4   DSSCAT=
+    ds-allocation-episode       | ds 2   DSSCAT=
+    cm-gcsf-subcategory         | cm 3   CMSCAT=
+    cm-subcategory-missing      | cm 1   CMSCAT=
+    mh-gleason                  | mh 2   MHTERM=Gleason<>score<>4+3
+    vs-vsstat                   | vs 1   VSSTAT=LOST
+    vs-result-missing           | vs 1   VSSTRESN= VSSTRESU=
     ex-many-doses               | ex 1   EXENDTC=2017-05-20
     lb-text-without-unit        | lb 8   LBSTRESN= LBSTRESU=
     pc-text-without-unit        | pc 2   PCSTRESN= PCSTRESU=

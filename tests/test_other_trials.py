@@ -36,6 +36,8 @@ EXPECTED = {
         ("warning", "dm", "dm-armcd"): 254,
         # four events have no AEREL, three with AESDTH = Y have AESER = N: both are in the source
         ("warning", "ae", "ae-causality-missing"): 4,
+        # no event has an action taken (AEACN is expected, and empty)
+        ("warning", "ae", "ae-action-missing"): 961,
         ("warning", "ae", "ae-death-not-serious"): 3,
         # domains of SDTMIG that no rule of this plan reads
         ("info", "sc", "extract-domain-unknown"): 1,
@@ -51,6 +53,8 @@ EXPECTED = {
         ("critical", "dm", "dm-sex"): 40,
         # all 84 are of the arm Xan_Hi
         ("warning", "dm", "dm-armcd"): 84,
+        # no event has an action taken (AEACN is expected, and empty)
+        ("warning", "ae", "ae-action-missing"): 455,
         # DIAMETER stands beside LDIAM or LPERP with another number in 605 records
         ("warning", "tr", "tr-axis-differs"): 300,
         ("warning", "tr", "tr-diameter-differs"): 305,

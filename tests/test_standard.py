@@ -275,6 +275,24 @@ def test_a_value_of_urine_is_not_that_of_blood(domain, test, specimen, read):
     assert got[f"{prefix}TESTCD"] == read
 
 
+@pytest.mark.parametrize(
+    "coded,reported,known",
+    [
+        (None, "Prostate cancer", "PROSTATE CANCER"),
+        (None, "METASTATIC DISEASE", "METASTATIC DISEASE"),
+        (None, "HYPERTENSION", None),
+        ("HYPERTENSION", "PROSTATE CANCER", "HYPERTENSION"),
+    ],
+)
+def test_a_condition_that_is_not_coded_is_known_by_its_reported_term(coded, reported, known):
+    assert both("mh", USUBJID="1", MHTERM=reported, MHDECOD=coded)["MHDECOD"] == known
+
+
+def test_the_ecog_status_of_cdisc_is_read():
+    """SDTM CT, ECOG performance status in RS: RSTESTCD is ECOG101, the result a number."""
+    assert both("rs", USUBJID="1", RSTESTCD="ECOG101", RSSTRESC="1")["RSTESTCD"] == "ECOG"
+
+
 def test_spellings_of_one_event_term_are_one_term():
     """MedDRA has one term: NAUSEA, Nausea and nausea; diarrhoea and diarrhea (data.md 4)."""
     said = ["DIARRHOEA", "Diarrhea", "DIARRHOEA", "Nausea", "NAUSEA", None]

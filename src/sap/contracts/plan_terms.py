@@ -22,6 +22,8 @@ PRIOR_DRUGS = ("DOCETAXEL",)
 """Drugs that a characteristic at baseline asks for."""
 READ = {"lb": "LBTESTCD", "vs": "VSTESTCD", "cp": "CPTESTCD", "gf": "GFTESTCD", "ss": "SSTESTCD"}
 """The codelist that holds the tests of a domain which results read."""
+WORDS_READ = (("rs", "RSTESTCD", "ECOG"), ("cm", "CMSCAT", "RADIOTHERAPY"))
+"""Words of other columns that results look for: an extract may hold them in another domain (QS, PR)."""
 BY_VISIT = ("cp", "gf")
 """Domains whose records are found by their visit."""
 LISTED = 15
@@ -55,7 +57,7 @@ def lines(said: Said, plan: Plan) -> Iterator[Line]:
     2. STUDY DRUG: a record of ex is of the study drug; asked when ex has records.
     3. DRUG: cm has the drug.
     4. OTHER DRUG: every coded anticancer drug of cm, radiotherapy apart, is one of the plan's.
-    5. TEST: the domain has the test.
+    5. TEST: the domain has the test; rs the ECOG status, cm radiotherapy.
     6. OTHER TEST: every test of the domain is one that results read.
     7. VISIT: the domain has the visit.
     8. AE TERM: ae has all preferred terms that the plan names.
@@ -154,6 +156,10 @@ def _tests(said: Said, plan: Plan) -> Iterator[Line]:
         read |= set(asked.get(domain, []))
         others = sorted(there - read)
         yield _line(domain, "OTHER TEST", not others, _listed(others))
+    for domain, column, word in WORDS_READ:
+        if domain in said:
+            there = _standard(domain, column, _words(said, domain, column))
+            yield _line(domain, "TEST", word in there or said[domain].empty, word)
 
 
 def _visit(word: str, plan: Plan) -> str | None:

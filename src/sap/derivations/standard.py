@@ -72,6 +72,8 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
     14. A laboratory value or a concentration of another specimen than blood, serum or plasma
         (LBSPEC, PCSPEC) is of another test, whose code is followed by the specimen; without a
         specimen it is of blood. The contracts name each such specimen as a finding.
+    15. A condition of the medical history that is not coded (MHDECOD) is known by its reported term
+        where that is a word of the codelist.
     """
     made = {name: _read(name, table, plan) for name, table in tables.items()}
     if "ae" in made:
@@ -82,7 +84,7 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
 
 def _read(name: str, table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """One domain by cases 1 to 11, 13 and 14."""
-    made = _of_specimen(name, _occurred(name, _coded(name, table)))
+    made = _history(name, _of_specimen(name, _occurred(name, _coded(name, table))))
     return _visits(_drugs(name, _measured(name, made), plan), plan)
 
 
@@ -93,6 +95,14 @@ def _occurred(name: str, table: pd.DataFrame) -> pd.DataFrame:
     cells = table.reindex(columns=[f"{name.upper()}OCCUR", f"{name.upper()}STAT"])
     none = (cells.iloc[:, 0] == "N") | (cells.iloc[:, 1] == "NOT DONE")
     return table[~none].reset_index(drop=True) if none.any() else table
+
+
+def _history(name: str, table: pd.DataFrame) -> pd.DataFrame:
+    """The conditions of case 15."""
+    if name != "mh" or "MHDECOD" not in table or "MHTERM" not in table:
+        return table
+    named = table["MHTERM"].map(_named(table["MHTERM"], codelist("HISTORY").standard))
+    return table.assign(MHDECOD=table["MHDECOD"].where(table["MHDECOD"].notna(), named))
 
 
 def _of_specimen(name: str, table: pd.DataFrame) -> pd.DataFrame:

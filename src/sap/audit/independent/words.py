@@ -41,6 +41,8 @@ def in_standard_words(tables: dict[str, list[Record]], plan: Plan) -> dict[str, 
     for row in (row for row in made.get("cm", []) if "CMDECOD" in row):
         said = row.get("CMDECOD") or row.get("CMTRT") or ""
         row["CMDECOD"] = drugs.get(fold(said), row.get("CMDECOD"))
+    for row in (row for row in made.get("mh", []) if "MHDECOD" in row and not row["MHDECOD"]):
+        row["MHDECOD"] = codelist("HISTORY").standard(row.get("MHTERM"))
     for row in (row for rows in made.values() for row in rows if isinstance(row.get("VISIT"), str)):
         row["VISIT"] = visits.get(fold(row["VISIT"]), row["VISIT"])
     for column in ("AEDECOD", "AEBODSYS"):
