@@ -225,6 +225,8 @@ PLANTED = """
     ex-two-on-a-day             | ex 2   EXSTDTC=2017-05-13 EXENDTC=2017-05-13
     ex-too-many-cycles          | ex +3  EXSTDTC=2017-06-03 EXENDTC= ; {eight infusions} ; ds 4 DSSTDTC=2017-12-31
     ae-action-missing           | ae 1   AEACN=
+    cm-gcsf-indication-missing  | cm 3   CMINDC=
+    tu-method-missing           | tu 1   TUMETHOD=
     cm-category-missing         | cm 3   CMCAT=
     be-event-missing            | be 1   BEDECOD=
     ds-subcategory-missing      | ds 4   DSSCAT=

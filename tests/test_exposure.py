@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
+from sap.audit.independent.dosing import _delays, in_order
 from sap.derivations.exposure import adex, adexsum
 from sap.derivations.population import line_of_therapy
 from sap.plan import read_plan
@@ -91,6 +92,35 @@ def test_each_infusion_has_the_case_written_beside_it(patients):
     assert got["DELAYC"].tolist() == rows["DELAYC"].fillna("").tolist()
     assert got["DOSEC"].tolist() == rows["DOSEC"].tolist()
     assert got["ACYCLE"].tolist() == rows["CYCLE"].tolist()
+
+
+@pytest.mark.req("SAP-5.9")
+@pytest.mark.parametrize(
+    "days,cycles,delays",
+    [
+        # by hand, 21 days a cycle: 42 days between two infusions are a delay of 21, unless the one
+        # without a day was given between them
+        ([0, 21, None, 63], [1, 2, 3, 4], ["", "N", "U", "U"]),
+        ([0, 21, None, 63], None, ["", "N", "U", "U"]),
+        ([0, 21, 42, None], None, ["", "N", "N", "U"]),
+        ([0, 21, 63], None, ["", "N", "MAJOR"]),
+    ],
+)
+def test_an_infusion_that_may_lie_between_two_makes_no_delay_of_them(days, cycles, delays):
+    ex = pd.DataFrame(
+        {
+            "USUBJID": "1", "EXSEQ": range(1, len(days) + 1), "EXTRT": "CABAZITAXEL",
+            "EXCAT": "STUDY TREATMENT", "EXDOSE": 25.0, "EXDOSU": "mg/m2",
+            "EXSTDTC": [day(number) for number in days],
+            "VISIT": [f"CYCLE {number}" for number in cycles] if cycles else None,
+        }
+    )  # fmt: skip
+    adsl = pd.DataFrame({"STUDYID": ["T"], "USUBJID": ["1"], "NCYCLES": [float(len(days))]})
+    got = adex({"ex": ex}, adsl, PLAN.exposure)["DELAYC"].tolist()
+    assert got == delays
+    rows = in_order(ex.astype(object).where(ex.notna(), None).to_dict("records"), PLAN)
+    late = [None if number is None else number > 3 for number in _delays(rows, PLAN)]
+    assert late == [{"U": None, "N": False}.get(word, True) for word in delays[1:]]
 
 
 @pytest.mark.req("SAP-5.9")

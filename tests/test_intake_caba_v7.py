@@ -905,6 +905,10 @@ def test_the_listing_holds_no_value_of_a_patient(published, shared_data):
     assert unmapped["column"].dropna().isin(known).all()
 
 
+# one event in both files, its days at most a few apart: febrile neutropenia is "Neutropenial fever" in sae.csv
+IN_BOTH_FILES = {("035", "Hematuria"), ("127", "Febrile neutropenia")}
+
+
 def twice(keys):
     """How many of them stand more than once, each counted."""
     return sum(count for count in Counter(keys).values() if count > 1)
@@ -952,6 +956,11 @@ def test_no_critical_finding_and_the_expected_warnings_counted_in_the_source(
         ),
         ("cm-start-missing", "warning"): sum(
             man["Post-Treatment"] not in ("Unknown", "None") and not man[start] for man in men
+        ),
+        # ae.csv has no action taken; of its events those that stand in sae.csv too have one
+        ("ae-action-missing", "warning"): len(
+            {(row["Subject Number"], row["AETERM"]) for row in rows_of(shared_data, "ae.csv")}
+            - IN_BOTH_FILES
         ),
         # the mess that the source has and the tables keep
         ("cp-raw-count", "info"): 4,

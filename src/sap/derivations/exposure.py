@@ -102,7 +102,8 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     Delay, with D the days from the infusion before, less `cycle_days`:
 
     1. "": the first infusion.
-    2. U: this day or the one before is not known.
+    2. U: this day or the one before is not known; or D is above `delay_after_days`, and the patient
+       has an infusion without a day that no cycle of VISIT places: it may lie between the two.
     3. MAJOR: D above `major_delay_after_days`.
     4. MINOR: D above `delay_after_days`.
     5. N: everything else.
@@ -128,6 +129,8 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     per_m2, in_mg = ex["EXDOSU"] == "mg/m2", ex["EXDOSU"] == "mg"
     dose = given.where(per_m2, (given / bsa).where(in_mg)).round(9)
     late = (ex["ASTDT"] - ex.groupby("USUBJID")["ASTDT"].shift()).dt.days - rule.cycle_days
+    unplaced = (ex["ASTDT"].isna() & ex["PLACE"].isna()).groupby(who).transform("any")
+    late = late.where(~(unplaced & (late > rule.delay_after_days)))
     number = ex.groupby("USUBJID").cumcount() + 1
     low = dose <= rule.reduced_at_most_mg_m2
     before = dose.groupby(who).ffill().groupby(who).shift()

@@ -89,12 +89,21 @@ def given(row: Record, vs: Sequence[Record], plan: Plan) -> tuple[float | None, 
 
 
 def _delays(rows: Sequence[Record], plan: Plan) -> list[float | None]:
-    """Days by which each infusion but the first came late; None where that is not known."""
+    """Days by which each infusion but the first came late; None where that is not known.
+
+    An infusion without a day and without a cycle may lie between any two that are far apart.
+    """
     days = [whole(row.get("EXSTDTC")) for row in rows]
-    return [
-        None if one is None or other is None else (other - one).days - plan.exposure.cycle_days
-        for one, other in itertools.pairwise(days)
-    ]
+    placed = all(re.fullmatch(r"CYCLE \d+", row.get("VISIT") or "") for row in rows)
+    found: list[float | None] = []
+    for one, other in itertools.pairwise(days):
+        late = None
+        if one is not None and other is not None:
+            late = (other - one).days - plan.exposure.cycle_days
+            if None in days and not placed and late > plan.exposure.delay_after_days:
+                late = None
+        found.append(late)
+    return found
 
 
 def _reductions(doses: Sequence[float | None], plan: Plan) -> tuple[int, str]:
