@@ -227,6 +227,9 @@ PLANTED = """
     ae-action-missing           | ae 1   AEACN=
     cm-gcsf-indication-missing  | cm 3   CMINDC=
     tu-method-missing           | tu 1   TUMETHOD=
+    be-kind-missing             | be 1   BECAT=
+    gf-two-results              | gf +1  GFSTRESC=NEGATIVE
+    ie-again-visit              | ds +1  DSDECOD=RE-SCREENING<>CONSENT<>OBTAINED DSSCAT=RE-SCREENING DSSTDTC=2017-03-02 ; ie 1 VISIT=
     cm-category-missing         | cm 3   CMCAT=
     be-event-missing            | be 1   BEDECOD=
     ds-subcategory-missing      | ds 4   DSSCAT=
@@ -298,9 +301,9 @@ PLANTED = """
     cp-sample-missing           | cp +2  CPREFID= VISIT=CYCLE<>2
     cp-two-counts               | cp +2  CPREFID=S3
     gf-gfstresc                 | gf 2   GFSTRESC=WEAK
-    gf-gfstat                   | gf 3   GFSTAT=LOST ; gf 3 GFSTRESC=NEGATIVE GFREFID=S2 GFDTC=2017-05-13
+    gf-gfstat                   | gf 3   GFSTAT=LOST ; gf 3 GFSTRESC=UNDETERMINED GFRESCAT=few GFREFID=S2 GFDTC=2017-05-13
     gf-result-missing           | gf 2   GFSTRESC=
-    gf-not-done-result          | gf 3   GFSTRESC=NEGATIVE GFREFID=S2 GFDTC=2017-05-13
+    gf-not-done-result          | gf 3   GFSTRESC=UNDETERMINED GFRESCAT=few GFREFID=S2 GFDTC=2017-05-13
     gf-reason-missing           | gf 2   GFRESCAT=
     gf-reason-not-done          | gf 2   GFREASND=too<>few
     gf-result-without-sample    | gf 1   GFREFID=S9
@@ -444,6 +447,7 @@ OF_THE_WHOLE = {
 }
 BESIDE_THE_PLAN = {  # each has its test in test_plan_terms.py
     "extract-study", "extract-study-drug", "extract-drug-never-met", "extract-drug-not-in-plan",
+    "extract-drug-in-a-name",
     "extract-evaluator-not-read",
     "extract-result", "extract-test-never-met", "extract-test-not-read", "extract-visit-never-met", "extract-visit",
     "extract-event-terms-never-met",

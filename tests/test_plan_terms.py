@@ -33,7 +33,21 @@ def extract() -> dict[str, contracts.Contract]:
     rules = contracts.load()
     return {
         name: rules[name]
-        for name in ("extract", "ae", "be", "cm", "cp", "ex", "gf", "lb", "rs", "tr", "tu", "vs")
+        for name in (
+            "extract",
+            "ae",
+            "be",
+            "cm",
+            "cp",
+            "ex",
+            "gf",
+            "lb",
+            "pc",
+            "rs",
+            "tr",
+            "tu",
+            "vs",
+        )
     }
 
 
@@ -116,6 +130,37 @@ def test_a_drug_of_the_plan_that_nobody_took_is_a_warning_and_others_are_listed(
     only = {"extract": extract["extract"], "cm": extract["cm"]}
     rows = contracts.check({"cm": table("cm", *records)}, only, [], plan=PLAN)
     assert rows["description"].str.endswith("(MITOXANTRONE (2))").any()
+
+
+@pytest.mark.parametrize(
+    "domain,name,named",
+    [
+        # WHODrug names a combination by its ingredients with a semicolon between
+        ("cm", "ABIRATERONE ACETATE;PREDNISONE", True),
+        ("cm", "Abiraterone decanoate", True),
+        ("cm", "ABIRATERONE ACETATE", False),
+        ("cm", "Docetaxel + carboplatin", True),
+        ("cm", "PACLITAXEL;CARBOPLATIN", False),
+        ("ex", "CABAZITAXEL 25 MG/M2", True),
+        ("ex", "Jevtana", False),
+    ],
+)
+def test_a_name_that_holds_a_drug_of_the_plan_is_named(extract, domain, name, named):
+    column = {"cm": "CMDECOD", "ex": "EXTRT"}[domain]
+    rows = found(extract, {domain: table(domain, {column: name, "CMCAT": ANTICANCER})})
+    assert (("extract-drug-in-a-name", "warning", domain, name) in rows) == named
+
+
+@pytest.mark.parametrize(
+    "hours,named", [("0 1 3 7", []), ("1 2 3 4", ["7"]), ("0 60 420", ["1", "7"])]
+)
+def test_planned_times_in_another_unit_or_as_an_order_are_named(extract, hours, named):
+    """SDTMIG 3.4: PCTPTNUM may be any number in the order of time; the plan reads hours."""
+    rows = [{"PCTESTCD": PLAN.pk.analyte, "PCTPTNUM": hour} for hour in hours.split()]
+    got = found(extract, {"pc": table("pc", *rows)})
+    assert [word for rule, _, _, word in got if rule == "extract-test-never-met"] == [
+        f"PCTPTNUM {hour}, in hours" for hour in named
+    ]
 
 
 def test_a_test_of_the_plan_that_nothing_has_is_a_warning_and_others_are_listed(extract):

@@ -3,12 +3,14 @@
 Words, drugs and visits are compared as the derivations read them: folded, a drug as its ingredient.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from math import isnan
 from typing import TYPE_CHECKING, NamedTuple
 
 from sap.catalogue import coded_columns, codelist, fold, folded
+from sap.catalogue.numbers import number
 from sap.catalogue.quantities import quantity
 from sap.contracts.columns import beside
 from sap.plan.model import Plan
@@ -56,8 +58,9 @@ def lines(said: Said, plan: Plan) -> Iterator[Line]:
     1. STUDY: each STUDYID of the domain is one of the plan's.
     2. STUDY DRUG: a record of ex is of the study drug; asked when ex has records.
     3. DRUG: cm has the drug.
+       DRUG IN A NAME: no name that the plan does not list holds the name of such a drug, in ex and cm.
     4. OTHER DRUG: every coded anticancer drug of cm, radiotherapy apart, is one of the plan's.
-    5. TEST: the domain has the test; rs the ECOG status, cm radiotherapy.
+    5. TEST: the domain has the test; rs the ECOG status, cm radiotherapy, pc the planned hours.
     6. OTHER TEST: every test of the domain is one that results read.
     7. VISIT: the domain has the visit.
     8. AE TERM: ae has all preferred terms that the plan names.
@@ -106,6 +109,8 @@ def _drugs(said: Said, plan: Plan) -> Iterator[Line]:
         drugs = plan.exposure.drugs
         met = any(drug in drugs for drug in given)
         yield _line("ex", "STUDY DRUG", met, " or ".join(drugs))
+        inside = _inside(_words(said, "ex", "EXTRT"), drugs, plan)
+        yield _line("ex", "DRUG IN A NAME", not inside, _listed(inside))
     if "cm" not in said:
         return
     coded, reported = beside(said["cm"], "CMDECOD"), beside(said["cm"], "CMTRT")
@@ -117,8 +122,18 @@ def _drugs(said: Said, plan: Plan) -> Iterator[Line]:
     asked += [drug for drug in PRIOR_DRUGS if drug in plan.drugs.ingredients]
     for drug in dict.fromkeys(asked):
         yield _line("cm", "DRUG", drug in taken, drug)
+    inside = _inside(named, asked, plan)
+    yield _line("cm", "DRUG IN A NAME", not inside, _listed(inside))
     others = _other_drugs(said["cm"], plan)
     yield _line("cm", "OTHER DRUG", not others, _listed(others))
+
+
+def _inside(names: list[str], drugs: list[str], plan: Plan) -> list[str]:
+    """Names that the plan does not know and that hold a name of one of the drugs as a word."""
+    words = [fold(word) for drug in drugs for word in (drug, *plan.drugs.ingredients.get(drug, ()))]
+    held = re.compile("|".join(rf"\b{re.escape(word)}\b" for word in words))
+    unknown = {name for name in names if plan.drugs.ingredient(name) is None}
+    return sorted(name for name in unknown if held.search(fold(name)))
 
 
 def _other_drugs(cm: "pd.DataFrame", plan: Plan) -> list[str]:
@@ -156,6 +171,11 @@ def _tests(said: Said, plan: Plan) -> Iterator[Line]:
         read |= set(asked.get(domain, []))
         others = sorted(there - read)
         yield _line(domain, "OTHER TEST", not others, _listed(others))
+    if "pc" in said:
+        there = {str(number(word)) for word in _words(said, "pc", "PCTPTNUM")}
+        for hour in (plan.pk.end_of_infusion_h, plan.pk.primary_h):
+            met = str(float(hour)) in there or said["pc"].empty
+            yield _line("pc", "TEST", met, f"PCTPTNUM {hour:g}, in hours")
     for domain, column, word in WORDS_READ:
         if domain in said:
             there = _standard(domain, column, _words(said, domain, column))
