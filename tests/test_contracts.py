@@ -230,6 +230,8 @@ PLANTED = """
     be-kind-missing             | be 1   BECAT=
     gf-two-results              | gf +1  GFSTRESC=NEGATIVE
     ie-again-visit              | ds +1  DSDECOD=RE-SCREENING<>CONSENT<>OBTAINED DSSCAT=RE-SCREENING DSSTDTC=2017-03-02 ; ie 1 VISIT=
+    rs-two-ecog                 | rs +7  RSSTRESC=2
+    ds-one-end-of-each          | ds +4  DSDECOD=OTHER
     cm-category-missing         | cm 3   CMCAT=
     be-event-missing            | be 1   BEDECOD=
     ds-subcategory-missing      | ds 4   DSSCAT=
