@@ -252,8 +252,8 @@ PLANTED = """
     mh-mhstat                   | mh 2   MHSTAT=LOST
     cm-cmoccur                  | cm 1   CMOCCUR=U
     cm-cmstat                   | cm 1   CMSTAT=LOST
-    lb-lbspec                   | lb 8   LBSPEC=URINE
-    pc-pcspec                   | pc 1   PCSPEC=URINE
+    lb-lbspec                   | lb 8   LBSPEC=SWEAT
+    pc-pcspec                   | pc 1   PCSPEC=SWEAT
     cm-cmcat                    | cm 3   CMCAT=OTHER
     cm-cmscat                   | cm 1   CMSCAT=CHEMO
     cm-cmenrtpt                 | cm 1   CMENRTPT=LATER
@@ -884,7 +884,7 @@ def test_legal_words_of_others_are_no_finding(rules, what):
 
 def test_legal_sdtm_beyond_the_protocol_breaks_no_rule(rules):
     """SDTMIG 3.4: other tests have no unit (pH), a negative result (base excess) or a text; a time
-    before the dose and a change are negative; RFICDTC and ARMCD may be empty, SSDTC as well."""
+    before the dose and a change are negative; urine has its own units and words; RFICDTC and ARMCD may be empty, SSDTC as well."""
     man = good_man("one")
     add(man, "lb", 0, {"LBTESTCD": "PH", "LBORRES": "7.4", "LBSTRESC": "7.4", "LBSTRESN": "7.4"})
     add(man, "lb", 0, {"LBTESTCD": "BASEEXCS", "LBORRES": "-2", "LBSTRESC": "-2", "LBSTRESN": "-2"})
@@ -893,6 +893,10 @@ def test_legal_sdtm_beyond_the_protocol_breaks_no_rule(rules):
     man["lb"][-1] |= {"LBSTRESN": None, "LBSTRESU": None, "LBDTC": None}
     add(man, "tr", 0, {"TRTESTCD": "PCHGBL", "TRSTRESC": "-12", "TRSTRESN": "-12", "TRSTRESU": "%"})
     man["pc"][0]["PCTPTNUM"] = "-0.5"
+    urine = {"LBSPEC": "URINE", "LBORRES": "2", "LBSTRESC": "2", "LBSTRESN": "2"}
+    add(man, "lb", 0, {"LBTESTCD": "WBC", "LBSTRESU": "/HPF", **urine})
+    add(man, "lb", 0, {"LBTESTCD": "ALB", "LBSTRESU": "mg/mmol", **urine})
+    add(man, "lb", 0, {"LBTESTCD": "BILI", **urine, "LBSTRESC": "NEGATIVE", "LBSTRESN": None})
     man["dm"][0]["ARMCD"] = None
     man["ss"][0] |= {"SSTESTCD": "ECOGSTAT", "SSSTRESC": None, "SSDTC": None}
     add(man, "gf", 0, {"GFTESTCD": "BRCA2", "GFSTRESC": "WILD TYPE", "GFREFID": "OTHER"})

@@ -71,7 +71,7 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
         (--OCCUR), or that is NOT DONE (--STAT), says that there was none: no rule reads it.
     14. A laboratory value or a concentration of another specimen than blood, serum or plasma
         (LBSPEC, PCSPEC) is of another test, whose code is followed by the specimen; without a
-        specimen it is of blood. The contracts name each such specimen as a finding.
+        specimen it is of blood. A specimen that is not known is a finding of the contracts.
     15. A condition of the medical history that is not coded (MHDECOD) is known by its reported term
         where that is a word of the codelist.
     """
