@@ -191,8 +191,9 @@ def respelled(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 
     def one(column: str, cell: object) -> object:
         if column.endswith("DTC") and isinstance(cell, str):
-            if "T" in cell and len(cell) == len("2018-01-01T09:00"):
-                return cell + SECONDS[next(turn) % 4]
+            minute, seconds = cell[: len("2018-01-01T09:00")], cell[len("2018-01-01T09:00") :]
+            if "T" in cell and seconds in ("", ":00"):
+                return minute + SECONDS[next(turn) % 4]
             return cell + UNKNOWN[next(turn) % 2] if len(cell) < len("2018-01-01") else cell
         if column.endswith("STRESC") and isinstance(cell, str) and cell.startswith("<"):
             return BELOW[next(turn) % 4].format(cell[1:])

@@ -5,7 +5,7 @@ in an ephemeral context: no project folder, no network, no progress bars, no Dat
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sap.catalogue import coded_columns
@@ -123,19 +123,26 @@ def check(
     found.sort(key=lambda each: (each.domain, each.place, each.row or 0, each.detail))
     return pd.DataFrame(
         {
-            "domain": [each.domain for each in found],
-            "rule": [each.rule.name for each in found],
-            "description": [each.rule.description + each.detail for each in found],
-            "severity": [each.rule.severity for each in found],
+            "domain": _texts(each.domain for each in found),
+            "rule": _texts(each.rule.name for each in found),
+            "description": _texts(each.rule.description + each.detail for each in found),
+            "severity": _texts(each.rule.severity for each in found),
             "row": pd.array([each.row for each in found], dtype="Int64"),
-            "usubjid": pd.Series([each.usubjid for each in found], dtype=object),
-            "seq": pd.Series([_sequence(said, each) for each in found], dtype=object),
-            "contract": [each.contract.file for each in found],
-            "allowed": pd.Series([each.rule.allowed or None for each in found], dtype=object),
-            "accepted": pd.Series([None] * len(found), dtype=object),
+            "usubjid": _texts(each.usubjid for each in found),
+            "seq": _texts(_sequence(said, each) for each in found),
+            "contract": _texts(each.contract.file for each in found),
+            "allowed": _texts(each.rule.allowed or None for each in found),
+            "accepted": _texts(None for _ in found),
         },
         columns=list(FINDING_COLUMNS),
     )
+
+
+def _texts(cells: Iterable[str | None]) -> "pd.Series[Any]":
+    """Text, also when there is none: a column without cells would be one of numbers."""
+    import pandas as pd
+
+    return pd.Series(list(cells), dtype=object)
 
 
 def _sequence(said: Mapping[str, "pd.DataFrame"], finding: _Finding) -> str | None:
