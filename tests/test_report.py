@@ -120,6 +120,8 @@ def displays_of(page: Page, *, on_paper: bool = False) -> dict[str, Display]:
             part = css if piece.within(css) else part
         part = "head" if "thead" in piece.tags else part
         mine.parts.setdefault(part, []).append(text)
+        if "td" in piece.tags and any("colspan" in each for each in piece.inside):
+            mine.parts.setdefault("groups", []).append(text)
     return found
 
 
@@ -293,6 +295,8 @@ def without_address(made: Report) -> list[str]:
             continue  # links, headings, and the words that name a row or a column
         if piece.within("tlf-caption") or piece.within("tlf-notes") or piece.within("title-block"):
             continue
+        if piece.within("rules"):
+            continue  # the words of the code, which test_rules.py holds against the docstrings
         if piece.within("csl-bib-body") or (piece.display in QUOTED and "td" in piece.tags):
             continue
         if "td" in piece.tags and any("colspan" in each for each in piece.inside):
@@ -363,7 +367,8 @@ def shown_in_pdf(pages: list[str], display: Display) -> tuple[Counter[str], int]
 
 
 def test_the_pdf_tells_the_numbers_of_the_page_in_every_display(report: Report) -> None:
-    """Caption, header and notes are repeated on each page of a long table; its rows are not."""
+    """Caption, header and notes are repeated on each page of a long table; of its rows only the heading
+    of a group that goes on, once a page."""
     reader = pypdf.PdfReader(report.run / "csr.pdf")
     pages = [page.extract_text().translate(ALIGNING) for page in reader.pages]
     displays = displays_of(report.page, on_paper=True)
@@ -375,6 +380,9 @@ def test_the_pdf_tells_the_numbers_of_the_page_in_every_display(report: Report) 
         for part in ("tlf-caption", "head", "tlf-notes"):
             for number, n in numbers(display.parts.get(part, [])).items():
                 expected[number] += n * times
+        again = [numbers([words]) for words in display.parts.get("groups", [])]
+        if times == 2 and not expected - found and found - expected in again:
+            continue
         if found != expected and digits(found) != digits(expected):
             differing[name] = (times, found - expected, expected - found)
     assert differing == {}

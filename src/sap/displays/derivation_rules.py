@@ -72,7 +72,7 @@ def _value(value: Any, path: str) -> str:
 
 def _alive_on(line: dict[str, Any], path: str) -> str:
     """`DS DSSTDTC [DSCAT PROTOCOL MILESTONE]`: a date that shows a patient alive."""
-    domain = Number(line["domain"].upper(), f"plan|{path}.domain").markdown()
+    domain = markdown_text(line["domain"].upper())
     date = Number(line["date"], f"plan|{path}.date").markdown()
     asked = []
     for name, word in (("only", ""), ("unless", "not ")):

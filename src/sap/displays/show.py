@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from sap import ard
 from sap.displays import populations
 from sap.displays.addressed import Number, results
-from sap.displays.catalogue import Entry, catalogue, hidden
+from sap.displays.catalogue import Entry, catalogue, hidden, open_analyses
 from sap.displays.formats import NE, NOT_CALCULATED
 from sap.displays.free_text import markdown_text
 from sap.displays.say import Said
@@ -194,7 +194,10 @@ def _methods(shown: Sequence[Number]) -> list[str]:
 def _source(entry: Entry) -> str:
     facts = ard.run_facts()
     parts = [", ".join(entry.source)]
-    parts += [f"ARD {', '.join(entry.analysis)}"] if entry.analysis else []
+    # An open report names no analysis that it does not hold.
+    open_ = facts.get("audience") == "open"
+    analyses = [name for name in entry.analysis if not open_ or name in open_analyses()]
+    parts += [f"ARD {', '.join(analyses)}"] if analyses else []
     parts += [entry.section]
     cut_off = f"Data cut-off {facts['cut_off']} ({facts['cut_off_name']})"
     return f"Source: {markdown_text('; '.join(parts))}. {markdown_text(cut_off)}."

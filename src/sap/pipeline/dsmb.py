@@ -26,15 +26,10 @@ OPEN_TABLES = ("plan", "manifest")
 
 
 def open_analyses() -> set[str]:
-    """The analyses that go into an open report: every display that shows one is open.
+    """The analyses that go into an open report, as the catalogue of displays says."""
+    from sap.displays import catalogue
 
-    An analysis that no display shows is closed.
-    """
-    from sap.displays.catalogue import catalogue
-
-    entries = list(catalogue().values())
-    closed = {name for entry in entries if entry.audience == "closed" for name in entry.analysis}
-    return {name for entry in entries for name in entry.analysis} - closed
+    return catalogue.open_analyses()
 
 
 def remember(run: Path, previous: Path | None) -> None:
