@@ -53,6 +53,7 @@ def test_an_unknown_word_has_no_value():
         ("TRPROPRS", "TUMOR MERGED", None),
         ("STENRF", "U", "UNKNOWN"),
         ("SAMPLE_EVENT", "COLLECTED", "COLLECTING"),
+        ("CPTESTCD", "PRCTC", "CTC"),
         ("NCOMPLT", "No longer clinically benefiting", "NO LONGER CLINICALLY BENEFITING"),
         ("PROTMLST", "ENTERED INTO TRIAL", "ENTERED INTO TRIAL"),
         ("LOC", "Zygomatic bone", "ZYGOMATIC BONE"),
