@@ -882,6 +882,17 @@ def test_legal_words_of_others_are_no_finding(rules, what):
     assert contracts.check(part([man], "dm", what.split()[0]), rules, [])["rule"].tolist() == []
 
 
+def test_two_results_of_one_sample_in_two_words_are_one_result(rules):
+    man = good_man("one")
+    first = man["gf"][0]["GFSTRESC"]
+    assert first == "POSITIVE"
+    for word in ("Positive", "DETECTED"):
+        add(man, "gf", 0, {"GFSTRESC": word})
+    assert "gf-two-results" not in set(contracts.check(frames([man]), rules, [])["rule"])
+    add(man, "gf", 0, {"GFSTRESC": "Negative"})
+    assert "gf-two-results" in set(contracts.check(frames([man]), rules, [])["rule"])
+
+
 def test_legal_sdtm_beyond_the_protocol_breaks_no_rule(rules):
     """SDTMIG 3.4: other tests have no unit (pH), a negative result (base excess) or a text; a time
     before the dose and a change are negative; urine has its own units and words; RFICDTC and ARMCD may be empty, SSDTC as well."""

@@ -15,6 +15,7 @@ Before the check every cell may be text. Beside a column of a table stand, when 
 - `X_nolimit`   `BELOW` or `ABOVE` where it does, and the text names no limit: `BLQ`
 - `X_location`  the place of the body the text names (`sap.catalogue.locations`), else missing
 - `X_node`      `Y` where that is a lymph node
+- `X_word`      the submission value of the text in the column's codelist, else the text folded
 
 so that a text that is no number breaks the rule on numbers and not the rule on ranges as well.
 """
@@ -24,7 +25,7 @@ from math import isnan
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from sap.catalogue import fold
+from sap.catalogue import coded_columns, fold
 from sap.catalogue.iso8601 import Stated, stated
 from sap.catalogue.locations import location
 from sap.catalogue.numbers import is_missing_number, number
@@ -174,9 +175,22 @@ def beside(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":
         return pd.Series([number(cell) for cell in cells], index=table.index, dtype=float)
     if name.endswith("_standard"):
         return _in_standard_unit(table, stem(name))
+    if name.endswith("_word"):
+        return _in_words(cells, stem(name))
     suffix = name.removeprefix(stem(name))
     known = {cell: _beside(suffix, cell) for cell in cells.unique() if cell is not None}
     return pd.Series([known.get(cell) for cell in cells], index=table.index, dtype=object)
+
+
+def _in_words(cells: "pd.Series[Any]", name: str) -> "pd.Series[Any]":
+    """The words of a coded column, whose domain its first two letters name."""
+    entries = coded_columns().get(name[:2].lower(), {}).get(name, ())
+    lists = [entry.codelist for entry in entries if not entry.where]
+    words = {
+        cell: next((word for one in lists if (word := one.standard(cell))), fold(cell))
+        for cell in cells.dropna().unique()
+    }
+    return cells.map(words)
 
 
 def _in_standard_unit(table: "pd.DataFrame", name: str) -> "pd.Series[Any]":

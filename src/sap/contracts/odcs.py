@@ -86,7 +86,7 @@ EXPECTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
 
 SUFFIXES = (
     *("_number", "_standard", "_iso", "_earliest", "_latest", "_day", "_moment"),
-    *("_result", "_below", "_above", "_nolimit", "_location", "_node"),
+    *("_result", "_below", "_above", "_nolimit", "_location", "_node", "_word"),
 )
 """The columns that exist beside every column of a table, made by `columns.beside`."""
 
