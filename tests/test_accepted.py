@@ -12,9 +12,9 @@ from sap.audit.findings import Audit
 from sap.audit.inputs import check_contracts
 from sap.contracts import read_accepted
 from sap.contracts.accepted import Entry
-from sap.errors import ContractBroken, PlanInvalid, WrongUse
+from sap.errors import ContractError, PlanError, UsageError
 from sap.intake import sdtm
-from sap.pipeline import accepting, study
+from sap.pipeline import accepted_findings, commands
 from sap.plan import project_home, read_plan
 from sap.simulate import trial
 
@@ -59,12 +59,12 @@ FAULTS = [
 @pytest.mark.parametrize("content, message", FAULTS)
 def test_a_faulty_file_is_refused_by_entry_and_key(tmp_path, rules, content, message):
     path = put(tmp_path, content.format(subject="T-1", sequence=3) if "{s" in content else content)
-    with pytest.raises(PlanInvalid, match=message):
+    with pytest.raises(PlanError, match=message):
         read_accepted(path, rules)
 
 
 def test_a_file_that_is_not_there_is_wrong_use(tmp_path, rules):
-    with pytest.raises(WrongUse, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         read_accepted(tmp_path / "nowhere.yml", rules)
 
 
@@ -129,8 +129,8 @@ def plan(extract) -> Path:
 
 
 def test_the_finding_stops_and_says_rule_contract_words_and_what_to_do(extract, tmp_path):
-    with pytest.raises(ContractBroken) as error:
-        study.check(extract[0], PLAN, tmp_path)
+    with pytest.raises(ContractError) as error:
+        commands.check(extract[0], PLAN, tmp_path)
     said = str(error.value)
     assert "ae-aeacn, ae.odcs.yaml; allowed: DOSE INCREASED, DOSE NOT CHANGED" in said
     assert "--map FILE" in said
@@ -139,7 +139,7 @@ def test_the_finding_stops_and_says_rule_contract_words_and_what_to_do(extract, 
 
 
 def test_an_accepted_finding_stops_nothing_and_stays_in_the_list(extract, plan, tmp_path):
-    assert "accepted ae      1  AEACN" in study.check(extract[0], plan, tmp_path)
+    assert "accepted ae      1  AEACN" in commands.check(extract[0], plan, tmp_path)
     found = [one for one in json.loads((tmp_path / "findings.json").read_text()) if one["accepted"]]
     assert [(one["rule"], one["severity"]) for one in found] == [("ae-aeacn", "critical")]
 
@@ -150,21 +150,21 @@ def test_another_file_may_be_tried_and_an_entry_that_meets_nothing_is_exit_10(
     folder, _ = extract
     text = (folder.parent / "accepted.yml").read_text()
     other = put(tmp_path, text + text.lstrip().replace("ae-aeacn", "ae-aerel"))
-    with pytest.raises(ContractBroken, match="entry 2: ae-aerel"):
-        study.check(folder, plan, tmp_path / "out", other)
+    with pytest.raises(ContractError, match="entry 2: ae-aerel"):
+        commands.check(folder, plan, tmp_path / "out", other)
     assert (tmp_path / "out" / "findings.csv").is_file()
 
 
 @pytest.mark.slow
 def test_a_cut_carries_what_is_accepted_with_its_sum_and_the_audit_reads_it(extract, plan, rules):
     folder, _ = extract
-    cut = study.freeze(folder, plan, "final", folder.parent / "frozen")
+    cut = commands.freeze(folder, plan, "final", folder.parent / "frozen")
     names = {file.name: file for file in snapshot.verify(cut).files}
     assert (cut / "accepted.yml").read_bytes() == (folder.parent / "accepted.yml").read_bytes()
     assert names["accepted.yml"].sha256
-    said = accepting.record(cut, accepting.findings_of(cut))
+    said = accepted_findings.record(cut, accepted_findings.findings_of(cut))
     assert [(one["rule"], one["findings"]) for one in said] == [("ae-aeacn", 1)]
-    assert "ae-grade-missing" in set(accepting.findings_of(cut)["rule"])
+    assert "ae-grade-missing" in set(accepted_findings.findings_of(cut)["rule"])
     audit = Audit("bundle", {})
     check_contracts(audit, cut, read_plan(plan))
     assert audit.findings == []
@@ -174,6 +174,6 @@ def test_a_cut_carries_what_is_accepted_with_its_sum_and_the_audit_reads_it(extr
 def test_in_a_cut_without_the_record_it_is_not_applicable(extract, plan):
     folder, event = extract
     day = (pd.Timestamp(event["AESTDTC"][:10]) - pd.Timedelta(days=1)).date().isoformat()
-    cut = study.freeze(folder, plan, day, folder.parent / "frozen")
-    said = accepting.record(cut, accepting.findings_of(cut))
+    cut = commands.freeze(folder, plan, day, folder.parent / "frozen")
+    said = accepted_findings.record(cut, accepted_findings.findings_of(cut))
     assert [(one["findings"], one["rows"]) for one in said] == [(0, [])]

@@ -10,7 +10,7 @@ from sap.results.accrual import accrual
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
-MEN = """
+SUBJECTS = """
     USUBJID | RFICDT     | SCRDT      | SCRFL | CTCBL | ARV7BL   | GROUP | ALLOCDT    | RESALLDT   | TRTSDT     | NCYCLES
     --------+------------+------------+-------+-------+----------+-------+------------+------------+------------+--------
     01      | 2017-01-31 | 2017-02-01 | Y     | 3     | POSITIVE | B     | 2017-02-10 |            | 2017-02-28 | 2
@@ -19,7 +19,7 @@ MEN = """
     04      | 2017-04-10 | 2017-04-10 | Y     | 9     | NEGATIVE | A     | 2017-04-11 |            |            | 0
     05      | 2017-04-01 | 2017-04-02 | Y     | 9     | POSITIVE | B     | 2017-04-03 |            |            | 1
 """
-# Man 02 has too few cells to qualify and comes through re-screening. Man 05 has a dose without a date.
+# Patient 02 has too few cells to qualify and comes through re-screening. Patient 05 has a dose without a date.
 EXPECTED = """
     MONTH   | CONSENTED | SAMPLED | QUALIFIED | ALLOCATED | TREATED
     --------+-----------+---------+-----------+-----------+--------
@@ -32,11 +32,11 @@ DATES = ("RFICDT", "SCRDT", "ALLOCDT", "RESALLDT", "TRTSDT")
 
 
 def adsl_of(patients) -> pd.DataFrame:
-    men = patients(MEN)
-    return men.assign(
-        **{name: pd.to_datetime(men[name]) for name in DATES},
-        CTCBL=men["CTCBL"].astype(float),
-        NCYCLES=men["NCYCLES"].astype(float),
+    subjects = patients(SUBJECTS)
+    return subjects.assign(
+        **{name: pd.to_datetime(subjects[name]) for name in DATES},
+        CTCBL=subjects["CTCBL"].astype(float),
+        NCYCLES=subjects["NCYCLES"].astype(float),
     )
 
 
@@ -54,14 +54,14 @@ def test_each_month_counts_who_was_there_by_its_end(patients):
 
 
 def test_the_month_of_the_cut_off_ends_with_it(patients):
-    """On 2017-04-03 man 05 has consented and is allocated, man 04 has not come, man 02 not been treated."""
+    """On 2017-04-03 patient 05 has consented and is allocated, patient 04 has not come, patient 02 not been treated."""
     found = wide(accrual(adsl_of(patients), PLAN, dt.date(2017, 4, 3)))
     assert found.loc["2017-04"].to_dict() == {
         "CONSENTED": 4, "SAMPLED": 3, "QUALIFIED": 2, "ALLOCATED": 3, "TREATED": 1,
     }  # fmt: skip
 
 
-def test_the_yield_is_of_the_men_sampled_with_the_exact_interval(patients):
+def test_the_yield_is_of_the_subjects_sampled_with_the_exact_interval(patients):
     """1 of 2, Clopper-Pearson 95 %: 1 - 0.975^(1/2) and 0.975^(1/2), by hand."""
     rows = pd.concat(accrual(adsl_of(patients), PLAN, dt.date(2017, 2, 28)))
     rows = rows[(rows["paramcd"] == "QUALIFIED") & (rows["level"] == "2017-02")]

@@ -59,7 +59,7 @@ def test_a_chapter_types_no_result_into_its_prose(chapter):
 
 
 @pytest.mark.parametrize(
-    "text", ["a rate of 12 %", "in 3/25 men", "(p = 0.04)", "median 9.4 months"]
+    "text", ["a rate of 12 %", "in 3/25 patients", "(p = 0.04)", "median 9.4 months"]
 )
 def test_the_pattern_of_a_typed_result_finds_one(text):
     assert TYPED.search(text)
@@ -129,7 +129,7 @@ def test_help_imports_nothing_heavy():
 def test_a_report_of_kept_chapters_waits_for_no_analysis_package():
     """Its chapters are read and handed to pandoc first; pandas comes beside, for the addresses."""
     code = (
-        "import sys; from sap.cli import app; from sap.pipeline import runs, study\n"
+        "import sys; from sap.cli import app; from sap.pipeline import runs, commands\n"
         "from sap import publish\n"
         "print(sorted({'pandas', 'numpy', 'scipy', 'matplotlib', 'nbclient'} & set(sys.modules)))"
     )

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.errors import ResultChanged, WrongUse
+from sap.errors import ResultError, UsageError
 from sap.pipeline.steps import _stacked
 
 TEXTS = [
@@ -48,13 +48,13 @@ def test_a_wrong_cell_of_an_ard_is_named_by_file_and_place(tmp_path, line, messa
     one = ard.rows({"n": 1}, analysis="a", section="s", population="P", method="m")
     path = tmp_path / "ard.csv"
     path.write_text(ard.to_csv(one) + line + "\n", encoding="utf-8")
-    with pytest.raises(WrongUse, match=f"ard.csv: {message}"):
+    with pytest.raises(UsageError, match=f"ard.csv: {message}"):
         ard.from_csv(path)
 
 
 def test_a_key_that_stands_twice_is_refused():
     one = ard.rows({"n": 1}, analysis="a", section="s", population="P", method="m")
-    with pytest.raises(ResultChanged, match=r"a\|P\|"):
+    with pytest.raises(ResultError, match=r"a\|P\|"):
         ard.bind([one, one])
 
 

@@ -22,7 +22,7 @@ from sap.audit.examine import displays_in
 from sap.cli import app
 from sap.export import read_dataset_json
 from sap.export.labels import DATASETS, VARIABLES
-from sap.pipeline import dsmb, packing, study
+from sap.pipeline import commands, dsmb, packing
 from sap.plan import read_plan
 from sap.runlog.chain import _seal
 from sap.snapshot import folder
@@ -38,10 +38,10 @@ pytestmark = pytest.mark.slow
 def run(tmp_path_factory) -> Path:
     """A small simulated trial, frozen, analysed and rendered, with its log."""
     place = tmp_path_factory.mktemp("audit")
-    study.simulate(place / "extract", PLAN, 5, {"n_screened": 60})
-    cut = study.freeze(place / "extract", PLAN, "final", place / "frozen")
-    study.analyse(cut, PLAN, place / "run")
-    study.report(place / "run", "csr", "builtin", ("html", "pdf"))
+    commands.simulate(place / "extract", PLAN, 5, {"n_screened": 60})
+    cut = commands.freeze(place / "extract", PLAN, "final", place / "frozen")
+    commands.analyse(cut, PLAN, place / "run")
+    commands.report(place / "run", "csr", "builtin", ("html", "pdf"))
     return place / "run"
 
 
@@ -119,7 +119,7 @@ def test_the_second_opinion_is_part_of_the_page(copy, without_contracts):
 def test_a_number_on_record_that_another_route_does_not_find_is_a_changed_result(
     copy, without_contracts, monkeypatch
 ):
-    from sap.audit.independent import stages
+    from sap.qc import stages
 
     monkeypatch.setattr(stages, "decision", lambda *_: "H0 rejected twice")
     found = audit.examined(copy, reports=False, independent=True)
@@ -174,7 +174,7 @@ def one_psa_value_forged(place: Path) -> None:
     path, manifest = place / "cut" / "lb.parquet", place / "cut" / "manifest.json"
     frame = pd.read_parquet(path)
     psa = frame.index[frame["LBTESTCD"] == "PSA"]
-    # Each man's values fall steeply, so more men respond.
+    # Each patient's values fall steeply, so more patients respond.
     place_in_course = frame.loc[psa].groupby("USUBJID").cumcount() + 1
     frame.loc[psa, "LBSTRESN"] = frame.loc[psa, "LBSTRESN"] / place_in_course**4
     folder._write_table(path, frame)
@@ -326,7 +326,7 @@ ALL = [(words, anew) for words, _, anew, *_ in CHANGES]
 ALL += [(words, True) for words, *_ in FORGED] + [(words, False) for words, *_ in INSTALLED]
 
 
-class Said(NamedTuple):
+class RichText(NamedTuple):
     """What one audit answered."""
 
     code: int
@@ -342,9 +342,9 @@ class Said(NamedTuple):
 @pytest.fixture(scope="module")
 def ask(bundled, tmp_path_factory):
     """Do one of the changes to a copy, or to what is installed, and audit; each is asked once."""
-    known: dict[tuple[str, bool], Said] = {}
+    known: dict[tuple[str, bool], RichText] = {}
 
-    def answer(words: str, anew: bool) -> Said:
+    def answer(words: str, anew: bool) -> RichText:
         if (words, anew) not in known:
             known[words, anew] = _asked(words, anew, bundled, tmp_path_factory.mktemp("changed"))
         return known[words, anew]
@@ -352,7 +352,7 @@ def ask(bundled, tmp_path_factory):
     return answer
 
 
-def _asked(words: str, anew: bool, bundled: Path, scratch: Path) -> Said:
+def _asked(words: str, anew: bool, bundled: Path, scratch: Path) -> RichText:
     place = Path(shutil.copytree(bundled, scratch / "moved"))
     for name, change, *_ in INSTALLED:
         if name == words:
@@ -370,7 +370,7 @@ def _asked(words: str, anew: bool, bundled: Path, scratch: Path) -> Said:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sap.audit.inputs.check_contracts", lambda *_: None)
         found = audit.examined(place, reports=reports)
-    return Said(
+    return RichText(
         found.exit_code,
         found.verdict,
         [cause.what for cause in found.causes],
@@ -382,7 +382,7 @@ def _asked(words: str, anew: bool, bundled: Path, scratch: Path) -> Said:
     )
 
 
-def _asked_elsewhere(place: Path, path: Path, out: Path) -> Said:
+def _asked_elsewhere(place: Path, path: Path, out: Path) -> RichText:
     """The command itself, in a process that finds other code or another package first."""
     before = os.environ.get("PYTHONPATH")
     env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(path), before)))}
@@ -391,7 +391,7 @@ def _asked_elsewhere(place: Path, path: Path, out: Path) -> Said:
         env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     said = json.loads((out / "audit.json").read_text(encoding="utf-8"))
-    return Said(
+    return RichText(
         got.returncode,
         said["verdict"],
         [cause["what"] for cause in said["causes"]],
@@ -531,8 +531,8 @@ def test_the_open_bundle_holds_nothing_patient_level_and_is_not_rebuilt(run, tmp
     cut = packing.cut_of(run, None, run.parent / "frozen")
     place = packing.pack(run, cut, tmp_path / "open", "open", as_zip=False)
     whole = b"".join(p.read_bytes() for p in place.rglob("*") if p.is_file())
-    men = pd.read_parquet(cut / "dm.parquet")["USUBJID"]
-    assert not any(who.encode() in whole for who in men)
+    subjects = pd.read_parquet(cut / "dm.parquet")["USUBJID"]
+    assert not any(who.encode() in whole for who in subjects)
     folders = {p.name for p in place.iterdir()}
     assert not folders & {"cut", "adam", "source"}
     rows = pd.read_csv(place / "ard" / "ard.csv")
@@ -550,13 +550,13 @@ def test_the_boards_reports_come_again_with_the_report_before_they_were_compared
 ):
     """Two cut-offs of one trial; the second report says what changed since the first."""
     frozen = tmp_path / "frozen"
-    before = study.freeze(run.parent / "extract", PLAN, "interim", frozen)
-    study.analyse(before, PLAN, tmp_path / "before")
+    before = commands.freeze(run.parent / "extract", PLAN, "interim", frozen)
+    commands.analyse(before, PLAN, tmp_path / "before")
     now = tmp_path / "now"
     cut = packing.cut_of(run, None, run.parent / "frozen")
-    study.analyse(cut, PLAN, now)
+    commands.analyse(cut, PLAN, now)
     dsmb.remember(now, tmp_path / "before")
-    study.report(now, "dsmb", "builtin", ("html", "pdf"))
+    commands.report(now, "dsmb", "builtin", ("html", "pdf"))
     place = packing.pack(now, cut, tmp_path / "closed", "closed", as_zip=False)
     assert (place / "report" / "dsmb-closed" / "changes.csv").is_file()
     found = audit.examined(place)
@@ -569,11 +569,11 @@ def test_the_boards_reports_come_again_with_the_report_before_they_were_compared
     found = audit.examined(place, reports=False)
     assert (found.exit_code, found.causes[0].what) == (11, "data")
     assert "compared with" in found.causes[0].words
-    # What everybody may see holds no man and nothing closed.
+    # What everybody may see holds no patient and nothing closed.
     place = packing.pack(now, cut, tmp_path / "open", "open", as_zip=False)
     whole = b"".join(p.read_bytes() for p in place.rglob("*") if p.is_file())
-    men = pd.read_parquet(cut / "dm.parquet")["USUBJID"]
-    assert not any(who.encode() in whole for who in men)
+    subjects = pd.read_parquet(cut / "dm.parquet")["USUBJID"]
+    assert not any(who.encode() in whole for who in subjects)
     assert {p.parent.name for p in (place / "report").rglob("*.html")} == {"dsmb-open"}
     found = audit.examined(place)
     assert (found.verdict, found.exit_code) == ("not rebuilt", 0), found.findings

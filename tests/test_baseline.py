@@ -11,7 +11,7 @@ from sap.results.baseline import baseline
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
 # B1 treated at once; A1 group A; A2 group A, re-screened and treated; A3 re-screened, not treated.
-MEN = """
+SUBJECTS = """
 | USUBJID | AGE | CTCBL | ARV7BL   | RESCCTC | RESCARV7 | NCYCLES | RESCTRFL | SCRFL | RESCFL | PRIMFL | GRPAFL |
 |---------|-----|-------|----------|---------|----------|---------|----------|-------|--------|--------|--------|
 | B1      | 70  | 9     | POSITIVE |         |          | 3       | N        | Y     | N      | Y      | N      |
@@ -71,7 +71,7 @@ ECOG = """
 @pytest.fixture(scope="module")
 def people(patients) -> pd.DataFrame:
     days = {name: pd.to_datetime(pd.Series(values)) for name, values in DAYS.items()}
-    return patients(MEN).assign(STUDYID="T", **days)
+    return patients(SUBJECTS).assign(STUDYID="T", **days)
 
 
 @pytest.fixture(scope="module")
@@ -160,7 +160,7 @@ def test_therapies_never_recorded_are_missing_and_not_no(people):
     assert of(found, "AGE", "AVAL")["A1", "SC"] == 60
 
 
-def test_the_table_counts_every_man_of_the_column(people, found):
+def test_the_table_counts_every_subject_of_the_column(people, found):
     rows = ard.bind(baseline(people, found, PLAN))
     here = rows[(rows["population"] == "GROUPA") & (rows["paramcd"] == "ARSI")]
     counts = here[here["stat_name"] == "n"].set_index("level")["stat"].to_dict()

@@ -87,9 +87,9 @@ NUMBERED = [
 
 UNREACHABLE = {
     ("adrs", "PSARESPU", 4): "without a confirmation nothing can stay unconfirmed",
-    ("adrs", "CTC0", 1): "nobody is treated with fewer than three cells",
-    ("adrs", "ARV7NEG", 1): "nobody is treated who is not AR-V7 positive",
-    ("adexcl", "", 2): "nobody is treated who is not AR-V7 positive at one of his screenings",
+    ("adrs", "CTC0", 1): "no patient is treated with fewer than three cells",
+    ("adrs", "ARV7NEG", 1): "no patient is treated who is not AR-V7 positive",
+    ("adexcl", "", 2): "no patient is treated who is not AR-V7 positive at one of his screenings",
     ("adrs", "MEASDIS", 4): "the extract has lesions",
     ("adtte", "OS", 2): "a death before the origin contradicts the contract of DS",
     ("adtte", "OSCENS", 2): "as above",

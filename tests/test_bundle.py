@@ -11,10 +11,10 @@ import pytest
 from sap import ard, bundle, runlog
 from sap.bundle.contents import shared_rows
 from sap.bundle.names import fault_of, safe_name
-from sap.errors import SnapshotChanged, WrongUse
+from sap.errors import IntegrityError, UsageError
 from sap.runlog.software import code_files, project_files
 
-MEN = ("T-001", "T-002")
+SUBJECTS = ("T-001", "T-002")
 
 
 def result(analysis: str, population: str = "PRIMARY", **stats) -> pd.DataFrame:
@@ -23,7 +23,7 @@ def result(analysis: str, population: str = "PRIMARY", **stats) -> pd.DataFrame:
 
 @pytest.fixture
 def run(tmp_path) -> Path:
-    """A run of two men, written by hand, with the log that fits it."""
+    """A run of two patients, written by hand, with the log that fits it."""
     place = tmp_path / "run"
     (place / "adam").mkdir(parents=True)
     (place / "tables").mkdir()
@@ -36,7 +36,7 @@ def run(tmp_path) -> Path:
     )
     (place / "ard.csv").write_text(ard.to_csv(rows))
     rows.to_parquet(place / "ard.parquet", index=False)
-    pd.DataFrame({"USUBJID": MEN}).to_parquet(place / "adam" / "adsl.parquet", index=False)
+    pd.DataFrame({"USUBJID": SUBJECTS}).to_parquet(place / "adam" / "adsl.parquet", index=False)
     facts = {
         "study": "T", "status": "FINAL", "cut_off": "2019-06-30", "cut_off_name": "final",
         "cut_id": "final-2019-06-30-00000000", "synthetic": True, "plan_file": "plan.yml",
@@ -51,14 +51,14 @@ def run(tmp_path) -> Path:
     }
     (place / "tables" / "plan.json").write_text(json.dumps(numbers))
     (place / "tables" / "previous.json").write_text("{}")
-    (place / "tables" / "previous-ard.csv").write_text(f"{MEN[0]}\n")
-    (place / "tables" / "findings.json").write_text(json.dumps([{"usubjid": MEN[0]}]))
+    (place / "tables" / "previous-ard.csv").write_text(f"{SUBJECTS[0]}\n")
+    (place / "tables" / "findings.json").write_text(json.dumps([{"usubjid": SUBJECTS[0]}]))
     (place / "tables" / "plan.yml").write_text("study: T\n")
-    (place / "csr.html").write_text(f"<p>{MEN[0]}</p>")
+    (place / "csr.html").write_text(f"<p>{SUBJECTS[0]}</p>")
     (place / "dsmb-open").mkdir()
     (place / "dsmb-open" / "report.html").write_text("<p>open</p>")
     (place / "dsmb-closed").mkdir()
-    (place / "dsmb-closed" / "report.html").write_text(f"<p>{MEN[1]}</p>")
+    (place / "dsmb-closed" / "report.html").write_text(f"<p>{SUBJECTS[1]}</p>")
     runlog.append(place / "run-log.jsonl", {"step": "analyse", "outputs": {}})
     return place
 
@@ -67,7 +67,7 @@ def run(tmp_path) -> Path:
 def cut(tmp_path) -> Path:
     place = tmp_path / "cut"
     place.mkdir()
-    pd.DataFrame({"USUBJID": MEN}).to_parquet(place / "dm.parquet", index=False)
+    pd.DataFrame({"USUBJID": SUBJECTS}).to_parquet(place / "dm.parquet", index=False)
     (place / "manifest.json").write_text("{}")
     return place
 
@@ -80,7 +80,7 @@ def packed(run: Path, cut: Path, audience: str) -> dict[str, bytes]:
 
 def test_nothing_patient_level_is_in_the_open_bundle(run, cut):
     files = packed(run, cut, "open")
-    for who in MEN:
+    for who in SUBJECTS:
         assert not [n for n, content in files.items() if who.encode() in content]
     folders = {name.partition("/")[0] for name in files}
     assert not folders & {"cut", "adam", "source"}
@@ -89,7 +89,7 @@ def test_nothing_patient_level_is_in_the_open_bundle(run, cut):
     assert "report/dsmb-open/report.html" in files
     assert "report/csr.html" not in files
     assert b"os_curve" not in files["ard/ard.csv"]
-    # Two men are fewer than five: the count is hidden, as in the board's open report.
+    # Two patients are fewer than five: the count is hidden, as in the board's open report.
     assert b"flow,SAP 5.1,PRIMARY,,,,,n,,<5" in files["ard/ard.csv"]
     assert b"psa_response" not in files["ard/ard.csv"]  # efficacy is closed in the catalogue
 
@@ -126,7 +126,7 @@ def test_every_name_is_safe_every_sum_fits_and_the_bytes_are_the_same_twice(
 def test_a_run_that_lost_a_report_its_log_names_is_refused(run, cut):
     log = run / "run-log.jsonl"
     runlog.append(log, {"step": "report csr", "outputs": {"csr.docx": "00"}})
-    with pytest.raises(SnapshotChanged, match=r"csr\.docx, which record 2 wrote, is missing"):
+    with pytest.raises(IntegrityError, match=r"csr\.docx, which record 2 wrote, is missing"):
         packed(run, cut, "auditor")
     runlog.append(log, {"step": "report csr", "outputs": {}})  # rendered again, without it
     assert packed(run, cut, "auditor")
@@ -139,15 +139,15 @@ def test_the_log_is_copied_as_it_is(run, cut):
 def test_a_run_without_a_log_or_with_a_broken_one_is_refused(run, cut):
     log = run / "run-log.jsonl"
     log.write_text(log.read_text().replace("analyse", "analyze"))
-    with pytest.raises(SnapshotChanged, match="record 1 was edited"):
+    with pytest.raises(IntegrityError, match="record 1 was edited"):
         packed(run, cut, "auditor")
     log.unlink()
-    with pytest.raises(WrongUse, match="no run log"):
+    with pytest.raises(UsageError, match="no run log"):
         packed(run, cut, "auditor")
 
 
 def test_an_unknown_audience_is_refused(run, cut):
-    with pytest.raises(WrongUse, match="not one of open, closed, auditor"):
+    with pytest.raises(UsageError, match="not one of open, closed, auditor"):
         packed(run, cut, "public")
 
 
@@ -177,8 +177,8 @@ def test_shared_rows_are_those_of_open_displays_alone_with_small_counts_hidden()
     assert (shown["n"][1], shown["N"]) == ("<5", (5.0, ""))
 
 
-def test_shared_rows_have_nothing_that_divides_the_same_men_again():
-    """10 events and 7 of the second line leave 3 events, so 3 men at most, for the third."""
+def test_shared_rows_have_nothing_that_divides_the_same_subjects_again():
+    """10 events and 7 of the second line leave 3 events, so 3 patients at most, for the third."""
     entry = {"kind": "table", "number": "1", "audience": "open"}
     names = ("ae_overview", "ae_soc_pt", "lab_shift")
     catalogue = {f"tlf-{name}": entry | {"analysis": [name]} for name in names}

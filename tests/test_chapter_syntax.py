@@ -13,7 +13,7 @@ CHAPTERS = sorted((HOME / "analysis" / "chapters").glob("*.qmd"))
 ALLOWED = """\
 # 11 Efficacy {#sec-11}
 
-A man's `{python} say.rate("psa", population="PRIMARY")` of *all* **men** [@clopper1934; @simon1989],
+A patient's `{python} inline.rate("psa", population="PRIMARY")` of *all* **patients** [@clopper1934; @simon1989],
 see [Table 14.2.1.1](#tlf-psa)[^note]. Costs \\$5, `<b>` and `$x$` stand in code.
 
 | A | B |

@@ -58,7 +58,7 @@ def tree(folder: Path) -> dict[str, bytes | None]:
     }
 
 
-def said(words: list[str], monkeypatch, capsys) -> tuple[int, str]:
+def as_text(words: list[str], monkeypatch, capsys) -> tuple[int, str]:
     monkeypatch.setattr(sys, "argv", ["sap", *words])
     with pytest.raises(SystemExit) as ended:
         main()
@@ -141,7 +141,7 @@ def test_wrong_input_gets_one_clear_line_and_changes_nothing(
     here, monkeypatch, capsys, words, code, line
 ):
     before = tree(here)
-    ended, text = said(words.format(plan=PLAN).split(), monkeypatch, capsys)
+    ended, text = as_text(words.format(plan=PLAN).split(), monkeypatch, capsys)
     assert (ended, line in text) == (code, True), text
     assert "Traceback" not in text
     assert tree(here) == before
@@ -152,7 +152,7 @@ def test_spaces_umlauts_and_quotes_in_names_are_names_like_others(here, monkeypa
     place.mkdir()
     (place / "dm.csv").write_text("USUBJID,AGE\nP1,70\n")
     out = here / "ex tract \u00e9"
-    code, _ = said(["intake", "sdtm", str(place), str(out)], monkeypatch, capsys)
+    code, _ = as_text(["intake", "sdtm", str(place), str(out)], monkeypatch, capsys)
     assert code == 0
     assert (out / "dm.csv").read_text() == "USUBJID,AGE\nP1,70\n"
 
@@ -161,7 +161,7 @@ def test_a_byte_order_mark_and_carriage_returns_are_no_part_of_a_cell(here, monk
     place = here / "windows"
     place.mkdir()
     (place / "dm.csv").write_bytes(b"\xef\xbb\xbfUSUBJID,AGE\r\nP1,70\r\n")
-    assert said(["intake", "sdtm", "windows", "out"], monkeypatch, capsys)[0] == 0
+    assert as_text(["intake", "sdtm", "windows", "out"], monkeypatch, capsys)[0] == 0
     assert (here / "out" / "dm.csv").read_bytes() == b"USUBJID,AGE\nP1,70\n"
 
 
@@ -172,7 +172,7 @@ def test_a_fault_of_the_program_says_where_and_quotes_no_data(here, monkeypatch,
         raise KeyError("P1 has 70 years")
 
     monkeypatch.setattr(runs, "table_of", fails)
-    code, text = said(["report", "damaged"], monkeypatch, capsys)
+    code, text = as_text(["report", "damaged"], monkeypatch, capsys)
     assert code == 1
     assert "KeyError in pipeline/runs.py, line" in text
     assert "70 years" not in text

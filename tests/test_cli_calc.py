@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sap.cli.calc import app
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 
 def calc(words: str, *more: str) -> str:
@@ -20,8 +20,8 @@ def calc(words: str, *more: str) -> str:
 
 
 def refusal(words: str, *more: str) -> str:
-    """The message of the WrongUse that the command raises; its exit code is 2."""
-    with pytest.raises(WrongUse) as refused:
+    """The message of the UsageError that the command raises; its exit code is 2."""
+    with pytest.raises(UsageError) as refused:
         calc(words, *more)
     assert refused.value.exit_code == 2
     return str(refused.value)

@@ -12,7 +12,7 @@ from sap import ard
 from sap.audit import pairs
 from sap.bundle import compare, compare_tables
 from sap.bundle.comparison import Tolerance, tolerance_of
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 CATALOGUE = {
     "house_style": {"hundred": "100"},
@@ -53,9 +53,9 @@ def test_new_gone_moved_and_near_are_told_apart_and_carry_the_number_of_their_di
 
 def test_a_number_that_is_not_estimable_for_the_same_reason_twice_has_not_moved():
     none = results(median=ard.NotEstimable("not reached"))
-    other = results(median=ard.NotEstimable("nobody"))
+    other = results(median=ard.NotEstimable("no patient"))
     assert changes(none, none) == []
-    assert changes(none, other) == [("moved", "median", "NE (not reached)", "NE (nobody)")]
+    assert changes(none, other) == [("moved", "median", "NE (not reached)", "NE (no patient)")]
     assert changes(none, results(median=9.4))[0][0] == "moved"
 
 
@@ -127,7 +127,7 @@ def test_two_ards_on_disk_are_compared_by_display_and_two_of_different_kinds_are
     found = pairs.compared(tmp_path / "a.csv", tmp_path / "b.csv")
     assert "moved psa_response PRIMARY PSARESP n: 3 -> 4" in found.words
     assert "no difference" in pairs.compared(tmp_path / "a.csv", tmp_path / "c.parquet").words
-    with pytest.raises(WrongUse, match="no bundle, run, frozen cut or ARD"):
+    with pytest.raises(UsageError, match="no bundle, run, frozen cut or ARD"):
         pairs.compared(tmp_path / "a.csv", tmp_path)
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from sap import ard
 from sap.derivations.response import comparison_response, percent_change, psa_response
-from sap.displays import prose
-from sap.errors import PlanInvalid
+from sap.displays import sentences
+from sap.errors import PlanError
 from sap.plan import read_plan
 from sap.plan.references import read_references
 from sap.results.comparison import by_arv7, published
@@ -24,8 +24,8 @@ OWN_RULE = PLAN.model_copy(
 )  # the published rate beside our own rule
 
 
-def men_of(primary: tuple[int, int], negative: tuple[int, int], *, answer: str = "N"):
-    """ADSL and ADRS with so many responders of so many men in B, and given the drug in A."""
+def subjects_of(primary: tuple[int, int], negative: tuple[int, int], *, answer: str = "N"):
+    """ADSL and ADRS with so many responders of so many patients in B, and given the drug in A."""
     n_b, n_a = primary[1], negative[1]
     who = [f"B{i:03d}" for i in range(n_b)] + [f"A{i:03d}" for i in range(n_a)]
     adsl = pd.DataFrame(
@@ -59,39 +59,39 @@ def stats_of(parts, **where) -> pd.Series:
 @pytest.mark.req("SAP-5.8")
 def test_the_difference_by_arv7_is_that_of_miettinen_and_nurminen():
     """56 of 70 against 48 of 80: 0.2, limits 0.0528 and 0.3382 (R DescTools, in tests of the method)."""
-    got = stats_of(by_arv7(*men_of((56, 70), (48, 80)), PLAN), level="Difference")
+    got = stats_of(by_arv7(*subjects_of((56, 70), (48, 80)), PLAN), level="Difference")
     assert got["estimate"] == pytest.approx(0.2)
     assert (round(got["conf_low"], 4), round(got["conf_high"], 4)) == (0.0528, 0.3382)
 
 
-def test_only_negative_men_given_the_drug_are_compared():
-    adsl, adrs = men_of((3, 25), (4, 10))
+def test_only_negative_subjects_given_the_drug_are_compared():
+    adsl, adrs = subjects_of((3, 25), (4, 10))
     adrs.loc[adrs["USUBJID"] == "A009", "DRUG"] = "DOCETAXEL"
     adsl.loc[adsl["USUBJID"] == "A008", "ARV7BL"] = "UNDETERMINED"
     got = stats_of(by_arv7(adsl, adrs, PLAN), group="NEGATIVE")
     assert (got["n"], got["N"]) == (4, 8)
 
 
-def test_men_without_psa_are_failures_unless_nobody_has_any():
-    got = stats_of(by_arv7(*men_of((3, 25), (4, 10), answer="NE"), PLAN), group="NEGATIVE")
+def test_subjects_without_psa_are_failures_unless_nobody_has_any():
+    got = stats_of(by_arv7(*subjects_of((3, 25), (4, 10), answer="NE"), PLAN), group="NEGATIVE")
     assert (got["n"], got["N"], got["n_missing"]) == (4, 10, 6)
-    rows = ard.bind(by_arv7(*men_of((3, 25), (0, 10), answer="NE"), PLAN))
+    rows = ard.bind(by_arv7(*subjects_of((3, 25), (0, 10), answer="NE"), PLAN))
     negative = rows[(rows["group"] == "NEGATIVE") & (rows["stat_name"] == "n")].iloc[0]
     assert np.isnan(negative["stat"])
-    assert negative["stat_text"] == "not in the data: no PSA of these men"
+    assert negative["stat_text"] == "not in the data: no PSA of these patients"
     difference = rows[(rows["level"] == "Difference") & (rows["stat_name"] == "estimate")].iloc[0]
-    assert difference["stat_text"] == "not in the data: no PSA of these men"
+    assert difference["stat_text"] == "not in the data: no PSA of these patients"
 
 
 def test_nobody_in_a_group_is_no_crash():
-    rows = ard.bind(by_arv7(*men_of((0, 0), (0, 0)), PLAN))
+    rows = ard.bind(by_arv7(*subjects_of((0, 0), (0, 0)), PLAN))
     assert rows.loc[rows["stat_name"] == "estimate", "stat"].isna().all()
 
 
 def test_the_primary_beside_tropic_has_the_numbers_of_r():
     """3 of 25 against 129 of 329. R 4.2: fisher.test(matrix(c(3, 22, 129, 200), 2)) prints odds
     ratio 0.2121280918, limits 0.0398507562 and 0.7274788802, p 0.0052888178 (to its tolerance)."""
-    rows = published(*men_of((3, 25), (0, 0)), REFERENCES, OWN_RULE)
+    rows = published(*subjects_of((3, 25), (0, 0)), REFERENCES, OWN_RULE)
     got = stats_of(rows, level="Odds ratio")
     expected = {
         "estimate": 0.2121280918,
@@ -133,11 +133,13 @@ def by_both_rules(patients, rule=PLAN.comparison.rule) -> pd.DataFrame:
         {"STUDYID": "X", "USUBJID": table["WHO"], "NCYCLES": 6, "TRTSDT": start, "PRIMFL": "Y"}
     )
     rows = []
-    for man in table.itertuples():
-        if pd.notna(man.BASE):
-            rows.append((man.WHO, start, float(man.BASE), "Y", ""))
-        for day, psa in zip(str(man.DAYS or "").split(), str(man.PSA or "").split(), strict=True):
-            rows.append((man.WHO, start + pd.Timedelta(days=int(day)), float(psa), "", "Y"))
+    for subject in table.itertuples():
+        if pd.notna(subject.BASE):
+            rows.append((subject.WHO, start, float(subject.BASE), "Y", ""))
+        for day, psa in zip(
+            str(subject.DAYS or "").split(), str(subject.PSA or "").split(), strict=True
+        ):
+            rows.append((subject.WHO, start + pd.Timedelta(days=int(day)), float(psa), "", "Y"))
     adpsa = pd.DataFrame(rows, columns=["USUBJID", "ADT", "AVAL", "ABLFL", "ANL01FL"])
     base = adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"]
     adpsa["PCHG"] = percent_change(adpsa["AVAL"], adpsa["USUBJID"].map(base))
@@ -183,16 +185,18 @@ def test_without_a_rule_of_theirs_there_are_no_answers_and_our_own_is_compared(p
 
 
 def test_no_responder_has_no_finite_lower_odds_but_a_row():
-    got = stats_of(published(*men_of((0, 25), (0, 0)), REFERENCES, OWN_RULE), level="Odds ratio")
+    got = stats_of(
+        published(*subjects_of((0, 25), (0, 0)), REFERENCES, OWN_RULE), level="Odds ratio"
+    )
     assert got["estimate"] == got["conf_low"] == 0
-    rows = ard.bind(published(*men_of((0, 0), (0, 0)), REFERENCES, OWN_RULE))
+    rows = ard.bind(published(*subjects_of((0, 0), (0, 0)), REFERENCES, OWN_RULE))
     assert set(rows.loc[rows["level"] == "Odds ratio", "stat_text"]) == {
         "", "not both groups have a proportion",
     }  # fmt: skip
 
 
 def test_a_plan_that_names_an_unknown_reference_is_refused():
-    with pytest.raises(PlanInvalid, match=r"'no-such'.*\n.*tropic-psa-response"):
+    with pytest.raises(PlanError, match=r"'no-such'.*\n.*tropic-psa-response"):
         REFERENCES.of("no-such")
 
 
@@ -210,7 +214,7 @@ def test_references_are_read_strictly(tmp_path, change, said):
     text = (HERE / "references.yml").read_text(encoding="utf-8")
     path = tmp_path / "references.yml"
     path.write_text(text.replace(change, said, 1), encoding="utf-8")
-    with pytest.raises(PlanInvalid, match="tropic-psa-response"):
+    with pytest.raises(PlanError, match="tropic-psa-response"):
         read_references(path)
 
 
@@ -230,7 +234,9 @@ def test_the_sentence_says_both_rates_their_rule_and_the_difference(
     plan = json.dumps(PLAN.model_dump(mode="json"))
     (tmp_path / "tables" / "plan.json").write_text(plan, encoding="utf-8")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
-    said = prose.beside_published().plain.replace("\u00a0", " ")
-    assert said.startswith("By the rule of TROPIC 3 of 6 men of the primary set responded (50.0 %)")
+    said = sentences.beside_published().plain.replace("\u00a0", " ")
+    assert said.startswith(
+        "By the rule of TROPIC 3 of 6 patients of the primary set responded (50.0 %)"
+    )
     assert "in TROPIC 129 of 329 did (39.2 %). The difference is 10.8 percentage points" in said
-    assert "a baseline PSA of at least 20 ug/L" in prose.comparison_rule().plain
+    assert "a baseline PSA of at least 20 ug/L" in sentences.comparison_rule().plain

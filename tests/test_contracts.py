@@ -1,4 +1,4 @@
-"""The contracts as a whole: one man for every rule, who breaks that rule and no other."""
+"""The contracts as a whole: one patient for every rule, who breaks that rule and no other."""
 
 import datetime as dt
 import importlib.resources
@@ -22,14 +22,14 @@ from sap import contracts
 from sap.catalogue.iso8601 import FORMS
 from sap.contracts import Contract
 from sap.contracts.columns import days
-from sap.errors import ContractBroken, PlanInvalid
+from sap.errors import ContractError, PlanError
 from sap.plan.home import project_home
 
 FILES = project_home() / "data-contracts"
 
-# A man treated in group B from consent to death, with nothing to find fault with. STUDYID, DOMAIN,
+# A patient treated in group B from consent to death, with nothing to find fault with. STUDYID, DOMAIN,
 # USUBJID and --SEQ are put in front of each row; an empty cell is missing.
-GOOD_MAN = {
+GOOD_SUBJECT = {
     "dm": """
         SUBJID|RFICDTC   |RFSTDTC         |RFENDTC   |DTHDTC    |DTHFL|AGE|AGEU |SEX|ARMCD|ARM
         001   |2017-03-01|2017-04-01T10:00|2017-05-13|2018-06-01|Y    |70 |YEARS|M  |B    |Cabazitaxel
@@ -164,7 +164,7 @@ TRIAL_SUMMARY = """
     SYNTHDAT|Y
     """
 
-# The rule, and what is done to the good man: domain, row from 1, cells. `+` adds a copy of the row
+# The rule, and what is done to the good patient: domain, row from 1, cells. `+` adds a copy of the row
 # with the cells changed, `-` takes the row out.
 PLANTED = """
     extract-number              | lb 1   LBSTRESN=abc
@@ -371,7 +371,7 @@ PLANTED = """
     tu-link-missing             | tu 5   TULNKID=
     tu-link-twice               | tu +1
     tu-link-twice-reader        | tu +4
-    tu-link-twice-nobody        | tu -4 ; tr -9 ; tu 1 TUEVAL= ; tu +1
+    tu-link-twice-no-subject        | tu -4 ; tr -9 ; tu 1 TUEVAL= ; tu +1
     tu-tueval                   | tu 1   TUEVAL=FRIENDLY
     tu-tuevalid                 | tu 4   TUEVALID=BOB
     tu-evaluator-missing        | tu 1   TUEVAL=
@@ -436,7 +436,7 @@ BESIDE = {
     "ex-before-consent": {"tu-found-late"},  # a first dose that early makes every lesion late
 }
 
-# Broken by no man: about the extract, about TS, or about an empty table.
+# Broken by no patient: about the extract, about TS, or about an empty table.
 OF_THE_WHOLE = {
     "extract-domain-missing": ("zz", None),
     "extract-column-missing": ("ie", None),
@@ -466,29 +466,29 @@ def parsed(block: str) -> list[dict[str, str | None]]:
     return [dict(zip(names, row, strict=True)) for row in cells]
 
 
-def good_man(name: str) -> Rows:
-    man: Rows = {}
-    for domain, block in GOOD_MAN.items():
-        man[domain] = []
+def good_subject(name: str) -> Rows:
+    subject: Rows = {}
+    for domain, block in GOOD_SUBJECT.items():
+        subject[domain] = []
         for number, row in enumerate(parsed(block), start=1):
             ids = {"STUDYID": "T", "DOMAIN": domain.upper(), "USUBJID": f"T-{name}"}
             sequence = {} if domain == "dm" else {f"{domain.upper()}SEQ": str(number)}
-            man[domain].append({**ids, **sequence, **row})
-    for row in man["ds"]:
+            subject[domain].append({**ids, **sequence, **row})
+    for row in subject["ds"]:
         row["DSTERM"] = row["DSDECOD"]
-    return man
+    return subject
 
 
-def spoil(man: Rows, what: str) -> None:
+def spoil(subject: Rows, what: str) -> None:
     """Do what a line of PLANTED says."""
     for step in what.split(";"):
         if "{eight infusions}" in step:
             for number in range(8):
                 day = (dt.date(2017, 6, 24) + dt.timedelta(21 * number)).isoformat()
-                add(man, "ex", 2, {"EXSTDTC": day, "EXENDTC": None})
+                add(subject, "ex", 2, {"EXSTDTC": day, "EXENDTC": None})
             continue
         domain, *words = step.split()
-        rows = man[domain]
+        rows = subject[domain]
         gone = [int(word) for word in words if word.startswith("-")]
         for place in gone:
             rows[-place - 1] = {}
@@ -498,20 +498,20 @@ def spoil(man: Rows, what: str) -> None:
                 name, value = word.split("=", 1)
                 cells[name] = value.replace("<>", " ") or None
         if words[0].startswith("+"):
-            add(man, domain, int(words[0]) - 1, cells)
+            add(subject, domain, int(words[0]) - 1, cells)
         elif not gone:
             rows[int(words[0]) - 1].update(cells)
 
 
-def add(man: Rows, domain: str, place: int, cells: dict[str, str | None]) -> None:
-    number = {f"{domain.upper()}SEQ": str(len(man[domain]) + 1)}
-    man[domain].append({**man[domain][place], **number, **cells})
+def add(subject: Rows, domain: str, place: int, cells: dict[str, str | None]) -> None:
+    number = {f"{domain.upper()}SEQ": str(len(subject[domain]) + 1)}
+    subject[domain].append({**subject[domain][place], **number, **cells})
 
 
-def frames(men: list[Rows]) -> dict[str, pd.DataFrame]:
+def frames(subjects: list[Rows]) -> dict[str, pd.DataFrame]:
     tables = {}
-    for domain in GOOD_MAN:
-        rows = [row for man in men for row in man[domain] if row]
+    for domain in GOOD_SUBJECT:
+        rows = [row for subject in subjects for row in subject[domain] if row]
         names = {name: None for row in rows for name in row}
         tables[domain] = pd.DataFrame(
             [[row.get(name) for name in names] for row in rows], columns=list(names), dtype=object
@@ -519,8 +519,8 @@ def frames(men: list[Rows]) -> dict[str, pd.DataFrame]:
     return tables
 
 
-def part(men: list[Rows], *domains: str) -> dict[str, pd.DataFrame]:
-    return {name: table for name, table in frames(men).items() if name in domains}
+def part(subjects: list[Rows], *domains: str) -> dict[str, pd.DataFrame]:
+    return {name: table for name, table in frames(subjects).items() if name in domains}
 
 
 def trial_summary() -> pd.DataFrame:
@@ -540,17 +540,17 @@ def rules() -> dict[str, Contract]:
 
 @pytest.fixture(scope="module")
 def good_tables() -> dict[str, pd.DataFrame]:
-    return {**frames([good_man("good"), good_man("well")]), "ts": trial_summary()}
+    return {**frames([good_subject("good"), good_subject("well")]), "ts": trial_summary()}
 
 
 @pytest.fixture(scope="module")
 def spoiled_tables() -> dict[str, pd.DataFrame]:
-    men = [good_man("good")]
+    subjects = [good_subject("good")]
     for rule, what in planted().items():
-        man = good_man(rule)
-        spoil(man, what)
-        men.append(man)
-    tables = frames(men)
+        subject = good_subject(rule)
+        spoil(subject, what)
+        subjects.append(subject)
+    tables = frames(subjects)
     tables["ie"] = tables["ie"].drop(columns="IETESTCD")
     tables["dv"]["DVNOTE"] = "free text"
     lines = [["3", "values", "DM.SEX: Male is M", None, "7"], ["5", "visits", "X is Y", None, "0"]]
@@ -568,7 +568,7 @@ def findings(rules, spoiled_tables) -> pd.DataFrame:
     return contracts.check(spoiled_tables, rules, REQUIRED)
 
 
-def test_a_good_man_gives_no_finding(rules, good_tables):
+def test_a_good_subject_gives_no_finding(rules, good_tables):
     assert contracts.check(good_tables, rules, ["dm", "lb"]).to_dict("records") == []
 
 
@@ -584,12 +584,12 @@ def test_every_rule_has_a_planted_defect(rules):
 
 
 @pytest.mark.parametrize("rule", planted())
-def test_each_man_breaks_his_rule_and_no_other(findings, rule):
-    of_man = findings[findings["usubjid"] == f"T-{rule}"]
-    assert set(of_man["rule"]) == {rule} | BESIDE.get(rule, set())
+def test_each_subject_breaks_his_rule_and_no_other(findings, rule):
+    of_subject = findings[findings["usubjid"] == f"T-{rule}"]
+    assert set(of_subject["rule"]) == {rule} | BESIDE.get(rule, set())
 
 
-def test_the_good_man_among_the_others_gives_no_finding(findings):
+def test_the_good_subject_among_the_others_gives_no_finding(findings):
     assert findings[findings["usubjid"] == "T-good"].empty
 
 
@@ -681,7 +681,7 @@ def test_each_rule_of_each_domain_deleted_in_turn_takes_exactly_its_findings(
         for rule in contract.rules:
             found = contracts.check(spoiled_tables, {name: without(contract, rule.name)}, [])
             expected = mine[mine["rule"] != rule.name].reset_index(drop=True)
-            # A table without rows cannot also hold the men who break the other rules.
+            # A table without rows cannot also hold the patients who break the other rules.
             assert len(expected) < len(mine) or rule.name.endswith("not-empty"), rule.name
             pd.testing.assert_frame_equal(found, expected)
 
@@ -695,12 +695,12 @@ def without(contract: Contract, *names: str) -> Contract:
 
 
 def test_the_four_defects_of_the_acceptance_are_named_in_one_run(rules):
-    man = good_man("one")
+    subject = good_subject("one")
     spoil(
-        man,
+        subject,
         "ds -3; ex 1 EXSTDTC=2017-02-01 EXENDTC=2017-02-01; dm 1 RFSTDTC=2017-02-01; lb 1 LBSTRESN=abc; lb 4 LBSTRESU=furlong",
     )
-    tables = frames([man, good_man("two"), good_man("two")])
+    tables = frames([subject, good_subject("two"), good_subject("two")])
     tables = {name: tables[name] for name in ("dm", "ds", "ex", "lb", "cp")}
     for domain in ("ds", "ex", "lb", "cp"):
         tables[domain] = tables[domain].drop_duplicates(ignore_index=True)
@@ -716,19 +716,19 @@ def test_the_four_defects_of_the_acceptance_are_named_in_one_run(rules):
 
 
 def test_two_defects_in_one_row_are_two_findings(rules):
-    man = good_man("one")
-    spoil(man, "ae 1 AETOXGR=6 AEREL=MAYBE")
-    found = contracts.check(part([man], "dm", "ae"), rules, [])
+    subject = good_subject("one")
+    spoil(subject, "ae 1 AETOXGR=6 AEREL=MAYBE")
+    found = contracts.check(part([subject], "dm", "ae"), rules, [])
     assert found[["rule", "row"]].to_dict("split")["data"] == [["ae-aetoxgr", 1], ["ae-aerel", 1]]
 
 
 def test_no_value_of_the_data_reaches_a_finding(rules):
-    man = good_man("one")
+    subject = good_subject("one")
     spoil(
-        man,
+        subject,
         "lb 1 LBSTRESN=secret LBSTRESU=secret LBDTC=secret; ae 1 AETERM=secret AESTDTC=secret AEREL=secret",
     )
-    found = contracts.check(part([man], "dm", "ae", "lb"), rules, [])
+    found = contracts.check(part([subject], "dm", "ae", "lb"), rules, [])
     assert len(found) == 5
     assert "secret" not in found.to_csv()
 
@@ -814,23 +814,25 @@ def with_rule(folder, text: str) -> dict[str, Contract]:
 
 def test_a_rule_that_names_a_codelist_takes_every_word_of_it_folded(tmp_path):
     """NY (C66742) has Y, N, U and NA; `Visit too late` is the row that `where` means."""
-    men = [good_man(name) for name in ("a", "b", "c", "d", "e")]
-    for man, word in zip(men, ["Yes", "n", "not applicable", "perhaps", "perhaps"], strict=True):
-        man["dv"][0]["DVCAT"] = word
-    men[0]["dv"][0]["DVTERM"] = "Visit too late"
-    men[4]["dv"][0]["DVTERM"] = "another"
+    subjects = [good_subject(name) for name in ("a", "b", "c", "d", "e")]
+    for subject, word in zip(
+        subjects, ["Yes", "n", "not applicable", "perhaps", "perhaps"], strict=True
+    ):
+        subject["dv"][0]["DVCAT"] = word
+    subjects[0]["dv"][0]["DVTERM"] = "Visit too late"
+    subjects[4]["dv"][0]["DVTERM"] = "another"
     rules = with_rule(tmp_path, NAMED)
-    found = contracts.check(part(men, "dv"), {"dv": rules["dv"]}, [])
+    found = contracts.check(part(subjects, "dv"), {"dv": rules["dv"]}, [])
     found = found[found["rule"] == "dv-flag"]
     assert found["usubjid"].tolist() == ["T-d"]
     assert found["allowed"].tolist() == ["Y, N, U, NA"]
 
 
 def test_a_codelist_may_be_narrowed_to_some_of_its_values(tmp_path):
-    man = good_man("one")
-    spoil(man, "dv 1 DVCAT=unknown")
+    subject = good_subject("one")
+    spoil(subject, "dv 1 DVCAT=unknown")
     rules = with_rule(tmp_path, NAMED.replace("codelist: NY", "codelist: NY, value_set: [Y, N]"))
-    found = contracts.check(part([man], "dv"), {"dv": rules["dv"]}, [])
+    found = contracts.check(part([subject], "dv"), {"dv": rules["dv"]}, [])
     assert found[found["rule"] == "dv-flag"]["allowed"].tolist() == ["Y, N"]
 
 
@@ -842,17 +844,17 @@ def test_a_codelist_may_be_narrowed_to_some_of_its_values(tmp_path):
     ],
 )
 def test_a_codelist_that_is_not_there_is_refused(tmp_path, old, new, message):
-    with pytest.raises(PlanInvalid, match=message):
+    with pytest.raises(PlanError, match=message):
         with_rule(tmp_path, NAMED.replace(old, new))
 
 
 def test_the_flags_of_a_serious_event_are_y_n_or_empty(rules):
     """SDTMIG 3.4, AE: AESDTH to AESMIE are Y, N or null (codelist NY)."""
-    man = good_man("one")
+    subject = good_subject("one")
     flags = ["AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG", "AESMIE"]
-    for row in man["ae"]:
+    for row in subject["ae"]:
         row.update({flag: "N" for flag in flags if row.get(flag) is None})
-    assert contracts.check(part([man], "dm", "ae"), rules, []).empty
+    assert contracts.check(part([subject], "dm", "ae"), rules, []).empty
 
 
 LEGAL = """
@@ -877,49 +879,66 @@ LEGAL = """
     "what", [line.split(" | ")[0].strip() for line in LEGAL.strip().splitlines()]
 )
 def test_legal_words_of_others_are_no_finding(rules, what):
-    man = good_man("one")
-    spoil(man, what)
-    assert contracts.check(part([man], "dm", what.split()[0]), rules, [])["rule"].tolist() == []
+    subject = good_subject("one")
+    spoil(subject, what)
+    assert contracts.check(part([subject], "dm", what.split()[0]), rules, [])["rule"].tolist() == []
 
 
 def test_two_results_of_one_sample_in_two_words_are_one_result(rules):
-    man = good_man("one")
-    first = man["gf"][0]["GFSTRESC"]
+    subject = good_subject("one")
+    first = subject["gf"][0]["GFSTRESC"]
     assert first == "POSITIVE"
     for word in ("Positive", "DETECTED"):
-        add(man, "gf", 0, {"GFSTRESC": word})
-    assert "gf-two-results" not in set(contracts.check(frames([man]), rules, [])["rule"])
-    add(man, "gf", 0, {"GFSTRESC": "Negative"})
-    assert "gf-two-results" in set(contracts.check(frames([man]), rules, [])["rule"])
+        add(subject, "gf", 0, {"GFSTRESC": word})
+    assert "gf-two-results" not in set(contracts.check(frames([subject]), rules, [])["rule"])
+    add(subject, "gf", 0, {"GFSTRESC": "Negative"})
+    assert "gf-two-results" in set(contracts.check(frames([subject]), rules, [])["rule"])
 
 
 def test_legal_sdtm_beyond_the_protocol_breaks_no_rule(rules):
     """SDTMIG 3.4: other tests have no unit (pH), a negative result (base excess) or a text; a time
     before the dose and a change are negative; urine has its own units and words; RFICDTC and ARMCD may be empty, SSDTC as well."""
-    man = good_man("one")
-    add(man, "lb", 0, {"LBTESTCD": "PH", "LBORRES": "7.4", "LBSTRESC": "7.4", "LBSTRESN": "7.4"})
-    add(man, "lb", 0, {"LBTESTCD": "BASEEXCS", "LBORRES": "-2", "LBSTRESC": "-2", "LBSTRESN": "-2"})
-    add(man, "lb", 0, {"LBTESTCD": "KETONES", "LBORRES": "TRACE", "LBSTRESC": "TRACE"})
-    man["lb"][-3]["LBSTRESU"] = None
-    man["lb"][-1] |= {"LBSTRESN": None, "LBSTRESU": None, "LBDTC": None}
-    add(man, "tr", 0, {"TRTESTCD": "PCHGBL", "TRSTRESC": "-12", "TRSTRESN": "-12", "TRSTRESU": "%"})
-    man["pc"][0]["PCTPTNUM"] = "-0.5"
+    subject = good_subject("one")
+    add(
+        subject, "lb", 0, {"LBTESTCD": "PH", "LBORRES": "7.4", "LBSTRESC": "7.4", "LBSTRESN": "7.4"}
+    )
+    add(
+        subject,
+        "lb",
+        0,
+        {"LBTESTCD": "BASEEXCS", "LBORRES": "-2", "LBSTRESC": "-2", "LBSTRESN": "-2"},
+    )
+    add(subject, "lb", 0, {"LBTESTCD": "KETONES", "LBORRES": "TRACE", "LBSTRESC": "TRACE"})
+    subject["lb"][-3]["LBSTRESU"] = None
+    subject["lb"][-1] |= {"LBSTRESN": None, "LBSTRESU": None, "LBDTC": None}
+    add(
+        subject,
+        "tr",
+        0,
+        {"TRTESTCD": "PCHGBL", "TRSTRESC": "-12", "TRSTRESN": "-12", "TRSTRESU": "%"},
+    )
+    subject["pc"][0]["PCTPTNUM"] = "-0.5"
     urine = {"LBSPEC": "URINE", "LBORRES": "2", "LBSTRESC": "2", "LBSTRESN": "2"}
-    add(man, "lb", 0, {"LBTESTCD": "WBC", "LBSTRESU": "/HPF", **urine})
-    add(man, "lb", 0, {"LBTESTCD": "ALB", "LBSTRESU": "mg/mmol", **urine})
-    add(man, "lb", 0, {"LBTESTCD": "BILI", **urine, "LBSTRESC": "NEGATIVE", "LBSTRESN": None})
-    man["dm"][0]["ARMCD"] = None
-    man["ss"][0] |= {"SSTESTCD": "ECOGSTAT", "SSSTRESC": None, "SSDTC": None}
-    add(man, "gf", 0, {"GFTESTCD": "BRCA2", "GFSTRESC": "WILD TYPE", "GFREFID": "OTHER"})
-    add(man, "cp", 0, {"CPTESTCD": "CD4", "CPSTRESU": "10^6/L", "CPREFID": "S9", "CPORRES": "35"})
-    found = contracts.check(frames([man]), rules, [])
+    add(subject, "lb", 0, {"LBTESTCD": "WBC", "LBSTRESU": "/HPF", **urine})
+    add(subject, "lb", 0, {"LBTESTCD": "ALB", "LBSTRESU": "mg/mmol", **urine})
+    add(subject, "lb", 0, {"LBTESTCD": "BILI", **urine, "LBSTRESC": "NEGATIVE", "LBSTRESN": None})
+    subject["dm"][0]["ARMCD"] = None
+    subject["ss"][0] |= {"SSTESTCD": "ECOGSTAT", "SSSTRESC": None, "SSDTC": None}
+    add(subject, "gf", 0, {"GFTESTCD": "BRCA2", "GFSTRESC": "WILD TYPE", "GFREFID": "OTHER"})
+    add(
+        subject,
+        "cp",
+        0,
+        {"CPTESTCD": "CD4", "CPSTRESU": "10^6/L", "CPREFID": "S9", "CPORRES": "35"},
+    )
+    found = contracts.check(frames([subject]), rules, [])
     assert found[["rule", "row"]].to_numpy().tolist() == []
 
 
 def test_a_finding_names_sequence_contract_and_allowed_words(rules):
-    man = good_man("one")
-    spoil(man, "ae 1 AESER=U AESEQ=7; vs 1 DOMAIN=VT")
-    found = contracts.check(part([man], "dm", "ae", "vs"), rules, [])
+    subject = good_subject("one")
+    spoil(subject, "ae 1 AESER=U AESEQ=7; vs 1 DOMAIN=VT")
+    found = contracts.check(part([subject], "dm", "ae", "vs"), rules, [])
     said = found[["rule", "row", "seq", "contract", "allowed", "accepted"]]
     assert said.to_dict("split")["data"] == [
         ["ae-aeser", 1, "7", "ae.odcs.yaml", "Y, N", None],
@@ -990,7 +1009,7 @@ def test_a_contract_with_an_unknown_word_is_refused(tmp_path, old, new, message)
     content = place.read_text(encoding="utf-8")
     assert old in content
     place.write_text(content.replace(old, new, 1), encoding="utf-8")
-    with pytest.raises(PlanInvalid, match=message.replace("(", r"\(")):
+    with pytest.raises(PlanError, match=message.replace("(", r"\(")):
         contracts.load(tmp_path)
 
 
@@ -1005,7 +1024,7 @@ def test_a_prepared_column_must_lead_to_a_column(tmp_path):
         ("lookup: {table", "look: {table", "Extra inputs"),
     ]:
         place.write_text(content.replace(old, new, 1), encoding="utf-8")
-        with pytest.raises(PlanInvalid, match=message):
+        with pytest.raises(PlanError, match=message):
             contracts.load(tmp_path)
 
 
@@ -1143,10 +1162,10 @@ def test_typed_tables_have_the_columns_of_the_contract_as_numbers_and_text(rules
 
 
 def test_typing_a_text_is_refused_by_row_and_without_the_value(rules):
-    man = good_man("one")
-    spoil(man, "lb 4 LBSTRESN=secret")
-    with pytest.raises(ContractBroken, match=r"lb\.LBSTRESN is no number in row\(s\) 4") as error:
-        contracts.typed(frames([man]), rules)
+    subject = good_subject("one")
+    spoil(subject, "lb 4 LBSTRESN=secret")
+    with pytest.raises(ContractError, match=r"lb\.LBSTRESN is no number in row\(s\) 4") as error:
+        contracts.typed(frames([subject]), rules)
     assert "secret" not in str(error.value)
 
 
@@ -1232,5 +1251,5 @@ def test_of_a_cut_a_rule_is_asked_again_or_answered_as_in_the_extract(tmp_path, 
     assert asked[False] - asked[True] == {"ex-first-last-date", "ex-date-missing"}
     text = (project_home() / "data-contracts" / "ex.odcs.yaml").read_text("utf-8")
     (tmp_path / "ex.odcs.yaml").write_text(text.replace("as in the extract", "never"), "utf-8")
-    with pytest.raises(PlanInvalid, match="of_cut can only be: as in the extract"):
+    with pytest.raises(PlanError, match="of_cut can only be: as in the extract"):
         contracts.load(tmp_path)

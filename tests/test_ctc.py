@@ -1,4 +1,4 @@
-"""CTC and AR-V7 on treatment, man by man; expected answers are written by hand."""
+"""CTC and AR-V7 on treatment, patient by patient; expected answers are written by hand."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from sap.plan import read_plan
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
-MEN = """
+SUBJECTS = """
     USUBJID | CTCBL | RESCCTC | RESCTRFL | ARV7BL   | RESCARV7
     --------+-------+---------+----------+----------+---------
     01      | 5     |         | N        | POSITIVE |
@@ -48,8 +48,8 @@ ANSWERS = """
 
 
 @pytest.mark.req("SAP-5.12")
-def test_each_man_has_the_answers_written_beside_him(patients):
-    adsl = patients(MEN).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
+def test_each_subject_has_the_answers_written_beside_him(patients):
+    adsl = patients(SUBJECTS).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
     cp = patients(SAMPLES).assign(CPTESTCD="CTC")
     cp["CPSEQ"] = range(1, len(cp) + 1)
     gf = cp[cp["ARV7"].notna()]
@@ -67,8 +67,8 @@ def test_each_man_has_the_answers_written_beside_him(patients):
     assert got[expected.columns].to_dict("index") == expected.to_dict("index")
 
 
-def test_without_samples_every_treated_man_is_not_evaluable(patients):
-    adsl = patients(MEN).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
+def test_without_samples_every_treated_subject_is_not_evaluable(patients):
+    adsl = patients(SUBJECTS).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
     course = adctc({}, adsl, PLAN.screening, PLAN.ctc)
     got = ctc_answers(adsl, course, PLAN.ctc)
     assert len(course) == 0

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from sap import contracts, snapshot
-from sap.errors import ContractBroken
+from sap.errors import ContractError
 from sap.intake import sdtm
-from sap.pipeline import study
+from sap.pipeline import commands
 from sap.plan import read_plan
 from sap.simulate import trial
 
@@ -210,8 +210,8 @@ def test_every_week_of_the_trial_can_be_frozen(whole, found):
 def test_a_cut_of_caba_v7_in_the_middle_of_a_course_is_frozen(shared_data, tmp_path):
     """data.md 12: 2018-08-01 was refused."""
     plan = HOME / "analysis" / "plan-caba-v7.yml"
-    study.intake("caba-v7", shared_data / "caba-v7", tmp_path / "extract")
-    folder = study.freeze(tmp_path / "extract", plan, "2018-08-01", tmp_path / "frozen")
+    commands.intake("caba-v7", shared_data / "caba-v7", tmp_path / "extract")
+    folder = commands.freeze(tmp_path / "extract", plan, "2018-08-01", tmp_path / "frozen")
     assert json.loads((folder / "manifest.json").read_text())["cut_off"] == "2018-08-01"
 
 
@@ -248,7 +248,9 @@ def test_extracts_that_differ_only_in_later_things_freeze_to_the_same_folder(tmp
     folders = {}
     for name, parts in extracts.items():
         sdtm.write({each: contracts.text(table) for each, table in parts.items()}, tmp_path / name)
-        folders[name] = study.freeze(tmp_path / name, PLAN, "interim", tmp_path / f"frozen-{name}")
+        folders[name] = commands.freeze(
+            tmp_path / name, PLAN, "interim", tmp_path / f"frozen-{name}"
+        )
     assert folders["one"].name == folders["later"].name
     for path in folders["one"].iterdir():
         assert path.read_bytes() == (folders["later"] / path.name).read_bytes(), path.name
@@ -266,10 +268,10 @@ def test_a_refused_cut_names_the_rows_of_the_extract(whole, monkeypatch, tmp_pat
         "severity": "critical", "row": len(cut), "usubjid": record["USUBJID"],
         "seq": contracts.number_text(record["EXSEQ"]),
     }  # fmt: skip
-    told = study._with_source_rows(one, some)
+    told = commands._with_source_rows(one, some)
     at = int(told["row"].iloc[0]) - 1
     assert (
         whole["ex"].iloc[at][["USUBJID", "EXSEQ"]].tolist() == record[["USUBJID", "EXSEQ"]].tolist()
     )
-    with pytest.raises(ContractBroken, match=f"row {at + 1}"):
-        study._refuse_critical(told, "The cut")
+    with pytest.raises(ContractError, match=f"row {at + 1}"):
+        commands._refuse_critical(told, "The cut")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan import project_home, read_plan
 from sap.plan.deviations import check_affected, read_deviations
 
@@ -66,19 +66,19 @@ def test_an_entry_of_another_study_is_left_out(tmp_path):
 )
 def test_an_entry_that_does_not_hold_stops_the_run(tmp_path, old, new, said):
     assert old in ENTRY
-    with pytest.raises(PlanInvalid, match=said):
+    with pytest.raises(PlanError, match=said):
         read(tmp_path, ENTRY.replace(old, new))
 
 
 def test_an_id_twice_and_an_empty_file_are_refused(tmp_path):
-    with pytest.raises(PlanInvalid, match="stands twice"):
+    with pytest.raises(PlanError, match="stands twice"):
         read(tmp_path, ENTRY + ENTRY)
-    with pytest.raises(PlanInvalid, match=r"Write `\[\]` for none"):
+    with pytest.raises(PlanError, match=r"Write `\[\]` for none"):
         read(tmp_path, "# nothing\n")
 
 
 def test_an_affected_result_must_be_one_of_the_run(tmp_path):
     found = read(tmp_path, ENTRY)
     check_affected(found, {"psa_response", "os"})
-    with pytest.raises(PlanInvalid, match="no analysis psa_response"):
+    with pytest.raises(PlanError, match="no analysis psa_response"):
         check_affected(found, {"os"})

@@ -1,4 +1,4 @@
-"""Displays of times when a set has nobody: they say so, and the other sets stand as they are."""
+"""Displays of times when a set has no patient: they say so, and the other sets stand as they are."""
 
 import json
 
@@ -6,11 +6,11 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.displays import ctc, exposure, labs, progression, prose, response, safety, survival
+from sap.displays import ctc, exposure, labs, progression, response, safety, sentences, survival
 from sap.plan import project_home, read_plan
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
-NONE = ard.NotEstimable("nobody with this origin in this population")
+NONE = ard.NotEstimable("no patient with this origin in this population")
 TIMES = {
     "median": 9.5, "conf_low": 4.0, "conf_high": ard.NotEstimable("no limit"), "min": 1.0,
     "max": 20.0, "follow_up_median": 15.0, "conf_level": 0.95,
@@ -85,7 +85,7 @@ def test_survival_takes_its_level_from_a_set_with_somebody(run):
 
 
 def test_a_time_that_nobody_reached_is_not_estimable_though_the_curve_ended_at_0(run):
-    """Both men died before: the estimate is 0 by its formula, nobody was followed to the landmark."""
+    """Both patients died before: the estimate is 0 by its formula, no patient was followed to the landmark."""
     months = PLAN.survival.landmarks_months
     no_limit = ard.NotEstimable("no standard error here")
     over = ard.rows(
@@ -128,7 +128,7 @@ def test_curves_of_nobody_say_so(run):
 def test_the_words_of_curves_hold_a_number_when_no_median_is_reached(run):
     """Each figure must be described with a number; one that never falls to one half has its size."""
     run(of("ttpp", "PRIMARY", 2.0, median=NONE), *curve("ttpp", "PRIMARY"))
-    assert "2 men" in progression.curves().alt
+    assert "2 patients" in progression.curves().alt
 
 
 def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sample_ends_values(run):
@@ -136,7 +136,7 @@ def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sampl
     rule = PLAN.psa_response
     events = [
         ard.rows({"n": 1, "N": 4, "estimate": 0.25}, analysis="intercurrent_events",
-                 section="SAP 5.1.1", population="PRIMARY", paramcd=name, method="Distinct persons")
+                 section="SAP 5.1.1", population="PRIMARY", paramcd=name, method="Distinct patients")
         for name in ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
     ]  # fmt: skip
     run(*events)
@@ -149,8 +149,8 @@ def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sampl
 @pytest.mark.parametrize(
     "decision, synthetic, said",
     [
-        ("H0 rejected", False, "among these men is rejected."),
-        ("H0 not rejected", False, "among these men is not rejected."),
+        ("H0 rejected", False, "among these patients is rejected."),
+        ("H0 not rejected", False, "among these patients is not rejected."),
         ("H0 not rejected: stopped after stage 1", False, "is not rejected."),
         ("No decision: fewer than planned", False, "neither rejects nor keeps"),
         ("H0 rejected", True, "The data are synthetic, so nothing follows about a treatment."),
@@ -163,7 +163,7 @@ def test_the_conclusion_is_what_the_rule_of_the_design_says(
                     population="PRIMARY", paramcd="PSARESP", method="m")  # fmt: skip
     run(rows)
     (tmp_path / "tables" / "run.json").write_text(json.dumps({"synthetic": synthetic}), "utf-8")
-    words = prose.conclusion()
+    words = sentences.conclusion()
     assert said in words.plain
     assert [n.key for n in words.numbers] == ["plan|design.p0"]
 
@@ -172,8 +172,8 @@ def test_the_state_of_the_boundary_is_told_with_its_count(run):
     stats = {"N": 35, "n": 4, "boundary": 13, "decision": "not crossed"}
     run(ard.rows(stats, analysis="toxicity_monitoring", section="SAP 5.7.5", population="SAFETY",
                  paramcd="TOX", method="m"))  # fmt: skip
-    plain = prose.toxicity().plain.replace("\u00a0", " ")
-    assert "4 of 35 treated men" in plain
+    plain = sentences.toxicity().plain.replace("\u00a0", " ")
+    assert "4 of 35 treated patients" in plain
     assert "is 13. State of the boundary: not crossed." in plain
 
 
@@ -185,7 +185,7 @@ def answers(paramcd: str, n: float | ard.NotEstimable, missing: float):
                     paramcd=paramcd, method="Participants")  # fmt: skip
 
 
-def test_men_of_whom_it_is_not_known_have_a_line_of_their_own(run):
+def test_subjects_of_whom_it_is_not_known_have_a_line_of_their_own(run):
     """4 of 10 reduced and 2 not known: no percentage, and the 2 below; of the others nothing more."""
     run(*(answers(name, 4, 2 if name == "REDUCED" else 0) for name, _ in exposure.ANSWERS))
     rows = exposure.compliance().rows
@@ -210,13 +210,13 @@ def test_the_primary_rule_of_confirmation_stands_once(run):
 
 def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_path):
     run(of("os", "PRIMARY", 2.0))
-    assert prose.registered().plain == ""
+    assert sentences.registered().plain == ""
     other = read_plan(project_home() / "analysis" / "plan-caba-v7.yml").plan
     text = json.dumps(other.model_dump(mode="json"))
     (tmp_path / "tables" / "plan.json").write_text(text, encoding="utf-8")
     ard._json.cache_clear()
-    assert prose.registered().plain.startswith("Events below grade 3 were not all registered")
-    assert prose.rescreened().plain == "The plan of this trial has no re-screening."
+    assert sentences.registered().plain.startswith("Events below grade 3 were not all registered")
+    assert sentences.rescreened().plain == "The plan of this trial has no re-screening."
     (note,) = safety._registered()
     assert "below grade 3 were not all registered" in note.plain
 
@@ -227,7 +227,7 @@ def shifted(code: str, base: str, worst: str, n: float | ard.NotEstimable):
 
 
 def test_a_test_that_nobody_had_makes_no_lines_of_missing_numbers(run, tmp_path):
-    """Haemoglobin: 3 men from '0 or 1' to 2. Gamma-GT was not measured: named once, not five lines."""
+    """Haemoglobin: 3 patients from '0 or 1' to 2. Gamma-GT was not measured: named once, not five lines."""
     never = ard.NotEstimable("not in the data: GGT was not measured on treatment")
     run(
         shifted("HGB", "0 OR 1", "2", 3), shifted("HGB", "0 OR 1", "0 OR 1", 2),
@@ -245,7 +245,7 @@ def test_a_test_that_nobody_had_makes_no_lines_of_missing_numbers(run, tmp_path)
 def test_the_spider_has_the_values_that_count_of_the_primary_set_from_its_first_dose(run, tmp_path):
     """T-1: 100 at the start, 40 on day 21 (3 weeks, -60 %), 30 on day 200, which no longer counts.
 
-    T-2 is no man of the primary set.
+    T-2 is no patient of the primary set.
     """
     where = {"section": "SAP 5.2", "population": "PRIMARY", "method": "m"}
     run(
@@ -284,7 +284,7 @@ def test_the_spider_has_the_values_that_count_of_the_primary_set_from_its_first_
     assert drawn["category"].unique().tolist() == ["Confirmed response"]
 
 
-def test_the_cells_of_an_evaluable_man_begin_with_his_baseline_at_week_0(run, tmp_path):
+def test_the_cells_of_an_evaluable_subject_begin_with_his_baseline_at_week_0(run, tmp_path):
     """T-1: 8 before, 3 on day 42 (week 6), a count on day 400 that does not count. T-2 is not
     evaluable. Without dates the visit of the 3, cycle 4, places it; that at the end has no place.
     """
@@ -319,7 +319,7 @@ def test_the_cells_of_an_evaluable_man_begin_with_his_baseline_at_week_0(run, tm
     ]
     assert drawn["category"].unique().tolist() == ["CTC response"]
     note, week = figure.notes
-    said = "1 of 1 evaluable men had a CTC response, a count below 5, the dashed line."
+    said = "1 of 1 evaluable patients had a CTC response, a count below 5, the dashed line."
     assert note.plain == said
     assert "week 0" in week.plain
     where = tmp_path / "adam" / "adctc.parquet"
@@ -336,4 +336,4 @@ def test_the_cells_of_an_evaluable_man_begin_with_his_baseline_at_week_0(run, tm
     undated.assign(AVISIT="END OF TREATMENT").to_parquet(where)
     assert "has a date or a cycle" in ctc.values().absent
     frames["adctc"].assign(ANL01FL="").to_parquet(tmp_path / "adam" / "adctc.parquet")
-    assert "no evaluable man" in ctc.values().absent
+    assert "no evaluable patient" in ctc.values().absent

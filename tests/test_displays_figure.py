@@ -16,11 +16,11 @@ from matplotlib import font_manager, get_data_path, pyplot
 from matplotlib.text import Text
 
 from sap import ard
-from sap.displays import catalogue, figure, flow_diagram, free_text, plots, survival
-from sap.displays.addressed import Number
+from sap.displays import escape, figure, flow_diagram, plots, register, survival
+from sap.displays.ard_lookup import Number
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 
 SUBJECTS = [f"S-{i:02d}" for i in range(1, 7)]
 ORDER = ["Confirmed", "Unconfirmed", "None"]
@@ -68,7 +68,7 @@ def waterfall(frame=None):
         lines=[-50],
         order=ORDER,
         y_title="Change (%)",
-        x_title="Men",
+        x_title="Patients",
     )
 
 
@@ -132,7 +132,7 @@ def rates(term="Nausea"):
 
 def ae(frame=None):
     return plots.ae_dot_plot(
-        rates() if frame is None else frame, series=["Ours", "Theirs"], x_title="Men (%)"
+        rates() if frame is None else frame, series=["Ours", "Theirs"], x_title="Patients (%)"
     )
 
 
@@ -359,7 +359,7 @@ def test_a_rate_between_two_ends_is_a_thick_line_without_a_dot():
         [("Any", "Ours", NAN, 24.0, 100.0, 44.0, 100.0), ("Severe", "Ours", 36.0, 18.0, 57.0, NAN, NAN)],
         columns=["term", "series", "percent", "low", "high", "lowest", "highest"],
     )  # fmt: skip
-    axes, _ = drawn(plots.ae_dot_plot(frame, series=["Ours"], x_title="Men (%)"))
+    axes, _ = drawn(plots.ae_dot_plot(frame, series=["Ours"], x_title="Patients (%)"))
     lines = [
         (round(start[0]), round(end[0]), round(float(width), 1), start[1])
         for c in axes.collections
@@ -438,8 +438,8 @@ def test_hostile_terms_are_text_in_a_figure(term):
 
 def test_a_letter_that_the_font_lacks_is_a_box_and_no_error():
     """data.md 11: a coded term in Chinese ended the report. The font has no letter U+9AA8."""
-    assert free_text.figure_text("骨 x", 9) == "□ x"
-    assert free_text.without_letter(["骨 x", "ü"]) == ["U+9AA8"]
+    assert escape.figure_text("骨 x", 9) == "□ x"
+    assert escape.without_letter(["骨 x", "ü"]) == ["U+9AA8"]
     box = flow_diagram.glyph("骨", bold=False)
     assert box == flow_diagram.glyph("折", bold=False)
     assert box[0] > 0
@@ -448,11 +448,11 @@ def test_a_letter_that_the_font_lacks_is_a_box_and_no_error():
 
 
 NAN = float("nan")
-NOBODY = pd.DataFrame({"group": [], "time": [], "survival": []})
+REASON_NO_PATIENT = pd.DataFrame({"group": [], "time": [], "survival": []})
 SPARSE = {
-    "nobody censored, no limits": lambda: plots.km_curves(
+    "no patient censored, no limits": lambda: plots.km_curves(
         steps().assign(conf_low=NAN, conf_high=NAN),
-        NOBODY,
+        REASON_NO_PATIENT,
         pd.DataFrame([("B", 0.0, 4), ("A", 0.0, 1)], columns=["group", "time", "n"]),
         {"B": NAN, "A": NAN},
         x_title="",
@@ -570,17 +570,18 @@ def run(tmp_path, monkeypatch):
     (tmp_path / "analysis").mkdir()
     (tmp_path / "analysis/displays.yml").write_text(DISPLAYS)
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
-    monkeypatch.setattr(catalogue, "project_home", lambda: tmp_path)
+    monkeypatch.setattr(register, "project_home", lambda: tmp_path)
     monkeypatch.setattr(figure, "project_home", lambda: tmp_path)
     return tmp_path
 
 
 def test_a_figure_is_written_into_the_run_and_named_by_its_path(run):
     n = Number("25", "psa|N", "Descriptive")
-    shown = Figure("tlf-waterfall", waterfall(), "3 of 25 men [below] 50 %", n=n, numbers=[n])
+    shown = Figure("tlf-waterfall", waterfall(), "3 of 25 patients [below] 50 %", n=n, numbers=[n])
     markdown = shown._repr_markdown_()
     assert (
-        "\n![3 of 25 men \\[below\\] 50 %](<figures/tlf-waterfall.svg>){width=100%}\\\n" in markdown
+        "\n![3 of 25 patients \\[below\\] 50 %](<figures/tlf-waterfall.svg>){width=100%}\\\n"
+        in markdown
     )
     assert markdown.startswith("::: {#tlf-waterfall .tlf .tlf-figure .landscape .closed}\n")
     assert ', N=[25]{.ard data-ard="psa&#124;N"}]{.tlf-population}' in markdown
@@ -591,7 +592,7 @@ def test_a_figure_is_written_into_the_run_and_named_by_its_path(run):
 
 
 def test_a_figure_without_numbers_in_its_words_is_refused():
-    with pytest.raises(RenderFailed, match="tlf-x: the alternative text states no number"):
+    with pytest.raises(RenderError, match="tlf-x: the alternative text states no number"):
         Figure("tlf-x", waterfall(), "A waterfall plot")
 
 

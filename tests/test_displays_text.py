@@ -13,11 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import ard
-from sap.displays import catalogue, free_text, populations, say
-from sap.displays.addressed import Number, results
+from sap.displays import escape, inline, populations, register
+from sap.displays.ard_lookup import Number, results
 from sap.displays.formats import FIGURE_SPACE
 from sap.displays.table import Column, Row, Table, limits, n_pct
-from sap.errors import PlanInvalid, RenderFailed
+from sap.errors import PlanError, RenderError
 
 DISPLAYS = """
 tlf-psa-response:
@@ -112,15 +112,15 @@ def run(tmp_path, monkeypatch):
     (home / "analysis").mkdir(parents=True)
     (home / "analysis/displays.yml").write_text(DISPLAYS)
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
-    monkeypatch.setattr(catalogue, "project_home", lambda: home)
+    monkeypatch.setattr(register, "project_home", lambda: home)
     return tmp_path
 
 
 def response_table(label="Confirmed response"):
     here = results("psa_response")
     n, percent = here.count(population="PRIMARY", level=""), here.percent(population="PRIMARY")
-    low = here.find("conf_low", population="PRIMARY").shown(lambda x: f"{100 * x:.1f}")
-    high = here.find("conf_high", population="PRIMARY").shown(lambda x: f"{100 * x:.1f}")
+    low = here.find("conf_low", population="PRIMARY").formatted(lambda x: f"{100 * x:.1f}")
+    high = here.find("conf_high", population="PRIMARY").formatted(lambda x: f"{100 * x:.1f}")
     total = here.count("N", population="PRIMARY")
     return Table(
         "tlf-psa-response",
@@ -131,7 +131,7 @@ def response_table(label="Confirmed response"):
             Row(label, [n_pct(n, percent)], "indent1"),
             Row("95 % CI", [limits(low, high)], "indent1"),
         ],
-        notes=["Responders over all treated men."],
+        notes=["Responders over all treated patients."],
     )
 
 
@@ -166,7 +166,7 @@ cabazitaxel)]{{.tlf-population}}
 
 ::: {{.tlf-notes}}
 - Percentages are of N.
-- Responders over all treated men.
+- Responders over all treated patients.
 - Method: Clopper\\-Pearson.
 - Source: ADRS; ARD psa\\_response; SAP 6.1. Data cut\\-off 2018\\-06\\-30 (final).
 :::
@@ -188,10 +188,10 @@ def text_of_html(html: str) -> str:
 
 @pytest.mark.parametrize("hostile", HOSTILE)
 def test_hostile_text_is_text_in_markdown(hostile):
-    shown = free_text.visible(hostile)
-    assert plain(free_text.markdown_text(hostile)) == " ".join(shown.split())
-    assert plain("- " + free_text.markdown_text(hostile)) == "- " + " ".join(shown.split())
-    pipe_table = f"| a | b |\n|---|---|\n| {free_text.markdown_text(hostile)} | x |\n"
+    shown = escape.visible(hostile)
+    assert plain(escape.markdown_text(hostile)) == " ".join(shown.split())
+    assert plain("- " + escape.markdown_text(hostile)) == "- " + " ".join(shown.split())
+    pipe_table = f"| a | b |\n|---|---|\n| {escape.markdown_text(hostile)} | x |\n"
     if len(hostile) < 200:
         assert pypandoc.convert_text(pipe_table, "html", "markdown").count("<td") == 2
 
@@ -202,8 +202,8 @@ def test_hostile_text_is_text_in_a_table(run, hostile):
     html = table.html()
     assert html.count("<script") == 0
     assert "`" not in html
-    assert " ".join(free_text.visible(hostile).split()) in text_of_html(
-        "<p>" + free_text.html_text(hostile) + "</p>"
+    assert " ".join(escape.visible(hostile).split()) in text_of_html(
+        "<p>" + escape.html_text(hostile) + "</p>"
     )
     # the block around it keeps its shape: one raw block, one list of four notes, one div
     native = json.loads(pypandoc.convert_text(table._repr_markdown_(), "json", "markdown"))
@@ -212,20 +212,20 @@ def test_hostile_text_is_text_in_a_table(run, hostile):
 
 
 @settings(derandomize=True, deadline=None, max_examples=60)
-@given(st.text(max_size=40).filter(lambda t: free_text.visible(t).strip()))
+@given(st.text(max_size=40).filter(lambda t: escape.visible(t).strip()))
 def test_any_text_is_text_in_markdown(text):
-    assert "".join(plain(free_text.markdown_text(text)).split()) == "".join(
-        free_text.visible(text).replace("\u00a0", " ").split()
+    assert "".join(plain(escape.markdown_text(text)).split()) == "".join(
+        escape.visible(text).replace("\u00a0", " ").split()
     ).replace("\u200b", "")
 
 
 def test_direction_marks_are_named_and_right_to_left_text_is_isolated():
-    assert free_text.html_text("a\u202eb") == "a[U+202E]b"
-    assert free_text.html_text("שלום") == "<bdi>שלום</bdi>"
+    assert escape.html_text("a\u202eb") == "a[U+202E]b"
+    assert escape.html_text("שלום") == "<bdi>שלום</bdi>"
 
 
 def test_ten_thousand_letters_can_be_broken():
-    pieces = free_text.html_text("x" * 10_000).split("<wbr>")
+    pieces = escape.html_text("x" * 10_000).split("<wbr>")
     assert max(map(len, pieces)) <= 24
     assert "".join(pieces) == "x" * 10_000
 
@@ -241,12 +241,12 @@ def test_a_display_without_rows_says_why(run):
 
 
 def test_a_display_without_rows_and_without_a_reason_is_refused(run):
-    with pytest.raises(RenderFailed, match="tlf-psa-response is empty"):
+    with pytest.raises(RenderError, match="tlf-psa-response is empty"):
         Table("tlf-psa-response", "PSA", [Column("Total")], [])._repr_markdown_()
 
 
 def test_a_row_with_a_cell_too_few_is_refused():
-    with pytest.raises(RenderFailed, match="row 2 has 1 cells for 2 columns"):
+    with pytest.raises(RenderError, match="row 2 has 1 cells for 2 columns"):
         Table("tlf-x", "", [Column("A"), Column("B")], [Row("1", ["1", "2"]), Row("2", ["1"])])
 
 
@@ -298,17 +298,17 @@ def test_a_protected_count_prints_what_protects_it(run):
 @pytest.mark.parametrize(
     "said, text",
     [
-        (lambda: say.rate("psa_response", population="PRIMARY"), "12.0 %"),
-        (lambda: say.n_of_N("psa_response", population="PRIMARY"), "3 of 25"),
-        (lambda: say.interval("psa_response", population="PRIMARY"), "95 % CI 2.5 to 31.2"),
-        (lambda: say.p("psa_response", population="PRIMARY"), "p <0.0001"),
-        (lambda: say.text("psa_response", "decision", population="PRIMARY"), "not rejected"),
-        (lambda: say.months("os"), "14.3 months"),
-        (lambda: say.months("os", "conf_high"), "NE"),
-        (lambda: say.number("os", "median", format=2), "14.25"),
-        (lambda: say.number("os", "median", format="as collected"), "14.25"),
-        (lambda: say.count("psa_response", "N", population="PERPROT"), "4"),
-        (lambda: say.ref("tlf-psa-response"), "Table 14.2.1.1"),
+        (lambda: inline.rate("psa_response", population="PRIMARY"), "12.0 %"),
+        (lambda: inline.n_of_N("psa_response", population="PRIMARY"), "3 of 25"),
+        (lambda: inline.interval("psa_response", population="PRIMARY"), "95 % CI 2.5 to 31.2"),
+        (lambda: inline.p("psa_response", population="PRIMARY"), "p <0.0001"),
+        (lambda: inline.text("psa_response", "decision", population="PRIMARY"), "not rejected"),
+        (lambda: inline.months("os"), "14.3 months"),
+        (lambda: inline.months("os", "conf_high"), "NE"),
+        (lambda: inline.number("os", "median", format=2), "14.25"),
+        (lambda: inline.number("os", "median", format="as collected"), "14.25"),
+        (lambda: inline.count("psa_response", "N", population="PERPROT"), "4"),
+        (lambda: inline.ref("tlf-psa-response"), "Table 14.2.1.1"),
     ],
 )
 def test_prose_says_the_number(run, said, text):
@@ -317,11 +317,11 @@ def test_prose_says_the_number(run, said, text):
 
 
 def test_prose_carries_the_address_through_pandoc_even_in_a_pipe_table(run):
-    said = say.count("psa_response", population="PERPROT", level='"q" | <b>')
+    said = inline.count("psa_response", population="PERPROT", level='"q" | <b>')
     html = pypandoc.convert_text(f"| a | b |\n|---|---|\n| {said} | x |\n", "html", "markdown")
     assert 'data-ard="psa_response|PERPROT||PSARESP|&quot;q&quot; %7C &lt;b&gt;||n"' in html
     assert html.count("<td>") == 2
-    assert str(say.rate("psa_response", population="PRIMARY")) == (
+    assert str(inline.rate("psa_response", population="PRIMARY")) == (
         '[12.0\u00a0%]{.ard data-ard="psa_response&#124;PRIMARY&#124;&#124;PSARESP'
         '&#124;&#124;&#124;estimate"}'
     )
@@ -329,36 +329,37 @@ def test_prose_carries_the_address_through_pandoc_even_in_a_pipe_table(run):
 
 def test_a_link_to_a_display(run):
     assert (
-        say.ref("tlf-psa-response")._repr_markdown_() == "[Table\u00a014.2.1.1](#tlf-psa-response)"
+        inline.ref("tlf-psa-response")._repr_markdown_()
+        == "[Table\u00a014.2.1.1](#tlf-psa-response)"
     )
 
 
 def test_a_missing_row_stops_the_render_and_is_named(run):
-    with pytest.raises(RenderFailed, match="no row for psa_response median at population=PRIMARY"):
-        say.number("psa_response", "median", population="PRIMARY", format=1)
-    with pytest.raises(RenderFailed, match="no row for nothing n"):
-        say.count("nothing")
+    with pytest.raises(RenderError, match="no row for psa_response median at population=PRIMARY"):
+        inline.number("psa_response", "median", population="PRIMARY", format=1)
+    with pytest.raises(RenderError, match="no row for nothing n"):
+        inline.count("nothing")
 
 
 def test_a_number_with_two_meanings_stops_the_render(run):
-    with pytest.raises(RenderFailed, match=r"2 rows for ae n: ae\|PRIMARY\|\|PSARESP\|SOC 1"):
-        say.count("ae")
-    with pytest.raises(RenderFailed, match="Name one of population, group"):
-        say.rate("psa_response")
+    with pytest.raises(RenderError, match=r"2 rows for ae n: ae\|PRIMARY\|\|PSARESP\|SOC 1"):
+        inline.count("ae")
+    with pytest.raises(RenderError, match="Name one of population, group"):
+        inline.rate("psa_response")
 
 
 def test_the_overall_row_is_meant_when_no_level_is_named(run):
-    assert say.count("psa_response", population="PERPROT").plain == "0"
+    assert inline.count("psa_response", population="PERPROT").plain == "0"
 
 
 def test_a_wrong_axis_is_refused(run):
     with pytest.raises(ValueError, match="arm is no part of a key"):
-        say.count("psa_response", arm="A")
+        inline.count("psa_response", arm="A")
 
 
 def test_words_asked_of_a_number_are_refused(run):
-    with pytest.raises(RenderFailed, match="holds a number and no words"):
-        say.text("psa_response", "n", population="PRIMARY")
+    with pytest.raises(RenderError, match="holds a number and no words"):
+        inline.text("psa_response", "n", population="PRIMARY")
 
 
 def test_closed_displays_are_nothing_in_an_open_report(run):
@@ -369,7 +370,7 @@ def test_closed_displays_are_nothing_in_an_open_report(run):
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "audience": "open"}))
     ard._json.cache_clear()
     assert closed._repr_markdown_() == ""
-    assert str(say.ref("tlf-waterfall")) == "Figure\u00a014.2.10 (closed report)"
+    assert str(inline.ref("tlf-waterfall")) == "Figure\u00a014.2.10 (closed report)"
     assert response_table()._repr_markdown_() != ""
 
 
@@ -385,19 +386,19 @@ def test_the_words_of_a_population_move_with_the_plan(run):
 
 
 def test_an_unknown_population_is_named(run):
-    with pytest.raises(RenderFailed, match="analysis set ITT has no words"):
+    with pytest.raises(RenderError, match="analysis set ITT has no words"):
         populations.words("ITT")
 
 
 def test_displays_are_ordered_by_their_numbers_not_by_letters(run):
-    figures = catalogue.catalogue().by_number("figure")
+    figures = register.register().by_number("figure")
     assert [named.entry.number for named in figures] == ["14.2.9", "14.2.10"]
-    assert next(iter(catalogue.catalogue().by_number())).id == "tlf-psa-response"
+    assert next(iter(register.register().by_number())).id == "tlf-psa-response"
 
 
 def test_an_unknown_display_is_named(run):
-    with pytest.raises(RenderFailed, match="no display tlf-nothing"):
-        say.ref("tlf-nothing")
+    with pytest.raises(RenderError, match="no display tlf-nothing"):
+        inline.ref("tlf-nothing")
 
 
 ENTRY = """
@@ -430,8 +431,8 @@ tlf-a: {number: "14.1.1", kind: table, title: Aaa, population: PRIMARY, section:
 def test_a_wrong_catalogue_names_file_key_and_fix(tmp_path, text, said):
     path = tmp_path / "displays.yml"
     path.write_text(text)
-    with pytest.raises(PlanInvalid) as error:
-        catalogue.read(path)
+    with pytest.raises(PlanError) as error:
+        register.read(path)
     assert said in str(error.value)
     assert str(path) in str(error.value)
 
@@ -439,11 +440,11 @@ def test_a_wrong_catalogue_names_file_key_and_fix(tmp_path, text, said):
 def test_a_table_and_a_figure_may_share_a_number(tmp_path):
     path = tmp_path / "displays.yml"
     path.write_text(ENTRY + ENTRY.replace("tlf-a", "tlf-b").replace("table", "figure"))
-    assert {e.label for e in catalogue.read(path).values()} == {"Table 14.1.1", "Figure 14.1.1"}
+    assert {e.label for e in register.read(path).values()} == {"Table 14.1.1", "Figure 14.1.1"}
 
 
 def test_the_project_s_own_catalogue_is_valid():
     path = Path(__file__).parents[1] / "analysis/displays.yml"
     if not path.is_file():
         pytest.skip("analysis/displays.yml is not written yet")
-    assert len(catalogue.read(path)) > 0
+    assert len(register.read(path)) > 0

@@ -1,4 +1,4 @@
-"""Disposition, protocol deviations and exclusions: invented men, every answer written by hand."""
+"""Disposition, protocol deviations and exclusions: invented patients, every answer written by hand."""
 
 import pandas as pd
 import pytest
@@ -11,7 +11,7 @@ from sap.results.disposition import OPEN_END, disposition, protocol_deviations
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
 # Who is in which set is given here; REASON is what `adexcl` must say for PRIMARY (minimum 3 CTC).
-MEN = """
+SUBJECTS = """
 | USUBJID | NCYCLES | ARV7BL   | CTCBL | RESCTRFL | SCRFL | PRIMFL | SAFFL | RESCFL | GRPAFL | DCTREAS             | DCSREAS |
 |---------|---------|----------|-------|----------|-------|--------|-------|--------|--------|---------------------|---------|
 | M01     | 6       | POSITIVE | 3     | N        | Y     | Y      | Y     | N      | N      | PROGRESSIVE DISEASE | DEATH   |
@@ -35,12 +35,12 @@ DEVIATIONS = """
 
 @pytest.fixture(scope="module")
 def people(patients) -> pd.DataFrame:
-    men = patients(MEN)
+    subjects = patients(SUBJECTS)
     sets = {"PSAEVFL": ["Y", "N"], "PPROTFL": ["Y", "N"], "CTCEVFL": ["N", "N"]}
     for flag, values in sets.items():
-        men[flag] = [*values, *["N"] * 6]
+        subjects[flag] = [*values, *["N"] * 6]
     days = ["2018-01-10", "2018-01-10", "2018-05-01", None, None, None, "2018-02-01", None]
-    return men.assign(STUDYID="T", TRTSDT=pd.to_datetime(pd.Series(days)))
+    return subjects.assign(STUDYID="T", TRTSDT=pd.to_datetime(pd.Series(days)))
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +61,7 @@ def test_there_is_no_study_day_0():
     assert study_day(days, first).fillna(99).tolist() == [-1, 1, 2, 99]
 
 
-def test_each_man_has_one_end_and_the_levels_add_up(people):
+def test_each_subject_has_one_end_and_the_levels_add_up(people):
     rows = ard.bind(disposition(people, PLAN))
     treated = {"population": "SAFETY", "paramcd": "TREATMENT"}
     assert n_of(rows, **treated, level="Progressive disease") == (1, 4)
@@ -74,7 +74,7 @@ def test_each_man_has_one_end_and_the_levels_add_up(people):
     assert n_of(rows, population="SCREENED", paramcd="STUDY", level=OPEN_END) == (5, 8)
 
 
-def test_a_man_with_two_deviations_counts_once_and_both_are_counted_beside(people, dv):
+def test_a_subject_with_two_deviations_counts_once_and_both_are_counted_beside(people, dv):
     rows = ard.bind(protocol_deviations(people, dv, PLAN))
     late = rows[(rows["population"] == "PRIMARY") & (rows["sublevel"] == "LATE")]
     assert late.set_index("stat_name")["stat"][["n", "N", "n_events"]].tolist() == [1, 2, 2]
@@ -96,7 +96,7 @@ def test_days_of_deviations(dv):
     assert dv["ADY"].fillna(0).tolist() == [22, 51, -1, 0]
 
 
-def test_why_a_man_is_outside_of_a_set(people, dv):
+def test_why_a_subject_is_outside_of_a_set(people, dv):
     found = adexcl(people, dv, PLAN)
     cases = {(s, who): case for s, who, case in found[["SET", "USUBJID", "CASE"]].to_numpy()}
     assert cases == {
@@ -110,7 +110,7 @@ def test_why_a_man_is_outside_of_a_set(people, dv):
         ("CTCEVAL", "M01"): 8,
         ("CTCEVAL", "M02"): 9,
     }
-    # the same man without the deviation is outside for his single cycle
+    # the same patient without the deviation is outside for his single cycle
     assert adexcl(people, dv.iloc[0:0], PLAN).query("SET == 'PERPROT'")["CASE"].tolist() == [7]
 
 

@@ -1,391 +1,59 @@
-"""The package of the board: nothing closed in the open report, the same numbers in both."""
+"""Deaths in the window of safety and patients gone, counted by hand."""
 
-import csv
-import html
-import json
-import re
 from pathlib import Path
 
 import pandas as pd
-import pypdf
 import pytest
 
 from sap import ard
-from sap.displays.catalogue import catalogue
-from sap.errors import RenderFailed, WrongUse
-from sap.pipeline import dsmb
-from sap.results.protection import PEOPLE
+from sap.plan import read_plan
+from sap.results.dsmb import UNKNOWN, board_deaths, board_left
 
-HOME = Path(__file__).parents[1]
-PLAN = HOME / "analysis" / "plan.yml"
-SMALL = 5  # analysis/plan.yml, open_report.small_count
-TAG = re.compile(r"<[^>]*>")
-
-
-# ---- what may go into the open report ----------------------------------------------------------
-
-
-def test_an_analysis_is_open_when_every_display_that_shows_it_is():
-    open_ones = dsmb.open_analyses()
-    for entry in catalogue().values():
-        for name in entry.analysis:
-            assert entry.audience == "open" or name not in open_ones
-    assert {"flow", "accrual", "ae_overview", "exposure", "toxicity_monitoring"} <= open_ones
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+WITHIN, LATER = "Within 30 days of the last dose", "More than 30 days after the last dose"
+# 06 was never treated. 05 died late: of him the open report says nothing.
+SUBJECTS = """
+    USUBJID | SAFFL | LDDTHGR1 | DTHCGR1                    | DCSREAS
+    --------+-------+----------+----------------------------+----------------------
+    01      | Y     | W        | Progression                | DEATH
+    02      | Y     | W        | Adverse event, not related | DEATH
+    03      | Y     | W        | Not recorded               | LOST TO FOLLOW-UP
+    04      | Y     |          |                            | WITHDRAWAL BY SUBJECT
+    05      | Y     | L        | Progression                | DEATH
+    06      | N     |          |                            | LOST TO FOLLOW-UP
+    07      | Y     |          |                            |
+"""
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "psa_response", "psa_response_unconfirmed", "psa_two_stage", "psa_posterior", "interim",
-        "tipping_point", "rescreen_response", "psa_change", "ctc_response", "ctc_course", "os", "pfs",
-        "os_curve", "deaths", "baseline", "bor", "comparison_arv7", "an analysis nobody shows",
-    ],
-)  # fmt: skip
-def test_response_survival_and_what_no_display_shows_are_closed(name):
-    assert name not in dsmb.open_analyses()
+@pytest.fixture
+def subjects(patients) -> pd.DataFrame:
+    table = patients(SUBJECTS)
+    return table.assign(LDDTHGR1=table["LDDTHGR1"].replace({"W": WITHIN, "L": LATER}))
 
 
-def made_run(folder: Path) -> Path:
-    """The smallest run folder that the package can be made of."""
-    run = folder / "run"
-    (run / "tables").mkdir(parents=True)
-    (run / "adam").mkdir()
-    given = {"section": "SAP 1", "population": "SAFETY", "method": "m"}
-    rows = ard.bind(
-        [
-            ard.rows({"n": 3, "N": 9}, analysis="ae_overview", level="Serious", **given),
-            ard.rows({"n": 2, "N": 9}, analysis="psa_response", **given),
-            ard.rows({"n": 7}, analysis="nobody shows this", **given),
-        ]
-    )
-    (run / "ard.csv").write_text(ard.to_csv(rows), encoding="utf-8")
-    facts = {
-        "cut_off": "2017-06-30",
-        "cut_off_name": "interim",
-        "cut_id": "x",
-        "profile": "interim",
+def counts(parts: list[pd.DataFrame]) -> dict[tuple[str, str], tuple[float, float]]:
+    rows = ard.bind(parts).set_index(["level", "sublevel", "stat_name"])["stat"]
+    places = {(level, sublevel) for level, sublevel, _ in rows.index}
+    return {place: (rows[(*place, "n")], rows[(*place, "N")]) for place in places}
+
+
+def test_every_death_in_the_window_counts_once_by_its_cause_and_no_later_one(subjects):
+    found = counts(board_deaths(subjects, PLAN))
+    assert found == {
+        (WITHIN, ""): (3, 6),
+        (WITHIN, "Adverse event, related"): (0, 6),
+        (WITHIN, "Adverse event, not related"): (1, 6),
+        (WITHIN, "Progression"): (1, 6),
+        (WITHIN, "Not recorded"): (1, 6),
     }
-    tables = {
-        "run": facts,
-        "plan": {
-            "open_report": {"small_count": SMALL, "summary_from": 20},
-            "safety": {"severe_grade": 3},
-            "safety_rates": {"rates": []},
-            "labs": {"terms": {}, "reported_as": {}},
-        },
-        "manifest": {"files": []},
-        "findings": [{"rule": "r", "row": 12, "usubjid": "CARVE-009"}],
-        "deviations": ["CARVE-009 was late"],
-    }
-    for name, content in tables.items():
-        (run / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    people = pd.DataFrame({"USUBJID": ["CARVE-009"]})
-    people.to_parquet(run / "adam" / "adsl.parquet")
-    return run
 
 
-def everything_in(folder: Path) -> str:
-    return "\n".join(
-        path.read_text(encoding="utf-8", errors="replace")
-        for path in sorted(folder.rglob("*"))
-        if path.is_file()
-    )
+def test_a_death_that_cannot_be_placed_has_a_line_of_its_own(subjects):
+    subjects.loc[subjects["USUBJID"] == "05", "LDDTHGR1"] = UNKNOWN
+    found = counts(board_deaths(subjects, PLAN))
+    assert found[UNKNOWN, ""] == found[UNKNOWN, "Progression"] == (1, 6)
 
 
-def test_the_open_report_is_made_from_a_folder_without_patients_or_closed_rows(tmp_path):
-    run, view = made_run(tmp_path), tmp_path / "view"
-    rows, facts, _ = dsmb._view(run, "open", view)
-    assert facts["audience"] == "open"
-    assert set(rows["analysis"]) == {"ae_overview"}
-    inside = everything_in(view)
-    assert "CARVE-009" not in inside
-    assert "psa_response" not in inside
-    assert not (view / "adam").exists()
-    found = ard.from_csv(view / "ard.csv").set_index("stat_name")
-    assert pd.isna(found.loc["n", "stat"])
-    assert found.loc["n", "stat_text"] == "<5"
-
-
-def test_the_closed_report_is_made_from_everything(tmp_path):
-    run, view = made_run(tmp_path), tmp_path / "view"
-    dsmb._view(run, "closed", view)
-    assert (view / "ard.csv").read_bytes() == (run / "ard.csv").read_bytes()
-    assert (view / "adam" / "adsl.parquet").is_file()
-    assert json.loads((view / "tables" / "findings.json").read_text())[0]["row"] == 12
-
-
-def test_changes_of_closed_numbers_are_closed_too(tmp_path):
-    run = made_run(tmp_path / "now")
-    before = made_run(tmp_path / "before")
-    text = (before / "ard.csv").read_text().replace(",n,2.0,", ",n,1.0,")
-    (before / "ard.csv").write_text(text)
-    dsmb.remember(run, before)
-    dsmb._view(run, "open", tmp_path / "open")
-    dsmb._view(run, "closed", tmp_path / "closed")
-    assert "psa_response" not in everything_in(tmp_path / "open")
-    found = pd.read_csv(tmp_path / "closed" / "changes.csv", dtype="str")
-    moved = found[found["change"] == "moved"]
-    assert moved[["analysis", "before", "now"]].to_numpy().tolist() == [
-        ["psa_response", "1.0", "2.0"]
-    ]
-    dsmb.remember(run, None)
-    dsmb._view(run, "closed", tmp_path / "first")
-    assert not (tmp_path / "first" / "changes.csv").exists()
-
-
-def test_an_earlier_report_that_is_none_is_refused(tmp_path):
-    run = made_run(tmp_path)
-    with pytest.raises(WrongUse, match="holds no run"):
-        dsmb.remember(run, tmp_path)
-
-
-def test_a_page_that_names_a_patient_or_a_closed_number_is_not_published(tmp_path):
-    run, page = made_run(tmp_path), tmp_path / "report.html"
-    for text, said in (
-        ("<p>CARVE-009</p>", "names a patient"),
-        ('<span data-ard="psa_response|SAFETY|||||n">2</span>', "psa_response"),
-        ('{"psa_response|SAFETY|||||n":{}}', "psa_response"),
-    ):
-        page.write_text(text, encoding="utf-8")
-        with pytest.raises(RenderFailed, match=said):
-            dsmb._refuse_leak(run, page, ["psa_response"])
-    page.write_text('<a href="#psa_response">plan|psa_response.decline_pct</a>', encoding="utf-8")
-    dsmb._refuse_leak(run, page, ["psa_response"])
-
-
-# ---- the rendered package ----------------------------------------------------------------------
-
-
-class Package:
-    """Both reports as text, and the run they were made from."""
-
-    def __init__(self, run: Path) -> None:
-        self.run = run
-        self.rows = ard.from_csv(run / "ard.csv")
-        self.people = pd.read_parquet(run / "adam" / "adsl.parquet")["USUBJID"].tolist()
-        self.html, self.pages, self.inside, self.ard = {}, {}, {}, {}
-        for audience in dsmb.AUDIENCES:
-            folder = run / f"dsmb-{audience}"
-            self.html[audience] = (folder / "report.html").read_text(encoding="utf-8")
-            reader = pypdf.PdfReader(folder / "report.pdf")
-            self.pages[audience] = [page.extract_text() for page in reader.pages]
-            self.inside[audience] = objects_of(reader)
-            self.ard[audience] = ard.from_csv(folder / "ard.csv")
-
-    def words(self, audience: str) -> str:
-        """HTML and PDF as a reader sees them, one space between words."""
-        seen = html.unescape(TAG.sub("", self.html[audience])) + " ".join(self.pages[audience])
-        return re.sub(r"\s+", " ", seen)
-
-
-def objects_of(reader: pypdf.PdfReader) -> str:
-    """Every object of a PDF as text: outlines, alternative texts, metadata, whatever stands in it."""
-    found = [str(reader.metadata)]
-    for number in range(1, int(reader.trailer["/Size"])):
-        one = reader.get_object(pypdf.generic.IndirectObject(number, 0, reader))
-        found.append(str(one))
-        if isinstance(one, pypdf.generic.StreamObject) and one.get("/Type") == "/Metadata":
-            found.append(one.get_data().decode("utf-8", "replace"))
-    return "\n".join(found)
-
-
-@pytest.fixture(scope="module")
-def package(tmp_path_factory) -> Package:
-    from sap.pipeline import study
-
-    folder = tmp_path_factory.mktemp("dsmb")
-    study.simulate(folder / "extract", PLAN, 128, {})
-    runs = {}
-    for name in ("2017-03-31", "interim"):
-        cut = study.freeze(folder / "extract", PLAN, name, folder / "frozen")
-        runs[name] = study.analyse(cut, PLAN, folder / name)
-    dsmb.remember(runs["interim"], runs["2017-03-31"])
-    study.report(runs["interim"], "dsmb", "builtin", ("html", "pdf"))
-    return Package(runs["interim"])
-
-
-@pytest.mark.slow
-def test_each_folder_holds_the_report_its_rows_and_the_changes(package):
-    for audience in dsmb.AUDIENCES:
-        names = sorted(p.name for p in (package.run / f"dsmb-{audience}").iterdir())
-        assert names == ["ard.csv", "changes.csv", "report.html", "report.pdf"]
-
-
-@pytest.mark.slow
-def test_no_patient_is_named_in_the_open_report(package):
-    """Text, attributes, alternative texts, outlines and metadata; the closed one names some."""
-    everything = package.html["open"] + "".join(package.pages["open"]) + package.inside["open"]
-    everything += (package.run / "dsmb-open" / "changes.csv").read_text()
-    everything += (package.run / "dsmb-open" / "ard.csv").read_text()
-    assert len(package.people) > 40
-    assert [one for one in package.people if one in everything] == []
-    assert any(one in package.html["closed"] for one in package.people)
-
-
-@pytest.mark.slow
-def test_no_address_of_a_closed_row_stands_in_the_open_report(package):
-    page = html.unescape(package.html["open"])
-    closed = package.rows[~package.rows["analysis"].isin(dsmb.open_analyses())]
-    keys = {ard.key({str(k): v for k, v in row.items()}) for row in closed.to_dict("records")}
-    assert len(keys) > 1000
-    assert [key for key in keys if f'"{key}"' in page] == []
-    for analysis in sorted(set(closed["analysis"])):
-        assert f'data-ard="{analysis}|' not in page
-        assert not re.search(rf"ARD [\w, ]*\b{analysis}\b", package.words("open")), analysis
-    assert any(f'"{key}"' in html.unescape(package.html["closed"]) for key in keys)
-
-
-@pytest.mark.slow
-def test_no_closed_display_stands_in_the_open_report_and_all_of_the_closed_chapters_in_the_other(
-    package,
-):
-    words, inside = package.words("open"), re.sub(r"\s+", " ", package.inside["open"])
-    for name, entry in catalogue().items():
-        if entry.audience == "closed":
-            assert f'id="{name}"' not in package.html["open"], name
-            assert f"{entry.label} {entry.title}" not in words, name
-            assert f"{entry.label} {entry.title}" not in inside, name
-    for name in ("tlf-dsmb-boundary", "tlf-dsmb-outlook", "tlf-psa-response", "tlf-l-sae"):
-        assert f'id="{name}"' in package.html["closed"]
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "words", ["Predictive probability", "Conditional power", "Confirmed responders", "Passed: the trial goes on", "Crossed: the trial stops"]
-)  # fmt: skip
-def test_the_words_of_the_futility_state_are_in_the_closed_report_alone(package, words):
-    whole = package.words("open") + package.inside["open"]
-    assert words.lower() not in whole.lower()
-    if words not in ("Passed: the trial goes on", "Crossed: the trial stops"):
-        assert words in package.words("closed")
-
-
-@pytest.mark.slow
-def test_the_open_rows_are_rows_of_the_run_with_the_same_numbers_and_small_counts_hidden(package):
-    columns = list(ard.KEY)
-    both = package.ard["open"].merge(package.rows, on=columns, suffixes=("", "_run"))
-    assert len(both) == len(package.ard["open"]) > 500
-    assert set(both["analysis"]) <= dsmb.open_analyses()
-    shown = both[both["stat"].notna()]
-    assert (shown["stat"] == shown["stat_run"]).all()
-    people = both["stat_name"].isin(PEOPLE) & (both["paramcd"] != "RESULTS")
-    small = people & both["stat_run"].between(1, SMALL - 1)
-    small &= both["analysis"] != "toxicity_monitoring"
-    assert small.sum() > 50
-    assert (both.loc[small, "stat_text"] == f"<{SMALL}").all()
-    assert both.loc[small, "stat"].isna().all()
-    assert package.ard["closed"].equals(package.rows)
-
-
-def numbers_of(page: str) -> dict[str, set[str]]:
-    """The printed texts of every address of a page, without the spaces that align them."""
-    found: dict[str, set[str]] = {}
-    for key, text in re.findall(r'data-ard="([^"]*)"[^>]*>(.*?)</span>', page, re.DOTALL):
-        clean = re.sub(r"[\s\u2007\u200b]+", " ", html.unescape(TAG.sub("", text))).strip()
-        found.setdefault(html.unescape(key), set()).add(clean)
-    return found
-
-
-@pytest.mark.slow
-def test_beside_the_open_report_stands_no_row_that_it_does_not_show(package):
-    """A row nobody sees can tell a hidden count: 10 events less 7 of one line are 3 of the other."""
-    page = package.html["open"]
-    shown = {html.unescape(key) for key in re.findall(r'data-ard="([^"]*)"', page)}
-    keys = {ard.key(row) for row in package.ard["open"].to_dict("records")}
-    drawn = {key for key in keys if key.startswith("accrual|")}
-    assert keys - drawn <= shown
-    assert len(keys - drawn) > 300
-    found = pd.read_csv(package.run / "dsmb-open" / "changes.csv", dtype=str, keep_default_na=False)
-    still = found[found["change"] != "gone"]
-    assert len(still) > 100
-    assert {ard.key(row) for row in still.to_dict("records")} <= keys
-
-
-@pytest.mark.slow
-def test_a_number_shown_in_both_reports_is_the_same_or_protected_in_the_open_one(package):
-    here, there = (numbers_of(package.html[audience]) for audience in dsmb.AUDIENCES)
-    # How small a count is protected is said where it is.
-    assert set(here) - set(there) <= {"plan|open_report.small_count"}
-    assert len(here) > 200
-    protected = 0
-    for key, texts in here.items():
-        if key in there and texts != there[key]:
-            assert all(re.fullmatch(r"<\d+", text) for text in texts), key
-            protected += 1
-    assert protected > 20
-
-
-@pytest.mark.slow
-def test_the_closed_report_prints_what_the_study_report_prints(package, tmp_path):
-    """Shared tables: every address that both show has the same text in both."""
-    from sap.pipeline import study
-
-    (study_page,) = study.report(package.run, "csr", "builtin", ("html",))
-    mine = numbers_of(package.html["closed"])
-    theirs = numbers_of(study_page.read_text(encoding="utf-8"))
-    both = set(mine) & set(theirs)
-    assert len(both) > 200
-    for key in both:
-        assert mine[key] & theirs[key], key
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("audience", ["open", "closed"])
-def test_every_page_says_study_audience_status_cut_off_and_synthetic(package, audience):
-    said = {"open": "Open report", "closed": "Closed report (board members only)"}[audience]
-    for number, page in enumerate(package.pages[audience], start=1):
-        text = re.sub(r"\s+", " ", page)
-        for words in ("CARVE", said, "INTERIM", "2017-06-30", "ynthetic data"):
-            assert words.lower() in text.lower(), f"page {number} does not say {words}"
-    for words in ("CARVE", said, "INTERIM", "2017-06-30", "Synthetic data"):
-        assert words in package.html[audience]
-
-
-@pytest.mark.slow
-def test_the_first_page_asks_three_questions_of_the_board_and_two_of_everybody(package):
-    questions = ("Is it safe to go on?", "Is the boundary crossed?", "Is the conduct sound?")
-    for audience, asked in (("closed", questions), ("open", (questions[0], questions[2]))):
-        first = next(p for p in package.pages[audience] if "1 The questions of the board" in p and "1-1" in p
-                     and "Contents" not in p)  # fmt: skip
-        for words in questions:
-            assert (words in first) == (words in asked), (audience, words)
-        # The figures behind each answer stand on the page that gives it.
-        assert first.count("the figures behind the answer") == len(asked), audience
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("audience", ["open", "closed"])
-def test_every_number_of_what_changed_leads_to_both_reports(package, audience):
-    """Then and now from the two ARDs themselves, and the tallies counted again from changes.csv."""
-    page = package.html[audience]
-    asked = [key for key in numbers_of(page) if key.startswith("changes|")]
-    known = html.unescape(page)
-    assert [key for key in asked if f'"{key}":' not in known] == []
-    before = {
-        ard.key({str(k): v for k, v in row.items()}): row
-        for row in ard.from_csv(package.run / "tables" / "previous-ard.csv").to_dict("records")
-    }
-    with (package.run / f"dsmb-{audience}" / "changes.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    then = [key.removeprefix("changes|before|") for key in asked if "|before|" in key]
-    assert len(then) >= 5
-    for key in then:
-        (text,) = numbers_of(page)[f"changes|before|{key}"]
-        row = before.get(key)
-        expected = "-" if row is None else f"{row['stat']:.0f}"
-        assert text == expected or (audience == "open" and re.fullmatch(r"<\d+", text)), key
-    tallies = [key for key in asked if "|before|" not in key]
-    assert bool(tallies) == (audience == "closed")
-    for key in tallies:
-        _, kind, analysis = key.split("|")
-        counted = sum(row["analysis"] == analysis and row["change"] == kind for row in rows)
-        assert numbers_of(page)[key] == {str(counted)}, key
-
-
-@pytest.mark.slow
-def test_what_changed_names_open_numbers_in_the_open_report(package):
-    with (package.run / "dsmb-open" / "changes.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    assert {row["analysis"] for row in rows} <= dsmb.open_analyses()
-    assert {"moved", "same"} <= {row["change"] for row in rows}
-    assert "2017-03-31" in package.words("open")
+def test_treated_subjects_lost_and_withdrawn(subjects):
+    found = counts(board_left(subjects, PLAN))
+    assert found == {("Lost to follow-up", ""): (1, 6), ("Withdrew", ""): (1, 6)}

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 
 from sap import ard, contracts, snapshot
-from sap.pipeline import study
+from sap.pipeline import commands
 from sap.plan import read_plan
 from sap.simulate import trial
 
@@ -83,14 +83,14 @@ def run_of(
     """Cut, freeze and analyse, without the check of the extract."""
     rules = contracts.load()
     read = read_plan(plan)
-    day, name, _, planned = study.cut_off_of(study.read_plan(plan), cut_off)
+    day, name, _, planned = commands.cut_off_of(commands.read_plan(plan), cut_off)
     typed = contracts.typed(change(trial.simulate(128, ctc_threshold=3, **small)), rules)
     cut = snapshot.freeze(
         snapshot.in_order(snapshot.cut(typed, day), rules),
         cut_off=day, cut_off_name=name, planned=planned, plan_hash=read.sha256, contracts=rules,
         findings=pd.DataFrame(columns=list(contracts.FINDING_COLUMNS)), frozen_root=tmp / "frozen",
     )  # fmt: skip
-    return study.analyse(cut, plan, tmp / "run")
+    return commands.analyse(cut, plan, tmp / "run")
 
 
 def cells(document: str) -> list[tuple[str, bool]]:
@@ -105,7 +105,7 @@ def cells(document: str) -> list[tuple[str, bool]]:
     return [(one[1] or one[2], one[1] is not None) for one in found]
 
 
-def shown(run: Path, document: str, monkeypatch) -> str:
+def formatted(run: Path, document: str, monkeypatch) -> str:
     """Everything the cells show, run in this process."""
     monkeypatch.setenv("SAP_RUN", str(run))
     names: dict[str, Any] = {}
@@ -153,7 +153,7 @@ def test_every_cell_of_both_reports_runs(change, cut_off, small, tmp_path, monke
     if change is no_event:
         assert numbers(run, "ae_overview", "SAFETY", level="Any", group="")["n"] == 0
     for document in ("csr.qmd", "dsmb.qmd"):
-        text = shown(run, document, monkeypatch)
+        text = formatted(run, document, monkeypatch)
         if primary == 0 and document == "csr.qmd":
             assert "no patient belongs to the primary analysis set yet" in text
         if change is untreated and document == "dsmb.qmd":
@@ -168,7 +168,7 @@ def test_a_plan_without_a_boundary_for_toxicity_is_reported_so(tmp_path, monkeyp
     )  # fmt: skip
     analyses = set(ard.from_csv(run / "ard.csv")["analysis"])
     assert not {"toxicity_monitoring", "toxicity_boundary", "toxicity_oc"} & analyses
-    csr, board = (shown(run, document, monkeypatch) for document in ("csr.qmd", "dsmb.qmd"))
+    csr, board = (formatted(run, document, monkeypatch) for document in ("csr.qmd", "dsmb.qmd"))
     assert "No stopping boundary for toxicity is planned." in csr
     assert "The plan has no stopping boundary for toxicity." in csr
     assert "The plan has no stopping boundary for toxicity." in board
@@ -179,6 +179,6 @@ def test_a_plan_without_a_boundary_for_toxicity_is_reported_so(tmp_path, monkeyp
 @pytest.mark.parametrize("change", [untreated, none_positive, no_event])
 def test_both_reports_are_rendered(change, tmp_path):
     run = run_of(tmp_path, change, "final")
-    made = study.report(run, "csr", "builtin", ("html", "pdf"))
-    made += study.report(run, "dsmb", "builtin", ("html", "pdf"))
+    made = commands.report(run, "csr", "builtin", ("html", "pdf"))
+    made += commands.report(run, "dsmb", "builtin", ("html", "pdf"))
     assert all(path.stat().st_size > 1000 for path in made)

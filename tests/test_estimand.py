@@ -1,4 +1,4 @@
-"""Intercurrent events man by man, the sensitivity set, and inference by the design."""
+"""Intercurrent events patient by patient, the sensitivity set, and inference by the design."""
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from sap.results.response import response_rate
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 START = pd.Timestamp("2018-01-01")
 
-MEN = """
+SUBJECTS = """
     USUBJID | DCTREAS       | STOP | THERAPY | DIED | ICETOX | ICETHER | ICEDTH | ICEMISS | ICEPEND | WHY
     --------+---------------+------+---------+------+--------+---------+--------+---------+---------+-----------------
     01      | ADVERSE EVENT | 50   |         |      | N      | N       | N      | N       | N       | confirmed on day 49
@@ -55,16 +55,16 @@ VALUES = """
 
 @pytest.fixture
 def trial(patients):
-    men, values = patients(MEN), patients(VALUES)
+    subjects, values = patients(SUBJECTS), patients(VALUES)
     adsl = pd.DataFrame(
         {
             "STUDYID": "T",
-            "USUBJID": men["USUBJID"],
+            "USUBJID": subjects["USUBJID"],
             "TRTSDT": START,
-            "TRTEDT": START + pd.to_timedelta(men["STOP"].clip(upper=200), unit="D"),
-            "DCTREAS": men["DCTREAS"],
-            "DCTDT": START + pd.to_timedelta(men["STOP"], unit="D"),
-            "DTHDT": START + pd.to_timedelta(men["DIED"].astype(float), unit="D"),
+            "TRTEDT": START + pd.to_timedelta(subjects["STOP"].clip(upper=200), unit="D"),
+            "DCTREAS": subjects["DCTREAS"],
+            "DCTDT": START + pd.to_timedelta(subjects["STOP"], unit="D"),
+            "DTHDT": START + pd.to_timedelta(subjects["DIED"].astype(float), unit="D"),
             "NCYCLES": 4.0, "RESCTRFL": "N", "PRIMFL": "Y", "MPOSFL": "Y", "PPROTFL": "Y", "PSAEVFL": "Y",
         }
     )  # fmt: skip
@@ -78,13 +78,13 @@ def trial(patients):
     )  # fmt: skip
     ex = pd.DataFrame(
         {
-            "USUBJID": men["USUBJID"],
+            "USUBJID": subjects["USUBJID"],
             "EXTRT": "CABAZITAXEL",
             "EXCAT": "STUDY TREATMENT",
             "EXSTDTC": "2018-01-01",
         }
     )
-    began = men[men["THERAPY"].notna()]
+    began = subjects[subjects["THERAPY"].notna()]
     cm = pd.DataFrame(
         {
             "USUBJID": began["USUBJID"],
@@ -96,14 +96,14 @@ def trial(patients):
     course = adpsa(tables, adsl, PLAN.psa_response)
     answers = adrs(adsl, course, PLAN.psa_response, PLAN.psa_course)
     whole = pd.concat([answers, estimand(tables, adsl, course, answers, PLAN.psa_response)])
-    return men, adsl, course, whole
+    return subjects, adsl, course, whole
 
 
 @pytest.mark.req("SAP-5.1.1")
-def test_each_man_has_the_events_written_beside_him(trial):
-    men, _, _, whole = trial
+def test_each_subject_has_the_events_written_beside_him(trial):
+    subjects, _, _, whole = trial
     wide = whole.pivot_table(index="USUBJID", columns="PARAMCD", values="AVALC", aggfunc="first")
-    expected = men.set_index("USUBJID")[list(results.ICE)]
+    expected = subjects.set_index("USUBJID")[list(results.ICE)]
     assert wide[list(results.ICE)].to_dict("index") == expected.to_dict("index")
 
 
@@ -143,7 +143,7 @@ def test_without_the_limit_a_late_first_fall_is_a_response(trial):
 def inference(
     yes: list[bool], pending: list[bool] | None = None, confirmed_after: int = 60
 ) -> dict[str, object]:
-    """The rows of `two_stage` for men treated in this order; `pending`: an answer can still come."""
+    """The rows of `two_stage` for patients treated in this order; `pending`: an answer can still come."""
     who = [f"{i:03d}" for i in range(len(yes))]
     adsl = pd.DataFrame(
         {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2018-01-01", periods=len(yes))}
@@ -248,7 +248,7 @@ def test_the_primary_result_has_one_interval_wherever_it_stands():
     "yes, pending, reason",
     [
         ([True] * 2 + [False] * 6, None, "stage 1 is not complete"),
-        ([True] + [False] * 9, [False] * 9 + [True], "stage 1 is not decided: men are pending"),
+        ([True] + [False] * 9, [False] * 9 + [True], "stage 1 is not decided: patients are pending"),
         ([True] * 2 + [False] * 18, None, "stage 2 is not complete"),
         ([True] + [False] * 11, None, "the design stopped after stage 1; its interval is of stage 1 alone"),
     ],
@@ -296,10 +296,10 @@ def test_futility_at_stage_1():
 
 @pytest.mark.parametrize("after, known", [(15, 1), (13, 2), (12, 3), (1, 3)])
 def test_what_was_known_when_stage_2_began_is_told(after, known):
-    """One man a day from 2018-01-01 on: man 15 on the 15th, man 16 on the 16th.
+    """One patient a day from 2018-01-01 on: patient 15 on the 15th, patient 16 on the 16th.
 
-    Men 1, 3 and 4 respond, so with a confirmation after 13 days those of men 1 and 3 are known on
-    the 16th (on the 14th and on the 16th itself), after 12 days that of man 4 as well.
+    Patients 1, 3 and 4 respond, so with a confirmation after 13 days those of patients 1 and 3 are known on
+    the 16th (on the 14th and on the 16th itself), after 12 days that of patient 4 as well.
     """
     yes = [True, False, True, True] + [False] * 21
     got = inference(yes, confirmed_after=after)
@@ -308,16 +308,16 @@ def test_what_was_known_when_stage_2_began_is_told(after, known):
     assert "stage2_began" not in inference(yes[:15])
 
 
-def test_pending_men_who_could_lift_stage_1_leave_it_undecided():
+def test_pending_subjects_who_could_lift_stage_1_leave_it_undecided():
     pending = [False] * 14 + [True]
     got = inference([True] + [False] * 14, pending)
-    assert got["decision"] == "Stage 1 is not decided: men are pending"
-    assert got["mle"] == "stage 1 is not decided: men are pending"
-    # none of 15 responded: one pending man more is 1, which stops all the same
+    assert got["decision"] == "Stage 1 is not decided: patients are pending"
+    assert got["mle"] == "stage 1 is not decided: patients are pending"
+    # none of 15 responded: one pending patient more is 1, which stops all the same
     assert inference([False] * 15, pending)["decision"] == "H0 not rejected"
 
 
-def test_men_treated_after_the_stop_are_over_running():
+def test_subjects_treated_after_the_stop_are_over_running():
     got = inference([True] + [False] * 14 + [True] * 2)
     assert "over-running" in got["decision"]
     assert got["mle"] == pytest.approx(1 / 15)
@@ -330,7 +330,7 @@ def test_an_incomplete_stage_estimates_nothing(n, stage):
     assert got["umvue"] == f"stage {stage} is not complete"
 
 
-def test_more_men_than_planned_are_analysed_with_the_attained_number():
+def test_more_subjects_than_planned_are_analysed_with_the_attained_number():
     got = inference([True] * 3 + [False] * 12 + [True] * 3 + [False] * 9)
     assert got["N"] == 27
     assert got["mle"] == pytest.approx(6 / 27)

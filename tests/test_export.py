@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.export import dataset_json, read_dataset_json, xpt
 from sap.export.labels import DATASETS, VARIABLES
 from sap.intake import sdtm
@@ -86,7 +86,7 @@ def test_the_stamps_are_the_cut_off_where_ts_140_puts_them(adsl):
     ],
 )  # fmt: skip
 def test_what_the_format_cannot_hold_is_refused_with_rows_and_never_cut(adsl, change, said):
-    with pytest.raises(WrongUse, match=said) as refused:
+    with pytest.raises(UsageError, match=said) as refused:
         xpt(adsl.assign(**change), "adsl", CUT_OFF)
     assert "caf" not in str(refused.value)
 
@@ -224,7 +224,7 @@ def test_an_export_that_holds_nothing_is_refused_and_writes_nothing(run_with_an_
     from sap.pipeline import packing
 
     (run_with_an_accent / "adam" / "adsl.parquet").unlink()
-    with pytest.raises(WrongUse, match=r"ADAE.AETERM: text outside ASCII in row\(s\) 1"):
+    with pytest.raises(UsageError, match=r"ADAE.AETERM: text outside ASCII in row\(s\) 1"):
         packing.hand_over(run_with_an_accent, tmp_path / "out", "adam-xpt")
     assert not (tmp_path / "out").exists()
     assert [p.name for p in Path(tmp_path).iterdir() if "out.new" in p.name] == []

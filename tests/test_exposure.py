@@ -1,4 +1,4 @@
-"""Exposure: each infusion by its case, each man by arithmetic done by hand."""
+"""Exposure: each infusion by its case, each patient by arithmetic done by hand."""
 
 import datetime as dt
 from pathlib import Path
@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.audit.independent.dosing import _delays, in_order
 from sap.derivations.exposure import adex, adexsum
 from sap.derivations.population import line_of_therapy
 from sap.plan import read_plan
+from sap.qc.dosing import _delays, in_order
 from sap.results.exposure import exposure
 
 HOME = Path(__file__).parents[1]
@@ -39,7 +39,7 @@ INFUSIONS = """
 # By hand. 01: 112.5 mg/m2 in (106 + 21)/7 = 127/7 weeks; 112.5/(127/7) = 6.2008; of 25/3: 74.409 %.
 # 02: 40 mg/m2 in 41/7 weeks: 6.8293, 81.951 %; against 20 mg/m2: 102.439 %.
 # 04: 25 mg/m2 in 3 weeks: 100 %. 05: 65 mg/m2 in 9 weeks: 7.2222, 86.667 %, against 20: 108.333 %.
-MEN = """
+SUBJECTS = """
     USUBJID | NCYCLES | DURWK   | CUMDOSE | CUMMG | RDI    | RDISTRT | DELAYED | REDUCED | LOWSTART
     --------+---------+---------+---------+-------+--------+---------+---------+---------+---------
     01      | 5       | 18.1429 | 112.5   | 225   | 74.409 | 74.409  | Y       | Y       | N
@@ -124,12 +124,12 @@ def test_an_infusion_that_may_lie_between_two_makes_no_delay_of_them(days, cycle
 
 
 @pytest.mark.req("SAP-5.9")
-def test_each_man_has_the_intensity_computed_by_hand(patients):
+def test_each_subject_has_the_intensity_computed_by_hand(patients):
     tables, adsl, _ = given(patients)
     got = adexsum(tables, adsl, adex(tables, adsl, PLAN.exposure), PLAN.exposure)
     numbers = wide(got, "AVAL")
     answers = wide(got, "AVALC")
-    expected = patients(MEN).set_index("USUBJID")
+    expected = patients(SUBJECTS).set_index("USUBJID")
     for name in ("NCYCLES", "DURWK", "CUMDOSE", "CUMMG", "RDI", "RDISTRT"):
         want = expected[name].astype(float).tolist()
         assert numbers[name].tolist() == pytest.approx(want, abs=6e-4, nan_ok=True), name
@@ -166,7 +166,7 @@ def test_growth_factor_is_counted_by_cycle_and_reason(patients):
 
 
 def test_a_dose_in_mg_is_divided_by_the_surface_of_the_day(patients):
-    """100 mg in a man of 2 m2 is 50 mg/m2; Mosteller: sqrt(180 x 80 / 3600) = 2 m2."""
+    """100 mg in a patient of 2 m2 is 50 mg/m2; Mosteller: sqrt(180 x 80 / 3600) = 2 m2."""
     tables, adsl, _ = given(patients)
     tables["ex"] = tables["ex"].assign(EXDOSU="mg", EXDOSE=100.0)
     by_bsa = adex(tables, adsl, PLAN.exposure)
@@ -195,7 +195,7 @@ def test_what_is_not_known_is_said_and_not_counted_as_no(patients):
     summed = adexsum(tables, adsl, adex(tables, adsl, PLAN.exposure), PLAN.exposure)
     rows = ard.bind(exposure(adsl, summed, PLAN))
     assert stat(rows, paramcd="DELAYED", stat_name="n") == 1
-    assert "of 1 men" in str(stat(rows, paramcd="DELAYED", stat_name="estimate"))
+    assert "of 1 patients" in str(stat(rows, paramcd="DELAYED", stat_name="estimate"))
     assert stat(rows, paramcd="GCSFANY", stat_name="n") == "not in the data: supportive care"
     assert stat(rows, paramcd="NCYCLES", stat_name="total") == 14
     assert stat(rows, paramcd="NCYCLES", stat_name="n", level="03") == 2
@@ -208,7 +208,7 @@ def test_what_is_not_known_is_said_and_not_counted_as_no(patients):
 def test_caba_v7_gives_the_published_cycles(shared_data):
     """Supplement of Isebia 2022: median 5 (range 2 to 14), mean 5.84, 146 in all; doses are not there.
 
-    Any abiraterone or enzalutamide before: 17 of 25 treated men.
+    Any abiraterone or enzalutamide before: 17 of 25 treated patients.
     """
     from sap import contracts
     from sap.intake import caba_v7
@@ -221,8 +221,8 @@ def test_caba_v7_gives_the_published_cycles(shared_data):
     known = {"median": 5, "min": 2, "max": 14, "mean": 5.84, "total": 146, "n": 25}
     for name, value in known.items():
         assert stat(rows, paramcd="NCYCLES", stat_name=name) == pytest.approx(value)
-    men = {"02": 3, "03": 2, "04": 5, "05": 4, "06": 4, "08": 2, "10": 4, "14": 1}
-    for level, count in men.items():
+    subjects = {"02": 3, "03": 2, "04": 5, "05": 4, "06": 4, "08": 2, "10": 4, "14": 1}
+    for level, count in subjects.items():
         assert stat(rows, paramcd="NCYCLES", stat_name="n", level=level) == count
     assert stat(rows, paramcd="NCYCLES", stat_name="n", group="third line") == 17
     assert stat(rows, paramcd="OVERMAX", stat_name="n") == 1
@@ -246,7 +246,7 @@ BEFORE = """
 
 
 @pytest.mark.req("SAP-5.7.1")
-def test_the_line_of_therapy_is_the_one_written_beside_each_man(patients):
+def test_the_line_of_therapy_is_the_one_written_beside_each_subject(patients):
     cm = patients(BEFORE)
     first = pd.Series(pd.Timestamp("2018-01-10"), cm["USUBJID"])
     got = line_of_therapy({"cm": cm}, first, PLAN.lines.third_line_after)

@@ -1,4 +1,4 @@
-"""Exposure against response: which men, which method, and what is said when nothing can be."""
+"""Exposure against response: which patients, which method, and what is said when nothing can be."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from sap.results.exposure_response import exposure_response
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
 # Ranks of AUC07 1 to 7 against PSABEST as in the doctest of `spearman`, which R's cor.test confirms.
-MEN = """
+SUBJECTS = """
     USUBJID | AUC07 | PSABEST | PSARESP | CTCRESP | ANC
     --------+-------+---------+---------+---------+-------
     01      | 100   | 2       | N       | N       | 0
@@ -27,27 +27,27 @@ MEN = """
 
 
 def rows(patients) -> pd.DataFrame:
-    men = patients(MEN)
-    who = men["USUBJID"]
+    subjects = patients(SUBJECTS)
+    who = subjects["USUBJID"]
     adsl = pd.DataFrame({"USUBJID": who, "PKEVFL": "Y"})
     adpp = pd.concat(
         pd.DataFrame({"USUBJID": who, "ADT": pd.Timestamp("2018-01-01"), "PARAMCD": name,
-                      "AVAL": men["AUC07"]})
+                      "AVAL": subjects["AUC07"]})
         for name in ("AUC07", "C7H")
     )  # fmt: skip
     adrs = pd.concat(
         [
-            pd.DataFrame({"USUBJID": who, "PARAMCD": "PSABEST", "AVAL": men["PSABEST"]}),
+            pd.DataFrame({"USUBJID": who, "PARAMCD": "PSABEST", "AVAL": subjects["PSABEST"]}),
             *(
-                pd.DataFrame({"USUBJID": who, "PARAMCD": name, "AVALC": men[name]})
+                pd.DataFrame({"USUBJID": who, "PARAMCD": name, "AVALC": subjects[name]})
                 for name in ("PSARESP", "CTCRESP")
             ),
         ]
     )
-    adctc = pd.DataFrame({"USUBJID": who, "ANL01FL": "Y", "PCHG": -men["PSABEST"]})
+    adctc = pd.DataFrame({"USUBJID": who, "ANL01FL": "Y", "PCHG": -subjects["PSABEST"]})
     adlb = pd.DataFrame(
         {"USUBJID": who, "PARAMCD": "NEUT", "ATOXDIR": "L", "ANL01FL": "Y", "ONTRTFL": "Y",
-         "ATOXGR": men["ANC"].map("{:.0f}".format)}
+         "ATOXGR": subjects["ANC"].map("{:.0f}".format)}
     )  # fmt: skip
     return ard.bind(exposure_response(adsl, adpp, adrs, adctc, adlb, PLAN))
 
@@ -60,7 +60,7 @@ def stat(found: pd.DataFrame, **where: str) -> float | str:
 
 
 @pytest.mark.req("SAP-5.10.1")
-def test_the_rank_correlation_is_that_of_the_men_with_both(patients):
+def test_the_rank_correlation_is_that_of_the_subjects_with_both(patients):
     """By hand: squared rank differences of 2 1 4 3 7 5 6 sum to 10; 1 - 6 x 10/(7 x 48) = 0.82143."""
     found = rows(patients)
     of = {"level": "PSABEST", "sublevel": "rank correlation"}

@@ -73,22 +73,22 @@ AGAIN = {
 }
 
 
-def a_trial(seed: int, men: int) -> pd.DataFrame:
-    """ADSL of a trial whose men went through screening as chance would have it."""
+def a_trial(seed: int, subjects: int) -> pd.DataFrame:
+    """ADSL of a trial whose patients went through screening as chance would have it."""
     rng = np.random.default_rng(seed)
-    table = pd.DataFrame({"USUBJID": [f"{i:03d}" for i in range(men)], "RFICDT": "2017-01-01"})
-    table["SCRFL"] = np.where(rng.random(men) < 0.9, "Y", "N")
+    table = pd.DataFrame({"USUBJID": [f"{i:03d}" for i in range(subjects)], "RFICDT": "2017-01-01"})
+    table["SCRFL"] = np.where(rng.random(subjects) < 0.9, "Y", "N")
     sampled = table["SCRFL"] == "Y"
-    table["CTCBL"] = pd.Series(rng.choice([0, 2, 5, 40], men, p=[0.2, 0.1, 0.3, 0.4])).where(
+    table["CTCBL"] = pd.Series(rng.choice([0, 2, 5, 40], subjects, p=[0.2, 0.1, 0.3, 0.4])).where(
         sampled
     )
-    state = rng.choice([s.upper() for s in STATES], men, p=[0.3, 0.5, 0.1, 0.1])
+    state = rng.choice([s.upper() for s in STATES], subjects, p=[0.3, 0.5, 0.1, 0.1])
     table["ARV7BL"] = pd.Series(state).where(sampled)
-    table["ARV7REAS"] = pd.Series(rng.choice(["LOST", "FAILED", "FEW"], men)).where(
+    table["ARV7REAS"] = pd.Series(rng.choice(["LOST", "FAILED", "FEW"], subjects)).where(
         table["ARV7BL"].isin(["UNDETERMINED", "NOT DONE"])
     )
     good = (table["ARV7BL"] == "POSITIVE") & (table["CTCBL"] >= 3)
-    luck = rng.random(men)
+    luck = rng.random(subjects)
     table["GROUP"] = None
     table.loc[good & (luck < 0.9), "GROUP"] = "B"
     table.loc[sampled & ~good & (luck < 0.95), "GROUP"] = "A"
@@ -153,7 +153,7 @@ def tried(ends: Ends, sums: list[list[str]]) -> Ends | None:
 def other_counts(shown: Ends, asked: str, true: int) -> Ends | None:
     """Counts that fit every sum of FLOW with another number at `asked`.
 
-    What a sum may leave out (a man with no count of cells) is a part of its own, from 0.
+    What a sum may leave out (a patient with no count of cells) is a part of its own, from 0.
     """
     ends, sums = dict(shown), []
     for total, parts in FLOW.items():
@@ -169,10 +169,10 @@ def other_counts(shown: Ends, asked: str, true: int) -> Ends | None:
     return next((whole for whole in fits if whole is not None), None)
 
 
-@pytest.mark.parametrize("seed, men", [(1, 60), (7, 60), (3, 90), (4, 40), (5, 150), (6, 25)])
-def test_no_hidden_box_of_the_flow_follows_from_the_other_boxes(seed, men):
+@pytest.mark.parametrize("seed, subjects", [(1, 60), (7, 60), (3, 90), (4, 40), (5, 150), (6, 25)])
+def test_no_hidden_box_of_the_flow_follows_from_the_other_boxes(seed, subjects):
     """Whoever knows every sum of the flow finds, for each hidden box, another flow that fits."""
-    adsl = a_trial(seed, men)
+    adsl = a_trial(seed, subjects)
     parts = flow(adsl, PLAN)
     parts += [
         rows({"n": len(members(adsl, population))}, analysis="analysis_sets", population=population)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from sap.errors import WrongUse
-from sap.pipeline.folders import refuse_within, whole_folder
+from sap.errors import UsageError
+from sap.pipeline.folders import atomic_folder, refuse_within
 
 
 def made(target: Path, text: str) -> None:
-    with whole_folder(target) as new:
+    with atomic_folder(target) as new:
         (new / "a.txt").write_text(text, encoding="utf-8")
 
 
@@ -36,7 +36,7 @@ def test_the_working_folder_is_never_replaced(tmp_path, monkeypatch, name):
     here.mkdir()
     (here / "mine.txt").write_text("mine", encoding="utf-8")
     monkeypatch.chdir(here)
-    with pytest.raises(WrongUse, match="working folder"):
+    with pytest.raises(UsageError, match="working folder"):
         made(Path(name), "new")
     assert (here / "mine.txt").read_text(encoding="utf-8") == "mine"
 
@@ -44,7 +44,7 @@ def test_the_working_folder_is_never_replaced(tmp_path, monkeypatch, name):
 def test_a_file_is_never_replaced_by_a_folder(tmp_path):
     target = tmp_path / "notes.txt"
     target.write_text("mine", encoding="utf-8")
-    with pytest.raises(WrongUse, match="is a file"):
+    with pytest.raises(UsageError, match="is a file"):
         made(target, "new")
     assert target.read_text(encoding="utf-8") == "mine"
 
@@ -57,7 +57,7 @@ def test_a_folder_of_somebody_else_is_never_replaced_and_an_empty_one_is(tmp_pat
     mine = tmp_path / "photos"
     mine.mkdir()
     (mine / "a.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(WrongUse, match="files that sap did not write"):
+    with pytest.raises(UsageError, match="files that sap did not write"):
         made(mine, "new")
     assert (mine / "a.txt").read_text(encoding="utf-8") == "mine"
     assert sorted(p.name for p in tmp_path.iterdir()) == [".home.lock", "home", "photos"]
@@ -69,7 +69,7 @@ def test_a_file_that_somebody_put_into_a_folder_of_ours_keeps_it(tmp_path, name)
     made(target, "first")
     (target / name).parent.mkdir(parents=True, exist_ok=True)
     (target / name).write_text("mine", encoding="utf-8")
-    with pytest.raises(WrongUse, match=f"{name} in it is not a file that sap wrote"):
+    with pytest.raises(UsageError, match=f"{name} in it is not a file that sap wrote"):
         made(target, "second")
     assert (target / name).read_text(encoding="utf-8") == "mine"
     (target / name).unlink()
@@ -82,7 +82,7 @@ def test_a_mark_that_cannot_be_read_marks_nothing(tmp_path, mark):
     target = tmp_path / "out"
     made(target, "first")
     (target / ".sap").write_text(mark, encoding="utf-8")
-    with pytest.raises(WrongUse, match="did not write"):
+    with pytest.raises(UsageError, match="did not write"):
         made(target, "second")
 
 
@@ -99,25 +99,25 @@ def test_what_a_report_adds_to_a_run_goes_with_it(tmp_path):
 def test_a_link_is_never_replaced(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.raises(WrongUse, match="is a link"):
+    with pytest.raises(UsageError, match="is a link"):
         made(tmp_path / "link", "new")
 
 
 def test_a_bundle_is_known_by_its_index_and_sums_and_holds_no_mark(tmp_path):
     target = tmp_path / "bundle"
     for _ in range(2):
-        with whole_folder(target) as new:
+        with atomic_folder(target) as new:
             (new / "bundle.json").write_text("{}")
             (new / "SHA256SUMS").write_text(f"{'0' * 64}  bundle.json\n")
         assert sorted(p.name for p in target.iterdir()) == ["SHA256SUMS", "bundle.json"]
     (target / "mine.csv").write_text("mine")
-    with pytest.raises(WrongUse, match=r"mine\.csv in it"):
+    with pytest.raises(UsageError, match=r"mine\.csv in it"):
         made(target, "new")
 
 
 def test_what_is_written_neither_holds_what_is_read_nor_lies_in_it(tmp_path):
     source = tmp_path / "run"
     for target in (source, source / "bundle", tmp_path, source / ".." / "run"):
-        with pytest.raises(WrongUse, match="cannot be written: it is, holds, or lies in"):
+        with pytest.raises(UsageError, match="cannot be written: it is, holds, or lies in"):
             refuse_within(target, source, "the run")
     refuse_within(tmp_path / "run-2", source, "the run")

@@ -21,7 +21,7 @@ from typer.testing import CliRunner
 from sap.bundle import opened, opening
 from sap.bundle.names import safe_name
 from sap.cli import app
-from sap.errors import SapError, SnapshotChanged
+from sap.errors import IntegrityError, SapError
 
 
 def index(**more) -> bytes:
@@ -66,12 +66,12 @@ def as_folder(path: Path, files: dict[str, bytes]) -> Path:
 
 def refused(path: Path, said: str) -> None:
     """Refused by the reader, and by the command with exit 11, nothing written anywhere."""
-    with pytest.raises(SnapshotChanged, match=said):
+    with pytest.raises(IntegrityError, match=said):
         opened(path)
     beside = sorted(path.parent.iterdir())
     out = path.parent / "audit-of-it"
     got = CliRunner().invoke(app, ["audit", str(path), "--out", str(out)])
-    assert isinstance(got.exception, SnapshotChanged)
+    assert isinstance(got.exception, IntegrityError)
     assert got.exception.exit_code == 11
     assert sorted(path.parent.iterdir()) == beside
 

@@ -47,7 +47,7 @@ def hostile() -> dict[str, pd.DataFrame]:
     return tables
 
 
-def shown(text: str) -> str:
+def formatted(text: str) -> str:
     return text.replace("\u2028", " ")
 
 
@@ -72,10 +72,10 @@ def test_every_word_of_the_data_stands_in_the_report_as_it_was_written(tmp_path)
     cells = {
         html.unescape(cell).strip() for cell in re.split(r"<[^>]+>", page.replace("<wbr>", ""))
     }
-    assert {word for word in map(shown, WORDS) if word not in cells} == set()
+    assert {word for word in map(formatted, WORDS) if word not in cells} == set()
     with zipfile.ZipFile(tmp_path / "report" / "csr.docx") as archive:
         document = archive.read("word/document.xml").decode("utf-8")
     text = html.unescape(re.sub(r"<[^>]+>", "", document.replace("</w:tc>", "\n")))
     lines = {line.strip() for line in text.replace("\u200b", "").splitlines()}
-    assert {word for word in map(shown, WORDS) if word not in lines} == set()
+    assert {word for word in map(formatted, WORDS) if word not in lines} == set()
     assert (tmp_path / "report" / "csr.pdf").stat().st_size > 100_000

@@ -10,8 +10,10 @@ import pandas as pd
 import pytest
 
 from sap import contracts, snapshot
-from sap.audit.independent import again as again_
-from sap.audit.independent import (
+from sap.pipeline import steps
+from sap.plan import read_plan
+from sap.qc import again as again_
+from sap.qc import (
     blood,
     cells,
     curves,
@@ -26,11 +28,9 @@ from sap.audit.independent import (
     stages,
     tumour,
 )
-from sap.audit.independent.opinion import _says
-from sap.audit.independent.people import Man, Sample, people
-from sap.audit.independent.response import Answer, Course, Visit, answer, counted
-from sap.pipeline import steps
-from sap.plan import read_plan
+from sap.qc.opinion import _says
+from sap.qc.people import Sample, Subject, people
+from sap.qc.response import Answer, Course, Visit, answer, counted
 from sap.simulate import trial
 
 HOME = Path(__file__).parents[1]
@@ -181,7 +181,7 @@ def test_a_row_the_ard_lost_is_missed(tmp_path):
 
 # ---- the other routes, by hand -------------------------------------------------------------------
 
-MAN = Man("P1", doses=2, first_dose=dt.date(2017, 1, 1), last_dose=dt.date(2017, 3, 1))
+SUBJECT = Subject("P1", doses=2, first_dose=dt.date(2017, 1, 1), last_dose=dt.date(2017, 3, 1))
 
 
 def days(*values: tuple[int, str]) -> list[Visit]:
@@ -204,21 +204,21 @@ def days(*values: tuple[int, str]) -> list[Visit]:
     ],
 )
 def test_the_literal_loop_gives_the_answers_found_by_hand(seen, says):
-    base, after = counted(MAN, seen, None, CARVE.plan, stop_at_therapy=True)
-    assert answer(MAN, base, after, CARVE.plan, confirm_days=28).says == says
+    base, after = counted(SUBJECT, seen, None, CARVE.plan, stop_at_therapy=True)
+    assert answer(SUBJECT, base, after, CARVE.plan, confirm_days=28).says == says
 
 
 def test_a_value_on_the_day_of_a_new_therapy_does_not_count():
     seen = days((0, "100"), (21, "40"), (49, "40"))
     therapy = dt.date(2017, 1, 1) + dt.timedelta(days=49)
-    base, after = counted(MAN, seen, therapy, CARVE.plan, stop_at_therapy=True)
-    assert answer(MAN, base, after, CARVE.plan, confirm_days=28).says == "N"
-    base, after = counted(MAN, seen, therapy, CARVE.plan, stop_at_therapy=False)
-    assert answer(MAN, base, after, CARVE.plan, confirm_days=28).says == "Y"
+    base, after = counted(SUBJECT, seen, therapy, CARVE.plan, stop_at_therapy=True)
+    assert answer(SUBJECT, base, after, CARVE.plan, confirm_days=28).says == "N"
+    base, after = counted(SUBJECT, seen, therapy, CARVE.plan, stop_at_therapy=False)
+    assert answer(SUBJECT, base, after, CARVE.plan, confirm_days=28).says == "Y"
 
 
 def test_every_outcome_of_a_small_design_by_hand():
-    """One man, and a second when he responds: totals 0, 1 and 2 come in one way each.
+    """One patient, and a second when he responds: totals 0, 1 and 2 come in one way each.
 
     At p0 = 1/2 they have the chances 1/2, 1/4 and 1/4. With one responder among two: P(X >= 1) is
     1/2 and half of P(X = 1) less is 3/8; P(X >= 1 | p) = p is 1/2 at 1/2 and 0.025 at 0.025, and
@@ -244,7 +244,7 @@ def test_what_a_design_does_is_that_of_simons_tables():
     assert main["alpha"] <= 0.1
     assert main["power"] >= 0.9
     assert curve["00 %"]["probability_of_rejection"] == 0
-    # One stage of two men, rejected when both respond: p squared.
+    # One stage of two patients, rejected when both respond: p squared.
     one = CARVE.plan.design.model_copy(update={"r1": None, "n1": None, "r": 1, "n": 2})
     assert stages.operating(one, Fraction(1, 2)) == {"probability_of_rejection": 0.25}
 
@@ -257,7 +257,7 @@ def test_what_a_design_does_is_that_of_simons_tables():
         (9, 24, None, "No decision: fewer than planned"),
         (9, 26, None, "No decision: more than planned"),
         (9, 25, (0, 0), "H0 not rejected: stopped after stage 1"),
-        (9, 25, (0, 9), "No decision: stage 1 has pending men"),
+        (9, 25, (0, 9), "No decision: stage 1 has pending patients"),
         (9, 25, (5, 9), "H0 rejected"),
     ],
 )
@@ -266,13 +266,17 @@ def test_the_rule_of_a_design_of_two_stages_knows_its_first_stage(responders, n,
     assert stages.decision(design, responders, n, first) == says
 
 
-def test_a_man_treated_through_re_screening_answers_for_no_set_of_the_first():
-    again = Man("P1", doses=1, first_dose=dt.date(2017, 5, 1), again_allocated=dt.date(2017, 4, 1))
-    before = Man("P2", doses=1, first_dose=dt.date(2017, 3, 1), again_allocated=dt.date(2017, 4, 1))
+def test_a_subject_treated_through_re_screening_answers_for_no_set_of_the_first():
+    again = Subject(
+        "P1", doses=1, first_dose=dt.date(2017, 5, 1), again_allocated=dt.date(2017, 4, 1)
+    )
+    before = Subject(
+        "P2", doses=1, first_dose=dt.date(2017, 3, 1), again_allocated=dt.date(2017, 4, 1)
+    )
     assert (again.treated_again, before.treated_again) == (True, False)
     yes = Course(None, {"PSARESP": Answer("Y")}, unconfirmed=False, pending=False)
-    men = {"P1": again, "P2": before}
-    assert _says(men, dict.fromkeys(men, yes), ["P1", "P2"], "PSARESP") == ["NE", "Y"]
+    subjects = {"P1": again, "P2": before}
+    assert _says(subjects, dict.fromkeys(subjects, yes), ["P1", "P2"], "PSARESP") == ["NE", "Y"]
 
 
 def test_quartiles_are_the_middle_of_a_step():
@@ -328,8 +332,8 @@ def test_a_death_known_only_by_its_month_is_not_before_the_last_day_alive():
         "dm": [{"USUBJID": "P1", "RFICDTC": "2017-01-01", "DTHDTC": "2017-03"}],
         "ss": [{"USUBJID": "P1", "SSSTRESC": "ALIVE", "SSDTC": "2017-03-10"}],
     }
-    man = people(tables, CARVE.plan)["P1"]
-    assert (man.died, man.last_alive) == (dt.date(2017, 3, 10), dt.date(2017, 3, 10))
+    subject = people(tables, CARVE.plan)["P1"]
+    assert (subject.died, subject.last_alive) == (dt.date(2017, 3, 10), dt.date(2017, 3, 10))
 
 
 # ---- the other routes of safety, exposure, cells and plasma, by hand ------------------------------
@@ -353,7 +357,7 @@ def test_a_limit_that_stands_only_in_the_result_is_a_limit():
 )
 def test_a_therapy_known_by_its_month_counts_only_where_it_can_be_later(began, day):
     cm = [{"CMCAT": "SUBSEQUENT ANTICANCER THERAPY", "CMSTDTC": began}]
-    assert response.new_therapy(MAN, cm) == day
+    assert response.new_therapy(SUBJECT, cm) == day
 
 
 @pytest.mark.parametrize(
@@ -403,10 +407,12 @@ def test_the_worst_grade_is_of_the_days_after_the_first_dose_until_the_window_en
         value("2017-02", 0.1, 6),  # the day is not known
     ]
     assert CARVE.plan.safety.days_after_last_dose == 30
-    got = laboratory.courses({"P1": rows}, {"P1": MAN}, CARVE.plan)
+    got = laboratory.courses({"P1": rows}, {"P1": SUBJECT}, CARVE.plan)
     assert got["NEUT"]["P1"] == laboratory.Course("1", "3")
     assert got["ALT"]["P1"] == laboratory.Course("NOT MEASURED", "NOT MEASURED")
-    rows_of = list(laboratory.answers(got, {"P1": MAN}, {"P1": [("NEUTROPENIA", 2)]}, CARVE.plan))
+    rows_of = list(
+        laboratory.answers(got, {"P1": SUBJECT}, {"P1": [("NEUTROPENIA", 2)]}, CARVE.plan)
+    )
     found = {row[:5]: row[5] for row in rows_of}
     assert found["lab_grade", "", "NEUT", "Grade >= 3", ""]["n"] == 1
     assert found["lab_grade", "", "ALT", "3", ""] == {"n": None, "N": 1, "estimate": None}
@@ -439,13 +445,13 @@ def test_the_worst_grade_is_of_the_days_after_the_first_dose_until_the_window_en
         ),
     ],
 )
-def test_when_and_of_what_a_man_died(died, events, stopped, says):
-    man = Man("P1", doses=2, first_dose=dt.date(2017, 1, 1), last_dose=dt.date(2017, 3, 1))
-    man.died, man.stopped_for = dt.date(*died), stopped
-    assert harm.dead({"P1": man}, {"P1": events}, CARVE.plan) == {"P1": says}
+def test_when_and_of_what_a_subject_died(died, events, stopped, says):
+    subject = Subject("P1", doses=2, first_dose=dt.date(2017, 1, 1), last_dose=dt.date(2017, 3, 1))
+    subject.died, subject.stopped_for = dt.date(*died), stopped
+    assert harm.dead({"P1": subject}, {"P1": events}, CARVE.plan) == {"P1": says}
 
 
-def test_exposure_of_one_man_by_hand():
+def test_exposure_of_one_subject_by_hand():
     """25, 20 and 20 mg/m2 on days 0, 21 and 50 of a cycle of 21: one delay of 8 days, one reduction.
 
     65 mg/m2 in (50 + 21) / 7 weeks, of 25 / 3 planned a week.
@@ -455,7 +461,7 @@ def test_exposure_of_one_man_by_hand():
     assert rule.delay_after_days < 8
     first = dt.date(2017, 1, 1)
     days = [first + dt.timedelta(days=d) for d in (0, 21, 50)]
-    man = Man("P1", doses=3, first_dose=first, last_dose=days[-1])
+    subject = Subject("P1", doses=3, first_dose=first, last_dose=days[-1])
     rows = [
         {"EXTRT": rule.drugs[0], "EXCAT": None, "EXSTDTC": day.isoformat(), "EXDOSE": dose,
          "EXDOSU": "mg/m2", "EXSEQ": place, "VISIT": None}
@@ -466,21 +472,23 @@ def test_exposure_of_one_man_by_hand():
         {"VSTESTCD": "WEIGHT", "VSSTRESN": 80.0, "VSDTC": "2016-12-20", "VSSEQ": 2},
     ]
     given = [{"CMSCAT": "G-CSF", "CMINDC": "PRIMARY PROPHYLAXIS", "CMSTDTC": "2017-01-02"}]
-    got = dosing.course(man, dosing.in_order(rows[::-1], CARVE.plan), vs, given, CARVE.plan)
+    got = dosing.course(subject, dosing.in_order(rows[::-1], CARVE.plan), vs, given, CARVE.plan)
     assert (got.numbers["NCYCLES"], got.numbers["CUMDOSE"], got.numbers["NGCSF"]) == (3, 65, 1)
     assert got.numbers["CUMMG"] == pytest.approx(130)  # Mosteller: sqrt(180 x 80 / 3600) is 2 m2
     assert got.numbers["RDI"] == pytest.approx(100 * 65 / (71 / 7) / (25 / 3))
     assert (got.numbers["NDELAY"], got.numbers["NREDUC"]) == (1, 1)
     assert (got.answers["LOWSTART"], got.answers["OVERMAX"]) == ("N", "N")
     assert (got.answers["GCSFPRIM"], got.answers["GCSFSEC"]) == ("Y", "N")
-    silent = dosing.course(man, [{**rows[0], "EXDOSE": None}, *rows[1:]], vs, None, CARVE.plan)
+    silent = dosing.course(subject, [{**rows[0], "EXDOSE": None}, *rows[1:]], vs, None, CARVE.plan)
     assert (silent.numbers["CUMDOSE"], silent.answers["LOWSTART"]) == (None, "U")
     assert (silent.answers["GCSFANY"], silent.answers["REDUCED"]) == ("U", "U")
 
 
-def test_what_a_man_was_is_the_last_value_up_to_his_first_dose():
-    man = Man("P1", doses=1, first_dose=dt.date(2017, 1, 10), last_dose=dt.date(2017, 1, 10))
-    man.first, man.sets = Sample(7.0, "POSITIVE", None, dt.date(2017, 1, 2)), {"SCREENED"}
+def test_what_a_subject_was_is_the_last_value_up_to_his_first_dose():
+    subject = Subject(
+        "P1", doses=1, first_dose=dt.date(2017, 1, 10), last_dose=dt.date(2017, 1, 10)
+    )
+    subject.first, subject.sets = Sample(7.0, "POSITIVE", None, dt.date(2017, 1, 2)), {"SCREENED"}
     lb = [
         {"LBTESTCD": "HGB", "LBDTC": day, "LBSEQ": seq, "LBSTRESN": number, "LBSTRESU": unit}
         for day, seq, number, unit in (
@@ -495,17 +503,17 @@ def test_what_a_man_was_is_the_last_value_up_to_his_first_dose():
     ]
     cm = [{"CMCAT": "PRIOR ANTICANCER THERAPY", "CMDECOD": "DOCETAXEL", "CMSTDTC": "2016"}]
     tables = {name: {"P1": rows} for name, rows in (("lb", lb), ("mh", mh), ("cm", cm))}
-    got = measured.told(tables, {"P1": {"AGE": 70.0}}, {"P1": man}, CARVE.plan)[0]["P1"]
+    got = measured.told(tables, {"P1": {"AGE": 70.0}}, {"P1": subject}, CARVE.plan)[0]["P1"]
     assert got["HGB"] == pytest.approx(10)
     assert (got["AGE"], got["CTC"], got["ARV7"], got["GLEASON"]) == (70.0, 7.0, "Positive", "9")
     assert got["TSDIAG"] == pytest.approx(366 / 365.25, abs=1e-3)
     assert (got["DOCETAX"], got["ARSI"], got["NARSI"], got["RADIO"]) == ("Y", "N", "0", "N")
 
 
-def test_cells_of_one_man_by_hand():
+def test_cells_of_one_subject_by_hand():
     """From 10 cells to 4 at cycle 3: a response, a fall of 60 %, not to 0; then AR-V7 negative."""
-    man = Man("P1", doses=3, first_dose=dt.date(2017, 1, 1), last_dose=dt.date(2017, 3, 1))
-    man.first = Sample(10.0, "POSITIVE", None)
+    subject = Subject("P1", doses=3, first_dose=dt.date(2017, 1, 1), last_dose=dt.date(2017, 3, 1))
+    subject.first = Sample(10.0, "POSITIVE", None)
     cp = [
         {"CPTESTCD": "CTC", "VISIT": visit, "CPSTRESN": n, "CPSEQ": seq, "CPREFID": f"S{seq}",
          "CPDTC": None}
@@ -513,7 +521,7 @@ def test_cells_of_one_man_by_hand():
     ]  # fmt: skip
     gf = [{"GFTESTCD": "ARV7", "GFSTRESC": "NEGATIVE", "GFREFID": "S2", "GFSEQ": 1}]
     assert (CARVE.plan.ctc.response_below, CARVE.plan.ctc.visit) == (5, "CYCLE 3")
-    got = cells.cells(man, cp, gf, CARVE.plan)
+    got = cells.cells(subject, cp, gf, CARVE.plan)
     yes = {name: all(asked) for name, asked in got.asked.items()}
     assert (yes["CTCRESP"], yes["CTCRVIS"], yes["CTC0"], yes["ARV7NEG"]) == (
         True,
@@ -563,7 +571,7 @@ def test_a_fit_without_a_maximum_or_too_few_events_has_no_second_answer(group, m
     assert list(dict(hazards.model(followed, rows, ["Group B"], plan))) == [""]
 
 
-def test_a_man_who_enters_late_is_at_risk_from_then_on():
+def test_a_subject_who_enters_late_is_at_risk_from_then_on():
     # Of two at day 2 one dies; the third comes on day 3, so of two at day 5 one dies: 1/2, then 1/4.
     late = curves.product([2, 5, 6], [1, 1, 0], [0, 0, 3])
     assert [(s.at_risk, s.survival) for s in late] == [
@@ -573,10 +581,12 @@ def test_a_man_who_enters_late_is_at_risk_from_then_on():
     ]
 
 
-def test_blood_of_one_man_by_hand():
+def test_blood_of_one_subject_by_hand():
     """Group B, two infusions: plasma at both, CTC at screening, four PK tubes; one was not asked."""
-    man = Man("P1", doses=2, first_dose=dt.date(2017, 1, 10), last_dose=dt.date(2017, 1, 31))
-    man.first, man.group = Sample(7.0, "POSITIVE", None, dt.date(2017, 1, 2)), "B"
+    subject = Subject(
+        "P1", doses=2, first_dose=dt.date(2017, 1, 10), last_dose=dt.date(2017, 1, 31)
+    )
+    subject.first, subject.group = Sample(7.0, "POSITIVE", None, dt.date(2017, 1, 2)), "B"
     ex = [
         {"EXTRT": CARVE.plan.exposure.drugs[0], "EXCAT": None, "EXSTDTC": day, "EXSEQ": seq,
          "VISIT": f"CYCLE {seq}"}
@@ -591,7 +601,7 @@ def test_blood_of_one_man_by_hand():
     tables = {"be": {"P1": be}, "ex": {"P1": ex}, "cm": {}}
     got = {
         (row[1], row[2]): row[3]
-        for row in blood.inventory(tables, {"P1": man}, CARVE.plan, dt.date(2019, 6, 30))
+        for row in blood.inventory(tables, {"P1": subject}, CARVE.plan, dt.date(2019, 6, 30))
     }
     assert (got["CFDNA PLASMA", ""]["n"], got["CFDNA PLASMA", ""]["N"]) == (1, 2)
     assert (got["PK", "CYCLE 01"]["tubes"], got["PK", "CYCLE 01"]["tubes_expected"]) == (3, 4)
@@ -710,8 +720,8 @@ def lesion(link, what, place, day, code="TUMIDENT", **more):
     ],
 )  # fmt: skip
 def test_lesions_of_one_subject_a_second_time_by_hand(tu, tr, unconfirmed, change):
-    man = Man("P1", doses=8, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
-    got = tumour.course(man, {"tu": tu, "tr": tr}, CARVE.plan)
+    subject = Subject("P1", doses=8, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
+    got = tumour.course(subject, {"tu": tu, "tr": tr}, CARVE.plan)
     assert got.best == unconfirmed
     assert got.change == pytest.approx(change)
     assert got.measurable

@@ -1,4 +1,4 @@
-"""The CABA-V7 supplement as SDTM: the mapping on made-up men, then the published counts."""
+"""The CABA-V7 supplement as SDTM: the mapping on made-up patients, then the published counts."""
 
 import csv
 import datetime
@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.intake import caba_v7
 from sap.intake.caba_v7 import MAPPING, mapped, read, read_mapping
 
@@ -121,7 +121,7 @@ HEADERS = {
     ],
 }
 
-# Three men who never lived: 901 is treated and dies, 902 is positive and declines, 903 is
+# Three patients who never lived: 901 is treated and dies, 902 is positive and declines, 903 is
 # undetermined and gets another therapy.
 MADE_UP = {
     "clinical.csv": [
@@ -364,7 +364,7 @@ def test_a_course_of_one_cycle_has_its_first_day(tmp_path):
     assert of(tables["ex"], "901", "VISIT", "EXSTDTC") == [("CYCLE 1", "2018-01-28")]
 
 
-def test_milestones_and_dispositions_of_each_made_up_man(made_up):
+def test_milestones_and_dispositions_of_each_made_up_subject(made_up):
     tables, _ = read(made_up)
     both = {"INFORMED CONSENT OBTAINED", "SCREENED"}
     got = defaultdict(set)
@@ -381,7 +381,7 @@ def test_milestones_and_dispositions_of_each_made_up_man(made_up):
     assert arms == {"901": "B", "902": "NOTASSGN", "903": "SCRNFAIL"}
 
 
-def test_survival_status_of_each_made_up_man(made_up):
+def test_survival_status_of_each_made_up_subject(made_up):
     tables, _ = read(made_up)
     assert [tuple(row) for row in tables["ss"][["USUBJID", "SSSTRESC", "SSDTC"]].to_numpy()] == [
         ("CABA-V7-901", "DEAD", "2019-01-01"),
@@ -557,14 +557,14 @@ def test_a_number_of_cycles_that_is_none_is_listed(tmp_path, cycles):
 def test_missing_files_are_named_all_at_once(made_up):
     (made_up / "psa.csv").unlink()
     (made_up / "sae.csv").unlink()
-    with pytest.raises(WrongUse, match=r"psa\.csv, sae\.csv"):
+    with pytest.raises(UsageError, match=r"psa\.csv, sae\.csv"):
         read(made_up)
 
 
 def test_unknown_and_missing_headers_are_named_all_at_once(tmp_path):
     headers = HEADERS | {"psa.csv": [*HEADERS["psa.csv"][:2], "PSA [ng/mL]", "Laboratory"]}
     sheets = copied() | {"psa.csv": []}
-    with pytest.raises(WrongUse) as caught:
+    with pytest.raises(UsageError) as caught:
         read(written(tmp_path, sheets, headers))
     for said in ("lacks the column 'PSA [ug/L]'", "'PSA [ng/mL]'", "'Laboratory'"):
         assert said in str(caught.value)
@@ -584,7 +584,7 @@ def test_unknown_and_missing_headers_are_named_all_at_once(tmp_path):
 )
 def test_a_file_that_is_not_the_published_one_is_refused(made_up, content, said):
     (made_up / "psa.csv").write_bytes(content)
-    with pytest.raises(WrongUse, match=said) as caught:
+    with pytest.raises(UsageError, match=said) as caught:
         read(made_up)
     assert "psa.csv" in str(caught.value)
 
@@ -598,7 +598,7 @@ def test_a_file_that_is_not_the_published_one_is_refused(made_up, content, said)
         ("terms: arv7}", "terms: arv8}", "no terms are called arv8"),
         ("LBCAT: {text: TUMOR MARKER}", "LBKIND: {text: A}", "no variable LBKIND"),
         ("Response PSA: {why:", "Total Gleason: {why:", "read and left out"),
-        ("of: clinical.csv", "of: psa.csv", "not once_per_man"),
+        ("of: clinical.csv", "of: psa.csv", "not once_per_subject"),
         ("from: psa.csv", "from: spa.csv", "spa.csv, which stands not under files"),
         ("- domain: lb", "- domain: lab", "lab, which is no table"),
         ("Pos.: {as: POSITIVE, why: same meaning}", "Pos.: {as: POSITIVE}", "needs `why`"),
@@ -613,7 +613,7 @@ def test_a_faulty_mapping_is_refused_with_its_fault(tmp_path, old, new, said):
     assert old in text
     other = tmp_path / "mapping.yml"
     other.write_text(text.replace(old, new), encoding="utf-8")
-    with pytest.raises(WrongUse, match=re.escape(said)):
+    with pytest.raises(UsageError, match=re.escape(said)):
         read_mapping(other)
 
 
@@ -653,7 +653,7 @@ def rows_of(shared_data, file):
 
 
 @pytest.mark.shared
-def test_data_readme_137_men_25_treated(published):
+def test_data_readme_137_subjects_25_treated(published):
     tables, _ = published
     assert tables["dm"]["USUBJID"].nunique() == len(tables["dm"]) == 137
     assert Counter(tables["dm"]["ARMCD"]) == {"SCRNFAIL": 97, "B": 25, "NOTASSGN": 15}
@@ -677,7 +677,7 @@ def test_trial_facts_1_3_and_1_6_ar_v7_and_counts_at_screening(published):
     by_result = Counter(gf.loc[gf["USUBJID"].isin(high), "GFSTRESC"])
     assert by_result == {"POSITIVE": 35, "NEGATIVE": 51, "UNDETERMINED": 10}
     differ = (cp["CPORRES"] != cp["CPSTRESN"]).sum()
-    assert differ == 4  # counted in the source: raw and per 7.5 mL differ for four men
+    assert differ == 4  # counted in the source: raw and per 7.5 mL differ for four patients
 
 
 @pytest.mark.shared
@@ -733,18 +733,18 @@ def falls(values, start, end, window):
 
 
 def responders(courses, values, window):
-    """Men with a fall, with one confirmed after 21 and after 28 days."""
+    """Patients with a fall, with one confirmed after 21 and after 28 days."""
     reached, after_21, after_28 = set(), set(), set()
-    for man, (start, end) in courses.items():
-        days = falls(values[man], start, end, window)
+    for subject, (start, end) in courses.items():
+        days = falls(values[subject], start, end, window)
         if days:
-            reached.add(man)
+            reached.add(subject)
         for one in days:
             for other in days:
                 if other - one >= 21:
-                    after_21.add(man)
+                    after_21.add(subject)
                 if other - one >= 28:
-                    after_28.add(man)
+                    after_28.add(subject)
     return reached, after_21, after_28
 
 
@@ -752,23 +752,23 @@ def responders(courses, values, window):
 @pytest.mark.parametrize("last", ["End of Post-Treatment", "End of cabazitaxel cycles"])
 @pytest.mark.parametrize("window, counts", [(21, [4, 3, 2]), (None, [5, 4, 3])])
 def test_data_readme_psa_responses_counted_by_hand_in_the_source(shared_data, last, window, counts):
-    """Either column as the day of the last cycle gives the published counts and men."""
-    courses, published_men = {}, set()
+    """Either column as the day of the last cycle gives the published counts and patients."""
+    courses, published_subjects = {}, set()
     for row in rows_of(shared_data, "clinical.csv"):
         if row["Cycles of Cabazitaxel"]:
             start = float(row["Start of Post-Treatment" + DAY])
             courses[row["Subject Number"]] = start, float(row[last + DAY])
         if row["Response PSA"].startswith("Formal"):
-            published_men.add(row["Subject Number"])
+            published_subjects.add(row["Subject Number"])
     values = defaultdict(list)
     for row in rows_of(shared_data, "psa.csv"):
         values[row["Subject Number"]].append(
             (float(row["PSA measurement" + DAY]), float(row["PSA [ug/L]"]))
         )
     got = responders(courses, values, window)
-    assert [len(men) for men in got] == counts
+    assert [len(subjects) for subjects in got] == counts
     if window == 21:
-        assert got[1] == published_men
+        assert got[1] == published_subjects
 
 
 @pytest.mark.shared
@@ -780,13 +780,13 @@ def test_data_readme_psa_responses_counted_by_hand_in_the_tables(published, wind
         return datetime.date.fromisoformat(text).toordinal()
 
     courses = {}
-    for man, course in tables["ex"].dropna(subset="EXSTDTC").groupby("USUBJID"):
-        courses[man] = min(map(day, course["EXSTDTC"])), max(map(day, course["EXSTDTC"]))
+    for subject, course in tables["ex"].dropna(subset="EXSTDTC").groupby("USUBJID"):
+        courses[subject] = min(map(day, course["EXSTDTC"])), max(map(day, course["EXSTDTC"]))
     values = defaultdict(list)
     psa = tables["lb"][tables["lb"]["LBTESTCD"] == "PSA"]
-    for man, when, value in psa[["USUBJID", "LBDTC", "LBSTRESN"]].to_numpy():
-        values[man].append((day(when), float(value)))
-    assert [len(men) for men in responders(courses, values, window)] == counts
+    for subject, when, value in psa[["USUBJID", "LBDTC", "LBSTRESN"]].to_numpy():
+        values[subject].append((day(when), float(value)))
+    assert [len(subjects) for subjects in responders(courses, values, window)] == counts
 
 
 @pytest.mark.shared
@@ -798,9 +798,9 @@ def test_data_readme_ctc_response_3_of_20(published):
         .groupby("USUBJID")["CPSTRESN"]
         .agg(lambda counts: min(map(float, counts)))
     )
-    evaluable = [man for man in lowest.index if before[man] >= 5]
+    evaluable = [subject for subject in lowest.index if before[subject] >= 5]
     assert len(evaluable) == 20
-    assert sum(lowest[man] < 5 for man in evaluable) == 3
+    assert sum(lowest[subject] < 5 for subject in evaluable) == 3
 
 
 @pytest.mark.shared
@@ -821,7 +821,7 @@ def test_rows_in_are_rows_out(published, shared_data):
     assert len(prior) == 283
     prior = cm[(cm["CMCAT"] == "PRIOR ANTICANCER THERAPY") & (cm["CMSCAT"] == "CHEMOTHERAPY")]
     assert len(prior) == len(rows_of(shared_data, "prior_chemo.csv")) == 148
-    # 137 men: 25 on study, 4 with the word None, 5 unknown and listed.
+    # 137 patients: 25 on study, 4 with the word None, 5 unknown and listed.
     assert (cm["CMCAT"] == "PHYSICIAN'S CHOICE").sum() == 137 - 25 - 4 - 5
     assert (unmapped["column"] == "Post-Treatment").sum() == 5
     # 7 events and 12 serious ones, of which two are in both files (read by hand).
@@ -830,16 +830,16 @@ def test_rows_in_are_rows_out(published, shared_data):
     assert (unmapped["file"] == "auc.csv").sum() == 69 + 2
 
 
-def texts_of_each_man(tables):
-    """All that the tables say of a man, whatever the variable."""
+def texts_of_each_subject(tables):
+    """All that the tables say of a patient, whatever the variable."""
     texts = defaultdict(set)
     for table in tables.values():
         for row in table.to_dict("records"):
             texts[row.get("USUBJID")] |= {text for text in row.values() if text is not None}
-    for man, term in tables["mh"][["USUBJID", "MHTERM"]].to_numpy():
-        texts[man] |= {term.split()[-1]}
-    for man, cycles in tables["ex"].groupby("USUBJID").size().items():
-        texts[man] |= {str(cycles)}
+    for subject, term in tables["mh"][["USUBJID", "MHTERM"]].to_numpy():
+        texts[subject] |= {term.split()[-1]}
+    for subject, cycles in tables["ex"].groupby("USUBJID").size().items():
+        texts[subject] |= {str(cycles)}
     return texts
 
 
@@ -877,9 +877,9 @@ def shapes_of(column, raw, become):
 
 @pytest.mark.shared
 def test_every_cell_of_the_source_is_in_a_table_or_listed(published, shared_data):
-    """Looked up by value: among all texts of the same man, as itself, a date, or its term."""
+    """Looked up by value: among all texts of the same patient, as itself, a date, or its term."""
     tables, unmapped = published
-    texts, become = texts_of_each_man(tables), words_become(read_mapping(MAPPING))
+    texts, become = texts_of_each_subject(tables), words_become(read_mapping(MAPPING))
     listed = {tuple(row) for row in unmapped[["file", "row", "column"]].to_numpy()}
     lost = []
     for file, header in HEADERS.items():
@@ -921,10 +921,10 @@ def test_no_critical_finding_and_the_expected_warnings_counted_in_the_source(
 ):
     from sap import contracts
 
-    men = rows_of(shared_data, "clinical.csv")
+    subjects = rows_of(shared_data, "clinical.csv")
     samples = rows_of(shared_data, "sample_overview.csv")
     counts = rows_of(shared_data, "hematology.csv")
-    cycles = [int(man["Cycles of Cabazitaxel"] or 0) for man in men]
+    cycles = [int(subject["Cycles of Cabazitaxel"] or 0) for subject in subjects]
     start = "Start of Post-Treatment" + DAY
     results = [
         (file, row["Subject Number"], row["Measurement" + DAY], test, row[test])
@@ -936,26 +936,27 @@ def test_no_critical_finding_and_the_expected_warnings_counted_in_the_source(
     psa = rows_of(shared_data, "psa.csv")
     on_treatment = [column for column in HEADERS["sample_overview.csv"] if "Treatment " in column]
     expected = {
-        # doses and days inside a course are not published; one man has more than 10 cycles
+        # doses and days inside a course are not published; one patient has more than 10 cycles
         ("ex-dose-missing", "warning"): sum(cycles),
         ("ex-date-missing", "warning"): sum(max(n - 2, 0) for n in cycles),
         ("ex-too-many-cycles", "warning"): sum(max(n - 10, 0) for n in cycles),
-        # one man's treatment ends before the day taken for his last infusion
+        # one patient's treatment ends before the day taken for his last infusion
         ("ex-after-end-of-treatment", "warning"): sum(
-            float(man["End of cabazitaxel cycles" + DAY])
-            < float(man["End of Post-Treatment" + DAY])
-            for man, n in zip(men, cycles, strict=True)
+            float(subject["End of cabazitaxel cycles" + DAY])
+            < float(subject["End of Post-Treatment" + DAY])
+            for subject, n in zip(subjects, cycles, strict=True)
             if n
         ),
-        # nor are the days of samples on treatment and of men found not eligible or declining
+        # nor are the days of samples on treatment and of patients found not eligible or declining
         ("cp-date-missing", "warning"): sum(bool(s[c]) for s in samples for c in on_treatment),
         ("gf-date-missing", "warning"): sum(bool(s["AR-V7 Conversion"]) for s in samples),
         ("ds-disposition-date", "warning"): 137 - 25,
         ("rs-progression-date", "warning"): sum(
-            man["Overall response"] == "Progressive Disease" for man in men
+            subject["Overall response"] == "Progressive Disease" for subject in subjects
         ),
         ("cm-start-missing", "warning"): sum(
-            man["Post-Treatment"] not in ("Unknown", "None") and not man[start] for man in men
+            subject["Post-Treatment"] not in ("Unknown", "None") and not subject[start]
+            for subject in subjects
         ),
         # ae.csv has no action taken; of its events those that stand in sae.csv too have one
         ("ae-action-missing", "warning"): len(

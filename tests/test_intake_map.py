@@ -7,9 +7,9 @@ import pandas as pd
 import pytest
 
 from sap import contracts, snapshot
-from sap.errors import PlanInvalid, WrongUse
+from sap.errors import PlanError, UsageError
 from sap.intake import sdtm, sdtm_map
-from sap.pipeline import accepting, study
+from sap.pipeline import accepted_findings, commands
 from sap.plan import project_home
 from sap.simulate import trial
 
@@ -115,33 +115,33 @@ def test_each_kind_of_line_does_what_it_says(source, tmp_path):
 )
 def test_a_faulty_map_is_refused_by_line_and_key(tmp_path, text, message):
     (tmp_path / "map.yml").write_text(text)
-    with pytest.raises(PlanInvalid, match=message):
+    with pytest.raises(PlanError, match=message):
         sdtm_map.read_map(tmp_path / "map.yml")
 
 
 def test_a_map_that_is_not_there_and_a_column_that_is(source, tmp_path):
-    with pytest.raises(WrongUse, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         sdtm_map.read_map(tmp_path / "nowhere.yml")
     (tmp_path / "map.yml").write_text("columns:\n- {domain: ae, from: AEGRADE, to: AEREL}\n")
     read = sdtm_map.read_map(tmp_path / "map.yml")
-    with pytest.raises(WrongUse, match=r"line 2: ae has a column AEREL already"):
+    with pytest.raises(UsageError, match=r"line 2: ae has a column AEREL already"):
         sdtm_map.mapped(sdtm.sources(source), read)
 
 
 def test_the_map_goes_with_the_extract_and_only_once(source, tmp_path):
-    out = study.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
+    out = commands.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
     assert (out / "map.yml").read_text() == MAP
     assert sorted(sdtm.read(out)) == ["ae", "lb", "mapped"]
-    again = study.intake("sdtm", out, tmp_path / "again")
+    again = commands.intake("sdtm", out, tmp_path / "again")
     assert (again / "map.yml").read_text() == MAP
-    with pytest.raises(WrongUse, match="was made by a map already"):
-        study.intake("sdtm", out, tmp_path / "third", tmp_path / "map.yml")
-    with pytest.raises(WrongUse, match="--map goes with sdtm"):
-        study.intake("caba-v7", source, tmp_path / "third", tmp_path / "map.yml")
+    with pytest.raises(UsageError, match="was made by a map already"):
+        commands.intake("sdtm", out, tmp_path / "third", tmp_path / "map.yml")
+    with pytest.raises(UsageError, match="--map goes with sdtm"):
+        commands.intake("caba-v7", source, tmp_path / "third", tmp_path / "map.yml")
 
 
 def test_a_line_that_met_nothing_is_a_warning(source, tmp_path):
-    out = study.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
+    out = commands.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
     rules = contracts.load()
     tables = {"mapped": sdtm.read(out)["mapped"]}
     found = contracts.check(tables, {"mapped": rules["mapped"], "extract": rules["extract"]}, [])
@@ -164,18 +164,18 @@ def test_the_cut_holds_the_map_with_its_sum_and_the_report_every_line(tmp_path):
         "columns:\n- {domain: ae, from: AERELN, to: AEREL}\n"
         "values:\n- {domain: ae, column: AEACN, from: LESS, to: DOSE REDUCED}\n"
     )
-    study.intake("sdtm", tmp_path / "source", tmp_path / "extract", tmp_path / "map.yml")
-    cut = study.freeze(tmp_path / "extract", PLAN, "final", tmp_path / "frozen")
-    plain = study.freeze(tmp_path / "plain", PLAN, "final", tmp_path / "frozen")
+    commands.intake("sdtm", tmp_path / "source", tmp_path / "extract", tmp_path / "map.yml")
+    cut = commands.freeze(tmp_path / "extract", PLAN, "final", tmp_path / "frozen")
+    plain = commands.freeze(tmp_path / "plain", PLAN, "final", tmp_path / "frozen")
     assert "map.yml" in {file.name for file in snapshot.verify(cut).files}
     assert (cut / "map.yml").read_bytes() == (tmp_path / "map.yml").read_bytes()
     assert (cut / "ae.parquet").read_bytes() == (plain / "ae.parquet").read_bytes()
-    assert [(one["LINE"], one["COUNT"]) for one in accepting.map_lines(cut)] == [
+    assert [(one["LINE"], one["COUNT"]) for one in accepted_findings.map_lines(cut)] == [
         (2, len(ae)),
         (4, odd),
     ]
-    study.analyse(cut, PLAN, tmp_path / "run")
-    study.analyse(plain, PLAN, tmp_path / "plain-run")
+    commands.analyse(cut, PLAN, tmp_path / "run")
+    commands.analyse(plain, PLAN, tmp_path / "plain-run")
     assert len(json.loads((tmp_path / "run" / "tables" / "mapped.json").read_text())) == 2
     ards = [pd.read_csv(tmp_path / run / "ard.csv") for run in ("run", "plain-run")]
     pd.testing.assert_frame_equal(*ards)

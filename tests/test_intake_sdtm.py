@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.intake import sdtm
 
 
@@ -68,21 +68,21 @@ REFUSED = [
 
 @pytest.mark.parametrize("name, content, message", REFUSED)
 def test_a_file_that_cannot_be_read_is_named(tmp_path, name, content, message):
-    with pytest.raises(WrongUse, match=message):
+    with pytest.raises(UsageError, match=message):
         sdtm.read(put(tmp_path, name, content))
 
 
 def test_two_files_of_one_domain(tmp_path):
     put(tmp_path, "dm.csv", "A\n1\n")
     put(tmp_path, "dm.json", json.dumps({**dataset(0), "rows": []}))
-    with pytest.raises(WrongUse, match=r"are both domain dm"):
+    with pytest.raises(UsageError, match=r"are both domain dm"):
         sdtm.read(tmp_path)
 
 
 def test_no_folder_and_no_tables(tmp_path):
-    with pytest.raises(WrongUse, match="is not a folder"):
+    with pytest.raises(UsageError, match="is not a folder"):
         sdtm.read(tmp_path / "nowhere")
-    with pytest.raises(WrongUse, match="holds no SDTM file"):
+    with pytest.raises(UsageError, match="holds no SDTM file"):
         sdtm.read(put(tmp_path, "define.xml", "<x/>"))
 
 
@@ -137,7 +137,7 @@ def test_parquet_loses_no_digit(tmp_path_factory, values):
 
 def test_a_list_in_parquet_is_refused(tmp_path):
     pq.write_table(pa.table({"A": [[1, 2]]}), tmp_path / "lb.parquet")
-    with pytest.raises(WrongUse, match=r"lb\.parquet is not a Parquet file of plain columns"):
+    with pytest.raises(UsageError, match=r"lb\.parquet is not a Parquet file of plain columns"):
         sdtm.read(tmp_path)
 
 
@@ -172,7 +172,7 @@ def test_dataset_json_whole_and_by_lines(tmp_path):
     ],
 )
 def test_dataset_json_that_breaks_its_word(tmp_path, content, message):
-    with pytest.raises(WrongUse, match=message):
+    with pytest.raises(UsageError, match=message):
         sdtm.read(put(tmp_path, "dm.json", json.dumps(content)))
 
 
@@ -194,10 +194,10 @@ def test_dataset_json_is_read_to_the_letter(tmp_path):
         ('{%s, "x": ' + "[" * 200_000 + "]" * 200_000 + "}", "nested too deep"),
         ("[%.0s1]", "begins with no object"),
     ):
-        with pytest.raises(WrongUse, match=f"dm.json.*{message}"):
+        with pytest.raises(UsageError, match=f"dm.json.*{message}"):
             sdtm.read(put(tmp_path, "dm.json", content % names))
     numbered = '{"columns": [{"name": 5}], "datasetJSONVersion": "1.1.0", "records": 0, "rows": []}'
-    with pytest.raises(WrongUse, match="the name of column 1 is no text"):
+    with pytest.raises(UsageError, match="the name of column 1 is no text"):
         sdtm.read(put(tmp_path, "dm.json", numbered))
 
 
@@ -221,7 +221,7 @@ def test_lines_of_ndjson_end_at_a_line_feed_alone(tmp_path):
 )
 def test_a_parquet_time_that_no_calendar_has_is_named(tmp_path, column):
     pq.write_table(pa.table({"LBDTC": column}), tmp_path / "lb.parquet")
-    with pytest.raises(WrongUse, match=r"lb\.parquet: column LBDTC .* write it as text"):
+    with pytest.raises(UsageError, match=r"lb\.parquet: column LBDTC .* write it as text"):
         sdtm.read(tmp_path)
 
 
@@ -312,7 +312,7 @@ def test_several_datasets_of_a_transport_file_are_several_tables(tmp_path):
         "cm": [["aspirin"]],
     }
     twice = transport(member("AE", [b"pain"], 8), member("AE", [b"rash"], 8))
-    with pytest.raises(WrongUse, match="holds 2 datasets and two are called AE"):
+    with pytest.raises(UsageError, match="holds 2 datasets and two are called AE"):
         sdtm.read(put(tmp_path, "all.xpt", twice))
 
 

@@ -18,13 +18,13 @@ from sap.plan import read_plan
 from sap.results.interim import CONTINUE, OPEN, STOP, Cut, interim, state
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
-NOBODY = Stage(0, 0, 0)
+REASON_NO_PATIENT = Stage(0, 0, 0)
 
 # ---- whose answer is open --------------------------------------------------------------------
 
 CUT = dt.date(2017, 6, 30)
 # The plan: first fall at most 84 days after the first dose; values count to 21 days after the last.
-MEN = """
+SUBJECTS = """
     USUBJID | TRTSDT     | TRTEDT     | DCTREAS | DTHDT      | PSARESP | CASE | PSARESPU | THERAPY    | EXPECTED | WHY
     --------+------------+------------+---------+------------+---------+------+----------+------------+----------+----
     01      | 2017-05-01 | 2017-06-20 |         |            | Y       | 3    | Y        |            | N        | 1
@@ -40,19 +40,24 @@ MEN = """
 """
 
 
-def tables_of(men: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
-    adsl = men[["USUBJID", "DCTREAS"]].assign(
+def tables_of(subjects: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
+    adsl = subjects[["USUBJID", "DCTREAS"]].assign(
         STUDYID="T",
         NCYCLES=2.0,
-        **{n: pd.to_datetime(men[n]) for n in ("TRTSDT", "TRTEDT", "DTHDT")},
+        **{n: pd.to_datetime(subjects[n]) for n in ("TRTSDT", "TRTEDT", "DTHDT")},
     )
     adrs = pd.concat(
         pd.DataFrame(
-            {"USUBJID": men["USUBJID"], "PARAMCD": name, "AVALC": men[name], "CASE": men["CASE"]}
+            {
+                "USUBJID": subjects["USUBJID"],
+                "PARAMCD": name,
+                "AVALC": subjects[name],
+                "CASE": subjects["CASE"],
+            }
         )
         for name in ("PSARESP", "PSARESPU")
     )
-    new = men[men["THERAPY"].notna()]
+    new = subjects[subjects["THERAPY"].notna()]
     cm = pd.DataFrame(
         {
             "USUBJID": new["USUBJID"],
@@ -64,40 +69,40 @@ def tables_of(men: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame,
 
 
 def test_who_can_still_respond_by_each_case(patients):
-    """The 84 days of man 08 end on 2017-07-01 (April 23 + May 31 + June 30), those of 09 on 06-30."""
-    men = patients(MEN)
-    tables, adsl, adrs = tables_of(men)
+    """The 84 days of patient 08 end on 2017-07-01 (April 23 + May 31 + June 30), those of 09 on 06-30."""
+    subjects = patients(SUBJECTS)
+    tables, adsl, adrs = tables_of(subjects)
     found = pending(tables, adsl, adrs, PLAN.psa_response, CUT).set_index("USUBJID")
-    assert found["AVALC"].tolist() == men["EXPECTED"].tolist()
-    assert found["CASE"].tolist() == men["WHY"].astype(int).tolist()
+    assert found["AVALC"].tolist() == subjects["EXPECTED"].tolist()
+    assert found["CASE"].tolist() == subjects["WHY"].astype(int).tolist()
 
 
 # ---- what the rule says ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "responders, pending_men, treated, said",
+    "responders, pending_subjects, treated, said",
     [
         (2, 0, 15, CONTINUE),  # 2 > 1
         (2, 0, 6, CONTINUE),  # before stage 1 is full: 2 > 1 can only grow
         (1, 0, 15, STOP),  # 1 <= 1 and nothing open
-        (1, 1, 15, OPEN),  # the pending man can make it 2
+        (1, 1, 15, OPEN),  # the pending patient can make it 2
         (0, 1, 15, STOP),  # even then 1 <= 1
-        (0, 0, 14, STOP),  # the man to come makes it at most 1
-        (0, 0, 13, OPEN),  # two men to come can make it 2
+        (0, 0, 14, STOP),  # the patient to come makes it at most 1
+        (0, 0, 13, OPEN),  # two patients to come can make it 2
     ],
 )
 def test_the_rule_at_every_corner_of_one_responder_in_fifteen(
-    responders, pending_men, treated, said
+    responders, pending_subjects, treated, said
 ):
-    assert state(Cut(responders, pending_men, treated, 15), 1) == said
+    assert state(Cut(responders, pending_subjects, treated, 15), 1) == said
 
 
 # ---- power -----------------------------------------------------------------------------------
 
 
 def test_power_by_hand_when_both_stages_are_open():
-    """Stage 1: 1 of 1 known of 2, r1 = 1; stage 2: 0 of 0 of 1, r = 2. All open men must respond."""
+    """Stage 1: 1 of 1 known of 2, r1 = 1; stage 2: 0 of 0 of 1, r = 2. All open patients must respond."""
     first, second = Stage(1, 1, 2), Stage(0, 0, 1)
     assert conditional_power(first, second, 1, 2, 0.3) == pytest.approx(0.3 * 0.3)
     # prior beta(1, 1), one responder seen: beta(2, 1); E[p^2] = (2 * 3) / (3 * 4) = 1/2
@@ -134,17 +139,17 @@ def test_without_a_first_stage_the_average_is_beta_binomial(known, left, data):
     x = data.draw(st.integers(0, known))
     r = data.draw(st.integers(0, known + left - 1))
     second = Stage(x, known, known + left)
-    assert predictive_power(NOBODY, second, -1, r, (0.5, 0.5)) == pytest.approx(
+    assert predictive_power(REASON_NO_PATIENT, second, -1, r, (0.5, 0.5)) == pytest.approx(
         betabinom.sf(r - x, left, 0.5 + x, 0.5 + known - x), abs=1e-9
     )
-    assert conditional_power(NOBODY, second, -1, r, 0.3) == pytest.approx(
+    assert conditional_power(REASON_NO_PATIENT, second, -1, r, 0.3) == pytest.approx(
         binom.sf(r - x, left, 0.3), abs=1e-12
     )
 
 
 def test_predictive_power_is_that_of_lee_and_liu_2008():
     """Their example: 16 of 23, 40 in all, p0 = 0.6, prior (0.6, 0.4): 28 of 40 convince at 0.9."""
-    mine = predictive_power(NOBODY, Stage(16, 23, 40), -1, 27, (0.6, 0.4))
+    mine = predictive_power(REASON_NO_PATIENT, Stage(16, 23, 40), -1, 27, (0.6, 0.4))
     assert round(mine, 4) == 0.5656
     assert mine == pytest.approx(predictive_probability(16, 23, 40, 0.6, (0.6, 0.4), 0.9))
 
@@ -171,7 +176,7 @@ def test_a_prior_that_is_none_is_named():
 
 
 def rows_of(n: int, responders: list[int], waiting: list[int], plan=PLAN) -> pd.DataFrame:
-    """ARD rows of n men of the primary set, treated one a day; who responds, who is pending."""
+    """ARD rows of n patients of the primary set, treated one a day; who responds, who is pending."""
     who = [f"{i:02d}" for i in range(1, n + 1)]
     adsl = pd.DataFrame(
         {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2017-01-01", periods=n)}
@@ -196,7 +201,7 @@ def stat(rows: pd.DataFrame, level: str, name: str) -> float:
     return float(found["stat"].iloc[0])
 
 
-def test_stage_one_is_the_first_fifteen_men_by_first_dose():
+def test_stage_one_is_the_first_fifteen_subjects_by_first_dose():
     rows = rows_of(17, responders=[1, 16], waiting=[15, 17])
     assert [stat(rows, "Stage 1", name) for name in ("n", "N", "n_missing")] == [1, 15, 1]
     assert [stat(rows, "In all", name) for name in ("n", "N", "n_missing")] == [2, 17, 2]
@@ -205,13 +210,13 @@ def test_stage_one_is_the_first_fifteen_men_by_first_dose():
     assert words[["decision", "decision_low", "decision_high"]].tolist() == [OPEN, STOP, CONTINUE]
 
 
-def test_the_outlook_bounds_what_the_pending_men_can_do():
-    """25 men, r = 5: with 5 sure responders and 1 pending man everything hangs on him."""
+def test_the_outlook_bounds_what_the_pending_subjects_can_do():
+    """25 patients, r = 5: with 5 sure responders and 1 pending patient everything hangs on him."""
     rows = rows_of(25, responders=[1, 2, 3, 4, 5], waiting=[25])
     views = (
-        "None of the pending men responds",
-        "Pending men counted as not yet seen",
-        "All of the pending men respond",
+        "None of the pending patients responds",
+        "Pending patients counted as not yet seen",
+        "All of the pending patients respond",
     )
     power = [stat(rows, view, "conditional_power_p1") for view in views]
     assert power == pytest.approx([0.0, PLAN.design.p1, 1.0])
@@ -220,11 +225,11 @@ def test_the_outlook_bounds_what_the_pending_men_can_do():
     assert stat(rows, views[1], "conditional_power_seen") == pytest.approx(5 / 24)
 
 
-def test_more_men_than_planned_have_no_outlook_and_say_why():
+def test_more_subjects_than_planned_have_no_outlook_and_say_why():
     rows = rows_of(26, responders=[1, 2, 3], waiting=[])
-    view = rows[rows["level"] == "None of the pending men responds"].set_index("stat_name")
+    view = rows[rows["level"] == "None of the pending patients responds"].set_index("stat_name")
     assert pd.isna(view.loc["predictive_power", "stat"])
-    assert "more men than planned" in view.loc["predictive_power", "stat_text"]
+    assert "more patients than planned" in view.loc["predictive_power", "stat_text"]
 
 
 def test_nobody_treated_yet_is_not_decided_and_has_the_power_of_the_design():
@@ -233,7 +238,7 @@ def test_nobody_treated_yet_is_not_decided_and_has_the_power_of_the_design():
     assert words["decision"] == OPEN
     d = PLAN.design
     design = TwoStageDesign(d.r1, d.n1, d.r, d.n)
-    power = stat(rows, "None of the pending men responds", "conditional_power_p1")
+    power = stat(rows, "None of the pending patients responds", "conditional_power_p1")
     assert power == pytest.approx(float(design.probability_of_rejection(d.p1)))
 
 
@@ -246,8 +251,8 @@ def test_a_design_with_one_stage_has_no_rule_before_its_end():
     assert stat(rows, "In all", "n") == 1
 
 
-def test_pending_men_wait_for_a_confirmation_or_for_a_first_fall():
-    """20 men, stage 1 the first 15: 14 and 16 have a fall, 15 and 20 none yet, 3 is no longer asked."""
+def test_pending_subjects_wait_for_a_confirmation_or_for_a_first_fall():
+    """20 patients, stage 1 the first 15: 14 and 16 have a fall, 15 and 20 none yet, 3 is no longer asked."""
     from sap.results.interim import interim_pending
 
     who = [f"{i:02d}" for i in range(1, 21)]
@@ -274,8 +279,8 @@ def test_the_boundary_for_toxicity_stops_as_often_as_the_plan_allows_and_more_wi
     levels = list(dict.fromkeys(level for level, _ in rows.index))
     assert "0.20" in levels
     stops = [rows[level, "probability_of_stopping"] for level in levels]
-    men = [rows[level, "expected_n"] for level in levels]
+    subjects = [rows[level, "expected_n"] for level in levels]
     assert rows["0.20", "probability_of_stopping"] <= PLAN.toxicity_monitoring.alpha
     assert stops == sorted(stops)
-    assert men == sorted(men, reverse=True)
-    assert max(men) <= PLAN.toxicity_monitoring.patients
+    assert subjects == sorted(subjects, reverse=True)
+    assert max(subjects) <= PLAN.toxicity_monitoring.patients

@@ -9,9 +9,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap.audit.independent import days, measured
-from sap.audit.independent.people import Man
-from sap.audit.independent.response import visits
 from sap.catalogue.iso8601 import hours_between, moment, stated
 from sap.derivations import baseline
 from sap.derivations.dates import full_day, latest_day, time_of_day
@@ -19,6 +16,9 @@ from sap.derivations.labs import adlb
 from sap.derivations.population import death
 from sap.derivations.response import adpsa
 from sap.plan import read_plan
+from sap.qc import days, measured
+from sap.qc.people import Subject
+from sap.qc.response import visits
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -175,8 +175,8 @@ def test_a_baseline_of_the_first_dosing_day_hangs_on_times_not_on_their_spelling
     )  # fmt: skip
     course = adpsa({"lb": lb, "cm": pd.DataFrame()}, adsl, PLAN.psa_response)
     assert course["BASE"].notna().all() == kept
-    man = Man("01", doses=5, first_dose=first, last_dose=dt.date(2018, 6, 1))
-    seen = visits(man, lb.to_dict("records"), ex.to_dict("records"), PLAN)
+    subject = Subject("01", doses=5, first_dose=first, last_dose=dt.date(2018, 6, 1))
+    seen = visits(subject, lb.to_dict("records"), ex.to_dict("records"), PLAN)
     assert [visit.psa for visit in seen] == [Decimal(100)] * kept + [Decimal(40)] * 2
 
 
@@ -195,8 +195,8 @@ def test_of_two_values_of_a_day_the_later_time_counts_however_it_is_spelt():
     )  # fmt: skip
     course = adpsa({"lb": lb, "cm": pd.DataFrame()}, adsl, PLAN.psa_response)
     assert course["AVAL"].tolist() == [2.0, 3.0]
-    man = Man("01", doses=5, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
-    seen = visits(man, lb.to_dict("records"), [], PLAN)
+    subject = Subject("01", doses=5, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
+    seen = visits(subject, lb.to_dict("records"), [], PLAN)
     assert [float(visit.psa) for visit in seen] == [2.0, 3.0]
 
 

@@ -10,13 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import ard
-from sap.audit.independent.laboratory import courses
-from sap.audit.independent.laboratory import graded as graded_again
-from sap.audit.independent.people import Man
 from sap.catalogue import codelist
 from sap.derivations.labs import _graded, adlb
 from sap.methods.ctcae import CRITERIA, SYNONYMS
 from sap.plan import read_plan
+from sap.qc.laboratory import courses
+from sap.qc.laboratory import graded as graded_again
+from sap.qc.people import Subject
 from sap.results.labs import lab_grade, lab_reported, lab_shift
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -98,7 +98,7 @@ def stat(rows: pd.DataFrame, **where: str) -> float | str:
     return rows["stat_text"].iloc[0] or float(rows["stat"].iloc[0])
 
 
-def test_a_man_stands_once_at_his_worst_grade_and_without_a_value_all_the_same(patients):
+def test_a_subject_stands_once_at_his_worst_grade_and_without_a_value_all_the_same(patients):
     rows = ard.bind(lab_grade(ADSL, graded(patients)[0], PLAN))
     of = {"paramcd": "NEUT", "group": "", "stat_name": "n"}
     counts = {level: stat(rows, level=level, **of) for level in ("0 OR 1", "1", "2", "3", "4")}
@@ -146,7 +146,7 @@ def test_reported_and_graded_neutropenia_are_two_populations(patients):
     # 02 was not reported: he may go from "neither" to "laboratory only", and to no other line.
     for level in ("laboratory only", "neither"):
         assert stat(rows, level=level, **any_grade) == (
-            "not in the data: lower limits of normal of 1 men"
+            "not in the data: lower limits of normal of 1 patients"
         )
     assert stat(rows, level="both", **any_grade) == pytest.approx(1 / 3)
     assert stat(rows, level="reported only", **any_grade) == 0
@@ -208,10 +208,12 @@ def test_potassium_is_graded_in_both_directions_in_both_computations(patients):
         ("0", "3"), ("NOT MEASURED", "2"), ("NOT MEASURED", "NOT GRADED"),
     }  # fmt: skip
     first, last = dt.date(2018, 3, 10), dt.date(2018, 5, 10)
-    men = {who: Man(who, doses=4, first_dose=first, last_dose=last) for who in ("01", "02", "03")}
+    subjects = {
+        who: Subject(who, doses=4, first_dose=first, last_dose=last) for who in ("01", "02", "03")
+    }
     plain = lb.astype(object).where(lb.notna(), None)
     by = {who: part.to_dict("records") for who, part in plain.groupby("USUBJID")}
-    again = courses(by, men, plan)
+    again = courses(by, subjects, plan)
     assert {who: one.worst for who, one in again["KL"].items()} == {
         "01": "3", "02": "2", "03": "NOT GRADED",
     }  # fmt: skip

@@ -7,10 +7,10 @@ import pandas as pd
 import pytest
 from pydantic import ValidationError
 
-from sap.audit.independent.people import people
 from sap.derivations.population import adsl, death, last_alive
 from sap.plan import project_home, read_plan
 from sap.plan.model import AliveOn
+from sap.qc.people import people
 
 HOME = project_home()
 CARVE = read_plan(HOME / "analysis" / "plan.yml").plan
@@ -236,7 +236,7 @@ def test_overall_survival_of_caba_v7_is_that_of_the_published_files(caba):
 @pytest.mark.shared
 @pytest.mark.slow
 def test_performance_status_of_caba_v7_is_known_for_all_at_registration(caba):
-    """The published column has it for all 137; nobody is lost from the table or from the model."""
+    """The published column has it for all 137; no patient is lost from the table or from the model."""
     mine, stat = caba
     counts = mine["ecog"].value_counts()
     assert counts.sum() == 137

@@ -124,7 +124,7 @@ def test_hostile_words_of_a_site_stay_words(run):
     assert text.count("```") == 2
 
 
-def man(term: str) -> profile._Man:
+def subject(term: str) -> profile._Subject:
     day = pd.Timestamp
     row = {
         "USUBJID": "T-1", "AGE": 70.0, "NCYCLES": 2.0, "DCTREAS": "DEATH", "DTHFL": "Y",
@@ -141,30 +141,30 @@ def man(term: str) -> profile._Man:
         {"ADT": day("2018-01-22"), "AVAL": 40.0, "BASE": 100.0, "ANL01FL": "Y", "ABLFL": ""},
     ]
     event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": term, "ATOXGRN": 4.0, "AESER": "Y", "AEOUT": None}  # fmt: skip
-    return profile._Man(
+    return profile._Subject(
         row, doses, psa, [], [], [event], [], [], {"PSABEST": "-60", "PSARESP": "Y"}
     )
 
 
 def test_a_profile_draws_letters_as_outlines_and_no_word_of_a_site_as_markup(run):
-    drawn = profile.draw(man(HOSTILE))
-    assert drawn == profile.draw(man(HOSTILE))
+    drawn = profile.draw(subject(HOSTILE))
+    assert drawn == profile.draw(subject(HOSTILE))
     assert "<text" not in drawn
     assert "script" not in drawn
     assert drawn.count("<rect") == 3  # two infusions with a day, one event
 
 
 def test_a_profile_says_its_numbers_in_words(run):
-    said = profile._alt(man("COUGH"))
+    said = profile._alt(subject("COUGH"))
     assert said == (
         "Profile of T-1: 2 infusions; PSA from 40 to 100; 0 counts of CTC, 0 scans, 1 adverse events, "
         "1 of them of grade 3 or more; died."
     )
 
 
-def test_a_man_without_anything_but_a_first_dose_still_has_a_page(run):
-    empty = man("COUGH")
-    bare = profile._Man(empty.row, [], [], [], [], [], [], [], {})
+def test_a_subject_without_anything_but_a_first_dose_still_has_a_page(run):
+    empty = subject("COUGH")
+    bare = profile._Subject(empty.row, [], [], [], [], [], [], [], {})
     assert re.search(r'height="[\d.]+pt"', profile.draw(bare))
 
 
@@ -196,9 +196,9 @@ def test_a_departure_stands_below_the_result_it_moves(run):
         "results_affected": ["ae_soc_pt"],
     }  # fmt: skip
     (run / "tables" / "deviations.json").write_text(json.dumps([one]), encoding="utf-8")
-    from sap.displays import show
+    from sap.displays import frame
 
-    moved, other = (show.block(i, "body") for i in ("tlf-ae-soc-pt", "tlf-lab-grade"))
+    moved, other = (frame.block(i, "body") for i in ("tlf-ae-soc-pt", "tlf-lab-grade"))
     assert "DEV\\-01, SAP 5.7. Planned" in moved
     assert "DEV" not in other
 
@@ -217,7 +217,7 @@ def test_haemoglobin_has_one_decimal_and_scores_stand_as_numbers(run):
 
 
 def test_the_cells_of_a_screening_have_no_change_on_treatment(run):
-    """Of a man screened twice the first count is set against none: 13 is no fall from the later 86."""
+    """Of a patient screened twice the first count is set against none: 13 is no fall from the later 86."""
     pd.DataFrame({"USUBJID": ["T-1"], "SAFFL": ["Y"]}).to_parquet(run / "adam" / "adsl.parquet")
     pd.DataFrame(
         {

@@ -41,7 +41,7 @@ def boundary_of(row: dict[str, str]) -> np.ndarray:
 
 
 def reachable(bounds) -> list[int]:
-    """One spelling of "never" (k + 1): programs print different counts that nobody can reach."""
+    """One spelling of "never" (k + 1): programs print different counts that no patient can reach."""
     return [min(bound, k + 1) for k, bound in enumerate(bounds, start=1)]
 
 
@@ -233,7 +233,7 @@ def stopping_of_the_printed(text: str, n: int, p: Fraction) -> Fraction:
     return stopped
 
 
-def shown(run, rule) -> str:
+def formatted(run, rule) -> str:
     """The line of Table 2-1 with the boundary, from the results of a plan that has this rule."""
     from sap.displays import dsmb
     from sap.results.safety import toxicity_boundary_list, toxicity_monitoring
@@ -265,7 +265,7 @@ def run(tmp_path, monkeypatch):
 def test_the_printed_boundary_of_carve_stops_as_often_as_the_true_one(run):
     """Outside check of the plan's Pocock boundary (40 patients, p0 0.20, alpha 0.05): 0.0497, and
     0.0458 for a list that has lost "3 of 3"."""
-    text = shown(run, PLAN.toxicity_monitoring)
+    text = formatted(run, PLAN.toxicity_monitoring)
     assert text.startswith("3 of 3, 4 of 4 to 5, 5 of 6 to 8, 6 of 9 to 11")
     p = Fraction(1, 5)
     assert round(float(stopping_of_the_printed(text, 40, p)), 4) == 0.0497
@@ -279,7 +279,7 @@ def test_the_printed_boundary_of_carve_stops_as_often_as_the_true_one(run):
 @pytest.mark.parametrize("n, p0, alpha", [(40, 0.2, 0.05), (25, 0.33, 0.1), (12, 0.05, 0.05)])
 def test_the_printed_boundary_stops_as_often_as_the_boundary(run, shape, prior, n, p0, alpha):
     change = {"shape": shape, "prior": prior, "patients": n, "p0": p0, "alpha": alpha}
-    text = shown(run, PLAN.toxicity_monitoring.model_copy(update=change))
+    text = formatted(run, PLAN.toxicity_monitoring.model_copy(update=change))
     for rate in (Fraction(str(p0)), Fraction(1, 10), Fraction(1, 2)):
         exact = stopping_of_the_printed(text, n, rate)
         bounds = toxicity_boundary(n, p0, alpha, shape, prior=prior)

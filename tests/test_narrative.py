@@ -104,7 +104,7 @@ def told() -> list[tuple[str, str, str]]:
     return [(str(row.label), *map(str, row.cells)) for row in narrative.narratives().rows]
 
 
-def test_the_facts_of_treated_men_who_died_or_had_a_serious_event(run: Path) -> None:
+def test_the_facts_of_treated_subjects_who_died_or_had_a_serious_event(run: Path) -> None:
     """By hand: 29 January is day 29, seven days after the infusion of the 22nd; 2 March is day 61."""
     serious = (
         "Febrile neutropenia, reported as 'neutropenic fever', grade 3; began day 29 (2018-01-29); "
@@ -112,17 +112,17 @@ def test_the_facts_of_treated_men_who_died_or_had_a_serious_event(run: Path) -> 
         "given: filgrastim; on the same day: cough; recovered/resolved 2018-02-05."
     )
     assert told() == [
-        ("T-1", "Man", "70 years at consent; ECOG 1 at allocation; AR-V7 positive and 12 CTC at the first screening; second line."),
+        ("T-1", "Patient", "70 years at consent; ECOG 1 at allocation; AR-V7 positive and 12 CTC at the first screening; second line."),
         ("", "Treatment", "2 infusions of study cabazitaxel, 2018-01-01 to 2018-01-22; ended 2018-02-12: adverse event."),
         ("", "Serious event", serious),
         ("", "Death", "Died on day 61 (2018-03-02); 39 days after the last infusion; cause: progression; recorded as 'mCRPC'."),
-        ("T-4", "Man", "Treated through re-screening."),
+        ("T-4", "Patient", "Treated through re-screening."),
         ("", "Treatment", "1 infusion of study cabazitaxel, 2018-02-01 to 2018-02-01; no end of treatment recorded."),
         ("", "Death", "Died, day not recorded; cause: not recorded."),
     ]  # fmt: skip
 
 
-def test_each_row_leads_to_its_dataset_and_key_and_names_its_man_when_moved(run: Path) -> None:
+def test_each_row_leads_to_its_dataset_and_key_and_names_its_subject_when_moved(run: Path) -> None:
     rows = narrative.narratives().rows
     assert [row.address for row in rows[:4]] == ["ADSL|T-1", "ADSL|T-1", "ADAE|T-1|1", "ADSL|T-1"]
     assert [row.again for row in rows[:4]] == ["", "T-1", "T-1", "T-1"]
@@ -145,7 +145,7 @@ def test_nobody_to_tell_of_says_why(run: Path) -> None:
 
 
 def test_days_since_an_infusion_say_when_later_ones_have_no_day():
-    """3 January to 30 January are 27 days; infusion 2 may lie between, nobody wrote its day."""
+    """3 January to 30 January are 27 days; infusion 2 may lie between, no patient wrote its day."""
     day = pd.Timestamp
     event = {"ASTDT": day("2018-01-30")}
     first = {"ASTDT": day("2018-01-03"), "ACYCLE": 1.0, "DOSE": None}

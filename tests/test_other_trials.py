@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sap.errors import ContractBroken
-from sap.pipeline import study
+from sap.errors import ContractError
+from sap.pipeline import commands
 from sap.plan import project_home
 
 PLAN = project_home() / "analysis" / "plan.yml"
@@ -30,7 +30,7 @@ EXPECTED = {
     | {
         # the day of consent is in no record of DM (RFICDTC is expected, and empty)
         ("critical", "dm", "dm-consent-date"): 306,
-        # the trial is in women and men with Alzheimer's disease; 179 are women (README of the data)
+        # the trial is in women and patients with Alzheimer's disease; 179 are women (README of the data)
         ("critical", "dm", "dm-sex"): 179,
         # arms Pbo, Xan_Lo, Xan_Hi and Scrnfail: only Scrnfail, 52 subjects, is an arm of this plan
         ("warning", "dm", "dm-armcd"): 254,
@@ -69,9 +69,9 @@ OF_THE_PLAN = {"ex-extrt", "extract-study", "extract-study-drug"}
 @pytest.mark.slow
 @pytest.mark.parametrize("trial", EXPECTED)
 def test_what_is_left_are_facts_about_the_trial(shared_data, tmp_path, trial):
-    extract = study.intake("sdtm", shared_data / Path(trial), tmp_path / "extract")
-    with pytest.raises(ContractBroken):
-        study.check(extract, PLAN, tmp_path / "findings")
+    extract = commands.intake("sdtm", shared_data / Path(trial), tmp_path / "extract")
+    with pytest.raises(ContractError):
+        commands.check(extract, PLAN, tmp_path / "findings")
     found = pd.read_csv(tmp_path / "findings" / "findings.csv")
     found = found[~found["rule"].isin(OF_THE_PLAN)]
     columns = found[found["rule"] == "extract-column-unknown"]

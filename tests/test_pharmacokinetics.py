@@ -15,7 +15,7 @@ from sap.results.pk import pk
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
 # Infusion from 10:00. Samples planned at 0, 1, 3 and 7 h; more than 5 minutes off is a deviation.
-# 01 is the typical man of Ferron 2013 (46 mg over 1 h), sampled to the minute.
+# 01 is the typical patient of Ferron 2013 (46 mg over 1 h), sampled to the minute.
 SAMPLES = """
     USUBJID | H | TIME  | SHOWN | CASE | DEV | MAX | WHY
     --------+---+-------+-------+------+-----+-----+----------------------------------------------
@@ -28,7 +28,7 @@ SAMPLES = """
     02      | 3 | 13:00 | 16    | 7    |     | Y   |
     02      | 7 | 17:00 | 4     | 7    |     | Y   |
     03      | 1 | 11:06 | 114   | 7    | Y   |     | 6 minutes late: not Cmax
-    03      | 3 | 12:54 | 16    | 7    | Y   | Y   | 6 minutes early; a fall, never Cmax of the man
+    03      | 3 | 12:54 | 16    | 7    | Y   | Y   | 6 minutes early; a fall, never Cmax of the patient
     03      | 7 | 16:45 | 4     | 7    | Y   | Y   | 15 minutes early: carried on
     04      | 1 | 11:00 |       | 1    |     |     | not drawn
     04      | 3 | 13:00 | 16    | 7    |     | Y   |
@@ -40,12 +40,12 @@ SAMPLES = """
 """
 
 
-def shown(patients) -> pd.DataFrame:
+def formatted(patients) -> pd.DataFrame:
     return patients(SAMPLES.replace("TIME", "TIMEDTC"))
 
 
 def sampled(patients) -> tuple[pd.DataFrame, pd.DataFrame]:
-    rows = shown(patients)
+    rows = formatted(patients)
     text = rows["SHOWN"].map(lambda v: f"{v:g}" if isinstance(v, float) else v)
     pc = pd.DataFrame(
         {
@@ -77,7 +77,7 @@ def values(patients) -> pd.DataFrame:
 @pytest.mark.req("SAP-5.10")
 def test_each_sample_has_the_case_written_beside_it(patients):
     got, _ = sampled(patients)
-    rows = shown(patients)
+    rows = formatted(patients)
     assert got["ANL01CAS"].tolist() == rows["CASE"].astype(int).tolist()
     assert got["DEVFL"].tolist() == rows["DEV"].fillna("").tolist()
     assert got["ANL02FL"].tolist() == rows["MAX"].fillna("").tolist()
@@ -85,7 +85,7 @@ def test_each_sample_has_the_case_written_beside_it(patients):
 
 
 @pytest.mark.req("SAP-5.10")
-def test_the_typical_man_has_the_areas_of_the_four_sample_design(patients):
+def test_the_typical_subject_has_the_areas_of_the_four_sample_design(patients):
     """trial.md 7.3: linear-up/log-down 301.3 to 7 h, 293.9 to 6 h; at 6 h 8.20 (8.21 with C7 = 6.64)."""
     got = values(patients).loc["01"]["AVAL"]
     assert got["AUC07"] == pytest.approx(301.3, abs=0.05)
@@ -131,7 +131,7 @@ def test_what_the_samples_do_not_give_is_not_estimated(patients):
     assert "06" not in got.index.get_level_values("USUBJID")
 
 
-def test_the_set_holds_men_with_a_concentration_after_the_start(patients):
+def test_the_set_holds_subjects_with_a_concentration_after_the_start(patients):
     pc, adsl = sampled(patients)
     nothing = pd.DataFrame({"PARAMCD": [], "AVALC": [], "USUBJID": []})
     got = analysis_sets(adsl, nothing, None, {}, PLAN, pc)

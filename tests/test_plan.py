@@ -11,7 +11,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from sap.errors import PlanInvalid, WrongUse
+from sap.errors import PlanError, UsageError
 from sap.plan import Plan, read_plan
 from sap.plan.reading import load_yaml
 
@@ -83,7 +83,7 @@ def test_both_plans_are_valid(name):
 )
 def test_a_broken_plan_names_the_key_and_the_fix(tmp_path, edit, said):
     path = changed(tmp_path, edit)
-    with pytest.raises(PlanInvalid) as error:
+    with pytest.raises(PlanError) as error:
         read_plan(path)
     assert said in str(error.value)
     assert str(path) in str(error.value)
@@ -114,7 +114,7 @@ def test_all_faults_are_said_at_once(tmp_path):
     path = changed(
         tmp_path, lambda c: (set_to("design.p2", 1)(c), set_to("safety.source", None)(c))
     )
-    with pytest.raises(PlanInvalid) as error:
+    with pytest.raises(PlanError) as error:
         read_plan(path)
     assert "design.p2" in str(error.value)
     assert "safety.source" in str(error.value)
@@ -135,19 +135,19 @@ def test_all_faults_are_said_at_once(tmp_path):
 def test_hostile_or_broken_yaml_is_refused(tmp_path, text, said):
     path = tmp_path / "plan.yml"
     path.write_text(text, encoding="utf-8")
-    with pytest.raises(PlanInvalid, match=said):
+    with pytest.raises(PlanError, match=said):
         read_plan(path)
 
 
 def test_a_file_that_is_no_text_is_refused(tmp_path):
     path = tmp_path / "plan.yml"
     path.write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(PlanInvalid, match="UTF-8"):
+    with pytest.raises(PlanError, match="UTF-8"):
         read_plan(path)
 
 
 def test_a_missing_plan_is_wrong_use(tmp_path):
-    with pytest.raises(WrongUse, match="cannot be read"):
+    with pytest.raises(UsageError, match="cannot be read"):
         read_plan(tmp_path / "none.yml")
 
 
@@ -195,7 +195,7 @@ def test_simons_designs_pass_by_their_own_name(tmp_path):
     ],
 )
 def test_a_design_that_is_not_what_it_says_is_refused_with_its_numbers(tmp_path, design, said):
-    with pytest.raises(PlanInvalid) as error:
+    with pytest.raises(PlanError) as error:
         read_for_use(tmp_path, **design)
     assert all(words in str(error.value) for words in [*said, "design.deviation"])
     assert error.value.exit_code == 13
@@ -206,7 +206,7 @@ def test_without_a_criterion_level_and_power_alone_are_asked(tmp_path):
     """1/12, 5/26 holds alpha and power; Simon's designs with these rates have n 25 and 29."""
     design = {"criterion": "none", "r1": 1, "n1": 12, "r": 5, "n": 26}
     assert read_for_use(tmp_path, **design).plan.design.n == 26
-    with pytest.raises(PlanInvalid, match=r"design\.alpha") as error:
+    with pytest.raises(PlanError, match=r"design\.alpha") as error:
         read_for_use(tmp_path, **{**design, "r": 4})
     assert "design.criterion" not in str(error.value)
 
@@ -216,12 +216,12 @@ def test_one_stage_has_the_size_of_a_hern_or_no_criterion(tmp_path):
     one = {"kind": "single-stage", "r1": None, "n1": None}
     assert read_for_use(tmp_path, **one).plan.design.n == 25
     assert read_for_use(tmp_path, **one, criterion="none", n=26).plan.design.n == 26
-    with pytest.raises(PlanInvalid, match="smallest one-stage design is r = 5, n = 25"):
+    with pytest.raises(PlanError, match="smallest one-stage design is r = 5, n = 25"):
         read_for_use(tmp_path, **one, n=26)
 
 
 def test_a_reason_for_a_design_that_needs_none_is_refused(tmp_path):
-    with pytest.raises(PlanInvalid, match="Remove the line"):
+    with pytest.raises(PlanError, match="Remove the line"):
         read_for_use(tmp_path, deviation=REASON)
 
 
@@ -237,13 +237,13 @@ def test_every_command_that_reads_a_plan_refuses_it_with_13(tmp_path, command):
     words = [w.format(out=tmp_path / "out", data=tmp_path / "data") for w in command]
     (tmp_path / "data").mkdir()
     ended = CliRunner().invoke(app, [*words, "--plan", str(path)])
-    assert isinstance(ended.exception, PlanInvalid)
+    assert isinstance(ended.exception, PlanError)
     assert "probability 0.0933" in str(ended.exception)
 
 
 def test_the_report_says_why_the_design_is_odd(run, monkeypatch):
     from sap import ard
-    from sap.displays import prose
+    from sap.displays import sentences
     from sap.results.design import design
 
     content, _, _ = load_yaml(PLANS["plan"], "the plan")
@@ -253,16 +253,16 @@ def test_the_report_says_why_the_design_is_odd(run, monkeypatch):
     (run / "tables" / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")), "utf-8")
     ard._json.cache_clear()
     monkeypatch.setenv("SAP_RUN", str(run))
-    said = prose.design_deviation().plain
+    said = sentences.design_deviation().plain
     assert "its criterion (minimax)" in said
     assert "level of 0.0933 (planned 0.05)" in said
     assert said.endswith(f"The reason given: {REASON}.")
-    assert "minimax" not in prose.design().plain
+    assert "minimax" not in sentences.design().plain
     content["design"].update({"r": 5, "deviation": None})
     plan = Plan.model_validate(content)
     (run / "tables" / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")), "utf-8")
     ard._json.cache_clear()
-    assert prose.design_deviation().plain == ""
+    assert sentences.design_deviation().plain == ""
 
 
 # ---- each number moves something ------------------------------------------------------------

@@ -101,7 +101,7 @@ def test_another_study_cannot_be_accepted(extract):
 
 
 def test_a_plan_of_another_drug_is_critical(extract):
-    """Case plan-carboplatin.yml: a carboplatin plan took a cabazitaxel extract, nobody was treated."""
+    """Case plan-carboplatin.yml: a carboplatin plan took a cabazitaxel extract, no patient was treated."""
     drugs = {**PLAN.drugs.ingredients, "CARBOPLATIN": ["PARAPLATIN"]}
     plan = changed(drugs__ingredients=drugs, exposure__drugs=["CARBOPLATIN"])
     tables = {"ex": table("ex", {"EXTRT": "CABAZITAXEL"}, {"EXTRT": "PREDNISONE"})}

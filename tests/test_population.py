@@ -1,4 +1,4 @@
-"""ADSL: one row per person, and each set by its written cases."""
+"""ADSL: one row per patient, and each set by its written cases."""
 
 from pathlib import Path
 
@@ -103,13 +103,13 @@ EXPECTED = """
 
 
 @pytest.mark.req("SAP-4.2")
-def test_each_man_is_in_the_sets_written_beside_him(patients):
+def test_each_subject_is_in_the_sets_written_beside_him(patients):
     got = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN).set_index("USUBJID")
     expected = patients(EXPECTED).set_index("USUBJID").drop(columns="WHY")
     assert got[expected.columns].to_dict("index") == expected.to_dict("index")
 
 
-def test_a_re_screened_man_keeps_his_first_group_and_one_row(patients):
+def test_a_re_screened_subject_keeps_his_first_group_and_one_row(patients):
     got = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN).set_index("USUBJID")
     assert got.loc["03", ["GROUP", "ARV7BL", "RESCARV7", "RESCTRFL"]].tolist() == [
         "A", "NEGATIVE", "POSITIVE", "Y",
@@ -128,13 +128,13 @@ def test_every_person_ends_in_exactly_one_box(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
     ends = final_box(people)
     assert ends.notna().all()
-    by_man = dict(zip(people["USUBJID"], ends, strict=True))
-    assert by_man["03"] == "Treated through re-screening"
-    assert by_man["06"] == "Declined after the first screening"
-    assert by_man["07"] == "Consented, no sample"
+    by_subject = dict(zip(people["USUBJID"], ends, strict=True))
+    assert by_subject["03"] == "Treated through re-screening"
+    assert by_subject["06"] == "Declined after the first screening"
+    assert by_subject["07"] == "Consented, no sample"
 
 
-def test_states_of_ar_v7_part_the_sampled_men(patients):
+def test_states_of_ar_v7_part_the_sampled_subjects(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
     found = boxes(people, PLAN)
     parts = [found[f"AR-V7 {s}"] for s in ("positive", "negative", "undetermined", "not done")]

@@ -1,4 +1,4 @@
-"""Patient profiles: where the axis ends, what a man died of, whose tumour response is told."""
+"""Patient profiles: where the axis ends, what a patient died of, whose tumour response is told."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ def run(tmp_path, monkeypatch):
     return tmp_path
 
 
-def man(**about: object) -> profile._Man:
+def subject(**about: object) -> profile._Subject:
     """First dose on 2018-01-01, last on 01-22: the axis runs to 02-19 at least, or to the last value."""
     day = pd.Timestamp
     row = {
@@ -32,7 +32,7 @@ def man(**about: object) -> profile._Man:
     }  # fmt: skip
     doses = [{"ASTDT": day(d), "DOSE": 25.0, "DOSEC": "FULL", "DELAYC": ""} for d in ("2018-01-01", "2018-01-22")]  # fmt: skip
     event = {"ASTDT": day("2018-01-05"), "AENDT": pd.NaT, "AEDECOD": "COUGH", "ATOXGRN": 1.0, "AESER": "N", "AEOUT": "NOT RECOVERED/NOT RESOLVED"}  # fmt: skip
-    return profile._Man(row | about, doses, [], [], [], [event], [], [], {})
+    return profile._Subject(row | about, doses, [], [], [], [event], [], [], {})
 
 
 def death(day: str) -> dict[str, object]:
@@ -49,7 +49,7 @@ def death(day: str) -> dict[str, object]:
     ],
 )
 def test_the_axis_ends_with_the_death_or_four_weeks_after_the_last_dose(run, died, last):
-    one = man(**(death(died) if died else {}))
+    one = subject(**(death(died) if died else {}))
     assert profile._span(one)[1] == last + 4  # and a little room
 
 
@@ -58,15 +58,15 @@ def test_the_axis_ends_with_the_cut_off(run):
 
     (run / "tables" / "run.json").write_text('{"cut_off": "2018-01-31"}', encoding="utf-8")
     ard._json.cache_clear()
-    assert profile._span(man())[1] == 30 + 4
+    assert profile._span(subject())[1] == 30 + 4
     # The event that has not ended is drawn to the day of the cut-off, inside of the axis.
-    boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', profile.draw(man()))
+    boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', profile.draw(subject()))
     ends = [float(x) + float(width) for x, width in boxes]
-    page = profile._Page(*profile._span(man()))
+    page = profile._Page(*profile._span(subject()))
     assert max(ends) <= page.x(31) + 0.1 < page.x(34)
     assert max(ends) > page.x(30)
-    # One of which nobody wrote how it ended is not drawn as if it had lasted.
-    unknown = man()
+    # One of which no patient wrote how it ended is not drawn as if it had lasted.
+    unknown = subject()
     unknown.events[0]["AEOUT"] = None
     boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', profile.draw(unknown))
     assert max(float(x) + float(width) for x, width in boxes) < page.x(22)
@@ -88,7 +88,7 @@ def test_the_axis_ends_with_the_cut_off(run):
     ],
 )
 def test_a_profile_names_the_cause_of_a_death_adverse_event_or_not(run, about, said):
-    assert profile._alt(man(**death("2018-02-05"), **about)).endswith(said)
+    assert profile._alt(subject(**death("2018-02-05"), **about)).endswith(said)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_no_line_of_the_head_is_wider_than_the_page_and_the_panels_begin_below_i
         profile._Page, "text", lambda _, words, x, y, **how: said.append((words, y))
     )
     answers = {"PSARESP": "N", "PSABEST": "-30", "CTCRESP": "NE", "BORINV": "NON-CR/NON-PD"}
-    one = man(NCYCLES=1.0, DTHCGR1="Progression", **death("2018-02-05"))
+    one = subject(NCYCLES=1.0, DTHCGR1="Progression", **death("2018-02-05"))
     one.answers.update(answers)
     bottom = profile._head(profile._Page(*profile._span(one)), one)
     assert "best tumour response: NON-CR/NON-PD (investigator)" in [words for words, _ in said]
@@ -131,7 +131,7 @@ def test_no_line_of_the_head_is_wider_than_the_page_and_the_panels_begin_below_i
 def test_an_empty_lane_says_why(run, monkeypatch, domains, rows, said):
     manifest = {"files": [{"name": f"{each}.parquet"} for each in domains]}
     (run / "tables" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
-    one = dataclasses.replace(man(), events=rows, factor=rows, scans=rows)
+    one = dataclasses.replace(subject(), events=rows, factor=rows, scans=rows)
     texts = []
     monkeypatch.setattr(profile._Page, "text", lambda _, what, *_at, **_how: texts.append(what))
     page = profile._Page(*profile._span(one))

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import ard
-from sap.audit.independent import rises
-from sap.audit.independent.people import Man
-from sap.audit.independent.response import Visit
 from sap.derivations.courses import choice_psa, choice_response, courses
 from sap.derivations.progression import Value, psa_progression, read_course
 from sap.derivations.response import adpsa, psa_response
 from sap.plan import read_plan
+from sap.qc import rises
+from sap.qc.people import Subject
+from sap.qc.response import Visit
 from sap.results.progression import psa_progression as psa_progression_rows
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -31,11 +31,11 @@ def day(number: float) -> str:
 
 
 def one_trial(values: pd.DataFrame, therapy: dict[str, int] | None = None, last_dose: int = 210):
-    """ADSL and tables of the men of `values`, treated from day 0."""
-    men = list(dict.fromkeys(values["WHO"]))
+    """ADSL and tables of the patients of `values`, treated from day 0."""
+    subjects = list(dict.fromkeys(values["WHO"]))
     adsl = pd.DataFrame(
         {
-            "STUDYID": "T", "USUBJID": men, "NCYCLES": 5.0, "RESCTRFL": "N", "GROUP": "B",
+            "STUDYID": "T", "USUBJID": subjects, "NCYCLES": 5.0, "RESCTRFL": "N", "GROUP": "B",
             "TRTSDT": pd.Timestamp(DOSE), "TRTEDT": pd.Timestamp(day(last_dose)),
             "RFICDT": pd.Timestamp(day(-20)), "ALLOCDT": pd.Timestamp(day(-7)), "RESCCSDT": pd.NaT,
             "RESCRDT": pd.NaT, "RESALLDT": pd.NaT, "PRIMFL": "Y", "RESCFL": "N", "GRPAFL": "N",
@@ -64,7 +64,7 @@ def answers(values: pd.DataFrame, rule=RULE, **trial: object) -> pd.DataFrame:
 
 
 # The plan: 25 % and 2 ug/L over the nadir, from day 84 on, the next value 21 days later confirms.
-MEN = """
+SUBJECTS = """
     WHO | DAY | PSA  | AVALC | CASE | RISE | WHY
     ----+-----+------+-------+------+------+---------------------------------------------
     01  |   0 | 100  | Y     | 3    | 105  | exactly 1.25 times the nadir, twice, 21 days apart
@@ -130,10 +130,10 @@ MEN = """
 
 
 @pytest.mark.req("SAP-5.3")
-def test_each_man_gets_the_answer_written_beside_him(patients):
-    men = patients(MEN)
-    expected = men.dropna(subset=["AVALC"]).set_index("WHO")
-    got = answers(men)
+def test_each_subject_gets_the_answer_written_beside_him(patients):
+    subjects = patients(SUBJECTS)
+    expected = subjects.dropna(subset=["AVALC"]).set_index("WHO")
+    got = answers(subjects)
     assert got["AVALC"].to_dict() == expected["AVALC"].to_dict()
     assert got["CASE"].to_dict() == expected["CASE"].astype(int).to_dict()
     rises = (got["RISEDT"] - pd.Timestamp(DOSE)).dt.days.dropna()
@@ -184,18 +184,18 @@ def test_both_days_are_numbers_of_their_own():
 
 
 def test_every_case_of_the_rule_is_in_the_table(patients):
-    assert set(answers(patients(MEN))["CASE"]) == set(range(1, 9))
+    assert set(answers(patients(SUBJECTS))["CASE"]) == set(range(1, 9))
 
 
 def test_permuting_rows_changes_nothing(patients):
-    men = patients(MEN)
-    left, right = answers(men), answers(men.sample(frac=1, random_state=3))
+    subjects = patients(SUBJECTS)
+    left, right = answers(subjects), answers(subjects.sample(frac=1, random_state=3))
     columns = ["AVALC", "CASE", "ADT", "CONFDT", "RISEDT"]
     assert left[columns].equals(right.loc[left.index, columns])
 
 
 def test_any_later_value_confirms_when_the_plan_says_so(patients):
-    men = patients("""
+    subjects = patients("""
         WHO | DAY | PSA
         ----+-----+-----
         01  |   0 | 100
@@ -205,27 +205,27 @@ def test_any_later_value_confirms_when_the_plan_says_so(patients):
         01  | 147 |  50
         01  | 168 |  45
     """)
-    assert answers(men).loc["01", "CASE"] == 6
+    assert answers(subjects).loc["01", "CASE"] == 6
     rule = RULE.model_copy(update={"confirmed_by": "any later value"})
-    assert answers(men, rule).loc["01", ["CASE"]].item() == 3
+    assert answers(subjects, rule).loc["01", ["CASE"]].item() == 3
 
 
 def test_a_rise_without_a_fall_needs_no_confirmation_in_the_wording_of_pcwg2(patients):
-    men = patients("""
+    subjects = patients("""
         WHO | DAY | PSA
         ----+-----+-----
         01  |   0 | 100
         01  | 105 | 125
     """)
-    assert answers(men).loc["01", "CASE"] == 5
+    assert answers(subjects).loc["01", "CASE"] == 5
     rule = RULE.model_copy(update={"no_fall_confirmed": False})
-    got = answers(men, rule).loc["01"]
+    got = answers(subjects, rule).loc["01"]
     assert (got["CASE"], got["ADT"]) == (4, pd.Timestamp(day(105)))
 
 
 @pytest.mark.parametrize("start, case", [(126, 3), (125, 5), (104, 8)])
 def test_values_after_the_first_day_of_a_new_therapy_do_not_count(patients, start, case):
-    men = patients("""
+    subjects = patients("""
         WHO | DAY | PSA
         ----+-----+-----
         01  |   0 | 100
@@ -233,7 +233,7 @@ def test_values_after_the_first_day_of_a_new_therapy_do_not_count(patients, star
         01  | 105 |  60
         01  | 126 |  60
     """)
-    assert answers(men, therapy={"01": start}).loc["01", "CASE"] == case
+    assert answers(subjects, therapy={"01": start}).loc["01", "CASE"] == case
 
 
 DAYS = st.lists(st.integers(1, 400), min_size=1, max_size=14, unique=True).map(sorted)
@@ -279,14 +279,16 @@ def published_course(frame: pd.DataFrame, who: str, when: str, psa: str) -> pd.D
 
 @pytest.mark.shared
 @pytest.mark.parametrize(
-    "path, who, when, men",
+    "path, who, when, subjects",
     [
         ("adaptive-abiraterone/psa.csv", "patient", "day", 33),
         ("intermittent-adt/iad_psa.csv", "patient", "day_from_first", 90),
     ],
 )
-def test_public_psa_runs_through_and_every_man_gets_one_answer(shared_data, path, who, when, men):
-    """33 men on abiraterone, 90 on intermittent deprivation, as published and unmended."""
+def test_public_psa_runs_through_and_every_subject_gets_one_answer(
+    shared_data, path, who, when, subjects
+):
+    """33 patients on abiraterone, 90 on intermittent deprivation, as published and unmended."""
     raw = pd.read_csv(shared_data / path, dtype={who: str})
     raw[who] = raw[who] + raw.get("trial", pd.Series("", raw.index)).fillna("")
     values = published_course(raw, who, when, "psa")
@@ -297,7 +299,7 @@ def test_public_psa_runs_through_and_every_man_gets_one_answer(shared_data, path
     for answer in (responded, progressed):
         assert len(answer) == answer["USUBJID"].nunique() == raw[who].nunique()
         assert set(answer["AVALC"]) <= {"Y", "N", "NE"}
-    assert raw[who].nunique() == men
+    assert raw[who].nunique() == subjects
 
 
 def test_the_physicians_choice_is_counted_from_its_own_first_day(patients):
@@ -341,12 +343,12 @@ def test_the_physicians_choice_is_counted_from_its_own_first_day(patients):
     assert got["DRUG"].to_dict() == {"01": "CABAZITAXEL", "02": "CABAZITAXEL"}
 
 
-def test_the_rows_count_every_treated_man_once(patients):
-    men = patients(MEN)
-    adsl, _ = one_trial(men)
-    rows = ard.bind(psa_progression_rows(adsl, answers(men).reset_index(), PLAN))
+def test_the_rows_count_every_treated_subject_once(patients):
+    subjects = patients(SUBJECTS)
+    adsl, _ = one_trial(subjects)
+    rows = ard.bind(psa_progression_rows(adsl, answers(subjects).reset_index(), PLAN))
     mine = rows[rows["population"] == "PRIMARY"].set_index(["level", "stat_name"])["stat"]
-    assert mine["", "n"] == 7  # men 01, 03, 06, 09, 10, 11 and 16
+    assert mine["", "n"] == 7  # patients 01, 03, 06, 09, 10, 11 and 16
     assert (mine["", "N"], mine["", "n_missing"]) == (16, 2)
     cases = mine.drop(index="", level="level")
     assert cases.xs("n", level="stat_name").sum() == 16
@@ -357,16 +359,16 @@ def second_answer(base: float | None, values: list[Value], rule=RULE):
     plan = PLAN.model_copy(update={"psa_progression": rule})
     seen = [] if base is None else [Visit(DOSE, Decimal(repr(float(base))))]
     seen += [Visit(DOSE + dt.timedelta(days=v.day), Decimal(repr(float(v.psa)))) for v in values]
-    course = rises.Followed(Man("1", first_dose=DOSE), False, DOSE, None, seen)
+    course = rises.Followed(Subject("1", first_dose=DOSE), False, DOSE, None, seen)
     found = rises.progression(course, plan)
     days = [None if d is None else (d - DOSE).days for d in (found.day, found.confirmed)]
     return found.case, *days
 
 
 def test_the_second_computation_answers_as_written_beside_each_patient(patients):
-    men = patients(MEN)
-    expected = men.dropna(subset=["AVALC"]).set_index("WHO")
-    for who, rows in men.groupby("WHO"):
+    subjects = patients(SUBJECTS)
+    expected = subjects.dropna(subset=["AVALC"]).set_index("WHO")
+    for who, rows in subjects.groupby("WHO"):
         base = rows.loc[rows["DAY"] == 0, "PSA"]
         later = rows[rows["DAY"] > 0]
         values = [Value(int(d), float(v)) for d, v in zip(later["DAY"], later["PSA"], strict=True)]
@@ -393,9 +395,9 @@ def test_a_time_to_psa_progression_ends_as_the_cases_of_the_plan_say():
 
     def ended(values, therapy=None, died=None, left=None):
         seen = [Visit(DOSE + dt.timedelta(days=d), Decimal(v)) for d, v in values]
-        man = Man("1", first_dose=DOSE, allocated=DOSE, left_for=left, died=died)
+        subject = Subject("1", first_dose=DOSE, allocated=DOSE, left_for=left, died=died)
         switch = None if therapy is None else DOSE + dt.timedelta(days=therapy)
-        one = rises.Followed(man, False, DOSE, switch, seen)
+        one = rises.Followed(subject, False, DOSE, switch, seen)
         found = [t for t in rises.times([one], {}, plan) if t.paramcd == "TTPP"]
         return [(t.days, t.event, t.why) for t in found]
 

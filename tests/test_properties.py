@@ -1,4 +1,4 @@
-"""What must hold of any trial: order of rows, later data, stricter rules, one box for each man."""
+"""What must hold of any trial: order of rows, later data, stricter rules, one box for each patient."""
 
 import datetime as dt
 from pathlib import Path
@@ -73,7 +73,7 @@ def test_what_is_recorded_after_the_cut_off_reaches_no_dataset(day):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(4))
-def test_no_time_is_negative_or_past_the_cut_off_and_every_man_is_one_row(seed):
+def test_no_time_is_negative_or_past_the_cut_off_and_every_subject_is_one_row(seed):
     day = PLAN.cut_offs.dates["interim"].date
     made = steps.derive(cut_of(seed, day), PLAN, day)
     tte, adsl = made["adtte"], made["adsl"]
@@ -89,10 +89,10 @@ def test_no_time_is_negative_or_past_the_cut_off_and_every_man_is_one_row(seed):
 @pytest.mark.parametrize(
     "seed, n, day",
     [
-        (1, 5, dt.date(2010, 1, 1)),  # before the first consent: nobody at all
-        (1, 1, dt.date(2019, 6, 30)),  # one man, not treated
+        (1, 5, dt.date(2010, 1, 1)),  # before the first consent: no patient at all
+        (1, 1, dt.date(2019, 6, 30)),  # one patient, not treated
         (1, 5, dt.date(2016, 4, 1)),  # before anybody is treated
-        (1, 5, dt.date(2019, 6, 30)),  # two treated men
+        (1, 5, dt.date(2019, 6, 30)),  # two treated patients
         (2, 40, dt.date(2016, 12, 31)),  # early: answers separated by exposure, most of them open
     ],
 )
@@ -108,7 +108,7 @@ def test_a_small_early_or_empty_trial_is_analysed_and_says_what_it_cannot(seed, 
 
 @st.composite
 def courses(draw) -> pd.DataFrame:
-    """PSA of some men on days before and after the first dose; falls by half are common."""
+    """PSA of some patients on days before and after the first dose; falls by half are common."""
     rows = []
     for who in range(draw(st.integers(1, 4))):
         days = draw(st.lists(st.integers(-10, 150), max_size=9, unique=True))
@@ -118,7 +118,7 @@ def courses(draw) -> pd.DataFrame:
 
 
 def answers(values: pd.DataFrame, days: int, **rule: object) -> dict[str, str]:
-    men = [f"{who:02d}" for who in range(4)]
+    subjects = [f"{who:02d}" for who in range(4)]
     day = [(DOSE + dt.timedelta(days=int(d))).isoformat() for d in values["DAY"]]
     lb = pd.DataFrame(
         {
@@ -129,13 +129,13 @@ def answers(values: pd.DataFrame, days: int, **rule: object) -> dict[str, str]:
     )  # fmt: skip
     adsl = pd.DataFrame(
         {
-            "STUDYID": "T", "USUBJID": men, "NCYCLES": 5.0, "TRTSDT": pd.Timestamp(DOSE),
+            "STUDYID": "T", "USUBJID": subjects, "NCYCLES": 5.0, "TRTSDT": pd.Timestamp(DOSE),
             "TRTEDT": pd.Timestamp(DOSE) + pd.Timedelta(days=120),
         }
     )  # fmt: skip
     asked = RULE.model_copy(update=rule)
     found = psa_response(adsl, adpsa({"lb": lb}, adsl, asked), asked, confirm_after_days=days)
-    assert found["USUBJID"].tolist() == men  # every man has one answer
+    assert found["USUBJID"].tolist() == subjects  # every patient has one answer
     return dict(zip(found["USUBJID"], found["AVALC"], strict=True))
 
 

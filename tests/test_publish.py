@@ -26,8 +26,8 @@ import pytest
 import yaml
 
 from sap import publish
-from sap.errors import RenderFailed, WrongUse
-from sap.publish import docx, kept, kernels, pdf, report, source, tree
+from sap.errors import RenderError, UsageError
+from sap.publish import cache, docx, kernels, pdf, report, source, tree
 from sap.publish import facts as page_words
 
 TOY = Path(__file__).parent / "publish_toy" / "toy.qmd"
@@ -118,7 +118,7 @@ def is_kernel(process: psutil.Process) -> bool:
         words = " ".join(process.cmdline())
     except psutil.Error:
         return False
-    return "ipykernel" in words or "sap.publish.forks" in words
+    return "ipykernel" in words or "sap.publish.kernel_pool" in words
 
 
 # The same bytes everywhere --------------------------------------------------------------------
@@ -458,7 +458,7 @@ def test_an_address_cannot_end_its_script(page: str) -> None:
 
 def test_a_failing_cell_names_chapter_cell_and_reason(document: Any, tmp_path: Path) -> None:
     root = document("# Fine {#a}\n", "```{python}\n#| label: sum\n1 / 0\n```\n")
-    with pytest.raises(RenderFailed) as caught:
+    with pytest.raises(RenderError) as caught:
         rendered(tmp_path / "out", run=tmp_path / "run", document=root)
     assert caught.value.exit_code == 14
     assert str(caught.value) == "chapter-1.qmd, cell sum: ZeroDivisionError: division by zero"
@@ -487,20 +487,22 @@ def test_a_kernel_that_ends_while_it_is_stopped_keeps_no_other_alive() -> None:
 def test_a_message_of_two_lines_in_inline_code_is_told_whole(document: Any, tmp_path: Path) -> None:
     root = document("""```{python}
 #| label: two
-class Told:
+class TimeRecord:
     def rate(self):
         raise ValueError("What is wrong.\\nWhat to do.")
 ```
 
-`{python} Told().rate()`
+`{python} TimeRecord().rate()`
 """)
-    with pytest.raises(RenderFailed, match=r"Told\(\)\.rate\(\).*What is wrong\. What to do\.$"):
+    with pytest.raises(
+        RenderError, match=r"TimeRecord\(\)\.rate\(\).*What is wrong\. What to do\.$"
+    ):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root)
 
 
 def test_failing_inline_code_is_quoted(document: Any, tmp_path: Path) -> None:
     root = document("The rate is `{python} nothing.rate()`.\n")
-    with pytest.raises(RenderFailed) as caught:
+    with pytest.raises(RenderError) as caught:
         rendered(tmp_path / "out", run=tmp_path / "run", document=root)
     assert "chapter-0.qmd, inline code: RuntimeError: `{python} nothing.rate()`: NameError" in str(
         caught.value
@@ -510,7 +512,7 @@ def test_failing_inline_code_is_quoted(document: Any, tmp_path: Path) -> None:
 def test_chapters_share_the_set_up_and_nothing_else(document: Any, tmp_path: Path) -> None:
     uses_setup = "```{python}\n#| label: one\n#| include: false\nos.getcwd(); mine = 1\n```\n"
     root = document(uses_setup, "`{python} mine`\n")
-    with pytest.raises(RenderFailed, match=r"chapter-1.qmd.*name 'mine' is not defined"):
+    with pytest.raises(RenderError, match=r"chapter-1.qmd.*name 'mine' is not defined"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root)
 
 
@@ -519,7 +521,7 @@ def test_a_link_to_a_display_that_is_not_shown_stops_the_render(
     form: str, document: Any, tmp_path: Path
 ) -> None:
     root = document("# A {#a}\n\n[Table 1](#tlf-lost) and [here](#a).\n")
-    with pytest.raises(RenderFailed, match="#tlf-lost") as caught:
+    with pytest.raises(RenderError, match="#tlf-lost") as caught:
         rendered(tmp_path / "out", run=tmp_path / "run", document=root, formats=(form,))
     assert "#a," not in str(caught.value)
 
@@ -527,13 +529,13 @@ def test_a_link_to_a_display_that_is_not_shown_stops_the_render(
 def test_a_closed_display_in_an_open_report_stops_the_render(document: Any, tmp_path: Path) -> None:
     root = document("::: {#tlf-x .tlf .tlf-table .closed}\nA\n:::\n")
     open_facts = FACTS | {"audience": "open"}
-    with pytest.raises(RenderFailed, match="tlf-x is marked closed"):
+    with pytest.raises(RenderError, match="tlf-x is marked closed"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root, facts=open_facts)
 
 
 def test_an_id_given_twice_stops_the_render(document: Any, tmp_path: Path) -> None:
     root = document("# A {#same}\n", "# B {#same}\n")
-    with pytest.raises(RenderFailed, match="the id same is given twice"):
+    with pytest.raises(RenderError, match="the id same is given twice"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root)
 
 
@@ -542,10 +544,10 @@ def test_a_missing_include_and_a_missing_reference_are_named(document: Any, tmp_
     (tmp_path / "refs.bib").write_text("", encoding="utf-8")
     text = root.read_text(encoding="utf-8")
     root.write_text(text.replace("title: T", "title: T\nbibliography: refs.bib"), encoding="utf-8")
-    with pytest.raises(RenderFailed, match="nobody1900"):
+    with pytest.raises(RenderError, match="nobody1900"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root)
     root.write_text(text + "{{< include gone.qmd >}}\n", encoding="utf-8")
-    with pytest.raises(RenderFailed, match=r"gone\.qmd does not exist"):
+    with pytest.raises(RenderError, match=r"gone\.qmd does not exist"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root)
 
 
@@ -554,15 +556,15 @@ def test_a_bare_picture_is_refused(document: Any, tmp_path: Path) -> None:
         "```{python}\n#| label: drawing\nfrom IPython.display import SVG\n"
         "SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')\n```\n"
     )
-    with pytest.raises(RenderFailed, match="cell drawing: shows a bare picture"):
+    with pytest.raises(RenderError, match="cell drawing: shows a bare picture"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=document(cell))
 
 
 def test_an_unknown_format_and_a_bad_cut_off_are_wrong_use(document: Any, tmp_path: Path) -> None:
     root = document("# A {#a}\n")
-    with pytest.raises(WrongUse, match="'rtf'"):
+    with pytest.raises(UsageError, match="'rtf'"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root, formats=("rtf",))
-    with pytest.raises(WrongUse, match="not a date"):
+    with pytest.raises(UsageError, match="not a date"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root, facts={"cut_off": "June"})
 
 
@@ -580,8 +582,8 @@ def kept_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         (study / name).parent.mkdir(parents=True, exist_ok=True)
         (study / name).write_text(content, encoding="utf-8")
     code = {"displays/table.py": study / "code" / "table.py"}
-    monkeypatch.setattr(kept.software, "code_files", lambda: code)
-    monkeypatch.setattr(kept, "project_home", lambda: study)
+    monkeypatch.setattr(cache.software, "code_files", lambda: code)
+    monkeypatch.setattr(cache, "project_home", lambda: study)
     times = []
 
     async def counted(*_: Any) -> tuple[list[list[str]], list[str]]:
@@ -682,7 +684,7 @@ def test_cut_off_packages_and_variables_make_a_chapter_run_again(
     assert has_to_run(epoch=86_400)
     monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
     assert has_to_run()
-    monkeypatch.setattr(kept.software, "environment", lambda: {"packages": {"pandas": "2.4"}})
+    monkeypatch.setattr(cache.software, "environment", lambda: {"packages": {"pandas": "2.4"}})
     assert has_to_run()
     assert not has_to_run()
 
@@ -733,9 +735,9 @@ def test_typst_is_written_chapter_by_chapter_and_kept(
 
 
 def test_what_was_not_asked_for_longest_is_dropped_first(tmp_path: Path) -> None:
-    shelf = kept.Shelf(tmp_path)
+    shelf = cache.Shelf(tmp_path)
     for number, name in enumerate("abc"):
-        shelf.keep(name, kept.Ran("x" * 1000, "", {}))
+        shelf.keep(name, cache.Ran("x" * 1000, "", {}))
         os.utime(tmp_path / f"{name}.json", (number, number))
     assert shelf.find("a")  # so it is the youngest
     shelf.prune(most=2 * (tmp_path / "a.json").stat().st_size)
@@ -875,7 +877,7 @@ def test_addresses_come_from_the_ard_and_hold_only_what_is_shown(tmp_path: Path)
             "stat": "3",
         }
     }
-    with pytest.raises(RenderFailed, match="lead to no result"):
+    with pytest.raises(RenderError, match="lead to no result"):
         page_words.addresses_of({}, tmp_path, {"os|SAFETY|||||median"})
 
 
@@ -1100,7 +1102,7 @@ def test_without_quarto_the_quarto_engine_says_so(
 ) -> None:
     monkeypatch.delenv("QUARTO_PATH", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(WrongUse, match="Quarto is not installed") as caught:
+    with pytest.raises(UsageError, match="Quarto is not installed") as caught:
         publish.render_quarto(TOY, run=tmp_path, out=tmp_path / "out", stem="csr", profile=None)
     assert caught.value.exit_code == 2
     assert not (tmp_path / "out").exists()
@@ -1140,7 +1142,7 @@ def test_quarto_is_called_with_format_profile_run_and_facts(
     assert seen.startswith(f"render html,typst final {run}")
     assert "\\<of\\> \\#nothing" in seen
     monkeypatch.setenv("FAKE_FAILS", "1")
-    with pytest.raises(RenderFailed, match="it broke"):
+    with pytest.raises(RenderError, match="it broke"):
         publish.render_quarto(TOY, run=run, out=out, stem="x", profile="final", facts=FACTS)
     assert [path.name for path in sorted(out.iterdir())] == ["x.html", "x.pdf"]
     assert list(tmp_path.glob(".*")) == []
@@ -1205,7 +1207,7 @@ def parsed_with(folder: Path, names: list[str]) -> report._Parsed:
 def test_a_picture_of_elsewhere_is_not_put_into_the_page(
     name: str, known: list[str], complaint: str, tmp_path: Path
 ) -> None:
-    with pytest.raises(RenderFailed, match=re.escape(complaint)):
+    with pytest.raises(RenderError, match=re.escape(complaint)):
         report._with_pictures(f'<img src="{name}">', parsed_with(tmp_path, known))
 
 

@@ -12,10 +12,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import contracts, snapshot
-from sap.audit.independent.people import Man
-from sap.audit.independent.response import visits
-from sap.audit.independent.results import result
-from sap.audit.independent.words import in_standard_words
 from sap.catalogue.numbers import number, significant
 from sap.catalogue.quantities import FORMS, quantity
 from sap.derivations.baseline import _lab
@@ -25,6 +21,10 @@ from sap.derivations.response import adpsa
 from sap.derivations.standard import standard
 from sap.pipeline import steps
 from sap.plan import read_plan
+from sap.qc.people import Subject
+from sap.qc.response import visits
+from sap.qc.results import result
+from sap.qc.words import in_standard_words
 from sap.simulate.trial import simulate
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -122,9 +122,9 @@ def test_psa_beyond_quantification_by_the_plan(rule, low):
     assert got["AVAL"].tolist() == [5000, low]
     assert got["BLQFL"].tolist() == ["", "Y"]
     assert got["ALQFL"].tolist() == ["Y", ""]
-    man = Man("01", doses=5, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
+    subject = Subject("01", doses=5, first_dose=dt.date(2018, 1, 1), last_dose=dt.date(2018, 6, 1))
     plan = PLAN.model_copy(update={"psa_response": psa})
-    seen = visits(man, lb.to_dict("records"), [], plan)
+    seen = visits(subject, lb.to_dict("records"), [], plan)
     assert [visit.psa for visit in seen] == [Decimal(5000), Decimal(str(low))]
 
 

@@ -148,13 +148,13 @@ def read(run: Path) -> Report:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Report:
-    from sap.pipeline import study
+    from sap.pipeline import commands
 
     folder = tmp_path_factory.mktemp("csr")
-    study.simulate(folder / "extract", PLAN, 128, {})
-    cut = study.freeze(folder / "extract", PLAN, "final", folder / "frozen")
-    run = study.analyse(cut, PLAN, folder / "run")
-    study.report(run, "csr", "builtin", ("html", "pdf", "docx"))
+    commands.simulate(folder / "extract", PLAN, 128, {})
+    cut = commands.freeze(folder / "extract", PLAN, "final", folder / "frozen")
+    run = commands.analyse(cut, PLAN, folder / "run")
+    commands.report(run, "csr", "builtin", ("html", "pdf", "docx"))
     return read(run)
 
 

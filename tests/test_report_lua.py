@@ -23,7 +23,7 @@ def _row(label: str, kind: str = "", cells: str = "<td>1</td>") -> str:
 
 
 def _body(*rows: str) -> str:
-    head = '<thead><tr><th scope="col">Test</th><th scope="col">Men</th></tr></thead>'
+    head = '<thead><tr><th scope="col">Test</th><th scope="col">Patients</th></tr></thead>'
     return f"<table>{head}<tbody>{''.join(rows)}</tbody></table>"
 
 

@@ -33,12 +33,12 @@ def day(number: float) -> str:
 
 
 def one_trial(values: pd.DataFrame, last_dose: int = 210, therapy: dict[str, int] | None = None):
-    """A trial with the men of `values`, first dose on day 0 and the last on `last_dose`."""
-    men = list(dict.fromkeys(values["WHO"]))
+    """A trial with the patients of `values`, first dose on day 0 and the last on `last_dose`."""
+    subjects = list(dict.fromkeys(values["WHO"]))
     adsl = pd.DataFrame(
         {
             "STUDYID": "T",
-            "USUBJID": men,
+            "USUBJID": subjects,
             "TRTSDT": pd.Timestamp(DOSE),
             "TRTEDT": pd.Timestamp(day(last_dose)),
             "NCYCLES": 5.0,
@@ -71,7 +71,7 @@ def answers(values: pd.DataFrame, rule=RULE, days: int | None = None, **trial: o
 
 
 # PSA by days after the first dose; the rule of CARVE: 50 %, first by day 84, confirmed 28 days later.
-MEN = """
+SUBJECTS = """
     WHO | DAY | PSA  | AVALC | CASE | WHY
     ----+-----+------+-------+------+---------------------------------------------
     01  |   0 | 100  | Y     | 3    | exactly 50 %, held exactly 28 days later
@@ -116,19 +116,19 @@ MEN = """
 
 
 @pytest.mark.req("SAP-5.1")
-def test_each_man_gets_the_answer_written_beside_him(patients):
-    men = patients(MEN)
-    expected = men.dropna(subset=["AVALC"]).set_index("WHO")
-    got = answers(men)
+def test_each_subject_gets_the_answer_written_beside_him(patients):
+    subjects = patients(SUBJECTS)
+    expected = subjects.dropna(subset=["AVALC"]).set_index("WHO")
+    got = answers(subjects)
     assert got["AVALC"].to_dict() == expected["AVALC"].to_dict()
     assert got["CASE"].to_dict() == expected["CASE"].astype(int).to_dict()
 
 
-def test_every_man_has_exactly_one_answer_and_permuting_rows_changes_nothing(patients):
-    men = patients(MEN)
-    shuffled = men.sample(frac=1, random_state=7)
-    left, right = answers(men).sort_index(), answers(shuffled).sort_index()
-    assert len(left) == men["WHO"].nunique()
+def test_every_subject_has_exactly_one_answer_and_permuting_rows_changes_nothing(patients):
+    subjects = patients(SUBJECTS)
+    shuffled = subjects.sample(frac=1, random_state=7)
+    left, right = answers(subjects).sort_index(), answers(shuffled).sort_index()
+    assert len(left) == subjects["WHO"].nunique()
     assert left["AVALC"].equals(right["AVALC"])
     assert left["ADT"].equals(right["ADT"])
 
@@ -162,7 +162,7 @@ def test_new_therapy_is_ignored_when_the_plan_says_so(patients):
 
 def test_next_value_confirms_only_when_it_is_the_first_far_enough(patients):
     rule = RULE.model_copy(update={"confirmed_by": "next value"})
-    men = patients("""
+    subjects = patients("""
         WHO | DAY | PSA
         ----+-----+-----
         01  |   0 | 100
@@ -176,24 +176,26 @@ def test_next_value_confirms_only_when_it_is_the_first_far_enough(patients):
     """)
     # 01: the first value 28 days or more later is 90; its fall of day 77 is confirmed by nothing.
     # 02: the value of day 42 is too near to be asked; that of day 49 holds.
-    assert answers(men, rule)["AVALC"].to_dict() == {"01": "N", "02": "Y"}
+    assert answers(subjects, rule)["AVALC"].to_dict() == {"01": "N", "02": "Y"}
 
 
 @pytest.mark.parametrize("days, answer", [(0, "Y"), (21, "Y"), (22, "N")])
 def test_confirmation_days_decide(patients, days, answer):
-    men = patients("""
+    subjects = patients("""
         WHO | DAY | PSA
         ----+-----+-----
         01  |   0 | 100
         01  |  21 |  50
         01  |  42 |  50
     """)
-    assert answers(men, days=days).loc["01", "AVALC"] == answer
+    assert answers(subjects, days=days).loc["01", "AVALC"] == answer
 
 
 def test_a_longer_confirmation_never_adds_a_responder(patients):
-    men = patients(MEN)
-    responders = [set(answers(men, days=d).query("AVALC == 'Y'").index) for d in (0, 21, 28, 42)]
+    subjects = patients(SUBJECTS)
+    responders = [
+        set(answers(subjects, days=d).query("AVALC == 'Y'").index) for d in (0, 21, 28, 42)
+    ]
     assert all(later <= earlier for earlier, later in pairwise(responders))
     assert responders[0] > responders[-1]
 
@@ -203,7 +205,7 @@ def course(
     dose: str = "2018-01-01",
     lloq: float | None = 0.1,
 ):
-    """ADPSA of one man from (LBDTC, LBSTRESN, LBSTRESC)."""
+    """ADPSA of one patient from (LBDTC, LBSTRESN, LBSTRESC)."""
     adsl = pd.DataFrame(
         {
             "STUDYID": ["T"], "USUBJID": ["01"], "TRTSDT": [pd.Timestamp("2018-01-01")],
@@ -282,7 +284,7 @@ def test_exact_tenfold_falls_compare_as_90_percent():
 
 
 def test_best_and_week_12_changes(patients):
-    men = patients("""
+    subjects = patients("""
         WHO | DAY | PSA
         ----+-----+-----
         01  |   0 | 100
@@ -293,7 +295,7 @@ def test_best_and_week_12_changes(patients):
         02  |   0 | 100
         02  |  99 | 150
     """)
-    adsl, tables = one_trial(men)
+    adsl, tables = one_trial(subjects)
     whole = adrs(adsl, adpsa(tables, adsl, RULE), RULE, PLAN.psa_course)
     got = whole.set_index(["USUBJID", "PARAMCD"])["AVAL"]
     assert got["01", "PSABEST"] == -60
@@ -319,8 +321,8 @@ def test_the_decision_is_that_of_the_design(responders, n, words):
     "responders, n, first, words",
     [
         (1, 15, (1, 0), "H0 not rejected: stopped after stage 1"),  # case 1: 1 of 15 stops
-        (8, 25, (1, 0), "H0 not rejected: stopped after stage 1"),  # case 1: men came too late
-        (1, 15, (1, 1), "No decision: stage 1 has pending men"),  # case 2
+        (8, 25, (1, 0), "H0 not rejected: stopped after stage 1"),  # case 1: patients came too late
+        (1, 15, (1, 1), "No decision: stage 1 has pending patients"),  # case 2
         (0, 20, (0, 1), "H0 not rejected: stopped after stage 1"),  # case 1: 1 at most
         (6, 25, (2, 0), "H0 rejected"),  # case 3
         (2, 15, (2, 0), "No decision: fewer than planned"),  # case 4
@@ -333,7 +335,7 @@ def test_the_decision_about_the_primary_set_knows_stage_1(responders, n, first, 
 
 
 def test_the_rule_of_the_design_decides_about_no_other_set_of_the_planned_size():
-    """Twenty-five marker-positive men, six of them responders, of whom 24 are the primary set."""
+    """Twenty-five marker-positive patients, six of them responders, of whom 24 are the primary set."""
     who = [f"{i:02d}" for i in range(25)]
     adsl = pd.DataFrame(
         {
@@ -393,7 +395,7 @@ def test_a_response_after_a_re_screening_counts_in_no_set_of_the_first_screening
     assert got["PRIMARY"].loc[["n", "N"], "stat"].tolist() == [1, 1]
 
 
-def test_a_man_treated_at_first_who_comes_again_stands_in_one_block_of_changes():
+def test_a_subject_treated_at_first_who_comes_again_stands_in_one_block_of_changes():
     adsl = pd.DataFrame(
         {
             "USUBJID": ["01", "02"], "PRIMFL": ["Y", "N"], "RESCFL": "Y",
@@ -408,7 +410,7 @@ def test_a_man_treated_at_first_who_comes_again_stands_in_one_block_of_changes()
 
 def test_rate_of_nobody_is_not_estimable_with_a_reason():
     stats = rate(0, 0, 0.95)
-    assert stats["estimate"].reason == "nobody in this population"
+    assert stats["estimate"].reason == "no patient in this population"
 
 
 def test_3_of_25_has_the_published_interval():

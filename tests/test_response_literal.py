@@ -22,7 +22,7 @@ HERE = Path(__file__).parents[1] / "analysis"
 PLANS = {name: read_plan(HERE / name).plan for name in ("plan.yml", "plan-caba-v7.yml")}
 
 
-class Told(NamedTuple):
+class TimeRecord(NamedTuple):
     answer: str
     first_fall: dt.date | None
     confirmed_on: dt.date | None
@@ -31,8 +31,8 @@ class Told(NamedTuple):
 Rows = dict[str, list[dict[str, str]]]
 
 
-def by_man(tables) -> dict[str, Rows]:
-    """The rows of each man, domain by domain; an empty cell is not there."""
+def by_subject(tables) -> dict[str, Rows]:
+    """The rows of each patient, domain by domain; an empty cell is not there."""
     found: dict[str, Rows] = {}
     for domain in ("dm", "ex", "lb", "cm"):
         for row in tables[domain].to_dict("records"):
@@ -57,9 +57,9 @@ def possible_days(text: str) -> tuple[dt.date, dt.date]:
     return dt.date(year, month, 1), after - dt.timedelta(days=1)
 
 
-def doses_of(man: Rows) -> list[dict[str, str]]:
+def doses_of(subject: Rows) -> list[dict[str, str]]:
     found = []
-    for row in man.get("ex", []):
+    for row in subject.get("ex", []):
         if row["EXTRT"] != "CABAZITAXEL":
             continue
         if row.get("EXCAT", "STUDY TREATMENT") != "STUDY TREATMENT":
@@ -70,10 +70,10 @@ def doses_of(man: Rows) -> list[dict[str, str]]:
     return found
 
 
-def psa_of(man: Rows, first: dt.date, infusion_time: str) -> dict[dt.date, Fraction]:
+def psa_of(subject: Rows, first: dt.date, infusion_time: str) -> dict[dt.date, Fraction]:
     """One exact value a day: the latest time, or the mean of what has one time or none."""
     by_day: dict[dt.date, list[tuple[str, Fraction]]] = {}
-    for row in man.get("lb", []):
+    for row in subject.get("lb", []):
         if row["LBTESTCD"] != "PSA":
             continue
         day = full(row.get("LBDTC"))
@@ -97,10 +97,10 @@ def psa_of(man: Rows, first: dt.date, infusion_time: str) -> dict[dt.date, Fract
     return values
 
 
-def therapy_of(man: Rows, first: dt.date) -> dt.date:
+def therapy_of(subject: Rows, first: dt.date) -> dt.date:
     """The first day of another anticancer therapy after the first dose; the end of time without."""
     days = []
-    for row in man.get("cm", []):
+    for row in subject.get("cm", []):
         if "CMSTDTC" not in row:
             continue
         low, high = possible_days(row["CMSTDTC"])
@@ -115,10 +115,10 @@ def therapy_of(man: Rows, first: dt.date) -> dt.date:
 
 
 def counted_of(
-    man: Rows, rule: PsaResponse
+    subject: Rows, rule: PsaResponse
 ) -> tuple[Fraction, dict[dt.date, Fraction], dt.date] | None:
     """Baseline, the values that count, and the first dose; None where no answer can be given."""
-    doses = doses_of(man)
+    doses = doses_of(subject)
     known = [day for day in (full(row.get("EXSTDTC")) for row in doses) if day is not None]
     if not known:
         return None
@@ -126,20 +126,20 @@ def counted_of(
     ends = [full(row.get("EXENDTC")) or full(row.get("EXSTDTC")) for row in doses]
     last = max(day for day in ends if day is not None)
     times = [row["EXSTDTC"][11:] for row in doses if full(row.get("EXSTDTC")) == first]
-    values = psa_of(man, first, min((time for time in times if time != ""), default=""))
+    values = psa_of(subject, first, min((time for time in times if time != ""), default=""))
     before = [day for day in values if day <= first]
     if not before or values[max(before)] == 0:
         return None
-    stop = therapy_of(man, first) if rule.stop_at_new_therapy else dt.date.max
+    stop = therapy_of(subject, first) if rule.stop_at_new_therapy else dt.date.max
     window = last + dt.timedelta(days=rule.days_after_last_cycle)
     counted = {day: v for day, v in sorted(values.items()) if first < day <= window and day < stop}
     return (values[max(before)], counted, first) if counted else None
 
 
-def told(man: Rows, rule: PsaResponse, confirm_after_days: int) -> Told:
-    found = counted_of(man, rule)
+def told(subject: Rows, rule: PsaResponse, confirm_after_days: int) -> TimeRecord:
+    found = counted_of(subject, rule)
     if found is None:
-        return Told("NE", None, None)
+        return TimeRecord("NE", None, None)
     base, counted, first = found
     need = Fraction(str(rule.decline_pct)) * base
     falls = [day for day, value in counted.items() if 100 * (base - value) >= need]
@@ -149,28 +149,28 @@ def told(man: Rows, rule: PsaResponse, confirm_after_days: int) -> Told:
         if limit is not None and (day - first).days > limit:
             continue
         if confirm_after_days == 0:
-            return Told("Y", day, day)
+            return TimeRecord("Y", day, day)
         later = [other for other in counted if (other - day).days >= wait]
         if rule.confirmed_by == "next value":
             later = later[:1]
         for other in later:
             if other in falls:
-                return Told("Y", day, other)
-    return Told("N", None, None)
+                return TimeRecord("Y", day, other)
+    return TimeRecord("N", None, None)
 
 
 def compared(tables, plan) -> int:
     """Compare both readings under the plan's rule and its variants; returns how many responded."""
     typed = contracts.typed(tables, contracts.load())
-    men, raw = adsl(typed, plan), by_man(tables)
+    subjects, raw = adsl(typed, plan), by_subject(tables)
     responders = 0
     for confirmed_by in ("any later value", "next value"):
         rule = plan.psa_response.model_copy(update={"confirmed_by": confirmed_by})
-        course = adpsa(typed, men, rule)
+        course = adpsa(typed, subjects, rule)
         for days in (0, 21, 28):
-            answers = psa_response(men, course, rule, confirm_after_days=days)
+            answers = psa_response(subjects, course, rule, confirm_after_days=days)
             got = {
-                who: Told(
+                who: TimeRecord(
                     answer,
                     None if first != first else first.date(),  # noqa: PLR0124 - NaT is not itself
                     None if held != held else held.date(),  # noqa: PLR0124
@@ -182,8 +182,8 @@ def compared(tables, plan) -> int:
             expected = {who: told(raw[who], rule, days) for who in got}
             assert got == expected
             responders += sum(one.answer == "Y" for one in expected.values())
-    treated = {who for who, man in raw.items() if doses_of(man)}
-    assert treated == set(men.loc[men["NCYCLES"] > 0, "USUBJID"])
+    treated = {who for who, subject in raw.items() if doses_of(subject)}
+    assert treated == set(subjects.loc[subjects["NCYCLES"] > 0, "USUBJID"])
     return responders
 
 
@@ -204,7 +204,7 @@ def test_the_published_trial_is_told_the_same_way(shared_data):
     tables, _ = caba_v7.read(shared_data / "caba-v7")
     plan = PLANS["plan-caba-v7.yml"]
     assert compared(tables, plan) > 0
-    everybody = by_man(tables).values()
+    everybody = by_subject(tables).values()
     for days, responders in ((0, 4), (21, 3), (28, 2)):
-        got = [told(man, plan.psa_response, days).answer for man in everybody]
+        got = [told(subject, plan.psa_response, days).answer for subject in everybody]
         assert got.count("Y") == responders

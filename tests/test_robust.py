@@ -20,9 +20,9 @@ from hypothesis import strategies as st
 from sap import bundle, contracts, runlog, snapshot
 from sap.bundle.contents import Contents
 from sap.contracts import odcs
-from sap.errors import SapError, WrongUse
+from sap.errors import SapError, UsageError
 from sap.intake import sdtm
-from sap.pipeline import folders, study
+from sap.pipeline import commands, folders
 from sap.plan import read_plan
 
 HOME = Path(__file__).parents[1]
@@ -65,7 +65,7 @@ def cut(tmp_path_factory) -> Path:
 @pytest.mark.slow
 def test_a_command_killed_at_random_moments_leaves_all_of_the_old_or_all_of_the_new(cut, tmp_path):
     run, packed = tmp_path / "run", tmp_path / "bundle"
-    study.analyse(cut, PLAN, run)
+    commands.analyse(cut, PLAN, run)
     steps = {
         "analyse": (["analyse", cut, "--plan", PLAN, "--out", run], run),
         "bundle": (["bundle", run, packed, "--cut", cut], packed),
@@ -144,7 +144,7 @@ def small() -> Contents:
 
 
 def old_bundle(place: Path) -> Path:
-    with folders.whole_folder(place) as new:
+    with folders.atomic_folder(place) as new:
         (new / "old.csv").write_text("old")
     return place
 
@@ -165,8 +165,8 @@ def test_a_full_disk_is_said_and_the_old_folder_stays(tmp_path, monkeypatch):
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with (
-        pytest.raises(WrongUse, match="The disk is full"),
-        folders.whole_folder(place) as new,
+        pytest.raises(UsageError, match="The disk is full"),
+        folders.atomic_folder(place) as new,
     ):
         bundle.write_into(new, small())
     assert names(place) == ["old.csv"]
@@ -182,7 +182,7 @@ def test_a_full_disk_leaves_the_old_zip(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(WrongUse, match="it is what it was"):
+    with pytest.raises(UsageError, match="it is what it was"):
         folders.write_bytes(place, b"new")
     assert place.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["b.zip"]
@@ -193,7 +193,7 @@ def test_a_log_on_a_full_disk_is_a_clear_error(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(WrongUse, match="cannot be written"):
+    with pytest.raises(UsageError, match="cannot be written"):
         runlog.append(tmp_path / "run-log.jsonl", {"step": "analyse"})
 
 
@@ -205,7 +205,7 @@ def test_a_read_only_disk_is_said_and_nothing_changes(tmp_path, monkeypatch, cod
         raise OSError(code, os.strerror(code))
 
     monkeypatch.setattr(Path, "write_bytes", refused)
-    with pytest.raises(WrongUse, match="cannot be written"), folders.whole_folder(place) as new:
+    with pytest.raises(UsageError, match="cannot be written"), folders.atomic_folder(place) as new:
         bundle.write_into(new, small())
     assert names(place) == ["old.csv"]
 
@@ -233,12 +233,12 @@ def test_two_at_once_are_told_apart_and_the_lock_ends_with_its_process(tmp_path)
     )
     assert holder.stdout is not None
     assert holder.stdout.readline() == "held\n"
-    with pytest.raises(WrongUse, match="Another run is writing"), folders.whole_folder(place):
+    with pytest.raises(UsageError, match="Another run is writing"), folders.atomic_folder(place):
         pass
     holder.send_signal(signal.SIGKILL)
     holder.wait()
     holder.stdout.close()
-    with folders.whole_folder(place) as new:
+    with folders.atomic_folder(place) as new:
         bundle.write_into(new, small())
     assert names(place) == ["a.csv", "b/c.csv"]
 

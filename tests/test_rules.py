@@ -23,10 +23,10 @@ NOT_PRINTED = {
     "dates.earliest_day": "how a text is read, not a rule of the plan",
     "dates.latest_day": "the same",
     "disposition.adexcl": "the cases of the analysis sets, turned round for a listing",
-    "currency.adcur": "data currency for the board, no result of the study report",
+    "data_timeliness.adcur": "timeliness of the data for the board, no result of the study report",
 }
 OLD_WORDS = re.compile(
-    r"\b(man|men|man's|he|him|his|nobody|everybody|everyone|whoever|told|said|asked|found)\b",
+    r"\b(man|men|men's|he|him|his|nobody|everybody|everyone|whoever|told|said|asked|found)\b",
     re.IGNORECASE,
 )
 

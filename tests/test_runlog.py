@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import runlog
-from sap.errors import SnapshotChanged
+from sap.errors import IntegrityError
 from sap.runlog.software import locked
 
 STEPS = ("analyse", "report csr", "report dsmb")
@@ -57,10 +57,10 @@ def edited(lines):
 def test_a_record_that_was_edited_removed_moved_added_or_cut_is_named(log, spoil, said, tmp_path):
     bad = tmp_path / "run-log.jsonl"
     bad.write_bytes(b"".join(spoil(lines_of(log))))
-    with pytest.raises(SnapshotChanged, match=said):
+    with pytest.raises(IntegrityError, match=said):
         runlog.verify(bad)
     before = bad.read_bytes()
-    with pytest.raises(SnapshotChanged):
+    with pytest.raises(IntegrityError):
         runlog.append(bad, {"step": "more"})
     assert bad.read_bytes() == before
 
@@ -74,7 +74,7 @@ def test_a_record_that_was_replaced_with_a_fitting_seal_breaks_the_next_one(log,
     record["seal"] = _seal(record)
     bad = tmp_path / "run-log.jsonl"
     bad.write_bytes(lines[0] + json.dumps(record).encode() + b"\n" + lines[2])
-    with pytest.raises(SnapshotChanged, match="record 3 does not follow record 2"):
+    with pytest.raises(IntegrityError, match="record 3 does not follow record 2"):
         runlog.verify(bad)
 
 

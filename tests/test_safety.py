@@ -9,7 +9,7 @@ import pytest
 from sap import ard
 from sap.derivations.population import adsl as adsl_of
 from sap.derivations.safety import adae, with_deaths
-from sap.displays import prose
+from sap.displays import sentences
 from sap.intake import sdtm
 from sap.plan import read_plan
 from sap.plan.references import read_references
@@ -109,7 +109,7 @@ def stat(rows: pd.DataFrame, **where: str) -> float:
     return float(found["stat"].iloc[0])
 
 
-def test_a_man_stands_once_in_a_line_at_his_worst_grade(patients):
+def test_a_subject_stands_once_in_a_line_at_his_worst_grade(patients):
     events = patients(TERMS).assign(AETOXGR=lambda f: f["AETOXGR"].map(lambda g: g))
     rows = ard.bind(ae_soc_pt(ADSL, derived(events), PLAN))
     anaemia = {"level": "BLOOD", "sublevel": "ANAEMIA", "stat_name": "n"}
@@ -117,7 +117,7 @@ def test_a_man_stands_once_in_a_line_at_his_worst_grade(patients):
     assert stat(rows, paramcd="GR2", **anaemia) == 0
     assert stat(rows, paramcd="ANY", level="BLOOD", sublevel="", stat_name="n_events") == 3
     assert stat(rows, paramcd="ANY", level="BLOOD", sublevel="", stat_name="n") == 1
-    # a grade that was not recorded has a column of its own; the untreated man is nowhere
+    # a grade that was not recorded has a column of its own; the untreated patient is nowhere
     nausea = {"level": "GUT", "sublevel": "NAUSEA", "stat_name": "n"}
     assert stat(rows, paramcd="GRMISS", **nausea) == 1
     assert stat(rows, paramcd="GR5", **nausea) == 0
@@ -132,7 +132,7 @@ def test_first_occurrence_flags_mark_one_event_each(patients):
     assert (emergent["AOCCPFL"] == "Y").sum() == 3
 
 
-def test_overview_counts_men_and_events(patients):
+def test_overview_counts_subjects_and_events(patients):
     rows = ard.bind(ae_overview(ADSL, derived(patients(TERMS)), PLAN))
     assert stat(rows, level="Any", stat_name="n") == 1
     assert stat(rows, level="Any", stat_name="n_events") == 4
@@ -148,7 +148,7 @@ def test_nobody_treated_gives_counts_and_no_rate():
     any_line = rows[(rows["level"] == "Any") & (rows["stat_name"] == "estimate")]
     any_line = any_line[any_line["group"] == ""]
     assert any_line["stat"].isna().all()
-    assert any_line["stat_text"].tolist() == ["nobody in this population"]
+    assert any_line["stat_text"].tolist() == ["no patient in this population"]
 
 
 # First dose 2018-03-10, last dose 2018-05-10, window to 2018-06-09; the plan's terms of progression.
@@ -222,13 +222,13 @@ def test_synopsis_and_12_3_name_the_late_fatal_event_and_the_progression(
     plan = json.dumps(PLAN.model_dump(mode="json"))
     (tmp_path / "tables" / "plan.json").write_text(plan, encoding="utf-8")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
-    late = "1 of 1 treated men (leukaemia, 143 days after the last dose)"
-    assert late in prose.late_fatal().plain.replace("\u00a0", " ")
+    late = "1 of 1 treated patients (leukaemia, 143 days after the last dose)"
+    assert late in sentences.late_fatal().plain.replace("\u00a0", " ")
     chapters = HOME / "analysis" / "chapters"
     for name in ("02-synopsis.qmd", "12-safety.qmd"):
-        assert "prose.late_fatal()" in (chapters / name).read_text(encoding="utf-8"), name
-    said = prose.progression_events().plain.replace("\u00a0", " ")
-    assert "in 1 of 1 treated men, fatal in 1" in said
+        assert "sentences.late_fatal()" in (chapters / name).read_text(encoding="utf-8"), name
+    said = sentences.progression_events().plain.replace("\u00a0", " ")
+    assert "in 1 of 1 treated patients, fatal in 1" in said
 
 
 def test_an_event_without_a_grade_is_counted_as_such(patients):
@@ -292,7 +292,7 @@ DEAD = """
 """
 
 
-def men(patients) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def subjects(patients) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     rows = patients(DEAD)
     treated = rows["USUBJID"] != "08"
     adsl = pd.DataFrame(
@@ -318,7 +318,7 @@ def men(patients) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
 
 @pytest.mark.req("SAP-5.7.3")
 def test_each_death_has_the_time_and_the_cause_written_beside_it(patients):
-    got, _, rows = men(patients)
+    got, _, rows = subjects(patients)
     when = got["LDDTHGR1"].fillna("").str.split().str[0].fillna("")
     assert when.tolist() == rows["WHEN"].fillna("").tolist()
     assert got["DTHCGR1"].fillna("").tolist() == rows["CAUSE"].fillna("").tolist()
@@ -326,7 +326,7 @@ def test_each_death_has_the_time_and_the_cause_written_beside_it(patients):
 
 
 def test_deaths_are_counted_by_time_and_cause(patients):
-    adsl, _, _ = men(patients)
+    adsl, _, _ = subjects(patients)
     rows = ard.bind(deaths(adsl, PLAN))
     within = {"group": "", "level": "Within 30 days of the last dose", "stat_name": "n"}
     assert stat(rows, sublevel="", **within) == 4
@@ -336,8 +336,8 @@ def test_deaths_are_counted_by_time_and_cause(patients):
 
 
 def test_a_toxic_death_is_early_and_not_from_progression(patients):
-    """01, 03 and 06 of seven treated men; TROPIC 18 of 371 with its own exact interval beside."""
-    adsl, adae, _ = men(patients)
+    """01, 03 and 06 of seven treated patients; TROPIC 18 of 371 with its own exact interval beside."""
+    adsl, adae, _ = subjects(patients)
     references = read_references(HOME / "analysis" / "references.yml")
     rows = ard.bind(ae_rates(adsl, adae, NO_LABS, references, PLAN))
     of = {"level": "Early death, not of progression", "stat_name": "n"}
@@ -354,7 +354,7 @@ def test_a_toxic_death_is_early_and_not_from_progression(patients):
 def test_mild_events_that_were_not_registered_are_not_counted(patients):
     """CABA-V7 registered grades 3 and 4 and serious events: a rate of any grade does not exist."""
     plan = read_plan(HOME / "analysis" / "plan-caba-v7.yml").plan
-    adsl, adae, _ = men(patients)
+    adsl, adae, _ = subjects(patients)
     references = read_references(HOME / "analysis" / "references.yml")
     rows = ard.bind(ae_rates(adsl, adae, NO_LABS, references, plan))
     found = rows[(rows["group"] == "") & (rows["stat_name"] == "n")].set_index("level")["stat"]

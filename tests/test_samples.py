@@ -1,4 +1,4 @@
-"""Blood samples: what is due of each man by the schedule, and what was drawn; by hand."""
+"""Blood samples: what is due of each patient by the schedule, and what was drawn; by hand."""
 
 import datetime as dt
 from pathlib import Path
@@ -15,7 +15,7 @@ PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 CUT_OFF = dt.date(2018, 12, 31)
 
 # Group, screening, re-screening, treated again, choice, next therapy, last seen.
-MEN = """
+SUBJECTS = """
     USUBJID | GROUP | SCRDTC     | RESCRDTC   | RESCTRFL | CHOICEDTC  | NEXTDTC    | LASTDTC    | WHY
     --------+-------+------------+------------+----------+------------+------------+------------+---------------------
     01      | B     | 2018-01-01 |            | N        |            |            | 2018-12-01 | three cycles
@@ -65,13 +65,15 @@ VOLUME = {"CTC": 20.0, "CFDNA PLASMA": 10.0, "PK": 5.0}
 
 
 def inventory(patients, cut_off: dt.date = CUT_OFF) -> tuple[pd.DataFrame, pd.DataFrame]:
-    men, expected = patients(MEN), patients(EXPECTED)
-    when = {n: pd.to_datetime(men[f"{n}DTC"]) for n in ("SCR", "RESCR", "CHOICE", "NEXT", "LAST")}
+    subjects, expected = patients(SUBJECTS), patients(EXPECTED)
+    when = {
+        n: pd.to_datetime(subjects[f"{n}DTC"]) for n in ("SCR", "RESCR", "CHOICE", "NEXT", "LAST")
+    }
     adsl = pd.DataFrame(
         {
-            "USUBJID": men["USUBJID"], "GROUP": men["GROUP"], "SCRDT": when["SCR"],
-            "RESCRDT": when["RESCR"], "RESCTRFL": men["RESCTRFL"], "LSTALVDT": when["LAST"],
-            "TRTSDT": men["USUBJID"].map({k: pd.Timestamp(v[0]) for k, v in INFUSIONS.items()}),
+            "USUBJID": subjects["USUBJID"], "GROUP": subjects["GROUP"], "SCRDT": when["SCR"],
+            "RESCRDT": when["RESCR"], "RESCTRFL": subjects["RESCTRFL"], "LSTALVDT": when["LAST"],
+            "TRTSDT": subjects["USUBJID"].map({k: pd.Timestamp(v[0]) for k, v in INFUSIONS.items()}),
         }
     )  # fmt: skip
     adex = pd.DataFrame(
@@ -83,7 +85,7 @@ def inventory(patients, cut_off: dt.date = CUT_OFF) -> tuple[pd.DataFrame, pd.Da
     )
     choice = when["CHOICE"].notna()
     courses = pd.DataFrame(
-        {"USUBJID": men["USUBJID"], "COURSE": "CHOICE", "DRUG": "ABIRATERONE",
+        {"USUBJID": subjects["USUBJID"], "COURSE": "CHOICE", "DRUG": "ABIRATERONE",
          "TRTSDT": when["CHOICE"], "NEWTHDT": when["NEXT"]}
     )[choice]  # fmt: skip
     drawn = expected.loc[expected.index.repeat(expected["DRAWN"].astype(int))]

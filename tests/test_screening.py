@@ -1,4 +1,4 @@
-"""The screening flow of simulated trials: every person once in every count."""
+"""The screening flow of simulated trials: every patient once in every count."""
 
 import pandas as pd
 import pytest
@@ -24,7 +24,7 @@ def test_the_final_boxes_add_up_to_the_distinct_persons(people):
     assert ends["stat"].sum() == people["USUBJID"].nunique() == len(people)
 
 
-def test_nobody_is_in_two_final_boxes_and_the_denominator_has_no_re_screened_man(people):
+def test_nobody_is_in_two_final_boxes_and_the_denominator_has_no_re_screened_subject(people):
     assert final_box(people).notna().all()
     assert not ((people["PRIMFL"] == "Y") & (people["RESCTRFL"] == "Y")).any()
 
@@ -53,7 +53,7 @@ def test_the_fork_of_the_re_screened_adds_up(people):
     assert found[left] + found["Treated in group B after re-screening"] == again
     lost = [found[f"{left}: {reason}"] for reason in ("not eligible", "declined", "other")]
     assert sum(lost) == found[left]
-    # In the simulated trial a man declines after re-screening only when he has been allocated.
+    # In the simulated trial a patient declines after re-screening only when he has been allocated.
     assert lost[1] == (people["RESCOUT"] == "DECLINED").sum()
     ended = final_box(people).value_counts()
     assert found["Group A"] == ended["Group A, not re-screened"] + found["Re-screened"]
@@ -76,13 +76,13 @@ def test_the_yield_has_the_flow_s_numbers(people):
 
 @pytest.mark.shared
 def test_caba_v7_has_the_published_flow(shared_data):
-    """trial.md 1.6 (SUPP): 137 men; Pos 40, Neg 63, Und 34; CTC >= 3 in 35, 51 and 10."""
+    """trial.md 1.6 (SUPP): 137 patients; Pos 40, Neg 63, Und 34; CTC >= 3 in 35, 51 and 10."""
     from sap.intake import caba_v7
 
     plan = read_plan(project_home() / "analysis" / "plan-caba-v7.yml").plan
     tables, _ = caba_v7.read(shared_data / "caba-v7")
-    men = adsl(contracts.typed(tables, contracts.load()), plan)
-    found = {name: int(who.sum()) for name, who in boxes(men, plan).items()}
+    subjects = adsl(contracts.typed(tables, contracts.load()), plan)
+    found = {name: int(who.sum()) for name, who in boxes(subjects, plan).items()}
     states = ("positive", "negative", "undetermined")
     assert found["Sampled"] == 137
     assert [found[f"AR-V7 {s}"] for s in states] == [40, 63, 34]

@@ -17,10 +17,10 @@ import pandas as pd
 import pytest
 
 from sap import contracts
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.simulate.assumptions import Assumptions
-from sap.simulate.man import stream
-from sap.simulate.mess import DEFECTS, PLANTED_COLUMNS, mess
+from sap.simulate.data_errors import DEFECTS, PLANTED_COLUMNS, mess
+from sap.simulate.subject import stream
 from sap.simulate.tables import END, START
 from sap.simulate.trial import simulate
 from sap.simulate.words import CHOICES
@@ -42,7 +42,7 @@ def several() -> list[Tables]:
 
 @pytest.fixture(scope="module")
 def many() -> Tables:
-    """Six hundred men, nobody turned away: enough to see a rate."""
+    """Six hundred patients, no patient turned away: enough to see a rate."""
     return simulate(11, n_screened=600, treated_target=10_000)
 
 
@@ -72,7 +72,7 @@ def test_the_same_seed_gives_the_same_bytes_in_another_process_zone_and_hash_ord
     assert done.stdout.strip() == bytes_of(default)
 
 
-def test_another_seed_gives_other_men(several):
+def test_another_seed_gives_other_subjects(several):
     assert len({bytes_of(tables) for tables in several}) == len(SEEDS)
 
 
@@ -120,7 +120,7 @@ def test_screening_goes_on_until_the_target_is_treated(several):
         assert len(first_treated(tables)) == 25
 
 
-def test_n_screened_screens_exactly_so_many_and_turns_men_away_beyond_the_target():
+def test_n_screened_screens_exactly_so_many_and_turns_subjects_away_beyond_the_target():
     tables = simulate(3, n_screened=90, treated_target=4)
     ds = tables["ds"]
     assert len(tables["dm"]) == 90
@@ -128,8 +128,8 @@ def test_n_screened_screens_exactly_so_many_and_turns_men_away_beyond_the_target
     assert (ds["DSTERM"] == "ENROLMENT COMPLETE").sum() > 0
 
 
-def men_who_differ(one: Tables, other: Tables) -> set[str]:
-    """The men with a row in one extract that the other has not."""
+def subjects_who_differ(one: Tables, other: Tables) -> set[str]:
+    """The patients with a row in one extract that the other has not."""
     found = set()
     for domain in one:
         if domain != "ts":
@@ -138,14 +138,14 @@ def men_who_differ(one: Tables, other: Tables) -> set[str]:
     return found
 
 
-def test_another_response_rate_changes_only_men_who_respond_then():
-    """From 20 % to 60 %: nobody untreated, nobody who responds at 20 %, and not all the others."""
+def test_another_response_rate_changes_only_subjects_who_respond_then():
+    """From 20 % to 60 %: no patient untreated, no patient who responds at 20 %, and not all the others."""
     low = simulate(5, n_screened=80, response_rate=0.2)
     high = simulate(5, n_screened=80, response_rate=0.6)
     before, after = psa_response(low, 28), psa_response(high, 28)
-    changed = men_who_differ(low, high)
-    assert {man for man in before if before[man] != after[man]} <= changed
-    assert changed <= set(treated(low)) - {man for man in before if before[man] == "Y"}
+    changed = subjects_who_differ(low, high)
+    assert {subject for subject in before if before[subject] != after[subject]} <= changed
+    assert changed <= set(treated(low)) - {subject for subject in before if before[subject] == "Y"}
     assert 0 < len(changed) < len(treated(low)) - 5
 
 
@@ -157,7 +157,7 @@ def test_the_true_response_rate_is_the_rate_of_the_analysis(rate):
     answers = psa_response(tables, 28)
     first = first_treated(tables)
     n = len(first)
-    responders = sum(answers[man] == "Y" for man in first)
+    responders = sum(answers[subject] == "Y" for subject in first)
     low, high = central_binomial(n, rate, 0.999)
     assert n > 80
     assert low <= responders <= high
@@ -168,7 +168,7 @@ def test_at_rate_0_nobody_responds_and_at_rate_1_everybody(rate):
     tables = simulate(4, n_screened=90, response_rate=rate)
     answers = psa_response(tables, 28)
     wanted = {"Y"} if rate else {"N", "NE"}
-    assert {answers[man] for man in first_treated(tables)} <= wanted
+    assert {answers[subject] for subject in first_treated(tables)} <= wanted
 
 
 @pytest.mark.parametrize(
@@ -182,7 +182,7 @@ def test_at_rate_0_nobody_responds_and_at_rate_1_everybody(rate):
     ],
 )
 def test_an_impossible_option_is_refused_by_its_name(options):
-    with pytest.raises(WrongUse, match=next(iter(options))):
+    with pytest.raises(UsageError, match=next(iter(options))):
         simulate(1, **options)
 
 
@@ -249,12 +249,12 @@ def test_screening_gives_the_published_shares(many, of, among, rate):
     [("DIARRHOEA", 0.47), ("NAUSEA", 0.34), ("VOMITING", 0.22), ("ALOPECIA", 0.10)],
 )
 def test_events_come_at_the_rates_of_tropic(many, term, rate):
-    """TROPIC, cabazitaxel arm, any grade; doses change some men's events, so a wide band."""
-    men = treated(many)
+    """TROPIC, cabazitaxel arm, any grade; doses change some patients' events, so a wide band."""
+    subjects = treated(many)
     ae = many["ae"]
     of_term = ae["AEDECOD"].str.upper() == term
-    n = ae.loc[of_term & ae["USUBJID"].isin(men), "USUBJID"].nunique()
-    low, high = central_binomial(len(men), rate, 0.9999)
+    n = ae.loc[of_term & ae["USUBJID"].isin(subjects), "USUBJID"].nunique()
+    low, high = central_binomial(len(subjects), rate, 0.9999)
     assert low <= n <= high
 
 
@@ -293,7 +293,7 @@ def again(tables: Tables) -> set[str]:
 
 
 def first_treated(tables: Tables) -> list[str]:
-    return [man for man in treated(tables) if man not in again(tables)]
+    return [subject for subject in treated(tables) if subject not in again(tables)]
 
 
 def screening_counts(tables: Tables) -> pd.Series:
@@ -314,18 +314,20 @@ def day_of(text: str) -> int:
 
 
 def psa(tables: Tables) -> dict[str, dict[int, float]]:
-    """PSA of each man by day: of several the last by time, without times the mean; BLQ = limit."""
+    """PSA of each patient by day: of several the last by time, without times the mean; BLQ = limit."""
     lb = tables["lb"]
     rows = lb[(lb["LBTESTCD"] == "PSA") & lb["LBSTRESC"].notna()].sort_values("LBDTC")
     seen: dict[str, dict[int, list[tuple[str, float]]]] = {}
     start = infusions(tables).groupby("USUBJID")["EXSTDTC"].min()
-    for man, when, value in zip(
+    for subject, when, value in zip(
         rows["USUBJID"], rows["LBDTC"], rows["LBSTRESN"].fillna("0.1"), strict=True
     ):
-        if man in start.index and after_the_start(when, start[man]):
+        if subject in start.index and after_the_start(when, start[subject]):
             continue
-        seen.setdefault(man, {}).setdefault(day_of(when), []).append((when, float(value)))
-    return {man: {day: one(values) for day, values in by.items()} for man, by in seen.items()}
+        seen.setdefault(subject, {}).setdefault(day_of(when), []).append((when, float(value)))
+    return {
+        subject: {day: one(values) for day, values in by.items()} for subject, by in seen.items()
+    }
 
 
 def after_the_start(when: str, start: str) -> bool:
@@ -346,7 +348,7 @@ class Course(NamedTuple):
 
 
 def courses(tables: Tables) -> dict[str, Course]:
-    """Each treated man's baseline and the values that count.
+    """Each treated patient's baseline and the values that count.
 
     Baseline is the last day with a value up to the first dose. What counts comes after that day, by
     21 days after the last cycle, and before a later anticancer therapy (issue 2, part 1).
@@ -356,26 +358,26 @@ def courses(tables: Tables) -> dict[str, Course]:
     later = cm[cm["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"].groupby("USUBJID")["CMSTDTC"].min()
     cycles = infusions(tables).groupby("USUBJID")["DAY"].agg(["min", "max"])
     found = {}
-    for man, first, last in cycles.itertuples():
-        own = values.get(man, {})
-        stop = min(last + 21, day_of(later[man]) - 1 if man in later.index else last + 21)
+    for subject, first, last in cycles.itertuples():
+        own = values.get(subject, {})
+        stop = min(last + 21, day_of(later[subject]) - 1 if subject in later.index else last + 21)
         before = [day for day in own if day <= first]
         after = sorted(day for day in own if first < day <= stop)
         base = own[max(before)] if before else None
-        found[man] = Course(base, [day - first for day in after], [own[day] for day in after])
+        found[subject] = Course(base, [day - first for day in after], [own[day] for day in after])
     return found
 
 
 def psa_response(tables: Tables, apart: int, first_by: float = 84) -> dict[str, str]:
     """Two falls by half `apart` days from each other, the first by day 84 (trial.md 3.1)."""
     answers = {}
-    for man, (base, day, value) in courses(tables).items():
+    for subject, (base, day, value) in courses(tables).items():
         if base is None or not day:
-            answers[man] = "NE"
+            answers[subject] = "NE"
             continue
         low = [d for d, v in zip(day, value, strict=True) if round(100 * (v / base - 1), 9) <= -50]
         pair = any(b - a >= apart and a <= first_by for a in low for b in low)
-        answers[man] = "Y" if pair else "N"
+        answers[subject] = "Y" if pair else "N"
     return answers
 
 
@@ -408,33 +410,33 @@ def below_three_with_result(tables: Tables) -> bool:
 
 
 def converts_from(state: str) -> Callable[[Tables], bool]:
-    """A man of that first state is positive with three or more cells at re-screening."""
+    """A patient of that first state is positive with three or more cells at re-screening."""
 
     def present(tables: Tables) -> bool:
         gf, cp = tables["gf"], tables["cp"]
         second = gf[gf["VISIT"].eq("RE-SCREENING") & gf["GFSTRESC"].eq("POSITIVE")]
         enough = cp[cp["VISIT"].eq("RE-SCREENING") & (cp["CPSTRESN"].astype(float) >= 3)]
-        men = sorted(set(second["USUBJID"]) & set(enough["USUBJID"]))
-        first = screening_assays(tables).reindex(men)
+        subjects = sorted(set(second["USUBJID"]) & set(enough["USUBJID"]))
+        first = screening_assays(tables).reindex(subjects)
         if state == "fewer than 3":
-            return some(screening_counts(tables).reindex(men) < 3)
+            return some(screening_counts(tables).reindex(subjects) < 3)
         return some(first == state)
 
     return present
 
 
 def only_between(low: int, high: int) -> Callable[[Tables], bool]:
-    """A man responds when falls `low` days apart suffice, not when they must be `high` apart."""
+    """A patient responds when falls `low` days apart suffice, not when they must be `high` apart."""
 
     def present(tables: Tables) -> bool:
         loose, strict = psa_response(tables, low), psa_response(tables, high)
-        return any(loose[man] == "Y" and strict[man] == "N" for man in loose)
+        return any(loose[subject] == "Y" and strict[subject] == "N" for subject in loose)
 
     return present
 
 
 def course(test: Callable[[float, list[float]], bool]) -> Callable[[Tables], bool]:
-    """A treated man's counted PSA values pass the test."""
+    """A treated patient's counted PSA values pass the test."""
 
     def present(tables: Tables) -> bool:
         told = courses(tables).values()
@@ -445,7 +447,7 @@ def course(test: Callable[[float, list[float]], bool]) -> Callable[[Tables], boo
 
 def late_only(tables: Tables) -> bool:
     by_week_12, ever = psa_response(tables, 28), psa_response(tables, 28, math.inf)
-    return any(ever[man] == "Y" and by_week_12[man] == "N" for man in ever)
+    return any(ever[subject] == "Y" and by_week_12[subject] == "N" for subject in ever)
 
 
 def flare(base: float, values: list[float]) -> bool:
@@ -478,7 +480,7 @@ def twice_a_day(timed: bool) -> Callable[[Tables], bool]:
 def on_first_day(tables: Tables) -> bool:
     first = infusions(tables).groupby("USUBJID")["DAY"].min()
     values = psa(tables)
-    return any(day in values.get(man, {}) for man, day in first.items())
+    return any(day in values.get(subject, {}) for subject, day in first.items())
 
 
 def after_the_infusion(tables: Tables) -> bool:
@@ -490,10 +492,10 @@ def after_the_infusion(tables: Tables) -> bool:
 
 
 def under_new_therapy(tables: Tables) -> bool:
-    """A man would respond if values under a new therapy counted."""
+    """A patient would respond if values under a new therapy counted."""
     without = {**tables, "cm": tables["cm"].iloc[:0]}
     now, then = psa_response(tables, 28), psa_response(without, 28)
-    return any(then[man] == "Y" and now[man] == "N" for man in now)
+    return any(then[subject] == "Y" and now[subject] == "N" for subject in now)
 
 
 def after_dose(low: int, high: int) -> Callable[[Tables], bool]:
@@ -610,8 +612,8 @@ def new_on_bone_scan(first: int, then: int) -> Callable[[Tables], bool]:
     def present(tables: Tables) -> bool:
         tu, tr = tables["tu"], tables["tr"]
         new = tu[tu["TUORRES"].eq("NEW") & tu["TUMETHOD"].eq("BONE SCAN")]
-        for man, rows in new.groupby("USUBJID"):
-            scans = sorted(tr.loc[tr["USUBJID"] == man, "TRDTC"].unique())
+        for subject, rows in new.groupby("USUBJID"):
+            scans = sorted(tr.loc[tr["USUBJID"] == subject, "TRDTC"].unique())
             at = [int((rows["TUDTC"] == scan).sum()) for scan in scans]
             if len(at) > 2 and at[1] >= first and (at[2] >= 2) == (then >= 2):
                 return True
@@ -644,7 +646,7 @@ def half(base: float, values: list[float]) -> bool:
 
 
 def positive_and_lost(decod: str) -> Callable[[Tables], bool]:
-    """A man allocated to B at the first screening who was not treated, for that reason."""
+    """A patient allocated to B at the first screening who was not treated, for that reason."""
 
     def present(tables: Tables) -> bool:
         ds = tables["ds"]
@@ -803,14 +805,14 @@ def test_every_kind_of_event_occurs_in_the_default_extract(default, kind):
 # --- no contradictions -----------------------------------------------------------------------
 
 
-def test_keys_are_unique_and_every_man_stands_in_dm(several):
+def test_keys_are_unique_and_every_subject_stands_in_dm(several):
     for tables in several:
-        men = tables["dm"]["USUBJID"]
-        assert men.is_unique
+        subjects = tables["dm"]["USUBJID"]
+        assert subjects.is_unique
         for domain, table in tables.items():
             if domain not in ("dm", "ts"):
                 assert not table.duplicated(["USUBJID", f"{domain.upper()}SEQ"]).any(), domain
-                assert table["USUBJID"].isin(men).all(), domain
+                assert table["USUBJID"].isin(subjects).all(), domain
 
 
 @pytest.mark.parametrize("domain", list(START))
@@ -858,7 +860,7 @@ def test_study_treatment_follows_both_consents_and_a_positive_sample(several):
         assert (counts >= 3).all()
 
 
-def test_a_man_is_dosed_at_most_ten_times_and_at_20_or_25(several):
+def test_a_subject_is_dosed_at_most_ten_times_and_at_20_or_25(several):
     for tables in several:
         rows = infusions(tables)
         assert rows.groupby("USUBJID").size().max() <= 10
@@ -909,7 +911,7 @@ def test_white_cells_are_not_fewer_than_neutrophils(several):
 
 
 def test_the_volume_of_plasma_stays_within_the_plan(several):
-    """100 mL in group B, 30 mL in group A (issue 4, part 9); a re-screened man may have both."""
+    """100 mL in group B, 30 mL in group A (issue 4, part 9); a re-screened patient may have both."""
     for tables in several:
         be = tables["be"]
         plasma = be[be["BECAT"] == "CFDNA PLASMA"]
@@ -935,10 +937,10 @@ def test_psa_at_screening_and_at_baseline_belong_to_one_course(several):
         rows = psa_rows(tables)
         rows = rows[rows["DAY"] <= rows["USUBJID"].map(first)].sort_values(["USUBJID", "LBDTC"])
         latest = rows.groupby("USUBJID")["VALUE"].apply(list)
-        pairs = {man: values[-2:] for man, values in latest.items() if len(values) > 1}
-        ratios = {man: after / before for man, (before, after) in pairs.items()}
+        pairs = {subject: values[-2:] for subject, values in latest.items() if len(values) > 1}
+        ratios = {subject: after / before for subject, (before, after) in pairs.items()}
         assert len(ratios) > 20
-        assert {man: ratio for man, ratio in ratios.items() if not 0.5 < ratio < 1.75} == {}
+        assert {subject: ratio for subject, ratio in ratios.items() if not 0.5 < ratio < 1.75} == {}
 
 
 def test_no_two_patients_share_a_course(several):
@@ -1001,10 +1003,10 @@ def test_a_planted_row_is_where_the_list_says(default):
             assert not row.equals(default[line.domain].iloc[line.row - 1])
 
 
-def test_no_man_carries_two_defects(default):
+def test_no_subject_carries_two_defects(default):
     _, planted = mess(default, 1, 2 * len(DEFECTS))
-    men = planted.loc[planted["USUBJID"] != "CARVE-9999", "USUBJID"]
-    assert men.is_unique
+    subjects = planted.loc[planted["USUBJID"] != "CARVE-9999", "USUBJID"]
+    assert subjects.is_unique
 
 
 def test_the_same_seed_plants_the_same(default):
@@ -1013,8 +1015,8 @@ def test_the_same_seed_plants_the_same(default):
     pd.testing.assert_frame_equal(first[1], second[1])
 
 
-def test_more_defects_than_men_is_refused(default):
-    with pytest.raises(WrongUse, match="n is too large"):
+def test_more_defects_than_subjects_is_refused(default):
+    with pytest.raises(UsageError, match="n is too large"):
         mess(default, 1, 1000)
 
 

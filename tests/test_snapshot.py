@@ -17,7 +17,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from sap import contracts, snapshot
-from sap.errors import SnapshotChanged, WrongUse
+from sap.errors import IntegrityError, UsageError
 
 CUT = dt.date(2018, 6, 30)
 
@@ -351,7 +351,7 @@ def test_freezing_again_is_no_new_cut_but_a_look_at_the_old_one(tmp_path):
     assert {path.name: path.stat().st_mtime_ns for path in folder.iterdir()} == before
     assert [path.name for path in tmp_path.iterdir()] == [folder.name]
     (folder / "lb.parquet").unlink()
-    with pytest.raises(SnapshotChanged, match=r"lb\.parquet is missing"):
+    with pytest.raises(IntegrityError, match=r"lb\.parquet is missing"):
         freeze(tmp_path)
 
 
@@ -385,10 +385,10 @@ def test_one_changed_byte_of_any_file_is_named(tmp_path):
     for path in sorted(folder.iterdir()):
         shutil.copytree(folder, tmp_path / "bad")
         changed(tmp_path / "bad" / path.name)
-        with pytest.raises(SnapshotChanged, match=re.escape(path.name)) as error:
+        with pytest.raises(IntegrityError, match=re.escape(path.name)) as error:
             snapshot.verify(tmp_path / "bad")
         assert error.value.exit_code == 11
-        with pytest.raises(SnapshotChanged):
+        with pytest.raises(IntegrityError):
             snapshot.load(tmp_path / "bad")
         shutil.rmtree(tmp_path / "bad")
 
@@ -398,7 +398,7 @@ def test_every_wrong_file_is_named_at_once(tmp_path):
     changed(folder / "dm.parquet")
     (folder / "ae.parquet").unlink()
     (folder / "extra").mkdir()
-    with pytest.raises(SnapshotChanged) as error:
+    with pytest.raises(IntegrityError) as error:
         snapshot.verify(folder)
     assert "ae.parquet is missing; dm.parquet changed; extra was added" in str(error.value)
 
@@ -410,19 +410,19 @@ def test_a_fact_of_the_manifest_cannot_be_changed_alone(tmp_path):
     whole = place.read_text(encoding="utf-8")
     for old, new in [('"planned": true', '"planned": false'), ("2018-06-30", "2018-07-30")]:
         place.write_text(whole.replace(old, new, 1), encoding="utf-8")
-        with pytest.raises(SnapshotChanged, match=r"manifest\.json changed"):
+        with pytest.raises(IntegrityError, match=r"manifest\.json changed"):
             snapshot.verify(folder)
     for broken in ("", "{}", "[]", whole.replace('"planned"', '"plannde"')):
         place.write_text(broken, encoding="utf-8")
-        with pytest.raises(SnapshotChanged, match=r"manifest\.json cannot be read"):
+        with pytest.raises(IntegrityError, match=r"manifest\.json cannot be read"):
             snapshot.verify(folder)
     place.unlink()
-    with pytest.raises(SnapshotChanged, match=r"has lost its manifest\.json"):
+    with pytest.raises(IntegrityError, match=r"has lost its manifest\.json"):
         snapshot.verify(folder)
 
 
 def test_no_folder_is_wrong_use(tmp_path):
-    with pytest.raises(WrongUse, match="is not a frozen cut"):
+    with pytest.raises(UsageError, match="is not a frozen cut"):
         snapshot.verify(tmp_path / "nowhere")
 
 
@@ -481,5 +481,5 @@ def test_where_folders_cannot_be_held_nothing_is_swept_and_the_cut_is_made(tmp_p
 
 def test_a_root_that_cannot_be_written_is_wrong_use(tmp_path):
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
-    with pytest.raises(WrongUse, match="cannot be written"):
+    with pytest.raises(UsageError, match="cannot be written"):
         freeze(tmp_path / "file")

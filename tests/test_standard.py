@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sap.audit.independent import second_opinion
-from sap.audit.independent.words import in_standard_words
 from sap.catalogue import coded_columns, codelist, fold
 from sap.derivations.standard import standard
 from sap.plan import read_plan
+from sap.qc import second_opinion
+from sap.qc.words import in_standard_words
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from sap.displays import catalogue
-from sap.pipeline import study
+from sap.displays import register
+from sap.pipeline import commands
 from sap.plan import project_home
 
 HOME = project_home()
@@ -22,7 +22,7 @@ CELL = re.compile(r"^```\{python\}\n#\| label: (\S+)\n(.*?)^```", re.MULTILINE |
 # Displays about the report itself count no participants.
 OF_THE_REPORT = {"the plan", "deviations file", "findings of the cut", "manifest of the cut"}
 DENOMINATOR = re.compile(
-    r"denominator|[Pp]ercentages are of|one line|counts persons|distinct persons"
+    r"denominator|[Pp]ercentages are of|one line|counts patients|distinct patients"
 )
 
 
@@ -35,7 +35,7 @@ def cells() -> list[tuple[str, str, str]]:
     return found
 
 
-def shown(code: str, names: dict[str, object]) -> object:
+def formatted(code: str, names: dict[str, object]) -> object:
     """Run a cell; the value of its last expression."""
     body = ast.parse(code).body
     if not isinstance(body[-1], ast.Expr):
@@ -51,7 +51,7 @@ def rendered(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
     for name, label, code in cells():
         if name != chapter:
             chapter = name
-        value = shown(code, names)
+        value = formatted(code, names)
         if label.startswith("tlf-"):
             displays[label] = value._repr_markdown_()
     return displays
@@ -61,18 +61,18 @@ def rendered(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
 def carve(tmp_path_factory) -> Path:
     place = tmp_path_factory.mktemp("carve")
     plan = HOME / "analysis" / "plan.yml"
-    extract = study.simulate(place / "extract", plan, 128, {})
-    cut = study.freeze(extract, plan, "final", place / "frozen")
-    return study.analyse(cut, plan, place / "run")
+    extract = commands.simulate(place / "extract", plan, 128, {})
+    cut = commands.freeze(extract, plan, "final", place / "frozen")
+    return commands.analyse(cut, plan, place / "run")
 
 
 @pytest.fixture(scope="module")
 def caba_v7(tmp_path_factory, shared_data) -> Path:
     place = tmp_path_factory.mktemp("caba")
     plan = HOME / "analysis" / "plan-caba-v7.yml"
-    extract = study.intake("caba-v7", shared_data / "caba-v7", place / "extract")
-    cut = study.freeze(extract, plan, "final", place / "frozen")
-    return study.analyse(cut, plan, place / "run")
+    extract = commands.intake("caba-v7", shared_data / "caba-v7", place / "extract")
+    cut = commands.freeze(extract, plan, "final", place / "frozen")
+    return commands.analyse(cut, plan, place / "run")
 
 
 def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
@@ -91,14 +91,14 @@ def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
     if ".tlf-absent" in text:
         why = text.partition(".tlf-absent}")[2].partition(":::")[0].strip()
         asked["why it is empty"] = len(why) > 20
-    elif not set(catalogue.catalogue()[label].source) <= OF_THE_REPORT:
+    elif not set(register.register()[label].source) <= OF_THE_REPORT:
         asked |= of_people(label, text, caption)
     return [name for name, there in asked.items() if not there]
 
 
 def of_people(label: str, text: str, caption: str) -> dict[str, object]:
     """What a display that counts participants must say besides."""
-    entry = catalogue.catalogue()[label]
+    entry = register.register()[label]
     head = re.search(r"<thead>.*?</thead>", text, re.DOTALL)
     header = re.sub(r"<[^>]+>", " ", head[0]) if head else ""
     n = re.search(r"N=", caption + header) or re.search(r"(^|\s)N(\s|$)", header)

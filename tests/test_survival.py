@@ -26,7 +26,7 @@ from sap.results.survival import curve_rows, progression_sensitivity, time_to_pr
 HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
 
-MEN = """
+SUBJECTS = """
     USUBJID | RFICDT     | ALLOCDT    | TRTSDT     | RESALLDT   | DTHDT      | LSTALVDT   | AVAL | CNSR | CASE
     --------+------------+------------+------------+------------+------------+------------+------+------+-----
     01      | 2017-01-01 | 2017-01-11 | 2017-01-20 |            | 2017-02-10 | 2017-02-01 | 30   | 0    | 1
@@ -38,33 +38,35 @@ MEN = """
 
 
 def people(patients) -> pd.DataFrame:
-    men = patients(MEN)
+    subjects = patients(SUBJECTS)
     for name in ("RFICDT", "ALLOCDT", "TRTSDT", "RESALLDT", "DTHDT", "LSTALVDT"):
-        men[name] = pd.to_datetime(men[name])
-    return men.assign(STUDYID="T", RESCTRFL=["Y" if r else "N" for r in men["RESALLDT"].notna()])
+        subjects[name] = pd.to_datetime(subjects[name])
+    return subjects.assign(
+        STUDYID="T", RESCTRFL=["Y" if r else "N" for r in subjects["RESALLDT"].notna()]
+    )
 
 
 @pytest.mark.req("SAP-5.6")
 def test_overall_survival_by_its_cases(patients):
-    men = people(patients)
-    got = adtte(men, PLAN.survival)
+    subjects = people(patients)
+    got = adtte(subjects, PLAN.survival)
     os = got[got["PARAMCD"] == "OS"].set_index("USUBJID")
-    expected = men.dropna(subset=["AVAL"]).set_index("USUBJID")
+    expected = subjects.dropna(subset=["AVAL"]).set_index("USUBJID")
     for name in ("AVAL", "CNSR", "CASE"):
         assert os[name].astype(float).to_dict() == expected[name].to_dict()
     assert "05" not in os.index  # no allocation, no origin
 
 
 @pytest.mark.parametrize("who", [[], ["02"]])
-def test_without_treated_men_there_is_a_column_of_entry_all_the_same(patients, who):
+def test_without_treated_subjects_there_is_a_column_of_entry_all_the_same(patients, who):
     """Before anybody is allocated, and before anybody is treated: the columns are those of a trial."""
-    men = people(patients)
-    few = adtte(men[men["USUBJID"].isin(who)], PLAN.survival)
-    assert list(few.columns) == list(adtte(men, PLAN.survival).columns)
+    subjects = people(patients)
+    few = adtte(subjects[subjects["USUBJID"].isin(who)], PLAN.survival)
+    assert list(few.columns) == list(adtte(subjects, PLAN.survival).columns)
     assert few["ENTRY"].isna().all()
 
 
-def test_a_re_screened_man_has_a_second_origin_of_his_own(patients):
+def test_a_re_screened_subject_has_a_second_origin_of_his_own(patients):
     got = adtte(people(patients), PLAN.survival)
     again = got[got["PARAMCD"] == "OSRE"].set_index("USUBJID")
     assert again["AVAL"].to_dict() == {"04": 21.0}
@@ -95,21 +97,23 @@ def median_of(days: pd.Series, event: pd.Series, per_month: float = 1.0) -> dict
 
 @pytest.mark.shared
 def test_the_median_is_the_middle_of_the_flat_stretch(shared_data):
-    """Standard-of-care men of adaptive-abiraterone: published 14.3 (also R); lifelines says 13.8."""
+    """Standard-of-care patients of adaptive-abiraterone: published 14.3 (also R); lifelines says 13.8."""
     from lifelines import KaplanMeierFitter
 
-    men = pd.read_csv(shared_data / "adaptive-abiraterone" / "ttp.csv").query("arm == 'control'")
-    event = 1 - men["censored"]
-    assert round(median_of(men["ttp_months"], event)["median"], 1) == 14.3
-    other = KaplanMeierFitter().fit(men["ttp_months"], event).median_survival_time_
+    subjects = pd.read_csv(shared_data / "adaptive-abiraterone" / "ttp.csv").query(
+        "arm == 'control'"
+    )
+    event = 1 - subjects["censored"]
+    assert round(median_of(subjects["ttp_months"], event)["median"], 1) == 14.3
+    other = KaplanMeierFitter().fit(subjects["ttp_months"], event).median_survival_time_
     assert round(other, 1) == 13.8
 
 
 @pytest.mark.shared
 def test_gastric_xelox_has_the_median_of_r(shared_data):
     """asaur gastricXelox: 48 patients, 32 events, median 44.5 weeks (R survival)."""
-    men = pd.read_csv(shared_data / "asaur" / "gastricXelox.csv")
-    got = median_of(men.iloc[:, 0], men.iloc[:, 1])
+    subjects = pd.read_csv(shared_data / "asaur" / "gastricXelox.csv")
+    got = median_of(subjects.iloc[:, 0], subjects.iloc[:, 1])
     assert (got["N"], got["n_events"], got["median"]) == (48, 32, 44.5)
 
 
@@ -136,11 +140,11 @@ def test_nobody_with_an_origin_is_said_so():
     none = pd.DataFrame({"USUBJID": [], "PARAMCD": [], "AVAL": [], "CNSR": []})
     rows = curve_rows(none, none, PLAN, paramcd="OS", population="PRIMARY", analysis="os")[0]
     median = rows[rows["stat_name"] == "median"].iloc[0]
-    assert median["stat_text"] == "nobody with this origin in this population"
+    assert median["stat_text"] == "no patient with this origin in this population"
 
 
 def test_a_death_before_the_origin_is_never_a_negative_time():
-    man = pd.DataFrame(
+    subject = pd.DataFrame(
         {
             "STUDYID": "T", "USUBJID": ["01"], "RFICDT": pd.Timestamp("2017-01-01"),
             "ALLOCDT": pd.Timestamp("2017-02-01"), "TRTSDT": pd.NaT, "RESALLDT": pd.NaT,
@@ -148,7 +152,7 @@ def test_a_death_before_the_origin_is_never_a_negative_time():
             "RESCTRFL": "N",
         }
     )  # fmt: skip
-    got = adtte(man, PLAN.survival).set_index("PARAMCD")
+    got = adtte(subject, PLAN.survival).set_index("PARAMCD")
     assert got.loc["OS", ["AVAL", "CNSR", "CASE"]].tolist() == [0.0, 1, 2]
     assert got.loc["OSSCR", ["AVAL", "CNSR", "CASE"]].tolist() == [14.0, 0, 1]
 
@@ -187,25 +191,29 @@ CASES = """
 
 @pytest.mark.req("SAP-5.5")
 def test_times_end_by_the_numbered_cases(patients):
-    men = patients(CASES.replace(" WHO ", " ID  "))
+    subjects = patients(CASES.replace(" WHO ", " ID  "))
     limit = 2 * PLAN.progression.scan_interval_days + PLAN.progression.window_days
     got = {}
-    for man in men.itertuples():
-        scans = [int(float(d)) for d in str(man.SCANS or "").split()]
+    for subject in subjects.itertuples():
+        scans = [int(float(d)) for d in str(subject.SCANS or "").split()]
         who = Followed(
             start=0,
             first_dose=0,
-            baseline=man.BASE == "Y",
-            switch=None if pd.isna(man.SWITCH) else int(man.SWITCH),
+            baseline=subject.BASE == "Y",
+            switch=None if pd.isna(subject.SWITCH) else int(subject.SWITCH),
             known=400,
-            left="LOST TO FOLLOW-UP" if man.LEFT == "Y" else "",
-            died=man.DIED == "Y",
+            left="LOST TO FOLLOW-UP" if subject.LEFT == "Y" else "",
+            died=subject.DIED == "Y",
         )
         seen = [Happened(d, "SCAN", "TR", "TRDTC", float(d)) for d in scans]
-        event = [] if pd.isna(man.EVENT) else [Happened(int(man.EVENT), "X", "DM", "DTHDTC", 1.0)]
+        event = (
+            []
+            if pd.isna(subject.EVENT)
+            else [Happened(int(subject.EVENT), "X", "DM", "DTHDTC", 1.0)]
+        )
         found = outcome(who, event, seen, Definition(), limit)
-        got[man.ID] = (found.day, found.case)
-    assert got == {m.ID: (int(m.DAY), int(m.CASE)) for m in men.itertuples()}
+        got[subject.ID] = (found.day, found.case)
+    assert got == {m.ID: (int(m.DAY), int(m.CASE)) for m in subjects.itertuples()}
     assert {case for _, case in got.values()} == set(range(1, 9))
 
 
@@ -213,16 +221,18 @@ ORIGIN = pd.Timestamp("2018-01-01")
 DAY = pd.Timedelta(days=1)
 
 
-def trial_of(men: dict[str, dict], plan=PLAN):
-    """ADTTE of men given by days from allocation (day 0) and first dose (day 7).
+def trial_of(subjects: dict[str, dict], plan=PLAN):
+    """ADTTE of patients given by days from allocation (day 0) and first dose (day 7).
 
     Keys: pd, stable, pdu (scans by RS), psa [(day, value)], dead, alive, switch, stop, clinical.
     """
 
     def days(name: str) -> list:
-        return [pd.NaT if m.get(name) is None else ORIGIN + m[name] * DAY for m in men.values()]
+        return [
+            pd.NaT if m.get(name) is None else ORIGIN + m[name] * DAY for m in subjects.values()
+        ]
 
-    who = list(men)
+    who = list(subjects)
     adsl = pd.DataFrame(
         {
             "STUDYID": "T", "USUBJID": who, "NCYCLES": 4.0, "RESCTRFL": "N", "GROUP": "B",
@@ -230,11 +240,11 @@ def trial_of(men: dict[str, dict], plan=PLAN):
             "TRTEDT": ORIGIN + 90 * DAY, "RESCCSDT": pd.NaT, "RESCRDT": pd.NaT, "RESALLDT": pd.NaT,
             "DTHDT": pd.to_datetime(days("dead")), "LSTALVDT": pd.to_datetime(days("alive")),
             "DCTDT": pd.to_datetime(days("stop")), "DCTREAS": "ADVERSE EVENT",
-            "DCSREAS": [m.get("left") for m in men.values()],
+            "DCSREAS": [m.get("left") for m in subjects.values()],
         }
     )  # fmt: skip
     rs, lb, cm = [], [], []
-    for name, m in men.items():
+    for name, m in subjects.items():
         for key, answer in (("stable", "SD"), ("pd", "PD"), ("pdu", "PDu"), ("ne", "NE")):
             rs += [(name, "OVRLRESP", answer, ORIGIN + d * DAY) for d in m.get(key, [])]
         rs += [(name, "CLINPROG", "Y", ORIGIN + d * DAY) for d in m.get("clinical", [])]
@@ -268,7 +278,7 @@ def of(times: pd.DataFrame, paramcd: str) -> pd.DataFrame:
 
 
 def test_composite_events_keep_their_reason_and_source():
-    men = {
+    subjects = {
         "radiographic": {"psa": [(0, 50)], "stable": [84], "pd": [168], "dead": 300, "alive": 299},
         "psa": {"psa": [(0, 50), (30, 20), (120, 30), (150, 40)], "stable": [84], "alive": 200},
         "clinical": {"psa": [(0, 50)], "stable": [84], "clinical": [100], "alive": 200},
@@ -276,7 +286,7 @@ def test_composite_events_keep_their_reason_and_source():
         "same day": {"psa": [(0, 50)], "stable": [84], "pd": [168], "dead": 168, "alive": 168},
         "none": {"psa": [(0, 50)], "stable": [84], "ne": [168], "alive": 200},
     }
-    _, times = trial_of(men)
+    _, times = trial_of(subjects)
     pfs, rpfs, ttpp = (of(times, name) for name in ("PFS", "RPFS", "TTPP"))
     assert pfs["AVAL"].to_dict() == {
         "radiographic": 168, "psa": 120, "clinical": 100, "dead": 110, "same day": 168, "none": 84,
@@ -291,19 +301,19 @@ def test_composite_events_keep_their_reason_and_source():
     assert rpfs["AVAL"].to_dict() == {
         "radiographic": 168, "psa": 84, "clinical": 84, "dead": 110, "same day": 168, "none": 84,
     }  # fmt: skip
-    assert ttpp["CNSR"].to_dict() == dict.fromkeys(men, 1) | {"psa": 0}
+    assert ttpp["CNSR"].to_dict() == dict.fromkeys(subjects, 1) | {"psa": 0}
     assert ttpp.loc["dead", "CNSDTDSC"] == "DIED WITHOUT PROGRESSION"
     assert ttpp.loc["dead", "AVAL"] == 30
 
 
 def test_each_sensitivity_changes_what_its_words_say():
-    men = {
+    subjects = {
         "switch": {"psa": [(0, 50)], "stable": [84], "switch": 100, "pd": [168], "alive": 300},
         "gap": {"psa": [(0, 50)], "stable": [84], "dead": 290, "alive": 289},
         "stop": {"psa": [(0, 50)], "stable": [84], "stop": 110, "alive": 300},
         "pdu": {"psa": [(0, 50)], "stable": [84], "pdu": [168], "alive": 300},
     }
-    _, times = trial_of(men)
+    _, times = trial_of(subjects)
     expected = {  # by hand: days and 0 for an event
         "RPFS": [(84, 1), (84, 1), (84, 1), (168, 1)],
         "RPFSNT": [(100, 0), (84, 1), (84, 1), (168, 1)],
@@ -335,13 +345,13 @@ def test_progression_can_be_moved_to_the_next_planned_scan(pd_day, alive, expect
 
 def test_duration_runs_from_the_first_fall_to_progression():
     psa = [(0, 100), (28, 40), (70, 40), (130, 60), (160, 60)]
-    men = {
+    subjects = {
         "ends": {"psa": psa, "alive": 300},
         "lasts": {"psa": psa[:3], "dead": 200, "alive": 199},
         "none": {"psa": [(0, 100), (28, 90)], "alive": 300},
         "tumour": {"psa": [(0, 100)], "stable": [60], "pd": [200], "alive": 300},
     }
-    _, times = trial_of(men)
+    _, times = trial_of(subjects)
     dor = of(times, "DOR")
     assert dor["AVAL"].to_dict() == {
         "ends": 102,
@@ -383,14 +393,14 @@ RANDOM = st.fixed_dictionaries(
 )
 
 
-# Shrinking a trial of four men takes minutes; the first trial that fails is readable enough.
+# Shrinking a trial of four patients takes minutes; the first trial that fails is readable enough.
 UNSHRUNK = (Phase.explicit, Phase.generate)
 
 
 @settings(derandomize=True, deadline=None, max_examples=25, phases=UNSHRUNK)
 @given(st.lists(RANDOM, min_size=1, max_size=4))
-def test_times_are_never_negative_nor_past_the_cut_off_whatever_the_dates(men):
-    adsl, times = trial_of({f"{i:02d}": man for i, man in enumerate(men)})
+def test_times_are_never_negative_nor_past_the_cut_off_whatever_the_dates(subjects):
+    adsl, times = trial_of({f"{i:02d}": subject for i, subject in enumerate(subjects)})
     parts = [part for part in (times, adtte(adsl, PLAN.survival)) if len(part)]
     both = pd.concat(parts, ignore_index=True)
     assert (both["AVAL"] >= 0).all()

@@ -8,10 +8,10 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.audit.independent import curves, hazards
-from sap.audit.independent.people import Man
 from sap.derivations.survival import with_baseline_status
 from sap.plan import read_plan
+from sap.qc import curves, hazards
+from sap.qc.people import Subject
 from sap.results.survival_comparison import by_arv7, by_group, guarantee_time
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -74,7 +74,7 @@ def test_covariates_that_do_not_vary_are_said_to_be_the_reason():
     assert ratio["stat_text"].str.contains("constant").all()
 
 
-def test_a_man_without_a_covariate_is_counted_and_left_out():
+def test_a_subject_without_a_covariate_is_counted_and_left_out():
     adsl, adtte = freireich()
     rng = np.random.default_rng(1)
     adsl["AGE"], adsl["CTCBL"] = rng.normal(70, 6, 42), rng.integers(3, 90, 42).astype(float)
@@ -116,7 +116,7 @@ def test_waiting_for_treatment_is_taken_out_by_delayed_entry():
         assert got["n_excluded"] == 0
 
 
-def test_the_landmark_takes_men_alive_and_splits_them_by_what_had_happened():
+def test_the_landmark_takes_subjects_alive_and_splits_them_by_what_had_happened():
     """By hand at day 42: 1 died on day 42 (out), 2 treated on day 42, 3 later, 4 never."""
     who = ["1", "2", "3", "4"]
     adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "N", "MPOSFL": "Y"})
@@ -248,7 +248,7 @@ def test_a_status_taken_at_registration_counts_within_the_window_and_before_trea
     assert [None if np.isnan(value) else value for value in got] == expected
     second = [
         hazards.status(
-            Man(
+            Subject(
                 who,
                 allocated=dt.date(2018, 2, 1),
                 first_dose=dt.date.fromisoformat(dose) if dose else None,

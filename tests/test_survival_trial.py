@@ -38,9 +38,9 @@ def test_medians_and_landmarks_are_those_of_survfit(seed):
     rules = contracts.load()
     typed = contracts.typed(trial.simulate(seed), rules)
     tables = snapshot.in_order(snapshot.cut(typed, CUT), rules)
-    men = adsl(tables, PLAN)
-    times = adtte(men, PLAN.survival)
-    found = ard.bind(overall_survival(men, times, PLAN))
+    subjects = adsl(tables, PLAN)
+    times = adtte(subjects, PLAN.survival)
+    found = ard.bind(overall_survival(subjects, times, PLAN))
     found = (
         found[found["paramcd"] == "OS"]
         .set_index(["population", "level", "stat_name"])["stat"]
@@ -49,7 +49,7 @@ def test_medians_and_landmarks_are_those_of_survfit(seed):
 
     lines = ["set,days,died"]
     for name, flag in SETS.items():
-        mine = men[(men[flag] == "Y") & men["ALLOCDT"].notna()]
+        mine = subjects[(subjects[flag] == "Y") & subjects["ALLOCDT"].notna()]
         end = mine["DTHDT"].fillna(mine["LSTALVDT"])
         days = (end - mine["ALLOCDT"]).dt.days
         died = mine["DTHDT"].notna().astype(int)

@@ -26,7 +26,7 @@ from sap.derivations.tumour_rules import (
     soft_tissue,
     target_response,
 )
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan import read_plan
 from sap.results.tumour import agreement, objective_response, tumour_change
 from sap.results.tumour import best_response as best_rows
@@ -467,12 +467,12 @@ def tables_of(patients, text: str = LESIONS, rs: pd.DataFrame | None = None):
     return standard({"tu": tu, "tr": tr} | ({} if rs is None else {"rs": rs}), PLAN)
 
 
-def courses_of(men, new_therapy: dict[str, int] | None = None) -> pd.DataFrame:
-    men = sorted(set(men))
-    stop = [(new_therapy or {}).get(who) for who in men]
+def courses_of(subjects, new_therapy: dict[str, int] | None = None) -> pd.DataFrame:
+    subjects = sorted(set(subjects))
+    stop = [(new_therapy or {}).get(who) for who in subjects]
     return pd.DataFrame(
         {
-            "STUDYID": "T", "USUBJID": men, "COURSE": "STUDY", "AGAINFL": "N", "DRUG": "CABAZITAXEL",
+            "STUDYID": "T", "USUBJID": subjects, "COURSE": "STUDY", "AGAINFL": "N", "DRUG": "CABAZITAXEL",
             "TRTSDT": pd.Timestamp(DOSE), "TRTEDT": pd.Timestamp(day(200)), "NCYCLES": 8.0,
             "BEGINDT": pd.NaT,
             "NEWTHDT": pd.to_datetime([None if d is None else day(d) for d in stop]),
@@ -480,8 +480,8 @@ def courses_of(men, new_therapy: dict[str, int] | None = None) -> pd.DataFrame:
     )  # fmt: skip
 
 
-def points_of(tables, men, rule=RULE, **more) -> pd.DataFrame:
-    found = time_points(tables, courses_of(men, **more), rule, BONE)
+def points_of(tables, subjects, rule=RULE, **more) -> pd.DataFrame:
+    found = time_points(tables, courses_of(subjects, **more), rule, BONE)
     return found.assign(DAY=(found["ADT"] - pd.Timestamp(DOSE)).dt.days)
 
 
@@ -581,15 +581,15 @@ def test_every_disagreement_has_its_reason(patients):
     assert later["DISCASE"].tolist() == [1]
 
 
-def test_a_man_has_one_best_answer_and_new_therapy_ends_the_reading(patients):
+def test_a_subject_has_one_best_answer_and_new_therapy_ends_the_reading(patients):
     tables = tables_of(patients)
-    men = [*sorted(set(tables["tu"]["USUBJID"])), "11"]
-    course = courses_of(men, {"01": 83, "02": 84})
+    subjects = [*sorted(set(tables["tu"]["USUBJID"])), "11"]
+    course = courses_of(subjects, {"01": 83, "02": 84})
     points = time_points(tables, course, RULE, BONE)
     got = tumour_answers(tables, course, points, RULE)
     for code in ("BOR", "BORC", "BORINV", "TUMBEST", "TARGLIM"):
         one = got[got["PARAMCD"] == code]
-        assert sorted(one["USUBJID"]) == men
+        assert sorted(one["USUBJID"]) == subjects
     best = got[got["PARAMCD"] == "BOR"].set_index("USUBJID")["AVALC"]
     assert best["01"] == "NE"  # therapy began the day before his only useful scan
     assert best["02"] == "CR"  # the scan on the day itself counts
@@ -598,9 +598,9 @@ def test_a_man_has_one_best_answer_and_new_therapy_ends_the_reading(patients):
 
 def test_permuting_rows_changes_nothing(patients):
     tables = tables_of(patients)
-    men = tables["tu"]["USUBJID"]
+    subjects = tables["tu"]["USUBJID"]
     shuffled = {name: frame.sample(frac=1, random_state=5) for name, frame in tables.items()}
-    left, right = points_of(tables, men), points_of(shuffled, men)
+    left, right = points_of(tables, subjects), points_of(shuffled, subjects)
     pd.testing.assert_frame_equal(left, right)
 
 
@@ -647,7 +647,7 @@ def onco(shared_data, domain: str, kind: str) -> pd.DataFrame:
 
 
 def first_day(baseline: pd.Series) -> pd.DataFrame:
-    """Courses that begin the day after each man's last baseline scan."""
+    """Courses that begin the day after each patient's last baseline scan."""
     course = courses_of(baseline.index)
     return course.assign(
         TRTSDT=(pd.to_datetime(baseline.sort_index()) + pd.Timedelta(days=1)).tolist()
@@ -720,12 +720,12 @@ def test_caba_v7_has_best_responses_and_no_dated_assessment(shared_data):
     plan = read_plan(HERE / "plan-caba-v7.yml").plan
     tables, _ = caba_v7.read(shared_data / "caba-v7")
     tables = contracts.typed(tables, contracts.load())
-    men = adsl(tables, plan)
-    course = courses(tables, men)
+    subjects = adsl(tables, plan)
+    course = courses(tables, subjects)
     points = time_points(tables, course, plan.tumour, plan.bone)
     assert points.empty
     answers = tumour_answers(tables, course, points, plan.tumour)
-    rows = ard.bind(best_rows(men, answers, plan))
+    rows = ard.bind(best_rows(subjects, answers, plan))
     mine = rows[(rows["population"] == "PRIMARY") & (rows["analysis"] == "bor")]
     n = mine[mine["stat_name"] == "n"].set_index(["paramcd", "level"])
     given = n.loc["BORINV", "stat"]
@@ -1058,7 +1058,7 @@ def test_two_readers_of_whom_none_is_accepted_are_refused(patients):
     tables = readers(patients)
     tables["tr"]["TRACPTFL"] = None
     rule = RULE.model_copy(update={"evaluator": "INDEPENDENT ASSESSOR"})
-    with pytest.raises(PlanInvalid, match=r"RADIOLOGIST 1 and RADIOLOGIST 2.*\n?.*evaluator_id"):
+    with pytest.raises(PlanError, match=r"RADIOLOGIST 1 and RADIOLOGIST 2.*\n?.*evaluator_id"):
         points_of(tables, ["01"], rule)
 
 
@@ -1121,7 +1121,7 @@ def test_legal_tumour_domains_of_others_give_no_false_finding(shared_data):
     ],
 )
 def test_overall_responses_of_each_evaluator_are_read_as_recorded(shared_data, evaluator, which, n):
-    """Every overall response of the one evaluator and of nobody else, on its day."""
+    """Every overall response of the one evaluator and of no patient else, on its day."""
     rs = one_arm(shared_data)["rs"].assign(RSSEQ=lambda f: f["RSSEQ"].astype(float))
     rule = RULE.model_copy(update={"evaluator": evaluator, "evaluator_id": which})
     who = sorted(set(rs["USUBJID"]))

@@ -459,7 +459,7 @@ def test_a_trial_ended_after_passing_stage_1_is_a_second_stage_of_nobody():
     assert (end.stopped_at, end.mle, end.umvue) == (2, 0.4, 0.4)
     assert end.p_value == pytest.approx(binom.sf(3, 10, 0.1), rel=1e-12)
     known = two_stage_inference(OPTIMAL, 4, 0.1, 0.9, responders_stage1=4, n_attained=10)
-    assert known.decision == DO_NOT_REJECT  # 1 = P(nobody to come) exceeds what was left
+    assert known.decision == DO_NOT_REJECT  # 1 = P(no patient to come) exceeds what was left
 
 
 def test_the_size_as_planned_may_be_said():

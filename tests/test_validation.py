@@ -13,7 +13,7 @@ import yaml
 
 from sap.audit import validation
 from sap.audit.validation import Outcome, faults, lock_differences, outcomes, report, required
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 TESTS = Path(__file__).parent
 MODULES: dict[str, list[str]] = yaml.safe_load((TESTS / "requirements.yml").read_text())
@@ -100,7 +100,7 @@ def test_the_report_is_made_from_what_pytest_wrote(tmp_path):
     assert " Not performed here: CDISC pilot, as printed.**" in text
     done = report([*got, Outcome("test_caba::test_four", "passed", (), ("shared",))])
     assert "| CABA-V7, as published | 1 of 2 tests passed, 1 failed |" in done
-    with pytest.raises(WrongUse, match="no result of the tests"):
+    with pytest.raises(UsageError, match="no result of the tests"):
         outcomes(tmp_path / "none.xml")
 
 

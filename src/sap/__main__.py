@@ -22,10 +22,12 @@ def main() -> None:
     except OSError as error:
         # A full disk or a vanished folder is the user's to mend; a traceback would hide that.
         where = f" {error.filename}" if error.filename else ""
-        sys.stderr.write(f"WrongUse (exit 2):{where}: {error.strerror or type(error).__name__}.\n")
+        sys.stderr.write(
+            f"UsageError (exit 2):{where}: {error.strerror or type(error).__name__}.\n"
+        )
         sys.exit(2)
     except MemoryError:
-        sys.stderr.write("WrongUse (exit 2): there is not enough memory for this.\n")
+        sys.stderr.write("UsageError (exit 2): there is not enough memory for this.\n")
         sys.exit(2)
     except Exception as error:
         if sys.flags.dev_mode:

@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
-from sap.errors import ResultChanged, WrongUse
+from sap.errors import ResultError, UsageError
 
 COLUMNS = (
     "analysis",
@@ -118,7 +118,7 @@ def bind(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     twice = whole.duplicated(list(KEY))
     if twice.any():
         first = key({str(k): v for k, v in whole[twice].iloc[0].items()})
-        raise ResultChanged(
+        raise ResultError(
             f"{int(twice.sum())} rows of the ARD share a key with another, first: {first}.\n"
             "Each statistic has one address: give one of them a level or a group of its own."
         )
@@ -157,12 +157,12 @@ def from_csv(path: Path) -> pd.DataFrame:
         with path.open(encoding="utf-8", newline="") as file:  # a field may hold any line break
             lines = list(csv.reader(file, strict=True))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise WrongUse(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
+        raise UsageError(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
     if not lines or tuple(lines[0]) != COLUMNS:
-        raise WrongUse(f"{path} is not an ARD: its header is not {', '.join(COLUMNS)}.")
+        raise UsageError(f"{path} is not an ARD: its header is not {', '.join(COLUMNS)}.")
     for number, line in enumerate(lines[1:], start=1):
         if len(line) != len(COLUMNS):
-            raise WrongUse(
+            raise UsageError(
                 f"{path}: row {number} has {len(line)} cells and not {len(COLUMNS)}: it is not an "
                 "ARD as it was written. Take it from the run again."
             )
@@ -178,7 +178,7 @@ def _number(path: Path, row: int, text: str) -> float:
     try:
         return float(text) if text else math.nan
     except ValueError:
-        raise WrongUse(
+        raise UsageError(
             f"{path}: row {row}, column stat is no number: it is not an ARD as it was written. "
             "Take it from the run again."
         ) from None
@@ -210,7 +210,7 @@ def _json(path: Path) -> Any:
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
-        raise WrongUse(
+        raise UsageError(
             f"{path.name} of this run is missing or broken: run `sap analyse` again."
         ) from None
 
@@ -229,5 +229,5 @@ def dataset(name: str) -> pd.DataFrame:
     """One ADaM dataset of the run, patient by patient; only listings and patient figures read it."""
     path = run_folder().resolve() / "adam" / f"{name.lower()}.parquet"
     if not path.is_file():
-        raise WrongUse(f"The run has no dataset {name.upper()}: it was not derived, or not kept.")
+        raise UsageError(f"The run has no dataset {name.upper()}: it was not derived, or not kept.")
     return pd.read_parquet(path)

@@ -13,37 +13,37 @@ class SapError(Exception):
     exit_code: ClassVar[int] = 2
 
 
-class WrongUse(SapError):
+class UsageError(SapError):
     """The call cannot be carried out: wrong words, unreadable file, engine absent, lock held, disk full."""
 
     exit_code = 2
 
 
-class ContractBroken(SapError):
+class ContractError(SapError):
     """The data break a critical rule of a data contract."""
 
     exit_code = 10
 
 
-class SnapshotChanged(SapError):
+class IntegrityError(SapError):
     """Frozen data, a bundle or a log is not what was written: changed, missing, added or hostile."""
 
     exit_code = 11
 
 
-class ResultChanged(SapError):
+class ResultError(SapError):
     """A number moved, appeared or vanished against the record."""
 
     exit_code = 12
 
 
-class PlanInvalid(SapError):
+class PlanError(SapError):
     """The plan cannot be read as a plan: unknown key, missing source, impossible number."""
 
     exit_code = 13
 
 
-class RenderFailed(SapError):
+class RenderError(SapError):
     """A chapter, pandoc or Typst failed; the last good report is untouched."""
 
     exit_code = 14

@@ -64,7 +64,7 @@ def _examined(
 
     Raises
     ------
-    SnapshotChanged
+    IntegrityError
         The bundle is hostile or unreadable.
     """
     with step("open the bundle and check its sums"):
@@ -275,8 +275,8 @@ TAG = re.compile(r"<[^>]+>")
 def displays_in(page: str) -> dict[str, str]:
     """The visible words of each display of an HTML report, by its id.
 
-    >>> displays_in('<div id="tlf-a" class="tlf"><p>3 <b>men</b></p></div><div id="tlf-b">x</div>')
-    {'tlf-a': '3 men', 'tlf-b': 'x'}
+    >>> displays_in('<div id="tlf-a" class="tlf"><p>3 <b>patients</b></p></div><div id="tlf-b">x</div>')
+    {'tlf-a': '3 patients', 'tlf-b': 'x'}
     """
     places = [(m.start(), m[1]) for m in DISPLAY.finditer(page)]
     ends = [place for place, _ in places[1:]] + [len(page)]
@@ -316,7 +316,7 @@ def _report_difference(audit: Audit, name: str, old: bytes, new: bytes) -> str:
 
 
 def _second_opinion(audit: Audit, whole: Bundle, cut: Path, plan: PlanFile) -> None:
-    from sap.audit.independent import second_opinion
+    from sap.qc import second_opinion
 
     with step("compute a second opinion by other routes"):
         rows = _csv(whole.files[whole.of_role("ard")["ard.csv"]])

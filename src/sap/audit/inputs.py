@@ -12,7 +12,7 @@ from sap.audit.findings import Audit
 from sap.bundle.names import SUMS
 from sap.bundle.opening import Bundle, sum_of, sums_of
 from sap.errors import SapError
-from sap.pipeline import accepting
+from sap.pipeline import accepted_findings
 from sap.pipeline.plans import read_plan
 from sap.plan import PlanFile
 
@@ -217,10 +217,10 @@ def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
     the extract, which no bundle holds, could answer it again.
     """
     rules = contracts.load()
-    recorded = accepting.findings_of(cut)
+    recorded = accepted_findings.findings_of(cut)
     asked = plan.plan.inputs.required
     found = contracts.check_cut(snapshot.load(cut), rules, asked, recorded, plan=plan.plan)
-    found, _ = contracts.accept(found, accepting.of_cut(cut, rules).entries)
+    found, _ = contracts.accept(found, accepted_findings.of_cut(cut, rules).entries)
     critical = contracts.stops(found)
     if len(critical):
         audit.say("input", "cut", f"breaks its contracts in {len(critical)} place(s)")

@@ -7,7 +7,7 @@ import pandas as pd
 
 from sap import ard, bundle, snapshot
 from sap.bundle.opening import is_bundle
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.plan import project_home
 from sap.plan.reading import load_yaml
 
@@ -42,7 +42,7 @@ def _of_bundle(path: Path) -> _Side:
 def _text_filled(rows: pd.DataFrame) -> pd.DataFrame:
     missing = [name for name in ard.COLUMNS if name not in rows]
     if missing:
-        raise WrongUse(f"this is not an ARD: it has no column {missing[0]}.")
+        raise UsageError(f"this is not an ARD: it has no column {missing[0]}.")
     text = [name for name in ard.COLUMNS if name != "stat"]
     return rows.assign(**{name: rows[name].fillna("").astype(str) for name in text})
 
@@ -61,8 +61,8 @@ def _side(path: Path) -> _Side:
         try:
             return _Side(_text_filled(pd.read_parquet(path)), None)
         except (OSError, ValueError) as error:
-            raise WrongUse(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
-    raise WrongUse(f"{path} is no bundle, run, frozen cut or ARD.")
+            raise UsageError(f"{path} cannot be read as an ARD: {type(error).__name__}.") from None
+    raise UsageError(f"{path} is no bundle, run, frozen cut or ARD.")
 
 
 def catalogue_here() -> dict[str, Any]:
@@ -79,7 +79,7 @@ def compared(left: Path, right: Path) -> Found:
         return Found(table, numbers_in_words(table, len(one.rows), len(other.rows)))
     if one.tables is not None and other.tables is not None:
         return _cuts(one.tables, other.tables)
-    raise WrongUse(f"{left} and {right} are not of one kind: compare two cuts, or two results.")
+    raise UsageError(f"{left} and {right} are not of one kind: compare two cuts, or two results.")
 
 
 def numbers_in_words(table: pd.DataFrame, left: int, right: int) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 from sap.audit.findings import Audit
 from sap.bundle.contents import PREVIOUS
 from sap.bundle.opening import Bundle
-from sap.errors import RenderFailed, ResultChanged, SapError
-from sap.pipeline import packing, runs, study
+from sap.errors import RenderError, ResultError, SapError
+from sap.pipeline import commands, packing, runs
 
 
 def kinds_of(bundle: Bundle) -> dict[str, list[str]]:
@@ -33,7 +33,7 @@ def rebuilt(
     """Run analysis and reports with the code installed here; a report that fails is a finding."""
     run = scratch / "run"
     run.mkdir()
-    study.analyse_into(run, cut, plan)
+    commands.analyse_into(run, cut, plan)
     made, _ = packing.interchange(packing.datasets_of(run), runs.run_facts(run))
     for name, content in made.items():
         (run / "adam" / name).write_bytes(content)
@@ -42,7 +42,7 @@ def rebuilt(
     if reports:
         for kind, formats in kinds_of(bundle).items():
             try:
-                study.report(run, kind, "builtin", formats)
+                commands.report(run, kind, "builtin", formats)
             except SapError as error:
                 audit.say("result", kind, f"could not be rendered again: {error}")
     return run
@@ -65,7 +65,7 @@ def rebuilt_by_its_code(
     home = scratch / "project"
     sources = bundle.of_role("source")
     if not sources:
-        raise ResultChanged(
+        raise ResultError(
             "This bundle holds no source of the package, so its code cannot be run: "
             "leave out --run-code, or ask for a bundle for the audience auditor."
         )
@@ -90,7 +90,7 @@ def rebuilt_by_its_code(
             more = ["--previous", str(before)] if kind == "dsmb" and before.is_dir() else []
             try:
                 _call(python, ["report", str(run), "--kind", kind, *more], scratch)
-            except RenderFailed as error:
+            except RenderError as error:
                 audit.say("result", kind, str(error))
     return run
 
@@ -116,4 +116,4 @@ def _call(python: Path, words: Sequence[str], scratch: Path) -> None:
     sys.stderr.write(done.stderr)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise RenderFailed(f"the bundle's own code stopped at `sap {words[0]}`: {last}")
+        raise RenderError(f"the bundle's own code stopped at `sap {words[0]}`: {last}")

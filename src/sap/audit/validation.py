@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sap import __version__, runlog
-from sap.errors import ResultChanged, WrongUse
+from sap.errors import ResultError, UsageError
 from sap.plan import project_home, read_plan
 from sap.runlog.software import installed, locked
 
@@ -58,7 +58,7 @@ def outcomes(junit: Path) -> list[Outcome]:
     try:
         root = ET.parse(junit).getroot()
     except (OSError, ET.ParseError):
-        raise WrongUse(f"{junit} is no result of the tests: run `make validation`.") from None
+        raise UsageError(f"{junit} is no result of the tests: run `make validation`.") from None
     found = []
     for case in root.iter("testcase"):
         ended = {child.tag for child in case}
@@ -229,9 +229,9 @@ def main(junit: Path, out: Path, ended_with: int = 0) -> None:
 
     Raises
     ------
-    ResultChanged
+    ResultError
         Names every open point.
-    WrongUse
+    UsageError
         The junit file cannot be read.
     """
     tests = outcomes(junit)
@@ -240,12 +240,12 @@ def main(junit: Path, out: Path, ended_with: int = 0) -> None:
     sys.stdout.write(f"{out / 'validation.md'}\n")
     problems = [*lock_differences(), *faults(required(), tests, ended_with)]
     if problems:
-        raise ResultChanged("The validation has open points:\n  - " + "\n  - ".join(problems))
+        raise ResultError("The validation has open points:\n  - " + "\n  - ".join(problems))
 
 
 if __name__ == "__main__":
     try:
         main(Path(sys.argv[1]), Path(sys.argv[2]), int([*sys.argv, "0"][3]))
-    except (ResultChanged, WrongUse) as error:
+    except (ResultError, UsageError) as error:
         sys.stderr.write(f"{type(error).__name__} (exit {error.exit_code}): {error}\n")
         sys.exit(error.exit_code)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from sap import __version__, ard, runlog
 from sap.bundle.names import SUMS, safe_name
 from sap.bundle.opening import INDEX, sum_of
-from sap.errors import SnapshotChanged, WrongUse
+from sap.errors import IntegrityError, UsageError
 from sap.plan.reading import load_yaml
 from sap.runlog.chain import NAME as LOG
 from sap.runlog.software import code_files, project_files
@@ -36,7 +36,7 @@ class _Gathered:
     def add(self, role: str, folder: str, original: str, content: bytes) -> None:
         name = f"{folder}/{safe_name(original)}" if folder else safe_name(original)
         if name in self.files:
-            raise WrongUse(f"two files would be called {name} in the bundle: rename {original}")
+            raise UsageError(f"two files would be called {name} in the bundle: rename {original}")
         self.files[name] = content
         self.entries.append({"name": name, "original": original, "role": role})
 
@@ -57,8 +57,8 @@ def shared_rows(
     """The rows of an ARD that everybody may see: what the board's open report may hold.
 
     1. Not: rows of an analysis that no display shows, or that a closed display shows.
-    2. Not: the steps of a survival curve, each of which is the time of one man.
-    3. Not: what divides the same few men once more and so, beside the rest, tells a hidden count:
+    2. Not: the steps of a survival curve, each of which is the time of one patient.
+    3. Not: what divides the same few patients once more and so, beside the rest, tells a hidden count:
        lines of therapy, numbers of events, kinds of events, shifts and fourfold tables of the
        laboratory.
     4. All others, with counts of people below `small_count` hidden (`open_rows`).
@@ -105,11 +105,11 @@ def contents(
 
     Raises
     ------
-    SnapshotChanged
+    IntegrityError
         The run is not what its log says was written.
     """
     if audience not in AUDIENCES:
-        raise WrongUse(f"audience {audience!r} is not one of {', '.join(AUDIENCES)}.")
+        raise UsageError(f"audience {audience!r} is not one of {', '.join(AUDIENCES)}.")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
     missing = dict(left_out)
     found = _Gathered()
@@ -179,10 +179,10 @@ def _add_results(found: _Gathered, run: Path, audience: str) -> None:
     if own.is_file():
         shared = rows
     else:
-        from sap.results.protection import same_men
+        from sap.results.protection import same_subjects
 
         shared = shared_rows(
-            rows, catalogue, limits["small_count"], severe, same_men(plan),
+            rows, catalogue, limits["small_count"], severe, same_subjects(plan),
             summary_from=limits["summary_from"],
         )  # fmt: skip
     found.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
@@ -220,13 +220,13 @@ def _add_project(found: _Gathered, audience: str, missing: dict[str, str]) -> No
 def _add_log(found: _Gathered, run: Path) -> list[dict[str, Any]]:
     path = run / LOG
     if not path.is_file():
-        raise WrongUse(f"{run} has no run log: make the run again with this version.")
+        raise UsageError(f"{run} has no run log: make the run again with this version.")
     records = runlog.verify(path)
     files = [p for p in run.rglob("*") if p.is_file()]
     sums = {p.relative_to(run).as_posix(): sum_of(p.read_bytes()) for p in files}
     changed = runlog.swapped(records, sums) + runlog.missing(records, sums)
     if changed:
-        raise SnapshotChanged(
+        raise IntegrityError(
             f"{run} is not what its log says: {'; '.join(changed)}. Make the run again."
         )
     found.add("log", "log", LOG, path.read_bytes())

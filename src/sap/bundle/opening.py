@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from sap.bundle.names import SUMS, fault_of
-from sap.errors import SnapshotChanged, WrongUse
+from sap.errors import IntegrityError, UsageError
 
 INDEX = "bundle.json"
 
@@ -53,7 +53,7 @@ class Bundle:
 
 
 def _refuse(place: object, why: str) -> NoReturn:
-    raise SnapshotChanged(
+    raise IntegrityError(
         f"{place} is refused as a bundle: {why}. Nothing was written; ask its sender for a new one."
     )
 
@@ -68,9 +68,9 @@ def opened(path: Path) -> Bundle:
 
     Raises
     ------
-    WrongUse
+    UsageError
         There is nothing of that name.
-    SnapshotChanged
+    IntegrityError
         A name that leads out, an absolute path, a link, a name twice, a file or a whole of absurd
         size, YAML with tags or aliases, JSON too deep, Parquet of absurd shape, no readable index
         or list of sums, or one that names what no bundle may hold (exit 11).
@@ -82,7 +82,7 @@ def opened(path: Path) -> Bundle:
     elif path.is_file():
         files = _of_zip(path)
     else:
-        raise WrongUse(f"{path}: no such folder or zip. Give the bundle that `sap bundle` wrote.")
+        raise UsageError(f"{path}: no such folder or zip. Give the bundle that `sap bundle` wrote.")
     place = str(path)
     for name, content in files.items():
         _check_content(place, name, content)
@@ -110,7 +110,7 @@ def _walk(root: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
     try:
         there = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
-        raise WrongUse(f"{folder} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
     for entry in there:
         name = Path(entry.path).relative_to(root).as_posix()
         if entry.is_symlink():
@@ -127,7 +127,7 @@ def _read(root: Path, place: Path, name: str) -> bytes:
         # blocking: a pipe has no end.
         handle = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise WrongUse(f"{place} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{place} cannot be read: {error.strerror}.") from None
     with os.fdopen(handle, "rb") as file:
         about = os.fstat(file.fileno())
         if not stat.S_ISREG(about.st_mode):
@@ -153,7 +153,7 @@ def _of_zip(path: Path) -> dict[str, bytes]:
         _refuse(path, f"it cannot be read as a zip ({type(error).__name__})")
     except Exception as error:
         # zlib, lzma and struct have errors of their own for broken streams.
-        if isinstance(error, SnapshotChanged):
+        if isinstance(error, IntegrityError):
             raise
         _refuse(path, f"it cannot be unpacked ({type(error).__name__})")
 

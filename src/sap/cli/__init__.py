@@ -7,7 +7,7 @@ import typer
 
 from sap.cli.audit import app as audit
 from sap.cli.calc import app as calc
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 app = typer.Typer(
     name="sap",
@@ -31,7 +31,7 @@ DEFAULT_PLAN = Path("analysis/plan.yml")
 
 def _folder(path: Path, what: str) -> Path:
     if not path.is_dir():
-        raise WrongUse(f"{path}: no such folder. Give the folder of {what}.")
+        raise UsageError(f"{path}: no such folder. Give the folder of {what}.")
     return path
 
 
@@ -44,19 +44,19 @@ def simulate(
         float | None, typer.Option(help="True PSA response rate in group B.", min=0, max=1)
     ] = None,
     prevalence: Annotated[
-        float | None, typer.Option(help="True share of AR-V7 positive men.", min=0, max=1)
+        float | None, typer.Option(help="True share of AR-V7 positive patients.", min=0, max=1)
     ] = None,
-    n: Annotated[int | None, typer.Option(help="Men screened.", min=1)] = None,
+    n: Annotated[int | None, typer.Option(help="Patients screened.", min=1)] = None,
     mess: Annotated[
         int, typer.Option(help="Plant so many known defects (listed in planted.csv).", min=0)
     ] = 0,
 ) -> None:
     """Write a synthetic extract of the trial."""
-    from sap.pipeline import study
+    from sap.pipeline import commands
 
     asked = {"response_rate": response_rate, "arv7_prevalence": prevalence, "n_screened": n}
     options = {name: value for name, value in asked.items() if value is not None}
-    study.simulate(out, plan, seed, options, mess)
+    commands.simulate(out, plan, seed, options, mess)
     typer.echo(out)
 
 
@@ -74,9 +74,9 @@ def intake(
 
     `sdtm` reads CSV, XPT v5, Parquet and Dataset-JSON; `caba-v7` the published supplement.
     """
-    from sap.pipeline import study
+    from sap.pipeline import commands
 
-    study.intake(kind, _folder(directory, "the source files"), out, map_file)
+    commands.intake(kind, _folder(directory, "the source files"), out, map_file)
     typer.echo(out)
 
 
@@ -95,9 +95,9 @@ def check(
     Exit 10 when a finding is critical and not accepted, or accepted and not there. Findings name
     domain, rule, row and subject, never a value.
     """
-    from sap.pipeline import study
+    from sap.pipeline import commands
 
-    typer.echo(study.check(_folder(extract, "the extract"), plan, out, accept))
+    typer.echo(commands.check(_folder(extract, "the extract"), plan, out, accept))
 
 
 @app.command()
@@ -110,9 +110,9 @@ def freeze(
     out: Annotated[Path, typer.Option("--out", help="Folder of all frozen cuts.")] = Path("frozen"),
 ) -> None:
     """Cut an extract at a date and freeze it under a fingerprint."""
-    from sap.pipeline import study
+    from sap.pipeline import commands
 
-    typer.echo(study.freeze(_folder(extract, "the extract"), plan, cut_off, out))
+    typer.echo(commands.freeze(_folder(extract, "the extract"), plan, cut_off, out))
 
 
 @app.command()
@@ -122,9 +122,9 @@ def analyse(
     plan: PlanOption = DEFAULT_PLAN,
 ) -> None:
     """Compute every result of a frozen cut; exit 11 when the cut is not what was frozen."""
-    from sap.pipeline import study
+    from sap.pipeline import commands
 
-    typer.echo(study.analyse(_folder(cut, "a frozen cut"), plan, out))
+    typer.echo(commands.analyse(_folder(cut, "a frozen cut"), plan, out))
 
 
 @app.command()
@@ -150,7 +150,7 @@ def report(
 
     `dsmb` writes two: dsmb-open/ for everybody, dsmb-closed/ for the board alone.
     """
-    from sap.pipeline import runs, study
+    from sap.pipeline import commands, runs
 
     folder = _folder(run, "a run")
     runs.run_facts(folder)
@@ -160,9 +160,9 @@ def report(
 
         dsmb.remember(folder, previous)
     elif previous is not None:
-        raise WrongUse("--previous goes with --kind dsmb: the study report has none before it.")
+        raise UsageError("--previous goes with --kind dsmb: the study report has none before it.")
     formats = ("html", "pdf", "docx") if docx else ("html", "pdf")
-    for path in study.report(folder, kind, engine, formats, cached=cache):
+    for path in commands.report(folder, kind, engine, formats, cached=cache):
         typer.echo(path)
 
 
@@ -183,9 +183,9 @@ def run(
     kind: Annotated[Literal["csr", "dsmb"], typer.Option(help="Which report.")] = "csr",
 ) -> None:
     """Everything in one go: what `make report` and `make dsmb` call."""
-    from sap.pipeline import study
+    from sap.pipeline import commands
 
     if source is not None:
         _folder(source, "the data")
-    for path in study.whole_run(plan, source, seed, cut_off, out, frozen, kind):
+    for path in commands.run_all(plan, source, seed, cut_off, out, frozen, kind):
         typer.echo(path)

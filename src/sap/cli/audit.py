@@ -5,14 +5,14 @@ from typing import Annotated, Literal
 
 import typer
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
 
 
 def _run(path: Path) -> Path:
     if not path.is_dir():
-        raise WrongUse(f"{path}: no such folder. Give the folder of a run.")
+        raise UsageError(f"{path}: no such folder. Give the folder of a run.")
     return path
 
 
@@ -95,12 +95,12 @@ def audit(
     Exit 0 identical or numerically identical, 11 an input changed, 12 a result changed.
     """
     from sap.audit import examined, write_pages
-    from sap.pipeline.folders import refuse_to_replace, refuse_within, whole_folder
+    from sap.pipeline.folders import atomic_folder, refuse_to_replace, refuse_within
 
     refuse_within(out, bundle, "the bundle")
     refuse_to_replace(out)
     found = examined(bundle, reports=reports, run_code=run_code, independent=independent)
-    with whole_folder(out) as new:
+    with atomic_folder(out) as new:
         write_pages(found, new)
     typer.echo(found.verdict)
     if found.opinion is not None:

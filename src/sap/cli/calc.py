@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 app = typer.Typer(
     name="calc",
@@ -131,7 +131,7 @@ def proportion(
 ) -> None:
     """Every confidence interval of a proportion, and the exact test."""
     if (p0 is None) != (alternative is None):
-        raise WrongUse("--p0 and --alternative go together: give both, or neither.")
+        raise UsageError("--p0 and --alternative go together: give both, or neither.")
     with _wrong_use():
         from sap.methods import proportion as methods
 
@@ -280,9 +280,9 @@ def oc(
     Without --r1 and --n1 the design has a single stage; without --p the rates are 0, 0.05, ..., 1.
     """
     if (r1 is None) != (n1 is None):
-        raise WrongUse("--r1 and --n1 go together: give both, or neither for a single stage.")
+        raise UsageError("--r1 and --n1 go together: give both, or neither for a single stage.")
     if plot is not None and plot.suffix != ".svg":
-        raise WrongUse(f"{plot}: the picture is an SVG file; give a name that ends in .svg.")
+        raise UsageError(f"{plot}: the picture is an SVG file; give a name that ends in .svg.")
     with _wrong_use():
         from sap.methods.two_stage import SingleStageDesign, TwoStageDesign
 
@@ -339,7 +339,7 @@ def _draw(path: Path, curves: list[dict[str, float]], n: int) -> None:
             unfinished.replace(path)
         except OSError as error:
             unfinished.unlink(missing_ok=True)
-            raise WrongUse(f"{path}: cannot be written. {error.strerror}.") from error
+            raise UsageError(f"{path}: cannot be written. {error.strerror}.") from error
 
 
 def _columns(path: Path, names: list[str]) -> list[list[float]]:
@@ -352,15 +352,17 @@ def _columns(path: Path, names: list[str]) -> list[list[float]]:
             header = rows.fieldnames or []
             missing = [name for name in names if name not in header]
             if missing:
-                raise WrongUse(f"{path}: no column {', '.join(missing)}. Name it by its option.")
+                raise UsageError(f"{path}: no column {', '.join(missing)}. Name it by its option.")
             columns: list[list[float]] = [[] for _ in names]
             for number, row in enumerate(rows, start=1):
                 for column, name in zip(columns, names, strict=True):
                     column.append(_cell(path, name, number, row[name]))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise WrongUse(f"{path}: cannot be read as a CSV file. Give one with a header.") from error
+        raise UsageError(
+            f"{path}: cannot be read as a CSV file. Give one with a header."
+        ) from error
     if not columns[0]:
-        raise WrongUse(f"{path}: has no row below its header.")
+        raise UsageError(f"{path}: has no row below its header.")
     return columns
 
 
@@ -370,7 +372,9 @@ def _cell(path: Path, name: str, number: int, text: str | None) -> float:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise WrongUse(f"{path}: {name} in row {number} is not a number. Correct or drop the row.")
+        raise UsageError(
+            f"{path}: {name} in row {number} is not a number. Correct or drop the row."
+        )
     return value
 
 
@@ -380,7 +384,7 @@ def _wrong_use() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise WrongUse(f"{error}.") from error
+        raise UsageError(f"{error}.") from error
 
 
 def _plain(value: Any) -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from sap.contracts.odcs import EXTRACT, Contract, Rule
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan.reading import load_yaml, problems
 
 if TYPE_CHECKING:
@@ -62,24 +62,24 @@ def read(path: Path, contracts: Mapping[str, Contract]) -> Accepted:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The file cannot be read (exit 2).
-    PlanInvalid
+    PlanError
         It is no list of accepted findings, an entry stands twice, or names a rule that is not there
         or whose findings may not be accepted (exit 13).
     """
     content, text, _ = load_yaml(path, "the file of accepted findings")
     if content is None:
-        raise PlanInvalid(f"{path}: the file of accepted findings is empty. Write `[]` for none.")
+        raise PlanError(f"{path}: the file of accepted findings is empty. Write `[]` for none.")
     try:
         entries = _ENTRIES.validate_python(content)
     except ValidationError as error:
         said = "\n".join(problems(error, "the file"))
-        raise PlanInvalid(f"{path} is not a valid file of accepted findings:\n{said}") from None
+        raise PlanError(f"{path} is not a valid file of accepted findings:\n{said}") from None
     faults = list(_faults(entries, contracts))
     if faults:
         said = "\n".join(f"  - {fault}" for fault in faults)
-        raise PlanInvalid(f"{path} does not fit the data contracts:\n{said}")
+        raise PlanError(f"{path} does not fit the data contracts:\n{said}")
     return Accepted(tuple(entries), text.encode("utf-8"), path.name)
 
 

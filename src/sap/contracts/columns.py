@@ -32,7 +32,7 @@ from sap.catalogue.numbers import is_missing_number, number
 from sap.catalogue.quantities import Quantity, quantity
 from sap.catalogue.units import units_of
 from sap.contracts.odcs import Contract, Lookup, Place, Prepared, Running, Table, stem
-from sap.errors import ContractBroken
+from sap.errors import ContractError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -126,7 +126,7 @@ def typed(
 
     Raises
     ------
-    ContractBroken
+    ContractError
         A number column holds a text that is no number: run `check` first.
     """
     return {
@@ -147,7 +147,7 @@ def _typed(domain: str, table: "pd.DataFrame", contract: Contract) -> "pd.DataFr
             numbers = pd.Series([number(cell) for cell in cells], dtype=float)
             broken = (numbers.isna() & cells.notna()).to_numpy().nonzero()[0] + 1
             if len(broken):
-                raise ContractBroken(
+                raise ContractError(
                     f"{domain}.{column.name} is no number in row(s) "
                     f"{', '.join(str(row) for row in broken[:10])}: run `sap check`, then correct "
                     "the extract at its source"

@@ -22,7 +22,7 @@ from sap.contracts.odcs import (
     reads,
     stem,
 )
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan.model import Plan
 
 if TYPE_CHECKING:
@@ -163,13 +163,13 @@ def _domain_findings(
     rules = [rule for rule in rules if _can_be_asked(rule, whole, absent)]
     if whole.empty:
         rules = [rule for rule in rules if not reads(rule)]
-    men = beside(whole, "USUBJID")
+    subjects = beside(whole, "USUBJID")
     broken = _unexpected(engine, whole, rules)
     for position, rule in enumerate(table.rules):
         for row in broken.get(rule.name, ()):
-            man = None if row is None else men.iloc[row]
+            subject = None if row is None else subjects.iloc[row]
             number = None if row is None else row + 1
-            yield _Finding(contract.name, contract, (0, position), rule, "", number, man)
+            yield _Finding(contract.name, contract, (0, position), rule, "", number, subject)
 
 
 def _can_be_asked(rule: Rule, whole: "pd.DataFrame", absent: set[str]) -> bool:
@@ -244,7 +244,7 @@ def _extract_table(
         ]
     else:
         known = ", ".join(["contents", "records", PLAN_TERMS, *CELLS])
-        raise PlanInvalid(f"extract.odcs.yaml: no table {table.name.upper()}; there are {known}")
+        raise PlanError(f"extract.odcs.yaml: no table {table.name.upper()}; there are {known}")
     empty = pd.DataFrame(columns=names, dtype=object)
     whole = pd.concat(parts, ignore_index=True) if parts else empty
     return whole.reindex(columns=names)
@@ -317,7 +317,7 @@ def _records(
             "NEEDS_SUBJECT": of_text("Y" if speaks else None),
             "SUBJECT": of_text(["Y" if key in known else None for key in keys(frame, subject)]),
             "FIRST_DAY": of_text(None) if timing is None else beside(frame, f"{timing}_earliest"),
-            "DEATH_DAY": of_text([deaths.get(man) for man in beside(frame, "USUBJID")]),
+            "DEATH_DAY": of_text([deaths.get(subject) for subject in beside(frame, "USUBJID")]),
         }
     )
 
@@ -328,7 +328,7 @@ def _cells(
     """Every filled cell of the columns of a kind; of no kind: every cell of the required columns."""
     import pandas as pd
 
-    men, read = beside(frame, "USUBJID"), _read(domain, frame)
+    subjects, read = beside(frame, "USUBJID"), _read(domain, frame)
     for column in contract.columns:
         wanted = column.required if kind is None else column.kind == kind
         if not wanted or column.name not in frame:
@@ -342,7 +342,7 @@ def _cells(
                 "DOMAIN": [domain] * len(kept),
                 "COLUMN": [column.name] * len(kept),
                 "ROW": kept + 1,
-                "USUBJID": men[kept].to_numpy(),
+                "USUBJID": subjects[kept].to_numpy(),
                 "VALUE": cells[kept].to_numpy(),
                 "READ": read[kept].to_numpy(),
             },
@@ -462,7 +462,7 @@ def _positions(result: Any) -> list[int | None]:
         return sorted(set(result.result["unexpected_index_list"]))
     if "observed_value" in result.result:
         return [None]
-    raise PlanInvalid(
+    raise PlanError(
         f"data-contracts: Great Expectations cannot carry out rule "
         f"{result.expectation_config.meta['rule']}; check its arguments against the "
         "expectation's documentation"

@@ -30,7 +30,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sap.catalogue import codelists, fold
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan.home import project_home
 
 if TYPE_CHECKING:
@@ -233,13 +233,13 @@ def load(directory: Path | None = None) -> dict[str, Contract]:
 
     Raises
     ------
-    PlanInvalid
+    PlanError
         A file is no ODCS contract, or says something this program does not act on.
     """
     folder = project_home() / "data-contracts" if directory is None else directory
     contracts = [_contract(path) for path in sorted(folder.glob("*.odcs.yaml"))]
     if not contracts:
-        raise PlanInvalid(f"{folder} holds no *.odcs.yaml: name the folder of the data contracts")
+        raise PlanError(f"{folder} holds no *.odcs.yaml: name the folder of the data contracts")
     loaded = {
         contract.name: contract
         for contract in sorted(contracts, key=lambda each: (each.name == EXTRACT, each.name))
@@ -255,7 +255,7 @@ def version(contracts: Mapping[str, Contract]) -> str:
     """The version all files carry, and a fingerprint of their bytes: `1.0.0+3fa9c1d2`."""
     versions = sorted({contract.version for contract in contracts.values()})
     if len(versions) != 1:
-        raise PlanInvalid(
+        raise PlanError(
             f"data-contracts carry {len(versions)} versions ({', '.join(versions)}): "
             "they change together, so give every file the same version"
         )
@@ -286,13 +286,13 @@ def _contract(path: Path) -> Contract:
         raw = yaml.load(content.decode("utf-8"), Loader=_Loader)
         odcs = OpenDataContractStandard(**raw)
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValidationError) as error:
-        raise PlanInvalid(f"{path.name} is no ODCS contract: {_first_line(error)}") from error
+        raise PlanError(f"{path.name} is no ODCS contract: {_first_line(error)}") from error
     _every_word_is_known(path.name, raw, odcs.model_dump(exclude_unset=True, by_alias=True))
     if odcs.domain != name or odcs.schema_ is None or odcs.version is None:
-        raise PlanInvalid(f"{path.name}: give version, schema, and domain: {name} as the file name")
+        raise PlanError(f"{path.name}: give version, schema, and domain: {name} as the file name")
     tables = tuple(_table(path.name, schema) for schema in odcs.schema_)
     if name != EXTRACT and [table.name for table in tables] != [name]:
-        raise PlanInvalid(f"{path.name}: schema must be the one table {name.upper()}")
+        raise PlanError(f"{path.name}: schema must be the one table {name.upper()}")
     return Contract(
         name=name,
         label=odcs.name or name.upper(),
@@ -310,11 +310,11 @@ def _table(file: str, schema: "SchemaObject") -> Table:
     custom = _custom(file, name, schema.customProperties, {"prepare", "timing", "derived"})
     timing = custom.get("timing")
     if timing is not None and timing not in {column.name for column in columns}:
-        raise PlanInvalid(f"{file}: timing names {timing}, which is not among the properties")
+        raise PlanError(f"{file}: timing names {timing}, which is not among the properties")
     try:
         prepared = {key: Prepared(**value) for key, value in custom.get("prepare", {}).items()}
     except (ValidationError, TypeError) as error:
-        raise PlanInvalid(f"{file}: prepare of {name}: {_first_line(error)}") from error
+        raise PlanError(f"{file}: prepare of {name}: {_first_line(error)}") from error
     quality = [rule for each in properties for rule in each.quality or []]
     known = {column.name for column in columns} | set(prepared)
     rules = tuple(_rule(file, rule, known) for rule in [*quality, *(schema.quality or [])])
@@ -335,7 +335,7 @@ def _column(file: str, each: "SchemaProperty") -> Column:
         case "date" if set(options) == {"format"} and options["format"] in DATE_FORMATS:
             kind = DATE_FORMATS[options["format"]]
         case _:
-            raise PlanInvalid(
+            raise PlanError(
                 f"{file}: {each.name}: logicalType must be string, number, integer, or date with "
                 f"one of the formats {', '.join(DATE_FORMATS)}"
             )
@@ -353,15 +353,15 @@ def _column(file: str, each: "SchemaProperty") -> Column:
 def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
     name, where = quality.name, f"{file}: rule {quality.name}"
     if not name or not quality.description:
-        raise PlanInvalid(f"{where}: give it a name and a description in words")
+        raise PlanError(f"{where}: give it a name and a description in words")
     if quality.type != "custom" or quality.engine != "greatExpectations":
-        raise PlanInvalid(f"{where}: only type: custom, engine: greatExpectations is carried out")
+        raise PlanError(f"{where}: only type: custom, engine: greatExpectations is carried out")
     if quality.severity not in SEVERITIES:
-        raise PlanInvalid(f"{where}: severity must be one of {', '.join(SEVERITIES)}")
+        raise PlanError(f"{where}: severity must be one of {', '.join(SEVERITIES)}")
     expectation, kwargs = _implementation(where, quality.implementation)
     custom = _custom(file, name, quality.customProperties, RULE_PROPERTIES)
     if custom.get("of_cut", AS_IN_THE_EXTRACT) != AS_IN_THE_EXTRACT:
-        raise PlanInvalid(f"{where}: of_cut can only be: {AS_IN_THE_EXTRACT}")
+        raise PlanError(f"{where}: of_cut can only be: {AS_IN_THE_EXTRACT}")
     rule = Rule(
         name=name,
         description=quality.description,
@@ -375,22 +375,22 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
     )
     for column in columns_of(rule):
         if column not in known and stem(column) not in known:
-            raise PlanInvalid(f"{where}: {column} is neither a property nor a prepared column")
+            raise PlanError(f"{where}: {column} is neither a property nor a prepared column")
     return rule
 
 
 def _implementation(where: str, implementation: Any) -> tuple[str, dict[str, Any]]:
     if not isinstance(implementation, dict) or set(implementation) != {"type", "kwargs"}:
-        raise PlanInvalid(f"{where}: implementation must have type and kwargs, nothing else")
+        raise PlanError(f"{where}: implementation must have type and kwargs, nothing else")
     expectation, kwargs = implementation["type"], implementation["kwargs"]
     if expectation not in EXPECTATIONS:
-        raise PlanInvalid(
+        raise PlanError(
             f"{where}: {expectation} is not an expectation a contract may use; "
             f"use one of {', '.join(sorted(EXPECTATIONS))}"
         )
     unknown = sorted(set(kwargs) - EXPECTATIONS[expectation])
     if unknown:
-        raise PlanInvalid(
+        raise PlanError(
             f"{where}: {expectation} takes {', '.join(sorted(EXPECTATIONS[expectation]))}, "
             f"not {', '.join(unknown)}"
         )
@@ -400,20 +400,20 @@ def _implementation(where: str, implementation: Any) -> tuple[str, dict[str, Any
         try:
             re.compile(kwargs["regex"])
         except re.error as error:
-            raise PlanInvalid(f"{where}: the regex cannot be read: {error}") from error
+            raise PlanError(f"{where}: the regex cannot be read: {error}") from error
     return expectation, kwargs
 
 
 def _codelist_is_known(where: str, kwargs: Mapping[str, Any]) -> None:
     known = codelists()
     if kwargs["codelist"] not in known:
-        raise PlanInvalid(
+        raise PlanError(
             f"{where}: there is no codelist {kwargs['codelist']}; there are {', '.join(known)}"
         )
     values = known[kwargs["codelist"]].values
     others = [str(each) for each in kwargs.get("value_set", ()) if each not in values]
     if others:
-        raise PlanInvalid(f"{where}: {', '.join(others)} is no value of {kwargs['codelist']}")
+        raise PlanError(f"{where}: {', '.join(others)} is no value of {kwargs['codelist']}")
 
 
 def allowed_words(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -436,7 +436,7 @@ def _custom(
     custom = {each.property: each.value for each in properties or []}
     unknown = sorted(str(name) for name in set(custom) - allowed)
     if unknown:
-        raise PlanInvalid(
+        raise PlanError(
             f"{file}: {where}: customProperties may be {', '.join(sorted(allowed))}, "
             f"not {', '.join(unknown)}"
         )
@@ -473,7 +473,7 @@ def _pairs(file: str, raw: Any, read: Any, path: str) -> Iterator[tuple[str, Any
     if isinstance(raw, dict) and isinstance(read, dict):
         for key, value in raw.items():
             if key not in read:
-                raise PlanInvalid(f"{file}: {path}{key} is not a word of ODCS: check its spelling")
+                raise PlanError(f"{file}: {path}{key} is not a word of ODCS: check its spelling")
             yield f"{path}{key}.", value, read[key]
     elif isinstance(raw, list) and isinstance(read, list):
         for position, (left, right) in enumerate(zip(raw, read, strict=True), start=1):
@@ -484,7 +484,7 @@ def _names_are_unique(contracts: Mapping[str, Contract]) -> None:
     names = [rule.name for contract in contracts.values() for rule in contract.rules]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        raise PlanInvalid(f"data-contracts: rules named twice: {', '.join(twice)}")
+        raise PlanError(f"data-contracts: rules named twice: {', '.join(twice)}")
 
 
 def _lookups_lead_somewhere(contract: Contract, contracts: Mapping[str, Contract]) -> None:
@@ -498,7 +498,7 @@ def _lookups_lead_somewhere(contract: Contract, contracts: Mapping[str, Contract
                 read = [*way.by, way.order, *way.where]
                 _columns_exist(where, read, here)
             elif prepared.lookup.table not in contracts:
-                raise PlanInvalid(f"{where}: there is no contract {prepared.lookup.table}")
+                raise PlanError(f"{where}: there is no contract {prepared.lookup.table}")
             else:
                 lookup = prepared.lookup
                 there = {column.name for column in contracts[lookup.table].columns}
@@ -509,7 +509,7 @@ def _lookups_lead_somewhere(contract: Contract, contracts: Mapping[str, Contract
 def _columns_exist(where: str, read: Sequence[str] | Mapping[str, str], known: set[str]) -> None:
     missing = [column for column in read if stem(column) not in known]
     if missing:
-        raise PlanInvalid(f"{where}: no contract has the column {', '.join(missing)}")
+        raise PlanError(f"{where}: no contract has the column {', '.join(missing)}")
 
 
 def _first_line(error: Exception) -> str:

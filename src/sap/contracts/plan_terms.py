@@ -18,7 +18,7 @@ from sap.plan.model import Plan
 if TYPE_CHECKING:
     import pandas as pd
 
-Said = Mapping[str, "pd.DataFrame"]
+RichText = Mapping[str, "pd.DataFrame"]
 
 PRIOR_DRUGS = ("DOCETAXEL",)
 """Drugs that a characteristic at baseline asks for."""
@@ -50,7 +50,7 @@ def with_ingredients(table: "pd.DataFrame", column: str, plan: Plan) -> "pd.Data
     return table.assign(**{column: table[column].map(lambda name: known.get(name))})
 
 
-def lines(said: Said, plan: Plan) -> Iterator[Line]:
+def lines(said: RichText, plan: Plan) -> Iterator[Line]:
     """Every term of the plan with whether the extract has it, of the domains the extract has.
 
     KIND, and what MET = Y says:
@@ -92,18 +92,18 @@ def _listed(words: list[str]) -> str:
     return ", ".join(words[:LISTED]) + more
 
 
-def _words(said: Said, domain: str, column: str) -> list[str]:
+def _words(said: RichText, domain: str, column: str) -> list[str]:
     return [str(cell) for cell in beside(said[domain], column).dropna()] if domain in said else []
 
 
-def _studies(said: Said, plan: Plan) -> Iterator[Line]:
+def _studies(said: RichText, plan: Plan) -> Iterator[Line]:
     own = set(plan.study.studyid)
     for domain in said:
         there = set(_words(said, domain, "STUDYID"))
         yield _line(domain, "STUDY", there <= own, f"STUDYID is to be {' or '.join(sorted(own))}")
 
 
-def _drugs(said: Said, plan: Plan) -> Iterator[Line]:
+def _drugs(said: RichText, plan: Plan) -> Iterator[Line]:
     given = [plan.drugs.ingredient(word) for word in _words(said, "ex", "EXTRT")]
     if given:
         drugs = plan.exposure.drugs
@@ -155,7 +155,7 @@ def _standard(domain: str, column: str, words: list[str]) -> set[str]:
     return {read(word) or word for word in words}
 
 
-def _tests(said: Said, plan: Plan) -> Iterator[Line]:
+def _tests(said: RichText, plan: Plan) -> Iterator[Line]:
     asked = {
         "lb": ["PSA", *plan.labs.terms],
         "cp": ["CTC"],
@@ -186,7 +186,7 @@ def _visit(word: str, plan: Plan) -> str | None:
     return plan.visits.visit(word) or codelist("VISIT").standard(word)
 
 
-def _visits(said: Said, plan: Plan) -> Iterator[Line]:
+def _visits(said: RichText, plan: Plan) -> Iterator[Line]:
     asked = [("cp", plan.ctc.visit)]
     asked += [("be", line.visit) for line in plan.samples.schedule if line.visit is not None]
     for domain, visit in dict.fromkeys(asked):
@@ -201,7 +201,7 @@ def _visits(said: Said, plan: Plan) -> Iterator[Line]:
             yield Line(domain, named, row, subjects.iloc[row - 1], "VISIT OF A RECORD", met)
 
 
-def _results(said: Said, plan: Plan) -> Iterator[Line]:
+def _results(said: RichText, plan: Plan) -> Iterator[Line]:
     others = set(plan.labs.terms) - set(codelist("LBTESTCD").terms)
     if "lb" not in said or not others:
         return
@@ -214,7 +214,7 @@ def _results(said: Said, plan: Plan) -> Iterator[Line]:
             yield Line("lb", test, row, usubjid, "RESULT OF A RECORD", "Y" if met else None)
 
 
-def _evaluators(said: Said, plan: Plan) -> Iterator[Line]:
+def _evaluators(said: RichText, plan: Plan) -> Iterator[Line]:
     """The evaluators whose readings are left out, each with the number of its records."""
     for domain in (name for name in ("tu", "tr", "rs") if name in said):
         stem = domain.upper()
@@ -230,7 +230,7 @@ def _evaluators(said: Said, plan: Plan) -> Iterator[Line]:
         yield _line(domain, "OTHER EVALUATOR", not named, _listed(named))
 
 
-def _events(said: Said, plan: Plan) -> Iterator[Line]:
+def _events(said: RichText, plan: Plan) -> Iterator[Line]:
     if "ae" not in said:
         return
     named = [

@@ -1,4 +1,4 @@
-"""ADBL: what each man was at his first screening, and again when he was re-screened."""
+"""ADBL: what each patient was at his first screening, and again when he was re-screened."""
 
 from collections.abc import Mapping
 

@@ -66,11 +66,11 @@ def _choices(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
     cm = tables.get("cm", pd.DataFrame()).reindex(
         columns=["USUBJID", "CMSEQ", "CMDECOD", "CMCAT", "CMSTDTC", "CMENDTC"]
     )
-    man = adsl.set_index("USUBJID")
-    cm = cm[(cm["CMCAT"] == "PHYSICIAN'S CHOICE") & cm["USUBJID"].isin(man.index)]
+    subject = adsl.set_index("USUBJID")
+    cm = cm[(cm["CMCAT"] == "PHYSICIAN'S CHOICE") & cm["USUBJID"].isin(subject.index)]
     start, end = earliest_day(cm["CMSTDTC"]), latest_day(cm["CMENDTC"])
     could = latest_day(cm["CMSTDTC"])
-    allocated = cm["USUBJID"].map(man["ALLOCDT"])
+    allocated = cm["USUBJID"].map(subject["ALLOCDT"])
     start = start.where(~((start < allocated) & (could >= allocated)), allocated)
     cm = cm.assign(TRTSDT=start, TRTEDT=end)
     cm = cm.sort_values(["USUBJID", "TRTSDT", "CMSEQ"], kind="stable", na_position="last")
@@ -78,7 +78,7 @@ def _choices(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
     who = adsl[(adsl["GROUP"] == "A") | adsl["USUBJID"].isin(first.index)]
     begun = who["USUBJID"].map(first["TRTSDT"]).fillna(who["ALLOCDT"])
     who = who.assign(TRTSDT=begun)[begun.notna()]
-    study = who["USUBJID"].map(man["TRTSDT"])
+    study = who["USUBJID"].map(subject["TRTSDT"])
     study = study.where(study > who["TRTSDT"])
     other = who["USUBJID"].map(new_therapy(tables, who))
     return who.assign(

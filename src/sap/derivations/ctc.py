@@ -77,7 +77,7 @@ def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -
 
 
 def _result_of(tables: Tables) -> dict[tuple[str, str], str]:
-    """AR-V7 by man and sample; the later record of one sample does not replace the first."""
+    """AR-V7 by patient and sample; the later record of one sample does not replace the first."""
     gf = tables.get("gf", pd.DataFrame()).reindex(
         columns=["USUBJID", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREFID"]
     )

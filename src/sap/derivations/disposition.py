@@ -1,4 +1,4 @@
-"""Protocol deviations, and why a man stands outside of an efficacy set."""
+"""Protocol deviations, and why a patient stands outside of an efficacy set."""
 
 from collections.abc import Mapping
 
@@ -34,9 +34,9 @@ def addv(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
 
 
 def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """One row per man and efficacy set that he could have been in and is not: SET, CASE and REASON.
+    """One row per patient and efficacy set that he could have been in and is not: SET, CASE and REASON.
 
-    PRIMARY, of the men AR-V7 positive at the first screening and of all who were treated; the first
+    PRIMARY, of the patients AR-V7 positive at the first screening and of all who were treated; the first
     case that applies:
 
     1. Treated through re-screening: counted apart.
@@ -44,7 +44,7 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     3. No count, or a count below the plan's minimum, at the first screening.
     4. No dose of study cabazitaxel.
 
-    Of the men of PRIMARY:
+    Of the patients of PRIMARY:
 
     5. PSAEVAL: no baseline PSA, or no value that counts after it.
     6. PERPROT: a major protocol deviation.

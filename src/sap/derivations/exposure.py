@@ -1,4 +1,4 @@
-"""ADEX and ADEXSUM: what each man was given of study cabazitaxel, when, and how much of the plan."""
+"""ADEX and ADEXSUM: what each patient was given of study cabazitaxel, when, and how much of the plan."""
 
 from collections.abc import Mapping
 
@@ -73,7 +73,7 @@ def _last_before(tables: Tables, testcd: str, infusions: pd.DataFrame) -> pd.Ser
 
 
 def _in_order(ex: pd.DataFrame) -> pd.DataFrame:
-    """Infusions of each man in order: by the cycle of VISIT where every one has it, else by day."""
+    """Infusions of each patient in order: by the cycle of VISIT where every one has it, else by day."""
     cycle = ex["VISIT"].astype("object").str.extract(r"^CYCLE (\d+)$", expand=False).astype(float)
     numbered = cycle.notna().groupby(ex["USUBJID"]).transform("all")
     ex = ex.assign(PLACE=cycle.where(numbered))
@@ -262,7 +262,7 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
 
 
 def _course_flags(who: pd.Series, adex: pd.DataFrame) -> dict[str, pd.Series]:
-    """DELAYED, DELMAJOR, REDUCED and LOWSTART of each man, by the cases of `adexsum`."""
+    """DELAYED, DELMAJOR, REDUCED and LOWSTART of each patient, by the cases of `adexsum`."""
 
     def any_of(column: str, *kinds: str) -> pd.Series:
         return who.isin(adex.loc[adex[column].isin(kinds), "USUBJID"])

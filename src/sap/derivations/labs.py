@@ -1,4 +1,4 @@
-"""ADLB: safety laboratory of treated men, graded by CTCAE 4.03 from numbers."""
+"""ADLB: safety laboratory of treated patients, graded by CTCAE 4.03 from numbers."""
 
 import math
 from collections.abc import Mapping
@@ -78,8 +78,8 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
     graded = [(one.testcd, one.term, one.direction) for one in rule.gradings]
     terms = pd.DataFrame(graded, columns=["LBTESTCD", "ATERM", "ATOXDIR"])
     values = _values(tables, adsl, rule).merge(terms, on="LBTESTCD")
-    man = adsl.set_index("USUBJID")
-    first, last = values["USUBJID"].map(man["TRTSDT"]), values["USUBJID"].map(man["TRTEDT"])
+    subject = adsl.set_index("USUBJID")
+    first, last = values["USUBJID"].map(subject["TRTSDT"]), values["USUBJID"].map(subject["TRTEDT"])
     key = ["USUBJID", "LBTESTCD", "ATERM"]
     before = values[values["ADT"] <= first]
     baseline = before.drop_duplicates(key, keep="last")
@@ -91,7 +91,7 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
     on = (values["ADT"] > first) & (values["ADT"] <= last + days)
     found = pd.DataFrame(
         {
-            "STUDYID": values["USUBJID"].map(man["STUDYID"]),
+            "STUDYID": values["USUBJID"].map(subject["STUDYID"]),
             "USUBJID": values["USUBJID"],
             "PARAMCD": values["LBTESTCD"],
             "PARAM": values["LBTEST"],

@@ -14,7 +14,7 @@ import pandas as pd
 from sap.catalogue.locations import location
 from sap.derivations.dates import earliest_day
 from sap.derivations.tumour_rules import NON, Sums, target_response
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan.model import Tumour
 
 Tables = Mapping[str, pd.DataFrame]
@@ -62,7 +62,7 @@ def of_evaluator(table: pd.DataFrame, domain: str, rule: Tumour) -> pd.DataFrame
 
     Raises
     ------
-    PlanInvalid
+    PlanError
         Several evaluators remain: two readings of one lesion cannot be added up.
     """
     stem = domain.upper()
@@ -80,7 +80,7 @@ def of_evaluator(table: pd.DataFrame, domain: str, rule: Tumour) -> pd.DataFrame
         mine = accepted
     several = sorted({str(name) for name in which[mine].dropna()})
     if rule.evaluator_id is None and not accepted.any() and len(several) > 1:
-        raise PlanInvalid(
+        raise PlanError(
             f"{stem} has readings of {' and '.join(several)} for {rule.evaluator}, and {stem}ACPTFL "
             "accepts none. Name the one whose reading counts: `tumour.evaluator_id` in the plan."
         )
@@ -95,7 +95,7 @@ def _read(tables: Tables, name: str, columns: Sequence[str], rule: Tumour) -> pd
     return table.assign(DAY=day).astype({"DAY": "datetime64[ns]"})
 
 
-def by_man(table: pd.DataFrame) -> dict[str, Rows]:
+def by_subject(table: pd.DataFrame) -> dict[str, Rows]:
     """The rows of a table by subject; missing is None."""
     table = table.replace({np.nan: None})
     found: dict[str, Rows] = {}
@@ -105,7 +105,7 @@ def by_man(table: pd.DataFrame) -> dict[str, Rows]:
 
 
 class Records(NamedTuple):
-    """The tumour records of everybody, by man."""
+    """The tumour records of everybody, by patient."""
 
     tu: dict[str, Rows]
     tr: dict[str, Rows]
@@ -133,7 +133,9 @@ def records(tables: Tables, rule: Tumour) -> Records:
     tu["DAY"] = tu["DAY"].fillna(tu["READ"])
     dated = rs[rs["RSTESTCD"].isin(RESPONSES) & rs["DAY"].notna()]
     best = rs[rs["RSTESTCD"] == "BESTRESP"]
-    return Records(by_man(tu), by_man(tr[tr["DAY"].notna()]), by_man(dated), by_man(best))
+    return Records(
+        by_subject(tu), by_subject(tr[tr["DAY"].notna()]), by_subject(dated), by_subject(best)
+    )
 
 
 def number_of(row: Row) -> float | None:

@@ -1,4 +1,4 @@
-"""ADSL: one row per person, for ever, with what he is and the sets he belongs to."""
+"""ADSL: one row per patient, for ever, with what he is and the sets he belongs to."""
 
 from collections.abc import Mapping, Sequence
 
@@ -24,7 +24,7 @@ def _columns(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
 
 
 def _first(frame: pd.DataFrame, value: str, by: list[str]) -> pd.Series:
-    """The first `value` of each man in the order of `by`."""
+    """The first `value` of each patient in the order of `by`."""
     ordered = frame.sort_values(by, kind="stable", na_position="last")
     return ordered.drop_duplicates("USUBJID").set_index("USUBJID")[value]
 
@@ -40,7 +40,7 @@ def milestone(tables: Tables, term: str, episode: str | None = None) -> pd.Serie
 
 
 def disposition(tables: Tables, about: str) -> pd.DataFrame:
-    """The last disposition event of each man for one DSSCAT: columns DSDECOD and DAY, by USUBJID."""
+    """The last disposition event of each patient for one DSSCAT: columns DSDECOD and DAY, by USUBJID."""
     ds = _columns(tables, "ds", "DSSEQ", "DSDECOD", "DSCAT", "DSSCAT", "DSSTDTC")
     found = ds[(ds["DSCAT"] == "DISPOSITION EVENT") & (ds["DSSCAT"] == about)]
     found = found.assign(DAY=earliest_day(found["DSSTDTC"]))
@@ -109,7 +109,7 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
 
 
 def _names_a_sample(gf: pd.DataFrame, tables: Tables) -> pd.Series:
-    """Whether each result names one of the man's own samples, at whatever visit."""
+    """Whether each result names one of the patient's own samples, at whatever visit."""
     cp = _columns(tables, "cp", "CPREFID").dropna()
     own = set(zip(cp["USUBJID"], cp["CPREFID"], strict=True))
     named = zip(gf["USUBJID"], gf["GFREFID"], strict=True)
@@ -243,7 +243,7 @@ def _not_eligible_again(tables: Tables) -> pd.Series:
 
 
 def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
-    """One row per person of DM: dates, biomarker, group, and the flag of each analysis set.
+    """One row per patient of DM: dates, biomarker, group, and the flag of each analysis set.
 
     GROUP is that of the first allocation, which never changes:
 

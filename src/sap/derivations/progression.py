@@ -102,16 +102,16 @@ def psa_progression(
     3. The day of the progression is the day of the rise, not that of its confirmation.
     """
     base = adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"].to_dict()
-    by_man: dict[str, list[tuple[Any, float, float]]] = {}
+    by_subject: dict[str, list[tuple[Any, float, float]]] = {}
     course: Any
     ordered = adpsa.sort_values(["USUBJID", "ADT"], kind="stable")
     for who, *row in zip(*(ordered[c] for c in ("USUBJID", "ADT", "AVAL", "LBSEQ")), strict=True):
-        by_man.setdefault(who, []).append((row[0], row[1], row[2]))
+        by_subject.setdefault(who, []).append((row[0], row[1], row[2]))
     found = []
     for course in courses.itertuples():
         rows = [
             row
-            for row in by_man.get(str(course.USUBJID), [])
+            for row in by_subject.get(str(course.USUBJID), [])
             if row[0] > course.TRTSDT and not row[0] > course.NEWTHDT
         ]
         days = [(row[0] - course.TRTSDT).days for row in rows]

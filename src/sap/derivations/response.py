@@ -75,8 +75,11 @@ def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
 
 def _after_the_dose(values: pd.DataFrame, adsl: pd.DataFrame) -> pd.Series:
     """Whether a value of the first dosing day was drawn after the infusion began, by its times."""
-    man = adsl.reindex(columns=["USUBJID", "TRTSDT", "TRTSTM"]).set_index("USUBJID")
-    start, first = values["USUBJID"].map(man["TRTSTM"]), values["USUBJID"].map(man["TRTSDT"])
+    subject = adsl.reindex(columns=["USUBJID", "TRTSDT", "TRTSTM"]).set_index("USUBJID")
+    start, first = (
+        values["USUBJID"].map(subject["TRTSTM"]),
+        values["USUBJID"].map(subject["TRTSDT"]),
+    )
     timed = values["ATM"].notna() & start.notna() & (values["ADT"] == first)
     return timed & (values["ATM"].fillna("") > start.fillna(""))
 
@@ -125,9 +128,9 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     values = _values(tables, rule)
     values = values[~_after_the_dose(values, adsl)]
     days = _one_a_day(values)
-    by_man = adsl.set_index("USUBJID")
-    first = days["USUBJID"].map(by_man["TRTSDT"])
-    last = days["USUBJID"].map(by_man["TRTEDT"])
+    by_subject = adsl.set_index("USUBJID")
+    first = days["USUBJID"].map(by_subject["TRTSDT"])
+    last = days["USUBJID"].map(by_subject["TRTEDT"])
     therapy = days["USUBJID"].map(new_therapy(tables, adsl))
 
     before = days[days["ADT"] <= first]
@@ -161,7 +164,7 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
 
 
 def _confirmed(counted: pd.DataFrame, rule: PsaResponse, days: int) -> pd.DataFrame:
-    """The first fall of each man that a later value confirms: ADT and CONFDT by USUBJID."""
+    """The first fall of each patient that a later value confirms: ADT and CONFDT by USUBJID."""
     columns = ["USUBJID", "ADT", "PCHG", "TRTSDT"]
     values = counted[columns].sort_values(["USUBJID", "ADT"], kind="stable")
     falls = values[values["PCHG"] <= -rule.decline_pct]
@@ -239,7 +242,7 @@ def psa_response(
 def _changes(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaCourse
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """PSABEST and PSAWK12 for every treated man; see `adrs`."""
+    """PSABEST and PSAWK12 for every treated patient; see `adrs`."""
     treated = adsl.loc[adsl["NCYCLES"] > 0, ["STUDYID", "USUBJID", "TRTSDT"]].reset_index(drop=True)
     values = adpsa[(adpsa["ANL01FL"] == "Y") & adpsa["PCHG"].notna()]
     values = values.merge(treated[["USUBJID", "TRTSDT"]], on="USUBJID")

@@ -55,10 +55,10 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd
     equal ones, the earlier start, then AESEQ).
     """
     ae = tables["ae"].reset_index(drop=True).reindex(columns=list(COLUMNS))
-    man = adsl.set_index("USUBJID")
+    subject = adsl.set_index("USUBJID")
     who = ae["USUBJID"]
-    first, last = who.map(man["TRTSDT"]), who.map(man["TRTEDT"])
-    treated = who.map(man["NCYCLES"]) > 0
+    first, last = who.map(subject["TRTSDT"]), who.map(subject["TRTEDT"])
+    treated = who.map(subject["NCYCLES"]) > 0
     text = ae["AESTDTC"]
     start_low, start_high = earliest_day(text), latest_day(text)
     undated = start_low.isna()
@@ -118,7 +118,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd
 
 
 def _occurrences(events: pd.DataFrame) -> pd.DataFrame:
-    """Mark the one event that stands for a man, for his SOC and for his preferred term."""
+    """Mark the one event that stands for a patient, for his SOC and for his preferred term."""
     order = events.assign(
         OUT=(events["TRTEMFL"] != "Y") | (events["PROGFL"] == "Y"),
         WORST=-events["ATOXGRN"].fillna(0),

@@ -1,4 +1,4 @@
-"""ADBE: blood the protocol asks of each man, against what was drawn."""
+"""ADBE: blood the protocol asks of each patient, against what was drawn."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -25,20 +25,26 @@ def _drawn(tables: Tables) -> pd.DataFrame:
     return be.assign(BEDT=full_day(be["BEDTC"]), BEVOL=be["BEVOL"].astype(float))
 
 
-def _due(line: SampleSchedule, men: pd.DataFrame, adex: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """USUBJID, AVISIT and the day due of one line of the schedule, for the men of one group."""
-    who = men["USUBJID"]
+def _due(
+    line: SampleSchedule, subjects: pd.DataFrame, adex: pd.DataFrame, plan: Plan
+) -> pd.DataFrame:
+    """USUBJID, AVISIT and the day due of one line of the schedule, for the patients of one group."""
+    who = subjects["USUBJID"]
     doses = adex[adex["USUBJID"].isin(who) & (adex["ACYCLE"] <= plan.exposure.max_cycles)]
     if line.when == "screening":
-        again = men["EPISODE"] == SECOND_EPISODE
+        again = subjects["EPISODE"] == SECOND_EPISODE
         made = pd.DataFrame(
             {
                 "USUBJID": who,
                 "AVISIT": np.where(again, "RE-SCREENING", "SCREENING"),
-                "DUEDT": men["RESCRDT"].where(again, men["SCRDT"]),
+                "DUEDT": subjects["RESCRDT"].where(again, subjects["SCRDT"]),
             }
         )
-        second = men[men["RESCRDT"].notna() & (men["EPISODE"] == "A") & (men["RESCTRFL"] != "Y")]
+        second = subjects[
+            subjects["RESCRDT"].notna()
+            & (subjects["EPISODE"] == "A")
+            & (subjects["RESCTRFL"] != "Y")
+        ]
         second = second[["USUBJID"]].assign(AVISIT="RE-SCREENING", DUEDT=second["RESCRDT"])
         made = pd.concat([made, second], ignore_index=True) if len(second) else made
         return made[made["DUEDT"].notna()]
@@ -48,14 +54,14 @@ def _due(line: SampleSchedule, men: pd.DataFrame, adex: pd.DataFrame, plan: Plan
         number = float(str(line.visit).removeprefix("CYCLE "))
         doses = doses[doses["ACYCLE"] == number]
     else:
-        return _under_choice(men, plan.samples)
+        return _under_choice(subjects, plan.samples)
     cycle = "CYCLE " + doses["ACYCLE"].astype(int).astype(str)
     return pd.DataFrame({"USUBJID": doses["USUBJID"], "AVISIT": cycle, "DUEDT": doses["ASTDT"]})
 
 
-def _under_choice(men: pd.DataFrame, rule: Samples) -> pd.DataFrame:
-    """BASELINE, the plan's day and PROGRESSION of a man of group A whose choice began."""
-    begun = men[men["CHOICEDT"].notna()]
+def _under_choice(subjects: pd.DataFrame, rule: Samples) -> pd.DataFrame:
+    """BASELINE, the plan's day and PROGRESSION of a patient of group A whose choice began."""
+    begun = subjects[subjects["CHOICEDT"].notna()]
     second = begun["CHOICEDT"] + pd.to_timedelta(rule.choice_days, unit="D")
     there = (second <= begun["ENDDT"]) & ~(second >= begun["CHOICEEND"])
     came = begun[begun["CHOICEEND"].notna()]
@@ -79,7 +85,7 @@ def _under_choice(men: pd.DataFrame, rule: Samples) -> pd.DataFrame:
 def _episodes(
     adsl: pd.DataFrame, courses: pd.DataFrame, drawn: pd.DataFrame, cut_off: dt.date
 ) -> pd.DataFrame:
-    """One row per man and group he gave blood in; a man of A treated in B has two."""
+    """One row per patient and group he gave blood in; a patient of A treated in B has two."""
     choice = courses[courses["COURSE"] == "CHOICE"].set_index("USUBJID")
     end = drawn[(drawn["BECAT"] == "CFDNA PLASMA") & (drawn["VISIT"] == "PROGRESSION")]
     ended = end.groupby("USUBJID")["BEDT"].min()
@@ -88,10 +94,12 @@ def _episodes(
     began = who.map(choice["TRTSDT"]).where(who.map(choice["DRUG"]).notna())
     later = who.map(choice["NEWTHDT"])
     stop = pd.concat([adsl["LSTALVDT"], pd.Series(pd.Timestamp(cut_off), adsl.index)], axis=1)
-    men = adsl.assign(CHOICEDT=began, CHOICEEND=progressed.fillna(later), ENDDT=stop.min(axis=1))
-    first = men[men["GROUP"].notna()].assign(EPISODE=men["GROUP"])
-    again = men[men["RESCTRFL"] == "Y"].assign(EPISODE=SECOND_EPISODE, GROUP="B")
-    unallocated = men[men["GROUP"].isna()].assign(EPISODE="", GROUP="A")
+    subjects = adsl.assign(
+        CHOICEDT=began, CHOICEEND=progressed.fillna(later), ENDDT=stop.min(axis=1)
+    )
+    first = subjects[subjects["GROUP"].notna()].assign(EPISODE=subjects["GROUP"])
+    again = subjects[subjects["RESCTRFL"] == "Y"].assign(EPISODE=SECOND_EPISODE, GROUP="B")
+    unallocated = subjects[subjects["GROUP"].isna()].assign(EPISODE="", GROUP="A")
     parts = [part for part in (first, again, unallocated) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else first
 
@@ -132,10 +140,10 @@ def adbe(
     drawn = _drawn(tables)
     if drawn.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    men = _episodes(adsl, courses, drawn, cut_off)
+    subjects = _episodes(adsl, courses, drawn, cut_off)
     parts = []
     for line in plan.samples.schedule:
-        of_group = men[men["GROUP"] == line.group]
+        of_group = subjects[subjects["GROUP"] == line.group]
         if line.when != "screening":
             of_group = of_group[of_group["EPISODE"] != ""]
         for episode, mine in of_group.groupby("EPISODE"):
@@ -152,10 +160,10 @@ def adbe(
             )
     asked = pd.concat([part for part in parts if len(part)], ignore_index=True)
     asked = asked[~(asked["DUEDT"] > pd.Timestamp(cut_off))]
-    return _matched(asked, drawn, men)
+    return _matched(asked, drawn, subjects)
 
 
-def _matched(asked: pd.DataFrame, drawn: pd.DataFrame, men: pd.DataFrame) -> pd.DataFrame:
+def _matched(asked: pd.DataFrame, drawn: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
     key = ["USUBJID", "BECAT", "VISIT"]
     tubes = drawn.groupby(key, as_index=False, dropna=False).agg(
         TUBES=("BEVOL", "size"), VOLUME=("BEVOL", "sum"), BEDT=("BEDT", "min")
@@ -163,9 +171,9 @@ def _matched(asked: pd.DataFrame, drawn: pd.DataFrame, men: pd.DataFrame) -> pd.
     tubes = tubes.rename(columns={"VISIT": "AVISIT"})
     both = asked.merge(tubes, on=["USUBJID", "BECAT", "AVISIT"], how="outer")
     extra = both["EXPTUBES"].isna()
-    first = men.sort_values("EPISODE", kind="stable").drop_duplicates("USUBJID")
+    first = subjects.sort_values("EPISODE", kind="stable").drop_duplicates("USUBJID")
     episode = both["USUBJID"].map(first.set_index("USUBJID")["EPISODE"])
-    second = men[men["EPISODE"] == SECOND_EPISODE].set_index("USUBJID")["TRTSDT"]
+    second = subjects[subjects["EPISODE"] == SECOND_EPISODE].set_index("USUBJID")["TRTSDT"]
     since = both["USUBJID"].map(second)
     group = both["GROUP"].fillna(episode).fillna("")
     group = group.where(~(extra & (both["BEDT"] >= since)), SECOND_EPISODE)

@@ -223,13 +223,13 @@ def outcome(
 
     Examples
     --------
-    >>> man = Followed(start=0, first_dose=0, baseline=True, switch=None, known=400, left="",
+    >>> patient = Followed(start=0, first_dose=0, baseline=True, switch=None, known=400, left="",
     ...                died=False)
     >>> scan = Happened(84, "SCAN", "TR", "TRDTC", 1)
     >>> death = Happened(300, "DEATH", "DM", "DTHDTC", float("nan"))
-    >>> outcome(man, [death], [scan], Definition(), limit=182)[:2]  # 216 days without a scan
+    >>> outcome(patient, [death], [scan], Definition(), limit=182)[:2]  # 216 days without a scan
     (3, 84)
-    >>> outcome(man, [death], [scan], Definition(gaps=False), limit=182)[:2]
+    >>> outcome(patient, [death], [scan], Definition(gaps=False), limit=182)[:2]
     (4, 300)
     """
     event = next((e for e in events if e.day >= who.start), None)
@@ -254,15 +254,15 @@ def _censored(case: int, who: Followed, seen: Sequence[Happened]) -> Outcome:
     return Outcome(case, seen[-1].day, seen[-1]) if seen else Outcome(case, who.start, None)
 
 
-OF_MAN = ["USUBJID", "RFICDT", "ALLOCDT", "TRTSDT", "RESALLDT", "DTHDT", "LSTALVDT", "DCSREAS"]
+OF_SUBJECT = ["USUBJID", "RFICDT", "ALLOCDT", "TRTSDT", "RESALLDT", "DTHDT", "LSTALVDT", "DCSREAS"]
 Key = tuple[str, str]
 Log = dict[Key, list[Happened]]
 
 
 class Sources(NamedTuple):
-    """What times are made of: men and courses as rows, logs, and who has a baseline; each log by man and course, in the order of its days."""
+    """What times are made of: patients and courses as rows, logs, and who has a baseline; each log by patient and course, in the order of its days."""
 
-    men: dict[str, Any]
+    subjects: dict[str, Any]
     courses: list[Any]
     logs: dict[str, Log]
     with_psa: frozenset[Key]
@@ -276,8 +276,10 @@ def _log(frame: pd.DataFrame, what: str, dom: str, var: str, seq: str = "") -> L
     days = _days(frame["ADT"])
     seqs = frame[seq].astype(float).tolist() if seq else [float("nan")] * len(frame)
     found: Log = {}
-    for man, course, day, number in zip(frame["USUBJID"], frame["COURSE"], days, seqs, strict=True):
-        found.setdefault((man, course), []).append(Happened(day, what, dom, var, number))
+    for subject, course, day, number in zip(
+        frame["USUBJID"], frame["COURSE"], days, seqs, strict=True
+    ):
+        found.setdefault((subject, course), []).append(Happened(day, what, dom, var, number))
     return found
 
 
@@ -324,7 +326,7 @@ def _psa_logs(answers: pd.DataFrame, more: str) -> dict[str, Log]:
 
 def _deaths(adsl: pd.DataFrame, courses: pd.DataFrame) -> Log:
     died = courses.merge(adsl[["USUBJID", "DTHDT"]], on="USUBJID").assign(ADT=lambda f: f["DTHDT"])
-    # A man's first course cannot end by a death that belongs to his second one.
+    # A patient's first course cannot end by a death that belongs to his second one.
     second = died.loc[died["AGAINFL"] == "Y", "USUBJID"]
     died = died[(died["COURSE"] == "STUDY") | ~died["USUBJID"].isin(second)]
     return _log(died, "DEATH", "DM", "DTHDTC")
@@ -389,7 +391,7 @@ def sources(
     known = answers[answers["CASE"] != 1]
     yes = adrs[adrs["AVALC"].isin(("Y", "CR", "PR"))]
     return Sources(
-        men={str(man.USUBJID): man for man in adsl[OF_MAN].itertuples()},
+        subjects={str(subject.USUBJID): subject for subject in adsl[OF_SUBJECT].itertuples()},
         courses=list(courses.itertuples()),
         logs=logs,
         with_psa=frozenset(zip(known["USUBJID"], known["COURSE"], strict=True)),
@@ -444,7 +446,7 @@ def _seen(code: str, logs: dict[str, Log]) -> Log:
     return _merged(logs["scans"], logs["psa values"]) if code == "PFS" else logs["scans"]
 
 
-def _start(code: str, course: Any, man: Any, got: Sources, how: tuple[Definition, Plan]) -> Any:
+def _start(code: str, course: Any, subject: Any, got: Sources, how: tuple[Definition, Plan]) -> Any:
     """The origin: of the response (DOR, RDOR), the second allocation, the first dose, the plan's."""
     d, plan = how
     if code in got.responses:
@@ -452,8 +454,8 @@ def _start(code: str, course: Any, man: Any, got: Sources, how: tuple[Definition
     if d.first_dose:
         return course.TRTSDT
     if course.AGAINFL == "Y":
-        return man.RESALLDT
-    return getattr(man, ORIGINS[plan.survival.pfs_origin][0])
+        return subject.RESALLDT
+    return getattr(subject, ORIGINS[plan.survival.pfs_origin][0])
 
 
 def _baseline(code: str, key: Key, got: Sources) -> bool:
@@ -482,8 +484,8 @@ def _rows(code: str, d: Definition, got: Sources, plan: Plan) -> list[dict[str, 
     events, seen = _events(code, got.logs, d), _seen(code, got.logs)
     rows = []
     for course in got.courses:
-        man, key = got.men[course.USUBJID], (course.USUBJID, course.COURSE)
-        start = _start(code, course, man, got, (d, plan))
+        subject, key = got.subjects[course.USUBJID], (course.USUBJID, course.COURSE)
+        start = _start(code, course, subject, got, (d, plan))
         unplanned = course.COURSE == "CHOICE" and code not in ("PFS", "TTPP")
         second = d.code and course.AGAINFL == "Y"
         if pd.isna(start) or unplanned or second:
@@ -493,9 +495,9 @@ def _rows(code: str, d: Definition, got: Sources, plan: Plan) -> list[dict[str, 
             first_dose=_since_1970(course.TRTSDT),
             baseline=_baseline(code, key, got),
             switch=None if pd.isna(course.NEWTHDT) else _since_1970(course.NEWTHDT),
-            known=_since_1970(start if pd.isna(man.LSTALVDT) else man.LSTALVDT),
-            left=man.DCSREAS if man.DCSREAS in GONE else "",
-            died=code in BY_PSA and not pd.isna(man.DTHDT),
+            known=_since_1970(start if pd.isna(subject.LSTALVDT) else subject.LSTALVDT),
+            left=subject.DCSREAS if subject.DCSREAS in GONE else "",
+            died=code in BY_PSA and not pd.isna(subject.DTHDT),
         )
         found = outcome(who, events.get(key, []), seen.get(key, []), d, limit)
         had = found.case == 4

@@ -21,7 +21,7 @@ from sap.derivations.lesions import (
     Rows,
     Tables,
     assessments,
-    by_man,
+    by_subject,
     lesions,
     new_lesions,
     number_of,
@@ -424,11 +424,11 @@ def _best_rows(
     got = records(tables, rule)
     columns = ["USUBJID", "ADT", "OVRLRESP", "SUM", "BASE", "TRGRESP", "LIMITCAS"]
     study = points.loc[points["COURSE"] == "STUDY", columns]
-    of_man = by_man(study.sort_values("ADT", kind="stable"))
+    of_subject = by_subject(study.sort_values("ADT", kind="stable"))
     rows: Rows = []
     course: Any
     for course in courses.itertuples():
-        mine = [r for r in of_man.get(str(course.USUBJID), []) if not r["ADT"] > course.NEWTHDT]
+        mine = [r for r in of_subject.get(str(course.USUBJID), []) if not r["ADT"] > course.NEWTHDT]
         read = [(r["ADT"], r["OVRLRESP"]) for r in mine]
         who = {"STUDYID": course.STUDYID, "USUBJID": course.USUBJID, "COURSE": "STUDY"}
         who |= {"TRTSDT": course.TRTSDT}
@@ -458,7 +458,7 @@ def _best_rows(
                 "CASE": 1 if low is None else 2,
             }
         )
-        every = of_man.get(str(course.USUBJID), [])
+        every = of_subject.get(str(course.USUBJID), [])
         limits = [r["LIMITCAS"] for r in every if r["TRGRESP"] and r["LIMITCAS"] is not None]
         rows.append(
             who

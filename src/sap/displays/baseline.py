@@ -1,7 +1,7 @@
 """Demographics and baseline characteristics."""
 
 from sap.displays import plan_text
-from sap.displays.addressed import Place, results
+from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.disposition import columns_of
 from sap.displays.disposition import head as head_of
 from sap.displays.record import not_recorded
@@ -42,7 +42,7 @@ ORDER = {"Y": "0 Yes", "N": "1 No", "Missing": "9"}
 WORDS = {"Y": "Yes", "N": "No"}
 
 
-def _category(paramcd: str, columns: list[Place]) -> list[Row]:
+def _category(paramcd: str, columns: list[ArdKey]) -> list[Row]:
     found = results("baseline")
     rows: list[Row] = []
     for level in sorted(
@@ -51,19 +51,19 @@ def _category(paramcd: str, columns: list[Place]) -> list[Row]:
     ):
         cells: list[Content] = []
         for column in columns:
-            place = Place(**column, paramcd=paramcd, level=level)
+            place = ArdKey(**column, paramcd=paramcd, level=level)
             cells.append(n_pct(found.count(**place), found.percent(**place)))
         if level != "Missing" or any(cell.text != "0" for cell in cells if isinstance(cell, Cell)):
             rows.append(Row(WORDS.get(level, level), cells, "indent1"))
     return rows
 
 
-def _number(paramcd: str, decimals: int, columns: list[Place]) -> list[Row]:
+def _number(paramcd: str, decimals: int, columns: list[ArdKey]) -> list[Row]:
     found = results("baseline")
-    places = [Place(**column, paramcd=paramcd) for column in columns]
+    places = [ArdKey(**column, paramcd=paramcd) for column in columns]
     several = [bool(found.find("n", **p).value) for p in places]
 
-    def only(p: Place, there: bool, made: Cell) -> Content:
+    def only(p: ArdKey, there: bool, made: Cell) -> Content:
         return made if there else found.fixed("median", decimals, **p)
 
     rows = [

@@ -1,7 +1,7 @@
 """Comparisons, all of them exploratory: AR-V7, groups, guarantee time, TROPIC, and the prior."""
 
 from sap import ard
-from sap.displays.addressed import Place, Results, results
+from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.figure import Figure
 from sap.displays.response import ci_header, rate_cells
 from sap.displays.survival import common_times, curve_data
@@ -14,7 +14,7 @@ def arv7() -> Table:
     header = "CI (%)"
     own, tropic = results("comparison_arv7"), results("comparison_tropic")
     if own.has("N", group="NEGATIVE") and own.find("N", group="NEGATIVE").value:
-        rows.append(Row("By AR-V7, men given cabazitaxel", kind="group"))
+        rows.append(Row("By AR-V7, patients given cabazitaxel", kind="group"))
         names = (
             ("Positive, group B", "Negative, group A")
             if ard.table("plan")["study"]["groups"]
@@ -38,19 +38,19 @@ def arv7() -> Table:
         header = ci_header(tropic, group="TROPIC")
         if tropic.find("estimate", level="Difference").estimable:
             rows.append(Row("Difference (Miettinen-Nurminen)", _difference(tropic), "indent1"))
-        odds = Place(level="Odds ratio")
+        odds = ArdKey(level="Odds ratio")
         if tropic.find("estimate", **odds).estimable:
             low, high = (tropic.fixed(s, 2, **odds) for s in ("conf_low", "conf_high"))
             ratio = Cell(tropic.fixed("estimate", 2, **odds))
             rows.append(Row("Odds ratio, exact", (ratio, "", limits(low, high)), "indent1"))
             rows.append(Row("p, Fisher", (tropic.p_value(**odds), "", ""), "indent1"))
     columns = [Column("n (%)"), Column("N"), Column(header)]
-    absent = "Not in the data: nobody to compare with."
+    absent = "Not in the data: no patient to compare with."
     return Table("tlf-comparison", "PSA response", columns, rows, absent=absent)
 
 
 def _difference(found: Results) -> tuple[Content, ...]:
-    place = Place(level="Difference")
+    place = ArdKey(level="Difference")
     low, high = (found.percent(s, **place) for s in ("conf_low", "conf_high"))
     return (found.percent("estimate", **place), "", limits(low, high))
 
@@ -62,7 +62,7 @@ STATES = {
 }
 
 
-def _median_row(found: Results, label: str, place: Place) -> Row:
+def _median_row(found: Results, label: str, place: ArdKey) -> Row:
     low, high = (found.months(s, **place) for s in ("conf_low", "conf_high"))
     cells = (
         found.count("N", **place),
@@ -83,7 +83,7 @@ AGAINST = {
 
 
 def survival() -> Table:
-    """Overall survival by AR-V7 and by group: medians, Cox and log-rank, each with its men."""
+    """Overall survival by AR-V7 and by group: medians, Cox and log-rank, each with its patients."""
     rows: list[Row] = []
     header = "CI"
     groups = {"A": "Group A", "B": "Group B"}
@@ -99,7 +99,7 @@ def survival() -> Table:
             continue
         rows.append(Row(words, kind="group"))
         for group in there:
-            place = Place(paramcd=paramcd, group=group, level="")
+            place = ArdKey(paramcd=paramcd, group=group, level="")
             header = ci_header(found, **place).replace(" (%)", "")
             row = _median_row(found, names[group], place)
             rows.append(Row(row.label, (*row.cells, "", "", ""), row.kind))
@@ -118,16 +118,16 @@ def survival() -> Table:
 
 
 def _tested(found: Results, paramcd: str, compared: str) -> list[Row]:
-    """The log-rank test, and the Cox model with its men, its ratios and the test of its assumption."""
+    """The log-rank test, and the Cox model with its patients, its ratios and the test of its assumption."""
     rows = []
-    rank = Place(paramcd=paramcd, level="Log-rank")
+    rank = ArdKey(paramcd=paramcd, level="Log-rank")
     if found.has("p_value", **rank) and found.find("p_value", **rank).estimable:
         cells: tuple[Content, ...] = (found.count("N", **rank), *[""] * 5, found.p_value(**rank))
         rows.append(Row(f"Log-rank, {compared}", cells, "indent1"))
-    model = Place(paramcd=paramcd, level="Cox", sublevel="")
+    model = ArdKey(paramcd=paramcd, level="Cox", sublevel="")
     ratios = []
     for covariate in found.values("sublevel", paramcd=paramcd, level="Cox"):
-        place = Place(paramcd=paramcd, level="Cox", sublevel=covariate)
+        place = ArdKey(paramcd=paramcd, level="Cox", sublevel=covariate)
         known = covariate and found.has("hazard_ratio", **place)
         if known and found.find("hazard_ratio", **place).estimable:
             low, high = (found.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
@@ -154,7 +154,7 @@ def curves() -> Figure:
 
     found = results("os_arv7")
     there = {
-        words: Place(group=group, paramcd="OS")
+        words: ArdKey(group=group, paramcd="OS")
         for group, words in STATES.items()
         if found.has("N", group=group, paramcd="OS", level="")
         and found.find("N", group=group, paramcd="OS", level="").value
@@ -164,12 +164,12 @@ def curves() -> Figure:
         return Figure("tlf-os-arv7-curves", None, "", absent=absent)
     steps, ticks, at_risk, medians = curve_data("os_arv7", there)
     longest = {
-        words: found.find("max", **Place(**{**place, "level": ""})).value
+        words: found.find("max", **ArdKey(**{**place, "level": ""})).value
         for words, place in there.items()
     }
     at_risk = common_times(at_risk, longest)
     numbers = [
-        found.months("median", **Place(**{**place, "level": ""})) for place in there.values()
+        found.months("median", **ArdKey(**{**place, "level": ""})) for place in there.values()
     ]
     said = ", ".join(f"{w} {n.text} months" for w, n in zip(there, numbers, strict=True))
     origin = ard.table("plan")["survival"]["os_origin"]
@@ -193,7 +193,7 @@ def guarantee() -> Table:
             rows.append(Row(words, kind="group"))
         for level in levels:
             for group in found.values("group", population=population, level=level):
-                place = Place(population=population, level=level, group=group)
+                place = ArdKey(population=population, level=level, group=group)
                 if not found.has("median", **place) or not found.find("N", **place).value:
                     continue
                 header = ci_header(found, **place).replace(" (%)", "")
@@ -201,7 +201,7 @@ def guarantee() -> Table:
                     _median_row(found, f"{level}{f': {group.lower()}' if group else ''}", place)
                 )
     columns = [Column("N"), Column("Deaths"), Column("Median (months)"), Column(header)]
-    absent = "Not in the data: nobody of these sets has an origin."
+    absent = "Not in the data: no patient of these sets has an origin."
     return Table("tlf-os-guarantee", "Overall survival", columns, rows, absent=absent)
 
 
@@ -217,7 +217,7 @@ def posterior() -> Table:
         Row(f"{ci_header(found).replace('CI', 'credible interval')}", (interval,)),
         Row("Probability that the rate is above p0 (%)", (found.percent("probability_above_p0"),)),
         Row("Tipping point", kind="group"),
-        Row("Men without an answer", (tip.count("n_missing"),), "indent1"),
+        Row("Patients without an answer", (tip.count("n_missing"),), "indent1"),
         Row("Responders needed among them", (tip.fixed("responders_needed", 0),), "indent1"),
     ]
     if tip.has("decision"):

@@ -4,10 +4,10 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats, plan_text
-from sap.displays.addressed import Place, results
+from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.figure import Figure
+from sap.displays.inline import RichText
 from sap.displays.response import ci_header, rate_cells
-from sap.displays.say import Said
 from sap.displays.table import Column, Row, Table
 
 CYCLE = r"^CYCLE (\d+)$"  # of AVISIT
@@ -43,7 +43,7 @@ def course() -> Table:
     for paramcd, words in lines.items():
         rows.append(Row(words, kind="group"))
         for group, said in DENOMINATORS.items():
-            here = Place(population="PRIMARY", paramcd=paramcd, group=group)
+            here = ArdKey(population="PRIMARY", paramcd=paramcd, group=group)
             rows.append(Row(said, rate_cells(found, **here), "indent1"))
     header = ci_header(found, population="PRIMARY", paramcd="CTC0", group="evaluable")
     columns = [Column("n (%)"), Column("N"), Column(header)]
@@ -51,7 +51,7 @@ def course() -> Table:
 
 
 def values() -> Figure:
-    """Figure 14.2.2.3: the cells of each evaluable man, from baseline over the counts that count.
+    """Figure 14.2.2.3: the cells of each evaluable patient, from baseline over the counts that count.
 
     1. The baseline stands at the first dose, whenever the sample was drawn.
     2. Where every count has a date, time is weeks since the first dose.
@@ -67,7 +67,7 @@ def values() -> Figure:
     evaluable = adsl.index[adsl["CTCEVFL"] == "Y"]
     counted = adctc[(adctc["ANL01FL"] == "Y") & adctc["USUBJID"].isin(evaluable)]
     if counted.empty:
-        why = "Not in the data: no evaluable man has a count of cells on treatment."
+        why = "Not in the data: no evaluable patient has a count of cells on treatment."
         return Figure("tlf-ctc-values", None, "", absent=why)
     days = (counted["ADT"] - counted["USUBJID"].map(adsl["TRTSDT"])).dt.days
     dated = bool(days.notna().all())
@@ -93,18 +93,20 @@ def values() -> Figure:
     n, whole = (found.count(s, population="CTCEVAL") for s in ("n", "N"))
     alt = (
         f"Counts of circulating tumour cells over time, one line for each of {whole.text} evaluable "
-        f"men; {n.text} of them had a CTC response."
+        f"patients; {n.text} of them had a CTC response."
     )
     below = plan_text.number("ctc.response_below")
-    told = Said(n, " of ", whole, " evaluable men had a CTC response, a count below ", below, ",")
-    notes = [Said(*told.parts, " the dashed line.")]
+    told = RichText(
+        n, " of ", whole, " evaluable patients had a CTC response, a count below ", below, ","
+    )
+    notes = [RichText(*told.parts, " the dashed line.")]
     if dated:
         notes.append(
-            Said("The count before the first dose stands at week 0, whenever it was drawn.")
+            RichText("The count before the first dose stands at week 0, whenever it was drawn.")
         )
     else:
         said = "Not every count has a date: each stands at the cycle of its visit, the first at cycle 1."
-        notes.append(Said(said))
+        notes.append(RichText(said))
     if time.isna().any():
-        notes.append(Said("Counts with neither a date nor a cycle are not drawn."))
+        notes.append(RichText("Counts with neither a date nor a cycle are not drawn."))
     return Figure("tlf-ctc-values", plot, alt, notes=notes, numbers=(n, whole))

@@ -5,9 +5,9 @@ from typing import Any
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.addressed import Number
-from sap.displays.free_text import markdown_text
-from sap.displays.say import NO_BREAK_SPACE
+from sap.displays.ard_lookup import Number
+from sap.displays.escape import markdown_text
+from sap.displays.inline import NO_BREAK_SPACE
 
 _KEY = re.compile(r"`([a-z0-9_.]+)`")
 

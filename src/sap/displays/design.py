@@ -3,7 +3,7 @@
 import pandas as pd
 
 from sap import ard
-from sap.displays.addressed import Number, results
+from sap.displays.ard_lookup import Number, results
 from sap.displays.figure import Figure
 from sap.displays.table import Column, Content, Row, Table
 
@@ -26,16 +26,16 @@ def operating_characteristics() -> Table:
     ]
     if found.has("n1"):
         rows += [
-            line("n1, men in stage 1", found.count("n1")),
+            line("n1, patients in stage 1", found.count("n1")),
             line("r1, stop after stage 1 when responders are at most", found.count("r1")),
             line(
                 "Probability of stopping after stage 1 under p0",
                 found.fixed("probability_of_early_termination", 4),
             ),
-            line("Expected number of men under p0", found.fixed("expected_n", 1)),
+            line("Expected number of patients under p0", found.fixed("expected_n", 1)),
         ]
     rows += [
-        line("n, men in all", found.count("n")),
+        line("n, patients in all", found.count("n")),
         line("r, H0 is rejected when responders are more than", found.count("r")),
     ]
     return Table("tlf-oc", "Quantity", [Column("Value")], rows)

@@ -3,10 +3,10 @@
 from typing import Unpack
 
 from sap import ard
-from sap.displays.addressed import Number, Place, Results, results
-from sap.displays.free_text import coded
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.escape import coded
+from sap.displays.frame import order_notes
 from sap.displays.record import not_recorded
-from sap.displays.show import order_notes
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
 
 TREATED = "TREATED"
@@ -21,22 +21,22 @@ HEADS = {
 OF_GROUPS = ("RESCREENED", "GROUPA")
 
 
-def columns_of(found: Results, **where: Unpack[Place]) -> list[Place]:
+def columns_of(found: Results, **where: Unpack[ArdKey]) -> list[ArdKey]:
     """The columns that an analysis has, in the order of `HEADS`; none of groups the trial has not."""
     groups = bool(ard.table("plan")["study"]["groups"])
     shown = []
     for population, group in HEADS:
-        place = Place(population=population, group=group)
-        here: Place = {**where, "population": population}
+        place = ArdKey(population=population, group=group)
+        here: ArdKey = {**where, "population": population}
         there = group in found.values("group", **here)
         if there and (groups or population not in OF_GROUPS):
             shown.append(place)
     return shown
 
 
-def head(found: Results, place: Place, **where: Unpack[Place]) -> Column:
+def head(found: Results, place: ArdKey, **where: Unpack[ArdKey]) -> Column:
     """A column header with the size of its set."""
-    whole: Place = {**place, **where}
+    whole: ArdKey = {**place, **where}
     return Column(HEADS[place["population"], place["group"]], found.count("N", **whole))
 
 
@@ -49,7 +49,7 @@ def _ends(display_id: str, paramcd: str, ended: str, stub: str) -> Table:
         if level != "Ended" and not level.startswith("No end")
     ]
     size = {
-        r: sum(found.find("n", **Place(**c, paramcd=paramcd, level=r)).value for c in columns)
+        r: sum(found.find("n", **ArdKey(**c, paramcd=paramcd, level=r)).value for c in columns)
         for r in reasons
     }
     reasons.sort(key=lambda r: (r == "Other", -size[r], r))
@@ -60,7 +60,7 @@ def _ends(display_id: str, paramcd: str, ended: str, stub: str) -> Table:
     def line(label: str, level: str, kind: str) -> Row:
         cells: list[Content] = []
         for column in columns:
-            place = Place(**column, paramcd=paramcd, level=level)
+            place = ArdKey(**column, paramcd=paramcd, level=level)
             cells.append(n_pct(found.count(**place), found.percent(**place)))
         return Row(label, cells, "indent1" if kind else "")
 
@@ -86,13 +86,13 @@ def deviations() -> Table:
     found = results("protocol_deviations")
     absent = not_recorded("dv", "protocol deviation")
     if not len(found):
-        return Table("tlf-deviations", "Deviation", [Column("Men, n (%)")], [], absent=absent)
+        return Table("tlf-deviations", "Deviation", [Column("Patients, n (%)")], [], absent=absent)
     columns = columns_of(found)
 
     def line(label: str, level: str, sublevel: str, kind: str) -> Row:
         cells: list[Content] = []
         for column in columns:
-            place = Place(**column, level=level, sublevel=sublevel)
+            place = ArdKey(**column, level=level, sublevel=sublevel)
             share = n_pct(found.count(**place), found.percent(**place))
             events = found.count("n_events", **place)
             cells.append(share if events.text == "0" else Cell(*share.parts, "; ", events))
@@ -105,13 +105,13 @@ def deviations() -> Table:
         rows.append(line(level, level, "", ""))
         terms = [v for v in found.values("sublevel", level=level) if v]
         everyone = columns[-1]
-        counts = {t: found.count(**Place(**everyone, level=level, sublevel=t)) for t in terms}
+        counts = {t: found.count(**ArdKey(**everyone, level=level, sublevel=t)) for t in terms}
         sorted_by += counts.values()
         # A count that the open report protects has no size: its place must not tell it either.
         size = {
             t: 0.0
             if n.protected
-            else found.find("n", **Place(**everyone, level=level, sublevel=t)).value
+            else found.find("n", **ArdKey(**everyone, level=level, sublevel=t)).value
             for t, n in counts.items()
         }
         for term in sorted(terms, key=lambda t: (-size[t], t)):

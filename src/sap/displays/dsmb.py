@@ -12,22 +12,22 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats, plan_text, record
-from sap.displays.addressed import Number, Place, Results, results
-from sap.displays.catalogue import catalogue
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.escape import coded
 from sap.displays.figure import Figure
-from sap.displays.free_text import coded
+from sap.displays.frame import Note
+from sap.displays.inline import NO_BREAK_SPACE, RichText
+from sap.displays.register import register
 from sap.displays.response import ci_header
-from sap.displays.say import NO_BREAK_SPACE, Said
-from sap.displays.show import Note
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 
 def _table(name: str, otherwise: Any) -> Any:
     """A table of the run that need not be there."""
     try:
         return ard.table(name)
-    except WrongUse:
+    except UsageError:
         return otherwise
 
 
@@ -39,27 +39,27 @@ def is_open() -> bool:
 # ---- prose ---------------------------------------------------------------------------------------
 
 
-def audience() -> Said:
+def audience() -> RichText:
     """Who may read this report, and what it leaves out."""
     if is_open():
-        return Said(
+        return RichText(
             "This is the open report: it may go to the sponsor and the investigators. It holds pooled "
             "safety and the conduct of the trial. Response, survival and where the stopping rule for "
             "futility stands are in the closed report; sections and tables have the same numbers in "
             "both, so some numbers are missing here."
         )
-    return Said(
+    return RichText(
         "This is the closed report, for members of the board only: the open report, and response, "
         "survival, the stopping rule and single patients."
     )
 
 
-def protection() -> Said:
+def protection() -> RichText:
     """How the open report prints small counts, with the plan's limit; the closed one prints them all."""
     if not is_open():
-        return Said("")
+        return RichText("")
     limit = plan_text.number("open_report.small_count")
-    return Said("Counts of men from 1 to below ", limit, " are printed as <", limit,
+    return RichText("Counts of patients from 1 to below ", limit, " are printed as <", limit,
                 ", and what would tell them is left out.")  # fmt: skip
 
 
@@ -84,7 +84,7 @@ def _died() -> list[str | Number]:
 
 
 def _died_in_all() -> list[str | Number]:
-    """How many treated men died until the cut-off and of what; nothing in the open report."""
+    """How many treated patients died until the cut-off and of what; nothing in the open report."""
     found = results("deaths")
     if is_open() or not found.has("n", group="", level="All", sublevel=""):
         return []
@@ -106,56 +106,56 @@ def _toxicity() -> Results | None:
     return found if found.has("decision", level="") else None
 
 
-def safe() -> Said:
+def safe() -> RichText:
     """What bears on the first question."""
     found, tox = results("ae_overview"), _toxicity()
     fatal = found.count(level="Fatal")
     whole = found.count("N", level="Any")
     parts: list[str | Number] = [
-        "Of ", whole, " treated men ", fatal, " had a fatal adverse event and ",
+        "Of ", whole, " treated patients ", fatal, " had a fatal adverse event and ",
         found.count(level="Related, serious"), " a serious one that was related to treatment. ",
         "Of all causes, adverse event or not, ", *_died(), *_died_in_all(),
     ]  # fmt: skip
     if tox is None:
         parts.append("The plan has no stopping boundary for toxicity.")
-        return Said(*parts)
+        return RichText(*parts)
     if not tox.find("N", level="").value:
         parts.append(
             "No patient has been treated, so the boundary for toxicity has nothing to count."
         )
-        return Said(*parts)
+        return RichText(*parts)
     state = tox.words("decision", level="")
     parts += [
-        "The boundary for toxicity is ", state, " (men with the toxicity: ", tox.count(level=""),
+        "The boundary for toxicity is ", state, " (patients with the toxicity: ", tox.count(level=""),
         "; the trial stops at ", tox.count("boundary", level=""), ").",
     ]  # fmt: skip
-    return Said(*parts)
+    return RichText(*parts)
 
 
-def boundary() -> Said:
+def boundary() -> RichText:
     """What bears on the second question."""
     found = results("interim")
     if not found.has("decision", level="Stage 1"):
-        whole = Place(level="In all", group="")
-        return Said(
+        whole = ArdKey(level="In all", group="")
+        return RichText(
             "The design has one stage and no boundary before its end: ",
             found.count(**whole), " of ", found.count("N", **whole),
-            " men have a confirmed response so far, and ", found.count("n_missing", **whole),
+            " patients have a confirmed response so far, and ", found.count("n_missing", **whole),
             " are pending.",
         )  # fmt: skip
-    place = Place(level="Stage 1", group="")
-    return Said(
+    place = ArdKey(level="Stage 1", group="")
+    return RichText(
         found.words("decision", **place), ". Confirmed responses: ", found.count(**place), " of ",
-        found.count("N", **place), " men (stop when at most ", found.count("r1", **place), " of ",
-        found.count("n_planned", **place), "). Men pending: ", found.count("n_missing", **place), ".",
+        found.count("N", **place), " patients (stop when at most ", found.count("r1", **place), " of ",
+        found.count("n_planned", **place), "). Patients pending: ", found.count("n_missing", **place), ".",
     )  # fmt: skip
 
 
-def conduct() -> Said:
+def conduct() -> RichText:
     """What bears on the third question."""
     days = results("data_currency")
-    followed = Place(paramcd="DAYS", level="All followed")
-    due = Place(paramcd="RESULTS", level="")
+    followed = ArdKey(paramcd="DAYS", level="All followed")
+    due = ArdKey(paramcd="RESULTS", level="")
     left = results("board_left")
     primary = results("analysis_sets").count(population="PRIMARY")
     accrual: list[str | Number] = (
@@ -164,15 +164,15 @@ def conduct() -> Said:
         else [
             "Treated of the ",
             plan_text.number("design.n"),
-            " men planned for the primary set: ",
+            " patients planned for the primary set: ",
             primary,
             ". ",
         ]
     )
-    return Said(
-        *accrual, "Of all ", left.count("N", level="Withdrew"), " treated men, lost to follow-up: ",
+    return RichText(
+        *accrual, "Of all ", left.count("N", level="Withdrew"), " treated patients, lost to follow-up: ",
         left.count(level="Lost to follow-up"), ", withdrew: ", left.count(level="Withdrew"), ". Of ",
-        days.count("N", **followed), " men still followed, overdue for a contact: ",
+        days.count("N", **followed), " patients still followed, overdue for a contact: ",
         days.count("n_late", **followed), "; of ", days.count("N", **due),
         " PSA results that are due, missing: ", days.count("n_missing", **due),
         ". Of the data contracts, critical findings: ", record.found_of("critical"), ", warnings: ",
@@ -180,14 +180,14 @@ def conduct() -> Said:
     )  # fmt: skip
 
 
-def rule() -> Said:
+def rule() -> RichText:
     """The stopping rules as the plan has them; this is no result."""
     d = ard.table("plan")["design"]
     parts: list[str | Number] = []
     if d["kind"] == "two-stage":
         parts += [
             "The trial stops for futility after ", plan_text.number("design.n1"),
-            " men of the primary set when at most ", plan_text.number("design.r1"),
+            " patients of the primary set when at most ", plan_text.number("design.r1"),
             " have a confirmed PSA response (Simon's design). ",
         ]  # fmt: skip
     else:
@@ -195,7 +195,7 @@ def rule() -> Said:
     tox = ard.table("plan").get("toxicity_monitoring")
     if tox:
         parts += [
-            f"It stops for toxicity when too many men have {tox['name'].lower()} of grade ",
+            f"It stops for toxicity when too many patients have {tox['name'].lower()} of grade ",
             plan_text.number("toxicity_monitoring.from_grade"),
             " or above: the boundary stops a trial whose true rate is ",
             plan_text.number("toxicity_monitoring.p0"), " with a probability of at most ",
@@ -205,43 +205,43 @@ def rule() -> Said:
         parts += [
             "The rate not worth treating is p0, ", plan_text.number("design.p0"), "; the rate worth treating is p1, ",
             plan_text.number("design.p1"), "; at the end H0, a rate of at most p0, is rejected when more than ",
-            plan_text.number("design.r"), " of ", plan_text.number("design.n"), " men respond. ",
+            plan_text.number("design.r"), " of ", plan_text.number("design.n"), " patients respond. ",
         ]  # fmt: skip
     parts.append(
         "All of this is an assumption of the plan: no public source states a rule for this trial."
     )
-    return Said(*parts)
+    return RichText(*parts)
 
 
-def previous() -> Said:
+def previous() -> RichText:
     """The report that this one is compared with."""
     before = (_table("changes", None) or {}).get("previous")
     if not before:
-        return Said("No earlier report was given to compare with.")
-    return Said(
+        return RichText("No earlier report was given to compare with.")
+    return RichText(
         f"The report before this one had the data cut-off {before['cut_off']} "
         f"({before['cut_off_name']}, frozen as {before['cut_id']}). A number has changed when any digit "
         "of it has."
     )
 
 
-def compared(closed: bool) -> Said:
+def compared(closed: bool) -> RichText:
     """What the displays of section 7 hold, or will."""
     if not (_table("changes", None) or {}).get("previous"):
-        return Said("is filled once there is an earlier report.")
+        return RichText("is filled once there is an earlier report.")
     if closed:
-        return Said("counts what moved, display by display.")
-    return Said(
+        return RichText("counts what moved, display by display.")
+    return RichText(
         "sets the key numbers side by side. Every number that is new, gone or moved stands in the "
         "file changes.csv, beside this report."
     )
 
 
-def new_terms() -> Said:
+def new_terms() -> RichText:
     """The preferred terms of adverse events that the last report did not have."""
     changes = _table("changes", None) or {"previous": None, "rows": []}
     if not changes["previous"]:
-        return Said("")
+        return RichText("")
     seen = {"new": set[str](), "gone": set[str]()}
     for row in changes["rows"]:
         analysis, _, group, paramcd, _, sublevel, stat = str(row["key"]).split("|")
@@ -254,7 +254,7 @@ def new_terms() -> Said:
         named = ", ".join(sorted(seen[change])) or "none"
         if change == "new" or seen[change]:
             said.append(f"Preferred terms {words}: {named}.")
-    return Said(" ".join(said))
+    return RichText(" ".join(said))
 
 
 # ---- 1 answers -----------------------------------------------------------------------------------
@@ -282,7 +282,7 @@ def safe_table() -> Table:
     for level in dead.values("level"):
         kind: RowKind = ""
         for cause in dead.values("sublevel", level=level):
-            place = Place(level=level, sublevel=cause)
+            place = ArdKey(level=level, sublevel=cause)
             if cause and dead.count(**place).text == "0":
                 continue
             where = f"Death {level[0].lower()}{level[1:]}, of any cause"
@@ -290,7 +290,7 @@ def safe_table() -> Table:
             cells = (n_pct(dead.count(**place), dead.percent(**place)), "" if is_open() else more)
             rows.append(Row(cause or where, cells, kind))
     ever = results("deaths")
-    whole = Place(group="", level="All", sublevel="")
+    whole = ArdKey(group="", level="All", sublevel="")
     if not is_open() and ever.has("n", **whole):
         share = n_pct(ever.count(**whole), ever.percent(**whole))
         rows.append(Row("Death at any time, of any cause", (share, "Table 14.3.1.7")))
@@ -298,7 +298,7 @@ def safe_table() -> Table:
     state: Content = "not planned" if tox is None else tox.words("decision", level="")
     rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-1")))
     columns = [
-        Column("Men, n (%)", found.count("N", level="Any")),
+        Column("Patients, n (%)", found.count("N", level="Any")),
         Column("More in", numeric=False),
     ]
     return Table("tlf-dsmb-safe", "Safety", columns, rows)
@@ -308,13 +308,13 @@ def boundary_table() -> Table:
     """Table 1-2: the figures behind "is the boundary crossed"."""
     found = results("interim")
     level = "Stage 1" if found.has("decision", level="Stage 1") else "In all"
-    place = Place(level=level, group="")
+    place = ArdKey(level=level, group="")
     rows = []
     if level == "Stage 1":
         rows.append(Row("State", (found.words("decision", **place), "Table 2-2")))
     rows += [
         Row("Confirmed responders", (Cell(found.count(**place), " of ", found.count("N", **place)), "Table 14.2.1.1")),
-        Row("Men whose answer can still come", (found.count("n_missing", **place), "Table 2-2")),
+        Row("Patients whose answer can still come", (found.count("n_missing", **place), "Table 2-2")),
         Row(
             "Predictive probability of rejecting H0 at the end (%)",
             (found.percent("predictive_power", group="Outlook", level=VIEWS[1]), "Table 2-3"),
@@ -330,7 +330,10 @@ def conduct_table() -> Table:
     Six lines: with one more the closed report's first page of answers would not hold all three tables.
     """
     flow, days = results("flow"), results("data_currency")
-    followed, due = Place(paramcd="DAYS", level="All followed"), Place(paramcd="RESULTS", level="")
+    followed, due = (
+        ArdKey(paramcd="DAYS", level="All followed"),
+        ArdKey(paramcd="RESULTS", level=""),
+    )
 
     left, sets = results("board_left"), results("analysis_sets")
 
@@ -340,15 +343,15 @@ def conduct_table() -> Table:
     treated = left.count("N", level="Withdrew")
     rows = [
         Row(
-            "Men who consented to screening, were sampled, qualified for cabazitaxel",
+            "Patients who consented to screening, were sampled, qualified for cabazitaxel",
             (Cell(box("Consented"), ", ", box("Sampled"), ", ", box("Qualifies for group B")), "Table 3-1"),
         ),
-        Row("Treated men of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Table 14.1.1")),
+        Row("Treated patients of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Table 14.1.1")),
         Row(
-            "Of all treated men, re-screened ones included: lost to follow-up, withdrew",
+            "Of all treated patients, re-screened ones included: lost to follow-up, withdrew",
             (Cell(left.count(level="Lost to follow-up"), ", ", left.count(level="Withdrew"), " of ", treated), ""),
         ),
-        Row("Followed men overdue for a contact", (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1")),
+        Row("Followed patients overdue for a contact", (Cell(days.count("n_late", **followed), " of ", days.count("N", **followed)), "Table 6-1")),
         Row("PSA results missing, of those due", (Cell(days.count("n_missing", **due), " of ", days.count("N", **due)), "Table 6-2")),
         Row(
             "Findings of the data contracts: critical, warnings",
@@ -362,17 +365,17 @@ def conduct_table() -> Table:
 # ---- 2 stopping rules ----------------------------------------------------------------------------
 
 VIEWS = (
-    "None of the pending men responds",
-    "Pending men counted as not yet seen",
-    "All of the pending men respond",
+    "None of the pending patients responds",
+    "Pending patients counted as not yet seen",
+    "All of the pending patients respond",
 )
 
 
 def rule_state() -> Table:
-    """Table 2-2: responders, pending men and what the rule says over all their outcomes."""
+    """Table 2-2: responders, pending patients and what the rule says over all their outcomes."""
     found = results("interim")
     levels = [level for level in ("Stage 1", "In all") if found.has("n", level=level, group="")]
-    places = [Place(level=level, group="") for level in levels]
+    places = [ArdKey(level=level, group="") for level in levels]
 
     def line(label: str, *names: str) -> Row:
         cells: list[Content] = []
@@ -388,21 +391,23 @@ def rule_state() -> Table:
         return Row(label, cells)
 
     rows = [
-        line("Men planned", "n_planned"),
-        line("Men treated", "N"),
+        line("Patients planned", "n_planned"),
+        line("Patients treated", "N"),
         line("Confirmed responders", "n"),
         line("Pending: an answer can still come", "n_missing"),
         *waiting(places),
         line(
-            "Responders over all outcomes of the pending men", "responders_low", "responders_high"
+            "Responders over all outcomes of the pending patients",
+            "responders_low",
+            "responders_high",
         ),
     ]
     if "Stage 1" in levels:
         rows.append(line("Stop when responders are at most", "r1"))
         for label, name in (
             ("State now", "decision"),
-            ("State if no pending man responds", "decision_low"),
-            ("State if every pending man responds", "decision_high"),
+            ("State if no pending patient responds", "decision_low"),
+            ("State if every pending patient responds", "decision_high"),
         ):
             words = found.words(name, level="Stage 1", group="")
             rows.append(Row(label, [words, *[""] * (len(levels) - 1)]))
@@ -416,8 +421,8 @@ def rule_state() -> Table:
     return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
 
 
-def waiting(places: Sequence[Place]) -> list[Row]:
-    """Of the pending men: who awaits the confirmation of a fall, and who still has time for one."""
+def waiting(places: Sequence[ArdKey]) -> list[Row]:
+    """Of the pending patients: who awaits the confirmation of a fall, and who still has time for one."""
     found = results("interim_pending")
     return [
         Row(words, [found.count(level=p["level"], sublevel=words) for p in places], "indent1")
@@ -426,12 +431,12 @@ def waiting(places: Sequence[Place]) -> list[Row]:
 
 
 def outlook() -> Table:
-    """Table 2-3: the chance to reject H0 at the end, by what the pending men do."""
+    """Table 2-3: the chance to reject H0 at the end, by what the pending patients do."""
     found = results("interim")
-    places = [Place(level=view, group="Outlook") for view in VIEWS]
+    places = [ArdKey(level=view, group="Outlook") for view in VIEWS]
     rows: list[Row] = [
         Row(
-            "Responders of men with an answer",
+            "Responders of patients with an answer",
             [Cell(found.count(**place), " of ", found.count("N", **place)) for place in places],
         ),
         Row("Conditional power (%), when the true rate is", kind="group"),
@@ -450,7 +455,7 @@ def outlook() -> Table:
         )
     )
     heads = [
-        Column(words, under="Pending men")
+        Column(words, under="Pending patients")
         for words in ("none responds", "not yet seen", "all respond")
     ]
     prior = ard.table("plan")["estimand"]["prior"]
@@ -467,7 +472,7 @@ def _printed_boundary() -> Cell:
         first, last = found.count("from_n", level=level), found.count("to_n", level=level)
         cells += [", " if cells else "", found.count("boundary", level=level), " of ", first]
         cells += [] if first.text == last.text else [" to ", last]
-    return Cell(*(cells or ["no number of men"]))
+    return Cell(*(cells or ["no number of patients"]))
 
 
 def toxicity() -> Table:
@@ -477,23 +482,26 @@ def toxicity() -> Table:
     absent = "Not planned: the plan has no stopping boundary for toxicity."
     if tox is None:
         return Table("tlf-dsmb-toxicity", "Quantity", columns, [], absent=absent)
-    place = Place(level="")
+    place = ArdKey(level="")
     rows = [
         Row("State", (tox.words("decision", **place),)),
-        Row("Men treated", (tox.count("N", **place),)),
-        Row("Men with the toxicity", (tox.count(**place),)),
-        Row("Men with it that stop the trial, at this number treated", (tox.count("boundary", **place),)),
-        Row("Men for whom the boundary is planned", (tox.count("patients_planned", **place),)),
+        Row("Patients treated", (tox.count("N", **place),)),
+        Row("Patients with the toxicity", (tox.count(**place),)),
+        Row("Patients with it that stop the trial, at this number treated", (tox.count("boundary", **place),)),
+        Row("Patients for whom the boundary is planned", (tox.count("patients_planned", **place),)),
         Row("Rate that is acceptable (%)", (tox.percent("p0", **place),)),
         Row("Probability of stopping at that rate (%)", (tox.percent("stop_under_p0", **place),)),
     ]  # fmt: skip
     rows.append(
-        Row("Stops the trial: men with the toxicity, of men treated", (_printed_boundary(),))
+        Row(
+            "Stops the trial: patients with the toxicity, of patients treated",
+            (_printed_boundary(),),
+        )
     )
     found = results("toxicity_oc")
     rows.append(
         Row(
-            "Probability of stopping (%), with the men treated on average, when the true rate is",
+            "Probability of stopping (%), with the patients treated on average, when the true rate is",
             kind="group",
         )
     )
@@ -503,7 +511,7 @@ def toxicity() -> Table:
             found.fixed("expected_n", 1, level=level),
         )
         rate = Cell(found.percent("p", level=level), f"{NO_BREAK_SPACE}%")
-        rows.append(Row(rate, (Cell(stops, " (", n, " men)"),), "indent1"))
+        rows.append(Row(rate, (Cell(stops, " (", n, " patients)"),), "indent1"))
     return Table("tlf-dsmb-toxicity", "Stopping rule for toxicity", columns, rows)
 
 
@@ -525,7 +533,7 @@ def accrual_figure() -> Figure:
     found = results("accrual")
     months = found.values("level")
     if not months:
-        return Figure("tlf-dsmb-accrual", None, "", absent="Not in the data: nobody consented.")
+        return Figure("tlf-dsmb-accrual", None, "", absent="Not in the data: no patient consented.")
     drawn = {code: words for code, words in STEPS.items() if code != "QUALIFIED"}
     counts = pd.DataFrame(
         [
@@ -541,10 +549,10 @@ def accrual_figure() -> Figure:
         target=float(ard.table("plan")["design"]["n"]),
         order=list(drawn.values()),
         x_title="Month",
-        y_title="Men, cumulative",
+        y_title="Patients, cumulative",
     )
     alt = (
-        f"Cumulative accrual by month until {last}: {now['CONSENTED'].text} men consented, "
+        f"Cumulative accrual by month until {last}: {now['CONSENTED'].text} patients consented, "
         f"{now['SAMPLED'].text} were sampled, {now['ALLOCATED'].text} allocated to cabazitaxel and "
         f"{now['TREATED'].text} treated. The thin broken line is the planned size of the primary set."
     )
@@ -558,7 +566,7 @@ def accrual_table() -> Table:
     quarters = [m for m in months if int(m[5:]) % 3 == 0 or m == months[-1]]
     rows = []
     for month in quarters:
-        at = {code: Place(paramcd=code, level=month) for code in STEPS}
+        at = {code: ArdKey(paramcd=code, level=month) for code in STEPS}
         shown: list[Content] = [found.count(**at[code]) for code in ("CONSENTED", "SAMPLED")]
         share = at["QUALIFIED"]
         shown.append(n_pct(found.count(**share), found.percent(**share)))
@@ -581,7 +589,7 @@ def accrual_table() -> Table:
         "End of",
         columns,
         rows,
-        absent="Not in the data: nobody consented.",
+        absent="Not in the data: no patient consented.",
     )
 
 
@@ -592,7 +600,7 @@ def currency() -> Table:
     """Table 6-1: days from the last contact to the cut-off."""
     found = results("data_currency")
     levels = ("On treatment", "Follow-up", "All followed")
-    places = [Place(paramcd="DAYS", level=level) for level in levels]
+    places = [ArdKey(paramcd="DAYS", level=level) for level in levels]
     rows = [
         Row("Days since the last contact", kind="group"),
         Row("Median", [found.fixed("median", 1, **p) for p in places], "indent1"),
@@ -604,7 +612,7 @@ def currency() -> Table:
         Column(level, found.count("N", **place))
         for level, place in zip(levels, places, strict=True)
     ]
-    notes = ["Left out of the open report: quartiles and extremes of few men."]
+    notes = ["Left out of the open report: quartiles and extremes of few patients."]
     few = not all(found.has("q1", **place) for place in places)
     return Table(
         "tlf-dsmb-currency", "Currency of the data", columns, rows, notes=notes if few else []
@@ -614,7 +622,7 @@ def currency() -> Table:
 def psa_due() -> Table:
     """Table 6-2: PSA results that are due at an infusion."""
     found = results("data_currency")
-    due = Place(paramcd="RESULTS", level="")
+    due = ArdKey(paramcd="RESULTS", level="")
     rows = [
         Row("Due", (found.count("N", **due),)),
         Row("There, n (%)", (n_pct(found.count(**due), found.percent(**due)),)),
@@ -628,22 +636,22 @@ def _day(value: Any) -> str:
 
 
 def overdue() -> Table:
-    """Listing 6-2: men overdue for a contact, and men with a PSA result missing."""
+    """Listing 6-2: patients overdue for a contact, and patients with a PSA result missing."""
     adcur = ard.dataset("adcur")
     mine = adcur[(adcur["LATEFL"] == "Y") | (adcur["PSAMISS"] > 0)]
     rows = [
         Row(
-            str(man["USUBJID"]),
+            str(subject["USUBJID"]),
             (
-                str(man["STATUS"]).capitalize(),
-                _day(man["LASTDT"]),
-                str(int(man["DAYS"])),
-                "overdue" if man["LATEFL"] == "Y" else "",
-                f"{int(man['PSAMISS'])} of {int(man['PSAEXP'])}",
+                str(subject["STATUS"]).capitalize(),
+                _day(subject["LASTDT"]),
+                str(int(subject["DAYS"])),
+                "overdue" if subject["LATEFL"] == "Y" else "",
+                f"{int(subject['PSAMISS'])} of {int(subject['PSAEXP'])}",
             ),
-            address=f"ADCUR|{man['USUBJID']}",
+            address=f"ADCUR|{subject['USUBJID']}",
         )
-        for _, man in mine.sort_values("USUBJID").iterrows()
+        for _, subject in mine.sort_values("USUBJID").iterrows()
     ]
     heads = (
         "Status",
@@ -653,8 +661,8 @@ def overdue() -> Table:
         "PSA results missing of those due",
     )
     return Table(
-        "tlf-dsmb-overdue", "Man", [Column(words, numeric=False) for words in heads], rows,
-        absent="Nobody is overdue, and no PSA result that is due is missing.",
+        "tlf-dsmb-overdue", "Patient", [Column(words, numeric=False) for words in heads], rows,
+        absent="No patient is overdue, and no PSA result that is due is missing.",
     )  # fmt: skip
 
 
@@ -665,20 +673,20 @@ def findings() -> Table:
 
 # ---- 7 what changed ------------------------------------------------------------------------------
 
-HEADLINES: tuple[tuple[str, str, Place, str, str], ...] = (
-    ("Men who consented", "flow", Place(paramcd="BOX", level="Consented"), "n", "count"),
-    ("Men sampled", "flow", Place(paramcd="BOX", level="Sampled"), "n", "count"),
-    ("Men who qualified", "flow", Place(paramcd="BOX", level="Qualifies for group B"), "n", "count"),
-    ("Men treated", "ae_overview", Place(level="Any"), "N", "count"),
-    ("Men with a serious adverse event", "ae_overview", Place(level="Serious"), "n", "count"),
-    ("Men with a fatal adverse event", "ae_overview", Place(level="Fatal"), "n", "count"),
-    ("Treated men lost to follow-up", "board_left", Place(level="Lost to follow-up"), "n", "count"),
-    ("Treated men who withdrew", "board_left", Place(level="Withdrew"), "n", "count"),
-    ("Followed men overdue", "data_currency", Place(paramcd="DAYS", level="All followed"), "n_late", "count"),
-    ("PSA results missing", "data_currency", Place(paramcd="RESULTS"), "n_missing", "count"),
-    ("Confirmed responders", "psa_response", Place(population="PRIMARY"), "n", "count"),
-    ("Men in the primary set", "psa_response", Place(population="PRIMARY"), "N", "count"),
-    ("Deaths in the primary set", "os", Place(population="PRIMARY", paramcd="OS", level=""), "n_events", "count"),
+HEADLINES: tuple[tuple[str, str, ArdKey, str, str], ...] = (
+    ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="Consented"), "n", "count"),
+    ("Patients sampled", "flow", ArdKey(paramcd="BOX", level="Sampled"), "n", "count"),
+    ("Patients who qualified", "flow", ArdKey(paramcd="BOX", level="Qualifies for group B"), "n", "count"),
+    ("Patients treated", "ae_overview", ArdKey(level="Any"), "N", "count"),
+    ("Patients with a serious adverse event", "ae_overview", ArdKey(level="Serious"), "n", "count"),
+    ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="Fatal"), "n", "count"),
+    ("Treated patients lost to follow-up", "board_left", ArdKey(level="Lost to follow-up"), "n", "count"),
+    ("Treated patients who withdrew", "board_left", ArdKey(level="Withdrew"), "n", "count"),
+    ("Followed patients overdue", "data_currency", ArdKey(paramcd="DAYS", level="All followed"), "n_late", "count"),
+    ("PSA results missing", "data_currency", ArdKey(paramcd="RESULTS"), "n_missing", "count"),
+    ("Confirmed responders", "psa_response", ArdKey(population="PRIMARY"), "n", "count"),
+    ("Patients in the primary set", "psa_response", ArdKey(population="PRIMARY"), "N", "count"),
+    ("Deaths in the primary set", "os", ArdKey(population="PRIMARY", paramcd="OS", level=""), "n_events", "count"),
 )  # fmt: skip
 
 
@@ -738,7 +746,7 @@ def _shown_in(analyses: list[str]) -> list[tuple[str, str]]:
     A number is told once, where it belongs: in the first end-of-text table (14) that shows it, else
     in the first table of a chapter. What a curve alone shows moves with the curve and is left out.
     """
-    tables = [entry for _, entry in catalogue().by_number("table")]
+    tables = [entry for _, entry in register().by_number("table")]
     tables.sort(key=lambda entry: not entry.number.startswith("14."))
     found: dict[str, str] = {}
     for entry in tables:
@@ -765,11 +773,11 @@ def actions() -> Table:
     )  # fmt: skip
 
 
-def cut() -> Said:
+def cut() -> RichText:
     """Which cut this report stands on."""
     facts = ard.run_facts()
     planned = "planned" if facts["planned"] else "unplanned"
-    return Said(
+    return RichText(
         f"Data cut-off {facts['cut_off']} ({facts['cut_off_name']}, {planned}), frozen as{NO_BREAK_SPACE}"
         f"{facts['cut_id']}."
     )

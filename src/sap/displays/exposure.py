@@ -1,6 +1,6 @@
 """Exposure to study cabazitaxel: cycles, dose intensity, delays, reductions and G-CSF."""
 
-from sap.displays.addressed import Place, results
+from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.safety import LINES, lines_of
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
@@ -41,11 +41,11 @@ def doses() -> Table:
     rows: list[Row] = []
     left_out = False
     for paramcd, words, digits in NUMBERS:
-        places = [Place(group=g, paramcd=paramcd, level="") for g in groups]
+        places = [ArdKey(group=g, paramcd=paramcd, level="") for g in groups]
         rows.append(Row(words, kind="group"))
         there = [found.has("median", **p) for p in places]
         if not all(there) or not all(found.has("mean", **p) for p in places):
-            # The open report: what would tell how many men had so many cycles is not in its rows.
+            # The open report: what would tell how many patients had so many cycles is not in its rows.
             rows.append(Row("n", [found.count("n", **p) for p in places], "indent1"))
             middle: list[Content] = [
                 found.fixed("median", digits + 1, **p) if here else ""
@@ -83,18 +83,18 @@ def doses() -> Table:
                 for cell, estimable, p in zip(made, known, places, strict=True)
             ]
             rows.append(Row(label, cells, "indent1"))
-    rows.append(Row("Men by cycles given", kind="group"))
+    rows.append(Row("Patients by cycles given", kind="group"))
     for level in found.values("level", paramcd="NCYCLES", group=""):
         if not level:
             continue
         cells = []
         for group in groups:
-            place = Place(group=group, paramcd="NCYCLES", level=level)
-            n, counted = found.count_or_nobody(**place), found.has("n", **place)
+            place = ArdKey(group=group, paramcd="NCYCLES", level=level)
+            n, counted = found.count_or_zero(**place), found.has("n", **place)
             cells.append(n_pct(n, found.percent(**place)) if counted else n)
         rows.append(Row(level.lstrip("0"), cells, "indent1"))
     notes = [
-        "Left out of the open report: means, spreads and extremes of few men, and the middle of a line of therapy, which would tell how many men had so many cycles."
+        "Left out of the open report: means, spreads and extremes of few patients, and the middle of a line of therapy, which would tell how many patients had so many cycles."
     ]
     return Table("tlf-exposure", "Exposure", columns, rows, notes=notes if left_out else [])
 
@@ -107,14 +107,14 @@ def compliance() -> Table:
     for paramcd, words in ANSWERS:
         cells: list[Content] = []
         for group in groups:
-            place = Place(group=group, paramcd=paramcd, level="")
+            place = ArdKey(group=group, paramcd=paramcd, level="")
             n = found.count(**place)
             known = found.find("estimate", **place).estimable
             cells.append(n_pct(n, found.percent(**place)) if known else n)
         under = paramcd.startswith("GCSF") and paramcd != "GCSFANY"
         rows.append(Row(words, cells, "indent1" if under else ""))
-        places = [Place(group=group, paramcd=paramcd, level="") for group in groups]
+        places = [ArdKey(group=group, paramcd=paramcd, level="") for group in groups]
         missing = [found.count("n_missing", **place) for place in places]
         if any(n.text != "0" for n in missing):
             rows.append(Row("Not known", missing, "indent2" if under else "indent1"))
-    return Table("tlf-compliance", "Men with", columns, rows)
+    return Table("tlf-compliance", "Patients with", columns, rows)

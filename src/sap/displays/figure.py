@@ -17,12 +17,12 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from sap import ard
-from sap.displays import show
-from sap.displays.addressed import Number
-from sap.displays.catalogue import catalogue, hidden
-from sap.displays.free_text import markdown_text
-from sap.displays.show import Note
-from sap.errors import RenderFailed
+from sap.displays import frame
+from sap.displays.ard_lookup import Number
+from sap.displays.escape import markdown_text
+from sap.displays.frame import Note
+from sap.displays.register import hidden, register
+from sap.errors import RenderError
 from sap.plan.home import project_home
 
 FAMILY = "SAP Sans"
@@ -189,7 +189,7 @@ class Figure:
 
     def __post_init__(self) -> None:
         if self.plot is not None and not re.search(r"\d", self.alt):
-            raise RenderFailed(
+            raise RenderError(
                 f"{self.id}: the alternative text states no number.\n"
                 "Say in words what the figure shows, with the numbers of its finding."
             )
@@ -198,13 +198,13 @@ class Figure:
         if hidden(self.id):
             return ""
         if self.plot is None:
-            return show.absent(self.id, self.absent, self.notes)
+            return frame.absent(self.id, self.absent, self.notes)
         image = f"![{markdown_text(self.alt)}](<{self._written()}>){{width=100%}}\\"
-        return show.block(self.id, f"{image}\n", notes=self.notes, shown=self.numbers, n=self.n)
+        return frame.block(self.id, f"{image}\n", notes=self.notes, shown=self.numbers, n=self.n)
 
     def _written(self) -> str:
         """Write the SVG into the run folder; its path as a chapter names it."""
-        landscape = catalogue()[self.id].orientation == "landscape"
+        landscape = register()[self.id].orientation == "landscape"
         text = svg(self.plot, LANDSCAPE_INCHES if landscape else PORTRAIT_INCHES, self.height)
         return write_svg(self.id, text)
 

@@ -12,7 +12,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any, Literal
 
-from sap.displays.free_text import figure_text
+from sap.displays.escape import figure_text
 
 WIDTH = 468.0  # points: 6.5 inches
 _SIZE = 8.0

@@ -131,7 +131,7 @@ def confidence(level: float | None) -> str:
 def percent(k: float, n: float, *, digits: int = 1, hundred: Hundred = "100") -> str:
     """`k` of `n` as a percentage without the sign, from the exact fraction.
 
-    A percentage that only rounds to 0 or to 100 says so (`<0.1`, `>99.9`); of nobody it is NE.
+    A percentage that only rounds to 0 or to 100 says so (`<0.1`, `>99.9`); of no patient it is NE.
 
     >>> percent(1, 16), percent(5, 16), percent(25, 25), percent(1, 5000), percent(0, 0)
     ('6.3', '31.3', '100', '<0.1', 'NE')

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 
 from sap import ard
-from sap.displays.addressed import Number, Place, Results, results
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.escape import coded
 from sap.displays.formats import NE, NOT_CALCULATED
-from sap.displays.free_text import coded
+from sap.displays.frame import Note
 from sap.displays.record import not_recorded
-from sap.displays.show import Note
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
 from sap.plan.model import gradings
 
@@ -25,15 +25,15 @@ TESTS = {
     "CREAT": "Creatinine, high",
     "ALB": "Albumin, low",
 }
-# A man whose grade 1 cannot be told from 0 may leave these lines and enter the others.
+# A patient whose grade 1 cannot be told from 0 may leave these lines and enter the others.
 AT_MOST = ("reported only", "neither")
 OPEN = (
-    "Where grade 1 cannot be told from 0 in some men, for want of a limit of normal, a count is a bound "
+    "Where grade 1 cannot be told from 0 in some patients, for want of a limit of normal, a count is a bound "
     "and has no percentage."
 )
 UNGRADED = (
-    "A man without a graded value on treatment is not under 'Laboratory', so he stands under 'Reported "
-    "only' or 'Neither'; the table of worst grades counts such men."
+    "A patient without a graded value on treatment is not under 'Laboratory', so he stands under 'Reported "
+    "only' or 'Neither'; the table of worst grades counts such patients."
 )
 SHOWN = ("0", "0 OR 1", "1", "2", "3", "4")
 HEADS = {"0 OR 1": "0 or 1", "NOT GRADED": "Not graded", "NOT MEASURED": "Not measured"}
@@ -56,7 +56,7 @@ def _used(found: Results, levels: tuple[str, ...], axis: str) -> list[str]:
 
     def anybody(level: str) -> bool:
         places = [
-            Place(group="", paramcd=code, **{axis: level})  # type: ignore[misc]
+            ArdKey(group="", paramcd=code, **{axis: level})  # type: ignore[misc]
             for code in _tests(found)
         ]
         if axis == "level":
@@ -75,7 +75,7 @@ def _used(found: Results, levels: tuple[str, ...], axis: str) -> list[str]:
 
 
 def worst() -> Table:
-    """Table 14.3.4.1: men by worst grade on treatment, for each test."""
+    """Table 14.3.4.1: patients by worst grade on treatment, for each test."""
     found = results("lab_grade")
     absent = not_recorded("lb", "laboratory value on treatment")
     if not len(found):
@@ -86,13 +86,13 @@ def worst() -> Table:
     for code in _tests(found):
         cells: list[Content] = []
         for level in levels:
-            place = Place(group="", paramcd=code, level=level)
+            place = ArdKey(group="", paramcd=code, level=level)
             n = found.count(**place)
             share = level == severe and found.find("n", **place).estimable
             cells.append(n_pct(n, found.percent(**place)) if share else n)
         rows.append(Row(_label(code), _untold(levels, cells)))
     columns = [
-        Column(HEADS.get(v, v), under="" if v == severe else "Worst grade, men")
+        Column(HEADS.get(v, v), under="" if v == severe else "Worst grade, patients")
         for v in levels[:-1]
     ]
     columns.append(Column(f"{severe}, n (%)"))
@@ -102,7 +102,7 @@ def worst() -> Table:
 
 
 def _untold(levels: Sequence[str], cells: Sequence[Content]) -> list[Content]:
-    """The cells of one line; a 0 under grade 0 or 1 is a dash where men stand under `0 or 1`."""
+    """The cells of one line; a 0 under grade 0 or 1 is a dash where patients stand under `0 or 1`."""
     texts = dict(zip(levels, (c.text for c in cells if isinstance(c, Cell | Number)), strict=False))
     if texts.get("0 OR 1", "0") in ("0", NE):
         return list(cells)
@@ -117,7 +117,7 @@ def _told_apart(levels: Sequence[str]) -> list[Note]:
     if "0 OR 1" not in levels:
         return []
     words = (
-        "A man whose grades 0 and 1 cannot be told apart, for want of a limit of normal, stands "
+        "A patient whose grades 0 and 1 cannot be told apart, for want of a limit of normal, stands "
         f"under '0 or 1' and in neither of the two; {NOT_CALCULATED} there: how many is not known."
     )
     return [words]
@@ -135,29 +135,29 @@ def shift() -> Table:
     for code in _tests(found):
         lines = []
         for base in (*SHOWN, "NOT GRADED"):
-            places = [Place(group="", paramcd=code, level=base, sublevel=w) for w in worst_]
+            places = [ArdKey(group="", paramcd=code, level=base, sublevel=w) for w in worst_]
             counts = [found.find("n", **p) for p in places if found.has("n", **p)]
-            # A missing number is nobody's, unless it is a small count that the open report hides.
+            # A missing number is no patient's, unless it is a small count that the open report hides.
             if not any(count.protected or count.value > 0 for count in counts):
                 continue
-            cells: list[Content] = [found.count_or_nobody(**p) for p in places]
+            cells: list[Content] = [found.count_or_zero(**p) for p in places]
             words = f"Baseline {HEADS.get(base, base).lower()}"
             lines.append(Row(words, _untold(worst_, cells), "indent1"))
         if lines:
             rows += [Row(_label(code), kind="group"), *lines]
         else:
             unknown.append(_label(code).partition(",")[0])
-    columns = [Column(HEADS.get(w, w), under="Worst grade on treatment, men") for w in worst_]
-    first = Place(group="", paramcd=_tests(found)[0])
+    columns = [Column(HEADS.get(w, w), under="Worst grade on treatment, patients") for w in worst_]
+    first = ArdKey(group="", paramcd=_tests(found)[0])
     places = [
-        Place(**first, level=b, sublevel=w)
+        ArdKey(**first, level=b, sublevel=w)
         for b in found.values("level", **first)
         for w in found.values("sublevel", **first)
     ]
     n = next((found.count("N", **p) for p in places if found.has("N", **p)), None)
     notes = _told_apart(worst_)
     if unknown:
-        words = "No man has a value at baseline and one on treatment of"
+        words = "No patient has a value at baseline and one on treatment of"
         notes.append(f"{words}: {', '.join(unknown)}.")
     stub = "Test, grade at baseline"
     return Table("tlf-lab-shift", stub, columns, rows, notes=notes, absent=absent, n=n)
@@ -183,7 +183,7 @@ def reported() -> Table:
         for grade in found.values("sublevel", paramcd=code):
             cells: list[Content] = []
             for level in kinds:
-                place = Place(paramcd=code, level=level, sublevel=grade)
+                place = ArdKey(paramcd=code, level=level, sublevel=grade)
                 cells.append(_perhaps_a_bound(found, place, level))
             rows.append(Row(grade, cells, "indent1"))
     first = _tests(found)[0]
@@ -202,8 +202,8 @@ def reported() -> Table:
     return Table("tlf-lab-reported", "Test, grade", columns, rows, notes=notes, absent=absent, n=n)
 
 
-def _perhaps_a_bound(found: Results, place: Place, level: str) -> Content:
-    """Count and percent; the count as a bound where grade 1 cannot be told from 0 in some man."""
+def _perhaps_a_bound(found: Results, place: ArdKey, level: str) -> Content:
+    """Count and percent; the count as a bound where grade 1 cannot be told from 0 in some patient."""
     n = found.count(**place)
     if n.protected or not found.find("n", **place).estimable:
         return n

@@ -8,11 +8,11 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import free_text, plan_text
-from sap.displays.addressed import Place, results
+from sap.displays import escape, plan_text
+from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.formats import as_collected, fixed
+from sap.displays.frame import Note
 from sap.displays.record import not_recorded
-from sap.displays.show import Note
 from sap.displays.table import Column, Row, Table
 
 SETS = {
@@ -61,7 +61,7 @@ def words(value: Any) -> str:
 
 def coded(value: Any) -> str:
     """A coded value in lower case with a capital: `FEBRILE NEUTROPENIA` as `Febrile neutropenia`."""
-    return free_text.coded(words(value))
+    return escape.coded(words(value))
 
 
 def listing(  # noqa: PLR0913 - what a listing is made of
@@ -92,9 +92,9 @@ def listing(  # noqa: PLR0913 - what a listing is made of
             rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
     found = results("analysis_sets")
     n = found.count(population=population) if found.has("n", population=population) else None
-    flow, all_men = results("flow"), Place(paramcd="BOX", level="Consented")
-    if population == "CONSENTED" and flow.has("n", **all_men):
-        n = flow.count(**all_men)
+    flow, all_subjects = results("flow"), ArdKey(paramcd="BOX", level="Consented")
+    if population == "CONSENTED" and flow.has("n", **all_subjects):
+        n = flow.count(**all_subjects)
     return Table(display_id, "Participant", columns, rows, notes=notes, absent=absent, n=n)
 
 
@@ -124,7 +124,7 @@ def _wide(frame: pd.DataFrame, index: Sequence[str], value: str = "AVAL") -> pd.
 
 
 def discontinued() -> Table:
-    """Listing 16.2.1.1: when and why each treated man left the treatment and the study."""
+    """Listing 16.2.1.1: when and why each treated patient left the treatment and the study."""
     adsl = ard.dataset("adsl")
     adsl = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
     return listing(
@@ -144,7 +144,7 @@ def discontinued() -> Table:
         dataset="ADSL",
         key=(),
         population="SAFETY",
-        absent="Not in the data: nobody was treated.",
+        absent="Not in the data: no patient was treated.",
     )
 
 
@@ -168,7 +168,7 @@ def deviations() -> Table:
 
 
 def excluded() -> Table:
-    """Listing 16.2.3.1: men outside of an efficacy set that they could have been in."""
+    """Listing 16.2.3.1: patients outside of an efficacy set that they could have been in."""
     frame = ard.dataset("adexcl")
     order = {name: i for i, name in enumerate(SETS)}
     frame = frame.assign(PLACE=frame["SET"].map(order)).sort_values(["USUBJID", "PLACE"])
@@ -182,12 +182,12 @@ def excluded() -> Table:
         dataset="ADEXCL",
         key=("SET",),
         population="SCREENED",
-        absent="Nobody who could have been in an efficacy set is outside of it.",
+        absent="No patient who could have been in an efficacy set is outside of it.",
     )
 
 
 def demographics() -> Table:
-    """Listing 16.2.4.1: each man at his first screening and when he was screened again."""
+    """Listing 16.2.4.1: each patient at his first screening and when he was screened again."""
     adbl = ard.dataset("adbl")
     at = ["USUBJID", "AVISIT"]
     numbers = _wide(adbl[adbl["AVAL"].notna()], at)
@@ -220,12 +220,12 @@ def demographics() -> Table:
         dataset="ADBL",
         key=("AVISIT",),
         population="SCREENED",
-        absent="Not in the data: nobody was screened.",
+        absent="Not in the data: no patient was screened.",
     )
 
 
 def therapies() -> Table:
-    """Listing 16.2.4.2: anticancer therapy of treated men before, instead of and after the study's."""
+    """Listing 16.2.4.2: anticancer therapy of treated patients before, instead of and after the study's."""
     frame = _members(ard.dataset("adcm"), "SAFFL")
     frame = frame[frame["CMCAT"] != "SUPPORTIVE CARE"]
     return listing(
@@ -270,12 +270,12 @@ def dosing() -> Table:
         dataset="ADEX",
         key=("EXSEQ",),
         population="SAFETY",
-        absent="Not in the data: nobody was treated.",
+        absent="Not in the data: no patient was treated.",
     )
 
 
 def supportive() -> Table:
-    """Listing 16.2.5.3: growth factor and other supportive care of treated men."""
+    """Listing 16.2.5.3: growth factor and other supportive care of treated patients."""
     frame = _members(ard.dataset("adcm"), "SAFFL")
     frame = frame[frame["CMCAT"] == "SUPPORTIVE CARE"]
     return listing(
@@ -304,7 +304,7 @@ def _answers(names: Mapping[str, str]) -> pd.DataFrame:
 
 
 def responses() -> Table:
-    """Listing 16.2.6.1: every answer of each treated man on one line."""
+    """Listing 16.2.6.1: every answer of each treated patient on one line."""
     adsl = ard.dataset("adsl")
     frame = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
     names = {
@@ -356,15 +356,15 @@ def responses() -> Table:
         key=(),
         population="SAFETY",
         notes=[
-            "Y yes, N no, NE not evaluable; + censored. A response needs its fall within the plan's time, the best change does not. Survival of men treated through re-screening counts from the second allocation.",
+            "Y yes, N no, NE not evaluable; + censored. A response needs its fall within the plan's time, the best change does not. Survival of patients treated through re-screening counts from the second allocation.",
             "Set: in the primary set; treated through re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 turned negative; best tumour response by the plan's rules, else by the investigator (inv.).",
         ],
-        absent="Not in the data: nobody was treated.",
+        absent="Not in the data: no patient was treated.",
     )
 
 
 def psa() -> Table:
-    """Listing 16.2.6.2: PSA values of treated men."""
+    """Listing 16.2.6.2: PSA values of treated patients."""
     frame = _members(ard.dataset("adpsa"), "SAFFL")
     frame = frame.sort_values(["USUBJID", "ADT", "LBSEQ"])
     above = [Shown("Above quantification", "ALQFL")] if (frame["ALQFL"] == "Y").any() else []
@@ -389,12 +389,12 @@ def psa() -> Table:
             "Case of the rule, the first that applies: 1 no first dose with a known day; 2 on or before the day of the first dose; 3 later than the plan's days after the last cycle; 4 on or after the first day of a new anticancer therapy; 5 counts for response.",
             "Changes have one decimal.",
         ],
-        absent=not_recorded("lb", "PSA value of a treated man"),
+        absent=not_recorded("lb", "PSA value of a treated patient"),
     )
 
 
 def cells() -> Table:
-    """Listing 16.2.6.3: counts of CTC and AR-V7 of treated men."""
+    """Listing 16.2.6.3: counts of CTC and AR-V7 of treated patients."""
     frame = _members(ard.dataset("adctc"), "SAFFL")
     frame = frame.sort_values(["USUBJID", "ADT", "CPSEQ"])
     # Of a sample of a screening or before the first dose the change is no change on treatment.
@@ -415,7 +415,7 @@ def cells() -> Table:
         key=("CPSEQ",),
         population="SAFETY",
         notes=[f"Counts are per {plan_text.counted_in()}. Changes have one decimal."],
-        absent=not_recorded("cp", "count of a treated man"),
+        absent=not_recorded("cp", "count of a treated patient"),
     )
 
 
@@ -524,15 +524,15 @@ def serious() -> Table:
     )
 
 
-def cause_of_death(man: Mapping[Any, Any]) -> str:
+def cause_of_death(subject: Mapping[Any, Any]) -> str:
     """The cause of death of a row of ADSL, and that it is inferred where no event says it."""
-    cause = words(man.get("DTHCGR1"))
-    inferred = cause == "Progression" and not words(man.get("DTHTERM"))
+    cause = words(subject.get("DTHCGR1"))
+    inferred = cause == "Progression" and not words(subject.get("DTHTERM"))
     return f"{cause} (inferred)" if inferred else cause
 
 
 def deaths() -> Table:
-    """Listing 14.3.2.1: treated men who died, when and of what."""
+    """Listing 14.3.2.1: treated patients who died, when and of what."""
     adsl = ard.dataset("adsl")
     dead = adsl[(adsl["SAFFL"] == "Y") & (adsl["DTHFL"] == "Y")].sort_values("USUBJID")
     since = (dead["DTHDT"] - dead["TRTEDT"]).dt.days
@@ -553,7 +553,7 @@ def deaths() -> Table:
         dataset="ADSL",
         key=(),
         population="SAFETY",
-        absent="No treated man died up to the cut-off.",
+        absent="No treated patient died up to the cut-off.",
     )
 
 
@@ -579,7 +579,7 @@ LABS = {
 
 
 def laboratory() -> Table:
-    """Listing 16.2.8.1: laboratory values of treated men, a day a line, with grades from 1."""
+    """Listing 16.2.8.1: laboratory values of treated patients, a day a line, with grades from 1."""
     frame = _members(ard.dataset("adlb"), "SAFFL")
     commonest = frame.groupby("PARAMCD")["AVALU"].agg(_commonest).to_dict()
     text = [
@@ -615,5 +615,5 @@ def laboratory() -> Table:
             f"In square brackets the grade after CTCAE 4.03 where it is known and not 0. Units, unless one stands beside the value: {said}.",
             "Of several values of one test on one day and visit the first is shown.",
         ],
-        absent=not_recorded("lb", "laboratory value of a treated man"),
+        absent=not_recorded("lb", "laboratory value of a treated patient"),
     )

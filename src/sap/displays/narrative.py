@@ -1,4 +1,4 @@
-"""The key facts that a narrative of a death or a serious event begins with, man by man (ICH E3, 12.3.2)."""
+"""The key facts that a narrative of a death or a serious event begins with, patient by patient (ICH E3, 12.3.2)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays.addressed import results
+from sap.displays.ard_lookup import results
 from sap.displays.listing import CRITERIA, cause_of_death, coded, words
 from sap.displays.record import not_recorded
 from sap.displays.table import Column, Row, Table
@@ -43,24 +43,24 @@ def _study_day(day: Any, first: Any) -> str:
     return f"day {since + 1 if since >= 0 else since} ({words(day)})"
 
 
-def _man(man: Record) -> str:
-    age = f"{words(man['AGE'])} years at consent" if _known(man["AGE"]) else ""
-    ecog = f"ECOG {words(man['ECOGBL'])} at allocation" if _known(man["ECOGBL"]) else ""
-    screened = [f"AR-V7 {_small(man['ARV7BL'])}" if _known(man["ARV7BL"]) else ""]
-    screened += [f"{words(man['CTCBL'])} CTC" if _known(man["CTCBL"]) else ""]
+def _subject(subject: Record) -> str:
+    age = f"{words(subject['AGE'])} years at consent" if _known(subject["AGE"]) else ""
+    ecog = f"ECOG {words(subject['ECOGBL'])} at allocation" if _known(subject["ECOGBL"]) else ""
+    screened = [f"AR-V7 {_small(subject['ARV7BL'])}" if _known(subject["ARV7BL"]) else ""]
+    screened += [f"{words(subject['CTCBL'])} CTC" if _known(subject["CTCBL"]) else ""]
     found = " and ".join(part for part in screened if part)
-    line = words(man["LINE"])
-    again = "treated through re-screening" if man["RESCTRFL"] == "Y" else ""
+    line = words(subject["LINE"])
+    again = "treated through re-screening" if subject["RESCTRFL"] == "Y" else ""
     said = _joined((age, ecog, f"{found} at the first screening" if found else "", line, again))
     return said[:1].upper() + said[1:]
 
 
-def _treatment(man: Record) -> str:
-    several = "infusion" if man["NCYCLES"] == 1 else "infusions"
-    given = f"{words(man['NCYCLES'])} {several} of study cabazitaxel"
-    between = [words(man[name]) for name in ("TRTSDT", "TRTEDT")]
-    ended = f"ended {words(man['DCTDT'])}".strip() if _known(man["DCTREAS"]) else ""
-    why = f"{ended}: {_small(man['DCTREAS'])}" if ended else "no end of treatment recorded"
+def _treatment(subject: Record) -> str:
+    several = "infusion" if subject["NCYCLES"] == 1 else "infusions"
+    given = f"{words(subject['NCYCLES'])} {several} of study cabazitaxel"
+    between = [words(subject[name]) for name in ("TRTSDT", "TRTEDT")]
+    ended = f"ended {words(subject['DCTDT'])}".strip() if _known(subject["DCTREAS"]) else ""
+    why = f"{ended}: {_small(subject['DCTREAS'])}" if ended else "no end of treatment recorded"
     return _joined((f"{given}, {between[0]} to {between[1]}", why))
 
 
@@ -93,10 +93,10 @@ def _care(event: Record, drugs: pd.DataFrame) -> str:
     return f"given: {', '.join(named)}" if named else ""
 
 
-def _event(event: Record, man: Record, mine: pd.DataFrame, doses: pd.DataFrame, drugs: pd.DataFrame) -> str:  # fmt: skip
+def _event(event: Record, subject: Record, mine: pd.DataFrame, doses: pd.DataFrame, drugs: pd.DataFrame) -> str:  # fmt: skip
     reported = f"{coded(event['AEDECOD'])}, reported as '{words(event['AETERM'])}'"
     grade = f"grade {words(event['ATOXGRN'])}" if _known(event["ATOXGRN"]) else "not graded"
-    began = _study_day(event["ASTDT"], man["TRTSDT"])
+    began = _study_day(event["ASTDT"], subject["TRTSDT"])
     why = ", ".join(said for name, said in CRITERIA.items() if event.get(name) == "Y")
     ended = f"{_small(event['AEOUT'])} {words(event['AENDT'])}".strip()
     return _joined(
@@ -114,24 +114,27 @@ def _event(event: Record, man: Record, mine: pd.DataFrame, doses: pd.DataFrame, 
     )
 
 
-def _death(man: Record) -> str:
-    days = _days(man["DTHDT"], man["TRTEDT"])
+def _death(subject: Record) -> str:
+    days = _days(subject["DTHDT"], subject["TRTEDT"])
     when = f"{days} days after the last infusion" if days is not None else ""
-    recorded = f"recorded as '{words(man['DTHTERM'])}'" if _known(man["DTHTERM"]) else ""
-    day = _study_day(man["DTHDT"], man["TRTSDT"])
+    recorded = f"recorded as '{words(subject['DTHTERM'])}'" if _known(subject["DTHTERM"]) else ""
+    day = _study_day(subject["DTHDT"], subject["TRTSDT"])
     died = f"Died on {day}" if day else "Died, day not recorded"
-    return _joined((died, when, f"cause: {_small(cause_of_death(man))}", recorded))
+    return _joined((died, when, f"cause: {_small(cause_of_death(subject))}", recorded))
 
 
-def _rows(man: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.DataFrame) -> list[Row]:
-    who = str(man["USUBJID"])
+def _rows(subject: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.DataFrame) -> list[Row]:
+    who = str(subject["USUBJID"])
     mine, doses, drugs = (each[each["USUBJID"] == who] for each in (adae, adex, adcm))
-    facts = [("Man", _man(man), f"ADSL|{who}"), ("Treatment", _treatment(man), f"ADSL|{who}")]
+    facts = [
+        ("Patient", _subject(subject), f"ADSL|{who}"),
+        ("Treatment", _treatment(subject), f"ADSL|{who}"),
+    ]
     for event in mine[mine["AESER"] == "Y"].to_dict("records"):
-        said = _event({str(k): v for k, v in event.items()}, man, mine, doses, drugs)
+        said = _event({str(k): v for k, v in event.items()}, subject, mine, doses, drugs)
         facts.append(("Serious event", said, f"ADAE|{who}|{words(event['AESEQ'])}"))
-    if man["DTHFL"] == "Y":
-        facts.append(("Death", _death(man), f"ADSL|{who}"))
+    if subject["DTHFL"] == "Y":
+        facts.append(("Death", _death(subject), f"ADSL|{who}"))
     return [
         Row("" if i else who, (topic, said), address=place, again=who if i else "")
         for i, (topic, said, place) in enumerate(facts)
@@ -139,9 +142,9 @@ def _rows(man: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.DataFram
 
 
 def narratives() -> Table:
-    """Listing 14.3.3.1: each treated man who died or had a serious event, in the order of a narrative.
+    """Listing 14.3.3.1: each treated patient who died or had a serious event, in the order of a narrative.
 
-    1. The man and his screening.  2. His treatment.  3. Each serious event: term, grade, study day,
+    1. The patient and his screening.  2. His treatment.  3. Each serious event: term, grade, study day,
     days from the last infusion before it, criterion, relation, action, supportive care that began
     while it lasted, other events of that day, outcome.  4. His death.
     """
@@ -154,10 +157,10 @@ def narratives() -> Table:
     told = treated[(treated["DTHFL"] == "Y") | treated["USUBJID"].isin(serious)]
     adae = adae.sort_values(["USUBJID", "ASTDT", "AESEQ"])
     rows: list[Row] = []
-    for man in told.to_dict("records"):
-        rows += _rows({str(k): v for k, v in man.items()}, adae, adex, adcm)
+    for subject in told.to_dict("records"):
+        rows += _rows({str(k): v for k, v in subject.items()}, adae, adex, adcm)
     found = results("analysis_sets")
     n = found.count(population="SAFETY") if found.has("n", population="SAFETY") else None
     columns = [Column(header, numeric=False) for header in ("About", "Key facts")]
-    absent = not_recorded("ae", "death or serious adverse event of a treated man")
+    absent = not_recorded("ae", "death or serious adverse event of a treated patient")
     return Table("tlf-narratives", "Participant", columns, rows, absent=absent, n=n)

@@ -3,12 +3,12 @@
 import pandas as pd
 
 from sap import ard
-from sap.displays.addressed import Number, Place, Results, results
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
+from sap.displays.inline import RichText
 from sap.displays.listing import Shown, coded, listing
 from sap.displays.record import not_recorded
 from sap.displays.response import ci_header
-from sap.displays.say import Said
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
 OUTCOMES = {
@@ -47,7 +47,7 @@ def _known(found: Results) -> bool:
     return found.has("N", paramcd="CMAX", level="", group="")
 
 
-def _lines(found: Results, place: Place, digits: int) -> list[Content]:
+def _lines(found: Results, place: ArdKey, digits: int) -> list[Content]:
     """n, geometric mean with its coefficient, mean, median, range; NE once where nothing is known."""
     n = found.count("n", **place)
     if not found.find("median", **place).estimable:
@@ -86,11 +86,11 @@ def concentrations() -> Table:
         return Table("tlf-pk", "Quantity", columns, [], absent=_none())
     rows = [Row("Concentration (ng/mL) at the planned time", kind="group")]
     for time in found.values("level", paramcd="CONC", group=""):
-        place = Place(paramcd="CONC", group="", level=time, sublevel="")
+        place = ArdKey(paramcd="CONC", group="", level=time, sublevel="")
         rows.append(Row(time, _lines(found, place, 1), "indent1"))
     rows.append(Row("Parameters", kind="group"))
     for paramcd, words in _parameters().items():
-        place = Place(paramcd=paramcd, group="", level="", sublevel="")
+        place = ArdKey(paramcd=paramcd, group="", level="", sublevel="")
         if found.has("n", **place):
             digits = 2 if paramcd == "TMAX" else 1
             rows.append(Row(words, _lines(found, place, digits), "indent1"))
@@ -108,7 +108,7 @@ def samples_of_profile() -> Table:
     for time in times:
         cells: list[Content] = []
         for kind in kinds:
-            place = Place(paramcd="SAMPLE", group="", level=time, sublevel=kind)
+            place = ArdKey(paramcd="SAMPLE", group="", level=time, sublevel=kind)
             cells.append(n_pct(found.count(**place), found.percent(**place)))
         rows.append(Row(time, cells))
     n = None
@@ -121,7 +121,7 @@ def _outcome(level: str) -> str:
     return OUTCOMES.get(level, f"Neutrophils of grade {level.removeprefix('ANC>=')} or more")
 
 
-def _ratio(found: Results, place: Place) -> tuple[Content, Content]:
+def _ratio(found: Results, place: ArdKey) -> tuple[Content, Content]:
     low, high = (found.find(s, **place) for s in ("conf_low", "conf_high"))
     if not found.find("estimate", **place).estimable and not (low.estimable or high.estimable):
         missing = found.fixed("estimate", 2, **place)
@@ -138,7 +138,7 @@ def response() -> Table:
         return Table("tlf-pk-response", "Exposure, outcome", plain, [], absent=_none())
     rows: list[Row] = []
     parameters = _parameters()
-    first: Place | None = None
+    first: ArdKey | None = None
     for paramcd in found.values("paramcd"):
         rows.append(Row(parameters.get(paramcd, paramcd), kind="group"))
         for measure, words in (
@@ -147,7 +147,7 @@ def response() -> Table:
             ("above the median", "odds ratio, above the median"),
         ):
             for level in found.values("level", paramcd=paramcd, sublevel=measure):
-                place = Place(paramcd=paramcd, level=level, sublevel=measure)
+                place = ArdKey(paramcd=paramcd, level=level, sublevel=measure)
                 first = first or place
                 estimate, between = _ratio(found, place)
                 p = found.p_value(**place) if found.has("p_value", **place) else ""
@@ -161,7 +161,7 @@ def response() -> Table:
 
 
 def scatter() -> Figure:
-    """Figure 14.2.8.4: AUC of each man against his best change of PSA."""
+    """Figure 14.2.8.4: AUC of each patient against his best change of PSA."""
     from sap.displays.plots import exposure_scatter
 
     if not _known(results("pk")):
@@ -184,7 +184,7 @@ def scatter() -> Figure:
     if points.empty:
         return Figure("tlf-pk-scatter", None, "", absent=_none())
     found = results("exposure_response")
-    place = Place(paramcd="AUC07", level="PSABEST", sublevel="rank correlation")
+    place = ArdKey(paramcd="AUC07", level="PSABEST", sublevel="rank correlation")
     rank = found.fixed("estimate", 2, **place)
     low, high = (found.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
     plot = exposure_scatter(
@@ -194,10 +194,10 @@ def scatter() -> Figure:
     )  # fmt: skip
     n = found.count("n", **place)
     alt = (
-        f"Scatter plot of exposure against the best change of PSA of {n.text} men: rank correlation "
-        f"{rank.text}, from {low.text} to {high.text}. Men with a confirmed response are filled dots."
+        f"Scatter plot of exposure against the best change of PSA of {n.text} patients: rank correlation "
+        f"{rank.text}, from {low.text} to {high.text}. Patients with a confirmed response are filled dots."
     )
-    notes = [Said("Men with both values: ", n, ".")]
+    notes = [RichText("Patients with both values: ", n, ".")]
     return Figure(
         "tlf-pk-scatter", plot, alt, height=3.6, notes=notes, numbers=(n, rank, low, high)
     )
@@ -221,8 +221,8 @@ def inventory() -> Table:
         if mine:
             rows.append(Row(words, kind="group"))
         for group in mine:
-            place = Place(group=group, paramcd=kind, level="")
-            volume = Place(group=group, paramcd=kind, level="volume")
+            place = ArdKey(group=group, paramcd=kind, level="")
+            volume = ArdKey(group=group, paramcd=kind, level="volume")
             shown: Content = ""
             if found.has("total", **volume) and found.find("total", **volume).estimable:
                 shown = found.fixed("total", 0, **volume)

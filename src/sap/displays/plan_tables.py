@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.addressed import Number
+from sap.displays.ard_lookup import Number
 from sap.displays.table import Cell, Column, Row, Table
 
 SHORT = {"ctc": "CTC", "pk": "PK", "psa": "PSA"}  # initials in the names of the entries

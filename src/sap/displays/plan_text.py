@@ -4,9 +4,9 @@ from typing import Any
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.addressed import Number
-from sap.displays.say import NO_BREAK_SPACE, Said
-from sap.errors import RenderFailed
+from sap.displays.ard_lookup import Number
+from sap.displays.inline import NO_BREAK_SPACE, RichText
+from sap.errors import RenderError
 
 
 def _entry(path: str) -> Any:
@@ -16,7 +16,7 @@ def _entry(path: str) -> Any:
             here = here[int(part)]
             continue
         if not isinstance(here, dict) or part not in here:
-            raise RenderFailed(f"The plan has no entry {path}.\nMend the name in the chapter.")
+            raise RenderError(f"The plan has no entry {path}.\nMend the name in the chapter.")
         here = here[part]
     return here
 
@@ -25,38 +25,38 @@ def number(path: str) -> Number:
     """One entry of the plan as it is written there, with its address `plan|path`."""
     value = _entry(path)
     if isinstance(value, bool) or value is None or isinstance(value, dict | list):
-        raise RenderFailed(f"The plan's {path} is neither a number nor a word.")
+        raise RenderError(f"The plan's {path} is neither a number nor a word.")
     text = formats.as_collected(value) if isinstance(value, int | float) else str(value)
     return Number(text, f"plan|{path}")
 
 
-def value(path: str) -> Said:
+def value(path: str) -> RichText:
     """A number or word of the plan: `plan.value("design.p0")`."""
-    return Said(number(path))
+    return RichText(number(path))
 
 
-def values(path: str) -> Said:
+def values(path: str) -> RichText:
     """All numbers of a list of the plan: `30, 50 and 90`, each with its own address."""
     there = _entry(path)
     if not isinstance(there, list) or not there:
-        raise RenderFailed(f"The plan's {path} is no list with something in it.")
+        raise RenderError(f"The plan's {path} is no list with something in it.")
     said: list[str | Number] = []
     for place in range(len(there)):
         joint = "" if place == 0 else " and " if place == len(there) - 1 else ", "
         said += [joint, number(f"{path}.{place}")]
-    return Said(*said)
+    return RichText(*said)
 
 
-def either(path: str) -> Said:
+def either(path: str) -> RichText:
     """The words of a list of the plan, as prose names them: `abiraterone or enzalutamide`."""
     there = _entry(path)
     if not isinstance(there, list) or not there:
-        raise RenderFailed(f"The plan's {path} is no list with something in it.")
+        raise RenderError(f"The plan's {path} is no list with something in it.")
     said: list[str | Number] = []
     for place, word in enumerate(there):
         joint = "" if place == 0 else " or " if place == len(there) - 1 else ", "
         said += [joint, Number(str(word).lower(), f"plan|{path}.{place}")]
-    return Said(*said)
+    return RichText(*said)
 
 
 def counted_in() -> str:
@@ -64,13 +64,13 @@ def counted_in() -> str:
     return f"{formats.as_collected(_entry('screening.volume_ml'))} mL"
 
 
-def percent(path: str) -> Said:
+def percent(path: str) -> RichText:
     """A share of the plan in percent."""
-    return Said(Number(formats.confidence(_entry(path)), f"plan|{path}"), f"{NO_BREAK_SPACE}%")
+    return RichText(Number(formats.confidence(_entry(path)), f"plan|{path}"), f"{NO_BREAK_SPACE}%")
 
 
-def section(name: str) -> Said:
+def section(name: str) -> RichText:
     """Where the SAP says it: `SAP 5.1`; of an entry that the plan leaves out, that it does."""
     if ard.table("plan").get(name, {}) is None:
-        return Said("not in this plan")
-    return Said(str(_entry(f"{name}.section")).replace(" ", NO_BREAK_SPACE))
+        return RichText("not in this plan")
+    return RichText(str(_entry(f"{name}.section")).replace(" ", NO_BREAK_SPACE))

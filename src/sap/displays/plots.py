@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
+from sap.displays.escape import figure_text
 from sap.displays.figure import (
     BLACK,
     BLUE,
@@ -30,7 +31,6 @@ from sap.displays.figure import (
     plotnine,
 )
 from sap.displays.formats import as_collected, fixed, proportion
-from sap.displays.free_text import figure_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas

@@ -5,19 +5,19 @@ from typing import Any
 
 from sap import ard
 from sap.displays.formats import as_collected
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 
 _WORDS = {
-    "NONE": "none (about the study, not about its men)",
+    "NONE": "none (about the study, not about its patients)",
     "RECORDS": "all records of the frozen cut",
-    "CONSENTED": "all men who consented to screening",
-    "SCREENED": "screened set (all men with a screening sample)",
+    "CONSENTED": "all patients who consented to screening",
+    "SCREENED": "screened set (all patients with a screening sample)",
     "MARKERPOS": "marker-positive set (AR-V7 {arv7} at the first screening, whatever the count)",
     "PRIMARY": "primary analysis set ({marker} at the first screening, at least one dose of "
     "cabazitaxel)",
     "SAFETY": "safety set (at least one dose of study cabazitaxel)",
-    "RESCREENED": "re-screened set (men of group A who were screened again)",
-    "AGAINTREATED": "re-screened men treated with study cabazitaxel",
+    "RESCREENED": "re-screened set (patients of group A who were screened again)",
+    "AGAINTREATED": "re-screened patients treated with study cabazitaxel",
     "PSAEVAL": "PSA-evaluable set (primary set with a baseline PSA and a later value)",
     "PERPROT": "per-protocol set (primary set, at least {cycles} cycles or earlier progression, no "
     "major deviation)",
@@ -35,7 +35,7 @@ def words(population: str) -> str:
     A set of the code that has no words here is an error: a table must stand alone.
     """
     if population not in _WORDS:
-        raise RenderFailed(
+        raise RenderError(
             f"The analysis set {population} has no words.\n"
             f"Name one of {', '.join(_WORDS)} in analysis/displays.yml."
         )

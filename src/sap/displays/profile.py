@@ -1,4 +1,4 @@
-"""Patient profiles: one page for each treated man, everything that happened on one time axis.
+"""Patient profiles: one page for each treated patient, everything that happened on one time axis.
 
 Drawn by own code, as the screening flow is: a page holds few shapes and much text in fixed places,
 and thirty of them must be ready in a second. Letters are outlines of the same font as in every
@@ -13,15 +13,15 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import show
-from sap.displays.addressed import results
-from sap.displays.catalogue import hidden
+from sap.displays import frame
+from sap.displays.ard_lookup import results
+from sap.displays.escape import coded, figure_text, markdown_text
 from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, write_svg
 from sap.displays.flow_diagram import glyph, text_width
 from sap.displays.formats import as_collected, fixed
-from sap.displays.free_text import coded, figure_text, markdown_text
 from sap.displays.listing import cause_of_death, words
 from sap.displays.record import has_domain
+from sap.displays.register import hidden
 
 WIDTH = 468.0
 LEFT, RIGHT = 92.0, 456.0
@@ -130,8 +130,8 @@ class _Page:
 
 
 @dataclass(frozen=True)
-class _Man:
-    """What the datasets hold of one man; days are counted from his first dose."""
+class _Subject:
+    """What the datasets hold of one patient; days are counted from his first dose."""
 
     row: dict[str, Any]
     doses: list[dict[str, Any]]
@@ -154,7 +154,7 @@ class _Man:
         return sorted(((d, row) for d, row in found if d is not None), key=lambda pair: pair[0])
 
 
-def _men() -> Iterator[_Man]:
+def _subjects() -> Iterator[_Subject]:
     adsl = ard.dataset("adsl")
     adsl = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
     names = ("adex", "adpsa", "adctc", "adrs", "adae", "adcm")
@@ -168,7 +168,7 @@ def _men() -> Iterator[_Man]:
         who = str(row["USUBJID"])
         answers = rows("adrs", who)
         drugs = rows("adcm", who)
-        yield _Man(
+        yield _Subject(
             row={str(k): v for k, v in row.items()},
             doses=rows("adex", who),
             psa=rows("adpsa", who),
@@ -187,34 +187,38 @@ def _men() -> Iterator[_Man]:
         )
 
 
-def _over(man: _Man) -> float | None:
+def _over(subject: _Subject) -> float | None:
     """The day after which nothing can be known: of the death, else of the data cut-off."""
-    died = man.day(man.row["DTHDT"])
+    died = subject.day(subject.row["DTHDT"])
     cut = ard.run_facts().get("cut_off")
-    return man.day(pd.Timestamp(str(cut))) if died is None and cut else died
+    return subject.day(pd.Timestamp(str(cut))) if died is None and cut else died
 
 
-def _span(man: _Man) -> tuple[float, float]:
+def _span(subject: _Subject) -> tuple[float, float]:
     """The first and the last day of the axis: to the death or the cut-off, if they come so early."""
-    last = man.day(man.row["TRTEDT"]) or 0.0
-    seen = [d for rows in (man.doses, man.psa, man.ctc, man.scans) for d, _ in man.days(rows)]
-    seen += [d for d, _ in man.days(man.events, "ASTDT")]
-    died, over = man.day(man.row["DTHDT"]), _over(man)
+    last = subject.day(subject.row["TRTEDT"]) or 0.0
+    seen = [
+        d
+        for rows in (subject.doses, subject.psa, subject.ctc, subject.scans)
+        for d, _ in subject.days(rows)
+    ]
+    seen += [d for d, _ in subject.days(subject.events, "ASTDT")]
+    died, over = subject.day(subject.row["DTHDT"]), _over(subject)
     seen += [] if died is None else [died]
     end = min(max([last + 4 * WEEK, *seen]), last + AFTER)
     end = end if over is None else min(end, max(over, last))
-    early = [d for rows in (man.psa, man.ctc) for d, _ in man.days(rows)]
+    early = [d for rows in (subject.psa, subject.ctc) for d, _ in subject.days(rows)]
     first = max(min([-WEEK, *early]), BEFORE)
     return first - 3, end + 4
 
 
-def _head(page: _Page, man: _Man) -> float:
-    row = man.row
+def _head(page: _Page, subject: _Subject) -> float:
+    row = subject.row
     sets = [said for flag, said in SETS if row.get(flag) == "Y"]
     page.text(f"{figure_text(words(row['USUBJID']), 24)}", 4, 12, size=11, bold=True)
     page.text(", ".join(sets), 4, 24, size=SIZE)
-    died = man.day(row["DTHDT"])
-    alive = man.day(row["LSTALVDT"])
+    died = subject.day(row["DTHDT"])
+    alive = subject.day(row["LSTALVDT"])
     status = (
         f"died on day {as_collected(died + 1)}"
         if died is not None
@@ -233,14 +237,16 @@ def _head(page: _Page, man: _Man) -> float:
         status,
     ]
     page.text("; ".join(parts), 4, 35, size=SIZE)
-    psa = man.answers.get("PSABEST", "")
+    psa = subject.answers.get("PSABEST", "")
     best = f", best change {fixed(float(psa), 1)} %" if psa else ""
     said = {"Y": "confirmed", "N": "none", "NE": "not evaluable"}
-    response = said.get(man.answers.get("PSARESP", ""), "not evaluable")
-    if man.answers.get("PSAPEND") == "Y":
+    response = said.get(subject.answers.get("PSARESP", ""), "not evaluable")
+    if subject.answers.get("PSAPEND") == "Y":
         response = "can still come"
-    tumour = _best(man.answers)
-    cells = said.get(man.answers.get("CTCRESP", ""), "not evaluable").replace("confirmed", "yes")
+    tumour = _best(subject.answers)
+    cells = said.get(subject.answers.get("CTCRESP", ""), "not evaluable").replace(
+        "confirmed", "yes"
+    )
     lines = [f"PSA response: {response}{best}; CTC response: {cells}"]
     last = f"best tumour response: {tumour}"
     if text_width(whole := f"{lines[0]}; {last}", SIZE, bold=False) <= RIGHT - 4:
@@ -255,7 +261,7 @@ def _head(page: _Page, man: _Man) -> float:
 
 
 def _cause(row: dict[str, Any]) -> str:
-    """What a man died of, with the term where one is recorded."""
+    """What a patient died of, with the term where one is recorded."""
     why, term = cause_of_death(row), words(row.get("DTHTERM"))
     named = figure_text(coded(term), 40)
     said = coded(why).lower()
@@ -268,17 +274,17 @@ def _best(answers: dict[str, str]) -> str:
     return f"{theirs} (investigator)" if ours == "NE" and theirs != "NE" else ours
 
 
-def _marks(page: _Page, man: _Man, top: float, bottom: float) -> None:
+def _marks(page: _Page, subject: _Subject, top: float, bottom: float) -> None:
     """What changes everything after it, as lines through all panels."""
     asked = [
-        (man.day(man.row["TRTSDT"]), "first dose", "#333333", ""),
-        (man.day(man.row["TRTEDT"]), "last dose", "#333333", "3 2"),
-        (man.day(man.row["DTHDT"]), "death", VERMILION, ""),
+        (subject.day(subject.row["TRTSDT"]), "first dose", "#333333", ""),
+        (subject.day(subject.row["TRTEDT"]), "last dose", "#333333", "3 2"),
+        (subject.day(subject.row["DTHDT"]), "death", VERMILION, ""),
     ]
-    new = man.days(man.therapies, "ASTDT")
+    new = subject.days(subject.therapies, "ASTDT")
     if new:
         asked.append((new[0][0], f"new therapy ({coded(words(new[0][1]['CMDECOD'])).lower()})", ORANGE, "5 2"))  # fmt: skip
-    died, over = man.day(man.row["DTHDT"]), _over(man)
+    died, over = subject.day(subject.row["DTHDT"]), _over(subject)
     if died is None and over is not None:
         asked.append((over, "cut-off", GREY, "1 2"))
     elif died is not None and died > page.last:
@@ -314,23 +320,28 @@ def _title(page: _Page, said: str, y: float, under: str = "") -> None:
 
 
 def _in_time(
-    page: _Page, man: _Man, rows: Sequence[dict[str, Any]], name: str, domain: str, top: float
+    page: _Page,
+    subject: _Subject,
+    rows: Sequence[dict[str, Any]],
+    name: str,
+    domain: str,
+    top: float,
 ) -> list[tuple[float, dict[str, Any]]]:
     """The rows on days the page shows; where there is none, the lane says why.
 
-    1. Rows, but on no day that is shown. 2. No row of this man. 3. The extract lacks the domain.
+    1. Rows, but on no day that is shown. 2. No row of this patient. 3. The extract lacks the domain.
     """
-    shown = [(d, row) for d, row in man.days(rows, name) if page.first <= d <= page.last]
+    shown = [(d, row) for d, row in subject.days(rows, name) if page.first <= d <= page.last]
     if not shown:
         none = "none recorded" if has_domain(domain) else "not in the data"
         page.label("none in the time shown" if rows else none, LEFT + 6, top + 9, size=SIZE)
     return shown
 
 
-def _doses(page: _Page, man: _Man, top: float) -> float:
+def _doses(page: _Page, subject: _Subject, top: float) -> float:
     _title(page, "Cabazitaxel", top + 11, "mg/m2")
     planned = float(ard.table("plan")["exposure"]["planned_dose_mg_m2"])
-    for day, row in man.days(man.doses, "ASTDT"):
+    for day, row in subject.days(subject.doses, "ASTDT"):
         x = page.x(day)
         low = row["DOSEC"] in ("REDUCED", "LOW", "LOW START")
         known = not pd.isna(row["DOSE"])
@@ -343,9 +354,9 @@ def _doses(page: _Page, man: _Man, top: float) -> float:
     return top + 31
 
 
-def _factor(page: _Page, man: _Man, top: float) -> float:
+def _factor(page: _Page, subject: _Subject, top: float) -> float:
     _title(page, "G-CSF", top + 9)
-    for day, row in _in_time(page, man, man.factor, "ASTDT", "cm", top):
+    for day, row in _in_time(page, subject, subject.factor, "ASTDT", "cm", top):
         prophylaxis = "PROPHYLAXIS" in words(row["CMINDC"])
         page.wedge(page.x(day), top + 7, "#FFFFFF" if prophylaxis else VERMILION)
     return top + 18
@@ -374,10 +385,14 @@ def _log_panel(
     return y
 
 
-def _psa(page: _Page, man: _Man, top: float) -> float:
+def _psa(page: _Page, subject: _Subject, top: float) -> float:
     height = 84.0
     _title(page, "PSA", top + 10, "ug/L, log")
-    rows = [(d, r) for d, r in man.days(man.psa) if r["AVAL"] > 0 and page.first <= d <= page.last]
+    rows = [
+        (d, r)
+        for d, r in subject.days(subject.psa)
+        if r["AVAL"] > 0 and page.first <= d <= page.last
+    ]
     if not rows:
         page.text("no dated value", LEFT + 6, top + height / 2, size=SIZE)
         return top + height + 14
@@ -395,10 +410,10 @@ def _psa(page: _Page, man: _Man, top: float) -> float:
     return top + height + 14
 
 
-def _ctc(page: _Page, man: _Man, top: float) -> float:
+def _ctc(page: _Page, subject: _Subject, top: float) -> float:
     height = 62.0
     _title(page, "CTC", top + 10, "count, log(1 + n)")
-    rows = [(d, r) for d, r in man.days(man.ctc) if page.first <= d <= page.last]
+    rows = [(d, r) for d, r in subject.days(subject.ctc) if page.first <= d <= page.last]
     if not rows:
         page.text("no dated count", LEFT + 6, top + height / 2, size=SIZE)
         return top + height + 14
@@ -426,10 +441,10 @@ def _ctc(page: _Page, man: _Man, top: float) -> float:
     return top + height + 14
 
 
-def _scans(page: _Page, man: _Man, top: float) -> float:
+def _scans(page: _Page, subject: _Subject, top: float) -> float:
     _title(page, "Scans", top + 9)
     ends = [LEFT - 60.0]
-    for day, row in _in_time(page, man, man.scans, "ADT", "rs", top):
+    for day, row in _in_time(page, subject, subject.scans, "ADT", "rs", top):
         x, said = page.x(day), words(row["AVALC"])
         fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(said, "#FFFFFF")
         page.box(x - 2.2, top + 3, 4.4, 5, fill=fill)
@@ -441,9 +456,9 @@ def _scans(page: _Page, man: _Man, top: float) -> float:
     return top + 24 + 6.5 * (len(ends) - 1)
 
 
-def _events(page: _Page, man: _Man, top: float) -> float:
+def _events(page: _Page, subject: _Subject, top: float) -> float:
     _title(page, "Adverse events", top + 9, "grade; S serious")
-    rows = _in_time(page, man, man.events, "ASTDT", "ae", top)
+    rows = _in_time(page, subject, subject.events, "ASTDT", "ae", top)
     if not rows:
         return top + 26
     terms: dict[str, list[tuple[float, dict[str, Any]]]] = {}
@@ -455,8 +470,8 @@ def _events(page: _Page, man: _Man, top: float) -> float:
     for term in sorted(kept, key=lambda t: terms[t][0][0]):
         bars = []
         for day, row in terms[term]:
-            end = man.day(row["AENDT"])
-            over = _over(man)
+            end = subject.day(row["AENDT"])
+            over = _over(subject)
             last = page.last if over is None else min(page.last, over + 1)
             x1 = page.x(day)
             lasts = end is None and row["AEOUT"] == "NOT RECOVERED/NOT RESOLVED"
@@ -474,7 +489,7 @@ def _events(page: _Page, man: _Man, top: float) -> float:
     if len(terms) > len(kept):
         page.text(f"and {len(terms) - len(kept)} further terms of lower grade", LEFT, y + 8, size=SMALL)  # fmt: skip
         y += 11.0
-    later = sum(d > page.last for d, _ in man.days(man.events, "ASTDT"))
+    later = sum(d > page.last for d, _ in subject.days(subject.events, "ASTDT"))
     if later:
         several = "event" if later == 1 else "events"
         page.text(f"and {later} {several} later than shown", LEFT, y + 8, size=SMALL)
@@ -513,83 +528,83 @@ def _axis(page: _Page, y: float) -> float:
     return y + 25
 
 
-def draw(man: _Man) -> str:
-    """The page of one man as SVG."""
-    page = _Page(*_span(man))
-    top = _head(page, man) + 14
+def draw(subject: _Subject) -> str:
+    """The page of one patient as SVG."""
+    page = _Page(*_span(subject))
+    top = _head(page, subject) + 14
     y = top
     for panel in (_doses, _factor, _psa, _ctc, _scans, _events):
         page.line(4, y - 3, RIGHT, y - 3, colour="#D5D5D5", width=0.4)
-        y = panel(page, man, y)
+        y = panel(page, subject, y)
     above, page.drawn = page.drawn, []
-    _marks(page, man, top - 3, y)
+    _marks(page, subject, top - 3, y)
     page.drawn += above
     bottom = _axis(page, y)
     return page.svg(bottom)
 
 
-def _alt(man: _Man) -> str:
-    row = man.row
-    values = [float(r["AVAL"]) for _, r in man.days(man.psa)]
+def _alt(subject: _Subject) -> str:
+    row = subject.row
+    values = [float(r["AVAL"]) for _, r in subject.days(subject.psa)]
     psa = f"; PSA from {as_collected(min(values))} to {as_collected(max(values))}" if values else ""
     lowest = ard.table("plan")["safety"]["severe_grade"]
-    severe = sum(_grade(r) >= lowest for r in man.events)
+    severe = sum(_grade(r) >= lowest for r in subject.events)
     cause = _cause(row)
     died = f"died; cause of death: {cause}" if cause else "died"
     status = died if row["DTHFL"] == "Y" else "not known to have died"
     return (
         f"Profile of {words(row['USUBJID'])}: {words(row['NCYCLES'])} infusions{psa}; "
-        f"{len(man.ctc)} counts of CTC, {len(man.scans)} scans, {len(man.events)} adverse events, "
+        f"{len(subject.ctc)} counts of CTC, {len(subject.scans)} scans, {len(subject.events)} adverse events, "
         f"{severe} of them of grade {lowest} or more; {status}."
     )
 
 
 def _part(i: int) -> str:
-    """What the id of one man's page ends with."""
+    """What the id of one patient's page ends with."""
     return "" if i == 1 else f"-{i}"
 
 
 class Profiles:
-    """Figure 16.2.9.1, one page a man: all of them as one display of several parts."""
+    """Figure 16.2.9.1, one page a patient: all of them as one display of several parts."""
 
     id = "tlf-profiles"
 
     def _repr_markdown_(self) -> str:
         if hidden(self.id):
             return ""
-        men = list(_men())
-        if not men:
-            return show.absent(self.id, "Not in the data: nobody was treated.")
+        subjects = list(_subjects())
+        if not subjects:
+            return frame.absent(self.id, "Not in the data: no patient was treated.")
         n = results("analysis_sets").count(population="SAFETY")
         blocks = []
-        for i, man in enumerate(men, start=1):
-            path = write_svg(f"{self.id}-{i:03d}", draw(man))
-            body = f"![{markdown_text(_alt(man))}](<{path}>){{width=100%}}\\\n"
-            part = f"{words(man.row['USUBJID'])}, {i} of {len(men)}"
-            blocks.append(show.block(self.id, body, part=(_part(i), part), n=n))
+        for i, subject in enumerate(subjects, start=1):
+            path = write_svg(f"{self.id}-{i:03d}", draw(subject))
+            body = f"![{markdown_text(_alt(subject))}](<{path}>){{width=100%}}\\\n"
+            part = f"{words(subject.row['USUBJID'])}, {i} of {len(subjects)}"
+            blocks.append(frame.block(self.id, body, part=(_part(i), part), n=n))
         return "\n".join(blocks)
 
 
 class Pages:
-    """Where the profile of each man is: his name with a link."""
+    """Where the profile of each patient is: his name with a link."""
 
     def _repr_markdown_(self) -> str:
         if hidden(Profiles.id):
             return ""
         adsl = ard.dataset("adsl")
-        men = sorted(map(words, adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"]))
+        subjects = sorted(map(words, adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"]))
         linked = (
             f"[{markdown_text(name)}](#{Profiles.id}{_part(i)})"
-            for i, name in enumerate(men, start=1)
+            for i, name in enumerate(subjects, start=1)
         )
-        return f"Profiles: {', '.join(linked)}." if men else ""
+        return f"Profiles: {', '.join(linked)}." if subjects else ""
 
 
 def pages() -> Pages:
-    """Links to the profiles, in their order; in the open report nobody is named."""
+    """Links to the profiles, in their order; in the open report no patient is named."""
     return Pages()
 
 
 def profiles() -> Profiles:
-    """The profiles of all treated men, in the order of their names."""
+    """The profiles of all treated patients, in the order of their names."""
     return Profiles()

@@ -4,9 +4,9 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.addressed import Place, Results, results
+from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.escape import coded
 from sap.displays.figure import Figure
-from sap.displays.free_text import coded
 from sap.displays.rescreening import NO_RESCREENING
 from sap.displays.response import ci_header
 from sap.displays.survival import common_times, curve_data, ended_before
@@ -21,28 +21,28 @@ TIMES = {
 NOTHING = formats.NOT_CALCULATED
 
 
-def _places(population: str) -> dict[str, Place]:
-    """Where each time of a population stands in its analysis; re-screened men have codes of their own."""
+def _places(population: str) -> dict[str, ArdKey]:
+    """Where each time of a population stands in its analysis; re-screened patients have codes of their own."""
     suffix = "RE" if population == "RESCREENED" else ""
     return {
-        analysis: Place(population=population, paramcd=f"{code}{suffix}", level="")
+        analysis: ArdKey(population=population, paramcd=f"{code}{suffix}", level="")
         for analysis, (code, _) in TIMES.items()
     }
 
 
-def _estimable(analysis: str, place: Place) -> bool:
-    """Whether the time is to be shown: somebody has it, or the row says why nobody can."""
+def _estimable(analysis: str, place: ArdKey) -> bool:
+    """Whether the time is to be shown: somebody has it, or the row says why no patient can."""
     found = results(analysis)
     return found.has("N", **place) and found.find("N", **place).value != 0
 
 
-def _somebody(analysis: str, place: Place) -> bool:
+def _somebody(analysis: str, place: ArdKey) -> bool:
     """Whether a curve exists: a size that is not in the data is a missing number, and no curve."""
     return _estimable(analysis, place) and results(analysis).find("N", **place).value > 0
 
 
-def _nothing(analysis: str, place: Place) -> Content:
-    """What stands where the ARD has no row: NE in a time that nobody can have, else not calculated."""
+def _nothing(analysis: str, place: ArdKey) -> Content:
+    """What stands where the ARD has no row: NE in a time that no patient can have, else not calculated."""
     unknown = _estimable(analysis, place) and not _somebody(analysis, place)
     return formats.NE if unknown else NOTHING
 
@@ -54,7 +54,7 @@ def times(population: str, display_id: str) -> Table:
     places = _places(population)
     there = {analysis: _estimable(analysis, place) for analysis, place in places.items()}
     if not any(there.values()):
-        reason = "Not in the data: nobody of this set has an assessment of progression."
+        reason = "Not in the data: no patient of this set has an assessment of progression."
         return Table(display_id, "Time", [], [], absent=reason)
 
     def line(label: str, stat_name: str, kind: str = "") -> Row:
@@ -98,7 +98,7 @@ def times(population: str, display_id: str) -> Table:
 
 
 def _landmarks(
-    places: dict[str, Place], there: dict[str, bool], header: str
+    places: dict[str, ArdKey], there: dict[str, bool], header: str
 ) -> tuple[list[Row], list[str]]:
     """The share free of each event at the plan's months, and a note where a curve ended before."""
     rows: list[Row] = []
@@ -108,7 +108,7 @@ def _landmarks(
         cells: list[Content] = []
         around: list[Content] = []
         for analysis, place in places.items():
-            found, here = results(analysis), Place(**{**place, "level": level})
+            found, here = results(analysis), ArdKey(**{**place, "level": level})
             if not there[analysis] or not found.has("estimate", **here):
                 cells.append(_nothing(analysis, place))
                 around.append(_nothing(analysis, place))
@@ -122,7 +122,7 @@ def _landmarks(
             around.append(limits(low, high))
         rows += [Row(f"Free of the event at {level} (%)", cells), Row(header, around, "indent1")]
     at = " and ".join(dict.fromkeys(late))
-    note = f"NE at {at}: the curve ended before with its last man; nobody was followed so long."
+    note = f"NE at {at}: the curve ended before with its last patient; no patient was followed so long."
     return rows, [note] if late else []
 
 
@@ -136,17 +136,17 @@ def reasons() -> Table:
     rows: list[Row] = []
     for analysis, (_, words) in TIMES.items():
         found = results(f"{analysis}_reasons")
-        place = Place(population="PRIMARY")
+        place = ArdKey(population="PRIMARY")
         levels = found.values("level", **place) if len(found) else []
         if not levels:
             continue
         rows.append(Row(words, kind="group"))
         for kind in ("Event", "Censored"):
             for level in found.values("level", population="PRIMARY", sublevel=kind):
-                here = Place(population="PRIMARY", level=level, sublevel=kind)
+                here = ArdKey(population="PRIMARY", level=level, sublevel=kind)
                 cells = (kind, found.count(**here), found.count("N", **here))
                 rows.append(Row(coded(level), cells, "indent1"))
-    columns = [Column("Counts as", numeric=False), Column("Men"), Column("of")]
+    columns = [Column("Counts as", numeric=False), Column("Patients"), Column("of")]
     absent = "Not in the data: no time to progression could be derived."
     return Table("tlf-progression-reasons", "Ended by", columns, rows, absent=absent)
 
@@ -160,14 +160,14 @@ def sensitivity() -> Table:
             continue
         rows.append(Row(words, kind="group"))
         for level in found.values("level", population="PRIMARY"):
-            here = Place(population="PRIMARY", level=level)
+            here = ArdKey(population="PRIMARY", level=level)
             rows.append(Row(level[0].upper() + level[1:], _line(found, here), "indent1"))
     columns = [Column("N"), Column("Events"), Column("Median (months)"), Column(_level())]
     absent = "Not in the data: no time to progression could be derived."
     return Table("tlf-progression-sensitivity", "Definition", columns, rows, absent=absent)
 
 
-def _line(found: Results, here: Place) -> tuple[Content, ...]:
+def _line(found: Results, here: ArdKey) -> tuple[Content, ...]:
     around: Content = NOTHING
     if found.has("conf_low", **here):
         around = limits(*(found.months(s, **here) for s in ("conf_low", "conf_high")))
@@ -189,7 +189,7 @@ def psa() -> Table:
     if not shown:
         absent = "Not in the data: no course of PSA."
         return Table("tlf-psa-progression", "PSA progression", [], [], absent=absent)
-    whole = [Place(population=p, level="") for p in shown]
+    whole = [ArdKey(population=p, level="") for p in shown]
     rows = [Row("Progression", [n_pct(found.count(**p), found.percent(**p)) for p in whole])]
     around = [
         limits(found.percent("conf_low", **p), found.percent("conf_high", **p)) for p in whole
@@ -200,7 +200,7 @@ def psa() -> Table:
         if level:
             cells: list[Content] = []
             for p in shown:
-                here = Place(population=p, level=level)
+                here = ArdKey(population=p, level=level)
                 cells.append(found.count(**here) if found.has("n", **here) else NOTHING)
             rows.append(Row(level, cells, "indent1"))
     heads = [Column(sets[p], found.count("N", population=p, level="")) for p in shown]
@@ -216,7 +216,7 @@ def curves() -> Figure:
         absent = "Not in the data: no time to progression could be derived."
         return Figure("tlf-progression-curves", None, "", absent=absent)
     parts = [
-        curve_data(a, {TIMES[a][1]: Place(population="PRIMARY", paramcd=p["paramcd"])})
+        curve_data(a, {TIMES[a][1]: ArdKey(population="PRIMARY", paramcd=p["paramcd"])})
         for a, p in places.items()
     ]
     steps = pd.concat([part[0] for part in parts], ignore_index=True)
@@ -228,7 +228,7 @@ def curves() -> Figure:
     numbers = [results(a).months("median", **p) for a, p in places.items()]
     sizes = [results(a).count("N", **p).text for a, p in places.items()]
     said = ", ".join(
-        f"{TIMES[a][1]} {n.text} months ({size} men)"
+        f"{TIMES[a][1]} {n.text} months ({size} patients)"
         for a, n, size in zip(places, numbers, sizes, strict=True)
     )
     named = next(iter(medians)) if len(medians) == 1 else ""

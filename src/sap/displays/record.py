@@ -6,8 +6,8 @@ from typing import Any
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.addressed import Number
-from sap.displays.say import Said
+from sap.displays.ard_lookup import Number
+from sap.displays.inline import RichText
 from sap.displays.table import Column, Row, Table
 
 
@@ -26,20 +26,20 @@ def not_recorded(domain: str, what: str) -> str:
     return f"Not in the data: the extract has no domain {domain.upper()} ({what})."
 
 
-def eligibility() -> Said:
+def eligibility() -> RichText:
     """Where criteria that were not met stand, or that they are not in the data."""
     if has_domain("ie"):
-        return Said("criteria not met are in the domain IE")
-    return Said("which criteria were not met is not in the data (no domain IE)")
+        return RichText("criteria not met are in the domain IE")
+    return RichText("which criteria were not met is not in the data (no domain IE)")
 
 
-def vital_signs() -> Said:
+def vital_signs() -> RichText:
     """What is there of vital signs."""
     if has_domain("vs"):
-        return Said(
+        return RichText(
             "Weight and height were recorded for the dose; the plan asks for no analysis of vital signs."
         )
-    return Said("Not in the data: no domain VS. The plan asks for no analysis of vital signs.")
+    return RichText("Not in the data: no domain VS. The plan asks for no analysis of vital signs.")
 
 
 SEVERITIES = ("critical", "warning", "info", "accepted")

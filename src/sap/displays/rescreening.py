@@ -1,8 +1,8 @@
-"""Men who came again: conversion, time between the screenings, and who was treated."""
+"""Patients who came again: conversion, time between the screenings, and who was treated."""
 
 from sap import ard
 from sap.displays import plan_text
-from sap.displays.addressed import Place, results
+from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.response import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table, pair, span
 
@@ -19,21 +19,21 @@ BLOCKS = {
 def conversion() -> Table:
     """Conversion by the first state, with two denominators, and what followed."""
     found = results("rescreening")
-    whole = Place(paramcd="CONVERT", group="all", level="All re-screened")
+    whole = ArdKey(paramcd="CONVERT", group="all", level="All re-screened")
     if not len(found) or not found.find("N", **whole).value:
         planned = ard.table("plan")["study"]["groups"]
-        absent = "Not in the data: nobody was screened again." if planned else NO_RESCREENING
-        return Table("tlf-rescreening", "Men who came again", [], [], absent=absent)
+        absent = "Not in the data: no patient was screened again." if planned else NO_RESCREENING
+        return Table("tlf-rescreening", "Patients who came again", [], [], absent=absent)
     rows: list[Row] = []
     for (paramcd, group), words in BLOCKS.items():
         rows.append(Row(words, kind="group"))
         levels = found.values("level", paramcd=paramcd, group=group)
         for level in sorted(levels, key=lambda v: (v != "All re-screened", v)):
-            here = Place(paramcd=paramcd, group=group, level=level)
+            here = ArdKey(paramcd=paramcd, group=group, level=level)
             if found.find("N", **here).value:
                 rows.append(Row(level, rate_cells(found, **here), "indent1"))
     columns = [Column("n (%)"), Column("N"), Column(ci_header(found, **whole))]
-    return Table("tlf-rescreening", "Men who came again", columns, rows)
+    return Table("tlf-rescreening", "Patients who came again", columns, rows)
 
 
 def between() -> Table:
@@ -43,23 +43,23 @@ def between() -> Table:
         (
             found,
             "Months between the screenings",
-            Place(paramcd="TIMERESC", level="All re-screened"),
+            ArdKey(paramcd="TIMERESC", level="All re-screened"),
             1,
         ),
-        (found, "the same, converted", Place(paramcd="TIMERESC", level="Converted"), 1),
+        (found, "the same, converted", ArdKey(paramcd="TIMERESC", level="Converted"), 1),
         (
             found,
             f"Change of count per {plan_text.counted_in()}",
-            Place(paramcd="CTCCHG", level="All re-screened"),
+            ArdKey(paramcd="CTCCHG", level="All re-screened"),
             0,
         ),
         (
             days,
             "Days from sample to allocation, first screening",
-            Place(level="First screening"),
+            ArdKey(level="First screening"),
             0,
         ),
-        (days, "Days from sample to allocation, re-screening", Place(level="Re-screening"), 0),
+        (days, "Days from sample to allocation, re-screening", ArdKey(level="Re-screening"), 0),
     ]
     rows = []
     for source, words, place, digits in lines:

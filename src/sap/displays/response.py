@@ -1,4 +1,4 @@
-"""PSA response: the primary table, its sensitivity, the re-screened men, and the waterfall."""
+"""PSA response: the primary table, its sensitivity, the re-screened patients, and the waterfall."""
 
 from typing import Unpack
 
@@ -6,10 +6,10 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats, plan_text
-from sap.displays.addressed import Place, Results, results
+from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.figure import Figure
-from sap.displays.say import Said
-from sap.displays.show import Note
+from sap.displays.frame import Note
+from sap.displays.inline import RichText
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
 SETS = {
@@ -20,12 +20,12 @@ SETS = {
 }
 
 
-def ci_header(found: Results, **where: Unpack[Place]) -> str:
+def ci_header(found: Results, **where: Unpack[ArdKey]) -> str:
     """The header of a column of intervals, with the level of the plan."""
     return f"{formats.confidence(found.find('conf_level', **where).value)} % CI (%)"
 
 
-def rate_cells(found: Results, **where: Unpack[Place]) -> tuple[Content, Content, Content]:
+def rate_cells(found: Results, **where: Unpack[ArdKey]) -> tuple[Content, Content, Content]:
     """N (%), N and the interval of one rate."""
     return (
         n_pct(found.count(**where), found.percent(**where)),
@@ -43,7 +43,7 @@ def _two_intervals() -> list[Note]:
 
 
 def response() -> Table:
-    """Table 14.2.1.1: response in each set, and the re-screened men as a block of their own."""
+    """Table 14.2.1.1: response in each set, and the re-screened patients as a block of their own."""
     found, again = results("psa_response"), results("rescreen_response")
     rows = [Row("First screening", kind="group")]
     for population, words in SETS.items():
@@ -51,19 +51,21 @@ def response() -> Table:
             continue
         tested: tuple[Content, Content] = ("", "")
         if population == "PRIMARY":  # the rule of the design decides about no other set
-            at = Place(population=population)
+            at = ArdKey(population=population)
             tested = (found.p_value(**at), found.words("decision", **at))
         counted = found.count("n_missing", population=population)
         cells = (*rate_cells(found, population=population), counted, *tested)
         rows.append(Row(words, cells, "indent1"))
     rows.append(Row("Treated through re-screening", kind="group"))
-    place = Place(population="RESCREENED", paramcd="PSARESP")
+    place = ArdKey(population="RESCREENED", paramcd="PSARESP")
     if again.find("N", **place).value:
         cells = (*rate_cells(again, **place), again.count("n_missing", **place), "", "")
         rows.append(Row("Re-screened, treated", cells, "indent1"))
     else:
         groups = ard.table("plan")["study"]["groups"]
-        why = "Not in the data: no man was treated so" if groups else "Not planned in this trial"
+        why = (
+            "Not in the data: no patient was treated so" if groups else "Not planned in this trial"
+        )
         rows.append(Row(why, ("",) * 6, "indent1"))
     columns = [
         Column("n (%)"),
@@ -108,7 +110,7 @@ def change() -> Table:
     rows: list[Row] = []
     for paramcd, words in (("PSABEST", "Best change"), ("PSAWK12", f"Change at day {week}")):
         rows.append(Row(words, kind="group"))
-        columns = [Place(population=p, paramcd=paramcd, level="") for p in sets]
+        columns = [ArdKey(population=p, paramcd=paramcd, level="") for p in sets]
         rows.append(Row("n", [found.count("n", **c) for c in columns], "indent1"))
         rows.append(Row("Missing", [found.count("n_missing", **c) for c in columns], "indent1"))
         pairs = [pair(found.fixed("mean", 1, **c), found.fixed("sd", 2, **c)) for c in columns]
@@ -121,7 +123,7 @@ def change() -> Table:
                 continue
             cells: list[Cell] = []
             for population in sets:
-                place = Place(population=population, paramcd=paramcd, level=level)
+                place = ArdKey(population=population, paramcd=paramcd, level=level)
                 cells.append(n_pct(found.count(**place), found.percent(**place)))
             rows.append(Row(level[0].upper() + level[1:], cells, "indent1"))
     heads = [
@@ -135,7 +137,7 @@ CATEGORIES = ("Confirmed response", "Fall not confirmed", "No response")
 
 
 def _bars(population: str) -> pd.DataFrame:
-    """Each treated man's best change and what became of it; patient-level."""
+    """Each treated patient's best change and what became of it; patient-level."""
     adrs, adsl = ard.dataset("adrs"), ard.dataset("adsl")
     flag = {"PRIMARY": "PRIMFL", "RESCREENED": "RESCTRFL"}[population]
     mine = adsl.loc[adsl[flag] == "Y", "USUBJID"]
@@ -163,7 +165,7 @@ def _bars(population: str) -> pd.DataFrame:
 
 
 def waterfall() -> Figure:
-    """Figure 14.2.1.3: best change of each man of the primary set; re-screened men in a block of their own."""
+    """Figure 14.2.1.3: best change of each patient of the primary set; re-screened patients in a block of their own."""
     from sap.displays.plots import waterfall as drawn
 
     bars = pd.concat([_bars("PRIMARY"), _bars("RESCREENED")], ignore_index=True)
@@ -171,7 +173,7 @@ def waterfall() -> Figure:
     if bars["change"].notna().sum() == 0:
         return Figure("tlf-psa-waterfall", None, "", absent="Not in the data: no change of PSA.")
     change, found = results("psa_change"), results("psa_response")
-    place = Place(population="PRIMARY", paramcd="PSABEST", level="")
+    place = ArdKey(population="PRIMARY", paramcd="PSABEST", level="")
     n, missing = change.count("n", **place), change.count("n_missing", **place)
     median = change.fixed("median", 1, **place)
     confirmed = found.count(population="PRIMARY")
@@ -181,26 +183,28 @@ def waterfall() -> Figure:
         lines=[-rule["decline_pct"]],
         order=CATEGORIES,
         y_title="Best change of PSA (%)",
-        x_title="Men",
+        x_title="Patients",
     )
     alt = (
-        f"Waterfall of the best change of PSA: {n.text} men of the primary set, median change "
+        f"Waterfall of the best change of PSA: {n.text} patients of the primary set, median change "
         f"{median.text} percent, {confirmed.text} with a confirmed response."
     )
     notes: list[Note] = [
         f"Rises are cut at {formats.as_collected(course['display_cap_pct'])} % and their value printed.",
-        Said("Men of the primary set with a bar: ", n, "; without a change: ", missing, "."),
+        RichText(
+            "Patients of the primary set with a bar: ", n, "; without a change: ", missing, "."
+        ),
     ]
     if rule["first_fall_within_days"] is not None:
         notes.append(
-            Said(
+            RichText(
                 "A bar that crosses the dashed line is no response where the fall was first seen after day ",
                 plan_text.number("psa_response.first_fall_within_days"),
                 ".",
             )
         )
     if bars["mark"].astype(bool).any():
-        alt += " Men treated through re-screening stand in a block of their own, with an asterisk."
+        alt += " Patients treated through re-screening stand in a block of their own, with an asterisk."
         notes.append(
             "* Treated through re-screening: a block of their own, in no count of the primary set."
         )
@@ -208,7 +212,7 @@ def waterfall() -> Figure:
 
 
 def spider() -> Figure:
-    """Figure 14.2.1.12: the change of PSA over time of each man of the primary set."""
+    """Figure 14.2.1.12: the change of PSA over time of each patient of the primary set."""
     from sap.displays.plots import spider as drawn
 
     adpsa, adsl = ard.dataset("adpsa"), ard.dataset("adsl").set_index("USUBJID")
@@ -234,12 +238,12 @@ def spider() -> Figure:
     n = change.count("n", population="PRIMARY", paramcd="PSABEST", level="")
     confirmed = found.count(population="PRIMARY")
     alt = (
-        f"Spider plot of the change of PSA over time: {n.text} men of the primary set, "
+        f"Spider plot of the change of PSA over time: {n.text} patients of the primary set, "
         f"{confirmed.text} of them with a confirmed response."
     )
     cap = formats.as_collected(course["display_cap_pct"])
     notes: list[Note] = [
-        Said("Men of the primary set with a line: ", n, "."),
+        RichText("Patients of the primary set with a line: ", n, "."),
         f"A line that rises above {cap} % leaves the figure; a triangle at the upper edge marks it.",
     ]
     return Figure("tlf-psa-spider", plot, alt, notes=notes, numbers=(n, confirmed))
@@ -295,17 +299,17 @@ def events() -> Table:
         Row(label, (n_pct(found.count(paramcd=name), found.percent(paramcd=name)),))
         for name, label in words.items()
     ]
-    heads = [Column("Men, n (%)", found.count("N", paramcd="ICETOX"))]
+    heads = [Column("Patients, n (%)", found.count("N", paramcd="ICETOX"))]
     therapy = (
         ", a new anticancer therapy"
         if ard.table("plan")["psa_response"]["stop_at_new_therapy"]
         else ""
     )
-    ends = Said(
+    ends = RichText(
         f"Values count until death{therapy} or ",
         plan_text.number("psa_response.days_after_last_cycle"),
         " days after the last cycle, whichever comes first. A missed sample or a stop for toxicity "
-        "ends nothing before: a man who had one can yet be confirmed.",
+        "ends nothing before: a patient who had one can yet be confirmed.",
     )
     return Table("tlf-intercurrent", "Before a confirmed response", heads, rows, notes=[ends])
 
@@ -325,8 +329,8 @@ def two_stage() -> Table:
         ("Conditional on the stage reached (%)", "conditional_mle"),
     )
     rows = [
-        Row("Responders of men, stage 1", (Cell(found.count("responders_stage1"), " of ", found.count("n1_attained")),)),
-        Row("Responders of men, in all", (Cell(found.count("n"), " of ", found.count("N")),)),
+        Row("Responders of patients, stage 1", (Cell(found.count("responders_stage1"), " of ", found.count("n1_attained")),)),
+        Row("Responders of patients, in all", (Cell(found.count("n"), " of ", found.count("N")),)),
     ]  # fmt: skip
     rows.append(Row("Estimates of the response rate", kind="group"))
     rows += [Row(label, (found.percent(name),), "indent1") for label, name in lines]
@@ -341,13 +345,13 @@ def two_stage() -> Table:
         rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (limits(*both),), "indent1"))
     rows.append(Row("p, one-sided", (found.p_value(),), "indent1"))
     rows.append(Row("Decision", (found.words("decision"),), "indent1"))
-    stage = "Stage 1 is the first men of the primary set by first dose."
+    stage = "Stage 1 is the first patients of the primary set by first dose."
     notes = [f"{stage} Outcomes are ordered by the total of responders."]
     if found.has("stage2_began"):
-        rows.append(Row("When the first man of stage 2 was treated", kind="group"))
+        rows.append(Row("When the first patient of stage 2 was treated", kind="group"))
         rows += [
-            Row("First dose of the last man of stage 1", (found.words("stage1_full"),), "indent1"),
-            Row("First dose of the first man of stage 2", (found.words("stage2_began"),), "indent1"),
+            Row("First dose of the last patient of stage 1", (found.words("stage1_full"),), "indent1"),
+            Row("First dose of the first patient of stage 2", (found.words("stage2_began"),), "indent1"),
             Row("Responses in stage 1 confirmed by then", (found.count("responders_by_then"),), "indent1"),
         ]  # fmt: skip
         notes.append(

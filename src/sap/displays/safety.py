@@ -7,12 +7,12 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import plan_text
-from sap.displays.addressed import Number, Place, Results, results
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.escape import coded
 from sap.displays.figure import Figure
-from sap.displays.free_text import coded
+from sap.displays.frame import Note, order_notes
+from sap.displays.inline import RichText
 from sap.displays.response import ci_header
-from sap.displays.say import Said
-from sap.displays.show import Note, order_notes
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
 
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5")
@@ -21,10 +21,10 @@ NO_EVENTS = "Not in the data: no treatment-emergent adverse event was recorded."
 
 
 def lines_of(found: Results, **where: str) -> list[str]:
-    """All men, and each line of therapy that somebody had."""
+    """All patients, and each line of therapy that somebody had."""
     groups = found.values("group", population="SAFETY")
     sizes = {
-        g: found.find("N", **Place(population="SAFETY", group=g, **where)).value  # type: ignore[typeddict-item]
+        g: found.find("N", **ArdKey(population="SAFETY", group=g, **where)).value  # type: ignore[typeddict-item]
         for g in LINES
         if g in groups
     }
@@ -38,7 +38,7 @@ def severe_words() -> str:
 
 
 def overview() -> Table:
-    """Table 14.3.1.1: participants and events, line by line, all men and by line of therapy."""
+    """Table 14.3.1.1: participants and events, line by line, all patients and by line of therapy."""
     found = results("ae_overview")
     severe = severe_words()
     grade = severe.removeprefix("Grade")
@@ -64,7 +64,7 @@ def overview() -> Table:
     for level in order:
         cells: list[Content] = []
         for group in groups:
-            place = Place(level=level, group=group)
+            place = ArdKey(level=level, group=group)
             cells.append(n_pct(found.count(**place), found.percent(**place)))
             if not group:
                 cells.append(found.count("n_events", **place))
@@ -88,7 +88,7 @@ def _progression(groups: Sequence[str]) -> list[Row]:
     for level, words in (("Any", "Disease progression, reported as an event"), ("Fatal", "Fatal")):
         cells: list[Content] = []
         for group in groups:
-            place = Place(level=level, group=group)
+            place = ArdKey(level=level, group=group)
             cells.append(n_pct(found.count(**place), found.percent(**place)))
             cells += [] if group else [found.count("n_events", **place)]
         rows.append(Row(words, cells, "indent1"))
@@ -96,14 +96,16 @@ def _progression(groups: Sequence[str]) -> list[Row]:
 
 
 def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[str]:
-    """SOCs, or the terms of one SOC, by falling number of men, then by name."""
+    """SOCs, or the terms of one SOC, by falling number of patients, then by name."""
     axis = "level" if level is None else "sublevel"
 
-    def place(value: str) -> Place:
+    def place(value: str) -> ArdKey:
         inner = (
-            Place(level=value, sublevel="") if level is None else Place(level=level, sublevel=value)
+            ArdKey(level=value, sublevel="")
+            if level is None
+            else ArdKey(level=level, sublevel=value)
         )
-        return Place(**inner, paramcd=paramcd, group="")
+        return ArdKey(**inner, paramcd=paramcd, group="")
 
     values = [
         v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v
@@ -122,7 +124,7 @@ def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plai
     def line(level: str, sublevel: str) -> Row:
         cells: list[Content] = []
         for paramcd in paramcds:
-            place = Place(paramcd=paramcd, level=level, sublevel=sublevel, group="")
+            place = ArdKey(paramcd=paramcd, level=level, sublevel=sublevel, group="")
             n = found.count(**place)
             sorted_by.extend([n] if paramcd == "ANY" else [])
             bare = plain and paramcd not in ("ANY", "GRSEV")
@@ -172,7 +174,7 @@ def kinds() -> Table:
 
 
 def severe() -> Table:
-    """Table 14.3.1.4: terms of the severe grade, by frequency, all men and by line of therapy."""
+    """Table 14.3.1.4: terms of the severe grade, by frequency, all patients and by line of therapy."""
     found = results("ae_soc_pt")
     places = [
         (soc, term) for soc in found.values("level") for term in found.values("sublevel", level=soc)
@@ -187,8 +189,8 @@ def severe() -> Table:
     for soc, term in shown:
         cells: list[Content] = []
         for group in groups:
-            place = Place(group=group, paramcd="GRSEV", level=soc, sublevel=term)
-            n_there = found.count_or_nobody(**place)
+            place = ArdKey(group=group, paramcd="GRSEV", level=soc, sublevel=term)
+            n_there = found.count_or_zero(**place)
             there = found.has("n", **place)
             cells.append(n_pct(n_there, found.percent(**place)) if there else n_there)
         rows.append(Row(coded(term), cells))
@@ -198,7 +200,7 @@ def severe() -> Table:
     return Table("tlf-ae-severe", "Preferred term", columns, rows, absent=absent)
 
 
-def _rate(found: Results, place: Place) -> tuple[Content, Content]:
+def _rate(found: Results, place: ArdKey) -> tuple[Content, Content]:
     """Count with percent, and the interval; a rate between two ends shows both."""
     n = found.count(**place)
     between = limits(found.percent("conf_low", **place), found.percent("conf_high", **place))
@@ -225,7 +227,7 @@ def rates() -> Table:
     for level in _rate_levels(found):
         cells: list[Content] = []
         for group in groups:
-            place = Place(level=level, group=group)
+            place = ArdKey(level=level, group=group)
             cells += _rate(found, place) if found.has("N", **place) else ("", "")
             if group in published and found.has("definition", **place):
                 said = found.find("definition", **place).words
@@ -248,7 +250,7 @@ def _registered() -> list[Note]:
     if ard.table("plan")["safety_rates"]["collected_from_grade"] <= 1:
         return []
     return [
-        Said(
+        RichText(
             "Events below grade ",
             plan_text.number("safety_rates.collected_from_grade"),
             " were not all registered: a count of any or of a lower grade is of what was registered.",
@@ -267,10 +269,10 @@ def _terms_counted() -> list[Note]:
 
 
 def _ungraded(found: Results) -> list[Note]:
-    """Of how many men an event of a rate has no grade; one note for all rates."""
+    """Of how many patients an event of a rate has no grade; one note for all rates."""
     parts: list[str | Number] = []
     for rate in ard.table("plan")["safety_rates"]["rates"]:
-        place = Place(level=rate["name"], group="")
+        place = ArdKey(level=rate["name"], group="")
         if rate["kind"] != "reported" or not found.has("n_ungraded", **place):
             continue
         if found.find("n_ungraded", **place).value == 0:
@@ -278,13 +280,17 @@ def _ungraded(found: Results) -> list[Note]:
         counted = "counted" if rate["from_grade"] == 1 else "not counted"
         n = found.count("n_ungraded", **place)
         parts += ["; " if parts else "", f"{rate['name']} {counted}: ", n]
-    return [Said("Men who have only an event without a grade: ", *parts, ".")] if parts else []
+    return (
+        [RichText("Patients who have only an event without a grade: ", *parts, ".")]
+        if parts
+        else []
+    )
 
 
 def _deaths_counted() -> list[Note]:
     """What each rate of the plan that counts deaths counts."""
     return [
-        Said(
+        RichText(
             f"{rate['name']}: a death at most ",
             plan_text.number("safety.days_after_last_dose"),
             " days after the last dose whose cause is not progression.",
@@ -303,7 +309,7 @@ _DRAWN = {
 }
 
 
-def _in_words(found: Results, place: Place) -> str:
+def _in_words(found: Results, place: ArdKey) -> str:
     """A rate or its two ends, with the interval, for those who cannot see the figure."""
     ends = ", ".join(found.percent(s, **place).text for s in ("conf_low", "conf_high"))
     if found.has("estimate_lowest", **place):
@@ -324,7 +330,7 @@ def dots() -> Figure:
     said = []
     for level in _rate_levels(found):
         for group in ("", *published):
-            place = Place(level=level, group=group)
+            place = ArdKey(level=level, group=group)
             drawn = {
                 name: 100 * found.find(stat_name, **place).value
                 for name, stat_name in _DRAWN.items()
@@ -341,7 +347,7 @@ def dots() -> Figure:
     first = _rate_levels(found)[0]
     n = found.count("N", level=first, group="")
     alt = (
-        f"Dot plot of rates of adverse events in {n.text} treated men beside "
+        f"Dot plot of rates of adverse events in {n.text} treated patients beside "
         f"{', '.join(published) or 'no published trial'}: {'; '.join(said)}."
     )
     shown = [found.percent(level=first, group="")]
@@ -357,7 +363,7 @@ def dots() -> Figure:
 
 
 def deaths() -> Table:
-    """Table 14.3.1.7: deaths of treated men by time from the last dose and by cause."""
+    """Table 14.3.1.7: deaths of treated patients by time from the last dose and by cause."""
     found = results("deaths")
     groups = lines_of(found, level="All", sublevel="")
     rows: list[Row] = []
@@ -370,7 +376,7 @@ def deaths() -> Table:
     def line(level: str, cause: str, words: str, kind: str) -> Row:
         cells: list[Content] = []
         for group in groups:
-            place = Place(group=group, level=level, sublevel=cause)
+            place = ArdKey(group=group, level=level, sublevel=cause)
             cells.append(n_pct(found.count(**place), found.percent(**place)))
         return Row(words, cells, "indent1" if kind else "")
 

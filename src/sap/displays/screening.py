@@ -1,10 +1,10 @@
 """Screening, allocation and re-screening: who reached which box."""
 
 from sap import ard
-from sap.displays.addressed import Number, results
+from sap.displays.ard_lookup import Number, results
+from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box, flow_diagram
-from sap.displays.free_text import coded
 from sap.displays.response import ci_header
 from sap.displays.table import Column, Row, Table, limits, n_pct
 
@@ -12,7 +12,7 @@ FIRST = ("Consented", "Sampled", "CTC evaluable", "CTC not evaluable")
 LEFT = "Qualified, not treated"
 LEFT_WHY = ("declined", "not eligible", "other")
 AGAIN_WHY = ("not eligible", "declined", "other")
-# At whatever step it happened up to the first allocation, so with men who gave no sample.
+# At whatever step it happened up to the first allocation, so with patients who gave no sample.
 ANYWHERE = {
     "Declined": "Declined at the first screening, sample or not",
     "Not eligible": "Not eligible at the first screening, sample or not",
@@ -48,7 +48,7 @@ def _by_prefix(*prefixes: str) -> list[str]:
 
 
 def flow() -> Table:
-    """Table 14.1.1: the boxes of the flow, in the order in which a man meets them."""
+    """Table 14.1.1: the boxes of the flow, in the order in which a patient meets them."""
     found = results("flow")
     rows = [_count(level) for level in FIRST]
     counts = [level for level in _by_prefix("CTC ") if level not in FIRST]
@@ -92,18 +92,18 @@ def flow() -> Table:
             "Treated in group B after re-screening",
         ):
             rows.append(Row(level, _count(level).cells, "indent1"))
-    return Table("tlf-flow", "Box", [Column("Men")], rows, n=_consented())
+    return Table("tlf-flow", "Box", [Column("Patients")], rows, n=_consented())
 
 
 def ends() -> Table:
-    """Table 14.1.2: the one line in which each person ends."""
+    """Table 14.1.2: the one line in which each patient ends."""
     found = results("flow")
     rows = [
         Row(level, (found.count(level=level, paramcd="FINAL"),))
         for level in sorted(found.values("level", paramcd="FINAL"), key=ENDS.index)
     ]
-    absent = "Not in the data: nobody consented."
-    return Table("tlf-ends", "End", [Column("Men")], rows, absent=absent, n=_consented())
+    absent = "Not in the data: no patient consented."
+    return Table("tlf-ends", "End", [Column("Patients")], rows, absent=absent, n=_consented())
 
 
 def biomarker() -> Table:
@@ -139,7 +139,7 @@ def sets() -> Table:
             continue
         words = populations.words(population)
         rows.append(Row(words[0].upper() + words[1:], (found.count(population=population),)))
-    return Table("tlf-sets", "Set", [Column("Men")], rows)
+    return Table("tlf-sets", "Set", [Column("Patients")], rows)
 
 
 def _box_of(words: str) -> str:
@@ -148,16 +148,16 @@ def _box_of(words: str) -> str:
 
 
 def _ended(level: str) -> str:
-    """How many ended in one line of `ends`; a line nobody ended in is not in the ARD."""
+    """How many ended in one line of `ends`; a line no patient ended in is not in the ARD."""
     found = results("flow")
-    return found.count_or_nobody(level=level, paramcd="FINAL").text
+    return found.count_or_zero(level=level, paramcd="FINAL").text
 
 
 def diagram() -> Figure:
     """Figure 10-1: from consent to treatment, with the loop of re-screening where there is one."""
     found = results("flow")
     if not found.find("n", level="Consented", paramcd="BOX").value:
-        return Figure("tlf-flow-diagram", None, "", absent="Not in the data: nobody consented.")
+        return Figure("tlf-flow-diagram", None, "", absent="Not in the data: no patient consented.")
 
     def n(level: str) -> str:
         return found.count(level=level, paramcd="BOX").text
@@ -255,13 +255,13 @@ def diagram() -> Figure:
     else:
         rows += [qualified]
     loop = (
-        f" {n('Re-screened')} men of group A were screened again and "
+        f" {n('Re-screened')} patients of group A were screened again and "
         f"{n('Treated in group B after re-screening')} of them treated in group B."
         if groups
         else ""
     )
     alt = (
-        f"Flow of screening: {n('Consented')} men consented, {n('Sampled')} gave a sample, "
+        f"Flow of screening: {n('Consented')} patients consented, {n('Sampled')} gave a sample, "
         f"{n('Qualifies for group B')} qualified for group B and {treated} were treated.{loop}"
     )
     consented = _consented()

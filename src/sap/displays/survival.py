@@ -6,7 +6,7 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.addressed import Place, Results, results
+from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.figure import Figure
 from sap.displays.response import ci_header
 from sap.displays.table import Column, Content, Row, Table, limits, span
@@ -19,10 +19,10 @@ SETS = {
 }
 
 
-def ended_before(found: Results, place: Place) -> bool:
-    """Whether the curve fell to 0 with its last man before this time, which nobody then reached.
+def ended_before(found: Results, place: ArdKey) -> bool:
+    """Whether the curve fell to 0 with its last patient before this time, which no patient then reached.
 
-    The estimate is 0 by its formula; printed, it would say that men are known to be dead by then,
+    The estimate is 0 by its formula; printed, it would say that patients are known to be dead by then,
     of whom none was followed so long.
     """
     nobody = found.has("at_risk", **place) and not found.find("at_risk", **place).value
@@ -37,10 +37,10 @@ def overall() -> Table:
     shown = [
         p for p in SETS if found.has("N", population=p, level="") and (groups or p != "RESCREENED")
     ]
-    whole = [Place(population=p, level="") for p in shown]
+    whole = [ArdKey(population=p, level="") for p in shown]
     known = [bool(found.find("N", **place).value) for place in whole]
     if not any(known):
-        absent = "Not in the data: nobody has this origin."
+        absent = "Not in the data: no patient has this origin."
         return Table("tlf-os", "Overall survival", [], [], absent=absent)
     level = whole[known.index(True)]
     header = ci_header(found, **level).replace(" (%)", "")
@@ -64,7 +64,7 @@ def overall() -> Table:
                 at.append(formats.NOT_CALCULATED)
                 around.append(formats.NOT_CALCULATED)
                 continue
-            place = Place(population=population, level=level)
+            place = ArdKey(population=population, level=level)
             if ended_before(found, place):
                 ended.append(level)
                 at.append(formats.NE)
@@ -86,7 +86,7 @@ def overall() -> Table:
             mean.append(formats.NOT_CALCULATED)
             around.append(formats.NOT_CALCULATED)
             continue
-        place = Place(population=population, level=f"RMST {tau} months")
+        place = ArdKey(population=population, level=f"RMST {tau} months")
         mean.append(found.months("estimate", **place))
         low, high = (found.months(name, **place) for name in ("conf_low", "conf_high"))
         around.append(limits(low, high))
@@ -110,13 +110,13 @@ def overall() -> Table:
     ]
     late = " and ".join(dict.fromkeys(ended))
     notes = [
-        f"NE at {late}: the curve ended before with its last man; nobody was followed so long."
+        f"NE at {late}: the curve ended before with its last patient; no patient was followed so long."
     ]
     return Table("tlf-os", "Overall survival", heads, rows, notes=notes if ended else [])
 
 
 def curve_data(
-    analysis: str, groups: dict[str, Place]
+    analysis: str, groups: dict[str, ArdKey]
 ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, dict[str, float]]:
     """Steps, ticks, numbers at risk and medians of one or more curves, as the ARD holds them."""
     steps, ticks, at_risk = [], [], []
@@ -156,7 +156,7 @@ def curve_data(
 
 
 def common_times(at_risk: pd.DataFrame, longest: Mapping[str, float]) -> pd.DataFrame:
-    """The numbers at risk at the times of all curves: a curve that has ended has nobody left.
+    """The numbers at risk at the times of all curves: a curve that has ended has no patient left.
 
     A time stays when each group has a number there or ended before it; `longest` is the last time
     of each group.
@@ -173,18 +173,20 @@ def curve() -> Figure:
     """Figure 14.2.3.2: overall survival of the primary set."""
     from sap.displays.plots import km_curves
 
-    place = Place(population="PRIMARY", paramcd="OS", level="")
+    place = ArdKey(population="PRIMARY", paramcd="OS", level="")
     found = results("os")
     n = found.count("N", **place)
     if n.text == "0":
-        return Figure("tlf-os-curve", None, "", absent="Not in the data: nobody has this origin.")
+        return Figure(
+            "tlf-os-curve", None, "", absent="Not in the data: no patient has this origin."
+        )
     median = found.months("median", **place)
     low, high = (found.months(name, **place) for name in ("conf_low", "conf_high"))
     died = found.count("n_events", **place)
     origin = ard.table("plan")["survival"]["os_origin"]
-    data = curve_data("os", {"Primary": Place(population="PRIMARY", paramcd="OS")})
+    data = curve_data("os", {"Primary": ArdKey(population="PRIMARY", paramcd="OS")})
     alt = (
-        f"Kaplan-Meier curve of overall survival of the primary set. {died.text} of {n.text} men "
+        f"Kaplan-Meier curve of overall survival of the primary set. {died.text} of {n.text} patients "
         f"died; median {median.text} months, confidence limits {low.text} and {high.text}."
     )
     return Figure(

@@ -1,9 +1,9 @@
-"""The swimmer figure: each treated man's course, with response, progression and death."""
+"""The swimmer figure: each treated patient's course, with response, progression and death."""
 
 import pandas as pd
 
 from sap import ard
-from sap.displays.addressed import results
+from sap.displays.ard_lookup import results
 from sap.displays.figure import Figure
 
 SEGMENTS = ("Study cabazitaxel", "Follow-up")
@@ -16,22 +16,22 @@ def _months(first: pd.Series, day: pd.Series, per_month: float) -> pd.Series:
 
 
 def swimmer() -> Figure:
-    """Figure 14.2.7.1: one lane a treated man, from the first dose to the last contact."""
+    """Figure 14.2.7.1: one lane a treated patient, from the first dose to the last contact."""
     from sap.displays.plots import swimmer as draw
 
     adsl, adrs, adtte = ard.dataset("adsl"), ard.dataset("adrs"), ard.dataset("adtte")
     plan = ard.table("plan")
     per_month, cycle = plan["survival"]["days_per_month"], plan["exposure"]["cycle_days"]
-    men = adsl[(adsl["SAFFL"] == "Y") & adsl["TRTSDT"].notna()].set_index("USUBJID")
-    if men.empty:
-        return Figure("tlf-swimmer", None, "", absent="Not in the data: nobody was treated.")
-    first = men["TRTSDT"]
-    ended = men["TRTEDT"].fillna(first) + pd.to_timedelta(cycle, unit="D")
-    seen = men["DTHDT"].fillna(men["LSTALVDT"]).fillna(ended)
+    subjects = adsl[(adsl["SAFFL"] == "Y") & adsl["TRTSDT"].notna()].set_index("USUBJID")
+    if subjects.empty:
+        return Figure("tlf-swimmer", None, "", absent="Not in the data: no patient was treated.")
+    first = subjects["TRTSDT"]
+    ended = subjects["TRTEDT"].fillna(first) + pd.to_timedelta(cycle, unit="D")
+    seen = subjects["DTHDT"].fillna(subjects["LSTALVDT"]).fillna(ended)
     treated = _months(first, pd.concat([ended, seen], axis=1).min(axis=1), per_month)
     followed = _months(first, seen, per_month)
-    mark = pd.Series("", men.index).mask(men["RESCTRFL"] == "Y", "*")
-    label = pd.Series(men.index, men.index) + mark
+    mark = pd.Series("", subjects.index).mask(subjects["RESCTRFL"] == "Y", "*")
+    label = pd.Series(subjects.index, subjects.index) + mark
     lanes = pd.concat(
         [
             pd.DataFrame({"subject": label, "start": 0.0, "end": treated, "segment": SEGMENTS[0]}),
@@ -43,18 +43,20 @@ def swimmer() -> Figure:
     )
 
     def on(answers: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
-        day = answers.drop_duplicates("USUBJID").set_index("USUBJID")[column].reindex(men.index)
+        day = (
+            answers.drop_duplicates("USUBJID").set_index("USUBJID")[column].reindex(subjects.index)
+        )
         time = _months(first, day, per_month)
         return pd.DataFrame({"subject": label, "time": time, "event": name})[time.notna()]
 
     study = adrs[adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY")]
     yes = study[study["AVALC"] == "Y"]
-    again = men.index[men["RESCTRFL"] == "Y"]
+    again = subjects.index[subjects["RESCTRFL"] == "Y"]
     pfs = adtte[
         ((adtte["PARAMCD"] == "PFSRE") & adtte["USUBJID"].isin(again))
         | ((adtte["PARAMCD"] == "PFS") & ~adtte["USUBJID"].isin(again))
     ]
-    dead = men["DTHDT"]
+    dead = subjects["DTHDT"]
     pfs = pfs[(pfs["CNSR"] == 0) & (pfs["ADT"] != pfs["USUBJID"].map(dead))]
     responded = on(yes[yes["PARAMCD"] == "PSARESP"], "ADT", MARKS[0])
     events = pd.concat(
@@ -66,7 +68,7 @@ def swimmer() -> Figure:
         ],
         ignore_index=True,
     )
-    alive = men["DTHFL"] != "Y"
+    alive = subjects["DTHFL"] != "Y"
     ongoing = pd.DataFrame({"subject": label, "time": followed})[alive]
     marks = [m for m in MARKS if m in set(events["event"])]
     segments = [s for s in SEGMENTS if s in set(lanes["segment"])]
@@ -81,12 +83,12 @@ def swimmer() -> Figure:
     )
     n = results("analysis_sets").count(population="SAFETY")
     alt = (
-        f"Swimmer plot of {n.text} treated men, the longest followed on top: {len(responded)} with a "
-        f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks men last known alive; "
-        "an asterisk men treated through re-screening."
+        f"Swimmer plot of {n.text} treated patients, the longest followed on top: {len(responded)} with a "
+        f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks patients last known alive; "
+        "an asterisk patients treated through re-screening."
     )
     notes = [
         "* Treated through re-screening. Arrow: last known alive. Marks of nearly one day stand one above the other."
     ]
-    height = 1.3 + LANE_INCHES * len(men)
+    height = 1.3 + LANE_INCHES * len(subjects)
     return Figure("tlf-swimmer", plot, alt, height=height, notes=notes, n=n)

@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from itertools import accumulate, groupby
 from typing import Literal
 
-from sap.displays import formats, show
-from sap.displays.addressed import Number
-from sap.displays.free_text import html_attribute, html_text
-from sap.displays.show import Note
-from sap.errors import RenderFailed
+from sap.displays import formats, frame
+from sap.displays.ard_lookup import Number
+from sap.displays.escape import html_attribute, html_text
+from sap.displays.frame import Note
+from sap.errors import RenderError
 
 RowKind = Literal["", "group", "indent1", "indent2", "total"]
 
@@ -133,7 +133,7 @@ class Table:
         for i, row in enumerate(self.rows, start=1):
             wanted = 0 if row.kind == "group" and not row.cells else len(self.columns)
             if len(row.cells) != wanted:
-                raise RenderFailed(
+                raise RenderError(
                     f"{self.id}: row {i} has {len(row.cells)} cells for {len(self.columns)} columns.\n"
                     "Give it one cell a column."
                 )
@@ -151,9 +151,9 @@ class Table:
 
     def _repr_markdown_(self) -> str:
         if not self.rows:
-            return show.absent(self.id, self.absent, self.notes)
+            return frame.absent(self.id, self.absent, self.notes)
         fenced = f"```{{=html}}\n{self.html()}\n```"
-        return show.block(self.id, fenced, notes=self.notes, shown=self.numbers, n=self.n)
+        return frame.block(self.id, fenced, notes=self.notes, shown=self.numbers, n=self.n)
 
     def _head(self) -> list[str]:
         spanned = any(column.under for column in self.columns)

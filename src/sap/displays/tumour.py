@@ -1,7 +1,7 @@
 """Tumour response: best overall response, and where the rules and the investigator disagree."""
 
 from sap.displays import formats
-from sap.displays.addressed import Place, results
+from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.response import ci_header, rate_cells
 from sap.displays.table import Column, Content, Row, Table, n_pct
 
@@ -16,13 +16,13 @@ def best() -> Table:
     heads, places = [], []
     for population, words in SETS.items():
         for paramcd, view in VIEWS.items():
-            place = Place(population=population, paramcd=paramcd)
+            place = ArdKey(population=population, paramcd=paramcd)
             levels = found.values("level", **place) if len(found) else []
-            if not levels or not found.find("N", **Place(**{**place, "level": levels[0]})).value:
+            if not levels or not found.find("N", **ArdKey(**{**place, "level": levels[0]})).value:
                 continue
             heads.append(
                 Column(
-                    view, found.count("N", **Place(**{**place, "level": levels[0]})), under=words
+                    view, found.count("N", **ArdKey(**{**place, "level": levels[0]})), under=words
                 )
             )
             places.append(place)
@@ -30,7 +30,7 @@ def best() -> Table:
     for answer in ANSWERS:
         cells: list[Content] = []
         for place in places:
-            here = Place(**{**place, "level": answer})
+            here = ArdKey(**{**place, "level": answer})
             there = found.has("n", **here)
             cells.append(
                 n_pct(found.count(**here), found.percent(**here))
@@ -53,7 +53,7 @@ def _objective() -> tuple[list[Row], str]:
     rows, header = [], "CI (%)"
     for population, words in (("MEASURABLE", "Measurable disease"), ("PRIMARY", "Primary")):
         for analysis, how in OBJECTIVE.items():
-            found, place = results(analysis), Place(population=population)
+            found, place = results(analysis), ArdKey(population=population)
             if not found.has("N", **place) or not found.find("N", **place).value:
                 continue
             header = ci_header(found, **place)
@@ -68,14 +68,14 @@ def rates() -> Table:
     for population, words in SETS.items():
         for paramcd, view in VIEWS.items():
             for level in ("CR or PR", "At least SD"):
-                place = Place(population=population, paramcd=paramcd, level=level)
+                place = ArdKey(population=population, paramcd=paramcd, level=level)
                 if not found.has("N", **place) or not found.find("N", **place).value:
                     continue
                 header = ci_header(found, **place)
                 label = f"{words}, {view.lower()}: {level}"
                 rows.append(Row(label, rate_cells(found, **place)))
     for population, words in SETS.items():
-        place = Place(population=population, paramcd="TARGLIM")
+        place = ArdKey(population=population, paramcd="TARGLIM")
         if rows and found.has("N", **place) and found.find("N", **place).value:
             cells = (found.count(**place), found.count("N", **place), "")
             rows.append(Row(f"{words}: more targets than the criteria allow", cells))
@@ -89,13 +89,13 @@ def agreement() -> Table:
     found = results("tumour_agreement")
     rows: list[Row] = []
     if found.has("N", paramcd="AGREE") and found.find("N", paramcd="AGREE").value:
-        place = Place(paramcd="AGREE")
+        place = ArdKey(paramcd="AGREE")
         rows.append(Row("Agree", (found.count(**place), found.count("N", **place))))
         rows.append(Row("Reasons for disagreement", kind="group"))
         for level in found.values("level", paramcd="REASON"):
-            here = Place(paramcd="REASON", level=level)
+            here = ArdKey(paramcd="REASON", level=level)
             rows.append(Row(level, (found.count(**here), found.count("N", **here)), "indent1"))
-        sums = Place(paramcd="SUMDIAM")
+        sums = ArdKey(paramcd="SUMDIAM")
         if found.has("N", **sums) and found.find("N", **sums).value:
             cells = (found.count(**sums), found.count("N", **sums))
             rows.append(Row("Recorded sum of diameters differs", cells))

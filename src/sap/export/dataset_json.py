@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from sap import __version__
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.export.labels import dataset_label, label_of
 
 VERSION = "1.1.0"
@@ -87,7 +87,7 @@ def _cell(value: Any, kind: str) -> Any:
         return int(value)
     if kind == "double":
         if math.isinf(value):
-            raise WrongUse("Dataset-JSON holds no infinite number: correct it at its source")
+            raise UsageError("Dataset-JSON holds no infinite number: correct it at its source")
         return float(value)
     return str(value)
 

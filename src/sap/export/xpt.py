@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.export.labels import dataset_label, label_of
 
 LONGEST_TEXT = 200
@@ -69,14 +69,14 @@ def xpt(frame: pd.DataFrame, name: str, moment: dt.date) -> bytes:
 
     Raises
     ------
-    WrongUse
+    UsageError
         What the format cannot hold (`faults`), all at once. Nothing is cut.
     """
     import pyreadstat
 
     found = faults(frame, name)
     if found:
-        raise WrongUse(
+        raise UsageError(
             "This cannot be written as XPT v5:\n"
             + "\n".join(f"  - {line}" for line in found)
             + "\nCorrect it at its source, or hand over Dataset-JSON, which holds it."
@@ -112,6 +112,6 @@ def _stamped(content: bytes, moment: dt.date) -> bytes:
     made = bytearray(content)
     for place in STAMPS:
         if not re.fullmatch(rb"\d\d[A-Z]{3}\d\d:\d\d:\d\d:\d\d", made[place : place + 16]):
-            raise WrongUse("the XPT writer put its date elsewhere: use the locked pyreadstat")
+            raise UsageError("the XPT writer put its date elsewhere: use the locked pyreadstat")
         made[place : place + 16] = stamp
     return bytes(made)

@@ -24,7 +24,7 @@ from typing import Annotated, Literal, NamedTuple
 import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sap.errors import PlanInvalid, WrongUse
+from sap.errors import PlanError, UsageError
 from sap.plan.reading import load_yaml, problems
 
 MAPPING = Path(__file__).with_suffix(".yml")
@@ -181,7 +181,7 @@ class Table(_Strict):
 
 
 class Anchor(_Strict):
-    """The one day on which every man is registered."""
+    """The one day on which every patient is registered."""
 
     date: datetime.date
     why: Text
@@ -192,7 +192,7 @@ class Mapping(_Strict):
 
     study: Text
     key: Text
-    once_per_man: list[str]
+    once_per_subject: list[str]
     anchor: Anchor
     files: dict[str, SourceFile]
     kept: dict[str, Text]
@@ -206,7 +206,9 @@ class Mapping(_Strict):
         """Whatever is named exists, and nothing is both read and left out."""
         faults = list(itertools.chain(*(self._faults(record) for record in self.expanded())))
         faults += [
-            f"{file} stands not under files" for file in self.once_per_man if file not in self.files
+            f"{file} stands not under files"
+            for file in self.once_per_subject
+            if file not in self.files
         ]
         for file, about in self.files.items():
             known = self.headers(file)
@@ -229,8 +231,8 @@ class Mapping(_Strict):
         for value in record.variables.values():
             if isinstance(value.terms, str) and value.terms not in self.terms:
                 yield f"no terms are called {value.terms}"
-            if value.of is not None and value.of not in self.once_per_man:
-                yield f"{value.of} is read with `of` but is not once_per_man"
+            if value.of is not None and value.of not in self.once_per_subject:
+                yield f"{value.of} is read with `of` but is not once_per_subject"
             if record.source is None and value.text is None:
                 yield f"a record of {record.domain} reads a column and has no `from`"
         for file, column in record.reads():
@@ -295,7 +297,7 @@ def read(
 
     Raises
     ------
-    WrongUse
+    UsageError
         A file is missing or unreadable, a header is missing or unknown, or the mapping is faulty.
     """
     return mapped(directory, _packaged() if mapping is None else read_mapping(mapping))
@@ -326,22 +328,22 @@ def read_mapping(path: Path) -> Mapping:
         return Mapping.model_validate(content)
     except ValidationError as error:
         said = "\n".join(problems(error))
-        raise WrongUse(f"{path} is not a valid mapping:\n{said}") from None
-    except PlanInvalid as error:
-        raise WrongUse(str(error)) from None
+        raise UsageError(f"{path} is not a valid mapping:\n{said}") from None
+    except PlanError as error:
+        raise UsageError(str(error)) from None
 
 
 def _sources(directory: Path, rules: Mapping) -> dict[str, list[dict[str, str]]]:
     """The rows of every file as text, after its headers were found to be the known ones."""
     absent = [name for name in rules.files if not (directory / name).is_file()]
     if absent:
-        raise WrongUse(
+        raise UsageError(
             f"{directory} lacks {', '.join(absent)}. Give the folder with all of: {', '.join(rules.files)}."
         )
     faults: list[str] = []
     sources = {name: _rows(directory / name, rules.headers(name), faults) for name in rules.files}
     if faults:
-        raise WrongUse(
+        raise UsageError(
             "The files are not those that the mapping describes:\n"
             + "\n".join(f"  - {fault}" for fault in faults)
             + "\nMend the files, or describe them in a mapping of your own."
@@ -409,10 +411,10 @@ class _Work:
             for number, row in enumerate(sources[file], start=1)
             if _fits(left.only, row)
         }
-        self.of_man: dict[tuple[str, str], int] = {}
-        for file in rules.once_per_man:
+        self.of_subject: dict[tuple[str, str], int] = {}
+        for file in rules.once_per_subject:
             for number, row in enumerate(sources[file], start=1):
-                self.of_man.setdefault((file, row[rules.key]), number)
+                self.of_subject.setdefault((file, row[rules.key]), number)
 
     def records(self, rule: Record) -> Iterator[_Built]:
         """The records that one rule makes of its file."""
@@ -462,7 +464,7 @@ class _Work:
         if value.text is not None:
             return self._filled(value, row[self.rules.key], n)
         if value.of is not None:
-            file, number = value.of, self.of_man.get((value.of, row[self.rules.key]), 0)
+            file, number = value.of, self.of_subject.get((value.of, row[self.rules.key]), 0)
             if number == 0:
                 return None
             row = self.sources[file][number - 1]
@@ -516,7 +518,7 @@ class _Work:
     def one_record_per_event(self, made: list[_Built]) -> list[_Built]:
         """Fold the records of one file into those of the other where both are the same event.
 
-        1. Same man and same values in `same`, and the day lies in the course of the kept event
+        1. Same patient and same values in `same`, and the day lies in the course of the kept event
            (no end: still open).
         2. The kept record takes over what it lacks.
         3. Where both have a value and differ, the kept one stays and the other's cell is listed.

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any, NoReturn
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 VERSION = "1.1"
 
@@ -26,7 +26,7 @@ def read(path: Path) -> tuple[list[str], list[list[Any]]]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         Names the file and what is wrong with it.
     """
     try:
@@ -36,17 +36,17 @@ def read(path: Path) -> tuple[list[str], list[list[Any]]]:
         names = _names(head)
         _check_rows(head, rows)
     except OSError as error:
-        raise WrongUse(f"{path.name} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path.name} cannot be read: {error.strerror}") from error
     except _Fault as error:
-        raise WrongUse(f"{path.name} is not Dataset-JSON {VERSION}: {error}") from error
+        raise UsageError(f"{path.name} is not Dataset-JSON {VERSION}: {error}") from error
     except RecursionError:
-        raise WrongUse(
+        raise UsageError(
             f"{path.name} is not Dataset-JSON {VERSION}: it is nested too deep"
         ) from None
     except UnicodeDecodeError:
-        raise WrongUse(f"{path.name} is not Dataset-JSON {VERSION}: it is not UTF-8") from None
+        raise UsageError(f"{path.name} is not Dataset-JSON {VERSION}: it is not UTF-8") from None
     except ValueError as error:
-        raise WrongUse(f"{path.name} is not Dataset-JSON {VERSION}: it is not JSON") from error
+        raise UsageError(f"{path.name} is not Dataset-JSON {VERSION}: it is not JSON") from error
     return names, rows
 
 

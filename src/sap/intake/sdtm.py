@@ -25,7 +25,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sap.catalogue.numbers import significant
 from sap.contracts import number_text
-from sap.errors import WrongUse
+from sap.errors import UsageError
 from sap.intake import dataset_json, xpt
 
 if TYPE_CHECKING:
@@ -51,7 +51,7 @@ def read(directory: Path) -> dict[str, "pd.DataFrame"]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         No folder, no tables, two files of one domain, or a file that cannot be read as what its
         name says; the message names the file.
     """
@@ -63,11 +63,11 @@ def sources(directory: Path) -> list[Source]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         As `read`.
     """
     if not directory.is_dir():
-        raise WrongUse(f"{directory} is not a folder: name the folder that holds the SDTM files")
+        raise UsageError(f"{directory} is not a folder: name the folder that holds the SDTM files")
     found: list[Source] = []
     for path in sorted(directory.iterdir()):
         kind = path.suffix.lower()
@@ -76,13 +76,13 @@ def sources(directory: Path) -> list[Source]:
         if kind in DOCUMENTS:
             continue
         if kind not in READERS:
-            raise WrongUse(
+            raise UsageError(
                 f"{path.name} is of no kind that can be read ({', '.join(sorted(READERS))}): "
                 "convert it or take it out of the folder"
             )
         found += [Source(path.name, name, table) for name, table in READERS[kind](path)]
     if not found:
-        raise WrongUse(f"{directory} holds no SDTM file ({', '.join(sorted(READERS))})")
+        raise UsageError(f"{directory} holds no SDTM file ({', '.join(sorted(READERS))})")
     return found
 
 
@@ -91,7 +91,7 @@ def joined(found: Sequence[Source]) -> dict[str, "pd.DataFrame"]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         Two files hold one domain.
     """
     parts: dict[str, list[Source]] = {}
@@ -101,7 +101,7 @@ def joined(found: Sequence[Source]) -> dict[str, "pd.DataFrame"]:
         names = Counter(each.name for each in these)
         if max(names.values()) > 1:
             one, other = [each.file for each in these if names[each.name] > 1][:2]
-            raise WrongUse(f"{one} and {other} are both domain {domain}: keep one")
+            raise UsageError(f"{one} and {other} are both domain {domain}: keep one")
     return {domain: _below(these) for domain, these in sorted(parts.items())}
 
 
@@ -202,18 +202,18 @@ def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     twice = next((name for name, times in Counter(names).items() if times > 1), None)
     if twice is not None or "" in names:
         found = f"the column {twice} twice" if twice else "a column without a name"
-        raise WrongUse(f"{path.name} has {found}: correct its header")
+        raise UsageError(f"{path.name} has {found}: correct its header")
     cells = []
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
-            raise WrongUse(
+            raise UsageError(
                 f"{path.name}: row {number} has {len(row)} cells, the header {len(names)}: "
                 "correct the file at its source"
             )
         try:
             cells.append([_text(cell) for cell in row])
         except ValueError:
-            raise WrongUse(_bad_cell(path, number, names, row)) from None
+            raise UsageError(_bad_cell(path, number, names, row)) from None
     return pd.DataFrame(cells, columns=names, dtype=object)
 
 
@@ -235,19 +235,19 @@ def _csv(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
     try:
         content = path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise WrongUse(f"{path.name} is not UTF-8: save it as CSV UTF-8") from error
+        raise UsageError(f"{path.name} is not UTF-8: save it as CSV UTF-8") from error
     usual = csv.field_size_limit(sys.maxsize)
     try:
         rows = [row for row in csv.reader(io.StringIO(content, newline=""), strict=True) if row]
     except csv.Error as error:
-        raise WrongUse(f"{path.name} is not a CSV file: {error}") from error
+        raise UsageError(f"{path.name} is not a CSV file: {error}") from error
     finally:
         csv.field_size_limit(usual)
     if not rows:
-        raise WrongUse(f"{path.name} is empty: not even a header")
+        raise UsageError(f"{path.name} is empty: not even a header")
     for mark, name in ((";", "semicolons"), ("\t", "tabs")):
         if len(rows[0]) == 1 and mark in rows[0][0]:
-            raise WrongUse(f"{path.name} is separated by {name}: save it separated by commas")
+            raise UsageError(f"{path.name} is separated by {name}: save it separated by commas")
     return [(path.stem.lower(), _table(path, rows[0], rows[1:]))]
 
 
@@ -270,18 +270,18 @@ def _parquet(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
     try:
         table = pq.read_table(path)
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise WrongUse(f"{path.name} is not a Parquet file of plain columns") from error
+        raise UsageError(f"{path.name} is not a Parquet file of plain columns") from error
     columns = []
     for name, column in zip(table.column_names, table.columns, strict=True):
         try:
             columns.append(column.to_pylist())
         except (pa.ArrowException, ValueError, OverflowError, LookupError) as error:
-            raise WrongUse(
+            raise UsageError(
                 f"{path.name}: column {name} ({column.type}) holds a value that is no day or time "
                 "of the calendar, or a time zone that is not known: write it as text"
             ) from error
     if any(pa.types.is_nested(column.type) for column in table.columns):
-        raise WrongUse(f"{path.name} is not a Parquet file of plain columns")
+        raise UsageError(f"{path.name} is not a Parquet file of plain columns")
     return [(path.stem.lower(), _table(path, table.column_names, zip(*columns, strict=True)))]
 
 

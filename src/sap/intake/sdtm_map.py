@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sap.errors import PlanInvalid, WrongUse
+from sap.errors import PlanError, UsageError
 from sap.intake.sdtm import Source, joined
 from sap.plan.reading import line_of, lines_of, load_yaml, problems
 
@@ -148,9 +148,9 @@ def read_map(path: Path) -> MapFile:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The file cannot be read (exit 2).
-    PlanInvalid
+    PlanError
         It is no map (exit 13): each fault with its line and key, all at once.
     """
     content, text, _ = load_yaml(path, "the map")
@@ -159,7 +159,7 @@ def read_map(path: Path) -> MapFile:
         rules = Map.model_validate(content)
     except ValidationError as error:
         said = "\n".join(problems(error, "the map", lines))
-        raise PlanInvalid(f"{path} is not a valid map:\n{said}") from None
+        raise PlanError(f"{path} is not a valid map:\n{said}") from None
     return MapFile(rules, text.encode("utf-8"), lines)
 
 
@@ -176,7 +176,7 @@ def mapped(sources: Sequence[Source], read: MapFile) -> "Tables":
 
     Raises
     ------
-    WrongUse
+    UsageError
         A column would be renamed to one that is there.
     """
     work = _Work(read)
@@ -241,7 +241,7 @@ class _Work:
             if one.domain != domain or one.source not in table:
                 continue
             if one.to in table or one.to in new.values():
-                raise WrongUse(
+                raise UsageError(
                     f"{MAP}, line {self.line('columns', number)}: {domain} has a column {one.to} "
                     "already; nothing is written over it"
                 )

@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -36,20 +36,20 @@ def members(path: Path) -> list[Member]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The file is no transport file, or two of its datasets have one name.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise WrongUse(f"{path.name} cannot be read: {error.strerror}") from error
+        raise UsageError(f"{path.name} cannot be read: {error.strerror}") from error
     starts = [at.start() for at in MEMBER.finditer(content, LIBRARY) if not at.start() % RECORD]
     if len(starts) < 2:
         return [_member(path, path.name, path.stem)]
     names = [_name(content, start) for start in starts]
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
-        raise WrongUse(
+        raise UsageError(
             f"{path.name} holds {len(names)} datasets and two are called {twice.upper()}: "
             "write each into a file of its own"
         )
@@ -77,7 +77,7 @@ def _member(path: Path, file: str, name: str) -> Member:
             path, encoding="ISO-8859-1", disable_datetime_conversion=True
         )
     except faults as error:
-        raise WrongUse(f"{file} is not a SAS transport file that can be read") from error
+        raise UsageError(f"{file} is not a SAS transport file that can be read") from error
     names = [str(column) for column in table]
     texts = _decoded(table, meta.variable_storage_width)
     columns = [texts.get(column, table[column].tolist()) for column in names]

@@ -1,7 +1,7 @@
 """Power of a two-stage trial from the middle of it, when answers of both stages are still open.
 
 `sap.methods.interim` asks after n patients in a row whose answers are all known. A data cut is not so
-kind: men of stage 1 may still be pending while men of stage 2 are treated. Here each stage tells its
+kind: patients of stage 1 may still be pending while patients of stage 2 are treated. Here each stage tells its
 own story.
 
 References

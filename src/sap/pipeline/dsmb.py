@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from sap import ard
-from sap.errors import RenderFailed, WrongUse
+from sap.errors import RenderError, UsageError
 from sap.pipeline.folders import write_text
 from sap.pipeline.progress import say, step
 from sap.plan import project_home
@@ -27,9 +27,9 @@ OPEN_TABLES = ("plan", "manifest")
 
 def open_analyses() -> set[str]:
     """The analyses that go into an open report, as the catalogue of displays says."""
-    from sap.displays import catalogue
+    from sap.displays import register
 
-    return catalogue.open_analyses()
+    return register.open_analyses()
 
 
 def remember(run: Path, previous: Path | None) -> None:
@@ -43,7 +43,7 @@ def remember(run: Path, previous: Path | None) -> None:
         (previous / "ard.csv", previous / "tables" / "run.json"), kept, strict=True
     ):
         if not source.is_file():
-            raise WrongUse(f"{previous} holds no run: {source.name} is missing.")
+            raise UsageError(f"{previous} holds no run: {source.name} is missing.")
         write_text(path, source.read_text(encoding="utf-8"))
 
 
@@ -52,13 +52,13 @@ def _json(path: Path) -> Any:
 
 
 def _rows_for(audience: Audience, rows: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    from sap.results.protection import open_rows, same_men
+    from sap.results.protection import open_rows, same_subjects
 
     if audience == "closed":
         return rows
     limits, severe = plan["open_report"], plan["safety"]["severe_grade"]
     return open_rows(
-        rows, open_analyses(), limits["small_count"], severe, same_men(plan),
+        rows, open_analyses(), limits["small_count"], severe, same_subjects(plan),
         summary_from=limits["summary_from"],
     )  # fmt: skip
 
@@ -98,7 +98,7 @@ def _actions(audience: Audience) -> list[dict[str, str]]:
         shown = [e for e in entries if audience == "closed" or e.get("audience") == "open"]
         return [{word: str(entry[word]) for word in words} for entry in shown]
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
-        raise WrongUse(
+        raise UsageError(
             f"{path.name} cannot be read. Each of its `meetings` needs {', '.join(words)}."
         ) from None
 
@@ -166,12 +166,10 @@ def _refuse_leak(run: Path, page: Path, words: Sequence[str]) -> None:
     text = page.read_text(encoding="utf-8")
     people = pd.read_parquet(run / "adam" / "adsl.parquet", columns=["USUBJID"])["USUBJID"]
     if any(str(subject) in text for subject in people):
-        raise RenderFailed("The open report names a patient. It was not written.")
+        raise RenderError("The open report names a patient. It was not written.")
     shown = [name for name in words if f'data-ard="{name}|' in text or f'"{name}|' in text]
     if shown:
-        raise RenderFailed(
-            f"The open report shows {shown[0]}, which is closed. It was not written."
-        )
+        raise RenderError(f"The open report shows {shown[0]}, which is closed. It was not written.")
 
 
 def reports(run: Path, engine: str, formats: Sequence[str], *, cached: bool = False) -> list[Path]:

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 MARK = ".sap"
 """Stands in each folder made here and lists its files, so that no other folder is ever replaced."""
@@ -31,19 +31,19 @@ def lock(target: Path) -> Iterator[None]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         Another run holds it, or the folder above cannot be written.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         handle = (target.parent / f".{target.name}.lock").open("w")
     except OSError as error:
-        raise WrongUse(f"{target} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"{target} cannot be written: {error.strerror}.") from None
     with handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise WrongUse(
+            raise UsageError(
                 f"Another run is writing {target}. Wait for it, or choose another folder."
             ) from None
         yield
@@ -62,14 +62,14 @@ def refuse_to_replace(target: Path) -> None:
 
     Raises
     ------
-    WrongUse
+    UsageError
         Says which; nothing was touched.
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         what = "a link" if target.is_symlink() else "a file"
-        raise WrongUse(f"{target} is {what}; give the name of a folder.")
+        raise UsageError(f"{target} is {what}; give the name of a folder.")
     if Path.cwd().is_relative_to(target.resolve()):
-        raise WrongUse(
+        raise UsageError(
             f"{target} is the working folder or holds it, and would be replaced as a whole. "
             "Give a folder of its own, for example build/report."
         )
@@ -78,16 +78,16 @@ def refuse_to_replace(target: Path) -> None:
             return
         known = _listed(target)
         if known is None:
-            raise WrongUse(
+            raise UsageError(
                 f"{target} holds files that sap did not write, and would be replaced as a whole. "
                 "Give a new or an empty folder."
             )
         there = (p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir())
         foreign = sorted(name for name in there if name not in known and not LATER.fullmatch(name))
     except OSError as error:
-        raise WrongUse(f"{target} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{target} cannot be read: {error.strerror}.") from None
     if foreign:
-        raise WrongUse(
+        raise UsageError(
             f"{target} would be replaced as a whole, and {foreign[0]} in it is not a file that sap "
             "wrote. Move it away, or give another folder."
         )
@@ -98,12 +98,12 @@ def refuse_within(target: Path, source: Path, what: str) -> None:
 
     Raises
     ------
-    WrongUse
+    UsageError
         Names both.
     """
     inner, outer = target.resolve(), source.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
-        raise WrongUse(
+        raise UsageError(
             f"{target} cannot be written: it is, holds, or lies in {source}, {what}. "
             "Give a folder beside it."
         )
@@ -133,7 +133,7 @@ def _kind(folder: Path) -> str:
 
 def _refuse_another_kind(new: Path, target: Path) -> None:
     if target.is_dir() and any(target.iterdir()) and _kind(target) != _kind(new):
-        raise WrongUse(
+        raise UsageError(
             f"{target} holds {_kind(target)} and would be replaced by {_kind(new)}. "
             "Give another folder, or remove it first."
         )
@@ -165,7 +165,7 @@ def recover(target: Path) -> None:
 
 
 @contextmanager
-def whole_folder(target: Path) -> Iterator[Path]:
+def atomic_folder(target: Path) -> Iterator[Path]:
     """A new folder to write in; when the block ends well it stands in the place of `target`.
 
     1. The block fails or the process dies: `target` is what it was.
@@ -175,7 +175,7 @@ def whole_folder(target: Path) -> Iterator[Path]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The place cannot be written, may not be replaced, or the disk is full; `target` is what it
         was.
     """
@@ -195,9 +195,11 @@ def whole_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(_old(target), ignore_errors=True)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise WrongUse(f"The disk is full; {target} is what it was.") from None
+                raise UsageError(f"The disk is full; {target} is what it was.") from None
             if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
-                raise WrongUse(f"{target} cannot be written: {os.strerror(error.errno)}.") from None
+                raise UsageError(
+                    f"{target} cannot be written: {os.strerror(error.errno)}."
+                ) from None
             raise
         finally:
             if new.exists():
@@ -209,7 +211,7 @@ def write_text(path: Path, text: str) -> None:
 
     Raises
     ------
-    WrongUse
+    UsageError
         As `write_bytes`.
     """
     write_bytes(path, text.encode("utf-8"))
@@ -220,7 +222,7 @@ def write_bytes(path: Path, content: bytes) -> None:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The place cannot be written, or the disk is full; what stood there still does.
     """
     new = path.with_name(f".{path.name}.new")
@@ -230,6 +232,8 @@ def write_bytes(path: Path, content: bytes) -> None:
         new.chmod(0o644)
         new.replace(path)
     except OSError as error:
-        raise WrongUse(f"{path} cannot be written: {error.strerror}; it is what it was.") from None
+        raise UsageError(
+            f"{path} cannot be written: {error.strerror}; it is what it was."
+        ) from None
     finally:
         new.unlink(missing_ok=True)

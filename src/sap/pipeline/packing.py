@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from sap import __version__, bundle, export, runlog, snapshot
-from sap.errors import WrongUse
-from sap.pipeline.folders import lock, refuse_to_replace, refuse_within, whole_folder, write_bytes
+from sap.errors import UsageError
+from sap.pipeline.folders import atomic_folder, lock, refuse_to_replace, refuse_within, write_bytes
 from sap.pipeline.progress import say, step
 from sap.pipeline.runs import run_facts, table_of
 from sap.plan import project_home
@@ -21,10 +21,10 @@ def cut_of(run: Path, cut: Path | None, frozen: Path) -> Path:
     facts = run_facts(run)
     place = cut or frozen / str(facts["cut_id"])
     if not place.is_dir():
-        raise WrongUse(f"{place}: no such cut. Name the folder of the frozen cut with --cut.")
+        raise UsageError(f"{place}: no such cut. Name the folder of the frozen cut with --cut.")
     manifest = snapshot.verify(place)
     if manifest.cut_id != facts["cut_id"]:
-        raise WrongUse(
+        raise UsageError(
             f"{run} was made from the cut {facts['cut_id']}, not from {manifest.cut_id}: "
             "name its own cut with --cut."
         )
@@ -43,7 +43,7 @@ def interchange(
         )
         try:
             made[f"{name}.xpt"] = export.xpt(frame, name, moment)
-        except WrongUse as error:
+        except UsageError as error:
             left_out[f"{name}.xpt"] = str(error)
     return made, left_out
 
@@ -116,7 +116,7 @@ def datasets_of(run: Path) -> dict[str, Any]:
         try:
             found[path.stem] = pd.read_parquet(path)
         except (OSError, ValueError) as error:  # Arrow's own errors are of these two kinds
-            raise WrongUse(
+            raise UsageError(
                 f"{path} cannot be read as Parquet ({type(error).__name__}). Make the run again."
             ) from None
     return found
@@ -165,7 +165,7 @@ def pack(run: Path, cut: Path, out: Path, audience: str, as_zip: bool) -> Path:
         with step("write the zip"), lock(place):
             write_bytes(place, bundle.zipped(whole))
         return place
-    with step("write the folder"), whole_folder(out) as new:
+    with step("write the folder"), atomic_folder(out) as new:
         bundle.write_into(new, whole)
     return out
 
@@ -182,12 +182,12 @@ def hand_over(run: Path, out: Path, only: str | None = None) -> Path:
 
     Raises
     ------
-    WrongUse
+    UsageError
         Nothing that was asked for can be written.
     """
     refuse_within(out, run, "the run")
     datasets = datasets_of(run)
-    with step(f"write {only or ', '.join(EXPORTS)}"), whole_folder(out) as new:
+    with step(f"write {only or ', '.join(EXPORTS)}"), atomic_folder(out) as new:
         made, left_out = interchange(datasets, run_facts(run))
         if only in (None, "guide"):
             made["adrg.md"] = guide(run, datasets).encode()
@@ -196,7 +196,7 @@ def hand_over(run: Path, out: Path, only: str | None = None) -> Path:
         kept = {name: content for name, content in made.items() if name.endswith(suffixes)}
         lost = {name: why for name, why in left_out.items() if name.endswith(suffixes)}
         if not kept:
-            raise WrongUse("\n".join(lost.values()) or f"{run} holds no dataset.")
+            raise UsageError("\n".join(lost.values()) or f"{run} holds no dataset.")
         for name, content in kept.items():
             (new / name).write_bytes(content)
         if lost:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan import PlanFile
 from sap.plan import read_plan as read
 from sap.plan.model import Design
@@ -19,9 +19,9 @@ def read_plan(path: Path) -> PlanFile:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The file cannot be read (exit 2).
-    PlanInvalid
+    PlanError
         It is not a plan, or its design is not what it says and no `design.deviation` gives the
         reason (exit 13), with the attained numbers.
     """
@@ -29,13 +29,13 @@ def read_plan(path: Path) -> PlanFile:
     design = plan.plan.design
     faults = design_faults(design)
     if faults and design.deviation is None:
-        raise PlanInvalid(
+        raise PlanError(
             f"{path}: the design does not hold what the plan says of it:\n"
             + "\n".join(f"  - {fault}" for fault in faults)
             + "\nCorrect the design, or give the reason of the protocol in design.deviation."
         )
     if design.deviation is not None and not faults:
-        raise PlanInvalid(
+        raise PlanError(
             f"{path}: design.deviation gives a reason, but the design keeps its alpha, power and "
             "criterion. Remove the line."
         )

@@ -1,4 +1,4 @@
-"""What a person at the terminal sees while a step runs: its name, then the time it took."""
+"""What a patient at the terminal sees while a step runs: its name, then the time it took."""
 
 import sys
 import threading
@@ -22,7 +22,7 @@ def say(text: str) -> None:
 def step(name: str) -> Iterator[None]:
     """Print `name` when it begins and how long it took when it ends, and that it goes on between.
 
-    The clock is read here for the person who waits; no time reaches an output.
+    The clock is read here for the patient who waits; no time reaches an output.
     """
     say(f"  {name} ...")
     began = time.monotonic()

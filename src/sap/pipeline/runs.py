@@ -4,17 +4,17 @@ import json
 from pathlib import Path
 from typing import Any
 
-from sap.errors import WrongUse
+from sap.errors import UsageError
 
 
 def run_facts(run: Path) -> dict[str, Any]:
     """What a run says of itself."""
     path = run / "tables" / "run.json"
     if not path.is_file() or not (run / "ard.csv").is_file():
-        raise WrongUse(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
+        raise UsageError(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
     facts = table_of(run, "run")
     if not {"study", "cut_off", "cut_id"} <= facts.keys():
-        raise WrongUse(f"{path} says too little of its run: make the run again.")
+        raise UsageError(f"{path} says too little of its run: make the run again.")
     return facts
 
 
@@ -23,16 +23,16 @@ def table_of(run: Path, name: str) -> dict[str, Any]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         It cannot be read: the run was damaged after it was made.
     """
     path = run / "tables" / f"{name}.json"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}. Make the run again.") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}. Make the run again.") from None
     except (ValueError, RecursionError):
-        raise WrongUse(f"{path} is no readable JSON. Make the run again.") from None
+        raise UsageError(f"{path} is no readable JSON. Make the run again.") from None
     if not isinstance(content, dict):
-        raise WrongUse(f"{path} is no table of a run. Make the run again.")
+        raise UsageError(f"{path} is no table of a run. Make the run again.")
     return content

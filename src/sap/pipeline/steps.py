@@ -11,7 +11,7 @@ from sap.derivations import (
     baseline,
     courses,
     ctc,
-    currency,
+    data_timeliness,
     disposition,
     estimand,
     exposure,
@@ -30,10 +30,10 @@ from sap.derivations import (
 from sap.plan import project_home
 from sap.plan.model import Plan
 from sap.plan.references import read_references
-from sap.results import accrual, board, comparison, rescreening, sets, survival_comparison
+from sap.results import accrual, comparison, dsmb, rescreening, sets, survival_comparison
 from sap.results import baseline as baseline_results
 from sap.results import ctc as ctc_results
-from sap.results import currency as currency_results
+from sap.results import data_timeliness as currency_results
 from sap.results import design as design_results
 from sap.results import disposition as disposition_results
 from sap.results import estimand as estimand_results
@@ -113,7 +113,7 @@ def _adsl(
     tables: Tables,
     plan: Plan,
 ) -> pd.DataFrame:
-    """ADSL with the flags that need measurements, performance status, and what men died of."""
+    """ADSL with the flags that need measurements, performance status, and what patients died of."""
     on_treatment = adctc[adctc["ANL01FL"] == "Y"]
     adsl = population.analysis_sets(core, adrs, on_treatment, tables, plan, adpc)
     adsl = survival.with_baseline_status(adsl, tables.get("rs"), plan.baseline)
@@ -247,7 +247,7 @@ DATASETS = (
         lambda t, adsl, plan: labs.adlb(t, adsl, plan.labs, plan.safety),
         patient_level=True,
     ),
-    Step("adcur", ("sdtm", "adsl", "plan", "cut_off"), currency.adcur, patient_level=True),
+    Step("adcur", ("sdtm", "adsl", "plan", "cut_off"), data_timeliness.adcur, patient_level=True),
     Step(
         "adbe",
         ("sdtm", "adsl", "adex", "courses", "plan", "cut_off"),
@@ -316,8 +316,8 @@ RESULTS = (
         "toxicity_boundary", ("plan",), safety_results.toxicity_boundary_list, patient_level=False
     ),
     Step("toxicity_oc", ("plan",), interim_results.toxicity_oc, patient_level=False),
-    Step("board_deaths", ("adsl", "plan"), board.board_deaths, patient_level=False),
-    Step("board_left", ("adsl", "plan"), board.board_left, patient_level=False),
+    Step("board_deaths", ("adsl", "plan"), dsmb.board_deaths, patient_level=False),
+    Step("board_left", ("adsl", "plan"), dsmb.board_left, patient_level=False),
     Step("accrual", ("adsl", "plan", "cut_off"), accrual.accrual, patient_level=False),
     Step("data_currency", ("adcur", "plan"), currency_results.currency, patient_level=False),
     Step("rescreening", ("adsl", "plan"), rescreening.rescreening, patient_level=False),

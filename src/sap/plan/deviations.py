@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan.model import Plan
 from sap.plan.reading import load_yaml, problems
 
@@ -71,24 +71,24 @@ def read_deviations(path: Path, plan: Plan) -> list[Deviation]:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The file cannot be read (exit 2).
-    PlanInvalid
+    PlanError
         It is no list of deviations, an id stands twice, or the plan no longer says what an entry
         expects of it (exit 13).
     """
     content, _, _ = load_yaml(path, "the file of deviations")
     if content is None:
-        raise PlanInvalid(f"{path}: the file of deviations is empty. Write `[]` for none.")
+        raise PlanError(f"{path}: the file of deviations is empty. Write `[]` for none.")
     try:
         found = _ENTRIES.validate_python(content)
     except ValidationError as error:
         said = "\n".join(problems(error))
-        raise PlanInvalid(f"{path} is not a valid file of deviations:\n{said}") from None
+        raise PlanError(f"{path} is not a valid file of deviations:\n{said}") from None
     faults = list(dict.fromkeys(_faults(found, plan.model_dump(mode="json"))))
     if faults:
         said = "\n".join(f"  - {fault}." for fault in faults)
-        raise PlanInvalid(f"{path} does not fit the plan:\n{said}")
+        raise PlanError(f"{path} does not fit the plan:\n{said}")
     return [one for one in found if one.study == plan.study.id]
 
 
@@ -97,7 +97,7 @@ def check_affected(found: Iterable[Deviation], analyses: set[str]) -> None:
     for one in found:
         lost = sorted(set(one.results_affected) - analyses)
         if lost:
-            raise PlanInvalid(
+            raise PlanError(
                 f"{one.id}.results_affected: there is no analysis {lost[0]} in the ARD.\n"
                 "Mend its name in analysis/deviations.yml."
             )

@@ -320,7 +320,7 @@ class AnalysisSets(Entry):
 
 
 class Rescreening(Entry):
-    """Men of group A who may come again, and after what."""
+    """Patients of group A who may come again, and after what."""
 
     after: list[str]
 
@@ -599,7 +599,9 @@ class Exposure(Entry):
     drugs: list[str] = Field(min_length=1, description="EXTRT of the study drug")
     planned_dose_mg_m2: float = Field(gt=0)
     prednisone_mg_per_day: float = Field(gt=0, description="given beside; not analysed")
-    low_start_dose_mg_m2: float = Field(gt=0, description="planned dose of a man who starts low")
+    low_start_dose_mg_m2: float = Field(
+        gt=0, description="planned dose of a patient who starts low"
+    )
     reduced_at_most_mg_m2: float = Field(gt=0)
     cycle_days: int = Field(ge=1)
     max_cycles: int = Field(ge=1)
@@ -666,7 +668,7 @@ class OpenReport(Entry):
 
     small_count: int = Field(ge=1, description="counts of people from 1 to below it are hidden")
     summary_from: int = Field(
-        ge=1, description="of fewer men, exposure and currency have no summary but the median"
+        ge=1, description="of fewer patients, exposure and currency have no summary but the median"
     )
 
 

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 from pydantic import ValidationError
 
-from sap.errors import PlanInvalid, WrongUse
+from sap.errors import PlanError, UsageError
 from sap.plan.model import Plan
 
 MAX_BYTES = 1_000_000
@@ -53,23 +53,21 @@ def load_yaml(path: Path, what: str) -> tuple[Any, str, str]:
     try:
         raw = path.read_bytes()
     except OSError as error:
-        raise WrongUse(
+        raise UsageError(
             f"{path}: {what} cannot be read ({error.strerror}). Check the path."
         ) from None
     if len(raw) > MAX_BYTES:
-        raise PlanInvalid(
-            f"{path}: {what} is larger than {MAX_BYTES} bytes. A plan is a short file."
-        )
+        raise PlanError(f"{path}: {what} is larger than {MAX_BYTES} bytes. A plan is a short file.")
     try:
         text = raw.decode("utf-8")
         content = yaml.load(text, _Loader)
     except UnicodeDecodeError:
-        raise PlanInvalid(f"{path}: {what} is not UTF-8 text. Save it as UTF-8.") from None
+        raise PlanError(f"{path}: {what} is not UTF-8 text. Save it as UTF-8.") from None
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or type(error).__name__
-        raise PlanInvalid(f"{path}{line}: {what} is not readable YAML: {problem}.") from None
+        raise PlanError(f"{path}{line}: {what} is not readable YAML: {problem}.") from None
     return content, text, hashlib.sha256(raw).hexdigest()
 
 
@@ -128,17 +126,17 @@ def read_plan(path: Path) -> PlanFile:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The file cannot be read (exit 2).
-    PlanInvalid
+    PlanError
         It is not a plan (exit 13): each fault with its key and what to do, all at once.
     """
     content, text, sha256 = load_yaml(path, "the plan")
     if not isinstance(content, dict):
-        raise PlanInvalid(f"{path}: the plan is empty or no mapping. Begin with `study:`.")
+        raise PlanError(f"{path}: the plan is empty or no mapping. Begin with `study:`.")
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
         said = "\n".join(problems(error))
-        raise PlanInvalid(f"{path} is not a valid plan:\n{said}") from None
+        raise PlanError(f"{path} is not a valid plan:\n{said}") from None
     return PlanFile(plan=plan, text=text, sha256=sha256, name=path.name)

@@ -5,7 +5,7 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, RootModel, ValidationError, model_validator
 
-from sap.errors import PlanInvalid
+from sap.errors import PlanError
 from sap.plan.reading import load_yaml, problems
 
 
@@ -41,7 +41,7 @@ class References(RootModel[dict[Key, Reference]]):
     def of(self, name: str) -> Reference:
         """The reference that the plan names."""
         if name not in self.root:
-            raise PlanInvalid(
+            raise PlanError(
                 f"The plan names the reference {name!r}, which references.yml does not hold.\n"
                 f"Known: {', '.join(sorted(self.root))}."
             )
@@ -53,9 +53,9 @@ def read_references(path: Path) -> References:
 
     Raises
     ------
-    WrongUse
+    UsageError
         The file cannot be read (exit 2).
-    PlanInvalid
+    PlanError
         An entry is not a published proportion (exit 13): each fault with its key.
     """
     content, _, _ = load_yaml(path, "the file of references")
@@ -63,4 +63,4 @@ def read_references(path: Path) -> References:
         return References.model_validate(content)
     except ValidationError as error:
         said = "\n".join(problems(error))
-        raise PlanInvalid(f"{path} is not a valid file of references:\n{said}") from None
+        raise PlanError(f"{path} is not a valid file of references:\n{said}") from None

@@ -4,7 +4,7 @@
 sources to Quarto where that is installed. The caller names the engine; nothing chooses it.
 """
 
-from sap.publish.kept import folder as cache_folder
+from sap.publish.cache import folder as cache_folder
 from sap.publish.quarto import render_quarto
 from sap.publish.report import render, warm
 

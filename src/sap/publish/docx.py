@@ -14,7 +14,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape
 
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 from sap.publish import pandoc, tree
 from sap.publish.facts import PageFacts
 
@@ -118,7 +118,7 @@ def _bitmap(name: str, folder: Path) -> str:
             ppi=PICTURE_PIXELS_PER_INCH,
         )
     except typst.TypstError as problem:
-        raise RenderFailed(f"DOCX: a figure cannot be drawn: {problem.message}") from None
+        raise RenderError(f"DOCX: a figure cannot be drawn: {problem.message}") from None
     return bitmap
 
 

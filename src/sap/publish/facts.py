@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
-from sap.errors import RenderFailed, WrongUse
+from sap.errors import RenderError, UsageError
 from sap.publish import tree
 
 KINDS = {
@@ -22,7 +22,7 @@ AUDIENCES = {
 }
 # Reports whose first page is their first chapter; contents and lists follow it.
 ANSWERS_FIRST = ("dsmb",)
-# The statistic of a 0 that has no row (as `sap.displays.addressed` writes it): its address is the place where nobody is.
+# The statistic of a 0 that has no row (as `sap.displays.ard_lookup` writes it): its address is the place where nobody is.
 NO_ROW = "no row"
 KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
 
@@ -117,7 +117,7 @@ def addresses_of(
     known = dict(known) | {key: _nobody(key, known) for key in used if key.endswith(f"|{NO_ROW}")}
     lost = sorted(key for key in used if key not in known)
     if lost:
-        raise RenderFailed(
+        raise RenderError(
             f"{len(lost)} numbers of the report lead to no result, the first one to {lost[0]!r}"
         )
     return {key: dict(known[key]) for key in sorted(used)}
@@ -143,7 +143,7 @@ def _rows_by_key(path: Path, used: Collection[str]) -> dict[str, dict[str, str]]
 def _nobody(key: str, known: Mapping[str, Any]) -> dict[str, Any]:
     place = key.removesuffix(NO_ROW)
     if f"{place}n" in known:
-        raise RenderFailed(f"The report prints 0 for {place}n, which the ARD has.")
+        raise RenderError(f"The report prints 0 for {place}n, which the ARD has.")
     words = (part.replace("%7C", "|").replace("%25", "%") for part in key.split("|"))
     shown = {name: word for name, word in zip(KEY_COLUMNS, words, strict=True) if word}
     return shown | {"stat_name": "n", "stat": 0, "stat_text": "nobody is there: the ARD has no row"}
@@ -161,5 +161,5 @@ def _moment(cut_off: str) -> datetime:
     try:
         day = date.fromisoformat(cut_off)
     except ValueError:
-        raise WrongUse(f"the cut-off {cut_off!r} is not a date like 2018-06-30") from None
+        raise UsageError(f"the cut-off {cut_off!r} is not a date like 2018-06-30") from None
     return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 Each chapter has a kernel of its own: the set-up cell first, then the chapter's cells and inline
 code in reading order. Two run at a time, forked from a process that has the imports behind it
-(`sap.publish.forks`). So a chapter cannot lean on another and can be kept, alone, as long as its
+(`sap.publish.kernel_pool`). So a chapter cannot lean on another and can be kept, alone, as long as its
 inputs stay the same. Nothing of the caller's machine reaches a kernel but the few variables in
 `KEPT`; time zone, locale, hash seed and the number of threads are fixed.
 """
@@ -26,9 +26,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from sap.errors import RenderFailed, SapError
-from sap.publish import kept
-from sap.publish.forks import POSSIBLE, Forks
+from sap.errors import RenderError, SapError
+from sap.publish import cache
+from sap.publish.kernel_pool import POSSIBLE, Forks
 from sap.publish.markup import cell_markdown, escaped
 from sap.publish.source import Cell, Chapter
 
@@ -66,7 +66,7 @@ def __sap_inline__(expressions):
 """
 
 # Python tells its audit hooks of every file and folder it opens, every program and connection it
-# starts. A chapter that reached beyond the known places is not kept (`sap.publish.kept`).
+# starts. A chapter that reached beyond the known places is not kept (`sap.publish.cache`).
 WATCH = f"""
 def __sap_watch__():
     import os
@@ -198,11 +198,11 @@ class _Kernels:
         self._forks = forks
         self._inputs = folder / "inputs"
         self._code: dict[str, str] = {}
-        self._shelf = kept.Shelf(surroundings.cache) if surroundings.cache else None
+        self._shelf = cache.Shelf(surroundings.cache) if surroundings.cache else None
 
     def run(self, chapters: Sequence[Chapter]) -> list[str]:
         around = self._surroundings
-        kept.stage(around.run, self._inputs)
+        cache.stage(around.run, self._inputs)
         keys = self._keys(chapters)
         found = {k: ran for k in keys if self._shelf and (ran := self._shelf.find(k))}
         for key, chapter in zip(keys, chapters, strict=True):
@@ -217,16 +217,16 @@ class _Kernels:
         return [_assembled(c, shown) for c, shown in zip(chapters, placed, strict=True)]
 
     def _keys(self, chapters: Sequence[Chapter]) -> list[str]:
-        self._code = kept.code_sums()
+        self._code = cache.code_sums()
         inputs = {
             "code": self._code,
-            "run": kept.run_sums(self._inputs),
-            "machine": kept.machine(_variables(self._surroundings)),
+            "run": cache.run_sums(self._inputs),
+            "machine": cache.machine(_variables(self._surroundings)),
             "home": str(self._surroundings.home),
         }
-        return [kept.key_of(self._setup, what_runs(chapter), inputs) for chapter in chapters]
+        return [cache.key_of(self._setup, what_runs(chapter), inputs) for chapter in chapters]
 
-    def _run_these(self, left: dict[str, Chapter]) -> dict[str, kept.Ran]:
+    def _run_these(self, left: dict[str, Chapter]) -> dict[str, cache.Ran]:
         folder = self._folder / "s"
         chapters = list(left.values())
         if self._forks is None and _worth_forks(chapters):
@@ -238,7 +238,7 @@ class _Kernels:
             if self._forks:
                 self._forks.close()
 
-    def _in_a_loop(self, left: dict[str, Chapter]) -> list[kept.Ran]:
+    def _in_a_loop(self, left: dict[str, Chapter]) -> list[cache.Ran]:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
         thread.start()
@@ -255,7 +255,7 @@ class _Kernels:
             thread.join()
             loop.close()
 
-    async def _all(self, left: dict[str, Chapter]) -> list[kept.Ran]:
+    async def _all(self, left: dict[str, Chapter]) -> list[cache.Ran]:
         numbered = list(enumerate(left.items()))
         # The longest first: no kernel works alone at the end while the other place is empty.
         by_length = sorted(numbered, key=lambda each: _cells_to_run(each[1][1]), reverse=True)
@@ -268,21 +268,21 @@ class _Kernels:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def _one(self, number: int, key: str, chapter: Chapter) -> kept.Ran:
+    async def _one(self, number: int, key: str, chapter: Chapter) -> cache.Ran:
         async with self._places:
             if self._stopped:
-                return kept.Ran("", "", {})
+                return cache.Ran("", "", {})
             started = time.perf_counter()
             folder = self._folder / str(number)
             own = replace(self._surroundings, run=folder / "run")
-            kept.stage(self._inputs, own.run)
+            cache.stage(self._inputs, own.run)
             shown, beyond = await run_chapter(
                 self._setup, chapter, own, folder, self._clients, self._forks
             )
-            ran = kept.outcome(shown, own.run, own.home, key)
+            ran = cache.outcome(shown, own.run, own.home, key)
             # The code may have been edited while it ran.
             alone = not beyond and str(self._folder) not in ran.markdown
-            if self._shelf and alone and self._code == kept.code_sums():
+            if self._shelf and alone and self._code == cache.code_sums():
                 self._shelf.keep(key, ran)
             self._progress(f"{chapter.name} ran in {time.perf_counter() - started:.1f} s")
             return ran
@@ -311,13 +311,13 @@ async def run_chapter(
 
     What it shows is Markdown: for each cell that runs a list, of one text where it is code, of the
     value of each inline expression where it is prose. It is a pure function of both and of the known
-    places (`sap.publish.kept`) when it reached nothing beyond. Whoever may want to stop it finds its
+    places (`sap.publish.cache`) when it reached nothing beyond. Whoever may want to stop it finds its
     client in `clients`. Without `forks` the kernel starts from nothing.
     """
     if not _has_code(chapter):
         return [], []
     steps, owners = _steps(setup, chapter)
-    places = [*kept.known_places(), str(folder), str(folder.resolve())]
+    places = [*cache.known_places(), str(folder), str(folder.resolve())]
     steps.append(_Step(f"__sap_reached__({tuple(places)!r})", chapter.file, "inline support"))
     outputs = await _execute(steps, surroundings, folder, clients, forks)
     (beyond,) = (o["data"][REACHED_RESULT] for o in outputs.pop() if REACHED_RESULT in o["data"])
@@ -470,15 +470,15 @@ async def _execute(
         await client.async_execute(env=_environment(surroundings, folder))
     except CellExecutionError as failure:
         step = _failed(steps, notebook)
-        raise RenderFailed(_story(step, _last_line(failure.ename, failure.evalue))) from None
+        raise RenderError(_story(step, _last_line(failure.ename, failure.evalue))) from None
     except CellTimeoutError:
         step = _failed(steps, notebook)
-        raise RenderFailed(_story(step, f"still running after {SECONDS_PER_CELL} s")) from None
+        raise RenderError(_story(step, f"still running after {SECONDS_PER_CELL} s")) from None
     except DeadKernelError:
         step = _failed(steps, notebook)
-        raise RenderFailed(_story(step, "the kernel died (out of memory?)")) from None
+        raise RenderError(_story(step, "the kernel died (out of memory?)")) from None
     except RuntimeError as problem:
-        raise RenderFailed(f"{steps[-1].file}: the kernel did not start: {problem}") from None
+        raise RenderError(f"{steps[-1].file}: the kernel did not start: {problem}") from None
     finally:
         atexit.unregister(client._cleanup_kernel)
     return [cell["outputs"] for cell in notebook.cells]

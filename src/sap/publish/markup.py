@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 from sap.publish.source import Cell
 
 MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~^$@:\"'=&])")
@@ -53,7 +53,7 @@ def _shown(output: Any, cell: Cell, file: str) -> str:
     if "text/html" in data:
         return fenced(str(data["text/html"]), "{=html}")
     if any(kind.startswith("image/") for kind in data):
-        raise RenderFailed(
+        raise RenderError(
             f"{file}, cell {cell.label}: shows a bare picture, which has no number, no title and "
             "no alternative text; show it through sap.displays"
         )

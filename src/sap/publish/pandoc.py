@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 
 SECONDS = 300
 # At most 3 GB: a Lua filter that loops would else take the whole machine. Garbage is collected in
@@ -38,9 +38,9 @@ def run(arguments: Sequence[str], *, data: bytes, folder: Path, what: str) -> tu
             check=False,
         )
     except subprocess.TimeoutExpired:
-        raise RenderFailed(f"{what}: pandoc was still running after {SECONDS} s") from None
+        raise RenderError(f"{what}: pandoc was still running after {SECONDS} s") from None
     warnings = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode:
         last = (warnings.splitlines() or ["no reason given"])[-1]
-        raise RenderFailed(f"{what}: pandoc stopped (exit {done.returncode}): {last}")
+        raise RenderError(f"{what}: pandoc stopped (exit {done.returncode}): {last}")
     return done.stdout, warnings

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 
 if TYPE_CHECKING:
     from typst import PDFStandard
@@ -42,12 +42,12 @@ def compile_pdf(source: str, folder: Path, moment: datetime) -> bytes:
             pdf_standards=STANDARDS,
         )
     except typst.TypstError as problem:
-        raise RenderFailed(f"PDF: {_story(problem, shown)}") from None
+        raise RenderError(f"PDF: {_story(problem, shown)}") from None
     unsettled = [str(w.message) for w in warnings if "converge" in str(w.message)]
     if unsettled:
-        raise RenderFailed(f"PDF: {unsettled[0]}")
+        raise RenderError(f"PDF: {unsettled[0]}")
     if not isinstance(compiled, bytes):
-        raise RenderFailed("PDF: Typst gave no document")
+        raise RenderError("PDF: Typst gave no document")
     return compiled
 
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from sap.errors import RenderFailed, WrongUse
+from sap.errors import RenderError, UsageError
 from sap.publish.facts import PageFacts, page_facts
 from sap.publish.report import home_of
 from sap.publish.source import split_header, text_of
@@ -33,7 +33,7 @@ def quarto_binary() -> str:
     except FileNotFoundError:
         found = None
     if found is None:
-        raise WrongUse(
+        raise UsageError(
             "Quarto is not installed, so --engine quarto cannot be used. Install it from "
             "quarto.org, or take --engine builtin, which needs nothing more."
         )
@@ -54,9 +54,9 @@ def render_quarto(
 
     Raises
     ------
-    WrongUse
+    UsageError
         Quarto is not there.
-    RenderFailed
+    RenderError
         Quarto stopped; its last words are in the message, and `out` is as it was.
     """
     binary = quarto_binary()
@@ -82,7 +82,7 @@ def render_quarto(
         for name in formats:
             written = made / f"{document.stem}.{name}"
             if not written.is_file():
-                raise RenderFailed(f"Quarto ended without an error but wrote no {written.name}")
+                raise RenderError(f"Quarto ended without an error but wrote no {written.name}")
             finished.append((written, out / f"{stem}.{name}"))
         for written, path in finished:
             written.replace(path)
@@ -127,8 +127,8 @@ def _call(command: list[str], home: Path, run: Path) -> None:
             command, cwd=home, env=surroundings, capture_output=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
-        raise RenderFailed(f"Quarto was still running after {SECONDS} s") from None
+        raise RenderError(f"Quarto was still running after {SECONDS} s") from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         last = next((line for line in reversed(lines) if line.strip()), "no reason given")
-        raise RenderFailed(f"Quarto stopped (exit {done.returncode}): {last.strip()[:300]}")
+        raise RenderError(f"Quarto stopped (exit {done.returncode}): {last.strip()[:300]}")

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
-from sap.errors import RenderFailed, WrongUse
+from sap.errors import RenderError, UsageError
 from sap.plan.home import project_home
-from sap.publish import docx, kept, kernels, pandoc, pdf, source, tree
+from sap.publish import cache, docx, kernels, pandoc, pdf, source, tree
 from sap.publish.facts import PageFacts, addresses_of, page_facts, script_json
-from sap.publish.forks import Forks
+from sap.publish.kernel_pool import Forks
 
 HERE = Path(__file__).parent
 FILTER = HERE / "report.lua"
@@ -77,12 +77,12 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
 
     Raises
     ------
-    RenderFailed
+    RenderError
         A cell fails, a link leads nowhere, pandoc or Typst stops; `out` is as it was.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
-        raise WrongUse(f"format {unknown[0]!r} is not one of {', '.join(FORMATS)}")
+        raise UsageError(f"format {unknown[0]!r} is not one of {', '.join(FORMATS)}")
     out.mkdir(parents=True, exist_ok=True)
     folder = out.resolve().parent / f".{out.resolve().name}.{stem}.rendering"
     shutil.rmtree(folder, ignore_errors=True)  # of a run that was killed
@@ -194,7 +194,7 @@ def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: P
     )
     lost = [line for line in warnings.splitlines() if "not found" in line]
     if lost:
-        raise RenderFailed(f"{document.name}: {lost[0].removeprefix('[WARNING] ').strip()}")
+        raise RenderError(f"{document.name}: {lost[0].removeprefix('[WARNING] ').strip()}")
     parsed: tree.Json = json.loads(out)
     return parsed
 
@@ -205,9 +205,9 @@ def _gather_pictures(found: tree.Findings, document: Path, folder: Path) -> None
         target = image["c"][2]
         path = (home_of(document) / unquote(target[0])).resolve()
         if "://" in target[0] or not path.is_file():
-            raise RenderFailed(f"the picture {Path(target[0]).name} is not in the run folder")
+            raise RenderError(f"the picture {Path(target[0]).name} is not in the run folder")
         if not image["c"][1]:
-            raise RenderFailed(f"the picture {path.name} has no alternative text")
+            raise RenderError(f"the picture {path.name} has no alternative text")
         name = f"figure-{number:03d}{path.suffix.lower()}"
         shutil.copyfile(path, folder / name)
         target[0] = name
@@ -252,10 +252,10 @@ def _with_pictures(page: str, parsed: _Parsed) -> str:
     def embedded(tag: re.Match[str]) -> str:
         name = tag["name"]
         if name not in known:
-            raise RenderFailed(f"the picture {name} is not in the report")
+            raise RenderError(f"the picture {name} is not in the report")
         kind = PICTURE_KINDS.get(Path(name).suffix)
         if kind is None:
-            raise RenderFailed(f"the picture {name} is no {' or '.join(PICTURE_KINDS)}")
+            raise RenderError(f"the picture {name} is no {' or '.join(PICTURE_KINDS)}")
         data = base64.b64encode((parsed.folder / name).read_bytes()).decode("ascii")
         return f'<img src="data:{kind};base64,{data}"'
 
@@ -268,8 +268,8 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
     (parsed.folder / CHAPTER).write_text(text, encoding="utf-8")
     made_by = {
         "filter": FILTER.read_text(encoding="utf-8"),
-        "code": kept.code_sums(),
-        "machine": kept.machine({}),
+        "code": cache.code_sums(),
+        "machine": cache.machine({}),
     }
     pieces, sizes = [], []
     for chapter in _split(parsed.content["blocks"], 1):
@@ -339,13 +339,13 @@ def _pieces(chapter: Sequence[tree.Json]) -> list[tuple[list[tree.Json], int]]:
 
 def _typst(parsed: _Parsed, made_by: Mapping[str, Any], blocks: list[tree.Json]) -> tuple[str, str]:
     """The definitions that code in colour needs, and the Typst of one chapter."""
-    key = kept.name_of("typst", {"blocks": blocks, "made by": made_by})
-    shelf = kept.Shelf(parsed.cache) if parsed.cache else None
+    key = cache.name_of("typst", {"blocks": blocks, "made by": made_by})
+    shelf = cache.Shelf(parsed.cache) if parsed.cache else None
     found = shelf.find(key) if shelf else None
     if found is None:
         content = parsed.content | {"meta": {}, "blocks": blocks}
         arguments = ["--template", CHAPTER, "--standalone", "--wrap=preserve"]
-        found = kept.Ran(_write(parsed, "typst-citations", arguments, content), "", {})
+        found = cache.Ran(_write(parsed, "typst-citations", arguments, content), "", {})
         if shelf:
             shelf.keep(key, found)
     definitions, _, body = found.markdown.partition(BODY)

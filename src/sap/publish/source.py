@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import yaml
 
-from sap.errors import RenderFailed, WrongUse
+from sap.errors import RenderError, UsageError
 
 INCLUDE = re.compile(r"^\{\{<\s*include\s+(?P<path>\S+)\s*>\}\}\s*$")
 PAGEBREAK = re.compile(r"^\{\{<\s*pagebreak\s*>\}\}\s*$")
@@ -102,11 +102,11 @@ def split_header(text: str, path: Path) -> tuple[dict[str, Any], str]:
         return {}, text
     head, found, body = text[4:].partition("\n---\n")
     if not found:
-        raise RenderFailed(f"{path.name}: the header that starts in line 1 has no closing ---")
+        raise RenderError(f"{path.name}: the header that starts in line 1 has no closing ---")
     try:
         header = yaml.safe_load(head) or {}
     except yaml.YAMLError as problem:
-        raise RenderFailed(f"{path.name}: the header is not YAML: {_first_line(problem)}") from None
+        raise RenderError(f"{path.name}: the header is not YAML: {_first_line(problem)}") from None
     return header, body
 
 
@@ -116,7 +116,7 @@ def text_of(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
         reason = getattr(problem, "strerror", None) or "it is not UTF-8 text"
-        raise WrongUse(f"{path}: cannot be read: {reason}") from None
+        raise UsageError(f"{path}: cannot be read: {reason}") from None
 
 
 def lines_with_context(text: str) -> Iterator[tuple[str, bool]]:
@@ -194,7 +194,7 @@ def _chapter(text: str, path: Path, home: Path, profiles: frozenset[str]) -> Cha
                 options, source = options_of(cell.source)
             except (ValueError, yaml.YAMLError) as problem:
                 reason = f"options of a cell cannot be read: {_first_line(problem)}"
-                raise RenderFailed(f"{name}: {reason}") from None
+                raise RenderError(f"{name}: {reason}") from None
             cells.append(Cell("code", source, options))
         elif cell.source.strip():
             cells.append(Cell("text", cell.source))
@@ -204,7 +204,7 @@ def _chapter(text: str, path: Path, home: Path, profiles: frozenset[str]) -> Cha
 def _included(document: Path, target: str) -> Path:
     path = (document.parent / target).resolve()
     if not path.is_file():
-        raise RenderFailed(f"{document.name}: the included file {target} does not exist")
+        raise RenderError(f"{document.name}: the included file {target} does not exist")
     return path
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 import yaml
 
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 from sap.publish.source import DIV_FENCE, INCLUDE, PAGEBREAK, split_header, text_of
 
 HEADER_KEYS = frozenset({"title", "subtitle", "author", "lang", "bibliography", "csl"})
@@ -79,7 +79,7 @@ def check(path: Path) -> list[Problem]:
     if root:
         try:
             header, body = split_header(text, path)
-        except RenderFailed as problem:
+        except RenderError as problem:
             return [Problem(path.name, 1, str(problem))]
         skipped = text.count("\n") - body.count("\n")
         found += [(1, f"the header key {k!r} is not known") for k in header.keys() - HEADER_KEYS]

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sap.errors import RenderFailed
+from sap.errors import RenderError
 
 ADDRESS_IN_HTML = re.compile(r"data-ard=(\"([^\"]*)\"|'([^']*)')")
 ID_IN_HTML = re.compile(r"<[a-zA-Z][^<>]*?\sid=\"([^\"]*)\"")
@@ -52,16 +52,16 @@ def nodes(value: Any) -> Iterator[Json]:
 def check(found: Findings, audience: str | None) -> None:
     """Refuse a report whose links lead nowhere, or that shows the board's numbers to everyone."""
     if found.repeated_ids:
-        raise RenderFailed(f"the id {found.repeated_ids[0]} is given twice; ids must be unique")
+        raise RenderError(f"the id {found.repeated_ids[0]} is given twice; ids must be unique")
     missing = sorted({target[1:] for target in found.links if _is_lost(target, found.ids)})
     if missing:
         names = ", ".join(f"#{name}" for name in missing)
-        raise RenderFailed(
+        raise RenderError(
             f"the text links to {names}, which this report does not show; "
             "show the display or take the link out"
         )
     if audience == "open" and found.closed:
-        raise RenderFailed(f"{found.closed[0]} is marked closed and stands in the open report")
+        raise RenderError(f"{found.closed[0]} is marked closed and stands in the open report")
 
 
 def _is_lost(target: str, ids: set[str]) -> bool:

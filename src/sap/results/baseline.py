@@ -5,9 +5,9 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.disposition import TREATED, people
-from sap.results.response import NOBODY, summary
+from sap.results.response import REASON_NO_PATIENT, summary
 
-# Population, which of its men, and the screening whose values are shown.
+# Population, which of its patients, and the screening whose values are shown.
 COLUMNS = (
     ("PRIMARY", "", "SCREENING"),
     ("RESCREENED", TREATED, "RE-SCREENING"),
@@ -19,15 +19,15 @@ MISSING = "Missing"
 
 
 def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Each PARAMCD of ADBL in each column; a characteristic nobody has a value of gives no row.
+    """Each PARAMCD of ADBL in each column; a characteristic no patient has a value of gives no row.
 
     Numbers: n, missing, mean, sd, median, quartiles and range. Categories: one level each, and a
-    level for those missing; N is every man of the column, so the levels add up to it.
+    level for those missing; N is every patient of the column, so the levels add up to it.
     """
     known = adbl[adbl["AVAL"].notna() | adbl["AVALC"].notna()]
     parts = []
     for population, group, visit in COLUMNS:
-        men = people(adsl, population, group)
+        subjects = people(adsl, population, group)
         at_visit = adbl[adbl["AVISIT"] == visit]
         for paramcd, of_param in known.groupby("PARAMCD"):
             mine = at_visit[at_visit["PARAMCD"] == paramcd].set_index("USUBJID")
@@ -40,15 +40,15 @@ def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.Data
                 "method": "Descriptive",
             }
             if of_param["AVALC"].notna().any():
-                values = men["USUBJID"].map(mine["AVALC"])
+                values = subjects["USUBJID"].map(mine["AVALC"])
                 levels = sorted(set(of_param["AVALC"].dropna()))
                 counts = {str(v): int((values == v).sum()) for v in levels}
                 counts[MISSING] = int(values.isna().sum())
                 for level, n in counts.items():
-                    stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(men)}
-                    stats["estimate"] = n / len(men) if len(men) else NOBODY
+                    stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(subjects)}
+                    stats["estimate"] = n / len(subjects) if len(subjects) else REASON_NO_PATIENT
                     parts.append(ard.rows(stats, level=level, **place))
                 continue
-            numbers = men["USUBJID"].map(mine["AVAL"]).astype(float)
-            parts.append(ard.rows({"N": len(men)} | summary(numbers), **place))
+            numbers = subjects["USUBJID"].map(mine["AVAL"]).astype(float)
+            parts.append(ard.rows({"N": len(subjects)} | summary(numbers), **place))
     return parts

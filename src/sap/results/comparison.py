@@ -14,7 +14,7 @@ from sap.plan.references import References
 from sap.results.response import EXACT, primary_rate, rate
 from sap.results.sets import members
 
-NO_PSA = NotEstimable("not in the data: no PSA of these men")
+NO_PSA = NotEstimable("not in the data: no PSA of these patients")
 NOT_TWO = NotEstimable("not both groups have a proportion")
 
 
@@ -55,9 +55,9 @@ def _by_their_rule(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
 
 
 def by_arv7(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """PSA response under cabazitaxel: AR-V7 positive men of B, AR-V7 negative men outside the study.
+    """PSA response under cabazitaxel: AR-V7 positive patients of B, AR-V7 negative patients outside the study.
 
-    GROUP POSITIVE is the primary set. GROUP NEGATIVE is every man who was AR-V7 negative at the
+    GROUP POSITIVE is the primary set. GROUP NEGATIVE is every patient who was AR-V7 negative at the
     first screening and whose physician chose the plan's drug; his response follows the same rule
     from the first day of that choice (PSARESPA), and missing is failure, as in the primary set.
     When none of them has a PSA value that counts, the comparison is not in the data.

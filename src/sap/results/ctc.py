@@ -9,7 +9,7 @@ from sap.results.sets import members
 
 
 def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """CTC response of the evaluable men, and of the primary set, where missing is failure."""
+    """CTC response of the evaluable patients, and of the primary set, where missing is failure."""
     answers = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"]
     parts = []
     for population in ("CTCEVAL", "PRIMARY"):

@@ -11,7 +11,7 @@ from sap.methods.interim import posterior_summary
 from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point
 from sap.plan.model import Plan
 from sap.results.design import of_plan
-from sap.results.response import EXACT, NOBODY, ended, primary_rate, rate
+from sap.results.response import EXACT, REASON_NO_PATIENT, ended, primary_rate, rate
 from sap.results.sets import available, members
 
 ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
@@ -29,9 +29,9 @@ def sensitivity(
 
     1. Primary: composite strategy, missing is failure.
     2. Treatment policy: values under new therapy count.
-    3. PSA-evaluable men. 4. Per protocol. 5. All marker-positive men, treated or not.
-    6. Men whose baseline PSA is at or above the plan's value (as TROPIC had it).
-    7. Worst case: missing and pending men all fail (equal to 1). 8. Best case: all respond.
+    3. PSA-evaluable patients. 4. Per protocol. 5. All marker-positive patients, treated or not.
+    6. Patients whose baseline PSA is at or above the plan's value (as TROPIC had it).
+    7. Worst case: missing and pending patients all fail (equal to 1). 8. Best case: all respond.
     9. The first fall at any time, where the plan limits it; everything else as the plan says.
 
     "Pending" is ICEPEND here: a fall that no later value could confirm. A response after a
@@ -92,7 +92,7 @@ def _row(
 
 
 def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many men of the primary set had each intercurrent event."""
+    """How many patients of the primary set had each intercurrent event."""
     who = members(adsl, "PRIMARY")["USUBJID"]
     parts = []
     for name in ICE:
@@ -100,7 +100,7 @@ def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
         stats: dict[str, ard.type_of_stat] = {
             "n": n,
             "N": len(who),
-            "estimate": n / len(who) if len(who) else NOBODY,
+            "estimate": n / len(who) if len(who) else REASON_NO_PATIENT,
         }
         parts.append(
             ard.rows(
@@ -109,21 +109,21 @@ def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
                 section=plan.estimand.section,
                 population="PRIMARY",
                 paramcd=name,
-                method="Distinct persons",
+                method="Distinct patients",
             )
         )
     return parts
 
 
 def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many of the missing and pending men would have to respond to change the decision."""
+    """How many of the missing and pending patients would have to respond to change the decision."""
     who = members(adsl, "PRIMARY")["USUBJID"]
     responders = int((_answers(adrs, "PSARESP", who) == "Y").sum())
     unknown = (_answers(adrs, "ICEMISS", who) == "Y") | (_answers(adrs, "ICEPEND", who) == "Y")
     missing = int(unknown.sum())
     stats: dict[str, ard.type_of_stat] = {"n": responders, "N": len(who), "n_missing": missing}
     if len(who) != plan.design.n:
-        reason = NotEstimable("the attained number of men is not the planned one")
+        reason = NotEstimable("the attained number of patients is not the planned one")
         stats |= dict.fromkeys(("responders_needed", "rate_needed"), reason)
         return [_row(stats, "tipping_point", plan, "Enumeration")]
     needed = max(plan.design.r + 1 - responders, 0)
@@ -131,9 +131,9 @@ def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
     if isinstance(design, TwoStageDesign):
         needed = tipping_point(design, responders, missing).responders_needed
     stats["responders_needed"] = needed
-    stats["rate_needed"] = needed / missing if missing else NotEstimable("nobody is missing")
+    stats["rate_needed"] = needed / missing if missing else NotEstimable("no patient is missing")
     can = "can change the decision" if 0 < needed <= missing else "cannot change the decision"
-    stats["decision"] = f"The men without an answer {can}"
+    stats["decision"] = f"The patients without an answer {can}"
     return [_row(stats, "tipping_point", plan, "Enumeration")]
 
 
@@ -148,7 +148,11 @@ def posterior(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     )
     names = ("mean", "sd", "median", "conf_low", "conf_high", "probability_above_p0")
     stats: dict[str, ard.type_of_stat] = {"prior_a": a, "prior_b": b, "conf_level": conf}
-    stats |= dict.fromkeys(names, NOBODY) if got is None else dict(zip(names, got, strict=True))
+    stats |= (
+        dict.fromkeys(names, REASON_NO_PATIENT)
+        if got is None
+        else dict(zip(names, got, strict=True))
+    )
     return [_row(stats, "psa_posterior", plan, "Beta-binomial")]
 
 
@@ -169,7 +173,7 @@ NO_MAXIMUM = NotEstimable("the likelihood given the stage reached has no maximum
 
 
 def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
-    """The day on which the response of each of these men was confirmed, where it was."""
+    """The day on which the response of each of these patients was confirmed, where it was."""
     yes = adrs[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y")]
     return pd.to_datetime(who.map(yes.set_index("USUBJID")["CONFDT"]))
 
@@ -230,7 +234,7 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     stats["coverage"] = float(np.min(held))
     words = {"reject H0": "H0 rejected", "do not reject H0": "H0 not rejected"}[got.decision]
     stats["decision"] = (
-        f"{words}: the design stops after stage 1; the men treated later are over-running"
+        f"{words}: the design stops after stage 1; the patients treated later are over-running"
         if end.over_run
         else words
     )

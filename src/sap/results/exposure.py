@@ -5,7 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
-from sap.results.response import NOBODY, summary
+from sap.results.response import REASON_NO_PATIENT, summary
 from sap.results.sets import by_line
 
 NUMBERS = (
@@ -42,15 +42,15 @@ def _number(values: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
     if len(values) and not stats["n"]:
         return {k: reason if isinstance(v, NotEstimable) else v for k, v in stats.items()}
     if paramcd in COUNTED:
-        stats["total"] = float(values.dropna().sum()) if stats["n"] else NOBODY
+        stats["total"] = float(values.dropna().sum()) if stats["n"] else REASON_NO_PATIENT
     return stats
 
 
 def _answer(answers: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
-    """Men with the answer Y, of N.
+    """Patients with the answer Y, of N.
 
-    1. The answer is known of nobody: not in the data.
-    2. It is not known of some: no estimate, and no n either when nobody has Y.
+    1. The answer is known of no patient: not in the data.
+    2. It is not known of some: no estimate, and no n either when no patient has Y.
     3. Else n and n / N.
     """
     n, yes = len(answers), int((answers == "Y").sum())
@@ -59,16 +59,16 @@ def _answer(answers: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
     if n and unknown == n:
         return stats | dict.fromkeys(("n", "estimate"), NotEstimable(UNKNOWN[paramcd]))
     if unknown:
-        reason = NotEstimable(f"{UNKNOWN[paramcd]} of {unknown} men")
+        reason = NotEstimable(f"{UNKNOWN[paramcd]} of {unknown} patients")
         return stats | {"n": yes or reason, "estimate": reason}
-    return stats | {"estimate": yes / n if n else NOBODY}
+    return stats | {"estimate": yes / n if n else REASON_NO_PATIENT}
 
 
 def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Every parameter of ADEXSUM, all men and by line (`group`); cycles also one by one.
+    """Every parameter of ADEXSUM, all patients and by line (`group`); cycles also one by one.
 
     Numbers: n, mean, sd, median, quartiles, range and total. Answers: n of N, missing beside.
-    NCYCLES LEVEL k: men with exactly k cycles. The plan's own numbers stand at LEVEL "planned".
+    NCYCLES LEVEL k: patients with exactly k cycles. The plan's own numbers stand at LEVEL "planned".
     """
     rule = plan.exposure
     where = {"analysis": "exposure", "section": rule.section, "population": "SAFETY"}
@@ -88,8 +88,8 @@ def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.D
                 ard.rows(stats, paramcd=paramcd, group=group, method="Participants", **where)
             )
         cycles = mine.loc[mine["PARAMCD"] == "NCYCLES", "AVAL"]
-        for count, men in cycles.value_counts().sort_index().items():
-            share = {"n": int(men), "N": len(cycles), "estimate": int(men) / len(cycles)}
+        for count, subjects in cycles.value_counts().sort_index().items():
+            share = {"n": int(subjects), "N": len(cycles), "estimate": int(subjects) / len(cycles)}
             level = f"{float(str(count)):02.0f}"
             parts.append(
                 ard.rows(

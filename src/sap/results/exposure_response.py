@@ -13,8 +13,8 @@ from sap.results.labs import worst
 from sap.results.pk import NO_PC
 from sap.results.sets import members
 
-FEW = NotEstimable("fewer than three men with both, or all alike")
-ALIKE = NotEstimable("all men have the same answer, or the same exposure")
+FEW = NotEstimable("fewer than three patients with both, or all alike")
+ALIKE = NotEstimable("all patients have the same answer, or the same exposure")
 INFINITE = NotEstimable("no finite limit")
 ANC = "NEUT"
 
@@ -55,8 +55,8 @@ def exposure_response(
        separated by exposure, and the method says so.
     3. SUBLEVEL "above the median": the exact odds ratio above against at or below the median.
 
-    The exposure is that of the first sampled infusion; a man without one or the other is left out, and
-    n is the men who have both; ANC of a man whose grade is "0 OR 1" is left out too. Nothing is adjusted for multiplicity.
+    The exposure is that of the first sampled infusion; a patient without one or the other is left out, and
+    n is the patients who have both; ANC of a patient whose grade is "0 OR 1" is left out too. Nothing is adjusted for multiplicity.
     """
     rule, conf = plan.exposure_response, plan.intervals.conf_level
     where = {"analysis": "exposure_response", "section": rule.section, "population": "PKEVAL"}

@@ -127,7 +127,7 @@ class _Flow:
     def _elsewhere(
         self, first: str, second: str
     ) -> Iterator[tuple[Row | None, list[Row | None], bool]]:
-        """The same men in the analysis sets, the yield, the accrual and the deviations."""
+        """The same patients in the analysis sets, the yield, the accrual and the deviations."""
         box, whole = self.boxes.get, self.sets.get
         same = {"SCREENED": "Sampled", "GROUPA": "Group A", "RESCREENED": "Re-screened"}
         for population, level in same.items():
@@ -168,10 +168,10 @@ class _Flow:
 def flow_sums(rows: Iterable[Row]) -> list[Sum]:
     """Every sum a reader can write down of the counts of `rows`, before any is hidden.
 
-    1. A sum that must hold and does in this run. What does not add up here (a man treated who did
-       not qualify) is left out: nobody can count on it.
+    1. A sum that must hold and does in this run. What does not add up here (a patient treated who did
+       not qualify) is left out: no patient can count on it.
     2. Parts that cannot be more than their total: a sum like 1 where they happen to be equal, for a
-       reader will guess so; else the rest is a number from 0 that nobody sees.
+       reader will guess so; else the rest is a number from 0 that no patient sees.
     3. One that names a count the run does not have is none.
     """
     found: list[Sum] = []
@@ -185,8 +185,8 @@ def flow_sums(rows: Iterable[Row]) -> list[Sum]:
     return found
 
 
-class _Men(NamedTuple):
-    """One number of men, in however many rows of the ARD it stands."""
+class _Subjects(NamedTuple):
+    """One number of patients, in however many rows of the ARD it stands."""
 
     number: int
     cost: int
@@ -194,16 +194,16 @@ class _Men(NamedTuple):
 
 
 class _System:
-    """The sums over numbers of men; rows that must be equal are one number."""
+    """The sums over numbers of patients; rows that must be equal are one number."""
 
     def __init__(self, sums: list[Sum], small_count: int) -> None:
         self.rows = _same_number(sums)
         at = {id(row): place for place, rows in enumerate(self.rows) for row in rows}
-        self.men = [self._men(rows, small_count) for rows in self.rows]
-        self.small = {place for place, men in enumerate(self.men) if men.small}
-        ranges = [(1, small_count - 1) if men.small else (small_count, ceiling(men.number, small_count) - 1)
-                  for men in self.men]  # fmt: skip
-        self.truth = [men.number for men in self.men]
+        self.subjects = [self._subjects(rows, small_count) for rows in self.rows]
+        self.small = {place for place, subjects in enumerate(self.subjects) if subjects.small}
+        ranges = [(1, small_count - 1) if subjects.small else (small_count, ceiling(subjects.number, small_count) - 1)
+                  for subjects in self.subjects]  # fmt: skip
+        self.truth = [subjects.number for subjects in self.subjects]
         self.equations = []
         for total, parts, open_ in sums:
             factors = Counter({at[id(total)]: 1})
@@ -215,17 +215,17 @@ class _System:
             if any(factors.values()):
                 self.equations.append(factors)
         self.low, self.high = (list(ends) for ends in zip(*ranges, strict=True))
-        for place, men in enumerate(self.men):
-            if not men.number:
+        for place, subjects in enumerate(self.subjects):
+            if not subjects.number:
                 self.low[place] = self.high[place] = 0
         # For each small number other numbers that fit as well, found when everything was hidden.
         self.other: dict[int, list[int]] = {}
 
     @staticmethod
-    def _men(rows: list[Row], small_count: int) -> _Men:
+    def _subjects(rows: list[Row], small_count: int) -> _Subjects:
         number = int(rows[0]["stat"])
         costs = [cost(row) for row in rows]
-        return _Men(number, 0 if 0 in costs else max(costs), 0 < number < small_count)
+        return _Subjects(number, 0 if 0 in costs else max(costs), 0 < number < small_count)
 
     def told(self, shown: set[int]) -> set[int]:
         """The small numbers that have a single solution when these numbers are shown."""
@@ -281,18 +281,22 @@ def to_hide(sums: list[Sum], small_count: int) -> list[Row]:
     not small, the dearest (`cost`) and of those the largest first, is shown again if no small one
     then has a single solution that had more before. What is left is hidden.
 
-    The number of treated men is the denominator of every table of safety and always shown. What it
-    tells even so, of 8 treated men 4 and 4 below a limit of 5, cannot be helped here.
+    The number of treated patients is the denominator of every table of safety and always shown. What it
+    tells even so, of 8 treated patients 4 and 4 below a limit of 5, cannot be helped here.
     """
     if not sums:
         return []
     system = _System(sums, small_count)
-    whole = range(len(system.men))
-    shown = {place for place in whole if not system.men[place].number or not system.men[place].cost}
+    whole = range(len(system.subjects))
+    shown = {
+        place
+        for place in whole
+        if not system.subjects[place].number or not system.subjects[place].cost
+    }
     left = system.told(shown)
     for place in sorted(
         set(whole) - shown - system.small,
-        key=lambda one: (-system.men[one].cost, -system.men[one].number, one),
+        key=lambda one: (-system.subjects[one].cost, -system.subjects[one].number, one),
     ):
         if system.told(shown | {place}) <= left:
             shown.add(place)

@@ -23,7 +23,7 @@ METHOD = "Exact enumeration over the open answers"
 
 
 class Cut(NamedTuple):
-    """One stage at a data cut: confirmed responders, pending men, men treated, men planned."""
+    """One stage at a data cut: confirmed responders, pending patients, patients treated, patients planned."""
 
     responders: int
     pending: int
@@ -34,8 +34,8 @@ class Cut(NamedTuple):
 def state(first: Cut, r1: int) -> str:
     """What the rule "stop when at most r1 of stage 1 respond" says; the first case that applies.
 
-    1. More than r1 men of stage 1 have a confirmed response: passed, whatever is still open.
-    2. Even if every pending man, and every man of stage 1 not yet treated, responded, at most r1
+    1. More than r1 patients of stage 1 have a confirmed response: passed, whatever is still open.
+    2. Even if every pending patient, and every patient of stage 1 not yet treated, responded, at most r1
        would have: crossed.
     3. Else it is not decided.
     """
@@ -46,7 +46,7 @@ def state(first: Cut, r1: int) -> str:
 
 
 def _stages(people: pd.DataFrame, adrs: pd.DataFrame, n1: int, n: int) -> tuple[Cut, Cut]:
-    """Stage 1 is the first n1 men by first dose (ties: USUBJID), stage 2 the others."""
+    """Stage 1 is the first n1 patients by first dose (ties: USUBJID), stage 2 the others."""
     ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last")["USUBJID"]
 
     def is_yes(paramcd: str) -> NDArray[np.bool_]:
@@ -63,12 +63,14 @@ WAITING = {5: "A fall awaits its confirmation", 6: "No such fall yet, and time l
 
 
 def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """What the pending men wait for (SUBLEVEL), of stage 1 and in all (LEVEL): cases 5 and 6 of PSAPEND."""
+    """What the pending patients wait for (SUBLEVEL), of stage 1 and in all (LEVEL): cases 5 and 6 of PSAPEND."""
     design = of_plan(plan)
     n1 = design.n1 if isinstance(design, TwoStageDesign) else 0
-    men = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
+    subjects = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
     asked = adrs[adrs["PARAMCD"] == "PSAPEND"].set_index("USUBJID")
-    waits = men["USUBJID"].map(asked["CASE"]).where(men["USUBJID"].map(asked["AVALC"]) == "Y")
+    waits = (
+        subjects["USUBJID"].map(asked["CASE"]).where(subjects["USUBJID"].map(asked["AVALC"]) == "Y")
+    )
     levels = {"Stage 1": waits[:n1]} if n1 else {}
     return [
         ard.rows(
@@ -79,7 +81,7 @@ def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[
             paramcd="PSAPEND",
             level=level,
             sublevel=words,
-            method="Distinct persons",
+            method="Distinct patients",
         )
         for level, mine in (levels | {"In all": waits}).items()
         for case, words in WAITING.items()
@@ -93,7 +95,7 @@ TRUE_RATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
     """What the boundary for toxicity does at each true rate (LEVEL), exactly.
 
-    `probability_of_stopping`, and the men (`expected_n`) of a trial of the planned size.
+    `probability_of_stopping`, and the patients (`expected_n`) of a trial of the planned size.
     """
     rule = plan.toxicity_monitoring
     if rule is None:
@@ -122,14 +124,14 @@ def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
 
 
 VIEWS = {
-    "None of the pending men responds": 0,
-    "Pending men counted as not yet seen": None,
-    "All of the pending men respond": 1,
+    "None of the pending patients responds": 0,
+    "Pending patients counted as not yet seen": None,
+    "All of the pending patients respond": 1,
 }
 
 
 def _seen(cut: Cut, outcome: int | None) -> Stage:
-    """The stage when every pending man has this outcome; None: their answers are still to come."""
+    """The stage when every pending patient has this outcome; None: their answers are still to come."""
     if outcome is None:
         return Stage(cut.responders, cut.treated - cut.pending, cut.planned)
     return Stage(cut.responders + outcome * cut.pending, cut.treated, cut.planned)
@@ -138,12 +140,12 @@ def _seen(cut: Cut, outcome: int | None) -> Stage:
 def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The state of the stopping rule, and the chance to reject H0 at the end.
 
-    LEVEL "Stage 1" (two-stage designs) and "In all": confirmed responders `n`, treated men `N`,
-    pending men `n_missing`, planned men. The decision stands at "Stage 1"; see `state`.
+    LEVEL "Stage 1" (two-stage designs) and "In all": confirmed responders `n`, treated patients `N`,
+    pending patients `n_missing`, planned patients. The decision stands at "Stage 1"; see `state`.
 
-    For each of `VIEWS`, what the pending men do, the chance that the design will reject H0:
-    conditional on the plan's p1 and p0, on the rate seen among men with an answer, and predictive,
-    averaged over the posterior under the plan's prior. With more men than planned the design has no
+    For each of `VIEWS`, what the pending patients do, the chance that the design will reject H0:
+    conditional on the plan's p1 and p0, on the rate seen among patients with an answer, and predictive,
+    averaged over the posterior under the plan's prior. With more patients than planned the design has no
     such chance.
     """
     design, d = of_plan(plan), plan.design
@@ -189,7 +191,7 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
         names = ("conditional_power_p1", "conditional_power_p0", "conditional_power_seen",
                  "predictive_power")  # fmt: skip
         if rest.known > rest.planned:
-            stats |= dict.fromkeys(names, NotEstimable("more men than planned were treated"))
+            stats |= dict.fromkeys(names, NotEstimable("more patients than planned were treated"))
         else:
             known = one.known + rest.known
             rates: dict[str, float | None] = {
@@ -201,7 +203,7 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
             }
             for name, rate in rates.items():
                 stats[name] = (
-                    NotEstimable("no man has an answer yet")
+                    NotEstimable("no patient has an answer yet")
                     if rate is None
                     else conditional_power(one, rest, r1, d.r, rate)
                 )

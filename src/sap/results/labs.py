@@ -6,10 +6,10 @@ from sap import ard
 from sap.ard import NotEstimable
 from sap.catalogue import fold, folded
 from sap.plan.model import Plan
-from sap.results.response import NOBODY
+from sap.results.response import REASON_NO_PATIENT
 from sap.results.sets import by_line, members
 
-METHOD = "CTCAE 4.03 from numbers; men, each once at the worst grade on treatment"
+METHOD = "CTCAE 4.03 from numbers; patients, each once at the worst grade on treatment"
 LEVELS = ("0", "0 OR 1", "1", "2", "3", "4", "NOT GRADED", "NOT MEASURED")
 GRADED = ("0", "0 OR 1", "1", "2", "3", "4")
 
@@ -45,14 +45,14 @@ def from_grade(grades: pd.Series, lowest: int) -> tuple[pd.Series, int]:
 
 
 def _line(n: int, total: int) -> dict[str, ard.type_of_stat]:
-    return {"n": n, "N": total, "estimate": n / total if total else NOBODY}
+    return {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT}
 
 
 def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Men by worst grade on treatment, for each grading of a test (PARAMCD), all and by line of therapy.
+    """Patients by worst grade on treatment, for each grading of a test (PARAMCD), all and by line of therapy.
 
     LEVEL is the grade, "0 OR 1" (lower limit missing), NOT GRADED, NOT MEASURED; "severe" is the
-    plan's severe grade or worse. Men without a value stay in N.
+    plan's severe grade or worse. Patients without a value stay in N.
     """
     severe = [str(g) for g in range(plan.safety.severe_grade, 5)]
     parts = []
@@ -82,7 +82,7 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
 
 def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Men by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each grading of a test."""
+    """Patients by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each grading of a test."""
     people = members(adsl, "SAFETY")
     parts = []
     for code, *_ in plan.labs.gradings:
@@ -122,10 +122,10 @@ def lab_reported(
 
     For each test that the plan pairs with preferred terms, from grade 1 and from the severe grade:
     LEVEL "laboratory" (worst value on treatment), "reported" (treatment-emergent events), and of
-    these men "both", "laboratory only", "reported only", "neither". SUBLEVEL is the lowest grade.
-    From grade 1, a man "0 OR 1" may belong to the laboratory's line, to "both" where he was reported,
+    these patients "both", "laboratory only", "reported only", "neither". SUBLEVEL is the lowest grade.
+    From grade 1, a patient "0 OR 1" may belong to the laboratory's line, to "both" where he was reported,
     to "laboratory only" where not: a line he may enter or leave has no estimate, its count is a bound.
-    A man not measured or not graded reached no grade: he is in "reported only" or "neither".
+    A patient not measured or not graded reached no grade: he is in "reported only" or "neither".
     """
     people = members(adsl, "SAFETY")
     who = people["USUBJID"]
@@ -158,7 +158,7 @@ def lab_reported(
                 stats = _line(int(which.sum()), len(people))
                 if may_move[level]:
                     stats["estimate"] = NotEstimable(
-                        f"not in the data: lower limits of normal of {may_move[level]} men"
+                        f"not in the data: lower limits of normal of {may_move[level]} patients"
                     )
                 if level != "reported" and why is not None:
                     stats |= dict.fromkeys(("n", "estimate"), why)

@@ -8,7 +8,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
-from sap.results.response import NOBODY, summary
+from sap.results.response import REASON_NO_PATIENT, summary
 from sap.results.sets import members
 
 NO_PC = NotEstimable("not in the data: no plasma concentrations")
@@ -33,7 +33,7 @@ def _described(values: pd.Series) -> dict[str, ard.type_of_stat]:
 
 
 def _first_profile(adpp: pd.DataFrame) -> pd.DataFrame:
-    """One infusion of each man: the first with concentrations."""
+    """One infusion of each patient: the first with concentrations."""
     first = adpp.sort_values(["USUBJID", "ADT"], kind="stable").drop_duplicates("USUBJID")
     return adpp.merge(first[["USUBJID", "ADT"]], on=["USUBJID", "ADT"])
 
@@ -41,9 +41,9 @@ def _first_profile(adpp: pd.DataFrame) -> pd.DataFrame:
 def pk(
     adsl: pd.DataFrame, adpc: pd.DataFrame, adpp: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """Parameters of the first sampled infusion of each man; all, and by dose given (`group`).
+    """Parameters of the first sampled infusion of each patient; all, and by dose given (`group`).
 
-    PARAMCD as in ADPP. `n` men have a value, `n_missing` are NE, N is PKEVAL. LEVEL is the planned
+    PARAMCD as in ADPP. `n` patients have a value, `n_missing` are NE, N is PKEVAL. LEVEL is the planned
     hour for PARAMCD CONC (analysed concentrations). PARAMCD SAMPLE counts samples: LEVEL planned,
     "analysed", "off time", "not drawn", and the rest of the cases of ADPC. LEVEL "planned" of
     no PARAMCD holds the plan's numbers.
@@ -103,7 +103,7 @@ def _samples(people: pd.DataFrame, adpc: pd.DataFrame, plan: Plan) -> list[pd.Da
             "left out": int((~rows["ANL01CAS"].isin((1, 5, 7))).sum()),
         }
         for what, n in counts.items():
-            share = n / len(rows) if len(rows) else NOBODY
+            share = n / len(rows) if len(rows) else REASON_NO_PATIENT
             parts.append(
                 ard.rows(
                     {"n": n, "N": len(rows), "estimate": share},

@@ -20,10 +20,10 @@ CASES = {
 
 
 def psa_progression(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Men with PSA progression of those treated, and the case that decided for each.
+    """Patients with PSA progression of those treated, and the case that decided for each.
 
-    RESCREENED counts men treated through re-screening, GROUPA the course under the physician's
-    choice (PSAPROGA). `n_missing` counts men who cannot be evaluated (cases 1 and 2).
+    RESCREENED counts patients treated through re-screening, GROUPA the course under the physician's
+    choice (PSAPROGA). `n_missing` counts patients who cannot be evaluated (cases 1 and 2).
     """
     where = [("PRIMARY", "PSAPROG"), ("RESCREENED", "PSAPROG")]
     where += [("GROUPA", "PSAPROGA")] if plan.study.groups else []
@@ -46,7 +46,7 @@ def psa_progression(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[
             ard.rows(
                 {"n": int((answers["CASE"] == case).sum()), "N": len(people)},
                 level=words,
-                method="Distinct persons",
+                method="Distinct patients",
                 **at,
             )
             for case, words in CASES.items()

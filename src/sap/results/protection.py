@@ -23,8 +23,8 @@ PLACE = tuple(name for name in ard.KEY if name != "stat_name")
 EXPOSURE = "exposure"
 # Analyses whose LEVEL is a patient.
 BY_PATIENT = ("toxicity_monitoring",)
-# The numbers of exposure (PARAMCD) whose summary tells how many men have each of the few values they
-# take, and the counts of men that it tells: of six men who had 5 to 7 cycles, 35 in all and 6 in the
+# The numbers of exposure (PARAMCD) whose summary tells how many patients have each of the few values they
+# take, and the counts of patients that it tells: of six patients who had 5 to 7 cycles, 35 in all and 6 in the
 # middle, two had 5, three had 6 and one had 7. Durations and doses are multiples of cycles.
 TELLS = {
     **dict.fromkeys(("NCYCLES", "DURWK", "CUMDOSE", "CUMMG"), "NCYCLES"),
@@ -39,7 +39,7 @@ CURRENCY = "data_currency"
 
 
 class SameMen(NamedTuple):
-    """A count at (analysis, PARAMCD, LEVEL, SUBLEVEL) of men whom another table counts by grade.
+    """A count at (analysis, PARAMCD, LEVEL, SUBLEVEL) of patients whom another table counts by grade.
 
     They reached `from_grade` in the laboratory test `testcd`, or in an event of one of `terms`.
     """
@@ -57,7 +57,7 @@ Sum = tuple[Row, list[Row]]
 Range = tuple[int, int]
 
 
-def same_men(plan: Mapping[str, Any]) -> list[SameMen]:
+def same_subjects(plan: Mapping[str, Any]) -> list[SameMen]:
     """What the plan counts twice: rates of interest, and events reported beside laboratory grades."""
     found = []
     codes = {one.term: one.code for one in gradings(plan["labs"]["terms"])}
@@ -92,7 +92,7 @@ def open_rows(
     1. Counts after each single patient (the toxicity boundary by LEVEL) are left out: they would
        tell who.
     2. A count (`n`, `N`, `n_missing`, `n_late`) from 1 to below the limit k: `stat` is missing and
-       `stat_text` says `<k`. A count of 0 is shown: nobody can be recognised in it. A number of
+       `stat_text` says `<k`. A count of 0 is shown: no patient can be recognised in it. A number of
        events below k is hidden likewise.
     3. What stands at the place of a hidden count and would give it away is hidden with it: the
        share, its limits and its p-value, and the summary of so few values.
@@ -100,16 +100,16 @@ def open_rows(
        part that is shown, or the total when none is, is hidden behind the next ten above it
        (`<10`), until nothing follows any more. The sums: worst grades of adverse events and of
        laboratory values, grades from `severe_grade` on, the same grades by that at baseline and
-       beside reported events, what else counts the same men (`counted_twice`), lines of therapy, the
+       beside reported events, what else counts the same patients (`counted_twice`), lines of therapy, the
        states of one status, deaths by cause.
-    5. The boxes of the flow, and what is counted of the same men elsewhere (`flow_sums`), are solved
+    5. The boxes of the flow, and what is counted of the same patients elsewhere (`flow_sums`), are solved
        as a whole, exactly, and as many more are hidden as it needs until no hidden count has a single
        solution (`flow_sums.to_hide`).
-    6. Where a count of men by cycles, or of those with a delay, a reduction or growth factor, is
-       hidden, what would tell it of the numbers behind it (`TELLS`) is left out: of all men the
-       median stays, of a line of therapy nothing but how many men are known.
-    7. Of fewer than `summary_from` men, exposure and days since the last contact have no summary but
-       the median: the extremes are single men's, and with mean and quartiles they tell the others.
+    6. Where a count of patients by cycles, or of those with a delay, a reduction or growth factor, is
+       hidden, what would tell it of the numbers behind it (`TELLS`) is left out: of all patients the
+       median stays, of a line of therapy nothing but how many patients are known.
+    7. Of fewer than `summary_from` patients, exposure and days since the last contact have no summary but
+       the median: the extremes are single patients', and with mean and quartiles they tell the others.
     8. PSA results that were due, one at each infusion, are hidden with the cycles: they are as many.
        Those that are there are hidden with the few that are missing.
 
@@ -178,7 +178,7 @@ def _is_hidden(row: Row) -> bool:
 
 
 def _tells(row: Row, hidden: Collection[str]) -> bool:
-    """Whether a number of exposure would tell one of the hidden counts (PARAMCD) of the same men."""
+    """Whether a number of exposure would tell one of the hidden counts (PARAMCD) of the same patients."""
     if row["analysis"] != EXPOSURE or TELLS.get(row["paramcd"]) not in hidden or row["level"]:
         return False
     return row["stat_name"] in SUMMARY or (row["stat_name"] == "median" and bool(row["group"]))
@@ -239,7 +239,7 @@ def _exact(sums: Sequence[Sum]) -> list[Sum]:
 
 
 def _lab_sums(places: Places, severe_grade: int) -> Iterator[Sum]:
-    """Worst laboratory grades: all of a parameter are its men, and the severe ones are a line."""
+    """Worst laboratory grades: all of a parameter are its patients, and the severe ones are a line."""
     by_parameter: dict[Place, dict[str, list[Row]]] = {}
     for (analysis, population, group, paramcd, level, _), beside in places.items():
         if analysis == "lab_grade":
@@ -318,7 +318,7 @@ def _twice(places: Places, counted_twice: Sequence[SameMen]) -> Iterator[Sum]:
 
 
 def _by_line(place: Place, lines: list[str], places: Places) -> Iterator[Sum]:
-    """Men of all lines of therapy, and of each."""
+    """Patients of all lines of therapy, and of each."""
     each = [(*place[:2], line, *place[3:]) for line in lines]
     if not lines or not all(other in places for other in each):
         return

@@ -1,4 +1,4 @@
-"""Men of group A who came again: conversion, time, cells, and who was treated."""
+"""Patients of group A who came again: conversion, time, cells, and who was treated."""
 
 import pandas as pd
 
@@ -18,7 +18,7 @@ STATES = {
 def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Conversion by the first state, with two denominators, and what happened between.
 
-    A man counts here when he gave a sample at re-screening. GROUP "all" divides by all of his
+    A patient counts here when he gave a sample at re-screening. GROUP "all" divides by all of his
     first state, "determined" by those whose AR-V7 was positive or negative at re-screening. The
     subgroup of interest is 'AR-V7 negative at first'. LEVEL "All re-screened" sums the states.
     """

@@ -13,27 +13,27 @@ from sap.results.design import of_plan
 from sap.results.sets import available, members
 
 POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
-NOBODY = NotEstimable("nobody in this population")
+REASON_NO_PATIENT = NotEstimable("no patient in this population")
 
 
 def rate(responders: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
-    """n, N, estimate and the exact interval; with nobody in the denominator they are not estimable."""
+    """n, N, estimate and the exact interval; with no patient in the denominator they are not estimable."""
     stats: dict[str, ard.type_of_stat] = {"n": responders, "N": n, "conf_level": conf_level}
     if n == 0:
-        return stats | dict.fromkeys(("estimate", "conf_low", "conf_high"), NOBODY)
+        return stats | dict.fromkeys(("estimate", "conf_low", "conf_high"), REASON_NO_PATIENT)
     low, high = clopper_pearson(responders, n, conf_level)
     return stats | {"estimate": responders / n, "conf_low": low, "conf_high": high}
 
 
 class Stage1(NamedTuple):
-    """The first stage of a two-stage design as treated: responders, and men still pending."""
+    """The first stage of a two-stage design as treated: responders, and patients still pending."""
 
     responders: int
     pending: int
 
 
 def stage_1(people: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 | None:
-    """Stage 1 is the first n1 men of `people` by TRTSDT, ties by USUBJID; None until n1 are there."""
+    """Stage 1 is the first n1 patients of `people` by TRTSDT, ties by USUBJID; None until n1 are there."""
     if design.n1 is None or len(people) < design.n1:
         return None
     ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last").iloc[: design.n1]
@@ -47,9 +47,9 @@ def stage_1(people: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 
 def decision(design: Design, responders: int, n: int, first: Stage1 | None = None) -> str:
     """What the design's rule says of `responders` of `n`; the first case that applies.
 
-    1. Stage 1 is complete, and even with its pending men at most r1 responded: the design stopped
-       there and H0 is not rejected, whatever men treated later did.
-    2. Stage 1 is complete, and its pending men decide whether more than r1 responded.
+    1. Stage 1 is complete, and even with its pending patients at most r1 responded: the design stopped
+       there and H0 is not rejected, whatever patients treated later did.
+    2. Stage 1 is complete, and its pending patients decide whether more than r1 responded.
     3. n is the planned n: H0 rejected when responders > r, else not rejected.
     4. n is below it: no decision yet, however many responded.
     5. n is above it (over-running): the planned rule does not apply; the exact p is reported.
@@ -57,7 +57,7 @@ def decision(design: Design, responders: int, n: int, first: Stage1 | None = Non
     if first is not None and design.r1 is not None and first.responders <= design.r1:
         if first.responders + first.pending <= design.r1:
             return "H0 not rejected: stopped after stage 1"
-        return "No decision: stage 1 has pending men"
+        return "No decision: stage 1 has pending patients"
     if n == design.n:
         return "H0 rejected" if responders > design.r else "H0 not rejected"
     return "No decision: fewer than planned" if n < design.n else "No decision: more than planned"
@@ -94,7 +94,7 @@ def ended(people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStage
         return Ended(None, "stage 1 is not complete", over_run=False)
     if x1 <= design.r1:
         if x1 + first.pending > design.r1:
-            return Ended(None, "stage 1 is not decided: men are pending", over_run=False)
+            return Ended(None, "stage 1 is not decided: patients are pending", over_run=False)
         stopped = two_stage_inference(design, x1, p0, conf)
         return Ended(stopped, "", over_run=n > design.n1)
     if n < design.n:
@@ -141,13 +141,13 @@ def primary_rate(
 
 
 def _responders(people: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
-    """The answer of each man, NE where he has none."""
+    """The answer of each patient, NE where he has none."""
     answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
     return people.assign(AVALC=people["USUBJID"].map(answers).fillna("NE"))
 
 
 def of_first_screening(people: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
-    """The answers with NE for the men who were treated through re-screening."""
+    """The answers with NE for the patients who were treated through re-screening."""
     again = people["RESCTRFL"] == "Y"
     return asked.assign(AVALC=asked["AVALC"].mask(again, "NE"))
 
@@ -180,7 +180,9 @@ def response_rate(
     if population == "PRIMARY" and analysis == "psa_response":
         primary, method = primary_rate(people, adrs, plan)
         stats |= primary
-        stats["p_value"] = exact_test(responders, n, plan.design.p0, "greater") if n else NOBODY
+        stats["p_value"] = (
+            exact_test(responders, n, plan.design.p0, "greater") if n else REASON_NO_PATIENT
+        )
         stats["decision"] = decision(plan.design, responders, n, stage_1(people, adrs, plan.design))
         method += "; exact binomial test, one-sided"
     return ard.rows(
@@ -209,7 +211,7 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
 
 
 def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """PSA response of men treated after re-screening: a block of its own, in no other denominator."""
+    """PSA response of patients treated after re-screening: a block of its own, in no other denominator."""
     treated = members(adsl, "RESCREENED")
     treated = treated[treated["RESCTRFL"] == "Y"]
     parts = []
@@ -273,7 +275,7 @@ def _percentile(known: pd.Series, q: float) -> float:
 
 
 def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
-    """The treated men of PRIMARY, or of RESCREENED those treated through it; nobody is in both."""
+    """The treated patients of PRIMARY, or of RESCREENED those treated through it; no patient is in both."""
     people = members(adsl, population)
     if population == "RESCREENED":
         people = people[people["RESCTRFL"] == "Y"]

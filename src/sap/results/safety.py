@@ -9,7 +9,7 @@ from sap.methods.monitoring import boundary_characteristics, boundary_list, toxi
 from sap.plan.model import Plan, SafetyRate, ToxicityMonitoring
 from sap.plan.references import References
 from sap.results.labs import absent, from_grade, worst
-from sap.results.response import NOBODY, rate
+from sap.results.response import REASON_NO_PATIENT, rate
 from sap.results.sets import by_line, members
 
 METHOD = "Participants, each once at the worst grade; events beside"
@@ -17,7 +17,12 @@ METHOD = "Participants, each once at the worst grade; events beside"
 
 def _stats(events: pd.DataFrame, n: int) -> dict[str, ard.type_of_stat]:
     who = int(events["USUBJID"].nunique())
-    return {"n": who, "N": n, "estimate": who / n if n else NOBODY, "n_events": len(events)}
+    return {
+        "n": who,
+        "N": n,
+        "estimate": who / n if n else REASON_NO_PATIENT,
+        "n_events": len(events),
+    }
 
 
 def _emergent(people: pd.DataFrame, adae: pd.DataFrame) -> pd.DataFrame:
@@ -151,10 +156,10 @@ ACTIONS = {
 
 
 def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """By SOC (level) and preferred term (sublevel), all men and by line of therapy (`group`).
+    """By SOC (level) and preferred term (sublevel), all patients and by line of therapy (`group`).
 
     PARAMCD is ANY, GR1 to GR5, GRMISS (no grade recorded) and GRSEV (the plan's severe grade or
-    worse), where a man stands once, at his worst grade; and, by men and events, REL (related),
+    worse), where a patient stands once, at his worst grade; and, by patients and events, REL (related),
     RELSEV (related and severe), SER (serious), RELSER, REDUCED, DELAYED and STOPPED (what was done
     with the study drug) and FATAL.
     """
@@ -188,7 +193,7 @@ def _block(
     }
     parts = [ard.rows(_stats(mine, n), paramcd="ANY", **where)]
     for paramcd, who in counts.items():
-        share = who / n if n else NOBODY
+        share = who / n if n else REASON_NO_PATIENT
         parts.append(ard.rows({"n": who, "N": n, "estimate": share}, paramcd=paramcd, **where))
     related, serious = mine["RELFL"] == "Y", mine["AESER"] == "Y"
     kinds = {
@@ -207,7 +212,7 @@ def _block(
 def _with_rate(
     people: pd.DataFrame, adae: pd.DataFrame, adlb: pd.DataFrame, asked: SafetyRate, plan: Plan
 ) -> tuple[pd.Series, int, NotEstimable | None]:
-    """Who counts for one rate, of how many men it is open, and why it is open of everybody."""
+    """Who counts for one rate, of how many patients it is open, and why it is open of everybody."""
     who = people["USUBJID"]
     if asked.kind == "death" or asked.from_grade is None:
         within = people["LDDTHGR1"].fillna("").str.startswith("Within")
@@ -235,14 +240,14 @@ def _ungraded(people: pd.DataFrame, adae: pd.DataFrame, asked: SafetyRate) -> in
 
 
 def _bounded(yes: int, open_: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
-    """A rate; with men of whom it is open, its two ends and an interval that holds for both."""
+    """A rate; with patients of whom it is open, its two ends and an interval that holds for both."""
     stats = rate(yes, n, conf_level)
     if not open_:
         return stats
     high = rate(yes + open_, n, conf_level)
     return stats | {
         "n_missing": open_,
-        "estimate": NotEstimable(f"not in the data: lower limits of normal of {open_} men"),
+        "estimate": NotEstimable(f"not in the data: lower limits of normal of {open_} patients"),
         "estimate_lowest": stats["estimate"],
         "estimate_highest": high["estimate"],
         "conf_high": high["conf_high"],
@@ -258,11 +263,11 @@ def ae_rates(
 ) -> list[pd.DataFrame]:
     """The plan's rates of interest with exact intervals, beside the published ones; descriptive.
 
-    LEVEL is the name of the rate; GROUP "" all men, the lines of therapy, and the published trial.
+    LEVEL is the name of the rate; GROUP "" all patients, the lines of therapy, and the published trial.
     A reported event counts from the rate's grade; one without a grade counts from grade 1, and
     `n_ungraded` counts the patients who have only such an event of the rate's terms. A death counts when it came within the plan's days of the last dose and was not from progression.
 
-    Where the grade of k men is open (0 or 1, no lower limit of normal) the rate has no estimate but
+    Where the grade of k patients is open (0 or 1, no lower limit of normal) the rate has no estimate but
     two ends, none and all of them; the interval goes from the lower limit of the one to the upper
     limit of the other.
     """
@@ -294,7 +299,7 @@ def ae_rates(
 
 
 def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Treated men who died: when after the last dose (LEVEL) and of what (SUBLEVEL), by line.
+    """Treated patients who died: when after the last dose (LEVEL) and of what (SUBLEVEL), by line.
 
     LEVEL "All" is every death; the other levels are the values of LDDTHGR1 of ADSL.
     """
@@ -315,7 +320,7 @@ def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             mine = dead if level == "All" else dead[dead["LDDTHGR1"] == level]
             for cause in causes:
                 n = len(mine) if not cause else int((mine["DTHCGR1"] == cause).sum())
-                share = n / len(people) if len(people) else NOBODY
+                share = n / len(people) if len(people) else REASON_NO_PATIENT
                 parts.append(
                     ard.rows(
                         {"n": n, "N": len(people), "estimate": share},
@@ -349,7 +354,7 @@ def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
     """The boundary as a board reads it; LEVEL numbers its lines, "" tells how many there are.
 
     `boundary` patients with the toxicity stop the trial when `from_n` to `to_n` patients are
-    treated. Counts that nobody can reach (4 of 3) are left out, before equal ones become a line.
+    treated. Counts that no patient can reach (4 of 3) are left out, before equal ones become a line.
     """
     rule = plan.toxicity_monitoring
     if rule is None:
@@ -415,7 +420,7 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
     stats: dict[str, ard.type_of_stat] = {
         "N": len(seen),
         "n": seen[-1] if seen else 0,
-        "boundary": bounds[now - 1] if now else NOBODY,
+        "boundary": bounds[now - 1] if now else REASON_NO_PATIENT,
         "p0": rule.p0,
         "alpha": rule.alpha,
         "patients_planned": rule.patients,

@@ -5,7 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
-from sap.results.response import NOBODY, summary
+from sap.results.response import REASON_NO_PATIENT, summary
 
 NO_BE = NotEstimable("not in the data: no record of samples drawn")
 
@@ -17,12 +17,12 @@ def _place(visit: str) -> str:
 
 
 def sample_inventory(adbe: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """By group and kind of sample (PARAMCD): visits expected and drawn, and mL of blood by man.
+    """By group and kind of sample (PARAMCD): visits expected and drawn, and mL of blood by patient.
 
     LEVEL is the visit, "" all visits: N visits expected, n of them drawn, `estimate` their share,
     `n_extra` visits drawn and not expected; tubes_expected and tubes count tubes.
-    LEVEL "volume": mL drawn of each man who was asked, described, with `planned_ml` (the protocol's
-    total for the whole course), `expected_ml` (what was due so far, of all men), `n_above` men
+    LEVEL "volume": mL drawn of each patient who was asked, described, with `planned_ml` (the protocol's
+    total for the whole course), `expected_ml` (what was due so far, of all patients), `n_above` patients
     above the protocol's total.
     """
     where = {
@@ -60,7 +60,7 @@ def sample_inventory(adbe: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             parts.append(
                 ard.rows(
                     _volume(mine, planned), paramcd=category, group=group, level="volume",
-                    method="mL by man", **where,
+                    method="mL by patient", **where,
                 )
             )  # fmt: skip
     return parts
@@ -81,9 +81,9 @@ def _visits(rows: pd.DataFrame) -> dict[str, ard.type_of_stat]:
 
 
 def _volume(rows: pd.DataFrame, planned: float | None) -> dict[str, ard.type_of_stat]:
-    of_man = rows.groupby("USUBJID")["VOLUME"].sum()
-    stats = summary(of_man) | {"expected_ml": float(rows["EXPVOL"].sum())}
-    stats["total"] = float(of_man.sum()) if len(of_man) else NOBODY
+    of_subject = rows.groupby("USUBJID")["VOLUME"].sum()
+    stats = summary(of_subject) | {"expected_ml": float(rows["EXPVOL"].sum())}
+    stats["total"] = float(of_subject.sum()) if len(of_subject) else REASON_NO_PATIENT
     if planned is None:
         return stats
-    return stats | {"planned_ml": planned, "n_above": int((of_man > planned).sum())}
+    return stats | {"planned_ml": planned, "n_above": int((of_subject > planned).sum())}

@@ -1,4 +1,4 @@
-"""The screening flow: how many persons reached each box, each person once in each."""
+"""The screening flow: how many patients reached each box, each patient once in each."""
 
 import numpy as np
 import pandas as pd
@@ -11,7 +11,7 @@ STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED", "NOT DONE")
 
 
 def final_box(adsl: pd.DataFrame) -> pd.Series:
-    """The one box in which each person ends; the first case that applies.
+    """The one box in which each patient ends; the first case that applies.
 
     1. Treated through re-screening.   2. Treated after the first screening.
     3. Re-screened, not treated.       4. Group A, not re-screened.
@@ -112,7 +112,7 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
 
 
 def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The count of each box (distinct persons), the reasons for undetermined, and where each person ends."""
+    """The count of each box (distinct patients), the reasons for undetermined, and where each patient ends."""
 
     def row(level: str, n: int, sublevel: str = "", paramcd: str = "BOX") -> pd.DataFrame:
         return ard.rows(
@@ -123,7 +123,7 @@ def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             paramcd=paramcd,
             level=level,
             sublevel=sublevel,
-            method="Distinct persons",
+            method="Distinct patients",
         )
 
     parts = [row(name, int(who.sum())) for name, who in boxes(adsl, plan).items()]
@@ -137,7 +137,7 @@ def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
 
 
 def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Shares of the screened men, with exact intervals: evaluable, determined, positive."""
+    """Shares of the screened patients, with exact intervals: evaluable, determined, positive."""
     sampled = adsl[adsl["SCRFL"] == "Y"]
     determined = sampled[sampled["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))]
     positive = sampled["ARV7BL"] == plan.screening.arv7

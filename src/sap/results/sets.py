@@ -21,7 +21,7 @@ FLAGS = {
 
 
 def members(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
-    """The rows of ADSL that belong to a population; a set not derived for this data has nobody."""
+    """The rows of ADSL that belong to a population; a set not derived for this data has no patient."""
     flag = FLAGS[population]
     return adsl[adsl[flag] == "Y"] if flag in adsl else adsl.iloc[0:0]
 
@@ -32,14 +32,14 @@ def available(adsl: pd.DataFrame, population: str) -> bool:
 
 
 def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many persons each analysis set has; a set that the data cannot tell is left out."""
+    """How many patients each analysis set has; a set that the data cannot tell is left out."""
     return [
         ard.rows(
             {"n": len(members(adsl, population))},
             analysis="analysis_sets",
             section=plan.analysis_sets.section,
             population=population,
-            method="Distinct persons",
+            method="Distinct patients",
         )
         for population, flag in FLAGS.items()
         if flag in adsl

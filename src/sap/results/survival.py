@@ -22,7 +22,7 @@ from sap.plan.model import Plan
 from sap.results.sets import members
 
 METHOD = "Kaplan-Meier; Brookmeyer-Crowley, {} transform; midpoint rule"
-EMPTY = NotEstimable("nobody with this origin in this population")
+EMPTY = NotEstimable("no patient with this origin in this population")
 NO_SCANS = NotEstimable("not in the data: no dated tumour assessment")
 ABSENT = {
     "PFS": NO_SCANS,
@@ -174,7 +174,7 @@ def curve_rows(
 ) -> list[pd.DataFrame]:
     """Median with limits, landmarks, restricted mean, the steps of the curve, numbers at risk.
 
-    Times are in months of the plan's length. Where nobody has the endpoint the reason is given.
+    Times are in months of the plan's length. Where no patient has the endpoint the reason is given.
     """
     method = METHOD.format(plan.survival.transform)
 
@@ -216,7 +216,7 @@ def curve_rows(
 
 
 def overall_survival(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """OS of each set from the plan's origin, and of re-screened treated men from their second one."""
+    """OS of each set from the plan's origin, and of re-screened treated patients from their second one."""
     parts = []
     for population in ("PRIMARY", "SAFETY", "MARKERPOS", "SCREENED", "GROUPA"):
         people = members(adsl, population)
@@ -232,10 +232,10 @@ ENDPOINTS = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
 
 
 def time_to_progression(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """PFS, RPFS, TTPP, DOR and RDOR of the primary set, of re-screened men, and of group A.
+    """PFS, RPFS, TTPP, DOR and RDOR of the primary set, of re-screened patients, and of group A.
 
     Analysis keys are the endpoints in lower case. Group A has PFS and TTPP: its scans are not
-    planned by the protocol. `..._reasons` counts what ended each man's time: LEVEL the event or
+    planned by the protocol. `..._reasons` counts what ended each patient's time: LEVEL the event or
     the reason of censoring, SUBLEVEL Event or Censored.
     """
     parts = []
@@ -268,7 +268,7 @@ def _reasons(mine: pd.DataFrame, plan: Plan, population: str, paramcd: str) -> l
                 paramcd=paramcd,
                 level=str(words),
                 sublevel=sublevel,
-                method="Distinct persons",
+                method="Distinct patients",
             )
             for words, n in counts.items()
         ]

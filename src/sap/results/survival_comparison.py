@@ -79,7 +79,7 @@ def _no_difference() -> dict[str, ard.type_of_stat]:
 
 
 def _design(mine: pd.DataFrame, names: tuple[str, ...], plan: Plan) -> pd.DataFrame:
-    """The declared covariates as numbers; missing where the man has no value."""
+    """The declared covariates as numbers; missing where the patient has no value."""
     known = mine["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))
     columns = {
         "AR-V7 positive": (mine["ARV7BL"] == plan.screening.arv7).astype(float).where(known),
@@ -112,7 +112,7 @@ def _cox_rows(
         "n_missing": int((~whole).sum()),
     }
     if not event.sum():
-        none = NotEstimable("no event among men with all covariates")
+        none = NotEstimable("no event among patients with all covariates")
         return [ard.rows(counts | {"ph_p_value": none}, method=f"Cox, {EXPLORATORY}", **where)]
     covariates = x[whole].to_numpy(float)
     fit = cox(months, event, covariates, conf, penalise_below=rule.events_per_coefficient)
@@ -147,7 +147,7 @@ def _value(value: float, fit: CoxFit) -> ard.type_of_stat:
 def by_arv7(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """OS by AR-V7 at the first screening: curves (GROUP), log-rank test, Cox with the plan's covariates.
 
-    Everybody with the origin and a tested sample stands in a curve; the Cox model takes men whose
+    Everybody with the origin and a tested sample stands in a curve; the Cox model takes patients whose
     AR-V7 is positive or negative and who have every covariate, `n_missing` counts the others.
     """
     mine = _of(adsl, adtte, "OS")
@@ -177,7 +177,7 @@ def by_arv7(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.Data
 def by_group(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """OS of group A and group B from allocation, as allocated first: curves, log-rank, Cox.
 
-    OSCENS censors men of A on the day they were allocated again. The groups differ by AR-V7 and by
+    OSCENS censors patients of A on the day they were allocated again. The groups differ by AR-V7 and by
     count from the start, so nothing here is an effect of treatment.
     """
     if not plan.study.groups:
@@ -205,7 +205,7 @@ def by_group(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
 
 def guarantee_time(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """OS from consent to screening: a treated man cannot have died before his first dose.
+    """OS from consent to screening: a treated patient cannot have died before his first dose.
 
     PRIMARY, LEVEL:
 
@@ -213,8 +213,8 @@ def guarantee_time(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[
     2. "From screening, at risk from the first dose": delayed entry.
     3. "From the first dose": another origin, no waiting.
 
-    MARKERPOS, from the plan's landmark after consent, men alive and followed then: GROUP "Treated
-    by then" against "Not treated by then", with the log-rank test. `n_excluded` counts men without
+    MARKERPOS, from the plan's landmark after consent, patients alive and followed then: GROUP "Treated
+    by then" against "Not treated by then", with the log-rank test. `n_excluded` counts patients without
     a time after their entry, or who left before the landmark.
     """
     rule = plan.survival_comparison

@@ -5,7 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
-from sap.results.response import NOBODY, rate, summary
+from sap.results.response import REASON_NO_PATIENT, rate, summary
 from sap.results.sets import members
 
 CATEGORIES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
@@ -68,8 +68,8 @@ def _in_the_data(adrs: pd.DataFrame, paramcd: str) -> bool:
 def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Best overall response by category (`bor`), and response and control rates (`tumour_response`).
 
-    PARAMCD BOR is unconfirmed, BORC confirmed, BORINV the investigator's own. Every treated man of
-    the set is in the denominator; a man without an assessment is NE. TARGLIM counts, of the men
+    PARAMCD BOR is unconfirmed, BORC confirmed, BORINV the investigator's own. Every treated patient of
+    the set is in the denominator; a patient without an assessment is NE. TARGLIM counts, of the patients
     with a target that was assessed, those with more targets than the criteria allow.
     """
     parts = []
@@ -83,11 +83,11 @@ def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
             where = {"section": plan.tumour.section, "population": population, "paramcd": paramcd}
             for category in CATEGORIES:
                 n = int((best == category).sum())
-                share = n / len(people) if len(people) else NOBODY
+                share = n / len(people) if len(people) else REASON_NO_PATIENT
                 stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(people), "estimate": share}
                 if not there:
                     stats |= dict.fromkeys(("n", "estimate"), ABSENT[paramcd])
-                method = "Distinct persons"
+                method = "Distinct patients"
                 parts.append(
                     ard.rows(stats, analysis="bor", level=category, method=method, **where)
                 )
@@ -124,12 +124,12 @@ def _over_limit(
         population=population,
         paramcd="TARGLIM",
         level="More targets than the criteria allow",
-        method="Distinct persons",
+        method="Distinct patients",
     )
 
 
 def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The best percent change of the target sum, of men who had a target and an assessment."""
+    """The best percent change of the target sum, of patients who had a target and an assessment."""
     parts = []
     answers = adrs[adrs["PARAMCD"] == "TUMBEST"].set_index("USUBJID")["AVAL"]
     for population in POPULATIONS:
@@ -154,7 +154,7 @@ def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
 def agreement(
     adsl: pd.DataFrame, adrs: pd.DataFrame, adtr: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """Assessments of treated men: our overall answer (LEVEL) by the investigator's (SUBLEVEL).
+    """Assessments of treated patients: our overall answer (LEVEL) by the investigator's (SUBLEVEL).
 
     PARAMCD OVRLRESP counts assessments; AGREE the assessments with both answers that agree;
     REASON why the others do not. SUMDIAM: of the assessments with a recorded sum of diameters and ours,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from sap import __version__
-from sap.errors import SnapshotChanged, WrongUse
+from sap.errors import IntegrityError, UsageError
 from sap.runlog.software import code_sums, environment, project_sums, tree_sum
 
 FIRST = "0" * 64
@@ -45,7 +45,7 @@ def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 
     Raises
     ------
-    SnapshotChanged
+    IntegrityError
         The log on disk is already broken: nothing is added to it.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -75,7 +75,7 @@ def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
             file.flush()
             os.fsync(file.fileno())
     except OSError as error:
-        raise WrongUse(f"{path} cannot be written: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}.") from None
     return sealed
 
 
@@ -127,7 +127,7 @@ def faults(content: bytes) -> list[str]:
 def _checked(path: Path, content: bytes) -> list[dict[str, Any]]:
     broken = faults(content)
     if broken:
-        raise SnapshotChanged(
+        raise IntegrityError(
             f"{path} is not the log that was written: {'; '.join(broken)}. "
             "Keep it as evidence and make a new run."
         )
@@ -139,13 +139,13 @@ def verify(path: Path) -> list[dict[str, Any]]:
 
     Raises
     ------
-    SnapshotChanged
+    IntegrityError
         Names each record that was edited, moved, removed or replaced.
     """
     try:
         content = path.read_bytes()
     except OSError as error:
-        raise WrongUse(f"{path} cannot be read: {error.strerror}.") from None
+        raise UsageError(f"{path} cannot be read: {error.strerror}.") from None
     return _checked(path, content)
 
 

@@ -16,7 +16,7 @@ class Screening:
 
     first_consent: str = "2016-03-01"  # CARVE: planned start February to April 2016
     accrual_days: int = 913  # ours: two and a half years
-    usual_screened: int = 117  # ours: men screened in those days; sets the spacing of consents
+    usual_screened: int = 117  # ours: patients screened in those days; sets the spacing of consents
     follow_up_days: int = 365  # ours: extraction a year after the last consent
     age_mean: float = 70.0  # TROPIC: median about 68; Dutch practice slightly older
     age_sd: float = 6.5
@@ -53,8 +53,8 @@ class Treatment:
     reduced_dose: float = 20.0  # label: one step to 20 mg/m2
     cycle_days: int = 21
     max_cycles: int = 10
-    delayed: float = 0.10  # a cycle; TROPIC: 28 % of men over a median of 6 cycles
-    reduced: float = 0.022  # a cycle; TROPIC: 12 % of men
+    delayed: float = 0.10  # a cycle; TROPIC: 28 % of patients over a median of 6 cycles
+    reduced: float = 0.022  # a cycle; TROPIC: 12 % of patients
     primary_gcsf: float = 0.25  # ours: G-CSF was considered, not mandated
     subsequent_therapy: float = 0.60  # ours
     months_after_progression: float = 4.0  # gives OS near the 9 months seen in CABA-V7
@@ -67,7 +67,7 @@ class Treatment:
 class Choice:
     """Group A: the physician's choice, and the way back to screening."""
 
-    # ours; CABA-V7 names the same treatments among its untreated men
+    # ours; CABA-V7 names the same treatments among its untreated patients
     therapies: tuple[tuple[str, float], ...] = (
         ("ABIRATERONE", 0.22),
         ("ENZALUTAMIDE", 0.25),
@@ -86,7 +86,9 @@ class Choice:
         ("NONE", 3.0),
     )
     months_after_progression: float = 6.0  # gives OS near 12 months
-    arsi_response: float = 0.30  # CARD 13.5 % after both; AR-V7 negative and naive men do better
+    arsi_response: float = (
+        0.30  # CARD 13.5 % after both; AR-V7 negative and naive patients do better
+    )
     cabazitaxel_response: float = 0.38  # CARD 35.7 %, TROPIC 39.2 %
     death_before_progression: float = 0.08  # ours
     partial_date: float = 0.05  # ours: the day a therapy began is not known
@@ -184,7 +186,7 @@ class Assumptions:
     choice: Choice = field(default_factory=Choice)
     kinetics: Kinetics = field(default_factory=Kinetics)
     harms: tuple[Harm, ...] = TROPIC_HARMS
-    # ours: id, share of the men, clock time kept with PSA, unit of PSA, unit of haemoglobin
+    # ours: id, share of the patients, clock time kept with PSA, unit of PSA, unit of haemoglobin
     sites: tuple[tuple[str, float], ...] = (
         ("01", 0.34),
         ("02", 0.18),

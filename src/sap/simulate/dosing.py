@@ -2,9 +2,9 @@
 
 from numpy.random import Generator
 
-from sap.simulate.man import Episode, Incident, Man, between, chance, iso
+from sap.simulate.scenarios import COURSES, TOXICITY
 from sap.simulate.screening import disposition
-from sap.simulate.stories import COURSES, TOXICITY
+from sap.simulate.subject import Episode, Incident, Subject, between, chance, iso
 
 STOP_HARMS = (("PERIPHERAL SENSORY NEUROPATHY", 3), ("FATIGUE", 3), ("HAEMATURIA", 3))
 REDUCTION_HARMS = (("NEUTROPENIA", 4), ("DIARRHOEA", 3), ("FEBRILE NEUTROPENIA", 3))
@@ -14,17 +14,21 @@ TOLD_CYCLES = 5  # a story told to the day is told by then
 SHORTLY_DELAYED = 7  # the cycle that comes five days late in one story
 
 
-def dose(man: Man, episode: Episode) -> None:
+def dose(subject: Subject, episode: Episode) -> None:
     """Give the cycles of the story; sets infusions, doses, incidents and the stop, and writes ex.
 
     1. A cycle comes 21 days after the one before, give or take a day, later when delayed.
     2. A story told to the day (its PSA course has levels or shifts) has no delay before
        cycle 6.
     3. A reduction goes from 25 to 20 mg/m2 and stays.
-    4. A man with raised bilirubin starts at 20 mg/m2.
+    4. A patient with raised bilirubin starts at 20 mg/m2.
     5. In one story neither the dose nor the day of cycle 5 is recorded.
     """
-    rng, given, story = man.stream("dosing", episode.part), man.given.treatment, episode.story
+    rng, given, story = (
+        subject.stream("dosing", episode.part),
+        subject.given.treatment,
+        episode.story,
+    )
     first = episode.consent + between(rng, 1, 7)
     steady = _steady(episode)
     level = given.reduced_dose if "start at 20" in story.marks else given.dose
@@ -48,9 +52,9 @@ def dose(man: Man, episode: Episode) -> None:
         episode.infusions.append(day)
         episode.doses.append(level)
         notes.append(note)
-    _write_infusions(man, episode, notes)
-    _write_prednisone(man, episode)
-    _stop(man, episode, rng)
+    _write_infusions(subject, episode, notes)
+    _write_prednisone(subject, episode)
+    _stop(subject, episode, rng)
 
 
 def _steady(episode: Episode) -> bool:
@@ -72,33 +76,35 @@ def _reduce(episode: Episode, day: int, mark: float) -> str:
     return f"REDUCTION: {decod}"
 
 
-def _write_infusions(man: Man, episode: Episode, notes: list[str | None]) -> None:
+def _write_infusions(subject: Subject, episode: Episode, notes: list[str | None]) -> None:
     rows = zip(episode.infusions, episode.doses, notes, strict=True)
     lost = "dose not recorded" in episode.story.marks
     for cycle, (day, level, note) in enumerate(rows, start=1):
         known = not (lost and cycle == 5)
-        man.write(
+        subject.write(
             "ex",
             EXTRT="CABAZITAXEL",
             EXCAT="STUDY TREATMENT",
             EXDOSE=level if known else None,
             EXDOSU="mg/m2" if known else None,
             EXROUTE="INTRAVENOUS",
-            EXSTDTC=iso(day, infusion_minute(man) if cycle == 1 else None) if known else None,
-            EXENDTC=iso(day, infusion_minute(man) + 60 if cycle == 1 else None) if known else None,
+            EXSTDTC=iso(day, infusion_minute(subject) if cycle == 1 else None) if known else None,
+            EXENDTC=iso(day, infusion_minute(subject) + 60 if cycle == 1 else None)
+            if known
+            else None,
             VISIT=f"CYCLE {cycle}",
             EXADJ=note,
             PLACE=iso(day),
         )
 
 
-def infusion_minute(man: Man) -> int:
+def infusion_minute(subject: Subject) -> int:
     """When the first infusion starts, in minutes of the day; between 9:30 and 12:00."""
-    return 9 * 60 + 30 + (man.number * 7) % 30 * 5
+    return 9 * 60 + 30 + (subject.number * 7) % 30 * 5
 
 
-def _write_prednisone(man: Man, episode: Episode) -> None:
-    man.write(
+def _write_prednisone(subject: Subject, episode: Episode) -> None:
+    subject.write(
         "ex",
         EXTRT="PREDNISONE",
         EXCAT="STUDY TREATMENT",
@@ -110,7 +116,7 @@ def _write_prednisone(man: Man, episode: Episode) -> None:
     )
 
 
-def _stop(man: Man, episode: Episode, rng: Generator) -> None:
+def _stop(subject: Subject, episode: Episode, rng: Generator) -> None:
     """The day and reason of the end of study treatment, in ds."""
     episode.reason = episode.story.stop
     episode.stop = episode.last + between(rng, 17, 21)
@@ -123,28 +129,30 @@ def _stop(man: Man, episode: Episode, rng: Generator) -> None:
             decod, grade = STOP_HARMS[0]
         episode.incidents.append(Incident(episode.last + 8, decod, grade, "DRUG WITHDRAWN"))
     if episode.reason != "DEATH":
-        disposition(man, "STUDY TREATMENT", episode.reason, episode.stop)
+        disposition(subject, "STUDY TREATMENT", episode.reason, episode.stop)
 
 
-def support(man: Man, episode: Episode) -> None:
+def support(subject: Subject, episode: Episode) -> None:
     """G-CSF: primary in some from cycle 1, secondary after a neutropenia, treatment of a fever."""
-    rng = man.stream("supportive", episode.part)
-    primary = chance(rng, man.given.treatment.primary_gcsf)
+    rng = subject.stream("supportive", episode.part)
+    primary = chance(rng, subject.given.treatment.primary_gcsf)
     fevers = [item for item in episode.incidents if item.decod == "FEBRILE NEUTROPENIA"]
     low = [item for item in episode.incidents if "NEUTROPENIA" in item.decod]
     since = episode.first if primary else min((item.day for item in low), default=None)
     why = "PRIMARY PROPHYLAXIS" if primary else "SECONDARY PROPHYLAXIS"
     if since is not None:
         for day in (day for day in episode.infusions if day >= since):
-            _write_gcsf(man, ("NEULASTA", "PEGFILGRASTIM", why, 6, "mg"), day + 1, day + 1)
+            _write_gcsf(subject, ("NEULASTA", "PEGFILGRASTIM", why, 6, "mg"), day + 1, day + 1)
     for item in fevers:
         words = ("NEUPOGEN", "FILGRASTIM", "TREATMENT OF NEUTROPENIA", 300, "ug")
-        _write_gcsf(man, words, item.day, item.day + 4)
+        _write_gcsf(subject, words, item.day, item.day + 4)
 
 
-def _write_gcsf(man: Man, words: tuple[str, str, str, int, str], start: int, end: int) -> None:
+def _write_gcsf(
+    subject: Subject, words: tuple[str, str, str, int, str], start: int, end: int
+) -> None:
     brand, decod, why, amount, unit = words
-    man.write(
+    subject.write(
         "cm",
         CMTRT=brand,
         CMDECOD=decod,

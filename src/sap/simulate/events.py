@@ -1,4 +1,4 @@
-"""Adverse events of treated men: at the rates of TROPIC, with the harm that changed the dose."""
+"""Adverse events of treated patients: at the rates of TROPIC, with the harm that changed the dose."""
 
 from dataclasses import dataclass
 
@@ -6,7 +6,7 @@ from numpy.random import Generator
 
 from sap.simulate.assumptions import Harm
 from sap.simulate.labs import severe_anaemia
-from sap.simulate.man import Episode, Incident, Man, between, chance, iso, pick
+from sap.simulate.subject import Episode, Incident, Subject, between, chance, iso, pick
 
 NOT_RELATED, RELATED = "NOT RELATED", "RELATED"
 RELATEDNESS = (
@@ -32,7 +32,7 @@ class Event:
     digits: int = 10  # of the start date that are known
 
 
-def suffer(man: Man, episode: Episode) -> None:
+def suffer(subject: Subject, episode: Episode) -> None:
     """All adverse events of one course of treatment.
 
     1. What was there before the first dose, and got worse in some.
@@ -40,42 +40,42 @@ def suffer(man: Man, episode: Episode) -> None:
     3. What happened at the rates of TROPIC.
     4. What came after more than 30 days, and what killed.
     """
-    rng = man.stream("events", episode.part)
-    harms = {harm.decod: harm for harm in man.given.harms}
+    rng = subject.stream("events", episode.part)
+    harms = {harm.decod: harm for harm in subject.given.harms}
     events = _before(episode, harms, rng)
     told = {item.decod for item in episode.incidents}
     for item in episode.incidents:
         events.append(_from_incident(item, harms, rng))
-    for harm in man.given.harms:
+    for harm in subject.given.harms:
         drawn = _background(episode, harm, rng)
         if harm.decod not in told:
             events += drawn
     events += _late(episode, harms, rng)
-    events += _undated(episode, harms, man.stream("events", 6 + episode.part))
+    events += _undated(episode, harms, subject.stream("events", 6 + episode.part))
     if "toxic death" in episode.story.marks:
         events.append(_fatal(episode))
-    if "early death" in episode.story.marks and man.death is not None:
-        events.append(_fatal_by_chance(man.death))
+    if "early death" in episode.story.marks and subject.death is not None:
+        events.append(_fatal_by_chance(subject.death))
     for event in events:
         _remember_neutropenia(episode, event, told)
         if event.harm.decod == "ANAEMIA" and event.grade >= 3:
-            mark = man.stream("labs", 5 + episode.part).random()
-            severe_anaemia(man, event.start, float(mark))
-        _write(man, event, rng)
+            mark = subject.stream("labs", 5 + episode.part).random()
+            severe_anaemia(subject, event.start, float(mark))
+        _write(subject, event, rng)
 
 
-def screening_event(man: Man) -> None:
+def screening_event(subject: Subject) -> None:
     """Now and then the blood sample itself leaves a mark, treated later or not."""
-    if man.sample is None:
+    if subject.sample is None:
         return
-    rng = man.stream("events", 5)
+    rng = subject.stream("events", 5)
     bruised = chance(rng, 0.04)
     skin = "INJURY, POISONING AND PROCEDURAL COMPLICATIONS"
     bruise = Harm("CONTUSION", skin, 0, 0, ("bruise at puncture site",))
     if bruised:
-        event = Event(bruise, 1, man.sample, man.sample + 6, NOT_RELATED)
+        event = Event(bruise, 1, subject.sample, subject.sample + 6, NOT_RELATED)
         event.action = "NOT APPLICABLE"
-        _write(man, event, rng)
+        _write(subject, event, rng)
 
 
 def _before(episode: Episode, harms: dict[str, Harm], rng: Generator) -> list[Event]:
@@ -169,7 +169,7 @@ def _fatal(episode: Episode) -> Event:
 
 
 def _fatal_by_chance(death: int) -> Event:
-    """What kills a man soon after his last dose and has nothing to do with it."""
+    """What kills a patient soon after his last dose and has nothing to do with it."""
     heart = Harm("MYOCARDIAL INFARCTION", "CARDIAC DISORDERS", 0, 0, ("heart attack",))
     return Event(heart, 5, death - 1, death, NOT_RELATED, "NOT APPLICABLE", "AESDTH")
 
@@ -181,11 +181,11 @@ def _remember_neutropenia(episode: Episode, event: Event, told: set[str]) -> Non
         episode.incidents.append(Incident(event.start, name, event.grade, event.action))
 
 
-def _write(man: Man, event: Event, rng: Generator) -> None:
+def _write(subject: Subject, event: Event, rng: Generator) -> None:
     mark, spelt = rng.random(), rng.random()
     names = (*event.harm.verbatim, event.harm.decod.lower())
     serious = {event.serious: "Y"} if event.serious else {}
-    man.write(
+    subject.write(
         "ae",
         AETERM=names[int(spelt * len(names))],
         AEDECOD=event.harm.decod,

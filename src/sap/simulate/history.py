@@ -1,6 +1,6 @@
 """What was before consent: the disease, its earlier treatment, other illness; mh and prior cm."""
 
-from sap.simulate.man import Man, between, chance, iso, pick
+from sap.simulate.subject import Subject, between, chance, iso, pick
 
 ILLNESSES = (
     ("HYPERTENSION", 0.42),
@@ -12,52 +12,52 @@ ILLNESSES = (
 GLEASON = ((6, 0.06), (7, 0.27), (8, 0.23), (9, 0.36), (10, 0.08))
 
 
-def remember(man: Man) -> None:
+def remember(subject: Subject) -> None:
     """Diagnosis, metastases, Gleason score, illnesses; docetaxel, hormones, radiotherapy."""
-    rng = man.stream("history")
-    castration = man.consent - between(rng, 500, 3000)
+    rng = subject.stream("history")
+    castration = subject.consent - between(rng, 500, 3000)
     diagnosis = castration - between(rng, 0, 1800)
     metastatic = castration + between(rng, 0, 300)
     how_exact = rng.random()
     shown = iso(diagnosis)[: 10 if how_exact < 0.5 else 7 if how_exact < 0.85 else 4]
-    _illness(man, "PROSTATE CANCER", "PRIMARY DIAGNOSIS", shown)
+    _illness(subject, "PROSTATE CANCER", "PRIMARY DIAGNOSIS", shown)
     score = pick(rng, GLEASON)
-    _illness(man, f"GLEASON SCORE {score}", "PRIMARY DIAGNOSIS", shown)
-    _illness(man, "METASTATIC DISEASE", "PRIMARY DIAGNOSIS", iso(metastatic)[:7])
+    _illness(subject, f"GLEASON SCORE {score}", "PRIMARY DIAGNOSIS", shown)
+    _illness(subject, "METASTATIC DISEASE", "PRIMARY DIAGNOSIS", iso(metastatic)[:7])
     for name, share in ILLNESSES:
         has, years = chance(rng, share), between(rng, 1, 15)
         if has:
-            _illness(man, name, "MEDICAL HISTORY", iso(man.consent - 365 * years)[:4])
-    _docetaxel(man)
-    _hormones(man, castration)
+            _illness(subject, name, "MEDICAL HISTORY", iso(subject.consent - 365 * years)[:4])
+    _docetaxel(subject)
+    _hormones(subject, castration)
 
 
-def _illness(man: Man, decod: str, category: str, start: str) -> None:
-    man.write("mh", MHTERM=decod, MHDECOD=decod, MHCAT=category, MHSTDTC=start)
+def _illness(subject: Subject, decod: str, category: str, start: str) -> None:
+    subject.write("mh", MHTERM=decod, MHDECOD=decod, MHCAT=category, MHSTDTC=start)
 
 
-def _docetaxel(man: Man) -> None:
-    """Every man had docetaxel; he progressed during or after it."""
-    rng = man.stream("history", 1)
-    end = man.consent - between(rng, 35, 500)
+def _docetaxel(subject: Subject) -> None:
+    """Every patient had docetaxel; he progressed during or after it."""
+    rng = subject.stream("history", 1)
+    end = subject.consent - between(rng, 35, 500)
     start = end - 21 * between(rng, 3, 9)
-    _prior(man, ("DOCETAXEL", "CHEMOTHERAPY", 75, "mg/m2"), start, end)
+    _prior(subject, ("DOCETAXEL", "CHEMOTHERAPY", 75, "mg/m2"), start, end)
     arsi = pick(rng, (("ABIRATERONE", 0.22), ("ENZALUTAMIDE", 0.18), ("", 0.60)))
     before, length, gap = chance(rng, 0.4), between(rng, 60, 300), between(rng, 5, 40)
     amount = 1000 if arsi == "ABIRATERONE" else 160
     if arsi and before:
         words = (arsi, "HORMONAL", amount, "mg")
-        _prior(man, words, start - gap - length, start - gap)
-    elif arsi and man.consent - end > 60:
-        _prior(man, (arsi, "HORMONAL", amount, "mg"), end + 7, man.consent - 10)
+        _prior(subject, words, start - gap - length, start - gap)
+    elif arsi and subject.consent - end > 60:
+        _prior(subject, (arsi, "HORMONAL", amount, "mg"), end + 7, subject.consent - 10)
     radiotherapy, days = chance(rng, 0.45), between(rng, 30, 900)
     if radiotherapy:
-        day = man.consent - days
-        _prior(man, ("RADIOTHERAPY", "RADIOTHERAPY", 8, "Gy"), day, day)
+        day = subject.consent - days
+        _prior(subject, ("RADIOTHERAPY", "RADIOTHERAPY", 8, "Gy"), day, day)
 
 
-def _hormones(man: Man, castration: int) -> None:
-    man.write(
+def _hormones(subject: Subject, castration: int) -> None:
+    subject.write(
         "cm",
         CMTRT="GOSERELIN",
         CMDECOD="GOSERELIN",
@@ -71,9 +71,9 @@ def _hormones(man: Man, castration: int) -> None:
     )
 
 
-def _prior(man: Man, words: tuple[str, str, int, str], start: int, end: int) -> None:
+def _prior(subject: Subject, words: tuple[str, str, int, str], start: int, end: int) -> None:
     decod, kind, amount, unit = words
-    man.write(
+    subject.write(
         "cm",
         CMTRT=decod,
         CMDECOD=decod,

@@ -7,7 +7,7 @@ from numpy.random import Generator
 
 from sap.simulate.assumptions import Kinetics
 from sap.simulate.dosing import infusion_minute
-from sap.simulate.man import Episode, Man, between, chance, iso
+from sap.simulate.subject import Episode, Subject, between, chance, iso
 
 PLANNED_HOURS = (0, 1, 3, 7)
 NAMES = {0: "PRE-INFUSION", 1: "END OF INFUSION", 3: "2 H AFTER END", 7: "6 H AFTER END"}
@@ -15,7 +15,7 @@ NAMES = {0: "PRE-INFUSION", 1: "END OF INFUSION", 3: "2 H AFTER END", 7: "6 H AF
 
 @dataclass(frozen=True)
 class Body:
-    """One man's clearance (L/h), central volume (L) and exchange constants (1/h)."""
+    """One patient's clearance (L/h), central volume (L) and exchange constants (1/h)."""
 
     clearance: float
     volume: float
@@ -32,7 +32,7 @@ def concentration(body: Body, dose_mg: float, infused_h: float, hours: float) ->
     A_i = (k21 - l_i)(k31 - l_i) / ((l_i - l_j)(l_i - l_k)) / V, the infusion of rate R for T hours
     gives sum A_i R / l_i (1 - exp(-l_i min(t, T))) exp(-l_i max(0, t - T)).
 
-    The typical man of Ferron 2013, 46 mg in 1 h; the same model integrated by another program
+    The typical patient of Ferron 2013, 46 mg in 1 h; the same model integrated by another program
     gives 215.3 at 1 h, 15.49 at 3 h and 6.64 at 7 h.
 
     >>> typical = Body(48.5, 26.0, 2.48, 0.604, 4.84, 0.0266)
@@ -66,7 +66,7 @@ def _slopes(body: Body) -> tuple[float, ...]:
 
 
 def _body(given: Kinetics, surface: float, rng: Generator) -> Body:
-    """One man of Ferron's population: log-normal around the typical values."""
+    """One patient of Ferron's population: log-normal around the typical values."""
 
     def around(typical: float, cv: float) -> float:
         return typical * math.exp(math.sqrt(math.log(1 + cv * cv)) * float(rng.normal()))
@@ -81,27 +81,27 @@ def _body(given: Kinetics, surface: float, rng: Generator) -> Body:
     )
 
 
-def sample_plasma(man: Man, episode: Episode) -> None:
+def sample_plasma(subject: Subject, episode: Episode) -> None:
     """Four samples on the first infusion day, at times near the planned ones.
 
-    1. Some men are not sampled at all; now and then one tube is missing.
+    1. Some patients are not sampled at all; now and then one tube is missing.
     2. Before the infusion nothing is found: below the limit.
     3. The end-of-infusion sample comes a few minutes off; now and then much too late.
     4. In some stories a tube is not timed, is drawn on the wrong side of the start of the infusion,
        or is reported as below the limit.
     """
-    given, rng = man.given.kinetics, man.stream("kinetics", episode.part)
+    given, rng = subject.given.kinetics, subject.stream("kinetics", episode.part)
     odd = next((mark for mark in episode.story.marks if mark.startswith("plasma")), "")
     sampled = chance(rng, given.sampled) or bool(odd)
     body = _body(given, episode.surfaces[0], rng)
     dose_mg = episode.doses[0] * episode.surfaces[0]
-    start = infusion_minute(man)
+    start = infusion_minute(subject)
     for hour in PLANNED_HOURS:
         off, late, missing = between(rng, -3, 4), chance(rng, 0.08), chance(rng, 0.03)
         error = max(0.4, 1 + given.proportional_error * float(rng.normal()))
         if not sampled:
             continue
-        minutes = _minutes(hour, off, late=late, rng_free=man.number)
+        minutes = _minutes(hour, off, late=late, rng_free=subject.number)
         level = concentration(body, dose_mg, given.infusion_minutes / 60, max(0, minutes) / 60)
         shown = None if missing and not odd else float(f"{level * error:.3g}")
         if (odd, hour) == ("plasma below", 7):
@@ -111,7 +111,7 @@ def sample_plasma(man: Man, episode: Episode) -> None:
         if (odd, hour) == ("plasma too early", 1):
             minutes = -5
         timed = (odd, hour) != ("plasma untimed", 3)
-        _write(man, episode, hour, start + minutes if timed else None, shown)
+        _write(subject, episode, hour, start + minutes if timed else None, shown)
 
 
 def _minutes(hour: int, off: int, *, late: bool, rng_free: int) -> int:
@@ -123,13 +123,15 @@ def _minutes(hour: int, off: int, *, late: bool, rng_free: int) -> int:
     return hour * 60 + (max(-1, off) if hour == 1 else off * 3)
 
 
-def _write(man: Man, episode: Episode, hour: int, minute: int | None, level: float | None) -> None:
-    lloq = man.given.kinetics.lloq
+def _write(
+    subject: Subject, episode: Episode, hour: int, minute: int | None, level: float | None
+) -> None:
+    lloq = subject.given.kinetics.lloq
     low = level is not None and level < lloq
     shown = None if level is None else f"<{lloq:g}" if low else f"{level:g}"
-    tube = f"{man.usubjid}-PK-{episode.part + 1}-{hour}"
+    tube = f"{subject.usubjid}-PK-{episode.part + 1}-{hour}"
     when = iso(episode.first, minute)
-    man.write(
+    subject.write(
         "pc",
         PCTESTCD="CABAZ",
         PCTEST="Cabazitaxel",
@@ -146,11 +148,11 @@ def _write(man: Man, episode: Episode, hour: int, minute: int | None, level: flo
         PCTPT=NAMES[hour],
         PCTPTNUM=hour,
         PCTPTREF="START OF THE FIRST INFUSION",
-        PCRFTDTC=iso(episode.first, infusion_minute(man)),
+        PCRFTDTC=iso(episode.first, infusion_minute(subject)),
         PCDTC=when,
     )
     if level is not None:
-        man.write(
+        subject.write(
             "be",
             BEREFID=tube,
             BETERM="BLOOD SAMPLE COLLECTED",

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from sap.simulate.man import Episode, Man, chance, iso
+from sap.simulate.subject import Episode, Subject, chance, iso
 
 
 @dataclass(frozen=True)
 class Test:
-    """A test with its usual limits and what these men have: median and spread of the log."""
+    """A test with its usual limits and what these patients have: median and spread of the log."""
 
     code: str
     name: str
@@ -43,7 +43,7 @@ TESTOSTERONE = Test("TESTOS", "Testosterone", CHEMISTRY, "nmol/L", 8, 30, 0.5, 0
 G_DL_PER_MMOL_L = 1.6114  # haemoglobin, monomer
 GRADE_3_HGB = 4.9  # mmol/L; CTCAE 4.03, anaemia of grade 3: below 8.0 g/dL, 4.9 mmol/L
 
-# Share of the man's own value left at the nadir without and with G-CSF.
+# Share of the patient's own value left at the nadir without and with G-CSF.
 NADIR = {"NEUT": (0.11, 0.40), "WBC": (0.24, 0.50), "LYM": (0.60, 0.65), "PLAT": (0.62, 0.62)}
 # How far a chemistry value can go: multiples of his own value, one drawn when it happens.
 RISES = {
@@ -57,40 +57,40 @@ RISES = {
 }
 
 
-def screening_labs(man: Man) -> None:
+def screening_labs(subject: Subject) -> None:
     """All tests once, with testosterone, on the day of the first sample."""
-    if man.sample is None:
+    if subject.sample is None:
         return
-    rng = man.stream("labs")
+    rng = subject.stream("labs")
     own = _own_values(rng)
     values = {test.code: own[test.code] * float(rng.lognormal(0, 0.04)) for test in TESTS}
-    _write_all(man, values, "SCREENING", man.sample, [])
+    _write_all(subject, values, "SCREENING", subject.sample, [])
     low = TESTOSTERONE.median * float(rng.lognormal(0, TESTOSTERONE.spread))
-    _write(man, TESTOSTERONE, min(1.6, low), "SCREENING", man.sample)
+    _write(subject, TESTOSTERONE, min(1.6, low), "SCREENING", subject.sample)
 
 
-def treatment_labs(man: Man, episode: Episode) -> None:
+def treatment_labs(subject: Subject, episode: Episode) -> None:
     """Before each cycle and at the end; in half of the first three cycles at the nadir too.
 
-    1. Haemoglobin sinks a little with each cycle, the others stay near the man's own value.
+    1. Haemoglobin sinks a little with each cycle, the others stay near the patient's own value.
     2. One chemistry value in 25 leaves its place for one visit.
     3. One value in 80 is not done.
     """
-    own = _own_values(man.stream("labs"))
-    rng = man.stream("labs", 1 + episode.part)
+    own = _own_values(subject.stream("labs"))
+    rng = subject.stream("labs", 1 + episode.part)
     helped = chance(rng, 0.3)
     if "start at 20" in episode.story.marks:
         own["BILI"] = 21.0
     for number, day in enumerate(episode.infusions, start=1):
-        _panel(man, own, (f"CYCLE {number}", day, number), rng)
+        _panel(subject, own, (f"CYCLE {number}", day, number), rng)
         if number <= 3 and chance(rng, 0.55):
             nadir_day = day + 8 + int(rng.random() * 5)
-            _nadir(man, own, (f"CYCLE {number} NADIR", nadir_day), helped, rng)
+            _nadir(subject, own, (f"CYCLE {number} NADIR", nadir_day), helped, rng)
     end = ("END OF TREATMENT", episode.last + 21, len(episode.infusions) + 1)
-    _panel(man, own, end, rng)
+    _panel(subject, own, end, rng)
 
 
-def severe_anaemia(man: Man, day: int, mark: float) -> None:
+def severe_anaemia(subject: Subject, day: int, mark: float) -> None:
     """Haemoglobin on the day of an anaemia of grade 3 or more: below 4.9 mmol/L (CTCAE 4.03).
 
     A value of that day gives way to it.
@@ -98,15 +98,15 @@ def severe_anaemia(man: Man, day: int, mark: float) -> None:
     value = GRADE_3_HGB * (0.80 + 0.17 * mark)
     same_day = [
         row
-        for row in man.rows.get("lb", [])
+        for row in subject.rows.get("lb", [])
         if row["LBTESTCD"] == "HGB" and str(row["LBDTC"])[:10] == iso(day)
     ]
-    man.rows["lb"] = [row for row in man.rows.get("lb", []) if row not in same_day]
-    _write(man, TESTS[0], value, str(same_day[0]["VISIT"]) if same_day else "UNSCHEDULED", day)
+    subject.rows["lb"] = [row for row in subject.rows.get("lb", []) if row not in same_day]
+    _write(subject, TESTS[0], value, str(same_day[0]["VISIT"]) if same_day else "UNSCHEDULED", day)
 
 
 def _own_values(rng: Generator) -> dict[str, float]:
-    """The man's usual values; eligible men, so none starts with a grade 2 cytopenia."""
+    """The patient's usual values; eligible patients, so none starts with a grade 2 cytopenia."""
     own = {test.code: test.median * float(rng.lognormal(0, test.spread)) for test in TESTS}
     own["HGB"] = max(6.4, own["HGB"])
     own["NEUT"] = max(1.9, own["NEUT"])
@@ -116,7 +116,9 @@ def _own_values(rng: Generator) -> dict[str, float]:
     return own
 
 
-def _panel(man: Man, own: dict[str, float], visit: tuple[str, int, int], rng: Generator) -> None:
+def _panel(
+    subject: Subject, own: dict[str, float], visit: tuple[str, int, int], rng: Generator
+) -> None:
     name, day, number = visit
     values: dict[str, float] = {}
     missed = []
@@ -130,39 +132,41 @@ def _panel(man: Man, own: dict[str, float], visit: tuple[str, int, int], rng: Ge
             values[test.code] *= steps[int(strays / 0.04 * len(steps))]
         if lost:
             missed.append(test.code)
-    _write_all(man, values, name, day, missed)
+    _write_all(subject, values, name, day, missed)
 
 
 def _nadir(
-    man: Man, own: dict[str, float], visit: tuple[str, int], helped: bool, rng: Generator
+    subject: Subject, own: dict[str, float], visit: tuple[str, int], helped: bool, rng: Generator
 ) -> None:
     name, day = visit
     values = {"HGB": own["HGB"] * 0.9 * min(1.1, float(rng.lognormal(0, 0.08)))}
     for code, left in NADIR.items():
         noise = float(rng.lognormal(0, 0.55))
         values[code] = own[code] * min(0.98, left[int(helped)] * noise)
-    _write_all(man, values, name, day, [])
+    _write_all(subject, values, name, day, [])
 
 
-def _write_all(man: Man, values: dict[str, float], visit: str, day: int, missed: list[str]) -> None:
+def _write_all(
+    subject: Subject, values: dict[str, float], visit: str, day: int, missed: list[str]
+) -> None:
     """The tests of one sample; the white cells are never fewer than their parts."""
     values["WBC"] = max(values["WBC"], values["NEUT"] + values["LYM"] + 0.2)
     for test in (test for test in TESTS if test.code in values):
         if test.code in missed:
-            _not_done(man, test, visit, day)
+            _not_done(subject, test, visit, day)
         else:
-            _write(man, test, values[test.code], visit, day)
+            _write(subject, test, values[test.code], visit, day)
 
 
-def _write(man: Man, test: Test, value: float, visit: str, day: int) -> None:
+def _write(subject: Subject, test: Test, value: float, visit: str, day: int) -> None:
     """One value in the unit of the site, with the site's limits when it gives them."""
-    sites = man.given
+    sites = subject.given
     unit, low, high, digits = test.unit, test.low, test.high, test.digits
-    if test.code == "HGB" and man.site in sites.sites_with_g_dl:
+    if test.code == "HGB" and subject.site in sites.sites_with_g_dl:
         unit, value, low, high = "g/dL", value * G_DL_PER_MMOL_L, 13.7, 17.7
-    known = not (man.site in sites.sites_without_limits and test.code in ("ALP", "LDH", "NEUT"))
+    known = not (subject.site in sites.sites_without_limits and test.code in ("ALP", "LDH", "NEUT"))
     shown = round(max(value, 10.0**-digits), digits)
-    man.write(
+    subject.write(
         "lb",
         **_named(test),
         LBORRES=shown,
@@ -177,8 +181,8 @@ def _write(man: Man, test: Test, value: float, visit: str, day: int) -> None:
     )
 
 
-def _not_done(man: Man, test: Test, visit: str, day: int) -> None:
-    man.write(
+def _not_done(subject: Subject, test: Test, visit: str, day: int) -> None:
+    subject.write(
         "lb",
         **_named(test),
         LBSTAT="NOT DONE",

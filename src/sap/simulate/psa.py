@@ -3,8 +3,8 @@
 from numpy.random import Generator
 
 from sap.simulate.dosing import infusion_minute
-from sap.simulate.man import Episode, Man, between, chance, iso
-from sap.simulate.stories import COURSES, Course
+from sap.simulate.scenarios import COURSES, Course
+from sap.simulate.subject import Episode, Subject, between, chance, iso
 
 LLOQ = 0.1
 BEFORE_PROGRESSION = 91  # days between values once treatment has stopped
@@ -12,15 +12,15 @@ Visit = tuple[str, int]
 
 
 def write_psa(
-    man: Man, value: float | None, visit: str, day: int, minute: int | None = None
+    subject: Subject, value: float | None, visit: str, day: int, minute: int | None = None
 ) -> None:
     """One PSA row in lb; no value is a value not done, below the limit is '<0.1'."""
-    site = man.given
+    site = subject.given
     measured = value is not None
     low = value is not None and value < LLOQ
     shown = None if value is None else f"<{LLOQ}" if low else f"{value:g}"
-    unit = "ng/mL" if man.site in site.sites_with_ng_ml else "ug/L"
-    man.write(
+    unit = "ng/mL" if subject.site in site.sites_with_ng_ml else "ug/L"
+    subject.write(
         "lb",
         LBTESTCD="PSA",
         LBTEST="Prostate Specific Antigen",
@@ -40,16 +40,16 @@ def write_psa(
     )
 
 
-def screening_psa(man: Man) -> None:
+def screening_psa(subject: Subject) -> None:
     """The value at screening, unless his story is told without one."""
-    if man.sample is None:
+    if subject.sample is None:
         return
-    untold = any("no baseline" in episode.story.marks for episode in man.episodes[:1])
-    untold = untold or (not man.episodes and never_measured(man))
-    write_psa(man, None if untold else man.psa, "SCREENING", man.sample)
+    untold = any("no baseline" in episode.story.marks for episode in subject.episodes[:1])
+    untold = untold or (not subject.episodes and never_measured(subject))
+    write_psa(subject, None if untold else subject.psa, "SCREENING", subject.sample)
 
 
-def settle(man: Man, episode: Episode) -> None:
+def settle(subject: Subject, episode: Episode) -> None:
     """One course from screening to baseline: a course told to the digit needs its level already then.
 
     1. The course has no levels: nothing; its baseline follows from the value at screening.
@@ -59,101 +59,101 @@ def settle(man: Man, episode: Episode) -> None:
     course = COURSES[episode.story.psa]
     if course.levels is None:
         return
-    (low, high), rng = course.levels, man.stream("course", episode.part)
+    (low, high), rng = course.levels, subject.stream("course", episode.part)
     growth, mark = _growth(rng), rng.random()
-    before = _last_value(man, episode)
+    before = _last_value(subject, episode)
     level = before * growth
     if not low <= level <= high:
         level = low + mark * (high - low)
     level = min(high, max(low, round(level / course.step) * course.step))
     episode.baseline = round(level, 2)
     if episode.part == 0:
-        man.psa = max(2.0, round(level / growth, 1))
+        subject.psa = max(2.0, round(level / growth, 1))
     elif not low <= before * growth <= high:
-        _scale(man, level / growth / before)
+        _scale(subject, level / growth / before)
 
 
 def _growth(rng: Generator) -> float:
     return float(rng.lognormal(0.05, 0.1))
 
 
-def _last_value(man: Man, episode: Episode) -> float:
+def _last_value(subject: Subject, episode: Episode) -> float:
     """The last value before a course: of a first course the one at screening."""
     measured = [
         (str(row["LBDTC"]), float(str(row["LBSTRESN"])))
-        for row in man.rows.get("lb", [])
+        for row in subject.rows.get("lb", [])
         if row["LBTESTCD"] == "PSA" and row.get("LBSTRESN") is not None
     ]
-    return max(measured)[1] if episode.part == 1 and measured else man.psa
+    return max(measured)[1] if episode.part == 1 and measured else subject.psa
 
 
-def _scale(man: Man, factor: float) -> None:
+def _scale(subject: Subject, factor: float) -> None:
     """The same course at another level."""
-    for row in man.rows["lb"]:
+    for row in subject.rows["lb"]:
         if row["LBTESTCD"] == "PSA" and row.get("LBSTRESN") is not None:
             value = max(LLOQ, round(float(str(row["LBSTRESN"])) * factor, 1))
             row["LBORRES"] = row["LBSTRESC"] = f"{value:g}"
             row["LBSTRESN"] = value
 
 
-def never_measured(man: Man) -> bool:
-    """Whether a man of group A has no PSA at all, not even at screening."""
-    return chance(man.stream("psa", 9), 0.04)
+def never_measured(subject: Subject) -> bool:
+    """Whether a patient of group A has no PSA at all, not even at screening."""
+    return chance(subject.stream("psa", 9), 0.04)
 
 
-def treatment_psa(man: Man, episode: Episode) -> None:
-    """The course of a treated man: baseline, before each later cycle, at the end, in follow-up.
+def treatment_psa(subject: Subject, episode: Episode) -> None:
+    """The course of a treated patient: baseline, before each later cycle, at the end, in follow-up.
 
-    1. Baseline is drawn on the first infusion day, before it; in one man in four some days before.
+    1. Baseline is drawn on the first infusion day, before it; in one patient in four some days before.
        It has grown a little from the last value before it, at screening or at re-screening.
     2. A value of the course keeps its side of a fall by half, whatever the noise.
     3. After the course has been told the value grows from visit to visit.
     4. Follow-up goes on every three months to a year after the stop.
     """
-    rng = man.stream("psa", episode.part)
+    rng = subject.stream("psa", episode.part)
     course, marks = COURSES[episode.story.psa], episode.story.marks
-    base = _baseline(man, episode, rng)
-    _write_baseline(man, episode, base, rng)
+    base = _baseline(subject, episode, rng)
+    _write_baseline(subject, episode, base, rng)
     if "no later value" in marks:
         return
     if "one early value" in marks:
-        write_psa(man, round(base * course.ratios[0], 1), "CYCLE 2", episode.infusions[1])
+        write_psa(subject, round(base * course.ratios[0], 1), "CYCLE 2", episode.infusions[1])
         return
     for number, (visit, day) in enumerate(_visits(episode, course), start=1):
         value = _value(course, base, number, rng)
         missed = chance(rng, 0.03) and course.levels is None
         if missed and value > 0.55 * base:
-            write_psa(man, None, visit, day)
+            write_psa(subject, None, visit, day)
             continue
-        _write_value(man, value, visit, day, episode)
+        _write_value(subject, value, visit, day, episode)
 
 
-def _baseline(man: Man, episode: Episode, rng: Generator) -> float:
+def _baseline(subject: Subject, episode: Episode, rng: Generator) -> float:
     if episode.baseline is not None:
         return episode.baseline
-    return round(max(3.0, _last_value(man, episode) * _growth(rng)), 1)
+    return round(max(3.0, _last_value(subject, episode) * _growth(rng)), 1)
 
 
-def _write_baseline(man: Man, episode: Episode, base: float, rng: Generator) -> None:
+def _write_baseline(subject: Subject, episode: Episode, base: float, rng: Generator) -> None:
     """Baseline on the first day (with the clock time where the site keeps it) or before it."""
     early, ahead = chance(rng, 0.25), between(rng, 1, 4)
-    # A re-screened man has values from before; without one of its own his course would hang on them.
+    # A re-screened patient has values from before; without one of its own his course would hang on them.
     if "no baseline" in episode.story.marks and episode.part == 0:
-        write_psa(man, None, "CYCLE 1", episode.first)
+        write_psa(subject, None, "CYCLE 1", episode.first)
         return
     if "two values with time" in episode.story.marks:
-        write_psa(man, round(base * 1.08, 1), "CYCLE 1", episode.first, 7 * 60 + 40)
-        write_psa(man, base, "CYCLE 1", episode.first, 9 * 60 + 5)
+        write_psa(subject, round(base * 1.08, 1), "CYCLE 1", episode.first, 7 * 60 + 40)
+        write_psa(subject, base, "CYCLE 1", episode.first, 9 * 60 + 5)
         return
     fixed = COURSES[episode.story.psa].levels is not None
     day = episode.first - (0 if fixed or not early else ahead)
-    write_psa(man, base, "CYCLE 1", day, _clock(man))
+    write_psa(subject, base, "CYCLE 1", day, _clock(subject))
     if "after the infusion" in episode.story.marks:
-        write_psa(man, round(base * 0.9, 1), "CYCLE 1", day, infusion_minute(man) + 200)
+        write_psa(subject, round(base * 0.9, 1), "CYCLE 1", day, infusion_minute(subject) + 200)
 
 
-def _clock(man: Man) -> int | None:
-    return 8 * 60 + man.number % 60 if man.site in man.given.sites_with_clock else None
+def _clock(subject: Subject) -> int | None:
+    return 8 * 60 + subject.number % 60 if subject.site in subject.given.sites_with_clock else None
 
 
 def _visits(episode: Episode, course: Course) -> list[Visit]:
@@ -184,14 +184,14 @@ def _value(course: Course, base: float, number: int, rng: Generator) -> float:
     return round(base * side, 1)
 
 
-def _write_value(man: Man, value: float, visit: str, day: int, episode: Episode) -> None:
+def _write_value(subject: Subject, value: float, visit: str, day: int, episode: Episode) -> None:
     """The value; in some stories twice on a day, with or without the time of day."""
     marks = episode.story.marks
     if visit == "CYCLE 3" and "two values with time" in marks:
-        write_psa(man, round(value * 1.1, 1), visit, day, 8 * 60)
-        write_psa(man, value, visit, day, 10 * 60 + 15)
+        write_psa(subject, round(value * 1.1, 1), visit, day, 8 * 60)
+        write_psa(subject, value, visit, day, 10 * 60 + 15)
     elif visit == "CYCLE 3" and "two values without time" in marks:
-        write_psa(man, round(value * 1.04, 1), visit, day)
-        write_psa(man, round(value * 0.96, 1), visit, day)
+        write_psa(subject, round(value * 1.04, 1), visit, day)
+        write_psa(subject, round(value * 0.96, 1), visit, day)
     else:
-        write_psa(man, value, visit, day, _clock(man))
+        write_psa(subject, value, visit, day, _clock(subject))

@@ -2,7 +2,7 @@
 
 from datetime import date
 
-from sap.simulate.man import Man, Row
+from sap.simulate.subject import Row, Subject
 
 
 def study_day(when: str, start: str | None) -> int | None:
@@ -23,7 +23,7 @@ def study_day(when: str, start: str | None) -> int | None:
     return days + 1 if days >= 0 else days
 
 
-def epoch(man: Man, when: str) -> str | None:
+def epoch(subject: Subject, when: str) -> str | None:
     """The epoch (CDISC codelist EPOCH, C99079, which may be extended) of a date of the subject.
 
     1. Not a complete date, or before consent: none.
@@ -36,20 +36,20 @@ def epoch(man: Man, when: str) -> str | None:
     if len(when) < 10:
         return None
     day = date.fromisoformat(when[:10]).toordinal()
-    if day < man.consent:
+    if day < subject.consent:
         return None
-    for course in man.episodes:
+    for course in subject.episodes:
         if course.first <= day <= max(course.last, course.stop):
             return "TREATMENT"
     for name, part in (("RE-SCREENING", 1), ("SCREENING", 0)):
-        ended = _screening_days(man, name)
-        treated = [course.first for course in man.episodes if course.part == part]
+        ended = _screening_days(subject, name)
+        treated = [course.first for course in subject.episodes if course.part == part]
         if ended and ended[0] <= day and (day <= ended[-1] or day < min(treated, default=0)):
             return name
     return "FOLLOW-UP"
 
 
-def _screening_days(man: Man, name: str) -> list[int]:
+def _screening_days(subject: Subject, name: str) -> list[int]:
     """The days of what belongs to one screening, in order."""
-    rows: list[Row] = [row for row in man.rows.get("ds", []) if row["DSSCAT"] == name]
+    rows: list[Row] = [row for row in subject.rows.get("ds", []) if row["DSSCAT"] == name]
     return sorted(date.fromisoformat(str(row["DSSTDTC"])).toordinal() for row in rows)

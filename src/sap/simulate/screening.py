@@ -2,8 +2,8 @@
 
 from datetime import date
 
-from sap.simulate.cells import Reading, write_reading
-from sap.simulate.man import Man, between, chance, iso, pick
+from sap.simulate.ctc import Reading, write_reading
+from sap.simulate.subject import Subject, between, chance, iso, pick
 
 MILESTONE = "PROTOCOL MILESTONE"
 DISPOSITION = "DISPOSITION EVENT"
@@ -19,64 +19,66 @@ CRITERIA: tuple[tuple[str, str, str], ...] = (
 )
 
 
-def screen(man: Man, ctc_threshold: int, arv7_prevalence: float) -> None:
-    """Consent, sample, count, AR-V7 and group; sets the man's state and writes ds, cp, gf, ie.
+def screen(subject: Subject, ctc_threshold: int, arv7_prevalence: float) -> None:
+    """Consent, sample, count, AR-V7 and group; sets the patient's state and writes ds, cp, gf, ie.
 
-    1. No sample is drawn: the man declined.
+    1. No sample is drawn: the patient declined.
     2. The entry criteria are not met before the count: not eligible.
     3. The count failed: no group.
     4. At least `ctc_threshold` cells and AR-V7 positive: group B.
     5. Anything else: group A, the physician's choice.
     """
-    given, rng = man.given.screening, man.stream("screening")
-    man.consent = _consent_day(man, rng.random())
-    man.site = pick(rng, [(site, share) for site, share in man.given.sites])
-    man.age = int(min(88, max(51, rng.normal(given.age_mean, given.age_sd))))
-    man.height = round(float(rng.normal(177, 7)), 0)
-    man.weight = round(float(min(125, max(58, rng.normal(84, 12)))), 1)
-    man.psa = round(float(min(2500, max(3.0, 140 * rng.lognormal(0, 1.1)))), 1)
+    given, rng = subject.given.screening, subject.stream("screening")
+    subject.consent = _consent_day(subject, rng.random())
+    subject.site = pick(rng, [(site, share) for site, share in subject.given.sites])
+    subject.age = int(min(88, max(51, rng.normal(given.age_mean, given.age_sd))))
+    subject.height = round(float(rng.normal(177, 7)), 0)
+    subject.weight = round(float(min(125, max(58, rng.normal(84, 12)))), 1)
+    subject.psa = round(float(min(2500, max(3.0, 140 * rng.lognormal(0, 1.1)))), 1)
     no_sample, refused = chance(rng, given.no_sample), chance(rng, given.not_eligible)
-    sample = man.consent + between(rng, 0, 7)
-    reading = first_reading(man, ctc_threshold, arv7_prevalence)
+    sample = subject.consent + between(rng, 0, 7)
+    reading = first_reading(subject, ctc_threshold, arv7_prevalence)
     turnaround = between(rng, 6, 14)
-    milestone(man, "INFORMED CONSENT OBTAINED", man.consent)
+    milestone(subject, "INFORMED CONSENT OBTAINED", subject.consent)
     if no_sample:
-        disposition(man, "SCREENING", "DECLINED", sample, "DECLINED BEFORE THE BLOOD SAMPLE")
+        disposition(subject, "SCREENING", "DECLINED", sample, "DECLINED BEFORE THE BLOOD SAMPLE")
         return
-    man.sample = sample
-    milestone(man, "SCREENED", sample)
+    subject.sample = sample
+    milestone(subject, "SCREENED", sample)
     if refused:
-        write_criterion(man, "SCREENING", sample, rng.random())
-        disposition(man, "SCREENING", "NOT ELIGIBLE", sample + 1, "NOT ELIGIBLE")
-        man.fate = "NOT ELIGIBLE"
+        write_criterion(subject, "SCREENING", sample, rng.random())
+        disposition(subject, "SCREENING", "NOT ELIGIBLE", sample + 1, "NOT ELIGIBLE")
+        subject.fate = "NOT ELIGIBLE"
         return
-    write_reading(man, reading, "SCREENING", sample)
-    second = second_reading(man, ctc_threshold, arv7_prevalence) if reading.raw is None else None
+    write_reading(subject, reading, "SCREENING", sample)
+    second = (
+        second_reading(subject, ctc_threshold, arv7_prevalence) if reading.raw is None else None
+    )
     if second is not None:
         reading, sample = second, sample + 5
-        write_reading(man, reading, "SCREENING", sample)
-    man.count, man.arv7 = reading.per_tube, reading.arv7
-    if man.count is None:
-        disposition(man, "SCREENING", "OTHER", sample + 7, "CTC COUNT NOT EVALUABLE")
+        write_reading(subject, reading, "SCREENING", sample)
+    subject.count, subject.arv7 = reading.per_tube, reading.arv7
+    if subject.count is None:
+        disposition(subject, "SCREENING", "OTHER", sample + 7, "CTC COUNT NOT EVALUABLE")
         return
-    man.allocated = sample + turnaround
-    man.group = "B" if man.count >= ctc_threshold and man.arv7 == "POSITIVE" else "A"
-    milestone(man, f"ALLOCATED TO GROUP {man.group}", man.allocated)
+    subject.allocated = sample + turnaround
+    subject.group = "B" if subject.count >= ctc_threshold and subject.arv7 == "POSITIVE" else "A"
+    milestone(subject, f"ALLOCATED TO GROUP {subject.group}", subject.allocated)
 
 
-def _consent_day(man: Man, chance_of_day: float) -> int:
+def _consent_day(subject: Subject, chance_of_day: float) -> int:
     """Consents lie evenly over the accrual, each somewhere in its own interval."""
-    given = man.given.screening
+    given = subject.given.screening
     start = date.fromisoformat(given.first_consent).toordinal()
     spacing = given.accrual_days / given.usual_screened
-    return start + int((man.number - 1 + chance_of_day) * spacing)
+    return start + int((subject.number - 1 + chance_of_day) * spacing)
 
 
-def first_reading(man: Man, ctc_threshold: int, arv7_prevalence: float) -> Reading:
+def first_reading(subject: Subject, ctc_threshold: int, arv7_prevalence: float) -> Reading:
     """The count and AR-V7 of the first sample."""
-    given, rng = man.given.screening, man.stream("cells")
+    given, rng = subject.given.screening, subject.stream("cells")
     enough = chance(rng, given.three_or_more)
-    count = draw_count(man, rng.normal(), ctc_threshold, enough=enough, low=rng.random())
+    count = draw_count(subject, rng.normal(), ctc_threshold, enough=enough, low=rng.random())
     failed, volume_mark = chance(rng, given.count_not_done), rng.random()
     not_tested = chance(rng, given.not_tested if enough else 1 - given.tested_below_three)
     rate = given.undetermined if enough else given.undetermined_below_three
@@ -94,29 +96,34 @@ def first_reading(man: Man, ctc_threshold: int, arv7_prevalence: float) -> Readi
     return Reading(count, volume, "POSITIVE" if positive else "NEGATIVE")
 
 
-def second_reading(man: Man, ctc_threshold: int, arv7_prevalence: float) -> Reading | None:
-    """A second sample after a count that failed; half of the men give one."""
-    rng = man.stream("cells", 8)
-    again, positive = chance(rng, man.given.screening.sampled_again), chance(rng, arv7_prevalence)
-    count = draw_count(man, rng.normal(), ctc_threshold, enough=True, low=0.0)
+def second_reading(subject: Subject, ctc_threshold: int, arv7_prevalence: float) -> Reading | None:
+    """A second sample after a count that failed; half of the patients give one."""
+    rng = subject.stream("cells", 8)
+    again, positive = (
+        chance(rng, subject.given.screening.sampled_again),
+        chance(rng, arv7_prevalence),
+    )
+    count = draw_count(subject, rng.normal(), ctc_threshold, enough=True, low=0.0)
     return Reading(count, arv7="POSITIVE" if positive else "NEGATIVE") if again else None
 
 
-def draw_count(man: Man, normal: float, ctc_threshold: int, *, enough: bool, low: float) -> int:
+def draw_count(
+    subject: Subject, normal: float, ctc_threshold: int, *, enough: bool, low: float
+) -> int:
     """A raw count on the drawn side of the threshold."""
     if not enough:
         return int(low * ctc_threshold)
-    given = man.given.screening
+    given = subject.given.screening
     return max(
         ctc_threshold, int(given.median_count * 2.718281828 ** (given.spread_count * normal))
     )
 
 
-def write_criterion(man: Man, visit: str, day: int, mark: float) -> None:
+def write_criterion(subject: Subject, visit: str, day: int, mark: float) -> None:
     """The criterion that was not met; only those are recorded."""
     code, words, kind = CRITERIA[int(mark * len(CRITERIA))]
     met = "N" if kind == "INCLUSION" else "Y"
-    man.write(
+    subject.write(
         "ie",
         IETESTCD=code,
         IETEST=words,
@@ -128,9 +135,9 @@ def write_criterion(man: Man, visit: str, day: int, mark: float) -> None:
     )
 
 
-def milestone(man: Man, decod: str, day: int, visit: str = "SCREENING") -> None:
+def milestone(subject: Subject, decod: str, day: int, visit: str = "SCREENING") -> None:
     """A protocol milestone in ds; the epoch is that of what is disposed of, a milestone has none."""
-    man.write(
+    subject.write(
         "ds",
         DSTERM=decod,
         DSDECOD=decod,
@@ -141,10 +148,10 @@ def milestone(man: Man, decod: str, day: int, visit: str = "SCREENING") -> None:
     )
 
 
-def disposition(man: Man, what: str, decod: str, day: int, term: str | None = None) -> None:
+def disposition(subject: Subject, what: str, decod: str, day: int, term: str | None = None) -> None:
     """A disposition event in ds; `what` is what it ends."""
     epochs = {"STUDY TREATMENT": "TREATMENT", "STUDY PARTICIPATION": "FOLLOW-UP"}
-    man.write(
+    subject.write(
         "ds",
         DSTERM=term or decod,
         DSDECOD=decod,
@@ -155,28 +162,28 @@ def disposition(man: Man, what: str, decod: str, day: int, term: str | None = No
     )
 
 
-def take_up(man: Man, *, places_left: bool) -> None:
-    """What becomes of a man allocated to group B: he is treated, declines or is not eligible.
+def take_up(subject: Subject, *, places_left: bool) -> None:
+    """What becomes of a patient allocated to group B: he is treated, declines or is not eligible.
 
     Sets `fate` and writes the second consent or the reason against it; ds and ie.
     """
-    given, rng = man.given.screening, man.stream("screening", 1)
-    assert man.allocated is not None
+    given, rng = subject.given.screening, subject.stream("screening", 1)
+    assert subject.allocated is not None
     not_eligible, declined = (
         chance(rng, given.positive_not_eligible),
         chance(rng, given.positive_declined),
     )
-    day, mark = man.allocated + between(rng, 2, 12), rng.random()
+    day, mark = subject.allocated + between(rng, 2, 12), rng.random()
     if not_eligible:
-        man.fate = "NOT ELIGIBLE"
-        write_criterion(man, "SCREENING", day, mark)
+        subject.fate = "NOT ELIGIBLE"
+        write_criterion(subject, "SCREENING", day, mark)
     elif declined:
-        man.fate = "DECLINED"
+        subject.fate = "DECLINED"
     elif not places_left:
-        man.fate = "OTHER"
+        subject.fate = "OTHER"
     else:
-        man.fate = "TREATED"
-        milestone(man, "TREATMENT CONSENT OBTAINED", day)
+        subject.fate = "TREATED"
+        milestone(subject, "TREATMENT CONSENT OBTAINED", day)
         return
-    term = {"OTHER": "ENROLMENT COMPLETE"}.get(man.fate, man.fate)
-    disposition(man, "SCREENING", man.fate, day, term)
+    term = {"OTHER": "ENROLMENT COMPLETE"}.get(subject.fate, subject.fate)
+    disposition(subject, "SCREENING", subject.fate, day, term)

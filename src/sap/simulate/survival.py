@@ -1,95 +1,95 @@
 """Death, leaving the study, and the survival status every three months."""
 
-from sap.simulate.man import Man, between, chance, iso, waiting_days
 from sap.simulate.screening import disposition
+from sap.simulate.subject import Subject, between, chance, iso, waiting_days
 
 EVERY = 91
 SAFETY = 90  # days after the last dose until which events are collected; none starts later
 
 
-def live(man: Man) -> None:
-    """When the man dies or leaves; sets `death` and `exit`. Nothing for men without a group.
+def live(subject: Subject) -> None:
+    """When the patient dies or leaves; sets `death` and `exit`. Nothing for patients without a group.
 
     1. A toxic or early death is told by the story.
-    2. A treated man dies an exponential time after his progression, later when he responded.
-    3. A man of group A likewise after progression, some before it.
-    4. One man in twenty-five is lost, one withdraws; never before his study treatment ends.
+    2. A treated patient dies an exponential time after his progression, later when he responded.
+    3. A patient of group A likewise after progression, some before it.
+    4. One patient in twenty-five is lost, one withdraws; never before his study treatment ends.
     """
-    if man.group is None or man.allocated is None:
+    if subject.group is None or subject.allocated is None:
         return
-    rng = man.stream("survival", len(man.episodes))
+    rng = subject.stream("survival", len(subject.episodes))
     wait, marks = rng.random(3), (rng.random(), rng.random())
     after = waiting_days(rng, 1.0)
-    if man.episodes:
-        _after_treatment(man, after, float(wait[0]))
-    elif man.progression is not None:
-        months = man.given.choice.months_after_progression
-        man.death = man.progression + 25 + int(after * months)
+    if subject.episodes:
+        _after_treatment(subject, after, float(wait[0]))
+    elif subject.progression is not None:
+        months = subject.given.choice.months_after_progression
+        subject.death = subject.progression + 25 + int(after * months)
     else:
-        man.death = man.allocated + 20 + int(after * 3.5)
-    _leave(man, marks, float(wait[1]), float(wait[2]))
+        subject.death = subject.allocated + 20 + int(after * 3.5)
+    _leave(subject, marks, float(wait[1]), float(wait[2]))
 
 
-def _after_treatment(man: Man, after: int, early: float) -> None:
-    episode, given = man.episodes[-1], man.given.treatment
+def _after_treatment(subject: Subject, after: int, early: float) -> None:
+    episode, given = subject.episodes[-1], subject.given.treatment
     if "toxic death" in episode.story.marks:
-        man.death = episode.last + 12
+        subject.death = episode.last + 12
     elif "early death" in episode.story.marks:
-        man.death = episode.last + 15 + int(early * 14)
+        subject.death = episode.last + 15 + int(early * 14)
     else:
         # Exponential with median 1 month, stretched to the median wanted.
         calm = episode.story.psa in ("fast", "deep", "flare", "exact half")
         months = given.months_after_response if calm else given.months_after_progression
-        man.death = episode.progression + 20 + int(after * months)
+        subject.death = episode.progression + 20 + int(after * months)
     if episode.reason == "DEATH":
-        disposition(man, "STUDY TREATMENT", "DEATH", man.death)
+        disposition(subject, "STUDY TREATMENT", "DEATH", subject.death)
 
 
-def _leave(man: Man, marks: tuple[float, float], lost: float, gone: float) -> None:
-    given = man.given.treatment
-    anchor = man.episodes[-1].stop if man.episodes else man.allocated
-    if anchor is None or (man.second_sample is not None and not man.episodes):
-        anchor = man.second_sample
+def _leave(subject: Subject, marks: tuple[float, float], lost: float, gone: float) -> None:
+    given = subject.given.treatment
+    anchor = subject.episodes[-1].stop if subject.episodes else subject.allocated
+    if anchor is None or (subject.second_sample is not None and not subject.episodes):
+        anchor = subject.second_sample
     assert anchor is not None
     if marks[0] < given.lost:
-        man.exit, man.exit_reason = anchor + 60 + int(lost * 200), "LOST TO FOLLOW-UP"
+        subject.exit, subject.exit_reason = anchor + 60 + int(lost * 200), "LOST TO FOLLOW-UP"
     elif marks[1] < given.withdrawn:
-        man.exit, man.exit_reason = anchor + 45 + int(gone * 200), "WITHDRAWAL BY SUBJECT"
-    if man.exit is not None and man.death is not None and man.exit >= man.death:
-        man.exit, man.exit_reason = None, ""
+        subject.exit, subject.exit_reason = anchor + 45 + int(gone * 200), "WITHDRAWAL BY SUBJECT"
+    if subject.exit is not None and subject.death is not None and subject.exit >= subject.death:
+        subject.exit, subject.exit_reason = None, ""
 
 
-def follow(man: Man, extraction: int) -> None:
+def follow(subject: Subject, extraction: int) -> None:
     """Survival status from allocation on, and the end of the study in ds."""
-    if man.allocated is None:
+    if subject.allocated is None:
         return
-    end = min(day for day in (man.death, man.exit, extraction) if day is not None)
-    rng = man.stream("survival", 9)
-    day = man.allocated + EVERY
+    end = min(day for day in (subject.death, subject.exit, extraction) if day is not None)
+    rng = subject.stream("survival", 9)
+    day = subject.allocated + EVERY
     while day < end:
         seen = day + between(rng, -10, 10)
-        if man.allocated < seen < end and not chance(rng, 0.05):
-            _status(man, "ALIVE", seen)
+        if subject.allocated < seen < end and not chance(rng, 0.05):
+            _status(subject, "ALIVE", seen)
         day += EVERY
-    _safety_visit(man, end)
-    if man.death == end:
-        _status(man, "DEAD", end)
-        disposition(man, "STUDY PARTICIPATION", "DEATH", end, _cause(man))
-    elif man.exit == end:
-        word = "WITHDRAWN" if man.exit_reason.startswith("WITHDRAWAL") else man.exit_reason
-        _status(man, word, end)
-        disposition(man, "STUDY PARTICIPATION", man.exit_reason, end)
+    _safety_visit(subject, end)
+    if subject.death == end:
+        _status(subject, "DEAD", end)
+        disposition(subject, "STUDY PARTICIPATION", "DEATH", end, _cause(subject))
+    elif subject.exit == end:
+        word = "WITHDRAWN" if subject.exit_reason.startswith("WITHDRAWAL") else subject.exit_reason
+        _status(subject, word, end)
+        disposition(subject, "STUDY PARTICIPATION", subject.exit_reason, end)
     elif end == extraction and chance(rng, 0.9):
-        _status(man, "ALIVE", max(man.allocated, end - between(rng, 0, 40)))
+        _status(subject, "ALIVE", max(subject.allocated, end - between(rng, 0, 40)))
 
 
-def _safety_visit(man: Man, end: int) -> None:
+def _safety_visit(subject: Subject, end: int) -> None:
     """The last visit at which events are asked for, unless death or leaving came before it."""
-    if not man.episodes:
+    if not subject.episodes:
         return
-    day = man.episodes[-1].last + SAFETY
-    if day < end or end not in (man.death, man.exit):
-        man.write(
+    day = subject.episodes[-1].last + SAFETY
+    if day < end or end not in (subject.death, subject.exit):
+        subject.write(
             "ds",
             DSTERM="SAFETY FOLLOW-UP VISIT",
             DSDECOD="SAFETY FOLLOW-UP VISIT",
@@ -99,16 +99,18 @@ def _safety_visit(man: Man, end: int) -> None:
         )
 
 
-def _cause(man: Man) -> str:
+def _cause(subject: Subject) -> str:
     """What the reported term of a death says: the event that killed, or the disease."""
     fatal = any(
-        mark in ("toxic death", "early death") for one in man.episodes for mark in one.story.marks
+        mark in ("toxic death", "early death")
+        for one in subject.episodes
+        for mark in one.story.marks
     )
     return "DEATH DUE TO ADVERSE EVENT" if fatal else "DEATH DUE TO DISEASE PROGRESSION"
 
 
-def _status(man: Man, word: str, day: int) -> None:
-    man.write(
+def _status(subject: Subject, word: str, day: int) -> None:
+    subject.write(
         "ss",
         SSTESTCD="SURVSTAT",
         SSTEST="Survival Status",

@@ -1,12 +1,12 @@
-"""From each man's rows to the tables of an extract: text, in a fixed order, dated, numbered."""
+"""From each patient's rows to the tables of an extract: text, in a fixed order, dated, numbered."""
 
 from collections.abc import Iterable
 from datetime import date
 
 import pandas as pd
 
-from sap.simulate.man import Man, Row, Value, iso
 from sap.simulate.reference import epoch, study_day
+from sap.simulate.subject import Row, Subject, Value, iso
 
 # Column order of every domain; STUDYID, DOMAIN, USUBJID and --SEQ stand before these, EPOCH before
 # the dates, and the study days (--DY, --STDY, --ENDY) after them.
@@ -76,21 +76,21 @@ def text(value: Value) -> str | None:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def happened(man: Man, extraction: int) -> None:
-    """Keep what happened, and was known, by the last day anybody saw the man.
+def happened(subject: Subject, extraction: int) -> None:
+    """Keep what happened, and was known, by the last day anybody saw the patient.
 
     That day is his death, his leaving the study or the day of extraction, whichever is first. A
     record that starts later is dropped; an end that comes later is not known.
     """
-    days = [day for day in (man.death, man.exit, extraction) if day is not None]
+    days = [day for day in (subject.death, subject.exit, extraction) if day is not None]
     last = date.fromordinal(min(days)).isoformat()
-    for domain, rows in man.rows.items():
-        man.rows[domain] = [row for row in rows if _when(row, START[domain])[:10] <= last]
+    for domain, rows in subject.rows.items():
+        subject.rows[domain] = [row for row in rows if _when(row, START[domain])[:10] <= last]
         end = END.get(domain)
-        for row in man.rows[domain]:
+        for row in subject.rows[domain]:
             if end and row.get(end) and str(row[end])[:10] > last:
                 _forget_end(domain, row, last)
-    _say_what_goes_on(man, last)
+    _say_what_goes_on(subject, last)
 
 
 def _when(row: Row, start: str) -> str:
@@ -99,7 +99,7 @@ def _when(row: Row, start: str) -> str:
 
 
 def _forget_end(domain: str, row: Row, last: str) -> None:
-    """The record had not ended when the man was last seen."""
+    """The record had not ended when the patient was last seen."""
     if domain == "ex":
         row["EXENDTC"] = last
         return
@@ -111,33 +111,35 @@ def _forget_end(domain: str, row: Row, last: str) -> None:
         row["AEOUT"] = "NOT RECOVERED/NOT RESOLVED"
 
 
-def _say_what_goes_on(man: Man, last: str) -> None:
+def _say_what_goes_on(subject: Subject, last: str) -> None:
     """An end that is not known by its date, relative to a time point (SDTMIG 3.4, 4.4.7).
 
-    1. An event without an end that is not over: ONGOING on the last day the man was seen.
+    1. An event without an end that is not over: ONGOING on the last day the patient was seen.
     2. A medication that is ongoing: on that day. One that ended before: before the consent.
     """
-    for row in man.rows.get("ae", []):
+    for row in subject.rows.get("ae", []):
         if row.get("AEENDTC") is None and row["AEOUT"] != "FATAL":
             row["AEENRTPT"], row["AEENTPT"] = "ONGOING", last
-    for row in man.rows.get("cm", []):
+    for row in subject.rows.get("cm", []):
         if row.get("CMENRTPT"):
-            row["CMENTPT"] = last if row["CMENRTPT"] == "ONGOING" else iso(man.consent)
+            row["CMENTPT"] = last if row["CMENRTPT"] == "ONGOING" else iso(subject.consent)
 
 
-def to_tables(men: Iterable[Man], study: str, summary: list[Row]) -> dict[str, pd.DataFrame]:
-    """All tables of the extract; rows in the order of man, day and writing."""
+def to_tables(
+    subjects: Iterable[Subject], study: str, summary: list[Row]
+) -> dict[str, pd.DataFrame]:
+    """All tables of the extract; rows in the order of patient, day and writing."""
     gathered: dict[str, list[Row]] = {domain: [] for domain in COLUMNS}
-    for man in men:
-        for domain, rows in man.rows.items():
+    for subject in subjects:
+        for domain, rows in subject.rows.items():
             start = START.get(domain, "")
             ordered = sorted(rows, key=lambda row: _when(row, start))
             for number, row in enumerate(ordered, start=1):
                 gathered[domain].append(
                     {
-                        "USUBJID": man.usubjid,
+                        "USUBJID": subject.usubjid,
                         f"{domain.upper()}SEQ": number,
-                        **_placed(man, domain, row),
+                        **_placed(subject, domain, row),
                         **row,
                     }
                 )
@@ -145,11 +147,11 @@ def to_tables(men: Iterable[Man], study: str, summary: list[Row]) -> dict[str, p
     return {domain: _table(domain, study, rows) for domain, rows in gathered.items()}
 
 
-def _placed(man: Man, domain: str, row: Row) -> Row:
+def _placed(subject: Subject, domain: str, row: Row) -> Row:
     """The epoch of a record, and the study day of each of its dates."""
-    reference = man.rows["dm"][0]["RFSTDTC"]
+    reference = subject.rows["dm"][0]["RFSTDTC"]
     start = None if reference is None else str(reference)
-    found: Row = {"EPOCH": epoch(man, _when(row, START.get(domain, "")))}
+    found: Row = {"EPOCH": epoch(subject, _when(row, START.get(domain, "")))}
     for column in _dates(domain):
         found[_day_of(column)] = study_day(str(row.get(column) or ""), start)
     return found

@@ -5,21 +5,21 @@ from datetime import date
 
 import pandas as pd
 
-from sap.errors import WrongUse
-from sap.simulate.afterwards import deviate, next_therapy
+from sap.errors import UsageError
 from sap.simulate.assumptions import Assumptions
-from sap.simulate.blood import choice_plasma, treatment_plasma
-from sap.simulate.cells import follow_cells
-from sap.simulate.choice import choose, come_again, write_therapy
+from sap.simulate.ctc import follow_cells
 from sap.simulate.dosing import dose, support
 from sap.simulate.events import screening_event, suffer
 from sap.simulate.history import remember
 from sap.simulate.kinetics import sample_plasma
 from sap.simulate.labs import screening_labs, treatment_labs
-from sap.simulate.man import Episode, Man, Row, iso, stream
+from sap.simulate.physicians_choice import choose, come_again, write_therapy
 from sap.simulate.psa import screening_psa, settle, treatment_psa
+from sap.simulate.samples import choice_plasma, treatment_plasma
+from sap.simulate.scenarios import NON_RESPONDERS, RESPONDERS, Story
 from sap.simulate.screening import screen, take_up
-from sap.simulate.stories import NON_RESPONDERS, RESPONDERS, Story
+from sap.simulate.subject import Episode, Row, Subject, iso, stream
+from sap.simulate.subsequent_therapy import deviate, next_therapy
 from sap.simulate.survival import follow, live
 from sap.simulate.tables import happened, to_tables
 from sap.simulate.tumours import scan
@@ -37,7 +37,7 @@ LEAST_PREVALENCE = 0.02  # below it, screening until the target is treated would
 
 # What is told of each course of study treatment, in this order: the body surface is known before
 # the plasma, the events before the G-CSF.
-COURSE: tuple[Callable[[Man, Episode], None], ...] = (
+COURSE: tuple[Callable[[Subject, Episode], None], ...] = (
     treatment_vitals,
     treatment_psa,
     treatment_labs,
@@ -64,22 +64,22 @@ def simulate(
 ) -> dict[str, pd.DataFrame]:
     """A complete, plausible CARVE extract as SDTM tables of text; TS says that it is synthetic.
 
-    Men are screened one after another. Without `n_screened`, until `treated_target` men positive
+    Patients are screened one after another. Without `n_screened`, until `treated_target` patients positive
     at their first screening have been treated; with it, exactly so many, and once the target is
-    reached a further positive man is not enrolled. The other options replace the assumption of
+    reached a further positive patient is not enrolled. The other options replace the assumption of
     the same name. The same seed and options give the same tables, whatever the machine; an option
-    does not change the draws of a man, only what follows from them.
+    does not change the draws of a patient, only what follows from them.
 
     Parameters
     ----------
     seed
         Any whole number from 0.
     n_screened
-        How many men are screened.
+        How many patients are screened.
     treated_target
-        How many men positive at the first screening are treated with study cabazitaxel.
+        How many patients positive at the first screening are treated with study cabazitaxel.
     response_rate
-        True probability that a treated man has a PSA response confirmed after 28 days.
+        True probability that a treated patient has a PSA response confirmed after 28 days.
     arv7_prevalence
         Probability that AR-V7 is positive at the first screening, when it can be determined.
     ctc_threshold
@@ -89,34 +89,36 @@ def simulate(
 
     Raises
     ------
-    WrongUse
-        An option is outside its range, or nobody could ever be treated with it.
+    UsageError
+        An option is outside its range, or no patient could ever be treated with it.
     """
     given = assumptions or Assumptions()
     rate = given.treatment.response_rate if response_rate is None else response_rate
     prevalence = given.screening.arv7_positive if arv7_prevalence is None else arv7_prevalence
     _check_options(n_screened, treated_target, rate, prevalence)
-    men = _screened(seed, given, (n_screened, treated_target), (ctc_threshold, prevalence))
-    _deal(men, seed, rate)
-    extraction = _extraction(men, given)
-    for man in men:
-        _live_on(man, extraction)
-        happened(man, extraction)
-        _demographics(man)
-    return worded(to_tables(men, given.study, _summary(men, given, extraction, seed)), seed)
+    subjects = _screened(seed, given, (n_screened, treated_target), (ctc_threshold, prevalence))
+    _deal(subjects, seed, rate)
+    extraction = _extraction(subjects, given)
+    for subject in subjects:
+        _live_on(subject, extraction)
+        happened(subject, extraction)
+        _demographics(subject)
+    return worded(
+        to_tables(subjects, given.study, _summary(subjects, given, extraction, seed)), seed
+    )
 
 
 def _check_options(n_screened: int | None, target: int, rate: float, prevalence: float) -> None:
     if n_screened is not None and n_screened < 1:
-        raise WrongUse("n_screened must be at least 1")
+        raise UsageError("n_screened must be at least 1")
     if target < 1:
-        raise WrongUse("treated_target must be at least 1")
+        raise UsageError("treated_target must be at least 1")
     if not 0 <= rate <= 1:
-        raise WrongUse("response_rate must lie between 0 and 1")
+        raise UsageError("response_rate must lie between 0 and 1")
     if not 0 <= prevalence <= 1:
-        raise WrongUse("arv7_prevalence must lie between 0 and 1")
+        raise UsageError("arv7_prevalence must lie between 0 and 1")
     if n_screened is None and prevalence < LEAST_PREVALENCE:
-        raise WrongUse(
+        raise UsageError(
             f"arv7_prevalence {prevalence:g} is below {LEAST_PREVALENCE:g}: screening would not end, "
             "since it goes on until enough patients are treated; say how many are screened (--n)"
         )
@@ -127,132 +129,134 @@ def _screened(
     given: Assumptions,
     size: tuple[int | None, int],
     rule: tuple[int, float],
-) -> list[Man]:
-    """Screen men in turn, first and second time, until the size is reached."""
+) -> list[Subject]:
+    """Screen patients in turn, first and second time, until the size is reached."""
     n_screened, target = size
     threshold, prevalence = rule
-    men: list[Man] = []
+    subjects: list[Subject] = []
     treated = 0
-    while len(men) < n_screened if n_screened is not None else treated < target:
-        man = Man(seed, len(men) + 1, given)
-        men.append(man)
-        screen(man, threshold, prevalence)
-        remember(man)
-        if man.group == "B":
-            take_up(man, places_left=treated < target)
-            treated += man.fate == "TREATED"
-            if man.fate != "TREATED":
-                choose(man)
-        elif man.group == "A":
-            choose(man)
-            come_again(man, threshold)
-    return men
+    while len(subjects) < n_screened if n_screened is not None else treated < target:
+        subject = Subject(seed, len(subjects) + 1, given)
+        subjects.append(subject)
+        screen(subject, threshold, prevalence)
+        remember(subject)
+        if subject.group == "B":
+            take_up(subject, places_left=treated < target)
+            treated += subject.fate == "TREATED"
+            if subject.fate != "TREATED":
+                choose(subject)
+        elif subject.group == "A":
+            choose(subject)
+            come_again(subject, threshold)
+    return subjects
 
 
-def _deal(men: Sequence[Man], seed: int, rate: float) -> None:
-    """Give each treated man his story.
+def _deal(subjects: Sequence[Subject], seed: int, rate: float) -> None:
+    """Give each treated patient his story.
 
     Whether he responds is his own draw, below the rate or not. The responders' cards are dealt from
     the lowest draw up, the others' from the highest down: so each story is told as soon as there
-    are enough men, and changing the rate changes nothing for a man whose answer stays the same. A
-    story of a first course is kept for the next man who was not re-screened.
+    are enough patients, and changing the rate changes nothing for a patient whose answer stays the same. A
+    story of a first course is kept for the next patient who was not re-screened.
     """
     order = stream(seed, 0, "dosing")
     yes = [RESPONDERS[i] for i in order.permutation(len(RESPONDERS))]
     no = [NON_RESPONDERS[i] for i in order.permutation(len(NON_RESPONDERS))]
-    treated = [man for man in men if man.fate in ("TREATED", "TREATED AGAIN")]
-    draws = {man.number: float(man.stream("psa", 7).random()) for man in treated}
-    treated.sort(key=lambda man: draws[man.number])
-    respond = [man for man in treated if draws[man.number] < rate]
-    others = [man for man in reversed(treated) if draws[man.number] >= rate]
+    treated = [subject for subject in subjects if subject.fate in ("TREATED", "TREATED AGAIN")]
+    draws = {subject.number: float(subject.stream("psa", 7).random()) for subject in treated}
+    treated.sort(key=lambda subject: draws[subject.number])
+    respond = [subject for subject in treated if draws[subject.number] < rate]
+    others = [subject for subject in reversed(treated) if draws[subject.number] >= rate]
     for deck, dealt in ((yes, respond), (no, others)):
         left: list[Story] = []
-        for man in dealt:
-            again = man.fate == "TREATED AGAIN"
+        for subject in dealt:
+            again = subject.fate == "TREATED AGAIN"
             left = left or list(deck)
             card = next((c for c in left if not (again and "first course" in c.marks)), None)
             if card is None:
                 left += deck
                 card = next(c for c in left if "first course" not in c.marks)
             left.remove(card)
-            sample = man.second_sample if again else man.sample
+            sample = subject.second_sample if again else subject.sample
             assert sample is not None
-            man.episodes.append(Episode(int(again), sample, _treatment_consent(man), card))
+            subject.episodes.append(Episode(int(again), sample, _treatment_consent(subject), card))
 
 
-def _treatment_consent(man: Man) -> int:
+def _treatment_consent(subject: Subject) -> int:
     days = [
         str(row["DSSTDTC"])
-        for row in man.rows["ds"]
+        for row in subject.rows["ds"]
         if row["DSDECOD"] == "TREATMENT CONSENT OBTAINED"
     ]
     return date.fromisoformat(days[-1]).toordinal()
 
 
-def _live_on(man: Man, extraction: int) -> None:
-    """All that happens to a man after his screening."""
-    for episode in man.episodes:
-        dose(man, episode)
-    live(man)
-    for episode in man.episodes:
+def _live_on(subject: Subject, extraction: int) -> None:
+    """All that happens to a patient after his screening."""
+    for episode in subject.episodes:
+        dose(subject, episode)
+    live(subject)
+    for episode in subject.episodes:
         if episode.part == 0:
-            settle(man, episode)
+            settle(subject, episode)
     for part in (screening_psa, screening_labs, screening_vitals, screening_event):
-        part(man)
-    if man.therapy:
-        write_therapy(man)
-        choice_plasma(man)
-    for episode in man.episodes:
+        part(subject)
+    if subject.therapy:
+        write_therapy(subject)
+        choice_plasma(subject)
+    for episode in subject.episodes:
         if episode.part == 1:
-            settle(man, episode)
+            settle(subject, episode)
         for told in COURSE:
-            told(man, episode)
-    follow(man, extraction)
+            told(subject, episode)
+    follow(subject, extraction)
 
 
-def _extraction(men: Sequence[Man], given: Assumptions) -> int:
+def _extraction(subjects: Sequence[Subject], given: Assumptions) -> int:
     """The first day of the month a year after the last consent."""
-    day = date.fromordinal(men[-1].consent + given.screening.follow_up_days)
+    day = date.fromordinal(subjects[-1].consent + given.screening.follow_up_days)
     months = day.year * 12 + day.month  # the month after this one, counted from 0
     return date(months // 12, months % 12 + 1, 1).toordinal()
 
 
-def _demographics(man: Man) -> None:
+def _demographics(subject: Subject) -> None:
     infusions = [
         str(row["EXSTDTC"])[:10]
-        for row in man.rows.get("ex", [])
+        for row in subject.rows.get("ex", [])
         if row["EXTRT"] == "CABAZITAXEL" and row["EXSTDTC"]
     ]
-    known = man.death is not None and any(
+    known = subject.death is not None and any(
         row["DSDECOD"] == "DEATH" and row["DSSCAT"] == "STUDY PARTICIPATION"
-        for row in man.rows["ds"]
+        for row in subject.rows["ds"]
     )
-    arm = man.group or ("SCRNFAIL" if man.fate == "NOT ELIGIBLE" else "NOTASSGN")
-    man.write(
+    arm = subject.group or ("SCRNFAIL" if subject.fate == "NOT ELIGIBLE" else "NOTASSGN")
+    subject.write(
         "dm",
-        SUBJID=f"{man.number:03d}",
-        SITEID=man.site,
-        RFICDTC=iso(man.consent),
+        SUBJID=f"{subject.number:03d}",
+        SITEID=subject.site,
+        RFICDTC=iso(subject.consent),
         RFSTDTC=min(infusions, default=None),
         RFENDTC=max(infusions, default=None),
-        DTHDTC=iso(man.death) if known and man.death is not None else None,
+        DTHDTC=iso(subject.death) if known and subject.death is not None else None,
         DTHFL="Y" if known else None,
-        AGE=man.age,
+        AGE=subject.age,
         AGEU="YEARS",
         SEX="M",
         ARMCD=arm,
         ARM=ARMS[arm],
         COUNTRY="NLD",
-        DMDTC=iso(man.consent),
+        DMDTC=iso(subject.consent),
     )
 
 
-def _summary(men: Sequence[Man], given: Assumptions, extraction: int, seed: int) -> list[Row]:
+def _summary(
+    subjects: Sequence[Subject], given: Assumptions, extraction: int, seed: int
+) -> list[Row]:
     title = "Cabazitaxel in AR-V7 positive metastatic castration-resistant prostate cancer"
     words = (
         ("TITLE", "Trial Title", title),
         ("STUDYID", "Study Identifier", given.study),
-        ("SSTDTC", "Study Start Date", iso(men[0].consent)),
+        ("SSTDTC", "Study Start Date", iso(subjects[0].consent)),
         ("DCUTDTC", "Data Cutoff Date", iso(extraction)),
         ("SYNTHDAT", "Synthetic Data", "Y"),
         ("SIMSEED", "Seed of the Simulation", str(seed)),

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from numpy.random import Generator
 
-from sap.simulate.man import Episode, Man, between, chance, iso
+from sap.simulate.subject import Episode, Subject, between, chance, iso
 
 NON_PD, CR, PR, SD, PD, NE = "NON-CR/NON-PD", "CR", "PR", "SD", "PD", "NE"
 
@@ -93,33 +93,35 @@ class Lesion:
         return sides[int(self.link[-2:]) % 2] if self.place in ("LUNG", "RIB") else None
 
 
-def scan(man: Man, episode: Episode) -> None:
+def scan(subject: Subject, episode: Episode) -> None:
     """Baseline scans and those after four and eight cycles, at the stop and three months later."""
     if episode.story.tumour == "no scan":
         return
-    rng = man.stream("tumours", episode.part)
+    rng = subject.stream("tumours", episode.part)
     pattern = PATTERNS[episode.story.tumour]
     lesions = _baseline_lesions(pattern, rng, episode.part)
     day = max(episode.consent, episode.first - between(rng, 1, 12))
     day = min(day, episode.first)
     lesions = lesions if pattern.recorded else []
     for lesion in lesions:
-        _find(man, lesion, "TUMIDENT", "SCREENING" if episode.part == 0 else "RE-SCREENING", day)
-        _measure(man, lesion, 1.0, ("SCREENING" if episode.part == 0 else "RE-SCREENING", day))
+        _find(
+            subject, lesion, "TUMIDENT", "SCREENING" if episode.part == 0 else "RE-SCREENING", day
+        )
+        _measure(subject, lesion, 1.0, ("SCREENING" if episode.part == 0 else "RE-SCREENING", day))
     answers = []
     for number, (visit, when) in enumerate(_scans(episode, pattern, rng), start=1):
-        lesions += _new_lesions(man, pattern, number, (visit, when), episode.part)
+        lesions += _new_lesions(subject, pattern, number, (visit, when), episode.part)
         unread = pattern.unread and number == 1
         for lesion in lesions:
             if lesion.kind != "NEW" or number > 1:
-                _follow(man, lesion, pattern, number, (visit, when, unread))
+                _follow(subject, lesion, pattern, number, (visit, when, unread))
         if pattern.repeat == number:
             for lesion in (one for one in lesions if one.kind == "TARGET"):
-                _measure(man, lesion, pattern.targets[number - 1], (visit, when + 6))
-        answers.append(_judge(man, pattern, number, (visit, when), rng))
-    _best(man, answers, episode)
+                _measure(subject, lesion, pattern.targets[number - 1], (visit, when + 6))
+        answers.append(_judge(subject, pattern, number, (visit, when), rng))
+    _best(subject, answers, episode)
     if "clinical" in episode.story.marks:
-        _judged(man, "CLINPROG", "Y", ("END OF TREATMENT", episode.stop), "CLINICAL")
+        _judged(subject, "CLINPROG", "Y", ("END OF TREATMENT", episode.stop), "CLINICAL")
 
 
 def _scans(episode: Episode, pattern: Pattern, rng: Generator) -> list[tuple[str, int]]:
@@ -176,7 +178,7 @@ def _baseline_lesions(pattern: Pattern, rng: Generator, part: int) -> list[Lesio
 
 
 def _new_lesions(
-    man: Man, pattern: Pattern, number: int, when: tuple[str, int], part: int
+    subject: Subject, pattern: Pattern, number: int, when: tuple[str, int], part: int
 ) -> list[Lesion]:
     """The lesions first seen at this scan."""
     visit, day = when
@@ -191,14 +193,14 @@ def _new_lesions(
             kind = "S" if method == "CT SCAN" else "B"
             link = f"NEW-{kind}{20 * part + one:02d}"
             lesion = Lesion(link, "NEW", place, method)
-            _find(man, lesion, "NEWTUMOR", visit, day)
-            _state(man, lesion, "PRESENT", when)
+            _find(subject, lesion, "NEWTUMOR", visit, day)
+            _state(subject, lesion, "PRESENT", when)
             found.append(lesion)
     return found
 
 
-def _find(man: Man, lesion: Lesion, code: str, visit: str, day: int) -> None:
-    man.write(
+def _find(subject: Subject, lesion: Lesion, code: str, visit: str, day: int) -> None:
+    subject.write(
         "tu",
         TULNKID=lesion.link,
         TUTESTCD=code,
@@ -213,53 +215,55 @@ def _find(man: Man, lesion: Lesion, code: str, visit: str, day: int) -> None:
 
 
 def _follow(
-    man: Man, lesion: Lesion, pattern: Pattern, number: int, when: tuple[str, int, bool]
+    subject: Subject, lesion: Lesion, pattern: Pattern, number: int, when: tuple[str, int, bool]
 ) -> None:
     """One lesion at a later scan: measured again, or said to be there, gone or plainly worse."""
     visit, day, unread = when
     if lesion.kind == "TARGET":
         share = pattern.targets[number - 1]
-        _measure(man, lesion, share, (visit, day), unread=unread and lesion.link.endswith("1"))
+        _measure(subject, lesion, share, (visit, day), unread=unread and lesion.link.endswith("1"))
         return
     gone = bool(pattern.targets) and pattern.targets[number - 1] == 0
     worse = pattern.worse is not None and number >= pattern.worse
     if lesion.kind == "NON-TARGET" and lesion.method != "BONE SCAN":
         state = "ABSENT" if gone else "UNEQUIVOCAL PROGRESSION" if worse else "PRESENT"
         state = pattern.others[number - 1] if pattern.others else state
-        _state(man, lesion, state, (visit, day))
-    elif not (lesion.kind == "NEW" and _just_found(man, lesion, day)):
+        _state(subject, lesion, state, (visit, day))
+    elif not (lesion.kind == "NEW" and _just_found(subject, lesion, day)):
         vanished = pattern.vanish is not None and number >= pattern.vanish
         state = "ABSENT" if vanished and lesion.kind == "NEW" else "PRESENT"
-        _state(man, lesion, "" if pattern.bone_unread == number else state, (visit, day))
+        _state(subject, lesion, "" if pattern.bone_unread == number else state, (visit, day))
 
 
-def _just_found(man: Man, lesion: Lesion, day: int) -> bool:
-    return any(row["TULNKID"] == lesion.link and row["TUDTC"] == iso(day) for row in man.rows["tu"])
+def _just_found(subject: Subject, lesion: Lesion, day: int) -> bool:
+    return any(
+        row["TULNKID"] == lesion.link and row["TUDTC"] == iso(day) for row in subject.rows["tu"]
+    )
 
 
 def _measure(
-    man: Man, lesion: Lesion, share: float, when: tuple[str, int], *, unread: bool = False
+    subject: Subject, lesion: Lesion, share: float, when: tuple[str, int], *, unread: bool = False
 ) -> None:
     """The diameter in mm; a node that is normal again still measures 8 mm."""
     if lesion.kind != "TARGET":
-        _state(man, lesion, "PRESENT", when)
+        _state(subject, lesion, "PRESENT", when)
         return
     size = round(lesion.size * share)
     if share == 0:
         size = 8 if lesion.node else 0
-    _write(man, lesion, "SAXIS" if lesion.node else "LDIAM", None if unread else size, when)
+    _write(subject, lesion, "SAXIS" if lesion.node else "LDIAM", None if unread else size, when)
 
 
-def _state(man: Man, lesion: Lesion, state: str, when: tuple[str, int]) -> None:
-    _write(man, lesion, "TUMSTATE", state or None, when)
+def _state(subject: Subject, lesion: Lesion, state: str, when: tuple[str, int]) -> None:
+    _write(subject, lesion, "TUMSTATE", state or None, when)
 
 
 def _write(
-    man: Man, lesion: Lesion, code: str, value: int | str | None, when: tuple[str, int]
+    subject: Subject, lesion: Lesion, code: str, value: int | str | None, when: tuple[str, int]
 ) -> None:
     size = value if isinstance(value, int) else None
     missing = value is None
-    man.write(
+    subject.write(
         "tr",
         TRLNKID=lesion.link,
         TRTESTCD=code,
@@ -276,7 +280,9 @@ def _write(
     )
 
 
-def _judge(man: Man, pattern: Pattern, number: int, when: tuple[str, int], rng: Generator) -> str:
+def _judge(
+    subject: Subject, pattern: Pattern, number: int, when: tuple[str, int], rng: Generator
+) -> str:
     """The investigator's answers at one scan; now and then not what the lesions say.
 
     1. The parts are as the lesions, the overall answer is another.
@@ -292,9 +298,9 @@ def _judge(man: Man, pattern: Pattern, number: int, when: tuple[str, int], rng: 
     if another and way >= 0.6 and pattern.soft:
         parts |= {name: another for name in ("TRGRESP", "SFTSRESP") if name in parts}
     for code, answer in parts.items():
-        _judged(man, code, answer, when, "PCWG3" if code == "BONERESP" else "RECIST 1.1")
+        _judged(subject, code, answer, when, "PCWG3" if code == "BONERESP" else "RECIST 1.1")
     if another is None or not 0.4 <= way < 0.6:
-        _judged(man, "OVRLRESP", another or overall, when, "PCWG3")
+        _judged(subject, "OVRLRESP", another or overall, when, "PCWG3")
     return another or overall
 
 
@@ -331,10 +337,10 @@ def _parts(pattern: Pattern, number: int) -> dict[str, str]:
     }
 
 
-def _best(man: Man, answers: list[str], episode: Episode) -> None:
+def _best(subject: Subject, answers: list[str], episode: Episode) -> None:
     order = (CR, PR, SD, NON_PD, PD, NE)
     best = min(answers, key=order.index, default=NE)
-    _judged(man, "BESTRESP", best, ("END OF TREATMENT", episode.stop), "PCWG3")
+    _judged(subject, "BESTRESP", best, ("END OF TREATMENT", episode.stop), "PCWG3")
 
 
 RS_NAMES = {
@@ -349,8 +355,8 @@ RS_NAMES = {
 }
 
 
-def _judged(man: Man, code: str, answer: str, when: tuple[str, int], category: str) -> None:
-    man.write(
+def _judged(subject: Subject, code: str, answer: str, when: tuple[str, int], category: str) -> None:
+    subject.write(
         "rs",
         RSTESTCD=code,
         RSTEST=RS_NAMES[code],

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 
 import pandas as pd
 
-from sap.simulate.man import chance, stream
+from sap.simulate.subject import chance, stream
 
 Tables = dict[str, pd.DataFrame]
 

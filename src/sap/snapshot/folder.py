@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from sap import __version__
 from sap.contracts import Contract, text, version
-from sap.errors import SnapshotChanged, WrongUse
+from sap.errors import IntegrityError, UsageError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -135,7 +135,7 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
                 path.chmod(0o444)
             return _put(new, frozen_root / manifest.cut_id)
     except OSError as error:
-        raise WrongUse(f"{frozen_root} cannot be written: {error.strerror}") from error
+        raise UsageError(f"{frozen_root} cannot be written: {error.strerror}") from error
 
 
 @contextmanager
@@ -190,7 +190,7 @@ def verify(cut_dir: Path) -> Manifest:
 
     Raises
     ------
-    SnapshotChanged
+    IntegrityError
         Names each file that changed, is missing, or was added.
     """
     return _verified(cut_dir)[0]
@@ -201,7 +201,7 @@ def load(cut_dir: Path) -> dict[str, "pd.DataFrame"]:
 
     Raises
     ------
-    SnapshotChanged
+    IntegrityError
         As `verify`.
     """
     import pyarrow as pa
@@ -279,7 +279,7 @@ def _put(new: Path, place: Path) -> Path:
     if place.is_dir():
         verify(place)
         return place
-    raise SnapshotChanged(f"{place} is in the way of a cut: move it away")
+    raise IntegrityError(f"{place} is in the way of a cut: move it away")
 
 
 def _verified(cut_dir: Path) -> tuple[Manifest, dict[str, bytes]]:
@@ -299,7 +299,7 @@ def _verified(cut_dir: Path) -> tuple[Manifest, dict[str, bytes]]:
     if not wrong and _cut_id(manifest) != manifest.cut_id:
         wrong.append(f"{MANIFEST} changed")
     if wrong:
-        raise SnapshotChanged(
+        raise IntegrityError(
             f"{cut_dir} is not what was frozen: {'; '.join(sorted(wrong))}. "
             "A cut is never edited: restore it, or freeze the extract again."
         )
@@ -308,9 +308,9 @@ def _verified(cut_dir: Path) -> tuple[Manifest, dict[str, bytes]]:
 
 def _read_manifest(path: Path) -> Manifest:
     if not path.parent.is_dir():
-        raise WrongUse(f"{path.parent} is not a frozen cut: run `sap freeze` first")
+        raise UsageError(f"{path.parent} is not a frozen cut: run `sap freeze` first")
     if not path.is_file():
-        raise SnapshotChanged(f"{path.parent} has lost its {MANIFEST}: restore it or freeze again")
+        raise IntegrityError(f"{path.parent} has lost its {MANIFEST}: restore it or freeze again")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         files = tuple(
@@ -318,7 +318,7 @@ def _read_manifest(path: Path) -> Manifest:
         )
         return Manifest(files=files, **facts)
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise SnapshotChanged(f"{path} cannot be read as a manifest: restore it") from error
+        raise IntegrityError(f"{path} cannot be read as a manifest: restore it") from error
 
 
 def _as_json(manifest: Manifest) -> str:

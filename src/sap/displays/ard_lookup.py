@@ -1,0 +1,212 @@
+"""Numbers that carry their address: a printed text, and the key of the ARD row it came from."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from math import isnan
+from pathlib import Path
+from typing import Any, TypedDict, Unpack
+
+from sap import ard
+from sap.displays import formats
+from sap.displays.escape import html_attribute, markdown_attribute, markdown_text
+from sap.displays.register import register
+from sap.errors import RenderError
+
+# What stands for the statistic in the address of a 0 that has no row: no patient is there to count.
+NO_ROW = "no row"
+AXES = ("population", "group", "paramcd", "level", "sublevel")
+
+
+class ArdKey(TypedDict, total=False):
+    """What tells the rows of one analysis apart."""
+
+    population: str
+    group: str
+    paramcd: str
+    level: str
+    sublevel: str
+
+
+_PROTECTED = "<"
+
+
+@dataclass(frozen=True)
+class Number:
+    """A statistic as it is printed.
+
+    `method` and `reason` (why it is NE) travel with it, so that a table can name in its notes the
+    methods it shows and explain its own NE.
+    """
+
+    text: str
+    key: str
+    method: str = ""
+    reason: str = ""
+
+    @property
+    def protected(self) -> bool:
+        """Whether it stands for a small count that the open report hides: `<5`."""
+        return self.text[:1] == _PROTECTED and self.text[1:].isdecimal()
+
+    def html(self, inner_html: str) -> str:
+        """The number in HTML, with its address."""
+        return f'<span class="ard" data-ard="{html_attribute(self.key)}">{inner_html}</span>'
+
+    def markdown(self) -> str:
+        """The number in Markdown, with its address."""
+        return f'[{markdown_text(self.text)}]{{.ard data-ard="{markdown_attribute(self.key)}"}}'
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """A row of the ARD, unrounded."""
+
+    value: float
+    words: str
+    key: str
+    method: str = ""
+
+    @property
+    def estimable(self) -> bool:
+        return not isnan(self.value)
+
+    @property
+    def protected(self) -> bool:
+        """Whether the open report hides this small count; `words` then says `<5`."""
+        return not self.estimable and self.words[:1] == _PROTECTED and self.words[1:].isdecimal()
+
+    def formatted(self, print_as: Callable[[float], str]) -> Number:
+        """The number, printed by a function of `sap.displays.formats`."""
+        if self.protected:
+            return Number(self.words, self.key, self.method)
+        reason = "" if self.estimable else self.words
+        return Number(print_as(self.value), self.key, self.method, reason)
+
+    def as_text(self) -> Number:
+        """The words of the row: a decision, a date, a reason."""
+        return Number(self.words, self.key, self.method)
+
+
+def percentage(value: float) -> str:
+    """A proportion as a percentage; what prints for all of them stands in the catalogue."""
+    return formats.proportion(value, hundred=register().house_style.hundred)
+
+
+class Results:
+    """The rows of one analysis, found by what tells them apart.
+
+    An axis (population, group, paramcd, level, sublevel) that is not named must not matter:
+
+    1. One row has the named parts: that row.
+    2. Several have: the one whose level, sublevel and group are empty (the overall row), if one is.
+    3. None or more than one is left: `RenderError`, naming what was asked. Never an empty text.
+    """
+
+    def __init__(self, analysis: str, rows: list[dict[str, Any]]) -> None:
+        self.analysis = analysis
+        self._rows = rows
+        self._by_stat: dict[str, list[dict[str, Any]]] = {}
+        self._by_level: dict[tuple[str, str], list[dict[str, Any]]] = {}
+        for row in rows:
+            self._by_stat.setdefault(row["stat_name"], []).append(row)
+            self._by_level.setdefault((row["stat_name"], row["level"]), []).append(row)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def values(self, axis: str, **where: Unpack[ArdKey]) -> list[str]:
+        """The distinct values of an axis, in the order of the ARD.
+
+        Counts of a display's rows come from here: which levels an analysis has.
+        """
+        rows = (r for r in self._rows if all(r[a] == v for a, v in where.items()))
+        return list(dict.fromkeys(str(row[axis]) for row in rows))
+
+    def has(self, stat_name: str, **where: Unpack[ArdKey]) -> bool:
+        """Whether `find` would find a row."""
+        return len(self._matching(stat_name, where)) == 1
+
+    def find(self, stat_name: str, **where: Unpack[ArdKey]) -> Statistic:
+        """The row of `stat_name` at the named place."""
+        found = self._matching(stat_name, where)
+        if len(found) == 1:
+            row = found[0]
+            return Statistic(row["stat"], row["stat_text"], ard.key(row), row["method"])
+        named = " ".join(f"{axis}={value}" for axis, value in where.items())
+        asked = f"{self.analysis} {stat_name}" + (f" at {named}" if named else "")
+        if not found:
+            raise RenderError(
+                f"The ARD has no row for {asked}.\n"
+                "Check the names against ard.csv, or run `sap analyse` again."
+            )
+        first, second = (ard.key(row) for row in found[:2])
+        raise RenderError(
+            f"The ARD has {len(found)} rows for {asked}: {first} and {second} are two of them.\n"
+            f"Name one of {', '.join(AXES)}."
+        )
+
+    def _matching(self, stat_name: str, where: ArdKey) -> list[dict[str, Any]]:
+        unknown = sorted(set(where) - set(AXES))
+        if unknown:
+            raise ValueError(f"{unknown[0]} is no part of a key; there are {', '.join(AXES)}")
+        if "level" in where:
+            asked = self._by_level.get((stat_name, where["level"]), [])
+        else:
+            asked = self._by_stat.get(stat_name, [])
+        found = [row for row in asked if all(row[axis] == value for axis, value in where.items())]
+        if len(found) > 1:
+            open_axes = [a for a in ("group", "level", "sublevel") if a not in where]
+            overall = [row for row in found if not any(row[axis] for axis in open_axes)]
+            found = overall or found
+        return found
+
+    def count(self, stat_name: str = "n", **where: Unpack[ArdKey]) -> Number:
+        """A count."""
+        return self.find(stat_name, **where).formatted(formats.count)
+
+    def count_or_zero(self, **where: Unpack[ArdKey]) -> Number:
+        """A count; `0` where the ARD keeps no row because no patient stands at the named place.
+
+        The address of such a 0 is the place itself, its statistic `no row`.
+        """
+        if self.has("n", **where):
+            return self.count(**where)
+        place = dict.fromkeys(AXES, "") | where
+        place["population"] = where.get("population") or self.values("population")[0]
+        row = {"analysis": self.analysis, **place, "stat_name": NO_ROW}
+        return Number(formats.count(0.0), ard.key(row))
+
+    def percent(self, stat_name: str = "estimate", **where: Unpack[ArdKey]) -> Number:
+        """A proportion as a percentage, by the house style."""
+        return self.find(stat_name, **where).formatted(percentage)
+
+    def p_value(self, stat_name: str = "p_value", **where: Unpack[ArdKey]) -> Number:
+        """A p-value."""
+        return self.find(stat_name, **where).formatted(formats.p_value)
+
+    def months(self, stat_name: str, **where: Unpack[ArdKey]) -> Number:
+        """A time in months."""
+        return self.find(stat_name, **where).formatted(formats.months)
+
+    def fixed(self, stat_name: str, digits: int, **where: Unpack[ArdKey]) -> Number:
+        """Any other number, with `digits` decimals."""
+        return self.find(stat_name, **where).formatted(lambda value: formats.fixed(value, digits))
+
+    def words(self, stat_name: str, **where: Unpack[ArdKey]) -> Number:
+        """The text of a row: a decision."""
+        found = self.find(stat_name, **where)
+        if not found.words:
+            raise RenderError(f"The ARD row {found.key} holds a number and no words.")
+        return found.as_text()
+
+
+_READ: dict[tuple[Path, str], Results] = {}
+
+
+def results(analysis: str) -> Results:
+    """The rows of `analysis` in the run at hand; empty (`len` 0) when the run has none."""
+    place = (ard.run_folder().resolve(), analysis)
+    if place not in _READ:
+        records = ard.read(analysis).to_dict("records")
+        _READ[place] = Results(analysis, [{str(k): v for k, v in row.items()} for row in records])
+    return _READ[place]

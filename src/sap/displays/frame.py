@@ -1,0 +1,203 @@
+"""The frame of every display: number, title and population above it, notes and source below it.
+
+A display is read alone, photocopied and pasted into a slide, so it carries everything that tells
+what it is. The frame is Markdown that Quarto and the built-in engine read alike.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+
+from sap import ard
+from sap.displays import populations
+from sap.displays.ard_lookup import Number, results
+from sap.displays.escape import markdown_text
+from sap.displays.formats import NE, NOT_CALCULATED
+from sap.displays.inline import RichText
+from sap.displays.register import Entry, hidden, open_analyses, register
+from sap.errors import RenderError
+
+Note = str | RichText
+_ABSENT = "not in the data: "
+# "NE" as a word: a drug or a code may hold the two letters.
+_IS_NE = re.compile(rf"\b{NE}\b")
+
+
+_LIMITS = {"conf_low", "conf_high", "conf_level"}
+# What must be shown for a method to be one of the display.
+_MEANT = {
+    "Clopper-Pearson": _LIMITS,
+    "Interval after Jung and Kim 2004, both exact tails": _LIMITS,
+    "exact binomial test, one-sided": {"p_value"},
+    "events beside": {"n_events"},
+}
+_COUNTED = "Distinct patients"
+
+
+def _statistic(number: Number) -> str:
+    """The name of the statistic, the last part of its address."""
+    return number.key.rpartition("|")[2]
+
+
+def block(
+    display_id: str,
+    body: str,
+    *,
+    notes: Iterable[Note] = (),
+    shown: Sequence[Number] = (),
+    n: Number | None = None,
+    part: tuple[str, str] = ("", ""),
+    empty: bool = False,
+) -> str:
+    """The Markdown of one display.
+
+    `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
+    `shown`, the numbers in the body, the legend of NE and - and the methods are written. `n` is the
+    size of the population in the caption, by default that of the analysis set. `part` is one of several
+    pages of a display: what its id ends with (nothing for the first, the one that lists of displays
+    name), and the words after its title. An `empty` one has none of
+    the catalogue's footnotes: they explain what is not there. A closed display in an open report is
+    nothing at all.
+    """
+    if hidden(display_id):
+        return ""
+    entry = register()[display_id]
+    n = n or _size(entry)
+    classes = [".tlf", f".tlf-{entry.kind}"]
+    classes += [".tlf-further"] if part[0] else []
+    classes += [".landscape"] if entry.orientation == "landscape" else []
+    classes += [".closed"] if entry.audience == "closed" else []
+    fixed = () if empty else (*entry.footnotes, *_of_groups(entry))
+    lines = [*fixed, *map(_note, notes), *_departures(entry)]
+    lines += [*_legend(shown), _source(entry)]
+    return "\n".join(
+        [
+            f"::: {{#{display_id}{part[0]} {' '.join(classes)}}}",
+            "::: {.tlf-caption}",
+            _caption(entry, n, part[1]),
+            ":::",
+            "",
+            body,
+            "",
+            "::: {.tlf-notes}",
+            *(f"- {line}" for line in lines),
+            ":::",
+            ":::",
+            "",
+        ]
+    )
+
+
+def _size(entry: Entry) -> Number | None:
+    """The size of the population of a display of results; None for one about the plan or the report."""
+    results_there = (ard.run_folder() / "ard.csv").is_file()
+    if not entry.analysis or set(entry.source) == {"the plan"} or not results_there:
+        return None
+    found = results("analysis_sets")
+    there = found.has("n", population=entry.population)
+    return found.count(population=entry.population) if there else None
+
+
+def _caption(entry: Entry, n: Number | None, part: str) -> str:
+    words = {"number": entry.label, "title": markdown_text(entry.title)}
+    if part:
+        words["part"] = f"({markdown_text(part)})"
+    population = f"Population: {markdown_text(populations.words(entry.population))}"
+    population += f", N{' ' if n.protected else '='}{n.markdown()}" if n else ""
+    words["population"] = population
+    return " ".join(f"[{said}]{{.tlf-{name}}}" for name, said in words.items())
+
+
+def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
+    """The display when there is nothing to show: the same frame around a box that says why."""
+    if not why.strip():
+        raise RenderError(f"{display_id} is empty and does not say why.\nGive it a reason.")
+    body = f"::: {{.tlf-absent}}\n{markdown_text(why)}\n:::"
+    return block(display_id, body, notes=notes, empty=True)
+
+
+def order_notes(sorted_by: Iterable[Number]) -> list[Note]:
+    """Where the rows stand whose number is protected, in a table sorted by it."""
+    if not any(number.protected for number in sorted_by):
+        return []
+    return ["Lines whose count is protected stand below those whose count is shown, by name."]
+
+
+def _note(note: Note) -> str:
+    return str(note) if isinstance(note, RichText) else markdown_text(note)
+
+
+def _of_groups(entry: Entry) -> tuple[str, ...]:
+    """The footnotes about group A and re-screening, in a report of a plan that has them."""
+    if not entry.footnotes_of_groups or not ard.table("plan")["study"]["groups"]:
+        return ()
+    return entry.footnotes_of_groups
+
+
+def _departures(entry: Entry) -> list[str]:
+    """Each departure from the plan that moves a result this display shows."""
+    if not (ard.run_folder() / "tables" / "deviations.json").is_file():
+        return []
+    return [
+        markdown_text(
+            f"{one['id']}, {one['section']}. Planned: {one['planned']} Done: {one['done']}"
+        )
+        for one in ard.table("deviations")
+        if set(one["results_affected"]) & set(entry.analysis)
+    ]
+
+
+def _legend(shown: Sequence[Number]) -> list[str]:
+    lines = []
+    ne = [number for number in shown if _IS_NE.search(number.text)]
+    if ne:
+        reasons = list(dict.fromkeys(number.reason for number in ne if number.reason))
+        why = f": {'; '.join(_said_once(reasons))}" if reasons else ""
+        lines.append(markdown_text(f"{NE}, not estimable{why}."))
+    if any(number.text == NOT_CALCULATED for number in shown):
+        lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
+    hidden_counts = {number.text for number in shown if number.protected}
+    if hidden_counts:
+        words = "small counts, or what would tell one, protected in the open report"
+        marks = sorted(hidden_counts, key=lambda mark: int(mark[1:]))
+        lines.append(markdown_text(f"{', '.join(marks)}: {words}."))
+    methods = _methods(shown)
+    if methods:
+        lines.append(f"Method: {markdown_text('; '.join(methods))}.")
+    return lines
+
+
+def _said_once(reasons: list[str]) -> list[str]:
+    """The reasons with what is not in the data last, so that its words need to stand but once."""
+    absent_ = [one.removeprefix(_ABSENT) for one in reasons if one.startswith(_ABSENT)]
+    others = [one for one in reasons if not one.startswith(_ABSENT)]
+    return [*others, _ABSENT + "; ".join(absent_)] if absent_ else others
+
+
+def _methods(shown: Sequence[Number]) -> list[str]:
+    """The methods of the numbers, each once: one whose words all stand in another's is not repeated.
+
+    An interval or a test that the display does not show is not its method: counts of patients are left.
+    """
+    there = {_statistic(number) for number in shown}
+    methods = list(
+        dict.fromkeys(
+            "; ".join(w for w in number.method.split("; ") if there & _MEANT.get(w, there))
+            or _COUNTED
+            for number in shown
+            if number.method
+        )
+    )
+    words = {method: set(method.split("; ")) for method in methods}
+    return [one for one in methods if not any(words[one] < words[other] for other in methods)]
+
+
+def _source(entry: Entry) -> str:
+    facts = ard.run_facts()
+    parts = [", ".join(entry.source)]
+    # An open report names no analysis that it does not hold.
+    open_ = facts.get("audience") == "open"
+    analyses = [name for name in entry.analysis if not open_ or name in open_analyses()]
+    parts += [f"ARD {', '.join(analyses)}"] if analyses else []
+    parts += [entry.section]
+    cut_off = f"Data cut-off {facts['cut_off']} ({facts['cut_off_name']})"
+    return f"Source: {markdown_text('; '.join(parts))}. {markdown_text(cut_off)}."

@@ -1,0 +1,176 @@
+"""Numbers inside prose, each read from the ARD and carrying its address.
+
+A chapter writes `{python} inline.rate("psa_response", population="PRIMARY")`; the result is Markdown
+with a span around each number. A row that is not there stops the render: prose never shows a gap.
+"""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Unpack
+
+from sap.displays import formats
+from sap.displays.ard_lookup import ArdKey, Number, Statistic, percentage, results
+from sap.displays.escape import markdown_text
+from sap.displays.register import hidden, register
+
+NO_BREAK_SPACE = "\u00a0"
+
+Format = Callable[[float], str]
+
+_FORMATS: dict[str, Format] = {
+    "count": formats.count,
+    "percent": percentage,
+    "months": formats.months,
+    "p": formats.p_value,
+    "as collected": formats.as_collected,
+}
+
+
+class RichText:
+    """A piece of prose: texts and addressed numbers, in order."""
+
+    def __init__(self, *parts: str | Number) -> None:
+        self.parts = parts
+
+    @property
+    def plain(self) -> str:
+        """What a reader reads, without the addresses."""
+        return "".join(p.text if isinstance(p, Number) else p for p in self.parts)
+
+    @property
+    def numbers(self) -> list[Number]:
+        return [p for p in self.parts if isinstance(p, Number)]
+
+    def __str__(self) -> str:
+        return "".join(
+            p.markdown() if isinstance(p, Number) else markdown_text(p) for p in self.parts
+        )
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+    def __repr__(self) -> str:
+        return f"RichText({self.plain!r})"
+
+
+def number(
+    analysis: str,
+    stat_name: str,
+    *,
+    format: str | int | Format,  # noqa: A002 - the word a chapter's author looks for
+    **where: Unpack[ArdKey],
+) -> RichText:
+    """Any number.
+
+    Parameters
+    ----------
+    analysis, stat_name
+        Where it stands in the ARD.
+    format
+        How it is printed: a number of decimals, or one of `count`, `percent`, `months`, `p`,
+        `as collected`, or a function of `sap.displays.formats`.
+    **where
+        `population`, `group`, `paramcd`, `level`, `sublevel`: what tells the row apart.
+
+    Raises
+    ------
+    RenderError
+        The row is missing, or several fit.
+    """
+    return RichText(_found(analysis, stat_name, where).formatted(_format(format)))
+
+
+def count(analysis: str, stat_name: str = "n", **where: Unpack[ArdKey]) -> RichText:
+    """A count: `25`."""
+    return RichText(_found(analysis, stat_name, where).formatted(formats.count))
+
+
+def rate(analysis: str, stat_name: str = "estimate", **where: Unpack[ArdKey]) -> RichText:
+    """A proportion in percent: `12.0 %`."""
+    return RichText(_with_unit(_found(analysis, stat_name, where), percentage, "%"))
+
+
+def months(analysis: str, stat_name: str = "median", **where: Unpack[ArdKey]) -> RichText:
+    """A time: `9.4 months`, or `NE`."""
+    return RichText(_with_unit(_found(analysis, stat_name, where), formats.months, "months"))
+
+
+def n_of_N(  # noqa: N802 - n and N are the field's letters
+    analysis: str, names: tuple[str, str] = ("n", "N"), **where: Unpack[ArdKey]
+) -> RichText:
+    """Count and denominator: `3 of 25`."""
+    few, all_of_them = (_found(analysis, name, where).formatted(formats.count) for name in names)
+    return RichText(few, f"{NO_BREAK_SPACE}of{NO_BREAK_SPACE}", all_of_them)
+
+
+def interval(
+    analysis: str,
+    *,
+    format: str | int | Format = "percent",  # noqa: A002 - as in `number`
+    names: tuple[str, str, str] = ("conf_level", "conf_low", "conf_high"),
+    **where: Unpack[ArdKey],
+) -> RichText:
+    """A confidence interval with its level: `95 % CI 2.5 to 31.2`.
+
+    `names` are the statistics of the level and of the two limits.
+    """
+    level, low, high = (_found(analysis, name, where) for name in names)
+    print_as = _format(format)
+    return RichText(
+        _with_unit(level, formats.confidence, "%"),
+        f"{NO_BREAK_SPACE}CI{NO_BREAK_SPACE}",
+        low.formatted(print_as),
+        " to ",
+        high.formatted(print_as),
+    )
+
+
+def p(analysis: str, stat_name: str = "p_value", **where: Unpack[ArdKey]) -> RichText:
+    """A p-value: `p = 0.4629`, `p <0.0001`."""
+    found = _found(analysis, stat_name, where).formatted(formats.p_value)
+    sign = "" if found.text[0] in "<>" else f"={NO_BREAK_SPACE}"
+    return RichText(f"p{NO_BREAK_SPACE}{sign}", found)
+
+
+def text(analysis: str, stat_name: str, **where: Unpack[ArdKey]) -> RichText:
+    """The words of a row: the decision of a design, a date."""
+    return RichText(results(analysis).words(stat_name, **where))
+
+
+class _Link(RichText):
+    def __init__(self, label: str, display_id: str) -> None:
+        super().__init__(label)
+        self.display_id = display_id
+
+    def __str__(self) -> str:
+        return f"[{super().__str__()}](#{self.display_id})"
+
+
+def ref(display_id: str) -> RichText:
+    """A link to a display by its number: `[Table 14.2.1.1](#tlf-psa-response)`.
+
+    In the open report a closed display has its number but nothing to link to.
+    """
+    label = register()[display_id].label.replace(" ", NO_BREAK_SPACE)
+    return RichText(f"{label} (closed report)") if hidden(display_id) else _Link(label, display_id)
+
+
+def _found(analysis: str, stat_name: str, where: ArdKey) -> Statistic:
+    return results(analysis).find(stat_name, **where)
+
+
+def _format(wanted: str | int | Format) -> Format:
+    if isinstance(wanted, int):
+        return lambda value: formats.fixed(value, wanted)
+    if isinstance(wanted, str):
+        if wanted not in _FORMATS:
+            raise ValueError(f"format must be a number of decimals or one of {', '.join(_FORMATS)}")
+        return _FORMATS[wanted]
+    return wanted
+
+
+def _with_unit(found: Statistic, print_as: Format, unit: str) -> Number:
+    bare = found.formatted(print_as)
+    if not found.estimable:
+        return bare
+    return replace(bare, text=f"{bare.text}{NO_BREAK_SPACE}{unit}")

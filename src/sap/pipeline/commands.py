@@ -1,0 +1,444 @@
+"""What each command does with folders: one function a command, each usable alone."""
+
+import datetime as dt
+import json
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sap.errors import ContractError, PlanError, UsageError
+from sap.pipeline import accepted_findings, log
+from sap.pipeline.folders import (
+    atomic_folder,
+    refuse_to_replace,
+    refuse_within,
+    write_text,
+)
+from sap.pipeline.plans import read_plan
+from sap.pipeline.progress import say, step
+from sap.plan import PlanFile, project_home
+
+STUDY_REPORT = "csr.qmd"
+
+
+def simulate(out: Path, plan: Path, seed: int, options: dict[str, Any], mess: int = 0) -> Path:
+    """Write a synthetic extract of the plan's trial; with `mess`, so many known defects in it."""
+    from sap.intake import sdtm
+    from sap.simulate import trial
+    from sap.simulate.assumptions import Assumptions
+
+    said = read_plan(plan).plan
+    given = replace(Assumptions(), study=said.study.studyid[0])
+    with step(f"simulate the extract (seed {seed})"), atomic_folder(out) as new:
+        tables = trial.simulate(
+            seed, ctc_threshold=said.screening.ctc_minimum, assumptions=given, **options
+        )
+        if mess:
+            from sap.simulate import data_errors as planting
+
+            tables, defects = planting.mess(tables, seed, mess)
+            write_text(new / "planted.csv", defects.to_csv(index=False, lineterminator="\n"))
+        sdtm.write(tables, new)
+    return out
+
+
+def intake(kind: str, source: Path, out: Path, map_path: Path | None = None) -> Path:
+    """Turn files of one outside format into SDTM tables; what could not be mapped is listed.
+
+    A map of SDTM goes along with the tables, as does the one that an extract was made by.
+    """
+    from sap.intake import sdtm, sdtm_map
+
+    refuse_within(out, source, "which is read")
+    earlier = source / sdtm_map.MAP
+    if map_path is not None and kind != "sdtm":
+        raise UsageError("--map goes with sdtm: the published supplement has a map of its own.")
+    if map_path is not None and earlier.is_file():
+        raise UsageError(f"{source} was made by a map already: name the source it was made from.")
+    with step(f"read {kind} from {source}"), atomic_folder(out) as new:
+        if kind == "caba-v7":
+            from sap.intake import caba_v7
+
+            tables, unmapped = caba_v7.read(source)
+            write_text(new / "unmapped.csv", unmapped.to_csv(index=False, lineterminator="\n"))
+            say(f"  {len(unmapped)} cells or rows could not be mapped: {out / 'unmapped.csv'}")
+        elif map_path is not None:
+            rules = sdtm_map.read_map(map_path)
+            tables = sdtm_map.mapped(sdtm.sources(source), rules)
+            (new / sdtm_map.MAP).write_bytes(rules.content)
+            unmet = int((tables[sdtm_map.MAPPED]["COUNT"] == "0").sum())
+            say(f"  {len(tables[sdtm_map.MAPPED])} lines of {map_path.name}, {unmet} met nothing")
+        else:
+            tables = sdtm.read(source)
+            if earlier.is_file():
+                (new / sdtm_map.MAP).write_bytes(earlier.read_bytes())
+        sdtm.write(tables, new)
+    return out
+
+
+def _told(every: int = 5) -> Callable[[str], None]:
+    """Says which of many parts is being done, every few of them: no step is silent for long."""
+    seen: list[str] = []
+
+    def tell(part: str) -> None:
+        seen.append(part)
+        if len(seen) % every == 1:
+            say(f"    {part} ...")
+
+    return tell
+
+
+class Checked(NamedTuple):
+    """An extract that was checked: its tables, the contracts, every finding, what is accepted."""
+
+    tables: Any
+    rules: Any
+    findings: Any
+    accepted: Any
+    unmet: list[int]
+
+
+def _checked(extract: Path, plan: PlanFile, plan_path: Path, accept: Path | None = None) -> Checked:
+    """Check an extract, and mark the findings that the study accepts."""
+    from sap import contracts
+    from sap.intake import sdtm
+
+    rules = contracts.load()
+    accepted = accepted_findings.of_plan(plan, plan_path, rules, accept)
+    tables = sdtm.read(extract)
+    asked = contracts.check(tables, rules, plan.plan.inputs.required, _told(), plan=plan.plan)
+    findings, unmet = contracts.accept(asked, accepted.entries)
+    return Checked(tables, rules, findings, accepted, unmet)
+
+
+def _refuse_critical(findings: Any, where: str) -> None:
+    from sap import contracts
+
+    critical = contracts.stops(findings)
+    if critical.empty:
+        return
+    by_rule = critical.groupby(["domain", "description"], sort=True)
+    lines = []
+    for (domain, rule), rows in by_rule:
+        numbers = [str(int(r)) for r in rows["row"].dropna()]
+        shown = ", ".join(numbers[:10]) + (", ..." if len(numbers) > 10 else "")
+        lines.append(
+            f"  - {domain}: {rule}" + (f" (row {shown})" if shown else "") + _rule_words(rows)
+        )
+    raise ContractError(
+        f"{where} breaks its contract in {len(critical)} place(s):\n"
+        + "\n".join(lines)
+        + "\nNothing was repaired. Correct the source and make a new extract. Who may not change the "
+        "source recodes or leaves out by a map (sap intake sdtm DIR OUT --map FILE), or accepts a "
+        "finding with its reason (inputs.accepted of the plan, sap check --accept FILE)."
+    )
+
+
+def _rule_words(rows: Any) -> str:
+    """Which rule of which file some findings break, and the words that it allows."""
+    first = rows.iloc[0]
+    allowed = first["allowed"]
+    words = f"; allowed: {allowed}" if isinstance(allowed, str) else ""
+    return f" [{first['rule']}, {first['contract']}{words}]"
+
+
+def _with_source_rows(findings: Any, extract: Any) -> Any:
+    """The findings of a cut with the rows of the extract's files, which are there to look into."""
+    from sap import contracts
+
+    made = findings.copy()
+    for domain, some in findings.dropna(subset=["row"]).groupby("domain"):
+        made.loc[some.index, "row"] = contracts.rows_in(extract[domain], domain, some)
+    return made
+
+
+def findings_table(findings: Any) -> str:
+    """The findings for a terminal: domain, rule in words, severity and rows."""
+    if findings.empty:
+        return "No findings."
+    lines = []
+    shown = findings.assign(
+        severity=findings["severity"].where(findings["accepted"].isna(), "accepted")
+    )
+    by_rule = shown.groupby(["severity", "domain", "description"], sort=True)
+    for (severity, domain, rule), rows in by_rule:
+        numbers = [str(int(r)) for r in rows["row"].dropna()]
+        where = ", ".join(numbers[:8]) + (", ..." if len(numbers) > 8 else "")
+        lines.append(
+            f"{severity:<8} {domain:<3} {len(rows):>5}  {rule}"
+            + (f"  rows {where}" if where else "")
+            + _rule_words(rows)
+        )
+    return "\n".join(lines)
+
+
+def _write_findings(findings: Any, folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    write_text(folder / "findings.csv", findings.to_csv(index=False, lineterminator="\n"))
+    write_text(folder / "findings.json", findings_json(findings))
+
+
+def findings_json(findings: Any) -> str:
+    """The findings as JSON: one object a finding, missing as null."""
+    records = json.loads(findings.to_json(orient="records"))
+    return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
+
+
+def check(extract: Path, plan_path: Path, out: Path, accept: Path | None = None) -> str:
+    """Check an extract, write its findings, and refuse it when one is critical and not accepted.
+
+    `accept` names another file of accepted findings than the plan's.
+
+    Raises
+    ------
+    ContractError
+        A critical finding, or one that is accepted and not there (exit 10); the findings are
+        written all the same.
+    """
+    plan = read_plan(plan_path)
+    refuse_within(out, extract, "which is checked")
+    with step("check the extract against its contracts"):
+        checked = _checked(extract, plan, plan_path, accept)
+    try:
+        _write_findings(checked.findings, out)
+    except OSError as error:
+        raise UsageError(f"{out} cannot be written: {error.strerror}.") from None
+    _refuse_critical(checked.findings, str(extract))
+    accepted_findings.refuse_unmet(checked.accepted, checked.unmet, extract)
+    return findings_table(checked.findings)
+
+
+def cut_off_of(plan: PlanFile, asked: str) -> tuple[dt.date, str, str, bool]:
+    """Date, name, status and whether the plan knows it, of a cut-off given by name or date."""
+    dates = plan.plan.cut_offs.dates
+    if asked in dates:
+        return dates[asked].date, asked, dates[asked].status, True
+    try:
+        day = dt.date.fromisoformat(asked)
+    except ValueError:
+        raise UsageError(
+            f"The cut-off {asked!r} is no name of {plan.name} ({', '.join(dates)}) and no date "
+            "like 2019-06-30."
+        ) from None
+    return day, f"unplanned {day.isoformat()}", "INTERIM", False
+
+
+def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
+    """Check, cut and freeze an extract; returns the folder of the cut."""
+    from sap import contracts, snapshot
+
+    plan = read_plan(plan_path)
+    day, name, _, planned = cut_off_of(plan, cut_off)
+    refuse_within(frozen, extract, "which is frozen")
+    with step("check the extract against its contracts"):
+        tables, rules, findings, accepted, unmet = _checked(extract, plan, plan_path)
+        _refuse_critical(findings, str(extract))
+        accepted_findings.refuse_unmet(accepted, unmet, extract)
+    with step(f"cut at {day.isoformat()} and freeze"):
+        kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
+        of_cut = contracts.check_cut(
+            kept, rules, plan.plan.inputs.required, findings, _told(), plan.plan
+        )
+        of_cut, _ = contracts.accept(of_cut, accepted.entries)
+        _refuse_critical(_with_source_rows(of_cut, tables), "The cut (rows of the extract)")
+        return snapshot.freeze(
+            kept,
+            cut_off=day,
+            cut_off_name=name,
+            planned=planned,
+            plan_hash=plan.sha256,
+            contracts=rules,
+            findings=of_cut,
+            beside=accepted_findings.beside(accepted, extract),
+            frozen_root=frozen,
+        )
+
+
+def analyse(cut: Path, plan_path: Path, out: Path) -> Path:
+    """Verify the cut, derive the datasets, compute the ARD, and write the run's folder."""
+    refuse_within(out, cut, "the frozen cut")
+    with atomic_folder(out) as new:
+        analyse_into(new, cut, plan_path)
+    return out
+
+
+@log.analysing
+def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
+    """What `analyse` writes, into a folder that is there already."""
+    from sap import ard, snapshot
+    from sap.pipeline import steps
+    from sap.plan.deviations import check_affected, read_deviations
+
+    plan = read_plan(plan_path)
+    departures = read_deviations(project_home() / "analysis" / "deviations.yml", plan.plan)
+    with step("verify the frozen cut"):
+        manifest = snapshot.verify(cut)
+        tables = snapshot.load(cut)
+        if manifest.plan_hash != plan.sha256:
+            say(f"  note: the cut was frozen under another version of {plan.name}")
+    with step("derive the datasets and compute the results"):
+        day = dt.date.fromisoformat(manifest.cut_off)
+        made = steps.analyse(tables, plan.plan, day, _told(every=15))
+        check_affected(departures, set(made.ard["analysis"]))
+        _name_boxes(made.datasets)
+    with step("write the results"):
+        (run / "adam").mkdir()
+        for name, frame in made.datasets.items():
+            frame.to_parquet(run / "adam" / f"{name}.parquet", index=False)
+        write_text(run / "ard.csv", ard.to_csv(made.ard))
+        made.ard.to_parquet(run / "ard.parquet", index=False)
+        _write_tables(run, cut, plan, manifest)
+        said = [one.model_dump(mode="json") for one in departures]
+        write_text(run / "tables" / "deviations.json", json.dumps(said, indent=1) + "\n")
+
+
+def _name_boxes(datasets: Mapping[str, Any]) -> None:
+    """Say which characters of the data no figure can draw; each is a box there, in tables itself."""
+    from sap.displays.escape import without_letter
+
+    texts = {
+        cell
+        for frame in datasets.values()
+        for name in frame.select_dtypes(include=["object", "string"]).columns
+        for cell in frame[name].unique()
+        if isinstance(cell, str)
+    }
+    if boxes := without_letter(texts):
+        shown = ", ".join(boxes[:10]) + (", ..." if len(boxes) > 10 else "")
+        say(f"  warning: figures show {len(boxes)} character(s) of the data as a box: {shown}")
+
+
+def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
+    from sap.pipeline import rules
+
+    dates = plan.plan.cut_offs.dates
+    known = dates.get(manifest.cut_off_name)
+    facts = {
+        "study": plan.plan.study.id,
+        "registry": plan.plan.study.registry,
+        "about": plan.plan.study.registry_status,
+        "title": plan.plan.study.title,
+        "short_title": plan.plan.study.short_title,
+        "sponsor": plan.plan.study.sponsor,
+        "kind": "csr",
+        "audience": "closed",
+        "status": known.status if known and manifest.planned else "INTERIM",
+        "cut_off": manifest.cut_off,
+        "cut_off_name": manifest.cut_off_name,
+        "planned": manifest.planned,
+        "synthetic": manifest.synthetic,
+        "cut_id": manifest.cut_id,
+        "plan_file": plan.name,
+        "plan_sha256": plan.sha256,
+        "profile": "final" if known and known.status == "FINAL" else "interim",
+    }
+    findings = accepted_findings.findings_of(cut)
+    tables = {
+        "run": facts,
+        "plan": plan.plan.model_dump(mode="json"),
+        "manifest": json.loads((cut / "manifest.json").read_text(encoding="utf-8")),
+        "findings": json.loads(findings_json(findings)),
+        "accepted": accepted_findings.record(cut, findings),
+        "mapped": accepted_findings.map_lines(cut),
+        "rules": rules.table(plan.plan),
+    }
+    for name, content in tables.items():
+        text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+        write_text(run / "tables" / f"{name}.json", text)
+    write_text(run / "tables" / "plan.yml", plan.text)
+
+
+@log.reporting
+def report(
+    run: Path,
+    kind: str,
+    engine: str,
+    formats: Sequence[str],
+    *,
+    cached: bool = False,
+    forks: Any = None,
+) -> list[Path]:
+    """Render the report of a run into its folder; the board's into two folders of their own in it.
+
+    With `cached`, a chapter whose inputs did not change since it last ran is not run again. Kernels
+    of the study report that are warm already come as `forks`.
+    """
+    from sap import publish
+
+    if not (run / "ard.csv").is_file():
+        raise UsageError(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
+    if kind == "dsmb":
+        from sap.pipeline import dsmb
+
+        return dsmb.reports(run, engine, formats, cached=cached)
+    facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
+    document = project_home() / STUDY_REPORT
+    with step(f"render {', '.join(formats)} ({engine} engine)"):
+        if engine == "quarto":
+            return publish.render_quarto(
+                document, run=run, out=run, formats=formats, stem="csr", profile=facts["profile"]
+            )
+        return publish.render(
+            document,
+            run=run,
+            out=run,
+            formats=formats,
+            stem="csr",
+            profile=facts["profile"],
+            facts=facts | {"addresses": lambda: _addresses(run)},
+            progress=lambda text: say(f"    {text}"),
+            cache=publish.cache_folder() if cached else None,
+            forks=forks,
+        )
+
+
+def _addresses(run: Path) -> dict[str, dict[str, Any]]:
+    from sap.pipeline.addresses import of_run
+
+    return of_run(run)
+
+
+def _warm(kind: str) -> AbstractContextManager[Any]:
+    """Kernels that import while the numbers are computed: the other core has nothing to do."""
+    from sap import publish
+
+    return publish.warm(project_home() / STUDY_REPORT) if kind == "csr" else nullcontext()
+
+
+def run_all(
+    plan_path: Path,
+    source: Path | None,
+    seed: int,
+    cut_off: str,
+    out: Path,
+    frozen: Path,
+    kind: str = "csr",
+) -> list[Path]:
+    """From a plan and a source (or a seed) to a report folder, in one process; what was rendered.
+
+    Everything is built beside `out` and takes its name at the end: a run that fails or is killed
+    leaves the last report as it was.
+    """
+    plan = read_plan(plan_path)
+    cut_off_of(plan, cut_off)
+    say(f"{plan.plan.study.id}: {plan.name}, cut-off {cut_off}")
+    extract = out.parent / f"{out.name}-extract"
+    refuse_to_replace(out)
+    if source is None:
+        if plan.plan.inputs.intake != "sdtm":
+            raise PlanError(
+                f"{plan_path}: its intake is {plan.plan.inputs.intake}, so no data can be simulated "
+                "for it. Name the data: make report SOURCE=DIR."
+            )
+        simulate(extract, plan_path, seed, {})
+    elif source.resolve() != extract.resolve() or plan.plan.inputs.intake != "sdtm":
+        refuse_within(out, source, "which holds the data")
+        intake(plan.plan.inputs.intake, source, extract)
+    cut = freeze(extract, plan_path, cut_off, frozen)
+    with atomic_folder(out) as new, _warm(kind) as forks:
+        analyse_into(new, cut, plan_path)
+        made = report(new, kind, "builtin", ("html", "pdf"), cached=True, forks=forks)
+        named = [path.relative_to(new) for path in made]
+    return [out / name for name in dict.fromkeys((*named, Path("ard.csv")))]

@@ -1,0 +1,264 @@
+"""Exposure to the study drug: each patient's infusions in order, one after another."""
+
+import itertools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from sap.plan.model import Plan
+from sap.qc.again import summary
+from sap.qc.counts import Value
+from sap.qc.days import Day, earliest, whole
+from sap.qc.people import Record, Subject, is_study_dose
+
+COUNTED = ("NCYCLES", "NDELAY", "NDELMAJ", "NREDUC", "NGCSF")
+MEASURED = (*COUNTED, "DURWK", "CUMDOSE", "CUMMG", "ADI", "RDI", "RDISTRT")
+REASONS = {
+    "GCSFPRIM": "PRIMARY PROPHYLAXIS",
+    "GCSFSEC": "SECONDARY PROPHYLAXIS",
+    "GCSFTHER": "TREATMENT OF NEUTROPENIA",
+}
+ANSWERS = ("DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", *REASONS)
+Row = tuple[str, str, str, dict[str, Value]]
+"""Group, paramcd, level, statistics."""
+
+
+@dataclass
+class Course:
+    """Numbers of one patient (None: not known) and his answers Y, N or U."""
+
+    numbers: dict[str, float | None] = field(default_factory=dict)
+    answers: dict[str, str] = field(default_factory=dict)
+
+
+def in_order(ex: Sequence[Record], plan: Plan) -> list[Record]:
+    """A patient's infusions, by the cycle of each visit where all name one, else by day."""
+    mine = [row for row in ex if is_study_dose(row, plan.exposure.drugs)]
+    named = [re.fullmatch(r"CYCLE (\d+)", row.get("VISIT") or "") for row in mine]
+    by_cycle = bool(mine) and all(named)
+
+    def place(pair: tuple[Record, re.Match[str] | None]) -> tuple[float, bool, Day, float]:
+        row, cycle = pair
+        day = whole(row.get("EXSTDTC"))
+        number = float(cycle.group(1)) if by_cycle and cycle else 0.0
+        return number, day is None, day or Day.max, row["EXSEQ"]
+
+    return [row for row, _ in sorted(zip(mine, named, strict=True), key=place)]
+
+
+def _last(vs: Sequence[Record], code: str, day: Day | None) -> float | None:
+    """The last value of a vital sign up to a day."""
+    found, best = None, None
+    for row in vs:
+        seen, value = whole(row.get("VSDTC")), row.get("VSSTRESN")
+        if (
+            row.get("VSTESTCD") != code
+            or value is None
+            or seen is None
+            or day is None
+            or seen > day
+        ):
+            continue
+        if best is None or (seen, row["VSSEQ"]) >= best:
+            found, best = float(value), (seen, row["VSSEQ"])
+    return found
+
+
+def surface(vs: Sequence[Record], day: Day | None, plan: Plan) -> float | None:
+    """Body surface on a day: measured, else by the plan's formula from height and weight."""
+    measured = _last(vs, "BSA", day)
+    height, weight = _last(vs, "HEIGHT", day), _last(vs, "WEIGHT", day)
+    if measured is not None or height is None or weight is None:
+        return measured
+    if plan.exposure.bsa_formula == "Mosteller":
+        return float((height * weight / 3600) ** 0.5)
+    return float(0.007184 * weight**0.425 * height**0.725)
+
+
+def given(row: Record, vs: Sequence[Record], plan: Plan) -> tuple[float | None, float | None]:
+    """An infusion's dose in mg/m2 and in mg."""
+    dose, unit = row.get("EXDOSE"), row.get("EXDOSU")
+    area = surface(vs, whole(row.get("EXSTDTC")), plan)
+    if dose is None:
+        return None, None
+    if unit == "mg/m2":
+        return round(dose, 9), None if area is None else dose * area
+    if unit == "mg":
+        return None if area is None else round(dose / area, 9), dose
+    return None, None
+
+
+def _delays(rows: Sequence[Record], plan: Plan) -> list[float | None]:
+    """Days by which each infusion but the first came late; None where that is not known.
+
+    An infusion without a day and without a cycle may lie between any two that are far apart.
+    """
+    days = [whole(row.get("EXSTDTC")) for row in rows]
+    placed = all(re.fullmatch(r"CYCLE \d+", row.get("VISIT") or "") for row in rows)
+    found: list[float | None] = []
+    for one, other in itertools.pairwise(days):
+        late = None
+        if one is not None and other is not None:
+            late = (other - one).days - plan.exposure.cycle_days
+            if None in days and not placed and late > plan.exposure.delay_after_days:
+                late = None
+        found.append(late)
+    return found
+
+
+def _reductions(doses: Sequence[float | None], plan: Plan) -> tuple[int, str]:
+    """How many infusions were the first low one after a full one, and whether the course began low."""
+    limit = plan.exposure.reduced_at_most_mg_m2
+    before: float | None = None
+    reduced, began = 0, "N"
+    for number, dose in enumerate(doses):
+        if dose is None:
+            began = "U" if number == 0 else began
+            continue
+        if dose <= limit and before is None and began != "U":
+            began = "Y"
+        if dose <= limit and before is not None and before > limit:
+            reduced += 1
+        before = dose
+    return reduced, began
+
+
+def _total(parts: Sequence[float | None]) -> float | None:
+    known = [part for part in parts if part is not None]
+    return sum(known) if len(known) == len(parts) else None
+
+
+def course(
+    subject: Subject,
+    rows: Sequence[Record],
+    vs: Sequence[Record],
+    cm: Sequence[Record] | None,
+    plan: Plan,
+) -> Course:
+    """Every number and answer about one treated patient; `cm` is None when no support was recorded."""
+    rule, made = plan.exposure, Course()
+    doses = [given(row, vs, plan) for row in rows]
+    per_m2 = [dose for dose, _ in doses]
+    late = _delays(rows, plan)
+    known_late = [days for days in late if days is not None]
+    minor = sum(1 for days in known_late if days > rule.delay_after_days)
+    major = sum(1 for days in known_late if days > rule.major_delay_after_days)
+    reduced, began = _reductions(per_m2, plan)
+
+    def answer(yes: bool, open_: bool) -> str:
+        return "Y" if yes else "U" if open_ else "N"
+
+    made.answers = {
+        "DELAYED": answer(minor > 0, None in late),
+        "DELMAJOR": answer(major > 0, None in late),
+        "REDUCED": answer(reduced > 0, None in per_m2),
+        "LOWSTART": began,
+        "OVERMAX": answer(len(rows) > rule.max_cycles, False),
+    }
+    weeks = None
+    if subject.first_dose is not None and subject.last_dose is not None:
+        weeks = ((subject.last_dose - subject.first_dose).days + rule.cycle_days) / 7
+    total = _total(per_m2)
+    intensity = None if total is None or weeks is None else total / weeks
+    planned = rule.planned_dose_mg_m2 / (rule.cycle_days / 7)
+    low = rule.low_start_dose_mg_m2 / (rule.cycle_days / 7)
+    started = low if began == "Y" else planned
+    made.numbers = {
+        "NCYCLES": len(rows),
+        "DURWK": weeks,
+        "CUMDOSE": total,
+        "CUMMG": _total([mg for _, mg in doses]),
+        "ADI": intensity,
+        "RDI": None if intensity is None else 100 * intensity / planned,
+        "RDISTRT": None if intensity is None else 100 * intensity / started,
+        "NDELAY": None if made.answers["DELAYED"] == "U" else minor,
+        "NDELMAJ": None if made.answers["DELMAJOR"] == "U" else major,
+        "NREDUC": None if made.answers["REDUCED"] == "U" else reduced,
+    }
+    _support(subject, rows, cm, made, plan)
+    return made
+
+
+def _support(
+    subject: Subject, rows: Sequence[Record], cm: Sequence[Record] | None, made: Course, plan: Plan
+) -> None:
+    if cm is None:
+        made.numbers["NGCSF"] = None
+        made.answers |= dict.fromkeys(("GCSFANY", *REASONS), "U")
+        return
+    cycles, reasons = set(), set()
+    for row in cm:
+        day = earliest(row.get("CMSTDTC"))
+        if row.get("CMSCAT") != "G-CSF" or day is None or subject.last_dose is None:
+            continue
+        infusions = [(whole(r.get("EXSTDTC")), number) for number, r in enumerate(rows)]
+        before = [(d, number) for d, number in infusions if d is not None and d <= day]
+        if before and (day - subject.last_dose).days <= plan.exposure.cycle_days:
+            cycles.add(max(before)[1])
+            reasons.add(row.get("CMINDC"))
+    made.numbers["NGCSF"] = len(cycles)
+    made.answers["GCSFANY"] = "Y" if cycles else "N"
+    made.answers |= {name: "Y" if why in reasons else "N" for name, why in REASONS.items()}
+
+
+def exposure(
+    tables: Mapping[str, Mapping[str, list[Record]]], subjects: Mapping[str, Subject], plan: Plan
+) -> Iterator[Row]:
+    """Every row of `exposure`."""
+    care = tables.get("cm", {})
+    told = any(
+        row.get("CMCAT") == "SUPPORTIVE CARE" or row.get("CMSCAT") == "G-CSF"
+        for rows in care.values()
+        for row in rows
+    )
+    made = {
+        who: course(
+            subject,
+            in_order(tables["ex"].get(who, []), plan),
+            tables.get("vs", {}).get(who, []),
+            care.get(who, []) if told else None,
+            plan,
+        )
+        for who, subject in subjects.items()
+        if subject.treated
+    }
+    for group in ("", "second line", "third line"):
+        inside = [one for who, one in made.items() if not group or subjects[who].line == group]
+        for name in MEASURED:
+            values = [one.numbers[name] for one in inside]
+            known = [value for value in values if value is not None]
+            stats = summary(values)
+            if name in COUNTED and (known or not values):
+                stats["total"] = sum(known) if known else None
+            yield group, name, "", stats
+        for name in ANSWERS:
+            yield group, name, "", _answered([one.answers[name] for one in inside])
+        cycles = [int(one.numbers["NCYCLES"] or 0) for one in inside]
+        for number in set(cycles):
+            n = cycles.count(number)
+            share: dict[str, Value] = {"n": n, "N": len(cycles), "estimate": n / len(cycles)}
+            yield group, "NCYCLES", f"{number:02d}", share
+    rule = plan.exposure
+    yield (
+        "",
+        "",
+        "planned",
+        {
+            "dose": rule.planned_dose_mg_m2,
+            "dose_intensity": rule.planned_dose_mg_m2 * 7 / rule.cycle_days,
+            "low_start_dose": rule.low_start_dose_mg_m2,
+            "reduced_at_most": rule.reduced_at_most_mg_m2,
+            "cycle_days": rule.cycle_days,
+            "max_cycles": rule.max_cycles,
+            "delay_after_days": rule.delay_after_days,
+            "major_delay_after_days": rule.major_delay_after_days,
+        },
+    )
+
+
+def _answered(said: Sequence[str]) -> dict[str, Value]:
+    yes, open_, n = said.count("Y"), said.count("U"), len(said)
+    found: dict[str, Value] = {"n": yes, "N": n, "n_missing": open_}
+    if open_:
+        return found | {"n": yes or None, "estimate": None}
+    return found | {"estimate": yes / n if n else None}

@@ -1,0 +1,227 @@
+"""Adverse events counted by SQL, in DuckDB, over the records of the cut."""
+
+from typing import Any
+
+from sap.catalogue.codelists import fold
+from sap.plan.model import Plan
+from sap.qc.days import earliest, latest, whole
+from sap.qc.people import Record, Subject
+
+COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AESTDTC AEENDTC AESDTH"
+
+EMERGENT = """
+CREATE TABLE dose AS
+SELECT USUBJID, count(*) AS doses,
+       min(whole(EXSTDTC)) AS first, max(coalesce(whole(EXENDTC), whole(EXSTDTC))) AS last
+FROM ex
+WHERE list_contains($drugs, EXTRT) AND (EXCAT = 'STUDY TREATMENT' OR EXCAT IS NULL)
+GROUP BY USUBJID;
+"""
+
+EVENTS = """
+CREATE TABLE reported AS
+SELECT USUBJID,
+       coalesce(AEDECOD, 'UNCODED') AS pt, coalesce(AEBODSYS, 'NOT CODED') AS soc,
+       TRY_CAST(AETOXGR AS INTEGER) AS grade,
+       AESER IS NOT DISTINCT FROM 'Y' AS serious,
+       AEREL IS NULL OR AEREL IN ('POSSIBLY RELATED', 'PROBABLY RELATED', 'RELATED') AS related,
+       coalesce(AEACN, '') AS action,
+       coalesce(TRY_CAST(AETOXGR AS INTEGER) = 5, false) OR coalesce(AEOUT = 'FATAL', false)
+         OR coalesce(AESDTH = 'Y', false) AS fatal,
+       folded(coalesce(AEDECOD, '')) IN (SELECT unnest($disease)) AS disease,
+       CASE
+  WHEN low IS NULL THEN NOT coalesce(end_high < first, false)
+  WHEN high < first THEN false
+  WHEN low > last + CAST($days AS INTEGER) THEN false
+  WHEN low < first AND end_high < first THEN false
+  ELSE true END AS emergent,
+       low IS NOT NULL AND NOT coalesce(high < first, false)
+         AND coalesce(low > last + CAST($days AS INTEGER), false) AS late,
+       CASE WHEN low IS NULL OR (low < first AND high >= first AND NOT coalesce(end_high < first, false))
+         THEN first ELSE low END - last AS days
+FROM (
+  SELECT ae.*, dose.first, dose.last, earliest(AESTDTC) AS low, latest(AESTDTC) AS high,
+         latest(AEENDTC) AS end_high
+  FROM ae JOIN dose USING (USUBJID)
+);
+"""
+
+OVERVIEW = {
+    "Any": "true",
+    "Related": "related",
+    "Grade >= {g}": "grade >= {g}",
+    "Related, grade >= {g}": "related AND grade >= {g}",
+    "Grade not recorded": "grade IS NULL",
+    "Serious": "serious",
+    "Related, serious": "related AND serious",
+    "Serious or grade >= {g}": "(serious OR grade >= {g})",
+    "Related, serious or grade >= {g}": "related AND (serious OR grade >= {g})",
+    "Leading to dose reduction": "action = 'DOSE REDUCED'",
+    "Leading to delay": "action = 'DRUG INTERRUPTED'",
+    "Leading to discontinuation": "action = 'DRUG WITHDRAWN'",
+    "Related, leading to discontinuation": "related AND action = 'DRUG WITHDRAWN'",
+    "Fatal": "fatal",
+    "Related, fatal": "related AND fatal",
+}
+KINDS = {
+    "ANY": "true",
+    "REL": "related",
+    "RELSEV": "related AND grade >= {g}",
+    "SER": "serious",
+    "RELSER": "related AND serious",
+    "REDUCED": "action = 'DOSE REDUCED'",
+    "DELAYED": "action = 'DRUG INTERRUPTED'",
+    "STOPPED": "action = 'DRUG WITHDRAWN'",
+    "FATAL": "fatal",
+}
+Tables = dict[str, list[Record]]
+Key = tuple[str, str, str, str, str, str]  # analysis, group, paramcd, level, sublevel, statistic
+
+
+def answers(tables: Tables, subjects: dict[str, Subject], plan: Plan) -> dict[Key, float | None]:
+    """Every row of ae_overview and ae_soc_pt, all patients and by line of therapy."""
+    import duckdb
+
+    with duckdb.connect(":memory:") as base:
+        _tables(base, tables, subjects, plan)
+        found: dict[Key, float | None] = {}
+        for group in ("", "second line", "third line"):
+            found |= _of_group(base, group, plan.safety.severe_grade)
+            found |= _progression(base, group)
+        return found | _fatal(base, plan.safety.days_after_last_dose)
+
+
+def _progression(base: Any, group: str) -> dict[Key, float | None]:
+    """Events of the disease itself in the window."""
+    inside = "" if not group else f"WHERE line = '{group}'"
+    n = int(base.execute(f"SELECT count(*) FROM patient {inside}").fetchone()[0])
+    found: dict[Key, float | None] = {}
+    for level, where in (("Any", "true"), ("Fatal", "fatal")):
+        who, events = base.execute(
+            f"SELECT count(DISTINCT USUBJID), count(*) FROM (SELECT reported.* FROM reported "
+            f"JOIN patient USING (USUBJID) {inside}) WHERE emergent AND disease AND {where}"
+        ).fetchone()
+        values = {"n": who, "N": n, "estimate": who / n if n else None, "n_events": events}
+        for stat, value in values.items():
+            found["ae_progression", group, "PROG", level, "", stat] = value
+    return found
+
+
+def _fatal(base: Any, window: int) -> dict[Key, float | None]:
+    """Fatal adverse events by when and by term."""
+    n = int(base.execute("SELECT count(*) FROM patient").fetchone()[0])
+    found: dict[Key, float | None] = {}
+    levels = {
+        "Treatment-emergent": "emergent",
+        f"More than {window} days after the last dose": "NOT emergent AND late",
+        "Before the first dose": "NOT emergent AND NOT late",
+    }
+    for level, where in levels.items():
+        place = ("fatal_events", "", "FATAL", level)
+        mine = f"FROM reported JOIN patient USING (USUBJID) WHERE fatal AND NOT disease AND {where}"
+        who, events = base.execute(f"SELECT count(DISTINCT USUBJID), count(*) {mine}").fetchone()
+        rows: list[tuple[Any, ...]] = [("", who, events, None, None)]
+        rows += base.execute(
+            f"SELECT pt, count(DISTINCT USUBJID), count(*), min(days), max(days) {mine} GROUP BY pt"
+        ).fetchall()
+        for pt, subjects_, events_, low, high in rows:
+            share = subjects_ / n if n else None
+            for stat, value in (
+                ("n", subjects_),
+                ("N", n),
+                ("estimate", share),
+                ("n_events", events_),
+            ):
+                found[*place, pt, stat] = value
+            if low is not None:
+                found[*place, pt, "min"], found[*place, pt, "max"] = low, high
+    return found
+
+
+def emergent(
+    tables: Tables, subjects: dict[str, Subject], plan: Plan
+) -> dict[str, list[tuple[str, int | None]]]:
+    """Term and grade of each treatment-emergent event, by patient."""
+    import duckdb
+
+    found: dict[str, list[tuple[str, int | None]]] = {}
+    with duckdb.connect(":memory:") as base:
+        _tables(base, tables, subjects, plan)
+        asked = (
+            "SELECT event.USUBJID, pt, grade FROM event JOIN patient USING (USUBJID) ORDER BY ALL"
+        )
+        for who, term, grade in base.execute(asked).fetchall():
+            found.setdefault(who, []).append((term, grade))
+    return found
+
+
+EX = "USUBJID EXTRT EXCAT EXSTDTC EXENDTC"
+
+
+def _tables(base: Any, tables: Tables, subjects: dict[str, Subject], plan: Plan) -> None:
+    for of_text in (earliest, latest, whole):
+        # The functions of `days` as functions of SQL; a text may have no such day.
+        base.create_function(
+            of_text.__name__, of_text, ["VARCHAR"], "DATE", null_handling="special"
+        )
+    for name, columns in (("ae", f"USUBJID {COLUMNS}"), ("ex", EX)):
+        names = columns.split()
+        base.execute(f"CREATE TABLE {name} ({', '.join(f'{one} VARCHAR' for one in names)})")
+        rows = [[row.get(one) for one in names] for row in tables.get(name, [])]
+        if rows:
+            base.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(names))})", rows)
+    base.execute(EMERGENT, {"drugs": plan.exposure.drugs})
+    base.create_function("folded", fold, ["VARCHAR"], "VARCHAR")
+    disease = [fold(term) for term in plan.deaths.progression_terms]
+    base.execute(EVENTS, {"days": plan.safety.days_after_last_dose, "disease": disease})
+    base.execute("CREATE TABLE event AS SELECT * FROM reported WHERE emergent AND NOT disease")
+    base.execute("CREATE TABLE patient (USUBJID VARCHAR, line VARCHAR)")
+    safety = [
+        [subject.usubjid, subject.line] for subject in subjects.values() if "SAFETY" in subject.sets
+    ]
+    if safety:
+        base.executemany("INSERT INTO patient VALUES (?, ?)", safety)
+
+
+def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
+    inside = "" if not group else f"WHERE line = '{group}'"
+    n = int(base.execute(f"SELECT count(*) FROM patient {inside}").fetchone()[0])
+    view = f"(SELECT event.* FROM event JOIN patient USING (USUBJID) {inside})"
+    found: dict[Key, float | None] = {}
+
+    def put(analysis: str, place: tuple[str, str, str], who: int, events: int | None) -> None:
+        paramcd, level, sublevel = place
+        values: dict[str, float | None] = {"n": who, "N": n, "estimate": who / n if n else None}
+        if events is not None:
+            values["n_events"] = events
+        for stat, value in values.items():
+            found[(analysis, group, paramcd, level, sublevel, stat)] = value
+
+    for level, where in OVERVIEW.items():
+        asked = (
+            f"SELECT count(DISTINCT USUBJID), count(*) FROM {view} WHERE {where.format(g=grade)}"
+        )
+        who, events = base.execute(asked).fetchone()
+        put("ae_overview", ("TEAE", level.format(g=grade), ""), who, events)
+    for terms in ("soc, ''", "soc, pt"):
+        for paramcd, where in KINDS.items():
+            # Terms come from all events, so that a line with none of this kind shows its zero.
+            asked = (
+                f"SELECT {terms}, count(DISTINCT CASE WHEN hit THEN USUBJID END), "
+                f"sum(CASE WHEN hit THEN 1 ELSE 0 END) FROM (SELECT *, "
+                f"coalesce({where.format(g=grade)}, false) AS hit FROM {view}) GROUP BY ALL"
+            )
+            for soc, pt, who, events in base.execute(asked).fetchall():
+                put("ae_soc_pt", (paramcd, soc, pt), who, events)
+        worst = (
+            f"SELECT {terms}, max(grade) AS worst, USUBJID FROM {view} GROUP BY {terms.split(', ')[0]}"
+            + (", pt" if terms.endswith("pt") else "")
+            + ", USUBJID"
+        )
+        wheres = {f"GR{g}": f"worst = {g}" for g in range(1, 6)}
+        wheres |= {"GRMISS": "worst IS NULL", "GRSEV": f"worst >= {grade}"}
+        for paramcd, where in wheres.items():
+            asked = f"SELECT * EXCLUDE (worst, USUBJID), count(*) FILTER (WHERE {where}) FROM ({worst}) GROUP BY ALL"
+            for soc, pt, who in base.execute(asked).fetchall():
+                put("ae_soc_pt", (paramcd, soc, pt), who, None)
+    return found

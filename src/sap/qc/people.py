@@ -1,0 +1,327 @@
+"""Each patient, read record by record from the frozen Parquet: plain Python, one loop after another."""
+
+import datetime as dt
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from sap.plan.model import AliveOn, Plan
+from sap.qc.days import Day, earliest, latest, whole
+
+Record = dict[str, Any]
+
+
+def records(cut: Path) -> dict[str, list[Record]]:
+    """Every domain of a cut as a list of records, read by DuckDB."""
+    import duckdb
+
+    found: dict[str, list[Record]] = {}
+    with duckdb.connect(":memory:") as base:
+        for path in sorted(cut.glob("*.parquet")):
+            asked = base.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            names = [column[0] for column in asked.description]
+            found[path.stem] = [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
+    return found
+
+
+@dataclass
+class Sample:
+    """The deciding sample of one screening."""
+
+    count: float | None
+    arv7: str
+    reason: str | None
+    day: Day | None = None
+
+
+@dataclass
+class Subject:
+    """What the analysis needs to know of one patient."""
+
+    usubjid: str
+    consent: Day | None = None
+    first: Sample | None = None
+    second: Sample | None = None
+    group: str | None = None
+    allocated: Day | None = None
+    again_allocated: Day | None = None
+    again_consent: bool = False
+    doses: int = 0
+    first_dose: Day | None = None
+    last_dose: Day | None = None
+    line: str | None = None
+    last_alive: Day | None = None
+    died: Day | None = None
+    stopped_for: str | None = None
+    stopped_on: Day | None = None
+    left_for: str | None = None
+    screening_end: str | None = None
+    not_eligible_again: bool = False
+    again_end: str | None = None
+    choice_before_again: bool = False
+    sets: set[str] = field(default_factory=set)
+
+    @property
+    def treated(self) -> bool:
+        return self.doses > 0
+
+    @property
+    def treated_again(self) -> bool:
+        """Allocated to group B at re-screening, and no dose before that."""
+        if not self.treated or self.again_allocated is None:
+            return False
+        return self.first_dose is None or self.first_dose >= self.again_allocated
+
+
+def by_subject(rows: list[Record]) -> dict[str, list[Record]]:
+    """The records of each patient, in the order they stand."""
+    found: dict[str, list[Record]] = {}
+    for row in rows:
+        found.setdefault(row["USUBJID"], []).append(row)
+    return found
+
+
+LATE = dt.date.max
+
+
+def _sample(cp: list[Record], gf: list[Record], visit: str) -> Sample | None:
+    best: Record | None = None
+    for row in cp:
+        if row.get("CPTESTCD") != "CTC" or row.get("VISIT") != visit:
+            continue
+        if best is None or _rank(row) < _rank(best):
+            best = row
+    if best is None:
+        return None
+    result: Record | None = None
+    for row in gf:
+        if row.get("GFTESTCD") != "ARV7" or row.get("VISIT") != visit:
+            continue
+        if row.get("GFREFID") is not None and row["GFREFID"] != best.get("CPREFID"):
+            continue
+        if result is None or _result_rank(row) < _result_rank(result):
+            result = row
+    found = result or {}
+    state = found.get("GFSTRESC") or "NOT DONE"
+    reason = (found.get("GFRESCAT") if state == "UNDETERMINED" else None) or found.get("GFREASND")
+    return Sample(best.get("CPSTRESN"), state, reason, earliest(best.get("CPDTC")))
+
+
+def _rank(row: Record) -> tuple[bool, Day, float]:
+    return row.get("CPSTRESN") is None, earliest(row.get("CPDTC")) or LATE, row["CPSEQ"]
+
+
+def _result_rank(row: Record) -> tuple[bool, Day, float]:
+    return row.get("GFREFID") is None, earliest(row.get("GFDTC")) or LATE, row["GFSEQ"]
+
+
+def milestone(ds: list[Record], term: str, part: str | None = None) -> Day | None:
+    """The first day of a milestone; None also when it stands there without a day."""
+    days = []
+    for row in ds:
+        named = row.get("DSCAT") == "PROTOCOL MILESTONE" and row.get("DSDECOD") == term
+        if named and (part is None or row.get("DSSCAT") == part):
+            day = earliest(row.get("DSSTDTC"))
+            if day is not None:
+                days.append(day)
+    return min(days) if days else None
+
+
+def _ended(ds: list[Record], about: str) -> Record | None:
+    last: Record | None = None
+    for row in ds:
+        if row.get("DSCAT") == "DISPOSITION EVENT" and row.get("DSSCAT") == about:
+            here = (earliest(row.get("DSSTDTC")) or LATE, row["DSSEQ"])
+            if last is None or here >= (earliest(last.get("DSSTDTC")) or LATE, last["DSSEQ"]):
+                last = row
+    return last
+
+
+def is_study_dose(row: Record, drugs: list[str]) -> bool:
+    """Whether an EX record is a dose of the study drug."""
+    return row.get("EXTRT") in drugs and row.get("EXCAT") in ("STUDY TREATMENT", None)
+
+
+def _doses(subject: Subject, ex: list[Record], drugs: list[str]) -> None:
+    begins, ends = [], []
+    for row in ex:
+        if not is_study_dose(row, drugs):
+            continue
+        subject.doses += 1
+        begin = whole(row.get("EXSTDTC"))
+        end = whole(row.get("EXENDTC")) or begin
+        if begin is not None:
+            begins.append(begin)
+        if end is not None:
+            ends.append(end)
+    subject.first_dose = min(begins) if begins else None
+    subject.last_dose = max(ends) if ends else None
+
+
+def _line(subject: Subject, cm: list[Record], drugs: list[str]) -> str | None:
+    if not subject.treated:
+        return None
+    for row in cm:
+        if row.get("CMDECOD") not in drugs:
+            continue
+        category = row.get("CMCAT")
+        low, high = earliest(row.get("CMSTDTC")), latest(row.get("CMSTDTC"))
+        if category == "PRIOR ANTICANCER THERAPY":
+            return "third line"
+        if subject.first_dose is None:
+            continue
+        if category == "PHYSICIAN'S CHOICE" and low is not None and low < subject.first_dose:
+            return "third line"
+        if (
+            category == "SUBSEQUENT ANTICANCER THERAPY"
+            and high is not None
+            and high < subject.first_dose
+        ):
+            return "third line"
+    return "second line"
+
+
+def _shows_alive(row: Record, line: AliveOn) -> bool:
+    """Whether a record meets the condition of a line of the plan, and was done."""
+    stem = line.domain.upper()
+    if row.get(f"{stem}STAT") == "NOT DONE" or row.get(f"{stem}OCCUR") == "N":
+        return False
+    if any(row.get(name) not in words for name, words in (line.only or {}).items()):
+        return False
+    return all(row.get(name) not in words for name, words in (line.unless or {}).items())
+
+
+def _seen(domains: dict[str, list[Record]], plan: Plan) -> Day | None:
+    last: Day | None = None
+    for line in plan.survival.alive_on:
+        for row in domains.get(line.domain, []):
+            day = whole(row.get(line.date))
+            if day is not None and _shows_alive(row, line) and (last is None or day > last):
+                last = day
+    return last
+
+
+def _death(dm: Record, domains: dict[str, list[Record]], seen: Day | None) -> Day | None:
+    texts = [dm.get("DTHDTC")]
+    ds = [r for r in domains.get("ds", []) if r.get("DSDECOD") == "DEATH" and r.get("DSSTDTC")]
+    ss = [r for r in domains.get("ss", []) if r.get("SSSTRESC") == "DEAD" and r.get("SSDTC")]
+    texts += [min((r["DSSTDTC"] for r in ds), key=lambda t: earliest(t) or LATE, default=None)]
+    texts += [min((r["SSDTC"] for r in ss), key=lambda t: earliest(t) or LATE, default=None)]
+    for text in texts:
+        day = earliest(text)
+        if day is not None:
+            if whole(text) or seen is None:
+                return day
+            return max(day, min(seen, latest(text) or seen))
+    return None
+
+
+def _failed_again(ie: list[Record]) -> bool:
+    for row in ie:
+        if row.get("VISIT") == "RE-SCREENING" and (
+            (row.get("IECAT"), row.get("IESTRESC")) in (("INCLUSION", "N"), ("EXCLUSION", "Y"))
+        ):
+            return True
+    return False
+
+
+def _chosen_before(subject: Subject, cm: list[Record], drugs: list[str]) -> bool:
+    came = subject.second.day if subject.second else None
+    for row in cm:
+        began = earliest(row.get("CMSTDTC"))
+        chosen = row.get("CMCAT") == "PHYSICIAN'S CHOICE" and row.get("CMDECOD") in drugs
+        if chosen and came is not None and began is not None and began < came:
+            return True
+    return False
+
+
+def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Subject]:
+    """Every patient of DM by USUBJID, with the sets that need no measurement of PSA."""
+    split = {name: by_subject(rows) for name, rows in tables.items() if name != "ts"}
+    found = {}
+    for dm in tables["dm"]:
+        who = dm["USUBJID"]
+        mine = {name: rows.get(who, []) for name, rows in split.items()}
+        subject = Subject(who, consent=whole(dm.get("RFICDTC")))
+        ds, cp, gf = (mine.get(name, []) for name in ("ds", "cp", "gf"))
+        subject.first, subject.second = (
+            _sample(cp, gf, "SCREENING"),
+            _sample(cp, gf, "RE-SCREENING"),
+        )
+        to_a = milestone(ds, "ALLOCATED TO GROUP A", "SCREENING")
+        to_b = milestone(ds, "ALLOCATED TO GROUP B", "SCREENING")
+        if to_a is not None and not (to_b is not None and to_b < to_a):
+            subject.group, subject.allocated = "A", to_a
+        elif to_b is not None:
+            subject.group, subject.allocated = "B", to_b
+        subject.again_allocated = milestone(ds, "ALLOCATED TO GROUP B", "RE-SCREENING")
+        subject.again_consent = milestone(ds, "RE-SCREENING CONSENT OBTAINED") is not None
+        _doses(subject, mine.get("ex", []), plan.exposure.drugs)
+        subject.line = _line(subject, mine.get("cm", []), plan.lines.third_line_after)
+        seen = _seen({**mine, "dm": [dm]}, plan)
+        subject.died = _death(dm, mine, seen)
+        subject.last_alive = seen
+        if subject.died is not None and (
+            subject.last_alive is None or subject.last_alive > subject.died
+        ):
+            subject.last_alive = subject.died
+        end = _ended(ds, "STUDY TREATMENT")
+        if end is not None:
+            subject.stopped_for, subject.stopped_on = (
+                end.get("DSDECOD"),
+                earliest(end.get("DSSTDTC")),
+            )
+        of_study = _ended(ds, "STUDY PARTICIPATION")
+        subject.left_for = of_study.get("DSDECOD") if of_study else None
+        of_screening = _ended(ds, "SCREENING")
+        subject.screening_end = of_screening.get("DSDECOD") if of_screening else None
+        of_again = _ended(ds, "RE-SCREENING")
+        subject.again_end = of_again.get("DSDECOD") if of_again else None
+        subject.not_eligible_again = _failed_again(mine.get("ie", []))
+        subject.choice_before_again = _chosen_before(
+            subject, mine.get("cm", []), plan.rescreening.after
+        )
+        subject.sets = _sets(subject, mine, plan)
+        found[who] = subject
+    return found
+
+
+def _sets(subject: Subject, mine: dict[str, list[Record]], plan: Plan) -> set[str]:
+    found = set()
+    positive = subject.first is not None and subject.first.arv7 == plan.screening.arv7
+    count = subject.first.count if subject.first is not None else None
+    enough = count is not None and count >= plan.screening.ctc_minimum
+    primary = positive and enough and subject.treated and not subject.treated_again
+    if subject.consent is not None and subject.first is not None:
+        found.add("SCREENED")
+    if positive:
+        found.add("MARKERPOS")
+    if subject.treated:
+        found.add("SAFETY")
+    if subject.second is not None or subject.again_consent:
+        found.add("RESCREENED")
+    if subject.group == "A":
+        found.add("GROUPA")
+    if not primary:
+        return found
+    found.add("PRIMARY")
+    major = any(row.get("DVCAT") == "MAJOR" for row in mine.get("dv", []))
+    long = subject.doses >= plan.analysis_sets.per_protocol_cycles
+    if not major and (long or subject.stopped_for == "PROGRESSIVE DISEASE"):
+        found.add("PERPROT")
+    on_treatment = any(_is_on_treatment(row, subject) for row in mine.get("cp", []))
+    if count is not None and count >= plan.analysis_sets.ctc_baseline_minimum and on_treatment:
+        found.add("CTCEVAL")
+    return found
+
+
+def _is_on_treatment(row: Record, subject: Subject) -> bool:
+    if row.get("CPTESTCD") != "CTC" or row.get("CPSTRESN") is None:
+        return False
+    visit = row.get("VISIT") or ""
+    if visit in ("SCREENING", "RE-SCREENING"):
+        return False
+    if visit.startswith("CYCLE") or visit == "END OF TREATMENT":
+        return True
+    day = earliest(row.get("CPDTC"))
+    return day is not None and subject.first_dose is not None and day > subject.first_dose

@@ -1,0 +1,138 @@
+"""The records in standard words and units, one cell after another, over the same catalogue."""
+
+import math
+from fractions import Fraction
+from typing import Any
+
+from sap.catalogue import Unit, coded_columns, codelist, fold, units_of
+from sap.plan.model import Plan
+from sap.qc.people import Record
+from sap.qc.results import result
+
+IN_THE_UNIT = {
+    "lb": "LBSTRESN LBSTNRLO LBSTNRHI LBLLOQ LBULOQ",
+    "vs": "VSSTRESN",
+    "tr": "TRSTRESN",
+    "pc": "PCSTRESN PCLLOQ PCULOQ",
+    "cp": "CPSTRESN",
+    "ex": "EXDOSE",
+}
+
+
+def in_standard_words(tables: dict[str, list[Record]], plan: Plan) -> dict[str, list[Record]]:
+    """Each record with the submission value in place of every word that its codelist knows.
+
+    A word that no list knows stays. The first entry of a column whose conditions the record meets
+    names its list; the conditions read what stands in the record by then. A measured value stands in
+    the unit that the rules read; in a unit they cannot read it is missing.
+    """
+    drugs = {
+        fold(name): ingredient
+        for ingredient, names in plan.drugs.ingredients.items()
+        for name in [ingredient, *names]
+    }
+    visits = _visits(plan)
+    made = {
+        name: [_measured(name, row) for row in _that_happened(name, rows)]
+        for name, rows in tables.items()
+    }
+    for row in (row for row in made.get("ex", []) if "EXTRT" in row):
+        row["EXTRT"] = drugs.get(fold(row.get("EXTRT") or ""), row.get("EXTRT"))
+    for row in (row for row in made.get("cm", []) if "CMDECOD" in row):
+        said = row.get("CMDECOD") or row.get("CMTRT") or ""
+        row["CMDECOD"] = drugs.get(fold(said), row.get("CMDECOD"))
+    for row in (row for row in made.get("mh", []) if "MHDECOD" in row and not row["MHDECOD"]):
+        row["MHDECOD"] = codelist("HISTORY").standard(row.get("MHTERM"))
+    for row in (row for rows in made.values() for row in rows if isinstance(row.get("VISIT"), str)):
+        row["VISIT"] = visits.get(fold(row["VISIT"]), row["VISIT"])
+    for column in ("AEDECOD", "AEBODSYS"):
+        _spell_alike(made.get("ae", []), column)
+    return made
+
+
+def _that_happened(domain: str, rows: list[Record]) -> list[Record]:
+    """Coded records without those that say there was none; a test of urine is not the one of blood."""
+    prefix, kept = domain.upper(), []
+    for row in (_coded(domain, row) for row in rows):
+        if domain in ("cm", "ex", "ae", "mh") and (
+            row.get(f"{prefix}OCCUR") == "N" or row.get(f"{prefix}STAT") == "NOT DONE"
+        ):
+            continue
+        specimen = row.get(f"{prefix}SPEC") if domain in ("lb", "pc") else None
+        if isinstance(specimen, str) and codelist("SPECIMEN").standard(specimen) is None:
+            row[f"{prefix}TESTCD"] = f"{row.get(f'{prefix}TESTCD')} {specimen}"
+        kept.append(row)
+    return kept
+
+
+def _spell_alike(rows: list[Record], column: str) -> None:
+    """One spelling for terms that are one word: that of most records, else the first by alphabet."""
+    spellings: dict[str, dict[str, int]] = {}
+    for row in rows:
+        said = row.get(column)
+        if isinstance(said, str):
+            of_word = spellings.setdefault(fold(said), {})
+            of_word[said] = of_word.get(said, 0) + 1
+    for row in rows:
+        said = row.get(column)
+        if isinstance(said, str):
+            of_word = spellings[fold(said)]
+            row[column] = min(of_word, key=lambda word: (-of_word[word], word))
+
+
+def _visits(plan: Plan) -> dict[str, str]:
+    """Every word for a visit of the plan, with every number of a cycle put in."""
+    found = {}
+    for visit, words in plan.visits.words.items():
+        for word in [visit, *words]:
+            for number in range(1, 100) if "{n}" in word else [0]:
+                for written in (str(number), f"{number:02}"):
+                    said = fold(word.replace("{n}", written))
+                    found[said] = visit.replace("{n}", str(number))
+    return found
+
+
+def _coded(domain: str, row: Record) -> Record:
+    said = dict(row)
+    for column, entries in coded_columns().get(domain, {}).items():
+        if not isinstance(said.get(column), str):
+            continue
+        for entry in entries:
+            if all(said.get(name) in values for name, values in entry.where.items()):
+                said[column] = entry.codelist.standard(said[column]) or said[column]
+                break
+    return said
+
+
+def _measured(domain: str, row: Record) -> Record:
+    prefix = domain.upper()
+    column = "EXDOSU" if domain == "ex" else f"{prefix}STRESU"
+    if domain not in IN_THE_UNIT or not isinstance(row.get(column), str):
+        return row
+    for entry in units_of(domain):
+        if entry.tests and row.get(f"{prefix}TESTCD") not in entry.tests:
+            continue
+        unit = entry.read(row[column])
+        if unit is None or unit.factor != 1:
+            for name in IN_THE_UNIT[domain].split():
+                if name in row:
+                    row[name] = _times(row[name], unit)
+            text = row.get(f"{prefix}STRESC")
+            if isinstance(text, str):
+                row[f"{prefix}STRESC"] = _text(text, unit)
+        row[column] = row[column] if unit is None else unit.unit
+    return row
+
+
+def _times(value: Any, unit: Unit | None) -> float | None:
+    if value is None or unit is None or math.isnan(value):
+        return None
+    return float(Fraction(repr(float(value))) * Fraction(unit.factor))
+
+
+def _text(text: str, unit: Unit | None) -> str | None:
+    value, side = result({"XSTRESC": text}, "X")
+    if unit is None or (value is None and not side):
+        return None
+    times = None if value is None else _times(float(value), unit)
+    return text if times is None else side + repr(times).removesuffix(".0")

@@ -1,0 +1,124 @@
+"""How current the data are: last contacts, overdue patients and PSA results that are due, by hand."""
+
+import datetime as dt
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sap import ard
+from sap.derivations.data_timeliness import adcur
+from sap.plan import read_plan
+from sap.results.data_timeliness import currency
+
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+CUT = dt.date(2017, 6, 30)
+# The plan: PSA every 91 days off treatment, cycles of 21 days, a window of 14 days.
+ON, OFF = 21 + 14, 91 + 14
+
+SUBJECTS = """
+    USUBJID | RFICDT     | GROUP | NCYCLES | DCTREAS | DCSREAS    | DTHDT      | LAST       | STATUS       | DAYS | LATE
+    --------+------------+-------+---------+---------+------------+------------+------------+--------------+------+-----
+    01      | 2017-01-01 | B     | 2       |         |            |            | 2017-05-26 | ON TREATMENT | 35   | N
+    02      | 2017-01-01 | B     | 2       |         |            |            | 2017-05-25 | ON TREATMENT | 36   | Y
+    03      | 2017-01-01 | A     | 0       |         |            |            | 2017-03-17 | FOLLOW-UP    | 105  | N
+    04      | 2017-01-01 | A     | 0       |         |            |            | 2017-03-16 | FOLLOW-UP    | 106  | Y
+    05      | 2017-01-01 | B     | 3       | OTHER   |            |            | 2017-06-30 | FOLLOW-UP    | 0    | N
+    06      | 2017-01-01 | B     | 3       | DEATH   | DEATH      | 2017-02-01 | 2017-02-01 | DEAD         | 149  | N
+    07      | 2017-01-01 | A     | 0       |         | WITHDRAWAL |            | 2017-01-20 | ENDED        | 161  | N
+    08      | 2017-01-01 |       | 0       |         |            |            |            | NOT FOLLOWED | 180  | N
+"""
+
+
+def adsl_of(subjects: pd.DataFrame) -> pd.DataFrame:
+    return subjects.assign(
+        STUDYID="T",
+        RFICDT=pd.to_datetime(subjects["RFICDT"]),
+        DTHDT=pd.to_datetime(subjects["DTHDT"]),
+        NCYCLES=subjects["NCYCLES"].astype(float),
+    )
+
+
+def no_doses() -> dict[str, pd.DataFrame]:
+    ex = pd.DataFrame(columns=["USUBJID", "EXTRT", "EXCAT", "EXSTDTC"])
+    lb = pd.DataFrame(columns=["USUBJID", "LBTESTCD", "LBSTRESN", "LBSTRESC", "LBDTC"])
+    return {"ex": ex, "lb": lb}
+
+
+@pytest.fixture
+def derived(patients) -> pd.DataFrame:
+    subjects = patients(SUBJECTS)
+    visits = subjects[subjects["LAST"].notna()]
+    vs = pd.DataFrame({"USUBJID": visits["USUBJID"], "VSDTC": visits["LAST"]})
+    # A partial date is no contact that could be placed.
+    ss = pd.DataFrame({"USUBJID": ["02", "04"], "SSDTC": ["2017-06", "2017"]})
+    found = adcur({**no_doses(), "vs": vs, "ss": ss}, adsl_of(subjects), PLAN, CUT)
+    return subjects.merge(found, on="USUBJID", suffixes=("_ASKED", ""))
+
+
+def test_every_subject_has_one_status_and_his_days_by_the_calendar(derived):
+    assert derived["STATUS"].tolist() == derived["STATUS_ASKED"].tolist()
+    assert derived["DAYS"].tolist() == derived["DAYS_ASKED"].tolist()
+
+
+def test_a_subject_is_overdue_one_day_past_what_the_plan_allows(derived):
+    assert (ON, OFF) == (35, 105)
+    assert derived["LATEFL"].tolist() == derived["LATE"].tolist()
+
+
+DOSES = """
+    USUBJID | EXSTDTC
+    --------+-----------
+    01      | 2017-03-01
+    01      | 2017-03-22
+    01      | 2017-04-12
+    01      |
+    02      | 2017-05-01
+"""
+PSA = """
+    USUBJID | LBDTC      | LBSTRESN | LBSTRESC
+    --------+------------+----------+---------
+    01      | 2017-01-05 | 80       | 80
+    01      | 2017-03-01 | 81       | 81
+    01      | 2017-04-12 |          | <0.1
+    02      | 2017-05-02 | 30       | 30
+    02      | 2017-04-30 |          |
+"""
+
+
+def test_a_psa_result_is_due_at_each_dated_infusion(patients):
+    """01: infusion 1 has a result (its day), 2 has none since the first, 3 one below quantification.
+
+    02: the result of the day after comes too late, the record before holds no result.
+    """
+    subjects = patients(SUBJECTS)
+    tables = {
+        "ex": patients(DOSES).assign(EXTRT="CABAZITAXEL", EXCAT="STUDY TREATMENT"),
+        "lb": patients(PSA).assign(LBTESTCD="PSA"),
+    }
+    found = adcur(tables, adsl_of(subjects), PLAN, CUT).set_index("USUBJID")
+    assert found.loc[["01", "02", "03"], "PSAEXP"].tolist() == [3, 1, 0]
+    assert found.loc[["01", "02", "03"], "PSAMISS"].tolist() == [1, 1, 0]
+
+
+def test_the_summary_counts_subjects_still_followed(derived):
+    rows = ard.bind(currency(derived.assign(PSAEXP=2.0, PSAMISS=[1.0, *[0.0] * 7]), PLAN))
+    by = rows.set_index(["paramcd", "level", "stat_name"])["stat"]
+    # followed: 35, 36 on treatment; 105, 106, 0 in follow-up
+    assert by["DAYS", "All followed", "N"] == 5
+    assert by["DAYS", "All followed", "n_late"] == 2
+    assert by["DAYS", "All followed", "median"] == 36
+    assert by["DAYS", "All followed", "max"] == 106
+    assert by["DAYS", "On treatment", "median"] == 35.5
+    assert by["DAYS", "Follow-up", "estimate"] == pytest.approx(1 / 3)
+    assert [by["RESULTS", "", name] for name in ("n", "N", "n_missing")] == [15, 16, 1]
+    # dead and left are one line, so that an open report shows no survival
+    assert by["STATUS", "No longer followed", "n"] == 2
+    assert ("STATUS", "Dead", "n") not in by.index
+
+
+def test_nobody_followed_is_said_and_not_divided_by(derived):
+    rows = ard.bind(currency(derived.iloc[5:].assign(PSAEXP=0.0, PSAMISS=0.0), PLAN))
+    share = rows[(rows["level"] == "All followed") & (rows["stat_name"] == "estimate")].iloc[0]
+    assert pd.isna(share["stat"])
+    assert share["stat_text"]
