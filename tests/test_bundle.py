@@ -1,7 +1,6 @@
 """What a bundle is called, holds and weighs; no number of a report is needed for that."""
 
 import json
-import math
 import zipfile
 from pathlib import Path
 
@@ -43,13 +42,7 @@ def run(tmp_path) -> Path:
         "plan_sha256": "0" * 64,
     }  # fmt: skip
     (place / "tables" / "run.json").write_text(json.dumps(facts))
-    numbers = {
-        "open_report": {"small_count": 5, "summary_from": 20},
-        "safety": {"severe_grade": 3},
-        "safety_rates": {"rates": []},
-        "labs": {"terms": {}, "reported_as": {}},
-    }
-    (place / "tables" / "plan.json").write_text(json.dumps(numbers))
+    (place / "tables" / "plan.json").write_text("{}")
     (place / "tables" / "previous.json").write_text("{}")
     (place / "tables" / "previous-ard.csv").write_text(f"{SUBJECTS[0]}\n")
     (place / "tables" / "findings.json").write_text(json.dumps([{"usubjid": SUBJECTS[0]}]))
@@ -89,8 +82,7 @@ def test_nothing_patient_level_is_in_the_open_bundle(run, cut):
     assert "report/dsmb-open/report.html" in files
     assert "report/csr.html" not in files
     assert b"os_curve" not in files["ard/ard.csv"]
-    # Two patients are fewer than five: the count is hidden, as in the board's open report.
-    assert b"flow,SAP 5.1,PRIMARY,,,,,n,,<5" in files["ard/ard.csv"]
+    assert b"flow,SAP 5.1,PRIMARY,,,,,n,2.0," in files["ard/ard.csv"]
     assert b"psa_response" not in files["ard/ard.csv"]  # efficacy is closed in the catalogue
 
 
@@ -151,7 +143,7 @@ def test_an_unknown_audience_is_refused(run, cut):
         packed(run, cut, "public")
 
 
-def test_shared_rows_are_those_of_open_displays_alone_with_small_counts_hidden():
+def test_shared_rows_are_those_of_open_displays_alone_with_their_exact_numbers():
     catalogue = {
         "tlf-a": {"kind": "table", "number": "1", "analysis": ["a"], "audience": "open"},
         "tlf-b": {"kind": "table", "number": "2", "analysis": ["b"], "audience": "closed"},
@@ -161,38 +153,34 @@ def test_shared_rows_are_those_of_open_displays_alone_with_small_counts_hidden()
     }
     rows = ard.bind(
         [
-            result("a", n=4, N=5),
+            result("a", n=1, N=5),
             result("b", n=20),
             result("c_curve", n_censored=10),
             result("d", n=30),  # no display shows it
             result("e", n=40),  # a closed display shows it too
         ]
     )
-    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3, summary_from=20)
-    assert found["analysis"].tolist() == ["a", "a"]
-    shown = dict(
-        zip(found["stat_name"], zip(found["stat"], found["stat_text"], strict=True), strict=True)
-    )
-    assert math.isnan(shown["n"][0])
-    assert (shown["n"][1], shown["N"]) == ("<5", (5.0, ""))
+    shared = shared_rows(rows, catalogue)
+    numbers = shared.set_index(["analysis", "stat_name"])["stat"].to_dict()
+    assert numbers == {("a", "n"): 1, ("a", "N"): 5}
 
 
-def test_shared_rows_have_nothing_that_divides_the_same_subjects_again():
-    """10 events and 7 of the second line leave 3 events, so 3 patients at most, for the third."""
-    entry = {"kind": "table", "number": "1", "audience": "open"}
-    names = ("ae_overview", "ae_soc_pt", "lab_shift")
-    catalogue = {f"tlf-{name}": entry | {"analysis": [name]} for name in names}
+def test_shared_rows_have_no_running_count_after_each_patient():
+    entry = {
+        "kind": "table",
+        "number": "1",
+        "audience": "open",
+        "analysis": ["toxicity_monitoring"],
+    }
     rows = ard.bind(
         [
-            result("ae_overview", n=7, n_events=10),
-            result("ae_overview", n=6, n_events=7).assign(group="second line"),
-            result("ae_soc_pt", n=8).assign(paramcd="GRSEV"),
-            result("ae_soc_pt", n=9).assign(paramcd="SER"),
-            result("lab_shift", n=11),
+            result("toxicity_monitoring", n=1, N=2),
+            result("toxicity_monitoring", n=1, boundary=2).assign(level="02"),
         ]
     )
-    found = shared_rows(rows, catalogue, small_count=5, severe_grade=3, summary_from=20)
-    assert found["stat"].tolist() == [7, 8]
+    shared = shared_rows(rows, {"tlf-a": entry})
+    numbers = shared.set_index(["level", "stat_name"])["stat"].to_dict()
+    assert numbers == {("", "n"): 1, ("", "N"): 2, ("02", "boundary"): 2}
 
 
 def test_no_two_files_of_the_project_get_one_name():

@@ -94,7 +94,6 @@ def run(tmp_path, monkeypatch):
             ard.rows(response, **stats()),
             ard.rows({"n": 0, "N": 4, "estimate": 0.0}, **stats(population="PERPROT")),
             ard.rows({"n": 2}, **stats(population="PERPROT", level='"q" | <b>')),
-            ard.rows({"n": ard.NotEstimable("<5")}, **stats(population="SAFETY")),
             ard.rows(
                 {"median": 14.25, "conf_high": ard.NotEstimable("fewer than half had died")},
                 **stats(analysis="os", paramcd="OS", method="Kaplan-Meier"),
@@ -285,11 +284,6 @@ def test_ne_is_explained_in_the_notes(run):
     markdown = table._repr_markdown_()
     assert "- NE, not estimable: fewer than half had died." in markdown
     assert "- \\-, not calculated." in markdown
-
-
-def test_a_protected_count_prints_what_protects_it(run):
-    shown = results("psa_response").count(population="SAFETY")
-    assert (shown.text, shown.reason) == ("<5", "")
 
 
 # --- prose -------------------------------------------------------------------------------------

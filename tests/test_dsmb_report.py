@@ -14,11 +14,9 @@ from sap import ard
 from sap.displays.register import register
 from sap.errors import RenderError, UsageError
 from sap.pipeline import dsmb
-from sap.results.protection import PEOPLE
 
 HOME = Path(__file__).parents[1]
 PLAN = HOME / "analysis" / "plan.yml"
-SMALL = 5  # analysis/plan.yml, open_report.small_count
 TAG = re.compile(r"<[^>]*>")
 
 
@@ -67,12 +65,7 @@ def made_run(folder: Path) -> Path:
     }
     tables = {
         "run": facts,
-        "plan": {
-            "open_report": {"small_count": SMALL, "summary_from": 20},
-            "safety": {"severe_grade": 3},
-            "safety_rates": {"rates": []},
-            "labs": {"terms": {}, "reported_as": {}},
-        },
+        "plan": {"safety": {"severe_grade": 3}},
         "manifest": {"files": []},
         "findings": [{"rule": "r", "row": 12, "usubjid": "CARVE-009"}],
         "deviations": ["CARVE-009 was late"],
@@ -101,9 +94,9 @@ def test_the_open_report_is_made_from_a_folder_without_patients_or_closed_rows(t
     assert "CARVE-009" not in inside
     assert "psa_response" not in inside
     assert not (view / "adam").exists()
-    found = ard.from_csv(view / "ard.csv").set_index("stat_name")
-    assert pd.isna(found.loc["n", "stat"])
-    assert found.loc["n", "stat_text"] == "<5"
+    open_rows = ard.from_csv(view / "ard.csv")
+    assert open_rows.set_index("stat_name")["stat"].to_dict() == {"n": 3, "N": 9}
+    assert set(open_rows["stat_text"]) == {""}
 
 
 def test_the_closed_report_is_made_from_everything(tmp_path):
@@ -261,20 +254,35 @@ def test_the_words_of_the_futility_state_are_in_the_closed_report_alone(package,
 
 
 @pytest.mark.slow
-def test_the_open_rows_are_rows_of_the_run_with_the_same_numbers_and_small_counts_hidden(package):
+def test_the_open_ard_holds_exact_counts_of_listed_analyses_and_no_closed_row(package):
     columns = list(ard.KEY)
     both = package.ard["open"].merge(package.rows, on=columns, suffixes=("", "_run"))
     assert len(both) == len(package.ard["open"]) > 500
+    for name in ("stat", "stat_text"):
+        pd.testing.assert_series_equal(both[name], both[f"{name}_run"], check_names=False)
+    assert not both["stat_text"].str.contains(r"<\d", regex=True).any()
+    assert both.loc[both["stat_name"] == "n", "stat"].between(1, 4).sum() > 50
     assert set(both["analysis"]) <= dsmb.open_analyses()
-    shown = both[both["stat"].notna()]
-    assert (shown["stat"] == shown["stat_run"]).all()
-    people = both["stat_name"].isin(PEOPLE) & (both["paramcd"] != "RESULTS")
-    small = people & both["stat_run"].between(1, SMALL - 1)
-    small &= both["analysis"] != "toxicity_monitoring"
-    assert small.sum() > 50
-    assert (both.loc[small, "stat_text"] == f"<{SMALL}").all()
-    assert both.loc[small, "stat"].isna().all()
+    closed = {
+        name
+        for entry in register().values()
+        if entry.audience == "closed"
+        for name in entry.analysis
+    }
+    assert {"psa_response", "os", "pfs", "ctc_response", "interim"} <= closed
+    assert not set(both["analysis"]) & closed
+    by_patient = (both["analysis"] == "toxicity_monitoring") & (both["level"] != "")
+    assert not (by_patient & (both["stat_name"] == "n")).any()
     assert package.ard["closed"].equals(package.rows)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("audience", ["open", "closed"])
+def test_no_report_prints_a_bound_in_place_of_a_count(package, audience):
+    texts = {text for texts in numbers_of(package.html[audience]).values() for text in texts}
+    assert len(texts) > 100
+    assert not {text for text in texts if re.match(r"<\d+$", text)}
+    assert not re.search(r"\bsmall counts?\b|\bprotected\b", package.words(audience))
 
 
 def numbers_of(page: str) -> dict[str, set[str]]:
@@ -288,7 +296,6 @@ def numbers_of(page: str) -> dict[str, set[str]]:
 
 @pytest.mark.slow
 def test_beside_the_open_report_stands_no_row_that_it_does_not_show(package):
-    """A row no patient sees can tell a hidden count: 10 events less 7 of one line are 3 of the other."""
     page = package.html["open"]
     shown = {html.unescape(key) for key in re.findall(r'data-ard="([^"]*)"', page)}
     keys = {ard.key(row) for row in package.ard["open"].to_dict("records")}
@@ -302,17 +309,11 @@ def test_beside_the_open_report_stands_no_row_that_it_does_not_show(package):
 
 
 @pytest.mark.slow
-def test_a_number_shown_in_both_reports_is_the_same_or_protected_in_the_open_one(package):
-    here, there = (numbers_of(package.html[audience]) for audience in dsmb.AUDIENCES)
-    # How small a count is protected is said where it is.
-    assert set(here) - set(there) <= {"plan|open_report.small_count"}
-    assert len(here) > 200
-    protected = 0
-    for key, texts in here.items():
-        if key in there and texts != there[key]:
-            assert all(re.fullmatch(r"<\d+", text) for text in texts), key
-            protected += 1
-    assert protected > 20
+def test_a_number_printed_in_both_reports_is_the_same(package):
+    open_, closed = (numbers_of(package.html[audience]) for audience in dsmb.AUDIENCES)
+    assert len(open_) > 200
+    assert set(open_) <= set(closed)
+    assert {key for key, texts in open_.items() if texts != closed[key]} == set()
 
 
 @pytest.mark.slow
@@ -373,7 +374,7 @@ def test_every_number_of_what_changed_leads_to_both_reports(package, audience):
         (text,) = numbers_of(page)[f"changes|before|{key}"]
         row = before.get(key)
         expected = "-" if row is None else f"{row['stat']:.0f}"
-        assert text == expected or (audience == "open" and re.fullmatch(r"<\d+", text)), key
+        assert text == expected, key
     tallies = [key for key in asked if "|before|" not in key]
     assert bool(tallies) == (audience == "closed")
     for key in tallies:

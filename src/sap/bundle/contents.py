@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import pandas as pd
+
 from sap import __version__, ard, runlog
 from sap.bundle.names import SUMS, safe_name
 from sap.bundle.opening import INDEX, sum_of
@@ -45,25 +47,15 @@ class _Gathered:
 CLOSED_PROJECT = ("analysis/dsmb.yml",)
 
 
-def shared_rows(
-    rows: Any,
-    catalogue: Mapping[str, Any],
-    small_count: int,
-    severe_grade: int,
-    counted_twice: Any = (),
-    *,
-    summary_from: int,
-) -> Any:
-    """The rows of an ARD that everybody may see: what the board's open report may hold.
+def shared_rows(rows: pd.DataFrame, catalogue: Mapping[str, Any]) -> pd.DataFrame:
+    """The rows of an ARD that may be published: what the open DSMB report may hold.
 
     1. Not: rows of an analysis that no display shows, or that a closed display shows.
     2. Not: the steps of a survival curve, each of which is the time of one patient.
-    3. Not: what divides the same few patients once more and so, beside the rest, tells a hidden count:
-       lines of therapy, numbers of events, kinds of events, shifts and fourfold tables of the
-       laboratory.
-    4. All others, with counts of people below `small_count` hidden (`open_rows`).
+    3. Not: the running count after each single patient (`sap.results.dsmb.open_rows`).
+    4. All others, with their exact numbers.
     """
-    from sap.results.protection import open_rows
+    from sap.results.dsmb import open_rows
 
     named: dict[str, set[str]] = {}
     for entry in catalogue.values():
@@ -73,14 +65,7 @@ def shared_rows(
     steps = set(rows.loc[rows["stat_name"].eq("n_censored"), "analysis"])
     steps = {name for name in steps if name.endswith("_curve")}
     wanted = {name for name, audiences in named.items() if audiences == {"open"}} - steps
-    kinds = rows["analysis"].eq("ae_soc_pt") & ~rows["paramcd"].str.match(r"(ANY|GR\w+)$")
-    lines = set(rows.loc[rows["analysis"] == "ae_overview", "group"]) - {""}
-    again = rows["group"].isin(lines) | rows["stat_name"].eq("n_events") | kinds
-    again |= rows["analysis"].isin(("lab_shift", "lab_reported"))
-    found = open_rows(
-        rows[~again], wanted, small_count, severe_grade, counted_twice, summary_from=summary_from
-    )
-    return found.reset_index(drop=True)
+    return open_rows(rows, wanted)
 
 
 def contents(
@@ -174,17 +159,7 @@ def _add_results(found: _Gathered, run: Path, audience: str) -> None:
     own = run / "dsmb-open" / "ard.csv"
     rows = ard.from_csv(own if own.is_file() else run / "ard.csv")
     catalogue, _, _ = load_yaml(project_files()["analysis/displays.yml"], "the catalogue")
-    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
-    limits, severe = plan["open_report"], plan["safety"]["severe_grade"]
-    if own.is_file():
-        shared = rows
-    else:
-        from sap.results.protection import same_subjects
-
-        shared = shared_rows(
-            rows, catalogue, limits["small_count"], severe, same_subjects(plan),
-            summary_from=limits["summary_from"],
-        )  # fmt: skip
+    shared = rows if own.is_file() else shared_rows(rows, catalogue)
     found.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
     frame = io.BytesIO()
     shared.to_parquet(frame, index=False)

@@ -27,9 +27,6 @@ class ArdKey(TypedDict, total=False):
     sublevel: str
 
 
-_PROTECTED = "<"
-
-
 @dataclass(frozen=True)
 class Number:
     """A statistic as it is printed.
@@ -42,11 +39,6 @@ class Number:
     key: str
     method: str = ""
     reason: str = ""
-
-    @property
-    def protected(self) -> bool:
-        """Whether it stands for a small count that the open report hides: `<5`."""
-        return self.text[:1] == _PROTECTED and self.text[1:].isdecimal()
 
     def html(self, inner_html: str) -> str:
         """The number in HTML, with its address."""
@@ -70,15 +62,8 @@ class Statistic:
     def estimable(self) -> bool:
         return not isnan(self.value)
 
-    @property
-    def protected(self) -> bool:
-        """Whether the open report hides this small count; `words` then says `<5`."""
-        return not self.estimable and self.words[:1] == _PROTECTED and self.words[1:].isdecimal()
-
     def formatted(self, print_as: Callable[[float], str]) -> Number:
         """The number, printed by a function of `sap.displays.formats`."""
-        if self.protected:
-            return Number(self.words, self.key, self.method)
         reason = "" if self.estimable else self.words
         return Number(print_as(self.value), self.key, self.method, reason)
 

@@ -3,9 +3,8 @@
 from typing import Unpack
 
 from sap import ard
-from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.escape import coded
-from sap.displays.frame import order_notes
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
 
@@ -99,22 +98,15 @@ def deviations() -> Table:
         return Row(label, cells, "indent1" if kind == "indent1" else "")
 
     rows = [line("Any deviation", "Any", "", "")]
-    sorted_by: list[Number] = []
     levels = [v for v in found.values("level") if v != "Any"]
     for level in sorted(levels, key=lambda v: (v != "Major", v)):
         rows.append(line(level, level, "", ""))
         terms = [v for v in found.values("sublevel", level=level) if v]
         everyone = columns[-1]
-        counts = {t: found.count(**ArdKey(**everyone, level=level, sublevel=t)) for t in terms}
-        sorted_by += counts.values()
-        # A count that the open report protects has no size: its place must not tell it either.
         size = {
-            t: 0.0
-            if n.protected
-            else found.find("n", **ArdKey(**everyone, level=level, sublevel=t)).value
-            for t, n in counts.items()
+            t: found.find("n", **ArdKey(**everyone, level=level, sublevel=t)).value for t in terms
         }
         for term in sorted(terms, key=lambda t: (-size[t], t)):
             rows.append(line(coded(term), level, term, "indent1"))
     heads = [head(found, c, level="Any", sublevel="") for c in columns]
-    return Table("tlf-deviations", "Deviation", heads, rows, notes=order_notes(sorted_by))
+    return Table("tlf-deviations", "Deviation", heads, rows)

@@ -1,7 +1,7 @@
 """The board's own displays: answers first, the stopping rule, accrual, conduct, what changed.
 
-The same functions serve the open and the closed report: what is closed is nothing in the open one
-(`show.block`), and what the open one protects is protected in its ARD already.
+The same functions serve the open and the closed report: a closed display prints nothing in the open
+one (`frame.block`). Counts are exact in both.
 """
 
 from collections import Counter
@@ -52,15 +52,6 @@ def audience() -> RichText:
         "This is the closed report, for members of the board only: the open report, and response, "
         "survival, the stopping rule and single patients."
     )
-
-
-def protection() -> RichText:
-    """How the open report prints small counts, with the plan's limit; the closed one prints them all."""
-    if not is_open():
-        return RichText("")
-    limit = plan_text.number("open_report.small_count")
-    return RichText("Counts of patients from 1 to below ", limit, " are printed as <", limit,
-                ", and what would tell them is left out.")  # fmt: skip
 
 
 def _died() -> list[str | Number]:
@@ -158,19 +149,9 @@ def conduct() -> RichText:
     due = ArdKey(paramcd="RESULTS", level="")
     left = results("board_left")
     primary = results("analysis_sets").count(population="PRIMARY")
-    accrual: list[str | Number] = (
-        []
-        if primary.protected
-        else [
-            "Treated of the ",
-            plan_text.number("design.n"),
-            " patients planned for the primary set: ",
-            primary,
-            ". ",
-        ]
-    )
     return RichText(
-        *accrual, "Of all ", left.count("N", level="Withdrew"), " treated patients, lost to follow-up: ",
+        "Treated of the ", plan_text.number("design.n"), " patients planned for the primary set: ",
+        primary, ". Of all ", left.count("N", level="Withdrew"), " treated patients, lost to follow-up: ",
         left.count(level="Lost to follow-up"), ", withdrew: ", left.count(level="Withdrew"), ". Of ",
         days.count("N", **followed), " patients still followed, overdue for a contact: ",
         days.count("n_late", **followed), "; of ", days.count("N", **due),
@@ -604,19 +585,15 @@ def currency() -> Table:
     rows = [
         Row("Days since the last contact", kind="group"),
         Row("Median", [found.fixed("median", 1, **p) for p in places], "indent1"),
-        Row("Quartiles", [span(found.fixed("q1", 1, **p), found.fixed("q3", 1, **p)) if found.has("q1", **p) else "" for p in places], "indent1"),
-        Row("Longest", [found.fixed("max", 0, **p) if found.has("max", **p) else "" for p in places], "indent1"),
+        Row("Quartiles", [span(found.fixed("q1", 1, **p), found.fixed("q3", 1, **p)) for p in places], "indent1"),
+        Row("Longest", [found.fixed("max", 0, **p) for p in places], "indent1"),
         Row("Overdue for a contact, n (%)", [n_pct(found.count("n_late", **p), found.percent(**p)) for p in places]),
     ]  # fmt: skip
     columns = [
         Column(level, found.count("N", **place))
         for level, place in zip(levels, places, strict=True)
     ]
-    notes = ["Left out of the open report: quartiles and extremes of few patients."]
-    few = not all(found.has("q1", **place) for place in places)
-    return Table(
-        "tlf-dsmb-currency", "Currency of the data", columns, rows, notes=notes if few else []
-    )
+    return Table("tlf-dsmb-currency", "Currency of the data", columns, rows)
 
 
 def psa_due() -> Table:

@@ -102,7 +102,7 @@ def _caption(entry: Entry, n: Number | None, part: str) -> str:
     if part:
         words["part"] = f"({markdown_text(part)})"
     population = f"Population: {markdown_text(populations.words(entry.population))}"
-    population += f", N{' ' if n.protected else '='}{n.markdown()}" if n else ""
+    population += f", N={n.markdown()}" if n else ""
     words["population"] = population
     return " ".join(f"[{said}]{{.tlf-{name}}}" for name, said in words.items())
 
@@ -113,13 +113,6 @@ def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
         raise RenderError(f"{display_id} is empty and does not say why.\nGive it a reason.")
     body = f"::: {{.tlf-absent}}\n{markdown_text(why)}\n:::"
     return block(display_id, body, notes=notes, empty=True)
-
-
-def order_notes(sorted_by: Iterable[Number]) -> list[Note]:
-    """Where the rows stand whose number is protected, in a table sorted by it."""
-    if not any(number.protected for number in sorted_by):
-        return []
-    return ["Lines whose count is protected stand below those whose count is shown, by name."]
 
 
 def _note(note: Note) -> str:
@@ -155,11 +148,6 @@ def _legend(shown: Sequence[Number]) -> list[str]:
         lines.append(markdown_text(f"{NE}, not estimable{why}."))
     if any(number.text == NOT_CALCULATED for number in shown):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
-    hidden_counts = {number.text for number in shown if number.protected}
-    if hidden_counts:
-        words = "small counts, or what would tell one, protected in the open report"
-        marks = sorted(hidden_counts, key=lambda mark: int(mark[1:]))
-        lines.append(markdown_text(f"{', '.join(marks)}: {words}."))
     methods = _methods(shown)
     if methods:
         lines.append(f"Method: {markdown_text('; '.join(methods))}.")

@@ -68,8 +68,7 @@ def _used(found: Results, levels: tuple[str, ...], axis: str) -> list[str]:
                 for base in found.values("level", paramcd=p["paramcd"])
                 if found.has("n", **p, level=base)  # type: ignore[misc]
             ]
-        # A small count that the open report hides is somebody.
-        return any(count.protected or count.value > 0 for count in counts)
+        return any(count.value > 0 for count in counts)
 
     return [v for v in levels if v not in rare or anybody(v)]
 
@@ -137,8 +136,7 @@ def shift() -> Table:
         for base in (*SHOWN, "NOT GRADED"):
             places = [ArdKey(group="", paramcd=code, level=base, sublevel=w) for w in worst_]
             counts = [found.find("n", **p) for p in places if found.has("n", **p)]
-            # A missing number is no patient's, unless it is a small count that the open report hides.
-            if not any(count.protected or count.value > 0 for count in counts):
+            if not any(count.value > 0 for count in counts):
                 continue
             cells: list[Content] = [found.count_or_zero(**p) for p in places]
             words = f"Baseline {HEADS.get(base, base).lower()}"
@@ -205,7 +203,7 @@ def reported() -> Table:
 def _perhaps_a_bound(found: Results, place: ArdKey, level: str) -> Content:
     """Count and percent; the count as a bound where grade 1 cannot be told from 0 in some patient."""
     n = found.count(**place)
-    if n.protected or not found.find("n", **place).estimable:
+    if not found.find("n", **place).estimable:
         return n
     if found.find("estimate", **place).estimable:
         return n_pct(n, found.percent(**place))

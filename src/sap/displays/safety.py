@@ -1,7 +1,6 @@
 """Adverse events and deaths: overview, terms, kinds, rates beside published ones."""
 
 from collections.abc import Sequence
-from math import isnan
 
 import pandas as pd
 
@@ -10,7 +9,7 @@ from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
-from sap.displays.frame import Note, order_notes
+from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.response import ci_header
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
@@ -111,22 +110,18 @@ def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[st
         v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v
     ]
     sizes = {v: found.find("n", **place(v)).value for v in values}
-    # A count that the open report protects has no size: it must not be told by its place either.
-    known = {v: 0.0 if isnan(size) else size for v, size in sizes.items()}
-    return sorted((v for v in values if sizes[v]), key=lambda v: (-known[v], v))
+    return sorted((v for v in values if sizes[v]), key=lambda v: (-sizes[v], v))
 
 
 def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plain: bool) -> Table:
     """Each SOC with its terms; a cell for each of `paramcds`, percent in all or in the wide ones."""
     found = results("ae_soc_pt")
-    sorted_by: list[Number] = []
 
     def line(level: str, sublevel: str) -> Row:
         cells: list[Content] = []
         for paramcd in paramcds:
             place = ArdKey(paramcd=paramcd, level=level, sublevel=sublevel, group="")
             n = found.count(**place)
-            sorted_by.extend([n] if paramcd == "ANY" else [])
             bare = plain and paramcd not in ("ANY", "GRSEV")
             cells.append(n if bare else n_pct(n, found.percent(**place)))
         return Row(coded(sublevel or level), cells, "indent1" if sublevel else "total")
@@ -136,8 +131,7 @@ def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plai
         rows.append(line(soc, ""))
         rows += [line(soc, term) for term in _ordered(found, soc)]
     term = "System organ class, preferred term"
-    notes = [*_registered(), *order_notes(sorted_by)]
-    return Table(display_id, term, columns, rows, notes=notes, absent=NO_EVENTS)
+    return Table(display_id, term, columns, rows, notes=_registered(), absent=NO_EVENTS)
 
 
 def _total() -> Number:

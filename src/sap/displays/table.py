@@ -56,18 +56,16 @@ def _padded_html(text: str, pads: Sequence[tuple[int, int]]) -> str:
 
 
 def n_pct(n: Number, percent: Number) -> Cell:
-    """Count and percent by the house rule: a count of zero, one that is not known, or a protected one stands alone.
+    """Count and percent by the house rule: a count of zero or one that is not known has no percent.
 
     Two addresses in one cell: the count's and the percentage's.
     """
-    return (
-        Cell(n) if n.text in ("0", formats.NE) or percent.protected else Cell(n, " (", percent, ")")
-    )
+    return Cell(n) if n.text in ("0", formats.NE) else Cell(n, " (", percent, ")")
 
 
 def limits(low: Number, high: Number) -> Cell:
-    """The limits of an interval: `(2.5, 31.2)`; nothing where they would tell a protected count."""
-    return Cell("") if low.protected else Cell("(", low, ", ", high, ")")
+    """The limits of an interval: `(2.5, 31.2)`."""
+    return Cell("(", low, ", ", high, ")")
 
 
 def pair(centre: Number, spread: Number) -> Cell:
@@ -203,8 +201,7 @@ def _header(column: Column) -> str:
     if column.N is None:
         return html_text(column.header)
     n = column.N.html(html_text(column.N.text)) if isinstance(column.N, Number) else str(column.N)
-    hidden = isinstance(column.N, Number) and column.N.protected
-    return f"{html_text(column.header)}<br>(N{' ' if hidden else '='}{n})"
+    return f"{html_text(column.header)}<br>(N={n})"
 
 
 def _over(under: str, width: int) -> str:

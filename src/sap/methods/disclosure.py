@@ -2,7 +2,7 @@
 
 References
 ----------
-Fischetti and Salazar 2001, Management Science 47:1008 (the attacker of complementary suppression: he
+Fischetti and Salazar 2001, Management Science 47:1008 (the attacker of complementary suppression
 knows all sums and what a mark allows; a hidden cell is safe while another table fits too). Hundepool
 et al. 2012, Statistical Disclosure Control, section 4.4.
 """

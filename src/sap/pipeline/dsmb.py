@@ -51,20 +51,14 @@ def _json(path: Path) -> Any:
     return json.loads(path.read_text(encoding="utf-8"))
 
 
-def _rows_for(audience: Audience, rows: pd.DataFrame, plan: dict[str, Any]) -> pd.DataFrame:
-    from sap.results.protection import open_rows, same_subjects
+def _rows_for(audience: Audience, rows: pd.DataFrame) -> pd.DataFrame:
+    from sap.results.dsmb import open_rows
 
-    if audience == "closed":
-        return rows
-    limits, severe = plan["open_report"], plan["safety"]["severe_grade"]
-    return open_rows(
-        rows, open_analyses(), limits["small_count"], severe, same_subjects(plan),
-        summary_from=limits["summary_from"],
-    )  # fmt: skip
+    return rows if audience == "closed" else open_rows(rows, open_analyses())
 
 
 def _changes(
-    run: Path, audience: Audience, now: pd.DataFrame, plan: dict[str, Any]
+    run: Path, audience: Audience, now: pd.DataFrame
 ) -> tuple[dict[str, Any], pd.DataFrame | None]:
     """What changed since the report before, as a table of the view and as a frame."""
     from sap.results.changes import changes
@@ -72,7 +66,7 @@ def _changes(
     place = run / "tables" / f"{PREVIOUS}-ard.csv"
     if not place.is_file():
         return {"previous": None, "rows": []}, None
-    before = _rows_for(audience, ard.from_csv(place), plan)
+    before = _rows_for(audience, ard.from_csv(place))
     found = changes(before, now)
     facts = _json(run / "tables" / f"{PREVIOUS}.json")
     rows = [
@@ -110,10 +104,9 @@ def _view(
 
     The open one holds no patient: no ADaM dataset, and findings without row and subject.
     """
-    plan = _json(run / "tables" / "plan.json")
     facts = _json(run / "tables" / "run.json") | {"kind": "dsmb", "audience": audience}
-    rows = _rows_for(audience, ard.from_csv(run / "ard.csv"), plan)
-    told, found = _changes(run, audience, rows, plan)
+    rows = _rows_for(audience, ard.from_csv(run / "ard.csv"))
+    told, found = _changes(run, audience, rows)
     write_text(view / "ard.csv", ard.to_csv(rows))
     if found is not None:
         write_text(view / "changes.csv", _csv(found))
@@ -151,11 +144,7 @@ def _keys(rows: pd.DataFrame) -> list[str]:
 
 
 def _shown(page: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose numbers the page shows: no other row may be read beside it.
-
-    Two rows that are both harmless, one for the reader and one that no display has, can together
-    tell a hidden count.
-    """
+    """The rows whose numbers the page prints: the ARD of the open report holds these and no others."""
     told = {html.unescape(key) for key in SHOWN.findall(page.read_text(encoding="utf-8"))}
     kept = [key in told or key.partition("|")[0] in DRAWN for key in _keys(rows)]
     return rows[kept]

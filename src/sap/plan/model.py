@@ -663,15 +663,6 @@ class Samples(Entry):
     planned_ml: dict[str, dict[Literal["A", "B"], float]]
 
 
-class OpenReport(Entry):
-    """What the open report of the DSMB may show."""
-
-    small_count: int = Field(ge=1, description="counts of people from 1 to below it are hidden")
-    summary_from: int = Field(
-        ge=1, description="of fewer patients, exposure and currency have no summary but the median"
-    )
-
-
 class Plan(BaseModel):
     """The whole plan."""
 
@@ -712,7 +703,6 @@ class Plan(BaseModel):
     pk: Pk
     exposure_response: ExposureResponse
     samples: Samples
-    open_report: OpenReport
 
     @model_validator(mode="after")
     def _drugs_are_listed(self) -> Self:

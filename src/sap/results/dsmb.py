@@ -1,5 +1,7 @@
 """What the first page of the board's report counts beside adverse events: deaths in the window, patients gone."""
 
+from collections.abc import Collection
+
 import pandas as pd
 
 from sap import ard
@@ -13,6 +15,23 @@ GONE = {
     "Lost to follow-up": "LOST TO FOLLOW-UP",
     "Withdrew": "WITHDRAWAL BY SUBJECT",
 }
+
+
+# Analyses with one row per patient: LEVEL is the patient's position in the order of treatment.
+BY_PATIENT = ("toxicity_monitoring",)
+
+
+def open_rows(rows: pd.DataFrame, analyses: Collection[str]) -> pd.DataFrame:
+    """The rows of an ARD that an open report may hold, with their exact numbers.
+
+    1. Not: rows of an analysis that is not in `analyses`.
+    2. Not: the running count after each single patient (`BY_PATIENT`), which is patient-level.
+    3. All others, unchanged.
+    """
+    by_patient = (
+        rows["analysis"].isin(BY_PATIENT) & rows["level"].ne("") & rows["stat_name"].eq("n")
+    )
+    return rows[rows["analysis"].isin(list(analyses)) & ~by_patient].reset_index(drop=True)
 
 
 def _share(n: int, of: int) -> dict[str, ard.type_of_stat]:
