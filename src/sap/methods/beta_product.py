@@ -1,20 +1,17 @@
 """Interval of S(t) that keeps its level in small samples: the beta product confidence procedure."""
 
 from decimal import Context, Decimal, localcontext
-from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sap.methods.kaplan_meier import KaplanMeier
 from sap.methods.proportion import Interval
 from sap.methods.risk_sets import FloatArray, IntArray
-
-if TYPE_CHECKING:
-    from sap.methods.survival import KaplanMeier
 
 LARGEST = 1000  # events: beyond, the digits needed grow and no small-sample interval is wanted
 
 
-def beta_product(curve: "KaplanMeier", t: float, conf_level: float) -> Interval:
+def beta_product(curve: KaplanMeier, t: float, conf_level: float) -> Interval:
     """Beta product confidence interval of S(t) (Fay, Brittain & Proschan 2013, section 3).
 
     With d_i events among r_i at risk at the event times t_i <= t, r' the number at risk at the next
@@ -35,7 +32,7 @@ def beta_product(curve: "KaplanMeier", t: float, conf_level: float) -> Interval:
 
     With 2 events among 5 and no censoring, Clopper & Pearson for 3 of 5:
 
-    >>> from sap.methods.survival import kaplan_meier
+    >>> from sap.methods.kaplan_meier import kaplan_meier
     >>> low, high = beta_product(kaplan_meier([1, 2, 3, 4, 5], [1, 1, 1, 1, 1]), 2.5, 0.95)
     >>> round(low, 4), round(high, 4)
     (0.1466, 0.9473)
@@ -50,12 +47,12 @@ def beta_product(curve: "KaplanMeier", t: float, conf_level: float) -> Interval:
     return Interval(low, high)
 
 
-def beta_product_moments(curve: "KaplanMeier", t: float, conf_level: float) -> Interval:
+def beta_product_moments(curve: KaplanMeier, t: float, conf_level: float) -> Interval:
     """The interval of `beta_product` with one beta variable of the same two moments as the product.
 
     As R's bpcp 1.4.2 computes by default (Fay & Brittain 2016, Stat Med 35:2726), kept decreasing.
 
-    >>> from sap.methods.survival import kaplan_meier
+    >>> from sap.methods.kaplan_meier import kaplan_meier
     >>> curve = kaplan_meier([1, 1, 6, 6, 8, 9], [1, 0, 1, 1, 0, 1])
     >>> low, high = beta_product_moments(curve, 6.0, 0.95)
     >>> beta_product(curve, 6.0, 0.95).low < curve.at(6.0) < beta_product(curve, 6.0, 0.95).high
@@ -82,7 +79,7 @@ def _tail(conf_level: float) -> float:
     return (1 - conf_level) / 2
 
 
-def _steps(curve: "KaplanMeier", t: float) -> tuple[IntArray, IntArray, int]:
+def _steps(curve: KaplanMeier, t: float) -> tuple[IntArray, IntArray, int]:
     if not t >= 0:
         raise ValueError("t: expected a number that is not negative")
     left = curve.at_risk - curve.events - curve.censored
@@ -91,7 +88,7 @@ def _steps(curve: "KaplanMeier", t: float) -> tuple[IntArray, IntArray, int]:
     return _counts(curve, int(np.searchsorted(curve.time, t, side="right")))
 
 
-def _counts(curve: "KaplanMeier", inside: int) -> tuple[IntArray, IntArray, int]:
+def _counts(curve: KaplanMeier, inside: int) -> tuple[IntArray, IntArray, int]:
     had = np.flatnonzero(curve.events[:inside])
     after = int(curve.at_risk[inside]) if inside < curve.time.size else 0
     return curve.at_risk[had], curve.events[had], after

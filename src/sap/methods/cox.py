@@ -2,8 +2,16 @@
 
 The ordinary fit starts from lifelines', which needs a data frame, the reason why this module may
 import pandas, and is taken from its seven or eight digits to all of them.
-The penalised likelihood, which no Python package has, and the score test of proportionality are
-computed here from the moments of the covariates in each risk set.
+The penalised likelihood and the score test of proportional hazards are computed here from the moments
+of the covariates in each risk set: of the Python packages, firthmodels 0.8 has the penalised fit
+with profile likelihood limits, but with Breslow's likelihood at ties and no delayed entry, and none
+has the score test of R's survival 3.
+
+References
+----------
+Bryson and Johnson 1981, Technometrics 23:381. Cox 1972, JRSS B 34:187. Efron 1977, JASA 72:557.
+Firth 1993, Biometrika 80:27. Grambsch and Therneau 1994, Biometrika 81:515. Heinze and Schemper
+2001, Biometrics 57:114.
 """
 
 import warnings
@@ -14,6 +22,7 @@ from typing import Literal, NamedTuple, get_args
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from sap.methods.kaplan_meier import kaplan_meier
 from sap.methods.risk_sets import (
     FloatArray,
     checked_causes,
@@ -597,8 +606,6 @@ def _time_scale(data: _Data, transform: TimeScale) -> FloatArray:
     if transform == "rank":
         below = np.searchsorted(data.time, times, side="left")
         return (below + np.searchsorted(data.time, times, side="right") + 1) / 2
-    from sap.methods.survival import kaplan_meier
-
     entry = data.entry if data.entry.any() else None
     curve = kaplan_meier(data.time, data.had, entry)
     before = np.concatenate(([1.0], curve.survival))
