@@ -109,21 +109,21 @@ def test_a_zip_audits_like_its_folder_and_has_the_same_bytes_twice(
     assert found.verdict == "identical"
 
 
-def test_the_second_opinion_is_part_of_the_page(copy, without_contracts):
+def test_the_second_computation_is_part_of_the_page(copy, without_contracts):
     found = audit.examined(copy, reports=False, independent=True)
     assert found.verdict == "identical"
-    assert found.opinion.disagreeing == 0
-    assert found.opinion.agreeing > 1000
+    assert found.qc.differing == 0
+    assert found.qc.agreeing > 1000
 
 
-def test_a_number_on_record_that_another_route_does_not_find_is_a_changed_result(
+def test_a_result_on_record_that_the_second_computation_does_not_give_is_a_changed_result(
     copy, without_contracts, monkeypatch
 ):
-    from sap.qc import stages
+    from sap.qc import two_stage
 
-    monkeypatch.setattr(stages, "decision", lambda *_: "H0 rejected twice")
+    monkeypatch.setattr(two_stage, "decision", lambda *_: "H0 rejected twice")
     found = audit.examined(copy, reports=False, independent=True)
-    assert found.opinion.disagreeing > 0
+    assert found.qc.differing > 0
     assert found.exit_code == 12
 
 

@@ -10,7 +10,7 @@ from sap import ard
 from sap.derivations.exposure import adex, adexsum
 from sap.derivations.population import line_of_therapy
 from sap.plan import read_plan
-from sap.qc.dosing import _delays, in_order
+from sap.qc.exposure import _delays, in_order
 from sap.results.exposure import exposure
 
 HOME = Path(__file__).parents[1]

@@ -16,9 +16,10 @@ from sap.derivations.labs import adlb
 from sap.derivations.population import death
 from sap.derivations.response import adpsa
 from sap.plan import read_plan
-from sap.qc import days, measured
-from sap.qc.people import Subject
-from sap.qc.response import visits
+from sap.qc import baseline as qc_baseline
+from sap.qc import dates as qc_dates
+from sap.qc.psa import visits
+from sap.qc.subjects import Subject
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -55,10 +56,10 @@ def test_each_form_means_the_days_that_the_guide_says(text, first, last):
     assert said is not None
     for day, wanted in zip(said[:2], (first, last), strict=True):
         assert (day.isoformat() if day else "") == wanted
-    again = [days.earliest(text), days.latest(text)]
+    again = [qc_dates.earliest(text), qc_dates.latest(text)]
     assert [day.isoformat() if day else "" for day in again] == [first, last]
     one_day = dt.date.fromisoformat(first) if first and first == last else None
-    assert said.day == days.whole(text) == one_day
+    assert said.day == qc_dates.whole(text) == one_day
 
 
 @pytest.mark.parametrize(
@@ -81,7 +82,7 @@ def test_times_have_one_spelling_and_say_what_is_not_known(text, early, late):
     said = stated(text)
     assert (said.early, said.late) == (early, late)
     for wanted, last in ((early, False), (late, True)):
-        seconds = days.clock(text, last=last)
+        seconds = qc_dates.clock(text, last=last)
         assert (seconds is None) == (wanted is None)
         if wanted is not None:
             parts = [float(part) for part in (wanted + ":00")[:8].split(":")]
@@ -104,7 +105,7 @@ def test_times_as_texts_stand_in_the_order_of_the_clock(one, other):
 def test_whatever_python_writes_is_read_back(day, time):
     when = dt.datetime.combine(day, time)
     assert moment(when.isoformat()) == when
-    assert days.whole(when.isoformat()) == when.date()
+    assert qc_dates.whole(when.isoformat()) == when.date()
 
 
 @pytest.mark.parametrize(
@@ -123,7 +124,7 @@ def test_whatever_python_writes_is_read_back(day, time):
 )
 def test_hours_between_two_times(later, earlier, hours):
     assert hours_between(later, earlier) == hours
-    assert days.hours(later, earlier) == hours
+    assert qc_dates.hours(later, earlier) == hours
 
 
 def test_the_columns_of_the_derivations():
@@ -247,5 +248,5 @@ def test_a_characteristic_of_a_day_is_that_of_its_later_time_in_both_computation
         {"USUBJID": ["01"], "AVISIT": "SCREENING", "REFDT": day, "FROMDT": pd.NaT, "TRTSDT": day}
     )
     assert baseline._last(baseline._lab({"lb": lb}, "ALB"), at)["VALUE"].tolist() == [40.0]
-    window = measured.Window(None, day.date())
-    assert measured._test(lb.to_dict("records"), "ALB", window) == 40.0
+    window = qc_baseline.Window(None, day.date())
+    assert qc_baseline._test(lb.to_dict("records"), "ALB", window) == 40.0

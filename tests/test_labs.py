@@ -14,9 +14,9 @@ from sap.catalogue import codelist
 from sap.derivations.labs import _graded, adlb
 from sap.methods.ctcae import CRITERIA, SYNONYMS
 from sap.plan import read_plan
-from sap.qc.laboratory import courses
-from sap.qc.laboratory import graded as graded_again
-from sap.qc.people import Subject
+from sap.qc.ctcae import graded as graded_again
+from sap.qc.labs import courses
+from sap.qc.subjects import Subject
 from sap.results.labs import lab_grade, lab_reported, lab_shift
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from sap.derivations.population import adsl, death, last_alive
 from sap.plan import project_home, read_plan
 from sap.plan.model import AliveOn
-from sap.qc.people import people
+from sap.qc.subjects import subjects_of
 
 HOME = project_home()
 CARVE = read_plan(HOME / "analysis" / "plan.yml").plan
@@ -69,7 +69,7 @@ def both(tables: dict[str, pd.DataFrame], plan) -> list[dict[str, str]]:
         name: table.astype(object).where(table.notna(), None).to_dict("records")
         for name, table in tables.items()
     }
-    second = people(records, plan)  # type: ignore[arg-type]
+    second = subjects_of(records, plan)  # type: ignore[arg-type]
     return [
         {who: f"{first[who]:%F}" for who in EXPECTED},
         {who: str(second[who].last_alive) for who in EXPECTED},

@@ -15,9 +15,9 @@ from sap.derivations.courses import choice_psa, choice_response, courses
 from sap.derivations.progression import Value, psa_progression, read_course
 from sap.derivations.response import adpsa, psa_response
 from sap.plan import read_plan
-from sap.qc import rises
-from sap.qc.people import Subject
-from sap.qc.response import Visit
+from sap.qc import psa_progression as qc_progression
+from sap.qc.psa import Visit
+from sap.qc.subjects import Subject
 from sap.results.progression import psa_progression as psa_progression_rows
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -359,8 +359,8 @@ def second_answer(base: float | None, values: list[Value], rule=RULE):
     plan = PLAN.model_copy(update={"psa_progression": rule})
     seen = [] if base is None else [Visit(DOSE, Decimal(repr(float(base))))]
     seen += [Visit(DOSE + dt.timedelta(days=v.day), Decimal(repr(float(v.psa)))) for v in values]
-    course = rises.Followed(Subject("1", first_dose=DOSE), False, DOSE, None, seen)
-    found = rises.progression(course, plan)
+    course = qc_progression.Followed(Subject("1", first_dose=DOSE), False, DOSE, None, seen)
+    found = qc_progression.progression(course, plan)
     days = [None if d is None else (d - DOSE).days for d in (found.day, found.confirmed)]
     return found.case, *days
 
@@ -397,8 +397,8 @@ def test_a_time_to_psa_progression_ends_as_the_cases_of_the_plan_say():
         seen = [Visit(DOSE + dt.timedelta(days=d), Decimal(v)) for d, v in values]
         subject = Subject("1", first_dose=DOSE, allocated=DOSE, left_for=left, died=died)
         switch = None if therapy is None else DOSE + dt.timedelta(days=therapy)
-        one = rises.Followed(subject, False, DOSE, switch, seen)
-        found = [t for t in rises.times([one], {}, plan) if t.paramcd == "TTPP"]
+        one = qc_progression.Followed(subject, False, DOSE, switch, seen)
+        found = [t for t in qc_progression.times([one], {}, plan) if t.paramcd == "TTPP"]
         return [(t.days, t.event, t.why) for t in found]
 
     assert ended(course) == [(105, True, "PSA PROGRESSION")]

@@ -21,10 +21,10 @@ from sap.derivations.response import adpsa
 from sap.derivations.standard import standard
 from sap.pipeline import steps
 from sap.plan import read_plan
-from sap.qc.people import Subject
-from sap.qc.response import visits
-from sap.qc.results import result
-from sap.qc.words import in_standard_words
+from sap.qc.psa import visits
+from sap.qc.quantities import result
+from sap.qc.standard_terms import in_standard_terms
+from sap.qc.subjects import Subject
 from sap.simulate.trial import simulate
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -151,7 +151,7 @@ def test_a_result_below_quantification_keeps_its_side_in_another_unit():
     got = quantified(standard({"lb": lb}, PLAN)["lb"], "lb")
     assert got["VALUE"].tolist() == [100.0, 20.0]
     assert got["SIDE"].tolist() == ["<", "<"]
-    records = in_standard_words({"lb": lb.to_dict("records")}, PLAN)["lb"]
+    records = in_standard_terms({"lb": lb.to_dict("records")}, PLAN)["lb"]
     assert [result(row, "LB") for row in records] == [(Decimal(100), "<"), (Decimal(20), "<")]
 
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sap import qc
 from sap.catalogue import coded_columns, codelist, fold
 from sap.derivations.standard import standard
 from sap.plan import read_plan
-from sap.qc import second_opinion
-from sap.qc.words import in_standard_words
+from sap.qc.standard_terms import in_standard_terms
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -19,7 +19,7 @@ PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 def both(domain: str, **cells: object) -> dict[str, object]:
     """One record in standard words, by the first and by the second computation, which must agree."""
     first = standard({domain: pd.DataFrame([cells], dtype=object)}, PLAN)[domain].iloc[0].to_dict()
-    (second,) = in_standard_words({domain: [dict(cells)]}, PLAN)[domain]
+    (second,) = in_standard_terms({domain: [dict(cells)]}, PLAN)[domain]
     assert {k: None if pd.isna(v) else v for k, v in first.items()} == second
     return second
 
@@ -251,7 +251,7 @@ def test_a_visit_is_known_by_the_words_of_the_plan(said, visit):
 def test_what_did_not_happen_is_read_by_no_rule(domain, column, said, read):
     rows = [{"USUBJID": "1", column: said}]
     first = standard({domain: pd.DataFrame(rows, dtype=object)}, PLAN)[domain]
-    second = in_standard_words({domain: rows}, PLAN)[domain]
+    second = in_standard_terms({domain: rows}, PLAN)[domain]
     assert len(first) == len(second) == int(read)
 
 
@@ -300,7 +300,7 @@ def test_spellings_of_one_event_term_are_one_term():
     one = ["DIARRHOEA", "DIARRHOEA", "DIARRHOEA", "NAUSEA", "NAUSEA", None]
     first = standard({"ae": pd.DataFrame(records)}, PLAN)["ae"]["AEDECOD"]
     assert [None if pd.isna(term) else term for term in first] == one
-    second = in_standard_words({"ae": records}, PLAN)["ae"]
+    second = in_standard_terms({"ae": records}, PLAN)["ae"]
     assert [record["AEDECOD"] for record in second] == one
 
 
@@ -372,9 +372,9 @@ def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path
         findings=rows.iloc[:0], frozen_root=tmp_path,
     )  # fmt: skip
     made = steps.analyse(snapshot.load(frozen), PLAN, day)
-    second = second_opinion(frozen, PLAN, made.ard, made.datasets["adtte"]).rows
-    assert (second["opinion"] == "agrees").sum() > 1000
-    assert not (second["opinion"] == "disagrees").any()
+    second = qc.compare(frozen, PLAN, made.ard, made.datasets["adtte"]).rows
+    assert (second["result"] == "agrees").sum() > 1000
+    assert not (second["result"] == "differs").any()
 
 
 @pytest.mark.slow

@@ -10,8 +10,9 @@ import pytest
 from sap import ard
 from sap.derivations.survival import with_baseline_status
 from sap.plan import read_plan
-from sap.qc import curves, hazards
-from sap.qc.people import Subject
+from sap.qc import cox as qc_cox
+from sap.qc import kaplan_meier
+from sap.qc.subjects import Subject
 from sap.results.survival_comparison import by_arv7, by_group, guarantee_time
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -172,7 +173,7 @@ def test_the_difference_of_restricted_means_by_hand(months, tau, difference, err
     reach = 1.959963984540054 * got["standard_error"]
     assert got["conf_low"] == pytest.approx(difference - reach, rel=1e-9)
     sides = [list(zip(*groups[state], strict=True)) for state in ("POSITIVE", "NEGATIVE")]
-    second = curves.mean_difference(*sides, plan)
+    second = kaplan_meier.mean_difference(*sides, plan)
     assert {name: second[name] for name in got.index} == pytest.approx(got.to_dict(), rel=1e-12)
 
 
@@ -247,7 +248,7 @@ def test_a_status_taken_at_registration_counts_within_the_window_and_before_trea
     expected = [one[3] for one in whole]
     assert [None if np.isnan(value) else value for value in got] == expected
     second = [
-        hazards.status(
+        qc_cox.status(
             Subject(
                 who,
                 allocated=dt.date(2018, 2, 1),

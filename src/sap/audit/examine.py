@@ -119,8 +119,8 @@ def _examined(
             audit, whole, cut, plan[0], scratch, reports=reports, run_code=run_code
         )
         if independent:
-            with _guarded(audit, "result", "the second opinion"):
-                _second_opinion(audit, whole, cut, plan[1])
+            with _guarded(audit, "result", "the second computation"):
+                _second_computation(audit, whole, cut, plan[1])
     return audit
 
 
@@ -315,18 +315,17 @@ def _report_difference(audit: Audit, name: str, old: bytes, new: bytes) -> str:
     return "same words"
 
 
-def _second_opinion(audit: Audit, whole: Bundle, cut: Path, plan: PlanFile) -> None:
-    from sap.qc import second_opinion
+def _second_computation(audit: Audit, whole: Bundle, cut: Path, plan: PlanFile) -> None:
+    from sap import qc
 
-    with step("compute a second opinion by other routes"):
+    with step("compute the results a second time"):
         rows = _csv(whole.files[whole.of_role("ard")["ard.csv"]])
         times = whole.of_role("dataset").get("adtte.parquet")
         adtte = pd.read_parquet(io.BytesIO(whole.files[times])) if times else None
-        audit.opinion = second_opinion(cut, plan.plan, rows, adtte)
-    if audit.opinion.disagreeing:
-        audit.say(
-            "result", "the second opinion", f"disagrees on {audit.opinion.disagreeing} results"
-        )
+        audit.qc = qc.compare(cut, plan.plan, rows, adtte)
+    if audit.qc.differing:
+        differing = f"differs in {audit.qc.differing} results"
+        audit.say("result", "the second computation", differing)
 
 
 __all__ = ["displays_in", "examined", "kinds_of", "words_of"]

@@ -42,7 +42,7 @@ class Audit:
     displays: list[str] = field(default_factory=list)
     rebuilt: bool = False
     checks: list[tuple[str, str]] = field(default_factory=list)
-    opinion: Any = None
+    qc: Any = None
 
     def say(self, kind: Kind, place: str, words: str) -> None:
         """Add a finding."""

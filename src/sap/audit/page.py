@@ -58,11 +58,16 @@ def _cell(text: object) -> str:
     return plain or " "
 
 
-def _table(header: Sequence[str], rows: Sequence[Sequence[object]], widths: Sequence[int]) -> str:
+def _table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[object]],
+    widths: Sequence[int],
+    shown: int = SHOWN,
+) -> str:
     """A pipe table; the dashes say how wide each column is, and the rows that do not fit how many."""
     lines = ["| " + " | ".join(header) + " |", "|" + "|".join("-" * w for w in widths) + "|"]
-    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows[:SHOWN]]
-    more = len(rows) - SHOWN
+    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows[:shown]]
+    more = len(rows) - shown
     rest = f"\n\nAnd {more} more; `audit.json` lists all." if more > 0 else ""
     return "\n".join(lines) + rest
 
@@ -140,8 +145,8 @@ def markdown(audit: Audit) -> str:
             + f" and compared: {said}."
             + ("" if facts["reports"] else " Reports were not rebuilt."),
         ]
-    if audit.opinion is not None:
-        parts += ["## Second opinion", _opinion(audit.opinion)]
+    if audit.qc is not None:
+        parts += ["## Second computation", *_second_computation(audit.qc)]
     parts += [
         "## What this does not prove",
         LIMITS.format(facts["sums"]),
@@ -149,12 +154,20 @@ def markdown(audit: Audit) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _opinion(opinion: Any) -> str:
-    return (
-        f"{opinion.agreeing} of {opinion.total} results ({opinion.share:.1f} %) have a second "
-        f"opinion and agree; {opinion.disagreeing} disagree; {opinion.without} have none"
-        + (f", in: {_cell(', '.join(opinion.analyses_without))}." if opinion.without else ".")
+def _second_computation(qc: Any) -> list[str]:
+    """The three shares in all, and each analysis with its rows by what they were computed from."""
+    shares = qc.shares()
+    summary = (
+        f"Computed a second time: {shares['raw']:.1f} % of {qc.total} results from raw data, "
+        f"{shares['datasets']:.1f} % from the analysis datasets, {shares['none']:.1f} % not. "
+        f"{qc.agreeing} agree, {qc.differing} differ."
     )
+    rows = [
+        (_cell(analysis), *(str(counts[name]) for name in ("raw", "datasets", "none", "differs")))
+        for analysis, counts in qc.as_json()["by_analysis"].items()
+    ]
+    columns = ("Analysis", "From raw data", "From datasets", "Not computed", "Different")
+    return [summary, _table(columns, rows, (40, 15, 15, 15, 15), len(rows))]
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
@@ -174,7 +187,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
             for row in numbers_of(audit)
         ],
         "records": [] if audit.records is None else audit.records.to_dict("records"),
-        "second_opinion": None if audit.opinion is None else audit.opinion.as_json(),
+        "second_computation": None if audit.qc is None else audit.qc.as_json(),
     }
 
 

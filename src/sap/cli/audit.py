@@ -103,11 +103,12 @@ def audit(
     with atomic_folder(out) as new:
         write_pages(found, new)
     typer.echo(found.verdict)
-    if found.opinion is not None:
+    if found.qc is not None:
+        shares = found.qc.shares()
         typer.echo(
-            f"second opinion: {found.opinion.agreeing} of {found.opinion.total} results "
-            f"({found.opinion.share:.1f} %) agree, {found.opinion.disagreeing} disagree, "
-            f"{found.opinion.without} have none"
+            f"second computation of {found.qc.total} results: {shares['raw']:.1f} % from raw data, "
+            f"{shares['datasets']:.1f} % from datasets, {shares['none']:.1f} % none; "
+            f"{found.qc.agreeing} agree, {found.qc.differing} differ"
         )
     for finding in found.findings:
         typer.echo(f"  {finding.kind}: {finding.place} {finding.words}", err=True)

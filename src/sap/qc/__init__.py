@@ -1,9 +1,9 @@
-"""Statistics computed a second time, by another route and without any code of the first.
+"""The second computation: results of the frozen SDTM computed again by another method.
 
-Nothing here may import `sap.derivations`, `sap.results` or `sap.methods`: import-linter says so.
-What is shared is the frozen data, the plan, and the words that name a row.
+It reads the frozen cut and the plan only, and no code of the first computation: import-linter keeps
+`sap.derivations`, `sap.results`, `sap.methods`, `sap.displays`, `sap.pipeline` and `sap.simulate` out.
 """
 
-from sap.qc.opinion import Opinion, second_opinion
+from sap.qc.agreement import QcResult, compare
 
-__all__ = ["Opinion", "second_opinion"]
+__all__ = ["QcResult", "compare"]

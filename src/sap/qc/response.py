@@ -1,240 +1,143 @@
-"""PSA response by a slow, literal loop over each patient's visits, in exact decimals."""
+"""PSA response by every rule of the plan, and the change of PSA under treatment."""
 
 import datetime as dt
-from decimal import Decimal
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
-from sap.plan.model import ComparisonRule, Plan
-from sap.qc.days import Day, clock, earliest, latest, whole
-from sap.qc.people import Record, Subject, is_study_dose
-from sap.qc.results import result
+from sap.plan.model import Plan
+from sap.qc import two_stage
+from sap.qc.psa import counted, new_therapy, visits
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.summaries import Value, rate, summary
 
-NEW = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
-
-
-class Visit(NamedTuple):
-    """One day with a PSA value."""
-
-    day: Day
-    psa: Decimal
+METHOD = "a loop over visits in exact decimals; statsmodels; scipy"
+POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
 
 
-class Answer(NamedTuple):
-    """What became of one patient: Y, N or NE, and the days that said so."""
-
-    says: str
-    fall: Day | None = None
-    confirmed: Day | None = None
-
-
-def _dec(number: float) -> Decimal:
-    return Decimal(repr(float(number)))
+def results_in(study: Study, subjects: list[str], paramcd: str) -> list[str]:
+    """Y, N or NE of each subject for a set of the first screening; re-screened treatment is NE."""
+    return [
+        study.psa[who].results[paramcd].result
+        if who in study.psa and not study.subjects[who].treated_again
+        else "NE"
+        for who in subjects
+    ]
 
 
-def new_therapy(subject: Subject, cm: list[Record]) -> Day | None:
-    """The first day of a new anticancer therapy after the first dose."""
-    if subject.first_dose is None:
-        return None
-    days = []
-    for row in cm:
-        day = earliest(row.get("CMSTDTC"))
-        if row.get("CMCAT") not in NEW or day is None:
-            continue
-        subsequent = row["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
-        end = latest(row["CMSTDTC"])
-        if (
-            subsequent
-            and day <= subject.first_dose
-            and end is not None
-            and end > subject.first_dose
-        ):
-            day = subject.first_dose + dt.timedelta(days=1)
-        if day > subject.first_dose:
-            days.append(day)
-    return min(days) if days else None
+def in_order_of_first_dose(study: Study, subjects: list[str]) -> list[str]:
+    """Subjects in the order of their first dose, which is the order of the stages."""
+    return sorted(subjects, key=lambda who: (study.subjects[who].first_dose or dt.date.max, who))
 
 
-def visits(subject: Subject, lb: list[Record], ex: list[Record], plan: Plan) -> list[Visit]:
-    """One value a day, in the order of days."""
-    infusion: float | None = None
-    for row in ex:
-        begun = clock(row.get("EXSTDTC"), last=True)
-        first = is_study_dose(row, plan.exposure.drugs) and whole(row.get("EXSTDTC"))
-        if begun is not None and first and first == subject.first_dose:
-            infusion = begun if infusion is None else min(begun, infusion)
-    days: dict[Day, list[tuple[float | None, Decimal]]] = {}
-    for row in lb:
-        day = whole(row.get("LBDTC"))
-        value = _value(row, plan)
-        if row.get("LBTESTCD") != "PSA" or day is None or value is None:
-            continue
-        time = clock(row.get("LBDTC"))
-        if (
-            day == subject.first_dose
-            and time is not None
-            and infusion is not None
-            and time > infusion
-        ):
-            continue
-        days.setdefault(day, []).append((time, value))
-    found = []
-    for day in sorted(days):
-        times = [time for time, _ in days[day] if time is not None]
-        kept = [v for time, v in days[day] if not times or time == max(times)]
-        found.append(Visit(day, sum(kept, Decimal(0)) / len(kept)))
-    return found
+def between_stages(study: Study, in_order: list[str]) -> dict[str, Any]:
+    """The first dose of the last subject of stage 1 and of the first of stage 2, responders by then."""
+    n1 = study.plan.design.n1
+    if n1 is None or len(in_order) <= n1:
+        return {}
+    full, began = (study.subjects[in_order[at]].first_dose for at in (n1 - 1, n1))
+    days = [
+        study.psa[who].results["PSARESP"].confirmed for who in in_order[:n1] if who in study.psa
+    ]
+    known = sum(day is not None and began is not None and day <= began for day in days)
+    return {"stage1_full": str(full), "stage2_began": str(began), "responders_by_then": known}
 
 
-def _value(row: Record, plan: Plan) -> Decimal | None:
-    value, side = result(row, "LB")
-    half = plan.psa_response.below_quantification != "limit"
-    return value / 2 if value is not None and side == "<" and half else value
+def limits_of_design(plan: Plan, responses: list[bool], pending: list[bool]) -> dict[str, Value]:
+    """The limits of the primary result where the plan wants those of the two stages."""
+    if plan.intervals.primary_interval != "two-stage":
+        return {}
+    inference = two_stage.two_stage(plan.design, responses, pending, plan.intervals.conf_level)
+    late = inference.get("stopped_at") == 1 and plan.design.n1 != len(responses)
+    if "decision" not in inference:  # more subjects than planned: another method
+        return {}
+    return {name: None if late else inference[name] for name in ("conf_low", "conf_high")}
 
 
-def counted(
-    subject: Subject, seen: list[Visit], therapy: Day | None, plan: Plan, *, stop_at_therapy: bool
-) -> tuple[Decimal | None, list[Visit]]:
-    """The baseline, and the visits that count for response."""
-    if subject.first_dose is None:
-        return None, []
-    base, after = None, []
-    for visit in seen:
-        if visit.day <= subject.first_dose:
-            base = visit.psa
-            continue
-        if subject.last_dose is not None:
-            window = dt.timedelta(days=plan.psa_response.days_after_last_cycle)
-            if visit.day > subject.last_dose + window:
-                continue
-        if stop_at_therapy and therapy is not None and visit.day >= therapy:
-            continue
-        after.append(visit)
-    return base, after
+def tested(responders: int, n: int, plan: Plan, decision: str) -> dict[str, Value]:
+    """The one-sided exact p against p0, by scipy, and the decision of the design's rule."""
+    from scipy.stats import binomtest
+
+    p = float(binomtest(responders, n, plan.design.p0, "greater").pvalue) if n else None
+    return {"p_value": p, "decision": decision}
 
 
-def answer(
-    subject: Subject,
-    base: Decimal | None,
-    after: list[Visit],
-    plan: Plan,
-    *,
-    confirm_days: int,
-    any_time: bool = False,
-) -> Answer:
-    """Whether PSA fell far enough, in time, and whether a later visit confirmed it."""
-    rule = plan.psa_response
-    if base is None or base <= 0 or not after or subject.first_dose is None:
-        return Answer("NE")
-    depth = -_dec(rule.decline_pct)
-
-    def fallen(visit: Visit) -> bool:
-        return round(100 * (visit.psa - base) / base, 9) <= depth
-
-    limit = None if any_time else rule.first_fall_within_days
-    for place, visit in enumerate(after):
-        late = limit is not None and visit.day > subject.first_dose + dt.timedelta(days=limit)
-        if late or not fallen(visit):
-            continue
-        if confirm_days == 0:
-            return Answer("Y", visit.day, visit.day)
-        gap = max(confirm_days - rule.confirm_tolerance_days, 1)
-        far = [later for later in after[place + 1 :] if (later.day - visit.day).days >= gap]
-        asked = far[:1] if rule.confirmed_by == "next value" else far
-        for later in asked:
-            if fallen(later):
-                return Answer("Y", visit.day, later.day)
-    return Answer("N")
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of `psa_response` and its variants, `rescreen_response` and `psa_change`."""
+    rule = study.plan.psa_response
+    variants = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU"}
+    variants |= {f"psa_response_{d}d": f"PSARSP{d}" for d in rule.sensitivity_confirm_days}
+    for analysis, paramcd in variants.items():
+        for population in POPULATIONS:
+            results = results_in(study, study.inside(population), paramcd)
+            statistics = _rate(results, study.plan) | {"p0": study.plan.design.p0}
+            if (analysis, population) == ("psa_response", "PRIMARY"):
+                statistics |= _primary(study)
+            yield from Place(analysis, population, paramcd=paramcd).rows(statistics, METHOD)
+    treated = study.treated_when_rescreened()
+    for paramcd in ("PSARESP", "PSARESPU"):
+        results = [
+            study.psa[who].results[paramcd].result if who in study.psa else "NE" for who in treated
+        ]
+        place = Place("rescreen_response", "RESCREENED", paramcd=paramcd)
+        yield from place.rows(_rate(results, study.plan), METHOD)
+    yield from _changes(study)
 
 
-class Course(NamedTuple):
-    """Everything the response of one patient is made of."""
-
-    base: Decimal | None
-    answers: dict[str, Answer]
-    unconfirmed: bool  # a fall that no later value could confirm
-    pending: bool  # a value after the cut-off can still make a responder
+def _rate(results: list[str], plan: Plan) -> dict[str, Value]:
+    return rate(results.count("Y"), len(results), plan) | {"n_missing": results.count("NE")}
 
 
-def courses(
-    tables: dict[str, dict[str, list[Record]]],
-    subjects: dict[str, Subject],
-    plan: Plan,
-    cut_off: Day,
-) -> dict[str, Course]:
-    """Each treated patient's answers by variant: PSARESP, PSARESPU, PSARSPnn, PSARSPTP, PSARSPAT."""
-    rule = plan.psa_response
-    found = {}
-    for who, subject in subjects.items():
-        if not subject.treated:
-            continue
-        seen = visits(subject, tables["lb"].get(who, []), tables["ex"].get(who, []), plan)
-        therapy = new_therapy(subject, tables.get("cm", {}).get(who, []))
-        base, after = counted(
-            subject, seen, therapy, plan, stop_at_therapy=rule.stop_at_new_therapy
+def _primary(study: Study) -> dict[str, Value]:
+    """Test, decision and limits of the primary result."""
+    plan = study.plan
+    in_order = in_order_of_first_dose(study, study.inside("PRIMARY"))
+    responses = [result == "Y" for result in results_in(study, in_order, "PSARESP")]
+    pending = [who in study.psa and study.psa[who].pending for who in in_order]
+    n1, responders, n = plan.design.n1, sum(responses), len(responses)
+    complete = n1 is not None and n >= n1
+    first = (sum(responses[:n1]), sum(pending[:n1])) if complete else None
+    decision = two_stage.decision(plan.design, responders, n, first)
+    return tested(responders, n, plan, decision) | limits_of_design(plan, responses, pending)
+
+
+def _changes(study: Study) -> Iterator[QcRow]:
+    rule = study.plan.psa_course
+    columns = {
+        "PRIMARY": study.inside("PRIMARY"),
+        "RESCREENED": study.treated_when_rescreened(),
+    }
+    for population, subjects in columns.items():
+        changes = [_change(study, who) for who in subjects]
+        for at, paramcd in enumerate(("PSABEST", "PSAWK12")):
+            values = [change[at] for change in changes]
+            place = Place("psa_change", population, paramcd=paramcd)
+            yield from place.rows({"N": len(values)} | summary(values), METHOD)
+            for depth in rule.depths_pct:
+                n = sum(1 for value in values if value is not None and value <= -depth)
+                deeper = place._replace(level=f"fall >= {depth:g} %")
+                yield from deeper.rows(rate(n, len(values), study.plan), METHOD)
+
+
+def _change(study: Study, who: str) -> tuple[float | None, float | None]:
+    """The largest decrease of one subject, and the change nearest to week 12, in percent."""
+    plan, subject = study.plan, study.subjects[who]
+    rule = plan.psa_course
+    values = visits(subject, study.of("lb", who), study.of("ex", who), plan)
+    therapy = new_therapy(subject, study.of("cm", who))
+    stop = plan.psa_response.stop_at_new_therapy
+    base, after = counted(subject, values, therapy, plan, stop_at_therapy=stop)
+    if base is None or base <= 0 or subject.first_dose is None:
+        return None, None
+    changes = [
+        (
+            float(round(100 * (visit.psa - base) / base, 9)),
+            (visit.day - subject.first_dose).days - rule.week_12_day,
         )
-        _, open_after = counted(subject, seen, therapy, plan, stop_at_therapy=False)
-        days: dict[str, int] = {"PSARESP": rule.confirm_after_days, "PSARESPU": 0}
-        days |= {f"PSARSP{d}": d for d in rule.sensitivity_confirm_days}
-        made: dict[str, Answer] = {
-            name: answer(subject, base, after, plan, confirm_days=d) for name, d in days.items()
-        }
-        made["PSARSPTP"] = answer(
-            subject, base, open_after, plan, confirm_days=rule.confirm_after_days
-        )
-        made["PSARSPAT"] = answer(
-            subject, base, after, plan, confirm_days=rule.confirm_after_days, any_time=True
-        )
-        if plan.comparison.rule is not None:
-            made["PSARESPC"] = _as_published(subject, base, after, plan, plan.comparison.rule)
-        open_still = _can_come(subject, base, made, therapy, plan, cut_off)
-        found[who] = Course(base, made, _unconfirmed(made, after, plan), open_still)
-        if "PRIMARY" in subject.sets and made["PSARESP"].says != "NE":
-            subject.sets.add("PSAEVAL")
-    return found
-
-
-def _as_published(
-    subject: Subject, base: Decimal | None, after: list[Visit], plan: Plan, theirs: ComparisonRule
-) -> Answer:
-    """The answer by the rule of the published trial; "" where that rule does not count the patient."""
-    if base is None or base <= 0 or base < _dec(theirs.baseline_psa_minimum):
-        return Answer("")
-    asked = plan.psa_response.model_copy(
-        update={
-            "decline_pct": theirs.decline_pct,
-            "first_fall_within_days": theirs.first_fall_within_days,
-            "confirm_tolerance_days": 0,
-        }
-    )
-    changed = plan.model_copy(update={"psa_response": asked})
-    return answer(subject, base, after, changed, confirm_days=theirs.confirm_after_days)
-
-
-def _unconfirmed(made: dict[str, Answer], after: list[Visit], plan: Plan) -> bool:
-    fall = made["PSARESPU"].fall
-    if made["PSARESP"].says != "N" or fall is None:
-        return False
-    far = fall + dt.timedelta(days=plan.psa_response.confirm_after_days)
-    return not any(visit.day >= far for visit in after)
-
-
-def _can_come(
-    subject: Subject,
-    base: Decimal | None,
-    made: dict[str, Answer],
-    therapy: Day | None,
-    plan: Plan,
-    cut_off: Day,
-) -> bool:
-    rule = plan.psa_response
-    if made["PSARESP"].says == "Y" or base is None or base <= 0 or subject.first_dose is None:
-        return False
-    if subject.died is not None or (therapy is not None and rule.stop_at_new_therapy):
-        return False
-    last = subject.last_dose
-    window = dt.timedelta(days=rule.days_after_last_cycle)
-    if subject.stopped_for is not None and last is not None and last + window < cut_off:
-        return False
-    if made["PSARESPU"].says == "Y" or rule.first_fall_within_days is None:
-        return True
-    return subject.first_dose + dt.timedelta(days=rule.first_fall_within_days) > cut_off
+        for visit in after
+    ]
+    near = [
+        (abs(off), off > 0, change)
+        for change, off in changes
+        if abs(off) <= rule.week_12_window_days
+    ]
+    return min((change for change, _ in changes), default=None), min(near)[2] if near else None

@@ -1,568 +1,99 @@
-"""Tumours, scan by scan: sums in exact fractions, each answer from a table written out, no data frame.
+"""Best overall response, objective response, and the change of the sum of diameters."""
 
-Written from the text of the plan (RECIST 1.1 for soft tissue, PCWG3 for bone, as section 9.7.1 prints
-them), over TU, TR and RS as the extract has them. Only the course of study treatment is followed.
-"""
-
-import datetime as dt
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from fractions import Fraction
-from typing import NamedTuple
+from functools import lru_cache
 
-from sap.catalogue.locations import location
-from sap.plan.model import Plan, Tumour
-from sap.qc.again import summary
-from sap.qc.counts import Value, rate
-from sap.qc.days import Day, earliest
-from sap.qc.people import Record, Subject, milestone
-from sap.qc.response import new_therapy
+from sap.qc.recist import NON, Course, course
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.summaries import Value, rate, share, summary
 
-NON = "NON-CR/NON-PD"
-PARTS = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
-BY_BONE_SCAN = ("BONE SCAN", "SCINTIGRAPHY")
-FOUND = ("TUMIDENT", "LESIDENT")
-CERTAIN = ("PRESENT", "UNEQUIVOCAL", "UNEQUIVOCAL PROGRESSION")
-Split = Mapping[str, Mapping[str, list[Record]]]
-
-
-@dataclass
-class Lesion:
-    """One lesion followed from baseline."""
-
-    link: str
-    node: bool
-    on_bone_scan: bool
-    base: Fraction | None = None
-    is_target: bool = False
-
-
-@dataclass
-class Visit:
-    """Readings that belong together, by the days they were made on."""
-
-    first: Day
-    last: Day
-    tr: list[Record] = field(default_factory=list)
-    rs: list[Record] = field(default_factory=list)
-    found: list[Record] = field(default_factory=list)
-
-
-class TimeRecord(NamedTuple):
-    """The overall answer of a visit, and the sum of targets where all were read."""
-
-    day: Day
-    overall: str
-    total: Fraction | None
-
-
-class Course(NamedTuple):
-    """What one subject's study treatment came to."""
-
-    best: str
-    confirmed: str
-    investigator: str
-    change: float | None
-    measurable: bool
-    assessed: bool
-
-
-def mine(rows: list[Record], stem: str, rule: Tumour) -> list[Record]:
-    """The records of the evaluator the plan names."""
-    kept = []
-    for row in rows:
-        who = row.get(f"{stem}EVAL")
-        if who is None and rule.evaluator == "INVESTIGATOR":
-            who = "INVESTIGATOR"
-        if who == rule.evaluator:
-            kept.append(row)
-    if rule.evaluator_id is not None:
-        return [row for row in kept if row.get(f"{stem}EVALID") == rule.evaluator_id]
-    taken = [row for row in kept if row.get(f"{stem}ACPTFL") == "Y"]
-    return taken or kept
-
-
-def _dated(rows: list[Record], stem: str) -> list[tuple[Day, Record]]:
-    made = [(earliest(row.get(f"{stem}DTC")), row) for row in rows]
-    return [(day, row) for day, row in made if day is not None]
-
-
-def _what(row: Record) -> str | None:
-    return row.get("TUSTRESC") or row.get("TUORRES")
-
-
-def _is_node(row: Record) -> bool:
-    if _what(row) in ("TARGET NODAL", "TARGET EXTRA NODAL"):
-        return _what(row) == "TARGET NODAL"
-    place = location(row.get("TULOC"))
-    return place is not None and place.node
-
-
-def _mm(rows: list[Record], rule: Tumour, *, node: bool) -> Fraction | None:
-    """What a lesion measures by some readings: a diameter, 0 where absent, the size of too small."""
-    codes = rule.node_diameters if node else rule.lesion_diameters
-    for code in codes:
-        for row in rows:
-            number = row.get("TRSTRESN")
-            if row.get("TRTESTCD") == code and number is not None and number == number:  # noqa: PLR0124
-                return Fraction(repr(float(number)))
-    words = set()
-    for row in rows:
-        if row.get("TRTESTCD") in (
-            "TUMSTATE",
-            "LNSTATE",
-            *rule.node_diameters,
-            *rule.lesion_diameters,
-        ):
-            words |= {row.get("TRSTRESC"), row.get("TRORRES"), row.get("TRREASND")}
-    if "ABSENT" in words:
-        return Fraction(0)
-    return Fraction(repr(float(rule.too_small_mm))) if "TOO SMALL TO MEASURE" in words else None
-
-
-def _at_baseline(tu: list[tuple[Day | None, Record]], tr: list[tuple[Day, Record]], start: Day, begin: Day | None, rule: Tumour) -> list[Lesion]:  # fmt: skip
-    followed = []
-    kinds = ("TARGET", "TARGET NODAL", "TARGET EXTRA NODAL", "NON-TARGET", "NON-MEASURABLE", "NEW")
-    for day, row in tu:
-        if row.get("TUTESTCD") not in FOUND or _what(row) not in kinds:
-            continue
-        if (day is not None and day > start) or (
-            begin is not None and (day is None or day < begin)
-        ):
-            continue
-        link = str(row.get("TULNKID"))
-        lesion = Lesion(link, _is_node(row), row.get("TUMETHOD") in BY_BONE_SCAN)
-        early = sorted({d for d, r in tr if r.get("TRLNKID") == link and d <= start})
-        for when in early:  # the last one that has a size stays
-            there = [r for d, r in tr if r.get("TRLNKID") == link and d == when]
-            size = _mm(there, rule, node=lesion.node)
-            lesion.base = lesion.base if size is None else size
-        least = rule.node_target_mm if lesion.node else rule.lesion_target_mm
-        named = _what(row) in ("TARGET", "TARGET NODAL", "TARGET EXTRA NODAL")
-        lesion.is_target = named and lesion.base is not None and lesion.base >= least
-        followed.append(lesion)
-    return followed
-
-
-def _visits(events: list[tuple[Day, str, str, Record]], rule: Tumour) -> list[Visit]:
-    """The readings after the first dose, day by day: near ones together, a second look apart."""
-    visits: list[Visit] = []
-    asked: dict[str, Day] = {}
-    for day, domain, question, row in sorted(events, key=lambda e: e[0]):
-        again = question in asked and asked[question] < day
-        if not visits or again or (day - visits[-1].first).days > rule.assessment_days:
-            visits.append(Visit(day, day))
-            asked = {}
-        asked.setdefault(question, day)
-        here = visits[-1]
-        here.last = day
-        (here.tr if domain == "TR" else here.rs if domain == "RS" else here.found).append(row)
-    return visits
-
-
-def _links(text: str | None) -> list[str]:
-    for mark in "/+,&;":
-        text = (text or "").replace(mark, " ")
-    return (text or "").split()
-
-
-class Tree:
-    """Which lesions split into which, and which merged into which, as TU names them."""
-
-    def __init__(self, tu: list[Record]) -> None:
-        own = [str(r.get("TULNKID")) for r in tu if r.get("TUTESTCD") in FOUND]
-        self.parts: dict[str, list[str]] = {}
-        self.into: dict[str, tuple[str, bool]] = {}
-        for row in tu:
-            link, group = str(row.get("TULNKID")), row.get("TUGRPID")
-            if row.get("TUTESTCD") == "TUSPLIT":
-                for parent in dict.fromkeys((link.rpartition(".")[0], group)):
-                    self.parts.setdefault(str(parent), []).append(link)
-            elif row.get("TUTESTCD") == "TUMERGE":
-                named = {*_links(link), *_links(group)}
-                if group is not None:
-                    named |= {
-                        str(r.get("TULNKID"))
-                        for r in tu
-                        if r is not row and r.get("TUGRPID") == group
-                    }
-                for place, parent in enumerate(sorted(set(own) & named)):
-                    self.into[parent] = (link, place == 0)
-
-
-def _target_sizes(visit: Visit, lesion: Lesion, tree: Tree, rule: Tumour) -> list[tuple[Fraction | None, bool]]:  # fmt: skip
-    """Every size that a target stands for at a visit, and whether it counts in the sum."""
-
-    def of(link: str) -> list[Record]:
-        return [row for row in visit.tr if row.get("TRLNKID") == link]
-
-    parts = tree.parts.get(lesion.link, [])
-    if any(of(part) for part in parts):
-        return [(_mm(of(part), rule, node=lesion.node), True) for part in parts]
-    whole, first = tree.into.get(lesion.link, ("", True))
-    if whole and of(whole):
-        return [(_mm(of(whole), rule, node=lesion.node), first)]
-    return [(_mm(of(lesion.link), rule, node=lesion.node), True)]
-
-
-def _targets(visit: Visit, targets: list[Lesion], tree: Tree, low: Fraction, rule: Tumour) -> tuple[str, Fraction | None]:  # fmt: skip
-    """Target response and sum at a visit; `low` is the smallest sum so far."""
-    if not targets:
-        return "", None
-    total, unread, left = Fraction(0), False, False
-    for lesion in targets:
-        for size, counts in _target_sizes(visit, lesion, tree, rule):
-            if size is None:
-                unread = True
-                continue
-            total += size if counts else 0
-            left |= size >= rule.node_normal_mm if lesion.node else size != 0
-    if not unread and not left:
-        return "CR", total
-    base = sum((lesion.base or Fraction(0) for lesion in targets), Fraction(0))
-    grown = total - low
-    if (
-        grown >= Fraction(rule.progression_mm)
-        and grown * 100 >= Fraction(rule.progression_pct) * low
-    ):
-        return "PD", None if unread else total
-    if unread:
-        return "NE", None
-    fallen = (base - total) * 100 >= Fraction(rule.partial_pct) * base
-    return ("PR" if fallen else "SD"), total
-
-
-def _one_other(visit: Visit, lesion: Lesion, rule: Tumour) -> str:
-    rows = [row for row in visit.tr if row.get("TRLNKID") == lesion.link]
-    states = [row.get("TRSTRESC") for row in rows if row.get("TRTESTCD") in ("TUMSTATE", "LNSTATE")]
-    if "UNEQUIVOCAL" in states or "UNEQUIVOCAL PROGRESSION" in states:
-        return "worse"
-    if "ABSENT" in states or "NON-PATHOLOGICAL" in states:
-        return "gone"
-    there = ("PRESENT", "ENLARGEMENT", "ENLARGEMENT FROM NADIR", "EQUIVOCAL", "PATHOLOGICAL")
-    if any(state in (*there, "TOO SMALL TO MEASURE") for state in states):
-        return "there"
-    size = _mm(rows, rule, node=lesion.node)
-    if size is None:
-        return "unread"
-    return "gone" if size == 0 or (lesion.node and size < rule.node_normal_mm) else "there"
-
-
-def _others(visit: Visit, others: list[Lesion], rule: Tumour) -> str:
-    states = {_one_other(visit, lesion, rule) for lesion in others}
-    for state, answer in (("worse", "PD"), ("unread", "NE"), ("there", NON), ("gone", "CR")):
-        if state in states:
-            return answer
-    return ""
-
-
-def soft(target: str, other: str, *, new: bool) -> str:
-    """Tables 1 and 2 of RECIST 1.1, read from the worst answer down."""
-    if new or "PD" in (target, other):
-        return "PD"
-    if target in ("NE", "SD", "PR"):
-        return target
-    if target == "CR":
-        return "CR" if other in ("CR", "") else "PR"
-    return other or "NED"
-
-
-def together(tissue: str, bone: str, *, targets: bool) -> str:
-    """Soft tissue and bone as PCWG3 puts them together."""
-    if "PD" in (tissue, bone):
-        return "PD"
-    if tissue == "PDu" or tissue == "NE":
-        return tissue
-    if tissue == "NED":
-        return {"NON-PD": NON, "PDu": "PDu"}.get(bone, "NE")
-    if tissue == "CR" and bone != "NED":
-        return "PR" if targets else NON
-    return tissue
-
-
-def _bone(visits: list[Visit], followed: list[Lesion], new: list[tuple[Day, Record]], start: Day, plan: Plan) -> list[str]:  # fmt: skip
-    """Bone scan by bone scan: two new, then two more or two that stay."""
-    rule = plan.bone
-    disease = [lesion.link for lesion in followed if lesion.on_bone_scan]
-    later = [str(row.get("TULNKID")) for _, row in new]
-    scans: list[tuple[int, int, int, int]] = []  # place, day, new so far, new still there
-    for place, visit in enumerate(visits):
-        read = [r for r in visit.tr if r.get("TRLNKID") in (*disease, *later) and _is_read(r)]
-        read += [r for r in visit.found if str(r.get("TULNKID")) in later]
-        if read or (not disease and visit.tr):
-            seen = [str(row.get("TULNKID")) for day, row in new if day <= visit.last]
-            gone = {r.get("TRLNKID") for r in visit.tr if r.get("TRSTRESC") == "ABSENT"}
-            there = sum(1 for link in seen if link not in gone)
-            scans.append((place, (visit.first - start).days, len(seen), there))
-    said = ["NE"] * len(visits)
-    flare = bool(scans) and scans[0][1] <= rule.flare_window_days
-    progressed = False
-    for at, (place, day, count, there) in enumerate(scans):
-        compared = scans[0][2] if flare and at > 0 else 0
-        far = [scan for scan in scans[at + 1 :] if scan[1] >= day + rule.confirm_after_days]
-        answer = "NON-PD" if disease or count else "NED"
-        if there - compared >= rule.new_lesions:
-            if not far:
-                answer = "PDu"
-            elif flare and at == 0:
-                answer = "PD" if far[0][2] - count >= rule.new_lesions else "NON-PD"
-            elif max(scan[3] for scan in far) - compared >= rule.new_lesions:
-                answer = "PD"
-        progressed |= answer == "PD"
-        said[place] = "PD" if progressed else answer
-    return said
-
-
-def _is_read(row: Record) -> bool:
-    return row.get("TRSTRESC") not in (None, "NOT DONE", "NOT EVALUABLE")
-
-
-def _sure(link: str, visits: list[Visit]) -> bool:
-    """Whether a new lesion is one: not if it was only ever EQUIVOCAL."""
-    rows = [row for visit in visits for row in visit.tr if row.get("TRLNKID") == link]
-    for row in rows:
-        if row.get("TRSTRESC") in CERTAIN or (row.get("TRSTRESN") or 0) > 0:
-            return True
-    return not any(row.get("TRSTRESC") == "EQUIVOCAL" for row in rows)
-
-
-def _first_progression(softs: list[tuple[int, str]], rule: Tumour, *, targets: bool) -> list[str]:
-    answers = [answer for _, answer in softs]
-    wait = rule.first_progression_confirm_days
-    if not wait or not answers or answers[0] != "PD":
-        return answers
-    for day, answer in softs:
-        if day >= softs[0][0] + wait and answer != "NE":
-            other = "SD" if targets else NON
-            return answers if answer == "PD" else [other, *answers[1:]]
-    return ["PDu", *answers[1:]]
-
-
-def _by_lesions(visits: list[Visit], followed: list[Lesion], tu: list[Record], new: list[tuple[Day, Record]], start: Day, plan: Plan) -> list[TimeRecord]:  # fmt: skip
-    rule = plan.tumour
-    targets = [lesion for lesion in followed if lesion.is_target]
-    others = [lesion for lesion in followed if not lesion.is_target and not lesion.on_bone_scan]
-    of_bone = [(day, row) for day, row in new if row.get("TUMETHOD") in BY_BONE_SCAN]
-    of_soft = [(day, row) for day, row in new if row.get("TUMETHOD") not in BY_BONE_SCAN]
-    tree = Tree(tu)
-    low = sum((lesion.base or Fraction(0) for lesion in targets), Fraction(0))
-    softs, totals = [], []
-    for visit in visits:
-        target, total = _targets(visit, targets, tree, low, rule)
-        low = low if total is None else min(low, total)
-        found = [str(row.get("TULNKID")) for day, row in of_soft if day <= visit.last]
-        appeared = any(_sure(link, visits) for link in found)
-        answer = soft(target, _others(visit, others, rule), new=appeared)
-        softs.append(((visit.first - start).days, answer))
-        totals.append(total)
-    tissue = _first_progression(softs, rule, targets=bool(targets))
-    bones = _bone(visits, followed, of_bone, start, plan)
-    told = []
-    for visit, answer, bone, total in zip(visits, tissue, bones, totals, strict=True):
-        whole = together(answer, bone, targets=bool(targets))
-        told.append(TimeRecord(visit.first if whole == "PD" else visit.last, whole, total))
-    return told
-
-
-def _by_answers(visits: list[Visit], new: list[tuple[Day, Record]]) -> list[TimeRecord]:
-    """Where no lesion stands at baseline: what the evaluator said, part by part."""
-    told = []
-    for visit in visits:
-        said = {row["RSTESTCD"]: _answer(row) for row in visit.rs}
-        appeared = any(day <= visit.last for day, _ in new)
-        parts = {
-            code: {"NED": "", "NOT ALL EVALUATED": "NE"}.get(said.get(code, ""), said.get(code, ""))
-            for code in ("TRGRESP", "NTRGRESP")
-        }
-        tissue = "PD" if appeared else said.get("SFTSRESP", "")
-        if not tissue and (parts["TRGRESP"] or parts["NTRGRESP"] or "NEWLPROG" in said):
-            by_word = said.get("NEWLPROG") in ("Y", "UNEQUIVOCAL")
-            tissue = soft(parts["TRGRESP"], parts["NTRGRESP"], new=by_word)
-        whole = said.get("OVRLRESP", "")
-        if tissue and ("BONERESP" in said or not whole or appeared):
-            targets = "TRGRESP" not in said or bool(parts["TRGRESP"])
-            whole = together(tissue, said.get("BONERESP", "NE"), targets=targets)
-        whole = whole or "NE"
-        told.append(TimeRecord(visit.first if whole == "PD" else visit.last, whole, None))
-    return told
-
-
-def _answer(row: Record) -> str:
-    return str(row.get("RSSTRESC") or "NE")
-
-
-def best(told: list[tuple[Day, str]], start: Day, rule: Tumour, *, confirmed: bool) -> str:
-    """The best answer before the first progression; confirmed: table 3 of RECIST 1.1."""
-    seen: list[tuple[Day, str]] = []
-    for day, answer in told:
-        seen.append((day, answer))
-        if answer == "PD":
-            break
-    if not confirmed:
-        words = [answer for _, answer in seen]
-        if "CR" in words or "PR" in words:
-            return "CR" if "CR" in words else "PR"
-    else:
-        pairs = [
-            (a, b, [w for _, w in seen[i + 1 : i + k + 1]])
-            for i, (one, a) in enumerate(seen)
-            for k, (two, b) in enumerate(seen[i + 1 :])
-            if (two - one).days >= rule.response_confirm_days
-        ]
-        if any(a == b == "CR" and set(between) <= {"CR", "NE"} for a, b, between in pairs):
-            return "CR"
-        if any(_partial(a, b, between) for a, b, between in pairs):
-            return "PR"
-    return _no_response(seen, start, rule, confirmed=confirmed)
-
-
-def _partial(first: str, last: str, between: list[str]) -> bool:
-    if {first, last} - {"PR", "CR"} or set(between) - {"PR", "CR", "NE"}:
-        return False
-    order = [word for word in (first, *between, last) if word != "NE"]
-    return order == sorted(order, reverse=True)  # PR before CR, never after it
-
-
-def _no_response(seen: list[tuple[Day, str]], start: Day, rule: Tumour, *, confirmed: bool) -> str:
-    long_enough = start + dt.timedelta(days=rule.stable_after_days)
-    words = [answer for _, answer in seen]
-    kept = {answer for day, answer in seen if day >= long_enough}
-    back = confirmed and "CR" in words and bool({"PR", "SD", NON} & set(words[words.index("CR") :]))
-    stable = False
-    for place, word in enumerate(words):
-        before = words[:place]
-        stable |= confirmed and word == "SD" and "PR" in before and "CR" not in before
-    if kept & {"CR", "PR", "SD"} or stable:
-        return "SD"
-    if NON in kept:
-        return NON
-    return "PD" if "PD" in words or back else "NE"
-
-
-def course(subject: Subject, domains: Mapping[str, list[Record]], plan: Plan) -> Course:
-    """One treated subject, from the records to the best answers."""
-    rule, start = plan.tumour, subject.first_dose
-    assert start is not None
-    tu_rows = mine(domains.get("tu", []), "TU", rule)
-    tr = _dated(mine(domains.get("tr", []), "TR", rule), "TR")
-    rs_rows = mine(domains.get("rs", []), "RS", rule)
-    rs_rows = [row for row in rs_rows if row.get("RSSTRESC") or row.get("RSSTAT") == "NOT DONE"]
-    first_read: dict[str, Day] = {}
-    for day, row in tr:
-        link = str(row.get("TRLNKID"))
-        first_read[link] = min(day, first_read.get(link, day))
-    tu = [(earliest(r.get("TUDTC")) or first_read.get(str(r.get("TULNKID"))), r) for r in tu_rows]
-    followed = _at_baseline(tu, tr, start, _begin(subject, domains), rule)
-    new = [(day, row) for day, row in tu if day is not None and day > start and _is_new(row)]
-    events = [(d, "RS", f"RS {r['RSTESTCD']}", r) for d, r in _dated(rs_rows, "RS") if r.get("RSTESTCD") in PARTS]  # fmt: skip
-    events += [(d, "TU", f"TU {r.get('TULNKID')}", r) for d, r in new]
-    readings = [(d, "TR", f"TR {r.get('TRLNKID')} {r['TRTESTCD']}", r) for d, r in tr]
-    events = (readings if followed else []) + events
-    visits = _visits([event for event in events if event[0] > start], rule)
-    told = _by_lesions(visits, followed, tu_rows, new, start, plan) if followed else _by_answers(visits, new)  # fmt: skip
-    therapy = new_therapy(subject, domains.get("cm", []))
-    kept = [t for t in told if therapy is None or t.day <= therapy]
-    kept.sort(key=lambda t: t.day)
-    answers = [(t.day, t.overall) for t in kept]
-    base = sum((x.base or Fraction(0) for x in followed if x.is_target), Fraction(0))
-    sums = [t.total for t in kept if t.total is not None] if base else []
-    given = [_answer(row) for row in rs_rows if row.get("RSTESTCD") == "BESTRESP"]
-    return Course(
-        best(answers, start, rule, confirmed=False),
-        best(answers, start, rule, confirmed=True),
-        given[-1] if given else "NE",
-        float(100 * (min(sums) - base) / base) if sums else None,
-        any(x.is_target for x in followed) or (not followed and _judged(rs_rows)),
-        bool(told),
-    )
-
-
-def _is_new(row: Record) -> bool:
-    code = row.get("TUTESTCD")
-    return code == "NEWTUMOR" or (code in FOUND and _what(row) == "NEW")
-
-
-def _judged(rs: list[Record]) -> bool:
-    said = {row.get("RSSTRESC") for row in rs if row.get("RSTESTCD") == "TRGRESP"}
-    return bool(said & {"CR", "PR", "SD", "PD"})
-
-
-def _begin(subject: Subject, domains: Mapping[str, list[Record]]) -> Day | None:
-    """The day from which records belong to the course of a subject treated through re-screening."""
-    if not subject.treated_again:
-        return None
-    asked = milestone(domains.get("ds", []), "RE-SCREENING CONSENT OBTAINED")
-    drawn = subject.second.day if subject.second is not None else None
-    days = [day for day in (asked, drawn, subject.again_allocated) if day is not None]
-    return min(days) if days else None
-
-
+METHOD = "readings scan by scan, in exact fractions; statsmodels"
 CATEGORIES = ("CR", "PR", "SD", NON, "PD", "NE")
-Line = tuple[str, str, str, str, Mapping[str, Value]]  # analysis, population, paramcd, level, stats
 
 
-def rows(split: Split, subjects: Mapping[str, Subject], plan: Plan) -> Iterator[Line]:
-    """Best overall response, its rates, objective response, and the change of the sum."""
-    found: dict[str, Course] = {}
-    for name, subject in subjects.items():
-        if subject.treated and subject.first_dose is not None:
-            domains = {of: split.get(of, {}).get(name, []) for of in ("tu", "tr", "rs", "cm", "ds")}
-            found[name] = course(subject, domains, plan)
-    primary = [name for name, subject in subjects.items() if "PRIMARY" in subject.sets]
-    measurable = [name for name in primary if name in found and found[name].measurable]
-    if split.get("tu") or any(one.measurable for one in found.values()):
-        yield "analysis_sets", "MEASURABLE", "", "", {"n": len(measurable)}
+@lru_cache(maxsize=1)
+def courses(study: Study) -> dict[str, Course]:
+    """The tumour course of each treated subject."""
+    domains = ("tu", "tr", "rs", "cm", "ds")
+    return {
+        who: course(subject, {of: study.of(of, who) for of in domains}, study.plan)
+        for who, subject in study.subjects.items()
+        if subject.treated and subject.first_dose is not None
+    }
+
+
+def is_assessed(study: Study) -> bool:
+    """Whether the data hold tumours at all."""
+    return bool(study.records.get("tu")) or any(c.measurable for c in courses(study).values())
+
+
+def measurable(study: Study) -> list[str]:
+    """The subjects of the primary set with measurable disease at baseline."""
+    of_subject = courses(study)
+    return [
+        who for who in study.inside("PRIMARY") if who in of_subject and of_subject[who].measurable
+    ]
+
+
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row about best overall response and the sum of diameters."""
+    of_subject = courses(study)
     for analysis, paramcd in (
         ("objective_response", "BORC"),
         ("objective_response_unconfirmed", "BOR"),
     ):
-        for population, who in (("MEASURABLE", measurable), ("PRIMARY", primary)):
-            yes = sum(1 for name in who if _of(found.get(name), paramcd) in ("CR", "PR"))
-            stats = _known(rate(yes, len(who), plan), found, paramcd)
-            yield analysis, population, paramcd, "", stats
+        columns = {"MEASURABLE": measurable(study), "PRIMARY": study.inside("PRIMARY")}
+        for population, subjects in columns.items():
+            n = sum(1 for who in subjects if _best(of_subject, who, paramcd) in ("CR", "PR"))
+            statistics = _known(rate(n, len(subjects), study.plan), of_subject, paramcd)
+            place = Place(analysis, population, paramcd=paramcd)
+            yield from place.rows(statistics, METHOD)
     for population in ("PRIMARY", "RESCREENED"):
-        treated = [
-            name
-            for name, subject in subjects.items()
-            if population in subject.sets and subject.treated
-        ]
-        yield from _best_of(population, treated, found, plan)
-        changes = [found[name].change if name in found else None for name in treated]
-        stats = {"N": len(treated), **summary(changes)}
-        if all(one.change is None for one in found.values()):
-            stats = {name: v if name in ("N", "n_missing") else None for name, v in stats.items()}
-        yield "tumour_change", population, "TUMBEST", "", stats
+        treated = [who for who in study.inside(population) if study.subjects[who].treated]
+        for paramcd in ("BOR", "BORC", "BORINV"):
+            yield from _best_responses(study, population, treated, paramcd)
+        changes = [of_subject[who].change if who in of_subject else None for who in treated]
+        statistics = {"N": len(treated), **summary(changes)}
+        if all(one.change is None for one in of_subject.values()):
+            kept = ("N", "n_missing")
+            statistics = {name: v if name in kept else None for name, v in statistics.items()}
+        yield from Place("tumour_change", population, paramcd="TUMBEST").rows(statistics, METHOD)
 
 
-def _best_of(
-    population: str, who: list[str], found: Mapping[str, Course], plan: Plan
-) -> Iterator[Line]:
-    for paramcd in ("BOR", "BORC", "BORINV"):
-        said = [_of(found.get(name), paramcd) for name in who]
-        for category in CATEGORIES:
-            n = said.count(category)
-            share = n / len(who) if who else None
-            stats = _known({"n": n, "N": len(who), "estimate": share}, found, paramcd)
-            yield "bor", population, paramcd, category, stats
-        for level, wanted in (("CR or PR", CATEGORIES[:2]), ("At least SD", CATEGORIES[:4])):
-            yes = sum(1 for word in said if word in wanted)
-            stats = _known(rate(yes, len(who), plan), found, paramcd)
-            yield "tumour_response", population, paramcd, level, stats
+def _best_responses(
+    study: Study, population: str, subjects: list[str], paramcd: str
+) -> Iterator[QcRow]:
+    of_subject = courses(study)
+    best = [_best(of_subject, who, paramcd) for who in subjects]
+    for category in CATEGORIES:
+        statistics = _known(share(best.count(category), len(best)), of_subject, paramcd)
+        place = Place("bor", population, paramcd=paramcd, level=category)
+        yield from place.rows(statistics, METHOD)
+    for level, wanted in (("CR or PR", CATEGORIES[:2]), ("At least SD", CATEGORIES[:4])):
+        n = sum(1 for category in best if category in wanted)
+        statistics = _known(rate(n, len(best), study.plan), of_subject, paramcd)
+        place = Place("tumour_response", population, paramcd=paramcd, level=level)
+        yield from place.rows(statistics, METHOD)
 
 
-def _of(one: Course | None, paramcd: str) -> str:
+def _best(of_subject: Mapping[str, Course], who: str, paramcd: str) -> str:
+    one = of_subject.get(who)
     if one is None:
         return "NE"
     return {"BOR": one.best, "BORC": one.confirmed, "BORINV": one.investigator}[paramcd]
 
 
 def _known(
-    stats: Mapping[str, Value], found: Mapping[str, Course], paramcd: str
+    statistics: Mapping[str, Value], of_subject: Mapping[str, Course], paramcd: str
 ) -> Mapping[str, Value]:
-    """The statistics; those of an answer that the data hold of no patient are missing."""
+    """The statistics; those of a response that the data hold of no subject are missing."""
     if paramcd == "BORINV":
-        there = any(one.investigator != "NE" for one in found.values())
+        known = any(one.investigator != "NE" for one in of_subject.values())
     else:
-        there = any(one.assessed for one in found.values())
+        known = any(one.assessed for one in of_subject.values())
     kept = ("N", "conf_level")
-    return stats if there else {name: v if name in kept else None for name, v in stats.items()}
+    return (
+        statistics
+        if known
+        else {name: v if name in kept else None for name, v in statistics.items()}
+    )

@@ -1,16 +1,16 @@
-"""What each patient was at his screenings, and what he was given, one record after another."""
+"""The characteristics of each subject at the first screening and at re-screening, record by record."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sap.plan.model import Plan
-from sap.qc.again import summary
-from sap.qc.counts import Value
-from sap.qc.days import Day, clock, earliest, whole
-from sap.qc.people import Record, Subject, milestone
-from sap.qc.response import visits
-from sap.qc.results import result
+from sap.qc.dates import Day, clock, earliest, whole
+from sap.qc.psa import visits
+from sap.qc.quantities import result
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.subjects import Record, Subject, milestone
+from sap.qc.summaries import share, summary
 
 TESTS = ("HGB", "WBC", "NEUT", "LYM", "PLAT", "ALP", "LDH", "ALT", "AST", "BILI", "CREAT", "ALB",
          "TESTOS")  # fmt: skip
@@ -25,9 +25,8 @@ COLUMNS = (
     ("GROUPA", "", 0),
     ("SCREENED", "", 0),
 )
-TimeRecord = dict[str, float | str | None]
-Row = tuple[str, str, str, str, dict[str, Value]]
-"""Population, group, paramcd, level, statistics."""
+Characteristics = dict[str, float | str | None]
+METHOD = "records read one by one; exact fractions"
 
 
 class Window(NamedTuple):
@@ -137,19 +136,19 @@ def _before(rows: Sequence[Record], at: Window, second: bool) -> list[Record]:
     return found
 
 
-def told(
+def characteristics(
     tables: Mapping[str, Mapping[str, list[Record]]],
     dm: Mapping[str, Record],
     subjects: Mapping[str, Subject],
     plan: Plan,
-) -> dict[int, dict[str, TimeRecord]]:
-    """By screening and patient: what each characteristic was."""
+) -> dict[int, dict[str, Characteristics]]:
+    """By screening (0 the first, 1 re-screening) and subject: the value of each characteristic."""
     prior = any(
         row.get("CMCAT") == "PRIOR ANTICANCER THERAPY"
         for rows in tables.get("cm", {}).values()
         for row in rows
     )
-    found: dict[int, dict[str, TimeRecord]] = {0: {}, 1: {}}
+    values_of: dict[int, dict[str, Characteristics]] = {0: {}, 1: {}}
     for who, subject in subjects.items():
         mine = {
             name: tables.get(name, {}).get(who, []) for name in ("ds", "lb", "ex", "rs", "mh", "cm")
@@ -161,7 +160,7 @@ def told(
             sample = subject.second if place else subject.first
             had = _before(mine["cm"], at, place == 1)
             after = {row["CMDECOD"] for row in had if row.get("CMDECOD") in plan.rescreening.after}
-            values: TimeRecord = {code: _test(mine["lb"], code, at) for code in TESTS}
+            values: Characteristics = {code: _test(mine["lb"], code, at) for code in TESTS}
             values |= {
                 "AGE": dm[who].get("AGE"),
                 "TSDIAG": _since(mine["mh"], "PROSTATE CANCER", at, plan),
@@ -181,32 +180,27 @@ def told(
                     "RADIO": "Y" if "RADIOTHERAPY" in ways else "N",
                     "NARSI": str(len(after)),
                 }
-            found[place][who] = values
-    return found
+            values_of[place][who] = values
+    return values_of
 
 
-def baseline(
-    found: Mapping[int, Mapping[str, TimeRecord]], subjects: Mapping[str, Subject]
-) -> Iterator[Row]:
+def rows(study: Study) -> Iterator[QcRow]:
     """Every row of `baseline`."""
-    every = [one for by_subject in found.values() for one in by_subject.values()]
-    names = sorted({name for one in every for name in one})
-    for population, group, place in COLUMNS:
-        inside = [
-            who
-            for who, subject in subjects.items()
-            if population in subject.sets and (not group or subject.treated_again)
-        ]
-        for name in names:
-            seen = {one[name] for one in every if one.get(name) is not None}
-            if not seen:
+    dm = {record["USUBJID"]: record for record in study.records["dm"]}
+    of_screening = characteristics(study.by_subject, dm, study.subjects, study.plan)
+    every = [values for by_subject in of_screening.values() for values in by_subject.values()]
+    for population, group, screening in COLUMNS:
+        inside = study.treated_when_rescreened(population) if group else study.inside(population)
+        for name in sorted({name for values in every for name in values}):
+            levels = {values[name] for values in every if values.get(name) is not None}
+            if not levels:
                 continue
-            values = [found[place].get(who, {}).get(name) for who in inside]
+            column = [of_screening[screening].get(who, {}).get(name) for who in inside]
+            place = Place("baseline", population, group, name)
             if name in NUMBERS:
-                numbers = [None if value is None else float(value) for value in values]
-                yield population, group, name, "", {"N": len(inside)} | summary(numbers)
+                numbers = [None if value is None else float(value) for value in column]
+                yield from place.rows({"N": len(inside)} | summary(numbers), METHOD)
                 continue
-            counts = {str(level): values.count(level) for level in seen}
-            for level, n in (counts | {"Missing": values.count(None)}).items():
-                share = n / len(inside) if inside else None
-                yield population, group, name, level, {"n": n, "N": len(inside), "estimate": share}
+            counts = {str(level): column.count(level) for level in levels}
+            for level, n in (counts | {"Missing": column.count(None)}).items():
+                yield from place._replace(level=level).rows(share(n, len(inside)), METHOD)

@@ -1,17 +1,18 @@
-"""Blood that was asked of each patient and blood that was drawn, tube by tube."""
+"""The blood samples planned for each subject and the samples collected, tube by tube."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sap.plan.model import Plan, SampleSchedule
-from sap.qc.again import summary
-from sap.qc.counts import Value
-from sap.qc.days import Day, earliest, latest, whole
-from sap.qc.dosing import in_order
-from sap.qc.people import Record, Subject
-from sap.qc.response import NEW
+from sap.qc.dates import Day, earliest, latest, whole
+from sap.qc.exposure import in_order
+from sap.qc.psa import NEW
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.subjects import Record, Subject
+from sap.qc.summaries import Value, summary
 
+METHOD = "records read one by one; exact fractions"
 AGAIN = "B after re-screening"
 Row = tuple[str, str, str, dict[str, Value]]
 """Group, paramcd, level, statistics."""
@@ -179,10 +180,18 @@ def _place(visit: str) -> str:
     return f"CYCLE {int(number):02d}" if head == "CYCLE" and number.isdecimal() else visit
 
 
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of `sample_inventory`."""
+    of_inventory = inventory(study.by_subject, study.subjects, study.plan, study.cut_off)
+    for group, paramcd, level, statistics in of_inventory:
+        place = Place("sample_inventory", "SCREENED", group, paramcd, level)
+        yield from place.rows(statistics, METHOD)
+
+
 def inventory(
     tables: Tables, subjects: Mapping[str, Subject], plan: Plan, cut_off: Day
 ) -> Iterator[Row]:
-    """Every row of `sample_inventory`."""
+    """Group, paramcd, level and statistics of every row of `sample_inventory`."""
     totals = plan.samples.planned_ml
     categories = {line.category: None for line in plan.samples.schedule}
     be = tables.get("be", {})

@@ -1,27 +1,28 @@
-"""Each patient, read record by record from the frozen Parquet: plain Python, one loop after another."""
+"""Each subject, read record by record from the frozen SDTM."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from sap.plan.model import AliveOn, Plan
-from sap.qc.days import Day, earliest, latest, whole
+from sap.qc.dates import Day, earliest, latest, whole
 
 Record = dict[str, Any]
 
 
-def records(cut: Path) -> dict[str, list[Record]]:
+def read_records(cut: Path) -> dict[str, list[Record]]:
     """Every domain of a cut as a list of records, read by DuckDB."""
     import duckdb
 
-    found: dict[str, list[Record]] = {}
+    tables: dict[str, list[Record]] = {}
     with duckdb.connect(":memory:") as base:
         for path in sorted(cut.glob("*.parquet")):
-            asked = base.execute("SELECT * FROM read_parquet(?)", [str(path)])
-            names = [column[0] for column in asked.description]
-            found[path.stem] = [dict(zip(names, row, strict=True)) for row in asked.fetchall()]
-    return found
+            query = base.execute("SELECT * FROM read_parquet(?)", [str(path)])
+            names = [column[0] for column in query.description]
+            tables[path.stem] = [dict(zip(names, row, strict=True)) for row in query.fetchall()]
+    return tables
 
 
 @dataclass
@@ -36,7 +37,7 @@ class Sample:
 
 @dataclass
 class Subject:
-    """What the analysis needs to know of one patient."""
+    """What several rules need of one subject."""
 
     usubjid: str
     consent: Day | None = None
@@ -235,7 +236,7 @@ def _chosen_before(subject: Subject, cm: list[Record], drugs: list[str]) -> bool
     return False
 
 
-def people(tables: dict[str, list[Record]], plan: Plan) -> dict[str, Subject]:
+def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Subject]:
     """Every patient of DM by USUBJID, with the sets that need no measurement of PSA."""
     split = {name: by_subject(rows) for name, rows in tables.items() if name != "ts"}
     found = {}

@@ -10,10 +10,10 @@ from decimal import Decimal
 from typing import Any, NamedTuple
 
 from sap.plan.model import Plan
-from sap.qc.counts import rate
-from sap.qc.days import Day, earliest, latest
-from sap.qc.people import Record, Subject
-from sap.qc.response import Course, Visit, new_therapy, visits
+from sap.qc.dates import Day, earliest, latest
+from sap.qc.psa import Course, Visit, new_therapy, visits
+from sap.qc.subjects import Record, Subject
+from sap.qc.summaries import rate
 
 CASES = (
     "No baseline",
@@ -67,7 +67,7 @@ class Time(NamedTuple):
 
 
 def followed(
-    tables: Mapping[str, dict[str, list[Record]]], subjects: Mapping[str, Subject], plan: Plan
+    tables: Mapping[str, Mapping[str, list[Record]]], subjects: Mapping[str, Subject], plan: Plan
 ) -> list[Followed]:
     """Every course that is followed for PSA: study cabazitaxel, and the physician's choice."""
     found = []
@@ -208,11 +208,16 @@ def times(
                 days, event, why = _ended(course, start, (definition, therapy, True), plan)
                 yield Time(course.subject.usubjid, name, definition, days, event, why)
         answer = responses.get(course.subject.usubjid)
-        fall = answer.answers["PSARESP"] if answer is not None else None
-        if not course.choice and fall is not None and fall.says == "Y" and fall.fall is not None:
+        fall = answer.results["PSARESP"] if answer is not None else None
+        if (
+            not course.choice
+            and fall is not None
+            and fall.result == "Y"
+            and fall.decline is not None
+        ):
             name = "DOR" + ("RE" if again else "")
             main = ("", plan.progression.new_therapy, False)
-            yield Time(course.subject.usubjid, name, "", *_ended(course, fall.fall, main, plan))
+            yield Time(course.subject.usubjid, name, "", *_ended(course, fall.decline, main, plan))
 
 
 def _origin(course: Followed, again: bool, code: str, plan: Plan) -> Day | None:

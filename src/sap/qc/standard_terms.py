@@ -1,13 +1,14 @@
-"""The records in standard words and units, one cell after another, over the same catalogue."""
+"""The records in standard terms and units, value by value, over the same catalogue."""
 
 import math
+from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 from sap.catalogue import Unit, coded_columns, codelist, fold, units_of
 from sap.plan.model import Plan
-from sap.qc.people import Record
-from sap.qc.results import result
+from sap.qc.quantities import result
+from sap.qc.subjects import Record
 
 IN_THE_UNIT = {
     "lb": "LBSTRESN LBSTNRLO LBSTNRHI LBLLOQ LBULOQ",
@@ -19,11 +20,11 @@ IN_THE_UNIT = {
 }
 
 
-def in_standard_words(tables: dict[str, list[Record]], plan: Plan) -> dict[str, list[Record]]:
+def in_standard_terms(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, list[Record]]:
     """Each record with the submission value in place of every word that its codelist knows.
 
-    A word that no list knows stays. The first entry of a column whose conditions the record meets
-    names its list; the conditions read what stands in the record by then. A measured value stands in
+    A word that no list knows is kept. The first entry of a column whose conditions the record meets
+    names its list; the conditions read the record as it is by then. A measured value is given in
     the unit that the rules read; in a unit they cannot read it is missing.
     """
     drugs = {

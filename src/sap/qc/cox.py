@@ -1,4 +1,4 @@
-"""Cox regression by statsmodels, beside lifelines; nothing is said where the penalised fit is asked."""
+"""Cox regression by statsmodels and lifelines; no second computation where the penalised fit is wanted."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from sap.plan.model import Plan
-from sap.qc.counts import Value
-from sap.qc.curves import quantile_z
-from sap.qc.days import whole
-from sap.qc.people import Record, Subject
+from sap.qc.dates import whole
+from sap.qc.kaplan_meier import quantile_z
+from sap.qc.subjects import Record, Subject
+from sap.qc.summaries import Value
 
 ROUNDS = 4  # each starts where the last one ended: the digits of Newton's method double
 AGREE = 1e-4  # lifelines stops after seven or eight digits

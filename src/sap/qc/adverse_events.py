@@ -1,11 +1,14 @@
 """Adverse events counted by SQL, in DuckDB, over the records of the cut."""
 
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 from sap.catalogue.codelists import fold
-from sap.plan.model import Plan
-from sap.qc.days import earliest, latest, whole
-from sap.qc.people import Record, Subject
+from sap.qc.dates import earliest, latest, whole
+from sap.qc.study import LINES, QcRow, Study
+
+METHOD = "SQL over the frozen records"
 
 COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AESTDTC AEENDTC AESDTH"
 
@@ -74,43 +77,44 @@ KINDS = {
     "STOPPED": "action = 'DRUG WITHDRAWN'",
     "FATAL": "fatal",
 }
-Tables = dict[str, list[Record]]
 Key = tuple[str, str, str, str, str, str]  # analysis, group, paramcd, level, sublevel, statistic
 
 
-def answers(tables: Tables, subjects: dict[str, Subject], plan: Plan) -> dict[Key, float | None]:
-    """Every row of ae_overview and ae_soc_pt, all patients and by line of therapy."""
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of `ae_overview`, `ae_soc_pt`, `ae_progression` and `fatal_events`."""
     import duckdb
 
     with duckdb.connect(":memory:") as base:
-        _tables(base, tables, subjects, plan)
-        found: dict[Key, float | None] = {}
-        for group in ("", "second line", "third line"):
-            found |= _of_group(base, group, plan.safety.severe_grade)
-            found |= _progression(base, group)
-        return found | _fatal(base, plan.safety.days_after_last_dose)
+        _tables(base, study)
+        counts: dict[Key, float | None] = {}
+        for group in LINES:
+            counts |= _of_group(base, group, study.plan.safety.severe_grade)
+            counts |= _progression(base, group)
+        counts |= _fatal(base, study.plan.safety.days_after_last_dose)
+    for key, value in counts.items():
+        yield QcRow(key[0], "SAFETY", *key[1:], value, METHOD)
 
 
 def _progression(base: Any, group: str) -> dict[Key, float | None]:
     """Events of the disease itself in the window."""
     inside = "" if not group else f"WHERE line = '{group}'"
-    n = int(base.execute(f"SELECT count(*) FROM patient {inside}").fetchone()[0])
-    found: dict[Key, float | None] = {}
+    n = int(base.execute(f"SELECT count(*) FROM subject {inside}").fetchone()[0])
+    counts: dict[Key, float | None] = {}
     for level, where in (("Any", "true"), ("Fatal", "fatal")):
         who, events = base.execute(
             f"SELECT count(DISTINCT USUBJID), count(*) FROM (SELECT reported.* FROM reported "
-            f"JOIN patient USING (USUBJID) {inside}) WHERE emergent AND disease AND {where}"
+            f"JOIN subject USING (USUBJID) {inside}) WHERE emergent AND disease AND {where}"
         ).fetchone()
         values = {"n": who, "N": n, "estimate": who / n if n else None, "n_events": events}
         for stat, value in values.items():
-            found["ae_progression", group, "PROG", level, "", stat] = value
-    return found
+            counts["ae_progression", group, "PROG", level, "", stat] = value
+    return counts
 
 
 def _fatal(base: Any, window: int) -> dict[Key, float | None]:
     """Fatal adverse events by when and by term."""
-    n = int(base.execute("SELECT count(*) FROM patient").fetchone()[0])
-    found: dict[Key, float | None] = {}
+    n = int(base.execute("SELECT count(*) FROM subject").fetchone()[0])
+    counts: dict[Key, float | None] = {}
     levels = {
         "Treatment-emergent": "emergent",
         f"More than {window} days after the last dose": "NOT emergent AND late",
@@ -118,7 +122,7 @@ def _fatal(base: Any, window: int) -> dict[Key, float | None]:
     }
     for level, where in levels.items():
         place = ("fatal_events", "", "FATAL", level)
-        mine = f"FROM reported JOIN patient USING (USUBJID) WHERE fatal AND NOT disease AND {where}"
+        mine = f"FROM reported JOIN subject USING (USUBJID) WHERE fatal AND NOT disease AND {where}"
         who, events = base.execute(f"SELECT count(DISTINCT USUBJID), count(*) {mine}").fetchone()
         rows: list[tuple[Any, ...]] = [("", who, events, None, None)]
         rows += base.execute(
@@ -132,42 +136,42 @@ def _fatal(base: Any, window: int) -> dict[Key, float | None]:
                 ("estimate", share),
                 ("n_events", events_),
             ):
-                found[*place, pt, stat] = value
+                counts[*place, pt, stat] = value
             if low is not None:
-                found[*place, pt, "min"], found[*place, pt, "max"] = low, high
-    return found
+                counts[*place, pt, "min"], counts[*place, pt, "max"] = low, high
+    return counts
 
 
-def emergent(
-    tables: Tables, subjects: dict[str, Subject], plan: Plan
-) -> dict[str, list[tuple[str, int | None]]]:
-    """Term and grade of each treatment-emergent event, by patient."""
+@lru_cache(maxsize=1)
+def emergent(study: Study) -> dict[str, list[tuple[str, int | None]]]:
+    """Term and grade of each treatment-emergent event, by subject."""
     import duckdb
 
-    found: dict[str, list[tuple[str, int | None]]] = {}
+    events: dict[str, list[tuple[str, int | None]]] = {}
     with duckdb.connect(":memory:") as base:
-        _tables(base, tables, subjects, plan)
-        asked = (
-            "SELECT event.USUBJID, pt, grade FROM event JOIN patient USING (USUBJID) ORDER BY ALL"
+        _tables(base, study)
+        query = (
+            "SELECT event.USUBJID, pt, grade FROM event JOIN subject USING (USUBJID) ORDER BY ALL"
         )
-        for who, term, grade in base.execute(asked).fetchall():
-            found.setdefault(who, []).append((term, grade))
-    return found
+        for who, term, grade in base.execute(query).fetchall():
+            events.setdefault(who, []).append((term, grade))
+    return events
 
 
 EX = "USUBJID EXTRT EXCAT EXSTDTC EXENDTC"
 
 
-def _tables(base: Any, tables: Tables, subjects: dict[str, Subject], plan: Plan) -> None:
+def _tables(base: Any, study: Study) -> None:
+    plan = study.plan
     for of_text in (earliest, latest, whole):
-        # The functions of `days` as functions of SQL; a text may have no such day.
+        # The functions of `dates` as functions of SQL; a text may have no such day.
         base.create_function(
             of_text.__name__, of_text, ["VARCHAR"], "DATE", null_handling="special"
         )
     for name, columns in (("ae", f"USUBJID {COLUMNS}"), ("ex", EX)):
         names = columns.split()
         base.execute(f"CREATE TABLE {name} ({', '.join(f'{one} VARCHAR' for one in names)})")
-        rows = [[row.get(one) for one in names] for row in tables.get(name, [])]
+        rows = [[row.get(one) for one in names] for row in study.records.get(name, [])]
         if rows:
             base.executemany(f"INSERT INTO {name} VALUES ({', '.join('?' * len(names))})", rows)
     base.execute(EMERGENT, {"drugs": plan.exposure.drugs})
@@ -175,19 +179,21 @@ def _tables(base: Any, tables: Tables, subjects: dict[str, Subject], plan: Plan)
     disease = [fold(term) for term in plan.deaths.progression_terms]
     base.execute(EVENTS, {"days": plan.safety.days_after_last_dose, "disease": disease})
     base.execute("CREATE TABLE event AS SELECT * FROM reported WHERE emergent AND NOT disease")
-    base.execute("CREATE TABLE patient (USUBJID VARCHAR, line VARCHAR)")
+    base.execute("CREATE TABLE subject (USUBJID VARCHAR, line VARCHAR)")
     safety = [
-        [subject.usubjid, subject.line] for subject in subjects.values() if "SAFETY" in subject.sets
+        [subject.usubjid, subject.line]
+        for subject in study.subjects.values()
+        if "SAFETY" in subject.sets
     ]
     if safety:
-        base.executemany("INSERT INTO patient VALUES (?, ?)", safety)
+        base.executemany("INSERT INTO subject VALUES (?, ?)", safety)
 
 
 def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
     inside = "" if not group else f"WHERE line = '{group}'"
-    n = int(base.execute(f"SELECT count(*) FROM patient {inside}").fetchone()[0])
-    view = f"(SELECT event.* FROM event JOIN patient USING (USUBJID) {inside})"
-    found: dict[Key, float | None] = {}
+    n = int(base.execute(f"SELECT count(*) FROM subject {inside}").fetchone()[0])
+    view = f"(SELECT event.* FROM event JOIN subject USING (USUBJID) {inside})"
+    counts: dict[Key, float | None] = {}
 
     def put(analysis: str, place: tuple[str, str, str], who: int, events: int | None) -> None:
         paramcd, level, sublevel = place
@@ -195,23 +201,23 @@ def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
         if events is not None:
             values["n_events"] = events
         for stat, value in values.items():
-            found[(analysis, group, paramcd, level, sublevel, stat)] = value
+            counts[(analysis, group, paramcd, level, sublevel, stat)] = value
 
     for level, where in OVERVIEW.items():
-        asked = (
+        query = (
             f"SELECT count(DISTINCT USUBJID), count(*) FROM {view} WHERE {where.format(g=grade)}"
         )
-        who, events = base.execute(asked).fetchone()
+        who, events = base.execute(query).fetchone()
         put("ae_overview", ("TEAE", level.format(g=grade), ""), who, events)
     for terms in ("soc, ''", "soc, pt"):
         for paramcd, where in KINDS.items():
             # Terms come from all events, so that a line with none of this kind shows its zero.
-            asked = (
+            query = (
                 f"SELECT {terms}, count(DISTINCT CASE WHEN hit THEN USUBJID END), "
                 f"sum(CASE WHEN hit THEN 1 ELSE 0 END) FROM (SELECT *, "
                 f"coalesce({where.format(g=grade)}, false) AS hit FROM {view}) GROUP BY ALL"
             )
-            for soc, pt, who, events in base.execute(asked).fetchall():
+            for soc, pt, who, events in base.execute(query).fetchall():
                 put("ae_soc_pt", (paramcd, soc, pt), who, events)
         worst = (
             f"SELECT {terms}, max(grade) AS worst, USUBJID FROM {view} GROUP BY {terms.split(', ')[0]}"
@@ -221,7 +227,7 @@ def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
         wheres = {f"GR{g}": f"worst = {g}" for g in range(1, 6)}
         wheres |= {"GRMISS": "worst IS NULL", "GRSEV": f"worst >= {grade}"}
         for paramcd, where in wheres.items():
-            asked = f"SELECT * EXCLUDE (worst, USUBJID), count(*) FILTER (WHERE {where}) FROM ({worst}) GROUP BY ALL"
-            for soc, pt, who in base.execute(asked).fetchall():
+            query = f"SELECT * EXCLUDE (worst, USUBJID), count(*) FILTER (WHERE {where}) FROM ({worst}) GROUP BY ALL"
+            for soc, pt, who in base.execute(query).fetchall():
                 put("ae_soc_pt", (paramcd, soc, pt), who, None)
-    return found
+    return counts

@@ -1,16 +1,17 @@
-"""Exposure to the study drug: each patient's infusions in order, one after another."""
+"""Exposure to the study drug: each subject's infusions in order, one after another."""
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sap.plan.model import Plan
-from sap.qc.again import summary
-from sap.qc.counts import Value
-from sap.qc.days import Day, earliest, whole
-from sap.qc.people import Record, Subject, is_study_dose
+from sap.qc.dates import Day, earliest, whole
+from sap.qc.study import LINES, Place, QcRow, Study
+from sap.qc.subjects import Record, Subject, is_study_dose
+from sap.qc.summaries import Value, share, summary
 
+METHOD = "infusions read one by one; exact fractions"
 COUNTED = ("NCYCLES", "NDELAY", "NDELMAJ", "NREDUC", "NGCSF")
 MEASURED = (*COUNTED, "DURWK", "CUMDOSE", "CUMMG", "ADI", "RDI", "RDISTRT")
 REASONS = {
@@ -18,17 +19,15 @@ REASONS = {
     "GCSFSEC": "SECONDARY PROPHYLAXIS",
     "GCSFTHER": "TREATMENT OF NEUTROPENIA",
 }
-ANSWERS = ("DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", *REASONS)
-Row = tuple[str, str, str, dict[str, Value]]
-"""Group, paramcd, level, statistics."""
+QUESTIONS = ("DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", *REASONS)
 
 
 @dataclass
 class Course:
-    """Numbers of one patient (None: not known) and his answers Y, N or U."""
+    """Numbers of one subject (None: not known), and Y, N or U (not known) for each question."""
 
     numbers: dict[str, float | None] = field(default_factory=dict)
-    answers: dict[str, str] = field(default_factory=dict)
+    results: dict[str, str] = field(default_factory=dict)
 
 
 def in_order(ex: Sequence[Record], plan: Plan) -> list[Record]:
@@ -135,7 +134,7 @@ def course(
     cm: Sequence[Record] | None,
     plan: Plan,
 ) -> Course:
-    """Every number and answer about one treated patient; `cm` is None when no support was recorded."""
+    """Every number and result of one treated subject; `cm` is None when no supportive care was recorded."""
     rule, made = plan.exposure, Course()
     doses = [given(row, vs, plan) for row in rows]
     per_m2 = [dose for dose, _ in doses]
@@ -145,15 +144,15 @@ def course(
     major = sum(1 for days in known_late if days > rule.major_delay_after_days)
     reduced, began = _reductions(per_m2, plan)
 
-    def answer(yes: bool, open_: bool) -> str:
+    def result(yes: bool, open_: bool) -> str:
         return "Y" if yes else "U" if open_ else "N"
 
-    made.answers = {
-        "DELAYED": answer(minor > 0, None in late),
-        "DELMAJOR": answer(major > 0, None in late),
-        "REDUCED": answer(reduced > 0, None in per_m2),
+    made.results = {
+        "DELAYED": result(minor > 0, None in late),
+        "DELMAJOR": result(major > 0, None in late),
+        "REDUCED": result(reduced > 0, None in per_m2),
         "LOWSTART": began,
-        "OVERMAX": answer(len(rows) > rule.max_cycles, False),
+        "OVERMAX": result(len(rows) > rule.max_cycles, False),
     }
     weeks = None
     if subject.first_dose is not None and subject.last_dose is not None:
@@ -171,9 +170,9 @@ def course(
         "ADI": intensity,
         "RDI": None if intensity is None else 100 * intensity / planned,
         "RDISTRT": None if intensity is None else 100 * intensity / started,
-        "NDELAY": None if made.answers["DELAYED"] == "U" else minor,
-        "NDELMAJ": None if made.answers["DELMAJOR"] == "U" else major,
-        "NREDUC": None if made.answers["REDUCED"] == "U" else reduced,
+        "NDELAY": None if made.results["DELAYED"] == "U" else minor,
+        "NDELMAJ": None if made.results["DELMAJOR"] == "U" else major,
+        "NREDUC": None if made.results["REDUCED"] == "U" else reduced,
     }
     _support(subject, rows, cm, made, plan)
     return made
@@ -184,7 +183,7 @@ def _support(
 ) -> None:
     if cm is None:
         made.numbers["NGCSF"] = None
-        made.answers |= dict.fromkeys(("GCSFANY", *REASONS), "U")
+        made.results |= dict.fromkeys(("GCSFANY", *REASONS), "U")
         return
     cycles, reasons = set(), set()
     for row in cm:
@@ -197,68 +196,70 @@ def _support(
             cycles.add(max(before)[1])
             reasons.add(row.get("CMINDC"))
     made.numbers["NGCSF"] = len(cycles)
-    made.answers["GCSFANY"] = "Y" if cycles else "N"
-    made.answers |= {name: "Y" if why in reasons else "N" for name, why in REASONS.items()}
+    made.results["GCSFANY"] = "Y" if cycles else "N"
+    made.results |= {name: "Y" if why in reasons else "N" for name, why in REASONS.items()}
 
 
-def exposure(
-    tables: Mapping[str, Mapping[str, list[Record]]], subjects: Mapping[str, Subject], plan: Plan
-) -> Iterator[Row]:
+def rows(study: Study) -> Iterator[QcRow]:
     """Every row of `exposure`."""
-    care = tables.get("cm", {})
-    told = any(
-        row.get("CMCAT") == "SUPPORTIVE CARE" or row.get("CMSCAT") == "G-CSF"
-        for rows in care.values()
-        for row in rows
+    support = study.by_subject.get("cm", {})
+    recorded = any(
+        record.get("CMCAT") == "SUPPORTIVE CARE" or record.get("CMSCAT") == "G-CSF"
+        for records in support.values()
+        for record in records
     )
     made = {
         who: course(
             subject,
-            in_order(tables["ex"].get(who, []), plan),
-            tables.get("vs", {}).get(who, []),
-            care.get(who, []) if told else None,
-            plan,
+            in_order(study.of("ex", who), study.plan),
+            study.of("vs", who),
+            support.get(who, []) if recorded else None,
+            study.plan,
         )
-        for who, subject in subjects.items()
+        for who, subject in study.subjects.items()
         if subject.treated
     }
-    for group in ("", "second line", "third line"):
-        inside = [one for who, one in made.items() if not group or subjects[who].line == group]
-        for name in MEASURED:
-            values = [one.numbers[name] for one in inside]
-            known = [value for value in values if value is not None]
-            stats = summary(values)
-            if name in COUNTED and (known or not values):
-                stats["total"] = sum(known) if known else None
-            yield group, name, "", stats
-        for name in ANSWERS:
-            yield group, name, "", _answered([one.answers[name] for one in inside])
-        cycles = [int(one.numbers["NCYCLES"] or 0) for one in inside]
+    for group in LINES:
+        courses = [c for who, c in made.items() if not group or study.subjects[who].line == group]
+        place = Place("exposure", "SAFETY", group)
+        yield from _summaries(place, courses)
+        cycles = [int(c.numbers["NCYCLES"] or 0) for c in courses]
         for number in set(cycles):
-            n = cycles.count(number)
-            share: dict[str, Value] = {"n": n, "N": len(cycles), "estimate": n / len(cycles)}
-            yield group, "NCYCLES", f"{number:02d}", share
+            of_number = place._replace(paramcd="NCYCLES", level=f"{number:02d}")
+            yield from of_number.rows(share(cycles.count(number), len(cycles)), METHOD)
+    yield from Place("exposure", "SAFETY", level="planned").rows(_planned(study.plan), METHOD)
+
+
+def _summaries(place: Place, courses: Sequence[Course]) -> Iterator[QcRow]:
+    for name in MEASURED:
+        values = [course.numbers[name] for course in courses]
+        known = [value for value in values if value is not None]
+        statistics = summary(values)
+        if name in COUNTED and (known or not values):
+            statistics["total"] = sum(known) if known else None
+        yield from place._replace(paramcd=name).rows(statistics, METHOD)
+    for name in QUESTIONS:
+        results = [course.results[name] for course in courses]
+        yield from place._replace(paramcd=name).rows(_proportion(results), METHOD)
+
+
+def _planned(plan: Plan) -> dict[str, Value]:
     rule = plan.exposure
-    yield (
-        "",
-        "",
-        "planned",
-        {
-            "dose": rule.planned_dose_mg_m2,
-            "dose_intensity": rule.planned_dose_mg_m2 * 7 / rule.cycle_days,
-            "low_start_dose": rule.low_start_dose_mg_m2,
-            "reduced_at_most": rule.reduced_at_most_mg_m2,
-            "cycle_days": rule.cycle_days,
-            "max_cycles": rule.max_cycles,
-            "delay_after_days": rule.delay_after_days,
-            "major_delay_after_days": rule.major_delay_after_days,
-        },
-    )
+    return {
+        "dose": rule.planned_dose_mg_m2,
+        "dose_intensity": rule.planned_dose_mg_m2 * 7 / rule.cycle_days,
+        "low_start_dose": rule.low_start_dose_mg_m2,
+        "reduced_at_most": rule.reduced_at_most_mg_m2,
+        "cycle_days": rule.cycle_days,
+        "max_cycles": rule.max_cycles,
+        "delay_after_days": rule.delay_after_days,
+        "major_delay_after_days": rule.major_delay_after_days,
+    }
 
 
-def _answered(said: Sequence[str]) -> dict[str, Value]:
-    yes, open_, n = said.count("Y"), said.count("U"), len(said)
-    found: dict[str, Value] = {"n": yes, "N": n, "n_missing": open_}
+def _proportion(results: Sequence[str]) -> dict[str, Value]:
+    yes, open_, n = results.count("Y"), results.count("U"), len(results)
+    statistics: dict[str, Value] = {"n": yes, "N": n, "n_missing": open_}
     if open_:
-        return found | {"n": yes or None, "estimate": None}
-    return found | {"estimate": yes / n if n else None}
+        return statistics | {"n": yes or None, "estimate": None}
+    return statistics | {"estimate": yes / n if n else None}

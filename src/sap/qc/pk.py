@@ -1,20 +1,22 @@
-"""Concentrations in plasma sample by sample; areas by numerical integration (scipy's quad)."""
+"""Plasma concentrations sample by sample; areas by numerical integration (scipy's quad)."""
 
 import datetime as dt
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import pairwise
 
 from sap.plan.model import Plan
-from sap.qc.again import summary
-from sap.qc.counts import Value
-from sap.qc.days import Day, whole
-from sap.qc.days import hours as hours_between
-from sap.qc.dosing import given
-from sap.qc.people import Record, Subject, is_study_dose
-from sap.qc.results import result
+from sap.qc.dates import Day, whole
+from sap.qc.dates import hours as hours_between
+from sap.qc.exposure import given
+from sap.qc.quantities import result
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.subjects import Record, Subject, is_study_dose
+from sap.qc.summaries import Value, summary
 
+METHOD = "samples read one by one; numerical integration by scipy"
 Row = tuple[str, str, str, str, dict[str, Value]]
 """Group, paramcd, level, sublevel, statistics."""
 Curve = list[tuple[float, float]]
@@ -84,7 +86,7 @@ def _sample(row: Record, ex: Sequence[Record], plan: Plan) -> Sample:
     return Sample(row["PCSEQ"], row.get("VISIT"), day, planned, hours, off, below, case, level)
 
 
-def profiles(
+def profiles_of(
     tables: Mapping[str, Mapping[str, list[Record]]], subjects: Mapping[str, Subject], plan: Plan
 ) -> dict[str, list[Profile]]:
     """Every sampled infusion of each treated patient, by visit and day."""
@@ -232,8 +234,21 @@ def _described(values: Sequence[float | None]) -> dict[str, Value]:
     return found
 
 
-def pk(found: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Row]:
+@lru_cache(maxsize=1)
+def profiles(study: Study) -> dict[str, list[Profile]]:
+    """Every sampled infusion of each treated subject of a study."""
+    return profiles_of(study.by_subject, study.subjects, study.plan)
+
+
+def rows(study: Study) -> Iterator[QcRow]:
     """Every row of `pk`."""
+    for group, paramcd, level, sublevel, statistics in statistics_of(profiles(study), study.plan):
+        place = Place("pk", "PKEVAL", group, paramcd, level, sublevel)
+        yield from place.rows(statistics, METHOD)
+
+
+def statistics_of(found: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Row]:
+    """Group, paramcd, level, sublevel and statistics of every row of `pk`."""
     rule = plan.pk
     yield (
         "",

@@ -4,7 +4,7 @@ import math
 from decimal import Decimal, InvalidOperation
 
 from sap.catalogue import codelist
-from sap.qc.people import Record
+from sap.qc.subjects import Record
 
 LESS, MORE = "\N{LESS-THAN OR EQUAL TO}<", "\N{GREATER-THAN OR EQUAL TO}>"
 

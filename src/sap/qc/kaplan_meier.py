@@ -235,7 +235,7 @@ def mean_difference(
     }  # fmt: skip
 
 
-Answers = dict[tuple[str, str, str], Any]
+CurveStatistics = dict[tuple[str, str, str], Any]
 
 
 def middle(curve: Curve) -> dict[str, float | None]:
@@ -253,11 +253,11 @@ def middle(curve: Curve) -> dict[str, float | None]:
     }
 
 
-def answers(days: Sequence[int], event: Sequence[int], plan: Plan) -> Answers:
+def curve_statistics(days: Sequence[int], event: Sequence[int], plan: Plan) -> CurveStatistics:
     """Every statistic of one curve: by what follows the analysis' name, the level, the statistic."""
     curve = Curve(days, event, plan)
     conf, month = plan.intervals.conf_level, curve.month
-    found: Answers = {("", "", name): value for name, value in middle(curve).items()}
+    found: CurveStatistics = {("", "", name): value for name, value in middle(curve).items()}
     for months in plan.survival.landmarks_months:
         level, place = f"{months:g} months", curve.at(months * month)
         # Before the first event there is no spread to make an interval of.
@@ -285,10 +285,10 @@ def answers(days: Sequence[int], event: Sequence[int], plan: Plan) -> Answers:
     return {} if curve.disputed else found | _numbers_at_risk(days, month)
 
 
-def _numbers_at_risk(days: Sequence[int], month: float) -> Answers:
+def _numbers_at_risk(days: Sequence[int], month: float) -> CurveStatistics:
     longest = max(days) / month
     step = next((s for s in (1, 2, 3, 6, 12) if longest / s <= 9), 24)
-    found: Answers = {}
+    found: CurveStatistics = {}
     at = 0
     while at < longest + step / 2:
         name = f"{at:04g}"

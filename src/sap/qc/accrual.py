@@ -1,0 +1,52 @@
+"""How many subjects had taken each step by the end of each month."""
+
+import calendar
+import datetime as dt
+from collections.abc import Iterator
+
+from sap.qc.dates import Day
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.subjects import Subject
+from sap.qc.summaries import Value, rate
+
+METHOD = "dates of each subject, compared one by one; statsmodels"
+STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
+
+
+def _steps(subject: Subject, study: Study) -> dict[str, Day | None]:
+    """The day of each step of one subject."""
+    rule, first = study.plan.screening, subject.first
+    sampled = first.day if first and "SCREENED" in subject.sets else None
+    enough = first is not None and first.count is not None and first.count >= rule.ctc_minimum
+    qualifies = enough and first is not None and first.arv7 == rule.arv7
+    to_b = [subject.allocated if subject.group == "B" else None, subject.again_allocated]
+    return {
+        "CONSENTED": subject.consent,
+        "SAMPLED": sampled,
+        "QUALIFIED": sampled if qualifies else None,
+        "ALLOCATED": min((day for day in to_b if day), default=None),
+        "TREATED": subject.first_dose if subject.treated else None,
+    }
+
+
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of `accrual`."""
+    taken = [_steps(subject, study) for subject in study.subjects.values()]
+    consents = [steps["CONSENTED"] for steps in taken if steps["CONSENTED"]]
+    if not consents:
+        return
+    cut_off = study.cut_off
+    year, month = min(consents).year, min(consents).month
+    while (year, month) <= (cut_off.year, cut_off.month):
+        until = min(dt.date(year, month, calendar.monthrange(year, month)[1]), cut_off)
+        counts = {
+            name: sum(1 for steps in taken if (day := steps[name]) and day <= until)
+            for name in STEPS
+        }
+        for name, n in counts.items():
+            statistics: dict[str, Value] = {"n": n}
+            if name == "QUALIFIED":
+                statistics = rate(n, counts["SAMPLED"], study.plan)
+            place = Place("accrual", "SCREENED", paramcd=name, level=f"{year}-{month:02d}")
+            yield from place.rows(statistics, METHOD)
+        year, month = (year, month + 1) if month < 12 else (year + 1, 1)

@@ -1,0 +1,194 @@
+"""The second computation beside the ARD, row by row, and how much of it agrees."""
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from sap.plan.model import Plan
+from sap.qc import (
+    accrual,
+    baseline,
+    comparison,
+    ctc,
+    design,
+    disposition,
+    estimand,
+    exposure,
+    labs,
+    pk,
+    progression,
+    rescreening,
+    response,
+    safety,
+    samples,
+    screening,
+    sets,
+    survival,
+    survival_comparison,
+    tumour,
+)
+from sap.qc.study import QcRow, Study, read_study
+
+STEMS: Mapping[str, Callable[[Study], Iterator[QcRow]]] = {
+    "accrual": accrual.rows,
+    "baseline": baseline.rows,
+    "comparison": comparison.rows,
+    "ctc": ctc.rows,
+    "design": design.rows,
+    "disposition": disposition.rows,
+    "estimand": estimand.rows,
+    "exposure": exposure.rows,
+    "labs": labs.rows,
+    "pk": pk.rows,
+    "progression": progression.rows,
+    "rescreening": rescreening.rows,
+    "response": response.rows,
+    "safety": safety.rows,
+    "samples": samples.rows,
+    "screening": screening.rows,
+    "sets": sets.rows,
+    "survival": survival.rows,
+    "survival_comparison": survival_comparison.rows,
+    "tumour": tumour.rows,
+}
+KEY = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
+RELATIVE = 1e-9
+AGREES, DIFFERS, NONE = "agrees", "differs", "no second computation"
+
+
+@dataclass(frozen=True)
+class QcResult:
+    """Every row of the ARD with its second value.
+
+    `rows` has the key columns, `stat` and `stat_text` of the ARD, `second` (the second value),
+    `method`, `source` (`raw`, `datasets` or empty) and `result` (`agrees`, `differs` or `no second
+    computation`). A row that only the second computation has is there with `stat_text` `not in the
+    ARD`.
+    """
+
+    rows: pd.DataFrame
+
+    @property
+    def total(self) -> int:
+        """The number of rows."""
+        return len(self.rows)
+
+    def count(self, result: str) -> int:
+        """The number of rows with a result."""
+        return int((self.rows["result"] == result).sum())
+
+    @property
+    def agreeing(self) -> int:
+        """Rows whose second value is the same."""
+        return self.count(AGREES)
+
+    @property
+    def differing(self) -> int:
+        """Rows whose second value is another."""
+        return self.count(DIFFERS)
+
+    @property
+    def without(self) -> int:
+        """Rows that are not computed a second time."""
+        return self.count(NONE)
+
+    def shares(self, analysis: str | None = None) -> dict[str, float]:
+        """Percent of rows computed a second time from raw data, from our datasets, and not at all."""
+        rows = self.rows if analysis is None else self.rows[self.rows["analysis"] == analysis]
+        of_source = rows["source"].replace("", "none")
+        return {
+            name: 100 * float((of_source == name).mean()) if len(rows) else math.nan
+            for name in ("raw", "datasets", "none")
+        }
+
+    @property
+    def analyses_without(self) -> list[str]:
+        """The analyses with a row that is not computed a second time."""
+        return sorted(self.rows.loc[self.rows["result"] == NONE, "analysis"].unique())
+
+    def share_agreeing(self, analysis: str) -> float:
+        """Percent of the rows of one analysis whose second value is the same."""
+        rows = self.rows[self.rows["analysis"] == analysis]
+        return 100 * float((rows["result"] == AGREES).mean()) if len(rows) else math.nan
+
+    def as_json(self) -> dict[str, Any]:
+        """Counts and shares in all and by analysis, and every row that differs."""
+        by_analysis: dict[str, dict[str, int]] = {}
+        for analysis, of_analysis in self.rows.groupby("analysis"):
+            sources = of_analysis["source"].replace("", "none").value_counts()
+            counts = {name: int(sources.get(name, 0)) for name in ("raw", "datasets", "none")}
+            differing = int((of_analysis["result"] == DIFFERS).sum())
+            by_analysis[str(analysis)] = counts | {"differs": differing}
+        different = self.rows[self.rows["result"] == DIFFERS]
+        return {
+            "total": self.total,
+            "agreeing": self.agreeing,
+            "differing": self.differing,
+            "without": self.without,
+            "shares": self.shares(),
+            "analyses_without": self.analyses_without,
+            "by_analysis": by_analysis,
+            "differences": different.astype(str).to_dict("records"),
+        }
+
+
+def compare(
+    cut: Path, plan: Plan, ard: pd.DataFrame, adtte: pd.DataFrame | None = None
+) -> QcResult:
+    """Compute the results of a frozen cut a second time and compare them with the ARD.
+
+    Parameters
+    ----------
+    cut
+        The folder of the frozen cut: Parquet per SDTM domain and `manifest.json`.
+    plan
+        The plan.
+    ard
+        The rows to compare, with at least the key columns, `stat` and `stat_text`.
+    """
+    study = read_study(cut, plan, adtte)
+    return QcResult(_compared(ard, second_values(study)))
+
+
+def second_values(study: Study) -> dict[tuple[str, ...], QcRow]:
+    """Every row of every stem by its key."""
+    known = {row.key: row for rows in STEMS.values() for row in rows(study)}
+    if "dv" not in study.records:  # deviations were not collected: there is no per-protocol set
+        none = {"PERPROT", "4 Per protocol"}
+        known = {key: row for key, row in known.items() if not {key[1], key[4]} & none}
+    return known
+
+
+def _same(stat: float, text: str, second: QcRow) -> bool:
+    if isinstance(second.value, str):
+        return second.value == text
+    if second.value is None:
+        return math.isnan(stat)
+    value = float(second.value)
+    return abs(value - stat) <= max(1e-12, RELATIVE * max(abs(value), abs(stat)))
+
+
+def _compared(ard: pd.DataFrame, known: Mapping[tuple[str, ...], QcRow]) -> pd.DataFrame:
+    compared: list[tuple[Any, ...]] = []
+    keys = set()
+    for row in ard[[*KEY, "stat", "stat_text"]].itertuples(index=False):
+        key = tuple(str(part) for part in row[:7])
+        keys.add(key)
+        second = known.get(key)
+        if second is None:
+            compared.append((*row, None, "", "", NONE))
+            continue
+        result = AGREES if _same(float(row[7]), str(row[8]), second) else DIFFERS
+        compared.append((*row, second.value, second.method, second.source, result))
+    analyses = set(ard["analysis"])
+    for key, second in known.items():
+        # A row that the second computation expects and the ARD lacks differs as well.
+        if key not in keys and key[0] in analyses and second.value not in (None, 0):
+            absent = (math.nan, "not in the ARD")
+            compared.append((*key, *absent, second.value, second.method, second.source, DIFFERS))
+    columns = [*KEY, "stat", "stat_text", "second", "method", "source", "result"]
+    return pd.DataFrame(compared, columns=columns)

@@ -1,0 +1,117 @@
+"""Our response rate compared with a published one: exact odds, and a difference from its score equation."""
+
+import math
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from sap.qc.response import in_order_of_first_dose, limits_of_design, results_in
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.summaries import Value, rate
+
+METHOD = "a loop over visits in exact decimals; scipy"
+
+
+def odds(ours: tuple[int, int], published: tuple[int, int], conf: float) -> dict[str, Value]:
+    """The conditional odds ratio with exact limits, and Fisher's two-sided p."""
+    names = ("estimate", "conf_low", "conf_high", "p_value")
+    statistics: dict[str, Value] = {"conf_level": conf}
+    if not ours[1] or not published[1]:
+        return statistics | dict.fromkeys(names)
+    from scipy.stats import fisher_exact
+    from scipy.stats.contingency import odds_ratio
+
+    table = np.array([[ours[0], ours[1] - ours[0]], [published[0], published[1] - published[0]]])
+    ratio = odds_ratio(table, kind="conditional")
+    limits = ratio.confidence_interval(confidence_level=conf)
+    numbers = (ratio.statistic, limits.low, limits.high, fisher_exact(table).pvalue)
+    known = (float(number) if math.isfinite(number) else None for number in numbers)
+    return statistics | dict(zip(names, known, strict=True))
+
+
+def _score(ours: tuple[int, int], published: tuple[int, int], d: float) -> float:
+    """The distance of the difference from d in standard errors of the likeliest rates d apart.
+
+    The variance has the factor N / (N - 1) of Miettinen and Nurminen 1985.
+    """
+    (x1, n1), (x2, n2) = ours, published
+    low, high = max(0.0, -d), min(1.0, 1.0 - d)
+
+    def slope(p: float) -> float:
+        parts = ((x1, p + d), (x1 - n1, 1 - p - d), (x2, p), (x2 - n2, 1 - p))
+        return sum(count / rate for count, rate in parts if count)
+
+    tiny = 1e-14 * (high - low)
+    ends = low + tiny, high - tiny
+    p = low if slope(ends[0]) <= 0 else high if slope(ends[1]) >= 0 else _root(slope, *ends)
+    spread = ((p + d) * (1 - p - d) / n1 + p * (1 - p) / n2) * (n1 + n2) / (n1 + n2 - 1)
+    gap = x1 / n1 - x2 / n2 - d
+    if spread <= 0:
+        return math.copysign(math.inf, gap) if gap else 0.0
+    return gap / math.sqrt(spread)
+
+
+def _root(function: Callable[[float], float], low: float, high: float) -> float:
+    from scipy.optimize import brentq
+
+    return float(brentq(function, low, high, xtol=1e-15, rtol=1e-14, maxiter=500))
+
+
+def _limit(function: Callable[[float], float], low: float, high: float) -> float:
+    """Where the falling function is 0, by halving; its ends where it is not."""
+    for _ in range(100):
+        half = (low + high) / 2
+        low, high = (half, high) if function(half) > 0 else (low, half)
+    return (low + high) / 2
+
+
+def difference(ours: tuple[int, int], published: tuple[int, int], conf: float) -> dict[str, Value]:
+    """Ours less published; the score interval with the factor N / (N - 1) of Miettinen and Nurminen."""
+    statistics: dict[str, Value] = {"conf_level": conf}
+    if not ours[1] or not published[1]:
+        return statistics | dict.fromkeys(("estimate", "conf_low", "conf_high"))
+    from scipy.stats import norm
+
+    z = float(norm.isf((1 - conf) / 2))
+    estimate = ours[0] / ours[1] - published[0] / published[1]
+    return statistics | {
+        "estimate": estimate,
+        "conf_low": _limit(lambda d: _score(ours, published, d) - z, -1.0, estimate),
+        "conf_high": _limit(lambda d: _score(ours, published, d) + z, estimate, 1.0),
+    }
+
+
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of the comparison with the published trial that the plan names.
+
+    A subject whom the published trial's rule does not count is left out of the comparison by that
+    rule; the limits by this trial's own rule are those of the primary result.
+    """
+    plan = study.plan
+    other = study.references.of(plan.comparison.reference)
+    primary = study.inside("PRIMARY")
+    in_order = in_order_of_first_dose(study, primary)
+    responses = [result == "Y" for result in results_in(study, in_order, "PSARESP")]
+    pending = [who in study.psa and study.psa[who].pending for who in in_order]
+    limits = limits_of_design(plan, responses, pending)
+    ours, paramcd = (sum(responses), len(responses)), "PSARESP"
+    place = Place(f"comparison_{other.trial.lower()}", "PRIMARY")
+    if plan.comparison.rule is not None:
+        own = place._replace(group="This trial, own rule", paramcd=paramcd)
+        yield from own.rows(rate(*ours, plan) | limits, METHOD)
+        limits, paramcd = {}, "PSARESPC"
+        counted = [result for result in results_in(study, primary, paramcd) if result]
+        ours = (counted.count("Y"), len(counted))
+    published = (other.n, other.total)
+    source: dict[str, Value] = {
+        "definition": other.definition, "treatment": other.treatment, "source": other.source,
+    }  # fmt: skip
+    conf = plan.intervals.conf_level
+    for group, level, statistics in (
+        ("This trial", "", rate(*ours, plan) | limits),
+        (other.trial, "", rate(*published, plan) | source),
+        ("", "Odds ratio", odds(ours, published, conf)),
+        ("", "Difference", difference(ours, published, conf)),
+    ):
+        here = place._replace(group=group, paramcd=paramcd, level=level)
+        yield from here.rows(statistics, METHOD)

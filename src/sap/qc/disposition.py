@@ -1,0 +1,63 @@
+"""End of treatment and of participation, and protocol deviations, subject by subject."""
+
+from collections.abc import Iterator
+
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.summaries import share
+
+METHOD = "records read one by one; statsmodels"
+RESCREENED_TREATED = ("RESCREENED", "TREATED")
+COLUMNS = {
+    "TREATMENT": (("PRIMARY", ""), RESCREENED_TREATED, ("SAFETY", "")),
+    "STUDY": (
+        ("PRIMARY", ""), RESCREENED_TREATED, ("SAFETY", ""), ("GROUPA", ""), ("SCREENED", ""),
+    ),
+}  # fmt: skip
+"""Population and group of each column, for the end of treatment and of participation."""
+DEVIATION_COLUMNS = (("PRIMARY", ""), RESCREENED_TREATED, ("SCREENED", ""))
+
+
+def _column(study: Study, population: str, group: str) -> list[str]:
+    return study.treated_when_rescreened(population) if group else study.inside(population)
+
+
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of `disposition` and `protocol_deviations`."""
+    yield from _ends(study)
+    yield from _deviations(study)
+
+
+def _ends(study: Study) -> Iterator[QcRow]:
+    for kind, columns in COLUMNS.items():
+        reasons = {
+            who: subject.stopped_for if kind == "TREATMENT" else subject.left_for
+            for who, subject in study.subjects.items()
+        }
+        known = {str(reasons[who]) for who in study.inside("SCREENED") if reasons[who]}
+        for population, group in columns:
+            inside = [reasons[who] for who in _column(study, population, group)]
+            counts = {reason.capitalize(): inside.count(reason) for reason in sorted(known)}
+            counts |= {
+                "Ended": sum(1 for reason in inside if reason),
+                "No end recorded at the cut-off": inside.count(None),
+            }
+            for level, n in counts.items():
+                place = Place("disposition", population, group, kind, level)
+                yield from place.rows(share(n, len(inside)), METHOD)
+
+
+def _deviations(study: Study) -> Iterator[QcRow]:
+    records = study.records.get("dv", [])
+    deviating: dict[tuple[str, str], list[str]] = {("Any", ""): [r["USUBJID"] for r in records]}
+    for record in records:
+        category = (record.get("DVCAT") or "NOT CLASSIFIED").capitalize()
+        term = record.get("DVDECOD") or record.get("DVTERM")
+        for level in {(category, ""), (category, term or "")}:
+            deviating.setdefault(level, []).append(record["USUBJID"])
+    for population, group in DEVIATION_COLUMNS if records else ():
+        inside = set(_column(study, population, group))
+        for (category, term), subjects in deviating.items():
+            here = [who for who in subjects if who in inside]
+            statistics = share(len(set(here)), len(inside)) | {"n_events": len(here)}
+            place = Place("protocol_deviations", population, group, "", category, term)
+            yield from place.rows(statistics, METHOD)

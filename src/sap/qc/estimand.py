@@ -1,0 +1,97 @@
+"""The primary estimand: its sensitivity analyses, the two-stage inference and the posterior."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from sap.plan.model import Plan
+from sap.qc import two_stage
+from sap.qc.response import (
+    between_stages,
+    in_order_of_first_dose,
+    limits_of_design,
+    results_in,
+)
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.summaries import Value, rate
+
+METHOD = "a loop over visits in exact decimals; statsmodels; scipy"
+BY_OUTCOMES = "a loop over visits; every outcome of the design in exact fractions; scipy"
+
+
+def posterior(responders: int, n: int, plan: Plan) -> dict[str, Value]:
+    """The posterior distribution of the rate under the plan's beta prior, by scipy."""
+    a, b = plan.estimand.prior
+    conf = plan.intervals.conf_level
+    statistics: dict[str, Value] = {"prior_a": a, "prior_b": b, "conf_level": conf}
+    names = ("mean", "sd", "median", "conf_low", "conf_high", "probability_above_p0")
+    if not n:
+        return statistics | dict.fromkeys(names)
+    from scipy.stats import beta
+
+    after = beta(a + responders, b + n - responders)
+    low, high = after.interval(conf)
+    numbers = (after.mean(), after.std(), after.median(), low, high, after.sf(plan.design.p0))
+    return statistics | dict(zip(names, map(float, numbers), strict=True))
+
+
+def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of `psa_estimand`, `psa_two_stage`, `psa_posterior` and `tipping_point`."""
+    plan, psa = study.plan, study.psa
+    primary = study.inside("PRIMARY")
+    in_order = in_order_of_first_dose(study, primary)
+    responses = [result == "Y" for result in results_in(study, in_order, "PSARESP")]
+    pending = [who in psa and psa[who].pending for who in in_order]
+    yield from _sensitivity(study, limits_of_design(plan, responses, pending))
+    inference: dict[str, Any] = two_stage.two_stage(
+        plan.design, responses, pending, plan.intervals.conf_level
+    )
+    inference |= between_stages(study, in_order)
+    place = Place("psa_two_stage", "PRIMARY", paramcd="PSARESP")
+    yield from place.rows(inference, BY_OUTCOMES)
+    place = Place("psa_posterior", "PRIMARY", paramcd="PSARESP")
+    yield from place.rows(posterior(sum(responses), len(responses), plan), METHOD)
+    unknown = [
+        result == "NE" or psa[who].unconfirmed
+        for who, result in zip(primary, results_in(study, primary, "PSARESP"), strict=True)
+    ]
+    counts: dict[str, Value] = {
+        "n": sum(responses), "N": len(responses), "n_missing": sum(unknown),
+    }  # fmt: skip
+    yield from Place("tipping_point", "PRIMARY", paramcd="PSARESP").rows(counts, METHOD)
+
+
+def _sensitivity(study: Study, of_design: dict[str, Value]) -> Iterator[QcRow]:
+    plan, psa = study.plan, study.psa
+    primary = study.inside("PRIMARY")
+    main = dict(zip(primary, results_in(study, primary, "PSARESP"), strict=True))
+    lowest = plan.estimand.baseline_psa_minimum
+    high = [
+        who
+        for who in primary
+        if who in psa and psa[who].base is not None and float(psa[who].base or 0) >= lowest
+    ]
+    unknown = [main[who] == "NE" or psa[who].unconfirmed for who in primary]
+    policy = results_in(study, primary, "PSARSPTP")
+    lines: dict[str, list[bool]] = {
+        "1 Primary, composite strategy": [main[who] == "Y" for who in primary],
+        "2 Treatment policy for new therapy": [result == "Y" for result in policy],
+        f"6 Baseline PSA >= {lowest:g}": [main[who] == "Y" for who in high],
+        "7 Worst case for missing and pending": [main[who] == "Y" for who in primary],
+        "8 Best case for missing and pending": [
+            main[who] == "Y" or open_ for who, open_ in zip(primary, unknown, strict=True)
+        ],
+    }
+    if plan.psa_response.first_fall_within_days is not None:
+        at_any_time = results_in(study, primary, "PSARSPAT")
+        lines["9 First fall at any time"] = [result == "Y" for result in at_any_time]
+    for label, name in (
+        ("3 PSA-evaluable", "PSAEVAL"),
+        ("4 Per protocol", "PERPROT"),
+        ("5 All marker-positive", "MARKERPOS"),
+    ):
+        lines[label] = [r == "Y" for r in results_in(study, study.inside(name), "PSARESP")]
+    for level, responses in lines.items():
+        statistics = rate(sum(responses), len(responses), plan)
+        statistics |= of_design if level.startswith("1 ") else {}
+        place = Place("psa_estimand", "PRIMARY", paramcd="PSARESP", level=level)
+        yield from place.rows(statistics, METHOD)
