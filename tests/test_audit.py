@@ -625,7 +625,7 @@ def test_the_guide_names_every_dataset_display_and_package_it_was_made_from(bund
     # Every step is named by the function that holds its rule, with the words of that function.
     assert "lambda" not in guide
     assert "| ADPSA | SDTM, ADSL_CORE, PLAN | sap.derivations.response.adpsa | " in guide
-    assert "| sap.derivations.ctc.ctc_answers |" in guide
+    assert "| sap.derivations.ctc.ctc_response |" in guide
     assert not re.search(r"\| sap\.[a-z_.]+ \|  *\|", guide)
     for name, version in runlog.environment()["packages"].items():
         assert f"| {name} | {version} |" in guide

@@ -5,7 +5,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from sap.derivations.ctc import adctc, ctc_answers
+from sap.derivations.ctc import adctc, ctc_response
 from sap.plan import read_plan
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -60,7 +60,7 @@ def test_each_subject_has_the_answers_written_beside_him(patients):
         }
     )  # fmt: skip
     course = adctc({"cp": cp, "gf": gf}, adsl, PLAN.screening, PLAN.ctc)
-    got = ctc_answers(adsl, course, PLAN.ctc).pivot_table(
+    got = ctc_response(adsl, course, PLAN.ctc).pivot_table(
         index="USUBJID", columns="PARAMCD", values="AVALC", aggfunc="first"
     )
     expected = patients(ANSWERS).set_index("USUBJID").drop(columns="WHY")
@@ -70,6 +70,6 @@ def test_each_subject_has_the_answers_written_beside_him(patients):
 def test_without_samples_every_treated_subject_is_not_evaluable(patients):
     adsl = patients(SUBJECTS).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
     course = adctc({}, adsl, PLAN.screening, PLAN.ctc)
-    got = ctc_answers(adsl, course, PLAN.ctc)
+    got = ctc_response(adsl, course, PLAN.ctc)
     assert len(course) == 0
     assert set(got["AVALC"]) == {"NE"}

@@ -164,7 +164,7 @@ def test_a_value_up_to_the_window_early_is_that_of_the_planned_visit_without_a_f
     # On day 80 the rise is ignored, and the rise of day 175 has no later value to confirm it.
     values = [Value(day, 850.5), Value(175, 1001.0)]
     found = read_course(497.5, values, RULE)
-    assert (found.case, found.rise) == (case, day if case == 4 else 175)
+    assert (found.case, found.increase) == (case, day if case == 4 else 175)
 
 
 @pytest.mark.parametrize("day, case", [(80, 7), (81, 3), (84, 3)])
@@ -262,13 +262,13 @@ def test_a_progression_is_what_its_definition_says(days, data):
     values = [Value(d, data.draw(st.integers(1, 40)) / 2) for d in days]
     found = read_course(10.0, values, RULE)
     if found.case in (3, 4):
-        before = [10.0] + [v.psa for v in values if v.day < found.rise]
+        before = [10.0] + [v.psa for v in values if v.day < found.increase]
         at = {v.day: v.psa for v in values}
-        for when in (found.rise, found.confirmed):
+        for when in (found.increase, found.confirmed):
             assert at[when] >= 1.25 * min(before)
             assert at[when] - min(before) >= 2
-        assert found.confirmed - found.rise >= 21
-        assert found.rise >= 81  # day 84, and a visit three days early
+        assert found.confirmed - found.increase >= 21
+        assert found.increase >= 81  # day 84, and a visit three days early
 
 
 def published_course(frame: pd.DataFrame, who: str, when: str, psa: str) -> pd.DataFrame:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from sap import contracts, snapshot
 from sap.catalogue.numbers import number, significant
 from sap.catalogue.quantities import FORMS, quantity
-from sap.derivations.baseline import _lab
+from sap.derivations.baseline import _lab_values
 from sap.derivations.labs import adlb
 from sap.derivations.quantities import quantified
 from sap.derivations.response import adpsa
@@ -131,7 +131,7 @@ def test_psa_beyond_quantification_by_the_plan(rule, low):
 def test_a_characteristic_below_quantification_is_not_passed_over_for_an_older_number():
     """Testosterone of a castrate patient: 0.7 at screening, then "<0.35"; the later counts."""
     rows = [("2017-12-01", "0.7", 0.7), ("2017-12-28", "<0.35", None)]
-    got = _lab({"lb": lab("TESTOS", "nmol/L", rows)}, "TESTOS")
+    got = _lab_values({"lb": lab("TESTOS", "nmol/L", rows)}, "TESTOS")
     assert got["VALUE"].tolist() == [0.7, 0.35]
 
 

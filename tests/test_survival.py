@@ -11,15 +11,15 @@ from sap import ard
 from sap.derivations.courses import courses
 from sap.derivations.response import adpsa, psa_response
 from sap.derivations.survival import (
+    DatedEvent,
     Definition,
-    Followed,
-    Happened,
+    FollowUp,
     adtte,
     outcome,
     progression_times,
     sources,
 )
-from sap.derivations.tumour import time_points, tumour_answers
+from sap.derivations.tumour import time_points, tumour_responses
 from sap.plan import read_plan
 from sap.results.survival import curve_rows, progression_sensitivity, time_to_progression
 
@@ -196,7 +196,7 @@ def test_times_end_by_the_numbered_cases(patients):
     got = {}
     for subject in subjects.itertuples():
         scans = [int(float(d)) for d in str(subject.SCANS or "").split()]
-        who = Followed(
+        who = FollowUp(
             start=0,
             first_dose=0,
             baseline=subject.BASE == "Y",
@@ -205,11 +205,11 @@ def test_times_end_by_the_numbered_cases(patients):
             left="LOST TO FOLLOW-UP" if subject.LEFT == "Y" else "",
             died=subject.DIED == "Y",
         )
-        seen = [Happened(d, "SCAN", "TR", "TRDTC", float(d)) for d in scans]
+        seen = [DatedEvent(d, "SCAN", "TR", "TRDTC", float(d)) for d in scans]
         event = (
             []
             if pd.isna(subject.EVENT)
-            else [Happened(int(subject.EVENT), "X", "DM", "DTHDTC", 1.0)]
+            else [DatedEvent(int(subject.EVENT), "X", "DM", "DTHDTC", 1.0)]
         )
         found = outcome(who, event, seen, Definition(), limit)
         got[subject.ID] = (found.day, found.case)
@@ -266,7 +266,7 @@ def trial_of(subjects: dict[str, dict], plan=PLAN):
     course = courses(tables, adsl)
     points = time_points(tables, course, plan.tumour, plan.bone)
     psa = {"STUDY": adpsa(tables, adsl, plan.psa_response)}
-    answers = tumour_answers(tables, course, points, plan.tumour)
+    answers = tumour_responses(tables, course, points, plan.tumour)
     response = psa_response(adsl, psa["STUDY"], plan.psa_response, confirm_after_days=28)
     adrs = pd.concat([answers, response.assign(PARAMCD="PSARESP")], ignore_index=True)
     got = sources(tables, adsl, course, points, psa, adrs, plan)
@@ -446,7 +446,7 @@ def test_pancreatic_dates_give_the_published_pfs_of_all_41(shared_data):
     course = courses(tables, adsl)
     points = time_points(tables, course, PLAN.tumour, PLAN.bone)
     psa = {"STUDY": adpsa(tables, adsl, PLAN.psa_response)}
-    adrs = tumour_answers(tables, course, points, PLAN.tumour)
+    adrs = tumour_responses(tables, course, points, PLAN.tumour)
     times = progression_times(sources(tables, adsl, course, points, psa, adrs, PLAN), PLAN)
     got = of(times, "PFSGAP")
     assert got["AVAL"].to_list() == published["pfs"].astype(float).to_list()

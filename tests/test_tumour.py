@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from sap import ard, contracts
 from sap.derivations.standard import standard
-from sap.derivations.tumour import adtr, baseline_scanned, time_points, tumour_answers
+from sap.derivations.tumour import adtr, baseline_scanned, time_points, tumour_responses
 from sap.derivations.tumour_rules import (
     OVERALL,
     Scan,
@@ -60,7 +60,9 @@ def day(number: float) -> str:
     ],
 )
 def test_target_response_at_its_boundaries(base, nadir, now, answer):
-    assert target_response(Sums(base, nadir, now), missing=False, gone=False, rule=RULE) == answer
+    assert (
+        target_response(Sums(base, nadir, now), missing=False, resolved=False, rule=RULE) == answer
+    )
 
 
 @pytest.mark.parametrize(
@@ -74,7 +76,7 @@ def test_target_response_at_its_boundaries(base, nadir, now, answer):
 )
 def test_target_response_when_lesions_are_gone_or_not_read(now, missing, gone, answer):
     sums = Sums(100, 100, now)
-    assert target_response(sums, missing=missing, gone=gone, rule=RULE) == answer
+    assert target_response(sums, missing=missing, resolved=gone, rule=RULE) == answer
 
 
 # RECIST 1.1 (Eisenhauer 2009, Eur J Cancer 45:228-247), table 1: time point response of subjects with
@@ -155,7 +157,7 @@ def test_confirmed_best_response_follows_table_3_of_recist(first, then, met, not
 
     def best(days):
         seen = [(pd.Timestamp(day(d)), a) for d, a in zip(days, (first, then), strict=True)]
-        return best_response(seen, start, RULE, confirmed=True).answer
+        return best_response(seen, start, RULE, confirmed=True).response
 
     assert (RULE.stable_after_days, RULE.response_confirm_days) == (42, 28)
     assert best((42, 70)) == met
@@ -175,7 +177,7 @@ def test_confirmed_best_response_follows_table_3_of_recist(first, then, met, not
 def test_before_the_minimum_for_stable_disease(points, answer):
     seen = [(pd.Timestamp(day(d)), a) for d, a in points]
     best = best_response(seen, pd.Timestamp(DOSE), RULE, confirmed=True)
-    assert (best.answer, best.day) == (answer[0], answer[1] and pd.Timestamp(day(answer[1])))
+    assert (best.response, best.day) == (answer[0], answer[1] and pd.Timestamp(day(answer[1])))
 
 
 @pytest.mark.parametrize("soft", ["PD", "PDu", "NE", "NED", "CR", "PR", "SD", NON])
@@ -316,7 +318,7 @@ def test_targets_beyond_the_limit_are_flagged_and_stay_in_the_sum(patients):
     sums = adtr(points).query("PARAMCD == 'SUMDIAM'").set_index("USUBJID")
     assert sums["AVAL"].to_dict() == {"01": 90, "02": 20}
     assert sums["LIMITFL"].to_dict() == {"01": "Y", "02": ""}
-    answers = tumour_answers(tables, courses_of(["01", "02", "03"]), points, RULE)
+    answers = tumour_responses(tables, courses_of(["01", "02", "03"]), points, RULE)
     said = answers[answers["PARAMCD"] == "TARGLIM"].set_index("USUBJID")["AVALC"]
     assert said.to_dict() == {"01": "Y", "02": "N", "03": "NE"}
 
@@ -373,7 +375,7 @@ def test_best_overall_response(points, unconfirmed, confirmed):
     seen = [(pd.Timestamp(day(d)), answer) for d, answer in points]
     for expected, how in ((unconfirmed, False), (confirmed, True)):
         got = best_response(seen, pd.Timestamp(DOSE), RULE, confirmed=how)
-        assert (got.answer, got.case) == expected
+        assert (got.response, got.case) == expected
 
 
 ORDER = ["CR", "PR", "SD", NON, "PD", "NE"]
@@ -384,8 +386,8 @@ ORDER = ["CR", "PR", "SD", NON, "PD", "NE"]
 def test_confirmation_never_makes_a_response_better(answers):
     seen = [(pd.Timestamp(day(84 * (i + 1))), a) for i, a in enumerate(answers)]
     start = pd.Timestamp(DOSE)
-    plain = best_response(seen, start, RULE, confirmed=False).answer
-    held = best_response(seen, start, RULE, confirmed=True).answer
+    plain = best_response(seen, start, RULE, confirmed=False).response
+    held = best_response(seen, start, RULE, confirmed=True).response
     assert ORDER.index(held) >= ORDER.index(plain)
 
 
@@ -586,7 +588,7 @@ def test_a_subject_has_one_best_answer_and_new_therapy_ends_the_reading(patients
     subjects = [*sorted(set(tables["tu"]["USUBJID"])), "11"]
     course = courses_of(subjects, {"01": 83, "02": 84})
     points = time_points(tables, course, RULE, BONE)
-    got = tumour_answers(tables, course, points, RULE)
+    got = tumour_responses(tables, course, points, RULE)
     for code in ("BOR", "BORC", "BORINV", "TUMBEST", "TARGLIM"):
         one = got[got["PARAMCD"] == code]
         assert sorted(one["USUBJID"]) == subjects
@@ -609,7 +611,7 @@ def test_absent_domains_give_no_assessment_and_a_reason():
     points = time_points({}, course, RULE, BONE)
     assert points.empty
     assert adtr(points).empty
-    answers = tumour_answers({}, course, points, RULE)
+    answers = tumour_responses({}, course, points, RULE)
     assert set(answers["AVALC"]) == {"NE"}
     assert baseline_scanned({}, course, points, RULE) == {("01", "STUDY"), ("02", "STUDY")}
     adsl = pd.DataFrame(
@@ -630,7 +632,7 @@ def test_categories_add_up_and_the_rate_is_of_all_treated(patients):
     tables = tables_of(patients)
     course = courses_of(tables["tu"]["USUBJID"])
     points = time_points(tables, course, RULE, BONE)
-    answers = tumour_answers(tables, course, points, RULE)
+    answers = tumour_responses(tables, course, points, RULE)
     adsl = course[["USUBJID", "NCYCLES"]].assign(PRIMFL="Y", RESCFL="N", SAFFL="Y")
     rows = ard.bind(best_rows(adsl, answers, PLAN))
     mine = rows[(rows["population"] == "PRIMARY") & (rows["paramcd"] == "BOR")]
@@ -671,7 +673,7 @@ def test_recist_lesions_of_pharmaverse_give_the_answers_recorded(shared_data, no
     assert len(points) == 22
     assert points["OVRLRESP"].tolist() == points["INVRESP"].tolist()
     course = first_day(screening)
-    answers = tumour_answers(tables, course, points, rule)
+    answers = tumour_responses(tables, course, points, rule)
     best = answers[answers["PARAMCD"] == "BORC"].set_index("USUBJID")["AVALC"]
     # By hand from the recorded answers, the visits on days 20, 41, 62 and 83 of the course: nothing
     # seen at one visit is confirmed at the next, and day 41 is one short of a stable disease.
@@ -701,7 +703,7 @@ def test_pcwg3_answers_of_pharmaverse(shared_data):
     assert len(points) == len(rs[rs["RSTESTCD"] == "OVRLRESP"])
     different = points[points["OVRLRESP"] != points["INVRESP"]]
     assert different.empty, different[["USUBJID", "SFTSRESP", "BONERESP", "OVRLRESP", "INVRESP"]]
-    answers = tumour_answers({"rs": rs}, course, points, RULE)
+    answers = tumour_responses({"rs": rs}, course, points, RULE)
     best = answers[answers["PARAMCD"] == "BORC"].set_index("USUBJID")["AVALC"]
     assert {who[-4:]: answer for who, answer in best.items()} == {
         "1015": "PR", "1028": "PR", "1034": "SD", "1097": "SD", "1115": "NE", "1118": "CR",
@@ -724,7 +726,7 @@ def test_caba_v7_has_best_responses_and_no_dated_assessment(shared_data):
     course = courses(tables, subjects)
     points = time_points(tables, course, plan.tumour, plan.bone)
     assert points.empty
-    answers = tumour_answers(tables, course, points, plan.tumour)
+    answers = tumour_responses(tables, course, points, plan.tumour)
     rows = ard.bind(best_rows(subjects, answers, plan))
     mine = rows[(rows["population"] == "PRIMARY") & (rows["analysis"] == "bor")]
     n = mine[mine["stat_name"] == "n"].set_index(["paramcd", "level"])
@@ -781,7 +783,7 @@ def test_measurable_disease_is_a_target_lesion_at_baseline(patients):
     course = courses_of([*tables["tu"]["USUBJID"], "11", "12"])
     rs = investigator([("11", 84, "TRGRESP", "SD"), ("12", 84, "TRGRESP", "NE")])
     tables = tables | {"rs": rs}
-    answers = tumour_answers(tables, course, time_points(tables, course, RULE, BONE), RULE)
+    answers = tumour_responses(tables, course, time_points(tables, course, RULE, BONE), RULE)
     said = answers[answers["PARAMCD"] == "MEASDIS"].set_index("USUBJID")
     assert said.index[said["AVALC"] == "Y"].tolist() == [
         "01",
@@ -794,7 +796,7 @@ def test_measurable_disease_is_a_target_lesion_at_baseline(patients):
         "11",
     ]
     assert said.loc["11", "CASE"] == 2  # no lesion recorded, but targets that were judged
-    none = tumour_answers({}, course, time_points({}, course, RULE, BONE), RULE)
+    none = tumour_responses({}, course, time_points({}, course, RULE, BONE), RULE)
     assert set(none.loc[none["PARAMCD"] == "MEASDIS", "AVALC"]) == {"NE"}
 
 

@@ -1,4 +1,4 @@
-"""ADBL: what each patient was at his first screening, and again when he was re-screened."""
+"""ADBL: baseline characteristics at the first screening and, where it took place, at re-screening."""
 
 from collections.abc import Mapping
 
@@ -32,7 +32,7 @@ HAEMOGLOBIN = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
 
 
 def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
-    """The reference day of the characteristics, up to which a value is baseline, and from when.
+    """The reference day of the baseline characteristics: the last day of a baseline value.
 
     At the first screening, for every patient with a screening sample; the first case that applies:
 
@@ -43,23 +43,24 @@ def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
     At re-screening, for every patient of the re-screened set:
 
     4. Treated through re-screening: the first dose.
-    5. Allocated again: that day.
+    5. Allocated after re-screening: the day of that allocation.
     6. The day of the second sample, else of the second consent.
 
-    At a re-screening nothing before the second consent or sample, the earlier one, counts.
+    At re-screening, values from before the second consent or the second sample, whichever is
+    earlier, are not used.
     """
     treated = adsl["NCYCLES"] > 0
-    again = adsl["RESCTRFL"] == "Y"
-    first = adsl["TRTSDT"].where(treated & ~again)
-    second = adsl["TRTSDT"].where(treated & again)
-    one = adsl.assign(
+    through_rescreening = adsl["RESCTRFL"] == "Y"
+    first = adsl["TRTSDT"].where(treated & ~through_rescreening)
+    second = adsl["TRTSDT"].where(treated & through_rescreening)
+    at_screening = adsl.assign(
         AVISIT="SCREENING",
         REFDT=first.fillna(adsl["ALLOCDT"]).fillna(adsl["SCRDT"]).fillna(adsl["RFICDT"]),
         FROMDT=pd.Series(pd.NaT, adsl.index),
         CTC=adsl["CTCBL"],
         ARV7=adsl["ARV7BL"],
     )[adsl["SCRFL"] == "Y"]
-    two = adsl.assign(
+    at_rescreening = adsl.assign(
         AVISIT="RE-SCREENING",
         REFDT=second.fillna(adsl["RESALLDT"]).fillna(adsl["RESCRDT"]).fillna(adsl["RESCCSDT"]),
         FROMDT=adsl[["RESCCSDT", "RESCRDT"]].apply(pd.to_datetime).min(axis=1),
@@ -67,11 +68,13 @@ def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
         ARV7=adsl["RESCARV7"],
     )[adsl["RESCFL"] == "Y"]
     names = ["STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "TRTSDT", "AGE", "CTC", "ARV7"]
-    parts = [part[names] for part in (one, two) if len(part)]
-    return pd.concat(parts or [one[names]], ignore_index=True)
+    parts = [part[names] for part in (at_screening, at_rescreening) if len(part)]
+    return pd.concat(parts or [at_screening[names]], ignore_index=True)
 
 
-def _last(values: pd.DataFrame, at: pd.DataFrame, window_days: int = 0) -> pd.DataFrame:
+def _last_before_reference(
+    values: pd.DataFrame, at: pd.DataFrame, window_days: int = 0
+) -> pd.DataFrame:
     """Per episode the baseline of `values` (USUBJID, DAY, TIME, SEQ, VALUE), by the cases of `adbl`."""
     key = ["USUBJID", "AVISIT"]
     pairs = at[[*key, "REFDT", "FROMDT", "TRTSDT"]].merge(values, on="USUBJID")
@@ -86,7 +89,7 @@ def _last(values: pd.DataFrame, at: pd.DataFrame, window_days: int = 0) -> pd.Da
     return at[key].merge(chosen[[*key, "DAY", "VALUE"]], on=key, how="left")
 
 
-def _lab(tables: Tables, code: str) -> pd.DataFrame:
+def _lab_values(tables: Tables, code: str) -> pd.DataFrame:
     lb = tables.get("lb", pd.DataFrame()).reindex(
         columns=["USUBJID", "LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBSTRESU", "LBLLOQ",
                  "LBULOQ", "LBDTC"]
@@ -106,7 +109,7 @@ def _lab(tables: Tables, code: str) -> pd.DataFrame:
     )
 
 
-def _ecog(tables: Tables) -> pd.DataFrame:
+def _ecog_values(tables: Tables) -> pd.DataFrame:
     rs = tables.get("rs", pd.DataFrame()).reindex(
         columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"]
     )
@@ -129,20 +132,20 @@ def _history(tables: Tables) -> pd.DataFrame:
     )
     day = earliest_day(mh["MHSTDTC"])
     score = mh["MHTERM"].astype("object").str.extract(r"^GLEASON SCORE (\d+)$", expand=False)
-    who = mh["USUBJID"]
+    usubjid = mh["USUBJID"]
     return pd.DataFrame(
         {
-            "DIAG": day.where(mh["MHDECOD"] == "PROSTATE CANCER").groupby(who).min(),
-            "META": day.where(mh["MHDECOD"] == "METASTATIC DISEASE").groupby(who).min(),
-            "GLEASON": pd.to_numeric(score).groupby(who).max(),
+            "DIAG": day.where(mh["MHDECOD"] == "PROSTATE CANCER").groupby(usubjid).min(),
+            "META": day.where(mh["MHDECOD"] == "METASTATIC DISEASE").groupby(usubjid).min(),
+            "GLEASON": pd.to_numeric(score).groupby(usubjid).max(),
         }
     )
 
 
-def _taken_before(tables: Tables, at: pd.DataFrame) -> pd.DataFrame | None:
+def _prior_therapy(tables: Tables, at: pd.DataFrame) -> pd.DataFrame | None:
     """Anticancer therapy begun before REFDT, or recorded as prior without a day; None: not recorded.
 
-    A prior therapy counts for both screenings, a physician's choice for the second only, and for it
+    A prior therapy counts for both screenings, a physician's choice for the second only, and only
     when it began (earliest day) before REFDT.
     """
     cm = tables.get("cm", pd.DataFrame()).reindex(
@@ -153,35 +156,35 @@ def _taken_before(tables: Tables, at: pd.DataFrame) -> pd.DataFrame | None:
     cm = cm.assign(DAY=earliest_day(cm["CMSTDTC"]))
     pairs = at[["USUBJID", "AVISIT", "REFDT"]].merge(cm, on="USUBJID")
     prior = pairs["CMCAT"] == "PRIOR ANTICANCER THERAPY"
-    again = (
+    before_rescreening = (
         (pairs["CMCAT"] == "PHYSICIAN'S CHOICE")
         & (pairs["AVISIT"] == "RE-SCREENING")
         & (pairs["DAY"] < pairs["REFDT"])
     )
-    return pairs[prior | again]
+    return pairs[prior | before_rescreening]
 
 
 def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """Characteristics at the first screening, and again at re-screening.
+    """Baseline characteristics at the first screening and at re-screening.
 
     A measured value is the baseline by the first case that applies:
 
     1. The last value on or before the reference day (of one day, the later time, then the higher
-       sequence number); at a re-screening no value from before it.
+       sequence number); at re-screening, no value from before the re-screening.
     2. A measure of `window_measures`: the first value after the reference day, at most
        `window_days` days later, and not after the first dose of study cabazitaxel.
     3. Missing.
 
     PSA is that of the PSA values of SAP 5.1, where a value below quantification is the plan's.
-    Haemoglobin is in mmol/L, from whichever unit it has; in another unit or in none it is missing.
-    The count and AR-V7 are those of the screening's own sample. Of the history:
+    Haemoglobin is converted to mmol/L from g/dL or g/L; in another unit or in none it is missing.
+    The CTC count and AR-V7 are those of the sample of that screening. From the medical history:
 
     1. TSDIAG, TSMET: years (of 12 months of `survival.days_per_month` days) from the earliest day
        of the diagnosis, of metastases, to the reference day.
-    2. GLEASON: the highest recorded score. ECOG: as measured values.
-    3. DOCETAX, ARSI, RADIO: Y when such a therapy came before, else N; ARSI is one of
-       `rescreening.after`. NARSI: how many of them. Where prior therapies are recorded of no
-       patient: missing.
+    2. GLEASON: the highest recorded score. ECOG: by the cases of the measured values.
+    3. DOCETAX, ARSI, RADIO: Y when such a prior therapy is recorded, else N; ARSI is one of
+       `rescreening.after`. NARSI: the number of them. Missing where no prior therapy is recorded
+       for any patient.
     """
     at = episodes(adsl)
     key = ["USUBJID", "AVISIT"]
@@ -195,65 +198,74 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
         }
     )
     history = _history(tables)
-    who = at["USUBJID"]
+    usubjid = at["USUBJID"]
     year = MONTHS_PER_YEAR * plan.survival.days_per_month
 
     def late(code: str) -> int:
         return plan.baseline.window_days if code in plan.baseline.window_measures else 0
 
     def years(column: str) -> pd.Series:
-        return (at["REFDT"] - pd.to_datetime(who.map(history[column]))).dt.days / year
+        return (at["REFDT"] - pd.to_datetime(usubjid.map(history[column]))).dt.days / year
 
     numbers: dict[str, tuple[str, str, pd.Series]] = {
         "AGE": ("Age", "years", at["AGE"]),
         "TSDIAG": ("Time since diagnosis", "years", years("DIAG")),
         "TSMET": ("Time since metastases", "years", years("META")),
-        "PSA": ("PSA", "ug/L", _last(psa, at)["VALUE"]),
+        "PSA": ("PSA", "ug/L", _last_before_reference(psa, at)["VALUE"]),
         "CTC": ("CTC", f"per {plan.screening.volume_ml:g} mL", at["CTC"]),
     }
-    for code, (words, unit) in LABS.items():
-        numbers[code] = (words, unit, _last(_lab(tables, code), at, late(code))["VALUE"])
-    gleason = who.map(history["GLEASON"])
+    for code, (label, unit) in LABS.items():
+        numbers[code] = (
+            label,
+            unit,
+            _last_before_reference(_lab_values(tables, code), at, late(code))["VALUE"],
+        )
+    gleason = usubjid.map(history["GLEASON"])
     categories: dict[str, tuple[str, pd.Series]] = {
-        "ECOG": ("ECOG performance status", _last(_ecog(tables), at, late("ECOG"))["VALUE"]),
+        "ECOG": (
+            "ECOG performance status",
+            _last_before_reference(_ecog_values(tables), at, late("ECOG"))["VALUE"],
+        ),
         "GLEASON": ("Gleason score", gleason.map(lambda g: f"{g:.0f}", na_action="ignore")),
         "ARV7": ("AR-V7", at["ARV7"].map(lambda v: str(v).capitalize(), na_action="ignore")),
     }
-    taken = _taken_before(tables, at)
-    for name, (words, drugs, kind) in {
+    prior = _prior_therapy(tables, at)
+    for name, (label, drugs, kind) in {
         "DOCETAX": ("Docetaxel before", ["DOCETAXEL"], ""),
         "ARSI": ("Abiraterone or enzalutamide before", list(plan.rescreening.after), ""),
         "RADIO": ("Radiotherapy before", [], "RADIOTHERAPY"),
     }.items():
-        categories[name] = (words, _had(at, taken, drugs, kind))
-    if taken is not None:
-        arsi = taken[taken["CMDECOD"].isin(plan.rescreening.after)].drop_duplicates(
+        categories[name] = (label, _had_therapy(at, prior, drugs, kind))
+    if prior is not None:
+        arsi = prior[prior["CMDECOD"].isin(plan.rescreening.after)].drop_duplicates(
             [*key, "CMDECOD"]
         )
-        many = at[key].merge(arsi.groupby(key).size().rename("MANY"), on=key, how="left")["MANY"]
-        both = many.fillna(0).map(lambda n: f"{n:.0f}")
+        counts = at[key].merge(arsi.groupby(key).size().rename("MANY"), on=key, how="left")["MANY"]
+        number = counts.fillna(0).map(lambda n: f"{n:.0f}")
     else:
-        both = pd.Series(None, at.index, dtype="object")
-    categories["NARSI"] = ("Of abiraterone and enzalutamide, how many", both)
+        number = pd.Series(None, at.index, dtype="object")
+    categories["NARSI"] = ("Of abiraterone and enzalutamide, how many", number)
 
     base = at[["STUDYID", *key, "REFDT"]]
     parts = [
-        base.assign(PARAMCD=name, PARAM=f"{words} ({unit})", AVAL=value.astype(float), AVALC=None)
-        for name, (words, unit, value) in numbers.items()
+        base.assign(PARAMCD=name, PARAM=f"{label} ({unit})", AVAL=value.astype(float), AVALC=None)
+        for name, (label, unit, value) in numbers.items()
     ]
     parts += [
-        base.assign(PARAMCD=name, PARAM=words, AVAL=np.nan, AVALC=value.astype("object"))
-        for name, (words, value) in categories.items()
+        base.assign(PARAMCD=name, PARAM=label, AVAL=np.nan, AVALC=value.astype("object"))
+        for name, (label, value) in categories.items()
     ]
-    found = pd.concat([part.astype({"AVALC": "object"}) for part in parts], ignore_index=True)
-    texts = [v if isinstance(v, str) else None for v in found["AVALC"]]
-    return found.assign(AVALC=pd.Series(texts, found.index, dtype="object"))
+    rows = pd.concat([part.astype({"AVALC": "object"}) for part in parts], ignore_index=True)
+    texts = [v if isinstance(v, str) else None for v in rows["AVALC"]]
+    return rows.assign(AVALC=pd.Series(texts, rows.index, dtype="object"))
 
 
-def _had(at: pd.DataFrame, taken: pd.DataFrame | None, drugs: list[str], kind: str) -> pd.Series:
-    if taken is None:
+def _had_therapy(
+    at: pd.DataFrame, prior: pd.DataFrame | None, drugs: list[str], kind: str
+) -> pd.Series:
+    if prior is None:
         return pd.Series(None, at.index, dtype="object")
-    these = taken[taken["CMDECOD"].isin(drugs) | (taken["CMSCAT"] == kind)]
-    key = pd.MultiIndex.from_frame(these[["USUBJID", "AVISIT"]])
-    mine = pd.MultiIndex.from_frame(at[["USUBJID", "AVISIT"]])
-    return pd.Series(np.where(mine.isin(key), "Y", "N"), at.index, dtype="object")
+    matching = prior[prior["CMDECOD"].isin(drugs) | (prior["CMSCAT"] == kind)]
+    key = pd.MultiIndex.from_frame(matching[["USUBJID", "AVISIT"]])
+    subjects_here = pd.MultiIndex.from_frame(at[["USUBJID", "AVISIT"]])
+    return pd.Series(np.where(subjects_here.isin(key), "Y", "N"), at.index, dtype="object")

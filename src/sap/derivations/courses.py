@@ -26,36 +26,37 @@ COLUMNS = (
 
 
 def courses(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
-    """Study cabazitaxel (STUDY) and the physician's choice (CHOICE), each with its first day.
+    """Courses of study cabazitaxel (STUDY) and of the physician's choice (CHOICE), with their first day.
 
     STUDY, for every patient with a dated first dose of study cabazitaxel:
 
-    1. Treated through re-screening: AGAINFL = Y, and nothing before the re-screening (BEGINDT)
-       belongs to the course.
+    1. Treated through re-screening: AGAINFL = Y; data from before the re-screening (BEGINDT) do
+       not belong to the course.
     2. All others: AGAINFL = N.
 
     CHOICE, for every patient with a dated physician's choice, and for every patient of group A,
     except those treated without re-screening:
 
-    1. TRTSDT is the day the first choice began; a partial date the earliest day it allows, but not
-       before the allocation.
-    2. No dated choice: the day of the allocation.
+    1. TRTSDT is the first day of the first physician's choice; for a partial date the earliest day
+       it allows, but not before the allocation.
+    2. No dated physician's choice: the day of the allocation.
 
-    NEWTHDT is the first new anticancer therapy after TRTSDT; for a CHOICE also the first dose of
-    study cabazitaxel. TRTEDT is the last study dose, or the last day of the first choice.
+    NEWTHDT is the first day of a new anticancer therapy after TRTSDT; for CHOICE also the first dose
+    of study cabazitaxel. TRTEDT is the last study dose, or the last day of the first physician's
+    choice.
     """
     treated = adsl[(adsl["NCYCLES"] > 0) & adsl["TRTSDT"].notna()]
-    again = treated["RESCTRFL"] == "Y"
+    through_rescreening = treated["RESCTRFL"] == "Y"
     begin = treated[["RESCCSDT", "RESCRDT", "RESALLDT"]].apply(pd.to_datetime).min(axis=1)
     study = treated.assign(
         COURSE="STUDY",
         AGAINFL=treated["RESCTRFL"],
         DRUG="CABAZITAXEL",
-        BEGINDT=begin.where(again),
+        BEGINDT=begin.where(through_rescreening),
         NEWTHDT=treated["USUBJID"].map(new_therapy(tables, adsl)),
     )
-    at_once = treated.loc[~again, "USUBJID"]
-    choice = _choices(tables, adsl[~adsl["USUBJID"].isin(at_once)])
+    without_rescreening = treated.loc[~through_rescreening, "USUBJID"]
+    choice = _choices(tables, adsl[~adsl["USUBJID"].isin(without_rescreening)])
     parts = [part[list(COLUMNS)] for part in (study, choice) if len(part)]
     if not parts:
         return study.reindex(columns=list(COLUMNS))
@@ -69,37 +70,37 @@ def _choices(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
     subject = adsl.set_index("USUBJID")
     cm = cm[(cm["CMCAT"] == "PHYSICIAN'S CHOICE") & cm["USUBJID"].isin(subject.index)]
     start, end = earliest_day(cm["CMSTDTC"]), latest_day(cm["CMENDTC"])
-    could = latest_day(cm["CMSTDTC"])
+    latest_start = latest_day(cm["CMSTDTC"])
     allocated = cm["USUBJID"].map(subject["ALLOCDT"])
-    start = start.where(~((start < allocated) & (could >= allocated)), allocated)
+    start = start.where(~((start < allocated) & (latest_start >= allocated)), allocated)
     cm = cm.assign(TRTSDT=start, TRTEDT=end)
     cm = cm.sort_values(["USUBJID", "TRTSDT", "CMSEQ"], kind="stable", na_position="last")
     first = cm.drop_duplicates("USUBJID").set_index("USUBJID")
-    who = adsl[(adsl["GROUP"] == "A") | adsl["USUBJID"].isin(first.index)]
-    begun = who["USUBJID"].map(first["TRTSDT"]).fillna(who["ALLOCDT"])
-    who = who.assign(TRTSDT=begun)[begun.notna()]
-    study = who["USUBJID"].map(subject["TRTSDT"])
-    study = study.where(study > who["TRTSDT"])
-    other = who["USUBJID"].map(new_therapy(tables, who))
-    return who.assign(
+    chosen = adsl[(adsl["GROUP"] == "A") | adsl["USUBJID"].isin(first.index)]
+    first_day = chosen["USUBJID"].map(first["TRTSDT"]).fillna(chosen["ALLOCDT"])
+    chosen = chosen.assign(TRTSDT=first_day)[first_day.notna()]
+    study = chosen["USUBJID"].map(subject["TRTSDT"])
+    study = study.where(study > chosen["TRTSDT"])
+    other = chosen["USUBJID"].map(new_therapy(tables, chosen))
+    return chosen.assign(
         COURSE="CHOICE",
         AGAINFL="N",
-        DRUG=who["USUBJID"].map(first["CMDECOD"]),
-        TRTEDT=who["USUBJID"].map(first["TRTEDT"]),
+        DRUG=chosen["USUBJID"].map(first["CMDECOD"]),
+        TRTEDT=chosen["USUBJID"].map(first["TRTEDT"]),
         NCYCLES=1.0,
-        BEGINDT=pd.Series(pd.NaT, who.index),
+        BEGINDT=pd.Series(pd.NaT, chosen.index),
         NEWTHDT=pd.concat([other, study], axis=1).min(axis=1),
     )
 
 
 def choice_psa(tables: Tables, choices: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
-    """ADPSA of the CHOICE courses: the rules of `adpsa`, counted from the day the choice began.
+    """ADPSA of the CHOICE courses: the rules of `adpsa`, counted from the first day of the choice.
 
-    A value under study cabazitaxel given later does not count for the choice.
+    A value under later study cabazitaxel does not count for the choice.
     """
     lb = tables["lb"]
-    mine = {**tables, "lb": lb[lb["USUBJID"].isin(choices["USUBJID"])]}
-    psa = adpsa(mine, choices, rule)
+    with_choice = {**tables, "lb": lb[lb["USUBJID"].isin(choices["USUBJID"])]}
+    psa = adpsa(with_choice, choices, rule)
     after = psa["ADT"] >= psa["USUBJID"].map(choices.set_index("USUBJID")["NEWTHDT"])
     stops = after & rule.stop_at_new_therapy & (psa["ANL01CAS"] == 5)
     return psa.assign(
@@ -110,10 +111,10 @@ def choice_psa(tables: Tables, choices: pd.DataFrame, rule: PsaResponse) -> pd.D
 
 def choice_response(choices: pd.DataFrame, psa: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
     """The plan's PSA response of every CHOICE course (PARAMCD PSARESPA): the cases of `psa_response`."""
-    answer = psa_response(choices, psa, rule, confirm_after_days=rule.confirm_after_days)
-    return answer.assign(
+    response = psa_response(choices, psa, rule, confirm_after_days=rule.confirm_after_days)
+    return response.assign(
         COURSE="CHOICE",
-        DRUG=answer["USUBJID"].map(choices.set_index("USUBJID")["DRUG"]),
+        DRUG=response["USUBJID"].map(choices.set_index("USUBJID")["DRUG"]),
         PARAMCD="PSARESPA",
         PARAM="Confirmed PSA response under the physician's choice",
     )

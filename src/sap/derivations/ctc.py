@@ -1,4 +1,4 @@
-"""ADCTC and its answers: circulating tumour cells and AR-V7 under study cabazitaxel."""
+"""ADCTC and the CTC parameters of ADRS: CTC counts and AR-V7 under study cabazitaxel."""
 
 from collections.abc import Mapping
 
@@ -14,7 +14,7 @@ BEFORE = ("SCREENING", "RE-SCREENING", "CYCLE 1")
 
 
 def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -> pd.DataFrame:
-    """One row per evaluable count of a treated patient, per `screening.volume_ml` mL.
+    """One row per evaluable CTC count of a treated patient, per `screening.volume_ml` mL.
 
     The count is CPSTRESN; the raw count stays in CPORRES. Baseline is the count of the screening
     that led to treatment (the re-screening for patients treated through it). AR-V7 is the result
@@ -22,41 +22,44 @@ def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -
 
     A sample is on treatment (Y), the first case that applies:
 
-    1. No: its visit is a screening, or CYCLE 1: blood is drawn before the infusion of its cycle.
-    2. No: dated before the first dose, whatever its visit.
-    3. Y: its visit is CYCLE n or END OF TREATMENT, dated or not: the visit places it.
+    1. No: its visit is a screening, or CYCLE 1: blood is collected before the infusion of the cycle.
+    2. No: dated before the first dose, at any visit.
+    3. Y: its visit is CYCLE n or END OF TREATMENT, with or without a date.
     4. Y: any other visit, dated after the first dose.
     5. No: everything else.
 
-    A count under a new anticancer therapy counts: cells are counted as long as blood is drawn, and
-    no new therapy ends it. At the visit of `visit`, of two counts the earlier decides (of one day,
-    the lower CPSEQ). The percent change from baseline is rounded to 9 decimals; missing where it
-    is 0.
+    A count after the start of a new anticancer therapy is included. Of two counts at the visit of
+    `visit`, the earlier is used (of one day, the lower CPSEQ). The percent change from baseline is
+    rounded to 9 decimals; it is missing where the baseline is 0.
     """
     cp = tables.get("cp", pd.DataFrame()).reindex(
         columns=["USUBJID", "CPSEQ", "CPTESTCD", "CPSTRESN", "CPREFID", "VISIT", "CPDTC"]
     )
     treated = adsl[adsl["NCYCLES"] > 0].set_index("USUBJID")
     cp = cp[(cp["CPTESTCD"] == "CTC") & cp["CPSTRESN"].notna() & cp["USUBJID"].isin(treated.index)]
-    who = cp["USUBJID"]
-    again = who.map(treated["RESCTRFL"]) == "Y"
-    base = who.map(treated["RESCCTC"]).where(again, who.map(treated["CTCBL"])).astype(float)
+    usubjid = cp["USUBJID"]
+    through_rescreening = usubjid.map(treated["RESCTRFL"]) == "Y"
+    base = (
+        usubjid.map(treated["RESCCTC"])
+        .where(through_rescreening, usubjid.map(treated["CTCBL"]))
+        .astype(float)
+    )
     day = earliest_day(cp["CPDTC"])
     visit = cp["VISIT"].fillna("").astype(str)
     case = np.select(
         [
             visit.isin(BEFORE),
-            day < who.map(treated["TRTSDT"]),
+            day < usubjid.map(treated["TRTSDT"]),
             visit.str.startswith("CYCLE") | (visit == "END OF TREATMENT"),
-            day > who.map(treated["TRTSDT"]),
+            day > usubjid.map(treated["TRTSDT"]),
         ],
         [1, 2, 3, 4],
         default=5,
     )
-    result = _result_of(tables)
-    found = pd.DataFrame(
+    result = _arv7_by_sample(tables)
+    counts = pd.DataFrame(
         {
-            "USUBJID": who,
+            "USUBJID": usubjid,
             "PARAMCD": "CTC",
             "PARAM": f"Circulating tumour cells per {screening.volume_ml:g} mL",
             "AVISIT": visit,
@@ -64,20 +67,20 @@ def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -
             "AVAL": cp["CPSTRESN"].astype(float),
             "BASE": base,
             "PCHG": (100 * (cp["CPSTRESN"] - base) / base).where(base > 0).round(9),
-            "ARV7": [result.get(key) for key in zip(who, cp["CPREFID"], strict=True)],
+            "ARV7": [result.get(key) for key in zip(usubjid, cp["CPREFID"], strict=True)],
             "ANL01FL": np.where(np.isin(case, (3, 4)), "Y", ""),
             "ANL01CAS": case,
             "CPSEQ": cp["CPSEQ"],
         }
     )
-    found = found.sort_values(["USUBJID", "ADT", "CPSEQ"], kind="stable", ignore_index=True)
-    there = found[(found["ANL01FL"] == "Y") & (found["AVISIT"] == rule.visit)]
-    chosen = there.drop_duplicates("USUBJID").index
-    return found.assign(ANL02FL=np.where(found.index.isin(chosen), "Y", ""))
+    counts = counts.sort_values(["USUBJID", "ADT", "CPSEQ"], kind="stable", ignore_index=True)
+    at_visit = counts[(counts["ANL01FL"] == "Y") & (counts["AVISIT"] == rule.visit)]
+    chosen = at_visit.drop_duplicates("USUBJID").index
+    return counts.assign(ANL02FL=np.where(counts.index.isin(chosen), "Y", ""))
 
 
-def _result_of(tables: Tables) -> dict[tuple[str, str], str]:
-    """AR-V7 by patient and sample; the later record of one sample does not replace the first."""
+def _arv7_by_sample(tables: Tables) -> dict[tuple[str, str], str]:
+    """AR-V7 by patient and sample; of several records of one sample, the first (lowest GFSEQ)."""
     gf = tables.get("gf", pd.DataFrame()).reindex(
         columns=["USUBJID", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREFID"]
     )
@@ -87,10 +90,15 @@ def _result_of(tables: Tables) -> dict[tuple[str, str], str]:
     return dict(zip(keys, gf["GFSTRESC"].astype(str), strict=True))
 
 
-def _answers(
-    treated: pd.DataFrame, paramcd: str, param: str, can: pd.Series, on: pd.Series, yes: pd.Series
+def _parameter(
+    treated: pd.DataFrame,
+    paramcd: str,
+    param: str,
+    evaluable: pd.Series,
+    counted: pd.Series,
+    met: pd.Series,
 ) -> pd.DataFrame:
-    case = np.select([~can, ~on, yes], [1, 2, 3], default=4)
+    case = np.select([~evaluable, ~counted, met], [1, 2, 3], default=4)
     return pd.DataFrame(
         {
             "STUDYID": treated["STUDYID"],
@@ -103,67 +111,70 @@ def _answers(
     )
 
 
-def ctc_answers(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
-    """What became of the cells of each treated patient.
+def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
+    """CTC response and AR-V7 conversion of each treated patient.
 
     The first case that applies:
 
-    1. NE: the baseline cannot show it (see below).
+    1. NE: the baseline condition is not met (see below).
     2. NE: no count on treatment (in a set where missing is failure, it counts as N).
-    3. Y: it was seen at any count on treatment; no second count confirms it.
+    3. Y: the criterion is met at any count on treatment; no confirmation is required.
     4. N: all others.
 
-    What the baseline must be, and what is seen:
+    Baseline condition and criterion of each parameter:
 
     - CTCRESP: baseline of at least `response_below`; a count below it.
     - CTC0: baseline of at least 1; a count of 0.
-    - CTCF30, CTCF50 and so on: baseline of at least `response_below`; a fall of at least
+    - CTCF30, CTCF50 and so on: baseline of at least `response_below`; a decrease of at least
       `depths_pct` percent.
-    - CTCRVIS: as CTCRESP, at `visit` alone.
-    - ARV7NEG: treated for AR-V7 positive cells; case 2 also when no result on treatment was
-      positive or negative; a negative result at any sample. Few cells make "negative" doubtful.
+    - CTCRVIS: as CTCRESP, at `visit` only.
+    - ARV7NEG: AR-V7 positive at baseline; a negative result of any sample on treatment. Case 2
+      also when no result on treatment is positive or negative. A negative result is uncertain at
+      low CTC counts.
     """
     treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
-    who = treated["USUBJID"]
-    again = treated["RESCTRFL"] == "Y"
-    base = treated["RESCCTC"].where(again, treated["CTCBL"]).astype(float)
-    arv7 = treated["RESCARV7"].where(again, treated["ARV7BL"])
+    usubjid = treated["USUBJID"]
+    through_rescreening = treated["RESCTRFL"] == "Y"
+    base = treated["RESCCTC"].where(through_rescreening, treated["CTCBL"]).astype(float)
+    arv7 = treated["RESCARV7"].where(through_rescreening, treated["ARV7BL"])
     on = adctc[adctc["ANL01FL"] == "Y"]
     at_visit = adctc[adctc["ANL02FL"] == "Y"]
     determined = on[on["ARV7"].isin(("POSITIVE", "NEGATIVE"))]
-    high = base >= rule.response_below
+    evaluable = base >= rule.response_below
 
-    def seen(rows: pd.DataFrame) -> pd.Series:
-        return who.isin(rows["USUBJID"])
+    def any_of(rows: pd.DataFrame) -> pd.Series:
+        return usubjid.isin(rows["USUBJID"])
 
-    def fell(rows: pd.DataFrame) -> pd.Series:
-        return seen(rows[rows["AVAL"] < rule.response_below])
+    def responded(rows: pd.DataFrame) -> pd.Series:
+        return any_of(rows[rows["AVAL"] < rule.response_below])
 
-    counted = seen(on)
-    negative = seen(determined[determined["ARV7"] == "NEGATIVE"])
+    counted = any_of(on)
+    negative = any_of(determined[determined["ARV7"] == "NEGATIVE"])
     parts = [
-        _answers(treated, "CTCRESP", "CTC response", high, counted, fell(on)),
-        _answers(treated, "CTC0", "CTC to 0", base >= 1, counted, seen(on[on["AVAL"] == 0])),
-        _answers(
+        _parameter(treated, "CTCRESP", "CTC response", evaluable, counted, responded(on)),
+        _parameter(treated, "CTC0", "CTC to 0", base >= 1, counted, any_of(on[on["AVAL"] == 0])),
+        _parameter(
             treated,
             "CTCRVIS",
             f"CTC response at {rule.visit}",
-            high,
-            seen(at_visit),
-            fell(at_visit),
+            evaluable,
+            any_of(at_visit),
+            responded(at_visit),
         ),
-        _answers(
+        _parameter(
             treated,
             "ARV7NEG",
             "AR-V7 positive to negative",
             arv7 == "POSITIVE",
-            seen(determined),
+            any_of(determined),
             negative,
         ),
     ]
     for depth in rule.depths_pct:
-        deep = seen(on[on["PCHG"] <= -depth])
+        declined = any_of(on[on["PCHG"] <= -depth])
         parts.append(
-            _answers(treated, f"CTCF{depth:g}", f"CTC fall of {depth:g} %", high, counted, deep)
+            _parameter(
+                treated, f"CTCF{depth:g}", f"CTC fall of {depth:g} %", evaluable, counted, declined
+            )
         )
     return pd.concat(parts, ignore_index=True)

@@ -1,4 +1,4 @@
-"""How current the data are, patient by patient: the last record before the cut-off, and PSA that should be there."""
+"""Timeliness of the data by patient: the last contact before the data cut-off, and overdue PSA results."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -13,7 +13,7 @@ from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
 
-# What is recorded at a visit or a contact. Prior therapy, history and the consent are no contact.
+# Domains recorded at a visit or contact. Prior therapy, history and consent do not count as one.
 CONTACTS = {
     "ae": "AESTDTC",
     "be": "BEDTC",
@@ -36,30 +36,31 @@ def _last_contact(tables: Tables) -> pd.Series:
     for domain, dtc in CONTACTS.items():
         table = tables.get(domain, pd.DataFrame()).reindex(columns=["USUBJID", dtc])
         parts.append(pd.DataFrame({"USUBJID": table["USUBJID"], "DAY": full_day(table[dtc])}))
-    whole = pd.concat(parts, ignore_index=True).dropna()
-    return whole.groupby("USUBJID")["DAY"].max()
+    contacts = pd.concat(parts, ignore_index=True).dropna()
+    return contacts.groupby("USUBJID")["DAY"].max()
 
 
 def _expected_psa(tables: Tables, drugs: list[str]) -> pd.DataFrame:
     """Each dated infusion of study cabazitaxel, and whether a PSA result belongs to it.
 
-    It does when a result (a number, or below quantification) was drawn after the infusion before,
-    for the first at any time, and at the latest on the day of this one.
+    A result (a number, or below quantification) belongs to it when the sample was collected after
+    the preceding infusion (for the first infusion: at any time before) and not later than on the
+    day of the infusion.
     """
     doses = study_doses(tables, drugs)[["USUBJID", "DAY"]]
     doses = doses.dropna().drop_duplicates().sort_values(["USUBJID", "DAY"], ignore_index=True)
     before = doses.groupby("USUBJID")["DAY"].shift(1)
     doses["AFTER"] = before.fillna(pd.Timestamp("1900-01-01"))
     lb = tables["lb"]
-    said = quantified(lb, "lb")
-    result = said["VALUE"].notna() | (said["SIDE"] != "")
+    values = quantified(lb, "lb")
+    result = values["VALUE"].notna() | (values["SIDE"] != "")
     lb = lb[(lb["LBTESTCD"] == "PSA") & result]
     drawn = pd.DataFrame({"USUBJID": lb["USUBJID"], "DRAWN": full_day(lb["LBDTC"])}).dropna()
-    near = doses.merge(drawn, on="USUBJID")
-    near = near[(near["DRAWN"] > near["AFTER"]) & (near["DRAWN"] <= near["DAY"])]
-    have = near[["USUBJID", "DAY"]].drop_duplicates().assign(HAVE=True)
-    found = doses.merge(have, on=["USUBJID", "DAY"], how="left")
-    return found.assign(HAVE=found["HAVE"].eq(True))
+    matched = doses.merge(drawn, on="USUBJID")
+    matched = matched[(matched["DRAWN"] > matched["AFTER"]) & (matched["DRAWN"] <= matched["DAY"])]
+    with_result = matched[["USUBJID", "DAY"]].drop_duplicates().assign(HAVE=True)
+    expected = doses.merge(with_result, on=["USUBJID", "DAY"], how="left")
+    return expected.assign(HAVE=expected["HAVE"].eq(True))
 
 
 def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> pd.DataFrame:
@@ -69,17 +70,17 @@ def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> p
 
     1. DEAD: died by the cut-off.
     2. ENDED: left the study (a disposition of study participation).
-    3. NOT FOLLOWED: never allocated and never treated: nothing more is asked of him.
+    3. NOT FOLLOWED: never allocated and never treated; no further follow-up is planned.
     4. ON TREATMENT: study cabazitaxel begun and no end of treatment recorded.
-    5. FOLLOW-UP: everybody else.
+    5. FOLLOW-UP: all other patients.
 
-    LATEFL is Y for patients of cases 4 and 5 whose last contact is longer ago than is allowed: the
+    LATEFL is Y for patients of cases 4 and 5 whose last contact is longer ago than allowed: the
     plan's interval of PSA off treatment and its window; on treatment, the length of a cycle and
     that window. PSAEXP counts the dated infusions of study cabazitaxel (PSA is due at each),
     PSAMISS those without a result since the infusion before.
     """
     subject = adsl[["STUDYID", "USUBJID"]].reset_index(drop=True)
-    who = adsl["USUBJID"].reset_index(drop=True)
+    usubjid = adsl["USUBJID"].reset_index(drop=True)
     state = adsl.reset_index(drop=True)
     treated = state["NCYCLES"] > 0
     status = np.select(
@@ -92,7 +93,7 @@ def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> p
         ["DEAD", "ENDED", "NOT FOLLOWED", "ON TREATMENT"],
         default="FOLLOW-UP",
     )
-    last = who.map(_last_contact(tables)).fillna(state["RFICDT"])
+    last = usubjid.map(_last_contact(tables)).fillna(state["RFICDT"])
     since = (pd.Timestamp(cut_off) - last).dt.days.astype(float)
     window = plan.progression.window_days
     allowed = np.select(
@@ -101,13 +102,13 @@ def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> p
         default=np.iinfo(np.int32).max,
     )
     psa = _expected_psa(tables, plan.exposure.drugs)
-    asked = psa.groupby("USUBJID").size()
+    expected = psa.groupby("USUBJID").size()
     missed = psa[~psa["HAVE"]].groupby("USUBJID").size()
     return subject.assign(
         STATUS=status,
         LASTDT=last,
         DAYS=since,
         LATEFL=np.where(since > allowed, "Y", "N"),
-        PSAEXP=who.map(asked).fillna(0).astype(float),
-        PSAMISS=who.map(missed).fillna(0).astype(float),
+        PSAEXP=usubjid.map(expected).fillna(0).astype(float),
+        PSAMISS=usubjid.map(missed).fillna(0).astype(float),
     )

@@ -8,19 +8,21 @@ import pandas as pd
 from sap.catalogue.iso8601 import FORMS, Stated, hours_between, stated
 
 
-def _read(dtc: pd.Series, of: Callable[[Stated], Any]) -> list[Any]:
-    """`of` of each text, None where there is none; ValueError where a text is no date."""
-    said = [stated(text) if isinstance(text, str) else None for text in dtc]
-    wrong = sum(isinstance(text, str) and one is None for text, one in zip(dtc, said, strict=True))
-    if wrong:
+def _read(dtc: pd.Series, part: Callable[[Stated], Any]) -> list[Any]:
+    """`part` of each text, None where there is none; ValueError where a text is no date."""
+    parsed = [stated(text) if isinstance(text, str) else None for text in dtc]
+    invalid = sum(
+        isinstance(text, str) and date is None for text, date in zip(dtc, parsed, strict=True)
+    )
+    if invalid:
         raise ValueError(
-            f"dtc: {wrong} text(s) are no ISO 8601 date; check the extract. A date is {FORMS}"
+            f"dtc: {invalid} text(s) are no ISO 8601 date; check the extract. A date is {FORMS}"
         )
-    return [None if one is None else of(one) for one in said]
+    return [None if date is None else part(date) for date in parsed]
 
 
-def _days(dtc: pd.Series, of: Callable[[Stated], Any]) -> pd.Series:
-    return pd.to_datetime(pd.Series(_read(dtc, of), dtc.index, dtype="object"))
+def _days(dtc: pd.Series, part: Callable[[Stated], Any]) -> pd.Series:
+    return pd.to_datetime(pd.Series(_read(dtc, part), dtc.index, dtype="object"))
 
 
 def earliest_day(dtc: pd.Series) -> pd.Series:
@@ -41,19 +43,19 @@ def earliest_day(dtc: pd.Series) -> pd.Series:
     >>> earliest_day(pd.Series(["2017-03-02T08:00", "2017-03", "2017", None])).dt.strftime("%F").tolist()
     ['2017-03-02', '2017-03-01', '2017-01-01', nan]
     """
-    return _days(dtc, lambda said: said.first)
+    return _days(dtc, lambda parsed: parsed.first)
 
 
 def precision(dtc: pd.Series) -> pd.Series:
-    """How many characters of the left part are known: 4 a year, 7 a month, 10 a day, more a time.
+    """How many leading characters are known: 4 a year, 7 a month, 10 a day, more a time.
 
-    0 where nothing is. Of an interval, what its two parts share.
+    0 where nothing is known. Of an interval: the common part of its two dates.
 
     >>> precision(pd.Series(["2017", "2017---02", "2017-03-02", "2017-03-02/2017-03-05", None])).tolist()
     [4, 4, 10, 7, 0]
     """
-    known = _read(dtc, lambda said: said.known)
-    return pd.Series([one or 0 for one in known], dtc.index, dtype=int)
+    known = _read(dtc, lambda parsed: parsed.known)
+    return pd.Series([length or 0 for length in known], dtc.index, dtype=int)
 
 
 def latest_day(dtc: pd.Series) -> pd.Series:
@@ -69,7 +71,7 @@ def latest_day(dtc: pd.Series) -> pd.Series:
     >>> latest_day(pd.Series(["2017-03-02", "2017-02", "2017", None])).dt.strftime("%F").tolist()
     ['2017-03-02', '2017-02-28', '2017-12-31', nan]
     """
-    return _days(dtc, lambda said: said.last)
+    return _days(dtc, lambda parsed: parsed.last)
 
 
 def full_day(dtc: pd.Series) -> pd.Series:
@@ -78,18 +80,18 @@ def full_day(dtc: pd.Series) -> pd.Series:
     >>> full_day(pd.Series(["2017-03-02T08:00", "2017-03"])).dt.strftime("%F").tolist()
     ['2017-03-02', nan]
     """
-    return _days(dtc, lambda said: said.day)
+    return _days(dtc, lambda parsed: parsed.day)
 
 
 def time_of_day(dtc: pd.Series) -> pd.Series:
-    """The time of each text, the earliest it allows; missing where none stands.
+    """The time of each text, the earliest it allows; missing where there is none.
 
-    ``09:00`` and ``09:00:00`` are one time; times as texts stand in the order of the clock.
+    ``09:00`` and ``09:00:00`` are one time; the texts sort in the order of the times.
 
     >>> time_of_day(pd.Series(["2017-03-02T08:30", "2017-03-02T08:30:00.50", "2017-03-02"])).tolist()
     ['08:30', '08:30:00.5', None]
     """
-    return pd.Series(_read(dtc, lambda said: said.early), dtc.index, dtype="object")
+    return pd.Series(_read(dtc, lambda parsed: parsed.early), dtc.index, dtype="object")
 
 
 def latest_time_of_day(dtc: pd.Series) -> pd.Series:
@@ -98,7 +100,7 @@ def latest_time_of_day(dtc: pd.Series) -> pd.Series:
     >>> latest_time_of_day(pd.Series(["2017-03-02T08:30", "2017-03-02T08", None])).tolist()
     ['08:30', '08:59:59', None]
     """
-    return pd.Series(_read(dtc, lambda said: said.late), dtc.index, dtype="object")
+    return pd.Series(_read(dtc, lambda parsed: parsed.late), dtc.index, dtype="object")
 
 
 def hours_since(later: pd.Series, earlier: pd.Series) -> pd.Series:

@@ -1,4 +1,4 @@
-"""Protocol deviations, and why a patient stands outside of an efficacy set."""
+"""Protocol deviations, concomitant therapy, and reasons for exclusion from the efficacy sets."""
 
 from collections.abc import Mapping
 
@@ -34,12 +34,12 @@ def addv(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
 
 
 def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
-    """One row per patient and efficacy set that he could have been in and is not: SET, CASE and REASON.
+    """One row per exclusion of a patient from an efficacy set: SET, CASE and REASON.
 
     PRIMARY, of the patients AR-V7 positive at the first screening and of all who were treated; the first
     case that applies:
 
-    1. Treated through re-screening: counted apart.
+    1. Treated through re-screening: analysed separately.
     2. AR-V7 not positive at the first screening.
     3. No count, or a count below the plan's minimum, at the first screening.
     4. No dose of study cabazitaxel.
@@ -59,7 +59,7 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     baseline = plan.analysis_sets.ctc_baseline_minimum
     cycles = plan.analysis_sets.per_protocol_cycles
     major = adsl["USUBJID"].isin(addv.loc[addv["DVCAT"] == "MAJOR", "USUBJID"])
-    words = {
+    reasons = {
         1: "Treated through re-screening: counted apart",
         2: "AR-V7 not positive at the first screening",
         3: f"No count, or fewer than {minimum} CTC, at the first screening",
@@ -73,13 +73,13 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     }
     outside = (adsl["PRIMFL"] != "Y") & (positive | treated)
     primary = adsl["PRIMFL"] == "Y"
-    why = np.select(
+    cases = np.select(
         [treated & (adsl["RESCTRFL"] == "Y"), ~positive, ~(adsl["CTCBL"] >= minimum)],
         [1, 2, 3],
         default=4,
     )
     parts = {
-        "PRIMARY": (outside, why),
+        "PRIMARY": (outside, cases),
         "PSAEVAL": (primary & (adsl["PSAEVFL"] != "Y"), np.full(len(adsl), 5)),
         "CTCEVAL": (
             primary & (adsl["CTCEVFL"] != "Y"),
@@ -90,12 +90,12 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
         parts["PERPROT"] = primary & (adsl["PPROTFL"] != "Y"), np.where(major, 6, 7)
     if "MEASFL" in adsl:
         parts["MEASURABLE"] = (primary & (adsl["MEASFL"] != "Y"), np.full(len(adsl), 10))
-    found = [
-        adsl.loc[who, ["STUDYID", "USUBJID"]].assign(SET=name, CASE=case[who.to_numpy()])
-        for name, (who, case) in parts.items()
+    exclusions = [
+        adsl.loc[excluded, ["STUDYID", "USUBJID"]].assign(SET=name, CASE=case[excluded.to_numpy()])
+        for name, (excluded, case) in parts.items()
     ]
-    whole = pd.concat(found, ignore_index=True)
-    return whole.assign(REASON=whole["CASE"].map(words))
+    rows = pd.concat(exclusions, ignore_index=True)
+    return rows.assign(REASON=rows["CASE"].map(reasons))
 
 
 def adcm(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:

@@ -1,4 +1,4 @@
-"""ADEX and ADEXSUM: what each patient was given of study cabazitaxel, when, and how much of the plan."""
+"""ADEX and ADEXSUM: infusions of study cabazitaxel, dose intensity, delays and reductions."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ PARAMS = {
     "CUMMG": "Cumulative dose (mg)",
     "ADI": "Actual dose intensity (mg/m2/week)",
     "RDI": "Relative dose intensity (%)",
-    "RDISTRT": "Relative dose intensity against the dose he started with (%)",
+    "RDISTRT": "Relative dose intensity against the starting dose (%)",
     "NDELAY": "Delayed cycles",
     "NDELMAJ": "Cycles with a major delay",
     "NREDUC": "Dose reductions",
@@ -66,14 +66,14 @@ def _last_before(tables: Tables, testcd: str, infusions: pd.DataFrame) -> pd.Ser
     pairs = pairs[pairs["VSDT"] <= pairs["ASTDT"]]
     pairs = pairs.sort_values(["USUBJID", "EXSEQ", "VSDT", "VSSEQ"], kind="stable")
     last = pairs.drop_duplicates(["USUBJID", "EXSEQ"], keep="last")
-    found = infusions[["USUBJID", "EXSEQ"]].merge(
+    values = infusions[["USUBJID", "EXSEQ"]].merge(
         last[["USUBJID", "EXSEQ", "VSSTRESN"]], on=["USUBJID", "EXSEQ"], how="left"
     )
-    return found["VSSTRESN"].astype(float).set_axis(infusions.index)
+    return values["VSSTRESN"].astype(float).set_axis(infusions.index)
 
 
 def _in_order(ex: pd.DataFrame) -> pd.DataFrame:
-    """Infusions of each patient in order: by the cycle of VISIT where every one has it, else by day."""
+    """Infusions of each patient in order: by the cycle of VISIT where every infusion has one, else by day."""
     cycle = ex["VISIT"].astype("object").str.extract(r"^CYCLE (\d+)$", expand=False).astype(float)
     numbered = cycle.notna().groupby(ex["USUBJID"]).transform("all")
     ex = ex.assign(PLACE=cycle.where(numbered))
@@ -84,8 +84,8 @@ def _in_order(ex: pd.DataFrame) -> pd.DataFrame:
 def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     """One row per infusion of study cabazitaxel of a treated patient.
 
-    The infusions count in order: by the cycle that VISIT names when it names one for each infusion
-    of the patient, else by day.
+    The infusions of a patient are numbered in the order of the cycles in VISIT when each infusion
+    has one, else by day.
 
     Body surface area, the first case that applies:
 
@@ -99,52 +99,53 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     2. EXDOSU is mg: DOSEMG is EXDOSE, DOSE is DOSEMG / BSA.
     3. No dose, or another unit: both missing.
 
-    Delay, with D the days from the infusion before, less `cycle_days`:
+    Delay, with D the days from the preceding infusion less `cycle_days`:
 
     1. "": the first infusion.
-    2. U: this day or the one before is not known; or D is above `delay_after_days`, and the patient
-       has an infusion without a day that no cycle of VISIT places: it may lie between the two.
+    2. U: the day of this or of the preceding infusion is not known; or D is above
+       `delay_after_days`, and the patient has an infusion without a day and without a cycle in
+       VISIT, which may be between the two.
     3. MAJOR: D above `major_delay_after_days`.
     4. MINOR: D above `delay_after_days`.
     5. N: everything else.
 
-    Reduction, with L `reduced_at_most_mg_m2` mg/m2; DOSE is rounded to 9 decimals before it meets
-    L:
+    Reduction, with L `reduced_at_most_mg_m2` mg/m2; DOSE is rounded to 9 decimals before the
+    comparison with L:
 
     1. U: DOSE is not known.
-    2. LOW START: DOSE <= L and no infusion before it has a known dose.
-    3. REDUCED: DOSE <= L, and the last known dose before it was above L.
-    4. LOW: DOSE <= L, and the last known dose before it was not.
+    2. LOW START: DOSE <= L and no earlier infusion has a known dose.
+    3. REDUCED: DOSE <= L, and the last known earlier dose was above L.
+    4. LOW: DOSE <= L, and the last known earlier dose was not above L.
     5. FULL: DOSE above L.
     """
     ex = study_doses(tables, rule.drugs)
     ex = _in_order(ex[ex["USUBJID"].isin(adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"])])
     ex = ex.rename(columns={"DAY": "ASTDT"})
-    who = ex["USUBJID"]
+    usubjid = ex["USUBJID"]
     formula = body_surface(
         _last_before(tables, "HEIGHT", ex), _last_before(tables, "WEIGHT", ex), rule.bsa_formula
     )
     bsa = _last_before(tables, "BSA", ex).fillna(formula)
-    given = ex["EXDOSE"].astype(float)
+    amount = ex["EXDOSE"].astype(float)
     per_m2, in_mg = ex["EXDOSU"] == "mg/m2", ex["EXDOSU"] == "mg"
-    dose = given.where(per_m2, (given / bsa).where(in_mg)).round(9)
+    dose = amount.where(per_m2, (amount / bsa).where(in_mg)).round(9)
     late = (ex["ASTDT"] - ex.groupby("USUBJID")["ASTDT"].shift()).dt.days - rule.cycle_days
-    unplaced = (ex["ASTDT"].isna() & ex["PLACE"].isna()).groupby(who).transform("any")
+    unplaced = (ex["ASTDT"].isna() & ex["PLACE"].isna()).groupby(usubjid).transform("any")
     late = late.where(~(unplaced & (late > rule.delay_after_days)))
     number = ex.groupby("USUBJID").cumcount() + 1
     low = dose <= rule.reduced_at_most_mg_m2
-    before = dose.groupby(who).ffill().groupby(who).shift()
+    before = dose.groupby(usubjid).ffill().groupby(usubjid).shift()
     return pd.DataFrame(
         {
-            "STUDYID": who.map(adsl.set_index("USUBJID")["STUDYID"]),
-            "USUBJID": who,
+            "STUDYID": usubjid.map(adsl.set_index("USUBJID")["STUDYID"]),
+            "USUBJID": usubjid,
             "EXSEQ": ex["EXSEQ"],
             "ACYCLE": number.astype(float),
             "AVISIT": ex["VISIT"],
             "ASTDT": ex["ASTDT"],
             "BSA": bsa,
             "DOSE": dose,
-            "DOSEMG": given.where(in_mg, (given * bsa).where(per_m2)),
+            "DOSEMG": amount.where(in_mg, (amount * bsa).where(per_m2)),
             "DELAYD": late.astype(float),
             "DELAYC": np.select(
                 [
@@ -172,13 +173,13 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
 
 
 def growth_factor(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame) -> pd.DataFrame | None:
-    """G-CSF under study cabazitaxel: why it was given, and in which cycle.
+    """G-CSF use under study cabazitaxel: indication and cycle.
 
-    1. None: no supportive care was recorded of any patient, so nothing can be concluded.
+    1. Not available: no supportive care is recorded for any patient.
     2. A record of G-CSF that began (earliest day) between the first infusion and `cycle_days` days
-       after the last: counted under its indication (CMINDC), or under none where that is none of
-       the three reasons.
-    3. Every other record of G-CSF: left out.
+       after the last: counted under its indication (CMINDC), or under no indication where CMINDC
+       is none of the three (primary or secondary prophylaxis, treatment of neutropenia).
+    3. All other records of G-CSF: not counted.
 
     The cycle is that of the last infusion on or before that day.
     """
@@ -188,7 +189,7 @@ def growth_factor(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame) -> pd.
     if not ((cm["CMCAT"] == "SUPPORTIVE CARE") | (cm["CMSCAT"] == "G-CSF")).any():
         return None
     cm = cm[(cm["CMSCAT"] == "G-CSF") & cm["USUBJID"].isin(adex["USUBJID"])].reset_index(drop=True)
-    found = pd.DataFrame(
+    records = pd.DataFrame(
         {
             "USUBJID": cm["USUBJID"],
             "GCSF": cm["CMINDC"].map(GCSF).fillna(""),
@@ -196,15 +197,15 @@ def growth_factor(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame) -> pd.
             "ROW": cm.index,
         }
     )
-    pairs = found.merge(adex[["USUBJID", "ACYCLE", "ASTDT"]], on="USUBJID")
+    pairs = records.merge(adex[["USUBJID", "ACYCLE", "ASTDT"]], on="USUBJID")
     pairs = pairs[pairs["ASTDT"] <= pairs["CMDT"]].sort_values(["ROW", "ASTDT"], kind="stable")
     pairs = pairs.drop_duplicates("ROW", keep="last")
     last = pairs["USUBJID"].map(adsl.set_index("USUBJID")["TRTEDT"])
     return pairs.assign(SINCE=(pairs["CMDT"] - last).dt.days).reset_index(drop=True)
 
 
-def _yes(what: pd.Series) -> pd.Series:
-    return pd.Series(np.where(what, "Y", "N"), what.index, dtype="object")
+def _yes_no(condition: pd.Series) -> pd.Series:
+    return pd.Series(np.where(condition, "Y", "N"), condition.index, dtype="object")
 
 
 def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
@@ -212,25 +213,25 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
 
     With first and last the days of the first and last infusion:
 
-    1. NCYCLES: the infusions. OVERMAX: Y when above `max_cycles`.
+    1. NCYCLES: the number of infusions. OVERMAX: Y when above `max_cycles`.
     2. DURWK: (last - first + `cycle_days`) / 7.
-    3. CUMDOSE, CUMMG: the sum of DOSE and of DOSEMG; missing when one of them is.
+    3. CUMDOSE, CUMMG: the sum of DOSE, of DOSEMG; missing when that of any infusion is missing.
     4. ADI: CUMDOSE / DURWK. RDI: 100 x ADI / (`planned_dose_mg_m2` / (`cycle_days` / 7)).
-    5. RDISTRT: RDI, but after a LOW START against `low_start_dose_mg_m2`.
-    6. NDELAY, NDELMAJ: the infusions MINOR or MAJOR, and MAJOR. NREDUC: REDUCED. DELAYED,
-       DELMAJOR, REDUCED, LOWSTART: Y when there is one; else U when the delay or reduction of an
-       infusion is U (of a single infusion there is nothing to delay); else N. The counts are
-       missing where the flag is U.
-    7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care was recorded of any
+    5. RDISTRT: RDI, after a LOW START relative to `low_start_dose_mg_m2`.
+    6. NDELAY, NDELMAJ, NREDUC: the number of infusions whose delay is MINOR or MAJOR, whose delay
+       is MAJOR, and whose reduction is REDUCED. DELAYED, DELMAJOR, REDUCED, LOWSTART: Y when there
+       is at least one; else U when the delay or reduction of an infusion is U (a single infusion
+       has no delay); else N. The counts are missing where the flag is U.
+    7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care is recorded for any
        patient. NGCSF: cycles with G-CSF.
     """
     treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
-    who, each = treated["USUBJID"], adex.groupby("USUBJID")
+    usubjid, each = treated["USUBJID"], adex.groupby("USUBJID")
     weeks = ((treated["TRTEDT"] - treated["TRTSDT"]).dt.days + rule.cycle_days) / DAYS_PER_WEEK
     values: dict[str, pd.Series] = {"NCYCLES": treated["NCYCLES"].astype(float), "DURWK": weeks}
     for name, column in (("CUMDOSE", "DOSE"), ("CUMMG", "DOSEMG")):
-        values[name] = who.map(each[column].apply(lambda doses: doses.sum(skipna=False)))
-    flags = _course_flags(who, adex)
+        values[name] = usubjid.map(each[column].apply(lambda doses: doses.sum(skipna=False)))
+    flags = _course_flags(usubjid, adex)
     values["ADI"] = values["CUMDOSE"] / weeks
     per_week = rule.planned_dose_mg_m2 / (rule.cycle_days / DAYS_PER_WEEK)
     values["RDI"] = 100 * values["ADI"] / per_week
@@ -241,55 +242,55 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
         ("NDELMAJ", "DELAYC", ("MAJOR",), "DELMAJOR"),
         ("NREDUC", "DOSEC", ("REDUCED",), "REDUCED"),
     ):
-        count = who.map(adex[column].isin(kinds).groupby(adex["USUBJID"]).sum()).astype(float)
+        count = usubjid.map(adex[column].isin(kinds).groupby(adex["USUBJID"]).sum()).astype(float)
         values[name] = count.where(flags[flag] != "U")
-    flags["OVERMAX"] = _yes(values["NCYCLES"] > rule.max_cycles)
-    given = growth_factor(tables, adsl, adex)
-    values["NGCSF"], support = _support(who, given, rule)
-    flags |= support
+    flags["OVERMAX"] = _yes_no(values["NCYCLES"] > rule.max_cycles)
+    gcsf = growth_factor(tables, adsl, adex)
+    values["NGCSF"], gcsf_flags = _gcsf_counts(usubjid, gcsf, rule)
+    flags |= gcsf_flags
     parts = [
         treated[["STUDYID", "USUBJID"]].assign(
             PARAMCD=name,
-            PARAM=words,
-            AVAL=values.get(name, pd.Series(np.nan, who.index)),
-            AVALC=flags.get(name, pd.Series("", who.index)),
+            PARAM=label,
+            AVAL=values.get(name, pd.Series(np.nan, usubjid.index)),
+            AVALC=flags.get(name, pd.Series("", usubjid.index)),
         )
-        for name, words in PARAMS.items()
+        for name, label in PARAMS.items()
     ]
-    whole = pd.concat(parts, ignore_index=True)
-    unknown = (whole["AVALC"] == "U") | ((whole["AVALC"] == "") & whole["AVAL"].isna())
-    return whole.assign(CASE=np.where(unknown, 2, 1))
+    rows = pd.concat(parts, ignore_index=True)
+    unknown = (rows["AVALC"] == "U") | ((rows["AVALC"] == "") & rows["AVAL"].isna())
+    return rows.assign(CASE=np.where(unknown, 2, 1))
 
 
-def _course_flags(who: pd.Series, adex: pd.DataFrame) -> dict[str, pd.Series]:
+def _course_flags(usubjid: pd.Series, adex: pd.DataFrame) -> dict[str, pd.Series]:
     """DELAYED, DELMAJOR, REDUCED and LOWSTART of each patient, by the cases of `adexsum`."""
 
     def any_of(column: str, *kinds: str) -> pd.Series:
-        return who.isin(adex.loc[adex[column].isin(kinds), "USUBJID"])
+        return usubjid.isin(adex.loc[adex[column].isin(kinds), "USUBJID"])
 
-    def answer(yes: pd.Series, unknown: pd.Series) -> pd.Series:
-        return pd.Series(np.select([yes, unknown], ["Y", "U"], default="N"), who.index)
+    def flag(yes: pd.Series, unknown: pd.Series) -> pd.Series:
+        return pd.Series(np.select([yes, unknown], ["Y", "U"], default="N"), usubjid.index)
 
     first = adex[adex["ACYCLE"] == 1]
-    first_unknown = who.isin(first.loc[first["DOSEC"] == "U", "USUBJID"])
+    first_unknown = usubjid.isin(first.loc[first["DOSEC"] == "U", "USUBJID"])
     return {
-        "DELAYED": answer(any_of("DELAYC", "MINOR", "MAJOR"), any_of("DELAYC", "U")),
-        "DELMAJOR": answer(any_of("DELAYC", "MAJOR"), any_of("DELAYC", "U")),
-        "REDUCED": answer(any_of("DOSEC", "REDUCED"), any_of("DOSEC", "U")),
-        "LOWSTART": answer(any_of("DOSEC", "LOW START") & ~first_unknown, first_unknown),
+        "DELAYED": flag(any_of("DELAYC", "MINOR", "MAJOR"), any_of("DELAYC", "U")),
+        "DELMAJOR": flag(any_of("DELAYC", "MAJOR"), any_of("DELAYC", "U")),
+        "REDUCED": flag(any_of("DOSEC", "REDUCED"), any_of("DOSEC", "U")),
+        "LOWSTART": flag(any_of("DOSEC", "LOW START") & ~first_unknown, first_unknown),
     }
 
 
-def _support(
-    who: pd.Series, given: pd.DataFrame | None, rule: Exposure
+def _gcsf_counts(
+    usubjid: pd.Series, gcsf: pd.DataFrame | None, rule: Exposure
 ) -> tuple[pd.Series, dict[str, pd.Series]]:
     names = ("GCSFANY", *GCSF.values())
-    if given is None:
-        unknown = pd.Series("U", who.index, dtype="object")
-        return pd.Series(np.nan, who.index), dict.fromkeys(names, unknown)
-    given = given[given["SINCE"] <= rule.cycle_days]
-    cycles = given.groupby("USUBJID")["ACYCLE"].nunique()
-    flags = {"GCSFANY": _yes(who.isin(given["USUBJID"]))}
+    if gcsf is None:
+        unknown = pd.Series("U", usubjid.index, dtype="object")
+        return pd.Series(np.nan, usubjid.index), dict.fromkeys(names, unknown)
+    gcsf = gcsf[gcsf["SINCE"] <= rule.cycle_days]
+    cycles = gcsf.groupby("USUBJID")["ACYCLE"].nunique()
+    flags = {"GCSFANY": _yes_no(usubjid.isin(gcsf["USUBJID"]))}
     for name in GCSF.values():
-        flags[name] = _yes(who.isin(given.loc[given["GCSF"] == name, "USUBJID"]))
-    return who.map(cycles).fillna(0.0).astype(float), flags
+        flags[name] = _yes_no(usubjid.isin(gcsf.loc[gcsf["GCSF"] == name, "USUBJID"]))
+    return usubjid.map(cycles).fillna(0.0).astype(float), flags

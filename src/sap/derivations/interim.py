@@ -1,4 +1,4 @@
-"""Whose PSA response can still come: what a data cut before the end of a trial leaves open."""
+"""Patients whose PSA response is still pending at a data cut-off before the end of the trial."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -15,46 +15,46 @@ Tables = Mapping[str, pd.DataFrame]
 def pending(
     tables: Tables, adsl: pd.DataFrame, adrs: pd.DataFrame, rule: PsaResponse, cut_off: dt.date
 ) -> pd.DataFrame:
-    """Whether a value after the cut-off can still make a responder, for every treated patient.
+    """Whether a value after the data cut-off can still make a treated patient a responder.
 
     The first case that applies decides:
 
-    1. N: there is a confirmed response.
-    2. N: no baseline, or a baseline of 0: no percent change can ever exist.
+    1. N: confirmed response.
+    2. N: no baseline, or a baseline of 0: no percent change is defined.
     3. N: death, or a new anticancer therapy where `stop_at_new_therapy` is yes.
-    4. N: treatment ended and the cut-off lies more than `days_after_last_cycle` days after the
+    4. N: treatment ended and the cut-off is more than `days_after_last_cycle` days after the
        last cycle.
-    5. Y: a fall came in time and awaits its confirmation.
-    6. Y: no such fall yet, and the limit of `first_fall_within_days` days is not passed.
-    7. N: everything else.
+    5. Y: a decline within the time limit that is not confirmed yet.
+    6. Y: no such decline yet, and the limit of `first_fall_within_days` days has not passed.
+    7. N: all others.
 
-    Where the next value must confirm, case 5 may call a response pending whose next value has
-    failed already; the bounds over pending responses stay bounds.
+    Where the next value decides on confirmation, case 5 may include a response whose next value
+    has already failed to confirm it; the bounds over pending responses remain valid.
     """
     treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
-    who, cut = treated["USUBJID"], pd.Timestamp(cut_off)
+    usubjid, cut = treated["USUBJID"], pd.Timestamp(cut_off)
 
-    def answers(paramcd: str) -> pd.DataFrame:
+    def by_subject(paramcd: str) -> pd.DataFrame:
         return adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")
 
-    response = answers("PSARESP")
-    fell = who.map(answers("PSARESPU")["AVALC"]) == "Y"
-    therapy = who.map(new_therapy(tables, adsl)).notna() & rule.stop_at_new_therapy
+    response = by_subject("PSARESP")
+    declined = usubjid.map(by_subject("PSARESPU")["AVALC"]) == "Y"
+    therapy = usubjid.map(new_therapy(tables, adsl)).notna() & rule.stop_at_new_therapy
     window = pd.to_timedelta(rule.days_after_last_cycle, unit="D")
     ended = treated["DCTREAS"].notna() & (treated["TRTEDT"] + window < cut)
     limit = rule.first_fall_within_days
     in_time = (
-        pd.Series(True, who.index)
+        pd.Series(True, usubjid.index)
         if limit is None
         else treated["TRTSDT"] + pd.to_timedelta(limit, unit="D") > cut
     )
     case = np.select(
         [
-            who.map(response["AVALC"]) == "Y",
-            who.map(response["CASE"]) == 1,
+            usubjid.map(response["AVALC"]) == "Y",
+            usubjid.map(response["CASE"]) == 1,
             treated["DTHDT"].notna() | therapy,
             ended,
-            fell,
+            declined,
             in_time,
         ],
         [1, 2, 3, 4, 5, 6],
@@ -63,7 +63,7 @@ def pending(
     return pd.DataFrame(
         {
             "STUDYID": treated["STUDYID"],
-            "USUBJID": who,
+            "USUBJID": usubjid,
             "PARAMCD": "PSAPEND",
             "PARAM": "A confirmed PSA response can still come",
             "AVALC": np.where(np.isin(case, (5, 6)), "Y", "N"),

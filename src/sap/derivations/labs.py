@@ -33,23 +33,23 @@ def _values(tables: Tables, adsl: pd.DataFrame, rule: Labs) -> pd.DataFrame:
 
 def _graded(values: pd.DataFrame, base: pd.Series) -> pd.DataFrame:
     """ATOXGRN and ATOXGR of each value by the cases of `adlb`."""
-    found, text = [], []
+    grades, texts = [], []
     for term, value, unit, low, high, before in zip(
         values["ATERM"], values["AVAL"], values["LBSTRESU"].fillna("").astype(str),
         values["LBSTNRLO"].astype(float), values["LBSTNRHI"].astype(float), base.astype(float),
         strict=True,
     ):  # fmt: skip
-        got = grade(term, value, unit, low, high, before)
-        if got is not None:
-            found.append(float(got))
-            text.append(str(got))
+        graded = grade(term, value, unit, low, high, before)
+        if graded is not None:
+            grades.append(float(graded))
+            texts.append(str(graded))
             continue
-        # What the value could still be, were every missing limit the strictest there is.
+        # The highest grade still possible: every missing limit taken at its strictest.
         strictest = (math.inf if math.isnan(low) else low, 0.0 if math.isnan(high) else high)
         worst = grade(term, value, unit, *strictest, 0.0 if math.isnan(before) else before)
-        found.append(math.nan)
-        text.append("0 OR 1" if worst == 1 else "NOT GRADED")
-    return pd.DataFrame({"ATOXGRN": found, "ATOXGR": text}, index=values.index)
+        grades.append(math.nan)
+        texts.append("0 OR 1" if worst == 1 else "NOT GRADED")
+    return pd.DataFrame({"ATOXGRN": grades, "ATOXGR": texts}, index=values.index)
 
 
 def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.DataFrame:
@@ -63,19 +63,20 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
 
     The grade:
 
-    1. 0 to 4: what the value, the limits and the baseline give. Creatinine takes the worse of
-       multiples of the upper limit and of the baseline.
-    2. "0 OR 1": no absolute threshold is passed, and the lower limit of normal, which alone tells
-       0 from 1, is missing. It counts in no grade of its own, and a table has a line for it.
-    3. "NOT GRADED": a missing limit, or a unit without thresholds, leaves grade 2 or more open.
+    1. 0 to 4: from the value, the limits of normal and the baseline. Creatinine takes the more
+       severe of the grade by multiples of the upper limit and that by multiples of the baseline.
+    2. "0 OR 1": no absolute threshold is passed, and the lower limit of normal, which distinguishes
+       0 from 1, is missing. It is counted in neither grade and has a row of its own in tables.
+    3. "NOT GRADED": grade 2 or more cannot be excluded because a limit of normal is missing or the
+       unit has no thresholds.
 
     On treatment: after the day of the first dose, to `safety.days_after_last_dose` days after the
-    last dose; visits play no part. A test with a term for low and one for high values is graded
+    last dose, regardless of the visit. A test with a term for low and one for high values is graded
     once for each. The worst value on treatment of a patient, test and term has the highest grade;
     without any, it is one that is "0 OR 1", else one that is not graded (of equal ones, the
     earlier day, then LBSEQ). A shift is from the grade at baseline to that worst grade.
     """
-    graded = [(one.testcd, one.term, one.direction) for one in rule.gradings]
+    graded = [(grading.testcd, grading.term, grading.direction) for grading in rule.gradings]
     terms = pd.DataFrame(graded, columns=["LBTESTCD", "ATERM", "ATOXDIR"])
     values = _values(tables, adsl, rule).merge(terms, on="LBTESTCD")
     subject = adsl.set_index("USUBJID")
@@ -89,7 +90,7 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
     btoxgr = values[key].merge(of_base, on=key, how="left")["ATOXGR"]
     days = pd.to_timedelta(window.days_after_last_dose, unit="D")
     on = (values["ADT"] > first) & (values["ADT"] <= last + days)
-    found = pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "STUDYID": values["USUBJID"].map(subject["STUDYID"]),
             "USUBJID": values["USUBJID"],
@@ -112,12 +113,10 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
             "LBSEQ": values["LBSEQ"],
         }
     )
-    order = found[on].assign(
-        WORST=-found["ATOXGRN"].fillna(-1), OPEN=found["ATOXGR"] == "NOT GRADED"
-    )
+    order = rows[on].assign(WORST=-rows["ATOXGRN"].fillna(-1), OPEN=rows["ATOXGR"] == "NOT GRADED")
     order = order.sort_values([*_KEY, "WORST", "OPEN", "ADT", "LBSEQ"], kind="stable")
     worst = order.drop_duplicates(_KEY).index
-    return found.assign(ANL01FL=np.where(found.index.isin(worst), "Y", ""))
+    return rows.assign(ANL01FL=np.where(rows.index.isin(worst), "Y", ""))
 
 
 _KEY = ["USUBJID", "PARAMCD", "ATERM"]

@@ -1,7 +1,7 @@
-"""Lesions as TU and TR record them: which are followed, what each measures, and when it was read.
+"""Lesions from TU and TR: identification, size and assessments.
 
-Words are CDISC's (`sap.derivations.standard` comes before); a word that no list knows is a finding of
-the contracts and says nothing here.
+Terms are submission values of CDISC codelists (`sap.derivations.standard` runs first); a term outside
+of them is a finding of the data contracts and is not used here.
 """
 
 import re
@@ -32,7 +32,7 @@ _JOINED = re.compile(r"\s*[/+,&;]\s*")
 
 
 class Lesion(NamedTuple):
-    """One lesion of a course as it is followed: target or not, node, bone scan, size, and organ."""
+    """One followed lesion of a course: target or not, lymph node, bone scan, baseline size, organ."""
 
     link: str
     target: bool
@@ -43,7 +43,7 @@ class Lesion(NamedTuple):
 
 
 class Assessment(NamedTuple):
-    """Readings that lie close together: of TR, new lesions (TU), and the evaluator's RS."""
+    """Readings of one tumour assessment: of TR, new lesions (TU), and the evaluator's RS."""
 
     first: pd.Timestamp
     last: pd.Timestamp
@@ -53,38 +53,38 @@ class Assessment(NamedTuple):
 
 
 def of_evaluator(table: pd.DataFrame, domain: str, rule: Tumour) -> pd.DataFrame:
-    """The evaluator whose reading counts; the records of others are left out.
+    """The evaluator whose readings are analysed; records of other evaluators are excluded.
 
-    1. The evaluator (--EVAL) is `evaluator`; where it is missing, the investigator, as SDTMIG 3.4
-       has it for TU, TR and RS.
-    2. Where `evaluator_id` names one: of those, --EVALID is that one.
-    3. Else, where any of those is accepted (--ACPTFL = Y): the accepted ones.
+    1. The evaluator (--EVAL) is `evaluator`; a missing --EVAL is the investigator, as in SDTMIG 3.4
+       for TU, TR and RS.
+    2. Where `evaluator_id` is given: of those records, the ones with this --EVALID.
+    3. Else, where any of those records is accepted (--ACPTFL = Y): the accepted ones.
 
     Raises
     ------
     PlanError
-        Several evaluators remain: two readings of one lesion cannot be added up.
+        Several evaluators remain: their readings of one lesion cannot be combined.
     """
     stem = domain.upper()
-    said = table.reindex(
+    records = table.reindex(
         columns=[*table.columns.union([f"{stem}EVAL", f"{stem}EVALID", f"{stem}ACPTFL"])]
     )
-    who, which = said[f"{stem}EVAL"], said[f"{stem}EVALID"]
-    mine = who == rule.evaluator
+    evaluator, evaluator_id = records[f"{stem}EVAL"], records[f"{stem}EVALID"]
+    selected = evaluator == rule.evaluator
     if rule.evaluator == "INVESTIGATOR":
-        mine |= who.isna()
-    accepted = mine & (said[f"{stem}ACPTFL"] == "Y")
+        selected |= evaluator.isna()
+    accepted = selected & (records[f"{stem}ACPTFL"] == "Y")
     if rule.evaluator_id is not None:
-        mine &= which == rule.evaluator_id
+        selected &= evaluator_id == rule.evaluator_id
     elif accepted.any():
-        mine = accepted
-    several = sorted({str(name) for name in which[mine].dropna()})
+        selected = accepted
+    several = sorted({str(name) for name in evaluator_id[selected].dropna()})
     if rule.evaluator_id is None and not accepted.any() and len(several) > 1:
         raise PlanError(
             f"{stem} has readings of {' and '.join(several)} for {rule.evaluator}, and {stem}ACPTFL "
             "accepts none. Name the one whose reading counts: `tumour.evaluator_id` in the plan."
         )
-    return said[mine]
+    return records[selected]
 
 
 def _read(tables: Tables, name: str, columns: Sequence[str], rule: Tumour) -> pd.DataFrame:
@@ -98,14 +98,14 @@ def _read(tables: Tables, name: str, columns: Sequence[str], rule: Tumour) -> pd
 def by_subject(table: pd.DataFrame) -> dict[str, Rows]:
     """The rows of a table by subject; missing is None."""
     table = table.replace({np.nan: None})
-    found: dict[str, Rows] = {}
+    rows: dict[str, Rows] = {}
     for row in table.to_dict("records"):
-        found.setdefault(row["USUBJID"], []).append({str(k): v for k, v in row.items()})
-    return found
+        rows.setdefault(row["USUBJID"], []).append({str(k): v for k, v in row.items()})
+    return rows
 
 
 class Records(NamedTuple):
-    """The tumour records of everybody, by patient."""
+    """The tumour records of all patients, by USUBJID."""
 
     tu: dict[str, Rows]
     tr: dict[str, Rows]
@@ -116,7 +116,7 @@ class Records(NamedTuple):
 def records(tables: Tables, rule: Tumour) -> Records:
     """TU, TR and RS of the plan's evaluator; a lesion without a date takes that of its first reading.
 
-    What a lesion is (TUSTRESC, TRSTRESC) is the word in standard form, the word as collected where
+    The type of a lesion (TUSTRESC) is the term in standard form, or the term as collected where
     there is none. A response not done (RSSTAT) is NE.
     """
     tu = _read(tables, "tu", ("TUSEQ", "TUGRPID", "TULNKID", "TUTESTCD", "TUORRES", "TUSTRESC", "TULOC", "TUMETHOD", "VISIT", "TUDTC"), rule)  # fmt: skip
@@ -143,10 +143,10 @@ def number_of(row: Row) -> float | None:
     return None if row["TRSTRESN"] is None else float(row["TRSTRESN"])
 
 
-def _size(rows: Iterable[Row], rule: Tumour, *, node: bool) -> float:
+def _diameter(rows: Iterable[Row], rule: Tumour, *, node: bool) -> float:
     """The diameter that counts, NaN when not read; the first case that applies.
 
-    1. The first of the plan's diameters that is there: `node_diameters` of a lymph node (its short
+    1. The first of the plan's diameters that is recorded: `node_diameters` of a lymph node (its short
        axis), else `lesion_diameters`.
     2. The lesion is ABSENT: 0 mm.
     3. It is too small to measure: `too_small_mm`.
@@ -168,47 +168,51 @@ def _size(rows: Iterable[Row], rule: Tumour, *, node: bool) -> float:
     return rule.too_small_mm if "TOO SMALL TO MEASURE" in words else float("nan")
 
 
-def _place(row: Row) -> tuple[bool, str]:
-    """Whether a lesion is a lymph node, and its organ; an unknown place (a finding) is no node."""
-    found = location(row["TULOC"])
-    organ = str(row["TULOC"]) if found is None else found.organ
+def _location(row: Row) -> tuple[bool, str]:
+    """Whether a lesion is a lymph node, and its organ; an unknown location (a finding) is no node."""
+    known = location(row["TULOC"])
+    organ = str(row["TULOC"]) if known is None else known.organ
     if row["TUSTRESC"] == "TARGET NODAL":
         return True, "LYMPH NODE"
-    if row["TUSTRESC"] == "TARGET EXTRA NODAL" or found is None:
+    if row["TUSTRESC"] == "TARGET EXTRA NODAL" or known is None:
         return False, organ
-    return found.node, organ
+    return known.node, organ
 
 
 def lesions(tu: Rows, tr: Rows, course: Any, rule: Tumour) -> list[Lesion]:
-    """The lesions of a course at baseline; a TARGET becomes non-target in the first two cases.
+    """The lesions of a course at baseline; in cases 1 and 2 a lesion identified as TARGET is non-target.
 
-    1. A node whose short axis at baseline is below `node_target_mm` mm or not read.
-    2. Another lesion whose diameter at baseline is below `lesion_target_mm` mm or not read.
-    3. Else it is a target as identified; the base is its last size on or before the first dose.
+    1. A lymph node whose short axis at baseline is below `node_target_mm` mm or not measured.
+    2. Another lesion whose diameter at baseline is below `lesion_target_mm` mm or not measured.
+    3. Else it is a target as identified; its baseline is the last size on or before the first dose.
     """
-    found = []
+    followed = []
     for row in tu:
-        begun = pd.isna(course.BEGINDT) or (row["DAY"] is not None and row["DAY"] >= course.BEGINDT)
+        in_course = pd.isna(course.BEGINDT) or (
+            row["DAY"] is not None and row["DAY"] >= course.BEGINDT
+        )
         early = row["DAY"] is None or row["DAY"] <= course.TRTSDT
-        named = row["TUTESTCD"] in IDENTIFIES and row["TUSTRESC"] in FOLLOWED
-        if not named or not begun or not early:
+        identified = row["TUTESTCD"] in IDENTIFIES and row["TUSTRESC"] in FOLLOWED
+        if not identified or not in_course or not early:
             continue
-        node, organ = _place(row)
-        mine = [r for r in tr if r["TRLNKID"] == row["TULNKID"] and r["DAY"] <= course.TRTSDT]
-        days = sorted({r["DAY"] for r in mine}, reverse=True)
-        sizes = (_size([r for r in mine if r["DAY"] == day], rule, node=node) for day in days)
+        node, organ = _location(row)
+        readings = [r for r in tr if r["TRLNKID"] == row["TULNKID"] and r["DAY"] <= course.TRTSDT]
+        days = sorted({r["DAY"] for r in readings}, reverse=True)
+        sizes = (
+            _diameter([r for r in readings if r["DAY"] == day], rule, node=node) for day in days
+        )
         base = next((size for size in sizes if not np.isnan(size)), float("nan"))
-        enough = base >= (rule.node_target_mm if node else rule.lesion_target_mm)
-        target = row["TUSTRESC"] in TARGETS and bool(enough)
+        large_enough = base >= (rule.node_target_mm if node else rule.lesion_target_mm)
+        target = row["TUSTRESC"] in TARGETS and bool(large_enough)
         in_bone = row["TUMETHOD"] in BONE_SCANS
-        found.append(Lesion(row["TULNKID"], target, node, in_bone, base, organ))
-    return found
+        followed.append(Lesion(row["TULNKID"], target, node, in_bone, base, organ))
+    return followed
 
 
 def new_lesions(tu: Rows, course: Any) -> Rows:
-    """The lesions found after the first dose of a course: identified as NEW, or NEWTUMOR.
+    """New lesions after the first dose of a course: identified as NEW, or NEWTUMOR.
 
-    A lesion that split or merged (TUSPLIT, TUMERGE) is none.
+    A lesion that split or merged (TUSPLIT, TUMERGE) is not new.
     """
     return [
         r
@@ -222,32 +226,33 @@ def new_lesions(tu: Rows, course: Any) -> Rows:
 def assessments(
     tr: Rows, rs: Rows, new: Rows, course: Any, end: Any, rule: Tumour
 ) -> list[Assessment]:
-    """Readings after the first day of a course, those close together as one assessment.
+    """Readings after the first day of a course, grouped into assessments by their days.
 
-    A new lesion is a reading on the day it was detected, also without a record in TR. The visit
-    plays no part. A reading begins a new assessment:
+    A new lesion is a reading on the day it was detected, also without a record in TR. The visit is
+    not used. A reading begins a new assessment when
 
-    1. More than `assessment_days` days after the first reading of the last one.
-    2. When the same lesion or question was already read in it, on an earlier day.
+    1. it is more than `assessment_days` days after the first reading of the current assessment, or
+    2. the same lesion or response item was already read in the current assessment on an earlier
+       day.
     """
     dated = [(r["DAY"], "tr", (str(r["TRLNKID"]), r["TRTESTCD"]), r) for r in tr]
     dated += [(r["DAY"], "rs", ("", r["RSTESTCD"]), r) for r in rs]
-    dated += [(r["DAY"], "tu", (str(r["TULNKID"]), "found"), r) for r in new]
+    dated += [(r["DAY"], "tu", (str(r["TULNKID"]), "NEW"), r) for r in new]
     dated = [d for d in dated if d[0] > course.TRTSDT and not d[0] >= end]
-    found: list[Assessment] = []
-    taken: dict[tuple[str, str], pd.Timestamp] = {}
-    for day, domain, what, row in sorted(dated, key=lambda d: d[0]):
-        far = not found or (day - found[-1].first).days > rule.assessment_days
-        if far or taken.get(what, day) < day:
-            found.append(Assessment(day, day, [], [], []))
-            taken = {}
-        taken.setdefault(what, day)
-        found[-1] = found[-1]._replace(last=day)
-        {"tr": found[-1].tr, "tu": found[-1].tu, "rs": found[-1].rs}[domain].append(row)
-    return found
+    grouped: list[Assessment] = []
+    first_days: dict[tuple[str, str], pd.Timestamp] = {}
+    for day, domain, item, row in sorted(dated, key=lambda d: d[0]):
+        new_assessment = not grouped or (day - grouped[-1].first).days > rule.assessment_days
+        if new_assessment or first_days.get(item, day) < day:
+            grouped.append(Assessment(day, day, [], [], []))
+            first_days = {}
+        first_days.setdefault(item, day)
+        grouped[-1] = grouped[-1]._replace(last=day)
+        {"tr": grouped[-1].tr, "tu": grouped[-1].tu, "rs": grouped[-1].rs}[domain].append(row)
+    return grouped
 
 
-_SAID = {
+_RESPONSE_OF_STATE = {
     "UNEQUIVOCAL PROGRESSION": "PD", "UNEQUIVOCAL": "PD",
     "ABSENT": "CR", "NON-PATHOLOGICAL": "CR",
     "PRESENT": NON, "ENLARGEMENT": NON, "ENLARGEMENT FROM NADIR": NON, "EQUIVOCAL": NON,
@@ -255,41 +260,42 @@ _SAID = {
 }  # fmt: skip
 
 
-def state_of(one: Assessment, lesion: Lesion, rule: Tumour) -> str:
+def state_of(assessment: Assessment, lesion: Lesion, rule: Tumour) -> str:
     """One non-target lesion; the first case that applies.
 
     1. PD: its state is UNEQUIVOCAL PROGRESSION or UNEQUIVOCAL.
     2. CR: it is ABSENT, or a lymph node NON-PATHOLOGICAL.
     3. NON-CR/NON-PD: it is PRESENT, PATHOLOGICAL, too small to measure, larger (ENLARGEMENT), or its
        progression EQUIVOCAL: none of these is unequivocal progression.
-    4. By its diameter, where one was read: CR at 0 mm, or of a node below `node_normal_mm`.
-    5. NE: not read, not done, not evaluable.
+    4. By its diameter, where one was measured: CR at 0 mm, or below `node_normal_mm` for a lymph
+       node; else NON-CR/NON-PD.
+    5. NE: not read, not done or not evaluable.
     """
-    rows = of_link(one, lesion.link)
-    said = {_SAID.get(str(r["TRSTRESC"])) for r in rows if r["TRTESTCD"] in STATES}
-    for answer in ("PD", "CR", NON):
-        if answer in said:
-            return answer
-    size = _size(rows, rule, node=lesion.node)
+    rows = of_link(assessment, lesion.link)
+    states = {_RESPONSE_OF_STATE.get(str(r["TRSTRESC"])) for r in rows if r["TRTESTCD"] in STATES}
+    for response in ("PD", "CR", NON):
+        if response in states:
+            return response
+    size = _diameter(rows, rule, node=lesion.node)
     if np.isnan(size):
         return "NE"
     return "CR" if size < (rule.node_normal_mm if lesion.node else 0) or size == 0 else NON
 
 
-def of_link(found: Assessment, link: str) -> Rows:
+def of_link(assessment: Assessment, link: str) -> Rows:
     """The readings of one lesion at an assessment."""
-    return [row for row in found.tr if row["TRLNKID"] == link]
+    return [row for row in assessment.tr if row["TRLNKID"] == link]
 
 
 class Reading(NamedTuple):
-    """What a target measures at one assessment, NaN when not read, and whether it is gone."""
+    """The size of a target lesion at one assessment, NaN when not read, and whether it has resolved."""
 
     size: float
-    gone: bool
+    resolved: bool
 
 
 def _parts(tu: Rows, link: str) -> list[str]:
-    """The links of the parts into which a lesion split: TULNKID `T04.1` of T04, or TUGRPID T04."""
+    """TULNKID of the parts into which a lesion split: `T04.1` of T04, or with TUGRPID T04."""
     return [
         r["TULNKID"]
         for r in tu
@@ -299,13 +305,13 @@ def _parts(tu: Rows, link: str) -> list[str]:
 
 
 def _merged(tu: Rows) -> dict[str, tuple[str, bool]]:
-    """By lesion that merged into another: the link of that one, and whether it carries its size.
+    """By merged lesion: the TULNKID of the resulting lesion, and whether it takes its size.
 
-    The lesions that became one are named in the TULNKID of the merged (`T02/T03`) or share its
-    TUGRPID; the first of them carries the size, the others 0.
+    The lesions that merged are named in the TULNKID of the resulting lesion (`T02/T03`) or share its
+    TUGRPID; the first of them takes its size, the others 0.
     """
     links = [r["TULNKID"] for r in tu if r["TUTESTCD"] in IDENTIFIES]
-    found: dict[str, tuple[str, bool]] = {}
+    merged: dict[str, tuple[str, bool]] = {}
     for row in tu:
         if row["TUTESTCD"] != "TUMERGE":
             continue
@@ -315,64 +321,66 @@ def _merged(tu: Rows) -> dict[str, tuple[str, bool]]:
         named |= {
             r["TULNKID"] for r in tu if group is not None and r["TUGRPID"] == group and r is not row
         }
-        of = sorted(link for link in links if link in named)
-        found |= {link: (str(row["TULNKID"]), place == 0) for place, link in enumerate(of)}
-    return found
+        parts = sorted(link for link in links if link in named)
+        merged |= {link: (str(row["TULNKID"]), place == 0) for place, link in enumerate(parts)}
+    return merged
 
 
-def _reading(one: Assessment, lesion: Lesion, tu: Rows, rule: Tumour) -> Reading:
-    """What a target measures at an assessment; the first case that applies.
+def _reading(assessment: Assessment, lesion: Lesion, tu: Rows, rule: Tumour) -> Reading:
+    """The size of a target lesion at an assessment; the first case that applies.
 
-    1. It split, and a part is read: the sum of its parts (RECIST 1.1), not read when one is not.
-    2. It merged with others, and what they became is read: that size, counted once.
+    1. It split, and a part is read: the sum of its parts (RECIST 1.1), not read when any part is not.
+    2. It merged with others, and the resulting lesion is read: that size, counted once.
     3. Its own size.
 
-    It is gone at 0 mm; a lymph node when it, or each of its parts, is below `node_normal_mm`.
+    It has resolved at 0 mm; a lymph node when it, or each of its parts, is below `node_normal_mm`.
     """
 
-    def read(link: str) -> float:
-        return _size(of_link(one, link), rule, node=lesion.node)
+    def size_of(link: str) -> float:
+        return _diameter(of_link(assessment, link), rule, node=lesion.node)
 
-    def gone(size: float) -> bool:
+    def resolved(size: float) -> bool:
         return size < rule.node_normal_mm if lesion.node else size == 0
 
-    parts = [part for part in _parts(tu, lesion.link) if of_link(one, part)]
+    parts = [part for part in _parts(tu, lesion.link) if of_link(assessment, part)]
     if parts:
-        sizes = [read(part) for part in _parts(tu, lesion.link)]
-        return Reading(float(np.sum(sizes)), all(gone(size) for size in sizes))
-    into, first = _merged(tu).get(lesion.link, ("", True))
-    if into and of_link(one, into):
-        size = read(into)
-        return Reading(size if first or np.isnan(size) else 0.0, gone(size))
-    return Reading(read(lesion.link), gone(read(lesion.link)))
+        sizes = [size_of(part) for part in _parts(tu, lesion.link)]
+        return Reading(float(np.sum(sizes)), all(resolved(size) for size in sizes))
+    result, first = _merged(tu).get(lesion.link, ("", True))
+    if result and of_link(assessment, result):
+        size = size_of(result)
+        return Reading(size if first or np.isnan(size) else 0.0, resolved(size))
+    return Reading(size_of(lesion.link), resolved(size_of(lesion.link)))
 
 
-def _recorded(one: Assessment) -> float:
-    """The sum of diameters that the extract records at an assessment, NaN where there is none."""
-    numbers = [number_of(row) for row in one.tr if row["TRTESTCD"] in SUMS]
+def _recorded(assessment: Assessment) -> float:
+    """The sum of diameters recorded in the extract at an assessment, NaN where there is none."""
+    numbers = [number_of(row) for row in assessment.tr if row["TRTESTCD"] in SUMS]
     return next((number for number in numbers if number is not None), float("nan"))
 
 
-def sums_of(followed: list[Lesion], tu: Rows, read: list[Assessment], rule: Tumour) -> Rows:
-    """Sum, baseline, nadir and target response at each assessment; RECORDED is the extract's sum."""
+def sums_of(followed: list[Lesion], tu: Rows, assessed: list[Assessment], rule: Tumour) -> Rows:
+    """Sum, baseline, nadir and target response at each assessment; RECORDED is the sum in the extract."""
     targets = [lesion for lesion in followed if lesion.target]
     base = sum(lesion.base for lesion in targets)
     nadir, rows = base, []
-    for one in read:
-        readings = [_reading(one, lesion, tu, rule) for lesion in targets]
+    for assessment in assessed:
+        readings = [_reading(assessment, lesion, tu, rule) for lesion in targets]
         sizes = [reading.size for reading in readings]
         missing = bool(np.isnan(sizes).any())
-        gone = all(reading.gone for reading in readings)
+        resolved = all(reading.resolved for reading in readings)
         now = float(np.nansum(sizes))
-        answer = target_response(Sums(base, nadir, now), missing=missing, gone=gone, rule=rule)
+        response = target_response(
+            Sums(base, nadir, now), missing=missing, resolved=resolved, rule=rule
+        )
         rows.append(
             {
-                "TRGRESP": answer if targets else "",
+                "TRGRESP": response if targets else "",
                 "SUM": float("nan") if missing or not targets else now,
                 "BASE": base,
                 "NADIR": nadir,
                 "NREAD": len(sizes) - int(np.isnan(sizes).sum()),
-                "RECORDED": _recorded(one),
+                "RECORDED": _recorded(assessment),
             }
         )
         nadir = nadir if missing else min(nadir, now)

@@ -1,4 +1,4 @@
-"""ADPC and ADPP: cabazitaxel in plasma on actual times, and what it says without a model."""
+"""ADPC and ADPP: cabazitaxel concentrations at actual times, and noncompartmental PK parameters."""
 
 import math
 from collections.abc import Mapping
@@ -34,22 +34,22 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
 
     AREL is the actual time of the sample in hours from the start of the infusion (PCDTC -
     PCRFTDTC, where PCRFTDTC has no time EXSTDTC of that day); missing without both times. A sample
-    deviates when it lies more than `deviation_minutes` minutes from its planned time PCTPTNUM,
+    deviates when it is more than `deviation_minutes` minutes from its planned time PCTPTNUM,
     early or late (rounded to 6 decimals); a sample planned before the infusion deviates only when
-    it was drawn after the start. The first case that applies:
+    it was collected after the start. The first case that applies:
 
-    1. Not analysed: no concentration, that is not done, above quantification, or neither a number
-       nor below quantification.
+    1. Not analysed: no concentration (not done, above quantification, or neither a number nor below
+       quantification).
     2. Not analysed: AREL is not known.
-    3. Not analysed: planned at or before 0, drawn after the infusion began.
-    4. Not analysed: planned after 0, drawn at or before the start of the infusion.
+    3. Not analysed: planned at or before 0, collected after the start of the infusion.
+    4. Not analysed: planned after 0, collected at or before the start of the infusion.
     5. Below quantification and planned at or before 0: 0.
-    6. Not analysed: below quantification and planned after 0, so the curve ends at the last
-       quantifiable value and none is made up between two.
-    7. Everything else: the concentration.
+    6. Not analysed: below quantification and planned after 0; the curve ends at the last
+       quantifiable value, and no value is imputed between two.
+    7. All others: the concentration.
 
-    A sample can be the maximum when it is analysed, after the start, and without a deviation if it
-    is the sample of the end of the infusion. The dose is that of the infusion of that day.
+    A sample is eligible for Cmax when it is analysed, after the start, and, if it is the sample of
+    the end of the infusion, without a deviation. The dose is that of the infusion of that day.
     """
     pc = tables.get("pc", pd.DataFrame()).reindex(columns=["USUBJID", *COLUMNS])
     treated = adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"]
@@ -65,10 +65,10 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
     start = start.fillna(of_day["START"])
     planned = pc["PCTPTNUM"].astype(float)
     relative = hours_since(pc["PCDTC"], start)
-    off = ((relative - planned) * MINUTES_PER_HOUR).round(6)
+    deviation = ((relative - planned) * MINUTES_PER_HOUR).round(6)
     before = planned <= 0
-    said = quantified(pc, "pc")
-    below, number = said["SIDE"] == "<", said["VALUE"].where(said["SIDE"] == "")
+    results = quantified(pc, "pc")
+    below, number = results["SIDE"] == "<", results["VALUE"].where(results["SIDE"] == "")
     case = np.select(
         [
             number.isna() & ~below,
@@ -83,9 +83,9 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
     )
     analysed = np.isin(case, (5, 7))
     deviates = np.where(
-        before, off > -planned * MINUTES_PER_HOUR, off.abs() > rule.deviation_minutes
+        before, deviation > -planned * MINUTES_PER_HOUR, deviation.abs() > rule.deviation_minutes
     )
-    found = pd.DataFrame(
+    rows = pd.DataFrame(
         {
             "USUBJID": pc["USUBJID"],
             "PCSEQ": pc["PCSEQ"],
@@ -94,7 +94,7 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
             "ATPTN": planned,
             "ADT": day,
             "AREL": relative,
-            "DEVMIN": off,
+            "DEVMIN": deviation,
             "DEVFL": np.where(deviates & relative.notna(), "Y", ""),
             "AVAL": number.where(case != 5, 0.0).where(analysed | (case == 7)),
             "AVALU": pc["PCSTRESU"],
@@ -104,22 +104,22 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
         }
     )
     at_end = planned == rule.end_of_infusion_h
-    maximum = (case == 7) & (relative > 0) & ~(at_end & (found["DEVFL"] == "Y"))
-    found["ANL02FL"] = np.where(maximum, "Y", "")
-    given = adex.rename(columns={"ASTDT": "ADT"})[["USUBJID", "ADT", "DOSE", "DOSEMG", "BSA"]]
-    given = given.dropna(subset=["ADT"]).drop_duplicates(["USUBJID", "ADT"])
-    return found.merge(given, on=["USUBJID", "ADT"], how="left", validate="many_to_one")
+    maximum = (case == 7) & (relative > 0) & ~(at_end & (rows["DEVFL"] == "Y"))
+    rows["ANL02FL"] = np.where(maximum, "Y", "")
+    doses = adex.rename(columns={"ASTDT": "ADT"})[["USUBJID", "ADT", "DOSE", "DOSEMG", "BSA"]]
+    doses = doses.dropna(subset=["ADT"]).drop_duplicates(["USUBJID", "ADT"])
+    return rows.merge(doses, on=["USUBJID", "ADT"], how="left", validate="many_to_one")
 
 
 def _profile(
     samples: pd.DataFrame, carry_on_h: float, end: float
 ) -> tuple[list[float], list[float]]:
-    """Times and concentrations of one infusion, from 0, carried on to `end` where allowed.
+    """Times and concentrations of one infusion, from 0, extrapolated to `end` where allowed.
 
-    1. What was found before the infusion, or 0 where nothing was, stands at time 0.
+    1. At time 0: the concentration before the infusion, or 0 where there is none.
     2. The samples after the start in order of time; of one time, the first.
-    3. When the last lies before `end` by at most `carry_on_h`, and the last piece falls, its
-       logarithmic curve goes on to `end`.
+    3. When the last sample is at most `carry_on_h` before `end`, and the last segment decreases, it
+       is extrapolated log-linearly to `end`.
     """
     used = samples[samples["ANL01FL"] == "Y"].sort_values(["AREL", "PCSEQ"], kind="stable")
     early = used[used["AREL"] <= 0]
@@ -135,7 +135,7 @@ def _profile(
 
 
 def parameters(rule: Pk) -> dict[str, str]:
-    """PARAMCD and its words, named after the plan's hours.
+    """PARAMCD and its label, for the hours of the plan.
 
     >>> from sap.plan.model import Pk
     >>> plan = Pk(section="SAP 5.10", source="here", analyte="CABAZ", end_of_infusion_h=1.0,
@@ -161,95 +161,98 @@ def parameters(rule: Pk) -> dict[str, str]:
 
 
 def _values(samples: pd.DataFrame, rule: Pk) -> dict[str, tuple[float, str]]:
-    """Every parameter of one infusion with its value, or why there is none."""
+    """Every parameter of one infusion with its value, or the reason why it is not estimable."""
     used = samples[samples["ANL01FL"] == "Y"]
     at_end = used[(used["ATPTN"] == rule.end_of_infusion_h) & (used["AREL"] > 0)]
-    carry = rule.carry_on_minutes / MINUTES_PER_HOUR
-    found: dict[str, tuple[float, str]] = {}
+    extrapolation = rule.carry_on_minutes / MINUTES_PER_HOUR
+    values: dict[str, tuple[float, str]] = {}
     for hour in (rule.primary_h, rule.secondary_h):
-        time, level = _profile(samples, carry, hour)
+        time, level = _profile(samples, extrapolation, hour)
         reached = "" if time[-1] >= hour else f"no sample near {hour:g} h or later"
         area = reached or ("" if len(at_end) else "no sample at the end of the infusion")
-        found[f"AUC0{hour:g}"] = (
+        values[f"AUC0{hour:g}"] = (
             (math.nan, area) if area else (auc(time, level, 0.0, hour, rule.rule), "")
         )
-        found[f"C{hour:g}H"] = (
+        values[f"C{hour:g}H"] = (
             (math.nan, reached) if reached else (concentration(time, level, hour, rule.rule), "")
         )
     time, level = _profile(samples, 0.0, 0.0)
     last = nca(time, level, rule.rule).auclast
-    found["AUCLST"] = (
+    values["AUCLST"] = (
         (last, "") if len(at_end) else (math.nan, "no sample at the end of the infusion")
     )
     peak = samples[samples["ANL02FL"] == "Y"].sort_values(["AVAL", "AREL"], ascending=[False, True])
     if len(at_end) == 0:
-        found["CMAX"] = (math.nan, "no sample at the end of the infusion")
+        values["CMAX"] = (math.nan, "no sample at the end of the infusion")
     elif (at_end["DEVFL"] == "Y").any():
-        found["CMAX"] = (math.nan, "the sample at the end of the infusion was off its time")
+        values["CMAX"] = (math.nan, "the sample at the end of the infusion was off its time")
     else:
-        found["CMAX"] = (float(peak["AVAL"].iloc[0]), "")
-    found["TMAX"] = (
-        (math.nan, found["CMAX"][1]) if found["CMAX"][1] else (float(peak["AREL"].iloc[0]), "")
+        values["CMAX"] = (float(peak["AVAL"].iloc[0]), "")
+    values["TMAX"] = (
+        (math.nan, values["CMAX"][1]) if values["CMAX"][1] else (float(peak["AREL"].iloc[0]), "")
     )
-    return found | _normalised(found, samples, rule)
+    return values | _normalised(values, samples, rule)
 
 
 def _normalised(
-    found: dict[str, tuple[float, str]], samples: pd.DataFrame, rule: Pk
+    values: dict[str, tuple[float, str]], samples: pd.DataFrame, rule: Pk
 ) -> dict[str, tuple[float, str]]:
     per_m2, in_mg = float(samples["DOSE"].iloc[0]), float(samples["DOSEMG"].iloc[0])
     area = f"AUC0{rule.primary_h:g}"
-    asked = (
+    requested = (
         (f"{area}N", area, per_m2, rule.reference_dose_mg_m2),
         (f"{area}MG", area, in_mg, 1.0),
         ("CMAXN", "CMAX", per_m2, rule.reference_dose_mg_m2),
     )
-    made = {}
-    for name, source, dose, reference in asked:
-        value, why = found[source]
-        if not why and not dose > 0:
-            why = "dose not known"
-        made[name] = (math.nan, why) if why else (dose_normalised(value, dose, reference), "")
-    return made
+    normalised = {}
+    for name, source, dose, reference in requested:
+        value, reason = values[source]
+        if not reason and not dose > 0:
+            reason = "dose not known"
+        normalised[name] = (
+            (math.nan, reason) if reason else (dose_normalised(value, dose, reference), "")
+        )
+    return normalised
 
 
 def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
     """One row per patient, visit and parameter: a value, or NE with the reason.
 
-    Nothing is extrapolated beyond the samples: no AUC to infinity, no half-life.
+    There is no extrapolation to infinity (no AUC to infinity, no half-life).
 
     1. AUC0-h and C at h, for `primary_h` and `secondary_h` hours: by `rule` on actual times from 0
-       (before the infusion: what was measured, else 0). NE when the last sample lies more than
-       `carry_on_minutes` minutes before h; within them the last falling piece is carried on.
-    2. Every AUC is NE without an analysed sample of the end of the infusion; one that was drawn
-       off its time stays, at its actual time.
+       (before the infusion: the concentration measured, else 0). NE when the last sample is more
+       than `carry_on_minutes` minutes before h; within that time the last decreasing segment is
+       extrapolated log-linearly.
+    2. Every AUC is NE without an analysed sample of the end of the infusion; a sample that deviates
+       from its planned time is used at its actual time.
     3. AUCLST: to the last quantifiable sample.
     4. CMAX, TMAX: the largest analysed concentration and its time; NE when the sample of the end
-       of the infusion is missing or deviates (a few minutes after the end the level has halved).
+       of the infusion is missing or deviates (the concentration halves within minutes after the end).
     5. ...N: per `reference_dose_mg_m2` mg/m2 (value x reference / DOSE); ...MG: per mg (value /
        DOSEMG); NE without a dose.
 
     A visit without any analysed sample after the start has no row.
     """
-    words = parameters(rule)
+    labels = parameters(rule)
     rows = []
     usable = adpc[(adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0)]
-    for (who, visit, day), samples in adpc.groupby(["USUBJID", "AVISIT", "ADT"], dropna=False):
-        if not ((usable["USUBJID"] == who) & (usable["ADT"] == day)).any():
+    for (usubjid, visit, day), samples in adpc.groupby(["USUBJID", "AVISIT", "ADT"], dropna=False):
+        if not ((usable["USUBJID"] == usubjid) & (usable["ADT"] == day)).any():
             continue
         values = _values(samples, rule)
-        for paramcd, param in words.items():
-            value, why = values[paramcd]
+        for paramcd, param in labels.items():
+            value, reason = values[paramcd]
             rows.append(
                 {
-                    "USUBJID": who,
+                    "USUBJID": usubjid,
                     "AVISIT": visit,
                     "ADT": day,
                     "PARAMCD": paramcd,
                     "PARAM": param,
                     "AVAL": value,
-                    "AVALC": "NE" if why else "",
-                    "REASON": why,
+                    "AVALC": "NE" if reason else "",
+                    "REASON": reason,
                     "DOSE": samples["DOSE"].iloc[0],
                     "DOSEMG": samples["DOSEMG"].iloc[0],
                 }

@@ -1,4 +1,4 @@
-"""ADSL: one row per patient, for ever, with what he is and the sets he belongs to."""
+"""ADSL: one row per patient (USUBJID), with dates, biomarker status, group and analysis sets."""
 
 from collections.abc import Mapping, Sequence
 
@@ -18,7 +18,7 @@ Tables = Mapping[str, pd.DataFrame]
 
 
 def _columns(tables: Tables, name: str, *columns: str) -> pd.DataFrame:
-    """A domain with the columns asked for; an absent domain or column is empty, not an error."""
+    """A domain with the requested columns; an absent domain or column is empty, not an error."""
     table = tables.get(name, pd.DataFrame())
     return table.reindex(columns=["USUBJID", *columns])
 
@@ -32,39 +32,39 @@ def _first(frame: pd.DataFrame, value: str, by: list[str]) -> pd.Series:
 def milestone(tables: Tables, term: str, episode: str | None = None) -> pd.Series:
     """The first day of one DS milestone by USUBJID; `episode` is DSSCAT (SCREENING, RE-SCREENING)."""
     ds = _columns(tables, "ds", "DSDECOD", "DSCAT", "DSSCAT", "DSSTDTC")
-    found = ds[(ds["DSCAT"] == "PROTOCOL MILESTONE") & (ds["DSDECOD"] == term)]
+    rows = ds[(ds["DSCAT"] == "PROTOCOL MILESTONE") & (ds["DSDECOD"] == term)]
     if episode is not None:
-        found = found[found["DSSCAT"] == episode]
-    found = found.assign(DAY=earliest_day(found["DSSTDTC"]))
-    return _first(found, "DAY", ["USUBJID", "DAY"])
+        rows = rows[rows["DSSCAT"] == episode]
+    rows = rows.assign(DAY=earliest_day(rows["DSSTDTC"]))
+    return _first(rows, "DAY", ["USUBJID", "DAY"])
 
 
 def disposition(tables: Tables, about: str) -> pd.DataFrame:
     """The last disposition event of each patient for one DSSCAT: columns DSDECOD and DAY, by USUBJID."""
     ds = _columns(tables, "ds", "DSSEQ", "DSDECOD", "DSCAT", "DSSCAT", "DSSTDTC")
-    found = ds[(ds["DSCAT"] == "DISPOSITION EVENT") & (ds["DSSCAT"] == about)]
-    found = found.assign(DAY=earliest_day(found["DSSTDTC"]))
-    found = found.sort_values(["USUBJID", "DAY", "DSSEQ"], kind="stable")
-    return found.drop_duplicates("USUBJID", keep="last").set_index("USUBJID")[["DSDECOD", "DAY"]]
+    rows = ds[(ds["DSCAT"] == "DISPOSITION EVENT") & (ds["DSSCAT"] == about)]
+    rows = rows.assign(DAY=earliest_day(rows["DSSTDTC"]))
+    rows = rows.sort_values(["USUBJID", "DAY", "DSSEQ"], kind="stable")
+    return rows.drop_duplicates("USUBJID", keep="last").set_index("USUBJID")[["DSDECOD", "DAY"]]
 
 
 def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
-    """Cell count and AR-V7 of one screening: two separate facts of one sample.
+    """CTC count and AR-V7 status at one screening, recorded separately for each sample.
 
-    The sample that decides, the first case that applies:
+    The sample of the screening, the first case that applies:
 
     1. Of several samples at the visit of the screening, the earliest that has a count (of one day,
        the lowest CPSEQ).
-    2. None has a count: the earliest sample.
+    2. No sample has a count: the earliest sample.
     3. No sample: neither count nor AR-V7.
 
     The count is per `screening.volume_ml` mL, missing when not evaluable. AR-V7:
 
-    1. The earliest result that names the deciding sample (GFREFID = CPREFID).
-    2. Else the earliest result at the visit that names no sample of the patient.
-    3. No result, because the test is recorded as not done or not at all: NOT DONE.
+    1. The earliest result of the sample of the screening (GFREFID = CPREFID).
+    2. Else the earliest result at the visit whose GFREFID is no sample of the patient.
+    3. No result (recorded as not done, or no record): NOT DONE.
 
-    The reason that is kept:
+    The reason (ARV7REAS):
 
     1. Of a result UNDETERMINED: its category (GFRESCAT).
     2. Else the reason not done (GFREASND).
@@ -109,7 +109,7 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
 
 
 def _names_a_sample(gf: pd.DataFrame, tables: Tables) -> pd.Series:
-    """Whether each result names one of the patient's own samples, at whatever visit."""
+    """Whether GFREFID of each result is a sample of the same patient, at any visit."""
     cp = _columns(tables, "cp", "CPREFID").dropna()
     own = set(zip(cp["USUBJID"], cp["CPREFID"], strict=True))
     named = zip(gf["USUBJID"], gf["GFREFID"], strict=True)
@@ -117,11 +117,10 @@ def _names_a_sample(gf: pd.DataFrame, tables: Tables) -> pd.Series:
 
 
 def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:
-    """Each dose of the study drug with its first and last day; missing days stay, they are doses.
+    """Doses of the study drug with first and last day; a record without a day is a dose.
 
     1. EX records of one of the drugs whose category is study treatment, or that have no category.
-    2. A record of dose 0 is no dose: nothing was given. A missing dose is one, and a placebo has
-       no other.
+    2. A record of dose 0 is no dose, except of a placebo. A record with a missing dose is a dose.
     3. The last day of a dose is the day of EXENDTC, else that of EXSTDTC.
     """
     names = ("EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXDOSU", "EXSTDTC", "EXENDTC", "VISIT", "EXADJ")
@@ -138,10 +137,11 @@ def line_of_therapy(tables: Tables, first_dose: pd.Series, drugs: list[str]) -> 
 
     1. Third line: a drug of `third_line_after` recorded as a prior anticancer therapy, whatever
        its date.
-    2. Third line: such a drug as the physician's choice that may have begun (earliest day of a
-       partial date) before the first dose.
-    3. Third line: such a drug as a subsequent therapy that surely began (latest day) before it.
-    4. Second line: everything else.
+    2. Third line: such a drug as the physician's choice whose start (earliest day of a partial
+       date) is before the first dose.
+    3. Third line: such a drug as a subsequent therapy whose start (latest day of a partial date) is
+       before the first dose.
+    4. Second line: all others.
     """
     cm = _columns(tables, "cm", "CMDECOD", "CMCAT", "CMSTDTC")
     cm = cm[cm["CMDECOD"].isin(drugs) & cm["USUBJID"].isin(first_dose.index)]
@@ -158,7 +158,7 @@ def line_of_therapy(tables: Tables, first_dose: pd.Series, drugs: list[str]) -> 
 def _first_infusion_time(doses: pd.DataFrame) -> pd.Series:
     """The earliest time of day of the infusions on the day of the first dose, by USUBJID.
 
-    A start of which the hour alone is known counts as the end of that hour.
+    A start with a known hour and unknown minutes is taken as the end of that hour.
     """
     first = doses["USUBJID"].map(doses.groupby("USUBJID")["DAY"].min())
     times = doses.assign(TIME=latest_time_of_day(doses["EXSTDTC"]))[doses["DAY"] == first]
@@ -166,20 +166,20 @@ def _first_infusion_time(doses: pd.DataFrame) -> pd.Series:
 
 
 def last_alive(tables: Tables, lines: Sequence[AliveOn]) -> pd.Series:
-    """The last day on which the data show a patient alive.
+    """The date on which a patient was last known to be alive.
 
-    1. Each line of `alive_on` is a domain and a date that count, of the records that meet its
-       condition (in brackets: the values a column must, or must not, have).
-    2. A record that is NOT DONE (--STAT), or whose occurrence is N (--OCCUR), shows nothing: its
-       date is that of a plan.
-    3. Only a full date counts. The last of all is the day; without any there is none.
-    4. A day after the death is replaced by the day of the death (the contract names such records).
+    1. Each line of `alive_on` names a domain and a date, and the records that are used (in brackets:
+       the values a column must, or must not, have).
+    2. A record that is NOT DONE (--STAT), or whose occurrence is N (--OCCUR), is not used.
+    3. Only full dates are used. The latest is the date last known alive; without any it is missing.
+    4. A date after the death is replaced by the day of death (the data contract reports such
+       records).
     """
     days = [pd.DataFrame({"USUBJID": pd.Series(dtype="object"), "DAY": pd.Series(dtype="M8[ns]")})]
     for line in lines:
         stem = line.domain.upper()
-        asked = {**(line.only or {}), **(line.unless or {})}
-        names = dict.fromkeys((line.date, f"{stem}STAT", f"{stem}OCCUR", *asked))
+        conditions = {**(line.only or {}), **(line.unless or {})}
+        names = dict.fromkeys((line.date, f"{stem}STAT", f"{stem}OCCUR", *conditions))
         rows = _columns(tables, line.domain, *names)
         for column, values in (line.only or {}).items():
             rows = rows[rows[column].isin(values)]
@@ -187,21 +187,22 @@ def last_alive(tables: Tables, lines: Sequence[AliveOn]) -> pd.Series:
             rows = rows[~rows[column].isin(values)]
         rows = rows[(rows[f"{stem}STAT"] != "NOT DONE") & (rows[f"{stem}OCCUR"] != "N")]
         days.append(pd.DataFrame({"USUBJID": rows["USUBJID"], "DAY": full_day(rows[line.date])}))
-    whole = pd.concat([one for one in days if len(one)] or days[:1])
-    return whole.dropna().groupby("USUBJID")["DAY"].max()
+    dates = pd.concat([part for part in days if len(part)] or days[:1])
+    return dates.dropna().groupby("USUBJID")["DAY"].max()
 
 
 def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
     """The day of death.
 
     1. DM.DTHDTC, a full date.
-    2. DM.DTHDTC, partial: the earliest day it allows that is not before the last day known alive;
-       the latest it allows where all are.
+    2. DM.DTHDTC, partial: the earliest day it allows that is not before the date last known alive;
+       the latest day it allows where every one is before it.
     3. No DM.DTHDTC: the disposition DEATH of DS, read in the same way.
     4. Neither: the earliest SS record of DEAD, read in the same way.
-    5. No date anywhere: no day of death, even if DM.DTHFL is Y (the contract warns of it).
+    5. No date in any of these: no day of death, even if DM.DTHFL is Y (the data contract reports
+       it).
 
-    Of several dates in one source a full one goes before a partial one, then the earliest.
+    Of several dates in one source, a full date is preferred to a partial one, then the earliest.
     """
     dm = _columns(tables, "dm", "DTHDTC")
     ds = _columns(tables, "ds", "DSDECOD", "DSSTDTC")
@@ -211,30 +212,32 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
         ds[ds["DSDECOD"] == "DEATH"].rename(columns={"DSSTDTC": "DTC"}),
         ss[ss["SSSTRESC"] == "DEAD"].rename(columns={"SSDTC": "DTC"}),
     )
-    found = pd.concat(
-        [one[["USUBJID", "DTC"]].assign(RANK=rank) for rank, one in enumerate(sources)],
+    deaths = pd.concat(
+        [part[["USUBJID", "DTC"]].assign(RANK=rank) for rank, part in enumerate(sources)],
         ignore_index=True,
     ).dropna(subset=["DTC"])
-    found = found.assign(DAY=earliest_day(found["DTC"]), FULL=precision(found["DTC"]) >= 10)
-    found = found.assign(PARTIAL=~found["FULL"]).dropna(subset=["DAY"])
-    found = found.sort_values(["USUBJID", "RANK", "PARTIAL", "DAY"], kind="stable")
-    found = found.drop_duplicates("USUBJID")
-    found = found.set_index("USUBJID")
-    seen = alive_on.reindex(found.index)
-    least = found["DAY"].clip(lower=seen).clip(upper=latest_day(found["DTC"]))
-    return found["DAY"].where(found["FULL"] | seen.isna(), least)
+    deaths = deaths.assign(DAY=earliest_day(deaths["DTC"]), FULL=precision(deaths["DTC"]) >= 10)
+    deaths = deaths.assign(PARTIAL=~deaths["FULL"]).dropna(subset=["DAY"])
+    deaths = deaths.sort_values(["USUBJID", "RANK", "PARTIAL", "DAY"], kind="stable")
+    deaths = deaths.drop_duplicates("USUBJID")
+    deaths = deaths.set_index("USUBJID")
+    last_known = alive_on.reindex(deaths.index)
+    not_before = deaths["DAY"].clip(lower=last_known).clip(upper=latest_day(deaths["DTC"]))
+    return deaths["DAY"].where(deaths["FULL"] | last_known.isna(), not_before)
 
 
-def _therapy_before_again(tables: Tables, again: pd.Series, names: list[str]) -> pd.Series:
-    """Who took one of `names` as the physician's choice before he came again, by USUBJID."""
+def _therapy_before_rescreening(
+    tables: Tables, rescreened: pd.Series, drugs: list[str]
+) -> pd.Series:
+    """USUBJID of patients with one of `names` as the physician's choice before re-screening."""
     cm = _columns(tables, "cm", "CMDECOD", "CMCAT", "CMSTDTC")
-    cm = cm[(cm["CMCAT"] == "PHYSICIAN'S CHOICE") & cm["CMDECOD"].isin(names)]
-    came = cm["USUBJID"].map(again)
-    return cm.loc[earliest_day(cm["CMSTDTC"]) < came, "USUBJID"].drop_duplicates()
+    cm = cm[(cm["CMCAT"] == "PHYSICIAN'S CHOICE") & cm["CMDECOD"].isin(drugs)]
+    rescreening_day = cm["USUBJID"].map(rescreened)
+    return cm.loc[earliest_day(cm["CMSTDTC"]) < rescreening_day, "USUBJID"].drop_duplicates()
 
 
-def _not_eligible_again(tables: Tables) -> pd.Series:
-    """Who failed a criterion at the second eligibility check (IE at RE-SCREENING)."""
+def _not_eligible_at_rescreening(tables: Tables) -> pd.Series:
+    """USUBJID of patients who failed an eligibility criterion at re-screening (IE at RE-SCREENING)."""
     ie = _columns(tables, "ie", "VISIT", "IECAT", "IESTRESC")
     unmet = ((ie["IECAT"] == "INCLUSION") & (ie["IESTRESC"] == "N")) | (
         (ie["IECAT"] == "EXCLUSION") & (ie["IESTRESC"] == "Y")
@@ -245,95 +248,97 @@ def _not_eligible_again(tables: Tables) -> pd.Series:
 def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     """One row per patient of DM: dates, biomarker, group, and the flag of each analysis set.
 
-    GROUP is that of the first allocation, which never changes:
+    GROUP is that of the first allocation and does not change after re-screening:
 
-    1. A milestone "ALLOCATED TO GROUP A" or "... B" at SCREENING: A or B, the earlier one; A when
-       both stand on one day.
-    2. None: missing.
+    1. A milestone "ALLOCATED TO GROUP A" or "ALLOCATED TO GROUP B" at SCREENING: A or B, the earlier
+       one; A when both have the same day.
+    2. No such milestone: missing.
 
-    Flags are Y or N for every patient; the sets and their cases, in the plan's order:
+    Flags are Y or N for every patient; the sets and their cases, in the order of the plan:
 
     1. SCRFL (SCREENED): consent and a screening sample.
-    2. MPOSFL (MARKERPOS): AR-V7 is `screening.arv7` at the first screening, at any count.
-    3. PRIMFL (PRIMARY): MPOSFL, at least `screening.ctc_minimum` cells at the first screening, at
-       least one dose of study cabazitaxel, and not treated through re-screening. A patient without
-       PSA stays in: missing is failure.
+    2. MPOSFL (MARKERPOS): AR-V7 is `screening.arv7` at the first screening, at any CTC count.
+    3. PRIMFL (PRIMARY): MPOSFL, a CTC count of at least `screening.ctc_minimum` at the first
+       screening, at least one dose of study cabazitaxel, and not treated through re-screening.
+       Patients without PSA are included (missing = failure).
     4. SAFFL (SAFETY): at least one dose of study cabazitaxel, re-screened patients included.
     5. RESCFL (RESCREENED): a sample or consent at re-screening.
     6. GRPAFL (GROUPA): GROUP is A.
 
-    RESCPRFL: a therapy of `rescreening.after` came before the re-screening. RESCIEFL: N when the
-    second eligibility check failed. RESCTRFL (treated through re-screening): Y when the patient
-    was allocated to group B at RE-SCREENING and has a dose, unless the first dose lies before that
-    allocation. TRTSTM is the time of day at which the first dose began, where the data have it.
+    RESCPRFL: a therapy of `rescreening.after` was given before the re-screening. RESCIEFL: N when an
+    eligibility criterion at re-screening is not met. RESCTRFL (treated through re-screening): Y when the patient
+    was allocated to group B at RE-SCREENING and has a dose, unless the first dose is before that
+    allocation. TRTSTM is the time of day of the start of the first dose, where recorded.
     """
     dm = tables["dm"]
-    one = pd.DataFrame(
+    rows = pd.DataFrame(
         {name: dm.get(name) for name in ("STUDYID", "USUBJID", "SUBJID", "SITEID", "AGE", "SEX")}
     ).reset_index(drop=True)
-    who = one["USUBJID"]
+    usubjid = rows["USUBJID"]
 
     def of(values: pd.Series) -> pd.Series:
-        return who.map(values)
+        return usubjid.map(values)
 
-    first, again = biomarker(tables, "SCREENING"), biomarker(tables, "RE-SCREENING")
+    first, second = biomarker(tables, "SCREENING"), biomarker(tables, "RE-SCREENING")
     doses = study_doses(tables, plan.exposure.drugs)
     alive_on = last_alive(tables, plan.survival.alive_on)
     to_a = of(milestone(tables, "ALLOCATED TO GROUP A", "SCREENING"))
     to_b = of(milestone(tables, "ALLOCATED TO GROUP B", "SCREENING"))
-    again_b = of(milestone(tables, "ALLOCATED TO GROUP B", "RE-SCREENING"))
-    again_consent = of(milestone(tables, "RE-SCREENING CONSENT OBTAINED"))
+    second_to_b = of(milestone(tables, "ALLOCATED TO GROUP B", "RE-SCREENING"))
+    second_consent = of(milestone(tables, "RE-SCREENING CONSENT OBTAINED"))
 
-    one["RFICDT"] = full_day(dm["RFICDTC"]).to_numpy()
-    one["SCRDT"] = of(first["DAY"])
-    one["CTCBL"] = of(first["CTC"])
-    one["ARV7BL"] = of(first["ARV7"])
-    one["ARV7REAS"] = of(first["ARV7REAS"])
-    group = pd.Series(None, index=one.index, dtype="object").mask(to_b.notna(), "B")
-    one["GROUP"] = group.mask(to_a.notna() & ~(to_b < to_a), "A")
-    one["ALLOCDT"] = to_a.fillna(to_b).where(one["GROUP"] == "A", to_b)
-    one["TRTSDT"] = of(doses.groupby("USUBJID")["DAY"].min())
-    one["TRTSTM"] = of(_first_infusion_time(doses)).astype("object")
-    one["TRTEDT"] = of(doses.groupby("USUBJID")["LASTDAY"].max())
-    one["NCYCLES"] = of(doses.groupby("USUBJID").size()).fillna(0).astype(float)
+    rows["RFICDT"] = full_day(dm["RFICDTC"]).to_numpy()
+    rows["SCRDT"] = of(first["DAY"])
+    rows["CTCBL"] = of(first["CTC"])
+    rows["ARV7BL"] = of(first["ARV7"])
+    rows["ARV7REAS"] = of(first["ARV7REAS"])
+    group = pd.Series(None, index=rows.index, dtype="object").mask(to_b.notna(), "B")
+    rows["GROUP"] = group.mask(to_a.notna() & ~(to_b < to_a), "A")
+    rows["ALLOCDT"] = to_a.fillna(to_b).where(rows["GROUP"] == "A", to_b)
+    rows["TRTSDT"] = of(doses.groupby("USUBJID")["DAY"].min())
+    rows["TRTSTM"] = of(_first_infusion_time(doses)).astype("object")
+    rows["TRTEDT"] = of(doses.groupby("USUBJID")["LASTDAY"].max())
+    rows["NCYCLES"] = of(doses.groupby("USUBJID").size()).fillna(0).astype(float)
     first_dose = doses.groupby("USUBJID")["DAY"].min()
-    one["LINE"] = of(line_of_therapy(tables, first_dose, plan.lines.third_line_after))
-    one["RESCCSDT"] = again_consent
-    one["RESCRDT"] = of(again["DAY"])
-    one["RESCCTC"] = of(again["CTC"])
-    one["RESCARV7"] = of(again["ARV7"])
-    one["RESALLDT"] = again_b
-    taken = _therapy_before_again(tables, again["DAY"], plan.rescreening.after)
-    one["RESCPRFL"] = np.where(who.isin(taken), "Y", "N")
-    one["RESCIEFL"] = np.where(who.isin(_not_eligible_again(tables)), "N", "Y")
-    treated = one["NCYCLES"] > 0
-    through = treated & again_b.notna() & ~(one["TRTSDT"] < again_b)
-    one["RESCTRFL"] = np.where(through, "Y", "N")
+    rows["LINE"] = of(line_of_therapy(tables, first_dose, plan.lines.third_line_after))
+    rows["RESCCSDT"] = second_consent
+    rows["RESCRDT"] = of(second["DAY"])
+    rows["RESCCTC"] = of(second["CTC"])
+    rows["RESCARV7"] = of(second["ARV7"])
+    rows["RESALLDT"] = second_to_b
+    after_therapy = _therapy_before_rescreening(tables, second["DAY"], plan.rescreening.after)
+    rows["RESCPRFL"] = np.where(usubjid.isin(after_therapy), "Y", "N")
+    rows["RESCIEFL"] = np.where(usubjid.isin(_not_eligible_at_rescreening(tables)), "N", "Y")
+    treated = rows["NCYCLES"] > 0
+    through = treated & second_to_b.notna() & ~(rows["TRTSDT"] < second_to_b)
+    rows["RESCTRFL"] = np.where(through, "Y", "N")
 
-    one["DTHDT"] = of(death(tables, alive_on))
-    one["DTHFL"] = np.where(one["DTHDT"].notna(), "Y", "N")
-    seen = of(alive_on)
-    one["LSTALVDT"] = seen.where(one["DTHDT"].isna() | (seen <= one["DTHDT"]), one["DTHDT"])
+    rows["DTHDT"] = of(death(tables, alive_on))
+    rows["DTHFL"] = np.where(rows["DTHDT"].notna(), "Y", "N")
+    last_known = of(alive_on)
+    rows["LSTALVDT"] = last_known.where(
+        rows["DTHDT"].isna() | (last_known <= rows["DTHDT"]), rows["DTHDT"]
+    )
     for about, stem in (("STUDY TREATMENT", "DCT"), ("STUDY PARTICIPATION", "DCS")):
         last = disposition(tables, about)
-        one[f"{stem}REAS"] = of(last["DSDECOD"])
-        one[f"{stem}DT"] = of(last["DAY"])
-    one["SCRNOUT"] = of(disposition(tables, "SCREENING")["DSDECOD"])
-    one["RESCOUT"] = of(disposition(tables, "RE-SCREENING")["DSDECOD"])
+        rows[f"{stem}REAS"] = of(last["DSDECOD"])
+        rows[f"{stem}DT"] = of(last["DAY"])
+    rows["SCRNOUT"] = of(disposition(tables, "SCREENING")["DSDECOD"])
+    rows["RESCOUT"] = of(disposition(tables, "RE-SCREENING")["DSDECOD"])
 
-    positive = one["ARV7BL"] == plan.screening.arv7
-    enough = one["CTCBL"] >= plan.screening.ctc_minimum
+    positive = rows["ARV7BL"] == plan.screening.arv7
+    enough = rows["CTCBL"] >= plan.screening.ctc_minimum
     flags = {
-        "SCRFL": one["RFICDT"].notna() & who.isin(first.index),
+        "SCRFL": rows["RFICDT"].notna() & usubjid.isin(first.index),
         "MPOSFL": positive,
-        "PRIMFL": positive & enough & treated & (one["RESCTRFL"] == "N"),
+        "PRIMFL": positive & enough & treated & (rows["RESCTRFL"] == "N"),
         "SAFFL": treated,
-        "RESCFL": who.isin(again.index) | again_consent.notna(),
-        "GRPAFL": one["GROUP"] == "A",
+        "RESCFL": usubjid.isin(second.index) | second_consent.notna(),
+        "GRPAFL": rows["GROUP"] == "A",
     }
     for flag, member in flags.items():
-        one[flag] = np.where(member, "Y", "N")
-    return one
+        rows[flag] = np.where(member, "Y", "N")
+    return rows
 
 
 def analysis_sets(
@@ -344,39 +349,42 @@ def analysis_sets(
     plan: Plan,
     adpc: pd.DataFrame | None = None,
 ) -> pd.DataFrame:
-    """The analysis sets that need measurements.
+    """The analysis sets that depend on measurements.
 
     1. PSAEVFL (PSAEVAL): PRIMARY with a baseline PSA and at least one value that counts after it.
     2. PPROTFL (PERPROT): PRIMARY, no major deviation (DV), and at least `per_protocol_cycles`
-       cycles, or fewer where study treatment ended by progressive disease (the earlier
-       progression). Where the data hold no protocol deviations (no DV), the set is not available:
-       that none was collected is not that none happened.
-    3. CTCEVFL (CTCEVAL): PRIMARY with at least `ctc_baseline_minimum` cells at the first screening
-       and a count on treatment.
+       cycles, or fewer where study treatment ended for progressive disease. Not available where the
+       data hold no protocol deviations (no DV), because their absence cannot be concluded.
+    3. CTCEVFL (CTCEVAL): PRIMARY with a CTC count of at least `ctc_baseline_minimum` at the first
+       screening and a count on treatment.
     4. PKEVFL (PKEVAL): treated, with at least one evaluable concentration after the start of the
        infusion and a known dose. Not available where the data hold no concentration.
     5. MEASFL (MEASURABLE): PRIMARY with measurable disease at baseline (a target lesion). Not
        available where the data hold no lesion and no target response.
     """
-    who = adsl["USUBJID"]
+    usubjid = adsl["USUBJID"]
     primary = adsl["PRIMFL"] == "Y"
-    answered = adrs.loc[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] != "NE"), "USUBJID"]
+    evaluable = adrs.loc[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] != "NE"), "USUBJID"]
     dv = _columns(tables, "dv", "DVCAT")
     major = dv.loc[dv["DVCAT"] == "MAJOR", "USUBJID"]
     enough = adsl["NCYCLES"] >= plan.analysis_sets.per_protocol_cycles
     early_pd = adsl["DCTREAS"] == "PROGRESSIVE DISEASE"
-    counted = who.isin(adctc["USUBJID"]) if adctc is not None else pd.Series(False, who.index)
+    counted = (
+        usubjid.isin(adctc["USUBJID"]) if adctc is not None else pd.Series(False, usubjid.index)
+    )
     flags = {
-        "PSAEVFL": primary & who.isin(answered),
+        "PSAEVFL": primary & usubjid.isin(evaluable),
         "CTCEVFL": primary & (adsl["CTCBL"] >= plan.analysis_sets.ctc_baseline_minimum) & counted,
     }
     if "dv" in tables:
-        flags["PPROTFL"] = primary & ~who.isin(major) & (enough | early_pd)
+        flags["PPROTFL"] = primary & ~usubjid.isin(major) & (enough | early_pd)
     if adpc is not None and len(adpc):
-        good = adpc[(adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0) & (adpc["BLQFL"] != "Y")]
-        good = good[good["DOSE"].notna()]
-        flags["PKEVFL"] = (adsl["SAFFL"] == "Y") & who.isin(good["USUBJID"])
+        concentrations = adpc[
+            (adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0) & (adpc["BLQFL"] != "Y")
+        ]
+        concentrations = concentrations[concentrations["DOSE"].notna()]
+        flags["PKEVFL"] = (adsl["SAFFL"] == "Y") & usubjid.isin(concentrations["USUBJID"])
     lesions = adrs[(adrs["PARAMCD"] == "MEASDIS") & (adrs["AVALC"] != "NE")]
     if len(lesions):
-        flags["MEASFL"] = primary & who.isin(lesions.loc[lesions["AVALC"] == "Y", "USUBJID"])
+        flags["MEASFL"] = primary & usubjid.isin(lesions.loc[lesions["AVALC"] == "Y", "USUBJID"])
     return adsl.assign(**{flag: np.where(is_in, "Y", "N") for flag, is_in in flags.items()})

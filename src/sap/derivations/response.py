@@ -1,4 +1,4 @@
-"""ADPSA and ADRS: the course of PSA under study cabazitaxel, and who responded to it."""
+"""ADPSA and ADRS: PSA values under study cabazitaxel, and PSA response."""
 
 from collections.abc import Mapping
 
@@ -24,7 +24,7 @@ PARAMS = {
 
 
 def percent_change(aval: pd.Series, base: pd.Series) -> pd.Series:
-    """PCHG, rounded to 9 decimals so that an exact 90 % fall compares as 90.
+    """PCHG, rounded to 9 decimals so that a decline of exactly 90 % compares as 90.
 
     >>> percent_change(pd.Series([0.07]), pd.Series([0.7])).tolist()
     [-90.0]
@@ -35,42 +35,42 @@ def percent_change(aval: pd.Series, base: pd.Series) -> pd.Series:
 def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
     """The first day of a new anticancer therapy after the first dose.
 
-    1. CM records of a subsequent therapy or of the physician's choice whose start, the earliest
-       day its text allows, lies after the first dose.
-    2. A partial start of a subsequent therapy that could lie on or before the first dose and need
-       not: the day after it, so that doubt counts as therapy.
-    3. Others, a start surely before the first dose among them: none.
+    1. CM records of a subsequent therapy or of the physician's choice whose start (earliest day of
+       a partial date) is after the first dose: that day.
+    2. A subsequent therapy whose partial start may be before, on or after the first dose: the day
+       after the first dose (conservative).
+    3. All other records: no new anticancer therapy.
     """
     cm = tables.get("cm", pd.DataFrame()).reindex(columns=["USUBJID", "CMCAT", "CMSTDTC"])
     cm = cm[cm["CMCAT"].isin(NEW_THERAPY) & cm["CMSTDTC"].notna()]
     first_dose = cm["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])
     day = earliest_day(cm["CMSTDTC"])
     subsequent = cm["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"
-    in_doubt = subsequent & (day <= first_dose) & (latest_day(cm["CMSTDTC"]) > first_dose)
-    day = day.where(~in_doubt, first_dose + pd.Timedelta(days=1))
-    found = pd.DataFrame({"USUBJID": cm["USUBJID"], "DAY": day})[day > first_dose]
-    return found.groupby("USUBJID")["DAY"].min()
+    uncertain = subsequent & (day <= first_dose) & (latest_day(cm["CMSTDTC"]) > first_dose)
+    day = day.where(~uncertain, first_dose + pd.Timedelta(days=1))
+    starts = pd.DataFrame({"USUBJID": cm["USUBJID"], "DAY": day})[day > first_dose]
+    return starts.groupby("USUBJID")["DAY"].min()
 
 
 def _values(tables: Tables, rule: PsaResponse) -> pd.DataFrame:
     """PSA values with a day and a number; beyond quantification by `quantified` and the plan."""
     lb = tables["lb"].reindex(columns=["USUBJID", *COLUMNS])
     lb = lb[(lb["LBTESTCD"] == "PSA") & lb["LBDTC"].notna()]
-    said = quantified(lb, "lb")
-    below = said["SIDE"] == "<"
+    results = quantified(lb, "lb")
+    below = results["SIDE"] == "<"
     half = rule.below_quantification == "half the limit"
-    found = pd.DataFrame(
+    values = pd.DataFrame(
         {
             "USUBJID": lb["USUBJID"],
             "LBSEQ": lb["LBSEQ"],
             "ADT": earliest_day(lb["LBDTC"]),
             "ATM": time_of_day(lb["LBDTC"]),
-            "AVAL": said["VALUE"].where(~(below & half), said["VALUE"] / 2),
+            "AVAL": results["VALUE"].where(~(below & half), results["VALUE"] / 2),
             "BLQFL": np.where(below, "Y", ""),
-            "ALQFL": np.where(said["SIDE"] == ">", "Y", ""),
+            "ALQFL": np.where(results["SIDE"] == ">", "Y", ""),
         }
     )
-    return found[found["AVAL"].notna() & (precision(lb["LBDTC"]) >= 10)]
+    return values[values["AVAL"].notna() & (precision(lb["LBDTC"]) >= 10)]
 
 
 def _after_the_dose(values: pd.DataFrame, adsl: pd.DataFrame) -> pd.Series:
@@ -84,13 +84,13 @@ def _after_the_dose(values: pd.DataFrame, adsl: pd.DataFrame) -> pd.Series:
     return timed & (values["ATM"].fillna("") > start.fillna(""))
 
 
-def _one_a_day(values: pd.DataFrame) -> pd.DataFrame:
+def _one_value_a_day(values: pd.DataFrame) -> pd.DataFrame:
     """One value a day: the latest time; without times, or at one time, the mean, flagged AVERAGE."""
     latest = values.groupby(["USUBJID", "ADT"])["ATM"].transform(
         lambda times: max((t for t in times if isinstance(t, str)), default=None)
     )
-    kept = values[(values["ATM"] == latest) | latest.isna()]
-    days = kept.groupby(["USUBJID", "ADT"], as_index=False, sort=True).agg(
+    latest_values = values[(values["ATM"] == latest) | latest.isna()]
+    days = latest_values.groupby(["USUBJID", "ADT"], as_index=False, sort=True).agg(
         AVAL=("AVAL", lambda v: float(np.mean(np.sort(v.to_numpy())))),
         BLQFL=("BLQFL", "max"),
         ALQFL=("ALQFL", "max"),
@@ -105,11 +105,11 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     """One row per patient and day with a PSA value: baseline, change and whether the value counts.
 
     Several values of one day: the one at the latest time; without times, or at one time, their
-    arithmetic mean (DTYPE = AVERAGE). A value of the first dosing day whose time is surely after the
-    start of the infusion (TRTSTM) is left out; without both times it is taken as drawn before the
-    infusion, and where only the hour of a time is known, a value counts by the first minute of that
-    hour and an infusion by its last. A value without a full date or without a number is not
-    analysed. A value below quantification is `below_quantification` of quantification.
+    arithmetic mean (DTYPE = AVERAGE). A value of the day of the first dose with a time after the
+    start of the infusion (TRTSTM) is excluded; without both times it is taken as collected before
+    the infusion. Where only the hour of a time is known, the first minute of that hour is used for
+    a value and the last minute for an infusion. A value without a full date or without a number is
+    not analysed. A value below quantification is `below_quantification` of quantification.
 
     ABLFL = Y and BASE: the last day with a value on or before the first dose. Not treated: none.
 
@@ -120,14 +120,14 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     3. "": later than `days_after_last_cycle` days after the last cycle.
     4. "": on or after the first day of a new anticancer therapy, where `stop_at_new_therapy` is
        yes.
-    5. Y: everything else.
+    5. Y: all others.
 
-    NADIR is the lowest value so far after the first dose, the baseline included. PCHG, the percent
-    change from baseline, is rounded to 9 decimals before it meets a threshold.
+    NADIR is the lowest value so far after the first dose, baseline included. PCHG, the percent
+    change from baseline, is rounded to 9 decimals before it is compared with a threshold.
     """
     values = _values(tables, rule)
     values = values[~_after_the_dose(values, adsl)]
-    days = _one_a_day(values)
+    days = _one_value_a_day(values)
     by_subject = adsl.set_index("USUBJID")
     first = days["USUBJID"].map(by_subject["TRTSDT"])
     last = days["USUBJID"].map(by_subject["TRTEDT"])
@@ -164,20 +164,20 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
 
 
 def _confirmed(counted: pd.DataFrame, rule: PsaResponse, days: int) -> pd.DataFrame:
-    """The first fall of each patient that a later value confirms: ADT and CONFDT by USUBJID."""
+    """The first confirmed decline of each patient: ADT and CONFDT by USUBJID."""
     columns = ["USUBJID", "ADT", "PCHG", "TRTSDT"]
     values = counted[columns].sort_values(["USUBJID", "ADT"], kind="stable")
-    falls = values[values["PCHG"] <= -rule.decline_pct]
+    declines = values[values["PCHG"] <= -rule.decline_pct]
     if rule.first_fall_within_days is not None:
-        limit = falls["TRTSDT"] + pd.to_timedelta(rule.first_fall_within_days, unit="D")
-        firsts = falls[falls["ADT"] <= limit]
+        limit = declines["TRTSDT"] + pd.to_timedelta(rule.first_fall_within_days, unit="D")
+        first_declines = declines[declines["ADT"] <= limit]
     else:
-        firsts = falls
+        first_declines = declines
     if days == 0:
-        pairs = firsts.assign(CONFDT=firsts["ADT"])
+        pairs = first_declines.assign(CONFDT=first_declines["ADT"])
     else:
         gap = pd.to_timedelta(max(days - rule.confirm_tolerance_days, 1), unit="D")
-        pairs = firsts.merge(
+        pairs = first_declines.merge(
             values[["USUBJID", "ADT", "PCHG"]], on="USUBJID", suffixes=("", "_LATER")
         )
         pairs = pairs[pairs["ADT_LATER"] - pairs["ADT"] >= gap]
@@ -193,50 +193,51 @@ def _confirmed(counted: pd.DataFrame, rule: PsaResponse, days: int) -> pd.DataFr
 def psa_response(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, *, confirm_after_days: int
 ) -> pd.DataFrame:
-    """Whether PSA fell and the fall held: one answer for every treated patient, measured or not.
+    """Confirmed PSA response of every treated patient, with or without PSA values.
 
-    Among values that count (ANL01FL = Y), the first case that applies decides:
+    Among values that count (ANL01FL = Y), the first case that applies:
 
-    1. NE: no baseline, or a baseline of 0: no percent change exists.
+    1. NE: no baseline, or a baseline of 0: no percent change is defined.
     2. NE: a baseline, and no value that counts.
-    3. Y: a fall of at least `decline_pct` percent, at most `first_fall_within_days` days after the
-       first dose (the day of the first dose is day 0; none: no limit), and another such fall at
-       least `confirm_after_days` less `confirm_tolerance_days` days later. `confirmed_by` is which
-       value confirms: any later value, so that a value between may be higher, or the next value at
-       least so much later and no other. The confirming value may lie behind the limit. The day of
-       the response is that of the first fall that is confirmed.
-    4. N: a fall that came within the limit and was not confirmed.
-    5. N: no such fall.
+    3. Y: a decline of at least `decline_pct` percent, at most `first_fall_within_days` days after
+       the first dose (day 0; none: no limit), and another such decline at least
+       `confirm_after_days` less `confirm_tolerance_days` days later. `confirmed_by` states which
+       value confirms: any later value (a value between the two may be higher), or only the next
+       value at least that many days later. The confirming value may be after the limit. The date of
+       response is that of the first decline that is confirmed.
+    4. N: a decline within the limit that is not confirmed.
+    5. N: no such decline.
 
-    Without confirmation the first fall is enough. In the primary set NE counts as no response.
+    Where no confirmation is required, one decline is sufficient. In the primary set NE counts as no
+    response.
     """
     treated = adsl.loc[adsl["NCYCLES"] > 0, ["STUDYID", "USUBJID", "TRTSDT"]]
     counted = adpsa[adpsa["ANL01FL"] == "Y"].merge(
         treated[["USUBJID", "TRTSDT"]], on="USUBJID", validate="many_to_one"
     )
     with_base = counted[counted["PCHG"].notna()]
-    fell = _confirmed(with_base, rule, 0)
-    held = _confirmed(with_base, rule, confirm_after_days)
-    who = treated["USUBJID"]
-    base = who.map(adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"])
+    declined = _confirmed(with_base, rule, 0)
+    confirmed = _confirmed(with_base, rule, confirm_after_days)
+    usubjid = treated["USUBJID"]
+    base = usubjid.map(adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"])
     case = np.select(
         [
             ~(base > 0),
-            ~who.isin(with_base["USUBJID"]),
-            who.isin(held.index),
-            who.isin(fell.index),
+            ~usubjid.isin(with_base["USUBJID"]),
+            usubjid.isin(confirmed.index),
+            usubjid.isin(declined.index),
         ],
         [1, 2, 3, 4],
         default=5,
     )
-    answer = treated.assign(
+    response = treated.assign(
         AVALC=np.select([case <= 2, case == 3], ["NE", "Y"], default="N"),
         AVAL=np.nan,
-        ADT=who.map(held["ADT"]),
-        CONFDT=who.map(held["CONFDT"]),
+        ADT=usubjid.map(confirmed["ADT"]),
+        CONFDT=usubjid.map(confirmed["CONFDT"]),
         CASE=case,
     )
-    return answer.reset_index(drop=True)
+    return response.reset_index(drop=True)
 
 
 def _changes(
@@ -249,41 +250,41 @@ def _changes(
     lowest = values.sort_values(["USUBJID", "PCHG", "ADT"], kind="stable").drop_duplicates(
         "USUBJID"
     )
-    off = (values["ADT"] - values["TRTSDT"]).dt.days - rule.week_12_day
-    near = values.assign(OFF=off.abs(), LATE=off > 0)
+    distance = (values["ADT"] - values["TRTSDT"]).dt.days - rule.week_12_day
+    near = values.assign(OFF=distance.abs(), LATE=distance > 0)
     near = near[near["OFF"] <= rule.week_12_window_days]
     near = near.sort_values(["USUBJID", "OFF", "LATE"], kind="stable").drop_duplicates("USUBJID")
-    found = []
+    parts = []
     for name, chosen in (("PSABEST", lowest), ("PSAWK12", near)):
-        one = chosen.set_index("USUBJID")
-        has = treated["USUBJID"].isin(one.index)
-        found.append(
+        by_subject = chosen.set_index("USUBJID")
+        has = treated["USUBJID"].isin(by_subject.index)
+        parts.append(
             treated.assign(
                 PARAMCD=name,
-                AVAL=treated["USUBJID"].map(one["PCHG"]),
-                ADT=treated["USUBJID"].map(one["ADT"]),
+                AVAL=treated["USUBJID"].map(by_subject["PCHG"]),
+                ADT=treated["USUBJID"].map(by_subject["ADT"]),
                 AVALC=np.where(has, "", "NE"),
                 CASE=np.where(has, 2, 1),
             )
         )
-    return found[0], found[1]
+    return parts[0], parts[1]
 
 
 def adrs(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, course: PsaCourse
 ) -> pd.DataFrame:
-    """Answers per treated patient: response by the plan's rule, its variants, and best changes.
+    """PSA response of each treated patient by the primary and sensitivity definitions, and changes.
 
     1. PSARESP: the PSA response as the plan confirms it.
     2. PSARESPU: the same, unconfirmed. PSARSP21, PSARSP28 and so on: confirmed after each of
-       `psa_response.sensitivity_confirm_days` days; everything else as the plan has it.
-    3. PSARSPAT: the plan's rule without its limit on the day of the first fall, where it has one.
+       `psa_response.sensitivity_confirm_days` days; otherwise unchanged.
+    3. PSARSPAT: PSARESP without the limit on the day of the first decline, where there is one.
     4. PSABEST: the lowest percent change among values that count (of equal ones, the earlier).
     5. PSAWK12: the percent change of the value that counts nearest to day `week_12_day`, at most
-       `week_12_window_days` days off (of two equally near, the earlier). Days are counted from the
-       day of the first dose, which is day 0.
+       `week_12_window_days` days earlier or later (of two equally near, the earlier). The day of the
+       first dose is day 0.
 
-    NE is an answer where there is no such change.
+    PSABEST and PSAWK12 are NE where there is no such value.
     """
     variants = {"PSARESP": rule.confirm_after_days, "PSARESPU": 0}
     variants |= {f"PSARSP{days}": days for days in rule.sensitivity_confirm_days}
@@ -292,37 +293,39 @@ def adrs(
         for name, days in variants.items()
     ]
     if rule.first_fall_within_days is not None:
-        free = rule.model_copy(update={"first_fall_within_days": None})
-        answer = psa_response(adsl, adpsa, free, confirm_after_days=rule.confirm_after_days)
-        parts.append(answer.assign(PARAMCD="PSARSPAT"))
-    whole = pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
+        without_limit = rule.model_copy(update={"first_fall_within_days": None})
+        response = psa_response(
+            adsl, adpsa, without_limit, confirm_after_days=rule.confirm_after_days
+        )
+        parts.append(response.assign(PARAMCD="PSARSPAT"))
+    rows = pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
     confirmed = {
         f"PSARSP{d}": f"PSA response confirmed after {d} days"
         for d in rule.sensitivity_confirm_days
     }
-    return whole.assign(PARAM=whole["PARAMCD"].map(PARAMS | confirmed))
+    return rows.assign(PARAM=rows["PARAMCD"].map(PARAMS | confirmed))
 
 
 def comparison_response(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse, published: ComparisonRule | None
 ) -> pd.DataFrame:
-    """PSA response by the rule of the published trial that the primary result stands beside.
+    """PSA response by the rule of the published trial with which the primary result is compared.
 
-    The numbers are those of `rule`; without it no such response is derived. Which values count, and
-    how a value below quantification is read, is as for the PSA response of this trial. For each
-    treated patient the first case that applies decides:
+    The thresholds are those of `rule`; without it no such response is derived. The values that count
+    and the handling of values below quantification are those of the PSA response of this trial. For
+    each treated patient the first case that applies:
 
-    1. Not counted: no baseline, a baseline of 0, or one below the least baseline of the rule.
-    2. NE: no value that counts; the patient counts, and has no response.
-    3. Y: a fall of at least the percentage of the rule, within its limit on the day of the first
-       fall where it has one, and another such fall at least its days of confirmation later
+    1. Not counted: no baseline, a baseline of 0, or one below the minimum baseline of the rule.
+    2. NE: no value that counts; the patient is counted as a non-responder.
+    3. Y: a decline of at least the percentage of the rule, within its limit on the day of the first
+       decline where it has one, and another such decline at least its number of days later
        (`psa_response.confirmed_by`).
-    4. N: such a fall that was not confirmed.
-    5. N: no such fall.
+    4. N: such a decline that is not confirmed.
+    5. N: no such decline.
     """
     if published is None:
         return pd.DataFrame(columns=["STUDYID", "USUBJID", "PARAMCD", "AVALC", "CASE"])
-    theirs = rule.model_copy(
+    published_rule = rule.model_copy(
         update={
             "decline_pct": published.decline_pct,
             "first_fall_within_days": published.first_fall_within_days,
@@ -330,11 +333,13 @@ def comparison_response(
         }
     )
     days = published.confirm_after_days
-    answer = psa_response(adsl, adpsa, theirs, confirm_after_days=days)
+    response = psa_response(adsl, adpsa, published_rule, confirm_after_days=days)
     base = adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"]
-    low = ~(answer["USUBJID"].map(base) >= published.baseline_psa_minimum) | (answer["CASE"] == 1)
-    answer["CASE"] = answer["CASE"].where(~low, 1)
-    answer["AVALC"] = answer["AVALC"].astype("object").mask(low)
+    low = ~(response["USUBJID"].map(base) >= published.baseline_psa_minimum) | (
+        response["CASE"] == 1
+    )
+    response["CASE"] = response["CASE"].where(~low, 1)
+    response["AVALC"] = response["AVALC"].astype("object").mask(low)
     for day in ("ADT", "CONFDT"):
-        answer[day] = answer[day].where(~low)
-    return answer.assign(PARAMCD="PSARESPC", PARAM=PARAMS["PSARESPC"])
+        response[day] = response[day].where(~low)
+    return response.assign(PARAMCD="PSARESPC", PARAM=PARAMS["PSARESPC"])

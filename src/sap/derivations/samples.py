@@ -1,4 +1,4 @@
-"""ADBE: blood the protocol asks of each patient, against what was drawn."""
+"""ADBE: blood samples scheduled by the protocol and samples collected, by patient and visit."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ COLUMNS = (
 SECOND_EPISODE = "B after re-screening"
 
 
-def _drawn(tables: Tables) -> pd.DataFrame:
+def _collected(tables: Tables) -> pd.DataFrame:
     be = tables.get("be", pd.DataFrame()).reindex(
         columns=["USUBJID", "BESEQ", "BEDECOD", "BECAT", "BEVOL", "VISIT", "BEDTC"]
     )
@@ -28,16 +28,16 @@ def _drawn(tables: Tables) -> pd.DataFrame:
 def _due(
     line: SampleSchedule, subjects: pd.DataFrame, adex: pd.DataFrame, plan: Plan
 ) -> pd.DataFrame:
-    """USUBJID, AVISIT and the day due of one line of the schedule, for the patients of one group."""
-    who = subjects["USUBJID"]
-    doses = adex[adex["USUBJID"].isin(who) & (adex["ACYCLE"] <= plan.exposure.max_cycles)]
+    """USUBJID, AVISIT and due day of one line of the schedule, for the patients of one group."""
+    usubjid = subjects["USUBJID"]
+    doses = adex[adex["USUBJID"].isin(usubjid) & (adex["ACYCLE"] <= plan.exposure.max_cycles)]
     if line.when == "screening":
-        again = subjects["EPISODE"] == SECOND_EPISODE
-        made = pd.DataFrame(
+        rescreened = subjects["EPISODE"] == SECOND_EPISODE
+        due = pd.DataFrame(
             {
-                "USUBJID": who,
-                "AVISIT": np.where(again, "RE-SCREENING", "SCREENING"),
-                "DUEDT": subjects["RESCRDT"].where(again, subjects["SCRDT"]),
+                "USUBJID": usubjid,
+                "AVISIT": np.where(rescreened, "RE-SCREENING", "SCREENING"),
+                "DUEDT": subjects["RESCRDT"].where(rescreened, subjects["SCRDT"]),
             }
         )
         second = subjects[
@@ -46,36 +46,38 @@ def _due(
             & (subjects["RESCTRFL"] != "Y")
         ]
         second = second[["USUBJID"]].assign(AVISIT="RE-SCREENING", DUEDT=second["RESCRDT"])
-        made = pd.concat([made, second], ignore_index=True) if len(second) else made
-        return made[made["DUEDT"].notna()]
+        due = pd.concat([due, second], ignore_index=True) if len(second) else due
+        return due[due["DUEDT"].notna()]
     if line.when in ("each cycle", "first cycle"):
         doses = doses if line.when == "each cycle" else doses[doses["ACYCLE"] == 1]
     elif line.when == "visit":
         number = float(str(line.visit).removeprefix("CYCLE "))
         doses = doses[doses["ACYCLE"] == number]
     else:
-        return _under_choice(subjects, plan.samples)
+        return _due_under_choice(subjects, plan.samples)
     cycle = "CYCLE " + doses["ACYCLE"].astype(int).astype(str)
     return pd.DataFrame({"USUBJID": doses["USUBJID"], "AVISIT": cycle, "DUEDT": doses["ASTDT"]})
 
 
-def _under_choice(subjects: pd.DataFrame, rule: Samples) -> pd.DataFrame:
-    """BASELINE, the plan's day and PROGRESSION of a patient of group A whose choice began."""
-    begun = subjects[subjects["CHOICEDT"].notna()]
-    second = begun["CHOICEDT"] + pd.to_timedelta(rule.choice_days, unit="D")
-    there = (second <= begun["ENDDT"]) & ~(second >= begun["CHOICEEND"])
-    came = begun[begun["CHOICEEND"].notna()]
-    again = came["RESCRDT"].notna()
+def _due_under_choice(subjects: pd.DataFrame, rule: Samples) -> pd.DataFrame:
+    """Samples at BASELINE, at the plan's day and at PROGRESSION of group A patients on their choice."""
+    on_choice = subjects[subjects["CHOICEDT"].notna()]
+    second = on_choice["CHOICEDT"] + pd.to_timedelta(rule.choice_days, unit="D")
+    reached = (second <= on_choice["ENDDT"]) & ~(second >= on_choice["CHOICEEND"])
+    progressed = on_choice[on_choice["CHOICEEND"].notna()]
+    rescreened = progressed["RESCRDT"].notna()
     parts = [
         pd.DataFrame(
-            {"USUBJID": begun["USUBJID"], "AVISIT": "BASELINE", "DUEDT": begun["CHOICEDT"]}
+            {"USUBJID": on_choice["USUBJID"], "AVISIT": "BASELINE", "DUEDT": on_choice["CHOICEDT"]}
         ),
-        pd.DataFrame({"USUBJID": begun["USUBJID"], "AVISIT": "WEEK 12", "DUEDT": second})[there],
+        pd.DataFrame({"USUBJID": on_choice["USUBJID"], "AVISIT": "WEEK 12", "DUEDT": second})[
+            reached
+        ],
         pd.DataFrame(
             {
-                "USUBJID": came["USUBJID"],
-                "AVISIT": np.where(again, "RE-SCREENING", "PROGRESSION"),
-                "DUEDT": came["CHOICEEND"],
+                "USUBJID": progressed["USUBJID"],
+                "AVISIT": np.where(rescreened, "RE-SCREENING", "PROGRESSION"),
+                "DUEDT": progressed["CHOICEEND"],
             }
         ),
     ]
@@ -83,24 +85,26 @@ def _under_choice(subjects: pd.DataFrame, rule: Samples) -> pd.DataFrame:
 
 
 def _episodes(
-    adsl: pd.DataFrame, courses: pd.DataFrame, drawn: pd.DataFrame, cut_off: dt.date
+    adsl: pd.DataFrame, courses: pd.DataFrame, collected: pd.DataFrame, cut_off: dt.date
 ) -> pd.DataFrame:
-    """One row per patient and group he gave blood in; a patient of A treated in B has two."""
+    """One row per patient and group with samples; a patient of A treated in B has two rows."""
     choice = courses[courses["COURSE"] == "CHOICE"].set_index("USUBJID")
-    end = drawn[(drawn["BECAT"] == "CFDNA PLASMA") & (drawn["VISIT"] == "PROGRESSION")]
+    end = collected[(collected["BECAT"] == "CFDNA PLASMA") & (collected["VISIT"] == "PROGRESSION")]
     ended = end.groupby("USUBJID")["BEDT"].min()
-    who = adsl["USUBJID"]
-    progressed = who.map(ended).fillna(adsl["RESCRDT"])
-    began = who.map(choice["TRTSDT"]).where(who.map(choice["DRUG"]).notna())
-    later = who.map(choice["NEWTHDT"])
+    usubjid = adsl["USUBJID"]
+    progressed = usubjid.map(ended).fillna(adsl["RESCRDT"])
+    began = usubjid.map(choice["TRTSDT"]).where(usubjid.map(choice["DRUG"]).notna())
+    later = usubjid.map(choice["NEWTHDT"])
     stop = pd.concat([adsl["LSTALVDT"], pd.Series(pd.Timestamp(cut_off), adsl.index)], axis=1)
     subjects = adsl.assign(
         CHOICEDT=began, CHOICEEND=progressed.fillna(later), ENDDT=stop.min(axis=1)
     )
     first = subjects[subjects["GROUP"].notna()].assign(EPISODE=subjects["GROUP"])
-    again = subjects[subjects["RESCTRFL"] == "Y"].assign(EPISODE=SECOND_EPISODE, GROUP="B")
+    after_rescreening = subjects[subjects["RESCTRFL"] == "Y"].assign(
+        EPISODE=SECOND_EPISODE, GROUP="B"
+    )
     unallocated = subjects[subjects["GROUP"].isna()].assign(EPISODE="", GROUP="A")
-    parts = [part for part in (first, again, unallocated) if len(part)]
+    parts = [part for part in (first, after_rescreening, unallocated) if len(part)]
     return pd.concat(parts, ignore_index=True) if parts else first
 
 
@@ -112,42 +116,43 @@ def adbe(
     plan: Plan,
     cut_off: dt.date,
 ) -> pd.DataFrame:
-    """One row per patient, kind of sample (BECAT) and visit: tubes and mL expected, and drawn.
+    """One row per patient, kind of sample (BECAT) and visit: tubes and mL expected and collected.
 
     Expected by the plan's schedule, when due on or before the cut-off:
 
-    1. At screening: of every patient of the group with a screening sample, and of every
-       re-screened patient once more at the RE-SCREENING: as a patient of A, or of B after
-       re-screening when treated.
+    1. At screening: for every patient of the group with a screening sample, and for every
+       re-screened patient a second time at RE-SCREENING: in group A or, when treated, in group B
+       after re-screening.
     2. At a visit, each cycle, the first cycle: at the infusions given, at most
        `exposure.max_cycles`.
-    3. Of the choice (group A): BASELINE when a physician's choice began; WEEK 12 when follow-up
-       reached day `choice_days` of it and no progression came before; PROGRESSION when it is
-       known: a tube of that name, a re-screening (whose tube it then is), or the next therapy. A
-       progression that left no trace in BE, DS or CM is not known here, so the share of drawn
-       PROGRESSION tubes is an upper limit.
+    3. Under the physician's choice (group A): BASELINE when a choice began; WEEK 12 when follow-up
+       reached day `choice_days` of it without progression before; PROGRESSION when it is known from
+       a sample of that visit, a re-screening (whose sample it then is), or the next therapy. A
+       progression without such a record in BE, DS or CM is not known here, so the proportion of
+       collected PROGRESSION samples is an upper limit.
 
-    The group is A, B, "B after re-screening", or "" for a patient never allocated, of whom only
+    The group is A, B, "B after re-screening", or "" for a patient never allocated, for whom only
     the screening sample is expected. Plasma before cycle 1 of a patient treated after re-screening
-    is the progression tube and is not expected twice.
+    is the progression sample and is not expected twice. CASE:
 
-    1. Expected and drawn (one tube is enough).
-    2. Expected, not drawn.
-    3. Drawn, not expected.
+    1. Expected and collected (at least one tube).
+    2. Expected, not collected.
+    3. Collected, not expected.
 
-    Drawn tubes belong to the visit they name. With no BE in the data there is no row.
+    Collected tubes are assigned to the visit recorded (VISIT). Without BE in the data there is no
+    row.
     """
-    drawn = _drawn(tables)
-    if drawn.empty:
+    collected = _collected(tables)
+    if collected.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    subjects = _episodes(adsl, courses, drawn, cut_off)
+    subjects = _episodes(adsl, courses, collected, cut_off)
     parts = []
     for line in plan.samples.schedule:
         of_group = subjects[subjects["GROUP"] == line.group]
         if line.when != "screening":
             of_group = of_group[of_group["EPISODE"] != ""]
-        for episode, mine in of_group.groupby("EPISODE"):
-            due = _due(line, mine, adex, plan)
+        for episode, of_episode in of_group.groupby("EPISODE"):
+            due = _due(line, of_episode, adex, plan)
             if episode == SECOND_EPISODE and line.category == "CFDNA PLASMA":
                 due = due[due["AVISIT"] != "CYCLE 1"]
             parts.append(
@@ -158,31 +163,33 @@ def adbe(
                     EXPVOL=line.tubes * line.volume_ml,
                 )
             )
-    asked = pd.concat([part for part in parts if len(part)], ignore_index=True)
-    asked = asked[~(asked["DUEDT"] > pd.Timestamp(cut_off))]
-    return _matched(asked, drawn, subjects)
+    expected = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    expected = expected[~(expected["DUEDT"] > pd.Timestamp(cut_off))]
+    return _matched(expected, collected, subjects)
 
 
-def _matched(asked: pd.DataFrame, drawn: pd.DataFrame, subjects: pd.DataFrame) -> pd.DataFrame:
+def _matched(
+    expected: pd.DataFrame, collected: pd.DataFrame, subjects: pd.DataFrame
+) -> pd.DataFrame:
     key = ["USUBJID", "BECAT", "VISIT"]
-    tubes = drawn.groupby(key, as_index=False, dropna=False).agg(
+    tubes = collected.groupby(key, as_index=False, dropna=False).agg(
         TUBES=("BEVOL", "size"), VOLUME=("BEVOL", "sum"), BEDT=("BEDT", "min")
     )
     tubes = tubes.rename(columns={"VISIT": "AVISIT"})
-    both = asked.merge(tubes, on=["USUBJID", "BECAT", "AVISIT"], how="outer")
-    extra = both["EXPTUBES"].isna()
+    both = expected.merge(tubes, on=["USUBJID", "BECAT", "AVISIT"], how="outer")
+    unscheduled = both["EXPTUBES"].isna()
     first = subjects.sort_values("EPISODE", kind="stable").drop_duplicates("USUBJID")
     episode = both["USUBJID"].map(first.set_index("USUBJID")["EPISODE"])
     second = subjects[subjects["EPISODE"] == SECOND_EPISODE].set_index("USUBJID")["TRTSDT"]
     since = both["USUBJID"].map(second)
     group = both["GROUP"].fillna(episode).fillna("")
-    group = group.where(~(extra & (both["BEDT"] >= since)), SECOND_EPISODE)
-    got = both["TUBES"].fillna(0).astype(float)
+    group = group.where(~(unscheduled & (both["BEDT"] >= since)), SECOND_EPISODE)
+    tubes_collected = both["TUBES"].fillna(0).astype(float)
     return both.assign(
         GROUP=group,
-        TUBES=got,
+        TUBES=tubes_collected,
         VOLUME=both["VOLUME"].fillna(0.0),
         EXPTUBES=both["EXPTUBES"].fillna(0.0),
         EXPVOL=both["EXPVOL"].fillna(0.0),
-        CASE=np.select([extra, got > 0], [3, 1], default=2),
+        CASE=np.select([unscheduled, tubes_collected > 0], [3, 1], default=2),
     )[list(COLUMNS)]

@@ -1,8 +1,8 @@
-"""Tumour response as written tables and numbered cases, without any data.
+"""Rules of tumour response as tables and numbered cases; no function reads data.
 
 Soft tissue follows RECIST 1.1 with the plan's thresholds (Eisenhauer 2009, Eur J Cancer 45:228) and,
-where the plan asks for it, the confirmed first progression of PCWG2 (Scher 2008, J Clin Oncol 26:1148),
-bone the 2 + 2 rule of PCWG3 (Scher 2016, J Clin Oncol 34:1402), best overall response both.
+where the plan requires it, the confirmed first progression of PCWG2 (Scher 2008, J Clin Oncol 26:1148);
+bone follows the 2 + 2 rule of PCWG3 (Scher 2016, J Clin Oncol 34:1402).
 """
 
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ SOFT_TISSUE = (
     ("", "", ANY, "NED"),
 )
 
-# Soft tissue, bone: overall. CR beside bone disease is PR only where there was a target to shrink.
+# Soft tissue, bone: overall. CR with bone disease is PR only where there are target lesions.
 OVERALL = (
     ("PD", ANY, "PD"),
     (ANY, "PD", "PD"),
@@ -54,8 +54,8 @@ OVERALL = (
 def soft_tissue(target: str, non_target: str, new: str) -> str:
     """The response of soft tissue at one assessment; none: no such lesion at baseline.
 
-    Not evaluable non-target lesions (NE) beside a target response of CR leave PR, as in table 1 of
-    RECIST 1.1. The first case that applies:
+    A target response of CR with non-target lesions that are not evaluable (NE) is PR, as in table 1
+    of RECIST 1.1. The first case that applies:
 
     1. PD: target any, non-target any, new lesion yes.
     2. PD: target PD, non-target any, new lesion any.
@@ -76,17 +76,16 @@ def soft_tissue(target: str, non_target: str, new: str) -> str:
     >>> soft_tissue("SD", "NE", "N"), soft_tissue("CR", "NE", "N"), soft_tissue("CR", "CR", "Y")
     ('SD', 'PR', 'PD')
     """
-    for *given, answer in SOFT_TISSUE:
+    for *given, response in SOFT_TISSUE:
         if all(g in (ANY, s) for g, s in zip(given, (target, non_target, new), strict=True)):
-            return answer
+            return response
     raise ValueError(f"no row of the table fits: {target!r}, {non_target!r}, {new!r}")
 
 
 def overall(soft: str, bone: str, *, targets: bool) -> str:
     """The overall response of soft tissue and bone at one assessment.
 
-    NED is no evidence of disease, PDu a progression that is not confirmed yet. The first case that
-    applies:
+    NED is no evidence of disease, PDu is unconfirmed progression. The first case that applies:
 
     1. PD: soft tissue PD, bone any.
     2. PD: soft tissue any, bone PD.
@@ -96,7 +95,7 @@ def overall(soft: str, bone: str, *, targets: bool) -> str:
     6. PDu: soft tissue NED, bone PDu.
     7. NE: soft tissue NED, bone any.
     8. CR: soft tissue CR, bone NED.
-    9. PR: soft tissue CR, bone any (NON-CR/NON-PD where there are no targets to shrink).
+    9. PR: soft tissue CR, bone any (NON-CR/NON-PD without target lesions).
     10. PR: soft tissue PR, bone any.
     11. SD: soft tissue SD, bone any.
     12. NON-CR/NON-PD: soft tissue NON-CR/NON-PD, bone any.
@@ -106,9 +105,9 @@ def overall(soft: str, bone: str, *, targets: bool) -> str:
     >>> overall("CR", "NON-PD", targets=True), overall("CR", "NON-PD", targets=False)
     ('PR', 'NON-CR/NON-PD')
     """
-    for soft_given, bone_given, answer in OVERALL:
+    for soft_given, bone_given, response in OVERALL:
         if soft_given in (ANY, soft) and bone_given in (ANY, bone):
-            return NON if soft == "CR" and answer == "PR" and not targets else answer
+            return NON if soft == "CR" and response == "PR" and not targets else response
     raise ValueError(f"no row of the table fits: {soft!r}, {bone!r}")
 
 
@@ -120,12 +119,12 @@ class Sums(NamedTuple):
     now: float
 
 
-def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> str:
+def target_response(sums: Sums, *, missing: bool, resolved: bool, rule: Tumour) -> str:
     """The response of the target lesions at one assessment; the first case that applies.
 
-    1. CR: every lesion is read, nodes are below `node_normal_mm` mm, all others are gone.
-    2. PD: the sum is at least `progression_pct` percent and `progression_mm` mm above the smallest
-       so far, the baseline included. Lesions not read could only add, so PD stands without them.
+    1. CR: every lesion is read, nodes are below `node_normal_mm` mm, all others have disappeared.
+    2. PD: the sum is at least `progression_pct` percent and `progression_mm` mm above the nadir
+       (baseline included). A lesion that was not read can only increase the sum.
     3. NE: a lesion was not read.
     4. PR: the sum is at least `partial_pct` percent below the baseline.
     5. SD: everything else.
@@ -138,12 +137,12 @@ def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> s
     ...     node_target_mm=15.0, node_normal_mm=10.0, partial_pct=30.0, progression_pct=20.0,
     ...     progression_mm=5.0, assessment_days=14, response_confirm_days=28, stable_after_days=42,
     ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)
-    >>> target_response(Sums(100, 100, 70), missing=False, gone=False, rule=rule)
+    >>> target_response(Sums(100, 100, 70), missing=False, resolved=False, rule=rule)
     'PR'
-    >>> target_response(Sums(20, 20, 24), missing=False, gone=False, rule=rule)  # 20 %, but 4 mm
+    >>> target_response(Sums(20, 20, 24), missing=False, resolved=False, rule=rule)  # 20 %, but 4 mm
     'SD'
     """
-    if gone and not missing:
+    if resolved and not missing:
         return "CR"
     more = round(sums.now - (1 + rule.progression_pct / 100) * sums.nadir, 9) >= 0
     if more and round(sums.now - sums.nadir - rule.progression_mm, 9) >= 0:
@@ -154,17 +153,18 @@ def target_response(sums: Sums, *, missing: bool, gone: bool, rule: Tumour) -> s
 
 
 def first_progression(
-    answers: Sequence[tuple[int, str]], rule: Tumour, *, targets: bool
+    responses: Sequence[tuple[int, str]], rule: Tumour, *, targets: bool
 ) -> list[str]:
-    """Soft-tissue answers when progression at the first assessment wants a second scan (PCWG2).
+    """Soft-tissue responses when PD at the first assessment requires confirmation (PCWG2).
 
     With w `first_progression_confirm_days` days, the first case that applies:
 
-    1. w is 0, or the first answer is not PD: the answers stand.
-    2. The next evaluated assessment (not NE) at least w later is PD: the first answer stands.
-    3. It is anything else: the first was no progression, SD where there are targets, NON-CR/NON-PD
-       where there are none.
-    4. There is none: PDu at the first. An assessment nearer than w keeps its own answer.
+    1. w is 0, or the first response is not PD: no response is changed.
+    2. The next evaluable assessment (not NE) at least w later is PD: no response is changed.
+    3. That assessment is not PD: the first response becomes SD where there are target lesions,
+       NON-CR/NON-PD where there are none.
+    4. There is no such assessment: the first response becomes PDu. A response at an assessment less
+       than w later is not changed.
 
     Examples
     --------
@@ -181,24 +181,28 @@ def first_progression(
     >>> first_progression([(84, "PD"), (125, "PD")], rule, targets=True)
     ['PDu', 'PD']
     """
-    said = [answer for _, answer in answers]
+    given = [response for _, response in responses]
     wait = rule.first_progression_confirm_days
-    if wait == 0 or said[:1] != ["PD"]:
-        return said
-    far = [answer for day, answer in answers if day - answers[0][0] >= wait and answer != "NE"]
-    if not far:
-        return ["PDu", *said[1:]]
-    return said if far[0] == "PD" else ["SD" if targets else NON, *said[1:]]
+    if wait == 0 or given[:1] != ["PD"]:
+        return given
+    later = [
+        response
+        for day, response in responses
+        if day - responses[0][0] >= wait and response != "NE"
+    ]
+    if not later:
+        return ["PDu", *given[1:]]
+    return given if later[0] == "PD" else ["SD" if targets else NON, *given[1:]]
 
 
 def over_limit(organs: Sequence[str], rule: Tumour) -> int:
-    """Whether more targets were chosen than the criteria allow.
+    """Whether more target lesions were selected than the criteria allow.
 
-    Such a choice departs from the protocol and is flagged; every target stays in the sum, because
-    a choice made at baseline cannot be undone once it is known how each lesion went.
+    Such a selection departs from the protocol and is flagged; every target stays in the sum, because
+    excluding one after the fact could depend on its later course.
 
     0. No.
-    1. More than `targets_at_most` in all.
+    1. More than `targets_at_most` in total.
     2. More than `targets_per_organ_at_most` in one organ; the lymph nodes are one organ.
 
     Examples
@@ -219,29 +223,28 @@ def over_limit(organs: Sequence[str], rule: Tumour) -> int:
 
 
 class Scan(NamedTuple):
-    """One bone scan: day after the start, new lesions so far, how many of them are still there."""
+    """One bone scan: days since the start, new lesions so far, and how many of them persist."""
 
     day: int
     new: int
-    there: int
+    persisting: int
 
 
 def bone_responses(scans: Sequence[Scan], *, disease: bool, rule: Bone) -> list[str]:
-    """The bone response at each scan, known afterwards; new lesions count against the baseline.
+    """The bone response at each scan, given all scans; new lesions are counted since baseline.
 
-    With n `new_lesions` lesions and w `confirm_after_days` days, the first progression is looked
-    for:
+    With n `new_lesions` lesions and w `confirm_after_days` days, progression is defined by:
 
-    1. The first scan lies in the flare window, to day `flare_window_days`, and shows n new
-       lesions. The next scan at least w later shows n more: PD at the first scan. It does not: a
-       flare, no progression. There is none: PDu.
-    2. Any other scan shows n lesions more than the reference (the first scan when it lay in the
-       flare window, else the baseline), and they persist: a scan at least w later still shows n of
-       them. PD at the scan that showed them first. They are gone: no progression. There is no scan
-       so much later: PDu.
+    1. The first scan is within the flare window (to day `flare_window_days`) and shows n or more
+       new lesions. PD at the first scan when the next scan at least w later shows n or more
+       additional new lesions; no progression (flare) when it does not; PDu when there is no such
+       scan.
+    2. Any other scan shows n or more new lesions over the reference (the first scan when it was
+       within the flare window, else the baseline). PD at this scan when a scan at least w later
+       still shows n or more of them; no progression when none does; PDu when there is no such scan.
 
-    From the scan of the progression on, every scan is PD. A scan without suspicion is NON-PD, or
-    NED when there was no bone disease at baseline and nothing new was seen.
+    From the scan of the progression on, every scan is PD. A scan without progression is NON-PD, or
+    NED when there was no bone disease at baseline and no new lesion.
 
     Examples
     --------
@@ -252,31 +255,31 @@ def bone_responses(scans: Sequence[Scan], *, disease: bool, rule: Bone) -> list[
     >>> bone_responses([Scan(84, 3, 3), Scan(168, 3, 3)], disease=True, rule=rule)
     ['NON-PD', 'NON-PD']
     """
-    answers = []
+    responses = []
     flare = bool(scans) and scans[0].day <= rule.flare_window_days
     for place, scan in enumerate(scans):
-        if "PD" in answers:
-            answers.append("PD")
+        if "PD" in responses:
+            responses.append("PD")
             continue
         reference = scans[0].new if flare and place else 0
-        suspect = scan.there - reference >= rule.new_lesions
+        suspect = scan.persisting - reference >= rule.new_lesions
         later = [s for s in scans[place + 1 :] if s.day - scan.day >= rule.confirm_after_days]
         if suspect and not later:
-            answers.append("PDu")
+            responses.append("PDu")
         elif suspect and flare and place == 0:
             more = later[0].new - scan.new >= rule.new_lesions
-            answers.append("PD" if more else "NON-PD")
-        elif suspect and any(s.there - reference >= rule.new_lesions for s in later):
-            answers.append("PD")
+            responses.append("PD" if more else "NON-PD")
+        elif suspect and any(s.persisting - reference >= rule.new_lesions for s in later):
+            responses.append("PD")
         else:
-            answers.append("NON-PD" if disease or scan.new else "NED")
-    return answers
+            responses.append("NON-PD" if disease or scan.new else "NED")
+    return responses
 
 
 class Best(NamedTuple):
-    """A best overall response with the day it was reached and the case that decided."""
+    """A best overall response, the day it was reached and the case that applied."""
 
-    answer: str
+    response: str
     day: pd.Timestamp | None
     case: int
 
@@ -289,12 +292,12 @@ def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirme
 
     1. CR: a CR; when confirmed, with another CR at least `response_confirm_days` days later and
        only CR and NE between.
-    2. PR: a PR or CR; when confirmed, with another PR or CR so much later and only PR, CR and NE
-       between. A PR after a CR confirms neither.
+    2. PR: a PR or CR; when confirmed, with another PR or CR at least as many days later and only
+       PR, CR and NE between. A PR after a CR confirms neither.
     3. SD: CR, PR or SD at least `stable_after_days` days after the start; when confirmed, also SD on
-       whatever day after a PR and no CR.
-    4. NON-CR/NON-PD: that answer, at least `stable_after_days` days after the start.
-    5. PD; when confirmed, also PR, SD or NON-CR/NON-PD after a CR: disease seen again after a CR is
+       any day after a PR and no CR.
+    4. NON-CR/NON-PD: that response at least `stable_after_days` days after the start.
+    5. PD; when confirmed, also PR, SD or NON-CR/NON-PD after a CR: recurrence after a CR is
        progression.
     6. NE: assessments, but none of these. PDu alone is not evaluable.
     7. NE: no assessment.
@@ -309,47 +312,49 @@ def best_response(points: Points, start: pd.Timestamp, rule: Tumour, *, confirme
     ...     first_progression_confirm_days=0, targets_at_most=5, targets_per_organ_at_most=2)
     >>> day = pd.Timestamp
     >>> seen = [(day("2018-03-26"), "PR"), (day("2018-06-18"), "SD")]
-    >>> best_response(seen, day("2018-01-01"), rule, confirmed=True).answer
+    >>> best_response(seen, day("2018-01-01"), rule, confirmed=True).response
     'SD'
     """
     days = [day for day, _ in points]
-    answers = [answer for _, answer in points]
-    if "PD" in answers:
-        answers = answers[: answers.index("PD") + 1]
-    for case, (name, enough) in enumerate((("CR", ("CR",)), ("PR", ("PR", "CR"))), start=1):
-        for place, answer in enumerate(answers):
-            if answer in enough and (
-                not confirmed or _held(points, place, len(answers), enough, rule)
+    responses = [response for _, response in points]
+    if "PD" in responses:
+        responses = responses[: responses.index("PD") + 1]
+    for case, (name, accepted) in enumerate((("CR", ("CR",)), ("PR", ("PR", "CR"))), start=1):
+        for place, response in enumerate(responses):
+            if response in accepted and (
+                not confirmed or _confirmed(points, place, len(responses), accepted, rule)
             ):
                 return Best(name, days[place], case)
     least = start + pd.Timedelta(days=rule.stable_after_days)
-    for case, name, enough in ((3, "SD", ("CR", "PR", "SD")), (4, NON, (NON,))):
-        for place, answer in enumerate(answers):
-            early = confirmed and case == 3 and _stable_after_response(answers, place)
-            if answer in enough and (days[place] >= least or early):
+    for case, name, accepted in ((3, "SD", ("CR", "PR", "SD")), (4, NON, (NON,))):
+        for place, response in enumerate(responses):
+            early = confirmed and case == 3 and _stable_after_response(responses, place)
+            if response in accepted and (days[place] >= least or early):
                 return Best(name, days[place], case)
-    for place, answer in enumerate(answers):
-        if answer == "PD" or (confirmed and _seen_again(answers, place)):
+    for place, response in enumerate(responses):
+        if response == "PD" or (confirmed and _recurrence(responses, place)):
             return Best("PD", days[place], 5)
-    return Best("NE", None, 6 if answers else 7)
+    return Best("NE", None, 6 if responses else 7)
 
 
-def _stable_after_response(answers: Sequence[str], place: int) -> bool:
-    before = answers[:place]
-    return answers[place] == "SD" and "PR" in before and "CR" not in before
+def _stable_after_response(responses: Sequence[str], place: int) -> bool:
+    before = responses[:place]
+    return responses[place] == "SD" and "PR" in before and "CR" not in before
 
 
-def _seen_again(answers: Sequence[str], place: int) -> bool:
-    return "CR" in answers[:place] and answers[place] in ("PR", "SD", NON)
+def _recurrence(responses: Sequence[str], place: int) -> bool:
+    return "CR" in responses[:place] and responses[place] in ("PR", "SD", NON)
 
 
-def _held(points: Points, place: int, end: int, enough: tuple[str, ...], rule: Tumour) -> bool:
+def _confirmed(
+    points: Points, place: int, end: int, accepted: tuple[str, ...], rule: Tumour
+) -> bool:
     first, complete = points[place][0], points[place][1] == "CR"
-    for day, answer in points[place + 1 : end]:
-        if answer not in (*enough, "NE") or (complete and answer == "PR"):
+    for day, response in points[place + 1 : end]:
+        if response not in (*accepted, "NE") or (complete and response == "PR"):
             return False
-        complete = complete or answer == "CR"
-        if answer in enough and (day - first).days >= rule.response_confirm_days:
+        complete = complete or response == "CR"
+        if response in accepted and (day - first).days >= rule.response_confirm_days:
             return True
     return False
 
@@ -357,15 +362,15 @@ def _held(points: Points, place: int, end: int, enough: tuple[str, ...], rule: T
 def non_target_response(states: Sequence[str]) -> str:
     """The response of the non-target lesions; the first case that applies.
 
-    1. "": there is none.
-    2. PD: one has progressed unequivocally.
-    3. NE: one was not read.
-    4. CR: all are gone, or normal nodes.
-    5. NON-CR/NON-PD: everything else.
+    1. "": no non-target lesion.
+    2. PD: unequivocal progression of a lesion.
+    3. NE: a lesion was not read.
+    4. CR: all lesions have disappeared or are lymph nodes of normal size.
+    5. NON-CR/NON-PD: all others.
     """
     if not states:
         return ""
-    for answer in ("PD", "NE"):
-        if answer in states:
-            return answer
+    for response in ("PD", "NE"):
+        if response in states:
+            return response
     return "CR" if set(states) == {"CR"} else NON

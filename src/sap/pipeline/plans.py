@@ -43,15 +43,16 @@ def read_plan(path: Path) -> PlanFile:
 
 
 def design_faults(design: Design) -> list[str]:
-    """The design is held against its own level, power and criterion before the plan is used.
+    """The design is verified against its own type I error, power and criterion before it is used.
 
-    It is refused where one of these is so and the plan gives no reason for it (`deviation`):
+    It is refused when one of these applies and the plan gives no reason for it (`deviation`):
 
     1. The exact probability to reject H0 at `p0` is above `alpha`.
     2. The exact probability to reject H0 at `p1` is below 1 less `beta`.
     3. The `criterion` is minimax (the fewest patients, then the fewest expected at `p0`) or optimal
-       (the fewest expected at `p0`), and another design with these rates and errors is better. One
-       that does equally well passes; with one stage both mean the fewest patients; none asks nothing.
+       (the fewest expected at `p0`), and another design with these rates and errors is better. A
+       design that is equally good is accepted; with one stage both criteria mean the fewest
+       patients; `criterion` none is not verified.
     """
     letters = _letters(design)
     alpha = float(letters.probability_of_rejection(design.p0))

@@ -1,8 +1,7 @@
 """The derivation rules that the report prints: read from the docstrings of the code that runs them.
 
-Section 9.7.1 prints what stands here, word for word, so that the rule a reader sees and the rule
-that runs are one text. A word in backticks is a key of the plan; the report prints its value
-behind it.
+Section 9.7.1 prints these docstrings verbatim, so that the printed rule and the rule that runs are
+one text. A word in backticks is a key of the plan; the report prints the value of the key after it.
 """
 
 import inspect
@@ -40,7 +39,7 @@ from sap.results import safety as safety_results
 
 
 class Rule(NamedTuple):
-    """One printed rule: the entry of the plan it belongs to, its name, and the function that is it."""
+    """One printed rule: the entry of the plan it belongs to, its name, and the function it documents."""
 
     entry: str
     name: str
@@ -48,49 +47,49 @@ class Rule(NamedTuple):
 
 
 PRINTED = (
-    Rule("cut_offs", "What was known at the cut-off", snapshot.cut),
-    Rule("drugs", "Words, units and drugs of the data", standard.standard),
-    Rule("design", "Check of the design", plans.design_faults),
-    Rule("intervals", "Interval of the primary result", response_results.primary_rate),
-    Rule("intervals", "When inference knows the two stages", response_results.ended),
+    Rule("cut_offs", "Records included at the data cut-off", snapshot.cut),
+    Rule("drugs", "Standardisation of terms, units and drug names", standard.standard),
+    Rule("design", "Verification of the design", plans.design_faults),
+    Rule("intervals", "Confidence interval of the primary result", response_results.primary_rate),
+    Rule("intervals", "When two-stage inference applies", response_results.ended),
     Rule("intervals", "Means, medians and quartiles", response_results.summary),
-    Rule("screening", "Biomarker at a screening", population.biomarker),
+    Rule("screening", "Biomarker status at screening", population.biomarker),
     Rule("analysis_sets", "Groups and analysis sets", population.adsl),
-    Rule("analysis_sets", "Analysis sets that need measurements", population.analysis_sets),
+    Rule("analysis_sets", "Analysis sets that depend on measurements", population.analysis_sets),
     Rule("rescreening", "Courses of treatment", courses.courses),
-    Rule("baseline", "Reference day of the characteristics", baseline.episodes),
-    Rule("baseline", "Characteristics at baseline", baseline.adbl),
+    Rule("baseline", "Reference day for baseline characteristics", baseline.episodes),
+    Rule("baseline", "Baseline characteristics", baseline.adbl),
     Rule("psa_response", "PSA values", response.adpsa),
-    Rule("psa_response", "Results beyond quantification", quantities.quantified),
+    Rule("psa_response", "Results beyond the limits of quantification", quantities.quantified),
     Rule("psa_response", "New anticancer therapy", response.new_therapy),
     Rule("psa_response", "PSA response", response.psa_response),
-    Rule("psa_response", "Response still possible after the cut-off", interim.pending),
+    Rule("psa_response", "Response still possible after the data cut-off", interim.pending),
     Rule("estimand", "Intercurrent events", estimand.estimand),
-    Rule("estimand", "Estimates that know the two stages", estimand_results.two_stage),
-    Rule("psa_course", "Variants of the PSA response, and changes of PSA", response.adrs),
+    Rule("estimand", "Estimates adjusted for the two stages", estimand_results.two_stage),
+    Rule("psa_course", "PSA response: sensitivity definitions and percent changes", response.adrs),
     Rule("psa_progression", "PSA progression", progression.read_course),
-    Rule("psa_progression", "PSA progression of a course", progression.psa_progression),
+    Rule("psa_progression", "PSA progression by course of treatment", progression.psa_progression),
     Rule("tumour", "Evaluator", lesions.of_evaluator),
     Rule("tumour", "Assessment at baseline", tumour.baseline_scanned),
     Rule("tumour", "Lesions at baseline", lesions.lesions),
     Rule("tumour", "Measurable disease", tumour.measurable),
     Rule("tumour", "Assessments", lesions.assessments),
-    Rule("tumour", "Source and day of an assessment", tumour.time_points),
+    Rule("tumour", "Source and day of the assessments", tumour.time_points),
     Rule("tumour", "Target lesions", tumour_rules.target_response),
-    Rule("tumour", "One non-target lesion", lesions.state_of),
+    Rule("tumour", "State of one non-target lesion", lesions.state_of),
     Rule("tumour", "Non-target lesions", tumour_rules.non_target_response),
     Rule("tumour", "Response of soft tissue", tumour_rules.soft_tissue),
     Rule("tumour", "First progression of soft tissue", tumour_rules.first_progression),
     Rule("tumour", "Number of target lesions", tumour_rules.over_limit),
     Rule("tumour", "Overall response of soft tissue and bone", tumour_rules.overall),
     Rule("tumour", "Best overall response", tumour_rules.best_response),
-    Rule("tumour", "Tumour answers", tumour.tumour_answers),
+    Rule("tumour", "Tumour response parameters", tumour.tumour_responses),
     Rule("bone", "Bone response", tumour_rules.bone_responses),
     Rule("progression", "Times to progression", survival.progression_times),
-    Rule("survival", "Last day known alive", population.last_alive),
+    Rule("survival", "Date last known alive", population.last_alive),
     Rule("survival", "Death", population.death),
     Rule("survival", "Overall survival", survival.adtte),
-    Rule("survival_comparison", "ECOG status in models", survival.with_baseline_status),
+    Rule("survival_comparison", "ECOG performance status in models", survival.with_baseline_status),
     Rule("safety", "Treatment-emergent events", safety.adae),
     Rule("lines", "Line of treatment", population.line_of_therapy),
     Rule("deaths", "Time and cause of death", safety.with_deaths),
@@ -101,13 +100,13 @@ PRINTED = (
     Rule("comparison", "Response by the rule of the published trial", response.comparison_response),
     Rule("exposure", "Doses of the study drug", population.study_doses),
     Rule("exposure", "Infusions", exposure.adex),
-    Rule("exposure", "Exposure by patient", exposure.adexsum),
-    Rule("exposure", "Growth factor", exposure.growth_factor),
+    Rule("exposure", "Exposure parameters by patient", exposure.adexsum),
+    Rule("exposure", "G-CSF use", exposure.growth_factor),
     Rule("pk", "Concentrations", pk.adpc),
-    Rule("pk", "Areas and maxima", pk.adpp),
-    Rule("samples", "Blood samples expected and drawn", samples.adbe),
-    Rule("ctc", "Cell counts", ctc.adctc),
-    Rule("ctc", "Response of the cells", ctc.ctc_answers),
+    Rule("pk", "PK parameters", pk.adpp),
+    Rule("samples", "Blood samples expected and collected", samples.adbe),
+    Rule("ctc", "CTC counts", ctc.adctc),
+    Rule("ctc", "CTC response", ctc.ctc_response),
 )
 """In the order of the sections of the SAP."""
 
@@ -117,8 +116,8 @@ _ITEM = re.compile(r"-\s+(.*)")
 KEY = re.compile(r"`([a-z0-9_.]+)`")
 
 
-def words(function: Callable[..., Any]) -> str:
-    """The docstring of a rule as a reader needs it: no parameters, errors or examples of code."""
+def text_of(function: Callable[..., Any]) -> str:
+    """The docstring of a rule without its sections on parameters, errors and examples."""
     return _SECTION.split(inspect.getdoc(function) or "")[0].strip()
 
 
@@ -131,20 +130,20 @@ def blocks(text: str) -> Iterator[dict[str, Any]]:
     [{'text': 'One row.'}, {'cases': [['1', 'Y: it is. Truly.'], ['2', 'N: else.']]}]
     """
     for part in re.split(r"\n\s*\n", text):
-        found: dict[str, Any] = {}
+        block: dict[str, Any] = {}
         for line in part.splitlines():
             case, item = _CASE.match(line), _ITEM.match(line)
             if case:
-                found.setdefault("cases", []).append([case[1], case[2].strip()])
+                block.setdefault("cases", []).append([case[1], case[2].strip()])
             elif item:
-                found.setdefault("items", []).append(item[1].strip())
-            elif "cases" in found:
-                found["cases"][-1][1] += f" {line.strip()}"
-            elif "items" in found:
-                found["items"][-1] += f" {line.strip()}"
+                block.setdefault("items", []).append(item[1].strip())
+            elif "cases" in block:
+                block["cases"][-1][1] += f" {line.strip()}"
+            elif "items" in block:
+                block["items"][-1] += f" {line.strip()}"
             else:
-                found["text"] = f"{found.get('text', '')} {line.strip()}".strip()
-        yield found
+                block["text"] = f"{block.get('text', '')} {line.strip()}".strip()
+        yield block
 
 
 def table(plan: Plan) -> list[dict[str, Any]]:
@@ -155,31 +154,31 @@ def table(plan: Plan) -> list[dict[str, Any]]:
     ValueError
         A docstring names a key in backticks that the plan does not have.
     """
-    said = plan.model_dump(mode="json")
-    found = []
+    entries = plan.model_dump(mode="json")
+    rows = []
     for rule in PRINTED:
-        if said[rule.entry] is None:  # the plan has no such entry, so nothing runs by the rule
+        if entries[rule.entry] is None:  # the plan has no such entry: the rule does not apply
             continue
-        text = words(rule.function)
+        text = text_of(rule.function)
         for key in KEY.findall(text):
-            place(said, rule.entry, key)
-        found.append(
+            path_of(entries, rule.entry, key)
+        rows.append(
             {
                 "entry": rule.entry,
-                "section": said[rule.entry]["section"],
+                "section": entries[rule.entry]["section"],
                 "name": rule.name,
                 "code": f"{rule.function.__module__}.{rule.function.__qualname__}",
                 "blocks": list(blocks(text)),
             }
         )
-    return found
+    return rows
 
 
-def place(plan: dict[str, Any], entry: str, key: str) -> str:
+def path_of(plan: dict[str, Any], entry: str, key: str) -> str:
     """The path of a key that a rule of `entry` names: its own, or `entry.key` of another one."""
     first, _, second = key.partition(".")
     if not second and first in plan[entry]:
         return f"{entry}.{first}"
     if second and first in plan and second in plan[first]:
         return key
-    raise ValueError(f"a rule of {entry} names `{key}`, and the plan has no such key")
+    raise ValueError(f"a rule of {entry} refers to `{key}`, which is no key of the plan")

@@ -150,7 +150,7 @@ DATASETS = (
     Step(
         "adrs_ctc",
         ("adsl_core", "adctc", "plan"),
-        lambda adsl, adctc, plan: ctc.ctc_answers(adsl, adctc, plan.ctc),
+        lambda adsl, adctc, plan: ctc.ctc_response(adsl, adctc, plan.ctc),
         patient_level=True,
     ),
     Step(
@@ -179,7 +179,7 @@ DATASETS = (
     Step(
         "adrs_tumour",
         ("sdtm", "courses", "tumour_points", "plan"),
-        lambda t, courses, points, plan: tumour.tumour_answers(t, courses, points, plan.tumour),
+        lambda t, courses, points, plan: tumour.tumour_responses(t, courses, points, plan.tumour),
         patient_level=True,
     ),
     Step(

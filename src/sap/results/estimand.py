@@ -179,22 +179,22 @@ def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
 
 
 def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Estimates that know the design had two stages; a single-stage design has none.
+    """Two-stage adjusted estimates; not applicable to a single-stage design.
 
     With the total of responders and the patients of the stage reached (stage 1 alone after a stop):
 
-    1. Maximum likelihood: the share that responded.
-    2. Unbiased with the least variance (UMVUE): the share of responders expected in stage 1, given
-       the total (Jung and Kim 2004).
+    1. Maximum likelihood: the observed response rate.
+    2. UMVUE: the expected response rate in stage 1, given the total number of responders (Jung and
+       Kim 2004).
     3. Median-unbiased: the rate at which as many responders, or more, have a probability of one half
        (Jung and Kim's order of outcomes).
-    4. Bias-adjusted: the rate at which the expected share equals the share seen (Whitehead 1986).
+    4. Bias-adjusted: the rate at which the expected response rate equals the observed one (Whitehead 1986).
     5. Conditional on the stage reached: the most likely rate among trials that reach it (Pepe 2009).
        Not estimable where that likelihood has no maximum: at the most responders with which stage 1
        stops, and at the fewest with which stage 2 can end.
 
-    The coverage shown is the smallest of the interval over true rates from 0 to 1. When the first
-    patient of stage 2 began, the responses of stage 1 confirmed on or before that day were known.
+    The coverage is the minimum coverage of the interval over true rates from 0 to 1. The responses
+    of stage 1 known at the first dose of stage 2 are those confirmed on or before that day.
     """
     design = of_plan(plan)
     if not isinstance(design, TwoStageDesign):

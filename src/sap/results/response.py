@@ -72,17 +72,17 @@ class Ended(NamedTuple):
 
 
 def ended(people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStageDesign) -> Ended:
-    """Inference that knows the design had two stages.
+    """Two-stage inference: the stage reached and the patients analysed.
 
     Stage 1 is the first `design.n1` patients of the primary set by first dose (ties: USUBJID). The
     first case that applies:
 
     1. Fewer patients: stage 1 is not complete; not estimable.
-    2. At most `design.r1` of stage 1 responded, and more could with those whose answer can still
-       come: stage 1 is not decided; not estimable yet.
+    2. At most `design.r1` of stage 1 responded, and more could with pending responses
+       included: stage 1 is not decided; not estimable yet.
     3. At most `design.r1` of stage 1 responded: the design stopped, and stage 1 alone is analysed.
        Patients treated after the stop are over-running, which the design cannot produce.
-    4. Fewer than `design.n` patients in all: stage 2 is not complete; not estimable yet.
+    4. Fewer than `design.n` patients in total: stage 2 is not complete; not estimable yet.
     5. `design.n` patients: the end as planned. More: over-running of stage 2 (Koyama and Chen 2008).
     """
     ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last")
@@ -111,16 +111,16 @@ STAGE_1_ALONE = "the design stopped after stage 1; its interval is of stage 1 al
 def primary_rate(
     people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> tuple[dict[str, ard.type_of_stat], str]:
-    """The rate of the primary result: the share of patients that responded, and its interval.
+    """The primary result: the response rate and its confidence interval.
 
     The first case that applies to the interval:
 
-    1. `primary_interval` is clopper-pearson: both exact tails of one stage.
-    2. It is two-stage, and the inference that knows the two stages is not estimable (yet): none.
-    3. It is two-stage, and patients were treated after a stop at stage 1: none; the interval of
-       stage 1 alone stands with the inference that knows the two stages.
-    4. It is two-stage: both exact tails over the outcomes of the design in the order of the total of
-       responders (Jung and Kim 2004), which is also the order of the share that responded.
+    1. `primary_interval` is clopper-pearson: equal-tailed exact, as for a single stage.
+    2. It is two-stage, and two-stage inference is not estimable (yet): no interval.
+    3. It is two-stage, and patients were treated after a stop at stage 1: no interval; that of
+       stage 1 alone is given with the two-stage inference.
+    4. It is two-stage: equal-tailed exact over the outcomes of the design, ordered by the total
+       number of responders (Jung and Kim 2004), which is also the order of the response rate.
     """
     asked = of_first_screening(people, _responders(people, adrs, "PSARESP"))
     responders = int((asked["AVALC"] == "Y").sum())
@@ -234,14 +234,14 @@ def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> lis
 
 
 def summary(values: pd.Series) -> dict[str, ard.type_of_stat]:
-    """Means, standard deviations, medians, quartiles and ranges of what is not missing.
+    """Means, standard deviations, medians, quartiles and ranges of the values that are not missing.
 
     1. The standard deviation divides by one less than the number of values; of one value there is
        none.
-    2. The quantile q of n ordered values is the value in place n q, rounded up; where n q is
-       whole, the mean of the values in places n q and n q + 1 (definition 5 of SAS, type 2 of R).
+    2. The quantile q of n ordered values is the value of rank n q, rounded up; where n q is an
+       integer, the mean of the values of ranks n q and n q + 1 (definition 5 of SAS, type 2 of R).
     3. The median is that quantile at 1/2; the quartiles are those at 1/4 and 3/4.
-    4. The median of a time to an event is not this one, but that of the curve of Kaplan and Meier.
+    4. The median of a time to event is that of the Kaplan-Meier estimate.
     """
     known = values.dropna().astype(float)
     none = NotEstimable("no value")

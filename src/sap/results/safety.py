@@ -377,15 +377,15 @@ def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
 
 
 def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The plan's stopping boundary for toxicity and where the trial stands against it.
+    """The plan's stopping boundary for toxicity and the status of the trial against it.
 
     Patients come in the order of their first dose (ties: USUBJID), re-screened patients included. A
     patient has the toxicity when a treatment-emergent event of the `terms` has at least the grade
-    `from_grade`, whenever in the course; an event without a grade does not count. After each patient
-    the trial stops when at least as many patients as the boundary says have the toxicity. The
+    `from_grade`, at any time; an event without a grade does not count. After each patient
+    the trial stops when the number of patients with the toxicity reaches the boundary. The
     boundary is the one of its `shape` (pocock: the same nominal level after every patient;
     obrien-fleming: strict at first; bayesian: the posterior probability, under the beta distribution
-    `prior`, that the rate is above `p0`) that stops most readily while the probability to stop among
+    `prior`, that the rate is above `p0`) that stops earliest while the probability to stop among
     `patients` patients at a true rate of `p0` is at most `alpha`. The state, the first case that
     applies:
 

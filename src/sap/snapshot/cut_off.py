@@ -68,33 +68,33 @@ ACTUAL_ARM = ("ACTARMCD", "ACTARM", "ACTARMUD", "ARMNRS")
 
 
 def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd.DataFrame"]:
-    """The tables as they were known at the end of the cut-off day.
+    """The records included in the snapshot: those known at the end of the cut-off day.
 
-    A date lies after the cut-off when the first day it can mean does; a missing date never does.
+    A date is after the cut-off when the earliest day it allows is; a missing date is not.
 
-    1.  A patient whose consent (dm) lies after the cut-off is dropped, with every record.
-    2.  A record whose start lies after the cut-off is dropped.
+    1.  A patient whose consent (dm) is after the cut-off is dropped, with every record.
+    2.  A record whose start is after the cut-off is dropped.
     3.  A dose (ex) without a start is dated by its end; without either it starts, at the earliest,
         with the last dated dose of that treatment before it.
     4.  A concentration (pc) without a date is dated by the time of its reference.
     5.  Another record without a date is dropped when every dated record of that patient and visit,
-        in all domains, lies after the cut-off.
-    6.  The death of a patient lies after the cut-off by the first of these that tells: the date of
-        death in dm, unless it is partial and may lie on either side; the disposition "death" of ds;
-        the end of a fatal event of ae; the status "dead" of ss. It is then known nowhere: in dm the
+        in all domains, is after the cut-off.
+    6.  Whether the death of a patient is after the cut-off is decided by the first of these that is
+        available: the date of death in dm, unless it is partial and may be on either side; the disposition "death" of ds;
+        the end of a fatal event of ae; the status "dead" of ss. The death is then removed: in dm the
         date and the flag are blanked; in ds a disposition "death" and in ss a status "dead" without
         a date are dropped.
-    7.  An end of treatment without a date (ds) is dropped when a dose of the patient lies after the
+    7.  An end of treatment without a date (ds) is dropped when a dose of the patient is after the
         cut-off, an end of participation when any record does.
     8.  A best overall response without a date (rs) is dropped when an assessment of the patient by
-        the same criteria lies after the cut-off.
-    9.  An end after the cut-off is blanked, and what is known only with it: the outcome of an event,
+        the same criteria is after the cut-off.
+    9.  An end after the cut-off is blanked, with the variables that depend on it: the outcome of an event,
         the reason a medication stopped. An end relative to a time point after the cut-off
         (ae, cm, mh) is blanked with that time point.
-    10. An event (ae) without a start that ends after the cut-off may have begun before it: it stays,
+    10. An event (ae) without a start that ends after the cut-off may have begun before it: it is kept;
         its grade, seriousness and action taken are blanked.
-    11. A fatal event (ae) whose own end or whose patient's death lies after the cut-off has not been
-        fatal yet: outcome, grade 5 and "results in death" are blanked, and "serious" when death was
+    11. A fatal event (ae) whose own end or whose patient's death is after the cut-off is not yet
+        fatal: outcome, grade 5 and "results in death" are blanked, and "serious" when death was
         its only criterion. Any other grade, seriousness and action taken have no date in SDTM: an
         event that has begun keeps them.
     12. In dm each reference date after the cut-off is blanked (first and last dose, end of
