@@ -1,53 +1,45 @@
-"""Every number of a report leads to the step that made it."""
+"""Every number of a report leads to the function that made it."""
 
-import datetime as dt
+import importlib
+import inspect
 
+import pandas as pd
 import pytest
 
-from sap import contracts, snapshot
-from sap.pipeline import steps
-from sap.pipeline.addresses import addresses, step_of
+from sap import ard
+from sap.catalogue.reporting import analyses as catalogue
+from sap.errors import ResultError
+from sap.pipeline import analyses
+from sap.pipeline.addresses import addresses
 from sap.plan import project_home, read_plan
-from sap.plan.references import read_references
-from sap.simulate import trial
+from sap.results import provenance
+from sap.results.provenance import makes
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
-CUT = dt.date(2019, 6, 30)
 
 
-@pytest.mark.slow
-def test_every_analysis_leads_to_the_step_that_makes_it():
-    """Each step is called alone: the step found by name must be the one that gave the rows."""
-    rules = contracts.load()
-    typed = contracts.typed(trial.simulate(3, n_screened=40), rules)
-    datasets = steps.derive(snapshot.in_order(snapshot.cut(typed, CUT), rules), PLAN, CUT)
-    references = read_references(project_home() / "analysis" / "references.yml")
-    have = {"plan": PLAN, "cut_off": CUT, "references": references, **datasets}
-    for step in steps.RESULTS:
-        made = step.makes(*(have[name] for name in step.reads))
-        parts = made if isinstance(made, list) else [made]
-        for analysis in {name for part in parts for name in part["analysis"]}:
-            assert step_of(analysis) is step, analysis
+def test_every_analysis_of_the_catalogue_is_made_by_the_function_that_says_so():
+    assert set(analyses.makers()) == set(catalogue())
+    for name, maker in analyses.makers().items():
+        module, _, function = maker.function.rpartition(".")
+        assert module == f"sap.results.{catalogue()[name].stem}"
+        assert inspect.getdoc(getattr(importlib.import_module(module), function)) == maker.doc
 
 
-@pytest.mark.parametrize(
-    "analysis, name",
-    [
-        ("os", "os"),
-        ("os_curve", "os"),
-        ("os_arv7_at_risk", "os_arv7"),
-        ("rpfs_sensitivity", "pfs_sensitivity"),
-        ("osmosis", None),  # begins with `os` and is no part of it
-    ],
-)
-def test_the_longest_name_that_begins_an_analysis_made_it(analysis, name):
-    found = step_of(analysis)
-    assert (found.name if found else None) == name
+def test_rows_of_an_analysis_that_a_function_does_not_declare_are_refused(monkeypatch):
+    monkeypatch.setattr(provenance, "_MAKERS", {})
+
+    @makes("os_guarantee")
+    def guarantee(adtte: pd.DataFrame) -> pd.DataFrame:
+        return ard.rows(
+            {"n": len(adtte)}, analysis="os", section="SAP 1", population="PRIMARY", method="Count"
+        )
+
+    with pytest.raises(ResultError, match="makes os and does not declare it"):
+        guarantee(pd.DataFrame())
 
 
 def test_an_address_names_the_datasets_and_the_code():
-    from sap import ard
-
     rows = ard.rows(
         {"n": 3}, analysis="rpfs", section="SAP 5.6", population="PRIMARY", method="Kaplan-Meier"
     )

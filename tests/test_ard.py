@@ -7,7 +7,7 @@ import pytest
 
 from sap import ard
 from sap.errors import ResultError, UsageError
-from sap.pipeline.steps import _stacked
+from sap.pipeline.datasets import stacked
 
 TEXTS = [
     "=1+1",
@@ -66,7 +66,7 @@ def test_a_number_that_is_missing_without_a_reason_is_refused():
 def test_datasets_without_a_row_keep_their_columns():
     """Before anybody is treated no part has a row; what reads COURSE must still find it."""
     empty, with_course = pd.DataFrame(columns=["X"]), pd.DataFrame(columns=["X", "COURSE"])
-    assert list(_stacked(empty, with_course).columns) == ["X", "COURSE"]
-    one = _stacked(pd.DataFrame({"X": [1]}), with_course)
+    assert list(stacked(empty, with_course).columns) == ["X", "COURSE"]
+    one = stacked(pd.DataFrame({"X": [1]}), with_course)
     assert one["X"].tolist() == [1]
     assert one["COURSE"].isna().all()

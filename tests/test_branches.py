@@ -15,7 +15,7 @@ import pytest
 from sap import contracts, snapshot
 from sap.derivations import lesions, tumour
 from sap.derivations.tumour_rules import OVERALL, SOFT_TISSUE
-from sap.pipeline import steps
+from sap.pipeline import datasets
 from sap.plan import read_plan
 from sap.simulate.trial import simulate
 
@@ -53,7 +53,7 @@ def reached() -> Reached:
     cuts = {}
     for name in ("final", "interim"):
         day = PLAN.cut_offs.dates[name].date
-        cuts[name] = steps.derive(snapshot.cut(tables, day), PLAN, day)
+        cuts[name] = datasets.derive(snapshot.cut(tables, day), PLAN, day).by_name()
     patch.undo()
     return Reached(cuts["final"], cuts["interim"], said)
 

@@ -69,10 +69,10 @@ def stage_1_is_full() -> str:
     """The day of the first dose of the last patient of stage 1, in the simulated trial."""
     plan = read_plan(PLAN).plan
     tables = contracts.typed(trial.simulate(128, ctc_threshold=3), contracts.load())
-    from sap.pipeline import steps
+    from sap.pipeline import datasets
 
     day = dt.date(2019, 6, 30)
-    adsl = steps.derive(snapshot.cut(tables, day), plan, day)["adsl"]
+    adsl = datasets.derive(snapshot.cut(tables, day), plan, day).adsl
     first = adsl[adsl["PRIMFL"] == "Y"]["TRTSDT"].sort_values().tolist()
     return str(first[plan.design.n1 - 1])[:10]
 

@@ -212,11 +212,11 @@ def test_caba_v7_gives_the_published_cycles(shared_data):
     """
     from sap import contracts
     from sap.intake import caba_v7
-    from sap.pipeline import steps
+    from sap.pipeline import analyses
 
     plan = read_plan(HOME / "analysis" / "plan-caba-v7.yml").plan
     tables = contracts.typed(caba_v7.read(shared_data / "caba-v7")[0], contracts.load())
-    rows = steps.analyse(tables, plan, dt.date(2023, 12, 31)).ard
+    rows = analyses.analyse(tables, plan, dt.date(2023, 12, 31)).ard
     rows = rows[rows["analysis"] == "exposure"]
     known = {"median": 5, "min": 2, "max": 14, "mean": 5.84, "total": 146, "n": 25}
     for name, value in known.items():

@@ -201,14 +201,14 @@ def caba(shared_data):
     """The analysis of the published files by the plan of CABA-V7."""
     from sap import contracts, snapshot
     from sap.intake import caba_v7
-    from sap.pipeline import steps
+    from sap.pipeline import analyses
 
     folder = shared_data / "caba-v7"
     rules = contracts.load()
     cut_off = CABA.cut_offs.dates["final"].date
     typed = contracts.typed(caba_v7.read(folder)[0], rules)
     tables = snapshot.in_order(snapshot.cut(typed, cut_off), rules)
-    made = steps.analyse(tables, CABA, cut_off)
+    made = analyses.analyse(tables, CABA, cut_off)
     names = ["analysis", "population", "group", "paramcd", "level", "stat_name"]
     return published(folder), made.ard.set_index(names)["stat"].to_dict()
 

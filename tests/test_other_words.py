@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from sap import contracts, snapshot
-from sap.pipeline import steps
+from sap.pipeline import analyses
 from sap.plan import read_plan
 from sap.simulate.trial import simulate
 from sap.simulate.words import CHOICES
@@ -176,7 +176,7 @@ def results(tables: Tables) -> dict[str, tuple[float, str]]:
     """Number and text of each result of the final cut by its key; the words of data are folded."""
     day = PLAN.cut_offs.dates["final"].date
     cut = snapshot.cut(contracts.typed(tables, contracts.load()), day)
-    ard = steps.analyse(cut, PLAN, day).ard
+    ard = analyses.analyse(cut, PLAN, day).ard
     keys = [name for name in ard if name not in ("stat", "stat_text")]
     names = [
         " | ".join(map(str, row))

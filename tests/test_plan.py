@@ -344,9 +344,9 @@ def run(tmp_path_factory) -> Path:
 
 def results_of(simulated: dict[str, Any], plan: Plan) -> str:
     from sap import ard
-    from sap.pipeline import steps
+    from sap.pipeline import analyses
 
-    return ard.to_csv(steps.analyse(simulated, plan, dt.date(2019, 6, 30)).ard)
+    return ard.to_csv(analyses.analyse(simulated, plan, dt.date(2019, 6, 30)).ard)
 
 
 def text_of(run: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch) -> list[str]:

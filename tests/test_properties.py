@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from sap import contracts, snapshot
 from sap.derivations.response import adpsa, psa_response
-from sap.pipeline import steps
+from sap.pipeline import analyses, datasets
 from sap.plan import read_plan
 from sap.simulate.trial import simulate
 
@@ -47,7 +47,13 @@ def test_no_order_of_rows_reaches_a_dataset(seed):
         name: frame.sample(frac=1, random_state=seed).reset_index(drop=True)
         for name, frame in tables.items()
     }
-    assert same(steps.derive(tables, PLAN, day), steps.derive(shuffled, PLAN, day)) == []
+    assert (
+        same(
+            datasets.derive(tables, PLAN, day).by_name(),
+            datasets.derive(shuffled, PLAN, day).by_name(),
+        )
+        == []
+    )
 
 
 @pytest.mark.slow
@@ -67,7 +73,9 @@ def test_what_is_recorded_after_the_cut_off_reaches_no_dataset(day):
         rows[column] = (day + dt.timedelta(days=1)).isoformat()
         rows[f"{name.upper()}SEQ"] = 9000.0
         more[name] = pd.concat([whole[name], rows], ignore_index=True)
-    before, after = (steps.derive(snapshot.cut(t, day), PLAN, day) for t in (whole, more))
+    before, after = (
+        datasets.derive(snapshot.cut(t, day), PLAN, day).by_name() for t in (whole, more)
+    )
     assert same(before, after) == []
 
 
@@ -75,7 +83,7 @@ def test_what_is_recorded_after_the_cut_off_reaches_no_dataset(day):
 @pytest.mark.parametrize("seed", range(4))
 def test_no_time_is_negative_or_past_the_cut_off_and_every_subject_is_one_row(seed):
     day = PLAN.cut_offs.dates["interim"].date
-    made = steps.derive(cut_of(seed, day), PLAN, day)
+    made = datasets.derive(cut_of(seed, day), PLAN, day).by_name()
     tte, adsl = made["adtte"], made["adsl"]
     assert (tte["AVAL"] >= 0).all()
     assert (tte["ADT"] <= pd.Timestamp(day)).all()
@@ -97,7 +105,7 @@ def test_no_time_is_negative_or_past_the_cut_off_and_every_subject_is_one_row(se
     ],
 )
 def test_a_small_early_or_empty_trial_is_analysed_and_says_what_it_cannot(seed, n, day):
-    rows = steps.analyse(cut_of(seed, day, n), PLAN, day).ard
+    rows = analyses.analyse(cut_of(seed, day, n), PLAN, day).ard
     assert (rows["stat"].notna() | (rows["stat_text"].fillna("") != "")).all()
     primary = rows[(rows["analysis"] == "psa_response") & (rows["population"] == "PRIMARY")]
     size = primary.set_index("stat_name").loc["N", "stat"]

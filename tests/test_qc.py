@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from sap import contracts, snapshot
-from sap.pipeline import steps
+from sap.pipeline import analyses
 from sap.plan import read_plan
 from sap.plan.references import read_references
 from sap.qc import baseline as qc_baseline
@@ -119,9 +119,9 @@ def compared(tables, plan, frozen_root: Path, spoil=None):
         findings=pd.DataFrame(columns=list(contracts.FINDING_COLUMNS)),
         frozen_root=frozen_root,
     )
-    made = steps.analyse(snapshot.load(cut), plan.plan, day)
+    made = analyses.analyse(snapshot.load(cut), plan.plan, day)
     rows = made.ard if spoil is None else spoil(made.ard)
-    return compare(cut, plan.plan, rows, made.datasets["adtte"])
+    return compare(cut, plan.plan, rows, made.datasets.adtte)
 
 
 def agreed(found) -> None:

@@ -19,7 +19,7 @@ from sap.derivations.labs import adlb
 from sap.derivations.quantities import quantified
 from sap.derivations.response import adpsa
 from sap.derivations.standard import standard
-from sap.pipeline import steps
+from sap.pipeline import datasets
 from sap.plan import read_plan
 from sap.qc.psa import visits
 from sap.qc.quantities import result
@@ -219,7 +219,9 @@ def test_no_spelling_of_a_time_a_limit_or_a_number_reaches_a_dataset():
     drawn = {name: contracts.text(table) for name, table in simulate(8, n_screened=40).items()}
     ways = [contracts.typed(tables, rules) for tables in (drawn, respelled(drawn))]
     assert (ways[0]["lb"]["LBDTC"] != ways[1]["lb"]["LBDTC"]).any()
-    one, other = (steps.derive(snapshot.cut(tables, day), PLAN, day) for tables in ways)
+    one, other = (
+        datasets.derive(snapshot.cut(tables, day), PLAN, day).by_name() for tables in ways
+    )
     for name, frame in one.items():
         kept = [column for column in frame if not str(column).endswith("DTC")]
         pd.testing.assert_frame_equal(frame[kept], other[name][kept], check_exact=True)

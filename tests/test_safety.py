@@ -257,12 +257,12 @@ def test_the_events_of_caba_v7_are_those_of_its_two_files(shared_data):
     """
     from sap import contracts
     from sap.intake import caba_v7
-    from sap.pipeline import steps
+    from sap.pipeline import datasets
 
     plan = read_plan(HOME / "analysis" / "plan-caba-v7.yml").plan
     tables, _ = caba_v7.read(shared_data / "caba-v7")
     day = plan.cut_offs.dates["final"].date
-    found = steps.derive(contracts.typed(tables, contracts.load()), plan, day)
+    found = datasets.derive(contracts.typed(tables, contracts.load()), plan, day).by_name()
     adsl, events = found["adsl"], found["adae"]
     rows = ard.bind(ae_overview(adsl, events, plan))
     for level, n in (("Serious", 9), ("Any", 9), ("Fatal", 0), ("Grade not recorded", 0)):

@@ -353,7 +353,7 @@ def otherwise(tables: dict[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
 @pytest.mark.slow
 def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path):
     from sap import ard, contracts, snapshot
-    from sap.pipeline import steps
+    from sap.pipeline import analyses
     from sap.simulate import trial
 
     rules, day = contracts.load(), dt.date(2019, 6, 30)
@@ -363,7 +363,7 @@ def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path
         rows = contracts.check(extract, rules, PLAN.inputs.required, plan=PLAN)
         findings.append(rows.groupby(["domain", "rule"]).size().to_dict())
         cut = snapshot.in_order(snapshot.cut(contracts.typed(extract, rules), day), rules)
-        text = ard.to_csv(steps.analyse(cut, PLAN, day).ard)
+        text = ard.to_csv(analyses.analyse(cut, PLAN, day).ard)
         found.append(sorted(fold(line) for line in text.splitlines()))
     assert found[0] == found[1]
     assert findings[0] == findings[1]  # and not one of them is called wrong
@@ -371,8 +371,8 @@ def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path
         cut, cut_off=day, cut_off_name="final", planned=True, plan_hash="0", contracts=rules,
         findings=rows.iloc[:0], frozen_root=tmp_path,
     )  # fmt: skip
-    made = steps.analyse(snapshot.load(frozen), PLAN, day)
-    second = qc.compare(frozen, PLAN, made.ard, made.datasets["adtte"]).rows
+    made = analyses.analyse(snapshot.load(frozen), PLAN, day)
+    second = qc.compare(frozen, PLAN, made.ard, made.datasets.adtte).rows
     assert (second["result"] == "agrees").sum() > 1000
     assert not (second["result"] == "differs").any()
 
@@ -381,7 +381,7 @@ def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path
 def test_plan_terms_in_the_spelling_of_meddra_give_the_numbers_of_upper_case():
     """Case plan-meddra-case.yml: "Febrile neutropenia" in the plan gave 0 events, nothing said."""
     from sap import ard, contracts
-    from sap.pipeline import steps
+    from sap.pipeline import analyses
     from sap.plan.model import Plan
     from sap.simulate import trial
 
@@ -399,7 +399,8 @@ def test_plan_terms_in_the_spelling_of_meddra_give_the_numbers_of_upper_case():
     tables = trial.simulate(5, ctc_threshold=PLAN.screening.ctc_minimum, n_screened=150)
     typed = contracts.typed(tables, rules)
     first, second = (
-        ard.to_csv(steps.analyse(typed, plan, dt.date(2019, 6, 30)).ard) for plan in (PLAN, other)
+        ard.to_csv(analyses.analyse(typed, plan, dt.date(2019, 6, 30)).ard)
+        for plan in (PLAN, other)
     )
     assert first == second
     assert "toxicity_monitoring" in first

@@ -7,6 +7,7 @@ from the catalogue, selection criteria from the programs' docstrings, versions f
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sap.catalogue.reporting import analysis
 from sap.export.labels import dataset_label, label_of
 
 
@@ -28,7 +29,7 @@ class Facts(NamedTuple):
     datasets: Mapping[str, Sequence[str]]
     rows: Mapping[str, int]
     makes_datasets: Sequence[Step]
-    makes_results: Sequence[Step]
+    makes_results: Mapping[str, Step]
     flags: Mapping[str, str]
     environment: Mapping[str, Any]
     version: str
@@ -124,17 +125,12 @@ def reviewers_guide(facts: Facts) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _step_of(analysis: str, steps: Sequence[Step]) -> Step | None:
-    fitting = [s for s in steps if analysis == s.name or analysis.startswith(s.name)]
-    return max(fitting, key=lambda s: len(s.name), default=None)
-
-
 def _display_rows(facts: Facts) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for entry in facts.catalogue.values():
         if not isinstance(entry, Mapping) or "number" not in entry:
             continue
-        steps = [_step_of(a, facts.makes_results) for a in entry.get("analysis") or ()]
+        steps = [facts.makes_results.get(analysis(a).id) for a in entry.get("analysis") or ()]
         known = [s for s in steps if s is not None]
         programs = sorted({s.program for s in known})
         population = str(entry["population"])

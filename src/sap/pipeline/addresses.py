@@ -2,26 +2,13 @@
 
 import json
 from collections.abc import Iterator
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from sap import ard
-from sap.pipeline.steps import RESULTS, Step
-
-# Analyses whose name does not begin with that of the step that makes them, by how they begin.
-MADE_BY = {
-    "rpfs": "pfs",
-    "ttpp": "pfs",
-    "dor": "pfs",
-    "rdor": "pfs",
-    "rpfs_sensitivity": "pfs_sensitivity",
-    "ttpp_sensitivity": "pfs_sensitivity",
-    "tumour_response": "bor",
-    "comparison_tropic": "comparison_published",
-}
+from sap.pipeline.analyses import maker_of
 
 SEVERITIES = ("critical", "warning", "info", "accepted")
 CHANGES = ("moved", "new", "gone", "same")
@@ -37,12 +24,10 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
     known: dict[str, dict[str, Any]] = {}
     for row in rows.to_dict("records"):
         shown = {str(k): v for k, v in row.items() if v not in ("", None) and v == v}  # noqa: PLR0124
-        step = step_of(str(row["analysis"]))
-        if step is not None:
-            given = ("plan", "cut_off")
-            read = ", ".join(name.upper() for name in step.reads if name not in given)
-            shown["datasets"] = read or "the plan"
-            shown["code"] = f"{step.makes.__module__}.{step.makes.__qualname__}"
+        maker = maker_of(str(row["analysis"]))
+        if maker is not None:
+            shown["datasets"] = ", ".join(name.upper() for name in maker.datasets) or "the plan"
+            shown["code"] = maker.function
         known[ard.key({str(k): v for k, v in row.items()})] = shown
     for path, value, entry in _numbers("", plan, {}):
         known[f"plan|{path}"] = {
@@ -104,19 +89,6 @@ def of_files(tables: Path) -> dict[str, dict[str, Any]]:
 
 def _read(path: Path, otherwise: Any) -> Any:
     return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
-
-
-@cache
-def step_of(analysis: str) -> Step | None:
-    """The step that makes an analysis; None when no step does.
-
-    Of all names of steps and of `MADE_BY` that begin it, the longest: `os_curve` is made by `os`,
-    `os_arv7_curve` by `os_arv7`.
-    """
-    steps = {step.name: step for step in RESULTS}
-    names = {name: name for name in steps} | MADE_BY
-    begins = [n for n in names if analysis == n or analysis.startswith(f"{n}_")]
-    return steps[names[max(begins, key=len)]] if begins else None
 
 
 def _numbers(

@@ -268,7 +268,7 @@ def analyse(cut: Path, plan_path: Path, out: Path) -> Path:
 def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
     """What `analyse` writes, into a folder that is there already."""
     from sap import ard, snapshot
-    from sap.pipeline import steps
+    from sap.pipeline import analyses
     from sap.plan.deviations import check_affected, read_deviations
 
     plan = read_plan(plan_path)
@@ -280,12 +280,12 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
             say(f"  note: the cut was frozen under another version of {plan.name}")
     with step("derive the datasets and compute the results"):
         day = dt.date.fromisoformat(manifest.cut_off)
-        made = steps.analyse(tables, plan.plan, day, _told(every=15))
+        made = analyses.analyse(tables, plan.plan, day, _told(every=1))
         check_affected(departures, set(made.ard["analysis"]))
-        _name_boxes(made.datasets)
+        _name_boxes(made.datasets.by_name())
     with step("write the results"):
         (run / "adam").mkdir()
-        for name, frame in made.datasets.items():
+        for name, frame in made.datasets.by_name().items():
             frame.to_parquet(run / "adam" / f"{name}.parquet", index=False)
         write_text(run / "ard.csv", ard.to_csv(made.ard))
         made.ard.to_parquet(run / "ard.parquet", index=False)

@@ -1,7 +1,6 @@
 """From a run to its bundle and its interchange files."""
 
 import datetime as dt
-import dis
 import subprocess
 from collections.abc import Mapping
 from pathlib import Path
@@ -50,25 +49,24 @@ def interchange(
 
 def guide(run: Path, datasets: Mapping[str, Any]) -> str:
     """The reviewer's guide of a run."""
-    from sap.pipeline import steps
+    from sap.pipeline import analyses, programs
     from sap.results.sets import FLAGS
 
     facts = run_facts(run)
     plan = table_of(run, "plan")
-    catalogue, _, _ = load_yaml(project_home() / "analysis" / "displays.yml", "the catalogue")
-
-    def described(some: tuple[steps.Step, ...]) -> list[export.guide.Step]:
-        return [export.guide.Step(s.name, s.reads, *_program(s.makes)) for s in some]
-
+    displays, _, _ = load_yaml(project_home() / "analysis" / "displays.yml", "the list of displays")
     return export.reviewers_guide(
         export.Facts(
             run=facts,
             plan=plan,
-            catalogue=catalogue,
+            catalogue=displays,
             datasets={name: list(map(str, frame.columns)) for name, frame in datasets.items()},
             rows={name: len(frame) for name, frame in datasets.items()},
-            makes_datasets=described(steps.DATASETS),
-            makes_results=described(steps.RESULTS),
+            makes_datasets=[export.guide.Step(*step) for step in programs.of_datasets()],
+            makes_results={
+                name: export.guide.Step(name, maker.datasets, maker.function, maker.doc)
+                for name, maker in analyses.makers().items()
+            },
             flags=FLAGS,
             environment=runlog.environment(),
             version=__version__,
@@ -76,35 +74,6 @@ def guide(run: Path, datasets: Mapping[str, Any]) -> str:
             required=plan["inputs"]["required"],
         )
     )
-
-
-def _program(makes: Any) -> tuple[str, str]:
-    """Where the rule of a step is written, and what it says of itself.
-
-    A step that only hands its tables on is named by the functions it calls, as its own code names
-    them: an attribute of a room that is loaded right after the room.
-    """
-    from types import FunctionType, ModuleType
-
-    from sap.pipeline import steps
-
-    own = f"{makes.__module__}.{makes.__qualname__}"
-    if makes.__module__ != steps.__name__:
-        return own, makes.__doc__ or ""
-    called: list[Any] = []
-    room = None
-    for one in dis.get_instructions(makes):
-        if isinstance(room, ModuleType) and isinstance(one.argval, str):
-            function = getattr(room, one.argval, None)
-            ours = isinstance(function, FunctionType) and function.__module__.startswith("sap.")
-            if ours and function not in called:
-                called.append(function)
-        loaded = one.opname.startswith("LOAD_GLOBAL")
-        room = makes.__globals__.get(one.argval) if loaded else None
-    if not called:
-        return own, makes.__doc__ or ""
-    names = ", ".join(f"{function.__module__}.{function.__name__}" for function in called)
-    return names, makes.__doc__ or called[0].__doc__ or ""
 
 
 def datasets_of(run: Path) -> dict[str, Any]:

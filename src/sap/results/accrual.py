@@ -6,6 +6,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import rate
 
 STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
@@ -26,6 +27,7 @@ def _days(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     }
 
 
+@makes("accrual")
 def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFrame]:
     """Patients who had taken each step by the end of each month, from the first consent to the cut-off.
 
@@ -61,3 +63,10 @@ def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFra
                 )
             )
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, cut_off: dt.date, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *accrual(adsl, plan, cut_off),
+    ]

@@ -5,6 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.disposition import TREATED, people
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT, summary
 
 # Population, which of its patients, and the screening whose values are shown.
@@ -18,6 +19,7 @@ COLUMNS = (
 MISSING = "Missing"
 
 
+@makes("baseline")
 def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Each PARAMCD of ADBL in each column; a characteristic no patient has a value of gives no row.
 
@@ -52,3 +54,10 @@ def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.Data
             numbers = subjects["USUBJID"].map(mine["AVAL"]).astype(float)
             parts.append(ard.rows({"N": len(subjects)} | summary(numbers), **place))
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *baseline(adsl, adbl, plan),
+    ]

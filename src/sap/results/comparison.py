@@ -11,6 +11,7 @@ from sap.methods.proportion import (
 )
 from sap.plan.model import Plan
 from sap.plan.references import References
+from sap.results.provenance import makes
 from sap.results.response import EXACT, primary_rate, rate
 from sap.results.sets import members
 
@@ -54,6 +55,7 @@ def _by_their_rule(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
     return int((mine["AVALC"] == "Y").sum()), int(counted.sum())
 
 
+@makes("comparison_arv7")
 def by_arv7(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """PSA response under cabazitaxel: AR-V7 positive patients of B, AR-V7 negative patients outside the study.
 
@@ -95,6 +97,7 @@ def by_arv7(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
     ]
 
 
+@makes("comparison_tropic")
 def published(
     adsl: pd.DataFrame, adrs: pd.DataFrame, references: References, plan: Plan
 ) -> list[pd.DataFrame]:
@@ -157,4 +160,14 @@ def published(
             method="Miettinen-Nurminen",
             **where,
         ),
+    ]
+
+
+def rows(
+    *, adsl: pd.DataFrame, adrs: pd.DataFrame, references: References, plan: Plan
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *by_arv7(adsl, adrs, plan),
+        *published(adsl, adrs, references, plan),
     ]

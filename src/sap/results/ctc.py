@@ -4,10 +4,12 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import rate, summary, treated_of
 from sap.results.sets import members
 
 
+@makes("ctc_response")
 def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """CTC response of the evaluable patients, and of the primary set, where missing is failure."""
     answers = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"]
@@ -28,6 +30,7 @@ def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
     return parts
 
 
+@makes("ctc_course")
 def ctc_course(
     adsl: pd.DataFrame, adctc: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
@@ -74,3 +77,13 @@ def ctc_course(
                 )
             )
     return parts
+
+
+def rows(
+    *, adsl: pd.DataFrame, adctc: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *ctc_response(adsl, adrs, plan),
+        *ctc_course(adsl, adctc, adrs, plan),
+    ]

@@ -4,12 +4,14 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT, summary
 
 FOLLOWED = ("ON TREATMENT", "FOLLOW-UP")
 GONE = {"DEAD": "NO LONGER FOLLOWED", "ENDED": "NO LONGER FOLLOWED"}
 
 
+@makes("data_currency")
 def currency(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Days from the last contact to the cut-off of patients still followed, patients overdue, PSA missing.
 
@@ -49,3 +51,10 @@ def currency(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         words: dict[str, ard.type_of_stat] = {"n": int(n), "N": len(adcur)}
         parts.append(ard.rows(words, paramcd="STATUS", level=str(status).capitalize(), **where))
     return parts
+
+
+def rows(*, adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *currency(adcur, plan),
+    ]

@@ -6,6 +6,7 @@ import pandas as pd
 from sap import ard
 from sap.methods.two_stage import SingleStageDesign, TwoStageDesign
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 
 
 def of_plan(plan: Plan) -> TwoStageDesign | SingleStageDesign:
@@ -16,6 +17,7 @@ def of_plan(plan: Plan) -> TwoStageDesign | SingleStageDesign:
     return TwoStageDesign(r1=d.r1, n1=d.n1, r=d.r, n=d.n)
 
 
+@makes("design", "design_oc")
 def design(plan: Plan) -> list[pd.DataFrame]:
     """The plan's numbers, what the design attains, and its curve over true rates."""
     letters = of_plan(plan)
@@ -49,3 +51,10 @@ def design(plan: Plan) -> list[pd.DataFrame]:
             curve["expected_n"] = float(letters.expected_n(np.float64(p)))
         parts.append(ard.rows(curve, analysis="design_oc", level=f"{percent:02d} %", **where))
     return parts
+
+
+def rows(*, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *design(plan),
+    ]

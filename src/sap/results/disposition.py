@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT
 from sap.results.sets import members
 
@@ -23,6 +24,7 @@ def _share(n: int, of: int) -> dict[str, ard.type_of_stat]:
     return {"n": n, "N": of, "estimate": n / of if of else REASON_NO_PATIENT}
 
 
+@makes("disposition")
 def disposition(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """End of study treatment (PARAMCD TREATMENT) and of participation (STUDY), by reason.
 
@@ -67,6 +69,7 @@ def disposition(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
+@makes("protocol_deviations")
 def protocol_deviations(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Patients with a deviation and how many there were, by category (level) and term (sublevel).
 
@@ -99,3 +102,11 @@ def protocol_deviations(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> l
             for term, of_term in of_category.groupby("DVDECOD"):
                 line(of_term, subjects, place | {"level": level, "sublevel": str(term)})
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *disposition(adsl, plan),
+        *protocol_deviations(adsl, addv, plan),
+    ]

@@ -6,6 +6,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT
 from sap.results.sets import members
 
@@ -38,6 +39,7 @@ def _share(n: int, of: int) -> dict[str, ard.type_of_stat]:
     return {"n": n, "N": of, "estimate": n / of if of else REASON_NO_PATIENT}
 
 
+@makes("board_deaths")
 def board_deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Treated patients who died in the window of safety, of whatever (SUBLEVEL), an adverse event or not.
 
@@ -69,6 +71,7 @@ def board_deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
+@makes("board_left")
 def board_left(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Treated patients lost to follow-up and patients who withdrew (LEVEL), by the last event of the study.
 
@@ -86,4 +89,12 @@ def board_left(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             method="Distinct patients, by the last disposition event",
         )
         for level, reason in GONE.items()
+    ]
+
+
+def rows(*, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *board_deaths(adsl, plan),
+        *board_left(adsl, plan),
     ]

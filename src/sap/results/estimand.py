@@ -11,6 +11,7 @@ from sap.methods.interim import posterior_summary
 from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point
 from sap.plan.model import Plan
 from sap.results.design import of_plan
+from sap.results.provenance import makes
 from sap.results.response import EXACT, REASON_NO_PATIENT, ended, primary_rate, rate
 from sap.results.sets import available, members
 
@@ -22,6 +23,7 @@ def _answers(adrs: pd.DataFrame, paramcd: str, who: pd.Series) -> pd.Series:
     return who.map(values).fillna("NE")
 
 
+@makes("psa_estimand")
 def sensitivity(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
@@ -91,6 +93,7 @@ def _row(
     )
 
 
+@makes("intercurrent_events")
 def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """How many patients of the primary set had each intercurrent event."""
     who = members(adsl, "PRIMARY")["USUBJID"]
@@ -115,6 +118,7 @@ def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
     return parts
 
 
+@makes("tipping_point")
 def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """How many of the missing and pending patients would have to respond to change the decision."""
     who = members(adsl, "PRIMARY")["USUBJID"]
@@ -137,6 +141,7 @@ def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
     return [_row(stats, "tipping_point", plan, "Enumeration")]
 
 
+@makes("psa_posterior")
 def posterior(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The rate with the plan's beta prior: mean, median, equal-tailed interval, P(rate > p0)."""
     who = members(adsl, "PRIMARY")["USUBJID"]
@@ -178,6 +183,7 @@ def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
     return pd.to_datetime(who.map(yes.set_index("USUBJID")["CONFDT"]))
 
 
+@makes("psa_two_stage")
 def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Two-stage adjusted estimates; not applicable to a single-stage design.
 
@@ -239,3 +245,16 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
         else words
     )
     return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004; both exact tails")]
+
+
+def rows(
+    *, adsl: pd.DataFrame, adpsa: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *sensitivity(adsl, adpsa, adrs, plan),
+        *intercurrent(adsl, adrs, plan),
+        *tipping(adsl, adrs, plan),
+        *posterior(adsl, adrs, plan),
+        *two_stage(adsl, adrs, plan),
+    ]

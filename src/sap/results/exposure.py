@@ -5,6 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT, summary
 from sap.results.sets import by_line
 
@@ -64,6 +65,7 @@ def _answer(answers: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
     return stats | {"estimate": yes / n if n else REASON_NO_PATIENT}
 
 
+@makes("exposure")
 def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Every parameter of ADEXSUM, all patients and by line (`group`); cycles also one by one.
 
@@ -108,3 +110,10 @@ def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.D
         "major_delay_after_days": rule.major_delay_after_days,
     }
     return [*parts, ard.rows(planned, level="planned", method="The plan", **where)]
+
+
+def rows(*, adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *exposure(adsl, adexsum, plan),
+    ]

@@ -11,6 +11,7 @@ from sap.methods.association import exact_logistic, logistic, logistic_firth, sp
 from sap.plan.model import Plan
 from sap.results.labs import worst
 from sap.results.pk import NO_PC
+from sap.results.provenance import makes
 from sap.results.sets import members
 
 FEW = NotEstimable("fewer than three patients with both, or all alike")
@@ -38,6 +39,7 @@ def _answers(adrs: pd.DataFrame) -> dict[str, pd.Series]:
     return found
 
 
+@makes("exposure_response")
 def exposure_response(
     adsl: pd.DataFrame,
     adpp: pd.DataFrame,
@@ -151,3 +153,18 @@ def _above_median(x: Floats, y: Floats, conf: float) -> tuple[Stats, str]:
     found = exact_logistic(y, above, conf)
     values = [*_odds(found.estimate, found.low, found.high), found.p_value]
     return stats | {name: _finite(v) for name, v in zip(ESTIMATE, values, strict=True)}, method
+
+
+def rows(
+    *,
+    adsl: pd.DataFrame,
+    adctc: pd.DataFrame,
+    adrs: pd.DataFrame,
+    adlb: pd.DataFrame,
+    adpp: pd.DataFrame,
+    plan: Plan,
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *exposure_response(adsl, adpp, adrs, adctc, adlb, plan),
+    ]

@@ -13,6 +13,7 @@ from sap.methods.monitoring import boundary_characteristics
 from sap.methods.two_stage import TwoStageDesign
 from sap.plan.model import Plan
 from sap.results.design import of_plan
+from sap.results.provenance import makes
 from sap.results.safety import bounds_of
 from sap.results.sets import members
 
@@ -62,6 +63,7 @@ def _stages(people: pd.DataFrame, adrs: pd.DataFrame, n1: int, n: int) -> tuple[
 WAITING = {5: "A fall awaits its confirmation", 6: "No such fall yet, and time left for one"}
 
 
+@makes("interim_pending")
 def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """What the pending patients wait for (SUBLEVEL), of stage 1 and in all (LEVEL): cases 5 and 6 of PSAPEND."""
     design = of_plan(plan)
@@ -92,6 +94,7 @@ def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[
 TRUE_RATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
+@makes("toxicity_oc")
 def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
     """What the boundary for toxicity does at each true rate (LEVEL), exactly.
 
@@ -137,6 +140,7 @@ def _seen(cut: Cut, outcome: int | None) -> Stage:
     return Stage(cut.responders + outcome * cut.pending, cut.treated, cut.planned)
 
 
+@makes("interim")
 def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The state of the stopping rule, and the chance to reject H0 at the end.
 
@@ -210,3 +214,12 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
             stats["predictive_power"] = predictive_power(one, rest, r1, d.r, plan.estimand.prior)
         parts.append(ard.rows(stats, level=words, group="Outlook", method=METHOD, **where))
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *interim(adsl, adrs, plan),
+        *interim_pending(adsl, adrs, plan),
+        *toxicity_oc(plan),
+    ]

@@ -6,6 +6,7 @@ from sap import ard
 from sap.ard import NotEstimable
 from sap.catalogue import fold, folded
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT
 from sap.results.sets import by_line, members
 
@@ -48,6 +49,7 @@ def _line(n: int, total: int) -> dict[str, ard.type_of_stat]:
     return {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT}
 
 
+@makes("lab_grade")
 def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Patients by worst grade on treatment, for each grading of a test (PARAMCD), all and by line of therapy.
 
@@ -81,6 +83,7 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
     return parts
 
 
+@makes("lab_shift")
 def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Patients by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each grading of a test."""
     people = members(adsl, "SAFETY")
@@ -115,6 +118,7 @@ def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
     return parts
 
 
+@makes("lab_reported")
 def lab_reported(
     adsl: pd.DataFrame, adlb: pd.DataFrame, adae: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
@@ -175,3 +179,14 @@ def lab_reported(
                     )
                 )
     return parts
+
+
+def rows(
+    *, adsl: pd.DataFrame, adae: pd.DataFrame, adlb: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *lab_grade(adsl, adlb, plan),
+        *lab_shift(adsl, adlb, plan),
+        *lab_reported(adsl, adlb, adae, plan),
+    ]

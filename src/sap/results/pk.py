@@ -8,6 +8,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT, summary
 from sap.results.sets import members
 
@@ -38,6 +39,7 @@ def _first_profile(adpp: pd.DataFrame) -> pd.DataFrame:
     return adpp.merge(first[["USUBJID", "ADT"]], on=["USUBJID", "ADT"])
 
 
+@makes("pk")
 def pk(
     adsl: pd.DataFrame, adpc: pd.DataFrame, adpp: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
@@ -111,3 +113,12 @@ def _samples(people: pd.DataFrame, adpc: pd.DataFrame, plan: Plan) -> list[pd.Da
                 )
             )  # fmt: skip
     return parts
+
+
+def rows(
+    *, adsl: pd.DataFrame, adpc: pd.DataFrame, adpp: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *pk(adsl, adpc, adpp, plan),
+    ]

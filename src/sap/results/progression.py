@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import rate
 from sap.results.sets import members
 
@@ -19,6 +20,7 @@ CASES = {
 }
 
 
+@makes("psa_progression")
 def psa_progression(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Patients with PSA progression of those treated, and the case that decided for each.
 
@@ -52,3 +54,10 @@ def psa_progression(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[
             for case, words in CASES.items()
         ]
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *psa_progression(adsl, adrs, plan),
+    ]

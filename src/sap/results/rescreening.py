@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import rate, summary
 from sap.results.sets import members
 
@@ -15,6 +16,7 @@ STATES = {
 }
 
 
+@makes("rescreening")
 def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Conversion by the first state, with two denominators, and what happened between.
 
@@ -64,6 +66,7 @@ def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
+@makes("allocation_time")
 def allocation_time(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Days from the screening sample to allocation, first screening and re-screening."""
     first = (adsl["ALLOCDT"] - adsl["SCRDT"]).dt.days
@@ -78,4 +81,12 @@ def allocation_time(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             method="Descriptive",
         )
         for level, days in (("First screening", first), ("Re-screening", again))
+    ]
+
+
+def rows(*, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *rescreening(adsl, plan),
+        *allocation_time(adsl, plan),
     ]

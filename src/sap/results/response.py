@@ -10,6 +10,7 @@ from sap.methods.proportion import clopper_pearson, exact_test
 from sap.methods.two_stage import TwoStageDesign, TwoStageInference, two_stage_inference
 from sap.plan.model import Design, Plan
 from sap.results.design import of_plan
+from sap.results.provenance import makes
 from sap.results.sets import available, members
 
 POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
@@ -195,6 +196,7 @@ def response_rate(
     )
 
 
+@makes("psa_response", "psa_response_{days}d", "psa_response_unconfirmed")
 def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The primary result in every set, and the confirmation rule's sensitivity."""
     variants = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU"}
@@ -210,6 +212,7 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
     ]
 
 
+@makes("rescreen_response")
 def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """PSA response of patients treated after re-screening: a block of its own, in no other denominator."""
     treated = members(adsl, "RESCREENED")
@@ -282,6 +285,7 @@ def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
     return people[people["NCYCLES"] > 0]
 
 
+@makes("psa_change")
 def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Best and week-12 change, and how many reached each of the plan's depths."""
     parts = []
@@ -314,3 +318,12 @@ def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Da
                 for depth in plan.psa_course.depths_pct
             ]
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *psa_response(adsl, adrs, plan),
+        *rescreen_response(adsl, adrs, plan),
+        *psa_change(adsl, adrs, plan),
+    ]

@@ -9,6 +9,7 @@ from sap.methods.monitoring import boundary_characteristics, boundary_list, toxi
 from sap.plan.model import Plan, SafetyRate, ToxicityMonitoring
 from sap.plan.references import References
 from sap.results.labs import absent, from_grade, worst
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT, rate
 from sap.results.sets import by_line, members
 
@@ -31,6 +32,7 @@ def _emergent(people: pd.DataFrame, adae: pd.DataFrame) -> pd.DataFrame:
     return adae[event & adae["USUBJID"].isin(people["USUBJID"])]
 
 
+@makes("ae_overview")
 def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Participants and events for each line of the overview table, all and by line (`group`).
 
@@ -78,6 +80,7 @@ def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
     return parts
 
 
+@makes("ae_progression")
 def progression(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Events of the disease itself in the window of safety, apart from adverse events, by line.
 
@@ -104,6 +107,7 @@ def progression(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
     return parts
 
 
+@makes("fatal_events")
 def fatal_events(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Treated patients with a fatal adverse event, by when (LEVEL) and by term (SUBLEVEL).
 
@@ -155,6 +159,7 @@ ACTIONS = {
 }
 
 
+@makes("ae_soc_pt")
 def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """By SOC (level) and preferred term (sublevel), all patients and by line of therapy (`group`).
 
@@ -254,6 +259,7 @@ def _bounded(yes: int, open_: int, n: int, conf_level: float) -> dict[str, ard.t
     }
 
 
+@makes("ae_rates")
 def ae_rates(
     adsl: pd.DataFrame,
     adae: pd.DataFrame,
@@ -298,6 +304,7 @@ def ae_rates(
     return parts
 
 
+@makes("deaths")
 def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Treated patients who died: when after the last dose (LEVEL) and of what (SUBLEVEL), by line.
 
@@ -350,6 +357,7 @@ def bounds_of(rule: ToxicityMonitoring) -> list[int]:
     return [int(bound) for bound in found]
 
 
+@makes("toxicity_boundary")
 def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
     """The boundary as a board reads it; LEVEL numbers its lines, "" tells how many there are.
 
@@ -376,6 +384,7 @@ def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
+@makes("toxicity_monitoring")
 def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The plan's stopping boundary for toxicity and the status of the trial against it.
 
@@ -434,3 +443,24 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
             known["n"] = seen[k - 1]
         parts.append(ard.rows(known, level=f"{k:02d}", **where))
     return parts
+
+
+def rows(
+    *,
+    adsl: pd.DataFrame,
+    adae: pd.DataFrame,
+    adlb: pd.DataFrame,
+    references: References,
+    plan: Plan,
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *toxicity_boundary_list(plan),
+        *ae_overview(adsl, adae, plan),
+        *ae_soc_pt(adsl, adae, plan),
+        *ae_rates(adsl, adae, adlb, references, plan),
+        *progression(adsl, adae, plan),
+        *deaths(adsl, plan),
+        *fatal_events(adsl, adae, plan),
+        *toxicity_monitoring(adsl, adae, plan),
+    ]

@@ -5,6 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT, summary
 
 NO_BE = NotEstimable("not in the data: no record of samples drawn")
@@ -16,6 +17,7 @@ def _place(visit: str) -> str:
     return f"{head} {int(number):02d}" if head == "CYCLE" and number.isdecimal() else visit
 
 
+@makes("sample_inventory")
 def sample_inventory(adbe: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """By group and kind of sample (PARAMCD): visits expected and drawn, and mL of blood by patient.
 
@@ -87,3 +89,10 @@ def _volume(rows: pd.DataFrame, planned: float | None) -> dict[str, ard.type_of_
     if planned is None:
         return stats
     return stats | {"planned_ml": planned, "n_above": int((of_subject > planned).sum())}
+
+
+def rows(*, adbe: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *sample_inventory(adbe, plan),
+    ]

@@ -5,6 +5,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import rate
 
 STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED", "NOT DONE")
@@ -111,6 +112,7 @@ def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     return found
 
 
+@makes("flow")
 def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The count of each box (distinct patients), the reasons for undetermined, and where each patient ends."""
 
@@ -136,6 +138,7 @@ def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
+@makes("biomarker_yield")
 def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Shares of the screened patients, with exact intervals: evaluable, determined, positive."""
     sampled = adsl[adsl["SCRFL"] == "Y"]
@@ -159,4 +162,12 @@ def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             method="Clopper-Pearson",
         )
         for level, (n, total) in asked.items()
+    ]
+
+
+def rows(*, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *flow(adsl, plan),
+        *biomarker_yield(adsl, plan),
     ]

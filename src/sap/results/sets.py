@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 
 FLAGS = {
     "SCREENED": "SCRFL",
@@ -31,6 +32,7 @@ def available(adsl: pd.DataFrame, population: str) -> bool:
     return FLAGS[population] in adsl
 
 
+@makes("analysis_sets")
 def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """How many patients each analysis set has; a set that the data cannot tell is left out."""
     return [
@@ -51,3 +53,10 @@ def by_line(adsl: pd.DataFrame, population: str) -> dict[str, pd.DataFrame]:
     people = members(adsl, population)
     lines = people.get("LINE", pd.Series(None, people.index, dtype="object"))
     return {"": people} | {line: people[lines == line] for line in ("second line", "third line")}
+
+
+def rows(*, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *analysis_sets(adsl, plan),
+    ]

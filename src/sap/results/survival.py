@@ -19,6 +19,7 @@ from sap.methods.survival import (
     rmst,
 )
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.sets import members
 
 METHOD = "Kaplan-Meier; Brookmeyer-Crowley, {} transform; midpoint rule"
@@ -215,6 +216,7 @@ def curve_rows(
     return parts
 
 
+@makes("os", "os_at_risk", "os_curve")
 def overall_survival(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """OS of each set from the plan's origin, and of re-screened treated patients from their second one."""
     parts = []
@@ -231,6 +233,28 @@ def overall_survival(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> lis
 ENDPOINTS = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
 
 
+@makes(
+    "dor",
+    "dor_at_risk",
+    "dor_curve",
+    "dor_reasons",
+    "pfs",
+    "pfs_at_risk",
+    "pfs_curve",
+    "pfs_reasons",
+    "rdor",
+    "rdor_at_risk",
+    "rdor_curve",
+    "rdor_reasons",
+    "rpfs",
+    "rpfs_at_risk",
+    "rpfs_curve",
+    "rpfs_reasons",
+    "ttpp",
+    "ttpp_at_risk",
+    "ttpp_curve",
+    "ttpp_reasons",
+)
 def time_to_progression(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """PFS, RPFS, TTPP, DOR and RDOR of the primary set, of re-screened patients, and of group A.
 
@@ -275,6 +299,7 @@ def _reasons(mine: pd.DataFrame, plan: Plan, population: str, paramcd: str) -> l
     return parts
 
 
+@makes("pfs_sensitivity", "rpfs_sensitivity", "ttpp_sensitivity")
 def progression_sensitivity(
     adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
@@ -314,3 +339,12 @@ def progression_sensitivity(
                 )
             )
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *overall_survival(adsl, adtte, plan),
+        *time_to_progression(adsl, adtte, plan),
+        *progression_sensitivity(adsl, adtte, plan),
+    ]

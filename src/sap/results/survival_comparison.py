@@ -11,6 +11,7 @@ from sap.methods.cox import CoxFit, cox, proportional_hazards_test
 from sap.methods.logrank import logrank
 from sap.methods.survival import kaplan_meier
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.sets import members
 from sap.results.survival import METHOD, curve_rows, medians, months_and_events, restricted
 
@@ -144,6 +145,7 @@ def _value(value: float, fit: CoxFit) -> ard.type_of_stat:
     return value
 
 
+@makes("os_arv7", "os_arv7_at_risk", "os_arv7_curve")
 def by_arv7(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """OS by AR-V7 at the first screening: curves (GROUP), log-rank test, Cox with the plan's covariates.
 
@@ -174,6 +176,7 @@ def by_arv7(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.Data
     return parts
 
 
+@makes("os_group", "os_group_at_risk", "os_group_curve")
 def by_group(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """OS of group A and group B from allocation, as allocated first: curves, log-rank, Cox.
 
@@ -204,6 +207,7 @@ def by_group(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.Dat
     return parts
 
 
+@makes("os_guarantee")
 def guarantee_time(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """OS from consent to screening: a treated patient cannot have died before his first dose.
 
@@ -266,3 +270,12 @@ def guarantee_time(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[
     stats["p_value"] = few if test is None or test.df == 0 else test.p_value
     row(stats, "MARKERPOS", level)
     return parts
+
+
+def rows(*, adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *by_arv7(adsl, adtte, plan),
+        *by_group(adsl, adtte, plan),
+        *guarantee_time(adsl, adtte, plan),
+    ]

@@ -5,6 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
+from sap.results.provenance import makes
 from sap.results.response import REASON_NO_PATIENT, rate, summary
 from sap.results.sets import members
 
@@ -20,6 +21,7 @@ ABSENT = {
 POPULATIONS = ("PRIMARY", "RESCREENED")
 
 
+@makes("objective_response", "objective_response_unconfirmed")
 def objective_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Objective response: a complete or partial best overall response, with its exact interval.
 
@@ -65,6 +67,7 @@ def _in_the_data(adrs: pd.DataFrame, paramcd: str) -> bool:
     return bool(((adrs["PARAMCD"] == paramcd) & (adrs["AVALC"] != "NE")).any())
 
 
+@makes("bor", "tumour_response")
 def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Best overall response by category (`bor`), and response and control rates (`tumour_response`).
 
@@ -128,6 +131,7 @@ def _over_limit(
     )
 
 
+@makes("tumour_change")
 def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The best percent change of the target sum, of patients who had a target and an assessment."""
     parts = []
@@ -151,6 +155,7 @@ def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
     return parts
 
 
+@makes("tumour_agreement")
 def agreement(
     adsl: pd.DataFrame, adrs: pd.DataFrame, adtr: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
@@ -201,3 +206,15 @@ def agreement(
     if len(compared):
         row({"n": int((compared["SUMDIFFL"] == "Y").sum()), "N": len(compared)}, "SUMDIAM")
     return parts
+
+
+def rows(
+    *, adsl: pd.DataFrame, adtr: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
+    """Every row of the ARD that this stem makes."""
+    return [
+        *objective_response(adsl, adrs, plan),
+        *best_response(adsl, adrs, plan),
+        *tumour_change(adsl, adrs, plan),
+        *agreement(adsl, adrs, adtr, plan),
+    ]

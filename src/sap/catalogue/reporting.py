@@ -1,0 +1,265 @@
+"""The analyses of the report: what each holds, in which words it is printed, and where it is checked.
+
+`analyses/<stem>.yml` describes the analyses of one stem (the name that a module of `results`, `qc`,
+`displays` and a test share). Results write the ids; tables, figures, prose, docs and exports take
+labels and order from here. A label may hold a key of the plan in braces (`{wording.marker}`), and
+the label of a pattern the text that met it (`{0}`, or `{1}` for its first group).
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any, Literal
+
+from sap.errors import ResultError
+
+Axis = Literal["paramcd", "group", "level", "sublevel"]
+AXES: tuple[Axis, ...] = ("paramcd", "group", "level", "sublevel")
+Second = Literal["raw", "datasets", "none"]
+
+_NUMBER = re.compile(r"\{[a-z]+\}")
+_PLACE = re.compile(r"\{([a-z_0-9.]+)\}")
+_FIELDS = {
+    "label", "plan", "populations", "parameters", "groups", "levels", "sublevels",
+    "statistics", "audience", "displays", "no_display", "second", "no_second",
+}  # fmt: skip
+
+
+def filled(label: str, plan: object, match: re.Match[str] | None = None) -> str:
+    """A label with the plan's values in place of `{entry.key}`, and a pattern's text for `{0}`, `{1}`.
+
+    >>> from types import SimpleNamespace
+    >>> filled("CTC ≥ {screening.least}", SimpleNamespace(screening=SimpleNamespace(least=3)))
+    'CTC ≥ 3'
+    """
+
+    def value(place: re.Match[str]) -> str:
+        path = place[1]
+        if path.isdecimal():
+            return match[int(path)] if match is not None else place[0]
+        here: Any = plan
+        for part in path.split("."):
+            here = here[int(part)] if part.isdecimal() else getattr(here, part)
+        return f"{here:g}" if isinstance(here, float) else str(here)
+
+    return _PLACE.sub(value, label)
+
+
+@dataclass(frozen=True)
+class Item:
+    """One value of an axis: its id, or the pattern of ids that the data or the plan give."""
+
+    id: str
+    label: str
+    pattern: bool = False
+
+    def match(self, value: str) -> re.Match[str] | None:
+        """The match of a value with this item."""
+        return re.fullmatch(self.id if self.pattern else re.escape(self.id), value)
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """One analysis: the rows of the ARD that share the column `analysis`.
+
+    Attributes
+    ----------
+    id, stem, label
+        Its key (a number of the plan in it as `{days}`), the stem of its modules, its name in words.
+    plan
+        The entry of the plan whose SAP section its rows carry.
+    populations, statistics
+        What may stand in these columns of the ARD.
+    paramcd, group, level, sublevel
+        The values of these columns in the order in which they are printed; none: the column is empty.
+    audience
+        `open` when the open report of the monitoring board may hold it.
+    displays, no_display
+        The displays that show it, or why none does.
+    second, no_second
+        Whether it is computed a second time: from `raw` data, from our `datasets`, or `none`, and why.
+    """
+
+    id: str
+    stem: str
+    label: str
+    plan: str
+    populations: tuple[str, ...]
+    statistics: tuple[str, ...]
+    paramcd: tuple[Item, ...]
+    group: tuple[Item, ...]
+    level: tuple[Item, ...]
+    sublevel: tuple[Item, ...]
+    audience: Literal["open", "closed"]
+    displays: tuple[str, ...]
+    no_display: str
+    second: Second
+    no_second: str
+
+    def items(self, axis: Axis) -> tuple[Item, ...]:
+        """The values of an axis in their order."""
+        known: tuple[Item, ...] = getattr(self, axis)
+        return known
+
+    def item(self, axis: Axis, value: str) -> Item:
+        """The item that a value is.
+
+        Raises
+        ------
+        ResultError
+            The catalogue has no such value on this axis of this analysis.
+        """
+        for item in self.items(axis):
+            if item.match(value):
+                return item
+        raise ResultError(
+            f"{self.id}: the catalogue has no {axis} {value!r}.\n"
+            f"Add it to catalogue/analyses/{self.stem}.yml, with its label."
+        )
+
+    def text(self, axis: Axis, value: str, plan: object) -> str:
+        """The label of a value, filled from the plan."""
+        item = self.item(axis, value)
+        return filled(item.label, plan, item.match(value))
+
+    def in_order(self, axis: Axis, values: Iterable[str]) -> list[str]:
+        """Distinct values in the order of the catalogue; those of one pattern as numbers or words."""
+
+        def place(value: str) -> tuple[int, float, str]:
+            items = self.items(axis)
+            at = next((i for i, item in enumerate(items) if item.match(value)), len(items))
+            digits = re.search(r"\d+(\.\d+)?", value)
+            return at, float(digits[0]) if digits else 0.0, value
+
+        return sorted(dict.fromkeys(values), key=place)
+
+
+def _read(name: str) -> Any:
+    import yaml
+
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    text = files("sap.catalogue").joinpath(name).read_text("utf-8")
+    return yaml.load(text, loader)
+
+
+def _items(entries: Sequence[Any]) -> Iterator[Item]:
+    for entry in entries:
+        if isinstance(entry, Mapping):
+            named = entry.get("id", entry.get("pattern"))
+            label = entry.get("label", str(named) if "id" in entry else "{0}")
+            yield Item(str(named), str(label), "pattern" in entry)
+        else:
+            yield Item(str(entry), str(entry))
+
+
+@cache
+def statistics() -> Mapping[str, Mapping[str, str]]:
+    """Each name of a statistic with its `label` and `definition`."""
+    known: Mapping[str, Mapping[str, str]] = _read("statistics.yml")["statistics"]
+    return known
+
+
+@cache
+def _sets_of_statistics() -> Mapping[str, Sequence[str]]:
+    sets: Mapping[str, Sequence[str]] = _read("statistics.yml")["sets"]
+    return sets
+
+
+def _analysis(key: str, stem: str, entry: Mapping[str, Any]) -> Analysis:
+    unknown = sorted(set(entry) - _FIELDS)
+    if unknown:
+        raise ResultError(f"catalogue/analyses/{stem}.yml: {key} has no field {unknown[0]}.")
+    names: list[str] = []
+    for name in entry["statistics"]:
+        names += _sets_of_statistics().get(name, [name])
+    parameters = entry.get("parameters", [])
+    coded = [{"id": p, "label": p} if isinstance(p, str) else p for p in parameters]
+    return Analysis(
+        id=str(key),
+        stem=stem,
+        label=str(entry["label"]),
+        plan=str(entry["plan"]),
+        populations=tuple(entry["populations"]),
+        statistics=tuple(dict.fromkeys(names)),
+        paramcd=tuple(_items(coded)),
+        group=tuple(_items(entry.get("groups", []))),
+        level=tuple(_items(entry.get("levels", []))),
+        sublevel=tuple(_items(entry.get("sublevels", []))),
+        audience=entry["audience"],
+        displays=tuple(entry.get("displays", [])),
+        no_display=str(entry.get("no_display", "")),
+        second=entry["second"],
+        no_second=str(entry.get("no_second", "")),
+    )
+
+
+@cache
+def analyses() -> Mapping[str, Analysis]:
+    """Every analysis by its key, stem after stem.
+
+    >>> analyses()["psa_response"].stem
+    'response'
+    """
+    found: dict[str, Analysis] = {}
+    folder = files("sap.catalogue").joinpath("analyses")
+    for file in sorted(folder.iterdir(), key=lambda path: path.name):
+        if not file.name.endswith(".yml"):
+            continue
+        stem = file.name.removesuffix(".yml")
+        for key, entry in _read(f"analyses/{file.name}").items():
+            if key.startswith("."):  # shared parts of the file, by YAML's anchors
+                continue
+            if key in found:
+                raise ResultError(f"catalogue/analyses: {key} is described twice.")
+            found[key] = _analysis(key, stem, entry)
+    return found
+
+
+@cache
+def analysis(name: str) -> Analysis:
+    """The analysis of a name, one with a number of the plan in its name included.
+
+    Raises
+    ------
+    ResultError
+        The catalogue has no such analysis.
+
+    >>> analysis("psa_response_21d").id
+    'psa_response_{days}d'
+    """
+    known = analyses()
+    if name in known:
+        return known[name]
+    for entry in known.values():
+        if "{" in entry.id and re.fullmatch(_NUMBER.sub(r"\\d+", entry.id), name):
+            return entry
+    raise ResultError(
+        f"The catalogue has no analysis {name!r}.\nDescribe it in src/sap/catalogue/analyses."
+    )
+
+
+def faults(rows: Iterable[Sequence[str]]) -> list[str]:
+    """What rows of the ARD hold that the catalogue does not describe, each named once.
+
+    Parameters
+    ----------
+    rows
+        Distinct tuples of analysis, population, paramcd, group, level, sublevel, stat_name.
+    """
+    named: dict[str, None] = {}
+    for name, population, *values, statistic in rows:
+        try:
+            entry = analysis(name)
+        except ResultError as error:
+            named[str(error).partition("\n")[0]] = None
+            continue
+        if population not in entry.populations:
+            named[f"{name}: no population {population}"] = None
+        if statistic not in entry.statistics:
+            named[f"{name}: no statistic {statistic}"] = None
+        for axis, value in zip(AXES, values, strict=True):
+            if value and not any(item.match(value) for item in entry.items(axis)):
+                named[f"{name}: no {axis} {value!r}"] = None
+    return list(named)

@@ -1,0 +1,173 @@
+"""The ADaM datasets and the order in which they are derived; no rule of the plan stands here."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from sap.derivations import (
+    baseline,
+    courses,
+    ctc,
+    data_timeliness,
+    disposition,
+    estimand,
+    exposure,
+    interim,
+    labs,
+    pk,
+    population,
+    progression,
+    response,
+    safety,
+    samples,
+    standard,
+    survival,
+    tumour,
+)
+from sap.plan.model import Plan
+
+Tables = Mapping[str, pd.DataFrame]
+Report = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """Every ADaM dataset, each in the order of its keys."""
+
+    adsl: pd.DataFrame
+    adpsa: pd.DataFrame
+    adctc: pd.DataFrame
+    adtr: pd.DataFrame
+    adrs: pd.DataFrame
+    adtte: pd.DataFrame
+    adae: pd.DataFrame
+    addv: pd.DataFrame
+    adexcl: pd.DataFrame
+    adcm: pd.DataFrame
+    adbl: pd.DataFrame
+    adcur: pd.DataFrame
+    adex: pd.DataFrame
+    adlb: pd.DataFrame
+    adexsum: pd.DataFrame
+    adpc: pd.DataFrame
+    adpp: pd.DataFrame
+    adbe: pd.DataFrame
+
+    def by_name(self) -> dict[str, pd.DataFrame]:
+        """The datasets by their name in lower case, in the order above."""
+        return {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+
+
+def silent(_: str) -> None:
+    """Report no progress."""
+
+
+def stacked(*parts: pd.DataFrame) -> pd.DataFrame:
+    """Datasets one below the other; an empty one adds its columns and no row."""
+    columns = list(dict.fromkeys(name for part in parts for name in part.columns))
+    filled = [part for part in parts if len(part)] or parts[:1]
+    return pd.concat(filled, ignore_index=True).reindex(columns=columns)
+
+
+def _by(frame: pd.DataFrame, *keys: str) -> pd.DataFrame:
+    return frame.sort_values(list(keys), kind="stable", ignore_index=True)
+
+
+def derive(
+    tables: Tables, plan: Plan, cut_off: dt.date, report_progress: Report = silent
+) -> Datasets:
+    """Derive all datasets from the tables of a cut.
+
+    Parameters
+    ----------
+    tables
+        SDTM domains by name in lower case, as frozen.
+    plan, cut_off
+        The statistical analysis plan, and the date of the data cut-off.
+    report_progress
+        Called with the name of each part before it begins.
+    """
+    report_progress("subjects and doses")
+    sdtm = standard.standard(tables, plan)
+    adsl_core = population.adsl(sdtm, plan)
+    adex = _by(exposure.adex(sdtm, adsl_core, plan.exposure), "USUBJID", "ACYCLE")
+    treatments = courses.courses(sdtm, adsl_core)
+    study = treatments[treatments["COURSE"] == "STUDY"]
+    choice = treatments[treatments["COURSE"] == "CHOICE"]
+
+    report_progress("PSA")
+    adpsa = _by(response.adpsa(sdtm, adsl_core, plan.psa_response), "USUBJID", "ADT")
+    psa_of_choice = courses.choice_psa(sdtm, choice, plan.psa_response)
+    rs_psa = response.adrs(adsl_core, adpsa, plan.psa_response, plan.psa_course)
+    rs_estimand = estimand.estimand(sdtm, adsl_core, adpsa, rs_psa, plan.psa_response)
+    rs_progression = stacked(
+        progression.psa_progression(study, adpsa, plan.psa_progression, paramcd="PSAPROG"),
+        progression.psa_progression(
+            choice, psa_of_choice, plan.psa_progression, paramcd="PSAPROGA"
+        ),
+        courses.choice_response(choice, psa_of_choice, plan.psa_response),
+    )
+    rs_pending = interim.pending(sdtm, adsl_core, rs_psa, plan.psa_response, cut_off)
+    rs_comparison = response.comparison_response(
+        adsl_core, adpsa, plan.psa_response, plan.comparison.rule
+    )
+
+    report_progress("CTC and tumour assessments")
+    adctc = _by(ctc.adctc(sdtm, adsl_core, plan.screening, plan.ctc), "USUBJID", "ADT", "CPSEQ")
+    rs_ctc = ctc.ctc_response(adsl_core, adctc, plan.ctc)
+    assessments = tumour.time_points(sdtm, treatments, plan.tumour, plan.bone)
+    adtr = _by(tumour.adtr(assessments), "USUBJID", "PARAMCD", "ADT")
+    rs_tumour = tumour.tumour_responses(sdtm, treatments, assessments, plan.tumour)
+    adrs = _by(
+        stacked(
+            rs_psa, rs_ctc, rs_estimand, rs_progression, rs_tumour, rs_pending, rs_comparison
+        ),
+        "PARAMCD", "USUBJID", "ADT",
+    )  # fmt: skip
+
+    report_progress("adverse events, laboratory and concentrations")
+    adae = _by(safety.adae(sdtm, adsl_core, plan.safety, plan.deaths), "USUBJID", "AESEQ")
+    adpc = _by(pk.adpc(sdtm, adsl_core, adex, plan.pk), "USUBJID", "ADT", "PCSEQ")
+    adpp = _by(pk.adpp(adpc, plan.pk), "PARAMCD", "USUBJID", "ADT")
+
+    report_progress("analysis sets and times to events")
+    ctc_on_treatment = adctc[adctc["ANL01FL"] == "Y"]
+    with_sets = population.analysis_sets(adsl_core, adrs, ctc_on_treatment, sdtm, plan, adpc)
+    with_status = survival.with_baseline_status(with_sets, sdtm.get("rs"), plan.baseline)
+    adsl = _by(safety.with_deaths(with_status, adae, plan.safety, plan.deaths), "USUBJID")
+    psa_by_course = {"STUDY": adpsa, "CHOICE": psa_of_choice}
+    sources = survival.sources(sdtm, adsl, treatments, assessments, psa_by_course, adrs, plan)
+    adtte = _by(
+        stacked(survival.adtte(adsl, plan.survival), survival.progression_times(sources, plan)),
+        "PARAMCD", "USUBJID",
+    )  # fmt: skip
+
+    report_progress("the other datasets")
+    addv = _by(disposition.addv(sdtm, adsl), "USUBJID", "ADT", "DVSEQ")
+    adlb = labs.adlb(sdtm, adsl, plan.labs, plan.safety)
+    adbl = baseline.adbl(sdtm, adsl, adpsa, plan)
+    adexsum = exposure.adexsum(sdtm, adsl, adex, plan.exposure)
+    adbe = samples.adbe(sdtm, adsl, adex, treatments, plan, cut_off)
+    return Datasets(
+        adsl=adsl,
+        adpsa=adpsa,
+        adctc=adctc,
+        adtr=adtr,
+        adrs=adrs,
+        adtte=adtte,
+        adae=adae,
+        addv=addv,
+        adexcl=_by(disposition.adexcl(adsl, addv, plan), "SET", "USUBJID"),
+        adcm=_by(disposition.adcm(sdtm, adsl), "USUBJID", "ASTDT", "CMSEQ"),
+        adbl=_by(adbl, "USUBJID", "AVISIT", "PARAMCD"),
+        adcur=_by(data_timeliness.adcur(sdtm, adsl, plan, cut_off), "USUBJID"),
+        adex=adex,
+        adlb=_by(adlb, "USUBJID", "PARAMCD", "ATERM", "ADT", "LBSEQ"),
+        adexsum=_by(adexsum, "PARAMCD", "USUBJID"),
+        adpc=adpc,
+        adpp=adpp,
+        adbe=_by(adbe, "USUBJID", "BECAT", "DUEDT", "AVISIT"),
+    )
