@@ -13,14 +13,8 @@ from sap.derivations.dates import time_of_day
 from sap.derivations.response import adpsa, adrs, new_therapy, percent_change, psa_response
 from sap.plan import read_plan
 from sap.results import response as primary_results
-from sap.results.response import (
-    Stage1,
-    decision,
-    psa_change,
-    rate,
-    response_rate,
-    summary,
-)
+from sap.results.rates import rate, summary
+from sap.results.response import Stage1, decision, psa_change, response_rate
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 RULE = PLAN.psa_response

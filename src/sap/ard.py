@@ -16,12 +16,15 @@ import os
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from sap.errors import ResultError, UsageError
+
+if TYPE_CHECKING:
+    from sap.plan.model import Plan
 
 COLUMNS = (
     "analysis",
@@ -218,6 +221,23 @@ def _json(path: Path) -> Any:
 def table(name: str) -> Any:
     """One of the run's own tables: `plan`, `findings`, `manifest`, `run`, `sections`, `catalogue`."""
     return _json(run_folder().resolve() / "tables" / f"{name}.json")
+
+
+@lru_cache(maxsize=4)
+def _plan(path: Path) -> "Plan":
+    from sap.plan.model import Plan
+
+    try:
+        return Plan.model_validate_json(path.read_bytes())
+    except (OSError, ValueError):
+        raise UsageError(
+            f"{path.name} of this run is missing or broken: run `sap analyse` again."
+        ) from None
+
+
+def plan() -> "Plan":
+    """The plan of the run, typed: `plan().ctc.visit`."""
+    return _plan(run_folder().resolve() / "tables" / "plan.json")
 
 
 def run_facts() -> dict[str, Any]:

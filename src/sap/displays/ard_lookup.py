@@ -4,9 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from math import isnan
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict, Unpack, cast
 
 from sap import ard
+from sap.catalogue.reporting import Axis, analysis
 from sap.displays import formats
 from sap.displays.escape import html_attribute, markdown_attribute, markdown_text
 from sap.displays.register import register
@@ -100,12 +101,19 @@ class Results:
         return len(self._rows)
 
     def values(self, axis: str, **where: Unpack[ArdKey]) -> list[str]:
-        """The distinct values of an axis, in the order of the ARD.
+        """The distinct values of an axis, in the order of the catalogue (populations: of the ARD).
 
         Counts of a display's rows come from here: which levels an analysis has.
         """
         rows = (r for r in self._rows if all(r[a] == v for a, v in where.items()))
-        return list(dict.fromkeys(str(row[axis]) for row in rows))
+        values = list(dict.fromkeys(str(row[axis]) for row in rows))
+        if axis == "population" or not values:
+            return values
+        return analysis(self.analysis).in_order(cast(Axis, axis), values)
+
+    def label(self, axis: Axis, value: str) -> str:
+        """The label of a value in the catalogue, filled from the plan of the run."""
+        return analysis(self.analysis).text(axis, value, ard.plan())
 
     def has(self, stat_name: str, **where: Unpack[ArdKey]) -> bool:
         """Whether `find` would find a row."""

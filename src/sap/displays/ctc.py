@@ -3,18 +3,14 @@
 import pandas as pd
 
 from sap import ard
-from sap.displays import formats, plan_text
-from sap.displays.ard_lookup import ArdKey, results
+from sap.displays import plan_text
+from sap.displays.ard_lookup import results
 from sap.displays.figure import Figure
 from sap.displays.inline import RichText
 from sap.displays.response import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table
 
 CYCLE = r"^CYCLE (\d+)$"  # of AVISIT
-DENOMINATORS = {
-    "evaluable": "Suitable baseline and a later value",
-    "missing is failure": "Suitable baseline; without a later value no response",
-}
 ANSWERS = {"Y": "CTC response", "N": "No CTC response"}
 
 
@@ -28,26 +24,20 @@ def response() -> Table:
 
 
 def course() -> Table:
-    """Table 14.2.2.2: every other answer about cells of the primary set, with two denominators."""
-    found = results("ctc_course")
-    rule = ard.table("plan")["ctc"]
-    lines = {
-        "CTC0": "To 0 cells, from 1 or more",
-        "CTCRVIS": f"CTC response at {rule['visit'].lower()}",
-    }
-    for depth in rule["depths_pct"]:
-        text = formats.as_collected(depth)
-        lines[f"CTCF{text}"] = f"Fall of at least {text} %"
-    lines["ARV7NEG"] = "AR-V7 positive to negative"
+    """Table 14.2.2.2: further CTC endpoints of the primary set, with two denominators."""
+    course = results("ctc_course")
     rows: list[Row] = []
-    for paramcd, words in lines.items():
-        rows.append(Row(words, kind="group"))
-        for group, said in DENOMINATORS.items():
-            here = ArdKey(population="PRIMARY", paramcd=paramcd, group=group)
-            rows.append(Row(said, rate_cells(found, **here), "indent1"))
-    header = ci_header(found, population="PRIMARY", paramcd="CTC0", group="evaluable")
+    for paramcd in course.values("paramcd", population="PRIMARY"):
+        groups = [g for g in course.values("group", population="PRIMARY", paramcd=paramcd) if g]
+        if not groups:  # summaries of the count itself
+            continue
+        rows.append(Row(course.label("paramcd", paramcd), kind="group"))
+        for group in groups:
+            cells = rate_cells(course, population="PRIMARY", paramcd=paramcd, group=group)
+            rows.append(Row(course.label("group", group), cells, "indent1"))
+    header = ci_header(course, population="PRIMARY", paramcd="CTC0", group="evaluable")
     columns = [Column("n (%)"), Column("N"), Column(header)]
-    return Table("tlf-ctc-course", "Answer", columns, rows)
+    return Table("tlf-ctc-course", "Endpoint", columns, rows)
 
 
 def values() -> Figure:

@@ -34,6 +34,7 @@ from sap.derivations import (
 from sap.pipeline import plans
 from sap.plan.model import Plan
 from sap.results import estimand as estimand_results
+from sap.results import rates
 from sap.results import response as response_results
 from sap.results import safety as safety_results
 
@@ -52,7 +53,7 @@ PRINTED = (
     Rule("design", "Verification of the design", plans.design_faults),
     Rule("intervals", "Confidence interval of the primary result", response_results.primary_rate),
     Rule("intervals", "When two-stage inference applies", response_results.ended),
-    Rule("intervals", "Means, medians and quartiles", response_results.summary),
+    Rule("intervals", "Means, medians and quartiles", rates.summary),
     Rule("screening", "Biomarker status at screening", population.biomarker),
     Rule("analysis_sets", "Groups and analysis sets", population.adsl),
     Rule("analysis_sets", "Analysis sets that depend on measurements", population.analysis_sets),

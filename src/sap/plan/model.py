@@ -59,6 +59,17 @@ class Study(Entry):
     )
 
 
+class Wording(Entry):
+    """How the report names what is particular to the trial: labels and sentences are filled from it."""
+
+    disease: str = Field(min_length=2, description="as in a sentence, with its abbreviation apart")
+    disease_short: str = Field(min_length=2)
+    marker: str = Field(min_length=1, description="the biomarker as tables name it")
+    treatment: str = Field(min_length=2, description="the study treatment, in lower case")
+    control: str = Field(min_length=2, description="treatment of group A")
+    prior_treatment: str = Field(min_length=2, description="treatment that all patients had before")
+
+
 class Inputs(Entry):
     """What the report needs, which intake makes it, and the file of accepted findings beside the plan."""
 
@@ -669,6 +680,7 @@ class Plan(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     study: Study
+    wording: Wording
     inputs: Inputs
     drugs: Drugs
     visits: Visits

@@ -7,7 +7,7 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import rate
+from sap.results.rates import rate
 
 STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 

@@ -6,7 +6,7 @@ from sap import ard
 from sap.plan.model import Plan
 from sap.results.disposition import TREATED, people
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT, summary
+from sap.results.rates import REASON_NO_PATIENT, summary
 
 # Population, which of its patients, and the screening whose values are shown.
 COLUMNS = (

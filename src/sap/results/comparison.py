@@ -12,7 +12,8 @@ from sap.methods.proportion import (
 from sap.plan.model import Plan
 from sap.plan.references import References
 from sap.results.provenance import makes
-from sap.results.response import EXACT, primary_rate, rate
+from sap.results.rates import rate
+from sap.results.response import EXACT, primary_rate
 from sap.results.sets import members
 
 NO_PSA = NotEstimable("not in the data: no PSA of these patients")

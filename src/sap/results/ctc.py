@@ -5,18 +5,18 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import rate, summary, treated_of
-from sap.results.sets import members
+from sap.results.rates import rate, summary
+from sap.results.sets import members, treated_of
 
 
 @makes("ctc_response")
 def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """CTC response of the evaluable patients, and of the primary set, where missing is failure."""
-    answers = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"]
+    """CTC response in the CTC-evaluable set, and in the primary set, where missing is failure."""
+    responses = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"]
     parts = []
     for population in ("CTCEVAL", "PRIMARY"):
         people = members(adsl, population)
-        responders = int((people["USUBJID"].map(answers) == "Y").sum())
+        responders = int((people["USUBJID"].map(responses) == "Y").sum())
         parts.append(
             ard.rows(
                 rate(responders, len(people), plan.intervals.conf_level),
@@ -34,22 +34,22 @@ def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
 def ctc_course(
     adsl: pd.DataFrame, adctc: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """Every other answer about cells, with two denominators, and the change at the plan's visit.
+    """Further CTC endpoints with two denominators, and the CTC count at the visit of the plan.
 
-    GROUP "evaluable" divides by those with a suitable baseline and a later value, "missing is
-    failure" by those with a suitable baseline.
+    GROUP `evaluable` divides by the patients with a suitable baseline and a later value,
+    `missing_failure` by those with a suitable baseline.
     """
     names = ["CTC0", "CTCRVIS", *(f"CTCF{d:g}" for d in plan.ctc.depths_pct), "ARV7NEG"]
     parts = []
     for population in ("PRIMARY", "RESCREENED"):
         people = treated_of(adsl, population)
-        mine = adrs[adrs["USUBJID"].isin(people["USUBJID"])]
+        of_treated = adrs[adrs["USUBJID"].isin(people["USUBJID"])]
         for name in names:
-            asked = mine[mine["PARAMCD"] == name]
-            yes = int((asked["AVALC"] == "Y").sum())
+            responses = of_treated[of_treated["PARAMCD"] == name]
+            yes = int((responses["AVALC"] == "Y").sum())
             denominators = {
-                "evaluable": int((asked["AVALC"] != "NE").sum()),
-                "missing is failure": int((asked["CASE"] > 1).sum()),
+                "evaluable": int((responses["AVALC"] != "NE").sum()),
+                "missing_failure": int((responses["CASE"] > 1).sum()),
             }
             parts += [
                 ard.rows(

@@ -5,7 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT, summary
+from sap.results.rates import REASON_NO_PATIENT, summary
 
 FOLLOWED = ("ON TREATMENT", "FOLLOW-UP")
 GONE = {"DEAD": "NO LONGER FOLLOWED", "ENDED": "NO LONGER FOLLOWED"}

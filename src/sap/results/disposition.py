@@ -5,7 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT
+from sap.results.rates import REASON_NO_PATIENT
 from sap.results.sets import members
 
 # Columns of the tables: population, and which of its patients (TREATED: those with a study dose).

@@ -7,7 +7,7 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT
+from sap.results.rates import REASON_NO_PATIENT
 from sap.results.sets import members
 
 CAUSES = ("Adverse event, related", "Adverse event, not related", "Progression", "Not recorded")

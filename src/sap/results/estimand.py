@@ -12,7 +12,8 @@ from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point
 from sap.plan.model import Plan
 from sap.results.design import of_plan
 from sap.results.provenance import makes
-from sap.results.response import EXACT, REASON_NO_PATIENT, ended, primary_rate, rate
+from sap.results.rates import REASON_NO_PATIENT, rate
+from sap.results.response import EXACT, ended, primary_rate
 from sap.results.sets import available, members
 
 ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")

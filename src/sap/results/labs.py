@@ -7,7 +7,7 @@ from sap.ard import NotEstimable
 from sap.catalogue import fold, folded
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT
+from sap.results.rates import REASON_NO_PATIENT
 from sap.results.sets import by_line, members
 
 METHOD = "CTCAE 4.03 from numbers; patients, each once at the worst grade on treatment"

@@ -9,7 +9,7 @@ from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT, summary
+from sap.results.rates import REASON_NO_PATIENT, summary
 from sap.results.sets import members
 
 NO_PC = NotEstimable("not in the data: no plasma concentrations")

@@ -6,24 +6,15 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
-from sap.methods.proportion import clopper_pearson, exact_test
+from sap.methods.proportion import exact_test
 from sap.methods.two_stage import TwoStageDesign, TwoStageInference, two_stage_inference
 from sap.plan.model import Design, Plan
 from sap.results.design import of_plan
 from sap.results.provenance import makes
-from sap.results.sets import available, members
+from sap.results.rates import REASON_NO_PATIENT, rate, summary
+from sap.results.sets import available, members, treated_of
 
 POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
-REASON_NO_PATIENT = NotEstimable("no patient in this population")
-
-
-def rate(responders: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
-    """n, N, estimate and the exact interval; with no patient in the denominator they are not estimable."""
-    stats: dict[str, ard.type_of_stat] = {"n": responders, "N": n, "conf_level": conf_level}
-    if n == 0:
-        return stats | dict.fromkeys(("estimate", "conf_low", "conf_high"), REASON_NO_PATIENT)
-    low, high = clopper_pearson(responders, n, conf_level)
-    return stats | {"estimate": responders / n, "conf_low": low, "conf_high": high}
 
 
 class Stage1(NamedTuple):
@@ -234,55 +225,6 @@ def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> lis
             )
         )
     return parts
-
-
-def summary(values: pd.Series) -> dict[str, ard.type_of_stat]:
-    """Means, standard deviations, medians, quartiles and ranges of the values that are not missing.
-
-    1. The standard deviation divides by one less than the number of values; of one value there is
-       none.
-    2. The quantile q of n ordered values is the value of rank n q, rounded up; where n q is an
-       integer, the mean of the values of ranks n q and n q + 1 (definition 5 of SAS, type 2 of R).
-    3. The median is that quantile at 1/2; the quartiles are those at 1/4 and 3/4.
-    4. The median of a time to event is that of the Kaplan-Meier estimate.
-    """
-    known = values.dropna().astype(float)
-    none = NotEstimable("no value")
-    stats: dict[str, ard.type_of_stat] = {
-        "n": len(known),
-        "n_missing": int(values.isna().sum()),
-    }
-    names = ("mean", "sd", "median", "q1", "q3", "min", "max")
-    if known.empty:
-        return stats | dict.fromkeys(names, none)
-    spread = float(known.std()) if len(known) > 1 else NotEstimable("one value only")
-    return stats | {
-        "mean": float(known.mean()),
-        "sd": spread,
-        "median": _percentile(known, 0.5),
-        "q1": _percentile(known, 0.25),
-        "q3": _percentile(known, 0.75),
-        "min": float(known.min()),
-        "max": float(known.max()),
-    }
-
-
-def _percentile(known: pd.Series, q: float) -> float:
-    """SAS's default percentile (PCTLDEF=5): the mean of two neighbours where n q is whole."""
-    ordered = known.sort_values().to_numpy()
-    place = len(ordered) * q
-    whole = int(place)
-    if place == whole:
-        return float((ordered[max(whole - 1, 0)] + ordered[min(whole, len(ordered) - 1)]) / 2)
-    return float(ordered[whole])
-
-
-def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
-    """The treated patients of PRIMARY, or of RESCREENED those treated through it; no patient is in both."""
-    people = members(adsl, population)
-    if population == "RESCREENED":
-        people = people[people["RESCTRFL"] == "Y"]
-    return people[people["NCYCLES"] > 0]
 
 
 @makes("psa_change")

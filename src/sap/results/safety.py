@@ -10,7 +10,7 @@ from sap.plan.model import Plan, SafetyRate, ToxicityMonitoring
 from sap.plan.references import References
 from sap.results.labs import absent, from_grade, worst
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT, rate
+from sap.results.rates import REASON_NO_PATIENT, rate
 from sap.results.sets import by_line, members
 
 METHOD = "Participants, each once at the worst grade; events beside"

@@ -6,7 +6,7 @@ from sap import ard
 from sap.ard import NotEstimable
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.response import REASON_NO_PATIENT, summary
+from sap.results.rates import REASON_NO_PATIENT, summary
 
 NO_BE = NotEstimable("not in the data: no record of samples drawn")
 

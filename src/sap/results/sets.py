@@ -32,6 +32,14 @@ def available(adsl: pd.DataFrame, population: str) -> bool:
     return FLAGS[population] in adsl
 
 
+def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
+    """The treated patients of PRIMARY, or of RESCREENED those treated through it; no patient is in both."""
+    people = members(adsl, population)
+    if population == "RESCREENED":
+        people = people[people["RESCTRFL"] == "Y"]
+    return people[people["NCYCLES"] > 0]
+
+
 @makes("analysis_sets")
 def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """How many patients each analysis set has; a set that the data cannot tell is left out."""
