@@ -129,6 +129,6 @@ def _rates(
     n = sum(1 for result in results if all(result))
     at_baseline = sum(1 for evaluable, _, _ in results if evaluable)
     evaluable = sum(1 for can, counted, _ in results if can and counted)
-    for group, total in (("evaluable", evaluable), ("missing is failure", at_baseline)):
+    for group, total in (("evaluable", evaluable), ("missing_failure", at_baseline)):
         place = Place("ctc_course", population, group, name)
         yield from place.rows(rate(n, total, study.plan), METHOD)

@@ -1,0 +1,107 @@
+"""The catalogue of analyses is walked: what it describes has a function, a display, a test, a second computation."""
+
+import ast
+import importlib
+import importlib.util
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+
+from sap.catalogue.reporting import analyses, analysis, faults, filled, statistics
+from sap.errors import ResultError
+from sap.pipeline.analyses import makers
+from sap.plan import project_home, read_plan
+
+HOME = project_home()
+TESTS = Path(__file__).parent
+PLANS = [read_plan(path).plan for path in sorted((HOME / "analysis").glob("plan*.yml"))]
+DISPLAYS = yaml.safe_load((HOME / "analysis" / "displays.yml").read_text(encoding="utf-8"))
+
+# Analyses whose stem's test does not yet assert a row worked by hand. To shrink to none.
+NOT_YET_WORKED = set(analyses())
+
+NOT_YET_SECOND = set(analyses())
+NOT_YET_SHOWN = {
+    "dor_curve", "dor_at_risk", "rdor", "rdor_curve", "rdor_at_risk", "rdor_reasons",
+    "os_group_curve", "os_group_at_risk", "tumour_change",
+}  # fmt: skip
+
+each = pytest.mark.parametrize("entry", analyses().values(), ids=list(analyses()))
+
+
+@cache
+def worked() -> dict[str, set[str]]:
+    """The analyses that the tests of each stem assert rows of: `@pytest.mark.worked("os", ...)`."""
+    by_stem: dict[str, set[str]] = {}
+    for path in TESTS.glob("test_*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "pytest.mark.worked":
+                names = {ast.literal_eval(argument) for argument in node.args}
+                by_stem.setdefault(path.stem.removeprefix("test_"), set()).update(names)
+    return by_stem
+
+
+@each
+def test_an_analysis_is_made_by_a_function_of_its_own_stem(entry):
+    assert makers()[entry.id].function.startswith(f"sap.results.{entry.stem}.")
+
+
+@each
+def test_an_analysis_is_shown_by_the_displays_it_names_or_says_why_not(entry):
+    named = {
+        name
+        for name, display in DISPLAYS.items()
+        if entry.id in {analysis(shown).id for shown in display.get("analysis", [])}
+    }
+    assert named == set(entry.displays)
+    assert bool(entry.displays) != bool(entry.no_display) or entry.id in NOT_YET_SHOWN
+
+
+@each
+def test_an_analysis_has_a_second_computation_in_its_own_stem_or_says_why_not(entry):
+    assert entry.second in ("raw", "datasets", "none")
+    done = (entry.second == "none") == bool(entry.no_second)
+    if entry.second != "none":
+        module = importlib.util.find_spec(f"sap.qc.{entry.stem}") and importlib.import_module(
+            f"sap.qc.{entry.stem}"
+        )
+        done = hasattr(module, "rows")
+    assert done or entry.id in NOT_YET_SECOND
+
+
+@each
+def test_rows_of_an_analysis_are_worked_by_hand_in_the_test_of_its_stem(entry):
+    done = entry.id in worked().get(entry.stem, set())
+    assert done or entry.id in NOT_YET_WORKED, f"tests/test_{entry.stem}.py asserts no row of it"
+    assert not (done and entry.id in NOT_YET_WORKED), "take it out of NOT_YET_WORKED"
+
+
+@each
+def test_labels_are_filled_from_either_plan_and_the_section_is_an_entry_of_it(entry):
+    for plan in PLANS:
+        assert hasattr(plan, entry.plan)
+        for axis in ("paramcd", "group", "level", "sublevel"):
+            for item in entry.items(axis):
+                label = filled(item.label, plan)
+                assert label
+                assert "{" not in label or item.pattern
+    assert set(entry.statistics) <= set(statistics())
+
+
+def test_what_the_catalogue_lacks_is_named():
+    rows = [
+        ("os", "PRIMARY", "OS", "", "", "", "median"),
+        ("os", "NOBODY", "OS", "", "", "", "median"),
+        ("os", "PRIMARY", "OSX", "", "", "", "mode"),
+        ("osmosis", "PRIMARY", "OS", "", "", "", "n"),
+    ]
+    assert faults(rows) == [
+        "os: no population NOBODY",
+        "os: no statistic mode",
+        "os: no paramcd 'OSX'",
+        "The catalogue has no analysis 'osmosis'.",
+    ]
+    with pytest.raises(ResultError, match="no analysis 'psa_response_d'"):
+        analysis("psa_response_d")
