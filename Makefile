@@ -12,7 +12,7 @@ VENV := .venv
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: report dsmb test check clean
+.PHONY: report dsmb test check mutation clean
 
 $(DONE): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -37,16 +37,24 @@ check: $(DONE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# TESTS=more adds what needs R or a browser, TESTS=slow is what is slow, TESTS=all both; a test whose
-# need is absent is skipped and says so.
+# Three tiers: quick needs nothing but Python; slow is what takes long, R, a browser, another clock or
+# ../shared; long (make long) is run by hand. A test whose need is absent is skipped and the reason printed.
 TESTS ?= quick
-WHICH_quick := -m "not slow and not r and not browser"
-WHICH_more  := -m "not slow"
-WHICH_slow  := -m slow
-WHICH_all   :=
+NEEDS := slow or r or browser or shared or clock
+WHICH_quick := -m "not ($(NEEDS) or long)"
+WHICH_slow  := -m "($(NEEDS)) and not long"
+WHICH_long  := -m long
+WHICH_all   := -m "not long"
 
 test: check
 	$(BIN)/pytest -n 2 --dist worksteal $(WHICH_$(TESTS))
+
+# A sample of small changes of the code, each against the quick tests of its stem: tests/mutation.py.
+ROOM ?= all
+FILE ?=
+N    ?= 150
+mutation: $(DONE)
+	$(BIN)/python tests/mutation.py --room $(ROOM) --only "$(FILE)" --size $(N) --seed $(SEED)
 
 # Every test, then the report on what is installed, required, tested and reproduced. The report is
 # written when tests fail too, is told how they ended, and fails then; an old result is never read.
