@@ -8,11 +8,12 @@ OUT    ?= build/report
 CUTOFF ?= final
 SEED   ?= 128
 
-VENV := .venv
+# Another Python than python3 has an environment of its own: make test PYTHON=python3.12.
+VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(shell $(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: report dsmb test check mutation clean
+.PHONY: report dsmb test check coverage long mutation validation clean
 
 $(DONE): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -43,11 +44,27 @@ TESTS ?= quick
 NEEDS := slow or r or browser or shared or clock
 WHICH_quick := -m "not ($(NEEDS) or long)"
 WHICH_slow  := -m "($(NEEDS)) and not long"
+WHICH_slow_without_shared := -m "($(NEEDS)) and not (long or shared)"
 WHICH_long  := -m long
 WHICH_all   := -m "not long"
 
+# PYTEST adds options for pytest: .ci/run gives --no-skips, with which a skipped test fails.
 test: check
-	$(BIN)/pytest -n 2 --dist worksteal $(WHICH_$(TESTS))
+	$(BIN)/pytest -n 2 --dist worksteal $(WHICH_$(TESTS)) $(PYTEST)
+
+# The quick tests, and the branches of four rooms that they run: at least 97 % each.
+COVERED := methods derivations results contracts
+coverage: check
+	@mkdir -p build
+	$(BIN)/pytest -n 2 --dist worksteal $(WHICH_quick) $(COVERED:%=--cov=sap.%) --cov-branch \
+		--cov-report=json:build/coverage.json $(PYTEST)
+	$(BIN)/python tests/coverage_limits.py build/coverage.json
+
+# By hand, for hours: many cases and seeds, every Python of the machine, and mutation.
+long: check
+	$(BIN)/pytest -n 2 --dist worksteal $(WHICH_long) $(PYTEST)
+	set -e; for python in $$(.ci/pythons); do $(MAKE) test PYTHON=$$python; done
+	$(MAKE) mutation
 
 # A sample of small changes of the code, each against the quick tests of its stem: tests/mutation.py.
 ROOM ?= all
@@ -61,7 +78,7 @@ mutation: $(DONE)
 validation: $(DONE)
 	@mkdir -p build/validation
 	@rm -f build/validation/junit.xml
-	@ended=0; $(BIN)/pytest -n 2 --dist worksteal --junit-xml build/validation/junit.xml || ended=$$?; \
+	@ended=0; $(BIN)/pytest -n 2 --dist worksteal $(WHICH_all) --junit-xml build/validation/junit.xml || ended=$$?; \
 	$(BIN)/python -m sap.audit.validation build/validation/junit.xml build/validation $$ended
 
 clean:

@@ -1,8 +1,11 @@
-"""Markers that need something from outside skip with the reason when it is absent."""
+"""What a test needs from outside, what it shows of the plan, and patients written as a table of text.
+
+A test whose need is absent is skipped with the reason. With `--no-skips`, as in CI, it fails.
+"""
 
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -48,6 +51,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.user_properties.append(("needs", marker))
             if not there():
                 item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--no-skips", action="store_true", help="a skipped test fails, as in CI")
+
+
+def _failed_if_skipped(report: Any, config: pytest.Config) -> None:
+    """With --no-skips a skip is a failure with the same reason; an expected failure is no skip."""
+    if config.getoption("no_skips") and report.skipped and not hasattr(report, "wasxfail"):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        report.outcome = "failed"
+        report.longrepr = f"--no-skips: {reason}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    report = yield
+    _failed_if_skipped(report, item.config)
+    return report
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(collector: pytest.Collector) -> Generator[None, Any, Any]:
+    report = yield
+    _failed_if_skipped(report, collector.config)
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,6 @@
 """What a command says to wrong input: one clear line, its exit code, no traceback, nothing written."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
@@ -196,7 +195,6 @@ def test_every_command_says_what_it_does_what_it_takes_and_how_it_ends(monkeypat
                 assert getattr(parameter, "help", None), (path, parameter.name)
 
 
-@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="no /dev/full here")  # noqa: PTH110
 def test_a_terminal_that_takes_no_more_is_no_traceback(here):
     import subprocess
 

@@ -141,10 +141,8 @@ def test_wrong_use_says_what_and_exits_with_its_code(words, code, said, extract,
     assert "Traceback" not in got.stderr
 
 
-def test_quarto_is_refused_clearly_where_it_is_not(run):
-    if shutil.which("quarto"):
-        pytest.skip("quarto is installed here")
-    got = sap("report", run, "--engine", "quarto")
+def test_quarto_is_refused_clearly_where_it_is_not(run, tmp_path):
+    got = sap("report", run, "--engine", "quarto", env={"PATH": str(tmp_path)})
     assert got.returncode == 2
     assert "quarto" in got.stderr.lower()
     assert "Traceback" not in got.stderr
