@@ -226,7 +226,7 @@ def test_both_plans_name_a_reference_that_exists(plan):
 def test_the_sentence_says_both_rates_their_rule_and_the_difference(
     patients, tmp_path, monkeypatch
 ):
-    """3 of 6 is 50.0 %, 129 of 329 is 39.2 %, and the difference 10.8 percentage points."""
+    """3 of 6 is 50.0%, 129 of 329 is 39.2%, and the difference 10.8 percentage points."""
     adsl, adrs, _ = by_both_rules(patients)
     (tmp_path / "tables").mkdir()
     rows = ard.to_csv(ard.bind(published(adsl, adrs, REFERENCES, PLAN)))
@@ -234,9 +234,9 @@ def test_the_sentence_says_both_rates_their_rule_and_the_difference(
     plan = json.dumps(PLAN.model_dump(mode="json"))
     (tmp_path / "tables" / "plan.json").write_text(plan, encoding="utf-8")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
-    said = sentences.beside_published().plain.replace("\u00a0", " ")
-    assert said.startswith(
-        "By the rule of TROPIC 3 of 6 patients of the primary set responded (50.0 %)"
+    sentence = sentences.beside_published().plain.replace("\u00a0", " ")
+    assert sentence.startswith(
+        "By the rule of TROPIC, 3 of 6 patients of the primary set had a response (50.0%)"
     )
-    assert "in TROPIC 129 of 329 did (39.2 %). The difference is 10.8 percentage points" in said
-    assert "a baseline PSA of at least 20 ug/L" in sentences.comparison_rule().plain
+    assert "in TROPIC 129 of 329 did (39.2%). The difference is 10.8 percentage points" in sentence
+    assert "a baseline PSA of at least 20 µg/L" in sentences.comparison_rule().plain

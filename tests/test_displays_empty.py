@@ -1,4 +1,4 @@
-"""Displays of times when a set has no patient: they say so, and the other sets stand as they are."""
+"""Displays of times when a set has no patient: they say so, and the other sets are unchanged."""
 
 import json
 
@@ -71,7 +71,7 @@ def run(tmp_path, monkeypatch):
     return write
 
 
-def test_survival_takes_its_level_from_a_set_with_somebody(run):
+def test_survival_takes_its_level_from_a_set_with_patients(run):
     months = PLAN.survival.landmarks_months
     run(
         of("os", "PRIMARY", 0.0), of("os", "SCREENED", 2.0),
@@ -84,7 +84,7 @@ def test_survival_takes_its_level_from_a_set_with_somebody(run):
     assert any("95" in str(row.label) for row in shown.rows)
 
 
-def test_a_time_that_nobody_reached_is_not_estimable_though_the_curve_ended_at_0(run):
+def test_a_time_that_no_patient_reached_is_not_estimable_though_the_curve_ended_at_0(run):
     """Both patients died before: the estimate is 0 by its formula, no patient was followed to the landmark."""
     months = PLAN.survival.landmarks_months
     no_limit = ard.NotEstimable("no standard error here")
@@ -104,12 +104,12 @@ def test_a_time_that_nobody_reached_is_not_estimable_though_the_curve_ended_at_0
     assert any(f"NE at {months[-1]:g} months" in str(note) for note in shown.notes)
 
 
-def test_survival_of_nobody_says_so(run):
+def test_survival_without_a_patient_gives_the_reason(run):
     run(of("os", "PRIMARY", 0.0), of("os", "SCREENED", 0.0))
     assert survival.overall().absent.startswith("Not in the data")
 
 
-def test_curves_leave_out_a_time_that_nobody_has_or_that_the_data_lack(run):
+def test_curves_leave_out_a_time_that_no_patient_has_or_that_the_data_lack(run):
     lacking = ard.NotEstimable("not in the data: no dated tumour assessment")
     run(
         of("pfs", "PRIMARY", lacking, n_events=lacking), of("rpfs", "PRIMARY", 0.0),
@@ -120,13 +120,13 @@ def test_curves_leave_out_a_time_that_nobody_has_or_that_the_data_lack(run):
     assert shown.alt.count("months") == 1
 
 
-def test_curves_of_nobody_say_so(run):
+def test_curves_without_a_patient_give_the_reason(run):
     run(of("pfs", "PRIMARY", 0.0), of("rpfs", "PRIMARY", 0.0), of("ttpp", "PRIMARY", 0.0))
     assert progression.curves().absent.startswith("Not in the data")
 
 
 def test_the_words_of_curves_hold_a_number_when_no_median_is_reached(run):
-    """Each figure must be described with a number; one that never falls to one half has its size."""
+    """Each figure must be described with a number; one that stays above one half has its size."""
     run(of("ttpp", "PRIMARY", 2.0, median=NONE), *curve("ttpp", "PRIMARY"))
     assert "2 patients" in progression.curves().alt
 
@@ -147,37 +147,47 @@ def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sampl
 
 
 @pytest.mark.parametrize(
-    "decision, synthetic, said",
+    "decision, synthetic, expected",
     [
-        ("H0 rejected", False, "among these patients is rejected."),
-        ("H0 not rejected", False, "among these patients is not rejected."),
-        ("H0 not rejected: stopped after stage 1", False, "is not rejected."),
-        ("No decision: fewer than planned", False, "neither rejects nor keeps"),
-        ("H0 rejected", True, "The data are synthetic, so nothing follows about a treatment."),
+        ("H0 rejected", False, "among these patients was rejected."),
+        ("H0 not rejected", False, "among these patients was not rejected."),
+        (
+            "H0 not rejected: stopped after stage 1",
+            False,
+            "was not rejected (the trial stopped after stage 1).",
+        ),
+        (
+            "No decision: fewer than planned",
+            False,
+            "There is no decision yet on the null hypothesis",
+        ),
+        (
+            "H0 rejected",
+            True,
+            "The data are synthetic, so no conclusion about the treatment is possible.",
+        ),
     ],
 )
-def test_the_conclusion_is_what_the_rule_of_the_design_says(
-    run, tmp_path, decision, synthetic, said
-):
+def test_the_conclusion_is_the_decision_of_the_design(run, tmp_path, decision, synthetic, expected):
     rows = ard.rows({"decision": decision}, analysis="psa_response", section="SAP 5.1",
                     population="PRIMARY", paramcd="PSARESP", method="m")  # fmt: skip
     run(rows)
     (tmp_path / "tables" / "run.json").write_text(json.dumps({"synthetic": synthetic}), "utf-8")
     words = sentences.conclusion()
-    assert said in words.plain
+    assert expected in words.plain
     assert [n.key for n in words.numbers] == ["plan|design.p0"]
 
 
-def test_the_state_of_the_boundary_is_told_with_its_count(run):
+def test_the_stopping_boundary_is_reported_with_its_count(run):
     stats = {"N": 35, "n": 4, "boundary": 13, "decision": "not crossed"}
     run(ard.rows(stats, analysis="toxicity_monitoring", section="SAP 5.7.5", population="SAFETY",
                  paramcd="TOX", method="m"))  # fmt: skip
     plain = sentences.toxicity().plain.replace("\u00a0", " ")
     assert "4 of 35 treated patients" in plain
-    assert "is 13. State of the boundary: not crossed." in plain
+    assert "is 13. The stopping boundary was not crossed." in plain
 
 
-def answers(paramcd: str, n: float | ard.NotEstimable, missing: float):
+def exposed(paramcd: str, n: float | ard.NotEstimable, missing: float):
     known = not missing and not isinstance(n, ard.NotEstimable)
     share = n / 10 if known else ard.NotEstimable("not in the data: a dose given")
     stats = {"n": n, "N": 10, "n_missing": missing, "estimate": share}
@@ -187,7 +197,7 @@ def answers(paramcd: str, n: float | ard.NotEstimable, missing: float):
 
 def test_subjects_of_whom_it_is_not_known_have_a_line_of_their_own(run):
     """4 of 10 reduced and 2 not known: no percentage, and the 2 below; of the others nothing more."""
-    run(*(answers(name, 4, 2 if name == "REDUCED" else 0) for name, _ in exposure.ANSWERS))
+    run(*(exposed(name, 4, 2 if name == "REDUCED" else 0) for name, _ in exposure.ANSWERS))
     rows = exposure.compliance().rows
     shown = [(str(row.label), str(getattr(row.cells[0], "text", row.cells[0]))) for row in rows]
     at = [label for label, _ in shown].index("The dose was reduced")
@@ -195,7 +205,7 @@ def test_subjects_of_whom_it_is_not_known_have_a_line_of_their_own(run):
     assert [label for label, _ in shown].count("Not known") == 1
 
 
-def test_the_primary_rule_of_confirmation_stands_once(run):
+def test_the_primary_rule_of_confirmation_is_listed_once(run):
     """The plan confirms after 28 days and varies it to 21 and 28: three rows, 28 among them once."""
     stats = {"n": 8, "N": 25, "estimate": 0.32, "conf_low": 0.1, "conf_high": 0.5,
              "conf_level": 0.95, "p_value": 0.01, "decision": "H0 rejected"}  # fmt: skip
@@ -215,7 +225,7 @@ def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_
     text = json.dumps(other.model_dump(mode="json"))
     (tmp_path / "tables" / "plan.json").write_text(text, encoding="utf-8")
     ard._json.cache_clear()
-    assert sentences.registered().plain.startswith("Events below grade 3 were not all registered")
+    assert sentences.registered().plain.startswith("Events below grade 3 were not all collected")
     assert sentences.rescreened().plain == "The plan of this trial has no re-screening."
     (note,) = safety._registered()
     assert "below grade 3 were not all registered" in note.plain
@@ -226,7 +236,7 @@ def shifted(code: str, base: str, worst: str, n: float | ard.NotEstimable):
                     paramcd=code, level=base, sublevel=worst, method="m")  # fmt: skip
 
 
-def test_a_test_that_nobody_had_makes_no_lines_of_missing_numbers(run, tmp_path):
+def test_a_test_that_no_patient_had_makes_no_lines_of_missing_numbers(run, tmp_path):
     """Haemoglobin: 3 patients from '0 or 1' to 2. Gamma-GT was not measured: named once, not five lines."""
     never = ard.NotEstimable("not in the data: GGT was not measured on treatment")
     run(
@@ -284,7 +294,7 @@ def test_the_spider_has_the_values_that_count_of_the_primary_set_from_its_first_
     assert drawn["category"].unique().tolist() == ["Confirmed response"]
 
 
-def test_the_cells_of_an_evaluable_subject_begin_with_his_baseline_at_week_0(run, tmp_path):
+def test_the_ctc_counts_of_an_evaluable_subject_begin_with_the_baseline_at_week_0(run, tmp_path):
     """T-1: 8 before, 3 on day 42 (week 6), a count on day 400 that does not count. T-2 is not
     evaluable. Without dates the visit of the 3, cycle 4, places it; that at the end has no place.
     """
@@ -319,8 +329,8 @@ def test_the_cells_of_an_evaluable_subject_begin_with_his_baseline_at_week_0(run
     ]
     assert drawn["category"].unique().tolist() == ["CTC response"]
     note, week = figure.notes
-    said = "1 of 1 evaluable patients had a CTC response, a count below 5, the dashed line."
-    assert note.plain == said
+    expected = "1 of 1 evaluable patients had a CTC response, a count below 5, the dashed line."
+    assert note.plain == expected
     assert "week 0" in week.plain
     where = tmp_path / "adam" / "adctc.parquet"
     undated = frames["adctc"].assign(ADT=pd.NaT, ANL01FL=["", "Y", "Y", ""])

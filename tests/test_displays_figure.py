@@ -180,7 +180,7 @@ DRAWINGS = {
 
 
 @pytest.mark.parametrize("name", DRAWINGS)
-def test_a_drawing_is_an_svg_that_asks_nobody_for_anything(name):
+def test_a_drawing_is_an_svg_that_loads_nothing_from_elsewhere(name):
     text = figure.svg(DRAWINGS[name](), 6.5, 3.8)
     root = ET.fromstring(text)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
@@ -231,7 +231,7 @@ for name, draw in them.DRAWINGS.items():
 
 @pytest.mark.slow
 def test_two_processes_with_other_settings_write_the_same_bytes(tmp_path):
-    said = []
+    sums = []
     for seed, zone, language in (("1", "UTC", "C"), ("2", "Pacific/Auckland", "tr_TR.UTF-8")):
         env = {
             **os.environ,
@@ -244,17 +244,17 @@ def test_two_processes_with_other_settings_write_the_same_bytes(tmp_path):
         out = subprocess.run(
             call, env=env, cwd=tmp_path, capture_output=True, text=True, check=True
         )
-        said.append(out.stdout)
-    assert said[0] == said[1]
-    assert len(said[0].splitlines()) == len(DRAWINGS)
+        sums.append(out.stdout)
+    assert sums[0] == sums[1]
+    assert len(sums[0].splitlines()) == len(DRAWINGS)
 
 
 def test_letters_come_from_matplotlib_not_from_the_machine():
     with figure.drawing():
-        found = font_manager.findfont(
+        path = font_manager.findfont(
             font_manager.FontProperties(family=[figure.FAMILY], weight="bold")
         )
-    assert Path(found) == Path(get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
+    assert Path(path) == Path(get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
 
 
 def luminance(colour):
@@ -264,7 +264,7 @@ def luminance(colour):
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
 
-def test_the_fills_of_answers_differ_in_black_and_white():
+def test_the_fills_of_responses_differ_in_black_and_white():
     dark, middle, light = (luminance(colour) for colour in figure.FILLS[:3])
     assert middle - dark > 0.2
     assert light - middle > 0.2
@@ -312,7 +312,7 @@ def test_a_waterfall_is_sorted_and_cut_at_its_cap_with_the_value_on_top():
     assert "*" in texts
 
 
-def test_blocks_of_a_waterfall_stand_apart_each_sorted_and_under_its_words():
+def test_blocks_of_a_waterfall_are_separate_each_sorted_and_under_its_label():
     """Six bars, two of them of the second block: -99 and 340 (cut at 100) there, a gap before."""
     frame = bars().assign(block=["First", "Second", "First", "First", "First", "Second"])
     frame["change"] = [10.0, 340.0, -20.0, -50.0, -60.0, -99.0]
@@ -327,7 +327,7 @@ def test_blocks_of_a_waterfall_stand_apart_each_sorted_and_under_its_words():
 
 
 def test_marks_of_one_day_do_not_cover_one_another_and_the_arrow_is_named():
-    """Two marks on one day of one lane stand at two heights; a mark alone stands on its lane."""
+    """Two marks on one day of one lane are at two heights; a single mark is on its lane."""
     events = pd.DataFrame(
         [("S-01", 4.0, "PSA"), ("S-01", 4.0, "Scan"), ("S-02", 4.0, "PSA")],
         columns=["subject", "time", "event"],
@@ -354,7 +354,7 @@ def test_a_long_rate_is_named_in_full_on_two_lines():
 
 
 def test_a_rate_between_two_ends_is_a_thick_line_without_a_dot():
-    """Between 44 and 100 percent, with an interval from 24; it stands above the 36 of the other."""
+    """Between 44 and 100 percent, with an interval from 24; it is placed above the 36 of the other."""
     frame = pd.DataFrame(
         [("Any", "Ours", NAN, 24.0, 100.0, 44.0, 100.0), ("Severe", "Ours", 36.0, 18.0, 57.0, NAN, NAN)],
         columns=["term", "series", "percent", "low", "high", "lowest", "highest"],
@@ -388,7 +388,7 @@ def test_the_line_of_a_forest_carries_its_words():
     assert "p0 = 10.0" in {t.get_text() for t in canvas.findobj(Text)}
 
 
-def test_a_curve_that_has_ended_has_nobody_at_risk():
+def test_a_curve_that_has_ended_has_no_patient_at_risk():
     """A ends at month 14, with a number every 2 months, B at 28 with one every 6."""
     a = [("A", t, n) for t, n in ((0.0, 5), (2.0, 5), (6.0, 3), (12.0, 1), (14.0, 1))]
     b = [("B", t, n) for t, n in ((0.0, 9), (6.0, 8), (12.0, 6), (18.0, 4), (24.0, 2))]
@@ -536,16 +536,16 @@ def test_an_arrow_through_a_box_is_refused():
 
 
 @pytest.mark.parametrize(
-    "rows, arrows, said",
+    "rows, arrows, message",
     [
         ([[Box("a", "A", "1", 0), Box("a", "B", "1", 1)]], [], "two boxes have one id"),
-        ([[Box("a", "A", "1", 0, 2), Box("b", "B", "1", 1)]], [], "box b stands on another"),
-        ([[Box("a", "A", "1", 1, 2)]], [], "box a stands on another or outside"),
+        ([[Box("a", "A", "1", 0, 2), Box("b", "B", "1", 1)]], [], "box b overlaps another"),
+        ([[Box("a", "A", "1", 1, 2)]], [], "box a overlaps another or is outside"),
         ([[Box("a", "A", "1", 0)]], [Arrow("a", "z")], "names the box z"),
     ],
 )
-def test_a_diagram_that_cannot_be_drawn_is_refused(rows, arrows, said):
-    with pytest.raises(ValueError, match=said):
+def test_a_diagram_that_cannot_be_drawn_is_refused(rows, arrows, message):
+    with pytest.raises(ValueError, match=message):
         flow_diagram.flow_diagram(rows, arrows, 2)
 
 
@@ -580,7 +580,7 @@ def test_a_figure_is_written_into_the_run_and_named_by_its_path(run):
     shown = Figure("tlf-waterfall", waterfall(), "3 of 25 patients [below] 50 %", n=n, numbers=[n])
     markdown = shown._repr_markdown_()
     assert (
-        "\n![3 of 25 patients \\[below\\] 50 %](<figures/tlf-waterfall.svg>){width=100%}\\\n"
+        "\n![3 of 25 patients \\[below\\] 50%](<figures/tlf-waterfall.svg>){width=100%}\\\n"
         in markdown
     )
     assert markdown.startswith("::: {#tlf-waterfall .tlf .tlf-figure .landscape .closed}\n")

@@ -142,7 +142,7 @@ def test_the_markdown_of_a_table_is_the_agreed_shape(run):
 ::: {{#tlf-psa-response .tlf .tlf-table}}
 ::: {{.tlf-caption}}
 [Table 14.2.1.1]{{.tlf-number}} [Confirmed PSA response]{{.tlf-title}} [Population: primary analysis \
-set (AR\\-V7 positive, CTC \\>\\= 3 per 7.5 mL at the first screening, at least one dose of \
+set (AR\\-V7 positive, CTC ≥ 3 per 7.5 mL at the first screening, at least one dose of \
 cabazitaxel)]{{.tlf-population}}
 :::
 
@@ -156,7 +156,7 @@ cabazitaxel)]{{.tlf-population}}
 <tr class="group"><td colspan="2">Response</td></tr>
 <tr class="indent1"><th scope="row">Confirmed response</th><td class="num">_\
 <span class="ard" data-ard="{KEY}n">3</span> (<span class="ard" data-ard="{KEY}estimate">12.0</span>)</td></tr>
-<tr class="indent1"><th scope="row">95 % CI</th><td class="num">\
+<tr class="indent1"><th scope="row">95% CI</th><td class="num">\
 (<span class="ard" data-ard="{KEY}conf_low">2.5</span>, \
 <span class="ard" data-ard="{KEY}conf_high">31.2</span>)</td></tr>
 </tbody>
@@ -267,7 +267,7 @@ def test_a_listing_row_has_its_address_and_text_is_not_padded(run):
     assert f'<td class="num">{FIGURE_SPACE}1</td>' in html
 
 
-def test_zero_stands_without_percent():
+def test_zero_has_no_percent():
     zero, percent = Number("0", "a"), Number("0.0", "b")
     assert n_pct(zero, percent).text == "0"
 
@@ -290,11 +290,11 @@ def test_ne_is_explained_in_the_notes(run):
 
 
 @pytest.mark.parametrize(
-    "said, text",
+    "sentence, text",
     [
-        (lambda: inline.rate("psa_response", population="PRIMARY"), "12.0 %"),
+        (lambda: inline.rate("psa_response", population="PRIMARY"), "12.0%"),
         (lambda: inline.n_of_N("psa_response", population="PRIMARY"), "3 of 25"),
-        (lambda: inline.interval("psa_response", population="PRIMARY"), "95 % CI 2.5 to 31.2"),
+        (lambda: inline.interval("psa_response", population="PRIMARY"), "95% CI 2.5 to 31.2"),
         (lambda: inline.p("psa_response", population="PRIMARY"), "p <0.0001"),
         (lambda: inline.text("psa_response", "decision", population="PRIMARY"), "not rejected"),
         (lambda: inline.months("os"), "14.3 months"),
@@ -305,18 +305,18 @@ def test_ne_is_explained_in_the_notes(run):
         (lambda: inline.ref("tlf-psa-response"), "Table 14.2.1.1"),
     ],
 )
-def test_prose_says_the_number(run, said, text):
-    assert said().plain.replace("\u00a0", " ") == text
-    assert plain(str(said())) == text
+def test_prose_prints_the_number(run, sentence, text):
+    assert sentence().plain.replace("\u00a0", " ") == text
+    assert plain(str(sentence())) == text
 
 
 def test_prose_carries_the_address_through_pandoc_even_in_a_pipe_table(run):
-    said = inline.count("psa_response", population="PERPROT", level='"q" | <b>')
-    html = pypandoc.convert_text(f"| a | b |\n|---|---|\n| {said} | x |\n", "html", "markdown")
+    number = inline.count("psa_response", population="PERPROT", level='"q" | <b>')
+    html = pypandoc.convert_text(f"| a | b |\n|---|---|\n| {number} | x |\n", "html", "markdown")
     assert 'data-ard="psa_response|PERPROT||PSARESP|&quot;q&quot; %7C &lt;b&gt;||n"' in html
     assert html.count("<td>") == 2
     assert str(inline.rate("psa_response", population="PRIMARY")) == (
-        '[12.0\u00a0%]{.ard data-ard="psa_response&#124;PRIMARY&#124;&#124;PSARESP'
+        '[12.0%]{.ard data-ard="psa_response&#124;PRIMARY&#124;&#124;PSARESP'
         '&#124;&#124;&#124;estimate"}'
     )
 
@@ -351,7 +351,7 @@ def test_a_wrong_axis_is_refused(run):
         inline.count("psa_response", arm="A")
 
 
-def test_words_asked_of_a_number_are_refused(run):
+def test_words_requested_of_a_number_are_refused(run):
     with pytest.raises(RenderError, match="holds a number and no words"):
         inline.text("psa_response", "n", population="PRIMARY")
 
@@ -402,7 +402,7 @@ tlf-a: {number: "14.1.1", kind: table, title: Aaa, population: PRIMARY, section:
 
 
 @pytest.mark.parametrize(
-    "text, said",
+    "text, expected",
     [
         (ENTRY.replace("audience", "audiense"), "tlf-a.audiense: is no key of a display"),
         (ENTRY.replace("audience", "audiense"), "tlf-a.audience: is missing: add it"),
@@ -422,12 +422,12 @@ tlf-a: {number: "14.1.1", kind: table, title: Aaa, population: PRIMARY, section:
         ("a: [", "is not readable YAML"),
     ],
 )
-def test_a_wrong_catalogue_names_file_key_and_fix(tmp_path, text, said):
+def test_a_wrong_catalogue_names_file_key_and_fix(tmp_path, text, expected):
     path = tmp_path / "displays.yml"
     path.write_text(text)
     with pytest.raises(PlanError) as error:
         register.read(path)
-    assert said in str(error.value)
+    assert expected in str(error.value)
     assert str(path) in str(error.value)
 
 

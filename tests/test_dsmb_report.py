@@ -1,4 +1,4 @@
-"""The package of the board: nothing closed in the open report, the same numbers in both."""
+"""The DSMB reports: nothing closed in the open report, the same numbers in both."""
 
 import csv
 import html
@@ -36,7 +36,7 @@ def test_an_analysis_is_open_when_every_display_that_shows_it_is():
     [
         "psa_response", "psa_response_unconfirmed", "psa_two_stage", "psa_posterior", "interim",
         "tipping_point", "rescreen_response", "psa_change", "ctc_response", "ctc_course", "os", "pfs",
-        "os_curve", "deaths", "baseline", "bor", "comparison_arv7", "an analysis no patient shows",
+        "os_curve", "deaths", "baseline", "bor", "comparison_arv7", "an analysis no display shows",
     ],
 )  # fmt: skip
 def test_response_survival_and_what_no_display_shows_are_closed(name):
@@ -53,7 +53,7 @@ def made_run(folder: Path) -> Path:
         [
             ard.rows({"n": 3, "N": 9}, analysis="ae_overview", level="Serious", **given),
             ard.rows({"n": 2, "N": 9}, analysis="psa_response", **given),
-            ard.rows({"n": 7}, analysis="no patient shows this", **given),
+            ard.rows({"n": 7}, analysis="no display shows this", **given),
         ]
     )
     (run / "ard.csv").write_text(ard.to_csv(rows), encoding="utf-8")
@@ -72,8 +72,8 @@ def made_run(folder: Path) -> Path:
     }
     for name, content in tables.items():
         (run / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
-    people = pd.DataFrame({"USUBJID": ["CARVE-009"]})
-    people.to_parquet(run / "adam" / "adsl.parquet")
+    adsl = pd.DataFrame({"USUBJID": ["CARVE-009"]})
+    adsl.to_parquet(run / "adam" / "adsl.parquet")
     return run
 
 
@@ -116,8 +116,8 @@ def test_changes_of_closed_numbers_are_closed_too(tmp_path):
     dsmb._view(run, "open", tmp_path / "open")
     dsmb._view(run, "closed", tmp_path / "closed")
     assert "psa_response" not in everything_in(tmp_path / "open")
-    found = pd.read_csv(tmp_path / "closed" / "changes.csv", dtype="str")
-    moved = found[found["change"] == "moved"]
+    changes = pd.read_csv(tmp_path / "closed" / "changes.csv", dtype="str")
+    moved = changes[changes["change"] == "moved"]
     assert moved[["analysis", "before", "now"]].to_numpy().tolist() == [
         ["psa_response", "1.0", "2.0"]
     ]
@@ -134,13 +134,13 @@ def test_an_earlier_report_that_is_none_is_refused(tmp_path):
 
 def test_a_page_that_names_a_patient_or_a_closed_number_is_not_published(tmp_path):
     run, page = made_run(tmp_path), tmp_path / "report.html"
-    for text, said in (
+    for text, message in (
         ("<p>CARVE-009</p>", "names a patient"),
         ('<span data-ard="psa_response|SAFETY|||||n">2</span>', "psa_response"),
         ('{"psa_response|SAFETY|||||n":{}}', "psa_response"),
     ):
         page.write_text(text, encoding="utf-8")
-        with pytest.raises(RenderError, match=said):
+        with pytest.raises(RenderError, match=message):
             dsmb._refuse_leak(run, page, ["psa_response"])
     page.write_text('<a href="#psa_response">plan|psa_response.decline_pct</a>', encoding="utf-8")
     dsmb._refuse_leak(run, page, ["psa_response"])
@@ -155,7 +155,7 @@ class Package:
     def __init__(self, run: Path) -> None:
         self.run = run
         self.rows = ard.from_csv(run / "ard.csv")
-        self.people = pd.read_parquet(run / "adam" / "adsl.parquet")["USUBJID"].tolist()
+        self.subjects = pd.read_parquet(run / "adam" / "adsl.parquet")["USUBJID"].tolist()
         self.html, self.pages, self.inside, self.ard = {}, {}, {}, {}
         for audience in dsmb.AUDIENCES:
             folder = run / f"dsmb-{audience}"
@@ -172,14 +172,14 @@ class Package:
 
 
 def objects_of(reader: pypdf.PdfReader) -> str:
-    """Every object of a PDF as text: outlines, alternative texts, metadata, whatever stands in it."""
-    found = [str(reader.metadata)]
+    """Every object of a PDF as text: outlines, alternative texts, metadata, and the rest."""
+    objects = [str(reader.metadata)]
     for number in range(1, int(reader.trailer["/Size"])):
         one = reader.get_object(pypdf.generic.IndirectObject(number, 0, reader))
-        found.append(str(one))
+        objects.append(str(one))
         if isinstance(one, pypdf.generic.StreamObject) and one.get("/Type") == "/Metadata":
-            found.append(one.get_data().decode("utf-8", "replace"))
-    return "\n".join(found)
+            objects.append(one.get_data().decode("utf-8", "replace"))
+    return "\n".join(objects)
 
 
 @pytest.fixture(scope="module")
@@ -210,13 +210,13 @@ def test_no_patient_is_named_in_the_open_report(package):
     everything = package.html["open"] + "".join(package.pages["open"]) + package.inside["open"]
     everything += (package.run / "dsmb-open" / "changes.csv").read_text()
     everything += (package.run / "dsmb-open" / "ard.csv").read_text()
-    assert len(package.people) > 40
-    assert [one for one in package.people if one in everything] == []
-    assert any(one in package.html["closed"] for one in package.people)
+    assert len(package.subjects) > 40
+    assert [one for one in package.subjects if one in everything] == []
+    assert any(one in package.html["closed"] for one in package.subjects)
 
 
 @pytest.mark.slow
-def test_no_address_of_a_closed_row_stands_in_the_open_report(package):
+def test_no_address_of_a_closed_row_is_in_the_open_report(package):
     page = html.unescape(package.html["open"])
     closed = package.rows[~package.rows["analysis"].isin(dsmb.open_analyses())]
     keys = {ard.key({str(k): v for k, v in row.items()}) for row in closed.to_dict("records")}
@@ -229,7 +229,7 @@ def test_no_address_of_a_closed_row_stands_in_the_open_report(package):
 
 
 @pytest.mark.slow
-def test_no_closed_display_stands_in_the_open_report_and_all_of_the_closed_chapters_in_the_other(
+def test_no_closed_display_is_in_the_open_report_and_all_of_the_closed_chapters_in_the_other(
     package,
 ):
     words, inside = package.words("open"), re.sub(r"\s+", " ", package.inside["open"])
@@ -247,8 +247,8 @@ def test_no_closed_display_stands_in_the_open_report_and_all_of_the_closed_chapt
     "words", ["Predictive probability", "Conditional power", "Confirmed responders", "Passed: the trial goes on", "Crossed: the trial stops"]
 )  # fmt: skip
 def test_the_words_of_the_futility_state_are_in_the_closed_report_alone(package, words):
-    whole = package.words("open") + package.inside["open"]
-    assert words.lower() not in whole.lower()
+    text = package.words("open") + package.inside["open"]
+    assert words.lower() not in text.lower()
     if words not in ("Passed: the trial goes on", "Crossed: the trial stops"):
         assert words in package.words("closed")
 
@@ -287,23 +287,25 @@ def test_no_report_prints_a_bound_in_place_of_a_count(package, audience):
 
 def numbers_of(page: str) -> dict[str, set[str]]:
     """The printed texts of every address of a page, without the spaces that align them."""
-    found: dict[str, set[str]] = {}
+    texts: dict[str, set[str]] = {}
     for key, text in re.findall(r'data-ard="([^"]*)"[^>]*>(.*?)</span>', page, re.DOTALL):
         clean = re.sub(r"[\s\u2007\u200b]+", " ", html.unescape(TAG.sub("", text))).strip()
-        found.setdefault(html.unescape(key), set()).add(clean)
-    return found
+        texts.setdefault(html.unescape(key), set()).add(clean)
+    return texts
 
 
 @pytest.mark.slow
-def test_beside_the_open_report_stands_no_row_that_it_does_not_show(package):
+def test_the_open_ard_holds_the_rows_that_the_report_prints_and_no_other(package):
     page = package.html["open"]
     shown = {html.unescape(key) for key in re.findall(r'data-ard="([^"]*)"', page)}
     keys = {ard.key(row) for row in package.ard["open"].to_dict("records")}
     drawn = {key for key in keys if key.startswith("accrual|")}
     assert keys - drawn <= shown
     assert len(keys - drawn) > 300
-    found = pd.read_csv(package.run / "dsmb-open" / "changes.csv", dtype=str, keep_default_na=False)
-    still = found[found["change"] != "gone"]
+    changes = pd.read_csv(
+        package.run / "dsmb-open" / "changes.csv", dtype=str, keep_default_na=False
+    )
+    still = changes[changes["change"] != "gone"]
     assert len(still) > 100
     assert {ard.key(row) for row in still.to_dict("records")} <= keys
 
@@ -333,25 +335,31 @@ def test_the_closed_report_prints_what_the_study_report_prints(package, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("audience", ["open", "closed"])
 def test_every_page_says_study_audience_status_cut_off_and_synthetic(package, audience):
-    said = {"open": "Open report", "closed": "Closed report (board members only)"}[audience]
+    label = {"open": "Open report", "closed": "Closed report (board members only)"}[audience]
     for number, page in enumerate(package.pages[audience], start=1):
         text = re.sub(r"\s+", " ", page)
-        for words in ("CARVE", said, "INTERIM", "2017-06-30", "ynthetic data"):
+        for words in ("CARVE", label, "INTERIM", "2017-06-30", "ynthetic data"):
             assert words.lower() in text.lower(), f"page {number} does not say {words}"
-    for words in ("CARVE", said, "INTERIM", "2017-06-30", "Synthetic data"):
+    for words in ("CARVE", label, "INTERIM", "2017-06-30", "Synthetic data"):
         assert words in package.html[audience]
 
 
 @pytest.mark.slow
-def test_the_first_page_asks_three_questions_of_the_board_and_two_of_everybody(package):
-    questions = ("Is it safe to go on?", "Is the boundary crossed?", "Is the conduct sound?")
-    for audience, asked in (("closed", questions), ("open", (questions[0], questions[2]))):
-        first = next(p for p in package.pages[audience] if "1 The questions of the board" in p and "1-1" in p
+def test_the_first_page_has_three_key_questions_in_the_closed_report_and_two_in_the_open_one(
+    package,
+):
+    questions = (
+        "Is it safe to continue?",
+        "Is the boundary crossed?",
+        "Is the conduct of the trial adequate?",
+    )
+    for audience, expected in (("closed", questions), ("open", (questions[0], questions[2]))):
+        first = next(p for p in package.pages[audience] if "1 Key questions" in p and "1-1" in p
                      and "Contents" not in p)  # fmt: skip
         for words in questions:
-            assert (words in first) == (words in asked), (audience, words)
-        # The figures behind each answer stand on the page that gives it.
-        assert first.count("the figures behind the answer") == len(asked), audience
+            assert (words in first) == (words in expected), (audience, words)
+        # The results for each question are on the page of the questions.
+        assert len(re.findall(r"Table 1-\d[^.]*?: results", first)) == len(expected), audience
 
 
 @pytest.mark.slow
@@ -359,23 +367,23 @@ def test_the_first_page_asks_three_questions_of_the_board_and_two_of_everybody(p
 def test_every_number_of_what_changed_leads_to_both_reports(package, audience):
     """Then and now from the two ARDs themselves, and the tallies counted again from changes.csv."""
     page = package.html[audience]
-    asked = [key for key in numbers_of(page) if key.startswith("changes|")]
+    addresses = [key for key in numbers_of(page) if key.startswith("changes|")]
     known = html.unescape(page)
-    assert [key for key in asked if f'"{key}":' not in known] == []
+    assert [key for key in addresses if f'"{key}":' not in known] == []
     before = {
         ard.key({str(k): v for k, v in row.items()}): row
         for row in ard.from_csv(package.run / "tables" / "previous-ard.csv").to_dict("records")
     }
     with (package.run / f"dsmb-{audience}" / "changes.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
-    then = [key.removeprefix("changes|before|") for key in asked if "|before|" in key]
+    then = [key.removeprefix("changes|before|") for key in addresses if "|before|" in key]
     assert len(then) >= 5
     for key in then:
         (text,) = numbers_of(page)[f"changes|before|{key}"]
         row = before.get(key)
         expected = "-" if row is None else f"{row['stat']:.0f}"
         assert text == expected, key
-    tallies = [key for key in asked if "|before|" not in key]
+    tallies = [key for key in addresses if "|before|" not in key]
     assert bool(tallies) == (audience == "closed")
     for key in tallies:
         _, kind, analysis = key.split("|")

@@ -14,12 +14,12 @@ bounded = settings(derandomize=True, deadline=None, max_examples=300)
 
 
 def half_away(exact: Fraction, digits: int) -> str:
-    """The rule by whole-number arithmetic alone: no Decimal, no float."""
+    """The rule by integer arithmetic alone: no Decimal, no float."""
     scaled = abs(exact) * 10**digits
     steps = (2 * scaled.numerator + scaled.denominator) // (2 * scaled.denominator)
-    whole, part = divmod(steps, 10**digits)
+    integer, part = divmod(steps, 10**digits)
     sign = "-" if exact < 0 and steps else ""
-    return f"{sign}{whole}" + (f".{part:0{digits}d}" if digits else "")
+    return f"{sign}{integer}" + (f".{part:0{digits}d}" if digits else "")
 
 
 TIES = [
@@ -205,11 +205,11 @@ def test_padding_adds_figure_spaces_only_and_none_at_the_right(column):
 
 @bounded
 @given(st.lists(st.floats(-9999, 9999).map(lambda x: formats.fixed(x, 2)), min_size=1, max_size=8))
-def test_decimals_stand_under_decimals(column):
+def test_decimals_are_aligned(column):
     assert len({text.index(".") for text in formats.pad_column(column)}) == 1
 
 
-def test_percentages_stand_under_percentages():
+def test_percentages_are_aligned():
     shown = formats.pad_column(["12 (48.0)", "3 (4.0)", "25 (100)", "0", "1 (10.0)"])
     assert shown[0].index("(") == shown[1].index("(") == shown[2].index("(") == shown[4].index("(")
     assert shown[0].index(".") == shown[1].index(".") == shown[4].index(".")

@@ -1,4 +1,4 @@
-"""Listings and profiles: rows as they stand, addresses, hostile words; expected texts by hand."""
+"""Listings and profiles: rows as recorded, addresses, hostile text; expected texts by hand."""
 
 import json
 import re
@@ -64,7 +64,7 @@ def events(term: str) -> pd.DataFrame:
     )
 
 
-def test_rows_are_sorted_the_participant_is_printed_once_and_each_row_has_its_key(run):
+def test_rows_are_sorted_the_patient_is_printed_once_and_each_row_has_its_key(run):
     events("lasting cough").to_parquet(run / "adam" / "adae.parquet")
     table = listing.events()
     assert [row.label for row in table.rows] == ["T-1", "", "T-2"]
@@ -96,7 +96,7 @@ def test_no_event_is_not_the_same_as_no_domain(run):
 
 
 def test_the_laboratory_listing_shows_every_graded_test_with_its_worse_side(run):
-    """A test of another plan (potassium) stands beside those of CARVE, with the name that LB gives."""
+    """A test of another plan (potassium) is listed with those of CARVE, by the name in LB."""
     values = [
         ("PLAT", "Platelets", 70.0, "10^9/L", 2.0, "L"),
         ("K", "Potassium", 7.1, "mmol/L", 0.0, "L"),
@@ -112,10 +112,10 @@ def test_the_laboratory_listing_shows_every_graded_test_with_its_worse_side(run)
     assert "70 [2]" in text
     assert "7.1 [4]" in text
     assert text.index("PLAT") < text.index(">K<")
-    assert "PLAT platelets (10^9/L), K Potassium (mmol/L)" in text.replace("\\", "")
+    assert "PLAT platelets (×10⁹/L), K Potassium (mmol/L)" in text.replace("\\", "")
 
 
-def test_hostile_words_of_a_site_stay_words(run):
+def test_hostile_text_of_a_site_stays_text(run):
     events(HOSTILE).to_parquet(run / "adam" / "adae.parquet")
     text = listing.events()._repr_markdown_()
     assert "<script>" not in text
@@ -154,10 +154,9 @@ def test_a_profile_draws_letters_as_outlines_and_no_word_of_a_site_as_markup(run
     assert drawn.count("<rect") == 3  # two infusions with a day, one event
 
 
-def test_a_profile_says_its_numbers_in_words(run):
-    said = profile._alt(subject("COUGH"))
-    assert said == (
-        "Profile of T-1: 2 infusions; PSA from 40 to 100; 0 counts of CTC, 0 scans, 1 adverse events, "
+def test_a_profile_has_its_numbers_in_the_alternative_text(run):
+    assert profile._alt(subject("COUGH")) == (
+        "Profile of T-1: 2 infusions; PSA from 40 to 100; 0 CTC counts, 0 scans, 1 adverse event, "
         "1 of them of grade 3 or more; died."
     )
 
@@ -183,14 +182,14 @@ def test_every_entry_of_the_plan_is_printed_with_its_address(run):
     rows = [str(row.label) for row in plan_tables.plan().rows if row.kind == "total"]
     assert len(rows) == len(plan)
     sources = [str(row.cells[0]) for row in plan_tables.plan().rows if row.kind == "total"]
-    said = plan_tables.sources()
-    assert "simon1989" in said.names
-    assert all(any(name in text for text in sources) for name in said.names)
+    cited = plan_tables.sources()
+    assert "simon1989" in cited.names
+    assert all(any(name in text for text in sources) for name in cited.names)
     assert not any("@" in text for text in sources)
-    assert "[simon1989](#ref-simon1989) [@simon1989]" in said._repr_markdown_()
+    assert "[simon1989](#ref-simon1989) [@simon1989]" in cited._repr_markdown_()
 
 
-def test_a_departure_stands_below_the_result_it_moves(run):
+def test_a_departure_is_named_under_the_results_it_affects(run):
     one = {
         "id": "DEV-01", "section": "SAP 5.7", "planned": "As planned.", "done": "Otherwise.",
         "results_affected": ["ae_soc_pt"],
@@ -203,7 +202,7 @@ def test_a_departure_stands_below_the_result_it_moves(run):
     assert "DEV" not in other
 
 
-def test_haemoglobin_has_one_decimal_and_scores_stand_as_numbers(run):
+def test_haemoglobin_has_one_decimal_and_scores_are_aligned_as_numbers(run):
     """15.9 g/dL is 9.868 mmol/L by the molar mass of 16.114 g per mmol of haem (15.9 / 1.6114)."""
     rows = [("T-1", "HGB", 15.9 / 1.6114, None), ("T-1", "ECOG", None, "1"),
             ("T-2", "HGB", 8.0, None), ("T-2", "ECOG", None, "0")]  # fmt: skip
@@ -216,8 +215,8 @@ def test_haemoglobin_has_one_decimal_and_scores_stand_as_numbers(run):
     assert table.columns[at["ECOG"]].numeric
 
 
-def test_the_cells_of_a_screening_have_no_change_on_treatment(run):
-    """Of a patient screened twice the first count is set against none: 13 is no fall from the later 86."""
+def test_the_ctc_count_of_a_screening_has_no_change_on_treatment(run):
+    """Of a patient screened twice the first count has no change: 13 is no decrease from the later 86."""
     pd.DataFrame({"USUBJID": ["T-1"], "SAFFL": ["Y"]}).to_parquet(run / "adam" / "adsl.parquet")
     pd.DataFrame(
         {
@@ -232,6 +231,6 @@ def test_the_cells_of_a_screening_have_no_change_on_treatment(run):
             "CPSEQ": [1.0, 2.0, 3.0],
         }
     ).to_parquet(run / "adam" / "adctc.parquet")
-    table = listing.cells()
+    table = listing.ctc()
     place = [column.header for column in table.columns].index("Change (%)")
     assert [row.cells[place] for row in table.rows] == ["", "", "-80.0"]

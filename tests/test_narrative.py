@@ -1,4 +1,4 @@
-"""Key facts for narratives: every day counted by hand, hostile words kept as words."""
+"""Key facts for narratives: every day counted by hand, hostile text kept as text."""
 
 import json
 from pathlib import Path
@@ -17,7 +17,7 @@ def day(text: str | None) -> pd.Timestamp:
     return pd.Timestamp(text) if text else pd.NaT
 
 
-def people() -> pd.DataFrame:
+def adsl() -> pd.DataFrame:
     """T-1 had a serious event and died; T-2 neither; T-3 died untreated; T-4 died, little recorded."""
     given = pd.DataFrame(
         {
@@ -93,14 +93,14 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "ASTDT": pd.to_datetime(["2018-01-30", "2018-02-06"]),
         }
     )
-    frames = {"adsl": people(), "adae": events("neutropenic fever"), "adex": doses, "adcm": drugs}
+    frames = {"adsl": adsl(), "adae": events("neutropenic fever"), "adex": doses, "adcm": drugs}
     for name, frame in frames.items():
         frame.to_parquet(tmp_path / "adam" / f"{name}.parquet")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
     return tmp_path
 
 
-def told() -> list[tuple[str, str, str]]:
+def printed_facts() -> list[tuple[str, str, str]]:
     return [(str(row.label), *map(str, row.cells)) for row in narrative.narratives().rows]
 
 
@@ -108,17 +108,17 @@ def test_the_facts_of_treated_subjects_who_died_or_had_a_serious_event(run: Path
     """By hand: 29 January is day 29, seven days after the infusion of the 22nd; 2 March is day 61."""
     serious = (
         "Febrile neutropenia, reported as 'neutropenic fever', grade 3; began day 29 (2018-01-29); "
-        "7 days after infusion 2 (20 mg/m2); serious for hospitalisation; related; dose reduced; "
-        "given: filgrastim; on the same day: cough; recovered/resolved 2018-02-05."
+        "7 days after infusion 2 (20 mg/m²); seriousness criterion: hospitalisation; relation: related; action taken: dose reduced; "
+        "given: filgrastim; on the same day: cough; outcome: recovered/resolved 2018-02-05."
     )
-    assert told() == [
+    assert printed_facts() == [
         ("T-1", "Patient", "70 years at consent; ECOG 1 at allocation; AR-V7 positive and 12 CTC at the first screening; second line."),
         ("", "Treatment", "2 infusions of study cabazitaxel, 2018-01-01 to 2018-01-22; ended 2018-02-12: adverse event."),
         ("", "Serious event", serious),
         ("", "Death", "Died on day 61 (2018-03-02); 39 days after the last infusion; cause: progression; recorded as 'mCRPC'."),
-        ("T-4", "Patient", "Treated through re-screening."),
+        ("T-4", "Patient", "Treated after re-screening."),
         ("", "Treatment", "1 infusion of study cabazitaxel, 2018-02-01 to 2018-02-01; no end of treatment recorded."),
-        ("", "Death", "Died, day not recorded; cause: not recorded."),
+        ("", "Death", "Died, date not recorded; cause: not recorded."),
     ]  # fmt: skip
 
 
@@ -128,7 +128,7 @@ def test_each_row_leads_to_its_dataset_and_key_and_names_its_subject_when_moved(
     assert [row.again for row in rows[:4]] == ["", "T-1", "T-1", "T-1"]
 
 
-def test_hostile_words_of_a_site_stay_words(run: Path) -> None:
+def test_hostile_text_of_a_site_stays_text(run: Path) -> None:
     events(HOSTILE).to_parquet(run / "adam" / "adae.parquet")
     text = narrative.narratives()._repr_markdown_()
     assert "<script>" not in text
@@ -137,23 +137,23 @@ def test_hostile_words_of_a_site_stay_words(run: Path) -> None:
     assert text.count("```") == 2
 
 
-def test_nobody_to_tell_of_says_why(run: Path) -> None:
-    nobody = people().assign(DTHFL="N")
-    nobody.to_parquet(run / "adam" / "adsl.parquet")
+def test_without_a_death_or_a_serious_event_the_listing_gives_the_reason(run: Path) -> None:
+    alive = adsl().assign(DTHFL="N")
+    alive.to_parquet(run / "adam" / "adsl.parquet")
     events("x").assign(AESER="N").to_parquet(run / "adam" / "adae.parquet")
     assert "No death or serious adverse event" in narrative.narratives()._repr_markdown_()
 
 
-def test_days_since_an_infusion_say_when_later_ones_have_no_day():
-    """3 January to 30 January are 27 days; infusion 2 may lie between, no patient wrote its day."""
+def test_days_since_an_infusion_mention_when_later_ones_have_no_day():
+    """3 January to 30 January are 27 days; infusion 2 may lie between, its date was not recorded."""
     day = pd.Timestamp
     event = {"ASTDT": day("2018-01-30")}
     first = {"ASTDT": day("2018-01-03"), "ACYCLE": 1.0, "DOSE": None}
     known = narrative._since_dose(event, pd.DataFrame([first]))
     assert known == "27 days after infusion 1"
     undated = {"ASTDT": pd.NaT, "ACYCLE": 2.0, "DOSE": None}
-    said = narrative._since_dose(event, pd.DataFrame([first, undated]))
-    assert said == f"{known}, the last before it whose day is recorded"
+    followed = narrative._since_dose(event, pd.DataFrame([first, undated]))
+    assert followed == f"{known}, the last preceding one with a recorded date"
 
 
 def test_a_cause_that_no_event_gives_is_called_inferred():

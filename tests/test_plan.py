@@ -255,8 +255,8 @@ def test_the_report_says_why_the_design_is_odd(run, monkeypatch):
     monkeypatch.setenv("SAP_RUN", str(run))
     said = sentences.design_deviation().plain
     assert "its criterion (minimax)" in said
-    assert "level of 0.0933 (planned 0.05)" in said
-    assert said.endswith(f"The reason given: {REASON}.")
+    assert "type I error is 0.0933 (planned 0.05)" in said
+    assert said.endswith(f"Reason: {REASON}.")
     assert "minimax" not in sentences.design().plain
     content["design"].update({"r": 5, "deviation": None})
     plan = Plan.model_validate(content)

@@ -1,4 +1,4 @@
-"""Patient profiles: where the axis ends, what a patient died of, whose tumour response is told."""
+"""Patient profiles: where the axis ends, the cause of death, and the source of the tumour response."""
 
 import dataclasses
 import json
@@ -65,7 +65,7 @@ def test_the_axis_ends_with_the_cut_off(run):
     page = profile._Page(*profile._span(subject()))
     assert max(ends) <= page.x(31) + 0.1 < page.x(34)
     assert max(ends) > page.x(30)
-    # One of which no patient wrote how it ended is not drawn as if it had lasted.
+    # An event without a recorded outcome is not drawn as if it had lasted.
     unknown = subject()
     unknown.events[0]["AEOUT"] = None
     boxes = re.findall(r'<rect x="([\d.]+)" y="[\d.]+" width="([\d.]+)"', profile.draw(unknown))
@@ -73,7 +73,7 @@ def test_the_axis_ends_with_the_cut_off(run):
 
 
 @pytest.mark.parametrize(
-    "about, said",
+    "about, expected",
     [
         ({"DTHCGR1": "Progression"}, "died; cause of death: progression (inferred)."),
         (
@@ -87,12 +87,12 @@ def test_the_axis_ends_with_the_cut_off(run):
         ({}, "died."),
     ],
 )
-def test_a_profile_names_the_cause_of_a_death_adverse_event_or_not(run, about, said):
-    assert profile._alt(subject(**death("2018-02-05"), **about)).endswith(said)
+def test_a_profile_names_the_cause_of_a_death_adverse_event_or_not(run, about, expected):
+    assert profile._alt(subject(**death("2018-02-05"), **about)).endswith(expected)
 
 
 @pytest.mark.parametrize(
-    "answers, said",
+    "responses, expected",
     [
         ({"BOR": "PR", "BORINV": "SD"}, "PR"),
         ({"BOR": "NE", "BORINV": "SD"}, "SD (investigator)"),
@@ -101,34 +101,36 @@ def test_a_profile_names_the_cause_of_a_death_adverse_event_or_not(run, about, s
         ({}, "NE"),
     ],
 )
-def test_the_investigator_is_heard_where_the_plans_rules_have_no_answer(answers, said):
-    assert profile._best(answers) == said
+def test_the_response_of_the_investigator_is_given_where_the_algorithm_has_none(
+    responses, expected
+):
+    assert profile._best(responses) == expected
 
 
 def test_no_line_of_the_head_is_wider_than_the_page_and_the_panels_begin_below_it(run, monkeypatch):
-    said: list[tuple[str, float]] = []
+    texts: list[tuple[str, float]] = []
     monkeypatch.setattr(
-        profile._Page, "text", lambda _, words, x, y, **how: said.append((words, y))
+        profile._Page, "text", lambda _, words, x, y, **how: texts.append((words, y))
     )
-    answers = {"PSARESP": "N", "PSABEST": "-30", "CTCRESP": "NE", "BORINV": "NON-CR/NON-PD"}
+    responses = {"PSARESP": "N", "PSABEST": "-30", "CTCRESP": "NE", "BORINV": "NON-CR/NON-PD"}
     one = subject(NCYCLES=1.0, DTHCGR1="Progression", **death("2018-02-05"))
-    one.answers.update(answers)
+    one.responses.update(responses)
     bottom = profile._head(profile._Page(*profile._span(one)), one)
-    assert "best tumour response: NON-CR/NON-PD (investigator)" in [words for words, _ in said]
-    assert any("; 1 infusion;" in words for words, _ in said)
-    assert max(profile.text_width(w, profile.SIZE, bold=False) for w, _ in said) < profile.RIGHT
-    assert bottom > max(y for _, y in said) + 10
+    assert "best tumour response: NON-CR/NON-PD (investigator)" in [words for words, _ in texts]
+    assert any("; 1 infusion;" in words for words, _ in texts)
+    assert max(profile.text_width(w, profile.SIZE, bold=False) for w, _ in texts) < profile.RIGHT
+    assert bottom > max(y for _, y in texts) + 10
 
 
 @pytest.mark.parametrize(
-    "domains, rows, said",
+    "domains, rows, expected",
     [
         (["ae", "cm", "rs"], [], {"none recorded"}),
         (["dm"], [], {"not in the data"}),
-        (["dm"], [{"ASTDT": pd.NaT, "ADT": pd.NaT}], {"none in the time shown"}),
+        (["dm"], [{"ASTDT": pd.NaT, "ADT": pd.NaT}], {"none within the axis"}),
     ],
 )
-def test_an_empty_lane_says_why(run, monkeypatch, domains, rows, said):
+def test_an_empty_lane_gives_the_reason(run, monkeypatch, domains, rows, expected):
     manifest = {"files": [{"name": f"{each}.parquet"} for each in domains]}
     (run / "tables" / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
     one = dataclasses.replace(subject(), events=rows, factor=rows, scans=rows)
@@ -138,4 +140,4 @@ def test_an_empty_lane_says_why(run, monkeypatch, domains, rows, said):
     lanes = ("G-CSF", "Scans", "Adverse events", "grade; S serious")
     for lane in (profile._factor, profile._scans, profile._events):
         lane(page, one, 0.0)
-    assert {each for each in texts if each not in lanes} == said
+    assert {each for each in texts if each not in lanes} == expected

@@ -19,7 +19,7 @@ from sap.plan import project_home
 HOME = project_home()
 INCLUDE = re.compile(r"\{\{< include (\S+) >\}\}")
 CELL = re.compile(r"^```\{python\}\n#\| label: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
-# Displays about the report itself count no participants.
+# Displays about the report itself count no patients.
 OF_THE_REPORT = {"the plan", "deviations file", "findings of the cut", "manifest of the cut"}
 DENOMINATOR = re.compile(
     r"denominator|[Pp]ercentages are of|one line|counts patients|distinct patients"
@@ -28,11 +28,11 @@ DENOMINATOR = re.compile(
 
 def cells() -> list[tuple[str, str, str]]:
     """Chapter, label and code of each cell of the study report that shows a display, set-up first."""
-    found = []
+    blocks = []
     for name in INCLUDE.findall((HOME / "csr.qmd").read_text(encoding="utf-8")):
         text = (HOME / name).read_text(encoding="utf-8")
-        found += [(name, label, code) for label, code in CELL.findall(text)]
-    return found
+        blocks += [(name, label, code) for label, code in CELL.findall(text)]
+    return blocks
 
 
 def formatted(code: str, names: dict[str, object]) -> object:
@@ -79,7 +79,7 @@ def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
     """What a reader of this display alone would not know."""
     caption = text.partition("```{=html}")[0]
     cut_off = facts["cut_off"].replace("-", r"\-")
-    asked = {
+    required = {
         "number": re.search(
             r"\[(Table|Figure|Listing) [\d.]+(-\d+)?\w?\]\{\.tlf-number\}", caption
         ),
@@ -90,14 +90,14 @@ def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
     }
     if ".tlf-absent" in text:
         why = text.partition(".tlf-absent}")[2].partition(":::")[0].strip()
-        asked["why it is empty"] = len(why) > 20
+        required["why it is empty"] = len(why) > 20
     elif not set(register.register()[label].source) <= OF_THE_REPORT:
-        asked |= of_people(label, text, caption)
-    return [name for name, there in asked.items() if not there]
+        required |= of_patients(label, text, caption)
+    return [name for name, there in required.items() if not there]
 
 
-def of_people(label: str, text: str, caption: str) -> dict[str, object]:
-    """What a display that counts participants must say besides."""
+def of_patients(label: str, text: str, caption: str) -> dict[str, object]:
+    """What a display that counts patients must state besides."""
     entry = register.register()[label]
     head = re.search(r"<thead>.*?</thead>", text, re.DOTALL)
     header = re.sub(r"<[^>]+>", " ", head[0]) if head else ""
@@ -107,16 +107,16 @@ def of_people(label: str, text: str, caption: str) -> dict[str, object]:
     method = not entry.analysis or re.search(r"^- Method: .{3,}", text, re.MULTILINE)
     notes = text.partition(".tlf-notes}")[2]
     shares = re.search(r"\(\d[\d.\u2007 ]*\)|%", re.sub(r"<[^>]+>", "", text))
-    told = entry.kind == "figure" or not shares or DENOMINATOR.search(notes)
-    return {"N": n, "method": method, "denominators": told}
+    denominators = entry.kind == "figure" or not shares or DENOMINATOR.search(notes)
+    return {"N": n, "method": method, "denominators": denominators}
 
 
 def faults(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
     displays = rendered(run, monkeypatch)
     assert len(displays) > 60
-    found = {label: missing(label, text, facts) for label, text in displays.items()}
-    return {label: lost for label, lost in found.items() if lost}
+    lacking = {label: missing(label, text, facts) for label, text in displays.items()}
+    return {label: lost for label, lost in lacking.items() if lost}
 
 
 @pytest.mark.slow
@@ -131,7 +131,7 @@ def test_every_display_of_the_published_trial_stands_alone(caba_v7, monkeypatch)
 
 
 def test_the_reading_misses_nothing_that_is_not_there():
-    """A display without anything is found to lack everything; the id is one of the catalogue."""
+    """A display without anything lacks everything; the id is one of the catalogue."""
     facts = {"cut_off": "2019-06-30"}
     assert missing("tlf-baseline", "| 3 (12.0) |", facts) == [
         "number",

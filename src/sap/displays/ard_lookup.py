@@ -13,13 +13,13 @@ from sap.displays.escape import html_attribute, markdown_attribute, markdown_tex
 from sap.displays.register import register
 from sap.errors import RenderError
 
-# What stands for the statistic in the address of a 0 that has no row: no patient is there to count.
+# The statistic in the address of a 0 that has no row: there is no patient to count.
 NO_ROW = "no row"
 AXES = ("population", "group", "paramcd", "level", "sublevel")
 
 
 class ArdKey(TypedDict, total=False):
-    """What tells the rows of one analysis apart."""
+    """What identifies a row within one analysis."""
 
     population: str
     group: str
@@ -74,18 +74,18 @@ class Statistic:
 
 
 def percentage(value: float) -> str:
-    """A proportion as a percentage; what prints for all of them stands in the catalogue."""
+    """A proportion as a percentage; what is printed for all of them is in the register of displays."""
     return formats.proportion(value, hundred=register().house_style.hundred)
 
 
 class Results:
-    """The rows of one analysis, found by what tells them apart.
+    """The rows of one analysis, looked up by their key.
 
     An axis (population, group, paramcd, level, sublevel) that is not named must not matter:
 
     1. One row has the named parts: that row.
     2. Several have: the one whose level, sublevel and group are empty (the overall row), if one is.
-    3. None or more than one is left: `RenderError`, naming what was asked. Never an empty text.
+    3. None or more than one is left: `RenderError`, naming the requested row. Never an empty text.
     """
 
     def __init__(self, analysis: str, rows: list[dict[str, Any]]) -> None:
@@ -121,20 +121,20 @@ class Results:
 
     def find(self, stat_name: str, **where: Unpack[ArdKey]) -> Statistic:
         """The row of `stat_name` at the named place."""
-        found = self._matching(stat_name, where)
-        if len(found) == 1:
-            row = found[0]
+        rows = self._matching(stat_name, where)
+        if len(rows) == 1:
+            row = rows[0]
             return Statistic(row["stat"], row["stat_text"], ard.key(row), row["method"])
         named = " ".join(f"{axis}={value}" for axis, value in where.items())
-        asked = f"{self.analysis} {stat_name}" + (f" at {named}" if named else "")
-        if not found:
+        requested = f"{self.analysis} {stat_name}" + (f" at {named}" if named else "")
+        if not rows:
             raise RenderError(
-                f"The ARD has no row for {asked}.\n"
+                f"The ARD has no row for {requested}.\n"
                 "Check the names against ard.csv, or run `sap analyse` again."
             )
-        first, second = (ard.key(row) for row in found[:2])
+        first, second = (ard.key(row) for row in rows[:2])
         raise RenderError(
-            f"The ARD has {len(found)} rows for {asked}: {first} and {second} are two of them.\n"
+            f"The ARD has {len(rows)} rows for {requested}: {first} and {second} are two of them.\n"
             f"Name one of {', '.join(AXES)}."
         )
 
@@ -143,22 +143,22 @@ class Results:
         if unknown:
             raise ValueError(f"{unknown[0]} is no part of a key; there are {', '.join(AXES)}")
         if "level" in where:
-            asked = self._by_level.get((stat_name, where["level"]), [])
+            candidates = self._by_level.get((stat_name, where["level"]), [])
         else:
-            asked = self._by_stat.get(stat_name, [])
-        found = [row for row in asked if all(row[axis] == value for axis, value in where.items())]
-        if len(found) > 1:
+            candidates = self._by_stat.get(stat_name, [])
+        rows = [r for r in candidates if all(r[axis] == value for axis, value in where.items())]
+        if len(rows) > 1:
             open_axes = [a for a in ("group", "level", "sublevel") if a not in where]
-            overall = [row for row in found if not any(row[axis] for axis in open_axes)]
-            found = overall or found
-        return found
+            overall = [row for row in rows if not any(row[axis] for axis in open_axes)]
+            rows = overall or rows
+        return rows
 
     def count(self, stat_name: str = "n", **where: Unpack[ArdKey]) -> Number:
         """A count."""
         return self.find(stat_name, **where).formatted(formats.count)
 
     def count_or_zero(self, **where: Unpack[ArdKey]) -> Number:
-        """A count; `0` where the ARD keeps no row because no patient stands at the named place.
+        """A count; `0` where the ARD keeps no row because no patient belongs to the named place.
 
         The address of such a 0 is the place itself, its statistic `no row`.
         """
@@ -187,10 +187,10 @@ class Results:
 
     def words(self, stat_name: str, **where: Unpack[ArdKey]) -> Number:
         """The text of a row: a decision."""
-        found = self.find(stat_name, **where)
-        if not found.words:
-            raise RenderError(f"The ARD row {found.key} holds a number and no words.")
-        return found.as_text()
+        statistic = self.find(stat_name, **where)
+        if not statistic.words:
+            raise RenderError(f"The ARD row {statistic.key} holds a number and no words.")
+        return statistic.as_text()
 
 
 _READ: dict[tuple[Path, str], Results] = {}

@@ -15,11 +15,11 @@ _KEY = re.compile(r"`([a-z0-9_.]+)`")
 class Rules:
     """Every rule as a block of small type under its section of the SAP."""
 
-    def __init__(self, found: list[dict[str, Any]]) -> None:
-        self.found = found
+    def __init__(self, rules: list[dict[str, Any]]) -> None:
+        self.rules = rules
 
     def _repr_markdown_(self) -> str:
-        return "\n\n".join(["::: {.rules}", *map(_block, self.found), ":::"]) + "\n"
+        return "\n\n".join(["::: {.rules}", *map(_block, self.rules), ":::"]) + "\n"
 
 
 def _block(rule: dict[str, Any]) -> str:
@@ -74,15 +74,15 @@ def _alive_on(line: dict[str, Any], path: str) -> str:
     """`DS DSSTDTC [DSCAT PROTOCOL MILESTONE]`: a date that shows a patient alive."""
     domain = markdown_text(line["domain"].upper())
     date = Number(line["date"], f"plan|{path}.date").markdown()
-    asked = []
+    conditions = []
     for name, word in (("only", ""), ("unless", "not ")):
         for column, values in (line[name] or {}).items():
-            said = [
+            numbers = [
                 Number(value, f"plan|{path}.{name}.{column}.{place}").markdown()
                 for place, value in enumerate(values)
             ]
-            asked.append(f"{markdown_text(column)} {word}{' or '.join(said)}")
-    return f"{domain} {date}" + (f" \\[{' and '.join(asked)}\\]" if asked else "")
+            conditions.append(f"{markdown_text(column)} {word}{' or '.join(numbers)}")
+    return f"{domain} {date}" + (f" \\[{' and '.join(conditions)}\\]" if conditions else "")
 
 
 def printed() -> Rules:

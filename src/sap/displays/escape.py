@@ -110,7 +110,7 @@ def markdown_attribute(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in '|"&<>\\`\n\r\t{}' else c for c in text)
 
 
-# Written as the field writes them, wherever they stand in a term.
+# Abbreviations that keep their usual spelling anywhere in a term.
 _ACRONYMS = {
     each.lower(): each
     for each in (
@@ -124,8 +124,8 @@ _ACRONYM = re.compile(rf"(?i)\b({'|'.join(map(re.escape, _ACRONYMS))})(s?)\b")
 def coded(text: str) -> str:
     """A coded term in lower case with a capital; words that are not all capitals stay as they are.
 
-    >>> coded("FEBRILE NEUTROPENIA"), coded("as the site said"), coded("POOR RNA QUALITY")
-    ('Febrile neutropenia', 'as the site said', 'Poor RNA quality')
+    >>> coded("FEBRILE NEUTROPENIA"), coded("as recorded by the site"), coded("POOR RNA QUALITY")
+    ('Febrile neutropenia', 'as recorded by the site', 'Poor RNA quality')
     >>> coded("SAE REPORTED LATE"), coded("FEWER THAN 3 CTCS")
     ('SAE reported late', 'Fewer than 3 CTCs')
     """

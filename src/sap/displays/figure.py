@@ -1,8 +1,8 @@
-"""A figure of the catalogue: one look for all, the same bytes on every machine, and words for the blind.
+"""A figure of the catalogue: one look for all, the same bytes on every machine, and a text alternative.
 
-Colours are those of Okabe and Ito (2008, "Color Universal Design"), told apart by every common kind
+Colours are those of Okabe and Ito (2008, "Color Universal Design"), distinguished by every common kind
 of colour vision; lines differ in their dashes and points in their shape too, and fills in their
-lightness, so that a copy in black and white says the same.
+lightness, so that a copy in black and white is readable.
 
 Letters are drawn as outlines of the font that comes with matplotlib, so no machine's fonts, and
 no reader's, change a figure.
@@ -20,6 +20,7 @@ from sap import ard
 from sap.displays import frame
 from sap.displays.ard_lookup import Number
 from sap.displays.escape import markdown_text
+from sap.displays.formats import typeset
 from sap.displays.frame import Note
 from sap.displays.register import hidden, register
 from sap.errors import RenderError
@@ -140,10 +141,10 @@ def svg(plot: Plot, width: float, height: float) -> str:
     from matplotlib.figure import Figure as Canvas
 
     with drawing():
-        whole = plot if isinstance(plot, Canvas) else _sized(plot, width, height).draw()
+        canvas = plot if isinstance(plot, Canvas) else _sized(plot, width, height).draw()
         out = io.StringIO()
-        whole.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-        pyplot.close(whole)
+        canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        pyplot.close(canvas)
     return _lean(out.getvalue())
 
 
@@ -167,9 +168,9 @@ class Figure:
         Its id in the catalogue.
     plot
         What a function of `sap.displays.plots` or `sap.displays.flow_diagram` returns; None when
-        there is nothing to draw, and then `absent` says why.
+        there is nothing to draw, and then `absent` gives the reason.
     alt
-        What the figure shows, in words and with the numbers of the finding.
+        What the figure shows, in words and with its main numbers.
     height
         In inches; the width is the page's.
     n
@@ -191,7 +192,7 @@ class Figure:
         if self.plot is not None and not re.search(r"\d", self.alt):
             raise RenderError(
                 f"{self.id}: the alternative text states no number.\n"
-                "Say in words what the figure shows, with the numbers of its finding."
+                "Say in words what the figure shows, with its main numbers."
             )
 
     def _repr_markdown_(self) -> str:
@@ -199,8 +200,8 @@ class Figure:
             return ""
         if self.plot is None:
             return frame.absent(self.id, self.absent, self.notes)
-        image = f"![{markdown_text(self.alt)}](<{self._written()}>){{width=100%}}\\"
-        return frame.block(self.id, f"{image}\n", notes=self.notes, shown=self.numbers, n=self.n)
+        image = f"![{markdown_text(typeset(self.alt))}](<{self._written()}>){{width=100%}}\\"
+        return frame.block(self.id, f"{image}\n", notes=self.notes, numbers=self.numbers, n=self.n)
 
     def _written(self) -> str:
         """Write the SVG into the run folder; its path as a chapter names it."""
@@ -214,8 +215,8 @@ def write_svg(name: str, text: str) -> str:
     folder = ard.run_folder().resolve() / "figures"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.svg"
-    beside = path.with_suffix(".svg.part")
-    beside.write_text(text, encoding="utf-8", newline="\n")
-    beside.replace(path)
+    partial = path.with_suffix(".svg.part")
+    partial.write_text(text, encoding="utf-8", newline="\n")
+    partial.replace(path)
     home = project_home().resolve()
     return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)

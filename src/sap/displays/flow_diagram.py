@@ -2,7 +2,7 @@
 
 Drawn by own code, because no plotting library places boxes of text. Letters are outlines of the same
 font as in every figure and are measured from the font itself, so a box is always as large as its
-words and nothing overlaps, on any machine. A line that would run through a box is refused.
+text and nothing overlaps, on any machine. A line that would run through a box is refused.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -111,9 +111,9 @@ def glyph(letter: str, *, bold: bool) -> tuple[float, str]:
 
     font = _font(bold=bold)
     index = font.get_char_index(ord(letter))  # 0: the font's own box
-    found = font.load_glyph(index, flags=LoadFlags.NO_HINTING)
+    glyph_slot = font.load_glyph(index, flags=LoadFlags.NO_HINTING)
     points, codes = font.get_path()
-    return found.linearHoriAdvance / 65536, _outline(points, codes)
+    return glyph_slot.linearHoriAdvance / 65536, _outline(points, codes)
 
 
 def _outline(points: Any, codes: Any) -> str:
@@ -136,9 +136,9 @@ def wrapped(text: str, width: float, *, bold: bool) -> list[str]:
     """`text` on lines no wider than `width`, broken at spaces; a word that is wider is cut."""
     lines: list[str] = []
     for word in text.split(" "):
-        whole = f"{lines[-1]} {word}" if lines else word
-        if lines and text_width(whole, _SIZE, bold=bold) <= width:
-            lines[-1] = whole
+        longer = f"{lines[-1]} {word}" if lines else word
+        if lines and text_width(longer, _SIZE, bold=bold) <= width:
+            lines[-1] = longer
             continue
         rest = word
         while text_width(rest, _SIZE, bold=bold) > width and len(rest) > 1:
@@ -276,10 +276,10 @@ def _check(
                 raise ValueError(f"an arrow names the box {name}, which is not there")
     taken: set[tuple[int, int]] = set()
     for p in placed:
-        cells = {(p.row, c) for c in range(p.box.column, p.box.column + p.box.span)}
-        if taken & cells or max(c for _, c in cells) >= columns or p.box.column < 0:
-            raise ValueError(f"the box {p.box.id} stands on another or outside of the grid")
-        taken |= cells
+        places = {(p.row, c) for c in range(p.box.column, p.box.column + p.box.span)}
+        if taken & places or max(c for _, c in places) >= columns or p.box.column < 0:
+            raise ValueError(f"the box {p.box.id} overlaps another or is outside of the grid")
+        taken |= places
 
 
 class _Pen:

@@ -7,12 +7,15 @@ Rules (SAP, section on reporting conventions; they are those of SAS, not of Pyth
 2. `-0.0` is never printed.
 3. NaN and infinity are `NE`, not estimable; None is `-`, not calculated. They are never mixed up.
 4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent; all of them is `100`.
-5. p-values have four decimals; `<0.0001` and `>0.9999` stand at the ends.
+5. p-values have four decimals; `<0.0001` and `>0.9999` at the ends.
 6. A mean or median has one decimal more than the data, a standard deviation two more, minimum and
    maximum as many as collected. Months have one decimal.
 
 Why not Python's own formatting: it rounds half of all exact ties to the even neighbour, so 1 of 16
-(6.25 %) would print as 6.2 where every SAS table prints 6.3.
+(6.25%) would print as 6.2 where every SAS table prints 6.3.
+
+`typeset` gives the texts around the numbers their printed signs: `≥` for `>=`, `mg/m²` for `mg/m2`,
+`32.0%` for `32.0 %`.
 """
 
 import re
@@ -26,10 +29,36 @@ NE = "NE"
 NOT_CALCULATED = "-"
 FIGURE_SPACE = "\u2007"
 
+# Plain text, as plan, data and code write it, and what is printed for it.
+_SIGNS = {">=": "≥", "<=": "≤", "ug/": "µg/", "H0": "H₀", "p0": "p₀", "p1": "p₁", "m2": "m²"}
+_POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_PLAIN = re.compile(
+    r">=|<=|\bug/|\b(?:H0|p0|p1|m2)\b|(?:x ?)?\b10\^(\d+)|(?:(?<=\d)|^)[ \u00a0]%(?!\w)"
+)
+
 Hundred = Literal["100", "100.0"]
 
 # A float needs at most 1074 decimals; the default context of 28 digits would refuse 1e30.
 _EXACT = Context(prec=1500, rounding=ROUND_HALF_UP)
+
+
+def typeset(text: str) -> str:
+    """`text` of a label, note or sentence with the signs that are printed.
+
+    Texts of the data (terms, comments) are not passed through it: they print as they were recorded.
+
+    >>> typeset("Grade >= 3"), typeset("Dose (mg/m2)"), typeset("PSA (ug/L)"), typeset("10^9/L")
+    ('Grade ≥ 3', 'Dose (mg/m²)', 'PSA (µg/L)', '×10⁹/L')
+    >>> typeset("95 % CI"), typeset("H0: p <= p0"), typeset("loss of 5 %ile")
+    ('95% CI', 'H₀: p ≤ p₀', 'loss of 5 %ile')
+    """
+    return _PLAIN.sub(_printed_sign, text)
+
+
+def _printed_sign(plain: re.Match[str]) -> str:
+    if plain[1]:
+        return f"×10{plain[1].translate(_POWERS)}"
+    return _SIGNS.get(plain[0], "%")
 
 
 def _rounded(exact: Decimal, digits: int) -> str:
@@ -91,17 +120,17 @@ def count(value: float | None) -> str:
     special = _unprintable(value)
     if special is not None or value is None:
         return special or NOT_CALCULATED
-    return str(_whole(value, "value"))
+    return str(_integer(value, "value"))
 
 
-def _whole(value: float, name: str) -> int:
+def _integer(value: float, name: str) -> int:
     if not isfinite(value) or value != int(value) or value < 0:
         raise ValueError(f"{name} must be a count, 0 or a whole number above")
     return int(value)
 
 
 def proportion(value: float | None, digits: int = 1, hundred: Hundred = "100") -> str:
-    """A proportion (0 to 1) as a percentage without the sign; the whole is `100`, without decimals.
+    """A proportion (0 to 1) as a percentage without the sign; all of them is `100`, without decimals.
 
     >>> proportion(0.12), proportion(1 / 16), proportion(0.0042113, 2)
     ('12.0', '6.3', '0.42')
@@ -131,21 +160,21 @@ def confidence(level: float | None) -> str:
 def percent(k: float, n: float, *, digits: int = 1, hundred: Hundred = "100") -> str:
     """`k` of `n` as a percentage without the sign, from the exact fraction.
 
-    A percentage that only rounds to 0 or to 100 says so (`<0.1`, `>99.9`); of no patient it is NE.
+    A percentage that only rounds to 0 or to 100 is printed as a bound (`<0.1`, `>99.9`); of no patient it is NE.
 
     >>> percent(1, 16), percent(5, 16), percent(25, 25), percent(1, 5000), percent(0, 0)
     ('6.3', '31.3', '100', '<0.1', 'NE')
     """
-    part, whole = _whole(k, "k"), _whole(n, "n")
-    if part > whole:
+    part, total = _integer(k, "k"), _integer(n, "n")
+    if part > total:
         raise ValueError("k must not exceed n")
-    if whole == 0:
+    if total == 0:
         return NE
-    if part == whole:
+    if part == total:
         return "100" if hundred == "100" or digits == 0 else _rounded(Decimal(100), digits)
     unit = Fraction(1, 10**digits)
     # floor(x + 1/2) is half away from zero for x >= 0, and exact in fractions
-    steps = (Fraction(100 * part, whole) / unit + Fraction(1, 2)).__floor__()
+    steps = (Fraction(100 * part, total) / unit + Fraction(1, 2)).__floor__()
     if part > 0 and steps == 0:
         return "<" + _rounded(Decimal(1).scaleb(-digits), digits)
     if steps * unit == 100:
@@ -154,13 +183,13 @@ def percent(k: float, n: float, *, digits: int = 1, hundred: Hundred = "100") ->
 
 
 def n_pct(k: float, n: float, *, digits: int = 1, hundred: Hundred = "100") -> str:
-    """Count and percent of a table cell; zero stands alone.
+    """Count and percent of a table cell; zero has no percentage.
 
     >>> n_pct(12, 25), n_pct(0, 25), n_pct(25, 25), n_pct(25, 25, hundred="100.0")
     ('12 (48.0)', '0', '25 (100)', '25 (100.0)')
     """
-    shown = percent(k, n, digits=digits, hundred=hundred)
-    return "0" if _whole(k, "k") == 0 else f"{count(k)} ({shown})"
+    printed = percent(k, n, digits=digits, hundred=hundred)
+    return "0" if _integer(k, "k") == 0 else f"{count(k)} ({printed})"
 
 
 def p_value(p: float | None) -> str:
@@ -248,37 +277,37 @@ _NUMBER = re.compile(r"[<>]?-?\d+(?:\.\d+)?|NE\b|(?<![\w.])-(?![\w.])")
 def insertions(
     column: Sequence[str], blocks: Sequence[int] | None = None
 ) -> list[list[tuple[int, int]]]:
-    """Where figure spaces go so that the numbers of a column stand under each other.
+    """Where figure spaces go so that the numbers of a column are aligned.
 
     For each text a list of (position, how many), in order. The rule:
 
     1. Cells of one shape (the same words and brackets around the numbers) get each of their
        numbers padded on the left to the widest of the shape; cells of three numbers or more only
        to the widest of their block (the rows under one heading), or doses would pull weeks apart.
-    2. The whole numbers of the first number end at one place over the whole column, so that
-       `12 (48.0)`, `3` and `61.5` stand units under units.
+    2. The integer parts of the first number end at one place over all cells of the column, so that
+       the units of `12 (48.0)`, `3` and `61.5` are aligned.
 
-    The cells stand at the left of their column: nothing is padded on the right, where a figure space
-    would be as wide as a digit and what it stands for is not. A text without a number is left alone and counts for nothing.
+    The cells are left-aligned in their column: nothing is padded on the right, where a figure space
+    would be as wide as a digit and what it replaces is not. A text without a number is left alone and counts for nothing.
     """
-    found = [list(_NUMBER.finditer(text)) for text in column]
+    matches = [list(_NUMBER.finditer(text)) for text in column]
     block_of = blocks or [0] * len(column)
     shapes = [
         (_NUMBER.sub("#", text), block if len(numbers) > 2 else 0)
-        for text, numbers, block in zip(column, found, block_of, strict=True)
+        for text, numbers, block in zip(column, matches, block_of, strict=True)
     ]
     widest: dict[tuple[tuple[str, int], int], int] = {}
-    for shape, numbers in zip(shapes, found, strict=True):
+    for shape, numbers in zip(shapes, matches, strict=True):
         for i, number in enumerate(numbers):
             place = (shape, i)
-            widest[place] = max(widest.get(place, 0), _whole_width(number.group()))
-    heads = [match[0].start() + _whole_width(match[0].group()) for match in found if match]
+            widest[place] = max(widest.get(place, 0), _integer_width(number.group()))
+    heads = [match[0].start() + _integer_width(match[0].group()) for match in matches if match]
     first_end = max(heads, default=0)
     result: list[list[tuple[int, int]]] = []
-    for shape, numbers in zip(shapes, found, strict=True):
+    for shape, numbers in zip(shapes, matches, strict=True):
         pads: list[tuple[int, int]] = []
         for i, number in enumerate(numbers):
-            have = _whole_width(number.group())
+            have = _integer_width(number.group())
             want = widest[shape, i]
             missing = first_end - number.start() - have if i == 0 else want - have
             if missing:
@@ -287,7 +316,7 @@ def insertions(
     return result
 
 
-def _whole_width(number: str) -> int:
+def _integer_width(number: str) -> int:
     return len(number.partition(".")[0])
 
 
@@ -301,7 +330,7 @@ def padded(text: str, pads: Sequence[tuple[int, int]]) -> str:
 
 
 def pad_column(column: Sequence[str]) -> list[str]:
-    """The texts of a column, padded with figure spaces on the left, decimals under decimals.
+    """The texts of a column, padded with figure spaces on the left, decimals aligned.
 
     >>> [t.replace(FIGURE_SPACE, "_") for t in pad_column(["12 (48.0)", "3 (4.0)", "0", "NE"])]
     ['12 (48.0)', '_3 (_4.0)', '_0', 'NE']

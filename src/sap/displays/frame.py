@@ -1,7 +1,7 @@
 """The frame of every display: number, title and population above it, notes and source below it.
 
-A display is read alone, photocopied and pasted into a slide, so it carries everything that tells
-what it is. The frame is Markdown that Quarto and the built-in engine read alike.
+A display is read alone, photocopied and pasted into a slide, so it carries everything that
+identifies it. The frame is Markdown that Quarto and the built-in engine read alike.
 """
 
 import re
@@ -11,7 +11,7 @@ from sap import ard
 from sap.displays import populations
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
-from sap.displays.formats import NE, NOT_CALCULATED
+from sap.displays.formats import NE, NOT_CALCULATED, typeset
 from sap.displays.inline import RichText
 from sap.displays.register import Entry, hidden, open_analyses, register
 from sap.errors import RenderError
@@ -23,8 +23,8 @@ _IS_NE = re.compile(rf"\b{NE}\b")
 
 
 _LIMITS = {"conf_low", "conf_high", "conf_level"}
-# What must be shown for a method to be one of the display.
-_MEANT = {
+# The statistics that a display must hold for a part of a method to apply to it.
+_APPLIES = {
     "Clopper-Pearson": _LIMITS,
     "Interval after Jung and Kim 2004, both exact tails": _LIMITS,
     "exact binomial test, one-sided": {"p_value"},
@@ -43,7 +43,7 @@ def block(
     body: str,
     *,
     notes: Iterable[Note] = (),
-    shown: Sequence[Number] = (),
+    numbers: Sequence[Number] = (),
     n: Number | None = None,
     part: tuple[str, str] = ("", ""),
     empty: bool = False,
@@ -51,7 +51,7 @@ def block(
     """The Markdown of one display.
 
     `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
-    `shown`, the numbers in the body, the legend of NE and - and the methods are written. `n` is the
+    `numbers`, those in the body, the legend of NE and - and the methods are written. `n` is the
     size of the population in the caption, by default that of the analysis set. `part` is one of several
     pages of a display: what its id ends with (nothing for the first, the one that lists of displays
     name), and the words after its title. An `empty` one has none of
@@ -67,8 +67,8 @@ def block(
     classes += [".landscape"] if entry.orientation == "landscape" else []
     classes += [".closed"] if entry.audience == "closed" else []
     fixed = () if empty else (*entry.footnotes, *_of_groups(entry))
-    lines = [*fixed, *map(_note, notes), *_departures(entry)]
-    lines += [*_legend(shown), _source(entry)]
+    lines = [*map(typeset, fixed), *map(_note, notes), *_departures(entry)]
+    lines += [*_legend(numbers), _source(entry)]
     return "\n".join(
         [
             f"::: {{#{display_id}{part[0]} {' '.join(classes)}}}",
@@ -92,31 +92,31 @@ def _size(entry: Entry) -> Number | None:
     results_there = (ard.run_folder() / "ard.csv").is_file()
     if not entry.analysis or set(entry.source) == {"the plan"} or not results_there:
         return None
-    found = results("analysis_sets")
-    there = found.has("n", population=entry.population)
-    return found.count(population=entry.population) if there else None
+    sets = results("analysis_sets")
+    known = sets.has("n", population=entry.population)
+    return sets.count(population=entry.population) if known else None
 
 
 def _caption(entry: Entry, n: Number | None, part: str) -> str:
-    words = {"number": entry.label, "title": markdown_text(entry.title)}
+    words = {"number": entry.label, "title": markdown_text(typeset(entry.title))}
     if part:
         words["part"] = f"({markdown_text(part)})"
-    population = f"Population: {markdown_text(populations.words(entry.population))}"
+    population = f"Population: {markdown_text(typeset(populations.words(entry.population)))}"
     population += f", N={n.markdown()}" if n else ""
     words["population"] = population
-    return " ".join(f"[{said}]{{.tlf-{name}}}" for name, said in words.items())
+    return " ".join(f"[{text}]{{.tlf-{name}}}" for name, text in words.items())
 
 
 def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
-    """The display when there is nothing to show: the same frame around a box that says why."""
+    """The display when there is nothing to show: the same frame around a box that gives the reason."""
     if not why.strip():
-        raise RenderError(f"{display_id} is empty and does not say why.\nGive it a reason.")
-    body = f"::: {{.tlf-absent}}\n{markdown_text(why)}\n:::"
+        raise RenderError(f"{display_id} is empty and gives no reason.\nGive it one.")
+    body = f"::: {{.tlf-absent}}\n{markdown_text(typeset(why))}\n:::"
     return block(display_id, body, notes=notes, empty=True)
 
 
 def _note(note: Note) -> str:
-    return str(note) if isinstance(note, RichText) else markdown_text(note)
+    return str(note) if isinstance(note, RichText) else markdown_text(typeset(note))
 
 
 def _of_groups(entry: Entry) -> tuple[str, ...]:
@@ -139,39 +139,39 @@ def _departures(entry: Entry) -> list[str]:
     ]
 
 
-def _legend(shown: Sequence[Number]) -> list[str]:
+def _legend(numbers: Sequence[Number]) -> list[str]:
     lines = []
-    ne = [number for number in shown if _IS_NE.search(number.text)]
+    ne = [number for number in numbers if _IS_NE.search(number.text)]
     if ne:
         reasons = list(dict.fromkeys(number.reason for number in ne if number.reason))
-        why = f": {'; '.join(_said_once(reasons))}" if reasons else ""
-        lines.append(markdown_text(f"{NE}, not estimable{why}."))
-    if any(number.text == NOT_CALCULATED for number in shown):
+        why = f": {'; '.join(_joined_reasons(reasons))}" if reasons else ""
+        lines.append(markdown_text(typeset(f"{NE}, not estimable{why}.")))
+    if any(number.text == NOT_CALCULATED for number in numbers):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
-    methods = _methods(shown)
+    methods = _methods(numbers)
     if methods:
-        lines.append(f"Method: {markdown_text('; '.join(methods))}.")
+        lines.append(f"Method: {markdown_text(typeset('; '.join(methods)))}.")
     return lines
 
 
-def _said_once(reasons: list[str]) -> list[str]:
-    """The reasons with what is not in the data last, so that its words need to stand but once."""
+def _joined_reasons(reasons: list[str]) -> list[str]:
+    """The reasons with what is not in the data last, so that "not in the data" is printed once."""
     absent_ = [one.removeprefix(_ABSENT) for one in reasons if one.startswith(_ABSENT)]
     others = [one for one in reasons if not one.startswith(_ABSENT)]
     return [*others, _ABSENT + "; ".join(absent_)] if absent_ else others
 
 
-def _methods(shown: Sequence[Number]) -> list[str]:
-    """The methods of the numbers, each once: one whose words all stand in another's is not repeated.
+def _methods(numbers: Sequence[Number]) -> list[str]:
+    """The methods of the numbers, each once: one whose parts are all in another's is not repeated.
 
     An interval or a test that the display does not show is not its method: counts of patients are left.
     """
-    there = {_statistic(number) for number in shown}
+    present = {_statistic(number) for number in numbers}
     methods = list(
         dict.fromkeys(
-            "; ".join(w for w in number.method.split("; ") if there & _MEANT.get(w, there))
+            "; ".join(w for w in number.method.split("; ") if present & _APPLIES.get(w, present))
             or _COUNTED
-            for number in shown
+            for number in numbers
             if number.method
         )
     )

@@ -30,11 +30,13 @@ class RichText:
     """A piece of prose: texts and addressed numbers, in order."""
 
     def __init__(self, *parts: str | Number) -> None:
-        self.parts = parts
+        self.parts = tuple(
+            part if isinstance(part, Number) else formats.typeset(part) for part in parts
+        )
 
     @property
     def plain(self) -> str:
-        """What a reader reads, without the addresses."""
+        """The text alone, without the addresses."""
         return "".join(p.text if isinstance(p, Number) else p for p in self.parts)
 
     @property
@@ -65,42 +67,42 @@ def number(
     Parameters
     ----------
     analysis, stat_name
-        Where it stands in the ARD.
+        Where it is in the ARD.
     format
         How it is printed: a number of decimals, or one of `count`, `percent`, `months`, `p`,
         `as collected`, or a function of `sap.displays.formats`.
     **where
-        `population`, `group`, `paramcd`, `level`, `sublevel`: what tells the row apart.
+        `population`, `group`, `paramcd`, `level`, `sublevel`: what identifies the row.
 
     Raises
     ------
     RenderError
         The row is missing, or several fit.
     """
-    return RichText(_found(analysis, stat_name, where).formatted(_format(format)))
+    return RichText(_statistic(analysis, stat_name, where).formatted(_format(format)))
 
 
 def count(analysis: str, stat_name: str = "n", **where: Unpack[ArdKey]) -> RichText:
     """A count: `25`."""
-    return RichText(_found(analysis, stat_name, where).formatted(formats.count))
+    return RichText(_statistic(analysis, stat_name, where).formatted(formats.count))
 
 
 def rate(analysis: str, stat_name: str = "estimate", **where: Unpack[ArdKey]) -> RichText:
-    """A proportion in percent: `12.0 %`."""
-    return RichText(_with_unit(_found(analysis, stat_name, where), percentage, "%"))
+    """A proportion in percent: `12.0%`."""
+    return RichText(_with_unit(_statistic(analysis, stat_name, where), percentage, "%"))
 
 
 def months(analysis: str, stat_name: str = "median", **where: Unpack[ArdKey]) -> RichText:
     """A time: `9.4 months`, or `NE`."""
-    return RichText(_with_unit(_found(analysis, stat_name, where), formats.months, "months"))
+    return RichText(_with_unit(_statistic(analysis, stat_name, where), formats.months, "months"))
 
 
 def n_of_N(  # noqa: N802 - n and N are the field's letters
     analysis: str, names: tuple[str, str] = ("n", "N"), **where: Unpack[ArdKey]
 ) -> RichText:
     """Count and denominator: `3 of 25`."""
-    few, all_of_them = (_found(analysis, name, where).formatted(formats.count) for name in names)
-    return RichText(few, f"{NO_BREAK_SPACE}of{NO_BREAK_SPACE}", all_of_them)
+    n, total = (_statistic(analysis, name, where).formatted(formats.count) for name in names)
+    return RichText(n, f"{NO_BREAK_SPACE}of{NO_BREAK_SPACE}", total)
 
 
 def interval(
@@ -110,11 +112,11 @@ def interval(
     names: tuple[str, str, str] = ("conf_level", "conf_low", "conf_high"),
     **where: Unpack[ArdKey],
 ) -> RichText:
-    """A confidence interval with its level: `95 % CI 2.5 to 31.2`.
+    """A confidence interval with its level: `95% CI 2.5 to 31.2`.
 
     `names` are the statistics of the level and of the two limits.
     """
-    level, low, high = (_found(analysis, name, where) for name in names)
+    level, low, high = (_statistic(analysis, name, where) for name in names)
     print_as = _format(format)
     return RichText(
         _with_unit(level, formats.confidence, "%"),
@@ -127,9 +129,9 @@ def interval(
 
 def p(analysis: str, stat_name: str = "p_value", **where: Unpack[ArdKey]) -> RichText:
     """A p-value: `p = 0.4629`, `p <0.0001`."""
-    found = _found(analysis, stat_name, where).formatted(formats.p_value)
-    sign = "" if found.text[0] in "<>" else f"={NO_BREAK_SPACE}"
-    return RichText(f"p{NO_BREAK_SPACE}{sign}", found)
+    printed = _statistic(analysis, stat_name, where).formatted(formats.p_value)
+    sign = "" if printed.text[0] in "<>" else f"={NO_BREAK_SPACE}"
+    return RichText(f"p{NO_BREAK_SPACE}{sign}", printed)
 
 
 def text(analysis: str, stat_name: str, **where: Unpack[ArdKey]) -> RichText:
@@ -155,7 +157,7 @@ def ref(display_id: str) -> RichText:
     return RichText(f"{label} (closed report)") if hidden(display_id) else _Link(label, display_id)
 
 
-def _found(analysis: str, stat_name: str, where: ArdKey) -> Statistic:
+def _statistic(analysis: str, stat_name: str, where: ArdKey) -> Statistic:
     return results(analysis).find(stat_name, **where)
 
 
@@ -169,8 +171,9 @@ def _format(wanted: str | int | Format) -> Format:
     return wanted
 
 
-def _with_unit(found: Statistic, print_as: Format, unit: str) -> Number:
-    bare = found.formatted(print_as)
-    if not found.estimable:
+def _with_unit(statistic: Statistic, print_as: Format, unit: str) -> Number:
+    bare = statistic.formatted(print_as)
+    if not statistic.estimable:
         return bare
-    return replace(bare, text=f"{bare.text}{NO_BREAK_SPACE}{unit}")
+    space = "" if unit == "%" else NO_BREAK_SPACE
+    return replace(bare, text=f"{bare.text}{space}{unit}")

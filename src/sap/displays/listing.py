@@ -1,4 +1,4 @@
-"""Listings by participant: the rows of a dataset as they stand, each with its dataset and key."""
+"""Listings by patient: the rows of a dataset as recorded, each with its dataset and key."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -45,10 +45,10 @@ class Shown:
 def words(value: Any) -> str:
     """A value as it was recorded: dates after ISO 8601, numbers with the digits they have.
 
-    A column of values that may have been converted from another unit says its `digits` instead.
+    A column of values that may have been converted from another unit has its own `digits` instead.
 
-    >>> words(pd.Timestamp("2018-01-31")), words(7.50), words(None), words("said")
-    ('2018-01-31', '7.5', '', 'said')
+    >>> words(pd.Timestamp("2018-01-31")), words(7.50), words(None), words("cough")
+    ('2018-01-31', '7.5', '', 'cough')
     """
     if value is None or value is pd.NaT or (isinstance(value, float) and value != value):  # noqa: PLR0124
         return ""
@@ -75,9 +75,9 @@ def listing(  # noqa: PLR0913 - what a listing is made of
     absent: str,
     notes: Sequence[Note] = (),
 ) -> Table:
-    """One row per row of `frame`, in its order; the participant is printed once.
+    """One row per row of `frame`, in its order; the patient is printed once.
 
-    A column is numeric when all its values are numbers, so that decimals stand under decimals.
+    A column is numeric when all its values are numbers, and its decimals are aligned.
     """
     columns = [
         Column(s.header, numeric=s.make is None and _is_number(frame.get(s.column)), under=s.under)
@@ -90,16 +90,16 @@ def listing(  # noqa: PLR0913 - what a listing is made of
             cells = [s.text(record.get(s.column)) for s in shown]
             place = "|".join([dataset, who, *(words(record.get(k)) for k in key)])
             rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
-    found = results("analysis_sets")
-    n = found.count(population=population) if found.has("n", population=population) else None
+    sets = results("analysis_sets")
+    n = sets.count(population=population) if sets.has("n", population=population) else None
     flow, all_subjects = results("flow"), ArdKey(paramcd="BOX", level="Consented")
     if population == "CONSENTED" and flow.has("n", **all_subjects):
         n = flow.count(**all_subjects)
-    return Table(display_id, "Participant", columns, rows, notes=notes, absent=absent, n=n)
+    return Table(display_id, "Patient", columns, rows, notes=notes, absent=absent, n=n)
 
 
 def _as_numbers(codes: pd.Series) -> pd.Series:
-    """Codes of a scale as numbers, so that they stand under one another; as they are if one is none."""
+    """Codes of a scale as numbers, for their alignment; as they are if one is not a number."""
     numbers = pd.to_numeric(codes, errors="coerce")
     return numbers if numbers.notna().equals(codes.notna()) else codes
 
@@ -124,7 +124,7 @@ def _wide(frame: pd.DataFrame, index: Sequence[str], value: str = "AVAL") -> pd.
 
 
 def discontinued() -> Table:
-    """Listing 16.2.1.1: when and why each treated patient left the treatment and the study."""
+    """Listing 16.2.1.1: when and why each treated patient discontinued treatment and the study."""
     adsl = ard.dataset("adsl")
     adsl = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
     return listing(
@@ -132,14 +132,14 @@ def discontinued() -> Table:
         adsl,
         (
             Shown("Group", "GROUP"),
-            Shown("Re-screened, treated", "RESCTRFL"),
+            Shown("Treated after re-screening", "RESCTRFL"),
             Shown("First dose", "TRTSDT"),
             Shown("Last dose", "TRTEDT"),
             Shown("Cycles", "NCYCLES"),
-            Shown("Reason", "DCTREAS", "End of treatment", coded),
-            Shown("Date", "DCTDT", "End of treatment"),
-            Shown("Reason", "DCSREAS", "End of participation", coded),
-            Shown("Date", "DCSDT", "End of participation"),
+            Shown("Reason", "DCTREAS", "Treatment discontinuation", coded),
+            Shown("Date", "DCTDT", "Treatment discontinuation"),
+            Shown("Reason", "DCSREAS", "Study discontinuation", coded),
+            Shown("Date", "DCSDT", "Study discontinuation"),
         ),
         dataset="ADSL",
         key=(),
@@ -168,7 +168,7 @@ def deviations() -> Table:
 
 
 def excluded() -> Table:
-    """Listing 16.2.3.1: patients outside of an efficacy set that they could have been in."""
+    """Listing 16.2.3.1: patients excluded from an analysis set of efficacy."""
     frame = ard.dataset("adexcl")
     order = {name: i for i, name in enumerate(SETS)}
     frame = frame.assign(PLACE=frame["SET"].map(order)).sort_values(["USUBJID", "PLACE"])
@@ -176,18 +176,18 @@ def excluded() -> Table:
         "tlf-l-excluded",
         frame,
         (
-            Shown("Not in the set", "SET", make=lambda v: SETS.get(v, words(v))),
+            Shown("Excluded from", "SET", make=lambda v: SETS.get(v, words(v))),
             Shown("Reason", "REASON"),
         ),
         dataset="ADEXCL",
         key=("SET",),
         population="SCREENED",
-        absent="No patient who could have been in an efficacy set is outside of it.",
+        absent="No eligible patient is excluded from an analysis set of efficacy.",
     )
 
 
 def demographics() -> Table:
-    """Listing 16.2.4.1: each patient at his first screening and when he was screened again."""
+    """Listing 16.2.4.1: each patient at the first screening and at re-screening."""
     adbl = ard.dataset("adbl")
     at = ["USUBJID", "AVISIT"]
     numbers = _wide(adbl[adbl["AVAL"].notna()], at)
@@ -198,7 +198,7 @@ def demographics() -> Table:
             frame[scale] = _as_numbers(frame[scale])
     frame["FIRST"] = frame["AVISIT"] != "SCREENING"
     frame = frame.sort_values(["USUBJID", "FIRST"])
-    asked = (
+    columns = (
         Shown("Screening", "AVISIT", make=coded),
         Shown("Age", "AGE"),
         Shown("ECOG", "ECOG"),
@@ -209,14 +209,14 @@ def demographics() -> Table:
         Shown("Hb (mmol/L)", "HGB", digits=1),
         Shown("ALP (U/L)", "ALP"),
         Shown("LDH (U/L)", "LDH"),
-        Shown("Docetaxel", "DOCETAX", "Before"),
-        Shown("Abiraterone or enzalutamide", "ARSI", "Before"),
-        Shown("Radiotherapy", "RADIO", "Before"),
+        Shown("Docetaxel", "DOCETAX", "Prior therapy"),
+        Shown("Abiraterone or enzalutamide", "ARSI", "Prior therapy"),
+        Shown("Radiotherapy", "RADIO", "Prior therapy"),
     )
     return listing(
         "tlf-l-baseline",
         frame,
-        [s for s in asked if s.column in frame],
+        [s for s in columns if s.column in frame],
         dataset="ADBL",
         key=("AVISIT",),
         population="SCREENED",
@@ -225,7 +225,7 @@ def demographics() -> Table:
 
 
 def therapies() -> Table:
-    """Listing 16.2.4.2: anticancer therapy of treated patients before, instead of and after the study's."""
+    """Listing 16.2.4.2: prior and subsequent anticancer therapy of treated patients."""
     frame = _members(ard.dataset("adcm"), "SAFFL")
     frame = frame[frame["CMCAT"] != "SUPPORTIVE CARE"]
     return listing(
@@ -237,7 +237,7 @@ def therapies() -> Table:
             Shown("Kind", "CMSCAT", make=coded),
             Shown("Start", "CMSTDTC"),
             Shown("End", "CMENDTC"),
-            Shown("Why stopped", "CMRSDISC", make=coded),
+            Shown("Reason for discontinuation", "CMRSDISC", make=coded),
         ),
         dataset="ADCM",
         key=("CMSEQ",),
@@ -260,11 +260,11 @@ def dosing() -> Table:
             Shown("Visit", "AVISIT", make=coded),
             Shown("Date", "ASTDT"),
             Shown("Dose (mg/m2)", "DOSE"),
-            Shown("Body surface (m2)", "BSA", digits=2),
+            Shown("Body surface area (m2)", "BSA", digits=2),
             Shown("Dose (mg)", "DOSEMG", digits=1),
-            Shown("Step", "DOSEC", make=lambda v: "Not known" if v == "U" else coded(v)),
-            Shown("Delay", "DELAYC", make=lambda v: DELAYS.get(v, words(v))),
-            Shown("Days late", "DELAYD"),
+            Shown("Dose level", "DOSEC", make=lambda v: "Not known" if v == "U" else coded(v)),
+            Shown("Category of delay", "DELAYC", make=lambda v: DELAYS.get(v, words(v))),
+            Shown("Delay (days)", "DELAYD"),
             Shown("Reason", "EXADJ", make=coded),
         ),
         dataset="ADEX",
@@ -284,7 +284,7 @@ def supportive() -> Table:
         (
             Shown("Drug", "CMDECOD", make=coded),
             Shown("Kind", "CMSCAT"),
-            Shown("Given for", "CMINDC", make=coded),
+            Shown("Indication", "CMINDC", make=coded),
             Shown("Start", "CMSTDTC"),
             Shown("Study day", "ADY"),
             Shown("End", "CMENDTC"),
@@ -296,15 +296,15 @@ def supportive() -> Table:
     )
 
 
-def _answers(names: Mapping[str, str]) -> pd.DataFrame:
+def _responses(names: Mapping[str, str]) -> pd.DataFrame:
     adrs = ard.dataset("adrs")
     mine = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY"))]
-    made = mine.assign(ANSWER=[words(c) or words(v) for c, v in zip(mine["AVALC"], mine["AVAL"], strict=True)])  # fmt: skip
+    made = mine.assign(RESPONSE=[words(c) or words(v) for c, v in zip(mine["AVALC"], mine["AVAL"], strict=True)])  # fmt: skip
     return made.drop_duplicates(["USUBJID", "PARAMCD"])
 
 
 def responses() -> Table:
-    """Listing 16.2.6.1: every answer of each treated patient on one line."""
+    """Listing 16.2.6.1: every response of each treated patient on one line."""
     adsl = ard.dataset("adsl")
     frame = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
     names = {
@@ -317,21 +317,21 @@ def responses() -> Table:
         "ARV7NEG": "AR-V7 neg.",
         "BOR": "Tumour",
     }
-    answers = _answers({**names, "BORINV": ""})
+    by_parameter = _responses({**names, "BORINV": ""})
     adtte = ard.dataset("adtte")
     shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Re-scr.", "RESCTRFL", "Set")]
     frame = frame[["USUBJID", "PRIMFL", "RESCTRFL"]].copy()
     for name, header in names.items():
-        mine = answers[answers["PARAMCD"] == name].set_index("USUBJID")
+        mine = by_parameter[by_parameter["PARAMCD"] == name].set_index("USUBJID")
         if name in ("PSABEST", "PSAWK12"):
             frame[name] = frame["USUBJID"].map(mine["AVAL"]).astype(float)
         else:
-            frame[name] = frame["USUBJID"].map(mine["ANSWER"])
+            frame[name] = frame["USUBJID"].map(mine["RESPONSE"])
         if name == "BOR":
-            by = answers[answers["PARAMCD"] == "BORINV"].set_index("USUBJID")["ANSWER"]
+            by = by_parameter[by_parameter["PARAMCD"] == "BORINV"].set_index("USUBJID")["RESPONSE"]
             theirs = frame["USUBJID"].map(by).astype(object).fillna("NE")
-            told = (frame[name].fillna("NE") == "NE") & (theirs != "NE")
-            frame[name] = frame[name].where(~told, theirs.map("{} (inv.)".format))
+            by_investigator = (frame[name].fillna("NE") == "NE") & (theirs != "NE")
+            frame[name] = frame[name].where(~by_investigator, theirs.map("{} (inv.)".format))
         under = "PSA" if name.startswith("PSA") else ""
         shown.append(
             Shown(header, name, under, digits=1 if name in ("PSABEST", "PSAWK12") else None)
@@ -339,10 +339,10 @@ def responses() -> Table:
     for stem, header in (("PFS", "PFS"), ("OS", "Overall")):
         one = adtte[adtte["PARAMCD"] == stem].set_index("USUBJID")
         two = adtte[adtte["PARAMCD"] == f"{stem}RE"].set_index("USUBJID")
-        again = frame["RESCTRFL"] == "Y"
+        rescreened = frame["RESCTRFL"] == "Y"
         for column in ("AVAL", "CNSR"):
             first, second = (frame["USUBJID"].map(t[column]) for t in (one, two))
-            frame[f"{stem}{column}"] = second.where(again, first)
+            frame[f"{stem}{column}"] = second.where(rescreened, first)
         frame[stem] = [
             "NE" if pd.isna(v) else f"{words(v)}{'+' if c else ''}"
             for v, c in zip(frame[f"{stem}AVAL"], frame[f"{stem}CNSR"], strict=True)
@@ -356,8 +356,8 @@ def responses() -> Table:
         key=(),
         population="SAFETY",
         notes=[
-            "Y yes, N no, NE not evaluable; + censored. A response needs its fall within the plan's time, the best change does not. Survival of patients treated through re-screening counts from the second allocation.",
-            "Set: in the primary set; treated through re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 turned negative; best tumour response by the plan's rules, else by the investigator (inv.).",
+            "Y yes, N no, NE not evaluable; + censored. A response requires the decrease within the planned time, the best change does not. Survival of patients treated after re-screening is counted from the second allocation.",
+            "Set: in the primary set; treated after re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 conversion to negative; best tumour response by the algorithm of the plan, else by the investigator (inv.).",
         ],
         absent="Not in the data: no patient was treated.",
     )
@@ -367,7 +367,11 @@ def psa() -> Table:
     """Listing 16.2.6.2: PSA values of treated patients."""
     frame = _members(ard.dataset("adpsa"), "SAFFL")
     frame = frame.sort_values(["USUBJID", "ADT", "LBSEQ"])
-    above = [Shown("Above quantification", "ALQFL")] if (frame["ALQFL"] == "Y").any() else []
+    above = (
+        [Shown("Above upper limit of quantification", "ALQFL")]
+        if (frame["ALQFL"] == "Y").any()
+        else []
+    )
     return listing(
         "tlf-l-psa",
         frame,
@@ -375,26 +379,26 @@ def psa() -> Table:
             Shown("Date", "ADT"),
             Shown("Study day", "ADY"),
             Shown("PSA (ug/L)", "AVAL"),
-            Shown("Below quantification", "BLQFL"),
+            Shown("Below lower limit of quantification", "BLQFL"),
             *above,
             Shown("Baseline", "ABLFL"),
             Shown("Change (%)", "PCHG", digits=1),
-            Shown("Counts for response", "ANL01FL"),
-            Shown("Case of the rule", "ANL01CAS"),
+            Shown("Included in response", "ANL01FL"),
+            Shown("Case", "ANL01CAS"),
         ),
         dataset="ADPSA",
         key=("LBSEQ",),
         population="SAFETY",
         notes=[
-            "Case of the rule, the first that applies: 1 no first dose with a known day; 2 on or before the day of the first dose; 3 later than the plan's days after the last cycle; 4 on or after the first day of a new anticancer therapy; 5 counts for response.",
+            "Case, the first that applies: 1 no first dose with a known date; 2 on or before the day of the first dose; 3 later than the planned days after the last cycle; 4 on or after the first day of a new anticancer therapy; 5 included in the assessment of response.",
             "Changes have one decimal.",
         ],
         absent=not_recorded("lb", "PSA value of a treated patient"),
     )
 
 
-def cells() -> Table:
-    """Listing 16.2.6.3: counts of CTC and AR-V7 of treated patients."""
+def ctc() -> Table:
+    """Listing 16.2.6.3: CTC counts and AR-V7 of treated patients."""
     frame = _members(ard.dataset("adctc"), "SAFFL")
     frame = frame.sort_values(["USUBJID", "ADT", "CPSEQ"])
     # Of a sample of a screening or before the first dose the change is no change on treatment.
@@ -409,18 +413,18 @@ def cells() -> Table:
             Shown("AR-V7", "ARV7", make=coded),
             Shown("Baseline count", "BASE"),
             Shown("Change (%)", "PCHG", digits=1),
-            Shown("Counts for response", "ANL01FL"),
+            Shown("Included in response", "ANL01FL"),
         ),
         dataset="ADCTC",
         key=("CPSEQ",),
         population="SAFETY",
-        notes=[f"Counts are per {plan_text.counted_in()}. Changes have one decimal."],
-        absent=not_recorded("cp", "count of a treated patient"),
+        notes=[f"CTC counts are per {plan_text.counted_in()}. Changes have one decimal."],
+        absent=not_recorded("cp", "CTC count of a treated patient"),
     )
 
 
 def tumour() -> Table:
-    """Listing 16.2.6.4: tumour assessments, by the plan's rules and by the investigator."""
+    """Listing 16.2.6.4: tumour assessments, by the algorithm of the plan and by the investigator."""
     adrs = ard.dataset("adrs")
     names = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
     mine = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"] == "STUDY") & adrs["ADT"].notna()]
@@ -433,32 +437,32 @@ def tumour() -> Table:
     if len(over):
         flags = over[["USUBJID", "ADT", "AVISIT", "LIMITFL"]]
         frame = frame.merge(flags, on=["USUBJID", "ADT", "AVISIT"], how="left")
-    said = mine[mine["PARAMCD"] == "OVRLRESP"].drop_duplicates(["USUBJID", "ADT", "AVISIT"])
-    if len(said):
+    overall = mine[mine["PARAMCD"] == "OVRLRESP"].drop_duplicates(["USUBJID", "ADT", "AVISIT"])
+    if len(overall):
         frame = frame.merge(
-            said[["USUBJID", "ADT", "AVISIT", "INVRESP"]],
+            overall[["USUBJID", "ADT", "AVISIT", "INVRESP"]],
             on=["USUBJID", "ADT", "AVISIT"],
             how="left",
         )
     frame = frame.sort_values(["USUBJID", "ADT"])
-    asked = (
+    columns = (
         Shown("Visit", "AVISIT", make=coded),
         Shown("Date", "ADT"),
         Shown("Sum of diameters (mm)", "SUMDIAM"),
-        Shown("Targets beyond the limit", "LIMITFL"),
+        Shown("More targets than planned", "LIMITFL"),
         Shown("New bone lesions", "NEWBONE"),
-        Shown("Target", "TRGRESP", "By the plan's rules"),
-        Shown("Non-target", "NTRGRESP", "By the plan's rules"),
-        Shown("New lesion", "NEWLPROG", "By the plan's rules"),
-        Shown("Soft tissue", "SFTSRESP", "By the plan's rules"),
-        Shown("Bone", "BONERESP", "By the plan's rules"),
-        Shown("Overall", "OVRLRESP", "By the plan's rules"),
+        Shown("Target", "TRGRESP", "Algorithm of the plan"),
+        Shown("Non-target", "NTRGRESP", "Algorithm of the plan"),
+        Shown("New lesion", "NEWLPROG", "Algorithm of the plan"),
+        Shown("Soft tissue", "SFTSRESP", "Algorithm of the plan"),
+        Shown("Bone", "BONERESP", "Algorithm of the plan"),
+        Shown("Overall", "OVRLRESP", "Algorithm of the plan"),
         Shown("Investigator", "INVRESP"),
     )
     return listing(
         "tlf-l-tumour",
         frame,
-        [s for s in asked if s.column in frame],
+        [s for s in columns if s.column in frame],
         dataset="ADRS",
         key=("AVISIT", "ADT"),
         population="SAFETY",
@@ -473,7 +477,7 @@ EVENT = (
     Shown("Start", "ASTDT"),
     Shown("End", "AENDT"),
     Shown("Relation", "AEREL", make=coded),
-    Shown("Action", "AEACN", make=coded),
+    Shown("Action taken", "AEACN", make=coded),
     Shown("Outcome", "AEOUT", make=coded),
 )
 CRITERIA = {
@@ -488,11 +492,11 @@ CRITERIA = {
 
 def _events() -> pd.DataFrame:
     frame = ard.dataset("adae").sort_values(["USUBJID", "ASTDT", "AESEQ"])
-    why = [
-        ", ".join(said for name, said in CRITERIA.items() if row.get(name) == "Y")
+    criteria = [
+        ", ".join(label for name, label in CRITERIA.items() if row.get(name) == "Y")
         for row in frame.to_dict("records")
     ]
-    return frame.assign(WHY=why)
+    return frame.assign(WHY=criteria)
 
 
 def events() -> Table:
@@ -511,12 +515,12 @@ def events() -> Table:
 
 
 def serious() -> Table:
-    """Listing 14.3.2.2: serious adverse events, with what made them serious."""
+    """Listing 14.3.2.2: serious adverse events, with the seriousness criteria."""
     frame = _events()
     return listing(
         "tlf-l-sae",
         frame[frame["AESER"] == "Y"],
-        (*EVENT, Shown("Serious for", "WHY")),
+        (*EVENT, Shown("Seriousness criterion", "WHY")),
         dataset="ADAE",
         key=("AESEQ",),
         population="CONSENTED",
@@ -525,14 +529,14 @@ def serious() -> Table:
 
 
 def cause_of_death(subject: Mapping[Any, Any]) -> str:
-    """The cause of death of a row of ADSL, and that it is inferred where no event says it."""
+    """The cause of death of a row of ADSL, and that it is inferred where no event gives it."""
     cause = words(subject.get("DTHCGR1"))
     inferred = cause == "Progression" and not words(subject.get("DTHTERM"))
     return f"{cause} (inferred)" if inferred else cause
 
 
 def deaths() -> Table:
-    """Listing 14.3.2.1: treated patients who died, when and of what."""
+    """Listing 14.3.2.1: treated patients who died, with date and cause."""
     adsl = ard.dataset("adsl")
     dead = adsl[(adsl["SAFFL"] == "Y") & (adsl["DTHFL"] == "Y")].sort_values("USUBJID")
     since = (dead["DTHDT"] - dead["TRTEDT"]).dt.days
@@ -546,8 +550,8 @@ def deaths() -> Table:
             Shown("Last dose", "TRTEDT"),
             Shown("Cycles", "NCYCLES"),
             Shown("Death", "DTHDT"),
-            Shown("Days from the last dose", "SINCE"),
-            Shown("When", "LDDTHGR1"),
+            Shown("Days since the last dose", "SINCE"),
+            Shown("Time of death", "LDDTHGR1"),
             Shown("Cause", "CAUSE"),
         ),
         dataset="ADSL",
@@ -579,7 +583,7 @@ LABS = {
 
 
 def laboratory() -> Table:
-    """Listing 16.2.8.1: laboratory values of treated patients, a day a line, with grades from 1."""
+    """Listing 16.2.8.1: laboratory values of treated patients, one line per day, with grades from 1."""
     frame = _members(ard.dataset("adlb"), "SAFFL")
     commonest = frame.groupby("PARAMCD")["AVALU"].agg(_commonest).to_dict()
     text = [
@@ -590,20 +594,20 @@ def laboratory() -> Table:
             frame["AVAL"], frame["ATOXGR"].fillna(""), frame["AVALU"], frame["PARAMCD"], strict=True
         )
     ]
-    # Of a value that is graded on both sides of normal the higher grade stands beside it.
+    # Of a value that is graded on both sides of normal the higher grade is given.
     frame = frame.assign(TEXT=text, GRADE=-frame["ATOXGRN"].fillna(0))
     frame = frame.sort_values(["USUBJID", "ADT", "LBSEQ", "GRADE"], kind="stable")
     frame = frame[frame["AVAL"].notna()]
     frame = frame.assign(AVISIT=frame["AVISIT"].fillna(""))
-    said_names = frame.groupby("PARAMCD")["PARAM"].first().to_dict()
-    names = {str(code): LABS.get(str(code)) or coded(name) for code, name in said_names.items()}
+    params = frame.groupby("PARAMCD")["PARAM"].first().to_dict()
+    names = {str(code): LABS.get(str(code)) or coded(name) for code, name in params.items()}
     tests = sorted(names, key=lambda code: (code not in LABS, [*LABS, code].index(code), code))
     wide = _wide(frame, ["USUBJID", "ADT", "AVISIT"], "TEXT")
     if len(wide):
         wide = wide.sort_values(["USUBJID", "ADT"])
     visit = [Shown("Visit", "AVISIT", make=coded)] if (frame["AVISIT"] != "").any() else []
     columns = [*visit, Shown("Date", "ADT"), *(Shown(c, c, make=words) for c in tests)]
-    said = ", ".join(f"{c} {names[c]} ({commonest[c]})" for c in tests)
+    tested = ", ".join(f"{c} {names[c]} ({commonest[c]})" for c in tests)
     return listing(
         "tlf-l-labs",
         wide,
@@ -612,7 +616,7 @@ def laboratory() -> Table:
         key=("ADT", "AVISIT"),
         population="SAFETY",
         notes=[
-            f"In square brackets the grade after CTCAE 4.03 where it is known and not 0. Units, unless one stands beside the value: {said}.",
+            f"In square brackets, the CTCAE 4.03 grade where it is known and not 0. Units, unless given with the value: {tested}.",
             "Of several values of one test on one day and visit the first is shown.",
         ],
         absent=not_recorded("lb", "laboratory value of a treated patient"),

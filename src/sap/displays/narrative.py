@@ -1,4 +1,4 @@
-"""The key facts that a narrative of a death or a serious event begins with, patient by patient (ICH E3, 12.3.2)."""
+"""The key facts that a narrative of a death or a serious event begins with, by patient (ICH E3, 12.3.2)."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -25,12 +25,16 @@ def _joined(parts: Iterable[str]) -> str:
 
 def _small(value: Any) -> str:
     """A coded value inside a sentence."""
-    said = coded(value)
-    return said[:1].lower() + said[1:]
+    text = coded(value)
+    return text[:1].lower() + text[1:]
 
 
 def _days(later: Any, earlier: Any) -> int | None:
     return None if pd.isna(later) or pd.isna(earlier) else int((later - earlier).days)
+
+
+def _labelled(label: str, text: str) -> str:
+    return f"{label}: {text}" if text else ""
 
 
 def _study_day(day: Any, first: Any) -> str:
@@ -48,11 +52,12 @@ def _subject(subject: Record) -> str:
     ecog = f"ECOG {words(subject['ECOGBL'])} at allocation" if _known(subject["ECOGBL"]) else ""
     screened = [f"AR-V7 {_small(subject['ARV7BL'])}" if _known(subject["ARV7BL"]) else ""]
     screened += [f"{words(subject['CTCBL'])} CTC" if _known(subject["CTCBL"]) else ""]
-    found = " and ".join(part for part in screened if part)
+    marker = " and ".join(part for part in screened if part)
     line = words(subject["LINE"])
-    again = "treated through re-screening" if subject["RESCTRFL"] == "Y" else ""
-    said = _joined((age, ecog, f"{found} at the first screening" if found else "", line, again))
-    return said[:1].upper() + said[1:]
+    episode = "treated after re-screening" if subject["RESCTRFL"] == "Y" else ""
+    at_screening = f"{marker} at the first screening" if marker else ""
+    text = _joined((age, ecog, at_screening, line, episode))
+    return text[:1].upper() + text[1:]
 
 
 def _treatment(subject: Record) -> str:
@@ -70,14 +75,19 @@ def _since_dose(event: Record, doses: pd.DataFrame) -> str:
         return ""
     last = before.iloc[-1]
     days = _days(event["ASTDT"], last["ASTDT"])
-    dose = f" ({words(last['DOSE'])} mg/m2)" if _known(last["DOSE"]) else ""
+    dose = f" ({words(last['DOSE'])} mg/m²)" if _known(last["DOSE"]) else ""
     undated = doses["ASTDT"].isna() & (doses["ACYCLE"] > last["ACYCLE"])
-    more = ", the last before it whose day is recorded" if undated.any() else ""
-    return f"{days} days after infusion {words(last['ACYCLE'])}{dose}{more}"
+    more = ", the last preceding one with a recorded date" if undated.any() else ""
+    return f"{_in_days(days)} after infusion {words(last['ACYCLE'])}{dose}{more}"
 
 
-def _beside(event: Record, mine: pd.DataFrame) -> str:
-    """Other events that began on the same day: what a narrative reader asks first."""
+def _in_days(days: int | None) -> str:
+    """`1 day`, `7 days`."""
+    return f"{days} day" if days == 1 else f"{days} days"
+
+
+def _same_day(event: Record, mine: pd.DataFrame) -> str:
+    """Other events that began on the same day."""
     same = mine[(mine["ASTDT"] == event["ASTDT"]) & (mine["AESEQ"] != event["AESEQ"])]
     named = sorted({_small(term) for term in same["AEDECOD"] if _known(term)})
     return f"on the same day: {', '.join(named)}" if named else ""
@@ -97,29 +107,29 @@ def _event(event: Record, subject: Record, mine: pd.DataFrame, doses: pd.DataFra
     reported = f"{coded(event['AEDECOD'])}, reported as '{words(event['AETERM'])}'"
     grade = f"grade {words(event['ATOXGRN'])}" if _known(event["ATOXGRN"]) else "not graded"
     began = _study_day(event["ASTDT"], subject["TRTSDT"])
-    why = ", ".join(said for name, said in CRITERIA.items() if event.get(name) == "Y")
-    ended = f"{_small(event['AEOUT'])} {words(event['AENDT'])}".strip()
+    criteria = ", ".join(label for name, label in CRITERIA.items() if event.get(name) == "Y")
+    outcome = f"{_small(event['AEOUT'])} {words(event['AENDT'])}".strip()
     return _joined(
         (
             f"{reported}, {grade}",
             f"began {began}" if began else "start not recorded",
             _since_dose(event, doses),
-            f"serious for {why}" if why else "criterion not recorded",
-            _small(event["AEREL"]),
-            _small(event["AEACN"]),
+            f"seriousness criterion: {criteria or 'not recorded'}",
+            _labelled("relation", _small(event["AEREL"])),
+            _labelled("action taken", _small(event["AEACN"])),
             _care(event, drugs),
-            _beside(event, mine),
-            ended,
+            _same_day(event, mine),
+            _labelled("outcome", outcome),
         )
     )
 
 
 def _death(subject: Record) -> str:
     days = _days(subject["DTHDT"], subject["TRTEDT"])
-    when = f"{days} days after the last infusion" if days is not None else ""
+    when = f"{_in_days(days)} after the last infusion" if days is not None else ""
     recorded = f"recorded as '{words(subject['DTHTERM'])}'" if _known(subject["DTHTERM"]) else ""
     day = _study_day(subject["DTHDT"], subject["TRTSDT"])
-    died = f"Died on {day}" if day else "Died, day not recorded"
+    died = f"Died on {day}" if day else "Died, date not recorded"
     return _joined((died, when, f"cause: {_small(cause_of_death(subject))}", recorded))
 
 
@@ -131,22 +141,22 @@ def _rows(subject: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.Data
         ("Treatment", _treatment(subject), f"ADSL|{who}"),
     ]
     for event in mine[mine["AESER"] == "Y"].to_dict("records"):
-        said = _event({str(k): v for k, v in event.items()}, subject, mine, doses, drugs)
-        facts.append(("Serious event", said, f"ADAE|{who}|{words(event['AESEQ'])}"))
+        text = _event({str(k): v for k, v in event.items()}, subject, mine, doses, drugs)
+        facts.append(("Serious event", text, f"ADAE|{who}|{words(event['AESEQ'])}"))
     if subject["DTHFL"] == "Y":
         facts.append(("Death", _death(subject), f"ADSL|{who}"))
     return [
-        Row("" if i else who, (topic, said), address=place, again=who if i else "")
-        for i, (topic, said, place) in enumerate(facts)
+        Row("" if i else who, (topic, text), address=place, again=who if i else "")
+        for i, (topic, text, place) in enumerate(facts)
     ]
 
 
 def narratives() -> Table:
     """Listing 14.3.3.1: each treated patient who died or had a serious event, in the order of a narrative.
 
-    1. The patient and his screening.  2. His treatment.  3. Each serious event: term, grade, study day,
-    days from the last infusion before it, criterion, relation, action, supportive care that began
-    while it lasted, other events of that day, outcome.  4. His death.
+    1. The patient and the screening.  2. The treatment.  3. Each serious event: term, grade, study day,
+    days from the last infusion before it, seriousness criterion, relation, action, supportive care that
+    began while it lasted, other events of that day, outcome.  4. The death.
     """
     adsl, adae = ard.dataset("adsl"), ard.dataset("adae")
     adex = ard.dataset("adex").sort_values(["USUBJID", "ASTDT", "EXSEQ"])
@@ -154,13 +164,13 @@ def narratives() -> Table:
     adcm = adcm[adcm["CMCAT"] == "SUPPORTIVE CARE"] if "CMCAT" in adcm else adcm
     treated = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
     serious = set(adae.loc[adae["AESER"] == "Y", "USUBJID"])
-    told = treated[(treated["DTHFL"] == "Y") | treated["USUBJID"].isin(serious)]
+    narrated = treated[(treated["DTHFL"] == "Y") | treated["USUBJID"].isin(serious)]
     adae = adae.sort_values(["USUBJID", "ASTDT", "AESEQ"])
     rows: list[Row] = []
-    for subject in told.to_dict("records"):
+    for subject in narrated.to_dict("records"):
         rows += _rows({str(k): v for k, v in subject.items()}, adae, adex, adcm)
-    found = results("analysis_sets")
-    n = found.count(population="SAFETY") if found.has("n", population="SAFETY") else None
-    columns = [Column(header, numeric=False) for header in ("About", "Key facts")]
+    sets = results("analysis_sets")
+    n = sets.count(population="SAFETY") if sets.has("n", population="SAFETY") else None
+    columns = [Column(header, numeric=False) for header in ("Topic", "Key facts")]
     absent = not_recorded("ae", "death or serious adverse event of a treated patient")
-    return Table("tlf-narratives", "Participant", columns, rows, absent=absent, n=n)
+    return Table("tlf-narratives", "Patient", columns, rows, absent=absent, n=n)

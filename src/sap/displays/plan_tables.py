@@ -1,4 +1,4 @@
-"""The plan as the code read it, entry by entry, and what departed from it."""
+"""The plan, entry by entry, and the changes from it."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ ABOUT = ("section", "source", "assumption")
 CITED = re.compile(r"(?<![\w.@])@([a-z][a-z0-9-]*[a-z0-9])")
 
 
-def _said(value: Any, path: str) -> list[str | Number]:
+def _value_with_address(value: Any, path: str) -> list[str | Number]:
     """A value of the plan with its address; a list has one address for each of its members."""
     if value is None:
         return ["none"]
@@ -28,15 +28,15 @@ def _said(value: Any, path: str) -> list[str | Number]:
     if isinstance(value, dict):
         for name, inner in value.items():
             parts += ["; " if parts else "", f"{name.replace('_', ' ')}: "]
-            parts += _said(inner, f"{path}.{name}")
+            parts += _value_with_address(inner, f"{path}.{name}")
         return parts or ["none"]
     for place, inner in enumerate(value):
-        parts += [", " if parts else "", *_said(inner, f"{path}.{place}")]
+        parts += [", " if parts else "", *_value_with_address(inner, f"{path}.{place}")]
     return parts or ["none"]
 
 
 def _entries() -> dict[str, dict[str, Any]]:
-    """The entries that the plan has; one that a plan may leave out is none there."""
+    """The entries that the plan has, without those that it leaves out."""
     return {name: entry for name, entry in ard.table("plan").items() if entry is not None}
 
 
@@ -49,7 +49,7 @@ def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
     named = " ".join(SHORT.get(word, word) for word in name.split("_"))
     words = f"{named} ({entry['section']})"
     assumed = " Assumption." if entry["assumption"] else ""
-    # A cell is text, so its keys are resolved by the sentence that `sources` writes beside the table.
+    # A cell is text, so its keys are resolved by the sentence that `sources` writes above the table.
     cited = CITED.sub(r"\1", entry["source"]).rstrip(".")
     source = f"Source: {cited}.{assumed}"
     yield Row(words[0].upper() + words[1:], (source,), "total")
@@ -61,7 +61,7 @@ def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
         for place, one in inner:
             path = f"{name}.{key}" if place is None else f"{name}.{key}.{place}"
             label = key.replace("_", " ") if not place else ""
-            yield Row(label, (Cell(*_said(one, path)),), "indent1")
+            yield Row(label, (Cell(*_value_with_address(one, path)),), "indent1")
 
 
 def plan() -> Table:
@@ -86,13 +86,12 @@ class Sources(NamedTuple):
 
 def sources() -> Sources:
     """Every source that an entry of the plan names, in the order of the alphabet."""
-    named = (CITED.findall(entry["source"]) for entry in _entries().values())
-    return Sources(tuple(sorted({name for names in named for name in names})))
+    cited = (CITED.findall(entry["source"]) for entry in _entries().values())
+    return Sources(tuple(sorted({name for names in cited for name in names})))
 
 
 def departures() -> Table:
-    """Table 9-2: what was done otherwise than planned."""
-    found = ard.table("deviations")
+    """Table 9-2: changes from the planned analysis."""
     rows = [
         Row(
             one["id"],
@@ -105,11 +104,11 @@ def departures() -> Table:
                 ", ".join(one["results_affected"]),
             ),
         )
-        for one in found
+        for one in ard.table("deviations")
     ]
     columns = [
         Column(header, numeric=False)
         for header in ("Section", "Decided", "Planned", "Done", "Reason", "Results affected")
     ]
-    absent = "None: the analysis was done as the plan says."
+    absent = "None: the analysis was done as planned."
     return Table("tlf-changes", "Change", columns, rows, absent=absent)

@@ -40,11 +40,11 @@ def values(path: str) -> RichText:
     there = _entry(path)
     if not isinstance(there, list) or not there:
         raise RenderError(f"The plan's {path} is no list with something in it.")
-    said: list[str | Number] = []
+    parts: list[str | Number] = []
     for place in range(len(there)):
         joint = "" if place == 0 else " and " if place == len(there) - 1 else ", "
-        said += [joint, number(f"{path}.{place}")]
-    return RichText(*said)
+        parts += [joint, number(f"{path}.{place}")]
+    return RichText(*parts)
 
 
 def either(path: str) -> RichText:
@@ -52,25 +52,25 @@ def either(path: str) -> RichText:
     there = _entry(path)
     if not isinstance(there, list) or not there:
         raise RenderError(f"The plan's {path} is no list with something in it.")
-    said: list[str | Number] = []
+    parts: list[str | Number] = []
     for place, word in enumerate(there):
         joint = "" if place == 0 else " or " if place == len(there) - 1 else ", "
-        said += [joint, Number(str(word).lower(), f"plan|{path}.{place}")]
-    return RichText(*said)
+        parts += [joint, Number(str(word).lower(), f"plan|{path}.{place}")]
+    return RichText(*parts)
 
 
 def counted_in() -> str:
-    """The volume of blood in which cells are counted: `7.5 mL`."""
+    """The volume of blood in which CTC are counted: `7.5 mL`."""
     return f"{formats.as_collected(_entry('screening.volume_ml'))} mL"
 
 
 def percent(path: str) -> RichText:
     """A share of the plan in percent."""
-    return RichText(Number(formats.confidence(_entry(path)), f"plan|{path}"), f"{NO_BREAK_SPACE}%")
+    return RichText(Number(formats.confidence(_entry(path)), f"plan|{path}"), "%")
 
 
 def section(name: str) -> RichText:
-    """Where the SAP says it: `SAP 5.1`; of an entry that the plan leaves out, that it does."""
+    """The section of the SAP: `SAP 5.1`; of an entry that the plan leaves out, that it does."""
     if ard.table("plan").get(name, {}) is None:
         return RichText("not in this plan")
     return RichText(str(_entry(f"{name}.section")).replace(" ", NO_BREAK_SPACE))

@@ -30,7 +30,7 @@ from sap.displays.figure import (
     look,
     plotnine,
 )
-from sap.displays.formats import as_collected, fixed, proportion
+from sap.displays.formats import as_collected, fixed, proportion, typeset
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as Canvas
@@ -87,7 +87,7 @@ def km_curves(
     medians
         By group; a group without (or with NaN) gets no line.
 
-    The table of numbers stands in the same panel because plotnine cannot stack panels of different
+    The table of numbers is in the same panel because plotnine cannot stack panels of different
     heights; its row labels are labels of the y axis.
     """
     p9 = plotnine()
@@ -200,18 +200,18 @@ def waterfall(
     y_title: str,
     x_title: str,
 ) -> Plot:
-    """One bar a patient, from the largest rise to the deepest fall.
+    """One bar per patient, from the largest increase to the largest decrease.
 
     Parameters
     ----------
     bars
         `subject, change, category` and, where there is one, `mark`: a sign printed at the bar's end
         (an asterisk for a second episode). A missing change has no bar. With `block` the bars of each
-        block stand together under its words, in the order in which the blocks come.
+        block are grouped under its label, in the order in which the blocks come.
     cap
-        A rise above it is cut off there and its value printed on top.
+        An increase above it is truncated there and its value printed on top.
     lines
-        Where dashed lines go: the falls that the plan names, as negative numbers.
+        Where dashed lines are drawn: the decreases of the plan, as negative numbers.
     order
         The categories from the best (darkest) to the worst.
     """
@@ -283,7 +283,7 @@ def _signs(breaks: Sequence[Any]) -> list[str]:
 
 
 def _titles(x_title: str, y_title: str) -> Any:
-    return plotnine().labs(x=x_title, y=y_title)
+    return plotnine().labs(x=typeset(x_title), y=typeset(y_title))
 
 
 def spider(
@@ -295,10 +295,10 @@ def spider(
     x_title: str,
     y_title: str,
 ) -> Plot:
-    """Change from baseline over time, one line a patient.
+    """Change from baseline over time, one line per patient.
 
-    `courses` holds `subject, time, change, category`, the row at time 0 included. A line that rises
-    above `cap` leaves the panel; its last point is marked at the upper edge by an open triangle.
+    `courses` holds `subject, time, change, category`, the row at time 0 included. A line that exceeds
+    `cap` leaves the panel; its last point is marked at the upper edge by an open triangle.
     """
     p9 = plotnine()
 
@@ -337,9 +337,9 @@ def swimmer(
     x_title: str,
     still: str,
 ) -> Plot:
-    """One lane a patient, the longest on top.
+    """One lane per patient, the longest on top.
 
-    Marks that would cover one another stand one above the other, the earlier of `marks` on top.
+    Overlapping marks are offset, the earlier of `marks` on top.
 
     Parameters
     ----------
@@ -352,7 +352,7 @@ def swimmer(
     segments, marks
         The kinds of bars (dark to light) and of marks, in the order of the legend.
     still
-        What the legend says of the arrow.
+        The label of the arrow in the legend.
     """
     p9 = plotnine()
 
@@ -425,7 +425,7 @@ def swimmer(
 
 
 def _side_by_side(points: pd.DataFrame, near: float) -> "pd.Series[float]":
-    """The lane of each mark, a little off it where others of the lane stand within `near`."""
+    """The lane of each mark, offset where others of the lane are within `near`."""
     y = points["y"].astype(float)
     ordered = points.sort_values(["y", "time", "event"])
     close = (ordered.groupby("y")["time"].diff() > near) | (ordered["y"].diff() != 0)
@@ -458,7 +458,7 @@ def forest(
     columns
         The headers over label, n_text and text.
 
-    Drawn with matplotlib: text columns that keep their place beside a panel are beyond plotnine.
+    Drawn with matplotlib: text columns at the side of a panel are beyond plotnine.
     """
     from matplotlib.figure import Figure as Canvas
 
@@ -496,7 +496,7 @@ def forest(
                 known[limit], known["y"] - 0.13, known["y"] + 0.13, color=BLACK, linewidth=1.1
             )
         axes.scatter(known["estimate"], known["y"], marker="s", s=26, color=BLUE, zorder=3)
-        axes.set_xlabel(x_title, fontsize=TEXT_POINTS)
+        axes.set_xlabel(typeset(x_title), fontsize=TEXT_POINTS)
         axes.tick_params(axis="x", labelsize=SMALL_POINTS, width=0.6)
         axes.yaxis.set_visible(False)
         for side in ("top", "left", "right"):
@@ -505,7 +505,7 @@ def forest(
         _forest_line(axes, columns, len(rows) + 1, weight="bold")
         for y, (_, row) in zip(places, rows.iterrows(), strict=True):
             texts = (
-                figure_text(str(row["label"]), 46),
+                figure_text(typeset(str(row["label"])), 46),
                 figure_text(str(row["n_text"]), 14),
                 figure_text(str(row["text"]), 26),
             )
@@ -549,22 +549,22 @@ def _on_two_lines(words: str, width: int) -> str:
 def ae_dot_plot(
     rates: pd.DataFrame, *, series: Sequence[str], x_title: str, panels: Sequence[str] = ()
 ) -> Plot:
-    """Rates of adverse events, ours above a comparator's; the most frequent of ours on top.
+    """Rates of adverse events of this trial and of a comparator; the most frequent of this trial on top.
 
     `rates` holds `term, series, percent`, where there are intervals `low, high`, and where there are
-    panels (any grade, grade 3 or above) `panel`. The first of `series` is ours: a filled dot; the
+    panels (any grade, grade 3 or above) `panel`. The first of `series` is this trial: a filled dot; the
     others are open signs. A rate known to lie between `lowest` and `highest` has no `percent`: it is a
-    thick line in place of a dot, and stands where its lowest value would.
+    thick line in place of a dot, and is placed by its lowest value.
     """
     p9 = plotnine()
 
-    ours = rates[rates["series"] == series[0]]
+    trial = rates[rates["series"] == series[0]]
     if panels:
-        ours = ours[ours["panel"] == panels[0]]
+        trial = trial[trial["panel"] == panels[0]]
     for end in ("low", "high", "lowest", "highest"):
         rates = rates if end in rates else rates.assign(**{end: float("nan")})
-    ours = ours.assign(rank=ours["percent"].fillna(ours.get("lowest", float("nan"))))
-    ranked = ours.sort_values(["rank", "term"], ascending=[True, False])["term"]
+    trial = trial.assign(rank=trial["percent"].fillna(trial.get("lowest", float("nan"))))
+    ranked = trial.sort_values(["rank", "term"], ascending=[True, False])["term"]
     rest = sorted(set(rates["term"]) - set(ranked), reverse=True)
     terms = [*rest, *ranked]
     labels = [_on_two_lines(figure_text(term, 64), 32) for term in terms]
@@ -618,7 +618,7 @@ def course(
     x_title: str,
     y_title: str,
 ) -> Plot:
-    """A marker over time, one line a patient, on a logarithmic axis.
+    """A marker over time, one line per patient, on a logarithmic axis.
 
     `values` holds `subject, time, value, category`. `log1p` is for counts, where 0 occurs; `log`
     needs values above 0.
@@ -702,7 +702,7 @@ def oc_curve(
 ) -> Plot:
     """Operating characteristics: `curves` holds `p, probability, series`.
 
-    `marks` holds `p, probability, label`: the points that the design fixes, with their words.
+    `marks` holds `p, probability, label`: the points that the design fixes, with their labels.
     """
     p9 = plotnine()
 
@@ -738,11 +738,11 @@ def _plain(breaks: Sequence[Any]) -> list[str]:
 
 
 def _as_percent(breaks: Sequence[Any]) -> list[str]:
-    return [f"{proportion(b, 0)} %" for b in breaks]
+    return [f"{proportion(b, 0)}%" for b in breaks]
 
 
 def _apart(values: pd.Series, least: float) -> list[float]:
-    """Where labels of `values` stand, in their order, so that none covers another."""
+    """The places of the labels of `values`, in their order, so that none covers another."""
     places: dict[int, float] = {}
     lowest = -least
     for i in sorted(range(len(values)), key=lambda i: (float(values.iloc[i]), -i)):
@@ -756,18 +756,15 @@ def accrual(
 ) -> Plot:
     """Cumulative counts by month: `counts` holds `month` (text, in order), `step, n`.
 
-    A missing count is not drawn, nor what stands before it: a line that begins with zeros and goes on
-    later would say zero of the months between. `target` is a dashed line: how many the design wants treated. Each
-    line carries its last count at its end.
+    `target` is a dashed line: how many patients the design plans to treat. Each line carries its last
+    count at its end.
     """
     p9 = plotnine()
 
     months = sorted(set(counts["month"]))
     where = {month: i for i, month in enumerate(months)}
     frame = _ordered(counts, "step", order).assign(at=counts["month"].map(where))
-    missing = frame[frame["n"].isna()].groupby("step", observed=True)["at"].max()
-    begins = frame["step"].astype(str).map({str(k): v for k, v in missing.items()}).fillna(-1)
-    frame = frame[frame["at"] > begins].sort_values(["step", "at"], ignore_index=True)
+    frame = frame.sort_values(["step", "at"], ignore_index=True)
     every = max(1, -(-len(months) // 8))
     ticks = list(range(0, len(months), every))
     last = frame.groupby("step", observed=True, sort=False).tail(1)
@@ -787,9 +784,7 @@ def accrual(
         )
     return (
         plot
-        + p9.geom_step(
-            size=0.9, data=frame[frame.groupby("step", observed=True)["n"].transform("size") > 1]
-        )
+        + p9.geom_step(size=0.9, data=_lines(frame, "step"))
         + p9.geom_point(data=last, size=1.6, show_legend=False)
         + p9.geom_text(
             p9.aes(y="shown_at", label="label"),

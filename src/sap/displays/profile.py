@@ -1,8 +1,8 @@
 """Patient profiles: one page for each treated patient, everything that happened on one time axis.
 
-Drawn by own code, as the screening flow is: a page holds few shapes and much text in fixed places,
+Drawn by own code, as the flow diagram is: a page holds few shapes and much text in fixed places,
 and thirty of them must be ready in a second. Letters are outlines of the same font as in every
-figure. Values are drawn as they stand in the datasets; nothing is estimated.
+figure. Values are those of the datasets; nothing is estimated.
 """
 
 from collections.abc import Iterator, Sequence
@@ -31,7 +31,7 @@ MOST_EVENTS = 16
 WEEK = 7
 SETS = (
     ("PRIMFL", "primary set"),
-    ("RESCTRFL", "treated through re-screening"),
+    ("RESCTRFL", "treated after re-screening"),
     ("PPROTFL", "per-protocol set"),
 )
 GRADE_FILL = {1: "#E3EEF6", 2: "#BBD7EA", 3: "#5FA3CC", 4: "#0072B2", 5: "#003A5C"}
@@ -51,12 +51,12 @@ class _Page:
         return LEFT + (RIGHT - LEFT) * (inside - self.first) / (self.last - self.first)
 
     def text(
-        self, said: str, x: float, y: float, *, size: float = SIZE, bold: bool = False,
+        self, text: str, x: float, y: float, *, size: float = SIZE, bold: bool = False,
         side: str = "left", fill: str = "#000000",
     ) -> None:  # fmt: skip
-        width = text_width(said, size, bold=bold)
+        width = text_width(text, size, bold=bold)
         at, uses = 0.0, []
-        for letter in said:
+        for letter in text:
             advance, outline = glyph(letter, bold=bold)
             name = f"p{'b' if bold else 'r'}{ord(letter):x}"
             if outline:
@@ -70,17 +70,17 @@ class _Page:
         )
 
     def label(
-        self, said: str, x: float, y: float, *, size: float = SMALL, side: str = "left"
+        self, text: str, x: float, y: float, *, size: float = SMALL, side: str = "left"
     ) -> None:
         """Text with white below it, where lines would run through the letters."""
-        width = text_width(said, size, bold=False)
+        width = text_width(text, size, bold=False)
         start = x - {"left": 0.0, "middle": width / 2, "right": width}[side]
-        if said:
+        if text:
             self.drawn.append(
                 f'<path d="M{start - 1:.1f} {y - size * 0.8:.1f}h{width + 2:.1f}v{size:.1f}'
                 f'h{-width - 2:.1f}z" fill="#FFFFFF"/>'
             )
-        self.text(said, start, y, size=size)
+        self.text(text, start, y, size=size)
 
     def line(
         self, x1: float, y1: float, x2: float, y2: float, *, colour: str = "#000000",
@@ -131,7 +131,7 @@ class _Page:
 
 @dataclass(frozen=True)
 class _Subject:
-    """What the datasets hold of one patient; days are counted from his first dose."""
+    """What the datasets hold of one patient; days are counted from the first dose."""
 
     row: dict[str, Any]
     doses: list[dict[str, Any]]
@@ -141,7 +141,7 @@ class _Subject:
     events: list[dict[str, Any]]
     factor: list[dict[str, Any]]
     therapies: list[dict[str, Any]]
-    answers: dict[str, str]
+    responses: dict[str, str]
 
     def day(self, value: Any) -> float | None:
         """Days since the first dose; None when a day is not known."""
@@ -150,8 +150,8 @@ class _Subject:
 
     def days(self, rows: Sequence[dict[str, Any]], name: str = "ADT") -> list[tuple[float, dict[str, Any]]]:  # fmt: skip
         """The rows with a known day, each with it."""
-        found = [(self.day(row.get(name)), row) for row in rows]
-        return sorted(((d, row) for d, row in found if d is not None), key=lambda pair: pair[0])
+        dated = [(self.day(row.get(name)), row) for row in rows]
+        return sorted(((d, row) for d, row in dated if d is not None), key=lambda pair: pair[0])
 
 
 def _subjects() -> Iterator[_Subject]:
@@ -166,22 +166,22 @@ def _subjects() -> Iterator[_Subject]:
 
     for row in adsl.to_dict("records"):
         who = str(row["USUBJID"])
-        answers = rows("adrs", who)
+        responses = rows("adrs", who)
         drugs = rows("adcm", who)
         yield _Subject(
             row={str(k): v for k, v in row.items()},
             doses=rows("adex", who),
             psa=rows("adpsa", who),
             ctc=[r for r in rows("adctc", who) if not pd.isna(r["AVAL"])],
-            scans=[r for r in answers if r["PARAMCD"] == "OVRLRESP" and r["COURSE"] == "STUDY"],
+            scans=[r for r in responses if r["PARAMCD"] == "OVRLRESP" and r["COURSE"] == "STUDY"],
             events=rows("adae", who),
             factor=[r for r in drugs if r["CMSCAT"] == "G-CSF"],
             therapies=[r for r in drugs if r["CMCAT"] == "SUBSEQUENT ANTICANCER THERAPY"],
-            answers={
+            responses={
                 str(r["PARAMCD"]): (
                     words(r["AVAL"]) if r["PARAMCD"] == "PSABEST" else words(r["AVALC"])
                 )
-                for r in answers
+                for r in responses
                 if r["PARAMCD"] in ("PSARESP", "PSABEST", "PSAPEND", "BOR", "BORINV", "CTCRESP")
             },
         )
@@ -214,7 +214,7 @@ def _span(subject: _Subject) -> tuple[float, float]:
 
 def _head(page: _Page, subject: _Subject) -> float:
     row = subject.row
-    sets = [said for flag, said in SETS if row.get(flag) == "Y"]
+    sets = [label for flag, label in SETS if row.get(flag) == "Y"]
     page.text(f"{figure_text(words(row['USUBJID']), 24)}", 4, 12, size=11, bold=True)
     page.text(", ".join(sets), 4, 24, size=SIZE)
     died = subject.day(row["DTHDT"])
@@ -237,20 +237,20 @@ def _head(page: _Page, subject: _Subject) -> float:
         status,
     ]
     page.text("; ".join(parts), 4, 35, size=SIZE)
-    psa = subject.answers.get("PSABEST", "")
-    best = f", best change {fixed(float(psa), 1)} %" if psa else ""
-    said = {"Y": "confirmed", "N": "none", "NE": "not evaluable"}
-    response = said.get(subject.answers.get("PSARESP", ""), "not evaluable")
-    if subject.answers.get("PSAPEND") == "Y":
-        response = "can still come"
-    tumour = _best(subject.answers)
-    cells = said.get(subject.answers.get("CTCRESP", ""), "not evaluable").replace(
+    psa = subject.responses.get("PSABEST", "")
+    best = f", best change {fixed(float(psa), 1)}%" if psa else ""
+    labels = {"Y": "confirmed", "N": "none", "NE": "not evaluable"}
+    response = labels.get(subject.responses.get("PSARESP", ""), "not evaluable")
+    if subject.responses.get("PSAPEND") == "Y":
+        response = "not yet evaluable"
+    tumour = _best(subject.responses)
+    ctc = labels.get(subject.responses.get("CTCRESP", ""), "not evaluable").replace(
         "confirmed", "yes"
     )
-    lines = [f"PSA response: {response}{best}; CTC response: {cells}"]
+    lines = [f"PSA response: {response}{best}; CTC response: {ctc}"]
     last = f"best tumour response: {tumour}"
-    if text_width(whole := f"{lines[0]}; {last}", SIZE, bold=False) <= RIGHT - 4:
-        lines = [whole]
+    if text_width(joined := f"{lines[0]}; {last}", SIZE, bold=False) <= RIGHT - 4:
+        lines = [joined]
     else:
         lines.append(last)
     cause = _cause(row) if row["DTHFL"] == "Y" else ""
@@ -261,44 +261,43 @@ def _head(page: _Page, subject: _Subject) -> float:
 
 
 def _cause(row: dict[str, Any]) -> str:
-    """What a patient died of, with the term where one is recorded."""
-    why, term = cause_of_death(row), words(row.get("DTHTERM"))
-    named = figure_text(coded(term), 40)
-    said = coded(why).lower()
-    return f"{said} ({named})" if said and named else said or named
+    """The cause of a death, with the term where one is recorded."""
+    term = figure_text(coded(words(row.get("DTHTERM"))), 40)
+    cause = coded(cause_of_death(row)).lower()
+    return f"{cause} ({term})" if cause and term else cause or term
 
 
-def _best(answers: dict[str, str]) -> str:
-    """Best tumour response by the plan's rules; where they have none, the investigator's."""
-    ours, theirs = answers.get("BOR", "NE"), answers.get("BORINV", "NE")
-    return f"{theirs} (investigator)" if ours == "NE" and theirs != "NE" else ours
+def _best(responses: dict[str, str]) -> str:
+    """Best tumour response by the algorithm of the plan; where that is NE, the investigator's."""
+    algorithm, investigator = responses.get("BOR", "NE"), responses.get("BORINV", "NE")
+    return f"{investigator} (investigator)" if algorithm == "NE" != investigator else algorithm
 
 
 def _marks(page: _Page, subject: _Subject, top: float, bottom: float) -> None:
-    """What changes everything after it, as lines through all panels."""
-    asked = [
+    """First and last dose, death, new therapy and cut-off as lines through all panels."""
+    days = [
         (subject.day(subject.row["TRTSDT"]), "first dose", "#333333", ""),
         (subject.day(subject.row["TRTEDT"]), "last dose", "#333333", "3 2"),
         (subject.day(subject.row["DTHDT"]), "death", VERMILION, ""),
     ]
     new = subject.days(subject.therapies, "ASTDT")
     if new:
-        asked.append((new[0][0], f"new therapy ({coded(words(new[0][1]['CMDECOD'])).lower()})", ORANGE, "5 2"))  # fmt: skip
+        days.append((new[0][0], f"new therapy ({coded(words(new[0][1]['CMDECOD'])).lower()})", ORANGE, "5 2"))  # fmt: skip
     died, over = subject.day(subject.row["DTHDT"]), _over(subject)
     if died is None and over is not None:
-        asked.append((over, "cut-off", GREY, "1 2"))
+        days.append((over, "cut-off", GREY, "1 2"))
     elif died is not None and died > page.last:
-        said = f"death on day {as_collected(died + 1)}, later than shown"
-        page.text(said, RIGHT, top - 19, size=SMALL, side="right", fill=VERMILION)
+        text = f"death on day {as_collected(died + 1)}, after the end of the axis"
+        page.text(text, RIGHT, top - 19, size=SMALL, side="right", fill=VERMILION)
     taken: list[list[tuple[float, float]]] = []
-    for day, said, colour, dash in sorted(
-        (a for a in asked if a[0] is not None), key=lambda a: (a[0] or 0.0, a[1])
+    for day, label, colour, dash in sorted(
+        (a for a in days if a[0] is not None), key=lambda a: (a[0] or 0.0, a[1])
     ):
         if day is None or not page.first <= day <= page.last:
             continue
         x = page.x(day)
-        said = figure_text(said, 34)
-        width = text_width(said, SMALL, bold=False)
+        text = figure_text(label, 34)
+        width = text_width(text, SMALL, bold=False)
         side = "right" if x + width > RIGHT + 6 else "left"
         low = x - width if side == "right" else x
         level = 0
@@ -310,11 +309,11 @@ def _marks(page: _Page, subject: _Subject, top: float, bottom: float) -> None:
             taken.append([])
         taken[level].append((low, low + width))
         page.line(x, top - 2, x, bottom, colour=colour, width=0.8, dash=dash)
-        page.text(said, x, top - 5 - 7 * level, size=SMALL, side=side, fill="#000000")
+        page.text(text, x, top - 5 - 7 * level, size=SMALL, side=side, fill="#000000")
 
 
-def _title(page: _Page, said: str, y: float, under: str = "") -> None:
-    page.text(said, 4, y, bold=True)
+def _title(page: _Page, title: str, y: float, under: str = "") -> None:
+    page.text(title, 4, y, bold=True)
     if under:
         page.text(under, 4, y + 9, size=SMALL)
 
@@ -327,19 +326,19 @@ def _in_time(
     domain: str,
     top: float,
 ) -> list[tuple[float, dict[str, Any]]]:
-    """The rows on days the page shows; where there is none, the lane says why.
+    """The rows on days the page shows; where there is none, the lane gives the reason.
 
     1. Rows, but on no day that is shown. 2. No row of this patient. 3. The extract lacks the domain.
     """
     shown = [(d, row) for d, row in subject.days(rows, name) if page.first <= d <= page.last]
     if not shown:
         none = "none recorded" if has_domain(domain) else "not in the data"
-        page.label("none in the time shown" if rows else none, LEFT + 6, top + 9, size=SIZE)
+        page.label("none within the axis" if rows else none, LEFT + 6, top + 9, size=SIZE)
     return shown
 
 
 def _doses(page: _Page, subject: _Subject, top: float) -> float:
-    _title(page, "Cabazitaxel", top + 11, "mg/m2")
+    _title(page, "Cabazitaxel", top + 11, "mg/m²")
     planned = float(ard.table("plan")["exposure"]["planned_dose_mg_m2"])
     for day, row in subject.days(subject.doses, "ASTDT"):
         x = page.x(day)
@@ -380,14 +379,15 @@ def _log_panel(
     every = max(1, (len(ticks) + 4) // 5)
     for tick in ticks[::every]:
         page.line(LEFT, y(tick), RIGHT, y(tick), colour="#E2E2E2", width=0.4)
-        said = as_collected(float(f"{tick:.6g}"))
-        page.text(said, LEFT - 3, y(tick) + 2, size=SMALL, side="right")
+        page.text(
+            as_collected(float(f"{tick:.6g}")), LEFT - 3, y(tick) + 2, size=SMALL, side="right"
+        )
     return y
 
 
 def _psa(page: _Page, subject: _Subject, top: float) -> float:
     height = 84.0
-    _title(page, "PSA", top + 10, "ug/L, log")
+    _title(page, "PSA", top + 10, "µg/L, log")
     rows = [
         (d, r)
         for d, r in subject.days(subject.psa)
@@ -424,17 +424,17 @@ def _ctc(page: _Page, subject: _Subject, top: float) -> float:
     taken: list[tuple[float, float, float]] = []
     for day, row in rows:
         x, at = page.x(day), y(float(row["AVAL"]))
-        said = signs.get(words(row["ARV7"]), "")
-        width = text_width(said, SMALL, bold=False)
+        sign = signs.get(words(row["ARV7"]), "")
+        width = text_width(sign, SMALL, bold=False)
         side = "right" if x > RIGHT - 30 else "left"
         low = x - 4 - width if side == "right" else x + 4
-        # Above and beside the dot, or below it where another count's letters stand.
+        # Above the dot at its side, or below it where the letters of another count are.
         line = at - 3
         if any(low < b and low + width > a and abs(line - c) < SMALL for a, b, c in taken):
             line = at + 8
-        if said:
+        if sign:
             taken.append((low, low + width, line))
-        page.label(said, low, line, size=SMALL)
+        page.label(sign, low, line, size=SMALL)
     for day, row in rows:
         fill = fills.get(words(row["ARV7"]), "#BDBDBD")
         page.dot(page.x(day), y(float(row["AVAL"])), fill=fill, r=2.6)
@@ -445,14 +445,14 @@ def _scans(page: _Page, subject: _Subject, top: float) -> float:
     _title(page, "Scans", top + 9)
     ends = [LEFT - 60.0]
     for day, row in _in_time(page, subject, subject.scans, "ADT", "rs", top):
-        x, said = page.x(day), words(row["AVALC"])
-        fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(said, "#FFFFFF")
+        x, response = page.x(day), words(row["AVALC"])
+        fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(response, "#FFFFFF")
         page.box(x - 2.2, top + 3, 4.4, 5, fill=fill)
-        half = text_width(said, SMALL - 0.6, bold=False) / 2
+        half = text_width(response, SMALL - 0.6, bold=False) / 2
         middle = min(max(x, LEFT + half), RIGHT - half)
         level = next((i for i, end in enumerate(ends) if middle - half > end + 2), len(ends))
         ends[level : level + 1] = [middle + half]
-        page.label(said, middle, top + 15 + 6.5 * level, size=SMALL - 0.6, side="middle")
+        page.label(response, middle, top + 15 + 6.5 * level, size=SMALL - 0.6, side="middle")
     return top + 24 + 6.5 * (len(ends) - 1)
 
 
@@ -492,22 +492,22 @@ def _events(page: _Page, subject: _Subject, top: float) -> float:
     later = sum(d > page.last for d, _ in subject.days(subject.events, "ASTDT"))
     if later:
         several = "event" if later == 1 else "events"
-        page.text(f"and {later} {several} later than shown", LEFT, y + 8, size=SMALL)
+        page.text(f"and {later} {several} after the end of the axis", LEFT, y + 8, size=SMALL)
         y += 11.0
     return max(y, top + 22) + 4
 
 
-def _name(page: _Page, said: str, bars: Sequence[tuple[float, float, str]], y: float) -> None:
+def _name(page: _Page, term: str, bars: Sequence[tuple[float, float, str]], y: float) -> None:
     """The term after its last bar, else before its first, else inside the longest."""
-    width = text_width(said, SMALL, bold=False)
+    width = text_width(term, SMALL, bold=False)
     right, left = max(b for _, b, _ in bars), min(a for a, _, _ in bars)
     longest = max(bars, key=lambda bar: bar[1] - bar[0])
     if right + 4 + width < RIGHT:
-        page.label(said, right + 4, y, size=SMALL)
+        page.label(term, right + 4, y, size=SMALL)
     elif left - 4 - width > LEFT:
-        page.label(said, left - 4, y, size=SMALL, side="right")
+        page.label(term, left - 4, y, size=SMALL, side="right")
     else:
-        page.text(said, longest[0] + 12, y, size=SMALL, fill=longest[2])
+        page.text(term, longest[0] + 12, y, size=SMALL, fill=longest[2])
 
 
 def _grade(row: dict[str, Any]) -> int:
@@ -549,12 +549,15 @@ def _alt(subject: _Subject) -> str:
     psa = f"; PSA from {as_collected(min(values))} to {as_collected(max(values))}" if values else ""
     lowest = ard.table("plan")["safety"]["severe_grade"]
     severe = sum(_grade(r) >= lowest for r in subject.events)
+    events = (
+        "1 adverse event" if len(subject.events) == 1 else f"{len(subject.events)} adverse events"
+    )
     cause = _cause(row)
     died = f"died; cause of death: {cause}" if cause else "died"
     status = died if row["DTHFL"] == "Y" else "not known to have died"
     return (
         f"Profile of {words(row['USUBJID'])}: {words(row['NCYCLES'])} infusions{psa}; "
-        f"{len(subject.ctc)} counts of CTC, {len(subject.scans)} scans, {len(subject.events)} adverse events, "
+        f"{len(subject.ctc)} CTC counts, {len(subject.scans)} scans, {events}, "
         f"{severe} of them of grade {lowest} or more; {status}."
     )
 
@@ -565,7 +568,7 @@ def _part(i: int) -> str:
 
 
 class Profiles:
-    """Figure 16.2.9.1, one page a patient: all of them as one display of several parts."""
+    """Figure 16.2.9.1, one page per patient: all of them as one display of several parts."""
 
     id = "tlf-profiles"
 
@@ -586,7 +589,7 @@ class Profiles:
 
 
 class Pages:
-    """Where the profile of each patient is: his name with a link."""
+    """The patient identifiers, each with a link to the profile."""
 
     def _repr_markdown_(self) -> str:
         if hidden(Profiles.id):
@@ -606,5 +609,5 @@ def pages() -> Pages:
 
 
 def profiles() -> Profiles:
-    """The profiles of all treated patients, in the order of their names."""
+    """The profiles of all treated patients, in the order of their identifiers."""
     return Profiles()

@@ -1,4 +1,4 @@
-"""What the report rests on: contract findings and the frozen files."""
+"""The data of the report: findings of the data contracts and the files of the snapshot."""
 
 from collections.abc import Sequence
 from itertools import groupby
@@ -20,26 +20,24 @@ def has_domain(name: str) -> bool:
 def not_recorded(domain: str, what: str) -> str:
     """Why a display about a domain is empty: the extract lacks it, or nothing was recorded in it."""
     if has_domain(domain):
-        return (
-            f"No {what} was recorded up to the cut-off (domain {domain.upper()} has no such row)."
-        )
+        return f"No {what} was recorded up to the cut-off (domain {domain.upper()} has no such record)."
     return f"Not in the data: the extract has no domain {domain.upper()} ({what})."
 
 
 def eligibility() -> RichText:
-    """Where criteria that were not met stand, or that they are not in the data."""
+    """Where criteria that were not met are recorded, or that they are not in the data."""
     if has_domain("ie"):
-        return RichText("criteria not met are in the domain IE")
-    return RichText("which criteria were not met is not in the data (no domain IE)")
+        return RichText("criteria not met are recorded in the domain IE")
+    return RichText("criteria not met are not in the data (no domain IE)")
 
 
 def vital_signs() -> RichText:
-    """What is there of vital signs."""
+    """What is recorded of vital signs."""
     if has_domain("vs"):
         return RichText(
-            "Weight and height were recorded for the dose; the plan asks for no analysis of vital signs."
+            "Weight and height were recorded for the dose; no analysis of vital signs was planned."
         )
-    return RichText("Not in the data: no domain VS. The plan asks for no analysis of vital signs.")
+    return RichText("Not in the data: no domain VS. No analysis of vital signs was planned.")
 
 
 SEVERITIES = ("critical", "warning", "info", "accepted")
@@ -48,8 +46,8 @@ SHOWN_ROWS = 12
 Finding = dict[str, Any]
 
 
-def found_of(severity: str) -> Number:
-    """How many findings of a severity the contracts made; the address is the findings themselves."""
+def number_of(severity: str) -> Number:
+    """How many findings of a severity the contracts have; the address is the findings themselves."""
     n = sum(_kind(one) == severity for one in ard.table("findings"))
     return Number(formats.count(float(n)), f"findings|{severity}")
 
@@ -60,18 +58,18 @@ def _kind(finding: Finding) -> str:
 
 
 def findings() -> Table:
-    """Table 16-1: findings by severity, domain and rule, with the rows they stand in.
+    """Table 16-1: findings by severity, domain and rule, with their row numbers.
 
-    Findings that the study accepts stand behind the others, with the reason, by whom and when;
-    behind them what is accepted and concerns no record that the cut holds.
+    Findings that the study accepts follow the others, with the reason, by whom and when; then entries
+    that are accepted and concern no record of the cut.
     """
-    found = ard.table("findings")
+    all_findings = ard.table("findings")
     entries = ard.table("accepted")
-    # The open report of the board names no rows: a row is a patient.
-    named = not found or any(one["row"] is not None for one in found)
+    # The open DSMB report gives no row numbers: a row is a patient's.
+    named = not all_findings or any(one["row"] is not None for one in all_findings)
     rows: list[Row] = []
     severity = ""
-    for (rank, domain, rule, words), these in groupby(sorted(found, key=_place), key=_place):
+    for (rank, domain, rule, words), these in groupby(sorted(all_findings, key=_place), key=_place):
         many = list(these)
         if SEVERITIES[rank] != severity:
             severity = SEVERITIES[rank]
@@ -93,7 +91,7 @@ def findings() -> Table:
     ]
     columns += [Column("Rows", numeric=False)] if named else []
     return Table(
-        "tlf-findings", "Rule", columns, rows, absent="The contracts found nothing to report."
+        "tlf-findings", "Rule", columns, rows, absent="The data contracts have no finding."
     )
 
 
@@ -115,7 +113,7 @@ def _rows_in_words(numbers: Sequence[int]) -> str:
 
 
 def map_of_intake() -> Table:
-    """Table 16-4: each line of the map that the extract was made by, and what it met."""
+    """Table 16-4: each line of the map that made the extract, and how many records it applied to."""
     rows = [
         Row(
             f"Line {one['LINE']:.0f}",
@@ -125,22 +123,21 @@ def map_of_intake() -> Table:
                 Number(formats.count(one["COUNT"]), f"mapped|{one['LINE']:.0f}"),
                 one["WHY"] or "",
             ),
+            verbatim=True,
         )
         for one in ard.table("mapped")
     ]
     columns = [
-        Column("What it does", numeric=False),
-        Column("What it says", numeric=False),
-        Column("Records or cells"),
+        Column("Kind", numeric=False),
+        Column("Content", numeric=False),
+        Column("Records or values"),
         Column("Reason", numeric=False),
     ]
-    return Table(
-        "tlf-map", "Map", columns, rows, absent="The data came without a map: nothing was recoded."
-    )
+    return Table("tlf-map", "Map", columns, rows, absent="No map was used: nothing was recoded.")
 
 
 def manifest() -> Table:
-    """Table 16-2: each frozen file with its size and fingerprint."""
+    """Table 16-2: each file of the snapshot with its size and checksum."""
     files = ard.table("manifest")["files"]
     rows = [
         Row(

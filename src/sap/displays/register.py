@@ -1,6 +1,6 @@
 """The register of displays: number, title, population, source and audience of each, as data.
 
-Numbers follow ICH E3 and stand in `analysis/displays.yml`, so no counter decides one: the same
+Numbers follow ICH E3 and are kept in `analysis/displays.yml`, so no counter decides one: the same
 display has the same number in every format, engine and report.
 """
 
@@ -101,8 +101,8 @@ class Register(Mapping[str, Entry]):
 
     def by_number(self, kind: Kind | None = None) -> list[Named]:
         """The displays (of one kind) in the order of their numbers."""
-        found = [Named(i, e) for i, e in self._entries.items() if kind in (None, e.kind)]
-        return sorted(found, key=lambda named: (_sortable(named.entry.rank), named.entry.kind))
+        entries = [Named(i, e) for i, e in self._entries.items() if kind in (None, e.kind)]
+        return sorted(entries, key=lambda named: (_sortable(named.entry.rank), named.entry.kind))
 
 
 def _sortable(rank: tuple[int | str, ...]) -> tuple[tuple[int, str], ...]:
@@ -132,7 +132,7 @@ def read(path: Path) -> Register:
     ------
     PlanError
         Naming the file, each key that is wrong, and what to do: an unknown or missing key, an id
-        without the prefix `tlf-`, an id or a label (kind and number) that stands twice. A table
+        without the prefix `tlf-`, an id or a label (kind and number) that occurs twice. A table
         and a figure may share a number: a reader cites "Table 14.2.1" and "Figure 14.2.1".
     """
     content, _, _ = load_yaml(path, "the register of displays")

@@ -1,6 +1,7 @@
 """Sentences that depend on the plan or on what the data hold, written once for all chapters."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from sap import ard
 from sap.displays import plan_text
@@ -25,14 +26,14 @@ def design() -> RichText:
     """The design in one or two sentences."""
     d = ard.table("plan")["design"]
     test = (
-        "A response rate of at most ", _plan("design.p0"), " (H0) is tested against ",
-        _plan("design.p1"), " at a one-sided level of ", _plan("design.alpha"),
-        " with an error of the second kind of ", _plan("design.beta"),
+        "A response rate of at most ", _plan("design.p0"), " (null hypothesis, H0) is tested against ",
+        _plan("design.p1"), " at a one-sided significance level of ", _plan("design.alpha"),
+        " with a type II error (beta) of ", _plan("design.beta"),
         " (both as planned)" if d["deviation"] else "",
     )  # fmt: skip
     if d["kind"] == "single-stage":
         return _joined(
-            "Single-arm phase 2 with one stage. ", *test, ": H0 is rejected when more than ",
+            "Single-arm phase 2 with one stage. ", *test, ": the null hypothesis is rejected when more than ",
             _plan("design.r"), " of ", _plan("design.n"), " patients respond.",
         )  # fmt: skip
     named = {"minimax": "Simon's minimax design", "optimal": "Simon's optimal design"}
@@ -40,26 +41,26 @@ def design() -> RichText:
     return _joined(
         f"Single-arm phase 2 in two stages, {named.get(d['criterion'], 'after Simon')}. ",
         *test, ". The trial stops after ", _plan("design.n1"), " patients when at most ",
-        _plan("design.r1"), " respond, and H0 is rejected when more than ", _plan("design.r"),
+        _plan("design.r1"), " respond, and the null hypothesis is rejected when more than ", _plan("design.r"),
         " of ", _plan("design.n"), " respond.",
     )  # fmt: skip
 
 
 def design_deviation() -> RichText:
-    """That the design is not what the plan's alpha, power or criterion say."""
+    """That the design is not what the plan's alpha, power or criterion require."""
     d = ard.table("plan")["design"]
     if not d["deviation"]:
         return RichText("")
-    found = results("design")
+    attained = results("design")
     criterion: tuple[str | Number, ...] = ()
     if d["criterion"] != "none":
         criterion = (" and its criterion (", _plan("design.criterion"), ")")
     return _joined(
         "The design is not the one that its error rates", *criterion,
-        " ask for: it attains a level of ",
-        found.fixed("alpha", 4), " (planned ", _plan("design.alpha"), ") and a power of ",
-        found.fixed("power", 4), " (planned ", found.fixed("power_planned", 2), ")",
-        ". The reason given: ", _plan("design.deviation"),
+        " require: its actual type I error is ",
+        attained.fixed("alpha", 4), " (planned ", _plan("design.alpha"), ") and its power ",
+        attained.fixed("power", 4), " (planned ", attained.fixed("power_planned", 2), ")",
+        ". Reason: ", _plan("design.deviation"),
         "" if d["deviation"].endswith(".") else ".",
     )  # fmt: skip
 
@@ -75,37 +76,37 @@ def empty_primary() -> RichText:
 
 
 def stages() -> RichText:
-    """Whether the estimates have to allow for a trial that could have stopped early."""
+    """Whether estimates are adjusted for a trial that could have stopped early."""
     if ard.table("plan")["design"]["kind"] == "single-stage":
         return RichText(
-            "The design has a single stage, so no estimate has to allow for a rule for stopping"
+            "The design has a single stage, so no estimate is adjusted for early stopping"
         )
     return RichText(
-        "The trial could have stopped after its first stage; there are estimates that allow for it"
+        "The trial could have stopped after its first stage; estimates adjusted for that are given"
     )
 
 
 def groups() -> RichText:
-    """Group A and the way back, where the trial has them."""
+    """Group A and re-screening, where the trial has them."""
     if not ard.table("plan")["study"]["groups"]:
         return RichText(
             "Patients who do not qualify are not treated in the trial; their survival is followed."
         )
-    return RichText(
-        "All others form group A and receive their physician's choice. After progression on "
-        "abiraterone or enzalutamide they may be screened again and, if now positive, be treated "
-        "with cabazitaxel, without being counted as included twice."
-    )
+    return _joined(
+        "All other patients form group A (investigator's choice of treatment). After progression on ",
+        plan_text.either("rescreening.after"), " they could be re-screened and, if AR-V7 positive, be "
+        "treated with cabazitaxel; such a patient was not counted again in the primary analysis.",
+    )  # fmt: skip
 
 
 def flow_drawn() -> RichText:
-    """What the drawing of the flow shows, with the loop where the trial has one."""
-    loop = " with the loop of re-screening" if ard.table("plan")["study"]["groups"] else ""
-    return RichText(f"the way from consent to treatment{loop}")
+    """What the flow diagram shows, with re-screening where the trial has it."""
+    loop = ", re-screening included" if ard.table("plan")["study"]["groups"] else ""
+    return RichText(f"the patient flow from consent to treatment{loop}")
 
 
 def negative_subjects() -> RichText:
-    """Who the AR-V7 negative patients are that the positive ones stand beside."""
+    """Who the AR-V7 negative patients are that the positive ones are compared with."""
     where = "in group A" if ard.table("plan")["study"]["groups"] else "outside of the trial"
     return RichText(f"negative patients given cabazitaxel {where}")
 
@@ -113,11 +114,9 @@ def negative_subjects() -> RichText:
 def growth_factor() -> RichText:
     """What is known of growth factor."""
     place = ArdKey(group="", paramcd="GCSFANY", level="")
-    found = results("exposure")
-    if found.has("n", **place) and found.find("n", **place).estimable:
-        return RichText(
-            "Growth factor was allowed and is recorded with the reason it was given for."
-        )
+    exposures = results("exposure")
+    if exposures.has("n", **place) and exposures.find("n", **place).estimable:
+        return RichText("Growth factor was allowed and is recorded with its indication.")
     return RichText("Whether growth factor was given is not in the data.")
 
 
@@ -139,21 +138,21 @@ def new_therapy() -> RichText:
     """What a new anticancer therapy before the event does to times to progression."""
     return RichText(
         {
-            "censor": "A new anticancer therapy before the event censors a patient at his last adequate "
-            "assessment before it.",
+            "censor": "A patient who starts a new anticancer therapy before the event is censored at the "
+            "last adequate assessment before it.",
             "event": "A new anticancer therapy is an event.",
-            "ignore": "A new anticancer therapy changes nothing.",
+            "ignore": "A new anticancer therapy is disregarded.",
         }[ard.table("plan")["progression"]["new_therapy"]]
     )
 
 
 def registered() -> RichText:
-    """That milder events were not all registered, where that is so; ends with a space."""
+    """That milder events were not all collected, where that is so; ends with a space."""
     if ard.table("plan")["safety_rates"]["collected_from_grade"] <= 1:
         return RichText("")
     return _joined(
         "Events below grade ", _plan("safety_rates.collected_from_grade"),
-        " were not all registered, so counts of any grade are of what was registered. ",
+        " were not all collected, so counts of any grade are of the events collected. ",
     )  # fmt: skip
 
 
@@ -163,17 +162,17 @@ def response_rule() -> RichText:
     limit: tuple[str | Number, ...] = ()
     if rule["first_fall_within_days"] is not None:
         limit = (
-            ", first seen at most ",
+            ", first observed at most ",
             _plan("psa_response.first_fall_within_days"),
-            " days after the first dose (the confirmation may come later)",
+            " days after the first dose (the confirmation may be later)",
         )
     therapy = " and before any new anticancer therapy" if rule["stop_at_new_therapy"] else ""
     below = {"limit": "the limit of quantification", "half the limit": "half that limit"}
     return _joined(
-        "A patient responds when his PSA falls by at least ", _plan("psa_response.decline_pct"),
-        " % from baseline", *limit, " and ", _plan("psa_response.confirmed_by"),
+        "A patient has a response when PSA decreases by at least ", _plan("psa_response.decline_pct"),
+        "% from baseline", *limit, " and the decrease is confirmed by ", _plan("psa_response.confirmed_by"),
         " that counts, at least ", _plan("psa_response.confirm_after_days"),
-        " days after the first, shows such a fall again. Baseline is the value of the last day "
+        " days after the first. Baseline is the value of the last day "
         "with a value on or before the first dose; values count from the day after it to ",
         _plan("psa_response.days_after_last_cycle"), f" days after the last cycle{therapy}. "
         f"A value below quantification is taken as {below[rule['below_quantification']]}.",
@@ -184,45 +183,46 @@ def interval_rule() -> RichText:
     """Which interval the primary result has."""
     if ard.table("plan")["intervals"]["primary_interval"] == "two-stage":
         return RichText(
-            "The interval of the primary result allows for the two stages of the design: both exact "
-            "tails over its outcomes, in the order of the total of responders (Jung and Kim); before "
+            "The interval of the primary result is adjusted for the two stages of the design (equal-tailed "
+            "exact interval, outcomes ordered by the number of responders, after Jung and Kim); before "
             "the design has ended, or with patients treated after a stop at stage 1, it is not estimable. "
             "The interval of every other proportion is that of Clopper and Pearson"
         )
     return RichText("The interval of a proportion is that of Clopper and Pearson")
 
 
-def late_falls() -> RichText:
-    """That the limit on the first fall is lifted, where there is one; ends with a space."""
+def late_decreases() -> RichText:
+    """That a first decrease counts at any time, where the plan limits it; ends with a space."""
     if ard.table("plan")["psa_response"]["first_fall_within_days"] is None:
         return RichText("")
-    return RichText("The limit on the day of the first fall is lifted. ")
+    return RichText("In one analysis the first decrease may be observed at any time. ")
 
 
 MODELS = {"os_arv7": "AR-V7", "os_group": "the groups"}
 
 
 def hazards() -> RichText:
-    """Each model of survival whose hazards are hardly proportional, with the difference of means."""
+    """Each model of survival with doubtful proportionality of hazards, and the difference of means."""
     parts: list[str | Number | RichText] = []
     for analysis, about in MODELS.items():
-        found, model = results(analysis), ArdKey(paramcd="OS", level="Cox", group="", sublevel="")
+        model = ArdKey(paramcd="OS", level="Cox", group="", sublevel="")
+        estimates = results(analysis)
         if (
-            not found.has("ph_doubtful", **model)
-            or not found.find("ph_doubtful", **model).value > 0
+            not estimates.has("ph_doubtful", **model)
+            or not estimates.find("ph_doubtful", **model).value > 0
         ):
             continue
         parts += [
             f" In the Cox model of {about} the test of proportional hazards gives ",
             p(analysis, "ph_p_value", **model), ", below ",
             _plan("survival_comparison.ph_doubt_below"),
-            ": the hazard ratio is no single number over time, but an average that depends on ",
-            "how long patients were followed.",
+            ": the hazard ratio changes over time, and its estimate is an average that depends on ",
+            "the length of follow-up.",
         ]  # fmt: skip
         mean = ArdKey(paramcd="OS", level="RMST difference", group="")
-        if found.find("estimate", **mean).estimable:
+        if estimates.find("estimate", **mean).estimable:
             parts += [
-                " To ", months(analysis, "tau", **mean), ", the restricted means differ by ",
+                " Up to ", months(analysis, "tau", **mean), ", the restricted mean survival times differ by ",
                 months(analysis, "estimate", **mean), " (",
                 interval(analysis, format="months", **mean), ").",
             ]  # fmt: skip
@@ -256,9 +256,8 @@ def rescreened() -> RichText:
     """The re-screened patients and their response, or that the data have none."""
     if not ard.table("plan")["study"]["groups"]:
         return RichText("The plan of this trial has no re-screening.")
-    found = results("rescreen_response")
     place = ArdKey(population="RESCREENED", paramcd="PSARESP")
-    if not found.find("N", **place).value:
+    if not results("rescreen_response").find("N", **place).value:
         return RichText("Not in the data: no patient was treated through re-screening.")
     return _joined(
         n_of_N("rescreen_response", **place),
@@ -271,26 +270,27 @@ def rescreened() -> RichText:
 
 
 def rescreening_rule() -> RichText:
-    """Who may be screened again and where he is counted, or that the plan has no re-screening."""
+    """Who may be re-screened and where a re-screened patient is counted; or that the plan has none."""
     if not ard.table("plan")["study"]["groups"]:
         return RichText("The plan of this trial has no re-screening.")
     return _joined(
-        "A patient who progressed on ", plan_text.either("rescreening.after"), " may be sampled again. "
-        "His first group and his place in the primary set never change; what he did after the "
-        "second sample is shown in a block of its own.",
+        "A patient who progressed on ", plan_text.either("rescreening.after"), " could be re-screened. "
+        "The first group and the membership in the primary set never change; results after "
+        "re-screening are presented separately.",
     )  # fmt: skip
 
 
 def second_episodes() -> RichText:
     """What the re-screened patients are to the result, where the trial has them."""
-    said = rescreened()
+    response = rescreened()
     if not ard.table("plan")["study"]["groups"]:
-        return said
+        return response
     if not results("rescreen_response").find("N", population="RESCREENED", paramcd="PSARESP").value:
-        return said
+        return response
     return _joined(
-        said,
-        " They came later in their disease, so their rate and that of the primary set are two things.",
+        response,
+        " They were treated at a later stage of the disease, so their rate is not comparable with that "
+        "of the primary set.",
     )
 
 
@@ -299,21 +299,21 @@ def persons_once() -> RichText:
     if not ard.table("plan")["study"]["groups"]:
         return RichText("")
     return RichText(
-        "A patient who was re-screened and treated is a second episode of the same patient: he is in the "
-        "safety set, and never in the primary set. "
+        "Treatment after re-screening is a second episode of the same patient, who belongs to the safety "
+        "set and never to the primary set. "
     )
 
 
 def survival() -> RichText:
     """Median survival of the primary set, or that it is not reached."""
     origin = _plan("survival.os_origin")
-    found = results("os")
-    if not found.find("N", population="PRIMARY", level="").value:
+    times = results("os")
+    if not times.find("N", population="PRIMARY", level="").value:
         return RichText(
-            "Not in the data: no patient of the primary set has an origin for survival."
+            "Not in the data: no patient of the primary set has a start date for survival."
         )
     died = n_of_N("os", ("n_events", "N"), population="PRIMARY", level="")
-    if not found.find("median", population="PRIMARY", level="").estimable:
+    if not times.find("median", population="PRIMARY", level="").estimable:
         return _joined(
             died, " patients of the primary set died; the median from ", origin, " is not reached."
         )
@@ -326,18 +326,18 @@ def survival() -> RichText:
 
 def _tumour_response() -> list[str | Number | RichText]:
     """Objective response by the plan's rules, of measurable disease first; else the investigator's."""
-    found = results("objective_response")
+    rates = results("objective_response")
 
     def known(population: str) -> bool:
         return (
-            found.has("estimate", population=population)
-            and found.find("estimate", population=population).estimable
+            rates.has("estimate", population=population)
+            and rates.find("estimate", population=population).estimable
         )
 
     if known("MEASURABLE"):
         measurable, primary = ArdKey(population="MEASURABLE"), ArdKey(population="PRIMARY")
         return [
-            "An objective response (complete or partial, confirmed by the plan's rules) was seen in ",
+            "An objective response (complete or partial, confirmed) was observed in ",
             n_of_N("objective_response", **measurable),
             " patients with measurable disease (",
             rate("objective_response", **measurable),
@@ -345,14 +345,14 @@ def _tumour_response() -> list[str | Number | RichText]:
             interval("objective_response", **measurable),
             "), and in ",
             n_of_N("objective_response", **primary),
-            " of the whole primary set. ",
+            " patients of the primary set. ",
         ]
     tumour = results("tumour_response")
     place = ArdKey(population="PRIMARY", paramcd="BORINV", level="CR or PR")
     if not tumour.has("n", **place) or not tumour.find("n", **place).estimable:
         return []
     return [
-        "A complete or partial tumour response, as the investigator judged, was seen in ",
+        "A complete or partial tumour response, as assessed by the investigator, was observed in ",
         n_of_N("tumour_response", **place),
         " patients (",
         rate("tumour_response", **place),
@@ -365,11 +365,11 @@ def _tumour_response() -> list[str | Number | RichText]:
 def other_efficacy() -> RichText:
     """Progression, tumour response and circulating tumour cells of the primary set, where known."""
     parts: list[str | Number | RichText] = []
-    found = results("pfs")
+    times = results("pfs")
     pfs = ArdKey(population="PRIMARY", paramcd="PFS", level="")
-    if not found.has("N", **pfs) or not found.find("N", **pfs).value > 0:
+    if not times.has("N", **pfs) or not times.find("N", **pfs).value > 0:
         parts.append("Progression-free survival is not in the data. ")
-    elif not found.find("median", **pfs).estimable:
+    elif not times.find("median", **pfs).estimable:
         parts += [
             "The median of progression-free survival from ",
             _plan("survival.pfs_origin"),
@@ -386,92 +386,100 @@ def other_efficacy() -> RichText:
             "). ",
         ]
     parts += _tumour_response()
-    cells = ArdKey(population="CTCEVAL")
+    evaluable = ArdKey(population="CTCEVAL")
     ctc = results("ctc_response")
-    if ctc.has("N", **cells) and ctc.find("N", **cells).value > 0:
+    if ctc.has("N", **evaluable) and ctc.find("N", **evaluable).value > 0:
         parts += [
-            "The count of circulating tumour cells responded in ",
-            n_of_N("ctc_response", **cells),
+            "A CTC response was observed in ",
+            n_of_N("ctc_response", **evaluable),
             " evaluable patients (",
-            rate("ctc_response", **cells),
+            rate("ctc_response", **evaluable),
             ", ",
-            interval("ctc_response", **cells),
+            interval("ctc_response", **evaluable),
             ").",
         ]
     else:
-        parts.append("No patient was evaluable for a response of circulating tumour cells.")
+        parts.append("No patient was evaluable for a CTC response.")
     return _joined(*parts)  # fmt: skip
 
 
-def conclusion() -> RichText:
-    """What follows from the rule of the design, and from nothing else; the first case that applies.
+# What a decision of the design means for the null hypothesis; every other one leaves it open.
+DECISIONS = {
+    "H0 rejected": "was rejected",
+    "H0 not rejected": "was not rejected",
+    "H0 not rejected: stopped after stage 1": "was not rejected (the trial stopped after stage 1)",
+}
 
-    1. The data are synthetic: nothing about a treatment follows, whatever the rule says.
-    2. H0 is rejected. 3. It is not, stage 1 included. 4. The rule gives no decision.
+
+def _decision() -> Number:
+    return results("psa_response").words("decision", population="PRIMARY")
+
+
+def decision() -> RichText:
+    """The decision of the design within a sentence: "the null hypothesis was rejected"."""
+    words = _decision()
+    if words.text in DECISIONS:
+        return RichText("the null hypothesis ", replace(words, text=DECISIONS[words.text]))
+    return RichText(replace(words, text=words.text[:1].lower() + words.text[1:]))
+
+
+def conclusion() -> RichText:
+    """What follows from the decision of the design, and from nothing else; the first case that applies.
+
+    1. The data are synthetic: nothing about a treatment follows, whatever the decision is.
+    2. The null hypothesis was rejected. 3. It was not, stage 1 included. 4. There is no decision.
     """
-    said = results("psa_response").find("decision", population="PRIMARY").words
-    below = (
-        "a rate of PSA response of at most ", _plan("design.p0"), " among these patients",
+    verb = DECISIONS.get(_decision().text)
+    begin = "The null hypothesis" if verb else "There is no decision yet on the null hypothesis"
+    parts: tuple[str | Number, ...] = (
+        f"{begin} of a PSA response rate of at most ", _plan("design.p0"), " among these patients",
+        f" {verb}" if verb else "",
     )  # fmt: skip
-    if said.startswith("H0 rejected"):
-        parts: tuple[str | Number, ...] = (
-            "More patients responded than the rule of the design allows under H0: ", *below, " is rejected",
-        )  # fmt: skip
-    elif said.startswith("H0 not rejected"):
-        parts = (
-            "The number of patients who responded is within what the rule of the design allows under H0: ",
-            *below, " is not rejected",
-        )  # fmt: skip
-    else:
-        parts = (
-            "The rule of the design gives no decision, so the trial neither rejects nor keeps ", *below,
-        )  # fmt: skip
     end = "."
     if ard.table("plan")["study"]["written_after_results"]:
-        end = (
-            ". The plan was written when the results were known, so the test illustrates the rule."
-        )
+        end = ". The plan was written when the results were known, so the test is illustrative."
     if ard.run_facts()["synthetic"]:
-        end = ". The data are synthetic, so nothing follows about a treatment."
+        end = ". The data are synthetic, so no conclusion about the treatment is possible."
     return _joined(*parts, end)
 
 
 def comparison_rule() -> RichText:
     """By which rule the published rate and ours are compared."""
     if ard.table("plan")["comparison"]["rule"] is None:
-        return RichText("The primary result stands beside a published one as it is")
+        return RichText("The primary result is compared with the published one as reported")
     limit: tuple[str | Number, ...] = (" at any time after the first dose",)
     if ard.table("plan")["comparison"]["rule"]["first_fall_within_days"] is not None:
         limit = (
             " at most ", _plan("comparison.rule.first_fall_within_days"), " days after the first dose",
         )  # fmt: skip
     return _joined(
-        "The published rate stands beside that of our primary set by the rule of the published trial: "
+        "The published rate is compared with that of the primary set by the rule of the published trial: "
         "patients with a baseline PSA of at least ", _plan("comparison.rule.baseline_psa_minimum"),
-        " ug/L count, and respond with a fall of at least ", _plan("comparison.rule.decline_pct"), " %",
+        " ug/L are included, and a response is a decrease of at least ",
+        _plan("comparison.rule.decline_pct"), "%",
         *limit, ", confirmed at least ", _plan("comparison.rule.confirm_after_days"),
-        " days later; which values count is as in our own rule, whose result is shown beside",
+        " days later; which values count is as in the primary rule, whose result is also shown",
     )  # fmt: skip
 
 
 def beside_published() -> RichText:
-    """Our rate by the published trial's rule, the published rate, and their difference."""
+    """The rate of this trial by the published trial's rule, the published rate, and their difference."""
     analysis, trial = "comparison_tropic", "TROPIC"
-    found = results(analysis)
+    comparison = results(analysis)
     here = ArdKey(group="This trial", level="")
     there = ArdKey(group=trial, level="")
-    if not len(found) or not found.find("N", **here).value:
-        return RichText("No patient of the primary set can stand beside a published rate.")
+    if not len(comparison) or not comparison.find("N", **here).value:
+        return RichText("No patient of the primary set can be compared with a published rate.")
     own = ard.table("plan")["comparison"]["rule"] is None
     parts: list[str | Number | RichText] = [
-        "By our own rule " if own else f"By the rule of {trial} ",
-        n_of_N(analysis, **here), " patients of the primary set responded (", rate(analysis, **here),
+        "By the primary rule, " if own else f"By the rule of {trial}, ",
+        n_of_N(analysis, **here), " patients of the primary set had a response (", rate(analysis, **here),
         f"); in {trial} ", n_of_N(analysis, **there), " did (", rate(analysis, **there), ")",
     ]  # fmt: skip
     gap = ArdKey(level="Difference")
-    if found.find("estimate", **gap).estimable:
+    if comparison.find("estimate", **gap).estimable:
         parts += [
-            ". The difference is ", found.percent(**gap), " percentage points (",
+            ". The difference is ", comparison.percent(**gap), " percentage points (",
             interval(analysis, **gap), ")",
         ]  # fmt: skip
     return _joined(*parts, ".")
@@ -482,72 +490,66 @@ def toxicity_rule() -> RichText:
     if ard.table("plan").get("toxicity_monitoring") is None:
         return RichText("No stopping boundary for toxicity is planned.")
     return _joined(
-        "The boundary is followed for ",
-        _plan("toxicity_monitoring.patients"), " patients against a rate of ",
-        _plan("toxicity_monitoring.p0"), " at a level of ", _plan("toxicity_monitoring.alpha"),
-        ", events of grade ", _plan("toxicity_monitoring.from_grade"), " and above.",
+        "The boundary applies to ",
+        _plan("toxicity_monitoring.patients"), " patients and tests against a rate of ",
+        _plan("toxicity_monitoring.p0"), " at a significance level of ", _plan("toxicity_monitoring.alpha"),
+        ", counting events of grade ", _plan("toxicity_monitoring.from_grade"), " and above.",
     )  # fmt: skip
 
 
 def toxicity() -> RichText:
-    """Where the trial stands against the plan's boundary for toxicity."""
+    """The toxicities observed, and whether the stopping boundary of the plan was crossed."""
     if ard.table("plan").get("toxicity_monitoring") is None:
         return RichText("The plan has no stopping boundary for toxicity.")
-    found = results("toxicity_monitoring")
+    monitoring = results("toxicity_monitoring")
     place = ArdKey(paramcd="TOX", level="")
-    if not found.has("N", **place) or not found.find("N", **place).value:
-        return RichText(
-            "No patient was treated, so the boundary for toxicity has nothing to count."
-        )
+    if not monitoring.has("N", **place) or not monitoring.find("N", **place).value:
+        return RichText("No patient was treated, so the boundary for toxicity does not apply yet.")
     return _joined(
         _plan("toxicity_monitoring.name"), " of grade ", _plan("toxicity_monitoring.from_grade"),
-        " or more was seen in ", n_of_N("toxicity_monitoring", **place),
-        " treated patients; the boundary at this number of patients is ",
-        found.count("boundary", **place), ". State of the boundary: ",
-        found.words("decision", **place), ".",
+        " or more was observed in ", n_of_N("toxicity_monitoring", **place),
+        " treated patients; the stopping boundary at this number of patients is ",
+        monitoring.count("boundary", **place), ". The stopping boundary was ",
+        monitoring.words("decision", **place), ".",
     )  # fmt: skip
 
 
 def record() -> RichText:
     """The cut, the plan and what kind of data they are."""
     facts = ard.run_facts()
-    kind = (
-        " The data are synthetic: no line of them comes from a patient."
-        if facts["synthetic"]
-        else ""
-    )
+    kind = " The data are synthetic: no record comes from a patient." if facts["synthetic"] else ""
     planned = "planned" if facts["planned"] else "unplanned"
     return RichText(
-        f"The data were cut at {facts['cut_off']} ({facts['cut_off_name']}, {planned}) and frozen as "
-        f"{facts['cut_id']}; the plan is {facts['plan_file']}, SHA-256{NO_BREAK_SPACE}"
+        f"The data cut-off is {facts['cut_off']} ({facts['cut_off_name']}, {planned}) and the data "
+        f"snapshot {facts['cut_id']}; the plan is {facts['plan_file']}, SHA-256{NO_BREAK_SPACE}"
         f"{facts['plan_sha256']}.{kind}"
     )
 
 
 def baseline() -> RichText:
-    """Age, status and what came before of the primary set, as far as the data tell."""
-    found = results("baseline")
+    """Age, prior therapy and CTC count of the primary set, as far as they are recorded."""
+    characteristics = results("baseline")
     place = ArdKey(population="PRIMARY", group="")
     age: ArdKey = {**place, "paramcd": "AGE"}
-    if not found.has("N", **age) or not found.find("N", **age).value:
+    if not characteristics.has("N", **age) or not characteristics.find("N", **age).value:
         return RichText("Not in the data: no patient is in the primary set.")
     parts: list[str | Number | RichText] = []
-    if found.find("median", **age).estimable:
+    if characteristics.find("median", **age).estimable:
         parts += [
-            "The median age of the ", found.count("N", **age), " patients of the primary set was ",
-            found.fixed("median", 1, **age), " years (", found.fixed("min", 0, **age), " to ",
-            found.fixed("max", 0, **age), "). ",
+            "The median age of the ", characteristics.count("N", **age), " patients of the primary set was ",
+            characteristics.fixed("median", 1, **age), " years (", characteristics.fixed("min", 0, **age),
+            " to ", characteristics.fixed("max", 0, **age), "). ",
         ]  # fmt: skip
     arsi = ArdKey(**place, paramcd="ARSI", level="Y")
-    if found.has("n", **arsi):
+    if characteristics.has("n", **arsi):
         parts += [
-            found.count(**arsi), " had taken abiraterone or enzalutamide before (",
-            found.percent(**arsi), f"{NO_BREAK_SPACE}%). ",
+            characteristics.count(**arsi), " had received prior abiraterone or enzalutamide (",
+            characteristics.percent(**arsi), "%). ",
         ]  # fmt: skip
     ctc = ArdKey(**place, paramcd="CTC")
-    if found.has("median", **ctc) and found.find("median", **ctc).estimable:
+    if characteristics.has("median", **ctc) and characteristics.find("median", **ctc).estimable:
         parts += [
-            "The median count of circulating tumour cells was ", found.fixed("median", 1, **ctc),
+            "The median CTC count was ", characteristics.fixed("median", 1, **ctc),
             " per ", _plan("screening.volume_ml"), " mL.",
         ]  # fmt: skip
     return _joined(*parts)
@@ -555,23 +557,23 @@ def baseline() -> RichText:
 
 def exposure() -> RichText:
     """How many infusions were given, and the dose intensity where doses are known."""
-    found = results("exposure")
+    exposures = results("exposure")
     cycles = ArdKey(population="SAFETY", group="", paramcd="NCYCLES", level="")
-    if not found.has("median", **cycles) or not found.find("median", **cycles).estimable:
+    if not exposures.has("median", **cycles) or not exposures.find("median", **cycles).estimable:
         return RichText("Not in the data: no patient was treated")
     parts: list[str | Number | RichText] = [
-        found.count("n", **cycles), " patients were treated with a median of ",
-        found.fixed("median", 1, **cycles), " infusions (", found.fixed("min", 0, **cycles), " to ",
-        found.fixed("max", 0, **cycles), ")",
+        exposures.count("n", **cycles), " patients were treated with a median of ",
+        exposures.fixed("median", 1, **cycles), " infusions (", exposures.fixed("min", 0, **cycles),
+        " to ", exposures.fixed("max", 0, **cycles), ")",
     ]  # fmt: skip
     intensity = ArdKey(population="SAFETY", group="", paramcd="RDI", level="")
-    if found.find("median", **intensity).estimable:
+    if exposures.find("median", **intensity).estimable:
         parts += [
             "; the median relative dose intensity was ",
-            found.fixed("median", 1, **intensity),
-            f"{NO_BREAK_SPACE}%, of ",
-            found.count("n", **intensity),
-            " patients whose doses and days are all known",
+            exposures.fixed("median", 1, **intensity),
+            "% (n = ",
+            exposures.count("n", **intensity),
+            " patients with complete dosing data)",
         ]
     else:
         parts.append("; doses are not in the data, so no dose intensity is given")
@@ -579,47 +581,48 @@ def exposure() -> RichText:
 
 
 def safety() -> RichText:
-    """What happened under treatment, in one sentence; every number from the overview."""
-    found = results("ae_overview")
-    severe = next(v for v in found.values("level") if v.startswith("Grade >= "))
+    """Adverse events of treated patients, in one sentence; every number from the overview."""
+    overview = results("ae_overview")
+    severe = next(v for v in overview.values("level") if v.startswith("Grade >= "))
     any_, bad, stop, fatal = (
         ArdKey(level=level, group="")
         for level in ("Any", severe, "Leading to discontinuation", "Fatal")
     )
-    if not found.find("N", **any_).value:
+    if not overview.find("N", **any_).value:
         return RichText("Not in the data: no patient was treated.")
     return _joined(
-        "Of ", found.count("N", **any_), " treated patients ", found.count(**bad),
-        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", found.count(**stop),
-        " had one for which the drug was stopped, by the action recorded with the event, and ",
-        found.count(**fatal), " had a fatal one", *_fatal(found, fatal), ".",
+        "Of ", overview.count("N", **any_), " treated patients, ", overview.count(**bad),
+        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", overview.count(**stop),
+        " had an adverse event with the action drug withdrawn, and ",
+        overview.count(**fatal), " had a fatal adverse event", *_fatal(overview, fatal), ".",
     )  # fmt: skip
 
 
-def _fatal(found: Results, fatal: ArdKey) -> list[str | Number]:
-    """Of what terms the fatal event was and of how many it was related."""
-    if not found.find("n", **fatal).value:
+def _fatal(overview: Results, fatal: ArdKey) -> list[str | Number]:
+    """The terms of the fatal events, and in how many patients one was related to treatment."""
+    if not overview.find("n", **fatal).value:
         return []
     terms = results("fatal_events")
     known = [t for t in terms.values("sublevel", level="Treatment-emergent") if t]
     words = sorted(coded(term).lower() for term in known)
     parts: list[str | Number] = [f" ({', '.join(words)})" if words else ""]
-    return [*parts, ", which was related in ", found.count(level="Related, fatal", group="")]
+    related = overview.count(level="Related, fatal", group="")
+    return [*parts, ", considered related to treatment in ", related]
 
 
 def late_fatal() -> RichText:
-    """The fatal adverse events that began after the window of safety, each named."""
-    found = results("fatal_events")
-    levels = [level for level in found.values("level") if level.startswith("More than")]
+    """The fatal adverse events that began after the safety window, each named."""
+    fatal = results("fatal_events")
+    levels = [level for level in fatal.values("level") if level.startswith("More than")]
     late = ArdKey(level=levels[0], sublevel="") if levels else None
-    if late is None or not found.find("n", **late).value:
+    if late is None or not fatal.find("n", **late).value:
         return RichText("")
     parts: list[str | Number] = []
-    for term in (term for term in found.values("sublevel", level=levels[0]) if term):
+    for term in (term for term in fatal.values("sublevel", level=levels[0]) if term):
         at = ArdKey(level=levels[0], sublevel=term)
         parts += ["; " if parts else "", coded(term).lower()]
-        if found.has("min", **at):
-            first, last = found.count("min", **at), found.count("max", **at)
+        if fatal.has("min", **at):
+            first, last = fatal.count("min", **at), fatal.count("max", **at)
             days = [first] if first.text == last.text else [first, " to ", last]
             parts += [", ", *days, " days after the last dose"]
     return _joined(
@@ -629,48 +632,48 @@ def late_fatal() -> RichText:
 
 
 def progression_events() -> RichText:
-    """How many had progression reported as an event, which counts as none."""
-    found = results("ae_progression")
+    """How many patients had progression reported as an adverse event, which is not counted as one."""
+    reported = results("ae_progression")
     place = ArdKey(level="Any", group="")
-    if not len(found) or not found.find("n", **place).value:
+    if not len(reported) or not reported.find("n", **place).value:
         return RichText("")
     return _joined(
         "Progression of the disease was reported as an event in ",
-        n_of_N("ae_progression", **place), " treated patients, fatal in ", found.count(level="Fatal", group=""),
-        "; it counts as no adverse event.",
+        n_of_N("ae_progression", **place), " treated patients, fatal in ", reported.count(level="Fatal", group=""),
+        "; it is not counted as an adverse event.",
     )  # fmt: skip
 
 
 def departures() -> RichText:
-    """Whether anything departed from the plan."""
-    found = ard.table("deviations")
+    """Whether the analysis was changed from the plan."""
+    deviations = ard.table("deviations")
     after = ard.table("plan")["study"]["written_after_results"]
     known = " The plan itself was written when the results were known." if after else ""
-    if not found:
-        return RichText(f"The analysis did not depart from the statistical analysis plan.{known}")
-    ids = ", ".join(one["id"] for one in found)
+    if not deviations:
+        return RichText(f"There was no change from the statistical analysis plan.{known}")
+    ids = ", ".join(one["id"] for one in deviations)
     return RichText(
-        f"Departures from the statistical analysis plan ({ids}) are listed in chapter 9.8.{known}"
+        f"Changes from the statistical analysis plan ({ids}) are listed in section 9.8.{known}"
     )
 
 
 def mapped() -> RichText:
-    """That the files had another form, where they had."""
+    """That the source files had another format, where they had; ends with a space."""
     if ard.table("plan")["inputs"]["intake"] == "sdtm":
         return RichText("")
     return RichText(
-        "The files came in another form; a written table maps them to the domains, before these checks, "
-        "and counts what it could not map. "
+        "The source files had another format; before these checks they were mapped to SDTM domains by a "
+        "documented table, and what could not be mapped was counted. "
     )
 
 
 def compliance() -> RichText:
-    """Whether doses were seen to be given, as far as the data tell."""
-    found = results("exposure")
+    """How treatment was administered, and whether the doses are in the data."""
+    exposures = results("exposure")
     place = ArdKey(group="", paramcd="CUMDOSE", level="")
-    known = found.has("n", **place) and found.find("n", **place).value > 0
+    known = exposures.has("n", **place) and exposures.find("n", **place).value > 0
     return RichText(
-        "Study cabazitaxel was infused at the site, so every dose was seen."
+        "Study cabazitaxel was infused at the site, so administration was directly observed."
         if known
         else "Study cabazitaxel was infused at the site; the doses given are not in the data."
     )

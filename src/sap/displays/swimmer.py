@@ -16,7 +16,7 @@ def _months(first: pd.Series, day: pd.Series, per_month: float) -> pd.Series:
 
 
 def swimmer() -> Figure:
-    """Figure 14.2.7.1: one lane a treated patient, from the first dose to the last contact."""
+    """Figure 14.2.7.1: one lane per treated patient, from the first dose to the last contact."""
     from sap.displays.plots import swimmer as draw
 
     adsl, adrs, adtte = ard.dataset("adsl"), ard.dataset("adrs"), ard.dataset("adtte")
@@ -42,19 +42,19 @@ def swimmer() -> Figure:
         ignore_index=True,
     )
 
-    def on(answers: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
+    def on(records: pd.DataFrame, column: str, name: str) -> pd.DataFrame:
         day = (
-            answers.drop_duplicates("USUBJID").set_index("USUBJID")[column].reindex(subjects.index)
+            records.drop_duplicates("USUBJID").set_index("USUBJID")[column].reindex(subjects.index)
         )
         time = _months(first, day, per_month)
         return pd.DataFrame({"subject": label, "time": time, "event": name})[time.notna()]
 
     study = adrs[adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY")]
     yes = study[study["AVALC"] == "Y"]
-    again = subjects.index[subjects["RESCTRFL"] == "Y"]
+    rescreened = subjects.index[subjects["RESCTRFL"] == "Y"]
     pfs = adtte[
-        ((adtte["PARAMCD"] == "PFSRE") & adtte["USUBJID"].isin(again))
-        | ((adtte["PARAMCD"] == "PFS") & ~adtte["USUBJID"].isin(again))
+        ((adtte["PARAMCD"] == "PFSRE") & adtte["USUBJID"].isin(rescreened))
+        | ((adtte["PARAMCD"] == "PFS") & ~adtte["USUBJID"].isin(rescreened))
     ]
     dead = subjects["DTHDT"]
     pfs = pfs[(pfs["CNSR"] == 0) & (pfs["ADT"] != pfs["USUBJID"].map(dead))]
@@ -85,10 +85,10 @@ def swimmer() -> Figure:
     alt = (
         f"Swimmer plot of {n.text} treated patients, the longest followed on top: {len(responded)} with a "
         f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks patients last known alive; "
-        "an asterisk patients treated through re-screening."
+        "an asterisk patients treated after re-screening."
     )
     notes = [
-        "* Treated through re-screening. Arrow: last known alive. Marks of nearly one day stand one above the other."
+        "* Treated after re-screening. Arrow: last known alive. Overlapping symbols are offset."
     ]
     height = 1.3 + LANE_INCHES * len(subjects)
     return Figure("tlf-swimmer", plot, alt, height=height, notes=notes, n=n)

@@ -1,7 +1,7 @@
 """A small model of a table: columns with their N, rows of a kind, cells of texts and addressed numbers.
 
 The model knows nothing of a trial. It writes one HTML table whose numbers are padded with figure
-spaces, so that decimals stand under decimals in every format without help from an engine.
+spaces, so that decimals are aligned in every format without help from an engine.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,6 +23,10 @@ class Cell:
 
     def __init__(self, *parts: str | Number) -> None:
         self.parts = parts
+
+    def typeset(self) -> "Cell":
+        """The cell with the printed signs in its texts (`sap.displays.formats.typeset`)."""
+        return Cell(*(p if isinstance(p, Number) else formats.typeset(p) for p in self.parts))
 
     @property
     def text(self) -> str:
@@ -82,7 +86,7 @@ def span(low: Number, high: Number) -> Cell:
 class Column:
     """A column of cells.
 
-    `N` stands under the header as `(N=25)`; `under` is a header over several neighbouring columns.
+    `N` is printed under the header as `(N=25)`; `under` is a header over several neighbouring columns.
     Cells of a column that is not `numeric` are text: they are not aligned.
     """
 
@@ -101,7 +105,8 @@ class Row:
 
     `group` rows hold a label over the rows below and no cells. `address` is where a listing's row
     comes from (dataset and key). `again` is the label that the row above has too: it is not printed
-    twice, but found and sorted by.
+    twice, but used for search and sorting. The texts of a listing's row, and of one that is `verbatim`, print
+    as they were recorded; those of others with the signs of `sap.displays.formats.typeset`.
     """
 
     label: Content
@@ -109,13 +114,24 @@ class Row:
     kind: RowKind = ""
     address: str = ""
     again: str = ""
+    verbatim: bool = False
+
+    @property
+    def printed(self) -> tuple[Cell, list[Cell]]:
+        """The label and the cells as they are printed."""
+        as_recorded = self.verbatim or bool(self.address)
+        label, *cells = (
+            _cell(content) if as_recorded else _cell(content).typeset()
+            for content in (self.label, *self.cells)
+        )
+        return label, cells
 
 
 @dataclass(frozen=True)
 class Table:
     """A table or listing of the catalogue.
 
-    An empty one must say in `absent` why ("Not in the data: no adverse event was recorded"). `n` is
+    An empty one must give the reason in `absent` ("Not in the data: no adverse event was recorded"). `n` is
     the size of the population for the caption, where no column header holds it.
     """
 
@@ -151,7 +167,7 @@ class Table:
         if not self.rows:
             return frame.absent(self.id, self.absent, self.notes)
         fenced = f"```{{=html}}\n{self.html()}\n```"
-        return frame.block(self.id, fenced, notes=self.notes, shown=self.numbers, n=self.n)
+        return frame.block(self.id, fenced, notes=self.notes, numbers=self.numbers, n=self.n)
 
     def _head(self) -> list[str]:
         spanned = any(column.under for column in self.columns)
@@ -163,13 +179,18 @@ class Table:
             )
             rows.append(f"<tr>{_th('', 'col')}{over}</tr>")
         heads = "".join(_th(_header(c), "col", "num" if c.numeric else "") for c in self.columns)
-        return [*rows, f"<tr>{_th(html_text(self.stub), 'col')}{heads}</tr>", "</thead>"]
+        return [
+            *rows,
+            f"<tr>{_th(html_text(formats.typeset(self.stub)), 'col')}{heads}</tr>",
+            "</thead>",
+        ]
 
     def _body(self) -> list[str]:
         pads = self._pads()
         lines = ["<tbody>"]
         for i, row in enumerate(self.rows):
-            label = _cell(row.label).html()
+            printed, contents = row.printed
+            label = printed.html()
             attributes = f' class="{row.kind}"' if row.kind else ""
             attributes += f' data-row="{html_attribute(row.address)}"' if row.address else ""
             if not row.cells and self.columns:
@@ -177,8 +198,8 @@ class Table:
             else:
                 cells = _again(row.again) if row.again else _th(label, "row")
                 cells += "".join(
-                    _td(_cell(content), column, pads[j][i])
-                    for j, (content, column) in enumerate(zip(row.cells, self.columns, strict=True))
+                    _td(cell, column, pads[j][i])
+                    for j, (cell, column) in enumerate(zip(contents, self.columns, strict=True))
                 )
             lines.append(f"<tr{attributes}>{cells}</tr>")
         return [*lines, "</tbody>"]
@@ -187,7 +208,7 @@ class Table:
         columns = []
         blocks = list(accumulate(int(row.kind == "group") for row in self.rows))
         for j, column in enumerate(self.columns):
-            texts = [_cell(row.cells[j]).text if row.cells else "" for row in self.rows]
+            texts = [row.printed[1][j].text if row.cells else "" for row in self.rows]
             pads = formats.insertions(texts, blocks) if column.numeric else [[] for _ in texts]
             columns.append(pads)
         return columns
@@ -198,14 +219,15 @@ def _cell(content: Content) -> Cell:
 
 
 def _header(column: Column) -> str:
+    header = html_text(formats.typeset(column.header))
     if column.N is None:
-        return html_text(column.header)
+        return header
     n = column.N.html(html_text(column.N.text)) if isinstance(column.N, Number) else str(column.N)
-    return f"{html_text(column.header)}<br>(N={n})"
+    return f"{header}<br>(N={n})"
 
 
 def _over(under: str, width: int) -> str:
-    return f'<th scope="colgroup" colspan="{width}" class="over">{html_text(under)}</th>'
+    return f'<th scope="colgroup" colspan="{width}" class="over">{html_text(formats.typeset(under))}</th>'
 
 
 def _th(inner_html: str, scope: str, css: str = "") -> str:
