@@ -89,7 +89,13 @@ def test_a_mark_that_cannot_be_read_marks_nothing(tmp_path, mark):
 def test_what_a_report_adds_to_a_run_goes_with_it(tmp_path):
     target = tmp_path / "run"
     made(target, "first")
-    for name in ("csr.html", "dsmb-open/report.pdf", "tables/previous-ard.csv", ".new-x/csr.pdf"):
+    for name in (
+        "csr.html",
+        "dsmb-open/report.pdf",
+        "tables/previous-ard.csv",
+        ".new-x/csr.pdf",
+        ".run-log.jsonl.lock",
+    ):
         (target / name).parent.mkdir(exist_ok=True)
         (target / name).write_text("", encoding="utf-8")
     made(target, "second")

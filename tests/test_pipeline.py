@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 HOME = Path(__file__).parents[1]
 PLAN = HOME / "analysis" / "plan.yml"
@@ -180,12 +181,8 @@ def test_a_killed_run_leaves_the_last_report_as_it_was(run, frozen, tmp_path):
 
 
 def test_two_runs_at_once_on_one_folder_are_refused(run, frozen, tmp_path):
-    import fcntl
-
-    held = (tmp_path / ".out.lock").open("w")
-    fcntl.flock(held, fcntl.LOCK_EX)
-    got = sap("analyse", frozen, "--plan", PLAN, "--out", tmp_path / "out")
-    held.close()
+    with FileLock(tmp_path / ".out.lock"):
+        got = sap("analyse", frozen, "--plan", PLAN, "--out", tmp_path / "out")
     assert got.returncode == 2
     assert "Another run is writing" in got.stderr
 

@@ -118,7 +118,7 @@ def test_a_freeze_killed_at_random_moments_never_leaves_half_a_cut(tmp_path):
     assert first.returncode == 0, first.stderr
     chance = random.Random(7)
     for _ in range(4):
-        for path in frozen.iterdir():
+        for path in (each for each in frozen.iterdir() if each.is_dir()):
             for inside in path.iterdir():
                 inside.chmod(0o644)
             shutil.rmtree(path)
@@ -130,7 +130,7 @@ def test_a_freeze_killed_at_random_moments_never_leaves_half_a_cut(tmp_path):
         running.send_signal(signal.SIGKILL)
         running.wait()
         for path in frozen.iterdir():
-            if not path.name.startswith(".new-"):
+            if not path.name.startswith("."):
                 snapshot.verify(path)
     assert sap(*words).returncode == 0
     assert left_over(frozen) == []

@@ -1,7 +1,6 @@
-"""Folders that appear whole or not at all."""
+"""Output folders that appear complete or not at all."""
 
 import errno
-import fcntl
 import glob
 import json
 import os
@@ -12,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
+
 from sap.errors import UsageError
 
 MARK = ".sap"
@@ -21,32 +22,35 @@ BUNDLE = ("bundle.json", "SHA256SUMS")
 # What later commands write into the folder of a run, finished or killed, and the desktop anywhere.
 LATER = re.compile(
     r"csr\.(html|pdf|docx)|dsmb-(open|closed)/[^/]+|run-log\.jsonl|tables/previous[^/]*"
-    r"|(.*/)?\.(DS_Store|sap|(csr|new|report|ard|changes|previous)[^/]*)(/.*)?"
+    r"|(.*/)?\.(DS_Store|sap|(csr|new|report|ard|changes|previous|run-log)[^/]*)(/.*)?"
 )
 
 
 @contextmanager
 def lock(target: Path) -> Iterator[None]:
-    """Hold `target` for this process; the system lets go when the process ends, however it ends.
+    """Lock `target` for this process; the operating system unlocks it when the process ends.
+
+    The lock is on a file of its own in the folder above, which stays there when it is unlocked.
 
     Raises
     ------
     UsageError
-        Another run holds it, or the folder above cannot be written.
+        Another run has locked it, or the folder above cannot be written.
     """
+    held = FileLock(target.parent / f".{target.name}.lock", blocking=False)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
-        handle = (target.parent / f".{target.name}.lock").open("w")
+        held.acquire()
+    except Timeout:
+        raise UsageError(
+            f"Another run is writing {target}. Wait for it, or choose another folder."
+        ) from None
     except OSError as error:
         raise UsageError(f"{target} cannot be written: {error.strerror}.") from None
-    with handle:
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise UsageError(
-                f"Another run is writing {target}. Wait for it, or choose another folder."
-            ) from None
+    try:
         yield
+    finally:
+        held.release()
 
 
 def refuse_to_replace(target: Path) -> None:

@@ -1,6 +1,5 @@
 """Appending to a run log and checking one: the chain of seals."""
 
-import fcntl
 import getpass
 import hashlib
 import json
@@ -11,6 +10,8 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock
 
 from sap import __version__
 from sap.errors import IntegrityError, UsageError
@@ -50,8 +51,7 @@ def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        with path.open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+        with FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
             file.seek(0)
             before = _checked(path, file.read())
             whole = {

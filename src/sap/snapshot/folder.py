@@ -5,19 +5,19 @@ the contracts, so the id says what is in it, and `verify` says whether it still 
 """
 
 import datetime as dt
-import fcntl
 import hashlib
 import json
-import os
 import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
+
+from filelock import FileLock, Timeout
 
 from sap import __version__
 from sap.contracts import Contract, text, version
@@ -140,49 +140,53 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
 
 @contextmanager
 def _new_folder(root: Path) -> Iterator[Path]:
-    """A new folder under `root`, held by this process until the block ends, and gone then.
+    """A new folder under `root`, locked by this process until the block ends, and removed then.
 
-    The system lets go of a folder when its process ends, however it ends: one that nobody holds was
-    left by a killed run. `root` is held while a folder is made, so that none is seen before it is
-    held. Where the file system knows no such hold nothing is swept.
+    The operating system unlocks a folder when its process ends: one that can be locked was left by
+    a process that was ended, and is removed. `root` is locked while folders are removed and made,
+    so that no folder is seen before its lock. Where the file system has no locks none is removed.
     """
-    with _held(root, wait=True) as alone:
-        if alone:
-            for left in root.glob(f"{NEW}*"):
-                with _held(left, wait=False) as dead:
-                    if dead:
-                        shutil.rmtree(left, ignore_errors=True)
+    own = ExitStack()
+    with _locked(root / ".lock", wait=True) as alone:
+        for abandoned in root.glob(f"{NEW}*") if alone else ():
+            with _locked(_lock_of(abandoned), wait=False) as unused:
+                if unused:
+                    shutil.rmtree(abandoned, ignore_errors=True)
+            if unused:
+                _remove(_lock_of(abandoned))
         new = Path(tempfile.mkdtemp(prefix=NEW, dir=root))
-        mine = os.open(new, os.O_RDONLY)
-        _hold(mine, wait=True)
+        own.enter_context(_locked(_lock_of(new), wait=True))
     try:
         new.chmod(0o755)
         yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)
-        os.close(mine)
+        own.close()
+        _remove(_lock_of(new))
+
+
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f".lock{folder.name}")
+
+
+def _remove(lock: Path) -> None:
+    with suppress(OSError):
+        lock.unlink()
 
 
 @contextmanager
-def _held(folder: Path, *, wait: bool) -> Iterator[bool]:
-    """Whether the block has the folder for itself: not when another holds it, or it has just gone."""
+def _locked(path: Path, *, wait: bool) -> Iterator[bool]:
+    """Whether the block has the lock: not when another process has it or there are no locks."""
+    lock = FileLock(path, blocking=wait)
     try:
-        place = os.open(folder, os.O_RDONLY)
-    except OSError:
+        lock.acquire()
+    except (Timeout, OSError):
         yield False
         return
     try:
-        yield _hold(place, wait=wait)
+        yield True
     finally:
-        os.close(place)
-
-
-def _hold(descriptor: int, *, wait: bool) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        lock.release()
 
 
 def verify(cut_dir: Path) -> Manifest:
