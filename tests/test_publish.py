@@ -25,7 +25,7 @@ import pypdf
 import pytest
 import yaml
 
-from sap import publish
+from sap import __version__, publish
 from sap.errors import RenderError, UsageError
 from sap.publish import cache, docx, kernels, pdf, report, source, tree
 from sap.publish import facts as page_words
@@ -556,8 +556,156 @@ def test_a_bare_picture_is_refused(document: Any, tmp_path: Path) -> None:
         "```{python}\n#| label: drawing\nfrom IPython.display import SVG\n"
         "SVG('<svg xmlns=\"http://www.w3.org/2000/svg\"/>')\n```\n"
     )
-    with pytest.raises(RenderError, match="cell drawing: shows a bare picture"):
+    with pytest.raises(RenderError, match="cell drawing: shows a bare SVG, which has no number"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=document(cell))
+
+
+def of_code(code: str, label: str = "own") -> str:
+    return f"# A {{#{label}}}\n\n```{{python}}\n#| label: {label}\n{code}\n```\n"
+
+
+@pytest.mark.parametrize(
+    "code,reason",
+    [
+        ("import pandas as pd\npd.DataFrame({'a': [1]})", "shows a bare DataFrame,"),
+        ("import pandas as pd\npd.Series([1])", "shows a bare Series,"),
+        ("import matplotlib.pyplot as plt\nplt.figure()", "shows a bare Figure,"),
+        ("import matplotlib.pyplot as plt\nplt.plot([1, 2])", "shows a bare list,"),
+        (
+            "import matplotlib.pyplot as plt\n_ = plt.plot([1, 2])",
+            "draws a figure with matplotlib ",
+        ),
+    ],
+)
+def test_a_table_or_figure_without_the_style_of_the_report_is_refused(
+    code: str, reason: str, document: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(RenderError) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=document(of_code(code)))
+    assert str(caught.value).startswith(f"chapter-0.qmd, cell own: {reason}")
+    assert "sap.displays.figure" in str(caught.value)
+
+
+BROKEN_DISPLAY = """class Rates:
+    def _repr_markdown_(self):
+        raise ValueError("What is known.\\nthe level is unknown")
+rates = Rates()
+"""
+
+
+def test_an_exception_in_a_display_is_shown_with_its_type_and_message(
+    document: Any, tmp_path: Path
+) -> None:
+    root = document(of_code(BROKEN_DISPLAY + "rates"))
+    with pytest.raises(RenderError) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+    assert str(caught.value) == "chapter-0.qmd, cell own: ValueError: the level is unknown"
+    assert caught.value.exit_code == 14
+    root = document(of_code(BROKEN_DISPLAY) + "\nA rate of `{python} rates`.\n")
+    with pytest.raises(RenderError) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=root)
+    assert str(caught.value).endswith(
+        "`{python} rates`: ValueError: What is known. the level is unknown"
+    )
+
+
+def test_a_display_that_leaves_one_form_to_another_is_shown(document: Any, tmp_path: Path) -> None:
+    """NotImplementedError says that a form is not offered, as everywhere in IPython."""
+    code = """class Both:
+    def _repr_html_(self):
+        raise NotImplementedError
+    def _repr_markdown_(self):
+        return "shown as **Markdown**"
+Both()"""
+    page, *_ = rendered(
+        tmp_path / "out", run=tmp_path / "run", document=document(of_code(code)), formats=("html",)
+    )
+    assert "shown as <strong>Markdown</strong>" in page.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("chapters", [1, 2])  # a kernel from nothing; a parent and two forks
+def test_a_failed_import_names_chapter_cell_and_module(
+    chapters: int, document: Any, tmp_path: Path
+) -> None:
+    parts = [of_code("import of_no_package", f"own-{n}") for n in range(chapters)]
+    with pytest.raises(RenderError) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=document(*parts))
+    place = r"chapter-(\d)\.qmd, cell own-\1"
+    reason = "ModuleNotFoundError: No module named 'of_no_package'"
+    assert re.fullmatch(f"{place}: {reason}", str(caught.value))
+
+
+@pytest.mark.parametrize("chapters", [1, 2])
+def test_a_kernel_that_cannot_be_imported_shows_the_last_line_of_its_own_error(
+    chapters: int, document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    package = tmp_path / "packages" / "ipykernel"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text("raise ImportError('no sockets here')", encoding="utf-8")
+    paths = os.pathsep.join([str(package.parent), str(Path(source.__file__).parents[2])])
+    monkeypatch.setattr(kernels, "import_path", lambda: {"PYTHONPATH": paths})
+    parts = [of_code("1", f"own-{n}") for n in range(chapters)]
+    with pytest.raises(RenderError, match=r"ended: .*ImportError: no sockets here$") as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=document(*parts))
+    assert "memory" not in str(caught.value)
+
+
+@pytest.mark.parametrize("chapters", [1, 2])
+@pytest.mark.parametrize("ending,reason", [("_exit(3)", "ended with exit code 3"), ("kill(os.getpid(), 9)", "was killed (out of memory?)")])  # fmt: skip
+def test_a_kernel_that_ends_names_the_cell_and_how_it_ended(
+    ending: str, reason: str, chapters: int, document: Any, tmp_path: Path
+) -> None:
+    parts = [of_code(f"import os; os.{ending}", f"own-{n}") for n in range(chapters)]
+    with pytest.raises(RenderError) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=document(*parts))
+    assert re.fullmatch(
+        rf"chapter-(\d)\.qmd, cell own-\1: the kernel {re.escape(reason)}", str(caught.value)
+    )
+
+
+@pytest.mark.parametrize("chapters", [1, 2])
+def test_a_kernel_that_imports_another_sap_is_refused(
+    chapters: int, document: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = tmp_path / "packages" / "sap"
+    other.mkdir(parents=True)
+    (other / "__init__.py").write_text('__version__ = "0.0.1"', encoding="utf-8")
+    monkeypatch.setattr(kernels, "import_path", lambda: {"PYTHONPATH": str(other.parent)})
+    parts = [of_code("1", f"own-{n}") for n in range(chapters)]
+    with pytest.raises(RenderError) as caught:
+        rendered(tmp_path / "out", run=tmp_path / "run", document=document(*parts))
+    ours = Path(source.__file__).parents[1].resolve()
+    assert str(caught.value).endswith(
+        f"imports sap 0.0.1 from {other.resolve()}, and the report is made by sap {__version__} "
+        f"from {ours}: install one of them only"
+    )
+
+
+IMPORTED = """
+import json, sys
+from pathlib import Path
+from sap import publish
+run, out, document, facts = sys.argv[1:]
+publish.render(Path(document), run=Path(run), out=Path(out), formats=("html",), stem="csr",
+               profile="final", facts=json.loads(facts), progress=lambda _: None)
+"""
+
+
+@pytest.mark.parametrize("chapters", [1, 2])
+def test_kernels_import_the_sap_that_renders(chapters: int, document: Any, tmp_path: Path) -> None:
+    """A checkout that is run where another sap is installed renders with its own code."""
+    package = Path(source.__file__).parents[1]
+    copied = tmp_path / "checkout" / "src" / "sap"
+    shutil.copytree(package, copied, ignore=shutil.ignore_patterns("__pycache__"))
+    parts = [of_code("import sap; print(sap.__file__)", f"own-{n}") for n in range(chapters)]
+    arguments = [tmp_path / "run", tmp_path / "out", document(*parts), json.dumps(FACTS)]
+    subprocess.run(
+        [sys.executable, "-c", IMPORTED, *map(str, arguments)],
+        env={**os.environ, "PYTHONPATH": str(copied.parent)},
+        check=True,
+    )
+    page = (tmp_path / "out" / "csr.html").read_text(encoding="utf-8")
+    assert page.count(str(copied / "__init__.py")) == chapters
 
 
 def test_an_unknown_format_and_a_bad_cut_off_are_wrong_use(document: Any, tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import select
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,10 +27,29 @@ from pathlib import Path
 from typing import Any
 
 from sap.errors import RenderError
+from sap.publish.kernel_code import REFUSED, same_sap
 
 ENDED = "ended"
+STDERR = "stderr.txt"
+SERVE = "from sap.publish.kernel_pool import serve; serve()"
 LAUNCHED = ("ipykernel.kernelapp", "ipykernel.ipkernel")
 POSSIBLE = sys.platform == "linux"  # macOS's own libraries do not survive a fork
+
+
+def how_it_ended(code: int | None, errors: bytes) -> str:
+    r"""How a process ended, in words: by its last line on stderr, or its exit code or signal.
+
+    >>> how_it_ended(1, b"Traceback ...\nModuleNotFoundError: No module named 'zmq'\n")
+    "ended: ModuleNotFoundError: No module named 'zmq'"
+    >>> how_it_ended(-9, b""), how_it_ended(3, b"")
+    ('was killed (out of memory?)', 'ended with exit code 3')
+    """
+    lines = [line for line in errors.decode("utf-8", "replace").splitlines() if line.strip()]
+    if code == -signal.SIGKILL:
+        return "was killed (out of memory?)"
+    if lines:
+        return f"ended: {lines[-1].strip().rpartition(f'{REFUSED}: ')[2][:500]}"
+    return "ended" if code is None else f"ended with exit code {code}"
 
 
 class Forks:
@@ -37,10 +57,12 @@ class Forks:
 
     def __init__(self, modules: Sequence[str], environment: Mapping[str, str], home: Path) -> None:
         self._one_at_a_time = threading.Lock()
+        self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-c", "from sap.publish.kernel_pool import serve; serve()"],
+            [sys.executable, "-P", "-c", f"{same_sap()}\n{SERVE}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=self._errors,
             cwd=home,
             env=dict(environment),
             start_new_session=True,
@@ -58,7 +80,11 @@ class Forks:
             except OSError:
                 answer = b""
         if not answer:
-            raise RenderError("the process that starts the kernels ended (out of memory?)")
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(timeout=5)
+            self._errors.seek(0)
+            how = how_it_ended(self._process.poll(), self._errors.read())
+            raise RenderError(f"the process that starts the kernels {how}")
         return Forked(int(answer), connection.parent / ENDED, self._process)
 
     def close(self) -> None:
@@ -72,6 +98,7 @@ class Forks:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+        self._errors.close()
 
     def _say(self, words: Any) -> None:
         if self._process.stdin:
@@ -174,7 +201,7 @@ def _note_ended(running: dict[int, Path]) -> None:
 def _import(modules: Sequence[str]) -> None:
     for name in (*LAUNCHED, *modules):
         # What cannot be imported fails again in the chapter, which names the cell.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
 
 
@@ -185,9 +212,14 @@ def _be_kernel(asked: Mapping[str, Any]) -> None:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
+        errors = os.open(
+            Path(asked["file"]).parent / STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
+        )
         os.dup2(nothing, 0)
-        os.dup2(2, 1)
+        os.dup2(errors, 2)
+        os.dup2(errors, 1)
         os.close(nothing)
+        os.close(errors)
         os.environ.clear()
         os.environ.update(asked["env"])
         os.chdir(asked["home"])

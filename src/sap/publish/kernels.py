@@ -28,75 +28,32 @@ from typing import Any
 
 from sap.errors import RenderError, SapError
 from sap.publish import cache
-from sap.publish.kernel_pool import POSSIBLE, Forks
+from sap.publish.kernel_code import (
+    INLINE_RESULT,
+    REACHED_RESULT,
+    REFUSED,
+    first_cell,
+    import_path,
+)
+from sap.publish.kernel_pool import POSSIBLE, STDERR, Forks, how_it_ended
 from sap.publish.markup import cell_markdown, escaped
 from sap.publish.source import Cell, Chapter
 
 INLINE = re.compile(r"(?<!`)`\{python\} +(?P<expression>[^`]+?) *`(?!`)")
-INLINE_RESULT = "application/vnd.sap.inline+json"
-REACHED_RESULT = "application/vnd.sap.reached+json"
 KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV", "USERPROFILE")
 SECONDS_PER_CELL = 600
 LONGEST_FOLDER = 85  # a socket's path may have 107 characters
+KERNEL_CHECKS = "kernel checks"
+INLINE_CODE = "inline code"
+LEFT_OPEN = (
+    "draws a figure with matplotlib and does not show it through sap.displays.figure, so that it has "
+    "no number, no title and no alternative text"
+)
 FEWEST_TO_FORK = 2  # one chapter alone imports what it needs, and no more
 # What a package imports only when it is needed, and most chapters need.
 LAZY = {
     "sap.displays": ("pandas", "pyarrow.parquet", "plotnine", "matplotlib.backends.backend_svg")
 }
-
-# Inline code follows Quarto: Markdown when the value offers it, else its text with every
-# character that Markdown would read as markup escaped. The name cannot clash with a chapter's.
-INLINE_SUPPORT = f"""
-def __sap_inline__(expressions):
-    from IPython import get_ipython
-    from IPython.display import display
-    shell = get_ipython()
-    values = []
-    for expression in expressions:
-        try:
-            value = eval(expression, shell.user_ns)
-            data, _ = shell.display_formatter.format(value)
-        except Exception as problem:
-            where = f"`{{{{python}}}} {{expression}}`"
-            words = " ".join(str(problem).split())
-            raise RuntimeError(f"{{where}}: {{type(problem).__name__}}: {{words}}") from None
-        markdown = data.get("text/markdown")
-        values.append(["text", str(value)] if markdown is None else ["markdown", markdown])
-    display({{"{INLINE_RESULT}": values}}, raw=True)
-"""
-
-# Python tells its audit hooks of every file and folder it opens, every program and connection it
-# starts. A chapter that reached beyond the known places is not kept (`sap.publish.cache`).
-WATCH = f"""
-def __sap_watch__():
-    import os
-    import sys
-    from IPython.display import display
-
-    sys.path[:] = [each for each in sys.path if each]
-    reached = set()
-    opening = {{"open", "os.listdir", "os.scandir"}}
-    starting = {{"subprocess.Popen", "os.system", "os.posix_spawn", "os.exec", "socket.connect"}}
-
-    def note(event, words):
-        if event in opening and not isinstance(words[0], int):
-            reached.add(os.path.abspath(os.fsdecode("." if words[0] is None else words[0])))
-        elif event in starting:
-            reached.add(event)
-
-    def report(places):
-        files = [getattr(module, "__file__", None) for module in list(sys.modules.values())]
-        every = reached | {{os.path.abspath(file) for file in files if isinstance(file, str)}}
-        inside = tuple(place + os.sep for place in places)
-        beyond = sorted(p for p in every if p not in places and not p.startswith(inside))
-        display({{"{REACHED_RESULT}": beyond}}, raw=True)
-
-    sys.addaudithook(note)
-    return report
-
-
-__sap_reached__ = __sap_watch__()
-"""
 
 
 @dataclass(frozen=True)
@@ -318,15 +275,18 @@ async def run_chapter(
         return [], []
     steps, owners = _steps(setup, chapter)
     places = [*cache.known_places(), str(folder), str(folder.resolve())]
-    steps.append(_Step(f"__sap_reached__({tuple(places)!r})", chapter.file, "inline support"))
+    steps.append(_Step(f"__sap_reached__({tuple(places)!r})", chapter.file, KERNEL_CHECKS))
     outputs = await _execute(steps, surroundings, folder, clients, forks)
-    (beyond,) = (o["data"][REACHED_RESULT] for o in outputs.pop() if REACHED_RESULT in o["data"])
+    (ending,) = (o["data"][REACHED_RESULT] for o in outputs.pop() if REACHED_RESULT in o["data"])
+    for step in steps:
+        if step.code in ending["left_open"]:
+            raise RenderError(_located(step, LEFT_OPEN))
     shown = [
         _shown(chapter.cells[o], outputs[i], chapter.file)
         for i, o in enumerate(owners)
         if o is not None
     ]
-    return shown, list(beyond)
+    return shown, list(ending["reached"])
 
 
 def what_runs(chapter: Chapter) -> Chapter:
@@ -342,7 +302,7 @@ def what_runs(chapter: Chapter) -> Chapter:
 
 def _steps(setup: Chapter | None, chapter: Chapter) -> tuple[list[_Step], list[int | None]]:
     """The notebook's cells, and for each the index of the chapter's cell it belongs to."""
-    steps = [_Step(INLINE_SUPPORT + WATCH, chapter.file, "inline support")]
+    steps = [_Step(first_cell(), chapter.file, KERNEL_CHECKS)]
     owners: list[int | None] = [None]
     if setup is not None and setup is not chapter:
         for cell in setup.cells:
@@ -355,7 +315,7 @@ def _steps(setup: Chapter | None, chapter: Chapter) -> tuple[list[_Step], list[i
             owners.append(index)
         elif expressions := inline_expressions(cell.source):
             call = f"__sap_inline__({expressions!r})"
-            steps.append(_Step(call, chapter.file, "inline code"))
+            steps.append(_Step(call, chapter.file, INLINE_CODE))
             owners.append(index)
     return steps, owners
 
@@ -443,13 +403,14 @@ async def _execute(
         for i, step in enumerate(steps)
     ]
     words = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    started, launched = [0], list[Any]()
     notebook = nbformat.from_dict(words)  # type: ignore[no-untyped-call]  # nbformat has no types
     # A manager handed over as `km=` would not be shut down by nbclient, so it makes its own.
     client = NotebookClient(
         notebook,
         timeout=SECONDS_PER_CELL,
         kernel_name="sap",
-        kernel_manager_class=_manager_class(folder, forks),
+        kernel_manager_class=_manager_class(folder, forks, launched),
         config=Config(
             {
                 "KernelManager": {
@@ -464,27 +425,29 @@ async def _execute(
         coalesce_streams=True,
         shutdown_kernel="immediate",
         ipython_hist_file=":memory:",
+        on_cell_start=lambda cell_index, **_: started.append(cell_index),
     )
     clients.append(client)
     try:
         await client.async_execute(env=_environment(surroundings, folder))
     except CellExecutionError as failure:
-        step = _failed(steps, notebook)
-        raise RenderError(_story(step, _last_line(failure.ename, failure.evalue))) from None
+        reason = _last_line(failure.ename, failure.evalue)
+        raise RenderError(_located(steps[started[-1]], reason)) from None
     except CellTimeoutError:
-        step = _failed(steps, notebook)
-        raise RenderError(_story(step, f"still running after {SECONDS_PER_CELL} s")) from None
+        reason = f"still running after {SECONDS_PER_CELL} s"
+        raise RenderError(_located(steps[started[-1]], reason)) from None
     except DeadKernelError:
-        step = _failed(steps, notebook)
-        raise RenderError(_story(step, "the kernel died (out of memory?)")) from None
+        reason = f"the kernel {_ending(launched, folder)}"
+        raise RenderError(_located(steps[started[-1]], reason)) from None
     except RuntimeError as problem:
-        raise RenderError(f"{steps[-1].file}: the kernel did not start: {problem}") from None
+        reason = f"it {_ending(launched, folder)}" if launched else str(problem)
+        raise RenderError(f"{steps[-1].file}: the kernel did not start: {reason}") from None
     finally:
         atexit.unregister(client._cleanup_kernel)
     return [cell["outputs"] for cell in notebook.cells]
 
 
-def _manager_class(folder: Path, forks: Forks | None) -> type:
+def _manager_class(folder: Path, forks: Forks | None, launched: list[Any]) -> type:
     """A kernel manager that knows one kernel: this Python, whatever is installed for the user."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
@@ -500,10 +463,14 @@ def _manager_class(folder: Path, forks: Forks | None) -> type:
     class Provisioner(LocalProvisioner):
         async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
             if forks is None:
-                return await super().launch_kernel(cmd, **kwargs)
+                with (folder / STDERR).open("wb") as errors:
+                    connection = await super().launch_kernel(cmd, **kwargs, stderr=errors)
+                launched.append(self.process)
+                return connection
             self.process: Any = await asyncio.to_thread(
                 forks.start, cmd, kwargs["env"], kwargs["cwd"]
             )
+            launched.append(self.process)
             self.pid = self.pgid = self.process.pid
             return self.connection_info
 
@@ -534,6 +501,7 @@ def _variables(surroundings: Surroundings) -> dict[str, str]:
         "OPENBLAS_NUM_THREADS": "1",
         "MPLBACKEND": "agg",
         "JUPYTER_NO_CONFIG": "1",
+        **import_path(),
     }
 
 
@@ -548,19 +516,16 @@ def _environment(surroundings: Surroundings, folder: Path) -> dict[str, str]:
     }
 
 
-def _failed(steps: list[_Step], notebook: Any) -> _Step:
-    """The step that raised; without one, the last that the kernel began."""
-    begun = 0
-    for index, cell in enumerate(notebook.cells):
-        if any(output["output_type"] == "error" for output in cell["outputs"]):
-            return steps[index]
-        if cell.get("execution_count") or cell["outputs"]:
-            begun = index + 1
-    return steps[min(begun, len(steps) - 1)]
+def _ending(launched: Sequence[Any], folder: Path) -> str:
+    """How the process of a kernel ended, with the last line that it wrote to stderr."""
+    code = launched[-1].poll() if launched else None
+    errors = folder / STDERR
+    return how_it_ended(code, errors.read_bytes() if errors.is_file() else b"")
 
 
-def _story(step: _Step, reason: str) -> str:
-    place = step.label if step.label == "inline code" else f"cell {step.label}"
+def _located(step: _Step, reason: str) -> str:
+    named = (INLINE_CODE, KERNEL_CHECKS)
+    place = step.label if step.label in named else f"cell {step.label}"
     return f"{step.file}, {place}: {reason}"
 
 
@@ -568,6 +533,8 @@ OURS = frozenset(kind.__name__ for kind in SapError.__subclasses__())
 
 
 def _last_line(name: str, value: str) -> str:
+    if name == REFUSED:
+        return str(value)
     lines = [line for line in str(value).splitlines() if line.strip()]
     # Our own errors say what in their first line and what to do after it; others end with the point.
     said = " ".join(line.strip() for line in lines) if name in OURS else (lines or [""])[-1].strip()
