@@ -12,6 +12,7 @@ from sap import ard
 from sap.audit import pairs
 from sap.bundle import compare, compare_tables
 from sap.bundle.comparison import Tolerance, tolerance_of
+from sap.bundle.keys import read_keys
 from sap.errors import UsageError
 
 CATALOGUE = {
@@ -143,3 +144,62 @@ def test_comparing_returns_0_whatever_it_finds(tmp_path):
     assert got.exit_code == 0
     assert "1 moved" in got.output
     assert (tmp_path / "d.csv").read_text().splitlines()[1].startswith("moved,")
+
+
+KEYS_HEAD = ",".join(
+    f"{side}_{name}"
+    for side in ("old", "new")
+    for name in ("analysis", "population", "paramcd", "group", "level", "sublevel", "stat_name")
+)
+RENAMED = (
+    KEYS_HEAD
+    + "\nflow,SCREENED,BOX,,Consented,,n,flow,SCREENED,BOX,,consented,,n"
+    + "\nos,PRIMARY,OS,,,,median,os,PRIMARY,OS,,,,median\n"
+)
+
+
+def of_flow(level: str, n: float) -> pd.DataFrame:
+    return ard.rows(
+        {"n": n}, analysis="flow", section="SAP 4", population="SCREENED", paramcd="BOX",
+        level=level, method="Count",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "before, after, words",
+    [
+        (74, 74, "no difference"),
+        (74, 75, "1 moved"),
+    ],
+)
+def test_a_result_of_before_is_read_under_its_new_key(tmp_path, before, after, words):
+    (tmp_path / "keys.csv").write_text(RENAMED)
+    (tmp_path / "old.csv").write_text(ard.to_csv(of_flow("Consented", before)))
+    (tmp_path / "new.csv").write_text(ard.to_csv(of_flow("consented", after)))
+    sides = tmp_path / "old.csv", tmp_path / "new.csv"
+    assert words in pairs.compared(*sides, tmp_path / "keys.csv").words
+    assert "1 new, 1 gone" in pairs.compared(*sides).words
+
+
+def test_with_keys_a_reason_in_other_words_is_reworded_and_a_decision_is_not(tmp_path):
+    (tmp_path / "keys.csv").write_text(RENAMED)
+    reasons = [results(estimate=ard.NotEstimable(why)) for why in ("no one", "no patient")]
+    assert compare(*reasons, reasons=False)["change"].tolist() == ["reworded"]
+    assert compare(*reasons)["change"].tolist() == ["moved"]
+    decisions = [results(decision=words) for words in ("H0 rejected", "H0 not rejected")]
+    assert compare(*decisions, reasons=False)["change"].tolist() == ["moved"]
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("a,b\n1,2\n", "its columns must be old_analysis"),
+        (KEYS_HEAD + "\nos,PRIMARY\n", "row 1 has not 14 cells"),
+        (RENAMED + RENAMED.splitlines()[1].replace("consented", "agreed") + "\n", "row 3 gives"),
+        ("\udcff", "cannot be read"),
+    ],
+)
+def test_a_table_of_keys_that_is_none_is_refused(tmp_path, text, message):
+    (tmp_path / "keys.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
+    with pytest.raises(UsageError, match=message):
+        read_keys(tmp_path / "keys.csv")

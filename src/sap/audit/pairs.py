@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from sap import ard, bundle, snapshot
+from sap.bundle.keys import read_keys, renamed
 from sap.bundle.opening import is_bundle
 from sap.errors import UsageError
 from sap.plan import project_home
@@ -71,12 +72,20 @@ def catalogue_here() -> dict[str, Any]:
     return dict(content)
 
 
-def compared(left: Path, right: Path) -> Found:
-    """Numbers by display where both sides have an ARD, else records by domain of two cuts."""
+def compared(left: Path, right: Path, keys: Path | None = None) -> Found:
+    """Numbers by display where both sides have an ARD, else records by domain of two cuts.
+
+    With `keys` (`docs/ard-keys.csv`), the rows of each side that stand under an old key are read
+    under their new key, and two reasons of not estimable are one.
+    """
     one, other = _side(left), _side(right)
     if one.rows is not None and other.rows is not None:
-        table = bundle.compare(one.rows, other.rows, catalogue_here())
+        new_keys = {} if keys is None else read_keys(keys)
+        before, after = (renamed(rows, new_keys) for rows in (one.rows, other.rows))
+        table = bundle.compare(before, after, catalogue_here(), reasons=keys is None)
         return Found(table, numbers_in_words(table, len(one.rows), len(other.rows)))
+    if keys is not None:
+        raise UsageError("--keys goes with two results: a frozen cut has no keys of the ARD.")
     if one.tables is not None and other.tables is not None:
         return _cuts(one.tables, other.tables)
     raise UsageError(f"{left} and {right} are not of one kind: compare two cuts, or two results.")

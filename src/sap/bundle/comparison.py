@@ -62,6 +62,21 @@ FITTED = frozenset(
     ]
 )
 
+# Statistics whose text is the result, not the reason of a missing number.
+TEXTS = frozenset(
+    [
+        "decision",
+        "decision_high",
+        "decision_low",
+        "definition",
+        "source",
+        "stage1_full",
+        "stage2_began",
+        "term",
+        "treatment",
+    ]
+)
+
 CHANGES = ("new", "gone", "moved", "near", "reworded")
 COLUMNS = ("change", "displays", *KEY, "left", "right", "difference")
 
@@ -102,7 +117,11 @@ def _shown(number: float, text: str) -> str:
 
 
 def compare(
-    left: pd.DataFrame, right: pd.DataFrame, catalogue: Mapping[str, Any] | None = None
+    left: pd.DataFrame,
+    right: pd.DataFrame,
+    catalogue: Mapping[str, Any] | None = None,
+    *,
+    reasons: bool = True,
 ) -> pd.DataFrame:
     """Every row of two ARDs that is not the same in both, in the order of the keys.
 
@@ -115,7 +134,8 @@ def compare(
     5. reworded: same number and text, another section or method.
 
     LEFT and RIGHT show the number with every digit, or NE with its reason. `catalogue` is the
-    content of `analysis/displays.yml`, for DISPLAYS. Two NE with one reason are equal.
+    content of `analysis/displays.yml`, for DISPLAYS. Two NE with one reason are equal; without
+    `reasons`, two NE with different reasons are reworded.
     """
     both = _indexed(left).join(_indexed(right), how="outer", lsuffix="_left", rsuffix="_right")
     same = (
@@ -129,7 +149,7 @@ def compare(
     shown: dict[str, str] = {}
     for key, row in both[~same].iterrows():
         assert isinstance(key, tuple)
-        change = _change(str(key[-1]), row)
+        change = _change(str(key[-1]), row, reasons)
         if key[0] not in shown:
             shown[key[0]] = displays_of(catalogue or {}, str(key[0]))
         old = "" if change == "new" else _shown(row["stat_left"], row["stat_text_left"])
@@ -145,13 +165,14 @@ def _indexed(ard: pd.DataFrame) -> pd.DataFrame:
     return there.set_index(pd.MultiIndex.from_frame(ard[list(KEY)])).sort_index()
 
 
-def _change(stat_name: str, row: "pd.Series[Any]") -> str:
+def _change(stat_name: str, row: "pd.Series[Any]", reasons: bool) -> str:
     if row["there_left"] is not True:
         return "new"
     if row["there_right"] is not True:
         return "gone"
     if row["stat_text_left"] != row["stat_text_right"]:
-        return "moved"
+        both_ne = math.isnan(float(row["stat_left"])) and math.isnan(float(row["stat_right"]))
+        return "reworded" if both_ne and not reasons and stat_name not in TEXTS else "moved"
     left, right = float(row["stat_left"]), float(row["stat_right"])
     if not tolerance_of(stat_name).holds(left, right):
         return "moved"

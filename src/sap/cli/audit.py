@@ -44,11 +44,17 @@ def compare(
     left: Annotated[Path, typer.Argument(help="A bundle, a run, an ARD or a frozen cut.")],
     right: Annotated[Path, typer.Argument(help="Another of the same kind.")],
     out: Annotated[Path | None, typer.Option("--out", help="Also write the table as CSV.")] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            "--keys", help="Renamed keys: docs/ard-keys.csv, for a result of before 0.3.0."
+        ),
+    ] = None,
 ) -> None:
     """Say what is new, gone or moved, by display. Exit 0 whatever it finds."""
     from sap.audit import pairs
 
-    found = pairs.compared(left, right)
+    found = pairs.compared(left, right, keys)
     if out is not None:
         from sap.pipeline.folders import write_text
 
