@@ -19,8 +19,33 @@ TESTS = Path(__file__).parent
 PLANS = [read_plan(path).plan for path in sorted((HOME / "analysis").glob("plan*.yml"))]
 DISPLAYS = yaml.safe_load((HOME / "analysis" / "displays.yml").read_text(encoding="utf-8"))
 
-# Analyses whose stem's test does not yet assert a row worked by hand. To shrink to none.
-NOT_YET_WORKED = set(analyses())
+# Stems whose test does not yet assert a row of each analysis worked by hand. To shrink to none.
+STEMS_NOT_YET_WORKED = {
+    "accrual",
+    "baseline",
+    "comparison",
+    "ctc",
+    "data_timeliness",
+    "design",
+    "disposition",
+    "dsmb",
+    "estimand",
+    "exposure",
+    "exposure_response",
+    "interim",
+    "labs",
+    "pk",
+    "progression",
+    "rescreening",
+    "response",
+    "safety",
+    "samples",
+    "sets",
+    "survival",
+    "survival_comparison",
+    "tumour",
+}
+NOT_YET_WORKED = {e.id for e in analyses().values() if e.stem in STEMS_NOT_YET_WORKED}
 
 NOT_YET_SECOND = set(analyses())
 NOT_YET_SHOWN = {

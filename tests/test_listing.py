@@ -35,7 +35,7 @@ def run(tmp_path, monkeypatch) -> Path:
     )
     consented = ard.rows(
         {"n": 3}, analysis="flow", section="SAP 4.1", population="SCREENED", paramcd="BOX",
-        level="Consented", method="m",
+        level="consented", method="m",
     )  # fmt: skip
     rows = pd.concat([treated, consented])
     (tmp_path / "ard.csv").write_text(ard.to_csv(rows), encoding="utf-8")

@@ -10,7 +10,7 @@ from sap.derivations.dates import earliest_day, latest_day
 from sap.derivations.population import adsl, analysis_sets, biomarker, death
 from sap.plan import read_plan
 from sap.results.response import psa_response as psa_response_rows
-from sap.results.screening import boxes, final_box
+from sap.results.screening import categories, final_disposition
 from sap.results.sets import analysis_sets as set_rows
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -124,21 +124,21 @@ def test_the_sample_with_a_count_decides(patients):
     assert pd.isna(got.loc["05", "CTC"])
 
 
-def test_every_person_ends_in_exactly_one_box(patients):
+def test_each_patient_has_one_final_disposition(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
-    ends = final_box(people)
+    ends = final_disposition(people)
     assert ends.notna().all()
     by_subject = dict(zip(people["USUBJID"], ends, strict=True))
-    assert by_subject["03"] == "Treated through re-screening"
-    assert by_subject["06"] == "Declined after the first screening"
-    assert by_subject["07"] == "Consented, no sample"
+    assert by_subject["03"] == "end_rescreened_treated"
+    assert by_subject["06"] == "end_declined"
+    assert by_subject["07"] == "end_no_sample"
 
 
 def test_states_of_ar_v7_part_the_sampled_subjects(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN)
-    found = boxes(people, PLAN)
-    parts = [found[f"AR-V7 {s}"] for s in ("positive", "negative", "undetermined", "not done")]
-    assert sum(p.astype(int) for p in parts).eq(found["Sampled"].astype(int)).all()
+    counts = categories(people, PLAN)
+    parts = [counts[f"marker_{s}"] for s in ("positive", "negative", "undetermined", "not_done")]
+    assert sum(p.astype(int) for p in parts).eq(counts["sampled"].astype(int)).all()
 
 
 @pytest.mark.parametrize(
@@ -263,10 +263,10 @@ def test_a_visit_that_was_planned_and_not_done_shows_nobody_alive(patients):
 
 def test_allocated_to_group_b_and_neither_treated_nor_out_is_an_end_of_its_own(patients):
     people = adsl(trial(patients, PEOPLE, SAMPLES, "", EVENTS), PLAN)
-    ends = dict(zip(people["USUBJID"], final_box(people), strict=True))
-    assert ends["01"] == ends["02"] == ends["04"] == "Group B, not treated"
-    assert ends["03"] == "Re-screened, not treated"
-    assert ends["05"] == "Sampled, not allocated"
+    ends = dict(zip(people["USUBJID"], final_disposition(people), strict=True))
+    assert ends["01"] == ends["02"] == ends["04"] == "end_group_b_not_treated"
+    assert ends["03"] == "end_rescreened_not_treated"
+    assert ends["05"] == "end_not_allocated"
 
 
 def test_a_text_that_is_no_day_is_refused_and_not_quoted():

@@ -314,7 +314,7 @@ def conduct_table() -> Table:
     rows = [
         Row(
             "Patients who consented, were sampled, qualified for cabazitaxel",
-            (Cell(box("Consented"), ", ", box("Sampled"), ", ", box("Qualifies for group B")), "Table 3-1"),
+            (Cell(box("consented"), ", ", box("sampled"), ", ", box("qualified")), "Table 3-1"),
         ),
         Row("Treated patients of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Table 14.1.1")),
         Row(
@@ -637,9 +637,9 @@ def findings() -> Table:
 # ---- 7 what changed ------------------------------------------------------------------------------
 
 HEADLINES: tuple[tuple[str, str, ArdKey, str, str], ...] = (
-    ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="Consented"), "n", "count"),
-    ("Patients sampled", "flow", ArdKey(paramcd="BOX", level="Sampled"), "n", "count"),
-    ("Patients who qualified for treatment", "flow", ArdKey(paramcd="BOX", level="Qualifies for group B"), "n", "count"),
+    ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="consented"), "n", "count"),
+    ("Patients sampled", "flow", ArdKey(paramcd="BOX", level="sampled"), "n", "count"),
+    ("Patients who qualified for treatment", "flow", ArdKey(paramcd="BOX", level="qualified"), "n", "count"),
     ("Patients treated", "ae_overview", ArdKey(level="Any"), "N", "count"),
     ("Patients with a serious adverse event", "ae_overview", ArdKey(level="Serious"), "n", "count"),
     ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="Fatal"), "n", "count"),

@@ -92,7 +92,7 @@ def listing(  # noqa: PLR0913 - what a listing is made of
             rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
     sets = results("analysis_sets")
     n = sets.count(population=population) if sets.has("n", population=population) else None
-    flow, all_subjects = results("flow"), ArdKey(paramcd="BOX", level="Consented")
+    flow, all_subjects = results("flow"), ArdKey(paramcd="BOX", level="consented")
     if population == "CONSENTED" and flow.has("n", **all_subjects):
         n = flow.count(**all_subjects)
     return Table(display_id, "Patient", columns, rows, notes=notes, absent=absent, n=n)

@@ -1,213 +1,167 @@
-"""Screening, allocation and re-screening: who reached which box."""
+"""Screening, allocation and re-screening: the participant flow and the analysis sets."""
+
+from collections.abc import Sequence
 
 from sap import ard
-from sap.displays.ard_lookup import Number, results
+from sap.displays.ard_lookup import Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box, flow_diagram
 from sap.displays.response import ci_header
-from sap.displays.table import Column, Row, Table, limits, n_pct
+from sap.displays.table import Column, Row, RowKind, Table, limits, n_pct
 
-FIRST = ("Consented", "Sampled", "CTC evaluable", "CTC not evaluable")
-LEFT = "Qualified, not treated"
-LEFT_WHY = ("declined", "not eligible", "other")
-AGAIN_WHY = ("not eligible", "declined", "other")
-# At whatever step it happened up to the first allocation, so with patients who gave no sample.
-ANYWHERE = {
-    "Declined": "Declined at the first screening, sample or not",
-    "Not eligible": "Not eligible at the first screening, sample or not",
-}
-ENDS = (
-    "Consented, no sample",
-    "Sampled, not allocated",
-    "Declined after the first screening",
-    "Not eligible after the first screening",
-    "Group B, not treated",
-    "Treated after the first screening",
-    "Group A, not re-screened",
-    "Re-screened, not treated",
-    "Treated through re-screening",
+STATES = ("marker_positive", "marker_negative", "marker_undetermined", "marker_not_done")
+NOT_TREATED = "qualified_not_treated"
+NOT_TREATED_REASONS = (
+    "qualified_not_treated_declined",
+    "qualified_not_treated_not_eligible",
+    "qualified_not_treated_other",
+)
+NOT_TREATED_AGAIN = "rescreened_qualified_not_treated"
+NOT_TREATED_AGAIN_REASONS = (
+    "rescreened_qualified_not_treated_not_eligible",
+    "rescreened_qualified_not_treated_declined",
+    "rescreened_qualified_not_treated_other",
 )
 SETS = (
     "SCREENED", "MARKERPOS", "PRIMARY", "PSAEVAL", "PERPROT", "CTCEVAL", "MEASURABLE", "GROUPA",
     "RESCREENED", "SAFETY", "PKEVAL",
 )  # fmt: skip
+NO_CONSENT = "Not in the data: no patient consented."
 
 
-def _count(level: str) -> Row:
-    return Row(level, (results("flow").count(level=level, paramcd="BOX"),))
+def _category(level: str, kind: RowKind = "indent1") -> Row:
+    flow_rows = results("flow")
+    number = flow_rows.count(level=level, paramcd="BOX")
+    return Row(flow_rows.label("level", level), (number,), kind)
 
 
 def _consented() -> Number:
-    return results("flow").count(level="Consented", paramcd="BOX")
+    return results("flow").count(level="consented", paramcd="BOX")
 
 
-def _by_prefix(*prefixes: str) -> list[str]:
-    levels = results("flow").values("level", paramcd="BOX")
-    return [level for prefix in prefixes for level in levels if level.startswith(prefix)]
+def _marker_rows(flow_rows: Results, state: str) -> list[Row]:
+    """A marker status, by the minimum CTC count and by the reason why it is not known."""
+    rows = [
+        _category(state),
+        _category(f"{state}_ctc_minimum_met", "indent2"),
+        _category(f"{state}_ctc_below_minimum", "indent2"),
+    ]
+    for reason in flow_rows.values("sublevel", level=state, paramcd="REASON"):
+        number = flow_rows.count(level=state, sublevel=reason, paramcd="REASON")
+        rows.append(Row(coded(flow_rows.label("sublevel", reason)), (number,), "indent2"))
+    return rows
 
 
 def flow() -> Table:
-    """Table 14.1.1: the boxes of the flow, in the order in which a patient meets them."""
-    found = results("flow")
-    rows = [_count(level) for level in FIRST]
-    counts = [level for level in _by_prefix("CTC ") if level not in FIRST]
-    rows += [Row("Count", kind="group")]
-    rows += [Row(level, _count(level).cells, "indent1") for level in counts]
-    rows += [Row("AR-V7 at the first screening", kind="group")]
-    for state in ("positive", "negative", "undetermined", "not done"):
-        whole = f"AR-V7 {state}"
-        rows.append(Row(state.capitalize(), _count(whole).cells, "indent1"))
-        for level in _by_prefix(f"{whole}, "):
-            # The state again: a page may begin with this line.
-            words = state.capitalize() + level.removeprefix(whole)
-            rows.append(Row(words, _count(level).cells, "indent2"))
-        reasons = found.values("sublevel", level=whole, paramcd="REASON")
-        for reason in reasons:
-            number = found.count(level=whole, sublevel=reason, paramcd="REASON")
-            rows.append(Row(coded(reason), (number,), "indent2"))
-    groups = bool(ard.table("plan")["study"]["groups"])
-    rows += [Row("Allocation and treatment", kind="group")]
-    for level in (
-        *(("Group A", "Group B") if groups else ()),
-        "Treated in group B after first screening",
-        LEFT,
-    ):
-        first = " at the first allocation" if level.startswith("Group") else ""
-        rows.append(Row(level + first, _count(level).cells, "indent1"))
-    for why in LEFT_WHY:
-        rows.append(Row(why.capitalize(), _count(f"{LEFT}: {why}").cells, "indent2"))
-    for level, words in ANYWHERE.items():
-        rows.append(Row(words, _count(level).cells, "indent1"))
-    if groups:
-        rows += [Row("Re-screening", kind="group")]
-        for level in _by_prefix("Re-screened"):
-            why = level.partition(": ")[2]
-            rows.append(
-                Row(why.capitalize() or level, _count(level).cells, "indent2" if why else "indent1")
-            )
-        for level in (
-            "Second eligibility check failed",
-            "Allocated to group B after re-screening",
-            "Treated in group B after re-screening",
-        ):
-            rows.append(Row(level, _count(level).cells, "indent1"))
-    return Table("tlf-flow", "Box", [Column("Patients")], rows, n=_consented())
+    """Table 14.1.1: the categories of the flow, in the order in which a patient reaches them."""
+    flow_rows, plan = results("flow"), ard.plan()
+    rows = [
+        _category(level, "")
+        for level in ("consented", "sampled", "ctc_evaluable", "ctc_not_evaluable")
+    ]
+    rows.append(Row("CTC count", kind="group"))
+    rows += [_category("ctc_minimum_met"), _category("ctc_below_minimum")]
+    rows.append(Row(f"{plan.wording.marker} at the first screening", kind="group"))
+    for state in STATES:
+        rows += _marker_rows(flow_rows, state)
+    rows.append(Row("Allocation and treatment", kind="group"))
+    if plan.study.groups:
+        rows += [_category("group_a"), _category("group_b")]
+    rows += [_category("treated_first"), _category(NOT_TREATED)]
+    rows += [_category(reason, "indent2") for reason in NOT_TREATED_REASONS]
+    rows += [_category("declined"), _category("not_eligible")]
+    if plan.study.groups:
+        rows.append(Row("Re-screening", kind="group"))
+        levels = ("rescreened", "rescreened_not_qualified", "rescreened_qualified")
+        rows += [_category(level) for level in levels]
+        rows += [_category("rescreened_allocated"), _category("rescreened_treated")]
+        rows.append(_category(NOT_TREATED_AGAIN))
+        rows += [_category(reason, "indent2") for reason in NOT_TREATED_AGAIN_REASONS]
+        rows.append(_category("rescreened_not_eligible"))
+    return Table("tlf-flow", "Category", [Column("Patients")], rows, n=_consented())
 
 
 def ends() -> Table:
-    """Table 14.1.2: the one line in which each patient ends."""
-    found = results("flow")
+    """Table 14.1.2: the final disposition of each patient."""
+    flow_rows = results("flow")
     rows = [
-        Row(level, (found.count(level=level, paramcd="FINAL"),))
-        for level in sorted(found.values("level", paramcd="FINAL"), key=ENDS.index)
+        Row(flow_rows.label("level", level), (flow_rows.count(level=level, paramcd="FINAL"),))
+        for level in flow_rows.values("level", paramcd="FINAL")
     ]
-    absent = "Not in the data: no patient consented."
-    return Table("tlf-ends", "End", [Column("Patients")], rows, absent=absent, n=_consented())
+    columns = [Column("Patients")]
+    return Table("tlf-ends", "Final disposition", columns, rows, absent=NO_CONSENT, n=_consented())
 
 
 def biomarker() -> Table:
-    """Table 14.1.3: yield of the screening with exact intervals."""
-    found = results("biomarker_yield")
-    order = (
-        "CTC evaluable",
-        "AR-V7 determined",
-        "AR-V7 positive of determined",
-        "AR-V7 positive of sampled",
-        "AR-V7 positive and enough CTC, of sampled",
-    )
+    """Table 14.1.3: results of the screening samples with exact intervals."""
+    rates = results("biomarker_yield")
     rows = []
-    for level in order:
-        n, percent = found.count(level=level), found.percent(level=level)
+    levels = rates.values("level")
+    for level in levels:
+        n, percent = rates.count(level=level), rates.percent(level=level)
         interval = limits(
-            found.percent("conf_low", level=level), found.percent("conf_high", level=level)
+            rates.percent("conf_low", level=level), rates.percent("conf_high", level=level)
         )
-        rows.append(Row(level, (n_pct(n, percent), found.count("N", level=level), interval)))
-    columns = [Column("n (%)"), Column("N"), Column(ci_header(found, level=order[0]))]
-    return Table("tlf-biomarker", "Share", columns, rows)
+        cells = (n_pct(n, percent), rates.count("N", level=level), interval)
+        rows.append(Row(rates.label("level", level), cells))
+    columns = [Column("n (%)"), Column("N"), Column(ci_header(rates, level=levels[0]))]
+    return Table("tlf-biomarker", "Parameter", columns, rows)
 
 
 def sets() -> Table:
     """Table 14.1.4: the analysis sets and their sizes."""
     from sap.displays import populations
 
-    found = results("analysis_sets")
+    sizes, groups = results("analysis_sets"), ard.plan().study.groups
     rows = []
-    groups = bool(ard.table("plan")["study"]["groups"])
-    for population in sorted(found.values("population"), key=SETS.index):
+    for population in sorted(sizes.values("population"), key=SETS.index):
         if population in ("GROUPA", "RESCREENED") and not groups:
             continue
         words = populations.words(population)
-        rows.append(Row(words[0].upper() + words[1:], (found.count(population=population),)))
-    return Table("tlf-sets", "Set", [Column("Patients")], rows)
+        rows.append(Row(words[0].upper() + words[1:], (sizes.count(population=population),)))
+    return Table("tlf-sets", "Analysis set", [Column("Patients")], rows)
 
 
-def _box_of(words: str) -> str:
-    """The ARD level that begins with `words` and carries the plan's threshold."""
-    return next(v for v in results("flow").values("level", paramcd="BOX") if v.startswith(words))
+def _unbroken(label: str) -> str:
+    """A label whose comparison stays on one line."""
+    return label.replace("≥ ", "≥\u00a0").replace("< ", "<\u00a0")
 
 
-def _ended(level: str) -> str:
-    """How many ended in one line of `ends`; a line no patient ended in is not in the ARD."""
-    found = results("flow")
-    return found.count_or_zero(level=level, paramcd="FINAL").text
+def _line(level: str) -> tuple[str, str]:
+    """Label and count of a category, for a line inside a box."""
+    flow_rows = results("flow")
+    number = flow_rows.count(level=level, paramcd="BOX").text
+    return _unbroken(flow_rows.label("level", level)), number
+
+
+def _lines(levels: Sequence[str]) -> list[tuple[str, str]]:
+    return [_line(level) for level in levels]
 
 
 def diagram() -> Figure:
-    """Figure 10-1: from consent to treatment, with the loop of re-screening where there is one."""
-    found = results("flow")
-    if not found.find("n", level="Consented", paramcd="BOX").value:
-        return Figure("tlf-flow-diagram", None, "", absent="Not in the data: no patient consented.")
-
-    def n(level: str) -> str:
-        return found.count(level=level, paramcd="BOX").text
-
-    groups = bool(ard.table("plan")["study"]["groups"])
-    positive = _box_of("AR-V7 positive, CTC >=")
-    few = _box_of("AR-V7 positive, CTC <")
-
-    def words(level: str) -> str:
-        return level.replace(">= ", "≥\u00a0").replace("< ", "<\u00a0")
-
-    states = [(s, n(f"AR-V7 {s}")) for s in ("negative", "undetermined", "not done")]
-    split = (_box_of("CTC <"), _box_of("CTC >="), "CTC not evaluable")
-    counts = [(words(level), n(level)) for level in split]
-    left = [(why, n(f"{LEFT}: {why}")) for why in LEFT_WHY]
-    to_b = [("group B", n("Group B"))] if groups else []
-    treated = n("Treated in group B after first screening")
-    qualified = [
-        Box(
-            "left",
-            LEFT,
-            n(LEFT),
-            0,
-            lines=left,
-            tone="side",
-        ),
-        Box("treated", "Treated with cabazitaxel", treated, 1, tone="strong"),
-    ]
+    """Figure 10-1: from consent to treatment, with re-screening where the plan has it."""
+    consented = _consented()
+    if consented.text == "0":
+        return Figure("tlf-flow-diagram", None, "", absent=NO_CONSENT)
+    groups = ard.plan().study.groups
+    qualified, number = _line("marker_positive_ctc_minimum_met")[0], _line("qualified")[1]
+    not_known = ("marker_positive_ctc_below_minimum", *STATES[1:])
+    counts = ("ctc_below_minimum", "ctc_minimum_met", "ctc_not_evaluable")
+    not_treated = Box(
+        "left", *_line(NOT_TREATED), 0, lines=_lines(NOT_TREATED_REASONS), tone="side"
+    )
+    treated = Box("treated", *_line("treated_first"), 1, tone="strong")
+    group_b = _lines(("group_b",)) if groups else []
     rows = [
-        [Box("consented", "Consented", n("Consented"), 1, span=2)],
+        [Box("consented", *_line("consented"), 1, span=2)],
         [
-            Box("none", "No sample", n("No sample"), 0, tone="side"),
-            Box("sampled", "Blood sample", n("Sampled"), 1, span=2, lines=counts),
+            Box("none", *_line("no_sample"), 0, tone="side"),
+            Box("sampled", *_line("sampled"), 1, span=2, lines=_lines(counts)),
         ],
         [
-            Box(
-                "qualifies",
-                words(positive),
-                n("Qualifies for group B"),
-                1,
-                lines=to_b,
-                tone="strong",
-            ),
-            Box(
-                "not",
-                "Does not qualify",
-                n("Does not qualify"),
-                3,
-                lines=[(words(few), n(few)), *states],
-            ),
+            Box("qualifies", qualified, number, 1, lines=group_b, tone="strong"),
+            Box("not", *_line("not_qualified"), 3, lines=_lines(not_known)),
         ],
     ]
     arrows = [
@@ -215,55 +169,60 @@ def diagram() -> Figure:
         Arrow("consented", "none"),
         Arrow("sampled", "qualifies"),
         Arrow("sampled", "not"),
+        Arrow("qualifies", "treated"),
+        Arrow("qualifies", "left"),
     ]
-    arrows += [Arrow("qualifies", "treated"), Arrow("qualifies", "left")]
-    if groups:
-        again = _box_of("Re-screened, AR-V7 positive")
-        out = n("Does not qualify, not in group A")
-        lost = "Re-screened, qualified, not treated"
-        why = [(reason, n(f"{lost}: {reason}")) for reason in AGAIN_WHY]
-        rows += [
-            [
-                *qualified,
-                Box("not-a", "Not allocated", out, 2, tone="side"),
-                Box("a", "Group A", n("Group A"), 3),
-            ],
-            [
-                Box("stay", "Not re-screened", _ended("Group A, not re-screened"), 2, tone="side"),
-                Box("again", "Re-screened after progression", n("Re-screened"), 3),
-            ],
-            [
-                Box("again-out", "Does not qualify", n("Re-screened, does not qualify"), 2, tone="side"),
-                Box("again-positive", words(again).removeprefix("Re-screened, "), n(again), 3, tone="strong"),
-            ],
-            [
-                Box("again-left", "Qualified, not treated", n(lost), 2, lines=why, tone="side"),
-                Box("again-b", "Treated with cabazitaxel", n("Treated in group B after re-screening"), 3, tone="strong"),
-            ],
-        ]  # fmt: skip
-        arrows += [
-            Arrow("not", "a"),
-            Arrow("not", "not-a"),
-            Arrow("a", "again"),
-            Arrow("a", "stay"),
-            Arrow("again", "sampled", "second sample", loop=True),
-            Arrow("again", "again-positive"),
-            Arrow("again", "again-out"),
-            Arrow("again-positive", "again-b"),
-            Arrow("again-positive", "again-left"),
-        ]
-    else:
-        rows += [qualified]
-    loop = (
-        f" {n('Re-screened')} patients of group A were screened again and "
-        f"{n('Treated in group B after re-screening')} of them treated in group B."
-        if groups
-        else ""
-    )
     alt = (
-        f"Flow of screening: {n('Consented')} patients consented, {n('Sampled')} gave a sample, "
-        f"{n('Qualifies for group B')} qualified for group B and {treated} were treated.{loop}"
+        f"Participant flow: {_line('consented')[1]} patients consented, {_line('sampled')[1]} gave a "
+        f"sample, {number} qualified for group B and {treated.n} were treated."
     )
-    consented = _consented()
-    drawn = flow_diagram(rows, arrows, 4)
-    return Figure("tlf-flow-diagram", drawn, alt, n=consented, numbers=[consented])
+    if groups:
+        rows += _rescreening_boxes(not_treated, treated)
+        arrows += RESCREENING_ARROWS
+        alt += (
+            f" {_line('rescreened')[1]} patients of group A were re-screened and "
+            f"{_line('rescreened_treated')[1]} of them were treated."
+        )
+    else:
+        rows.append([not_treated, treated])
+    image = flow_diagram(rows, arrows, 4)
+    return Figure("tlf-flow-diagram", image, alt, n=consented, numbers=[consented])
+
+
+def _rescreening_boxes(not_treated: Box, treated: Box) -> list[list[Box]]:
+    flow_rows, stays = results("flow"), "end_group_a_not_rescreened"
+    not_rescreened = flow_rows.count_or_zero(level=stays, paramcd="FINAL").text
+    again_lines = _lines(NOT_TREATED_AGAIN_REASONS)
+    return [
+        [
+            not_treated,
+            treated,
+            Box("not-a", *_line("not_qualified_not_allocated"), 2, tone="side"),
+            Box("a", *_line("group_a"), 3),
+        ],
+        [
+            Box("stay", flow_rows.label("level", stays), not_rescreened, 2, tone="side"),
+            Box("again", *_line("rescreened"), 3),
+        ],
+        [
+            Box("again-out", *_line("rescreened_not_qualified"), 2, tone="side"),
+            Box("again-positive", *_line("rescreened_qualified"), 3, tone="strong"),
+        ],
+        [
+            Box("again-left", *_line(NOT_TREATED_AGAIN), 2, lines=again_lines, tone="side"),
+            Box("again-b", *_line("rescreened_treated"), 3, tone="strong"),
+        ],
+    ]
+
+
+RESCREENING_ARROWS = (
+    Arrow("not", "a"),
+    Arrow("not", "not-a"),
+    Arrow("a", "again"),
+    Arrow("a", "stay"),
+    Arrow("again", "sampled", "second sample", loop=True),
+    Arrow("again", "again-positive"),
+    Arrow("again", "again-out"),
+    Arrow("again-positive", "again-b"),
+    Arrow("again-positive", "again-left"),
+)

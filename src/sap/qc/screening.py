@@ -9,7 +9,12 @@ from sap.qc.subjects import Subject
 from sap.qc.summaries import rate
 
 METHOD = "SQL over subjects read record by record"
-STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED", "NOT DONE")
+STATES = {
+    "POSITIVE": "marker_positive",
+    "NEGATIVE": "marker_negative",
+    "UNDETERMINED": "marker_undetermined",
+    "NOT DONE": "marker_not_done",
+}
 
 
 def rows(study: Study) -> Iterator[QcRow]:
@@ -59,54 +64,54 @@ def _boxes(plan: Plan) -> dict[str, str]:
     qualifies_again = f"coalesce(again_arv7 = {positive} AND again_ctc >= {m}, false)"
     left_again = f"again AND {qualifies_again} AND NOT treated_again"
     found = {
-        "Consented": "consent",
-        "Sampled": "sampled",
-        "CTC evaluable": "sampled AND ctc IS NOT NULL",
-        "CTC not evaluable": "sampled AND ctc IS NULL",
-        f"CTC < {m}": f"sampled AND ctc < {m}",
-        f"CTC >= {m}": f"sampled AND ctc >= {m}",
-        "Qualifies for group B": qualifies,
-        "Does not qualify": f"sampled AND NOT coalesce({qualifies}, false)",
-        "Group A": "grp = 'A'",
-        "Group B": "grp = 'B'",
-        "No sample": "consent AND NOT sampled",
-        "Qualified, not treated": f"{qualifies} AND NOT treated",
-        "Qualified, not treated: declined": f"{qualifies} AND NOT treated AND outcome = 'DECLINED'",
-        "Qualified, not treated: not eligible": f"{qualifies} AND NOT treated AND outcome = 'NOT ELIGIBLE'",
-        "Qualified, not treated: other": f"{qualifies} AND NOT treated AND coalesce(outcome, '') NOT IN ('DECLINED', 'NOT ELIGIBLE')",
-        "Does not qualify, not in group A": f"sampled AND NOT coalesce({qualifies}, false) AND grp IS DISTINCT FROM 'A'",
-        "Declined": "outcome = 'DECLINED'",
-        "Not eligible": "outcome = 'NOT ELIGIBLE'",
-        "Treated in group B after first screening": "treated AND NOT treated_again",
-        "Re-screened": "again",
-        "Re-screened, does not qualify": f"again AND NOT {qualifies_again}",
-        f"Re-screened, AR-V7 positive, CTC >= {m}": f"again AND {qualifies_again}",
-        "Re-screened, qualified, not treated": left_again,
-        "Re-screened, qualified, not treated: not eligible": f"{left_again} AND failed_again",
-        "Re-screened, qualified, not treated: declined": f"{left_again} AND NOT failed_again AND again_outcome = 'DECLINED'",
-        "Re-screened, qualified, not treated: other": f"{left_again} AND NOT failed_again AND again_outcome IS DISTINCT FROM 'DECLINED'",
-        "Second eligibility check failed": "again AND failed_again",
-        "Allocated to group B after re-screening": "again_allocated",
-        "Treated in group B after re-screening": "treated_again",
+        "consented": "consent",
+        "sampled": "sampled",
+        "ctc_evaluable": "sampled AND ctc IS NOT NULL",
+        "ctc_not_evaluable": "sampled AND ctc IS NULL",
+        "ctc_below_minimum": f"sampled AND ctc < {m}",
+        "ctc_minimum_met": f"sampled AND ctc >= {m}",
+        "qualified": qualifies,
+        "not_qualified": f"sampled AND NOT coalesce({qualifies}, false)",
+        "group_a": "grp = 'A'",
+        "group_b": "grp = 'B'",
+        "no_sample": "consent AND NOT sampled",
+        "qualified_not_treated": f"{qualifies} AND NOT treated",
+        "qualified_not_treated_declined": f"{qualifies} AND NOT treated AND outcome = 'DECLINED'",
+        "qualified_not_treated_not_eligible": f"{qualifies} AND NOT treated AND outcome = 'NOT ELIGIBLE'",
+        "qualified_not_treated_other": f"{qualifies} AND NOT treated AND coalesce(outcome, '') NOT IN ('DECLINED', 'NOT ELIGIBLE')",
+        "not_qualified_not_allocated": f"sampled AND NOT coalesce({qualifies}, false) AND grp IS DISTINCT FROM 'A'",
+        "declined": "outcome = 'DECLINED'",
+        "not_eligible": "outcome = 'NOT ELIGIBLE'",
+        "treated_first": "treated AND NOT treated_again",
+        "rescreened": "again",
+        "rescreened_not_qualified": f"again AND NOT {qualifies_again}",
+        "rescreened_qualified": f"again AND {qualifies_again}",
+        "rescreened_qualified_not_treated": left_again,
+        "rescreened_qualified_not_treated_not_eligible": f"{left_again} AND failed_again",
+        "rescreened_qualified_not_treated_declined": f"{left_again} AND NOT failed_again AND again_outcome = 'DECLINED'",
+        "rescreened_qualified_not_treated_other": f"{left_again} AND NOT failed_again AND again_outcome IS DISTINCT FROM 'DECLINED'",
+        "rescreened_not_eligible": "again AND failed_again",
+        "rescreened_allocated": "again_allocated",
+        "rescreened_treated": "treated_again",
     }
-    for state in STATES:
-        here, words = f"sampled AND arv7 = '{state}'", f"AR-V7 {state.lower()}"
-        found[words] = here
-        found[f"{words}, CTC >= {m}"] = f"{here} AND ctc >= {m}"
-        found[f"{words}, CTC < {m}"] = f"{here} AND ctc < {m}"
+    for state, level in STATES.items():
+        here = f"sampled AND arv7 = '{state}'"
+        found[level] = here
+        found[f"{level}_ctc_minimum_met"] = f"{here} AND ctc >= {m}"
+        found[f"{level}_ctc_below_minimum"] = f"{here} AND ctc < {m}"
     return found
 
 
 FINAL = """
-SELECT CASE WHEN treated_again THEN 'Treated through re-screening'
-            WHEN treated THEN 'Treated after the first screening'
-            WHEN again THEN 'Re-screened, not treated'
-            WHEN grp = 'A' THEN 'Group A, not re-screened'
-            WHEN NOT sampled AND coalesce(grp, '') <> 'B' THEN 'Consented, no sample'
-            WHEN outcome = 'DECLINED' THEN 'Declined after the first screening'
-            WHEN outcome = 'NOT ELIGIBLE' THEN 'Not eligible after the first screening'
-            WHEN grp = 'B' THEN 'Group B, not treated'
-            ELSE 'Sampled, not allocated' END AS ends, count(*) FROM subject GROUP BY ends
+SELECT CASE WHEN treated_again THEN 'end_rescreened_treated'
+            WHEN treated THEN 'end_treated_first'
+            WHEN again THEN 'end_rescreened_not_treated'
+            WHEN grp = 'A' THEN 'end_group_a_not_rescreened'
+            WHEN NOT sampled AND coalesce(grp, '') <> 'B' THEN 'end_no_sample'
+            WHEN outcome = 'DECLINED' THEN 'end_declined'
+            WHEN outcome = 'NOT ELIGIBLE' THEN 'end_not_eligible'
+            WHEN grp = 'B' THEN 'end_group_b_not_treated'
+            ELSE 'end_not_allocated' END AS ends, count(*) FROM subject GROUP BY ends
 """
 
 
@@ -126,12 +131,12 @@ def flow(subjects: Mapping[str, Subject], plan: Plan) -> dict[tuple[str, str, st
             found[("BOX", box, "")] = query[0] if query else 0
         for state in ("UNDETERMINED", "NOT DONE"):
             reasons = base.execute(
-                "SELECT coalesce(reason, 'Reason not recorded') AS why, count(*) FROM subject "
+                "SELECT coalesce(reason, 'not_recorded') AS why, count(*) FROM subject "
                 "WHERE sampled AND arv7 = ? GROUP BY why",
                 [state],
             ).fetchall()
             for why, n in reasons:
-                found[("REASON", f"AR-V7 {state.lower()}", why)] = n
+                found[("REASON", STATES[state], why)] = n
         for ends, n in base.execute(FINAL).fetchall():
             found[("FINAL", ends, "")] = n
     return found
@@ -148,9 +153,9 @@ def yields(subjects: Mapping[str, Subject], plan: Plan) -> dict[str, tuple[int, 
     positive = [s for s in sampled if s.arv7 == plan.screening.arv7]
     enough = [s for s in positive if s.count is not None and s.count >= plan.screening.ctc_minimum]
     return {
-        "CTC evaluable": (sum(1 for s in sampled if s.count is not None), len(sampled)),
-        "AR-V7 determined": (len(determined), len(sampled)),
-        "AR-V7 positive of determined": (len(positive), len(determined)),
-        "AR-V7 positive of sampled": (len(positive), len(sampled)),
-        "AR-V7 positive and enough CTC, of sampled": (len(enough), len(sampled)),
+        "ctc_evaluable": (sum(1 for s in sampled if s.count is not None), len(sampled)),
+        "marker_determined": (len(determined), len(sampled)),
+        "marker_positive_of_determined": (len(positive), len(determined)),
+        "marker_positive_of_sampled": (len(positive), len(sampled)),
+        "marker_positive_ctc_minimum_met": (len(enough), len(sampled)),
     }

@@ -1,4 +1,4 @@
-"""The screening flow: how many patients reached each box, each patient once in each."""
+"""Participant flow: patients in each category, and the final disposition of each."""
 
 import numpy as np
 import pandas as pd
@@ -8,115 +8,163 @@ from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate
 
-STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED", "NOT DONE")
+STATES = {
+    "POSITIVE": "marker_positive",
+    "NEGATIVE": "marker_negative",
+    "UNDETERMINED": "marker_undetermined",
+    "NOT DONE": "marker_not_done",
+}
+NOT_KNOWN = ("UNDETERMINED", "NOT DONE")
+
+FINAL_DISPOSITION = {
+    1: "end_rescreened_treated",
+    2: "end_treated_first",
+    3: "end_rescreened_not_treated",
+    4: "end_group_a_not_rescreened",
+    5: "end_no_sample",
+    6: "end_declined",
+    7: "end_not_eligible",
+    8: "end_group_b_not_treated",
+    9: "end_not_allocated",
+}
 
 
-def final_box(adsl: pd.DataFrame) -> pd.Series:
-    """The one box in which each patient ends; the first case that applies.
+def final_disposition(adsl: pd.DataFrame) -> pd.Series:
+    """The final disposition of each patient: the first case that applies.
 
-    1. Treated through re-screening.   2. Treated after the first screening.
-    3. Re-screened, not treated.       4. Group A, not re-screened.
-    5. Consented, no sample.           6. Declined after the first screening.
-    7. Not eligible after it.
-    8. Group B, not treated: neither declined nor found not eligible.
+    1. Treated after re-screening.
+    2. Treated after the first screening.
+    3. Re-screened, not treated.
+    4. Group A, not re-screened.
+    5. Consented, no sample, not allocated to group B.
+    6. Declined after the first screening.
+    7. Not eligible after the first screening.
+    8. Group B, not treated, neither declined nor not eligible.
     9. Sampled, not allocated.
+
+    Returns
+    -------
+    pandas.Series
+        The level of the analysis `flow`, PARAMCD FINAL, in the index of ADSL.
     """
-    again = (adsl["RESCFL"] == "Y").to_numpy()
     treated = (adsl["NCYCLES"] > 0).to_numpy()
-    out = adsl["SCRNOUT"]
+    outcome = adsl["SCRNOUT"]
     case = np.select(
         [
             treated & (adsl["RESCTRFL"] == "Y"),
             treated,
-            again,
+            adsl["RESCFL"] == "Y",
             adsl["GROUP"] == "A",
             (adsl["SCRFL"] != "Y") & (adsl["GROUP"] != "B"),
-            out == "DECLINED",
-            out == "NOT ELIGIBLE",
+            outcome == "DECLINED",
+            outcome == "NOT ELIGIBLE",
             adsl["GROUP"] == "B",
         ],
         [1, 2, 3, 4, 5, 6, 7, 8],
         default=9,
     )
-    names = {
-        1: "Treated through re-screening",
-        2: "Treated after the first screening",
-        3: "Re-screened, not treated",
-        4: "Group A, not re-screened",
-        5: "Consented, no sample",
-        6: "Declined after the first screening",
-        7: "Not eligible after the first screening",
-        8: "Group B, not treated",
-        9: "Sampled, not allocated",
-    }
-    return pd.Series(case, adsl.index).map(names)
+    return pd.Series(case, adsl.index).map(FINAL_DISPOSITION)
 
 
-def boxes(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
-    """Who is in each box of the flow; names carry the plan's threshold."""
-    minimum = plan.screening.ctc_minimum
+def categories(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
+    """The patients of each category of the flow; a patient may be in several.
+
+    Returns
+    -------
+    dict
+        Level of the analysis `flow` (PARAMCD BOX) to a boolean per row of ADSL.
+    """
+    return _first_screening(adsl, plan) | _allocation(adsl, plan) | _rescreening(adsl, plan)
+
+
+def _first_screening(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
+    consented = adsl["RFICDT"].notna()
     sampled = adsl["SCRFL"] == "Y"
-    high, low = adsl["CTCBL"] >= minimum, adsl["CTCBL"] < minimum
-    treated = adsl["NCYCLES"] > 0
-    again = adsl["RESCFL"] == "Y"
-    again_qualifies = (
-        again & (adsl["RESCARV7"] == plan.screening.arv7) & (adsl["RESCCTC"] >= minimum)
+    met = adsl["CTCBL"] >= plan.screening.ctc_minimum
+    below = adsl["CTCBL"] < plan.screening.ctc_minimum
+    counts = {
+        "consented": consented,
+        "no_sample": consented & ~sampled,
+        "sampled": sampled,
+        "ctc_evaluable": sampled & adsl["CTCBL"].notna(),
+        "ctc_not_evaluable": sampled & adsl["CTCBL"].isna(),
+        "ctc_below_minimum": sampled & below,
+        "ctc_minimum_met": sampled & met,
+    }
+    for state, level in STATES.items():
+        in_state = sampled & (adsl["ARV7BL"] == state)
+        counts[level] = in_state
+        counts[f"{level}_ctc_minimum_met"] = in_state & met
+        counts[f"{level}_ctc_below_minimum"] = in_state & below
+    return counts
+
+
+def _qualified(adsl: pd.DataFrame, plan: Plan) -> pd.Series:
+    """The first sample has the marker and at least the minimum count of the plan."""
+    return (
+        (adsl["SCRFL"] == "Y")
+        & (adsl["CTCBL"] >= plan.screening.ctc_minimum)
+        & (adsl["ARV7BL"] == plan.screening.arv7)
     )
-    treated_again = treated & (adsl["RESCTRFL"] == "Y")
-    qualified_again = again_qualifies & ~treated_again
-    failed_again = adsl["RESCIEFL"] == "N"
-    lost_again = qualified_again & ~failed_again
-    declined_again = adsl["RESCOUT"] == "DECLINED"
-    found = {
-        "Consented": adsl["RFICDT"].notna(),
-        "Sampled": sampled,
-        "CTC evaluable": sampled & adsl["CTCBL"].notna(),
-        "CTC not evaluable": sampled & adsl["CTCBL"].isna(),
-        f"CTC < {minimum}": sampled & low,
-        f"CTC >= {minimum}": sampled & high,
+
+
+def _allocation(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
+    qualified, treated = _qualified(adsl, plan), adsl["NCYCLES"] > 0
+    not_qualified = (adsl["SCRFL"] == "Y") & ~qualified
+    declined, not_eligible = adsl["SCRNOUT"] == "DECLINED", adsl["SCRNOUT"] == "NOT ELIGIBLE"
+    not_treated = qualified & ~treated
+    return {
+        "qualified": qualified,
+        "not_qualified": not_qualified,
+        "not_qualified_not_allocated": not_qualified & (adsl["GROUP"] != "A"),
+        "group_a": adsl["GROUP"] == "A",
+        "group_b": adsl["GROUP"] == "B",
+        "treated_first": treated & (adsl["RESCTRFL"] == "N"),
+        "qualified_not_treated": not_treated,
+        "qualified_not_treated_declined": not_treated & declined,
+        "qualified_not_treated_not_eligible": not_treated & not_eligible,
+        "qualified_not_treated_other": not_treated & ~declined & ~not_eligible,
+        "declined": declined,
+        "not_eligible": not_eligible,
     }
-    for state in STATES:
-        here = sampled & (adsl["ARV7BL"] == state)
-        words = f"AR-V7 {state.lower()}"
-        found[words] = here
-        found[f"{words}, CTC >= {minimum}"] = here & high
-        found[f"{words}, CTC < {minimum}"] = here & low
-    qualifies = sampled & high & (adsl["ARV7BL"] == plan.screening.arv7)
-    declined, unfit = (adsl["SCRNOUT"] == out for out in ("DECLINED", "NOT ELIGIBLE"))
-    left = qualifies & ~treated
-    found |= {
-        "Qualifies for group B": qualifies,
-        "Does not qualify": sampled & ~qualifies,
-        "Group A": adsl["GROUP"] == "A",
-        "Group B": adsl["GROUP"] == "B",
-        "No sample": adsl["RFICDT"].notna() & ~sampled,
-        "Qualified, not treated": left,
-        "Qualified, not treated: declined": left & declined,
-        "Qualified, not treated: not eligible": left & unfit,
-        "Qualified, not treated: other": left & ~declined & ~unfit,
-        "Does not qualify, not in group A": sampled & ~qualifies & (adsl["GROUP"] != "A"),
-        "Declined": declined,
-        "Not eligible": unfit,
-        "Treated in group B after first screening": treated & (adsl["RESCTRFL"] == "N"),
-        "Re-screened": again,
-        "Re-screened, does not qualify": again & ~again_qualifies,
-        f"Re-screened, AR-V7 positive, CTC >= {minimum}": again_qualifies,
-        "Re-screened, qualified, not treated": qualified_again,
-        "Re-screened, qualified, not treated: not eligible": qualified_again & failed_again,
-        "Re-screened, qualified, not treated: declined": lost_again & declined_again,
-        "Re-screened, qualified, not treated: other": lost_again & ~declined_again,
-        "Second eligibility check failed": again & failed_again,
-        "Allocated to group B after re-screening": adsl["RESALLDT"].notna(),
-        "Treated in group B after re-screening": treated_again,
+
+
+def _rescreening(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
+    rescreened = adsl["RESCFL"] == "Y"
+    qualified = (
+        rescreened
+        & (adsl["RESCARV7"] == plan.screening.arv7)
+        & (adsl["RESCCTC"] >= plan.screening.ctc_minimum)
+    )
+    treated = (adsl["NCYCLES"] > 0) & (adsl["RESCTRFL"] == "Y")
+    not_treated, not_eligible = qualified & ~treated, adsl["RESCIEFL"] == "N"
+    eligible, declined = not_treated & ~not_eligible, adsl["RESCOUT"] == "DECLINED"
+    return {
+        "rescreened": rescreened,
+        "rescreened_not_qualified": rescreened & ~qualified,
+        "rescreened_qualified": qualified,
+        "rescreened_allocated": adsl["RESALLDT"].notna(),
+        "rescreened_treated": treated,
+        "rescreened_qualified_not_treated": not_treated,
+        "rescreened_qualified_not_treated_not_eligible": not_treated & not_eligible,
+        "rescreened_qualified_not_treated_declined": eligible & declined,
+        "rescreened_qualified_not_treated_other": eligible & ~declined,
+        "rescreened_not_eligible": rescreened & not_eligible,
     }
-    return found
 
 
 @makes("flow")
 def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The count of each box (distinct patients), the reasons for undetermined, and where each patient ends."""
+    """Patients in each category, reasons for a marker status that is not known, final dispositions.
 
-    def row(level: str, n: int, sublevel: str = "", paramcd: str = "BOX") -> pd.DataFrame:
+    1. PARAMCD BOX: the number of distinct patients in each category; a patient may be in several.
+    2. PARAMCD REASON: patients whose marker status is undetermined or not done (LEVEL), by the reason
+       that the laboratory gave (SUBLEVEL).
+    3. PARAMCD FINAL: patients in each final disposition, each patient in one; one without a patient
+       has no row.
+    """
+
+    def row(paramcd: str, level: str, n: int, sublevel: str = "") -> pd.DataFrame:
         return ard.rows(
             {"n": n},
             analysis="flow",
@@ -128,29 +176,34 @@ def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             method="Distinct patients",
         )
 
-    parts = [row(name, int(who.sum())) for name, who in boxes(adsl, plan).items()]
-    for state in ("UNDETERMINED", "NOT DONE"):
+    parts = [
+        row("BOX", level, int(members.sum())) for level, members in categories(adsl, plan).items()
+    ]
+    for state in NOT_KNOWN:
         reasons = adsl.loc[(adsl["SCRFL"] == "Y") & (adsl["ARV7BL"] == state), "ARV7REAS"]
-        for reason, n in reasons.fillna("Reason not recorded").value_counts().sort_index().items():
-            parts.append(row(f"AR-V7 {state.lower()}", int(n), str(reason), "REASON"))
-    ends = final_box(adsl).value_counts().sort_index()
-    parts += [row(str(name), int(n), paramcd="FINAL") for name, n in ends.items()]
-    return parts
+        counts = reasons.fillna("not_recorded").value_counts().sort_index()
+        parts += [row("REASON", STATES[state], int(n), str(why)) for why, n in counts.items()]
+    final = final_disposition(adsl).value_counts().sort_index()
+    return parts + [row("FINAL", str(level), int(n)) for level, n in final.items()]
 
 
 @makes("biomarker_yield")
 def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Shares of the screened patients, with exact intervals: evaluable, determined, positive."""
+    """Rates of the sampled patients with exact intervals: count evaluable, marker determined, positive.
+
+    `marker_positive_of_determined` divides by the patients whose marker is positive or negative, the
+    others by all with a screening sample.
+    """
     sampled = adsl[adsl["SCRFL"] == "Y"]
     determined = sampled[sampled["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))]
     positive = sampled["ARV7BL"] == plan.screening.arv7
-    eligible = positive & (sampled["CTCBL"] >= plan.screening.ctc_minimum)
-    asked = {
-        "CTC evaluable": (int(sampled["CTCBL"].notna().sum()), len(sampled)),
-        "AR-V7 determined": (len(determined), len(sampled)),
-        "AR-V7 positive of determined": (int(positive.sum()), len(determined)),
-        "AR-V7 positive of sampled": (int(positive.sum()), len(sampled)),
-        "AR-V7 positive and enough CTC, of sampled": (int(eligible.sum()), len(sampled)),
+    qualified = _qualified(sampled, plan)
+    counts = {
+        "ctc_evaluable": (int(sampled["CTCBL"].notna().sum()), len(sampled)),
+        "marker_determined": (len(determined), len(sampled)),
+        "marker_positive_of_determined": (int(positive.sum()), len(determined)),
+        "marker_positive_of_sampled": (int(positive.sum()), len(sampled)),
+        "marker_positive_ctc_minimum_met": (int(qualified.sum()), len(sampled)),
     }
     return [
         ard.rows(
@@ -161,7 +214,7 @@ def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             level=level,
             method="Clopper-Pearson",
         )
-        for level, (n, total) in asked.items()
+        for level, (n, total) in counts.items()
     ]
 
 
