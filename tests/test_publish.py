@@ -15,6 +15,7 @@ import time
 import zipfile
 from collections.abc import Iterator
 from dataclasses import fields
+from datetime import UTC, datetime
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -24,6 +25,10 @@ import psutil
 import pypdf
 import pytest
 import yaml
+from docx import Document
+from docx.enum.section import WD_ORIENTATION
+from docx.enum.text import WD_TAB_ALIGNMENT
+from docx.oxml.ns import qn
 
 from sap import __version__, publish
 from sap.errors import RenderError, UsageError
@@ -342,41 +347,99 @@ def test_word_has_one_title_and_no_empty_cell_as_high_as_a_line_of_text(
     word: zipfile.ZipFile,
 ) -> None:
     body = ElementTree.fromstring(word.read("word/document.xml"))
-    styles = [each.get(f"{{{docx.W}}}val") for each in body.iter(f"{{{docx.W}}}pStyle")]
+    styles = [each.get(qn("w:val")) for each in body.iter(qn("w:pStyle"))]
     assert styles.count("Title") == 1
-    cells = [each for each in body.iter(f"{{{docx.W}}}tc") if merged_into(each) != "continue"]
+    cells = [each for each in body.iter(qn("w:tc")) if merged_into(each) != "continue"]
     assert cells
-    styled = f"{{{docx.W}}}p/{{{docx.W}}}pPr/{{{docx.W}}}pStyle"
+    styled = "/".join(map(qn, ("w:p", "w:pPr", "w:pStyle")))
     assert all(cell.find(styled) is not None for cell in cells)
 
 
 def merged_into(cell: ElementTree.Element) -> str | None:
-    merge = cell.find(f"{{{docx.W}}}tcPr/{{{docx.W}}}vMerge")
-    return None if merge is None else merge.get(f"{{{docx.W}}}val")
+    merge = cell.find(f"{qn('w:tcPr')}/{qn('w:vMerge')}")
+    return None if merge is None else merge.get(qn("w:val"))
+
+
+def document_of_pandoc(*body: str) -> bytes:
+    """A Word document whose body is this XML, as pandoc packs one."""
+    empty = io.BytesIO()
+    Document().save(empty)
+    packed = io.BytesIO()
+    with zipfile.ZipFile(empty) as old, zipfile.ZipFile(packed, "w") as new:
+        for name in old.namelist():
+            content = old.read(name).decode("utf-8", "replace") if name.endswith("xml") else None
+            if name == "word/document.xml":
+                start = content[: content.index("<w:body>")]
+                content = f"{start}<w:body>{''.join(body)}<w:sectPr/></w:body></w:document>"
+            new.writestr(name, old.read(name) if content is None else content)
+    return packed.getvalue()
 
 
 def test_no_portrait_page_lies_between_two_landscape_displays_of_word() -> None:
     """Sections by hand: P before the first, one of its own for each of two neighbours, P, the third."""
     one, end = "<!-- landscape --><w:tbl/>", "<!-- portrait -->"
-    mark = '<w:bookmarkEnd w:id="1" />'
-    body = f"<w:p/>{one}{end}\n {mark} \n{one}{end}<w:p/>{one}{end}"
-    laid = docx._with_landscape(body)
-    sizes = re.findall(r"<w:pgSz[^>]*>|<w:tbl/>|<w:bookmarkEnd", laid)
-    said = {docx.PORTRAIT: "P", docx.LANDSCAPE: "L", "<w:tbl/>": "t", "<w:bookmarkEnd": "b"}
-    assert "".join(said[each] for each in sizes) == "PtLbtLPtL"
+    mark = '<w:bookmarkStart w:id="1" w:name="m"/><w:bookmarkEnd w:id="1"/>'
+    laid = Document(
+        io.BytesIO(document_of_pandoc(f"<w:p/>{one}{end}\n {mark} \n{one}{end}<w:p/>{one}{end}"))
+    )
+    docx._turn_landscape_displays(laid, docx._page_forms(laid, page_words.page_facts(FACTS, None)))
+    body = laid.element.body
+    kinds = {qn("w:tbl"): "t", qn("w:bookmarkEnd"): "b"}
+    shapes = [
+        ("L" if each.get(qn("w:orient")) == "landscape" else "P")
+        if each.tag == qn("w:pgSz")
+        else kinds[each.tag]
+        for each in body.iter(qn("w:pgSz"), *kinds)
+    ]
+    assert "".join(shapes) == "PtLbtLPtLP"  # the last P is the page that ends the document
+    assert body.xpath("comment()") == []
 
 
-def test_word_tables_are_tables_whose_headers_repeat(word: zipfile.ZipFile) -> None:
-    w = "{http://schemas.openxmlformats.org/wordprocessingml/2006/main}"
-    body = ElementTree.fromstring(word.read("word/document.xml"))
-    tables = body.findall(f".//{w}tbl")
-    heads = [len(table.findall(f".//{w}tblHeader")) for table in tables]
+def test_word_tables_are_tables_whose_headers_repeat(toy: Path) -> None:
+    document = Document(str(toy / "csr.docx"))
+    heads = [len(table._tbl.findall(f".//{qn('w:tblHeader')}")) for table in document.tables]
     assert heads == [1, 2, 1]  # the pipe table, the two header rows of 14.2.1.1, the listing
-    sizes = [size.get(f"{w}orient") for size in body.iter(f"{w}pgSz")]
-    assert sizes == [None, "landscape", None]
-    for name in ("word/header1.xml", "word/footer1.xml", "word/settings.xml", "word/styles.xml"):
-        ElementTree.fromstring(word.read(name))
-    assert b"NUMPAGES" in word.read("word/footer1.xml")
+    whole = [len(table._tbl.findall(f".//{qn('w:cantSplit')}")) for table in document.tables]
+    assert whole == heads
+
+
+def test_each_page_of_word_has_header_and_footer_up_to_its_right_margin(toy: Path) -> None:
+    """A4, 1134 and 1417 twentieths of a point at the sides: 9355 and 14287 between them."""
+    sections = list(Document(str(toy / "csr.docx")).sections)
+    forms = [(s.orientation, s.page_width.twips, s.page_height.twips) for s in sections]
+    portrait = (WD_ORIENTATION.PORTRAIT, 11906, 16838)
+    assert forms == [portrait, (WD_ORIENTATION.LANDSCAPE, 16838, 11906), portrait]
+    for section, width in zip(sections, (9355, 14287, 9355), strict=True):
+        (header,), (footer,) = section.header.paragraphs, section.footer.paragraphs
+        subject = "Report to the data and safety monitoring board"
+        status = "FINAL · Closed report (board members only) · Synthetic data"
+        assert header.text == f"TOY-1 · {subject}\t{status}"
+        assert (header.style.style_id, footer.style.style_id) == ("Header", "Footer")
+        assert footer.text.startswith("Data cut-off 2018-06-30 (final)\tPage ")
+        fields = [each.get(qn("w:instr")) for each in footer._p.iter(qn("w:fldSimple"))]
+        assert fields == ["PAGE", "NUMPAGES"]
+        for paragraph in (header, footer):
+            (stop,) = paragraph.paragraph_format.tab_stops
+            assert (stop.position.twips, stop.alignment) == (width, WD_TAB_ALIGNMENT.RIGHT)
+
+
+def test_word_is_dated_by_the_cut_off_and_fills_in_its_fields_on_opening(toy: Path) -> None:
+    document = Document(str(toy / "csr.docx"))
+    properties = document.core_properties
+    moment = datetime(2018, 6, 30, tzinfo=UTC)
+    assert (properties.created.date(), properties.modified.date()) == (moment.date(),) * 2
+    update = document.settings.element.find(qn("w:updateFields"))
+    assert update is not None
+    assert update.get(qn("w:val")) == "true"
+
+
+def test_word_has_the_same_bytes_at_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = document_of_pandoc("<w:p/>")
+    facts = page_words.page_facts(FACTS | {"synthetic": False}, None)
+    first = docx.finished(made, facts)
+    monkeypatch.setattr(time, "time", lambda: 2_000_000_000.0)
+    monkeypatch.setattr(time, "localtime", lambda *_: time.gmtime(2_000_000_000))
+    assert docx.finished(made, facts) == first
 
 
 def test_conditions_choose_by_profile_and_format(

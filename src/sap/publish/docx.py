@@ -1,4 +1,4 @@
-"""Word through pandoc: our styles before, running header, footer and landscape pages after.
+"""Word by pandoc and python-docx: pandoc writes the text with our styles, python-docx the pages.
 
 Medical writers edit this file, so its tables are Word tables whose header rows repeat, its
 headings are Word's, and its contents are a field that Word fills in.
@@ -7,44 +7,49 @@ headings are Word's, and its contents are a field that Word fills in.
 import copy
 import io
 import json
-import re
 import zipfile
-from datetime import datetime
 from pathlib import Path
-from xml.etree import ElementTree
-from xml.sax.saxutils import escape
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sap.errors import RenderError
 from sap.publish import pandoc, tree
 from sap.publish.facts import PageFacts
 
+if TYPE_CHECKING:
+    from docx.document import Document
+    from docx.oxml.section import CT_SectPr
+    from docx.oxml.xmlchemy import BaseOxmlElement
+    from docx.section import Section
+    from docx.text.paragraph import Paragraph
+
 HERE = Path(__file__).parent
-W = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-R = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
-TYPES = "application/vnd.openxmlformats-officedocument.wordprocessingml"
 FONT = "Times New Roman"
 PICTURE_PIXELS_PER_INCH = 200
 ZIP_DATE = (1980, 1, 1, 0, 0, 0)
-PORTRAIT = '<w:pgSz w:w="11906" w:h="16838"/>'
-LANDSCAPE = '<w:pgSz w:w="16838" w:h="11906" w:orient="landscape"/>'
-WIDTHS = {PORTRAIT: 9355, LANDSCAPE: 14287}  # between the margins
-MARGINS = (
-    '<w:pgMar w:top="1474" w:right="1134" w:bottom="1304" w:left="1417" w:header="680" '
-    'w:footer="567" w:gutter="0"/>'
+# Lengths are in twentieths of a point, as in Word's own files.
+SHORT_SIDE, LONG_SIDE = 11906, 16838  # A4
+TOP, RIGHT, BOTTOM, LEFT = 1474, 1134, 1304, 1417
+HEADER, FOOTER = 680, 567
+NAME_WIDTH = 2600  # of the names on the title page
+# `report.lua` writes these comments around each landscape display.
+LANDSCAPE_BEGINS, LANDSCAPE_ENDS = "landscape", "portrait"
+AFTER_UPDATE_FIELDS = (
+    "w:hdrShapeDefaults", "w:footnotePr", "w:endnotePr", "w:compat", "w:docVars", "w:rsids"
+)  # fmt: skip
+SYNTHETIC = (
+    "SYNTHETIC DATA. Every patient in this report was simulated. No result in it says anything about "
+    "a treatment."
 )
-# What pandoc writes: the title once more, which our title page has, and empty cells without a style,
-# as high as a line of the text.
-PANDOC_TITLE = re.compile(r'<w:p>\s*<w:pPr>\s*<w:pStyle w:val="Title" />.*?</w:p>', re.DOTALL)
-EMPTY_CELL = re.compile(r"<w:p\s*/>(?=\s*</w:tc>)")
-# One landscape display after another: no portrait page lies between them.
-NEXT_LANDSCAPE = re.compile(
-    r"<!-- portrait -->((?:\s|<w:bookmark(?:Start|End)\b[^>]*/>)*)<!-- landscape -->"
-)
-LANDSCAPE_PART = re.compile(r"<!-- landscape -->(.*?)<!-- portrait -->", re.DOTALL)
 
 
 def write_docx(parsed: tree.Json, page: PageFacts, folder: Path) -> bytes:
-    """The report as a Word document; the same bytes for the same report."""
+    """The report as a Word document; the same bytes for the same report.
+
+    Raises
+    ------
+    RenderError
+        Pandoc fails, or a figure cannot be drawn.
+    """
     (folder / "reference.docx").write_bytes(_reference(folder))
     own = copy.deepcopy(parsed)
     del own["meta"]["sap"]  # pandoc would write it into the file's properties
@@ -65,41 +70,37 @@ def write_docx(parsed: tree.Json, page: PageFacts, folder: Path) -> bytes:
         folder=folder,
         what="docx",
     )
-    return _finished(out, page)
+    return finished(out, page)
 
 
 def _reference(folder: Path) -> bytes:
     """Pandoc's reference document with our styles."""
+    import docx
+    from docx.oxml.ns import qn
+    from docx.oxml.parser import parse_xml
+
     default, _ = pandoc.run(
         ["--print-default-data-file=reference.docx"], data=b"", folder=folder, what="docx"
     )
-    parts = _parts(default)
-    parts["word/styles.xml"] = _styles(parts["word/styles.xml"])
-    return _zipped(parts)
-
-
-def _styles(default: bytes) -> bytes:
-    ElementTree.register_namespace("w", W)
-    ElementTree.register_namespace("r", R)
-    root = ElementTree.fromstring(default)
-    for fonts in root.iter(f"{{{W}}}rFonts"):
+    document = docx.Document(io.BytesIO(default))
+    styles = document.styles.element
+    for fonts in styles.iter(qn("w:rFonts")):
         fonts.attrib.clear()
         for script in ("ascii", "hAnsi", "cs", "eastAsia"):
-            fonts.set(f"{{{W}}}{script}", FONT)
-    for colour in root.iter(f"{{{W}}}lang"):
-        colour.set(f"{{{W}}}val", "en-GB")
-    ours = ElementTree.parse(HERE / "docx-styles.xml").getroot()
-    names = {style.get(f"{{{W}}}styleId") for style in ours}
-    for style in root.findall(f"{{{W}}}style"):
-        if style.get(f"{{{W}}}styleId") in names:
-            root.remove(style)
-    root.extend(list(ours))
-    styles: bytes = ElementTree.tostring(root, encoding="utf-8", xml_declaration=True)
-    return styles
+            fonts.set(qn(f"w:{script}"), FONT)
+    for language in styles.iter(qn("w:lang")):
+        language.set(qn("w:val"), "en-GB")
+    own: Any = parse_xml((HERE / "docx-styles.xml").read_bytes())
+    replaced = {style.get(qn("w:styleId")) for style in own}
+    for style in styles.findall(qn("w:style")):
+        if style.get(qn("w:styleId")) in replaced:
+            styles.remove(style)
+    styles.extend(list(own))
+    return _saved(document)
 
 
 def _bitmap(name: str, folder: Path) -> str:
-    """Word cannot be trusted with SVG alone, so each drawing becomes a PNG."""
+    """The name of a figure as PNG: not every version of Word shows an SVG."""
     if not name.endswith(".svg"):
         return name
     import typst
@@ -122,138 +123,197 @@ def _bitmap(name: str, folder: Path) -> str:
     return bitmap
 
 
-def _finished(made: bytes, page: PageFacts) -> bytes:
-    parts = _parts(made)
-    body = parts["word/document.xml"].decode("utf-8")
-    body = PANDOC_TITLE.sub("", body, count=1)
-    body = EMPTY_CELL.sub('<w:p><w:pPr><w:pStyle w:val="TableText"/></w:pPr></w:p>', body)
-    body = body.replace("<w:body>", f"<w:body>{_title_page(page)}", 1)
-    body = _with_landscape(body)
-    body = re.sub(
-        r"<w:sectPr\s*/>\s*</w:body>|<w:sectPr>(?:(?!</w:sectPr>).)*</w:sectPr>\s*</w:body>",
-        f"{_section(PORTRAIT)}</w:body>",
-        body,
-        flags=re.DOTALL,
-    )
-    body = body.replace("<w:tblHeader", "<w:cantSplit/><w:tblHeader")
-    parts["word/document.xml"] = body.encode("utf-8")
-    relations, overrides = "", ""
-    for kind, element, runs in (
-        ("header", "hdr", _header_runs(page)),
-        ("footer", "ftr", _footer_runs(page)),
-    ):
-        for number, width in enumerate(WIDTHS.values(), start=1):
-            name = f"{kind}{number}"
-            parts[f"word/{name}.xml"] = _running(element, kind.capitalize(), runs, width)
-            relations += f'<Relationship Type="{R}/{kind}" Id="rIdSap{name}" Target="{name}.xml"/>'
-            overrides += f'<Override PartName="/word/{name}.xml" ContentType="{TYPES}.{kind}+xml"/>'
-    _insert(parts, "word/_rels/document.xml.rels", "</Relationships>", relations)
-    _insert(parts, "[Content_Types].xml", "</Types>", overrides)
-    # Word asks once, on opening, to fill in the contents and the number of pages.
-    _insert(parts, "word/settings.xml", "<w:rsids>", '<w:updateFields w:val="true"/>')
-    parts["docProps/core.xml"] = _dated(parts["docProps/core.xml"], page.moment)
-    return _zipped(parts)
+class PageForms(NamedTuple):
+    """The section properties of portrait and of landscape pages; sections copy them."""
+
+    portrait: "CT_SectPr"
+    landscape: "CT_SectPr"
 
 
-def _with_landscape(body: str) -> str:
-    body = NEXT_LANDSCAPE.sub(lambda found: _section_end(LANDSCAPE) + found[1], body)
-    return LANDSCAPE_PART.sub(_turned, body)
+def finished(made: bytes, page: PageFacts) -> bytes:
+    """What pandoc made, with title page, running header and footer, and landscape pages.
+
+    `made` and the result are Word documents. A landscape display lies between the two comments
+    that `report.lua` writes.
+    """
+    import docx
+
+    document = docx.Document(io.BytesIO(made))
+    _style_tables(document)
+    _replace_title(document, page)
+    forms = _page_forms(document, page)
+    _turn_landscape_displays(document, forms)
+    _update_fields_on_opening(document)
+    properties = document.core_properties
+    properties.created = properties.modified = page.moment
+    return _saved(document)
 
 
-def _turned(found: re.Match[str]) -> str:
-    """A landscape display: end the portrait section before it and the landscape one after it."""
-    return _section_end(PORTRAIT) + found[1] + _section_end(LANDSCAPE)
+def _style_tables(document: "Document") -> None:
+    """Header rows stay on one page, and an empty cell is as high as a line of a table."""
+    from docx.oxml.ns import qn
+    from docx.oxml.parser import OxmlElement
+
+    body = document.element.body
+    for header in body.iter(qn("w:tblHeader")):
+        header.addprevious(OxmlElement("w:cantSplit"))
+    for cell in body.iter(qn("w:tc")):
+        last = cell[-1]
+        if last.tag == qn("w:p") and not len(last):  # what pandoc writes into an empty cell
+            last.style = "TableText"
 
 
-def _section_end(size: str) -> str:
-    """The paragraph that ends a section: so low that it never needs a page of its own."""
-    low = '<w:spacing w:before="0" w:after="0" w:line="20" w:lineRule="exact"/>'
-    mark = '<w:rPr><w:sz w:val="2"/></w:rPr>'
-    return f"<w:p><w:pPr>{low}{mark}{_section(size)}</w:pPr></w:p>"
+def _replace_title(document: "Document", page: PageFacts) -> None:
+    """Our title page in the place of the title that pandoc writes."""
+    from docx.shared import Twips
 
-
-def _section(size: str) -> str:
-    number = list(WIDTHS).index(size) + 1
-    references = "".join(
-        f'<w:{kind}Reference w:type="default" r:id="rIdSap{kind}{number}" xmlns:r="{R}"/>'
-        for kind in ("header", "footer")
-    )
-    return f"<w:sectPr>{references}{size}{MARGINS}</w:sectPr>"
-
-
-def _title_page(page: PageFacts) -> str:
-    paragraphs = [_paragraph("Normal", page.subject.upper())]
-    paragraphs += [
-        f'<w:p><w:pPr><w:pStyle w:val="Normal"/><w:tabs><w:tab w:val="left" w:pos="2600"/></w:tabs>'
-        f'<w:spacing w:after="60"/><w:ind w:left="2600" w:hanging="2600"/></w:pPr>{_run(name)}<w:r><w:tab/></w:r>{_run(value)}</w:p>'
-        for name, value in page.rows
+    for paragraph in document.paragraphs:
+        if paragraph.style is not None and paragraph.style.style_id == "Title":
+            paragraph._p.getparent().remove(paragraph._p)
+            break
+    lines = [
+        document.add_paragraph(page.title, "Title"),
+        document.add_paragraph(page.subject.upper(), "Normal"),
     ]
+    for name, value in page.rows:
+        line = document.add_paragraph(f"{name}\t{value}", "Normal")
+        form = line.paragraph_format
+        form.tab_stops.add_tab_stop(Twips(NAME_WIDTH))
+        form.space_after = Twips(60)
+        form.left_indent, form.first_line_indent = Twips(NAME_WIDTH), Twips(-NAME_WIDTH)
+        lines.append(line)
     if page.synthetic:
-        paragraphs.append(
-            _paragraph(
-                "SyntheticNote",
-                "SYNTHETIC DATA. Every patient in this report was simulated. No result in it says "
-                "anything about a treatment.",
-            )
-        )
-    title = _paragraph("Title", page.title)
-    return title + "".join(paragraphs)
+        lines.append(document.add_paragraph(SYNTHETIC, "Synthetic Note"))
+    for position, line in enumerate(lines):
+        document.element.body.insert(position, line._p)
 
 
-def _header_runs(page: PageFacts) -> str:
-    mark = "Synthetic data" if page.synthetic else ""
-    left = " · ".join(words for words in (page.study, page.subject) if words)
-    right = " · ".join(words for words in (page.status, page.audience, mark) if words)
-    return f"{_run(left)}<w:r><w:tab/></w:r>{_run(right)}"
+def _page_forms(document: "Document", page: PageFacts) -> PageForms:
+    """Both forms of a page with their header and footer; the last section is made portrait."""
+    from docx.section import Section
+
+    last = document.sections[-1]
+    turned: Any = copy.deepcopy(last._sectPr)
+    _set_page(last, SHORT_SIDE, LONG_SIDE, page)
+    _set_page(Section(turned, document.part), LONG_SIDE, SHORT_SIDE, page)
+    return PageForms(last._sectPr, turned)
 
 
-def _footer_runs(page: PageFacts) -> str:
-    cut_off = f"Data cut-off {page.cut_off}" if page.cut_off else ""
-    pages = f"{_run('Page ')}{_field('PAGE')}{_run(' of ')}{_field('NUMPAGES')}"
-    return f"{_run(cut_off)}<w:r><w:tab/></w:r>{pages}"
+def _set_page(section: "Section", width: int, height: int, page: PageFacts) -> None:
+    from docx.enum.section import WD_ORIENTATION
+    from docx.shared import Twips
+
+    section.page_width, section.page_height = Twips(width), Twips(height)
+    landscape = width > height
+    section.orientation = WD_ORIENTATION.LANDSCAPE if landscape else WD_ORIENTATION.PORTRAIT
+    section.top_margin, section.bottom_margin = Twips(TOP), Twips(BOTTOM)
+    section.left_margin, section.right_margin = Twips(LEFT), Twips(RIGHT)
+    section.header_distance, section.footer_distance = Twips(HEADER), Twips(FOOTER)
+    section.gutter = Twips(0)
+    synthetic = "Synthetic data" if page.synthetic else ""
+    left = " · ".join(text for text in (page.study, page.subject) if text)
+    right = " · ".join(text for text in (page.status, page.audience, synthetic) if text)
+    text_width = width - LEFT - RIGHT
+    section.header.is_linked_to_previous = section.footer.is_linked_to_previous = False
+    header, footer = section.header.paragraphs[0], section.footer.paragraphs[0]
+    for paragraph, style in ((header, "Header"), (footer, "Footer")):
+        paragraph._p.style = style
+        _right_tab(paragraph, text_width)
+    header.add_run(f"{left}\t{right}")
+    footer.add_run(f"Data cut-off {page.cut_off}\tPage " if page.cut_off else "\tPage ")
+    _add_field(footer, "PAGE")
+    footer.add_run(" of ")
+    _add_field(footer, "NUMPAGES")
 
 
-def _running(element: str, style: str, runs: str, width: int) -> bytes:
-    tabs = f'<w:tabs><w:tab w:val="right" w:pos="{width}"/></w:tabs>'
-    return (
-        f'<?xml version="1.0" encoding="UTF-8"?><w:{element} xmlns:w="{W}"><w:p><w:pPr>'
-        f'<w:pStyle w:val="{style}"/>{tabs}</w:pPr>{runs}</w:p></w:{element}>'
-    ).encode()
+def _right_tab(paragraph: "Paragraph", position: int) -> None:
+    from docx.enum.text import WD_TAB_ALIGNMENT
+    from docx.shared import Twips
+
+    paragraph.paragraph_format.tab_stops.add_tab_stop(Twips(position), WD_TAB_ALIGNMENT.RIGHT)
 
 
-def _paragraph(style: str, words: str) -> str:
-    return f'<w:p><w:pPr><w:pStyle w:val="{style}"/></w:pPr>{_run(words)}</w:p>'
+def _add_field(paragraph: "Paragraph", name: str) -> None:
+    """A number that Word fills in, which python-docx has no function for."""
+    from docx.oxml.ns import qn
+    from docx.oxml.parser import OxmlElement
+
+    field: Any = OxmlElement("w:fldSimple", {qn("w:instr"): name})
+    field.append(paragraph.add_run("1")._r)
+    paragraph._p.append(field)
 
 
-def _run(words: str) -> str:
-    return f'<w:r><w:t xml:space="preserve">{escape(words)}</w:t></w:r>'
+def _turn_landscape_displays(document: "Document", forms: PageForms) -> None:
+    """End a portrait section before each landscape display and a landscape section after it.
+
+    Of two landscape displays that follow each other no portrait page lies between: the second
+    begins where the section of the first ends.
+    """
+    body = document.element.body
+    comments = [each for each in body.xpath("comment()") if _comment(each)]
+    for each in comments:
+        if _comment(each) == LANDSCAPE_ENDS:
+            each.addprevious(_section_end(document, forms.landscape))
+        elif _comment(_before(each)) != LANDSCAPE_ENDS:
+            each.addprevious(_section_end(document, forms.portrait))
+    for each in comments:
+        body.remove(each)
 
 
-def _field(name: str) -> str:
-    return f'<w:fldSimple w:instr="{name}"><w:r><w:t>1</w:t></w:r></w:fldSimple>'
+def _comment(node: Any) -> str:
+    """Which of the two comments this node is; nothing otherwise."""
+    text = "" if node is None or isinstance(node.tag, str) else str(node.text).strip()
+    return text if text in (LANDSCAPE_BEGINS, LANDSCAPE_ENDS) else ""
 
 
-def _dated(core: bytes, moment: datetime) -> bytes:
-    stamp = moment.strftime("%Y-%m-%dT%H:%M:%SZ")
-    dated = re.sub(r"(<dcterms:(created|modified)[^>]*>)[^<]*", rf"\g<1>{stamp}", core.decode())
-    return dated.encode("utf-8")
+def _before(node: Any) -> Any:
+    """The node before this one, bookmarks apart."""
+    from docx.oxml.ns import qn
+
+    before = node.getprevious()
+    while before is not None and before.tag in (qn("w:bookmarkStart"), qn("w:bookmarkEnd")):
+        before = before.getprevious()
+    return before
 
 
-def _insert(parts: dict[str, bytes], name: str, before: str, addition: str) -> None:
-    parts[name] = parts[name].decode("utf-8").replace(before, addition + before, 1).encode("utf-8")
+def _section_end(document: "Document", form: "CT_SectPr") -> "BaseOxmlElement":
+    """The paragraph that ends a section: so low that it never needs a page of its own."""
+    from docx.enum.text import WD_LINE_SPACING
+    from docx.oxml.ns import qn
+    from docx.oxml.parser import OxmlElement
+    from docx.shared import Twips
+
+    paragraph = document.add_paragraph()
+    spacing = paragraph.paragraph_format
+    spacing.space_before = spacing.space_after = Twips(0)
+    spacing.line_spacing_rule, spacing.line_spacing = WD_LINE_SPACING.EXACTLY, Twips(20)
+    mark = OxmlElement("w:rPr")
+    mark.append(OxmlElement("w:sz", {qn("w:val"): "2"}))
+    paragraph._p.get_or_add_pPr().append(mark)
+    paragraph._p.set_sectPr(copy.deepcopy(form))
+    return paragraph._p
 
 
-def _parts(document: bytes) -> dict[str, bytes]:
-    with zipfile.ZipFile(io.BytesIO(document)) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
+def _update_fields_on_opening(document: "Document") -> None:
+    """Word asks once, on opening, to fill in the contents and the number of pages."""
+    from docx.oxml.ns import qn
+    from docx.oxml.parser import OxmlElement
+
+    update = OxmlElement("w:updateFields", {qn("w:val"): "true"})
+    document.settings.element.insert_element_before(update, *AFTER_UPDATE_FIELDS)
 
 
-def _zipped(parts: dict[str, bytes]) -> bytes:
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in parts.items():
+def _saved(document: "Document") -> bytes:
+    """The file; python-docx writes the time of saving into it, here it has a fixed one."""
+    written, packed = io.BytesIO(), io.BytesIO()
+    document.save(written)
+    with (
+        zipfile.ZipFile(written) as archive,
+        zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as dated,
+    ):
+        for name in archive.namelist():
             entry = zipfile.ZipInfo(name, ZIP_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o600 << 16
-            archive.writestr(entry, content)
+            dated.writestr(entry, archive.read(name))
     return packed.getvalue()
