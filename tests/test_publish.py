@@ -783,13 +783,13 @@ def test_an_unknown_format_and_a_bad_cut_off_are_wrong_use(document: Any, tmp_pa
 
 
 @pytest.fixture
-def kept_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def cached_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """A study in a temporary folder, and a call that says whether its chapter had to run.
 
     The kernel is a stand-in, so that nothing but the names of what is kept decides.
     """
     study = tmp_path / "study"
-    for name, content in KEPT_INPUTS.items():
+    for name, content in CACHE_INPUTS.items():
         (study / name).parent.mkdir(parents=True, exist_ok=True)
         (study / name).write_text(content, encoding="utf-8")
     code = {"displays/table.py": study / "code" / "table.py"}
@@ -806,7 +806,7 @@ def kept_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     def has_to_run(profile: str = "final", epoch: int = 0) -> bool:
         times.clear()
         taken = source.read(study / "root.qmd", study, profile)
-        around = kernels.Surroundings(study, study / "run", epoch, tmp_path / "cache")
+        around = kernels.RenderSettings(study, study / "run", epoch, tmp_path / "cache")
         work = tmp_path / "work"
         (told,) = kernels.run_chapters(taken.setup, taken.chapters, around, lambda _: None, work)
         assert told.startswith("The 1 ")
@@ -818,7 +818,7 @@ def kept_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     return study, has_to_run
 
 
-KEPT_INPUTS = {
+CACHE_INPUTS = {
     "root.qmd": "{{< include setup.qmd >}}\n{{< include chapter.qmd >}}\n",
     "setup.qmd": "```{python}\n#| label: setup\n#| include: false\nx = 1\n```\n",
     "chapter.qmd": (
@@ -838,12 +838,12 @@ KEPT_INPUTS = {
 }
 
 
-@pytest.mark.parametrize("name", [name for name in KEPT_INPUTS if name != "root.qmd"])
+@pytest.mark.parametrize("name", [name for name in CACHE_INPUTS if name != "root.qmd"])
 @pytest.mark.parametrize("keeps_its_time", [False, True])
 def test_one_byte_of_any_input_makes_a_chapter_run_again(
-    name: str, keeps_its_time: bool, kept_study: Any
+    name: str, keeps_its_time: bool, cached_study: Any
 ) -> None:
-    study, has_to_run = kept_study
+    study, has_to_run = cached_study
     assert has_to_run()
     assert not has_to_run()
     path = study / name
@@ -862,8 +862,8 @@ def test_one_byte_of_any_input_makes_a_chapter_run_again(
     assert not has_to_run()
 
 
-def test_prose_is_no_input_of_a_kernel_and_is_shown_as_it_stands(kept_study: Any) -> None:
-    study, has_to_run = kept_study
+def test_prose_is_no_input_of_a_kernel_and_is_shown_as_it_stands(cached_study: Any) -> None:
+    study, has_to_run = cached_study
     assert has_to_run()
     path = study / "chapter.qmd"
     content = path.read_text(encoding="utf-8")
@@ -875,8 +875,8 @@ def test_prose_is_no_input_of_a_kernel_and_is_shown_as_it_stands(kept_study: Any
         has_to_run()
 
 
-def test_a_new_a_lost_and_a_renamed_input_make_a_chapter_run_again(kept_study: Any) -> None:
-    study, has_to_run = kept_study
+def test_a_new_a_lost_and_a_renamed_input_make_a_chapter_run_again(cached_study: Any) -> None:
+    study, has_to_run = cached_study
     has_to_run()
     dataset = study / "run" / "adam" / "adsl.parquet"
     dataset.rename(dataset.with_name("adae.parquet"))
@@ -888,9 +888,9 @@ def test_a_new_a_lost_and_a_renamed_input_make_a_chapter_run_again(kept_study: A
 
 
 def test_cut_off_packages_and_variables_make_a_chapter_run_again(
-    kept_study: Any, monkeypatch: pytest.MonkeyPatch
+    cached_study: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    _, has_to_run = kept_study
+    _, has_to_run = cached_study
     has_to_run()
     assert has_to_run(epoch=86_400)
     monkeypatch.setenv("LD_LIBRARY_PATH", "/elsewhere")
@@ -902,9 +902,9 @@ def test_cut_off_packages_and_variables_make_a_chapter_run_again(
 
 @pytest.mark.parametrize("damage", ["cut", "changed", "renamed"])
 def test_a_damaged_file_of_the_cache_is_no_hit(
-    damage: str, kept_study: Any, tmp_path: Path
+    damage: str, cached_study: Any, tmp_path: Path
 ) -> None:
-    study, has_to_run = kept_study
+    study, has_to_run = cached_study
     has_to_run()
     (path,) = (tmp_path / "cache").iterdir()
     if damage == "cut":
@@ -946,12 +946,12 @@ def test_typst_is_written_chapter_by_chapter_and_kept(
 
 
 def test_what_was_not_asked_for_longest_is_dropped_first(tmp_path: Path) -> None:
-    shelf = cache.Shelf(tmp_path)
+    store = cache.CacheStore(tmp_path)
     for number, name in enumerate("abc"):
-        shelf.keep(name, cache.Ran("x" * 1000, "", {}))
+        store.save(name, cache.CachedChapter("x" * 1000, "", {}))
         os.utime(tmp_path / f"{name}.json", (number, number))
-    assert shelf.find("a")  # so it is the youngest
-    shelf.prune(most=2 * (tmp_path / "a.json").stat().st_size)
+    assert store.load("a")  # so it is the youngest
+    store.prune(most=2 * (tmp_path / "a.json").stat().st_size)
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["a", "c"]
 
 
@@ -1396,8 +1396,8 @@ def _picture(word: zipfile.ZipFile) -> str:
 
 def test_kernels_that_were_warm_before_give_the_same_bytes(tmp_path: Path, toy: Path) -> None:
     (tmp_path / "run").mkdir()
-    with publish.warm(TOY) as forks:
-        rendered(tmp_path / "out", run=tmp_path / "run", formats=("html",), forks=forks)
+    with publish.warm(TOY) as pool:
+        rendered(tmp_path / "out", run=tmp_path / "run", formats=("html",), pool=pool)
     assert (tmp_path / "out" / "csr.html").read_bytes() == (toy / "csr.html").read_bytes()
 
 

@@ -358,7 +358,7 @@ def report(
     formats: Sequence[str],
     *,
     cached: bool = False,
-    forks: Any = None,
+    pool: Any = None,
 ) -> list[Path]:
     """Render the report of a run into its folder; the board's into two folders of their own in it.
 
@@ -390,7 +390,7 @@ def report(
             facts=facts | {"addresses": lambda: _addresses(run)},
             progress=lambda text: say(f"    {text}"),
             cache=publish.cache_folder() if cached else None,
-            forks=forks,
+            pool=pool,
         )
 
 
@@ -437,8 +437,8 @@ def run_all(
         refuse_within(out, source, "which holds the data")
         intake(plan.plan.inputs.intake, source, extract)
     cut = freeze(extract, plan_path, cut_off, frozen)
-    with atomic_folder(out) as new, _warm(kind) as forks:
+    with atomic_folder(out) as new, _warm(kind) as pool:
         analyse_into(new, cut, plan_path)
-        made = report(new, kind, "builtin", ("html", "pdf"), cached=True, forks=forks)
+        made = report(new, kind, "builtin", ("html", "pdf"), cached=True, pool=pool)
         named = [path.relative_to(new) for path in made]
     return [out / name for name in dict.fromkeys((*named, Path("ard.csv")))]

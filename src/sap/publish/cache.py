@@ -1,18 +1,18 @@
-"""Chapters that ran are kept, and run again only when something they could read has changed.
+"""A chapter is cached, and executed again only when something it could read has changed.
 
-What pandoc made of a chapter is kept in the same way, under everything it was made from.
+The Typst that pandoc writes of a chapter is cached in the same way.
 
-The name of what is kept is the SHA-256 over everything that decides what a chapter shows:
+The key is the SHA-256 of everything that decides the outputs of a chapter:
 
 1. its own text, cell by cell, and that of the set-up;
-2. every file of this package, so the displays and this engine;
+2. every file of this package, displays and engine included;
 3. the study's files that displays read (catalogue, plans, contracts) and `requirements.lock`;
 4. every byte of the run's ARD, datasets and tables;
 5. Python, the installed packages, and the variables a kernel gets.
 
-No time and no file name stands for content. A chapter reads a copy of the very bytes that were
-hashed, and its kernel notes each file, folder, program and connection it opens: one that reached
-anything else is shown, and not kept. What is kept carries its own sum; a damaged one is a miss.
+Content is compared, never times or file names. A chapter reads a copy of the bytes that were hashed,
+and its kernel records each file, folder, program and connection it opens: a chapter that read
+anything else is used and not cached. A cached chapter carries its own hash; a damaged one is not used.
 """
 
 import base64
@@ -32,7 +32,7 @@ from sap.plan.home import project_home
 from sap.publish.source import Chapter
 from sap.runlog import software
 
-FORM = 2  # of the files this module writes
+CACHE_FORMAT = 2  # version of the files that this module writes
 READ_OF_RUN = ("ard.csv", "adam", "tables")
 READ_OF_PROJECT = ("analysis/*.yml", "data-contracts/*.yaml")
 LOCK = "requirements.lock"
@@ -41,10 +41,10 @@ SUFFIX = ".json"
 
 
 @dataclass(frozen=True)
-class Ran:
-    """What a chapter gave: Markdown whose pictures lie under `pictures`, and the pictures.
+class CachedChapter:
+    """The outputs of an executed chapter: Markdown whose pictures lie under `pictures`, and the pictures.
 
-    The Markdown of a chapter is what each of its cells showed, as JSON.
+    The Markdown is a JSON list with a list of texts for each cell.
     """
 
     markdown: str
@@ -52,22 +52,22 @@ class Ran:
     figures: Mapping[str, bytes]
 
     def placed(self, run: Path, home: Path) -> list[list[str]]:
-        """Write the pictures into the run's `figures`; what the cells show, with them from there."""
-        place = run.resolve() / "figures"
+        """Write the pictures into the run's `figures`; the outputs of the cells, which refer to them there."""
+        target = run.resolve() / "figures"
         for name, content in self.figures.items():
-            path = place / name
+            path = target / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            beside = path.with_name(f"{path.name}.part")
-            beside.write_bytes(content)
-            beside.replace(path)
+            part = path.with_name(f"{path.name}.part")
+            part.write_bytes(content)
+            part.replace(path)
         home = home.resolve()
-        shown = place.relative_to(home) if place.is_relative_to(home) else place
+        reference = target.relative_to(home) if target.is_relative_to(home) else target
         cells: list[list[str]] = json.loads(self.markdown)
-        return [[text.replace(self.pictures, str(shown)) for text in cell] for cell in cells]
+        return [[text.replace(self.pictures, str(reference)) for text in cell] for cell in cells]
 
 
 def folder() -> Path | None:
-    """Where this project keeps them: in its `build`; an installed copy of it keeps nothing."""
+    """The project's cache, in its `build`; an installed package has no cache."""
     home = project_home()
     return home / "build" / ".cache" / "chapters" if (home / "pyproject.toml").is_file() else None
 
@@ -82,23 +82,23 @@ def stage(run: Path, folder: Path) -> None:
             shutil.copyfile(run / name, folder / name)
 
 
-def outcome(shown: Sequence[Sequence[str]], staged: Path, home: Path, key: str) -> Ran:
-    """What a chapter gave that ran in `staged`, without a word of where that was."""
+def executed(outputs: Sequence[Sequence[str]], staged: Path, home: Path, key: str) -> CachedChapter:
+    """The outputs of a chapter that was executed in `staged`, without the name of that folder."""
     figures = staged.resolve() / "figures"
     name = f"figures-of-{key}"
-    words = [str(figures)]
+    names = [str(figures)]
     if figures.is_relative_to(home.resolve()):
-        words.append(str(figures.relative_to(home.resolve())))
-    cells = [list(cell) for cell in shown]
-    for word in words:
-        cells = [[text.replace(word, name) for text in cell] for cell in cells]
+        names.append(str(figures.relative_to(home.resolve())))
+    cells = [list(cell) for cell in outputs]
+    for each in names:
+        cells = [[text.replace(each, name) for text in cell] for cell in cells]
     markdown = json.dumps(cells, ensure_ascii=False)
     files = {path.relative_to(figures).as_posix(): path for path in _files(figures)}
-    return Ran(markdown, name, {each: path.read_bytes() for each, path in files.items()})
+    return CachedChapter(markdown, name, {each: path.read_bytes() for each, path in files.items()})
 
 
 def code_sums() -> dict[str, str]:
-    """The package and the study's files that displays read, each by its sum."""
+    """The SHA-256 of each file of the package and of the study that displays read, by name."""
     home = project_home()
     paths = [path for pattern in READ_OF_PROJECT for path in sorted(home.glob(pattern))]
     paths += [home / LOCK] if (home / LOCK).is_file() else []
@@ -107,12 +107,12 @@ def code_sums() -> dict[str, str]:
 
 
 def run_sums(staged: Path) -> dict[str, str]:
-    """What a chapter may read of its run, each file by its sum."""
+    """The SHA-256 of each file of the run that a chapter may read, by name."""
     return {path.relative_to(staged).as_posix(): _sum(path) for path in _files(staged)}
 
 
 def machine(variables: Mapping[str, str]) -> dict[str, Any]:
-    """Python, packages, and the variables that a kernel gets."""
+    """Python, the packages, and the environment variables of a kernel."""
     return {
         "python": sys.version,
         "prefix": [sys.prefix, sys.executable],
@@ -122,39 +122,39 @@ def machine(variables: Mapping[str, str]) -> dict[str, Any]:
 
 
 def key_of(setup: Chapter | None, chapter: Chapter, inputs: Mapping[str, Any]) -> str:
-    """The name of what `chapter` gives after `setup` from these inputs."""
-    words = {"setup": asdict(setup) if setup else None, "chapter": asdict(chapter)}
-    return name_of("chapter", words | {"inputs": inputs})
+    """The key of the outputs of `chapter` after `setup` with these inputs."""
+    texts = {"setup": asdict(setup) if setup else None, "chapter": asdict(chapter)}
+    return name_of("chapter", texts | {"inputs": inputs})
 
 
 def name_of(what: str, inputs: Mapping[str, Any]) -> str:
-    """The name of what is made from these inputs and nothing else."""
-    words = {"form": FORM, "what": what, "inputs": inputs}
-    return hashlib.sha256(json.dumps(words, sort_keys=True, default=repr).encode()).hexdigest()
+    """The key of what is made from these inputs and nothing else."""
+    content = {"form": CACHE_FORMAT, "what": what, "inputs": inputs}
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=repr).encode()).hexdigest()
 
 
-def known_places() -> list[str]:
-    """Folders and files whose content the name of what is kept covers, or that decide nothing.
+def known_paths() -> list[str]:
+    """Folders and files whose content is part of the key, or that no output depends on.
 
-    Matplotlib's list of the machine's fonts decides nothing: figures name the font it brings.
+    No output depends on matplotlib's list of the machine's fonts: figures name the font it brings.
     """
     package = Path(software.__file__).parents[1]
     project = project_home()
-    places = [Path(sys.prefix), Path(sys.base_prefix), package.parent, Path(os.devnull)]
-    places += [Path(each) for each in sys.path if each.endswith("site-packages")]
-    places += [path for pattern in READ_OF_PROJECT for path in project.glob(pattern)]
-    places += [project / LOCK, Path.home() / ".cache" / "matplotlib"]
-    return sorted({str(form) for path in places for form in (path, path.resolve())})
+    known = [Path(sys.prefix), Path(sys.base_prefix), package.parent, Path(os.devnull)]
+    known += [Path(each) for each in sys.path if each.endswith("site-packages")]
+    known += [path for pattern in READ_OF_PROJECT for path in project.glob(pattern)]
+    known += [project / LOCK, Path.home() / ".cache" / "matplotlib"]
+    return sorted({str(form) for path in known for form in (path, path.resolve())})
 
 
-class Shelf:
-    """A folder of chapters that ran, by name."""
+class CacheStore:
+    """A folder of cached chapters, by key."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
-    def find(self, key: str) -> Ran | None:
-        """What was kept under this name; None when nothing was, or it is damaged."""
+    def load(self, key: str) -> CachedChapter | None:
+        """The chapter with this key; None where there is none or it is damaged."""
         path = self._folder / f"{key}{SUFFIX}"
         try:
             packed = json.loads(path.read_bytes())
@@ -163,17 +163,19 @@ class Shelf:
                 return None
             figures = {n: base64.b64decode(c) for n, c in body["figures"].items()}
             with suppress(OSError):
-                os.utime(path)  # `prune` drops what was not asked for longest
-            return Ran(body["markdown"], body["pictures"], figures)
+                os.utime(path)  # `prune` removes what was not used for longest
+            return CachedChapter(body["markdown"], body["pictures"], figures)
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return None
 
-    def keep(self, key: str, ran: Ran) -> None:
-        """Keep it; a disk that is full or read-only keeps nothing."""
-        figures = {n: base64.b64encode(c).decode() for n, c in sorted(ran.figures.items())}
-        body = {"markdown": ran.markdown, "pictures": ran.pictures, "figures": figures}
+    def save(self, key: str, chapter: CachedChapter) -> None:
+        """Store it; on a disk that is full or read-only nothing is stored."""
+        figures = {n: base64.b64encode(c).decode() for n, c in sorted(chapter.figures.items())}
+        body = {"markdown": chapter.markdown, "pictures": chapter.pictures, "figures": figures}
         with suppress(OSError):
-            self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)  # it may hold patients
+            self._folder.mkdir(
+                parents=True, exist_ok=True, mode=0o700
+            )  # it may hold patient-level data
             with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
                 try:
                     packed = {"key": key, "sum": _body_sum(body), "body": body}
@@ -184,7 +186,7 @@ class Shelf:
                     Path(file.name).unlink(missing_ok=True)
 
     def prune(self, most: int = MOST_BYTES) -> None:
-        """Drop what was not asked for longest until the rest has `most` bytes."""
+        """Remove what was not used for longest until the rest has `most` bytes."""
         with suppress(OSError):
             known = [(path.stat(), path) for path in self._folder.glob(f"*{SUFFIX}")]
             total = sum(facts.st_size for facts, _ in known)

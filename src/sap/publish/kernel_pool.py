@@ -1,13 +1,13 @@
-"""One process that has imported what the chapters import, and forks a kernel for each of them.
+"""A process that imports what the chapters import, and forks a kernel for each of them.
 
-A kernel that starts from nothing spends most of its time on imports that every chapter needs:
-3 of 4 seconds on the study report. Here they are paid once, and each chapter still has a process,
-a name space and a matplotlib of its own.
+A new kernel spends most of its time on imports that every chapter needs: 3 of 4 seconds for the
+study report. Here they are done once, and each chapter still has its own process, name space and
+matplotlib.
 
-The process reads one JSON object a line from stdin: first the modules, then a kernel to start. It
-answers each of those with the kernel's process id, and writes a kernel's exit code to a file
-beside its connection file. When stdin ends, because the report is done or its process was killed,
-it kills the kernels that are left and ends.
+The process reads one JSON object a line from stdin: first the modules, then the kernels to start.
+For each of these it writes the kernel's process id to stdout, and when the kernel ends, its exit code
+to a file in the folder of its connection file. When stdin ends, because the report is done or its
+process was killed, it kills the remaining kernels and ends.
 """
 
 import contextlib
@@ -29,11 +29,11 @@ from typing import Any
 from sap.errors import RenderError
 from sap.publish.kernel_code import REFUSED, same_sap
 
-ENDED = "ended"
+EXIT_CODE = "ended"
 STDERR = "stderr.txt"
 SERVE = "from sap.publish.kernel_pool import serve; serve()"
 LAUNCHED = ("ipykernel.kernelapp", "ipykernel.ipkernel")
-POSSIBLE = sys.platform == "linux"  # macOS's own libraries do not survive a fork
+CAN_FORK = sys.platform == "linux"  # macOS's own libraries do not work after a fork
 
 
 def how_it_ended(code: int | None, errors: bytes) -> str:
@@ -52,11 +52,11 @@ def how_it_ended(code: int | None, errors: bytes) -> str:
     return "ended" if code is None else f"ended with exit code {code}"
 
 
-class Forks:
-    """The caller's end: starts the process, asks it for kernels, and ends it."""
+class KernelPool:
+    """The caller's side: starts the process, requests kernels of it, and ends it."""
 
     def __init__(self, modules: Sequence[str], environment: Mapping[str, str], home: Path) -> None:
-        self._one_at_a_time = threading.Lock()
+        self._request = threading.Lock()
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-c", f"{same_sap()}\n{SERVE}"],
@@ -67,28 +67,36 @@ class Forks:
             env=dict(environment),
             start_new_session=True,
         )
-        with contextlib.suppress(OSError):  # one that is dead already is noticed by `start`
-            self._say(list(modules))
+        with contextlib.suppress(OSError):  # `start` reports a process that has ended already
+            self._send(list(modules))
 
-    def start(self, command: Sequence[str], environment: Mapping[str, str], home: str) -> "Forked":
-        """A kernel; `command` is what would start it from nothing, its last word the file."""
+    def start(
+        self, command: Sequence[str], environment: Mapping[str, str], home: str
+    ) -> "PooledKernel":
+        """Start a kernel; the last argument of `command` is its connection file.
+
+        Raises
+        ------
+        RenderError
+            The process has ended; the message says how.
+        """
         connection = Path(command[-1])
-        with self._one_at_a_time:
+        with self._request:
             try:
-                self._say({"file": str(connection), "env": dict(environment), "home": home})
-                answer = self._process.stdout.readline() if self._process.stdout else b""
+                self._send({"file": str(connection), "env": dict(environment), "home": home})
+                line = self._process.stdout.readline() if self._process.stdout else b""
             except OSError:
-                answer = b""
-        if not answer:
+                line = b""
+        if not line:
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout=5)
             self._errors.seek(0)
             how = how_it_ended(self._process.poll(), self._errors.read())
             raise RenderError(f"the process that starts the kernels {how}")
-        return Forked(int(answer), connection.parent / ENDED, self._process)
+        return PooledKernel(int(line), connection.parent / EXIT_CODE, self._process)
 
     def close(self) -> None:
-        """End the process and what it started; it has ended when this returns."""
+        """End the process and its kernels; they have ended when this returns."""
         for stream in (self._process.stdin, self._process.stdout):
             if stream:
                 with contextlib.suppress(OSError):
@@ -100,25 +108,25 @@ class Forks:
             self._process.wait()
         self._errors.close()
 
-    def _say(self, words: Any) -> None:
+    def _send(self, message: Any) -> None:
         if self._process.stdin:
-            self._process.stdin.write(json.dumps(words).encode() + b"\n")
+            self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
 
 
-class Forked:
-    """What jupyter_client asks of a process, for a kernel that is not our child."""
+class PooledKernel:
+    """The interface that jupyter_client needs of a process, for a kernel that is not a child of this one."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, pid: int, ended: Path, parent: "subprocess.Popen[bytes]") -> None:
+    def __init__(self, pid: int, exit_code: Path, parent: "subprocess.Popen[bytes]") -> None:
         self.pid = pid
-        self._ended = ended
+        self._exit_code = exit_code
         self._parent = parent
 
     def poll(self) -> int | None:
         """Its exit code; None while it runs."""
-        code = self._ended.read_text(encoding="ascii") if self._ended.is_file() else ""
+        code = self._exit_code.read_text(encoding="ascii") if self._exit_code.is_file() else ""
         if code:
             return int(code)
         return None if self._parent.poll() is None else -signal.SIGKILL
@@ -142,26 +150,26 @@ class Forked:
 
 
 def serve() -> None:
-    """Read what is asked from stdin until it ends."""
-    woken, wake = os.pipe()
+    """Read requests from stdin until it ends."""
+    wake_read, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
     signal.signal(signal.SIGCHLD, lambda *_: None)
     running: dict[int, Path] = {}
     os.environ["JPY_PARENT_PID"] = str(os.getpid())  # ipykernel reads it when it is imported
-    lines = _lines(woken, running)
+    lines = _lines(wake_read, running)
     with contextlib.suppress(StopIteration):
         _import(json.loads(next(lines)))
-    gc.freeze()  # what is never collected is never copied
+    gc.freeze()  # collecting would copy memory that parent and children share
     for line in lines:
-        asked = json.loads(line)
+        request = json.loads(line)
         pid = os.fork()
         if pid == 0:
             signal.set_wakeup_fd(-1)
-            os.close(woken)
+            os.close(wake_read)
             os.close(wake)
-            _be_kernel(asked)
-        running[pid] = Path(asked["file"]).parent / ENDED
+            _be_kernel(request)
+        running[pid] = Path(request["file"]).parent / EXIT_CODE
         with contextlib.suppress(BrokenPipeError):
             os.write(1, f"{pid}\n".encode())
     for pid in running:
@@ -173,47 +181,47 @@ def serve() -> None:
             os.waitpid(pid, 0)
 
 
-def _lines(woken: int, running: dict[int, Path]) -> Iterator[bytes]:
-    """The lines of stdin; while it waits for one, kernels that end are noted."""
+def _lines(wake_read: int, running: dict[int, Path]) -> Iterator[bytes]:
+    """The lines of stdin; the exit code of a kernel that ends while it waits is written."""
     rest = b""
     while True:
-        ready, _, _ = select.select([0, woken], [], [])
-        if woken in ready:
-            os.read(woken, 4096)
+        ready, _, _ = select.select([0, wake_read], [], [])
+        if wake_read in ready:
+            os.read(wake_read, 4096)
             _note_ended(running)
         if 0 in ready:
             read = os.read(0, 65536)
             if not read:
                 return
-            *whole, rest = (rest + read).split(b"\n")
-            yield from whole
+            *lines, rest = (rest + read).split(b"\n")
+            yield from lines
 
 
 def _note_ended(running: dict[int, Path]) -> None:
     for pid in list(running):
         ended, status = os.waitpid(pid, os.WNOHANG)
         if ended:
-            with contextlib.suppress(OSError):  # the folder is gone when nobody asks any more
+            with contextlib.suppress(OSError):  # the report has ended and removed the folder
                 running[pid].write_text(str(os.waitstatus_to_exitcode(status)), encoding="ascii")
             del running[pid]
 
 
 def _import(modules: Sequence[str]) -> None:
     for name in (*LAUNCHED, *modules):
-        # What cannot be imported fails again in the chapter, which names the cell.
+        # A module that cannot be imported fails again in the chapter's cell, which is named.
         with contextlib.suppress(Exception, SystemExit):
             importlib.import_module(name)
 
 
-def _be_kernel(asked: Mapping[str, Any]) -> None:
-    """Become a kernel in a session of its own, as if started from nothing; never returns."""
+def _be_kernel(request: Mapping[str, Any]) -> None:
+    """Become a kernel in a session of its own; never returns."""
     code = 1
     try:
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         os.setsid()
         nothing = os.open(os.devnull, os.O_RDONLY)
         errors = os.open(
-            Path(asked["file"]).parent / STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
+            Path(request["file"]).parent / STDERR, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600
         )
         os.dup2(nothing, 0)
         os.dup2(errors, 2)
@@ -221,9 +229,9 @@ def _be_kernel(asked: Mapping[str, Any]) -> None:
         os.close(nothing)
         os.close(errors)
         os.environ.clear()
-        os.environ.update(asked["env"])
-        os.chdir(asked["home"])
-        sys.argv = ["ipykernel_launcher", "-f", asked["file"]]
+        os.environ.update(request["env"])
+        os.chdir(request["home"])
+        sys.argv = ["ipykernel_launcher", "-f", request["file"]]
         from ipykernel import kernelapp
 
         kernelapp.launch_new_instance()

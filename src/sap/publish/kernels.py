@@ -1,10 +1,10 @@
 """Runs chapters in Jupyter kernels and gives back Markdown.
 
 Each chapter has a kernel of its own: the set-up cell first, then the chapter's cells and inline
-code in reading order. Two run at a time, forked from a process that has the imports behind it
-(`sap.publish.kernel_pool`). So a chapter cannot lean on another and can be kept, alone, as long as its
-inputs stay the same. Nothing of the caller's machine reaches a kernel but the few variables in
-`KEPT`; time zone, locale, hash seed and the number of threads are fixed.
+code in reading order. Two run at a time, forked from a process that has done the imports
+(`sap.publish.kernel_pool`). So no chapter depends on another, and each can be cached alone as long as
+its inputs stay the same. Of the caller's environment a kernel gets only the variables in
+`PASSED_VARIABLES`; time zone, locale, hash seed and the number of threads are fixed.
 """
 
 import ast
@@ -35,30 +35,42 @@ from sap.publish.kernel_code import (
     first_cell,
     import_path,
 )
-from sap.publish.kernel_pool import POSSIBLE, STDERR, Forks, how_it_ended
+from sap.publish.kernel_pool import CAN_FORK, STDERR, KernelPool, how_it_ended
 from sap.publish.markup import cell_markdown, escaped
 from sap.publish.source import Cell, Chapter
 
 INLINE = re.compile(r"(?<!`)`\{python\} +(?P<expression>[^`]+?) *`(?!`)")
-KEPT = ("PATH", "HOME", "TMPDIR", "LD_LIBRARY_PATH", "SYSTEMROOT", "VIRTUAL_ENV", "USERPROFILE")
+PASSED_VARIABLES = (
+    "PATH",
+    "HOME",
+    "TMPDIR",
+    "LD_LIBRARY_PATH",
+    "SYSTEMROOT",
+    "VIRTUAL_ENV",
+    "USERPROFILE",
+)
 SECONDS_PER_CELL = 600
-LONGEST_FOLDER = 85  # a socket's path may have 107 characters
+LONGEST_PATH = 85  # a socket's path may have 107 characters
 KERNEL_CHECKS = "kernel checks"
 INLINE_CODE = "inline code"
 LEFT_OPEN = (
     "draws a figure with matplotlib and does not show it through sap.displays.figure, so that it has "
     "no number, no title and no alternative text"
 )
-FEWEST_TO_FORK = 2  # one chapter alone imports what it needs, and no more
-# What a package imports only when it is needed, and most chapters need.
+MINIMUM_FOR_POOL = 2  # one chapter alone imports what it needs, and no more
+# Modules that a package imports on first use and that most chapters use.
 LAZY = {
     "sap.displays": ("pandas", "pyarrow.parquet", "plotnine", "matplotlib.backends.backend_svg")
 }
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """What every kernel of one report sees: where it runs, which results it reads."""
+class RenderSettings:
+    """What all kernels of one report share: the folder they run in and the results they read.
+
+    `home` is the working folder, `run` the folder of the results, `epoch` the fixed time in seconds,
+    `cache` the folder of the cached chapters, `kernels` how many run at a time.
+    """
 
     home: Path
     run: Path
@@ -69,7 +81,7 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class _Step:
-    """One cell of the notebook that is run, and where it came from."""
+    """One cell of the notebook that is executed, with the file and the label that it comes from."""
 
     code: str
     file: str
@@ -79,128 +91,137 @@ class _Step:
 def run_chapters(
     setup: Chapter | None,
     chapters: Sequence[Chapter],
-    surroundings: Surroundings,
+    settings: RenderSettings,
     progress: Callable[[str], None],
     folder: Path,
-    forks: Forks | None = None,
+    pool: KernelPool | None = None,
 ) -> list[str]:
-    """The Markdown of each chapter, in order; `surroundings.kernels` run at a time.
+    """The Markdown of each chapter, in order; `settings.kernels` run at a time.
 
     The kernels' own files go to `folder`, or, where the name of a socket in it would be too long
-    for the system, to a temporary one. Pictures go to the run's `figures`. What is in
-    `surroundings.cache` under the name of a chapter's inputs is not run again.
+    for the system, to a temporary one. Pictures go to the run's `figures`. A chapter that is in
+    `settings.cache` under the hash of its inputs is not executed again.
+
+    Raises
+    ------
+    RenderError
+        A cell fails, shows what the report has no form for, or runs too long; a kernel ends or
+        imports another sap. Chapter and cell are named.
     """
-    if len(str(folder)) > LONGEST_FOLDER:
+    if len(str(folder)) > LONGEST_PATH:
         folder = Path(tempfile.mkdtemp(prefix="sap-"))
     try:
-        return _Kernels(setup, surroundings, progress, folder, forks).run(chapters)
+        return _Kernels(setup, settings, progress, folder, pool).run(chapters)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
 @contextmanager
-def warm(setup: Chapter | None, chapters: Sequence[Chapter], home: Path) -> Iterator[Forks | None]:
-    """What `run_chapters` would begin with, begun while the caller has something else to compute.
+def warm(
+    setup: Chapter | None, chapters: Sequence[Chapter], home: Path
+) -> Iterator[KernelPool | None]:
+    """Start the kernel pool of `run_chapters` early, while the caller computes the results.
 
-    The imports of all chapters are paid in a process of its own. What a kernel sees of its run is
-    told when it is forked, so nothing of it need be known yet.
+    The pool imports what the chapters import. A kernel gets the folder of its run when it is
+    forked, so it need not exist yet. None where a pool would save nothing.
     """
-    if not _worth_forks(chapters):
+    if not _needs_pool(chapters):
         yield None
         return
     with tempfile.TemporaryDirectory(prefix="sap-") as folder:
-        nowhere = Surroundings(home, Path(folder), 0)
-        forks = _forks(setup, chapters, nowhere, Path(folder))
+        settings = RenderSettings(home, Path(folder), 0)
+        pool = _started_pool(setup, chapters, settings, Path(folder))
         try:
-            yield forks
+            yield pool
         finally:
-            forks.close()
+            pool.close()
 
 
-def _worth_forks(chapters: Sequence[Chapter]) -> bool:
-    return POSSIBLE and sum(_has_code(each) for each in chapters) >= FEWEST_TO_FORK
+def _needs_pool(chapters: Sequence[Chapter]) -> bool:
+    return CAN_FORK and sum(_has_code(each) for each in chapters) >= MINIMUM_FOR_POOL
 
 
-def _forks(
-    setup: Chapter | None, chapters: Sequence[Chapter], surroundings: Surroundings, folder: Path
-) -> Forks:
+def _started_pool(
+    setup: Chapter | None, chapters: Sequence[Chapter], settings: RenderSettings, folder: Path
+) -> KernelPool:
     modules = imported(chapters if setup is None else [setup, *chapters])
-    return Forks(modules, _environment(surroundings, folder), surroundings.home)
+    return KernelPool(modules, _environment(settings, folder), settings.home)
 
 
 class _Kernels:
-    """The kernels of one report: so many at a time, and none left when one fails.
+    """The kernels of one report: a fixed number at a time, and none left running when one fails.
 
-    They run in the event loop of a thread of its own. In the main thread nbclient would catch the
-    interrupt key and the end signal, and a caller who runs a loop already, such as a notebook,
-    could not call us. Nothing is cancelled, since nbclient would leave a kernel that is starting
-    behind; a kernel that is not wanted any more is killed, which ends its chapter.
+    They run in the event loop of a separate thread. In the main thread nbclient would handle the
+    interrupt key and the termination signal, and a caller that has an event loop already, such as a
+    notebook, could not use this function. Tasks are not cancelled, because nbclient would leave a
+    kernel that is starting behind; a kernel that is not needed any more is killed, which ends its
+    chapter.
     """
 
     def __init__(
         self,
         setup: Chapter | None,
-        surroundings: Surroundings,
+        settings: RenderSettings,
         progress: Callable[[str], None],
         folder: Path,
-        forks: Forks | None,
+        pool: KernelPool | None,
     ) -> None:
         self._setup = setup
-        self._surroundings = surroundings
+        self._settings = settings
         self._progress = progress
         self._folder = folder
-        self._places = asyncio.Semaphore(surroundings.kernels)
+        self._free = asyncio.Semaphore(settings.kernels)
         self._clients: list[Any] = []
         self._stopped = False
-        self._forks = forks
+        self._pool = pool
         self._inputs = folder / "inputs"
         self._code: dict[str, str] = {}
-        self._shelf = cache.Shelf(surroundings.cache) if surroundings.cache else None
+        self._store = cache.CacheStore(settings.cache) if settings.cache else None
 
     def run(self, chapters: Sequence[Chapter]) -> list[str]:
-        around = self._surroundings
-        cache.stage(around.run, self._inputs)
+        settings = self._settings
+        cache.stage(settings.run, self._inputs)
         keys = self._keys(chapters)
-        found = {k: ran for k in keys if self._shelf and (ran := self._shelf.find(k))}
+        results = {k: stored for k in keys if self._store and (stored := self._store.load(k))}
         for key, chapter in zip(keys, chapters, strict=True):
-            if key in found:
+            if key in results:
                 self._progress(f"{chapter.name} is unchanged")
-        left = {k: c for k, c in zip(keys, chapters, strict=True) if k not in found}
-        if left:
-            found |= self._run_these(left)
-        if self._shelf:
-            self._shelf.prune()
-        placed = [found[key].placed(around.run, around.home) for key in keys]
-        return [_assembled(c, shown) for c, shown in zip(chapters, placed, strict=True)]
+        to_run = {k: c for k, c in zip(keys, chapters, strict=True) if k not in results}
+        if to_run:
+            results |= self._run_these(to_run)
+        if self._store:
+            self._store.prune()
+        outputs = [results[key].placed(settings.run, settings.home) for key in keys]
+        return [_assembled(c, output) for c, output in zip(chapters, outputs, strict=True)]
 
     def _keys(self, chapters: Sequence[Chapter]) -> list[str]:
         self._code = cache.code_sums()
         inputs = {
             "code": self._code,
             "run": cache.run_sums(self._inputs),
-            "machine": cache.machine(_variables(self._surroundings)),
-            "home": str(self._surroundings.home),
+            "machine": cache.machine(_variables(self._settings)),
+            "home": str(self._settings.home),
         }
         return [cache.key_of(self._setup, what_runs(chapter), inputs) for chapter in chapters]
 
-    def _run_these(self, left: dict[str, Chapter]) -> dict[str, cache.Ran]:
+    def _run_these(self, to_run: dict[str, Chapter]) -> dict[str, cache.CachedChapter]:
         folder = self._folder / "s"
-        chapters = list(left.values())
-        if self._forks is None and _worth_forks(chapters):
+        chapters = list(to_run.values())
+        if self._pool is None and _needs_pool(chapters):
             folder.mkdir(parents=True)
-            self._forks = _forks(self._setup, chapters, self._surroundings, folder)
+            self._pool = _started_pool(self._setup, chapters, self._settings, folder)
         try:
-            return dict(zip(left, self._in_a_loop(left), strict=True))
+            return dict(zip(to_run, self._in_a_loop(to_run), strict=True))
         finally:
-            if self._forks:
-                self._forks.close()
+            if self._pool:
+                self._pool.close()
 
-    def _in_a_loop(self, left: dict[str, Chapter]) -> list[cache.Ran]:
+    def _in_a_loop(self, to_run: dict[str, Chapter]) -> list[cache.CachedChapter]:
         loop = asyncio.new_event_loop()
         thread = threading.Thread(target=loop.run_forever, name="kernels", daemon=True)
         thread.start()
         try:
-            work = asyncio.run_coroutine_threadsafe(self._all(left), loop)
+            work = asyncio.run_coroutine_threadsafe(self._all(to_run), loop)
             try:
                 return work.result()
             except BaseException:
@@ -212,9 +233,9 @@ class _Kernels:
             thread.join()
             loop.close()
 
-    async def _all(self, left: dict[str, Chapter]) -> list[cache.Ran]:
-        numbered = list(enumerate(left.items()))
-        # The longest first: no kernel works alone at the end while the other place is empty.
+    async def _all(self, to_run: dict[str, Chapter]) -> list[cache.CachedChapter]:
+        numbered = list(enumerate(to_run.items()))
+        # The longest first, so that both kernels are busy until the end.
         by_length = sorted(numbered, key=lambda each: _cells_to_run(each[1][1]), reverse=True)
         begun = {i: asyncio.ensure_future(self._one(i, *item)) for i, item in by_length}
         tasks = [begun[i] for i, _ in numbered]
@@ -225,24 +246,24 @@ class _Kernels:
             await asyncio.gather(*tasks, return_exceptions=True)
             raise
 
-    async def _one(self, number: int, key: str, chapter: Chapter) -> cache.Ran:
-        async with self._places:
+    async def _one(self, number: int, key: str, chapter: Chapter) -> cache.CachedChapter:
+        async with self._free:
             if self._stopped:
-                return cache.Ran("", "", {})
+                return cache.CachedChapter("", "", {})
             started = time.perf_counter()
             folder = self._folder / str(number)
-            own = replace(self._surroundings, run=folder / "run")
-            cache.stage(self._inputs, own.run)
-            shown, beyond = await run_chapter(
-                self._setup, chapter, own, folder, self._clients, self._forks
+            settings = replace(self._settings, run=folder / "run")
+            cache.stage(self._inputs, settings.run)
+            outputs, outside = await run_chapter(
+                self._setup, chapter, settings, folder, self._clients, self._pool
             )
-            ran = cache.outcome(shown, own.run, own.home, key)
-            # The code may have been edited while it ran.
-            alone = not beyond and str(self._folder) not in ran.markdown
-            if self._shelf and alone and self._code == cache.code_sums():
-                self._shelf.keep(key, ran)
+            executed = cache.executed(outputs, settings.run, settings.home, key)
+            # The code may have been edited meanwhile.
+            pure = not outside and str(self._folder) not in executed.markdown
+            if self._store and pure and self._code == cache.code_sums():
+                self._store.save(key, executed)
             self._progress(f"{chapter.name} ran in {time.perf_counter() - started:.1f} s")
-            return ran
+            return executed
 
     async def _stop(self) -> None:
         from jupyter_core.utils import ensure_async
@@ -250,8 +271,8 @@ class _Kernels:
         self._stopped = True
         for client in self._clients:
             if client.km is not None and client.km.has_kernel:
-                # The chapter that failed may be ending its kernel itself, and jupyter_client cannot
-                # tell both that it ended; what the reader must see is why the chapter failed.
+                # The chapter that failed may be ending its kernel itself, and jupyter_client raises
+                # when two wait for one end; the error to show is that of the chapter.
                 with contextlib.suppress(asyncio.InvalidStateError):
                     await ensure_async(client.km.shutdown_kernel(now=True))
 
@@ -259,24 +280,24 @@ class _Kernels:
 async def run_chapter(
     setup: Chapter | None,
     chapter: Chapter,
-    surroundings: Surroundings,
+    settings: RenderSettings,
     folder: Path,
     clients: list[Any],
-    forks: Forks | None,
+    pool: KernelPool | None,
 ) -> tuple[list[list[str]], list[str]]:
-    """Run one chapter after the set-up in a fresh kernel: what it shows, and what it reached beyond.
+    """Run one chapter after the set-up in a new kernel: its outputs, and what it read outside.
 
-    What it shows is Markdown: for each cell that runs a list, of one text where it is code, of the
-    value of each inline expression where it is prose. It is a pure function of both and of the known
-    places (`sap.publish.cache`) when it reached nothing beyond. Whoever may want to stop it finds its
-    client in `clients`. Without `forks` the kernel starts from nothing.
+    The outputs are Markdown: for each cell that is executed a list, of one text where it is code, of
+    the value of each inline expression where it is prose. They depend on both texts and on the known
+    paths (`sap.publish.cache`) alone when nothing outside of these was read. The client that can
+    stop the kernel is added to `clients`. Without `pool` the kernel starts from nothing.
     """
     if not _has_code(chapter):
         return [], []
     steps, owners = _steps(setup, chapter)
-    places = [*cache.known_places(), str(folder), str(folder.resolve())]
-    steps.append(_Step(f"__sap_reached__({tuple(places)!r})", chapter.file, KERNEL_CHECKS))
-    outputs = await _execute(steps, surroundings, folder, clients, forks)
+    known = [*cache.known_paths(), str(folder), str(folder.resolve())]
+    steps.append(_Step(f"__sap_reached__({tuple(known)!r})", chapter.file, KERNEL_CHECKS))
+    outputs = await _execute(steps, settings, folder, clients, pool)
     (ending,) = (o["data"][REACHED_RESULT] for o in outputs.pop() if REACHED_RESULT in o["data"])
     for step in steps:
         if step.code in ending["left_open"]:
@@ -290,7 +311,7 @@ async def run_chapter(
 
 
 def what_runs(chapter: Chapter) -> Chapter:
-    """The chapter without the prose around its code: no kernel sees that, and no result rests on it."""
+    """The chapter without the prose around its code, which no kernel reads and no output depends on."""
     cells = []
     for cell in chapter.cells:
         if cell.kind == "code":
@@ -329,23 +350,23 @@ def _has_code(chapter: Chapter) -> bool:
 
 
 def imported(chapters: Sequence[Chapter]) -> list[str]:
-    """The modules that the cells import, those they name first, then what those need lazily."""
-    found: dict[str, None] = {}
+    """The modules that the cells import, and then those that these import on first use."""
+    modules: dict[str, None] = {}
     for cell in (cell for chapter in chapters for cell in chapter.cells if cell.kind == "code"):
         try:
             nodes = list(ast.walk(ast.parse(cell.source)))
         except SyntaxError:
-            continue  # its kernel says so
+            continue  # the kernel reports it
         for node in nodes:
             if isinstance(node, ast.Import):
-                found.update(dict.fromkeys(alias.name for alias in node.names))
+                modules.update(dict.fromkeys(alias.name for alias in node.names))
             elif isinstance(node, ast.ImportFrom) and node.module:
-                found[node.module] = None
-                found.update(dict.fromkeys(f"{node.module}.{a.name}" for a in node.names))
+                modules[node.module] = None
+                modules.update(dict.fromkeys(f"{node.module}.{a.name}" for a in node.names))
     for package, more in LAZY.items():
-        if package in found:
-            found.update(dict.fromkeys(more))
-    return list(found)
+        if package in modules:
+            modules.update(dict.fromkeys(more))
+    return list(modules)
 
 
 def inline_expressions(text: str) -> list[str]:
@@ -354,12 +375,12 @@ def inline_expressions(text: str) -> list[str]:
     >>> inline_expressions("`{python} 1 + 1` of `{python} n`, and `plain`")
     ['1 + 1', 'n']
     """
-    return [found["expression"] for found in INLINE.finditer(text)]
+    return [match["expression"] for match in INLINE.finditer(text)]
 
 
-def _assembled(chapter: Chapter, shown: Sequence[Sequence[str]]) -> str:
-    """The chapter's Markdown: its prose, and what its cells showed when they ran."""
-    remaining = iter(shown)
+def _assembled(chapter: Chapter, outputs: Sequence[Sequence[str]]) -> str:
+    """The chapter's Markdown: its prose, and the outputs of its cells."""
+    remaining = iter(outputs)
     parts = []
     for cell in chapter.cells:
         if cell.kind == "code":
@@ -381,10 +402,10 @@ def _shown(cell: Cell, outputs: list[Any], file: str) -> list[str]:
 
 async def _execute(
     steps: list[_Step],
-    surroundings: Surroundings,
+    settings: RenderSettings,
     folder: Path,
     clients: list[Any],
-    forks: Forks | None,
+    pool: KernelPool | None,
 ) -> list[list[Any]]:
     import nbformat
     from nbclient import NotebookClient
@@ -402,15 +423,15 @@ async def _execute(
         }
         for i, step in enumerate(steps)
     ]
-    words = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
+    content = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": cells}
     started, launched = [0], list[Any]()
-    notebook = nbformat.from_dict(words)  # type: ignore[no-untyped-call]  # nbformat has no types
+    notebook = nbformat.from_dict(content)  # type: ignore[no-untyped-call]  # nbformat has no types
     # A manager handed over as `km=` would not be shut down by nbclient, so it makes its own.
     client = NotebookClient(
         notebook,
         timeout=SECONDS_PER_CELL,
         kernel_name="sap",
-        kernel_manager_class=_manager_class(folder, forks, launched),
+        kernel_manager_class=_manager_class(folder, pool, launched),
         config=Config(
             {
                 "KernelManager": {
@@ -420,7 +441,7 @@ async def _execute(
                 }
             }
         ),
-        resources={"metadata": {"path": str(surroundings.home)}},
+        resources={"metadata": {"path": str(settings.home)}},
         record_timing=False,
         coalesce_streams=True,
         shutdown_kernel="immediate",
@@ -429,7 +450,7 @@ async def _execute(
     )
     clients.append(client)
     try:
-        await client.async_execute(env=_environment(surroundings, folder))
+        await client.async_execute(env=_environment(settings, folder))
     except CellExecutionError as failure:
         reason = _last_line(failure.ename, failure.evalue)
         raise RenderError(_located(steps[started[-1]], reason)) from None
@@ -447,8 +468,8 @@ async def _execute(
     return [cell["outputs"] for cell in notebook.cells]
 
 
-def _manager_class(folder: Path, forks: Forks | None, launched: list[Any]) -> type:
-    """A kernel manager that knows one kernel: this Python, whatever is installed for the user."""
+def _manager_class(folder: Path, pool: KernelPool | None, launched: list[Any]) -> type:
+    """A kernel manager that knows one kernel only: this Python, not those installed for the user."""
     from jupyter_client.kernelspec import KernelSpecManager
     from jupyter_client.manager import AsyncKernelManager
     from jupyter_client.provisioning.local_provisioner import LocalProvisioner
@@ -456,19 +477,19 @@ def _manager_class(folder: Path, forks: Forks | None, launched: list[Any]) -> ty
     spec = folder / "kernels" / "sap"
     spec.mkdir(parents=True)
     command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    words = {"argv": command, "display_name": "sap", "language": "python"}
-    (spec / "kernel.json").write_text(json.dumps(words), encoding="utf-8")
+    kernel = {"argv": command, "display_name": "sap", "language": "python"}
+    (spec / "kernel.json").write_text(json.dumps(kernel), encoding="utf-8")
     known = KernelSpecManager(kernel_dirs=[str(spec.parent)], ensure_native_kernel=False)
 
     class Provisioner(LocalProvisioner):
         async def launch_kernel(self, cmd: list[str], **kwargs: Any) -> Any:
-            if forks is None:
+            if pool is None:
                 with (folder / STDERR).open("wb") as errors:
                     connection = await super().launch_kernel(cmd, **kwargs, stderr=errors)
                 launched.append(self.process)
                 return connection
             self.process: Any = await asyncio.to_thread(
-                forks.start, cmd, kwargs["env"], kwargs["cwd"]
+                pool.start, cmd, kwargs["env"], kwargs["cwd"]
             )
             launched.append(self.process)
             self.pid = self.pgid = self.process.pid
@@ -478,25 +499,25 @@ def _manager_class(folder: Path, forks: Forks | None, launched: list[Any]) -> ty
         def _kernel_spec_manager_default(self) -> KernelSpecManager:
             return known
 
-        async def _async_pre_start_kernel(self, **words: Any) -> tuple[list[str], dict[str, Any]]:
-            # Jupyter finds provisioners by what is installed; this one is for our kernels alone.
+        async def _async_pre_start_kernel(self, **options: Any) -> tuple[list[str], dict[str, Any]]:
+            # Jupyter chooses a provisioner among those installed; this one is for these kernels only.
             if self.provisioner is None:
                 self.provisioner = Provisioner(kernel_spec=self.kernel_spec, parent=self)
-            return await super()._async_pre_start_kernel(**words)
+            return await super()._async_pre_start_kernel(**options)
 
     return Manager
 
 
-def _variables(surroundings: Surroundings) -> dict[str, str]:
-    """What every kernel gets, whatever its chapter."""
-    return {name: os.environ[name] for name in KEPT if name in os.environ} | {
+def _variables(settings: RenderSettings) -> dict[str, str]:
+    """The environment variables that all kernels get."""
+    return {name: os.environ[name] for name in PASSED_VARIABLES if name in os.environ} | {
         "PYTHONHASHSEED": "0",
         "PYTHONNOUSERSITE": "1",
         "PYTHONUTF8": "1",
         "TZ": "UTC",
         "LANG": "C.UTF-8",
         "LC_ALL": "C.UTF-8",
-        "SOURCE_DATE_EPOCH": str(surroundings.epoch),
+        "SOURCE_DATE_EPOCH": str(settings.epoch),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MPLBACKEND": "agg",
@@ -505,11 +526,11 @@ def _variables(surroundings: Surroundings) -> dict[str, str]:
     }
 
 
-def _environment(surroundings: Surroundings, folder: Path) -> dict[str, str]:
+def _environment(settings: RenderSettings, folder: Path) -> dict[str, str]:
     style = folder / "matplotlibrc"
     style.touch()
-    return _variables(surroundings) | {
-        "SAP_RUN": str(surroundings.run),
+    return _variables(settings) | {
+        "SAP_RUN": str(settings.run),
         "MATPLOTLIBRC": str(style),
         "IPYTHONDIR": str(folder / "ipython"),
         "JUPYTER_CONFIG_DIR": str(folder / "jupyter"),
@@ -529,14 +550,18 @@ def _located(step: _Step, reason: str) -> str:
     return f"{step.file}, {place}: {reason}"
 
 
-OURS = frozenset(kind.__name__ for kind in SapError.__subclasses__())
+OWN_ERRORS = frozenset(kind.__name__ for kind in SapError.__subclasses__())
 
 
 def _last_line(name: str, value: str) -> str:
     if name == REFUSED:
         return str(value)
     lines = [line for line in str(value).splitlines() if line.strip()]
-    # Our own errors say what in their first line and what to do after it; others end with the point.
-    said = " ".join(line.strip() for line in lines) if name in OURS else (lines or [""])[-1].strip()
-    line = f"{name}: {said}" if said else name
+    # Errors of sap give the reason first and the remedy after it; others give the reason last.
+    text = (
+        " ".join(line.strip() for line in lines)
+        if name in OWN_ERRORS
+        else (lines or [""])[-1].strip()
+    )
+    line = f"{name}: {text}" if text else name
     return re.sub(r"\x1b\[[0-9;]*m", "", line)[:300]

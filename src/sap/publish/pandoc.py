@@ -26,14 +26,14 @@ def run(arguments: Sequence[str], *, data: bytes, folder: Path, what: str) -> tu
     """Hand `data` to pandoc in `folder`; its output and its warnings."""
     command = [binary(), *RUNTIME, f"--data-dir={folder}", *arguments]
     kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    surroundings = kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
+    settings = kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
     try:
         done = subprocess.run(
             command,
             input=data,
             capture_output=True,
             cwd=folder,
-            env=surroundings,
+            env=settings,
             timeout=SECONDS,
             check=False,
         )

@@ -1,7 +1,10 @@
-"""The other engine: the same sources through Quarto, where its binary is installed.
+"""The engine `quarto`: the same sources rendered by Quarto, where its program is installed.
 
-Quarto cannot be had from the package registries and its output is not compared byte by byte; it
-serves authors. It reads `_quarto.yml`, the same Lua filter, the same Typst look and the same CSS.
+The package registries do not have Quarto, and its output is not compared byte by byte; it is for
+authors. It reads `_quarto.yml`, the same Lua filter, the same Typst template and the same CSS.
+
+Quarto's Python package finds the program (`quarto.path`). Its `quarto.render` gives back no exit code
+and has no argument for profile, metadata file and environment, so the program is called directly.
 """
 
 import json
@@ -17,6 +20,7 @@ import yaml
 
 from sap.errors import RenderError, UsageError
 from sap.publish.facts import PageFacts, page_facts
+from sap.publish.kernel_code import import_path
 from sap.publish.report import home_of
 from sap.publish.source import split_header, text_of
 
@@ -25,19 +29,23 @@ SECONDS = 1800
 
 
 def quarto_binary() -> str:
-    """Where Quarto is: QUARTO_PATH or the PATH, as Quarto's own Python package looks for it."""
-    from quarto.quarto import find_quarto
+    """The path of Quarto's program by Quarto's Python package: QUARTO_PATH, else the PATH.
 
-    try:
-        found: str | None = shutil.which(str(find_quarto()))
-    except FileNotFoundError:
-        found = None
-    if found is None:
+    Raises
+    ------
+    UsageError
+        There is none.
+    """
+    import quarto
+
+    named = quarto.path()
+    program = shutil.which(str(named)) if named else None
+    if program is None:
         raise UsageError(
             "Quarto is not installed, so --engine quarto cannot be used. Install it from "
-            "quarto.org, or take --engine builtin, which needs nothing more."
+            "quarto.org, or use --engine builtin, which needs nothing more."
         )
-    return found
+    return program
 
 
 def render_quarto(
@@ -55,9 +63,9 @@ def render_quarto(
     Raises
     ------
     UsageError
-        Quarto is not there.
+        Quarto is not installed.
     RenderError
-        Quarto stopped; its last words are in the message, and `out` is as it was.
+        Quarto failed; the message has its last line, and `out` is unchanged.
     """
     binary = quarto_binary()
     home = home_of(document)
@@ -66,15 +74,15 @@ def render_quarto(
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir()
     try:
-        words = folder / "facts.yml"
+        facts_file = folder / "facts.yml"
         header, _ = split_header(text_of(document), document)
         page = page_facts(_facts(run) if facts is None else facts, header.get("title"))
-        words.write_text(yaml.safe_dump(metadata(page), allow_unicode=True), encoding="utf-8")
+        facts_file.write_text(yaml.safe_dump(metadata(page), allow_unicode=True), encoding="utf-8")
         made = folder / "made"
         command = [binary, "render", str(document.resolve())]
         command += ["--to", ",".join(TARGETS[name] for name in formats)]
         command += ["--output-dir", os.path.relpath(made, home)]
-        command += ["--metadata-file", str(words)]
+        command += ["--metadata-file", str(facts_file)]
         if profile:
             command += ["--profile", profile]
         _call(command, home, run)
@@ -92,17 +100,17 @@ def render_quarto(
 
 
 def metadata(page: PageFacts) -> dict[str, Any]:
-    """The facts as YAML metadata; Quarto reads strings there as Markdown, so they are escaped."""
+    """The facts as metadata for YAML; Quarto reads strings there as Markdown, so they are escaped."""
     from sap.publish.markup import escaped
 
-    words = {
+    texts = {
         "study": page.study,
         "subject": page.subject,
         "status": page.status,
         "audience": page.audience,
         "cut-off": page.cut_off,
     }
-    values: dict[str, Any] = {name: escaped(value) for name, value in words.items() if value}
+    values: dict[str, Any] = {name: escaped(value) for name, value in texts.items() if value}
     values["facts"] = [{"name": escaped(n), "value": escaped(v)} for n, v in page.rows]
     values["synthetic"] = page.synthetic
     return {"title": escaped(page.title), "sap": values}
@@ -117,18 +125,20 @@ def _facts(run: Path) -> dict[str, Any]:
 
 
 def _call(command: list[str], home: Path, run: Path) -> None:
-    surroundings = os.environ | {
+    paths = [*import_path().values(), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {
         "SAP_RUN": str(run.resolve()),
         "QUARTO_PYTHON": sys.executable,
         "PYTHONHASHSEED": "0",
+        **({"PYTHONPATH": os.pathsep.join(paths)} if paths else {}),
     }
     try:
         done = subprocess.run(
-            command, cwd=home, env=surroundings, capture_output=True, timeout=SECONDS, check=False
+            command, cwd=home, env=environment, capture_output=True, timeout=SECONDS, check=False
         )
     except subprocess.TimeoutExpired:
         raise RenderError(f"Quarto was still running after {SECONDS} s") from None
     if done.returncode:
         lines = done.stderr.decode("utf-8", "replace").strip().splitlines()
         last = next((line for line in reversed(lines) if line.strip()), "no reason given")
-        raise RenderError(f"Quarto stopped (exit {done.returncode}): {last.strip()[:300]}")
+        raise RenderError(f"Quarto failed (exit {done.returncode}): {last.strip()[:300]}")

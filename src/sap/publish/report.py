@@ -19,7 +19,7 @@ from sap.errors import RenderError, UsageError
 from sap.plan.home import project_home
 from sap.publish import cache, docx, kernels, pandoc, pdf, source, tree
 from sap.publish.facts import PageFacts, addresses_of, page_facts, script_json
-from sap.publish.kernel_pool import Forks
+from sap.publish.kernel_pool import KernelPool
 
 HERE = Path(__file__).parent
 FILTER = HERE / "report.lua"
@@ -37,17 +37,17 @@ DEFAULT_LANGUAGE = "en-GB"
 
 @dataclass(frozen=True)
 class _Parsed:
-    """The whole report as one tree, with the pictures beside it in `folder`."""
+    """The complete report as one tree of pandoc, with its pictures in `folder`."""
 
     content: tree.Json
-    found: tree.Findings
+    survey: tree.Findings
     page: PageFacts
     folder: Path
     cache: Path | None
     addresses: Future[Any] | None
 
 
-def render(  # noqa: PLR0913 - the document, its run, and one word for each free choice
+def render(  # noqa: PLR0913 - the document, its run, and one argument for each choice
     document: Path,
     *,
     run: Path,
@@ -58,27 +58,27 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     facts: Mapping[str, Any],
     progress: Callable[[str], None],
     cache: Path | None = None,
-    forks: Forks | None = None,
+    pool: KernelPool | None = None,
 ) -> list[Path]:
     """Render the root document `document` from the results in `run` to `out/stem.*`.
 
     1. The includes are read; what belongs to another profile is left out.
-    2. Every chapter runs once, after the set-up cell, in a kernel of its own, two at a time; one
-       that is in the folder `cache` under the hash of all its inputs does not run.
+    2. Every chapter is executed once, after the set-up cell, in a kernel of its own, two at a time;
+       one that is in the folder `cache` under the hash of all its inputs is not executed.
     3. The Markdown of all is parsed once; links, ids and addresses are checked.
-    4. The formats are written, two at a time, in a folder beside `out`; all are renamed after all
+    4. The formats are written, two at a time, in a folder next to `out`; all are renamed after all
        succeeded.
 
-    Kernels that are `warm` already come as `forks`. The bytes depend on the sources, the run and
-    `facts` alone. `facts` holds study, title, kind,
-    audience, status, cut_off, cut_off_name, synthetic, cut_id, and may hold registry, about, software
-    and addresses (ARD key -> what the HTML shows about that number, or a function that gives these
-    while pandoc reads; default: its row of ard.csv).
+    `pool` is a kernel pool that `warm` has started. The bytes depend on the sources, the run and
+    `facts` alone. `facts` holds study, title, kind, audience, status, cut_off, cut_off_name,
+    synthetic, cut_id, and may hold registry, about, software and addresses (ARD key -> what the HTML
+    shows about that number, or a function that returns these while pandoc reads; default: its row
+    of ard.csv).
 
     Raises
     ------
     RenderError
-        A cell fails, a link leads nowhere, pandoc or Typst stops; `out` is as it was.
+        A cell fails, a link has no target, pandoc or Typst fails; `out` is unchanged.
     """
     unknown = [name for name in formats if name not in FORMATS]
     if unknown:
@@ -89,15 +89,15 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
     folder.mkdir()
     aside = ThreadPoolExecutor(max_workers=1)
     try:
-        parsed = _parse(document, run, profile, facts, progress, folder, cache, forks, aside)
+        parsed = _parse(document, run, profile, facts, progress, folder, cache, pool, aside)
 
         def write(name: str) -> None:
             started = time.perf_counter()
             (folder / f"{stem}.{name}").write_bytes(WRITERS[name](parsed, run, facts))
             progress(f"{stem}.{name} written in {time.perf_counter() - started:.1f} s")
 
-        with ThreadPoolExecutor(max_workers=2) as pool:  # what they wait for is pandoc and Typst
-            list(pool.map(write, sorted(formats, key=LONGEST_FIRST.index)))
+        with ThreadPoolExecutor(max_workers=2) as threads:  # they wait for pandoc and Typst
+            list(threads.map(write, sorted(formats, key=LONGEST_FIRST.index)))
         made = [out / f"{stem}.{name}" for name in formats]
         for path in made:
             (folder / path.name).replace(path)
@@ -108,12 +108,12 @@ def render(  # noqa: PLR0913 - the document, its run, and one word for each free
 
 
 @contextmanager
-def warm(document: Path) -> Iterator[Forks | None]:
-    """Kernels for `render`, whose imports go on while the caller computes what is to be reported."""
+def warm(document: Path) -> Iterator[KernelPool | None]:
+    """A kernel pool for `render`, which does its imports while the caller computes the results."""
     home = home_of(document)
-    taken_apart = source.read(document, home, None)
-    with kernels.warm(taken_apart.setup, taken_apart.chapters, home) as forks:
-        yield forks
+    parts = source.read(document, home, None)
+    with kernels.warm(parts.setup, parts.chapters, home) as pool:
+        yield pool
 
 
 def markdown_of(  # noqa: PLR0913 - as `render`, of which it is the first half
@@ -125,26 +125,24 @@ def markdown_of(  # noqa: PLR0913 - as `render`, of which it is the first half
     progress: Callable[[str], None],
     folder: Path,
     cache: Path | None = None,
-    forks: Forks | None = None,
+    pool: KernelPool | None = None,
 ) -> tuple[dict[str, Any], str]:
-    """The document's header, and its whole text as Markdown with every cell run.
+    """The document's header, and its text as Markdown with the outputs of every cell.
 
     The folder is for the kernels' files while they run.
     """
     home = home_of(document)
-    taken_apart = source.read(document, home, profile)
-    chapters = list(taken_apart.chapters)
-    if taken_apart.setup is not None and (taken_apart.setup.shows_something or not chapters):
-        chapters.insert(0, taken_apart.setup)
-    surroundings = kernels.Surroundings(home, run.resolve(), epoch, cache)
-    texts = kernels.run_chapters(
-        taken_apart.setup, chapters, surroundings, progress, folder / "k", forks
-    )
-    return taken_apart.header, "\n\n".join(texts)
+    parts = source.read(document, home, profile)
+    chapters = list(parts.chapters)
+    if parts.setup is not None and (parts.setup.shows_something or not chapters):
+        chapters.insert(0, parts.setup)
+    settings = kernels.RenderSettings(home, run.resolve(), epoch, cache)
+    texts = kernels.run_chapters(parts.setup, chapters, settings, progress, folder / "k", pool)
+    return parts.header, "\n\n".join(texts)
 
 
 def home_of(document: Path) -> Path:
-    """Where cells run and pictures are looked for: the project, for a document of the project."""
+    """The folder in which cells run and pictures lie: the project, for a document of the project."""
     home = project_home().resolve()
     return home if document.resolve().is_relative_to(home) else document.resolve().parent
 
@@ -157,7 +155,7 @@ def _parse(  # noqa: PLR0913 - as `render`
     progress: Callable[[str], None],
     folder: Path,
     cache: Path | None,
-    forks: Forks | None,
+    pool: KernelPool | None,
     aside: ThreadPoolExecutor,
 ) -> _Parsed:
     epoch = int(page_facts(run_facts, None).moment.timestamp())
@@ -169,18 +167,18 @@ def _parse(  # noqa: PLR0913 - as `render`
         progress=progress,
         folder=folder,
         cache=cache,
-        forks=forks,
+        pool=pool,
     )
     known = run_facts.get("addresses")
     addresses = aside.submit(known) if callable(known) else None  # pandoc has one core, this one
     parsed = _to_tree(markdown, header, document, folder)
-    found = tree.survey(parsed)
-    tree.check(found, str(run_facts.get("audience") or ""))
-    _gather_pictures(found, document, folder)
+    survey = tree.survey(parsed)
+    tree.check(survey, str(run_facts.get("audience") or ""))
+    _gather_pictures(survey, document, folder)
     page = page_facts(run_facts, header.get("title"))
     language = str(header.get("lang") or DEFAULT_LANGUAGE)
     parsed["meta"] = page.metadata() | {"lang": tree.text(language)}
-    return _Parsed(parsed, found, page, folder, cache, addresses)
+    return _Parsed(parsed, survey, page, folder, cache, addresses)
 
 
 def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: Path) -> tree.Json:
@@ -199,9 +197,9 @@ def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: P
     return parsed
 
 
-def _gather_pictures(found: tree.Findings, document: Path, folder: Path) -> None:
-    """Copy each picture beside the report, under a name that says nothing of this machine."""
-    for number, image in enumerate(found.images, start=1):
+def _gather_pictures(survey: tree.Findings, document: Path, folder: Path) -> None:
+    """Copy each picture to the report's folder, under a name that does not depend on this machine."""
+    for number, image in enumerate(survey.images, start=1):
         target = image["c"][2]
         path = (home_of(document) / unquote(target[0])).resolve()
         if "://" in target[0] or not path.is_file():
@@ -233,7 +231,7 @@ def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
     (parsed.folder / "template.html").write_text(template, encoding="utf-8")
     if parsed.addresses is not None:
         run_facts = {**run_facts, "addresses": parsed.addresses.result()}
-    known = addresses_of(run_facts, run, parsed.found.addresses)
+    known = addresses_of(run_facts, run, parsed.survey.addresses)
     # The other formats are written from the same tree at the same time, so it stays as it is.
     content = parsed.content | {"meta": copy.deepcopy(parsed.content["meta"])}
     content["meta"]["sap"]["c"]["addresses"] = tree.raw_html(script_json(known))
@@ -245,9 +243,9 @@ def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
 def _with_pictures(page: str, parsed: _Parsed) -> str:
     """Each picture inside the page: pandoc would read all of it again to find them.
 
-    The rest of what a page may load, style and script, stands in the template already.
+    The template contains style and script already.
     """
-    known = {image["c"][2][0] for image in parsed.found.images}
+    known = {image["c"][2][0] for image in parsed.survey.images}
 
     def embedded(tag: re.Match[str]) -> str:
         name = tag["name"]
@@ -263,7 +261,7 @@ def _with_pictures(page: str, parsed: _Parsed) -> str:
 
 
 def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
-    """Typst is written chapter by chapter, two at a time, and what is kept is not written again."""
+    """Typst is written chapter by chapter, two at a time; a cached chapter is not written again."""
     text = f"$highlighting-definitions${BODY}$body$"
     (parsed.folder / CHAPTER).write_text(text, encoding="utf-8")
     made_by = {
@@ -277,11 +275,13 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
             pieces.append(piece)
             sizes.append(size)
     written: list[tuple[str, str]] = [("", "")] * len(pieces)
-    with ThreadPoolExecutor(max_workers=2) as pool:  # the longest first: none is left alone
+    with ThreadPoolExecutor(
+        max_workers=2
+    ) as threads:  # the longest first, so that both end together
         order = sorted(range(len(pieces)), key=sizes.__getitem__, reverse=True)
         longest_first = [pieces[i] for i in order]
         for i, made in zip(
-            order, pool.map(partial(_typst, parsed, made_by), longest_first), strict=True
+            order, threads.map(partial(_typst, parsed, made_by), longest_first), strict=True
         ):
             written[i] = made
     definitions = next((each for each, _ in written if each), "")
@@ -317,7 +317,7 @@ def _split(blocks: Sequence[tree.Json], level: int) -> list[list[tree.Json]]:
 
 
 def _pieces(chapter: Sequence[tree.Json]) -> list[tuple[list[tree.Json], int]]:
-    """A long chapter in pieces, so that two can be written at a time; what must stay together does.
+    """A long chapter in pieces that can be written at the same time; what belongs together stays so.
 
     Each comes with its length, in characters of JSON.
     A piece may begin with a section, or where one display follows another and one of both is long:
@@ -327,8 +327,10 @@ def _pieces(chapter: Sequence[tree.Json]) -> list[tuple[list[tree.Json], int]]:
     pieces: list[list[tree.Json]] = [[]]
     sizes = [0]
     for i, block in enumerate(chapter):
-        beside = i > 0 and block["t"] == chapter[i - 1]["t"] == "Div"
-        may_begin = _is_header(block, 2) or (beside and max(lengths[i - 1 : i + 1]) > LONG_DISPLAY)
+        neighbours = i > 0 and block["t"] == chapter[i - 1]["t"] == "Div"
+        may_begin = _is_header(block, 2) or (
+            neighbours and max(lengths[i - 1 : i + 1]) > LONG_DISPLAY
+        )
         if may_begin and sizes[-1] + lengths[i] > LONGEST_PIECE:
             pieces.append([])
             sizes.append(0)
@@ -340,15 +342,15 @@ def _pieces(chapter: Sequence[tree.Json]) -> list[tuple[list[tree.Json], int]]:
 def _typst(parsed: _Parsed, made_by: Mapping[str, Any], blocks: list[tree.Json]) -> tuple[str, str]:
     """The definitions that code in colour needs, and the Typst of one chapter."""
     key = cache.name_of("typst", {"blocks": blocks, "made by": made_by})
-    shelf = cache.Shelf(parsed.cache) if parsed.cache else None
-    found = shelf.find(key) if shelf else None
-    if found is None:
+    store = cache.CacheStore(parsed.cache) if parsed.cache else None
+    chapter = store.load(key) if store else None
+    if chapter is None:
         content = parsed.content | {"meta": {}, "blocks": blocks}
         arguments = ["--template", CHAPTER, "--standalone", "--wrap=preserve"]
-        found = cache.Ran(_write(parsed, "typst-citations", arguments, content), "", {})
-        if shelf:
-            shelf.keep(key, found)
-    definitions, _, body = found.markdown.partition(BODY)
+        chapter = cache.CachedChapter(_write(parsed, "typst-citations", arguments, content), "", {})
+        if store:
+            store.save(key, chapter)
+    definitions, _, body = chapter.markdown.partition(BODY)
     return definitions, body
 
 
