@@ -15,8 +15,14 @@ from sap.derivations.courses import choice_psa, choice_response, courses
 from sap.derivations.progression import Value, psa_progression, read_course
 from sap.derivations.response import adpsa, psa_response
 from sap.plan import read_plan
+from sap.plan.references import References
+from sap.qc import progression_times
 from sap.qc import psa_progression as qc_progression
+from sap.qc.courses import Course
+from sap.qc.progression_times import Definition
 from sap.qc.psa import Visit
+from sap.qc.recist import Scans
+from sap.qc.study import Study
 from sap.qc.subjects import Subject
 from sap.results.progression import psa_progression as psa_progression_rows
 
@@ -354,12 +360,15 @@ def test_the_rows_count_every_treated_subject_once(patients):
     assert cases.xs("n", level="stat_name").sum() == 16
 
 
+NO_SCANS = Scans([], [], [], [], has_baseline=False)
+
+
 def second_answer(base: float | None, values: list[Value], rule=RULE):
     """The case, rise and confirmation of the second computation, days counted from the first dose."""
     plan = PLAN.model_copy(update={"psa_progression": rule})
     seen = [] if base is None else [Visit(DOSE, Decimal(repr(float(base))))]
     seen += [Visit(DOSE + dt.timedelta(days=v.day), Decimal(repr(float(v.psa)))) for v in values]
-    course = qc_progression.Followed(Subject("1", first_dose=DOSE), False, DOSE, None, seen)
+    course = Course(Subject("1", first_dose=DOSE), False, DOSE, None, seen, NO_SCANS, False)
     found = qc_progression.progression(course, plan)
     days = [None if d is None else (d - DOSE).days for d in (found.day, found.confirmed)]
     return found.case, *days
@@ -397,9 +406,10 @@ def test_a_time_to_psa_progression_ends_as_the_cases_of_the_plan_say():
         seen = [Visit(DOSE + dt.timedelta(days=d), Decimal(v)) for d, v in values]
         subject = Subject("1", first_dose=DOSE, allocated=DOSE, left_for=left, died=died)
         switch = None if therapy is None else DOSE + dt.timedelta(days=therapy)
-        one = qc_progression.Followed(subject, False, DOSE, switch, seen)
-        found = [t for t in qc_progression.times([one], {}, plan) if t.paramcd == "TTPP"]
-        return [(t.days, t.event, t.why) for t in found]
+        course = Course(subject, False, DOSE, switch, seen, NO_SCANS, False)
+        study = Study({}, {}, {"1": subject}, {}, DOSE, plan, References({}))
+        main = Definition("", "", plan.progression.new_therapy)
+        return [progression_times.ended(study, course, "TTPP", main, DOSE)]
 
     assert ended(course) == [(105, True, "PSA PROGRESSION")]
     assert ended(course[:2]) == [(42, False, "NO PROGRESSION AT LAST ASSESSMENT")]

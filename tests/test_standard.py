@@ -372,7 +372,7 @@ def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path
         findings=rows.iloc[:0], frozen_root=tmp_path,
     )  # fmt: skip
     made = analyses.analyse(snapshot.load(frozen), PLAN, day)
-    second = qc.compare(frozen, PLAN, made.ard, made.datasets.adtte).rows
+    second = qc.compare(frozen, PLAN, made.ard).rows
     assert (second["result"] == "agrees").sum() > 1000
     assert not (second["result"] == "differs").any()
 

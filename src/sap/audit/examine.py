@@ -320,9 +320,7 @@ def _second_computation(audit: Audit, whole: Bundle, cut: Path, plan: PlanFile) 
 
     with step("compute the results a second time"):
         rows = _csv(whole.files[whole.of_role("ard")["ard.csv"]])
-        times = whole.of_role("dataset").get("adtte.parquet")
-        adtte = pd.read_parquet(io.BytesIO(whole.files[times])) if times else None
-        audit.qc = qc.compare(cut, plan.plan, rows, adtte)
+        audit.qc = qc.compare(cut, plan.plan, rows)
     if audit.qc.differing:
         differing = f"differs in {audit.qc.differing} results"
         audit.say("result", "the second computation", differing)

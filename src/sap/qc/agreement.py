@@ -136,9 +136,7 @@ class QcResult:
         }
 
 
-def compare(
-    cut: Path, plan: Plan, ard: pd.DataFrame, adtte: pd.DataFrame | None = None
-) -> QcResult:
+def compare(cut: Path, plan: Plan, ard: pd.DataFrame) -> QcResult:
     """Compute the results of a frozen cut a second time and compare them with the ARD.
 
     Parameters
@@ -150,7 +148,7 @@ def compare(
     ard
         The rows to compare, with at least the key columns, `stat` and `stat_text`.
     """
-    study = read_study(cut, plan, adtte)
+    study = read_study(cut, plan)
     return QcResult(_compared(ard, second_values(study)))
 
 

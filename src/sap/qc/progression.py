@@ -2,106 +2,88 @@
 
 from collections.abc import Iterator
 
-import pandas as pd
+from sap.qc.courses import courses
+from sap.qc.progression_times import Time, has_data, times
+from sap.qc.psa_progression import CASES, progression
+from sap.qc.study import Place, QcRow, Study
+from sap.qc.summaries import rate
+from sap.qc.survival import curve_rows
 
-from sap.qc import psa_progression
-from sap.qc.study import Place, QcRow, Source, Study
-from sap.qc.survival import Time, curve_rows
-
-METHOD = "visits read one by one in exact decimals; exact fractions, lifelines, statsmodels"
-BY_PSA = ("TTPP", "DOR")
-CODES = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
-NAMES = ("USUBJID", "PARAMCD", "PARAM", "AVAL", "CNSR", "EVNTDESC", "CNSDTDSC")
-
-
-def _source(code: str) -> Source:
-    return "raw" if code in BY_PSA else "datasets"
+METHOD = "records read one by one in exact decimals; exact fractions, lifelines, statsmodels"
+ENDPOINTS = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
 
 
 def rows(study: Study) -> Iterator[QcRow]:
     """Every row of `psa_progression` and of the times to progression."""
-    followed = psa_progression.followed(study.by_subject, study.subjects, study.plan)
-    for population, paramcd, level, statistics in psa_progression.counted(
-        followed, study.subjects, study.plan
-    ):
-        place = Place("psa_progression", population, paramcd=paramcd, level=level)
-        yield from place.rows(statistics, METHOD)
-    if study.adtte is None:
-        return
-    times = _own_times(study.adtte, psa_progression.times(followed, study.psa, study.plan))
-    for code in CODES:
-        asked = [("PRIMARY", code), ("RESCREENED", f"{code}RE")]
-        if study.plan.study.groups and code in ("PFS", "TTPP"):
-            asked.append(("GROUPA", code))
-        for population, paramcd in asked:
-            yield from _curves(times, population, code, paramcd, study)
-            yield from _reasons(times, population, code, paramcd, study)
-    yield from _other_definitions(times, study)
+    yield from _psa_progression(study)
+    every = list(times(study))
+    for endpoint in ENDPOINTS:
+        of_endpoint = [time for time in every if time.endpoint == endpoint]
+        columns = [("PRIMARY", ""), ("RESCREENED", "RE")]
+        if study.plan.study.groups and endpoint in ("PFS", "TTPP"):
+            columns.append(("GROUPA", ""))
+        for population, suffix in columns:
+            inside = set(study.inside(population))
+            planned = [
+                time
+                for time in of_endpoint
+                if not time.definition.code
+                and time.who in inside
+                and time.rescreened == (suffix == "RE")
+            ]
+            place = Place(endpoint.lower(), population, paramcd=endpoint + suffix)
+            yield from _curve(place, planned, study, endpoint)
+            yield from _reasons(place, planned)
+        if endpoint in ("PFS", "RPFS", "TTPP"):
+            yield from _sensitivities(of_endpoint, study, endpoint)
 
 
-def _own_times(adtte: pd.DataFrame, own: Iterator[psa_progression.Time]) -> pd.DataFrame:
-    """ADTTE with the times to PSA progression computed here in place of its own."""
-    by_psa = adtte["PARAMCD"].str.startswith(BY_PSA)
-    rows = [
-        (
-            one.who, one.paramcd, f"{one.paramcd}; {one.words}" if one.words else one.paramcd,
-            float(one.days), 0 if one.event else 1, one.why if one.event else "",
-            "" if one.event else one.why,
-        )
-        for one in own
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=list(NAMES)).astype({"AVAL": float, "CNSR": int})
-    parts = [part for part in (adtte.loc[~by_psa, list(NAMES)], frame) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else frame
+def _psa_progression(study: Study) -> Iterator[QcRow]:
+    columns = [("PRIMARY", False), ("RESCREENED", False)]
+    columns += [("GROUPA", True)] if study.plan.study.groups else []
+    for population, is_choice in columns:
+        inside = {
+            who for who in study.inside(population) if is_choice or study.subjects[who].treated
+        }
+        cases = [
+            progression(course, study.plan).case
+            for course in courses(study)
+            if course.is_choice is is_choice and course.subject.usubjid in inside
+        ]
+        place = Place("psa_progression", population, paramcd="PSAPROGA" if is_choice else "PSAPROG")
+        known = sum(case > 2 for case in cases)
+        statistics = rate(cases.count(3) + cases.count(4), len(inside), study.plan)
+        yield from place.rows(statistics | {"n_missing": len(inside) - known}, METHOD)
+        for case, level in enumerate(CASES, start=1):
+            of_case = {"n": cases.count(case), "N": len(inside)}
+            yield from place._replace(level=level).rows(of_case, METHOD)
 
 
-def _curves(
-    times: pd.DataFrame, population: str, code: str, paramcd: str, study: Study
-) -> Iterator[QcRow]:
-    there = times["PARAMCD"].isin((code, f"{code}RE")).any()
-    inside = times[(times["PARAMCD"] == paramcd) & times["USUBJID"].isin(study.inside(population))]
-    followed: list[Time] = [
-        (int(days), int(censored == 0))
-        for days, censored in zip(inside["AVAL"], inside["CNSR"], strict=True)
-    ]
-    place = Place(code.lower(), population, paramcd=paramcd)
-    # Without any response no subject has a duration of one; the data do not lack it.
-    if not followed and not there and code != "DOR":
+def _curve(place: Place, planned: list[Time], study: Study, endpoint: str) -> Iterator[QcRow]:
+    if not planned and not has_data(study, endpoint):
         none = dict.fromkeys(("N", "n_events", "median", "conf_low", "conf_high"))
-        yield from place.rows(none, METHOD, _source(code))
+        yield from place.rows(none, METHOD)
         return
-    yield from curve_rows(place, followed, study, METHOD, _source(code))
+    yield from curve_rows(place, [(t.days, int(t.event)) for t in planned], study, METHOD)
 
 
-def _reasons(
-    times: pd.DataFrame, population: str, code: str, paramcd: str, study: Study
-) -> Iterator[QcRow]:
-    inside = times[(times["PARAMCD"] == paramcd) & times["USUBJID"].isin(study.inside(population))]
-    ends: dict[tuple[str, str], int] = {}
-    for censored, event, reason in zip(
-        inside["CNSR"], inside["EVNTDESC"], inside["CNSDTDSC"], strict=True
-    ):
-        key = ("Censored", str(reason)) if censored else ("Event", str(event))
-        ends[key] = ends.get(key, 0) + 1
-    for (how, reason), n in ends.items():
-        place = Place(f"{code.lower()}_reasons", population, "", paramcd, reason, how)
-        yield from place.rows({"n": n, "N": len(inside)}, METHOD, _source(code))
+def _reasons(place: Place, planned: list[Time]) -> Iterator[QcRow]:
+    ends = [("Event" if time.event else "Censored", time.reason) for time in planned]
+    for end in dict.fromkeys(ends):
+        here = place._replace(analysis=f"{place.analysis}_reasons", level=end[1], sublevel=end[0])
+        yield from here.rows({"n": ends.count(end), "N": len(planned)}, METHOD)
 
 
-def _other_definitions(times: pd.DataFrame, study: Study) -> Iterator[QcRow]:
+def _sensitivities(of_endpoint: list[Time], study: Study, endpoint: str) -> Iterator[QcRow]:
     primary = set(study.inside("PRIMARY"))
-    by: dict[tuple[str, str, str], list[Time]] = {}
-    names = ("USUBJID", "PARAMCD", "PARAM", "AVAL", "CNSR")
-    for who, paramcd, param, days, censored in zip(*(times[n] for n in names), strict=True):
-        code = next((c for c in ("PFS", "RPFS", "TTPP") if paramcd.startswith(c)), None)
-        if code and who in primary and not paramcd.endswith("RE"):
-            level = str(param).partition("; ")[2] or "As planned"
-            by.setdefault((code, paramcd, level), []).append((int(days), int(censored == 0)))
-    for (code, paramcd, level), followed in by.items():
-        place = Place(f"{code.lower()}_sensitivity", "PRIMARY", paramcd=paramcd)
-        for row in curve_rows(place, followed, study, METHOD, _source(code)):
+    here = [time for time in of_endpoint if time.who in primary and not time.rescreened]
+    place = Place(f"{endpoint.lower()}_sensitivity", "PRIMARY")
+    for definition in dict.fromkeys(time.definition for time in here):
+        followed = [(t.days, int(t.event)) for t in here if t.definition == definition]
+        of_code = place._replace(paramcd=endpoint + definition.code)
+        for row in curve_rows(of_code, followed, study, METHOD):
             if row.analysis == place.analysis and not row.level:
-                yield row._replace(level=level)
-    for code in sorted({"PFS", "RPFS", "TTPP"} - {code for code, _, _ in by}):
-        place = Place(f"{code.lower()}_sensitivity", "PRIMARY", "", code, "As planned")
-        yield from place.rows({"median": None}, METHOD, _source(code))
+                yield row._replace(level=definition.words or "As planned")
+    if not here:
+        missing = place._replace(paramcd=endpoint, level="As planned")
+        yield from missing.rows({"median": None}, METHOD)

@@ -19,7 +19,8 @@ from sap.qc.subjects import Record, Subject, milestone
 NON = "NON-CR/NON-PD"
 PARTS = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
 BY_BONE_SCAN = ("BONE SCAN", "SCINTIGRAPHY")
-FOUND = ("TUMIDENT", "LESIDENT")
+IDENTIFIED = ("TUMIDENT", "LESIDENT")
+TARGETS = ("TARGET", "TARGET NODAL", "TARGET EXTRA NODAL")
 CERTAIN = ("PRESENT", "UNEQUIVOCAL", "UNEQUIVOCAL PROGRESSION")
 
 
@@ -44,6 +45,21 @@ class Visit:
     rs: list[Record] = field(default_factory=list)
     found: list[Record] = field(default_factory=list)
 
+    def days(self) -> list[Day]:
+        """The days of the readings, in order."""
+        pairs = [("TR", self.tr), ("RS", self.rs), ("TU", self.found)]
+        days = {earliest(row.get(f"{stem}DTC")) for stem, rows in pairs for row in rows}
+        return sorted(day for day in days if day is not None)
+
+    def up_to(self, day: Day) -> "Visit":
+        """The readings of the assessment up to a day."""
+
+        def early(stem: str, rows: list[Record]) -> list[Record]:
+            return [row for row in rows if (earliest(row.get(f"{stem}DTC")) or day) <= day]
+
+        tr, rs, found = early("TR", self.tr), early("RS", self.rs), early("TU", self.found)
+        return Visit(self.first, day, tr, rs, found)
+
 
 class TimePoint(NamedTuple):
     """The overall response at a visit, and the sum of targets where all were read."""
@@ -51,6 +67,7 @@ class TimePoint(NamedTuple):
     day: Day
     overall: str
     total: Fraction | None
+    unconfirmed: bool = False
 
 
 class Course(NamedTuple):
@@ -119,9 +136,9 @@ def _mm(rows: list[Record], rule: Tumour, *, node: bool) -> Fraction | None:
 
 def _at_baseline(tu: list[tuple[Day | None, Record]], tr: list[tuple[Day, Record]], start: Day, begin: Day | None, rule: Tumour) -> list[Lesion]:  # fmt: skip
     followed = []
-    kinds = ("TARGET", "TARGET NODAL", "TARGET EXTRA NODAL", "NON-TARGET", "NON-MEASURABLE", "NEW")
+    kinds = (*TARGETS, "NON-TARGET", "NON-MEASURABLE", "NEW")
     for day, row in tu:
-        if row.get("TUTESTCD") not in FOUND or _what(row) not in kinds:
+        if row.get("TUTESTCD") not in IDENTIFIED or _what(row) not in kinds:
             continue
         if (day is not None and day > start) or (
             begin is not None and (day is None or day < begin)
@@ -135,7 +152,7 @@ def _at_baseline(tu: list[tuple[Day | None, Record]], tr: list[tuple[Day, Record
             size = _mm(there, rule, node=lesion.node)
             lesion.base = lesion.base if size is None else size
         least = rule.node_target_mm if lesion.node else rule.lesion_target_mm
-        named = _what(row) in ("TARGET", "TARGET NODAL", "TARGET EXTRA NODAL")
+        named = _what(row) in TARGETS
         lesion.is_target = named and lesion.base is not None and lesion.base >= least
         followed.append(lesion)
     return followed
@@ -144,13 +161,13 @@ def _at_baseline(tu: list[tuple[Day | None, Record]], tr: list[tuple[Day, Record
 def _visits(events: list[tuple[Day, str, str, Record]], rule: Tumour) -> list[Visit]:
     """The readings after the first dose, day by day: near ones together, a second look apart."""
     visits: list[Visit] = []
-    asked: dict[str, Day] = {}
+    questions: dict[str, Day] = {}
     for day, domain, question, row in sorted(events, key=lambda e: e[0]):
-        again = question in asked and asked[question] < day
+        again = question in questions and questions[question] < day
         if not visits or again or (day - visits[-1].first).days > rule.assessment_days:
             visits.append(Visit(day, day))
-            asked = {}
-        asked.setdefault(question, day)
+            questions = {}
+        questions.setdefault(question, day)
         here = visits[-1]
         here.last = day
         (here.tr if domain == "TR" else here.rs if domain == "RS" else here.found).append(row)
@@ -167,7 +184,7 @@ class Tree:
     """Which lesions split into which, and which merged into which, as TU names them."""
 
     def __init__(self, tu: list[Record]) -> None:
-        own = [str(r.get("TULNKID")) for r in tu if r.get("TUTESTCD") in FOUND]
+        own = [str(r.get("TULNKID")) for r in tu if r.get("TUTESTCD") in IDENTIFIED]
         self.parts: dict[str, list[str]] = {}
         self.into: dict[str, tuple[str, bool]] = {}
         for row in tu:
@@ -354,18 +371,45 @@ def _by_lesions(visits: list[Visit], followed: list[Lesion], tu: list[Record], n
         totals.append(total)
     tissue = _first_progression(softs, rule, targets=bool(targets))
     bones = _bone(visits, followed, of_bone, start, plan)
-    told = []
+    time_points = []
+    low = sum((lesion.base or Fraction(0) for lesion in targets), Fraction(0))
     for visit, answer, bone, total in zip(visits, tissue, bones, totals, strict=True):
-        whole = together(answer, bone, targets=bool(targets))
-        told.append(TimePoint(visit.first if whole == "PD" else visit.last, whole, total))
-    return told
+        overall = together(answer, bone, targets=bool(targets))
+        day = visit.last
+        if overall == "PD":
+            shown = []
+            for upto in visit.days():
+                part = visit.up_to(upto)
+                target, _ = _targets(part, targets, tree, low, rule)
+                new_by_then = [str(row.get("TULNKID")) for day_, row in of_soft if day_ <= upto]
+                appeared = any(_sure(link, visits) for link in new_by_then)
+                if (
+                    answer == "PD"
+                    and soft(target, _others(part, others, rule), new=appeared) == "PD"
+                ):
+                    shown.append(upto)
+                if bone == "PD" and _has_bone_reading(part, followed, of_bone):
+                    shown.append(upto)
+            day = min(shown, default=visit.last)
+        low = low if total is None else min(low, total)
+        unconfirmed = "PDu" in (overall, bone)
+        time_points.append(TimePoint(day, overall, total, unconfirmed))
+    return time_points
 
 
-def _by_answers(visits: list[Visit], new: list[tuple[Day, Record]]) -> list[TimePoint]:
+def _has_bone_reading(visit: Visit, followed: list[Lesion], new: list[tuple[Day, Record]]) -> bool:
+    links = {lesion.link for lesion in followed if lesion.on_bone_scan}
+    links |= {str(row.get("TULNKID")) for _, row in new}
+    if any(row.get("TRLNKID") in links and _is_read(row) for row in visit.tr):
+        return True
+    return any(str(row.get("TULNKID")) in links for row in visit.found)
+
+
+def _by_responses(visits: list[Visit], new: list[tuple[Day, Record]]) -> list[TimePoint]:
     """Where no lesion stands at baseline: what the evaluator said, part by part."""
-    told = []
+    time_points = []
     for visit in visits:
-        said = {row["RSTESTCD"]: _answer(row) for row in visit.rs}
+        said = {row["RSTESTCD"]: _response(row) for row in visit.rs}
         appeared = any(day <= visit.last for day, _ in new)
         parts = {
             code: {"NED": "", "NOT ALL EVALUATED": "NE"}.get(said.get(code, ""), said.get(code, ""))
@@ -380,18 +424,31 @@ def _by_answers(visits: list[Visit], new: list[tuple[Day, Record]]) -> list[Time
             targets = "TRGRESP" not in said or bool(parts["TRGRESP"])
             whole = together(tissue, said.get("BONERESP", "NE"), targets=targets)
         whole = whole or "NE"
-        told.append(TimePoint(visit.first if whole == "PD" else visit.last, whole, None))
-    return told
+        day = visit.last
+        if whole == "PD":
+            shown = [d for d, row in _dated(visit.rs, "RS") if _says_progression(row)]
+            shown += [d for d, _ in new if visit.first <= d <= visit.last]
+            day = min(shown, default=visit.last)
+        unconfirmed = "PDu" in (whole, said.get("BONERESP"))
+        time_points.append(TimePoint(day, whole, None, unconfirmed))
+    return time_points
 
 
-def _answer(row: Record) -> str:
+def _says_progression(row: Record) -> bool:
+    """Whether a response of the evaluator is progression."""
+    return row.get("RSSTRESC") == "PD" or (
+        row.get("RSTESTCD") == "NEWLPROG" and row.get("RSSTRESC") in ("Y", "UNEQUIVOCAL")
+    )
+
+
+def _response(row: Record) -> str:
     return str(row.get("RSSTRESC") or "NE")
 
 
-def best(told: list[tuple[Day, str]], start: Day, rule: Tumour, *, confirmed: bool) -> str:
+def best(time_points: list[tuple[Day, str]], start: Day, rule: Tumour, *, confirmed: bool) -> str:
     """The best answer before the first progression; confirmed: table 3 of RECIST 1.1."""
     seen: list[tuple[Day, str]] = []
-    for day, answer in told:
+    for day, answer in time_points:
         seen.append((day, answer))
         if answer == "PD":
             break
@@ -436,10 +493,28 @@ def _no_response(seen: list[tuple[Day, str]], start: Day, rule: Tumour, *, confi
     return "PD" if "PD" in words or back else "NE"
 
 
-def course(subject: Subject, domains: Mapping[str, list[Record]], plan: Plan) -> Course:
-    """One treated subject, from the records to the best answers."""
-    rule, start = plan.tumour, subject.first_dose
-    assert start is not None
+class Scans(NamedTuple):
+    """The tumour assessments of one course of treatment.
+
+    `time_points` are in the order of their days, all of them, also after a new therapy; `lesions`
+    are those at baseline; `rs` are the responses of the evaluator.
+    """
+
+    time_points: list[TimePoint]
+    lesions: list[Lesion]
+    chosen: list[Record]
+    rs: list[Record]
+    has_baseline: bool
+
+
+def scans(domains: Mapping[str, list[Record]], start: Day, begin: Day | None, plan: Plan) -> Scans:
+    """The assessments after `start`, the first day of a course; its records begin with `begin`.
+
+    SAP 5.4, Assessment at baseline (the case without TU in the data is that of the whole study):
+    "2 A reading of TU or TR on or before the first dose, of this course."
+    "3 No record of the patient in TU, but an assessment by the evaluator: there was a scan."
+    """
+    rule = plan.tumour
     tu_rows = mine(domains.get("tu", []), "TU", rule)
     tr = _dated(mine(domains.get("tr", []), "TR", rule), "TR")
     rs_rows = mine(domains.get("rs", []), "RS", rule)
@@ -449,34 +524,98 @@ def course(subject: Subject, domains: Mapping[str, list[Record]], plan: Plan) ->
         link = str(row.get("TRLNKID"))
         first_read[link] = min(day, first_read.get(link, day))
     tu = [(earliest(r.get("TUDTC")) or first_read.get(str(r.get("TULNKID"))), r) for r in tu_rows]
-    followed = _at_baseline(tu, tr, start, _begin(subject, domains), rule)
+    followed = _at_baseline(tu, tr, start, begin, rule)
     new = [(day, row) for day, row in tu if day is not None and day > start and _is_new(row)]
-    events = [(d, "RS", f"RS {r['RSTESTCD']}", r) for d, r in _dated(rs_rows, "RS") if r.get("RSTESTCD") in PARTS]  # fmt: skip
-    events += [(d, "TU", f"TU {r.get('TULNKID')}", r) for d, r in new]
-    readings = [(d, "TR", f"TR {r.get('TRLNKID')} {r['TRTESTCD']}", r) for d, r in tr]
+    of_rs = [(day, row) for day, row in _dated(rs_rows, "RS") if row.get("RSTESTCD") in PARTS]
+    events = [(day, "RS", f"RS {row['RSTESTCD']}", row) for day, row in of_rs]
+    events += [(day, "TU", f"TU {row.get('TULNKID')}", row) for day, row in new]
+    readings = [(day, "TR", f"TR {r.get('TRLNKID')} {r['TRTESTCD']}", r) for day, r in tr]
     events = (readings if followed else []) + events
     visits = _visits([event for event in events if event[0] > start], rule)
-    told = _by_lesions(visits, followed, tu_rows, new, start, plan) if followed else _by_answers(visits, new)  # fmt: skip
-    therapy = new_therapy(subject, domains.get("cm", []))
-    kept = [t for t in told if therapy is None or t.day <= therapy]
-    kept.sort(key=lambda t: t.day)
-    answers = [(t.day, t.overall) for t in kept]
+    if followed:
+        time_points = _by_lesions(visits, followed, tu_rows, new, start, plan)
+    else:
+        time_points = _by_responses(visits, new)
+    days = [day for day, _ in tu] + [day for day, _ in tr]
+    at_baseline = [d for d in days if d is not None and d <= start and (not begin or d >= begin)]
+    return Scans(
+        sorted(time_points, key=lambda point: point.day),
+        followed,
+        [row for day, row in tu if _is_chosen(day, row, start, begin)],
+        rs_rows,
+        bool(at_baseline) or (not domains.get("tu") and bool(time_points)),
+    )
+
+
+def _is_chosen(day: Day | None, row: Record, start: Day, begin: Day | None) -> bool:
+    """Whether a lesion was identified as a target at baseline."""
+    if row.get("TUTESTCD") not in IDENTIFIED or _what(row) not in TARGETS:
+        return False
+    return not (day is not None and day > start) and not (
+        begin is not None and (day is None or day < begin)
+    )
+
+
+def course(subject: Subject, domains: Mapping[str, list[Record]], plan: Plan) -> Course:
+    """One treated subject, from the records to the best responses.
+
+    SAP 5.4, Tumour answers: "BOR and BORC: the best overall response without and with confirmation,
+    from the assessments on or before the day of a new therapy."
+    """
+    rule, start = plan.tumour, subject.first_dose
+    assert start is not None
+    of_course = scans(domains, start, begin_of(subject, domains), plan)
+    followed = of_course.lesions
+    kept = before_new_therapy(of_course.time_points, new_therapy(subject, domains.get("cm", [])))
+    overall = [(t.day, t.overall) for t in kept]
     base = sum((x.base or Fraction(0) for x in followed if x.is_target), Fraction(0))
     sums = [t.total for t in kept if t.total is not None] if base else []
-    given = [_answer(row) for row in rs_rows if row.get("RSTESTCD") == "BESTRESP"]
+    given = [_response(row) for row in of_course.rs if row.get("RSTESTCD") == "BESTRESP"]
     return Course(
-        best(answers, start, rule, confirmed=False),
-        best(answers, start, rule, confirmed=True),
+        best(overall, start, rule, confirmed=False),
+        best(overall, start, rule, confirmed=True),
         given[-1] if given else "NE",
         float(100 * (min(sums) - base) / base) if sums else None,
-        any(x.is_target for x in followed) or (not followed and _judged(rs_rows)),
-        bool(told),
+        any(x.is_target for x in followed) or (not followed and _judged(of_course.rs)),
+        bool(of_course.time_points),
     )
+
+
+def before_new_therapy(time_points: list[TimePoint], therapy: Day | None) -> list[TimePoint]:
+    """The assessments on or before the day of a new therapy."""
+    return [point for point in time_points if therapy is None or point.day <= therapy]
+
+
+def first_of_confirmed_response(time_points: list[TimePoint], rule: Tumour) -> Day | None:
+    """The first assessment of a confirmed CR or PR; None without one.
+
+    SAP 5.4, Best overall response: "Only assessments up to the first PD count". "CR: a CR; when
+    confirmed, with another CR at least `response_confirm_days` days later and only CR and NE
+    between." "PR: a PR or CR; when confirmed, with another PR or CR so much later and only PR, CR
+    and NE between. A PR after a CR confirms neither."
+    """
+    points = [(point.day, point.overall) for point in time_points]
+    for place, (day, first) in enumerate(_up_to_progression(points)):
+        later = _up_to_progression(points)[place + 1 :]
+        for at, (other, last) in enumerate(later):
+            between = [overall for _, overall in later[:at]]
+            far = (other - day).days >= rule.response_confirm_days
+            complete = first == last == "CR" and set(between) <= {"CR", "NE"}
+            if far and (complete or _partial(first, last, between)):
+                return day
+    return None
+
+
+def _up_to_progression(points: list[tuple[Day, str]]) -> list[tuple[Day, str]]:
+    for place, (_, overall) in enumerate(points):
+        if overall == "PD":
+            return points[: place + 1]
+    return points
 
 
 def _is_new(row: Record) -> bool:
     code = row.get("TUTESTCD")
-    return code == "NEWTUMOR" or (code in FOUND and _what(row) == "NEW")
+    return code == "NEWTUMOR" or (code in IDENTIFIED and _what(row) == "NEW")
 
 
 def _judged(rs: list[Record]) -> bool:
@@ -484,11 +623,11 @@ def _judged(rs: list[Record]) -> bool:
     return bool(said & {"CR", "PR", "SD", "PD"})
 
 
-def _begin(subject: Subject, domains: Mapping[str, list[Record]]) -> Day | None:
+def begin_of(subject: Subject, domains: Mapping[str, list[Record]]) -> Day | None:
     """The day from which records belong to the course of a subject treated through re-screening."""
     if not subject.treated_again:
         return None
-    asked = milestone(domains.get("ds", []), "RE-SCREENING CONSENT OBTAINED")
+    consent = milestone(domains.get("ds", []), "RE-SCREENING CONSENT OBTAINED")
     drawn = subject.second.day if subject.second is not None else None
-    days = [day for day in (asked, drawn, subject.again_allocated) if day is not None]
+    days = [day for day in (consent, drawn, subject.again_allocated) if day is not None]
     return min(days) if days else None

@@ -3,11 +3,9 @@
 import datetime as dt
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
-
-import pandas as pd
 
 from sap.plan import project_home
 from sap.plan.model import Plan
@@ -84,7 +82,6 @@ class Study:
     cut_off: Day
     plan: Plan
     references: References
-    adtte: pd.DataFrame | None = field(default=None, repr=False)
 
     def of(self, domain: str, usubjid: str) -> list[Record]:
         """The records of one subject in one domain."""
@@ -99,9 +96,7 @@ class Study:
         return [who for who in self.inside(population) if self.subjects[who].treated_again]
 
 
-def study_of(
-    records: Mapping[str, list[Record]], plan: Plan, cut_off: Day, adtte: pd.DataFrame | None = None
-) -> Study:
+def study_of(records: Mapping[str, list[Record]], plan: Plan, cut_off: Day) -> Study:
     """The study of raw SDTM records."""
     tables = in_standard_terms(records, plan)
     subjects = subjects_of(tables, plan)
@@ -110,11 +105,11 @@ def study_of(
         split.setdefault(name, {})
     courses = psa.courses(split, subjects, plan, cut_off)
     references = read_references(project_home() / "analysis" / "references.yml")
-    return Study(tables, split, subjects, courses, cut_off, plan, references, adtte)
+    return Study(tables, split, subjects, courses, cut_off, plan, references)
 
 
-def read_study(cut: Path, plan: Plan, adtte: pd.DataFrame | None = None) -> Study:
+def read_study(cut: Path, plan: Plan) -> Study:
     """The study of a frozen cut; its cut-off date is that of the manifest."""
     manifest = json.loads((cut / "manifest.json").read_text(encoding="utf-8"))
     cut_off = dt.date.fromisoformat(manifest["cut_off"])
-    return study_of(read_records(cut), plan, cut_off, adtte)
+    return study_of(read_records(cut), plan, cut_off)

@@ -128,7 +128,8 @@ def milestone(ds: list[Record], term: str, part: str | None = None) -> Day | Non
     return min(days) if days else None
 
 
-def _ended(ds: list[Record], about: str) -> Record | None:
+def ended(ds: list[Record], about: str) -> Record | None:
+    """The last disposition event about something."""
     last: Record | None = None
     for row in ds:
         if row.get("DSCAT") == "DISPOSITION EVENT" and row.get("DSSCAT") == about:
@@ -266,17 +267,17 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
             subject.last_alive is None or subject.last_alive > subject.died
         ):
             subject.last_alive = subject.died
-        end = _ended(ds, "STUDY TREATMENT")
+        end = ended(ds, "STUDY TREATMENT")
         if end is not None:
             subject.stopped_for, subject.stopped_on = (
                 end.get("DSDECOD"),
                 earliest(end.get("DSSTDTC")),
             )
-        of_study = _ended(ds, "STUDY PARTICIPATION")
+        of_study = ended(ds, "STUDY PARTICIPATION")
         subject.left_for = of_study.get("DSDECOD") if of_study else None
-        of_screening = _ended(ds, "SCREENING")
+        of_screening = ended(ds, "SCREENING")
         subject.screening_end = of_screening.get("DSDECOD") if of_screening else None
-        of_again = _ended(ds, "RE-SCREENING")
+        of_again = ended(ds, "RE-SCREENING")
         subject.again_end = of_again.get("DSDECOD") if of_again else None
         subject.not_eligible_again = _failed_again(mine.get("ie", []))
         subject.choice_before_again = _chosen_before(
