@@ -127,9 +127,9 @@ def compared(tables, plan, frozen_root: Path, spoil=None):
 def agreed(found) -> None:
     wrong = found.rows[found.rows["result"] == "differs"]
     assert wrong.empty, wrong.head().to_string()
-    for analysis in PROMISED:
-        if (found.rows["analysis"] == analysis).any():
-            assert found.share_agreeing(analysis) == 100, analysis
+    for name in PROMISED:
+        if (found.rows["analysis"] == name).any():
+            assert found.share_agreeing(name) == 100, name
     assert found.shares()["raw"] > 95
 
 
@@ -184,7 +184,7 @@ def test_a_row_the_ard_lost_is_missed(tmp_path):
     assert set(wrong["level"]) == {"Any"}
 
 
-# ---- the other routes, by hand -------------------------------------------------------------------
+# ---- the other methods, by hand ------------------------------------------------------------------
 
 SUBJECT = Subject("P1", doses=2, first_dose=dt.date(2017, 1, 1), last_dose=dt.date(2017, 3, 1))
 

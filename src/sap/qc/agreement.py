@@ -3,59 +3,19 @@
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from sap.catalogue.reporting import analyses, analysis
+from sap.errors import ResultError
 from sap.plan.model import Plan
-from sap.qc import (
-    accrual,
-    baseline,
-    comparison,
-    ctc,
-    design,
-    disposition,
-    estimand,
-    exposure,
-    labs,
-    pk,
-    progression,
-    rescreening,
-    response,
-    safety,
-    samples,
-    screening,
-    sets,
-    survival,
-    survival_comparison,
-    tumour,
-)
 from sap.qc.study import QcRow, Study, read_study
 
-STEMS: Mapping[str, Callable[[Study], Iterator[QcRow]]] = {
-    "accrual": accrual.rows,
-    "baseline": baseline.rows,
-    "comparison": comparison.rows,
-    "ctc": ctc.rows,
-    "design": design.rows,
-    "disposition": disposition.rows,
-    "estimand": estimand.rows,
-    "exposure": exposure.rows,
-    "labs": labs.rows,
-    "pk": pk.rows,
-    "progression": progression.rows,
-    "rescreening": rescreening.rows,
-    "response": response.rows,
-    "safety": safety.rows,
-    "samples": samples.rows,
-    "screening": screening.rows,
-    "sets": sets.rows,
-    "survival": survival.rows,
-    "survival_comparison": survival_comparison.rows,
-    "tumour": tumour.rows,
-}
 KEY = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
+SOURCES = ("raw", "datasets", "none")
 RELATIVE = 1e-9
 AGREES, DIFFERS, NONE = "agrees", "differs", "no second computation"
 
@@ -102,7 +62,7 @@ class QcResult:
         of_source = rows["source"].replace("", "none")
         return {
             name: 100 * float((of_source == name).mean()) if len(rows) else math.nan
-            for name in ("raw", "datasets", "none")
+            for name in SOURCES
         }
 
     @property
@@ -118,11 +78,11 @@ class QcResult:
     def as_json(self) -> dict[str, Any]:
         """Counts and shares in all and by analysis, and every row that differs."""
         by_analysis: dict[str, dict[str, int]] = {}
-        for analysis, of_analysis in self.rows.groupby("analysis"):
+        for name, of_analysis in self.rows.groupby("analysis"):
             sources = of_analysis["source"].replace("", "none").value_counts()
-            counts = {name: int(sources.get(name, 0)) for name in ("raw", "datasets", "none")}
+            counts = {source: int(sources.get(source, 0)) for source in SOURCES}
             differing = int((of_analysis["result"] == DIFFERS).sum())
-            by_analysis[str(analysis)] = counts | {"differs": differing}
+            by_analysis[str(name)] = counts | {"differs": differing}
         different = self.rows[self.rows["result"] == DIFFERS]
         return {
             "total": self.total,
@@ -152,9 +112,33 @@ def compare(cut: Path, plan: Plan, ard: pd.DataFrame) -> QcResult:
     return QcResult(_compared(ard, second_values(study)))
 
 
+def stems() -> list[str]:
+    """The stems that have an analysis with a second computation, as the catalogue says."""
+    return sorted({entry.stem for entry in analyses().values() if entry.second != "none"})
+
+
+def rows_of(stem: str, study: Study) -> Iterator[QcRow]:
+    """The rows of one stem, each of an analysis that the catalogue gives to that stem and source.
+
+    Raises
+    ------
+    ResultError
+        A row is of an analysis of another stem, or computed from another source.
+    """
+    rows: Callable[[Study], Iterator[QcRow]] = import_module(f"sap.qc.{stem}").rows
+    for row in rows(study):
+        entry = analysis(row.analysis)
+        if (entry.stem, entry.second) != (stem, row.source):
+            raise ResultError(
+                f"sap.qc.{stem} computes {row.analysis} from {row.source}; the catalogue has it in "
+                f"{entry.stem}.yml, from {entry.second}."
+            )
+        yield row
+
+
 def second_values(study: Study) -> dict[tuple[str, ...], QcRow]:
     """Every row of every stem by its key."""
-    known = {row.key: row for rows in STEMS.values() for row in rows(study)}
+    known = {row.key: row for stem in stems() for row in rows_of(stem, study)}
     if "dv" not in study.records:  # deviations were not collected: there is no per-protocol set
         none = {"PERPROT", "4 Per protocol"}
         known = {key: row for key, row in known.items() if not {key[1], key[4]} & none}

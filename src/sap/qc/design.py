@@ -2,17 +2,15 @@
 
 from collections.abc import Iterator
 
-from sap.qc import toxicity_boundary, two_stage
+from sap.qc import two_stage
 from sap.qc.study import Place, QcRow, Study
 
 METHOD = "every outcome of the design in exact fractions; scipy"
 
 
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row of `design`, `design_oc`, `toxicity_boundary` and `toxicity_oc`."""
+    """Every row of `design` and `design_oc`."""
     main, curve = two_stage.designed(study.plan.design)
     yield from Place("design", "PRIMARY").rows(main, METHOD)
     for level, statistics in curve.items():
         yield from Place("design_oc", "PRIMARY", level=level).rows(statistics, METHOD)
-    for analysis, level, statistics in toxicity_boundary.rows(study.plan):
-        yield from Place(analysis, "SAFETY", paramcd="TOX", level=level).rows(statistics, METHOD)

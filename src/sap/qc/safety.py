@@ -54,7 +54,8 @@ def dead(study: Study) -> dict[str, tuple[str, str]]:
 
 
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row about adverse events and deaths of treated subjects."""
+    """Every row about adverse events, deaths and toxicities of treated subjects."""
+    yield from _boundary(study)
     if "ae" not in study.records:
         return
     yield from adverse_events.rows(study)
@@ -150,6 +151,19 @@ def _rate(wanted: SafetyRate, who: Sequence[str], study: Study) -> dict[str, Val
     if labs.is_unknown(of_test):
         statistics |= dict.fromkeys(names)
     return statistics
+
+
+def _boundary(study: Study) -> Iterator[QcRow]:
+    """The boundary for toxicity, which needs no subject."""
+    rule = study.plan.toxicity_monitoring
+    if rule is None:
+        return
+    for level, statistics in toxicity_boundary.lines(rule).items():
+        place = Place("toxicity_boundary", "SAFETY", paramcd="TOX", level=level)
+        yield from place.rows(statistics, METHOD)
+    for level, statistics in toxicity_boundary.by_patients(rule).items():
+        place = Place("toxicity_monitoring", "SAFETY", paramcd="TOX", level=level)
+        yield from place.rows(statistics, METHOD)
 
 
 def _toxicities(study: Study) -> Iterator[QcRow]:

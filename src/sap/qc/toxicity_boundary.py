@@ -1,13 +1,13 @@
 """The boundary for toxicity once more: every constant tried, exact fractions over every count."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from fractions import Fraction
 from functools import lru_cache
 
-from sap.plan.model import Plan, ToxicityMonitoring
+from sap.plan.model import ToxicityMonitoring
+from sap.qc.summaries import Value
 
-Value = float | str | None
 RATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
@@ -106,25 +106,28 @@ def _bound(all_: Sequence[int | None], k: int) -> int:
     return k + 1 if found is None else found
 
 
-Row = tuple[str, str, dict[str, Value]]
-
-
-def rows(plan: Plan) -> Iterator[Row]:
-    """Analysis, level and statistics of what needs no patient."""
-    rule = plan.toxicity_monitoring
-    if rule is None:
-        return
+def lines(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:
+    """The boundary as it is printed: by line the count and the numbers of patients it holds for."""
     runs = printed(rule)
-    yield "toxicity_boundary", "", {"lines": len(runs)}
-    for place, (events, first, last) in enumerate(runs, 1):
-        told: dict[str, Value] = {"boundary": events, "from_n": first, "to_n": last}
-        yield "toxicity_boundary", f"{place:02d}", told
+    whole: dict[str, dict[str, Value]] = {"": {"lines": len(runs)}}
+    return whole | {
+        f"{place:02d}": {"boundary": events, "from_n": first, "to_n": last}
+        for place, (events, first, last) in enumerate(runs, 1)
+    }
+
+
+def by_patients(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:
+    """The count that stops after each number of patients."""
     all_ = stops(rule)
-    for k in range(1, rule.patients + 1):
-        yield "toxicity_monitoring", f"{k:02d}", {"boundary": _bound(all_, k)}
+    return {f"{k:02d}": {"boundary": _bound(all_, k)} for k in range(1, rule.patients + 1)}
+
+
+def operating(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:
+    """By true rate: the chance to stop, and the number of patients expected."""
+    characteristics: dict[str, dict[str, Value]] = {}
     for rate in sorted({*RATES, rule.p0}):
-        chance, patients = course(all_, Fraction(str(rate)))
-        numbers: dict[str, Value] = {
+        chance, patients = course(stops(rule), Fraction(str(rate)))
+        characteristics[f"{rate:.2f}"] = {
             "p": rate, "probability_of_stopping": chance, "expected_n": patients,
         }  # fmt: skip
-        yield "toxicity_oc", f"{rate:.2f}", numbers
+    return characteristics
