@@ -225,6 +225,7 @@ def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_
     text = json.dumps(other.model_dump(mode="json"))
     (tmp_path / "tables" / "plan.json").write_text(text, encoding="utf-8")
     ard._json.cache_clear()
+    ard._plan.cache_clear()
     assert sentences.registered().plain.startswith("Events below grade 3 were not all collected")
     assert sentences.rescreened().plain == "The plan of this trial has no re-screening."
     (note,) = safety._registered()

@@ -363,6 +363,7 @@ def test_closed_displays_are_nothing_in_an_open_report(run):
     facts = run / "tables/run.json"
     facts.write_text(json.dumps({**json.loads(facts.read_text()), "audience": "open"}))
     ard._json.cache_clear()
+    ard._plan.cache_clear()
     assert closed._repr_markdown_() == ""
     assert str(inline.ref("tlf-waterfall")) == "Figure\u00a014.2.10 (closed report)"
     assert response_table()._repr_markdown_() != ""
@@ -376,6 +377,7 @@ def test_the_words_of_a_population_move_with_the_plan(run):
     changed = {**PLAN, "screening": {**PLAN["screening"], "ctc_minimum": 5}}
     (run / "tables/plan.json").write_text(json.dumps(changed))
     ard._json.cache_clear()
+    ard._plan.cache_clear()
     assert before == populations.words("PRIMARY").replace("CTC >= 5", "CTC >= 3")
 
 

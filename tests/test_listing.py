@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from sap.displays import listing, plan_tables, profile
-from sap.plan import project_home
+from sap.plan import project_home, read_plan
 
 HOSTILE = "<script>alert(1)</script> #let x = 1 =cmd() $x$ \u202e ```"
 
@@ -18,13 +18,7 @@ def run(tmp_path, monkeypatch) -> Path:
     (tmp_path / "tables").mkdir()
     (tmp_path / "adam").mkdir()
     facts = {"cut_off": "2019-06-30", "cut_off_name": "final", "audience": "closed"}
-    plan = {
-        "screening": {"ctc_minimum": 3, "volume_ml": 7.5, "arv7": "POSITIVE"},
-        "analysis_sets": {"per_protocol_cycles": 2, "ctc_baseline_minimum": 5},
-        "psa_response": {"decline_pct": 50.0},
-        "exposure": {"planned_dose_mg_m2": 25.0},
-        "safety": {"severe_grade": 3},
-    }
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
     tables = {"run": facts, "plan": plan, "manifest": {"files": [{"name": "ae.parquet"}]}}
     for name, content in tables.items():
         (tmp_path / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")
@@ -92,6 +86,7 @@ def test_no_event_is_not_the_same_as_no_domain(run):
     from sap import ard
 
     ard._json.cache_clear()
+    ard._plan.cache_clear()
     assert "Not in the data" in listing.events()._repr_markdown_()
 
 
@@ -177,6 +172,7 @@ def test_every_entry_of_the_plan_is_printed_with_its_address(run):
     from sap import ard
 
     ard._json.cache_clear()
+    ard._plan.cache_clear()
     keys = {number.key for number in plan_tables.plan().numbers}
     assert {"plan|design.p0", "plan|psa_response.sensitivity_confirm_days.1"} <= keys
     rows = [str(row.label) for row in plan_tables.plan().rows if row.kind == "total"]

@@ -9,6 +9,7 @@ import pytest
 from sap import ard
 from sap.displays import narrative
 from sap.displays.listing import cause_of_death
+from sap.plan import project_home, read_plan
 
 HOSTILE = "<script>alert(1)</script> #let x = 1 \\input{/etc/passwd} =cmd() $x$ \u202e ```"
 
@@ -67,10 +68,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for name in ("tables", "adam"):
         (tmp_path / name).mkdir()
     facts = {"cut_off": "2019-06-30", "cut_off_name": "final", "audience": "closed"}
-    plan = {
-        "screening": {"ctc_minimum": 3, "volume_ml": 7.5, "arv7": "POSITIVE"},
-        "analysis_sets": {"per_protocol_cycles": 2, "ctc_baseline_minimum": 5},
-    }
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
     tables = {"run": facts, "plan": plan, "manifest": {"files": [{"name": "ae.parquet"}]}}
     for name, content in tables.items():
         (tmp_path / "tables" / f"{name}.json").write_text(json.dumps(content), encoding="utf-8")

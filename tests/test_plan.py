@@ -252,6 +252,7 @@ def test_the_report_says_why_the_design_is_odd(run, monkeypatch):
     (run / "ard.csv").write_text(ard.to_csv(ard.bind(design(plan))), encoding="utf-8")
     (run / "tables" / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")), "utf-8")
     ard._json.cache_clear()
+    ard._plan.cache_clear()
     monkeypatch.setenv("SAP_RUN", str(run))
     said = sentences.design_deviation().plain
     assert "its criterion (minimax)" in said
@@ -262,6 +263,7 @@ def test_the_report_says_why_the_design_is_odd(run, monkeypatch):
     plan = Plan.model_validate(content)
     (run / "tables" / "plan.json").write_text(json.dumps(plan.model_dump(mode="json")), "utf-8")
     ard._json.cache_clear()
+    ard._plan.cache_clear()
     assert sentences.design_deviation().plain == ""
 
 

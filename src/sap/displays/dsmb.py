@@ -156,7 +156,7 @@ def conduct() -> RichText:
 def rule() -> RichText:
     """The stopping rules as the plan has them; this is no result."""
     parts: list[str | Number] = []
-    if ard.table("plan")["design"]["kind"] == "two-stage":
+    if ard.plan().design.kind == "two-stage":
         parts += [
             "The trial stops for futility after ", plan_text.number("design.n1"),
             " patients of the primary set when at most ", plan_text.number("design.r1"),
@@ -164,10 +164,10 @@ def rule() -> RichText:
         ]  # fmt: skip
     else:
         parts.append("The design has a single stage and no stopping rule for futility. ")
-    toxicity_rule = ard.table("plan").get("toxicity_monitoring")
+    toxicity_rule = ard.plan().toxicity_monitoring
     if toxicity_rule:
         parts += [
-            f"It stops for toxicity when too many patients have {toxicity_rule['name'].lower()} of grade ",
+            f"It stops for toxicity when too many patients have {toxicity_rule.name.lower()} of grade ",
             plan_text.number("toxicity_monitoring.from_grade"),
             " or above: the boundary stops a trial whose true rate is ",
             plan_text.number("toxicity_monitoring.p0"), " with a probability of at most ",
@@ -313,7 +313,7 @@ def conduct_table() -> Table:
     treated = left.count("N", level="Withdrew")
     rows = [
         Row(
-            "Patients who consented, were sampled, qualified for cabazitaxel",
+            "Patients who consented, were sampled, qualified for treatment",
             (Cell(box("consented"), ", ", box("sampled"), ", ", box("qualified")), "Table 3-1"),
         ),
         Row("Treated patients of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Table 14.1.1")),
@@ -427,7 +427,7 @@ def outlook() -> Table:
         Column(words, under="Patients not yet evaluable")
         for words in ("none responds", "excluded", "all respond")
     ]
-    prior = ard.table("plan")["estimand"]["prior"]
+    prior = ard.plan().estimand.prior
     numbers = ", ".join(formats.as_collected(each) for each in prior)
     notes: list[Note] = [f"Predictive: averaged over the posterior with the prior beta({numbers})."]
     return Table("tlf-dsmb-outlook", "Chance to reject H0 at the end", heads, rows, notes=notes)
@@ -485,7 +485,7 @@ STEPS = {
     "CONSENTED": "Consented",
     "SAMPLED": "Sampled",
     "QUALIFIED": "Qualified",
-    "ALLOCATED": "Allocated to cabazitaxel",
+    "ALLOCATED": "Allocated to treatment",
     "TREATED": "Treated",
 }
 
@@ -514,14 +514,14 @@ def accrual_figure() -> Figure:
     now = {code: recruited.count(paramcd=code, level=last) for code in steps}
     plot = accrual(
         counts,
-        target=float(ard.table("plan")["design"]["n"]),
+        target=float(ard.plan().design.n),
         order=list(steps.values()),
         x_title="Month",
         y_title="Patients, cumulative",
     )
     alt = (
         f"Cumulative accrual by month until {last}: {now['CONSENTED'].text} patients consented, "
-        f"{now['SAMPLED'].text} were sampled, {now['ALLOCATED'].text} allocated to cabazitaxel and "
+        f"{now['SAMPLED'].text} were sampled, {now['ALLOCATED'].text} allocated to treatment and "
         f"{now['TREATED'].text} treated. The thin broken line is the planned size of the primary set."
     )
     return Figure("tlf-dsmb-accrual", plot, alt, height=3.4, numbers=tuple(now.values()))
@@ -548,7 +548,7 @@ def accrual_table() -> Table:
         Column("Sampled"),
         Column("Qualified, n (% of sampled)"),
         Column(level),
-        Column("Allocated to cabazitaxel"),
+        Column("Allocated to treatment"),
         Column("Treated"),
     ]
     return Table(

@@ -121,7 +121,7 @@ def _note(note: Note) -> str:
 
 def _of_groups(entry: Entry) -> tuple[str, ...]:
     """The footnotes about group A and re-screening, in a report of a plan that has them."""
-    if not entry.footnotes_of_groups or not ard.table("plan")["study"]["groups"]:
+    if not entry.footnotes_of_groups or not ard.plan().study.groups:
         return ()
     return entry.footnotes_of_groups
 

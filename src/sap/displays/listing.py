@@ -198,19 +198,20 @@ def demographics() -> Table:
             frame[scale] = _as_numbers(frame[scale])
     frame["FIRST"] = frame["AVISIT"] != "SCREENING"
     frame = frame.sort_values(["USUBJID", "FIRST"])
+    prior_arsi = plan_text.either("lines.third_line_after").plain
     columns = (
         Shown("Screening", "AVISIT", make=coded),
         Shown("Age", "AGE"),
         Shown("ECOG", "ECOG"),
         Shown("Gleason", "GLEASON"),
-        Shown("AR-V7", "ARV7"),
+        Shown(ard.plan().wording.marker, "ARV7"),
         Shown("CTC", "CTC"),
         Shown("PSA (ug/L)", "PSA"),
         Shown("Hb (mmol/L)", "HGB", digits=1),
         Shown("ALP (U/L)", "ALP"),
         Shown("LDH (U/L)", "LDH"),
         Shown("Docetaxel", "DOCETAX", "Prior therapy"),
-        Shown("Abiraterone or enzalutamide", "ARSI", "Prior therapy"),
+        Shown(prior_arsi[:1].upper() + prior_arsi[1:], "ARSI", "Prior therapy"),
         Shown("Radiotherapy", "RADIO", "Prior therapy"),
     )
     return listing(
@@ -250,7 +251,7 @@ DELAYS = {"N": "No", "MINOR": "Minor", "MAJOR": "Major", "U": "Not known"}
 
 
 def dosing() -> Table:
-    """Listing 16.2.5.1: each infusion of study cabazitaxel."""
+    """Listing 16.2.5.1: each infusion of study treatment."""
     frame = ard.dataset("adex")
     return listing(
         "tlf-l-dosing",
@@ -307,6 +308,7 @@ def responses() -> Table:
     """Listing 16.2.6.1: every response of each treated patient on one line."""
     adsl = ard.dataset("adsl")
     frame = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
+    marker = ard.plan().wording.marker
     names = {
         "PSARESP": "Conf.",
         "PSARESPU": "Unconf.",
@@ -314,7 +316,7 @@ def responses() -> Table:
         "PSAWK12": "Week 12 (%)",
         "PSAPROG": "Progr.",
         "CTCRESP": "CTC resp.",
-        "ARV7NEG": "AR-V7 neg.",
+        "ARV7NEG": f"{marker} neg.",
         "BOR": "Tumour",
     }
     by_parameter = _responses({**names, "BORINV": ""})
@@ -357,7 +359,7 @@ def responses() -> Table:
         population="SAFETY",
         notes=[
             "Y yes, N no, NE not evaluable; + censored. A response requires the decrease within the planned time, the best change does not. Survival of patients treated after re-screening is counted from the second allocation.",
-            "Set: in the primary set; treated after re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; AR-V7 conversion to negative; best tumour response by the algorithm of the plan, else by the investigator (inv.).",
+            f"Set: in the primary set; treated after re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; {marker} conversion to negative; best tumour response by the algorithm of the plan, else by the investigator (inv.).",
         ],
         absent="Not in the data: no patient was treated.",
     )
@@ -398,7 +400,7 @@ def psa() -> Table:
 
 
 def ctc() -> Table:
-    """Listing 16.2.6.3: CTC counts and AR-V7 of treated patients."""
+    """Listing 16.2.6.3: CTC counts and marker status of treated patients."""
     frame = _members(ard.dataset("adctc"), "SAFFL")
     frame = frame.sort_values(["USUBJID", "ADT", "CPSEQ"])
     # Of a sample of a screening or before the first dose the change is no change on treatment.
@@ -410,7 +412,7 @@ def ctc() -> Table:
             Shown("Visit", "AVISIT", make=coded),
             Shown("Date", "ADT"),
             Shown("CTC", "AVAL"),
-            Shown("AR-V7", "ARV7", make=coded),
+            Shown(ard.plan().wording.marker, "ARV7", make=coded),
             Shown("Baseline count", "BASE"),
             Shown("Change (%)", "PCHG", digits=1),
             Shown("Included in response", "ANL01FL"),

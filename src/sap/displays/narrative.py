@@ -50,19 +50,20 @@ def _study_day(day: Any, first: Any) -> str:
 def _subject(subject: Record) -> str:
     age = f"{words(subject['AGE'])} years at consent" if _known(subject["AGE"]) else ""
     ecog = f"ECOG {words(subject['ECOGBL'])} at allocation" if _known(subject["ECOGBL"]) else ""
-    screened = [f"AR-V7 {_small(subject['ARV7BL'])}" if _known(subject["ARV7BL"]) else ""]
+    marker = ard.plan().wording.marker
+    screened = [f"{marker} {_small(subject['ARV7BL'])}" if _known(subject["ARV7BL"]) else ""]
     screened += [f"{words(subject['CTCBL'])} CTC" if _known(subject["CTCBL"]) else ""]
-    marker = " and ".join(part for part in screened if part)
+    sample = " and ".join(part for part in screened if part)
     line = words(subject["LINE"])
     episode = "treated after re-screening" if subject["RESCTRFL"] == "Y" else ""
-    at_screening = f"{marker} at the first screening" if marker else ""
+    at_screening = f"{sample} at the first screening" if sample else ""
     text = _joined((age, ecog, at_screening, line, episode))
     return text[:1].upper() + text[1:]
 
 
 def _treatment(subject: Record) -> str:
     several = "infusion" if subject["NCYCLES"] == 1 else "infusions"
-    given = f"{words(subject['NCYCLES'])} {several} of study cabazitaxel"
+    given = f"{words(subject['NCYCLES'])} {several} of study {ard.plan().wording.treatment}"
     between = [words(subject[name]) for name in ("TRTSDT", "TRTEDT")]
     ended = f"ended {words(subject['DCTDT'])}".strip() if _known(subject["DCTREAS"]) else ""
     why = f"{ended}: {_small(subject['DCTREAS'])}" if ended else "no end of treatment recorded"

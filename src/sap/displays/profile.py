@@ -338,8 +338,9 @@ def _in_time(
 
 
 def _doses(page: _Page, subject: _Subject, top: float) -> float:
-    _title(page, "Cabazitaxel", top + 11, "mg/m²")
-    planned = float(ard.table("plan")["exposure"]["planned_dose_mg_m2"])
+    plan = ard.plan()
+    _title(page, plan.wording.treatment.capitalize(), top + 11, "mg/m²")
+    planned = plan.exposure.planned_dose_mg_m2
     for day, row in subject.days(subject.doses, "ASTDT"):
         x = page.x(day)
         low = row["DOSEC"] in ("REDUCED", "LOW", "LOW START")
@@ -399,7 +400,7 @@ def _psa(page: _Page, subject: _Subject, top: float) -> float:
     y = _log_panel(page, [(d, float(r["AVAL"])) for d, r in rows], top, height, from_zero=False)
     base = [float(r["BASE"]) for _, r in rows if not pd.isna(r["BASE"])]
     if base:
-        half = base[0] * (1 - ard.table("plan")["psa_response"]["decline_pct"] / 100)
+        half = base[0] * (1 - ard.plan().psa_response.decline_pct / 100)
         if top < y(half) < top + height:
             page.line(LEFT, y(half), RIGHT, y(half), colour=GREY, width=0.7, dash="4 2")
             page.text("dashed: response", 4, top + 28, size=SMALL)
@@ -420,7 +421,8 @@ def _ctc(page: _Page, subject: _Subject, top: float) -> float:
     y = _log_panel(page, [(d, float(r["AVAL"])) for d, r in rows], top, height, from_zero=True)
     page.path([(page.x(d), y(float(r["AVAL"]))) for d, r in rows], GREY)
     fills = {"POSITIVE": VERMILION, "NEGATIVE": "#FFFFFF"}
-    signs = {"POSITIVE": "AR-V7 +", "NEGATIVE": "AR-V7 \u2212"}
+    marker = ard.plan().wording.marker
+    signs = {"POSITIVE": f"{marker} +", "NEGATIVE": f"{marker} \u2212"}
     taken: list[tuple[float, float, float]] = []
     for day, row in rows:
         x, at = page.x(day), y(float(row["AVAL"]))
@@ -547,7 +549,7 @@ def _alt(subject: _Subject) -> str:
     row = subject.row
     values = [float(r["AVAL"]) for _, r in subject.days(subject.psa)]
     psa = f"; PSA from {as_collected(min(values))} to {as_collected(max(values))}" if values else ""
-    lowest = ard.table("plan")["safety"]["severe_grade"]
+    lowest = ard.plan().safety.severe_grade
     severe = sum(_grade(r) >= lowest for r in subject.events)
     events = (
         "1 adverse event" if len(subject.events) == 1 else f"{len(subject.events)} adverse events"

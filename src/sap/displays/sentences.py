@@ -24,22 +24,22 @@ def _joined(*parts: str | Number | RichText) -> RichText:
 
 def design() -> RichText:
     """The design in one or two sentences."""
-    d = ard.table("plan")["design"]
+    planned = ard.plan().design
     test = (
         "A response rate of at most ", _plan("design.p0"), " (null hypothesis, H0) is tested against ",
         _plan("design.p1"), " at a one-sided significance level of ", _plan("design.alpha"),
         " with a type II error (beta) of ", _plan("design.beta"),
-        " (both as planned)" if d["deviation"] else "",
+        " (both as planned)" if planned.deviation else "",
     )  # fmt: skip
-    if d["kind"] == "single-stage":
+    if planned.kind == "single-stage":
         return _joined(
             "Single-arm phase 2 with one stage. ", *test, ": the null hypothesis is rejected when more than ",
             _plan("design.r"), " of ", _plan("design.n"), " patients respond.",
         )  # fmt: skip
     named = {"minimax": "Simon's minimax design", "optimal": "Simon's optimal design"}
-    named = {} if d["deviation"] else named
+    named = {} if planned.deviation else named
     return _joined(
-        f"Single-arm phase 2 in two stages, {named.get(d['criterion'], 'after Simon')}. ",
+        f"Single-arm phase 2 in two stages, {named.get(planned.criterion, 'after Simon')}. ",
         *test, ". The trial stops after ", _plan("design.n1"), " patients when at most ",
         _plan("design.r1"), " respond, and the null hypothesis is rejected when more than ", _plan("design.r"),
         " of ", _plan("design.n"), " respond.",
@@ -48,12 +48,12 @@ def design() -> RichText:
 
 def design_deviation() -> RichText:
     """That the design is not what the plan's alpha, power or criterion require."""
-    d = ard.table("plan")["design"]
-    if not d["deviation"]:
+    planned = ard.plan().design
+    if not planned.deviation:
         return RichText("")
     attained = results("design")
     criterion: tuple[str | Number, ...] = ()
-    if d["criterion"] != "none":
+    if planned.criterion != "none":
         criterion = (" and its criterion (", _plan("design.criterion"), ")")
     return _joined(
         "The design is not the one that its error rates", *criterion,
@@ -61,7 +61,7 @@ def design_deviation() -> RichText:
         attained.fixed("alpha", 4), " (planned ", _plan("design.alpha"), ") and its power ",
         attained.fixed("power", 4), " (planned ", attained.fixed("power_planned", 2), ")",
         ". Reason: ", _plan("design.deviation"),
-        "" if d["deviation"].endswith(".") else ".",
+        "" if planned.deviation.endswith(".") else ".",
     )  # fmt: skip
 
 
@@ -77,7 +77,7 @@ def empty_primary() -> RichText:
 
 def stages() -> RichText:
     """Whether estimates are adjusted for a trial that could have stopped early."""
-    if ard.table("plan")["design"]["kind"] == "single-stage":
+    if ard.plan().design.kind == "single-stage":
         return RichText(
             "The design has a single stage, so no estimate is adjusted for early stopping"
         )
@@ -88,27 +88,29 @@ def stages() -> RichText:
 
 def groups() -> RichText:
     """Group A and re-screening, where the trial has them."""
-    if not ard.table("plan")["study"]["groups"]:
+    if not ard.plan().study.groups:
         return RichText(
             "Patients who do not qualify are not treated in the trial; their survival is followed."
         )
+    wording = ard.plan().wording
     return _joined(
         "All other patients form group A (investigator's choice of treatment). After progression on ",
-        plan_text.either("rescreening.after"), " they could be re-screened and, if AR-V7 positive, be "
-        "treated with cabazitaxel; such a patient was not counted again in the primary analysis.",
+        plan_text.either("rescreening.after"), " they could be re-screened and, "
+        f"if {wording.marker} positive, be treated with {wording.treatment}; such a patient was not counted "
+        "again in the primary analysis.",
     )  # fmt: skip
 
 
 def flow_drawn() -> RichText:
     """What the flow diagram shows, with re-screening where the trial has it."""
-    loop = ", re-screening included" if ard.table("plan")["study"]["groups"] else ""
+    loop = ", re-screening included" if ard.plan().study.groups else ""
     return RichText(f"the patient flow from consent to treatment{loop}")
 
 
 def negative_subjects() -> RichText:
-    """Who the AR-V7 negative patients are that the positive ones are compared with."""
-    where = "in group A" if ard.table("plan")["study"]["groups"] else "outside of the trial"
-    return RichText(f"negative patients given cabazitaxel {where}")
+    """Who the marker-negative patients are that the positive ones are compared with."""
+    where = "in group A" if ard.plan().study.groups else "outside of the trial"
+    return RichText(f"negative patients given {ard.plan().wording.treatment} {where}")
 
 
 def growth_factor() -> RichText:
@@ -123,7 +125,7 @@ def growth_factor() -> RichText:
 def first_progression() -> RichText:
     """Whether progression of soft tissue at the first examination needs a second scan."""
     days = _plan("tumour.first_progression_confirm_days")
-    if not ard.table("plan")["tumour"]["first_progression_confirm_days"]:
+    if not ard.plan().tumour.first_progression_confirm_days:
         return _joined(
             "A progression of soft tissue at the first examination needs no second scan (the plan "
             "has ", days, " days for it)",
@@ -142,13 +144,13 @@ def new_therapy() -> RichText:
             "last adequate assessment before it.",
             "event": "A new anticancer therapy is an event.",
             "ignore": "A new anticancer therapy is disregarded.",
-        }[ard.table("plan")["progression"]["new_therapy"]]
+        }[ard.plan().progression.new_therapy]
     )
 
 
 def registered() -> RichText:
     """That milder events were not all collected, where that is so; ends with a space."""
-    if ard.table("plan")["safety_rates"]["collected_from_grade"] <= 1:
+    if ard.plan().safety_rates.collected_from_grade <= 1:
         return RichText("")
     return _joined(
         "Events below grade ", _plan("safety_rates.collected_from_grade"),
@@ -158,15 +160,15 @@ def registered() -> RichText:
 
 def response_rule() -> RichText:
     """The primary endpoint in words, every number from the plan."""
-    rule = ard.table("plan")["psa_response"]
+    rule = ard.plan().psa_response
     limit: tuple[str | Number, ...] = ()
-    if rule["first_fall_within_days"] is not None:
+    if rule.first_fall_within_days is not None:
         limit = (
             ", first observed at most ",
             _plan("psa_response.first_fall_within_days"),
             " days after the first dose (the confirmation may be later)",
         )
-    therapy = " and before any new anticancer therapy" if rule["stop_at_new_therapy"] else ""
+    therapy = " and before any new anticancer therapy" if rule.stop_at_new_therapy else ""
     below = {"limit": "the limit of quantification", "half the limit": "half that limit"}
     return _joined(
         "A patient has a response when PSA decreases by at least ", _plan("psa_response.decline_pct"),
@@ -175,13 +177,13 @@ def response_rule() -> RichText:
         " days after the first. Baseline is the value of the last day "
         "with a value on or before the first dose; values count from the day after it to ",
         _plan("psa_response.days_after_last_cycle"), f" days after the last cycle{therapy}. "
-        f"A value below quantification is taken as {below[rule['below_quantification']]}.",
+        f"A value below quantification is taken as {below[rule.below_quantification]}.",
     )  # fmt: skip
 
 
 def interval_rule() -> RichText:
     """Which interval the primary result has."""
-    if ard.table("plan")["intervals"]["primary_interval"] == "two-stage":
+    if ard.plan().intervals.primary_interval == "two-stage":
         return RichText(
             "The interval of the primary result is adjusted for the two stages of the design (equal-tailed "
             "exact interval, outcomes ordered by the number of responders, after Jung and Kim); before "
@@ -193,18 +195,19 @@ def interval_rule() -> RichText:
 
 def late_decreases() -> RichText:
     """That a first decrease counts at any time, where the plan limits it; ends with a space."""
-    if ard.table("plan")["psa_response"]["first_fall_within_days"] is None:
+    if ard.plan().psa_response.first_fall_within_days is None:
         return RichText("")
     return RichText("In one analysis the first decrease may be observed at any time. ")
 
 
-MODELS = {"os_arv7": "AR-V7", "os_group": "the groups"}
+MODELS = ("os_arv7", "os_group")
 
 
 def hazards() -> RichText:
     """Each model of survival with doubtful proportionality of hazards, and the difference of means."""
     parts: list[str | Number | RichText] = []
-    for analysis, about in MODELS.items():
+    names = (ard.plan().wording.marker, "the groups")
+    for analysis, about in zip(MODELS, names, strict=True):
         model = ArdKey(paramcd="OS", level="Cox", group="", sublevel="")
         estimates = results(analysis)
         if (
@@ -231,7 +234,7 @@ def hazards() -> RichText:
 
 def late_baseline() -> RichText:
     """For which measures a value after the reference day can be baseline."""
-    measures = ard.table("plan")["baseline"]["window_measures"]
+    measures = ard.plan().baseline.window_measures
     if not measures:
         return _joined("no measure (the plan has ", _plan("baseline.window_days"), " days for it)")
     return _joined(
@@ -242,7 +245,7 @@ def late_baseline() -> RichText:
 
 def early_confirmation() -> RichText:
     """How much too early a value may confirm, where the plan lets it; begins with a space."""
-    days = ard.table("plan")["psa_response"]["confirm_tolerance_days"]
+    days = ard.plan().psa_response.confirm_tolerance_days
     if not days:
         return RichText("")
     return RichText(
@@ -254,7 +257,7 @@ def early_confirmation() -> RichText:
 
 def rescreened() -> RichText:
     """The re-screened patients and their response, or that the data have none."""
-    if not ard.table("plan")["study"]["groups"]:
+    if not ard.plan().study.groups:
         return RichText("The plan of this trial has no re-screening.")
     place = ArdKey(population="RESCREENED", paramcd="PSARESP")
     if not results("rescreen_response").find("N", **place).value:
@@ -271,7 +274,7 @@ def rescreened() -> RichText:
 
 def rescreening_rule() -> RichText:
     """Who may be re-screened and where a re-screened patient is counted; or that the plan has none."""
-    if not ard.table("plan")["study"]["groups"]:
+    if not ard.plan().study.groups:
         return RichText("The plan of this trial has no re-screening.")
     return _joined(
         "A patient who progressed on ", plan_text.either("rescreening.after"), " could be re-screened. "
@@ -283,7 +286,7 @@ def rescreening_rule() -> RichText:
 def second_episodes() -> RichText:
     """What the re-screened patients are to the result, where the trial has them."""
     response = rescreened()
-    if not ard.table("plan")["study"]["groups"]:
+    if not ard.plan().study.groups:
         return response
     if not results("rescreen_response").find("N", population="RESCREENED", paramcd="PSARESP").value:
         return response
@@ -296,7 +299,7 @@ def second_episodes() -> RichText:
 
 def persons_once() -> RichText:
     """That a re-screened patient is one patient, where the trial has them; ends with a space."""
-    if not ard.table("plan")["study"]["groups"]:
+    if not ard.plan().study.groups:
         return RichText("")
     return RichText(
         "Treatment after re-screening is a second episode of the same patient, who belongs to the safety "
@@ -436,7 +439,7 @@ def conclusion() -> RichText:
         f" {verb}" if verb else "",
     )  # fmt: skip
     end = "."
-    if ard.table("plan")["study"]["written_after_results"]:
+    if ard.plan().study.written_after_results:
         end = ". The plan was written when the results were known, so the test is illustrative."
     if ard.run_facts()["synthetic"]:
         end = ". The data are synthetic, so no conclusion about the treatment is possible."
@@ -445,10 +448,11 @@ def conclusion() -> RichText:
 
 def comparison_rule() -> RichText:
     """By which rule the published rate and ours are compared."""
-    if ard.table("plan")["comparison"]["rule"] is None:
+    rule = ard.plan().comparison.rule
+    if rule is None:
         return RichText("The primary result is compared with the published one as reported")
     limit: tuple[str | Number, ...] = (" at any time after the first dose",)
-    if ard.table("plan")["comparison"]["rule"]["first_fall_within_days"] is not None:
+    if rule.first_fall_within_days is not None:
         limit = (
             " at most ", _plan("comparison.rule.first_fall_within_days"), " days after the first dose",
         )  # fmt: skip
@@ -470,7 +474,7 @@ def beside_published() -> RichText:
     there = ArdKey(group=trial, level="")
     if not len(comparison) or not comparison.find("N", **here).value:
         return RichText("No patient of the primary set can be compared with a published rate.")
-    own = ard.table("plan")["comparison"]["rule"] is None
+    own = ard.plan().comparison.rule is None
     parts: list[str | Number | RichText] = [
         "By the primary rule, " if own else f"By the rule of {trial}, ",
         n_of_N(analysis, **here), " patients of the primary set had a response (", rate(analysis, **here),
@@ -487,7 +491,7 @@ def beside_published() -> RichText:
 
 def toxicity_rule() -> RichText:
     """The plan's boundary for toxicity, or that it has none."""
-    if ard.table("plan").get("toxicity_monitoring") is None:
+    if ard.plan().toxicity_monitoring is None:
         return RichText("No stopping boundary for toxicity is planned.")
     return _joined(
         "The boundary applies to ",
@@ -499,7 +503,7 @@ def toxicity_rule() -> RichText:
 
 def toxicity() -> RichText:
     """The toxicities observed, and whether the stopping boundary of the plan was crossed."""
-    if ard.table("plan").get("toxicity_monitoring") is None:
+    if ard.plan().toxicity_monitoring is None:
         return RichText("The plan has no stopping boundary for toxicity.")
     monitoring = results("toxicity_monitoring")
     place = ArdKey(paramcd="TOX", level="")
@@ -543,7 +547,7 @@ def baseline() -> RichText:
     arsi = ArdKey(**place, paramcd="ARSI", level="Y")
     if characteristics.has("n", **arsi):
         parts += [
-            characteristics.count(**arsi), " had received prior abiraterone or enzalutamide (",
+            characteristics.count(**arsi), " had received prior ", plan_text.either("lines.third_line_after"), " (",
             characteristics.percent(**arsi), "%). ",
         ]  # fmt: skip
     ctc = ArdKey(**place, paramcd="CTC")
@@ -647,7 +651,7 @@ def progression_events() -> RichText:
 def departures() -> RichText:
     """Whether the analysis was changed from the plan."""
     deviations = ard.table("deviations")
-    after = ard.table("plan")["study"]["written_after_results"]
+    after = ard.plan().study.written_after_results
     known = " The plan itself was written when the results were known." if after else ""
     if not deviations:
         return RichText(f"There was no change from the statistical analysis plan.{known}")
@@ -659,7 +663,7 @@ def departures() -> RichText:
 
 def mapped() -> RichText:
     """That the source files had another format, where they had; ends with a space."""
-    if ard.table("plan")["inputs"]["intake"] == "sdtm":
+    if ard.plan().inputs.intake == "sdtm":
         return RichText("")
     return RichText(
         "The source files had another format; before these checks they were mapped to SDTM domains by a "
@@ -672,10 +676,11 @@ def compliance() -> RichText:
     exposures = results("exposure")
     place = ArdKey(group="", paramcd="CUMDOSE", level="")
     known = exposures.has("n", **place) and exposures.find("n", **place).value > 0
+    given = f"Study {ard.plan().wording.treatment} was infused at the site"
     return RichText(
-        "Study cabazitaxel was infused at the site, so administration was directly observed."
+        f"{given}, so administration was directly observed."
         if known
-        else "Study cabazitaxel was infused at the site; the doses given are not in the data."
+        else f"{given}; the doses given are not in the data."
     )
 
 

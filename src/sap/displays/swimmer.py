@@ -6,7 +6,7 @@ from sap import ard
 from sap.displays.ard_lookup import results
 from sap.displays.figure import Figure
 
-SEGMENTS = ("Study cabazitaxel", "Follow-up")
+SEGMENTS = ("Study treatment", "Follow-up")
 MARKS = ("PSA response", "PSA progression", "Progression (PFS)", "Death")
 LANE_INCHES = 0.17
 
@@ -20,8 +20,8 @@ def swimmer() -> Figure:
     from sap.displays.plots import swimmer as draw
 
     adsl, adrs, adtte = ard.dataset("adsl"), ard.dataset("adrs"), ard.dataset("adtte")
-    plan = ard.table("plan")
-    per_month, cycle = plan["survival"]["days_per_month"], plan["exposure"]["cycle_days"]
+    plan = ard.plan()
+    per_month, cycle = plan.survival.days_per_month, plan.exposure.cycle_days
     subjects = adsl[(adsl["SAFFL"] == "Y") & adsl["TRTSDT"].notna()].set_index("USUBJID")
     if subjects.empty:
         return Figure("tlf-swimmer", None, "", absent="Not in the data: no patient was treated.")
