@@ -198,8 +198,8 @@ def test_what_is_not_known_is_said_and_not_counted_as_no(patients):
     assert "of 1 patients" in str(stat(rows, paramcd="DELAYED", stat_name="estimate"))
     assert stat(rows, paramcd="GCSFANY", stat_name="n") == "not in the data: supportive care"
     assert stat(rows, paramcd="NCYCLES", stat_name="total") == 14
-    assert stat(rows, paramcd="NCYCLES", stat_name="n", level="03") == 2
-    assert stat(rows, paramcd="NCYCLES", stat_name="n", group="third line") == 2
+    assert stat(rows, paramcd="NCYCLES", stat_name="n", level="3") == 2
+    assert stat(rows, paramcd="NCYCLES", stat_name="n", group="third_line") == 2
     assert stat(rows, paramcd="RDI", stat_name="n") == 4
 
 
@@ -221,10 +221,10 @@ def test_caba_v7_gives_the_published_cycles(shared_data):
     known = {"median": 5, "min": 2, "max": 14, "mean": 5.84, "total": 146, "n": 25}
     for name, value in known.items():
         assert stat(rows, paramcd="NCYCLES", stat_name=name) == pytest.approx(value)
-    subjects = {"02": 3, "03": 2, "04": 5, "05": 4, "06": 4, "08": 2, "10": 4, "14": 1}
+    subjects = {"2": 3, "3": 2, "4": 5, "5": 4, "6": 4, "8": 2, "10": 4, "14": 1}
     for level, count in subjects.items():
         assert stat(rows, paramcd="NCYCLES", stat_name="n", level=level) == count
-    assert stat(rows, paramcd="NCYCLES", stat_name="n", group="third line") == 17
+    assert stat(rows, paramcd="NCYCLES", stat_name="n", group="third_line") == 17
     assert stat(rows, paramcd="OVERMAX", stat_name="n") == 1
     for paramcd in ("RDI", "CUMDOSE", "GCSFANY"):
         name = "n" if paramcd == "GCSFANY" else "mean"
@@ -251,3 +251,78 @@ def test_the_line_of_therapy_is_the_one_written_beside_each_subject(patients):
     first = pd.Series(pd.Timestamp("2018-01-10"), cm["USUBJID"])
     got = line_of_therapy({"cm": cm}, first, PLAN.lines.third_line_after)
     assert got.tolist() == cm["LINE"].tolist()
+
+
+# 01 to 05 were treated; 05 has no line of therapy. "U" and missing: not known.
+SUMMED = """
+    USUBJID | NCYCLES | RDI | DELAYED | REDUCED | GCSFANY
+    --------+---------+-----+---------+---------+--------
+    01      | 2       | 80  | Y       | U       | U
+    02      | 4       | 90  | Y       | N       | U
+    03      | 4       | 100 | N       | N       | U
+    04      | 10      |     | N       | N       | U
+    05      | 10      |     | N       | N       | U
+"""
+
+
+@pytest.mark.req("SAP-5.9")
+@pytest.mark.worked("exposure")
+def test_exposure_has_the_numbers_worked_by_hand(patients):
+    table = patients(SUMMED)
+    adexsum = pd.concat(
+        [
+            pd.DataFrame(
+                {"USUBJID": table["USUBJID"], "PARAMCD": name, "AVAL": table[name].astype(float)}
+            )
+            for name in ("NCYCLES", "RDI")
+        ]
+        + [
+            pd.DataFrame({"USUBJID": table["USUBJID"], "PARAMCD": name, "AVALC": table[name]})
+            for name in ("DELAYED", "REDUCED", "GCSFANY")
+        ]
+    )
+    adsl = pd.DataFrame(
+        {"USUBJID": table["USUBJID"], "SAFFL": "Y",
+         "LINE": ["second line", "second line", "third line", "third line", None]}
+    )  # fmt: skip
+    rows = ard.bind(exposure(adsl, adexsum, PLAN))
+
+    def values(**where: str) -> dict[str, float | str]:
+        chosen = rows
+        for name, value in ({"group": "", "level": ""} | where).items():
+            chosen = chosen[chosen[name] == value]
+        return {r.stat_name: r.stat_text or r.stat for r in chosen.itertuples()}
+
+    # 2 4 4 10 10: mean 6, variance (16 + 4 + 4 + 16 + 16) / 4 = 14, quartiles the 2nd and 4th value
+    assert values(paramcd="NCYCLES") == pytest.approx(
+        {"n": 5, "n_missing": 0, "mean": 6, "sd": 14**0.5, "median": 4, "q1": 4, "q3": 10, "min": 2,
+         "max": 10, "total": 30}
+    )  # fmt: skip
+    # 80 90 100: n q is 0.75 and 2.25, the 1st and the 3rd value
+    assert values(paramcd="RDI") == pytest.approx(
+        {"n": 3, "n_missing": 2, "mean": 90, "sd": 10, "median": 90, "q1": 80, "q3": 100, "min": 80,
+         "max": 100}
+    )  # fmt: skip
+    levels = {"2": 1, "4": 2, "10": 2}
+    assert set(rows[rows["paramcd"] == "NCYCLES"]["level"]) == {"", *levels}
+    for level, n in levels.items():
+        assert values(paramcd="NCYCLES", level=level) == {"n": n, "N": 5, "estimate": n / 5}
+    second = {"group": "second_line"}
+    assert values(paramcd="NCYCLES", level="4", **second) == {"n": 1, "N": 2, "estimate": 0.5}
+    assert values(paramcd="NCYCLES", **second)["total"] == 6
+    assert values(paramcd="RDI", group="third_line")["sd"] == "one value only"
+    delayed = {"n": 2, "N": 5, "n_missing": 0, "estimate": 0.4}
+    assert values(paramcd="DELAYED") == delayed
+    assert values(paramcd="DELAYED", **second) == {"n": 2, "N": 2, "n_missing": 0, "estimate": 1}
+    unknown = "not in the data: a dose given of 1 patients"
+    assert values(paramcd="REDUCED") == {"n": unknown, "N": 5, "n_missing": 1, "estimate": unknown}
+    third = {"n": 0, "N": 2, "n_missing": 0, "estimate": 0}
+    assert values(paramcd="REDUCED", group="third_line") == third
+    care = "not in the data: supportive care"
+    assert values(paramcd="GCSFANY") == {"n": care, "N": 5, "n_missing": 5, "estimate": care}
+    # CARVE: 25 mg/m2 every 21 days is 25 / 3 mg/m2 per week
+    planned = values(paramcd="", level="planned")
+    assert planned == pytest.approx(
+        {"dose": 25, "dose_intensity": 25 / 3, "low_start_dose": 20, "reduced_at_most": 22.5,
+         "cycle_days": 21, "max_cycles": 10, "delay_after_days": 3, "major_delay_after_days": 7}
+    )  # fmt: skip

@@ -98,28 +98,46 @@ def stat(rows: pd.DataFrame, **where: str) -> float | str:
     return rows["stat_text"].iloc[0] or float(rows["stat"].iloc[0])
 
 
-def test_a_subject_stands_once_at_his_worst_grade_and_without_a_value_all_the_same(patients):
+@pytest.mark.worked("lab_grade")
+def test_a_subject_is_counted_once_at_the_worst_grade_and_without_a_value_too(patients):
     rows = ard.bind(lab_grade(ADSL, graded(patients)[0], PLAN))
     of = {"paramcd": "NEUT", "group": "", "stat_name": "n"}
-    counts = {level: stat(rows, level=level, **of) for level in ("0 OR 1", "1", "2", "3", "4")}
-    assert counts == {"0 OR 1": 1, "1": 0, "2": 1, "3": 1, "4": 0}
-    assert stat(rows, level="NOT MEASURED", **of) == 0
-    assert stat(rows, level="Grade >= 3", **of) == 1
-    assert stat(rows, level="Grade >= 3", **(of | {"group": "third line"})) == 0
-    assert stat(rows, level="NOT MEASURED", **(of | {"paramcd": "CREAT"})) == 2
+    counts = {level: stat(rows, level=level, **of) for level in ("0_or_1", "1", "2", "3", "4")}
+    assert counts == {"0_or_1": 1, "1": 0, "2": 1, "3": 1, "4": 0}
+    assert stat(rows, level="not_measured", **of) == 0
+    assert stat(rows, level="severe_grade", **of) == 1
+    assert stat(rows, level="severe_grade", **(of | {"group": "third_line"})) == 0
+    assert stat(rows, level="not_measured", **(of | {"paramcd": "CREAT"})) == 2
+    assert stat(rows, level="not_graded", **(of | {"paramcd": "ALT"})) == 1
+    for name, value in (("N", 3), ("estimate", 1 / 3)):
+        assert stat(rows, level="severe_grade", **(of | {"stat_name": name})) == value
+    second = {"paramcd": "NEUT", "group": "second_line", "level": "3"}
+    assert [stat(rows, stat_name=s, **second) for s in ("n", "N", "estimate")] == [1, 1, 1]
+    third = second | {"group": "third_line", "level": "0_or_1"}
+    assert [stat(rows, stat_name=s, **third) for s in ("n", "N", "estimate")] == [1, 2, 0.5]
+    assert stat(rows, level="0", **(of | {"stat_name": "term"})) == "Neutrophil count decreased"
     assert str(stat(rows, level="2", **(of | {"paramcd": "BILI"}))).startswith("not in the data")
 
 
+@pytest.mark.worked("lab_shift")
 def test_a_shift_is_counted_from_baseline_to_worst(patients):
     rows = ard.bind(lab_shift(ADSL, graded(patients)[0], PLAN))
     of = {"paramcd": "NEUT", "stat_name": "n"}
     assert stat(rows, level="1", sublevel="3", **of) == 1
-    assert stat(rows, level="NOT MEASURED", sublevel="0 OR 1", **of) == 1
-    assert stat(rows, level="NOT MEASURED", sublevel="2", **of) == 1
+    assert stat(rows, level="not_measured", sublevel="0_or_1", **of) == 1
+    assert stat(rows, level="not_measured", sublevel="2", **of) == 1
+    assert stat(rows, level="1", sublevel="2", **of) == 0
+    assert stat(rows, level="1", sublevel="3", paramcd="NEUT", stat_name="N") == 3
+    pairs = rows[rows["paramcd"] == "NEUT"]
+    assert {"not_graded"}.isdisjoint(pairs["level"])
+    assert str(stat(rows, level="1", sublevel="2", paramcd="BILI", stat_name="n")).startswith(
+        "not in the data"
+    )
     total = rows[(rows["paramcd"] == "NEUT") & (rows["stat_name"] == "n")]["stat"].sum()
     assert total == 3
 
 
+@pytest.mark.worked("lab_reported")
 def test_reported_and_graded_neutropenia_are_two_populations(patients):
     """01 graded 3 and not reported; 03 reported 3 and graded 2; 02 neither, or grade 1: not known."""
     adae = pd.DataFrame(
@@ -127,35 +145,40 @@ def test_reported_and_graded_neutropenia_are_two_populations(patients):
          "TRTEMFL": ["Y", "N"]}
     )  # fmt: skip
     rows = ard.bind(lab_reported(ADSL, graded(patients)[0], adae, PLAN))
-    severe = {"paramcd": "NEUT", "sublevel": "Grade >= 3", "stat_name": "n"}
+    severe = {"paramcd": "NEUT", "sublevel": "severe_grade", "stat_name": "n"}
     got = [
         stat(rows, level=level, **severe)
         for level in (
             "laboratory",
             "reported",
             "both",
-            "laboratory only",
-            "reported only",
+            "laboratory_only",
+            "reported_only",
             "neither",
         )
     ]
     assert got == [1, 1, 0, 1, 1, 1]
-    any_grade = {"paramcd": "NEUT", "sublevel": "Grade >= 1", "stat_name": "estimate"}
+    assert stat(rows, level="both", **(severe | {"stat_name": "N"})) == 3
+    assert stat(rows, level="both", **(severe | {"stat_name": "estimate"})) == 0
+    assert stat(rows, level="laboratory_only", **(severe | {"stat_name": "estimate"})) == 1 / 3
+    any_grade = {"paramcd": "NEUT", "sublevel": "grade_1", "stat_name": "estimate"}
     assert str(stat(rows, level="laboratory", **any_grade)).startswith("not in the data")
     assert stat(rows, level="reported", **any_grade) == pytest.approx(1 / 3)
-    # 02 was not reported: he may go from "neither" to "laboratory only", and to no other line.
-    for level in ("laboratory only", "neither"):
+    # 02 was not reported: the patient may move from "neither" to "laboratory_only", and to no other line.
+    for level in ("laboratory_only", "neither"):
         assert stat(rows, level=level, **any_grade) == (
             "not in the data: lower limits of normal of 1 patients"
         )
     assert stat(rows, level="both", **any_grade) == pytest.approx(1 / 3)
-    assert stat(rows, level="reported only", **any_grade) == 0
+    assert stat(rows, level="reported_only", **any_grade) == 0
 
 
 def test_without_a_laboratory_nothing_is_counted_as_zero():
     empty = adlb({}, ADSL, PLAN.labs, PLAN.safety)
     rows = ard.bind(lab_grade(ADSL, empty, PLAN))
-    graded_rows = rows[(rows["stat_name"] == "n") & ~rows["level"].str.startswith("NOT")]
+    graded_rows = rows[
+        (rows["stat_name"] == "n") & ~rows["level"].isin(["not_graded", "not_measured"])
+    ]
     assert graded_rows["stat"].isna().all()
     assert graded_rows["stat_text"].str.startswith("not in the data").all()
 
@@ -199,13 +222,13 @@ def test_potassium_is_graded_in_both_directions_in_both_computations(patients):
     }
     # Low: 01 grade 3, 02 grade 2, 03 not graded. High: 01 grade 1, 02 grade 4, 03 "0 or 1".
     assert worst == {
-        ("KL", "3"): 1, ("KL", "2"): 1, ("KL", "NOT GRADED"): 1, ("KL", "Grade >= 3"): 1,
-        ("KH", "1"): 1, ("KH", "4"): 1, ("KH", "0 OR 1"): 1, ("KH", "Grade >= 3"): 1,
+        ("KL", "3"): 1, ("KL", "2"): 1, ("KL", "not_graded"): 1, ("KL", "severe_grade"): 1,
+        ("KH", "1"): 1, ("KH", "4"): 1, ("KH", "0_or_1"): 1, ("KH", "severe_grade"): 1,
     }  # fmt: skip
     shift = ard.bind(lab_shift(ADSL, got, plan))
     moved = shift[(shift["paramcd"] == "KL") & (shift["stat_name"] == "n") & (shift["stat"] > 0)]
     assert set(zip(moved["level"], moved["sublevel"], strict=True)) == {
-        ("0", "3"), ("NOT MEASURED", "2"), ("NOT MEASURED", "NOT GRADED"),
+        ("0", "3"), ("not_measured", "2"), ("not_measured", "not_graded"),
     }  # fmt: skip
     first, last = dt.date(2018, 3, 10), dt.date(2018, 5, 10)
     subjects = {

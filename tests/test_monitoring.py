@@ -244,7 +244,7 @@ def formatted(run, rule) -> str:
     adae = pd.DataFrame({name: [] for name in names}, dtype="str")
     adae["ATOXGRN"] = adae["ATOXGRN"].astype(float)
     run(ard.bind([*toxicity_monitoring(adsl, adae, plan), *toxicity_boundary_list(plan)]))
-    row = next(row for row in dsmb.toxicity().rows if str(row.label).startswith("Stops the trial"))
+    row = next(row for row in dsmb.toxicity().rows if str(row.label).startswith("Boundary: "))
     return row.cells[0].text.replace("\u00a0", " ")
 
 

@@ -448,36 +448,36 @@ def test_the_worst_grade_is_of_the_days_after_the_first_dose_until_the_window_en
         (r.analysis, r.group, r.paramcd, r.level, r.sublevel, r.stat_name): r.value
         for r in labs.rows(study)
     }
-    assert value_of["lab_grade", "", "NEUT", "Grade >= 3", "", "n"] == 1
+    assert value_of["lab_grade", "", "NEUT", "severe_grade", "", "n"] == 1
     of_alt = [value_of["lab_grade", "", "ALT", "3", "", name] for name in ("n", "N", "estimate")]
     assert of_alt == [None, 1, None]
     assert value_of["lab_shift", "", "NEUT", "1", "3", "n"] == 1
     assert value_of["lab_shift", "", "NEUT", "1", "3", "N"] == 1
-    assert value_of["lab_reported", "", "NEUT", "both", "Grade >= 1", "n"] == 1
-    assert value_of["lab_reported", "", "NEUT", "laboratory only", "Grade >= 3", "n"] == 1
+    assert value_of["lab_reported", "", "NEUT", "both", "grade_1", "n"] == 1
+    assert value_of["lab_reported", "", "NEUT", "laboratory_only", "severe_grade", "n"] == 1
 
 
 @pytest.mark.parametrize(
     "died, events, stopped, says",
     [
-        ((2017, 3, 31), [], None, ("Within 30 days of the last dose", "Not recorded")),
+        ((2017, 3, 31), [], None, ("within_window", "not_recorded")),
         (
             (2017, 4, 1),
             [],
             "PROGRESSIVE DISEASE",
-            ("More than 30 days after the last dose", "Progression"),
+            ("after_window", "progression"),
         ),
         (
             (2017, 3, 2),
             [{"AEDECOD": "SEPSIS", "AETOXGR": "5", "AEREL": None}],
             "PROGRESSIVE DISEASE",
-            ("Within 30 days of the last dose", "Adverse event, related"),
+            ("within_window", "adverse_event_related"),
         ),
         (
             (2017, 3, 2),
             [{"AEDECOD": "SEPSIS", "AEOUT": "FATAL", "AEREL": "NOT RELATED"}],
             None,
-            ("Within 30 days of the last dose", "Adverse event, not related"),
+            ("within_window", "adverse_event_unrelated"),
         ),
     ],
 )

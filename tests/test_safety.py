@@ -20,6 +20,7 @@ from sap.results.safety import (
     deaths,
     fatal_events,
     progression,
+    toxicity_boundary_list,
     toxicity_monitoring,
 )
 
@@ -109,20 +110,6 @@ def stat(rows: pd.DataFrame, **where: str) -> float:
     return float(found["stat"].iloc[0])
 
 
-def test_a_subject_stands_once_in_a_line_at_his_worst_grade(patients):
-    events = patients(TERMS).assign(AETOXGR=lambda f: f["AETOXGR"].map(lambda g: g))
-    rows = ard.bind(ae_soc_pt(ADSL, derived(events), PLAN))
-    anaemia = {"level": "BLOOD", "sublevel": "ANAEMIA", "stat_name": "n"}
-    assert stat(rows, paramcd="GR4", **anaemia) == 1
-    assert stat(rows, paramcd="GR2", **anaemia) == 0
-    assert stat(rows, paramcd="ANY", level="BLOOD", sublevel="", stat_name="n_events") == 3
-    assert stat(rows, paramcd="ANY", level="BLOOD", sublevel="", stat_name="n") == 1
-    # a grade that was not recorded has a column of its own; the untreated patient is nowhere
-    nausea = {"level": "GUT", "sublevel": "NAUSEA", "stat_name": "n"}
-    assert stat(rows, paramcd="GRMISS", **nausea) == 1
-    assert stat(rows, paramcd="GR5", **nausea) == 0
-
-
 def test_first_occurrence_flags_mark_one_event_each(patients):
     got = derived(patients(TERMS))
     emergent = got[got["TRTEMFL"] == "Y"]
@@ -132,20 +119,11 @@ def test_first_occurrence_flags_mark_one_event_each(patients):
     assert (emergent["AOCCPFL"] == "Y").sum() == 3
 
 
-def test_overview_counts_subjects_and_events(patients):
-    rows = ard.bind(ae_overview(ADSL, derived(patients(TERMS)), PLAN))
-    assert stat(rows, level="Any", stat_name="n") == 1
-    assert stat(rows, level="Any", stat_name="n_events") == 4
-    assert stat(rows, level="Grade >= 3", stat_name="n_events") == 2
-    assert stat(rows, level="Serious", stat_name="n") == 0
-    assert stat(rows, level="Any", stat_name="N") == 1
-
-
-def test_nobody_treated_gives_counts_and_no_rate():
-    nobody = ADSL.assign(SAFFL="N")
+def test_without_a_treated_subject_there_are_counts_and_no_rate():
+    untreated = ADSL.assign(SAFFL="N")
     events = derived(pd.DataFrame({"USUBJID": ["02"], "AESTDTC": ["2018-04-01"]}))
-    rows = ard.bind(ae_overview(nobody, events, PLAN))
-    any_line = rows[(rows["level"] == "Any") & (rows["stat_name"] == "estimate")]
+    rows = ard.bind(ae_overview(untreated, events, PLAN))
+    any_line = rows[(rows["level"] == "any") & (rows["stat_name"] == "estimate")]
     any_line = any_line[any_line["group"] == ""]
     assert any_line["stat"].isna().all()
     assert any_line["stat_text"].tolist() == ["no patient in this population"]
@@ -174,25 +152,25 @@ def fated(patients) -> pd.DataFrame:
 
 
 @pytest.mark.req("SAP-5.7")
-def test_the_disease_itself_is_no_adverse_event_and_stands_apart(patients):
+def test_disease_progression_is_not_counted_as_an_adverse_event(patients):
     """By hand: two events are left in the window, none of them fatal; the disease twice, once fatal."""
     events = fated(patients)
     assert events["PROGFL"].tolist() == ["Y", "Y", "N", "N", "N", "Y"]
     rows = ard.bind([*ae_overview(ADSL, events, PLAN), *ae_soc_pt(ADSL, events, PLAN)])
     whole = {"analysis": "ae_overview", "stat_name": "n_events"}
     for level, n in (
-        ("Any", 2),
-        ("Fatal", 0),
-        ("Grade >= 3", 0),
-        ("Leading to discontinuation", 2),
+        ("any", 2),
+        ("fatal", 0),
+        ("severe_grade", 0),
+        ("drug_withdrawn", 2),
     ):
         assert stat(rows, level=level, **whole) == n, level
     assert not {"GENERAL", "NEOPLASM"} & set(rows["level"])
     apart = ard.bind(progression(ADSL, events, PLAN))
-    assert stat(apart, level="Any", stat_name="n_events") == 2
-    assert stat(apart, level="Any", stat_name="n") == 1
-    assert stat(apart, level="Fatal", stat_name="n_events") == 1
-    assert stat(apart, level="Fatal", stat_name="N") == 1
+    assert stat(apart, level="any", stat_name="n_events") == 2
+    assert stat(apart, level="any", stat_name="n") == 1
+    assert stat(apart, level="fatal", stat_name="n_events") == 1
+    assert stat(apart, level="fatal", stat_name="N") == 1
     assert (
         events.loc[events["PROGFL"] == "Y", ["AOCCFL", "AOCCSFL", "AOCCPFL"]].eq("").all(axis=None)
     )
@@ -202,12 +180,12 @@ def test_the_disease_itself_is_no_adverse_event_and_stands_apart(patients):
 def test_a_fatal_event_after_the_window_is_named_with_its_day(patients):
     """Last dose 2018-05-10, event 2018-09-30: 21 + 30 + 31 + 31 + 30 = 143 days."""
     rows = ard.bind(fatal_events(ADSL, fated(patients), PLAN))
-    late = {"level": "More than 30 days after the last dose"}
+    late = {"level": "after_window"}
     assert stat(rows, sublevel="LEUKAEMIA", stat_name="n", **late) == 1
     assert stat(rows, sublevel="LEUKAEMIA", stat_name="min", **late) == 143
     assert stat(rows, sublevel="", stat_name="n", **late) == 1
-    assert stat(rows, level="Treatment-emergent", sublevel="", stat_name="n") == 0
-    assert stat(rows, level="Before the first dose", sublevel="", stat_name="n") == 0
+    assert stat(rows, level="treatment_emergent", sublevel="", stat_name="n") == 0
+    assert stat(rows, level="before_first_dose", sublevel="", stat_name="n") == 0
 
 
 def test_synopsis_and_12_3_name_the_late_fatal_event_and_the_progression(
@@ -235,18 +213,18 @@ def test_an_event_without_a_grade_is_counted_as_such(patients):
     """Febrile neutropenia without a grade: in no rate from grade 3, and the rate says so."""
     events = fated(patients)
     rows = ard.bind(ae_overview(ADSL, events, PLAN))
-    assert stat(rows, level="Grade not recorded", stat_name="n_events") == 1
-    assert stat(rows, level="Grade not recorded", stat_name="n") == 1
+    assert stat(rows, level="grade_missing", stat_name="n_events") == 1
+    assert stat(rows, level="grade_missing", stat_name="n") == 1
     references = read_references(HOME / "analysis" / "references.yml")
-    people = ADSL.assign(LDDTHGR1=None, DTHCGR1=None, LINE=None)
+    people = ADSL.assign(LDDTHELD=float("nan"), DTHCGR1=None, LINE=None)
     rates = ard.bind(ae_rates(people, events, NO_LABS, references, PLAN))
-    assert stat(rates, level="Febrile neutropenia", stat_name="n") == 0
-    assert stat(rates, level="Febrile neutropenia", stat_name="n_ungraded") == 1
-    assert stat(rates, level="Diarrhoea", stat_name="n_ungraded") == 0
+    assert stat(rates, level="febrile_neutropenia", stat_name="n") == 0
+    assert stat(rates, level="febrile_neutropenia", stat_name="n_ungraded") == 1
+    assert stat(rates, level="diarrhoea", stat_name="n_ungraded") == 0
     graded = events.assign(ATOXGRN=events["ATOXGRN"].fillna(3))
     rates = ard.bind(ae_rates(people, graded, NO_LABS, references, PLAN))
-    assert stat(rates, level="Febrile neutropenia", stat_name="n") == 1
-    assert stat(rates, level="Febrile neutropenia", stat_name="n_ungraded") == 0
+    assert stat(rates, level="febrile_neutropenia", stat_name="n") == 1
+    assert stat(rates, level="febrile_neutropenia", stat_name="n_ungraded") == 0
 
 
 @pytest.mark.shared
@@ -265,12 +243,12 @@ def test_the_events_of_caba_v7_are_those_of_its_two_files(shared_data):
     found = datasets.derive(contracts.typed(tables, contracts.load()), plan, day).by_name()
     adsl, events = found["adsl"], found["adae"]
     rows = ard.bind(ae_overview(adsl, events, plan))
-    for level, n in (("Serious", 9), ("Any", 9), ("Fatal", 0), ("Grade not recorded", 0)):
+    for level, n in (("serious", 9), ("any", 9), ("fatal", 0), ("grade_missing", 0)):
         assert stat(rows, level=level, stat_name="n") == n, level
     apart = ard.bind(progression(adsl, events, plan))
-    assert stat(apart, level="Fatal", stat_name="n") == 1
+    assert stat(apart, level="fatal", stat_name="n") == 1
     rows = ard.bind(fatal_events(adsl, events, plan))
-    late = rows[(rows["level"].str.startswith("More than 30")) & (rows["sublevel"] != "")]
+    late = rows[(rows["level"] == "after_window") & (rows["sublevel"] != "")]
     assert set(late["sublevel"]) == {"Acute promyelocytic leukaemia"}
     assert late.set_index("stat_name").loc[["n", "min"], "stat"].tolist() == [1, 143]
 
@@ -325,27 +303,18 @@ def test_each_death_has_the_time_and_the_cause_written_beside_it(patients):
     assert got["LDDTHELD"].tolist()[:2] == [30, 31]
 
 
-def test_deaths_are_counted_by_time_and_cause(patients):
-    adsl, _, _ = subjects(patients)
-    rows = ard.bind(deaths(adsl, PLAN))
-    within = {"group": "", "level": "Within 30 days of the last dose", "stat_name": "n"}
-    assert stat(rows, sublevel="", **within) == 4
-    assert stat(rows, sublevel="Progression", **within) == 1
-    assert stat(rows, group="", level="All", sublevel="", stat_name="n") == 6
-    assert stat(rows, group="", level="All", sublevel="", stat_name="N") == 7
-
-
+@pytest.mark.worked("ae_rates")
 def test_a_toxic_death_is_early_and_not_from_progression(patients):
     """01, 03 and 06 of seven treated patients; TROPIC 18 of 371 with its own exact interval beside."""
     adsl, adae, _ = subjects(patients)
     references = read_references(HOME / "analysis" / "references.yml")
     rows = ard.bind(ae_rates(adsl, adae, NO_LABS, references, PLAN))
-    of = {"level": "Early death, not of progression", "stat_name": "n"}
+    of = {"level": "early_death_not_of_progression", "stat_name": "n"}
     assert stat(rows, group="", **of) == 3
-    assert stat(rows, group="second line", **of) == 1
+    assert stat(rows, group="second_line", **of) == 1
     assert stat(rows, group="TROPIC", **of) == 18
     # exact limits of 3 of 7: the roots of the binomial tails, by R's binom.test(3, 7)
-    low = stat(rows, group="", level="Early death, not of progression", stat_name="conf_low")
+    low = stat(rows, group="", level="early_death_not_of_progression", stat_name="conf_low")
     assert low == pytest.approx(0.09898828, abs=1e-7)
     lab = rows[(rows["paramcd"] == "LABORATORY") & (rows["group"] == "")]
     assert lab[lab["stat_name"] == "estimate"]["stat_text"].str.startswith("not in the data").all()
@@ -358,52 +327,327 @@ def test_mild_events_that_were_not_registered_are_not_counted(patients):
     references = read_references(HOME / "analysis" / "references.yml")
     rows = ard.bind(ae_rates(adsl, adae, NO_LABS, references, plan))
     found = rows[(rows["group"] == "") & (rows["stat_name"] == "n")].set_index("level")["stat"]
-    assert found[["Diarrhoea", "Neutropenia"]].isna().all()
-    assert found["Diarrhoea, grade >= 3"] == 0
+    assert found[["diarrhoea", "neutropenia"]].isna().all()
+    assert found["diarrhoea_grade_3"] == 0
+
+
+# ---- results worked by hand ------------------------------------------------------------------
+
+# 01 to 05 were treated, 06 was not. Last dose 2018-05-10. 04 has disease progression and an event after
+# the window; 05 has a fatal event after the window and one before the first dose.
+RECORDED = """
+    USUBJID | AEBODSYS | AEDECOD     | GRADE | AESER | RELFL | ACTION           | FATALFL | TRTEMFL | CASE | PROGFL | ASTDTC
+    --------+----------+-------------+-------+-------+-------+------------------+---------+---------+------+--------+-----------
+    01      | BLOOD    | NEUTROPENIA | 4     | N     | Y     | DOSE REDUCED     | N       | Y       | 7    | N      | 2018-04-01
+    01      | BLOOD    | NEUTROPENIA | 2     | N     | Y     | DOSE NOT CHANGED | N       | Y       | 7    | N      | 2018-05-01
+    01      | GUT      | NAUSEA      | 1     | N     | N     | DRUG INTERRUPTED | N       | Y       | 7    | N      | 2018-04-01
+    02      | BLOOD    | SEPSIS      | 5     | Y     | Y     | DRUG WITHDRAWN   | Y       | Y       | 7    | N      | 2018-05-20
+    02      | GUT      | NAUSEA      |       | N     | Y     | DOSE NOT CHANGED | N       | Y       | 7    | N      | 2018-04-01
+    03      | GUT      | NAUSEA      | 3     | N     | N     | DRUG WITHDRAWN   | N       | Y       | 7    | N      | 2018-04-01
+    03      | HEART    | STROKE      | 5     | Y     | N     | DOSE NOT CHANGED | Y       | Y       | 7    | N      | 2018-06-01
+    04      | GENERAL  | PROGRESSION | 5     | Y     | N     | DRUG WITHDRAWN   | Y       | Y       | 7    | Y      | 2018-05-20
+    04      | GENERAL  | PROGRESSION | 3     | N     | N     | DOSE NOT CHANGED | N       | Y       | 7    | Y      | 2018-05-01
+    04      | GUT      | NAUSEA      | 3     | N     | Y     | DOSE NOT CHANGED | N       | N       | 5    | N      | 2018-09-01
+    05      | BLOOD    | LEUKAEMIA   | 5     | Y     | Y     | NOT APPLICABLE   | Y       | N       | 5    | N      | 2018-09-30
+    05      | HEART    | STROKE      | 5     | Y     | N     | NOT APPLICABLE   | Y       | N       | 4    | N      |
+    06      | GUT      | NAUSEA      | 3     | N     | Y     | NOT APPLICABLE   | N       | N       | 1    | N      | 2018-04-01
+"""
+TREATED = pd.DataFrame(
+    {
+        "USUBJID": ["01", "02", "03", "04", "05", "06"], "SAFFL": ["Y"] * 5 + ["N"],
+        "TRTEDT": pd.to_datetime(["2018-05-10"] * 5 + [None]),
+        "LINE": ["second line", "second line", "third line", "third line", None, None],
+    }
+)  # fmt: skip
+
+
+def recorded(patients) -> pd.DataFrame:
+    rows = patients(RECORDED).rename(
+        columns={"GRADE": "ATOXGRN", "ACTION": "AEACN", "CASE": "TRTEMCAS"}
+    )
+    return rows.assign(
+        ATOXGRN=rows["ATOXGRN"].astype(float), ASTDT=pd.to_datetime(rows["ASTDTC"]),
+        TRTEMCAS=rows["TRTEMCAS"].astype(int),
+    )  # fmt: skip
+
+
+def by_hand(patients, text: str, rows: pd.DataFrame, keys: tuple[str, ...]) -> None:
+    """Assert that the rows hold each number of the table (statistics are the other columns), and no other."""
+    table = patients(text)
+    names = [name for name in table if name not in keys]
+    expected = {}
+    for line in table.to_dict("records"):
+        place = tuple("" if pd.isna(line[k]) else str(line[k]) for k in keys)
+        expected |= {(*place, name): line[name] for name in names if pd.notna(line[name])}
+    rows = rows[rows["stat_name"].isin(names)]
+    found = {tuple(row[:-1]): row[-1] for row in rows[[*keys, "stat_name", "stat"]].to_numpy()}
+    assert found == expected
+
+
+# n of "", of second_line (N 2) and of third_line (N 2); events of "".
+OVERVIEW = """
+    levelID                         | n | second | third | n_events
+    --------------------------------+---+--------+-------+---------
+    any                             | 3 | 2      | 1     | 7
+    related                         | 2 | 2      | 0     | 4
+    severe_grade                    | 3 | 2      | 1     | 4
+    related_severe_grade            | 2 | 2      | 0     | 2
+    grade_missing                   | 1 | 1      | 0     | 1
+    serious                         | 2 | 1      | 1     | 2
+    related_serious                 | 1 | 1      | 0     | 1
+    serious_or_severe_grade         | 3 | 2      | 1     | 4
+    related_serious_or_severe_grade | 2 | 2      | 0     | 2
+    dose_reduced                    | 1 | 1      | 0     | 1
+    drug_interrupted                | 1 | 1      | 0     | 1
+    drug_withdrawn                  | 2 | 1      | 1     | 2
+    related_drug_withdrawn          | 1 | 1      | 0     | 1
+    fatal                           | 2 | 1      | 1     | 2
+    related_fatal                   | 1 | 1      | 0     | 1
+"""
+
+
+@pytest.mark.req("SAP-5.7")
+@pytest.mark.worked("ae_overview")
+def test_each_line_of_the_overview_has_the_patients_and_events_counted_by_hand(patients):
+    rows = ard.bind(ae_overview(TREATED, recorded(patients), PLAN))
+    expected = patients(OVERVIEW)
+    assert set(rows["level"]) == set(expected["levelID"])
+    for line in expected.to_dict("records"):
+        level = line["levelID"]
+        assert stat(rows, level=level, stat_name="n") == line["n"], level
+        assert stat(rows, level=level, stat_name="N") == 5
+        assert stat(rows, level=level, stat_name="estimate") == line["n"] / 5
+        assert stat(rows, level=level, stat_name="n_events") == line["n_events"], level
+        for group in ("second", "third"):
+            place = {"level": level, "group": f"{group}_line"}
+            assert stat(rows, stat_name="n", **place) == line[group], place
+            assert stat(rows, stat_name="N", **place) == 2
+
+
+# BLOOD: 01 at worst grade 4, 02 at grade 5. GUT: 01 at 1, 02 without a grade, 03 at 3. HEART: 03 at 5.
+BY_TERM = """
+    level | sublevel    | paramcd | n | n_events
+    ------+-------------+---------+---+---------
+    BLOOD |             | ANY     | 2 | 3
+    BLOOD |             | GR1     | 0 |
+    BLOOD |             | GR2     | 0 |
+    BLOOD |             | GR3     | 0 |
+    BLOOD |             | GR4     | 1 |
+    BLOOD |             | GR5     | 1 |
+    BLOOD |             | GRMISS  | 0 |
+    BLOOD |             | GRSEV   | 2 |
+    BLOOD |             | REL     | 2 | 3
+    BLOOD |             | RELSEV  | 2 | 2
+    BLOOD |             | SER     | 1 | 1
+    BLOOD |             | RELSER  | 1 | 1
+    BLOOD |             | REDUCED | 1 | 1
+    BLOOD |             | DELAYED | 0 | 0
+    BLOOD |             | STOPPED | 1 | 1
+    BLOOD |             | FATAL   | 1 | 1
+    GUT   | NAUSEA      | ANY     | 3 | 3
+    GUT   | NAUSEA      | GR1     | 1 |
+    GUT   | NAUSEA      | GR2     | 0 |
+    GUT   | NAUSEA      | GR3     | 1 |
+    GUT   | NAUSEA      | GR4     | 0 |
+    GUT   | NAUSEA      | GR5     | 0 |
+    GUT   | NAUSEA      | GRMISS  | 1 |
+    GUT   | NAUSEA      | GRSEV   | 1 |
+    GUT   | NAUSEA      | REL     | 1 | 1
+    GUT   | NAUSEA      | RELSEV  | 0 | 0
+    GUT   | NAUSEA      | SER     | 0 | 0
+    GUT   | NAUSEA      | RELSER  | 0 | 0
+    GUT   | NAUSEA      | REDUCED | 0 | 0
+    GUT   | NAUSEA      | DELAYED | 1 | 1
+    GUT   | NAUSEA      | STOPPED | 1 | 1
+    GUT   | NAUSEA      | FATAL   | 0 | 0
+"""
+
+
+@pytest.mark.req("SAP-5.7")
+@pytest.mark.worked("ae_soc_pt")
+def test_each_soc_and_term_has_the_patients_and_events_counted_by_hand(patients):
+    rows = ard.bind(ae_soc_pt(TREATED, recorded(patients), PLAN))
+    total = rows[rows["group"] == ""]
+    places = set(zip(total["level"], total["sublevel"], strict=True))
+    assert places == {
+        ("BLOOD", ""), ("BLOOD", "NEUTROPENIA"), ("BLOOD", "SEPSIS"), ("GUT", ""), ("GUT", "NAUSEA"),
+        ("HEART", ""), ("HEART", "STROKE"),
+    }  # fmt: skip
+    worked = [(level, sublevel) in {("BLOOD", ""), ("GUT", "NAUSEA")}
+              for level, sublevel in zip(total["level"], total["sublevel"], strict=True)]  # fmt: skip
+    by_hand(patients, BY_TERM, total[worked], ("level", "sublevel", "paramcd"))
+    nausea = {"level": "GUT", "sublevel": "NAUSEA", "paramcd": "ANY"}
+    assert stat(rows, stat_name="N", **nausea) == 5
+    assert stat(rows, stat_name="estimate", **nausea) == 3 / 5
+    assert stat(rows, stat_name="estimate", **(nausea | {"paramcd": "GR3"})) == 1 / 5
+    third = nausea | {"group": "third_line"}
+    assert [stat(rows, stat_name=s, **third) for s in ("n", "N", "estimate")] == [1, 2, 1 / 2]
+
+
+@pytest.mark.req("SAP-5.7.3")
+@pytest.mark.worked("ae_progression")
+def test_disease_progression_is_counted_by_itself(patients):
+    """04, of the third line, has two such events, one of them fatal."""
+    rows = ard.bind(progression(TREATED, recorded(patients), PLAN))
+    table = """
+        level | group       | n | N | estimate | n_events
+        ------+-------------+---+---+----------+---------
+        any   |             | 1 | 5 | 0.2      | 2
+        fatal |             | 1 | 5 | 0.2      | 1
+        any   | second_line | 0 | 2 | 0        | 0
+        fatal | second_line | 0 | 2 | 0        | 0
+        any   | third_line  | 1 | 2 | 0.5      | 2
+        fatal | third_line  | 1 | 2 | 0.5      | 1
+    """
+    by_hand(patients, table, rows, ("level", "group"))
+
+
+@pytest.mark.req("SAP-5.7.3")
+@pytest.mark.worked("fatal_events")
+def test_fatal_events_are_counted_by_time_of_onset_and_term(patients):
+    """Days from 2018-05-10: 10 to 05-20, 22 to 06-01, 143 to 09-30; an onset without a date has no day."""
+    rows = ard.bind(fatal_events(TREATED, recorded(patients), PLAN))
+    table = """
+        level              | sublevel  | n | N | estimate | n_events | min | max
+        -------------------+-----------+---+---+----------+----------+-----+----
+        treatment_emergent |           | 2 | 5 | 0.4      | 2        |     |
+        treatment_emergent | SEPSIS    | 1 | 5 | 0.2      | 1        | 10  | 10
+        treatment_emergent | STROKE    | 1 | 5 | 0.2      | 1        | 22  | 22
+        after_window       |           | 1 | 5 | 0.2      | 1        |     |
+        after_window       | LEUKAEMIA | 1 | 5 | 0.2      | 1        | 143 | 143
+        before_first_dose  |           | 1 | 5 | 0.2      | 1        |     |
+        before_first_dose  | STROKE    | 1 | 5 | 0.2      | 1        |     |
+    """
+    by_hand(patients, table, rows, ("level", "sublevel"))
+
+
+@pytest.mark.req("SAP-5.7.3")
+@pytest.mark.worked("deaths")
+def test_deaths_are_counted_by_time_since_the_last_dose_and_cause(patients):
+    """DEAD: 01 and 02 of the second line, 03 to 07 of the third; 07 is alive. n of all and by line."""
+    adsl, _, _ = subjects(patients)
+    rows = ard.bind(deaths(adsl, PLAN))
+    table = """
+        level         | sublevel                | n | second | third
+        --------------+-------------------------+---+--------+------
+        all           |                         | 6 | 2      | 4
+        all           | progression             | 2 | 0      | 2
+        all           | adverse_event_related   | 2 | 2      | 0
+        all           | adverse_event_unrelated | 1 | 0      | 1
+        all           | not_recorded            | 1 | 0      | 1
+        within_window |                         | 4 | 1      | 3
+        within_window | progression             | 1 | 0      | 1
+        within_window | adverse_event_related   | 1 | 1      | 0
+        within_window | adverse_event_unrelated | 1 | 0      | 1
+        within_window | not_recorded            | 1 | 0      | 1
+        after_window  |                         | 2 | 1      | 1
+        after_window  | progression             | 1 | 0      | 1
+        after_window  | adverse_event_related   | 1 | 1      | 0
+        after_window  | adverse_event_unrelated | 0 | 0      | 0
+        after_window  | not_recorded            | 0 | 0      | 0
+        day_unknown   |                         | 0 | 0      | 0
+        day_unknown   | progression             | 0 | 0      | 0
+        day_unknown   | adverse_event_related   | 0 | 0      | 0
+        day_unknown   | adverse_event_unrelated | 0 | 0      | 0
+        day_unknown   | not_recorded            | 0 | 0      | 0
+    """
+    expected = patients(table)
+    assert len(expected) == rows.groupby(["level", "sublevel"]).ngroups
+    for line in expected.to_dict("records"):
+        place = {"level": line["level"], "sublevel": line["sublevel"] or ""}
+        assert stat(rows, stat_name="n", **place) == line["n"], place
+        assert stat(rows, stat_name="N", **place) == 7
+        assert stat(rows, stat_name="estimate", **place) == line["n"] / 7
+        for group, total in (("second", 2), ("third", 5)):
+            of_line = place | {"group": f"{group}_line"}
+            assert stat(rows, stat_name="n", **of_line) == line[group], of_line
+            assert stat(rows, stat_name="N", **of_line) == total
+    unknown = adsl.assign(LDDTHELD=adsl["LDDTHELD"].where(adsl["USUBJID"] != "01"))
+    rows = ard.bind(deaths(unknown, PLAN))
+    at = {"sublevel": "", "stat_name": "n"}
+    counts = [stat(rows, level=level, **at) for level in ("all", "within_window", "day_unknown")]
+    assert counts == [6, 3, 1]
+
+
+@pytest.mark.req("SAP-5.7.2")
+@pytest.mark.worked("ae_rates")
+def test_a_laboratory_rate_with_grades_not_known_is_bounded(patients):
+    """Grades 3, 1, 0 or 1, 0 and not measured: from grade 1, 2 or 3 of 5; from grade 3, 1 of 5.
+
+    Limits by R: binom.test(2, 5) 0.05274495 to 0.85336720, binom.test(3, 5) 0.14663280 to 0.94725505,
+    binom.test(1, 5) 0.005050763 to 0.716417936.
+    """
+    who = ["01", "02", "03", "04"]
+    adlb = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "NEUT", "ATOXDIR": "L", "ONTRTFL": "Y", "ANL01FL": "Y",
+         "ATOXGR": ["3", "1", "0 OR 1", "0"]}
+    )  # fmt: skip
+    adsl = TREATED.assign(LDDTHELD=float("nan"), DTHCGR1=None)
+    references = read_references(HOME / "analysis" / "references.yml")
+    rows = ard.bind(ae_rates(adsl, recorded(patients), adlb, references, PLAN))
+    any_grade = rows[(rows["level"] == "neutropenia_laboratory") & (rows["group"] == "")]
+    found = any_grade.set_index("stat_name")["stat"].dropna().to_dict()
+    assert found == pytest.approx(
+        {"n": 2, "N": 5, "n_missing": 1, "estimate_lowest": 0.4, "estimate_highest": 0.6,
+         "conf_low": 0.05274495, "conf_high": 0.94725505, "conf_level": 0.95}
+    )  # fmt: skip
+    reason = any_grade.set_index("stat_name")["stat_text"]["estimate"]
+    assert reason == "not in the data: lower limits of normal of 1 patients"
+    severe = rows[(rows["level"] == "neutropenia_laboratory_grade_3") & (rows["group"] == "")]
+    assert severe.set_index("stat_name")["stat"].to_dict() == pytest.approx(
+        {"n": 1, "N": 5, "estimate": 0.2, "conf_low": 0.005050763, "conf_high": 0.716417936,
+         "conf_level": 0.95}
+    )  # fmt: skip
+    # reported: neutropenia of 01 from grade 1 and from grade 3
+    for level in ("neutropenia", "neutropenia_grade_3"):
+        assert [stat(rows, level=level, stat_name=s) for s in ("n", "N", "n_ungraded")] == [1, 5, 0]
 
 
 @pytest.mark.req("SAP-5.7.5")
+@pytest.mark.worked("toxicity_boundary", "toxicity_monitoring")
 @pytest.mark.parametrize(
-    "toxic, said",
+    "grades, running, decision",
     [
-        ([1, 2, 3], "crossed after patient 3"),
-        ([1, 2], "not crossed"),
-        ([2, 3, 4, 5], "crossed after patient 5"),
-        ([], "not crossed"),
+        ({"01": 3, "02": 4}, [1, 2, 2], "crossed after patient 2"),
+        ({"01": 3, "03": 3}, [1, 1, 2], "not crossed"),
+        ({"01": 2}, [0, 0, 0], "not crossed"),
+        ({"02": 3, "03": 3, "04": 3}, [0, 1, 2, 3], "not crossed, more patients than planned"),
     ],
 )
-def test_the_boundary_is_crossed_at_the_patient_it_names(toxic, said):
-    """Pocock for 20 patients, p0 0.20, alpha 0.05: 3 of 3, then 4 of up to 6 (see test_monitoring)."""
-    plan = PLAN.model_copy(
-        update={"toxicity_monitoring": PLAN.toxicity_monitoring.model_copy(update={"patients": 20})}
+def test_the_boundary_of_three_patients_by_hand(grades, running, decision):
+    """Pocock, 3 patients, rate 0.20, level 0.05, by hand.
+
+    2 of 2 has probability 0.04 and 3 of 3 has 0.008: stopping at either has 0.04. The next looser rule
+    adds 2 of 3, of probability 0.104, and stops with 13/125, above 0.05. One toxicity of one has 0.20.
+    """
+    rule = PLAN.toxicity_monitoring.model_copy(
+        update={"patients": 3, "p0": 0.2, "alpha": 0.05, "shape": "pocock", "from_grade": 3}
     )
-    who = [f"{n:02d}" for n in range(1, 6)]
-    adsl = pd.DataFrame(
-        {"USUBJID": who[::-1], "SAFFL": "Y", "TRTSDT": pd.date_range("2018-01-05", periods=5)[::-1]}
-    )
+    plan = PLAN.model_copy(update={"toxicity_monitoring": rule})
+    who = [f"{n:02d}" for n in range(1, len(running) + 1)]
+    days = pd.date_range("2018-01-05", periods=len(who))
+    adsl = pd.DataFrame({"USUBJID": who[::-1], "SAFFL": "Y", "TRTSDT": days[::-1]})
     adae = pd.DataFrame(
-        {"USUBJID": [f"{n:02d}" for n in toxic] + ["05"], "AEDECOD": "Febrile neutropenia",
-         "ATOXGRN": [3.0] * len(toxic) + [2.0], "TRTEMFL": "Y", "PROGFL": "N"}
+        {"USUBJID": list(grades), "AEDECOD": "Febrile neutropenia", "PROGFL": "N", "TRTEMFL": "Y",
+         "ATOXGRN": [float(grade) for grade in grades.values()]}
     )  # fmt: skip
     rows = ard.bind(toxicity_monitoring(adsl, adae, plan))
-    assert rows[rows["stat_name"] == "decision"]["stat_text"].tolist() == [said]
-    assert stat(rows, level="", stat_name="n") == len(toxic)
-    assert [stat(rows, level=f"{k:02d}", stat_name="boundary") for k in (1, 2, 3, 4)] == [
-        2,
-        3,
-        3,
-        4,
-    ]
-    assert "n" not in set(rows[rows["level"] == "06"]["stat_name"])
-
-
-def test_kinds_of_events_stand_by_soc_and_term(patients):
-    rows = ard.bind(ae_soc_pt(ADSL, derived(patients(TERMS)), PLAN))
-    blood = {"group": "", "level": "BLOOD", "sublevel": "", "stat_name": "n_events"}
-    assert stat(rows, paramcd="REL", **blood) == 3
-    assert stat(rows, paramcd="RELSEV", **blood) == 2
-    assert stat(rows, paramcd="SER", **blood) == 0
-    assert stat(rows, paramcd="STOPPED", **blood) == 0
+    overall = rows[rows["level"] == ""].set_index("stat_name")
+    assert overall["stat_text"]["decision"] == decision
+    assert overall["stat"].dropna().to_dict() == pytest.approx(
+        {"N": len(who), "n": running[-1], "boundary": 3, "p0": 0.2, "alpha": 0.05,
+         "patients_planned": 3, "stop_under_p0": 0.04}
+    )  # fmt: skip
+    steps = rows[rows["level"] != ""].pivot_table(index="level", columns="stat_name", values="stat")
+    assert steps["boundary"].to_dict() == {"1": 2, "2": 2, "3": 3}
+    assert steps["n"].tolist() == running[:3]
+    lines = ard.bind(toxicity_boundary_list(plan))
+    found = {(r.level, r.stat_name): r.stat for r in lines.itertuples()}
+    assert found == {
+        ("", "lines"): 2,
+        ("1", "boundary"): 2, ("1", "from_n"): 2, ("1", "to_n"): 2,
+        ("2", "boundary"): 3, ("2", "from_n"): 3, ("2", "to_n"): 3,
+    }  # fmt: skip
 
 
 # ---- the CDISC pilot ------------------------------------------------------------------------
@@ -426,9 +670,9 @@ def test_counts_from_the_given_adae_equal_the_printed_pilot(shared_data):
     )
     for arm, (patients_, events, serious) in PRINTED.items():
         rows = ard.bind(ae_overview(adsl[adsl["TRT01A"] == arm], adae, PLAN))
-        assert stat(rows, group="", level="Any", stat_name="n") == patients_
-        assert stat(rows, group="", level="Any", stat_name="n_events") == events
-        assert stat(rows, group="", level="Serious", stat_name="n") == serious
+        assert stat(rows, group="", level="any", stat_name="n") == patients_
+        assert stat(rows, group="", level="any", stat_name="n_events") == events
+        assert stat(rows, group="", level="serious", stat_name="n") == serious
 
 
 @pytest.mark.shared

@@ -73,18 +73,19 @@ def _causes(deaths: Results, level: str) -> list[str | Number]:
     for cause in filter(None, deaths.values("sublevel", level=level)):
         n = deaths.count(group="", level=level, sublevel=cause)
         if n.text != "0":
-            named += ["; " if named else "", f"{cause[0].lower()}{cause[1:]}: ", n]
+            label = deaths.label("sublevel", cause)
+            named += ["; " if named else "", f"{label[0].lower()}{label[1:]}: ", n]
     return [" (", *named, ")"] if named else []
 
 
 def _deaths_at_any_time() -> list[str | Number]:
     """Deaths of treated patients until the cut-off, with their causes; nothing in the open report."""
     deaths = results("deaths")
-    overall = ArdKey(group="", level="All", sublevel="")
+    overall = ArdKey(group="", level="all", sublevel="")
     if is_open() or not deaths.has("n", **overall):
         return []
     n = deaths.count(**overall)
-    return ["Deaths at any time until the cut-off: ", n, *_causes(deaths, "All"), ". "]
+    return ["Deaths at any time until the cut-off: ", n, *_causes(deaths, "all"), ". "]
 
 
 def _toxicity() -> Results | None:
@@ -96,8 +97,8 @@ def safe() -> RichText:
     """The results for the first question."""
     overview, toxicities = results("ae_overview"), _toxicity()
     parts: list[str | Number] = [
-        "Of ", overview.count("N", level="Any"), " treated patients, ", overview.count(level="Fatal"),
-        " had a fatal adverse event and ", overview.count(level="Related, serious"),
+        "Of ", overview.count("N", level="any"), " treated patients, ", overview.count(level="fatal"),
+        " had a fatal adverse event and ", overview.count(level="related_serious"),
         " a serious adverse event related to treatment. ",
         *_deaths_in_window(), *_deaths_at_any_time(),
     ]  # fmt: skip
@@ -238,15 +239,18 @@ def new_terms() -> RichText:
 def safe_table() -> Table:
     """Table 1-1: the results for "is it safe to continue"."""
     overview = results("ae_overview")
-    severe = next(v for v in overview.values("level") if v.startswith("Grade >= "))
     rows = [
         Row(words, (n_pct(overview.count(level=level), overview.percent(level=level)), place))
         for words, level, place in (
-            (f"Adverse event of grade {severe.removeprefix('Grade ')}", severe, "Table 14.3.1.2"),
-            ("Serious adverse event", "Serious", "Table 14.3.1.1"),
-            ("Related serious adverse event", "Related, serious", "Table 14.3.1.1"),
-            ("Action taken: drug withdrawn", "Leading to discontinuation", "Table 14.3.1.1"),
-            ("Fatal adverse event", "Fatal", "Table 14.3.1.1"),
+            (
+                f"{overview.label('level', 'severe_grade')} adverse event",
+                "severe_grade",
+                "Table 14.3.1.2",
+            ),
+            ("Serious adverse event", "serious", "Table 14.3.1.1"),
+            ("Related serious adverse event", "related_serious", "Table 14.3.1.1"),
+            ("Action taken: drug withdrawn", "drug_withdrawn", "Table 14.3.1.1"),
+            ("Fatal adverse event", "fatal", "Table 14.3.1.1"),
         )
     ]
     deaths, more = results("board_deaths"), "" if is_open() else "Listing 14.3.2.1"
@@ -261,7 +265,7 @@ def safe_table() -> Table:
             cells = (n_pct(deaths.count(**place), deaths.percent(**place)), more)
             rows.append(Row(cause or label, cells, kind))
     ever = results("deaths")
-    overall = ArdKey(group="", level="All", sublevel="")
+    overall = ArdKey(group="", level="all", sublevel="")
     if not is_open() and ever.has("n", **overall):
         share = n_pct(ever.count(**overall), ever.percent(**overall))
         rows.append(Row("Death of any cause, at any time", (share, "Table 14.3.1.7")))
@@ -269,7 +273,7 @@ def safe_table() -> Table:
     state: Content = "not planned" if toxicities is None else toxicities.words("decision", level="")
     rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-1")))
     columns = [
-        Column("Patients, n (%)", overview.count("N", level="Any")),
+        Column("Patients, n (%)", overview.count("N", level="any")),
         Column("Details", numeric=False),
     ]
     return Table("tlf-dsmb-safe", "Safety", columns, rows)
@@ -640,9 +644,9 @@ HEADLINES: tuple[tuple[str, str, ArdKey, str, str], ...] = (
     ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="consented"), "n", "count"),
     ("Patients sampled", "flow", ArdKey(paramcd="BOX", level="sampled"), "n", "count"),
     ("Patients who qualified for treatment", "flow", ArdKey(paramcd="BOX", level="qualified"), "n", "count"),
-    ("Patients treated", "ae_overview", ArdKey(level="Any"), "N", "count"),
-    ("Patients with a serious adverse event", "ae_overview", ArdKey(level="Serious"), "n", "count"),
-    ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="Fatal"), "n", "count"),
+    ("Patients treated", "ae_overview", ArdKey(level="any"), "N", "count"),
+    ("Patients with a serious adverse event", "ae_overview", ArdKey(level="serious"), "n", "count"),
+    ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="fatal"), "n", "count"),
     ("Treated patients lost to follow-up", "board_left", ArdKey(level="Lost to follow-up"), "n", "count"),
     ("Treated patients who withdrew", "board_left", ArdKey(level="Withdrew"), "n", "count"),
     ("Patients in follow-up overdue for a contact", "data_currency", ArdKey(paramcd="DAYS", level="All followed"), "n_late", "count"),

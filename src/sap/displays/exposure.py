@@ -1,120 +1,94 @@
-"""Exposure to study cabazitaxel: cycles, dose intensity, delays, reductions and G-CSF."""
+"""Exposure to the study treatment: cycles, dose intensity, delays, reductions and G-CSF."""
 
-from sap.displays.ard_lookup import ArdKey, results
-from sap.displays.safety import LINES, lines_of
+from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.safety import line_label, lines_of
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
-# PARAMCD, its words, and with how many decimals it is collected.
-NUMBERS = (
-    ("NCYCLES", "Cycles", 0),
-    ("DURWK", "Duration (weeks)", 1),
-    ("CUMDOSE", "Cumulative dose (mg/m2)", 0),
-    ("ADI", "Dose intensity (mg/m2 per week)", 1),
-    ("RDI", "Relative dose intensity (%)", 0),
-    ("RDISTRT", "Relative dose intensity, by the planned starting dose (%)", 0),
-)
-ANSWERS = (
-    ("OVERMAX", "More cycles than planned"),
-    ("DELAYED", "An infusion was delayed"),
-    ("DELMAJOR", "A major delay"),
-    ("LOWSTART", "Began at the lower dose"),
-    ("REDUCED", "The dose was reduced"),
-    ("GCSFANY", "G-CSF"),
-    ("GCSFPRIM", "G-CSF as primary prophylaxis"),
-    ("GCSFSEC", "G-CSF as secondary prophylaxis"),
-    ("GCSFTHER", "G-CSF for neutropenia"),
-)
+# PARAMCD, and with how many decimals its values are collected.
+NUMBERS = (("NCYCLES", 0), ("DURWK", 1), ("CUMDOSE", 0), ("ADI", 1), ("RDI", 0), ("RDISTRT", 0))
+# PARAMCD of each yes-or-no parameter, and whether it is a reason of the one above.
+RESPONSES = {
+    "OVERMAX": "",
+    "DELAYED": "",
+    "DELMAJOR": "",
+    "LOWSTART": "",
+    "REDUCED": "",
+    "GCSFANY": "",
+    "GCSFPRIM": "indent1",
+    "GCSFSEC": "indent1",
+    "GCSFTHER": "indent1",
+}
 
 
-def _columns() -> tuple[list[str], list[Column]]:
-    found = results("exposure")
-    groups = lines_of(found, paramcd="DELAYED")
+def _columns(exposure: Results) -> tuple[list[str], list[Column]]:
+    groups = lines_of(exposure, paramcd="DELAYED")
     return groups, [
-        Column(LINES[g], found.count("N", group=g, paramcd="DELAYED", level="")) for g in groups
+        Column(line_label(g), exposure.count("N", group=g, paramcd="DELAYED", level=""))
+        for g in groups
+    ]
+
+
+def _median_quartiles(exposure: Results, place: ArdKey, digits: int) -> Cell:
+    median, q1, q3 = (exposure.fixed(s, digits, **place) for s in ("median", "q1", "q3"))
+    return Cell(median, " (", q1, ", ", q3, ")")
+
+
+def _numbers(exposure: Results, groups: list[str], paramcd: str, digits: int) -> list[Row]:
+    """The lines of one numeric parameter; NE in a group in which no value is known."""
+    places = [ArdKey(group=g, paramcd=paramcd, level="") for g in groups]
+    lines: dict[str, list[Content]] = {"Mean (SD)": [], "Median (Q1, Q3)": [], "Min, max": []}
+    for place in places:
+        median = exposure.find("median", **place)
+        if not median.estimable:
+            for cells in lines.values():
+                cells.append(exposure.fixed("median", digits, **place))
+            continue
+        mean, sd = (exposure.fixed(s, digits + i, **place) for i, s in ((1, "mean"), (2, "sd")))
+        low, high = (exposure.fixed(s, digits, **place) for s in ("min", "max"))
+        lines["Mean (SD)"].append(pair(mean, sd))
+        lines["Median (Q1, Q3)"].append(_median_quartiles(exposure, place, digits + 1))
+        lines["Min, max"].append(span(low, high))
+    return [
+        Row(exposure.label("paramcd", paramcd), kind="group"),
+        Row("n", [exposure.count("n", **place) for place in places], "indent1"),
+        *(Row(label, cells, "indent1") for label, cells in lines.items()),
     ]
 
 
 def doses() -> Table:
     """Table 14.3.0.1: cycles, doses and dose intensity."""
-    found = results("exposure")
-    groups, columns = _columns()
+    exposure = results("exposure")
+    groups, columns = _columns(exposure)
     rows: list[Row] = []
-    left_out = False
-    for paramcd, words, digits in NUMBERS:
-        places = [ArdKey(group=g, paramcd=paramcd, level="") for g in groups]
-        rows.append(Row(words, kind="group"))
-        there = [found.has("median", **p) for p in places]
-        if not all(there) or not all(found.has("mean", **p) for p in places):
-            # The open report: what would tell how many patients had so many cycles is not in its rows.
-            rows.append(Row("n", [found.count("n", **p) for p in places], "indent1"))
-            middle: list[Content] = [
-                found.fixed("median", digits + 1, **p) if here else ""
-                for p, here in zip(places, there, strict=True)
-            ]
-            rows.append(Row("Median", middle, "indent1"))
-            left_out = True
-            continue
-        known = [found.find("median", **p).estimable for p in places]
-        rows.append(Row("n", [found.count("n", **p) for p in places], "indent1"))
-        lines = {
-            "Mean (SD)": [
-                pair(found.fixed("mean", digits + 1, **p), found.fixed("sd", digits + 2, **p))
-                for p in places
-            ],
-            "Median (Q1, Q3)": [
-                Cell(
-                    found.fixed("median", digits + 1, **p),
-                    " (",
-                    found.fixed("q1", digits + 1, **p),
-                    ", ",
-                    found.fixed("q3", digits + 1, **p),
-                    ")",
-                )
-                for p in places
-            ],
-            "Min, max": [
-                span(found.fixed("min", digits, **p), found.fixed("max", digits, **p))
-                for p in places
-            ],
-        }
-        for label, made in lines.items():
-            cells: list[Content] = [
-                cell if estimable else found.fixed("median", digits, **p)
-                for cell, estimable, p in zip(made, known, places, strict=True)
-            ]
-            rows.append(Row(label, cells, "indent1"))
-    rows.append(Row("Patients by cycles given", kind="group"))
-    for level in found.values("level", paramcd="NCYCLES", group=""):
+    for paramcd, digits in NUMBERS:
+        rows += _numbers(exposure, groups, paramcd, digits)
+    rows.append(Row("Patients by number of cycles", kind="group"))
+    for level in exposure.values("level", paramcd="NCYCLES", group=""):
         if not level:
             continue
-        cells = []
+        cells: list[Content] = []
         for group in groups:
             place = ArdKey(group=group, paramcd="NCYCLES", level=level)
-            n, counted = found.count_or_zero(**place), found.has("n", **place)
-            cells.append(n_pct(n, found.percent(**place)) if counted else n)
-        rows.append(Row(level.lstrip("0"), cells, "indent1"))
-    notes = [
-        "Left out of the open report: means, spreads and extremes of few patients, and the middle of a line of therapy, which would tell how many patients had so many cycles."
-    ]
-    return Table("tlf-exposure", "Exposure", columns, rows, notes=notes if left_out else [])
+            n, counted = exposure.count_or_zero(**place), exposure.has("n", **place)
+            cells.append(n_pct(n, exposure.percent(**place)) if counted else n)
+        rows.append(Row(exposure.label("level", level), cells, "indent1"))
+    return Table("tlf-exposure", "Exposure", columns, rows)
 
 
 def compliance() -> Table:
-    """Table 14.1.10: delays, reductions and growth factor."""
-    found = results("exposure")
-    groups, columns = _columns()
+    """Table 14.1.10: dose delays, reductions and G-CSF use."""
+    exposure = results("exposure")
+    groups, columns = _columns(exposure)
     rows: list[Row] = []
-    for paramcd, words in ANSWERS:
-        cells: list[Content] = []
-        for group in groups:
-            place = ArdKey(group=group, paramcd=paramcd, level="")
-            n = found.count(**place)
-            known = found.find("estimate", **place).estimable
-            cells.append(n_pct(n, found.percent(**place)) if known else n)
-        under = paramcd.startswith("GCSF") and paramcd != "GCSFANY"
-        rows.append(Row(words, cells, "indent1" if under else ""))
+    for paramcd, kind in RESPONSES.items():
         places = [ArdKey(group=group, paramcd=paramcd, level="") for group in groups]
-        missing = [found.count("n_missing", **place) for place in places]
+        cells: list[Content] = []
+        for place in places:
+            n = exposure.count(**place)
+            known = exposure.find("estimate", **place).estimable
+            cells.append(n_pct(n, exposure.percent(**place)) if known else n)
+        rows.append(Row(exposure.label("paramcd", paramcd), cells, "indent1" if kind else ""))
+        missing = [exposure.count("n_missing", **place) for place in places]
         if any(n.text != "0" for n in missing):
-            rows.append(Row("Not known", missing, "indent2" if under else "indent1"))
+            rows.append(Row("Unknown", missing, "indent2" if kind else "indent1"))
     return Table("tlf-compliance", "Patients with", columns, rows)

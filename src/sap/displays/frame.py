@@ -28,7 +28,7 @@ _APPLIES = {
     "Clopper-Pearson": _LIMITS,
     "Interval after Jung and Kim 2004, both exact tails": _LIMITS,
     "exact binomial test, one-sided": {"p_value"},
-    "events beside": {"n_events"},
+    "number of events": {"n_events"},
 }
 _COUNTED = "Distinct patients"
 

@@ -1,10 +1,11 @@
-"""Adverse events and deaths: overview, terms, kinds, rates beside published ones."""
+"""Adverse events and deaths: overview, preferred terms, relation and action, rates of interest."""
 
 from collections.abc import Sequence
 
 import pandas as pd
 
 from sap import ard
+from sap.catalogue.reporting import analysis
 from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
@@ -13,89 +14,90 @@ from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.response import ci_header
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
+from sap.plan.model import SafetyRate
 
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5")
-LINES = {"": "All treated", "second line": "Second line", "third line": "Third line"}
+ALL_TREATED = "All treated"
 NO_EVENTS = "Not in the data: no treatment-emergent adverse event was recorded."
+RELATED = (
+    "related",
+    "related_severe_grade",
+    "related_serious",
+    "related_serious_or_severe_grade",
+    "related_drug_withdrawn",
+    "related_fatal",
+)
+"""The lines of the overview that are part of the line above."""
 
 
-def lines_of(found: Results, **where: str) -> list[str]:
-    """All patients, and each line of therapy that somebody had."""
-    groups = found.values("group", population="SAFETY")
-    sizes = {
-        g: found.find("N", **ArdKey(population="SAFETY", group=g, **where)).value  # type: ignore[typeddict-item]
-        for g in LINES
-        if g in groups
-    }
-    return [g for g, n in sizes.items() if not g or n]
+def _lines() -> list[str]:
+    """The groups of the lines of therapy."""
+    return [item.id for item in analysis("ae_overview").items("group")]
 
 
-def severe_words() -> str:
-    """The level that holds the plan's severe grade: `Grade >= 3`."""
-    levels = results("ae_overview").values("level")
-    return next(v for v in levels if v.startswith("Grade >= "))
+def line_label(group: str) -> str:
+    """The head of the column of all treated patients, or of a line of therapy."""
+    return results("ae_overview").label("group", group) if group else ALL_TREATED
+
+
+def lines_of(rows: Results, **where: str) -> list[str]:
+    """The groups with a column: all treated patients, and each line of therapy with a patient."""
+    with_rows = rows.values("group", population="SAFETY")
+
+    def size(group: str) -> float:
+        place = ArdKey(population="SAFETY", group=group, **where)  # type: ignore[typeddict-item]
+        return rows.find("N", **place).value
+
+    return [g for g in ("", *_lines()) if g in with_rows and (not g or size(g))]
+
+
+def severe_label() -> str:
+    """The plan's grade from which events are listed by themselves: `Grade ≥ 3`."""
+    return results("ae_overview").label("level", "severe_grade")
 
 
 def overview() -> Table:
-    """Table 14.3.1.1: participants and events, line by line, all patients and by line of therapy."""
-    found = results("ae_overview")
-    severe = severe_words()
-    grade = severe.removeprefix("Grade")
-    order = (
-        "Any",
-        "Related",
-        severe,
-        f"Related, grade{grade}",
-        "Grade not recorded",
-        "Serious",
-        "Related, serious",
-        f"Serious or grade{grade}",
-        f"Related, serious or grade{grade}",
-        "Leading to dose reduction",
-        "Leading to delay",
-        "Leading to discontinuation",
-        "Related, leading to discontinuation",
-        "Fatal",
-        "Related, fatal",
-    )
-    groups = lines_of(found, level="Any")
+    """Table 14.3.1.1: patients and events for each kind of event, all patients and by line of therapy."""
+    events = results("ae_overview")
+    groups = lines_of(events, level="any")
     rows = []
-    for level in order:
+    for level in events.values("level"):
         cells: list[Content] = []
         for group in groups:
             place = ArdKey(level=level, group=group)
-            cells.append(n_pct(found.count(**place), found.percent(**place)))
+            cells.append(n_pct(events.count(**place), events.percent(**place)))
             if not group:
-                cells.append(found.count("n_events", **place))
-        rows.append(Row(level, cells, "indent1" if level.startswith("Related") else ""))
+                cells.append(events.count("n_events", **place))
+        rows.append(Row(events.label("level", level), cells, "indent1" if level in RELATED else ""))
     rows += _progression(groups)
     columns = []
     for group in groups:
-        n = found.count("N", level="Any", group=group)
-        columns.append(Column(f"{LINES[group]}, n (%)", n))
+        n = events.count("N", level="any", group=group)
+        columns.append(Column(f"{line_label(group)}, n (%)", n))
         columns += [] if group else [Column("Events")]
-    event = "Treatment-emergent adverse event"
-    return Table("tlf-ae-overview", event, columns, rows, notes=_registered())
+    stub = "Treatment-emergent adverse event"
+    return Table("tlf-ae-overview", stub, columns, rows, notes=_collected())
 
 
 def _progression(groups: Sequence[str]) -> list[Row]:
-    """Events of the disease itself, which are in no line above; not in the open report."""
-    found = results("ae_progression")
-    if not len(found):
+    """Disease progression reported as an event, in no line above; not in the open report."""
+    events = results("ae_progression")
+    if not len(events):
         return []
+    labels = {"any": events.label("paramcd", "PROG"), "fatal": events.label("level", "fatal")}
     rows: list[Row] = []
-    for level, words in (("Any", "Disease progression, reported as an event"), ("Fatal", "Fatal")):
+    for level, label in labels.items():
         cells: list[Content] = []
         for group in groups:
             place = ArdKey(level=level, group=group)
-            cells.append(n_pct(found.count(**place), found.percent(**place)))
-            cells += [] if group else [found.count("n_events", **place)]
-        rows.append(Row(words, cells, "indent1"))
-    return [Row("Apart, in no line above", kind="group"), *rows]
+            cells.append(n_pct(events.count(**place), events.percent(**place)))
+            cells += [] if group else [events.count("n_events", **place)]
+        rows.append(Row(label, cells, "indent1"))
+    return [Row("Not included above", kind="group"), *rows]
 
 
-def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[str]:
-    """SOCs, or the terms of one SOC, by falling number of patients, then by name."""
+def _ordered(events: Results, level: str | None, paramcd: str = "ANY") -> list[str]:
+    """SOCs, or the terms of one SOC, by descending frequency, then by name."""
     axis = "level" if level is None else "sublevel"
 
     def place(value: str) -> ArdKey:
@@ -106,191 +108,199 @@ def _ordered(found: Results, level: str | None, paramcd: str = "ANY") -> list[st
         )
         return ArdKey(**inner, paramcd=paramcd, group="")
 
-    values = [
-        v for v in (found.values(axis) if level is None else found.values(axis, level=level)) if v
-    ]
-    sizes = {v: found.find("n", **place(v)).value for v in values}
-    return sorted((v for v in values if sizes[v]), key=lambda v: (-sizes[v], v))
+    values = events.values(axis) if level is None else events.values(axis, level=level)
+    sizes = {v: events.find("n", **place(v)).value for v in values if v}
+    return sorted((v for v in sizes if sizes[v]), key=lambda v: (-sizes[v], v))
 
 
 def _terms(display_id: str, paramcds: Sequence[str], columns: list[Column], plain: bool) -> Table:
-    """Each SOC with its terms; a cell for each of `paramcds`, percent in all or in the wide ones."""
-    found = results("ae_soc_pt")
+    """Each SOC with its terms, one column for each of `paramcds`; `plain`: counts of grades without percent."""
+    events = results("ae_soc_pt")
 
     def line(level: str, sublevel: str) -> Row:
         cells: list[Content] = []
         for paramcd in paramcds:
             place = ArdKey(paramcd=paramcd, level=level, sublevel=sublevel, group="")
-            n = found.count(**place)
-            bare = plain and paramcd not in ("ANY", "GRSEV")
-            cells.append(n if bare else n_pct(n, found.percent(**place)))
+            n = events.count(**place)
+            count_only = plain and paramcd not in ("ANY", "GRSEV")
+            cells.append(n if count_only else n_pct(n, events.percent(**place)))
         return Row(coded(sublevel or level), cells, "indent1" if sublevel else "total")
 
     rows: list[Row] = []
-    for soc in _ordered(found, None) if len(found) else []:
+    for soc in _ordered(events, None) if len(events) else []:
         rows.append(line(soc, ""))
-        rows += [line(soc, term) for term in _ordered(found, soc)]
-    term = "System organ class, preferred term"
-    return Table(display_id, term, columns, rows, notes=_registered(), absent=NO_EVENTS)
+        rows += [line(soc, term) for term in _ordered(events, soc)]
+    stub = "System organ class, preferred term"
+    return Table(display_id, stub, columns, rows, notes=_collected(), absent=NO_EVENTS)
 
 
 def _total() -> Number:
-    return results("ae_overview").count("N", level="Any", group="")
+    return results("ae_overview").count("N", level="any", group="")
 
 
 def soc_pt() -> Table:
     """Table 14.3.1.2: worst grade by SOC and preferred term."""
-    columns = [Column("Any", _total())]
-    columns += [Column(g.removeprefix("GR"), under="Worst grade") for g in GRADES]
-    columns += [Column("Not graded", under="Worst grade"), Column(severe_words())]
+    label = analysis("ae_soc_pt").text
+    plan = ard.plan()
+    columns = [Column(label("paramcd", "ANY", plan), _total())]
+    columns += [
+        Column(label("paramcd", grade, plan), under="Worst grade") for grade in (*GRADES, "GRMISS")
+    ]
+    columns += [Column(label("paramcd", "GRSEV", plan))]
     return _terms("tlf-ae-soc-pt", ("ANY", *GRADES, "GRMISS", "GRSEV"), columns, plain=True)
 
 
 def kinds() -> Table:
-    """Table 14.3.1.3: related, serious, and what was done with the study drug."""
-    severe = severe_words().lower()
-    heads = (
-        ("ANY", "Any", ""),
-        ("REL", "Any", "Related"),
-        ("RELSEV", severe.capitalize(), "Related"),
-        ("SER", "Any", "Serious"),
-        ("RELSER", "Related", "Serious"),
-        ("REDUCED", "Reduced", "Dose"),
-        ("DELAYED", "Delayed", "Dose"),
-        ("STOPPED", "Stopped", "Dose"),
-        ("FATAL", "Fatal", ""),
-    )
+    """Table 14.3.1.3: related, serious, action taken with study treatment, and fatal."""
+    heads = {
+        "ANY": ("Any", ""),
+        "REL": ("Any", "Related"),
+        "RELSEV": (severe_label(), "Related"),
+        "SER": ("Any", "Serious"),
+        "RELSER": ("Related", "Serious"),
+        "REDUCED": ("Dose reduced", "Action taken"),
+        "DELAYED": ("Drug interrupted", "Action taken"),
+        "STOPPED": ("Drug withdrawn", "Action taken"),
+        "FATAL": ("Fatal", ""),
+    }
     columns = [
-        Column(words, _total() if paramcd == "ANY" else None, under=under)
-        for paramcd, words, under in heads
+        Column(head, _total() if paramcd == "ANY" else None, under=under)
+        for paramcd, (head, under) in heads.items()
     ]
-    return _terms("tlf-ae-kinds", [p for p, _, _ in heads], columns, plain=False)
+    return _terms("tlf-ae-kinds", list(heads), columns, plain=False)
 
 
 def severe() -> Table:
-    """Table 14.3.1.4: terms of the severe grade, by frequency, all patients and by line of therapy."""
-    found = results("ae_soc_pt")
+    """Table 14.3.1.4: terms from the plan's grade, by frequency, all patients and by line of therapy."""
+    events, overview_ = results("ae_soc_pt"), results("ae_overview")
     places = [
-        (soc, term) for soc in found.values("level") for term in found.values("sublevel", level=soc)
+        (soc, term)
+        for soc in events.values("level")
+        for term in events.values("sublevel", level=soc)
     ]
-    groups = lines_of(results("ae_overview"), level="Any")
+    groups = lines_of(overview_, level="any")
 
-    def n(place: tuple[str, str]) -> float:
-        return found.find("n", group="", paramcd="GRSEV", level=place[0], sublevel=place[1]).value
+    def n_of(place: tuple[str, str]) -> float:
+        return events.find("n", group="", paramcd="GRSEV", level=place[0], sublevel=place[1]).value
 
-    shown = sorted((p for p in places if p[1] and n(p)), key=lambda p: (-n(p), p[1], p[0]))
+    with_patient = sorted(
+        (p for p in places if p[1] and n_of(p)), key=lambda p: (-n_of(p), p[1], p[0])
+    )
     rows = []
-    for soc, term in shown:
+    for soc, term in with_patient:
         cells: list[Content] = []
         for group in groups:
             place = ArdKey(group=group, paramcd="GRSEV", level=soc, sublevel=term)
-            n_there = found.count_or_zero(**place)
-            there = found.has("n", **place)
-            cells.append(n_pct(n_there, found.percent(**place)) if there else n_there)
+            n = events.count_or_zero(**place)
+            cells.append(n_pct(n, events.percent(**place)) if events.has("n", **place) else n)
         rows.append(Row(coded(term), cells))
-    whole = results("ae_overview")
-    columns = [Column(f"{LINES[g]}, n (%)", whole.count("N", level="Any", group=g)) for g in groups]
-    absent = f"No treatment-emergent adverse event of {severe_words().lower()} was recorded."
+    columns = [
+        Column(f"{line_label(g)}, n (%)", overview_.count("N", level="any", group=g))
+        for g in groups
+    ]
+    label = severe_label()
+    absent = f"No treatment-emergent adverse event of {label[0].lower()}{label[1:]} was recorded."
     return Table("tlf-ae-severe", "Preferred term", columns, rows, absent=absent)
 
 
-def _rate(found: Results, place: ArdKey) -> tuple[Content, Content]:
-    """Count with percent, and the interval; a rate between two ends shows both."""
-    n = found.count(**place)
-    between = limits(found.percent("conf_low", **place), found.percent("conf_high", **place))
-    if found.has("estimate_lowest", **place):
-        low, high = (found.percent(f"estimate_{end}", **place) for end in ("lowest", "highest"))
+def _rate(rates: Results, place: ArdKey) -> tuple[Content, Content]:
+    """Count with percent, and the interval; of a rate that is only bounded, both bounds."""
+    n = rates.count(**place)
+    between = limits(rates.percent("conf_low", **place), rates.percent("conf_high", **place))
+    if rates.has("estimate_lowest", **place):
+        low, high = (rates.percent(f"estimate_{end}", **place) for end in ("lowest", "highest"))
         return Cell(n, " (", low, " to ", high, ")"), between
-    estimable = found.find("estimate", **place).estimable
-    return (n_pct(n, found.percent(**place)) if estimable else n), between
+    estimable = rates.find("estimate", **place).estimable
+    return (n_pct(n, rates.percent(**place)) if estimable else n), between
 
 
-def _rate_levels(found: Results) -> list[str]:
-    """The rates in the order of the plan."""
-    named = [rate["name"] for rate in ard.table("plan")["safety_rates"]["rates"]]
-    return [name for name in named if name in found.values("level")]
+def _rules(rates: Results) -> list[SafetyRate]:
+    """The rates of the results in the order of the plan."""
+    with_rows = rates.values("level")
+    return [rule for rule in ard.plan().safety_rates.rates if rule.id in with_rows]
+
+
+def _published(rates: Results) -> list[str]:
+    """The trials of the published rates."""
+    return [g for g in rates.values("group") if g and g not in _lines()]
 
 
 def rates() -> Table:
-    """Table 14.3.1.5: the plan's rates of interest beside the published ones."""
-    found = results("ae_rates")
-    published = [g for g in found.values("group") if g not in LINES]
-    groups = [*lines_of(found, level=_rate_levels(found)[0]), *published] if len(found) else []
+    """Table 14.3.1.5: the plan's rates of interest and the published ones."""
+    rates_ = results("ae_rates")
+    rules, published = _rules(rates_), _published(rates_)
+    groups = [*lines_of(rates_, level=rules[0].id), *published] if rules else []
     rows = []
-    told: dict[str, list[str]] = {}
-    for level in _rate_levels(found):
+    definitions: dict[str, list[str]] = {}
+    for rule in rules:
         cells: list[Content] = []
         for group in groups:
-            place = ArdKey(level=level, group=group)
-            cells += _rate(found, place) if found.has("N", **place) else ("", "")
-            if group in published and found.has("definition", **place):
-                said = found.find("definition", **place).words
-                told.setdefault(group, []).append(f"{level.lower()}: {said}")
-        rows.append(Row(level, cells))
+            place = ArdKey(level=rule.id, group=group)
+            cells += _rate(rates_, place) if rates_.has("N", **place) else ("", "")
+            if group in published and rates_.has("definition", **place):
+                text = rates_.find("definition", **place).words
+                definitions.setdefault(group, []).append(f"{rule.name.lower()}: {text}")
+        rows.append(Row(rule.name, cells))
     columns = []
     for group in groups:
-        first = next(lv for lv in _rate_levels(found) if found.has("N", level=lv, group=group))
-        n = found.count("N", level=first, group=group)
-        under = LINES.get(group, group)
+        first = next(rule.id for rule in rules if rates_.has("N", level=rule.id, group=group))
+        n = rates_.count("N", level=first, group=group)
+        under = group if group in published else line_label(group)
         columns.append(Column("n (%)", n, under=under))
-        columns.append(Column(ci_header(found, level=first, group=group), under=under))
-    notes: list[Note] = [f"{trial} counts {'; '.join(said)}." for trial, said in told.items()]
-    notes += [*_terms_counted(), *_ungraded(found), *_deaths_counted()]
+        columns.append(Column(ci_header(rates_, level=first, group=group), under=under))
+    notes: list[Note] = [f"{trial} counts {'; '.join(of)}." for trial, of in definitions.items()]
+    notes += [*_terms_counted(), *_ungraded(rates_), *_deaths_counted()]
     return Table("tlf-ae-rates", "Rate", columns, rows, notes=notes, absent=NO_EVENTS)
 
 
-def _registered() -> list[Note]:
-    """That milder events were not all registered, where that is so."""
-    if ard.table("plan")["safety_rates"]["collected_from_grade"] <= 1:
+def _collected() -> list[Note]:
+    """The lowest grade of which all events were collected, where it is above 1."""
+    if ard.plan().safety_rates.collected_from_grade <= 1:
         return []
     return [
         RichText(
             "Events below grade ",
             plan_text.number("safety_rates.collected_from_grade"),
-            " were not all registered: a count of any or of a lower grade is of what was registered.",
+            " were not all collected: counts of any or of a lower grade are of the collected events.",
         )
     ]
 
 
 def _terms_counted() -> list[Note]:
-    """The preferred terms of the reported rates that count others than the one they are named after."""
-    told = {}
-    for rate in ard.table("plan")["safety_rates"]["rates"]:
-        name = rate["name"].partition(",")[0]
-        if rate["kind"] == "reported" and [name.upper()] != rate["terms"]:
-            told[name] = ", ".join(coded(term).lower() for term in rate["terms"])
-    return [f"Reported {name.lower()} counts the terms {terms}." for name, terms in told.items()]
+    """The preferred terms of the reported rates, where they are not the name of the rate."""
+    terms = {}
+    for rule in ard.plan().safety_rates.rates:
+        name = rule.name.partition(",")[0]
+        if rule.kind == "reported" and [name.upper()] != rule.terms:
+            terms[name] = ", ".join(coded(term).lower() for term in rule.terms)
+    return [f"Reported {name.lower()}: preferred terms {of}." for name, of in terms.items()]
 
 
-def _ungraded(found: Results) -> list[Note]:
-    """Of how many patients an event of a rate has no grade; one note for all rates."""
+def _ungraded(rates: Results) -> list[Note]:
+    """For each rate the patients who have only an event without a grade."""
     parts: list[str | Number] = []
-    for rate in ard.table("plan")["safety_rates"]["rates"]:
-        place = ArdKey(level=rate["name"], group="")
-        if rate["kind"] != "reported" or not found.has("n_ungraded", **place):
+    for rule in ard.plan().safety_rates.rates:
+        place = ArdKey(level=rule.id, group="")
+        if rule.kind != "reported" or not rates.has("n_ungraded", **place):
             continue
-        if found.find("n_ungraded", **place).value == 0:
+        if rates.find("n_ungraded", **place).value == 0:
             continue
-        counted = "counted" if rate["from_grade"] == 1 else "not counted"
-        n = found.count("n_ungraded", **place)
-        parts += ["; " if parts else "", f"{rate['name']} {counted}: ", n]
-    return (
-        [RichText("Patients who have only an event without a grade: ", *parts, ".")]
-        if parts
-        else []
-    )
+        counted = "counted" if rule.from_grade == 1 else "not counted"
+        n = rates.count("n_ungraded", **place)
+        parts += ["; " if parts else "", f"{rule.name} {counted}: ", n]
+    return [RichText("Patients with an ungraded event only: ", *parts, ".")] if parts else []
 
 
 def _deaths_counted() -> list[Note]:
-    """What each rate of the plan that counts deaths counts."""
+    """The definition of each rate of the plan that counts deaths."""
     return [
         RichText(
-            f"{rate['name']}: a death at most ",
+            f"{rule.name}: death within ",
             plan_text.number("safety.days_after_last_dose"),
-            " days after the last dose whose cause is not progression.",
+            " days of the last dose from a cause other than progression.",
         )
-        for rate in ard.table("plan")["safety_rates"]["rates"]
-        if rate["kind"] == "death"
+        for rule in ard.plan().safety_rates.rates
+        if rule.kind == "death"
     ]
 
 
@@ -303,85 +313,77 @@ _DRAWN = {
 }
 
 
-def _in_words(found: Results, place: ArdKey) -> str:
-    """A rate or its two ends, with the interval, for those who cannot see the figure."""
-    ends = ", ".join(found.percent(s, **place).text for s in ("conf_low", "conf_high"))
-    if found.has("estimate_lowest", **place):
+def _in_words(rates: Results, place: ArdKey) -> str:
+    """A rate or its two bounds, with the interval, for the alternative text of the figure."""
+    ends = ", ".join(rates.percent(s, **place).text for s in ("conf_low", "conf_high"))
+    if rates.has("estimate_lowest", **place):
         low, high = (
-            found.percent(f"estimate_{end}", **place).text for end in ("lowest", "highest")
+            rates.percent(f"estimate_{end}", **place).text for end in ("lowest", "highest")
         )
         return f"between {low} and {high} percent ({ends})"
-    return f"{found.percent(**place).text} percent ({ends})"
+    return f"{rates.percent(**place).text} percent ({ends})"
 
 
 def dots() -> Figure:
-    """Figure 14.3.1.6: the rates of interest, ours a filled dot, the published ones beside."""
+    """Figure 14.3.1.6: the rates of interest, those of this trial as filled dots, and the published ones."""
     from sap.displays.plots import ae_dot_plot
 
-    found = results("ae_rates")
-    ours, points = "This trial", []
-    published = [g for g in found.values("group") if g not in LINES]
-    said = []
-    for level in _rate_levels(found):
+    rates_ = results("ae_rates")
+    this_trial, points = "This trial", []
+    rules, published = _rules(rates_), _published(rates_)
+    in_words = []
+    for rule in rules:
         for group in ("", *published):
-            place = ArdKey(level=level, group=group)
-            drawn = {
-                name: 100 * found.find(stat_name, **place).value
+            place = ArdKey(level=rule.id, group=group)
+            values = {
+                name: 100 * rates_.find(stat_name, **place).value
                 for name, stat_name in _DRAWN.items()
-                if found.has(stat_name, **place) and found.find(stat_name, **place).estimable
+                if rates_.has(stat_name, **place) and rates_.find(stat_name, **place).estimable
             }
-            if not {"percent", "lowest"} & set(drawn):
+            if not {"percent", "lowest"} & set(values):
                 continue
-            points.append({"term": level, "series": group or ours, **drawn})
+            points.append({"term": rule.name, "series": group or this_trial, **values})
             if not group:
-                said.append(f"{level} {_in_words(found, place)}")
-    if not said:
+                in_words.append(f"{rule.name} {_in_words(rates_, place)}")
+    if not in_words:
         return Figure("tlf-ae-dots", None, "", absent="Not in the data: no rate is estimable.")
-    plot = ae_dot_plot(pd.DataFrame(points), series=[ours, *published], x_title="Participants (%)")
-    first = _rate_levels(found)[0]
-    n = found.count("N", level=first, group="")
-    alt = (
-        f"Dot plot of rates of adverse events in {n.text} treated patients beside "
-        f"{', '.join(published) or 'no published trial'}: {'; '.join(said)}."
+    plot = ae_dot_plot(
+        pd.DataFrame(points), series=[this_trial, *published], x_title="Patients (%)"
     )
-    shown = [found.percent(level=first, group="")]
-    level = ci_header(found, level=first, group="")
-    notes: list[Note] = [f"Lines are exact intervals ({level})."]
+    first = ArdKey(level=rules[0].id, group="")
+    n = rates_.count("N", **first)
+    alt = (
+        f"Dot plot of rates of adverse events in {n.text} treated patients and of "
+        f"{', '.join(published) or 'no published trial'}: {'; '.join(in_words)}."
+    )
+    notes: list[Note] = [f"Lines: exact intervals ({ci_header(rates_, **first)})."]
     if any("lowest" in point for point in points):
         notes.append(
-            "A thick line in place of a dot: the rate lies between its ends; what would tell where is not "
-            "in the data."
+            "A thick line in place of a dot: the rate lies between its bounds; the data do not tell where."
         )
     notes += _deaths_counted()
-    return Figure("tlf-ae-dots", plot, alt, height=3.8, notes=notes, n=n, numbers=shown)
+    numbers = [rates_.percent(**first)]
+    return Figure("tlf-ae-dots", plot, alt, height=3.8, notes=notes, n=n, numbers=numbers)
 
 
 def deaths() -> Table:
-    """Table 14.3.1.7: deaths of treated patients by time from the last dose and by cause."""
-    found = results("deaths")
-    groups = lines_of(found, level="All", sublevel="")
+    """Table 14.3.1.7: deaths of treated patients by time since the last dose and by cause."""
+    deaths_ = results("deaths")
+    groups = lines_of(deaths_, level="all", sublevel="")
     rows: list[Row] = []
-    levels = found.values("level")
-    levels = ["All", *sorted(v for v in levels if v.startswith("Within")),
-              *sorted(v for v in levels if v.startswith("More")),
-              *sorted(v for v in levels if v.startswith("Day"))]  # fmt: skip
-    causes = ("Progression", "Adverse event, related", "Adverse event, not related", "Not recorded")
-
-    def line(level: str, cause: str, words: str, kind: str) -> Row:
-        cells: list[Content] = []
-        for group in groups:
-            place = ArdKey(group=group, level=level, sublevel=cause)
-            cells.append(n_pct(found.count(**place), found.percent(**place)))
-        return Row(words, cells, "indent1" if kind else "")
-
-    for level in levels:
-        if level != "All" and not found.find("n", group="", level=level, sublevel="").value:
-            rows.append(line(level, "", level, ""))
-            continue
-        rows.append(line(level, "", "All deaths" if level == "All" else level, ""))
-        rows += [line(level, cause, cause, "indent1") for cause in causes]
+    for level in deaths_.values("level"):
+        causes = [""]
+        if level == "all" or deaths_.find("n", group="", level=level, sublevel="").value:
+            causes += [cause for cause in deaths_.values("sublevel", level=level) if cause]
+        for cause in causes:
+            cells: list[Content] = []
+            for group in groups:
+                place = ArdKey(group=group, level=level, sublevel=cause)
+                cells.append(n_pct(deaths_.count(**place), deaths_.percent(**place)))
+            label = deaths_.label("sublevel", cause) if cause else deaths_.label("level", level)
+            rows.append(Row(label, cells, "indent1" if cause else ""))
     columns = [
-        Column(f"{LINES[g]}, n (%)", found.count("N", group=g, level="All", sublevel=""))
+        Column(f"{line_label(g)}, n (%)", deaths_.count("N", group=g, level="all", sublevel=""))
         for g in groups
     ]
     return Table("tlf-deaths", "Death", columns, rows)

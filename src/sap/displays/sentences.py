@@ -587,16 +587,15 @@ def exposure() -> RichText:
 def safety() -> RichText:
     """Adverse events of treated patients, in one sentence; every number from the overview."""
     overview = results("ae_overview")
-    severe = next(v for v in overview.values("level") if v.startswith("Grade >= "))
-    any_, bad, stop, fatal = (
+    any_, severe, withdrawn, fatal = (
         ArdKey(level=level, group="")
-        for level in ("Any", severe, "Leading to discontinuation", "Fatal")
+        for level in ("any", "severe_grade", "drug_withdrawn", "fatal")
     )
     if not overview.find("N", **any_).value:
         return RichText("Not in the data: no patient was treated.")
     return _joined(
-        "Of ", overview.count("N", **any_), " treated patients, ", overview.count(**bad),
-        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", overview.count(**stop),
+        "Of ", overview.count("N", **any_), " treated patients, ", overview.count(**severe),
+        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", overview.count(**withdrawn),
         " had an adverse event with the action drug withdrawn, and ",
         overview.count(**fatal), " had a fatal adverse event", *_fatal(overview, fatal), ".",
     )  # fmt: skip
@@ -607,23 +606,22 @@ def _fatal(overview: Results, fatal: ArdKey) -> list[str | Number]:
     if not overview.find("n", **fatal).value:
         return []
     terms = results("fatal_events")
-    known = [t for t in terms.values("sublevel", level="Treatment-emergent") if t]
+    known = [t for t in terms.values("sublevel", level="treatment_emergent") if t]
     words = sorted(coded(term).lower() for term in known)
     parts: list[str | Number] = [f" ({', '.join(words)})" if words else ""]
-    related = overview.count(level="Related, fatal", group="")
+    related = overview.count(level="related_fatal", group="")
     return [*parts, ", considered related to treatment in ", related]
 
 
 def late_fatal() -> RichText:
     """The fatal adverse events that began after the safety window, each named."""
     fatal = results("fatal_events")
-    levels = [level for level in fatal.values("level") if level.startswith("More than")]
-    late = ArdKey(level=levels[0], sublevel="") if levels else None
-    if late is None or not fatal.find("n", **late).value:
+    late = ArdKey(level="after_window", sublevel="")
+    if not fatal.has("n", **late) or not fatal.find("n", **late).value:
         return RichText("")
     parts: list[str | Number] = []
-    for term in (term for term in fatal.values("sublevel", level=levels[0]) if term):
-        at = ArdKey(level=levels[0], sublevel=term)
+    for term in filter(None, fatal.values("sublevel", level="after_window")):
+        at = ArdKey(level="after_window", sublevel=term)
         parts += ["; " if parts else "", coded(term).lower()]
         if fatal.has("min", **at):
             first, last = fatal.count("min", **at), fatal.count("max", **at)
@@ -638,12 +636,12 @@ def late_fatal() -> RichText:
 def progression_events() -> RichText:
     """How many patients had progression reported as an adverse event, which is not counted as one."""
     reported = results("ae_progression")
-    place = ArdKey(level="Any", group="")
+    place = ArdKey(level="any", group="")
     if not len(reported) or not reported.find("n", **place).value:
         return RichText("")
     return _joined(
         "Progression of the disease was reported as an event in ",
-        n_of_N("ae_progression", **place), " treated patients, fatal in ", reported.count(level="Fatal", group=""),
+        n_of_N("ae_progression", **place), " treated patients, fatal in ", reported.count(level="fatal", group=""),
         "; it is not counted as an adverse event.",
     )  # fmt: skip
 

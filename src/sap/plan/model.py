@@ -461,7 +461,7 @@ class Lines(Entry):
 
 
 class SafetyRate(BaseModel):
-    """One rate of interest: of whom it counts, from which grade, and what it stands beside."""
+    """One rate of interest: which events it counts, from which grade, and the published rate."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -481,6 +481,11 @@ class SafetyRate(BaseModel):
         if (self.from_grade is None) != (self.kind == "death"):
             raise ValueError("from_grade must be given, except for deaths, where it must be null")
         return self
+
+    @property
+    def id(self) -> str:
+        """The id of the rate in results: its name in lower case, words joined by underscores."""
+        return "_".join(re.findall(r"[a-z0-9]+", self.name.lower()))
 
 
 class SafetyRates(Entry):

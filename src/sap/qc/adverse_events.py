@@ -50,21 +50,21 @@ FROM (
 """
 
 OVERVIEW = {
-    "Any": "true",
-    "Related": "related",
-    "Grade >= {g}": "grade >= {g}",
-    "Related, grade >= {g}": "related AND grade >= {g}",
-    "Grade not recorded": "grade IS NULL",
-    "Serious": "serious",
-    "Related, serious": "related AND serious",
-    "Serious or grade >= {g}": "(serious OR grade >= {g})",
-    "Related, serious or grade >= {g}": "related AND (serious OR grade >= {g})",
-    "Leading to dose reduction": "action = 'DOSE REDUCED'",
-    "Leading to delay": "action = 'DRUG INTERRUPTED'",
-    "Leading to discontinuation": "action = 'DRUG WITHDRAWN'",
-    "Related, leading to discontinuation": "related AND action = 'DRUG WITHDRAWN'",
-    "Fatal": "fatal",
-    "Related, fatal": "related AND fatal",
+    "any": "true",
+    "related": "related",
+    "severe_grade": "grade >= {g}",
+    "related_severe_grade": "related AND grade >= {g}",
+    "grade_missing": "grade IS NULL",
+    "serious": "serious",
+    "related_serious": "related AND serious",
+    "serious_or_severe_grade": "(serious OR grade >= {g})",
+    "related_serious_or_severe_grade": "related AND (serious OR grade >= {g})",
+    "dose_reduced": "action = 'DOSE REDUCED'",
+    "drug_interrupted": "action = 'DRUG INTERRUPTED'",
+    "drug_withdrawn": "action = 'DRUG WITHDRAWN'",
+    "related_drug_withdrawn": "related AND action = 'DRUG WITHDRAWN'",
+    "fatal": "fatal",
+    "related_fatal": "related AND fatal",
 }
 KINDS = {
     "ANY": "true",
@@ -90,7 +90,7 @@ def rows(study: Study) -> Iterator[QcRow]:
         for group in LINES:
             counts |= _of_group(base, group, study.plan.safety.severe_grade)
             counts |= _progression(base, group)
-        counts |= _fatal(base, study.plan.safety.days_after_last_dose)
+        counts |= _fatal(base)
     for key, value in counts.items():
         yield QcRow(key[0], "SAFETY", *key[1:], value, METHOD)
 
@@ -100,7 +100,7 @@ def _progression(base: Any, group: str) -> dict[Key, float | None]:
     inside = "" if not group else f"WHERE line = '{group}'"
     n = int(base.execute(f"SELECT count(*) FROM subject {inside}").fetchone()[0])
     counts: dict[Key, float | None] = {}
-    for level, where in (("Any", "true"), ("Fatal", "fatal")):
+    for level, where in (("any", "true"), ("fatal", "fatal")):
         who, events = base.execute(
             f"SELECT count(DISTINCT USUBJID), count(*) FROM (SELECT reported.* FROM reported "
             f"JOIN subject USING (USUBJID) {inside}) WHERE emergent AND disease AND {where}"
@@ -111,14 +111,14 @@ def _progression(base: Any, group: str) -> dict[Key, float | None]:
     return counts
 
 
-def _fatal(base: Any, window: int) -> dict[Key, float | None]:
+def _fatal(base: Any) -> dict[Key, float | None]:
     """Fatal adverse events by when and by term."""
     n = int(base.execute("SELECT count(*) FROM subject").fetchone()[0])
     counts: dict[Key, float | None] = {}
     levels = {
-        "Treatment-emergent": "emergent",
-        f"More than {window} days after the last dose": "NOT emergent AND late",
-        "Before the first dose": "NOT emergent AND NOT late",
+        "treatment_emergent": "emergent",
+        "after_window": "NOT emergent AND late",
+        "before_first_dose": "NOT emergent AND NOT late",
     }
     for level, where in levels.items():
         place = ("fatal_events", "", "FATAL", level)
@@ -208,7 +208,7 @@ def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
             f"SELECT count(DISTINCT USUBJID), count(*) FROM {view} WHERE {where.format(g=grade)}"
         )
         who, events = base.execute(query).fetchone()
-        put("ae_overview", ("TEAE", level.format(g=grade), ""), who, events)
+        put("ae_overview", ("TEAE", level, ""), who, events)
     for terms in ("soc, ''", "soc, pt"):
         for paramcd, where in KINDS.items():
             # Terms come from all events, so that a line with none of this kind shows its zero.

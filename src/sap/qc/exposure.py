@@ -225,7 +225,7 @@ def rows(study: Study) -> Iterator[QcRow]:
         yield from _summaries(place, courses)
         cycles = [int(c.numbers["NCYCLES"] or 0) for c in courses]
         for number in set(cycles):
-            of_number = place._replace(paramcd="NCYCLES", level=f"{number:02d}")
+            of_number = place._replace(paramcd="NCYCLES", level=str(number))
             yield from of_number.rows(share(cycles.count(number), len(cycles)), METHOD)
     yield from Place("exposure", "SAFETY", level="planned").rows(_planned(study.plan), METHOD)
 

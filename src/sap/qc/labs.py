@@ -19,6 +19,7 @@ from sap.qc.summaries import Value, share
 METHOD = "thresholds typed again; a loop over values in exact decimals"
 GRADES = ("0", "0 OR 1", "1", "2", "3", "4")
 LEVELS = (*GRADES, "NOT GRADED", "NOT MEASURED")
+LOWEST = ("grade_1", "severe_grade")
 
 
 class Course(NamedTuple):
@@ -90,12 +91,17 @@ def rows(study: Study) -> Iterator[QcRow]:
         yield from _worst_grades(study, code, term)
         yield from _shifts(code, of_test[code])
     for code, terms in study.plan.labs.reported_as.items():
-        for lowest in (1, study.plan.safety.severe_grade):
+        for sublevel, lowest in zip(LOWEST, (1, study.plan.safety.severe_grade), strict=True):
             for level, statistics in _reported(
                 of_test[code], adverse_events.emergent(study), terms, lowest
             ):
-                place = Place("lab_reported", "SAFETY", "", code, level, f"Grade >= {lowest}")
+                place = Place("lab_reported", "SAFETY", "", code, level, sublevel)
                 yield from place.rows(statistics, METHOD)
+
+
+def _id(grade: str) -> str:
+    """The key of a grade in the ARD."""
+    return grade.lower().replace(" ", "_")
 
 
 def _worst_grades(study: Study, code: str, term: str) -> Iterator[QcRow]:
@@ -106,11 +112,11 @@ def _worst_grades(study: Study, code: str, term: str) -> Iterator[QcRow]:
             for who, course in of_test.items()
             if not group or study.subjects[who].line == group
         ]
-        counts = {level: worst.count(level) for level in LEVELS}
-        counts[f"Grade >= {severe}"] = sum(1 for g in worst if g.isdigit() and int(g) >= severe)
+        counts = {_id(grade): worst.count(grade) for grade in LEVELS}
+        counts["severe_grade"] = sum(1 for g in worst if g.isdigit() and int(g) >= severe)
         for level, n in counts.items():
             statistics = share(n, len(worst))
-            if is_unknown(of_test) and not level.startswith("NOT"):
+            if is_unknown(of_test) and not level.startswith("not_"):
                 statistics |= {"n": None, "estimate": None}
             if level == "0" and not group:
                 statistics["term"] = term
@@ -125,7 +131,7 @@ def _shifts(code: str, of_test: Mapping[str, Course]) -> Iterator[QcRow]:
                 continue  # such a row exists only when a subject is in it
             hidden = is_unknown(of_test) and not worst.startswith("NOT")
             statistics: dict[str, Value] = {"n": None if hidden else n, "N": len(of_test)}
-            place = Place("lab_shift", "SAFETY", "", code, base, worst)
+            place = Place("lab_shift", "SAFETY", "", code, _id(base), _id(worst))
             yield from place.rows(statistics, METHOD)
 
 
@@ -136,7 +142,7 @@ def _reported(
     lowest: int,
 ) -> Iterator[tuple[str, dict[str, Value]]]:
     counts = dict.fromkeys(
-        ("laboratory", "reported", "both", "laboratory only", "reported only", "neither"), 0
+        ("laboratory", "reported", "both", "laboratory_only", "reported_only", "neither"), 0
     )
     bounds: set[str] = set()
     for who, course in of_test.items():
@@ -148,8 +154,8 @@ def _reported(
         )
         counts["laboratory"] += lab
         counts["reported"] += event
-        both = {(True, True): "both", (True, False): "laboratory only"}
-        both |= {(False, True): "reported only", (False, False): "neither"}
+        both = {(True, True): "both", (True, False): "laboratory_only"}
+        both |= {(False, True): "reported_only", (False, False): "neither"}
         counts[both[lab, event]] += 1
         if lowest == 1 and course.worst == "0 OR 1":
             bounds |= {"laboratory", both[True, event], both[False, event]}

@@ -11,7 +11,7 @@ from sap.qc.study import LINES, Place, QcRow, Study
 from sap.qc.subjects import Record, Subject
 from sap.qc.summaries import Value, rate, share
 
-CAUSES = ("Adverse event, related", "Adverse event, not related", "Progression", "Not recorded")
+CAUSES = ("adverse_event_related", "adverse_event_unrelated", "progression", "not_recorded")
 RELATED = ("POSSIBLY RELATED", "PROBABLY RELATED", "RELATED")
 METHOD = "SQL over the frozen records; events and deaths subject by subject; statsmodels"
 
@@ -37,10 +37,10 @@ def cause(subject: Subject, ae: Sequence[Record], plan: Plan) -> str:
 def _when(subject: Subject, plan: Plan) -> str:
     within = plan.safety.days_after_last_dose
     if subject.died is None or subject.last_dose is None:
-        return "Day of the last dose not known"
+        return "day_unknown"
     if (subject.died - subject.last_dose).days <= within:
-        return f"Within {within} days of the last dose"
-    return f"More than {within} days after the last dose"
+        return "within_window"
+    return "after_window"
 
 
 @lru_cache(maxsize=1)
@@ -61,7 +61,7 @@ def rows(study: Study) -> Iterator[QcRow]:
     yield from adverse_events.rows(study)
     yield from _deaths(study)
     for wanted in study.plan.safety_rates.rates:
-        place = Place("ae_rates", "SAFETY", "", wanted.kind.upper(), wanted.name)
+        place = Place("ae_rates", "SAFETY", "", wanted.kind.upper(), wanted.id)
         for group in LINES:
             statistics = _rate(wanted, _of(study, group), study)
             yield from place._replace(group=group).rows(statistics, METHOD)
@@ -82,13 +82,8 @@ def _of(study: Study, group: str) -> list[str]:
 
 
 def _deaths(study: Study) -> Iterator[QcRow]:
-    within, died = study.plan.safety.days_after_last_dose, dead(study)
-    levels = (
-        "All",
-        f"Within {within} days of the last dose",
-        f"More than {within} days after the last dose",
-        "Day of the last dose not known",
-    )
+    died = dead(study)
+    levels = ("all", "within_window", "after_window", "day_unknown")
     for group in LINES:
         subjects = _of(study, group)
         for level in levels:
@@ -96,7 +91,7 @@ def _deaths(study: Study) -> Iterator[QcRow]:
                 n = 0
                 for who in subjects:
                     at, of = died.get(who, (None, None))
-                    n += at is not None and level in ("All", at) and why in ("", of)
+                    n += at is not None and level in ("all", at) and why in ("", of)
                 place = Place("deaths", "SAFETY", group, "DEATH", level, why)
                 yield from place.rows(share(n, len(subjects)), METHOD)
 
@@ -118,8 +113,8 @@ def _rate(wanted: SafetyRate, who: Sequence[str], study: Study) -> dict[str, Val
     names = ("n", "estimate", "conf_low", "conf_high")
     lowest = wanted.from_grade
     if lowest is None:
-        yes = [w for w in who if w in died and died[w][0].startswith("Within")]
-        return rate(sum(1 for w in yes if died[w][1] != "Progression"), len(who), plan)
+        yes = [w for w in who if w in died and died[w][0] == "within_window"]
+        return rate(sum(1 for w in yes if died[w][1] != "progression"), len(who), plan)
     if wanted.kind == "reported":
         n = sum(
             1
@@ -184,7 +179,7 @@ def _toxicities(study: Study) -> Iterator[QcRow]:
         )
         counted.append(seen)
         if place <= rule.patients:
-            yield from here._replace(level=f"{place:02d}").rows({"n": seen}, METHOD)
+            yield from here._replace(level=str(place)).rows({"n": seen}, METHOD)
     planned = {"p0": rule.p0, "alpha": rule.alpha, "patients_planned": rule.patients}
     state = toxicity_boundary.state(rule, counted)
     yield from here.rows({"N": len(order), "n": seen, **planned, **state}, METHOD)

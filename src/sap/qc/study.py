@@ -17,7 +17,7 @@ from sap.qc.subjects import Record, Subject, by_subject, read_records, subjects_
 from sap.qc.summaries import Value
 
 Source = Literal["raw", "datasets"]
-LINES = ("", "second line", "third line")
+LINES = ("", "second_line", "third_line")
 """The groups of all treated subjects and of each line of therapy."""
 
 

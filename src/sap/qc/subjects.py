@@ -169,18 +169,18 @@ def _line(subject: Subject, cm: list[Record], drugs: list[str]) -> str | None:
         category = row.get("CMCAT")
         low, high = earliest(row.get("CMSTDTC")), latest(row.get("CMSTDTC"))
         if category == "PRIOR ANTICANCER THERAPY":
-            return "third line"
+            return "third_line"
         if subject.first_dose is None:
             continue
         if category == "PHYSICIAN'S CHOICE" and low is not None and low < subject.first_dose:
-            return "third line"
+            return "third_line"
         if (
             category == "SUBSEQUENT ANTICANCER THERAPY"
             and high is not None
             and high < subject.first_dose
         ):
-            return "third line"
-    return "second line"
+            return "third_line"
+    return "second_line"
 
 
 def _shows_alive(row: Record, line: AliveOn) -> bool:

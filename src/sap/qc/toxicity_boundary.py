@@ -111,7 +111,7 @@ def lines(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:
     runs = printed(rule)
     whole: dict[str, dict[str, Value]] = {"": {"lines": len(runs)}}
     return whole | {
-        f"{place:02d}": {"boundary": events, "from_n": first, "to_n": last}
+        str(place): {"boundary": events, "from_n": first, "to_n": last}
         for place, (events, first, last) in enumerate(runs, 1)
     }
 
@@ -119,7 +119,7 @@ def lines(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:
 def by_patients(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:
     """The count that stops after each number of patients."""
     all_ = stops(rule)
-    return {f"{k:02d}": {"boundary": _bound(all_, k)} for k in range(1, rule.patients + 1)}
+    return {str(k): {"boundary": _bound(all_, k)} for k in range(1, rule.patients + 1)}
 
 
 def operating(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:

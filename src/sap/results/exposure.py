@@ -1,4 +1,4 @@
-"""Exposure to study cabazitaxel: cycles, dose intensity, delays, reductions and G-CSF."""
+"""Exposure to the study treatment: cycles, dose intensity, delays, reductions and G-CSF."""
 
 import pandas as pd
 
@@ -14,7 +14,7 @@ NUMBERS = (
     "NGCSF",
 )  # fmt: skip
 COUNTED = ("NCYCLES", "NDELAY", "NDELMAJ", "NREDUC", "NGCSF")
-ANSWERS = (
+RESPONSES = (
     "DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", "GCSFPRIM", "GCSFSEC",
     "GCSFTHER",
 )  # fmt: skip
@@ -47,15 +47,15 @@ def _number(values: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
     return stats
 
 
-def _answer(answers: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
-    """Patients with the answer Y, of N.
+def _response(values: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
+    """Patients with Y, of N.
 
-    1. The answer is known of no patient: not in the data.
-    2. It is not known of some: no estimate, and no n either when no patient has Y.
+    1. The value is known for no patient: not in the data.
+    2. It is unknown for some: no estimate, and no n either when no patient has Y.
     3. Else n and n / N.
     """
-    n, yes = len(answers), int((answers == "Y").sum())
-    unknown = int((answers == "U").sum())
+    n, yes = len(values), int((values == "Y").sum())
+    unknown = int((values == "U").sum())
     stats: dict[str, ard.type_of_stat] = {"n": yes, "N": n, "n_missing": unknown}
     if n and unknown == n:
         return stats | dict.fromkeys(("n", "estimate"), NotEstimable(UNKNOWN[paramcd]))
@@ -67,38 +67,41 @@ def _answer(answers: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
 
 @makes("exposure")
 def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Every parameter of ADEXSUM, all patients and by line (`group`); cycles also one by one.
+    """Every parameter of ADEXSUM, for all patients and by line of therapy (GROUP).
 
-    Numbers: n, mean, sd, median, quartiles, range and total. Answers: n of N, missing beside.
-    NCYCLES LEVEL k: patients with exactly k cycles. The plan's own numbers stand at LEVEL "planned".
+    1. A number: n, mean, standard deviation, median, quartiles, range and, of counts, the total.
+    2. A yes-or-no parameter: the patients with Y (n) of N, and `n_missing` with an unknown value.
+    3. NCYCLES, LEVEL k: the patients with exactly k cycles.
+    4. LEVEL `planned`: the numbers of the plan (doses in mg/m², times in days).
     """
     rule = plan.exposure
     where = {"analysis": "exposure", "section": rule.section, "population": "SAFETY"}
     parts = []
-    for group, people in by_line(adsl, "SAFETY").items():
-        mine = adexsum[adexsum["USUBJID"].isin(people["USUBJID"])]
+    for group, subjects in by_line(adsl, "SAFETY").items():
+        mine = adexsum[adexsum["USUBJID"].isin(subjects["USUBJID"])]
         for paramcd in NUMBERS:
             values = mine.loc[mine["PARAMCD"] == paramcd, "AVAL"]
             stats = _number(values, paramcd)
             parts.append(
                 ard.rows(stats, paramcd=paramcd, group=group, method="Descriptive", **where)
             )
-        for paramcd in ANSWERS:
-            answers = mine.loc[mine["PARAMCD"] == paramcd, "AVALC"]
-            stats = _answer(answers, paramcd)
-            parts.append(
-                ard.rows(stats, paramcd=paramcd, group=group, method="Participants", **where)
-            )
+        for paramcd in RESPONSES:
+            values = mine.loc[mine["PARAMCD"] == paramcd, "AVALC"]
+            stats = _response(values, paramcd)
+            parts.append(ard.rows(stats, paramcd=paramcd, group=group, method="Patients", **where))
         cycles = mine.loc[mine["PARAMCD"] == "NCYCLES", "AVAL"]
-        for count, subjects in cycles.value_counts().sort_index().items():
-            share = {"n": int(subjects), "N": len(cycles), "estimate": int(subjects) / len(cycles)}
-            level = f"{float(str(count)):02.0f}"
+        for count, n in cycles.value_counts().sort_index().items():
+            share = {"n": int(n), "N": len(cycles), "estimate": int(n) / len(cycles)}
             parts.append(
                 ard.rows(
-                    share, paramcd="NCYCLES", group=group, level=level, method="Participants",
+                    share,
+                    paramcd="NCYCLES",
+                    group=group,
+                    level=f"{float(str(count)):.0f}",
+                    method="Patients",
                     **where,
                 )
-            )  # fmt: skip
+            )
     planned: dict[str, ard.type_of_stat] = {
         "dose": rule.planned_dose_mg_m2,
         "dose_intensity": rule.planned_dose_mg_m2 / (rule.cycle_days / 7),

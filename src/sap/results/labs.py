@@ -1,4 +1,6 @@
-"""Laboratory: worst grade on treatment, shift from baseline, and what was reported beside it."""
+"""Laboratory: worst grade on treatment, shift from baseline, and concordance with reported events."""
+
+from collections import Counter
 
 import pandas as pd
 
@@ -11,8 +13,12 @@ from sap.results.rates import REASON_NO_PATIENT
 from sap.results.sets import by_line, members
 
 METHOD = "CTCAE 4.03 from numbers; patients, each once at the worst grade on treatment"
-LEVELS = ("0", "0 OR 1", "1", "2", "3", "4", "NOT GRADED", "NOT MEASURED")
-GRADED = ("0", "0 OR 1", "1", "2", "3", "4")
+NOT_MEASURED = "NOT MEASURED"
+GRADES = {"0": "0", "0 OR 1": "0_or_1", "1": "1", "2": "2", "3": "3", "4": "4"}
+"""Each grade of ATOXGR, and its LEVEL; "0 OR 1" where the lower limit of normal is missing."""
+LEVELS = GRADES | {"NOT GRADED": "not_graded", NOT_MEASURED: "not_measured"}
+ALWAYS = ("0", "1", "2", "3", "4")
+"""The grades that have a row of a shift even where no patient has it."""
 
 
 def _of(adlb: pd.DataFrame, code: str) -> pd.DataFrame:
@@ -20,54 +26,57 @@ def _of(adlb: pd.DataFrame, code: str) -> pd.DataFrame:
     return adlb[(adlb["PARAMCD"] == code) | (adlb["PARAMCD"] + adlb["ATOXDIR"] == code)]
 
 
-def worst(people: pd.DataFrame, adlb: pd.DataFrame, code: str) -> pd.Series:
-    """The worst grade on treatment of each patient, NOT MEASURED without a value, by USUBJID."""
-    mine = _of(adlb, code)
-    mine = mine[mine["ANL01FL"] == "Y"].set_index("USUBJID")
-    grades = people["USUBJID"].map(mine["ATOXGR"]).fillna("NOT MEASURED")
-    return grades.set_axis(people["USUBJID"]).astype(str)
+def worst(subjects: pd.DataFrame, adlb: pd.DataFrame, code: str) -> pd.Series:
+    """The worst grade on treatment of each subject by USUBJID, as ATOXGR has it, or NOT MEASURED."""
+    values = _of(adlb, code)
+    values = values[values["ANL01FL"] == "Y"].set_index("USUBJID")
+    grades = subjects["USUBJID"].map(values["ATOXGR"]).fillna(NOT_MEASURED)
+    return grades.set_axis(subjects["USUBJID"]).astype(str)
 
 
 def absent(adlb: pd.DataFrame, code: str) -> NotEstimable | None:
     """Why no grade of a test can be given at all: it was not measured, or has no limits."""
-    mine = _of(adlb, code)
-    mine = mine[mine["ONTRTFL"] == "Y"]
-    if mine.empty:
+    values = _of(adlb, code)
+    values = values[values["ONTRTFL"] == "Y"]
+    if values.empty:
         return NotEstimable(f"not in the data: {code} was not measured on treatment")
-    if not mine["ATOXGR"].isin(GRADED).any():
+    if not values["ATOXGR"].isin(list(GRADES)).any():
         return NotEstimable(f"not in the data: limits of normal of {code}")
     return None
 
 
 def from_grade(grades: pd.Series, lowest: int) -> tuple[pd.Series, int]:
-    """Who reached a grade at his worst, and of how many that cannot be told ("0 OR 1" at grade 1)."""
+    """Which subjects reached a grade, and for how many it is unknown ("0 OR 1" for grade 1)."""
     reached = pd.to_numeric(grades, errors="coerce") >= lowest
     return reached, int((grades == "0 OR 1").sum()) if lowest == 1 else 0
 
 
-def _line(n: int, total: int) -> dict[str, ard.type_of_stat]:
+def _share(n: int, total: int) -> dict[str, ard.type_of_stat]:
     return {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT}
 
 
 @makes("lab_grade")
 def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Patients by worst grade on treatment, for each grading of a test (PARAMCD), all and by line of therapy.
+    """Patients by worst grade on treatment (LEVEL), for each grading of a test (PARAMCD), by line (GROUP).
 
-    LEVEL is the grade, "0 OR 1" (lower limit missing), NOT GRADED, NOT MEASURED; "severe" is the
-    plan's severe grade or worse. Patients without a value stay in N.
+    1. `0` to `4`: the worst grade.
+    2. `0_or_1`: a value whose grade is 0 or 1, for want of a lower limit of normal, and no worse grade.
+    3. `not_graded`: values on treatment, none of them with a grade.
+    4. `not_measured`: no value on treatment; the patient stays in N.
+    5. `severe_grade`: the plan's `safety.severe_grade` or worse.
     """
     severe = [str(g) for g in range(plan.safety.severe_grade, 5)]
     parts = []
-    for group, people in by_line(adsl, "SAFETY").items():
+    for group, subjects in by_line(adsl, "SAFETY").items():
         for code, _, term, _ in plan.labs.gradings:
-            why = absent(adlb, code)
-            grades = worst(people, adlb, code)
-            counts = {level: int((grades == level).sum()) for level in LEVELS}
-            counts[f"Grade >= {plan.safety.severe_grade}"] = int(grades.isin(severe).sum())
+            missing = absent(adlb, code)
+            grades = worst(subjects, adlb, code)
+            counts = {level: int((grades == grade).sum()) for grade, level in LEVELS.items()}
+            counts["severe_grade"] = int(grades.isin(severe).sum())
             for level, n in counts.items():
-                stats = _line(n, len(people))
-                if why is not None and not level.startswith("NOT"):
-                    stats |= dict.fromkeys(("n", "estimate"), why)
+                stats = _share(n, len(subjects))
+                if missing is not None and level not in ("not_graded", "not_measured"):
+                    stats |= dict.fromkeys(("n", "estimate"), missing)
                 parts.append(
                     ard.rows(
                         stats | ({"term": term} if level == "0" and not group else {}),
@@ -85,27 +94,27 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
 @makes("lab_shift")
 def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Patients by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each grading of a test."""
-    people = members(adsl, "SAFETY")
+    """Patients by grade at baseline (LEVEL) and worst grade on treatment (SUBLEVEL), for each grading of a test.
+
+    A pair with `0_or_1`, `not_graded` or `not_measured` has a row only where a patient has it.
+    """
+    subjects = members(adsl, "SAFETY")
     parts = []
     for code, *_ in plan.labs.gradings:
-        why = absent(adlb, code)
-        mine = _of(adlb, code)
-        mine = mine[mine["ABLFL"] == "Y"].set_index("USUBJID")
-        base = people["USUBJID"].map(mine["ATOXGR"]).fillna("NOT MEASURED")
-        last = worst(people, adlb, code)
-        pairs = pd.crosstab(base.to_numpy(), last.to_numpy()).reindex(
-            index=list(LEVELS), columns=list(LEVELS), fill_value=0
-        )
-        for level in LEVELS:
-            for sublevel in LEVELS:
-                n = int(pairs.to_numpy()[LEVELS.index(level), LEVELS.index(sublevel)])
-                shown = n if why is None or sublevel.startswith("NOT") else why
-                if n == 0 and {level, sublevel} & {"0 OR 1", "NOT GRADED", "NOT MEASURED"}:
-                    continue  # a row of its own only where somebody stands in it
+        missing = absent(adlb, code)
+        values = _of(adlb, code)
+        values = values[values["ABLFL"] == "Y"].set_index("USUBJID")
+        baseline = subjects["USUBJID"].map(values["ATOXGR"]).fillna(NOT_MEASURED).tolist()
+        pairs = Counter(zip(baseline, worst(subjects, adlb, code), strict=True))
+        for before, level in LEVELS.items():
+            for after, sublevel in LEVELS.items():
+                n = pairs[before, after]
+                if n == 0 and not {before, after} <= set(ALWAYS):
+                    continue
+                count = n if missing is None or after not in GRADES else missing
                 parts.append(
                     ard.rows(
-                        {"n": shown, "N": len(people)},
+                        {"n": count, "N": len(subjects)},
                         analysis="lab_shift",
                         section=plan.labs.section,
                         population="SAFETY",
@@ -118,54 +127,62 @@ def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
     return parts
 
 
+def _concordance(
+    laboratory: pd.Series, reported: pd.Series, unknown: pd.Series
+) -> dict[str, tuple[int, int]]:
+    """Each LEVEL of `lab_reported`: how many subjects, and how many more or fewer may belong to it."""
+    lines = {
+        "laboratory": laboratory,
+        "reported": reported,
+        "both": laboratory & reported,
+        "laboratory_only": laboratory & ~reported,
+        "reported_only": reported & ~laboratory,
+        "neither": ~laboratory & ~reported,
+    }
+    with_event, without = int((unknown & reported).sum()), int((unknown & ~reported).sum())
+    open_ = dict.fromkeys(("both", "reported_only"), with_event)
+    open_ |= dict.fromkeys(("laboratory_only", "neither"), without)
+    open_ |= {"laboratory": with_event + without, "reported": 0}
+    return {level: (int(which.sum()), open_[level]) for level, which in lines.items()}
+
+
 @makes("lab_reported")
 def lab_reported(
     adsl: pd.DataFrame, adlb: pd.DataFrame, adae: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """Graded by the laboratory and reported as an event, side by side: two different populations.
+    """Concordance of the laboratory grade and the reported event, for each test paired with preferred terms.
 
-    For each test that the plan pairs with preferred terms, from grade 1 and from the severe grade:
-    LEVEL "laboratory" (worst value on treatment), "reported" (treatment-emergent events), and of
-    these patients "both", "laboratory only", "reported only", "neither". SUBLEVEL is the lowest grade.
-    From grade 1, a patient "0 OR 1" may belong to the laboratory's line, to "both" where he was reported,
-    to "laboratory only" where not: a line he may enter or leave has no estimate, its count is a bound.
-    A patient not measured or not graded reached no grade: he is in "reported only" or "neither".
+    SUBLEVEL is the lowest grade: `grade_1` or the plan's `severe_grade`. LEVEL:
+
+    1. `laboratory`: the worst value on treatment has the grade; a patient not measured or not graded has
+       none.
+    2. `reported`: a treatment-emergent event of the terms has it (from grade 1 also without a grade).
+    3. `both`, `laboratory_only`, `reported_only`, `neither`: of these patients.
+    4. From grade 1, patients whose grade is 0 or 1 may belong to another line: the lines that they may
+       enter or leave have no estimate, and their count is a bound.
     """
-    people = members(adsl, "SAFETY")
-    who = people["USUBJID"]
-    events = adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(who)]
-    term = events["AEDECOD"].map(fold)
+    subjects = members(adsl, "SAFETY")
+    usubjid = subjects["USUBJID"]
+    events = adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(usubjid)]
+    term, grade = events["AEDECOD"].map(fold), events["ATOXGRN"]
+    lowest_grades = {"grade_1": 1, "severe_grade": plan.safety.severe_grade}
     parts = []
     for testcd, terms in plan.labs.reported_as.items():
-        why = absent(adlb, testcd)
-        grades = worst(people, adlb, testcd)
-        for lowest in (1, plan.safety.severe_grade):
-            reached, open_ = from_grade(grades, lowest)
-            lab = reached.set_axis(who.index)
-            untold = (grades == "0 OR 1").set_axis(who.index) & (open_ > 0)
-            grade = events["ATOXGRN"]
+        missing = absent(adlb, testcd)
+        grades = worst(subjects, adlb, testcd).set_axis(usubjid.index)
+        for sublevel, lowest in lowest_grades.items():
+            reached, _ = from_grade(grades, lowest)
+            unknown = (grades == "0 OR 1") & (lowest == 1)
             counts = term.isin(folded(terms)) & ((grade >= lowest) | (grade.isna() & (lowest == 1)))
-            reported = who.isin(events.loc[counts, "USUBJID"])
-            lines = {
-                "laboratory": lab,
-                "reported": reported,
-                "both": lab & reported,
-                "laboratory only": lab & ~reported,
-                "reported only": reported & ~lab,
-                "neither": ~lab & ~reported,
-            }
-            told = int((untold & reported).sum())
-            may_move = dict.fromkeys(("both", "reported only"), told)
-            may_move |= dict.fromkeys(("laboratory only", "neither"), open_ - told)
-            may_move |= {"laboratory": open_, "reported": 0}
-            for level, which in lines.items():
-                stats = _line(int(which.sum()), len(people))
-                if may_move[level]:
+            reported = usubjid.isin(events.loc[counts, "USUBJID"])
+            for level, (n, open_) in _concordance(reached, reported, unknown).items():
+                stats = _share(n, len(subjects))
+                if open_:
                     stats["estimate"] = NotEstimable(
-                        f"not in the data: lower limits of normal of {may_move[level]} patients"
+                        f"not in the data: lower limits of normal of {open_} patients"
                     )
-                if level != "reported" and why is not None:
-                    stats |= dict.fromkeys(("n", "estimate"), why)
+                if level != "reported" and missing is not None:
+                    stats |= dict.fromkeys(("n", "estimate"), missing)
                 parts.append(
                     ard.rows(
                         stats,
@@ -174,7 +191,7 @@ def lab_reported(
                         population="SAFETY",
                         paramcd=testcd,
                         level=level,
-                        sublevel=f"Grade >= {lowest}",
+                        sublevel=sublevel,
                         method="Laboratory: CTCAE 4.03 from numbers; reported: events",
                     )
                 )

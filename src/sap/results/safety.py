@@ -13,60 +13,65 @@ from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, rate
 from sap.results.sets import by_line, members
 
-METHOD = "Participants, each once at the worst grade; events beside"
+METHOD = "Patients, each once at the worst grade; number of events"
 
 
-def _stats(events: pd.DataFrame, n: int) -> dict[str, ard.type_of_stat]:
-    who = int(events["USUBJID"].nunique())
+def _stats(events: pd.DataFrame, n_subjects: int) -> dict[str, ard.type_of_stat]:
+    """The subjects who have one of the events, of all subjects, and the number of events."""
+    with_event = int(events["USUBJID"].nunique())
     return {
-        "n": who,
-        "N": n,
-        "estimate": who / n if n else REASON_NO_PATIENT,
+        "n": with_event,
+        "N": n_subjects,
+        "estimate": with_event / n_subjects if n_subjects else REASON_NO_PATIENT,
         "n_events": len(events),
     }
 
 
-def _emergent(people: pd.DataFrame, adae: pd.DataFrame) -> pd.DataFrame:
-    """Treatment-emergent adverse events of these patients; the disease itself is none."""
+def _emergent(subjects: pd.DataFrame, adae: pd.DataFrame) -> pd.DataFrame:
+    """Treatment-emergent adverse events of these subjects; disease progression is not one."""
     event = (adae["TRTEMFL"] == "Y") & (adae["PROGFL"] != "Y")
-    return adae[event & adae["USUBJID"].isin(people["USUBJID"])]
+    return adae[event & adae["USUBJID"].isin(subjects["USUBJID"])]
+
+
+def _kinds(events: pd.DataFrame, lowest: int) -> dict[str, "pd.Series[bool]"]:
+    """Each LEVEL of the overview, and which of the events belong to it."""
+    severe = events["ATOXGRN"] >= lowest
+    related, serious = events["RELFL"] == "Y", events["AESER"] == "Y"
+    withdrawn, fatal = events["AEACN"] == "DRUG WITHDRAWN", events["FATALFL"] == "Y"
+    return {
+        "any": events["TRTEMFL"] == "Y",
+        "related": related,
+        "severe_grade": severe,
+        "related_severe_grade": related & severe,
+        "grade_missing": events["ATOXGRN"].isna(),
+        "serious": serious,
+        "related_serious": related & serious,
+        "serious_or_severe_grade": serious | severe,
+        "related_serious_or_severe_grade": related & (serious | severe),
+        "dose_reduced": events["AEACN"] == "DOSE REDUCED",
+        "drug_interrupted": events["AEACN"] == "DRUG INTERRUPTED",
+        "drug_withdrawn": withdrawn,
+        "related_drug_withdrawn": related & withdrawn,
+        "fatal": fatal,
+        "related_fatal": related & fatal,
+    }
 
 
 @makes("ae_overview")
 def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Participants and events for each line of the overview table, all and by line (`group`).
+    """Patients and events for each line of the overview, for all patients and by line of therapy (GROUP).
 
-    "Serious or grade >= 3" is what the registry asks for: severe or serious, whatever the cause. "Grade
-    not recorded" are patients with an event without a grade: it counts in no line of a grade. Events of
-    the disease itself (`deaths.progression_terms`) stand in `ae_progression` and in no line here.
+    1. `severe_grade`: an event of the plan's `safety.severe_grade` or worse.
+    2. `serious_or_severe_grade`: serious or of that grade, whatever the cause, as registries report.
+    3. `grade_missing`: an event without a grade; it counts in no line of a grade.
+    4. Disease progression (`deaths.progression_terms`) counts in `ae_progression` and in no line here.
     """
-    lowest = plan.safety.severe_grade
     parts = []
-    for group, people in by_line(adsl, "SAFETY").items():
-        events = _emergent(people, adae)
-        severe = events["ATOXGRN"] >= lowest
-        related, serious = events["RELFL"] == "Y", events["AESER"] == "Y"
-        stopped, fatal = events["AEACN"] == "DRUG WITHDRAWN", events["FATALFL"] == "Y"
-        lines = {
-            "Any": events["TRTEMFL"] == "Y",
-            "Related": related,
-            f"Grade >= {lowest}": severe,
-            f"Related, grade >= {lowest}": related & severe,
-            "Grade not recorded": events["ATOXGRN"].isna(),
-            "Serious": serious,
-            "Related, serious": related & serious,
-            f"Serious or grade >= {lowest}": serious | severe,
-            f"Related, serious or grade >= {lowest}": related & (serious | severe),
-            "Leading to dose reduction": events["AEACN"] == "DOSE REDUCED",
-            "Leading to delay": events["AEACN"] == "DRUG INTERRUPTED",
-            "Leading to discontinuation": stopped,
-            "Related, leading to discontinuation": related & stopped,
-            "Fatal": fatal,
-            "Related, fatal": related & fatal,
-        }
+    for group, subjects in by_line(adsl, "SAFETY").items():
+        events = _emergent(subjects, adae)
         parts += [
             ard.rows(
-                _stats(events[which], len(people)),
+                _stats(events[which], len(subjects)),
                 analysis="ae_overview",
                 section=plan.safety.section,
                 population="SAFETY",
@@ -75,26 +80,26 @@ def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
                 level=level,
                 method=METHOD,
             )
-            for level, which in lines.items()
+            for level, which in _kinds(events, plan.safety.severe_grade).items()
         ]
     return parts
 
 
 @makes("ae_progression")
 def progression(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Events of the disease itself in the window of safety, apart from adverse events, by line.
+    """Disease progression reported as an event, apart from adverse events, by line of therapy (GROUP).
 
-    LEVEL "Any" and "Fatal": treated patients with an event of the plan's terms of progression whose
+    LEVEL `any` and `fatal`: treated patients with an event of the plan's terms of progression whose
     start counts as treatment-emergent.
     """
     parts = []
-    for group, people in by_line(adsl, "SAFETY").items():
+    for group, subjects in by_line(adsl, "SAFETY").items():
         events = adae[(adae["TRTEMFL"] == "Y") & (adae["PROGFL"] == "Y")]
-        events = events[events["USUBJID"].isin(people["USUBJID"])]
-        for level, mine in (("Any", events), ("Fatal", events[events["FATALFL"] == "Y"])):
+        events = events[events["USUBJID"].isin(subjects["USUBJID"])]
+        for level, counted in (("any", events), ("fatal", events[events["FATALFL"] == "Y"])):
             parts.append(
                 ard.rows(
-                    _stats(mine, len(people)),
+                    _stats(counted, len(subjects)),
                     analysis="ae_progression",
                     section=plan.deaths.section,
                     population="SAFETY",
@@ -107,34 +112,36 @@ def progression(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
     return parts
 
 
+AFTER_WINDOW = 5  # TRTEMCAS: began after the window of the last dose
+
+
 @makes("fatal_events")
 def fatal_events(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Treated patients with a fatal adverse event, by when (LEVEL) and by term (SUBLEVEL).
+    """Treated patients with a fatal adverse event, by time of onset (LEVEL) and preferred term (SUBLEVEL).
 
-    The first case that applies to the event; the disease itself is no adverse event:
+    The first case that applies to the event; disease progression is not an adverse event:
 
-    1. "Treatment-emergent".
-    2. "More than W days after the last dose", with the plan's W.
-    3. "Before the first dose".
+    1. `treatment_emergent`.
+    2. `after_window`: more than `safety.days_after_last_dose` days after the last dose.
+    3. `before_first_dose`.
 
-    `min` and `max` are the days from the last dose to the start of the event.
+    `min` and `max` are the days from the last dose to the onset of the event.
     """
-    people = members(adsl, "SAFETY")
+    subjects = members(adsl, "SAFETY")
     fatal = adae[(adae["FATALFL"] == "Y") & (adae["PROGFL"] != "Y")]
-    fatal = fatal[fatal["USUBJID"].isin(people["USUBJID"])]
-    late = f"More than {plan.safety.days_after_last_dose} days after the last dose"
-    last = fatal["USUBJID"].map(people.set_index("USUBJID")["TRTEDT"])
-    fatal = fatal.assign(DAYS=(fatal["ASTDT"] - last).dt.days)
-    emergent, after = fatal["TRTEMFL"] == "Y", fatal["TRTEMCAS"] == 5
+    fatal = fatal[fatal["USUBJID"].isin(subjects["USUBJID"])]
+    last_dose = fatal["USUBJID"].map(subjects.set_index("USUBJID")["TRTEDT"])
+    fatal = fatal.assign(DAYS=(fatal["ASTDT"] - last_dose).dt.days)
+    emergent, after = fatal["TRTEMFL"] == "Y", fatal["TRTEMCAS"] == AFTER_WINDOW
     parts = []
     for level, which in (
-        ("Treatment-emergent", emergent),
-        (late, after),
-        ("Before the first dose", ~emergent & ~after),
+        ("treatment_emergent", emergent),
+        ("after_window", after),
+        ("before_first_dose", ~emergent & ~after),
     ):
-        mine = fatal[which]
-        for term, events in (("", mine), *mine.groupby("AEDECOD")):
-            stats = _stats(events, len(people))
+        of_level = fatal[which]
+        for term, events in (("", of_level), *of_level.groupby("AEDECOD")):
+            stats = _stats(events, len(subjects))
             if term and events["DAYS"].notna().any():
                 stats |= {"min": float(events["DAYS"].min()), "max": float(events["DAYS"].max())}
             parts.append(
@@ -157,20 +164,22 @@ ACTIONS = {
     "DELAYED": "DRUG INTERRUPTED",
     "STOPPED": "DRUG WITHDRAWN",
 }
+"""PARAMCD of each action taken with study treatment, and its value of AEACN."""
 
 
 @makes("ae_soc_pt")
 def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """By SOC (level) and preferred term (sublevel), all patients and by line of therapy (`group`).
+    """By SOC (LEVEL) and preferred term (SUBLEVEL), for all patients and by line of therapy (GROUP).
 
-    PARAMCD is ANY, GR1 to GR5, GRMISS (no grade recorded) and GRSEV (the plan's severe grade or
-    worse), where a patient stands once, at his worst grade; and, by patients and events, REL (related),
-    RELSEV (related and severe), SER (serious), RELSER, REDUCED, DELAYED and STOPPED (what was done
-    with the study drug) and FATAL.
+    1. ANY: the patients with an event, each once, and the number of events.
+    2. GR1 to GR5: the patients whose worst grade is 1 to 5; GRMISS: no event has a grade; GRSEV: the
+       worst grade is the plan's `safety.severe_grade` or worse.
+    3. Patients and events: REL (related), RELSEV (related, of that grade), SER (serious), RELSER,
+       REDUCED, DELAYED and STOPPED (dose reduced, drug interrupted, drug withdrawn), FATAL.
     """
     parts = []
-    for group, people in by_line(adsl, "SAFETY").items():
-        events, n = _emergent(people, adae), len(people)
+    for group, subjects in by_line(adsl, "SAFETY").items():
+        events, n = _emergent(subjects, adae), len(subjects)
         for soc, of_soc in events.groupby("AEBODSYS"):
             parts += _block(of_soc, n, plan, (group, str(soc), ""))
             for term, of_term in of_soc.groupby("AEDECOD"):
@@ -179,14 +188,14 @@ def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
 
 def _block(
-    mine: pd.DataFrame, n: int, plan: Plan, place: tuple[str, str, str]
+    events: pd.DataFrame, n_subjects: int, plan: Plan, place: tuple[str, str, str]
 ) -> list[pd.DataFrame]:
     """The rows of one SOC or term in one group."""
-    severe = plan.safety.severe_grade
-    worst_grade = mine.groupby("USUBJID")["ATOXGRN"].max()
+    lowest = plan.safety.severe_grade
+    worst_grade = events.groupby("USUBJID")["ATOXGRN"].max()
     counts = {f"GR{grade}": int((worst_grade == grade).sum()) for grade in range(1, 6)}
     counts["GRMISS"] = int(worst_grade.isna().sum())
-    counts["GRSEV"] = int((worst_grade >= severe).sum())
+    counts["GRSEV"] = int((worst_grade >= lowest).sum())
     where = {
         "analysis": "ae_soc_pt",
         "section": plan.safety.section,
@@ -196,66 +205,68 @@ def _block(
         "sublevel": place[2],
         "method": METHOD,
     }
-    parts = [ard.rows(_stats(mine, n), paramcd="ANY", **where)]
-    for paramcd, who in counts.items():
-        share = who / n if n else REASON_NO_PATIENT
-        parts.append(ard.rows({"n": who, "N": n, "estimate": share}, paramcd=paramcd, **where))
-    related, serious = mine["RELFL"] == "Y", mine["AESER"] == "Y"
+    parts = [ard.rows(_stats(events, n_subjects), paramcd="ANY", **where)]
+    for paramcd, n in counts.items():
+        share = n / n_subjects if n_subjects else REASON_NO_PATIENT
+        stats = {"n": n, "N": n_subjects, "estimate": share}
+        parts.append(ard.rows(stats, paramcd=paramcd, **where))
+    related, serious = events["RELFL"] == "Y", events["AESER"] == "Y"
     kinds = {
         "REL": related,
-        "RELSEV": related & (mine["ATOXGRN"] >= severe),
+        "RELSEV": related & (events["ATOXGRN"] >= lowest),
         "SER": serious,
         "RELSER": related & serious,
-        **{paramcd: mine["AEACN"] == action for paramcd, action in ACTIONS.items()},
-        "FATAL": mine["FATALFL"] == "Y",
+        **{paramcd: events["AEACN"] == action for paramcd, action in ACTIONS.items()},
+        "FATAL": events["FATALFL"] == "Y",
     }
     for paramcd, which in kinds.items():
-        parts.append(ard.rows(_stats(mine[which], n), paramcd=paramcd, **where))
+        parts.append(ard.rows(_stats(events[which], n_subjects), paramcd=paramcd, **where))
     return parts
 
 
 def _with_rate(
-    people: pd.DataFrame, adae: pd.DataFrame, adlb: pd.DataFrame, asked: SafetyRate, plan: Plan
+    subjects: pd.DataFrame, adae: pd.DataFrame, adlb: pd.DataFrame, rule: SafetyRate, plan: Plan
 ) -> tuple[pd.Series, int, NotEstimable | None]:
-    """Who counts for one rate, of how many patients it is open, and why it is open of everybody."""
-    who = people["USUBJID"]
-    if asked.kind == "death" or asked.from_grade is None:
-        within = people["LDDTHGR1"].fillna("").str.startswith("Within")
-        return within & (people["DTHCGR1"] != "Progression"), 0, None
-    if asked.kind == "laboratory":
-        code = next(one.code for one in plan.labs.gradings if one.term in asked.terms)
-        reached, open_ = from_grade(worst(people, adlb, code), asked.from_grade)
-        return reached.set_axis(who.index), open_, absent(adlb, code)
-    events = _emergent(people, adae)
+    """Which subjects count for one rate, for how many it is unknown, and why it is unknown for all."""
+    usubjid = subjects["USUBJID"]
+    if rule.kind == "death" or rule.from_grade is None:
+        within = subjects["LDDTHELD"] <= plan.safety.days_after_last_dose
+        return within & (subjects["DTHCGR1"] != CAUSES["progression"]), 0, None
+    if rule.kind == "laboratory":
+        code = next(one.code for one in plan.labs.gradings if one.term in rule.terms)
+        reached, unknown = from_grade(worst(subjects, adlb, code), rule.from_grade)
+        return reached.set_axis(usubjid.index), unknown, absent(adlb, code)
+    events = _emergent(subjects, adae)
     grade = events["ATOXGRN"]
-    severe = (grade >= asked.from_grade) | (grade.isna() & (asked.from_grade == 1))
-    counts = events[events["AEDECOD"].map(fold).isin(folded(asked.terms)) & severe]
+    reached = (grade >= rule.from_grade) | (grade.isna() & (rule.from_grade == 1))
+    counts = events[events["AEDECOD"].map(fold).isin(folded(rule.terms)) & reached]
     collected = plan.safety_rates.collected_from_grade
-    why = NotEstimable(f"not in the data: events below grade {collected} were not all registered")
-    return who.isin(counts["USUBJID"]), 0, why if asked.from_grade < collected else None
+    reason = NotEstimable(f"not in the data: events below grade {collected} were not all collected")
+    missing = reason if rule.from_grade < collected else None
+    return usubjid.isin(counts["USUBJID"]), 0, missing
 
 
-def _ungraded(people: pd.DataFrame, adae: pd.DataFrame, asked: SafetyRate) -> int:
-    """How many patients have an event of these terms without a grade, and none that counts."""
-    events = _emergent(people, adae)
-    mine = events[events["AEDECOD"].str.upper().isin(asked.terms)]
-    counts = mine["ATOXGRN"] >= (asked.from_grade or 1)
-    open_ = set(mine.loc[mine["ATOXGRN"].isna(), "USUBJID"])
-    return len(open_ - set(mine.loc[counts, "USUBJID"]))
+def _ungraded(subjects: pd.DataFrame, adae: pd.DataFrame, rule: SafetyRate) -> int:
+    """How many subjects have an event of these terms without a grade, and none that counts."""
+    events = _emergent(subjects, adae)
+    of_terms = events[events["AEDECOD"].str.upper().isin(rule.terms)]
+    counts = of_terms["ATOXGRN"] >= (rule.from_grade or 1)
+    ungraded = set(of_terms.loc[of_terms["ATOXGRN"].isna(), "USUBJID"])
+    return len(ungraded - set(of_terms.loc[counts, "USUBJID"]))
 
 
-def _bounded(yes: int, open_: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
-    """A rate; with patients of whom it is open, its two ends and an interval that holds for both."""
+def _bounded(yes: int, unknown: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
+    """A rate; with subjects for whom it is unknown, its two bounds and an interval that covers both."""
     stats = rate(yes, n, conf_level)
-    if not open_:
+    if not unknown:
         return stats
-    high = rate(yes + open_, n, conf_level)
+    highest = rate(yes + unknown, n, conf_level)
     return stats | {
-        "n_missing": open_,
-        "estimate": NotEstimable(f"not in the data: lower limits of normal of {open_} patients"),
+        "n_missing": unknown,
+        "estimate": NotEstimable(f"not in the data: lower limits of normal of {unknown} patients"),
         "estimate_lowest": stats["estimate"],
-        "estimate_highest": high["estimate"],
-        "conf_high": high["conf_high"],
+        "estimate_highest": highest["estimate"],
+        "conf_high": highest["conf_high"],
     }
 
 
@@ -267,70 +278,87 @@ def ae_rates(
     references: References,
     plan: Plan,
 ) -> list[pd.DataFrame]:
-    """The plan's rates of interest with exact intervals, beside the published ones; descriptive.
+    """The plan's rates of interest with exact intervals, and published rates; descriptive.
 
-    LEVEL is the name of the rate; GROUP "" all patients, the lines of therapy, and the published trial.
-    A reported event counts from the rate's grade; one without a grade counts from grade 1, and
-    `n_ungraded` counts the patients who have only such an event of the rate's terms. A death counts when it came within the plan's days of the last dose and was not from progression.
+    LEVEL is the id of the rate, PARAMCD its kind; GROUP "" all patients, the lines of therapy, and the
+    published trial. The first case that applies:
 
-    Where the grade of k patients is open (0 or 1, no lower limit of normal) the rate has no estimate but
-    two ends, none and all of them; the interval goes from the lower limit of the one to the upper
-    limit of the other.
+    1. REPORTED: a treatment-emergent event of the rate's terms, of its lowest grade or worse; an event
+       without a grade counts for a rate from grade 1. `n_ungraded` counts the patients who have only an
+       event without a grade.
+    2. LABORATORY: the worst grade on treatment. Where the grade of some patients is 0 or 1, for want of
+       a lower limit of normal, the rate has no estimate but two bounds (none or all of them at grade
+       1), and the interval goes from the lower limit of the one to the upper limit of the other.
+    3. DEATH: a death within `safety.days_after_last_dose` days of the last dose, not from progression.
     """
     conf = plan.intervals.conf_level
     parts = []
-    for asked in plan.safety_rates.rates:
+    for rule in plan.safety_rates.rates:
         where = {
             "analysis": "ae_rates",
             "section": plan.safety_rates.section,
             "population": "SAFETY",
-            "paramcd": asked.kind.upper(),
-            "level": asked.name,
+            "paramcd": rule.kind.upper(),
+            "level": rule.id,
             "method": "Clopper-Pearson",
         }
-        for group, people in by_line(adsl, "SAFETY").items():
-            yes, open_, why = _with_rate(people, adae, adlb, asked, plan)
-            stats = _bounded(int(yes.sum()), open_, len(people), conf)
-            if asked.kind == "reported":
-                stats["n_ungraded"] = _ungraded(people, adae, asked)
-            if why is not None:
-                stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), why)
+        for group, subjects in by_line(adsl, "SAFETY").items():
+            yes, unknown, missing = _with_rate(subjects, adae, adlb, rule, plan)
+            stats = _bounded(int(yes.sum()), unknown, len(subjects), conf)
+            if rule.kind == "reported":
+                stats["n_ungraded"] = _ungraded(subjects, adae, rule)
+            if missing is not None:
+                stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), missing)
             parts.append(ard.rows(stats, group=group, **where))
-        if asked.reference is not None:
-            other = references.of(asked.reference)
-            stats = rate(other.n, other.total, conf)
-            stats |= {"definition": other.definition, "source": other.source}
-            parts.append(ard.rows(stats, group=other.trial, **where))
+        if rule.reference is not None:
+            published = references.of(rule.reference)
+            stats = rate(published.n, published.total, conf)
+            stats |= {"definition": published.definition, "source": published.source}
+            parts.append(ard.rows(stats, group=published.trial, **where))
     return parts
+
+
+CAUSES = {
+    "progression": "Progression",
+    "adverse_event_related": "Adverse event, related",
+    "adverse_event_unrelated": "Adverse event, not related",
+    "not_recorded": "Not recorded",
+}
+"""Each SUBLEVEL of deaths, and its value of DTHCGR1 in ADSL."""
+
+
+def times_of_death(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.DataFrame]:
+    """The treated subjects who died, by LEVEL: all, and by the days from the last dose to death."""
+    dead = adsl[(adsl["SAFFL"] == "Y") & adsl["DTHCGR1"].notna()]
+    days, window = dead["LDDTHELD"], plan.safety.days_after_last_dose
+    return {
+        "all": dead,
+        "within_window": dead[days <= window],
+        "after_window": dead[days > window],
+        "day_unknown": dead[days.isna()],
+    }
 
 
 @makes("deaths")
 def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Treated patients who died: when after the last dose (LEVEL) and of what (SUBLEVEL), by line.
+    """Treated patients who died, by time since the last dose (LEVEL) and cause (SUBLEVEL), by line (GROUP).
 
-    LEVEL "All" is every death; the other levels are the values of LDDTHGR1 of ADSL.
+    1. `all`: every death up to the cut-off.
+    2. `within_window`: at most `safety.days_after_last_dose` days after the last dose.
+    3. `after_window`: later.
+    4. `day_unknown`: the days since the last dose are not known.
     """
-    from_last = plan.safety.days_after_last_dose
-    levels = (
-        "All",
-        f"Within {from_last} days of the last dose",
-        f"More than {from_last} days after the last dose",
-        "Day of the last dose not known",
-    )
-    causes = (
-        "", "Adverse event, related", "Adverse event, not related", "Progression", "Not recorded",
-    )  # fmt: skip
     parts = []
-    for group, people in by_line(adsl, "SAFETY").items():
-        dead = people[people["DTHCGR1"].notna()]
-        for level in levels:
-            mine = dead if level == "All" else dead[dead["LDDTHGR1"] == level]
-            for cause in causes:
-                n = len(mine) if not cause else int((mine["DTHCGR1"] == cause).sum())
-                share = n / len(people) if len(people) else REASON_NO_PATIENT
+    for group, subjects in by_line(adsl, "SAFETY").items():
+        for level, dead in times_of_death(subjects, plan).items():
+            counts = {"": len(dead)} | {
+                cause: int((dead["DTHCGR1"] == text).sum()) for cause, text in CAUSES.items()
+            }
+            for cause, n in counts.items():
+                share = n / len(subjects) if len(subjects) else REASON_NO_PATIENT
                 parts.append(
                     ard.rows(
-                        {"n": n, "N": len(people), "estimate": share},
+                        {"n": n, "N": len(subjects), "estimate": share},
                         analysis="deaths",
                         section=plan.deaths.section,
                         population="SAFETY",
@@ -338,7 +366,7 @@ def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
                         paramcd="DEATH",
                         level=level,
                         sublevel=cause,
-                        method="Participants",
+                        method="Patients",
                     )
                 )
     return parts
@@ -353,16 +381,17 @@ SHAPES = {
 
 def bounds_of(rule: ToxicityMonitoring) -> list[int]:
     """The number of patients with the toxicity that stops the trial, after each patient."""
-    found = toxicity_boundary(rule.patients, rule.p0, rule.alpha, rule.shape, prior=rule.prior)
-    return [int(bound) for bound in found]
+    bounds = toxicity_boundary(rule.patients, rule.p0, rule.alpha, rule.shape, prior=rule.prior)
+    return [int(bound) for bound in bounds]
 
 
 @makes("toxicity_boundary")
 def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
-    """The boundary as a board reads it; LEVEL numbers its lines, "" tells how many there are.
+    """The stopping boundary as a list of lines: LEVEL is the number of the line, "" holds how many there are.
 
     `boundary` patients with the toxicity stop the trial when `from_n` to `to_n` patients are
-    treated. Counts that no patient can reach (4 of 3) are left out, before equal ones become a line.
+    treated. Counts above the number of patients treated (4 of 3) are excluded before equal counts are
+    joined into a line.
     """
     rule = plan.toxicity_monitoring
     if rule is None:
@@ -376,11 +405,11 @@ def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
     }
     steps = boundary_list(bounds_of(rule))
     parts = [ard.rows({"lines": len(steps)}, **where)]
-    for place, step in enumerate(steps, 1):
+    for number, step in enumerate(steps, 1):
         stats: dict[str, ard.type_of_stat] = {
             "boundary": step.events, "from_n": step.from_n, "to_n": step.to_n,
         }  # fmt: skip
-        parts.append(ard.rows(stats, level=f"{place:02d}", **where))
+        parts.append(ard.rows(stats, level=str(number), **where))
     return parts
 
 
@@ -405,20 +434,20 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
     rule = plan.toxicity_monitoring
     if rule is None:
         return []
-    people = members(adsl, "SAFETY").sort_values(["TRTSDT", "USUBJID"], kind="stable")
-    events = _emergent(people, adae)
+    subjects = members(adsl, "SAFETY").sort_values(["TRTSDT", "USUBJID"], kind="stable")
+    events = _emergent(subjects, adae)
     toxic = events["AEDECOD"].map(fold).isin(folded(rule.terms)) & (
         events["ATOXGRN"] >= rule.from_grade
     )
-    seen = people["USUBJID"].isin(events.loc[toxic, "USUBJID"]).cumsum().tolist()
+    toxicities = subjects["USUBJID"].isin(events.loc[toxic, "USUBJID"]).cumsum().tolist()
     bounds = bounds_of(rule)
-    reached = [k for k, (x, b) in enumerate(zip(seen, bounds, strict=False), 1) if x >= b]
-    state = "not crossed"
+    reached = [k for k, (x, b) in enumerate(zip(toxicities, bounds, strict=False), 1) if x >= b]
+    decision = "not crossed"
     if reached:
-        state = f"crossed after patient {reached[0]}"
-    elif len(seen) > rule.patients:
-        state = "not crossed, more patients than planned"
-    now = min(len(seen), rule.patients)
+        decision = f"crossed after patient {reached[0]}"
+    elif len(toxicities) > rule.patients:
+        decision = "not crossed, more patients than planned"
+    bounded = min(len(toxicities), rule.patients)
     where = {
         "analysis": "toxicity_monitoring",
         "section": rule.section,
@@ -427,21 +456,21 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
         "method": f"{rule.name}, grade >= {rule.from_grade}: {SHAPES[rule.shape]} boundary, exact",
     }
     stats: dict[str, ard.type_of_stat] = {
-        "N": len(seen),
-        "n": seen[-1] if seen else 0,
-        "boundary": bounds[now - 1] if now else REASON_NO_PATIENT,
+        "N": len(toxicities),
+        "n": toxicities[-1] if toxicities else 0,
+        "boundary": bounds[bounded - 1] if bounded else REASON_NO_PATIENT,
         "p0": rule.p0,
         "alpha": rule.alpha,
         "patients_planned": rule.patients,
         "stop_under_p0": float(boundary_characteristics(bounds, rule.p0).stopping_probability),
-        "decision": state,
+        "decision": decision,
     }
     parts = [ard.rows(stats, **where)]
     for k, bound in enumerate(bounds, 1):
-        known: dict[str, ard.type_of_stat] = {"boundary": bound}
-        if k <= len(seen):
-            known["n"] = seen[k - 1]
-        parts.append(ard.rows(known, level=f"{k:02d}", **where))
+        after: dict[str, ard.type_of_stat] = {"boundary": bound}
+        if k <= len(toxicities):
+            after["n"] = toxicities[k - 1]
+        parts.append(ard.rows(after, level=str(k), **where))
     return parts
 
 

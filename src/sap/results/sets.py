@@ -56,11 +56,15 @@ def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     ]
 
 
+LINES = {"second_line": "second line", "third_line": "third line"}
+"""Each group of the ARD by line of therapy, and its value of LINE in ADSL."""
+
+
 def by_line(adsl: pd.DataFrame, population: str) -> dict[str, pd.DataFrame]:
-    """The members of a population by `group` of the ARD: "" all, then second and third line."""
-    people = members(adsl, population)
-    lines = people.get("LINE", pd.Series(None, people.index, dtype="object"))
-    return {"": people} | {line: people[lines == line] for line in ("second line", "third line")}
+    """The members of a population by GROUP of the ARD: "" all patients, `second_line`, `third_line`."""
+    subjects = members(adsl, population)
+    lines = subjects.get("LINE", pd.Series(None, subjects.index, dtype="object"))
+    return {"": subjects} | {group: subjects[lines == line] for group, line in LINES.items()}
 
 
 def rows(*, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
