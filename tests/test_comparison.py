@@ -13,7 +13,7 @@ from sap.displays import sentences
 from sap.errors import PlanError
 from sap.plan import read_plan
 from sap.plan.references import read_references
-from sap.results.comparison import by_arv7, published
+from sap.results.comparison import by_marker, published
 
 HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
@@ -57,9 +57,9 @@ def stats_of(parts, **where) -> pd.Series:
 
 
 @pytest.mark.req("SAP-5.8")
-def test_the_difference_by_arv7_is_that_of_miettinen_and_nurminen():
+def test_the_difference_by_marker_is_that_of_miettinen_and_nurminen():
     """56 of 70 against 48 of 80: 0.2, limits 0.0528 and 0.3382 (R DescTools, in tests of the method)."""
-    got = stats_of(by_arv7(*subjects_of((56, 70), (48, 80)), PLAN), level="Difference")
+    got = stats_of(by_marker(*subjects_of((56, 70), (48, 80)), PLAN), level="difference")
     assert got["estimate"] == pytest.approx(0.2)
     assert (round(got["conf_low"], 4), round(got["conf_high"], 4)) == (0.0528, 0.3382)
 
@@ -68,23 +68,23 @@ def test_only_negative_subjects_given_the_drug_are_compared():
     adsl, adrs = subjects_of((3, 25), (4, 10))
     adrs.loc[adrs["USUBJID"] == "A009", "DRUG"] = "DOCETAXEL"
     adsl.loc[adsl["USUBJID"] == "A008", "ARV7BL"] = "UNDETERMINED"
-    got = stats_of(by_arv7(adsl, adrs, PLAN), group="NEGATIVE")
+    got = stats_of(by_marker(adsl, adrs, PLAN), group="NEGATIVE")
     assert (got["n"], got["N"]) == (4, 8)
 
 
 def test_subjects_without_psa_are_failures_unless_nobody_has_any():
-    got = stats_of(by_arv7(*subjects_of((3, 25), (4, 10), answer="NE"), PLAN), group="NEGATIVE")
+    got = stats_of(by_marker(*subjects_of((3, 25), (4, 10), answer="NE"), PLAN), group="NEGATIVE")
     assert (got["n"], got["N"], got["n_missing"]) == (4, 10, 6)
-    rows = ard.bind(by_arv7(*subjects_of((3, 25), (0, 10), answer="NE"), PLAN))
+    rows = ard.bind(by_marker(*subjects_of((3, 25), (0, 10), answer="NE"), PLAN))
     negative = rows[(rows["group"] == "NEGATIVE") & (rows["stat_name"] == "n")].iloc[0]
     assert np.isnan(negative["stat"])
     assert negative["stat_text"] == "not in the data: no PSA of these patients"
-    difference = rows[(rows["level"] == "Difference") & (rows["stat_name"] == "estimate")].iloc[0]
+    difference = rows[(rows["level"] == "difference") & (rows["stat_name"] == "estimate")].iloc[0]
     assert difference["stat_text"] == "not in the data: no PSA of these patients"
 
 
 def test_nobody_in_a_group_is_no_crash():
-    rows = ard.bind(by_arv7(*subjects_of((0, 0), (0, 0)), PLAN))
+    rows = ard.bind(by_marker(*subjects_of((0, 0), (0, 0)), PLAN))
     assert rows.loc[rows["stat_name"] == "estimate", "stat"].isna().all()
 
 
@@ -92,7 +92,7 @@ def test_the_primary_beside_tropic_has_the_numbers_of_r():
     """3 of 25 against 129 of 329. R 4.2: fisher.test(matrix(c(3, 22, 129, 200), 2)) prints odds
     ratio 0.2121280918, limits 0.0398507562 and 0.7274788802, p 0.0052888178 (to its tolerance)."""
     rows = published(*subjects_of((3, 25), (0, 0)), REFERENCES, OWN_RULE)
-    got = stats_of(rows, level="Odds ratio")
+    got = stats_of(rows, level="odds_ratio")
     expected = {
         "estimate": 0.2121280918,
         "conf_low": 0.0398507562,
@@ -101,8 +101,8 @@ def test_the_primary_beside_tropic_has_the_numbers_of_r():
     }
     for name, value in expected.items():
         assert got[name] == pytest.approx(value, rel=1e-4), name
-    assert stats_of(rows, level="Difference")["estimate"] == pytest.approx(3 / 25 - 129 / 329)
-    theirs = stats_of(rows, group="TROPIC")
+    assert stats_of(rows, level="difference")["estimate"] == pytest.approx(3 / 25 - 129 / 329)
+    theirs = stats_of(rows, group="tropic-psa-response")
     # 39.2 %; the posted interval (33.9 to 44.5) is Wald's, the exact one is 33.9 to 44.7.
     assert (theirs["n"], theirs["N"]) == (129, 329)
     assert (round(theirs["conf_low"], 3), round(theirs["conf_high"], 3)) == (0.339, 0.447)
@@ -160,19 +160,19 @@ def test_the_row_by_their_rule_is_the_one_compared(patients):
     """By hand from COURSES: theirs 3 of 6 (01, 03, 08 of those with a baseline from 20), ours 2 of 8."""
     adsl, adrs, _ = by_both_rules(patients)
     rows = published(adsl, adrs, REFERENCES, PLAN)
-    ours = stats_of(rows, group="This trial")
+    ours = stats_of(rows, group="this_study")
     assert (ours["n"], ours["N"]) == (3, 6)
-    own = stats_of(rows, group="This trial, own rule")
+    own = stats_of(rows, group="this_study_own_rule")
     assert (own["n"], own["N"]) == (2, 8)
-    assert stats_of(rows, level="Difference")["estimate"] == pytest.approx(3 / 6 - 129 / 329)
-    assert stats_of(rows, level="Odds ratio")["estimate"] > 1
+    assert stats_of(rows, level="difference")["estimate"] == pytest.approx(3 / 6 - 129 / 329)
+    assert stats_of(rows, level="odds_ratio")["estimate"] > 1
 
 
 def test_a_limit_on_the_first_fall_holds_in_their_rule_too(patients):
     """With the 84 days of our own rule 03, whose fall was first seen on day 105, is no responder."""
     limited = PLAN.comparison.rule.model_copy(update={"first_fall_within_days": 84})
     adsl, adrs, _ = by_both_rules(patients, limited)
-    ours = stats_of(published(adsl, adrs, REFERENCES, PLAN), group="This trial")
+    ours = stats_of(published(adsl, adrs, REFERENCES, PLAN), group="this_study")
     assert (ours["n"], ours["N"]) == (2, 6)
 
 
@@ -180,17 +180,17 @@ def test_without_a_rule_of_theirs_there_are_no_answers_and_our_own_is_compared(p
     adsl, adrs, _ = by_both_rules(patients, None)
     assert set(adrs["PARAMCD"]) == {"PSARESP"}
     rows = published(adsl, adrs, REFERENCES, OWN_RULE)
-    assert stats_of(rows, group="This trial")["N"] == 8
-    assert "This trial, own rule" not in set(ard.bind(rows)["group"])
+    assert stats_of(rows, group="this_study")["N"] == 8
+    assert "this_study_own_rule" not in set(ard.bind(rows)["group"])
 
 
 def test_no_responder_has_no_finite_lower_odds_but_a_row():
     got = stats_of(
-        published(*subjects_of((0, 25), (0, 0)), REFERENCES, OWN_RULE), level="Odds ratio"
+        published(*subjects_of((0, 25), (0, 0)), REFERENCES, OWN_RULE), level="odds_ratio"
     )
     assert got["estimate"] == got["conf_low"] == 0
     rows = ard.bind(published(*subjects_of((0, 0), (0, 0)), REFERENCES, OWN_RULE))
-    assert set(rows.loc[rows["level"] == "Odds ratio", "stat_text"]) == {
+    assert set(rows.loc[rows["level"] == "odds_ratio", "stat_text"]) == {
         "", "not both groups have a proportion",
     }  # fmt: skip
 

@@ -142,8 +142,8 @@ def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sampl
     run(*events)
     (note,) = response.events().notes
     assert f"{rule.days_after_last_cycle} days after the last cycle" in note.plain
-    assert "a new anticancer therapy" in note.plain
-    assert "missed sample or a stop for toxicity ends nothing" in note.plain
+    assert "new anticancer therapy" in note.plain
+    assert "A missed sample or discontinuation for toxicity does not end it" in note.plain
 
 
 @pytest.mark.parametrize(
@@ -209,11 +209,16 @@ def test_the_primary_rule_of_confirmation_is_listed_once(run):
     """The plan confirms after 28 days and varies it to 21 and 28: three rows, 28 among them once."""
     stats = {"n": 8, "N": 25, "estimate": 0.32, "conf_low": 0.1, "conf_high": 0.5,
              "conf_level": 0.95, "p_value": 0.01, "decision": "H0 rejected"}  # fmt: skip
-    names = ("psa_response", "psa_response_unconfirmed", "psa_response_21d", "psa_response_28d")
-    run(*(ard.rows(stats, analysis=name, section="SAP 5.1", population="PRIMARY", paramcd="X",
-                   method="m") for name in names))  # fmt: skip
+    codes = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU",
+             "psa_response_21d": "PSARSP21", "psa_response_28d": "PSARSP28"}  # fmt: skip
+    run(*(ard.rows(stats, analysis=name, section="SAP 5.1", population="PRIMARY", paramcd=code,
+                   method="m") for name, code in codes.items()))  # fmt: skip
     labels = [str(row.label) for row in response.sensitivity().rows]
-    assert labels == ["Confirmed after 28 days (primary)", "Unconfirmed", "Confirmed after 21 days"]
+    assert labels == [
+        "PSA response, confirmed after 28 days (primary)",
+        "PSA response, unconfirmed",
+        "PSA response, confirmed after 21 days",
+    ]
     heads = [column.header for column in response.sensitivity().columns]
     assert not {"p", "Decision"} & set(heads)  # other rules of confirmation decide nothing
 
@@ -330,7 +335,7 @@ def test_the_ctc_counts_of_an_evaluable_subject_begin_with_the_baseline_at_week_
     ]
     assert drawn["category"].unique().tolist() == ["CTC response"]
     note, week = figure.notes
-    expected = "1 of 1 evaluable patients had a CTC response, a count below 5, the dashed line."
+    expected = "1 of 1 evaluable patients had a CTC response: a count below 5, the dashed line."
     assert note.plain == expected
     assert "week 0" in week.plain
     where = tmp_path / "adam" / "adctc.parquet"
@@ -343,7 +348,7 @@ def test_the_ctc_counts_of_an_evaluable_subject_begin_with_the_baseline_at_week_
     ]
     figure.plot.draw()
     assert "cycle 1" in figure.notes[1].plain
-    assert figure.notes[2].plain.endswith("are not drawn.")
+    assert figure.notes[2].plain.endswith("are not shown.")
     undated.assign(AVISIT="END OF TREATMENT").to_parquet(where)
     assert "has a date or a cycle" in ctc.values().absent
     frames["adctc"].assign(ANL01FL="").to_parquet(tmp_path / "adam" / "adctc.parquet")

@@ -36,7 +36,7 @@ def test_an_analysis_is_open_when_every_display_that_shows_it_is():
     [
         "psa_response", "psa_response_unconfirmed", "psa_two_stage", "psa_posterior", "interim",
         "tipping_point", "rescreen_response", "psa_change", "ctc_response", "ctc_course", "os", "pfs",
-        "os_curve", "deaths", "baseline", "bor", "comparison_arv7", "an analysis no display shows",
+        "os_curve", "deaths", "baseline", "bor", "comparison_marker", "an analysis no display shows",
     ],
 )  # fmt: skip
 def test_response_survival_and_what_no_display_shows_are_closed(name):

@@ -11,7 +11,7 @@ from sap.plan import project_home, read_plan
 from sap.plan.model import Plan
 from sap.plan.references import read_references
 from sap.results import estimand as results
-from sap.results.comparison import by_arv7, published
+from sap.results.comparison import by_marker, published
 from sap.results.response import response_rate
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -117,9 +117,9 @@ def test_best_case_lets_the_missing_and_pending_respond(trial):
     _, adsl, course, whole = trial
     rows = ard.bind(results.sensitivity(adsl, course, whole, PLAN))
     n = rows[rows["stat_name"] == "n"].set_index("level")["stat"]
-    assert n["1 Primary, composite strategy"] == 1
-    assert n["8 Best case for missing and pending"] == 3  # 01, and 03 pending, 05 missing
-    assert n["7 Worst case for missing and pending"] == n["1 Primary, composite strategy"]
+    assert n["primary"] == 1
+    assert n["best_case"] == 3  # 01, and 03 pending, 05 missing
+    assert n["worst_case"] == n["primary"]
 
 
 def test_without_the_limit_a_late_first_fall_is_a_response(trial):
@@ -132,12 +132,12 @@ def test_without_the_limit_a_late_first_fall_is_a_response(trial):
     late = pd.concat([others, answers[answers["PARAMCD"].isin(("PSARESP", "PSARSPAT"))]])
     rows = ard.bind(results.sensitivity(adsl, course, late, plan))
     n = rows[rows["stat_name"] == "n"].set_index("level")["stat"]
-    assert n["1 Primary, composite strategy"] == 0
-    assert n["9 First fall at any time"] == 1
+    assert n["primary"] == 0
+    assert n["first_decline_any_time"] == 1
     none = PLAN.psa_response.model_copy(update={"first_fall_within_days": None})
     plan = PLAN.model_copy(update={"psa_response": none})
     rows = ard.bind(results.sensitivity(adsl, course, whole, plan))
-    assert "9 First fall at any time" not in set(rows["level"])
+    assert "first_decline_any_time" not in set(rows["level"])
 
 
 def inference(
@@ -236,9 +236,9 @@ def test_the_primary_result_has_one_interval_wherever_it_stands():
     )
     references = read_references(project_home() / "analysis" / "references.yml")
     rows = ard.bind(
-        [*by_arv7(adsl, adrs, TWO_STAGE), *published(adsl, adrs, references, TWO_STAGE)]
+        [*by_marker(adsl, adrs, TWO_STAGE), *published(adsl, adrs, references, TWO_STAGE)]
     )
-    for group in ("POSITIVE", "This trial, own rule"):
+    for group in ("POSITIVE", "this_study_own_rule"):
         mine = rows[rows["group"] == group].set_index("stat_name")
         limits = mine.loc[["conf_low", "conf_high"], "stat"].tolist()
         assert limits == pytest.approx([0.10151, 0.41268], abs=2e-4), group

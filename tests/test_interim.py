@@ -1,370 +1,288 @@
-"""Interim looks: conditional and predictive power, bounds, posteriors."""
+"""The state of the stopping rule at a data cut: whose answer is open, what the rule says, power by hand."""
 
-import csv
-import math
-from fractions import Fraction
-from itertools import pairwise
-from math import comb
+import datetime as dt
 from pathlib import Path
 
-import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import quad
-from scipy.stats import beta, betabinom, binom
+from scipy.stats import betabinom, binom
 
-from sap.methods.two_stage import (
-    PredictiveBounds,
-    TwoStageDesign,
-    conditional_power,
-    posterior_comparison,
-    posterior_summary,
-    predictive_bounds,
-    predictive_probability,
-)
+from sap.catalogue.decisions import BOUNDARY_CROSSED as STOP
+from sap.catalogue.decisions import BOUNDARY_OPEN as OPEN
+from sap.catalogue.decisions import BOUNDARY_PASSED as CONTINUE
+from sap.derivations.interim import pending
+from sap.methods.interim import conditional_power as planned_power
+from sap.methods.interim import predictive_probability
+from sap.methods.interim_stages import Stage, conditional_power, predictive_power
+from sap.methods.two_stage import TwoStageDesign
+from sap.plan import read_plan
+from sap.results.interim import Cut, interim, state
 
-REFERENCE = Path(__file__).parent / "reference"
-OPTIMAL = TwoStageDesign(1, 10, 5, 29)
+PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
+REASON_NO_PATIENT = Stage(0, 0, 0)
 
+# ---- whose answer is open --------------------------------------------------------------------
 
-def saved(name):
-    lines = (REFERENCE / name).read_text().splitlines()
-    return list(csv.DictReader(line for line in lines if not line.startswith("#")))
-
-
-# ---- conditional power ---------------------------------------------------------------------------
-
-
-@settings(derandomize=True, deadline=None, max_examples=60)
-@given(st.integers(0, 29), st.data(), st.floats(0.01, 0.99))
-def test_conditional_power_is_the_sum_over_every_future(n, data, p1):
-    low = 0 if n <= 10 else 2
-    x = data.draw(st.integers(low, n))
-    power = 0.0
-    left1 = max(10 - n, 0)
-    left2 = 29 - max(n, 10)
-    for i in range(left1 + 1):
-        if n <= 10 and x + i <= 1:
-            continue
-        for j in range(left2 + 1):
-            if x + i + j > 5:
-                power += binom.pmf(i, left1, p1) * binom.pmf(j, left2, p1)
-    assert conditional_power(OPTIMAL, x, n, p1) == pytest.approx(power, abs=1e-12)
+CUT = dt.date(2017, 6, 30)
+# The plan: first fall at most 84 days after the first dose; values count to 21 days after the last.
+SUBJECTS = """
+    USUBJID | TRTSDT     | TRTEDT     | DCTREAS | DTHDT      | PSARESP | CASE | PSARESPU | THERAPY    | EXPECTED | WHY
+    --------+------------+------------+---------+------------+---------+------+----------+------------+----------+----
+    01      | 2017-05-01 | 2017-06-20 |         |            | Y       | 3    | Y        |            | N        | 1
+    02      | 2017-05-01 | 2017-06-20 |         |            | NE      | 1    | NE       |            | N        | 2
+    03      | 2017-05-01 | 2017-06-20 |         | 2017-06-25 | N       | 5    | N        |            | N        | 3
+    04      | 2017-05-01 | 2017-06-20 |         |            | N       | 5    | N        | 2017-06-22 | N        | 3
+    05      | 2017-05-01 | 2017-06-08 | OTHER   |            | N       | 4    | Y        |            | N        | 4
+    06      | 2017-05-01 | 2017-06-09 | OTHER   |            | N       | 4    | Y        |            | Y        | 5
+    07      | 2017-01-01 | 2017-06-20 |         |            | N       | 4    | Y        |            | Y        | 5
+    08      | 2017-04-08 | 2017-06-20 |         |            | N       | 5    | N        |            | Y        | 6
+    09      | 2017-04-07 | 2017-06-20 |         |            | N       | 5    | N        |            | N        | 7
+    10      | 2017-06-20 | 2017-06-20 |         |            | NE      | 2    | NE       |            | Y        | 6
+"""
 
 
-@pytest.mark.parametrize("p1", [0.1, 0.3, 0.55])
-def test_conditional_power_averages_to_the_power(p1):
-    """The tower rule, at every n."""
-    for n in range(11):
-        x = np.arange(n + 1)
-        mean = binom.pmf(x, n, p1) @ conditional_power(OPTIMAL, x, n, p1)
-        assert mean == pytest.approx(OPTIMAL.probability_of_rejection(p1), abs=1e-12)
-
-
-def test_conditional_power_is_decided_at_the_end_and_broadcasts():
-    assert conditional_power(OPTIMAL, [5, 6], 29, 0.3).tolist() == [0, 1]
-    assert conditional_power(OPTIMAL, 1, 10, 0.3) == 0
-    assert conditional_power(OPTIMAL, np.array([[2], [3]]), 10, [0.1, 0.2, 0.3]).shape == (2, 3)
-    assert conditional_power(OPTIMAL, 10, 10, 0.0) == 1  # six have responded already
-
-
-@pytest.mark.parametrize(
-    "responders,n,p1,named",
-    [
-        (1, 11, 0.3, "responders"),
-        (12, 11, 0.3, "responders"),
-        (2, 30, 0.3, "n"),
-        (2, 10, 1.3, "p1"),
-        (2.5, 10, 0.3, "responders"),
-    ],
-)
-def test_conditional_power_refuses_by_name(responders, n, p1, named):
-    with pytest.raises(ValueError, match=f"^{named} "):
-        conditional_power(OPTIMAL, responders, n, p1)
-
-
-# ---- predictive probability ----------------------------------------------------------------------
-
-
-def test_predictive_probability_equals_ph2bayes():
-    rows = saved("two_stage_ph2bayes_predictive.csv")
-    assert len(rows) >= 70
-    for row in rows:
-        x, n, n_max = (int(row[key]) for key in ("responders", "n", "n_max"))
-        prior = (float(row["a"]), float(row["b"]))
-        found = predictive_probability(
-            x, n, n_max, float(row["p0"]), prior, float(row["threshold"])
+def tables_of(subjects: pd.DataFrame) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
+    adsl = subjects[["USUBJID", "DCTREAS"]].assign(
+        STUDYID="T",
+        NCYCLES=2.0,
+        **{n: pd.to_datetime(subjects[n]) for n in ("TRTSDT", "TRTEDT", "DTHDT")},
+    )
+    adrs = pd.concat(
+        pd.DataFrame(
+            {
+                "USUBJID": subjects["USUBJID"],
+                "PARAMCD": name,
+                "AVALC": subjects[name],
+                "CASE": subjects["CASE"],
+            }
         )
-        assert found == pytest.approx(float(row["pp"]), abs=1e-11)
-
-
-def test_lee_and_liu_2008_worked_example_by_its_definition():
-    """16 of 23 responded, n_max 40, p0 0.6, prior (0.6, 0.4), theta_T 0.9: sum over the 17 to come."""
-    pp = sum(
-        betabinom.pmf(y, 17, 16.6, 7.4)
-        for y in range(18)
-        if beta.sf(0.6, 16.6 + y, 7.4 + 17 - y) > 0.9
+        for name in ("PSARESP", "PSARESPU")
     )
-    found = predictive_probability(16, 23, 40, 0.6, (0.6, 0.4), 0.9)
-    assert found == pytest.approx(pp, abs=1e-12)
-    assert round(found, 4) == 0.5656
-
-
-def test_predictive_probability_with_a_uniform_prior_by_fractions():
-    """Uniform prior: the beta-binomial is a ratio of whole numbers."""
-    n, x, n_max = 6, 4, 10
-    needed = next(t for t in range(11) if beta.sf(0.5, 1 + t, 11 - t) > 0.8)
-    exact = sum(
-        Fraction(comb(x + y, y) * comb(n - x + 4 - y, 4 - y), comb(n + 1 + 4, 4))
-        for y in range(5)
-        if x + y >= needed
+    new = subjects[subjects["THERAPY"].notna()]
+    cm = pd.DataFrame(
+        {
+            "USUBJID": new["USUBJID"],
+            "CMCAT": "SUBSEQUENT ANTICANCER THERAPY",
+            "CMSTDTC": new["THERAPY"],
+        }
     )
-    found = predictive_probability(x, n, n_max, 0.5, (1, 1), 0.8)
-    assert found == pytest.approx(float(exact), abs=1e-13)
+    return {"cm": cm}, adsl, adrs
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
-@given(st.integers(2, 50), st.data())
-def test_predictive_probability_is_a_martingale_and_grows_with_responders(n_max, data):
-    """Its mean over the next patient is itself, which no wrong law of the future would give."""
-    n = data.draw(st.integers(0, n_max - 1))
-    a, b = data.draw(st.floats(0.2, 5)), data.draw(st.floats(0.2, 5))
-    arguments = (n_max, data.draw(st.floats(0.1, 0.9)), (a, b), data.draw(st.floats(0.5, 0.99)))
-    now = np.atleast_1d(predictive_probability(np.arange(n + 1), n, *arguments))
-    then = predictive_probability(np.arange(n + 2), n + 1, *arguments)
-    next_responds = (a + np.arange(n + 1)) / (a + b + n)
-    assert now == pytest.approx(
-        next_responds * then[1:] + (1 - next_responds) * then[:-1], abs=1e-11
-    )
-    assert (np.diff(now) >= -1e-12).all()
-    assert now.max() <= 1
+def test_who_can_still_respond_by_each_case(patients):
+    """The 84 days of patient 08 end on 2017-07-01 (April 23 + May 31 + June 30), those of 09 on 06-30."""
+    subjects = patients(SUBJECTS)
+    tables, adsl, adrs = tables_of(subjects)
+    found = pending(tables, adsl, adrs, PLAN.psa_response, CUT).set_index("USUBJID")
+    assert found["AVALC"].tolist() == subjects["EXPECTED"].tolist()
+    assert found["CASE"].tolist() == subjects["WHY"].astype(int).tolist()
 
 
-def test_predictive_probability_is_decided_at_the_end():
-    assert predictive_probability([10, 11], 36, 36, 0.2, (0.2, 0.8), 0.922).tolist() == [0, 1]
+# ---- what the rule says ----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    "arguments,named",
+    "responders, pending_subjects, treated, said",
     [
-        ((24, 23, 40, 0.6, (0.6, 0.4), 0.9), "responders"),
-        ((16, 41, 40, 0.6, (0.6, 0.4), 0.9), "n"),
-        ((16, 23, -1, 0.6, (0.6, 0.4), 0.9), "n_max"),
-        ((16, 23, 40, 1.0, (0.6, 0.4), 0.9), "p0"),
-        ((16, 23, 40, 0.6, (0.0, 0.4), 0.9), "prior"),
-        ((16, 23, 40, 0.6, (0.6, math.inf), 0.9), "prior"),
-        ((16, 23, 40, 0.6, (0.6, 0.4), 1.0), "threshold"),
+        (2, 0, 15, CONTINUE),  # 2 > 1
+        (2, 0, 6, CONTINUE),  # before stage 1 is full: 2 > 1 can only grow
+        (1, 0, 15, STOP),  # 1 <= 1 and nothing open
+        (1, 1, 15, OPEN),  # the pending patient can make it 2
+        (0, 1, 15, STOP),  # even then 1 <= 1
+        (0, 0, 14, STOP),  # the patient to come makes it at most 1
+        (0, 0, 13, OPEN),  # two patients to come can make it 2
     ],
 )
-def test_predictive_probability_refuses_by_name(arguments, named):
-    with pytest.raises(ValueError, match=f"^{named} "):
-        predictive_probability(*arguments)
+def test_the_rule_at_every_corner_of_one_responder_in_fifteen(
+    responders, pending_subjects, treated, said
+):
+    assert state(Cut(responders, pending_subjects, treated, 15), 1) == said
 
 
-# ---- bounds --------------------------------------------------------------------------------------
+# ---- power -----------------------------------------------------------------------------------
 
 
-def test_bounds_equal_ph2bayes():
-    """Its bounds are >= and <=, ours > and <: they differ only where PP meets theta exactly."""
-    rows = saved("two_stage_ph2bayes_bounds.csv")
-    keys = ("n_max", "theta", "a", "b", "p0", "threshold", "type")
-    for setting in dict.fromkeys(tuple(row[key] for key in keys) for row in rows):
-        n_max, theta, a, b, p0, threshold = (float(value) for value in setting[:6])
-        futile = setting[6] == "futility"
-        looks = range(1, int(n_max) + 1)
-        bounds = predictive_bounds(
-            looks, p0, (a, b), threshold, theta if futile else 0.0, 1.0 if futile else theta
+def test_power_by_hand_when_both_stages_are_open():
+    """Stage 1: 1 of 1 known of 2, r1 = 1; stage 2: 0 of 0 of 1, r = 2. All open patients must respond."""
+    first, second = Stage(1, 1, 2), Stage(0, 0, 1)
+    assert conditional_power(first, second, 1, 2, 0.3) == pytest.approx(0.3 * 0.3)
+    # prior beta(1, 1), one responder seen: beta(2, 1); E[p^2] = (2 * 3) / (3 * 4) = 1/2
+    assert predictive_power(first, second, 1, 2, (1.0, 1.0)) == pytest.approx(0.5)
+
+
+def test_a_stopped_trial_has_no_power_and_a_won_one_all():
+    assert conditional_power(Stage(1, 15, 15), Stage(0, 0, 10), 1, 5, 0.9) == 0
+    assert conditional_power(Stage(6, 15, 15), Stage(0, 0, 10), 1, 5, 0.0) == 1
+    assert predictive_power(Stage(1, 15, 15), Stage(0, 0, 10), 1, 5, (0.5, 0.5)) == 0
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(st.data())
+def test_with_one_stage_open_it_is_the_other_implementation(data):
+    """`methods.interim.conditional_power` knows the first n patients in a row."""
+    n1 = data.draw(st.integers(1, 12))
+    n = n1 + data.draw(st.integers(1, 12))
+    r1 = data.draw(st.integers(0, n1 - 1))
+    r = data.draw(st.integers(r1, n - 1))
+    known = data.draw(st.integers(0, n1))
+    x = data.draw(st.integers(0, known))
+    p = data.draw(st.floats(0.01, 0.99))
+    mine = conditional_power(Stage(x, known, n1), Stage(0, 0, n - n1), r1, r, p)
+    assert mine == pytest.approx(
+        planned_power(TwoStageDesign(r1, n1, r, n), x, known, p), abs=1e-12
+    )
+
+
+@settings(derandomize=True, max_examples=40, deadline=None)
+@given(st.integers(1, 20), st.integers(0, 20), st.data())
+def test_without_a_first_stage_the_average_is_beta_binomial(known, left, data):
+    """scipy's beta-binomial as the other program; and power at p by scipy's binomial."""
+    x = data.draw(st.integers(0, known))
+    r = data.draw(st.integers(0, known + left - 1))
+    second = Stage(x, known, known + left)
+    assert predictive_power(REASON_NO_PATIENT, second, -1, r, (0.5, 0.5)) == pytest.approx(
+        betabinom.sf(r - x, left, 0.5 + x, 0.5 + known - x), abs=1e-9
+    )
+    assert conditional_power(REASON_NO_PATIENT, second, -1, r, 0.3) == pytest.approx(
+        binom.sf(r - x, left, 0.3), abs=1e-12
+    )
+
+
+def test_predictive_power_is_that_of_lee_and_liu_2008():
+    """Their example: 16 of 23, 40 in all, p0 = 0.6, prior (0.6, 0.4): 28 of 40 convince at 0.9."""
+    mine = predictive_power(REASON_NO_PATIENT, Stage(16, 23, 40), -1, 27, (0.6, 0.4))
+    assert round(mine, 4) == 0.5656
+    assert mine == pytest.approx(predictive_probability(16, 23, 40, 0.6, (0.6, 0.4), 0.9))
+
+
+@pytest.mark.parametrize(
+    "first, r1, r, p, said",
+    [
+        (Stage(3, 2, 5), 1, 5, 0.3, "first must have"),
+        (Stage(1, 2, 5), 6, 5, 0.3, "r1 must not exceed r"),
+        (Stage(1, 2, 5), 1, 5, 1.1, "p must lie"),
+    ],
+)
+def test_bad_arguments_are_named(first, r1, r, p, said):
+    with pytest.raises(ValueError, match=said):
+        conditional_power(first, Stage(0, 0, 5), r1, r, p)
+
+
+def test_a_prior_that_is_none_is_named():
+    with pytest.raises(ValueError, match="prior must be"):
+        predictive_power(Stage(1, 2, 5), Stage(0, 0, 5), 1, 5, (0, 1))
+
+
+# ---- the rows --------------------------------------------------------------------------------
+
+
+def rows_of(n: int, responders: list[int], waiting: list[int], plan=PLAN) -> pd.DataFrame:
+    """ARD rows of n patients of the primary set, treated one a day; who responds, who is pending."""
+    who = [f"{i:02d}" for i in range(1, n + 1)]
+    adsl = pd.DataFrame(
+        {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2017-01-01", periods=n)}
+    )
+    answers = {"PSARESP": responders, "PSAPEND": waiting}
+    adrs = pd.concat(
+        pd.DataFrame(
+            {
+                "USUBJID": who,
+                "PARAMCD": name,
+                "AVALC": ["Y" if i in these else "N" for i in range(1, n + 1)],
+            }
         )
-        ours = list(zip(looks, bounds.futility if futile else bounds.efficacy, strict=True))
-        for row in rows:
-            if tuple(row[key] for key in keys) != setting or row["bound"] == "NA":
-                continue
-            n, bound = int(row["n"]), int(row["bound"])
-            if n < n_max:
-                assert ours[n - 1] == (n, bound)
-
-
-# Lee and Liu 2008: reject the treatment at these responders among so many patients
-# (p0 = 0.2, p1 = 0.4, prior (0.2, 0.8), theta_T 0.922, theta_L 0.001, looks from 10 to 36).
-LEE_LIU = {10: 0, 17: 1, 21: 2, 24: 3, 27: 4, 29: 5, 31: 6, 33: 7, 34: 8, 35: 9, 36: 10}
-
-
-def test_lee_and_liu_2008_stopping_bounds():
-    bounds = predictive_bounds(range(10, 37), 0.2, (0.2, 0.8), 0.922, 0.001, 1.0)
-    first = {}
-    for n, bound in zip(bounds.looks, bounds.futility, strict=True):
-        first.setdefault(bound, n)
-    assert {n: bound for bound, n in first.items()} == LEE_LIU
-    assert bounds.efficacy[:-1] == tuple(n + 1 for n in range(10, 36))
-    null, alternative = bounds.characteristics(0.2), bounds.characteristics(0.4)
-    # alpha 0.088, power 0.906, EN(p0) 27.67 as published
-    assert null.probability_of_rejection == pytest.approx(0.088, abs=5.1e-4)
-    assert alternative.probability_of_rejection == pytest.approx(0.906, abs=5.1e-4)
-    assert null.expected_n == pytest.approx(27.67, abs=5.1e-3)
-
-
-def enumerated(bounds, p):
-    """Every order of responses, patient by patient (small n_max only)."""
-    reject = early = expected = 0.0
-    paths = {0: 1.0}
-    looks = dict(zip(bounds.looks, zip(bounds.futility, bounds.efficacy, strict=True), strict=True))
-    for n in range(1, bounds.n_max + 1):
-        after = {}
-        for x, chance in paths.items():
-            after[x] = after.get(x, 0) + chance * (1 - p)
-            after[x + 1] = after.get(x + 1, 0) + chance * p
-        paths = after
-        if n in looks:
-            low, high = looks[n]
-            for x in list(paths):
-                if x <= low or x >= high:
-                    chance = paths.pop(x)
-                    reject += chance * (x >= high)
-                    early += chance * (n < bounds.n_max)
-                    expected += n * chance
-    return reject, early, expected
-
-
-@settings(derandomize=True, deadline=None, max_examples=80)
-@given(st.sets(st.integers(1, 18), min_size=1), st.floats(0.05, 0.95), st.data())
-def test_characteristics_of_bounds_by_walking_patient_by_patient(looks, p, data):
-    bounds = predictive_bounds(
-        sorted(looks),
-        data.draw(st.sampled_from([0.2, 0.5])),
-        (0.5, 0.5),
-        0.9,
-        data.draw(st.sampled_from([0.0, 0.01, 0.1])),
-        data.draw(st.sampled_from([0.9, 0.99, 1.0])),
+        for name, these in answers.items()
     )
-    assert bounds.characteristics(p) == pytest.approx(enumerated(bounds, p), abs=1e-12)
+    return pd.concat(interim(adsl, adrs, plan), ignore_index=True)
 
 
-def test_a_two_stage_design_is_a_bound_with_two_looks():
-    bounds = PredictiveBounds(looks=(10, 29), futility=(1, 5), efficacy=(11, 6), r=5)
-    p = np.array([0.0, 0.1, 0.3, 1.0])
-    found = bounds.characteristics(p)
-    assert found.probability_of_rejection == pytest.approx(
-        OPTIMAL.probability_of_rejection(p), abs=1e-13
+def stat(rows: pd.DataFrame, level: str, name: str) -> float:
+    found = rows[(rows["level"] == level) & (rows["stat_name"] == name)]
+    assert len(found) == 1
+    return float(found["stat"].iloc[0])
+
+
+def test_stage_one_is_the_first_fifteen_subjects_by_first_dose():
+    rows = rows_of(17, responders=[1, 16], waiting=[15, 17])
+    assert [stat(rows, "stage_1", name) for name in ("n", "N", "n_missing")] == [1, 15, 1]
+    assert [stat(rows, "total", name) for name in ("n", "N", "n_missing")] == [2, 17, 2]
+    assert [stat(rows, "stage_1", f"responders_{end}") for end in ("low", "high")] == [1, 2]
+    words = rows[rows["level"] == "stage_1"].set_index("stat_name")["stat_text"]
+    assert words[["decision", "decision_low", "decision_high"]].tolist() == [OPEN, STOP, CONTINUE]
+
+
+def test_the_outlook_bounds_what_the_pending_subjects_can_do():
+    """25 patients, r = 5: with 5 sure responders and 1 pending patient everything hangs on him."""
+    rows = rows_of(25, responders=[1, 2, 3, 4, 5], waiting=[25])
+    views = (
+        "none_respond",
+        "not_observed",
+        "all_respond",
     )
-    assert found.probability_of_early_termination == pytest.approx(
-        OPTIMAL.probability_of_early_termination(p), abs=1e-13
+    power = [stat(rows, view, "conditional_power_p1") for view in views]
+    assert power == pytest.approx([0.0, PLAN.design.p1, 1.0])
+    # prior beta(0.5, 0.5), 5 of 24 known: mean of beta(5.5, 19.5) is 5.5 / 25
+    assert stat(rows, views[1], "predictive_power") == pytest.approx(5.5 / 25)
+    assert stat(rows, views[1], "conditional_power_seen") == pytest.approx(5 / 24)
+
+
+def test_more_subjects_than_planned_have_no_outlook_and_say_why():
+    rows = rows_of(26, responders=[1, 2, 3], waiting=[])
+    view = rows[rows["level"] == "none_respond"].set_index("stat_name")
+    assert pd.isna(view.loc["predictive_power", "stat"])
+    assert "more patients than planned" in view.loc["predictive_power", "stat_text"]
+
+
+def test_nobody_treated_yet_is_not_decided_and_has_the_power_of_the_design():
+    rows = rows_of(0, [], [])
+    words = rows[rows["level"] == "stage_1"].set_index("stat_name")["stat_text"]
+    assert words["decision"] == OPEN
+    d = PLAN.design
+    design = TwoStageDesign(d.r1, d.n1, d.r, d.n)
+    power = stat(rows, "none_respond", "conditional_power_p1")
+    assert power == pytest.approx(float(design.probability_of_rejection(d.p1)))
+
+
+def test_a_design_with_one_stage_has_no_rule_before_its_end():
+    plan = read_plan(Path(__file__).parents[1] / "analysis" / "plan-caba-v7.yml").plan
+    assert plan.design.kind == "single-stage"
+    rows = rows_of(3, [1], [], plan)
+    assert "stage_1" not in set(rows["level"])
+    assert stat(rows, "total", "n") == 1
+
+
+def test_pending_subjects_wait_for_a_confirmation_or_for_a_first_fall():
+    """20 patients, stage 1 the first 15: 14 and 16 have a fall, 15 and 20 none yet, 3 is no longer asked."""
+    from sap.results.interim import interim_pending
+
+    who = [f"{i:02d}" for i in range(1, 21)]
+    adsl = pd.DataFrame(
+        {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2017-01-01", periods=20)}
     )
-    assert found.expected_n == pytest.approx(OPTIMAL.expected_n(p), abs=1e-12)
-
-
-def test_an_upper_bound_of_one_never_stops_for_success():
-    """Facts of the peers: a sum one ulp above 1 stopped the trial and EN(p1) fell to 28.0."""
-    bounds = predictive_bounds(range(10, 37), 0.2, (0.2, 0.8), 0.922, 0.001, 1.0)
-    assert bounds.characteristics(0.4).expected_n == pytest.approx(35.7, abs=0.05)
-
-
-@pytest.mark.parametrize(
-    "arguments,named",
-    [
-        (((), 0.2, (0.2, 0.8), 0.9, 0.01, 1.0), "looks"),
-        (((0, 10), 0.2, (0.2, 0.8), 0.9, 0.01, 1.0), "looks"),
-        (((10, 10), 0.2, (0.2, 0.8), 0.9, 0.01, 1.0), "looks"),
-        (((20, 10), 0.2, (0.2, 0.8), 0.9, 0.01, 1.0), "looks"),
-        (((10, 20), 0.2, (0.2, 0.8), 0.9, 0.5, 0.4), "stop_low"),
-        (((10, 20), 0.2, (0.2, 0.8), 0.9, 0.5, 1.4), "stop_low"),
-        (((10, 20), 0.2, (0.2, -0.8), 0.9, 0.5, 1.0), "prior"),
-    ],
-)
-def test_bounds_refuse_by_name(arguments, named):
-    with pytest.raises(ValueError, match=f"^{named} "):
-        predictive_bounds(*arguments)
-
-
-# ---- posterior -----------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "responders,n,prior", [(6, 29, (0.5, 0.5)), (0, 10, (1, 1)), (25, 25, (0.3, 2.0))]
-)
-def test_posterior_summary_is_the_beta_distribution_of_scipy(responders, n, prior):
-    law = beta(prior[0] + responders, prior[1] + n - responders)
-    found = posterior_summary(responders, n, prior, 0.9, 0.1)
-    wanted = (law.mean(), law.std(), law.median(), law.ppf(0.05), law.ppf(0.95), law.sf(0.1))
-    assert found == pytest.approx(wanted, abs=1e-12)
-
-
-def test_posterior_summary_with_a_uniform_prior_by_hand():
-    """0 of 1, uniform prior: Beta(1, 2), F(p) = 1 - (1 - p)^2."""
-    found = posterior_summary(0, 1, (1, 1), 0.5, 0.5)
-    root = [1 - math.sqrt(1 - level) for level in (0.5, 0.25, 0.75)]
-    assert found == pytest.approx((1 / 3, math.sqrt(1 / 18), *root, 0.25), abs=1e-14)
-
-
-def test_posterior_comparison_equals_ph2bayes_to_its_tolerance():
-    rows = saved("two_stage_ph2bayes_posterior.csv")
-    assert len(rows) >= 40
-    for row in rows:
-        found = posterior_comparison(
-            int(row["responders"]),
-            int(row["n"]),
-            (float(row["a"]), float(row["b"])),
-            (float(row["a_control"]), float(row["b_control"])),
-            float(row["margin"]),
-        )
-        assert found == pytest.approx(float(row["probability"]), abs=2e-5)
-
-
-@pytest.mark.parametrize(
-    "responders,n,prior,historical,margin",
-    [
-        (9, 20, (0.6, 1.4), (15, 35), 0.0),
-        (9, 20, (0.6, 1.4), (15, 35), 0.15),
-        (0, 12, (1, 1), (2, 8), 0.05),
-        (12, 12, (1, 1), (2, 8), 0.2),
-        (300, 1000, (1, 1), (280, 720), 0.0),
-        (3, 9, (2.5, 3.5), (1.2, 1.7), 0.4),
-        (1, 5, (0.3, 0.2), (0.4, 0.6), 0.1),
-    ],
-)
-def test_posterior_comparison_by_quadrature(responders, n, prior, historical, margin):
-    law, old = beta(prior[0] + responders, prior[1] + n - responders), beta(*historical)
-    # over the quantiles of the historical rate, where the integrand is bounded
-    points = sorted({0.0, *old.cdf([law.ppf(q) - margin for q in (0.01, 0.5, 0.99)]), 1.0})
-    wanted = sum(
-        quad(lambda u: law.sf(old.ppf(u) + margin), low, high, epsabs=1e-12, limit=200)[0]
-        for low, high in pairwise(points)
+    case = {"14": 5, "16": 5, "15": 6, "20": 6, "03": 7}
+    adrs = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "PSAPEND", "CASE": [case.get(w, 4) for w in who]}
     )
-    found = posterior_comparison(responders, n, prior, historical, margin)
-    assert found == pytest.approx(wanted, abs=1e-8)
+    adrs["AVALC"] = ["Y" if case.get(w) in (5, 6) else "N" for w in who]
+    rows = pd.concat(interim_pending(adsl, adrs, PLAN))
+    n = rows[rows["stat_name"] == "n"].set_index(["level", "sublevel"])["stat"]
+    falls, none = "confirmation_pending", "no_decline_yet"
+    assert (n["stage_1", falls], n["stage_1", none]) == (1, 1)
+    assert (n["total", falls], n["total", none]) == (2, 2)
 
 
-@pytest.mark.parametrize("a,b,c,d", [(1, 1, 1, 1), (3, 2, 1, 4), (7, 5, 6, 9), (2, 30, 3, 20)])
-def test_posterior_comparison_of_whole_parameters_by_fractions(a, b, c, d):
-    """P(Beta(a, b) > Beta(c, d)) = sum over i < a of B(c + i, d + b) / ((b + i) B(1 + i, b) B(c, d))."""
+def test_the_boundary_for_toxicity_stops_as_often_as_the_plan_allows_and_more_with_the_rate():
+    """At p0 at most alpha (the plan's 5 % at 20 %); the definition by enumeration is in test_monitoring."""
+    from sap.results.interim import toxicity_oc
 
-    def beta_function(p, q):
-        return Fraction(math.factorial(p - 1) * math.factorial(q - 1), math.factorial(p + q - 1))
-
-    exact = sum(
-        beta_function(c + i, d + b) / ((b + i) * beta_function(1 + i, b) * beta_function(c, d))
-        for i in range(a)
-    )
-    assert posterior_comparison(0, 0, (a, b), (c, d), 0.0) == pytest.approx(float(exact), abs=1e-12)
-
-
-@pytest.mark.parametrize("margin", [0.0, 0.1, 0.5])
-def test_posterior_comparison_grows_with_responders_and_stays_a_probability(margin):
-    found = [posterior_comparison(x, 20, (0.5, 0.5), (10, 30), margin) for x in range(21)]
-    assert (np.diff(found) >= -1e-12).all()
-    assert 0 <= found[0] <= found[-1] <= 1
-
-
-@pytest.mark.parametrize(
-    "arguments,named",
-    [
-        ((21, 20, (1, 1), (1, 1), 0.0), "responders"),
-        ((2, 20, (1, 0), (1, 1), 0.0), "prior"),
-        ((2, 20, (1, 1), (-1, 1), 0.0), "historical"),
-        ((2, 20, (1, 1), (1, 1), 1.0), "margin"),
-        ((2, 20, (1, 1), (1, 1), -0.1), "margin"),
-    ],
-)
-def test_posterior_comparison_refuses_by_name(arguments, named):
-    with pytest.raises(ValueError, match=f"^{named} "):
-        posterior_comparison(*arguments)
+    rows = pd.concat(toxicity_oc(PLAN)).set_index(["level", "stat_name"])["stat"]
+    levels = list(dict.fromkeys(level for level, _ in rows.index))
+    assert "0.20" in levels
+    stops = [rows[level, "probability_of_stopping"] for level in levels]
+    subjects = [rows[level, "expected_n"] for level in levels]
+    assert rows["0.20", "probability_of_stopping"] <= PLAN.toxicity_monitoring.alpha
+    assert stops == sorted(stops)
+    assert subjects == sorted(subjects, reverse=True)
+    assert max(subjects) <= PLAN.toxicity_monitoring.patients

@@ -638,7 +638,7 @@ def test_categories_add_up_and_the_rate_is_of_all_treated(patients):
     mine = rows[(rows["population"] == "PRIMARY") & (rows["paramcd"] == "BOR")]
     counts = mine[(mine["analysis"] == "bor") & (mine["stat_name"] == "n")]
     assert counts["stat"].sum() == 10
-    rate = mine[(mine["analysis"] == "tumour_response") & (mine["level"] == "CR or PR")]
+    rate = mine[(mine["analysis"] == "tumour_response") & (mine["level"] == "objective_response")]
     assert rate.set_index("stat_name")["stat"][["n", "N"]].tolist() == [3, 10]  # 01, 02 and 08
 
 

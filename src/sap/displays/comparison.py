@@ -3,56 +3,55 @@
 from sap import ard
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.figure import Figure
-from sap.displays.response import ci_header, rate_cells
+from sap.displays.published import trial_of
+from sap.displays.rates import ci_header, rate_cells
 from sap.displays.survival import common_times, curve_data
 from sap.displays.table import Cell, Column, Content, Row, Table, limits
 
 
-def arv7() -> Table:
-    """PSA response to cabazitaxel by AR-V7, and the rate beside TROPIC's."""
+def marker() -> Table:
+    """PSA response by marker status, and the response rate compared with a published one."""
+    by_marker, published = results("comparison_marker"), results("comparison_published")
     rows: list[Row] = []
     header = "CI (%)"
-    own, tropic = results("comparison_arv7"), results("comparison_tropic")
-    if own.has("N", group="NEGATIVE") and own.find("N", group="NEGATIVE").value:
-        rows.append(Row("By AR-V7, patients given cabazitaxel", kind="group"))
-        names = (
-            ("Positive, group B", "Negative, group A")
-            if ard.table("plan")["study"]["groups"]
-            else ("Positive, treated in the trial", "Negative, treated outside of it")
-        )
-        for group, words in zip(("POSITIVE", "NEGATIVE"), names, strict=True):
-            rows.append(Row(words, rate_cells(own, group=group), "indent1"))
-        rows.append(Row("Difference (Miettinen-Nurminen)", _difference(own), "indent1"))
-        header = ci_header(own, group="POSITIVE")
-    if tropic.has("N", group="TROPIC") and tropic.has("n", group="This trial"):
-        rows.append(Row("Beside a published rate", kind="group"))
-        lines = {"This trial": "This trial", "TROPIC": "TROPIC"}
-        if tropic.has("N", group="This trial, own rule"):
-            lines = {
-                "This trial, own rule": "This trial, by its own rule (not compared)",
-                "This trial": "This trial, by the rule of TROPIC",
-                "TROPIC": "TROPIC",
-            }
-        for group, words in lines.items():
-            rows.append(Row(words, rate_cells(tropic, group=group), "indent1"))
-        header = ci_header(tropic, group="TROPIC")
-        if tropic.find("estimate", level="Difference").estimable:
-            rows.append(Row("Difference (Miettinen-Nurminen)", _difference(tropic), "indent1"))
-        odds = ArdKey(level="Odds ratio")
-        if tropic.find("estimate", **odds).estimable:
-            low, high = (tropic.fixed(s, 2, **odds) for s in ("conf_low", "conf_high"))
-            ratio = Cell(tropic.fixed("estimate", 2, **odds))
-            rows.append(Row("Odds ratio, exact", (ratio, "", limits(low, high)), "indent1"))
-            rows.append(Row("p, Fisher", (tropic.p_value(**odds), "", ""), "indent1"))
+    if by_marker.has("N", group="NEGATIVE") and by_marker.find("N", group="NEGATIVE").value:
+        plan = ard.plan()
+        rows.append(Row(f"By {plan.wording.marker}, {plan.wording.treatment}", kind="group"))
+        for group in ("POSITIVE", "NEGATIVE"):
+            cells = rate_cells(by_marker, group=group)
+            rows.append(Row(by_marker.label("group", group), cells, "indent1"))
+        rows.append(_difference(by_marker))
+        header = ci_header(by_marker, group="POSITIVE")
+    reference = ard.plan().comparison.reference
+    if published.has("N", group=reference) and published.has("n", group="this_study"):
+        rows.append(Row("Published rate", kind="group"))
+        trial = trial_of(reference)
+        for group in published.values("group"):
+            if group:
+                label = trial if group == reference else published.label("group", group)
+                if group == "this_study" and ard.plan().comparison.rule is not None:
+                    label += f", response definition of {trial}"
+                rows.append(Row(label, rate_cells(published, group=group), "indent1"))
+        header = ci_header(published, group=reference)
+        if published.find("estimate", level="difference").estimable:
+            rows.append(_difference(published))
+        odds = ArdKey(level="odds_ratio")
+        if published.find("estimate", **odds).estimable:
+            low, high = (published.fixed(s, 2, **odds) for s in ("conf_low", "conf_high"))
+            ratio = Cell(published.fixed("estimate", 2, **odds))
+            label = published.label("level", "odds_ratio")
+            rows.append(Row(label, (ratio, "", limits(low, high)), "indent1"))
+            rows.append(Row("p, Fisher", (published.p_value(**odds), "", ""), "indent1"))
     columns = [Column("n (%)"), Column("N"), Column(header)]
     absent = "Not in the data: no patient to compare with."
     return Table("tlf-comparison", "PSA response", columns, rows, absent=absent)
 
 
-def _difference(found: Results) -> tuple[Content, ...]:
-    place = ArdKey(level="Difference")
-    low, high = (found.percent(s, **place) for s in ("conf_low", "conf_high"))
-    return (found.percent("estimate", **place), "", limits(low, high))
+def _difference(rates: Results) -> Row:
+    place = ArdKey(level="difference")
+    low, high = (rates.percent(s, **place) for s in ("conf_low", "conf_high"))
+    cells = (rates.percent("estimate", **place), "", limits(low, high))
+    return Row(rates.label("level", "difference"), cells, "indent1")
 
 
 STATES = {
@@ -206,21 +205,22 @@ def guarantee() -> Table:
 
 
 def posterior() -> Table:
-    """The rate with the plan's prior, and how far the missing could tip the decision."""
-    found, tip = results("psa_posterior"), results("tipping_point")
-    interval = limits(found.percent("conf_low"), found.percent("conf_high"))
-    prior = Cell("Beta(", found.fixed("prior_a", 1), ", ", found.fixed("prior_b", 1), ")")
+    """Bayesian analysis of the response rate, and the tipping point of the missing responses."""
+    bayesian, tipping = results("psa_posterior"), results("tipping_point")
+    interval = limits(bayesian.percent("conf_low"), bayesian.percent("conf_high"))
+    prior = Cell("Beta(", bayesian.fixed("prior_a", 1), ", ", bayesian.fixed("prior_b", 1), ")")
+    credible = ci_header(bayesian).replace("CI", "credible interval")
     rows = [
         Row("Prior", (prior,)),
-        Row("Posterior mean (%)", (found.percent("mean"),)),
-        Row("Posterior median (%)", (found.percent("median"),)),
-        Row(f"{ci_header(found).replace('CI', 'credible interval')}", (interval,)),
-        Row("Probability that the rate is above p0 (%)", (found.percent("probability_above_p0"),)),
+        Row("Posterior mean (%)", (bayesian.percent("mean"),)),
+        Row("Posterior median (%)", (bayesian.percent("median"),)),
+        Row(credible, (interval,)),
+        Row("Probability that the rate is above p0 (%)", (bayesian.percent("probability_above_p0"),)),
         Row("Tipping point", kind="group"),
-        Row("Patients without an answer", (tip.count("n_missing"),), "indent1"),
-        Row("Responders needed among them", (tip.fixed("responders_needed", 0),), "indent1"),
-    ]
-    if tip.has("decision"):
-        rows.append(Row("Conclusion", (tip.words("decision"),), "indent1"))
+        Row("Non-evaluable patients", (tipping.count("n_missing"),), "indent1"),
+        Row("Responders needed among them", (tipping.fixed("responders_needed", 0),), "indent1"),
+    ]  # fmt: skip
+    if tipping.has("decision"):
+        rows.append(Row("Conclusion", (tipping.words("decision"),), "indent1"))
     columns = [Column("Value", numeric=False)]
-    return Table("tlf-psa-posterior", "Quantity", columns, rows)
+    return Table("tlf-psa-posterior", "Statistic", columns, rows)

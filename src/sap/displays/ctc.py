@@ -1,4 +1,4 @@
-"""Circulating tumour cells on treatment: response, depths of fall, and AR-V7 conversion."""
+"""CTC counts on treatment: response, decline, and marker conversion."""
 
 import pandas as pd
 
@@ -7,19 +7,19 @@ from sap.displays import plan_text
 from sap.displays.ard_lookup import results
 from sap.displays.figure import Figure
 from sap.displays.inline import RichText
-from sap.displays.response import ci_header, rate_cells
+from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table
 
 CYCLE = r"^CYCLE (\d+)$"  # of AVISIT
-ANSWERS = {"Y": "CTC response", "N": "No CTC response"}
+CATEGORIES = {"Y": "CTC response", "N": "No CTC response"}
+SETS = {"CTCEVAL": "CTC-evaluable", "PRIMARY": "Primary, missing = non-response"}
 
 
 def response() -> Table:
-    """Table 14.2.2.1: CTC response of the evaluable, and with missing as failure."""
-    found = results("ctc_response")
-    lines = {"CTCEVAL": "CTC-evaluable", "PRIMARY": "Primary, missing is failure"}
-    rows = [Row(words, rate_cells(found, population=p)) for p, words in lines.items()]
-    columns = [Column("n (%)"), Column("N"), Column(ci_header(found, population="PRIMARY"))]
+    """Table 14.2.2.1: CTC response of the evaluable patients, and with missing as failure."""
+    responses = results("ctc_response")
+    rows = [Row(label, rate_cells(responses, population=p)) for p, label in SETS.items()]
+    columns = [Column("n (%)"), Column("N"), Column(ci_header(responses, population="PRIMARY"))]
     return Table("tlf-ctc-response", "Analysis set", columns, rows)
 
 
@@ -41,62 +41,60 @@ def course() -> Table:
 
 
 def values() -> Figure:
-    """Figure 14.2.2.3: the cells of each evaluable patient, from baseline over the counts that count.
+    """Figure 14.2.2.3: CTC counts of each evaluable patient, from baseline over the counts on treatment.
 
-    1. The baseline stands at the first dose, whenever the sample was drawn.
+    1. The baseline count is plotted at the first dose, whatever its date.
     2. Where every count has a date, time is weeks since the first dose.
-    3. Otherwise it is the cycle of the visit, with the baseline at cycle 1.
-    4. A count without a date whose visit is no cycle is not drawn; a note says so.
+    3. Otherwise time is the cycle of the visit, with the baseline at cycle 1.
+    4. A count without a date whose visit is no cycle is not plotted; a note states it.
     """
-    from sap.displays.plots import course as drawn
+    from sap.displays.plots import course as course_plot
 
-    found = results("ctc_response")
     adctc, adsl = ard.dataset("adctc"), ard.dataset("adsl").set_index("USUBJID")
     adrs = ard.dataset("adrs")
-    answers = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"].map(ANSWERS)
+    responses = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"]
     evaluable = adsl.index[adsl["CTCEVFL"] == "Y"]
-    counted = adctc[(adctc["ANL01FL"] == "Y") & adctc["USUBJID"].isin(evaluable)]
-    if counted.empty:
-        why = "Not in the data: no evaluable patient has a count of cells on treatment."
-        return Figure("tlf-ctc-values", None, "", absent=why)
-    days = (counted["ADT"] - counted["USUBJID"].map(adsl["TRTSDT"])).dt.days
+    counts = adctc[(adctc["ANL01FL"] == "Y") & adctc["USUBJID"].isin(evaluable)]
+    if counts.empty:
+        absent = "Not in the data: no evaluable patient has a CTC count on treatment."
+        return Figure("tlf-ctc-values", None, "", absent=absent)
+    days = (counts["ADT"] - counts["USUBJID"].map(adsl["TRTSDT"])).dt.days
     dated = bool(days.notna().all())
-    cycle = counted["AVISIT"].str.extract(CYCLE, expand=False).astype("Float64").astype("float64")
+    cycle = counts["AVISIT"].str.extract(CYCLE, expand=False).astype("Float64").astype("float64")
     time, origin = (days / 7, 0.0) if dated else (cycle, 1.0)
     if time.isna().all():
-        why = "Not in the data: no count of cells on treatment has a date or a cycle."
-        return Figure("tlf-ctc-values", None, "", absent=why)
-    later = pd.DataFrame({"subject": counted["USUBJID"], "time": time, "value": counted["AVAL"]})
-    first = counted.drop_duplicates("USUBJID")
+        absent = "Not in the data: no CTC count on treatment has a date or a cycle."
+        return Figure("tlf-ctc-values", None, "", absent=absent)
+    later = pd.DataFrame({"subject": counts["USUBJID"], "time": time, "value": counts["AVAL"]})
+    first = counts.drop_duplicates("USUBJID")
     start = pd.DataFrame({"subject": first["USUBJID"], "time": origin, "value": first["BASE"]})
     courses = pd.concat([start, later.dropna(subset=["time"])], ignore_index=True)
-    plot = drawn(
-        courses.assign(category=courses["subject"].map(answers)),
+    plot = course_plot(
+        courses.assign(category=courses["subject"].map(responses.map(CATEGORIES))),
         scale="log1p",
-        lines=[ard.table("plan")["ctc"]["response_below"]],
-        order=list(ANSWERS.values()),
-        x_title="Weeks since the first dose"
-        if dated
-        else "Cycle before which the cells were counted",
-        y_title=f"CTC per {plan_text.counted_in()}",
+        lines=[ard.plan().ctc.response_below],
+        order=list(CATEGORIES.values()),
+        x_title="Weeks since the first dose" if dated else "Cycle",
+        y_title=f"CTC count per {plan_text.counted_in()}",
     )
-    n, whole = (found.count(s, population="CTCEVAL") for s in ("n", "N"))
+    n, N = (results("ctc_response").count(s, population="CTCEVAL") for s in ("n", "N"))  # noqa: N806 - as in the ARD
     alt = (
-        f"Counts of circulating tumour cells over time, one line for each of {whole.text} evaluable "
-        f"patients; {n.text} of them had a CTC response."
+        f"CTC counts over time, one line for each of {N.text} evaluable patients; {n.text} of them "
+        "had a CTC response."
     )
     below = plan_text.number("ctc.response_below")
-    told = RichText(
-        n, " of ", whole, " evaluable patients had a CTC response, a count below ", below, ","
-    )
-    notes = [RichText(*told.parts, " the dashed line.")]
-    if dated:
-        notes.append(
-            RichText("The count before the first dose stands at week 0, whenever it was drawn.")
-        )
-    else:
-        said = "Not every count has a date: each stands at the cycle of its visit, the first at cycle 1."
-        notes.append(RichText(said))
+    notes = [
+        RichText(
+            n, " of ", N, " evaluable patients had a CTC response: a count below ", below,
+            ", the dashed line.",
+        ),
+        RichText(
+            "The baseline count is plotted at week 0."
+            if dated
+            else "Not every count has a date: counts are plotted at the cycle of their visit, the "
+            "baseline count at cycle 1."
+        ),
+    ]  # fmt: skip
     if time.isna().any():
-        notes.append(RichText("Counts with neither a date nor a cycle are not drawn."))
-    return Figure("tlf-ctc-values", plot, alt, notes=notes, numbers=(n, whole))
+        notes.append(RichText("Counts with neither a date nor a cycle are not shown."))
+    return Figure("tlf-ctc-values", plot, alt, notes=notes, numbers=(n, N))

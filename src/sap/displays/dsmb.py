@@ -17,8 +17,8 @@ from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import NO_BREAK_SPACE, RichText
+from sap.displays.rates import ci_header
 from sap.displays.register import register
-from sap.displays.response import ci_header
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
 from sap.errors import UsageError
 
@@ -119,14 +119,14 @@ def safe() -> RichText:
 def boundary() -> RichText:
     """The results for the second question."""
     interim = results("interim")
-    if not interim.has("decision", level="Stage 1"):
-        total = ArdKey(level="In all", group="")
+    if not interim.has("decision", level="stage_1"):
+        total = ArdKey(level="total", group="")
         return RichText(
             "The design has one stage and no boundary before its end. Confirmed responses: ",
             interim.count(**total), " of ", interim.count("N", **total),
             " patients; response not yet evaluable: ", interim.count("n_missing", **total), ".",
         )  # fmt: skip
-    place = ArdKey(level="Stage 1", group="")
+    place = ArdKey(level="stage_1", group="")
     return RichText(
         interim.words("decision", **place), ". Confirmed responses: ", interim.count(**place), " of ",
         interim.count("N", **place), " patients (stop when at most ", interim.count("r1", **place), " of ",
@@ -282,21 +282,21 @@ def safe_table() -> Table:
 def boundary_table() -> Table:
     """Table 1-2: the results for "is the boundary crossed"."""
     interim = results("interim")
-    level = "Stage 1" if interim.has("decision", level="Stage 1") else "In all"
+    level = "stage_1" if interim.has("decision", level="stage_1") else "total"
     place = ArdKey(level=level, group="")
     rows = []
-    if level == "Stage 1":
+    if level == "stage_1":
         rows.append(Row("Stopping rule", (interim.words("decision", **place), "Table 2-2")))
     rows += [
         Row("Confirmed responders", (Cell(interim.count(**place), " of ", interim.count("N", **place)), "Table 14.2.1.1")),
         Row("Patients whose response is not yet evaluable", (interim.count("n_missing", **place), "Table 2-2")),
         Row(
             "Predictive probability of rejecting H0 at the end (%)",
-            (interim.percent("predictive_power", group="Outlook", level=VIEWS[1]), "Table 2-3"),
+            (interim.percent("predictive_power", group="projection", level="not_observed"), "Table 2-3"),
         ),
     ]  # fmt: skip
     columns = [Column("Value", numeric=False), Column("Details", numeric=False)]
-    return Table("tlf-dsmb-boundary", level, columns, rows)
+    return Table("tlf-dsmb-boundary", interim.label("level", level), columns, rows)
 
 
 def conduct_table() -> Table:
@@ -338,18 +338,11 @@ def conduct_table() -> Table:
 
 # ---- 2 stopping rules ----------------------------------------------------------------------------
 
-# Levels of the ARD: what the patients whose response is not yet evaluable are assumed to do.
-VIEWS = (
-    "None of the pending patients responds",
-    "Pending patients counted as not yet seen",
-    "All of the pending patients respond",
-)
-
 
 def rule_state() -> Table:
     """Table 2-2: responders, patients not yet evaluable and the stopping rule over all their outcomes."""
     interim = results("interim")
-    levels = [level for level in ("Stage 1", "In all") if interim.has("n", level=level, group="")]
+    levels = interim.values("level", group="")
     places = [ArdKey(level=level, group="") for level in levels]
 
     def line(label: str, *names: str) -> Row:
@@ -372,14 +365,14 @@ def rule_state() -> Table:
         *waiting(places),
         line("Responders over all outcomes of these patients", "responders_low", "responders_high"),
     ]
-    if "Stage 1" in levels:
+    if "stage_1" in levels:
         rows.append(line("Stop when responders are at most", "r1"))
         for label, name in (
             ("Stopping rule now", "decision"),
             ("Stopping rule if none of these patients responds", "decision_low"),
             ("Stopping rule if all of these patients respond", "decision_high"),
         ):
-            words = interim.words(name, level="Stage 1", group="")
+            words = interim.words(name, level="stage_1", group="")
             rows.append(Row(label, [words, *[""] * (len(levels) - 1)]))
     rows.append(line("H0 is rejected at the end when responders are more than", "r"))
     for label, path in (
@@ -387,26 +380,28 @@ def rule_state() -> Table:
         ("p1, desirable response rate", "design.p1"),
     ):
         rows.append(Row(label, [*[""] * (len(levels) - 1), plan_text.number(path)]))
-    columns = [Column(HEADS.get(level, level), numeric=False) for level in levels]
+    columns = [Column(interim.label("level", level), numeric=False) for level in levels]
     return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
-
-
-HEADS = {"In all": "All patients"}
 
 
 def waiting(places: Sequence[ArdKey]) -> list[Row]:
     """Patients not yet evaluable: awaiting confirmation of a decrease, or with time left for one."""
     pending = results("interim_pending")
     return [
-        Row(words, [pending.count(level=p["level"], sublevel=words) for p in places], "indent1")
-        for words in pending.values("sublevel")
+        Row(
+            pending.label("sublevel", reason),
+            [pending.count(level=p["level"], sublevel=reason) for p in places],
+            "indent1",
+        )
+        for reason in pending.values("sublevel")
     ]
 
 
 def outlook() -> Table:
     """Table 2-3: the chance to reject the null hypothesis at the end."""
     interim = results("interim")
-    places = [ArdKey(level=view, group="Outlook") for view in VIEWS]
+    projections = interim.values("level", group="projection")
+    places = [ArdKey(level=projection, group="projection") for projection in projections]
     rows: list[Row] = [
         Row(
             "Responders of evaluable patients",
@@ -428,8 +423,8 @@ def outlook() -> Table:
         )
     )
     heads = [
-        Column(words, under="Patients not yet evaluable")
-        for words in ("none responds", "excluded", "all respond")
+        Column(interim.label("level", projection), under="Patients not yet evaluable")
+        for projection in projections
     ]
     prior = ard.plan().estimand.prior
     numbers = ", ".join(formats.as_collected(each) for each in prior)

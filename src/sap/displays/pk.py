@@ -7,8 +7,8 @@ from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.inline import RichText
 from sap.displays.listing import Shown, coded, listing
+from sap.displays.rates import ci_header
 from sap.displays.record import not_recorded
-from sap.displays.response import ci_header
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
 OUTCOMES = {

@@ -28,6 +28,22 @@ _WORDS = {
     "GROUPA": "group A (physician's choice)",
 }
 
+_SHORT = {
+    "PRIMARY": "Primary",
+    "PSAEVAL": "PSA-evaluable",
+    "PERPROT": "Per protocol",
+    "MARKERPOS": "All marker-positive",
+    "RESCREENED": "Re-screened, treated",
+    "CTCEVAL": "CTC-evaluable",
+    "MEASURABLE": "Measurable disease",
+    "GROUPA": "Group A",
+}
+
+
+def short(population: str) -> str:
+    """The analysis set in a word or two, as a column or a row of a table names it."""
+    return _SHORT[population]
+
 
 def words(population: str) -> str:
     """The analysis set in words, as the title of a display names it.

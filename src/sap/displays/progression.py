@@ -7,8 +7,9 @@ from sap.displays import formats
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
+from sap.displays.populations import short
+from sap.displays.rates import ci_header
 from sap.displays.rescreening import NO_RESCREENING
-from sap.displays.response import ci_header
 from sap.displays.survival import common_times, curve_data, ended_before
 from sap.displays.table import Column, Content, Row, Table, limits, n_pct
 
@@ -18,6 +19,7 @@ TIMES = {
     "ttpp": ("TTPP", "Time to PSA progression"),
     "dor": ("DOR", "Duration of PSA response"),
 }
+PSA_SETS = ("PRIMARY", "RESCREENED", "GROUPA")
 NOTHING = formats.NOT_CALCULATED
 
 
@@ -178,32 +180,28 @@ def _line(found: Results, here: ArdKey) -> tuple[Content, ...]:
 
 
 def psa() -> Table:
-    """PSA progression by the case that decided, in each set that has one."""
-    found = results("psa_progression")
-    sets = {"PRIMARY": "Primary", "RESCREENED": "Re-screened, treated", "GROUPA": "Group A"}
-    shown = [
+    """PSA progression, and the patients of each case of its definition, in each set that has one."""
+    counts = results("psa_progression")
+    sets = [
         p
-        for p in sets
-        if p in found.values("population") and found.find("N", population=p, level="").value
+        for p in PSA_SETS
+        if p in counts.values("population") and counts.find("N", population=p, level="").value
     ]
-    if not shown:
+    if not sets:
         absent = "Not in the data: no course of PSA."
         return Table("tlf-psa-progression", "PSA progression", [], [], absent=absent)
-    whole = [ArdKey(population=p, level="") for p in shown]
-    rows = [Row("Progression", [n_pct(found.count(**p), found.percent(**p)) for p in whole])]
+    overall = [ArdKey(population=p, level="") for p in sets]
+    n = [n_pct(counts.count(**p), counts.percent(**p)) for p in overall]
     around = [
-        limits(found.percent("conf_low", **p), found.percent("conf_high", **p)) for p in whole
+        limits(counts.percent("conf_low", **p), counts.percent("conf_high", **p)) for p in overall
     ]
-    rows.append(Row(ci_header(found, **whole[0]), around, "indent1"))
-    rows.append(Row("By the case that decided", kind="group"))
-    for level in found.values("level", population=shown[0]):
+    rows = [Row("Progression", n), Row(ci_header(counts, **overall[0]), around, "indent1")]
+    rows.append(Row("Basis of classification", kind="group"))
+    for level in counts.values("level", population=sets[0]):
         if level:
-            cells: list[Content] = []
-            for p in shown:
-                here = ArdKey(population=p, level=level)
-                cells.append(found.count(**here) if found.has("n", **here) else NOTHING)
-            rows.append(Row(level, cells, "indent1"))
-    heads = [Column(sets[p], found.count("N", population=p, level="")) for p in shown]
+            cells = [counts.count(population=p, level=level) for p in sets]
+            rows.append(Row(counts.label("level", level), cells, "indent1"))
+    heads = [Column(short(p), counts.count("N", population=p, level="")) for p in sets]
     return Table("tlf-psa-progression", "PSA progression", heads, rows)
 
 

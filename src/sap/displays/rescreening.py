@@ -3,7 +3,7 @@
 from sap import ard
 from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, results
-from sap.displays.response import ci_header, rate_cells
+from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table, pair, span
 
 NO_RESCREENING = "Not applicable: the plan of this trial has no re-screening."

@@ -1,76 +1,62 @@
 """PSA response: the primary table, its sensitivity, the re-screened patients, and the waterfall."""
 
-from typing import Unpack
-
 import pandas as pd
 
 from sap import ard
 from sap.displays import formats, plan_text
-from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
+from sap.displays.populations import short
+from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
-SETS = {
-    "PRIMARY": "Primary",
-    "PSAEVAL": "PSA-evaluable",
-    "PERPROT": "Per protocol",
-    "MARKERPOS": "All marker-positive",
-}
-
-
-def ci_header(found: Results, **where: Unpack[ArdKey]) -> str:
-    """The header of a column of intervals, with the level of the plan."""
-    return f"{formats.confidence(found.find('conf_level', **where).value)} % CI (%)"
-
-
-def rate_cells(found: Results, **where: Unpack[ArdKey]) -> tuple[Content, Content, Content]:
-    """N (%), N and the interval of one rate."""
-    return (
-        n_pct(found.count(**where), found.percent(**where)),
-        found.count("N", **where),
-        limits(found.percent("conf_low", **where), found.percent("conf_high", **where)),
-    )
+SETS = ("PRIMARY", "PSAEVAL", "PERPROT", "MARKERPOS")
+NO_CHANGE = "Not in the data: no change of PSA."
 
 
 def _two_intervals() -> list[Note]:
-    """That the primary result has an interval of its own, where the plan wants it so."""
-    if ard.table("plan")["intervals"]["primary_interval"] != "two-stage":
+    """That the primary result has an interval of its own, where the plan has chosen it."""
+    if ard.plan().intervals.primary_interval != "two-stage":
         return []
-    own = "The interval of the primary result (the first line) allows for the two stages of the design"
-    return [f"{own}; those of the other lines are of Clopper and Pearson."]
+    primary = (
+        "The interval of the primary result (the first line) accounts for the two-stage design"
+    )
+    return [f"{primary}; those of the other lines are Clopper-Pearson intervals."]
 
 
 def response() -> Table:
-    """Table 14.2.1.1: response in each set, and the re-screened patients as a block of their own."""
-    found, again = results("psa_response"), results("rescreen_response")
+    """Table 14.2.1.1: response in each set, and the re-screened patients in a block of their own."""
+    responses, rescreened = results("psa_response"), results("rescreen_response")
     rows = [Row("First screening", kind="group")]
-    for population, words in SETS.items():
-        if not found.has("N", population=population):
+    for population in SETS:
+        if not responses.has("N", population=population):
             continue
         tested: tuple[Content, Content] = ("", "")
-        if population == "PRIMARY":  # the rule of the design decides about no other set
+        if population == "PRIMARY":  # the design decides about no other set
             at = ArdKey(population=population)
-            tested = (found.p_value(**at), found.words("decision", **at))
-        counted = found.count("n_missing", population=population)
-        cells = (*rate_cells(found, population=population), counted, *tested)
-        rows.append(Row(words, cells, "indent1"))
+            tested = (responses.p_value(**at), responses.words("decision", **at))
+        not_evaluable = responses.count("n_missing", population=population)
+        cells = (*rate_cells(responses, population=population), not_evaluable, *tested)
+        rows.append(Row(short(population), cells, "indent1"))
     rows.append(Row("Treated through re-screening", kind="group"))
     place = ArdKey(population="RESCREENED", paramcd="PSARESP")
-    if again.find("N", **place).value:
-        cells = (*rate_cells(again, **place), again.count("n_missing", **place), "", "")
-        rows.append(Row("Re-screened, treated", cells, "indent1"))
+    if rescreened.find("N", **place).value:
+        not_evaluable = rescreened.count("n_missing", **place)
+        cells = (*rate_cells(rescreened, **place), not_evaluable, "", "")
+        rows.append(Row(short("RESCREENED"), cells, "indent1"))
     else:
-        groups = ard.table("plan")["study"]["groups"]
-        why = (
-            "Not in the data: no patient was treated so" if groups else "Not planned in this trial"
+        reason = (
+            "Not in the data: no patient was treated through re-screening"
+            if ard.plan().study.groups
+            else "Not planned in this trial"
         )
-        rows.append(Row(why, ("",) * 6, "indent1"))
+        rows.append(Row(reason, ("",) * 6, "indent1"))
     columns = [
         Column("n (%)"),
         Column("N"),
-        Column(ci_header(found, population="PRIMARY")),
+        Column(ci_header(responses, population="PRIMARY")),
         Column("NE"),
         Column("p"),
         Column("Decision", numeric=False),
@@ -80,281 +66,281 @@ def response() -> Table:
 
 def sensitivity() -> Table:
     """Table 14.2.1.2: the primary set by the rule of confirmation."""
-    rule = ard.table("plan")["psa_response"]
-    lines = {
-        "psa_response": f"Confirmed after {rule['confirm_after_days']} days (primary)",
-        "psa_response_unconfirmed": "Unconfirmed",
-    }
-    lines |= {
-        f"psa_response_{days}d": f"Confirmed after {days} days"
-        for days in rule["sensitivity_confirm_days"]
-        if days != rule["confirm_after_days"]
-    }
-    rows = [
-        Row(words, rate_cells(results(analysis), population="PRIMARY"))
-        for analysis, words in lines.items()
-    ]
+    rule = ard.plan().psa_response
+    other_days = [d for d in rule.sensitivity_confirm_days if d != rule.confirm_after_days]
+    analyses = ["psa_response", "psa_response_unconfirmed"]
+    analyses += [f"psa_response_{days}d" for days in other_days]
+    rows = []
+    for analysis in analyses:
+        responses = results(analysis)
+        label = responses.label("paramcd", responses.values("paramcd")[0])
+        rows.append(Row(label, rate_cells(responses, population="PRIMARY")))
     header = ci_header(results("psa_response"), population="PRIMARY")
     columns = [Column("n (%)"), Column("N"), Column(header)]
-    notes = _two_intervals()
-    return Table("tlf-psa-sensitivity", "Rule", columns, rows, notes=notes)
+    return Table(
+        "tlf-psa-sensitivity", "Response definition", columns, rows, notes=_two_intervals()
+    )
 
 
 def change() -> Table:
-    """Table 14.2.1.4: best and week-12 change, and the depths of the plan."""
-    found = results("psa_change")
-    week = ard.table("plan")["psa_course"]["week_12_day"]
-    sets = {"PRIMARY": "Primary"}
-    if ard.table("plan")["study"]["groups"]:
-        sets["RESCREENED"] = "Re-screened, treated"
+    """Table 14.2.1.4: best change and change at week 12, and the declines of the plan."""
+    changes = results("psa_change")
+    sets = ("PRIMARY", "RESCREENED") if ard.plan().study.groups else ("PRIMARY",)
     rows: list[Row] = []
-    for paramcd, words in (("PSABEST", "Best change"), ("PSAWK12", f"Change at day {week}")):
-        rows.append(Row(words, kind="group"))
+    for paramcd in changes.values("paramcd"):
+        rows.append(Row(changes.label("paramcd", paramcd), kind="group"))
         columns = [ArdKey(population=p, paramcd=paramcd, level="") for p in sets]
-        rows.append(Row("n", [found.count("n", **c) for c in columns], "indent1"))
-        rows.append(Row("Missing", [found.count("n_missing", **c) for c in columns], "indent1"))
-        pairs = [pair(found.fixed("mean", 1, **c), found.fixed("sd", 2, **c)) for c in columns]
+        rows.append(Row("n", [changes.count("n", **c) for c in columns], "indent1"))
+        rows.append(Row("Missing", [changes.count("n_missing", **c) for c in columns], "indent1"))
+        pairs = [pair(changes.fixed("mean", 1, **c), changes.fixed("sd", 2, **c)) for c in columns]
         rows.append(Row("Mean (SD)", pairs, "indent1"))
-        rows.append(Row("Median", [found.fixed("median", 1, **c) for c in columns], "indent1"))
-        spans = [span(found.fixed("min", 1, **c), found.fixed("max", 1, **c)) for c in columns]
+        rows.append(Row("Median", [changes.fixed("median", 1, **c) for c in columns], "indent1"))
+        spans = [span(changes.fixed("min", 1, **c), changes.fixed("max", 1, **c)) for c in columns]
         rows.append(Row("Min, max", spans, "indent1"))
-        for level in found.values("level", population="PRIMARY", paramcd=paramcd):
+        for level in changes.values("level", population="PRIMARY", paramcd=paramcd):
             if not level:
                 continue
             cells: list[Cell] = []
             for population in sets:
                 place = ArdKey(population=population, paramcd=paramcd, level=level)
-                cells.append(n_pct(found.count(**place), found.percent(**place)))
-            rows.append(Row(level[0].upper() + level[1:], cells, "indent1"))
+                cells.append(n_pct(changes.count(**place), changes.percent(**place)))
+            rows.append(Row(changes.label("level", level), cells, "indent1"))
     heads = [
-        Column(words, found.count("N", population=p, paramcd="PSABEST", level=""))
-        for p, words in sets.items()
+        Column(short(p), changes.count("N", population=p, paramcd="PSABEST", level=""))
+        for p in sets
     ]
     return Table("tlf-psa-change", "Change of PSA (%)", heads, rows)
 
 
-CATEGORIES = ("Confirmed response", "Fall not confirmed", "No response")
+CATEGORIES = ("Confirmed response", "Unconfirmed response", "No response")
+FLAGS = {"PRIMARY": "PRIMFL", "RESCREENED": "RESCTRFL"}
 
 
 def _bars(population: str) -> pd.DataFrame:
-    """Each treated patient's best change and what became of it; patient-level."""
+    """Each treated patient's best change and response; patient-level."""
     adrs, adsl = ard.dataset("adrs"), ard.dataset("adsl")
-    flag = {"PRIMARY": "PRIMFL", "RESCREENED": "RESCTRFL"}[population]
-    mine = adsl.loc[adsl[flag] == "Y", "USUBJID"]
-    best = adrs[(adrs["PARAMCD"] == "PSABEST") & adrs["USUBJID"].isin(mine)]
+    subjects = adsl.loc[adsl[FLAGS[population]] == "Y", "USUBJID"]
+    best = adrs[(adrs["PARAMCD"] == "PSABEST") & adrs["USUBJID"].isin(subjects)]
 
-    def answer(paramcd: str) -> pd.Series:
-        answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
-        return best["USUBJID"].map(answers) == "Y"
+    def responded(paramcd: str) -> pd.Series:
+        of_parameter = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+        return best["USUBJID"].map(of_parameter) == "Y"
 
-    category = pd.Series(CATEGORIES[2], best.index)
-    category = category.mask(answer("PSARESPU"), CATEGORIES[1]).mask(
-        answer("PSARESP"), CATEGORIES[0]
-    )
-    again = population == "RESCREENED"
+    confirmed, unconfirmed, none = CATEGORIES
+    category = pd.Series(none, best.index).mask(responded("PSARESPU"), unconfirmed)
+    category = category.mask(responded("PSARESP"), confirmed)
     known = int(best["AVAL"].notna().sum())
     return pd.DataFrame(
         {
             "subject": best["USUBJID"],
             "change": best["AVAL"],
             "category": category,
-            "mark": "*" if again else "",
-            "block": f"{'Re-screened, treated' if again else 'Primary set'} (n = {known})",
+            "mark": "*" if population == "RESCREENED" else "",
+            "block": f"{short(population)} (n = {known})",
         }
     )
 
 
 def waterfall() -> Figure:
     """Figure 14.2.1.3: best change of each patient of the primary set; re-screened patients in a block of their own."""
-    from sap.displays.plots import waterfall as drawn
+    from sap.displays.plots import waterfall as waterfall_plot
 
     bars = pd.concat([_bars("PRIMARY"), _bars("RESCREENED")], ignore_index=True)
-    course, rule = ard.table("plan")["psa_course"], ard.table("plan")["psa_response"]
+    course, rule = ard.plan().psa_course, ard.plan().psa_response
     if bars["change"].notna().sum() == 0:
-        return Figure("tlf-psa-waterfall", None, "", absent="Not in the data: no change of PSA.")
-    change, found = results("psa_change"), results("psa_response")
+        return Figure("tlf-psa-waterfall", None, "", absent=NO_CHANGE)
+    changes, responses = results("psa_change"), results("psa_response")
     place = ArdKey(population="PRIMARY", paramcd="PSABEST", level="")
-    n, missing = change.count("n", **place), change.count("n_missing", **place)
-    median = change.fixed("median", 1, **place)
-    confirmed = found.count(population="PRIMARY")
-    plot = drawn(
+    n, missing = changes.count("n", **place), changes.count("n_missing", **place)
+    median = changes.fixed("median", 1, **place)
+    confirmed = responses.count(population="PRIMARY")
+    plot = waterfall_plot(
         bars,
-        cap=course["display_cap_pct"],
-        lines=[-rule["decline_pct"]],
+        cap=course.display_cap_pct,
+        lines=[-rule.decline_pct],
         order=CATEGORIES,
         y_title="Best change of PSA (%)",
         x_title="Patients",
     )
     alt = (
-        f"Waterfall of the best change of PSA: {n.text} patients of the primary set, median change "
+        f"Waterfall plot of the best change of PSA: {n.text} patients of the primary set, median change "
         f"{median.text} percent, {confirmed.text} with a confirmed response."
     )
+    cap = formats.as_collected(course.display_cap_pct)
     notes: list[Note] = [
-        f"Rises are cut at {formats.as_collected(course['display_cap_pct'])} % and their value printed.",
-        RichText(
-            "Patients of the primary set with a bar: ", n, "; without a change: ", missing, "."
-        ),
+        f"Increases are truncated at {cap}%; their value is printed.",
+        RichText("Primary set: patients with a bar, ", n, "; without a change, ", missing, "."),
     ]
-    if rule["first_fall_within_days"] is not None:
+    if rule.first_fall_within_days is not None:
         notes.append(
             RichText(
-                "A bar that crosses the dashed line is no response where the fall was first seen after day ",
+                "A bar beyond the dashed line is no response where the decline was first seen after day ",
                 plan_text.number("psa_response.first_fall_within_days"),
                 ".",
             )
         )
     if bars["mark"].astype(bool).any():
-        alt += " Patients treated through re-screening stand in a block of their own, with an asterisk."
+        alt += " Patients treated through re-screening are in a separate block, with an asterisk."
         notes.append(
-            "* Treated through re-screening: a block of their own, in no count of the primary set."
+            "* Treated through re-screening; not included in any count of the primary set."
         )
     return Figure("tlf-psa-waterfall", plot, alt, notes=notes, numbers=(n, median, confirmed))
 
 
 def spider() -> Figure:
     """Figure 14.2.1.12: the change of PSA over time of each patient of the primary set."""
-    from sap.displays.plots import spider as drawn
+    from sap.displays.plots import spider as spider_plot
 
     adpsa, adsl = ard.dataset("adpsa"), ard.dataset("adsl").set_index("USUBJID")
     category = _bars("PRIMARY").dropna(subset=["change"]).set_index("subject")["category"]
     values = adpsa[(adpsa["ANL01FL"] == "Y") & adpsa["PCHG"].notna()]
     values = values[values["USUBJID"].isin(category.index)]
     if values.empty:
-        return Figure("tlf-psa-spider", None, "", absent="Not in the data: no change of PSA.")
+        return Figure("tlf-psa-spider", None, "", absent=NO_CHANGE)
     days = (values["ADT"] - values["USUBJID"].map(adsl["TRTSDT"])).dt.days
-    seen = pd.DataFrame({"subject": values["USUBJID"], "time": days / 7, "change": values["PCHG"]})
+    later = pd.DataFrame({"subject": values["USUBJID"], "time": days / 7, "change": values["PCHG"]})
     start = pd.DataFrame({"subject": category.index, "time": 0.0, "change": 0.0})
-    courses = pd.concat([start, seen], ignore_index=True)
-    course, rule = ard.table("plan")["psa_course"], ard.table("plan")["psa_response"]
-    plot = drawn(
+    courses = pd.concat([start, later], ignore_index=True)
+    course, rule = ard.plan().psa_course, ard.plan().psa_response
+    plot = spider_plot(
         courses.assign(category=courses["subject"].map(category)),
-        cap=course["display_cap_pct"],
-        lines=[-rule["decline_pct"]],
+        cap=course.display_cap_pct,
+        lines=[-rule.decline_pct],
         order=CATEGORIES,
         x_title="Weeks since the first dose",
         y_title="Change of PSA (%)",
     )
-    change, found = results("psa_change"), results("psa_response")
-    n = change.count("n", population="PRIMARY", paramcd="PSABEST", level="")
-    confirmed = found.count(population="PRIMARY")
+    n = results("psa_change").count("n", population="PRIMARY", paramcd="PSABEST", level="")
+    confirmed = results("psa_response").count(population="PRIMARY")
     alt = (
         f"Spider plot of the change of PSA over time: {n.text} patients of the primary set, "
         f"{confirmed.text} of them with a confirmed response."
     )
-    cap = formats.as_collected(course["display_cap_pct"])
+    cap = formats.as_collected(course.display_cap_pct)
     notes: list[Note] = [
         RichText("Patients of the primary set with a line: ", n, "."),
-        f"A line that rises above {cap} % leaves the figure; a triangle at the upper edge marks it.",
+        f"Values above {cap}% are not shown; a triangle at the upper edge marks a last value above it.",
     ]
     return Figure("tlf-psa-spider", plot, alt, notes=notes, numbers=(n, confirmed))
 
 
 def estimand() -> Figure:
-    """Figure 14.2.1.5: the primary rate under other choices."""
+    """Figure 14.2.1.5: the sensitivity analyses of the primary response rate."""
     from sap.displays.plots import forest
 
-    found = results("psa_estimand")
+    rates = results("psa_estimand")
+    levels = rates.values("level")
+    statistics = ("estimate", "conf_low", "conf_high")
     rows = []
-    for level in found.values("level"):
-        rate = [found.find(s, level=level).value for s in ("estimate", "conf_low", "conf_high")]
-        n, whole = found.count(level=level).text, found.count("N", level=level).text
-        cell = [found.percent(s, level=level).text for s in ("estimate", "conf_low", "conf_high")]
+    for level in levels:
+        values = [100 * rates.find(name, level=level).value for name in statistics]
+        estimate, low, high = (rates.percent(name, level=level).text for name in statistics)
         rows.append(
             {
-                "label": level[2:],
-                "n_text": f"{n}/{whole}",
-                "text": f"{cell[0]} ({cell[1]}, {cell[2]})",
-                **dict(zip(("estimate", "low", "high"), (100 * r for r in rate), strict=True)),
+                "label": rates.label("level", level),
+                "n_text": "/".join(rates.count(name, level=level).text for name in ("n", "N")),
+                "text": f"{estimate} ({low}, {high})",
+                **dict(zip(("estimate", "low", "high"), values, strict=True)),
             }
         )
-    first = rows[0]
-    p0 = ard.table("plan")["design"]["p0"]
+    primary = rows[levels.index("primary")]
+    p0 = ard.plan().design.p0
     plot = forest(
         pd.DataFrame(rows),
         reference=100 * p0,
         x_title="PSA response rate (%)",
         reference_words=f"p0 = {formats.proportion(p0)} %",
-        columns=("Analysis", "n/N", ci_header(found, level=found.values("level")[0])),
+        columns=("Analysis", "n/N", ci_header(rates, level="primary")),
     )
     alt = (
-        f"Forest plot of the PSA response rate under {len(rows)} choices. The primary analysis has "
-        f"{first['n_text']}, {first['text']} percent; the dashed line is p0, "
+        f"Forest plot of the PSA response rate in {len(rows)} analyses. The primary analysis has "
+        f"{primary['n_text']}, {primary['text']} percent; the dashed line is p0, "
         f"{formats.proportion(p0)} percent."
     )
-    shown = [found.percent(level=level) for level in found.values("level")]
-    return Figure("tlf-psa-estimand", plot, alt, height=3.2, numbers=shown, notes=_two_intervals())
+    numbers = [rates.percent(level=level) for level in levels]
+    notes = _two_intervals()
+    return Figure("tlf-psa-estimand", plot, alt, height=3.2, numbers=numbers, notes=notes)
 
 
 def events() -> Table:
     """Table 14.2.1.6: intercurrent events of the primary set."""
-    found = results("intercurrent_events")
-    words = {
-        "ICETOX": "Treatment stopped for toxicity",
-        "ICETHER": "New anticancer therapy",
-        "ICEDTH": "Death while values still counted",
-        "ICEMISS": "No baseline, or no value that counts",
-        "ICEPEND": "Fall never confirmed for want of a later value",
-    }
+    counts = results("intercurrent_events")
+    codes = counts.values("paramcd")
     rows = [
-        Row(label, (n_pct(found.count(paramcd=name), found.percent(paramcd=name)),))
-        for name, label in words.items()
+        Row(
+            counts.label("paramcd", code),
+            (n_pct(counts.count(paramcd=code), counts.percent(paramcd=code)),),
+        )
+        for code in codes
     ]
-    heads = [Column("Patients, n (%)", found.count("N", paramcd="ICETOX"))]
-    therapy = (
-        ", a new anticancer therapy"
-        if ard.table("plan")["psa_response"]["stop_at_new_therapy"]
-        else ""
-    )
-    ends = RichText(
-        f"Values count until death{therapy} or ",
+    heads = [Column("Patients, n (%)", counts.count("N", paramcd=codes[0]))]
+    therapy = ", new anticancer therapy" if ard.plan().psa_response.stop_at_new_therapy else ""
+    period = RichText(
+        f"The PSA assessment period ends at death{therapy} or ",
         plan_text.number("psa_response.days_after_last_cycle"),
-        " days after the last cycle, whichever comes first. A missed sample or a stop for toxicity "
-        "ends nothing before: a patient who had one can yet be confirmed.",
+        " days after the last cycle, whichever comes first. A missed sample or discontinuation for "
+        "toxicity does not end it: a response can still be confirmed.",
     )
-    return Table("tlf-intercurrent", "Before a confirmed response", heads, rows, notes=[ends])
+    return Table("tlf-intercurrent", "Before a confirmed response", heads, rows, notes=[period])
+
+
+ESTIMATES = {
+    "mle": "Maximum likelihood (%)",
+    "umvue": "UMVUE (%)",
+    "median_unbiased": "Median-unbiased (%)",
+    "bias_adjusted": "Bias-adjusted (%)",
+    "conditional_mle": "Conditional maximum likelihood (%)",
+}
 
 
 def two_stage() -> Table:
-    """Table 14.2.1.7: inference that knows the design had two stages, beside Clopper-Pearson."""
-    found, simple = results("psa_two_stage"), results("psa_response")
-    absent = "Not applicable: the plan's design has a single stage."
+    """Table 14.2.1.7: two-stage adjusted inference, with the Clopper-Pearson interval."""
+    inference = results("psa_two_stage")
     columns = [Column("Value", numeric=False)]
-    if not len(found):
-        return Table("tlf-two-stage", "Quantity", columns, [], absent=absent)
-    lines = (
-        ("Maximum likelihood (%)", "mle"),
-        ("Unbiased with the least variance, UMVUE (%)", "umvue"),
-        ("Median-unbiased (%)", "median_unbiased"),
-        ("Bias-adjusted (%)", "bias_adjusted"),
-        ("Conditional on the stage reached (%)", "conditional_mle"),
-    )
+    if not len(inference):
+        absent = "Not applicable: the plan's design has a single stage."
+        return Table("tlf-two-stage", "Statistic", columns, [], absent=absent)
+
+    def responders(n: str, of: str) -> tuple[Cell]:
+        return (Cell(inference.count(n), " of ", inference.count(of)),)
+
     rows = [
-        Row("Responders of patients, stage 1", (Cell(found.count("responders_stage1"), " of ", found.count("n1_attained")),)),
-        Row("Responders of patients, in all", (Cell(found.count("n"), " of ", found.count("N")),)),
-    ]  # fmt: skip
-    rows.append(Row("Estimates of the response rate", kind="group"))
-    rows += [Row(label, (found.percent(name),), "indent1") for label, name in lines]
+        Row("Responders, stage 1", responders("responders_stage1", "n1_attained")),
+        Row("Responders, total", responders("n", "N")),
+        Row("Estimates of the response rate", kind="group"),
+    ]
+    rows += [Row(label, (inference.percent(name),), "indent1") for name, label in ESTIMATES.items()]
     rows.append(Row("Intervals and test", kind="group"))
-    interval = limits(found.percent("conf_low"), found.percent("conf_high"))
-    rows.append(Row(f"{ci_header(found)}, both exact tails", (interval,), "indent1"))
-    if found.has("coverage"):
-        cover = found.percent("coverage")
-        rows.append(Row("Smallest coverage of this interval (%)", (cover,), "indent1"))
-    if ard.table("plan")["intervals"]["primary_interval"] == "clopper-pearson":
-        both = (simple.percent(s, population="PRIMARY") for s in ("conf_low", "conf_high"))
-        rows.append(Row(f"{ci_header(found)}, Clopper-Pearson", (limits(*both),), "indent1"))
-    rows.append(Row("p, one-sided", (found.p_value(),), "indent1"))
-    rows.append(Row("Decision", (found.words("decision"),), "indent1"))
-    stage = "Stage 1 is the first patients of the primary set by first dose."
-    notes = [f"{stage} Outcomes are ordered by the total of responders."]
-    if found.has("stage2_began"):
-        rows.append(Row("When the first patient of stage 2 was treated", kind="group"))
-        rows += [
-            Row("First dose of the last patient of stage 1", (found.words("stage1_full"),), "indent1"),
-            Row("First dose of the first patient of stage 2", (found.words("stage2_began"),), "indent1"),
-            Row("Responses in stage 1 confirmed by then", (found.count("responders_by_then"),), "indent1"),
-        ]  # fmt: skip
+    rows += _intervals(inference)
+    rows.append(Row("p, one-sided", (inference.p_value(),), "indent1"))
+    rows.append(Row("Decision", (inference.words("decision"),), "indent1"))
+    notes = [
+        "Stage 1: the first patients of the primary set by first dose. Outcomes are ordered by the total."
+    ]
+    if inference.has("stage2_began"):
+        dates: dict[str, Number] = {
+            "First dose of the last patient of stage 1": inference.words("stage1_full"),
+            "First dose of the first patient of stage 2": inference.words("stage2_began"),
+            "Responses in stage 1 confirmed by then": inference.count("responders_by_then"),
+        }
+        rows.append(Row("Start of stage 2", kind="group"))
+        rows += [Row(label, (number,), "indent1") for label, number in dates.items()]
         notes.append(
-            "No decision at the end of stage 1 is recorded in the data; the lines tell what was known."
+            "No decision at the end of stage 1 is recorded in the data; the lines under Start of "
+            "stage 2 give what was known then."
         )
-    return Table("tlf-two-stage", "Quantity", columns, rows, notes=notes)
+    return Table("tlf-two-stage", "Statistic", columns, rows, notes=notes)
+
+
+def _intervals(inference: Results) -> list[Row]:
+    exact = limits(inference.percent("conf_low"), inference.percent("conf_high"))
+    header = ci_header(inference)
+    rows = [Row(f"{header}, equal-tailed exact (Jung-Kim)", (exact,), "indent1")]
+    if inference.has("coverage"):
+        coverage = inference.percent("coverage")
+        rows.append(Row("Minimum coverage of this interval (%)", (coverage,), "indent1"))
+    if ard.plan().intervals.primary_interval == "clopper-pearson":
+        simple = results("psa_response")
+        both = (simple.percent(name, population="PRIMARY") for name in ("conf_low", "conf_high"))
+        rows.append(Row(f"{header}, Clopper-Pearson", (limits(*both),), "indent1"))
+    return rows

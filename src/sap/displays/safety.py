@@ -12,7 +12,7 @@ from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
-from sap.displays.response import ci_header
+from sap.displays.rates import ci_header
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
 from sap.plan.model import SafetyRate
 

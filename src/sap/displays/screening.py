@@ -7,7 +7,7 @@ from sap.displays.ard_lookup import Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box, flow_diagram
-from sap.displays.response import ci_header
+from sap.displays.rates import ci_header
 from sap.displays.table import Column, Row, RowKind, Table, limits, n_pct
 
 STATES = ("marker_positive", "marker_negative", "marker_undetermined", "marker_not_done")

@@ -4,10 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from sap import ard
+from sap.catalogue import decisions
 from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded, markdown_text
 from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, p, rate, ref
+from sap.displays.published import trial_of
 from sap.displays.register import register
 
 
@@ -351,7 +353,7 @@ def _tumour_response() -> list[str | Number | RichText]:
             " patients of the primary set. ",
         ]
     tumour = results("tumour_response")
-    place = ArdKey(population="PRIMARY", paramcd="BORINV", level="CR or PR")
+    place = ArdKey(population="PRIMARY", paramcd="BORINV", level="objective_response")
     if not tumour.has("n", **place) or not tumour.find("n", **place).estimable:
         return []
     return [
@@ -408,9 +410,9 @@ def other_efficacy() -> RichText:
 
 # What a decision of the design means for the null hypothesis; every other one leaves it open.
 DECISIONS = {
-    "H0 rejected": "was rejected",
-    "H0 not rejected": "was not rejected",
-    "H0 not rejected: stopped after stage 1": "was not rejected (the trial stopped after stage 1)",
+    decisions.REJECTED: "was rejected",
+    decisions.NOT_REJECTED: "was not rejected",
+    decisions.STOPPED_STAGE_1: "was not rejected (the trial stopped after stage 1)",
 }
 
 
@@ -468,10 +470,11 @@ def comparison_rule() -> RichText:
 
 def beside_published() -> RichText:
     """The rate of this trial by the published trial's rule, the published rate, and their difference."""
-    analysis, trial = "comparison_tropic", "TROPIC"
+    analysis, reference = "comparison_published", ard.plan().comparison.reference
+    trial = trial_of(reference)
     comparison = results(analysis)
-    here = ArdKey(group="This trial", level="")
-    there = ArdKey(group=trial, level="")
+    here = ArdKey(group="this_study", level="")
+    there = ArdKey(group=reference, level="")
     if not len(comparison) or not comparison.find("N", **here).value:
         return RichText("No patient of the primary set can be compared with a published rate.")
     own = ard.plan().comparison.rule is None
@@ -480,7 +483,7 @@ def beside_published() -> RichText:
         n_of_N(analysis, **here), " patients of the primary set had a response (", rate(analysis, **here),
         f"); in {trial} ", n_of_N(analysis, **there), " did (", rate(analysis, **there), ")",
     ]  # fmt: skip
-    gap = ArdKey(level="Difference")
+    gap = ArdKey(level="difference")
     if comparison.find("estimate", **gap).estimable:
         parts += [
             ". The difference is ", comparison.percent(**gap), " percentage points (",

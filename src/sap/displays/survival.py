@@ -8,7 +8,7 @@ from sap import ard
 from sap.displays import formats
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.figure import Figure
-from sap.displays.response import ci_header
+from sap.displays.rates import ci_header
 from sap.displays.table import Column, Content, Row, Table, limits, span
 
 SETS = {

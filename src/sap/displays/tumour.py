@@ -1,104 +1,109 @@
-"""Tumour response: best overall response, and where the rules and the investigator disagree."""
+"""Tumour response: best overall response, its rates, and the concordance of algorithm and investigator."""
 
 from sap.displays import formats
-from sap.displays.ard_lookup import ArdKey, results
-from sap.displays.response import ci_header, rate_cells
+from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.populations import short
+from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Column, Content, Row, Table, n_pct
 
-ANSWERS = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
-VIEWS = {"BOR": "Unconfirmed", "BORC": "Confirmed", "BORINV": "Investigator"}
-SETS = {"PRIMARY": "Primary", "RESCREENED": "Re-screened, treated"}
+SETS = ("PRIMARY", "RESCREENED")
+NO_ASSESSMENT = "Not in the data: no tumour assessment."
+
+
+def _has_patients(rows: Results, place: ArdKey) -> bool:
+    """Whether the ARD has the place, with a denominator that is not 0."""
+    return rows.has("N", **place) and bool(rows.find("N", **place).value)
 
 
 def best() -> Table:
-    """Best overall response by the plan's rules, with and without confirmation, and as reported."""
-    found = results("bor")
+    """Best overall response by the criteria of the plan, confirmed and not, and by the investigator."""
+    responses = results("bor")
+    categories = responses.values("level")
     heads, places = [], []
-    for population, words in SETS.items():
-        for paramcd, view in VIEWS.items():
+    for population in SETS:
+        for paramcd in responses.values("paramcd"):
             place = ArdKey(population=population, paramcd=paramcd)
-            levels = found.values("level", **place) if len(found) else []
-            if not levels or not found.find("N", **ArdKey(**{**place, "level": levels[0]})).value:
-                continue
-            heads.append(
-                Column(
-                    view, found.count("N", **ArdKey(**{**place, "level": levels[0]})), under=words
-                )
-            )
-            places.append(place)
+            first = ArdKey(population=population, paramcd=paramcd, level=categories[0])
+            if _has_patients(responses, first):
+                label = responses.label("paramcd", paramcd)
+                n = responses.count("N", **first)
+                heads.append(Column(label, n, under=short(population)))
+                places.append(place)
     rows = []
-    for answer in ANSWERS:
+    for category in categories if places else []:
         cells: list[Content] = []
         for place in places:
-            here = ArdKey(**{**place, "level": answer})
-            there = found.has("n", **here)
+            here = ArdKey(**{**place, "level": category})
+            known = responses.has("n", **here)
             cells.append(
-                n_pct(found.count(**here), found.percent(**here))
-                if there
+                n_pct(responses.count(**here), responses.percent(**here))
+                if known
                 else formats.NOT_CALCULATED
             )
-        rows.append(Row(answer, cells))
-    absent = "Not in the data: no assessment of tumours."
-    return Table("tlf-bor", "Best overall response", heads, rows if places else [], absent=absent)
+        rows.append(Row(responses.label("level", category), cells))
+    return Table("tlf-bor", "Best overall response", heads, rows, absent=NO_ASSESSMENT)
 
 
-OBJECTIVE = {
-    "objective_response": "confirmed",
-    "objective_response_unconfirmed": "unconfirmed",
-}
-
-
-def _objective() -> tuple[list[Row], str]:
-    """Objective response of patients with measurable disease, then of the whole primary set."""
-    rows, header = [], "CI (%)"
-    for population, words in (("MEASURABLE", "Measurable disease"), ("PRIMARY", "Primary")):
-        for analysis, how in OBJECTIVE.items():
-            found, place = results(analysis), ArdKey(population=population)
-            if not found.has("N", **place) or not found.find("N", **place).value:
-                continue
-            header = ci_header(found, **place)
-            rows.append(Row(f"{words}, {how}: objective response", rate_cells(found, **place)))
-    return rows, header
+def _objective(rows: list[Row]) -> str:
+    """Objective response of patients with measurable disease and of the primary set; the header."""
+    header = ""
+    for population in ("MEASURABLE", "PRIMARY"):
+        rows_of_set = []
+        for analysis in ("objective_response", "objective_response_unconfirmed"):
+            responses, place = results(analysis), ArdKey(population=population)
+            if _has_patients(responses, place):
+                header = ci_header(responses, **place)
+                label = responses.label("paramcd", responses.values("paramcd")[0])
+                rows_of_set.append(Row(label, rate_cells(responses, **place), "indent1"))
+        if rows_of_set:
+            label = f"Objective response, {short(population).lower()}"
+            rows += [Row(label, kind="group"), *rows_of_set]
+    return header
 
 
 def rates() -> Table:
-    """Response rate and disease control by the plan's rules, with exact intervals."""
-    found = results("tumour_response")
-    rows, header = _objective()
-    for population, words in SETS.items():
-        for paramcd, view in VIEWS.items():
-            for level in ("CR or PR", "At least SD"):
+    """Objective response and disease control by the criteria of the plan, with exact intervals."""
+    responses = results("tumour_response")
+    rows: list[Row] = []
+    header = _objective(rows)
+    for population in SETS:
+        for level in responses.values("level"):
+            rows_of_level = []
+            for paramcd in responses.values("paramcd", population=population, level=level):
                 place = ArdKey(population=population, paramcd=paramcd, level=level)
-                if not found.has("N", **place) or not found.find("N", **place).value:
+                if not _has_patients(responses, place):
                     continue
-                header = ci_header(found, **place)
-                label = f"{words}, {view.lower()}: {level}"
-                rows.append(Row(label, rate_cells(found, **place)))
-    for population, words in SETS.items():
-        place = ArdKey(population=population, paramcd="TARGLIM")
-        if rows and found.has("N", **place) and found.find("N", **place).value:
-            cells = (found.count(**place), found.count("N", **place), "")
-            rows.append(Row(f"{words}: more targets than the criteria allow", cells))
-    columns = [Column("n (%)"), Column("N"), Column(header)]
-    absent = "Not in the data: no assessment of tumours."
-    return Table("tlf-tumour-response", "Response", columns, rows, absent=absent)
+                label = responses.label("paramcd", paramcd)
+                if not responses.has("conf_low", **place):  # a count, not a rate
+                    if rows:
+                        cells = (responses.count(**place), responses.count("N", **place), "")
+                        rows_of_level.append(Row(label, cells, "indent1"))
+                    continue
+                header = ci_header(responses, **place)
+                rows_of_level.append(Row(label, rate_cells(responses, **place), "indent1"))
+            if rows_of_level:
+                label = f"{responses.label('level', level)}, {short(population).lower()}"
+                rows += [Row(label, kind="group"), *rows_of_level]
+    columns = [Column("n (%)"), Column("N"), Column(header or "CI (%)")]
+    return Table("tlf-tumour-response", "Response", columns, rows, absent=NO_ASSESSMENT)
 
 
 def agreement() -> Table:
-    """Time-point answers: how often rules and investigator agree, and why they do not."""
-    found = results("tumour_agreement")
+    """Time points: how often algorithm and investigator agree, and the reasons where they do not."""
+    points = results("tumour_agreement")
     rows: list[Row] = []
-    if found.has("N", paramcd="AGREE") and found.find("N", paramcd="AGREE").value:
-        place = ArdKey(paramcd="AGREE")
-        rows.append(Row("Agree", (found.count(**place), found.count("N", **place))))
-        rows.append(Row("Reasons for disagreement", kind="group"))
-        for level in found.values("level", paramcd="REASON"):
-            here = ArdKey(paramcd="REASON", level=level)
-            rows.append(Row(level, (found.count(**here), found.count("N", **here)), "indent1"))
-        sums = ArdKey(paramcd="SUMDIAM")
-        if found.has("N", **sums) and found.find("N", **sums).value:
-            cells = (found.count(**sums), found.count("N", **sums))
-            rows.append(Row("Recorded sum of diameters differs", cells))
-    columns = [Column("Time points"), Column("of")]
-    absent = "Not in the data: lesions and an investigator's answer at one time point."
-    return Table("tlf-tumour-agreement", "Answer", columns, rows, absent=absent)
+
+    def cells(place: ArdKey) -> tuple[Content, Content]:
+        return points.count(**place), points.count("N", **place)
+
+    if _has_patients(points, ArdKey(paramcd="AGREE")):
+        rows.append(Row(points.label("paramcd", "AGREE"), cells(ArdKey(paramcd="AGREE"))))
+        rows.append(Row(points.label("paramcd", "REASON"), kind="group"))
+        for level in points.values("level", paramcd="REASON"):
+            label = points.label("level", level)
+            rows.append(Row(label, cells(ArdKey(paramcd="REASON", level=level)), "indent1"))
+        if _has_patients(points, ArdKey(paramcd="SUMDIAM")):
+            rows.append(Row(points.label("paramcd", "SUMDIAM"), cells(ArdKey(paramcd="SUMDIAM"))))
+    columns = [Column("Time points"), Column("N")]
+    absent = "Not in the data: no time point with lesions and a response of the investigator."
+    return Table("tlf-tumour-agreement", "Overall response", columns, rows, absent=absent)

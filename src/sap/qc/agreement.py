@@ -140,7 +140,7 @@ def second_values(study: Study) -> dict[tuple[str, ...], QcRow]:
     """Every row of every stem by its key."""
     known = {row.key: row for stem in stems() for row in rows_of(stem, study)}
     if "dv" not in study.records:  # deviations were not collected: there is no per-protocol set
-        none = {"PERPROT", "4 Per protocol"}
+        none = {"PERPROT", "per_protocol"}
         known = {key: row for key, row in known.items() if not {key[1], key[4]} & none}
     return known
 

@@ -95,9 +95,9 @@ def rows(study: Study) -> Iterator[QcRow]:
     pending = [who in study.psa and study.psa[who].pending for who in in_order]
     limits = limits_of_design(plan, responses, pending)
     ours, paramcd = (sum(responses), len(responses)), "PSARESP"
-    place = Place(f"comparison_{other.trial.lower()}", "PRIMARY")
+    place = Place("comparison_published", "PRIMARY")
     if plan.comparison.rule is not None:
-        own = place._replace(group="This trial, own rule", paramcd=paramcd)
+        own = place._replace(group="this_study_own_rule", paramcd=paramcd)
         yield from own.rows(rate(*ours, plan) | limits, METHOD)
         limits, paramcd = {}, "PSARESPC"
         counted = [result for result in results_in(study, primary, paramcd) if result]
@@ -108,10 +108,10 @@ def rows(study: Study) -> Iterator[QcRow]:
     }  # fmt: skip
     conf = plan.intervals.conf_level
     for group, level, statistics in (
-        ("This trial", "", rate(*ours, plan) | limits),
-        (other.trial, "", rate(*published, plan) | source),
-        ("", "Odds ratio", odds(ours, published, conf)),
-        ("", "Difference", difference(ours, published, conf)),
+        ("this_study", "", rate(*ours, plan) | limits),
+        (plan.comparison.reference, "", rate(*published, plan) | source),
+        ("", "odds_ratio", odds(ours, published, conf)),
+        ("", "difference", difference(ours, published, conf)),
     ):
         here = place._replace(group=group, paramcd=paramcd, level=level)
         yield from here.rows(statistics, METHOD)

@@ -73,25 +73,25 @@ def _sensitivity(study: Study, of_design: dict[str, Value]) -> Iterator[QcRow]:
     unknown = [main[who] == "NE" or psa[who].unconfirmed for who in primary]
     policy = results_in(study, primary, "PSARSPTP")
     lines: dict[str, list[bool]] = {
-        "1 Primary, composite strategy": [main[who] == "Y" for who in primary],
-        "2 Treatment policy for new therapy": [result == "Y" for result in policy],
-        f"6 Baseline PSA >= {lowest:g}": [main[who] == "Y" for who in high],
-        "7 Worst case for missing and pending": [main[who] == "Y" for who in primary],
-        "8 Best case for missing and pending": [
+        "primary": [main[who] == "Y" for who in primary],
+        "treatment_policy": [result == "Y" for result in policy],
+        "baseline_psa_minimum": [main[who] == "Y" for who in high],
+        "worst_case": [main[who] == "Y" for who in primary],
+        "best_case": [
             main[who] == "Y" or open_ for who, open_ in zip(primary, unknown, strict=True)
         ],
     }
     if plan.psa_response.first_fall_within_days is not None:
         at_any_time = results_in(study, primary, "PSARSPAT")
-        lines["9 First fall at any time"] = [result == "Y" for result in at_any_time]
-    for label, name in (
-        ("3 PSA-evaluable", "PSAEVAL"),
-        ("4 Per protocol", "PERPROT"),
-        ("5 All marker-positive", "MARKERPOS"),
+        lines["first_decline_any_time"] = [result == "Y" for result in at_any_time]
+    for level, name in (
+        ("psa_evaluable", "PSAEVAL"),
+        ("per_protocol", "PERPROT"),
+        ("all_marker_positive", "MARKERPOS"),
     ):
-        lines[label] = [r == "Y" for r in results_in(study, study.inside(name), "PSARESP")]
+        lines[level] = [r == "Y" for r in results_in(study, study.inside(name), "PSARESP")]
     for level, responses in lines.items():
         statistics = rate(sum(responses), len(responses), plan)
-        statistics |= of_design if level.startswith("1 ") else {}
+        statistics |= of_design if level == "primary" else {}
         place = Place("psa_estimand", "PRIMARY", paramcd="PSARESP", level=level)
         yield from place.rows(statistics, METHOD)

@@ -9,14 +9,14 @@ from sap.qc.dates import Day
 from sap.qc.psa import Visit
 
 CASES = (
-    "No baseline",
-    "No value after the first dose",
-    "Confirmed after a fall",
-    "Confirmed without a fall",
-    "Rise without a value that could confirm it",
-    "Rise refuted",
-    "Rise in the ignored time only",
-    "No rise",
+    "no_baseline",
+    "no_post_baseline",
+    "confirmed_after_decline",
+    "confirmed_without_decline",
+    "no_later_value",
+    "not_confirmed",
+    "early_only",
+    "no_increase",
 )
 
 

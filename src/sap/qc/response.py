@@ -114,7 +114,7 @@ def _changes(study: Study) -> Iterator[QcRow]:
             yield from place.rows({"N": len(values)} | summary(values), METHOD)
             for depth in rule.depths_pct:
                 n = sum(1 for value in values if value is not None and value <= -depth)
-                deeper = place._replace(level=f"fall >= {depth:g} %")
+                deeper = place._replace(level=f"decline_{depth:g}")
                 yield from deeper.rows(rate(n, len(values), study.plan), METHOD)
 
 

@@ -69,7 +69,10 @@ def _best_responses(
         statistics = _known(share(best.count(category), len(best)), of_subject, paramcd)
         place = Place("bor", population, paramcd=paramcd, level=category)
         yield from place.rows(statistics, METHOD)
-    for level, wanted in (("CR or PR", CATEGORIES[:2]), ("At least SD", CATEGORIES[:4])):
+    for level, wanted in (
+        ("objective_response", CATEGORIES[:2]),
+        ("disease_control", CATEGORIES[:4]),
+    ):
         n = sum(1 for category in best if category in wanted)
         statistics = _known(rate(n, len(best), study.plan), of_subject, paramcd)
         place = Place("tumour_response", population, paramcd=paramcd, level=level)

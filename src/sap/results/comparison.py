@@ -1,4 +1,4 @@
-"""The primary result beside others, described and not tested as a hypothesis of the trial."""
+"""Exploratory comparisons of the primary response rate; none tests a hypothesis of the trial."""
 
 import pandas as pd
 
@@ -18,146 +18,145 @@ from sap.results.sets import members
 
 NO_PSA = NotEstimable("not in the data: no PSA of these patients")
 NOT_TWO = NotEstimable("not both groups have a proportion")
+NO_LIMIT = NotEstimable("no finite limit")
 
 
 def _difference(
-    ours: tuple[int, int], theirs: tuple[int, int], conf_level: float, without: NotEstimable
+    first: tuple[int, int], second: tuple[int, int], conf_level: float, reason: NotEstimable
 ) -> dict[str, ard.type_of_stat]:
-    """Ours minus theirs, with the interval of Miettinen and Nurminen."""
+    """The difference of two rates, the first minus the second, by Miettinen and Nurminen."""
     names = ("estimate", "conf_low", "conf_high")
-    if not ours[1] or not theirs[1]:
+    if not first[1] or not second[1]:
         stats: dict[str, ard.type_of_stat] = {"conf_level": conf_level}
-        return stats | dict.fromkeys(names, without)
-    low, high = miettinen_nurminen_difference(*ours, *theirs, conf_level)
-    estimate = ours[0] / ours[1] - theirs[0] / theirs[1]
+        return stats | dict.fromkeys(names, reason)
+    low, high = miettinen_nurminen_difference(*first, *second, conf_level)
+    estimate = first[0] / first[1] - second[0] / second[1]
     return {"conf_level": conf_level, "estimate": estimate, "conf_low": low, "conf_high": high}
 
 
 def _primary(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
-    people = members(adsl, "PRIMARY")
+    subjects = members(adsl, "PRIMARY")
     yes = adrs.loc[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y"), "USUBJID"]
-    return int(people["USUBJID"].isin(yes).sum()), len(people)
+    return int(subjects["USUBJID"].isin(yes).sum()), len(subjects)
 
 
 def _primary_stats(
     adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> tuple[dict[str, ard.type_of_stat], str]:
-    """The primary result with the interval it has everywhere, and the method of that."""
+    """The primary result with its confidence interval, and the method of that interval."""
     if plan.intervals.primary_interval == "two-stage":
         return primary_rate(members(adsl, "PRIMARY"), adrs, plan)
     return rate(*_primary(adsl, adrs), plan.intervals.conf_level), EXACT
 
 
-def _by_their_rule(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
-    """Responders by the published trial's rule, and whom it counts."""
-    people = members(adsl, "PRIMARY")["USUBJID"]
-    mine = adrs[(adrs["PARAMCD"] == "PSARESPC") & adrs["USUBJID"].isin(people)]
-    counted = mine["AVALC"].isin(("Y", "N", "NE"))
-    return int((mine["AVALC"] == "Y").sum()), int(counted.sum())
+def _by_published_rule(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
+    """Responders and subjects that count by the published trial's rule."""
+    usubjid = members(adsl, "PRIMARY")["USUBJID"]
+    results = adrs[(adrs["PARAMCD"] == "PSARESPC") & adrs["USUBJID"].isin(usubjid)]["AVALC"]
+    return int((results == "Y").sum()), int(results.isin(("Y", "N", "NE")).sum())
 
 
-@makes("comparison_arv7")
-def by_arv7(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """PSA response under cabazitaxel: AR-V7 positive patients of B, AR-V7 negative patients outside the study.
+@makes("comparison_marker")
+def by_marker(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """PSA response to one drug: marker positive in the trial, marker negative outside of it.
 
-    GROUP POSITIVE is the primary set. GROUP NEGATIVE is every patient who was AR-V7 negative at the
-    first screening and whose physician chose the plan's drug; his response follows the same rule
-    from the first day of that choice (PSARESPA), and missing is failure, as in the primary set.
+    GROUP POSITIVE is the primary set. GROUP NEGATIVE is every patient who was marker negative at the
+    first screening and was given the plan's drug as physician's choice; the response follows the same
+    rule from the first day of that treatment (PSARESPA), and missing is failure, as in the primary set.
     When none of them has a PSA value that counts, the comparison is not in the data.
-    LEVEL Difference is POSITIVE minus NEGATIVE.
+    LEVEL `difference` is POSITIVE minus NEGATIVE.
     """
     conf = plan.intervals.conf_level
     where = {
-        "analysis": "comparison_arv7",
+        "analysis": "comparison_marker",
         "section": plan.comparison.section,
         "population": "SCREENED",
     }
     negative = adsl.loc[adsl["ARV7BL"] == plan.comparison.choice_arv7, "USUBJID"]
-    choice = adrs[(adrs["PARAMCD"] == "PSARESPA") & adrs["USUBJID"].isin(negative)]
-    choice = choice[choice["DRUG"] == plan.comparison.choice_drug] if len(choice) else choice
-    ours = _primary(adsl, adrs)
-    theirs = int((choice["AVALC"] == "Y").sum()), len(choice)
-    seen = bool((choice["AVALC"] != "NE").any())
-    stats = rate(*theirs, conf)
-    stats["n_missing"] = int((choice["AVALC"] == "NE").sum())
-    if not seen:
+    chosen = adrs[(adrs["PARAMCD"] == "PSARESPA") & adrs["USUBJID"].isin(negative)]
+    chosen = chosen[chosen["DRUG"] == plan.comparison.choice_drug] if len(chosen) else chosen
+    of_positive = _primary(adsl, adrs)
+    of_negative = int((chosen["AVALC"] == "Y").sum()), len(chosen)
+    is_observed = bool((chosen["AVALC"] != "NE").any())
+    stats = rate(*of_negative, conf)
+    stats["n_missing"] = int((chosen["AVALC"] == "NE").sum())
+    if not is_observed:
         stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), NO_PSA)
-        theirs = (0, 0)
-    exact = "Clopper-Pearson"
-    mine, method = _primary_stats(adsl, adrs, plan)
+        of_negative = (0, 0)
+    primary, method = _primary_stats(adsl, adrs, plan)
     return [
-        ard.rows(mine, group="POSITIVE", paramcd="PSARESP", method=method, **where),
-        ard.rows(stats, group="NEGATIVE", paramcd="PSARESPA", method=exact, **where),
+        ard.rows(primary, group="POSITIVE", paramcd="PSARESP", method=method, **where),
+        ard.rows(stats, group="NEGATIVE", paramcd="PSARESPA", method=EXACT, **where),
         ard.rows(
-            _difference(ours, theirs, conf, NOT_TWO if seen else NO_PSA),
+            _difference(of_positive, of_negative, conf, NOT_TWO if is_observed else NO_PSA),
             paramcd="PSARESP",
-            level="Difference",
+            level="difference",
             method="Miettinen-Nurminen",
             **where,
         ),
     ]
 
 
-@makes("comparison_tropic")
+def _odds_ratio(
+    ours: tuple[int, int], published: tuple[int, int], conf: float
+) -> dict[str, ard.type_of_stat]:
+    """The conditional odds ratio with its exact limits, and Fisher's two-sided p."""
+    stats: dict[str, ard.type_of_stat] = {"conf_level": conf}
+    if not ours[1]:
+        return stats | dict.fromkeys(("estimate", "conf_low", "conf_high", "p_value"), NOT_TWO)
+    ratio = exact_odds_ratio(*ours, *published, conf)
+    numbers = {"estimate": ratio.estimate, "conf_low": ratio.low, "conf_high": ratio.high}
+    stats |= {
+        name: NO_LIMIT if number == float("inf") else number for name, number in numbers.items()
+    }
+    return stats | {"p_value": fisher_exact(*ours, *published, "two-sided")}
+
+
+@makes("comparison_published")
 def published(
     adsl: pd.DataFrame, adrs: pd.DataFrame, references: References, plan: Plan
 ) -> list[pd.DataFrame]:
-    """Our rate beside the plan's reference: odds ratio, Fisher's p, difference.
+    """The primary rate and the published rate of the plan: odds ratio, Fisher's p, difference.
 
-    1. GROUP "This trial" follows the rule of the published trial where the plan has `comparison.rule`:
-       the responders (PSARESPC) of the patients of PRIMARY whom that rule counts. The odds ratio and
-       the difference, ours less theirs, are of this row.
-    2. GROUP "This trial, own rule" is the primary result by our rule, shown beside and not compared.
-    3. Without a rule of the published trial the primary result is GROUP "This trial".
+    1. GROUP `this_study` follows the rule of the published trial where the plan has `comparison.rule`:
+       the responders (PSARESPC) of the patients of PRIMARY whom that rule counts. LEVEL `odds_ratio`
+       and `difference`, this study minus published, are of this row.
+    2. GROUP `this_study_own_rule` is the primary result by the rule of this study; it is not compared.
+    3. Without a rule of the published trial the primary result is GROUP `this_study`.
+    4. The published rate has the id of the reference as GROUP.
 
-    The trials differ in whom they treated; nothing here is adjusted for it.
+    The trials differ in the patients treated; nothing here is adjusted for it.
     """
-    other = references.of(plan.comparison.reference)
-    conf = plan.intervals.conf_level
-    own, theirs = _primary(adsl, adrs), (other.n, other.total)
-    ours = own if plan.comparison.rule is None else _by_their_rule(adsl, adrs)
+    reference = references.of(plan.comparison.reference)
+    conf, rule = plan.intervals.conf_level, plan.comparison.rule
+    ours = _primary(adsl, adrs) if rule is None else _by_published_rule(adsl, adrs)
+    theirs = (reference.n, reference.total)
     where = {
-        "analysis": f"comparison_{other.trial.lower()}",
+        "analysis": "comparison_published",
         "section": plan.comparison.section,
         "population": "PRIMARY",
-        "paramcd": "PSARESP" if plan.comparison.rule is None else "PSARESPC",
     }
-    exact = "Clopper-Pearson"
-    published = rate(*theirs, conf) | {
-        "definition": other.definition,
-        "treatment": other.treatment,
-        "source": other.source,
+    stats, method = _primary_stats(adsl, adrs, plan)
+    parts = []
+    if rule is not None:
+        group = "this_study_own_rule"
+        parts.append(ard.rows(stats, paramcd="PSARESP", group=group, method=method, **where))
+        stats, method = rate(*ours, conf), EXACT
+    where["paramcd"] = "PSARESP" if rule is None else "PSARESPC"
+    of_reference = rate(*theirs, conf) | {
+        "definition": reference.definition,
+        "treatment": reference.treatment,
+        "source": reference.source,
     }
-    odds: dict[str, ard.type_of_stat] = {"conf_level": conf}
-    if ours[1]:
-        found = exact_odds_ratio(*ours, *theirs, conf)
-        odds |= {
-            "estimate": found.estimate,
-            "conf_low": found.low,
-            "conf_high": found.high,
-            "p_value": fisher_exact(*ours, *theirs, "two-sided"),
-        }
-        odds = {
-            k: v if v != float("inf") else NotEstimable("no finite limit") for k, v in odds.items()
-        }
-    else:
-        odds |= dict.fromkeys(("estimate", "conf_low", "conf_high", "p_value"), NOT_TWO)
-    mine, method = _primary_stats(adsl, adrs, plan)
-    beside = []
-    if plan.comparison.rule is not None:
-        there = where | {"paramcd": "PSARESP", "group": "This trial, own rule"}
-        beside = [ard.rows(mine, method=method, **there)]
-        mine, method = rate(*ours, conf), exact
+    odds_method = "Conditional odds ratio; Fisher, two-sided"
     return [
-        ard.rows(mine, group="This trial", method=method, **where),
-        *beside,
-        ard.rows(published, group=other.trial, method=exact, **where),
-        ard.rows(
-            odds, level="Odds ratio", method="Conditional odds ratio; Fisher, two-sided", **where
-        ),
+        *parts,
+        ard.rows(stats, group="this_study", method=method, **where),
+        ard.rows(of_reference, group=plan.comparison.reference, method=EXACT, **where),
+        ard.rows(_odds_ratio(ours, theirs, conf), level="odds_ratio", method=odds_method, **where),
         ard.rows(
             _difference(ours, theirs, conf, NOT_TWO),
-            level="Difference",
+            level="difference",
             method="Miettinen-Nurminen",
             **where,
         ),
@@ -169,6 +168,6 @@ def rows(
 ) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
-        *by_arv7(adsl, adrs, plan),
+        *by_marker(adsl, adrs, plan),
         *published(adsl, adrs, references, plan),
     ]

@@ -1,4 +1,4 @@
-"""CTC response, depths of fall, and AR-V7 conversion under study cabazitaxel."""
+"""CTC response, CTC decline, and marker conversion on study treatment."""
 
 import pandas as pd
 
@@ -15,11 +15,11 @@ def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
     responses = adrs[adrs["PARAMCD"] == "CTCRESP"].set_index("USUBJID")["AVALC"]
     parts = []
     for population in ("CTCEVAL", "PRIMARY"):
-        people = members(adsl, population)
-        responders = int((people["USUBJID"].map(responses) == "Y").sum())
+        subjects = members(adsl, population)
+        responders = int((subjects["USUBJID"].map(responses) == "Y").sum())
         parts.append(
             ard.rows(
-                rate(responders, len(people), plan.intervals.conf_level),
+                rate(responders, len(subjects), plan.intervals.conf_level),
                 analysis="ctc_response",
                 section=plan.ctc.section,
                 population=population,
@@ -42,8 +42,8 @@ def ctc_course(
     names = ["CTC0", "CTCRVIS", *(f"CTCF{d:g}" for d in plan.ctc.depths_pct), "ARV7NEG"]
     parts = []
     for population in ("PRIMARY", "RESCREENED"):
-        people = treated_of(adsl, population)
-        of_treated = adrs[adrs["USUBJID"].isin(people["USUBJID"])]
+        subjects = treated_of(adsl, population)
+        of_treated = adrs[adrs["USUBJID"].isin(subjects["USUBJID"])]
         for name in names:
             responses = of_treated[of_treated["PARAMCD"] == name]
             yes = int((responses["AVALC"] == "Y").sum())
@@ -63,7 +63,7 @@ def ctc_course(
                 )
                 for group, n in denominators.items()
             ]
-        change = adctc[(adctc["ANL02FL"] == "Y") & adctc["USUBJID"].isin(people["USUBJID"])]
+        change = adctc[(adctc["ANL02FL"] == "Y") & adctc["USUBJID"].isin(subjects["USUBJID"])]
         for name, column in (("CTC", "AVAL"), ("CTCPCHG", "PCHG")):
             parts.append(
                 ard.rows(

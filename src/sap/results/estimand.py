@@ -1,4 +1,4 @@
-"""The primary result under other choices: the forest of its estimand, and inference by the design."""
+"""The primary estimand: sensitivity analyses, two-stage adjusted and Bayesian inference."""
 
 import math
 
@@ -7,6 +7,7 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue import decisions
 from sap.methods.interim import posterior_summary
 from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point
 from sap.plan.model import Plan
@@ -19,62 +20,65 @@ from sap.results.sets import available, members
 ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
 
 
-def _answers(adrs: pd.DataFrame, paramcd: str, who: pd.Series) -> pd.Series:
-    values = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
-    return who.map(values).fillna("NE")
+def _results(adrs: pd.DataFrame, paramcd: str, usubjid: pd.Series) -> pd.Series:
+    results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+    return usubjid.map(results).fillna("NE")
+
+
+def _unknown(adrs: pd.DataFrame, usubjid: pd.Series) -> pd.Series:
+    """Subjects whose response is missing, or whose decline no later value could confirm."""
+    missing = _results(adrs, "ICEMISS", usubjid) == "Y"
+    return missing | (_results(adrs, "ICEPEND", usubjid) == "Y")
 
 
 @makes("psa_estimand")
 def sensitivity(
     adsl: pd.DataFrame, adpsa: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """One line of the forest per choice, each with n, N and exact interval.
+    """The response rate of each sensitivity analysis (LEVEL): n, N and exact interval.
 
-    1. Primary: composite strategy, missing is failure.
-    2. Treatment policy: values under new therapy count.
-    3. PSA-evaluable patients. 4. Per protocol. 5. All marker-positive patients, treated or not.
-    6. Patients whose baseline PSA is at or above the plan's value (as TROPIC had it).
-    7. Worst case: missing and pending patients all fail (equal to 1). 8. Best case: all respond.
-    9. The first fall at any time, where the plan limits it; everything else as the plan says.
+    1. `primary`: composite strategy, missing is failure; with the interval of the primary result.
+    2. `treatment_policy`: values under new therapy count.
+    3. `psa_evaluable`, `per_protocol`, `all_marker_positive`: these sets, the last treated or not.
+    4. `baseline_psa_minimum`: patients whose baseline PSA is at or above the plan's value.
+    5. `worst_case`: missing and pending patients all fail (equal to 1); `best_case`: all respond.
+    6. `first_decline_any_time`: no limit on the day of the first decline, where the plan has one.
 
-    "Pending" is ICEPEND here: a fall that no later value could confirm. A response after a
-    re-screening counts in no line. Line 1 has the interval of the primary result. No line has a
-    p-value or a decision: those of the primary result stand in `psa_response`.
+    "Pending" is ICEPEND here: a decline that no later value could confirm. A response after
+    re-screening counts in no level. No level has a p-value or a decision: those of the primary
+    result are part of `psa_response`.
     """
     primary = members(adsl, "PRIMARY")
-    who = primary["USUBJID"]
-    main = _answers(adrs, "PSARESP", who)
-    base = who.map(adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"])
-    unknown = (_answers(adrs, "ICEMISS", who) == "Y") | (_answers(adrs, "ICEPEND", who) == "Y")
-    yes = main == "Y"
-
-    def inside(population: str) -> tuple[int, int]:
-        people = members(adsl, population)
-        yes = (_answers(adrs, "PSARESP", people["USUBJID"]) == "Y") & (people["RESCTRFL"] != "Y")
-        return int(yes.sum()), len(people)
-
+    usubjid = primary["USUBJID"]
+    is_responder = _results(adrs, "PSARESP", usubjid) == "Y"
+    base = usubjid.map(adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"])
     high = base >= plan.estimand.baseline_psa_minimum
-    policy = _answers(adrs, "PSARSPTP", who) == "Y"
-    lines = {
-        "1 Primary, composite strategy": (int(yes.sum()), len(who)),
-        "2 Treatment policy for new therapy": (int(policy.sum()), len(who)),
-        "3 PSA-evaluable": inside("PSAEVAL"),
-        **({"4 Per protocol": inside("PERPROT")} if available(adsl, "PERPROT") else {}),
-        "5 All marker-positive": inside("MARKERPOS"),
-        f"6 Baseline PSA >= {plan.estimand.baseline_psa_minimum:g}": (
-            int((yes & high).sum()),
-            int(high.sum()),
-        ),
-        "7 Worst case for missing and pending": (int(yes.sum()), len(who)),
-        "8 Best case for missing and pending": (int((yes | unknown).sum()), len(who)),
+
+    def of_set(population: str) -> tuple[int, int]:
+        subjects = members(adsl, population)
+        responders = _results(adrs, "PSARESP", subjects["USUBJID"]) == "Y"
+        return int((responders & (subjects["RESCTRFL"] != "Y")).sum()), len(subjects)
+
+    def of_primary(responders: pd.Series) -> tuple[int, int]:
+        return int(responders.sum()), len(usubjid)
+
+    rates = {
+        "primary": of_primary(is_responder),
+        "treatment_policy": of_primary(_results(adrs, "PSARSPTP", usubjid) == "Y"),
+        "psa_evaluable": of_set("PSAEVAL"),
+        **({"per_protocol": of_set("PERPROT")} if available(adsl, "PERPROT") else {}),
+        "all_marker_positive": of_set("MARKERPOS"),
+        "baseline_psa_minimum": (int((is_responder & high).sum()), int(high.sum())),
+        "worst_case": of_primary(is_responder),
+        "best_case": of_primary(is_responder | _unknown(adrs, usubjid)),
     }
     if plan.psa_response.first_fall_within_days is not None:
-        free = _answers(adrs, "PSARSPAT", who) == "Y"
-        lines["9 First fall at any time"] = (int(free.sum()), len(who))
+        at_any_time = _results(adrs, "PSARSPAT", usubjid) == "Y"
+        rates["first_decline_any_time"] = of_primary(at_any_time)
     parts = []
-    for level, (responders, n) in lines.items():
+    for level, (responders, n) in rates.items():
         stats, method = rate(responders, n, plan.intervals.conf_level), EXACT
-        if level.startswith("1 "):
+        if level == "primary":
             stats, method = primary_rate(primary, adrs, plan)
         parts.append(_row(stats, "psa_estimand", plan, method, level))
     return parts
@@ -96,15 +100,15 @@ def _row(
 
 @makes("intercurrent_events")
 def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many patients of the primary set had each intercurrent event."""
-    who = members(adsl, "PRIMARY")["USUBJID"]
+    """How many patients of the primary set had each intercurrent event (PARAMCD)."""
+    usubjid = members(adsl, "PRIMARY")["USUBJID"]
     parts = []
     for name in ICE:
-        n = int((_answers(adrs, name, who) == "Y").sum())
+        n = int((_results(adrs, name, usubjid) == "Y").sum())
         stats: dict[str, ard.type_of_stat] = {
             "n": n,
-            "N": len(who),
-            "estimate": n / len(who) if len(who) else REASON_NO_PATIENT,
+            "N": len(usubjid),
+            "estimate": n / len(usubjid) if len(usubjid) else REASON_NO_PATIENT,
         }
         parts.append(
             ard.rows(
@@ -122,12 +126,11 @@ def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
 @makes("tipping_point")
 def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """How many of the missing and pending patients would have to respond to change the decision."""
-    who = members(adsl, "PRIMARY")["USUBJID"]
-    responders = int((_answers(adrs, "PSARESP", who) == "Y").sum())
-    unknown = (_answers(adrs, "ICEMISS", who) == "Y") | (_answers(adrs, "ICEPEND", who) == "Y")
-    missing = int(unknown.sum())
-    stats: dict[str, ard.type_of_stat] = {"n": responders, "N": len(who), "n_missing": missing}
-    if len(who) != plan.design.n:
+    usubjid = members(adsl, "PRIMARY")["USUBJID"]
+    responders = int((_results(adrs, "PSARESP", usubjid) == "Y").sum())
+    missing = int(_unknown(adrs, usubjid).sum())
+    stats: dict[str, ard.type_of_stat] = {"n": responders, "N": len(usubjid), "n_missing": missing}
+    if len(usubjid) != plan.design.n:
         reason = NotEstimable("the attained number of patients is not the planned one")
         stats |= dict.fromkeys(("responders_needed", "rate_needed"), reason)
         return [_row(stats, "tipping_point", plan, "Enumeration")]
@@ -137,27 +140,29 @@ def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
         needed = tipping_point(design, responders, missing).responders_needed
     stats["responders_needed"] = needed
     stats["rate_needed"] = needed / missing if missing else NotEstimable("no patient is missing")
-    can = "can change the decision" if 0 < needed <= missing else "cannot change the decision"
-    stats["decision"] = f"The patients without an answer {can}"
+    can_change = 0 < needed <= missing
+    stats["decision"] = decisions.CAN_CHANGE if can_change else decisions.CANNOT_CHANGE
     return [_row(stats, "tipping_point", plan, "Enumeration")]
 
 
 @makes("psa_posterior")
 def posterior(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The rate with the plan's beta prior: mean, median, equal-tailed interval, P(rate > p0)."""
-    who = members(adsl, "PRIMARY")["USUBJID"]
-    responders = int((_answers(adrs, "PSARESP", who) == "Y").sum())
+    usubjid = members(adsl, "PRIMARY")["USUBJID"]
+    responders = int((_results(adrs, "PSARESP", usubjid) == "Y").sum())
     a, b = plan.estimand.prior
     conf = plan.intervals.conf_level
-    got = (
-        posterior_summary(responders, len(who), (a, b), conf, plan.design.p0) if len(who) else None
+    summary = (
+        posterior_summary(responders, len(usubjid), (a, b), conf, plan.design.p0)
+        if len(usubjid)
+        else None
     )
     names = ("mean", "sd", "median", "conf_low", "conf_high", "probability_above_p0")
     stats: dict[str, ard.type_of_stat] = {"prior_a": a, "prior_b": b, "conf_level": conf}
     stats |= (
         dict.fromkeys(names, REASON_NO_PATIENT)
-        if got is None
-        else dict(zip(names, got, strict=True))
+        if summary is None
+        else dict(zip(names, summary, strict=True))
     )
     return [_row(stats, "psa_posterior", plan, "Beta-binomial")]
 
@@ -175,13 +180,14 @@ SUMMARY = (
 )
 
 
+DECISIONS = {"reject H0": decisions.REJECTED, "do not reject H0": decisions.NOT_REJECTED}
 NO_MAXIMUM = NotEstimable("the likelihood given the stage reached has no maximum")
 
 
-def _confirmed_on(adrs: pd.DataFrame, who: pd.Series) -> pd.Series:
-    """The day on which the response of each of these patients was confirmed, where it was."""
+def _confirmed_on(adrs: pd.DataFrame, usubjid: pd.Series) -> pd.Series:
+    """The day on which the response of each of these subjects was confirmed, where it was."""
     yes = adrs[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y")]
-    return pd.to_datetime(who.map(yes.set_index("USUBJID")["CONFDT"]))
+    return pd.to_datetime(usubjid.map(yes.set_index("USUBJID")["CONFDT"]))
 
 
 @makes("psa_two_stage")
@@ -206,9 +212,9 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     design = of_plan(plan)
     if not isinstance(design, TwoStageDesign):
         return []
-    people = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
-    yes = (_answers(adrs, "PSARESP", people["USUBJID"]) == "Y").to_numpy()
-    n, x1, x = len(people), int(yes[: design.n1].sum()), int(yes.sum())
+    subjects = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
+    yes = (_results(adrs, "PSARESP", subjects["USUBJID"]) == "Y").to_numpy()
+    n, x1, x = len(subjects), int(yes[: design.n1].sum()), int(yes.sum())
     conf = plan.intervals.conf_level
     stats: dict[str, ard.type_of_stat] = {
         "n": x,
@@ -218,33 +224,29 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
         "conf_level": conf,
     }
     if n > design.n1:
-        full, began = (people["TRTSDT"].iloc[at] for at in (design.n1 - 1, design.n1))
-        confirmed = _confirmed_on(adrs, people["USUBJID"].iloc[: design.n1])
+        full, began = (subjects["TRTSDT"].iloc[at] for at in (design.n1 - 1, design.n1))
+        confirmed = _confirmed_on(adrs, subjects["USUBJID"].iloc[: design.n1])
         stats |= {
             "stage1_full": f"{full:%Y-%m-%d}",
             "stage2_began": f"{began:%Y-%m-%d}",
             "responders_by_then": int((confirmed <= began).sum()),
         }
-    end = ended(people, adrs, plan, design)
+    end = ended(subjects, adrs, plan, design)
     if end.inference is None:
         stats |= dict.fromkeys(SUMMARY, NotEstimable(end.reason))
         stats["decision"] = end.reason.capitalize()
         return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004")]
-    got = end.inference
+    inference = end.inference
     for name in SUMMARY:
-        number = float(getattr(got, name))
+        number = float(getattr(inference, name))
         stats[name] = NO_MAXIMUM if math.isnan(number) else number
-    if got.stopped_at > 1 and x == design.r1 + 1:
+    if inference.stopped_at > 1 and x == design.r1 + 1:
         stats["conditional_mle"] = NO_MAXIMUM
-    stats["stopped_at"] = got.stopped_at
+    stats["stopped_at"] = inference.stopped_at
     held = coverage(design, conf, np.linspace(0.001, 0.999, 999))
     stats["coverage"] = float(np.min(held))
-    words = {"reject H0": "H0 rejected", "do not reject H0": "H0 not rejected"}[got.decision]
-    stats["decision"] = (
-        f"{words}: the design stops after stage 1; the patients treated later are over-running"
-        if end.over_run
-        else words
-    )
+    decision = DECISIONS[inference.decision]
+    stats["decision"] = f"{decision}: {decisions.OVER_RUN}" if end.over_run else decision
     return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004; both exact tails")]
 
 

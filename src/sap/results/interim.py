@@ -1,4 +1,4 @@
-"""Where the stopping rule stands at a data cut, with bounds over the answers that are still open."""
+"""The stopping rule for futility at a data cut-off, with bounds over the pending responses."""
 
 from typing import NamedTuple
 
@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue import decisions
 from sap.methods.interim_stages import Stage, conditional_power, predictive_power
 from sap.methods.monitoring import boundary_characteristics
 from sap.methods.two_stage import TwoStageDesign
@@ -17,10 +18,8 @@ from sap.results.provenance import makes
 from sap.results.safety import bounds_of
 from sap.results.sets import members
 
-CONTINUE = "Passed: the trial goes on to stage 2"
-STOP = "Crossed: the trial stops for futility"
-OPEN = "Not decided"
-METHOD = "Exact enumeration over the open answers"
+STAGE_1, TOTAL = "stage_1", "total"
+METHOD = "Exact enumeration over the pending responses"
 
 
 class Cut(NamedTuple):
@@ -33,72 +32,72 @@ class Cut(NamedTuple):
 
 
 def state(first: Cut, r1: int) -> str:
-    """What the rule "stop when at most r1 of stage 1 respond" says; the first case that applies.
+    """The state of the rule "stop when at most r1 of stage 1 respond"; the first case that applies.
 
-    1. More than r1 patients of stage 1 have a confirmed response: passed, whatever is still open.
-    2. Even if every pending patient, and every patient of stage 1 not yet treated, responded, at most r1
-       would have: crossed.
+    1. More than r1 patients of stage 1 have a confirmed response: passed, whatever is pending.
+    2. At most r1 responders, with every pending patient and every patient of stage 1 not yet treated
+       counted as a responder: crossed.
     3. Else it is not decided.
     """
     if first.responders > r1:
-        return CONTINUE
+        return decisions.BOUNDARY_PASSED
     most = first.responders + first.pending + max(first.planned - first.treated, 0)
-    return STOP if most <= r1 else OPEN
+    return decisions.BOUNDARY_CROSSED if most <= r1 else decisions.BOUNDARY_OPEN
 
 
-def _stages(people: pd.DataFrame, adrs: pd.DataFrame, n1: int, n: int) -> tuple[Cut, Cut]:
+def _stages(subjects: pd.DataFrame, adrs: pd.DataFrame, n1: int, n: int) -> tuple[Cut, Cut]:
     """Stage 1 is the first n1 patients by first dose (ties: USUBJID), stage 2 the others."""
-    ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last")["USUBJID"]
+    ordered = subjects.sort_values(["TRTSDT", "USUBJID"], na_position="last")["USUBJID"]
 
     def is_yes(paramcd: str) -> NDArray[np.bool_]:
-        answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
-        return (ordered.map(answers) == "Y").to_numpy()
+        results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+        return (ordered.map(results) == "Y").to_numpy()
 
-    yes, waits = is_yes("PSARESP"), is_yes("PSAPEND")
-    first = Cut(int(yes[:n1].sum()), int(waits[:n1].sum()), min(len(yes), n1), n1)
-    second = Cut(int(yes[n1:].sum()), int(waits[n1:].sum()), max(len(yes) - n1, 0), n - n1)
+    yes, pending = is_yes("PSARESP"), is_yes("PSAPEND")
+    first = Cut(int(yes[:n1].sum()), int(pending[:n1].sum()), min(len(yes), n1), n1)
+    second = Cut(int(yes[n1:].sum()), int(pending[n1:].sum()), max(len(yes) - n1, 0), n - n1)
     return first, second
 
 
-WAITING = {5: "A fall awaits its confirmation", 6: "No such fall yet, and time left for one"}
+PENDING = {5: "confirmation_pending", 6: "no_decline_yet"}  # by CASE of PSAPEND
 
 
 @makes("interim_pending")
 def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """What the pending patients wait for (SUBLEVEL), of stage 1 and in all (LEVEL): cases 5 and 6 of PSAPEND."""
+    """Why responses are pending (SUBLEVEL: cases 5 and 6 of PSAPEND), in stage 1 and in total (LEVEL)."""
     design = of_plan(plan)
     n1 = design.n1 if isinstance(design, TwoStageDesign) else 0
     subjects = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
-    asked = adrs[adrs["PARAMCD"] == "PSAPEND"].set_index("USUBJID")
-    waits = (
-        subjects["USUBJID"].map(asked["CASE"]).where(subjects["USUBJID"].map(asked["AVALC"]) == "Y")
-    )
-    levels = {"Stage 1": waits[:n1]} if n1 else {}
+    results = adrs[adrs["PARAMCD"] == "PSAPEND"].set_index("USUBJID")
+    is_pending = subjects["USUBJID"].map(results["AVALC"]) == "Y"
+    cases = subjects["USUBJID"].map(results["CASE"]).where(is_pending)
+    levels = {STAGE_1: cases[:n1]} if n1 else {}
     return [
         ard.rows(
-            {"n": int((mine == case).sum()), "N": len(mine)},
+            {"n": int((of_level == case).sum()), "N": len(of_level)},
             analysis="interim_pending",
             section=plan.design.section,
             population="PRIMARY",
             paramcd="PSAPEND",
             level=level,
-            sublevel=words,
+            sublevel=sublevel,
             method="Distinct patients",
         )
-        for level, mine in (levels | {"In all": waits}).items()
-        for case, words in WAITING.items()
+        for level, of_level in (levels | {TOTAL: cases}).items()
+        for case, sublevel in PENDING.items()
     ]
 
 
-# The true rates at which the behaviour of the boundary for toxicity is told, beside the plan's p0.
+# True rates of the operating characteristics of the boundary for toxicity, with the plan's p0.
 TRUE_RATES = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 
 
 @makes("toxicity_oc")
 def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
-    """What the boundary for toxicity does at each true rate (LEVEL), exactly.
+    """Exact operating characteristics of the boundary for toxicity at each true rate (LEVEL).
 
-    `probability_of_stopping`, and the patients (`expected_n`) of a trial of the planned size.
+    `probability_of_stopping`, and the expected number of patients (`expected_n`) of a trial of the
+    planned size.
     """
     rule = plan.toxicity_monitoring
     if rule is None:
@@ -106,11 +105,11 @@ def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
     bounds = bounds_of(rule)
     parts = []
     for rate in sorted({*TRUE_RATES, rule.p0}):
-        found = boundary_characteristics(bounds, rate)
+        characteristics = boundary_characteristics(bounds, rate)
         stats: dict[str, ard.type_of_stat] = {
             "p": rate,
-            "probability_of_stopping": float(found.stopping_probability),
-            "expected_n": float(found.expected_n),
+            "probability_of_stopping": float(characteristics.stopping_probability),
+            "expected_n": float(characteristics.expected_n),
         }
         parts.append(
             ard.rows(
@@ -126,15 +125,12 @@ def toxicity_oc(plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
-VIEWS = {
-    "None of the pending patients responds": 0,
-    "Pending patients counted as not yet seen": None,
-    "All of the pending patients respond": 1,
-}
+# The response of each pending patient in a projection; None: still to be observed.
+PROJECTIONS = {"none_respond": 0, "not_observed": None, "all_respond": 1}
 
 
-def _seen(cut: Cut, outcome: int | None) -> Stage:
-    """The stage when every pending patient has this outcome; None: their answers are still to come."""
+def _observed(cut: Cut, outcome: int | None) -> Stage:
+    """The stage if every pending patient has this outcome; None: their responses are still to come."""
     if outcome is None:
         return Stage(cut.responders, cut.treated - cut.pending, cut.planned)
     return Stage(cut.responders + outcome * cut.pending, cut.treated, cut.planned)
@@ -142,22 +138,22 @@ def _seen(cut: Cut, outcome: int | None) -> Stage:
 
 @makes("interim")
 def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The state of the stopping rule, and the chance to reject H0 at the end.
+    """The state of the stopping rule, and the probability of rejecting H0 at the end.
 
-    LEVEL "Stage 1" (two-stage designs) and "In all": confirmed responders `n`, treated patients `N`,
-    pending patients `n_missing`, planned patients. The decision stands at "Stage 1"; see `state`.
+    LEVEL `stage_1` (two-stage designs) and `total`: confirmed responders `n`, treated patients `N`,
+    pending patients `n_missing`, planned patients. The decision is that of `stage_1`; see `state`.
 
-    For each of `VIEWS`, what the pending patients do, the chance that the design will reject H0:
-    conditional on the plan's p1 and p0, on the rate seen among patients with an answer, and predictive,
-    averaged over the posterior under the plan's prior. With more patients than planned the design has no
-    such chance.
+    GROUP `projection`: for each of `PROJECTIONS` (LEVEL) the probability that the design will reject
+    H0: conditional on the plan's p1 and p0, on the rate observed among patients with a result, and
+    predictive, averaged over the posterior under the plan's prior. With more patients than planned it
+    is not estimable.
     """
     design, d = of_plan(plan), plan.design
     two = isinstance(design, TwoStageDesign)
     n1, r1 = (design.n1, design.r1) if isinstance(design, TwoStageDesign) else (0, -1)
-    people = members(adsl, "PRIMARY")
-    first, second = _stages(people, adrs, n1, d.n)
-    whole = Cut(*(a + b for a, b in zip(first, second, strict=True)))
+    subjects = members(adsl, "PRIMARY")
+    first, second = _stages(subjects, adrs, n1, d.n)
+    total = Cut(*(a + b for a, b in zip(first, second, strict=True)))
     where = {
         "analysis": "interim",
         "section": d.section,
@@ -175,7 +171,7 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
             "responders_high": cut.responders + cut.pending,
         }
 
-    parts = [ard.rows(counts(whole) | {"r": d.r}, level="In all", method=METHOD, **where)]
+    parts = [ard.rows(counts(total) | {"r": d.r}, level=TOTAL, method=METHOD, **where)]
     if two:
         decided: dict[str, ard.type_of_stat] = {
             "r1": r1,
@@ -185,9 +181,9 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
                 first._replace(responders=first.responders + first.pending, pending=0), r1
             ),
         }
-        parts.append(ard.rows(counts(first) | decided, level="Stage 1", method=METHOD, **where))
-    for words, outcome in VIEWS.items():
-        one, rest = _seen(first, outcome), _seen(second, outcome)
+        parts.append(ard.rows(counts(first) | decided, level=STAGE_1, method=METHOD, **where))
+    for projection, outcome in PROJECTIONS.items():
+        one, rest = _observed(first, outcome), _observed(second, outcome)
         stats: dict[str, ard.type_of_stat] = {
             "n": one.responders + rest.responders,
             "N": one.known + rest.known,
@@ -207,12 +203,12 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
             }
             for name, rate in rates.items():
                 stats[name] = (
-                    NotEstimable("no patient has an answer yet")
+                    NotEstimable("no patient has a result yet")
                     if rate is None
                     else conditional_power(one, rest, r1, d.r, rate)
                 )
             stats["predictive_power"] = predictive_power(one, rest, r1, d.r, plan.estimand.prior)
-        parts.append(ard.rows(stats, level=words, group="Outlook", method=METHOD, **where))
+        parts.append(ard.rows(stats, level=projection, group="projection", method=METHOD, **where))
     return parts
 
 

@@ -1,4 +1,4 @@
-"""PSA progression: how many progressed, and by which branch of the rule."""
+"""PSA progression: how many patients progressed, and the case of the definition that applied."""
 
 import pandas as pd
 
@@ -9,49 +9,49 @@ from sap.results.rates import rate
 from sap.results.sets import members
 
 CASES = {
-    1: "No baseline",
-    2: "No value after the first dose",
-    3: "Confirmed after a fall",
-    4: "Confirmed without a fall",
-    5: "Rise without a value that could confirm it",
-    6: "Rise refuted",
-    7: "Rise in the ignored time only",
-    8: "No rise",
+    1: "no_baseline",
+    2: "no_post_baseline",
+    3: "confirmed_after_decline",
+    4: "confirmed_without_decline",
+    5: "no_later_value",
+    6: "not_confirmed",
+    7: "early_only",
+    8: "no_increase",
 }
 
 
 @makes("psa_progression")
 def psa_progression(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Patients with PSA progression of those treated, and the case that decided for each.
+    """Treated patients with PSA progression, and the patients of each case of its definition (LEVEL).
 
-    RESCREENED counts patients treated through re-screening, GROUPA the course under the physician's
-    choice (PSAPROGA). `n_missing` counts patients who cannot be evaluated (cases 1 and 2).
+    RESCREENED has patients treated through re-screening, GROUPA the treatment chosen by the physician
+    (PSAPROGA). `n_missing` counts patients who cannot be evaluated (cases 1 and 2).
     """
     where = [("PRIMARY", "PSAPROG"), ("RESCREENED", "PSAPROG")]
     where += [("GROUPA", "PSAPROGA")] if plan.study.groups else []
     parts = []
     for population, paramcd in where:
-        people = members(adsl, population)
+        subjects = members(adsl, population)
         if paramcd == "PSAPROG":
-            people = people[people["NCYCLES"] > 0]
-        answers = adrs[(adrs["PARAMCD"] == paramcd) & adrs["USUBJID"].isin(people["USUBJID"])]
+            subjects = subjects[subjects["NCYCLES"] > 0]
+        results = adrs[(adrs["PARAMCD"] == paramcd) & adrs["USUBJID"].isin(subjects["USUBJID"])]
         at = {
             "analysis": "psa_progression",
             "section": plan.psa_progression.section,
             "population": population,
             "paramcd": paramcd,
         }
-        total = rate(int((answers["AVALC"] == "Y").sum()), len(people), plan.intervals.conf_level)
-        total["n_missing"] = len(people) - int((answers["AVALC"] != "NE").sum())
+        total = rate(int((results["AVALC"] == "Y").sum()), len(subjects), plan.intervals.conf_level)
+        total["n_missing"] = len(subjects) - int((results["AVALC"] != "NE").sum())
         parts.append(ard.rows(total, method="Clopper-Pearson", **at))
         parts += [
             ard.rows(
-                {"n": int((answers["CASE"] == case).sum()), "N": len(people)},
-                level=words,
+                {"n": int((results["CASE"] == case).sum()), "N": len(subjects)},
+                level=level,
                 method="Distinct patients",
                 **at,
             )
-            for case, words in CASES.items()
+            for case, level in CASES.items()
         ]
     return parts
 

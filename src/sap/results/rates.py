@@ -4,9 +4,12 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.methods import quantiles
 from sap.methods.proportion import clopper_pearson
 
 REASON_NO_PATIENT = NotEstimable("no patient in this population")
+REASON_NO_VALUE = NotEstimable("no value")
+REASON_ONE_VALUE = NotEstimable("one value only")
 
 
 def rate(responders: int, n: int, conf_level: float) -> dict[str, ard.type_of_stat]:
@@ -28,32 +31,11 @@ def summary(values: pd.Series) -> dict[str, ard.type_of_stat]:
     3. The median is that quantile at 1/2; the quartiles are those at 1/4 and 3/4.
     4. The median of a time to event is that of the Kaplan-Meier estimate.
     """
-    known = values.dropna().astype(float)
-    none = NotEstimable("no value")
-    stats: dict[str, ard.type_of_stat] = {
-        "n": len(known),
-        "n_missing": int(values.isna().sum()),
-    }
+    statistics = quantiles.summary(values.astype(float))
+    counts: dict[str, ard.type_of_stat] = {"n": statistics.n, "n_missing": statistics.n_missing}
     names = ("mean", "sd", "median", "q1", "q3", "min", "max")
-    if known.empty:
-        return stats | dict.fromkeys(names, none)
-    spread = float(known.std()) if len(known) > 1 else NotEstimable("one value only")
-    return stats | {
-        "mean": float(known.mean()),
-        "sd": spread,
-        "median": _percentile(known, 0.5),
-        "q1": _percentile(known, 0.25),
-        "q3": _percentile(known, 0.75),
-        "min": float(known.min()),
-        "max": float(known.max()),
-    }
-
-
-def _percentile(known: pd.Series, q: float) -> float:
-    """SAS's default percentile (PCTLDEF=5): the mean of two neighbours where n q is whole."""
-    ordered = known.sort_values().to_numpy()
-    place = len(ordered) * q
-    whole = int(place)
-    if place == whole:
-        return float((ordered[max(whole - 1, 0)] + ordered[min(whole, len(ordered) - 1)]) / 2)
-    return float(ordered[whole])
+    if not statistics.n:
+        return counts | dict.fromkeys(names, REASON_NO_VALUE)
+    known = dict(zip(names, statistics[2:], strict=True))
+    spread = statistics.sd if statistics.n > 1 else REASON_ONE_VALUE
+    return counts | known | {"sd": spread}

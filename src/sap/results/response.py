@@ -6,6 +6,7 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue import decisions
 from sap.methods.proportion import exact_test
 from sap.methods.two_stage import TwoStageDesign, TwoStageInference, two_stage_inference
 from sap.plan.model import Design, Plan
@@ -24,11 +25,11 @@ class Stage1(NamedTuple):
     pending: int
 
 
-def stage_1(people: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 | None:
-    """Stage 1 is the first n1 patients of `people` by TRTSDT, ties by USUBJID; None until n1 are there."""
-    if design.n1 is None or len(people) < design.n1:
+def stage_1(subjects: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 | None:
+    """Stage 1 is the first n1 patients of `subjects` by TRTSDT, ties by USUBJID; None until n1 are there."""
+    if design.n1 is None or len(subjects) < design.n1:
         return None
-    ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last").iloc[: design.n1]
+    ordered = subjects.sort_values(["TRTSDT", "USUBJID"], na_position="last").iloc[: design.n1]
 
     def count(paramcd: str) -> int:
         return int((_responders(ordered, adrs, paramcd)["AVALC"] == "Y").sum())
@@ -37,33 +38,33 @@ def stage_1(people: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 
 
 
 def decision(design: Design, responders: int, n: int, first: Stage1 | None = None) -> str:
-    """What the design's rule says of `responders` of `n`; the first case that applies.
+    """The decision of the design about H0, with `responders` of `n` patients; the first case that applies.
 
-    1. Stage 1 is complete, and even with its pending patients at most r1 responded: the design stopped
-       there and H0 is not rejected, whatever patients treated later did.
+    1. Stage 1 is complete, and at most r1 of it responded, pending patients counted as responders:
+       the design stopped there and H0 is not rejected, whatever the response of patients treated later.
     2. Stage 1 is complete, and its pending patients decide whether more than r1 responded.
-    3. n is the planned n: H0 rejected when responders > r, else not rejected.
-    4. n is below it: no decision yet, however many responded.
+    3. n is the planned n: H0 is rejected when responders > r, else not rejected.
+    4. n is below it: no decision yet, whatever the number of responders.
     5. n is above it (over-running): the planned rule does not apply; the exact p is reported.
     """
     if first is not None and design.r1 is not None and first.responders <= design.r1:
         if first.responders + first.pending <= design.r1:
-            return "H0 not rejected: stopped after stage 1"
-        return "No decision: stage 1 has pending patients"
+            return decisions.STOPPED_STAGE_1
+        return decisions.STAGE_1_PENDING
     if n == design.n:
-        return "H0 rejected" if responders > design.r else "H0 not rejected"
-    return "No decision: fewer than planned" if n < design.n else "No decision: more than planned"
+        return decisions.REJECTED if responders > design.r else decisions.NOT_REJECTED
+    return decisions.FEWER_THAN_PLANNED if n < design.n else decisions.MORE_THAN_PLANNED
 
 
 class Ended(NamedTuple):
-    """What a two-stage design says of its primary set, or why it does not say it (yet)."""
+    """Two-stage inference on the primary set, or the reason why it is not estimable (yet)."""
 
     inference: TwoStageInference | None
     reason: str
     over_run: bool
 
 
-def ended(people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStageDesign) -> Ended:
+def ended(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStageDesign) -> Ended:
     """Two-stage inference: the stage reached and the patients analysed.
 
     Stage 1 is the first `design.n1` patients of the primary set by first dose (ties: USUBJID). The
@@ -77,20 +78,20 @@ def ended(people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStage
     4. Fewer than `design.n` patients in total: stage 2 is not complete; not estimable yet.
     5. `design.n` patients: the end as planned. More: over-running of stage 2 (Koyama and Chen 2008).
     """
-    ordered = people.sort_values(["TRTSDT", "USUBJID"], na_position="last")
+    ordered = subjects.sort_values(["TRTSDT", "USUBJID"], na_position="last")
     yes = (_responders(ordered, adrs, "PSARESP")["AVALC"] == "Y").to_numpy()
     n, x1, x = len(yes), int(yes[: design.n1].sum()), int(yes.sum())
     p0, conf = plan.design.p0, plan.intervals.conf_level
-    first = stage_1(people, adrs, plan.design)
+    first = stage_1(subjects, adrs, plan.design)
     if first is None:
-        return Ended(None, "stage 1 is not complete", over_run=False)
+        return Ended(None, decisions.STAGE_1_NOT_COMPLETE, over_run=False)
     if x1 <= design.r1:
         if x1 + first.pending > design.r1:
-            return Ended(None, "stage 1 is not decided: patients are pending", over_run=False)
+            return Ended(None, decisions.STAGE_1_NOT_DECIDED, over_run=False)
         stopped = two_stage_inference(design, x1, p0, conf)
         return Ended(stopped, "", over_run=n > design.n1)
     if n < design.n:
-        return Ended(None, "stage 2 is not complete", over_run=False)
+        return Ended(None, decisions.STAGE_2_NOT_COMPLETE, over_run=False)
     end = two_stage_inference(design, x, p0, conf, responders_stage1=x1, n_attained=n)
     return Ended(end, "", over_run=False)
 
@@ -101,7 +102,7 @@ STAGE_1_ALONE = "the design stopped after stage 1; its interval is of stage 1 al
 
 
 def primary_rate(
-    people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+    subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> tuple[dict[str, ard.type_of_stat], str]:
     """The primary result: the response rate and its confidence interval.
 
@@ -114,15 +115,15 @@ def primary_rate(
     4. It is two-stage: equal-tailed exact over the outcomes of the design, ordered by the total
        number of responders (Jung and Kim 2004), which is also the order of the response rate.
     """
-    asked = of_first_screening(people, _responders(people, adrs, "PSARESP"))
-    responders = int((asked["AVALC"] == "Y").sum())
-    stats = rate(responders, len(asked), plan.intervals.conf_level)
+    results = of_first_screening(subjects, _responders(subjects, adrs, "PSARESP"))
+    responders = int((results["AVALC"] == "Y").sum())
+    stats = rate(responders, len(results), plan.intervals.conf_level)
     design = of_plan(plan)
     if plan.intervals.primary_interval == "clopper-pearson" or not isinstance(
         design, TwoStageDesign
     ):
         return stats, EXACT
-    end = ended(people, adrs, plan, design)
+    end = ended(subjects, adrs, plan, design)
     if end.inference is None or end.over_run:
         reason = NotEstimable(end.reason or STAGE_1_ALONE)
         return stats | {"conf_low": reason, "conf_high": reason}, TWO_STAGE
@@ -132,16 +133,16 @@ def primary_rate(
     }, TWO_STAGE
 
 
-def _responders(people: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
-    """The answer of each patient, NE where he has none."""
-    answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
-    return people.assign(AVALC=people["USUBJID"].map(answers).fillna("NE"))
+def _responders(subjects: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
+    """The subjects with the result of a parameter (AVALC), NE where ADRS has none."""
+    results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+    return subjects.assign(AVALC=subjects["USUBJID"].map(results).fillna("NE"))
 
 
-def of_first_screening(people: pd.DataFrame, asked: pd.DataFrame) -> pd.DataFrame:
-    """The answers with NE for the patients who were treated through re-screening."""
-    again = people["RESCTRFL"] == "Y"
-    return asked.assign(AVALC=asked["AVALC"].mask(again, "NE"))
+def of_first_screening(subjects: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
+    """The results, with NE for the subjects who were treated through re-screening."""
+    rescreened = subjects["RESCTRFL"] == "Y"
+    return results.assign(AVALC=results["AVALC"].mask(rescreened, "NE"))
 
 
 def response_rate(
@@ -155,27 +156,29 @@ def response_rate(
 ) -> pd.DataFrame:
     """Responders, denominator and exact interval; of the primary analysis alone, p and the decision.
 
-    The denominator is the population of ADSL; NE, and a patient without any answer, is no response.
-    `n_missing` counts those NE. What a patient did after a re-screening answers for no set of the
-    first screening: the answer is NE there, and stands in `rescreen_response`. The one-sided exact p
-    against p0 and the decision of the design's rule, stage 1 included, stand in the primary analysis
-    of PRIMARY, with the interval of `primary_rate`; another rule of confirmation, and another set,
-    even one that has the planned n, decides nothing and has neither.
+    The denominator is the population of ADSL; NE, and a patient without any result, is no response.
+    `n_missing` counts those NE. A response after re-screening is part of no set of the first
+    screening: the result is NE there, and is reported in `rescreen_response`. The one-sided exact p
+    against p0 and the decision of the design, stage 1 included, are part of the primary analysis of
+    PRIMARY alone, with the interval of `primary_rate`; another rule of confirmation and another set,
+    even one that has the planned n, have neither.
     """
-    people = members(adsl, population)
-    asked = of_first_screening(people, _responders(people, adrs, paramcd))
-    responders, n = int((asked["AVALC"] == "Y").sum()), len(asked)
+    subjects = members(adsl, population)
+    results = of_first_screening(subjects, _responders(subjects, adrs, paramcd))
+    responders, n = int((results["AVALC"] == "Y").sum()), len(results)
     stats = rate(responders, n, plan.intervals.conf_level)
-    stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
+    stats["n_missing"] = int((results["AVALC"] == "NE").sum())
     stats["p0"] = plan.design.p0
     method = EXACT
     if population == "PRIMARY" and analysis == "psa_response":
-        primary, method = primary_rate(people, adrs, plan)
+        primary, method = primary_rate(subjects, adrs, plan)
         stats |= primary
         stats["p_value"] = (
             exact_test(responders, n, plan.design.p0, "greater") if n else REASON_NO_PATIENT
         )
-        stats["decision"] = decision(plan.design, responders, n, stage_1(people, adrs, plan.design))
+        stats["decision"] = decision(
+            plan.design, responders, n, stage_1(subjects, adrs, plan.design)
+        )
         method += "; exact binomial test, one-sided"
     return ard.rows(
         stats,
@@ -189,7 +192,7 @@ def response_rate(
 
 @makes("psa_response", "psa_response_{days}d", "psa_response_unconfirmed")
 def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The primary result in every set, and the confirmation rule's sensitivity."""
+    """The primary result in every set, and the rates by other rules of confirmation."""
     variants = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU"}
     variants |= {
         f"psa_response_{days}d": f"PSARSP{days}"
@@ -205,15 +208,15 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
 
 @makes("rescreen_response")
 def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """PSA response of patients treated after re-screening: a block of its own, in no other denominator."""
+    """PSA response of patients treated through re-screening, who are in no other denominator."""
     treated = members(adsl, "RESCREENED")
     treated = treated[treated["RESCTRFL"] == "Y"]
     parts = []
     for paramcd in ("PSARESP", "PSARESPU"):
-        asked = _responders(treated, adrs, paramcd)
-        responders = int((asked["AVALC"] == "Y").sum())
-        stats = rate(responders, len(asked), plan.intervals.conf_level)
-        stats["n_missing"] = int((asked["AVALC"] == "NE").sum())
+        results = _responders(treated, adrs, paramcd)
+        responders = int((results["AVALC"] == "Y").sum())
+        stats = rate(responders, len(results), plan.intervals.conf_level)
+        stats["n_missing"] = int((results["AVALC"] == "NE").sum())
         parts.append(
             ard.rows(
                 stats,
@@ -221,7 +224,7 @@ def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> lis
                 section=plan.psa_response.section,
                 population="RESCREENED",
                 paramcd=paramcd,
-                method="Clopper-Pearson",
+                method=EXACT,
             )
         )
     return parts
@@ -229,17 +232,17 @@ def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> lis
 
 @makes("psa_change")
 def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Best and week-12 change, and how many reached each of the plan's depths."""
+    """Best change and change at week 12, and how many declined by each percentage of the plan."""
     parts = []
     for population in ("PRIMARY", "RESCREENED"):
-        people = treated_of(adsl, population)
+        subjects = treated_of(adsl, population)
         for paramcd in ("PSABEST", "PSAWK12"):
-            values = people["USUBJID"].map(
+            values = subjects["USUBJID"].map(
                 adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVAL"]
             )
             parts.append(
                 ard.rows(
-                    {"N": len(people)} | summary(values),
+                    {"N": len(subjects)} | summary(values),
                     analysis="psa_change",
                     section=plan.psa_course.section,
                     population=population,
@@ -249,13 +252,13 @@ def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Da
             )
             parts += [
                 ard.rows(
-                    rate(int((values <= -depth).sum()), len(people), plan.intervals.conf_level),
+                    rate(int((values <= -depth).sum()), len(subjects), plan.intervals.conf_level),
                     analysis="psa_change",
                     section=plan.psa_course.section,
                     population=population,
                     paramcd=paramcd,
-                    level=f"fall >= {depth:g} %",
-                    method="Clopper-Pearson",
+                    level=f"decline_{depth:g}",
+                    method=EXACT,
                 )
                 for depth in plan.psa_course.depths_pct
             ]

@@ -1,4 +1,4 @@
-"""Tumour response: best overall response, its rate, and agreement with the investigator."""
+"""Tumour response: best overall response, its rates, and concordance with the investigator."""
 
 import pandas as pd
 
@@ -12,10 +12,10 @@ from sap.results.sets import members
 CATEGORIES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
 RESPONSE = ("CR", "PR")
 CONTROL = ("CR", "PR", "SD", "NON-CR/NON-PD")
-ABSENT = {
+NOT_IN_DATA = {
     "BOR": NotEstimable("not in the data: no dated tumour assessment"),
     "BORC": NotEstimable("not in the data: no dated tumour assessment"),
-    "BORINV": NotEstimable("not in the data: no best response of the investigator"),
+    "BORINV": NotEstimable("not in the data: no best overall response of the investigator"),
     "TUMBEST": NotEstimable("not in the data: no target lesion"),
 }
 POPULATIONS = ("PRIMARY", "RESCREENED")
@@ -25,8 +25,8 @@ POPULATIONS = ("PRIMARY", "RESCREENED")
 def objective_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Objective response: a complete or partial best overall response, with its exact interval.
 
-    `objective_response` is confirmed (BORC), `objective_response_unconfirmed` not (BOR). MEASURABLE, the
-    patients who could respond, comes first; PRIMARY has every patient of the primary set. A patient
+    `objective_response` is confirmed (BORC), `objective_response_unconfirmed` is not (BOR). MEASURABLE
+    has the patients with measurable disease, PRIMARY every patient of the primary set. A patient
     without an assessment is no responder.
     """
     parts = []
@@ -34,14 +34,14 @@ def objective_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> li
         ("objective_response", "BORC"),
         ("objective_response_unconfirmed", "BOR"),
     ):
-        answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+        results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
         for population in ("MEASURABLE", "PRIMARY"):
-            people = members(adsl, population)
-            n = int(people["USUBJID"].map(answers).isin(RESPONSE).sum())
-            stats = rate(n, len(people), plan.intervals.conf_level)
+            subjects = members(adsl, population)
+            n = int(subjects["USUBJID"].map(results).isin(RESPONSE).sum())
+            stats = rate(n, len(subjects), plan.intervals.conf_level)
             if not _in_the_data(adrs, paramcd):
                 names = ("n", "estimate", "conf_low", "conf_high")
-                stats |= dict.fromkeys(names, ABSENT[paramcd])
+                stats |= dict.fromkeys(names, NOT_IN_DATA[paramcd])
             parts.append(
                 ard.rows(
                     stats,
@@ -56,12 +56,12 @@ def objective_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> li
 
 
 def _treated(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
-    people = members(adsl, population)
-    return people[people["NCYCLES"] > 0]
+    subjects = members(adsl, population)
+    return subjects[subjects["NCYCLES"] > 0]
 
 
 def _in_the_data(adrs: pd.DataFrame, paramcd: str) -> bool:
-    """Whether anybody has the answer's source: a dated assessment, or an answer that is not NE."""
+    """Whether any subject has a dated assessment (BOR, BORC), or a result of the parameter but NE."""
     if paramcd in ("BOR", "BORC"):
         return bool(((adrs["PARAMCD"] == "OVRLRESP") & (adrs["COURSE"] == "STUDY")).any())
     return bool(((adrs["PARAMCD"] == paramcd) & (adrs["AVALC"] != "NE")).any())
@@ -71,35 +71,39 @@ def _in_the_data(adrs: pd.DataFrame, paramcd: str) -> bool:
 def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Best overall response by category (`bor`), and response and control rates (`tumour_response`).
 
-    PARAMCD BOR is unconfirmed, BORC confirmed, BORINV the investigator's own. Every treated patient of
-    the set is in the denominator; a patient without an assessment is NE. TARGLIM counts, of the patients
-    with a target that was assessed, those with more targets than the criteria allow.
+    PARAMCD BOR is unconfirmed, BORC confirmed, BORINV the investigator's. Every treated patient of
+    the set is in the denominator; a patient without an assessment is NE. `objective_response` is CR or
+    PR, `disease_control` CR, PR, SD or NON-CR/NON-PD. TARGLIM counts, of the patients with an assessed
+    target lesion, those with more target lesions than the criteria allow.
     """
     parts = []
     for population in POPULATIONS:
-        people = _treated(adsl, population)
-        parts.append(_over_limit(people, adrs, plan, population))
+        subjects = _treated(adsl, population)
+        parts.append(_over_limit(subjects, adrs, plan, population))
         for paramcd in ("BOR", "BORC", "BORINV"):
-            answers = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
-            best = people["USUBJID"].map(answers).fillna("NE")
-            there = _in_the_data(adrs, paramcd)
+            results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
+            best = subjects["USUBJID"].map(results).fillna("NE")
+            is_known = _in_the_data(adrs, paramcd)
             where = {"section": plan.tumour.section, "population": population, "paramcd": paramcd}
             for category in CATEGORIES:
                 n = int((best == category).sum())
-                share = n / len(people) if len(people) else REASON_NO_PATIENT
-                stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(people), "estimate": share}
-                if not there:
-                    stats |= dict.fromkeys(("n", "estimate"), ABSENT[paramcd])
+                share = n / len(subjects) if len(subjects) else REASON_NO_PATIENT
+                stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(subjects), "estimate": share}
+                if not is_known:
+                    stats |= dict.fromkeys(("n", "estimate"), NOT_IN_DATA[paramcd])
                 method = "Distinct patients"
                 parts.append(
                     ard.rows(stats, analysis="bor", level=category, method=method, **where)
                 )
-            for level, wanted in (("CR or PR", RESPONSE), ("At least SD", CONTROL)):
-                n = int(best.isin(wanted).sum())
-                stats = rate(n, len(people), plan.intervals.conf_level)
-                if not there:
+            for level, categories in (
+                ("objective_response", RESPONSE),
+                ("disease_control", CONTROL),
+            ):
+                n = int(best.isin(categories).sum())
+                stats = rate(n, len(subjects), plan.intervals.conf_level)
+                if not is_known:
                     names = ("n", "estimate", "conf_low", "conf_high")
-                    stats |= dict.fromkeys(names, ABSENT[paramcd])
+                    stats |= dict.fromkeys(names, NOT_IN_DATA[paramcd])
                 parts.append(
                     ard.rows(
                         stats,
@@ -113,35 +117,35 @@ def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
 
 
 def _over_limit(
-    people: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, population: str
+    subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, population: str
 ) -> pd.DataFrame:
-    asked = adrs[(adrs["PARAMCD"] == "TARGLIM") & adrs["USUBJID"].isin(people["USUBJID"])]
-    known = asked[asked["AVALC"] != "NE"]
+    of_subjects = adrs[(adrs["PARAMCD"] == "TARGLIM") & adrs["USUBJID"].isin(subjects["USUBJID"])]
+    known = of_subjects[of_subjects["AVALC"] != "NE"]
     stats: dict[str, ard.type_of_stat] = {"n": int((known["AVALC"] == "Y").sum()), "N": len(known)}
     if not _in_the_data(adrs, "TARGLIM"):
-        stats["n"] = ABSENT["TUMBEST"]
+        stats["n"] = NOT_IN_DATA["TUMBEST"]
     return ard.rows(
         stats,
         analysis="tumour_response",
         section=plan.tumour.section,
         population=population,
         paramcd="TARGLIM",
-        level="More targets than the criteria allow",
+        level="targets_over_limit",
         method="Distinct patients",
     )
 
 
 @makes("tumour_change")
 def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The best percent change of the target sum, of patients who had a target and an assessment."""
+    """The best percent change of the target sum, of patients with a target lesion and an assessment."""
     parts = []
-    answers = adrs[adrs["PARAMCD"] == "TUMBEST"].set_index("USUBJID")["AVAL"]
+    results = adrs[adrs["PARAMCD"] == "TUMBEST"].set_index("USUBJID")["AVAL"]
     for population in POPULATIONS:
-        people = _treated(adsl, population)
-        stats = {"N": len(people)} | summary(people["USUBJID"].map(answers).astype(float))
+        subjects = _treated(adsl, population)
+        stats = {"N": len(subjects)} | summary(subjects["USUBJID"].map(results).astype(float))
         if not _in_the_data(adrs, "TUMBEST"):
             names = [name for name in stats if name not in ("N", "n_missing")]
-            stats |= dict.fromkeys(names, ABSENT["TUMBEST"])
+            stats |= dict.fromkeys(names, NOT_IN_DATA["TUMBEST"])
         parts.append(
             ard.rows(
                 stats,
@@ -159,14 +163,14 @@ def tumour_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
 def agreement(
     adsl: pd.DataFrame, adrs: pd.DataFrame, adtr: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """Assessments of treated patients: our overall answer (LEVEL) by the investigator's (SUBLEVEL).
+    """Assessments of treated patients: derived overall response (LEVEL) by the investigator's (SUBLEVEL).
 
-    PARAMCD OVRLRESP counts assessments; AGREE the assessments with both answers that agree;
-    REASON why the others do not. SUMDIAM: of the assessments with a recorded sum of diameters and ours,
-    those where they differ.
+    PARAMCD OVRLRESP counts assessments; AGREE those with both responses that are the same; REASON
+    (LEVEL) those that are not, by the reason. SUMDIAM: of the assessments with a recorded and a derived
+    sum of diameters, those where they differ.
     """
-    people = members(adsl, "SAFETY")
-    points = adrs[(adrs["PARAMCD"] == "OVRLRESP") & adrs["USUBJID"].isin(people["USUBJID"])]
+    subjects = members(adsl, "SAFETY")
+    points = adrs[(adrs["PARAMCD"] == "OVRLRESP") & adrs["USUBJID"].isin(subjects["USUBJID"])]
     points = points[points["COURSE"] == "STUDY"] if len(points) else points
     parts = []
 
@@ -187,21 +191,21 @@ def agreement(
         )
 
     if points.empty:
-        row({"n": ABSENT["BOR"], "estimate": ABSENT["BOR"]}, "AGREE")
+        row({"n": NOT_IN_DATA["BOR"], "estimate": NOT_IN_DATA["BOR"]}, "AGREE")
         return parts
-    given = points["INVRESP"].replace("", "Not given")
-    pairs = pd.Series(list(zip(points["AVALC"], given, strict=True)))
-    for ours, theirs in sorted(set(pairs)):
-        row({"n": int((pairs == (ours, theirs)).sum())}, "OVRLRESP", ours, theirs)
+    investigator = points["INVRESP"].replace("", "not_reported")
+    pairs = pd.Series(list(zip(points["AVALC"], investigator, strict=True)))
+    for pair in sorted(set(pairs)):
+        row({"n": int((pairs == pair).sum())}, "OVRLRESP", *pair)
     both = points[points["INVRESP"] != ""]
     same = int((both["AVALC"] == both["INVRESP"]).sum())
-    share = same / len(both) if len(both) else NotEstimable("no answer of the investigator")
+    share = same / len(both) if len(both) else NotEstimable("no response of the investigator")
     row({"n": same, "N": len(both), "estimate": share}, "AGREE")
     for reason, n in (
         points.loc[points["DISREAS"] != "", "DISREAS"].value_counts().sort_index().items()
     ):
         row({"n": int(n), "N": len(points)}, "REASON", str(reason))
-    sums = adtr[(adtr["PARAMCD"] == "SUMDIAM") & adtr["USUBJID"].isin(people["USUBJID"])]
+    sums = adtr[(adtr["PARAMCD"] == "SUMDIAM") & adtr["USUBJID"].isin(subjects["USUBJID"])]
     compared = sums[(sums["COURSE"] == "STUDY") & sums["SUMDIFFL"].isin(("Y", "N"))]
     if len(compared):
         row({"n": int((compared["SUMDIFFL"] == "Y").sum()), "N": len(compared)}, "SUMDIAM")

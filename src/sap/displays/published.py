@@ -1,0 +1,15 @@
+"""The published trials that results are compared with, by the id of the reference."""
+
+from sap.plan.home import project_home
+from sap.plan.references import read_references
+
+
+def trial_of(reference: str) -> str:
+    """The name of the published trial of a reference: `trial_of("tropic-psa-response")` is TROPIC.
+
+    Raises
+    ------
+    PlanError
+        `references.yml` has no such reference.
+    """
+    return read_references(project_home() / "analysis" / "references.yml").of(reference).trial
