@@ -21,6 +21,7 @@ from sap.displays.ard_lookup import Number
 from sap.displays.figure import Figure
 from sap.displays.flow_diagram import Arrow, Box
 from sap.errors import RenderError
+from sap.plan import project_home, read_plan
 
 SUBJECTS = [f"S-{i:02d}" for i in range(1, 7)]
 ORDER = ["Confirmed", "Unconfirmed", "None"]
@@ -561,10 +562,7 @@ tlf-waterfall: {number: "14.2.1", kind: figure, title: Best change, population: 
 def run(tmp_path, monkeypatch):
     (tmp_path / "tables").mkdir()
     facts = {"cut_off": "2018-06-30", "cut_off_name": "final", "audience": ""}
-    plan = {
-        "screening": {"ctc_minimum": 3, "volume_ml": 7.5, "arv7": "POSITIVE"},
-        "analysis_sets": {"per_protocol_cycles": 2, "ctc_baseline_minimum": 5},
-    }
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
     (tmp_path / "tables/run.json").write_text(json.dumps(facts))
     (tmp_path / "tables/plan.json").write_text(json.dumps(plan))
     (tmp_path / "analysis").mkdir()

@@ -18,6 +18,7 @@ from sap.displays.ard_lookup import Number, results
 from sap.displays.formats import FIGURE_SPACE
 from sap.displays.table import Column, Row, Table, limits, n_pct
 from sap.errors import PlanError, RenderError
+from sap.plan import project_home, read_plan
 
 DISPLAYS = """
 tlf-psa-response:
@@ -43,10 +44,7 @@ tlf-os-curve: {number: "14.2.9", kind: figure, title: Overall survival, populati
   section: SAP 6.4, source: [ADTTE], analysis: [os], audience: open}
 """
 
-PLAN = {
-    "screening": {"ctc_minimum": 3, "volume_ml": 7.5, "arv7": "POSITIVE"},
-    "analysis_sets": {"per_protocol_cycles": 2, "ctc_baseline_minimum": 5},
-}
+PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan.model_dump(mode="json")
 
 HOSTILE = [
     "<script>alert(1)</script>",

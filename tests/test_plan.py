@@ -312,9 +312,10 @@ def printed(run: Path) -> list[str]:
             if "include: false" in cell:
                 exec(cell, space)  # noqa: S102 - the chapters' own set-up cells
         texts += [str(eval(e, space)) for e in inline_expressions(source)]
+    from sap.catalogue.populations import populations as catalogue_of_populations
     from sap.displays import populations
 
-    texts += [populations.words(p) for p in populations._WORDS]
+    texts += [populations.words(p) for p in catalogue_of_populations()]
     return texts
 
 

@@ -84,7 +84,8 @@ def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
             r"\[(Table|Figure|Listing) [\d.]+(-\d+)?\w?\]\{\.tlf-number\}", caption
         ),
         "title": re.search(r"\[[^\]]{3,}\]\{\.tlf-title\}", caption),
-        "population": re.search(r"\[Population: .{3,}\]\{\.tlf-population\}", caption),
+        "population": register.register()[label].population == "NONE"
+        or re.search(r"\[Population: .{3,}\]\{\.tlf-population\}", caption),
         "source": re.search(r"^- Source: .{3,}", text, re.MULTILINE),
         "cut-off": f"Data cut\\-off {cut_off}" in text,
     }

@@ -101,9 +101,9 @@ def _caption(entry: Entry, n: Number | None, part: str) -> str:
     words = {"number": entry.label, "title": markdown_text(typeset(entry.title))}
     if part:
         words["part"] = f"({markdown_text(part)})"
-    population = f"Population: {markdown_text(typeset(populations.words(entry.population)))}"
-    population += f", N={n.markdown()}" if n else ""
-    words["population"] = population
+    if definition := populations.words(entry.population):
+        size = f", N={n.markdown()}" if n else ""
+        words["population"] = f"Population: {markdown_text(typeset(definition))}{size}"
     return " ".join(f"[{text}]{{.tlf-{name}}}" for name, text in words.items())
 
 

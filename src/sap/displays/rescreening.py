@@ -1,86 +1,75 @@
-"""Patients who came again: conversion, time between the screenings, and who was treated."""
+"""Re-screened patients: marker conversion, interval between the screenings, and treatment."""
 
 from sap import ard
+from sap.catalogue.reporting import analysis
 from sap.displays import plan_text
-from sap.displays.ard_lookup import ArdKey, results
+from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.rates import ci_header, rate_cells
-from sap.displays.table import Column, Row, Table, pair, span
+from sap.displays.table import Column, Content, Row, Table, pair, span
 
 NO_RESCREENING = "Not applicable: the plan of this trial has no re-screening."
-BLOCKS = {
-    ("CONVERT", "all"): "AR-V7 positive at re-screening, of all",
-    ("CONVERT", "determined"): "AR-V7 positive at re-screening, of those determined",
-    ("QUALIFY", ""): "AR-V7 positive with enough CTC",
-    ("TREATED", ""): "Treated in group B",
-    ("AFTER", ""): "After abiraterone or enzalutamide",
-}
+BLOCKS = (
+    ("CONVERT", "all"),
+    ("CONVERT", "determined"),
+    ("QUALIFY", ""),
+    ("TREATED", ""),
+    ("AFTER", ""),
+)
+
+
+def _heading(rates: Results, paramcd: str, group: str) -> str:
+    label = rates.label("paramcd", paramcd)
+    if paramcd == "AFTER":
+        return f"{label}: {plan_text.either('rescreening.after').plain}"
+    return f"{label}, of {rates.label('group', group)}" if group else label
 
 
 def conversion() -> Table:
-    """Conversion by the first state, with two denominators, and what followed."""
-    found = results("rescreening")
-    whole = ArdKey(paramcd="CONVERT", group="all", level="All re-screened")
-    if not len(found) or not found.find("N", **whole).value:
-        planned = ard.table("plan")["study"]["groups"]
-        absent = "Not in the data: no patient was screened again." if planned else NO_RESCREENING
-        return Table("tlf-rescreening", "Patients who came again", [], [], absent=absent)
+    """Conversion by the marker status at the first screening, with two denominators."""
+    rates = results("rescreening")
+    overall = ArdKey(paramcd="CONVERT", group="all", level="all")
+    if not len(rates) or not rates.find("N", **overall).value:
+        planned = ard.plan().study.groups
+        absent = "Not in the data: no patient was re-screened." if planned else NO_RESCREENING
+        return Table("tlf-rescreening", "Re-screened patients", [], [], absent=absent)
     rows: list[Row] = []
-    for (paramcd, group), words in BLOCKS.items():
-        rows.append(Row(words, kind="group"))
-        levels = found.values("level", paramcd=paramcd, group=group)
-        for level in sorted(levels, key=lambda v: (v != "All re-screened", v)):
-            here = ArdKey(paramcd=paramcd, group=group, level=level)
-            if found.find("N", **here).value:
-                rows.append(Row(level, rate_cells(found, **here), "indent1"))
-    columns = [Column("n (%)"), Column("N"), Column(ci_header(found, **whole))]
-    return Table("tlf-rescreening", "Patients who came again", columns, rows)
+    for paramcd, group in BLOCKS:
+        rows.append(Row(_heading(rates, paramcd, group), kind="group"))
+        for level in rates.values("level", paramcd=paramcd, group=group):
+            place = ArdKey(paramcd=paramcd, group=group, level=level)
+            if rates.find("N", **place).value:
+                rows.append(Row(rates.label("level", level), rate_cells(rates, **place), "indent1"))
+    columns = [Column("n (%)"), Column("N"), Column(ci_header(rates, **overall))]
+    return Table("tlf-rescreening", "Re-screened patients", columns, rows)
+
+
+def _summary(source: Results, place: ArdKey, digits: int) -> tuple[Content, ...]:
+    return (
+        source.count(**place),
+        pair(source.fixed("mean", digits + 1, **place), source.fixed("sd", digits + 2, **place)),
+        source.fixed("median", digits + 1, **place),
+        span(source.fixed("min", digits, **place), source.fixed("max", digits, **place)),
+    )
 
 
 def between() -> Table:
-    """Months and cells between the screenings, and days from sample to allocation."""
-    found, days = results("rescreening"), results("allocation_time")
-    lines = [
-        (
-            found,
-            "Months between the screenings",
-            ArdKey(paramcd="TIMERESC", level="All re-screened"),
-            1,
-        ),
-        (found, "the same, converted", ArdKey(paramcd="TIMERESC", level="Converted"), 1),
-        (
-            found,
-            f"Change of count per {plan_text.counted_in()}",
-            ArdKey(paramcd="CTCCHG", level="All re-screened"),
-            0,
-        ),
-        (
-            days,
-            "Days from sample to allocation, first screening",
-            ArdKey(level="First screening"),
-            0,
-        ),
-        (days, "Days from sample to allocation, re-screening", ArdKey(level="Re-screening"), 0),
+    """Interval and CTC change between the screenings, and days from sample to allocation."""
+    changes, days = results("rescreening"), results("allocation_time")
+    lines: list[tuple[str, Results, ArdKey, int]] = []
+    for paramcd, digits in (("TIMERESC", 1), ("CTCCHG", 0)):
+        for level in changes.values("level", paramcd=paramcd):
+            label = changes.label("paramcd", paramcd)
+            if level != "all":
+                label += f", {changes.label('level', level)}"
+            lines.append((label, changes, ArdKey(paramcd=paramcd, level=level), digits))
+    for level in days.values("level"):
+        label = f"{analysis('allocation_time').label}, {days.label('level', level).lower()}"
+        lines.append((label, days, ArdKey(level=level), 0))
+    rows = [
+        Row(label, _summary(source, place, digits))
+        for label, source, place, digits in lines
+        if source.find("n", **place).value
     ]
-    rows = []
-    for source, words, place, digits in lines:
-        if not source.has("n", **place) or not source.find("n", **place).value:
-            continue
-        rows.append(
-            Row(
-                words[0].upper() + words[1:],
-                (
-                    source.count(**place),
-                    pair(
-                        source.fixed("mean", digits + 1, **place),
-                        source.fixed("sd", digits + 2, **place),
-                    ),
-                    source.fixed("median", digits + 1, **place),
-                    span(
-                        source.fixed("min", digits, **place), source.fixed("max", digits, **place)
-                    ),
-                ),
-            )
-        )
     columns = [Column("n"), Column("Mean (SD)"), Column("Median"), Column("Min, max")]
     absent = "Not in the data: no dates of allocation."
-    return Table("tlf-rescreening-times", "Quantity", columns, rows, absent=absent)
+    return Table("tlf-rescreening-times", "Parameter", columns, rows, absent=absent)

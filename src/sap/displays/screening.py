@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from sap import ard
+from sap.catalogue.populations import flags
 from sap.displays.ard_lookup import Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
@@ -23,10 +24,6 @@ NOT_TREATED_AGAIN_REASONS = (
     "rescreened_qualified_not_treated_declined",
     "rescreened_qualified_not_treated_other",
 )
-SETS = (
-    "SCREENED", "MARKERPOS", "PRIMARY", "PSAEVAL", "PERPROT", "CTCEVAL", "MEASURABLE", "GROUPA",
-    "RESCREENED", "SAFETY", "PKEVAL",
-)  # fmt: skip
 NO_CONSENT = "Not in the data: no patient consented."
 
 
@@ -115,7 +112,9 @@ def sets() -> Table:
 
     sizes, groups = results("analysis_sets"), ard.plan().study.groups
     rows = []
-    for population in sorted(sizes.values("population"), key=SETS.index):
+    for population in flags():
+        if not sizes.has("n", population=population):
+            continue
         if population in ("GROUPA", "RESCREENED") and not groups:
             continue
         words = populations.words(population)
@@ -125,7 +124,7 @@ def sets() -> Table:
 
 def _unbroken(label: str) -> str:
     """A label whose comparison stays on one line."""
-    return label.replace("≥ ", "≥\u00a0").replace("< ", "<\u00a0")
+    return label.replace(" ≥ ", "\u00a0≥\u00a0").replace(" < ", "\u00a0<\u00a0")
 
 
 def _line(level: str) -> tuple[str, str]:

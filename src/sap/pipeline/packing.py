@@ -49,8 +49,8 @@ def interchange(
 
 def guide(run: Path, datasets: Mapping[str, Any]) -> str:
     """The reviewer's guide of a run."""
+    from sap.catalogue.populations import flags
     from sap.pipeline import analyses, programs
-    from sap.results.sets import FLAGS
 
     facts = run_facts(run)
     plan = table_of(run, "plan")
@@ -67,7 +67,7 @@ def guide(run: Path, datasets: Mapping[str, Any]) -> str:
                 name: export.guide.Step(name, maker.datasets, maker.function, maker.doc)
                 for name, maker in analyses.makers().items()
             },
-            flags=FLAGS,
+            flags=flags(),
             environment=runlog.environment(),
             version=__version__,
             code=runlog.tree_sum(runlog.code_sums()),

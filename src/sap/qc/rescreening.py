@@ -8,12 +8,12 @@ from sap.qc.subjects import Subject
 from sap.qc.summaries import Value, rate, summary
 
 METHOD = "subjects counted one by one; statsmodels; exact fractions"
-ALL = "All re-screened"
+ALL = "all"
 STATES = {
-    "AR-V7 negative at first": "NEGATIVE",
-    "AR-V7 undetermined at first": "UNDETERMINED",
-    "AR-V7 not done at first": "NOT DONE",
-    "AR-V7 positive at first": "POSITIVE",
+    "marker_negative": "NEGATIVE",
+    "marker_undetermined": "UNDETERMINED",
+    "marker_not_done": "NOT DONE",
+    "marker_positive": "POSITIVE",
 }
 
 
@@ -57,7 +57,7 @@ def _times(rescreened: list[Subject], plan: Plan) -> Iterator[QcRow]:
         if subject.second and subject.second.arv7 == plan.screening.arv7
     ]
     yield from _place("TIMERESC", ALL).rows(summary(months), METHOD)
-    yield from _place("TIMERESC", "Converted").rows(summary(converted), METHOD)
+    yield from _place("TIMERESC", "converted").rows(summary(converted), METHOD)
     yield from _place("CTCCHG", ALL).rows(summary([_change(s) for s in rescreened]), METHOD)
 
 
@@ -83,7 +83,7 @@ def _change(subject: Subject) -> float | None:
 def _days_to_allocation(study: Study) -> Iterator[QcRow]:
     first = [(s.first, s.allocated) for s in study.subjects.values()]
     second = [(s.second, s.again_allocated) for s in study.subjects.values()]
-    for level, pairs in (("First screening", first), ("Re-screening", second)):
+    for level, pairs in (("first_screening", first), ("rescreening", second)):
         days: list[float | None] = [
             float((allocated - sample.day).days)
             for sample, allocated in pairs

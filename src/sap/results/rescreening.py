@@ -1,4 +1,4 @@
-"""Patients of group A who came again: conversion, time, cells, and who was treated."""
+"""Re-screened patients: marker conversion, interval and CTC change between the screenings."""
 
 import pandas as pd
 
@@ -9,26 +9,32 @@ from sap.results.rates import rate, summary
 from sap.results.sets import members
 
 STATES = {
-    "NEGATIVE": "AR-V7 negative at first",
-    "UNDETERMINED": "AR-V7 undetermined at first",
-    "NOT DONE": "AR-V7 not done at first",
-    "POSITIVE": "AR-V7 positive at first",
+    "NEGATIVE": "marker_negative",
+    "UNDETERMINED": "marker_undetermined",
+    "NOT DONE": "marker_not_done",
+    "POSITIVE": "marker_positive",
 }
 
 
 @makes("rescreening")
 def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Conversion by the first state, with two denominators, and what happened between.
+    """Re-screened patients with a second sample, by the marker status at the first screening (LEVEL).
 
-    A patient counts here when he gave a sample at re-screening. GROUP "all" divides by all of his
-    first state, "determined" by those whose AR-V7 was positive or negative at re-screening. The
-    subgroup of interest is 'AR-V7 negative at first'. LEVEL "All re-screened" sums the states.
+    1. CONVERT: marker positive at re-screening. GROUP `all` divides by all patients of the level,
+       `determined` by those with a positive or negative result at re-screening.
+    2. QUALIFY: marker positive and at least the minimum CTC count at re-screening.
+    3. TREATED: treated with the study treatment after re-screening.
+    4. AFTER: re-screened after progression on a treatment that the plan names.
+    5. TIMERESC: months between the two samples; CTCCHG: change in the CTC count between them.
+
+    The subgroup of interest is `marker_negative`.
     """
-    came = members(adsl, "RESCREENED")
-    came = came[came["RESCRDT"].notna()]
-    converted = came["RESCARV7"] == plan.screening.arv7
-    determined = came["RESCARV7"].isin(("POSITIVE", "NEGATIVE"))
-    enough = came["RESCCTC"] >= plan.screening.ctc_minimum
+    sampled = members(adsl, "RESCREENED")
+    sampled = sampled[sampled["RESCRDT"].notna()]
+    converted = sampled["RESCARV7"] == plan.screening.arv7
+    determined = sampled["RESCARV7"].isin(("POSITIVE", "NEGATIVE"))
+    minimum_met = sampled["RESCCTC"] >= plan.screening.ctc_minimum
+    conf = plan.intervals.conf_level
     parts = []
 
     def row(stats: dict[str, ard.type_of_stat], paramcd: str, level: str, group: str = "") -> None:
@@ -45,32 +51,31 @@ def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             )
         )
 
-    states = {"All re-screened": pd.Series(True, came.index)}
-    states |= {words: came["ARV7BL"] == state for state, words in STATES.items()}
-    for words, here in states.items():
-        yes = int((here & converted).sum())
-        conf = plan.intervals.conf_level
-        row(rate(yes, int(here.sum()), conf), "CONVERT", words, "all")
-        row(rate(yes, int((here & determined).sum()), conf), "CONVERT", words, "determined")
-        qualified = int((here & converted & enough).sum())
-        row(rate(qualified, int(here.sum()), conf), "QUALIFY", words)
-        treated = int((here & (came["RESCTRFL"] == "Y")).sum())
-        row(rate(treated, int(here.sum()), conf), "TREATED", words)
-    after = came["RESCPRFL"] == "Y"
-    row(rate(int(after.sum()), len(came), plan.intervals.conf_level), "AFTER", "All re-screened")
-    months = (came["RESCRDT"] - came["SCRDT"]).dt.days / plan.survival.days_per_month
-    change = came["RESCCTC"].astype(float) - came["CTCBL"].astype(float)
-    row(summary(months), "TIMERESC", "All re-screened")
-    row(summary(months[converted]), "TIMERESC", "Converted")
-    row(summary(change), "CTCCHG", "All re-screened")
+    levels = {"all": pd.Series(True, sampled.index)}
+    levels |= {level: sampled["ARV7BL"] == state for state, level in STATES.items()}
+    for level, of_level in levels.items():
+        size, yes = int(of_level.sum()), int((of_level & converted).sum())
+        row(rate(yes, size, conf), "CONVERT", level, "all")
+        row(rate(yes, int((of_level & determined).sum()), conf), "CONVERT", level, "determined")
+        qualified = int((of_level & converted & minimum_met).sum())
+        row(rate(qualified, size, conf), "QUALIFY", level)
+        treated = int((of_level & (sampled["RESCTRFL"] == "Y")).sum())
+        row(rate(treated, size, conf), "TREATED", level)
+    after = int((sampled["RESCPRFL"] == "Y").sum())
+    row(rate(after, len(sampled), conf), "AFTER", "all")
+    months = (sampled["RESCRDT"] - sampled["SCRDT"]).dt.days / plan.survival.days_per_month
+    change = sampled["RESCCTC"].astype(float) - sampled["CTCBL"].astype(float)
+    row(summary(months), "TIMERESC", "all")
+    row(summary(months[converted]), "TIMERESC", "converted")
+    row(summary(change), "CTCCHG", "all")
     return parts
 
 
 @makes("allocation_time")
 def allocation_time(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Days from the screening sample to allocation, first screening and re-screening."""
+    """Days from sample to allocation, at the first screening and at re-screening (LEVEL)."""
     first = (adsl["ALLOCDT"] - adsl["SCRDT"]).dt.days
-    again = (adsl["RESALLDT"] - adsl["RESCRDT"]).dt.days
+    second = (adsl["RESALLDT"] - adsl["RESCRDT"]).dt.days
     return [
         ard.rows(
             summary(days[days.notna()]),
@@ -80,7 +85,7 @@ def allocation_time(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             level=level,
             method="Descriptive",
         )
-        for level, days in (("First screening", first), ("Re-screening", again))
+        for level, days in (("first_screening", first), ("rescreening", second))
     ]
 
 

@@ -1,48 +1,37 @@
-"""Which flag of ADSL makes which population of the ARD."""
+"""Analysis sets: their members by the flags of ADSL, and their sizes."""
 
 import pandas as pd
 
 from sap import ard
+from sap.catalogue.populations import flags
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 
-FLAGS = {
-    "SCREENED": "SCRFL",
-    "MARKERPOS": "MPOSFL",
-    "PRIMARY": "PRIMFL",
-    "SAFETY": "SAFFL",
-    "RESCREENED": "RESCFL",
-    "PSAEVAL": "PSAEVFL",
-    "PERPROT": "PPROTFL",
-    "CTCEVAL": "CTCEVFL",
-    "MEASURABLE": "MEASFL",
-    "PKEVAL": "PKEVFL",
-    "GROUPA": "GRPAFL",
-}
+FLAGS = flags()
 
 
 def members(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
-    """The rows of ADSL that belong to a population; a set not derived for this data has no patient."""
+    """The rows of ADSL that belong to a population; none where its flag was not derived."""
     flag = FLAGS[population]
     return adsl[adsl[flag] == "Y"] if flag in adsl else adsl.iloc[0:0]
 
 
 def available(adsl: pd.DataFrame, population: str) -> bool:
-    """Whether the data can say who belongs to a set: deviations, concentrations were collected."""
+    """Whether the flag of a set was derived: its source (deviations, concentrations) was collected."""
     return FLAGS[population] in adsl
 
 
 def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
-    """The treated patients of PRIMARY, or of RESCREENED those treated through it; no patient is in both."""
-    people = members(adsl, population)
+    """Treated patients of a population; of RESCREENED, those treated after re-screening."""
+    subjects = members(adsl, population)
     if population == "RESCREENED":
-        people = people[people["RESCTRFL"] == "Y"]
-    return people[people["NCYCLES"] > 0]
+        subjects = subjects[subjects["RESCTRFL"] == "Y"]
+    return subjects[subjects["NCYCLES"] > 0]
 
 
 @makes("analysis_sets")
 def analysis_sets(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many patients each analysis set has; a set that the data cannot tell is left out."""
+    """Number of patients in each analysis set; a set whose flag was not derived has no row."""
     return [
         ard.rows(
             {"n": len(members(adsl, population))},
