@@ -59,7 +59,7 @@ def test_each_subject_has_the_answers_written_beside_him(patients):
             "GFSTRESC": gf["ARV7"], "GFREFID": gf["CPREFID"],
         }
     )  # fmt: skip
-    course = adctc({"cp": cp, "gf": gf}, adsl, PLAN.screening, PLAN.ctc)
+    course = adctc({"cp": cp, "gf": gf}, adsl, PLAN.ctc)
     got = ctc_response(adsl, course, PLAN.ctc).pivot_table(
         index="USUBJID", columns="PARAMCD", values="AVALC", aggfunc="first"
     )
@@ -69,7 +69,7 @@ def test_each_subject_has_the_answers_written_beside_him(patients):
 
 def test_without_samples_every_treated_subject_is_not_evaluable(patients):
     adsl = patients(SUBJECTS).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
-    course = adctc({}, adsl, PLAN.screening, PLAN.ctc)
+    course = adctc({}, adsl, PLAN.ctc)
     got = ctc_response(adsl, course, PLAN.ctc)
     assert len(course) == 0
     assert set(got["AVALC"]) == {"NE"}

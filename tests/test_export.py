@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 
 from sap.errors import UsageError
 from sap.export import dataset_json, read_dataset_json, xpt
-from sap.export.labels import DATASETS, VARIABLES
 from sap.intake import sdtm
 
 CUT_OFF = dt.date(2019, 6, 30)
@@ -34,13 +33,6 @@ def adsl() -> pd.DataFrame:
             "NCYCLES": pd.Series([1, 2, 10], dtype="int64"),
         }
     )
-
-
-def test_labels_fit_the_format_and_are_ascii():
-    for text in (*VARIABLES.values(), *DATASETS.values()):
-        assert len(text) <= 40
-        assert text.isascii()
-    assert all(len(name) <= 8 for name in VARIABLES)
 
 
 def test_every_variable_the_pipeline_derives_has_a_label_of_its_own_or_its_name(adsl):

@@ -11,21 +11,21 @@ from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
 
-LABS = {
-    "HGB": ("Haemoglobin", "mmol/L"),
-    "WBC": ("Leukocytes", "10^9/L"),
-    "NEUT": ("Neutrophils", "10^9/L"),
-    "LYM": ("Lymphocytes", "10^9/L"),
-    "PLAT": ("Platelets", "10^9/L"),
-    "ALP": ("Alkaline phosphatase", "U/L"),
-    "LDH": ("Lactate dehydrogenase", "U/L"),
-    "ALT": ("ALT", "U/L"),
-    "AST": ("AST", "U/L"),
-    "BILI": ("Bilirubin", "umol/L"),
-    "CREAT": ("Creatinine", "umol/L"),
-    "ALB": ("Albumin", "g/L"),
-    "TESTOS": ("Testosterone", "nmol/L"),
-}
+LABS = (
+    "HGB",
+    "WBC",
+    "NEUT",
+    "LYM",
+    "PLAT",
+    "ALP",
+    "LDH",
+    "ALT",
+    "AST",
+    "BILI",
+    "CREAT",
+    "ALB",
+    "TESTOS",
+)
 MONTHS_PER_YEAR = 12
 # One mmol of haemoglobin monomer is 16.114 g (IFCC, 1988): 1 g/dL is 10 / 16.114 mmol/L.
 HAEMOGLOBIN = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
@@ -207,35 +207,29 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
     def years(column: str) -> pd.Series:
         return (at["REFDT"] - pd.to_datetime(usubjid.map(history[column]))).dt.days / year
 
-    numbers: dict[str, tuple[str, str, pd.Series]] = {
-        "AGE": ("Age", "years", at["AGE"]),
-        "TSDIAG": ("Time since diagnosis", "years", years("DIAG")),
-        "TSMET": ("Time since metastases", "years", years("META")),
-        "PSA": ("PSA", "ug/L", _last_before_reference(psa, at)["VALUE"]),
-        "CTC": ("CTC", f"per {plan.screening.volume_ml:g} mL", at["CTC"]),
+    numbers: dict[str, pd.Series] = {
+        "AGE": at["AGE"],
+        "TSDIAG": years("DIAG"),
+        "TSMET": years("META"),
+        "PSA": _last_before_reference(psa, at)["VALUE"],
+        "CTC": at["CTC"],
     }
-    for code, (label, unit) in LABS.items():
-        numbers[code] = (
-            label,
-            unit,
-            _last_before_reference(_lab_values(tables, code), at, late(code))["VALUE"],
-        )
+    for code in LABS:
+        values = _lab_values(tables, code)
+        numbers[code] = _last_before_reference(values, at, late(code))["VALUE"]
     gleason = usubjid.map(history["GLEASON"])
-    categories: dict[str, tuple[str, pd.Series]] = {
-        "ECOG": (
-            "ECOG performance status",
-            _last_before_reference(_ecog_values(tables), at, late("ECOG"))["VALUE"],
-        ),
-        "GLEASON": ("Gleason score", gleason.map(lambda g: f"{g:.0f}", na_action="ignore")),
-        "ARV7": ("AR-V7", at["ARV7"].map(lambda v: str(v).capitalize(), na_action="ignore")),
+    categories: dict[str, pd.Series] = {
+        "ECOG": _last_before_reference(_ecog_values(tables), at, late("ECOG"))["VALUE"],
+        "GLEASON": gleason.map(lambda g: f"{g:.0f}", na_action="ignore"),
+        "ARV7": at["ARV7"].map(lambda v: str(v).capitalize(), na_action="ignore"),
     }
     prior = _prior_therapy(tables, at)
-    for name, (label, drugs, kind) in {
-        "DOCETAX": ("Docetaxel before", ["DOCETAXEL"], ""),
-        "ARSI": ("Abiraterone or enzalutamide before", list(plan.rescreening.after), ""),
-        "RADIO": ("Radiotherapy before", [], "RADIOTHERAPY"),
+    for name, (drugs, kind) in {
+        "DOCETAX": (["DOCETAXEL"], ""),
+        "ARSI": (list(plan.rescreening.after), ""),
+        "RADIO": ([], "RADIOTHERAPY"),
     }.items():
-        categories[name] = (label, _had_therapy(at, prior, drugs, kind))
+        categories[name] = _had_therapy(at, prior, drugs, kind)
     if prior is not None:
         arsi = prior[prior["CMDECOD"].isin(plan.rescreening.after)].drop_duplicates(
             [*key, "CMDECOD"]
@@ -244,16 +238,16 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
         number = counts.fillna(0).map(lambda n: f"{n:.0f}")
     else:
         number = pd.Series(None, at.index, dtype="object")
-    categories["NARSI"] = ("Of abiraterone and enzalutamide, how many", number)
+    categories["NARSI"] = number
 
     base = at[["STUDYID", *key, "REFDT"]]
     parts = [
-        base.assign(PARAMCD=name, PARAM=f"{label} ({unit})", AVAL=value.astype(float), AVALC=None)
-        for name, (label, unit, value) in numbers.items()
+        base.assign(PARAMCD=name, AVAL=value.astype(float), AVALC=None)
+        for name, value in numbers.items()
     ]
     parts += [
-        base.assign(PARAMCD=name, PARAM=label, AVAL=np.nan, AVALC=value.astype("object"))
-        for name, (label, value) in categories.items()
+        base.assign(PARAMCD=name, AVAL=np.nan, AVALC=value.astype("object"))
+        for name, value in categories.items()
     ]
     rows = pd.concat([part.astype({"AVALC": "object"}) for part in parts], ignore_index=True)
     texts = [v if isinstance(v, str) else None for v in rows["AVALC"]]

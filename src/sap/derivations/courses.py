@@ -116,5 +116,4 @@ def choice_response(choices: pd.DataFrame, psa: pd.DataFrame, rule: PsaResponse)
         COURSE="CHOICE",
         DRUG=response["USUBJID"].map(choices.set_index("USUBJID")["DRUG"]),
         PARAMCD="PSARESPA",
-        PARAM="Confirmed PSA response under the physician's choice",
     )

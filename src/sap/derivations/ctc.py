@@ -6,14 +6,14 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day
-from sap.plan.model import Ctc, Screening
+from sap.plan.model import Ctc
 
 Tables = Mapping[str, pd.DataFrame]
 
 BEFORE = ("SCREENING", "RE-SCREENING", "CYCLE 1")
 
 
-def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -> pd.DataFrame:
+def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
     """One row per evaluable CTC count of a treated patient, per `screening.volume_ml` mL.
 
     The count is CPSTRESN; the raw count stays in CPORRES. Baseline is the count of the screening
@@ -61,7 +61,6 @@ def adctc(tables: Tables, adsl: pd.DataFrame, screening: Screening, rule: Ctc) -
         {
             "USUBJID": usubjid,
             "PARAMCD": "CTC",
-            "PARAM": f"Circulating tumour cells per {screening.volume_ml:g} mL",
             "AVISIT": visit,
             "ADT": day,
             "AVAL": cp["CPSTRESN"].astype(float),
@@ -93,7 +92,6 @@ def _arv7_by_sample(tables: Tables) -> dict[tuple[str, str], str]:
 def _parameter(
     treated: pd.DataFrame,
     paramcd: str,
-    param: str,
     evaluable: pd.Series,
     counted: pd.Series,
     met: pd.Series,
@@ -104,7 +102,6 @@ def _parameter(
             "STUDYID": treated["STUDYID"],
             "USUBJID": treated["USUBJID"],
             "PARAMCD": paramcd,
-            "PARAM": param,
             "AVALC": np.select([case <= 2, case == 3], ["NE", "Y"], default="N"),
             "CASE": case,
         }
@@ -151,12 +148,11 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
     counted = any_of(on)
     negative = any_of(determined[determined["ARV7"] == "NEGATIVE"])
     parts = [
-        _parameter(treated, "CTCRESP", "CTC response", evaluable, counted, responded(on)),
-        _parameter(treated, "CTC0", "CTC to 0", base >= 1, counted, any_of(on[on["AVAL"] == 0])),
+        _parameter(treated, "CTCRESP", evaluable, counted, responded(on)),
+        _parameter(treated, "CTC0", base >= 1, counted, any_of(on[on["AVAL"] == 0])),
         _parameter(
             treated,
             "CTCRVIS",
-            f"CTC response at {rule.visit}",
             evaluable,
             any_of(at_visit),
             responded(at_visit),
@@ -164,7 +160,6 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
         _parameter(
             treated,
             "ARV7NEG",
-            "AR-V7 positive to negative",
             arv7 == "POSITIVE",
             any_of(determined),
             negative,
@@ -172,9 +167,5 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
     ]
     for depth in rule.depths_pct:
         declined = any_of(on[on["PCHG"] <= -depth])
-        parts.append(
-            _parameter(
-                treated, f"CTCF{depth:g}", f"CTC fall of {depth:g} %", evaluable, counted, declined
-            )
-        )
+        parts.append(_parameter(treated, f"CTCF{depth:g}", evaluable, counted, declined))
     return pd.concat(parts, ignore_index=True)

@@ -10,15 +10,6 @@ from sap.plan.model import PsaResponse
 
 Tables = Mapping[str, pd.DataFrame]
 
-PARAMS = {
-    "ICETOX": "Stopped for toxicity before a response",
-    "ICETHER": "New anticancer therapy before a response",
-    "ICEDTH": "Died before a response, while values still counted",
-    "ICEMISS": "PSA missing: no baseline or no value that counts",
-    "ICEPEND": "Fall never confirmed because no later value counts",
-    "PSARSPTP": "Confirmed PSA response, values under new therapy counted",
-}
-
 
 def estimand(
     tables: Tables, adsl: pd.DataFrame, course: pd.DataFrame, adrs: pd.DataFrame, rule: PsaResponse
@@ -81,5 +72,4 @@ def estimand(
         adsl, open_course, policy, confirm_after_days=rule.confirm_after_days
     )
     parts.append(treatment_policy.assign(PARAMCD="PSARSPTP"))
-    rows = pd.concat(parts, ignore_index=True)
-    return rows.assign(PARAM=rows["PARAMCD"].map(PARAMS))
+    return pd.concat(parts, ignore_index=True)

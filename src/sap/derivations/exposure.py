@@ -17,28 +17,28 @@ GCSF = {
     "SECONDARY PROPHYLAXIS": "GCSFSEC",
     "TREATMENT OF NEUTROPENIA": "GCSFTHER",
 }
-PARAMS = {
-    "NCYCLES": "Number of cycles",
-    "DURWK": "Duration of treatment (weeks)",
-    "CUMDOSE": "Cumulative dose (mg/m2)",
-    "CUMMG": "Cumulative dose (mg)",
-    "ADI": "Actual dose intensity (mg/m2/week)",
-    "RDI": "Relative dose intensity (%)",
-    "RDISTRT": "Relative dose intensity against the starting dose (%)",
-    "NDELAY": "Delayed cycles",
-    "NDELMAJ": "Cycles with a major delay",
-    "NREDUC": "Dose reductions",
-    "NGCSF": "Cycles with G-CSF",
-    "DELAYED": "Any delay",
-    "DELMAJOR": "Any major delay",
-    "REDUCED": "Any dose reduction",
-    "LOWSTART": "Started at a reduced dose",
-    "OVERMAX": "More cycles than the protocol allows",
-    "GCSFANY": "Any G-CSF",
-    "GCSFPRIM": "G-CSF, primary prophylaxis",
-    "GCSFSEC": "G-CSF, secondary prophylaxis",
-    "GCSFTHER": "G-CSF, treatment of neutropenia",
-}
+PARAMCDS = (
+    "NCYCLES",
+    "DURWK",
+    "CUMDOSE",
+    "CUMMG",
+    "ADI",
+    "RDI",
+    "RDISTRT",
+    "NDELAY",
+    "NDELMAJ",
+    "NREDUC",
+    "NGCSF",
+    "DELAYED",
+    "DELMAJOR",
+    "REDUCED",
+    "LOWSTART",
+    "OVERMAX",
+    "GCSFANY",
+    "GCSFPRIM",
+    "GCSFSEC",
+    "GCSFTHER",
+)
 
 
 def body_surface(height_cm: pd.Series, weight_kg: pd.Series, formula: str) -> pd.Series:
@@ -251,11 +251,10 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
     parts = [
         treated[["STUDYID", "USUBJID"]].assign(
             PARAMCD=name,
-            PARAM=label,
             AVAL=values.get(name, pd.Series(np.nan, usubjid.index)),
             AVALC=flags.get(name, pd.Series("", usubjid.index)),
         )
-        for name, label in PARAMS.items()
+        for name in PARAMCDS
     ]
     rows = pd.concat(parts, ignore_index=True)
     unknown = (rows["AVALC"] == "U") | ((rows["AVALC"] == "") & rows["AVAL"].isna())

@@ -65,7 +65,6 @@ def pending(
             "STUDYID": treated["STUDYID"],
             "USUBJID": usubjid,
             "PARAMCD": "PSAPEND",
-            "PARAM": "A confirmed PSA response can still come",
             "AVALC": np.where(np.isin(case, (5, 6)), "Y", "N"),
             "CASE": case,
         }

@@ -134,30 +134,19 @@ def _profile(
     return time, level
 
 
-def parameters(rule: Pk) -> dict[str, str]:
-    """PARAMCD and its label, for the hours of the plan.
+def parameters(rule: Pk) -> tuple[str, ...]:
+    """The PARAMCD of ADPP, for the hours of the plan.
 
     >>> from sap.plan.model import Pk
     >>> plan = Pk(section="SAP 5.10", source="here", analyte="CABAZ", end_of_infusion_h=1.0,
     ...           primary_h=7.0, secondary_h=6.0, rule="linear", deviation_minutes=5.0,
     ...           carry_on_minutes=15.0, reference_dose_mg_m2=25.0)
-    >>> list(parameters(plan))
-    ['AUC07', 'C7H', 'AUC06', 'C6H', 'AUCLST', 'CMAX', 'TMAX', 'AUC07N', 'AUC07MG', 'CMAXN']
+    >>> parameters(plan)[:4]
+    ('AUC07', 'C7H', 'AUC06', 'C6H')
     """
     first, second = f"{rule.primary_h:g}", f"{rule.secondary_h:g}"
-    per = f"{rule.reference_dose_mg_m2:g} mg/m2"
-    return {
-        f"AUC0{first}": f"AUC 0 to {first} h (ng h/mL)",
-        f"C{first}H": f"Concentration at {first} h (ng/mL)",
-        f"AUC0{second}": f"AUC 0 to {second} h (ng h/mL)",
-        f"C{second}H": f"Concentration at {second} h (ng/mL)",
-        "AUCLST": "AUC to the last quantifiable concentration (ng h/mL)",
-        "CMAX": "Maximum concentration (ng/mL)",
-        "TMAX": "Time of the maximum (h)",
-        f"AUC0{first}N": f"AUC 0 to {first} h per {per} (ng h/mL)",
-        f"AUC0{first}MG": f"AUC 0 to {first} h per mg (ng h/mL/mg)",
-        "CMAXN": f"Maximum concentration per {per} (ng/mL)",
-    }
+    times = (f"AUC0{first}", f"C{first}H", f"AUC0{second}", f"C{second}H")
+    return (*times, "AUCLST", "CMAX", "TMAX", f"AUC0{first}N", f"AUC0{first}MG", "CMAXN")
 
 
 def _values(samples: pd.DataFrame, rule: Pk) -> dict[str, tuple[float, str]]:
@@ -234,14 +223,13 @@ def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
 
     A visit without any analysed sample after the start has no row.
     """
-    labels = parameters(rule)
     rows = []
     usable = adpc[(adpc["ANL01FL"] == "Y") & (adpc["AREL"] > 0)]
     for (usubjid, visit, day), samples in adpc.groupby(["USUBJID", "AVISIT", "ADT"], dropna=False):
         if not ((usable["USUBJID"] == usubjid) & (usable["ADT"] == day)).any():
             continue
         values = _values(samples, rule)
-        for paramcd, param in labels.items():
+        for paramcd in parameters(rule):
             value, reason = values[paramcd]
             rows.append(
                 {
@@ -249,7 +237,6 @@ def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
                     "AVISIT": visit,
                     "ADT": day,
                     "PARAMCD": paramcd,
-                    "PARAM": param,
                     "AVAL": value,
                     "AVALC": "NE" if reason else "",
                     "REASON": reason,
@@ -258,6 +245,6 @@ def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
                 }
             )
     columns = [
-        "USUBJID", "AVISIT", "ADT", "PARAMCD", "PARAM", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
+        "USUBJID", "AVISIT", "ADT", "PARAMCD", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

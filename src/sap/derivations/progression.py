@@ -156,7 +156,6 @@ def psa_progression(
     increase = day("RISE")
     return frame.assign(
         PARAMCD=paramcd,
-        PARAM="PSA progression" if paramcd == "PSAPROG" else "PSA progression under the choice",
         AVALC=np.select([frame["CASE"] <= 2, progressed], ["NE", "Y"], default="N"),
         AVAL=np.nan,
         ADT=increase.where(progressed),

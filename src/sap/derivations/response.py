@@ -13,14 +13,6 @@ Tables = Mapping[str, pd.DataFrame]
 
 COLUMNS = ("LBSEQ", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBLLOQ", "LBULOQ", "LBDTC")
 NEW_THERAPY = ("SUBSEQUENT ANTICANCER THERAPY", "PHYSICIAN'S CHOICE")
-PARAMS = {
-    "PSARESP": "Confirmed PSA response",
-    "PSARESPU": "PSA response, unconfirmed",
-    "PSARSPAT": "Confirmed PSA response, first fall at any time",
-    "PSARESPC": "PSA response by the rule of the published comparison",
-    "PSABEST": "Best percent change of PSA",
-    "PSAWK12": "Percent change of PSA at week 12",
-}
 
 
 def percent_change(aval: pd.Series, base: pd.Series) -> pd.Series:
@@ -160,7 +152,7 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     days["ANL01FL"] = np.where(case == 5, "Y", "")
     running = days["AVAL"].where(later | (days["ABLFL"] == "Y"))
     days["NADIR"] = running.groupby(days["USUBJID"]).cummin()
-    return days.assign(PARAMCD="PSA", PARAM="Prostate-specific antigen (ug/L)", AVALU="ug/L")
+    return days.assign(PARAMCD="PSA", AVALU="ug/L")
 
 
 def _confirmed(counted: pd.DataFrame, rule: PsaResponse, days: int) -> pd.DataFrame:
@@ -298,12 +290,7 @@ def adrs(
             adsl, adpsa, without_limit, confirm_after_days=rule.confirm_after_days
         )
         parts.append(response.assign(PARAMCD="PSARSPAT"))
-    rows = pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
-    confirmed = {
-        f"PSARSP{d}": f"PSA response confirmed after {d} days"
-        for d in rule.sensitivity_confirm_days
-    }
-    return rows.assign(PARAM=rows["PARAMCD"].map(PARAMS | confirmed))
+    return pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
 
 
 def comparison_response(
@@ -342,4 +329,4 @@ def comparison_response(
     response["AVALC"] = response["AVALC"].astype("object").mask(low)
     for day in ("ADT", "CONFDT"):
         response[day] = response[day].where(~low)
-    return response.assign(PARAMCD="PSARESPC", PARAM=PARAMS["PSARESPC"])
+    return response.assign(PARAMCD="PSARESPC")

@@ -209,20 +209,6 @@ DISAGREEMENTS = {
     4: "soft_tissue",
     5: "overall_only",
 }
-WORDS = {
-    "TRGRESP": "Target response",
-    "NTRGRESP": "Non-target response",
-    "NEWLPROG": "New soft-tissue lesion",
-    "SFTSRESP": "Soft-tissue response",
-    "BONERESP": "Bone response",
-    "OVRLRESP": "Overall response",
-    "BOR": "Best overall response, unconfirmed",
-    "BORC": "Best overall response, confirmed",
-    "BORINV": "Best overall response, investigator",
-    "TUMBEST": "Best percent change of the target sum",
-    "TARGLIM": "More target lesions than the criteria allow",
-    "MEASDIS": "Measurable disease at baseline",
-}
 
 
 def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bone) -> pd.DataFrame:
@@ -354,7 +340,6 @@ def adtr(points: pd.DataFrame) -> pd.DataFrame:
     nadir = sums["NADIR"].where(sums["NADIR"] > 0)
     size = sums[[*keep, "BASE", "NADIR", "NREAD"]].assign(
         PARAMCD="SUMDIAM",
-        PARAM="Sum of target diameters (mm)",
         AVAL=sums["SUM"],
         CHG=sums["SUM"] - sums["BASE"],
         PCHG=(100 * (sums["SUM"] - sums["BASE"]) / base).round(9),
@@ -363,9 +348,7 @@ def adtr(points: pd.DataFrame) -> pd.DataFrame:
         SUMREC=sums["RECORDED"],
         SUMDIFFL=_differs(sums["SUM"], sums["RECORDED"]),
     )
-    new = read[keep].assign(
-        PARAMCD="NEWBONE", PARAM="New lesions on bone scan since baseline", AVAL=read["NEWBONE"]
-    )
+    new = read[keep].assign(PARAMCD="NEWBONE", AVAL=read["NEWBONE"])
     rows = pd.concat([part for part in (size, new) if len(part)] or [size], ignore_index=True)
     days = (rows["ADT"] - rows["TRTSDT"]).dt.days
     return rows.assign(ADY=days + 1).drop(columns="TRTSDT")
@@ -401,9 +384,7 @@ def tumour_responses(
         parts.append(responses)
     parts.append(_best_rows(tables, courses[courses["COURSE"] == "STUDY"], points, rule))
     rows_of_all = pd.concat([part for part in parts if len(part)] or parts[-1:], ignore_index=True)
-    return rows_of_all.assign(
-        PARAM=rows_of_all["PARAMCD"].map(WORDS), AVALC=rows_of_all["AVALC"].astype(object)
-    )
+    return rows_of_all.assign(AVALC=rows_of_all["AVALC"].astype(object))
 
 
 def measurable(recorded: Records, course: Any, rule: Tumour) -> tuple[str, int]:

@@ -2,11 +2,9 @@
 
 from sap.export.dataset_json import dataset_json, read_dataset_json
 from sap.export.guide import Facts, reviewers_guide
-from sap.export.labels import DATASETS
 from sap.export.xpt import xpt
 
 __all__ = [
-    "DATASETS",
     "Facts",
     "dataset_json",
     "read_dataset_json",

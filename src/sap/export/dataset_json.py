@@ -9,8 +9,8 @@ from typing import Any
 import pandas as pd
 
 from sap import __version__
+from sap.catalogue.adam import dataset_label, label_of
 from sap.errors import UsageError
-from sap.export.labels import dataset_label, label_of
 
 VERSION = "1.1.0"
 KEYS = ("STUDYID", "USUBJID", "PARAMCD", "ADT", "AESEQ", "LBSEQ", "CPSEQ")

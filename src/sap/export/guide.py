@@ -7,8 +7,8 @@ from the catalogue, selection criteria from the programs' docstrings, versions f
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from sap.catalogue.adam import dataset_label, label_of
 from sap.catalogue.reporting import analysis
-from sap.export.labels import dataset_label, label_of
 
 
 class Step(NamedTuple):

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from sap.catalogue.adam import dataset_label, label_of
 from sap.errors import UsageError
-from sap.export.labels import dataset_label, label_of
 
 LONGEST_TEXT = 200
 LONGEST_LABEL = 40

@@ -76,8 +76,8 @@ def spearman(x: ArrayLike, y: ArrayLike, conf_level: float) -> Correlation:
     1. All NaN: fewer than 3 pairs, or all values of x or of y equal.
     2. Limits NaN: 3 pairs, or the ranks agree or oppose exactly (z is infinite); p is then 0.
 
-    >>> found = spearman([1, 2, 3, 4, 5, 6, 7], [2, 1, 4, 3, 7, 5, 6], conf_level=0.95)
-    >>> [round(float(part), 4) for part in found[:4]]
+    >>> result = spearman([1, 2, 3, 4, 5, 6, 7], [2, 1, 4, 3, 7, 5, 6], conf_level=0.95)
+    >>> [round(float(part), 4) for part in result[:4]]
     [0.8214, 0.0279, 0.9799, 0.0234]
     """
     a, b = _finite("x", x), _finite("y", y)
@@ -105,8 +105,8 @@ def welch_log(x: ArrayLike, y: ArrayLike, conf_level: float) -> GeometricMeanRat
     Only the ratio is estimable, the rest NaN, when a group has one value or neither varies. Values
     that are not positive have no logarithm and raise ValueError.
 
-    >>> found = welch_log([218, 240, 195, 260], [175, 181, 150, 219, 160], conf_level=0.95)
-    >>> [round(part, 4) for part in found]
+    >>> result = welch_log([218, 240, 195, 260], [175, 181, 150, 219, 160], conf_level=0.95)
+    >>> [round(part, 4) for part in result]
     [1.2931, 1.0459, 1.5988, 0.0242, 6.9225]
     """
     logs = []
@@ -138,9 +138,9 @@ def welch_log(x: ArrayLike, y: ArrayLike, conf_level: float) -> GeometricMeanRat
 def logistic(y: ArrayLike, x: ArrayLike, conf_level: float) -> LogisticFit:
     """Logistic regression of a 0/1 outcome by maximum likelihood, with Wald intervals and p-values.
 
-    `x` is one covariate or a column for each; the intercept is added. `separated` tells whether a
+    `x` is one covariate or a column for each; the intercept is added. `separated` says whether a
     combination of covariates divides the outcomes, completely or except for ties (Albert and Anderson
-    1984), found by linear programming and not by a fit that runs away. Then, and when all outcomes are
+    1984), determined by linear programming and not by a fit that diverges. Then, and when all outcomes are
     alike, no finite maximum exists and every number is NaN: use `logistic_firth` or `exact_logistic`.
 
     >>> fit = logistic([0, 1, 0, 0, 1, 0, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], conf_level=0.95)
@@ -166,7 +166,7 @@ def logistic_firth(y: ArrayLike, x: ArrayLike, conf_level: float) -> LogisticFit
 
     The maximum of log L(b) + log det I(b) / 2 (Firth 1993). Intervals are profiles of that penalised
     likelihood, p-values its ratio tests with 1 degree of freedom, the other coefficients refitted and
-    the penalty that of the whole model (Heinze and Schemper 2002; R's logistf). Standard errors are
+    the penalty that of the full model (Heinze and Schemper 2002; R's logistf). Standard errors are
     those of the information. Finite for every outcome; a covariate that is constant or a combination
     of others raises ValueError. The slopes do not depend on where a covariate has its origin; the
     limits and the p-value of the intercept are NaN where that lies too far from the data.
@@ -189,7 +189,9 @@ def logistic_firth(y: ArrayLike, x: ArrayLike, conf_level: float) -> LogisticFit
         error = np.sqrt(np.diag(spread))
         slopes = [_profile(outcome, unit, inner, which, drop) for which in range(1, len(beta))]
     except np.linalg.LinAlgError:
-        raise ValueError("x must not divide y so far that no penalised fit is found") from None
+        raise ValueError(
+            "x must not divide y so far that the penalised fit does not converge"
+        ) from None
     try:
         ends = [_profile(outcome, design, beta, 0, drop)]
     except np.linalg.LinAlgError:
@@ -209,7 +211,7 @@ def _profile(
     error = float(np.sqrt(np.linalg.inv(_information(design, beta))[which, which]))
     best = _log_likelihood(outcome, design, beta, firth=True)
 
-    def fallen(value: float, together: tuple[float, ...] = (1.0,)) -> float:
+    def excess_drop(value: float, together: tuple[float, ...] = (1.0,)) -> float:
         """How far the profile lies below the maximum, less what is allowed."""
         heights = []
         for share in together:
@@ -221,14 +223,14 @@ def _profile(
 
     limits = []
     for side in (-1.0, 1.0):
-        limit = _where_it_falls(fallen, float(beta[which]), side * error)
-        # In few patients the penalised likelihood can have two hills at a fixed coefficient: the
-        # others climb from where they would move together, and here from where they stand too.
-        if fallen(limit, (0.0,)) < -1e-9:
-            both = partial(fallen, together=(0.0, 1.0))
-            limit = _where_it_falls(both, float(beta[which]), side * error)
+        limit = _where_it_drops(excess_drop, float(beta[which]), side * error)
+        # In few patients the penalised likelihood can have two maxima at a fixed coefficient: the
+        # other coefficients start where they would move to with it, and here also where they are.
+        if excess_drop(limit, (0.0,)) < -1e-9:
+            both = partial(excess_drop, together=(0.0, 1.0))
+            limit = _where_it_drops(both, float(beta[which]), side * error)
         limits.append(limit)
-    return limits[0], limits[1], float(chdtrc(1, max(0.0, 2 * (fallen(0.0) + drop))))
+    return limits[0], limits[1], float(chdtrc(1, max(0.0, 2 * (excess_drop(0.0) + drop))))
 
 
 def exact_logistic(y: ArrayLike, x: ArrayLike, conf_level: float) -> ExactSlope:
@@ -244,8 +246,8 @@ def exact_logistic(y: ArrayLike, x: ArrayLike, conf_level: float) -> ExactSlope:
 
     With a 0/1 covariate it is Fisher's exact inference for the odds ratio, on the log scale.
 
-    >>> found = exact_logistic([0, 1, 0, 0, 1, 0, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], conf_level=0.95)
-    >>> [round(part, 4) for part in found]
+    >>> result = exact_logistic([0, 1, 0, 0, 1, 0, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], conf_level=0.95)
+    >>> [round(part, 4) for part in result]
     [0.3751, -0.2903, 1.3071, 0.3429]
     """
     outcome, design = _design(y, x, full_rank=False)
@@ -336,8 +338,10 @@ def _separated(outcome: Floats, design: Floats) -> bool:
 
     signed = np.where(outcome == 1, 1.0, -1.0)[:, np.newaxis] * design
     signed = signed / np.abs(design).max(axis=0)
-    found = linprog(-signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1))
-    return bool(found.x @ signed.sum(axis=0) > 1e-7)
+    solution = linprog(
+        -signed.sum(axis=0), A_ub=-signed, b_ub=np.zeros(len(signed)), bounds=(-1, 1)
+    )
+    return bool(solution.x @ signed.sum(axis=0) > 1e-7)
 
 
 def _log_likelihood(outcome: Floats, design: Floats, beta: Floats, firth: bool) -> float:
@@ -362,7 +366,7 @@ def _information_shift(design: Floats, beta: Floats, which: int, shift: float) -
 def _maximise(
     outcome: Floats, design: Floats, start: Floats, firth: bool, fixed: int | None = None
 ) -> Floats:
-    """Newton's steps by the information, halved until the likelihood does not fall."""
+    """Newton's steps by the information, halved until the likelihood does not decrease."""
     free = [column for column in range(design.shape[1]) if column != fixed]
     beta = start.astype(float)
     value = _log_likelihood(outcome, design, beta, firth)
@@ -390,7 +394,7 @@ def _maximise(
     return beta
 
 
-def _where_it_falls(excess: Callable[[float], float], centre: float, step: float) -> float:
+def _where_it_drops(excess: Callable[[float], float], centre: float, step: float) -> float:
     """The point on one side of the maximum where `excess`, negative at the centre, reaches 0."""
     from scipy.optimize import brentq
 

@@ -39,7 +39,7 @@ class AalenJohansen:
         """Incidence of `cause` at t and its standard error.
 
         1. Before the first observed time: (0, 0).
-        2. After the last observed time: the last values where nobody is left without an event,
+        2. After the last observed time: the last values where no patient is left without an event,
            (NaN, NaN), not estimable, else.
         3. In between: the values at the last observed time up to t.
         """
@@ -139,13 +139,13 @@ def _delta_variance(
     outer = d / (r * left)
     squares = np.cumsum(outer)
     share = before / r
-    found = []
+    variances = []
     for j in range(len(events)):
         jump = share * events[j]
         crossed = jump / r
         own = (share - crossed) * jump
-        found.append(_three_sums(incidence[j], outer, squares, own, crossed))
-    return found
+        variances.append(_three_sums(incidence[j], outer, squares, own, crossed))
+    return variances
 
 
 def _aalen_variance(

@@ -209,7 +209,7 @@ def proportional_hazards_test(
     plain = moments.variance.sum(axis=0)
     once = np.einsum("k,kij->ij", g, moments.variance)
     twice = np.einsum("k,kij->ij", g**2, moments.variance)
-    # Adding one column g x_r leaves the information of b whole, so the parts of one matrix serve.
+    # Adding one column g x_r does not change the information of b, so parts of one matrix serve.
     left = twice - once @ np.linalg.solve(plain, once)
     single = score**2 / np.diag(left)
     together = float(score @ np.linalg.solve(left, score))
@@ -377,17 +377,17 @@ def _separated(data: _Data) -> bool:
         return False
     if differences.shape[1] == 1:
         return bool((differences > 0).all() or (differences < 0).all())
-    answer = linprog(
+    solution = linprog(
         -differences.sum(axis=0), A_ub=-differences, b_ub=np.zeros(len(differences)), bounds=(-1, 1)
     )
-    return bool(answer.success and float(answer.fun or 0.0) < -1e-7)
+    return bool(solution.success and float(solution.fun or 0.0) < -1e-7)
 
 
 def _differences(data: _Data) -> FloatArray:
     """Rows x(event) - x(at risk) from which all others follow by addition.
 
     Without delayed entry an event need be compared only with those leaving before the next event
-    time and with that next event, which stands for all who leave later.
+    time and with that next event, which represents all who leave later.
     """
     times = data.time[data.event_rows]
     starts = np.flatnonzero(np.diff(times, prepend=-1.0))
@@ -567,7 +567,7 @@ def _firth(data: _Data, conf_level: float, reason: str) -> CoxFit:
 
 
 def _profile_loss(data: _Data, coef: FloatArray, top: float, r: int) -> Callable[[float], float]:
-    """How far the penalised likelihood falls below `top` when coefficient r is held at a value."""
+    """How far the penalised likelihood is below `top` when coefficient r is fixed at a value."""
     free = np.arange(coef.size) != r
     nearest = coef.copy()
 

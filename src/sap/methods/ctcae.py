@@ -62,7 +62,7 @@ CRITERIA: Mapping[str, Criteria] = {
     "Platelet count decreased": _cells(75, 50, 25),
     "White blood cell decreased": _cells(3, 2, 1),
     "Lymphocyte count decreased": _cells(0.8, 0.5, 0.2),
-    # Grade 3 of anaemia and of a low albumin is the worst a value can say; 4 is clinical.
+    # Grade 3 of anaemia and of a low albumin is the highest that a value alone can give; 4 is clinical.
     "Anemia": _low(mmol_L={2: 6.2, 3: 4.9}, g_dL={2: 10, 3: 8}, g_L={2: 100, 3: 80}),
     "Hemoglobin increased": Criteria(
         "high", above_normal={"g/dL": {1: 0, 2: 2, 3: 4}, "g/L": {1: 0, 2: 20, 3: 40}}
@@ -79,7 +79,7 @@ CRITERIA: Mapping[str, Criteria] = {
     "Hypoalbuminemia": _low(g_L={2: 30, 3: 20}, g_dL={2: 3, 3: 2}),
     # electrolytes; calcium is the calcium corrected for albumin
     "Hyperkalemia": _high(mmol_L={2: 5.5, 3: 6, 4: 7}),
-    # Grades 1 and 2 of a low potassium differ by symptoms only; a value says the worse.
+    # Grades 1 and 2 of a low potassium differ by symptoms only; a value gives the higher.
     "Hypokalemia": Criteria("low", 2, {"mmol/L": {3: 3, 4: 2.5}}),
     "Hypernatremia": _high(mmol_L={2: 150, 3: 155, 4: 160}),
     "Hyponatremia": _low(mmol_L={3: 130, 4: 120}),

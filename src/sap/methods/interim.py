@@ -20,7 +20,7 @@ from sap.methods.two_stage_design import (
     open_rate,
     outcome_probabilities,
     rates,
-    whole,
+    whole_number,
 )
 from sap.methods.two_stage_inference import binomial_at_least
 
@@ -36,7 +36,7 @@ def _checked_prior(prior: Prior, name: str = "prior") -> Prior:
 
 def _checked_look(responders: ArrayLike, n: int, n_max: int) -> NDArray[np.float64]:
     """Responders among `n` patients so far, of `n_max` in all."""
-    if whole(n, "n") > n_max:
+    if whole_number(n, "n") > n_max:
         raise ValueError("n cannot exceed the patients planned")
     x = np.asarray(responders, dtype=float)
     if not ((x >= 0) & (x <= n) & (x == np.floor(x))).all():
@@ -116,7 +116,7 @@ def predictive_probability(
 ) -> Floats | float:
     """The predictive probability that the trial will end with P(rate > p0) > `threshold`.
 
-    The patients to come are beta-binomial given those seen; each way they can fall is judged at
+    The patients to come are beta-binomial given those seen; each possible outcome is judged at
     `n_max` by its posterior (Lee and Liu 2008). At n = n_max it is 0 or 1.
 
     Parameters
@@ -125,14 +125,14 @@ def predictive_probability(
     n, n_max : patients so far and at the end.
     p0 : the rate to be exceeded.
     prior : a and b of the beta prior.
-    threshold : theta_T, the posterior probability that convinces.
+    threshold : theta_T, the posterior probability required.
 
     Examples
     --------
     >>> round(predictive_probability(16, 23, 40, 0.6, (0.6, 0.4), 0.9), 4)  # Lee and Liu 2008
     0.5656
     """
-    final = whole(n_max, "n_max")
+    final = whole_number(n_max, "n_max")
     x = _checked_look(responders, n, final)
     a_b = _checked_prior(prior)
     needed = _threshold(final, open_rate(p0, "p0"), a_b, open_rate(threshold, "threshold"))
@@ -152,7 +152,7 @@ class PredictiveBounds:
     """At each look: stop for futility at or below one count, for efficacy at or above another.
 
     A futility bound of -1, or an efficacy bound of n + 1, cannot be reached. At the last look,
-    n_max, the trial rejects when responders > `r`, and both bounds say so.
+    n_max, the trial rejects when responders > `r`, and both bounds state it.
     """
 
     looks: tuple[int, ...]
@@ -217,7 +217,7 @@ def predictive_bounds(
     >>> [round(float(each), 4) for each in bounds.characteristics(0.2)]
     [0.0878, 0.8571, 27.6677]
     """
-    planned = [whole(each, "looks") for each in np.atleast_1d(np.asarray(looks)).tolist()]
+    planned = [whole_number(each, "looks") for each in np.atleast_1d(np.asarray(looks)).tolist()]
     if not planned or planned[0] < 1 or sorted(set(planned)) != planned:
         raise ValueError("looks must be growing numbers of patients, the last one n_max")
     if not 0 <= stop_low < stop_high <= 1:
@@ -279,7 +279,7 @@ def posterior_comparison(
     """P(rate > historical rate + `margin` | data), both rates beta (Thall and Simon 1994).
 
     The integral of P(rate > t + margin) over the historical density of t is taken over the logit of
-    t / (1 - margin), where the integrand is smooth and falls off exponentially at both ends: the
+    t / (1 - margin), where the integrand is smooth and decreases exponentially at both ends: the
     trapezium rule then has no error but rounding.
 
     >>> round(posterior_comparison(9, 20, (0.6, 1.4), (15, 35), 0.0), 6)

@@ -1,8 +1,8 @@
-"""Power of a two-stage trial from the middle of it, when answers of both stages are still open.
+"""Power of a two-stage trial at an interim analysis, when outcomes of both stages are still pending.
 
-`sap.methods.interim` asks after n patients in a row whose answers are all known. A data cut is not so
-kind: patients of stage 1 may still be pending while patients of stage 2 are treated. Here each stage tells its
-own story.
+`sap.methods.interim` is for n consecutive patients whose outcomes are all known. At a data cut-off
+patients of stage 1 may still be pending while patients of stage 2 are treated, so here each stage has
+its own numbers.
 
 References
 ----------
@@ -18,7 +18,7 @@ from scipy.special import betaln, gammaln, xlog1py, xlogy
 
 
 class Stage(NamedTuple):
-    """One stage at a data cut: responders, patients whose answer is known, patients planned."""
+    """One stage at a data cut: responders, patients whose outcome is known, patients planned."""
 
     responders: int
     known: int
@@ -26,7 +26,7 @@ class Stage(NamedTuple):
 
     @property
     def open(self) -> int:
-        """Answers still to come, of patients treated or not."""
+        """Patients whose outcome is not known yet, treated or not."""
         return self.planned - self.known
 
 
@@ -47,7 +47,7 @@ def _checked(first: Stage, second: Stage, r1: int, r: int) -> None:
 
 
 def _succeeds(first: Stage, second: Stage, r1: int, r: int) -> NDArray[np.bool_]:
-    """Which numbers of later responders (stage 1 down, stage 2 across) reject H0."""
+    """The numbers of later responders (stage 1 down, stage 2 across) reject H0."""
     one = first.responders + np.arange(first.open + 1)[:, np.newaxis]
     two = second.responders + np.arange(second.open + 1)
     rejects: NDArray[np.bool_] = (one > r1) & (one + two > r)
@@ -57,13 +57,13 @@ def _succeeds(first: Stage, second: Stage, r1: int, r: int) -> NDArray[np.bool_]
 def conditional_power(first: Stage, second: Stage, r1: int, r: int, p: float) -> float:
     """P(more than r1 responders in stage 1 and more than r in all | what is known), at the rate `p`.
 
-    Open answers are independent with rate `p`. A design with one stage has a first stage of nobody
-    and r1 = -1.
+    Pending outcomes are independent with rate `p`. A design with one stage has a first stage without
+    patients and r1 = -1.
 
-    >>> nobody = Stage(0, 0, 19)
-    >>> round(conditional_power(Stage(2, 10, 10), nobody, 1, 5, 0.3), 4)  # as interim's, stage 1 full
+    >>> not_begun = Stage(0, 0, 19)
+    >>> round(conditional_power(Stage(2, 10, 10), not_begun, 1, 5, 0.3), 4)  # stage 1 complete
     0.8668
-    >>> conditional_power(Stage(1, 10, 10), nobody, 1, 5, 0.3)
+    >>> conditional_power(Stage(1, 10, 10), not_begun, 1, 5, 0.3)
     0.0
     """
     _checked(first, second, r1, r)
@@ -82,7 +82,7 @@ def conditional_power(first: Stage, second: Stage, r1: int, r: int, p: float) ->
 def predictive_power(
     first: Stage, second: Stage, r1: int, r: int, prior: tuple[float, float]
 ) -> float:
-    """Conditional power averaged over the posterior of the rate: open answers are beta-binomial.
+    """Conditional power averaged over the posterior of the rate: pending outcomes are beta-binomial.
 
     >>> round(predictive_power(Stage(0, 0, 0), Stage(16, 23, 40), -1, 27, (0.6, 0.4)), 4)  # Lee and Liu
     0.5656

@@ -160,11 +160,11 @@ def quantile(
     `interval` at t. In each of the three the first case that applies decides; "equal" is within
     sqrt(eps), as in R's `quantile.survfit`:
 
-    1. y never falls to 1 - p: NaN, not reached.
-    2. y equals 1 - p on a stretch and then falls: the middle of the stretch.
+    1. y never decreases to 1 - p: NaN, not reached.
+    2. y equals 1 - p on a stretch and then decreases: the middle of the stretch.
     3. y equals 1 - p on a stretch and never leaves it: the middle between its beginning and the
        last observed time (SAS prints NE). For the limits only if they exist at that time.
-    4. Otherwise the first time at which y is below 1 - p. (A limit need not fall monotonically,
+    4. Otherwise the first time at which y is below 1 - p. (A limit need not decrease monotonically,
        with delayed entry above all; R's `print.survfit` takes the first crossing as we do, its
        `quantile` may then take a later one.)
 
@@ -207,7 +207,7 @@ def rmst(curve: KaplanMeier, tau: float) -> RestrictedMean:
         estimate         = integral from 0 to tau of S(t) dt
         standard_error^2 = sum over t_i <= tau of A_i^2 d_i / (r_i (r_i - d_i))
 
-    A tau after the last observed time is refused unless S = 0 there. A time at which S falls to 0
+    A tau after the last observed time is refused unless S = 0 there. A time at which S becomes 0
     adds nothing to the variance: the area after it is 0.
 
     By hand: 1 x 1 + 5 x 5/6 + 2 x 5/12 = 6, variance 5^2 / 30 + (5/6)^2 x 2/8 = 1.006944.
@@ -313,7 +313,7 @@ _TRANSFORMS = {
 def _crossing(
     times: FloatArray, read: Callable[[int], FloatArray], target: float, end: float
 ) -> float:
-    """The time at which a step function falls through `target`, by the cases of `quantile`.
+    """The time at which a step function crosses `target`, by the cases of `quantile`.
 
     `read` gives its values at the BLOCK `times` from a place on; blocks after the crossing are never computed.
     """

@@ -1,7 +1,7 @@
 """Stopping for toxicity after every patient: exact boundaries and what they do at a given rate.
 
 A boundary is an array of counts: after patient k the trial stops when at least `bounds[k - 1]`
-patients had a toxicity. k + 1, which nobody can reach, says that no look happens or no count stops.
+patients had a toxicity. k + 1, which no count can reach, means that no look takes place or no count stops.
 
 References
 ----------
@@ -69,7 +69,7 @@ def toxicity_boundary(
         raise ValueError("n must be a whole number of patients, at least 1")
     evidence = _evidence(int(n), rate, shape, p1, prior)
     constants = np.unique(evidence[np.isfinite(evidence)])
-    # The error falls as the constant rises, so the first admissible one is found by halving.
+    # The error decreases in the constant, so the first admissible one is determined by bisection.
     strict, loose = constants.size, -1
     while strict - loose > 1:
         middle = (strict + loose) // 2
@@ -86,7 +86,7 @@ def toxicity_boundary(
 def posterior_boundary(n: int, p0: float, prior: tuple[float, float], threshold: float) -> Bounds:
     """Stop when P(rate > p0 | x of k) exceeds a threshold written in the plan (Thall and Simon 1994).
 
-    The error is what it is; `boundary_characteristics` tells it. No toxicity never stops.
+    `boundary_characteristics` gives the error. A count of 0 never stops.
 
     >>> posterior_boundary(10, 0.30, prior=(0.6, 1.4), threshold=0.90).tolist()
     [2, 2, 3, 3, 4, 4, 4, 5, 5, 6]

@@ -2,7 +2,7 @@
 
 A profile is times (strictly increasing) and concentrations (not negative); a missing concentration
 is no sample and is left out. What a value below the limit of quantification becomes (0, missing) is
-decided before: here 0 is 0. Nothing is extrapolated unless the name of a result says so.
+decided before: here 0 is 0. Nothing is extrapolated unless the name of a result says it.
 
 References
 ----------
@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 Floats = NDArray[np.float64]
 Rule = Literal["linear", "linear-up/log-down", "linear-to-tmax-then-log"]
 RULES = ("linear", "linear-up/log-down", "linear-to-tmax-then-log")
-FEWEST_POINTS = 3  # a line through two points says nothing about its fit
+FEWEST_POINTS = 3  # a line through two points has no residual
 SAME_FIT = 1e-4  # adjusted R2 within this of the best counts as the best
 
 
@@ -52,7 +52,7 @@ def auc(time: ArrayLike, conc: ArrayLike, start: float, end: float, rule: Rule) 
     between two samples is a trapezoid, straight or, by the rule, logarithmic:
 
     1. linear: every piece is straight.
-    2. linear-up/log-down: a piece is logarithmic when it falls and ends above 0.
+    2. linear-up/log-down: a piece is logarithmic when the concentration decreases and ends above 0.
     3. linear-to-tmax-then-log: a piece after the first maximum is logarithmic, rising or falling.
 
     A piece with a 0 at either end, or with equal ends, is straight under every rule. The concentration
@@ -105,8 +105,8 @@ def nca(time: ArrayLike, conc: ArrayLike, rule: Rule) -> Nca:
 
     Everything is NaN without a sample.
 
-    >>> found = nca([0, 1, 2, 4, 8], [0, 8, 4, 1, 0.0625], "linear-up/log-down")
-    >>> found.cmax, found.tmax, round(found.half_life, 6), found.lambda_z_points
+    >>> result = nca([0, 1, 2, 4, 8], [0, 8, 4, 1, 0.0625], "linear-up/log-down")
+    >>> result.cmax, result.tmax, round(result.half_life, 6), result.lambda_z_points
     (8.0, 1.0, 1.0, 3)
     """
     t, c = _profile(time, conc)
@@ -149,7 +149,7 @@ def terminal_slope(time: ArrayLike, conc: ArrayLike) -> TerminalSlope:
        points.
 
     NaN with 0 points when nothing is left: fewer than three concentrations after the maximum, as
-    always with a sample at the end of infusion and two later ones, or a tail that rises or is flat.
+    always with a sample at the end of infusion and two later ones, or a tail that increases or is flat.
 
     >>> terminal_slope([0, 1, 3, 7], [0, 215.3, 15.49, 6.64])
     TerminalSlope(lambda_z=nan, points=0, adjusted_r_squared=nan)
@@ -217,11 +217,11 @@ def _logarithmic(c: Floats, rule: Rule) -> NDArray[np.bool_]:
 
 
 def _areas(t: Floats, c: Floats, logarithmic: NDArray[np.bool_]) -> Floats:
-    """The area of each piece; log1p keeps the digits of a logarithmic piece that hardly falls."""
+    """The area of each piece; log1p keeps the digits of a logarithmic piece that hardly decreases."""
     width, before, after = np.diff(t), c[:-1], c[1:]
-    fall = np.where(logarithmic & (before != after), before - after, 1.0)
+    decrease = np.where(logarithmic & (before != after), before - after, 1.0)
     base = np.where(logarithmic, after, 1.0)
-    curved = fall / np.log1p(fall / base)
+    curved = decrease / np.log1p(decrease / base)
     straight = (before + after) / 2
     return width * np.where(logarithmic & (before != after), curved, straight)
 

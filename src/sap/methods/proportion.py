@@ -52,7 +52,7 @@ class Intervals(NamedTuple):
 
 
 class ProportionInterval(Protocol):
-    """What every interval of this module looks like from outside."""
+    """The signature of every interval of this module."""
 
     __name__: str
 
@@ -66,7 +66,7 @@ class ProportionInterval(Protocol):
 
 
 def checked_counts(responders: ArrayLike, n: ArrayLike, suffix: str = "") -> tuple[Floats, Floats]:
-    """Responders and patients as floats, refused when they are not a proportion of whole patients."""
+    """Responders and patients as floats, refused when they are not a count of patients."""
     counts = []
     for name, given in (("responders", responders), ("n", n)):
         values = np.asarray(given, dtype=float)
@@ -99,7 +99,7 @@ def as_interval(low: Floats, high: Floats) -> Interval | Intervals:
 def _proportion_interval(
     limits: Callable[[Floats, Floats, Floats], tuple[Floats, Floats]],
 ) -> ProportionInterval:
-    """Check the arguments, broadcast them, and hand back floats or arrays as they were given.
+    """Check the arguments, broadcast them, and return floats or arrays as the arguments were.
 
     Many intervals are often intervals of few distinct counts: each pair is computed once.
     """
@@ -129,7 +129,11 @@ def root(f: Callable[[Floats], Floats], low: Floats, high: Floats) -> Floats:
     """Where `f` changes its sign between `low` and `high`, element by element (Chandrupatla 1997).
 
     Inverse quadratic interpolation where it is safe and halving where it is not, to the last bits
-    of a float. An element without a change of sign comes back as some point of its bracket.
+    of a float. An element without a change of sign gets some point of its bracket.
+
+    `scipy.optimize.elementwise.find_root` is the same method. It has no root where `f` is infinite at
+    an end of the bracket, as the slope of a log-likelihood is (`_most_likely`), and its last digit
+    differs in one of five roots.
     """
     x1, x2 = low.astype(float), high.astype(float)
     f1, f2 = f(x1), f(x2)
@@ -242,9 +246,9 @@ def wilson(responders: Floats, n: Floats, conf_level: Floats) -> tuple[Floats, F
     x, q = responders, n - responders
     centre = 2 * x + z**2
     reach = z * np.sqrt(z**2 + 4 * x * q / n)
-    whole = 2 * (n + z**2)
-    low = np.where(x == 0, 0.0, (centre - reach) / whole)
-    high = np.where(q == 0, 1.0, (centre + reach) / whole)
+    denominator = 2 * (n + z**2)
+    low = np.where(x == 0, 0.0, (centre - reach) / denominator)
+    high = np.where(q == 0, 1.0, (centre + reach) / denominator)
     return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
@@ -264,9 +268,9 @@ def wilson_continuity(responders: Floats, n: Floats, conf_level: Floats) -> tupl
     # Inside 0 < x < n both roots are of positive numbers; at the ends the limit is written.
     root_low = np.sqrt(np.maximum(z**2 - 2 - 1 / n + 4 * x * (q + 1) / n, 0))
     root_high = np.sqrt(np.maximum(z**2 + 2 - 1 / n + 4 * x * (q - 1) / n, 0))
-    whole = 2 * (n + z**2)
-    low = np.where(x == 0, 0.0, (2 * x + z**2 - 1 - z * root_low) / whole)
-    high = np.where(q == 0, 1.0, (2 * x + z**2 + 1 + z * root_high) / whole)
+    denominator = 2 * (n + z**2)
+    low = np.where(x == 0, 0.0, (2 * x + z**2 - 1 - z * root_low) / denominator)
+    high = np.where(q == 0, 1.0, (2 * x + z**2 + 1 + z * root_high) / denominator)
     return np.clip(low, 0, 1), np.clip(high, 0, 1)
 
 
@@ -320,9 +324,9 @@ def blaker(responders: Floats, n: Floats, conf_level: Floats) -> tuple[Floats, F
     """The exact interval of Blaker (2000), always inside Clopper and Pearson's.
 
     It is the hull of all p whose acceptability exceeds a = 1 - conf_level: the smaller tail at x plus
-    the largest tail on the other side that is no larger. That set can have gaps, so no root finder
-    may be let loose on it. Below x/n the acceptability is P(X >= x) + P(X <= k), where k grows with p
-    in steps; inside a step it falls and then rises, at a step it jumps up to 2 P(X >= x). Hence,
+    the largest tail on the other side that is no larger. That set can have gaps, so that a root
+    finder alone is not enough. Below x/n the acceptability is P(X >= x) + P(X <= k), where k grows with p
+    in steps; inside a step it decreases and then increases, at a step it jumps up to 2 P(X >= x). Hence,
     from the exact limit l of level a/2, where it is at most a, the lower limit is
 
     1. the root of P(X >= x) + P(X <= k) = a, k being that of l, when it exceeds a before the step;
@@ -401,7 +405,7 @@ def exact_test(responders: Any, n: Any, p0: Any, alternative: Alternative) -> An
 def _two_sided(x: Floats, n: Floats, p: Floats) -> Floats:
     """P(X <= x) plus every count above the mean that is no likelier than x, for x <= np."""
     likely = log_pmf(x, n, p) + np.log(TIED)
-    # Above the mean the probabilities fall, so the first unlikely count is found by halving.
+    # Above the mean the probabilities decrease, so bisection gives the first unlikely count.
     below, first = np.ceil(n * p) - 1, n + 1
     while (first - below > 1).any():
         middle = np.floor((below + first) / 2)
@@ -420,7 +424,7 @@ class OddsRatio(NamedTuple):
 
 
 class DifferenceInterval(Protocol):
-    """What an interval for the difference of two proportions looks like from outside."""
+    """The signature of an interval for the difference of two proportions."""
 
     __name__: str
 
@@ -445,7 +449,7 @@ class DifferenceInterval(Protocol):
 def _difference_interval(
     limits: Callable[[Floats, Floats, Floats, Floats, Floats], tuple[Floats, Floats]],
 ) -> DifferenceInterval:
-    """Check the four counts, broadcast them, and hand back floats or arrays as they were given."""
+    """Check the four counts, broadcast them, and return floats or arrays as the arguments were."""
 
     @wraps(limits)
     def interval(
@@ -578,8 +582,8 @@ def _score_statistic(x_a: Floats, n_a: Floats, x_b: Floats, n_b: Floats, gap: Fl
 def _most_likely(x_a: Floats, n_a: Floats, x_b: Floats, n_b: Floats, gap: Floats) -> Floats:
     """The p_b that makes the counts likeliest when p_a = p_b + gap.
 
-    Miettinen and Nurminen solve a cubic in closed form; the slope of the log likelihood falls all
-    the way from max(0, -gap) to min(1, 1 - gap), so its root keeps every digit. An end is the answer
+    Miettinen and Nurminen solve a cubic in closed form; the slope of the log likelihood decreases
+    from max(0, -gap) to min(1, 1 - gap), so its root keeps every digit. An end is the solution
     when the slope does not change its sign.
     """
 
@@ -604,7 +608,7 @@ def exact_odds_ratio(
 
     Given the total of responders, those in a follow the noncentral hypergeometric distribution:
 
-    1. NaN, limits 0 and infinity: the total leaves only one table (nobody or everybody responded).
+    1. NaN, limits 0 and infinity: the total leaves only one table (no patient or every patient responded).
     2. estimate: the ratio at which the mean is the observed count; 0 or infinite at its ends.
     3. low: P(X >= x) = (1 - conf_level)/2, and 0 at the smallest count possible.
     4. high: P(X <= x) = (1 - conf_level)/2, and infinite at the largest.
@@ -633,7 +637,7 @@ def exact_odds_ratio(
         return np.asarray((weight @ value) / weight.sum(axis=1))
 
     def ratio(value: Floats, target: float) -> float:
-        """The odds ratio at which the mean of `value`, which rises with it or falls, is `target`."""
+        """The odds ratio at which the mean of `value`, which increases or decreases with it, is `target`."""
         reach = np.ones(1)
         while np.prod(np.sign([weighted(end, value)[0] - target for end in (-reach, reach)])) > 0:
             reach = reach * 2

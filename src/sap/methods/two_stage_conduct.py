@@ -1,4 +1,4 @@
-"""A two-stage trial that did not go as planned: other sizes, pending and missing answers, dropout.
+"""A two-stage trial that was not conducted as planned: other sizes, pending and missing outcomes, dropout.
 
 References
 ----------
@@ -20,7 +20,7 @@ from sap.methods.two_stage_design import (
     as_given,
     open_rate,
     rates,
-    whole,
+    whole_number,
 )
 from sap.methods.two_stage_inference import (
     DO_NOT_REJECT,
@@ -71,7 +71,7 @@ def attained_design(
     3. "both recomputed": r1 with P(X1 <= r1 | n1, p0) nearest to what the design planned (the lower
        of two equally near), and then r as in 2.
 
-    The answer is rule 3, which is rule 2 when n1 is as planned. Rules 1 and 2 are left out where the
+    The result is rule 3, which is rule 2 when n1 is as planned. Rules 1 and 2 are left out where the
     old thresholds do not fit the new sizes. The stage-1 threshold must have been recomputed before
     stage 1 was decided; when it was decided by the planned r1, rule 2 is the one to follow.
 
@@ -83,15 +83,15 @@ def attained_design(
     Examples
     --------
     >>> planned = TwoStageDesign(r1=3, n1=19, r=10, n=36)  # UnplanSimon, ATS_Design case 1
-    >>> found = attained_design(planned, n1=17, n=34, p0=0.2, p1=0.4, alpha=0.1)
-    >>> found.design, round(found.alpha, 3), round(found.power, 3)
+    >>> attained = attained_design(planned, n1=17, n=34, p0=0.2, p1=0.4, alpha=0.1)
+    >>> attained.design, round(attained.alpha, 3), round(attained.power, 3)
     (TwoStageDesign(r1=3, n1=17, r=10, n=34), 0.059, 0.847)
-    >>> [(rule.name, rule.holds_alpha) for rule in found.rules][0]
+    >>> [(rule.name, rule.holds_alpha) for rule in attained.rules][0]
     ('planned', True)
     """
     open_rate(alpha, "alpha")
     low, high = open_rate(p0, "p0"), open_rate(p1, "p1")
-    first, total = whole(n1, "n1"), whole(n, "n")
+    first, total = whole_number(n1, "n1"), whole_number(n, "n")
     if first < 1:
         raise ValueError("n1 must be at least 1")
     if total <= first:
@@ -134,10 +134,10 @@ def _smallest_r(r1: int, n1: int, n: int, p0: float, alpha: float) -> int:
 
 
 class PendingBounds(NamedTuple):
-    """What the pending answers can still make of a trial."""
+    """The decisions that are possible with the pending outcomes."""
 
-    decision_low: str  # when every pending answer is no
-    decision_high: str  # when every pending answer is yes
+    decision_low: str  # when no pending patient responds
+    decision_high: str  # when every pending patient responds
     settled: bool  # both agree
     p_value_low: float
     p_value_high: float
@@ -157,7 +157,7 @@ def pending_bounds(
 ) -> PendingBounds:
     """Bounds over all outcomes of `pending` unconfirmed responses among `n` patients.
 
-    `responders` are confirmed; each pending answer may be yes or no.
+    `responders` are confirmed; each pending patient may respond or not.
 
     1. n = n1: the decisions are "stop" or "continue"; the inference does not exist yet and is NaN.
     2. n = design.n: decisions and inference after the trial. Every quantity is monotone in the
@@ -171,9 +171,9 @@ def pending_bounds(
     >>> bounds.settled, round(bounds.p_value_low, 4), round(bounds.p_value_high, 4)
     (True, 0.0055, 0.0471)
     """
-    least = whole(responders, "responders")
-    most = least + whole(pending, "pending")
-    if most > whole(n, "n"):
+    least = whole_number(responders, "responders")
+    most = least + whole_number(pending, "pending")
+    if most > whole_number(n, "n"):
         raise ValueError("responders and pending together cannot exceed n")
     open_rate(p0, "p0")
     open_rate(conf_level, "conf_level")
@@ -181,7 +181,7 @@ def pending_bounds(
         low, high = ("stop" if x <= design.r1 else "continue" for x in (least, most))
         return PendingBounds(low, high, low == high, *(nan,) * 6)
     if n != design.n:
-        raise ValueError("n must be n1 or n of the design: pending answers bound a decision")
+        raise ValueError("n must be n1 or n of the design: pending outcomes bound a decision")
     if most <= design.r1:
         raise ValueError("responders and pending together must exceed r1: the trial went on")
     worst, best = (
@@ -206,19 +206,19 @@ class TippingPoint(NamedTuple):
     decision: str  # with every missing patient counted as a failure
     responders_needed: int  # among the missing, to reject; 0 when it rejects already
     can_tip: bool  # there are missing patients enough
-    rate_needed: float  # responders_needed / missing; NaN when nobody is missing
+    rate_needed: float  # responders_needed / missing; NaN when no patient is missing
 
 
 def tipping_point(design: TwoStageDesign, responders: int, missing: int) -> TippingPoint:
     """The tipping point of "missing = failure": at how many responders among the missing it turns.
 
     `responders` and `missing` are counted over all `design.n` patients of a trial that reached its
-    end. Counting a missing patient as a failure can only hide a rejection, so one count tells all.
+    end. Counting a missing patient as a failure can only hide a rejection, so one count decides.
 
     >>> tipping_point(TwoStageDesign(r1=1, n1=10, r=5, n=29), responders=4, missing=3)
     TippingPoint(decision='do not reject H0', responders_needed=2, can_tip=True, rate_needed=0.6666666666666666)
     """
-    seen, unseen = whole(responders, "responders"), whole(missing, "missing")
+    seen, unseen = whole_number(responders, "responders"), whole_number(missing, "missing")
     if seen + unseen > design.n:
         raise ValueError("responders and missing together cannot exceed n")
     needed = max(design.r + 1 - seen, 0)
@@ -252,7 +252,7 @@ def power_under_dropout(design: TwoStageDesign, p: ArrayLike, dropout: ArrayLike
 def positive_predictive_value(
     prevalence: ArrayLike, sensitivity: ArrayLike, specificity: ArrayLike
 ) -> Floats | float:
-    """The share of truly positive among marker-positive patients; NaN when nobody is positive.
+    """The share of truly positive among marker-positive patients; NaN when no patient is positive.
 
     >>> round(positive_predictive_value(0.3, 0.9, 0.95), 4)  # 0.27 / (0.27 + 0.035), by hand
     0.8852

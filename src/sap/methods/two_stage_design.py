@@ -24,10 +24,10 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
-LOG_ZERO = -1e6  # stands for log 0: exp of it is 0, and 0 times it is 0 where 0 times -inf is NaN
+LOG_ZERO = -1e6  # used as log 0: exp of it is 0, and 0 times it is 0 where 0 times -inf is NaN
 
 
-def whole(value: int, name: str) -> int:
+def whole_number(value: int, name: str) -> int:
     """A whole number that is not negative, or a ValueError that names the argument."""
     try:
         number = index(value)
@@ -150,9 +150,9 @@ class TwoStageDesign:
 
     def __post_init__(self) -> None:
         for name in ("r1", "n1", "r", "n"):
-            object.__setattr__(self, name, whole(getattr(self, name), name))
+            object.__setattr__(self, name, whole_number(getattr(self, name), name))
         if not self.r1 < self.n1:
-            raise ValueError("r1 must be smaller than n1: nobody could pass stage 1")
+            raise ValueError("r1 must be smaller than n1: no trial could pass stage 1")
         if not self.n1 < self.n:
             raise ValueError("n1 must be smaller than n: there would be no second stage")
         if not self.r1 <= self.r < self.n:
@@ -210,7 +210,7 @@ class TwoStageDesign:
 class SingleStageDesign:
     """One stage: reject p <= p0 when responders > `r` among `n` (A'Hern 2001).
 
-    It has the methods of the two-stage design, so that both can stand in one table; it never stops
+    It has the methods of the two-stage design, so that one table can hold both; it never stops
     early and always takes `n` patients.
 
     >>> SingleStageDesign(r=5, n=25).probability_of_rejection([0.1, 0.3]).round(4)
@@ -222,7 +222,7 @@ class SingleStageDesign:
 
     def __post_init__(self) -> None:
         for name in ("r", "n"):
-            object.__setattr__(self, name, whole(getattr(self, name), name))
+            object.__setattr__(self, name, whole_number(getattr(self, name), name))
         if not self.r < self.n:
             raise ValueError("r must be smaller than n: nothing could be rejected")
 
@@ -253,10 +253,10 @@ class SingleStageDesign:
 
     def outcome_probabilities(self, p: ArrayLike) -> Floats:
         """P(X = 0), ..., P(X = n) along the last axis."""
-        return outcome_probabilities(-1, self.n, self.n, p)  # nobody can stop at -1 responders
+        return outcome_probabilities(-1, self.n, self.n, p)  # no trial stops at -1 responders
 
     def characteristics(self, p0: float, p1: float) -> OperatingCharacteristics:
-        """Attained alpha and power, beside `n` and no early stopping."""
+        """Attained alpha and power, with `n` as expected size and no early stopping."""
         return OperatingCharacteristics(
             alpha=self.probability_of_rejection(float(p0)),
             power=self.probability_of_rejection(float(p1)),

@@ -34,7 +34,7 @@ from sap.methods.two_stage_design import (
     outcomes,
     rates,
     ways,
-    whole,
+    whole_number,
 )
 
 REJECT = "reject H0"
@@ -48,7 +48,7 @@ EQUAL = 1e-12  # two probabilities this close, relatively, are one seen through 
 
 
 class TwoStageInference(NamedTuple):
-    """What a finished two-stage trial says."""
+    """The inference of a finished two-stage trial."""
 
     stopped_at: int
     mle: float
@@ -149,7 +149,7 @@ def two_stage_inference(
     design : the design as planned.
     responders : all responders, of both stages.
     p0 : the rate tested, 0 < p0 < 1.
-    conf_level : two-sided, such as 0.90 beside a one-sided test at 0.05.
+    conf_level : two-sided, such as 0.90 with a one-sided test at 0.05.
     responders_stage1 : those among the first n1 patients.
     n_attained : the number of patients at the end, of both stages; as planned when not given.
 
@@ -168,7 +168,7 @@ def two_stage_inference(
     >>> round(end.conf_low, 4), round(end.conf_high, 4)
     (0.1015, 0.4127)
     """
-    x = whole(responders, "responders")
+    x = whole_number(responders, "responders")
     open_rate(p0, "p0")
     open_rate(conf_level, "conf_level")
     size = _attained(design, x, responders_stage1, n_attained)
@@ -241,7 +241,7 @@ def koyama_chen(
     >>> round(koyama_chen(design, 7, 10, 23, 0.3, 0.9).p_value, 4)
     0.0828
     """
-    first, second, size = whole(x1, "x1"), whole(x2, "x2"), whole(m2, "m2")
+    first, second, size = whole_number(x1, "x1"), whole_number(x2, "x2"), whole_number(m2, "m2")
     if first > design.n1:
         raise ValueError("x1 cannot exceed n1, the patients of stage 1")
     if second > size:
@@ -267,7 +267,7 @@ def _attained(
     """The number of patients at the end; a ValueError for what the design cannot produce."""
     stopped = x <= design.r1
     planned = design.n1 if stopped else design.n
-    size = planned if n_attained is None else whole(n_attained, "n_attained")
+    size = planned if n_attained is None else whole_number(n_attained, "n_attained")
     if size < design.n1:
         raise ValueError("n_attained is below n1: stage 1 is not complete; see attained_design")
     if stopped and size != design.n1:
@@ -278,7 +278,7 @@ def _attained(
     if x > size:
         raise ValueError("responders cannot exceed the number of patients")
     if responders_stage1 is not None:
-        _check_stage1(design, x, size, whole(responders_stage1, "responders_stage1"))
+        _check_stage1(design, x, size, whole_number(responders_stage1, "responders_stage1"))
     return size if not stopped else design.n
 
 
@@ -367,7 +367,7 @@ class _Expectations(NamedTuple):
 
     weights: Floats
     targets: Floats
-    signs: Floats  # 1 when the expectation grows with p, -1 when it falls
+    signs: Floats  # 1 when the expectation grows with p, -1 when it decreases
     start: Floats
 
 

@@ -19,7 +19,7 @@ from sap.methods.two_stage_design import (
     SingleStageDesign,
     TwoStageDesign,
     open_rate,
-    whole,
+    whole_number,
 )
 
 TIED = 1e-9  # two expected numbers of patients this close are one number
@@ -42,7 +42,7 @@ class AdmissibleDesign(TwoStageDesign):
 
 @dataclass(frozen=True)
 class SimonDesigns:
-    """The best designs for one question, and how far the search had to look.
+    """The best designs for one question, and how far the search went.
 
     Attributes
     ----------
@@ -53,7 +53,7 @@ class SimonDesigns:
     single_stage : the smallest one-stage design with the same error rates.
     optimal_ties, minimax_ties : other designs that do equally well: another r for the same n1, r1
         and n, another n1, or (optimal only) a larger n with the same EN(p0).
-    searched_to : the last n looked at.
+    searched_to : the last n that was searched.
     proved : no design with a larger n can be better; False only when `n_max` ended the search.
     """
 
@@ -88,27 +88,27 @@ def simon_designs(
     The search needs no largest n. For given n, n1 and r both error rates and EN(p0) speak for the
     largest r1 that keeps power, so one candidate remains. For given n1, EN(p0) is at least
     n1 + (n - n1) (1 - PET of the largest r1 with P(X1 <= r1 | p1) <= beta), which grows with n: the
-    search ends, and is a proof, when no n1 is left whose bound lies below the best EN(p0) found.
+    search ends, and is a proof, when no n1 is left whose bound lies below the smallest EN(p0) so far.
 
     Parameters
     ----------
     p0, p1 : the response rate of no interest and the one of interest, 0 < p0 < p1 < 1.
     alpha, beta : the largest error rates of either kind.
-    n_max : the largest n allowed. `proved` tells whether a larger one could do better.
+    n_max : the largest n allowed. `proved` says whether a larger one could be better.
 
     Raises
     ------
     ValueError
-        When an argument is out of its range, or no design has n <= `n_max`; it says what n would do.
+        When an argument is out of its range, or no design has n <= `n_max`; the message gives the n that would suffice.
 
     Examples
     --------
-    >>> found = simon_designs(0.1, 0.3, 0.05, 0.2)  # Simon 1989, table 1
-    >>> found.optimal, found.minimax
+    >>> designs = simon_designs(0.1, 0.3, 0.05, 0.2)  # Simon 1989, table 1
+    >>> designs.optimal, designs.minimax
     (TwoStageDesign(r1=1, n1=10, r=5, n=29), TwoStageDesign(r1=1, n1=15, r=5, n=25))
-    >>> found.single_stage, found.proved
+    >>> designs.single_stage, designs.proved
     (SingleStageDesign(r=5, n=25), True)
-    >>> [(d.n, round(d.weight_low, 3), round(d.weight_high, 3)) for d in found.admissible]
+    >>> [(d.n, round(d.weight_low, 3), round(d.weight_high, 3)) for d in designs.admissible]
     [(25, 0.732, 1.0), (26, 0.482, 0.732), (27, 0.293, 0.482), (29, 0.0, 0.293)]
     """
     return _designs(_question(p0, p1, alpha, beta), _Limits(n_max=_checked_n_max(n_max)))
@@ -132,7 +132,7 @@ def constrained_designs(
     TwoStageDesign(r1=2, n1=14, r=5, n=29)
     """
     limits = _Limits(
-        n1=None if n1 is None else whole(n1, "n1"),
+        n1=None if n1 is None else whole_number(n1, "n1"),
         n_max=_checked_n_max(n_max),
         min_pet=0.0 if min_pet is None else open_rate(min_pet, "min_pet"),
     )
@@ -162,7 +162,7 @@ def _question(p0: float, p1: float, alpha: float, beta: float) -> _Question:
 
 
 def _checked_n_max(n_max: int | None) -> int | None:
-    if n_max is not None and whole(n_max, "n_max") < 2:
+    if n_max is not None and whole_number(n_max, "n_max") < 2:
         raise ValueError("n_max must be at least 2: each stage needs a patient")
     return n_max
 
@@ -215,13 +215,13 @@ def _best_of_n(
 ) -> _Found | None:
     """The design of this n with the smallest EN(p0) not above `most`.
 
-    r falls from the largest that has power in one stage. The largest r1 that keeps power grows
+    r decreases from the largest that has power in one stage. The largest r1 that keeps power grows
     meanwhile, up to the bound of stage 1; once it is there, or once alpha is lost even there, a
     smaller r has nothing to offer to this n1.
     """
     rows = _rows(tables, limits, n, most) if tables.open[n] else ()
     r = int(tables.r_most[n])
-    found: list[tuple[float, int, int, int]] = []
+    candidates: list[tuple[float, int, int, int]] = []
     while rows and r >= 0:
         first, last = rows
         n1 = np.arange(first, last + 1)
@@ -242,19 +242,19 @@ def _best_of_n(
         if limits.n1 is not None:
             holds &= n1 == limits.n1
         for i in np.flatnonzero(holds).tolist():
-            found.append((float(expected_n[i]), int(n1[i]), -r, int(r1[i])))
-        if found:
-            most = min(found)[0] + TIED
+            candidates.append((float(expected_n[i]), int(n1[i]), -r, int(r1[i])))
+        if candidates:
+            most = min(candidates)[0] + TIED
         unfinished = (r1 < r1_most) & (lost0[each, r1_most] >= excess)
         left = np.flatnonzero(unfinished)
         rows = (first + int(left[0]), first + int(left[-1])) if left.size else ()
         r -= 1
-    if not found:
+    if not candidates:
         return None
-    least = min(found)[0]
-    tied = sorted(each_found[1:] for each_found in found if each_found[0] <= least + TIED)
+    least = min(candidates)[0]
+    tied = sorted(each[1:] for each in candidates if each[0] <= least + TIED)
     design, *others = (TwoStageDesign(r1_, n1_, -minus_r, n) for n1_, minus_r, r1_ in tied)
-    # The same n1 and r1 with another r is found again when ties are reported.
+    # The same n1 and r1 with another r is added when ties are reported.
     return _Found(
         least,
         design,
@@ -293,15 +293,15 @@ def _designs(question: _Question, limits: _Limits) -> SimonDesigns:
         if frontier and not _rows(tables, limits, n, best + TIED):
             n, proved = n - 1, True
             break
-        found = _best_of_n(tables, question, limits, n, best + TIED)
-        if found is None:
+        best_of_n = _best_of_n(tables, question, limits, n, best + TIED)
+        if best_of_n is None:
             continue
-        if found.expected_n >= best - TIED:
-            optimal_ties += [found.design, *found.ties]
+        if best_of_n.expected_n >= best - TIED:
+            optimal_ties += [best_of_n.design, *best_of_n.ties]
             continue
-        frontier.append(found)
-        optimal_ties = list(found.ties)
-        best = found.expected_n
+        frontier.append(best_of_n)
+        optimal_ties = list(best_of_n.ties)
+        best = best_of_n.expected_n
     if not frontier:
         needed = _designs(question, limits._replace(n_max=None)).minimax.n
         raise ValueError(
@@ -347,7 +347,7 @@ def _check_first_stage(question: _Question, limits: _Limits) -> None:
     """Refuse an n1 for which no n can ever do, before looking for it for ever.
 
     With enough patients in stage 2 every error rate is that of stage 1, so that an n1 will do when
-    some r1 >= 0 keeps P(X1 <= r1 | p1) <= beta and gives the PET asked for.
+    some r1 >= 0 keeps P(X1 <= r1 | p1) <= beta and gives the required PET.
     """
     if limits.n1 is None:
         return

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from sap.catalogue.adam import datasets, param
 from sap.derivations import (
     baseline,
     courses,
@@ -72,8 +73,15 @@ def stacked(*parts: pd.DataFrame) -> pd.DataFrame:
     return pd.concat(filled, ignore_index=True).reindex(columns=columns)
 
 
-def _by(frame: pd.DataFrame, *keys: str) -> pd.DataFrame:
-    return frame.sort_values(list(keys), kind="stable", ignore_index=True)
+def finished(frame: pd.DataFrame, name: str, plan: Plan) -> pd.DataFrame:
+    """A dataset in the order of its keys, with PARAM after PARAMCD, both as the catalogue has them."""
+    frame = frame.sort_values(list(datasets()[name].keys), kind="stable", ignore_index=True)
+    if "PARAMCD" not in frame or "PARAM" in frame:
+        return frame
+    labels = {code: param(name, code, plan) for code in frame["PARAMCD"].unique()}
+    place = list(frame.columns).index("PARAMCD") + 1
+    frame.insert(place, "PARAM", frame["PARAMCD"].map(labels).astype(object))
+    return frame
 
 
 def derive(
@@ -93,13 +101,13 @@ def derive(
     report_progress("subjects and doses")
     sdtm = standard.standard(tables, plan)
     adsl_core = population.adsl(sdtm, plan)
-    adex = _by(exposure.adex(sdtm, adsl_core, plan.exposure), "USUBJID", "ACYCLE")
+    adex = finished(exposure.adex(sdtm, adsl_core, plan.exposure), "ADEX", plan)
     treatments = courses.courses(sdtm, adsl_core)
     study = treatments[treatments["COURSE"] == "STUDY"]
     choice = treatments[treatments["COURSE"] == "CHOICE"]
 
     report_progress("PSA")
-    adpsa = _by(response.adpsa(sdtm, adsl_core, plan.psa_response), "USUBJID", "ADT")
+    adpsa = finished(response.adpsa(sdtm, adsl_core, plan.psa_response), "ADPSA", plan)
     psa_of_choice = courses.choice_psa(sdtm, choice, plan.psa_response)
     rs_psa = response.adrs(adsl_core, adpsa, plan.psa_response, plan.psa_course)
     rs_estimand = estimand.estimand(sdtm, adsl_core, adpsa, rs_psa, plan.psa_response)
@@ -116,37 +124,37 @@ def derive(
     )
 
     report_progress("CTC and tumour assessments")
-    adctc = _by(ctc.adctc(sdtm, adsl_core, plan.screening, plan.ctc), "USUBJID", "ADT", "CPSEQ")
+    adctc = finished(ctc.adctc(sdtm, adsl_core, plan.ctc), "ADCTC", plan)
     rs_ctc = ctc.ctc_response(adsl_core, adctc, plan.ctc)
     assessments = tumour.time_points(sdtm, treatments, plan.tumour, plan.bone)
-    adtr = _by(tumour.adtr(assessments), "USUBJID", "PARAMCD", "ADT")
+    adtr = finished(tumour.adtr(assessments), "ADTR", plan)
     rs_tumour = tumour.tumour_responses(sdtm, treatments, assessments, plan.tumour)
-    adrs = _by(
-        stacked(
-            rs_psa, rs_ctc, rs_estimand, rs_progression, rs_tumour, rs_pending, rs_comparison
-        ),
-        "PARAMCD", "USUBJID", "ADT",
-    )  # fmt: skip
+    adrs = finished(
+        stacked(rs_psa, rs_ctc, rs_estimand, rs_progression, rs_tumour, rs_pending, rs_comparison),
+        "ADRS",
+        plan,
+    )
 
     report_progress("adverse events, laboratory and concentrations")
-    adae = _by(safety.adae(sdtm, adsl_core, plan.safety, plan.deaths), "USUBJID", "AESEQ")
-    adpc = _by(pk.adpc(sdtm, adsl_core, adex, plan.pk), "USUBJID", "ADT", "PCSEQ")
-    adpp = _by(pk.adpp(adpc, plan.pk), "PARAMCD", "USUBJID", "ADT")
+    adae = finished(safety.adae(sdtm, adsl_core, plan.safety, plan.deaths), "ADAE", plan)
+    adpc = finished(pk.adpc(sdtm, adsl_core, adex, plan.pk), "ADPC", plan)
+    adpp = finished(pk.adpp(adpc, plan.pk), "ADPP", plan)
 
     report_progress("analysis sets and times to events")
     ctc_on_treatment = adctc[adctc["ANL01FL"] == "Y"]
     with_sets = population.analysis_sets(adsl_core, adrs, ctc_on_treatment, sdtm, plan, adpc)
     with_status = survival.with_baseline_status(with_sets, sdtm.get("rs"), plan.baseline)
-    adsl = _by(safety.with_deaths(with_status, adae, plan.safety, plan.deaths), "USUBJID")
+    adsl = finished(safety.with_deaths(with_status, adae, plan.safety, plan.deaths), "ADSL", plan)
     psa_by_course = {"STUDY": adpsa, "CHOICE": psa_of_choice}
     sources = survival.sources(sdtm, adsl, treatments, assessments, psa_by_course, adrs, plan)
-    adtte = _by(
+    adtte = finished(
         stacked(survival.adtte(adsl, plan.survival), survival.progression_times(sources, plan)),
-        "PARAMCD", "USUBJID",
-    )  # fmt: skip
+        "ADTTE",
+        plan,
+    )
 
     report_progress("the other datasets")
-    addv = _by(disposition.addv(sdtm, adsl), "USUBJID", "ADT", "DVSEQ")
+    addv = finished(disposition.addv(sdtm, adsl), "ADDV", plan)
     adlb = labs.adlb(sdtm, adsl, plan.labs, plan.safety)
     adbl = baseline.adbl(sdtm, adsl, adpsa, plan)
     adexsum = exposure.adexsum(sdtm, adsl, adex, plan.exposure)
@@ -160,14 +168,14 @@ def derive(
         adtte=adtte,
         adae=adae,
         addv=addv,
-        adexcl=_by(disposition.adexcl(adsl, addv, plan), "SET", "USUBJID"),
-        adcm=_by(disposition.adcm(sdtm, adsl), "USUBJID", "ASTDT", "CMSEQ"),
-        adbl=_by(adbl, "USUBJID", "AVISIT", "PARAMCD"),
-        adcur=_by(data_timeliness.adcur(sdtm, adsl, plan, cut_off), "USUBJID"),
+        adexcl=finished(disposition.adexcl(adsl, addv, plan), "ADEXCL", plan),
+        adcm=finished(disposition.adcm(sdtm, adsl), "ADCM", plan),
+        adbl=finished(adbl, "ADBL", plan),
+        adcur=finished(data_timeliness.adcur(sdtm, adsl, plan, cut_off), "ADCUR", plan),
         adex=adex,
-        adlb=_by(adlb, "USUBJID", "PARAMCD", "ATERM", "ADT", "LBSEQ"),
-        adexsum=_by(adexsum, "PARAMCD", "USUBJID"),
+        adlb=finished(adlb, "ADLB", plan),
+        adexsum=finished(adexsum, "ADEXSUM", plan),
         adpc=adpc,
         adpp=adpp,
-        adbe=_by(adbe, "USUBJID", "BECAT", "DUEDT", "AVISIT"),
+        adbe=finished(adbe, "ADBE", plan),
     )

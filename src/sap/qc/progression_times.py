@@ -8,7 +8,7 @@ from sap.plan.model import Plan
 from sap.qc.courses import Course, courses
 from sap.qc.dates import Day, earliest
 from sap.qc.psa_progression import progression
-from sap.qc.recist import PARTS, before_new_therapy, first_of_confirmed_response, mine
+from sap.qc.recist import PARTS, before_new_therapy, first_of_confirmed_response, is_new, mine
 from sap.qc.study import Study
 
 ORIGIN = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
@@ -109,13 +109,12 @@ def has_data(study: Study, endpoint: str) -> bool:
     if endpoint not in BY_SCANS:
         return any(course.psa for course in courses(study))
     rule = study.plan.tumour
-    readings = mine(study.records.get("tr", []), "TR", rule)
-    responses = [
-        r for r in mine(study.records.get("rs", []), "RS", rule) if r.get("RSTESTCD") in PARTS
-    ]
-    return any(earliest(row.get("TRDTC")) for row in readings) or any(
-        earliest(row.get("RSDTC")) for row in responses
-    )
+    responses = mine(study.records.get("rs", []), "RS", rule)
+    new_lesions = mine(study.records.get("tu", []), "TU", rule)
+    days = [row.get("TRDTC") for row in mine(study.records.get("tr", []), "TR", rule)]
+    days += [row.get("RSDTC") for row in responses if row.get("RSTESTCD") in PARTS]
+    days += [row.get("TUDTC") for row in new_lesions if is_new(row)]
+    return any(earliest(day) is not None for day in days)
 
 
 def _origin(study: Study, course: Course, endpoint: str, definition: Definition) -> Day | None:

@@ -525,7 +525,7 @@ def scans(domains: Mapping[str, list[Record]], start: Day, begin: Day | None, pl
         first_read[link] = min(day, first_read.get(link, day))
     tu = [(earliest(r.get("TUDTC")) or first_read.get(str(r.get("TULNKID"))), r) for r in tu_rows]
     followed = _at_baseline(tu, tr, start, begin, rule)
-    new = [(day, row) for day, row in tu if day is not None and day > start and _is_new(row)]
+    new = [(day, row) for day, row in tu if day is not None and day > start and is_new(row)]
     of_rs = [(day, row) for day, row in _dated(rs_rows, "RS") if row.get("RSTESTCD") in PARTS]
     events = [(day, "RS", f"RS {row['RSTESTCD']}", row) for day, row in of_rs]
     events += [(day, "TU", f"TU {row.get('TULNKID')}", row) for day, row in new]
@@ -613,7 +613,8 @@ def _up_to_progression(points: list[tuple[Day, str]]) -> list[tuple[Day, str]]:
     return points
 
 
-def _is_new(row: Record) -> bool:
+def is_new(row: Record) -> bool:
+    """Whether a record of TU is a new lesion."""
     code = row.get("TUTESTCD")
     return code == "NEWTUMOR" or (code in IDENTIFIED and _what(row) == "NEW")
 
