@@ -4,6 +4,7 @@ import datetime as dt
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from sap.plan import read_plan
 from sap.results.accrual import accrual
@@ -19,7 +20,7 @@ SUBJECTS = """
     04      | 2017-04-10 | 2017-04-10 | Y     | 9     | NEGATIVE | A     | 2017-04-11 |            |            | 0
     05      | 2017-04-01 | 2017-04-02 | Y     | 9     | POSITIVE | B     | 2017-04-03 |            |            | 1
 """
-# Patient 02 has too few cells to qualify and comes through re-screening. Patient 05 has a dose without a date.
+# Patient 02 has too few CTC to qualify and is allocated after re-screening. Patient 05 has a dose without a date.
 EXPECTED = """
     MONTH   | CONSENTED | SAMPLED | QUALIFIED | ALLOCATED | TREATED
     --------+-----------+---------+-----------+-----------+--------
@@ -41,28 +42,29 @@ def adsl_of(patients) -> pd.DataFrame:
 
 
 def wide(rows: list[pd.DataFrame]) -> pd.DataFrame:
-    whole = pd.concat(rows, ignore_index=True)
-    return whole[whole["stat_name"] == "n"].pivot_table(
+    counts = pd.concat(rows, ignore_index=True)
+    return counts[counts["stat_name"] == "n"].pivot_table(
         index="level", columns="paramcd", values="stat"
     )
 
 
-def test_each_month_counts_who_was_there_by_its_end(patients):
-    found = wide(accrual(adsl_of(patients), PLAN, dt.date(2017, 4, 30)))
-    asked = patients(EXPECTED).set_index("MONTH").astype(float)
-    assert found[asked.columns].to_dict() == asked.to_dict()
+@pytest.mark.worked("accrual")
+def test_each_month_counts_the_subjects_who_took_each_step_by_its_end(patients):
+    counts = wide(accrual(adsl_of(patients), PLAN, dt.date(2017, 4, 30)))
+    expected = patients(EXPECTED).set_index("MONTH").astype(float)
+    assert counts[expected.columns].to_dict() == expected.to_dict()
 
 
 def test_the_month_of_the_cut_off_ends_with_it(patients):
-    """On 2017-04-03 patient 05 has consented and is allocated, patient 04 has not come, patient 02 not been treated."""
-    found = wide(accrual(adsl_of(patients), PLAN, dt.date(2017, 4, 3)))
-    assert found.loc["2017-04"].to_dict() == {
+    """On 2017-04-03 patient 05 has consented and is allocated, patient 04 has not consented, patient 02 not been treated."""
+    counts = wide(accrual(adsl_of(patients), PLAN, dt.date(2017, 4, 3)))
+    assert counts.loc["2017-04"].to_dict() == {
         "CONSENTED": 4, "SAMPLED": 3, "QUALIFIED": 2, "ALLOCATED": 3, "TREATED": 1,
     }  # fmt: skip
 
 
-def test_the_yield_is_of_the_subjects_sampled_with_the_exact_interval(patients):
-    """1 of 2, Clopper-Pearson 95 %: 1 - 0.975^(1/2) and 0.975^(1/2), by hand."""
+def test_the_success_rate_is_of_the_subjects_sampled_with_the_exact_interval(patients):
+    """1 of 2, Clopper-Pearson 95%: 1 - 0.975^(1/2) and 0.975^(1/2), by hand."""
     rows = pd.concat(accrual(adsl_of(patients), PLAN, dt.date(2017, 2, 28)))
     rows = rows[(rows["paramcd"] == "QUALIFIED") & (rows["level"] == "2017-02")]
     got = rows.set_index("stat_name")["stat"]
@@ -71,12 +73,12 @@ def test_the_yield_is_of_the_subjects_sampled_with_the_exact_interval(patients):
     assert abs(got["conf_high"] - 0.975**0.5) < 1e-12
 
 
-def test_before_anybody_is_sampled_the_yield_is_not_estimable(patients):
+def test_before_the_first_sample_the_success_rate_is_not_estimable(patients):
     rows = pd.concat(accrual(adsl_of(patients), PLAN, dt.date(2017, 1, 31)))
     share = rows[(rows["paramcd"] == "QUALIFIED") & (rows["stat_name"] == "estimate")].iloc[0]
     assert pd.isna(share["stat"])
     assert share["stat_text"]
 
 
-def test_nobody_who_consented_gives_no_row(patients):
+def test_without_a_consent_there_is_no_row(patients):
     assert accrual(adsl_of(patients).iloc[:0], PLAN, dt.date(2017, 1, 31)) == []

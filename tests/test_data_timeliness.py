@@ -1,4 +1,4 @@
-"""How current the data are: last contacts, overdue patients and PSA results that are due, by hand."""
+"""Timeliness of the data: last contacts, overdue patients and PSA results due, by hand."""
 
 import datetime as dt
 from pathlib import Path
@@ -9,7 +9,7 @@ import pytest
 from sap import ard
 from sap.derivations.data_timeliness import adcur
 from sap.plan import read_plan
-from sap.results.data_timeliness import currency
+from sap.results.data_timeliness import data_timeliness
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 CUT = dt.date(2017, 6, 30)
@@ -50,18 +50,18 @@ def derived(patients) -> pd.DataFrame:
     subjects = patients(SUBJECTS)
     visits = subjects[subjects["LAST"].notna()]
     vs = pd.DataFrame({"USUBJID": visits["USUBJID"], "VSDTC": visits["LAST"]})
-    # A partial date is no contact that could be placed.
+    # A partial date is not used as a contact.
     ss = pd.DataFrame({"USUBJID": ["02", "04"], "SSDTC": ["2017-06", "2017"]})
-    found = adcur({**no_doses(), "vs": vs, "ss": ss}, adsl_of(subjects), PLAN, CUT)
-    return subjects.merge(found, on="USUBJID", suffixes=("_ASKED", ""))
+    derived = adcur({**no_doses(), "vs": vs, "ss": ss}, adsl_of(subjects), PLAN, CUT)
+    return subjects.merge(derived, on="USUBJID", suffixes=("_EXPECTED", ""))
 
 
-def test_every_subject_has_one_status_and_his_days_by_the_calendar(derived):
-    assert derived["STATUS"].tolist() == derived["STATUS_ASKED"].tolist()
-    assert derived["DAYS"].tolist() == derived["DAYS_ASKED"].tolist()
+def test_every_subject_has_one_status_and_the_days_by_the_calendar(derived):
+    assert derived["STATUS"].tolist() == derived["STATUS_EXPECTED"].tolist()
+    assert derived["DAYS"].tolist() == derived["DAYS_EXPECTED"].tolist()
 
 
-def test_a_subject_is_overdue_one_day_past_what_the_plan_allows(derived):
+def test_a_subject_is_overdue_one_day_after_the_limit_of_the_plan(derived):
     assert (ON, OFF) == (35, 105)
     assert derived["LATEFL"].tolist() == derived["LATE"].tolist()
 
@@ -89,36 +89,42 @@ PSA = """
 def test_a_psa_result_is_due_at_each_dated_infusion(patients):
     """01: infusion 1 has a result (its day), 2 has none since the first, 3 one below quantification.
 
-    02: the result of the day after comes too late, the record before holds no result.
+    02: the result of the day after is too late, the record before it has no result.
     """
     subjects = patients(SUBJECTS)
     tables = {
         "ex": patients(DOSES).assign(EXTRT="CABAZITAXEL", EXCAT="STUDY TREATMENT"),
         "lb": patients(PSA).assign(LBTESTCD="PSA"),
     }
-    found = adcur(tables, adsl_of(subjects), PLAN, CUT).set_index("USUBJID")
-    assert found.loc[["01", "02", "03"], "PSAEXP"].tolist() == [3, 1, 0]
-    assert found.loc[["01", "02", "03"], "PSAMISS"].tolist() == [1, 1, 0]
+    derived = adcur(tables, adsl_of(subjects), PLAN, CUT).set_index("USUBJID")
+    assert derived.loc[["01", "02", "03"], "PSAEXP"].tolist() == [3, 1, 0]
+    assert derived.loc[["01", "02", "03"], "PSAMISS"].tolist() == [1, 1, 0]
 
 
-def test_the_summary_counts_subjects_still_followed(derived):
-    rows = ard.bind(currency(derived.assign(PSAEXP=2.0, PSAMISS=[1.0, *[0.0] * 7]), PLAN))
+@pytest.mark.worked("data_timeliness")
+def test_the_summary_is_of_subjects_in_follow_up(derived):
+    rows = ard.bind(data_timeliness(derived.assign(PSAEXP=2.0, PSAMISS=[1.0, *[0.0] * 7]), PLAN))
     by = rows.set_index(["paramcd", "level", "stat_name"])["stat"]
-    # followed: 35, 36 on treatment; 105, 106, 0 in follow-up
-    assert by["DAYS", "All followed", "N"] == 5
-    assert by["DAYS", "All followed", "n_late"] == 2
-    assert by["DAYS", "All followed", "median"] == 36
-    assert by["DAYS", "All followed", "max"] == 106
-    assert by["DAYS", "On treatment", "median"] == 35.5
-    assert by["DAYS", "Follow-up", "estimate"] == pytest.approx(1 / 3)
-    assert [by["RESULTS", "", name] for name in ("n", "N", "n_missing")] == [15, 16, 1]
-    # dead and left are one line, so that an open report shows no survival
-    assert by["STATUS", "No longer followed", "n"] == 2
-    assert ("STATUS", "Dead", "n") not in by.index
+    # 0, 35, 36, 105, 106 of all in follow-up; quartiles by SAS definition 5 are the 2nd and 4th value
+    days = by["DAYS"]
+    expected = {"N": 5, "n": 5, "n_late": 2, "estimate": 2 / 5, "mean": 282 / 5, "median": 36,
+                "q1": 35, "q3": 105, "min": 0, "max": 106}  # fmt: skip
+    assert {name: days["all_followed", name] for name in expected} == pytest.approx(expected)
+    assert [days["on_treatment", name] for name in ("N", "n_late", "median")] == [2, 1, 35.5]
+    assert [days["follow_up", name] for name in ("N", "n_late", "median")] == [3, 1, 105]
+    assert days["follow_up", "estimate"] == pytest.approx(1 / 3)
+    assert by["RESULTS", ""].to_dict() == {"n": 15, "N": 16, "n_missing": 1, "estimate": 15 / 16}
+    # Deaths and ends of the study are one level, so that an open report shows no survival.
+    assert by["STATUS"].to_dict() == {
+        ("on_treatment", "n"): 2, ("on_treatment", "N"): 8,
+        ("follow_up", "n"): 3, ("follow_up", "N"): 8,
+        ("not_followed", "n"): 1, ("not_followed", "N"): 8,
+        ("no_longer_followed", "n"): 2, ("no_longer_followed", "N"): 8,
+    }  # fmt: skip
 
 
-def test_nobody_followed_is_said_and_not_divided_by(derived):
-    rows = ard.bind(currency(derived.iloc[5:].assign(PSAEXP=0.0, PSAMISS=0.0), PLAN))
-    share = rows[(rows["level"] == "All followed") & (rows["stat_name"] == "estimate")].iloc[0]
+def test_without_a_patient_in_follow_up_the_share_is_not_estimable(derived):
+    rows = ard.bind(data_timeliness(derived.iloc[5:].assign(PSAEXP=0.0, PSAMISS=0.0), PLAN))
+    share = rows[(rows["level"] == "all_followed") & (rows["stat_name"] == "estimate")].iloc[0]
     assert pd.isna(share["stat"])
     assert share["stat_text"]

@@ -1,4 +1,4 @@
-"""Deaths in the window of safety and patients gone, counted by hand."""
+"""Deaths in the safety window, and patients lost or withdrawn, counted by hand."""
 
 from pathlib import Path
 
@@ -7,11 +7,11 @@ import pytest
 
 from sap import ard
 from sap.plan import read_plan
-from sap.results.dsmb import UNKNOWN, board_deaths, board_left
+from sap.results.dsmb import DAY_UNKNOWN, dsmb_deaths, dsmb_left, open_rows
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 WITHIN, LATER = "Within 30 days of the last dose", "More than 30 days after the last dose"
-# 06 was never treated. 05 died late: of him the open report says nothing.
+# 06 was never treated. 05 died later: that death is survival, which is closed.
 SUBJECTS = """
     USUBJID | SAFFL | LDDTHGR1 | DTHCGR1                    | DCSREAS
     --------+-------+----------+----------------------------+----------------------
@@ -31,29 +31,57 @@ def subjects(patients) -> pd.DataFrame:
     return table.assign(LDDTHGR1=table["LDDTHGR1"].replace({"W": WITHIN, "L": LATER}))
 
 
-def counts(parts: list[pd.DataFrame]) -> dict[tuple[str, str], tuple[float, float]]:
+def statistics(parts: list[pd.DataFrame]) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """n, N and estimate by level and sublevel."""
     rows = ard.bind(parts).set_index(["level", "sublevel", "stat_name"])["stat"]
     places = {(level, sublevel) for level, sublevel, _ in rows.index}
-    return {place: (rows[(*place, "n")], rows[(*place, "N")]) for place in places}
-
-
-def test_every_death_in_the_window_counts_once_by_its_cause_and_no_later_one(subjects):
-    found = counts(board_deaths(subjects, PLAN))
-    assert found == {
-        (WITHIN, ""): (3, 6),
-        (WITHIN, "Adverse event, related"): (0, 6),
-        (WITHIN, "Adverse event, not related"): (1, 6),
-        (WITHIN, "Progression"): (1, 6),
-        (WITHIN, "Not recorded"): (1, 6),
+    return {
+        place: tuple(rows[(*place, name)] for name in ("n", "N", "estimate")) for place in places
     }
 
 
-def test_a_death_that_cannot_be_placed_has_a_line_of_its_own(subjects):
-    subjects.loc[subjects["USUBJID"] == "05", "LDDTHGR1"] = UNKNOWN
-    found = counts(board_deaths(subjects, PLAN))
-    assert found[UNKNOWN, ""] == found[UNKNOWN, "Progression"] == (1, 6)
+@pytest.mark.worked("dsmb_deaths")
+def test_every_death_in_the_window_counts_once_by_its_cause_and_no_later_one(subjects):
+    """Three of six treated patients died within 30 days of the last dose: one of each of three causes."""
+    assert statistics(dsmb_deaths(subjects, PLAN)) == {
+        ("within_window", ""): (3, 6, 1 / 2),
+        ("within_window", "adverse_event_related"): (0, 6, 0),
+        ("within_window", "adverse_event_unrelated"): (1, 6, 1 / 6),
+        ("within_window", "progression"): (1, 6, 1 / 6),
+        ("within_window", "not_recorded"): (1, 6, 1 / 6),
+    }
 
 
+def test_a_death_at_an_unknown_time_after_the_last_dose_has_a_level_of_its_own(subjects):
+    subjects.loc[subjects["USUBJID"] == "05", "LDDTHGR1"] = DAY_UNKNOWN
+    deaths = statistics(dsmb_deaths(subjects, PLAN))
+    assert deaths["day_unknown", ""] == deaths["day_unknown", "progression"] == (1, 6, 1 / 6)
+
+
+@pytest.mark.worked("dsmb_left")
 def test_treated_subjects_lost_and_withdrawn(subjects):
-    found = counts(board_left(subjects, PLAN))
-    assert found == {("Lost to follow-up", ""): (1, 6), ("Withdrew", ""): (1, 6)}
+    """03 was lost and 04 withdrew; 06 was lost as well but never treated."""
+    assert statistics(dsmb_left(subjects, PLAN)) == {
+        ("lost_to_follow_up", ""): (1, 6, 1 / 6),
+        ("withdrew", ""): (1, 6, 1 / 6),
+    }
+
+
+def test_without_a_treated_subject_no_share_is_estimable(subjects):
+    rows = ard.bind(dsmb_left(subjects[subjects["SAFFL"] == "N"], PLAN))
+    shares = rows[rows["stat_name"] == "estimate"]
+    assert shares["stat"].isna().all()
+    assert (shares["stat_text"] != "").all()
+
+
+def test_open_rows_are_those_of_the_listed_analyses_without_a_count_after_each_subject():
+    where = {"section": "SAP 1", "population": "SAFETY", "method": "m"}
+    rows = ard.bind(
+        [
+            ard.rows({"n": 1, "N": 2}, analysis="toxicity_monitoring", **where),
+            ard.rows({"n": 1, "boundary": 2}, analysis="toxicity_monitoring", level="01", **where),
+            ard.rows({"n": 3}, analysis="os", **where),
+        ]
+    )
+    kept = open_rows(rows, {"toxicity_monitoring"}).set_index(["level", "stat_name"])["stat"]
+    assert kept.to_dict() == {("", "n"): 1, ("", "N"): 2, ("01", "boundary"): 2}

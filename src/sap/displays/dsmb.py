@@ -57,14 +57,19 @@ def audience() -> RichText:
 
 def _deaths_in_window() -> list[str | Number]:
     """Deaths of treated patients in the safety window, with their causes: `Deaths within 30 days ...: 2`."""
-    deaths = results("board_deaths")
+    deaths = results("dsmb_deaths")
     parts: list[str | Number] = []
     for level in deaths.values("level"):
         n = deaths.count(level=level, sublevel="")
-        parts += [f"Deaths of any cause, {level[0].lower()}{level[1:]}: ", n]
+        parts += [f"Deaths of any cause, {_small(deaths.label('level', level))}: ", n]
         parts += _causes(deaths, level) if n.text != "0" else []
         parts.append(". ")
     return parts
+
+
+def _small(label: str) -> str:
+    """A label within a sentence."""
+    return label[:1].lower() + label[1:]
 
 
 def _causes(deaths: Results, level: str) -> list[str | Number]:
@@ -73,8 +78,7 @@ def _causes(deaths: Results, level: str) -> list[str | Number]:
     for cause in filter(None, deaths.values("sublevel", level=level)):
         n = deaths.count(group="", level=level, sublevel=cause)
         if n.text != "0":
-            label = deaths.label("sublevel", cause)
-            named += ["; " if named else "", f"{label[0].lower()}{label[1:]}: ", n]
+            named += ["; " if named else "", f"{_small(deaths.label('sublevel', cause))}: ", n]
     return [" (", *named, ")"] if named else []
 
 
@@ -137,15 +141,15 @@ def boundary() -> RichText:
 
 def conduct() -> RichText:
     """The results for the third question."""
-    contacts = results("data_currency")
-    followed = ArdKey(paramcd="DAYS", level="All followed")
+    contacts = results("data_timeliness")
+    followed = ArdKey(paramcd="DAYS", level="all_followed")
     due = ArdKey(paramcd="RESULTS", level="")
-    left = results("board_left")
+    left = results("dsmb_left")
     primary = results("analysis_sets").count(population="PRIMARY")
     return RichText(
         "Treated of the ", plan_text.number("design.n"), " patients planned for the primary set: ",
-        primary, ". Of all ", left.count("N", level="Withdrew"), " treated patients, lost to follow-up: ",
-        left.count(level="Lost to follow-up"), ", withdrew: ", left.count(level="Withdrew"), ". Of ",
+        primary, ". Of all ", left.count("N", level="withdrew"), " treated patients, lost to follow-up: ",
+        left.count(level="lost_to_follow_up"), ", withdrew: ", left.count(level="withdrew"), ". Of ",
         contacts.count("N", **followed), " patients in follow-up, overdue for a contact: ",
         contacts.count("n_late", **followed), "; of ", contacts.count("N", **due),
         " PSA results due, missing: ", contacts.count("n_missing", **due),
@@ -253,17 +257,17 @@ def safe_table() -> Table:
             ("Fatal adverse event", "fatal", "Table 14.3.1.1"),
         )
     ]
-    deaths, more = results("board_deaths"), "" if is_open() else "Listing 14.3.2.1"
+    deaths, more = results("dsmb_deaths"), "" if is_open() else "Listing 14.3.2.1"
     for level in deaths.values("level"):
         kind: RowKind = ""
         for cause in deaths.values("sublevel", level=level):
             place = ArdKey(level=level, sublevel=cause)
             if cause and deaths.count(**place).text == "0":
                 continue
-            label = f"Death of any cause, {level[0].lower()}{level[1:]}"
+            label = f"Death of any cause, {_small(deaths.label('level', level))}"
             kind = "indent1" if cause else ""
             cells = (n_pct(deaths.count(**place), deaths.percent(**place)), more)
-            rows.append(Row(cause or label, cells, kind))
+            rows.append(Row(deaths.label("sublevel", cause) if cause else label, cells, kind))
     ever = results("deaths")
     overall = ArdKey(group="", level="all", sublevel="")
     if not is_open() and ever.has("n", **overall):
@@ -300,21 +304,18 @@ def boundary_table() -> Table:
 
 
 def conduct_table() -> Table:
-    """Table 1-3: the results for "is the conduct adequate".
-
-    Six lines: with one more the first page of the closed report would not hold all three tables.
-    """
-    flow, contacts = results("flow"), results("data_currency")
+    """Table 1-3: the results for "is the conduct of the trial adequate"."""
+    flow, contacts = results("flow"), results("data_timeliness")
     followed, due = (
-        ArdKey(paramcd="DAYS", level="All followed"),
+        ArdKey(paramcd="DAYS", level="all_followed"),
         ArdKey(paramcd="RESULTS", level=""),
     )
-    left, sets = results("board_left"), results("analysis_sets")
+    left, sets = results("dsmb_left"), results("analysis_sets")
 
     def box(level: str) -> Number:
         return flow.count(level=level, paramcd="BOX")
 
-    treated = left.count("N", level="Withdrew")
+    treated = left.count("N", level="withdrew")
     rows = [
         Row(
             "Patients who consented, were sampled, qualified for treatment",
@@ -323,7 +324,7 @@ def conduct_table() -> Table:
         Row("Treated patients of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Table 14.1.1")),
         Row(
             "Treated patients lost to follow-up, withdrawn",
-            (Cell(left.count(level="Lost to follow-up"), ", ", left.count(level="Withdrew"), " of ", treated), ""),
+            (Cell(left.count(level="lost_to_follow_up"), ", ", left.count(level="withdrew"), " of ", treated), ""),
         ),
         Row("Patients in follow-up overdue for a contact", (Cell(contacts.count("n_late", **followed), " of ", contacts.count("N", **followed)), "Table 6-1")),
         Row("PSA results missing, of those due", (Cell(contacts.count("n_missing", **due), " of ", contacts.count("N", **due)), "Table 6-2")),
@@ -480,13 +481,7 @@ def toxicity() -> Table:
 
 # ---- 3 accrual -----------------------------------------------------------------------------------
 
-STEPS = {
-    "CONSENTED": "Consented",
-    "SAMPLED": "Sampled",
-    "QUALIFIED": "Qualified",
-    "ALLOCATED": "Allocated to treatment",
-    "TREATED": "Treated",
-}
+STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 
 
 def accrual_figure() -> Figure:
@@ -497,7 +492,8 @@ def accrual_figure() -> Figure:
     months = recruited.values("level")
     if not months:
         return Figure("tlf-dsmb-accrual", None, "", absent="Not in the data: no patient consented.")
-    steps = {code: words for code, words in STEPS.items() if code != "QUALIFIED"}
+    codes = [code for code in recruited.values("paramcd") if code != "QUALIFIED"]
+    steps = {code: recruited.label("paramcd", code) for code in codes}
     counts = pd.DataFrame(
         [
             {
@@ -542,13 +538,14 @@ def accrual_table() -> Table:
         cells += [recruited.count(**at[code]) for code in ("ALLOCATED", "TREATED")]
         rows.append(Row(month, cells))
     level = ci_header(recruited, paramcd="QUALIFIED", level=months[-1]) if months else "CI"
+    heads = {code: recruited.label("paramcd", code) for code in STEPS}
     columns = [
-        Column("Consented"),
-        Column("Sampled"),
-        Column("Qualified, n (% of sampled)"),
+        Column(heads["CONSENTED"]),
+        Column(heads["SAMPLED"]),
+        Column(f"{heads['QUALIFIED']}, n (% of sampled)"),
         Column(level),
-        Column("Allocated to treatment"),
-        Column("Treated"),
+        Column(heads["ALLOCATED"]),
+        Column(heads["TREATED"]),
     ]
     return Table(
         "tlf-dsmb-accrual-quarters",
@@ -564,8 +561,8 @@ def accrual_table() -> Table:
 
 def data_timeliness() -> Table:
     """Table 6-1: days from the last contact to the cut-off."""
-    contacts = results("data_currency")
-    levels = ("On treatment", "Follow-up", "All followed")
+    contacts = results("data_timeliness")
+    levels = ("on_treatment", "follow_up", "all_followed")
     places = [ArdKey(paramcd="DAYS", level=level) for level in levels]
     rows = [
         Row("Days since the last contact", kind="group"),
@@ -575,7 +572,7 @@ def data_timeliness() -> Table:
         Row("Overdue for a contact, n (%)", [n_pct(contacts.count("n_late", **p), contacts.percent(**p)) for p in places]),
     ]  # fmt: skip
     columns = [
-        Column(level, contacts.count("N", **place))
+        Column(contacts.label("level", level), contacts.count("N", **place))
         for level, place in zip(levels, places, strict=True)
     ]
     return Table("tlf-dsmb-currency", "Timeliness of the data", columns, rows)
@@ -583,7 +580,7 @@ def data_timeliness() -> Table:
 
 def psa_due() -> Table:
     """Table 6-2: PSA results that are due at an infusion."""
-    contacts = results("data_currency")
+    contacts = results("data_timeliness")
     due = ArdKey(paramcd="RESULTS", level="")
     rows = [
         Row("Due", (contacts.count("N", **due),)),
@@ -642,10 +639,10 @@ HEADLINES: tuple[tuple[str, str, ArdKey, str, str], ...] = (
     ("Patients treated", "ae_overview", ArdKey(level="any"), "N", "count"),
     ("Patients with a serious adverse event", "ae_overview", ArdKey(level="serious"), "n", "count"),
     ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="fatal"), "n", "count"),
-    ("Treated patients lost to follow-up", "board_left", ArdKey(level="Lost to follow-up"), "n", "count"),
-    ("Treated patients who withdrew", "board_left", ArdKey(level="Withdrew"), "n", "count"),
-    ("Patients in follow-up overdue for a contact", "data_currency", ArdKey(paramcd="DAYS", level="All followed"), "n_late", "count"),
-    ("PSA results missing", "data_currency", ArdKey(paramcd="RESULTS"), "n_missing", "count"),
+    ("Treated patients lost to follow-up", "dsmb_left", ArdKey(level="lost_to_follow_up"), "n", "count"),
+    ("Treated patients who withdrew", "dsmb_left", ArdKey(level="withdrew"), "n", "count"),
+    ("Patients in follow-up overdue for a contact", "data_timeliness", ArdKey(paramcd="DAYS", level="all_followed"), "n_late", "count"),
+    ("PSA results missing", "data_timeliness", ArdKey(paramcd="RESULTS"), "n_missing", "count"),
     ("Confirmed responders", "psa_response", ArdKey(population="PRIMARY"), "n", "count"),
     ("Patients in the primary set", "psa_response", ArdKey(population="PRIMARY"), "N", "count"),
     ("Deaths in the primary set", "os", ArdKey(population="PRIMARY", paramcd="OS", level=""), "n_events", "count"),

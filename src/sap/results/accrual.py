@@ -1,4 +1,4 @@
-"""Accrual and the yield of the screening over calendar time."""
+"""Accrual and the screening success rate over calendar time."""
 
 import datetime as dt
 
@@ -13,7 +13,7 @@ STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 
 
 def _days(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
-    """The day on which each patient took each step for the first time; NaT when he did not."""
+    """The day on which each patient took each step for the first time; NaT without it."""
     sampled = adsl["SCRDT"].where(adsl["SCRFL"] == "Y")
     enough = adsl["CTCBL"] >= plan.screening.ctc_minimum
     qualifies = (adsl["ARV7BL"] == plan.screening.arv7) & enough
@@ -32,11 +32,11 @@ def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFra
     """Patients who had taken each step by the end of each month, from the first consent to the cut-off.
 
     LEVEL is the month. PARAMCD: CONSENTED, SAMPLED (first screening sample), QUALIFIED (that sample
-    is AR-V7 positive with enough CTC), ALLOCATED (to cabazitaxel: group B, or after re-screening)
+    is AR-V7 positive with at least the minimum CTC count), ALLOCATED (to cabazitaxel: group B, or after re-screening)
     and TREATED (first dose of study cabazitaxel), each with the cumulative count. The month of the
     cut-off ends with it. A step without a date is counted in no month.
 
-    QUALIFIED carries the yield: of the patients sampled so far, with the exact interval.
+    QUALIFIED carries the success rate: of the patients sampled so far, with the exact interval.
     """
     days = _days(adsl, plan)
     first = days["CONSENTED"].min()

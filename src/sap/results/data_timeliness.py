@@ -1,4 +1,4 @@
-"""How current the data are, in numbers."""
+"""Timeliness of the data at the cut-off."""
 
 import pandas as pd
 
@@ -8,35 +8,43 @@ from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
 
 FOLLOWED = ("ON TREATMENT", "FOLLOW-UP")
-GONE = {"DEAD": "NO LONGER FOLLOWED", "ENDED": "NO LONGER FOLLOWED"}
+# Each LEVEL of the patients in follow-up, and its values of STATUS in ADCUR.
+GROUPS = {"on_treatment": FOLLOWED[:1], "follow_up": FOLLOWED[1:], "all_followed": FOLLOWED}
+# Each value of STATUS in ADCUR, and its LEVEL.
+STATUSES = {
+    "ON TREATMENT": "on_treatment",
+    "FOLLOW-UP": "follow_up",
+    "NOT FOLLOWED": "not_followed",
+    "DEAD": "no_longer_followed",
+    "ENDED": "no_longer_followed",
+}
 
 
-@makes("data_currency")
-def currency(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Days from the last contact to the cut-off of patients still followed, patients overdue, PSA missing.
+@makes("data_timeliness")
+def data_timeliness(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Days from the last contact to the cut-off of patients in follow-up, patients overdue, PSA missing.
 
-    1. PARAMCD DAYS, LEVEL "On treatment", "Follow-up" and "All followed": summary of the days,
+    1. PARAMCD DAYS, LEVEL `on_treatment`, `follow_up` and `all_followed`: summary of the days,
        `n_late` patients overdue of N.
     2. PARAMCD RESULTS: `n` infusions with a PSA result of `N` where one was due, `n_missing` without.
-    3. PARAMCD STATUS: `n` patients on treatment, in follow-up, not followed, no longer followed. The
-       dead are not told apart here: this table may go to those who must not see survival.
+    3. PARAMCD STATUS: `n` patients on treatment, in follow-up, not followed, no longer followed. Deaths
+       are not a level of their own: this table may go to readers who must not see survival.
     """
     where = {
-        "analysis": "data_currency",
+        "analysis": "data_timeliness",
         "section": plan.cut_offs.section,
         "population": "SCREENED",
         "method": "Days between calendar dates",
     }
     parts = []
-    groups = {"On treatment": FOLLOWED[:1], "Follow-up": FOLLOWED[1:], "All followed": FOLLOWED}
-    for level, states in groups.items():
-        mine = adcur[adcur["STATUS"].isin(states)]
-        late = int((mine["LATEFL"] == "Y").sum())
-        stats = summary(mine["DAYS"])
+    for level, statuses in GROUPS.items():
+        followed = adcur[adcur["STATUS"].isin(statuses)]
+        late = int((followed["LATEFL"] == "Y").sum())
+        stats = summary(followed["DAYS"])
         stats |= {
-            "N": len(mine),
+            "N": len(followed),
             "n_late": late,
-            "estimate": late / len(mine) if len(mine) else REASON_NO_PATIENT,
+            "estimate": late / len(followed) if len(followed) else REASON_NO_PATIENT,
         }
         parts.append(ard.rows(stats, paramcd="DAYS", level=level, **where))
     due, missed = int(adcur["PSAEXP"].sum()), int(adcur["PSAMISS"].sum())
@@ -47,14 +55,16 @@ def currency(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         "estimate": (due - missed) / due if due else REASON_NO_PATIENT,
     }
     parts.append(ard.rows(psa, paramcd="RESULTS", **where))
-    for status, n in adcur["STATUS"].replace(GONE).value_counts().sort_index().items():
-        words: dict[str, ard.type_of_stat] = {"n": int(n), "N": len(adcur)}
-        parts.append(ard.rows(words, paramcd="STATUS", level=str(status).capitalize(), **where))
+    levels = adcur["STATUS"].map(STATUSES)
+    for level in dict.fromkeys(STATUSES.values()):
+        if n := int((levels == level).sum()):
+            counts: dict[str, ard.type_of_stat] = {"n": n, "N": len(adcur)}
+            parts.append(ard.rows(counts, paramcd="STATUS", level=level, **where))
     return parts
 
 
 def rows(*, adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
-        *currency(adcur, plan),
+        *data_timeliness(adcur, plan),
     ]

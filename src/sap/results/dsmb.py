@@ -1,4 +1,4 @@
-"""What the first page of the board's report counts beside adverse events: deaths in the window, patients gone."""
+"""Counts of the DSMB reports besides adverse events: deaths in the safety window, patients lost or withdrawn."""
 
 from collections.abc import Collection
 
@@ -10,13 +10,20 @@ from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT
 from sap.results.sets import members
 
-CAUSES = ("Adverse event, related", "Adverse event, not related", "Progression", "Not recorded")
-UNKNOWN = "Day of the last dose not known"
-GONE = {
-    "Lost to follow-up": "LOST TO FOLLOW-UP",
-    "Withdrew": "WITHDRAWAL BY SUBJECT",
+# Each SUBLEVEL of deaths, and its value of DTHCGR1 in ADSL.
+CAUSES = {
+    "adverse_event_related": "Adverse event, related",
+    "adverse_event_unrelated": "Adverse event, not related",
+    "progression": "Progression",
+    "not_recorded": "Not recorded",
 }
-
+# The value of LDDTHGR1 in ADSL of a death at an unknown time after the last dose.
+DAY_UNKNOWN = "Day of the last dose not known"
+# Each LEVEL of patients who left, and its value of DCSREAS in ADSL.
+REASONS = {
+    "lost_to_follow_up": "LOST TO FOLLOW-UP",
+    "withdrew": "WITHDRAWAL BY SUBJECT",
+}
 
 # Analyses with one row per patient: LEVEL is the patient's position in the order of treatment.
 BY_PATIENT = ("toxicity_monitoring",)
@@ -39,62 +46,66 @@ def _share(n: int, of: int) -> dict[str, ard.type_of_stat]:
     return {"n": n, "N": of, "estimate": n / of if of else REASON_NO_PATIENT}
 
 
-@makes("board_deaths")
-def board_deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Treated patients who died in the window of safety, of whatever (SUBLEVEL), an adverse event or not.
+@makes("dsmb_deaths")
+def dsmb_deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Treated patients who died in the safety window, of any cause (SUBLEVEL; empty: all causes).
 
-    LEVEL "Within W days of the last dose", with the plan's W; and "Day of the last dose not known"
-    where a patient died of whom it cannot be said. Later deaths are survival, which is closed.
+    LEVEL `within_window` is the window of the plan (`safety.days_after_last_dose`); `day_unknown` is
+    there when a patient died at an unknown time after the last dose. Later deaths belong to survival,
+    which is closed.
     """
-    people = members(adsl, "SAFETY")
+    treated = members(adsl, "SAFETY")
     days = plan.safety.days_after_last_dose
-    levels = [f"Within {days} days of the last dose"]
-    if (people["LDDTHGR1"] == UNKNOWN).any():
-        levels.append(UNKNOWN)
+    times = {"within_window": f"Within {days} days of the last dose"}
+    if (treated["LDDTHGR1"] == DAY_UNKNOWN).any():
+        times["day_unknown"] = DAY_UNKNOWN
     parts = []
-    for level in levels:
-        dead = people[people["LDDTHGR1"] == level]
-        for cause in ("", *CAUSES):
-            n = len(dead) if not cause else int((dead["DTHCGR1"] == cause).sum())
+    for level, time in times.items():
+        causes = treated.loc[treated["LDDTHGR1"] == time, "DTHCGR1"]
+        counts = {"": len(causes)} | {
+            cause: int((causes == text).sum()) for cause, text in CAUSES.items()
+        }
+        for cause, n in counts.items():
             parts.append(
                 ard.rows(
-                    _share(n, len(people)),
-                    analysis="board_deaths",
+                    _share(n, len(treated)),
+                    analysis="dsmb_deaths",
                     section=plan.deaths.section,
                     population="SAFETY",
                     paramcd="DEATH",
                     level=level,
                     sublevel=cause,
-                    method="Participants",
+                    method="Distinct patients",
                 )
             )
     return parts
 
 
-@makes("board_left")
-def board_left(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Treated patients lost to follow-up and patients who withdrew (LEVEL), by the last event of the study.
+@makes("dsmb_left")
+def dsmb_left(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Treated patients lost to follow-up or withdrawn (LEVEL), by their last disposition event.
 
-    Of treated patients alone: of all patients, those gone and those still followed would tell the dead.
+    The denominator is the treated patients: of all patients, these counts and the patients in follow-up
+    would disclose the number of deaths.
     """
-    people = members(adsl, "SAFETY")
+    treated = members(adsl, "SAFETY")
     return [
         ard.rows(
-            _share(int((people["DCSREAS"] == reason).sum()), len(people)),
-            analysis="board_left",
+            _share(int((treated["DCSREAS"] == reason).sum()), len(treated)),
+            analysis="dsmb_left",
             section=plan.analysis_sets.section,
             population="SAFETY",
             paramcd="LEFT",
             level=level,
             method="Distinct patients, by the last disposition event",
         )
-        for level, reason in GONE.items()
+        for level, reason in REASONS.items()
     ]
 
 
 def rows(*, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
-        *board_deaths(adsl, plan),
-        *board_left(adsl, plan),
+        *dsmb_deaths(adsl, plan),
+        *dsmb_left(adsl, plan),
     ]
