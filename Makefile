@@ -13,7 +13,7 @@ VENV := .venv$(if $(filter-out python3,$(PYTHON)),-$(shell $(PYTHON) -c 'import 
 BIN  := $(VENV)/bin
 DONE := $(VENV)/.installed
 
-.PHONY: report dsmb test check coverage long mutation validation clean
+.PHONY: report dsmb test check coverage long mutation validation clean docs
 
 $(DONE): requirements.lock pyproject.toml
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -80,6 +80,10 @@ validation: $(DONE)
 	@rm -f build/validation/junit.xml
 	@ended=0; $(BIN)/pytest -n 2 --dist worksteal $(WHICH_all) --junit-xml build/validation/junit.xml || ended=$$?; \
 	$(BIN)/python -m sap.audit.validation build/validation/junit.xml build/validation $$ended
+
+# The reference pages, from the catalogue, the plan's model and the commands.
+docs: $(DONE)
+	$(BIN)/python -m sap.cli.reference docs/reference
 
 clean:
 	rm -rf build frozen

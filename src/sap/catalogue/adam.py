@@ -7,7 +7,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
-from sap.catalogue.reporting import filled
+from sap.catalogue.reporting import PARAMETERS, filled, stem_files
 from sap.errors import ResultError
 
 
@@ -110,13 +110,14 @@ def dataset_label(name: str) -> str:
 @cache
 def parameters() -> Mapping[str, tuple[Parameter, ...]]:
     """The parameters of each dataset in the order of the catalogue; a code may be a pattern."""
-    return {
-        dataset: tuple(
-            Parameter(dataset, str(code), of["label"], of["definition"])
-            for code, of in entries.items()
-        )
-        for dataset, entries in _read("parameters.yml").items()
-    }
+    known: dict[str, list[Parameter]] = {}
+    for content in (_read("parameters.yml"), *(of.get(PARAMETERS, {}) for _, of in stem_files())):
+        for dataset, entries in content.items():
+            known.setdefault(dataset, []).extend(
+                Parameter(dataset, str(code), of["label"], of["definition"])
+                for code, of in entries.items()
+            )
+    return {dataset: tuple(entries) for dataset, entries in sorted(known.items())}
 
 
 def param(dataset: str, paramcd: str, plan: object) -> str:

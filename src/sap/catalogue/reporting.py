@@ -16,6 +16,7 @@ from typing import Any, Literal
 from sap.errors import ResultError
 
 Axis = Literal["paramcd", "group", "level", "sublevel"]
+PARAMETERS = "PARAMETERS"  # of a stem's file: its parameters by dataset, for sap.catalogue.adam
 AXES: tuple[Axis, ...] = ("paramcd", "group", "level", "sublevel")
 Second = Literal["raw", "datasets", "none"]
 
@@ -195,6 +196,14 @@ def _analysis(key: str, stem: str, entry: Mapping[str, Any]) -> Analysis:
     )
 
 
+def stem_files() -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Each stem and the content of its file, in the order of the stems."""
+    folder = files("sap.catalogue").joinpath("analyses")
+    for file in sorted(folder.iterdir(), key=lambda path: path.name):
+        if file.name.endswith(".yml"):
+            yield file.name.removesuffix(".yml"), _read(f"analyses/{file.name}")
+
+
 @cache
 def analyses() -> Mapping[str, Analysis]:
     """Every analysis by its key, stem after stem.
@@ -202,19 +211,15 @@ def analyses() -> Mapping[str, Analysis]:
     >>> analyses()["psa_response"].stem
     'response'
     """
-    found: dict[str, Analysis] = {}
-    folder = files("sap.catalogue").joinpath("analyses")
-    for file in sorted(folder.iterdir(), key=lambda path: path.name):
-        if not file.name.endswith(".yml"):
-            continue
-        stem = file.name.removesuffix(".yml")
-        for key, entry in _read(f"analyses/{file.name}").items():
-            if key.startswith("."):  # shared parts of the file, by YAML's anchors
+    known: dict[str, Analysis] = {}
+    for stem, content in stem_files():
+        for key, entry in content.items():
+            if key.startswith(".") or key == PARAMETERS:  # "." are parts shared by YAML's anchors
                 continue
-            if key in found:
+            if key in known:
                 raise ResultError(f"catalogue/analyses: {key} is described twice.")
-            found[key] = _analysis(key, stem, entry)
-    return found
+            known[key] = _analysis(key, stem, entry)
+    return known
 
 
 @cache

@@ -1,0 +1,295 @@
+"""The reference pages under docs/reference, written from the catalogue, the plan's model and the commands.
+
+`python -m sap.cli.reference docs/reference` writes them; a test holds them against this module.
+"""
+
+import ast
+import inspect
+import sys
+import types
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal, Union, get_args, get_origin
+
+import annotated_types
+import typer
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from sap import ard, errors
+from sap.catalogue.adam import datasets, parameters
+from sap.catalogue.reporting import AXES, Analysis, analyses, statistics
+from sap.plan.model import Plan
+
+ROOMS = ("contracts", "derivations", "results", "qc")
+SHORT = 3  # a key of so few letters (n, r, p0) is the name of much else
+HEAD = "<!-- Written by `make docs` from the code; do not edit. -->\n\n"
+
+ARD_COLUMNS = {
+    "analysis": "key of the analysis (below)",
+    "section": "section of the SAP",
+    "population": "analysis set",
+    "group": "group of patients within the population, or the denominator",
+    "paramcd": "parameter",
+    "level": "category, time point, model or rule",
+    "sublevel": "category within the level",
+    "stat_name": "name of the statistic (below)",
+    "stat": "the number with every digit; missing where it is not estimable",
+    "stat_text": "a decision, date or source; or the reason why the number is not estimable",
+    "method": "statistical method",
+}
+
+
+def _cell(text: object) -> str:
+    return " ".join(str(text).split()).replace("|", "\\|")
+
+
+def _table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    lines = ["| " + " | ".join(header) + " |", "|" + "---|" * len(header)]
+    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows]
+    return "\n".join(lines)
+
+
+def _of_analysis(entry: Analysis) -> str:
+    shown = ", ".join(f"`{name}`" for name in entry.displays) or entry.no_display
+    second = entry.second if entry.second != "none" else f"none: {entry.no_second}"
+    lines = [
+        f"### `{entry.id}`",
+        "",
+        (
+            f"{entry.label}. Plan: `{entry.plan}`. Populations: {', '.join(entry.populations)}. "
+            f"Audience: {entry.audience}. Displays: {shown}. Second computation: {second}."
+        ),
+        "",
+        f"Statistics: {', '.join(f'`{name}`' for name in entry.statistics)}.",
+    ]
+    items = [
+        (axis, f"`{item.id}`" + (" (pattern)" if item.pattern else ""), item.label)
+        for axis in AXES
+        for item in entry.items(axis)
+    ]
+    if items:
+        lines += ["", _table(("Column", "Value", "Label"), items)]
+    return "\n".join(lines)
+
+
+def ard_page() -> str:
+    """Columns, statistics and analyses of the ARD."""
+    by_stem: dict[str, list[Analysis]] = {}
+    for entry in analyses().values():
+        by_stem.setdefault(entry.stem, []).append(entry)
+    parts = [
+        "# The ARD",
+        (
+            "One row per statistic. A row is named by its key: "
+            + ", ".join(f"`{name}`" for name in ard.KEY)
+            + ". A label may hold a key of the plan in braces; a pattern stands for values of the "
+            "data or the plan."
+        ),
+        _table(("Column", "Content"), [(f"`{name}`", ARD_COLUMNS[name]) for name in ard.COLUMNS]),
+        "## Statistics",
+        _table(
+            ("stat_name", "Label", "Definition"),
+            [(f"`{name}`", of["label"], of["definition"]) for name, of in statistics().items()],
+        ),
+        "## Analyses",
+        "By stem: the name that the modules of results, qc, displays and the test share.",
+    ]
+    for stem, entries in sorted(by_stem.items()):
+        parts += [f"## {stem}", *(_of_analysis(entry) for entry in entries)]
+    return "\n\n".join(parts) + "\n"
+
+
+def adam_page() -> str:
+    """Datasets and columns."""
+    parts = [
+        "# ADaM datasets",
+        "Types, origins and codelists as in src/sap/catalogue/datasets.yml.",
+    ]
+    for name, dataset in datasets().items():
+        parts += [
+            f"## {name}: {dataset.label}",
+            f"{dataset.structure.capitalize()}. Keys: {', '.join(dataset.keys)}.",
+            _table(
+                ("Variable", "Label", "Type", "Length", "Origin", "Codelist"),
+                [
+                    (c.name, c.label, c.type, c.length, f"{c.origin} {c.source}", c.codelist)
+                    for c in dataset.columns.values()
+                ],
+            ),
+        ]
+    return "\n\n".join(parts) + "\n"
+
+
+def parameters_page() -> str:
+    """Parameters by dataset."""
+    parts = [
+        "# Parameters",
+        (
+            "PARAMCD of each dataset. The derivation rule is the docstring of the function in "
+            "`src/sap/derivations`, printed in section 9.7.1 of the report."
+        ),
+    ]
+    for name, known in parameters().items():
+        rows = [(f"`{one.paramcd}`", one.label, one.definition) for one in known]
+        parts += [f"## {name}", _table(("PARAMCD", "PARAM", "Definition"), rows)]
+    return "\n\n".join(parts) + "\n"
+
+
+def _type(annotation: Any) -> str:
+    """A type as a reader of YAML names it."""
+    origin, inner = get_origin(annotation), get_args(annotation)
+    if origin in (Union, types.UnionType):
+        return " or ".join(_type(one) for one in inner if one is not type(None))
+    if origin is Literal:
+        return " or ".join(f"`{one}`" for one in inner)
+    if origin in (list, tuple):
+        kinds = dict.fromkeys(_type(one) for one in inner if one is not Ellipsis)
+        return f"list of {' and '.join(kinds)}"
+    if origin is dict:
+        return f"mapping of {_type(inner[0])} to {_type(inner[1])}"
+    if hasattr(annotation, "__metadata__"):
+        return _type(inner[0])
+    names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
+    name = str(annotation.__name__)
+    return names.get(name, name)
+
+
+def _limits(field: FieldInfo) -> str:
+    signs = {
+        annotated_types.Ge: "≥",
+        annotated_types.Gt: ">",
+        annotated_types.Le: "≤",
+        annotated_types.Lt: "<",
+    }
+    found = []
+    for limit in field.metadata:
+        for kind, sign in signs.items():
+            if isinstance(limit, kind):
+                found.append(f"{sign} {getattr(limit, kind.__name__.lower())}")
+    return ", ".join(found)
+
+
+def _models(annotation: Any) -> Iterator[type[BaseModel]]:
+    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
+        yield annotation
+    for inner in get_args(annotation):
+        yield from _models(inner)
+
+
+@cache
+def _used() -> dict[str, list[str]]:
+    """By key of the plan, the modules that read it: an attribute of that name in their code."""
+    source = Path(inspect.getfile(Plan)).parents[1]
+    used: dict[str, list[str]] = {}
+    for room in ROOMS:
+        for path in sorted((source / room).glob("*.py")):
+            tree = ast.parse(path.read_text(encoding="utf-8"))
+            names = {node.attr for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+            for name in names:
+                used.setdefault(name, []).append(f"{room}/{path.name}")
+    return used
+
+
+def _fields(model: type[BaseModel]) -> str:
+    rows = [
+        (
+            f"`{name}`",
+            _type(field.annotation) + (f", {limits}" if (limits := _limits(field)) else ""),
+            ("" if field.is_required() else "Optional. ") + (field.description or ""),
+            ", ".join(_used().get(name, ())) if len(name) > SHORT else "",
+        )
+        for name, field in model.model_fields.items()
+        if name not in ("section", "source", "assumption")
+    ]
+    return _table(("Key", "Type", "Meaning", "Read by"), rows)
+
+
+def plan_page() -> str:
+    """Every entry of a plan, with the entries inside it."""
+    parts = [
+        "# The plan",
+        (
+            "Every entry has `section` (SAP n.n), `source` and, where no source gives its numbers, "
+            "`assumption: true`. An unknown key is refused (exit 13). *Read by* names the modules of "
+            "contracts, derivations, results and qc with an attribute of that name."
+        ),
+    ]
+    for name, field in Plan.model_fields.items():
+        optional = "" if field.is_required() else " (optional)"
+        for model in _models(field.annotation):
+            parts += [f"## `{name}`{optional}", inspect.getdoc(model) or "", _fields(model)]
+            seen = {model}
+            waiting = [m for f in model.model_fields.values() for m in _models(f.annotation)]
+            while waiting:
+                inner = waiting.pop(0)
+                if inner not in seen:
+                    seen.add(inner)
+                    parts += [f"### {inner.__name__}", inspect.getdoc(inner) or "", _fields(inner)]
+                    waiting += [
+                        m for f in inner.model_fields.values() for m in _models(f.annotation)
+                    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
+    inner = getattr(command, "commands", None)
+    if inner is None:
+        yield path, command
+        return
+    for name, one in sorted(inner.items()):
+        yield from _commands(one, f"{path} {name}")
+
+
+def _parameter(one: Any) -> tuple[str, str, str]:
+    name = ", ".join(f"`{opt}`" for opt in one.opts if opt.startswith("-")) or f"`{one.name}`"
+    default = "" if one.default in (None, (), []) or callable(one.default) else f"`{one.default}`"
+    return name, "required" if one.required else default, getattr(one, "help", "") or ""
+
+
+def commands_page() -> str:
+    """Every command with its arguments and options."""
+    from sap.cli import app
+
+    parts = ["# Commands", "`sap COMMAND --help` prints the same."]
+    for path, command in _commands(typer.main.get_command(app), "sap"):
+        rows = [_parameter(one) for one in command.params if one.name != "help"]
+        parts += [f"## {path}", inspect.cleandoc(command.help or "")]
+        if rows:
+            parts.append(_table(("Name", "Default", "Meaning"), rows))
+    return "\n\n".join(parts) + "\n"
+
+
+def exit_codes_page() -> str:
+    """Exit codes with the errors behind them."""
+    rows = [(0, "", "Done; numerically identical included."), (1, "", "A fault of sap itself.")]
+    known = [
+        one
+        for _, one in inspect.getmembers(errors, inspect.isclass)
+        if issubclass(one, errors.SapError) and one is not errors.SapError
+    ]
+    named = [(one.exit_code, f"`{one.__name__}`", inspect.getdoc(one) or "") for one in known]
+    return (
+        "# Exit codes\n\nOf `sap`; make itself returns 2 for any recipe that fails.\n\n"
+        + _table(("Code", "Error", "Meaning"), [*rows, *sorted(named)])
+        + "\n"
+    )
+
+
+def pages() -> dict[str, str]:
+    """Name and text of each page."""
+    made = {
+        "ard.md": ard_page(),
+        "adam.md": adam_page(),
+        "parameters.md": parameters_page(),
+        "plan.md": plan_page(),
+        "commands.md": commands_page(),
+        "exit-codes.md": exit_codes_page(),
+    }
+    return {name: HEAD + text for name, text in made.items()}
+
+
+if __name__ == "__main__":
+    for name, text in pages().items():
+        (Path(sys.argv[1]) / name).write_text(text, encoding="utf-8")
