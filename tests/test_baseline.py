@@ -132,7 +132,7 @@ def test_haemoglobin_of_two_units_is_one_number(patients, people):
 def test_cells_and_ar_v7_are_those_of_the_screening_itself(found):
     assert of(found, "CTC", "AVAL")["A2", "SC"] == 4
     assert of(found, "CTC", "AVAL")["A2", "RE"] == 12
-    assert of(found, "ARV7", "AVALC")["A2", "RE"] == "Positive"
+    assert of(found, "ARV7", "AVALC")["A2", "RE"] == "POSITIVE"
 
 
 def test_history_highest_gleason_and_years_of_twelve_months_of_the_plan(found):
@@ -160,15 +160,51 @@ def test_therapies_never_recorded_are_missing_and_not_no(people):
     assert of(found, "AGE", "AVAL")["A1", "SC"] == 60
 
 
-def test_the_table_counts_every_subject_of_the_column(people, found):
+@pytest.mark.worked("baseline")
+def test_each_column_summarises_the_values_of_its_own_screening(people, found):
     rows = ard.bind(baseline(people, found, PLAN))
-    here = rows[(rows["population"] == "GROUPA") & (rows["paramcd"] == "ARSI")]
-    counts = here[here["stat_name"] == "n"].set_index("level")["stat"].to_dict()
-    assert counts == {"N": 3, "Y": 0, "Missing": 0}
-    age = rows[(rows["population"] == "SCREENED") & (rows["paramcd"] == "AGE")]
-    stats = age.set_index("stat_name")["stat"]
-    # 60, 65, 70, 80: SAS's quartiles are means of neighbours
-    assert stats[["N", "n", "median", "q1", "q3"]].tolist() == [4, 4, 67.5, 62.5, 75.0]
-    again = rows[(rows["group"] == "TREATED") & (rows["paramcd"] == "HGB")]
-    assert again.set_index("stat_name")["stat"][["n", "n_missing"]].tolist() == [0, 1]
+
+    def stats(population: str, paramcd: str, group: str = "", level: str = "") -> pd.Series:
+        key = {"population": population, "group": group, "paramcd": paramcd, "level": level}
+        of_key = rows[(rows[list(key)] == pd.Series(key)).all(axis=1)]
+        return of_key.set_index("stat_name", verify_integrity=True)["stat"]
+
+    def counts(population: str, paramcd: str, group: str = "") -> dict[str, float]:
+        of_column = rows[
+            (rows["population"] == population)
+            & (rows["paramcd"] == paramcd)
+            & (rows["group"] == group)
+        ]
+        return of_column[of_column["stat_name"] == "n"].set_index("level")["stat"].to_dict()
+
+    # 60, 65, 70, 80 years: SAS's quartiles are means of neighbours; SD is sqrt(218.75 / 3)
+    age = stats("SCREENED", "AGE")
+    assert age[["N", "n", "n_missing", "mean", "median", "q1", "q3", "min", "max"]].tolist() == [
+        4, 4, 0, 68.75, 67.5, 62.5, 75.0, 60, 80,
+    ]  # fmt: skip
+    assert age["sd"] == pytest.approx((218.75 / 3) ** 0.5)
+    # at re-screening: A2 12 and A3 7 cells, A2 alone was treated; haemoglobin only of A3
+    assert stats("RESCREENED", "CTC")[["N", "n", "mean"]].tolist() == [2, 2, 9.5]
+    assert stats("RESCREENED", "CTC", "treated")[["N", "n", "mean"]].tolist() == [1, 1, 12]
+    assert stats("RESCREENED", "HGB", "treated")[["N", "n", "n_missing"]].tolist() == [1, 0, 1]
+    assert stats("GROUPA", "CTC")[["n", "min", "max"]].tolist() == [3, 0, 5]
+    assert counts("GROUPA", "ARSI") == {"N": 3, "Y": 0, "missing": 0}
+    assert counts("GROUPA", "ARV7") == {"NEGATIVE": 2, "NOT DONE": 1, "POSITIVE": 0, "missing": 0}
+    assert counts("RESCREENED", "ARV7") == {
+        "NEGATIVE": 1,
+        "NOT DONE": 0,
+        "POSITIVE": 1,
+        "missing": 0,
+    }
+    assert counts("SCREENED", "ECOG") == {"0": 1, "missing": 3}
+    assert counts("PRIMARY", "GLEASON") == {"9": 1, "missing": 0}
+    missing = stats("SCREENED", "ECOG", level="missing")
+    assert missing[["n", "N", "estimate"]].tolist() == [3, 4, 0.75]
     assert "TESTOS" not in set(rows["paramcd"])
+
+
+def test_a_column_without_a_patient_has_no_proportion(people, found):
+    rows = ard.bind(baseline(people.assign(PRIMFL="N"), found, PLAN))
+    estimates = rows[(rows["population"] == "PRIMARY") & (rows["stat_name"] == "estimate")]
+    assert len(estimates) > 0
+    assert estimates["stat"].isna().all()

@@ -6,7 +6,7 @@ import pytest
 from sap import ard
 from sap.derivations.disposition import adcm, addv, adexcl, study_day
 from sap.plan import project_home, read_plan
-from sap.results.disposition import OPEN_END, disposition, protocol_deviations
+from sap.results.disposition import disposition, protocol_deviations
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
@@ -48,38 +48,114 @@ def dv(patients, people) -> pd.DataFrame:
     return addv({"dv": patients(DEVIATIONS).assign(STUDYID="T")}, people)
 
 
-def n_of(rows: pd.DataFrame, **where: str) -> tuple[float, float]:
-    for name, value in where.items():
-        rows = rows[rows[name] == value]
-    found = rows.set_index("stat_name")["stat"]
-    return found["n"], found["N"]
-
-
 def test_there_is_no_study_day_0():
     days = pd.Series(pd.to_datetime(["2018-01-09", "2018-01-10", "2018-01-11", None]))
     first = pd.Series(pd.Timestamp("2018-01-10"), days.index)
     assert study_day(days, first).fillna(99).tolist() == [-1, 1, 2, 99]
 
 
-def test_each_subject_has_one_end_and_the_levels_add_up(people):
+# PARAMCD, population, GROUP, LEVEL: n of N, counted by hand.
+ENDS = """
+| PARAMCD   | SET        | GROUP   | LEVEL               | YES | OF |
+|-----------|------------|---------|---------------------|-----|----|
+| TREATMENT | PRIMARY    |         | ended               | 2   | 2  |
+| TREATMENT | PRIMARY    |         | PROGRESSIVE DISEASE | 1   | 2  |
+| TREATMENT | PRIMARY    |         | ADVERSE EVENT       | 1   | 2  |
+| TREATMENT | PRIMARY    |         | ongoing             | 0   | 2  |
+| TREATMENT | RESCREENED | treated | ended               | 0   | 1  |
+| TREATMENT | RESCREENED | treated | PROGRESSIVE DISEASE | 0   | 1  |
+| TREATMENT | RESCREENED | treated | ADVERSE EVENT       | 0   | 1  |
+| TREATMENT | RESCREENED | treated | ongoing             | 1   | 1  |
+| TREATMENT | SAFETY     |         | ended               | 2   | 4  |
+| TREATMENT | SAFETY     |         | PROGRESSIVE DISEASE | 1   | 4  |
+| TREATMENT | SAFETY     |         | ADVERSE EVENT       | 1   | 4  |
+| TREATMENT | SAFETY     |         | ongoing             | 2   | 4  |
+| STUDY     | PRIMARY    |         | ended               | 1   | 2  |
+| STUDY     | PRIMARY    |         | DEATH               | 1   | 2  |
+| STUDY     | PRIMARY    |         | ongoing             | 1   | 2  |
+| STUDY     | RESCREENED | treated | ended               | 1   | 1  |
+| STUDY     | RESCREENED | treated | DEATH               | 1   | 1  |
+| STUDY     | RESCREENED | treated | ongoing             | 0   | 1  |
+| STUDY     | SAFETY     |         | ended               | 2   | 4  |
+| STUDY     | SAFETY     |         | DEATH               | 2   | 4  |
+| STUDY     | SAFETY     |         | ongoing             | 2   | 4  |
+| STUDY     | GROUPA     |         | ended               | 2   | 4  |
+| STUDY     | GROUPA     |         | DEATH               | 2   | 4  |
+| STUDY     | GROUPA     |         | ongoing             | 2   | 4  |
+| STUDY     | SCREENED   |         | ended               | 3   | 8  |
+| STUDY     | SCREENED   |         | DEATH               | 3   | 8  |
+| STUDY     | SCREENED   |         | ongoing             | 5   | 8  |
+"""
+# M01 has two deviations of one term, M02 an important one, M08 one without a category.
+COUNTED = """
+| SET        | GROUP   | LEVEL          | SUBLEVEL | YES | OF | EVENTS |
+|------------|---------|----------------|----------|-----|----|--------|
+| PRIMARY    |         | any            |          | 2   | 2  | 3      |
+| PRIMARY    |         | MINOR          |          | 1   | 2  | 2      |
+| PRIMARY    |         | MINOR          | LATE     | 1   | 2  | 2      |
+| PRIMARY    |         | MAJOR          |          | 1   | 2  | 1      |
+| PRIMARY    |         | MAJOR          | DRUG     | 1   | 2  | 1      |
+| PRIMARY    |         | not_classified |          | 0   | 2  | 0      |
+| PRIMARY    |         | not_classified | LATE     | 0   | 2  | 0      |
+| RESCREENED | treated | any            |          | 0   | 1  | 0      |
+| RESCREENED | treated | MINOR          |          | 0   | 1  | 0      |
+| RESCREENED | treated | MINOR          | LATE     | 0   | 1  | 0      |
+| RESCREENED | treated | MAJOR          |          | 0   | 1  | 0      |
+| RESCREENED | treated | MAJOR          | DRUG     | 0   | 1  | 0      |
+| RESCREENED | treated | not_classified |          | 0   | 1  | 0      |
+| RESCREENED | treated | not_classified | LATE     | 0   | 1  | 0      |
+| SCREENED   |         | any            |          | 3   | 8  | 4      |
+| SCREENED   |         | MINOR          |          | 1   | 8  | 2      |
+| SCREENED   |         | MINOR          | LATE     | 1   | 8  | 2      |
+| SCREENED   |         | MAJOR          |          | 1   | 8  | 1      |
+| SCREENED   |         | MAJOR          | DRUG     | 1   | 8  | 1      |
+| SCREENED   |         | not_classified |          | 1   | 8  | 1      |
+| SCREENED   |         | not_classified | LATE     | 1   | 8  | 1      |
+"""
+
+
+def table(rows: pd.DataFrame, key: list[str], stats: list[str]) -> dict[tuple, tuple]:
+    wide = rows[rows["stat_name"].isin(stats)].pivot_table(
+        index=key, columns="stat_name", values="stat"
+    )
+    return {key: tuple(row[stats]) for key, row in wide.iterrows()}
+
+
+@pytest.mark.worked("disposition")
+def test_each_reason_counts_the_patients_of_its_population(people, patients):
     rows = ard.bind(disposition(people, PLAN))
-    treated = {"population": "SAFETY", "paramcd": "TREATMENT"}
-    assert n_of(rows, **treated, level="Progressive disease") == (1, 4)
-    assert n_of(rows, **treated, level="Adverse event") == (1, 4)
-    assert n_of(rows, **treated, level=OPEN_END) == (2, 4)
-    assert n_of(rows, **treated, level="Ended") == (2, 4)
-    again = {"population": "RESCREENED", "group": "TREATED", "paramcd": "STUDY"}
-    assert n_of(rows, **again, level="Death") == (1, 1)
-    assert n_of(rows, population="GROUPA", paramcd="STUDY", level="Death") == (2, 4)
-    assert n_of(rows, population="SCREENED", paramcd="STUDY", level=OPEN_END) == (5, 8)
+    by_hand = {
+        (r["PARAMCD"], r["SET"], r["GROUP"] or "", r["LEVEL"]): (r["YES"], r["OF"])
+        for r in patients(ENDS).to_dict("records")
+    }
+    assert table(rows, ["paramcd", "population", "group", "level"], ["n", "N"]) == by_hand
+    ended = rows[(rows["population"] == "SCREENED") & (rows["level"] == "ended")]
+    assert ended.set_index("stat_name")["stat"]["estimate"] == 3 / 8
 
 
-def test_a_subject_with_two_deviations_counts_once_and_both_are_counted_beside(people, dv):
-    rows = ard.bind(protocol_deviations(people, dv, PLAN))
-    late = rows[(rows["population"] == "PRIMARY") & (rows["sublevel"] == "LATE")]
-    assert late.set_index("stat_name")["stat"][["n", "N", "n_events"]].tolist() == [1, 2, 2]
-    assert n_of(rows, population="SCREENED", level="Any", sublevel="") == (3, 8)
-    assert n_of(rows, population="SCREENED", level="Major", sublevel="") == (1, 8)
+@pytest.mark.worked("protocol_deviations")
+def test_a_patient_with_two_deviations_counts_once_and_both_deviations_count(people, dv, patients):
+    last = dv.index[-1]
+    rows = ard.bind(
+        protocol_deviations(people, dv.assign(DVCAT=dv["DVCAT"].where(dv.index != last)), PLAN)
+    )
+    by_hand = {
+        (r["SET"], r["GROUP"] or "", r["LEVEL"], r["SUBLEVEL"] or ""): (
+            r["YES"],
+            r["OF"],
+            r["EVENTS"],
+        )
+        for r in patients(COUNTED).to_dict("records")
+    }
+    counted = table(rows, ["population", "group", "level", "sublevel"], ["n", "N", "n_events"])
+    assert counted == by_hand
+
+
+def test_a_population_without_a_patient_has_no_proportion(people):
+    rows = ard.bind(disposition(people.assign(GRPAFL="N"), PLAN))
+    estimates = rows[(rows["population"] == "GROUPA") & (rows["stat_name"] == "estimate")]
+    assert estimates["stat"].isna().all()
+    assert set(estimates["stat_text"]) == {"no patient in this population"}
 
 
 def test_data_without_deviations_give_no_row_and_no_zero(people):

@@ -242,9 +242,9 @@ def test_performance_status_of_caba_v7_is_known_for_all_at_registration(caba):
     assert counts.sum() == 137
     found = {
         level: stat[("baseline", "SCREENED", "", "ECOG", level, "n")]
-        for level in (*counts.index, "Missing")
+        for level in (*counts.index, "missing")
     }
-    assert found == counts.to_dict() | {"Missing": 0}
+    assert found == counts.to_dict() | {"missing": 0}
     determined = mine[mine["arv7"].isin(["Pos.", "Neg."])]
     place = ("os_arv7", "SCREENED", "", "OS", "Cox")
     used, missing = stat[(*place, "N")], stat[(*place, "n_missing")]

@@ -545,7 +545,7 @@ def test_what_a_subject_was_is_the_last_value_up_to_his_first_dose():
         0
     ]["P1"]
     assert got["HGB"] == pytest.approx(10)
-    assert (got["AGE"], got["CTC"], got["ARV7"], got["GLEASON"]) == (70.0, 7.0, "Positive", "9")
+    assert (got["AGE"], got["CTC"], got["ARV7"], got["GLEASON"]) == (70.0, 7.0, "POSITIVE", "9")
     assert got["TSDIAG"] == pytest.approx(366 / 365.25, abs=1e-3)
     assert (got["DOCETAX"], got["ARSI"], got["NARSI"], got["RADIO"]) == ("Y", "N", "0", "N")
 

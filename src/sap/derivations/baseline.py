@@ -221,7 +221,7 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
     categories: dict[str, pd.Series] = {
         "ECOG": _last_before_reference(_ecog_values(tables), at, late("ECOG"))["VALUE"],
         "GLEASON": gleason.map(lambda g: f"{g:.0f}", na_action="ignore"),
-        "ARV7": at["ARV7"].map(lambda v: str(v).capitalize(), na_action="ignore"),
+        "ARV7": at["ARV7"],
     }
     prior = _prior_therapy(tables, at)
     for name, (drugs, kind) in {

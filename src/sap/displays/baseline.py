@@ -1,134 +1,89 @@
-"""Demographics and baseline characteristics."""
+"""Demographic and other baseline characteristics."""
 
-from sap.displays import plan_text
-from sap.displays.ard_lookup import ArdKey, results
+from collections.abc import Mapping
+
+from sap import ard
+from sap.catalogue.reporting import analysis
+from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.disposition import columns_of
 from sap.displays.disposition import head as head_of
 from sap.displays.record import not_recorded
-from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
+from sap.displays.table import Cell, Content, Row, Table, n_pct, pair, span
 
-# PARAMCD, its words, and with how many decimals it is collected; None: a category. {volume} is that of
-# the blood in which the plan counts cells.
-CHARACTERISTICS: tuple[tuple[str, str, int | None], ...] = (
-    ("AGE", "Age (years)", 0),
-    ("ECOG", "ECOG performance status", None),
-    ("TSDIAG", "Time since diagnosis (years)", 1),
-    ("TSMET", "Time since metastases (years)", 1),
-    ("GLEASON", "Gleason score at diagnosis", None),
-    ("DOCETAX", "Docetaxel before", None),
-    ("ARSI", "Abiraterone or enzalutamide before", None),
-    ("NARSI", "Of abiraterone and enzalutamide, how many before", None),
-    ("RADIO", "Radiotherapy before", None),
-    ("PSA", "PSA (ug/L)", 1),
-    ("CTC", "CTC (per {volume})", 0),
-    ("ARV7", "AR-V7", None),
-)
-LABORATORY: tuple[tuple[str, str, int | None], ...] = (
-    ("HGB", "Haemoglobin (mmol/L)", 1),
-    ("WBC", "Leukocytes (10^9/L)", 1),
-    ("NEUT", "Neutrophils (10^9/L)", 1),
-    ("LYM", "Lymphocytes (10^9/L)", 1),
-    ("PLAT", "Platelets (10^9/L)", 0),
-    ("ALP", "Alkaline phosphatase (U/L)", 0),
-    ("LDH", "Lactate dehydrogenase (U/L)", 0),
-    ("ALT", "ALT (U/L)", 0),
-    ("AST", "AST (U/L)", 0),
-    ("BILI", "Bilirubin (umol/L)", 0),
-    ("CREAT", "Creatinine (umol/L)", 0),
-    ("ALB", "Albumin (g/L)", 0),
-    ("TESTOS", "Testosterone (nmol/L)", 1),
-)
-ORDER = {"Y": "0 Yes", "N": "1 No", "Missing": "9"}
-WORDS = {"Y": "Yes", "N": "No"}
+CHARACTERISTICS: Mapping[str, int | None] = {
+    "AGE": 0, "ECOG": None, "TSDIAG": 1, "TSMET": 1, "GLEASON": None, "DOCETAX": None, "ARSI": None,
+    "NARSI": None, "RADIO": None, "PSA": 1, "CTC": 0, "ARV7": None,
+}  # fmt: skip
+"""PARAMCD to the number of decimals with which it is collected; None: a category."""
+
+LABORATORY: Mapping[str, int | None] = {
+    "HGB": 1, "WBC": 1, "NEUT": 1, "LYM": 1, "PLAT": 0, "ALP": 0, "LDH": 0, "ALT": 0, "AST": 0,
+    "BILI": 0, "CREAT": 0, "ALB": 0, "TESTOS": 1,
+}  # fmt: skip
 
 
-def _category(paramcd: str, columns: list[ArdKey]) -> list[Row]:
-    found = results("baseline")
+def _categories(values: Results, paramcd: str, columns: list[ArdKey]) -> list[Row]:
     rows: list[Row] = []
-    for level in sorted(
-        found.values("level", paramcd=paramcd),
-        key=lambda v: (v == "Missing", ORDER.get(v, v.rjust(12))),
-    ):
-        cells: list[Content] = []
+    for level in values.values("level", paramcd=paramcd):
+        cells: list[Cell] = []
         for column in columns:
-            place = ArdKey(**column, paramcd=paramcd, level=level)
-            cells.append(n_pct(found.count(**place), found.percent(**place)))
-        if level != "Missing" or any(cell.text != "0" for cell in cells if isinstance(cell, Cell)):
-            rows.append(Row(WORDS.get(level, level), cells, "indent1"))
+            place: ArdKey = {**column, "paramcd": paramcd, "level": level}
+            cells.append(n_pct(values.count(**place), values.percent(**place)))
+        if level != "missing" or any(cell.text != "0" for cell in cells):
+            rows.append(Row(values.label("level", level), cells, "indent1"))
     return rows
 
 
-def _number(paramcd: str, decimals: int, columns: list[ArdKey]) -> list[Row]:
-    found = results("baseline")
-    places = [ArdKey(**column, paramcd=paramcd) for column in columns]
-    several = [bool(found.find("n", **p).value) for p in places]
-
-    def only(p: ArdKey, there: bool, made: Cell) -> Content:
-        return made if there else found.fixed("median", decimals, **p)
-
-    rows = [
-        Row("n", [found.count("n", **p) for p in places], "indent1"),
-        Row(
-            "Mean (SD)",
-            [
-                only(p, t, pair(found.fixed("mean", decimals + 1, **p), found.fixed("sd", decimals + 2, **p)))
-                for p, t in zip(places, several, strict=True)
-            ],
-            "indent1",
-        ),
-        Row(
-            "Median (Q1, Q3)",
-            [
-                only(
-                    p,
-                    t,
-                    Cell(
-                        found.fixed("median", decimals + 1, **p),
-                        " (",
-                        found.fixed("q1", decimals + 1, **p),
-                        ", ",
-                        found.fixed("q3", decimals + 1, **p),
-                        ")",
-                    ),
-                )
-                for p, t in zip(places, several, strict=True)
-            ],
-            "indent1",
-        ),
-        Row(
-            "Min, max",
-            [
-                only(p, t, span(found.fixed("min", decimals, **p), found.fixed("max", decimals, **p)))
-                for p, t in zip(places, several, strict=True)
-            ],
-            "indent1",
-        ),
-    ]  # fmt: skip
-    return rows
-
-
-def _table(display_id: str, asked: tuple[tuple[str, str, int | None], ...]) -> Table:
-    found = results("baseline")
-    known = set(found.values("paramcd"))
-    columns = columns_of(found, paramcd="AGE")
-    rows: list[Row] = []
-    missing = []
-    for paramcd, words, decimals in asked:
-        if paramcd not in known:
-            missing.append(words.partition(" (")[0])
+def _summary(values: Results, paramcd: str, decimals: int, columns: list[ArdKey]) -> list[Row]:
+    cells: dict[str, list[Content]] = {
+        "n": [], "Mean (SD)": [], "Median (Q1, Q3)": [], "Min, max": []
+    }  # fmt: skip
+    for column in columns:
+        place: ArdKey = {**column, "paramcd": paramcd}
+        n = values.count("n", **place)
+        cells["n"].append(n)
+        if n.text == "0":
+            not_estimable = values.fixed("median", decimals, **place)
+            for label in ("Mean (SD)", "Median (Q1, Q3)", "Min, max"):
+                cells[label].append(not_estimable)
             continue
-        rows.append(Row(words.format(volume=plan_text.counted_in()), kind="group"))
-        rows += (
-            _category(paramcd, columns) if decimals is None else _number(paramcd, decimals, columns)
+        mean, sd = (
+            values.fixed(name, decimals + more, **place) for name, more in (("mean", 1), ("sd", 2))
         )
-    heads: list[Column] = [head_of(found, c, paramcd="AGE") for c in columns]
-    notes = [f"Not in the data: {', '.join(missing)}."] if missing else []
+        median, q1, q3 = (
+            values.fixed(name, decimals + 1, **place) for name in ("median", "q1", "q3")
+        )
+        low, high = (values.fixed(name, decimals, **place) for name in ("min", "max"))
+        cells["Mean (SD)"].append(pair(mean, sd))
+        cells["Median (Q1, Q3)"].append(Cell(median, " (", q1, ", ", q3, ")"))
+        cells["Min, max"].append(span(low, high))
+    return [Row(label, of_label, "indent1") for label, of_label in cells.items()]
+
+
+def _table(display_id: str, parameters: Mapping[str, int | None]) -> Table:
+    values = results("baseline")
+    available = set(values.values("paramcd"))
+    columns = columns_of(values, paramcd="AGE")
+    rows: list[Row] = []
+    not_collected = []
+    for paramcd, decimals in parameters.items():
+        label = analysis("baseline").text("paramcd", paramcd, ard.plan())
+        if paramcd not in available:
+            not_collected.append(label)
+            continue
+        rows.append(Row(label, kind="group"))
+        if decimals is None:
+            rows += _categories(values, paramcd, columns)
+        else:
+            rows += _summary(values, paramcd, decimals, columns)
+    heads = [head_of(values, column, paramcd="AGE") for column in columns]
+    notes = [f"Not in the data: {', '.join(not_collected)}."] if not_collected else []
     absent = not_recorded("lb", "laboratory value at baseline")
     return Table(display_id, "Characteristic", heads, rows, notes=notes, absent=absent)
 
 
 def characteristics() -> Table:
-    """Table 14.1.8: age, status, disease and what came before."""
+    """Table 14.1.8: demographics, disease characteristics and prior therapy."""
     return _table("tlf-baseline", CHARACTERISTICS)
 
 

@@ -1,112 +1,113 @@
-"""Disposition and protocol deviations: who left, when and why, and what was done against the protocol."""
+"""Disposition of patients and protocol deviations."""
 
 from typing import Unpack
 
 from sap import ard
+from sap.catalogue.populations import populations
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.escape import coded
 from sap.displays.record import not_recorded
-from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
+from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, n_pct
 
-TREATED = "TREATED"
-HEADS = {
-    ("PRIMARY", ""): "Primary",
-    ("RESCREENED", TREATED): "Re-screened, treated",
-    ("RESCREENED", ""): "Re-screened, all",
-    ("SAFETY", ""): "All treated",
-    ("GROUPA", ""): "Group A",
-    ("SCREENED", ""): "All screened",
-}
+TREATED = "treated"
+COLUMNS = (
+    ("PRIMARY", ""),
+    ("RESCREENED", TREATED),
+    ("RESCREENED", ""),
+    ("SAFETY", ""),
+    ("GROUPA", ""),
+    ("SCREENED", ""),
+)
 OF_GROUPS = ("RESCREENED", "GROUPA")
 
 
-def columns_of(found: Results, **where: Unpack[ArdKey]) -> list[ArdKey]:
-    """The columns that an analysis has, in the order of `HEADS`; none of groups the trial has not."""
-    groups = bool(ard.table("plan")["study"]["groups"])
-    shown = []
-    for population, group in HEADS:
-        place = ArdKey(population=population, group=group)
-        here: ArdKey = {**where, "population": population}
-        there = group in found.values("group", **here)
-        if there and (groups or population not in OF_GROUPS):
-            shown.append(place)
-    return shown
+def columns_of(rows: Results, **where: Unpack[ArdKey]) -> list[ArdKey]:
+    """The columns that an analysis has; without those of a group that the plan does not have."""
+    groups = ard.plan().study.groups
+    columns = []
+    for population, group in COLUMNS:
+        of_population: ArdKey = {**where, "population": population}
+        available = group in rows.values("group", **of_population)
+        if available and (groups or population not in OF_GROUPS):
+            columns.append(ArdKey(population=population, group=group))
+    return columns
 
 
-def head(found: Results, place: ArdKey, **where: Unpack[ArdKey]) -> Column:
-    """A column header with the size of its set."""
-    whole: ArdKey = {**place, **where}
-    return Column(HEADS[place["population"], place["group"]], found.count("N", **whole))
+def head(rows: Results, column: ArdKey, **where: Unpack[ArdKey]) -> Column:
+    """A column header with the number of its patients."""
+    population = "AGAINTREATED" if column["group"] == TREATED else column["population"]
+    place: ArdKey = {**column, **where}
+    return Column(populations()[population].label, rows.count("N", **place))
 
 
-def _ends(display_id: str, paramcd: str, ended: str, stub: str) -> Table:
-    found = results("disposition")
-    columns = columns_of(found, paramcd=paramcd)
-    reasons = [
-        level
-        for level in found.values("level", paramcd=paramcd)
-        if level != "Ended" and not level.startswith("No end")
-    ]
-    size = {
-        r: sum(found.find("n", **ArdKey(**c, paramcd=paramcd, level=r)).value for c in columns)
-        for r in reasons
-    }
-    reasons.sort(key=lambda r: (r == "Other", -size[r], r))
-    open_end = next(
-        v for v in found.values("level", paramcd=paramcd) if v.startswith("No end recorded")
-    )
+def _in_descending_frequency(rows: Results, levels: list[str], columns: list[ArdKey]) -> list[str]:
+    """Reasons by the sum over the columns, `OTHER` last."""
 
-    def line(label: str, level: str, kind: str) -> Row:
+    def frequency(level: str) -> float:
+        return sum(rows.find("n", **ArdKey(**column, level=level)).value for column in columns)
+
+    return sorted(levels, key=lambda level: (level == "OTHER", -frequency(level)))
+
+
+def _discontinuation(display_id: str, paramcd: str) -> Table:
+    rows = results("disposition")
+    columns = columns_of(rows, paramcd=paramcd)
+    of_param: list[ArdKey] = [{**column, "paramcd": paramcd} for column in columns]
+    levels = rows.values("level", paramcd=paramcd)
+    reasons = [level for level in levels if level not in ("ended", "ongoing")]
+
+    def line(level: str, kind: RowKind = "") -> Row:
         cells: list[Content] = []
-        for column in columns:
-            place = ArdKey(**column, paramcd=paramcd, level=level)
-            cells.append(n_pct(found.count(**place), found.percent(**place)))
-        return Row(label, cells, "indent1" if kind else "")
+        for column in of_param:
+            place: ArdKey = {**column, "level": level}
+            cells.append(n_pct(rows.count(**place), rows.percent(**place)))
+        return Row(coded(rows.label("level", level)), cells, kind)
 
-    rows = [line(ended, "Ended", "")]
-    rows += [line(reason, reason, "indent1") for reason in reasons]
-    rows.append(line(open_end, open_end, ""))
-    heads = [head(found, c, paramcd=paramcd, level="Ended") for c in columns]
-    return Table(display_id, stub, heads, rows)
+    lines = [line("ended")]
+    lines += [line(r, "indent1") for r in _in_descending_frequency(rows, reasons, of_param)]
+    lines.append(line("ongoing"))
+    heads = [head(rows, column, paramcd=paramcd, level="ended") for column in columns]
+    return Table(display_id, rows.label("paramcd", paramcd), heads, lines)
 
 
 def treatment() -> Table:
-    """Table 14.1.5: end of study treatment, by reason."""
-    return _ends("tlf-treatment-end", "TREATMENT", "Treatment ended", "Reason")
+    """Table 14.1.5: treatment discontinuation by reason."""
+    return _discontinuation("tlf-treatment-end", "TREATMENT")
 
 
 def participation() -> Table:
-    """Table 14.1.6: end of participation in the study, by reason."""
-    return _ends("tlf-study-end", "STUDY", "Participation ended", "Reason")
+    """Table 14.1.6: study discontinuation by reason."""
+    return _discontinuation("tlf-study-end", "STUDY")
 
 
 def deviations() -> Table:
     """Table 14.1.7: protocol deviations by category and term."""
-    found = results("protocol_deviations")
+    counts = results("protocol_deviations")
     absent = not_recorded("dv", "protocol deviation")
-    if not len(found):
-        return Table("tlf-deviations", "Deviation", [Column("Patients, n (%)")], [], absent=absent)
-    columns = columns_of(found)
+    stub = "Category and term"
+    if not len(counts):
+        return Table("tlf-deviations", stub, [Column("Patients, n (%)")], [], absent=absent)
+    columns = columns_of(counts)
 
-    def line(label: str, level: str, sublevel: str, kind: str) -> Row:
+    def line(label: str, level: str, sublevel: str = "") -> Row:
         cells: list[Content] = []
         for column in columns:
-            place = ArdKey(**column, level=level, sublevel=sublevel)
-            share = n_pct(found.count(**place), found.percent(**place))
-            events = found.count("n_events", **place)
+            place: ArdKey = {**column, "level": level, "sublevel": sublevel}
+            share = n_pct(counts.count(**place), counts.percent(**place))
+            events = counts.count("n_events", **place)
             cells.append(share if events.text == "0" else Cell(*share.parts, "; ", events))
-        return Row(label, cells, "indent1" if kind == "indent1" else "")
+        return Row(label, cells, "indent1" if sublevel else "")
 
-    rows = [line("Any deviation", "Any", "", "")]
-    levels = [v for v in found.values("level") if v != "Any"]
-    for level in sorted(levels, key=lambda v: (v != "Major", v)):
-        rows.append(line(level, level, "", ""))
-        terms = [v for v in found.values("sublevel", level=level) if v]
-        everyone = columns[-1]
-        size = {
-            t: found.find("n", **ArdKey(**everyone, level=level, sublevel=t)).value for t in terms
+    rows = []
+    overall = columns[-1]
+    for level in counts.values("level"):
+        rows.append(line(coded(counts.label("level", level)), level))
+        terms = [term for term in counts.values("sublevel", level=level) if term]
+        sizes = {
+            term: counts.find("n", **ArdKey(**overall, level=level, sublevel=term)).value
+            for term in terms
         }
-        for term in sorted(terms, key=lambda t: (-size[t], t)):
-            rows.append(line(coded(term), level, term, "indent1"))
-    heads = [head(found, c, level="Any", sublevel="") for c in columns]
-    return Table("tlf-deviations", "Deviation", heads, rows)
+        for term in sorted(terms, key=lambda name: (-sizes[name], name)):
+            rows.append(line(coded(counts.label("sublevel", term)), level, term))
+    heads = [head(counts, column, level="any", sublevel="") for column in columns]
+    return Table("tlf-deviations", stub, heads, rows)

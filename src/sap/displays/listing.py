@@ -204,7 +204,7 @@ def demographics() -> Table:
         Shown("Age", "AGE"),
         Shown("ECOG", "ECOG"),
         Shown("Gleason", "GLEASON"),
-        Shown(ard.plan().wording.marker, "ARV7"),
+        Shown(ard.plan().wording.marker, "ARV7", make=coded),
         Shown("CTC", "CTC"),
         Shown("PSA (ug/L)", "PSA"),
         Shown("Hb (mmol/L)", "HGB", digits=1),

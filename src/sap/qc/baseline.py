@@ -20,7 +20,7 @@ PER_MMOL = 16.114
 # Population, whether only patients treated through re-screening, and whose screening is shown.
 COLUMNS = (
     ("PRIMARY", "", 0),
-    ("RESCREENED", "TREATED", 1),
+    ("RESCREENED", "treated", 1),
     ("RESCREENED", "", 1),
     ("GROUPA", "", 0),
     ("SCREENED", "", 0),
@@ -169,7 +169,7 @@ def characteristics(
                 "CTC": sample.count if sample else None,
                 "ECOG": _status(mine["rs"], at, subject.first_dose, plan),
                 "GLEASON": _gleason(mine["mh"]),
-                "ARV7": sample.arv7.capitalize() if sample else None,
+                "ARV7": sample.arv7 if sample else None,
             }
             if prior:
                 drugs = {row.get("CMDECOD") for row in had}
@@ -202,5 +202,5 @@ def rows(study: Study) -> Iterator[QcRow]:
                 yield from place.rows({"N": len(inside)} | summary(numbers), METHOD)
                 continue
             counts = {str(level): column.count(level) for level in levels}
-            for level, n in (counts | {"Missing": column.count(None)}).items():
+            for level, n in (counts | {"missing": column.count(None)}).items():
                 yield from place._replace(level=level).rows(share(n, len(inside)), METHOD)

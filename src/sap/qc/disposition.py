@@ -6,7 +6,7 @@ from sap.qc.study import Place, QcRow, Study
 from sap.qc.summaries import share
 
 METHOD = "records read one by one; statsmodels"
-RESCREENED_TREATED = ("RESCREENED", "TREATED")
+RESCREENED_TREATED = ("RESCREENED", "treated")
 COLUMNS = {
     "TREATMENT": (("PRIMARY", ""), RESCREENED_TREATED, ("SAFETY", "")),
     "STUDY": (
@@ -36,10 +36,10 @@ def _ends(study: Study) -> Iterator[QcRow]:
         known = {str(reasons[who]) for who in study.inside("SCREENED") if reasons[who]}
         for population, group in columns:
             inside = [reasons[who] for who in _column(study, population, group)]
-            counts = {reason.capitalize(): inside.count(reason) for reason in sorted(known)}
+            counts = {reason: inside.count(reason) for reason in sorted(known)}
             counts |= {
-                "Ended": sum(1 for reason in inside if reason),
-                "No end recorded at the cut-off": inside.count(None),
+                "ended": sum(1 for reason in inside if reason),
+                "ongoing": inside.count(None),
             }
             for level, n in counts.items():
                 place = Place("disposition", population, group, kind, level)
@@ -48,9 +48,9 @@ def _ends(study: Study) -> Iterator[QcRow]:
 
 def _deviations(study: Study) -> Iterator[QcRow]:
     records = study.records.get("dv", [])
-    deviating: dict[tuple[str, str], list[str]] = {("Any", ""): [r["USUBJID"] for r in records]}
+    deviating: dict[tuple[str, str], list[str]] = {("any", ""): [r["USUBJID"] for r in records]}
     for record in records:
-        category = (record.get("DVCAT") or "NOT CLASSIFIED").capitalize()
+        category = record.get("DVCAT") or "not_classified"
         term = record.get("DVDECOD") or record.get("DVTERM")
         for level in {(category, ""), (category, term or "")}:
             deviating.setdefault(level, []).append(record["USUBJID"])

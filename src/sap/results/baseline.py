@@ -1,14 +1,13 @@
-"""Demographics and baseline: numbers summarised, categories counted, for each column of the table."""
+"""Demographic and other baseline characteristics by population."""
 
 import pandas as pd
 
 from sap import ard
 from sap.plan.model import Plan
-from sap.results.disposition import TREATED, people
+from sap.results.disposition import TREATED, subjects_of
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
 
-# Population, which of its patients, and the screening whose values are shown.
 COLUMNS = (
     ("PRIMARY", "", "SCREENING"),
     ("RESCREENED", TREATED, "RE-SCREENING"),
@@ -16,24 +15,27 @@ COLUMNS = (
     ("GROUPA", "", "SCREENING"),
     ("SCREENED", "", "SCREENING"),
 )
-MISSING = "Missing"
+"""Population, group, and AVISIT of ADBL of each column of the table."""
 
 
 @makes("baseline")
 def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Each PARAMCD of ADBL in each column; a characteristic no patient has a value of gives no row.
+    """Demographics and baseline characteristics (PARAMCD of ADBL) by population.
 
-    Numbers: n, missing, mean, sd, median, quartiles and range. Categories: one level each, and a
-    level for those missing; N is every patient of the column, so the levels add up to it.
+    1. Columns of re-screened patients take the values at re-screening, the others those at screening.
+    2. Continuous characteristics: n, missing, mean, SD, median, quartiles, minimum and maximum.
+    3. Categorical characteristics: n and proportion of each category (LEVEL), and of `missing`; N is
+       the number of patients of the population, so the categories add up to it.
+    4. A characteristic without a value in any patient has no row.
     """
     known = adbl[adbl["AVAL"].notna() | adbl["AVALC"].notna()]
     parts = []
     for population, group, visit in COLUMNS:
-        subjects = people(adsl, population, group)
-        at_visit = adbl[adbl["AVISIT"] == visit]
+        subjects = subjects_of(adsl, population, group)
+        of_visit = adbl[adbl["AVISIT"] == visit]
         for paramcd, of_param in known.groupby("PARAMCD"):
-            mine = at_visit[at_visit["PARAMCD"] == paramcd].set_index("USUBJID")
-            place = {
+            by_subject = of_visit[of_visit["PARAMCD"] == paramcd].set_index("USUBJID")
+            key = {
                 "analysis": "baseline",
                 "section": plan.analysis_sets.section,
                 "population": population,
@@ -42,18 +44,29 @@ def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.Data
                 "method": "Descriptive",
             }
             if of_param["AVALC"].notna().any():
-                values = subjects["USUBJID"].map(mine["AVALC"])
-                levels = sorted(set(of_param["AVALC"].dropna()))
-                counts = {str(v): int((values == v).sum()) for v in levels}
-                counts[MISSING] = int(values.isna().sum())
-                for level, n in counts.items():
-                    stats: dict[str, ard.type_of_stat] = {"n": n, "N": len(subjects)}
-                    stats["estimate"] = n / len(subjects) if len(subjects) else REASON_NO_PATIENT
-                    parts.append(ard.rows(stats, level=level, **place))
+                values = subjects["USUBJID"].map(by_subject["AVALC"])
+                categories = sorted(set(of_param["AVALC"].dropna()))
+                parts += _categorical(values, categories, key)
                 continue
-            numbers = subjects["USUBJID"].map(mine["AVAL"]).astype(float)
-            parts.append(ard.rows({"N": len(subjects)} | summary(numbers), **place))
+            numbers = subjects["USUBJID"].map(by_subject["AVAL"]).astype(float)
+            parts.append(ard.rows({"N": len(subjects)} | summary(numbers), **key))
     return parts
+
+
+def _categorical(
+    values: pd.Series, categories: list[str], key: dict[str, str]
+) -> list[pd.DataFrame]:
+    total = len(values)
+    counts = {str(category): int((values == category).sum()) for category in categories}
+    counts["missing"] = int(values.isna().sum())
+    return [
+        ard.rows(
+            {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT},
+            level=level,
+            **key,
+        )
+        for level, n in counts.items()
+    ]
 
 
 def rows(*, adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:

@@ -1,4 +1,4 @@
-"""Why patients left the treatment and the study, and which protocol deviations they had."""
+"""Treatment and study discontinuation by reason, and protocol deviations."""
 
 import pandas as pd
 
@@ -8,54 +8,54 @@ from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT
 from sap.results.sets import members
 
-# Columns of the tables: population, and which of its patients (TREATED: those with a study dose).
-TREATED = "TREATED"
-OPEN_END = "No end recorded at the cut-off"
-CODED = {"MAJOR": "Major", "MINOR": "Minor"}
+TREATED = "treated"
+"""GROUP of the ARD: of the re-screened patients, those treated with the study treatment afterwards."""
+
+AFTER_RESCREENING = ("RESCREENED", TREATED)
+COLUMNS = {
+    "TREATMENT": ("DCTREAS", (("PRIMARY", ""), AFTER_RESCREENING, ("SAFETY", ""))),
+    "STUDY": (
+        "DCSREAS",
+        (("PRIMARY", ""), AFTER_RESCREENING, ("SAFETY", ""), ("GROUPA", ""), ("SCREENED", "")),
+    ),
+}
+"""By PARAMCD: the reason in ADSL, and population and group of each column of the table."""
+
+DEVIATION_COLUMNS = (("PRIMARY", ""), AFTER_RESCREENING, ("SCREENED", ""))
 
 
-def people(adsl: pd.DataFrame, population: str, group: str) -> pd.DataFrame:
-    """The patients of one column; TREATED leaves out re-screened patients who got no study cabazitaxel."""
-    mine = members(adsl, population)
-    return mine[mine["RESCTRFL"] == "Y"] if group == TREATED else mine
+def subjects_of(adsl: pd.DataFrame, population: str, group: str) -> pd.DataFrame:
+    """The rows of ADSL of one column: a population, or its patients treated after re-screening."""
+    subjects = members(adsl, population)
+    return subjects[subjects["RESCTRFL"] == "Y"] if group == TREATED else subjects
 
 
-def _share(n: int, of: int) -> dict[str, ard.type_of_stat]:
-    return {"n": n, "N": of, "estimate": n / of if of else REASON_NO_PATIENT}
+def _share(n: int, total: int) -> dict[str, ard.type_of_stat]:
+    return {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT}
 
 
 @makes("disposition")
 def disposition(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """End of study treatment (PARAMCD TREATMENT) and of participation (STUDY), by reason.
+    """Treatment discontinuation (PARAMCD TREATMENT) and study discontinuation (STUDY), by reason.
 
-    Each patient stands in one level: the last disposition event of its kind, or "No end recorded at the
-    cut-off". The level "Ended" has all with an event. End of treatment asks treated patients only.
+    1. LEVEL is the DSDECOD term of the last disposition event of its kind; the terms are those of the
+       patients with a screening sample.
+    2. `ended`: patients with any such event; `ongoing`: patients without one at the data cut-off.
+    3. N is the number of patients in the population; treatment discontinuation is reported for
+       treated patients only.
     """
-    asked = (
-        ("TREATMENT", "DCTREAS", (("PRIMARY", ""), ("RESCREENED", TREATED), ("SAFETY", ""))),
-        (
-            "STUDY",
-            "DCSREAS",
-            (
-                ("PRIMARY", ""),
-                ("RESCREENED", TREATED),
-                ("SAFETY", ""),
-                ("GROUPA", ""),
-                ("SCREENED", ""),
-            ),
-        ),
-    )
     parts = []
-    for paramcd, column, columns in asked:
-        reasons = sorted(set(adsl.loc[adsl["SCRFL"] == "Y", column].dropna()))
+    for paramcd, (column, columns) in COLUMNS.items():
+        terms = sorted(set(adsl.loc[adsl["SCRFL"] == "Y", column].dropna()))
         for population, group in columns:
-            mine = people(adsl, population, group)
-            counts = {"Ended": int(mine[column].notna().sum())}
-            counts |= {str(r).capitalize(): int((mine[column] == r).sum()) for r in reasons}
-            counts[OPEN_END] = int(mine[column].isna().sum())
+            subjects = subjects_of(adsl, population, group)
+            reasons = subjects[column]
+            counts = {str(term): int((reasons == term).sum()) for term in terms}
+            counts["ended"] = int(reasons.notna().sum())
+            counts["ongoing"] = int(reasons.isna().sum())
             parts += [
                 ard.rows(
-                    _share(n, len(mine)),
+                    _share(n, len(subjects)),
                     analysis="disposition",
                     section=plan.analysis_sets.section,
                     population=population,
@@ -71,36 +71,40 @@ def disposition(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
 
 @makes("protocol_deviations")
 def protocol_deviations(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Patients with a deviation and how many there were, by category (level) and term (sublevel).
+    """Patients with a protocol deviation, and number of deviations, by category and term.
 
-    No row at all where no deviation is recorded: whether the data have the domain, the display says.
+    1. LEVEL is the category as collected (DVCAT), `not_classified` without one, `any` for all.
+    2. SUBLEVEL is the term; empty for all terms of the category.
+    3. n counts distinct patients, n_events deviations, N all patients of the population.
+
+    Without a recorded deviation there is no row.
     """
     if addv.empty:
         return []
     parts = []
 
-    def line(mine: pd.DataFrame, subjects: pd.DataFrame, where: dict[str, str]) -> None:
-        here = mine[mine["USUBJID"].isin(subjects["USUBJID"])]
-        stats = _share(int(here["USUBJID"].nunique()), len(subjects)) | {"n_events": len(here)}
+    def row(deviations: pd.DataFrame, subjects: pd.DataFrame, key: dict[str, str]) -> None:
+        of_column = deviations[deviations["USUBJID"].isin(subjects["USUBJID"])]
+        stats = _share(int(of_column["USUBJID"].nunique()), len(subjects))
         parts.append(
             ard.rows(
-                stats,
+                stats | {"n_events": len(of_column)},
                 analysis="protocol_deviations",
                 section=plan.analysis_sets.section,
-                method="Distinct patients; deviations beside",
-                **where,
+                method="Distinct patients, and number of deviations",
+                **key,
             )
         )
 
-    for population, group in (("PRIMARY", ""), ("RESCREENED", TREATED), ("SCREENED", "")):
-        subjects = people(adsl, population, group)
-        place = {"population": population, "group": group}
-        line(addv, subjects, place | {"level": "Any"})
-        for category, of_category in addv.groupby(addv["DVCAT"].fillna("NOT CLASSIFIED")):
-            level = CODED.get(str(category), str(category).capitalize())
-            line(of_category, subjects, place | {"level": level})
+    for population, group in DEVIATION_COLUMNS:
+        subjects = subjects_of(adsl, population, group)
+        column = {"population": population, "group": group}
+        row(addv, subjects, column | {"level": "any"})
+        for category, of_category in addv.groupby(addv["DVCAT"].fillna("not_classified")):
+            of_level = column | {"level": str(category)}
+            row(of_category, subjects, of_level)
             for term, of_term in of_category.groupby("DVDECOD"):
-                line(of_term, subjects, place | {"level": level, "sublevel": str(term)})
+                row(of_term, subjects, of_level | {"sublevel": str(term)})
     return parts
 
 
