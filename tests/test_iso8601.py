@@ -247,6 +247,8 @@ def test_a_characteristic_of_a_day_is_that_of_its_later_time_in_both_computation
     at = pd.DataFrame(
         {"USUBJID": ["01"], "AVISIT": "SCREENING", "REFDT": day, "FROMDT": pd.NaT, "TRTSDT": day}
     )
-    assert baseline._last(baseline._lab({"lb": lb}, "ALB"), at)["VALUE"].tolist() == [40.0]
+    assert baseline._last_before_reference(baseline._lab_values({"lb": lb}, "ALB"), at)[
+        "VALUE"
+    ].tolist() == [40.0]
     window = qc_baseline.Window(None, day.date())
     assert qc_baseline._test(lb.to_dict("records"), "ALB", window) == 40.0
