@@ -76,6 +76,13 @@ def spearman(x: ArrayLike, y: ArrayLike, conf_level: float) -> Correlation:
     1. All NaN: fewer than 3 pairs, or all values of x or of y equal.
     2. Limits NaN: 3 pairs, or the ranks agree or oppose exactly (z is infinite); p is then 0.
 
+    Raises
+    ------
+    ValueError
+        `x` and `y` differ in length, hold a missing value, or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> result = spearman([1, 2, 3, 4, 5, 6, 7], [2, 1, 4, 3, 7, 5, 6], conf_level=0.95)
     >>> [round(float(part), 4) for part in result[:4]]
     [0.8214, 0.0279, 0.9799, 0.0234]
@@ -105,6 +112,14 @@ def welch_log(x: ArrayLike, y: ArrayLike, conf_level: float) -> GeometricMeanRat
     Only the ratio is estimable, the rest NaN, when a group has one value or neither varies. Values
     that are not positive have no logarithm and raise ValueError.
 
+    Raises
+    ------
+    ValueError
+        A sample is empty or holds a value that is missing or not positive, or `conf_level` is not
+        between 0 and 1.
+
+    Examples
+    --------
     >>> result = welch_log([218, 240, 195, 260], [175, 181, 150, 219, 160], conf_level=0.95)
     >>> [round(part, 4) for part in result]
     [1.2931, 1.0459, 1.5988, 0.0242, 6.9225]
@@ -143,6 +158,14 @@ def logistic(y: ArrayLike, x: ArrayLike, conf_level: float) -> LogisticFit:
     1984), determined by linear programming and not by a fit that diverges. Then, and when all outcomes are
     alike, no finite maximum exists and every number is NaN: use `logistic_firth` or `exact_logistic`.
 
+    Raises
+    ------
+    ValueError
+        `y` is not 0 or 1, `x` has another number of rows or a missing value, a column of `x` is a
+        constant or a combination of others, or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> fit = logistic([0, 1, 0, 0, 1, 0, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], conf_level=0.95)
     >>> fit.coefficients.round(4).tolist(), fit.separated
     ([-1.9494, 0.4332], False)
@@ -171,6 +194,13 @@ def logistic_firth(y: ArrayLike, x: ArrayLike, conf_level: float) -> LogisticFit
     of others raises ValueError. The slopes do not depend on where a covariate has its origin; the
     limits and the p-value of the intercept are NaN where that lies too far from the data.
 
+    Raises
+    ------
+    ValueError
+        As `logistic`; also when the penalised fit does not converge.
+
+    Examples
+    --------
     >>> fit = logistic_firth([0, 0, 0, 0, 1, 1, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], conf_level=0.95)
     >>> fit.coefficients.round(4).tolist(), fit.separated
     ([-4.6473, 1.0327], True)
@@ -246,6 +276,13 @@ def exact_logistic(y: ArrayLike, x: ArrayLike, conf_level: float) -> ExactSlope:
 
     With a 0/1 covariate it is Fisher's exact inference for the odds ratio, on the log scale.
 
+    Raises
+    ------
+    ValueError
+        `x` is not one covariate or has too many distinct sums, or as `logistic`.
+
+    Examples
+    --------
     >>> result = exact_logistic([0, 1, 0, 0, 1, 0, 1, 1], [1, 2, 3, 4, 5, 6, 7, 8], conf_level=0.95)
     >>> [round(part, 4) for part in result]
     [0.3751, -0.2903, 1.3071, 0.3429]

@@ -30,6 +30,14 @@ def beta_product(curve: KaplanMeier, t: float, conf_level: float) -> Interval:
     The distribution of the product is exact here (all parameters are whole numbers, so that it is
     a polynomial), where bpcp's default matches two moments; see `beta_product_moments`.
 
+    Raises
+    ------
+    ValueError
+        `t` is negative, the curve has delayed entry or more than `LARGEST` events up to `t`, or
+        `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     With 2 events among 5 and no censoring, Clopper & Pearson for 3 of 5:
 
     >>> from sap.methods.kaplan_meier import kaplan_meier
@@ -52,6 +60,13 @@ def beta_product_moments(curve: KaplanMeier, t: float, conf_level: float) -> Int
 
     As R's bpcp 1.4.2 computes by default (Fay & Brittain 2016, Stat Med 35:2726), kept decreasing.
 
+    Raises
+    ------
+    ValueError
+        `t` is negative, the curve has delayed entry, or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> from sap.methods.kaplan_meier import kaplan_meier
     >>> curve = kaplan_meier([1, 1, 6, 6, 8, 9], [1, 0, 1, 1, 0, 1])
     >>> low, high = beta_product_moments(curve, 6.0, 0.95)

@@ -88,6 +88,14 @@ def aalen_johansen(
 
     Five patients by hand: F_1 = 1/5 at 1, 1/5 + 3/5 x 1/3 = 2/5 at 3; F_2 = 1/5 at 2.
 
+    Raises
+    ------
+    ValueError
+        Times, causes or entries are missing, negative or of different lengths; no cause, or an unknown
+        `variance`.
+
+    Examples
+    --------
     >>> curve = aalen_johansen([1, 2, 3, 4, 5], [1, 2, 1, 0, 0], variance="infinitesimal-jackknife")
     >>> curve.incidence.round(4).tolist()
     [[0.2, 0.2, 0.4, 0.4, 0.4], [0.0, 0.2, 0.2, 0.2, 0.2]]

@@ -95,6 +95,14 @@ def cox(
 
     `covariates` has a row for each patient and a column for each coefficient, or is one vector.
 
+    Raises
+    ------
+    ValueError
+        Times, events, covariates or entries are missing or of different lengths, an entry is not before
+        its time, or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> fit = cox([1, 2, 3], [1, 1, 1], [1, 1, 0], 0.95, penalise_below=0)  # separation
     >>> fit.reason, [round(b, 4) for b in fit.coef]
     ('separation', [1.3291])
@@ -123,6 +131,13 @@ def cox_efron(
     Standard errors from the observed information, limits and p-values are Wald's. Separated data
     have no estimate: NaN with the reason.
 
+    Raises
+    ------
+    ValueError
+        As `cox`.
+
+    Examples
+    --------
     Freireich's 42 patients (Cox 1972; hazard ratio 1 / 4.82 with Efron's ties as R's `coxph`):
 
     >>> placebo = [1, 1, 2, 2, 3, 4, 4, 5, 5, 8, 8, 8, 8, 11, 11, 12, 12, 15, 17, 22, 23]
@@ -161,6 +176,13 @@ def cox_firth(
     also where the likelihood has no maximum. `coxphf` gives the same when times are not tied; at
     ties it uses Breslow's likelihood.
 
+    Raises
+    ------
+    ValueError
+        As `cox`.
+
+    Examples
+    --------
     >>> fit = cox_firth([1, 2, 3], [1, 1, 1], [1, 1, 0], conf_level=0.95)
     >>> round(fit.coef[0], 4), round(fit.p_value[0], 4)
     (1.3291, 0.3387)
@@ -191,6 +213,11 @@ def proportional_hazards_test(
     `cox.zph` computes this since survival 3.0; before, and in lifelines, V_k was replaced by its
     mean, which gives other numbers. g by `transform`: km = 1 - S(t-) of all patients (R's
     default), rank among the times of all patients, identity, log.
+
+    Raises
+    ------
+    ValueError
+        As `cox`; also an unknown `transform`, or `log` with an event at time 0.
     """
     if transform not in get_args(TimeScale):
         raise ValueError(f"transform: expected one of {', '.join(get_args(TimeScale))}")

@@ -135,7 +135,13 @@ UNITS: Mapping[str, str] = {  # lower case: the unit of the table with the same 
 
 
 def criteria(term: str) -> Criteria:
-    """The criteria of a CTCAE term, in any case, by its CTCAE name or a common synonym."""
+    """The criteria of a CTCAE term, in any case, by its CTCAE name or a common synonym.
+
+    Raises
+    ------
+    ValueError
+        There are no laboratory criteria for this term.
+    """
     try:
         return CRITERIA[SYNONYMS[term.strip().lower()]]
     except KeyError:
@@ -163,6 +169,13 @@ def grade(
     threshold counts even when the laboratory's own limit is milder (a value of 1.45 with a lower
     limit of 1.4 is grade 2 of neutrophils), as printed. An unknown term raises ValueError.
 
+    Raises
+    ------
+    ValueError
+        There are no laboratory criteria for this term.
+
+    Examples
+    --------
     >>> grade("Neutrophil count decreased", 1.5, "10^9/L", lln=2.0, uln=None, base=None)
     1
     >>> grade("Anemia", 6.1, "mmol/L", lln=None, uln=None, base=None)
@@ -197,6 +210,13 @@ def grades(
 ) -> NDArray[np.float64]:
     """`grade` for arrays that broadcast, as floats; NaN where a value cannot be graded.
 
+    Raises
+    ------
+    ValueError
+        There are no laboratory criteria for this term.
+
+    Examples
+    --------
     >>> grades("ALT increased", [30, 121, 1000, float("nan")], "U/L", None, 40, None).tolist()
     [0.0, 2.0, 4.0, nan]
     """

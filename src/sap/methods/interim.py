@@ -60,6 +60,14 @@ def conditional_power(
 
     `responders` and `p1` broadcast. After n1 a count up to r1 is refused: the trial had stopped.
 
+    Raises
+    ------
+    ValueError
+        `n` exceeds the planned patients, `responders` is not a count of at most `n`, `p` is not a rate,
+        or the trial had stopped after stage 1.
+
+    Examples
+    --------
     >>> design = TwoStageDesign(r1=1, n1=10, r=5, n=29)
     >>> conditional_power(design, [1, 2, 3, 6], 10, 0.3).round(4)
     array([0.    , 0.8668, 0.9538, 1.    ])
@@ -126,6 +134,12 @@ def predictive_probability(
     p0 : the rate to be exceeded.
     prior : a and b of the beta prior.
     threshold : theta_T, the posterior probability required.
+
+    Raises
+    ------
+    ValueError
+        `n` exceeds `n_max`, `responders` is not a count of at most `n`, or the prior is not two positive
+        numbers.
 
     Examples
     --------
@@ -211,6 +225,14 @@ def predictive_bounds(
 
     At the last look it rejects when P(rate > p0) > `threshold`.
 
+    Raises
+    ------
+    ValueError
+        `looks` do not grow to `n_max`, the limits are not 0 <= `stop_low` < `stop_high` <= 1, or the
+        prior is not two positive numbers.
+
+    Examples
+    --------
     >>> bounds = predictive_bounds(range(10, 37), 0.2, (0.2, 0.8), 0.922, 0.001, 1.0)
     >>> [low for low in bounds.futility[:12]], bounds.r  # Lee and Liu 2008: 0/10 ... 10/36
     ([0, 0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 2], 10)
@@ -254,6 +276,13 @@ def posterior_summary(
 ) -> PosteriorSummary:
     """Mean, standard deviation, median, equal-tailed interval and P(rate > p0) of the posterior.
 
+    Raises
+    ------
+    ValueError
+        `responders` is not a count of at most `n`, or the prior is not two positive numbers.
+
+    Examples
+    --------
     >>> summary = posterior_summary(6, 29, (0.5, 0.5), 0.9, 0.1)
     >>> [round(value, 4) for value in summary]
     [0.2167, 0.074, 0.2103, 0.1065, 0.3486, 0.9621]
@@ -282,6 +311,13 @@ def posterior_comparison(
     t / (1 - margin), where the integrand is smooth and decreases exponentially at both ends: the
     trapezium rule then has no error but rounding.
 
+    Raises
+    ------
+    ValueError
+        As `posterior_summary` for both priors; also `margin` outside of [0, 1).
+
+    Examples
+    --------
     >>> round(posterior_comparison(9, 20, (0.6, 1.4), (15, 35), 0.0), 6)
     0.867035
     """

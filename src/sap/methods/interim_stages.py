@@ -60,6 +60,14 @@ def conditional_power(first: Stage, second: Stage, r1: int, r: int, p: float) ->
     Pending outcomes are independent with rate `p`. A design with one stage has a first stage without
     patients and r1 = -1.
 
+    Raises
+    ------
+    ValueError
+        Counts of a stage are not 0 <= responders <= known <= planned, `r1` exceeds `r`, or `p` is not a
+        rate.
+
+    Examples
+    --------
     >>> not_begun = Stage(0, 0, 19)
     >>> round(conditional_power(Stage(2, 10, 10), not_begun, 1, 5, 0.3), 4)  # stage 1 complete
     0.8668
@@ -84,6 +92,13 @@ def predictive_power(
 ) -> float:
     """Conditional power averaged over the posterior of the rate: pending outcomes are beta-binomial.
 
+    Raises
+    ------
+    ValueError
+        As `conditional_power`; also a prior that is not two positive numbers.
+
+    Examples
+    --------
     >>> round(predictive_power(Stage(0, 0, 0), Stage(16, 23, 40), -1, 27, (0.6, 0.4)), 4)  # Lee and Liu
     0.5656
     """

@@ -73,6 +73,14 @@ def kaplan_meier(time: ArrayLike, event: ArrayLike, entry: ArrayLike | None = No
     a patient with a delayed `entry` is at risk when entry < t <= time (see `risk_sets`).
     When every patient at risk has the event S is 0 from there on, also if others enter later.
 
+    Raises
+    ------
+    ValueError
+        Times are empty, missing, negative or infinite, events are not 0 or 1, or an entry is not before
+        its time.
+
+    Examples
+    --------
     The six patients of Therneau's "Software validation" (test data 1):
 
     >>> curve = kaplan_meier([1, 1, 6, 6, 8, 9], [1, 0, 1, 1, 0, 1])
@@ -108,6 +116,13 @@ def reverse_kaplan_meier(
     The indicator is flipped and nothing else: at a tied time a patient with the event is still at
     risk of being censored, as `survfit(Surv(time, 1 - event))` and PROC LIFETEST count.
 
+    Raises
+    ------
+    ValueError
+        As `kaplan_meier`.
+
+    Examples
+    --------
     >>> quantile(reverse_kaplan_meier([3, 5, 8, 9], [1, 0, 0, 1]), 0.5, 0.95, "log-log").estimate
     8.0
     """
@@ -140,6 +155,13 @@ def interval(
 
     `t` may be an array; the result is then `Intervals` of arrays.
 
+    Raises
+    ------
+    ValueError
+        `t` is negative, `transform` is unknown, or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> curve = kaplan_meier([1, 1, 6, 6, 8, 9], [1, 0, 1, 1, 0, 1])
     >>> low, high = interval(curve, 6.0, conf_level=0.95, transform="log-log")
     >>> round(low, 4), round(high, 4)
@@ -168,6 +190,13 @@ def quantile(
        with delayed entry above all; R's `print.survfit` takes the first crossing as we do, its
        `quantile` may then take a later one.)
 
+    Raises
+    ------
+    ValueError
+        `p` or `conf_level` is not between 0 and 1, or `transform` is unknown.
+
+    Examples
+    --------
     >>> quantile(kaplan_meier([1, 2, 3, 4, 5, 6], [1, 1, 1, 0, 0, 0]), 0.5, 0.95, "log-log")
     QuantileEstimate(estimate=4.5, low=1.0, high=nan)
     """
@@ -212,6 +241,13 @@ def rmst(curve: KaplanMeier, tau: float) -> RestrictedMean:
 
     By hand: 1 x 1 + 5 x 5/6 + 2 x 5/12 = 6, variance 5^2 / 30 + (5/6)^2 x 2/8 = 1.006944.
 
+    Raises
+    ------
+    ValueError
+        `tau` is not a finite time after 0, or lies where the curve is not estimable.
+
+    Examples
+    --------
     >>> area = rmst(kaplan_meier([1, 1, 6, 6, 8, 9], [1, 0, 1, 1, 0, 1]), tau=8.0)
     >>> round(area.estimate, 6), round(area.standard_error, 6)
     (6.0, 1.003466)

@@ -42,6 +42,13 @@ def logrank(
 
     1. Fewer than two groups at any event time, or no event: statistic and p-value NaN, df 0.
 
+    Raises
+    ------
+    ValueError
+        As `kaplan_meier`; also a patient without a group or stratum, or a negative `rho` or `gamma`.
+
+    Examples
+    --------
     >>> test = logrank([1, 2, 3, 4, 5, 6], [1, 1, 0, 1, 0, 1], list("AAABBB"))
     >>> test.observed, tuple(round(e, 4) for e in test.expected), test.df
     ((2.0, 2.0), (0.9, 3.1), 1)

@@ -60,6 +60,14 @@ def toxicity_boundary(
     evidences of the counts themselves, and the exact error at the best of them is returned. When even
     the strictest exceeds alpha, no count stops and every bound is k + 1.
 
+    Raises
+    ------
+    ValueError
+        `n` is not at least 1, a rate is not between 0 and 1, or the shape is unknown or lacks its `p1` or
+        `prior`.
+
+    Examples
+    --------
     >>> toxicity_boundary(20, 0.20, 0.05, "pocock").tolist()
     [2, 3, 3, 4, 4, 4, 5, 5, 5, 6, 6, 6, 7, 7, 7, 8, 8, 8, 9, 9]
     """
@@ -88,6 +96,14 @@ def posterior_boundary(n: int, p0: float, prior: tuple[float, float], threshold:
 
     `boundary_characteristics` gives the error. A count of 0 never stops.
 
+    Raises
+    ------
+    ValueError
+        `n` is not at least 1, `p0` or `threshold` is not between 0 and 1, or the prior is not two positive
+        numbers.
+
+    Examples
+    --------
     >>> posterior_boundary(10, 0.30, prior=(0.6, 1.4), threshold=0.90).tolist()
     [2, 2, 3, 3, 4, 4, 4, 5, 5, 6]
     """
@@ -108,6 +124,13 @@ def boundary_list(bounds: ArrayLike) -> list[BoundaryStep]:
 
     The list stops a trial exactly where the boundary does. It is empty when no count can stop.
 
+    Raises
+    ------
+    ValueError
+        `bounds` are not whole numbers of at least 1.
+
+    Examples
+    --------
     >>> boundary_list([2, 3, 3, 4, 4, 5, 5, 5, 6])
     [BoundaryStep(events=3, from_n=3, to_n=3), BoundaryStep(events=4, from_n=4, to_n=5), \
 BoundaryStep(events=5, from_n=6, to_n=8), BoundaryStep(events=6, from_n=9, to_n=9)]
@@ -129,6 +152,13 @@ def boundary_characteristics(bounds: ArrayLike, p: ArrayLike) -> BoundaryCharact
     By recursion over patients: each moves the distribution of toxicities of a trial still going, and
     what reached the bound leaves it. A trial that stops with its last patient counts as stopped.
 
+    Raises
+    ------
+    ValueError
+        `bounds` are not whole numbers of at least 1, or `p` is not a rate.
+
+    Examples
+    --------
     >>> bounds = toxicity_boundary(20, 0.20, 0.05, "pocock")
     >>> [round(float(value), 4) for value in boundary_characteristics(bounds, 0.20)]
     [0.0484, 19.4662, 3.8932]

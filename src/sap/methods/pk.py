@@ -58,6 +58,14 @@ def auc(time: ArrayLike, conc: ArrayLike, start: float, end: float, rule: Rule) 
     A piece with a 0 at either end, or with equal ends, is straight under every rule. The concentration
     at a time inside a piece follows the same curve as its area.
 
+    Raises
+    ------
+    ValueError
+        `end` is not after `start`, times do not increase, a concentration is negative, or the rule is
+        unknown.
+
+    Examples
+    --------
     >>> round(auc([0, 1, 3, 7], [0, 215.3, 15.49, 6.64], 0, 7, "linear-up/log-down"), 1)
     301.3
     >>> round(auc([0, 1, 3, 7], [0, 215.3, 15.49, 6.64], 0, 6, "linear-up/log-down"), 1)
@@ -78,6 +86,13 @@ def auc(time: ArrayLike, conc: ArrayLike, start: float, end: float, rule: Rule) 
 def concentration(time: ArrayLike, conc: ArrayLike, at: float, rule: Rule) -> float:
     """The concentration at a time, on the curve whose area `auc` takes; NaN outside the samples.
 
+    Raises
+    ------
+    ValueError
+        Times do not increase, a concentration is negative, or the rule is unknown.
+
+    Examples
+    --------
     >>> round(concentration([0, 1, 3, 7], [0, 215.3, 15.49, 6.64], 6, "linear-up/log-down"), 2)
     8.21
     """
@@ -105,6 +120,13 @@ def nca(time: ArrayLike, conc: ArrayLike, rule: Rule) -> Nca:
 
     Everything is NaN without a sample.
 
+    Raises
+    ------
+    ValueError
+        As `concentration`.
+
+    Examples
+    --------
     >>> result = nca([0, 1, 2, 4, 8], [0, 8, 4, 1, 0.0625], "linear-up/log-down")
     >>> result.cmax, result.tmax, round(result.half_life, 6), result.lambda_z_points
     (8.0, 1.0, 1.0, 3)
@@ -151,6 +173,13 @@ def terminal_slope(time: ArrayLike, conc: ArrayLike) -> TerminalSlope:
     NaN with 0 points when nothing is left: fewer than three concentrations after the maximum, as
     always with a sample at the end of infusion and two later ones, or a tail that increases or is flat.
 
+    Raises
+    ------
+    ValueError
+        Times do not increase, or a concentration is negative.
+
+    Examples
+    --------
     >>> terminal_slope([0, 1, 3, 7], [0, 215.3, 15.49, 6.64])
     TerminalSlope(lambda_z=nan, points=0, adjusted_r_squared=nan)
     """
@@ -181,6 +210,13 @@ def dose_normalised(value: float, dose: float, reference_dose: float) -> float:
     With dose in mg/m2 and reference 25 it is the exposure per 25 mg/m2; with dose in mg and reference
     1, per mg.
 
+    Raises
+    ------
+    ValueError
+        A dose is not positive.
+
+    Examples
+    --------
     >>> dose_normalised(240.0, dose=20.0, reference_dose=25.0)
     300.0
     """

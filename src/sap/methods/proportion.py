@@ -66,7 +66,13 @@ class ProportionInterval(Protocol):
 
 
 def checked_counts(responders: ArrayLike, n: ArrayLike, suffix: str = "") -> tuple[Floats, Floats]:
-    """Responders and patients as floats, refused when they are not a count of patients."""
+    """Responders and patients as floats, refused when they are not a count of patients.
+
+    Raises
+    ------
+    ValueError
+        A count is not a whole number from 0 to `n`, or `n` is below 1.
+    """
     counts = []
     for name, given in (("responders", responders), ("n", n)):
         values = np.asarray(given, dtype=float)
@@ -82,7 +88,13 @@ def checked_counts(responders: ArrayLike, n: ArrayLike, suffix: str = "") -> tup
 
 
 def checked_level(conf_level: ArrayLike) -> Floats:
-    """A confidence level strictly between 0 and 1."""
+    """A confidence level strictly between 0 and 1.
+
+    Raises
+    ------
+    ValueError
+        A level is not between 0 and 1.
+    """
     level = np.asarray(conf_level, dtype=float)
     if not ((level > 0) & (level < 1)).all():
         raise ValueError("conf_level must lie strictly between 0 and 1, such as 0.95")
@@ -378,6 +390,13 @@ def exact_test(responders: Any, n: Any, p0: Any, alternative: Alternative) -> An
     3. two-sided: the probability of every count no likelier than x, as R's `binom.test`, which calls
        two probabilities equal when they differ by less than 1e-7 of themselves; 1 at the mean.
 
+    Raises
+    ------
+    ValueError
+        A count is not a whole number from 0 to `n`, `p0` is not a rate, or the alternative is unknown.
+
+    Examples
+    --------
     >>> round(exact_test(5, 20, 0.10, "greater"), 6)
     0.043174
     >>> round(exact_test(682, 925, 0.75, "two-sided"), 7)
@@ -554,6 +573,14 @@ def miettinen_nurminen_test(
     likely proportions that differ by `difference`. The p-value is normal: greater P(Z >= z), less
     P(Z <= z), two-sided twice the smaller. z is 0 where observed and difference agree, also as 0/0.
 
+    Raises
+    ------
+    ValueError
+        A count is not a whole number from 0 to `n`, `difference` is not between -1 and 1, or the
+        alternative is unknown.
+
+    Examples
+    --------
     >>> round(miettinen_nurminen_test(56, 70, 48, 80, 0.0, "two-sided"), 6)
     0.008258
     """
@@ -615,6 +642,13 @@ def exact_odds_ratio(
 
     Fisher's tea (R's example): 3 of 4 cups against 1 of 4.
 
+    Raises
+    ------
+    ValueError
+        A count is not a whole number from 0 to `n`, or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> tuple(round(value, 4) for value in exact_odds_ratio(3, 4, 1, 4, conf_level=0.95))
     (6.4083, 0.2117, 626.2435)
     """
@@ -658,6 +692,13 @@ def fisher_exact(
 
     Fisher's tea: 3 of 4 cups against 1 of 4.
 
+    Raises
+    ------
+    ValueError
+        A count is not a whole number from 0 to `n`, or the alternative is unknown.
+
+    Examples
+    --------
     >>> round(fisher_exact(3, 4, 1, 4, "greater"), 4)
     0.2429
     """

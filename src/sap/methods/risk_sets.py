@@ -40,7 +40,13 @@ class RiskSets:
 
 
 def checked_times(name: str, values: ArrayLike) -> FloatArray:
-    """`values` as a vector of finite times, none negative; ValueError naming `name` otherwise."""
+    """`values` as a vector of finite times, none negative; ValueError naming `name` otherwise.
+
+    Raises
+    ------
+    ValueError
+        The times are empty, of more than one dimension, missing, negative or infinite.
+    """
     times = np.asarray(values, dtype=np.float64)
     if times.ndim != 1:
         raise ValueError(f"{name}: expected one dimension, got {times.ndim}")
@@ -52,7 +58,13 @@ def checked_times(name: str, values: ArrayLike) -> FloatArray:
 
 
 def checked_causes(name: str, values: ArrayLike, n: int, largest: int | None = None) -> IntArray:
-    """`values` as n whole numbers from 0 (censored) to `largest`; ValueError naming `name`."""
+    """`values` as n whole numbers from 0 (censored) to `largest`; ValueError naming `name`.
+
+    Raises
+    ------
+    ValueError
+        There is not one whole number from 0 to `largest` for each time.
+    """
     raw = np.asarray(values)
     if raw.shape != (n,):
         raise ValueError(f"{name}: expected {n} values, one for each time, got shape {raw.shape}")
@@ -69,7 +81,13 @@ def checked_causes(name: str, values: ArrayLike, n: int, largest: int | None = N
 
 
 def checked_entry(entry: ArrayLike, time: FloatArray) -> FloatArray:
-    """Times of entry, each before the patient's own `time`; an entry of 0 may equal a time of 0."""
+    """Times of entry, each before the patient's own `time`; an entry of 0 may equal a time of 0.
+
+    Raises
+    ------
+    ValueError
+        There is not one entry before each time.
+    """
     entries = checked_times("entry", entry)
     if entries.shape != time.shape:
         raise ValueError(f"entry: expected {time.size} values, one for each time")
@@ -97,6 +115,13 @@ def risk_sets(
 ) -> RiskSets:
     """Counts at each distinct time; events come before censoring at the same time.
 
+    Raises
+    ------
+    ValueError
+        As `checked_times`, `checked_causes` and `checked_entry`.
+
+    Examples
+    --------
     >>> sets = risk_sets([2, 2, 2 + 1e-12, 5], [1, 0, 1, 1], causes=1)
     >>> sets.time.tolist(), sets.at_risk.tolist(), [c.tolist() for c in sets.counts]
     ([2.0, 5.0], [4, 1], [[1, 0], [2, 1]])

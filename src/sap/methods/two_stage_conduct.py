@@ -164,6 +164,14 @@ def pending_bounds(
        number of responders, so the two extreme outcomes bound all others. Totals up to r1 cannot
        occur any more: the trial went on, so at least r1 + 1 had responded.
 
+    Raises
+    ------
+    ValueError
+        Counts are negative, exceed `n`, or contradict the decision after stage 1; or `n` is neither n1 nor
+        n of the design.
+
+    Examples
+    --------
     >>> design = TwoStageDesign(r1=1, n1=10, r=5, n=29)
     >>> pending_bounds(design, responders=1, pending=2, n=10, p0=0.1, conf_level=0.9)[:3]
     ('stop', 'continue', False)
@@ -215,6 +223,13 @@ def tipping_point(design: TwoStageDesign, responders: int, missing: int) -> Tipp
     `responders` and `missing` are counted over all `design.n` patients of a trial that reached its
     end. Counting a missing patient as a failure can only hide a rejection, so one count decides.
 
+    Raises
+    ------
+    ValueError
+        A count is negative, or both exceed `n` of the design.
+
+    Examples
+    --------
     >>> tipping_point(TwoStageDesign(r1=1, n1=10, r=5, n=29), responders=4, missing=3)
     TippingPoint(decision='do not reject H0', responders_needed=2, can_tip=True, rate_needed=0.6666666666666666)
     """

@@ -28,7 +28,13 @@ LOG_ZERO = -1e6  # used as log 0: exp of it is 0, and 0 times it is 0 where 0 ti
 
 
 def whole_number(value: int, name: str) -> int:
-    """A whole number that is not negative, or a ValueError that names the argument."""
+    """A whole number that is not negative, or a ValueError that names the argument.
+
+    Raises
+    ------
+    ValueError
+        `value` is not a whole number or is negative; the message has `name`.
+    """
     try:
         number = index(value)
     except TypeError:
@@ -39,7 +45,13 @@ def whole_number(value: int, name: str) -> int:
 
 
 def rates(p: ArrayLike, name: str = "p") -> Floats:
-    """Response rates in [0, 1], or a ValueError that names the argument."""
+    """Response rates in [0, 1], or a ValueError that names the argument.
+
+    Raises
+    ------
+    ValueError
+        A rate is not in [0, 1]; the message has `name`.
+    """
     values = np.asarray(p, dtype=float)
     if not ((values >= 0) & (values <= 1)).all():
         raise ValueError(f"{name} must lie between 0 and 1")
@@ -47,7 +59,13 @@ def rates(p: ArrayLike, name: str = "p") -> Floats:
 
 
 def open_rate(p: float, name: str) -> float:
-    """A rate strictly between 0 and 1, or a ValueError that names the argument."""
+    """A rate strictly between 0 and 1, or a ValueError that names the argument.
+
+    Raises
+    ------
+    ValueError
+        `p` is not strictly between 0 and 1; the message has `name`.
+    """
     if not 0 < p < 1:
         raise ValueError(f"{name} must lie strictly between 0 and 1")
     return float(p)
@@ -110,7 +128,13 @@ def outcomes(r1: int, n1: int, n: int) -> Outcomes:
 
 
 def outcome_probabilities(r1: int, n1: int, n: int, p: ArrayLike) -> Floats:
-    """The probability of every total 0, 1, ..., n at each rate; the totals are the last axis."""
+    """The probability of every total 0, 1, ..., n at each rate; the totals are the last axis.
+
+    Raises
+    ------
+    ValueError
+        `p` is not a rate.
+    """
     x, patients, log_ways = outcomes(r1, n1, n)
     log_p, log_q = log_rates(rates(p)[..., np.newaxis])
     return np.asarray(np.exp(log_ways + x * log_p + (patients - x) * log_q))

@@ -189,6 +189,13 @@ def inference_table(
 ) -> tuple[TwoStageInference, ...]:
     """`two_stage_inference` for 0, 1, ..., n responders, as planned.
 
+    Raises
+    ------
+    ValueError
+        `p0` or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> table = inference_table(TwoStageDesign(1, 10, 5, 29), p0=0.1, conf_level=0.9)
     >>> [round(each.conf_low, 3) for each in table[:5]]
     [0.0, 0.005, 0.037, 0.047, 0.062]
@@ -203,6 +210,13 @@ def coverage(design: TwoStageDesign, conf_level: float, p: ArrayLike) -> Floats 
 def coverage(design: TwoStageDesign, conf_level: float, p: ArrayLike) -> Floats | float:
     """The probability that the interval of `two_stage_inference` holds p, summed over all outcomes.
 
+    Raises
+    ------
+    ValueError
+        `p` is not a rate, or `conf_level` is not between 0 and 1.
+
+    Examples
+    --------
     >>> coverage(TwoStageDesign(1, 10, 5, 29), 0.9, [0.1, 0.3]).round(4)
     array([0.9529, 0.9426])
     """
@@ -234,6 +248,13 @@ def koyama_chen(
     Not estimable: at x1 = 0 the function is 1 at every rate, `low` and `median` are 0 and `high` is
     NaN.
 
+    Raises
+    ------
+    ValueError
+        A count is negative or exceeds its stage, or stage 2 has patients after a stop.
+
+    Examples
+    --------
     >>> design = TwoStageDesign(r1=1, n1=10, r=5, n=29)  # Koyama and Chen 2008, section 3.4
     >>> [round(value, 4) for value in koyama_chen(design, 2, 4, 19, 0.1, 0.9)]
     [0.0471, 0.1015, 0.2147, 0.4007]

@@ -126,6 +126,13 @@ def constrained_designs(
 ) -> SimonDesigns:
     """The best designs among those with a given n1, a largest n, or at least `min_pet` PET(p0).
 
+    Raises
+    ------
+    ValueError
+        An argument is out of its range, or no design meets the constraints; the message says which.
+
+    Examples
+    --------
     >>> constrained_designs(0.1, 0.3, 0.05, 0.2, n1=12).optimal
     TwoStageDesign(r1=1, n1=12, r=5, n=26)
     >>> constrained_designs(0.1, 0.3, 0.05, 0.2, min_pet=0.8).optimal
