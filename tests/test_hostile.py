@@ -133,12 +133,12 @@ def test_a_name_twice_in_a_zip_is_refused(tmp_path):
     as_zip(path, plain())
     with zipfile.ZipFile(path, "a") as archive, pytest.warns(UserWarning, match="Duplicate name"):
         archive.writestr("bundle.json", index(study="X"))
-    refused(path, "stands in it twice")
+    refused(path, "is in it twice")
 
 
 def test_a_zip_bomb_is_refused_by_what_it_says_and_by_what_it_unpacks_to(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "LARGEST_FILE", 2**20)
-    monkeypatch.setattr(opening, "LARGEST_WHOLE", 3 * 2**20)
+    monkeypatch.setattr(opening, "LARGEST_TOTAL", 3 * 2**20)
     bomb = as_zip(tmp_path / "a.zip", plain() | {"x.csv": bytes(2**21)})
     refused(bomb, "larger than 1 MB")
     many = {f"x{i}.csv": bytes(2**20) for i in range(4)}
@@ -150,11 +150,11 @@ def test_a_zip_bomb_is_refused_by_what_it_says_and_by_what_it_unpacks_to(tmp_pat
     while (place := content.find(size)) >= 0:
         content[place : place + 4] = struct.pack("<I", 10)
     small.write_bytes(content)
-    refused(small, r"not as large as it says|cannot be read|no readable zip")
+    refused(small, r"not as large as the archive states|cannot be read|no readable zip")
 
 
 def test_more_files_than_a_bundle_can_have_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(opening, "MOST_FILES", 20)
+    monkeypatch.setattr(opening, "MAX_FILES", 20)
     many = {f"x{i}.csv": b"" for i in range(30)}
     refused(as_zip(tmp_path / "b.zip", plain() | many), "more than 20 files")
     refused(as_folder(tmp_path / "b", plain() | many), "more than 20 files")
@@ -183,9 +183,9 @@ def parquet(table: pa.Table) -> bytes:
     return out.getvalue()
 
 
-def test_a_parquet_of_absurd_shape_is_refused_unread(tmp_path, monkeypatch):
-    monkeypatch.setattr(opening, "MOST_CELLS", 10_000)
-    monkeypatch.setattr(opening, "MOST_COLUMNS", 50)
+def test_a_parquet_of_excessive_shape_is_refused_unread(tmp_path, monkeypatch):
+    monkeypatch.setattr(opening, "MAX_CELLS", 10_000)
+    monkeypatch.setattr(opening, "MAX_COLUMNS", 50)
     # A million rows of one value take a few hundred bytes.
     tall = parquet(pa.table({"A": pa.array([1.0] * 1_000_000)}))
     assert len(tall) < 100_000
@@ -193,8 +193,8 @@ def test_a_parquet_of_absurd_shape_is_refused_unread(tmp_path, monkeypatch):
     nested = parquet(pa.table({"A": [[1.0]]}))
     for number, (content, said) in enumerate(
         [
-            (tall, "absurd size"),
-            (wide, "absurd size"),
+            (tall, "excessive size"),
+            (wide, "excessive size"),
             (nested, "no table of plain columns"),
             (b"PAR1 nonsense PAR1", "no readable Parquet"),
             (tall[:200], "no readable Parquet"),
@@ -243,7 +243,7 @@ def test_yaml_with_tags_aliases_or_depth_is_refused_and_runs_nothing(
     assert not (tmp_path / "evil").exists()
 
 
-def test_a_file_of_absurd_size_is_refused_by_its_size_alone(tmp_path, monkeypatch):
+def test_a_file_of_excessive_size_is_refused_by_its_size_alone(tmp_path, monkeypatch):
     monkeypatch.setattr(opening, "LARGEST_FILE", 1000)
     refused(as_folder(tmp_path / "b", plain(**{"x.csv": bytes(1001)})), "larger than")
     monkeypatch.setattr(opening, "LARGEST_YAML", 100)

@@ -182,7 +182,7 @@ def test_a_full_disk_leaves_the_old_zip(tmp_path, monkeypatch):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
 
     monkeypatch.setattr(Path, "write_bytes", full)
-    with pytest.raises(UsageError, match="it is what it was"):
+    with pytest.raises(UsageError, match="it is unchanged"):
         folders.write_bytes(place, b"new")
     assert place.read_bytes() == b"old"
     assert [p.name for p in tmp_path.iterdir()] == ["b.zip"]

@@ -1,7 +1,7 @@
-"""A bundle: everything an auditor needs in one folder or zip, and the comparison of two of them.
+"""A bundle: everything an auditor needs in one folder or zip, and the comparison of two results.
 
-`contents` says what goes in, `write_into` and `zipped` write it, `opened` reads one that nobody has
-reason to trust, and `compare` says which numbers of two results differ.
+`contents` gathers the files, `write_into` and `zipped` write them, `opened` reads a bundle of unknown
+origin, and `compare` lists the numbers of two results that differ.
 """
 
 from sap.bundle.comparison import compare, compare_tables

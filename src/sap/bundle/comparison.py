@@ -1,4 +1,4 @@
-"""What is new, gone or moved between two results, by key and by display."""
+"""Differences between two results, by key and by display."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,13 +10,13 @@ from sap.ard import KEY
 
 
 class Tolerance(NamedTuple):
-    """How far two numbers may lie apart and still be the same number."""
+    """The largest difference at which two numbers count as the same."""
 
     absolute: float
     relative: float
 
     def holds(self, left: float, right: float) -> bool:
-        """Both missing, equal, or near enough; an infinity equals only itself."""
+        """Both missing, equal, or within the tolerance; an infinity equals only itself."""
         if math.isnan(left) or math.isnan(right):
             return math.isnan(left) and math.isnan(right)
         if left == right:
@@ -93,7 +93,7 @@ def tolerance_of(stat_name: str) -> Tolerance:
 
 
 def displays_of(catalogue: Mapping[str, Any], analysis: str) -> str:
-    """The displays that show an analysis, as a reader cites them; empty when none does.
+    """The displays of an analysis, as a reader cites them; empty where there is none.
 
     `os_curve` belongs to the displays of `os` when no display names it itself.
 
@@ -110,7 +110,7 @@ def displays_of(catalogue: Mapping[str, Any], analysis: str) -> str:
     return "; ".join(named[max(fitting, key=len)]) if fitting else ""
 
 
-def _shown(number: float, text: str) -> str:
+def _formatted(number: float, text: str) -> str:
     if not math.isnan(number):
         return repr(float(number)).removesuffix(".0")
     return f"NE ({text})" if text else "NE"
@@ -127,13 +127,13 @@ def compare(
 
     CHANGE, the first case that applies:
 
-    1. new: the key stands in `right` only.      2. gone: in `left` only.
+    1. new: the key is in `right` only.      2. gone: in `left` only.
     3. moved: the number lies outside the tolerance of its statistic, one of the two is not
        estimable, or the text (a decision, a reason) differs.
     4. near: the numbers differ within the tolerance.
     5. reworded: same number and text, another section or method.
 
-    LEFT and RIGHT show the number with every digit, or NE with its reason. `catalogue` is the
+    LEFT and RIGHT have the number with every digit, or NE with its reason. `catalogue` is the
     content of `analysis/displays.yml`, for DISPLAYS. Two NE with one reason are equal; without
     `reasons`, two NE with different reasons are reworded.
     """
@@ -145,18 +145,18 @@ def compare(
         both[["stat_text_left", "section_left", "method_left"]].to_numpy()
         == both[["stat_text_right", "section_right", "method_right"]].to_numpy()
     ).all(axis=1)
-    found = []
-    shown: dict[str, str] = {}
+    rows = []
+    displays: dict[str, str] = {}
     for key, row in both[~same].iterrows():
         assert isinstance(key, tuple)
         change = _change(str(key[-1]), row, reasons)
-        if key[0] not in shown:
-            shown[key[0]] = displays_of(catalogue or {}, str(key[0]))
-        old = "" if change == "new" else _shown(row["stat_left"], row["stat_text_left"])
-        new = "" if change == "gone" else _shown(row["stat_right"], row["stat_text_right"])
+        if key[0] not in displays:
+            displays[key[0]] = displays_of(catalogue or {}, str(key[0]))
+        old = "" if change == "new" else _formatted(row["stat_left"], row["stat_text_left"])
+        new = "" if change == "gone" else _formatted(row["stat_right"], row["stat_text_right"])
         gap = row["stat_right"] - row["stat_left"] if change in ("moved", "near") else math.nan
-        found.append((change, shown[key[0]], *key, old, new, gap))
-    frame = pd.DataFrame(found, columns=list(COLUMNS))
+        rows.append((change, displays[key[0]], *key, old, new, gap))
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return frame.astype({"difference": float})
 
 
@@ -180,7 +180,7 @@ def _change(stat_name: str, row: "pd.Series[Any]", reasons: bool) -> str:
 
 
 def key_of(columns: Sequence[str]) -> list[str]:
-    """The columns that name a record of a dataset, ADaM or SDTM.
+    """The columns that identify a record of a dataset, ADaM or SDTM.
 
     >>> key_of(["STUDYID", "USUBJID", "AESEQ", "AETERM"]), key_of(["USUBJID", "PARAMCD", "ADT", "AVAL"])
     (['USUBJID', 'AESEQ'], ['USUBJID', 'PARAMCD', 'ADT'])
@@ -195,26 +195,26 @@ def key_of(columns: Sequence[str]) -> list[str]:
 def compare_tables(left: pd.DataFrame, right: pd.DataFrame, name: str) -> pd.DataFrame:
     """Records that are new, gone or moved in one dataset: key and columns, never a value.
 
-    Numbers differ by the tolerance of closed forms. Records that share a key are told apart by
+    Numbers differ by the tolerance of closed forms. Records that share a key are numbered in
     their order. Columns: change, dataset, key, columns.
     """
     shared = [c for c in left.columns if c in right.columns]
     keys = [c for c in key_of(list(left.columns)) if c in shared]
-    found = [
-        (word, name, "", column)
-        for word, one, other in (("gone", left, right), ("new", right, left))
+    differences = [
+        (change, name, "", column)
+        for change, one, other in (("gone", left, right), ("new", right, left))
         for column in one.columns
         if column not in other.columns
     ]
     rows = [_records(frame, keys, shared) for frame in (left, right)]
     for key in sorted(rows[0].keys() | rows[1].keys()):
-        # A date finds the record and is not printed: it is a value of the patient.
-        shown = [p for p, c in zip(key[:-1], keys, strict=True) if p and c != "ADT"]
-        words = " ".join(shown) + (f" #{key[-1]}" if key[-1] else "")
+        # A date is part of the key and is not printed: it is a value of the patient.
+        printed = [p for p, c in zip(key[:-1], keys, strict=True) if p and c != "ADT"]
+        record = " ".join(printed) + (f" #{key[-1]}" if key[-1] else "")
         if key not in rows[1]:
-            found.append(("gone", name, words, ""))
+            differences.append(("gone", name, record, ""))
         elif key not in rows[0]:
-            found.append(("new", name, words, ""))
+            differences.append(("new", name, record, ""))
         else:
             moved = [
                 column
@@ -222,8 +222,8 @@ def compare_tables(left: pd.DataFrame, right: pd.DataFrame, name: str) -> pd.Dat
                 if not _same_cell(a, b)
             ]
             if moved:
-                found.append(("moved", name, words, ", ".join(moved)))
-    return pd.DataFrame(found, columns=["change", "dataset", "key", "columns"])
+                differences.append(("moved", name, record, ", ".join(moved)))
+    return pd.DataFrame(differences, columns=["change", "dataset", "key", "columns"])
 
 
 Cell = Any
@@ -233,15 +233,15 @@ def _records(
     frame: pd.DataFrame, keys: Sequence[str], columns: Sequence[str]
 ) -> dict[tuple[Any, ...], tuple[Cell, ...]]:
     seen: dict[tuple[str, ...], int] = {}
-    found: dict[tuple[Any, ...], tuple[Cell, ...]] = {}
+    records: dict[tuple[Any, ...], tuple[Cell, ...]] = {}
     cells = zip(*(frame[c].tolist() for c in columns), strict=True)
     named = zip(*(frame[c].tolist() for c in keys), strict=True)
-    for who, row in zip(named, cells, strict=True):
-        key = tuple(_word(part) for part in who)
+    for values, row in zip(named, cells, strict=True):
+        key = tuple(_word(part) for part in values)
         number = seen.get(key, 0)
         seen[key] = number + 1
-        found[(*key, number)] = row
-    return found
+        records[(*key, number)] = row
+    return records
 
 
 def _word(cell: Cell) -> str:

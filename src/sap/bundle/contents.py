@@ -1,4 +1,4 @@
-"""What goes into a bundle for whom, and how it is written: same inputs, same bytes."""
+"""The contents of a bundle for each audience, and how it is written: same inputs, same bytes."""
 
 import io
 import json
@@ -19,7 +19,7 @@ from sap.runlog.software import code_files, project_files
 
 AUDIENCES = ("open", "closed", "auditor")
 REPORTS = ("*.html", "*.pdf", "*.docx", "dsmb-open/*", "dsmb-closed/*")
-UNDATED = (1980, 1, 1, 0, 0, 0)
+ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 class Contents(NamedTuple):
@@ -28,8 +28,8 @@ class Contents(NamedTuple):
     files: dict[str, bytes]
 
 
-class _Gathered:
-    """Files with their role and the name they had before; a name that would stand twice is refused."""
+class _BundleFiles:
+    """The files of a bundle with their role and original name; a name given twice is refused."""
 
     def __init__(self) -> None:
         self.files: dict[str, bytes] = {}
@@ -43,7 +43,7 @@ class _Gathered:
         self.entries.append({"name": name, "original": original, "role": role})
 
 
-# What the board decided behind closed doors: its open entries are printed in the open report.
+# What the DSMB decided in closed session; its open entries are printed in the open report.
 CLOSED_PROJECT = ("analysis/dsmb.yml",)
 
 
@@ -79,10 +79,10 @@ def contents(
 ) -> Contents:
     """Everything a bundle of this run holds for an audience.
 
-    1. open: what no patient can be seen in: the open report, shared ARD rows, plan, chapters,
-       contracts, catalogue, lock, facts of the cut.
-    2. closed: also the closed reports, the whole ARD, the frozen cut, the datasets, the findings,
-       the results of the report before and the board's own list of actions.
+    1. open: nothing patient-level: the open report, shared ARD rows, plan, chapters, contracts,
+       catalogue, lock, facts of the cut.
+    2. closed: also the closed reports, the complete ARD, the frozen cut, the datasets, the findings,
+       the results of the previous report and the DSMB's list of actions.
     3. auditor: also the package's source, and the guide and interchange files.
 
     `exports` are files made for the bundle (XPT, Dataset-JSON, guide) and `left_out` says why one
@@ -91,28 +91,30 @@ def contents(
     Raises
     ------
     IntegrityError
-        The run is not what its log says was written.
+        A file of the run is not the one that its log records.
+    UsageError
+        The audience is unknown, two files would have one name, or the run has no log.
     """
     if audience not in AUDIENCES:
         raise UsageError(f"audience {audience!r} is not one of {', '.join(AUDIENCES)}.")
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
     missing = dict(left_out)
-    found = _Gathered()
-    _add_reports(found, run, audience)
-    _add_results(found, run, audience)
-    _add_tables(found, run, audience, facts)
-    _add_project(found, audience, missing)
+    gathered = _BundleFiles()
+    _add_reports(gathered, run, audience)
+    _add_results(gathered, run, audience)
+    _add_tables(gathered, run, audience, facts)
+    _add_project(gathered, audience, missing)
     if audience != "open":
         for path in sorted(cut.iterdir()):
-            found.add("cut", "cut", path.name, path.read_bytes())
+            gathered.add("cut", "cut", path.name, path.read_bytes())
         for path in sorted((run / "adam").glob("*.parquet")):
-            found.add("dataset", "adam", path.name, path.read_bytes())
+            gathered.add("dataset", "adam", path.name, path.read_bytes())
     if audience == "auditor":
         for name, content in sorted(exports.items()):
-            found.add("guide" if name.startswith("adrg") else "export", "adam", name, content)
+            gathered.add("guide" if name.startswith("adrg") else "export", "adam", name, content)
         for name, path in code_files().items():
-            found.add("source", "source/sap", name, path.read_bytes())
-    records = _add_log(found, run)
+            gathered.add("source", "source/sap", name, path.read_bytes())
+    records = _add_log(gathered, run)
     index = {
         "format": 1,
         "audience": audience,
@@ -134,65 +136,65 @@ def contents(
         "environment": runlog.environment(),
         "log": {"records": len(records), "last": records[-1]["seal"] if records else None},
         "left_out": dict(sorted(missing.items())),
-        "files": sorted(found.entries, key=lambda entry: entry["name"]),
+        "files": sorted(gathered.entries, key=lambda entry: entry["name"]),
     }
-    found.files["readme.md"] = _readme(index).encode()
-    found.files[INDEX] = (json.dumps(index, indent=1, ensure_ascii=False) + "\n").encode()
-    lines = [f"{sum_of(content)}  {name}\n" for name, content in sorted(found.files.items())]
-    found.files[SUMS] = "".join(lines).encode()
-    return Contents(found.files)
+    gathered.files["readme.md"] = _readme(index).encode()
+    gathered.files[INDEX] = (json.dumps(index, indent=1, ensure_ascii=False) + "\n").encode()
+    lines = [f"{sum_of(content)}  {name}\n" for name, content in sorted(gathered.files.items())]
+    gathered.files[SUMS] = "".join(lines).encode()
+    return Contents(gathered.files)
 
 
-def _add_reports(found: _Gathered, run: Path, audience: str) -> None:
+def _add_reports(gathered: _BundleFiles, run: Path, audience: str) -> None:
     paths = sorted({path for pattern in REPORTS for path in run.glob(pattern) if path.is_file()})
     for path in paths:
         name = path.relative_to(run).as_posix()
         if audience != "open" or name.startswith("dsmb-open/"):
-            found.add("report", "report", name, path.read_bytes())
+            gathered.add("report", "report", name, path.read_bytes())
 
 
-def _add_results(found: _Gathered, run: Path, audience: str) -> None:
+def _add_results(gathered: _BundleFiles, run: Path, audience: str) -> None:
     if audience != "open":
         for name in ("ard.csv", "ard.parquet"):
-            found.add("ard", "ard", name, (run / name).read_bytes())
+            gathered.add("ard", "ard", name, (run / name).read_bytes())
         return
     own = run / "dsmb-open" / "ard.csv"
     rows = ard.from_csv(own if own.is_file() else run / "ard.csv")
     catalogue, _, _ = load_yaml(project_files()["analysis/displays.yml"], "the catalogue")
     shared = rows if own.is_file() else shared_rows(rows, catalogue)
-    found.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
+    gathered.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
     frame = io.BytesIO()
     shared.to_parquet(frame, index=False)
-    found.add("ard", "ard", "ard.parquet", frame.getvalue())
+    gathered.add("ard", "ard", "ard.parquet", frame.getvalue())
 
 
 PATIENT_LEVEL = ("findings.json",)
 PREVIOUS = ("previous.json", "previous-ard.csv")
 
 
-def _add_tables(found: _Gathered, run: Path, audience: str, facts: Mapping[str, Any]) -> None:
+def _add_tables(gathered: _BundleFiles, run: Path, audience: str, facts: Mapping[str, Any]) -> None:
     for path in sorted((run / "tables").iterdir()):
         if path.name == "plan.yml":
-            found.add("plan", "plan", str(facts["plan_file"]), path.read_bytes())
+            gathered.add("plan", "plan", str(facts["plan_file"]), path.read_bytes())
         elif path.name in PREVIOUS:
-            # Kept for the board's comparison after the analysis: read, never made again.
+            # For the comparison with the previous report: read, never made again.
             if audience != "open":
-                found.add("previous", "tables", path.name, path.read_bytes())
+                gathered.add("previous", "tables", path.name, path.read_bytes())
         elif path.suffix == ".json" and not (audience == "open" and path.name in PATIENT_LEVEL):
-            found.add("table", "tables", path.name, path.read_bytes())
+            gathered.add("table", "tables", path.name, path.read_bytes())
 
 
-def _add_project(found: _Gathered, audience: str, missing: dict[str, str]) -> None:
+def _add_project(gathered: _BundleFiles, audience: str, missing: dict[str, str]) -> None:
     for name, path in project_files().items():
         if name == "requirements.lock":
-            found.add("lock", "environment", name, path.read_bytes())
+            gathered.add("lock", "environment", name, path.read_bytes())
         elif audience == "open" and name in CLOSED_PROJECT:
-            missing[name] = "closed: what it holds for everybody stands in the open report"
+            missing[name] = "closed: its open entries are printed in the open report"
         else:
-            found.add("project", "project", name, path.read_bytes())
+            gathered.add("project", "project", name, path.read_bytes())
 
 
-def _add_log(found: _Gathered, run: Path) -> list[dict[str, Any]]:
+def _add_log(gathered: _BundleFiles, run: Path) -> list[dict[str, Any]]:
     path = run / LOG
     if not path.is_file():
         raise UsageError(f"{run} has no run log: make the run again with this version.")
@@ -204,7 +206,7 @@ def _add_log(found: _Gathered, run: Path) -> list[dict[str, Any]]:
         raise IntegrityError(
             f"{run} is not what its log says: {'; '.join(changed)}. Make the run again."
         )
-    found.add("log", "log", LOG, path.read_bytes())
+    gathered.add("log", "log", LOG, path.read_bytes())
     return records
 
 
@@ -226,23 +228,23 @@ def _readme(index: Mapping[str, Any]) -> str:
     )
 
 
-def write_into(folder: Path, whole: Contents) -> None:
-    """Write every file of a bundle into a folder that is there and empty."""
-    for name, content in whole.files.items():
+def write_into(folder: Path, bundle: Contents) -> None:
+    """Write every file of a bundle into an empty folder."""
+    for name, content in bundle.files.items():
         path = folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
         path.chmod(0o644)
 
 
-def zipped(whole: Contents) -> bytes:
-    """The bundle as one zip whose bytes depend on its files alone: sorted, undated, one mode."""
+def zipped(bundle: Contents) -> bytes:
+    """The bundle as one zip whose bytes depend on its files alone: sorted, one date, one mode."""
     out = io.BytesIO()
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for name in sorted(whole.files):
-            entry = zipfile.ZipInfo(name, date_time=UNDATED)
+        for name in sorted(bundle.files):
+            entry = zipfile.ZipInfo(name, date_time=ZIP_DATE)
             entry.compress_type = zipfile.ZIP_DEFLATED
             entry.external_attr = 0o100644 << 16
             entry.create_system = 3
-            archive.writestr(entry, whole.files[name])
+            archive.writestr(entry, bundle.files[name])
     return out.getvalue()

@@ -1,9 +1,9 @@
-"""File names that a submission gateway takes: lower-case letters, digits, hyphens, a known suffix."""
+"""File names that a submission gateway accepts: lower-case letters, digits, hyphens, a known suffix."""
 
 import re
 
 SUMS = "SHA256SUMS"
-"""The one name outside the pattern: every tool that checks sums knows it so."""
+"""The only name outside the pattern: tools that check sums expect it."""
 
 SUFFIXES = frozenset(
     [
@@ -29,7 +29,7 @@ SUFFIXES = frozenset(
     ]
 )
 AS_TEXT = frozenset({"js", "lock", "toml"})
-"""Suffixes that gateways refuse; such a file keeps its content and becomes `name-js.txt`."""
+"""Suffixes that gateways refuse; such a file becomes `name-js.txt` with the same content."""
 
 PART = re.compile(r"[a-z0-9]+(-[a-z0-9]+)*")
 LONGEST = 64
@@ -75,7 +75,7 @@ def fault_of(name: str) -> str | None:
         return "leads out of the bundle"
     *folders, last = name.split("/")
     stem, _, suffix = last.rpartition(".")
-    words = [*folders, stem]
-    if not all(PART.fullmatch(word) and len(word) <= LONGEST for word in words):
+    parts = [*folders, stem]
+    if not all(PART.fullmatch(part) and len(part) <= LONGEST for part in parts):
         return "is not written in lower-case letters, digits and hyphens"
     return None if suffix in SUFFIXES else "has a suffix that no bundle holds"

@@ -1,7 +1,7 @@
-"""Reading a bundle that nobody has reason to trust: refused before anything is written or run.
+"""Reading a bundle of unknown origin: a hostile one is refused before anything is written or executed.
 
-Everything is read into memory within limits, and every name, size and shape is looked at, before a
-caller sees a single byte. Nothing a bundle holds is executed, and no file is written here.
+Everything is read into memory within limits, and every name, size and shape is checked, before a
+caller gets any byte. Nothing in a bundle is executed, and no file is written here.
 """
 
 import hashlib
@@ -21,30 +21,30 @@ from sap.errors import IntegrityError, UsageError
 
 INDEX = "bundle.json"
 
-MOST_FILES = 5_000
+MAX_FILES = 5_000
 LARGEST_FILE = 256 * 2**20
-LARGEST_WHOLE = 1024 * 2**20
+LARGEST_TOTAL = 1024 * 2**20
 LARGEST_TEXT = 32 * 2**20
 LARGEST_YAML = 2**20
-MOST_CELLS = 200_000_000
-MOST_COLUMNS = 2_000
-DEEPEST = 60
+MAX_CELLS = 200_000_000
+MAX_COLUMNS = 2_000
+MAX_DEPTH = 60
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """The bytes of every file by its name, and the index that says what each is."""
+    """The bytes of every file by its name, and the index with the role of each."""
 
     place: str
     files: Mapping[str, bytes]
     index: Mapping[str, Any]
 
     def json(self, name: str) -> Any:
-        """One of its JSON files, which `opened` has looked at."""
+        """One of its JSON files, which `opened` has checked."""
         return json.loads(self.files[name])
 
     def of_role(self, role: str) -> dict[str, str]:
-        """The files of one role: the name they had in the project, and the name they have here."""
+        """The files of one role: their name in the project, and their name in the bundle."""
         return {
             str(entry["original"]): str(entry["name"])
             for entry in self.index["files"]
@@ -69,11 +69,11 @@ def opened(path: Path) -> Bundle:
     Raises
     ------
     UsageError
-        There is nothing of that name.
+        There is no such folder or file, or it cannot be read.
     IntegrityError
-        A name that leads out, an absolute path, a link, a name twice, a file or a whole of absurd
-        size, YAML with tags or aliases, JSON too deep, Parquet of absurd shape, no readable index
-        or list of sums, or one that names what no bundle may hold (exit 11).
+        A name that leads out, an absolute path, a link, a name twice, a file or a total of excessive
+        size, YAML with tags or aliases, JSON too deep, Parquet of excessive shape, no readable index
+        or list of sums, or one with a name that is not permitted (exit 11).
     """
     if path.is_dir():
         if not (path / INDEX).exists():
@@ -91,27 +91,27 @@ def opened(path: Path) -> Bundle:
 
 
 def _of_folder(path: Path) -> dict[str, bytes]:
-    found: dict[str, bytes] = {}
-    whole = 0
+    files: dict[str, bytes] = {}
+    total = 0
     for place in _walk(path, path):
         name = place.relative_to(path).as_posix()
         _check_name(path, name)
         content = _read(path, place, name)
-        whole += len(content)
-        if len(found) >= MOST_FILES or whole > LARGEST_WHOLE:
-            _refuse(path, f"it holds more than {MOST_FILES} files or {LARGEST_WHOLE >> 20} MB")
-        found[name] = content
-    return found
+        total += len(content)
+        if len(files) >= MAX_FILES or total > LARGEST_TOTAL:
+            _refuse(path, f"it holds more than {MAX_FILES} files or {LARGEST_TOTAL >> 20} MB")
+        files[name] = content
+    return files
 
 
 def _walk(root: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
     if depth > 12:
         _refuse(root, "its folders are nested too deep")
     try:
-        there = sorted(os.scandir(folder), key=lambda entry: entry.name)
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
-    for entry in there:
+    for entry in entries:
         name = Path(entry.path).relative_to(root).as_posix()
         if entry.is_symlink():
             _refuse(root, f"{name!r} is a link")
@@ -159,16 +159,16 @@ def _of_zip(path: Path) -> dict[str, bytes]:
 
 
 def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
-    if len(entries) > MOST_FILES:
-        _refuse(path, f"it holds more than {MOST_FILES} files")
+    if len(entries) > MAX_FILES:
+        _refuse(path, f"it holds more than {MAX_FILES} files")
     seen: set[str] = set()
     for entry in entries:
-        # `orig_filename` is what the archive says; `filename` stops at a zero byte.
+        # `orig_filename` is the name in the archive; `filename` stops at a zero byte.
         if entry.orig_filename != entry.filename:
             _refuse(path, f"the name {entry.orig_filename!r} holds characters no name may hold")
         _check_name(path, entry.filename.removesuffix("/") + ("/x.csv" if entry.is_dir() else ""))
         if entry.filename in seen:
-            _refuse(path, f"{entry.filename!r} stands in it twice")
+            _refuse(path, f"{entry.filename!r} is in it twice")
         seen.add(entry.filename)
         kind = stat.S_IFMT(entry.external_attr >> 16)
         if kind and not (stat.S_ISREG(kind) or (entry.is_dir() and stat.S_ISDIR(kind))):
@@ -179,15 +179,15 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
             _refuse(path, f"{entry.filename!r} is packed in an unusual way")
         if entry.file_size > LARGEST_FILE:
             _refuse(path, f"{entry.filename!r} is larger than {LARGEST_FILE >> 20} MB")
-    if sum(entry.file_size for entry in entries) > LARGEST_WHOLE:
-        _refuse(path, f"it unpacks to more than {LARGEST_WHOLE >> 20} MB")
+    if sum(entry.file_size for entry in entries) > LARGEST_TOTAL:
+        _refuse(path, f"it unpacks to more than {LARGEST_TOTAL >> 20} MB")
 
 
 def _unpacked(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
     with archive.open(entry) as file:
         content = file.read(entry.file_size + 1)
     if len(content) != entry.file_size:
-        _refuse(path, f"{entry.filename!r} is not as large as it says")
+        _refuse(path, f"{entry.filename!r} is not as large as the archive states")
     return content
 
 
@@ -217,10 +217,10 @@ def _check_parquet(place: str, name: str, content: bytes) -> None:
     except (pa.ArrowException, OSError, ValueError) as error:
         _refuse(place, f"{name!r} is no readable Parquet file ({type(error).__name__})")
     groups = [about.row_group(i) for i in range(about.num_row_groups)]
-    large = sum(group.total_byte_size for group in groups) > LARGEST_WHOLE
+    large = sum(group.total_byte_size for group in groups) > LARGEST_TOTAL
     most = max([about.num_rows, *(group.num_rows for group in groups)])
-    if large or most * max(about.num_columns, 1) > MOST_CELLS or about.num_columns > MOST_COLUMNS:
-        _refuse(place, f"{name!r} is a table of absurd size")
+    if large or most * max(about.num_columns, 1) > MAX_CELLS or about.num_columns > MAX_COLUMNS:
+        _refuse(place, f"{name!r} is a table of excessive size")
     if any(pa.types.is_nested(field.type) for field in schema):
         _refuse(place, f"{name!r} is no table of plain columns")
 
@@ -235,7 +235,7 @@ def _check_json(place: str, name: str, content: bytes) -> None:
             deepest = max(depth, deepest)
         elif mark[0] in (b"]", b"}"):
             depth -= 1
-    if deepest > DEEPEST:
+    if deepest > MAX_DEPTH:
         _refuse(place, f"{name!r} is nested too deep")
     try:
         if name.endswith(".json"):
@@ -258,28 +258,34 @@ def _check_yaml(place: str, name: str, content: bytes) -> None:
                 _refuse(place, f"{name!r} holds a YAML tag")
             depth += isinstance(event, yaml.CollectionStartEvent)
             depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > DEEPEST:
+            if depth > MAX_DEPTH:
                 _refuse(place, f"{name!r} is nested too deep")
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         _refuse(place, f"{name!r} is no readable YAML ({type(error).__name__})")
 
 
 def sums_of(place: str, files: Mapping[str, bytes]) -> dict[str, str]:
-    """What the list of sums promises: the SHA-256 by name."""
+    """The SHA-256 of each file by name, as the list of sums states it.
+
+    Raises
+    ------
+    IntegrityError
+        There is no list, or a line of it is not a sum and a name, or a name is given twice.
+    """
     content = files.get(SUMS)
     if content is None:
         _refuse(place, f"it has no {SUMS}")
-    found: dict[str, str] = {}
+    sums: dict[str, str] = {}
     for number, line in enumerate(content.decode("utf-8", "replace").splitlines(), start=1):
         parts = re.fullmatch(r"([0-9a-f]{64})  (.+)", line)
         if parts is None:
             _refuse(place, f"line {number} of {SUMS} is no sum and name")
         name = parts[2]
         _check_name(f"{place} ({SUMS})", name)
-        if name in found:
+        if name in sums:
             _refuse(place, f"{SUMS} names {name!r} twice")
-        found[name] = parts[1]
-    return found
+        sums[name] = parts[1]
+    return sums
 
 
 def sum_of(content: bytes) -> str:
@@ -300,17 +306,17 @@ def _index(place: str, files: Mapping[str, bytes]) -> Mapping[str, Any]:
     if not isinstance(index, dict) or index.get("format") != 1:
         _refuse(place, f"its {INDEX} is of another format than this version reads")
     entries = index.get("files")
-    words = ("audience", "study", "cut_id", "plan_file", "cut_off")
+    texts = ("audience", "study", "cut_id", "plan_file", "cut_off")
     fields = ("name", "original", "role")
     if (
         not isinstance(entries, list)
-        or not all(isinstance(index.get(word), str) for word in words)
-        or not all(isinstance(index.get(word), dict) for word in ("code", "environment"))
+        or not all(isinstance(index.get(name), str) for name in texts)
+        or not all(isinstance(index.get(name), dict) for name in ("code", "environment"))
         or not all(
             isinstance(e, dict) and all(isinstance(e.get(f), str) for f in fields) for e in entries
         )
     ):
-        _refuse(place, f"its {INDEX} lacks what every bundle says")
+        _refuse(place, f"its {INDEX} lacks an entry that every bundle has")
     for entry in entries:
         _check_name(f"{place} ({INDEX})", entry["name"])
         if not ORIGINAL.fullmatch(entry["original"]):

@@ -19,9 +19,9 @@ KEYS = ("STUDYID", "USUBJID", "PARAMCD", "ADT", "AESEQ", "LBSEQ", "CPSEQ")
 def dataset_json(frame: pd.DataFrame, name: str, *, study: str, moment: dt.date) -> bytes:
     """The dataset as Dataset-JSON 1.1, one row a line; same data, same bytes.
 
-    Numbers are doubles with every digit, whole columns of whole numbers integers, days ISO 8601
-    dates (kept as SAS dates by whoever reads them so: `targetDataType` integer), missing null.
-    `moment` is the cut-off: the standard asks for a time of creation and no output knows the clock.
+    Numbers are doubles with every digit, or integers where the column's type is; days ISO 8601
+    dates (`targetDataType` integer: a reader may store them as SAS dates), missing null.
+    `moment` is the cut-off: the standard requires a time of creation and no output depends on the clock.
     """
     columns = [_column(frame[c], str(c), name) for c in frame.columns]
     keys = [c for c in KEYS if c in frame.columns]
@@ -94,11 +94,11 @@ def _cell(value: Any, kind: str) -> Any:
 
 def read_dataset_json(content: bytes) -> pd.DataFrame:
     """The dataset that `dataset_json` wrote, cell for cell and type for type."""
-    whole = json.loads(content)
-    names: Sequence[str] = [c["name"] for c in whole["columns"]]
-    cells = list(zip(*whole["rows"], strict=True)) or [()] * len(names)
+    document = json.loads(content)
+    names: Sequence[str] = [c["name"] for c in document["columns"]]
+    cells = list(zip(*document["rows"], strict=True)) or [()] * len(names)
     made = {}
-    for about, name, column in zip(whole["columns"], names, cells, strict=True):
+    for about, name, column in zip(document["columns"], names, cells, strict=True):
         kind = about["dataType"]
         if kind == "date":
             made[name] = pd.to_datetime(pd.Series(column, dtype=object), format="%Y-%m-%d")

@@ -21,7 +21,7 @@ class Step(NamedTuple):
 
 
 class Facts(NamedTuple):
-    """What the guide is made from."""
+    """The inputs of the guide."""
 
     run: Mapping[str, Any]
     plan: Mapping[str, Any]
@@ -63,7 +63,7 @@ def reviewers_guide(facts: Facts) -> str:
         _table(
             ("Standard", "Where it is used"),
             [
-                ("SDTM, as promised by data-contracts/*.odcs.yaml (ODCS 3)", "input"),
+                ("SDTM, as specified in data-contracts/*.odcs.yaml (ODCS 3)", "input"),
                 ("ADaM structures BDS, OCCDS, ADSL and ADTTE", "analysis datasets"),
                 ("SAS transport version 5; Dataset-JSON 1.1", "exchange"),
                 ("ICH E3", "numbers of sections, tables and figures"),
@@ -87,7 +87,7 @@ def reviewers_guide(facts: Facts) -> str:
             ],
         ),
         "## 4 Dependencies and programs of the datasets",
-        "Intermediate steps keep their name; SDTM stands for the frozen cut, PLAN for the plan.",
+        "Intermediate steps keep their name; SDTM means the frozen cut, PLAN the plan.",
         _table(
             ("Step", "Reads", "Program", "What it holds"),
             [
@@ -118,8 +118,8 @@ def reviewers_guide(facts: Facts) -> str:
             "1. In an empty folder: `python3 -m venv venv`.\n"
             "2. `venv/bin/pip install --require-hashes --no-deps -r environment/requirements-lock.txt`.\n"
             f"3. `venv/bin/pip install --no-deps sap=={facts.version}` from the sponsor's wheel.\n"
-            "4. `venv/bin/sap audit BUNDLE --out audit`, with BUNDLE the folder this guide stands in. "
-            "Its page says whether every number came out again."
+            "4. `venv/bin/sap audit BUNDLE --out audit`, with BUNDLE the folder of this guide. "
+            "Its page says whether every number was reproduced."
         ),
     ]
     return "\n\n".join(parts) + "\n"

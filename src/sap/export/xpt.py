@@ -1,7 +1,7 @@
-"""SAS transport version 5, as regulators take it: refused rather than cut.
+"""SAS transport version 5, as regulators accept it: what does not fit is refused, not truncated.
 
-The format is TS-140 of SAS Institute. pyreadstat writes it; it lets over-long and non-ASCII text
-pass and stamps the clock, so both are dealt with here.
+The format is TS-140 of SAS Institute. pyreadstat writes it; it accepts over-long and non-ASCII text
+and writes the time, so both are handled here.
 """
 
 import datetime as dt
@@ -21,44 +21,44 @@ DATE_FORMAT = "DATE9"
 LARGEST = 7.2e75  # of an IBM floating-point number
 SMALLEST = 5.4e-79
 
-# Where TS-140 puts dates in the two headers: created and modified, of the library and the member.
+# The positions of dates in the two headers of TS-140: created and modified, of the library and the member.
 STAMPS = (144, 160, 464, 480)
 
 
 def faults(frame: pd.DataFrame, name: str) -> list[str]:
-    """Why a dataset cannot become XPT v5, with column and rows; never a value.
+    """The reasons why a dataset cannot become XPT v5, with column and rows; never a value.
 
     1. The name of the dataset or a variable is longer than 8 characters, or not A-Z, 0-9, _.
     2. A label is longer than 40 characters.
     3. A text holds characters outside ASCII, or takes more than 200 bytes.
     4. A number is infinite or beyond the range of the format.
     """
-    found = []
+    reasons = []
     if not NAME.fullmatch(name.upper()):
-        found.append(f"{name.upper()}: XPT v5 takes names of 8 letters, digits or _ at most")
+        reasons.append(f"{name.upper()}: XPT v5 permits names of 8 letters, digits or _ at most")
     for column in map(str, frame.columns):
         where = f"{name.upper()}.{column}"
         if not NAME.fullmatch(column):
-            found.append(f"{where}: XPT v5 takes names of 8 letters, digits or _ at most")
+            reasons.append(f"{where}: XPT v5 permits names of 8 letters, digits or _ at most")
         if len(label_of(column)) > LONGEST_LABEL:
-            found.append(f"{where}: its label is longer than {LONGEST_LABEL} characters")
+            reasons.append(f"{where}: its label is longer than {LONGEST_LABEL} characters")
         cells = frame[column]
         if pd.api.types.is_numeric_dtype(cells):
             numbers = cells.astype(float).abs()
             odd = (numbers > LARGEST) | ((numbers < SMALLEST) & (numbers > 0))
-            found += _rows(where, odd, "a number that XPT v5 cannot hold")
+            reasons += _rows(where, odd, "a number that XPT v5 cannot hold")
         elif not pd.api.types.is_datetime64_any_dtype(cells):
             text = cells.fillna("").astype(str)
-            found += _rows(where, text.map(lambda t: not t.isascii()), "text outside ASCII")
+            reasons += _rows(where, text.map(lambda t: not t.isascii()), "text outside ASCII")
             long = text.map(lambda t: len(t.encode()) > LONGEST_TEXT)
-            found += _rows(where, long, f"text of more than {LONGEST_TEXT} bytes")
-    return found
+            reasons += _rows(where, long, f"text of more than {LONGEST_TEXT} bytes")
+    return reasons
 
 
 def _rows(where: str, odd: "pd.Series[bool]", what: str) -> list[str]:
-    rows = [str(place + 1) for place in odd.to_numpy().nonzero()[0]]
-    shown = ", ".join(rows[:10]) + (", ..." if len(rows) > 10 else "")
-    return [f"{where}: {what} in row(s) {shown}"] if rows else []
+    rows = [str(position + 1) for position in odd.to_numpy().nonzero()[0]]
+    listed = ", ".join(rows[:10]) + (", ..." if len(rows) > 10 else "")
+    return [f"{where}: {what} in row(s) {listed}"] if rows else []
 
 
 def xpt(frame: pd.DataFrame, name: str, moment: dt.date) -> bytes:
@@ -70,16 +70,16 @@ def xpt(frame: pd.DataFrame, name: str, moment: dt.date) -> bytes:
     Raises
     ------
     UsageError
-        What the format cannot hold (`faults`), all at once. Nothing is cut.
+        What the format cannot hold (`faults`), all at once. Nothing is truncated.
     """
     import pyreadstat
 
-    found = faults(frame, name)
-    if found:
+    reasons = faults(frame, name)
+    if reasons:
         raise UsageError(
             "This cannot be written as XPT v5:\n"
-            + "\n".join(f"  - {line}" for line in found)
-            + "\nCorrect it at its source, or hand over Dataset-JSON, which holds it."
+            + "\n".join(f"  - {line}" for line in reasons)
+            + "\nCorrect it at its source, or export Dataset-JSON, which can hold it."
         )
     plain = frame.copy()
     formats = {}
@@ -109,9 +109,11 @@ def xpt(frame: pd.DataFrame, name: str, moment: dt.date) -> bytes:
 def _stamped(content: bytes, moment: dt.date) -> bytes:
     months = ["JAN", "FEB", "MAR", "APR", "MAY", "JUN", "JUL", "AUG", "SEP", "OCT", "NOV", "DEC"]
     stamp = f"{moment.day:02d}{months[moment.month - 1]}{moment.year % 100:02d}:00:00:00".encode()
-    made = bytearray(content)
-    for place in STAMPS:
-        if not re.fullmatch(rb"\d\d[A-Z]{3}\d\d:\d\d:\d\d:\d\d", made[place : place + 16]):
-            raise UsageError("the XPT writer put its date elsewhere: use the locked pyreadstat")
-        made[place : place + 16] = stamp
-    return bytes(made)
+    stamped = bytearray(content)
+    for position in STAMPS:
+        if not re.fullmatch(rb"\d\d[A-Z]{3}\d\d:\d\d:\d\d:\d\d", stamped[position : position + 16]):
+            raise UsageError(
+                "the XPT writer wrote its date at another position: use the locked pyreadstat"
+            )
+        stamped[position : position + 16] = stamp
+    return bytes(stamped)

@@ -16,10 +16,10 @@ from filelock import FileLock, Timeout
 from sap.errors import UsageError
 
 MARK = ".sap"
-"""Stands in each folder made here and lists its files, so that no other folder is ever replaced."""
+"""The file in each folder made here that lists the folder's files, so that no other folder is replaced."""
 
 BUNDLE = ("bundle.json", "SHA256SUMS")
-# What later commands write into the folder of a run, finished or killed, and the desktop anywhere.
+# What later commands write into the folder of a run, complete or not, and a desktop into any folder.
 LATER = re.compile(
     r"csr\.(html|pdf|docx)|dsmb-(open|closed)/[^/]+|run-log\.jsonl|tables/previous[^/]*"
     r"|(.*/)?\.(DS_Store|sap|(csr|new|report|ard|changes|previous|run-log)[^/]*)(/.*)?"
@@ -54,28 +54,28 @@ def lock(target: Path) -> Iterator[None]:
 
 
 def refuse_to_replace(target: Path) -> None:
-    """A place may be replaced only when nothing of anybody else stands there.
+    """Refuse to replace a folder that holds files which sap did not write.
 
     The first case that applies refuses it:
 
     1. A file or a link.
     2. The working folder, or one above it (`.`, `/`).
-    3. A folder that is not empty and was not made here: it has neither our mark nor, as a bundle
-       has none, an index and a list of sums.
-    4. One made here that now also holds files of others; the first is named.
+    3. A folder that is not empty and was not made here: it has no list of its files (`.sap`) and is
+       not a bundle, which has an index and a list of sums.
+    4. One made here that now also holds other files; the first is named.
 
     Raises
     ------
     UsageError
-        Says which; nothing was touched.
+        Names the case; nothing was changed.
     """
     if target.is_symlink() or (target.exists() and not target.is_dir()):
         what = "a link" if target.is_symlink() else "a file"
         raise UsageError(f"{target} is {what}; give the name of a folder.")
     if Path.cwd().is_relative_to(target.resolve()):
         raise UsageError(
-            f"{target} is the working folder or holds it, and would be replaced as a whole. "
-            "Give a folder of its own, for example build/report."
+            f"{target} is the working folder or holds it, and would be replaced. "
+            "Give another folder, for example build/report."
         )
     try:
         if not target.is_dir() or not any(target.iterdir()):
@@ -83,38 +83,38 @@ def refuse_to_replace(target: Path) -> None:
         known = _listed(target)
         if known is None:
             raise UsageError(
-                f"{target} holds files that sap did not write, and would be replaced as a whole. "
+                f"{target} holds files that sap did not write, and would be replaced. "
                 "Give a new or an empty folder."
             )
-        there = (p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir())
-        foreign = sorted(name for name in there if name not in known and not LATER.fullmatch(name))
+        names = (p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir())
+        foreign = sorted(name for name in names if name not in known and not LATER.fullmatch(name))
     except OSError as error:
         raise UsageError(f"{target} cannot be read: {error.strerror}.") from None
     if foreign:
         raise UsageError(
-            f"{target} would be replaced as a whole, and {foreign[0]} in it is not a file that sap "
+            f"{target} would be replaced, and {foreign[0]} in it is not a file that sap "
             "wrote. Move it away, or give another folder."
         )
 
 
 def refuse_within(target: Path, source: Path, what: str) -> None:
-    """What is written may not stand in what is read, nor hold it.
+    """Refuse to write into a folder that is read, or above it.
 
     Raises
     ------
     UsageError
-        Names both.
+        Names both folders.
     """
     inner, outer = target.resolve(), source.resolve()
     if inner.is_relative_to(outer) or outer.is_relative_to(inner):
         raise UsageError(
             f"{target} cannot be written: it is, holds, or lies in {source}, {what}. "
-            "Give a folder beside it."
+            "Give a folder next to it."
         )
 
 
 def _listed(target: Path) -> set[str] | None:
-    """The files that were written here; None where nobody says that they were."""
+    """The files that sap wrote here; None where there is no list of them."""
     mark = target / MARK
     if mark.is_file():
         try:
@@ -155,14 +155,14 @@ def _old(target: Path) -> Path:
 
 
 def recover(target: Path) -> None:
-    """Put back a folder that a killed run had moved aside, and drop what it left half made."""
+    """Restore a folder that a killed run had moved aside, and remove its incomplete files."""
     old = _old(target)
     if old.exists():
         if target.exists():
             shutil.rmtree(old)
         else:
             old.rename(target)
-    # The second is what a report left that was being rendered into the first.
+    # The second pattern is of a report that was being rendered into a folder of the first.
     for pattern in (".{}.new-*", "..{}.new-*"):
         for left in target.parent.glob(pattern.format(glob.escape(target.name))):
             shutil.rmtree(left, ignore_errors=True)
@@ -170,18 +170,17 @@ def recover(target: Path) -> None:
 
 @contextmanager
 def atomic_folder(target: Path) -> Iterator[Path]:
-    """A new folder to write in; when the block ends well it stands in the place of `target`.
+    """A new folder to write in, which replaces `target` when the block ends without an error.
 
-    1. The block fails or the process dies: `target` is what it was.
-    2. It ends: the old folder is moved aside, the new one takes its name, the old one goes. A
-       process that dies between the two renames is mended by the next call (`recover`).
-    3. Only its like is replaced: a run never takes the place of an extract, nor a bundle of a run.
+    1. The block fails or the process ends: `target` is unchanged.
+    2. The block succeeds: the old folder is moved aside, the new one gets its name, the old one is
+       removed. After an end between the two renames the next call restores the folder (`recover`).
+    3. A folder is replaced by one of its kind only: an extract never by a run, a run never by a bundle.
 
     Raises
     ------
     UsageError
-        The place cannot be written, may not be replaced, or the disk is full; `target` is what it
-        was.
+        The folder cannot be written, may not be replaced, or the disk is full; `target` is unchanged.
     """
     refuse_to_replace(target)
     with lock(target):
@@ -199,7 +198,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
             shutil.rmtree(_old(target), ignore_errors=True)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise UsageError(f"The disk is full; {target} is what it was.") from None
+                raise UsageError(f"The disk is full; {target} is unchanged.") from None
             if error.errno in (errno.EACCES, errno.EROFS, errno.EPERM):
                 raise UsageError(
                     f"{target} cannot be written: {os.strerror(error.errno)}."
@@ -211,7 +210,7 @@ def atomic_folder(target: Path) -> Iterator[Path]:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file beside its place and rename it.
+    """Write a text file under a temporary name and rename it.
 
     Raises
     ------
@@ -222,12 +221,12 @@ def write_text(path: Path, text: str) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write a file beside its place and rename it.
+    """Write a file under a temporary name and rename it.
 
     Raises
     ------
     UsageError
-        The place cannot be written, or the disk is full; what stood there still does.
+        The file cannot be written, or the disk is full; an older file is unchanged.
     """
     new = path.with_name(f".{path.name}.new")
     try:
@@ -236,8 +235,6 @@ def write_bytes(path: Path, content: bytes) -> None:
         new.chmod(0o644)
         new.replace(path)
     except OSError as error:
-        raise UsageError(
-            f"{path} cannot be written: {error.strerror}; it is what it was."
-        ) from None
+        raise UsageError(f"{path} cannot be written: {error.strerror}; it is unchanged.") from None
     finally:
         new.unlink(missing_ok=True)

@@ -17,13 +17,13 @@ def _sum(path: Path) -> str:
 
 
 def sums(run: Path, patterns: Sequence[str]) -> dict[str, str]:
-    """The SHA-256 of the run's files that fit, by their name in it."""
+    """The SHA-256 of the run's files that match the patterns, by name."""
     paths = sorted({path for pattern in patterns for path in run.glob(pattern) if path.is_file()})
     return {path.relative_to(run).as_posix(): _sum(path) for path in paths}
 
 
 def analysing(step: Callable[[Path, Path, Path], None]) -> Callable[[Path, Path, Path], None]:
-    """Let `step` (run, cut, plan) begin the log of its run folder when it has ended well."""
+    """Let `step` (run, cut, plan) begin the log of its run folder when it has succeeded."""
 
     @functools.wraps(step)
     def logged(run: Path, cut: Path, plan_path: Path) -> None:
@@ -43,12 +43,12 @@ def reporting(step: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
         run: Path, kind: str, engine: str, formats: Sequence[str], **choices: Any
     ) -> list[Path]:
         made = step(run, kind, engine, formats, **choices)
-        whole = run.resolve()
+        folder = run.resolve()
         names = {path.resolve() for path in made}
         inside = {
-            p.relative_to(whole).as_posix(): _sum(p)
+            p.relative_to(folder).as_posix(): _sum(p)
             for p in sorted(names)
-            if p.is_relative_to(whole)
+            if p.is_relative_to(folder)
         }
         record: dict[str, Any] = {"step": f"report {kind}", "engine": engine}
         record |= {"inputs": sums(run, ["ard.csv", "tables/*"]), "outputs": inside}

@@ -1,8 +1,8 @@
-"""The run log: who ran what, when, with which versions, from which bytes, to which bytes.
+"""The run log: user, command, time, versions, and the SHA-256 of inputs and outputs of each step.
 
-One JSON object a line, each sealed over its own words and the seal of the line before, so that a
-record that was edited, moved or removed from the middle is found and named. It is a log, not a
-signature: whoever can write the file can write a new chain (docs/audit.md says what follows).
+One JSON object a line, each sealed over its content and the seal of the previous line, so that a
+record that was edited, moved or removed from the middle is detected and named. It is a log, not a
+signature: a user who can write the file can write a new chain (see docs/audit.md).
 """
 
 from sap.runlog.chain import append, faults, missing, read, swapped, verify

@@ -22,12 +22,12 @@ NAME = "run-log.jsonl"
 
 
 def _seal(record: Mapping[str, Any]) -> str:
-    words = {name: value for name, value in record.items() if name != "seal"}
-    packed = json.dumps(words, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    content = {name: value for name, value in record.items() if name != "seal"}
+    packed = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(packed.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def _who() -> str:
+def _user() -> str:
     try:
         import pwd
 
@@ -38,26 +38,28 @@ def _who() -> str:
 
 
 def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
-    """Add one record to the log at `path` and give back what was written.
+    """Add one record to the log at `path`, and return what was written.
 
-    To the words of `record` (step, engine, inputs and outputs by name with their SHA-256) are added
-    its number, the time (UTC), who, the command, the versions, the seal of the record before, and
-    its own seal. This is the one place where a time is written; no output ever reads it.
+    To the entries of `record` (step, engine, inputs and outputs by name with their SHA-256) are added
+    its number, the time (UTC), the user, the command, the versions, the seal of the previous record,
+    and its own seal. Only here is a time written; no output reads it.
 
     Raises
     ------
     IntegrityError
         The log on disk is already broken: nothing is added to it.
+    UsageError
+        The log cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
         with FileLock(path.with_name(f".{path.name}.lock")), path.open("a+b") as file:
             file.seek(0)
             before = _checked(path, file.read())
-            whole = {
+            complete = {
                 "number": len(before) + 1,
                 "when": datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ"),
-                "who": _who(),
+                "who": _user(),
                 "command": " ".join(["sap", *sys.argv[1:]]),
                 **record,
                 "software": {
@@ -68,8 +70,8 @@ def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
                 },
                 "previous": before[-1]["seal"] if before else FIRST,
             }
-            # Through JSON once: what is sealed is what a reader will get back.
-            sealed: dict[str, Any] = json.loads(json.dumps(whole, ensure_ascii=False))
+            # Through JSON once: the seal is over what a reader will get.
+            sealed: dict[str, Any] = json.loads(json.dumps(complete, ensure_ascii=False))
             sealed["seal"] = _seal(sealed)
             file.write(json.dumps(sealed, ensure_ascii=False).encode("utf-8") + b"\n")
             file.flush()
@@ -91,37 +93,37 @@ def read(content: bytes) -> list[Any]:
 
 
 def faults(content: bytes) -> list[str]:
-    """Every break of the chain, in words; empty when the log is what was written.
+    """Every break of the chain, in words; empty where the log is unchanged.
 
     In each record, the first case that applies:
 
     1. It cannot be read.
-    2. Its seal does not fit its words: the record was edited.
-    3. Its number is not its place: a record before it was removed, or records were moved.
+    2. Its seal does not fit its content: the record was edited.
+    3. Its number is not its position: a record before it was removed, or records were moved.
     4. It does not carry the seal of the record before it: that one was replaced.
 
     A log cut off at its end breaks no seal; the bundle's index holds the number of records.
     """
-    found = []
+    broken = []
     previous = FIRST
     for place, record in enumerate(read(content), start=1):
         if not isinstance(record, dict) or not isinstance(record.get("seal"), str):
-            found.append(f"record {place} cannot be read")
+            broken.append(f"record {place} cannot be read")
             previous = ""
             continue
         number = record.get("number")
         if _seal(record) != record["seal"]:
-            found.append(f"record {place} was edited")
+            broken.append(f"record {place} was edited")
         elif number != place:
-            found.append(
-                f"record {place} says it is number {number}: a record was removed, added or moved"
+            broken.append(
+                f"record {place} has the number {number}: a record was removed, added or moved"
             )
         elif previous and record.get("previous") != previous:
-            found.append(f"record {place} does not follow record {place - 1}: one was replaced")
+            broken.append(f"record {place} does not follow record {place - 1}: one was replaced")
         previous = record["seal"]
     if content and not content.endswith(b"\n"):
-        found.append("the last line is cut off")
-    return found
+        broken.append("the last line is cut off")
+    return broken
 
 
 def _checked(path: Path, content: bytes) -> list[dict[str, Any]]:
@@ -135,12 +137,14 @@ def _checked(path: Path, content: bytes) -> list[dict[str, Any]]:
 
 
 def verify(path: Path) -> list[dict[str, Any]]:
-    """The records of a log whose chain is whole.
+    """The records of a log whose chain is unbroken.
 
     Raises
     ------
     IntegrityError
         Names each record that was edited, moved, removed or replaced.
+    UsageError
+        The log cannot be read.
     """
     try:
         content = path.read_bytes()
@@ -150,7 +154,7 @@ def verify(path: Path) -> list[dict[str, Any]]:
 
 
 def swapped(records: Sequence[Mapping[str, Any]], sums: Mapping[str, str]) -> list[str]:
-    """Files whose sum is not the one the log gave them last, in words; absent files are no fault.
+    """Files whose SHA-256 is not the last in the log, in words; absent files are no fault.
 
     >>> swapped([{"number": 1, "outputs": {"ard.csv": "aa"}}], {"ard.csv": "bb"})
     ['ard.csv is not the file that record 1 wrote']

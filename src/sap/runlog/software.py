@@ -1,4 +1,4 @@
-"""What computed: the package's own files, the study's files, Python and every locked package."""
+"""The software of a run: the package's files, the study's files, Python and every locked package."""
 
 import hashlib
 import json
@@ -22,14 +22,14 @@ def _sum(content: bytes) -> str:
 
 
 def code_files() -> dict[str, Path]:
-    """Every file of the installed package by its path in it; what Python makes itself is left out."""
+    """Every file of the installed package by its path in it, without the files that Python writes."""
     root = Path(__file__).parents[1]
-    found = {}
+    files = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
         if path.is_file() and "__pycache__" not in name and not name.startswith("_project/"):
-            found[name] = path
-    return found
+            files[name] = path
+    return files
 
 
 def project_files() -> dict[str, Path]:
@@ -51,7 +51,7 @@ def project_sums() -> dict[str, str]:
 
 
 def tree_sum(sums: Mapping[str, str]) -> str:
-    """One sum over many files: of the lines that `sha256sum` would print, in the order of names.
+    """One SHA-256 of many files: of the lines that `sha256sum` prints, in the order of names.
 
     >>> tree_sum({"b": "2" * 64, "a": "1" * 64}) == tree_sum({"a": "1" * 64, "b": "2" * 64})
     True
@@ -60,22 +60,22 @@ def tree_sum(sums: Mapping[str, str]) -> str:
 
 
 def locked(text: str) -> dict[str, str]:
-    r"""Names and versions of a requirements.lock; what a marker rules out here is left out.
+    r"""Names and versions of a requirements.lock; without those whose marker excludes this machine.
 
     >>> locked("altair==6.3.0 \\\n    --hash=sha256:00\nappnope==1.0 ; sys_platform == 'atari'")
     {'altair': '6.3.0'}
     """
     from packaging.markers import InvalidMarker, Marker
 
-    found = {}
+    versions = {}
     for name, version, marker in LOCKED.findall(text):
         try:
             wanted = not marker or Marker(marker.lstrip("; ").strip()).evaluate()
         except InvalidMarker:
             wanted = True
         if wanted:
-            found[name] = version
-    return found
+            versions[name] = version
+    return versions
 
 
 def installed(name: str) -> str | None:
@@ -90,7 +90,7 @@ def installed(name: str) -> str | None:
 def _environment() -> str:
     lock = project_home() / "requirements.lock"
     names = locked(lock.read_text(encoding="utf-8")) if lock.is_file() else {}
-    packages = {name: found for name in sorted(names) if (found := installed(name))}
+    packages = {name: version for name in sorted(names) if (version := installed(name))}
     facts = {
         "python": platform.python_version(),
         "system": platform.system(),
@@ -107,17 +107,17 @@ def environment() -> dict[str, Any]:
 
 
 def differing(recorded: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
-    """What differs between two environments, in words; empty when nothing does.
+    """The differences between two environments, in words; empty where there is none.
 
     >>> differing({"python": "3.11.2", "packages": {"scipy": "1.0"}},
     ...           {"python": "3.11.2", "packages": {"scipy": "1.1"}})
     ['scipy 1.0 on record, 1.1 here']
     """
-    found = []
+    differences = []
     for fact in ("python", "system", "machine"):
         old, new = recorded.get(fact), here.get(fact)
         if old != new:
-            found.append(f"{fact} {old} on record, {new} here")
+            differences.append(f"{fact} {old} on record, {new} here")
     old_packages, new_packages = (
         facts["packages"] if isinstance(facts.get("packages"), dict) else {}
         for facts in (recorded, here)
@@ -125,5 +125,5 @@ def differing(recorded: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]
     for name in sorted(old_packages.keys() | new_packages.keys()):
         old, new = old_packages.get(name), new_packages.get(name)
         if old != new:
-            found.append(f"{name} {old or 'absent'} on record, {new or 'absent'} here")
-    return found
+            differences.append(f"{name} {old or 'absent'} on record, {new or 'absent'} here")
+    return differences
