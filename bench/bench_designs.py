@@ -1,8 +1,8 @@
-"""Two-stage designs and inference beside their peers, timed in one run.
+"""Two-stage designs and inference compared with their peers, timed in one run.
 
     python bench/bench_designs.py [--r-library DIR] [--repeats N]
 
-clinfun is timed where `Rscript` and the package are found (in R's own libraries or in DIR); the
+clinfun is timed where `Rscript` and the package are installed (in R's own libraries or in DIR); the
 plain Python peer, the triple loop that scripts and notebooks use, always. Each time is the best of N
 runs in a warm process; caches of ours are emptied before every run.
 """
@@ -72,7 +72,7 @@ def clinfun(library: str | None, repeats: int) -> list[float] | None:
 
 def plain_search(p0: float, p1: float, alpha: float, beta: float, n_max: int) -> tuple[int, ...]:
     """The loops over n, n1, r1 and r as usually written, with scipy's binomial."""
-    least, found = float("inf"), ()
+    least, design = float("inf"), ()
     for n in range(2, n_max + 1):
         for n1 in range(1, n):
             first = range(n1 + 1)
@@ -87,8 +87,8 @@ def plain_search(p0: float, p1: float, alpha: float, beta: float, n_max: int) ->
                     if spent <= alpha and power >= 1 - beta:
                         en = n1 + (n - n1) * density[0][passed].sum()
                         if en < least:
-                            least, found = en, (r1, n1, r, n)
-    return found
+                            least, design = en, (r1, n1, r, n)
+    return design
 
 
 def main() -> None:
@@ -114,12 +114,12 @@ def main() -> None:
     plain = plain_search(*question, n_max)
     plain_seconds = time.perf_counter() - start
     fast = best(lambda: simon_designs(*question, n_max=n_max), given.repeats)
-    found = simon_designs(*question, n_max=n_max).optimal
+    ours = simon_designs(*question, n_max=n_max).optimal
     print()
     print(f"{'work':44} {'sap, s':>9} {'plain, s':>11} {'times':>7}")
     work = f"designs {question}, n to {n_max}"
     print(f"{work:44} {fast:9.4f} {plain_seconds:11.4f} {plain_seconds / fast:7.0f}")
-    print(f"the same design: {plain == (found.r1, found.n1, found.r, found.n)}")
+    print(f"the same design: {plain == (ours.r1, ours.n1, ours.r, ours.n)}")
 
 
 if __name__ == "__main__":

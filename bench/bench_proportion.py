@@ -1,4 +1,4 @@
-"""100,000 Clopper-Pearson intervals in one call, beside statsmodels; the other intervals for scale.
+"""100,000 Clopper-Pearson intervals in one call, compared with statsmodels; the other intervals for scale.
 
     python bench/bench_proportion.py
 

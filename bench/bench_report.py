@@ -1,4 +1,4 @@
-"""The study report of a run: nothing kept, everything kept, and after one sentence changed.
+"""The study report of a run: without a cache, with a complete cache, and after one sentence changed.
 
     python bench/bench_report.py build/report
 

@@ -1,10 +1,10 @@
-"""Kaplan-Meier, cumulative incidence, log-rank and Cox beside their peers, in one run.
+"""Kaplan-Meier, cumulative incidence, log-rank and Cox compared with their peers, in one run.
 
     python bench/bench_survival.py [--small]
 
 Targets: Kaplan-Meier with standard errors, log-log band and median of 1,000,000 patients in at most
 1.5 times the fastest peer; Aalen-Johansen with its variance of 100,000 in at most 1.5 times
-statsmodels. R (survival) is timed where Rscript is found, on the same data, reading not counted.
+statsmodels. R (survival) is timed where Rscript is installed, on the same data, reading not counted.
 Each number is the best of several calls. --small takes a tenth of the patients.
 """
 

@@ -80,15 +80,15 @@ def datasets_of(run: Path) -> dict[str, Any]:
     """The ADaM datasets of a run by name."""
     import pandas as pd
 
-    found = {}
+    datasets = {}
     for path in sorted((run / "adam").glob("*.parquet")):
         try:
-            found[path.stem] = pd.read_parquet(path)
+            datasets[path.stem] = pd.read_parquet(path)
         except (OSError, ValueError) as error:  # Arrow's own errors are of these two kinds
             raise UsageError(
                 f"{path} cannot be read as Parquet ({type(error).__name__}). Make the run again."
             ) from None
-    return found
+    return datasets
 
 
 def commit_of_home() -> str | None:
@@ -122,20 +122,20 @@ def contents(run: Path, cut: Path, audience: str) -> bundle.Contents:
 
 
 def pack(run: Path, cut: Path, out: Path, audience: str, as_zip: bool) -> Path:
-    """Write the bundle of a run as a folder or, named `*.zip`, as one file; whole or not at all."""
+    """Write the bundle of a run as a folder or, named `*.zip`, as one file; completely or not at all."""
     refuse_within(out, run, "the run")
     refuse_within(out, cut, "the frozen cut")
     if not as_zip:
         refuse_to_replace(out)
     with step(f"gather the bundle for {audience}"):
-        whole = contents(run, cut, audience)
+        gathered = contents(run, cut, audience)
     if as_zip:
         place = out if out.suffix == ".zip" else out.with_name(f"{out.name}.zip")
         with step("write the zip"), lock(place):
-            write_bytes(place, bundle.zipped(whole))
+            write_bytes(place, bundle.zipped(gathered))
         return place
     with step("write the folder"), atomic_folder(out) as new:
-        bundle.write_into(new, whole)
+        bundle.write_into(new, gathered)
     return out
 
 
@@ -146,13 +146,13 @@ LEFT_OUT = "left-out.txt"
 def hand_over(run: Path, out: Path, only: str | None = None) -> Path:
     """Write ADaM as XPT v5 and Dataset-JSON 1.1, and the reviewer's guide, or one of them.
 
-    A dataset that XPT v5 cannot hold stops nothing but its own XPT file: column and rows are named
-    on the way and in `left-out.txt`.
+    A dataset that XPT v5 cannot hold has no XPT file; its columns and rows are named on the terminal
+    and in `left-out.txt`.
 
     Raises
     ------
     UsageError
-        Nothing that was asked for can be written.
+        None of the requested files can be written.
     """
     refuse_within(out, run, "the run")
     datasets = datasets_of(run)
@@ -162,14 +162,14 @@ def hand_over(run: Path, out: Path, only: str | None = None) -> Path:
             made["adrg.md"] = guide(run, datasets).encode()
         kinds = {"adam-xpt": ".xpt", "dataset-json": ".json", "guide": ".md"}
         suffixes = tuple(kinds.values()) if only is None else (kinds[only],)
-        kept = {name: content for name, content in made.items() if name.endswith(suffixes)}
-        lost = {name: why for name, why in left_out.items() if name.endswith(suffixes)}
-        if not kept:
-            raise UsageError("\n".join(lost.values()) or f"{run} holds no dataset.")
-        for name, content in kept.items():
+        written = {name: content for name, content in made.items() if name.endswith(suffixes)}
+        refused = {name: why for name, why in left_out.items() if name.endswith(suffixes)}
+        if not written:
+            raise UsageError("\n".join(refused.values()) or f"{run} holds no dataset.")
+        for name, content in written.items():
             (new / name).write_bytes(content)
-        if lost:
-            text = "\n".join(f"{name}: {why}" for name, why in lost.items())
+        if refused:
+            text = "\n".join(f"{name}: {why}" for name, why in refused.items())
             (new / LEFT_OUT).write_text(text + "\n", encoding="utf-8")
             say(text)
     return out

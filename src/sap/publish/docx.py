@@ -51,9 +51,9 @@ def write_docx(parsed: tree.Json, page: PageFacts, folder: Path) -> bytes:
         Pandoc fails, or a figure cannot be drawn.
     """
     (folder / "reference.docx").write_bytes(_reference(folder))
-    own = copy.deepcopy(parsed)
-    del own["meta"]["sap"]  # pandoc would write it into the file's properties
-    for node in tree.nodes(own["blocks"]):
+    report = copy.deepcopy(parsed)
+    del report["meta"]["sap"]  # pandoc would write it into the file's properties
+    for node in tree.nodes(report["blocks"]):
         if node["t"] == "Image":
             node["c"][2][0] = _bitmap(node["c"][2][0], folder)
     out, _ = pandoc.run(
@@ -66,7 +66,7 @@ def write_docx(parsed: tree.Json, page: PageFacts, folder: Path) -> bytes:
             "--toc-depth=3",
             "--output=-",
         ],
-        data=json.dumps(own).encode("utf-8"),
+        data=json.dumps(report).encode("utf-8"),
         folder=folder,
         what="docx",
     )
@@ -90,12 +90,12 @@ def _reference(folder: Path) -> bytes:
             fonts.set(qn(f"w:{script}"), FONT)
     for language in styles.iter(qn("w:lang")):
         language.set(qn("w:val"), "en-GB")
-    own: Any = parse_xml((HERE / "docx-styles.xml").read_bytes())
-    replaced = {style.get(qn("w:styleId")) for style in own}
+    styles_of_report: Any = parse_xml((HERE / "docx-styles.xml").read_bytes())
+    replaced = {style.get(qn("w:styleId")) for style in styles_of_report}
     for style in styles.findall(qn("w:style")):
         if style.get(qn("w:styleId")) in replaced:
             styles.remove(style)
-    styles.extend(list(own))
+    styles.extend(list(styles_of_report))
     return _saved(document)
 
 

@@ -1,4 +1,4 @@
-"""What every page says about the report: study, kind, status, audience, cut-off, synthetic or not."""
+"""The facts on every page of a report: study, kind, status, audience, cut-off, synthetic or not."""
 
 import csv
 import json
@@ -29,7 +29,7 @@ KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel"
 
 @dataclass(frozen=True)
 class PageFacts:
-    """The words of title page, header and footer; empty ones are left out."""
+    """The texts of title page, header and footer; empty ones are left out."""
 
     title: str
     study: str
@@ -43,7 +43,7 @@ class PageFacts:
     answers_first: bool = False
 
     def metadata(self) -> dict[str, tree.Json]:
-        """As pandoc metadata under the key `sap`, beside the document's `title`."""
+        """As pandoc metadata: the document's `title`, and the rest under the key `sap`."""
         words = {
             "study": self.study,
             "subject": self.subject,
@@ -109,12 +109,19 @@ def addresses_of(
     1. `facts["addresses"]`, when it is given.
     2. Else the rows of `ard.csv` in the run folder.
 
-    A 0 without a row has the place where nobody is, as long as no row says otherwise.
+    A 0 without a row gets the key of the count that the ARD does not have.
+
+    Raises
+    ------
+    RenderError
+        A number has no row, or a 0 has one.
     """
     known = facts.get("addresses")
     if known is None:
         known = _rows_by_key(run / "ard.csv", used)
-    known = dict(known) | {key: _nobody(key, known) for key in used if key.endswith(f"|{NO_ROW}")}
+    known = dict(known) | {
+        key: _no_patient(key, known) for key in used if key.endswith(f"|{NO_ROW}")
+    }
     lost = sorted(key for key in used if key not in known)
     if lost:
         raise RenderError(
@@ -124,7 +131,7 @@ def addresses_of(
 
 
 def script_json(value: Any) -> str:
-    """JSON that can stand in a script element: no character of it ends the element."""
+    """JSON for a script element: no character of it ends the element."""
     packed = json.dumps(value, ensure_ascii=False, separators=(",", ":"), sort_keys=False)
     for character in "<>&\u2028\u2029":
         packed = packed.replace(character, f"\\u{ord(character):04x}")
@@ -140,13 +147,13 @@ def _rows_by_key(path: Path, used: Collection[str]) -> dict[str, dict[str, str]]
         return {key: {k: v for k, v in row.items() if v} for key, row in keyed if key in used}
 
 
-def _nobody(key: str, known: Mapping[str, Any]) -> dict[str, Any]:
+def _no_patient(key: str, known: Mapping[str, Any]) -> dict[str, Any]:
     place = key.removesuffix(NO_ROW)
     if f"{place}n" in known:
         raise RenderError(f"The report prints 0 for {place}n, which the ARD has.")
     words = (part.replace("%7C", "|").replace("%25", "%") for part in key.split("|"))
     shown = {name: word for name, word in zip(KEY_COLUMNS, words, strict=True) if word}
-    return shown | {"stat_name": "n", "stat": 0, "stat_text": "nobody is there: the ARD has no row"}
+    return shown | {"stat_name": "n", "stat": 0, "stat_text": "no patient: the ARD has no row"}
 
 
 def _key(row: Mapping[str, str]) -> str:
@@ -155,7 +162,7 @@ def _key(row: Mapping[str, str]) -> str:
 
 
 def _moment(cut_off: str) -> datetime:
-    """The date that PDF and DOCX carry: the data cut-off, never today."""
+    """The date of PDF and DOCX: the data cut-off, never today."""
     if not cut_off:
         return datetime(2000, 1, 1, tzinfo=UTC)
     try:

@@ -1,4 +1,4 @@
-"""What a cell shows, as Markdown."""
+"""The outputs of a cell, as Markdown."""
 
 import re
 from typing import Any
@@ -10,7 +10,7 @@ MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~^$@:\"'=&])")
 
 
 def escaped(text: str) -> str:
-    r"""Text that Markdown shows as it stands.
+    r"""The text with every character escaped that Markdown reads as markup.
 
     >>> print(escaped("a_b <i> #let"))
     a\_b \<i\> \#let
@@ -19,10 +19,10 @@ def escaped(text: str) -> str:
 
 
 def cell_markdown(cell: Cell, outputs: list[Any], file: str) -> str:
-    """The code when `echo` asks for it, and what the cell showed.
+    """The code, with the option `echo`, and the outputs of the cell.
 
-    `include: false` and `output: false` show nothing; `output: asis` takes printed text as
-    Markdown. Warnings and other words on stderr are never shown.
+    `include: false` and `output: false` show nothing; with `output: asis` printed text is
+    Markdown. Warnings and other text on stderr are never shown.
     """
     if cell.options.get("include") is False:
         return ""

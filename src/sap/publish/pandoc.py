@@ -1,4 +1,4 @@
-"""Calls pandoc: with a time limit, a memory limit, and nothing of the caller's machine."""
+"""Calls pandoc with a time limit, a memory limit and a fixed environment."""
 
 import os
 import subprocess
@@ -9,31 +9,42 @@ from pathlib import Path
 from sap.errors import RenderError
 
 SECONDS = 300
-# At most 3 GB: a Lua filter that loops would else take the whole machine. Garbage is collected in
-# large steps, which takes a tenth off the time.
+# At most 3 GB: a Lua filter in an endless loop would otherwise use all memory. Garbage collection in
+# large steps saves a tenth of the time.
 RUNTIME = ("+RTS", "-M3G", "-A64m", "-RTS")
 
 
 @cache
 def binary() -> str:
-    """The pandoc of the locked package, never one that happens to be on the PATH."""
+    """The pandoc of the locked package, never one on the PATH."""
     import pypandoc
 
     return str(Path(pypandoc.__file__).parent / "files" / "pandoc")
 
 
 def run(arguments: Sequence[str], *, data: bytes, folder: Path, what: str) -> tuple[bytes, str]:
-    """Hand `data` to pandoc in `folder`; its output and its warnings."""
+    """The output and the warnings of pandoc, run in `folder` with `data` as its input.
+
+    Raises
+    ------
+    RenderError
+        Pandoc fails or needs more than `SECONDS`; `what` is named.
+    """
     command = [binary(), *RUNTIME, f"--data-dir={folder}", *arguments]
-    kept = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
-    settings = kept | {"LANG": "C.UTF-8", "LC_ALL": "C.UTF-8", "TZ": "UTC", "HOME": str(folder)}
+    passed = {name: os.environ[name] for name in ("PATH", "SYSTEMROOT") if name in os.environ}
+    environment = passed | {
+        "LANG": "C.UTF-8",
+        "LC_ALL": "C.UTF-8",
+        "TZ": "UTC",
+        "HOME": str(folder),
+    }
     try:
         done = subprocess.run(
             command,
             input=data,
             capture_output=True,
             cwd=folder,
-            env=settings,
+            env=environment,
             timeout=SECONDS,
             check=False,
         )
@@ -42,5 +53,5 @@ def run(arguments: Sequence[str], *, data: bytes, folder: Path, what: str) -> tu
     warnings = done.stderr.decode("utf-8", "replace").strip()
     if done.returncode:
         last = (warnings.splitlines() or ["no reason given"])[-1]
-        raise RenderError(f"{what}: pandoc stopped (exit {done.returncode}): {last}")
+        raise RenderError(f"{what}: pandoc failed (exit {done.returncode}): {last}")
     return done.stdout, warnings

@@ -1,4 +1,4 @@
-"""Typst to PDF: tagged, PDF/UA-1 and PDF/A-2a, with the fonts of the locked package alone."""
+"""Typst to PDF: tagged, PDF/UA-1 and PDF/A-2a, with the fonts of the locked package only."""
 
 import re
 from datetime import datetime
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from typst import PDFStandard
 
 STANDARDS: list["PDFStandard"] = ["ua-1", "a-2a"]
-# Libertinus Serif has these; anything else is tried before it is used.
+# Libertinus Serif has these; for other characters Typst is tried first.
 KNOWN_RANGES = ((0x20, 0x7E), (0xA0, 0x17F), (0x391, 0x3C9), (0x2010, 0x2026))
 KNOWN = frozenset(
     "\n\t\u2007\u2009\u200a\u200b\u202f\u2212\u2264\u2265\u2032\u2033\u2030\u2039\u203a\u20ac"
 )
-# Marks of direction and joining are no letters, yet every font knows them.
+# Marks of direction and joining have no glyph, and every font supports them.
 INVISIBLE = frozenset(
     "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
@@ -24,7 +24,13 @@ NOT_SHOWN = re.compile(r"the text `\"((?:[^\"\\]|\\.)*)\"` could not be displaye
 
 
 def compile_pdf(source: str, folder: Path, moment: datetime) -> bytes:
-    """The PDF of a Typst source whose pictures lie in `folder`; dated `moment`."""
+    """The PDF of a Typst source whose pictures are in `folder`; dated `moment`.
+
+    Raises
+    ------
+    RenderError
+        Typst fails, or the layout does not converge.
+    """
     import typst
 
     shown = with_visible_characters(source, folder)
@@ -42,12 +48,12 @@ def compile_pdf(source: str, folder: Path, moment: datetime) -> bytes:
             pdf_standards=STANDARDS,
         )
     except typst.TypstError as problem:
-        raise RenderError(f"PDF: {_story(problem, shown)}") from None
+        raise RenderError(f"PDF: {_located(problem, shown)}") from None
     unsettled = [str(w.message) for w in warnings if "converge" in str(w.message)]
     if unsettled:
         raise RenderError(f"PDF: {unsettled[0]}")
     if not isinstance(compiled, bytes):
-        raise RenderError("PDF: Typst gave no document")
+        raise RenderError("PDF: Typst made no document")
     return compiled
 
 
@@ -70,7 +76,7 @@ def _unusual(source: str) -> set[str]:
 
 
 def _displayable(source: str, folder: Path) -> set[str]:
-    """Which unusual characters have a glyph: Typst is asked, since only it knows its fonts."""
+    """The unusual characters that have a glyph, by trial: only Typst knows its fonts."""
     import typst
 
     left = {c for c in _unusual(source) if c.isprintable() or c in INVISIBLE}
@@ -90,7 +96,7 @@ def _displayable(source: str, folder: Path) -> set[str]:
             )
         except typst.TypstError as problem:
             named = NOT_SHOWN.findall(problem.diagnostic)
-            lost = {c for words in named for c in _unescaped(words)} & left
+            lost = {c for text in named for c in _unescaped(text)} & left
             if not lost:
                 return set()
             left -= lost
@@ -99,12 +105,12 @@ def _displayable(source: str, folder: Path) -> set[str]:
     return left
 
 
-def _unescaped(words: str) -> str:
-    return re.sub(r"\\u\{([0-9a-f]+)\}", lambda code: chr(int(code[1], 16)), words)
+def _unescaped(text: str) -> str:
+    return re.sub(r"\\u\{([0-9a-f]+)\}", lambda code: chr(int(code[1], 16)), text)
 
 
-def _story(problem: Exception, source: str) -> str:
-    """Typst's message, and the heading or display it happened under."""
+def _located(problem: Exception, source: str) -> str:
+    """Typst's message, and the heading or display above the line it names."""
     message = str(getattr(problem, "message", problem))
     line = re.search(r"report\.typ:(\d+)", str(getattr(problem, "diagnostic", "")))
     if line is None:

@@ -39,7 +39,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Chapter:
-    """One included file, or the root document's own text between two includes."""
+    """One included file, or the text of the root document between two includes."""
 
     name: str
     file: str
@@ -47,7 +47,7 @@ class Chapter:
 
     @property
     def shows_something(self) -> bool:
-        """Text, or a cell that is not run for its effect alone."""
+        """Whether it has text, or a cell with an output."""
         return any(
             cell.kind == "text" or cell.options.get("include") is not False for cell in self.cells
         )
@@ -55,7 +55,7 @@ class Chapter:
 
 @dataclass(frozen=True)
 class Document:
-    """The root document taken apart; `setup` is run before each chapter, and shown where it stands."""
+    """The parts of the root document; `setup` is executed before each chapter."""
 
     header: dict[str, Any]
     setup: Chapter | None
@@ -63,36 +63,43 @@ class Document:
 
 
 def read(document: Path, home: Path, profile: str | None) -> Document:
-    """Take `document` apart; paths of includes are relative to it, names of files to `home`.
+    """The parts of `document`; paths of includes are relative to it, names of files to `home`.
 
     Divs for another profile (`::: {.content-visible when-profile="interim"}`) are left out here,
-    so their cells are not run.
+    so their cells are not executed.
+
+    Raises
+    ------
+    RenderError
+        An include is missing, or a header or the options of a cell cannot be read.
+    UsageError
+        A file cannot be read.
     """
     header, body = split_header(text_of(document), document)
     profiles = frozenset((profile or "").split(","))
     chapters: list[Chapter] = []
     setup: Chapter | None = None
-    own: list[str] = []
+    lines: list[str] = []
 
-    def close_own_text() -> None:
-        text = "\n".join(own)
-        own.clear()
+    def close_text() -> None:
+        text = "\n".join(lines)
+        lines.clear()
         if text.strip():
             chapters.append(_chapter(text, document, home, profiles))
 
     for line, is_text in lines_with_context(body):
         include = INCLUDE.match(line) if is_text else None
         if include is None:
-            own.append(line)
+            lines.append(line)
             continue
-        close_own_text()
+        close_text()
         path = _included(document, include["path"])
         chapter = _chapter(text_of(path), path, home, profiles)
         if setup is None:
             setup = chapter
         else:
             chapters.append(chapter)
-    close_own_text()
+    close_text()
     return Document(header, setup, tuple(chapters))
 
 
@@ -100,8 +107,8 @@ def split_header(text: str, path: Path) -> tuple[dict[str, Any], str]:
     """The YAML between the first two `---` lines, and the rest."""
     if not text.startswith("---\n"):
         return {}, text
-    head, found, body = text[4:].partition("\n---\n")
-    if not found:
+    head, end, body = text[4:].partition("\n---\n")
+    if not end:
         raise RenderError(f"{path.name}: the header that starts in line 1 has no closing ---")
     try:
         header = yaml.safe_load(head) or {}
@@ -111,7 +118,13 @@ def split_header(text: str, path: Path) -> tuple[dict[str, Any], str]:
 
 
 def text_of(path: Path) -> str:
-    """The file's text, or an error that says why it cannot be had."""
+    """The text of the file.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read or is not UTF-8.
+    """
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as problem:
@@ -135,7 +148,7 @@ def lines_with_context(text: str) -> Iterator[tuple[str, bool]]:
 
 
 def only_profile(text: str, profiles: frozenset[str]) -> str:
-    r"""Drop the divs that `when-profile` or `unless-profile` gives to another report.
+    r"""The text without the divs that `when-profile` or `unless-profile` reserve for another report.
 
     >>> text = '::: {.content-visible when-profile="interim"}\nA\n:::\nB'
     >>> only_profile(text, frozenset({"final"}))
@@ -143,13 +156,13 @@ def only_profile(text: str, profiles: frozenset[str]) -> str:
     >>> only_profile(text, frozenset({"interim"})).split("\n")[1]
     'A'
     """
-    kept: list[str] = []
+    remaining: list[str] = []
     open_divs: list[bool] = []  # of each open div: is it dropped?
     for line, is_prose in lines_with_context(text):
         div = DIV_FENCE.match(line) if is_prose else None
         if div is None:
             if not any(open_divs):
-                kept.append(line)
+                remaining.append(line)
             continue
         closing = not div["attributes"]
         dropped = any(open_divs)
@@ -159,8 +172,8 @@ def only_profile(text: str, profiles: frozenset[str]) -> str:
         elif open_divs:
             open_divs.pop()
         if not dropped:
-            kept.append(line)
-    return "\n".join(kept)
+            remaining.append(line)
+    return "\n".join(remaining)
 
 
 def options_of(source: str) -> tuple[dict[str, Any], str]:

@@ -1,4 +1,4 @@
-"""The written subset of Quarto that chapters keep to, so that both engines show the same report.
+"""The subset of Quarto that chapters may use, so that both engines make the same report.
 
 What is written here is what `check` allows; everything else is a problem:
 
@@ -9,7 +9,7 @@ What is written here is what `check` allows; everything else is a problem:
 3. Cells are fenced with ```{python} at column 0, have a label of their own, and no other option
    than label, include, echo, output and warning. No other fence.
 4. Inline code is `{python} expression` in backticks.
-5. Divs stand at column 0, are closed, and are callouts, the place of the references, or text for a
+5. Divs begin at column 0, are closed, and are callouts, the place of the references, or text for a
    profile (when-profile) or a format (when-format: html, typst, docx).
 6. `{{< pagebreak >}}` is the only other shortcode.
 7. Beyond that: paragraphs, lists, pipe tables, emphasis, links, footnotes and citations. No raw
@@ -60,7 +60,7 @@ REFUSED_LINES = (
 
 @dataclass(frozen=True)
 class Problem:
-    """One place outside the written subset."""
+    """A line that is outside of the subset."""
 
     file: str
     line: int
@@ -75,16 +75,16 @@ def check(path: Path) -> list[Problem]:
     text = text_of(path)
     root = text.startswith("---\n")
     body, skipped = text, 0
-    found: list[tuple[int, str]] = []
+    problems: list[tuple[int, str]] = []
     if root:
         try:
             header, body = split_header(text, path)
         except RenderError as problem:
             return [Problem(path.name, 1, str(problem))]
         skipped = text.count("\n") - body.count("\n")
-        found += [(1, f"the header key {k!r} is not known") for k in header.keys() - HEADER_KEYS]
-    found += [(line + skipped, what) for line, what in _problems(body.splitlines(), root)]
-    return [Problem(path.name, line, what) for line, what in sorted(found)]
+        problems += [(1, f"the header key {k!r} is not known") for k in header.keys() - HEADER_KEYS]
+    problems += [(line + skipped, what) for line, what in _problems(body.splitlines(), root)]
+    return [Problem(path.name, line, what) for line, what in sorted(problems)]
 
 
 def check_document(path: Path) -> list[Problem]:
@@ -106,7 +106,7 @@ def check_document(path: Path) -> list[Problem]:
 def included(path: Path) -> list[Path]:
     """The files a root document includes, in order."""
     lines = text_of(path).splitlines()
-    return [path.parent / found["path"] for line in lines if (found := INCLUDE.match(line))]
+    return [path.parent / include["path"] for line in lines if (include := INCLUDE.match(line))]
 
 
 def _problems(lines: list[str], root: bool) -> Iterator[tuple[int, str]]:
@@ -154,7 +154,7 @@ def _prose_problems(prose: list[tuple[int, str]], root: bool) -> Iterator[tuple[
 def _cell_problems(cell: list[str], start: int) -> Iterator[tuple[int, str]]:
     head = [line[2:] for line in cell if line.startswith("#|")]
     if head and not all(line.startswith("#|") for line in cell[: len(head)]):
-        yield start, "options that do not stand at the head of the cell"
+        yield start, "options that are not at the head of the cell"
         return
     try:
         options = yaml.safe_load("\n".join(head)) or {}
@@ -187,8 +187,8 @@ def _line_problems(line: str, titled: bool) -> Iterator[str]:
         if pattern.match(line):
             yield what
     for code in INLINE_CODE.finditer(line):
-        words = code["code"]
-        if words.startswith("{") and not re.match(r"\{python\} \S", words):
+        expression = code["code"]
+        if expression.startswith("{") and not re.match(r"\{python\} \S", expression):
             yield "inline code that is not `{python} expression`"
     if "``{python}" in line and not line.lstrip().startswith("```"):
         yield "two pieces of inline code without a space between them"
@@ -206,19 +206,19 @@ def _div_problems(attributes: str) -> Iterator[str]:
     if f"{{{inner}}}" != attributes:
         yield "a div without its attributes in braces"
         return
-    found = list(ATTRIBUTE.finditer(inner))
-    if "".join(part[0] for part in found).strip() != inner.strip():
+    parts = list(ATTRIBUTE.finditer(inner))
+    if "".join(part[0] for part in parts).strip() != inner.strip():
         yield "attributes of a div that cannot be read"
         return
-    classes = [part["cls"] for part in found if part["cls"]]
-    values = {part["key"]: part["v1"] or part["v2"] or "" for part in found if part["key"]}
+    classes = [part["cls"] for part in parts if part["cls"]]
+    values = {part["key"]: part["v1"] or part["v2"] or "" for part in parts if part["key"]}
     if classes and CALLOUT.fullmatch(classes[0]):
         allowed = frozenset({"title"})
     elif classes in (["content-visible"], ["content-hidden"]):
         allowed = CONDITIONS
         if not values:
             yield "text for a condition without one"
-    elif not classes and [part["id"] for part in found] == ["refs"]:
+    elif not classes and [part["id"] for part in parts] == ["refs"]:
         allowed = frozenset()
     else:
         yield "a div that is no callout, no condition and not the place of the references"

@@ -1,4 +1,4 @@
-"""The parsed report (pandoc's JSON): what it links to, shows and cites, checked once for all formats."""
+"""The parsed report (pandoc's JSON): its ids, links, images and addresses, checked once for all formats."""
 
 import html
 import re
@@ -16,7 +16,7 @@ Json = dict[str, Any]
 
 @dataclass
 class Findings:
-    """What one walk over the tree found."""
+    """Ids, links, images, closed blocks, addresses and citations of a report."""
 
     ids: set[str] = field(default_factory=set)
     repeated_ids: list[str] = field(default_factory=list)
@@ -28,73 +28,79 @@ class Findings:
 
 
 def survey(tree: Json) -> Findings:
-    """Walk the whole tree once."""
-    found = Findings()
+    """The findings of one walk over the complete tree."""
+    findings = Findings()
     for node in nodes(tree["blocks"]):
-        _note(node, found)
-    return found
+        _note(node, findings)
+    return findings
 
 
 def nodes(value: Any) -> Iterator[Json]:
     """Every element below `value`, in reading order."""
-    waiting = [value]
-    while waiting:
-        here = waiting.pop()
+    stack = [value]
+    while stack:
+        here = stack.pop()
         if isinstance(here, dict):
             if "t" in here:
                 yield here
             if "c" in here:
-                waiting.append(here["c"])
+                stack.append(here["c"])
         elif isinstance(here, list):
-            waiting.extend(reversed(here))
+            stack.extend(reversed(here))
 
 
-def check(found: Findings, audience: str | None) -> None:
-    """Refuse a report whose links lead nowhere, or that shows the board's numbers to everyone."""
-    if found.repeated_ids:
-        raise RenderError(f"the id {found.repeated_ids[0]} is given twice; ids must be unique")
-    missing = sorted({target[1:] for target in found.links if _is_lost(target, found.ids)})
+def check(findings: Findings, audience: str | None) -> None:
+    """Refuse a report with a link without a target, or an open report with a closed display.
+
+    Raises
+    ------
+    RenderError
+        Names the id, the links or the display.
+    """
+    if findings.repeated_ids:
+        raise RenderError(f"the id {findings.repeated_ids[0]} is given twice; ids must be unique")
+    missing = sorted({target[1:] for target in findings.links if _is_lost(target, findings.ids)})
     if missing:
         names = ", ".join(f"#{name}" for name in missing)
         raise RenderError(
             f"the text links to {names}, which this report does not show; "
-            "show the display or take the link out"
+            "show the display or remove the link"
         )
-    if audience == "open" and found.closed:
-        raise RenderError(f"{found.closed[0]} is marked closed and stands in the open report")
+    if audience == "open" and findings.closed:
+        raise RenderError(f"{findings.closed[0]} is closed and is in the open report")
 
 
 def _is_lost(target: str, ids: set[str]) -> bool:
     return target.startswith("#") and target[1:] not in ids
 
 
-def _note(node: Json, found: Findings) -> None:
+def _note(node: Json, findings: Findings) -> None:
     kind, content = node["t"], node.get("c", [])
     attributes = _attributes(kind, content)
     if attributes is not None:
         identifier, classes, pairs = attributes
         if identifier:
-            _note_id(identifier, found)
+            _note_id(identifier, findings)
         if "closed" in classes:
-            found.closed.append(identifier or "a block without an id")
-        found.addresses.update(value for name, value in pairs if name in ("data-ard", "ard"))
+            findings.closed.append(identifier or "a block without an id")
+        findings.addresses.update(value for name, value in pairs if name in ("data-ard", "ard"))
     if kind in ("RawBlock", "RawInline") and content[0].startswith("html"):
         for quoted in ADDRESS_IN_HTML.finditer(content[1]):
-            found.addresses.add(html.unescape(quoted[2] or quoted[3] or ""))
+            findings.addresses.add(html.unescape(quoted[2] or quoted[3] or ""))
         for identifier in ID_IN_HTML.findall(content[1]):
-            _note_id(html.unescape(identifier), found)
+            _note_id(html.unescape(identifier), findings)
     elif kind == "Link":
-        found.links.append(content[2][0])
+        findings.links.append(content[2][0])
     elif kind == "Image":
-        found.images.append(node)
+        findings.images.append(node)
     elif kind == "Cite":
-        found.cites = True
+        findings.cites = True
 
 
-def _note_id(identifier: str, found: Findings) -> None:
-    if identifier in found.ids:
-        found.repeated_ids.append(identifier)
-    found.ids.add(identifier)
+def _note_id(identifier: str, findings: Findings) -> None:
+    if identifier in findings.ids:
+        findings.repeated_ids.append(identifier)
+    findings.ids.add(identifier)
 
 
 def _attributes(kind: str, content: Any) -> tuple[str, list[str], list[tuple[str, str]]] | None:
@@ -107,18 +113,18 @@ def _attributes(kind: str, content: Any) -> tuple[str, list[str], list[tuple[str
     return identifier, classes, pairs
 
 
-def text(words: str) -> Json:
-    """Plain words as metadata that no writer reads as markup."""
-    return {"t": "MetaInlines", "c": [{"t": "Str", "c": words}]}
+def text(plain: str) -> Json:
+    """Plain text as metadata that no writer reads as markup."""
+    return {"t": "MetaInlines", "c": [{"t": "Str", "c": plain}]}
 
 
 def raw_html(markup: str) -> Json:
-    """Metadata that the HTML writer takes as it stands."""
+    """Metadata that the HTML writer does not change."""
     return {"t": "MetaInlines", "c": [{"t": "RawInline", "c": ["html", markup]}]}
 
 
 def raw_block(form: str, markup: str) -> Json:
-    """A block that the writer of this form takes as it stands."""
+    """A block that the writer of this format does not change."""
     return {"t": "RawBlock", "c": [form, markup]}
 
 
