@@ -592,7 +592,7 @@ def test_a_link_to_a_display_that_is_not_shown_stops_the_render(
 def test_a_closed_display_in_an_open_report_stops_the_render(document: Any, tmp_path: Path) -> None:
     root = document("::: {#tlf-x .tlf .tlf-table .closed}\nA\n:::\n")
     open_facts = FACTS | {"audience": "open"}
-    with pytest.raises(RenderError, match="tlf-x is marked closed"):
+    with pytest.raises(RenderError, match="tlf-x is closed"):
         rendered(tmp_path / "out", run=tmp_path / "run", document=root, facts=open_facts)
 
 
