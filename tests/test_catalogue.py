@@ -21,26 +21,19 @@ DISPLAYS = yaml.safe_load((HOME / "analysis" / "displays.yml").read_text(encodin
 
 # Stems whose test does not yet assert a row of each analysis worked by hand. To shrink to none.
 STEMS_NOT_YET_WORKED = {
-    "comparison",
-    "ctc",
     "design",
-    "estimand",
     "exposure_response",
-    "interim",
     "pk",
-    "progression",
-    "response",
     "samples",
     "survival",
     "survival_comparison",
-    "tumour",
 }
 NOT_YET_WORKED = {e.id for e in analyses().values() if e.stem in STEMS_NOT_YET_WORKED}
 
 NOT_YET_SECOND = set(analyses())
 NOT_YET_SHOWN = {
     "dor_curve", "dor_at_risk", "rdor", "rdor_curve", "rdor_at_risk", "rdor_reasons",
-    "os_group_curve", "os_group_at_risk", "tumour_change",
+    "os_group_curve", "os_group_at_risk",
 }  # fmt: skip
 
 each = pytest.mark.parametrize("entry", analyses().values(), ids=list(analyses()))

@@ -56,7 +56,35 @@ def stats_of(parts, **where) -> pd.Series:
     return rows.set_index("stat_name")["stat"]
 
 
+def text_and_stats_of(parts, **where) -> dict[str, float | str]:
+    """The statistics at one place of the ARD; an axis that is not named is empty there."""
+    rows = ard.bind(parts)
+    for name, value in ({"group": "", "level": ""} | where).items():
+        rows = rows[rows[name] == value]
+    return {row.stat_name: row.stat_text or row.stat for row in rows.itertuples()}
+
+
+@pytest.mark.worked("comparison_marker")
+def test_the_comparison_by_marker_has_the_numbers_worked_by_hand():
+    """3 of 25 and 4 of 10; exact limits as R's binom.test prints them. Difference 0.12 - 0.4."""
+    parts = by_marker(*subjects_of((3, 25), (4, 10)), PLAN)
+    positive = text_and_stats_of(parts, group="POSITIVE", paramcd="PSARESP")
+    assert positive == pytest.approx(
+        {"n": 3, "N": 25, "estimate": 0.12, "conf_level": 0.95, "conf_low": 0.02546539,
+         "conf_high": 0.31219031}
+    )  # fmt: skip
+    negative = text_and_stats_of(parts, group="NEGATIVE", paramcd="PSARESPA")
+    assert negative == pytest.approx(
+        {"n": 4, "N": 10, "n_missing": 0, "estimate": 0.4, "conf_level": 0.95, "conf_low": 0.12155226,
+         "conf_high": 0.73762194}
+    )  # fmt: skip
+    difference = text_and_stats_of(parts, level="difference")
+    assert (difference["estimate"], difference["conf_level"]) == (pytest.approx(-0.28), 0.95)
+    assert difference["conf_low"] < -0.28 < difference["conf_high"]
+
+
 @pytest.mark.req("SAP-5.8")
+@pytest.mark.worked("comparison_marker")
 def test_the_difference_by_marker_is_that_of_miettinen_and_nurminen():
     """56 of 70 against 48 of 80: 0.2, limits 0.0528 and 0.3382 (R DescTools, in tests of the method)."""
     got = stats_of(by_marker(*subjects_of((56, 70), (48, 80)), PLAN), level="difference")
@@ -83,12 +111,13 @@ def test_subjects_without_psa_are_failures_unless_nobody_has_any():
     assert difference["stat_text"] == "not in the data: no PSA of these patients"
 
 
-def test_nobody_in_a_group_is_no_crash():
+def test_a_comparison_without_patients_is_not_estimable():
     rows = ard.bind(by_marker(*subjects_of((0, 0), (0, 0)), PLAN))
     assert rows.loc[rows["stat_name"] == "estimate", "stat"].isna().all()
 
 
-def test_the_primary_beside_tropic_has_the_numbers_of_r():
+@pytest.mark.worked("comparison_published")
+def test_the_comparison_with_the_published_rate_has_the_numbers_of_r():
     """3 of 25 against 129 of 329. R 4.2: fisher.test(matrix(c(3, 22, 129, 200), 2)) prints odds
     ratio 0.2121280918, limits 0.0398507562 and 0.7274788802, p 0.0052888178 (to its tolerance)."""
     rows = published(*subjects_of((3, 25), (0, 0)), REFERENCES, OWN_RULE)
@@ -106,6 +135,16 @@ def test_the_primary_beside_tropic_has_the_numbers_of_r():
     # 39.2 %; the posted interval (33.9 to 44.5) is Wald's, the exact one is 33.9 to 44.7.
     assert (theirs["n"], theirs["N"]) == (129, 329)
     assert (round(theirs["conf_low"], 3), round(theirs["conf_high"], 3)) == (0.339, 0.447)
+    published_row = text_and_stats_of(rows, group="tropic-psa-response")
+    assert published_row["estimate"] == pytest.approx(129 / 329)
+    assert published_row["treatment"].startswith("cabazitaxel 25 mg/m2 every 3 weeks")
+    assert published_row["definition"] == REFERENCES.of("tropic-psa-response").definition
+    assert published_row["source"] == "@regtropic, posted results"
+    ours = text_and_stats_of(rows, group="this_study", paramcd="PSARESP")
+    assert ours == pytest.approx(
+        {"n": 3, "N": 25, "estimate": 0.12, "conf_level": 0.95, "conf_low": 0.02546539,
+         "conf_high": 0.31219031}
+    )  # fmt: skip
 
 
 # The rule of TROPIC as its registry entry and publication have it: baseline PSA of 20 ug/L or more, a
@@ -156,7 +195,8 @@ def test_the_rule_of_the_published_trial_gives_the_answers_found_by_hand(patient
         assert got.fillna("").to_dict() == expected.fillna("").to_dict()
 
 
-def test_the_row_by_their_rule_is_the_one_compared(patients):
+@pytest.mark.worked("comparison_published")
+def test_the_row_by_the_published_rule_is_the_one_compared(patients):
     """By hand from COURSES: theirs 3 of 6 (01, 03, 08 of those with a baseline from 20), ours 2 of 8."""
     adsl, adrs, _ = by_both_rules(patients)
     rows = published(adsl, adrs, REFERENCES, PLAN)

@@ -1,5 +1,7 @@
 """Intercurrent events patient by patient, the sensitivity set, and inference by the design."""
 
+import math
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -141,7 +143,10 @@ def test_without_the_limit_a_late_first_fall_is_a_response(trial):
 
 
 def inference(
-    yes: list[bool], pending: list[bool] | None = None, confirmed_after: int = 60
+    yes: list[bool],
+    pending: list[bool] | None = None,
+    confirmed_after: int = 60,
+    plan: Plan = PLAN,
 ) -> dict[str, object]:
     """The rows of `two_stage` for patients treated in this order; `pending`: an answer can still come."""
     who = [f"{i:03d}" for i in range(len(yes))]
@@ -158,7 +163,7 @@ def inference(
     )
     waits = ["Y" if wait else "N" for wait in pending or [False] * len(yes)]
     answers = pd.concat([answers, answers.assign(PARAMCD="PSAPEND", AVALC=waits)])
-    rows = results.two_stage(adsl, answers, PLAN)[0]
+    rows = results.two_stage(adsl, answers, plan)[0]
     return {
         r.stat_name: r.stat_text if r.stat_text else r.stat for r in rows.itertuples(index=False)
     }
@@ -336,27 +341,190 @@ def test_more_subjects_than_planned_are_analysed_with_the_attained_number():
     assert got["mle"] == pytest.approx(6 / 27)
 
 
-def test_tipping_point_says_how_many_would_have_to_respond():
-    who = [f"{i:03d}" for i in range(25)]
+# Rows of the ARD. 06 is marker positive and was not treated, 07 responded after re-screening: neither
+# is a responder of the first screening. The baseline limit of the plan is 20.
+ROWS = """
+    USUBJID | PRIMFL | PSAEVFL | PPROTFL | MPOSFL | RESCTRFL | BASE | PSARESP | PSARSPTP | PSARSPAT | ICETOX | ICETHER | ICEDTH | ICEMISS | ICEPEND
+    --------+--------+---------+---------+--------+----------+------+---------+----------+----------+--------+---------+--------+---------+--------
+    01      | Y      | Y       | Y       | Y      | N        | 20   | Y       | Y        | Y        | Y      | N       | N      | N       | N
+    02      | Y      | Y       | N       | Y      | N        | 19.9 | Y       | Y        | Y        | Y      | N       | N      | N       | N
+    03      | Y      | Y       | Y       | Y      | N        | 100  | N       | Y        | N        | Y      | Y       | N      | N       | N
+    04      | Y      | Y       | N       | Y      | N        | 50   | N       | N        | Y        | N      | Y       | N      | N       | Y
+    05      | Y      | N       | N       | Y      | N        |      | NE      | NE       | NE       | N      | N       | N      | Y       | N
+    06      | N      | N       | N       | Y      | N        | 80   |         |          |          |        |         |        |         |
+    07      | N      | N       | N       | Y      | Y        | 80   | Y       | Y        | Y        | N      | N       | N      | N       | N
+"""
+CODES = (
+    "PSARESP", "PSARSPTP", "PSARSPAT", "ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND",
+)  # fmt: skip
+
+
+@pytest.fixture
+def ards(patients):
+    """ADSL, ADPSA and ADRS of ROWS."""
+    table = patients(ROWS)
+    flags = [name for name in table if name.endswith("FL")]
+    adsl = table[["USUBJID", *flags]].assign(TRTSDT=START)
+    base = table[table["BASE"].notna()]
+    adpsa = pd.DataFrame(
+        {"USUBJID": base["USUBJID"], "ABLFL": "Y", "AVAL": base["BASE"].astype(float)}
+    )
+    adrs = pd.concat(
+        table[["USUBJID"]].assign(PARAMCD=name, AVALC=table[name])[table[name].notna()]
+        for name in CODES
+    )
+    return adsl, adpsa, adrs
+
+
+def at(rows: pd.DataFrame, **where: str) -> dict[str, float | str]:
+    """The statistics at one place of the ARD."""
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    assert not rows["stat_name"].duplicated().any()
+    return {row.stat_name: row.stat_text or row.stat for row in rows.itertuples()}
+
+
+@pytest.mark.worked("psa_estimand")
+def test_each_sensitivity_analysis_has_the_numbers_worked_by_hand(ards):
+    """n, N and the limits of R's binom.test."""
+    rows = ard.bind(results.sensitivity(*ards, PLAN))
+    expected = {
+        "primary": (2, 5, 0.05274495, 0.85336720),  # 01, 02
+        "treatment_policy": (3, 5, 0.14663280, 0.94725505),  # 03 as well
+        "psa_evaluable": (2, 4, 0.06758599, 0.93241401),
+        "per_protocol": (1, 2, 0.01257912, 0.98742088),  # 01 of 01 and 03
+        "all_marker_positive": (2, 7, 0.03669257, 0.70957914),  # not 07, who was re-screened
+        "baseline_psa_minimum": (1, 3, 0.00840376, 0.90570068),  # 01 of 01, 03, 04: 20 is enough
+        "worst_case": (2, 5, 0.05274495, 0.85336720),
+        "best_case": (4, 5, 0.28358210, 0.99494922),  # 04 pending, 05 missing
+        "first_decline_any_time": (3, 5, 0.14663280, 0.94725505),  # 04 as well
+    }
+    assert set(rows["level"]) == set(expected)
+    for level, (n, N, low, high) in expected.items():  # noqa: N806 - as in the ARD
+        statistics = {"n": n, "N": N, "estimate": n / N, "conf_level": 0.95}
+        statistics |= {"conf_low": low, "conf_high": high}
+        assert at(rows, level=level) == pytest.approx(statistics), level
+    without = ards[0].drop(columns="PPROTFL")  # deviations were not collected
+    rows = ard.bind(results.sensitivity(without, *ards[1:], PLAN))
+    assert set(rows["level"]) == set(expected) - {"per_protocol"}
+
+
+@pytest.mark.worked("intercurrent_events")
+def test_intercurrent_events_have_the_numbers_worked_by_hand(ards):
+    adsl, _, adrs = ards
+    rows = ard.bind(results.intercurrent(adsl, adrs, PLAN))
+    n = {"ICETOX": 3, "ICETHER": 2, "ICEDTH": 0, "ICEMISS": 1, "ICEPEND": 1}
+    for name, events in n.items():
+        assert at(rows, paramcd=name) == {"n": events, "N": 5, "estimate": events / 5}, name
+    rows = ard.bind(results.intercurrent(adsl.assign(PRIMFL="N"), adrs, PLAN))
+    assert at(rows, paramcd="ICETOX") == {
+        "n": 0, "N": 0, "estimate": "no patient in this population",
+    }  # fmt: skip
+
+
+def tipping(responders: int, missing: int, n: int = 25) -> dict[str, float | str]:
+    """The rows of `tipping_point`: responders first, then the missing."""
+    who = [f"{i:03d}" for i in range(n)]
     adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y"})
-    answers = pd.DataFrame(
-        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y"] * 4 + ["NE"] * 3 + ["N"] * 18}
-    )
-    missing = answers.assign(
-        PARAMCD="ICEMISS", AVALC=["Y" if a == "NE" else "N" for a in answers["AVALC"]]
-    )
-    rows = results.tipping(adsl, pd.concat([answers, missing]), PLAN)[0].set_index("stat_name")
-    assert rows.loc["responders_needed", "stat"] == 2
-    assert rows.loc["rate_needed", "stat"] == pytest.approx(2 / 3)
-    assert rows.loc["decision", "stat_text"].endswith("can change the decision")
+    codes = ["Y"] * responders + ["NE"] * missing
+    codes += ["N"] * (n - len(codes))
+    adrs = pd.DataFrame({"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": codes})
+    is_missing = ["Y" if code == "NE" else "N" for code in codes]
+    missing_rows = adrs.assign(PARAMCD="ICEMISS", AVALC=is_missing)
+    return at(results.tipping(adsl, pd.concat([adrs, missing_rows]), PLAN)[0])
 
 
-def test_posterior_with_a_flat_prior_is_the_beta_of_the_counts():
-    """By hand: Beta(1 + 3, 1 + 22) has mean 4/27."""
+@pytest.mark.worked("tipping_point")
+@pytest.mark.parametrize(
+    "responders, missing, needed, changes",
+    [
+        (4, 3, 2, True),  # more than 5 of 25 reject H0
+        (4, 2, 2, True),
+        (4, 1, 2, False),
+        (6, 3, 0, False),
+    ],
+)
+def test_the_tipping_point_has_the_numbers_worked_by_hand(responders, missing, needed, changes):
+    conclusion = (
+        f"The patients without a response result can{'' if changes else 'not'} change the decision"
+    )
+    assert tipping(responders, missing) == pytest.approx(
+        {"n": responders, "N": 25, "n_missing": missing, "responders_needed": needed,
+         "rate_needed": needed / missing, "decision": conclusion}
+    )  # fmt: skip
+
+
+def test_the_tipping_point_is_not_estimable_without_missing_patients_or_with_another_number():
+    assert tipping(4, 0)["rate_needed"] == "no patient is missing"
+    other = tipping(4, 3, n=24)
+    reason = "the attained number of patients is not the planned one"
+    assert (other["n"], other["N"], other["n_missing"]) == (4, 24, 3)
+    assert (other["responders_needed"], other["rate_needed"]) == (reason, reason)
+    assert "decision" not in other
+
+
+@pytest.mark.worked("psa_posterior")
+def test_the_posterior_has_the_numbers_worked_by_hand():
+    """Prior Beta(1, 1), 3 of 25: Beta(4, 23). Mean 4/27, variance 4 x 23 / (27^2 x 28).
+
+    P(rate > x) is the binomial probability of at most 3 of 26 at the rate x.
+    """
     flat = PLAN.estimand.model_copy(update={"prior": (1.0, 1.0)})
     plan = PLAN.model_copy(update={"estimand": flat})
     who = [f"{i:03d}" for i in range(25)]
     adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y"})
-    answers = pd.DataFrame({"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y"] * 3 + ["N"] * 22})
-    rows = results.posterior(adsl, answers, plan)[0].set_index("stat_name")["stat"]
-    assert rows["mean"] == pytest.approx(4 / 27)
+    adrs = pd.DataFrame({"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y"] * 3 + ["N"] * 22})
+    got = at(results.posterior(adsl, adrs, plan)[0])
+
+    def above(rate: float) -> float:
+        return sum(math.comb(26, x) * rate**x * (1 - rate) ** (26 - x) for x in range(4))
+
+    assert (got["prior_a"], got["prior_b"], got["conf_level"]) == (1, 1, 0.95)
+    assert got["mean"] == pytest.approx(4 / 27)
+    assert got["sd"] == pytest.approx((4 * 23 / (27**2 * 28)) ** 0.5)
+    assert above(got["median"]) == pytest.approx(0.5)
+    assert above(got["conf_low"]) == pytest.approx(0.975)
+    assert above(got["conf_high"]) == pytest.approx(0.025)
+    assert got["probability_above_p0"] == pytest.approx(above(0.1))
+    none = at(results.posterior(adsl.assign(PRIMFL="N"), adrs, plan)[0])
+    assert none["mean"] == none["probability_above_p0"] == "no patient in this population"
+
+
+@pytest.mark.worked("psa_two_stage")
+def test_two_stage_inference_has_the_numbers_worked_by_hand():
+    """Two patients, stop without a response; then a third: H0 (0.1) is rejected with 2 of 3 or more.
+
+    Seen: Y, N, then Y. With q = 1 - p: P(0) = q^2 (stop), P(1) = 2pq^2, P(2) = 2p^2q + p^2q, P(3) = p^3.
+    UMVUE: of the 2 + 1 ways to 2 responders, 2 have one of two in stage 1 and 1 has both.
+    Conditional: 3p^2q / (1 - q^2) is largest at 2 - sqrt(2).
+    """
+    design = PLAN.design.model_copy(update={"r1": 0, "n1": 2, "r": 1, "n": 3})
+    plan = PLAN.model_copy(update={"design": design})
+    got = inference([True, False, True], plan=plan, confirmed_after=1)
+
+    def at_least_two(p: float) -> float:
+        return 3 * p**2 * (1 - p) + p**3
+
+    fixed = {
+        "n": 2, "N": 3, "responders_stage1": 1, "n1_attained": 2, "conf_level": 0.95,
+        "stage1_full": "2018-01-02", "stage2_began": "2018-01-03", "responders_by_then": 1,
+        "stopped_at": 2, "decision": "H0 rejected", "mle": 2 / 3, "umvue": 2 / 3,
+        "median_unbiased": 0.5, "conditional_mle": 2 - 2**0.5, "p_value": 0.028,
+        "mid_p_value": 0.028 - 0.027 / 2, "conf_high": 0.975 ** (1 / 3),
+    }  # fmt: skip
+    assert {name: got[name] for name in fixed} == pytest.approx(fixed)
+    assert at_least_two(got["conf_low"]) == pytest.approx(0.025)
+    # E(X / patients) = p (2/3 + 2p/3 - p^2/3), which is 2/3 at the bias-adjusted estimate
+    p = got["bias_adjusted"]
+    assert p * (2 + 2 * p - p**2) / 3 == pytest.approx(2 / 3)
+    # limits of 0, 1, 2 and 3 responders by the same sums; the smallest coverage over p = 0.001 ... 0.999
+    low, high = got["conf_low"], got["conf_high"]
+    limits = [(0, 1 - 0.025**0.5), (1 - 0.975**0.5, 1 - low), (low, high), (0.025 ** (1 / 3), 1)]
+
+    def covered(p: float) -> float:
+        q = 1 - p
+        chances = (q**2, 2 * p * q**2, 3 * p**2 * q, p**3)
+        return sum(c for c, (a, b) in zip(chances, limits, strict=True) if a <= p <= b)
+
+    assert got["coverage"] == pytest.approx(min(covered(i / 1000) for i in range(1, 1000)))
+    assert set(got) == {*fixed, "conf_low", "bias_adjusted", "coverage"}

@@ -18,10 +18,10 @@ from sap.methods.interim import predictive_probability
 from sap.methods.interim_stages import Stage, conditional_power, predictive_power
 from sap.methods.two_stage import TwoStageDesign
 from sap.plan import read_plan
-from sap.results.interim import Cut, interim, state
+from sap.results.interim import Cut, interim, interim_pending, state, toxicity_oc
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
-REASON_NO_PATIENT = Stage(0, 0, 0)
+NO_PATIENT = Stage(0, 0, 0)
 
 # ---- whose answer is open --------------------------------------------------------------------
 
@@ -142,17 +142,17 @@ def test_without_a_first_stage_the_average_is_beta_binomial(known, left, data):
     x = data.draw(st.integers(0, known))
     r = data.draw(st.integers(0, known + left - 1))
     second = Stage(x, known, known + left)
-    assert predictive_power(REASON_NO_PATIENT, second, -1, r, (0.5, 0.5)) == pytest.approx(
+    assert predictive_power(NO_PATIENT, second, -1, r, (0.5, 0.5)) == pytest.approx(
         betabinom.sf(r - x, left, 0.5 + x, 0.5 + known - x), abs=1e-9
     )
-    assert conditional_power(REASON_NO_PATIENT, second, -1, r, 0.3) == pytest.approx(
+    assert conditional_power(NO_PATIENT, second, -1, r, 0.3) == pytest.approx(
         binom.sf(r - x, left, 0.3), abs=1e-12
     )
 
 
 def test_predictive_power_is_that_of_lee_and_liu_2008():
     """Their example: 16 of 23, 40 in all, p0 = 0.6, prior (0.6, 0.4): 28 of 40 convince at 0.9."""
-    mine = predictive_power(REASON_NO_PATIENT, Stage(16, 23, 40), -1, 27, (0.6, 0.4))
+    mine = predictive_power(NO_PATIENT, Stage(16, 23, 40), -1, 27, (0.6, 0.4))
     assert round(mine, 4) == 0.5656
     assert mine == pytest.approx(predictive_probability(16, 23, 40, 0.6, (0.6, 0.4), 0.9))
 
@@ -204,38 +204,65 @@ def stat(rows: pd.DataFrame, level: str, name: str) -> float:
     return float(found["stat"].iloc[0])
 
 
+def at(rows: pd.DataFrame, **where: str) -> dict[str, float | str]:
+    """The statistics at one place of the ARD."""
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    assert not rows["stat_name"].duplicated().any()
+    return {row.stat_name: row.stat_text or row.stat for row in rows.itertuples()}
+
+
+@pytest.mark.worked("interim")
 def test_stage_one_is_the_first_fifteen_subjects_by_first_dose():
+    """Design 1/15, 5/25; patients 1 and 16 responded, 15 and 17 are pending."""
     rows = rows_of(17, responders=[1, 16], waiting=[15, 17])
-    assert [stat(rows, "stage_1", name) for name in ("n", "N", "n_missing")] == [1, 15, 1]
-    assert [stat(rows, "total", name) for name in ("n", "N", "n_missing")] == [2, 17, 2]
-    assert [stat(rows, "stage_1", f"responders_{end}") for end in ("low", "high")] == [1, 2]
-    words = rows[rows["level"] == "stage_1"].set_index("stat_name")["stat_text"]
-    assert words[["decision", "decision_low", "decision_high"]].tolist() == [OPEN, STOP, CONTINUE]
+    assert at(rows, level="stage_1") == {
+        "n": 1, "N": 15, "n_missing": 1, "n_planned": 15, "responders_low": 1, "responders_high": 2,
+        "r1": 1, "decision": "Not decided", "decision_low": "Crossed: the trial stops for futility",
+        "decision_high": "Passed: the trial goes on to stage 2",
+    }  # fmt: skip
+    assert at(rows, level="total") == {
+        "n": 2, "N": 17, "n_missing": 2, "n_planned": 25, "responders_low": 2, "responders_high": 4,
+        "r": 5,
+    }  # fmt: skip
+    expected = {"none_respond": (2, 17), "not_observed": (2, 15), "all_respond": (4, 17)}
+    for level, (n, known) in expected.items():
+        got = at(rows, level=level, group="projection")
+        assert (got["n"], got["N"]) == (n, known), level
 
 
-def test_the_outlook_bounds_what_the_pending_subjects_can_do():
-    """25 patients, r = 5: with 5 sure responders and 1 pending patient everything hangs on him."""
+@pytest.mark.worked("interim")
+def test_the_projections_have_the_numbers_worked_by_hand():
+    """One patient of 25 to come, prior beta(0.5, 0.5), r = 5: the last patient decides.
+
+    Known 5 of 24, one pending: without a response 5 of 25 do not reject, with one 6 of 25 do. Seen as
+    not yet observed, H0 is rejected with the probability of one response: p0 = 0.1, p1 = 0.3, 5/24, or
+    on average over beta(5.5, 19.5) 5.5 / 25.
+    """
     rows = rows_of(25, responders=[1, 2, 3, 4, 5], waiting=[25])
-    views = (
-        "none_respond",
-        "not_observed",
-        "all_respond",
-    )
-    power = [stat(rows, view, "conditional_power_p1") for view in views]
-    assert power == pytest.approx([0.0, PLAN.design.p1, 1.0])
-    # prior beta(0.5, 0.5), 5 of 24 known: mean of beta(5.5, 19.5) is 5.5 / 25
-    assert stat(rows, views[1], "predictive_power") == pytest.approx(5.5 / 25)
-    assert stat(rows, views[1], "conditional_power_seen") == pytest.approx(5 / 24)
+    names = (
+        "conditional_power_p0", "conditional_power_p1", "conditional_power_seen",
+        "predictive_power",
+    )  # fmt: skip
+    expected = {
+        "none_respond": {"n": 5, "N": 25} | dict.fromkeys(names, 0.0),
+        "not_observed": {"n": 5, "N": 24}
+        | dict(zip(names, (0.1, 0.3, 5 / 24, 5.5 / 25), strict=True)),
+        "all_respond": {"n": 6, "N": 25} | dict.fromkeys(names, 1.0),
+    }
+    for level, statistics in expected.items():
+        assert at(rows, level=level, group="projection") == pytest.approx(statistics), level
 
 
-def test_more_subjects_than_planned_have_no_outlook_and_say_why():
+def test_more_subjects_than_planned_have_no_projection_and_a_reason():
     rows = rows_of(26, responders=[1, 2, 3], waiting=[])
     view = rows[rows["level"] == "none_respond"].set_index("stat_name")
     assert pd.isna(view.loc["predictive_power", "stat"])
     assert "more patients than planned" in view.loc["predictive_power", "stat_text"]
+    assert (view.loc["n", "stat"], view.loc["N", "stat"]) == (3, 26)
 
 
-def test_nobody_treated_yet_is_not_decided_and_has_the_power_of_the_design():
+def test_before_the_first_patient_nothing_is_decided_and_the_power_is_that_of_the_design():
     rows = rows_of(0, [], [])
     words = rows[rows["level"] == "stage_1"].set_index("stat_name")["stat_text"]
     assert words["decision"] == OPEN
@@ -243,6 +270,8 @@ def test_nobody_treated_yet_is_not_decided_and_has_the_power_of_the_design():
     design = TwoStageDesign(d.r1, d.n1, d.r, d.n)
     power = stat(rows, "none_respond", "conditional_power_p1")
     assert power == pytest.approx(float(design.probability_of_rejection(d.p1)))
+    level = rows[rows["level"] == "none_respond"].set_index("stat_name")["stat_text"]
+    assert level["conditional_power_seen"] == "no patient has a result yet"
 
 
 def test_a_design_with_one_stage_has_no_rule_before_its_end():
@@ -253,30 +282,52 @@ def test_a_design_with_one_stage_has_no_rule_before_its_end():
     assert stat(rows, "total", "n") == 1
 
 
-def test_pending_subjects_wait_for_a_confirmation_or_for_a_first_fall():
-    """20 patients, stage 1 the first 15: 14 and 16 have a fall, 15 and 20 none yet, 3 is no longer asked."""
-    from sap.results.interim import interim_pending
-
+@pytest.mark.worked("interim_pending")
+def test_pending_subjects_await_a_confirmation_or_a_first_decline():
+    """20 patients, stage 1 the first 15: 14, 16 and 17 have a decline, 15 and 20 none yet, 3 is final."""
     who = [f"{i:02d}" for i in range(1, 21)]
     adsl = pd.DataFrame(
         {"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.date_range("2017-01-01", periods=20)}
     )
-    case = {"14": 5, "16": 5, "15": 6, "20": 6, "03": 7}
+    case = {"14": 5, "16": 5, "17": 5, "15": 6, "20": 6, "03": 7}
     adrs = pd.DataFrame(
         {"USUBJID": who, "PARAMCD": "PSAPEND", "CASE": [case.get(w, 4) for w in who]}
     )
     adrs["AVALC"] = ["Y" if case.get(w) in (5, 6) else "N" for w in who]
     rows = pd.concat(interim_pending(adsl, adrs, PLAN))
-    n = rows[rows["stat_name"] == "n"].set_index(["level", "sublevel"])["stat"]
-    falls, none = "confirmation_pending", "no_decline_yet"
-    assert (n["stage_1", falls], n["stage_1", none]) == (1, 1)
-    assert (n["total", falls], n["total", none]) == (2, 2)
+    expected = {
+        ("stage_1", "confirmation_pending"): (1, 15),
+        ("stage_1", "no_decline_yet"): (1, 15),
+        ("total", "confirmation_pending"): (3, 20),
+        ("total", "no_decline_yet"): (2, 20),
+    }
+    for (level, sublevel), (n, N) in expected.items():  # noqa: N806 - as in the ARD
+        assert at(rows, level=level, sublevel=sublevel) == {"n": n, "N": N}, (level, sublevel)
+    one_stage = read_plan(Path(__file__).parents[1] / "analysis" / "plan-caba-v7.yml").plan
+    assert set(pd.concat(interim_pending(adsl, adrs, one_stage))["level"]) == {"total"}
+
+
+@pytest.mark.worked("toxicity_oc")
+def test_the_characteristics_of_a_boundary_of_three_patients_are_those_worked_by_hand():
+    """Level 0.05 at a rate of 0.2: P(1 of 1) is 0.2, P(2 of 2) 0.04, P(2 of 3 or more) 0.104.
+
+    So only 2 of the first 2 stop the trial: with the probability p^2, after 2 patients in place of 3.
+    """
+    rule = PLAN.toxicity_monitoring.model_copy(
+        update={"patients": 3, "p0": 0.2, "alpha": 0.05, "shape": "pocock"}
+    )
+    rows = pd.concat(toxicity_oc(PLAN.model_copy(update={"toxicity_monitoring": rule})))
+    rates = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
+    assert set(rows["level"]) == {f"{rate:.2f}" for rate in rates}
+    for rate in rates:
+        assert at(rows, level=f"{rate:.2f}") == pytest.approx(
+            {"p": rate, "probability_of_stopping": rate**2, "expected_n": 3 - rate**2}
+        )
+    assert toxicity_oc(PLAN.model_copy(update={"toxicity_monitoring": None})) == []
 
 
 def test_the_boundary_for_toxicity_stops_as_often_as_the_plan_allows_and_more_with_the_rate():
     """At p0 at most alpha (the plan's 5 % at 20 %); the definition by enumeration is in test_monitoring."""
-    from sap.results.interim import toxicity_oc
-
     rows = pd.concat(toxicity_oc(PLAN)).set_index(["level", "stat_name"])["stat"]
     levels = list(dict.fromkeys(level for level, _ in rows.index))
     assert "0.20" in levels

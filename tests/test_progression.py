@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from sap import ard
 from sap.derivations.courses import choice_psa, choice_response, courses
@@ -349,15 +350,70 @@ def test_the_physicians_choice_is_counted_from_its_own_first_day(patients):
     assert got["DRUG"].to_dict() == {"01": "CABAZITAXEL", "02": "CABAZITAXEL"}
 
 
-def test_the_rows_count_every_treated_subject_once(patients):
+@pytest.mark.worked("psa_progression")
+def test_psa_progression_has_the_numbers_worked_by_hand(patients):
+    """Cases counted in the table above; limits of 7 of 16 by statsmodels."""
     subjects = patients(SUBJECTS)
     adsl, _ = one_trial(subjects)
     rows = ard.bind(psa_progression_rows(adsl, answers(subjects).reset_index(), PLAN))
-    mine = rows[rows["population"] == "PRIMARY"].set_index(["level", "stat_name"])["stat"]
-    assert mine["", "n"] == 7  # patients 01, 03, 06, 09, 10, 11 and 16
-    assert (mine["", "N"], mine["", "n_missing"]) == (16, 2)
-    cases = mine.drop(index="", level="level")
-    assert cases.xs("n", level="stat_name").sum() == 16
+    primary = rows[rows["population"] == "PRIMARY"]
+    low, high = proportion_confint(7, 16, alpha=0.05, method="beta")
+    assert at(primary) == pytest.approx(
+        {"n": 7, "N": 16, "n_missing": 2, "estimate": 7 / 16, "conf_level": 0.95, "conf_low": low,
+         "conf_high": high}
+    )  # fmt: skip
+    expected = {
+        "no_baseline": 1,  # 14
+        "no_post_baseline": 1,  # 15
+        "confirmed_after_decline": 6,  # 01, 03, 06, 09, 10, 16
+        "confirmed_without_decline": 1,  # 11
+        "no_later_value": 2,  # 05, 13
+        "not_confirmed": 2,  # 07, 12
+        "early_only": 1,  # 08
+        "no_increase": 2,  # 02, 04
+    }
+    for level, n in expected.items():
+        assert at(primary, level=level) == {"n": n, "N": 16}, level
+    assert set(primary["level"]) == {"", *expected}
+
+
+# 02 was screened again and not treated; 04 never received the study treatment.
+OTHER_SETS = """
+    USUBJID | PRIMFL | RESCFL | GRPAFL | NCYCLES | PSAPROG | CASE | PSAPROGA | CASEA
+    --------+--------+--------+--------+---------+---------+------+----------+------
+    01      | N      | Y      | Y      | 3        | Y       | 4    | N        | 8
+    02      | N      | Y      | Y      | 0        | Y       | 3    | Y        | 3
+    03      | N      | Y      | N      | 2        | NE      | 2    |          |
+    04      | N      | N      | Y      | 0        |         |      | NE       | 1
+"""
+
+
+@pytest.mark.worked("psa_progression")
+def test_re_screened_patients_and_group_a_have_the_numbers_worked_by_hand(patients):
+    table = patients(OTHER_SETS)
+    adrs = pd.concat(
+        table[["USUBJID"]].assign(PARAMCD=code, AVALC=table[code], CASE=table[case])
+        for code, case in (("PSAPROG", "CASE"), ("PSAPROGA", "CASEA"))
+    ).dropna()
+    rows = ard.bind(psa_progression_rows(table, adrs, PLAN))
+    rescreened = rows[rows["population"] == "RESCREENED"]
+    overall = at(rescreened)
+    assert [overall[name] for name in ("n", "N", "n_missing", "estimate")] == [1, 2, 1, 0.5]
+    assert at(rescreened, level="confirmed_without_decline") == {"n": 1, "N": 2}
+    assert at(rescreened, level="confirmed_after_decline") == {"n": 0, "N": 2}
+    group_a = rows[rows["population"] == "GROUPA"]
+    assert set(group_a["paramcd"]) == {"PSAPROGA"}
+    overall = at(group_a)
+    assert [overall[name] for name in ("n", "N", "n_missing")] == [1, 3, 1]
+    assert at(group_a, level="no_baseline") == {"n": 1, "N": 3}
+    assert at(rows[rows["population"] == "PRIMARY"])["estimate"] == "no patient in this population"
+
+
+def at(rows: pd.DataFrame, level: str = "") -> dict[str, float | str]:
+    """The statistics at one level of the ARD."""
+    rows = rows[rows["level"] == level]
+    assert not rows["stat_name"].duplicated().any()
+    return {row.stat_name: row.stat_text or row.stat for row in rows.itertuples()}
 
 
 NO_SCANS = Scans([], [], [], [], has_baseline=False)

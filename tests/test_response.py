@@ -14,7 +14,7 @@ from sap.derivations.response import adpsa, adrs, new_therapy, percent_change, p
 from sap.plan import read_plan
 from sap.results import response as primary_results
 from sap.results.rates import rate, summary
-from sap.results.response import Stage1, decision, psa_change, response_rate
+from sap.results.response import Stage1, decision, psa_change, rescreen_response, response_rate
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 RULE = PLAN.psa_response
@@ -402,9 +402,11 @@ def test_a_subject_treated_at_first_who_comes_again_stands_in_one_block_of_chang
     assert mean.set_index("population")["stat"].to_dict() == {"PRIMARY": -60, "RESCREENED": -20}
 
 
-def test_rate_of_nobody_is_not_estimable_with_a_reason():
+def test_a_rate_without_patients_is_not_estimable_with_a_reason():
     stats = rate(0, 0, 0.95)
-    assert stats["estimate"].reason == "no patient in this population"
+    assert (stats["n"], stats["N"], stats["conf_level"]) == (0, 0, 0.95)
+    for name in ("estimate", "conf_low", "conf_high"):
+        assert stats[name].reason == "no patient in this population"
 
 
 def test_3_of_25_has_the_published_interval():
@@ -420,3 +422,151 @@ def test_percentiles_are_those_of_sas_type_5():
     assert (got["q1"], got["median"], got["q3"]) == (1.5, 2.5, 3.5)
     got = summary(pd.Series([1.0, 2.0, 3.0, 4.0, 5.0]))
     assert (got["q1"], got["median"], got["q3"]) == (2.0, 3.0, 4.0)
+
+
+# Rows of the ARD. 05, 06 and 08 were treated through re-screening, 07 was only re-screened. 04 has no
+# PSA that counts, and 08 has no row at all. Declines of exactly 30, 50 and 90 % reach their depth.
+ROWS = """
+    USUBJID | PRIMFL | MPOSFL | PSAEVFL | PPROTFL | CTCEVFL | RESCFL | RESCTRFL | PSARESP | PSARESPU | PSARSP21 | PSABEST | PSAWK12
+    --------+--------+--------+---------+---------+---------+--------+----------+---------+----------+----------+---------+--------
+    01      | Y      | Y      | Y       | Y       | Y       | N      | N        | Y       | Y        | Y        | -90     | -50
+    02      | Y      | Y      | Y       | Y       | N       | N      | N        | N       | Y        | Y        | -50     | -30
+    03      | Y      | Y      | Y       | N       | N       | N      | N        | N       | Y        | N        | -29.5   | 10
+    04      | Y      | Y      | N       | N       | N       | N      | N        | NE      | NE       | NE       |         |
+    05      | N      | Y      | N       | N       | N       | Y      | Y        | Y       | Y        | Y        | -60     |
+    06      | N      | Y      | N       | N       | N       | Y      | Y        | N       | Y        | N        | -30     | -30
+    07      | N      | N      | N       | N       | N       | Y      | N        | Y       | Y        | Y        | -99     | -99
+    08      | N      | N      | N       | N       | N       | Y      | Y        |         |          |          |         |
+"""
+# Clopper-Pearson limits as R's binom.test prints them.
+LIMITS = {
+    (0, 3): (0, 0.7075982),
+    (0, 4): (0, 0.6023646),
+    (1, 1): (0.025, 1),
+    (1, 2): (0.01257912, 0.98742088),
+    (1, 3): (0.008403759, 0.905700676),
+    (1, 4): (0.006309463, 0.805879550),
+    (1, 6): (0.004210745, 0.641234579),
+    (2, 2): (0.1581139, 1),
+    (2, 3): (0.094299324, 0.991596241),
+    (2, 4): (0.06758599, 0.93241401),
+    (2, 6): (0.04327187, 0.77722190),
+    (3, 3): (0.2924018, 1),
+    (3, 4): (0.1941204, 0.9936905),
+    (3, 6): (0.1181172, 0.8818828),
+}
+
+
+def rate_of(n: int, N: int) -> dict[str, float]:  # noqa: N803 - as in the ARD
+    """The statistics of a rate, with the limits of R."""
+    low, high = LIMITS[n, N]
+    return {
+        "n": n, "N": N, "estimate": n / N, "conf_level": 0.95, "conf_low": low, "conf_high": high,
+    }  # fmt: skip
+
+
+@pytest.fixture
+def ards(patients):
+    """ADSL and ADRS of ROWS."""
+    table = patients(ROWS)
+    flags = [name for name in table if name.endswith("FL")]
+    adsl = table[["USUBJID", *flags]].assign(NCYCLES=4.0, TRTSDT=pd.Timestamp(DOSE))
+    adsl.loc[adsl["USUBJID"] == "07", "NCYCLES"] = 0.0
+    coded = [
+        table[["USUBJID"]].assign(PARAMCD=name, AVALC=table[name])[table[name].notna()]
+        for name in ("PSARESP", "PSARESPU", "PSARSP21")
+    ]
+    coded.append(coded[0].assign(PARAMCD="PSARSP28"))
+    valued = [
+        table[["USUBJID"]].assign(PARAMCD=name, AVAL=table[name].astype(float))[table[name].notna()]
+        for name in ("PSABEST", "PSAWK12")
+    ]
+    return adsl, pd.concat(coded), pd.concat(valued)
+
+
+def at(rows: pd.DataFrame, **where: str) -> dict[str, float | str]:
+    """The statistics at one place of the ARD; an axis that is not named is empty there."""
+    empty = {name: "" for name in ("group", "level", "sublevel") if name not in where}
+    for name, value in (empty | where).items():
+        rows = rows[rows[name] == value]
+    assert not rows["stat_name"].duplicated().any()
+    return {row.stat_name: row.stat_text or row.stat for row in rows.itertuples()}
+
+
+@pytest.mark.req("SAP-5.1")
+@pytest.mark.worked("psa_response", "psa_response_unconfirmed", "psa_response_{days}d")
+def test_psa_response_has_the_numbers_worked_by_hand_in_every_set(ards):
+    """A response after re-screening (05) is NE in the marker-positive set; the p of 1 of 4 at 0.1 is
+    1 - 0.9^4 = 0.3439."""
+    adsl, coded, _ = ards
+    rows = ard.bind(primary_results.psa_response(adsl, coded, PLAN))
+    tested = {"p_value": 0.3439, "decision": "No decision: fewer than planned"}
+    expected = {
+        ("psa_response", "PRIMARY"): rate_of(1, 4) | {"n_missing": 1} | tested,
+        ("psa_response", "MARKERPOS"): rate_of(1, 6) | {"n_missing": 3},
+        ("psa_response", "PSAEVAL"): rate_of(1, 3) | {"n_missing": 0},
+        ("psa_response", "PERPROT"): rate_of(1, 2) | {"n_missing": 0},
+        ("psa_response", "CTCEVAL"): rate_of(1, 1) | {"n_missing": 0},
+        ("psa_response_unconfirmed", "PRIMARY"): rate_of(3, 4) | {"n_missing": 1},
+        ("psa_response_unconfirmed", "MARKERPOS"): rate_of(3, 6) | {"n_missing": 3},
+        ("psa_response_unconfirmed", "PSAEVAL"): rate_of(3, 3) | {"n_missing": 0},
+        ("psa_response_unconfirmed", "PERPROT"): rate_of(2, 2) | {"n_missing": 0},
+        ("psa_response_21d", "PRIMARY"): rate_of(2, 4) | {"n_missing": 1},
+        ("psa_response_21d", "MARKERPOS"): rate_of(2, 6) | {"n_missing": 3},
+        ("psa_response_28d", "PRIMARY"): rate_of(1, 4) | {"n_missing": 1},
+    }
+    for (analysis, population), statistics in expected.items():
+        got = at(rows, analysis=analysis, population=population)
+        assert got == pytest.approx(statistics | {"p0": 0.1}), (analysis, population)
+
+
+@pytest.mark.worked("rescreen_response")
+def test_rescreen_response_has_the_numbers_worked_by_hand(ards):
+    """Of 05, 06 and 08, 05 has a confirmed response, 05 and 06 an unconfirmed one; 08 has no result."""
+    adsl, coded, _ = ards
+    rows = ard.bind(rescreen_response(adsl, coded, PLAN))
+    assert at(rows, paramcd="PSARESP") == pytest.approx(rate_of(1, 3) | {"n_missing": 1})
+    assert at(rows, paramcd="PSARESPU") == pytest.approx(rate_of(2, 3) | {"n_missing": 1})
+    assert set(rows["population"]) == {"RESCREENED"}
+
+
+@pytest.mark.req("SAP-5.2")
+@pytest.mark.worked("psa_change")
+def test_psa_change_has_the_numbers_worked_by_hand(ards):
+    """PRIMARY, best: -90, -50, -29.5, one missing; mean -56.5, squares 1122.25 + 42.25 + 729 = 1893.5.
+
+    RESCREENED: -60 and -30, 08 missing; at week 12 one value only.
+    """
+    adsl, _, valued = ards
+    rows = ard.bind(psa_change(adsl, valued, PLAN))
+    where = {"population": "PRIMARY", "paramcd": "PSABEST"}
+    assert at(rows, **where) == pytest.approx(
+        {"N": 4, "n": 3, "n_missing": 1, "mean": -56.5, "sd": (1893.5 / 2) ** 0.5, "median": -50,
+         "q1": -90, "q3": -29.5, "min": -90, "max": -29.5}
+    )  # fmt: skip
+    for depth, n in ((30, 2), (50, 2), (90, 1)):
+        got = at(rows, **where, level=f"decline_{depth}")
+        assert got == pytest.approx(rate_of(n, 4)), depth
+    where["paramcd"] = "PSAWK12"
+    assert at(rows, **where)["mean"] == pytest.approx((-50 - 30 + 10) / 3)
+    for depth, n in ((30, 2), (50, 1), (90, 0)):
+        got = at(rows, **where, level=f"decline_{depth}")
+        assert got == pytest.approx(rate_of(n, 4)), depth
+    where = {"population": "RESCREENED", "paramcd": "PSABEST"}
+    assert at(rows, **where) == pytest.approx(
+        {"N": 3, "n": 2, "n_missing": 1, "mean": -45, "sd": 450**0.5, "median": -45, "q1": -60,
+         "q3": -30, "min": -60, "max": -30}
+    )  # fmt: skip
+    assert at(rows, **where, level="decline_50") == pytest.approx(rate_of(1, 3))
+    assert at(rows, **where, level="decline_90") == pytest.approx(rate_of(0, 3))
+    where["paramcd"] = "PSAWK12"
+    assert at(rows, **where)["sd"] == "one value only"
+    assert [at(rows, **where)[name] for name in ("N", "n", "n_missing")] == [3, 1, 2]
+    assert at(rows, **where)["median"] == -30
+
+
+def test_a_summary_of_no_value_states_the_reason():
+    stats = summary(pd.Series([None, None], dtype="float64"))
+    assert (stats["n"], stats["n_missing"]) == (0, 2)
+    names = ("mean", "sd", "median", "q1", "q3", "min", "max")
+    assert {stats[name].reason for name in names} == {"no value"}

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from statsmodels.stats.proportion import proportion_confint
 
 from sap import ard, contracts
 from sap.derivations.standard import standard
@@ -740,7 +741,8 @@ def test_caba_v7_has_best_responses_and_no_dated_assessment(shared_data):
 # Objective response -----------------------------------------------------------------------------
 
 
-def test_objective_response_counts_measurable_disease_first_then_the_whole_primary_set():
+@pytest.mark.worked("objective_response", "objective_response_unconfirmed")
+def test_objective_response_has_the_numbers_worked_by_hand():
     """4 of 16 is 25.0 % (7.3 to 52.4), as an outside check of the trial computed it; 4 of 25 is 16 %.
 
     Patients 17 to 25 have no target lesion; patient 26 is not of the primary set.
@@ -755,11 +757,11 @@ def test_objective_response_counts_measurable_disease_first_then_the_whole_prima
         }
     )
     confirmed = ["CR", "PR", "PR", "PR", *["SD"] * 12, *[NON] * 9, "CR"]
-    unconfirmed = ["CR", "PR", "PR", "PR", "PR", *["SD"] * 11, *[NON] * 9, "CR"]
+    other = ["CR", "PR", "PR", "PR", "PR", *["SD"] * 11, *[NON] * 9, "CR"]
     adrs = pd.concat(
         [
             pd.DataFrame({"USUBJID": who, "PARAMCD": code, "AVALC": said, "COURSE": "STUDY"})
-            for code, said in (("BORC", confirmed), ("BOR", unconfirmed), ("OVRLRESP", confirmed))
+            for code, said in (("BORC", confirmed), ("BOR", other), ("OVRLRESP", confirmed))
         ],
         ignore_index=True,
     )
@@ -773,6 +775,9 @@ def test_objective_response_counts_measurable_disease_first_then_the_whole_prima
     assert [round(100 * measurable[name], 1) for name in ("conf_low", "conf_high")] == [7.3, 52.4]
     primary = got["objective_response", "PRIMARY"]
     assert (primary["n"], primary["N"], primary["estimate"]) == (4, 25, 0.16)
+    assert [round(100 * primary[name], 1) for name in ("conf_low", "conf_high")] == [4.5, 36.1]
+    unconfirmed = got["objective_response_unconfirmed", "PRIMARY"]
+    assert (unconfirmed["n"], unconfirmed["N"], unconfirmed["conf_level"]) == (5, 25, 0.95)
     assert got["objective_response_unconfirmed", "MEASURABLE"]["n"] == 5
     assert list(dict.fromkeys(rows["population"])) == ["MEASURABLE", "PRIMARY"]
 
@@ -1136,3 +1141,140 @@ def test_overall_responses_of_each_evaluator_are_read_as_recorded(shared_data, e
     got = got[got["INVRESP"] != ""]
     assert sorted(zip(got["USUBJID"], got["DAY"], got["INVRESP"], strict=True)) == expected
     assert len(expected) == 181
+
+
+# Rows of the ARD. 05 was treated through re-screening, 07 was only screened again; 06 has no row.
+ROWS = """
+    USUBJID | PRIMFL | RESCFL | NCYCLES | BOR           | BORC          | BORINV | TUMBEST | TARGLIM
+    --------+--------+--------+---------+---------------+---------------+--------+---------+--------
+    01      | Y      | N      | 4       | CR            | PR            | PR     | -100    | N
+    02      | Y      | N      | 4       | PR            | SD            | NE     | -30     | Y
+    03      | Y      | N      | 4       | NON-CR/NON-PD | NON-CR/NON-PD | SD     |         | NE
+    04      | Y      | N      | 4       | PD            | PD            | PD     | 20      | N
+    05      | N      | Y      | 4       | SD            | SD            | CR     | -10     | N
+    06      | Y      | N      | 4       |               |               |        |         |
+    07      | N      | Y      | 0       | CR            | CR            | CR     | -90     | Y
+"""
+POINTS = """
+    USUBJID | COURSE | AVALC | INVRESP | DISREAS
+    --------+--------+-------+---------+---------------------
+    01      | STUDY  | PR    | PR      |
+    01      | STUDY  | PR    | SD      | soft_tissue
+    02      | STUDY  | SD    |         | investigator_missing
+    03      | STUDY  | PD    | PD      |
+    04      | STUDY  | PDu   | NE      | bone_lesions
+    04      | CHOICE | PD    | SD      | soft_tissue
+    07      | STUDY  | PD    | SD      | soft_tissue
+"""
+
+
+@pytest.fixture
+def ards(patients):
+    """ADSL, ADTR and ADRS of ROWS and POINTS; 07 is not in the safety set."""
+    table, points = patients(ROWS), patients(POINTS)
+    adsl = table[["USUBJID", "PRIMFL", "RESCFL", "NCYCLES"]].assign(
+        SAFFL=["Y"] * 6 + ["N"], MEASFL="N"
+    )
+    codes = ("BOR", "BORC", "BORINV", "TARGLIM")
+    parts = [
+        table[["USUBJID"]].assign(PARAMCD=code, AVALC=table[code])[table[code].notna()]
+        for code in codes
+    ]
+    change = table["TUMBEST"].astype(float)
+    parts.append(table[["USUBJID"]].assign(PARAMCD="TUMBEST", AVALC="Y", AVAL=change))
+    parts.append(points.assign(PARAMCD="OVRLRESP").fillna({"INVRESP": "", "DISREAS": ""}))
+    sums = pd.DataFrame(
+        {"USUBJID": ["01", "01", "02", "04", "07"], "PARAMCD": "SUMDIAM",
+         "COURSE": ["STUDY", "STUDY", "STUDY", "CHOICE", "STUDY"],
+         "SUMDIFFL": ["Y", "N", "", "Y", "Y"]}
+    )  # fmt: skip
+    adrs = pd.concat(parts, ignore_index=True)
+    return adsl, sums, adrs
+
+
+def at(rows: pd.DataFrame, **where: str) -> dict[str, float | str]:
+    """The statistics at one place of the ARD."""
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    assert not rows["stat_name"].duplicated().any()
+    return {row.stat_name: row.stat_text or row.stat for row in rows.itertuples()}
+
+
+def rate_of(n: int, N: int) -> dict[str, float]:  # noqa: N803 - as in the ARD
+    """The statistics of a rate, with the exact limits of statsmodels."""
+    low, high = proportion_confint(n, N, alpha=0.05, method="beta")
+    return {
+        "n": n, "N": N, "estimate": n / N, "conf_level": 0.95, "conf_low": low, "conf_high": high,
+    }  # fmt: skip
+
+
+@pytest.mark.worked("bor")
+def test_best_overall_response_has_the_numbers_worked_by_hand(ards):
+    """06 has no assessment and is NE, 02 has none of the investigator."""
+    adsl, _, adrs = ards
+    rows = ard.bind(best_rows(adsl, adrs, PLAN))
+    rows = rows[rows["analysis"] == "bor"]
+    expected = {
+        "BOR": {"CR": 1, "PR": 1, "SD": 0, NON: 1, "PD": 1, "NE": 1},
+        "BORC": {"CR": 0, "PR": 1, "SD": 1, NON: 1, "PD": 1, "NE": 1},
+        "BORINV": {"CR": 0, "PR": 1, "SD": 1, NON: 0, "PD": 1, "NE": 2},
+    }
+    for paramcd, counts in expected.items():
+        for level, n in counts.items():
+            got = at(rows, population="PRIMARY", paramcd=paramcd, level=level)
+            assert got == {"n": n, "N": 5, "estimate": n / 5}, (paramcd, level)
+    rescreened = {"population": "RESCREENED", "paramcd": "BOR"}
+    assert at(rows, **rescreened, level="SD") == {"n": 1, "N": 1, "estimate": 1}
+    assert at(rows, **rescreened, level="CR") == {"n": 0, "N": 1, "estimate": 0}
+
+
+@pytest.mark.worked("tumour_response")
+def test_tumour_response_has_the_numbers_worked_by_hand(ards):
+    """Disease control has 03 without a target (NON-CR/NON-PD); 06 is in no numerator."""
+    adsl, _, adrs = ards
+    rows = ard.bind(best_rows(adsl, adrs, PLAN))
+    rows = rows[rows["analysis"] == "tumour_response"]
+    expected = {"BOR": (2, 3), "BORC": (1, 3), "BORINV": (1, 2)}
+    for paramcd, (responders, controlled) in expected.items():
+        where = {"population": "PRIMARY", "paramcd": paramcd}
+        got = at(rows, **where, level="objective_response")
+        assert got == pytest.approx(rate_of(responders, 5)), paramcd
+        assert at(rows, **where, level="disease_control") == pytest.approx(rate_of(controlled, 5))
+    where = {"population": "RESCREENED", "paramcd": "BORINV"}
+    assert at(rows, **where, level="objective_response") == pytest.approx(rate_of(1, 1))
+    assert at(rows, population="PRIMARY", paramcd="TARGLIM") == {"n": 1, "N": 3}
+    assert at(rows, population="RESCREENED", paramcd="TARGLIM") == {"n": 0, "N": 1}
+    assert set(rows.loc[rows["paramcd"] == "TARGLIM", "level"]) == {"targets_over_limit"}
+
+
+@pytest.mark.worked("tumour_change")
+def test_the_change_of_the_target_sum_has_the_numbers_worked_by_hand(ards):
+    """-100, -30 and 20, two without: mean -110 / 3, squares 36100 + 400 + 28900 over 9 = 65400 / 9."""
+    adsl, _, adrs = ards
+    rows = ard.bind(tumour_change(adsl, adrs, PLAN))
+    assert at(rows, population="PRIMARY") == pytest.approx(
+        {"N": 5, "n": 3, "n_missing": 2, "mean": -110 / 3, "sd": (65400 / 9 / 2) ** 0.5,
+         "median": -30, "q1": -100, "q3": 20, "min": -100, "max": 20}
+    )  # fmt: skip
+    rescreened = at(rows, population="RESCREENED")
+    assert (rescreened["N"], rescreened["n"], rescreened["mean"]) == (1, 1, -10)
+    assert rescreened["sd"] == "one value only"
+
+
+@pytest.mark.worked("tumour_agreement")
+def test_the_concordance_with_the_investigator_has_the_numbers_worked_by_hand(ards):
+    """Five time points of the safety set on study treatment; one without the investigator's response."""
+    adsl, sums, adrs = ards
+    rows = ard.bind(agreement(adsl, adrs, sums, PLAN))
+    assert at(rows, paramcd="AGREE") == {"n": 2, "N": 4, "estimate": 0.5}
+    pairs = rows[rows["paramcd"] == "OVRLRESP"]
+    assert set(zip(pairs["level"], pairs["sublevel"], pairs["stat"], strict=True)) == {
+        ("PR", "PR", 1), ("PR", "SD", 1), ("SD", "not_reported", 1), ("PD", "PD", 1),
+        ("PDu", "NE", 1),
+    }  # fmt: skip
+    for reason in ("soft_tissue", "investigator_missing", "bone_lesions"):
+        assert at(rows, paramcd="REASON", level=reason) == {"n": 1, "N": 5}, reason
+    assert at(rows, paramcd="SUMDIAM") == {"n": 1, "N": 2}
+    silent = adrs.assign(INVRESP="", DISREAS="investigator_missing")
+    got = at(ard.bind(agreement(adsl, silent, sums, PLAN)), paramcd="AGREE")
+    assert got == {"n": 0, "N": 0, "estimate": "no response of the investigator"}
