@@ -359,7 +359,7 @@ def dots() -> Figure:
     notes: list[Note] = [f"Lines: exact intervals ({ci_header(rates_, **first)})."]
     if any("lowest" in point for point in points):
         notes.append(
-            "A thick line in place of a dot: the rate lies between its bounds; the data do not tell where."
+            "A thick line in place of a dot: the rate lies between its bounds; its exact value is not known."
         )
     notes += _deaths_counted()
     numbers = [rates_.percent(**first)]

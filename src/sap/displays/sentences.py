@@ -599,7 +599,7 @@ def safety() -> RichText:
     return _joined(
         "Of ", overview.count("N", **any_), " treated patients, ", overview.count(**severe),
         " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", overview.count(**withdrawn),
-        " had an adverse event with the action drug withdrawn, and ",
+        " had an adverse event that led to withdrawal of study treatment, and ",
         overview.count(**fatal), " had a fatal adverse event", *_fatal(overview, fatal), ".",
     )  # fmt: skip
 
