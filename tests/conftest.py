@@ -3,12 +3,13 @@
 A test whose need is absent is skipped with the reason. With `--no-skips`, as in CI, it fails.
 """
 
+import re
 import shutil
 import subprocess
 from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pandas as pd
 import pytest
@@ -89,6 +90,26 @@ def chromium() -> Iterator[Any]:
         )
         yield browser
         browser.close()
+
+
+class RefusedWords(NamedTuple):
+    """The words that docs/glossary.md refuses: anywhere, as names in code, as names of modules."""
+
+    anywhere: frozenset[str]
+    names: frozenset[str]
+    modules: frozenset[str]
+
+    def within(self, text: str) -> list[str]:
+        """The refused words of a text; `second-opinion` also as two words, no part of a word."""
+        joined = "|".join(re.escape(w).replace(r"\-", r"[-\s]") for w in sorted(self.anywhere))
+        return re.findall(rf"(?<![\w-])(?:{joined})(?![\w-])", text, re.IGNORECASE)
+
+
+@pytest.fixture(scope="session")
+def refused_words() -> RefusedWords:
+    text = (Path(__file__).parents[1] / "docs" / "glossary.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"(?:^    .+\n)+", text.partition("## Words that")[2], re.MULTILINE)
+    return RefusedWords(*(frozenset(block.split()) for block in blocks))
 
 
 @pytest.fixture(scope="session")

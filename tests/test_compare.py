@@ -126,8 +126,8 @@ def test_two_ards_on_disk_are_compared_by_display_and_two_of_different_kinds_are
         (tmp_path / name).write_text(ard.to_csv(results(n=n)))
     results(n=3).to_parquet(tmp_path / "c.parquet", index=False)
     found = pairs.compared(tmp_path / "a.csv", tmp_path / "b.csv")
-    assert "moved psa_response PRIMARY PSARESP n: 3 -> 4" in found.words
-    assert "no difference" in pairs.compared(tmp_path / "a.csv", tmp_path / "c.parquet").words
+    assert "moved psa_response PRIMARY PSARESP n: 3 -> 4" in found.text
+    assert "no difference" in pairs.compared(tmp_path / "a.csv", tmp_path / "c.parquet").text
     with pytest.raises(UsageError, match="no bundle, run, frozen cut or ARD"):
         pairs.compared(tmp_path / "a.csv", tmp_path)
 
@@ -177,8 +177,8 @@ def test_a_result_of_before_is_read_under_its_new_key(tmp_path, before, after, w
     (tmp_path / "old.csv").write_text(ard.to_csv(of_flow("Consented", before)))
     (tmp_path / "new.csv").write_text(ard.to_csv(of_flow("consented", after)))
     sides = tmp_path / "old.csv", tmp_path / "new.csv"
-    assert words in pairs.compared(*sides, tmp_path / "keys.csv").words
-    assert "1 new, 1 gone" in pairs.compared(*sides).words
+    assert words in pairs.compared(*sides, tmp_path / "keys.csv").text
+    assert "1 new, 1 gone" in pairs.compared(*sides).text
 
 
 def test_with_keys_a_reason_in_other_words_is_reworded_and_a_decision_is_not(tmp_path):

@@ -178,7 +178,7 @@ PLANTED = """
     extract-year-unknown        | ae 1   AESTDTC=--04-03
     extract-text-unreadable     | mh 2   MHTERM=HYPERTENSI�
     extract-value-missing       | mh 2   MHTERM=
-    extract-domain-said         | vs 1   DOMAIN=VT
+    extract-domain-mismatch         | vs 1   DOMAIN=VT
     extract-key                 | dv +1  DVSEQ=1
     extract-subject-unknown     | vs 1   STUDYID=OTHER
     extract-after-death         | vs 1   VSDTC=2018-06-02
@@ -942,7 +942,7 @@ def test_a_finding_names_sequence_contract_and_allowed_words(rules):
     said = found[["rule", "row", "seq", "contract", "allowed", "accepted"]]
     assert said.to_dict("split")["data"] == [
         ["ae-aeser", 1, "7", "ae.odcs.yaml", "Y, N", None],
-        ["extract-domain-said", 1, "1", "extract.odcs.yaml", None, None],
+        ["extract-domain-mismatch", 1, "1", "extract.odcs.yaml", None, None],
     ]
 
 
@@ -984,7 +984,7 @@ def test_every_column_and_rule_is_described(rules):
 
 BROKEN_FILES: list[tuple[str, str, str]] = [
     ("severity: critical", "severity: fatal", "severity must be one of"),
-    ("severity: critical", "severty: critical", "not a word of ODCS"),
+    ("severity: critical", "severty: critical", "no key of ODCS"),
     ("expect_column_values_to_be_in_set", "expect_column_values_to_be_nice", "may use"),
     ("codelist:", "code_list:", "not code_list"),
     ("column: DVCAT", "column: DVKIND", "neither a property nor a prepared column"),
@@ -995,7 +995,7 @@ BROKEN_FILES: list[tuple[str, str, str]] = [
     ("domain: dv", "domain: lb", "domain: dv as the file name"),
     ("version: 1.0.0", "version: 1.0.1", "2 versions"),
     ("name: dv-dvcat", "name: lb-duplicate", "rules named twice"),
-    ("kind: DataContract", "kind: DataContract\nkind: DataContract", "stands twice"),
+    ("kind: DataContract", "kind: DataContract\nkind: DataContract", "given twice"),
     ("property: timing", "property: timming", "customProperties may be"),
     ("schema:", "schema: [", "is no ODCS contract"),
 ]
@@ -1240,7 +1240,7 @@ def test_what_follows_from_other_columns_is_no_unknown_column_and_is_not_kept(ru
 
 def test_of_a_cut_a_rule_is_asked_again_or_answered_as_in_the_extract(tmp_path, rules, good_tables):
     """`of_cut` takes one word; a rule that has it is not asked of a cut."""
-    marked = [rule.name for rule in rules["ex"].rules if not rule.asked_of_cut]
+    marked = [rule.name for rule in rules["ex"].rules if not rule.checked_on_cut]
     assert marked == ["ex-after-end-of-treatment", "ex-first-last-date", "ex-date-missing"]
     ex = good_tables["ex"].assign(EXSTDTC=None, EXENDTC=None)
     tables = {**good_tables, "ex": ex}

@@ -54,12 +54,12 @@ def test_an_entry_of_another_study_is_left_out(tmp_path):
 @pytest.mark.parametrize(
     "old, new, said",
     [
-        (": 28}", ": 21}", "was changed under the deviation"),
+        (": 28}", ": 21}", "was changed after the deviation was recorded"),
         ("confirm_after_days", "confirm_after", "the plan has no entry"),
         ("DEV-01", "DEV-1", "id"),
         ("before_lock: true\n", "before_lock: perhaps\n", "before_lock"),
         ("  reason: An amendment moved the visits.\n", "", "reason: is missing"),
-        ("  reason:", "  excuse: none\n  reason:", "excuse: the plan knows no such key"),
+        ("  reason:", "  excuse: none\n  reason:", "excuse: unknown key"),
         ("[psa_response]", "[]", "results_affected"),
         ("{psa_response.confirm_after_days: 28}", "{}", "expect"),
     ],
@@ -71,7 +71,7 @@ def test_an_entry_that_does_not_hold_stops_the_run(tmp_path, old, new, said):
 
 
 def test_an_id_twice_and_an_empty_file_are_refused(tmp_path):
-    with pytest.raises(PlanError, match="stands twice"):
+    with pytest.raises(PlanError, match="given twice"):
         read(tmp_path, ENTRY + ENTRY)
     with pytest.raises(PlanError, match=r"Write `\[\]` for none"):
         read(tmp_path, "# nothing\n")

@@ -414,7 +414,7 @@ tlf-a: {number: "14.1.1", kind: table, title: Aaa, population: PRIMARY, section:
         ),
         (ENTRY.replace("tlf-a", "tbl-a"), "tbl-a: an id is `tlf-`"),
         (ENTRY + ENTRY.replace("tlf-a", "tlf-b"), "tlf-b.number: Table 14.1.1 is already tlf-a"),
-        (ENTRY + ENTRY, "the key 'tlf-a' stands twice"),
+        (ENTRY + ENTRY, "the key 'tlf-a' is given twice"),
         (ENTRY.replace("[ADSL]", "[]"), "tlf-a.source"),
         (ENTRY.replace("SAP 6.1", "chapter 6"), "tlf-a.section: has not the form"),
         ("house_style: {hundred: '99'}", "house_style.hundred: must be one of '100' or '100.0'"),

@@ -599,13 +599,13 @@ def test_a_file_that_is_not_the_published_one_is_refused(made_up, content, said)
         ("LBCAT: {text: TUMOR MARKER}", "LBKIND: {text: A}", "no variable LBKIND"),
         ("Response PSA: {why:", "Total Gleason: {why:", "read and left out"),
         ("of: clinical.csv", "of: psa.csv", "not once_per_subject"),
-        ("from: psa.csv", "from: spa.csv", "spa.csv, which stands not under files"),
+        ("from: psa.csv", "from: spa.csv", "spa.csv, which is not listed under files"),
         ("- domain: lb", "- domain: lab", "lab, which is no table"),
         ("Pos.: {as: POSITIVE, why: same meaning}", "Pos.: {as: POSITIVE}", "needs `why`"),
         ("Pos.: {as: POSITIVE, why: same meaning}", "Pos.: {why: x}", "give one of"),
         ("  why: >-\n    Only days", "  because: >-\n    Only days", "anchor"),
         ("text: Trial Title", "column: Trial Title", "has no `from`"),
-        ("key: Subject Number", "key: Subject Number\nkey: Subject", "stands twice"),
+        ("key: Subject Number", "key: Subject Number\nkey: Subject", "given twice"),
     ],
 )
 def test_a_faulty_mapping_is_refused_with_its_fault(tmp_path, old, new, said):

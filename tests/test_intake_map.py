@@ -95,7 +95,7 @@ def test_each_kind_of_line_does_what_it_says(source, tmp_path):
     "text, message",
     [
         ("", "the map: Input should be a valid dictionary"),
-        ("vists: []", "line 1, vists: the map knows no such key"),
+        ("vists: []", "line 1, vists: unknown key"),
         ("visits:\n- {from: V1, to: A, form: B}", "line 2, visits.0.form: the map knows no such"),
         ("visits:\n- {from: V1}", "line 2, visits.0.to: is missing"),
         ("\nleave_out:\n- {domain: fa}", "line 3, leave_out.0.why: is missing"),
@@ -108,7 +108,7 @@ def test_each_kind_of_line_does_what_it_says(source, tmp_path):
         ("units:\n- {domain: lb, from: a, to: b, factor: 2}", "line 2, units.0.factor"),
         (
             "visits:\n- {from: A, to: B}\n- {from: A, to: C}",
-            "two lines speak of the same: visits A",
+            "two lines have the same subject: visits A",
         ),
         ("visits: [", "not readable YAML"),
     ],

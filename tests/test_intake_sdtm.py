@@ -168,7 +168,10 @@ def test_dataset_json_whole_and_by_lines(tmp_path):
         ({**dataset(0, "1.0.0"), "rows": []}, "another version"),
         ({**dataset(2), "rows": [["T-1", 70, 1]]}, "says it has 2 records and has 1"),
         ({**dataset(1), "rows": [["T-1", 70]]}, "row 1 has 2 cells"),
-        ({**dataset(1), "rows": [["T-1", {}, 1]]}, "row 1, column AGE: a cell is no plain value"),
+        (
+            {**dataset(1), "rows": [["T-1", {}, 1]]},
+            "row 1, column AGE: a value is no text, number or date",
+        ),
     ],
 )
 def test_dataset_json_that_breaks_its_word(tmp_path, content, message):
@@ -181,7 +184,7 @@ def test_dataset_json_is_read_to_the_letter(tmp_path):
     leaves open what a key given twice means, and has no NaN."""
     names = '"columns": [{"name": "A"}], "datasetJSONVersion": "1.1.0"'
     for content, message in (
-        ('{%s, "records": 1, "rows": [["a"]], "rows": [["b"]]}', "the key 'rows' stands twice"),
+        ('{%s, "records": 1, "rows": [["a"]], "rows": [["b"]]}', "the key 'rows' is given twice"),
         ('{%s, "records": 2, "rows": "ab"}', "`rows` is no list"),
         ('{%s, "records": 1, "rows": null}', "`rows` is no list"),
         ('{%s, "records": 1, "rows": ["a"]}', "row 1 is no list of cells"),

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap.catalogue.iso8601 import hours_between, moment, stated
+from sap.catalogue.iso8601 import hours_between, moment, parse_date
 from sap.derivations import baseline
 from sap.derivations.dates import full_day, latest_day, time_of_day
 from sap.derivations.labs import adlb
@@ -52,7 +52,7 @@ ROWS = [[cell.strip() for cell in line.split("|")] for line in FORMS.strip().spl
 
 @pytest.mark.parametrize("text, first, last", ROWS)
 def test_each_form_means_the_days_that_the_guide_says(text, first, last):
-    said = stated(text)
+    said = parse_date(text)
     assert said is not None
     for day, wanted in zip(said[:2], (first, last), strict=True):
         assert (day.isoformat() if day else "") == wanted
@@ -79,7 +79,7 @@ def test_each_form_means_the_days_that_the_guide_says(text, first, last):
     ],
 )
 def test_times_have_one_spelling_and_say_what_is_not_known(text, early, late):
-    said = stated(text)
+    said = parse_date(text)
     assert (said.early, said.late) == (early, late)
     for wanted, last in ((early, False), (late, True)):
         seconds = qc_dates.clock(text, last=last)
@@ -96,7 +96,7 @@ TIMES = st.times().map(lambda time: time.replace(tzinfo=None))
 @settings(derandomize=True, deadline=None)
 @given(TIMES, TIMES)
 def test_times_as_texts_stand_in_the_order_of_the_clock(one, other):
-    texts = [stated(f"2003-12-15T{time.isoformat()}").early for time in (one, other)]
+    texts = [parse_date(f"2003-12-15T{time.isoformat()}").early for time in (one, other)]
     assert (texts[0] < texts[1], texts[0] == texts[1]) == (one < other, one == other)
 
 
@@ -169,7 +169,7 @@ def test_a_baseline_of_the_first_dosing_day_hangs_on_times_not_on_their_spelling
     ex = pd.DataFrame(
         {"EXTRT": "CABAZITAXEL", "EXCAT": None, "EXSTDTC": [f"2018-01-01T{infusion}"]}
     )
-    start = stated(f"2018-01-01T{infusion}").late
+    start = parse_date(f"2018-01-01T{infusion}").late
     adsl = pd.DataFrame(
         {"USUBJID": ["01"], "TRTSDT": pd.Timestamp(first), "TRTSTM": start, "NCYCLES": 5.0,
          "TRTEDT": pd.Timestamp("2018-06-01"), "STUDYID": "T"}

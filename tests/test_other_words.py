@@ -17,7 +17,7 @@ from sap import contracts, snapshot
 from sap.pipeline import analyses
 from sap.plan import read_plan
 from sap.simulate.trial import simulate
-from sap.simulate.words import CHOICES
+from sap.simulate.variants import CHOICES
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 SEED = 128

@@ -49,7 +49,7 @@ def test_both_plans_are_valid(name):
 @pytest.mark.parametrize(
     "edit, said",
     [
-        (set_to("design.p2", 0.5), "design.p2: the plan knows no such key"),
+        (set_to("design.p2", 0.5), "design.p2: unknown key"),
         (set_to("design.source", None), "design.source: is missing: add it"),
         (set_to("design.r1", 15), "r1 must be at least 0 and below n1"),
         (set_to("design.r1", 16), "r1 must be at least 0 and below n1"),
@@ -60,10 +60,10 @@ def test_both_plans_are_valid(name):
         (set_to("design.n", "25"), "design.n"),
         (set_to("psa_response.confirmed_by", "any"), "psa_response.confirmed_by"),
         (set_to("screening", None), "screening: is missing: add it"),
-        (set_to("inputs.required", ["ex"]), "must hold dm"),
+        (set_to("inputs.required", ["ex"]), "must include dm"),
         (set_to("study.section", "section 1"), "study.section"),
         (set_to("cut_offs.dates.final.date", "soon"), "cut_offs.dates.final.date"),
-        (set_to("safety.cycle_days", 28), "safety.cycle_days: the plan knows no such key"),
+        (set_to("safety.cycle_days", 28), "safety.cycle_days: unknown key"),
         (set_to("labs.terms.NEUT", "Neutrophils low"), "Neutrophils low is no CTCAE 4.03 term"),
         (
             set_to("labs.terms.NEUT", "Neutrophils low"),
@@ -126,10 +126,10 @@ def test_all_faults_are_said_at_once(tmp_path):
         ("", "empty or no mapping"),
         ("- 1", "empty or no mapping"),
         ("a: [1, 2", "not readable YAML"),
-        ("a: 1\na: 2", "stands twice"),
+        ("a: 1\na: 2", "given twice"),
         ("a: &x [1]\nb: *x", "alias"),
         ("a: !!python/object/apply:os.system ['true']", "not readable YAML"),
-        ("study: {section: SAP 1}\nstudy: 2", "stands twice"),
+        ("study: {section: SAP 1}\nstudy: 2", "given twice"),
     ],
 )
 def test_hostile_or_broken_yaml_is_refused(tmp_path, text, said):

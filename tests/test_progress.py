@@ -24,7 +24,7 @@ def test_a_silent_step_says_that_it_goes_on(impatient, capsys):
 
 def test_a_step_that_speaks_is_left_to_speak(capsys):
     with progress.step("talk"):
-        progress.say("    one")
+        progress.print_progress("    one")
     assert "at work" not in capsys.readouterr().err
 
 

@@ -536,3 +536,23 @@ def test_the_report_names_no_display_that_the_catalogue_lacks(report: Report) ->
     catalogue = yaml.safe_load((HOME / "analysis" / "displays.yml").read_text(encoding="utf-8"))
     shown = {re.sub(r"-\d+$", "", name) if name.startswith("tlf-profiles") else name for name in displays_of(report.page)}  # fmt: skip
     assert shown <= set(catalogue)
+
+
+# Refused words ------------------------------------------------------------------------------------
+
+
+def test_the_html_and_the_pdf_print_no_refused_word(report, refused_words):
+    """docs/glossary.md; the list of references is left out, because titles stay as published."""
+    from sap.audit.examine import words_of
+
+    without_references = re.sub(
+        r'<div id="refs".*?</div>\s*</div>\s*(?=<)', "", report.html, flags=re.DOTALL
+    )
+    pages = pypdf.PdfReader(report.run / "csr.pdf").pages
+    text = "\n".join(page.extract_text() for page in pages)
+    body = text.rpartition("Reference list")[0] or text
+    printed = {
+        "HTML": refused_words.within(words_of(without_references)),
+        "PDF": refused_words.within(body),
+    }
+    assert all(len(words) <= 12 for words in printed.values()), printed

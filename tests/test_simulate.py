@@ -19,11 +19,11 @@ import pytest
 from sap import contracts
 from sap.errors import UsageError
 from sap.simulate.assumptions import Assumptions
-from sap.simulate.data_errors import DEFECTS, PLANTED_COLUMNS, mess
+from sap.simulate.data_errors import DATA_ERRORS, PLANTED_COLUMNS, with_errors
 from sap.simulate.subject import stream
 from sap.simulate.tables import END, START
 from sap.simulate.trial import simulate
-from sap.simulate.words import CHOICES
+from sap.simulate.variants import CHOICES
 
 DEFAULT_SEED = 128  # the seed of `make report`; every kind of event below occurs in its extract
 SEEDS = (1, 7, DEFAULT_SEED)
@@ -538,7 +538,7 @@ def partial_and_over(tables: Tables) -> bool:
     return some((ae["AESTDTC"] == dose.str[:7]) & (ae["AEENDTC"] < dose.str[:10]))
 
 
-def sampled_again(tables: Tables) -> bool:
+def second_sample(tables: Tables) -> bool:
     cp = tables["cp"]
     return some(cp[cp["VISIT"] == "SCREENING"].duplicated("USUBJID"))
 
@@ -769,7 +769,7 @@ KINDS: dict[str, Callable[[Tables], bool]] = {
     "lesion not evaluated": cells("tr", TRSTAT="NOT DONE"),
     "clinical progression": cells("rs", RSTESTCD="CLINPROG"),
     "performance status": cells("rs", RSTESTCD="ECOG", RSSTRESC=["2", "3"]),
-    "sampled again after a failed count": sampled_again,
+    "sampled again after a failed count": second_sample,
     "month of a new therapy only": lambda t: some(t["cm"]["CMSTDTC"].str.len() == 7),
     "no scan at all": no_scan,
     "start of an event unknown, end on treatment": unknown_start(before=False),
@@ -986,16 +986,16 @@ def test_an_entry_criterion_is_not_met_at_entry(many):
 
 def test_a_mess_has_n_defects_of_all_kinds_and_leaves_the_extract_alone(default):
     before = bytes_of(default)
-    messed, planted = mess(default, 1, 2 * len(DEFECTS))
+    messed, planted = with_errors(default, 1, 2 * len(DATA_ERRORS))
     assert bytes_of(default) == before
     assert list(planted.columns) == PLANTED_COLUMNS
-    assert len(planted) == 2 * len(DEFECTS)
-    assert set(planted["kind"]) == {defect.kind for defect in DEFECTS}
+    assert len(planted) == 2 * len(DATA_ERRORS)
+    assert set(planted["kind"]) == {defect.kind for defect in DATA_ERRORS}
     assert bytes_of(messed) != before
 
 
 def test_a_planted_row_is_where_the_list_says(default):
-    messed, planted = mess(default, 1, len(DEFECTS))
+    messed, planted = with_errors(default, 1, len(DATA_ERRORS))
     for line in planted.itertuples():
         row = messed[line.domain].iloc[line.row - 1]
         assert row["USUBJID"] == line.USUBJID
@@ -1004,20 +1004,20 @@ def test_a_planted_row_is_where_the_list_says(default):
 
 
 def test_no_subject_carries_two_defects(default):
-    _, planted = mess(default, 1, 2 * len(DEFECTS))
+    _, planted = with_errors(default, 1, 2 * len(DATA_ERRORS))
     subjects = planted.loc[planted["USUBJID"] != "CARVE-9999", "USUBJID"]
     assert subjects.is_unique
 
 
 def test_the_same_seed_plants_the_same(default):
-    first, second = mess(default, 4, 10), mess(default, 4, 10)
+    first, second = with_errors(default, 4, 10), with_errors(default, 4, 10)
     assert bytes_of(first[0]) == bytes_of(second[0])
     pd.testing.assert_frame_equal(first[1], second[1])
 
 
 def test_more_defects_than_subjects_is_refused(default):
     with pytest.raises(UsageError, match="n is too large"):
-        mess(default, 1, 1000)
+        with_errors(default, 1, 1000)
 
 
 def findings(tables: Tables) -> pd.DataFrame:
@@ -1026,7 +1026,7 @@ def findings(tables: Tables) -> pd.DataFrame:
 
 def test_every_rule_a_defect_breaks_stands_in_the_contracts():
     rules = {rule.name for each in contracts.load().values() for rule in each.rules}
-    assert {defect.rule for defect in DEFECTS} <= rules
+    assert {defect.rule for defect in DATA_ERRORS} <= rules
 
 
 @pytest.mark.slow
@@ -1038,7 +1038,7 @@ def test_the_extract_breaks_no_critical_rule(seed):
 
 @pytest.mark.slow
 def test_the_contracts_find_every_planted_defect_in_its_row(default):
-    messed, planted = mess(default, 1, 2 * len(DEFECTS))
+    messed, planted = with_errors(default, 1, 2 * len(DATA_ERRORS))
     found = findings(messed)
     seen = set(zip(found["domain"], found["rule"], found["row"], found["usubjid"], strict=True))
     wanted = planted[["domain", "rule", "row", "USUBJID"]].itertuples(index=False, name=None)

@@ -1,10 +1,10 @@
-"""The ARD: every number of the report as one row of plain text and one float, before any table exists.
+"""The ARD (analysis results data): one row per statistic, with all digits.
 
-A row is found by its key `analysis|population|group|paramcd|level|sublevel|stat_name`; no key stands
-twice. `stat` holds the number with all its digits; `stat_text` holds a decision, or the reason why a
-number is not estimable (`stat` is then missing). Nothing here rounds.
+The key of a row is `analysis|population|group|paramcd|level|sublevel|stat_name` and is unique. `stat` is
+the number with all its digits; `stat_text` is a decision, or the reason why a number is not estimable
+(`stat` is then missing). Nothing is rounded here.
 
-Chapters read the run that the variable `SAP_RUN` names (default `build/report`): it is the only
+Chapters read the run in the folder of the variable `SAP_RUN` (default `build/report`). It is the only
 environment variable this package reads, and it is never printed.
 """
 
@@ -44,7 +44,7 @@ KEY = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_
 
 
 class NotEstimable(NamedTuple):
-    """A number that does not exist, with the reason a reader sees beside "NE"."""
+    """A statistic that is not estimable (NE), with the reason to be displayed."""
 
     reason: str
 
@@ -76,7 +76,7 @@ def rows(  # noqa: PLR0913 - one keyword per column of the ARD
 ) -> pd.DataFrame:
     """One row per statistic of `stats`; a text becomes `stat_text`, `NotEstimable` a missing number.
 
-    A plain NaN is refused: whoever computed it knows why, and the reader must too.
+    A plain NaN is refused: a missing number needs its reason (`NotEstimable`).
 
     Examples
     --------
@@ -95,7 +95,7 @@ def rows(  # noqa: PLR0913 - one keyword per column of the ARD
         "sublevel": sublevel,
         "method": method,
     }
-    found = np.empty((len(stats), len(COLUMNS)), dtype=object)
+    cells = np.empty((len(stats), len(COLUMNS)), dtype=object)
     for i, (name, value) in enumerate(stats.items()):
         if isinstance(value, NotEstimable):
             number, text = math.nan, value.reason
@@ -106,33 +106,32 @@ def rows(  # noqa: PLR0913 - one keyword per column of the ARD
             if math.isnan(number):
                 raise ValueError(f"{analysis} {population} {level} {name}: NaN without a reason")
         row = {**where, "stat_name": name, "stat": number, "stat_text": text}
-        found[i] = [row[column] for column in COLUMNS]
-    # Thousands of these are made for a report: one array is a fifth of the work of eleven, and
-    # `bind` gives the numbers their type once.
-    return pd.DataFrame(found, columns=_NAMES, copy=False)
+        cells[i] = [row[column] for column in COLUMNS]
+    # One object array is five times faster than eleven columns; `bind` sets the type of `stat`.
+    return pd.DataFrame(cells, columns=_NAMES, copy=False)
 
 
 def bind(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
-    """All rows in the order of their keys; a key that stands twice is refused, never repaired."""
+    """All rows in the order of their keys; a duplicate key is refused."""
     frames = [part for part in parts if len(part)]
     if not frames:
         return pd.DataFrame(columns=list(COLUMNS)).astype({"stat": float})
-    whole = pd.concat(frames, ignore_index=True)[list(COLUMNS)].astype({"stat": float})
-    twice = whole.duplicated(list(KEY))
-    if twice.any():
-        first = key({str(k): v for k, v in whole[twice].iloc[0].items()})
+    bound = pd.concat(frames, ignore_index=True)[list(COLUMNS)].astype({"stat": float})
+    duplicated = bound.duplicated(list(KEY))
+    if duplicated.any():
+        first = key({str(k): v for k, v in bound[duplicated].iloc[0].items()})
         raise ResultError(
-            f"{int(twice.sum())} rows of the ARD share a key with another, first: {first}.\n"
-            "Each statistic has one address: give one of them a level or a group of its own."
+            f"{int(duplicated.sum())} rows of the ARD share a key with another, first: {first}.\n"
+            "Each statistic has one key: give one of them another level or group."
         )
-    return whole.sort_values(list(KEY), kind="stable", ignore_index=True)
+    return bound.sort_values(list(KEY), kind="stable", ignore_index=True)
 
 
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
 
 
 def _safe(text: str) -> str:
-    # A spreadsheet runs a cell that starts so; an apostrophe makes it text. Undone by `from_csv`.
+    # A spreadsheet would evaluate such a value; an apostrophe makes it text. Undone by `from_csv`.
     return "'" + text if text.startswith(_FORMULA) else text
 
 
@@ -155,7 +154,7 @@ def to_csv(frame: pd.DataFrame) -> str:
 
 
 def from_csv(path: Path) -> pd.DataFrame:
-    """Read what `to_csv` wrote; the numbers come back bit for bit."""
+    """Read a file of `to_csv`; numbers are bit-identical."""
     try:
         with path.open(encoding="utf-8", newline="") as file:  # a field may hold any line break
             lines = list(csv.reader(file, strict=True))
@@ -182,29 +181,29 @@ def _number(path: Path, row: int, text: str) -> float:
         return float(text) if text else math.nan
     except ValueError:
         raise UsageError(
-            f"{path}: row {row}, column stat is no number: it is not an ARD as it was written. "
+            f"{path}: row {row}, column stat is no number: the file is not an unchanged ARD. "
             "Take it from the run again."
         ) from None
 
 
 def run_folder() -> Path:
-    """The run that chapters read."""
+    """The folder of the run that chapters read."""
     return Path(os.environ.get("SAP_RUN", "build/report"))
 
 
 @lru_cache(maxsize=4)
-def _whole(path: Path) -> pd.DataFrame:
+def _read_ard(path: Path) -> pd.DataFrame:
     return from_csv(path)
 
 
-def whole() -> pd.DataFrame:
+def all_rows() -> pd.DataFrame:
     """Every row of the run's ARD."""
-    return _whole(run_folder().resolve() / "ard.csv").copy()
+    return _read_ard(run_folder().resolve() / "ard.csv").copy()
 
 
 def read(analysis: str) -> pd.DataFrame:
-    """The rows of one analysis of the run; empty when the run has none (a display then says so)."""
-    frame = _whole(run_folder().resolve() / "ard.csv")
+    """The rows of one analysis of the run; empty when the run has none."""
+    frame = _read_ard(run_folder().resolve() / "ard.csv")
     return frame[frame["analysis"] == analysis].reset_index(drop=True)
 
 
@@ -241,12 +240,12 @@ def plan() -> "Plan":
 
 
 def run_facts() -> dict[str, Any]:
-    """What every page says: study, title, kind, audience, status, cut_off, synthetic."""
+    """The facts of the run: study, title, kind, audience, status, cut_off, synthetic."""
     return dict(table("run"))
 
 
 def dataset(name: str) -> pd.DataFrame:
-    """One ADaM dataset of the run, patient by patient; only listings and patient figures read it."""
+    """One ADaM dataset of the run (patient-level); only listings and patient figures read it."""
     path = run_folder().resolve() / "adam" / f"{name.lower()}.parquet"
     if not path.is_file():
         raise UsageError(f"The run has no dataset {name.upper()}: it was not derived, or not kept.")

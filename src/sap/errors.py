@@ -1,20 +1,20 @@
-"""Every error a user can meet, with its exit code.
+"""Every error of `sap`, with its exit code.
 
-An error says what is wrong, where, and what to do; it never quotes a patient's value, because
-messages travel to logs and mails. The command line prints the message alone, without a traceback.
+A message states what is wrong, where, and what to do. It never quotes a value of a patient, because
+messages are copied into logs and e-mails. The command line prints the message without a traceback.
 """
 
 from typing import ClassVar
 
 
 class SapError(Exception):
-    """The family; `exit_code` is what the shell sees."""
+    """The base class; `exit_code` is the exit code of the command."""
 
     exit_code: ClassVar[int] = 2
 
 
 class UsageError(SapError):
-    """The call cannot be carried out: wrong words, unreadable file, engine absent, lock held, disk full."""
+    """The call cannot be carried out: wrong arguments, unreadable file, engine absent, lock held, disk full."""
 
     exit_code = 2
 
@@ -32,13 +32,13 @@ class IntegrityError(SapError):
 
 
 class ResultError(SapError):
-    """A number moved, appeared or vanished against the record."""
+    """A number differs from the record, is new or is missing."""
 
     exit_code = 12
 
 
 class PlanError(SapError):
-    """The plan cannot be read as a plan: unknown key, missing source, impossible number."""
+    """The plan is invalid: unknown key, missing source, number out of range."""
 
     exit_code = 13
 

@@ -25,16 +25,16 @@ from sap.plan import PlanFile
 
 @contextmanager
 def _guarded(audit: Audit, kind: Kind, place: str) -> Iterator[None]:
-    """An error in the block becomes a finding: the next check still runs, and nobody sees a traceback."""
+    """An error in the block becomes a finding: the next check still runs, and no traceback is printed."""
     try:
         yield
     except SapError as error:
-        audit.say(kind, place, f"stopped: {error}")
-    except Exception as error:  # noqa: BLE001 - data of another version or forged: an answer too
-        audit.say(kind, place, f"stopped with {type(error).__name__}")
+        audit.add_finding(kind, place, f"stopped: {error}")
+    except Exception as error:  # noqa: BLE001 - data of another version, or forged, become a finding too
+        audit.add_finding(kind, place, f"stopped with {type(error).__name__}")
 
 
-# What every analysis makes, and every bundle that can be rebuilt must therefore hold.
+# Files that every analysis writes and every bundle that can be rebuilt must therefore hold.
 MADE = ("ard.*", "adam/*.parquet", "tables/*.json")
 ORDER = ("data", "plan", "code", "chapters", "packages", "log", "report", "result")
 
@@ -42,7 +42,7 @@ ORDER = ("data", "plan", "code", "chapters", "packages", "log", "report", "resul
 def examined(
     path: Path, *, reports: bool = True, run_code: bool = False, independent: bool = False
 ) -> Audit:
-    """Audit a bundle (`_examined`), the probable causes in the order of what follows from what."""
+    """Audit a bundle (`_examined`); the probable causes are in the order of the pipeline."""
     audit = _examined(path, reports=reports, run_code=run_code, independent=independent)
     audit.causes.sort(key=lambda cause: ORDER.index(cause.what))
     return audit
@@ -54,8 +54,8 @@ def _examined(
     """Audit a bundle.
 
     1. It is opened; a hostile one is refused before anything is written.
-    2. Sums, log, plan, cut and contracts are checked; what computes here is compared with what
-       computed there.
+    2. Sums, log, plan, cut and contracts are checked; the code and packages installed here are
+       compared with those on record.
     3. Unless it is open, or its cut or plan cannot be used: datasets, results and (`reports`)
        reports are rebuilt in a clean temporary folder, with the code installed here or
        (`run_code`) with the bundle's own.
@@ -68,37 +68,39 @@ def _examined(
         The bundle is hostile or unreadable.
     """
     with step("open the bundle and check its sums"):
-        whole = bundle.opened(path)
-        index = whole.index
+        opened = bundle.opened(path)
+        index = opened.index
         names = ("study", "cut_off", "cut_off_name", "cut_id", "audience", "status", "synthetic")
         facts = {name: index.get(name) for name in names}
         facts |= {
-            "sums": sum_of(whole.files[bundle.names.SUMS]),
+            "sums": sum_of(opened.files[bundle.names.SUMS]),
             "version": index["code"].get("version"),
             "commit": index["code"].get("commit"),
             "run_code": run_code,
             "reports": reports,
         }
         audit = Audit(path.name, facts)
-        inputs.check_sums(audit, whole)
-        inputs.check_own_files(audit, whole)
-        records = inputs.check_log(audit, whole)
-        inputs.check_computing(audit, whole, run_code)
+        inputs.check_sums(audit, opened)
+        inputs.check_own_files(audit, opened)
+        records = inputs.check_log(audit, opened)
+        inputs.check_computing(audit, opened, run_code)
     with tempfile.TemporaryDirectory(prefix="sap-audit-") as place:
         scratch = Path(place)
-        plan = inputs.check_plan(audit, whole, records, scratch)
+        plan = inputs.check_plan(audit, opened, records, scratch)
         if index["audience"] == "open":
             with _guarded(audit, "input", "the shared results"):
-                _check_shared(audit, whole)
-            audit.say(
+                _check_shared(audit, opened)
+            audit.add_finding(
                 "note",
                 "this bundle",
                 "holds nothing patient-level: sums, plan and shared results were checked, nothing was rebuilt",
             )
             return audit
-        cut = inputs.check_cut(audit, whole, records, scratch)
+        cut = inputs.check_cut(audit, opened, records, scratch)
         if cut is None or plan is None:
-            audit.say("note", "this bundle", "was not rebuilt: its cut or its plan cannot be used")
+            audit.add_finding(
+                "note", "this bundle", "was not rebuilt: its cut or its plan cannot be used"
+            )
             return audit
         with (
             step("check the contracts on the frozen cut"),
@@ -107,26 +109,26 @@ def _examined(
             inputs.check_contracts(audit, cut, plan[1])
         engines = {r.get("engine") for r in records if r.get("engine")} - {"builtin"}
         if engines and reports:
-            audit.say(
+            audit.add_finding(
                 "note",
                 "the reports",
                 f"were rendered by {', '.join(map(str, engines))}, so they are not rendered again here",
             )
             reports = False
         if not reports:
-            audit.say("note", "the reports", "were not rebuilt")
+            audit.add_finding("note", "the reports", "were not rebuilt")
         _rebuild_and_compare(
-            audit, whole, cut, plan[0], scratch, reports=reports, run_code=run_code
+            audit, opened, cut, plan[0], scratch, reports=reports, run_code=run_code
         )
         if independent:
             with _guarded(audit, "result", "the second computation"):
-                _second_computation(audit, whole, cut, plan[1])
+                _second_computation(audit, opened, cut, plan[1])
     return audit
 
 
 def _rebuild_and_compare(
     audit: Audit,
-    whole: Bundle,
+    opened: Bundle,
     cut: Path,
     plan: Path,
     scratch: Path,
@@ -134,63 +136,63 @@ def _rebuild_and_compare(
     reports: bool,
     run_code: bool,
 ) -> None:
-    again = rebuilt_by_its_code if run_code else rebuilt
+    rebuild = rebuilt_by_its_code if run_code else rebuilt
     with _guarded(audit, "result", "the rebuild"):
-        run = again(audit, whole, cut, plan, scratch, reports=reports)
+        run = rebuild(audit, opened, cut, plan, scratch, reports=reports)
         audit.rebuilt = True
-        _compare(audit, whole, run, reports=reports)
+        _compare(audit, opened, run, reports=reports)
     if audit.results_changed and not audit.causes:
-        audit.blame(
+        audit.add_cause(
             "result",
             "neither data, plan, code nor packages differ from what the bundle says: "
             "a result or report of the bundle was changed after it was made, and its sums with it",
         )
 
 
-def _check_shared(audit: Audit, whole: Bundle) -> None:
-    """The shared rows are one ARD in both files, and each belongs to a display everybody may see."""
-    files = whole.of_role("ard")
+def _check_shared(audit: Audit, opened: Bundle) -> None:
+    """The shared rows are the same ARD in both files, without a duplicate key."""
+    files = opened.of_role("ard")
     if not {"ard.csv", "ard.parquet"} <= files.keys() or not all(
-        n in whole.files for n in files.values()
+        n in opened.files for n in files.values()
     ):
-        audit.say("input", "ard", "the shared results are missing")
+        audit.add_finding("input", "ard", "the shared results are missing")
         return
     with tempfile.TemporaryDirectory(prefix="sap-audit-") as place:
         path = Path(place) / "ard.csv"
-        path.write_bytes(whole.files[files["ard.csv"]])
+        path.write_bytes(opened.files[files["ard.csv"]])
         rows = ard.from_csv(path)
-    other = pd.read_parquet(io.BytesIO(whole.files[files["ard.parquet"]]))
+    other = pd.read_parquet(io.BytesIO(opened.files[files["ard.parquet"]]))
     if len(bundle.compare(rows, other.fillna({c: "" for c in ard.COLUMNS if c != "stat"}))):
-        audit.say("input", files["ard.parquet"], "is not the same table as ard.csv")
+        audit.add_finding("input", files["ard.parquet"], "is not the same table as ard.csv")
     if rows.duplicated(list(ard.KEY)).any():
-        audit.say("input", files["ard.csv"], "holds a key twice")
+        audit.add_finding("input", files["ard.csv"], "holds a duplicate key")
     audit.checks.append(("Shared results", f"{len(rows)} rows, not rebuilt"))
 
 
-def _compare(audit: Audit, whole: Bundle, run: Path, *, reports: bool) -> None:
-    names = inputs.run_names(whole)
-    names |= {f"adam/{o}": n for o, n in whole.of_role("export").items()}
+def _compare(audit: Audit, opened: Bundle, run: Path, *, reports: bool) -> None:
+    names = inputs.run_names(opened)
+    names |= {f"adam/{o}": n for o, n in opened.of_role("export").items()}
     for original, name in sorted(names.items()):
-        if name not in whole.files:
+        if name not in opened.files:
             continue
         kind = original.rpartition(".")[2]
         if original.startswith(("csr.", "dsmb")) and not reports:
             continue
-        there = run / original
-        if not there.is_file():
-            audit.say("result", name, "did not come out again")
+        rebuilt_file = run / original
+        if not rebuilt_file.is_file():
+            audit.add_finding("result", name, "was not reproduced")
             audit.compared[name] = "missing"
             continue
-        here = there.read_bytes()
-        if here == whole.files[name]:
+        content = rebuilt_file.read_bytes()
+        if content == opened.files[name]:
             audit.compared[name] = "identical"
             continue
-        audit.compared[name] = _difference(audit, original, name, kind, whole.files[name], here)
+        audit.compared[name] = _difference(audit, original, name, kind, opened.files[name], content)
     for pattern in MADE:
         for path in sorted(run.glob(pattern)):
             original = path.relative_to(run).as_posix()
             if original not in names and path.name not in PREVIOUS:
-                audit.say("result", original, "is new: the bundle has no such file")
+                audit.add_finding("result", original, "is new: the bundle has no such file")
 
 
 def _difference(audit: Audit, original: str, name: str, kind: str, old: bytes, new: bytes) -> str:
@@ -202,11 +204,11 @@ def _difference(audit: Audit, original: str, name: str, kind: str, old: bytes, n
         return _dataset_difference(audit, original, name, old, new)
     if kind == "html":
         return _report_difference(audit, name, old, new)
-    # What these say is compared in the datasets, the ARD and the HTML.
-    retold = kind in ("pdf", "docx", "json", "xpt") or original.endswith("/changes.csv")
-    if audit.causes and (retold or original.startswith("tables/")):
+    # The content of these files is compared in the datasets, the ARD and the HTML.
+    derived = kind in ("pdf", "docx", "json", "xpt") or original.endswith("/changes.csv")
+    if audit.causes and (derived or original.startswith("tables/")):
         return "other bytes"
-    audit.say("result", name, "is not what the rebuild gives")
+    audit.add_finding("result", name, "differs from the rebuild")
     return "different"
 
 
@@ -224,45 +226,47 @@ def _csv(content: bytes) -> pd.DataFrame:
 
 def _ard_difference(audit: Audit, name: str, old: bytes, new: bytes) -> str:
     try:
-        found = bundle.compare(_csv(old), _csv(new), catalogue_here())
+        differences = bundle.compare(_csv(old), _csv(new), catalogue_here())
     except (SapError, ValueError, KeyError):
-        audit.say("result", name, "cannot be read as the ARD that was made")
+        audit.add_finding("result", name, "cannot be read as the ARD of the run")
         return "different"
-    # The board's two reports tell rows of the one ARD again: a number is listed once.
+    # The two DSMB reports repeat rows of the ARD: a number is listed once.
     known = [] if audit.numbers is None else [audit.numbers]
-    audit.numbers = pd.concat([*known, found], ignore_index=True).drop_duplicates(ignore_index=True)
-    counts = found["change"].value_counts()
-    far = {w: int(counts[w]) for w in ("moved", "new", "gone") if w in counts}
-    if far:
-        audit.say("result", name, ", ".join(f"{n} results {w}" for w, n in far.items()))
+    audit.numbers = pd.concat([*known, differences], ignore_index=True).drop_duplicates(
+        ignore_index=True
+    )
+    counts = differences["change"].value_counts()
+    counted = {w: int(counts[w]) for w in ("moved", "new", "gone") if w in counts}
+    if counted:
+        audit.add_finding("result", name, ", ".join(f"{n} results {w}" for w, n in counted.items()))
         return "different"
     return "within tolerance"
 
 
 def _parquet_ard_difference(audit: Audit, name: str, old: bytes, new: bytes) -> str:
     try:
-        found = bundle.compare(_frame(old), _frame(new))
+        differences = bundle.compare(_frame(old), _frame(new))
     except (ValueError, KeyError, TypeError):
-        audit.say("result", name, "cannot be read as the ARD that was made")
+        audit.add_finding("result", name, "cannot be read as the ARD of the run")
         return "different"
-    if found["change"].isin(("moved", "new", "gone")).any():
-        audit.say("result", name, f"{len(found)} results differ")
+    if differences["change"].isin(("moved", "new", "gone")).any():
+        audit.add_finding("result", name, f"{len(differences)} results differ")
         return "different"
     return "within tolerance"
 
 
 def _dataset_difference(audit: Audit, original: str, name: str, old: bytes, new: bytes) -> str:
     stem = original.removeprefix("adam/").removesuffix(".parquet")
-    found = bundle.compare_tables(
+    differences = bundle.compare_tables(
         pd.read_parquet(io.BytesIO(old)), pd.read_parquet(io.BytesIO(new)), stem
     )
-    if found.empty:
+    if differences.empty:
         return "within tolerance"
     known = [] if audit.records is None else [audit.records]
-    audit.records = pd.concat([*known, found], ignore_index=True)
-    counts = found["change"].value_counts()
-    words = ", ".join(f"{int(n)} {w}" for w, n in counts.items())
-    audit.say("result", name, f"records: {words}")
+    audit.records = pd.concat([*known, differences], ignore_index=True)
+    counts = differences["change"].value_counts()
+    counted = ", ".join(f"{int(n)} {w}" for w, n in counts.items())
+    audit.add_finding("result", name, f"records: {counted}")
     return "different"
 
 
@@ -273,21 +277,21 @@ TAG = re.compile(r"<[^>]+>")
 
 
 def displays_in(page: str) -> dict[str, str]:
-    """The visible words of each display of an HTML report, by its id.
+    """The visible text of each display of an HTML report, by its id.
 
     >>> displays_in('<div id="tlf-a" class="tlf"><p>3 <b>patients</b></p></div><div id="tlf-b">x</div>')
     {'tlf-a': '3 patients', 'tlf-b': 'x'}
     """
     places = [(m.start(), m[1]) for m in DISPLAY.finditer(page)]
     ends = [place for place, _ in places[1:]] + [len(page)]
-    found: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for (start, name), end in zip(places, ends, strict=True):
-        found.setdefault(name, words_of(page[start:end]))
-    return found
+        texts.setdefault(name, words_of(page[start:end]))
+    return texts
 
 
 def words_of(page: str) -> str:
-    """What a reader sees of a piece of HTML."""
+    """The visible text of a piece of HTML."""
     return " ".join(html.unescape(TAG.sub(" ", SCRIPT.sub(" ", page))).split())
 
 
@@ -302,28 +306,28 @@ def _report_difference(audit: Audit, name: str, old: bytes, new: bytes) -> str:
         if label not in audit.displays:
             audit.displays.append(label)
     if changed:
-        audit.say(
+        audit.add_finding(
             "result", name, f"{len(changed)} display(s) differ: {', '.join(audit.displays[:8])}"
         )
         return "different"
     if words_of(pages[0]) != words_of(pages[1]):
-        audit.say("result", name, "its text differs outside the displays")
+        audit.add_finding("result", name, "its text differs outside the displays")
         return "different"
     if not audit.causes:
-        audit.say("result", name, "same words, other bytes, and nothing that would explain it")
+        audit.add_finding("result", name, "same text, other bytes, without an explanation")
         return "different"
-    return "same words"
+    return "same text"
 
 
-def _second_computation(audit: Audit, whole: Bundle, cut: Path, plan: PlanFile) -> None:
+def _second_computation(audit: Audit, opened: Bundle, cut: Path, plan: PlanFile) -> None:
     from sap import qc
 
     with step("compute the results a second time"):
-        rows = _csv(whole.files[whole.of_role("ard")["ard.csv"]])
+        rows = _csv(opened.files[opened.of_role("ard")["ard.csv"]])
         audit.qc = qc.compare(cut, plan.plan, rows)
     if audit.qc.differing:
         differing = f"differs in {audit.qc.differing} results"
-        audit.say("result", "the second computation", differing)
+        audit.add_finding("result", "the second computation", differing)
 
 
 __all__ = ["displays_in", "examined", "kinds_of", "words_of"]

@@ -1,4 +1,4 @@
-"""What an audit found, and the one answer it comes to."""
+"""The findings of an audit, and its verdict."""
 
 from dataclasses import dataclass, field
 from typing import Any, Literal, NamedTuple
@@ -14,7 +14,7 @@ NOT_REBUILT = "not rebuilt"
 
 
 class Finding(NamedTuple):
-    """One thing that is not as it should be, or that the reader must know."""
+    """One discrepancy (input, result), or a note for the reader."""
 
     kind: Kind
     place: str
@@ -22,7 +22,7 @@ class Finding(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """One thing that differs between the bundle's making and this audit."""
+    """One difference between the making of the bundle and this audit that can explain findings."""
 
     what: Literal["data", "plan", "code", "chapters", "packages", "report", "result", "log"]
     words: str
@@ -30,7 +30,7 @@ class Cause(NamedTuple):
 
 @dataclass
 class Audit:
-    """Everything an audit found; `verdict` and `exit_code` follow from it."""
+    """All findings of an audit; `verdict` and `exit_code` follow from them."""
 
     bundle: str
     facts: dict[str, Any]
@@ -44,32 +44,32 @@ class Audit:
     checks: list[tuple[str, str]] = field(default_factory=list)
     qc: Any = None
 
-    def say(self, kind: Kind, place: str, words: str) -> None:
+    def add_finding(self, kind: Kind, place: str, words: str) -> None:
         """Add a finding."""
         self.findings.append(Finding(kind, place, words))
 
-    def blame(self, what: Any, words: str) -> None:
+    def add_cause(self, what: Any, words: str) -> None:
         """Add a probable cause, once."""
         if Cause(what, words) not in self.causes:
             self.causes.append(Cause(what, words))
 
     @property
     def inputs_changed(self) -> bool:
-        """Whether an input is not what the bundle says it is."""
+        """Whether an input differs from what the bundle has on record."""
         return any(f.kind == "input" for f in self.findings)
 
     @property
     def results_changed(self) -> bool:
-        """Whether a result did not come out again."""
+        """Whether a result was not reproduced."""
         return any(f.kind == "result" for f in self.findings)
 
     @property
     def verdict(self) -> str:
-        """The answer, the first case that applies.
+        """The verdict, the first case that applies.
 
-        1. different: a result did not come out again.
-        2. not rebuilt: nothing patient-level in the bundle, or an input that forbids it.
-        3. identical: every byte compared is the same.
+        1. different: a result was not reproduced.
+        2. not rebuilt: no patient-level data in the bundle, or an input that cannot be used.
+        3. identical: every file compared is byte-identical.
         4. numerically identical: bytes differ, no number does.
         """
         if self.results_changed:

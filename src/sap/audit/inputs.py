@@ -1,4 +1,4 @@
-"""Is the bundle what it says it is? Sums, log, plan, cut, contracts, and what computes here."""
+"""Verification of the inputs of a bundle: sums, log, plan, cut, contracts, code and packages."""
 
 import io
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from sap.pipeline import accepted_findings
 from sap.pipeline.plans import read_plan
 from sap.plan import PlanFile
 
-ROLE_CAUSE = {
+CAUSE_OF_ROLE = {
     "cut": "data",
     "previous": "data",
     "plan": "plan",
@@ -29,112 +29,114 @@ ROLE_CAUSE = {
 
 
 def role_of(bundle: Bundle) -> dict[str, str]:
-    """What each file is, by its name in the bundle."""
+    """The role of each file, by its name in the bundle."""
     return {str(e["name"]): str(e["role"]) for e in bundle.index["files"]}
 
 
 def run_names(bundle: Bundle) -> dict[str, str]:
-    """The name that a file of a run has in the bundle, by the name it had in the run."""
-    found = dict(bundle.of_role("report")) | dict(bundle.of_role("ard"))
-    found |= {f"adam/{original}": name for original, name in bundle.of_role("dataset").items()}
-    found |= {f"tables/{original}": name for original, name in bundle.of_role("table").items()}
+    """The name of each file of the run in the bundle, by its name in the run."""
+    names = dict(bundle.of_role("report")) | dict(bundle.of_role("ard"))
+    names |= {f"adam/{original}": name for original, name in bundle.of_role("dataset").items()}
+    names |= {f"tables/{original}": name for original, name in bundle.of_role("table").items()}
     plan = bundle.of_role("plan").get(str(bundle.index["plan_file"]))
-    return found | ({"tables/plan.yml": plan} if plan else {})
+    return names | ({"tables/plan.yml": plan} if plan else {})
 
 
 def check_sums(audit: Audit, bundle: Bundle) -> None:
-    """Every file has the sum that SHA256SUMS gives it, and no file is missing or was added."""
-    promised = sums_of(bundle.place, bundle.files)
+    """Every file has the checksum in SHA256SUMS, and no file is missing or was added."""
+    recorded = sums_of(bundle.place, bundle.files)
     roles = role_of(bundle)
-    wrong = 0
-    for name in sorted(promised.keys() | (bundle.files.keys() - {SUMS})):
+    n_wrong = 0
+    for name in sorted(recorded.keys() | (bundle.files.keys() - {SUMS})):
         if name not in bundle.files:
-            words = "is missing"
-        elif name not in promised:
-            words = f"was added: {SUMS} does not name it"
-        elif sum_of(bundle.files[name]) != promised[name]:
-            words = "changed: its bytes are not those that were summed"
+            problem = "is missing"
+        elif name not in recorded:
+            problem = f"was added: {SUMS} does not name it"
+        elif sum_of(bundle.files[name]) != recorded[name]:
+            problem = "changed: its bytes do not match its checksum"
         else:
             continue
-        wrong += 1
-        audit.say("input", name, words)
-        audit.blame(ROLE_CAUSE.get(roles.get(name, ""), "result"), f"{name} {words}")
+        n_wrong += 1
+        audit.add_finding("input", name, problem)
+        audit.add_cause(CAUSE_OF_ROLE.get(roles.get(name, ""), "result"), f"{name} {problem}")
     named = {str(e["name"]) for e in bundle.index["files"]} | {"readme.md", "bundle.json", SUMS}
     for name in sorted(bundle.files.keys() ^ named):
-        if (name in promised) == (name in bundle.files):
-            audit.say("input", name, "stands in the bundle or its index, but not in both")
-            wrong += 1
-    good = len(promised) - wrong
+        if (name in recorded) == (name in bundle.files):
+            audit.add_finding("input", name, "is in the bundle or in its index, but not in both")
+            n_wrong += 1
+    n_good = len(recorded) - n_wrong
     audit.checks.append(
         (
-            f"{SUMS}: {len(promised)} files",
-            "as summed" if not wrong else f"{good} as summed, {wrong} not",
+            f"{SUMS}: {len(recorded)} files",
+            "checksums match" if not n_wrong else f"{n_good} match, {n_wrong} do not",
         )
     )
 
 
 def check_own_files(audit: Audit, bundle: Bundle) -> None:
-    """Chapters, contracts and source are those whose sums the index took when the bundle was made."""
+    """Chapters, contracts and source have the checksums recorded in the index of the bundle."""
     for role, sums, cause in (
         ("project", bundle.index.get("project"), "chapters"),
         ("source", bundle.index["code"].get("files"), "code"),
     ):
-        promised = sums if isinstance(sums, dict) else {}
+        recorded = sums if isinstance(sums, dict) else {}
         for original, name in bundle.of_role(role).items():
             content = bundle.files.get(name)
-            if content is not None and promised.get(original) != sum_of(content):
-                audit.say("input", name, "is not the file that the index took the sum of")
-                audit.blame(cause, f"{name} is not the file that was bundled")
+            if content is not None and recorded.get(original) != sum_of(content):
+                audit.add_finding("input", name, "is not the file that the index took the sum of")
+                audit.add_cause(cause, f"{name} is not the file that was bundled")
 
 
 def check_log(audit: Audit, bundle: Bundle) -> list[dict[str, Any]]:
-    """The chain of the run log, its length, and whether the files are those it wrote last."""
+    """The chain of the run log, its length, and whether the files are those it recorded last."""
     place = next(iter(bundle.of_role("log").values()), "")
     content = bundle.files.get(place)
     if content is None:
-        audit.say("input", "the run log", "is missing")
-        audit.blame("log", "the run log is missing")
+        audit.add_finding("input", "the run log", "is missing")
+        audit.add_cause("log", "the run log is missing")
         return []
-    broken = runlog.faults(content)
+    faults = runlog.faults(content)
     records = [r for r in runlog.read(content) if isinstance(r, dict)]
     about = bundle.index.get("log")
-    promised = about if isinstance(about, dict) else {}
-    if len(records) != promised.get("records"):
-        broken.append(f"it has {len(records)} records, the index counted {promised.get('records')}")
-    elif records and records[-1].get("seal") != promised.get("last") and not broken:
-        broken.append("its last record is not the one the index names: the chain was written anew")
-    for words in broken:
-        audit.say("input", place, words)
-        audit.blame("log", f"{place}: {words}")
+    recorded = about if isinstance(about, dict) else {}
+    if len(records) != recorded.get("records"):
+        faults.append(f"it has {len(records)} records, the index has {recorded.get('records')}")
+    elif records and records[-1].get("seal") != recorded.get("last") and not faults:
+        faults.append("its last record is not the one in the index: the chain was rewritten")
+    for fault in faults:
+        audit.add_finding("input", place, fault)
+        audit.add_cause("log", f"{place}: {fault}")
     if bundle.index["audience"] != "open":
         sums = {
             original: sum_of(bundle.files[name])
             for original, name in run_names(bundle).items()
             if name in bundle.files
         }
-        for words in (*runlog.swapped(records, sums), *runlog.missing(records, sums)):
-            audit.say("input", place, words)
-            which = words.partition(" ")[0].rstrip(",")
-            is_report = which.endswith((".html", ".pdf", ".docx"))
-            cause = "report" if is_report else "plan" if which == "tables/plan.yml" else "result"
-            audit.blame(cause, words)
+        for fault in (*runlog.swapped(records, sums), *runlog.missing(records, sums)):
+            audit.add_finding("input", place, fault)
+            file_name = fault.partition(" ")[0].rstrip(",")
+            is_report = file_name.endswith((".html", ".pdf", ".docx"))
+            cause = (
+                "report" if is_report else "plan" if file_name == "tables/plan.yml" else "result"
+            )
+            audit.add_cause(cause, fault)
         _check_previous(audit, bundle, records)
     audit.checks.append(
-        (f"Run log: {len(records)} records", "chain broken" if broken else "chain whole")
+        (f"Run log: {len(records)} records", "chain broken" if faults else "chain intact")
     )
     return records
 
 
 def _check_previous(audit: Audit, bundle: Bundle, records: list[dict[str, Any]]) -> None:
-    """The results of the report before are those that the board's last report was made with."""
+    """The previous results are those with which the last DSMB report was compared."""
     inputs = [r["inputs"] for r in records if r.get("step") == "report dsmb" and "inputs" in r]
-    named = inputs[-1] if inputs and isinstance(inputs[-1], dict) else {}
+    recorded = inputs[-1] if inputs and isinstance(inputs[-1], dict) else {}
     for original, name in bundle.of_role("previous").items():
         content = bundle.files.get(name)
-        if content is not None and named.get(f"tables/{original}") != sum_of(content):
-            words = "is not what the board's last report was compared with"
-            audit.say("input", name, words)
-            audit.blame("data", f"{name} {words}")
+        if content is not None and recorded.get(f"tables/{original}") != sum_of(content):
+            problem = "is not what the last DSMB report was compared with"
+            audit.add_finding("input", name, problem)
+            audit.add_cause("data", f"{name} {problem}")
 
 
 def _input_of(records: list[dict[str, Any]], prefix: str) -> tuple[str, str] | None:
@@ -150,42 +152,46 @@ def _input_of(records: list[dict[str, Any]], prefix: str) -> tuple[str, str] | N
 def check_plan(
     audit: Audit, bundle: Bundle, records: list[dict[str, Any]], scratch: Path
 ) -> tuple[Path, PlanFile] | None:
-    """The plan can be read and is the one the index, the run and the log name."""
+    """The plan can be read and is the one recorded in the index, the run and the log."""
     place = bundle.of_role("plan").get(str(bundle.index["plan_file"]))
     if place is None or place not in bundle.files:
-        audit.say("input", "the plan", "is missing")
+        audit.add_finding("input", "the plan", "is missing")
         return None
     content = bundle.files[place]
     hash_here = sum_of(content)
     run = bundle.json("tables/run.json") if "tables/run.json" in bundle.files else {}
     logged = _input_of(records, "plan")
-    says = {
+    recorded = {
         "the index of the bundle": bundle.index.get("plan_sha256"),
         "the run": run.get("plan_sha256") if isinstance(run, dict) else None,
         "the run log": logged[1] if logged else None,
     }
-    others = [who for who, value in says.items() if value is not None and value != hash_here]
-    if others:
-        words = f"is not the plan that {' and '.join(others)} name"
-        audit.say("input", place, words)
-        audit.blame("plan", f"{place} {words}")
-    audit.checks.append(("Plan", "hash as named" if not others else "hash differs"))
+    differing = [
+        source for source, value in recorded.items() if value is not None and value != hash_here
+    ]
+    if differing:
+        problem = f"is not the plan that {' and '.join(differing)} name"
+        audit.add_finding("input", place, problem)
+        audit.add_cause("plan", f"{place} {problem}")
+    audit.checks.append(("Plan", "hash as named" if not differing else "hash differs"))
     path = scratch / "plan" / str(bundle.index["plan_file"])
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(content)
     try:
         return path, read_plan(path)
     except SapError as error:
-        # The right plan that this version cannot read is a matter of the code, not of the plan.
-        words = str(error).replace(str(path), place)
-        audit.say("input" if others else "result", place, f"cannot be used here: {words}")
+        # The recorded plan that this version cannot read is a difference of the code, not of the plan.
+        problem = str(error).replace(str(path), place)
+        audit.add_finding(
+            "input" if differing else "result", place, f"cannot be used here: {problem}"
+        )
         return None
 
 
 def check_cut(
     audit: Audit, bundle: Bundle, records: list[dict[str, Any]], scratch: Path
 ) -> Path | None:
-    """The frozen cut is what was frozen, and the one the index, the run and the log name."""
+    """The frozen cut is unchanged, and is the one recorded in the index, the run and the log."""
     folder = scratch / "frozen" / str(bundle.index["cut_id"])
     folder.mkdir(parents=True)
     for original, name in bundle.of_role("cut").items():
@@ -194,66 +200,70 @@ def check_cut(
     try:
         manifest = snapshot.verify(folder)
     except SapError as error:
-        words = str(error).replace(str(folder), "the cut")
-        audit.say("input", "cut", words)
-        audit.blame("data", words)
+        problem = str(error).replace(str(folder), "the cut")
+        audit.add_finding("input", "cut", problem)
+        audit.add_cause("data", problem)
         audit.checks.append(("Frozen cut", "not what was frozen"))
         return None
     logged = _input_of(records, "cut/")
     here = sum_of(bundle.files[bundle.of_role("cut")["manifest.json"]])
     same_id = manifest.cut_id == bundle.index["cut_id"]
     if not same_id or (logged and logged != (f"cut/{manifest.cut_id}", here)):
-        words = f"is not the cut the run was made from ({bundle.index['cut_id']})"
-        audit.say("input", "cut", words)
-        audit.blame("data", f"the frozen cut {words}")
+        problem = f"is not the cut the run was made from ({bundle.index['cut_id']})"
+        audit.add_finding("input", "cut", problem)
+        audit.add_cause("data", f"the frozen cut {problem}")
     audit.checks.append(("Frozen cut", f"{manifest.cut_id}, {len(manifest.files)} files as frozen"))
     return folder
 
 
 def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
-    """The contracts installed here say of the cut what the findings beside it say.
+    """The contracts installed here give the findings recorded with the cut.
 
-    A rule that is not asked of a cut (`of_cut: as in the extract`) is taken from the record: only
-    the extract, which no bundle holds, could answer it again.
+    The findings of a rule that is not checked on a cut (`of_cut: as in the extract`) are taken from
+    the record, because the extract is not part of the bundle.
     """
     rules = contracts.load()
     recorded = accepted_findings.findings_of(cut)
-    asked = plan.plan.inputs.required
-    found = contracts.check_cut(snapshot.load(cut), rules, asked, recorded, plan=plan.plan)
-    found, _ = contracts.accept(found, accepted_findings.of_cut(cut, rules).entries)
-    critical = contracts.stops(found)
+    required = plan.plan.inputs.required
+    findings = contracts.check_cut(snapshot.load(cut), rules, required, recorded, plan=plan.plan)
+    findings, _ = contracts.accept(findings, accepted_findings.of_cut(cut, rules).entries)
+    critical = contracts.stops(findings)
     if len(critical):
-        audit.say("input", "cut", f"breaks its contracts in {len(critical)} place(s)")
-        audit.blame("data", "the frozen data break a critical rule of a contract")
+        audit.add_finding("input", "cut", f"breaks its contracts in {len(critical)} place(s)")
+        audit.add_cause("data", "the frozen data break a critical rule of a contract")
     on_record = pd.read_csv(cut / "findings.csv", dtype=object, keep_default_na=False)
     here = pd.read_csv(
-        io.StringIO(found.to_csv(index=False, lineterminator="\n")),
+        io.StringIO(findings.to_csv(index=False, lineterminator="\n")),
         dtype=object,
         keep_default_na=False,
     )
     same = on_record.equals(here)
     version = contracts.version(rules)
-    then = snapshot.verify(cut).contract_version
+    version_then = snapshot.verify(cut).contract_version
     if not same:
-        other = "" if version == then else f" (contracts {then} then, {version} here)"
-        audit.say(
+        other = (
+            "" if version == version_then else f" (contracts {version_then} then, {version} here)"
+        )
+        audit.add_finding(
             "input" if not other else "note",
             "cut/findings.csv",
             f"its findings are not those of the contracts here{other}",
         )
-        audit.blame("data" if not other else "chapters", f"the findings on the cut differ{other}")
+        audit.add_cause(
+            "data" if not other else "chapters", f"the findings on the cut differ{other}"
+        )
     audit.checks.append(
         (
             f"Contracts {version}",
-            f"{len(found)} findings, {'as recorded' if same else 'not as recorded'}",
+            f"{len(findings)} findings, {'as recorded' if same else 'not as recorded'}",
         )
     )
 
 
 def check_computing(audit: Audit, bundle: Bundle, run_code: bool) -> None:
-    """What computes here and computed there: code, chapters and packages, named where they differ.
+    """Code, chapters and packages installed here against those on record; differences are listed.
 
-    With `run_code` the bundle's own code and chapters compute, so only packages can differ.
+    With `run_code` the code and chapters of the bundle are used, so only packages can differ.
     """
     if not run_code:
         code = bundle.index["code"]
@@ -261,21 +271,21 @@ def check_computing(audit: Audit, bundle: Bundle, run_code: bool) -> None:
         _files(audit, bundle.index.get("project"), runlog.project_sums(), "chapters", "")
     packages = runlog.differing(bundle.index["environment"], runlog.environment())
     if packages:
-        audit.blame("packages", "; ".join(packages))
-        audit.say("note", "the packages", "; ".join(packages))
+        audit.add_cause("packages", "; ".join(packages))
+        audit.add_finding("note", "the packages", "; ".join(packages))
     audit.checks.append(("Packages", "as on record" if not packages else f"{len(packages)} differ"))
 
 
 def _files(audit: Audit, recorded: Any, here: Mapping[str, str], cause: str, prefix: str) -> None:
     old = recorded if isinstance(recorded, dict) else {}
-    # A plan beside the one that is audited decides nothing.
+    # Other plans than the audited one have no influence.
     names = {n for n in old.keys() | here.keys() if not n.startswith("analysis/plan")}
     changed = sorted(n for n in names if old.get(n) != here.get(n))
-    words = {"code": "Code of the package", "chapters": "Chapters, catalogue and contracts"}[cause]
+    label = {"code": "Code of the package", "chapters": "Chapters, catalogue and contracts"}[cause]
     if changed:
-        shown = ", ".join(prefix + n for n in changed[:6]) + (
+        listed = ", ".join(prefix + n for n in changed[:6]) + (
             f" and {len(changed) - 6} more" if len(changed) > 6 else ""
         )
-        audit.say("note", words, f"installed here differ from the bundle's in {shown}")
-        audit.blame(cause, f"{shown} installed here differ(s) from what made the bundle")
-    audit.checks.append((words, "as on record" if not changed else f"{len(changed)} files differ"))
+        audit.add_finding("note", label, f"installed here differ from the bundle's in {listed}")
+        audit.add_cause(cause, f"{listed} installed here differ(s) from what made the bundle")
+    audit.checks.append((label, "as on record" if not changed else f"{len(changed)} files differ"))

@@ -1,4 +1,4 @@
-"""The audit's answer on one page: HTML, PDF and JSON."""
+"""The result of an audit on one page: HTML, PDF and JSON."""
 
 import json
 import tempfile
@@ -11,14 +11,14 @@ from sap.audit.findings import DIFFERENT, IDENTICAL, NEAR, NOT_REBUILT, Audit
 from sap.publish import pandoc, pdf
 
 SHOWN = 12
-ANSWERS = {
-    IDENTICAL: "Identical: every byte that was rebuilt is the byte on record.",
+VERDICTS = {
+    IDENTICAL: "Identical: every rebuilt file is byte-identical to the one on record.",
     NEAR: "Numerically identical: some bytes differ, no number does.",
-    DIFFERENT: "Different: a result on record did not come out again.",
+    DIFFERENT: "Different: a result on record was not reproduced.",
     NOT_REBUILT: "Not rebuilt: only what can be checked without the frozen data was checked.",
 }
 LIMITS = (
-    "That the data are those of the trial, that the log was not written anew as a whole, and that "
+    "That the data are those of the trial, that the log was not rewritten in full, and that "
     "the plan was fixed before the data were seen. The fingerprint of the list of sums, kept "
     "elsewhere on the day of signing, is what ties this folder to that day: `{}`."
 )
@@ -64,7 +64,7 @@ def _table(
     widths: Sequence[int],
     shown: int = SHOWN,
 ) -> str:
-    """A pipe table; the dashes say how wide each column is, and the rows that do not fit how many."""
+    """A pipe table with relative column widths; a line states how many rows are not listed."""
     lines = ["| " + " | ".join(header) + " |", "|" + "|".join("-" * w for w in widths) + "|"]
     lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows[:shown]]
     more = len(rows) - shown
@@ -95,18 +95,18 @@ def markdown(audit: Audit) -> str:
     facts = audit.facts
     good = audit.exit_code == 0 and audit.verdict in (IDENTICAL, NEAR)
     colour = "good" if good else "bad" if audit.exit_code else "open"
-    answer = ANSWERS[audit.verdict]
+    verdict = VERDICTS[audit.verdict]
     if audit.inputs_changed:
-        answer = f"An input is not what was bundled (exit 11). {answer}"
+        verdict = f"An input is not what was bundled (exit 11). {verdict}"
     elif audit.exit_code:
-        answer = f"{answer} (exit {audit.exit_code})"
+        verdict = f"{verdict} (exit {audit.exit_code})"
     parts = [
         f"# Audit of {_cell(audit.bundle)}",
         f"{_cell(facts['study'])}, data cut-off {_cell(facts['cut_off'])} "
         f"({_cell(facts['cut_off_name'])}), frozen cut `{facts['cut_id']}`; audience "
         f"{_cell(facts['audience'])}."
         + (" The data are synthetic." if facts.get("synthetic") else ""),
-        f"::: {{.verdict .{colour}}}\n**{answer}**\n:::",
+        f"::: {{.verdict .{colour}}}\n**{verdict}**\n:::",
     ]
     if audit.causes:
         parts += [
@@ -117,7 +117,7 @@ def markdown(audit: Audit) -> str:
         parts += [
             "## Findings",
             _table(
-                ("Kind", "Where", "What"),
+                ("Kind", "Place", "Description"),
                 [(f.kind, f.place, f.words) for f in audit.findings],
                 (8, 24, 60),
             ),
@@ -125,37 +125,37 @@ def markdown(audit: Audit) -> str:
     numbers = numbers_of(audit)
     if numbers:
         parts += [
-            f"## Numbers that did not come out again ({len(numbers)})",
+            f"## Numbers that were not reproduced ({len(numbers)})",
             _table(
                 ("Change", "Display", "Result", "On record", "Rebuilt"),
                 numbers,
                 (7, 16, 40, 15, 15),
             ),
         ]
-    parts += ["## What was checked", _table(("Check", "Answer"), audit.checks, (40, 40))]
+    parts += ["## Checks performed", _table(("Check", "Result"), audit.checks, (40, 40))]
     if audit.compared:
         counts: dict[str, int] = {}
         for word in audit.compared.values():
             counts[word] = counts.get(word, 0) + 1
-        said = ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
+        counted = ", ".join(f"{n} {word}" for word, n in sorted(counts.items()))
         parts += [
-            "## What was rebuilt",
+            "## Files rebuilt",
             f"{len(audit.compared)} files were rebuilt "
             + ("by the bundle's own code" if facts["run_code"] else "by the code installed here")
-            + f" and compared: {said}."
+            + f" and compared: {counted}."
             + ("" if facts["reports"] else " Reports were not rebuilt."),
         ]
     if audit.qc is not None:
         parts += ["## Second computation", *_second_computation(audit.qc)]
     parts += [
-        "## What this does not prove",
+        "## What this audit does not prove",
         LIMITS.format(facts["sums"]),
     ]
     return "\n\n".join(parts) + "\n"
 
 
 def _second_computation(qc: Any) -> list[str]:
-    """The three shares in all, and each analysis with its rows by what they were computed from."""
+    """The three overall shares, and each analysis with its rows by what they were computed from."""
     shares = qc.shares()
     summary = (
         f"Computed a second time: {shares['raw']:.1f} % of {qc.total} results from raw data, "
@@ -171,7 +171,7 @@ def _second_computation(qc: Any) -> list[str]:
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
-    """Everything the audit found."""
+    """The audit as a JSON object."""
     return {
         "bundle": audit.bundle,
         "verdict": audit.verdict,
@@ -192,7 +192,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
 
 
 def write_pages(audit: Audit, folder: Path) -> None:
-    """Write audit.html, audit.pdf and audit.json into a folder that is there."""
+    """Write audit.html, audit.pdf and audit.json into an existing folder."""
     text = json.dumps(as_json(audit), indent=1, ensure_ascii=False) + "\n"
     (folder / "audit.json").write_text(text, encoding="utf-8")
     source = markdown(audit).encode()

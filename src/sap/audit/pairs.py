@@ -1,4 +1,4 @@
-"""Two bundles, runs, ARDs or cuts, whatever they are: what differs between them."""
+"""Differences between two bundles, runs, ARDs or frozen cuts."""
 
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,11 +15,11 @@ from sap.plan.reading import load_yaml
 SHOWN = 200
 
 
-class Found(NamedTuple):
-    """The differences as a table, and in words."""
+class Differences(NamedTuple):
+    """The differences as a table and as text."""
 
     table: pd.DataFrame
-    words: str
+    text: str
 
 
 class _Side(NamedTuple):
@@ -30,11 +30,11 @@ class _Side(NamedTuple):
 def _of_bundle(path: Path) -> _Side:
     import io
 
-    whole = bundle.opened(path)
-    rows = pd.read_parquet(io.BytesIO(whole.files["ard/ard.parquet"]))
+    opened = bundle.opened(path)
+    rows = pd.read_parquet(io.BytesIO(opened.files["ard/ard.parquet"]))
     cut = {
-        original.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(whole.files[name]))
-        for original, name in whole.of_role("cut").items()
+        original.removesuffix(".parquet"): pd.read_parquet(io.BytesIO(opened.files[name]))
+        for original, name in opened.of_role("cut").items()
         if original.endswith(".parquet")
     }
     return _Side(_text_filled(rows), cut or None)
@@ -72,26 +72,26 @@ def catalogue_here() -> dict[str, Any]:
     return dict(content)
 
 
-def compared(left: Path, right: Path, keys: Path | None = None) -> Found:
+def compared(left: Path, right: Path, keys: Path | None = None) -> Differences:
     """Numbers by display where both sides have an ARD, else records by domain of two cuts.
 
-    With `keys` (`docs/ard-keys.csv`), the rows of each side that stand under an old key are read
-    under their new key, and two reasons of not estimable are one.
+    With `keys` (`docs/ard-keys.csv`), rows with an old key are compared under their new key, and
+    differences between reasons of not estimable are ignored.
     """
-    one, other = _side(left), _side(right)
-    if one.rows is not None and other.rows is not None:
+    first, second = _side(left), _side(right)
+    if first.rows is not None and second.rows is not None:
         new_keys = {} if keys is None else read_keys(keys)
-        before, after = (renamed(rows, new_keys) for rows in (one.rows, other.rows))
+        before, after = (renamed(rows, new_keys) for rows in (first.rows, second.rows))
         table = bundle.compare(before, after, catalogue_here(), reasons=keys is None)
-        return Found(table, numbers_in_words(table, len(one.rows), len(other.rows)))
+        return Differences(table, numbers_as_text(table, len(first.rows), len(second.rows)))
     if keys is not None:
         raise UsageError("--keys goes with two results: a frozen cut has no keys of the ARD.")
-    if one.tables is not None and other.tables is not None:
-        return _cuts(one.tables, other.tables)
+    if first.tables is not None and second.tables is not None:
+        return _cuts(first.tables, second.tables)
     raise UsageError(f"{left} and {right} are not of one kind: compare two cuts, or two results.")
 
 
-def numbers_in_words(table: pd.DataFrame, left: int, right: int) -> str:
+def numbers_as_text(table: pd.DataFrame, left: int, right: int) -> str:
     """The differences of two ARDs, by display."""
     counts = table["change"].value_counts()
     head = f"{left} results on the left, {right} on the right: " + (
@@ -112,7 +112,7 @@ def numbers_in_words(table: pd.DataFrame, left: int, right: int) -> str:
     return "\n".join(lines)
 
 
-def _cuts(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> Found:
+def _cuts(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> Differences:
     parts, lines = [], []
     for name in sorted(left.keys() | right.keys()):
         if name not in right or name not in left:
@@ -124,13 +124,15 @@ def _cuts(left: dict[str, pd.DataFrame], right: dict[str, pd.DataFrame]) -> Foun
             )
             lines.append(f"{name}: {change}")
             continue
-        found = bundle.compare_tables(left[name], right[name], name)
-        parts.append(found)
-        counts = found["change"].value_counts()
-        said = ", ".join(f"{int(counts[w])} {w}" for w in ("new", "gone", "moved") if w in counts)
+        records = bundle.compare_tables(left[name], right[name], name)
+        parts.append(records)
+        counts = records["change"].value_counts()
+        counted = ", ".join(
+            f"{int(counts[w])} {w}" for w in ("new", "gone", "moved") if w in counts
+        )
         lines.append(
             f"{name}: {len(left[name])} -> {len(right[name])} records"
-            + (f", {said}" if said else "")
+            + (f", {counted}" if counted else "")
         )
-    whole = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
-    return Found(whole, "\n".join(lines))
+    table = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
+    return Differences(table, "\n".join(lines))

@@ -1,4 +1,4 @@
-"""Datasets, results and reports again, from the frozen data, in a clean temporary folder."""
+"""Rebuild of datasets, results and reports from the frozen data, in a clean temporary folder."""
 
 import os
 import subprocess
@@ -15,16 +15,16 @@ from sap.pipeline import commands, packing, runs
 
 def kinds_of(bundle: Bundle) -> dict[str, list[str]]:
     """Which reports the bundle holds, and in which formats: csr -> html, pdf."""
-    found: dict[str, list[str]] = {}
+    formats_by_kind: dict[str, list[str]] = {}
     for original in sorted(bundle.of_role("report")):
         folder, _, last = original.rpartition("/")
         kind = "dsmb" if folder.startswith("dsmb") else last.partition(".")[0]
         suffix = last.rpartition(".")[2]
         if kind in ("csr", "dsmb") and suffix in ("html", "pdf", "docx"):
-            formats = found.setdefault(kind, [])
+            formats = formats_by_kind.setdefault(kind, [])
             if suffix not in formats:
                 formats.append(suffix)
-    return found
+    return formats_by_kind
 
 
 def rebuilt(
@@ -44,12 +44,12 @@ def rebuilt(
             try:
                 commands.report(run, kind, "builtin", formats)
             except SapError as error:
-                audit.say("result", kind, f"could not be rendered again: {error}")
+                audit.add_finding("result", kind, f"could not be rendered again: {error}")
     return run
 
 
 def _previous(bundle: Bundle) -> dict[str, bytes]:
-    """The results and facts of the report before, which the board's report is compared with."""
+    """The results and facts of the previous report, with which the DSMB report is compared."""
     named = bundle.of_role("previous")
     return {o: bundle.files[named[o]] for o in PREVIOUS if named.get(o) in bundle.files}
 
@@ -91,7 +91,7 @@ def rebuilt_by_its_code(
             try:
                 _call(python, ["report", str(run), "--kind", kind, *more], scratch)
             except RenderError as error:
-                audit.say("result", kind, str(error))
+                audit.add_finding("result", kind, str(error))
     return run
 
 
@@ -99,21 +99,21 @@ def _python(venv: Path, first: Path) -> Path:
     import venv as environments
 
     environments.create(venv, with_pip=False, symlinks=True)
-    there = next(venv.glob("lib/python*/site-packages"))
-    # Where this process finds its packages, however it was told to look there.
+    site_packages = next(venv.glob("lib/python*/site-packages"))
+    # The package folders of this process, however they were configured.
     packages = [p for p in sys.path if Path(p).name in ("site-packages", "dist-packages")]
     paths = [str(first), *packages]
-    (there / "bundle.pth").write_text("\n".join(paths) + "\n", encoding="utf-8")
+    (site_packages / "bundle.pth").write_text("\n".join(paths) + "\n", encoding="utf-8")
     return venv / "bin" / "python"
 
 
-def _call(python: Path, words: Sequence[str], scratch: Path) -> None:
-    kept = {n: os.environ[n] for n in ("PATH", "HOME", "TMPDIR") if n in os.environ}
-    command = [str(python), "-m", "sap", *words]
+def _call(python: Path, arguments: Sequence[str], scratch: Path) -> None:
+    environment = {n: os.environ[n] for n in ("PATH", "HOME", "TMPDIR") if n in os.environ}
+    command = [str(python), "-m", "sap", *arguments]
     done = subprocess.run(
-        command, cwd=scratch, env=kept, capture_output=True, text=True, check=False
+        command, cwd=scratch, env=environment, capture_output=True, text=True, check=False
     )
     sys.stderr.write(done.stderr)
     if done.returncode:
         last = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-        raise RenderError(f"the bundle's own code stopped at `sap {words[0]}`: {last}")
+        raise RenderError(f"the bundle's own code stopped at `sap {arguments[0]}`: {last}")

@@ -1,4 +1,4 @@
-"""The validation report: what is installed, what was required and tested, what was reproduced.
+"""The validation report: installation, requirements and tests, reproduced studies.
 
 IQ: the lock against what is installed. OQ: requirement, test, result, from the tests' own markers.
 PQ: the published trial and the CDISC pilot, reproduced. Called by `make validation` with the junit
@@ -17,17 +17,17 @@ from sap.plan import project_home, read_plan
 from sap.runlog.software import installed, locked
 
 PLANS = ("plan.yml", "plan-caba-v7.yml")
-# What the name of a test on one study's real data says; a test that needs no such data is none.
+# By study, parts of the names of its tests; only tests that need real data count.
 REPRODUCED = {
     "CABA-V7, as published": ("caba", "published_trial"),
     "CDISC pilot, as printed": ("cdisc", "pilot", "sdtm"),
 }
-ENDED = (0, 1)  # pytest's exit codes for a run that went to its end
+ENDED = (0, 1)  # pytest's exit codes of a complete run
 REAL_DATA = "shared"
 
 
 class Outcome(NamedTuple):
-    """One test as it ended, the requirements it names, and what it needs from outside."""
+    """One test: its result, its requirements, and the resources it needs."""
 
     test: str
     result: str
@@ -36,17 +36,17 @@ class Outcome(NamedTuple):
 
 
 def required() -> dict[str, str]:
-    """Each requirement: the section of a plan as an id, and the entries that stand there.
+    """Each requirement: the section of a plan as an id, and the entries of that section.
 
     `SAP 5.1` is the requirement `SAP-5.1`.
     """
-    found: dict[str, set[str]] = {}
+    entries: dict[str, set[str]] = {}
     for name in PLANS:
         plan = read_plan(project_home() / "analysis" / name).plan
         for entry, content in plan:
             if content is not None:
-                found.setdefault(content.section.replace(" ", "-"), set()).add(entry)
-    return {section: ", ".join(sorted(found[section])) for section in sorted(found, key=_rank)}
+                entries.setdefault(content.section.replace(" ", "-"), set()).add(entry)
+    return {section: ", ".join(sorted(entries[section])) for section in sorted(entries, key=_rank)}
 
 
 def _rank(section: str) -> tuple[int, ...]:
@@ -59,7 +59,7 @@ def outcomes(junit: Path) -> list[Outcome]:
         root = ET.parse(junit).getroot()
     except (OSError, ET.ParseError):
         raise UsageError(f"{junit} is no result of the tests: run `make validation`.") from None
-    found = []
+    outcomes_read = []
     for case in root.iter("testcase"):
         ended = {child.tag for child in case}
         result = (
@@ -70,21 +70,21 @@ def outcomes(junit: Path) -> list[Outcome]:
             else "passed"
         )
         module = str(case.get("classname", "")).rpartition(".")[2]
-        named = (_values(case, name) for name in ("req", "needs"))
-        found.append(Outcome(f"{module}::{case.get('name')}", result, *named))
-    return sorted(found)
+        properties = (_values(case, name) for name in ("req", "needs"))
+        outcomes_read.append(Outcome(f"{module}::{case.get('name')}", result, *properties))
+    return sorted(outcomes_read)
 
 
 def _values(case: ET.Element, name: str) -> tuple[str, ...]:
-    said = {str(one.get("value")) for one in case.iter("property") if one.get("name") == name}
-    return tuple(sorted(said))
+    values = {str(item.get("value")) for item in case.iter("property") if item.get("name") == name}
+    return tuple(sorted(values))
 
 
 def faults(known: Mapping[str, str], tests: Iterable[Outcome], ended_with: int = 0) -> list[str]:
-    """A requirement without a passed test, a test that names none we know, a test that failed.
+    """Requirements without a passed test, tests with an unknown requirement, failed tests.
 
-    A run of the tests that did not come to its end (`ended_with`, pytest's exit code) is one too, and
-    so is one that failed with no test to show for it.
+    An incomplete test run (`ended_with`, pytest's exit code) is a fault too, and so is one that
+    failed without a failed test.
 
     >>> faults({"SAP-1": "study"}, [Outcome("t::a", "passed", ("SAP-1",))])
     []
@@ -92,22 +92,24 @@ def faults(known: Mapping[str, str], tests: Iterable[Outcome], ended_with: int =
     ['SAP-1 (study) has no test that passed', 't::a names the unknown requirement SAP-9']
     """
     ended = list(tests)
-    shown = {name for one in ended if one.result == "passed" for name in one.requirements}
-    found = [
+    covered = {
+        name for outcome in ended if outcome.result == "passed" for name in outcome.requirements
+    }
+    problems = [
         f"{name} ({words}) has no test that passed"
         for name, words in known.items()
-        if name not in shown
+        if name not in covered
     ]
-    found += [
-        f"{one.test} names the unknown requirement {name}"
-        for one in ended
-        for name in one.requirements
+    problems += [
+        f"{outcome.test} names the unknown requirement {name}"
+        for outcome in ended
+        for name in outcome.requirements
         if name not in known
     ]
-    failed = [f"{one.test} failed" for one in ended if one.result == "failed"]
+    failed = [f"{outcome.test} failed" for outcome in ended if outcome.result == "failed"]
     if ended_with not in ENDED or (ended_with and not failed):
-        found.append(f"the run of the tests ended with exit code {ended_with}")
-    return found + failed
+        problems.append(f"the run of the tests ended with exit code {ended_with}")
+    return problems + failed
 
 
 def versions() -> list[tuple[str, str, str]]:
@@ -117,7 +119,7 @@ def versions() -> list[tuple[str, str, str]]:
 
 
 def lock_differences() -> list[str]:
-    """Packages that are not installed as the lock says."""
+    """Packages whose installed version is not the locked one."""
     return [
         f"{name}: {want} locked, {here} here" for name, want, here in versions() if here != want
     ]
@@ -134,48 +136,50 @@ NOT_PERFORMED = "not performed here"
 
 
 def _performed(tests: Iterable[Outcome], marks: Sequence[str]) -> tuple[str, list[Outcome]]:
-    """How the tests on one study's real data ended, and these; all skipped means not performed."""
-    mine = [
-        one
-        for one in tests
-        if REAL_DATA in one.needs and any(mark in one.test.lower() for mark in marks)
+    """The summary and the list of the tests on one study's real data; all skipped: not performed."""
+    selected = [
+        outcome
+        for outcome in tests
+        if REAL_DATA in outcome.needs and any(mark in outcome.test.lower() for mark in marks)
     ]
-    counts = _counts(mine)
-    if counts["skipped"] == len(mine):
-        return f"{NOT_PERFORMED}: {counts['skipped']} of {len(mine)} tests skipped", mine
-    said = [f"{counts['passed']} of {len(mine)} tests passed"]
-    said += [f"{counts[word]} {word}" for word in ("failed", "skipped") if counts[word]]
-    return ", ".join(said), mine
+    counts = _counts(selected)
+    if counts["skipped"] == len(selected):
+        return f"{NOT_PERFORMED}: {counts['skipped']} of {len(selected)} tests skipped", selected
+    parts = [f"{counts['passed']} of {len(selected)} tests passed"]
+    parts += [f"{counts[word]} {word}" for word in ("failed", "skipped") if counts[word]]
+    return ", ".join(parts), selected
 
 
 def _counts(tests: Iterable[Outcome]) -> dict[str, int]:
-    ended = [one.result for one in tests]
+    ended = [outcome.result for outcome in tests]
     return {word: ended.count(word) for word in ("passed", "failed", "skipped")}
 
 
 def _states(tests: Iterable[Outcome]) -> Iterator[tuple[str, str]]:
-    """Each requirement that a test names, and in a word or two how its tests ended."""
+    """Each tested requirement with the number of its passed, failed and skipped tests."""
     by: dict[str, list[Outcome]] = {}
-    for one in tests:
-        for name in one.requirements:
-            by.setdefault(name, []).append(one)
-    for name, mine in by.items():
-        yield name, ", ".join(f"{n} {word}" for word, n in _counts(mine).items() if n)
+    for outcome in tests:
+        for name in outcome.requirements:
+            by.setdefault(name, []).append(outcome)
+    for name, outcomes_of in by.items():
+        yield name, ", ".join(f"{n} {word}" for word, n in _counts(outcomes_of).items() if n)
 
 
 def report(tests: Sequence[Outcome], ended_with: int = 0) -> str:
-    """The report as Markdown; no date and no machine's name, so that it can be compared."""
-    known, wrong = required(), lock_differences()
+    """The report as Markdown; without date and machine name, so that two can be compared."""
+    known, lock_problems = required(), lock_differences()
     here = runlog.environment()
     counts, states = _counts(tests), dict(_states(tests))
-    shown = [(name, words, states.get(name, "no test")) for name, words in known.items()]
+    states_shown = [(name, words, states.get(name, "no test")) for name, words in known.items()]
     matrix = []
     for name, words in known.items():
-        mine = [one for one in tests if name in one.requirements]
-        for one in mine or [Outcome("no test", "missing", ())]:
-            matrix.append((name, words, one.test, one.result))
+        outcomes_of = [outcome for outcome in tests if name in outcome.requirements]
+        for outcome in outcomes_of or [Outcome("no test", "missing", ())]:
+            matrix.append((name, words, outcome.test, outcome.result))
     performed = {words: _performed(tests, marks) for words, marks in REPRODUCED.items()}
-    skipped = [words for words, (said, _) in performed.items() if said.startswith(NOT_PERFORMED)]
+    skipped = [
+        words for words, (summary, _) in performed.items() if summary.startswith(NOT_PERFORMED)
+    ]
     problems = faults(known, tests, ended_with)
     parts = [
         "# Validation report",
@@ -187,18 +191,22 @@ def report(tests: Sequence[Outcome], ended_with: int = 0) -> str:
         "**"
         + (
             "Nothing is open."
-            if not problems and not wrong
-            else f"{len(problems) + len(wrong)} points are open."
+            if not problems and not lock_problems
+            else f"{len(problems) + len(lock_problems)} points are open."
         )
         + "".join(f" Not performed here: {words}." for words in skipped)
         + "**",
-        *(["\n".join(f"- {line}" for line in [*wrong, *problems])] if problems or wrong else []),
+        *(
+            ["\n".join(f"- {line}" for line in [*lock_problems, *problems])]
+            if problems or lock_problems
+            else []
+        ),
         "## Installation (IQ)",
-        f"{len(versions()) - len(wrong)} of {len(versions())} locked packages are installed"
+        f"{len(versions()) - len(lock_problems)} of {len(versions())} locked packages are installed"
         + (
             " in their locked version."
-            if not wrong
-            else f" in their locked version; {len(wrong)} differ."
+            if not lock_problems
+            else f" in their locked version; {len(lock_problems)} differ."
         ),
         _table(
             ("Package", "Locked", "Installed", "Result"),
@@ -208,16 +216,18 @@ def report(tests: Sequence[Outcome], ended_with: int = 0) -> str:
             ),
         ),
         "## Operation (OQ)",
-        _table(("Requirement", "Plan entries", "Tests"), shown),
+        _table(("Requirement", "Plan entries", "Tests"), states_shown),
         _table(("Requirement", "Plan entries", "Test", "Result"), matrix),
         "## Performance (PQ)",
-        _table(("Study", "Result"), ((words, said) for words, (said, _) in performed.items())),
+        _table(
+            ("Study", "Result"), ((words, summary) for words, (summary, _) in performed.items())
+        ),
         _table(
             ("Study", "Test", "Result"),
             (
-                (words, one.test, one.result)
-                for words, (_, mine) in performed.items()
-                for one in mine
+                (words, outcome.test, outcome.result)
+                for words, (_, outcomes_of) in performed.items()
+                for outcome in outcomes_of
             ),
         ),
     ]

@@ -1,7 +1,7 @@
-"""Codelists as CDISC Controlled Terminology has them, and the one way in which words are compared.
+"""Codelists of CDISC Controlled Terminology, and the comparison of terms.
 
-`codelists.yml` holds each list that the code reads: its submission values, and the other words that
-extracts write for them. Nothing else in the code may spell such a value out a second time.
+`codelists.yml` has each codelist that the code uses: its submission values, and the variants found in
+extracts.
 """
 
 import re
@@ -24,7 +24,7 @@ _BETWEEN = re.compile(r"[\s\-_\u2010-\u2015\u2212]+")
 
 
 def fold(text: str) -> str:
-    """The text as it is compared: without case, spaces, hyphens, or British and American forms.
+    """The text for comparison: without case, spaces, hyphens, British and American differences.
 
     1. Case is folded and blanks at the ends are dropped.
     2. A run of spaces, hyphens and underscores inside is one space.
@@ -44,7 +44,7 @@ def fold(text: str) -> str:
 
 
 def folded(words: Iterable[str]) -> frozenset[str]:
-    """Words as they are compared.
+    """Terms in their form for comparison.
 
     >>> fold("Febrile Neutropaenia") in folded(["FEBRILE NEUTROPENIA"])
     True
@@ -54,9 +54,9 @@ def folded(words: Iterable[str]) -> frozenset[str]:
 
 @dataclass(frozen=True)
 class Codelist:
-    """One codelist: submission values in the list's order, and other words for each.
+    """One codelist: submission values in the order of the list, with their variants.
 
-    `code` is the NCI code of the list in CDISC Controlled Terminology, "" for a list of our own.
+    `code` is the NCI code of the list in CDISC Controlled Terminology, "" for an additional list.
     """
 
     name: str
@@ -71,11 +71,11 @@ class Codelist:
 
     @property
     def words(self) -> Mapping[str, str]:
-        """Every folded word of the list: the submission value it means."""
+        """The submission value of every folded term and variant."""
         return _words(self.name)
 
     def standard(self, text: str | None) -> str | None:
-        """The submission value that a text means; None when it is missing or not in the list.
+        """The submission value of a text; None when it is missing or not in the list.
 
         >>> codelist("NY").standard("y"), codelist("NY").standard("maybe")
         ('Y', None)
@@ -92,9 +92,9 @@ def codelists() -> Mapping[str, Codelist]:
 
     text = files("sap.catalogue").joinpath("codelists.yml").read_text("utf-8")
     # The C loader reads the thousand locations in a hundredth of a second; not every build has it.
-    read = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    found = {name: _codelist(name, entry) for name, entry in read.items()}
-    return found | {name: each.codelist for name, each in units().items()}
+    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    lists = {name: _codelist(name, entry) for name, entry in content.items()}
+    return lists | {name: each.codelist for name, each in units().items()}
 
 
 def codelist(name: str) -> Codelist:
@@ -103,7 +103,7 @@ def codelist(name: str) -> Codelist:
     Raises
     ------
     KeyError
-        No such list stands in `codelists.yml`.
+        There is no such list in `codelists.yml`.
     """
     return codelists()[name]
 

@@ -1,4 +1,4 @@
-"""Which column of SDTM holds words of which codelist, as `columns.yml` has it."""
+"""The codelist of each coded SDTM column, from `columns.yml`."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ class Coded:
 
 @cache
 def coded_columns() -> Mapping[str, Mapping[str, tuple[Coded, ...]]]:
-    """By domain and column, in the order of the file: the entries, of which the first that applies counts.
+    """By domain and column, in the order of the file: the entries; the first that applies is used.
 
     >>> coded_columns()["ae"]["AEOUT"][0].codelist.name
     'OUT'
@@ -30,13 +30,17 @@ def coded_columns() -> Mapping[str, Mapping[str, tuple[Coded, ...]]]:
 
     read = yaml.safe_load(files("sap.catalogue").joinpath("columns.yml").read_text("utf-8"))
     return {
-        domain: {column: tuple(_coded(domain, column, said)) for column, said in columns.items()}
+        domain: {
+            column: tuple(_coded(domain, column, content)) for column, content in columns.items()
+        }
         for domain, columns in read.items()
     }
 
 
-def _coded(domain: str, column: str, said: str | list[Mapping[str, Any]]) -> list[Coded]:
-    entries: list[Mapping[str, Any]] = [{"codelist": said}] if isinstance(said, str) else said
+def _coded(domain: str, column: str, content: str | list[Mapping[str, Any]]) -> list[Coded]:
+    entries: list[Mapping[str, Any]] = (
+        [{"codelist": content}] if isinstance(content, str) else content
+    )
     return [
         Coded(
             domain,

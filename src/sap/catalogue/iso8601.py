@@ -1,4 +1,4 @@
-"""Dates and times as section 4.4 of SDTMIG 3.4 writes them: which days and times a text can mean.
+"""Dates and times in the forms of section 4.4 of SDTMIG 3.4: the days and times that a text allows.
 
 A text is one of
 
@@ -6,11 +6,11 @@ A text is one of
    `2017-03-02T09`, `2017-03-02T09:30`, `2017-03-02T09:30:15`, `2017-03-02T09:30:15.25`;
 2. the same with one hyphen for a part that is not known: `2017---02`, `--03-02`, `2017-03--`,
    `-----T07:15`, `2017-03-02T-:15`, `2017-03-02T09:-:15`;
-3. either with a zone behind its time: `Z`, `+02:00`;
+3. either with a zone after its time: `Z`, `+02:00`;
 4. an interval of uncertainty, two of these with a solidus between, the earlier first:
    `2017-03-02/2017-03-05`.
 
-Day and time count as written: a zone moves neither, for the day of a visit is the day where it was.
+Day and time are used as written, without conversion of zones: the day of a visit is the local day.
 """
 
 import calendar
@@ -24,7 +24,7 @@ FORMS = (
     "(Z, +hh:mm); one hyphen for a part not known (YYYY---DD, --MM-DD, -----Thh:mm); or two of "
     "these as earlier/later; years 1900 to 2099, hours 00 to 23"
 )
-"""The forms in words, for messages."""
+"""The forms as text, for messages."""
 
 _PARTS = re.compile(
     r"(?P<year>(?:19|20)[0-9]{2}|-)"
@@ -41,8 +41,8 @@ _LEFT = {"year": 4, "month": 7, "day": 10, "hour": 13, "minute": 16, "second": 1
 _LEAP_YEAR = 2000
 
 
-class Stated(NamedTuple):
-    """What a text can mean.
+class PartialDate(NamedTuple):
+    """The days and times that a text allows.
 
     `first` and `last` are the first and last day, missing where the year is not known. `early` and
     `late` are the first and last time of day, as `hh:mm`, and seconds with their fraction
@@ -61,27 +61,27 @@ class Stated(NamedTuple):
 
     @property
     def day(self) -> dt.date | None:
-        """The one day the text means; missing where it can mean several."""
+        """The day of the text; missing where it allows several."""
         return self.first if self.first is not None and self.first == self.last else None
 
 
 @lru_cache(maxsize=1 << 16)
-def stated(text: str) -> Stated | None:
-    """The days and times a text can mean; None where it is in none of the forms above.
+def parse_date(text: str) -> PartialDate | None:
+    """The days and times that a text allows; None where it is in none of the forms above.
 
     A time without seconds is that minute's first second, so that `09:00` and `09:00:00` are one
-    time. No month, day, hour, minute or second lies outside the calendar and the clock: `24:00` and
-    a second 60 are none (write 00:00 of the next day).
+    time. Values outside of the calendar and the clock are refused: `24:00` and second 60 are no times
+    (00:00 of the next day is).
 
     Examples
     --------
-    >>> [str(day) for day in stated("2016-02")[:2]], stated("2017-02-30"), stated("2017---31").known
+    >>> [str(day) for day in parse_date("2016-02")[:2]], parse_date("2017-02-30"), parse_date("2017---31").known
     (['2016-02-01', '2016-02-29'], None, 4)
-    >>> stated("2017-03-02T09:00") == stated("2017-03-02T09:00:00.0")._replace(known=16)
+    >>> parse_date("2017-03-02T09:00") == parse_date("2017-03-02T09:00:00.0")._replace(known=16)
     True
-    >>> stated("2017-03-02T09").early, stated("2017-03-02T09").late
+    >>> parse_date("2017-03-02T09").early, parse_date("2017-03-02T09").late
     ('09:00', '09:59:59')
-    >>> str(stated("2017-03-02T00:30+02:00").day), stated("2017-03-02/2017-03-05").day
+    >>> str(parse_date("2017-03-02T00:30+02:00").day), parse_date("2017-03-02/2017-03-05").day
     ('2017-03-02', None)
     """
     first, *rest = text.split("/")
@@ -92,38 +92,38 @@ def stated(text: str) -> Stated | None:
     return None if end is None else _interval(begin, end)
 
 
-def _interval(begin: Stated, end: Stated) -> Stated | None:
+def _interval(begin: PartialDate, end: PartialDate) -> PartialDate | None:
     if begin.first is None or begin.last is None or end.first is None or end.last is None:
         return None
     if begin.first > end.last:
         return None
-    whole = begin.first == end.last
-    early, late = (begin.early, end.late) if whole else (None, None)
+    one_day = begin.first == end.last
+    early, late = (begin.early, end.late) if one_day else (None, None)
     if early is not None and late is not None and early > late:
         return None
     shared = [
-        10 * whole,
+        10 * one_day,
         7 * (begin.first.replace(day=1) == end.last.replace(day=1)),
         4 * (begin.first.year == end.last.year),
     ]
-    return Stated(begin.first, end.last, early, late, max(shared), begin.zone)
+    return PartialDate(begin.first, end.last, early, late, max(shared), begin.zone)
 
 
-def _point(text: str) -> Stated | None:
-    found = _PARTS.fullmatch(text)
-    if found is None or not set(text) & set("0123456789"):
+def _point(text: str) -> PartialDate | None:
+    matched = _PARTS.fullmatch(text)
+    if matched is None or not set(text) & set("0123456789"):
         return None
-    parts = {name: _number(found[name]) for name in _LEFT}
+    parts = {name: _number(matched[name]) for name in _LEFT}
     days = _days(parts["year"], parts["month"], parts["day"])
-    times = _times(parts, found["fraction"] or "") if found["time"] else (None, None)
-    if days is None or times is None or not _is_zone(found["zone"] or ""):
+    times = _times(parts, matched["fraction"] or "") if matched["time"] else (None, None)
+    if days is None or times is None or not _is_zone(matched["zone"] or ""):
         return None
     known = 0
     for name, length in _LEFT.items():
         if parts[name] is None:
             break
         known = length
-    return Stated(*days, *times, known, found["zone"] or "")
+    return PartialDate(*days, *times, known, matched["zone"] or "")
 
 
 def _number(part: str | None) -> int | None:
@@ -133,7 +133,7 @@ def _number(part: str | None) -> int | None:
 def _days(
     year: int | None, month: int | None, day: int | None
 ) -> tuple[dt.date | None, dt.date | None] | None:
-    """The first and last day; None where no such day is in the calendar."""
+    """The first and last day; None for a day that does not exist."""
     if month is not None and not 1 <= month <= 12:
         return None
     longest = calendar.monthrange(year or _LEAP_YEAR, month or 1)[1]
@@ -147,7 +147,7 @@ def _days(
 
 
 def _times(parts: dict[str, int | None], fraction: str) -> tuple[str | None, str | None] | None:
-    """The first and last time; None where the clock has none such."""
+    """The first and last time; None for a time that does not exist."""
     if any((parts[name] or 0) > last for name, last in _LAST.items()):
         return None
     if parts["hour"] is None and parts["minute"] is None and parts["second"] is None:
@@ -158,7 +158,7 @@ def _times(parts: dict[str, int | None], fraction: str) -> tuple[str | None, str
     for name, last in _LAST.items():
         part = parts[name]
         low.append(0 if part is None else part)
-        # Seconds that were not recorded beside a minute are its first.
+        # A minute without seconds is taken as its first second.
         whole_minute = name == "second" and parts["minute"] is not None
         high.append(part if part is not None else 0 if whole_minute else last)
     left = fraction.rstrip("0").rstrip(".")
@@ -182,12 +182,17 @@ def moment(text: str) -> dt.datetime | None:
     >>> moment("2017-03-02T09:30"), moment("2017-03-02T09"), moment("2017-03-02T09:30Z").utcoffset()
     (datetime.datetime(2017, 3, 2, 9, 30), None, datetime.timedelta(0))
     """
-    said = stated(text)
-    if said is None or said.day is None or said.early is None or said.known < _LEFT["minute"]:
+    parsed = parse_date(text)
+    if (
+        parsed is None
+        or parsed.day is None
+        or parsed.early is None
+        or parsed.known < _LEFT["minute"]
+    ):
         return None
-    seconds, _, fraction = said.early.partition(".")
+    seconds, _, fraction = parsed.early.partition(".")
     clock = dt.time.fromisoformat(seconds).replace(microsecond=int(f"{fraction:0<6}"[:6]))
-    return dt.datetime.combine(said.day, clock, _offset(said.zone))
+    return dt.datetime.combine(parsed.day, clock, _offset(parsed.zone))
 
 
 def _offset(zone: str) -> dt.timezone | None:
@@ -201,7 +206,7 @@ def _offset(zone: str) -> dt.timezone | None:
 def hours_between(later: str, earlier: str) -> float | None:
     """Hours from one time to another; None where a day, hour or minute of either is not known.
 
-    1. Both have a zone: the time that passed.
+    1. Both have a zone: the elapsed time.
     2. Else: the difference of the times as written.
 
     >>> hours_between("2017-03-02T10:30", "2017-03-02T09:00:00")

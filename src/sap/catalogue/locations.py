@@ -1,8 +1,8 @@
-"""Where a tumour is, as CDISC Controlled Terminology (codelist LOC, C74456) names it.
+"""Anatomical locations of lesions: CDISC Controlled Terminology, codelist LOC (C74456).
 
 Extracts write a location in more than one order of words ("RETROPERITONEAL LYMPH NODE", "LYMPH
 NODE, RETROPERITONEAL", "Lymph nodes retroperitoneal"). Whether a lesion is a lymph node decides
-which diameter is read, so a word is never guessed: what the list does not know is said to be so.
+which diameter is used; therefore a location outside of the list is reported and not guessed.
 """
 
 import re
@@ -26,12 +26,12 @@ class Location(NamedTuple):
 
 
 def location(text: str | None) -> Location | None:
-    """The location that a text means; the first case that applies.
+    """The location of a text; the first case that applies.
 
-    1. It is missing, or says neither a term of the list nor "lymph node": None.
-    2. It is a term of the list or another word for one, whatever the order of its words; a side
-       (left, right) beside it counts only where the list has it. A lymph node when the term says so.
-    3. It says "lymph node" (or LN) of a place the list does not know: a lymph node without a term.
+    1. It is missing, or has neither a term of the list nor "lymph node": None.
+    2. It is a term of the list or a variant, in any order of words; a side (left, right) counts only
+       where the list has it. A lymph node when the term is one.
+    3. It has "lymph node" (or LN) with an unknown location: a lymph node without a term.
 
     The organ is "LYMPH NODE" for every node, as RECIST 1.1 counts them; else the term up to its
     comma: both lungs are one organ.
@@ -55,7 +55,7 @@ def location(text: str | None) -> Location | None:
 
 
 def _words(text: str) -> frozenset[str]:
-    """The words of a location without their order; every word for a lymph node as "lymph node"."""
+    """The set of words of a location; all variants of lymph node as "lymph node"."""
     words = [_SAME.get(word, word) for word in _WORD.split(fold(text)) if word]
     if words in (["lymph", "gland"], ["gland", "lymph"]) or "ln" in words:
         words = [word for word in words if word not in {"ln", "gland"}] + ["lymph", "node"]
@@ -64,8 +64,8 @@ def _words(text: str) -> frozenset[str]:
 
 @cache
 def _terms() -> Mapping[frozenset[str], str]:
-    found: dict[frozenset[str], str] = {}
+    terms: dict[frozenset[str], str] = {}
     for term, others in codelist("LOC").terms.items():
         for text in (term, *others):
-            found.setdefault(_words(text), term)
-    return found
+            terms.setdefault(_words(text), term)
+    return terms

@@ -1,4 +1,4 @@
-"""A result that was measured, or that lies below or above what the assay can quantify."""
+"""Results of assays, including results below or above the limits of quantification."""
 
 import re
 from typing import Literal, NamedTuple
@@ -10,7 +10,7 @@ FORMS = (
     "a number; <, <=, > or >= and a number; BLQ, BQL, BLOQ, <LLOQ, BELOW LIMIT OF QUANTIFICATION, "
     "UNDETECTABLE; ALQ, AQL, >ULOQ, ABOVE LIMIT OF QUANTIFICATION"
 )
-"""The forms of a result in words, for messages."""
+"""The forms of a result as text, for messages."""
 
 _SIGN = re.compile(r"\s*(<=|>=|<|>|≤|≥)\s*(.*?)\s*", re.DOTALL)
 _WORD_AND_LIMIT = re.compile(r"(.*?)\s*\(?\s*([<>≤≥]=?\s*[0-9.].*?)\)?\s*", re.DOTALL)
@@ -20,8 +20,8 @@ _SIDE: dict[str, Literal["<", ">"]] = {"<": "<", "≤": "<", ">": ">", "≥": ">
 class Quantity(NamedTuple):
     """A result: its value, and `<` or `>` where the value is the limit of quantification.
 
-    `readable` is whether the text is in a known form; a readable result can still have no value,
-    where it lies beyond a limit that stands nowhere.
+    `readable` is whether the text is in a known form; a readable result has no value when it is
+    beyond an unrecorded limit.
     """
 
     value: float | None
@@ -35,13 +35,13 @@ def quantity(
     lower: float | None = None,
     upper: float | None = None,
 ) -> Quantity:
-    """What a result says: `text` is --STRESC, `stated` --STRESN, the limits --LLOQ and --ULOQ.
+    """The value of a result: `text` is --STRESC, `stated` --STRESN, the limits --LLOQ and --ULOQ.
 
-    1. The text says below quantification ("<0.1", "<= 0.1", "BLQ", "<LLOQ"): the limit, which is
-       the number behind the sign; where there is none, the lower limit of quantification.
-    2. The text says above quantification (">5000", ">= 5000", ">ULOQ"): the limit in the same way,
-       from the upper limit of quantification where no number stands behind the sign.
-    3. Else the numeric result; where it is missing, the number that the text is.
+    1. Below quantification ("<0.1", "<= 0.1", "BLQ", "<LLOQ"): the limit, which is the number after
+       the sign or, without one, the lower limit of quantification.
+    2. Above quantification (">5000", ">= 5000", ">ULOQ"): the limit, which is the number after the
+       sign or, without one, the upper limit of quantification.
+    3. Else the numeric result; where it is missing, the text as a number.
     4. Neither: no value.
 
     Examples
@@ -57,13 +57,13 @@ def quantity(
             if limit is None:
                 limit = lower if side == "<" else upper
             return Quantity(None if limit is None else significant(limit), side, True)
-    said = number(text)
-    value = said if stated is None else significant(stated)
-    return Quantity(value, "", text is None or said is not None)
+    from_text = number(text)
+    value = from_text if stated is None else significant(stated)
+    return Quantity(value, "", text is None or from_text is not None)
 
 
 def _beyond(text: str) -> tuple[Literal["", "<", ">"], float | None]:
-    """The side of the range a text lies on, and the limit it names."""
+    """The sign of a text beyond a limit of quantification, and the limit in the text."""
     signed = _SIGN.fullmatch(text)
     if signed and (limit := number(signed[2])) is not None:
         return _SIDE[signed[1][0]], limit

@@ -1,7 +1,7 @@
-"""Units of measurements: which are the same, which are converted, by which factor and whose.
+"""Units of measurements: variants, conversion factors and their sources.
 
-`units.yml` holds them by domain and test; each of its entries is a codelist too, so that a contract
-can name the units it takes.
+`units.yml` has them by domain and test; each entry is a codelist too, so that a contract can refer to
+the allowed units.
 """
 
 from collections.abc import Mapping
@@ -19,14 +19,14 @@ ONE = Decimal(1)
 
 @dataclass(frozen=True)
 class Unit:
-    """What a written unit is: the unit the code reads, the factor to it, and the factor's source."""
+    """A unit as recorded: the unit of analysis, the factor to it, and the source of the factor."""
 
     unit: str
     factor: Decimal = ONE
     source: str = ""
 
     def of(self, value: float) -> float:
-        """A value in the unit the code reads, rounded once, from its shortest decimal digits.
+        """A value in the unit of analysis, rounded once, from its shortest decimal digits.
 
         >>> Unit("10^9/L", Decimal("0.001")).of(1499.0)
         1.499
@@ -45,7 +45,7 @@ class Units:
     words: Mapping[str, Unit]
 
     def read(self, text: str) -> Unit | None:
-        """What a written unit is; None when these tests cannot have it."""
+        """The unit of a text; None when it is not allowed for these tests."""
         return self.words.get(fold(text))
 
 
@@ -65,9 +65,9 @@ def units() -> Mapping[str, Units]:
 def _units(name: str, entry: Mapping[str, Any]) -> Units:
     terms = {str(unit): tuple(map(str, words)) for unit, words in entry["units"].items()}
     words = {fold(word): Unit(unit) for unit in terms for word in (unit, *terms[unit])}
-    for unit, said in entry["converted"].items():
-        terms[unit] = tuple(map(str, said.get("words", ())))
-        other = Unit(said["to"], Decimal(said["factor"]), said["source"])
+    for unit, conversion in entry["converted"].items():
+        terms[unit] = tuple(map(str, conversion.get("words", ())))
+        other = Unit(conversion["to"], Decimal(conversion["factor"]), conversion["source"])
         words |= {fold(word): other for word in (unit, *terms[unit])}
     source = "SDTM CT, Unit (C71620), and other ways of writing it"
     listed = Codelist(name, "C71620", source, terms)

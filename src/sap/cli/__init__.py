@@ -1,4 +1,4 @@
-"""The commands. Nothing heavy is imported before a command runs, so that help comes at once."""
+"""The commands. Heavy imports are inside of the commands, so that `--help` is immediate."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -44,19 +44,22 @@ def simulate(
         float | None, typer.Option(help="True PSA response rate in group B.", min=0, max=1)
     ] = None,
     prevalence: Annotated[
-        float | None, typer.Option(help="True share of AR-V7 positive patients.", min=0, max=1)
+        float | None, typer.Option(help="True proportion of AR-V7 positive patients.", min=0, max=1)
     ] = None,
     n: Annotated[int | None, typer.Option(help="Patients screened.", min=1)] = None,
-    mess: Annotated[
-        int, typer.Option(help="Plant so many known defects (listed in planted.csv).", min=0)
+    data_errors: Annotated[
+        int,
+        typer.Option(
+            "--data-errors", help="Number of known data errors (listed in planted.csv).", min=0
+        ),
     ] = 0,
 ) -> None:
     """Write a synthetic extract of the trial."""
     from sap.pipeline import commands
 
-    asked = {"response_rate": response_rate, "arv7_prevalence": prevalence, "n_screened": n}
-    options = {name: value for name, value in asked.items() if value is not None}
-    commands.simulate(out, plan, seed, options, mess)
+    given = {"response_rate": response_rate, "arv7_prevalence": prevalence, "n_screened": n}
+    options = {name: value for name, value in given.items() if value is not None}
+    commands.simulate(out, plan, seed, options, data_errors)
     typer.echo(out)
 
 
@@ -67,7 +70,7 @@ def intake(
     out: Annotated[Path, typer.Argument(help="Folder for the extract (SDTM as CSV).")],
     map_file: Annotated[
         Path | None,
-        typer.Option("--map", help="sdtm: renames, recodes, units, visits, what is left out."),
+        typer.Option("--map", help="sdtm: renames, recodes, units, visits, exclusions."),
     ] = None,
 ) -> None:
     """Turn source files into an SDTM extract.
@@ -87,12 +90,12 @@ def check(
     plan: PlanOption = DEFAULT_PLAN,
     accept: Annotated[
         Path | None,
-        typer.Option("--accept", help="Accepted findings, in place of those the plan names."),
+        typer.Option("--accept", help="Accepted findings, instead of the file named in the plan."),
     ] = None,
 ) -> None:
     """Check an extract against the data contracts; nothing is repaired.
 
-    Exit 10 when a finding is critical and not accepted, or accepted and not there. Findings name
+    Exit 10 when a finding is critical and not accepted, or accepted and not present. Findings name
     domain, rule, row and subject, never a value.
     """
     from sap.pipeline import commands
@@ -109,7 +112,7 @@ def freeze(
     plan: PlanOption = DEFAULT_PLAN,
     out: Annotated[Path, typer.Option("--out", help="Folder of all frozen cuts.")] = Path("frozen"),
 ) -> None:
-    """Cut an extract at a date and freeze it under a fingerprint."""
+    """Apply the data cut-off to an extract and store the snapshot with its SHA-256 checksums."""
     from sap.pipeline import commands
 
     typer.echo(commands.freeze(_folder(extract, "the extract"), plan, cut_off, out))
@@ -133,14 +136,16 @@ def report(
     kind: Annotated[Literal["csr", "dsmb"], typer.Option(help="Which report.")] = "csr",
     engine: Annotated[
         Literal["builtin", "quarto"],
-        typer.Option(help="builtin: locked and offline, the record. quarto: what you installed."),
+        typer.Option(
+            help="builtin: locked versions, offline (of record). quarto: the Quarto installed here."
+        ),
     ] = "builtin",
     previous: Annotated[
         Path | None,
-        typer.Option(help="dsmb: the run of the report before, to say what changed since."),
+        typer.Option(help="dsmb: the run of the previous report, to list the changes since."),
     ] = None,
     docx: Annotated[
-        bool, typer.Option("--docx", help="Write the Word document too, for those who edit it.")
+        bool, typer.Option("--docx", help="Also write the report as a Word document, for editing.")
     ] = False,
     cache: Annotated[
         bool, typer.Option(help="Run only the chapters whose inputs changed (by content).")
@@ -148,7 +153,7 @@ def report(
 ) -> None:
     """Render the report of a run as HTML and PDF (and Word), into its folder.
 
-    `dsmb` writes two: dsmb-open/ for everybody, dsmb-closed/ for the board alone.
+    `dsmb` writes two: dsmb-open/ for the open session, dsmb-closed/ for the DSMB only.
     """
     from sap.pipeline import commands, runs
 
@@ -160,7 +165,7 @@ def report(
 
         dsmb.remember(folder, previous)
     elif previous is not None:
-        raise UsageError("--previous goes with --kind dsmb: the study report has none before it.")
+        raise UsageError("--previous goes with --kind dsmb: the study report has no previous one.")
     formats = ("html", "pdf", "docx") if docx else ("html", "pdf")
     for path in commands.report(folder, kind, engine, formats, cached=cache):
         typer.echo(path)
@@ -182,7 +187,7 @@ def run(
     frozen: Annotated[Path, typer.Option(help="Folder of all frozen cuts.")] = Path("frozen"),
     kind: Annotated[Literal["csr", "dsmb"], typer.Option(help="Which report.")] = "csr",
 ) -> None:
-    """Everything in one go: what `make report` and `make dsmb` call."""
+    """All steps from the data to the report: what `make report` and `make dsmb` call."""
     from sap.pipeline import commands
 
     if source is not None:

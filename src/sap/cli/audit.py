@@ -51,15 +51,15 @@ def compare(
         ),
     ] = None,
 ) -> None:
-    """Say what is new, gone or moved, by display. Exit 0 whatever it finds."""
+    """List the numbers that are new, gone or moved, by display. The exit code is always 0."""
     from sap.audit import pairs
 
-    found = pairs.compared(left, right, keys)
+    differences = pairs.compared(left, right, keys)
     if out is not None:
         from sap.pipeline.folders import write_text
 
-        write_text(out, found.table.to_csv(index=False, lineterminator="\n"))
-    typer.echo(found.words)
+        write_text(out, differences.table.to_csv(index=False, lineterminator="\n"))
+    typer.echo(differences.text)
 
 
 @app.command()
@@ -68,12 +68,12 @@ def export(
     out: Annotated[Path, typer.Argument(help="Folder for the datasets and the guide.")],
     only: Annotated[
         Literal["adam-xpt", "dataset-json", "guide"] | None,
-        typer.Option("--only", help="Write this alone."),
+        typer.Option("--only", help="Write only this."),
     ] = None,
 ) -> None:
     """Write ADaM as XPT v5 and Dataset-JSON 1.1, with the reviewer's guide.
 
-    A dataset that XPT v5 cannot hold is named and left out; the rest is written.
+    A dataset that XPT v5 cannot hold is listed and skipped; the others are written.
     """
     from sap.pipeline import packing, runs
 
@@ -90,13 +90,14 @@ def audit(
         typer.Option("--run-code", help="Rebuild with the bundle's own code: trust it first."),
     ] = False,
     independent: Annotated[
-        bool, typer.Option("--independent", help="Also compute results a second time, otherwise.")
+        bool,
+        typer.Option("--independent", help="Also compare the results with the second computation."),
     ] = False,
     reports: Annotated[
         bool, typer.Option("--reports/--no-reports", help="Whether reports are rendered again.")
     ] = True,
 ) -> None:
-    """Check a bundle, rebuild it from its frozen data, and say whether every number comes again.
+    """Check a bundle, rebuild it from its frozen data, and report whether every number is reproduced.
 
     Exit 0 identical or numerically identical, 11 an input changed, 12 a result changed.
     """
@@ -105,21 +106,21 @@ def audit(
 
     refuse_within(out, bundle, "the bundle")
     refuse_to_replace(out)
-    found = examined(bundle, reports=reports, run_code=run_code, independent=independent)
+    result = examined(bundle, reports=reports, run_code=run_code, independent=independent)
     with atomic_folder(out) as new:
-        write_pages(found, new)
-    typer.echo(found.verdict)
-    if found.qc is not None:
-        shares = found.qc.shares()
+        write_pages(result, new)
+    typer.echo(result.verdict)
+    if result.qc is not None:
+        shares = result.qc.shares()
         typer.echo(
-            f"second computation of {found.qc.total} results: {shares['raw']:.1f} % from raw data, "
+            f"second computation of {result.qc.total} results: {shares['raw']:.1f} % from raw data, "
             f"{shares['datasets']:.1f} % from datasets, {shares['none']:.1f} % none; "
-            f"{found.qc.agreeing} agree, {found.qc.differing} differ"
+            f"{result.qc.agreeing} agree, {result.qc.differing} differ"
         )
-    for finding in found.findings:
+    for finding in result.findings:
         typer.echo(f"  {finding.kind}: {finding.place} {finding.words}", err=True)
-    for cause in found.causes:
+    for cause in result.causes:
         typer.echo(f"  probable cause: {cause.what}: {cause.words}", err=True)
     for name in ("audit.html", "audit.pdf", "audit.json"):
         typer.echo(out / name)
-    raise typer.Exit(found.exit_code)
+    raise typer.Exit(result.exit_code)

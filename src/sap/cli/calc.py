@@ -1,4 +1,4 @@
-"""`sap calc`: a statistician's question answered in a second, as text or as JSON.
+"""`sap calc`: designs, intervals, monitoring and curves, as text or as JSON.
 
 Options carry the names of the arguments in `sap.methods`, JSON keys the names of the result's fields;
 a number that cannot be estimated is null in JSON and NE in text. JSON has every digit, text six.
@@ -33,8 +33,8 @@ def _number(name: str, what: str) -> Any:
 
 
 Json = Annotated[bool, typer.Option("--json", help="JSON instead of text.")]
-P0 = Annotated[float, _number("p0", "Rate of no interest (null hypothesis).")]
-P1 = Annotated[float, _number("p1", "Rate of interest.")]
+P0 = Annotated[float, _number("p0", "Unacceptable response rate (null hypothesis).")]
+P1 = Annotated[float, _number("p1", "Desirable response rate (alternative).")]
 Alpha = Annotated[float, _number("alpha", "Largest type I error.")]
 ConfLevel = Annotated[float, _number("conf_level", "Confidence level, such as 0.95.")]
 Responders = Annotated[int, _number("responders", "Patients who responded.")]
@@ -57,29 +57,29 @@ def simon(  # noqa: PLR0913 - one parameter per option
     n_max: Annotated[int | None, _number("n_max", "Largest n allowed.")] = None,
     n1: Annotated[int | None, _number("n1", "Only designs with this first stage.")] = None,
     min_pet: Annotated[
-        float | None, _number("min_pet", "Only designs that stop early under p0 so often.")
+        float | None, _number("min_pet", "Minimum probability of early termination under p0.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Simon's optimal, minimax and admissible designs, and A'Hern's single stage."""
-    with _wrong_use():
+    with _usage_errors():
         from sap.methods.two_stage import constrained_designs
 
-        found = constrained_designs(p0, p1, alpha, beta, n1=n1, n_max=n_max, min_pet=min_pet)
-    answer = {name: _plain(getattr(found, name)) for name in (f.name for f in fields(found))}
-    named: dict[str, Any] = {name: answer[name] for name in ("optimal", "minimax", "single_stage")}
+        designs = constrained_designs(p0, p1, alpha, beta, n1=n1, n_max=n_max, min_pet=min_pet)
+    result = {name: _plain(getattr(designs, name)) for name in (f.name for f in fields(designs))}
+    named: dict[str, Any] = {name: result[name] for name in ("optimal", "minimax", "single_stage")}
     for name, row in named.items():
-        row |= _plain(found.characteristics(getattr(found, name)))
-    for row, admissible in zip(answer["admissible"], found.admissible, strict=True):
-        row |= _plain(found.characteristics(admissible.design))
+        row |= _plain(designs.characteristics(getattr(designs, name)))
+    for row, admissible in zip(result["admissible"], designs.admissible, strict=True):
+        row |= _plain(designs.characteristics(admissible.design))
     if as_json:
-        return _print_json(answer)
+        return _print_json(result)
     table = [{"design": name, **row} for name, row in named.items()]
-    table[2:2] = [{"design": "admissible", **row} for row in answer["admissible"]]
+    table[2:2] = [{"design": "admissible", **row} for row in result["admissible"]]
     _print_table(table, ("design", "r1", "n1", "r", "n", "alpha", "power", "expected_n_p0", "pet_p0",
                          "expected_n_p1", "weight_low", "weight_high"))  # fmt: skip
-    bound = "no larger n can be better" if found.proved else "a larger n may be better"
-    typer.echo(f"Searched to n = {found.searched_to}: {bound}.")
+    bound = "no larger n can be better" if designs.proved else "a larger n may be better"
+    typer.echo(f"Searched to n = {designs.searched_to}: {bound}.")
     return None
 
 
@@ -88,7 +88,7 @@ def two_stage(  # noqa: PLR0913 - one parameter per option
     r1: R1,
     n1: N1,
     r: R,
-    n: Annotated[int, _number("n", "Patients planned in all.")],
+    n: Annotated[int, _number("n", "Planned sample size.")],
     responders: Responders,
     p0: P0,
     conf_level: ConfLevel,
@@ -96,19 +96,19 @@ def two_stage(  # noqa: PLR0913 - one parameter per option
         int | None, _number("responders_stage1", "Responders of the first stage, when n changed.")
     ] = None,
     n_attained: Annotated[
-        int | None, _number("n_attained", "Patients attained in all, when not as planned.")
+        int | None, _number("n_attained", "Attained sample size, when not as planned.")
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Estimates, interval, p-value and decision after a two-stage trial."""
-    with _wrong_use():
+    with _usage_errors():
         from sap.methods.two_stage import TwoStageDesign, two_stage_inference
 
         design = TwoStageDesign(r1, n1, r, n)
-        found = two_stage_inference(
+        inference = two_stage_inference(
             design, responders, p0, conf_level, responders_stage1, n_attained
         )
-    _print(found, as_json)
+    _print(inference, as_json)
 
 
 METHODS = (
@@ -132,10 +132,10 @@ def proportion(
     """Every confidence interval of a proportion, and the exact test."""
     if (p0 is None) != (alternative is None):
         raise UsageError("--p0 and --alternative go together: give both, or neither.")
-    with _wrong_use():
+    with _usage_errors():
         from sap.methods import proportion as methods
 
-        found: dict[str, Any] = {
+        intervals: dict[str, Any] = {
             name: _plain(getattr(methods, name)(responders, n, conf_level)) for name in METHODS
         }
         tested = None
@@ -144,10 +144,10 @@ def proportion(
     estimate = responders / n
     if as_json:
         tests = {} if tested is None else {"p_value": _plain(tested)}
-        return _print_json({"estimate": estimate, **found, **tests})
+        return _print_json({"estimate": estimate, **intervals, **tests})
     typer.echo(f"{responders} of {n}: {_text(estimate)}")
     _print_table(
-        [{"interval": name, **found[name]} for name in METHODS], ("interval", "low", "high")
+        [{"interval": name, **intervals[name]} for name in METHODS], ("interval", "low", "high")
     )
     if tested is not None:
         typer.echo(f"p_value  {_text(tested)}  ({alternative} than {p0})")
@@ -162,26 +162,26 @@ def predictive(
     p0: P0,
     prior: Prior,
     threshold: Annotated[
-        float, _number("threshold", "Posterior probability that convinces at the end.")
+        float, _number("threshold", "Posterior probability required for success at the end.")
     ],
     as_json: Json = False,
 ) -> None:
     """The predictive probability of success at the end (Lee and Liu 2008)."""
-    with _wrong_use():
+    with _usage_errors():
         from sap.methods.two_stage import predictive_probability
 
-        found = predictive_probability(responders, n, n_max, p0, prior, threshold)
-    _print({"predictive_probability": found}, as_json)
+        probability = predictive_probability(responders, n, n_max, p0, prior, threshold)
+    _print({"predictive_probability": probability}, as_json)
 
 
 @app.command()
 def toxicity(  # noqa: PLR0913 - one parameter per option
-    n: Annotated[int, _number("n", "Patients watched at most.")],
+    n: Annotated[int, _number("n", "Maximum number of patients.")],
     p0: P0,
     alpha: Annotated[float, _number("alpha", "Largest probability of stopping at p0.")],
     shape: Annotated[
         Literal["pocock", "obrien-fleming", "sprt", "bayesian"],
-        _number("shape", "Which evidence has to be reached."),
+        _number("shape", "Shape of the boundary."),
     ],
     p1: Annotated[float | None, _number("p1", "The other rate of an sprt.")] = None,
     prior: Annotated[
@@ -191,9 +191,9 @@ def toxicity(  # noqa: PLR0913 - one parameter per option
     p: Rates = None,
     as_json: Json = False,
 ) -> None:
-    """The boundary for stopping after too many toxicities, and what it does at true rates."""
+    """The stopping boundary for toxicity, and its operating characteristics at true rates."""
     rates = p or [p0]
-    with _wrong_use():
+    with _usage_errors():
         from sap.methods.monitoring import (
             boundary_characteristics,
             boundary_list,
@@ -222,7 +222,7 @@ def km(  # noqa: PLR0913 - one parameter per option
     time: Annotated[str, _number("time", "Column of times.")] = "time",
     event: Annotated[str, _number("event", "Column of 1 (event) and 0 (censored).")] = "event",
     entry: Annotated[str | None, _number("entry", "Column of delayed entry times.")] = None,
-    p: Annotated[float, _number("p", "Share of the quantile; a half is the median.")] = 0.5,
+    p: Annotated[float, _number("p", "Probability of the quantile; 0.5 is the median.")] = 0.5,
     t: Annotated[
         list[float] | None, typer.Option("--t", help="S at this time; repeat for more.")
     ] = None,
@@ -231,7 +231,7 @@ def km(  # noqa: PLR0913 - one parameter per option
     """Kaplan-Meier curve of a CSV file, with a quantile and survival at given times."""
     names = [time, event, *([entry] if entry else [])]
     columns = _columns(file, names)
-    with _wrong_use():
+    with _usage_errors():
         from sap.methods.survival import interval, kaplan_meier, quantile
 
         curve = kaplan_meier(*columns)
@@ -243,15 +243,15 @@ def km(  # noqa: PLR0913 - one parameter per option
             for when in t or []
         ]  # fmt: skip
     steps = _plain(curve) | _plain(band)
-    patients, happened = len(columns[0]), sum(steps["events"])
+    patients, n_events = len(columns[0]), sum(steps["events"])
     if as_json:
         return _print_json(
-            {"n": patients, "n_events": happened, "quantile": _plain(middle), "at": at, **steps}
+            {"n": patients, "n_events": n_events, "quantile": _plain(middle), "at": at, **steps}
         )
-    found = _plain(middle)
+    limits = _plain(middle)
     typer.echo(
-        f"{patients} patients, {happened} events; time by which a share {_text(p)} had the event: "
-        f"{_text(found['estimate'])} ({_text(found['low'])}, {_text(found['high'])})"
+        f"{patients} patients, {n_events} events; quantile {_text(p)} of the time to event: "
+        f"{_text(limits['estimate'])} ({_text(limits['low'])}, {_text(limits['high'])})"
     )
     if at:
         _print_table(at, ("t", "survival", "low", "high"))
@@ -266,16 +266,17 @@ def km(  # noqa: PLR0913 - one parameter per option
 @app.command()
 def oc(
     r: R,
-    n: Annotated[int, _number("n", "Patients in all.")],
+    n: Annotated[int, _number("n", "Total sample size.")],
     r1: Annotated[int | None, _number("r1", "Stop after n1 with this many or fewer.")] = None,
     n1: Annotated[int | None, _number("n1", "Patients of the first stage.")] = None,
     p: Rates = None,
     plot: Annotated[
-        Path | None, typer.Option("--plot", metavar="OUT.svg", help="Also draw the curves.")
+        Path | None,
+        typer.Option("--plot", metavar="OUT.svg", help="Also write the curves as a figure."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """What a design does at true rates: rejection, early termination, expected n.
+    """Operating characteristics of a design at true rates: rejection, early termination, expected n.
 
     Without --r1 and --n1 the design has a single stage; without --p the rates are 0, 0.05, ..., 1.
     """
@@ -283,7 +284,7 @@ def oc(
         raise UsageError("--r1 and --n1 go together: give both, or neither for a single stage.")
     if plot is not None and plot.suffix != ".svg":
         raise UsageError(f"{plot}: the picture is an SVG file; give a name that ends in .svg.")
-    with _wrong_use():
+    with _usage_errors():
         from sap.methods.two_stage import SingleStageDesign, TwoStageDesign
 
         design: SingleStageDesign | TwoStageDesign
@@ -379,8 +380,8 @@ def _cell(path: Path, name: str, number: int, text: str | None) -> float:
 
 
 @contextmanager
-def _wrong_use() -> Iterator[None]:
-    """A bad argument of a method is wrong use of the command; its message names the argument."""
+def _usage_errors() -> Iterator[None]:
+    """Turns a ValueError of a method into a usage error; its message names the argument."""
     try:
         yield
     except ValueError as error:
@@ -388,7 +389,7 @@ def _wrong_use() -> Iterator[None]:
 
 
 def _plain(value: Any) -> Any:
-    """What JSON can hold: field names as keys, arrays as lists, null for what cannot be estimated."""
+    """A value as JSON types: field names as keys, arrays as lists, null for what cannot be estimated."""
     if hasattr(value, "_asdict"):
         return {name: _plain(part) for name, part in value._asdict().items()}
     if is_dataclass(value):
@@ -402,18 +403,18 @@ def _plain(value: Any) -> Any:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def _print(found: Any, as_json: bool) -> None:
-    answer = _plain(found)
+def _print(outcome: Any, as_json: bool) -> None:
+    result = _plain(outcome)
     if as_json:
-        return _print_json(answer)
-    width = max(map(len, answer))
-    for name, value in answer.items():
+        return _print_json(result)
+    width = max(map(len, result))
+    for name, value in result.items():
         typer.echo(f"{name:{width}}  {_text(value)}")
     return None
 
 
-def _print_json(answer: Any) -> None:
-    typer.echo(json.dumps(answer, indent=2, allow_nan=False))
+def _print_json(result: Any) -> None:
+    typer.echo(json.dumps(result, indent=2, allow_nan=False))
 
 
 def _print_table(rows: list[dict[str, Any]], names: tuple[str, ...]) -> None:

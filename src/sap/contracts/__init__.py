@@ -1,7 +1,7 @@
-"""What an extract promises: ODCS files, checked by Great Expectations, never repaired.
+"""Data contracts: ODCS files, checked with Great Expectations; data are never repaired.
 
-One file a domain stands in `data-contracts/`, and `extract.odcs.yaml` holds the promises every domain
-makes in the same way (required domains, columns and values; numbers; dates).
+`data-contracts/` has one file per domain; `extract.odcs.yaml` has the rules that apply to all domains
+(required domains, columns and values; numbers; dates).
 """
 
 from sap.contracts.accepted import Accepted, accept, stops

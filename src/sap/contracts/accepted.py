@@ -1,4 +1,4 @@
-"""Findings that a study accepts, each with its reason: `accepted.yml` beside the plan."""
+"""Accepted findings of a study, each with its reason: `accepted.yml` in the folder of the plan."""
 
 import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
@@ -14,25 +14,24 @@ from sap.plan.reading import load_yaml, problems
 if TYPE_CHECKING:
     import pandas as pd
 
-Words = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
 
 
 class Entry(BaseModel):
-    """One finding that is accepted: which rule, in which row, why, by whom, when.
+    """One accepted finding: rule, record, reason, name and date.
 
-    The row is named by the subject and the sequence of its record (--SEQ); a record of DM has the
-    subject alone, one of TS the sequence alone. A rule about every domain (`extract-...`) needs the
-    domain as well.
+    The record is identified by its subject and sequence number (--SEQ); in DM by the subject only,
+    in TS by the sequence number only. A rule for every domain (`extract-...`) also needs the domain.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    rule: Words
+    rule: Text
     domain: Annotated[str, Field(pattern=r"^[a-z0-9]{2,8}$")] | None = None
-    usubjid: Words | None = None
+    usubjid: Text | None = None
     sequence: Annotated[int, Field(ge=0)] | None = None
     reason: Annotated[str, Field(min_length=3)]
-    who: Words
+    who: Text
     when: dt.date
 
     @model_validator(mode="after")
@@ -46,7 +45,7 @@ class Entry(BaseModel):
 
 
 class Accepted(NamedTuple):
-    """The entries, and the file they stand in."""
+    """The entries, and the file that contains them."""
 
     entries: tuple[Entry, ...]
     content: bytes
@@ -65,8 +64,8 @@ def read(path: Path, contracts: Mapping[str, Contract]) -> Accepted:
     UsageError
         The file cannot be read (exit 2).
     PlanError
-        It is no list of accepted findings, an entry stands twice, or names a rule that is not there
-        or whose findings may not be accepted (exit 13).
+        The file is no list of accepted findings, an entry is given twice, or its rule does not exist
+        or does not allow accepted findings (exit 13).
     """
     content, text, _ = load_yaml(path, "the file of accepted findings")
     if content is None:
@@ -74,12 +73,14 @@ def read(path: Path, contracts: Mapping[str, Contract]) -> Accepted:
     try:
         entries = _ENTRIES.validate_python(content)
     except ValidationError as error:
-        said = "\n".join(problems(error, "the file"))
-        raise PlanError(f"{path} is not a valid file of accepted findings:\n{said}") from None
+        faults_listed = "\n".join(problems(error, "the file"))
+        raise PlanError(
+            f"{path} is not a valid file of accepted findings:\n{faults_listed}"
+        ) from None
     faults = list(_faults(entries, contracts))
     if faults:
-        said = "\n".join(f"  - {fault}" for fault in faults)
-        raise PlanError(f"{path} does not fit the data contracts:\n{said}")
+        faults_listed = "\n".join(f"  - {fault}" for fault in faults)
+        raise PlanError(f"{path} does not fit the data contracts:\n{faults_listed}")
     return Accepted(tuple(entries), text.encode("utf-8"), path.name)
 
 
@@ -88,13 +89,13 @@ def _faults(entries: Sequence[Entry], contracts: Mapping[str, Contract]) -> Iter
     seen: set[tuple[Any, ...]] = set()
     for number, entry in enumerate(entries):
         if entry.rule not in rules:
-            yield f"{number}.rule: no contract has a rule {entry.rule}: mend its spelling"
+            yield f"{number}.rule: no contract has a rule {entry.rule}: correct its spelling"
             continue
         yield from _entry_faults(number, entry, *rules[entry.rule])
-        this = (entry.rule, entry.domain, *entry.row())
-        if this in seen:
-            yield f"{number}: the same finding is accepted twice: take one out"
-        seen.add(this)
+        key = (entry.rule, entry.domain, *entry.row())
+        if key in seen:
+            yield f"{number}: the same finding is accepted twice: remove one"
+        seen.add(key)
 
 
 def _entry_faults(number: int, entry: Entry, contract: str, rule: Rule) -> Iterator[str]:
@@ -104,30 +105,30 @@ def _entry_faults(number: int, entry: Entry, contract: str, rule: Rule) -> Itera
             "defined: correct the source, or recode it with a map (`sap intake sdtm --map`)"
         )
     if contract == EXTRACT and entry.domain is None:
-        yield f"{number}.domain: {rule.name} is about every domain: name the one"
+        yield f"{number}.domain: {rule.name} applies to every domain: name the domain"
     if contract != EXTRACT and entry.domain not in (None, contract):
         yield f"{number}.domain: {rule.name} is a rule of {contract}: leave the domain out"
 
 
 def accept(findings: "pd.DataFrame", entries: Sequence[Entry]) -> tuple["pd.DataFrame", list[int]]:
-    """The findings, those accepted marked Y, and the numbers (from 0) of entries that meet none.
+    """The findings with `accepted` = Y where accepted, and the numbers (from 0) of unmatched entries.
 
-    A finding without a row is about a column or a domain, and none is accepted.
+    A finding without a row concerns a column or a domain and cannot be accepted.
     """
     import pandas as pd
 
-    found: dict[tuple[Any, ...], list[int]] = {}
+    places_by_key: dict[tuple[Any, ...], list[int]] = {}
     rows = findings[findings["row"].notna()]
     columns = (rows[name] for name in ("rule", "domain", "usubjid", "seq"))
     for place, rule, domain, subject, sequence in zip(rows.index, *columns, strict=True):
-        for known in (domain, None):
-            key = (rule, known, _word(subject), _word(sequence))
-            found.setdefault(key, []).append(place)
-    met = [found.get((one.rule, one.domain, *one.row()), []) for one in entries]
+        for domain_or_any in (domain, None):
+            key = (rule, domain_or_any, _word(subject), _word(sequence))
+            places_by_key.setdefault(key, []).append(place)
+    matched = [places_by_key.get((entry.rule, entry.domain, *entry.row()), []) for entry in entries]
     marks = pd.Series([None] * len(findings), findings.index, dtype=object)
-    marks[[place for places in met for place in places]] = "Y"
-    unmet = [number for number, places in enumerate(met) if not places]
-    return findings.assign(accepted=marks), unmet
+    marks[[place for places in matched for place in places]] = "Y"
+    unmatched = [number for number, places in enumerate(matched) if not places]
+    return findings.assign(accepted=marks), unmatched
 
 
 def _word(cell: Any) -> str | None:
@@ -135,5 +136,5 @@ def _word(cell: Any) -> str | None:
 
 
 def stops(findings: "pd.DataFrame") -> "pd.DataFrame":
-    """The findings that stop: critical and not accepted."""
+    """The findings that stop the run: critical and not accepted."""
     return findings[(findings["severity"] == "critical") & findings["accepted"].isna()]

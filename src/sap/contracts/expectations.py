@@ -1,7 +1,6 @@
-"""The check: contracts compiled to Great Expectations suites, run in memory, told as findings.
+"""The check: contracts compiled to Great Expectations suites and run in memory; returns findings.
 
-Great Expectations takes seconds to import, so it is imported only when a check really runs. It runs
-in an ephemeral context: no project folder, no network, no progress bars, no Data Docs.
+Great Expectations takes seconds to import, so it is imported only when a check is run. It runs in an ephemeral context: no project folder, no network, no progress bars, no Data Docs.
 """
 
 import warnings
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sap.catalogue import coded_columns
 from sap.contracts import plan_terms
-from sap.contracts.columns import beside, complete, folded, matching, text
+from sap.contracts.columns import complete, derived_column, folded, matching, text
 from sap.contracts.odcs import (
     EXTRACT,
     Contract,
@@ -40,9 +39,9 @@ FINDING_COLUMNS = (
     "allowed",
     "accepted",
 )
-"""What a finding says: where the fault lies, which rule of which file it breaks, what is allowed."""
+"""The columns of a finding: its location, the rule and file, the allowed values, acceptance."""
 
-CELLS: Mapping[str, Kind | None] = {
+VALUE_TABLES: Mapping[str, Kind | None] = {
     "required_values": None,
     "numbers": "number",
     "whole_numbers": "whole number",
@@ -51,16 +50,16 @@ CELLS: Mapping[str, Kind | None] = {
     "partial_dates": "partial date",
     "texts": "text",
 }
-"""The tables of the extract's contract that hold every filled cell of one kind, or of any. Of texts
-only those that are not ASCII: the rest cannot hold what the rule on them looks for."""
+"""The tables of the extract contract with the non-empty values of one kind of column, or of any kind.
+Texts only where they are not ASCII, because the rule on them concerns other characters."""
 
 
 PLAN_TERMS = "plan_terms"
-"""The table of the extract's contract that sets the plan beside the extract."""
+"""The table of the extract contract that compares the plan with the extract."""
 
 
 class _Finding(NamedTuple):
-    """One row of the answer; `place` keeps the order of the contract."""
+    """One finding; `place` is the order of the rules in the contract."""
 
     domain: str
     contract: Contract
@@ -80,33 +79,33 @@ def check(
     of_cut: bool = False,
     plan: Plan | None = None,
 ) -> "pd.DataFrame":
-    """Every broken promise of an extract, as one row of (domain, rule, ..., row, usubjid).
+    """The findings of an extract: one row per violation of a rule, with the columns `FINDING_COLUMNS`.
 
-    Nothing is repaired and nothing stops the check: a row with two defects gives two findings.
+    Nothing is repaired, and the check is always complete: a row with two errors gives two findings.
 
-    1. What the domain contracts say is asked of each domain that is there.
-    2. What `extract` says is asked of the whole: required domains, that they have records, required
-       columns, values that may not be missing, numbers and dates; with a `plan`, that the extract is
-       of its study and has the drugs, tests, visits and event terms that it names. A cut (`of_cut`) may have no
-       record of a required domain: before the first event there is none. Of a cut no rule is asked
-       whose contract says `of_cut: as in the extract` (see `check_cut`).
-    3. A rule that reads a column the extract must have and has not, or another domain it has not,
-       is not asked: the missing column or domain is the finding. Of a table without rows only the
-       rules about the table are asked.
+    1. The rules of a domain contract are checked for each domain of the extract.
+    2. The rules of `extract` are checked for all domains: required domains and columns, records,
+       values that must not be missing, numbers and dates; with a `plan`, also the study, and the
+       drugs, tests, visits and event terms named in the plan. A cut (`of_cut`) may have no record of
+       a required domain, and rules with `of_cut: as in the extract` are not checked on a cut (see
+       `check_cut`).
+    3. A rule is not checked when a column or another domain that it needs is missing; the missing
+       column or domain is the finding. For a table without rows only rules about the table are
+       checked.
 
-    `progress` hears the name of each domain when its turn comes, since the whole takes seconds.
+    `progress` is called with the name of each domain.
 
-    `row` counts from 1 without the header and is missing where the finding is about a column or
-    domain; `seq` is the --SEQ of that row. `description` is the rule in words, never a value of the
-    data; `contract` the file that holds the rule, `allowed` the words it allows. `accepted` is Y
-    where the study accepts the finding, and empty here.
+    `row` counts from 1 without the header and is missing where the finding concerns a column or
+    domain; `seq` is the --SEQ of that row. `description` is the text of the rule, never a value of
+    the data; `contract` is the file of the rule, `allowed` the allowed values. `accepted` is Y for an
+    accepted finding, and empty here.
     """
     import pandas as pd
 
-    said = {name: text(table, contracts.get(name)) for name, table in sorted(tables.items())}
-    if plan is not None and "ex" in said:
-        said["ex"] = plan_terms.with_ingredients(said["ex"], "EXTRT", plan)
-    found: list[_Finding] = []
+    texts = {name: text(table, contracts.get(name)) for name, table in sorted(tables.items())}
+    if plan is not None and "ex" in texts:
+        texts["ex"] = plan_terms.with_ingredients(texts["ex"], "EXTRT", plan)
+    findings: list[_Finding] = []
     with warnings.catch_warnings():
         # Great Expectations warns about its own imports and its own use of pandas; where warnings
         # are errors, as in tests, it would take them for broken expectations.
@@ -115,56 +114,60 @@ def check(
         for name, contract in contracts.items():
             progress(name)
             if name == EXTRACT:
-                found += _extract_findings(
-                    engine, contract, said, contracts, required, of_cut, plan
+                findings += _extract_findings(
+                    engine, contract, texts, contracts, required, of_cut, plan
                 )
-            elif name in said:
-                found += _domain_findings(engine, contract, said, of_cut)
-    found.sort(key=lambda each: (each.domain, each.place, each.row or 0, each.detail))
+            elif name in texts:
+                findings += _domain_findings(engine, contract, texts, of_cut)
+    findings.sort(
+        key=lambda finding: (finding.domain, finding.place, finding.row or 0, finding.detail)
+    )
     return pd.DataFrame(
         {
-            "domain": _texts(each.domain for each in found),
-            "rule": _texts(each.rule.name for each in found),
-            "description": _texts(each.rule.description + each.detail for each in found),
-            "severity": _texts(each.rule.severity for each in found),
-            "row": pd.array([each.row for each in found], dtype="Int64"),
-            "usubjid": _texts(each.usubjid for each in found),
-            "seq": _texts(_sequence(said, each) for each in found),
-            "contract": _texts(each.contract.file for each in found),
-            "allowed": _texts(each.rule.allowed or None for each in found),
-            "accepted": _texts(None for _ in found),
+            "domain": _texts(finding.domain for finding in findings),
+            "rule": _texts(finding.rule.name for finding in findings),
+            "description": _texts(
+                finding.rule.description + finding.detail for finding in findings
+            ),
+            "severity": _texts(finding.rule.severity for finding in findings),
+            "row": pd.array([finding.row for finding in findings], dtype="Int64"),
+            "usubjid": _texts(finding.usubjid for finding in findings),
+            "seq": _texts(_sequence(texts, finding) for finding in findings),
+            "contract": _texts(finding.contract.file for finding in findings),
+            "allowed": _texts(finding.rule.allowed or None for finding in findings),
+            "accepted": _texts(None for _ in findings),
         },
         columns=list(FINDING_COLUMNS),
     )
 
 
 def _texts(cells: Iterable[str | None]) -> "pd.Series[Any]":
-    """Text, also when there is none: a column without cells would be one of numbers."""
+    """A column of texts, also when it is empty (pandas would make an empty one numeric)."""
     import pandas as pd
 
     return pd.Series(list(cells), dtype=object)
 
 
-def _sequence(said: Mapping[str, "pd.DataFrame"], finding: _Finding) -> str | None:
+def _sequence(texts: Mapping[str, "pd.DataFrame"], finding: _Finding) -> str | None:
     name = f"{finding.domain.upper()}SEQ"
-    if finding.row is None or name not in said[finding.domain]:
+    if finding.row is None or name not in texts[finding.domain]:
         return None
-    cell: str | None = said[finding.domain][name].iloc[finding.row - 1]
+    cell: str | None = texts[finding.domain][name].iloc[finding.row - 1]
     return cell
 
 
 def _domain_findings(
-    engine: Any, contract: Contract, said: Mapping[str, "pd.DataFrame"], of_cut: bool
+    engine: Any, contract: Contract, texts: Mapping[str, "pd.DataFrame"], of_cut: bool
 ) -> Iterator[_Finding]:
-    table, frame = contract.tables[0], said[contract.name]
+    table, frame = contract.tables[0], texts[contract.name]
     absent = {each.name for each in table.columns if each.must_exist and each.name not in frame}
-    whole = complete(frame, table, said)
-    rules = [rule for rule in table.rules if rule.asked_of_cut or not of_cut]
-    rules = [rule for rule in rules if _can_be_asked(rule, whole, absent)]
-    if whole.empty:
+    completed = complete(frame, table, texts)
+    rules = [rule for rule in table.rules if rule.checked_on_cut or not of_cut]
+    rules = [rule for rule in rules if _applicable(rule, completed, absent)]
+    if completed.empty:
         rules = [rule for rule in rules if not reads(rule)]
-    subjects = beside(whole, "USUBJID")
-    broken = _unexpected(engine, whole, rules)
+    subjects = derived_column(completed, "USUBJID")
+    broken = _unexpected(engine, completed, rules)
     for position, rule in enumerate(table.rules):
         for row in broken.get(rule.name, ()):
             subject = None if row is None else subjects.iloc[row]
@@ -172,9 +175,9 @@ def _domain_findings(
             yield _Finding(contract.name, contract, (0, position), rule, "", number, subject)
 
 
-def _can_be_asked(rule: Rule, whole: "pd.DataFrame", absent: set[str]) -> bool:
+def _applicable(rule: Rule, completed: "pd.DataFrame", absent: set[str]) -> bool:
     return all(
-        stem(column) not in absent and (column in whole or stem(column) in whole)
+        stem(column) not in absent and (column in completed or stem(column) in completed)
         for column in columns_of(rule)
     )
 
@@ -182,7 +185,7 @@ def _can_be_asked(rule: Rule, whole: "pd.DataFrame", absent: set[str]) -> bool:
 def _extract_findings(
     engine: Any,
     contract: Contract,
-    said: Mapping[str, "pd.DataFrame"],
+    texts: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     required: Sequence[str],
     of_cut: bool,
@@ -190,10 +193,10 @@ def _extract_findings(
 ) -> Iterator[_Finding]:
     for position, table in enumerate(contract.tables):
         if table.name == PLAN_TERMS:
-            frame = _beside_plan(table, said, contracts, plan)
+            frame = _plan_table(table, texts, contracts, plan)
         else:
-            frame = _extract_table(table, said, contracts, required, of_cut)
-        rules = [rule for rule in table.rules if rule.asked_of_cut or not of_cut]
+            frame = _extract_table(table, texts, contracts, required, of_cut)
+        rules = [rule for rule in table.rules if rule.checked_on_cut or not of_cut]
         broken = _unexpected(engine, frame, rules)
         for place, rule in enumerate(table.rules):
             for at in broken.get(rule.name, ()):
@@ -204,24 +207,24 @@ def _extract_findings(
                 yield _Finding(cell["DOMAIN"], contract, key, rule, detail, row, cell["USUBJID"])
 
 
-def _beside_plan(
+def _plan_table(
     table: Table,
-    said: Mapping[str, "pd.DataFrame"],
+    texts: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     plan: Plan | None,
 ) -> "pd.DataFrame":
-    """What the plan names, beside the domains that have a contract; without a plan, nothing."""
+    """The terms of the plan compared with the domains that have a contract; empty without a plan."""
     import pandas as pd
 
     names = [column.name for column in table.columns]
-    known = {name: said[name] for name in said if name in contracts and name != EXTRACT}
+    known = {name: texts[name] for name in texts if name in contracts and name != EXTRACT}
     rows = [] if plan is None else list(plan_terms.lines(known, plan))
     return pd.DataFrame(rows, columns=names, dtype=object)
 
 
 def _extract_table(
     table: Table,
-    said: Mapping[str, "pd.DataFrame"],
+    texts: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     required: Sequence[str],
     of_cut: bool,
@@ -229,95 +232,112 @@ def _extract_table(
     import pandas as pd
 
     names = [column.name for column in table.columns]
-    spoken = {name: said[name] for name in said if name in contracts and name != EXTRACT}
+    contracted = {name: texts[name] for name in texts if name in contracts and name != EXTRACT}
     if table.name == "contents":
         return pd.DataFrame(
-            _contents(said, contracts, required, of_cut), columns=names, dtype=object
+            _contents(texts, contracts, required, of_cut), columns=names, dtype=object
         )
     if table.name == "records":
-        parts = [_records(name, frame, contracts[name], said) for name, frame in spoken.items()]
-    elif table.name in CELLS:
+        parts = [
+            _records(name, frame, contracts[name], texts) for name, frame in contracted.items()
+        ]
+    elif table.name in VALUE_TABLES:
         parts = [
             part
-            for name, frame in spoken.items()
-            for part in _cells(name, frame, contracts[name], CELLS[table.name])
+            for name, frame in contracted.items()
+            for part in _cells(name, frame, contracts[name], VALUE_TABLES[table.name])
         ]
     else:
-        known = ", ".join(["contents", "records", PLAN_TERMS, *CELLS])
+        known = ", ".join(["contents", "records", PLAN_TERMS, *VALUE_TABLES])
         raise PlanError(f"extract.odcs.yaml: no table {table.name.upper()}; there are {known}")
     empty = pd.DataFrame(columns=names, dtype=object)
-    whole = pd.concat(parts, ignore_index=True) if parts else empty
-    return whole.reindex(columns=names)
+    rows = pd.concat(parts, ignore_index=True) if parts else empty
+    return rows.reindex(columns=names)
 
 
 def _contents(
-    said: Mapping[str, "pd.DataFrame"],
+    texts: Mapping[str, "pd.DataFrame"],
     contracts: Mapping[str, Contract],
     required: Sequence[str],
     of_cut: bool,
 ) -> Iterator[tuple[str | None, ...]]:
-    """The extract's table of contents: one row a domain, and one a column of a domain it has.
+    """The table of contents of the extract: one row per domain and one per column of each domain.
 
     DOMAIN, COLUMN, ROW, USUBJID, then Y or missing: in the extract, in a contract, required, has
     records (of a column always Y).
     """
 
-    def answer(yes: bool) -> str | None:
+    def yes_or_missing(yes: bool) -> str | None:
         return "Y" if yes else None
 
     known = set(contracts) - {EXTRACT}
-    for domain in sorted(set(said) | set(required)):
-        state = (answer(domain in said), answer(domain in known), answer(domain in required))
-        filled = answer(of_cut or (domain in said and not said[domain].empty))
+    for domain in sorted(set(texts) | set(required)):
+        state = (
+            yes_or_missing(domain in texts),
+            yes_or_missing(domain in known),
+            yes_or_missing(domain in required),
+        )
+        filled = yes_or_missing(of_cut or (domain in texts and not texts[domain].empty))
         yield domain, None, None, None, *state, filled
-        if domain not in said or domain not in known:
+        if domain not in texts or domain not in known:
             continue
         columns = {column.name: column for column in contracts[domain].columns}
-        spoken = {*columns, *contracts[domain].tables[0].derived}
-        here = [str(name) for name in said[domain]]
-        for name in [*columns, *(each for each in here if each not in columns)]:
-            needed = name in columns and columns[name].must_exist
+        contracted = {*columns, *contracts[domain].tables[0].derived}
+        present = [str(name) for name in texts[domain]]
+        for name in [*columns, *(each for each in present if each not in columns)]:
+            required_column = name in columns and columns[name].must_exist
             yield (
                 *(domain, name, None, None),
-                *(answer(name in here), answer(name in spoken), answer(needed), "Y"),
+                *(
+                    yes_or_missing(name in present),
+                    yes_or_missing(name in contracted),
+                    yes_or_missing(required_column),
+                    "Y",
+                ),
             )
 
 
 def _records(
-    domain: str, frame: "pd.DataFrame", contract: Contract, said: Mapping[str, "pd.DataFrame"]
+    domain: str, frame: "pd.DataFrame", contract: Contract, texts: Mapping[str, "pd.DataFrame"]
 ) -> "pd.DataFrame":
-    """One row a record: its key, what it says of itself, whether DM knows its subject."""
+    """One row per record: its key, its DOMAIN value, whether its subject is in DM."""
     import pandas as pd
 
     def keys(table: "pd.DataFrame", columns: Sequence[str]) -> list[str | None]:
-        rows = zip(*(beside(table, column) for column in columns), strict=True)
+        rows = zip(*(derived_column(table, column) for column in columns), strict=True)
         return [None if None in row else "\x1f".join(row) for row in rows]
 
-    def of_text(cells: Sequence[str | None] | str | None) -> "pd.Series[Any]":
+    def text_column(cells: Sequence[str | None] | str | None) -> "pd.Series[Any]":
         values = [cells] * len(frame) if cells is None or isinstance(cells, str) else cells
         return pd.Series(values, index=frame.index, dtype=object)
 
-    dm = said.get("dm")
+    dm = texts.get("dm")
     subject = ["STUDYID", "USUBJID"]
-    speaks = dm is not None and domain != "dm" and "USUBJID" in contract.key
+    has_subjects = dm is not None and domain != "dm" and "USUBJID" in contract.key
     known = set() if dm is None else set(keys(dm, subject)) - {None}
     deaths: dict[Any, Any] = {}
     if dm is not None:
-        deaths = dict(zip(beside(dm, "USUBJID"), beside(dm, "DTHDTC_latest"), strict=True))
+        deaths = dict(
+            zip(derived_column(dm, "USUBJID"), derived_column(dm, "DTHDTC_latest"), strict=True)
+        )
     timing = contract.tables[0].timing
     return pd.DataFrame(
         {
-            "DOMAIN": of_text(domain),
-            "COLUMN": of_text(None),
+            "DOMAIN": text_column(domain),
+            "COLUMN": text_column(None),
             "ROW": range(1, len(frame) + 1),
-            "USUBJID": beside(frame, "USUBJID"),
-            "KEY": of_text(keys(frame, contract.key)),
-            "DOMAIN_SAID": beside(frame, "DOMAIN"),
-            "DOMAIN_MEANT": of_text(domain.upper()),
-            "NEEDS_SUBJECT": of_text("Y" if speaks else None),
-            "SUBJECT": of_text(["Y" if key in known else None for key in keys(frame, subject)]),
-            "FIRST_DAY": of_text(None) if timing is None else beside(frame, f"{timing}_earliest"),
-            "DEATH_DAY": of_text([deaths.get(subject) for subject in beside(frame, "USUBJID")]),
+            "USUBJID": derived_column(frame, "USUBJID"),
+            "KEY": text_column(keys(frame, contract.key)),
+            "DOMAIN_RECORDED": derived_column(frame, "DOMAIN"),
+            "DOMAIN_EXPECTED": text_column(domain.upper()),
+            "NEEDS_SUBJECT": text_column("Y" if has_subjects else None),
+            "SUBJECT": text_column(["Y" if key in known else None for key in keys(frame, subject)]),
+            "FIRST_DAY": text_column(None)
+            if timing is None
+            else derived_column(frame, f"{timing}_earliest"),
+            "DEATH_DAY": text_column(
+                [deaths.get(subject) for subject in derived_column(frame, "USUBJID")]
+            ),
         }
     )
 
@@ -325,33 +345,33 @@ def _records(
 def _cells(
     domain: str, frame: "pd.DataFrame", contract: Contract, kind: Kind | None
 ) -> Iterator["pd.DataFrame"]:
-    """Every filled cell of the columns of a kind; of no kind: every cell of the required columns."""
+    """The non-empty values of the columns of a kind; without a kind: all values of required columns."""
     import pandas as pd
 
-    subjects, read = beside(frame, "USUBJID"), _read(domain, frame)
+    subjects, analysed = derived_column(frame, "USUBJID"), _analysed(domain, frame)
     for column in contract.columns:
-        wanted = column.required if kind is None else column.kind == kind
-        if not wanted or column.name not in frame:
+        included = column.required if kind is None else column.kind == kind
+        if not included or column.name not in frame:
             continue
         cells = frame[column.name]
-        kept = frame.index if kind is None else frame.index[cells.notna()]
+        selected = frame.index if kind is None else frame.index[cells.notna()]
         if kind == "text":
-            kept = kept[[not str(cell).isascii() for cell in cells[kept]]]
+            selected = selected[[not str(cell).isascii() for cell in cells[selected]]]
         yield pd.DataFrame(
             {
-                "DOMAIN": [domain] * len(kept),
-                "COLUMN": [column.name] * len(kept),
-                "ROW": kept + 1,
-                "USUBJID": subjects[kept].to_numpy(),
-                "VALUE": cells[kept].to_numpy(),
-                "READ": read[kept].to_numpy(),
+                "DOMAIN": [domain] * len(selected),
+                "COLUMN": [column.name] * len(selected),
+                "ROW": selected + 1,
+                "USUBJID": subjects[selected].to_numpy(),
+                "VALUE": cells[selected].to_numpy(),
+                "READ": analysed[selected].to_numpy(),
             },
             dtype=object,
         )
 
 
-def _read(domain: str, frame: "pd.DataFrame") -> "pd.Series[Any]":
-    """Y for a record that results may read: it has no test, or one of the domain's codelist."""
+def _analysed(domain: str, frame: "pd.DataFrame") -> "pd.Series[Any]":
+    """Y for a record that can be analysed: without a test code, or with one of the codelist."""
     import pandas as pd
 
     column = f"{domain.upper()}TESTCD"
@@ -359,12 +379,12 @@ def _read(domain: str, frame: "pd.DataFrame") -> "pd.Series[Any]":
     if column not in frame or not entries:
         return pd.Series(["Y"] * len(frame), frame.index, dtype=object)
     known = {cell: entries[0].codelist.standard(cell) for cell in frame[column].unique()}
-    answers = ["Y" if known[cell] else None for cell in frame[column]]
-    return pd.Series(answers, frame.index, dtype=object)
+    flags = ["Y" if known[cell] else None for cell in frame[column]]
+    return pd.Series(flags, frame.index, dtype=object)
 
 
 def _engine() -> Any:
-    """Great Expectations in memory, waiting for a table: making one takes as long as ten rules."""
+    """A Great Expectations batch definition in memory, made once because that takes as long as ten rules."""
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
@@ -380,75 +400,75 @@ def _unexpected(
     """For each broken rule the positions of its rows, or one None when it is about the table."""
     if not rules or (frame.empty and all(reads(rule) for rule in rules)):
         return {}
-    batch = engine.get_batch({"dataframe": _as_asked(frame, rules)})
+    batch = engine.get_batch({"dataframe": _rule_columns(frame, rules)})
     broken = {
         result.expectation_config.meta["rule"]
-        for result in _answers(batch, rules, "BOOLEAN_ONLY")
+        for result in _validated(batch, rules, "BOOLEAN_ONLY")
         if not result.success
     }
-    # Asking for rows triples the time of a rule, so only the broken ones are asked.
-    again = [rule for rule in rules if rule.name in broken]
+    # Row numbers triple the time of a rule, so they are computed for broken rules only.
+    broken_rules = [rule for rule in rules if rule.name in broken]
     return {
         result.expectation_config.meta["rule"]: _positions(result)
-        for result in _answers(batch, again, "COMPLETE")
+        for result in _validated(batch, broken_rules, "COMPLETE")
         if not result.success
     }
 
 
-def _answers(batch: Any, rules: Sequence[Rule], detail: str) -> Sequence[Any]:
+def _validated(batch: Any, rules: Sequence[Rule], detail: str) -> Sequence[Any]:
     import great_expectations as gx
 
     if not rules:
         return []
     suite = gx.ExpectationSuite(name="rules", expectations=[_compiled(rule) for rule in rules])
-    form = {"result_format": detail, "return_unexpected_index_query": False}
-    answer = batch.validate(suite, result_format=form)
-    return list(answer.results)
+    result_format = {"result_format": detail, "return_unexpected_index_query": False}
+    validation = batch.validate(suite, result_format=result_format)
+    return list(validation.results)
 
 
-def _as_asked(frame: "pd.DataFrame", rules: Sequence[Rule]) -> "pd.DataFrame":
-    """The columns the rules read; a rule that looks at some rows has columns of its own.
+def _rule_columns(frame: "pd.DataFrame", rules: Sequence[Rule]) -> "pd.DataFrame":
+    """The columns of the rules; a rule on a subset of rows has its own copies.
 
-    In those the rows it does not look at are missing, which an expectation passes over; where the
-    expectation is about missing values, they hold a word. Great Expectations' own row conditions
-    say the same and take three times as long.
+    In such a copy the other rows are missing, which an expectation ignores; for an expectation about
+    missing values they have a dummy value. The row conditions of Great Expectations do the same in
+    three times the time.
     """
     import pandas as pd
 
-    made: dict[str, pd.Series[Any]] = {}
+    columns: dict[str, pd.Series[Any]] = {}
     for rule in rules:
-        looked_at = matching(frame, rule.where)
-        for name, wanted in rule.where_not.items():
-            looked_at &= ~matching(frame, {name: wanted})
-        for column, asked in zip(reads(rule), _asked(rule), strict=True):
-            if column == asked and asked in made:
+        selected = matching(frame, rule.where)
+        for excluded, wanted in rule.where_not.items():
+            selected &= ~matching(frame, {excluded: wanted})
+        for column, name in zip(reads(rule), _names_in_batch(rule), strict=True):
+            if column == name and name in columns:
                 continue
-            cells = beside(frame, column)
+            cells = derived_column(frame, column)
             if rule.expectation == "expect_column_values_to_not_be_null":
-                cells = cells.astype(object).where(looked_at, "not asked")
-            elif column != asked:
-                cells = cells.where(looked_at)
-            made[asked] = folded(cells) if "codelist" in rule.kwargs else cells
-    return pd.DataFrame(made, index=frame.index)
+                cells = cells.astype(object).where(selected, "not checked")
+            elif column != name:
+                cells = cells.where(selected)
+            columns[name] = folded(cells) if "codelist" in rule.kwargs else cells
+    return pd.DataFrame(columns, index=frame.index)
 
 
-def _asked(rule: Rule) -> list[str]:
-    """The names, in the table Great Expectations sees, of the columns a rule reads."""
+def _names_in_batch(rule: Rule) -> list[str]:
+    """The names of the columns of a rule in the table given to Great Expectations."""
     if not rule.where and not rule.where_not and "codelist" not in rule.kwargs:
         return list(reads(rule))
     return [f"{column} of {rule.name}" for column in reads(rule)]
 
 
 def _compiled(rule: Rule) -> dict[str, Any]:
-    asked = dict(zip(reads(rule), _asked(rule), strict=True))
+    names = dict(zip(reads(rule), _names_in_batch(rule), strict=True))
     kwargs = dict(rule.kwargs)
     if kwargs.pop("codelist", None) is not None:
         kwargs["value_set"] = folded_words(rule.kwargs)
-    for word in ("column", "column_A", "column_B"):
-        if word in kwargs:
-            kwargs[word] = asked[kwargs[word]]
+    for argument in ("column", "column_A", "column_B"):
+        if argument in kwargs:
+            kwargs[argument] = names[kwargs[argument]]
     if "column_list" in kwargs:
-        kwargs["column_list"] = [asked[column] for column in kwargs["column_list"]]
+        kwargs["column_list"] = [names[column] for column in kwargs["column_list"]]
     return {
         "type": rule.expectation,
         "kwargs": kwargs,

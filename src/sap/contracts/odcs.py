@@ -1,21 +1,22 @@
-"""Reading `data-contracts/*.odcs.yaml`, strictly: a word the code does not act on is an error.
+"""Strict reading of `data-contracts/*.odcs.yaml`: an unsupported key is an error.
 
-Open Data Contract Standard v3.1, https://bitol-io.github.io/open-data-contract-standard/. Of it we use
+Open Data Contract Standard v3.1, https://bitol-io.github.io/open-data-contract-standard/. Supported are
 
 - the schema object (one table) and its properties (the columns): name, description, logicalType,
-  required (never empty), criticalDataElement (the column must be there, its cells may be empty),
+  required (never missing), criticalDataElement (the column must exist, its values may be missing),
   primaryKey, and for dates the format;
 - quality rules `type: custom, engine: greatExpectations`, whose `implementation` is one Great
   Expectations expectation with its arguments. `expect_column_values_to_be_in_set` may name a
-  `codelist` of `sap.catalogue`: every word of the list is taken, without case, spaces, hyphens and
-  spelling; `value_set` beside it narrows it to those submission values;
+  `codelist` of `sap.catalogue`: every term of the list is allowed, compared without regard to case,
+  spaces, hyphens and spelling; an additional `value_set` restricts it to those submission values;
 - seven custom properties: of a table `timing` (the column that dates its records), `prepare`
-  (columns joined from other domains) and `derived` (columns of the standard that follow from the
-  others, as study days and epochs do: an extract may have them, the analysis makes its own, and a
-  cut keeps none of them); of a rule `where` and `where_not` (the rows it looks at),
-  `acceptable: false` where a breach makes a result undefined, so that no finding may be accepted,
-  and `of_cut: as in the extract` where a cut-off alone can make a record last or a cell empty: of a
-  cut the rule is not asked again, its findings are those of the extract in the records it keeps.
+  (columns joined from other domains) and `derived` (columns of the standard derived from
+  others, such as study days and epochs: an extract may have them, the analysis derives its own, and
+  a cut does not keep them); of a rule `where` and `where_not` (the rows it applies to),
+  `acceptable: false` where a violation makes a result undefined, so that no finding may be accepted,
+  and `of_cut: as in the extract` where the cut-off itself can make a record the last one or a value
+  missing: the rule is not checked on a cut, its findings are those of the extract for the records
+  of the cut.
 """
 
 import hashlib
@@ -40,13 +41,13 @@ Where: TypeAlias = Mapping[str, Any]
 Kind: TypeAlias = Literal["text", "number", "whole number", "date", "date or time", "partial date"]
 
 EXTRACT = "extract"
-"""The name of the contract that speaks about the extract as a whole."""
+"""The name of the contract with the rules for all domains of the extract."""
 
 AS_IN_THE_EXTRACT = "as in the extract"
 RULE_PROPERTIES = {"where", "where_not", "acceptable", "of_cut"}
 
-SHOWN_WORDS = 12
-"""How many of a rule's allowed words a finding lists."""
+LISTED_VALUES = 12
+"""The number of allowed values that a finding lists."""
 
 SEVERITIES = ("critical", "warning", "info")
 
@@ -57,10 +58,10 @@ DATE_FORMATS: Mapping[str, Kind] = MappingProxyType(
         "yyyy[-MM[-dd]]": "partial date",
     }
 )
-"""How well a date must be known, in the notation ODCS asks for. All take every form of SDTMIG 3.4.
+"""Required precision of a date, in the notation of ODCS. All allow every form of SDTMIG 3.4.
 
-1. `date`: the day must be known, for a number hangs on it.
-2. `date or time`: where the day is not known the record is not used, which is a warning.
+1. `date`: the day must be known, because results depend on it.
+2. `date or time`: a record without a known day is not used, which is a warning.
 3. `partial date`: the day need not be known.
 """
 
@@ -82,17 +83,17 @@ EXPECTATIONS: Mapping[str, frozenset[str]] = MappingProxyType(
         "expect_table_row_count_to_be_between": frozenset({"min_value", "max_value"}),
     }
 )
-"""The expectations a contract may name, each with the arguments it may give: a typo is an error."""
+"""The expectations a contract may name, each with its allowed arguments."""
 
 SUFFIXES = (
     *("_number", "_standard", "_iso", "_earliest", "_latest", "_day", "_moment"),
     *("_result", "_below", "_above", "_nolimit", "_location", "_node", "_word"),
 )
-"""The columns that exist beside every column of a table, made by `columns.beside`."""
+"""The suffixes of the columns derived from every column of a table, made by `columns.derived_column`."""
 
 
 class Strict(BaseModel):
-    """Nothing but the words named here."""
+    """A model that refuses unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -100,8 +101,9 @@ class Strict(BaseModel):
 class Lookup(Strict):
     """A value of another table (or the same), joined to each row.
 
-    Rows of `table` that pass `where` and agree in the columns of `by` (here: there) give `take`;
-    where several do, `pick` decides.
+    Rows of `table` that meet `where` and agree in the columns of `by` (own column: other column) give
+    `take`;
+    where there are several, `pick` decides.
     """
 
     table: str
@@ -112,7 +114,7 @@ class Lookup(Strict):
 
 
 class Place(Strict):
-    """Where a row stands in its group: `first`, `inside`, `last`; a lone row is `first`."""
+    """The position of a row in its group: `first`, `inside`, `last`; a single row is `first`."""
 
     by: list[str]
     order: str
@@ -143,7 +145,7 @@ class Prepared(Strict):
 
 @dataclass(frozen=True)
 class Column:
-    """What a contract says of one column."""
+    """One column of a contract."""
 
     name: str
     label: str
@@ -155,10 +157,11 @@ class Column:
 
 @dataclass(frozen=True)
 class Rule:
-    """One promise, in words and as one expectation.
+    """One rule: its description and its expectation.
 
-    `acceptable` is false where a breach makes a result undefined: such a finding always stops.
-    `asked_of_cut` is false where a cut-off alone can break it: what the extract says holds.
+    `acceptable` is false where a violation makes a result undefined: such a finding always stops.
+    `checked_on_cut` is false where the cut-off itself can cause a violation: the findings of the
+    extract are used.
     """
 
     name: str
@@ -169,22 +172,22 @@ class Rule:
     where: Where
     where_not: Where
     acceptable: bool = True
-    asked_of_cut: bool = True
+    checked_on_cut: bool = True
 
     @property
     def allowed(self) -> str:
-        """The words the rule allows, short; empty where it is not about words."""
-        words = allowed_words(self.kwargs)
-        more = f", ... ({len(words)} words)" if len(words) > SHOWN_WORDS else ""
-        return ", ".join(words[:SHOWN_WORDS]) + more
+        """The allowed values, abbreviated; empty for a rule without a list of values."""
+        words = allowed_values(self.kwargs)
+        more = f", ... ({len(words)} words)" if len(words) > LISTED_VALUES else ""
+        return ", ".join(words[:LISTED_VALUES]) + more
 
 
 @dataclass(frozen=True)
 class Table:
     """One table of a contract: its columns, the columns joined to it, its rules.
 
-    `timing` is the column that says when a record started to be true; `derived` are columns that an
-    extract may have and the analysis does not read, since they follow from the others.
+    `timing` is the column with the start date of a record; `derived` are columns that an extract may
+    have and the analysis does not read, since they are derived from others.
     """
 
     name: str
@@ -202,7 +205,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Contract:
-    """One ODCS file. A domain has one table; the extract's contract has one a question."""
+    """One ODCS file. A domain has one table; the extract contract has one per group of rules."""
 
     name: str
     label: str
@@ -234,7 +237,7 @@ def load(directory: Path | None = None) -> dict[str, Contract]:
     Raises
     ------
     PlanError
-        A file is no ODCS contract, or says something this program does not act on.
+        A file is no ODCS contract, or has an unsupported key or value.
     """
     folder = project_home() / "data-contracts" if directory is None else directory
     contracts = [_contract(path) for path in sorted(folder.glob("*.odcs.yaml"))]
@@ -245,14 +248,14 @@ def load(directory: Path | None = None) -> dict[str, Contract]:
         for contract in sorted(contracts, key=lambda each: (each.name == EXTRACT, each.name))
     }
     version(loaded)
-    _names_are_unique(loaded)
+    _check_unique_names(loaded)
     for contract in loaded.values():
-        _lookups_lead_somewhere(contract, loaded)
+        _check_lookups(contract, loaded)
     return loaded
 
 
 def version(contracts: Mapping[str, Contract]) -> str:
-    """The version all files carry, and a fingerprint of their bytes: `1.0.0+3fa9c1d2`."""
+    """The common version of all files, and a checksum of their bytes: `1.0.0+3fa9c1d2`."""
     versions = sorted({contract.version for contract in contracts.values()})
     if len(versions) != 1:
         raise PlanError(
@@ -264,14 +267,14 @@ def version(contracts: Mapping[str, Contract]) -> str:
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML that refuses a key given twice, which plain YAML lets win in silence."""
+    """YAML that refuses a duplicate key, of which plain YAML silently takes the last."""
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         keys = [self.construct_object(key, deep=True) for key, _ in node.value]
         for key in keys:
             if keys.count(key) > 1:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} stands twice", node.start_mark
+                    None, None, f"the key {key!r} is given twice", node.start_mark
                 )
         made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
         return made
@@ -287,7 +290,7 @@ def _contract(path: Path) -> Contract:
         odcs = OpenDataContractStandard(**raw)
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValidationError) as error:
         raise PlanError(f"{path.name} is no ODCS contract: {_first_line(error)}") from error
-    _every_word_is_known(path.name, raw, odcs.model_dump(exclude_unset=True, by_alias=True))
+    _refuse_unknown_keys(path.name, raw, odcs.model_dump(exclude_unset=True, by_alias=True))
     if odcs.domain != name or odcs.schema_ is None or odcs.version is None:
         raise PlanError(f"{path.name}: give version, schema, and domain: {name} as the file name")
     tables = tuple(_table(path.name, schema) for schema in odcs.schema_)
@@ -371,7 +374,7 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
         where=MappingProxyType(custom.get("where", {})),
         where_not=MappingProxyType(custom.get("where_not", {})),
         acceptable=custom.get("acceptable", True) is not False,
-        asked_of_cut="of_cut" not in custom,
+        checked_on_cut="of_cut" not in custom,
     )
     for column in columns_of(rule):
         if column not in known and stem(column) not in known:
@@ -416,7 +419,7 @@ def _codelist_is_known(where: str, kwargs: Mapping[str, Any]) -> None:
         raise PlanError(f"{where}: {', '.join(others)} is no value of {kwargs['codelist']}")
 
 
-def allowed_words(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
+def allowed_values(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
     """The submission values that an expectation allows, in the order of its list."""
     if "codelist" in kwargs and "value_set" not in kwargs:
         return codelists()[kwargs["codelist"]].values
@@ -425,7 +428,7 @@ def allowed_words(kwargs: Mapping[str, Any]) -> tuple[str, ...]:
 
 def folded_words(kwargs: Mapping[str, Any]) -> list[str]:
     """Every folded word that an expectation with a codelist allows."""
-    allowed = set(allowed_words(kwargs))
+    allowed = set(allowed_values(kwargs))
     words = codelists()[kwargs["codelist"]].words
     return sorted({fold(each) for each in allowed} | {w for w, v in words.items() if v in allowed})
 
@@ -451,59 +454,59 @@ def reads(rule: Rule) -> tuple[str, ...]:
 
 
 def columns_of(rule: Rule) -> tuple[str, ...]:
-    """Every column a rule needs: those it reads and those that say which rows it looks at."""
+    """Every column of a rule: those of its expectation and those of `where` and `where_not`."""
     return (*reads(rule), *rule.where, *rule.where_not)
 
 
 def stem(column: str) -> str:
-    """The column a column beside it was made from: `LBSTRESN` of `LBSTRESN_number`."""
+    """The source of a derived column: `LBSTRESN` of `LBSTRESN_number`."""
     for suffix in SUFFIXES:
         if column.endswith(suffix):
             return column.removesuffix(suffix)
     return column
 
 
-def _every_word_is_known(file: str, raw: Any, read: Any, path: str = "") -> None:
-    """ODCS's own model drops keys it does not know inside a schema; what it dropped is found here."""
+def _refuse_unknown_keys(file: str, raw: Any, read: Any, path: str = "") -> None:
+    """Raises on a key of the file that the ODCS model dropped because it does not know it."""
     for place, left, right in _pairs(file, raw, read, path):
-        _every_word_is_known(file, left, right, place)
+        _refuse_unknown_keys(file, left, right, place)
 
 
 def _pairs(file: str, raw: Any, read: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
     if isinstance(raw, dict) and isinstance(read, dict):
         for key, value in raw.items():
             if key not in read:
-                raise PlanError(f"{file}: {path}{key} is not a word of ODCS: check its spelling")
+                raise PlanError(f"{file}: {path}{key} is no key of ODCS: check its spelling")
             yield f"{path}{key}.", value, read[key]
     elif isinstance(raw, list) and isinstance(read, list):
         for position, (left, right) in enumerate(zip(raw, read, strict=True), start=1):
             yield f"{path}{position}.", left, right
 
 
-def _names_are_unique(contracts: Mapping[str, Contract]) -> None:
+def _check_unique_names(contracts: Mapping[str, Contract]) -> None:
     names = [rule.name for contract in contracts.values() for rule in contract.rules]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise PlanError(f"data-contracts: rules named twice: {', '.join(twice)}")
 
 
-def _lookups_lead_somewhere(contract: Contract, contracts: Mapping[str, Contract]) -> None:
+def _check_lookups(contract: Contract, contracts: Mapping[str, Contract]) -> None:
     for table in contract.tables:
-        here = {column.name for column in table.columns}
+        own = {column.name for column in table.columns}
         for name, prepared in table.prepared.items():
             where = f"{contract.name}.odcs.yaml: prepare {name}"
             if prepared.lookup is None:
                 way = prepared.place or prepared.running
                 assert way is not None
                 read = [*way.by, way.order, *way.where]
-                _columns_exist(where, read, here)
+                _columns_exist(where, read, own)
             elif prepared.lookup.table not in contracts:
                 raise PlanError(f"{where}: there is no contract {prepared.lookup.table}")
             else:
                 lookup = prepared.lookup
-                there = {column.name for column in contracts[lookup.table].columns}
-                _columns_exist(where, lookup.by, here)
-                _columns_exist(where, [lookup.take, *lookup.by.values(), *lookup.where], there)
+                other = {column.name for column in contracts[lookup.table].columns}
+                _columns_exist(where, lookup.by, own)
+                _columns_exist(where, [lookup.take, *lookup.by.values(), *lookup.where], other)
 
 
 def _columns_exist(where: str, read: Sequence[str] | Mapping[str, str], known: set[str]) -> None:

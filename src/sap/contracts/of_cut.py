@@ -1,10 +1,10 @@
-"""The check of a cut: what a cut-off alone brings about is no breach."""
+"""The check of a cut: findings that only result from the data cut-off are not reported."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, TypeAlias
 
 from sap.catalogue.numbers import number
-from sap.contracts.columns import beside, text
+from sap.contracts.columns import derived_column, text
 from sap.contracts.expectations import check
 from sap.contracts.odcs import Contract
 from sap.plan.model import Plan
@@ -25,42 +25,42 @@ def check_cut(
 ) -> "pd.DataFrame":
     """The findings of a cut; `of_extract` are those of the extract it was made from.
 
-    What only becomes last, first or empty through the cut is no breach.
+    A record that is last, first or incomplete only because of the cut-off is no violation.
 
-    1. A rule with `of_cut: as in the extract` has the findings it has in the extract, in those
-       records that the cut keeps.
-    2. Every other rule is asked of the cut.
+    1. A rule with `of_cut: as in the extract` has its findings of the extract, for the records that
+       are in the cut.
+    2. Every other rule is checked on the cut.
 
-    `usubjid` and `seq` name the record of the extract; `row` is its row in the frozen table, which
-    is the same in whatever order the extract has its rows, and whatever it holds of later days.
+    `usubjid` and `seq` identify the record; `row` is its row in the frozen table, which does not
+    depend on the order of the rows of the extract or on its later records.
     """
     import pandas as pd
 
-    asked = check(cut, contracts, required, progress, of_cut=True, plan=plan)
-    marked = {
+    checked = check(cut, contracts, required, progress, of_cut=True, plan=plan)
+    from_extract = {
         (name, rule.name)
         for name, contract in contracts.items()
         for rule in contract.rules
-        if not rule.asked_of_cut
+        if not rule.checked_on_cut
     }
     places = {name: list(_keys(name, table)) for name, table in cut.items()}
-    kept = []
+    carried_over = []
     for finding in of_extract.to_dict("records"):
         domain, place = finding["domain"], _key(finding["usubjid"], finding["seq"])
-        if (domain, finding["rule"]) in marked and place in places.get(domain, ()):
-            kept.append(finding | {"row": places[domain].index(place) + 1})
-    if not kept:
-        return asked
-    carried = pd.DataFrame(kept, columns=list(asked.columns)).astype(asked.dtypes)
-    whole = pd.concat([asked, carried], ignore_index=True) if len(asked) else carried
-    return whole.sort_values("domain", kind="stable", ignore_index=True)
+        if (domain, finding["rule"]) in from_extract and place in places.get(domain, ()):
+            carried_over.append(finding | {"row": places[domain].index(place) + 1})
+    if not carried_over:
+        return checked
+    carried = pd.DataFrame(carried_over, columns=list(checked.columns)).astype(checked.dtypes)
+    findings = pd.concat([checked, carried], ignore_index=True) if len(checked) else carried
+    return findings.sort_values("domain", kind="stable", ignore_index=True)
 
 
 def rows_in(extract: "pd.DataFrame", domain: str, findings: "pd.DataFrame") -> list[int | None]:
-    """The row of the extract's table, from 1, in which the record of each finding stands."""
+    """The row of the extract's table, from 1, of the record of each finding."""
     places = list(_keys(domain, extract))
-    wanted = [_key(one["usubjid"], one["seq"]) for one in findings.to_dict("records")]
-    return [places.index(place) + 1 if place in places else None for place in wanted]
+    keys = [_key(finding["usubjid"], finding["seq"]) for finding in findings.to_dict("records")]
+    return [places.index(place) + 1 if place in places else None for place in keys]
 
 
 def _key(usubjid: str | None, seq: str | None) -> Key:
@@ -68,9 +68,11 @@ def _key(usubjid: str | None, seq: str | None) -> Key:
 
 
 def _keys(domain: str, table: "pd.DataFrame") -> list[Key]:
-    said = text(table)
+    texts = text(table)
     name = f"{domain.upper()}SEQ"
     return [
         _key(usubjid, seq)
-        for usubjid, seq in zip(beside(said, "USUBJID"), beside(said, name), strict=True)
+        for usubjid, seq in zip(
+            derived_column(texts, "USUBJID"), derived_column(texts, name), strict=True
+        )
     ]

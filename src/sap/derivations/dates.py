@@ -5,12 +5,12 @@ from typing import Any
 
 import pandas as pd
 
-from sap.catalogue.iso8601 import FORMS, Stated, hours_between, stated
+from sap.catalogue.iso8601 import FORMS, PartialDate, hours_between, parse_date
 
 
-def _read(dtc: pd.Series, part: Callable[[Stated], Any]) -> list[Any]:
+def _read(dtc: pd.Series, part: Callable[[PartialDate], Any]) -> list[Any]:
     """`part` of each text, None where there is none; ValueError where a text is no date."""
-    parsed = [stated(text) if isinstance(text, str) else None for text in dtc]
+    parsed = [parse_date(text) if isinstance(text, str) else None for text in dtc]
     invalid = sum(
         isinstance(text, str) and date is None for text, date in zip(dtc, parsed, strict=True)
     )
@@ -21,7 +21,7 @@ def _read(dtc: pd.Series, part: Callable[[Stated], Any]) -> list[Any]:
     return [None if date is None else part(date) for date in parsed]
 
 
-def _days(dtc: pd.Series, part: Callable[[Stated], Any]) -> pd.Series:
+def _days(dtc: pd.Series, part: Callable[[PartialDate], Any]) -> pd.Series:
     return pd.to_datetime(pd.Series(_read(dtc, part), dtc.index, dtype="object"))
 
 

@@ -110,7 +110,7 @@ def _sortable(rank: tuple[int | str, ...]) -> tuple[tuple[int, str], ...]:
 
 
 _FIX = {
-    "extra_forbidden": "is no key of a display: remove it or mend its spelling",
+    "extra_forbidden": "is no key of a display: remove it or correct its spelling",
     "missing": "is missing: add it",
     "string_type": "must be text: put it in quotes",
     "string_pattern_mismatch": "has not the form {pattern}: mend it",

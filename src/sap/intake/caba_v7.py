@@ -1,10 +1,10 @@
 """The published supplement of CABA-V7 as SDTM tables.
 
-The decisions stand in a mapping file (`caba_v7.yml` beside this module): what each word means, which
-column feeds which variable, what is left out and why. This module only carries them out:
+The decisions are in a mapping file (`caba_v7.yml` in the folder of this module): the meaning of each
+term, the source column of each variable, exclusions and reasons. This module applies them:
 
-1. Each file has exactly the headers that the mapping names; anything else is refused.
-2. Each row becomes the records whose `only` it fits.
+1. Each file must have exactly the headers of the mapping.
+2. Each row becomes the records whose condition `only` it meets.
 3. The same event in two files becomes one record.
 4. A cell that no record, no `no_record` and no `left_out` accounts for is listed.
 5. Rows are sorted by content and numbered, so the row order of the source reaches no table.
@@ -31,11 +31,11 @@ MAPPING = Path(__file__).with_suffix(".yml")
 GATE = ""
 MOST_REPEATS = 1000
 
-NOT_READ = "no rule of the mapping reads this value"
-NOT_A_DAY = "not a whole number of days, so it is no date"
+NOT_READ = "no rule of the mapping uses this value"
+NOT_A_DAY = "not an integer number of days, so it is no date"
 NOT_A_COUNT = "not a number of repetitions"
-NOT_A_WORD = "not a word that the mapping knows here"
-SAME_EVENT = "the same event stands in the other file with another value, which is kept"
+NOT_A_WORD = "not a term of the mapping"
+SAME_EVENT = "the same event is in the other file with another value, which is used"
 
 Text = Annotated[str, Field(strict=True, min_length=1)]
 Condition = Literal["present", "missing"] | list[str] | dict[Literal["not"], list[str]]
@@ -47,13 +47,13 @@ class _Strict(BaseModel):
 
 
 class Reason(_Strict):
-    """Why."""
+    """The reason of a decision."""
 
     why: Text
 
 
 class Term(_Strict):
-    """What one word of the source becomes: a controlled term, no record, or a line of the listing."""
+    """The mapping of one source term: a controlled term, no record, or a line of the listing."""
 
     becomes: Text | None = Field(default=None, alias="as")
     no_record: Text | None = None
@@ -61,7 +61,7 @@ class Term(_Strict):
     why: Text | None = None
 
     @model_validator(mode="after")
-    def _one_fate_with_its_reason(self) -> "Term":
+    def _one_mapping_with_reason(self) -> "Term":
         if sum(fate is not None for fate in (self.becomes, self.no_record, self.listed)) != 1:
             raise ValueError("give one of `as`, `no_record`, `listed`")
         if (self.becomes is None) != (self.why is None):
@@ -70,7 +70,7 @@ class Term(_Strict):
 
 
 class Value(_Strict):
-    """Where the value of one variable comes from."""
+    """The source of the value of one variable."""
 
     text: Text | None = None
     column: Text | None = None
@@ -97,7 +97,7 @@ class Value(_Strict):
         return self
 
     def columns(self) -> list[str]:
-        """The columns it reads, in the order in which they are tried."""
+        """The source columns, in the order in which they are tried."""
         days = [self.day] if isinstance(self.day, str) else self.day or []
         single = [name for name in (self.column, self.number) if name is not None]
         ends = [name for end in (self.first, self.last) if end for name in end.columns()]
@@ -105,7 +105,7 @@ class Value(_Strict):
 
 
 class Record(_Strict):
-    """One SDTM record for each row of `source` that fits `only`."""
+    """One SDTM record for each row of `source` that meets `only`."""
 
     domain: Text
     source: Text | None = Field(default=None, alias="from")
@@ -117,7 +117,7 @@ class Record(_Strict):
     variables: dict[str, Value] = Field(alias="set")
 
     def expanded(self) -> Iterator["Record"]:
-        """Itself, or one record for each of `columns`, with `{column}` filled in."""
+        """The record itself, or one record for each of `columns`, with `{column}` replaced."""
         if not self.columns:
             yield self
         for column, texts in self.columns.items():
@@ -134,7 +134,7 @@ class Record(_Strict):
             )
 
     def reads(self) -> Iterator[tuple[str, str]]:
-        """Each (file, column) that it looks at."""
+        """Each (file, column) used by the record."""
         if self.source is None:
             return
         for column in [*self.only, *([self.repeat] if self.repeat else [])]:
@@ -147,14 +147,14 @@ class Record(_Strict):
 
 
 class RowsLeftOut(_Strict):
-    """Rows that become no record at all."""
+    """Rows that become no record."""
 
     only: Conditions
     why: Text
 
 
 class SourceFile(_Strict):
-    """What of one file is left out, and what is said of a cell that no record reads."""
+    """The exclusions of one file, and the reason listed for a value that no record uses."""
 
     left_out: dict[str, Reason] = {}
     otherwise: dict[str, Reason] = {}
@@ -174,14 +174,14 @@ class SameEvent(_Strict):
 
 
 class Table(_Strict):
-    """The variables of one table in order, and by which its rows are sorted first."""
+    """The variables of one table in order, and the first sort keys of its rows."""
 
     sort: list[str]
     variables: list[str]
 
 
 class Anchor(_Strict):
-    """The one day on which every patient is registered."""
+    """The common registration date of all patients."""
 
     date: datetime.date
     why: Text
@@ -203,10 +203,10 @@ class Mapping(_Strict):
 
     @model_validator(mode="after")
     def _closed(self) -> "Mapping":
-        """Whatever is named exists, and nothing is both read and left out."""
+        """Every name exists, and no column is both used and left out."""
         faults = list(itertools.chain(*(self._faults(record) for record in self.expanded())))
         faults += [
-            f"{file} stands not under files"
+            f"{file} is not listed under files"
             for file in self.once_per_subject
             if file not in self.files
         ]
@@ -237,17 +237,17 @@ class Mapping(_Strict):
                 yield f"a record of {record.domain} reads a column and has no `from`"
         for file, column in record.reads():
             if file not in self.files:
-                yield f"a record reads {file}, which stands not under files"
+                yield f"a record reads {file}, which is not listed under files"
             elif column in self.files[file].left_out:
                 yield f"{file}: {column} is read and left out"
 
     def expanded(self) -> Iterator[Record]:
-        """The records, those for several columns one by one."""
+        """The records, with one record per column where there are several."""
         for record in self.records:
             yield from record.expanded()
 
     def headers(self, file: str) -> list[str]:
-        """The headers that a file has: the key, what is read, what is left out."""
+        """The headers of a file: the key, the used and the excluded columns."""
         read = [column for record in self.expanded() for at, column in record.reads() if at == file]
         about = self.files[file]
         return list(dict.fromkeys([self.key, *read, *about.left_out, *about.otherwise]))
@@ -260,7 +260,7 @@ class _Cell(NamedTuple):
 
 
 class _Built(NamedTuple):
-    """A record made: by which rule, of which row, for whom (None: for the study)."""
+    """A record with its rule, source row and subject (None: of the study)."""
 
     rule: Record
     row: int
@@ -269,7 +269,7 @@ class _Built(NamedTuple):
 
 
 class _NoRecord(Exception):
-    """The row becomes no record; `cell`, where given, is accounted for by that."""
+    """The row becomes no record; `cell`, where given, is thereby accounted for."""
 
     def __init__(self, cell: _Cell | None = None) -> None:
         self.cell = cell
@@ -283,17 +283,17 @@ def read(
     Parameters
     ----------
     directory
-        The folder with one CSV a sheet of the workbook.
+        The folder with one CSV per sheet of the workbook.
     mapping
         Another mapping file than the one of the package.
 
     Returns
     -------
     tables
-        One frame of text a domain; a missing value is None.
+        One frame of texts per domain; a missing value is None.
     unmapped
-        One row a cell: file, row (1-based, header not counted), column, reason. An empty row number
-        stands for the whole column, an empty column for the whole row. It holds no patient's value.
+        One row per value: file, row (1-based, header not counted), column, reason. An empty row
+        number means all rows of the column, an empty column all columns of the row. No values.
 
     Raises
     ------
@@ -307,10 +307,10 @@ def mapped(directory: Path, rules: Mapping) -> tuple[dict[str, pd.DataFrame], pd
     """As `read`, with a mapping that was read before."""
     sources = _sources(directory, rules)
     work = _Work(rules, sources)
-    made = [record for rule in rules.expanded() for record in work.records(rule)]
-    built = work.one_record_per_event(made)
+    records_made = [record for rule in rules.expanded() for record in work.records(rule)]
+    built = work.one_record_per_event(records_made)
     tables = {
-        name: _table(rules, name, [one for one in built if one.rule.domain == name])
+        name: _table(rules, name, [record for record in built if record.rule.domain == name])
         for name in rules.tables
     }
     return tables, work.listing()
@@ -327,14 +327,14 @@ def read_mapping(path: Path) -> Mapping:
         content, _, _ = load_yaml(path, "the mapping")
         return Mapping.model_validate(content)
     except ValidationError as error:
-        said = "\n".join(problems(error))
-        raise UsageError(f"{path} is not a valid mapping:\n{said}") from None
+        faults = "\n".join(problems(error))
+        raise UsageError(f"{path} is not a valid mapping:\n{faults}") from None
     except PlanError as error:
         raise UsageError(str(error)) from None
 
 
 def _sources(directory: Path, rules: Mapping) -> dict[str, list[dict[str, str]]]:
-    """The rows of every file as text, after its headers were found to be the known ones."""
+    """The rows of every file as text, after its headers were verified."""
     absent = [name for name in rules.files if not (directory / name).is_file()]
     if absent:
         raise UsageError(
@@ -346,7 +346,7 @@ def _sources(directory: Path, rules: Mapping) -> dict[str, list[dict[str, str]]]
         raise UsageError(
             "The files are not those that the mapping describes:\n"
             + "\n".join(f"  - {fault}" for fault in faults)
-            + "\nMend the files, or describe them in a mapping of your own."
+            + "\nCorrect the files, or describe them in another mapping."
         )
     return sources
 
@@ -363,7 +363,7 @@ def _rows(path: Path, expected: list[str], faults: list[str]) -> list[dict[str, 
         f"{path.name} has an unknown column {name!r}" for name in header if name not in expected
     ]
     if len(set(header)) < len(header):
-        faults.append(f"{path.name} has a column twice")
+        faults.append(f"{path.name} has a duplicate column")
     for number, row in enumerate(rows, start=1):
         if len(row) != len(header):
             faults.append(f"{path.name}, row {number}: not as many fields as headers")
@@ -371,7 +371,7 @@ def _rows(path: Path, expected: list[str], faults: list[str]) -> list[dict[str, 
 
 
 def _plain(number: str) -> str:
-    """A number without trailing noise; a text that is none stays, and its contract refuses it.
+    """A number without trailing zeros; a text that is no number is unchanged (its contract refuses it).
 
     >>> _plain("25.0"), _plain("7.90"), _plain("100"), _plain("<0.1")
     ('25', '7.9', '100', '<0.1')
@@ -386,8 +386,8 @@ def _plain(number: str) -> str:
     return text.rstrip("0").rstrip(".") if "." in text else text
 
 
-def _whole(text: str) -> int | None:
-    """A whole number written as 27 or 27.0; None for anything else.
+def _integer(text: str) -> int | None:
+    """An integer written as 27 or 27.0; None for anything else.
 
     >>> _whole("27.0"), _whole("-3"), _whole("27.5"), _whole("soon")
     (27, -3, None, None)
@@ -397,7 +397,7 @@ def _whole(text: str) -> int | None:
 
 
 class _Work:
-    """One reading: the rules, the sources, and what became of each cell."""
+    """The state of one intake: the rules, the sources, and the use of each value."""
 
     def __init__(self, rules: Mapping, sources: dict[str, list[dict[str, str]]]) -> None:
         self.rules = rules
@@ -409,7 +409,7 @@ class _Work:
             for file, about in rules.files.items()
             for left in about.rows_left_out
             for number, row in enumerate(sources[file], start=1)
-            if _fits(left.only, row)
+            if _meets_all(left.only, row)
         }
         self.of_subject: dict[tuple[str, str], int] = {}
         for file in rules.once_per_subject:
@@ -423,9 +423,9 @@ class _Work:
             yield _Built(rule, 0, None, values)
             return
         for number, row in enumerate(self.sources[rule.source], start=1):
-            if (rule.source, number) in self.left_out or not _fits(rule.only, row):
+            if (rule.source, number) in self.left_out or not _meets_all(rule.only, row):
                 continue
-            used = _words(rule.source, number, rule.only)
+            used = _literal_cells(rule.source, number, rule.only)
             try:
                 made = self._of_one_row(rule, rule.source, number, used)
             except _NoRecord as signal:
@@ -435,12 +435,12 @@ class _Work:
             yield from made
 
     def _of_one_row(self, rule: Record, file: str, number: int, used: set[_Cell]) -> list[_Built]:
-        """As many records as `repeat` says; one without it."""
+        """The number of records given by `repeat`; one without it."""
         row = self.sources[file][number - 1]
         times = 1
         if rule.repeat is not None:
             cell = _Cell(file, number, rule.repeat)
-            times = _whole(row[rule.repeat]) or 0
+            times = _integer(row[rule.repeat]) or 0
             if not 0 < times <= MOST_REPEATS:
                 self.listed[cell] = NOT_A_COUNT
                 raise _NoRecord
@@ -456,11 +456,11 @@ class _Work:
         return made
 
     def _value(self, value: Value, file: str, number: int, n: int, used: set[_Cell]) -> str | None:
-        """The text of one variable for one row; the cells it came from join `used`."""
+        """The text of one variable for one row; its source values are added to `used`."""
         row = self.sources[file][number - 1]
-        if not _fits(value.only, row):
+        if not _meets_all(value.only, row):
             return None
-        used |= _words(file, number, value.only)
+        used |= _literal_cells(file, number, value.only)
         if value.text is not None:
             return self._filled(value, row[self.rules.key], n)
         if value.of is not None:
@@ -477,16 +477,16 @@ class _Work:
     def _word(self, value: Value, cell: _Cell, raw: str, used: set[_Cell]) -> str | None:
         """A cell as text, number, date or controlled term.
 
-        1. A day that is no whole number: listed, and the variable stays empty.
-        2. A day: the anchor date and that many days.
-        3. A word the terms do not know: listed, and the variable stays empty.
-        4. A word with `listed`: listed with its reason, and the row becomes no record.
-        5. A word with `no_record`: accounted for, and the row becomes no record.
-        6. A word with `as`: that term.
-        7. A number: without trailing noise. A text: as it stands.
+        1. A day that is no integer: listed, and the variable is missing.
+        2. A day: the anchor date plus that number of days.
+        3. An unknown term: listed, and the variable is missing.
+        4. A term with `listed`: listed with its reason, and the row becomes no record.
+        5. A term with `no_record`: accounted for, and the row becomes no record.
+        6. A term with `as`: that term.
+        7. A number: without trailing zeros. A text: unchanged.
         """
         if value.day is not None:
-            days = _whole(raw)
+            days = _integer(raw)
             if days is None:
                 self.listed[cell] = NOT_A_DAY
                 return None
@@ -516,35 +516,37 @@ class _Work:
         return text or None
 
     def one_record_per_event(self, made: list[_Built]) -> list[_Built]:
-        """Fold the records of one file into those of the other where both are the same event.
+        """Merge the records of one file into those of the other where both are the same event.
 
-        1. Same patient and same values in `same`, and the day lies in the course of the kept event
-           (no end: still open).
-        2. The kept record takes over what it lacks.
-        3. Where both have a value and differ, the kept one stays and the other's cell is listed.
+        1. Same patient and same values in `same`, and the day is within the retained event (without
+           an end: ongoing).
+        2. Missing values of the retained record are taken from the other.
+        3. Where both have different values, the retained one is used and the other is listed.
         """
         same_event = self.rules.same_event
-        kept = [one for one in made if _from(one, same_event.domain, same_event.keep)]
-        left = []
-        for one in made:
-            absorbable = _from(one, same_event.domain, same_event.absorb)
-            twin = next((k for k in kept if absorbable and _is_same(k, one, same_event)), None)
+        retained = [record for record in made if _from(record, same_event.domain, same_event.keep)]
+        remaining = []
+        for record in made:
+            absorbable = _from(record, same_event.domain, same_event.absorb)
+            twin = next(
+                (k for k in retained if absorbable and _is_same(k, record, same_event)), None
+            )
             if twin is None:
-                left.append(one)
+                remaining.append(record)
             else:
-                self._absorb(twin, one, same_event.absorb)
-        return left
+                self._absorb(twin, record, same_event.absorb)
+        return remaining
 
-    def _absorb(self, kept: _Built, other: _Built, file: str) -> None:
+    def _absorb(self, retained: _Built, other: _Built, file: str) -> None:
         for name, text in other.texts.items():
-            if kept.texts.get(name) is None:
-                kept.texts[name] = text
-            elif text is not None and text != kept.texts[name]:
+            if retained.texts.get(name) is None:
+                retained.texts[name] = text
+            elif text is not None and text != retained.texts[name]:
                 for column in other.rule.variables[name].columns():
                     self.listed[_Cell(file, other.row, column)] = SAME_EVENT
 
     def listing(self) -> pd.DataFrame:
-        """What became no part of a table, by file, row and column of the source."""
+        """The source values that are not used, by file, row and column."""
         lines: list[tuple[str, str | None, str | None, str]] = []
         for file, about in self.rules.files.items():
             lines += [(file, None, column, left.why) for column, left in about.left_out.items()]
@@ -558,21 +560,21 @@ class _Work:
         return pd.DataFrame(lines, columns=["file", "row", "column", "reason"], dtype="object")
 
     def _unread(self, cell: _Cell, raw: str) -> str | None:
-        """Why a cell feeds nothing; None when it does, is empty, or is told of with its column."""
+        """Why a value is not used; None when it is used, is empty, or is listed with its column."""
         about = self.rules.files[cell.file]
         if cell in self.listed:
             return self.listed[cell]
-        told = cell.column == self.rules.key or cell.column in about.left_out
-        if told or cell in self.used or not raw.strip():
+        listed_with_column = cell.column == self.rules.key or cell.column in about.left_out
+        if listed_with_column or cell in self.used or not raw.strip():
             return None
         return about.otherwise[cell.column].why if cell.column in about.otherwise else NOT_READ
 
 
-def _fits(only: Conditions, row: dict[str, str]) -> bool:
-    return all(_holds(condition, row[column]) for column, condition in only.items())
+def _meets_all(only: Conditions, row: dict[str, str]) -> bool:
+    return all(_meets(condition, row[column]) for column, condition in only.items())
 
 
-def _holds(condition: Condition, raw: str) -> bool:
+def _meets(condition: Condition, raw: str) -> bool:
     if isinstance(condition, list):
         return raw in condition
     if isinstance(condition, dict):
@@ -580,13 +582,13 @@ def _holds(condition: Condition, raw: str) -> bool:
     return bool(raw.strip()) == (condition == "present")
 
 
-def _words(file: str, number: int, only: Conditions) -> set[_Cell]:
-    """The cells matched by their very word: they did their work in the condition."""
+def _literal_cells(file: str, number: int, only: Conditions) -> set[_Cell]:
+    """The values matched literally in a condition: they are accounted for."""
     return {_Cell(file, number, name) for name, words in only.items() if isinstance(words, list)}
 
 
 def _end(value: Value, *, first: bool, last: bool) -> Value | None:
-    """What stands for this repetition: `first`, `last`, nothing between; else the value itself."""
+    """The value of this repetition: `first`, `last`, none between; else the value itself."""
     if value.first is None:
         return value
     return value.first if first else value.last if last else None
@@ -612,23 +614,26 @@ def _is_same(kept: _Built, other: _Built, rule: SameEvent) -> bool:
 
 
 def _table(rules: Mapping, name: str, built: list[_Built]) -> pd.DataFrame:
-    """The rows of one domain: sorted by subject, the table's `sort`, then all else; numbered."""
+    """The rows of one domain: sorted by subject, `sort`, then all other columns; numbered."""
     about = rules.tables[name]
     order = [*about.sort, *about.variables]
     rows = sorted(
         built,
-        key=lambda one: (one.subject or "", [_natural(one.texts.get(column)) for column in order]),
+        key=lambda record: (
+            record.subject or "",
+            [_natural(record.texts.get(column)) for column in order],
+        ),
     )
     count: Counter[str | None] = Counter()
     lines = []
-    for one in rows:
-        count[one.subject] += 1
+    for record in rows:
+        count[record.subject] += 1
         line: dict[str, str | None] = {"STUDYID": rules.study, "DOMAIN": name.upper()}
-        if one.subject is not None:
-            line["USUBJID"] = f"{rules.study}-{one.subject}"
+        if record.subject is not None:
+            line["USUBJID"] = f"{rules.study}-{record.subject}"
         if name != "dm":
-            line[f"{name.upper()}SEQ"] = str(count[one.subject])
-        lines.append(line | {column: one.texts.get(column) for column in about.variables})
+            line[f"{name.upper()}SEQ"] = str(count[record.subject])
+        lines.append(line | {column: record.texts.get(column) for column in about.variables})
     ids = ["STUDYID", "DOMAIN", *([] if name == "ts" else ["USUBJID"])]
     sequence = [] if name == "dm" else [f"{name.upper()}SEQ"]
     return pd.DataFrame(lines, columns=[*ids, *sequence, *about.variables], dtype="object")

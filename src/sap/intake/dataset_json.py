@@ -1,4 +1,4 @@
-"""Dataset-JSON 1.1 of CDISC, as one object or as lines (NDJSON), read to the letter.
+"""Strict reading of CDISC Dataset-JSON 1.1, as one object or as lines (NDJSON).
 
 https://www.cdisc.org/standards/data-exchange/dataset-json
 """
@@ -13,16 +13,16 @@ VERSION = "1.1"
 
 
 class _Fault(ValueError):
-    """What is wrong with the file, in words."""
+    """A fault of the file; its message describes it."""
 
 
 def read(path: Path) -> tuple[list[str], list[list[Any]]]:
     """The names of the columns and the rows.
 
-    1. A key that stands twice, a number beyond every number (1e999, NaN) and half of a surrogate
-       pair are refused: JSON readers disagree on them.
-    2. Lines of NDJSON end at a line feed alone: other line separators of Unicode are letters.
-    3. `records` is a whole number and is the number of rows.
+    1. Duplicate keys, numbers out of range (1e999, NaN) and lone surrogates are refused, because JSON
+       readers treat them differently.
+    2. Lines of NDJSON end at a line feed only; other line separators of Unicode are characters.
+    3. `records` is an integer and is the number of rows.
 
     Raises
     ------
@@ -69,22 +69,22 @@ def _parsed(text: str) -> Any:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    made: dict[str, Any] = {}
+    members: dict[str, Any] = {}
     for name, value in pairs:
-        if name in made:
-            raise _Fault(f"the key {name!r} stands twice")
-        made[name] = value
-    return made
+        if name in members:
+            raise _Fault(f"the key {name!r} is given twice")
+        members[name] = value
+    return members
 
 
-def _no_number(said: str) -> NoReturn:
-    raise _Fault(f"{said} is no number of JSON")
+def _no_number(text: str) -> NoReturn:
+    raise _Fault(f"{text} is no number of JSON")
 
 
-def _finite(said: str) -> float:
-    number = float(said)
+def _finite(text: str) -> float:
+    number = float(text)
     if abs(number) == float("inf"):
-        raise _Fault("a number is larger than every number a program can hold")
+        raise _Fault("a number is out of range")
     return number
 
 
@@ -98,9 +98,9 @@ def _check_version(head: dict[str, Any]) -> None:
 
 def _names(head: dict[str, Any]) -> list[str]:
     columns = head.get("columns")
-    if not isinstance(columns, list) or not all(isinstance(one, dict) for one in columns):
+    if not isinstance(columns, list) or not all(isinstance(column, dict) for column in columns):
         raise _Fault("`columns` is no list of objects")
-    names = [one.get("name") for one in columns]
+    names = [column.get("name") for column in columns]
     for number, name in enumerate(names, start=1):
         if not isinstance(name, str):
             raise _Fault(f"the name of column {number} is no text")
@@ -108,12 +108,12 @@ def _names(head: dict[str, Any]) -> list[str]:
 
 
 def _check_rows(head: dict[str, Any], rows: list[Any]) -> None:
-    promised = head.get("records")
-    if not isinstance(promised, int) or isinstance(promised, bool):
+    expected = head.get("records")
+    if not isinstance(expected, int) or isinstance(expected, bool):
         raise _Fault("`records` is missing or no whole number")
-    if promised != len(rows):
+    if expected != len(rows):
         raise _Fault(
-            f"it says it has {promised} records and has {len(rows)}: it was cut short; "
+            f"it declares {expected} records and has {len(rows)}: it was truncated; "
             "transfer it again"
         )
     for number, row in enumerate(rows, start=1):

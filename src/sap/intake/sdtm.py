@@ -1,15 +1,15 @@
-"""SDTM tables from and to files: one file a domain, named after it.
+"""SDTM tables from and to files: one file per domain, named after it.
 
-Every cell becomes text, as the data contracts want it: what is a number and what is a date they
-decide, and a file that says `abc` where a number belongs must reach them. Read are
+Every value is read as text. The data contracts decide what is a number or a date, so that an invalid
+value such as `abc` in a number column becomes a finding. Formats:
 
 - CSV: UTF-8, with or without byte order mark, commas, header first
-- SAS transport (XPT): each text in UTF-8, else in Windows-1252; one or several datasets a file
+- SAS transport (XPT): each text in UTF-8, else in Windows-1252; one or several datasets per file
 - Parquet
 - Dataset-JSON 1.1 (CDISC), as one JSON object or as lines (NDJSON)
 
-A domain may be split over files, as section 4.1.7 of SDTMIG 3.4 has it: `lbch.xpt` and `lbhe.xpt`,
-whose DOMAIN says LB, are the domain lb.
+A domain may be split over files (SDTMIG 3.4, section 4.1.7): `lbch.xpt` and `lbhe.xpt` with DOMAIN LB
+are the domain lb.
 """
 
 import csv
@@ -31,15 +31,15 @@ from sap.intake import dataset_json, xpt
 if TYPE_CHECKING:
     import pandas as pd
 
-BESIDE = frozenset({"planted.csv", "unmapped.csv", "map.yml"})
-"""What `sap simulate` and `sap intake` leave beside the tables; no tables themselves."""
+NO_TABLES = frozenset({"planted.csv", "unmapped.csv", "map.yml"})
+"""Files written by `sap simulate` and `sap intake` that are no tables."""
 
 DOCUMENTS = frozenset({".md", ".pdf", ".txt", ".xml", ".xsl"})
-"""What a submission folder holds besides data: Define-XML, its style sheet, guides."""
+"""Other files of a submission folder: Define-XML, its style sheet, guides."""
 
 
 class Source(NamedTuple):
-    """One dataset of a folder: the file it stands in, the name it has there, its table."""
+    """One dataset of a folder: its file, its name in the file, its table."""
 
     file: str
     name: str
@@ -47,13 +47,13 @@ class Source(NamedTuple):
 
 
 def read(directory: Path) -> dict[str, "pd.DataFrame"]:
-    """The tables of a folder by domain, lower case; cells are text, missing is None.
+    """The tables of a folder by domain, lower case; values are text, missing is None.
 
     Raises
     ------
     UsageError
-        No folder, no tables, two files of one domain, or a file that cannot be read as what its
-        name says; the message names the file.
+        No folder, no tables, two files of one domain, or a file that cannot be read in the format
+        of its suffix; the message names the file.
     """
     return joined(sources(directory))
 
@@ -68,10 +68,10 @@ def sources(directory: Path) -> list[Source]:
     """
     if not directory.is_dir():
         raise UsageError(f"{directory} is not a folder: name the folder that holds the SDTM files")
-    found: list[Source] = []
+    datasets: list[Source] = []
     for path in sorted(directory.iterdir()):
         kind = path.suffix.lower()
-        if not path.is_file() or path.name.startswith(".") or path.name in BESIDE:
+        if not path.is_file() or path.name.startswith(".") or path.name in NO_TABLES:
             continue
         if kind in DOCUMENTS:
             continue
@@ -80,14 +80,14 @@ def sources(directory: Path) -> list[Source]:
                 f"{path.name} is of no kind that can be read ({', '.join(sorted(READERS))}): "
                 "convert it or take it out of the folder"
             )
-        found += [Source(path.name, name, table) for name, table in READERS[kind](path)]
-    if not found:
+        datasets += [Source(path.name, name, table) for name, table in READERS[kind](path)]
+    if not datasets:
         raise UsageError(f"{directory} holds no SDTM file ({', '.join(sorted(READERS))})")
-    return found
+    return datasets
 
 
-def joined(found: Sequence[Source]) -> dict[str, "pd.DataFrame"]:
-    """The tables by domain, the parts of a split domain one below the other, by name.
+def joined(datasets: Sequence[Source]) -> dict[str, "pd.DataFrame"]:
+    """The tables by domain, the parts of a split domain concatenated in the order of their names.
 
     Raises
     ------
@@ -95,29 +95,29 @@ def joined(found: Sequence[Source]) -> dict[str, "pd.DataFrame"]:
         Two files hold one domain.
     """
     parts: dict[str, list[Source]] = {}
-    for source in sorted(found, key=lambda each: (each.name, each.file)):
+    for source in sorted(datasets, key=lambda each: (each.name, each.file)):
         parts.setdefault(domain_of(source), []).append(source)
-    for domain, these in parts.items():
-        names = Counter(each.name for each in these)
+    for domain, of_domain in parts.items():
+        names = Counter(each.name for each in of_domain)
         if max(names.values()) > 1:
-            one, other = [each.file for each in these if names[each.name] > 1][:2]
-            raise UsageError(f"{one} and {other} are both domain {domain}: keep one")
-    return {domain: _below(these) for domain, these in sorted(parts.items())}
+            first, other = [each.file for each in of_domain if names[each.name] > 1][:2]
+            raise UsageError(f"{first} and {other} are both domain {domain}: keep one")
+    return {domain: _concatenated(of_domain) for domain, of_domain in sorted(parts.items())}
 
 
 def domain_of(source: Source) -> str:
-    """The domain a dataset is part of: its name, or the two letters that a split one begins with.
+    """The domain of a dataset: its name, or the first two letters of a split dataset.
 
-    Split is a dataset of three or four letters whose DOMAIN says the first two in every row.
+    A dataset of three or four letters is split when DOMAIN is its first two letters in every row.
     """
     short = source.name[:2]
     if len(source.name) not in (3, 4) or "DOMAIN" not in source.table or source.table.empty:
         return source.name
-    said = {str(cell).strip().lower() for cell in source.table["DOMAIN"].unique()}
-    return short if said == {short} else source.name
+    values = {str(cell).strip().lower() for cell in source.table["DOMAIN"].unique()}
+    return short if values == {short} else source.name
 
 
-def _below(parts: Sequence[Source]) -> "pd.DataFrame":
+def _concatenated(parts: Sequence[Source]) -> "pd.DataFrame":
     import pandas as pd
 
     if len(parts) == 1:
@@ -135,9 +135,9 @@ def _below(parts: Sequence[Source]) -> "pd.DataFrame":
 
 
 def write(tables: Mapping[str, "pd.DataFrame"], directory: Path) -> None:
-    r"""One CSV a table, each written beside its place and renamed: the same tables, the same bytes.
+    r"""One CSV per table, written atomically; the same tables give the same bytes.
 
-    UTF-8, `\n`, header in upper case, missing as nothing, quotes only where a cell needs them.
+    UTF-8, `\n`, header in upper case, missing as empty, quotes only where needed.
     """
     directory.mkdir(parents=True, exist_ok=True)
     for domain, table in sorted(tables.items()):
@@ -175,7 +175,7 @@ def _text(value: Any) -> str | None:
         case None:
             return None
         case str():
-            return _whole(value) or None
+            return _encodable(value) or None
         case bool():
             return "Y" if value else "N"
         case int() | Decimal():
@@ -188,8 +188,8 @@ def _text(value: Any) -> str | None:
             raise ValueError(f"a cell of type {type(value).__name__} has no text")
 
 
-def _whole(text: str) -> str:
-    """The text; half of a surrogate pair, which is no letter, raises UnicodeEncodeError."""
+def _encodable(text: str) -> str:
+    """The text; a lone surrogate raises UnicodeEncodeError."""
     if not text.isascii():
         text.encode()
     return text
@@ -199,11 +199,11 @@ def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
     import pandas as pd
 
     names = [name.strip().upper() for name in header]
-    twice = next((name for name, times in Counter(names).items() if times > 1), None)
-    if twice is not None or "" in names:
-        found = f"the column {twice} twice" if twice else "a column without a name"
-        raise UsageError(f"{path.name} has {found}: correct its header")
-    cells = []
+    duplicate = next((name for name, times in Counter(names).items() if times > 1), None)
+    if duplicate is not None or "" in names:
+        fault = f"the column {duplicate} twice" if duplicate else "a column without a name"
+        raise UsageError(f"{path.name} has {fault}: correct its header")
+    texts = []
     for number, row in enumerate(rows, start=1):
         if len(row) != len(names):
             raise UsageError(
@@ -211,10 +211,10 @@ def _table(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
                 "correct the file at its source"
             )
         try:
-            cells.append([_text(cell) for cell in row])
+            texts.append([_text(cell) for cell in row])
         except ValueError:
             raise UsageError(_bad_cell(path, number, names, row)) from None
-    return pd.DataFrame(cells, columns=names, dtype=object)
+    return pd.DataFrame(texts, columns=names, dtype=object)
 
 
 def _bad_cell(path: Path, number: int, names: Sequence[str], row: Sequence[Any]) -> str:
@@ -222,12 +222,12 @@ def _bad_cell(path: Path, number: int, names: Sequence[str], row: Sequence[Any])
         try:
             _text(cell)
         except UnicodeEncodeError:
-            what = "a cell holds half of a letter (a lone surrogate)"
+            fault = "a value has a lone surrogate"
         except ValueError:
-            what = "a cell is no plain value"
+            fault = "a value is no text, number or date"
         else:
             continue
-        return f"{path.name}: row {number}, column {name}: {what}: correct the file at its source"
+        return f"{path.name}: row {number}, column {name}: {fault}: correct the file at its source"
     raise AssertionError("no cell is bad")
 
 
@@ -259,7 +259,7 @@ def _xpt(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
 
 
 def _digits(row: Sequence[Any]) -> list[Any]:
-    """A row of a transport file; a number that was a decimal fraction carries noise in its last bits."""
+    """A row of a transport file, its numbers at 15 significant digits (decimal fractions are not exact)."""
     return [significant(cell) if isinstance(cell, float) else cell for cell in row]
 
 

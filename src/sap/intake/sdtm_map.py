@@ -1,8 +1,8 @@
-"""SDTM of others in the words of the plan: a written map, every line of which is counted.
+"""Mapping of other SDTM to the terms of the plan, by a file whose lines are counted.
 
 `map.yml` renames columns, recodes values, converts units, names visits, joins split domains and
-leaves tests and domains out. Nothing is guessed: words are compared letter by letter, a line that
-meets nothing is a warning, and what no line names stays as it is.
+excludes tests and domains. Values are compared exactly; a line without effect is a warning, and
+everything outside of the map is unchanged.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 MAP = "map.yml"
 MAPPED = "mapped"
-"""The table that says of each line of the map what it met: `mapped.csv` beside the domains."""
+"""The table with the number of records or values of each line of the map: `mapped.csv`."""
 COLUMNS = ("LINE", "KIND", "WHAT", "WHY", "COUNT")
 
-Words = Annotated[str, Field(min_length=1)]
+Text = Annotated[str, Field(min_length=1)]
 Reason = Annotated[str, Field(min_length=3)]
 Domain = Annotated[str, Field(pattern=r"^[a-z][a-z0-9]{1,7}$")]
 Column = Annotated[str, Field(pattern=r"^[A-Z_][A-Z0-9_]{0,7}$")]
@@ -49,7 +49,7 @@ class LeftOut(_Strict):
     """A domain that is not read, or the records of one test."""
 
     domain: Domain
-    test: Words | None = None
+    test: Text | None = None
     why: Reason
 
 
@@ -63,43 +63,43 @@ class Rename(_Strict):
 
 
 class Recode(_Strict):
-    """A value in another word; `to: null` takes it away, which needs a reason."""
+    """A recoded value; `to: null` removes it, which needs a reason."""
 
     domain: Domain
     column: Column
-    source: Words = Field(alias="from")
-    to: Words | None
+    source: Text = Field(alias="from")
+    to: Text | None
     why: Reason | None = None
 
     @model_validator(mode="after")
-    def _nothing_goes_without_reason(self) -> "Recode":
+    def _removal_has_reason(self) -> "Recode":
         if self.to is None and self.why is None:
             raise ValueError("`to: null` takes a value away: give `why`")
         return self
 
 
 class Convert(_Strict):
-    """Standard results of one unit in another: their number times `factor`."""
+    """Standard results converted to another unit: the number times `factor`."""
 
     domain: Domain
-    test: Words | None = None
-    source: Words = Field(alias="from")
-    to: Words
+    test: Text | None = None
+    source: Text = Field(alias="from")
+    to: Text
     factor: Factor
     why: Reason | None = None
 
 
 class Visit(_Strict):
-    """A visit by the name the plan has for it; without a domain in all of them."""
+    """A visit renamed to the term of the plan; without a domain, in all domains."""
 
     domain: Domain | None = None
-    source: Words = Field(alias="from")
-    to: Words
+    source: Text = Field(alias="from")
+    to: Text
     why: Reason | None = None
 
 
 class Map(_Strict):
-    """Every line of a map, by what it does; they are carried out in this order."""
+    """The lines of a map by kind, in the order in which they are applied."""
 
     split: list[Split] = []
     leave_out: list[LeftOut] = []
@@ -109,19 +109,19 @@ class Map(_Strict):
     visits: list[Visit] = []
 
     @model_validator(mode="after")
-    def _one_line_for_one_thing(self) -> "Map":
+    def _no_duplicate_lines(self) -> "Map":
         keys: list[tuple[object, ...]] = [
-            *(("split", part) for one in self.split for part in one.parts),
-            *(("leave_out", one.domain, one.test) for one in self.leave_out),
-            *(("columns", one.domain, one.source) for one in self.columns),
-            *(("values", one.domain, one.column, one.source) for one in self.recodes),
-            *(("units", one.domain, one.test, one.source) for one in self.units),
-            *(("visits", one.domain, one.source) for one in self.visits),
+            *(("split", part) for entry in self.split for part in entry.parts),
+            *(("leave_out", entry.domain, entry.test) for entry in self.leave_out),
+            *(("columns", entry.domain, entry.source) for entry in self.columns),
+            *(("values", entry.domain, entry.column, entry.source) for entry in self.recodes),
+            *(("units", entry.domain, entry.test, entry.source) for entry in self.units),
+            *(("visits", entry.domain, entry.source) for entry in self.visits),
         ]
         twice = next((key for key in keys if keys.count(key) > 1), None)
         if twice is not None:
-            said = " ".join(str(part) for part in twice if part is not None)
-            raise ValueError(f"two lines speak of the same: {said}")
+            key_text = " ".join(str(part) for part in twice if part is not None)
+            raise ValueError(f"two lines have the same subject: {key_text}")
         return self
 
 
@@ -134,7 +134,7 @@ class MapFile(NamedTuple):
 
 
 class Used(NamedTuple):
-    """What one line of a map did: where it stands, what it says, how many cells or records it met."""
+    """The effect of one line of a map: its position, its content, the number of values or records."""
 
     line: int
     kind: str
@@ -158,26 +158,26 @@ def read_map(path: Path) -> MapFile:
     try:
         rules = Map.model_validate(content)
     except ValidationError as error:
-        said = "\n".join(problems(error, "the map", lines))
-        raise PlanError(f"{path} is not a valid map:\n{said}") from None
+        faults = "\n".join(problems(error, "the map", lines))
+        raise PlanError(f"{path} is not a valid map:\n{faults}") from None
     return MapFile(rules, text.encode("utf-8"), lines)
 
 
 def mapped(sources: Sequence[Source], read: MapFile) -> "Tables":
     """The domains of some datasets by a map, and the table `mapped`: one row for each of its lines.
 
-    1. Datasets named by `split` are joined, one below the other in the order of the line.
-    2. Domains and tests of `leave_out` go.
-    3. Columns are renamed; a name that the domain has already is refused.
-    4. Values are recoded, every one from what the source said: no line sees the work of another.
+    1. Datasets named by `split` are concatenated in the order of the line.
+    2. Domains and tests of `leave_out` are removed.
+    3. Columns are renamed; a name that the domain already has is refused.
+    4. Values are recoded, each from its source value: lines do not act on the result of others.
     5. Units are converted, in the standard results: unit, number, text, reference range, limits of
        quantification; in exposure the dose.
-    6. Visits get their names.
+    6. Visits are renamed.
 
     Raises
     ------
     UsageError
-        A column would be renamed to one that is there.
+        A column would be renamed to an existing one.
     """
     work = _Work(read)
     tables = joined(work.split(sources))
@@ -191,7 +191,7 @@ def mapped(sources: Sequence[Source], read: MapFile) -> "Tables":
 
 
 class _Work:
-    """One intake by a map: its lines, and how often each of them met something."""
+    """The state of one intake by a map: its lines and the number of values of each."""
 
     def __init__(self, read: MapFile) -> None:
         self.rules = read.rules
@@ -204,61 +204,63 @@ class _Work:
     def split(self, sources: Sequence[Source]) -> list[Source]:
         import pandas as pd
 
-        left = list(sources)
-        made = []
-        for number, one in enumerate(self.rules.split):
-            parts = [each for name in one.parts for each in left if each.name == name]
+        remaining = list(sources)
+        joined_parts = []
+        for number, entry in enumerate(self.rules.split):
+            parts = [each for name in entry.parts for each in remaining if each.name == name]
             self.count("split", number, len(parts))
             if not parts:
                 continue
-            left = [each for each in left if each.name not in one.parts]
+            remaining = [each for each in remaining if each.name not in entry.parts]
             names = dict.fromkeys(str(name) for part in parts for name in part.table)
             cells = {
                 name: [c for part in parts for c in _cells(part.table, name)] for name in names
             }
             table = pd.DataFrame(cells, dtype=object)
-            made.append(Source(", ".join(each.file for each in parts), one.domain, table))
-        return [*left, *made]
+            joined_parts.append(Source(", ".join(each.file for each in parts), entry.domain, table))
+        return [*remaining, *joined_parts]
 
     def leave_out(self, tables: "Tables") -> "Tables":
         kept = dict(tables)
-        for number, one in enumerate(self.rules.leave_out):
-            table = kept.get(one.domain)
+        for number, entry in enumerate(self.rules.leave_out):
+            table = kept.get(entry.domain)
             if table is None:
                 self.count("leave_out", number, 0)
                 continue
-            rows = [one.test in (None, test) for test in _cells(table, _of(one.domain, "TESTCD"))]
+            rows = [
+                entry.test in (None, test) for test in _cells(table, _of(entry.domain, "TESTCD"))
+            ]
             self.count("leave_out", number, sum(rows))
-            if one.test is None:
-                del kept[one.domain]
+            if entry.test is None:
+                del kept[entry.domain]
             else:
-                kept[one.domain] = table[[not row for row in rows]].reset_index(drop=True)
+                kept[entry.domain] = table[[not row for row in rows]].reset_index(drop=True)
         return kept
 
     def columns(self, domain: str, table: "pd.DataFrame") -> "pd.DataFrame":
         new: dict[str, str] = {}
-        for number, one in enumerate(self.rules.columns):
-            if one.domain != domain or one.source not in table:
+        for number, entry in enumerate(self.rules.columns):
+            if entry.domain != domain or entry.source not in table:
                 continue
-            if one.to in table or one.to in new.values():
+            if entry.to in table or entry.to in new.values():
                 raise UsageError(
-                    f"{MAP}, line {self.line('columns', number)}: {domain} has a column {one.to} "
-                    "already; nothing is written over it"
+                    f"{MAP}, line {self.line('columns', number)}: {domain} has a column {entry.to} "
+                    "already; it is not overwritten"
                 )
-            new[one.source] = one.to
-            self.count("columns", number, int(table[one.source].notna().sum()))
+            new[entry.source] = entry.to
+            self.count("columns", number, int(table[entry.source].notna().sum()))
         return table.rename(columns=new)
 
     def values(self, domain: str, table: "pd.DataFrame") -> "pd.DataFrame":
-        made = table
-        words: dict[str, dict[str, str | None]] = {}
-        for number, one in enumerate(self.rules.recodes):
-            if one.domain == domain and one.column in table:
-                words.setdefault(one.column, {})[one.source] = one.to
-                self.count("values", number, int((table[one.column] == one.source).sum()))
-        for column, known in words.items():
-            made = _with(made, column, [known.get(c, c) if c else c for c in table[column]])
-        return made
+        recoded = table
+        recodes: dict[str, dict[str, str | None]] = {}
+        for number, entry in enumerate(self.rules.recodes):
+            if entry.domain == domain and entry.column in table:
+                recodes.setdefault(entry.column, {})[entry.source] = entry.to
+                self.count("values", number, int((table[entry.column] == entry.source).sum()))
+        for column, known in recodes.items():
+            recoded = _with(recoded, column, [known.get(c, c) if c else c for c in table[column]])
+        return recoded
 
     def units(self, domain: str, table: "pd.DataFrame") -> "pd.DataFrame":
         exposure = _of(domain, "DOSU") in table
@@ -268,32 +270,37 @@ class _Work:
             for each in (["DOSE"] if exposure else _MEASURED)
             if _of(domain, each) in table
         ]
-        said, tests = list(_cells(table, unit)), list(_cells(table, _of(domain, "TESTCD")))
-        made = table
-        for number, one in enumerate(self.rules.units):
-            if one.domain != domain or unit not in table:
+        units_recorded, tests = (
+            list(_cells(table, unit)),
+            list(_cells(table, _of(domain, "TESTCD"))),
+        )
+        converted = table
+        for number, entry in enumerate(self.rules.units):
+            if entry.domain != domain or unit not in table:
                 continue
             rows = [
-                cell == one.source and one.test in (None, test)
-                for cell, test in zip(said, tests, strict=True)
+                cell == entry.source and entry.test in (None, test)
+                for cell, test in zip(units_recorded, tests, strict=True)
             ]
             self.count("units", number, sum(rows))
-            new = [one.to if row else c for row, c in zip(rows, made[unit], strict=True)]
-            made = _with(made, unit, new)
-            factor = Decimal(one.factor)
+            new = [entry.to if row else c for row, c in zip(rows, converted[unit], strict=True)]
+            converted = _with(converted, unit, new)
+            factor = Decimal(entry.factor)
             for name in numbers:
-                pairs = zip(rows, made[name], strict=True)
-                made = _with(made, name, [_times(c, factor) if row else c for row, c in pairs])
-        return made
+                pairs = zip(rows, converted[name], strict=True)
+                converted = _with(
+                    converted, name, [_times(c, factor) if row else c for row, c in pairs]
+                )
+        return converted
 
     def visits(self, domain: str, table: "pd.DataFrame") -> "pd.DataFrame":
         if "VISIT" not in table:
             return table
         names: dict[str, str] = {}
-        for number, one in enumerate(self.rules.visits):
-            if one.domain in (None, domain):
-                names[one.source] = one.to
-                self.count("visits", number, int((table["VISIT"] == one.source).sum()))
+        for number, entry in enumerate(self.rules.visits):
+            if entry.domain in (None, domain):
+                names[entry.source] = entry.to
+                self.count("visits", number, int((table["VISIT"] == entry.source).sum()))
         return _with(table, "VISIT", [names.get(c, c) if c else c for c in table["VISIT"]])
 
     def line(self, kind: str, number: int) -> int:
@@ -304,16 +311,18 @@ class _Work:
         import pandas as pd
 
         used = sorted(self._used())
-        rows = [[str(one.line), one.kind, one.what, one.why, str(one.times)] for one in used]
+        rows = [
+            [str(entry.line), entry.kind, entry.what, entry.why, str(entry.times)] for entry in used
+        ]
         return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
     def _used(self) -> Iterator[Used]:
         for name, field in type(self.rules).model_fields.items():
             kind = field.alias or name
-            for number, one in enumerate(getattr(self.rules, name)):
+            for number, entry in enumerate(getattr(self.rules, name)):
                 count = self.met.get((kind, number), 0)
                 line = self.line(kind, number)
-                yield Used(line, kind.replace("_", " "), _words(one), one.why or "", count)
+                yield Used(line, kind.replace("_", " "), _line_text(entry), entry.why or "", count)
 
 
 _MEASURED = ("STRESN", "STRESC", "STNRLO", "STNRHI", "LLOQ", "ULOQ")
@@ -335,7 +344,7 @@ def _with(table: "pd.DataFrame", name: str, cells: Sequence[str | None]) -> "pd.
 
 
 def _times(cell: str | None, factor: Decimal) -> str | None:
-    """A number times a factor at 15 significant digits, the sign of a limit kept.
+    """A number times a factor at 15 significant digits, keeping the sign of a limit.
 
     >>> _times("<0.10", Decimal("10")), _times("7.3", Decimal("1.61114")), _times("high", Decimal(2))
     ('<1', '11.761322', 'high')
@@ -354,20 +363,20 @@ def _times(cell: str | None, factor: Decimal) -> str | None:
     return cell.removesuffix(number) + plain
 
 
-def _words(one: Split | LeftOut | Rename | Recode | Convert | Visit) -> str:
-    """What a line does, in words of the map."""
-    where = one.domain.upper() if one.domain else "every domain"
-    match one:
+def _line_text(entry: Split | LeftOut | Rename | Recode | Convert | Visit) -> str:
+    """The content of a line as text."""
+    where = entry.domain.upper() if entry.domain else "every domain"
+    match entry:
         case Split():
-            return f"{where}: joined from {', '.join(one.parts)}"
+            return f"{where}: joined from {', '.join(entry.parts)}"
         case LeftOut():
-            return where if one.test is None else f"{where}: test {one.test}"
+            return where if entry.test is None else f"{where}: test {entry.test}"
         case Rename():
-            return f"{where}: {one.source} is {one.to}"
+            return f"{where}: {entry.source} is {entry.to}"
         case Recode():
-            return f"{where}.{one.column}: {one.source} is {one.to or 'missing'}"
+            return f"{where}.{entry.column}: {entry.source} is {entry.to or 'missing'}"
         case Convert():
-            of = "" if one.test is None else f" of {one.test}"
-            return f"{where}: {one.source}{of} is {one.to}, times {one.factor}"
+            of = "" if entry.test is None else f" of {entry.test}"
+            return f"{where}: {entry.source}{of} is {entry.to}, times {entry.factor}"
         case Visit():
-            return f"{where}: {one.source} is {one.to}"
+            return f"{where}: {entry.source} is {entry.to}"

@@ -1,9 +1,8 @@
 """SAS transport files: one or several members, each text decoded on its own.
 
-A transport file says nothing of its encoding, and its texts may come from several: labels of a data
-dictionary, terms of two vendors, a text cut to its length in the middle of a letter. So the file is
-read byte by byte (ISO 8859-1 gives every byte a letter and takes it back) and each text decided for
-itself; labels decide nothing.
+A transport file does not state its encoding, and its texts may have several: labels of a data
+dictionary, terms of two vendors, a text truncated within a character. Therefore the file is read as
+bytes (ISO 8859-1 is reversible) and the encoding is determined for each text; labels are not used.
 """
 
 import re
@@ -63,7 +62,7 @@ def members(path: Path) -> list[Member]:
 
 
 def _name(content: bytes, start: int) -> str:
-    """The name of the member: bytes 8 to 16 of the second record behind its header."""
+    """The name of the member: bytes 8 to 16 of the second record after its header."""
     record = content[start + 2 * RECORD : start + 3 * RECORD]
     return record[8:16].decode("ascii", "replace").strip().lower()
 
@@ -87,13 +86,14 @@ def _member(path: Path, file: str, name: str) -> Member:
 def _decoded(table: "pd.DataFrame", widths: dict[str, int]) -> dict[str, list[Any]]:
     """The text columns with each text in its own encoding.
 
-    1. A text that is UTF-8 is UTF-8, also where it was cut inside a letter after others of several
-       bytes: the rest of the letter becomes U+FFFD.
-    2. One that is ASCII but for its end, which could be cut inside a letter of UTF-8, was cut there
-       where texts of the table are of case 1 and none is of case 4. It is of case 4 where it is the
-       other way round.
-    3. Where neither or both kinds are there, it was cut when it fills its variable.
-    4. All else is Windows-1252; a byte without a letter there becomes U+FFFD.
+    1. Valid UTF-8 is UTF-8, also when truncated within a character after other multi-byte
+       characters: the rest of that character becomes U+FFFD.
+    2. A text that is ASCII except for an end that may be a truncated UTF-8 character is truncated
+       UTF-8 where other texts of the table are of case 1 and none is of case 4, and Windows-1252 in
+       the opposite situation.
+    3. Where neither or both kinds are present, it is truncated UTF-8 when it has the full length of
+       its variable.
+    4. All others are Windows-1252; a byte without a character there becomes U+FFFD.
     """
     raw = {
         str(name): [_bytes(cell) for cell in table[name].tolist()]
@@ -111,7 +111,7 @@ def _decoded(table: "pd.DataFrame", widths: dict[str, int]) -> dict[str, list[An
 
 
 def _bytes(cell: Any) -> Any:
-    """A text that is not ASCII as its bytes in the file; all else as it is."""
+    """A text that is not ASCII as its bytes in the file; other values unchanged."""
     if not isinstance(cell, str) or cell.isascii():
         return cell
     return cell.encode("iso-8859-1")

@@ -1,4 +1,4 @@
-"""What a study says of its source, on its way: findings it accepts, and the map of its intake."""
+"""Accepted findings and the intake map of a study: reading, freezing and reporting."""
 
 import json
 from collections.abc import Hashable, Mapping
@@ -12,13 +12,13 @@ from sap.intake import sdtm_map
 from sap.plan import PlanFile
 
 ACCEPTED = "accepted.yml"
-"""The name of the file in a frozen cut, whatever its name beside the plan."""
+"""The name of the file in a frozen cut (the plan may use another name)."""
 
 
 def of_plan(
     plan: PlanFile, plan_path: Path, rules: Mapping[str, contracts.Contract], other: Path | None
 ) -> contracts.Accepted:
-    """The accepted findings that the plan names, or those of another file."""
+    """The accepted findings of the file named in the plan, or of another file."""
     named = plan.plan.inputs.accepted
     path = other or (None if named is None else plan_path.parent / named)
     return NONE if path is None else contracts.read_accepted(path, rules)
@@ -30,15 +30,15 @@ def of_cut(cut: Path, rules: Mapping[str, contracts.Contract]) -> contracts.Acce
     return contracts.read_accepted(path, rules) if path.is_file() else NONE
 
 
-def beside(accepted: contracts.Accepted, extract: Path) -> dict[str, bytes]:
-    """The files that travel with a cut: what is accepted, and the map the extract was made by."""
+def attachments(accepted: contracts.Accepted, extract: Path) -> dict[str, bytes]:
+    """Further files of a cut: the accepted findings, and the map by which the extract was made."""
     made = {ACCEPTED: accepted.content} if accepted.name else {}
     written = extract / sdtm_map.MAP
     return made | ({sdtm_map.MAP: written.read_bytes()} if written.is_file() else {})
 
 
 def map_lines(cut: Path) -> list[dict[str, Any]]:
-    """What each line of the map did, for the report; nothing where the data came without one."""
+    """The effect of each line of the map, for the report; empty without a map."""
     import pandas as pd
 
     path = cut / f"{sdtm_map.MAPPED}.parquet"
@@ -49,7 +49,7 @@ def map_lines(cut: Path) -> list[dict[str, Any]]:
 
 
 def findings_of(cut: Path) -> Any:
-    """The findings that were frozen with a cut, as the check made them: missing is None."""
+    """The findings that were frozen with a cut; missing is None."""
     import pandas as pd
 
     texts: dict[Hashable, str] = dict.fromkeys(contracts.FINDING_COLUMNS, "object")
@@ -62,42 +62,46 @@ def findings_of(cut: Path) -> Any:
     return pd.DataFrame(cells, dtype=object).assign(row=rows)
 
 
-def refuse_unmet(accepted: contracts.Accepted, unmet: list[int], extract: Path) -> None:
-    """An entry that meets no finding of the extract accepts something that is not there.
+def refuse_unmet(accepted: contracts.Accepted, unmatched: list[int], extract: Path) -> None:
+    """Refuse accepted findings that match no finding of the extract.
 
     Raises
     ------
     ContractError
         Names each entry by its number and rule (exit 10).
     """
-    if not unmet:
+    if not unmatched:
         return
-    lines = [f"  - entry {n + 1}: {accepted.entries[n].rule}" for n in unmet]
+    lines = [f"  - entry {n + 1}: {accepted.entries[n].rule}" for n in unmatched]
     raise ContractError(
-        f"{accepted.name} accepts {len(unmet)} finding(s) that {extract} does not have:\n"
+        f"{accepted.name} accepts {len(unmatched)} finding(s) that {extract} does not have:\n"
         + "\n".join(lines)
-        + "\nTake the entry out, or mend its rule, subject or sequence."
+        + "\nRemove the entry, or correct its rule, subject or sequence."
     )
 
 
 def record(cut: Path, findings: Any) -> list[dict[str, Any]]:
-    """Each accepted finding of a cut with what was found at its row, for the report.
+    """Each accepted finding of a cut with its matching findings, for the report.
 
-    `findings` counts what the entry met: none where the cut does not hold its row.
+    `findings` is the number of matches; 0 where the record is not in the cut.
     """
     rules = contracts.load()
-    made = []
+    entries = []
     for entry in of_cut(cut, rules).entries:
         marked, _ = contracts.accept(findings, [entry])
-        met = marked[marked["accepted"] == "Y"]
-        words = next(
+        matched = marked[marked["accepted"] == "Y"]
+        description = next(
             rule.description
-            for one in rules.values()
-            for rule in one.rules
+            for contract in rules.values()
+            for rule in contract.rules
             if rule.name == entry.rule
         )
-        made.append(
+        entries.append(
             entry.model_dump(mode="json")
-            | {"description": words, "findings": len(met), "rows": [int(r) for r in met["row"]]}
+            | {
+                "description": description,
+                "findings": len(matched),
+                "rows": [int(r) for r in matched["row"]],
+            }
         )
-    return made
+    return entries

@@ -1,4 +1,4 @@
-"""What each command does with folders: one function a command, each usable alone."""
+"""The commands on folders: one function per command."""
 
 import datetime as dt
 import json
@@ -17,37 +17,39 @@ from sap.pipeline.folders import (
     write_text,
 )
 from sap.pipeline.plans import read_plan
-from sap.pipeline.progress import say, step
+from sap.pipeline.progress import print_progress, step
 from sap.plan import PlanFile, project_home
 
 STUDY_REPORT = "csr.qmd"
 
 
-def simulate(out: Path, plan: Path, seed: int, options: dict[str, Any], mess: int = 0) -> Path:
-    """Write a synthetic extract of the plan's trial; with `mess`, so many known defects in it."""
+def simulate(
+    out: Path, plan: Path, seed: int, options: dict[str, Any], data_errors: int = 0
+) -> Path:
+    """Write a synthetic extract of the trial of the plan, with a number of known `data_errors`."""
     from sap.intake import sdtm
     from sap.simulate import trial
     from sap.simulate.assumptions import Assumptions
 
-    said = read_plan(plan).plan
-    given = replace(Assumptions(), study=said.study.studyid[0])
+    plan_read = read_plan(plan).plan
+    assumptions = replace(Assumptions(), study=plan_read.study.studyid[0])
     with step(f"simulate the extract (seed {seed})"), atomic_folder(out) as new:
         tables = trial.simulate(
-            seed, ctc_threshold=said.screening.ctc_minimum, assumptions=given, **options
+            seed, ctc_threshold=plan_read.screening.ctc_minimum, assumptions=assumptions, **options
         )
-        if mess:
-            from sap.simulate import data_errors as planting
+        if data_errors:
+            from sap.simulate.data_errors import with_errors
 
-            tables, defects = planting.mess(tables, seed, mess)
+            tables, defects = with_errors(tables, seed, data_errors)
             write_text(new / "planted.csv", defects.to_csv(index=False, lineterminator="\n"))
         sdtm.write(tables, new)
     return out
 
 
 def intake(kind: str, source: Path, out: Path, map_path: Path | None = None) -> Path:
-    """Turn files of one outside format into SDTM tables; what could not be mapped is listed.
+    """Turn files of an external format into SDTM tables; unmapped values are listed.
 
-    A map of SDTM goes along with the tables, as does the one that an extract was made by.
+    A map is copied to the folder of the tables, also the map by which an extract was made.
     """
     from sap.intake import sdtm, sdtm_map
 
@@ -63,13 +65,17 @@ def intake(kind: str, source: Path, out: Path, map_path: Path | None = None) -> 
 
             tables, unmapped = caba_v7.read(source)
             write_text(new / "unmapped.csv", unmapped.to_csv(index=False, lineterminator="\n"))
-            say(f"  {len(unmapped)} cells or rows could not be mapped: {out / 'unmapped.csv'}")
+            print_progress(
+                f"  {len(unmapped)} values or rows could not be mapped: {out / 'unmapped.csv'}"
+            )
         elif map_path is not None:
             rules = sdtm_map.read_map(map_path)
             tables = sdtm_map.mapped(sdtm.sources(source), rules)
             (new / sdtm_map.MAP).write_bytes(rules.content)
             unmet = int((tables[sdtm_map.MAPPED]["COUNT"] == "0").sum())
-            say(f"  {len(tables[sdtm_map.MAPPED])} lines of {map_path.name}, {unmet} met nothing")
+            print_progress(
+                f"  {len(tables[sdtm_map.MAPPED])} lines of {map_path.name}, {unmet} without effect"
+            )
         else:
             tables = sdtm.read(source)
             if earlier.is_file():
@@ -78,20 +84,20 @@ def intake(kind: str, source: Path, out: Path, map_path: Path | None = None) -> 
     return out
 
 
-def _told(every: int = 5) -> Callable[[str], None]:
-    """Says which of many parts is being done, every few of them: no step is silent for long."""
+def _progress(every: int = 5) -> Callable[[str], None]:
+    """A progress callback that prints the name of every few parts."""
     seen: list[str] = []
 
-    def tell(part: str) -> None:
+    def report_progress(part: str) -> None:
         seen.append(part)
         if len(seen) % every == 1:
-            say(f"    {part} ...")
+            print_progress(f"    {part} ...")
 
-    return tell
+    return report_progress
 
 
 class Checked(NamedTuple):
-    """An extract that was checked: its tables, the contracts, every finding, what is accepted."""
+    """A checked extract: its tables, the contracts, all findings, the accepted findings."""
 
     tables: Any
     rules: Any
@@ -101,15 +107,17 @@ class Checked(NamedTuple):
 
 
 def _checked(extract: Path, plan: PlanFile, plan_path: Path, accept: Path | None = None) -> Checked:
-    """Check an extract, and mark the findings that the study accepts."""
+    """Check an extract, and flag the accepted findings."""
     from sap import contracts
     from sap.intake import sdtm
 
     rules = contracts.load()
     accepted = accepted_findings.of_plan(plan, plan_path, rules, accept)
     tables = sdtm.read(extract)
-    asked = contracts.check(tables, rules, plan.plan.inputs.required, _told(), plan=plan.plan)
-    findings, unmet = contracts.accept(asked, accepted.entries)
+    all_findings = contracts.check(
+        tables, rules, plan.plan.inputs.required, _progress(), plan=plan.plan
+    )
+    findings, unmet = contracts.accept(all_findings, accepted.entries)
     return Checked(tables, rules, findings, accepted, unmet)
 
 
@@ -125,19 +133,19 @@ def _refuse_critical(findings: Any, where: str) -> None:
         numbers = [str(int(r)) for r in rows["row"].dropna()]
         shown = ", ".join(numbers[:10]) + (", ..." if len(numbers) > 10 else "")
         lines.append(
-            f"  - {domain}: {rule}" + (f" (row {shown})" if shown else "") + _rule_words(rows)
+            f"  - {domain}: {rule}" + (f" (row {shown})" if shown else "") + _rule_text(rows)
         )
     raise ContractError(
         f"{where} breaks its contract in {len(critical)} place(s):\n"
         + "\n".join(lines)
-        + "\nNothing was repaired. Correct the source and make a new extract. Who may not change the "
-        "source recodes or leaves out by a map (sap intake sdtm DIR OUT --map FILE), or accepts a "
+        + "\nNothing was repaired. Correct the source and make a new extract. Where the source "
+        "cannot be changed, recode or exclude by a map (sap intake sdtm DIR OUT --map FILE), or accept a "
         "finding with its reason (inputs.accepted of the plan, sap check --accept FILE)."
     )
 
 
-def _rule_words(rows: Any) -> str:
-    """Which rule of which file some findings break, and the words that it allows."""
+def _rule_text(rows: Any) -> str:
+    """The rule and file of some findings, and the allowed values."""
     first = rows.iloc[0]
     allowed = first["allowed"]
     words = f"; allowed: {allowed}" if isinstance(allowed, str) else ""
@@ -145,17 +153,17 @@ def _rule_words(rows: Any) -> str:
 
 
 def _with_source_rows(findings: Any, extract: Any) -> Any:
-    """The findings of a cut with the rows of the extract's files, which are there to look into."""
+    """The findings of a cut with the row numbers of the files of the extract."""
     from sap import contracts
 
-    made = findings.copy()
-    for domain, some in findings.dropna(subset=["row"]).groupby("domain"):
-        made.loc[some.index, "row"] = contracts.rows_in(extract[domain], domain, some)
-    return made
+    located = findings.copy()
+    for domain, of_domain in findings.dropna(subset=["row"]).groupby("domain"):
+        located.loc[of_domain.index, "row"] = contracts.rows_in(extract[domain], domain, of_domain)
+    return located
 
 
 def findings_table(findings: Any) -> str:
-    """The findings for a terminal: domain, rule in words, severity and rows."""
+    """The findings for a terminal: severity, domain, number, rule and rows."""
     if findings.empty:
         return "No findings."
     lines = []
@@ -169,7 +177,7 @@ def findings_table(findings: Any) -> str:
         lines.append(
             f"{severity:<8} {domain:<3} {len(rows):>5}  {rule}"
             + (f"  rows {where}" if where else "")
-            + _rule_words(rows)
+            + _rule_text(rows)
         )
     return "\n".join(lines)
 
@@ -181,7 +189,7 @@ def _write_findings(findings: Any, folder: Path) -> None:
 
 
 def findings_json(findings: Any) -> str:
-    """The findings as JSON: one object a finding, missing as null."""
+    """The findings as JSON: one object per finding, missing as null."""
     records = json.loads(findings.to_json(orient="records"))
     return json.dumps(records, indent=1, ensure_ascii=False) + "\n"
 
@@ -194,8 +202,8 @@ def check(extract: Path, plan_path: Path, out: Path, accept: Path | None = None)
     Raises
     ------
     ContractError
-        A critical finding, or one that is accepted and not there (exit 10); the findings are
-        written all the same.
+        A critical finding, or an accepted finding that is not present (exit 10); the findings are
+        written in both cases.
     """
     plan = read_plan(plan_path)
     refuse_within(out, extract, "which is checked")
@@ -210,16 +218,16 @@ def check(extract: Path, plan_path: Path, out: Path, accept: Path | None = None)
     return findings_table(checked.findings)
 
 
-def cut_off_of(plan: PlanFile, asked: str) -> tuple[dt.date, str, str, bool]:
-    """Date, name, status and whether the plan knows it, of a cut-off given by name or date."""
+def cut_off_of(plan: PlanFile, requested: str) -> tuple[dt.date, str, str, bool]:
+    """Date, name, status and whether it is planned, of a cut-off given by name or date."""
     dates = plan.plan.cut_offs.dates
-    if asked in dates:
-        return dates[asked].date, asked, dates[asked].status, True
+    if requested in dates:
+        return dates[requested].date, requested, dates[requested].status, True
     try:
-        day = dt.date.fromisoformat(asked)
+        day = dt.date.fromisoformat(requested)
     except ValueError:
         raise UsageError(
-            f"The cut-off {asked!r} is no name of {plan.name} ({', '.join(dates)}) and no date "
+            f"The cut-off {requested!r} is no name of {plan.name} ({', '.join(dates)}) and no date "
             "like 2019-06-30."
         ) from None
     return day, f"unplanned {day.isoformat()}", "INTERIM", False
@@ -237,21 +245,21 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
         _refuse_critical(findings, str(extract))
         accepted_findings.refuse_unmet(accepted, unmet, extract)
     with step(f"cut at {day.isoformat()} and freeze"):
-        kept = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
+        included = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
         of_cut = contracts.check_cut(
-            kept, rules, plan.plan.inputs.required, findings, _told(), plan.plan
+            included, rules, plan.plan.inputs.required, findings, _progress(), plan.plan
         )
         of_cut, _ = contracts.accept(of_cut, accepted.entries)
         _refuse_critical(_with_source_rows(of_cut, tables), "The cut (rows of the extract)")
         return snapshot.freeze(
-            kept,
+            included,
             cut_off=day,
             cut_off_name=name,
             planned=planned,
             plan_hash=plan.sha256,
             contracts=rules,
             findings=of_cut,
-            beside=accepted_findings.beside(accepted, extract),
+            attachments=accepted_findings.attachments(accepted, extract),
             frozen_root=frozen,
         )
 
@@ -266,7 +274,7 @@ def analyse(cut: Path, plan_path: Path, out: Path) -> Path:
 
 @log.analysing
 def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
-    """What `analyse` writes, into a folder that is there already."""
+    """Write the results of `analyse` into an existing folder."""
     from sap import ard, snapshot
     from sap.pipeline import analyses
     from sap.plan.deviations import check_affected, read_deviations
@@ -277,12 +285,12 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
         manifest = snapshot.verify(cut)
         tables = snapshot.load(cut)
         if manifest.plan_hash != plan.sha256:
-            say(f"  note: the cut was frozen under another version of {plan.name}")
+            print_progress(f"  note: the cut was frozen under another version of {plan.name}")
     with step("derive the datasets and compute the results"):
         day = dt.date.fromisoformat(manifest.cut_off)
-        made = analyses.analyse(tables, plan.plan, day, _told(every=1))
+        made = analyses.analyse(tables, plan.plan, day, _progress(every=1))
         check_affected(departures, set(made.ard["analysis"]))
-        _name_boxes(made.datasets.by_name())
+        _warn_of_boxes(made.datasets.by_name())
     with step("write the results"):
         (run / "adam").mkdir()
         for name, frame in made.datasets.by_name().items():
@@ -290,12 +298,12 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
         write_text(run / "ard.csv", ard.to_csv(made.ard))
         made.ard.to_parquet(run / "ard.parquet", index=False)
         _write_tables(run, cut, plan, manifest)
-        said = [one.model_dump(mode="json") for one in departures]
-        write_text(run / "tables" / "deviations.json", json.dumps(said, indent=1) + "\n")
+        entries = [departure.model_dump(mode="json") for departure in departures]
+        write_text(run / "tables" / "deviations.json", json.dumps(entries, indent=1) + "\n")
 
 
-def _name_boxes(datasets: Mapping[str, Any]) -> None:
-    """Say which characters of the data no figure can draw; each is a box there, in tables itself."""
+def _warn_of_boxes(datasets: Mapping[str, Any]) -> None:
+    """Warn of characters without a glyph in the fonts of figures (shown as a box there)."""
     from sap.displays.escape import without_letter
 
     texts = {
@@ -307,7 +315,9 @@ def _name_boxes(datasets: Mapping[str, Any]) -> None:
     }
     if boxes := without_letter(texts):
         shown = ", ".join(boxes[:10]) + (", ..." if len(boxes) > 10 else "")
-        say(f"  warning: figures show {len(boxes)} character(s) of the data as a box: {shown}")
+        print_progress(
+            f"  warning: {len(boxes)} character(s) of the data appear as a box in figures: {shown}"
+        )
 
 
 def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
@@ -360,10 +370,10 @@ def report(
     cached: bool = False,
     pool: Any = None,
 ) -> list[Path]:
-    """Render the report of a run into its folder; the board's into two folders of their own in it.
+    """Render the report of a run into its folder; the DSMB reports into two folders in it.
 
-    With `cached`, a chapter whose inputs did not change since it last ran is not run again. Kernels
-    of the study report that are warm already come as `forks`.
+    With `cached`, a chapter with unchanged inputs is not run again. `pool` holds started kernels for
+    the study report.
     """
     from sap import publish
 
@@ -388,7 +398,7 @@ def report(
             stem="csr",
             profile=facts["profile"],
             facts=facts | {"addresses": lambda: _addresses(run)},
-            progress=lambda text: say(f"    {text}"),
+            progress=lambda text: print_progress(f"    {text}"),
             cache=publish.cache_folder() if cached else None,
             pool=pool,
         )
@@ -400,8 +410,8 @@ def _addresses(run: Path) -> dict[str, dict[str, Any]]:
     return of_run(run)
 
 
-def _warm(kind: str) -> AbstractContextManager[Any]:
-    """Kernels that import while the numbers are computed: the other core has nothing to do."""
+def _warm_kernels(kind: str) -> AbstractContextManager[Any]:
+    """Kernels that start and import while the results are computed."""
     from sap import publish
 
     return publish.warm(project_home() / STUDY_REPORT) if kind == "csr" else nullcontext()
@@ -416,14 +426,14 @@ def run_all(
     frozen: Path,
     kind: str = "csr",
 ) -> list[Path]:
-    """From a plan and a source (or a seed) to a report folder, in one process; what was rendered.
+    """From a plan and a source (or a seed) to a report folder, in one process; the written files.
 
-    Everything is built beside `out` and takes its name at the end: a run that fails or is killed
-    leaves the last report as it was.
+    The report is built under a temporary name and renamed at the end: a run that fails or is killed
+    leaves the last report unchanged.
     """
     plan = read_plan(plan_path)
     cut_off_of(plan, cut_off)
-    say(f"{plan.plan.study.id}: {plan.name}, cut-off {cut_off}")
+    print_progress(f"{plan.plan.study.id}: {plan.name}, cut-off {cut_off}")
     extract = out.parent / f"{out.name}-extract"
     refuse_to_replace(out)
     if source is None:
@@ -437,7 +447,7 @@ def run_all(
         refuse_within(out, source, "which holds the data")
         intake(plan.plan.inputs.intake, source, extract)
     cut = freeze(extract, plan_path, cut_off, frozen)
-    with atomic_folder(out) as new, _warm(kind) as pool:
+    with atomic_folder(out) as new, _warm_kernels(kind) as pool:
         analyse_into(new, cut, plan_path)
         made = report(new, kind, "builtin", ("html", "pdf"), cached=True, pool=pool)
         named = [path.relative_to(new) for path in made]

@@ -1,4 +1,4 @@
-"""The two reports of the DSMB from one run: what each of them may read, and the rendering of both."""
+"""The open and the closed DSMB report of one run: their inputs and their rendering."""
 
 import html
 import json
@@ -15,32 +15,32 @@ import yaml
 from sap import ard
 from sap.errors import RenderError, UsageError
 from sap.pipeline.folders import write_text
-from sap.pipeline.progress import say, step
+from sap.pipeline.progress import print_progress, step
 from sap.plan import project_home
 
 Audience = Literal["open", "closed"]
 AUDIENCES: tuple[Audience, Audience] = ("open", "closed")
 PREVIOUS = "previous"
-# What the open report may read beside its ARD; none of it knows a patient or a result.
+# Tables of the open report besides its ARD; none of them has patient-level data or results.
 OPEN_TABLES = ("plan", "manifest")
 
 
 def open_analyses() -> set[str]:
-    """The analyses that go into an open report, as the catalogue of displays says."""
+    """The analyses of the open report, from the catalogue of displays."""
     from sap.displays import register
 
     return register.open_analyses()
 
 
 def remember(run: Path, previous: Path | None) -> None:
-    """Keep the ARD and the facts of the report before, to compare with; None forgets them."""
-    kept = run / "tables" / f"{PREVIOUS}-ard.csv", run / "tables" / f"{PREVIOUS}.json"
+    """Keep the ARD and the facts of the previous report for comparison; None removes them."""
+    targets = run / "tables" / f"{PREVIOUS}-ard.csv", run / "tables" / f"{PREVIOUS}.json"
     if previous is None:
-        for path in kept:
+        for path in targets:
             path.unlink(missing_ok=True)
         return
     for source, path in zip(
-        (previous / "ard.csv", previous / "tables" / "run.json"), kept, strict=True
+        (previous / "ard.csv", previous / "tables" / "run.json"), targets, strict=True
     ):
         if not source.is_file():
             raise UsageError(f"{previous} holds no run: {source.name} is missing.")
@@ -60,14 +60,14 @@ def _rows_for(audience: Audience, rows: pd.DataFrame) -> pd.DataFrame:
 def _changes(
     run: Path, audience: Audience, now: pd.DataFrame
 ) -> tuple[dict[str, Any], pd.DataFrame | None]:
-    """What changed since the report before, as a table of the view and as a frame."""
+    """The changes since the previous report, as a table of the view and as a frame."""
     from sap.results.changes import changes
 
     place = run / "tables" / f"{PREVIOUS}-ard.csv"
     if not place.is_file():
         return {"previous": None, "rows": []}, None
     before = _rows_for(audience, ard.from_csv(place))
-    found = changes(before, now)
+    changed = changes(before, now)
     facts = _json(run / "tables" / f"{PREVIOUS}.json")
     rows = [
         {
@@ -76,45 +76,45 @@ def _changes(
             "before": row["before"],
             "now": row["now"],
         }
-        for row in found.to_dict("records")
+        for row in changed.to_dict("records")
     ]
-    named = {name: facts[name] for name in ("cut_off", "cut_off_name", "cut_id")}
-    return {"previous": named, "rows": rows}, found
+    previous = {name: facts[name] for name in ("cut_off", "cut_off_name", "cut_id")}
+    return {"previous": previous, "rows": rows}, changed
 
 
 def _actions(audience: Audience) -> list[dict[str, str]]:
-    """The board's earlier meetings; an entry that does not say it is open is closed."""
+    """Earlier DSMB meetings; an entry that is not marked open is closed."""
     path = project_home() / "analysis" / "dsmb.yml"
-    words = ("date", "meeting", "action", "resolution")
+    columns = ("date", "meeting", "action", "resolution")
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
         entries = content.get("meetings") or []
         shown = [e for e in entries if audience == "closed" or e.get("audience") == "open"]
-        return [{word: str(entry[word]) for word in words} for entry in shown]
+        return [{word: str(entry[word]) for word in columns} for entry in shown]
     except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
         raise UsageError(
-            f"{path.name} cannot be read. Each of its `meetings` needs {', '.join(words)}."
+            f"{path.name} cannot be read. Each of its `meetings` needs {', '.join(columns)}."
         ) from None
 
 
 def _view(
     run: Path, audience: Audience, view: Path
 ) -> tuple[pd.DataFrame, dict[str, Any], pd.DataFrame | None]:
-    """Write what this report reads into `view`: a run folder of its own. Its ARD, facts and changes.
+    """Write the inputs of a report into `view`, a run folder; returns its ARD, facts and changes.
 
-    The open one holds no patient: no ADaM dataset, and findings without row and subject.
+    The open one has no patient-level data: no ADaM dataset, findings without row and subject.
     """
     facts = _json(run / "tables" / "run.json") | {"kind": "dsmb", "audience": audience}
     rows = _rows_for(audience, ard.from_csv(run / "ard.csv"))
-    told, found = _changes(run, audience, rows)
+    changes_table, changed = _changes(run, audience, rows)
     write_text(view / "ard.csv", ard.to_csv(rows))
-    if found is not None:
-        write_text(view / "changes.csv", _csv(found))
-    tables: dict[str, Any] = {"run": facts, "changes": told, "actions": _actions(audience)}
+    if changed is not None:
+        write_text(view / "changes.csv", _csv(changed))
+    tables: dict[str, Any] = {"run": facts, "changes": changes_table, "actions": _actions(audience)}
     findings = _json(run / "tables" / "findings.json")
     if audience == "open":
         tables |= {name: _json(run / "tables" / f"{name}.json") for name in OPEN_TABLES}
-        findings = [one | {"row": None, "usubjid": None, "seq": None} for one in findings]
+        findings = [finding | {"row": None, "usubjid": None, "seq": None} for finding in findings]
         tables |= {"accepted": [], "mapped": []}
     else:
         shutil.copytree(run / "adam", view / "adam")
@@ -124,85 +124,91 @@ def _view(
     for name, content in tables.items():
         text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
         write_text(view / "tables" / f"{name}.json", text)
-    return rows, facts, found
+    return rows, facts, changed
 
 
-def _csv(found: pd.DataFrame) -> str:
-    """As a spreadsheet may open it: a cell that starts a formula is text."""
-    safe = found.map(lambda text: "'" + text if str(text)[:1] in "=+-@\t\r'" and text else text)
+def _csv(frame: pd.DataFrame) -> str:
+    """CSV that is safe in a spreadsheet: a value that would be a formula is text."""
+    safe = frame.map(lambda text: "'" + text if str(text)[:1] in "=+-@\t\r'" and text else text)
     return str(safe.to_csv(index=False, lineterminator="\n"))
 
 
 SHOWN = re.compile(r'data-ard="([^"]*)"')
-# What a figure draws stands in no text: its rows are shown with it.
-DRAWN = ("accrual",)
+# Numbers of a figure are in no text: its rows are kept with it.
+IN_FIGURES = ("accrual",)
 
 
 def _keys(rows: pd.DataFrame) -> list[str]:
-    """The address of each row."""
+    """The key of each row."""
     return [ard.key({str(k): v for k, v in row.items()}) for row in rows.to_dict("records")]
 
 
 def _shown(page: Path, rows: pd.DataFrame) -> pd.DataFrame:
-    """The rows whose numbers the page prints: the ARD of the open report holds these and no others."""
-    told = {html.unescape(key) for key in SHOWN.findall(page.read_text(encoding="utf-8"))}
-    kept = [key in told or key.partition("|")[0] in DRAWN for key in _keys(rows)]
-    return rows[kept]
+    """The rows whose numbers are on the page: the ARD of the open report is limited to these."""
+    shown_keys = {html.unescape(key) for key in SHOWN.findall(page.read_text(encoding="utf-8"))}
+    selected = [key in shown_keys or key.partition("|")[0] in IN_FIGURES for key in _keys(rows)]
+    return rows[selected]
 
 
-def _refuse_leak(run: Path, page: Path, words: Sequence[str]) -> None:
-    """Stop when the open report names a patient or shows a number of a closed analysis."""
+def _refuse_leak(run: Path, page: Path, closed: Sequence[str]) -> None:
+    """Stop when the open report contains a USUBJID or a number of a closed analysis."""
     text = page.read_text(encoding="utf-8")
-    people = pd.read_parquet(run / "adam" / "adsl.parquet", columns=["USUBJID"])["USUBJID"]
-    if any(str(subject) in text for subject in people):
-        raise RenderError("The open report names a patient. It was not written.")
-    shown = [name for name in words if f'data-ard="{name}|' in text or f'"{name}|' in text]
-    if shown:
-        raise RenderError(f"The open report shows {shown[0]}, which is closed. It was not written.")
+    subjects = pd.read_parquet(run / "adam" / "adsl.parquet", columns=["USUBJID"])["USUBJID"]
+    if any(str(subject) in text for subject in subjects):
+        raise RenderError(
+            "The open report contains the identifier of a patient. It was not written."
+        )
+    leaked = [name for name in closed if f'data-ard="{name}|' in text or f'"{name}|' in text]
+    if leaked:
+        raise RenderError(
+            f"The open report contains {leaked[0]}, which is closed. It was not written."
+        )
 
 
 def reports(run: Path, engine: str, formats: Sequence[str], *, cached: bool = False) -> list[Path]:
     """Render the open and the closed report of a run into `dsmb-open/` and `dsmb-closed/` in it.
 
     Each folder holds report.html, report.pdf and ard.csv (with an earlier report, changes.csv too).
-    The open one is rendered from a folder that holds nothing closed, so nothing closed can be in it;
-    that it is so is looked at once more before it gets its name.
+    The open one is rendered from a folder without closed data, and is checked for closed data before
+    it is written.
     """
     made: list[Path] = []
     for audience in AUDIENCES:
-        with step(f"render the {audience} report of the board ({engine} engine)"):
-            made += _one(run, audience, engine, formats, cached=cached)
+        with step(f"render the {audience} DSMB report ({engine} engine)"):
+            made += _report(run, audience, engine, formats, cached=cached)
     return made
 
 
-def _forget_changes(
+def _limit_changes(
     view: Path, rows: pd.DataFrame, changed: pd.DataFrame, facts: dict[str, Any], engine: str,
     *, cached: bool,
 ) -> None:  # fmt: skip
-    """Leave those changes in an open view that are of numbers its other displays show.
+    """Keep the changes of an open view that concern numbers of its other displays.
 
-    What they show is seen by rendering it once. A row that is gone stays when its like (same
-    analysis, population, group, parameter and statistic) is shown.
+    These numbers are determined by rendering it once. A row that is gone is kept when a row of the
+    same analysis, population, group, parameter and statistic is displayed.
     """
     place = view / "tables" / "changes.json"
-    told = _json(place)
+    changes_table = _json(place)
     with tempfile.TemporaryDirectory(prefix="sap-dsmb-") as name:
         _render(view, Path(name), facts, engine, ("html",), cached=cached)
         shown = _shown(Path(name) / "report.html", rows)
-    like = ["analysis", "population", "group", "paramcd", "stat_name"]
-    kinds = set(map(tuple, shown[like].to_numpy()))
+    similar = ["analysis", "population", "group", "paramcd", "stat_name"]
+    kinds = set(map(tuple, shown[similar].to_numpy()))
     keys = set(_keys(shown))
-    kept = [
-        tuple(row[name] for name in like) in kinds if row["change"] == "gone" else key in keys
+    selected = [
+        tuple(row[name] for name in similar) in kinds if row["change"] == "gone" else key in keys
         for key, row in zip(_keys(changed), changed.to_dict("records"), strict=True)
     ]
-    there = set(_keys(changed[kept]))
-    told["rows"] = [row for row in told["rows"] if row["key"] in there]
-    write_text(place, json.dumps(told, indent=1, ensure_ascii=False, sort_keys=True) + "\n")
-    write_text(view / "changes.csv", _csv(changed[kept]))
+    keys_kept = set(_keys(changed[selected]))
+    changes_table["rows"] = [row for row in changes_table["rows"] if row["key"] in keys_kept]
+    write_text(
+        place, json.dumps(changes_table, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
+    )
+    write_text(view / "changes.csv", _csv(changed[selected]))
 
 
-def _one(
+def _report(
     run: Path, audience: Audience, engine: str, formats: Sequence[str], *, cached: bool
 ) -> list[Path]:
     out = run / f"dsmb-{audience}"
@@ -213,7 +219,7 @@ def _one(
             _render(view, ready, facts, engine, formats, cached=cached)
         else:
             if changed is not None:
-                _forget_changes(view, rows, changed, facts, engine, cached=cached)
+                _limit_changes(view, rows, changed, facts, engine, cached=cached)
             _render(
                 view, ready, facts, engine, tuple(dict.fromkeys(("html", *formats))), cached=cached
             )
@@ -264,6 +270,6 @@ def _render(
         stem="report",
         profile=profile,
         facts=facts | {"addresses": lambda: of_run(view)},
-        progress=lambda text: say(f"    {text}"),
+        progress=lambda text: print_progress(f"    {text}"),
         cache=publish.cache_folder() if cached else None,
     )

@@ -9,7 +9,7 @@ from typing import Any
 from sap import __version__, bundle, export, runlog, snapshot
 from sap.errors import UsageError
 from sap.pipeline.folders import atomic_folder, lock, refuse_to_replace, refuse_within, write_bytes
-from sap.pipeline.progress import say, step
+from sap.pipeline.progress import print_progress, step
 from sap.pipeline.runs import run_facts, table_of
 from sap.plan import project_home
 from sap.plan.reading import load_yaml
@@ -171,5 +171,5 @@ def hand_over(run: Path, out: Path, only: str | None = None) -> Path:
         if refused:
             text = "\n".join(f"{name}: {why}" for name, why in refused.items())
             (new / LEFT_OUT).write_text(text + "\n", encoding="utf-8")
-            say(text)
+            print_progress(text)
     return out

@@ -1,4 +1,4 @@
-"""A plan as it is read for use: what it says of its design is what the design does."""
+"""Reading of a plan with verification of its design."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,22 +15,22 @@ ROUNDING = 1e-9
 
 
 def read_plan(path: Path) -> PlanFile:
-    """Read a plan, and hold its design against its own alpha, power and criterion.
+    """Read a plan, and verify its design against its own alpha, power and criterion.
 
     Raises
     ------
     UsageError
         The file cannot be read (exit 2).
     PlanError
-        It is not a plan, or its design is not what it says and no `design.deviation` gives the
-        reason (exit 13), with the attained numbers.
+        It is not a plan, or its design does not meet its own alpha, power or criterion and
+        `design.deviation` gives no reason (exit 13), with the attained numbers.
     """
     plan = read(path)
     design = plan.plan.design
     faults = design_faults(design)
     if faults and design.deviation is None:
         raise PlanError(
-            f"{path}: the design does not hold what the plan says of it:\n"
+            f"{path}: the design does not meet its own specification:\n"
             + "\n".join(f"  - {fault}" for fault in faults)
             + "\nCorrect the design, or give the reason of the protocol in design.deviation."
         )
@@ -54,7 +54,7 @@ def design_faults(design: Design) -> list[str]:
        design that is equally good is accepted; with one stage both criteria mean the fewest
        patients; `criterion` none is not verified.
     """
-    letters = _letters(design)
+    letters = _two_stage(design)
     alpha = float(letters.probability_of_rejection(design.p0))
     power = float(letters.probability_of_rejection(design.p1))
     faults = []
@@ -73,7 +73,7 @@ def design_faults(design: Design) -> list[str]:
     return faults
 
 
-def _letters(design: Design) -> "TwoStageDesign | SingleStageDesign":
+def _two_stage(design: Design) -> "TwoStageDesign | SingleStageDesign":
     from sap.methods.two_stage import SingleStageDesign, TwoStageDesign
 
     if design.r1 is None or design.n1 is None:
@@ -84,24 +84,26 @@ def _letters(design: Design) -> "TwoStageDesign | SingleStageDesign":
 def _criterion(design: Design, letters: "TwoStageDesign | SingleStageDesign") -> list[str]:
     from sap.methods.two_stage import SingleStageDesign, simon_designs
 
-    here = f"design.criterion: {_words(letters)} is not {design.criterion}"
+    prefix = f"design.criterion: {_design_text(letters)} is not {design.criterion}"
     try:
-        found = simon_designs(design.p0, design.p1, design.alpha, design.beta)
+        designs = simon_designs(design.p0, design.p1, design.alpha, design.beta)
     except ValueError as error:
         return [f"design.criterion: {design.criterion} cannot be shown ({error}); write none"]
     if isinstance(letters, SingleStageDesign):
-        best = found.single_stage
-        return [] if letters.n == best.n else [f"{here}; the smallest one-stage design is {_words(best)}"]  # fmt: skip
+        best = designs.single_stage
+        return [] if letters.n == best.n else [f"{prefix}; the smallest one-stage design is {_design_text(best)}"]  # fmt: skip
     name, ties = {
-        "minimax": (found.minimax, found.minimax_ties),
-        "optimal": (found.optimal, found.optimal_ties),
+        "minimax": (designs.minimax, designs.minimax_ties),
+        "optimal": (designs.optimal, designs.optimal_ties),
     }[design.criterion]
     if letters in (name, *ties):
         return []
-    return [f"{here}; for its rates and errors the {design.criterion} design is {_words(name)}"]
+    return [
+        f"{prefix}; for its rates and errors the {design.criterion} design is {_design_text(name)}"
+    ]
 
 
-def _words(design: "TwoStageDesign | SingleStageDesign") -> str:
+def _design_text(design: "TwoStageDesign | SingleStageDesign") -> str:
     from sap.methods.two_stage import TwoStageDesign
 
     first = f"r1 = {design.r1}, n1 = {design.n1}, " if isinstance(design, TwoStageDesign) else ""

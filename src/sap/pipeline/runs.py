@@ -1,4 +1,4 @@
-"""What a run folder says of itself; to ask needs nothing of what made it."""
+"""Reading of the facts and tables of a run folder."""
 
 import json
 from pathlib import Path
@@ -8,18 +8,18 @@ from sap.errors import UsageError
 
 
 def run_facts(run: Path) -> dict[str, Any]:
-    """What a run says of itself."""
+    """The facts of a run (`tables/run.json`)."""
     path = run / "tables" / "run.json"
     if not path.is_file() or not (run / "ard.csv").is_file():
         raise UsageError(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
     facts = table_of(run, "run")
     if not {"study", "cut_off", "cut_id"} <= facts.keys():
-        raise UsageError(f"{path} says too little of its run: make the run again.")
+        raise UsageError(f"{path} is incomplete: make the run again.")
     return facts
 
 
 def table_of(run: Path, name: str) -> dict[str, Any]:
-    """One of the tables a run holds as JSON.
+    """One of the JSON tables of a run.
 
     Raises
     ------

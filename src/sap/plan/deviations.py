@@ -1,4 +1,4 @@
-"""Departures from the plan: dated entries beside it, read as strictly as the plan itself."""
+"""Deviations from the plan: dated entries in `analysis/deviations.yml`, read as strictly as the plan."""
 
 import datetime as dt
 from collections.abc import Iterable
@@ -15,7 +15,7 @@ PlanPath = Annotated[str, Field(pattern=r"^[a-z0-9_]+(\.[a-z0-9_]+)+$")]
 
 
 class Deviation(BaseModel):
-    """What was planned, what was done, why, and which results it moves."""
+    """One deviation: what was planned, what was done, the reason, the affected results."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -35,69 +35,69 @@ _ENTRIES = TypeAdapter(list[Deviation])
 
 
 def _at(plan: dict[str, Any], path: str) -> Any:
-    here: Any = plan
+    value: Any = plan
     for part in path.split("."):
-        if not isinstance(here, dict) or part not in here:
+        if not isinstance(value, dict) or part not in value:
             raise KeyError(path)
-        here = here[part]
-    return here
+        value = value[part]
+    return value
 
 
-def _faults(found: list[Deviation], plan: dict[str, Any]) -> Iterable[str]:
-    ids = [one.id for one in found]
-    for one in found:
-        if ids.count(one.id) > 1:
-            yield f"{one.id}: the id stands twice: give one of them another number"
-        if one.study != plan["study"]["id"]:
+def _faults(deviations: list[Deviation], plan: dict[str, Any]) -> Iterable[str]:
+    ids = [deviation.id for deviation in deviations]
+    for deviation in deviations:
+        if ids.count(deviation.id) > 1:
+            yield f"{deviation.id}: the id is given twice: give one of them another number"
+        if deviation.study != plan["study"]["id"]:
             continue
-        for path, value in one.expect.items():
+        for path, value in deviation.expect.items():
             try:
                 planned = _at(plan, path)
             except KeyError:
-                yield f"{one.id}.expect: the plan has no entry {path}: mend the path"
+                yield f"{deviation.id}.expect: the plan has no entry {path}: correct the path"
                 continue
             if planned != value:
                 yield (
-                    f"{one.id}.expect: {path} is {planned!r} in the plan and not {value!r}: the plan "
-                    "was changed under the deviation. Put the plan back, or take the entry out"
+                    f"{deviation.id}.expect: {path} is {planned!r} in the plan and not {value!r}: the plan "
+                    "was changed after the deviation was recorded. Restore the plan, or remove the entry"
                 )
 
 
 def read_deviations(path: Path, plan: Plan) -> list[Deviation]:
     """The deviations from this plan, in the order of the file.
 
-    The file holds entries of every plan of the repository; those of another study are checked and
-    left out.
+    The file has entries for every plan of the repository; those of another study are checked and not
+    returned.
 
     Raises
     ------
     UsageError
         The file cannot be read (exit 2).
     PlanError
-        It is no list of deviations, an id stands twice, or the plan no longer says what an entry
-        expects of it (exit 13).
+        It is no list of deviations, an id is given twice, or the plan does not have the value that an
+        entry expects (exit 13).
     """
     content, _, _ = load_yaml(path, "the file of deviations")
     if content is None:
         raise PlanError(f"{path}: the file of deviations is empty. Write `[]` for none.")
     try:
-        found = _ENTRIES.validate_python(content)
+        entries = _ENTRIES.validate_python(content)
     except ValidationError as error:
-        said = "\n".join(problems(error))
-        raise PlanError(f"{path} is not a valid file of deviations:\n{said}") from None
-    faults = list(dict.fromkeys(_faults(found, plan.model_dump(mode="json"))))
+        listed = "\n".join(problems(error))
+        raise PlanError(f"{path} is not a valid file of deviations:\n{listed}") from None
+    faults = list(dict.fromkeys(_faults(entries, plan.model_dump(mode="json"))))
     if faults:
-        said = "\n".join(f"  - {fault}." for fault in faults)
-        raise PlanError(f"{path} does not fit the plan:\n{said}")
-    return [one for one in found if one.study == plan.study.id]
+        listed = "\n".join(f"  - {fault}." for fault in faults)
+        raise PlanError(f"{path} does not fit the plan:\n{listed}")
+    return [entry for entry in entries if entry.study == plan.study.id]
 
 
-def check_affected(found: Iterable[Deviation], analyses: set[str]) -> None:
-    """Refuse a deviation that says it moves a result which the run does not have."""
-    for one in found:
-        lost = sorted(set(one.results_affected) - analyses)
+def check_affected(deviations: Iterable[Deviation], analyses: set[str]) -> None:
+    """Refuse a deviation whose affected result is not in the run."""
+    for deviation in deviations:
+        lost = sorted(set(deviation.results_affected) - analyses)
         if lost:
             raise PlanError(
-                f"{one.id}.results_affected: there is no analysis {lost[0]} in the ARD.\n"
-                "Mend its name in analysis/deviations.yml."
+                f"{deviation.id}.results_affected: there is no analysis {lost[0]} in the ARD.\n"
+                "Correct its name in analysis/deviations.yml."
             )

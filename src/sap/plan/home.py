@@ -1,4 +1,4 @@
-"""Where the study's own files are: `analysis/`, `data-contracts/`, `_quarto.yml` and the root documents."""
+"""The folder of the study files: `analysis/`, `data-contracts/`, `_quarto.yml` and the root documents."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ def project_home() -> Path:
     1. The source checkout this package runs from, when it is one.
     2. Else the copy that the wheel carries.
 
-    The working directory never decides: two calls from two folders must read the same chapters.
+    It does not depend on the working directory.
     """
     checkout = Path(__file__).parents[3]
     if (checkout / "data-contracts").is_dir() and (checkout / "analysis").is_dir():

@@ -1,7 +1,7 @@
-"""What a plan may say: one class per section of the SAP, every entry with its section and source.
+"""The model of a plan: one class per entry, each with its section of the SAP and its source.
 
-A word the plan does not know, a number out of its range and a design that cannot work are refused
-here, so that nothing behind this module has to check a number of the plan again.
+Unknown keys, numbers out of range and impossible designs are refused here, so that no other module
+has to check a number of the plan.
 """
 
 import datetime as dt
@@ -32,7 +32,7 @@ Domain = Literal[
 
 
 class Entry(BaseModel):
-    """One entry of the plan: where the SAP says it, who says so, and whether we only assume it."""
+    """One entry of the plan: its section of the SAP, its source, and whether it is an assumption."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -60,18 +60,20 @@ class Study(Entry):
 
 
 class Wording(Entry):
-    """How the report names what is particular to the trial: labels and sentences are filled from it."""
+    """Terms of the trial with which labels and sentences of the report are filled."""
 
-    disease: str = Field(min_length=2, description="as in a sentence, with its abbreviation apart")
+    disease: str = Field(
+        min_length=2, description="the disease, as in a sentence, without abbreviation"
+    )
     disease_short: str = Field(min_length=2)
-    marker: str = Field(min_length=1, description="the biomarker as tables name it")
+    marker: str = Field(min_length=1, description="the biomarker as in tables")
     treatment: str = Field(min_length=2, description="the study treatment, in lower case")
     control: str = Field(min_length=2, description="treatment of group A")
-    prior_treatment: str = Field(min_length=2, description="treatment that all patients had before")
+    prior_treatment: str = Field(min_length=2, description="prior treatment of all patients")
 
 
 class Inputs(Entry):
-    """What the report needs, which intake makes it, and the file of accepted findings beside the plan."""
+    """The required domains, the intake, and the file of accepted findings in the folder of the plan."""
 
     intake: Literal["sdtm", "caba-v7"]
     required: list[Domain]
@@ -80,12 +82,12 @@ class Inputs(Entry):
     @model_validator(mode="after")
     def _required_by_code(self) -> Self:
         if "dm" not in self.required:
-            raise ValueError("'required' must hold dm: without it nobody is in the trial")
+            raise ValueError("'required' must include dm, the list of the patients")
         return self
 
 
 class Drugs(Entry):
-    """The drugs that rules name, each an ingredient with the other names that extracts write."""
+    """The drugs of the rules: each ingredient with its other names in extracts."""
 
     ingredients: dict[str, list[str]] = Field(
         min_length=1, description="ingredient: salts, hydrates and trade names"
@@ -111,15 +113,15 @@ class Drugs(Entry):
         }
 
     def ingredient(self, text: str) -> str | None:
-        """The ingredient that a written drug is; None when the plan names no such drug."""
+        """The ingredient of a drug name; None when the plan does not list it."""
         return self._ingredients.get(fold(text))
 
 
 class Visits(Entry):
-    """Words of other extracts for the visits of this trial; {n} stands for the number of a cycle."""
+    """Variants of the visits of this trial in extracts; {n} is the number of a cycle."""
 
     words: dict[str, list[str]] = Field(
-        description='visit: other words; a visit "CYCLE {n}" stands for every number'
+        description='visit: variants; a visit "CYCLE {n}" applies to every number'
     )
 
     @cached_property
@@ -131,12 +133,12 @@ class Visits(Entry):
         ]
 
     def visit(self, text: str) -> str | None:
-        """The visit that a word means; None when the plan has no such word."""
-        said = fold(text)
+        """The visit of a term; None when the plan does not list it."""
+        folded = fold(text)
         for visit, pattern in self._patterns:
-            found = pattern.fullmatch(said)
-            if found is not None:
-                return visit.replace("{n}", found.group(1)) if found.groups() else visit
+            matched = pattern.fullmatch(folded)
+            if matched is not None:
+                return visit.replace("{n}", matched.group(1)) if matched.groups() else visit
         return None
 
 
@@ -171,13 +173,13 @@ class Design(Entry):
     deviation: str | None = Field(
         default=None,
         min_length=10,
-        description="why the protocol's design breaks its own alpha, power or criterion",
+        description="why the protocol's design does not meet its own alpha, power or criterion",
     )
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
         if self.p0 >= self.p1:
-            raise ValueError("p0 must be below p1: the rate worth treating is the higher one")
+            raise ValueError("p0 must be below p1: the desirable response rate is the higher one")
         if self.r >= self.n:
             raise ValueError("r must be below n: no outcome could reject p <= p0")
         if self.kind == "single-stage":
@@ -189,14 +191,14 @@ class Design(Entry):
         if not 0 <= self.r1 < self.n1:
             raise ValueError("r1 must be at least 0 and below n1: else stage 1 cannot go on")
         if not self.n1 < self.n:
-            raise ValueError("n1 must be below n: stage 2 would have nobody")
+            raise ValueError("n1 must be below n: stage 2 would have no patients")
         if self.r1 > self.r:
             raise ValueError("r1 must not be above r: going on would already reject")
         return self
 
 
 class Screening(Entry):
-    """Who is AR-V7 positive in the sense of the trial."""
+    """Biomarker criteria: minimum CTC count, its volume, and the AR-V7 result."""
 
     ctc_minimum: int = Field(ge=1)
     volume_ml: float = Field(gt=0)
@@ -204,25 +206,25 @@ class Screening(Entry):
 
 
 class PsaResponse(Entry):
-    """The primary endpoint: a confirmed fall of PSA."""
+    """The primary endpoint: a confirmed PSA decline."""
 
     decline_pct: float = Field(gt=0, le=100)
     confirm_after_days: Days
     confirmed_by: Literal["any later value", "next value"]
     first_fall_within_days: Days | None = Field(
-        description="latest day after the first dose for the first fall; null: no limit"
+        description="latest day after the first dose for the first decline; null: no limit"
     )
     days_after_last_cycle: Days
     stop_at_new_therapy: bool
     below_quantification: Literal["limit", "half the limit"]
     confirm_tolerance_days: Days = Field(
-        description="how many days too early a confirming value may be drawn; 0: none"
+        description="how many days early a confirming value may be collected; 0: none"
     )
     sensitivity_confirm_days: list[Annotated[int, Field(ge=1)]]
 
 
 class PsaCourse(Entry):
-    """Changes that are shown, not tested."""
+    """Descriptive PSA changes."""
 
     week_12_day: Days
     week_12_window_days: Days
@@ -231,23 +233,23 @@ class PsaCourse(Entry):
 
 
 class PsaProgression(Entry):
-    """A confirmed rise over the nadir, or over the baseline where PSA never fell."""
+    """A confirmed increase over the nadir, or over the baseline without any decline."""
 
     rise_pct: float = Field(gt=0)
     rise_ug_l: float = Field(ge=0)
     ignore_before_day: Days = Field(
-        description="after a fall, rises before this day after the first dose do not count"
+        description="after a decline, increases before this day after the first dose do not count"
     )
     no_fall_from_day: Days = Field(
-        description="without any fall, rises before this day after the first dose do not count"
+        description="without any decline, increases before this day after the first dose do not count"
     )
     visit_window_days: Days = Field(
-        description="how many days early a value is still that of the visit planned on such a day"
+        description="how many days early a value still counts as that of the visit planned on that day"
     )
     confirm_after_days: Days
     confirmed_by: Literal["any later value", "next value"]
     no_fall_confirmed: bool = Field(
-        description="whether a rise without any fall needs confirmation"
+        description="whether an increase without any decline needs confirmation"
     )
 
 
@@ -256,15 +258,15 @@ class Tumour(Entry):
 
     evaluator: Literal["INVESTIGATOR", "INDEPENDENT ASSESSOR", "ADJUDICATION COMMITTEE"]
     evaluator_id: str | None = Field(
-        description="--EVALID of the one whose reading counts; null: not told apart, or accepted ones"
+        description="--EVALID of the analysed reader; null: not distinguished, or the accepted ones"
     )
     lesion_diameters: list[Literal["LDIAM", "DIAMETER"]] = Field(
-        min_length=1, description="TRTESTCD of a lesion's size; the first that is there is read"
+        min_length=1, description="TRTESTCD of a lesion's size; the first that is recorded is used"
     )
     node_diameters: list[Literal["LPERP", "DIAMETER"]] = Field(
         min_length=1, description="TRTESTCD of a lymph node's short axis, in the same way"
     )
-    too_small_mm: float = Field(gt=0, description="size of what is too small to measure")
+    too_small_mm: float = Field(gt=0, description="size of a lesion that is too small to measure")
     lesion_target_mm: float = Field(gt=0)
     node_target_mm: float = Field(gt=0)
     node_normal_mm: float = Field(gt=0, description="a node below it is normal")
@@ -275,7 +277,7 @@ class Tumour(Entry):
     response_confirm_days: Days
     stable_after_days: Days
     first_progression_confirm_days: Days = Field(
-        description="days until a second scan shows the first progression again; 0: not asked"
+        description="days until a second scan must confirm the first progression; 0: not required"
     )
     targets_at_most: int = Field(ge=1)
     targets_per_organ_at_most: int = Field(ge=1)
@@ -296,7 +298,7 @@ class Bone(Entry):
 
 
 class Progression(Entry):
-    """When a progression or a death counts, and which other definitions are shown beside it."""
+    """Intervals and censoring of progression, and the sensitivity definitions."""
 
     scan_interval_days: Annotated[int, Field(ge=1)]
     psa_interval_days: Annotated[int, Field(ge=1)]
@@ -324,24 +326,22 @@ class Intervals(Entry):
 
 
 class AnalysisSets(Entry):
-    """Numbers that the analysis sets need."""
+    """Thresholds of the analysis sets."""
 
     per_protocol_cycles: int = Field(ge=1)
     ctc_baseline_minimum: int = Field(ge=1)
 
 
 class Rescreening(Entry):
-    """Patients of group A who may come again, and after what."""
+    """Re-screening of group A: the therapies after which it is possible."""
 
     after: list[str]
 
 
 class Baseline(Entry):
-    """Until when a value can be the baseline of a characteristic."""
+    """The window of baseline characteristics."""
 
-    window_days: Days = Field(
-        description="latest day after the reference day of a first value that is baseline"
-    )
+    window_days: Days = Field(description="latest day after the reference day for a baseline value")
     window_measures: list[
         Literal[
             "ECOG",
@@ -359,7 +359,7 @@ class Baseline(Entry):
             "ALB",
             "TESTOS",
         ]
-    ] = Field(description="the measures for which the days after the reference day count")
+    ] = Field(description="the measures to which the window applies")
 
 
 class Estimand(Entry):
@@ -373,14 +373,14 @@ class Ctc(Entry):
     """Circulating tumour cells under treatment."""
 
     response_below: int = Field(
-        ge=1, description="a count from here up can respond by falling below"
+        ge=1, description="a baseline count of at least this; response is a count below it"
     )
     depths_pct: list[Annotated[float, Field(gt=0, le=100)]]
     visit: str = Field(pattern=r"^(CYCLE \d+|END OF TREATMENT)$")
 
 
 class AliveOn(BaseModel):
-    """One kind of record whose date shows the patient alive."""
+    """One kind of record whose date shows that a patient was alive."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -395,10 +395,10 @@ class AliveOn(BaseModel):
 
 
 class Survival(Entry):
-    """Origins, month length and the curve's conventions."""
+    """Origins, month length and conventions of the Kaplan-Meier estimates."""
 
     alive_on: list[AliveOn] = Field(
-        min_length=1, description="which dates of which records show a patient alive"
+        min_length=1, description="records and dates that show that a patient was alive"
     )
 
     os_origin: Origin
@@ -410,19 +410,19 @@ class Survival(Entry):
 
 
 class SurvivalComparison(Entry):
-    """Exploratory: survival by AR-V7 and group, and what waiting for treatment does to a curve."""
+    """Exploratory: survival by AR-V7 and group, and guarantee-time sensitivity analyses."""
 
     covariates: list[Literal["AR-V7 positive", "log2(CTC + 1)", "Age, per 10 years", "ECOG >= 1"]]
     events_per_coefficient: float = Field(ge=0, description="fewer: Firth's penalty")
     ph_transform: Literal["km", "rank", "identity", "log"]
     ph_doubt_below: Share = Field(
-        description="a smaller p of the test of proportional hazards is named beside the ratio"
+        description="a smaller p of the test of proportional hazards is reported with the hazard ratio"
     )
     guarantee_landmark_days: Annotated[int, Field(ge=1)]
 
 
 class ComparisonRule(BaseModel):
-    """The published trial's rule of PSA response, for our patients; all else is as in psa_response."""
+    """The PSA response rule of the published trial; all other rules are as in psa_response."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -432,15 +432,16 @@ class ComparisonRule(BaseModel):
     decline_pct: float = Field(gt=0, le=100)
     confirm_after_days: Days
     first_fall_within_days: Days | None = Field(
-        description="latest day after the first dose for the first fall; null: no limit"
+        description="latest day after the first dose for the first decline; null: no limit"
     )
 
 
 class Comparison(Entry):
-    """The primary result beside others; descriptive."""
+    """Descriptive comparison of the primary result with other results."""
 
     rule: ComparisonRule | None = Field(
-        default=None, description="null: our own rule of response stands beside the published rate"
+        default=None,
+        description="null: the response rule of this trial is compared with the published rate",
     )
     choice_drug: str = Field(pattern=r"^[A-Z0-9 -]+$")
     choice_arv7: Literal["NEGATIVE"]
@@ -489,26 +490,26 @@ class SafetyRate(BaseModel):
 
 
 class SafetyRates(Entry):
-    """Rates shown with an exact interval beside published ones; descriptive."""
+    """Rates with exact intervals, compared with published rates; descriptive."""
 
     collected_from_grade: int = Field(
-        ge=1, le=5, description="lowest grade of events that were all registered"
+        ge=1, le=5, description="lowest grade from which all events were recorded"
     )
     rates: list[SafetyRate]
 
 
 class Deaths(Entry):
-    """Which fatal events are the disease itself."""
+    """The preferred terms of disease progression."""
 
     progression_terms: list[str]
 
 
 def _ctcae(term: str) -> str:
-    """A laboratory term as CTCAE 4.03 writes it, from any case, spelling or common synonym."""
+    """The CTCAE 4.03 spelling of a laboratory term, from any case, spelling or common synonym."""
     for direction in DIRECTIONS.values():
-        found = codelist(direction).standard(term)
-        if found is not None:
-            return found
+        standard_term = codelist(direction).standard(term)
+        if standard_term is not None:
+            return standard_term
     known = sorted(term for direction in DIRECTIONS.values() for term in codelist(direction).values)
     raise ValueError(
         f"{term} is no CTCAE 4.03 term of a laboratory value; there are {', '.join(known)}"
@@ -520,9 +521,10 @@ DIRECTIONS = {"L": "CTCAE_LAB_LOW", "H": "CTCAE_LAB_HIGH"}
 
 
 class Grading(NamedTuple):
-    """One way in which a laboratory test is graded: the term, and the side of normal it speaks of.
+    """One grading of a laboratory test: the CTCAE term and its direction (low or high values).
 
-    `code` names it in results: the test, with L or H behind it where a test is graded on both sides.
+    `code` identifies it in results: the test, followed by L or H where a test is graded in both
+    directions.
     """
 
     code: str
@@ -537,13 +539,13 @@ def gradings(terms: Mapping[str, Sequence[str]]) -> tuple[Grading, ...]:
     >>> [one.code for one in gradings({"ALB": ["Hypoalbuminemia"], "K": ["Hypokalemia", "Hyperkalemia"]})]
     ['ALB', 'KL', 'KH']
     """
-    found = []
+    rows = []
     for testcd, several in terms.items():
         for term in several:
             side = next(d for d, name in DIRECTIONS.items() if term in codelist(name).values)
             code = testcd if len(several) == 1 else f"{testcd}{side}"
-            found.append(Grading(code, testcd, term, side))
-    return tuple(found)
+            rows.append(Grading(code, testcd, term, side))
+    return tuple(rows)
 
 
 def _listed(value: Any) -> Any:
@@ -552,7 +554,7 @@ def _listed(value: Any) -> Any:
 
 
 class Labs(Entry):
-    """Which CTCAE terms grade which laboratory test, and which events report the same."""
+    """The CTCAE terms of each laboratory test, and the corresponding reported events."""
 
     terms: dict[str, Annotated[list[str], BeforeValidator(_listed), Field(min_length=1)]] = Field(
         description="LBTESTCD: term of CTCAE 4.03, or one for low and one for high values"
@@ -568,10 +570,12 @@ class Labs(Entry):
 
     @model_validator(mode="after")
     def _graded(self) -> Self:
-        codes = [one.code for one in self.gradings]
+        codes = [grading.code for grading in self.gradings]
         twice = sorted({code for code in codes if codes.count(code) > 1})
         if twice:
-            raise ValueError(f"two terms grade one side of one test: {', '.join(twice)}; keep one")
+            raise ValueError(
+                f"two terms grade the same direction of one test: {', '.join(twice)}; keep one"
+            )
         unknown = sorted(set(self.reported_as) - set(codes))
         if unknown:
             raise ValueError(
@@ -614,14 +618,16 @@ class Exposure(Entry):
 
     drugs: list[str] = Field(min_length=1, description="EXTRT of the study drug")
     planned_dose_mg_m2: float = Field(gt=0)
-    prednisone_mg_per_day: float = Field(gt=0, description="given beside; not analysed")
+    prednisone_mg_per_day: float = Field(gt=0, description="concomitant; not analysed")
     low_start_dose_mg_m2: float = Field(
-        gt=0, description="planned dose of a patient who starts low"
+        gt=0, description="planned dose of a patient with a reduced starting dose"
     )
     reduced_at_most_mg_m2: float = Field(gt=0)
     cycle_days: int = Field(ge=1)
     max_cycles: int = Field(ge=1)
-    delay_after_days: Days = Field(description="later than this after the due day: delayed")
+    delay_after_days: Days = Field(
+        description="more than this number of days after the due day: delayed"
+    )
     major_delay_after_days: Days
     bsa_formula: Literal["Mosteller", "Du Bois"]
 
@@ -646,7 +652,7 @@ class Pk(Entry):
     rule: Literal["linear", "linear-up/log-down", "linear-to-tmax-then-log"]
     deviation_minutes: float = Field(ge=0)
     carry_on_minutes: float = Field(
-        ge=0, description="how far past the last sample its last piece may be carried on"
+        ge=0, description="how far beyond the last sample the last segment may be extrapolated"
     )
     reference_dose_mg_m2: float = Field(gt=0)
 
@@ -659,7 +665,7 @@ class ExposureResponse(Entry):
 
 
 class SampleSchedule(BaseModel):
-    """Tubes the protocol asks of one group."""
+    """Samples scheduled by the protocol for one group."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -672,15 +678,17 @@ class SampleSchedule(BaseModel):
 
 
 class Samples(Entry):
-    """Blood that was asked for, against what was drawn."""
+    """Samples scheduled, for comparison with samples collected."""
 
     schedule: list[SampleSchedule]
-    choice_days: int = Field(ge=1, description="day of the second tube under the choice")
+    choice_days: int = Field(
+        ge=1, description="day of the second sample under the physician's choice"
+    )
     planned_ml: dict[str, dict[Literal["A", "B"], float]]
 
 
 class Plan(BaseModel):
-    """The whole plan."""
+    """A plan: all entries."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -740,7 +748,7 @@ class Plan(BaseModel):
 
     @model_validator(mode="after")
     def _rates_are_graded(self) -> Self:
-        graded = [one.term for one in self.labs.gradings]
+        graded = [grading.term for grading in self.labs.gradings]
         for rate in self.safety_rates.rates:
             if rate.kind == "laboratory" and not set(rate.terms) & set(graded):
                 raise ValueError(

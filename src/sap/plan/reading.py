@@ -1,4 +1,4 @@
-"""Read a plan file, or say in one message everything that is wrong with it."""
+"""Reading of a plan file; one message lists all faults."""
 
 import hashlib
 from collections.abc import Hashable, Mapping, Sequence
@@ -25,7 +25,7 @@ class PlanFile(NamedTuple):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without aliases (they can explode) and without a key twice (the last would win)."""
+    """YAML without aliases (unbounded expansion) and without duplicate keys (the last would be used)."""
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.events.AliasEvent):
@@ -41,7 +41,7 @@ class _Loader(yaml.SafeLoader):
             key = key_node.value
             if not isinstance(key, str) or key in seen:
                 raise yaml.MarkedYAMLError(
-                    problem=f"the key {key!r} stands twice or is no word",
+                    problem=f"the key {key!r} is given twice or is no word",
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key)
@@ -49,7 +49,7 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_yaml(path: Path, what: str) -> tuple[Any, str, str]:
-    """The content, the text and the SHA-256 of a YAML file; refuses aliases, tags and doubled keys."""
+    """The content, the text and the SHA-256 of a YAML file; refuses aliases, tags and duplicate keys."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -72,7 +72,7 @@ def load_yaml(path: Path, what: str) -> tuple[Any, str, str]:
 
 
 _FIX = {
-    "extra_forbidden": "the plan knows no such key: remove it or mend its spelling",
+    "extra_forbidden": "unknown key: remove it or correct its spelling",
     "missing": "is missing: add it",
 }
 
@@ -83,26 +83,26 @@ def lines_of(text: str) -> dict[tuple[str | int, ...], int]:
     >>> lines_of("a:\n- b: 1\n- c: 2")[("a", 1, "c")]
     3
     """
-    found: dict[tuple[str | int, ...], int] = {}
+    lines_by_path: dict[tuple[str | int, ...], int] = {}
 
     def walk(node: Any, path: tuple[str | int, ...]) -> None:
         if isinstance(node, yaml.MappingNode):
             for key, value in node.value:
-                found[(*path, key.value)] = key.start_mark.line + 1
+                lines_by_path[(*path, key.value)] = key.start_mark.line + 1
                 walk(value, (*path, key.value))
         elif isinstance(node, yaml.SequenceNode):
             for number, value in enumerate(node.value):
-                found[(*path, number)] = value.start_mark.line + 1
+                lines_by_path[(*path, number)] = value.start_mark.line + 1
                 walk(value, (*path, number))
 
     walk(yaml.compose(text, yaml.SafeLoader), ())
-    return found
+    return lines_by_path
 
 
 def line_of(lines: Mapping[tuple[str | int, ...], int], path: Sequence[str | int]) -> int:
     """The line of a path, or of the nearest part above it that has one."""
-    whole = tuple(path)
-    return next((lines[whole[:n]] for n in range(len(whole), 0, -1) if whole[:n] in lines), 1)
+    parts = tuple(path)
+    return next((lines[parts[:n]] for n in range(len(parts), 0, -1) if parts[:n] in lines), 1)
 
 
 def problems(
@@ -111,14 +111,14 @@ def problems(
     lines: Mapping[tuple[str | int, ...], int] = MappingProxyType({}),
 ) -> list[str]:
     """One line per fault: the line where it is known, the key, what is wrong, what to do."""
-    said_lines = []
+    lines_listed = []
     for fault in error.errors(include_url=False, include_input=False):
         where = ".".join(str(part) for part in fault["loc"]) or what
-        said = _FIX.get(fault["type"], fault["msg"].removeprefix("Value error, "))
-        said = said.replace("the plan", what)
+        message = _FIX.get(fault["type"], fault["msg"].removeprefix("Value error, "))
+        message = message.replace("the plan", what)
         at = f"line {line_of(lines, fault['loc'])}, " if lines else ""
-        said_lines.append(f"  - {at}{where}: {said}")
-    return said_lines
+        lines_listed.append(f"  - {at}{where}: {message}")
+    return lines_listed
 
 
 def read_plan(path: Path) -> PlanFile:
@@ -137,6 +137,6 @@ def read_plan(path: Path) -> PlanFile:
     try:
         plan = Plan.model_validate(content)
     except ValidationError as error:
-        said = "\n".join(problems(error))
-        raise PlanError(f"{path} is not a valid plan:\n{said}") from None
+        listed = "\n".join(problems(error))
+        raise PlanError(f"{path} is not a valid plan:\n{listed}") from None
     return PlanFile(plan=plan, text=text, sha256=sha256, name=path.name)

@@ -1,4 +1,4 @@
-"""Published results that stand beside ours: read as strictly as the plan, each with its source."""
+"""Published results for comparison, each with its source; read as strictly as the plan."""
 
 from pathlib import Path
 from typing import Annotated, Self
@@ -10,7 +10,7 @@ from sap.plan.reading import load_yaml, problems
 
 
 class Reference(BaseModel):
-    """One published proportion: n of total, of whom, by which definition, and who says so."""
+    """One published proportion: n of total, population, definition and source."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
@@ -34,7 +34,7 @@ Key = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9-]+$")]
 
 
 class References(RootModel[dict[Key, Reference]]):
-    """All of them by id."""
+    """All references by id."""
 
     model_config = ConfigDict(frozen=True, strict=True)
 
@@ -62,5 +62,5 @@ def read_references(path: Path) -> References:
     try:
         return References.model_validate(content)
     except ValidationError as error:
-        said = "\n".join(problems(error))
-        raise PlanError(f"{path} is not a valid file of references:\n{said}") from None
+        listed = "\n".join(problems(error))
+        raise PlanError(f"{path} is not a valid file of references:\n{listed}") from None

@@ -1,1 +1,1 @@
-"""A simulated CARVE extract: never the trial's data, and it says so in TS (SYNTHDAT = Y)."""
+"""A simulated CARVE extract; TS marks the data as synthetic (SYNTHDAT = Y)."""

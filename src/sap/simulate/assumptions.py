@@ -1,10 +1,10 @@
-"""Every assumed number of the simulation, in one place, each with where it comes from.
+"""The assumed numbers of the simulation, each with its source.
 
 None of these numbers is a result of the trial or a rule of the analysis: they only make a plausible
 extract. Sources: TROPIC (NCT00417079, posted results, and the US label), CARD (NEJM 2019;381:2506),
 CABA-V7 (the published patient-level supplement of NCT03050866, aggregates only), CARVE (the registry
-entry NCT02621190), Ferron 2013 (Cancer Chemother Pharmacol 71:681). "ours" marks a choice made so
-that each event is seen now and then.
+entry NCT02621190), Ferron 2013 (Cancer Chemother Pharmacol 71:681). "ours" marks a choice of this
+simulation, made so that each event occurs.
 """
 
 from dataclasses import dataclass, field
@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Screening:
-    """Who is screened, and what the blood shows."""
+    """Screening: accrual, samples, CTC counts and AR-V7."""
 
     first_consent: str = "2016-03-01"  # CARVE: planned start February to April 2016
     accrual_days: int = 913  # ours: two and a half years
@@ -22,13 +22,13 @@ class Screening:
     age_sd: float = 6.5
     no_sample: float = 0.02  # ours
     count_not_done: float = 0.03  # ours
-    sampled_again: float = 0.5  # ours: of those, a second sample is drawn
+    second_sample: float = 0.5  # ours: of those, a second sample is drawn
     not_eligible: float = 0.02  # ours: fails entry criteria before the sample is used
     three_or_more: float = 0.70  # CABA-V7: 96 of 137
     undetermined: float = 0.104  # CABA-V7: 10 of 96 with three or more cells
-    not_tested: float = 0.02  # ours: three or more cells, AR-V7 assay not done
-    tested_below_three: float = 0.35  # ours: AR-V7 attempted although fewer than three cells
-    undetermined_below_three: float = 0.585  # CABA-V7: 24 of 41 below three cells
+    not_tested: float = 0.02  # ours: three or more CTC, AR-V7 assay not done
+    tested_below_three: float = 0.35  # ours: AR-V7 attempted with fewer than three CTC
+    undetermined_below_three: float = 0.585  # CABA-V7: 24 of 41 below three CTC
     arv7_positive: float = 0.39  # CABA-V7: 40 of 103 determined
     median_count: float = 28.0  # ours: median of counts of three or more
     spread_count: float = 1.45  # ours: SD of the log count
@@ -46,7 +46,7 @@ class Screening:
 
 @dataclass(frozen=True)
 class Treatment:
-    """Study cabazitaxel: dosing, its harm and what follows it."""
+    """Study cabazitaxel: dosing, response, subsequent therapy and follow-up."""
 
     response_rate: float = 0.30  # ours: the p1 of the CARVE plan's assumed design
     dose: float = 25.0  # CARVE: 25 mg/m2 over 1 h every 3 weeks
@@ -65,7 +65,7 @@ class Treatment:
 
 @dataclass(frozen=True)
 class Choice:
-    """Group A: the physician's choice, and the way back to screening."""
+    """Group A: the physician's choice, and re-screening."""
 
     # ours; CABA-V7 names the same treatments among its untreated patients
     therapies: tuple[tuple[str, float], ...] = (
@@ -92,10 +92,10 @@ class Choice:
     cabazitaxel_response: float = 0.38  # CARD 35.7 %, TROPIC 39.2 %
     death_before_progression: float = 0.08  # ours
     partial_date: float = 0.05  # ours: the day a therapy began is not known
-    comes_again: float = 0.74  # ours
-    again_not_eligible: float = 0.12  # ours
-    again_declined: float = 0.16  # ours
-    # ours: positive with three or more cells at re-screening, by first state
+    rescreened: float = 0.74  # ours
+    rescreened_not_eligible: float = 0.12  # ours
+    rescreened_declined: float = 0.16  # ours
+    # ours: positive with three or more CTC at re-screening, by first state
     converts: tuple[tuple[str, float], ...] = (
         ("NEGATIVE", 0.36),
         ("UNDETERMINED", 0.45),
@@ -125,8 +125,8 @@ class Kinetics:
 
 
 @dataclass(frozen=True)
-class Harm:
-    """One adverse event term: how often at any grade, how often grade 3 or worse."""
+class EventRate:
+    """One adverse event term: its rate at any grade and at grade 3 or worse."""
 
     decod: str
     soc: str
@@ -149,43 +149,45 @@ METABOLISM = "METABOLISM AND NUTRITION DISORDERS"
 # TROPIC, cabazitaxel arm (label and posted results): any grade, grade 3 or worse. Neutropenia,
 # leukopenia, anaemia and thrombocytopenia are laboratory rates there; as reported events they are
 # about a third of that (ours).
-TROPIC_HARMS: tuple[Harm, ...] = (
-    Harm("NEUTROPENIA", BLOOD, 0.36, 0.28, ("neutropenia", "low neutrophils")),
-    Harm("LEUKOPENIA", BLOOD, 0.15, 0.10, ("leucopenia",)),
-    Harm("ANAEMIA", BLOOD, 0.35, 0.10, ("anemia", "low hemoglobin")),
-    Harm("THROMBOCYTOPENIA", BLOOD, 0.12, 0.03, ("thrombopenia",)),
-    Harm("FEBRILE NEUTROPENIA", BLOOD, 0.08, 0.08, ("neutropenic fever",)),
-    Harm("DIARRHOEA", GUT, 0.47, 0.06, ("diarrhea", "loose stools")),
-    Harm("NAUSEA", GUT, 0.34, 0.02, ("nausea",)),
-    Harm("VOMITING", GUT, 0.22, 0.02, ("vomiting",)),
-    Harm("CONSTIPATION", GUT, 0.20, 0.01, ("constipation",)),
-    Harm("ABDOMINAL PAIN", GUT, 0.17, 0.02, ("stomach ache", "abdominal pain")),
-    Harm("FATIGUE", GENERAL, 0.37, 0.05, ("tiredness", "fatigue")),
-    Harm("ASTHENIA", GENERAL, 0.20, 0.05, ("weakness",)),
-    Harm("PYREXIA", GENERAL, 0.12, 0.01, ("fever",)),
-    Harm("OEDEMA PERIPHERAL", GENERAL, 0.09, 0.01, ("edema of the legs",)),
-    Harm("BACK PAIN", MUSCLE, 0.16, 0.04, ("back pain",)),
-    Harm("PERIPHERAL SENSORY NEUROPATHY", NERVE, 0.13, 0.01, ("tingling fingers", "neuropathy")),
-    Harm("DYSGEUSIA", NERVE, 0.11, 0.0, ("taste change",)),
-    Harm("HAEMATURIA", RENAL, 0.17, 0.02, ("blood in urine",)),
-    Harm("RENAL FAILURE ACUTE", RENAL, 0.03, 0.02, ("acute kidney injury",)),
-    Harm("URINARY TRACT INFECTION", INFECTION, 0.08, 0.02, ("UTI",)),
-    Harm("DYSPNOEA", CHEST, 0.12, 0.01, ("short of breath",)),
-    Harm("ALOPECIA", SKIN, 0.10, 0.0, ("hair loss",)),
-    Harm("DECREASED APPETITE", METABOLISM, 0.16, 0.01, ("poor appetite",)),
+TROPIC_EVENT_RATES: tuple[EventRate, ...] = (
+    EventRate("NEUTROPENIA", BLOOD, 0.36, 0.28, ("neutropenia", "low neutrophils")),
+    EventRate("LEUKOPENIA", BLOOD, 0.15, 0.10, ("leucopenia",)),
+    EventRate("ANAEMIA", BLOOD, 0.35, 0.10, ("anemia", "low hemoglobin")),
+    EventRate("THROMBOCYTOPENIA", BLOOD, 0.12, 0.03, ("thrombopenia",)),
+    EventRate("FEBRILE NEUTROPENIA", BLOOD, 0.08, 0.08, ("neutropenic fever",)),
+    EventRate("DIARRHOEA", GUT, 0.47, 0.06, ("diarrhea", "loose stools")),
+    EventRate("NAUSEA", GUT, 0.34, 0.02, ("nausea",)),
+    EventRate("VOMITING", GUT, 0.22, 0.02, ("vomiting",)),
+    EventRate("CONSTIPATION", GUT, 0.20, 0.01, ("constipation",)),
+    EventRate("ABDOMINAL PAIN", GUT, 0.17, 0.02, ("stomach ache", "abdominal pain")),
+    EventRate("FATIGUE", GENERAL, 0.37, 0.05, ("tiredness", "fatigue")),
+    EventRate("ASTHENIA", GENERAL, 0.20, 0.05, ("weakness",)),
+    EventRate("PYREXIA", GENERAL, 0.12, 0.01, ("fever",)),
+    EventRate("OEDEMA PERIPHERAL", GENERAL, 0.09, 0.01, ("edema of the legs",)),
+    EventRate("BACK PAIN", MUSCLE, 0.16, 0.04, ("back pain",)),
+    EventRate(
+        "PERIPHERAL SENSORY NEUROPATHY", NERVE, 0.13, 0.01, ("tingling fingers", "neuropathy")
+    ),
+    EventRate("DYSGEUSIA", NERVE, 0.11, 0.0, ("taste change",)),
+    EventRate("HAEMATURIA", RENAL, 0.17, 0.02, ("blood in urine",)),
+    EventRate("RENAL FAILURE ACUTE", RENAL, 0.03, 0.02, ("acute kidney injury",)),
+    EventRate("URINARY TRACT INFECTION", INFECTION, 0.08, 0.02, ("UTI",)),
+    EventRate("DYSPNOEA", CHEST, 0.12, 0.01, ("short of breath",)),
+    EventRate("ALOPECIA", SKIN, 0.10, 0.0, ("hair loss",)),
+    EventRate("DECREASED APPETITE", METABOLISM, 0.16, 0.01, ("poor appetite",)),
 )
 
 
 @dataclass(frozen=True)
 class Assumptions:
-    """All of the above."""
+    """All assumptions."""
 
     study: str = "CARVE"
     screening: Screening = field(default_factory=Screening)
     treatment: Treatment = field(default_factory=Treatment)
     choice: Choice = field(default_factory=Choice)
     kinetics: Kinetics = field(default_factory=Kinetics)
-    harms: tuple[Harm, ...] = TROPIC_HARMS
+    event_rates: tuple[EventRate, ...] = TROPIC_EVENT_RATES
     # ours: id, share of the patients, clock time kept with PSA, unit of PSA, unit of haemoglobin
     sites: tuple[tuple[str, float], ...] = (
         ("01", 0.34),

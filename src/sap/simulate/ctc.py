@@ -9,7 +9,7 @@ TUBE = 7.5  # mL; what a CellSearch count is given for
 
 @dataclass(frozen=True)
 class Reading:
-    """What one blood sample showed; no count is a count that was not done."""
+    """The result of one blood sample; a missing count is a count not done."""
 
     raw: int | None
     volume: float = TUBE
@@ -23,7 +23,7 @@ class Reading:
 
 
 def write_reading(subject: Subject, reading: Reading, visit: str, day: int) -> None:
-    """One cp and one gf row, and the two tubes drawn for them."""
+    """One cp row, one gf row, and the blood sample in be."""
     sample = f"{subject.usubjid}-CTC-{iso(day).replace('-', '')}"
     done = reading.raw is not None
     subject.write(
@@ -69,22 +69,22 @@ def write_reading(subject: Subject, reading: Reading, visit: str, day: int) -> N
     )
 
 
-def follow_cells(subject: Subject, episode: Episode) -> None:
+def treatment_ctc(subject: Subject, episode: Episode) -> None:
     """The count after the second cycle (before the third, or the fourth when late) and at the end.
 
-    A responder's count mostly falls below five, often to none; others rise or stay. One sample in
-    ten is missed. The patient who stops before cycle 3 has only the sample at the end, if any. In one
-    story blood is drawn at other times as well.
+    A responder's count mostly decreases below five, often to 0; others increase or are stable. One
+    sample in ten is missed. A patient who stops before cycle 3 has only the sample at the end, if
+    any. In one scenario samples are collected at other times as well.
     """
-    rng = subject.stream("cells", 2 + episode.part)
-    if "cells between" in episode.story.marks:
+    rng = subject.stream("ctc", 2 + episode.part)
+    if "ctc between visits" in episode.scenario.marks:
         for day in (episode.first - 1, episode.first, episode.first + 30):
             write_reading(
                 subject, Reading(4 + subject.number % 5, arv7="POSITIVE"), "UNSCHEDULED", day
             )
     before = subject.count if episode.part == 0 else subject.second_count
     assert before is not None
-    responds = episode.story.psa in _FALLING
+    responds = episode.scenario.psa in _DECREASING
     missed, late, at_end = chance(rng, 0.10), chance(rng, 0.15), chance(rng, 0.40)
     marks = rng.random(6).tolist()
     if len(episode.infusions) > 3 and not missed:
@@ -97,20 +97,20 @@ def follow_cells(subject: Subject, episode: Episode) -> None:
         write_reading(subject, reading, "END OF TREATMENT", day)
 
 
-_FALLING = ("fast", "deep", "flare", "exact half", "below quantification", "late", "day 28")
+_DECREASING = ("fast", "deep", "flare", "exact half", "below quantification", "late", "day 28")
 
 
 def _reading_on_treatment(before: float, responds: bool, marks: list[float]) -> Reading:
-    """A later count from the one before; AR-V7 is asked from three cells on."""
-    fall, assay, way = marks
+    """A later count from the previous one; AR-V7 is determined from three CTC on."""
+    decrease, assay, result = marks
     if responds:
-        raw = 0 if fall < 0.35 else int(before * 0.15 * fall)
+        raw = 0 if decrease < 0.35 else int(before * 0.15 * decrease)
     else:
-        raw = int(before * (0.15 + 2.2 * fall))
+        raw = int(before * (0.15 + 2.2 * decrease))
     if assay < 0.03:
         return Reading(None, reason="TUBE BROKEN", arv7_reason="NO CTC SAMPLE")
     if raw < 3:
         return Reading(raw, arv7="NOT DONE", arv7_reason="FEWER THAN 3 CTC")
     if assay < 0.15:
         return Reading(raw, arv7="UNDETERMINED", arv7_reason="INSUFFICIENT EPITHELIAL SIGNAL")
-    return Reading(raw, arv7="NEGATIVE" if way < 0.25 else "POSITIVE")
+    return Reading(raw, arv7="NEGATIVE" if result < 0.25 else "POSITIVE")

@@ -1,7 +1,7 @@
-"""Known defects planted in an extract: what the data contracts must find, all of it.
+"""Known data errors in a simulated extract, all of which the data contracts must report.
 
-Each kind of defect breaks one rule of the contracts, in one row of one domain. The list of what was
-planted stands beside the extract, so that a check can be checked.
+Each kind of error violates one rule of the contracts, in one row of one domain. The list of errors
+(`planted.csv`) is written with the extract, for comparison with the findings.
 """
 
 from collections.abc import Callable
@@ -19,11 +19,11 @@ PLANTED_COLUMNS = ["kind", "domain", "rule", "row", "USUBJID"]
 
 
 @dataclass(frozen=True)
-class Defect:
-    """One kind: where it is planted, which rows can carry it, and what is then written there.
+class DataError:
+    """One kind of data error: its domain, the eligible rows, and the changed values.
 
-    `change` gets the row together with the patient's row of dm. A defect that `appends` adds the changed copy of
-    the row at the end of the table.
+    `change` gets the row together with the row of the patient in dm. With `appends`, the changed copy
+    of the row is added at the end of the table.
     """
 
     kind: str
@@ -68,9 +68,9 @@ def _next_number(row: Cells) -> Cells:
 PSA = (("LBTESTCD", ("PSA",)),)
 INFUSION = (("EXTRT", ("CABAZITAXEL",)),)
 
-DEFECTS: tuple[Defect, ...] = (
-    Defect("treatment before consent", "ex", "ex-before-consent", _before_consent, INFUSION),
-    Defect(
+DATA_ERRORS: tuple[DataError, ...] = (
+    DataError("treatment before consent", "ex", "ex-before-consent", _before_consent, INFUSION),
+    DataError(
         "PSA is not a number",
         "lb",
         "lb-result-psa",
@@ -78,16 +78,16 @@ DEFECTS: tuple[Defect, ...] = (
         PSA,
         ("LBSTRESN",),
     ),
-    Defect("unknown unit", "lb", "lb-unit-psa", _set(LBSTRESU="pg/dL"), PSA, ("LBSTRESN",)),
-    Defect("duplicated subject", "dm", "extract-key", _set(), appends=True),
-    Defect(
+    DataError("unknown unit", "lb", "lb-unit-psa", _set(LBSTRESU="pg/dL"), PSA, ("LBSTRESN",)),
+    DataError("duplicated subject", "dm", "extract-key", _set(), appends=True),
+    DataError(
         "day not in the calendar",
         "lb",
         "extract-date-time",
         _set(LBDTC="2017-02-30"),
         filled=("LBSTRESC",),
     ),
-    Defect(
+    DataError(
         "AR-V7 without its sample",
         "gf",
         "gf-result-without-sample",
@@ -95,9 +95,9 @@ DEFECTS: tuple[Defect, ...] = (
         (("VISIT", ("CYCLE 3", "CYCLE 4", "END OF TREATMENT", "SCREENING")),),
         ("GFSTRESC",),
     ),
-    Defect("subject not in DM", "ae", "extract-subject-unknown", _set(USUBJID="CARVE-9999")),
-    Defect("grade 7", "ae", "ae-aetoxgr", _set(AETOXGR="7")),
-    Defect(
+    DataError("subject not in DM", "ae", "extract-subject-unknown", _set(USUBJID="CARVE-9999")),
+    DataError("grade 7", "ae", "ae-aetoxgr", _set(AETOXGR="7")),
+    DataError(
         "negative PSA",
         "lb",
         "extract-negative",
@@ -105,11 +105,11 @@ DEFECTS: tuple[Defect, ...] = (
         PSA,
         ("LBSTRESN",),
     ),
-    Defect("key twice", "lb", "extract-key", _set(), appends=True),
-    Defect(
+    DataError("key twice", "lb", "extract-key", _set(), appends=True),
+    DataError(
         "end before start", "ae", "ae-end-before-start", _ends_before, filled=("AEENDTC", "AESTDTC")
     ),
-    Defect(
+    DataError(
         "record after death",
         "lb",
         "extract-after-death",
@@ -117,11 +117,13 @@ DEFECTS: tuple[Defect, ...] = (
         filled=("LBDTC",),
         dead=True,
     ),
-    Defect("dose in another unit", "ex", "ex-unit-cabazitaxel", _set(EXDOSU="mg"), INFUSION),
-    Defect("unknown group", "dm", "dm-armcd", _set(ARMCD="C")),
-    Defect("a woman", "dm", "dm-sex", _set(SEX="F")),
-    Defect("unknown AR-V7 result", "gf", "gf-gfstresc", _set(GFSTRESC="WEAK"), (), ("GFSTRESC",)),
-    Defect(
+    DataError("dose in another unit", "ex", "ex-unit-cabazitaxel", _set(EXDOSU="mg"), INFUSION),
+    DataError("unknown group", "dm", "dm-armcd", _set(ARMCD="C")),
+    DataError("female sex", "dm", "dm-sex", _set(SEX="F")),
+    DataError(
+        "unknown AR-V7 result", "gf", "gf-gfstresc", _set(GFSTRESC="WEAK"), (), ("GFSTRESC",)
+    ),
+    DataError(
         "negative count",
         "cp",
         "extract-negative",
@@ -129,29 +131,29 @@ DEFECTS: tuple[Defect, ...] = (
         (),
         ("CPSTRESN",),
     ),
-    Defect("no consent date", "dm", "dm-consent-date", _set(RFICDTC=None)),
-    Defect("death before consent", "dm", "dm-death-before-consent", _dies_before_consent),
-    Defect("lesion no patient found", "tr", "tr-link-unknown", _set(TRLNKID="T99")),
-    Defect(
+    DataError("no consent date", "dm", "dm-consent-date", _set(RFICDTC=None)),
+    DataError("death before consent", "dm", "dm-death-before-consent", _dies_before_consent),
+    DataError("lesion not in TU", "tr", "tr-link-unknown", _set(TRLNKID="T99")),
+    DataError(
         "concentration in another unit", "pc", "pc-unit", _set(PCSTRESU="nmol/L"), (), ("PCSTRESN",)
     ),
-    Defect("event twice", "ae", "ae-duplicate", _next_number, filled=("AESTDTC",), appends=True),
-    Defect(
+    DataError("event twice", "ae", "ae-duplicate", _next_number, filled=("AESTDTC",), appends=True),
+    DataError(
         "unknown reason to stop",
         "ds",
         "ds-treatment-term",
         _set(DSDECOD="BORED"),
         (("DSSCAT", ("STUDY TREATMENT",)),),
     ),
-    Defect("unknown status", "ss", "ss-ssstresc", _set(SSSTRESC="PERHAPS")),
-    Defect(
+    DataError("unknown status", "ss", "ss-ssstresc", _set(SSSTRESC="PERHAPS")),
+    DataError(
         "weight in stones",
         "vs",
         "vs-unit-weight",
         _set(VSSTRESU="stone"),
         (("VSTESTCD", ("WEIGHT",)),),
     ),
-    Defect(
+    DataError(
         "unknown response",
         "rs",
         "rs-overall",
@@ -161,72 +163,72 @@ DEFECTS: tuple[Defect, ...] = (
 )
 
 
-def mess(tables: Tables, seed: int, n: int) -> tuple[Tables, pd.DataFrame]:
-    """A copy of the extract with `n` defects, and the list of them.
+def with_errors(tables: Tables, seed: int, n: int) -> tuple[Tables, pd.DataFrame]:
+    """A copy of the extract with `n` data errors, and the list of them.
 
-    The kinds are taken in turn; which row carries a defect is chance. No patient carries two defects,
-    so that none hides another, and rows are only appended, so that row numbers hold.
+    The kinds are used in turn; the row is random. No patient has two errors, so that none hides
+    another, and rows are only appended, so that row numbers do not change.
 
     Parameters
     ----------
     tables
-        An extract as `simulate` makes it; it is left as it is.
+        An extract of `simulate`; not changed.
     seed
-        Any whole number from 0.
+        An integer from 0.
     n
-        How many defects.
+        The number of errors.
 
     Returns
     -------
     tuple
-        The messed tables, and `planted` with kind, domain, rule, row (1-based) and USUBJID.
+        The tables with errors, and `planted` with kind, domain, rule, row (1-based) and USUBJID.
 
     Raises
     ------
     UsageError
-        There are not enough patients in the extract for `n` defects.
+        There are not enough patients in the extract for `n` errors.
     """
     rng = np.random.Generator(np.random.PCG64(np.random.SeedSequence(seed, spawn_key=(99,))))
-    messed = {domain: table.copy() for domain, table in tables.items()}
+    with_errors_added = {domain: table.copy() for domain, table in tables.items()}
     used: set[str] = set()
     planted = []
     for number in range(n):
-        defect = DEFECTS[number % len(DEFECTS)]
-        rows = _candidates(messed, defect, used)
+        error = DATA_ERRORS[number % len(DATA_ERRORS)]
+        rows = _candidates(with_errors_added, error, used)
         if not rows:
             raise UsageError(
-                f"n is too large: the extract has no subject left for '{defect.kind}'; plant fewer"
+                f"n is too large: the extract has no subject left for '{error.kind}'; use fewer"
             )
         place = rows[int(rng.random() * len(rows))]
-        used.add(str(messed[defect.domain]["USUBJID"].iloc[place]))
-        planted.append(_plant(messed, defect, place))
+        used.add(str(with_errors_added[error.domain]["USUBJID"].iloc[place]))
+        planted.append(_plant(with_errors_added, error, place))
         used.add(str(planted[-1][-1]))
-    return messed, pd.DataFrame(planted, columns=PLANTED_COLUMNS)
+    return with_errors_added, pd.DataFrame(planted, columns=PLANTED_COLUMNS)
 
 
-def _candidates(tables: Tables, defect: Defect, used: set[str]) -> list[int]:
-    """Positions of the rows that can carry the defect, of patients who carry none yet."""
-    table = tables[defect.domain]
+def _candidates(tables: Tables, error: DataError, used: set[str]) -> list[int]:
+    """Positions of the eligible rows, of patients without an error so far."""
+    table = tables[error.domain]
     fits = ~table["USUBJID"].isin(sorted(used))
-    for column, values in defect.where:
+    for column, values in error.where:
         fits &= table[column].isin(values)
-    for column in defect.filled:
+    for column in error.filled:
         fits &= table[column].notna()
         if column.endswith("DTC"):
             fits &= table[column].str.len() >= len("2017-01-01")
-    if defect.dead:
+    if error.dead:
         dm = tables["dm"]
         fits &= table["USUBJID"].isin(dm.loc[dm["DTHDTC"].notna(), "USUBJID"])
     return [int(place) for place in np.flatnonzero(fits.to_numpy(dtype=bool))]
 
 
-def _plant(tables: Tables, defect: Defect, place: int) -> list[str | int]:
-    """Write the defect into its table; returns the line of the list."""
-    table, dm = tables[defect.domain], tables["dm"]
+def _plant(tables: Tables, error: DataError, place: int) -> list[str | int]:
+    """Write the error into its table; returns its line of the list."""
+    table, dm = tables[error.domain], tables["dm"]
     row: Cells = dict(table.iloc[place])
     subject: Cells = dict(dm[dm["USUBJID"] == row["USUBJID"]].iloc[0])
-    changed: Cells = {**row, **defect.change({**subject, **row})}
-    if defect.appends:
+    changed: Cells = {**row, **error.change({**subject, **row})}
+    if error.appends:
         place = len(table)
     table.loc[place] = [changed[str(column)] for column in table.columns]
-    return [defect.kind, defect.domain, defect.rule, place + 1, str(changed["USUBJID"])]
+    return [error.kind, error.domain, error.rule, place + 1, str(changed["USUBJID"])]

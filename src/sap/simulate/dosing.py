@@ -6,47 +6,46 @@ from sap.simulate.scenarios import COURSES, TOXICITY
 from sap.simulate.screening import disposition
 from sap.simulate.subject import Episode, Incident, Subject, between, chance, iso
 
-STOP_HARMS = (("PERIPHERAL SENSORY NEUROPATHY", 3), ("FATIGUE", 3), ("HAEMATURIA", 3))
-REDUCTION_HARMS = (("NEUTROPENIA", 4), ("DIARRHOEA", 3), ("FEBRILE NEUTROPENIA", 3))
-DELAY_HARMS = (("NEUTROPENIA", 3), ("URINARY TRACT INFECTION", 2), ("DIARRHOEA", 2))
+STOP_EVENTS = (("PERIPHERAL SENSORY NEUROPATHY", 3), ("FATIGUE", 3), ("HAEMATURIA", 3))
+REDUCTION_EVENTS = (("NEUTROPENIA", 4), ("DIARRHOEA", 3), ("FEBRILE NEUTROPENIA", 3))
+DELAY_EVENTS = (("NEUTROPENIA", 3), ("URINARY TRACT INFECTION", 2), ("DIARRHOEA", 2))
 
-TOLD_CYCLES = 5  # a story told to the day is told by then
-SHORTLY_DELAYED = 7  # the cycle that comes five days late in one story
+FIXED_CYCLES = 5  # the fixed days of a scenario end by then
+SHORT_DELAY_CYCLE = 7  # the cycle that is five days late in one scenario
 
 
 def dose(subject: Subject, episode: Episode) -> None:
-    """Give the cycles of the story; sets infusions, doses, incidents and the stop, and writes ex.
+    """Give the cycles of the scenario; sets infusions, doses, incidents and the stop, and writes ex.
 
     1. A cycle comes 21 days after the one before, give or take a day, later when delayed.
-    2. A story told to the day (its PSA course has levels or shifts) has no delay before
-       cycle 6.
-    3. A reduction goes from 25 to 20 mg/m2 and stays.
+    2. A scenario with fixed days (its PSA course has levels or shifts) has no delay before cycle 6.
+    3. A reduction is from 25 to 20 mg/m2 and permanent.
     4. A patient with raised bilirubin starts at 20 mg/m2.
-    5. In one story neither the dose nor the day of cycle 5 is recorded.
+    5. In one scenario neither the dose nor the day of cycle 5 is recorded.
     """
-    rng, given, story = (
+    rng, given, scenario = (
         subject.stream("dosing", episode.part),
         subject.given.treatment,
-        episode.story,
+        episode.scenario,
     )
     first = episode.consent + between(rng, 1, 7)
     steady = _steady(episode)
-    level = given.reduced_dose if "start at 20" in story.marks else given.dose
+    level = given.reduced_dose if "start at 20" in scenario.marks else given.dose
     notes: list[str | None] = []
     due = first
-    for cycle in range(1, min(story.cycles, given.max_cycles) + 1):
+    for cycle in range(1, min(scenario.cycles, given.max_cycles) + 1):
         delayed, reduced = chance(rng, given.delayed), chance(rng, given.reduced)
         wobble, wait, mark = between(rng, 0, 9), between(rng, 5, 14), rng.random()
-        if "short delay" in story.marks and cycle == SHORTLY_DELAYED:
+        if "short delay" in scenario.marks and cycle == SHORT_DELAY_CYCLE:
             delayed, wait = True, 5
         note, day = None, due
         if cycle > 1:
             due += given.cycle_days
-            if delayed and (cycle > TOLD_CYCLES or not steady):
+            if delayed and (cycle > FIXED_CYCLES or not steady):
                 note = _delay(episode, due, mark)
                 due += wait
             day = due if steady else due + {0: 1, 1: -1}.get(wobble, 0)
-            forced = "reduction" in story.marks and cycle == 4
+            forced = "reduction" in scenario.marks and cycle == 4
             if (reduced or forced) and level == given.dose:
                 level, note = given.reduced_dose, _reduce(episode, day, mark)
         episode.infusions.append(day)
@@ -58,27 +57,27 @@ def dose(subject: Subject, episode: Episode) -> None:
 
 
 def _steady(episode: Episode) -> bool:
-    course = COURSES[episode.story.psa]
-    return course.levels is not None or bool(course.shifts) or "steady" in episode.story.marks
+    course = COURSES[episode.scenario.psa]
+    return course.levels is not None or bool(course.shifts) or "steady" in episode.scenario.marks
 
 
 def _delay(episode: Episode, day: int, mark: float) -> str:
     if mark < 0.3:
         return "DELAY: LOGISTICS"
-    decod, grade = DELAY_HARMS[int((mark - 0.3) / 0.7 * len(DELAY_HARMS))]
+    decod, grade = DELAY_EVENTS[int((mark - 0.3) / 0.7 * len(DELAY_EVENTS))]
     episode.incidents.append(Incident(day - 2, decod, grade, "DRUG INTERRUPTED"))
     return f"DELAY: {decod}"
 
 
 def _reduce(episode: Episode, day: int, mark: float) -> str:
-    decod, grade = REDUCTION_HARMS[int(mark * len(REDUCTION_HARMS))]
+    decod, grade = REDUCTION_EVENTS[int(mark * len(REDUCTION_EVENTS))]
     episode.incidents.append(Incident(day - 12, decod, grade, "DOSE REDUCED"))
     return f"REDUCTION: {decod}"
 
 
 def _write_infusions(subject: Subject, episode: Episode, notes: list[str | None]) -> None:
     rows = zip(episode.infusions, episode.doses, notes, strict=True)
-    lost = "dose not recorded" in episode.story.marks
+    lost = "dose not recorded" in episode.scenario.marks
     for cycle, (day, level, note) in enumerate(rows, start=1):
         known = not (lost and cycle == 5)
         subject.write(
@@ -99,7 +98,7 @@ def _write_infusions(subject: Subject, episode: Episode, notes: list[str | None]
 
 
 def infusion_minute(subject: Subject) -> int:
-    """When the first infusion starts, in minutes of the day; between 9:30 and 12:00."""
+    """The start of the first infusion in minutes of the day; between 9:30 and 12:00."""
     return 9 * 60 + 30 + (subject.number * 7) % 30 * 5
 
 
@@ -118,15 +117,15 @@ def _write_prednisone(subject: Subject, episode: Episode) -> None:
 
 def _stop(subject: Subject, episode: Episode, rng: Generator) -> None:
     """The day and reason of the end of study treatment, in ds."""
-    episode.reason = episode.story.stop
+    episode.reason = episode.scenario.stop
     episode.stop = episode.last + between(rng, 17, 21)
     episode.progression = episode.stop
     if episode.reason not in ("PROGRESSIVE DISEASE", "DEATH"):
         episode.progression = episode.stop + 40 + int(rng.random() * 150)
     if episode.reason == TOXICITY:
-        decod, grade = STOP_HARMS[int(rng.random() * len(STOP_HARMS))]
-        if "neuropathy" in episode.story.marks:
-            decod, grade = STOP_HARMS[0]
+        decod, grade = STOP_EVENTS[int(rng.random() * len(STOP_EVENTS))]
+        if "neuropathy" in episode.scenario.marks:
+            decod, grade = STOP_EVENTS[0]
         episode.incidents.append(Incident(episode.last + 8, decod, grade, "DRUG WITHDRAWN"))
     if episode.reason != "DEATH":
         disposition(subject, "STUDY TREATMENT", episode.reason, episode.stop)

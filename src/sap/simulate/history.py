@@ -1,4 +1,4 @@
-"""What was before consent: the disease, its earlier treatment, other illness; mh and prior cm."""
+"""Medical history and prior therapy (mh, cm) before consent."""
 
 from sap.simulate.subject import Subject, between, chance, iso, pick
 
@@ -12,7 +12,7 @@ ILLNESSES = (
 GLEASON = ((6, 0.06), (7, 0.27), (8, 0.23), (9, 0.36), (10, 0.08))
 
 
-def remember(subject: Subject) -> None:
+def medical_history(subject: Subject) -> None:
     """Diagnosis, metastases, Gleason score, illnesses; docetaxel, hormones, radiotherapy."""
     rng = subject.stream("history")
     castration = subject.consent - between(rng, 500, 3000)
@@ -37,7 +37,7 @@ def _illness(subject: Subject, decod: str, category: str, start: str) -> None:
 
 
 def _docetaxel(subject: Subject) -> None:
-    """Every patient had docetaxel; he progressed during or after it."""
+    """Prior docetaxel of every patient, with progression during or after it."""
     rng = subject.stream("history", 1)
     end = subject.consent - between(rng, 35, 500)
     start = end - 21 * between(rng, 3, 9)

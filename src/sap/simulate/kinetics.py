@@ -84,14 +84,14 @@ def _body(given: Kinetics, surface: float, rng: Generator) -> Body:
 def sample_plasma(subject: Subject, episode: Episode) -> None:
     """Four samples on the first infusion day, at times near the planned ones.
 
-    1. Some patients are not sampled at all; now and then one tube is missing.
-    2. Before the infusion nothing is found: below the limit.
-    3. The end-of-infusion sample comes a few minutes off; now and then much too late.
-    4. In some stories a tube is not timed, is drawn on the wrong side of the start of the infusion,
-       or is reported as below the limit.
+    1. Some patients have no samples; occasionally one sample is missing.
+    2. The sample before the infusion is below quantification.
+    3. The end-of-infusion sample deviates by a few minutes, occasionally by much more.
+    4. In some scenarios a sample has no time, is collected on the wrong side of the start of the
+       infusion, or is below quantification.
     """
     given, rng = subject.given.kinetics, subject.stream("kinetics", episode.part)
-    odd = next((mark for mark in episode.story.marks if mark.startswith("plasma")), "")
+    odd = next((mark for mark in episode.scenario.marks if mark.startswith("plasma")), "")
     sampled = chance(rng, given.sampled) or bool(odd)
     body = _body(given, episode.surfaces[0], rng)
     dose_mg = episode.doses[0] * episode.surfaces[0]

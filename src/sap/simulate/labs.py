@@ -9,7 +9,7 @@ from sap.simulate.subject import Episode, Subject, chance, iso
 
 @dataclass(frozen=True)
 class Test:
-    """A test with its usual limits and what these patients have: median and spread of the log."""
+    """A test with its limits of normal, and the median and spread (of the log) in these patients."""
 
     code: str
     name: str
@@ -43,10 +43,10 @@ TESTOSTERONE = Test("TESTOS", "Testosterone", CHEMISTRY, "nmol/L", 8, 30, 0.5, 0
 G_DL_PER_MMOL_L = 1.6114  # haemoglobin, monomer
 GRADE_3_HGB = 4.9  # mmol/L; CTCAE 4.03, anaemia of grade 3: below 8.0 g/dL, 4.9 mmol/L
 
-# Share of the patient's own value left at the nadir without and with G-CSF.
+# Proportion of the patient's own value at the nadir without and with G-CSF.
 NADIR = {"NEUT": (0.11, 0.40), "WBC": (0.24, 0.50), "LYM": (0.60, 0.65), "PLAT": (0.62, 0.62)}
-# How far a chemistry value can go: multiples of his own value, one drawn when it happens.
-RISES = {
+# Possible changes of a chemistry value: multiples of the patient's own value.
+CHANGES = {
     "ALT": (2.5, 5.0, 9.0, 24.0),
     "AST": (2.5, 5.0, 9.0),
     "GGT": (2.0, 4.0, 9.0),
@@ -72,20 +72,20 @@ def screening_labs(subject: Subject) -> None:
 def treatment_labs(subject: Subject, episode: Episode) -> None:
     """Before each cycle and at the end; in half of the first three cycles at the nadir too.
 
-    1. Haemoglobin sinks a little with each cycle, the others stay near the patient's own value.
-    2. One chemistry value in 25 leaves its place for one visit.
+    1. Haemoglobin decreases slightly with each cycle, the others stay near the patient's own value.
+    2. One chemistry value in 25 is abnormal at one visit.
     3. One value in 80 is not done.
     """
     own = _own_values(subject.stream("labs"))
     rng = subject.stream("labs", 1 + episode.part)
-    helped = chance(rng, 0.3)
-    if "start at 20" in episode.story.marks:
+    with_gcsf = chance(rng, 0.3)
+    if "start at 20" in episode.scenario.marks:
         own["BILI"] = 21.0
     for number, day in enumerate(episode.infusions, start=1):
         _panel(subject, own, (f"CYCLE {number}", day, number), rng)
         if number <= 3 and chance(rng, 0.55):
             nadir_day = day + 8 + int(rng.random() * 5)
-            _nadir(subject, own, (f"CYCLE {number} NADIR", nadir_day), helped, rng)
+            _nadir(subject, own, (f"CYCLE {number} NADIR", nadir_day), with_gcsf, rng)
     end = ("END OF TREATMENT", episode.last + 21, len(episode.infusions) + 1)
     _panel(subject, own, end, rng)
 
@@ -93,7 +93,7 @@ def treatment_labs(subject: Subject, episode: Episode) -> None:
 def severe_anaemia(subject: Subject, day: int, mark: float) -> None:
     """Haemoglobin on the day of an anaemia of grade 3 or more: below 4.9 mmol/L (CTCAE 4.03).
 
-    A value of that day gives way to it.
+    It replaces a value of that day.
     """
     value = GRADE_3_HGB * (0.80 + 0.17 * mark)
     same_day = [
@@ -127,7 +127,7 @@ def _panel(
         values[test.code] = own[test.code] * noise
         if test.code == "HGB":
             values["HGB"] *= 0.985**number
-        steps = RISES.get(test.code)
+        steps = CHANGES.get(test.code)
         if steps and strays < 0.04 and number > 1:
             values[test.code] *= steps[int(strays / 0.04 * len(steps))]
         if lost:
@@ -136,20 +136,20 @@ def _panel(
 
 
 def _nadir(
-    subject: Subject, own: dict[str, float], visit: tuple[str, int], helped: bool, rng: Generator
+    subject: Subject, own: dict[str, float], visit: tuple[str, int], with_gcsf: bool, rng: Generator
 ) -> None:
     name, day = visit
     values = {"HGB": own["HGB"] * 0.9 * min(1.1, float(rng.lognormal(0, 0.08)))}
     for code, left in NADIR.items():
         noise = float(rng.lognormal(0, 0.55))
-        values[code] = own[code] * min(0.98, left[int(helped)] * noise)
+        values[code] = own[code] * min(0.98, left[int(with_gcsf)] * noise)
     _write_all(subject, values, name, day, [])
 
 
 def _write_all(
     subject: Subject, values: dict[str, float], visit: str, day: int, missed: list[str]
 ) -> None:
-    """The tests of one sample; the white cells are never fewer than their parts."""
+    """The tests of one sample; leukocytes are at least the sum of their components."""
     values["WBC"] = max(values["WBC"], values["NEUT"] + values["LYM"] + 0.2)
     for test in (test for test in TESTS if test.code in values):
         if test.code in missed:
@@ -159,7 +159,7 @@ def _write_all(
 
 
 def _write(subject: Subject, test: Test, value: float, visit: str, day: int) -> None:
-    """One value in the unit of the site, with the site's limits when it gives them."""
+    """One value in the unit of the site, with the limits of the site where recorded."""
     sites = subject.given
     unit, low, high, digits = test.unit, test.low, test.high, test.digits
     if test.code == "HGB" and subject.site in sites.sites_with_g_dl:
@@ -168,7 +168,7 @@ def _write(subject: Subject, test: Test, value: float, visit: str, day: int) -> 
     shown = round(max(value, 10.0**-digits), digits)
     subject.write(
         "lb",
-        **_named(test),
+        **_test_columns(test),
         LBORRES=shown,
         LBORRESU=unit,
         LBSTRESC=f"{shown:g}",
@@ -184,7 +184,7 @@ def _write(subject: Subject, test: Test, value: float, visit: str, day: int) -> 
 def _not_done(subject: Subject, test: Test, visit: str, day: int) -> None:
     subject.write(
         "lb",
-        **_named(test),
+        **_test_columns(test),
         LBSTAT="NOT DONE",
         LBREASND="SAMPLE HAEMOLYSED",
         VISIT=visit,
@@ -192,5 +192,5 @@ def _not_done(subject: Subject, test: Test, visit: str, day: int) -> None:
     )
 
 
-def _named(test: Test) -> dict[str, str]:
+def _test_columns(test: Test) -> dict[str, str]:
     return {"LBTESTCD": test.code, "LBTEST": test.name, "LBCAT": test.category}

@@ -15,11 +15,11 @@ KINDS = {
 }
 
 
-def choose(subject: Subject) -> None:
+def choose_therapy(subject: Subject) -> None:
     """Group A's therapy, when it starts and when the patient progresses; sets the patient's state.
 
-    A patient who had abiraterone gets no abiraterone again, and so for enzalutamide. A patient of group B
-    who is not treated in the study has a physician's choice too.
+    Prior abiraterone is not repeated, nor is prior enzalutamide. A patient of group B who is not
+    treated in the study has a physician's choice too.
     """
     assert subject.allocated is not None
     given, rng = subject.given.choice, subject.stream("choice")
@@ -28,7 +28,7 @@ def choose(subject: Subject) -> None:
         (name, share) for name, share in given.therapies if name not in ARSI or name not in prior
     ]
     subject.therapy = pick(rng, offered)
-    ahead = 12 if subject.group == "B" else 0  # the time in which he declined
+    ahead = 12 if subject.group == "B" else 0  # time until the patient declined
     subject.therapy_start = subject.allocated + ahead + between(rng, 4, 30)
     months = dict(given.months_to_progression)[subject.therapy]
     free = 38 + waiting_days(rng, months - 1.2)
@@ -36,22 +36,26 @@ def choose(subject: Subject) -> None:
     subject.progression = None if dies_first else subject.therapy_start + free
 
 
-def come_again(subject: Subject, ctc_threshold: int) -> None:
-    """A patient who progressed on abiraterone or enzalutamide may be screened again.
+def rescreen(subject: Subject, ctc_threshold: int) -> None:
+    """Re-screening of a patient who progressed on abiraterone or enzalutamide.
 
-    Sets the second sample and, for the converted, whether he is treated (`fate`); ds, cp, gf, ie.
+    Sets the second sample and, after conversion, the outcome (`fate`); ds, cp, gf, ie.
     """
     if subject.therapy not in ARSI or subject.progression is None:
         return
-    given, rng = subject.given.choice, subject.stream("again")
-    comes, wait, wait_more = chance(rng, given.comes_again), between(rng, 2, 24), between(rng, 0, 6)
+    given, rng = subject.given.choice, subject.stream("rescreening")
+    attends, wait, wait_more = (
+        chance(rng, given.rescreened),
+        between(rng, 2, 24),
+        between(rng, 0, 6),
+    )
     first = (
         subject.arv7 if subject.count is not None and subject.count >= ctc_threshold else "NOT DONE"
     )
     converts = chance(rng, dict(given.converts).get(first, 0.4))
     low, normal, state, mark = rng.random(), rng.normal(), rng.random(), rng.random()
     fate, turnaround = rng.random(), between(rng, 6, 12)
-    if not comes:
+    if not attends:
         return
     subject.second_sample = subject.progression + wait + wait_more
     milestone(subject, "RE-SCREENING CONSENT OBTAINED", subject.progression + wait, "RE-SCREENING")
@@ -64,15 +68,15 @@ def come_again(subject: Subject, ctc_threshold: int) -> None:
     day = subject.second_sample + turnaround
     milestone(subject, "ALLOCATED TO GROUP B", day, "RE-SCREENING")
     day += 2 + int(mark * 6)
-    if fate < given.again_not_eligible:
+    if fate < given.rescreened_not_eligible:
         subject.fate = "NOT ELIGIBLE"
         write_criterion(subject, "RE-SCREENING", day, mark)
         disposition(subject, "RE-SCREENING", "NOT ELIGIBLE", day)
-    elif fate < given.again_not_eligible + given.again_declined:
+    elif fate < given.rescreened_not_eligible + given.rescreened_declined:
         subject.fate = "DECLINED"
         disposition(subject, "RE-SCREENING", "DECLINED", day)
     else:
-        subject.fate = "TREATED AGAIN"
+        subject.fate = "TREATED AFTER RE-SCREENING"
         milestone(subject, "TREATMENT CONSENT OBTAINED", day, "RE-SCREENING")
 
 
@@ -122,7 +126,7 @@ def write_therapy(subject: Subject) -> None:
 
 
 def _progressed(subject: Subject) -> None:
-    """Progression of a patient of group A as his physician saw it."""
+    """Progression of a patient of group A as assessed by the investigator."""
     assert subject.progression is not None
     subject.write(
         "rs",
@@ -160,9 +164,9 @@ def write_anticancer(
 def _choice_psa(subject: Subject, end: int) -> None:
     """PSA on the chosen therapy: at its start, then every three or four weeks until progression.
 
-    A responder falls to a fifth and comes back by progression; another patient falls little, and one
-    in five of those rises from the start. In one patient in eight one value after week 12 is half as
-    high again and the next is not.
+    PSA of a responder decreases to a fifth and returns by progression; of others it decreases little,
+    in one of five it increases from the start. In one patient in eight one value after week 12 is
+    increased by half and the next is not.
     """
     given, rng = subject.given.choice, subject.stream("psa", 3)
     every = 21 if subject.therapy in ("CABAZITAXEL", "DOCETAXEL") else 28
@@ -174,12 +178,12 @@ def _choice_psa(subject: Subject, end: int) -> None:
         return
     write_psa(subject, base, "FOLLOW-UP", subject.therapy_start - between(rng, 0, 5))
     last = min(end + 60, subject.therapy_start + 540, subject.second_sample or end + 60)
-    only_rises = not responds and chance(subject.stream("psa", 10), 0.2)
+    only_increases = not responds and chance(subject.stream("psa", 10), 0.2)
     days = range(subject.therapy_start + every, last, every)
     jumps = 84 // every + 2 if chance(subject.stream("psa", 11), 0.125) else 0
     for number, day in enumerate(days, start=1):
         share = (day - subject.therapy_start) / max(60, end - subject.therapy_start)
-        ratio = 1 + 0.1 * number if only_rises else _share_of_base(number, share, responds)
+        ratio = 1 + 0.1 * number if only_increases else _share_of_base(number, share, responds)
         ratio *= 1.5 if number == jumps else 1
         value = round(base * ratio * float(rng.lognormal(0, 0.06)), 1)
         write_psa(subject, value, "FOLLOW-UP", day + between(rng, -2, 2))
@@ -187,6 +191,6 @@ def _choice_psa(subject: Subject, end: int) -> None:
 
 def _share_of_base(number: int, share: float, responds: bool) -> float:
     if responds:
-        fall = max(0.15, 1 - 0.32 * number)
-        return fall if share < 0.8 else fall * (1 + 2.5 * (share - 0.8))
+        decrease = max(0.15, 1 - 0.32 * number)
+        return decrease if share < 0.8 else decrease * (1 + 2.5 * (share - 0.8))
     return max(0.62, 1 - 0.1 * number) if share < 0.5 else 0.8 + 0.9 * (share - 0.5)

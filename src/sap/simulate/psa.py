@@ -41,22 +41,22 @@ def write_psa(
 
 
 def screening_psa(subject: Subject) -> None:
-    """The value at screening, unless his story is told without one."""
+    """The value at screening; missing in scenarios without a baseline."""
     if subject.sample is None:
         return
-    untold = any("no baseline" in episode.story.marks for episode in subject.episodes[:1])
-    untold = untold or (not subject.episodes and never_measured(subject))
-    write_psa(subject, None if untold else subject.psa, "SCREENING", subject.sample)
+    without_value = any("no baseline" in episode.scenario.marks for episode in subject.episodes[:1])
+    without_value = without_value or (not subject.episodes and never_measured(subject))
+    write_psa(subject, None if without_value else subject.psa, "SCREENING", subject.sample)
 
 
-def settle(subject: Subject, episode: Episode) -> None:
-    """One course from screening to baseline: a course told to the digit needs its level already then.
+def set_baseline_level(subject: Subject, episode: Episode) -> None:
+    """The level of a course from screening to baseline, which a course with exact values fixes.
 
     1. The course has no levels: nothing; its baseline follows from the value at screening.
-    2. The subject's own level, as it has grown by the baseline, lies within the levels: he keeps it.
-    3. Else a level within them is drawn, and what was measured before is scaled to lead there.
+    2. The subject's own level, with its growth until baseline, is within the levels: unchanged.
+    3. Else a level within them is drawn, and earlier values are scaled accordingly.
     """
-    course = COURSES[episode.story.psa]
+    course = COURSES[episode.scenario.psa]
     if course.levels is None:
         return
     (low, high), rng = course.levels, subject.stream("course", episode.part)
@@ -104,14 +104,14 @@ def never_measured(subject: Subject) -> bool:
 def treatment_psa(subject: Subject, episode: Episode) -> None:
     """The course of a treated patient: baseline, before each later cycle, at the end, in follow-up.
 
-    1. Baseline is drawn on the first infusion day, before it; in one patient in four some days before.
-       It has grown a little from the last value before it, at screening or at re-screening.
-    2. A value of the course keeps its side of a fall by half, whatever the noise.
-    3. After the course has been told the value grows from visit to visit.
-    4. Follow-up goes on every three months to a year after the stop.
+    1. Baseline is on the day of the first infusion, before it; in one patient in four some days
+       earlier. It is slightly higher than the last value at screening or re-screening.
+    2. Noise never moves a value across a decline of 50 %.
+    3. After the values of the course the value increases from visit to visit.
+    4. Follow-up is every three months until a year after the end of treatment.
     """
     rng = subject.stream("psa", episode.part)
-    course, marks = COURSES[episode.story.psa], episode.story.marks
+    course, marks = COURSES[episode.scenario.psa], episode.scenario.marks
     base = _baseline(subject, episode, rng)
     _write_baseline(subject, episode, base, rng)
     if "no later value" in marks:
@@ -135,20 +135,20 @@ def _baseline(subject: Subject, episode: Episode, rng: Generator) -> float:
 
 
 def _write_baseline(subject: Subject, episode: Episode, base: float, rng: Generator) -> None:
-    """Baseline on the first day (with the clock time where the site keeps it) or before it."""
+    """Baseline on the first day (with the time of day where the site records it) or before it."""
     early, ahead = chance(rng, 0.25), between(rng, 1, 4)
-    # A re-screened patient has values from before; without one of its own his course would hang on them.
-    if "no baseline" in episode.story.marks and episode.part == 0:
+    # A re-screened patient has earlier values, so that the second course always gets a baseline.
+    if "no baseline" in episode.scenario.marks and episode.part == 0:
         write_psa(subject, None, "CYCLE 1", episode.first)
         return
-    if "two values with time" in episode.story.marks:
+    if "two values with time" in episode.scenario.marks:
         write_psa(subject, round(base * 1.08, 1), "CYCLE 1", episode.first, 7 * 60 + 40)
         write_psa(subject, base, "CYCLE 1", episode.first, 9 * 60 + 5)
         return
-    fixed = COURSES[episode.story.psa].levels is not None
+    fixed = COURSES[episode.scenario.psa].levels is not None
     day = episode.first - (0 if fixed or not early else ahead)
     write_psa(subject, base, "CYCLE 1", day, _clock(subject))
-    if "after the infusion" in episode.story.marks:
+    if "after the infusion" in episode.scenario.marks:
         write_psa(subject, round(base * 0.9, 1), "CYCLE 1", day, infusion_minute(subject) + 200)
 
 
@@ -157,7 +157,7 @@ def _clock(subject: Subject) -> int | None:
 
 
 def _visits(episode: Episode, course: Course) -> list[Visit]:
-    """Visit names and days after baseline, moved where the course says so."""
+    """Visit names and days after baseline, with the shifts of the course."""
     shifts = dict(course.shifts)
     later = episode.infusions[1:]
     visits = [(f"CYCLE {number}", day) for number, day in enumerate(later, start=2)]
@@ -171,13 +171,15 @@ def _visits(episode: Episode, course: Course) -> list[Visit]:
 
 
 def _value(course: Course, base: float, number: int, rng: Generator) -> float:
-    """The value at the visit of that number; exact where the course tells it to the digit."""
+    """The value at the visit of that number; exact where the course has exact values."""
     noise = float(rng.lognormal(0, 0.05))
-    told = course.ratios
-    ratio = told[number - 1] if number <= len(told) else told[-1] * 1.3 ** (number - len(told))
+    ratios = course.ratios
+    ratio = (
+        ratios[number - 1] if number <= len(ratios) else ratios[-1] * 1.3 ** (number - len(ratios))
+    )
     if course.levels is not None and number in course.exact:
         return round(base * ratio, 2)
-    if course.levels is not None and number <= len(told):
+    if course.levels is not None and number <= len(ratios):
         return round(base * ratio * min(1.015, max(0.985, 1 + (noise - 1) / 4)), 2)
     noisy = ratio * noise
     side = max(noisy, 0.53) if ratio > 0.5 else min(noisy, 0.48)
@@ -185,8 +187,8 @@ def _value(course: Course, base: float, number: int, rng: Generator) -> float:
 
 
 def _write_value(subject: Subject, value: float, visit: str, day: int, episode: Episode) -> None:
-    """The value; in some stories twice on a day, with or without the time of day."""
-    marks = episode.story.marks
+    """The value; in some scenarios twice on a day, with or without the time of day."""
+    marks = episode.scenario.marks
     if visit == "CYCLE 3" and "two values with time" in marks:
         write_psa(subject, round(value * 1.1, 1), visit, day, 8 * 60)
         write_psa(subject, value, visit, day, 10 * 60 + 15)

@@ -1,4 +1,4 @@
-"""Where a record lies in the trial: its study day and its epoch, from the subject's own dates."""
+"""Study day and epoch of a record, from the dates of the subject."""
 
 from datetime import date
 
@@ -50,6 +50,6 @@ def epoch(subject: Subject, when: str) -> str | None:
 
 
 def _screening_days(subject: Subject, name: str) -> list[int]:
-    """The days of what belongs to one screening, in order."""
+    """The days of the records of one screening, in order."""
     rows: list[Row] = [row for row in subject.rows.get("ds", []) if row["DSSCAT"] == name]
     return sorted(date.fromisoformat(str(row["DSSTDTC"])).toordinal() for row in rows)

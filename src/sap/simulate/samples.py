@@ -2,15 +2,15 @@
 
 from sap.simulate.subject import Episode, Subject, chance, iso
 
-TAKEN = 0.92  # share of the planned tubes that were drawn (ours)
+TAKEN = 0.92  # proportion of the planned tubes that were collected (ours)
 
 
 def treatment_plasma(subject: Subject, episode: Episode) -> None:
     """10 mL before each cycle, 100 mL in ten cycles.
 
-    The tube before cycle 1 is the baseline; a re-screened patient's progression tube is his.
+    The tube before cycle 1 is the baseline; for a re-screened patient it is the progression tube.
     """
-    rng = subject.stream("blood", 1 + episode.part)
+    rng = subject.stream("samples", 1 + episode.part)
     for number, day in enumerate(episode.infusions, start=1):
         taken = chance(rng, TAKEN)
         if taken and not (episode.part == 1 and number == 1):
@@ -21,14 +21,14 @@ def choice_plasma(subject: Subject) -> None:
     """Group A: 10 mL at the start of the choice, twelve weeks later and at progression."""
     if not subject.therapy or subject.therapy == "NONE":
         return
-    rng = subject.stream("blood")
+    rng = subject.stream("samples")
     days = [(subject.therapy_start, "BASELINE"), (subject.therapy_start + 84, "WEEK 12")]
     if subject.progression is not None:
-        again = subject.second_sample is not None
-        end = subject.second_sample if again else subject.progression
+        rescreened = subject.second_sample is not None
+        end = subject.second_sample if rescreened else subject.progression
         assert end is not None
         days = [(day, visit) for day, visit in days if day < end]
-        days.append((end, "RE-SCREENING" if again else "PROGRESSION"))
+        days.append((end, "RE-SCREENING" if rescreened else "PROGRESSION"))
     for day, visit in days:
         if chance(rng, TAKEN):
             _draw(subject, visit, day)

@@ -1,8 +1,8 @@
-"""The courses a treated patient can have, so that every branch of the analysis is walked.
+"""The scenarios of treated patients, so that every branch of the analysis occurs.
 
-A `Story` joins what must fit together: the PSA course, the course of the tumours, the number of
-cycles and why they stopped. Whether a patient responds is chance (the true response rate); which story
-he then lives is dealt from the two decks in turn, so that each story occurs.
+A `Scenario` combines a PSA course, a tumour course, the number of cycles and the reason for their end.
+Response is random (the true response rate); the scenarios of responders and of non-responders are
+assigned in turn, so that each occurs.
 """
 
 from dataclasses import dataclass
@@ -19,10 +19,9 @@ DEATH = "DEATH"
 class Course:
     """PSA as a share of baseline, visit by visit: before cycle 2, before cycle 3, ...
 
-    A course with `levels` is told to the day: its cycles come on the day, its baseline lies within
-    those levels on a multiple of `step`, and the visits in `exact` are exact to the digit; at the
-    others each subject has a little noise of his own. `shifts` moves a sample so many days from its
-    cycle.
+    A course with `levels` has fixed days: its cycles are not shifted, its baseline is within those
+    levels on a multiple of `step`, and the visits in `exact` have exact values; at the others there
+    is a little noise. `shifts` moves a sample by a number of days from its cycle.
     """
 
     ratios: tuple[float, ...]
@@ -36,7 +35,7 @@ LEVELS = (40.0, 500.0)  # where a step of 5 makes half and a quarter more exact,
 
 
 COURSES: dict[str, Course] = {
-    # responders: two falls of 50 % or more, 28 days apart or more, the first by day 84
+    # responders: two declines of 50 % or more, 28 days apart or more, the first by day 84
     "fast": Course((0.40, 0.30, 0.24, 0.20, 0.19, 0.22, 0.27, 0.33, 0.40)),
     "deep": Course((0.72, 0.44, 0.25, 0.12, 0.09, 0.08, 0.08, 0.09, 0.12)),
     "flare": Course((1.38, 0.90, 0.44, 0.36, 0.31, 0.30, 0.36, 0.44, 0.55)),
@@ -73,8 +72,8 @@ COURSES: dict[str, Course] = {
 
 
 @dataclass(frozen=True)
-class Story:
-    """What happens to a treated patient; `marks` name the particular things."""
+class Scenario:
+    """The course of a treated patient; `marks` name its special features."""
 
     name: str
     psa: str
@@ -84,27 +83,27 @@ class Story:
     marks: tuple[str, ...] = ()
 
 
-RESPONDERS: tuple[Story, ...] = (
-    Story(
+RESPONDERS: tuple[Scenario, ...] = (
+    Scenario(
         "deep and long",
         "deep",
         "partial",
         COMPLETED,
         10,
-        ("two values without time", "cells between"),
+        ("two values without time", "ctc between visits"),
     ),
-    Story("flare, then fall", "flare", "bone flare", PROGRESSION, 9, ("steady",)),
-    Story("exactly half", "exact half", "targets gone", COMPLETED, 10, ("plasma below",)),
-    Story("confirmed on day 28", "day 28", "partial unconfirmed", PROGRESSION, 8),
-    Story("not measurable any more", "below quantification", "complete", COMPLETED, 10),
-    Story(
+    Scenario("flare, then fall", "flare", "bone flare", PROGRESSION, 9, ("steady",)),
+    Scenario("exactly half", "exact half", "targets gone", COMPLETED, 10, ("plasma below",)),
+    Scenario("confirmed on day 28", "day 28", "partial unconfirmed", PROGRESSION, 8),
+    Scenario("not measurable any more", "below quantification", "complete", COMPLETED, 10),
+    Scenario(
         "confirmed after the last dose",
         "after the last dose",
         "targets gone, others stay",
         TOXICITY,
         5,
     ),
-    Story(
+    Scenario(
         "falls fast",
         "fast",
         "bone progression",
@@ -112,25 +111,25 @@ RESPONDERS: tuple[Story, ...] = (
         8,
         ("two values with time", "plasma late", "short delay"),
     ),
-    Story("exactly 1.25 of the nadir", "exactly 1.25", "target later", PROGRESSION, 8),
+    Scenario("exactly 1.25 of the nadir", "exactly 1.25", "target later", PROGRESSION, 8),
 )
 
-NON_RESPONDERS: tuple[Story, ...] = (
-    Story("rises at once", "rising", "target", PROGRESSION, 4, ("cells between",)),
-    Story(
+NON_RESPONDERS: tuple[Scenario, ...] = (
+    Scenario("rises at once", "rising", "target", PROGRESSION, 4, ("ctc between visits",)),
+    Scenario(
         "confirmed on day 21 only", "day 21", "non-target only", PROGRESSION, 6, ("plasma untimed",)
     ),
-    Story("toxic death", "flat", "none", DEATH, 2, ("toxic death", "one early value")),
-    Story("never confirmed", "unconfirmed", "many lesions", PROGRESSION, 8),
-    Story("responds late", "late", "bone lesions vanish", COMPLETED, 10, ("dose not recorded",)),
-    Story(
+    Scenario("toxic death", "flat", "none", DEATH, 2, ("toxic death", "one early value")),
+    Scenario("never confirmed", "unconfirmed", "many lesions", PROGRESSION, 8),
+    Scenario("responds late", "late", "bone lesions vanish", COMPLETED, 10, ("dose not recorded",)),
+    Scenario(
         "no baseline", "small fall", "bone only", PROGRESSION, 5, ("no baseline", "first course")
     ),
-    Story(
+    Scenario(
         "starts at 20", "rise refuted", "new lesion", PROGRESSION, 5, ("start at 20", "clinical")
     ),
-    Story("confirmed on day 27 only", "day 27", "non-target", PROGRESSION, 6),
-    Story(
+    Scenario("confirmed on day 27 only", "day 27", "non-target", PROGRESSION, 6),
+    Scenario(
         "no value after dosing",
         "flat",
         "no scan",
@@ -138,7 +137,7 @@ NON_RESPONDERS: tuple[Story, ...] = (
         1,
         ("no later value", "first course"),
     ),
-    Story(
+    Scenario(
         "just above half",
         "near half",
         "bone late and unconfirmed",
@@ -146,18 +145,18 @@ NON_RESPONDERS: tuple[Story, ...] = (
         6,
         ("reduction", "after the infusion"),
     ),
-    Story("difference exactly 2", "difference 2", "bone unconfirmed", PROGRESSION, 6),
-    Story("new therapy first", "new therapy first", "not evaluated", PHYSICIAN, 4, ("switch",)),
-    Story("early rise", "early rise", "bone later", PROGRESSION, 8, ("two values with time",)),
-    Story(
-        "stops for harm", "never falls", "stable", TOXICITY, 7, ("neuropathy", "plasma too early")
+    Scenario("difference exactly 2", "difference 2", "bone unconfirmed", PROGRESSION, 6),
+    Scenario("new therapy first", "new therapy first", "not evaluated", PHYSICIAN, 4, ("switch",)),
+    Scenario("early rise", "early rise", "bone later", PROGRESSION, 8, ("two values with time",)),
+    Scenario(
+        "stops for rate", "never falls", "stable", TOXICITY, 7, ("neuropathy", "plasma too early")
     ),
-    Story("twenty days apart", "day 20", "bone only, unconfirmed", PROGRESSION, 6),
-    Story("small difference", "difference too small", "large nodes", PROGRESSION, 5),
-    Story("rise of twenty days", "rise 20 days", "bone only, not read", PROGRESSION, 5),
-    Story(
+    Scenario("twenty days apart", "day 20", "bone only, unconfirmed", PROGRESSION, 6),
+    Scenario("small difference", "difference too small", "large nodes", PROGRESSION, 5),
+    Scenario("rise of twenty days", "rise 20 days", "bone only, not read", PROGRESSION, 5),
+    Scenario(
         "falls after the window", "after the window", "not recorded", PHYSICIAN, 4, ("no switch",)
     ),
-    Story("early death", "rising", "none", DEATH, 3, ("early death",)),
-    Story("clinical decline", "rising", "missed", PROGRESSION, 3, ("clinical",)),
+    Scenario("early death", "rising", "none", DEATH, 3, ("early death",)),
+    Scenario("clinical decline", "rising", "missed", PROGRESSION, 3, ("clinical",)),
 )

@@ -22,11 +22,11 @@ CRITERIA: tuple[tuple[str, str, str], ...] = (
 def screen(subject: Subject, ctc_threshold: int, arv7_prevalence: float) -> None:
     """Consent, sample, count, AR-V7 and group; sets the patient's state and writes ds, cp, gf, ie.
 
-    1. No sample is drawn: the patient declined.
+    1. No sample: the patient declined.
     2. The entry criteria are not met before the count: not eligible.
     3. The count failed: no group.
-    4. At least `ctc_threshold` cells and AR-V7 positive: group B.
-    5. Anything else: group A, the physician's choice.
+    4. At least `ctc_threshold` CTC and AR-V7 positive: group B.
+    5. All others: group A, the physician's choice.
     """
     given, rng = subject.given.screening, subject.stream("screening")
     subject.consent = _consent_day(subject, rng.random())
@@ -67,7 +67,7 @@ def screen(subject: Subject, ctc_threshold: int, arv7_prevalence: float) -> None
 
 
 def _consent_day(subject: Subject, chance_of_day: float) -> int:
-    """Consents lie evenly over the accrual, each somewhere in its own interval."""
+    """Consents are spread evenly over the accrual, each at random in its interval."""
     given = subject.given.screening
     start = date.fromisoformat(given.first_consent).toordinal()
     spacing = given.accrual_days / given.usual_screened
@@ -76,7 +76,7 @@ def _consent_day(subject: Subject, chance_of_day: float) -> int:
 
 def first_reading(subject: Subject, ctc_threshold: int, arv7_prevalence: float) -> Reading:
     """The count and AR-V7 of the first sample."""
-    given, rng = subject.given.screening, subject.stream("cells")
+    given, rng = subject.given.screening, subject.stream("ctc")
     enough = chance(rng, given.three_or_more)
     count = draw_count(subject, rng.normal(), ctc_threshold, enough=enough, low=rng.random())
     failed, volume_mark = chance(rng, given.count_not_done), rng.random()
@@ -97,20 +97,20 @@ def first_reading(subject: Subject, ctc_threshold: int, arv7_prevalence: float) 
 
 
 def second_reading(subject: Subject, ctc_threshold: int, arv7_prevalence: float) -> Reading | None:
-    """A second sample after a count that failed; half of the patients give one."""
-    rng = subject.stream("cells", 8)
-    again, positive = (
-        chance(rng, subject.given.screening.sampled_again),
+    """A second sample after a count that failed; available in half of these patients."""
+    rng = subject.stream("ctc", 8)
+    available, positive = (
+        chance(rng, subject.given.screening.second_sample),
         chance(rng, arv7_prevalence),
     )
     count = draw_count(subject, rng.normal(), ctc_threshold, enough=True, low=0.0)
-    return Reading(count, arv7="POSITIVE" if positive else "NEGATIVE") if again else None
+    return Reading(count, arv7="POSITIVE" if positive else "NEGATIVE") if available else None
 
 
 def draw_count(
     subject: Subject, normal: float, ctc_threshold: int, *, enough: bool, low: float
 ) -> int:
-    """A raw count on the drawn side of the threshold."""
+    """A raw count on the given side of the threshold."""
     if not enough:
         return int(low * ctc_threshold)
     given = subject.given.screening
@@ -136,7 +136,7 @@ def write_criterion(subject: Subject, visit: str, day: int, mark: float) -> None
 
 
 def milestone(subject: Subject, decod: str, day: int, visit: str = "SCREENING") -> None:
-    """A protocol milestone in ds; the epoch is that of what is disposed of, a milestone has none."""
+    """A protocol milestone in ds; a milestone has no epoch."""
     subject.write(
         "ds",
         DSTERM=decod,
@@ -149,7 +149,7 @@ def milestone(subject: Subject, decod: str, day: int, visit: str = "SCREENING") 
 
 
 def disposition(subject: Subject, what: str, decod: str, day: int, term: str | None = None) -> None:
-    """A disposition event in ds; `what` is what it ends."""
+    """A disposition event in ds; `what` is its category (DSSCAT)."""
     epochs = {"STUDY TREATMENT": "TREATMENT", "STUDY PARTICIPATION": "FOLLOW-UP"}
     subject.write(
         "ds",
@@ -162,10 +162,10 @@ def disposition(subject: Subject, what: str, decod: str, day: int, term: str | N
     )
 
 
-def take_up(subject: Subject, *, places_left: bool) -> None:
-    """What becomes of a patient allocated to group B: he is treated, declines or is not eligible.
+def enrol(subject: Subject, *, places_left: bool) -> None:
+    """Outcome of a patient allocated to group B: treated, declined or not eligible.
 
-    Sets `fate` and writes the second consent or the reason against it; ds and ie.
+    Sets `fate` and writes the treatment consent or the reason against treatment; ds and ie.
     """
     given, rng = subject.given.screening, subject.stream("screening", 1)
     assert subject.allocated is not None

@@ -1,8 +1,8 @@
-"""One patient of the simulated trial: his streams of chance, his days and the rows he leaves behind.
+"""One subject of the simulated trial: random streams, days and SDTM records.
 
-Days are proleptic ordinals (`datetime.date.toordinal`), so that arithmetic is plain. Each patient has
-one stream of random numbers per theme, found by the seed, his number and the theme alone: what is
-drawn for one patient or theme never moves what is drawn for another.
+Days are proleptic ordinals (`datetime.date.toordinal`). Each subject has one random stream per theme,
+determined by the seed, the subject number and the theme: draws for one subject or theme never change
+those of another.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from typing import TypeVar
 import numpy as np
 
 from sap.simulate.assumptions import Assumptions
-from sap.simulate.scenarios import Story
+from sap.simulate.scenarios import Scenario
 
 # The place in this list is part of the seed: append, never reorder.
 THEMES = (
@@ -22,16 +22,16 @@ THEMES = (
     "choice",
     "dosing",
     "psa",
-    "cells",
+    "ctc",
     "survival",
     "labs",
     "events",
     "tumours",
     "kinetics",
-    "blood",
+    "samples",
     "vitals",
     "deviations",
-    "again",
+    "rescreening",
     "supportive",
     "course",
     "words",
@@ -88,7 +88,7 @@ def iso(day: int, minute: int | None = None) -> str:
 
 @dataclass
 class Incident:
-    """An adverse event that the dosing knows of, because it changed the dose."""
+    """An adverse event that changed the dose."""
 
     day: int
     decod: str
@@ -103,7 +103,7 @@ class Episode:
     part: int  # 0 after the first screening, 1 after re-screening
     sample: int
     consent: int
-    story: Story
+    scenario: Scenario
     infusions: list[int] = field(default_factory=list)
     doses: list[float] = field(default_factory=list)
     surfaces: list[float] = field(default_factory=list)
@@ -112,7 +112,7 @@ class Episode:
     stop: int = 0
     progression: int = 0
     new_therapy: int | None = None
-    baseline: float | None = None  # PSA, where the course is told to the digit
+    baseline: float | None = None  # PSA, where the course has exact values
 
     @property
     def first(self) -> int:
@@ -125,7 +125,7 @@ class Episode:
 
 @dataclass
 class Subject:
-    """What is so far known of one patient, and the rows written for him."""
+    """The state of one simulated subject, and its records."""
 
     seed: int
     number: int

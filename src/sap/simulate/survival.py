@@ -7,13 +7,13 @@ EVERY = 91
 SAFETY = 90  # days after the last dose until which events are collected; none starts later
 
 
-def live(subject: Subject) -> None:
-    """When the patient dies or leaves; sets `death` and `exit`. Nothing for patients without a group.
+def survival_times(subject: Subject) -> None:
+    """Day of death and of leaving the study; sets `death` and `exit`. Only for allocated patients.
 
-    1. A toxic or early death is told by the story.
-    2. A treated patient dies an exponential time after his progression, later when he responded.
+    1. A toxic or early death is set by the scenario.
+    2. A treated patient dies an exponential time after progression, later after a response.
     3. A patient of group A likewise after progression, some before it.
-    4. One patient in twenty-five is lost, one withdraws; never before his study treatment ends.
+    4. One patient in twenty-five is lost, one withdraws; never before the end of study treatment.
     """
     if subject.group is None or subject.allocated is None:
         return
@@ -32,13 +32,13 @@ def live(subject: Subject) -> None:
 
 def _after_treatment(subject: Subject, after: int, early: float) -> None:
     episode, given = subject.episodes[-1], subject.given.treatment
-    if "toxic death" in episode.story.marks:
+    if "toxic death" in episode.scenario.marks:
         subject.death = episode.last + 12
-    elif "early death" in episode.story.marks:
+    elif "early death" in episode.scenario.marks:
         subject.death = episode.last + 15 + int(early * 14)
     else:
         # Exponential with median 1 month, stretched to the median wanted.
-        calm = episode.story.psa in ("fast", "deep", "flare", "exact half")
+        calm = episode.scenario.psa in ("fast", "deep", "flare", "exact half")
         months = given.months_after_response if calm else given.months_after_progression
         subject.death = episode.progression + 20 + int(after * months)
     if episode.reason == "DEATH":
@@ -59,7 +59,7 @@ def _leave(subject: Subject, marks: tuple[float, float], lost: float, gone: floa
         subject.exit, subject.exit_reason = None, ""
 
 
-def follow(subject: Subject, extraction: int) -> None:
+def follow_up(subject: Subject, extraction: int) -> None:
     """Survival status from allocation on, and the end of the study in ds."""
     if subject.allocated is None:
         return
@@ -84,7 +84,7 @@ def follow(subject: Subject, extraction: int) -> None:
 
 
 def _safety_visit(subject: Subject, end: int) -> None:
-    """The last visit at which events are asked for, unless death or leaving came before it."""
+    """The safety follow-up visit, unless death or leaving the study is earlier."""
     if not subject.episodes:
         return
     day = subject.episodes[-1].last + SAFETY
@@ -100,11 +100,11 @@ def _safety_visit(subject: Subject, end: int) -> None:
 
 
 def _cause(subject: Subject) -> str:
-    """What the reported term of a death says: the event that killed, or the disease."""
+    """The reported term of a death: adverse event or disease progression."""
     fatal = any(
         mark in ("toxic death", "early death")
         for one in subject.episodes
-        for mark in one.story.marks
+        for mark in one.scenario.marks
     )
     return "DEATH DUE TO ADVERSE EVENT" if fatal else "DEATH DUE TO DISEASE PROGRESSION"
 

@@ -8,7 +8,7 @@ import pandas as pd
 from sap.simulate.reference import epoch, study_day
 from sap.simulate.subject import Row, Subject, Value, iso
 
-# Column order of every domain; STUDYID, DOMAIN, USUBJID and --SEQ stand before these, EPOCH before
+# Column order of every domain; STUDYID, DOMAIN, USUBJID and --SEQ precede these, EPOCH before
 # the dates, and the study days (--DY, --STDY, --ENDY) after them.
 COLUMNS: dict[str, str] = {
     "dm": "SUBJID SITEID RFICDTC RFSTDTC RFENDTC DTHDTC DTHFL AGE AGEU SEX ARMCD ARM COUNTRY DMDTC",
@@ -38,7 +38,7 @@ COLUMNS: dict[str, str] = {
     "ts": "TSPARMCD TSPARM TSVAL",
 }
 
-# The day a record happened, and the day it ended.
+# The start date and the end date of a record.
 START: dict[str, str] = {
     "ds": "DSSTDTC",
     "ex": "EXSTDTC",
@@ -58,14 +58,14 @@ START: dict[str, str] = {
     "mh": "MHSTDTC",
     "dv": "DVSTDTC",
 }
-# Domains whose records have no epoch: who the subject is, what was before the trial, the trial.
+# Domains whose records have no epoch: demographics, medical history, trial summary.
 WITHOUT_EPOCH = ("dm", "mh", "ts")
 
 END: dict[str, str] = {"ex": "EXENDTC", "cm": "CMENDTC", "ae": "AEENDTC", "mh": "MHENDTC"}
 
 
 def text(value: Value) -> str | None:
-    """A value as it stands in the file: 25 not 25.0, nothing for a missing one.
+    """A value as text in the file: 25 not 25.0, None for a missing one.
 
     >>> text(25.0), text(0.1), text("A"), text(None)
     ('25', '0.1', 'A', None)
@@ -76,11 +76,11 @@ def text(value: Value) -> str | None:
     return str(int(number)) if number.is_integer() else repr(number)
 
 
-def happened(subject: Subject, extraction: int) -> None:
-    """Keep what happened, and was known, by the last day anybody saw the patient.
+def truncate_records(subject: Subject, extraction: int) -> None:
+    """Remove records after the last day of a patient in the data.
 
-    That day is his death, his leaving the study or the day of extraction, whichever is first. A
-    record that starts later is dropped; an end that comes later is not known.
+    That day is death, leaving the study or the day of extraction, whichever is first. A record that
+    starts later is dropped; a later end is removed.
     """
     days = [day for day in (subject.death, subject.exit, extraction) if day is not None]
     last = date.fromordinal(min(days)).isoformat()
@@ -89,17 +89,17 @@ def happened(subject: Subject, extraction: int) -> None:
         end = END.get(domain)
         for row in subject.rows[domain]:
             if end and row.get(end) and str(row[end])[:10] > last:
-                _forget_end(domain, row, last)
-    _say_what_goes_on(subject, last)
+                _remove_end(domain, row, last)
+    _relative_ends(subject, last)
 
 
 def _when(row: Row, start: str) -> str:
-    """The start of a record; of one whose date was not recorded, where it truly lies (PLACE)."""
+    """The start of a record; of one without a recorded date, its true day (PLACE)."""
     return str(row.get(start) or row.get("PLACE") or "")
 
 
-def _forget_end(domain: str, row: Row, last: str) -> None:
-    """The record had not ended when the patient was last seen."""
+def _remove_end(domain: str, row: Row, last: str) -> None:
+    """Remove an end after the last day of the patient."""
     if domain == "ex":
         row["EXENDTC"] = last
         return
@@ -111,11 +111,11 @@ def _forget_end(domain: str, row: Row, last: str) -> None:
         row["AEOUT"] = "NOT RECOVERED/NOT RESOLVED"
 
 
-def _say_what_goes_on(subject: Subject, last: str) -> None:
-    """An end that is not known by its date, relative to a time point (SDTMIG 3.4, 4.4.7).
+def _relative_ends(subject: Subject, last: str) -> None:
+    """Ends relative to a time point (SDTMIG 3.4, 4.4.7).
 
-    1. An event without an end that is not over: ONGOING on the last day the patient was seen.
-    2. A medication that is ongoing: on that day. One that ended before: before the consent.
+    1. An event without an end and not resolved: ONGOING on the last day of the patient.
+    2. An ongoing medication: on that day. A medication that ended before: before the consent.
     """
     for row in subject.rows.get("ae", []):
         if row.get("AEENDTC") is None and row["AEOUT"] != "FATAL":
@@ -151,14 +151,14 @@ def _placed(subject: Subject, domain: str, row: Row) -> Row:
     """The epoch of a record, and the study day of each of its dates."""
     reference = subject.rows["dm"][0]["RFSTDTC"]
     start = None if reference is None else str(reference)
-    found: Row = {"EPOCH": epoch(subject, _when(row, START.get(domain, "")))}
+    timing: Row = {"EPOCH": epoch(subject, _when(row, START.get(domain, "")))}
     for column in _dates(domain):
-        found[_day_of(column)] = study_day(str(row.get(column) or ""), start)
-    return found
+        timing[_day_of(column)] = study_day(str(row.get(column) or ""), start)
+    return timing
 
 
 def _dates(domain: str) -> list[str]:
-    """The columns of a domain that say when its records were made, began or ended.
+    """The columns of a domain with the collection, start or end date of its records.
 
     >>> _dates("pc"), _dates("ex"), _dates("dm")
     (['PCDTC'], ['EXSTDTC', 'EXENDTC'], ['DMDTC'])

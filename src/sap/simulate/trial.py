@@ -1,4 +1,4 @@
-"""The whole simulated trial: who is screened, what happens to each, and the tables of the extract."""
+"""The simulated trial: screening, treatment, follow-up, and the tables of the extract."""
 
 from collections.abc import Callable, Sequence
 from datetime import date
@@ -7,24 +7,24 @@ import pandas as pd
 
 from sap.errors import UsageError
 from sap.simulate.assumptions import Assumptions
-from sap.simulate.ctc import follow_cells
+from sap.simulate.ctc import treatment_ctc
 from sap.simulate.dosing import dose, support
-from sap.simulate.events import screening_event, suffer
-from sap.simulate.history import remember
+from sap.simulate.events import adverse_events, screening_event
+from sap.simulate.history import medical_history
 from sap.simulate.kinetics import sample_plasma
 from sap.simulate.labs import screening_labs, treatment_labs
-from sap.simulate.physicians_choice import choose, come_again, write_therapy
-from sap.simulate.psa import screening_psa, settle, treatment_psa
+from sap.simulate.physicians_choice import choose_therapy, rescreen, write_therapy
+from sap.simulate.psa import screening_psa, set_baseline_level, treatment_psa
 from sap.simulate.samples import choice_plasma, treatment_plasma
-from sap.simulate.scenarios import NON_RESPONDERS, RESPONDERS, Story
-from sap.simulate.screening import screen, take_up
+from sap.simulate.scenarios import NON_RESPONDERS, RESPONDERS, Scenario
+from sap.simulate.screening import enrol, screen
 from sap.simulate.subject import Episode, Row, Subject, iso, stream
-from sap.simulate.subsequent_therapy import deviate, next_therapy
-from sap.simulate.survival import follow, live
-from sap.simulate.tables import happened, to_tables
+from sap.simulate.subsequent_therapy import next_therapy, protocol_deviations
+from sap.simulate.survival import follow_up, survival_times
+from sap.simulate.tables import to_tables, truncate_records
 from sap.simulate.tumours import scan
+from sap.simulate.variants import with_variants
 from sap.simulate.vitals import screening_vitals, treatment_vitals
-from sap.simulate.words import worded
 
 ARMS = {
     "A": "Physician's choice",
@@ -35,20 +35,20 @@ ARMS = {
 
 LEAST_PREVALENCE = 0.02  # below it, screening until the target is treated would take thousands
 
-# What is told of each course of study treatment, in this order: the body surface is known before
-# the plasma, the events before the G-CSF.
+# The data of each course of study treatment, in this order: body surface before plasma, events
+# before G-CSF.
 COURSE: tuple[Callable[[Subject, Episode], None], ...] = (
     treatment_vitals,
     treatment_psa,
     treatment_labs,
-    follow_cells,
+    treatment_ctc,
     scan,
     sample_plasma,
     treatment_plasma,
-    suffer,
+    adverse_events,
     support,
     next_therapy,
-    deviate,
+    protocol_deviations,
 )
 
 
@@ -65,7 +65,7 @@ def simulate(
     """A complete, plausible CARVE extract as SDTM tables of text; TS says that it is synthetic.
 
     Patients are screened one after another. Without `n_screened`, until `treated_target` patients positive
-    at their first screening have been treated; with it, exactly so many, and once the target is
+    at their first screening have been treated; with it, exactly that number, and once the target is
     reached a further positive patient is not enrolled. The other options replace the assumption of
     the same name. The same seed and options give the same tables, whatever the machine; an option
     does not change the draws of a patient, only what follows from them.
@@ -83,27 +83,27 @@ def simulate(
     arv7_prevalence
         Probability that AR-V7 is positive at the first screening, when it can be determined.
     ctc_threshold
-        Cells per 7.5 mL from which AR-V7 decides the group.
+        CTC per 7.5 mL from which AR-V7 decides the group.
     assumptions
-        All other numbers.
+        All other assumptions.
 
     Raises
     ------
     UsageError
-        An option is outside its range, or no patient could ever be treated with it.
+        An option is out of range, or no patient could be treated with it.
     """
     given = assumptions or Assumptions()
     rate = given.treatment.response_rate if response_rate is None else response_rate
     prevalence = given.screening.arv7_positive if arv7_prevalence is None else arv7_prevalence
     _check_options(n_screened, treated_target, rate, prevalence)
     subjects = _screened(seed, given, (n_screened, treated_target), (ctc_threshold, prevalence))
-    _deal(subjects, seed, rate)
+    _assign_scenarios(subjects, seed, rate)
     extraction = _extraction(subjects, given)
     for subject in subjects:
-        _live_on(subject, extraction)
-        happened(subject, extraction)
+        _after_screening(subject, extraction)
+        truncate_records(subject, extraction)
         _demographics(subject)
-    return worded(
+    return with_variants(
         to_tables(subjects, given.study, _summary(subjects, given, extraction, seed)), seed
     )
 
@@ -120,7 +120,7 @@ def _check_options(n_screened: int | None, target: int, rate: float, prevalence:
     if n_screened is None and prevalence < LEAST_PREVALENCE:
         raise UsageError(
             f"arv7_prevalence {prevalence:g} is below {LEAST_PREVALENCE:g}: screening would not end, "
-            "since it goes on until enough patients are treated; say how many are screened (--n)"
+            "since it goes on until enough patients are treated; give the number of screened patients (--n)"
         )
 
 
@@ -130,7 +130,7 @@ def _screened(
     size: tuple[int | None, int],
     rule: tuple[int, float],
 ) -> list[Subject]:
-    """Screen patients in turn, first and second time, until the size is reached."""
+    """Screen and re-screen patients in turn until the size is reached."""
     n_screened, target = size
     threshold, prevalence = rule
     subjects: list[Subject] = []
@@ -139,47 +139,54 @@ def _screened(
         subject = Subject(seed, len(subjects) + 1, given)
         subjects.append(subject)
         screen(subject, threshold, prevalence)
-        remember(subject)
+        medical_history(subject)
         if subject.group == "B":
-            take_up(subject, places_left=treated < target)
+            enrol(subject, places_left=treated < target)
             treated += subject.fate == "TREATED"
             if subject.fate != "TREATED":
-                choose(subject)
+                choose_therapy(subject)
         elif subject.group == "A":
-            choose(subject)
-            come_again(subject, threshold)
+            choose_therapy(subject)
+            rescreen(subject, threshold)
     return subjects
 
 
-def _deal(subjects: Sequence[Subject], seed: int, rate: float) -> None:
-    """Give each treated patient his story.
+def _assign_scenarios(subjects: Sequence[Subject], seed: int, rate: float) -> None:
+    """Assign a scenario to each treated patient.
 
-    Whether he responds is his own draw, below the rate or not. The responders' cards are dealt from
-    the lowest draw up, the others' from the highest down: so each story is told as soon as there
-    are enough patients, and changing the rate changes nothing for a patient whose answer stays the same. A
-    story of a first course is kept for the next patient who was not re-screened.
+    Response is random for each patient, with a draw below the rate. The scenarios of responders are
+    assigned from the lowest draw up, those of non-responders from the highest down: each scenario
+    occurs as soon as there are enough patients, and a change of the rate changes nothing for a patient
+    whose response stays the same. A scenario of a first course is kept for the next patient who was
+    not re-screened.
     """
     order = stream(seed, 0, "dosing")
-    yes = [RESPONDERS[i] for i in order.permutation(len(RESPONDERS))]
-    no = [NON_RESPONDERS[i] for i in order.permutation(len(NON_RESPONDERS))]
-    treated = [subject for subject in subjects if subject.fate in ("TREATED", "TREATED AGAIN")]
+    responder_scenarios = [RESPONDERS[i] for i in order.permutation(len(RESPONDERS))]
+    other_scenarios = [NON_RESPONDERS[i] for i in order.permutation(len(NON_RESPONDERS))]
+    treated = [
+        subject for subject in subjects if subject.fate in ("TREATED", "TREATED AFTER RE-SCREENING")
+    ]
     draws = {subject.number: float(subject.stream("psa", 7).random()) for subject in treated}
     treated.sort(key=lambda subject: draws[subject.number])
     respond = [subject for subject in treated if draws[subject.number] < rate]
     others = [subject for subject in reversed(treated) if draws[subject.number] >= rate]
-    for deck, dealt in ((yes, respond), (no, others)):
-        left: list[Story] = []
-        for subject in dealt:
-            again = subject.fate == "TREATED AGAIN"
-            left = left or list(deck)
-            card = next((c for c in left if not (again and "first course" in c.marks)), None)
-            if card is None:
-                left += deck
-                card = next(c for c in left if "first course" not in c.marks)
-            left.remove(card)
-            sample = subject.second_sample if again else subject.sample
+    for scenarios, assigned in ((responder_scenarios, respond), (other_scenarios, others)):
+        remaining: list[Scenario] = []
+        for subject in assigned:
+            rescreened = subject.fate == "TREATED AFTER RE-SCREENING"
+            remaining = remaining or list(scenarios)
+            scenario = next(
+                (c for c in remaining if not (rescreened and "first course" in c.marks)), None
+            )
+            if scenario is None:
+                remaining += scenarios
+                scenario = next(c for c in remaining if "first course" not in c.marks)
+            remaining.remove(scenario)
+            sample = subject.second_sample if rescreened else subject.sample
             assert sample is not None
-            subject.episodes.append(Episode(int(again), sample, _treatment_consent(subject), card))
+            subject.episodes.append(
+                Episode(int(rescreened), sample, _treatment_consent(subject), scenario)
+            )
 
 
 def _treatment_consent(subject: Subject) -> int:
@@ -191,14 +198,14 @@ def _treatment_consent(subject: Subject) -> int:
     return date.fromisoformat(days[-1]).toordinal()
 
 
-def _live_on(subject: Subject, extraction: int) -> None:
-    """All that happens to a patient after his screening."""
+def _after_screening(subject: Subject, extraction: int) -> None:
+    """Treatment and follow-up of a patient after screening."""
     for episode in subject.episodes:
         dose(subject, episode)
-    live(subject)
+    survival_times(subject)
     for episode in subject.episodes:
         if episode.part == 0:
-            settle(subject, episode)
+            set_baseline_level(subject, episode)
     for part in (screening_psa, screening_labs, screening_vitals, screening_event):
         part(subject)
     if subject.therapy:
@@ -206,10 +213,10 @@ def _live_on(subject: Subject, extraction: int) -> None:
         choice_plasma(subject)
     for episode in subject.episodes:
         if episode.part == 1:
-            settle(subject, episode)
-        for told in COURSE:
-            told(subject, episode)
-    follow(subject, extraction)
+            set_baseline_level(subject, episode)
+        for course_part in COURSE:
+            course_part(subject, episode)
+    follow_up(subject, extraction)
 
 
 def _extraction(subjects: Sequence[Subject], given: Assumptions) -> int:

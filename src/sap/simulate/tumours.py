@@ -1,4 +1,4 @@
-"""Scans: lesions found (tu), measured (tr) and judged by the investigator (rs)."""
+"""Scans: lesions identified (tu), measured (tr) and assessed by the investigator (rs)."""
 
 from dataclasses import dataclass
 
@@ -11,20 +11,19 @@ NON_PD, CR, PR, SD, PD, NE = "NON-CR/NON-PD", "CR", "PR", "SD", "PD", "NE"
 
 @dataclass(frozen=True)
 class Pattern:
-    """How the disease goes, scan by scan after baseline.
+    """A course of the tumours, scan by scan after baseline.
 
-    `targets` is the share of the baseline size; `bone` the number of new lesions on the bone scan
-    at each scan; `new` the new soft-tissue lesions; `worse` the scan at which the non-target
-    disease progresses without doubt; `judged` what an investigator makes of it. `others` says what
-    becomes of a non-target soft-tissue lesion that is there for sure (nothing: not read), and an
-    empty one that there is none. `vanish` is the scan from which new bone lesions are gone,
-    `bone_unread` the one without a bone scan, `repeat` the one whose targets are read twice.
-    `differs` names the scan, and the way (`_judge`), of an investigator who says otherwise; he does
-    at no other scan, where it is None at any by chance.
+    `targets` is the proportion of the baseline size; `bone` the number of new lesions on the bone scan
+    at each scan; `new` the new soft-tissue lesions; `worse` the scan with unequivocal progression of
+    the non-target disease; `assessed` the overall response of the investigator. `others` has the states
+    of a non-target soft-tissue lesion (empty text: not read); an empty tuple: no such lesion. `vanish`
+    is the scan from which new bone lesions have disappeared, `bone_unread` the one without a bone
+    scan, `repeat` the one whose targets are read twice. `differs` is the scan and the kind (`_assess`)
+    of a discordant assessment by the investigator, and excludes others; with None they are random.
     """
 
     targets: tuple[float, ...]
-    judged: tuple[str, ...]
+    assessed: tuple[str, ...]
     bone: tuple[int, ...] = (0, 0, 0)
     new: tuple[int, ...] = (0, 0, 0)
     worse: int | None = None
@@ -74,7 +73,7 @@ PATTERNS: dict[str, Pattern] = {
 
 @dataclass(frozen=True)
 class Lesion:
-    """One lesion as found at baseline; a node is measured across."""
+    """One lesion; of a lymph node the short axis is measured."""
 
     link: str
     kind: str
@@ -88,27 +87,27 @@ class Lesion:
 
     @property
     def side(self) -> str | None:
-        """The side of what the body has twice; it stands apart from the location (TULAT)."""
+        """The laterality of a paired organ (TULAT), which is not part of the location."""
         sides = ("RIGHT", "LEFT")
         return sides[int(self.link[-2:]) % 2] if self.place in ("LUNG", "RIB") else None
 
 
 def scan(subject: Subject, episode: Episode) -> None:
     """Baseline scans and those after four and eight cycles, at the stop and three months later."""
-    if episode.story.tumour == "no scan":
+    if episode.scenario.tumour == "no scan":
         return
     rng = subject.stream("tumours", episode.part)
-    pattern = PATTERNS[episode.story.tumour]
+    pattern = PATTERNS[episode.scenario.tumour]
     lesions = _baseline_lesions(pattern, rng, episode.part)
     day = max(episode.consent, episode.first - between(rng, 1, 12))
     day = min(day, episode.first)
     lesions = lesions if pattern.recorded else []
     for lesion in lesions:
-        _find(
+        _identify(
             subject, lesion, "TUMIDENT", "SCREENING" if episode.part == 0 else "RE-SCREENING", day
         )
         _measure(subject, lesion, 1.0, ("SCREENING" if episode.part == 0 else "RE-SCREENING", day))
-    answers = []
+    responses = []
     for number, (visit, when) in enumerate(_scans(episode, pattern, rng), start=1):
         lesions += _new_lesions(subject, pattern, number, (visit, when), episode.part)
         unread = pattern.unread and number == 1
@@ -116,16 +115,16 @@ def scan(subject: Subject, episode: Episode) -> None:
             if lesion.kind != "NEW" or number > 1:
                 _follow(subject, lesion, pattern, number, (visit, when, unread))
         if pattern.repeat == number:
-            for lesion in (one for one in lesions if one.kind == "TARGET"):
+            for lesion in (lesion for lesion in lesions if lesion.kind == "TARGET"):
                 _measure(subject, lesion, pattern.targets[number - 1], (visit, when + 6))
-        answers.append(_judge(subject, pattern, number, (visit, when), rng))
-    _best(subject, answers, episode)
-    if "clinical" in episode.story.marks:
-        _judged(subject, "CLINPROG", "Y", ("END OF TREATMENT", episode.stop), "CLINICAL")
+        responses.append(_assess(subject, pattern, number, (visit, when), rng))
+    _best(subject, responses, episode)
+    if "clinical" in episode.scenario.marks:
+        _write_response(subject, "CLINPROG", "Y", ("END OF TREATMENT", episode.stop), "CLINICAL")
 
 
 def _scans(episode: Episode, pattern: Pattern, rng: Generator) -> list[tuple[str, int]]:
-    """Visit and day of each scan that the pattern tells of."""
+    """Visit and day of each scan of the pattern."""
     early, late = between(rng, 1, 5), between(rng, 1, 5)
     given, scans = len(episode.infusions), []
     if given >= 4:
@@ -140,7 +139,7 @@ def _scans(episode: Episode, pattern: Pattern, rng: Generator) -> list[tuple[str
         scans.append(("END OF TREATMENT", episode.stop))
     if scans:
         scans.append(("FOLLOW-UP 1", max(scans[-1][1], episode.stop) + 84))
-    return scans[: len(pattern.judged)]
+    return scans[: len(pattern.assessed)]
 
 
 def _baseline_lesions(pattern: Pattern, rng: Generator, part: int) -> list[Lesion]:
@@ -180,9 +179,9 @@ def _baseline_lesions(pattern: Pattern, rng: Generator, part: int) -> list[Lesio
 def _new_lesions(
     subject: Subject, pattern: Pattern, number: int, when: tuple[str, int], part: int
 ) -> list[Lesion]:
-    """The lesions first seen at this scan."""
+    """The lesions first detected at this scan."""
     visit, day = when
-    found = []
+    lesions_found = []
     for place, method, counts in (
         ("LIVER", "CT SCAN", pattern.new),
         ("VERTEBRAL COLUMN", "BONE SCAN", pattern.bone),
@@ -193,13 +192,13 @@ def _new_lesions(
             kind = "S" if method == "CT SCAN" else "B"
             link = f"NEW-{kind}{20 * part + one:02d}"
             lesion = Lesion(link, "NEW", place, method)
-            _find(subject, lesion, "NEWTUMOR", visit, day)
+            _identify(subject, lesion, "NEWTUMOR", visit, day)
             _state(subject, lesion, "PRESENT", when)
-            found.append(lesion)
-    return found
+            lesions_found.append(lesion)
+    return lesions_found
 
 
-def _find(subject: Subject, lesion: Lesion, code: str, visit: str, day: int) -> None:
+def _identify(subject: Subject, lesion: Lesion, code: str, visit: str, day: int) -> None:
     subject.write(
         "tu",
         TULNKID=lesion.link,
@@ -217,7 +216,7 @@ def _find(subject: Subject, lesion: Lesion, code: str, visit: str, day: int) -> 
 def _follow(
     subject: Subject, lesion: Lesion, pattern: Pattern, number: int, when: tuple[str, int, bool]
 ) -> None:
-    """One lesion at a later scan: measured again, or said to be there, gone or plainly worse."""
+    """One lesion at a later scan: measured, or its state (present, absent, progression)."""
     visit, day, unread = when
     if lesion.kind == "TARGET":
         share = pattern.targets[number - 1]
@@ -229,13 +228,13 @@ def _follow(
         state = "ABSENT" if gone else "UNEQUIVOCAL PROGRESSION" if worse else "PRESENT"
         state = pattern.others[number - 1] if pattern.others else state
         _state(subject, lesion, state, (visit, day))
-    elif not (lesion.kind == "NEW" and _just_found(subject, lesion, day)):
+    elif not (lesion.kind == "NEW" and _detected_on(subject, lesion, day)):
         vanished = pattern.vanish is not None and number >= pattern.vanish
         state = "ABSENT" if vanished and lesion.kind == "NEW" else "PRESENT"
         _state(subject, lesion, "" if pattern.bone_unread == number else state, (visit, day))
 
 
-def _just_found(subject: Subject, lesion: Lesion, day: int) -> bool:
+def _detected_on(subject: Subject, lesion: Lesion, day: int) -> bool:
     return any(
         row["TULNKID"] == lesion.link and row["TUDTC"] == iso(day) for row in subject.rows["tu"]
     )
@@ -244,7 +243,7 @@ def _just_found(subject: Subject, lesion: Lesion, day: int) -> bool:
 def _measure(
     subject: Subject, lesion: Lesion, share: float, when: tuple[str, int], *, unread: bool = False
 ) -> None:
-    """The diameter in mm; a node that is normal again still measures 8 mm."""
+    """The diameter in mm; a resolved lymph node measures 8 mm."""
     if lesion.kind != "TARGET":
         _state(subject, lesion, "PRESENT", when)
         return
@@ -280,46 +279,48 @@ def _write(
     )
 
 
-def _judge(
+def _assess(
     subject: Subject, pattern: Pattern, number: int, when: tuple[str, int], rng: Generator
 ) -> str:
-    """The investigator's answers at one scan; now and then not what the lesions say.
+    """The investigator's responses at one scan, occasionally discordant with the lesions.
 
-    1. The parts are as the lesions, the overall answer is another.
-    2. There is no overall answer.
-    3. The targets, the soft tissue and the overall answer are all another.
+    1. The components agree with the lesions, the overall response does not.
+    2. There is no overall response.
+    3. Target, soft-tissue and overall response all disagree.
     """
-    other, way = chance(rng, 0.12), rng.random()
+    discordant, kind = chance(rng, 0.12), rng.random()
     if pattern.differs is not None:
-        other, way = pattern.differs[0] == number, pattern.differs[1]
-    overall = pattern.judged[number - 1]
-    another = {SD: PR if way < 0.2 else PD, PD: SD, PR: SD}.get(overall) if other else None
+        discordant, kind = pattern.differs[0] == number, pattern.differs[1]
+    overall = pattern.assessed[number - 1]
+    another = {SD: PR if kind < 0.2 else PD, PD: SD, PR: SD}.get(overall) if discordant else None
     parts = _parts(pattern, number)
-    if another and way >= 0.6 and pattern.soft:
+    if another and kind >= 0.6 and pattern.soft:
         parts |= {name: another for name in ("TRGRESP", "SFTSRESP") if name in parts}
-    for code, answer in parts.items():
-        _judged(subject, code, answer, when, "PCWG3" if code == "BONERESP" else "RECIST 1.1")
-    if another is None or not 0.4 <= way < 0.6:
-        _judged(subject, "OVRLRESP", another or overall, when, "PCWG3")
+    for code, response in parts.items():
+        _write_response(
+            subject, code, response, when, "PCWG3" if code == "BONERESP" else "RECIST 1.1"
+        )
+    if another is None or not 0.4 <= kind < 0.6:
+        _write_response(subject, "OVRLRESP", another or overall, when, "PCWG3")
     return another or overall
 
 
 def _parts(pattern: Pattern, number: int) -> dict[str, str]:
-    """What the lesions say at one scan: targets, non-target disease, new lesions, bone."""
-    overall = pattern.judged[number - 1]
-    found = sum(pattern.bone[:number])
-    bone = "NON-PD" if pattern.bone_disease or found else "NED"
+    """The responses by the lesions at one scan: target, non-target, new lesions, bone."""
+    overall = pattern.assessed[number - 1]
+    n_new_bone = sum(pattern.bone[:number])
+    bone = "NON-PD" if pattern.bone_disease or n_new_bone else "NED"
     if pattern.bone_unread == number:
         bone = "NE"
-    elif found >= 2:
-        bone = "PD" if overall == PD and found >= 3 else "PDu" if number == 1 else "NON-PD"
+    elif n_new_bone >= 2:
+        bone = "PD" if overall == PD and n_new_bone >= 3 else "PDu" if number == 1 else "NON-PD"
     if not pattern.soft:
         return {"BONERESP": bone}
     worse = pattern.worse is not None and number >= pattern.worse
     new = "Y" if sum(pattern.new[:number]) else "N"
     if not pattern.targets and pattern.others:
-        said = {"": NE, "ABSENT": CR}.get(pattern.others[number - 1], NON_PD)
-        return {"NTRGRESP": said, "NEWLPROG": new, "SFTSRESP": said, "BONERESP": bone}
+        response = {"": NE, "ABSENT": CR}.get(pattern.others[number - 1], NON_PD)
+        return {"NTRGRESP": response, "NEWLPROG": new, "SFTSRESP": response, "BONERESP": bone}
     share = pattern.targets[number - 1]
     target = PD if share >= 1.19 else overall if overall in (CR, PR, SD, NE) else SD
     others = PD if worse else CR if target == CR else NON_PD
@@ -337,10 +338,10 @@ def _parts(pattern: Pattern, number: int) -> dict[str, str]:
     }
 
 
-def _best(subject: Subject, answers: list[str], episode: Episode) -> None:
+def _best(subject: Subject, responses: list[str], episode: Episode) -> None:
     order = (CR, PR, SD, NON_PD, PD, NE)
-    best = min(answers, key=order.index, default=NE)
-    _judged(subject, "BESTRESP", best, ("END OF TREATMENT", episode.stop), "PCWG3")
+    best = min(responses, key=order.index, default=NE)
+    _write_response(subject, "BESTRESP", best, ("END OF TREATMENT", episode.stop), "PCWG3")
 
 
 RS_NAMES = {
@@ -355,14 +356,16 @@ RS_NAMES = {
 }
 
 
-def _judged(subject: Subject, code: str, answer: str, when: tuple[str, int], category: str) -> None:
+def _write_response(
+    subject: Subject, code: str, response: str, when: tuple[str, int], category: str
+) -> None:
     subject.write(
         "rs",
         RSTESTCD=code,
         RSTEST=RS_NAMES[code],
         RSCAT=category,
-        RSORRES=answer,
-        RSSTRESC=answer,
+        RSORRES=response,
+        RSSTRESC=response,
         RSEVAL="INVESTIGATOR",
         VISIT=when[0],
         RSDTC=iso(when[1]),

@@ -1,4 +1,4 @@
-"""A data cut: what was known at a date, frozen under the fingerprint of its bytes."""
+"""A data cut: the records known at a date, stored as a snapshot with SHA-256 checksums."""
 
 from sap.snapshot.cut_off import TIMINGS, Timing, cut
 from sap.snapshot.folder import FrozenFile, Manifest, freeze, in_order, load, verify

@@ -1,4 +1,4 @@
-"""The cut-off, domain by domain: what an extract of that evening would have said."""
+"""The data cut-off, domain by domain: the records an extract of that day would have had."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 FATAL = ("FATAL", *codelist("OUT").terms["FATAL"])
-"""Every word for a fatal outcome."""
+"""The terms for a fatal outcome."""
 
 
 class Timing(NamedTuple):
-    """The column that dates a record, and what an end after the cut-off blanks.
+    """The date column of a record, and the columns blanked with an end after the cut-off.
 
-    `known_with` are the columns that speak of the end and are known only with it; `others` are
-    further dates of the record, each blanked alone when it lies after the cut-off.
+    `known_with` are the columns that describe the end; `others` are further dates of the record, each
+    blanked separately when it is after the cut-off.
     """
 
     start: str
@@ -56,9 +56,9 @@ TIMINGS: Mapping[str, Timing] = MappingProxyType(
         "vs": Timing("VSDTC"),
     }
 )
-"""Every domain that dates its records. A column that an extract lacks is passed over."""
+"""Every domain with dated records. A column that an extract lacks is ignored."""
 
-# What an event without a start tells of a time that only its end dates.
+# Columns of an event without a start date that may describe a time after the cut-off.
 UNDATED_EVENT = (
     *("AETOXGR", "AESEV", "AESER", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG"),
     *("AESMIE", "AEACN"),
@@ -80,17 +80,17 @@ def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd
     5.  Another record without a date is dropped when every dated record of that patient and visit,
         in all domains, is after the cut-off.
     6.  Whether the death of a patient is after the cut-off is decided by the first of these that is
-        available: the date of death in dm, unless it is partial and may be on either side; the disposition "death" of ds;
-        the end of a fatal event of ae; the status "dead" of ss. The death is then removed: in dm the
-        date and the flag are blanked; in ds a disposition "death" and in ss a status "dead" without
-        a date are dropped.
+        available: the date of death in dm, unless it is partial and may be on either side; the
+        disposition "death" of ds; the end of a fatal event of ae; the status "dead" of ss. The
+        death is then removed: in dm the date and the flag are blanked; in ds a disposition "death"
+        and in ss a status "dead" without a date are dropped.
     7.  An end of treatment without a date (ds) is dropped when a dose of the patient is after the
         cut-off, an end of participation when any record does.
     8.  A best overall response without a date (rs) is dropped when an assessment of the patient by
         the same criteria is after the cut-off.
-    9.  An end after the cut-off is blanked, with the variables that depend on it: the outcome of an event,
-        the reason a medication stopped. An end relative to a time point after the cut-off
-        (ae, cm, mh) is blanked with that time point.
+    9.  An end after the cut-off is blanked, with the variables that depend on it (outcome of an
+        event, reason a medication stopped). An end relative to a time point after the cut-off (ae,
+        cm, mh) is blanked with that time point.
     10. An event (ae) without a start that ends after the cut-off may have begun before it: it is kept;
         its grade, seriousness and action taken are blanked.
     11. A fatal event (ae) whose own end or whose patient's death is after the cut-off is not yet
@@ -109,26 +109,26 @@ def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd
     late = _late_records(known, limit)
     deaths = _late_deaths(known, limit)
     _add_undated(known, late, deaths, limit)
-    made = {
+    kept_tables = {
         name: table[~late[name]].reset_index(drop=True) if name in late else table.copy()
         for name, table in known.items()
     }
-    if "ae" in made:
-        _forget_events(made["ae"], deaths, limit)
-    for name, table in made.items():
+    if "ae" in kept_tables:
+        _blank_events(kept_tables["ae"], deaths, limit)
+    for name, table in kept_tables.items():
         if name in TIMINGS:
-            _forget_dates(table, TIMINGS[name], limit)
-    if "dm" in made:
-        _blank(made["dm"], made["dm"]["USUBJID"].isin(deaths), ("DTHDTC", "DTHFL"))
-        _forget_arms(made["dm"], known, limit)
-    return made
+            _blank_dates(table, TIMINGS[name], limit)
+    if "dm" in kept_tables:
+        _blank(kept_tables["dm"], kept_tables["dm"]["USUBJID"].isin(deaths), ("DTHDTC", "DTHFL"))
+        _blank_arms(kept_tables["dm"], known, limit)
+    return kept_tables
 
 
 # ---- dates -------------------------------------------------------------------------------------
 
 
 def _earliest(table: "pd.DataFrame", column: str) -> "pd.Series[Any]":
-    """The first day that each cell can mean; missing for a column that is not there."""
+    """The earliest day that each value allows; missing for an absent column."""
     import pandas as pd
 
     if column not in table:
@@ -142,27 +142,27 @@ def _after(table: "pd.DataFrame", column: str, limit: str) -> "pd.Series[bool]":
     return _earliest(table, column).fillna("").gt(limit)
 
 
-def _says(table: "pd.DataFrame", column: str, *words: str) -> "pd.Series[bool]":
-    """Rows whose cell is one of the words, compared as the catalogue compares."""
+def _has_term(table: "pd.DataFrame", column: str, *words: str) -> "pd.Series[bool]":
+    """Rows whose value is one of the terms, compared by folded spelling."""
     import pandas as pd
 
     if column not in table:
         return pd.Series(False, index=table.index)
-    wanted = {fold(word) for word in words}
-    said = [isinstance(cell, str) and fold(cell) in wanted for cell in table[column]]
-    return pd.Series(said, index=table.index, dtype=bool)
+    terms = {fold(word) for word in words}
+    matches = [isinstance(cell, str) and fold(cell) in terms for cell in table[column]]
+    return pd.Series(matches, index=table.index, dtype=bool)
 
 
-def _among(table: "pd.DataFrame", columns: list[str], places: set[Any]) -> "pd.Series[bool]":
-    """Rows whose cells of these columns, as a tuple, are one of the places."""
+def _among(table: "pd.DataFrame", columns: list[str], keys: set[Any]) -> "pd.Series[bool]":
+    """Rows whose values of these columns, as a tuple, are one of the keys."""
     import pandas as pd
 
     cells = zip(*(table[column] for column in columns), strict=True)
-    return pd.Series([cell in places for cell in cells], index=table.index, dtype=bool)
+    return pd.Series([cell in keys for cell in cells], index=table.index, dtype=bool)
 
 
 def _first_days(domain: str, table: "pd.DataFrame") -> "pd.Series[Any]":
-    """The day from which each record is known, as far as the domain itself tells: cases 2 to 4."""
+    """The day from which each record is known, by its own domain: cases 2 to 4."""
     timing = TIMINGS[domain]
     first = _earliest(table, timing.start)
     if domain == "pc":
@@ -177,7 +177,7 @@ def _first_days(domain: str, table: "pd.DataFrame") -> "pd.Series[Any]":
 
 
 def _late_records(tables: Mapping[str, "pd.DataFrame"], limit: str) -> dict[str, "pd.Series[bool]"]:
-    """The records that lie after the cut-off, by domain: cases 1 to 5."""
+    """The records after the cut-off, by domain: cases 1 to 5."""
     first = {name: _first_days(name, table) for name, table in tables.items() if name in TIMINGS}
     visits = _late_visits(tables, first, limit)
     dm = tables.get("dm")
@@ -197,7 +197,7 @@ def _late_records(tables: Mapping[str, "pd.DataFrame"], limit: str) -> dict[str,
 def _late_visits(
     tables: Mapping[str, "pd.DataFrame"], first: Mapping[str, "pd.Series[Any]"], limit: str
 ) -> set[tuple[str, str]]:
-    """The visits of a subject of which every dated record lies after the cut-off."""
+    """The visits of a subject of which every dated record is after the cut-off."""
     before: set[tuple[str, str]] = set()
     after: set[tuple[str, str]] = set()
     for name in first:
@@ -213,17 +213,17 @@ def _late_visits(
     return after - before
 
 
-# ---- what only later dates tell ------------------------------------------------------------------
+# ---- known only with later records ---------------------------------------------------------------
 
 
 def _late_deaths(tables: Mapping[str, "pd.DataFrame"], limit: str) -> set[str]:
-    """The subjects whose death lies after the cut-off: case 6."""
-    told: dict[str, bool] = {}
+    """The subjects whose death is after the cut-off: case 6."""
+    after_cut_off: dict[str, bool] = {}
     if "dm" in tables and "DTHDTC" in tables["dm"]:
         for subject, cell in zip(tables["dm"]["USUBJID"], tables["dm"]["DTHDTC"], strict=True):
             span = days(cell) if isinstance(cell, str) else None
             if span is not None and (span[0] > limit or span[1] <= limit):
-                told[subject] = span[0] > limit
+                after_cut_off[subject] = span[0] > limit
     for name, column in (("ds", "DSSTDTC"), ("ae", "AEENDTC"), ("ss", "SSDTC")):
         if name not in tables:
             continue
@@ -231,18 +231,22 @@ def _late_deaths(tables: Mapping[str, "pd.DataFrame"], limit: str) -> set[str]:
         dated = _earliest(table, column).dropna()
         firsts = dated.groupby(table["USUBJID"][dated.index]).min()
         for subject, day in firsts.items():
-            told.setdefault(str(subject), day > limit)
-    return {subject for subject, late in told.items() if late}
+            after_cut_off.setdefault(str(subject), day > limit)
+    return {subject for subject, late in after_cut_off.items() if late}
 
 
 def _of_death(domain: str, table: "pd.DataFrame") -> "pd.Series[bool]":
     if domain == "ae":
-        return _says(table, "AEOUT", *FATAL) | _says(table, "AESDTH", "Y", "YES") | _fives(table)
-    return _says(table, "DSDECOD" if domain == "ds" else "SSSTRESC", "DEATH", "DEAD", "DIED")
+        return (
+            _has_term(table, "AEOUT", *FATAL)
+            | _has_term(table, "AESDTH", "Y", "YES")
+            | _grade_5(table)
+        )
+    return _has_term(table, "DSDECOD" if domain == "ds" else "SSSTRESC", "DEATH", "DEAD", "DIED")
 
 
-def _fives(ae: "pd.DataFrame") -> "pd.Series[bool]":
-    return _says(ae, "AETOXGR", "5", "5.0", "GRADE 5")
+def _grade_5(ae: "pd.DataFrame") -> "pd.Series[bool]":
+    return _has_term(ae, "AETOXGR", "5", "5.0", "GRADE 5")
 
 
 def _add_undated(
@@ -251,7 +255,7 @@ def _add_undated(
     deaths: set[str],
     limit: str,
 ) -> None:
-    """Mark what has no date and is known only with something later: cases 6 to 8."""
+    """Add the undated records that are known only with later ones: cases 6 to 8."""
     for name in ("ds", "ss"):
         if name in tables:
             table = tables[name]
@@ -259,27 +263,27 @@ def _add_undated(
             late[name] |= undated & table["USUBJID"].isin(deaths)
     if "ds" in tables:
         ds = tables["ds"]
-        undated = _earliest(ds, "DSSTDTC").isna() & _says(ds, "DSCAT", "DISPOSITION EVENT")
-        treated, seen = _still_there(tables, late, deaths, limit)
-        of_treatment = _says(ds, "DSSCAT", "STUDY TREATMENT") & ds["USUBJID"].isin(treated)
-        of_study = _says(ds, "DSSCAT", "STUDY PARTICIPATION") & ds["USUBJID"].isin(seen)
+        undated = _earliest(ds, "DSSTDTC").isna() & _has_term(ds, "DSCAT", "DISPOSITION EVENT")
+        treated, seen = _followed_after(tables, late, deaths, limit)
+        of_treatment = _has_term(ds, "DSSCAT", "STUDY TREATMENT") & ds["USUBJID"].isin(treated)
+        of_study = _has_term(ds, "DSSCAT", "STUDY PARTICIPATION") & ds["USUBJID"].isin(seen)
         late["ds"] |= undated & (of_treatment | of_study)
     if "rs" in tables:
         rs = tables["rs"]
         criteria = [name for name in ("USUBJID", "RSCAT") if name in rs]
         dated = rs[_after(rs, "RSDTC", limit)]
         later = set(zip(*(dated[name] for name in criteria), strict=True))
-        summary = _earliest(rs, "RSDTC").isna() & _says(rs, "RSTESTCD", "BESTRESP")
+        summary = _earliest(rs, "RSDTC").isna() & _has_term(rs, "RSTESTCD", "BESTRESP")
         late["rs"] |= summary & _among(rs, criteria, later)
 
 
-def _still_there(
+def _followed_after(
     tables: Mapping[str, "pd.DataFrame"],
     late: Mapping[str, "pd.Series[bool]"],
     deaths: set[str],
     limit: str,
 ) -> tuple[set[str], set[str]]:
-    """The subjects with a dose after the cut-off, and those of whom anything lies after it."""
+    """The subjects with a dose after the cut-off, and those with any record after it."""
     treated: set[str] = set()
     seen = set(deaths)
     for name, timing in TIMINGS.items():
@@ -307,7 +311,7 @@ def _blank(table: "pd.DataFrame", rows: "pd.Series[bool]", columns: Iterable[str
             table.loc[rows, column] = None
 
 
-def _forget_dates(table: "pd.DataFrame", timing: Timing, limit: str) -> None:
+def _blank_dates(table: "pd.DataFrame", timing: Timing, limit: str) -> None:
     """Cases 9 and 12."""
     if timing.end is not None:
         _blank(table, _after(table, timing.end, limit), (timing.end, *timing.known_with))
@@ -321,28 +325,28 @@ def _forget_dates(table: "pd.DataFrame", timing: Timing, limit: str) -> None:
         _blank(table, _after(table, column, limit), (column,))
 
 
-def _forget_events(ae: "pd.DataFrame", deaths: set[str], limit: str) -> None:
-    """Cases 10 and 11; the ends are still there."""
+def _blank_events(ae: "pd.DataFrame", deaths: set[str], limit: str) -> None:
+    """Cases 10 and 11; called before the ends are blanked."""
     ends_later = _after(ae, "AEENDTC", limit)
     _blank(ae, ends_later & _earliest(ae, "AESTDTC").isna(), UNDATED_EVENT)
     later = ends_later | ae["USUBJID"].isin(deaths)
-    led_to_death = later & _says(ae, "AESDTH", "Y", "YES")
+    led_to_death = later & _has_term(ae, "AESDTH", "Y", "YES")
     other = led_to_death & False
     for column in OTHER_CRITERIA:
-        other |= _says(ae, column, "Y", "YES")
+        other |= _has_term(ae, column, "Y", "YES")
     _blank(ae, led_to_death & ~other, ("AESER",))
     _blank(ae, led_to_death, ("AESDTH",))
-    _blank(ae, later & _says(ae, "AEOUT", *FATAL), ("AEOUT",))
-    _blank(ae, later & _fives(ae), ("AETOXGR",))
+    _blank(ae, later & _has_term(ae, "AEOUT", *FATAL), ("AEOUT",))
+    _blank(ae, later & _grade_5(ae), ("AETOXGR",))
 
 
-def _forget_arms(dm: "pd.DataFrame", tables: Mapping[str, "pd.DataFrame"], limit: str) -> None:
+def _blank_arms(dm: "pd.DataFrame", tables: Mapping[str, "pd.DataFrame"], limit: str) -> None:
     """Case 13."""
     if "ds" not in tables:
         return
     ds = tables["ds"]
-    allocated = _says(ds, "DSDECOD", "ALLOCATED TO GROUP A", "ALLOCATED TO GROUP B")
-    ended = _says(ds, "DSCAT", "DISPOSITION EVENT") & _says(ds, "DSSCAT", "SCREENING")
+    allocated = _has_term(ds, "DSDECOD", "ALLOCATED TO GROUP A", "ALLOCATED TO GROUP B")
+    ended = _has_term(ds, "DSCAT", "DISPOSITION EVENT") & _has_term(ds, "DSSCAT", "SCREENING")
     decided = ds[allocated | ended]
     late = _after(decided, "DSSTDTC", limit)
     later = set(decided["USUBJID"][late]) - set(decided["USUBJID"][~late])

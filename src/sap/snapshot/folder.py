@@ -1,7 +1,7 @@
-"""Frozen cuts: `frozen/<cut-id>/`, one Parquet file a domain, `findings.csv` and `manifest.json`.
+"""Frozen cuts: `frozen/<cut-id>/` with one Parquet file per domain, `findings.csv` and `manifest.json`.
 
-A cut is never edited. Its id ends in a hash over the sums of its files, its cut-off, the plan and
-the contracts, so the id says what is in it, and `verify` says whether it still is.
+A cut is never edited. Its id ends in a hash over the checksums of its files, its cut-off, the plan and
+the contracts, so that the id identifies the content and `verify` detects every change.
 """
 
 import datetime as dt
@@ -43,7 +43,7 @@ class FrozenFile:
 
 @dataclass(frozen=True)
 class Manifest:
-    """What a cut says of itself."""
+    """The description of a cut: identity, versions, files with checksums."""
 
     cut_id: str
     cut_off: str
@@ -59,9 +59,9 @@ class Manifest:
 def in_order(
     tables: Mapping[str, "pd.DataFrame"], contracts: Mapping[str, Contract]
 ) -> dict[str, "pd.DataFrame"]:
-    """The tables in the one order a cut has: columns by contract, rows by key, then by every cell.
+    """The tables in the order of a cut: columns by contract, rows by key, then by all other columns.
 
-    The order of the extract says nothing, so it must not reach a result.
+    Results must not depend on the order of the extract.
     """
     return {
         name: _rows_in_order(tables[name], contracts[name])
@@ -96,18 +96,18 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
     contracts: Mapping[str, Contract],
     findings: "pd.DataFrame",
     frozen_root: Path,
-    beside: Mapping[str, bytes] = MappingProxyType({}),
+    attachments: Mapping[str, bytes] = MappingProxyType({}),
 ) -> Path:
     """Write `tables` (typed, cut) under `frozen_root` and return the folder of the cut.
 
-    1. The folder is written beside its place and renamed: it is there whole or not at all.
-    2. The same tables, plan, contracts and cut-off have the same id. A cut that is there already is
-       verified and left alone.
+    1. The folder is written under a temporary name and renamed: it is complete or absent.
+    2. The same tables, plan, contracts and cut-off have the same id. An existing cut is verified and
+       not written again.
     3. Files are read-only.
-    4. What a killed run left half made is swept; what another run is writing is not touched.
+    4. Incomplete folders of killed runs are removed; those of other running processes are not.
 
-    `findings` are those of the contracts on these very tables, in the order of `in_order`; `beside`
-    are files that travel with the cut: findings that are accepted, the map of the intake.
+    `findings` are those of the contracts on these tables, in the order of `in_order`;
+    `attachments` are further files of the cut: accepted findings, the map of the intake.
     """
     try:
         frozen_root.mkdir(parents=True, exist_ok=True)
@@ -127,7 +127,10 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
                 files=(
                     *files,
                     _write_findings(new / FINDINGS, findings),
-                    *(_write_beside(new / name, beside[name]) for name in sorted(beside)),
+                    *(
+                        _write_attachment(new / name, attachments[name])
+                        for name in sorted(attachments)
+                    ),
                 ),
             )
             (new / MANIFEST).write_text(_as_json(manifest), encoding="utf-8", newline="\n")
@@ -201,7 +204,7 @@ def verify(cut_dir: Path) -> Manifest:
 
 
 def load(cut_dir: Path) -> dict[str, "pd.DataFrame"]:
-    """The tables of a verified cut; what is parsed are the bytes that were summed.
+    """The tables of a verified cut; the parsed bytes are the verified bytes.
 
     Raises
     ------
@@ -229,7 +232,7 @@ def _write_table(path: Path, table: "pd.DataFrame") -> FrozenFile:
         numeric = pd.api.types.is_numeric_dtype(table[name])
         kind = pa.float64() if numeric else pa.string()
         columns[str(name)] = pa.array(table[name], type=kind, from_pandas=True)
-    # No statistics of the write, no pandas metadata: the bytes are those of the cells alone.
+    # Without pandas metadata: the bytes depend on the values only.
     pq.write_table(pa.table(columns), path, compression="zstd")
     return FrozenFile(path.name, _sum(path.read_bytes()), len(table), tuple(columns))
 
@@ -241,7 +244,7 @@ def _write_findings(path: Path, findings: "pd.DataFrame") -> FrozenFile:
     return FrozenFile(path.name, _sum(content), len(findings), columns)
 
 
-def _write_beside(path: Path, content: bytes) -> FrozenFile:
+def _write_attachment(path: Path, content: bytes) -> FrozenFile:
     path.write_bytes(content)
     return FrozenFile(path.name, _sum(content), len(content.splitlines()), ())
 
@@ -249,8 +252,8 @@ def _write_beside(path: Path, content: bytes) -> FrozenFile:
 def _is_synthetic(tables: Mapping[str, "pd.DataFrame"]) -> bool:
     if "ts" not in tables:
         return False
-    said = text(tables["ts"])
-    return bool((said["TSPARMCD"].eq("SYNTHDAT") & said["TSVAL"].eq("Y")).any())
+    ts = text(tables["ts"])
+    return bool((ts["TSPARMCD"].eq("SYNTHDAT") & ts["TSVAL"].eq("Y")).any())
 
 
 def _manifest(**facts: Any) -> Manifest:
@@ -283,28 +286,28 @@ def _put(new: Path, place: Path) -> Path:
     if place.is_dir():
         verify(place)
         return place
-    raise IntegrityError(f"{place} is in the way of a cut: move it away")
+    raise IntegrityError(f"{place} is in the place of a cut: move it away")
 
 
 def _verified(cut_dir: Path) -> tuple[Manifest, dict[str, bytes]]:
     manifest = _read_manifest(cut_dir / MANIFEST)
-    promised = {file.name: file for file in manifest.files}
-    there = sorted(path.name for path in cut_dir.iterdir() if path.name != MANIFEST)
+    recorded = {file.name: file for file in manifest.files}
+    present = sorted(path.name for path in cut_dir.iterdir() if path.name != MANIFEST)
     contents = {
         name: (cut_dir / name).read_bytes()
-        for name in there
-        if name in promised and (cut_dir / name).is_file()
+        for name in present
+        if name in recorded and (cut_dir / name).is_file()
     }
-    wrong = [f"{name} was added" for name in there if name not in promised]
-    wrong += [f"{name} is missing" for name in promised if name not in contents]
-    wrong += [
-        f"{name} changed" for name in contents if _sum(contents[name]) != promised[name].sha256
+    faults = [f"{name} was added" for name in present if name not in recorded]
+    faults += [f"{name} is missing" for name in recorded if name not in contents]
+    faults += [
+        f"{name} changed" for name in contents if _sum(contents[name]) != recorded[name].sha256
     ]
-    if not wrong and _cut_id(manifest) != manifest.cut_id:
-        wrong.append(f"{MANIFEST} changed")
-    if wrong:
+    if not faults and _cut_id(manifest) != manifest.cut_id:
+        faults.append(f"{MANIFEST} changed")
+    if faults:
         raise IntegrityError(
-            f"{cut_dir} is not what was frozen: {'; '.join(sorted(wrong))}. "
+            f"{cut_dir} is not what was frozen: {'; '.join(sorted(faults))}. "
             "A cut is never edited: restore it, or freeze the extract again."
         )
     return manifest, contents
@@ -314,7 +317,7 @@ def _read_manifest(path: Path) -> Manifest:
     if not path.parent.is_dir():
         raise UsageError(f"{path.parent} is not a frozen cut: run `sap freeze` first")
     if not path.is_file():
-        raise IntegrityError(f"{path.parent} has lost its {MANIFEST}: restore it or freeze again")
+        raise IntegrityError(f"{path.parent} has no {MANIFEST}: restore it or freeze again")
     try:
         facts = json.loads(path.read_text(encoding="utf-8"))
         files = tuple(

@@ -1,7 +1,7 @@
-"""The legal words an extract is written in: which of several, the seed decides once for the trial.
+"""Permitted variants of terms and units in an extract; the seed chooses among them once per trial.
 
-No number, date or decision depends on it: the same trial in other words. Each choice has a stream of
-its own, so that a further choice moves none of the others.
+No number, date or decision depends on the variants. Each choice has a random stream of its own, so
+that a further choice changes none of the others.
 """
 
 from collections.abc import Callable, Mapping
@@ -55,8 +55,8 @@ def event_case(tables: Tables) -> Tables:
     return {**tables, "ae": ae}
 
 
-def criteria_said(tables: Tables) -> Tables:
-    """Each criterion of a serious event is answered, N where it does not apply."""
+def criteria_answered_no(tables: Tables) -> Tables:
+    """Each criterion of a serious event has a value, N where it does not apply."""
     filled = {column: tables["ae"][column].fillna("N") for column in CRITERIA}
     return {**tables, "ae": tables["ae"].assign(**filled)}
 
@@ -85,14 +85,14 @@ CHOICES: tuple[Callable[[Tables], Tables], ...] = (
     drug_names,
     drug_case,
     event_case,
-    criteria_said,
+    criteria_answered_no,
     psa_unit,
     seconds,
 )
 
 
-def worded(tables: Tables, seed: int) -> Tables:
-    """The extract in the words that the seed chooses, each with an even chance."""
+def with_variants(tables: Tables, seed: int) -> Tables:
+    """The extract with the variants chosen by the seed, each with probability one half."""
     for place, choice in enumerate(CHOICES):
         if chance(stream(seed, 0, "words", place), 0.5):
             tables = choice(tables)
