@@ -1,7 +1,7 @@
 """Chapters become HTML, PDF and DOCX, by the built-in engine or by Quarto.
 
-`render` is the record: pinned, offline, the same bytes everywhere. `render_quarto` hands the same
-sources to Quarto where that is installed. The caller names the engine; nothing chooses it.
+`render` is the engine of record: pinned, offline, the same bytes everywhere. `render_quarto` renders
+the same sources with Quarto where that is installed. The caller names the engine.
 """
 
 from sap.publish.cache import folder as cache_folder

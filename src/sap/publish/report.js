@@ -46,7 +46,7 @@
   markCurrent();
 
   // Search: mark every hit, Enter goes to the next, Shift+Enter back, Escape clears. A sentence is
-  // many texts, since each number in it has its address, so hits are sought in whole paragraphs and
+  // many texts, since each number in it has its address, so hits are searched in complete paragraphs and
   // cells, at the beginning of words, and a hit may be several marks.
   const query = one("#query"), found = one("#found");
   const PIECES = "p, li, dt, dd, td, th, h1, h2, h3, h4, pre, label";
@@ -77,7 +77,7 @@
     }
     return all_.values();
   };
-  // Texts are cut from the right, so what stands before a hit keeps its place.
+  // Texts are cut from the right, so that the text before a hit keeps its position.
   const marked = (nodes, starts, from, to) => {
     const marks = [];
     nodes.forEach((node, i) => {
@@ -97,7 +97,7 @@
     found.textContent = "";
     if (words.length < 2) return;
     for (const nodes of pieces()) {
-      // What is compared, and where each of its signs stands in the texts: ">=" is one, spaces too.
+      // What is compared, and the position of each of its characters in the texts: ">=" is one, spaces too.
       let text = "", from = [];
       const starts = [];
       let whole = "";
@@ -242,7 +242,7 @@
   for (const listing of all(".tlf-listing")) {
     const table = one("table", listing), body = table && table.tBodies[0], heads = table ? all("thead tr:last-child th", table) : [];
     if (!body) continue;
-    // A participant printed once for several rows stands in each of them as soon as rows are picked or moved.
+    // A participant printed once for several rows is shown in each of them as soon as rows are filtered or sorted.
     const repeat = () => { for (const cell of all("[data-again]", body)) { cell.textContent = cell.dataset.again; cell.removeAttribute("data-again"); } };
     const rows = Array.from(body.rows), spanned = rows.some((row) => row.cells.length !== heads.length);
     const tools = make("div"), label = make("label", "Show rows with "), input = make("input"), count = make("span", `${rows.length} rows`);
@@ -263,12 +263,12 @@
         if (!row.hidden) shown += 1;
       }
       count.textContent = `${shown} of ${rows.length} rows`;
-      if (query.value) search(); // what is out of sight is no place found
+      if (query.value) search(); // a hidden row is no hit
     });
     if (rows.length > 25) listing.classList.add("long");
     if (spanned) continue; // rows that belong together would be torn apart
     heads.forEach((head, column) => {
-      // The words stay beside the button: what is in a button is not printed on the next pages.
+      // The text is next to the button: text in a button is not printed on the next pages.
       const button = make("button");
       button.type = "button";
       button.setAttribute("aria-label", `Sort by ${head.textContent.trim()}`);

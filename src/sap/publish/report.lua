@@ -71,7 +71,7 @@ local function add_typst(inlines, parts, words)
 end
 
 -- Neighbouring pieces of text are one literal, which keeps long listings small. They are joined before
--- they are written: in what is written, a text such as "#" cannot be told from the end of a literal.
+-- they are written: afterwards a text such as "#" cannot be distinguished from the end of a literal.
 function typst_inlines(inlines)
   local parts, words = {}, {}
   add_typst(inlines, parts, words)
@@ -132,7 +132,7 @@ local function all_rows(tbl)
   return rows
 end
 
--- Where each cell of `rows` stands: rows of {cell, column, row}, minding spans.
+-- The position of each cell of `rows`: rows of {cell, column, row}, with spans taken into account.
 local function placed(rows, columns)
   local taken, out = {}, {}
   for r, row in ipairs(rows) do
@@ -182,7 +182,7 @@ local function estimated(tbl)
   return natural, least, numeric
 end
 
--- How much of the width a column asks for, and the whole that is asked for.
+-- The share of the width that each column needs, and the sum of these.
 local function weights(natural, least)
   local out, total = {}, 0
   for c = 1, #natural do
@@ -223,7 +223,7 @@ local function typst_columns(tbl, landscape, kind)
 end
 
 -- A participant printed once for several rows: on paper, where rows go over to the next page, a
--- paler one stands in each of the others.
+-- paler one is printed in each of the others.
 local function again(cell)
   return cell.attributes and (cell.attributes.again or cell.attributes["data-again"])
 end
@@ -259,9 +259,9 @@ end
 
 local function indented(row) return row ~= nil and indent_of(row.classes) > 0 end
 
--- How a row leads those below it: "true", said again on the next page; "false", never the last line of
--- a page; nil, not at all. A row with numbers of its own is not said again: they would be counted twice,
--- and neither is one whose block holds lines that stand out of it.
+-- How a row leads those below it: "true", repeated on the next page; "false", never the last line of
+-- a page; nil, not at all. A row with numbers is not repeated, because they would be counted twice,
+-- and neither is one whose block holds lines that are not indented below it.
 local function leads(rows, r)
   local group, total = rows[r].classes:includes("group"), rows[r].classes:includes("total")
   if not (group or total) or not indented(rows[r + 1]) then return nil end
@@ -330,32 +330,32 @@ local function kind_of(div)
 end
 
 local function table_in_html(text)
-  local found
+  local first
   for _, block in ipairs(pandoc.read(text, "html").blocks) do
     if block.t == "Table" then return block end
-    if block.t == "Div" then block:walk({ Table = function(t) found = found or t end }) end
+    if block.t == "Div" then block:walk({ Table = function(t) first = first or t end }) end
   end
-  return found
+  return first
 end
 
 local function table_in(blocks)
-  local found
+  local first
   for _, block in ipairs(blocks) do
-    if not found and block.t == "RawBlock" and block.format:match("^html") and block.text:match("<table") then
-      found = table_in_html(block.text)
-    elseif not found and block.t == "Table" then
-      found = block
-    elseif not found and block.t == "Div" then
-      found = table_in(block.content)
+    if not first and block.t == "RawBlock" and block.format:match("^html") and block.text:match("<table") then
+      first = table_in_html(block.text)
+    elseif not first and block.t == "Table" then
+      first = block
+    elseif not first and block.t == "Div" then
+      first = table_in(block.content)
     end
   end
-  return found
+  return first
 end
 
 local function image_in(blocks)
-  local found
-  pandoc.Div(blocks):walk({ Image = function(image) found = found or image end })
-  return found
+  local first
+  pandoc.Div(blocks):walk({ Image = function(image) first = first or image end })
+  return first
 end
 
 local function alt_of(image)
@@ -668,7 +668,7 @@ local function together(blocks)
   return out
 end
 
-local function whole(doc)
+local function document(doc)
   if TYPST then doc.blocks = together(doc.blocks) end
   if HTML then
     for kind, entries in pairs(displays) do doc.meta["tlf-" .. kind .. "s"] = entries end
@@ -699,5 +699,5 @@ return {
     end,
     RawBlock = outside_displays,
   },
-  { Pandoc = whole },
+  { Pandoc = document },
 }
