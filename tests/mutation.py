@@ -2,8 +2,8 @@
 
 `make mutation ROOM=results FILE=ctc N=150 SEED=1` takes a seeded sample of the possible changes
 ("mutants") of a room, or of one file of it, applies one at a time to a copy of the repository under
-build/mutation/, and runs the tests that tests/mutation.yml names for that file (else
-tests/test_<stem>.py) until one fails. A mutant that no test notices has survived.
+build/mutation/, and runs its doctests and the tests that tests/mutation.yml names for
+that file (else tests/test_<stem>.py) until one fails. A mutant that no test notices has survived.
 build/mutation/<room>.json holds every mutant with its result; the survivors are printed. The exit code
 is 1 when more than LIMIT_PCT of a room survive.
 
@@ -204,14 +204,14 @@ def settings() -> tuple[dict[str, list[str]], dict[tuple[str, str, str], str]]:
 
 
 def files_for(file: str, named: dict[str, list[str]]) -> list[str]:
-    """The test files whose quick tests must notice a change of this file."""
+    """The file with its doctests, and the test files whose quick tests must notice a change of it."""
     stems = named.get(file, [f"test_{Path(file).stem}"])
     missing = [stem for stem in stems if not (HOME / "tests" / f"{stem}.py").exists()]
     if missing:
         raise SystemExit(
             f"no tests/{missing[0]}.py for {file}: name its tests in tests/mutation.yml"
         )
-    return [f"tests/{stem}.py" for stem in stems]
+    return [file, *(f"tests/{stem}.py" for stem in stems)]
 
 
 # ---- running -------------------------------------------------------------------------------------
