@@ -274,7 +274,7 @@ def test_the_sentence_says_both_rates_their_rule_and_the_difference(
     plan = json.dumps(PLAN.model_dump(mode="json"))
     (tmp_path / "tables" / "plan.json").write_text(plan, encoding="utf-8")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
-    sentence = sentences.beside_published().plain.replace("\u00a0", " ")
+    sentence = sentences.published_comparison().plain.replace("\u00a0", " ")
     assert sentence.startswith(
         "By the rule of TROPIC, 3 of 6 patients of the primary set had a response (50.0%)"
     )

@@ -335,7 +335,7 @@ def test_the_closed_report_prints_what_the_study_report_prints(package, tmp_path
 @pytest.mark.slow
 @pytest.mark.parametrize("audience", ["open", "closed"])
 def test_every_page_says_study_audience_status_cut_off_and_synthetic(package, audience):
-    label = {"open": "Open report", "closed": "Closed report (board members only)"}[audience]
+    label = {"open": "Open report", "closed": "Closed report (DSMB members only)"}[audience]
     for number, page in enumerate(package.pages[audience], start=1):
         text = re.sub(r"\s+", " ", page)
         for words in ("CARVE", label, "INTERIM", "2017-06-30", "ynthetic data"):

@@ -412,7 +412,7 @@ def test_each_page_of_word_has_header_and_footer_up_to_its_right_margin(toy: Pat
     for section, width in zip(sections, (9355, 14287, 9355), strict=True):
         (header,), (footer,) = section.header.paragraphs, section.footer.paragraphs
         subject = "Report to the data and safety monitoring board"
-        status = "FINAL · Closed report (board members only) · Synthetic data"
+        status = "FINAL · Closed report (DSMB members only) · Synthetic data"
         assert header.text == f"TOY-1 · {subject}\t{status}"
         assert (header.style.style_id, footer.style.style_id) == ("Header", "Footer")
         assert footer.text.startswith("Data cut-off 2018-06-30 (final)\tPage ")
@@ -1054,7 +1054,7 @@ def test_the_words_of_the_audience_depend_on_the_report() -> None:
     def words(kind: str, audience: str) -> str:
         return page_words.page_facts({"kind": kind, "audience": audience}, None).audience
 
-    assert words("dsmb", "closed") == "Closed report (board members only)"
+    assert words("dsmb", "closed") == "Closed report (DSMB members only)"
     assert words("dsmb", "open") == "Open report"
     assert words("csr", "closed") == "Confidential"
 

@@ -103,7 +103,7 @@ def groups() -> RichText:
     )  # fmt: skip
 
 
-def flow_drawn() -> RichText:
+def participant_flow() -> RichText:
     """What the flow diagram shows, with re-screening where the trial has it."""
     loop = ", re-screening included" if ard.plan().study.groups else ""
     return RichText(f"the patient flow from consent to treatment{loop}")
@@ -299,7 +299,7 @@ def second_episodes() -> RichText:
     )
 
 
-def persons_once() -> RichText:
+def counted_once() -> RichText:
     """That a re-screened patient is one patient, where the trial has them; ends with a space."""
     if not ard.plan().study.groups:
         return RichText("")
@@ -468,7 +468,7 @@ def comparison_rule() -> RichText:
     )  # fmt: skip
 
 
-def beside_published() -> RichText:
+def published_comparison() -> RichText:
     """The rate of this trial by the published trial's rule, the published rate, and their difference."""
     analysis, reference = "comparison_published", ard.plan().comparison.reference
     trial = trial_of(reference)

@@ -18,7 +18,7 @@ KINDS = {
 AUDIENCES = {
     ("csr", "closed"): "Confidential",
     ("dsmb", "open"): "Open report",
-    ("dsmb", "closed"): "Closed report (board members only)",
+    ("dsmb", "closed"): "Closed report (DSMB members only)",
 }
 # Reports whose first page is their first chapter; contents and lists follow it.
 ANSWERS_FIRST = ("dsmb",)
@@ -83,7 +83,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         ("Audience", audience),
         ("Status", word("status")),
         ("Data cut-off", cut_off_words),
-        ("Frozen data", word("cut_id")),
+        ("Data snapshot", word("cut_id")),
         ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),
     )
