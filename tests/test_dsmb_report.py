@@ -11,6 +11,7 @@ import pypdf
 import pytest
 
 from sap import ard
+from sap.catalogue.reporting import analyses, analysis
 from sap.displays.register import register
 from sap.errors import RenderError, UsageError
 from sap.pipeline import dsmb
@@ -29,6 +30,12 @@ def test_an_analysis_is_open_when_every_display_that_shows_it_is():
         for name in entry.analysis:
             assert entry.audience == "open" or name not in open_ones
     assert {"flow", "accrual", "ae_overview", "exposure", "toxicity_monitoring"} <= open_ones
+
+
+def test_the_catalogue_and_the_displays_name_the_same_open_analyses():
+    by_catalogue = {entry.id for entry in analyses().values() if entry.audience == "open"}
+    assert {analysis(name).id for name in dsmb.open_analyses()} == by_catalogue
+    assert len(by_catalogue) > 10
 
 
 @pytest.mark.parametrize(
@@ -222,9 +229,9 @@ def test_no_address_of_a_closed_row_is_in_the_open_report(package):
     keys = {ard.key({str(k): v for k, v in row.items()}) for row in closed.to_dict("records")}
     assert len(keys) > 1000
     assert [key for key in keys if f'"{key}"' in page] == []
-    for analysis in sorted(set(closed["analysis"])):
-        assert f'data-ard="{analysis}|' not in page
-        assert not re.search(rf"ARD [\w, ]*\b{analysis}\b", package.words("open")), analysis
+    for name in sorted(set(closed["analysis"])):
+        assert f'data-ard="{name}|' not in page
+        assert not re.search(rf"ARD [\w, ]*\b{name}\b", package.words("open")), name
     assert any(f'"{key}"' in html.unescape(package.html["closed"]) for key in keys)
 
 
