@@ -31,7 +31,7 @@ def landmark(population: str, months: float):
     return ard.rows(
         {"estimate": 0.5, "conf_low": 0.2, "conf_high": 0.8, "conf_level": 0.95},
         analysis="os", section="SAP 5.6", population=population, paramcd="OS",
-        level=f"{months:g} months", method="Kaplan-Meier",
+        level=f"month_{months:g}", method="Kaplan-Meier",
     )  # fmt: skip
 
 
@@ -39,7 +39,7 @@ def restricted_mean(population: str):
     return ard.rows(
         {"estimate": 8.46, "conf_low": 7.0, "conf_high": 9.9, "conf_level": 0.95},
         analysis="os", section="SAP 5.6", population=population, paramcd="OS",
-        level=f"RMST {PLAN.survival.rmst_months:g} months", method="Restricted mean",
+        level=f"rmst_{PLAN.survival.rmst_months:g}", method="Restricted mean",
     )  # fmt: skip
 
 
@@ -91,7 +91,7 @@ def test_a_time_that_no_patient_reached_is_not_estimable_though_the_curve_ended_
     over = ard.rows(
         {"estimate": 0.0, "conf_low": no_limit, "conf_high": no_limit, "conf_level": 0.95, "at_risk": 0},
         analysis="os", section="SAP 5.6", population="SCREENED", paramcd="OS",
-        level=f"{months[-1]:g} months", method="Kaplan-Meier",
+        level=f"month_{months[-1]:g}", method="Kaplan-Meier",
     )  # fmt: skip
     run(
         of("os", "SCREENED", 2.0), *(landmark("SCREENED", at) for at in months[:-1]), over,
@@ -99,8 +99,8 @@ def test_a_time_that_no_patient_reached_is_not_estimable_though_the_curve_ended_
     )  # fmt: skip
     shown = survival.overall()
     cells = {str(row.label): str(getattr(row.cells[0], "text", row.cells[0])) for row in shown.rows}
-    assert cells[f"Alive at {months[-1]:g} months (%)"] == "NE"
-    assert cells[f"Alive at {months[0]:g} months (%)"] == "50.0"
+    assert cells[f"OS rate at {months[-1]:g} months (%)"] == "NE"
+    assert cells[f"OS rate at {months[0]:g} months (%)"] == "50.0"
     assert any(f"NE at {months[-1]:g} months" in str(note) for note in shown.notes)
 
 

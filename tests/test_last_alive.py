@@ -222,13 +222,13 @@ def test_overall_survival_of_caba_v7_is_that_of_the_published_files(caba):
     groups = {"POSITIVE": "Pos.", "NEGATIVE": "Neg.", "UNDETERMINED": "Und."}
     for group, word in groups.items():
         one = mine[mine["arv7"] == word]
-        place = ("os_arv7", "SCREENED", group, "OS", "")
+        place = ("os_marker", "SCREENED", group, "OS", "")
         assert stat[(*place, "N")] == len(one)
         assert stat[(*place, "n_events")] == one["event"].sum()
         found = stat[(*place, "median")] * month
         assert found == pytest.approx(median_days(one["days"], one["event"]), abs=1e-9), group
     positive, negative = (mine[mine["arv7"] == word] for word in ("Pos.", "Neg."))
-    found = stat[("os_arv7", "SCREENED", "", "OS", "Log-rank", "statistic")]
+    found = stat[("os_marker", "SCREENED", "", "OS", "log_rank", "statistic")]
     assert found == pytest.approx(log_rank(positive, negative), rel=1e-9)
     assert dt.timedelta(days=float(positive["days"].min())) > dt.timedelta(0)
 
@@ -246,7 +246,7 @@ def test_performance_status_of_caba_v7_is_known_for_all_at_registration(caba):
     }
     assert found == counts.to_dict() | {"missing": 0}
     determined = mine[mine["arv7"].isin(["Pos.", "Neg."])]
-    place = ("os_arv7", "SCREENED", "", "OS", "Cox")
+    place = ("os_marker", "SCREENED", "", "OS", "cox")
     used, missing = stat[(*place, "N")], stat[(*place, "n_missing")]
     assert used + missing == len(determined)
     # What is missing now is the cell count of those whose sample could not be counted, and no status.

@@ -58,7 +58,7 @@ PROMISED = (
     "os_curve",
     "os_at_risk",
     "os_group_curve",
-    "os_arv7_curve",
+    "os_marker_curve",
     "pfs",
     "pfs_sensitivity",
     "pfs_reasons",

@@ -1,5 +1,6 @@
 """ADTTE and its Kaplan-Meier rows: origins, censoring, and the median's rule on real data."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -21,7 +22,12 @@ from sap.derivations.survival import (
 )
 from sap.derivations.tumour import time_points, tumour_responses
 from sap.plan import read_plan
-from sap.results.survival import curve_rows, progression_sensitivity, time_to_progression
+from sap.results.survival import (
+    curve_rows,
+    overall_survival,
+    progression_sensitivity,
+    time_to_progression,
+)
 
 HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
@@ -136,7 +142,7 @@ def test_pancreatic_dates_give_the_published_survival_of_all_41(shared_data):
     assert got["AVAL"].to_list() == published["os"].astype(float).to_list()
 
 
-def test_nobody_with_an_origin_is_said_so():
+def test_without_a_subject_with_an_origin_the_reason_is_given():
     none = pd.DataFrame({"USUBJID": [], "PARAMCD": [], "AVAL": [], "CNSR": []})
     rows = curve_rows(none, none, PLAN, paramcd="OS", population="PRIMARY", analysis="os")[0]
     median = rows[rows["stat_name"] == "median"].iloc[0]
@@ -361,7 +367,7 @@ def test_duration_runs_from_the_first_fall_to_progression():
     assert dor.loc["lasts", "CNSDTDSC"] == "DIED WITHOUT PROGRESSION"
 
 
-def test_without_dated_scans_nothing_is_called_progression_free_and_the_reason_is_said():
+def test_without_dated_scans_no_time_to_progression_is_given_but_the_reason():
     adsl, times = trial_of({"01": {"psa": [(0, 50), (30, 60)], "dead": 100, "alive": 99}})
     assert not times["PARAMCD"].str.startswith(("PFS", "RPFS")).any()
     assert (times["PARAMCD"] == "TTPP").any()
@@ -462,7 +468,7 @@ def test_restricted_mean_by_hand():
     rows = ard.bind(
         curve_rows(frame, frame, plan, paramcd="OS", population="PRIMARY", analysis="os")
     )
-    mean = rows[rows["level"] == "RMST 12 months"].set_index("stat_name")["stat"]
+    mean = rows[rows["level"] == "rmst_12"].set_index("stat_name")["stat"]
     assert mean["estimate"] == pytest.approx(2)
     assert mean["standard_error"] == pytest.approx((2 / 9) ** 0.5)
 
@@ -474,5 +480,162 @@ def test_restricted_mean_of_a_curve_that_ends_early_is_not_estimable():
     rows = ard.bind(
         curve_rows(frame, frame, PLAN, paramcd="OS", population="PRIMARY", analysis="os")
     )
-    mean = rows[(rows["level"] == "RMST 12 months") & (rows["stat_name"] == "estimate")].iloc[0]
+    mean = rows[(rows["level"] == "rmst_12") & (rows["stat_name"] == "estimate")].iloc[0]
     assert mean["stat_text"] == "the curve ends before this time"
+
+
+# ---- results worked by hand ------------------------------------------------------------------
+
+# Months (the month of this plan is a day). 1 to 5 are the primary set, 6 the re-screened set.
+# At 2: 4/5. At 4: 0.8 x 3/4 = 0.6. At 8, 2 at risk: 0.3. Follow-up, reversed: at 5, 3 at risk, 2/3; at 14, 0.
+FOLLOWED = """
+    USUBJID | AVAL | CNSR | EVNTDESC  | CNSDTDSC
+    --------+------+------+-----------+-----------------
+    1       | 2    | 0    | PROGRESSED |
+    2       | 4    | 0    | DEATH     |
+    3       | 5    | 1    |           | LOST TO FOLLOW-UP
+    4       | 8    | 0    | DEATH     |
+    5       | 14   | 1    |           | STILL FOLLOWED
+"""
+Z = 1.959963984540054
+
+
+def log_log(survival: float, greenwood: float) -> tuple[float, float]:
+    """The limits of S by the log-log transform: S to the power exp(+-z se / |log S|)."""
+    power = math.exp(Z * greenwood**0.5 / abs(math.log(survival)))
+    return survival**power, survival ** (1 / power)
+
+
+def worked_sets(patients, codes: tuple[str, ...]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """ADSL, and ADTTE with the times above under each code and one time of the re-screened subject."""
+    times = patients(FOLLOWED)
+    adsl = pd.DataFrame(
+        {"USUBJID": list("123456"), "PRIMFL": ["Y"] * 5 + ["N"], "RESCFL": ["N"] * 5 + ["Y"],
+         "RESCTRFL": ["N"] * 5 + ["Y"], "SAFFL": "N", "MPOSFL": "N", "SCRFL": "N", "GRPAFL": "N"}
+    )  # fmt: skip
+    again = pd.DataFrame(
+        {"USUBJID": ["6"], "AVAL": [3.0], "CNSR": [0.0], "EVNTDESC": ["DEATH"], "CNSDTDSC": [None]}
+    )
+    parts = [times.assign(PARAMCD=code) for code in codes]
+    parts += [again.assign(PARAMCD=f"{code}RE") for code in codes]
+    return adsl, pd.concat(parts, ignore_index=True)
+
+
+MONTHLY = PLAN.model_copy(
+    update={
+        "survival": PLAN.survival.model_copy(
+            update={"days_per_month": 1.0, "landmarks_months": [6.0, 12.0], "rmst_months": 12.0}
+        )
+    }
+)
+
+
+def asserted_by_hand(rows: pd.DataFrame, analysis: str) -> None:
+    """The statistics of FOLLOWED in the primary set, the curve and the numbers at risk."""
+    primary = rows[rows["population"] == "PRIMARY"]
+
+    def values(name: str, level: str) -> dict[str, float | str]:
+        chosen = primary[(primary["analysis"] == name) & (primary["level"] == level)]
+        return {r.stat_name: r.stat_text or r.stat for r in chosen.itertuples()}
+
+    assert values(analysis, "") == pytest.approx(
+        {"N": 5, "n_events": 3, "n_censored": 2, "median": 8, "conf_low": 2,
+         "conf_high": "the confidence band does not reach 0.5", "conf_level": 0.95, "min": 2,
+         "max": 14, "follow_up_median": 14}
+    )  # fmt: skip
+    # Greenwood: 1/(5 x 4) + 1/(4 x 3) = 2/15, and 1/(2 x 1) more at 8
+    for level, survival, greenwood, at_risk in (
+        ("month_6", 0.6, 2 / 15, 2), ("month_12", 0.3, 2 / 15 + 1 / 2, 1),
+    ):  # fmt: skip
+        low, high = log_log(survival, greenwood)
+        assert values(analysis, level) == pytest.approx(
+            {"estimate": survival, "conf_low": low, "conf_high": high, "conf_level": 0.95,
+             "at_risk": at_risk}
+        )  # fmt: skip
+    # area 2 + 2 x 0.8 + 4 x 0.6 + 4 x 0.3 = 7.2; areas after each event 5.2, 3.6, 1.2:
+    # variance 5.2^2 / 20 + 3.6^2 / 12 + 1.2^2 / 2 = 3.152
+    error = 3.152**0.5
+    assert values(analysis, "rmst_12") == pytest.approx(
+        {"estimate": 7.2, "standard_error": error, "conf_low": 7.2 - Z * error,
+         "conf_high": 7.2 + Z * error, "conf_level": 0.95}
+    )  # fmt: skip
+    steps = {
+        "1": (2, 0.8, 5, 1, 0), "2": (4, 0.6, 4, 1, 0), "3": (5, 0.6, 3, 0, 1),
+        "4": (8, 0.3, 2, 1, 0), "5": (14, 0.3, 1, 0, 1),
+    }  # fmt: skip
+    names = ("time", "estimate", "at_risk", "n_events", "n_censored")
+    curve = primary[primary["analysis"] == f"{analysis}_curve"]
+    assert set(curve["level"]) == set(steps)
+    for level, numbers in steps.items():
+        found = values(f"{analysis}_curve", level)
+        assert [found[name] for name in names] == pytest.approx(numbers)
+        if level != "5":
+            greenwood = {"1": 1 / 20, "2": 2 / 15, "3": 2 / 15, "4": 2 / 15 + 1 / 2}[level]
+            limits = log_log(numbers[1], greenwood)
+            assert (found["conf_low"], found["conf_high"]) == pytest.approx(limits)
+    counts = {"0": 5, "2": 5, "4": 4, "6": 2, "8": 2, "10": 1, "12": 1, "14": 1}
+    below = primary[primary["analysis"] == f"{analysis}_at_risk"]
+    assert set(below["level"]) == set(counts)
+    for level, n in counts.items():
+        assert values(f"{analysis}_at_risk", level) == {"time": float(level), "at_risk": n}
+
+
+@pytest.mark.req("SAP-5.6")
+@pytest.mark.worked("os", "os_curve", "os_at_risk")
+def test_overall_survival_has_the_numbers_worked_by_hand(patients):
+    adsl, times = worked_sets(patients, ("OS",))
+    rows = ard.bind(overall_survival(adsl, times, MONTHLY))
+    asserted_by_hand(rows, "os")
+    again = rows[(rows["population"] == "RESCREENED") & (rows["analysis"] == "os")]
+    again = again[again["level"] == ""].set_index("stat_name")["stat"]
+    assert again[["N", "n_events", "median"]].tolist() == [1, 1, 3]
+    assert set(rows[rows["population"] == "RESCREENED"]["paramcd"]) == {"OSRE"}
+
+
+@pytest.mark.req("SAP-5.5")
+@pytest.mark.worked("pfs", "pfs_curve", "pfs_at_risk", "pfs_reasons")
+@pytest.mark.worked("rpfs", "rpfs_curve", "rpfs_at_risk", "rpfs_reasons")
+@pytest.mark.worked("ttpp", "ttpp_curve", "ttpp_at_risk", "ttpp_reasons")
+@pytest.mark.worked("dor", "dor_curve", "dor_at_risk", "dor_reasons")
+@pytest.mark.worked("rdor", "rdor_curve", "rdor_at_risk", "rdor_reasons")
+@pytest.mark.parametrize("code", ["PFS", "RPFS", "TTPP", "DOR", "RDOR"])
+def test_each_time_to_progression_has_the_numbers_worked_by_hand(patients, code):
+    adsl, times = worked_sets(patients, (code,))
+    rows = ard.bind(time_to_progression(adsl, times, MONTHLY))
+    asserted_by_hand(rows, code.lower())
+    reasons = rows[rows["analysis"] == f"{code.lower()}_reasons"]
+    found = {
+        (r.population, r.paramcd, r.level, r.sublevel, r.stat_name): r.stat
+        for r in reasons.itertuples()
+    }
+    primary = {
+        ("PROGRESSED", "event"): 1, ("DEATH", "event"): 2,
+        ("LOST TO FOLLOW-UP", "censored"): 1, ("STILL FOLLOWED", "censored"): 1,
+    }  # fmt: skip
+    expected = {("PRIMARY", code, *place, "n"): n for place, n in primary.items()}
+    expected |= {("PRIMARY", code, *place, "N"): 5 for place in primary}
+    expected |= {("RESCREENED", f"{code}RE", "DEATH", "event", name): 1 for name in ("n", "N")}
+    assert found == expected
+
+
+@pytest.mark.req("SAP-5.5")
+@pytest.mark.worked("pfs_sensitivity", "rpfs_sensitivity", "ttpp_sensitivity")
+@pytest.mark.parametrize("code", ["PFS", "RPFS", "TTPP"])
+def test_each_definition_has_its_own_times(patients, code):
+    """As planned: the numbers of FOLLOWED. Ignoring a new therapy: all five have the event, so the
+    median is the third time, 5; the limits and the range are of the same five times."""
+    adsl, times = worked_sets(patients, (code,))
+    ignored = times[times["PARAMCD"] == code].assign(PARAMCD=f"{code}IT", CNSR=0.0)
+    rows = ard.bind(progression_sensitivity(adsl, pd.concat([times, ignored]), MONTHLY))
+    mine = rows[rows["analysis"] == f"{code.lower()}_sensitivity"]
+    assert set(zip(mine["paramcd"], mine["level"], strict=True)) == {
+        (code, "as_planned"), (f"{code}IT", "new_therapy_ignored"),
+    }  # fmt: skip
+
+    def values(level: str) -> dict[str, float]:
+        return mine[mine["level"] == level].set_index("stat_name")["stat"].to_dict()
+
+    planned, other = values("as_planned"), values("new_therapy_ignored")
+    names = ("N", "n_events", "n_censored", "median", "min", "max")
+    assert [planned[name] for name in names] == [5, 3, 2, 8, 2, 14]
+    assert [other[name] for name in names] == [5, 5, 0, 5, 2, 14]

@@ -1,4 +1,4 @@
-"""Exploratory survival: groups and AR-V7 against R, waiting time by hand."""
+"""Exploratory survival: groups and marker status against R, guarantee time by hand."""
 
 import datetime as dt
 from pathlib import Path
@@ -10,10 +10,11 @@ import pytest
 from sap import ard
 from sap.derivations.survival import with_baseline_status
 from sap.plan import read_plan
+from sap.plan.model import SurvivalComparison
 from sap.qc import cox as qc_cox
 from sap.qc import kaplan_meier
 from sap.qc.subjects import Subject
-from sap.results.survival_comparison import by_arv7, by_group, guarantee_time
+from sap.results.survival_comparison import by_group, by_marker, guarantee_time
 
 HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
@@ -53,43 +54,115 @@ def freireich():
 
 
 @pytest.mark.req("SAP-5.6.1")
+@pytest.mark.worked("os_group")
 def test_group_b_against_a_has_the_numbers_of_r():
     """R survival 3.4: coxph(Surv(t, e) ~ b) 4.8168739 (2.1465082 to 10.809311), cox.zph p 0.87981289;
     survdiff chi-square 16.8 (16.79 in Cox 1972's re-analyses)."""
     rows = by_group(*freireich(), PLAN)
-    cox = stats_of(rows, paramcd="OS", level="Cox", sublevel="Group B")
+    cox = stats_of(rows, paramcd="OS", level="cox", sublevel="group_b")
     assert cox["hazard_ratio"] == pytest.approx(4.8168739, abs=1e-6)
     assert (cox["conf_low"], cox["conf_high"]) == pytest.approx((2.1465082, 10.809311), rel=1e-6)
     assert cox["ph_p_value"] == pytest.approx(0.87981289, rel=1e-6)
-    test = stats_of(rows, paramcd="OS", level="Log-rank")
+    test = stats_of(rows, paramcd="OS", level="log_rank")
     assert round(test["statistic"], 1) == 16.8
-    methods = set(ard.bind(rows).query("level in ('Cox', 'Log-rank')")["method"])
+    methods = set(ard.bind(rows).query("level in ('cox', 'log_rank')")["method"])
     assert all("exploratory" in words for words in methods)
 
 
-def test_covariates_that_do_not_vary_are_said_to_be_the_reason():
-    rows = ard.bind(by_arv7(*freireich(), PLAN))
-    ratio = rows[(rows["level"] == "Cox") & (rows["stat_name"] == "hazard_ratio")]
+def test_covariates_that_do_not_vary_are_the_reason_of_ne():
+    rows = ard.bind(by_marker(*freireich(), PLAN))
+    ratio = rows[(rows["level"] == "cox") & (rows["stat_name"] == "hazard_ratio")]
     assert len(ratio) == len(PLAN.survival_comparison.covariates)
     assert ratio["stat"].isna().all()
     assert ratio["stat_text"].str.contains("constant").all()
 
 
-def test_a_subject_without_a_covariate_is_counted_and_left_out():
+def test_a_subject_without_a_covariate_is_counted_as_missing():
     adsl, adtte = freireich()
     rng = np.random.default_rng(1)
     adsl["AGE"], adsl["CTCBL"] = rng.normal(70, 6, 42), rng.integers(3, 90, 42).astype(float)
     adsl["ECOGBL"] = rng.integers(0, 3, 42).astype(float)
     adsl.loc[[0, 30], "ECOGBL"] = np.nan
-    whole = stats_of(by_arv7(adsl, adtte, PLAN), level="Cox", sublevel="")
+    whole = stats_of(by_marker(adsl, adtte, PLAN), level="cox", sublevel="")
     assert (whole["N"], whole["n_missing"]) == (40, 2)
+
+
+def weeks(**rule: object):
+    """The plan whose month is a week of the data."""
+    return PLAN.model_copy(
+        update={
+            "survival": PLAN.survival.model_copy(update={"days_per_month": 1.0}),
+            "survival_comparison": PLAN.survival_comparison.model_copy(update=rule),
+        }
+    )
+
+
+# Kaplan-Meier of 6-mercaptopurine as printed by Collett and by Kleinbaum and Klein (3 decimals), with
+# the numbers at risk; the patients at risk every 6 weeks are counted in DRUG.
+PRINTED = {6: (0.857, 21), 7: (0.807, 17), 10: (0.753, 15), 13: (0.690, 12), 16: (0.627, 11),
+           22: (0.538, 7), 23: (0.448, 6)}  # fmt: skip
+AT_RISK = {"0": 21, "6": 21, "12": 12, "18": 9, "24": 5, "30": 4, "36": 0}
+
+
+@pytest.mark.worked("os_group_curve", "os_group_at_risk", "os_marker_curve", "os_marker_at_risk")
+@pytest.mark.parametrize(
+    "made, analysis, drug", [(by_group, "os_group", "A"), (by_marker, "os_marker", "NEGATIVE")]
+)
+def test_the_curve_of_each_group_is_the_printed_one(made, analysis, drug):
+    rows = ard.bind(made(*freireich(), weeks()))
+    mine = rows[(rows["group"] == drug) & (rows["paramcd"] == "OS")]
+    steps = mine[mine["analysis"] == f"{analysis}_curve"]
+    wide = steps.pivot_table(index="level", columns="stat_name", values="stat", dropna=False)
+    falls = wide[wide["n_events"] > 0].set_index("time")
+    assert falls["estimate"].round(3).to_dict() == {t: s for t, (s, _) in PRINTED.items()}
+    assert falls["at_risk"].to_dict() == {t: n for t, (_, n) in PRINTED.items()}
+    assert wide["n_events"].sum() == 9
+    assert wide["n_censored"].sum() == 12
+    below = mine[(mine["analysis"] == f"{analysis}_at_risk") & (mine["stat_name"] == "at_risk")]
+    assert dict(zip(below["level"], below["stat"], strict=True)) == AT_RISK
+
+
+@pytest.mark.req("SAP-5.6.1")
+@pytest.mark.worked("os_marker")
+def test_marker_positive_against_negative_has_the_published_numbers():
+    """Freireich's patients, placebo as positive: medians 8 and 23 weeks, log-rank 16.79, p 0.0000417.
+
+    R survival 3.4, coxph with Efron's ties: hazard ratio 4.8168739 (2.1465082 to 10.809311).
+    """
+    rows = by_marker(*freireich(), weeks(covariates=["marker_positive"]))
+    for group, median, events in (("POSITIVE", 8, 21), ("NEGATIVE", 23, 9)):
+        of_group = stats_of(rows, analysis="os_marker", group=group, level="")
+        assert (of_group["N"], of_group["n_events"], of_group["median"]) == (21, events, median)
+    undetermined = stats_of(rows, analysis="os_marker", group="UNDETERMINED", level="")
+    assert undetermined["N"] == 0
+    rank = stats_of(rows, level="log_rank")
+    assert (rank["N"], rank["df"]) == (42, 1)
+    assert rank["statistic"] == pytest.approx(16.79, abs=0.005)
+    assert rank["p_value"] == pytest.approx(4.17e-5, abs=5e-8)
+    cox = stats_of(rows, level="cox", sublevel="marker_positive")
+    found = (cox["hazard_ratio"], cox["conf_low"], cox["conf_high"])
+    assert found == pytest.approx((4.8168739, 2.1465082, 10.809311), rel=1e-6)
+    model = stats_of(rows, level="cox", sublevel="")
+    assert (model["N"], model["n_events"], model["n_missing"]) == (42, 30, 0)
+    assert model["ph_doubtful"] == 0
+
+
+def test_covariates_in_the_words_of_earlier_plans_are_the_same():
+    rule = PLAN.survival_comparison.model_dump()
+    earlier = ["AR-V7 positive", "log2(CTC + 1)", "Age, per 10 years", "ECOG >= 1"]
+    ids = ["marker_positive", "log2_ctc", "age_10_years", "ecog_1"]
+    read = SurvivalComparison.model_validate(rule | {"covariates": earlier})
+    assert read.covariates == ids
+    with pytest.raises(ValueError, match="covariates"):
+        SurvivalComparison.model_validate(rule | {"covariates": ["gleason"]})
 
 
 def test_a_trial_without_groups_compares_none():
     assert by_group(*freireich(), CABA) == []
 
 
-def test_waiting_for_treatment_is_taken_out_by_delayed_entry():
+@pytest.mark.worked("os_guarantee")
+def test_guarantee_time_is_removed_by_left_truncation():
     """By hand, months: entries 0, 1, 3, deaths 2, 5, 4.
 
     As if always at risk: S is 2/3, 1/3, 0 at 2, 4, 5, the median 4. At risk from the entry: at 2 one
@@ -107,9 +180,9 @@ def test_waiting_for_treatment_is_taken_out_by_delayed_entry():
     )  # fmt: skip
     rows = guarantee_time(adsl, adtte, PLAN)
     levels = {
-        "From screening, as if always at risk": 4,
-        "From screening, at risk from the first dose": 3,
-        "From the first dose": 2,
+        "at_risk_from_screening": 4,
+        "left_truncated": 3,
+        "from_first_dose": 2,
     }
     for level, median in levels.items():
         got = stats_of(rows, population="PRIMARY", level=level)
@@ -130,10 +203,17 @@ def test_the_landmark_takes_subjects_alive_and_splits_them_by_what_had_happened(
     rows = guarantee_time(adsl, adtte, PLAN)
     counts = {
         group: stats_of(rows, population="MARKERPOS", group=group)["N"]
-        for group in ("Treated by then", "Not treated by then")
+        for group in ("treated", "not_treated")
     }
-    assert counts == {"Treated by then": 1, "Not treated by then": 2}
-    assert stats_of(rows, population="MARKERPOS", group="")["n_excluded"] == 1
+    assert counts == {"treated": 1, "not_treated": 2}
+    landmark = {"population": "MARKERPOS", "level": "landmark"}
+    assert stats_of(rows, group="", **landmark)["n_excluded"] == 1
+    # from day 42: treated 58 days; not treated 158 days to death, 258 to censoring. One event of two groups
+    # at day 58, when 1 of 3 at risk is treated: expected 1/3, variance 2/9; then no treated patient is left.
+    # chi-square (1 - 1/3)^2 / (2/9) = 2, p 0.1573 by the table of chi-square with 1 degree of freedom
+    assert stats_of(rows, group="", **landmark)["p_value"] == pytest.approx(0.157299, abs=1e-6)
+    month = PLAN.survival.days_per_month
+    assert stats_of(rows, group="treated", **landmark)["median"] == pytest.approx(58 / month)
 
 
 def small_groups(rmst_months: float):
@@ -166,7 +246,7 @@ def small_groups(rmst_months: float):
 def test_the_difference_of_restricted_means_by_hand(months, tau, difference, error):
     adsl, adtte, survival, groups = small_groups(months)
     plan = PLAN.model_copy(update={"survival": survival})
-    got = stats_of(by_arv7(adsl, adtte, plan), level="RMST difference")
+    got = stats_of(by_marker(adsl, adtte, plan), level="rmst_difference")
     assert got["tau"] == tau
     assert got["estimate"] == pytest.approx(difference, rel=1e-12)
     assert error is None or got["standard_error"] == pytest.approx(error, rel=1e-8)
@@ -182,12 +262,14 @@ def test_a_small_p_of_the_test_of_proportional_hazards_is_flagged():
     rng = np.random.default_rng(3)
     adsl, adtte, *_ = small_groups(8.0)
     adsl["CTCBL"] = rng.integers(0, 50, len(adsl)).astype(float)
-    rule = PLAN.survival_comparison.model_copy(update={"covariates": ["log2(CTC + 1)"]})
+    rule = PLAN.survival_comparison.model_copy(update={"covariates": ["log2_ctc"]})
     flags = []
     for limit in (1e-12, 1 - 1e-12):
         changed = rule.model_copy(update={"ph_doubt_below": limit})
         plan = PLAN.model_copy(update={"survival_comparison": changed})
-        flags.append(stats_of(by_arv7(adsl, adtte, plan), level="Cox", sublevel="")["ph_doubtful"])
+        flags.append(
+            stats_of(by_marker(adsl, adtte, plan), level="cox", sublevel="")["ph_doubtful"]
+        )
     assert flags == [0.0, 1.0]
 
 

@@ -61,7 +61,7 @@ def test_medians_and_landmarks_are_those_of_survfit(seed):
         name, n, deaths, *numbers = line.split()
         assert (found[name, "", "N"], found[name, "", "n_events"]) == (float(n), float(deaths))
         keys = [("", "median"), ("", "conf_low"), ("", "conf_high")]
-        keys += [("6 months", s) for s in ("estimate", "conf_low", "conf_high")]
+        keys += [("month_6", s) for s in ("estimate", "conf_low", "conf_high")]
         ours = [found[(name, *key)] for key in keys]
         theirs = [np.nan if text == "NA" else float(text) for text in numbers]
         if theirs[3] == 1:  # before the first event survfit says 1 to 1; ours are not estimable

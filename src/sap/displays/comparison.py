@@ -3,9 +3,10 @@
 from sap import ard
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.figure import Figure
+from sap.displays.populations import short
 from sap.displays.published import trial_of
 from sap.displays.rates import ci_header, rate_cells
-from sap.displays.survival import common_times, curve_data
+from sap.displays.survival import ci_months, common_times, curve_data
 from sap.displays.table import Cell, Column, Content, Row, Table, limits
 
 
@@ -54,151 +55,138 @@ def _difference(rates: Results) -> Row:
     return Row(rates.label("level", "difference"), cells, "indent1")
 
 
-STATES = {
-    "POSITIVE": "AR-V7 positive",
-    "NEGATIVE": "AR-V7 negative",
-    "UNDETERMINED": "Undetermined",
-}
-
-
-def _median_row(found: Results, label: str, place: ArdKey) -> Row:
-    low, high = (found.months(s, **place) for s in ("conf_low", "conf_high"))
+def _median_row(times: Results, label: str, place: ArdKey) -> Row:
+    low, high = (times.months(s, **place) for s in ("conf_low", "conf_high"))
     cells = (
-        found.count("N", **place),
-        found.count("n_events", **place),
-        found.months("median", **place),
+        times.count("N", **place),
+        times.count("n_events", **place),
+        times.months("median", **place),
         limits(low, high),
     )
     return Row(label, cells, "indent1")
 
 
-# What each covariate of the models is set against; a continuous one says its unit in its name.
-AGAINST = {
-    "AR-V7 positive": "AR-V7 positive v. negative",
-    "ECOG >= 1": "ECOG 1 or more v. 0",
-    "Group B": "Group B v. group A",
-    "log2(CTC + 1)": "CTC + 1, per doubling",
-}
+def _with_times(times: Results, paramcd: str) -> dict[str, str]:
+    """The groups with a patient, and their labels."""
+    return {
+        group: times.label("group", group)
+        for group in times.values("group", paramcd=paramcd)
+        if group and times.find("N", paramcd=paramcd, group=group, level="").value
+    }
 
 
 def survival() -> Table:
-    """Overall survival by AR-V7 and by group: medians, Cox and log-rank, each with its patients."""
+    """Overall survival by marker status and by group: medians, log-rank test and Cox model, each with its N."""
     rows: list[Row] = []
     header = "CI"
-    groups = {"A": "Group A", "B": "Group B"}
-    for analysis, paramcd, names, words, compared in (
-        ("os_arv7", "OS", STATES, "By AR-V7 at the first screening", "positive v. negative"),
-        ("os_group", "OS", groups, "By group, from allocation", "B v. A"),
-        ("os_group", "OSCENS", groups, "The same, censored at re-screening", "B v. A"),
+    marker_ = ard.plan().wording.marker
+    for analysis, paramcd, label, compared in (
+        ("os_marker", "OS", f"By {marker_} at the first screening", "positive vs negative"),
+        ("os_group", "OS", "By group, from allocation", "B vs A"),
+        ("os_group", "OSCENS", "By group, censored at re-screening", "B vs A"),
     ):
-        found = results(analysis)
-        there = [g for g in names if found.has("N", paramcd=paramcd, group=g, level="")]
-        there = [g for g in there if found.find("N", paramcd=paramcd, group=g, level="").value]
-        if not there:
+        times = results(analysis)
+        groups = _with_times(times, paramcd)
+        if not groups:
             continue
-        rows.append(Row(words, kind="group"))
-        for group in there:
+        rows.append(Row(label, kind="group"))
+        for group, name in groups.items():
             place = ArdKey(paramcd=paramcd, group=group, level="")
-            header = ci_header(found, **place).replace(" (%)", "")
-            row = _median_row(found, names[group], place)
+            header = ci_months(times, place)
+            row = _median_row(times, name, place)
             rows.append(Row(row.label, (*row.cells, "", "", ""), row.kind))
-        rows += _tested(found, paramcd, compared)
+        rows += _tested(times, paramcd, compared)
     columns = [
         Column("N"),
         Column("Deaths"),
         Column("Median", under="Kaplan-Meier (months)"),
         Column(header, under="Kaplan-Meier (months)"),
-        Column("Ratio", under="Hazard"),
-        Column(header, under="Hazard"),
+        Column("HR", under="Hazard ratio"),
+        Column(header, under="Hazard ratio"),
         Column("p"),
     ]
     absent = "Not in the data: no groups to compare."
     return Table("tlf-os-groups", "Overall survival", columns, rows, absent=absent)
 
 
-def _tested(found: Results, paramcd: str, compared: str) -> list[Row]:
-    """The log-rank test, and the Cox model with its patients, its ratios and the test of its assumption."""
+def _tested(times: Results, paramcd: str, compared: str) -> list[Row]:
+    """The log-rank test, and the Cox model: its patients, hazard ratios and test of proportionality."""
     rows = []
-    rank = ArdKey(paramcd=paramcd, level="Log-rank")
-    if found.has("p_value", **rank) and found.find("p_value", **rank).estimable:
-        cells: tuple[Content, ...] = (found.count("N", **rank), *[""] * 5, found.p_value(**rank))
-        rows.append(Row(f"Log-rank, {compared}", cells, "indent1"))
-    model = ArdKey(paramcd=paramcd, level="Cox", sublevel="")
+    rank = ArdKey(paramcd=paramcd, level="log_rank")
+    if times.has("p_value", **rank) and times.find("p_value", **rank).estimable:
+        cells: tuple[Content, ...] = (times.count("N", **rank), *[""] * 5, times.p_value(**rank))
+        label = f"{times.label('level', 'log_rank')}, {compared}"
+        rows.append(Row(label, cells, "indent1"))
+    model = ArdKey(paramcd=paramcd, level="cox", sublevel="")
     ratios = []
-    for covariate in found.values("sublevel", paramcd=paramcd, level="Cox"):
-        place = ArdKey(paramcd=paramcd, level="Cox", sublevel=covariate)
-        known = covariate and found.has("hazard_ratio", **place)
-        if known and found.find("hazard_ratio", **place).estimable:
-            low, high = (found.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
-            ratio = found.fixed("hazard_ratio", 2, **place)
+    for covariate in filter(None, times.values("sublevel", paramcd=paramcd, level="cox")):
+        place = ArdKey(paramcd=paramcd, level="cox", sublevel=covariate)
+        if times.has("hazard_ratio", **place) and times.find("hazard_ratio", **place).estimable:
+            low, high = (times.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
+            ratio = times.fixed("hazard_ratio", 2, **place)
             cells = (*[""] * 4, ratio, limits(low, high), "")
-            ratios.append(Row(AGAINST.get(covariate, covariate), cells, "indent2"))
+            ratios.append(Row(times.label("sublevel", covariate), cells, "indent2"))
     if not ratios:
         return rows
-    whole: tuple[Content, ...] = (
-        found.count("N", **model),
-        found.count("n_events", **model),
+    counts: tuple[Content, ...] = (
+        times.count("N", **model),
+        times.count("n_events", **model),
         *[""] * 5,
     )
-    rows += [Row("Cox model", whole, "indent1"), *ratios]
-    if found.has("ph_p_value", **model) and found.find("ph_p_value", **model).estimable:
-        cells = (*[""] * 6, found.p_value("ph_p_value", **model))
-        rows.append(Row("Proportional hazards", cells, "indent2"))
+    rows += [Row(times.label("level", "cox"), counts, "indent1"), *ratios]
+    if times.has("ph_p_value", **model) and times.find("ph_p_value", **model).estimable:
+        cells = (*[""] * 6, times.p_value("ph_p_value", **model))
+        rows.append(Row("Test of proportional hazards", cells, "indent2"))
     return rows
 
 
 def curves() -> Figure:
-    """Overall survival by AR-V7 at the first screening."""
+    """Overall survival by marker status at the first screening."""
     from sap.displays.plots import km_curves
 
-    found = results("os_arv7")
-    there = {
-        words: ArdKey(group=group, paramcd="OS")
-        for group, words in STATES.items()
-        if found.has("N", group=group, paramcd="OS", level="")
-        and found.find("N", group=group, paramcd="OS", level="").value
+    times = results("os_marker")
+    marker_ = ard.plan().wording.marker
+    groups = {
+        label: ArdKey(group=group, paramcd="OS")
+        for group, label in _with_times(times, "OS").items()
     }
-    if not there:
-        absent = "Not in the data: AR-V7 with a time to death."
-        return Figure("tlf-os-arv7-curves", None, "", absent=absent)
-    steps, ticks, at_risk, medians = curve_data("os_arv7", there)
-    longest = {
-        words: found.find("max", **ArdKey(**{**place, "level": ""})).value
-        for words, place in there.items()
-    }
-    at_risk = common_times(at_risk, longest)
-    numbers = [
-        found.months("median", **ArdKey(**{**place, "level": ""})) for place in there.values()
-    ]
-    said = ", ".join(f"{w} {n.text} months" for w, n in zip(there, numbers, strict=True))
-    origin = ard.table("plan")["survival"]["os_origin"]
+    if not groups:
+        absent = f"Not in the data: {marker_} with a time to death."
+        return Figure("tlf-os-marker-curves", None, "", absent=absent)
+    steps, ticks, at_risk, medians = curve_data("os_marker", groups)
+    places = {label: ArdKey(**{**place, "level": ""}) for label, place in groups.items()}
+    longest = {label: times.find("max", **place).value for label, place in places.items()}
+    numbers = [times.months("median", **place) for place in places.values()]
+    in_words = ", ".join(f"{w} {n.text} months" for w, n in zip(groups, numbers, strict=True))
     plot = km_curves(
-        steps, ticks, at_risk, medians, x_title=f"Months from {origin}", y_title="Proportion alive"
-    )
+        steps, ticks, common_times(at_risk, longest), medians,
+        x_title=f"Months from {ard.plan().survival.os_origin}", y_title="Proportion alive",
+    )  # fmt: skip
     alt = (
-        f"Kaplan-Meier curves of overall survival by AR-V7 at the first screening. Medians: {said}."
+        f"Kaplan-Meier curves of overall survival by {marker_} at the first screening. Medians: "
+        f"{in_words}."
     )
-    return Figure("tlf-os-arv7-curves", plot, alt, height=4.4, numbers=numbers)
+    return Figure("tlf-os-marker-curves", plot, alt, height=4.4, numbers=numbers)
 
 
 def guarantee() -> Table:
-    """Overall survival with the time before treatment treated in other ways."""
-    found = results("os_guarantee")
+    """Overall survival under each treatment of the guarantee time."""
+    times = results("os_guarantee")
     rows: list[Row] = []
     header = "CI"
-    for population, words in (("PRIMARY", "Primary"), ("MARKERPOS", "All marker-positive")):
-        levels = found.values("level", population=population) if len(found) else []
+    for population in ("PRIMARY", "MARKERPOS"):
+        levels = times.values("level", population=population) if len(times) else []
         if levels:
-            rows.append(Row(words, kind="group"))
+            rows.append(Row(short(population), kind="group"))
         for level in levels:
-            for group in found.values("group", population=population, level=level):
+            for group in times.values("group", population=population, level=level):
                 place = ArdKey(population=population, level=level, group=group)
-                if not found.has("median", **place) or not found.find("N", **place).value:
+                if not times.has("median", **place) or not times.find("N", **place).value:
                     continue
-                header = ci_header(found, **place).replace(" (%)", "")
-                rows.append(
-                    _median_row(found, f"{level}{f': {group.lower()}' if group else ''}", place)
-                )
+                header = ci_months(times, place)
+                label = times.label("level", level)
+                label += f": {times.label('group', group)}" if group else ""
+                rows.append(_median_row(times, label, place))
     columns = [Column("N"), Column("Deaths"), Column("Median (months)"), Column(header)]
     absent = "Not in the data: no patient of these sets has an origin."
     return Table("tlf-os-guarantee", "Overall survival", columns, rows, absent=absent)

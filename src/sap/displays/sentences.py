@@ -202,7 +202,7 @@ def late_decreases() -> RichText:
     return RichText("In one analysis the first decrease may be observed at any time. ")
 
 
-MODELS = ("os_arv7", "os_group")
+MODELS = ("os_marker", "os_group")
 
 
 def hazards() -> RichText:
@@ -210,7 +210,7 @@ def hazards() -> RichText:
     parts: list[str | Number | RichText] = []
     names = (ard.plan().wording.marker, "the groups")
     for analysis, about in zip(MODELS, names, strict=True):
-        model = ArdKey(paramcd="OS", level="Cox", group="", sublevel="")
+        model = ArdKey(paramcd="OS", level="cox", group="", sublevel="")
         estimates = results(analysis)
         if (
             not estimates.has("ph_doubtful", **model)
@@ -224,7 +224,7 @@ def hazards() -> RichText:
             ": the hazard ratio changes over time, and its estimate is an average that depends on ",
             "the length of follow-up.",
         ]  # fmt: skip
-        mean = ArdKey(paramcd="OS", level="RMST difference", group="")
+        mean = ArdKey(paramcd="OS", level="rmst_difference", group="")
         if estimates.find("estimate", **mean).estimable:
             parts += [
                 " Up to ", months(analysis, "tau", **mean), ", the restricted mean survival times differ by ",

@@ -409,10 +409,24 @@ class Survival(Entry):
     transform: Literal["plain", "log", "log-log", "arcsin", "logit"]
 
 
-class SurvivalComparison(Entry):
-    """Exploratory: survival by AR-V7 and group, and guarantee-time sensitivity analyses."""
+COVARIATES = ("marker_positive", "log2_ctc", "age_10_years", "ecog_1")
 
-    covariates: list[Literal["AR-V7 positive", "log2(CTC + 1)", "Age, per 10 years", "ECOG >= 1"]]
+
+def _covariate(name: object) -> object:
+    """The id of a covariate; plans of earlier versions name it in words."""
+    earlier = ("AR-V7 positive", "log2(CTC + 1)", "Age, per 10 years", "ECOG >= 1")
+    return dict(zip(earlier, COVARIATES, strict=True)).get(str(name), name)
+
+
+class SurvivalComparison(Entry):
+    """Exploratory: survival by marker status and by group, and guarantee-time sensitivity analyses."""
+
+    covariates: list[
+        Annotated[
+            Literal["marker_positive", "log2_ctc", "age_10_years", "ecog_1"],
+            BeforeValidator(_covariate),
+        ]
+    ] = Field(description="of the Cox model by marker status")
     events_per_coefficient: float = Field(ge=0, description="fewer: Firth's penalty")
     ph_transform: Literal["km", "rank", "identity", "log"]
     ph_doubt_below: Share = Field(

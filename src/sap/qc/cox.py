@@ -46,11 +46,11 @@ def covariates(
     count = subject.first.count if subject.first else None
     known = state in ("POSITIVE", "NEGATIVE")
     return {
-        "AR-V7 positive": float(state == plan.screening.arv7) if known else None,
-        "log2(CTC + 1)": None if count is None else math.log2(count + 1),
-        "Age, per 10 years": None if age is None else float(age) / 10,
-        "ECOG >= 1": None if ecog is None else float(ecog >= 1),
-        "Group B": None if subject.group is None else float(subject.group == "B"),
+        "marker_positive": float(state == plan.screening.arv7) if known else None,
+        "log2_ctc": None if count is None else math.log2(count + 1),
+        "age_10_years": None if age is None else float(age) / 10,
+        "ecog_1": None if ecog is None else float(ecog >= 1),
+        "group_b": None if subject.group is None else float(subject.group == "B"),
     }
 
 

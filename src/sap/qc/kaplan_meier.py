@@ -259,7 +259,7 @@ def curve_statistics(days: Sequence[int], event: Sequence[int], plan: Plan) -> C
     conf, month = plan.intervals.conf_level, curve.month
     found: CurveStatistics = {("", "", name): value for name, value in middle(curve).items()}
     for months in plan.survival.landmarks_months:
-        level, place = f"{months:g} months", curve.at(months * month)
+        level, place = f"month_{months:g}", curve.at(months * month)
         # Before the first event there is no spread to make an interval of.
         band = limits(place, plan) if place and place.survival < 1 else None
         found[("", level, "estimate")] = float(place.survival) if place else None
@@ -267,7 +267,7 @@ def curve_statistics(days: Sequence[int], event: Sequence[int], plan: Plan) -> C
         found[("", level, "conf_high")] = band[1] if band else None
         found[("", level, "conf_level")] = conf
         found[("", level, "at_risk")] = sum(1 for d in days if d >= months * month)
-    level = f"RMST {plan.survival.rmst_months:g} months"
+    level = f"rmst_{plan.survival.rmst_months:g}"
     found |= {("", level, name): value for name, value in curve.restricted_mean().items()}
     found[("", level, "conf_level")] = conf
     for number, step in enumerate(curve.steps, start=1):
@@ -281,7 +281,7 @@ def curve_statistics(days: Sequence[int], event: Sequence[int], plan: Plan) -> C
             "n_events": step.events,
             "n_censored": step.censored,
         }
-        found |= {("_curve", f"{number:04d}", name): value for name, value in values.items()}
+        found |= {("_curve", str(number), name): value for name, value in values.items()}
     return {} if curve.disputed else found | _numbers_at_risk(days, month)
 
 
@@ -291,7 +291,7 @@ def _numbers_at_risk(days: Sequence[int], month: float) -> CurveStatistics:
     found: CurveStatistics = {}
     at = 0
     while at < longest + step / 2:
-        name = f"{at:04g}"
+        name = str(at)
         found[("_at_risk", name, "time")] = float(at)
         found[("_at_risk", name, "at_risk")] = sum(1 for d in days if d / month >= at)
         at += step

@@ -13,6 +13,16 @@ METHOD = "dates read record by record; exact fractions, lifelines, statsmodels"
 BY_COURSE = "records read one by one in exact decimals; exact fractions, lifelines, statsmodels"
 ENDPOINTS = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
 ORIGIN = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
+DEFINITIONS = {
+    "": "as_planned",
+    "NT": "new_therapy_event",
+    "IT": "new_therapy_ignored",
+    "GAP": "missed_assessments_ignored",
+    "OFF": "discontinuation_event",
+    "UNC": "unconfirmed_event",
+    "DOSE": "from_first_dose",
+    "NEXT": "next_scan",
+}
 Time = tuple[int, int]
 """Days, and 1 for an event or 0 for a censored time."""
 
@@ -105,7 +115,7 @@ def _curve(
 
 
 def _reasons(place: Place, planned: list[ProgressionTime]) -> Iterator[QcRow]:
-    ends = [("Event" if time.event else "Censored", time.reason) for time in planned]
+    ends = [("event" if time.event else "censored", time.reason) for time in planned]
     for end in dict.fromkeys(ends):
         here = place._replace(analysis=f"{place.analysis}_reasons", level=end[1], sublevel=end[0])
         yield from here.rows({"n": ends.count(end), "N": len(planned)}, BY_COURSE)
@@ -122,7 +132,7 @@ def _sensitivities(
         of_code = place._replace(paramcd=endpoint + definition.code)
         for row in curve_rows(of_code, followed, study, BY_COURSE):
             if row.analysis == place.analysis and not row.level:
-                yield row._replace(level=definition.words or "As planned")
+                yield row._replace(level=DEFINITIONS[definition.code])
     if not here:
-        missing = place._replace(paramcd=endpoint, level="As planned")
+        missing = place._replace(paramcd=endpoint, level="as_planned")
         yield from missing.rows({"median": None}, BY_COURSE)

@@ -1,4 +1,4 @@
-"""Survival by AR-V7 and by group: curves, tests, Cox models; survival from consent."""
+"""Survival by marker status and by group: curves, tests, Cox models; survival from consent."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -10,11 +10,7 @@ from sap.qc.subjects import Subject
 from sap.qc.survival import METHOD, Time, curve_rows, origin_of, survival_time
 
 COX = "statsmodels, agreeing with lifelines"
-OF_GUARANTEE = (
-    "From screening, as if always at risk",
-    "From screening, at risk from the first dose",
-    "From the first dose",
-)
+OF_GUARANTEE = ("at_risk_from_screening", "left_truncated", "from_first_dose")
 
 
 _Model = tuple[str, str, list[tuple[Subject, Day]], list[str], Callable[[Subject, Day], Time]]
@@ -32,7 +28,7 @@ def until_reallocation(subject: Subject, origin: Day) -> Time:
 
 
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row of `os_arv7`, `os_group` and `os_guarantee`, the test of proportionality left out."""
+    """Every row of `os_marker`, `os_group` and `os_guarantee`, the test of proportionality left out."""
     yield from _curves(study)
     yield from _models(study)
     yield from _guarantee(study)
@@ -50,7 +46,7 @@ def _curves(study: Study) -> Iterator[QcRow]:
         state: [survival_time(s, day) for s, day in begun if s.first and s.first.arv7 == state]
         for state in ("POSITIVE", "NEGATIVE", "UNDETERMINED")
     }
-    place = Place("os_arv7", "SCREENED", paramcd="OS")
+    place = Place("os_marker", "SCREENED", paramcd="OS")
     yield from _groups(place, by_state, ("POSITIVE", "NEGATIVE"), study)
     if not study.plan.study.groups:
         return
@@ -71,11 +67,11 @@ def _groups(
     one, other = (times[name] for name in tested)
     if one or other:
         test: dict[str, Any] = {"N": len(one) + len(other)} | kaplan_meier.log_rank(one, other)
-        yield from place._replace(level="Log-rank").rows(test, METHOD)
+        yield from place._replace(level="log_rank").rows(test, METHOD)
         # AR-V7 positive less negative, and group B less group A.
-        sides = (one, other) if place.analysis == "os_arv7" else (other, one)
+        sides = (one, other) if place.analysis == "os_marker" else (other, one)
         difference = kaplan_meier.mean_difference(*sides, study.plan)
-        yield from place._replace(level="RMST difference").rows(difference, METHOD)
+        yield from place._replace(level="rmst_difference").rows(difference, METHOD)
 
 
 def _models(study: Study) -> Iterator[QcRow]:
@@ -89,18 +85,18 @@ def _models(study: Study) -> Iterator[QcRow]:
     }
     tested = [(s, day) for s, day in begun if s.first and s.first.arv7 in ("POSITIVE", "NEGATIVE")]
     declared: list[str] = list(study.plan.survival_comparison.covariates)
-    models: list[_Model] = [("os_arv7", "OS", tested, declared, survival_time)]
+    models: list[_Model] = [("os_marker", "OS", tested, declared, survival_time)]
     if study.plan.study.groups:
         grouped = [(s, day) for s, day in begun if s.group in ("A", "B")]
         models += [
-            ("os_group", "OS", grouped, ["Group B"], survival_time),
-            ("os_group", "OSCENS", grouped, ["Group B"], until_reallocation),
+            ("os_group", "OS", grouped, ["group_b"], survival_time),
+            ("os_group", "OSCENS", grouped, ["group_b"], until_reallocation),
         ]
     for analysis, paramcd, subjects, names, time_of in models:
         times = [time_of(subject, day) for subject, day in subjects]
         x = [covariates[subject.usubjid] for subject, _ in subjects]
         for sublevel, statistics in cox.model(times, x, names, study.plan) if subjects else ():
-            place = Place(analysis, "SCREENED", "", paramcd, "Cox", sublevel)
+            place = Place(analysis, "SCREENED", "", paramcd, "cox", sublevel)
             yield from place.rows(statistics, COX)
 
 
@@ -141,13 +137,13 @@ def _guarantee(study: Study) -> Iterator[QcRow]:
 def _landmark(study: Study) -> Iterator[QcRow]:
     landmark = study.plan.survival_comparison.guarantee_landmark_days
     positive = _from_consent(study, "MARKERPOS")
-    times: dict[str, list[Time]] = {"Treated by then": [], "Not treated by then": []}
+    times: dict[str, list[Time]] = {"treated": [], "not_treated": []}
     for days, event, dose in positive:
         if days > landmark:
             by_then = dose is not None and dose <= landmark
-            group = "Treated by then" if by_then else "Not treated by then"
+            group = "treated" if by_then else "not_treated"
             times[group].append((days - landmark, event))
-    place = Place("os_guarantee", "MARKERPOS", "", "OSSCR", f"Landmark, day {landmark}")
+    place = Place("os_guarantee", "MARKERPOS", "", "OSSCR", "landmark")
     for group, of_group in times.items():
         if of_group:
             all_days, events = (list(column) for column in zip(*of_group, strict=True))

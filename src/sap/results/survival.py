@@ -23,9 +23,9 @@ from sap.results.provenance import makes
 from sap.results.sets import members
 
 METHOD = "Kaplan-Meier; Brookmeyer-Crowley, {} transform; midpoint rule"
-EMPTY = NotEstimable("no patient with this origin in this population")
+NO_ORIGIN = NotEstimable("no patient with this origin in this population")
 NO_SCANS = NotEstimable("not in the data: no dated tumour assessment")
-ABSENT = {
+NOT_IN_DATA = {
     "PFS": NO_SCANS,
     "RPFS": NO_SCANS,
     "RDOR": NO_SCANS,
@@ -33,19 +33,30 @@ ABSENT = {
 }
 Months = NDArray[np.float64]
 Events = NDArray[np.int64]
+DEFINITIONS = {
+    "": "as_planned",
+    "DOSE": "from_first_dose",
+    "GAP": "missed_assessments_ignored",
+    "IT": "new_therapy_ignored",
+    "NEXT": "next_scan",
+    "NT": "new_therapy_event",
+    "OFF": "discontinuation_event",
+    "UNC": "unconfirmed_event",
+}
+"""The end of PARAMCD of each sensitivity definition in ADTTE, and its LEVEL."""
 
 
 def _number(value: float, reason: str) -> ard.type_of_stat:
     return NotEstimable(reason) if math.isnan(value) else value
 
 
-def months_and_events(mine: pd.DataFrame, plan: Plan) -> tuple[Months, Events]:
+def months_and_events(times: pd.DataFrame, plan: Plan) -> tuple[Months, Events]:
     """Times in months of the plan's length, and 1 for an event.
 
     CNSR 0 is an event in ADaM; it is turned to 1 = event here and nowhere else.
     """
-    months = mine["AVAL"].to_numpy(float) / plan.survival.days_per_month
-    return months, (mine["CNSR"] == 0).to_numpy().astype(np.int64)
+    months = times["AVAL"].to_numpy(float) / plan.survival.days_per_month
+    return months, (times["CNSR"] == 0).to_numpy().astype(np.int64)
 
 
 def medians(
@@ -54,36 +65,36 @@ def medians(
     """Counts, the median with its limits, the range, and the median follow-up."""
     curve = kaplan_meier(months, event, entry)
     conf = plan.intervals.conf_level
-    middle = quantile(curve, 0.5, conf, plan.survival.transform)
+    median = quantile(curve, 0.5, conf, plan.survival.transform)
     reverse = reverse_kaplan_meier(months, event, entry)
-    follow = quantile(reverse, 0.5, conf, plan.survival.transform)
+    follow_up = quantile(reverse, 0.5, conf, plan.survival.transform)
     return {
         "N": len(months),
         "n_events": int(event.sum()),
         "n_censored": int((1 - event).sum()),
-        "median": _number(middle.estimate, "the curve does not fall to one half"),
-        "conf_low": _number(middle.low, "the band does not fall to one half"),
-        "conf_high": _number(middle.high, "the band does not fall to one half"),
+        "median": _number(median.estimate, "the survival estimate does not reach 0.5"),
+        "conf_low": _number(median.low, "the confidence band does not reach 0.5"),
+        "conf_high": _number(median.high, "the confidence band does not reach 0.5"),
         "conf_level": conf,
         "min": float(months.min()),
         "max": float(months.max()),
-        "follow_up_median": _number(follow.estimate, "reverse curve does not fall to one half"),
+        "follow_up_median": _number(follow_up.estimate, "the reverse estimate does not reach 0.5"),
     }
 
 
 def _landmark(
     curve: KaplanMeier, months: Months, at: float, plan: Plan
 ) -> dict[str, ard.type_of_stat]:
-    """The curve at one time. Before the first event it has no spread, so no interval either."""
+    """The curve at one time in months; before the first event it has no variance and no interval."""
     low, high = interval(curve, at, plan.intervals.conf_level, plan.survival.transform)
     estimate = curve.at(at)
-    without = "no event by then" if estimate == 1 else "no standard error here"
+    reason = "no event by then" if estimate == 1 else "no standard error at this time"
     if estimate == 1:
         low = high = math.nan
     return {
         "estimate": _number(estimate, "after the last observed time"),
-        "conf_low": _number(low, without),
-        "conf_high": _number(high, without),
+        "conf_low": _number(low, reason),
+        "conf_high": _number(high, reason),
         "conf_level": plan.intervals.conf_level,
         "at_risk": int((months >= at).sum()),
     }
@@ -129,7 +140,7 @@ def _steps(curve: KaplanMeier, plan: Plan) -> pd.DataFrame:
             "n_events": curve.events,
             "n_censored": curve.censored,
         },
-        index=[f"{place:04d}" for place in range(1, len(curve.time) + 1)],
+        index=[str(step) for step in range(1, len(curve.time) + 1)],
         dtype=float,
     )
 
@@ -139,7 +150,7 @@ def _numbers_at_risk(months: Months) -> pd.DataFrame:
     times = np.arange(0, float(months.max()) + step / 2, step)
     at_risk = [(months >= time).sum() for time in times]
     return pd.DataFrame(
-        {"time": times, "at_risk": at_risk}, index=[f"{t:04g}" for t in times], dtype=float
+        {"time": times, "at_risk": at_risk}, index=[f"{t:g}" for t in times], dtype=float
     )
 
 
@@ -148,24 +159,24 @@ def _tick(longest: float) -> float:
     return next((s for s in (1.0, 2.0, 3.0, 6.0, 12.0) if longest / s <= 9), 24.0)
 
 
-def _as_rows(wide: pd.DataFrame, place: pd.DataFrame, what: str) -> pd.DataFrame:
+def _as_rows(wide: pd.DataFrame, place: pd.DataFrame, suffix: str) -> pd.DataFrame:
     """A table of statistics (columns) by level (index) as ARD rows at the place of one row."""
     long = wide.rename_axis("level").reset_index().melt("level", None, "stat_name", "stat")
     shared = {name: place[name].iloc[0] for name in ard.COLUMNS if name not in long}
-    reason = np.where(long["stat"].isna(), "no standard error here", "")
-    rows = long.assign(**shared | {"analysis": shared["analysis"] + what, "stat_text": reason})
+    reason = np.where(long["stat"].isna(), "no standard error at this time", "")
+    rows = long.assign(**shared | {"analysis": shared["analysis"] + suffix, "stat_text": reason})
     return rows[list(ard.COLUMNS)]
 
 
 def _section(analysis: str, plan: Plan) -> str:
-    if analysis in ("os_arv7", "os_group", "os_guarantee"):
+    if analysis in ("os_marker", "os_group"):
         return plan.survival_comparison.section
     return plan.survival.section if analysis == "os" else plan.progression.section
 
 
 def curve_rows(
     adtte: pd.DataFrame,
-    people: pd.DataFrame,
+    subjects: pd.DataFrame,
     plan: Plan,
     *,
     paramcd: str,
@@ -173,13 +184,19 @@ def curve_rows(
     analysis: str,
     group: str = "",
 ) -> list[pd.DataFrame]:
-    """Median with limits, landmarks, restricted mean, the steps of the curve, numbers at risk.
+    """Median with limits, survival rates, restricted mean, the steps of the curve, numbers at risk.
 
-    Times are in months of the plan's length. Where no patient has the endpoint the reason is given.
+    Times are in months of the plan's length (`survival.days_per_month`).
+
+    1. LEVEL "": counts, median, range and median follow-up.
+    2. `month_<m>`: the estimate at each of the plan's months, with the number at risk.
+    3. `rmst_<m>`: the restricted mean to the plan's month.
+    4. `..._curve`: LEVEL is the number of the step; `..._at_risk`: the month.
+    5. Without a patient who has the endpoint: the reason.
     """
     method = METHOD.format(plan.survival.transform)
 
-    def row(stats: dict[str, ard.type_of_stat], level: str = "") -> pd.DataFrame:
+    def row(stats: dict[str, ard.type_of_stat], level: str = "", by: str = method) -> pd.DataFrame:
         return ard.rows(
             stats,
             analysis=analysis,
@@ -188,45 +205,55 @@ def curve_rows(
             paramcd=paramcd,
             group=group,
             level=level,
-            method="Restricted mean; normal limits" if level.startswith("RMST") else method,
+            method=by,
         )
 
     of_endpoint = adtte[adtte["PARAMCD"] == paramcd]
-    mine = of_endpoint[of_endpoint["USUBJID"].isin(people["USUBJID"])]
-    if mine.empty:
-        stem = paramcd.removesuffix("RE")
-        there = bool(adtte["PARAMCD"].isin((stem, f"{stem}RE")).any())
-        why = EMPTY if there else ABSENT.get(stem, EMPTY)
-        if why is not EMPTY:
-            names = ("N", "n_events", "median", "conf_low", "conf_high")
-            return [row(dict.fromkeys(names, why))]
-        empty: dict[str, ard.type_of_stat] = {"N": 0, "n_events": 0}
-        return [row(empty | dict.fromkeys(("median", "conf_low", "conf_high"), EMPTY))]
-    months, event = months_and_events(mine, plan)
+    times = of_endpoint[of_endpoint["USUBJID"].isin(subjects["USUBJID"])]
+    if times.empty:
+        return [row(_without_times(adtte, paramcd))]
+    months, event = months_and_events(times, plan)
     curve = kaplan_meier(months, event)
     main = row(medians(months, event, plan))
-    parts = [main]
-    parts += [
-        row(_landmark(curve, months, at, plan), f"{at:g} months")
-        for at in plan.survival.landmarks_months
+    rmst_level = f"rmst_{plan.survival.rmst_months:g}"
+    return [
+        main,
+        *(
+            row(_landmark(curve, months, at, plan), f"month_{at:g}")
+            for at in plan.survival.landmarks_months
+        ),
+        row(_restricted_mean(curve, plan), rmst_level, "Restricted mean; normal limits"),
+        _as_rows(_steps(curve, plan), main, "_curve"),
+        _as_rows(_numbers_at_risk(months), main, "_at_risk"),
     ]
-    parts.append(row(_restricted_mean(curve, plan), f"RMST {plan.survival.rmst_months:g} months"))
-    parts.append(_as_rows(_steps(curve, plan), main, "_curve"))
-    parts.append(_as_rows(_numbers_at_risk(months), main, "_at_risk"))
-    return parts
+
+
+def _without_times(adtte: pd.DataFrame, paramcd: str) -> dict[str, ard.type_of_stat]:
+    """Counts of 0, or the reason where no patient can have the endpoint."""
+    stem = paramcd.removesuffix("RE")
+    derived = bool(adtte["PARAMCD"].isin((stem, f"{stem}RE")).any())
+    if not derived and stem in NOT_IN_DATA:
+        names = ("N", "n_events", "median", "conf_low", "conf_high")
+        return dict.fromkeys(names, NOT_IN_DATA[stem])
+    counts: dict[str, ard.type_of_stat] = {"N": 0, "n_events": 0}
+    return counts | dict.fromkeys(("median", "conf_low", "conf_high"), NO_ORIGIN)
 
 
 @makes("os", "os_at_risk", "os_curve")
 def overall_survival(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """OS of each set from the plan's origin, and of re-screened treated patients from their second one."""
+    """OS of each analysis set from the plan's origin; of re-screened patients from their second allocation."""
     parts = []
     for population in ("PRIMARY", "SAFETY", "MARKERPOS", "SCREENED", "GROUPA"):
-        people = members(adsl, population)
+        subjects = members(adsl, population)
         if population == "GROUPA" and not plan.study.groups:
             continue
-        parts += curve_rows(adtte, people, plan, paramcd="OS", population=population, analysis="os")
-    again = members(adsl, "RESCREENED")
-    parts += curve_rows(adtte, again, plan, paramcd="OSRE", population="RESCREENED", analysis="os")
+        parts += curve_rows(
+            adtte, subjects, plan, paramcd="OS", population=population, analysis="os"
+        )
+    rescreened = members(adsl, "RESCREENED")
+    parts += curve_rows(
+        adtte, rescreened, plan, paramcd="OSRE", population="RESCREENED", analysis="os"
+    )
     return parts
 
 
@@ -258,9 +285,9 @@ ENDPOINTS = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
 def time_to_progression(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """PFS, RPFS, TTPP, DOR and RDOR of the primary set, of re-screened patients, and of group A.
 
-    Analysis keys are the endpoints in lower case. Group A has PFS and TTPP: its scans are not
-    planned by the protocol. `..._reasons` counts what ended each patient's time: LEVEL the event or
-    the reason of censoring, SUBLEVEL Event or Censored.
+    The analyses are the endpoints in lower case. Group A has PFS and TTPP: its scans are not planned by
+    the protocol. `..._reasons`: LEVEL is the event or the censoring reason (EVNTDESC or CNSDTDSC of
+    ADTTE), SUBLEVEL `event` or `censored`.
     """
     parts = []
     for code in ENDPOINTS:
@@ -269,32 +296,33 @@ def time_to_progression(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> 
         if plan.study.groups and code in ("PFS", "TTPP"):
             where.append(("GROUPA", code))
         for population, paramcd in where:
-            people = members(adsl, population)
+            subjects = members(adsl, population)
             parts += curve_rows(
-                adtte, people, plan, paramcd=paramcd, population=population, analysis=analysis
+                adtte, subjects, plan, paramcd=paramcd, population=population, analysis=analysis
             )
-            mine = adtte[(adtte["PARAMCD"] == paramcd) & adtte["USUBJID"].isin(people["USUBJID"])]
-            parts += _reasons(mine, plan, population, paramcd)
+            of_endpoint = adtte[adtte["PARAMCD"] == paramcd]
+            times = of_endpoint[of_endpoint["USUBJID"].isin(subjects["USUBJID"])]
+            parts += _reasons(times, plan, population, paramcd)
     return parts
 
 
-def _reasons(mine: pd.DataFrame, plan: Plan, population: str, paramcd: str) -> list[pd.DataFrame]:
+def _reasons(times: pd.DataFrame, plan: Plan, population: str, paramcd: str) -> list[pd.DataFrame]:
     analysis = paramcd.removesuffix("RE").lower() + "_reasons"
     parts = []
-    for sublevel, column, flag in (("Event", "EVNTDESC", 0), ("Censored", "CNSDTDSC", 1)):
-        counts = mine.loc[mine["CNSR"] == flag, column].value_counts().sort_index()
+    for sublevel, column, flag in (("event", "EVNTDESC", 0), ("censored", "CNSDTDSC", 1)):
+        counts = times.loc[times["CNSR"] == flag, column].value_counts().sort_index()
         parts += [
             ard.rows(
-                {"n": int(n), "N": len(mine)},
+                {"n": int(n), "N": len(times)},
                 analysis=analysis,
                 section=plan.progression.section,
                 population=population,
                 paramcd=paramcd,
-                level=str(words),
+                level=str(reason),
                 sublevel=sublevel,
                 method="Distinct patients",
             )
-            for words, n in counts.items()
+            for reason, n in counts.items()
         ]
     return parts
 
@@ -303,41 +331,37 @@ def _reasons(mine: pd.DataFrame, plan: Plan, population: str, paramcd: str) -> l
 def progression_sensitivity(
     adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """PFS, RPFS and TTPP of the primary set by every definition the data have, the plan's first.
+    """PFS, RPFS and TTPP of the primary set under the plan's definition and each sensitivity definition.
 
-    LEVEL holds the words of the definition, "As planned" for the plan's own.
+    LEVEL is the definition, `as_planned` the plan's own; `next_scan` dates progression at the next
+    scheduled scan, the others name what counts or is ignored.
     """
-    people = members(adsl, "PRIMARY")
-    mine = adtte[adtte["USUBJID"].isin(people["USUBJID"]) & ~adtte["PARAMCD"].str.endswith("RE")]
+    of_set = adtte[adtte["USUBJID"].isin(members(adsl, "PRIMARY")["USUBJID"])]
     parts = []
     for code in ("PFS", "RPFS", "TTPP"):
-        found = mine[mine["PARAMCD"].str.startswith(code)]
-        for (paramcd, param), rows in found.groupby(["PARAMCD", "PARAM"]):
-            months, event = months_and_events(rows, plan)
-            _, _, words = str(param).partition("; ")
-            parts.append(
-                ard.rows(
-                    medians(months, event, plan),
-                    analysis=f"{code.lower()}_sensitivity",
-                    section=plan.progression.section,
-                    population="PRIMARY",
-                    paramcd=str(paramcd),
-                    level=words or "As planned",
-                    method=METHOD.format(plan.survival.transform),
-                )
+        where = {
+            "analysis": f"{code.lower()}_sensitivity",
+            "section": plan.progression.section,
+            "population": "PRIMARY",
+            "method": METHOD.format(plan.survival.transform),
+        }
+        by_definition = {
+            level: of_set[of_set["PARAMCD"] == code + suffix]
+            for suffix, level in DEFINITIONS.items()
+        }
+        parts += [
+            ard.rows(
+                medians(*months_and_events(times, plan), plan),
+                paramcd=str(times["PARAMCD"].iloc[0]),
+                level=level,
+                **where,
             )
-        if found.empty:
-            parts.append(
-                ard.rows(
-                    {"median": ABSENT.get(code, EMPTY)},
-                    analysis=f"{code.lower()}_sensitivity",
-                    section=plan.progression.section,
-                    population="PRIMARY",
-                    paramcd=code,
-                    level="As planned",
-                    method=METHOD.format(plan.survival.transform),
-                )
-            )
+            for level, times in by_definition.items()
+            if len(times)
+        ]
+        if not any(map(len, by_definition.values())):
+            missing = {"median": NOT_IN_DATA[code]}
+            parts.append(ard.rows(missing, paramcd=code, level="as_planned", **where))
     return parts
 
 

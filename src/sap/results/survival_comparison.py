@@ -1,4 +1,4 @@
-"""Exploratory: survival by AR-V7 status and by group, and what waiting for treatment does to a curve."""
+"""Exploratory: survival by marker status and by group, and guarantee-time sensitivity analyses."""
 
 import math
 
@@ -17,21 +17,23 @@ from sap.results.survival import METHOD, curve_rows, medians, months_and_events,
 
 STATES = ("POSITIVE", "NEGATIVE", "UNDETERMINED")
 EXPLORATORY = "exploratory"
+TOO_FEW = NotEstimable("fewer than two groups at any event")
 
 
-def _of(adsl: pd.DataFrame, adtte: pd.DataFrame, paramcd: str) -> pd.DataFrame:
-    mine = adtte.loc[adtte["PARAMCD"] == paramcd, ["USUBJID", "AVAL", "CNSR"]]
-    return mine.merge(adsl, on="USUBJID").sort_values("USUBJID", kind="stable", ignore_index=True)
+def _times(adsl: pd.DataFrame, adtte: pd.DataFrame, paramcd: str) -> pd.DataFrame:
+    """The times of one parameter with the columns of ADSL, in the order of USUBJID."""
+    times = adtte.loc[adtte["PARAMCD"] == paramcd, ["USUBJID", "AVAL", "CNSR"]]
+    return times.merge(adsl, on="USUBJID").sort_values("USUBJID", kind="stable", ignore_index=True)
 
 
 def _log_rank(
-    mine: pd.DataFrame, group: "pd.Series[str]", plan: Plan, analysis: str, paramcd: str
+    times: pd.DataFrame, group: "pd.Series[str]", plan: Plan, analysis: str, paramcd: str
 ) -> pd.DataFrame:
-    months, event = months_and_events(mine, plan)
-    stats: dict[str, ard.type_of_stat] = {"N": len(mine)}
+    months, event = months_and_events(times, plan)
+    stats: dict[str, ard.type_of_stat] = {"N": len(times)}
     test = logrank(months, event, group.to_numpy(str)) if len(set(group)) > 1 else None
     if test is None or test.df == 0:
-        stats["p_value"] = NotEstimable("fewer than two groups at any event")
+        stats["p_value"] = TOO_FEW
     else:
         stats |= {"statistic": test.statistic, "df": test.df, "p_value": test.p_value}
     return ard.rows(
@@ -40,7 +42,7 @@ def _log_rank(
         section=plan.survival_comparison.section,
         population="SCREENED",
         paramcd=paramcd,
-        level="Log-rank",
+        level="log_rank",
         method=f"Log-rank, {EXPLORATORY}",
     )
 
@@ -69,7 +71,7 @@ def _mean_difference(
         section=plan.survival_comparison.section,
         population="SCREENED",
         paramcd=paramcd,
-        level="RMST difference",
+        level="rmst_difference",
         method=f"Difference of restricted means; normal limits, {EXPLORATORY}",
     )
 
@@ -79,43 +81,43 @@ def _no_difference() -> dict[str, ard.type_of_stat]:
     return dict.fromkeys(("tau", "estimate", "standard_error", "conf_low", "conf_high"), why)
 
 
-def _design(mine: pd.DataFrame, names: tuple[str, ...], plan: Plan) -> pd.DataFrame:
-    """The declared covariates as numbers; missing where the patient has no value."""
-    known = mine["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))
+def _design(times: pd.DataFrame, names: tuple[str, ...], plan: Plan) -> pd.DataFrame:
+    """The covariates of the plan as numbers; missing where the subject has no value."""
+    known = times["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))
     columns = {
-        "AR-V7 positive": (mine["ARV7BL"] == plan.screening.arv7).astype(float).where(known),
-        "log2(CTC + 1)": np.log2(mine["CTCBL"].astype(float) + 1),
-        "Age, per 10 years": pd.to_numeric(mine["AGE"]).astype(float) / 10,
-        "ECOG >= 1": (mine["ECOGBL"] >= 1).astype(float).where(mine["ECOGBL"].notna()),
-        "Group B": (mine["GROUP"] == "B").astype(float).where(mine["GROUP"].notna()),
+        "marker_positive": (times["ARV7BL"] == plan.screening.arv7).astype(float).where(known),
+        "log2_ctc": np.log2(times["CTCBL"].astype(float) + 1),
+        "age_10_years": pd.to_numeric(times["AGE"]).astype(float) / 10,
+        "ecog_1": (times["ECOGBL"] >= 1).astype(float).where(times["ECOGBL"].notna()),
+        "group_b": (times["GROUP"] == "B").astype(float).where(times["GROUP"].notna()),
     }
     return pd.DataFrame({name: columns[name] for name in names})
 
 
 def _cox_rows(
-    mine: pd.DataFrame, names: tuple[str, ...], plan: Plan, analysis: str, paramcd: str
+    times: pd.DataFrame, names: tuple[str, ...], plan: Plan, analysis: str, paramcd: str
 ) -> list[pd.DataFrame]:
     """One model: a row of statistics per covariate (SUBLEVEL), and the model's own (SUBLEVEL "")."""
-    x = _design(mine, names, plan)
-    whole = x.notna().all(axis=1)
+    x = _design(times, names, plan)
+    complete = x.notna().all(axis=1)
     rule, conf = plan.survival_comparison, plan.intervals.conf_level
     where = {
         "analysis": analysis,
         "section": rule.section,
         "population": "SCREENED",
         "paramcd": paramcd,
-        "level": "Cox",
+        "level": "cox",
     }
-    months, event = months_and_events(mine[whole], plan)
+    months, event = months_and_events(times[complete], plan)
     counts: dict[str, ard.type_of_stat] = {
-        "N": int(whole.sum()),
+        "N": int(complete.sum()),
         "n_events": int(event.sum()),
-        "n_missing": int((~whole).sum()),
+        "n_missing": int((~complete).sum()),
     }
     if not event.sum():
         none = NotEstimable("no event among patients with all covariates")
         return [ard.rows(counts | {"ph_p_value": none}, method=f"Cox, {EXPLORATORY}", **where)]
-    covariates = x[whole].to_numpy(float)
+    covariates = x[complete].to_numpy(float)
     fit = cox(months, event, covariates, conf, penalise_below=rule.events_per_coefficient)
     ph = proportional_hazards_test(months, event, covariates, rule.ph_transform)
     method = f"{fit.method}, {EXPLORATORY}"
@@ -126,14 +128,14 @@ def _cox_rows(
         else float(ph.global_p_value < rule.ph_doubt_below)
     )
     parts = [ard.rows(counts, method=method, **where)]
-    for place, name in enumerate(names):
+    for column, name in enumerate(names):
         stats = {
-            "hazard_ratio": _value(fit.hazard_ratio[place], fit),
-            "conf_low": _value(fit.conf_low[place], fit),
-            "conf_high": _value(fit.conf_high[place], fit),
+            "hazard_ratio": _value(fit.hazard_ratio[column], fit),
+            "conf_low": _value(fit.conf_low[column], fit),
+            "conf_high": _value(fit.conf_high[column], fit),
             "conf_level": conf,
-            "p_value": _value(fit.p_value[place], fit),
-            "ph_p_value": _value(ph.p_value[place], fit),
+            "p_value": _value(fit.p_value[column], fit),
+            "ph_p_value": _value(ph.p_value[column], fit),
         }
         parts.append(ard.rows(stats, sublevel=name, method=method, **where))
     return parts
@@ -145,137 +147,152 @@ def _value(value: float, fit: CoxFit) -> ard.type_of_stat:
     return value
 
 
-@makes("os_arv7", "os_arv7_at_risk", "os_arv7_curve")
-def by_arv7(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """OS by AR-V7 at the first screening: curves (GROUP), log-rank test, Cox with the plan's covariates.
+@makes("os_marker", "os_marker_at_risk", "os_marker_curve")
+def by_marker(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """OS by marker status at the first screening: curves (GROUP), log-rank test, Cox model of the plan.
 
-    Everybody with the origin and a tested sample stands in a curve; the Cox model takes patients whose
-    AR-V7 is positive or negative and who have every covariate, `n_missing` counts the others.
+    1. A curve: all patients with the origin and a tested sample, undetermined results included.
+    2. Log-rank test and difference of restricted means: positive against negative.
+    3. Cox model (SUBLEVEL the covariate): positive or negative patients with every covariate of the
+       plan; `n_missing` counts the others.
     """
-    mine = _of(adsl, adtte, "OS")
-    mine = mine[mine["ARV7BL"].isin(STATES)]
+    times = _times(adsl, adtte, "OS")
+    times = times[times["ARV7BL"].isin(STATES)]
     parts = []
     for state in STATES:
         parts += curve_rows(
             adtte,
-            mine[mine["ARV7BL"] == state],
+            times[times["ARV7BL"] == state],
             plan,
             paramcd="OS",
             population="SCREENED",
-            analysis="os_arv7",
+            analysis="os_marker",
             group=state,
         )
-    known = mine[mine["ARV7BL"] != "UNDETERMINED"]
-    if len(known):
-        parts.append(_log_rank(known, known["ARV7BL"], plan, "os_arv7", "OS"))
-        positive = known["ARV7BL"] == "POSITIVE"
-        two = known[positive], known[~positive]
-        parts.append(_mean_difference(two, plan, "os_arv7", "OS"))
+    tested = times[times["ARV7BL"] != "UNDETERMINED"]
+    if len(tested):
+        parts.append(_log_rank(tested, tested["ARV7BL"], plan, "os_marker", "OS"))
+        positive = tested["ARV7BL"] == "POSITIVE"
+        sides = tested[positive], tested[~positive]
+        parts.append(_mean_difference(sides, plan, "os_marker", "OS"))
         names = tuple(plan.survival_comparison.covariates)
-        parts += _cox_rows(known, names, plan, "os_arv7", "OS")
+        parts += _cox_rows(tested, names, plan, "os_marker", "OS")
     return parts
 
 
 @makes("os_group", "os_group_at_risk", "os_group_curve")
 def by_group(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """OS of group A and group B from allocation, as allocated first: curves, log-rank, Cox.
+    """OS of group A and group B from allocation, as first allocated: curves, log-rank test, Cox model.
 
-    OSCENS censors patients of A on the day they were allocated again. The groups differ by AR-V7 and by
-    count from the start, so nothing here is an effect of treatment.
+    OSCENS censors patients of group A on the day of their second allocation. The groups were not
+    randomised, so no difference is an effect of treatment.
     """
     if not plan.study.groups:
         return []
     parts = []
     for paramcd in ("OS", "OSCENS"):
-        mine = _of(adsl, adtte, paramcd)
-        mine = mine[mine["GROUP"].isin(("A", "B"))]
+        times = _times(adsl, adtte, paramcd)
+        times = times[times["GROUP"].isin(("A", "B"))]
         for group in ("A", "B"):
             parts += curve_rows(
                 adtte,
-                mine[mine["GROUP"] == group],
+                times[times["GROUP"] == group],
                 plan,
                 paramcd=paramcd,
                 population="SCREENED",
                 analysis="os_group",
                 group=group,
             )
-        if len(mine):
-            parts.append(_log_rank(mine, mine["GROUP"], plan, "os_group", paramcd))
-            two = mine[mine["GROUP"] == "B"], mine[mine["GROUP"] == "A"]
-            parts.append(_mean_difference(two, plan, "os_group", paramcd))
-            parts += _cox_rows(mine, ("Group B",), plan, "os_group", paramcd)
+        if len(times):
+            parts.append(_log_rank(times, times["GROUP"], plan, "os_group", paramcd))
+            sides = times[times["GROUP"] == "B"], times[times["GROUP"] == "A"]
+            parts.append(_mean_difference(sides, plan, "os_group", paramcd))
+            parts += _cox_rows(times, ("group_b",), plan, "os_group", paramcd)
     return parts
 
 
 @makes("os_guarantee")
 def guarantee_time(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """OS from consent to screening: a treated patient cannot have died before his first dose.
+    """OS from consent to screening under three treatments of the guarantee time, and a landmark analysis.
 
-    PRIMARY, LEVEL:
+    A treated patient was alive at the first dose (guarantee time). PRIMARY, LEVEL:
 
-    1. "From screening, as if always at risk": the naive curve, biased by that waiting time.
-    2. "From screening, at risk from the first dose": delayed entry.
-    3. "From the first dose": another origin, no waiting.
+    1. `at_risk_from_screening`: at risk from screening, biased by the guarantee time.
+    2. `left_truncated`: at risk from the first dose (left truncation).
+    3. `from_first_dose`: time counted from the first dose.
 
-    MARKERPOS, from the plan's landmark after consent, patients alive and followed then: GROUP "Treated
-    by then" against "Not treated by then", with the log-rank test. `n_excluded` counts patients without
-    a time after their entry, or who left before the landmark.
+    MARKERPOS, LEVEL `landmark`: patients alive and in follow-up at the plan's landmark after consent,
+    GROUP `treated` or `not_treated` by then, and the log-rank test of the two. `n_excluded` counts
+    patients without follow-up after the first dose, or not in follow-up at the landmark.
     """
-    rule = plan.survival_comparison
-    parts = []
+    return [*_truncated(adsl, adtte, plan), *_landmark(adsl, adtte, plan)]
 
-    def row(
-        stats: dict[str, ard.type_of_stat], population: str, level: str, group: str = ""
-    ) -> None:
-        parts.append(
-            ard.rows(
-                stats,
-                analysis="os_guarantee",
-                section=rule.section,
-                population=population,
-                paramcd="OSSCR",
-                group=group,
-                level=level,
-                method=f"{METHOD.format(plan.survival.transform)}; {EXPLORATORY}",
-            )
-        )
 
-    mine = adtte[adtte["PARAMCD"] == "OSSCR"]
-    treated = mine[mine["USUBJID"].isin(members(adsl, "PRIMARY")["USUBJID"])]
-    inside = treated[treated["AVAL"] > treated["ENTRY"]]
-    excluded = len(treated) - len(inside)
-    if len(inside):
-        months, event = months_and_events(inside, plan)
-        entry = inside["ENTRY"].to_numpy(float) / plan.survival.days_per_month
-        left = {"n_excluded": excluded}
-        row(medians(months, event, plan) | left, "PRIMARY", "From screening, as if always at risk")
-        late = medians(months, event, plan, entry) | left
-        row(late, "PRIMARY", "From screening, at risk from the first dose")
-        row(medians(months - entry, event, plan) | left, "PRIMARY", "From the first dose")
-    landmark = rule.guarantee_landmark_days
-    level = f"Landmark, day {landmark}"
-    positive = mine[mine["USUBJID"].isin(members(adsl, "MARKERPOS")["USUBJID"])]
+def _guarantee_row(
+    stats: dict[str, ard.type_of_stat], plan: Plan, population: str, level: str, group: str = ""
+) -> pd.DataFrame:
+    return ard.rows(
+        stats,
+        analysis="os_guarantee",
+        section=plan.survival_comparison.section,
+        population=population,
+        paramcd="OSSCR",
+        group=group,
+        level=level,
+        method=f"{METHOD.format(plan.survival.transform)}; {EXPLORATORY}",
+    )
+
+
+def _from_consent(adsl: pd.DataFrame, adtte: pd.DataFrame, population: str) -> pd.DataFrame:
+    times = adtte[adtte["PARAMCD"] == "OSSCR"]
+    return times[times["USUBJID"].isin(members(adsl, population)["USUBJID"])]
+
+
+def _truncated(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """The primary set by each treatment of the time before the first dose."""
+    treated = _from_consent(adsl, adtte, "PRIMARY")
+    followed = treated[treated["AVAL"] > treated["ENTRY"]]
+    if followed.empty:
+        return []
+    months, event = months_and_events(followed, plan)
+    entry = followed["ENTRY"].to_numpy(float) / plan.survival.days_per_month
+    excluded = {"n_excluded": len(treated) - len(followed)}
+    curves = {
+        "at_risk_from_screening": medians(months, event, plan),
+        "left_truncated": medians(months, event, plan, entry),
+        "from_first_dose": medians(months - entry, event, plan),
+    }
+    return [
+        _guarantee_row(stats | excluded, plan, "PRIMARY", level) for level, stats in curves.items()
+    ]
+
+
+def _landmark(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Marker-positive patients alive at the landmark, by treatment until then."""
+    landmark = plan.survival_comparison.guarantee_landmark_days
+    positive = _from_consent(adsl, adtte, "MARKERPOS")
     alive = positive[positive["AVAL"] > landmark]
-    group = np.where(alive["ENTRY"] <= landmark, "Treated by then", "Not treated by then")
+    group = np.where(alive["ENTRY"] <= landmark, "treated", "not_treated")
     shifted = alive.assign(AVAL=alive["AVAL"] - landmark, GROUP=group)
-    for name in ("Treated by then", "Not treated by then"):
-        here = shifted[shifted["GROUP"] == name]
-        if len(here):
-            months, event = months_and_events(here, plan)
-            row(medians(months, event, plan), "MARKERPOS", level, name)
-    stats: dict[str, ard.type_of_stat] = {"n_excluded": len(positive) - len(alive)}
+    parts = []
+    for name in ("treated", "not_treated"):
+        of_group = shifted[shifted["GROUP"] == name]
+        if len(of_group):
+            stats = medians(*months_and_events(of_group, plan), plan)
+            parts.append(_guarantee_row(stats, plan, "MARKERPOS", "landmark", name))
     months, event = months_and_events(shifted, plan)
     test = logrank(months, event, group) if len(set(group)) > 1 else None
-    few = NotEstimable("fewer than two groups at any event")
-    stats["p_value"] = few if test is None or test.df == 0 else test.p_value
-    row(stats, "MARKERPOS", level)
-    return parts
+    compared: dict[str, ard.type_of_stat] = {
+        "n_excluded": len(positive) - len(alive),
+        "p_value": TOO_FEW if test is None or test.df == 0 else test.p_value,
+    }
+    return [*parts, _guarantee_row(compared, plan, "MARKERPOS", "landmark")]
 
 
 def rows(*, adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
-        *by_arv7(adsl, adtte, plan),
+        *by_marker(adsl, adtte, plan),
         *by_group(adsl, adtte, plan),
         *guarantee_time(adsl, adtte, plan),
     ]
