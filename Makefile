@@ -45,7 +45,7 @@ NEEDS := slow or r or browser or shared or clock
 WHICH_quick := -m "not ($(NEEDS) or long)"
 WHICH_slow  := -m "($(NEEDS)) and not long"
 WHICH_slow_without_shared := -m "($(NEEDS)) and not (long or shared)"
-WHICH_long  := -m long
+WHICH_long  := -m "long or fuzz" --hypothesis-profile=long
 WHICH_all   := -m "not long"
 
 # PYTEST adds options for pytest: .ci/run gives --no-skips, with which a skipped test fails.

@@ -14,6 +14,9 @@ from typing import Any, NamedTuple
 import pandas as pd
 import pytest
 import yaml
+from hypothesis import settings
+
+settings.register_profile("long", max_examples=2000, deadline=None)
 
 SHARED = Path(__file__).parents[2] / "shared" / "data"
 

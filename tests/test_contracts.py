@@ -668,7 +668,7 @@ def test_every_finding_comes_and_goes_with_its_rule(rules, spoiled_tables, findi
             assert any(one in gone and other not in gone for gone in gone_together)
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_each_rule_of_each_domain_deleted_in_turn_takes_exactly_its_findings(
     rules, spoiled_tables, findings
 ):

@@ -249,10 +249,12 @@ QUIET = list(HealthCheck)
 
 
 def often(times: int) -> settings:
+    """So many inputs in `make long`, which loads the profile `long`; a twentieth of them else."""
+    share = 1 if settings.get_current_profile_name() == "long" else 20
     return settings(
         derandomize=True,
         deadline=None,
-        max_examples=times,
+        max_examples=times // share,
         suppress_health_check=QUIET,
         database=None,
     )
@@ -293,8 +295,9 @@ def place(tmp_path_factory) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.fuzz
 class TestAnyInput:
-    """Five readers, 103,000 inputs in all; the quick ones get most of them."""
+    """Five readers, 103,000 inputs in all in `make long`; the quick readers get most of them."""
 
     @often(4_000)
     @given(EDITS)

@@ -128,7 +128,7 @@ def random_designs(count, largest=40):
         yield TwoStageDesign(r1, n1, int(rng.integers(r1, n)), n), rng
 
 
-MANY = pytest.mark.parametrize("count", [120, pytest.param(2000, marks=pytest.mark.slow)])
+MANY = pytest.mark.parametrize("count", [120, pytest.param(2000, marks=pytest.mark.long)])
 
 
 def test_a_root_that_never_settles_ends_the_search_all_the_same():
