@@ -1,11 +1,9 @@
 """Proportional hazards regression: Efron's ties, Firth's penalty, test of proportionality.
 
-The ordinary fit starts from lifelines', which needs a data frame, the reason why this module may
-import pandas, and is taken from its seven or eight digits to all of them.
-The penalised likelihood and the score test of proportional hazards are computed here from the moments
-of the covariates in each risk set: of the Python packages, firthmodels 0.8 has the penalised fit
-with profile likelihood limits, but with Breslow's likelihood at ties and no delayed entry, and none
-has the score test of R's survival 3.
+Both likelihoods are maximised by Newton's method from 0 to all digits (lifelines stops at seven or eight
+in some data), with the moments of the covariates in each risk set. Of the Python packages, firthmodels
+0.8 has the penalised fit with profile likelihood limits, but with Breslow's likelihood at ties and no
+delayed entry; none has the score test of proportional hazards of R's survival 3.
 
 References
 ----------
@@ -14,7 +12,6 @@ Firth 1993, Biometrika 80:27. Grambsch and Therneau 1994, Biometrika 81:515. Hei
 2001, Biometrics 57:114.
 """
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, get_args
@@ -37,7 +34,6 @@ FIRTH = "Cox, Efron ties, Firth penalty, profile likelihood limits"
 SEPARATION = "separation"
 TimeScale = Literal["km", "rank", "identity", "log"]
 
-LARGEST_FOR_LIFELINES = 5_000
 STEPS = 200
 LARGEST_STEP = 2.0  # in standard deviations of the covariate
 
@@ -462,10 +458,7 @@ def _maximum(data: _Data) -> tuple[FloatArray, str]:
     """
     p = data.x.shape[1]
     try:
-        # lifelines stops at seven or eight digits in some data; a last step or two gives the rest.
-        # Its loop over times takes seconds in large data, where the steps begin at 0 and end alike.
-        start = _lifelines(data) if data.n <= LARGEST_FOR_LIFELINES else np.zeros(p)
-        coef, converged = _newton(data, start, np.ones(p, dtype=bool), penalty=False)
+        coef, converged = _newton(data, np.zeros(p), np.ones(p, dtype=bool), penalty=False)
     except np.linalg.LinAlgError:
         coef, converged = np.full(p, np.nan), False
     if converged:
@@ -475,26 +468,6 @@ def _maximum(data: _Data) -> tuple[FloatArray, str]:
     if _separated(data):
         return coef, SEPARATION
     return coef, "" if converged else "no convergence"
-
-
-def _lifelines(data: _Data) -> FloatArray:
-    import pandas as pd
-    from lifelines import CoxPHFitter
-    from lifelines.exceptions import ConvergenceError
-
-    frame = pd.DataFrame(data.x, columns=[f"x{i}" for i in range(data.x.shape[1])])
-    frame["time"], frame["event"] = data.time, data.had
-    late = bool(data.entry.any())
-    if late:
-        frame["entry"] = data.entry
-    with warnings.catch_warnings():
-        # It warns of low variance and of slow progress; `_maximum` decides both for itself.
-        warnings.simplefilter("ignore")
-        try:
-            fit = CoxPHFitter().fit(frame, "time", "event", entry_col="entry" if late else None)
-        except ConvergenceError:
-            return np.zeros(data.x.shape[1])
-    return np.nan_to_num(np.asarray(fit.params_, dtype=np.float64), posinf=0.0, neginf=0.0)
 
 
 def _newton(
