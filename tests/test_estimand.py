@@ -11,10 +11,7 @@ from sap.derivations.estimand import estimand
 from sap.derivations.response import adpsa, adrs
 from sap.plan import project_home, read_plan
 from sap.plan.model import Plan
-from sap.plan.references import read_references
 from sap.results import estimand as results
-from sap.results.comparison import by_marker, published
-from sap.results.response import response_rate
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 START = pd.Timestamp("2018-01-01")
@@ -179,102 +176,6 @@ def test_the_planned_end_has_the_published_kind_of_inference():
     assert got["coverage"] >= 0.95
 
 
-TWO_STAGE = PLAN.model_copy(
-    update={
-        "design": PLAN.design.model_copy(update={"r1": 1, "n1": 10, "r": 5, "n": 29}),
-        "intervals": PLAN.intervals.model_copy(
-            update={"primary_interval": "two-stage", "conf_level": 0.9}
-        ),
-    }
-)
-
-
-def primary(yes: list[bool], plan: Plan, pending: list[bool] | None = None) -> pd.DataFrame:
-    """The rows of `psa_response` of PRIMARY and of the first line of the forest, by statistic."""
-    who = [f"{i:03d}" for i in range(len(yes))]
-    adsl = pd.DataFrame(
-        {
-            "USUBJID": who, "PRIMFL": "Y", "RESCTRFL": "N",
-            "TRTSDT": pd.date_range("2018-01-01", periods=len(yes)),
-        }
-    )  # fmt: skip
-    answers = pd.DataFrame(
-        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
-    )
-    waits = ["Y" if wait else "N" for wait in pending or [False] * len(yes)]
-    answers = pd.concat([answers, answers.assign(PARAMCD="PSAPEND", AVALC=waits)])
-    rows = response_rate(
-        adsl, answers, plan, population="PRIMARY", paramcd="PSARESP", analysis="psa_response"
-    )
-    return rows.set_index("stat_name")
-
-
-def test_the_primary_interval_of_two_stages_is_that_of_singlearm():
-    """R's singlearm 1.0.0, ci_gs_exact for 1/10, 5/29, 90 %: 6 of 29 has 0.1015 to 0.4127 and 1 of 10
-    (a stop) 0.0051 to 0.3942 (tests/reference/two_stage_singlearm_inference.csv)."""
-    end = primary([True] * 3 + [False] * 7 + [True] * 3 + [False] * 16, TWO_STAGE)
-    assert end.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
-        [0.10151, 0.41268], abs=2e-4
-    )
-    assert end.loc["estimate", "stat"] == pytest.approx(6 / 29)
-    assert set(end["method"]) == {
-        "Interval after Jung and Kim 2004, both exact tails; exact binomial test, one-sided"
-    }
-    stop = primary([True] + [False] * 9, TWO_STAGE)
-    assert stop.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
-        [0.00514, 0.39416], abs=2e-4
-    )
-
-
-def test_the_primary_result_has_one_interval_wherever_it_stands():
-    """6 of 29 by singlearm, as above: beside AR-V7 negative patients and beside the published rate too."""
-    who = [f"{i:03d}" for i in range(29)]
-    adsl = pd.DataFrame(
-        {
-            "USUBJID": who, "PRIMFL": "Y", "RESCTRFL": "N", "ARV7BL": "POSITIVE",
-            "TRTSDT": pd.date_range("2018-01-01", periods=29),
-        }
-    )  # fmt: skip
-    yes = [True] * 3 + [False] * 7 + [True] * 3 + [False] * 16
-    adrs = pd.DataFrame(
-        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
-    )
-    references = read_references(project_home() / "analysis" / "references.yml")
-    rows = ard.bind(
-        [*by_marker(adsl, adrs, TWO_STAGE), *published(adsl, adrs, references, TWO_STAGE)]
-    )
-    for group in ("POSITIVE", "this_study_own_rule"):
-        mine = rows[rows["group"] == group].set_index("stat_name")
-        limits = mine.loc[["conf_low", "conf_high"], "stat"].tolist()
-        assert limits == pytest.approx([0.10151, 0.41268], abs=2e-4), group
-
-
-@pytest.mark.parametrize(
-    "yes, pending, reason",
-    [
-        ([True] * 2 + [False] * 6, None, "stage 1 is not complete"),
-        ([True] + [False] * 9, [False] * 9 + [True], "stage 1 is not decided: patients are pending"),
-        ([True] * 2 + [False] * 18, None, "stage 2 is not complete"),
-        ([True] + [False] * 11, None, "the design stopped after stage 1; its interval is of stage 1 alone"),
-    ],
-)  # fmt: skip
-def test_before_the_design_has_ended_the_primary_interval_of_two_stages_does_not_exist(
-    yes, pending, reason
-):
-    rows = primary(yes, TWO_STAGE, pending)
-    assert rows.loc[["conf_low", "conf_high"], "stat_text"].tolist() == [reason] * 2
-    assert rows.loc["estimate", "stat"] == pytest.approx(sum(yes) / len(yes))
-
-
-def test_the_interval_of_clopper_and_pearson_stays_where_the_plan_has_it():
-    """6 of 25 at 95 %: 0.0936 to 0.4513 (Clopper and Pearson 1934; R's binom.test)."""
-    rows = primary([True] * 3 + [False] * 12 + [True] * 3 + [False] * 7, PLAN)
-    assert rows.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
-        [0.0936, 0.4513], abs=5e-5
-    )
-    assert set(rows["method"]) == {"Clopper-Pearson; exact binomial test, one-sided"}
-
-
 @pytest.mark.parametrize(
     "yes",
     [[True] + [False] * 14, [True] * 2 + [False] * 23],
@@ -422,7 +323,9 @@ def test_intercurrent_events_have_the_numbers_worked_by_hand(ards):
     }  # fmt: skip
 
 
-def tipping(responders: int, missing: int, n: int = 25) -> dict[str, float | str]:
+def tipping(
+    responders: int, missing: int, n: int = 25, plan: Plan = PLAN
+) -> dict[str, float | str]:
     """The rows of `tipping_point`: responders first, then the missing."""
     who = [f"{i:03d}" for i in range(n)]
     adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y"})
@@ -431,7 +334,7 @@ def tipping(responders: int, missing: int, n: int = 25) -> dict[str, float | str
     adrs = pd.DataFrame({"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": codes})
     is_missing = ["Y" if code == "NE" else "N" for code in codes]
     missing_rows = adrs.assign(PARAMCD="ICEMISS", AVALC=is_missing)
-    return at(results.tipping(adsl, pd.concat([adrs, missing_rows]), PLAN)[0])
+    return at(results.tipping(adsl, pd.concat([adrs, missing_rows]), plan)[0])
 
 
 @pytest.mark.worked("tipping_point")
@@ -461,6 +364,16 @@ def test_the_tipping_point_is_not_estimable_without_missing_patients_or_with_ano
     assert (other["n"], other["N"], other["n_missing"]) == (4, 24, 3)
     assert (other["responders_needed"], other["rate_needed"]) == (reason, reason)
     assert "decision" not in other
+
+
+def test_the_tipping_point_of_a_single_stage_is_one_more_than_its_boundary():
+    """CABA-V7: H0 is rejected with more than r of 25."""
+    plan = read_plan(project_home() / "analysis" / "plan-caba-v7.yml").plan
+    assert (plan.design.kind, plan.design.n) == ("single-stage", 25)
+    r = plan.design.r
+    assert tipping(r - 1, 3, plan=plan)["responders_needed"] == 2
+    assert tipping(r + 1, 3, plan=plan)["responders_needed"] == 0
+    assert tipping(r + 2, 3, plan=plan)["responders_needed"] == 0
 
 
 @pytest.mark.worked("psa_posterior")

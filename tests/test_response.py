@@ -11,8 +11,11 @@ import pytest
 from sap import ard
 from sap.derivations.dates import time_of_day
 from sap.derivations.response import adpsa, adrs, new_therapy, percent_change, psa_response
-from sap.plan import read_plan
+from sap.plan import project_home, read_plan
+from sap.plan.model import Plan
+from sap.plan.references import read_references
 from sap.results import response as primary_results
+from sap.results.comparison import by_marker, published
 from sap.results.rates import rate, summary
 from sap.results.response import Stage1, decision, psa_change, rescreen_response, response_rate
 
@@ -422,6 +425,102 @@ def test_percentiles_are_those_of_sas_type_5():
     assert (got["q1"], got["median"], got["q3"]) == (1.5, 2.5, 3.5)
     got = summary(pd.Series([1.0, 2.0, 3.0, 4.0, 5.0]))
     assert (got["q1"], got["median"], got["q3"]) == (2.0, 3.0, 4.0)
+
+
+TWO_STAGE = PLAN.model_copy(
+    update={
+        "design": PLAN.design.model_copy(update={"r1": 1, "n1": 10, "r": 5, "n": 29}),
+        "intervals": PLAN.intervals.model_copy(
+            update={"primary_interval": "two-stage", "conf_level": 0.9}
+        ),
+    }
+)
+
+
+def primary(yes: list[bool], plan: Plan, pending: list[bool] | None = None) -> pd.DataFrame:
+    """The rows of `psa_response` of PRIMARY and of the first line of the forest, by statistic."""
+    who = [f"{i:03d}" for i in range(len(yes))]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": who, "PRIMFL": "Y", "RESCTRFL": "N",
+            "TRTSDT": pd.date_range("2018-01-01", periods=len(yes)),
+        }
+    )  # fmt: skip
+    answers = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
+    )
+    waits = ["Y" if wait else "N" for wait in pending or [False] * len(yes)]
+    answers = pd.concat([answers, answers.assign(PARAMCD="PSAPEND", AVALC=waits)])
+    rows = response_rate(
+        adsl, answers, plan, population="PRIMARY", paramcd="PSARESP", analysis="psa_response"
+    )
+    return rows.set_index("stat_name")
+
+
+def test_the_primary_interval_of_two_stages_is_that_of_singlearm():
+    """R's singlearm 1.0.0, ci_gs_exact for 1/10, 5/29, 90 %: 6 of 29 has 0.1015 to 0.4127 and 1 of 10
+    (a stop) 0.0051 to 0.3942 (tests/reference/two_stage_singlearm_inference.csv)."""
+    end = primary([True] * 3 + [False] * 7 + [True] * 3 + [False] * 16, TWO_STAGE)
+    assert end.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
+        [0.10151, 0.41268], abs=2e-4
+    )
+    assert end.loc["estimate", "stat"] == pytest.approx(6 / 29)
+    assert set(end["method"]) == {
+        "Interval after Jung and Kim 2004, both exact tails; exact binomial test, one-sided"
+    }
+    stop = primary([True] + [False] * 9, TWO_STAGE)
+    assert stop.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
+        [0.00514, 0.39416], abs=2e-4
+    )
+
+
+def test_the_primary_result_has_one_interval_wherever_it_stands():
+    """6 of 29 by singlearm, as above: beside AR-V7 negative patients and beside the published rate too."""
+    who = [f"{i:03d}" for i in range(29)]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": who, "PRIMFL": "Y", "RESCTRFL": "N", "ARV7BL": "POSITIVE",
+            "TRTSDT": pd.date_range("2018-01-01", periods=29),
+        }
+    )  # fmt: skip
+    yes = [True] * 3 + [False] * 7 + [True] * 3 + [False] * 16
+    adrs = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "PSARESP", "AVALC": ["Y" if y else "N" for y in yes]}
+    )
+    references = read_references(project_home() / "analysis" / "references.yml")
+    rows = ard.bind(
+        [*by_marker(adsl, adrs, TWO_STAGE), *published(adsl, adrs, references, TWO_STAGE)]
+    )
+    for group in ("POSITIVE", "this_study_own_rule"):
+        mine = rows[rows["group"] == group].set_index("stat_name")
+        limits = mine.loc[["conf_low", "conf_high"], "stat"].tolist()
+        assert limits == pytest.approx([0.10151, 0.41268], abs=2e-4), group
+
+
+@pytest.mark.parametrize(
+    "yes, pending, reason",
+    [
+        ([True] * 2 + [False] * 6, None, "stage 1 is not complete"),
+        ([True] + [False] * 9, [False] * 9 + [True], "stage 1 is not decided: patients are pending"),
+        ([True] * 2 + [False] * 18, None, "stage 2 is not complete"),
+        ([True] + [False] * 11, None, "the design stopped after stage 1; its interval is of stage 1 alone"),
+    ],
+)  # fmt: skip
+def test_before_the_design_has_ended_the_primary_interval_of_two_stages_does_not_exist(
+    yes, pending, reason
+):
+    rows = primary(yes, TWO_STAGE, pending)
+    assert rows.loc[["conf_low", "conf_high"], "stat_text"].tolist() == [reason] * 2
+    assert rows.loc["estimate", "stat"] == pytest.approx(sum(yes) / len(yes))
+
+
+def test_the_interval_of_clopper_and_pearson_stays_where_the_plan_has_it():
+    """6 of 25 at 95 %: 0.0936 to 0.4513 (Clopper and Pearson 1934; R's binom.test)."""
+    rows = primary([True] * 3 + [False] * 12 + [True] * 3 + [False] * 7, PLAN)
+    assert rows.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
+        [0.0936, 0.4513], abs=5e-5
+    )
+    assert set(rows["method"]) == {"Clopper-Pearson; exact binomial test, one-sided"}
 
 
 # Rows of the ARD. 05, 06 and 08 were treated through re-screening, 07 was only re-screened. 04 has no
