@@ -17,7 +17,12 @@ def marker() -> Table:
     header = "CI (%)"
     if by_marker.has("N", group="NEGATIVE") and by_marker.find("N", group="NEGATIVE").value:
         plan = ard.plan()
-        rows.append(Row(f"By {plan.wording.marker}, {plan.wording.treatment}", kind="group"))
+        rows.append(
+            Row(
+                f"By {plan.wording.marker} status, treated with {plan.wording.treatment}",
+                kind="group",
+            )
+        )
         for group in ("POSITIVE", "NEGATIVE"):
             cells = rate_cells(by_marker, group=group)
             rows.append(Row(by_marker.label("group", group), cells, "indent1"))

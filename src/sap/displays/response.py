@@ -315,7 +315,7 @@ def two_stage() -> Table:
     rows.append(Row("p, one-sided", (inference.p_value(),), "indent1"))
     rows.append(Row("Decision", (inference.words("decision"),), "indent1"))
     notes = [
-        "Stage 1: the first patients of the primary set by first dose. Outcomes are ordered by the total."
+        "Stage 1: the first patients of the primary set by first dose. Outcomes are ordered by total responders."
     ]
     if inference.has("stage2_began"):
         dates: dict[str, Number] = {

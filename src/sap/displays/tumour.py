@@ -1,5 +1,7 @@
 """Tumour response: best overall response, its rates, and the concordance of algorithm and investigator."""
 
+from typing import NamedTuple
+
 from sap.displays import formats
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.populations import short
@@ -44,47 +46,54 @@ def best() -> Table:
     return Table("tlf-bor", "Best overall response", heads, rows, absent=NO_ASSESSMENT)
 
 
-def _objective(rows: list[Row]) -> str:
-    """Objective response of patients with measurable disease and of the primary set; the header."""
-    header = ""
-    for population in ("MEASURABLE", "PRIMARY"):
-        rows_of_set = []
-        for analysis in ("objective_response", "objective_response_unconfirmed"):
-            responses, place = results(analysis), ArdKey(population=population)
-            if _has_patients(responses, place):
-                header = ci_header(responses, **place)
-                label = responses.label("paramcd", responses.values("paramcd")[0])
-                rows_of_set.append(Row(label, rate_cells(responses, **place), "indent1"))
-        if rows_of_set:
-            label = f"Objective response, {short(population).lower()}"
-            rows += [Row(label, kind="group"), *rows_of_set]
-    return header
+OBJECTIVE = {"BORC": "objective_response", "BOR": "objective_response_unconfirmed"}
+
+
+class _Line(NamedTuple):
+    """A rate of the table: the analysis that has it, its place there, its label."""
+
+    rates: Results
+    place: ArdKey
+    label: str
+
+
+def _lines(population: str, level: str) -> list[_Line]:
+    """Confirmed, unconfirmed and investigator's rates of one set; objective response has keys of its own."""
+    lines = []
+    other = results("tumour_response")
+    for paramcd in ("BORC", "BOR", "BORINV"):
+        place = ArdKey(population=population, paramcd=paramcd, level=level)
+        rates = other
+        if level == "objective_response" and paramcd in OBJECTIVE and population != "RESCREENED":
+            rates, place = results(OBJECTIVE[paramcd]), ArdKey(population=population)
+        if _has_patients(rates, place):
+            lines.append(_Line(rates, place, other.label("paramcd", paramcd)))
+    return lines
 
 
 def rates() -> Table:
     """Objective response and disease control by the criteria of the plan, with exact intervals."""
     responses = results("tumour_response")
     rows: list[Row] = []
-    header = _objective(rows)
+    header = "CI (%)"
+    for population in ("MEASURABLE", *SETS):
+        for level in ("objective_response", "disease_control"):
+            lines = _lines(population, level)
+            if not lines:
+                continue
+            label = f"{responses.label('level', level)} ({short(population).lower()})"
+            rows.append(Row(label, kind="group"))
+            rows += [
+                Row(line.label, rate_cells(line.rates, **line.place), "indent1") for line in lines
+            ]
+            header = ci_header(lines[0].rates, **lines[0].place)
     for population in SETS:
-        for level in responses.values("level"):
-            rows_of_level = []
-            for paramcd in responses.values("paramcd", population=population, level=level):
-                place = ArdKey(population=population, paramcd=paramcd, level=level)
-                if not _has_patients(responses, place):
-                    continue
-                label = responses.label("paramcd", paramcd)
-                if not responses.has("conf_low", **place):  # a count, not a rate
-                    if rows:
-                        cells = (responses.count(**place), responses.count("N", **place), "")
-                        rows_of_level.append(Row(label, cells, "indent1"))
-                    continue
-                header = ci_header(responses, **place)
-                rows_of_level.append(Row(label, rate_cells(responses, **place), "indent1"))
-            if rows_of_level:
-                label = f"{responses.label('level', level)}, {short(population).lower()}"
-                rows += [Row(label, kind="group"), *rows_of_level]
-    columns = [Column("n (%)"), Column("N"), Column(header or "CI (%)")]
+        place = ArdKey(population=population, paramcd="TARGLIM")
+        if rows and _has_patients(responses, place):
+            label = responses.label("level", "targets_over_limit")
+            cells = (responses.count(**place), responses.count("N", **place), "")
+            rows.append(Row(f"{label} ({short(population).lower()})", cells))
+    columns = [Column("n (%)"), Column("N"), Column(header)]
     return Table("tlf-tumour-response", "Response", columns, rows, absent=NO_ASSESSMENT)
 
 
