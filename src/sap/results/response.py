@@ -60,8 +60,8 @@ class Ended(NamedTuple):
     """Two-stage inference on the primary set, or the reason why it is not estimable (yet)."""
 
     inference: TwoStageInference | None
-    reason: str
-    over_run: bool
+    reason: str = ""
+    over_run: bool = False
 
 
 def ended(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStageDesign) -> Ended:
@@ -84,16 +84,16 @@ def ended(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoSta
     p0, conf = plan.design.p0, plan.intervals.conf_level
     first = stage_1(subjects, adrs, plan.design)
     if first is None:
-        return Ended(None, decisions.STAGE_1_NOT_COMPLETE, over_run=False)
+        return Ended(None, decisions.STAGE_1_NOT_COMPLETE)
     if x1 <= design.r1:
         if x1 + first.pending > design.r1:
-            return Ended(None, decisions.STAGE_1_NOT_DECIDED, over_run=False)
+            return Ended(None, decisions.STAGE_1_NOT_DECIDED)
         stopped = two_stage_inference(design, x1, p0, conf)
-        return Ended(stopped, "", over_run=n > design.n1)
+        return Ended(stopped, over_run=n > design.n1)
     if n < design.n:
-        return Ended(None, decisions.STAGE_2_NOT_COMPLETE, over_run=False)
+        return Ended(None, decisions.STAGE_2_NOT_COMPLETE)
     end = two_stage_inference(design, x, p0, conf, responders_stage1=x1, n_attained=n)
-    return Ended(end, "", over_run=False)
+    return Ended(end)
 
 
 EXACT = "Clopper-Pearson"
