@@ -178,6 +178,22 @@ def test_the_conclusion_is_the_decision_of_the_design(run, tmp_path, decision, s
     assert [n.key for n in words.numbers] == ["plan|design.p0"]
 
 
+@pytest.mark.parametrize(
+    "undetermined, not_done, expected",
+    [
+        (16, 25, "AR-V7 was positive in 30, negative in 0, undetermined in 16 and not done in 25"),
+        (16, 0, "AR-V7 was positive in 30, negative in 0 and undetermined in 16"),
+        (0, 0, "AR-V7 was positive in 30 and negative in 0"),
+    ],
+)
+def test_a_marker_result_that_no_patient_has_is_not_named(run, undetermined, not_done, expected):
+    counts = {"positive": 30, "negative": 0, "undetermined": undetermined, "not_done": not_done}
+    where = {"section": "SAP 4.1", "population": "SCREENED", "paramcd": "BOX", "method": "m"}
+    run(*(ard.rows({"n": n}, analysis="flow", level=f"marker_{status}", **where)
+          for status, n in counts.items()))  # fmt: skip
+    assert sentences.marker_results().plain == expected
+
+
 def test_the_stopping_boundary_is_reported_with_its_count(run):
     stats = {"N": 35, "n": 4, "boundary": 13, "decision": "not crossed"}
     run(ard.rows(stats, analysis="toxicity_monitoring", section="SAP 5.7.5", population="SAFETY",

@@ -115,6 +115,19 @@ def negative_subjects() -> RichText:
     return RichText(f"negative patients given {ard.plan().wording.treatment} {where}")
 
 
+def marker_results() -> RichText:
+    """The marker at the first screening: positive and negative, and other results that a patient has."""
+    flow = results("flow")
+    statuses = ("positive", "negative", "undetermined", "not_done")
+    counts = {status: flow.count(level=f"marker_{status}") for status in statuses}
+    named = [s for s, n in counts.items() if n.text != "0" or s in ("positive", "negative")]
+    parts: list[str | Number] = [f"{ard.plan().wording.marker} was "]
+    for place, status in enumerate(named):
+        joint = "" if place == 0 else " and " if place == len(named) - 1 else ", "
+        parts += [f"{joint}{status.replace('_', ' ')} in ", counts[status]]
+    return RichText(*parts)
+
+
 def growth_factor() -> RichText:
     """What is known of growth factor."""
     place = ArdKey(group="", paramcd="GCSFANY", level="")
