@@ -1,5 +1,6 @@
 """Exposure against response: which patients, which method, and what is said when nothing can be."""
 
+import math
 from pathlib import Path
 
 import pandas as pd
@@ -60,36 +61,52 @@ def stat(found: pd.DataFrame, **where: str) -> float | str:
 
 
 @pytest.mark.req("SAP-5.10.1")
+@pytest.mark.worked("exposure_response")
 def test_the_rank_correlation_is_that_of_the_subjects_with_both(patients):
     """By hand: squared rank differences of 2 1 4 3 7 5 6 sum to 10; 1 - 6 x 10/(7 x 48) = 0.82143."""
     found = rows(patients)
-    of = {"level": "PSABEST", "sublevel": "rank correlation"}
+    of = {"level": "PSABEST", "sublevel": "rank_correlation"}
     assert stat(found, stat_name="n", **of) == 7
     assert stat(found, stat_name="estimate", **of) == pytest.approx(1 - 60 / 336)
     of["level"] = "CTCBEST"
     assert stat(found, stat_name="estimate", **of) == pytest.approx(60 / 336 - 1)
+    # grades 0 1 2 3 3 4 4 have ranks 1 2 3 4.5 4.5 6.5 6.5; sums of squares 28 and 27, of products 27:
+    # 27 / sqrt(28 x 27) = 0.98198
+    of["level"] = "neutrophil_grade"
+    assert stat(found, stat_name="n", **of) == 7
+    assert stat(found, stat_name="estimate", **of) == pytest.approx(27 / (28 * 27) ** 0.5)
+    # Bonett and Wright: tanh(atanh(r) -+ 1.96 sqrt((1 + r^2 / 2) / (n - 3)))
+    r = 1 - 60 / 336
+    reach = 1.959963984540054 * ((1 + r**2 / 2) / 4) ** 0.5
+    limits = [math.tanh(math.atanh(r) + side * reach) for side in (-1, 1)]
+    of["level"] = "PSABEST"
+    assert [stat(found, stat_name=s, **of) for s in ("conf_low", "conf_high")] == pytest.approx(
+        limits
+    )
 
 
 def test_a_separated_response_is_fitted_with_a_penalty_and_says_so(patients):
     """PSARESP is Y exactly above 400: no finite maximum exists; the halves give no finite limit."""
     found = rows(patients)
-    separated = {"level": "PSARESP", "sublevel": "per doubling", "stat_name": "estimate"}
-    here = found[(found["level"] == "PSARESP") & (found["sublevel"] == "per doubling")]
+    separated = {"level": "PSARESP", "sublevel": "per_doubling", "stat_name": "estimate"}
+    here = found[(found["level"] == "PSARESP") & (found["sublevel"] == "per_doubling")]
     assert here["method"].str.contains("Firth").all()
     assert 1 < stat(found, **separated) < float("inf")
-    halves = {"level": "PSARESP", "sublevel": "above the median"}
+    halves = {"level": "PSARESP", "sublevel": "above_median"}
     assert stat(found, stat_name="conf_high", **halves) == "no finite limit"
     # Fisher: 3 of 3 above the median of 400 and 0 of 4 below; 1/35 in each tail at most, doubled
     assert stat(found, stat_name="p_value", **halves) == pytest.approx(2 / 35)
-    mixed = found[(found["level"] == "CTCRESP") & (found["sublevel"] == "per doubling")]
+    mixed = found[(found["level"] == "CTCRESP") & (found["sublevel"] == "per_doubling")]
     assert not mixed["method"].str.contains("Firth").any()
-    assert stat(found, stat_name="n", level="CTCRESP", sublevel="per doubling") == 6
+    assert stat(found, stat_name="n", level="CTCRESP", sublevel="per_doubling") == 6
 
 
 def test_the_grade_of_the_plan_splits_the_neutrophils(patients):
     found = rows(patients)
-    of = {"level": "ANC>=3", "sublevel": "above the median"}
+    of = {"level": "neutrophil_grade_reached", "sublevel": "above_median"}
     assert stat(found, stat_name="n_events", **of) == 4
+    # above the median of 400: 3 of 3; at or below: 1 of 4. Fisher, one tail 4 / 35, doubled
+    assert stat(found, stat_name="p_value", **of) == pytest.approx(8 / 35)
 
 
 def test_without_concentrations_nothing_is_related(patients):

@@ -156,8 +156,12 @@ def test_results_count_who_has_a_value_and_describe_the_samples(patients):
     assert stat(rows, paramcd="AUC07", stat_name="n") == 3
     assert stat(rows, paramcd="AUC07", stat_name="n_missing") == 2
     assert stat(rows, paramcd="CMAX", stat_name="n") == 3
-    assert stat(rows, paramcd="SAMPLE", level="1 h", sublevel="off time", stat_name="n") == 1
-    assert stat(rows, paramcd="SAMPLE", level="1 h", sublevel="not drawn", stat_name="n") == 1
+    assert (
+        stat(rows, paramcd="SAMPLE", level="hour_1", sublevel="outside_window", stat_name="n") == 1
+    )
+    assert (
+        stat(rows, paramcd="SAMPLE", level="hour_1", sublevel="not_collected", stat_name="n") == 1
+    )
     # geometric mean of 215.3, 114 and 100 (01, 02, 05)
     expected = (215.3 * 114 * 100) ** (1 / 3)
     assert stat(rows, paramcd="CMAX", stat_name="geometric_mean") == pytest.approx(expected)

@@ -5,11 +5,15 @@ import math
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sap import ard
 from sap.methods.pk import RULES, auc, concentration, dose_normalised, nca, terminal_slope
+from sap.plan import project_home, read_plan
+from sap.results.pk import pk
 
 REFERENCE = Path(__file__).parent / "reference" / "pk_noncompart.csv"
 
@@ -222,3 +226,76 @@ def test_profiles_that_do_not_allow_a_result():
 def test_impossible_input_is_refused_by_name(call, name):
     with pytest.raises(ValueError, match=name):
         call()
+
+
+# ---- results worked by hand ------------------------------------------------------------------
+
+# 01 has a second infusion, which is not described; 04 is not in the set.
+PARAMETERS = """
+    USUBJID | ADTDTC     | DOSE | AVAL
+    --------+------------+------+-----
+    01      | 2018-03-10 | 25   | 100
+    01      | 2018-06-10 | 25   | 999
+    02      | 2018-03-10 | 20   | 400
+    03      | 2018-03-10 | 25   |
+    04      | 2018-03-10 | 20   | 777
+"""
+PLANNED = """
+    USUBJID | ATPTN | AVAL | ANL01FL | ANL01CAS | BLQFL | DEVFL
+    --------+-------+------+---------+----------+-------+------
+    01      | 0     | 0    | Y       | 5        | Y     |
+    01      | 1     | 100  | Y       | 7        |       |
+    02      | 1     | 400  | Y       | 7        |       | Y
+    03      | 1     |      |         | 1        |       |
+    03      | 1     |      |         | 6        | Y     |
+    04      | 1     | 777  | Y       | 7        |       |
+"""
+
+
+@pytest.mark.req("SAP-5.10")
+@pytest.mark.worked("pk")
+def test_concentrations_and_samples_have_the_numbers_worked_by_hand(patients):
+    """100 and 400: mean 250, SD 150 sqrt 2, geometric mean 200; the logs differ by ln 4, so their variance
+    is (ln 4)^2 / 2 and the geometric CV sqrt(exp(0.960906) - 1) = 1.270457."""
+    rows = patients(PARAMETERS)
+    adpp = rows.assign(ADT=pd.to_datetime(rows["ADTDTC"]), PARAMCD="CMAX").astype({"AVAL": float})
+    adpc = patients(PLANNED).astype({"AVAL": float})
+    adsl = pd.DataFrame({"USUBJID": ["01", "02", "03", "04"], "PKEVFL": ["Y", "Y", "Y", "N"]})
+    plan = read_plan(project_home() / "analysis" / "plan.yml").plan
+    found = ard.bind(pk(adsl, adpc, adpp, plan))
+
+    def values(**where: str) -> dict[str, float | str]:
+        chosen = found
+        for name, value in ({"group": "", "level": "", "sublevel": ""} | where).items():
+            chosen = chosen[chosen[name] == value]
+        return {r.stat_name: r.stat_text or r.stat for r in chosen.itertuples()}
+
+    two = {
+        "mean": 250, "sd": 150 * 2**0.5, "median": 250, "q1": 100, "q3": 400, "min": 100, "max": 400,
+        "geometric_mean": 200, "geometric_cv": 1.270457,
+    }  # fmt: skip
+    assert values(paramcd="CMAX") == pytest.approx({"N": 3, "n": 2, "n_missing": 1, **two})
+    one = values(paramcd="CMAX", group="dose_25")
+    assert (one["N"], one["n"], one["n_missing"], one["mean"]) == (2, 1, 1, 100)
+    assert one["sd"] == one["geometric_cv"] == "one value only"
+    assert values(paramcd="CMAX", group="dose_20")["median"] == 400
+    assert set(found["group"]) == {"", "dose_20", "dose_25"}
+    at_1 = {"N": 4, "n": 2, "n_missing": 0, **two}
+    assert values(paramcd="CONC", level="hour_1") == pytest.approx(at_1)
+    before = values(paramcd="CONC", level="hour_0")
+    assert (before["n"], before["mean"]) == (1, 0)
+    assert before["geometric_mean"] == "a value of 0 has no logarithm"
+    counts = {
+        "hour_0": {"analysed": 1, "below_quantification": 1, "outside_window": 0, "excluded": 0,
+                   "not_collected": 0},
+        "hour_1": {"analysed": 2, "below_quantification": 1, "outside_window": 1, "excluded": 1,
+                   "not_collected": 1},
+    }  # fmt: skip
+    for level, total in (("hour_0", 1), ("hour_1", 4)):
+        for sublevel, n in counts[level].items():
+            expected = {"n": n, "N": total, "estimate": n / total}
+            assert values(paramcd="SAMPLE", level=level, sublevel=sublevel) == expected
+    assert values(paramcd="", level="planned") == {
+        "end_of_infusion_h": 1, "primary_h": 7, "secondary_h": 6, "deviation_minutes": 5,
+        "carry_on_minutes": 15, "reference_dose": 25,
+    }  # fmt: skip

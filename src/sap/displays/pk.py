@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sap import ard
+from sap.catalogue.reporting import analysis
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.inline import RichText
@@ -11,70 +12,54 @@ from sap.displays.rates import ci_header
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
 
-OUTCOMES = {
-    "PSABEST": "Best change of PSA",
-    "PSARESP": "Confirmed PSA response",
-    "CTCBEST": "Best change of CTC",
-    "CTCRESP": "CTC response",
-    "ANC": "Worst grade of neutrophils",
-}
+PARAMETERS = ("CMAX", "CMAXN", "TMAX")
+"""The parameters of the table that do not depend on the hours of the plan."""
 
 
-def _parameters() -> dict[str, str]:
-    """What each parameter is called, with the plan's times and reference dose."""
-    rule = ard.table("plan")["pk"]
-    first, second, dose = (
-        f"{rule[name]:g}" for name in ("primary_h", "secondary_h", "reference_dose_mg_m2")
-    )
-    normal = f"normalised to {dose} mg/m2"
-    return {
-        "CMAX": "Maximum (ng/mL)",
-        "CMAXN": f"Maximum, {normal} (ng/mL)",
-        "TMAX": "Time of the maximum (h)",
-        "AUC06": f"AUC, 0 to {second} h, secondary (ng h/mL)",
-        "AUC07": f"AUC, 0 to {first} h, primary (ng h/mL)",
-        "AUC07N": f"AUC, 0 to {first} h, {normal} (ng h/mL)",
-        "C6H": f"Concentration at {second} h (ng/mL)",
-        "C7H": f"Concentration at {first} h (ng/mL)",
-    }
+def _parameters() -> tuple[str, ...]:
+    """The parameters of the table: those of the plan's primary and secondary time included."""
+    rule = ard.plan().pk
+    first, second = f"{rule.primary_h:g}", f"{rule.secondary_h:g}"
+    hours = (f"AUC0{second}", f"AUC0{first}", f"AUC0{first}N", f"C{second}H", f"C{first}H")
+    return (*PARAMETERS, *hours)
 
 
 def _none() -> str:
-    return not_recorded("pc", "concentration of cabazitaxel")
+    return not_recorded("pc", f"concentration of {ard.plan().wording.treatment}")
 
 
-def _known(found: Results) -> bool:
-    return found.has("N", paramcd="CMAX", level="", group="")
+def _known(concentrations: Results) -> bool:
+    return concentrations.has("N", paramcd="CMAX", level="", group="")
 
 
-def _lines(found: Results, place: ArdKey, digits: int) -> list[Content]:
-    """n, geometric mean with its coefficient, mean, median, range; NE once where nothing is known."""
-    n = found.count("n", **place)
-    if not found.find("median", **place).estimable:
-        missing = found.fixed("median", digits, **place)
+def _lines(values: Results, place: ArdKey, digits: int) -> list[Content]:
+    """n, geometric mean (CV), mean (SD), median, range; NE where no value is known."""
+    n = values.count("n", **place)
+    if not values.find("median", **place).estimable:
+        missing = values.fixed("median", digits, **place)
         return [n, missing, missing, missing, missing]
     geometric = (
         Cell(
-            found.fixed("geometric_mean", digits, **place),
+            values.fixed("geometric_mean", digits, **place),
             " (",
-            found.percent("geometric_cv", **place),
+            values.percent("geometric_cv", **place),
             ")",
         )
-        if found.has("geometric_mean", **place)
+        if values.has("geometric_mean", **place)
         else Cell("")
     )
     return [
         n,
         geometric,
-        pair(found.fixed("mean", digits, **place), found.fixed("sd", digits + 1, **place)),
-        found.fixed("median", digits, **place),
-        span(found.fixed("min", digits, **place), found.fixed("max", digits, **place)),
+        pair(values.fixed("mean", digits, **place), values.fixed("sd", digits + 1, **place)),
+        values.fixed("median", digits, **place),
+        span(values.fixed("min", digits, **place), values.fixed("max", digits, **place)),
     ]
 
 
 def concentrations() -> Table:
     """Table 14.2.8.1: concentrations by planned time and parameters of the first sampled infusion."""
-    found = results("pk")
+    pk = results("pk")
     columns = [
         Column("n"),
         Column("Geometric mean (CV %)"),
@@ -82,94 +67,83 @@ def concentrations() -> Table:
         Column("Median"),
         Column("Min, max"),
     ]
-    if not _known(found):
-        return Table("tlf-pk", "Quantity", columns, [], absent=_none())
-    rows = [Row("Concentration (ng/mL) at the planned time", kind="group")]
-    for time in found.values("level", paramcd="CONC", group=""):
+    if not _known(pk):
+        return Table("tlf-pk", "Parameter", columns, [], absent=_none())
+    rows = [Row(pk.label("paramcd", "CONC"), kind="group")]
+    for time in pk.values("level", paramcd="CONC", group=""):
         place = ArdKey(paramcd="CONC", group="", level=time, sublevel="")
-        rows.append(Row(time, _lines(found, place, 1), "indent1"))
+        rows.append(Row(pk.label("level", time), _lines(pk, place, 1), "indent1"))
     rows.append(Row("Parameters", kind="group"))
-    for paramcd, words in _parameters().items():
+    for paramcd in _parameters():
         place = ArdKey(paramcd=paramcd, group="", level="", sublevel="")
-        if found.has("n", **place):
+        if pk.has("n", **place):
             digits = 2 if paramcd == "TMAX" else 1
-            rows.append(Row(words, _lines(found, place, digits), "indent1"))
-    n = found.count("N", paramcd="CMAX", level="", group="")
-    return Table("tlf-pk", "Quantity", columns, rows, absent=_none(), n=n)
+            rows.append(Row(pk.label("paramcd", paramcd), _lines(pk, place, digits), "indent1"))
+    n = pk.count("N", paramcd="CMAX", level="", group="")
+    return Table("tlf-pk", "Parameter", columns, rows, absent=_none(), n=n)
 
 
 def samples_of_profile() -> Table:
-    """Table 14.2.8.2: what became of the planned samples of each time."""
-    found = results("pk")
-    kinds = ("analysed", "below quantification", "off time", "left out", "not drawn")
-    columns = [Column(kind.capitalize()) for kind in kinds]
-    times = found.values("level", paramcd="SAMPLE", group="") if _known(found) else []
+    """Table 14.2.8.2: the planned samples of each time, by their result."""
+    samples = results("pk")
+    times = samples.values("level", paramcd="SAMPLE", group="") if _known(samples) else []
+    kinds = [item.id for item in analysis("pk").items("sublevel")]
+    columns = [Column(samples.label("sublevel", kind)) for kind in kinds]
     rows = []
     for time in times:
         cells: list[Content] = []
         for kind in kinds:
             place = ArdKey(paramcd="SAMPLE", group="", level=time, sublevel=kind)
-            cells.append(n_pct(found.count(**place), found.percent(**place)))
-        rows.append(Row(time, cells))
+            cells.append(n_pct(samples.count(**place), samples.percent(**place)))
+        rows.append(Row(samples.label("level", time), cells))
     n = None
     if times:
-        n = found.count("N", paramcd="SAMPLE", group="", level=times[0], sublevel=kinds[0])
+        n = samples.count("N", paramcd="SAMPLE", group="", level=times[0], sublevel=kinds[0])
     return Table("tlf-pk-samples", "Planned time", columns, rows, absent=_none(), n=n)
 
 
-def _outcome(level: str) -> str:
-    return OUTCOMES.get(level, f"Neutrophils of grade {level.removeprefix('ANC>=')} or more")
-
-
-def _ratio(found: Results, place: ArdKey) -> tuple[Content, Content]:
-    low, high = (found.find(s, **place) for s in ("conf_low", "conf_high"))
-    if not found.find("estimate", **place).estimable and not (low.estimable or high.estimable):
-        missing = found.fixed("estimate", 2, **place)
-        return missing, missing
-    between = limits(found.fixed("conf_low", 2, **place), found.fixed("conf_high", 2, **place))
-    return found.fixed("estimate", 2, **place), between
+def _ratio(estimates: Results, place: ArdKey) -> tuple[Content, Content]:
+    low, high = (estimates.find(s, **place) for s in ("conf_low", "conf_high"))
+    estimate = estimates.fixed("estimate", 2, **place)
+    known = estimates.find("estimate", **place).estimable
+    if not known and not (low.estimable or high.estimable):
+        return estimate, estimate
+    between = (estimates.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
+    return estimate, limits(*between)
 
 
 def response() -> Table:
-    """Table 14.2.8.3: exposure against response and neutropenia."""
-    found = results("exposure_response")
-    plain = [Column("n"), Column("Estimate"), Column("CI"), Column("p")]
-    if not found.values("sublevel") or not any(found.values("level")):
-        return Table("tlf-pk-response", "Exposure, outcome", plain, [], absent=_none())
+    """Table 14.2.8.3: association of exposure with response and with neutropenia."""
+    estimates = results("exposure_response")
+    header = "CI"
     rows: list[Row] = []
-    parameters = _parameters()
-    first: ArdKey | None = None
-    for paramcd in found.values("paramcd"):
-        rows.append(Row(parameters.get(paramcd, paramcd), kind="group"))
-        for measure, words in (
-            ("rank correlation", "rank correlation"),
-            ("per doubling", "odds ratio, twice the exposure"),
-            ("above the median", "odds ratio, above the median"),
-        ):
-            for level in found.values("level", paramcd=paramcd, sublevel=measure):
+    measures = [m for m in estimates.values("sublevel") if m]
+    for paramcd in estimates.values("paramcd") if measures else ():
+        rows.append(Row(estimates.label("paramcd", paramcd), kind="group"))
+        for measure in measures:
+            for level in estimates.values("level", paramcd=paramcd, sublevel=measure):
                 place = ArdKey(paramcd=paramcd, level=level, sublevel=measure)
-                first = first or place
-                estimate, between = _ratio(found, place)
-                p = found.p_value(**place) if found.has("p_value", **place) else ""
-                cells = (found.count("n", **place), estimate, between, p)
-                rows.append(Row(f"{_outcome(level)}: {words}", cells, "indent1"))
-    header = ci_header(found, **first).replace(" (%)", "") if first else "CI"
+                header = ci_header(estimates, **place).replace(" (%)", "")
+                estimate, between = _ratio(estimates, place)
+                p = estimates.p_value(**place) if estimates.has("p_value", **place) else ""
+                cells = (estimates.count("n", **place), estimate, between, p)
+                label = f"{estimates.label('level', level)}: {estimates.label('sublevel', measure)}"
+                rows.append(Row(label, cells, "indent1"))
     columns = [Column("n"), Column("Estimate"), Column(header), Column("p")]
-    size = results("pk")
-    n: Number | None = size.count("N", paramcd="CMAX", level="", group="") if _known(size) else None
+    pk = results("pk")
+    n: Number | None = pk.count("N", paramcd="CMAX", level="", group="") if _known(pk) else None
     return Table("tlf-pk-response", "Exposure, outcome", columns, rows, absent=_none(), n=n)
 
 
 def scatter() -> Figure:
-    """Figure 14.2.8.4: AUC of each patient against his best change of PSA."""
+    """Figure 14.2.8.4: AUC and best percent change of PSA of each patient."""
     from sap.displays.plots import exposure_scatter
 
     if not _known(results("pk")):
         return Figure("tlf-pk-scatter", None, "", absent=_none())
     adpp, adrs = ard.dataset("adpp"), ard.dataset("adrs")
-    areas = adpp[(adpp["PARAMCD"] == "AUC07") & adpp["AVAL"].notna()].sort_values(
-        ["USUBJID", "ADT"]
-    )
+    auc = f"AUC0{ard.plan().pk.primary_h:g}"
+    areas = adpp[(adpp["PARAMCD"] == auc) & adpp["AVAL"].notna()].sort_values(["USUBJID", "ADT"])
     area = areas.drop_duplicates("USUBJID").set_index("USUBJID")["AVAL"]
     answers = {
         name: adrs[adrs["PARAMCD"] == name].drop_duplicates("USUBJID").set_index("USUBJID")
@@ -183,18 +157,18 @@ def scatter() -> Figure:
     ).dropna()
     if points.empty:
         return Figure("tlf-pk-scatter", None, "", absent=_none())
-    found = results("exposure_response")
-    place = ArdKey(paramcd="AUC07", level="PSABEST", sublevel="rank correlation")
-    rank = found.fixed("estimate", 2, **place)
-    low, high = (found.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
+    estimates = results("exposure_response")
+    place = ArdKey(paramcd=auc, level="PSABEST", sublevel="rank_correlation")
+    rank = estimates.fixed("estimate", 2, **place)
+    low, high = (estimates.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
     plot = exposure_scatter(
         points.reset_index(drop=True), None, order=[o for o in order if o in set(points["category"])],
-        x_title=_parameters()["AUC07"],
-        y_title="Best change of PSA (%)",
+        x_title=results("pk").label("paramcd", auc),
+        y_title="Best percent change of PSA",
     )  # fmt: skip
-    n = found.count("n", **place)
+    n = estimates.count("n", **place)
     alt = (
-        f"Scatter plot of exposure against the best change of PSA of {n.text} patients: rank correlation "
+        f"Scatter plot of exposure and best percent change of PSA in {n.text} patients: rank correlation "
         f"{rank.text}, from {low.text} to {high.text}. Patients with a confirmed response are filled dots."
     )
     notes = [RichText("Patients with both values: ", n, ".")]

@@ -276,22 +276,22 @@ def statistics_of(found: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Ro
     values = {who: parameters(profile, plan) for who, profile in first.items()}
     groups: dict[str, list[str]] = {"": list(first)}
     for dose in sorted({p.dose for p in first.values() if p.dose is not None}):
-        groups[f"{dose:g} mg/m2"] = [who for who, p in first.items() if p.dose == dose]
+        groups[f"dose_{dose:g}"] = [who for who, p in first.items() if p.dose == dose]
     for group, subjects in groups.items():
         for name in next(iter(values.values())) if values else ():
             stats = {"N": len(subjects)} | _described([values[one][name] for one in subjects])
             yield group, name, "", "", stats
     samples = [one for mine in inside.values() for profile in mine for one in profile.samples]
     for hour in sorted({one.planned for one in samples if not math.isnan(one.planned)}):
-        rows, level = [one for one in samples if one.planned == hour], f"{hour:g} h"
+        rows, level = [one for one in samples if one.planned == hour], f"hour_{hour:g}"
         levels = [one.level for one in rows if one.used]
         yield "", "CONC", level, "", {"N": len(rows)} | _described(levels)
         for what, n in {
             "analysed": len(levels),
-            "not drawn": sum(1 for one in rows if one.case == 1),
-            "below quantification": sum(1 for one in rows if one.below),
-            "off time": sum(1 for one in rows if one.off_time),
-            "left out": sum(1 for one in rows if one.case not in (1, 5, 7)),
+            "not_collected": sum(1 for one in rows if one.case == 1),
+            "below_quantification": sum(1 for one in rows if one.below),
+            "outside_window": sum(1 for one in rows if one.off_time),
+            "excluded": sum(1 for one in rows if one.case not in (1, 5, 7)),
         }.items():
             share: dict[str, Value] = {"n": n, "N": len(rows), "estimate": n / len(rows)}
             yield "", "SAMPLE", level, what, share

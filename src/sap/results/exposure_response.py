@@ -1,4 +1,4 @@
-"""Exploratory: whether exposure in the first cycle goes with response or with neutropenia."""
+"""Exploratory: association of exposure in the first cycle with response and with neutropenia."""
 
 import math
 
@@ -15,28 +15,28 @@ from sap.results.provenance import makes
 from sap.results.sets import members
 
 FEW = NotEstimable("fewer than three patients with both, or all alike")
-ALIKE = NotEstimable("all patients have the same answer, or the same exposure")
+ALIKE = NotEstimable("all patients have the same response, or the same exposure")
 INFINITE = NotEstimable("no finite limit")
 ANC = "NEUT"
 
 
 def _numbers(adrs: pd.DataFrame, adctc: pd.DataFrame) -> dict[str, pd.Series]:
-    """What is ranked against exposure, by USUBJID: change of PSA and of CTC; percent."""
+    """Best percent changes of PSA and of the CTC count by USUBJID, for the rank correlation."""
     best = adrs[adrs["PARAMCD"] == "PSABEST"].set_index("USUBJID")["AVAL"]
-    cells = adctc[adctc["ANL01FL"] == "Y"]
+    counted = adctc[adctc["ANL01FL"] == "Y"]
     return {
         "PSABEST": best.dropna(),
-        "CTCBEST": cells.groupby("USUBJID")["PCHG"].min().dropna(),
+        "CTCBEST": counted.groupby("USUBJID")["PCHG"].min().dropna(),
     }
 
 
-def _answers(adrs: pd.DataFrame) -> dict[str, pd.Series]:
-    """Yes or no, by USUBJID; NE is left out."""
-    found = {}
+def _responses(adrs: pd.DataFrame) -> dict[str, pd.Series]:
+    """Response (1) or none (0) by USUBJID; NE is excluded."""
+    responses = {}
     for paramcd in ("PSARESP", "CTCRESP"):
-        asked = adrs[(adrs["PARAMCD"] == paramcd) & adrs["AVALC"].isin(("Y", "N"))]
-        found[paramcd] = (asked.set_index("USUBJID")["AVALC"] == "Y").astype(float)
-    return found
+        known = adrs[(adrs["PARAMCD"] == paramcd) & adrs["AVALC"].isin(("Y", "N"))]
+        responses[paramcd] = (known.set_index("USUBJID")["AVALC"] == "Y").astype(float)
+    return responses
 
 
 @makes("exposure_response")
@@ -50,19 +50,19 @@ def exposure_response(
 ) -> list[pd.DataFrame]:
     """Each of the plan's exposure parameters (PARAMCD) against each response (LEVEL), in PKEVAL.
 
-    1. SUBLEVEL "rank correlation": Spearman with the interval of Bonett and Wright, for PSABEST and
-       CTCBEST (best percent changes) and ANC (worst grade of the neutrophils on treatment).
-    2. SUBLEVEL "per doubling": the odds ratio for twice the exposure, for PSARESP, CTCRESP and
-       ANC>=g (the plan's grade or worse). Maximum likelihood; Firth's penalty where the answers are
-       separated by exposure, and the method says so.
-    3. SUBLEVEL "above the median": the exact odds ratio above against at or below the median.
+    1. SUBLEVEL `rank_correlation`: Spearman with the interval of Bonett and Wright, for PSABEST and
+       CTCBEST (best percent changes) and `neutrophil_grade` (worst grade on treatment).
+    2. `per_doubling`: the odds ratio for a doubling of exposure, for PSARESP, CTCRESP and
+       `neutrophil_grade_reached` (the plan's grade or worse). Maximum likelihood; Firth's penalty where
+       exposure separates the responses (named in the method).
+    3. `above_median`: the exact odds ratio of exposure above against at or below the median.
 
-    The exposure is that of the first sampled infusion; a patient without one or the other is left out, and
-    n is the patients who have both; ANC of a patient whose grade is "0 OR 1" is left out too. Nothing is adjusted for multiplicity.
+    Exposure is that of the first sampled infusion. n counts the patients with both values; a grade that is
+    0 or 1 for want of a limit of normal is excluded. No adjustment for multiplicity.
     """
     rule, conf = plan.exposure_response, plan.intervals.conf_level
     where = {"analysis": "exposure_response", "section": rule.section, "population": "PKEVAL"}
-    people = members(adsl, "PKEVAL")
+    subjects = members(adsl, "PKEVAL")
     if adpp.empty:
         stats: dict[str, ard.type_of_stat] = {
             "n": NO_PC,
@@ -72,28 +72,30 @@ def exposure_response(
         return [ard.rows(stats, paramcd=name, method="-", **where) for name in rule.parameters]
     first = adpp.sort_values(["USUBJID", "ADT"], kind="stable")
     first = first.drop_duplicates(["USUBJID", "PARAMCD"])
-    grade = pd.to_numeric(worst(people, adlb, ANC), errors="coerce").dropna()
-    ranked = _numbers(adrs, adctc) | {"ANC": grade}
-    asked = _answers(adrs) | {f"ANC>={rule.anc_grade}": (grade >= rule.anc_grade).astype(float)}
+    grade = pd.to_numeric(worst(subjects, adlb, ANC), errors="coerce").dropna()
+    ranked = _numbers(adrs, adctc) | {"neutrophil_grade": grade}
+    binary = _responses(adrs) | {
+        "neutrophil_grade_reached": (grade >= rule.anc_grade).astype(float)
+    }
     parts = []
     for paramcd in rule.parameters:
         exposure = first[first["PARAMCD"] == paramcd].set_index("USUBJID")["AVAL"].dropna()
-        exposure = exposure[exposure.index.isin(people["USUBJID"])].sort_index()
+        exposure = exposure[exposure.index.isin(subjects["USUBJID"])].sort_index()
         for level, values in ranked.items():
             both = exposure.index.intersection(values.index)
             stats = _rank(exposure[both].to_numpy(), values[both].to_numpy(), conf)
             parts.append(
                 ard.rows(
-                    stats, paramcd=paramcd, level=level, sublevel="rank correlation",
+                    stats, paramcd=paramcd, level=level, sublevel="rank_correlation",
                     method="Spearman; Bonett-Wright interval", **where,
                 )
             )  # fmt: skip
-        for level, values in asked.items():
+        for level, values in binary.items():
             both = exposure.index.intersection(values.index)
             x, y = exposure[both].to_numpy(), values[both].to_numpy()
             for sublevel, (stats, method) in {
-                "per doubling": _per_doubling(x, y, conf),
-                "above the median": _above_median(x, y, conf),
+                "per_doubling": _per_doubling(x, y, conf),
+                "above_median": _above_median(x, y, conf),
             }.items():
                 parts.append(
                     ard.rows(
@@ -114,9 +116,9 @@ def _finite(value: float) -> ard.type_of_stat:
 
 
 def _rank(x: Floats, y: Floats, conf: float) -> Stats:
-    found = spearman(x, y, conf)
-    stats: Stats = {"n": found.n, "conf_level": conf}
-    values = (found.estimate, found.low, found.high, found.p_value)
+    fit = spearman(x, y, conf)
+    stats: Stats = {"n": fit.n, "conf_level": conf}
+    values = (fit.estimate, fit.low, fit.high, fit.p_value)
     return stats | {name: _finite(v) for name, v in zip(ESTIMATE, values, strict=True)}
 
 
@@ -136,7 +138,7 @@ def _per_doubling(x: Floats, y: Floats, conf: float) -> tuple[Stats, str]:
         if fit.separated:
             fit, method = logistic_firth(y, centred, conf), f"{method}, Firth's penalty"
     except (ValueError, np.linalg.LinAlgError):
-        return stats | dict.fromkeys(ESTIMATE, NotEstimable("the fit has no end")), method
+        return stats | dict.fromkeys(ESTIMATE, NotEstimable("the fit did not converge")), method
     values = [*_odds(fit.coefficients[1], fit.low[1], fit.high[1]), float(fit.p_values[1])]
     return stats | {
         name: _finite(float(v)) for name, v in zip(ESTIMATE, values, strict=True)
@@ -150,8 +152,8 @@ def _above_median(x: Floats, y: Floats, conf: float) -> tuple[Stats, str]:
     above = (x > np.median(x)).astype(float) if len(x) else x
     if len(y) < 3 or len(set(y)) < 2 or len(set(above)) < 2:
         return stats | dict.fromkeys(ESTIMATE, ALIKE), method
-    found = exact_logistic(y, above, conf)
-    values = [*_odds(found.estimate, found.low, found.high), found.p_value]
+    fit = exact_logistic(y, above, conf)
+    values = [*_odds(fit.estimate, fit.low, fit.high), fit.p_value]
     return stats | {name: _finite(v) for name, v in zip(ESTIMATE, values, strict=True)}, method
 
 

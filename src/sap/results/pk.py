@@ -1,4 +1,4 @@
-"""Pharmacokinetics of cabazitaxel: concentrations, parameters, deviations of sampling."""
+"""Pharmacokinetics of the study treatment: concentrations, parameters, deviations of sampling."""
 
 import math
 
@@ -43,16 +43,17 @@ def _first_profile(adpp: pd.DataFrame) -> pd.DataFrame:
 def pk(
     adsl: pd.DataFrame, adpc: pd.DataFrame, adpp: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
-    """Parameters of the first sampled infusion of each patient; all, and by dose given (`group`).
+    """Parameters of the first sampled infusion of each patient, for all and by dose given (GROUP), and samples.
 
-    PARAMCD as in ADPP. `n` patients have a value, `n_missing` are NE, N is PKEVAL. LEVEL is the planned
-    hour for PARAMCD CONC (analysed concentrations). PARAMCD SAMPLE counts samples: LEVEL planned,
-    "analysed", "off time", "not drawn", and the rest of the cases of ADPC. LEVEL "planned" of
-    no PARAMCD holds the plan's numbers.
+    1. A parameter of ADPP: `n` patients with a value, `n_missing` NE, N the patients of the set.
+    2. CONC, LEVEL `hour_<h>`: the analysed concentrations at a planned hour.
+    3. SAMPLE, LEVEL `hour_<h>`: of the planned samples, those `analysed`, `below_quantification`,
+       `outside_window` (deviation of the sampling time), `excluded` and `not_collected` (SUBLEVEL).
+    4. LEVEL `planned`: the numbers of the plan (hours, minutes, mg/m²).
     """
     rule = plan.pk
     where = {"analysis": "pk", "section": rule.section, "population": "PKEVAL"}
-    people = members(adsl, "PKEVAL")
+    subjects = members(adsl, "PKEVAL")
     planned: dict[str, ard.type_of_stat] = {
         "end_of_infusion_h": rule.end_of_infusion_h,
         "primary_h": rule.primary_h,
@@ -65,12 +66,14 @@ def pk(
     if adpc.empty:
         absent = {"N": NO_PC, "n": NO_PC} | dict.fromkeys(NAMES, NO_PC)
         return [*parts, ard.rows(absent, paramcd=f"AUC0{rule.primary_h:g}", method="-", **where)]
-    found = _first_profile(adpp[adpp["USUBJID"].isin(people["USUBJID"])])
-    doses = sorted(found["DOSE"].dropna().unique())
-    groups = {"": found} | {f"{dose:g} mg/m2": found[found["DOSE"] == dose] for dose in doses}
-    for group, mine in groups.items():
-        n = mine["USUBJID"].nunique() if group else len(people)
-        for paramcd, rows in mine.groupby("PARAMCD"):
+    profiles = _first_profile(adpp[adpp["USUBJID"].isin(subjects["USUBJID"])])
+    doses = sorted(profiles["DOSE"].dropna().unique())
+    groups = {"": profiles} | {
+        f"dose_{dose:g}": profiles[profiles["DOSE"] == dose] for dose in doses
+    }
+    for group, of_group in groups.items():
+        n = of_group["USUBJID"].nunique() if group else len(subjects)
+        for paramcd, rows in of_group.groupby("PARAMCD"):
             parts.append(
                 ard.rows(
                     {"N": n} | _described(rows["AVAL"]),
@@ -80,17 +83,17 @@ def pk(
                     **where,
                 )
             )
-    return [*parts, *_samples(people, adpc, plan)]
+    return [*parts, *_samples(subjects, adpc, plan)]
 
 
-def _samples(people: pd.DataFrame, adpc: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Concentrations at each planned hour, and what became of the planned samples."""
+def _samples(subjects: pd.DataFrame, adpc: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Concentrations at each planned hour, and the number of samples of each kind."""
     where = {"analysis": "pk", "section": plan.pk.section, "population": "PKEVAL"}
-    mine = adpc[adpc["USUBJID"].isin(people["USUBJID"])]
+    samples = adpc[adpc["USUBJID"].isin(subjects["USUBJID"])]
     parts = []
-    for hour, rows in mine.groupby("ATPTN"):
+    for hour, rows in samples.groupby("ATPTN"):
         analysed = rows[rows["ANL01FL"] == "Y"]
-        level = f"{float(str(hour)):g} h"
+        level = f"hour_{float(str(hour)):g}"
         parts.append(
             ard.rows(
                 {"N": len(rows)} | _described(analysed["AVAL"]),
@@ -99,17 +102,17 @@ def _samples(people: pd.DataFrame, adpc: pd.DataFrame, plan: Plan) -> list[pd.Da
         )  # fmt: skip
         counts = {
             "analysed": len(analysed),
-            "not drawn": int((rows["ANL01CAS"] == 1).sum()),
-            "below quantification": int((rows["BLQFL"] == "Y").sum()),
-            "off time": int((rows["DEVFL"] == "Y").sum()),
-            "left out": int((~rows["ANL01CAS"].isin((1, 5, 7))).sum()),
+            "not_collected": int((rows["ANL01CAS"] == 1).sum()),
+            "below_quantification": int((rows["BLQFL"] == "Y").sum()),
+            "outside_window": int((rows["DEVFL"] == "Y").sum()),
+            "excluded": int((~rows["ANL01CAS"].isin((1, 5, 7))).sum()),
         }
-        for what, n in counts.items():
+        for sublevel, n in counts.items():
             share = n / len(rows) if len(rows) else REASON_NO_PATIENT
             parts.append(
                 ard.rows(
                     {"n": n, "N": len(rows), "estimate": share},
-                    paramcd="SAMPLE", level=level, sublevel=what, method="Samples", **where,
+                    paramcd="SAMPLE", level=level, sublevel=sublevel, method="Samples", **where,
                 )
             )  # fmt: skip
     return parts
