@@ -142,7 +142,7 @@ def test_an_earlier_report_that_is_none_is_refused(tmp_path):
 def test_a_page_that_names_a_patient_or_a_closed_number_is_not_published(tmp_path):
     run, page = made_run(tmp_path), tmp_path / "report.html"
     for text, message in (
-        ("<p>CARVE-009</p>", "names a patient"),
+        ("<p>CARVE-009</p>", "identifier of a patient"),
         ('<span data-ard="psa_response|SAFETY|||||n">2</span>', "psa_response"),
         ('{"psa_response|SAFETY|||||n":{}}', "psa_response"),
     ):

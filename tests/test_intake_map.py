@@ -96,7 +96,7 @@ def test_each_kind_of_line_does_what_it_says(source, tmp_path):
     [
         ("", "the map: Input should be a valid dictionary"),
         ("vists: []", "line 1, vists: unknown key"),
-        ("visits:\n- {from: V1, to: A, form: B}", "line 2, visits.0.form: the map knows no such"),
+        ("visits:\n- {from: V1, to: A, form: B}", "line 2, visits.0.form: unknown key"),
         ("visits:\n- {from: V1}", "line 2, visits.0.to: is missing"),
         ("\nleave_out:\n- {domain: fa}", "line 3, leave_out.0.why: is missing"),
         (

@@ -84,7 +84,7 @@ def ard_page() -> str:
         (
             "One row per statistic. A row is named by its key: "
             + ", ".join(f"`{name}`" for name in ard.KEY)
-            + ". A label may hold a key of the plan in braces; a pattern stands for values of the "
+            + ". A label may hold a key of the plan in braces; a pattern represents values of the "
             "data or the plan."
         ),
         _table(("Column", "Content"), [(f"`{name}`", ARD_COLUMNS[name]) for name in ard.COLUMNS]),
@@ -163,12 +163,12 @@ def _limits(field: FieldInfo) -> str:
         annotated_types.Le: "≤",
         annotated_types.Lt: "<",
     }
-    found = []
+    limits = []
     for limit in field.metadata:
         for kind, sign in signs.items():
             if isinstance(limit, kind):
-                found.append(f"{sign} {getattr(limit, kind.__name__.lower())}")
-    return ", ".join(found)
+                limits.append(f"{sign} {getattr(limit, kind.__name__.lower())}")
+    return ", ".join(limits)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:

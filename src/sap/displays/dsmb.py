@@ -597,7 +597,7 @@ def _day(value: Any) -> str:
 def overdue() -> Table:
     """Listing 6-2: patients overdue for a contact, and patients with a PSA result missing."""
     adcur = ard.dataset("adcur")
-    mine = adcur[(adcur["LATEFL"] == "Y") | (adcur["PSAMISS"] > 0)]
+    overdue_subjects = adcur[(adcur["LATEFL"] == "Y") | (adcur["PSAMISS"] > 0)]
     rows = [
         Row(
             str(subject["USUBJID"]),
@@ -610,7 +610,7 @@ def overdue() -> Table:
             ),
             address=f"ADCUR|{subject['USUBJID']}",
         )
-        for _, subject in mine.sort_values("USUBJID").iterrows()
+        for _, subject in overdue_subjects.sort_values("USUBJID").iterrows()
     ]
     heads = (
         "Status",

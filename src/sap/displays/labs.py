@@ -46,8 +46,8 @@ def _with_patients(rows: Results, axis: Literal["level", "sublevel"]) -> list[st
             for code in rows.values("paramcd")
             for baseline in ([""] if axis == "level" else rows.values("level", paramcd=code))
         ]
-        found = [rows.find("n", **place) for place in places if rows.has("n", **place)]
-        return sum(n.value for n in found if n.estimable)
+        counts = [rows.find("n", **place) for place in places if rows.has("n", **place)]
+        return sum(n.value for n in counts if n.estimable)
 
     return [v for v in rows.values(axis) if v in ALWAYS or count(v)]
 

@@ -85,8 +85,8 @@ def listing(  # noqa: PLR0913 - what a listing is made of
     ]
     rows = []
     records = frame.to_dict("records")
-    for who, mine in groupby(records, key=lambda r: str(r["USUBJID"])):
-        for i, record in enumerate(mine):
+    for who, of_subject in groupby(records, key=lambda r: str(r["USUBJID"])):
+        for i, record in enumerate(of_subject):
             cells = [s.text(record.get(s.column)) for s in shown]
             place = "|".join([dataset, who, *(words(record.get(k)) for k in key)])
             rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
@@ -299,8 +299,10 @@ def supportive() -> Table:
 
 def _responses(names: Mapping[str, str]) -> pd.DataFrame:
     adrs = ard.dataset("adrs")
-    mine = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY"))]
-    made = mine.assign(RESPONSE=[words(c) or words(v) for c, v in zip(mine["AVALC"], mine["AVAL"], strict=True)])  # fmt: skip
+    selected = adrs[
+        adrs["PARAMCD"].isin(names) & (adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY"))
+    ]
+    made = selected.assign(RESPONSE=[words(c) or words(v) for c, v in zip(selected["AVALC"], selected["AVAL"], strict=True)])  # fmt: skip
     return made.drop_duplicates(["USUBJID", "PARAMCD"])
 
 
@@ -324,11 +326,11 @@ def responses() -> Table:
     shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Re-scr.", "RESCTRFL", "Set")]
     frame = frame[["USUBJID", "PRIMFL", "RESCTRFL"]].copy()
     for name, header in names.items():
-        mine = by_parameter[by_parameter["PARAMCD"] == name].set_index("USUBJID")
+        selected = by_parameter[by_parameter["PARAMCD"] == name].set_index("USUBJID")
         if name in ("PSABEST", "PSAWK12"):
-            frame[name] = frame["USUBJID"].map(mine["AVAL"]).astype(float)
+            frame[name] = frame["USUBJID"].map(selected["AVAL"]).astype(float)
         else:
-            frame[name] = frame["USUBJID"].map(mine["RESPONSE"])
+            frame[name] = frame["USUBJID"].map(selected["RESPONSE"])
         if name == "BOR":
             by = by_parameter[by_parameter["PARAMCD"] == "BORINV"].set_index("USUBJID")["RESPONSE"]
             theirs = frame["USUBJID"].map(by).astype(object).fillna("NE")
@@ -429,8 +431,8 @@ def tumour() -> Table:
     """Listing 16.2.6.4: tumour assessments, by the algorithm of the plan and by the investigator."""
     adrs = ard.dataset("adrs")
     names = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
-    mine = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"] == "STUDY") & adrs["ADT"].notna()]
-    frame = _wide(mine, ["USUBJID", "ADT", "AVISIT"], "AVALC")
+    selected = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"] == "STUDY") & adrs["ADT"].notna()]
+    frame = _wide(selected, ["USUBJID", "ADT", "AVISIT"], "AVALC")
     adtr = ard.dataset("adtr")
     sums = _wide(adtr[adtr["COURSE"] == "STUDY"], ["USUBJID", "ADT", "AVISIT"])
     if len(sums):
@@ -439,7 +441,9 @@ def tumour() -> Table:
     if len(over):
         flags = over[["USUBJID", "ADT", "AVISIT", "LIMITFL"]]
         frame = frame.merge(flags, on=["USUBJID", "ADT", "AVISIT"], how="left")
-    overall = mine[mine["PARAMCD"] == "OVRLRESP"].drop_duplicates(["USUBJID", "ADT", "AVISIT"])
+    overall = selected[selected["PARAMCD"] == "OVRLRESP"].drop_duplicates(
+        ["USUBJID", "ADT", "AVISIT"]
+    )
     if len(overall):
         frame = frame.merge(
             overall[["USUBJID", "ADT", "AVISIT", "INVRESP"]],

@@ -87,9 +87,9 @@ def _in_days(days: int | None) -> str:
     return f"{days} day" if days == 1 else f"{days} days"
 
 
-def _same_day(event: Record, mine: pd.DataFrame) -> str:
+def _same_day(event: Record, events: pd.DataFrame) -> str:
     """Other events that began on the same day."""
-    same = mine[(mine["ASTDT"] == event["ASTDT"]) & (mine["AESEQ"] != event["AESEQ"])]
+    same = events[(events["ASTDT"] == event["ASTDT"]) & (events["AESEQ"] != event["AESEQ"])]
     named = sorted({_small(term) for term in same["AEDECOD"] if _known(term)})
     return f"on the same day: {', '.join(named)}" if named else ""
 
@@ -104,7 +104,7 @@ def _care(event: Record, drugs: pd.DataFrame) -> str:
     return f"given: {', '.join(named)}" if named else ""
 
 
-def _event(event: Record, subject: Record, mine: pd.DataFrame, doses: pd.DataFrame, drugs: pd.DataFrame) -> str:  # fmt: skip
+def _event(event: Record, subject: Record, events: pd.DataFrame, doses: pd.DataFrame, drugs: pd.DataFrame) -> str:  # fmt: skip
     reported = f"{coded(event['AEDECOD'])}, reported as '{words(event['AETERM'])}'"
     grade = f"grade {words(event['ATOXGRN'])}" if _known(event["ATOXGRN"]) else "not graded"
     began = _study_day(event["ASTDT"], subject["TRTSDT"])
@@ -119,7 +119,7 @@ def _event(event: Record, subject: Record, mine: pd.DataFrame, doses: pd.DataFra
             _labelled("relation", _small(event["AEREL"])),
             _labelled("action taken", _small(event["AEACN"])),
             _care(event, drugs),
-            _same_day(event, mine),
+            _same_day(event, events),
             _labelled("outcome", outcome),
         )
     )
@@ -136,13 +136,13 @@ def _death(subject: Record) -> str:
 
 def _rows(subject: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.DataFrame) -> list[Row]:
     who = str(subject["USUBJID"])
-    mine, doses, drugs = (each[each["USUBJID"] == who] for each in (adae, adex, adcm))
+    events, doses, drugs = (each[each["USUBJID"] == who] for each in (adae, adex, adcm))
     facts = [
         ("Patient", _subject(subject), f"ADSL|{who}"),
         ("Treatment", _treatment(subject), f"ADSL|{who}"),
     ]
-    for event in mine[mine["AESER"] == "Y"].to_dict("records"):
-        text = _event({str(k): v for k, v in event.items()}, subject, mine, doses, drugs)
+    for event in events[events["AESER"] == "Y"].to_dict("records"):
+        text = _event({str(k): v for k, v in event.items()}, subject, events, doses, drugs)
         facts.append(("Serious event", text, f"ADAE|{who}|{words(event['AESEQ'])}"))
     if subject["DTHFL"] == "Y":
         facts.append(("Death", _death(subject), f"ADSL|{who}"))

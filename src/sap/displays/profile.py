@@ -161,8 +161,8 @@ def _subjects() -> Iterator[_Subject]:
     tables = {n: dict(iter(ard.dataset(n).groupby("USUBJID"))) for n in names}
 
     def rows(name: str, who: str) -> list[dict[str, Any]]:
-        mine = tables[name].get(who)
-        return [] if mine is None else [{str(k): v for k, v in r.items()} for r in mine.to_dict("records")]  # fmt: skip
+        of_subject = tables[name].get(who)
+        return [] if of_subject is None else [{str(k): v for k, v in r.items()} for r in of_subject.to_dict("records")]  # fmt: skip
 
     for row in adsl.to_dict("records"):
         who = str(row["USUBJID"])
@@ -466,7 +466,7 @@ def _events(page: _Page, subject: _Subject, top: float) -> float:
     terms: dict[str, list[tuple[float, dict[str, Any]]]] = {}
     for day, row in rows:
         terms.setdefault(words(row["AEDECOD"]), []).append((day, row))
-    worst = {t: max(_grade(r) for _, r in mine) for t, mine in terms.items()}
+    worst = {t: max(_grade(r) for _, r in of_term) for t, of_term in terms.items()}
     kept = sorted(terms, key=lambda t: (-worst[t], terms[t][0][0]))[:MOST_EVENTS]
     y = top
     for term in sorted(kept, key=lambda t: terms[t][0][0]):

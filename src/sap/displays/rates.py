@@ -27,7 +27,7 @@ def rate_cells(results: Results, **where: Unpack[ArdKey]) -> tuple[Content, Cont
 def rate_table(display_id: str) -> Table:
     """A table of every rate that the analyses of a display hold, in the order of the catalogue.
 
-    A group row names each analysis; below it stands a row for each population, and within it for
+    A group row names each analysis; below it is a row for each population, and within it for
     each group and level. An endpoint that is a rate needs no code of its own to be shown.
     """
     rows: list[Row] = []

@@ -79,8 +79,8 @@ def findings() -> Table:
         cells = (domain, n, where) if named else (domain, n)
         rows.append(Row(words, cells, "indent1"))
         if severity == "accepted":
-            mine = [one for one in entries if one["rule"] == rule and one["findings"]]
-            rows += [_entry(one, named) for one in mine if one["domain"] in (None, domain)]
+            matching = [one for one in entries if one["rule"] == rule and one["findings"]]
+            rows += [_entry(one, named) for one in matching if one["domain"] in (None, domain)]
     absent = [one for one in entries if not one["findings"]]
     if absent:
         rows.append(Row("Accepted, and not applicable at this cut-off", kind="group"))

@@ -23,8 +23,8 @@ def beta_product(curve: KaplanMeier, t: float, conf_level: float) -> Interval:
     at (1 + conf_level) / 2 and (1 - conf_level) / 2. Without censoring before t it is Clopper and
     Pearson's interval for the share of survivors, ties included.
 
-    1. No event up to t: high = 1. Nobody under observation after t: low = 0.
-    2. Nobody at risk is left without the event: low = 0, high by the rule.
+    1. No event up to t: high = 1. No patient under observation after t: low = 0.
+    2. No patient at risk is left without the event: low = 0, high by the rule.
     3. A curve with delayed entry is refused: the procedure is derived for censoring only.
 
     The distribution of the product is exact here (all parameters are whole numbers, so that it is

@@ -203,14 +203,14 @@ def _influence_variance(
     """Sum over patients of the squared derivative of F_j(t) by the patient's weight.
 
     With M_i the martingale residual of patient i (events less expected) for any event and M_ij for
-    cause j, r and S_i as in `aalen_johansen`, and everybody's sums running from entry to exit:
+    cause j, r and S_i as in `aalen_johansen`, and the sums of each patient running from entry to exit:
 
         U_i(t) = b_i(t) - F_j(t) a_i(t)
         a_i(t) = sum dM_i / (r - d)
         b_i(t) = sum S_i dM_ij / r + F_j dM_i / (r - d)
 
-    a and b are frozen when a patient leaves. While he is at risk they differ from a function common
-    to all at risk by their value at his entry, so that four running sums replace the double loop.
+    a and b are frozen when a patient leaves. While at risk they differ from a function common
+    to all at risk by their value at entry, so that four running sums replace the double loop.
     """
     r = sets.at_risk.astype(np.float64)
     cause = sets.counts[j + 1]
@@ -220,7 +220,7 @@ def _influence_variance(
     a_common = -np.cumsum(d / (r * left))
     b_common = -np.cumsum(before * cause / (r * r) + incidence * d / (r * left))
 
-    # Everybody's value of the common functions at entry: 0 for those there from the start.
+    # The value of the common functions at the entry of each patient: 0 without delayed entry.
     at_entry = np.searchsorted(sets.time, sets.entry, side="right") - 1
     a_zero = np.where((at_entry < 0) | (sets.entry == 0), 0.0, a_common[at_entry])
     b_zero = np.where((at_entry < 0) | (sets.entry == 0), 0.0, b_common[at_entry])
@@ -232,7 +232,7 @@ def _influence_variance(
     b_end[had] += np.where(sets.cause == j + 1, b_own[leaving], b_event[leaving])[had]
 
     m = sets.time.size
-    # A patient is inside from the first time after his entry up to the time before he leaves.
+    # A patient is inside from the first time after entry up to the time before exit.
     first = np.where(sets.entry == 0, 0, at_entry + 1)
 
     def inside(values: FloatArray) -> FloatArray:

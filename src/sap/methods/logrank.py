@@ -57,15 +57,15 @@ def logrank(
     """
     if not (rho >= 0 and gamma >= 0):
         raise ValueError("rho, gamma: expected numbers that are not negative")
-    everybody = risk_sets(time, event, entry, causes=1)
-    labels, member = _groups(group, everybody.exit.size)
-    steps = np.flatnonzero(everybody.counts[1])
-    r = everybody.at_risk[steps].astype(np.float64)
-    d = everybody.counts[1][steps]
+    all_subjects = risk_sets(time, event, entry, causes=1)
+    labels, member = _groups(group, all_subjects.exit.size)
+    steps = np.flatnonzero(all_subjects.counts[1])
+    r = all_subjects.at_risk[steps].astype(np.float64)
+    d = all_subjects.counts[1][steps]
     survival = np.concatenate(([1.0], np.cumprod((r - d) / r)))[:-1]
     weight = survival**rho * np.maximum(1 - survival, 0.0) ** gamma
 
-    events, at_risk = _by_group(everybody.time[steps], time, event, entry, member, len(labels))
+    events, at_risk = _by_group(all_subjects.time[steps], time, event, entry, member, len(labels))
     share = at_risk / r
     observed = (weight * events).sum(axis=1)
     expected = (weight * d * share).sum(axis=1)
@@ -114,11 +114,11 @@ def _by_group(
     had = np.asarray(event).astype(bool)
     events, at_risk = np.empty((k, at.size)), np.empty((k, at.size))
     for g in range(k):
-        mine = member == g
-        left = np.sort(exits[mine & had])
+        in_group = member == g
+        left = np.sort(exits[in_group & had])
         events[g] = np.searchsorted(left, at, side="right") - np.searchsorted(left, at, side="left")
-        at_risk[g] = mine.sum() - np.searchsorted(np.sort(exits[mine]), at, side="left")
-        late = np.sort(entries[mine & (entries > 0)])
+        at_risk[g] = in_group.sum() - np.searchsorted(np.sort(exits[in_group]), at, side="left")
+        late = np.sort(entries[in_group & (entries > 0)])
         at_risk[g] -= late.size - np.searchsorted(late, at, side="left")
     return events, at_risk
 

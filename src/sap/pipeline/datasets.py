@@ -1,4 +1,4 @@
-"""The ADaM datasets and the order in which they are derived; no rule of the plan stands here."""
+"""The ADaM datasets and the order in which they are derived; no rule of the plan is in this module."""
 
 import dataclasses
 import datetime as dt

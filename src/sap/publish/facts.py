@@ -22,7 +22,7 @@ AUDIENCES = {
 }
 # Reports whose first page is their first chapter; contents and lists follow it.
 ANSWERS_FIRST = ("dsmb",)
-# The statistic of a 0 that has no row (as `sap.displays.ard_lookup` writes it): its address is the place where nobody is.
+# The statistic of a 0 that has no row (as `sap.displays.ard_lookup` writes it): its address is the category without a patient.
 NO_ROW = "no row"
 KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
 

@@ -19,7 +19,7 @@ def _by_key(rows: pd.DataFrame) -> pd.DataFrame:
 def changes(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
     """Every row of two ARDs with what became of it, in the order of the keys.
 
-    1. `new`: its key stands only in `now`.   2. `gone`: only in `before`.
+    1. `new`: its key is only in `now`.   2. `gone`: only in `before`.
     3. `moved`: number or words differ; exactly, every digit counts.   4. `same`.
     """
     both = _by_key(before).merge(
@@ -29,9 +29,9 @@ def changes(before: pd.DataFrame, now: pd.DataFrame) -> pd.DataFrame:
         both["_merge"].astype(str).map({"left_only": "gone", "right_only": "new", "both": "same"})
     )
     moved = (both["_merge"] == "both") & (both["text_before"] != both["text_now"])
-    found = both.assign(
+    changed = both.assign(
         change=change.mask(moved, "moved"),
         before=both["text_before"].fillna(""),
         now=both["text_now"].fillna(""),
     )
-    return found[list(COLUMNS)].sort_values(list(ard.KEY), kind="stable", ignore_index=True)
+    return changed[list(COLUMNS)].sort_values(list(ard.KEY), kind="stable", ignore_index=True)

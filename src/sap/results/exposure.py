@@ -78,18 +78,18 @@ def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.D
     where = {"analysis": "exposure", "section": rule.section, "population": "SAFETY"}
     parts = []
     for group, subjects in by_line(adsl, "SAFETY").items():
-        mine = adexsum[adexsum["USUBJID"].isin(subjects["USUBJID"])]
+        parameters = adexsum[adexsum["USUBJID"].isin(subjects["USUBJID"])]
         for paramcd in NUMBERS:
-            values = mine.loc[mine["PARAMCD"] == paramcd, "AVAL"]
+            values = parameters.loc[parameters["PARAMCD"] == paramcd, "AVAL"]
             stats = _number(values, paramcd)
             parts.append(
                 ard.rows(stats, paramcd=paramcd, group=group, method="Descriptive", **where)
             )
         for paramcd in RESPONSES:
-            values = mine.loc[mine["PARAMCD"] == paramcd, "AVALC"]
+            values = parameters.loc[parameters["PARAMCD"] == paramcd, "AVALC"]
             stats = _response(values, paramcd)
             parts.append(ard.rows(stats, paramcd=paramcd, group=group, method="Patients", **where))
-        cycles = mine.loc[mine["PARAMCD"] == "NCYCLES", "AVAL"]
+        cycles = parameters.loc[parameters["PARAMCD"] == "NCYCLES", "AVAL"]
         for count, n in cycles.value_counts().sort_index().items():
             share = {"n": int(n), "N": len(cycles), "estimate": int(n) / len(cycles)}
             parts.append(
