@@ -9,6 +9,7 @@ from statsmodels.stats.proportion import proportion_confint
 from sap import ard
 from sap.derivations.ctc import adctc, ctc_response
 from sap.plan import read_plan
+from sap.results import ctc as stem
 from sap.results.ctc import ctc_course
 from sap.results.ctc import ctc_response as ctc_response_rows
 
@@ -167,3 +168,9 @@ def test_ctc_course_has_the_numbers_worked_by_hand(ards):
     )  # fmt: skip
     assert at(rows, population="PRIMARY", paramcd="CTCPCHG")["mean"] == -25
     assert at(rows, population="RESCREENED", paramcd="CTCPCHG")["mean"] == -60
+
+
+def test_the_stem_makes_all_of_its_analyses(ards):
+    adsl, counts, results = ards
+    rows = ard.bind(stem.rows(adsl=adsl, adctc=counts, adrs=results, plan=PLAN))
+    assert set(rows["analysis"]) == {"ctc_response", "ctc_course"}

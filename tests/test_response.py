@@ -669,3 +669,13 @@ def test_a_summary_of_no_value_states_the_reason():
     assert (stats["n"], stats["n_missing"]) == (0, 2)
     names = ("mean", "sd", "median", "q1", "q3", "min", "max")
     assert {stats[name].reason for name in names} == {"no value"}
+
+
+def test_the_stem_makes_all_of_its_analyses(ards):
+    adsl, coded, valued = ards
+    results = pd.concat([coded, valued])
+    rows = ard.bind(primary_results.rows(adsl=adsl, adrs=results, plan=PLAN))
+    assert set(rows["analysis"]) == {
+        "psa_response", "psa_response_unconfirmed", "psa_response_21d", "psa_response_28d",
+        "rescreen_response", "psa_change",
+    }  # fmt: skip

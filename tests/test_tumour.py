@@ -29,6 +29,7 @@ from sap.derivations.tumour_rules import (
 )
 from sap.errors import PlanError
 from sap.plan import read_plan
+from sap.results import tumour as tumour_results
 from sap.results.tumour import agreement, objective_response, tumour_change
 from sap.results.tumour import best_response as best_rows
 
@@ -1278,3 +1279,12 @@ def test_the_concordance_with_the_investigator_has_the_numbers_worked_by_hand(ar
     silent = adrs.assign(INVRESP="", DISREAS="investigator_missing")
     got = at(ard.bind(agreement(adsl, silent, sums, PLAN)), paramcd="AGREE")
     assert got == {"n": 0, "N": 0, "estimate": "no response of the investigator"}
+
+
+def test_the_stem_makes_all_of_its_analyses(ards):
+    adsl, sums, results = ards
+    rows = ard.bind(tumour_results.rows(adsl=adsl, adtr=sums, adrs=results, plan=PLAN))
+    assert set(rows["analysis"]) == {
+        "objective_response", "objective_response_unconfirmed", "bor", "tumour_response",
+        "tumour_change", "tumour_agreement",
+    }  # fmt: skip
