@@ -218,3 +218,25 @@ def test_percentages_are_aligned():
 
 def test_text_without_a_number_is_left_alone():
     assert formats.pad_column(["", "see text", "12"]) == ["", "see text", "12"]
+
+
+def test_cells_of_two_numbers_are_aligned_over_all_blocks_and_of_three_within_their_block():
+    """By hand: the first numbers end at one place; each later number is as wide as the widest."""
+    two = ["1 (2)", "100 (20)"]
+    assert formats.insertions(two, [0, 1]) == [[(0, 2), (3, 1)], []]
+    three = ["1 (2, 3)", "100 (20, 30)"]
+    assert formats.insertions(three, [0, 1]) == [[(0, 2)], []]
+    assert formats.insertions(three, [1, 1]) == [[(0, 2), (3, 1), (6, 1)], []]
+
+
+def test_a_number_behind_a_word_ends_where_the_others_end():
+    assert formats.insertions(["n = 1", "n = 100"]) == [[(0, 2)], []]
+    assert formats.pad_column(["n = 1", "n = 100"]) == [
+        f"{2 * formats.FIGURE_SPACE}n = 1",
+        "n = 100",
+    ]
+
+
+def test_each_cell_has_a_block():
+    with pytest.raises(ValueError, match="shorter"):
+        formats.insertions(["1", "2"], [0])
