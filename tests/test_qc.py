@@ -274,7 +274,7 @@ def test_what_a_design_does_is_that_of_simons_tables():
     assert main["expected_n"] == pytest.approx(14.5, abs=0.05)
     assert main["alpha"] <= 0.1
     assert main["power"] >= 0.9
-    assert curve["00 %"]["probability_of_rejection"] == 0
+    assert curve["0"]["probability_of_rejection"] == 0
     # One stage of two patients, rejected when both respond: p squared.
     one = CARVE.plan.design.model_copy(update={"r1": None, "n1": None, "r": 1, "n": 2})
     assert two_stage.operating(one, Fraction(1, 2)) == {"probability_of_rejection": 0.25}
@@ -649,7 +649,7 @@ def test_blood_of_one_subject_by_hand():
         for row in samples.inventory(tables, {"P1": subject}, CARVE.plan, dt.date(2019, 6, 30))
     }
     assert (got["CFDNA PLASMA", ""]["n"], got["CFDNA PLASMA", ""]["N"]) == (1, 2)
-    assert (got["PK", "CYCLE 01"]["tubes"], got["PK", "CYCLE 01"]["tubes_expected"]) == (3, 4)
+    assert (got["PK", "CYCLE 1"]["tubes"], got["PK", "CYCLE 1"]["tubes_expected"]) == (3, 4)
     assert (got["CTC", ""]["N"], got["CTC", ""]["n_extra"]) == (1, 1)
     assert (got["CTC", "volume"]["total"], got["CTC", "volume"]["expected_ml"]) == (40, 20)
 

@@ -112,27 +112,67 @@ def test_what_falls_due_after_the_cut_off_is_not_asked(patients):
     assert sorted(cycles["AVISIT"]) == ["CYCLE 1", "CYCLE 2"]
 
 
-def stat(rows: pd.DataFrame, **where: str) -> float | str:
+# Of all visits, and the volume: from EXPECTED above by hand; tubes of 20, 10 and 5 mL.
+INVENTORY = """
+    PARAMCD      | GROUP         | YES | OF | MORE | ASKED | TUBES | SUBJECTS | TOTAL | DUEML | PLANML
+    -------------+---------------+-----+----+------+-------+-------+----------+-------+-------+-------
+    CTC          | A             | 0   | 6  | 0    | 6     | 0     | 5        | 0     | 120   | 40
+    CTC          | B             | 1   | 2  | 1    | 2     | 2     | 1        | 40    | 40    | 40
+    CTC          | b_rescreened  | 1   | 1  | 0    | 1     | 1     | 1        | 20    | 20    | 40
+    CTC          | not_allocated | 0   | 1  | 0    | 1     | 0     | 1        | 0     | 20    | 40
+    CFDNA PLASMA | A             | 3   | 11 | 0    | 11    | 3     | 5        | 30    | 110   | 30
+    CFDNA PLASMA | B             | 1   | 3  | 0    | 3     | 1     | 1        | 10    | 30    | 100
+    CFDNA PLASMA | b_rescreened  | 0   | 1  | 0    | 1     | 0     | 1        | 0     | 10    | 100
+    PK           | B             | 1   | 1  | 0    | 4     | 3     | 1        | 15    | 20    | 20
+    PK           | b_rescreened  | 0   | 1  | 0    | 4     | 0     | 1        | 0     | 20    | 20
+"""
+OF_VISITS = {"n": "YES", "N": "OF", "n_extra": "MORE", "tubes_expected": "ASKED", "tubes": "TUBES"}
+OF_VOLUME = {"n": "SUBJECTS", "total": "TOTAL", "expected_ml": "DUEML", "planned_ml": "PLANML"}
+
+
+def stats(rows: pd.DataFrame, **where: str) -> pd.Series:
     for name, value in where.items():
         rows = rows[rows[name] == value]
-    assert len(rows) == 1, where
-    return rows["stat_text"].iloc[0] or float(rows["stat"].iloc[0])
+    return rows.set_index("stat_name", verify_integrity=True)["stat"]
 
 
-def test_tubes_and_blood_are_counted_against_the_protocol(patients):
+@pytest.mark.worked("sample_inventory")
+def test_samples_tubes_and_blood_are_counted_by_kind_and_group(patients):
     rows = ard.bind(sample_inventory(inventory(patients)[0], PLAN))
-    plasma = {"paramcd": "CFDNA PLASMA", "group": "B", "level": ""}
-    assert stat(rows, stat_name="N", **plasma) == 3
-    assert stat(rows, stat_name="n", **plasma) == 1
-    pk = {"paramcd": "PK", "group": "B"}
-    assert stat(rows, stat_name="tubes_expected", level="", **pk) == 4
-    assert stat(rows, stat_name="tubes", level="", **pk) == 3
-    assert stat(rows, stat_name="total", level="volume", **pk) == 15
-    assert stat(rows, stat_name="planned_ml", level="volume", **pk) == 20
-    ctc = {"paramcd": "CTC", "group": "B"}
-    assert stat(rows, stat_name="n_extra", level="", **ctc) == 1
-    assert stat(rows, stat_name="n_above", level="volume", **ctc) == 0
-    assert stat(rows, stat_name="N", paramcd="CTC", group="not allocated", level="") == 1
+    by_hand = patients(INVENTORY).to_dict("records")
+    assert len(rows[["paramcd", "group"]].drop_duplicates()) == len(by_hand)
+    for line in by_hand:
+        place = {"paramcd": line["PARAMCD"], "group": line["GROUP"]}
+        visits = stats(rows, **place, level="")
+        assert {name: visits[name] for name in OF_VISITS} == {
+            name: line[column] for name, column in OF_VISITS.items()
+        }, place
+        assert visits["estimate"] == pytest.approx(line["YES"] / line["OF"])
+        volume = stats(rows, **place, level="volume")
+        assert {name: volume[name] for name in OF_VOLUME} == {
+            name: line[column] for name, column in OF_VOLUME.items()
+        }, place
+        assert volume["n_above"] == 0
+    # 10, 10, 0, 10 and 0 mL
+    plasma = stats(rows, paramcd="CFDNA PLASMA", group="A", level="volume")
+    assert plasma[["mean", "median", "min", "max"]].tolist() == [6, 10, 0, 10]
+    third = stats(rows, paramcd="CTC", group="B", level="CYCLE 3")
+    assert third[["n", "N", "n_extra", "tubes"]].tolist() == [0, 1, 0, 0]
+    unscheduled = stats(rows, paramcd="CTC", group="B", level="CYCLE 5")
+    assert unscheduled[["n", "N", "n_extra", "tubes"]].tolist() == [0, 0, 1, 1]
+    assert pd.isna(unscheduled["estimate"])
+
+
+def test_a_patient_above_the_volume_of_the_protocol_is_counted(patients):
+    """01 gave 40 mL for CTC and 15 mL for concentrations: above 39 and above 14, not above 40 or 15."""
+    adbe_rows = inventory(patients)[0]
+    for ctc, pk, above in ((39, 14, 1), (40, 15, 0)):
+        planned = {**PLAN.samples.planned_ml, "CTC": {"A": 40, "B": ctc}, "PK": {"B": pk}}
+        samples = PLAN.samples.model_copy(update={"planned_ml": planned})
+        rows = ard.bind(sample_inventory(adbe_rows, PLAN.model_copy(update={"samples": samples})))
+        for paramcd in ("CTC", "PK"):
+            volume = stats(rows, paramcd=paramcd, group="B", level="volume")
+            assert volume["n_above"] == above, paramcd
 
 
 def test_without_records_of_samples_the_inventory_says_so(patients):

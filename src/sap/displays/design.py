@@ -1,4 +1,4 @@
-"""The design of the plan and what it attains."""
+"""The design of the plan and its operating characteristics."""
 
 import pandas as pd
 
@@ -9,76 +9,75 @@ from sap.displays.table import Column, Content, Row, Table
 
 
 def operating_characteristics() -> Table:
-    """Table 9-1: the numbers of the plan beside what the design attains, exactly."""
-    found = results("design")
+    """Table 9-1: the design of the plan and its exact operating characteristics."""
+    design = results("design")
 
     def line(label: str, number: Number) -> Row:
         cells: tuple[Content, ...] = (number,)
         return Row(label, cells)
 
     rows = [
-        line("p0, a rate not worth treating", found.fixed("p0", 2)),
-        line("p1, a rate worth treating", found.fixed("p1", 2)),
-        line("alpha, planned", found.fixed("alpha_planned", 2)),
-        line("alpha, attained", found.fixed("alpha", 4)),
-        line("power, planned", found.fixed("power_planned", 2)),
-        line("power, attained", found.fixed("power", 4)),
+        line("Unacceptable (null) response rate, p0", design.fixed("p0", 2)),
+        line("Desirable (alternative) response rate, p1", design.fixed("p1", 2)),
+        line("Planned type I error (alpha)", design.fixed("alpha_planned", 2)),
+        line("Actual type I error", design.fixed("alpha", 4)),
+        line("Planned power", design.fixed("power_planned", 2)),
+        line("Actual power", design.fixed("power", 4)),
     ]
-    if found.has("n1"):
+    if design.has("n1"):
         rows += [
-            line("n1, patients in stage 1", found.count("n1")),
-            line("r1, stop after stage 1 when responders are at most", found.count("r1")),
+            line("Stage 1 sample size, n1", design.count("n1")),
+            line("Stage 1 boundary, r1: stop if at most r1 responses", design.count("r1")),
             line(
-                "Probability of stopping after stage 1 under p0",
-                found.fixed("probability_of_early_termination", 4),
+                "Probability of early termination under p0",
+                design.fixed("probability_of_early_termination", 4),
             ),
-            line("Expected number of patients under p0", found.fixed("expected_n", 1)),
+            line("Expected sample size under p0", design.fixed("expected_n", 1)),
         ]
     rows += [
-        line("n, patients in all", found.count("n")),
-        line("r, H0 is rejected when responders are more than", found.count("r")),
+        line("Total sample size, n", design.count("n")),
+        line("Final boundary, r: reject H0 if more than r responses", design.count("r")),
     ]
-    return Table("tlf-oc", "Quantity", [Column("Value")], rows)
+    return Table("tlf-oc", "Parameter", [Column("Value")], rows)
 
 
 def curve() -> Figure:
-    """Figure 9-1: what the design does over all true rates."""
+    """Figure 9-1: the operating characteristics by the true response rate."""
     from sap.displays.plots import oc_curve
 
     rows = ard.read("design_oc")
-    wide = rows.pivot_table(index="level", columns="stat_name", values="stat").sort_values("p")
-    names = {
-        "probability_of_rejection": "H0 is rejected",
+    by_rate = rows.pivot_table(index="level", columns="stat_name", values="stat").sort_values("p")
+    series = {
+        "probability_of_rejection": "H0 rejected",
         "probability_of_early_termination": "Stopped after stage 1",
     }
-    names = {column: words for column, words in names.items() if column in wide}
+    series = {name: label for name, label in series.items() if name in by_rate}
     curves = pd.concat(
         [
-            pd.DataFrame({"p": wide["p"], "probability": wide[column], "series": words})
-            for column, words in names.items()
+            pd.DataFrame({"p": by_rate["p"], "probability": by_rate[name], "series": label})
+            for name, label in series.items()
         ]
     )
-    found = results("design")
-    at = [("p0", "alpha", "alpha"), ("p1", "power", "power")]
+    design = results("design")
     marks = pd.DataFrame(
         [
             {
-                "p": found.find(rate).value,
-                "probability": found.find(name).value,
-                "label": f"{rate}: {word} {found.fixed(name, 3).text}",
+                "p": design.find(rate).value,
+                "probability": design.find(name).value,
+                "label": f"{rate}: {name} {design.fixed(name, 3).text}",
             }
-            for rate, name, word in at
+            for rate, name in (("p0", "alpha"), ("p1", "power"))
         ]
     )
     plot = oc_curve(
         curves,
         marks,
-        order=list(names.values()),
+        order=list(series.values()),
         x_title="True response rate",
         y_title="Probability",
     )
     alt = (
-        f"Operating characteristics of the design: at p0 H0 is rejected with probability "
-        f"{found.fixed('alpha', 3).text}, at p1 with probability {found.fixed('power', 3).text}."
+        f"Operating characteristics of the design: the probability of rejecting H0 is "
+        f"{design.fixed('alpha', 3).text} at p0 and {design.fixed('power', 3).text} at p1."
     )
     return Figure("tlf-oc-curve", plot, alt, height=3.2)

@@ -177,43 +177,6 @@ def scatter() -> Figure:
     )
 
 
-def inventory() -> Table:
-    """Table 14.1.11: blood samples drawn of those due, by kind, group and time."""
-    found = results("sample_inventory")
-    columns = [Column("Drawn, n (%)"), Column("Due"), Column("Beyond plan"), Column("Volume (mL)")]
-    rows: list[Row] = []
-    estimable = [
-        (group, kind)
-        for kind in found.values("paramcd")
-        for group in found.values("group", paramcd=kind)
-        if found.has("N", group=group, paramcd=kind, level="")
-        and found.find("N", group=group, paramcd=kind, level="").estimable
-    ]
-    kinds = {"CTC": "CTC", "CFDNA PLASMA": "Plasma for cell-free DNA", "PK": "Concentrations"}
-    for kind, words in kinds.items():
-        mine = [group for group, k in estimable if k == kind]
-        if mine:
-            rows.append(Row(words, kind="group"))
-        for group in mine:
-            place = ArdKey(group=group, paramcd=kind, level="")
-            volume = ArdKey(group=group, paramcd=kind, level="volume")
-            shown: Content = ""
-            if found.has("total", **volume) and found.find("total", **volume).estimable:
-                shown = found.fixed("total", 0, **volume)
-            label = f"Group {group}" if group.startswith(("A", "B")) else group.capitalize()
-            cells = (
-                n_pct(found.count(**place), found.percent(**place)),
-                found.count("N", **place),
-                found.count("n_extra", **place),
-                shown,
-            )
-            rows.append(Row(label, cells, "indent1"))
-    sizes = results("analysis_sets")
-    n = sizes.count(population="SCREENED")
-    absent = not_recorded("be", "blood sample drawn")
-    return Table("tlf-samples", "Sample, group", columns, rows, absent=absent, n=n)
-
-
 def values() -> Table:
     """Listing 16.2.5.2: every concentration, with its actual time."""
     folder = ard.run_folder().resolve() / "adam" / "adpc.parquet"

@@ -175,9 +175,7 @@ def _drawn(
     return len(mine), volume, min((day for day in days if day is not None), default=None)
 
 
-def _place(visit: str) -> str:
-    head, _, number = visit.partition(" ")
-    return f"CYCLE {int(number):02d}" if head == "CYCLE" and number.isdecimal() else visit
+GROUPS = {AGAIN: "b_rescreened", "": "not_allocated"}
 
 
 def rows(study: Study) -> Iterator[QcRow]:
@@ -206,11 +204,11 @@ def inventory(
             mine = [one for one in every if (one.episode, one.category) == (episode, category)]
             if not mine:
                 continue
-            group = episode or "not allocated"
+            group = GROUPS.get(episode, episode)
             yield group, category, "", _visits(mine)
             for visit in {one.visit for one in mine if one.visit is not None}:
                 here = [one for one in mine if one.visit == visit]
-                yield group, category, _place(visit), _visits(here)
+                yield group, category, visit, _visits(here)
             of_subject: dict[str, float] = {}
             for one in mine:
                 of_subject[one.who] = of_subject.get(one.who, 0.0) + one.drawn_ml

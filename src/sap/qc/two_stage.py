@@ -153,7 +153,7 @@ def designed(design: Design) -> tuple[dict[str, Value], dict[str, dict[str, Valu
         main |= {name: at["alpha"][name] for name in names}
     rates = [Fraction(percent, 100) for percent in range(0, 61, 2)]
     curve: dict[str, dict[str, Value]] = {
-        f"{int(100 * p):02d} %": {"p": float(p), **operating(design, p)} for p in rates
+        f"{int(100 * p)}": {"p": float(p), **operating(design, p)} for p in rates
     }
     return main, curve
 

@@ -1,4 +1,4 @@
-"""Blood samples: what the protocol asked for, what was drawn, and how much blood that was."""
+"""Blood samples collected, of those scheduled, and their volume."""
 
 import pandas as pd
 
@@ -9,73 +9,67 @@ from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
 
 NO_BE = NotEstimable("not in the data: no record of samples drawn")
-
-
-def _place(visit: str) -> str:
-    """CYCLE 2 before CYCLE 10 in the order of the ARD: CYCLE 02."""
-    head, _, number = visit.partition(" ")
-    return f"{head} {int(number):02d}" if head == "CYCLE" and number.isdecimal() else visit
+GROUPS = {"A": "A", "B": "B", "B after re-screening": "b_rescreened", "": "not_allocated"}
+"""GROUP of ADBE, and its id in the ARD."""
 
 
 @makes("sample_inventory")
 def sample_inventory(adbe: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """By group and kind of sample (PARAMCD): visits expected and drawn, and mL of blood by patient.
+    """Blood samples by kind (PARAMCD), group and visit (LEVEL), and the volume of blood by patient.
 
-    LEVEL is the visit, "" all visits: N visits expected, n of them drawn, `estimate` their share,
-    `n_extra` visits drawn and not expected; tubes_expected and tubes count tubes.
-    LEVEL "volume": mL drawn of each patient who was asked, described, with `planned_ml` (the protocol's
-    total for the whole course), `expected_ml` (what was due so far, of all patients), `n_above` patients
-    above the protocol's total.
+    1. LEVEL is the visit, empty for all visits. N: visits with a scheduled sample; n of them with a
+       sample collected, and their proportion; n_extra: visits with an unscheduled sample only;
+       tubes_expected and tubes: number of tubes scheduled and collected.
+    2. LEVEL `volume`: summary of the mL collected by patient; planned_ml: the total of the protocol
+       for one patient; expected_ml: scheduled up to the data cut-off, all patients; total: collected,
+       all patients; n_above: patients above planned_ml.
+    3. Where no collection was recorded, only planned_ml is known.
     """
-    where = {
+    key = {
         "analysis": "sample_inventory",
         "section": plan.samples.section,
         "population": "SCREENED",
     }
     totals = plan.samples.planned_ml
+    categories = list(dict.fromkeys(line.category for line in plan.samples.schedule))
+    if adbe.empty:
+        return [
+            ard.rows(
+                {"n": NO_BE, "N": NO_BE, "planned_ml": planned},
+                paramcd=category,
+                group=group,
+                method="Samples",
+                **key,
+            )
+            for category in categories
+            for group, planned in totals[category].items()
+        ]
     parts = []
-    for category in dict.fromkeys(line.category for line in plan.samples.schedule):
-        groups = list(totals[category])
-        if adbe.empty:
-            for of_group in groups:
-                stats: dict[str, ard.type_of_stat] = {
-                    "n": NO_BE, "N": NO_BE, "planned_ml": totals[category][of_group],
-                }  # fmt: skip
-                parts.append(
-                    ard.rows(stats, paramcd=category, group=of_group, method="Samples", **where)
-                )
-            continue
-        for episode in sorted(set(adbe["GROUP"])):
-            mine = adbe[(adbe["GROUP"] == episode) & (adbe["BECAT"] == category)]
-            if mine.empty:
-                continue
-            group = episode or "not allocated"
-            visits = {"": mine} | {_place(str(v)): rows for v, rows in mine.groupby("AVISIT")}
-            for level, rows in visits.items():
-                parts.append(
-                    ard.rows(
-                        _visits(rows), paramcd=category, group=group, level=level,
-                        method="Samples", **where,
-                    )
-                )  # fmt: skip
+    for category in categories:
+        of_category = adbe[adbe["BECAT"] == category]
+        for episode, of_group in of_category.groupby("GROUP"):
             planned = totals[category].get("A" if episode in ("", "A") else "B")
-            parts.append(
-                ard.rows(
-                    _volume(mine, planned), paramcd=category, group=group, level="volume",
-                    method="mL by patient", **where,
-                )
-            )  # fmt: skip
+            place = key | {"paramcd": category, "group": GROUPS[str(episode)]}
+            visits = {"": of_group} | {
+                str(v): of_visit for v, of_visit in of_group.groupby("AVISIT")
+            }
+            parts += [
+                ard.rows(_visits(of_visit), level=level, method="Samples", **place)
+                for level, of_visit in visits.items()
+            ]
+            stats = _volume(of_group, planned)
+            parts.append(ard.rows(stats, level="volume", method="mL by patient", **place))
     return parts
 
 
 def _visits(rows: pd.DataFrame) -> dict[str, ard.type_of_stat]:
     expected = rows[rows["EXPTUBES"] > 0]
-    drawn = int((expected["TUBES"] > 0).sum())
-    none = NotEstimable("none was expected")
+    collected = int((expected["TUBES"] > 0).sum())
+    none = NotEstimable("no sample was scheduled")
     return {
-        "n": drawn,
+        "n": collected,
         "N": len(expected),
-        "estimate": drawn / len(expected) if len(expected) else none,
+        "estimate": collected / len(expected) if len(expected) else none,
         "n_extra": int((rows["CASE"] == 3).sum()),
         "tubes_expected": float(expected["EXPTUBES"].sum()),
         "tubes": float(rows["TUBES"].sum()),
