@@ -1,4 +1,4 @@
-"""Comparisons, all of them exploratory: AR-V7, groups, guarantee time, TROPIC, and the prior."""
+"""Exploratory comparisons: marker status, groups, guarantee time, published rates, and the prior."""
 
 from sap import ard
 from sap.displays.ard_lookup import ArdKey, Results, results

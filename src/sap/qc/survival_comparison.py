@@ -68,7 +68,7 @@ def _groups(
     if one or other:
         test: dict[str, Any] = {"N": len(one) + len(other)} | kaplan_meier.log_rank(one, other)
         yield from place._replace(level="log_rank").rows(test, METHOD)
-        # AR-V7 positive less negative, and group B less group A.
+        # Marker positive less negative, and group B less group A.
         sides = (one, other) if place.analysis == "os_marker" else (other, one)
         difference = kaplan_meier.mean_difference(*sides, study.plan)
         yield from place._replace(level="rmst_difference").rows(difference, METHOD)
