@@ -50,7 +50,7 @@ def small(tmp_path_factory):
 
 # Of these analyses some statistics have no second computation: no other program tests
 # proportional hazards by the plan's transform, or has Firth's penalty by the plan's rule.
-PARTLY = {"os_marker", "os_group", "tipping_point", "tumour_response"}
+PARTLY = {"os_marker", "os_group", "tipping_point", "tumour_agreement", "data_timeliness"}
 
 
 def test_what_the_catalogue_says_of_the_second_computation_is_delivered(small):

@@ -118,8 +118,8 @@ def test_the_plan_is_the_one_of_these_examples():
         ({}, (0, False, "NO ASSESSMENT AFTER BASELINE")),
         ({"scans": "84:30", "left": "LOST TO FOLLOW-UP"}, (84, False, "LOST TO FOLLOW-UP")),
         ({"scans": "84:30 170:30"}, (170, False, "NO PROGRESSION AT LAST ASSESSMENT")),
-        # One assessment over three days: its day is the first that shows the progression.
-        ({"scans": "98:30", "new": "100"}, (100, True, "RADIOGRAPHIC PROGRESSION")),
+        # One assessment over three days: its first day with progression, else its last.
+        ({"scans": "98:30", "new": "100"}, (98, True, "RADIOGRAPHIC PROGRESSION")),
         ({"scans": "98:37", "new": "100"}, (98, True, "RADIOGRAPHIC PROGRESSION")),
     ],
 )

@@ -2,11 +2,16 @@
 
 import math
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 
 import numpy as np
 
+from sap.qc.courses import Course, courses
+from sap.qc.dates import Day, earliest, latest
+from sap.qc.psa import counted, response_result
 from sap.qc.response import in_order_of_first_dose, limits_of_design, results_in
 from sap.qc.study import Place, QcRow, Study
+from sap.qc.subjects import Subject
 from sap.qc.summaries import Value, rate
 
 METHOD = "a loop over visits in exact decimals; scipy"
@@ -82,6 +87,78 @@ def difference(ours: tuple[int, int], published: tuple[int, int], conf: float) -
 
 
 def rows(study: Study) -> Iterator[QcRow]:
+    """Every row of the comparisons with AR-V7 negative patients and with the published trial."""
+    yield from _by_marker(study)
+    yield from _published(study)
+
+
+def _by_marker(study: Study) -> Iterator[QcRow]:
+    """Every row of `comparison_marker`.
+
+    Table 14.2.6.1: "The denominator of AR-V7 positive patients is the primary set, so no patient
+    treated through re-screening is in it; that of negative patients is everyone given cabazitaxel."
+    """
+    plan = study.plan
+    positive = results_in(study, study.inside("PRIMARY"), "PSARESP")
+    negative = [
+        choice_response(study, course)
+        for course in courses(study)
+        if course.is_choice and _is_compared(study, course)
+    ]
+    place = Place("comparison_marker", "SCREENED")
+    ours = (positive.count("Y"), len(positive))
+    yield from place._replace(group="POSITIVE", paramcd="PSARESP").rows(rate(*ours, plan), METHOD)
+    theirs = (negative.count("Y"), len(negative))
+    statistics = rate(*theirs, plan) | {"n_missing": negative.count("NE")}
+    unknown = bool(negative) and negative.count("NE") == len(negative)
+    between = difference(ours, theirs, plan.intervals.conf_level)
+    if unknown:  # no PSA of these patients in the data
+        statistics |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"))
+        between |= dict.fromkeys(("estimate", "conf_low", "conf_high"))
+    yield from place._replace(group="NEGATIVE", paramcd="PSARESPA").rows(statistics, METHOD)
+    yield from place._replace(paramcd="PSARESP", level="difference").rows(between, METHOD)
+
+
+def _is_compared(study: Study, course: Course) -> bool:
+    """Whether a physician's choice was the drug of the comparison, in a subject of its marker state."""
+    rule, subject = study.plan.comparison, course.subject
+    first = subject.first is not None and subject.first.arv7 == rule.choice_arv7
+    return first and first_choice(study, subject)[0] == rule.choice_drug
+
+
+def first_choice(study: Study, subject: Subject) -> tuple[str | None, Day | None]:
+    """The drug of the first physician's choice, and the last day of it."""
+    chosen = [
+        (earliest(row.get("CMSTDTC")) or Day.max, row["CMSEQ"], row)
+        for row in study.of("cm", subject.usubjid)
+        if row.get("CMCAT") == "PHYSICIAN'S CHOICE"
+    ]
+    if not chosen:
+        return None, None
+    row = min(chosen, key=lambda one: one[:2])[2]
+    return row.get("CMDECOD"), latest(row.get("CMENDTC"))
+
+
+def choice_response(study: Study, course: Course) -> str:
+    """PSA response under the physician's choice, by the rule of the primary endpoint.
+
+    SAP 4.3: "TRTEDT is the last study dose, or the last day of the first choice."
+    """
+    rule = study.plan.psa_response
+    under = replace(
+        course.subject,
+        first_dose=course.start,
+        last_dose=first_choice(study, course.subject)[1],
+    )
+    base, after = counted(
+        under, course.psa, course.therapy, study.plan, stop_at_therapy=rule.stop_at_new_therapy
+    )
+    return response_result(
+        under, base, after, study.plan, confirm_days=rule.confirm_after_days
+    ).result
+
+
+def _published(study: Study) -> Iterator[QcRow]:
     """Every row of the comparison with the published trial that the plan names.
 
     A subject whom the published trial's rule does not count is left out of the comparison by that
@@ -100,8 +177,8 @@ def rows(study: Study) -> Iterator[QcRow]:
         own = place._replace(group="this_study_own_rule", paramcd=paramcd)
         yield from own.rows(rate(*ours, plan) | limits, METHOD)
         limits, paramcd = {}, "PSARESPC"
-        counted = [result for result in results_in(study, primary, paramcd) if result]
-        ours = (counted.count("Y"), len(counted))
+        results = [result for result in results_in(study, primary, paramcd) if result]
+        ours = (results.count("Y"), len(results))
     published = (other.n, other.total)
     source: dict[str, Value] = {
         "definition": other.definition, "treatment": other.treatment, "source": other.source,

@@ -1,10 +1,13 @@
 """The primary estimand: its sensitivity analyses, the two-stage inference and the posterior."""
 
+import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
 from sap.plan.model import Plan
 from sap.qc import two_stage
+from sap.qc.dates import Day
+from sap.qc.psa import new_therapy
 from sap.qc.response import (
     between_stages,
     in_order_of_first_dose,
@@ -12,7 +15,7 @@ from sap.qc.response import (
     results_in,
 )
 from sap.qc.study import Place, QcRow, Study
-from sap.qc.summaries import Value, rate
+from sap.qc.summaries import Value, rate, share
 
 METHOD = "a loop over visits in exact decimals; statsmodels; scipy"
 BY_OUTCOMES = "a loop over visits; every outcome of the design in exact fractions; scipy"
@@ -35,7 +38,7 @@ def posterior(responders: int, n: int, plan: Plan) -> dict[str, Value]:
 
 
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row of `psa_estimand`, `psa_two_stage`, `psa_posterior` and `tipping_point`."""
+    """Every row about the estimand of the primary endpoint."""
     plan, psa = study.plan, study.psa
     primary = study.inside("PRIMARY")
     in_order = in_order_of_first_dose(study, primary)
@@ -58,6 +61,60 @@ def rows(study: Study) -> Iterator[QcRow]:
         "n": sum(responses), "N": len(responses), "n_missing": sum(unknown),
     }  # fmt: skip
     yield from Place("tipping_point", "PRIMARY", paramcd="PSARESP").rows(counts, METHOD)
+    yield from _intercurrent(study)
+
+
+def _intercurrent(study: Study) -> Iterator[QcRow]:
+    subjects = study.inside("PRIMARY")
+    events = [intercurrent_events(study, who) for who in subjects]
+    for name in ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND"):
+        n = sum(1 for of_subject in events if name in of_subject)
+        place = Place("intercurrent_events", "PRIMARY", paramcd=name)
+        yield from place.rows(share(n, len(subjects)), METHOD)
+
+
+def intercurrent_events(study: Study, who: str) -> set[str]:
+    """The intercurrent events of a treated subject before a confirmed response.
+
+    SAP 5.1.1: "C is the day of the confirmation of the response (a patient without a response has no
+    C). L is the day `psa_response.days_after_last_cycle` days after the last cycle, the last day
+    whose value can count. An event is Y when"
+
+    1. "Toxicity (ICETOX): treatment ended for an adverse event, and no C is on or before that day."
+    2. "New therapy (ICETHER): a new anticancer therapy began on or before L, and no C is before that
+       day."
+    3. "Death (ICEDTH): on or before L, and there is no C."
+    4. "Missing PSA (ICEMISS): the response is NE."
+    5. "Pending (ICEPEND): an unconfirmed decline within the time limit, no C, and no value that
+       counts at least `psa_response.confirm_after_days` less `psa_response.confirm_tolerance_days`
+       days after the first such decline."
+    """
+    subject, rule = study.subjects[who], study.plan.psa_response
+    course = study.psa[who]
+    response = course.results["PSARESP"]
+    confirmed = response.confirmed if response.result == "Y" else None
+    last = None
+    if subject.last_dose is not None:
+        last = subject.last_dose + dt.timedelta(days=rule.days_after_last_cycle)
+    therapy, off = new_therapy(subject, study.of("cm", who)), subject.stopped_on
+
+    def in_time(day: Day | None) -> bool:
+        return day is not None and last is not None and day <= last
+
+    events = set()
+    if subject.stopped_for == "ADVERSE EVENT" and not (
+        confirmed is not None and (off is None or confirmed <= off)
+    ):
+        events.add("ICETOX")
+    if in_time(therapy) and not (confirmed is not None and therapy and confirmed < therapy):
+        events.add("ICETHER")
+    if in_time(subject.died) and confirmed is None:
+        events.add("ICEDTH")
+    if response.result == "NE":
+        events.add("ICEMISS")
+    if confirmed is None and course.unconfirmed:
+        events.add("ICEPEND")
+    return events
 
 
 def _sensitivity(study: Study, of_design: dict[str, Value]) -> Iterator[QcRow]:

@@ -45,29 +45,19 @@ class Visit:
     rs: list[Record] = field(default_factory=list)
     found: list[Record] = field(default_factory=list)
 
-    def days(self) -> list[Day]:
-        """The days of the readings, in order."""
-        pairs = [("TR", self.tr), ("RS", self.rs), ("TU", self.found)]
-        days = {earliest(row.get(f"{stem}DTC")) for stem, rows in pairs for row in rows}
-        return sorted(day for day in days if day is not None)
-
-    def up_to(self, day: Day) -> "Visit":
-        """The readings of the assessment up to a day."""
-
-        def early(stem: str, rows: list[Record]) -> list[Record]:
-            return [row for row in rows if (earliest(row.get(f"{stem}DTC")) or day) <= day]
-
-        tr, rs, found = early("TR", self.tr), early("RS", self.rs), early("TU", self.found)
-        return Visit(self.first, day, tr, rs, found)
-
 
 class TimePoint(NamedTuple):
-    """The overall response at a visit, and the sum of targets where all were read."""
+    """The overall response at an assessment, and what it was read from.
+
+    `total` is the sum of targets where all were read; `unconfirmed` whether a progression, overall
+    or of bone, awaits its confirmation; `given` the overall response of the evaluator.
+    """
 
     day: Day
     overall: str
     total: Fraction | None
-    unconfirmed: bool = False
+    unconfirmed: bool
+    given: str | None
 
 
 class Course(NamedTuple):
@@ -79,6 +69,8 @@ class Course(NamedTuple):
     change: float | None
     measurable: bool
     assessed: bool
+    too_many: bool | None
+    time_points: list[TimePoint]
 
 
 def mine(rows: list[Record], stem: str, rule: Tumour) -> list[Record]:
@@ -372,37 +364,27 @@ def _by_lesions(visits: list[Visit], followed: list[Lesion], tu: list[Record], n
     tissue = _first_progression(softs, rule, targets=bool(targets))
     bones = _bone(visits, followed, of_bone, start, plan)
     time_points = []
-    low = sum((lesion.base or Fraction(0) for lesion in targets), Fraction(0))
     for visit, answer, bone, total in zip(visits, tissue, bones, totals, strict=True):
         overall = together(answer, bone, targets=bool(targets))
-        day = visit.last
-        if overall == "PD":
-            shown = []
-            for upto in visit.days():
-                part = visit.up_to(upto)
-                target, _ = _targets(part, targets, tree, low, rule)
-                new_by_then = [str(row.get("TULNKID")) for day_, row in of_soft if day_ <= upto]
-                appeared = any(_sure(link, visits) for link in new_by_then)
-                if (
-                    answer == "PD"
-                    and soft(target, _others(part, others, rule), new=appeared) == "PD"
-                ):
-                    shown.append(upto)
-                if bone == "PD" and _has_bone_reading(part, followed, of_bone):
-                    shown.append(upto)
-            day = min(shown, default=visit.last)
-        low = low if total is None else min(low, total)
         unconfirmed = "PDu" in (overall, bone)
-        time_points.append(TimePoint(day, overall, total, unconfirmed))
+        day = _day(visit, overall)
+        time_points.append(TimePoint(day, overall, total, unconfirmed, _given(visit)))
     return time_points
 
 
-def _has_bone_reading(visit: Visit, followed: list[Lesion], new: list[tuple[Day, Record]]) -> bool:
-    links = {lesion.link for lesion in followed if lesion.on_bone_scan}
-    links |= {str(row.get("TULNKID")) for _, row in new}
-    if any(row.get("TRLNKID") in links and _is_read(row) for row in visit.tr):
-        return True
-    return any(str(row.get("TULNKID")) in links for row in visit.found)
+def _day(visit: Visit, overall: str) -> Day:
+    """The day of an assessment.
+
+    SAP 5.4: "The day of an assessment is its first day when the overall response is PD, else its
+    last day."
+    """
+    return visit.first if overall == "PD" else visit.last
+
+
+def _given(visit: Visit) -> str | None:
+    """The overall response of the evaluator at an assessment."""
+    given = [row.get("RSSTRESC") for row in visit.rs if row.get("RSTESTCD") == "OVRLRESP"]
+    return given[-1] if given else None
 
 
 def _by_responses(visits: list[Visit], new: list[tuple[Day, Record]]) -> list[TimePoint]:
@@ -424,21 +406,10 @@ def _by_responses(visits: list[Visit], new: list[tuple[Day, Record]]) -> list[Ti
             targets = "TRGRESP" not in said or bool(parts["TRGRESP"])
             whole = together(tissue, said.get("BONERESP", "NE"), targets=targets)
         whole = whole or "NE"
-        day = visit.last
-        if whole == "PD":
-            shown = [d for d, row in _dated(visit.rs, "RS") if _says_progression(row)]
-            shown += [d for d, _ in new if visit.first <= d <= visit.last]
-            day = min(shown, default=visit.last)
+        day = _day(visit, whole)
         unconfirmed = "PDu" in (whole, said.get("BONERESP"))
-        time_points.append(TimePoint(day, whole, None, unconfirmed))
+        time_points.append(TimePoint(day, whole, None, unconfirmed, _given(visit)))
     return time_points
-
-
-def _says_progression(row: Record) -> bool:
-    """Whether a response of the evaluator is progression."""
-    return row.get("RSSTRESC") == "PD" or (
-        row.get("RSTESTCD") == "NEWLPROG" and row.get("RSSTRESC") in ("Y", "UNEQUIVOCAL")
-    )
 
 
 def _response(row: Record) -> str:
@@ -578,7 +549,29 @@ def course(subject: Subject, domains: Mapping[str, list[Record]], plan: Plan) ->
         float(100 * (min(sums) - base) / base) if sums else None,
         any(x.is_target for x in followed) or (not followed and _judged(of_course.rs)),
         bool(of_course.time_points),
+        too_many_targets(of_course.chosen, rule) if _has_target(of_course) else None,
+        of_course.time_points,
     )
+
+
+def _has_target(of_course: Scans) -> bool:
+    """Whether a target was assessed."""
+    return bool(of_course.time_points) and any(x.is_target for x in of_course.lesions)
+
+
+def too_many_targets(chosen: list[Record], rule: Tumour) -> bool:
+    """Whether more targets were chosen than the criteria allow.
+
+    SAP 5.4, Number of target lesions: "1 More than `targets_at_most` in all." "2 More than
+    `targets_per_organ_at_most` in one organ; the lymph nodes are one organ."
+    """
+    organs = []
+    for row in chosen:
+        place = location(row.get("TULOC"))
+        organ = place.organ if place is not None else str(row.get("TULOC"))
+        organs.append("LYMPH NODE" if _is_node(row) else organ)
+    most = max((organs.count(organ) for organ in organs), default=0)
+    return len(organs) > rule.targets_at_most or most > rule.targets_per_organ_at_most
 
 
 def before_new_therapy(time_points: list[TimePoint], therapy: Day | None) -> list[TimePoint]:

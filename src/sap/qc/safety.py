@@ -59,7 +59,7 @@ def rows(study: Study) -> Iterator[QcRow]:
     if "ae" not in study.records:
         return
     yield from adverse_events.rows(study)
-    yield from _deaths(study)
+    yield from deaths(study)
     for wanted in study.plan.safety_rates.rates:
         place = Place("ae_rates", "SAFETY", "", wanted.kind.upper(), wanted.id)
         for group in LINES:
@@ -81,7 +81,8 @@ def _of(study: Study, group: str) -> list[str]:
     ]
 
 
-def _deaths(study: Study) -> Iterator[QcRow]:
+def deaths(study: Study) -> Iterator[QcRow]:
+    """Every row of `deaths`."""
     died = dead(study)
     levels = ("all", "within_window", "after_window", "day_unknown")
     for group in LINES:

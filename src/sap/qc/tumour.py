@@ -37,6 +37,7 @@ def measurable(study: Study) -> list[str]:
 
 def rows(study: Study) -> Iterator[QcRow]:
     """Every row about best overall response and the sum of diameters."""
+    yield from _agreement(study)
     of_subject = courses(study)
     for analysis, paramcd in (
         ("objective_response", "BORC"),
@@ -52,12 +53,53 @@ def rows(study: Study) -> Iterator[QcRow]:
         treated = [who for who in study.inside(population) if study.subjects[who].treated]
         for paramcd in ("BOR", "BORC", "BORINV"):
             yield from _best_responses(study, population, treated, paramcd)
+        yield from _too_many_targets(study, population, treated)
         changes = [of_subject[who].change if who in of_subject else None for who in treated]
         statistics = {"N": len(treated), **summary(changes)}
         if all(one.change is None for one in of_subject.values()):
             kept = ("N", "n_missing")
             statistics = {name: v if name in kept else None for name, v in statistics.items()}
         yield from Place("tumour_change", population, paramcd="TUMBEST").rows(statistics, METHOD)
+
+
+def _too_many_targets(study: Study, population: str, subjects: list[str]) -> Iterator[QcRow]:
+    """The subjects with more targets than the criteria allow.
+
+    SAP 5.4: "TARGLIM: whether more targets were chosen than the criteria allow; NE without an
+    assessment of a target."
+    """
+    of_subject = courses(study)
+    known = [
+        of_subject[who].too_many
+        for who in subjects
+        if who in of_subject and of_subject[who].too_many is not None
+    ]
+    level = "targets_over_limit"
+    place = Place("tumour_response", population, paramcd="TARGLIM", level=level)
+    if any(one.too_many is not None for one in of_subject.values()):
+        yield from place.rows({"n": sum(map(bool, known)), "N": len(known)}, METHOD)
+    else:
+        yield from place.rows({"n": None}, METHOD)
+
+
+def _agreement(study: Study) -> Iterator[QcRow]:
+    """The overall response compared with the evaluator's, assessment by assessment.
+
+    SAP 5.4: "The evaluator's overall answer stands beside ours, with the reason where it differs."
+    The reasons have no second computation: their cases are not printed.
+    """
+    points = [point for one in courses(study).values() for point in one.time_points]
+    place = Place("tumour_agreement", "SAFETY", paramcd="AGREE")
+    if not points:
+        yield from place.rows({"n": None, "estimate": None}, METHOD)
+        return
+    given = [point for point in points if point.given]
+    agreeing = sum(1 for point in given if point.given == point.overall)
+    yield from place.rows(share(agreeing, len(given)), METHOD)
+    pairs = [(point.overall, point.given or "not_given") for point in points]
+    for level, sublevel in dict.fromkeys(pairs):
+        here = place._replace(paramcd="OVRLRESP", level=level, sublevel=sublevel)
+        yield from here.rows({"n": pairs.count((level, sublevel))}, METHOD)
 
 
 def _best_responses(
