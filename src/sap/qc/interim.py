@@ -41,4 +41,6 @@ def _pending(study: Study) -> Iterator[QcRow]:
             ("confirmation_pending", declined.count(True)),
             ("no_decline_yet", declined.count(False)),
         ):
-            yield from place._replace(sublevel=sublevel).rows({"n": n, "N": len(subjects)}, BY_VISITS)
+            yield from place._replace(sublevel=sublevel).rows(
+                {"n": n, "N": len(subjects)}, BY_VISITS
+            )

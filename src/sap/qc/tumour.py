@@ -79,7 +79,7 @@ def _too_many_targets(study: Study, population: str, subjects: list[str]) -> Ite
     if any(one.too_many is not None for one in of_subject.values()):
         yield from place.rows({"n": sum(map(bool, known)), "N": len(known)}, METHOD)
     else:
-        yield from place.rows({"n": None}, METHOD)
+        yield from place.rows({"n": None, "N": 0}, METHOD)
 
 
 def _agreement(study: Study) -> Iterator[QcRow]:
@@ -96,7 +96,7 @@ def _agreement(study: Study) -> Iterator[QcRow]:
     given = [point for point in points if point.given]
     agreeing = sum(1 for point in given if point.given == point.overall)
     yield from place.rows(share(agreeing, len(given)), METHOD)
-    pairs = [(point.overall, point.given or "not_given") for point in points]
+    pairs = [(point.overall, point.given or "not_reported") for point in points]
     for level, sublevel in dict.fromkeys(pairs):
         here = place._replace(paramcd="OVRLRESP", level=level, sublevel=sublevel)
         yield from here.rows({"n": pairs.count((level, sublevel))}, METHOD)
