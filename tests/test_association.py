@@ -111,7 +111,7 @@ LOGISTIC = saved("logistic")
 
 
 @pytest.mark.parametrize("row", LOGISTIC, ids=lambda row: row["tag"])
-def test_separation_is_found_where_glm_runs_away(row):
+def test_separation_is_detected_where_glm_diverges(row):
     fit = logistic(numbers(row["y"]), columns(row["x"]), float(row["conf_level"]))
     assert fit.separated == (row["separated"] == "TRUE")
     if fit.separated:

@@ -1,6 +1,6 @@
 """Cox regression with Efron's ties and with Firth's penalty, and the test of proportionality.
 
-Saved answers of R's coxph, cox.zph and coxphf: tests/reference/survival_{cox,zph,firth}.csv, written
+Saved results of R's coxph, cox.zph and coxphf: tests/reference/survival_{cox,zph,firth}.csv, written
 by survival_reference.R.
 """
 
@@ -155,7 +155,7 @@ def test_firth_as_r_coxphf(case):
 # --- choice of the method ------------------------------------------------------------------------
 
 
-def test_separation_is_found_and_answered_with_firth():
+def test_separation_is_detected_and_fitted_with_firth():
     """coxph: "Loglik converged before variable 1; coefficient may be infinite"."""
     fit = cox([1, 2, 3], [1, 1, 1], [1, 1, 0], 0.95, penalise_below=0)
     assert fit.reason == "separation"

@@ -13,7 +13,7 @@ def made(target: Path, text: str) -> None:
         (new / "a.txt").write_text(text, encoding="utf-8")
 
 
-def test_the_new_folder_replaces_the_old_one_and_leaves_nothing_beside_it(tmp_path):
+def test_the_new_folder_replaces_the_old_one_and_leaves_nothing_else(tmp_path):
     target = tmp_path / "out"
     made(target, "first")
     made(target, "second")
@@ -49,7 +49,7 @@ def test_a_file_is_never_replaced_by_a_folder(tmp_path):
     assert target.read_text(encoding="utf-8") == "mine"
 
 
-def test_a_folder_of_somebody_else_is_never_replaced_and_an_empty_one_is(tmp_path):
+def test_a_folder_that_sap_did_not_make_is_never_replaced_and_an_empty_one_is(tmp_path):
     target = tmp_path / "home"
     target.mkdir()
     made(target, "into an empty folder")
@@ -64,7 +64,7 @@ def test_a_folder_of_somebody_else_is_never_replaced_and_an_empty_one_is(tmp_pat
 
 
 @pytest.mark.parametrize("name", ["notes.txt", "deep/er/notes.txt", ".bashrc", ".ssh/id"])
-def test_a_file_that_somebody_put_into_a_folder_of_ours_keeps_it(tmp_path, name):
+def test_a_folder_with_a_file_that_sap_did_not_write_is_never_replaced(tmp_path, name):
     target = tmp_path / "out"
     made(target, "first")
     (target / name).parent.mkdir(parents=True, exist_ok=True)

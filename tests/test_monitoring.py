@@ -312,7 +312,7 @@ def test_the_list_of_any_boundary_stops_as_often_as_it(n, p0, alpha, shape):
     assert float(exact) == pytest.approx(true, rel=1e-9)
 
 
-def test_a_boundary_that_nobody_can_reach_has_an_empty_list():
+def test_a_boundary_that_no_count_can_reach_has_an_empty_list():
     assert boundary_list([2, 3, 4]) == []
 
 

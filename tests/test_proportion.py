@@ -203,15 +203,15 @@ def test_swapping_the_groups_mirrors_the_difference(method):
 @pytest.mark.parametrize("n", [1, 2, 20, 100_000])
 @pytest.mark.parametrize("method", ALL)
 def test_zero_and_all_reach_the_ends_exactly(method, n, conf_level):
-    nobody, everybody = method(0, n, conf_level), method(n, n, conf_level)
-    assert nobody.low == 0.0
-    assert everybody.high == 1.0
-    assert 0 <= nobody.high <= 1
-    assert everybody.low == pytest.approx(1 - nobody.high, abs=1e-12)
+    none, all_ = method(0, n, conf_level), method(n, n, conf_level)
+    assert none.low == 0.0
+    assert all_.high == 1.0
+    assert 0 <= none.high <= 1
+    assert all_.low == pytest.approx(1 - none.high, abs=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 20, 100_000])
-def test_closed_forms_at_nobody(n):
+def test_closed_forms_without_responders(n):
     """Clopper-Pearson 1 - (a/2)^(1/n), mid-p 1 - a^(1/n), Wilson z^2/(n + z^2), by hand."""
     z2 = 1.959963984540054**2
     assert clopper_pearson(0, n, 0.95).high == pytest.approx(-math.expm1(math.log(0.025) / n))

@@ -165,7 +165,7 @@ def test_another_place_zone_language_home_and_hash_seed_give_the_same_bytes(
         assert (out / name).read_bytes() == (toy / name).read_bytes(), name
 
 
-def test_nothing_of_this_machine_stands_in_the_files(toy: Path, word: zipfile.ZipFile) -> None:
+def test_nothing_of_this_machine_is_in_the_files(toy: Path, word: zipfile.ZipFile) -> None:
     inside = b"".join(word.read(name) for name in word.namelist())
     for content in ((toy / "csr.html").read_bytes(), (toy / "csr.pdf").read_bytes(), inside):
         for secret in (str(toy.parent), str(Path.home() / ""), sys.prefix):
@@ -273,7 +273,9 @@ def test_a_short_table_stays_on_one_page_with_its_heading_and_introduction(
         assert piece in whole, piece
 
 
-def test_lists_of_displays_follow_the_answers_of_a_board(pages: list[str], page: str) -> None:
+def test_lists_of_displays_follow_the_first_chapter_of_a_dsmb_report(
+    pages: list[str], page: str
+) -> None:
     assert "2 Synopsis" in pages[1]
     front = next(text for text in pages[2:] if "List of tables" in text)
     for words in ("List of tables", "Table 14.2.1.1", "List of figures", "List of listings"):
@@ -487,7 +489,7 @@ def test_hostile_text_arrives_as_text(
     assert visible(words) in visible("".join(body.itertext()))
 
 
-def test_a_word_of_ten_thousand_letters_is_whole_in_every_format(
+def test_a_word_of_ten_thousand_letters_is_complete_in_every_format(
     page: str, pages: list[str], word: zipfile.ZipFile
 ) -> None:
     assert "A" * 10_000 in page
@@ -496,7 +498,7 @@ def test_a_word_of_ten_thousand_letters_is_whole_in_every_format(
     assert "A" * 10_000 in "".join(body.itertext()).replace("\u200b", "")
 
 
-def test_characters_without_a_glyph_are_named_in_the_pdf_and_kept_elsewhere(
+def test_characters_without_a_glyph_are_named_in_the_pdf_and_unchanged_elsewhere(
     page: str, pages: list[str]
 ) -> None:
     assert "\U0001f600" in page
@@ -547,7 +549,9 @@ def test_a_kernel_that_ends_while_it_is_stopped_keeps_no_other_alive() -> None:
     assert asked == [True, True]
 
 
-def test_a_message_of_two_lines_in_inline_code_is_told_whole(document: Any, tmp_path: Path) -> None:
+def test_a_message_of_two_lines_in_inline_code_is_printed_completely(
+    document: Any, tmp_path: Path
+) -> None:
     root = document("""```{python}
 #| label: two
 class TimeRecord:
@@ -862,7 +866,7 @@ def test_one_byte_of_any_input_makes_a_chapter_run_again(
     assert not has_to_run()
 
 
-def test_prose_is_no_input_of_a_kernel_and_is_shown_as_it_stands(cached_study: Any) -> None:
+def test_prose_is_no_input_of_a_kernel_and_is_printed_unchanged(cached_study: Any) -> None:
     study, has_to_run = cached_study
     assert has_to_run()
     path = study / "chapter.qmd"
@@ -920,7 +924,7 @@ def test_a_damaged_file_of_the_cache_is_no_hit(
     assert has_to_run()
 
 
-def test_typst_is_written_chapter_by_chapter_and_kept(
+def test_typst_is_written_chapter_by_chapter_and_cached(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[str] = []
@@ -945,7 +949,7 @@ def test_typst_is_written_chapter_by_chapter_and_kept(
     assert asked.count("typst") == 3 + 1
 
 
-def test_what_was_not_asked_for_longest_is_dropped_first(tmp_path: Path) -> None:
+def test_what_was_not_used_for_longest_is_removed_first(tmp_path: Path) -> None:
     store = cache.CacheStore(tmp_path)
     for number, name in enumerate("abc"):
         store.save(name, cache.CachedChapter("x" * 1000, "", {}))
@@ -1000,7 +1004,7 @@ def test_only_the_edited_chapter_runs_and_the_report_is_the_same(
         "import socket; socket.socket().connect_ex(('127.0.0.1', 9))",
     ],
 )
-def test_a_chapter_that_reaches_beyond_its_inputs_is_not_kept(
+def test_a_chapter_that_reads_outside_of_its_inputs_is_not_cached(
     reach: str, document: Any, tmp_path: Path
 ) -> None:
     (tmp_path / "elsewhere").mkdir()
@@ -1050,7 +1054,7 @@ def _wait_for_kernel(pid: int, kernels: int) -> list[psutil.Process]:
     raise AssertionError("no kernel was started")
 
 
-def test_the_words_of_the_audience_depend_on_the_report() -> None:
+def test_the_text_of_the_audience_depend_on_the_report() -> None:
     def words(kind: str, audience: str) -> str:
         return page_words.page_facts({"kind": kind, "audience": audience}, None).audience
 
@@ -1213,7 +1217,7 @@ def test_a_search_reads_sentences_and_cells_as_a_reader_does(
 
 
 @pytest.mark.browser
-def test_a_listing_sorts_numbers_with_their_sign_and_filters_by_whole_cells(
+def test_a_listing_sorts_numbers_with_their_sign_and_filters_by_complete_cells(
     chromium: Any, of_changes: Path
 ) -> None:
     tab = chromium.new_page()
@@ -1422,7 +1426,7 @@ def test_a_picture_of_elsewhere_is_not_put_into_the_page(
         report._with_pictures(f'<img src="{name}">', parsed_with(tmp_path, known))
 
 
-def test_a_picture_is_put_into_the_page_whole(tmp_path: Path) -> None:
+def test_a_picture_is_put_into_the_page_completely(tmp_path: Path) -> None:
     (tmp_path / "figure-001.svg").write_bytes(b"<svg/>")
     page = report._with_pictures(
         '<img src="figure-001.svg" alt="a">', parsed_with(tmp_path, ["figure-001.svg"])

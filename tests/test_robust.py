@@ -154,7 +154,7 @@ def names(place: Path) -> list[str]:
     return sorted(name for name in found if name != folders.MARK)
 
 
-def test_a_full_disk_is_said_and_the_old_folder_stays(tmp_path, monkeypatch):
+def test_a_full_disk_is_reported_and_the_old_folder_stays(tmp_path, monkeypatch):
     place = old_bundle(tmp_path / "b")
     write = Path.write_bytes
 
@@ -198,7 +198,7 @@ def test_a_log_on_a_full_disk_is_a_clear_error(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("code", [errno.EROFS, errno.EACCES])
-def test_a_read_only_disk_is_said_and_nothing_changes(tmp_path, monkeypatch, code):
+def test_a_read_only_disk_is_reported_and_nothing_changes(tmp_path, monkeypatch, code):
     place = old_bundle(tmp_path / "b")
 
     def refused(*_words, **_more):
@@ -220,7 +220,7 @@ with folders.lock(Path({!r})):
 """
 
 
-def test_two_at_once_are_told_apart_and_the_lock_ends_with_its_process(tmp_path):
+def test_two_runs_at_once_are_refused_and_the_lock_ends_with_its_process(tmp_path):
     place = tmp_path / "b"
     holder = subprocess.Popen(
         [

@@ -531,7 +531,7 @@ def test_beta_product_encloses_the_curve_and_falls(patients):
 # --- edges -----------------------------------------------------------------------------------------
 
 
-def test_nobody_has_the_event():
+def test_no_patient_has_the_event():
     curve = kaplan_meier([3, 5, 8], [0, 0, 0])
     assert curve.survival.tolist() == [1, 1, 1]
     assert interval(curve, 8, 0.95, "log-log") == (1, 1)
@@ -649,7 +649,7 @@ def test_impossible_questions_are_refused_by_the_name_of_the_argument():
 
 @pytest.mark.r
 @pytest.mark.slow
-def test_the_saved_answers_are_what_r_answers_here(tmp_path):
+def test_the_saved_results_are_those_of_r_here(tmp_path):
     script, data = REFERENCE / "survival_reference.R", REFERENCE / "survival_cases.csv"
     subprocess.run(["Rscript", script, data, tmp_path], check=True, capture_output=True)
     for name in ("curves", "quantiles", "rmst", "incidence", "logrank", "cox", "zph"):

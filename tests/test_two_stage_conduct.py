@@ -114,7 +114,7 @@ def test_attained_design_refuses_by_name(arguments, named):
 
 @settings(derandomize=True, deadline=None, max_examples=100)
 @given(st.integers(0, 20), st.integers(0, 9))
-def test_pending_answers_bound_every_outcome(responders, pending):
+def test_pending_outcomes_bound_every_outcome(responders, pending):
     if responders + pending <= 1:
         return
     bounds = pending_bounds(OPTIMAL, responders, pending, 29, 0.1, 0.9)
@@ -140,7 +140,7 @@ def test_pending_answers_bound_every_outcome(responders, pending):
         (0, 0, ("stop", "stop", True)),
     ],
 )
-def test_pending_answers_at_stage_1(responders, pending, decisions):
+def test_pending_outcomes_at_stage_1(responders, pending, decisions):
     bounds = pending_bounds(OPTIMAL, responders, pending, 10, 0.1, 0.9)
     assert bounds[:3] == decisions
     assert all(math.isnan(value) for value in bounds[3:])
@@ -239,7 +239,7 @@ def test_predictive_value_by_hand(prevalence, sensitivity, specificity, wanted):
     assert positive_predictive_value(prevalence, sensitivity, specificity) == pytest.approx(wanted)
 
 
-def test_nobody_positive_has_no_predictive_value():
+def test_no_positive_patient_has_no_predictive_value():
     assert math.isnan(positive_predictive_value(0.0, 1.0, 1.0))
 
 

@@ -40,7 +40,7 @@ def clinfun_designs():
     return list(csv.DictReader(lines))
 
 
-def test_characteristics_equal_those_of_clinfun_for_every_design_it_found():
+def test_characteristics_equal_those_of_clinfun_for_every_design_of_it():
     rows = clinfun_designs()
     assert len(rows) > 150
     for row in rows:

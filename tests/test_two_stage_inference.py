@@ -454,7 +454,7 @@ def test_without_the_responders_of_stage_1_the_plan_is_the_attained_one():
         assert (end.decision == REJECT) == (end.p_value <= alpha)
 
 
-def test_a_trial_ended_after_passing_stage_1_is_a_second_stage_of_nobody():
+def test_a_trial_ended_after_passing_stage_1_is_a_second_stage_without_patients():
     end = two_stage_inference(OPTIMAL, 4, 0.1, 0.9, n_attained=10)
     assert (end.stopped_at, end.mle, end.umvue) == (2, 0.4, 0.4)
     assert end.p_value == pytest.approx(binom.sf(3, 10, 0.1), rel=1e-12)
@@ -462,7 +462,7 @@ def test_a_trial_ended_after_passing_stage_1_is_a_second_stage_of_nobody():
     assert known.decision == DO_NOT_REJECT  # 1 = P(no patient to come) exceeds what was left
 
 
-def test_the_size_as_planned_may_be_said():
+def test_the_size_as_planned_may_be_given():
     assert two_stage_inference(OPTIMAL, 6, 0.1, 0.9, 2, 29) == two_stage_inference(
         OPTIMAL, 6, 0.1, 0.9
     )

@@ -310,6 +310,6 @@ def test_error_rates_that_ask_for_nothing_still_give_two_stages():
     assert found.characteristics(found.optimal).power >= 0.1
 
 
-def test_the_single_stage_is_found_beyond_the_first_tables():
+def test_the_single_stage_is_found_after_the_first_tables():
     question = _Question(0.1, 0.3, 0.05, 0.2)
     assert _single_stage(question, _Tables(question, 5)) == SingleStageDesign(5, 25)
