@@ -226,7 +226,9 @@ LAUGHS = "a: &a [x, x]\n" + "".join(
 @pytest.mark.parametrize(
     "content, said",
     [
-        (LAUGHS.encode(), "YAML alias"),
+        (LAUGHS.encode(), "YAML alias within an anchor"),
+        (b"a: &a [x, *a]\n", "YAML alias within an anchor"),
+        (b"a: &a [" + b"x," * 900 + b"]\nb: [" + b"*a," * 300 + b"]\n", "more YAML nodes"),
         (b"!!python/object/apply:os.system ['touch evil']\n", "YAML tag"),
         (b"a: !!python/name:os.system\n", "YAML tag"),
         (b"a: !custom x\n", "YAML tag"),
@@ -241,6 +243,12 @@ def test_yaml_with_tags_aliases_or_depth_is_refused_and_runs_nothing(
     monkeypatch.chdir(tmp_path)
     refused(as_folder(tmp_path / "b", plain(**{"x.yml": content})), said)
     assert not (tmp_path / "evil").exists()
+
+
+def test_yaml_with_a_few_aliases_of_plain_anchors_is_read(tmp_path):
+    """As the catalogue of analyses shares lists; 2 x 4 nodes are far below the limit."""
+    content = b"a: &a [x, y, z]\nb: *a\nc: {d: *a}\n"
+    assert opening.opened(as_folder(tmp_path / "b", plain(**{"x.yml": content}))).files
 
 
 def test_a_file_of_excessive_size_is_refused_by_its_size_alone(tmp_path, monkeypatch):

@@ -29,6 +29,7 @@ LARGEST_YAML = 2**20
 MAX_CELLS = 200_000_000
 MAX_COLUMNS = 2_000
 MAX_DEPTH = 60
+MAX_NODES = 200_000
 
 
 @dataclass(frozen=True)
@@ -250,18 +251,45 @@ def _check_yaml(place: str, name: str, content: bytes) -> None:
     if len(content) > LARGEST_YAML:
         _refuse(place, f"{name!r} is larger than a YAML file of a bundle can be")
     try:
-        depth = 0
-        for event in yaml.parse(io.BytesIO(content), yaml.SafeLoader):
-            if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None):
-                _refuse(place, f"{name!r} holds a YAML alias")
-            if getattr(event, "tag", None):
-                _refuse(place, f"{name!r} holds a YAML tag")
-            depth += isinstance(event, yaml.CollectionStartEvent)
-            depth -= isinstance(event, yaml.CollectionEndEvent)
-            if depth > MAX_DEPTH:
-                _refuse(place, f"{name!r} is nested too deep")
+        problem = _yaml_problem(yaml.parse(io.BytesIO(content), yaml.SafeLoader))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         _refuse(place, f"{name!r} is no readable YAML ({type(error).__name__})")
+    if problem:
+        _refuse(place, f"{name!r} {problem}")
+
+
+def _yaml_problem(events: Iterator[Any]) -> str:
+    """Why a YAML file is refused; empty where it is not.
+
+    1. It has a tag, which could name a Python object.
+    2. An alias is within an anchor, so that few lines could expand to billions of nodes.
+    3. It is nested deeper than `MAX_DEPTH`.
+    4. It has more than `MAX_NODES` nodes with its aliases expanded.
+    """
+    import yaml
+
+    sizes: dict[str, int] = {}
+    stack: list[tuple[str | None, int]] = []  # of each open collection: its anchor, nodes before it
+    nodes = 0
+    for event in events:
+        if getattr(event, "tag", None):
+            return "holds a YAML tag"
+        if isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = stack.pop()
+            sizes |= {anchor: nodes - before} if anchor else {}
+        elif isinstance(event, yaml.AliasEvent):
+            if any(anchor for anchor, _ in stack):
+                return "holds a YAML alias within an anchor"
+            nodes += sizes.get(str(event.anchor), 1)
+        elif isinstance(event, yaml.NodeEvent):
+            if isinstance(event, yaml.CollectionStartEvent):
+                stack.append((event.anchor, nodes))
+            nodes += 1
+        if len(stack) > MAX_DEPTH:
+            return "is nested too deep"
+        if nodes > MAX_NODES:
+            return "has more YAML nodes than a file of a bundle can have"
+    return ""
 
 
 def sums_of(place: str, files: Mapping[str, bytes]) -> dict[str, str]:
