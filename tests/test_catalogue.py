@@ -19,7 +19,6 @@ TESTS = Path(__file__).parent
 PLANS = [read_plan(path).plan for path in sorted((HOME / "analysis").glob("plan*.yml"))]
 DISPLAYS = yaml.safe_load((HOME / "analysis" / "displays.yml").read_text(encoding="utf-8"))
 
-NOT_YET_SECOND = set(analyses())
 
 each = pytest.mark.parametrize("entry", analyses().values(), ids=list(analyses()))
 
@@ -61,7 +60,7 @@ def test_an_analysis_has_a_second_computation_in_its_own_stem_or_says_why_not(en
             f"sap.qc.{entry.stem}"
         )
         done = hasattr(module, "rows")
-    assert done or entry.id in NOT_YET_SECOND
+    assert done
 
 
 @each

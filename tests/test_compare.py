@@ -8,12 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sap import ard
+from sap import ard, contracts, snapshot
 from sap.audit import pairs
 from sap.bundle import compare, compare_tables
 from sap.bundle.comparison import Tolerance, tolerance_of
-from sap.bundle.keys import read_keys
+from sap.bundle.keys import read_keys, renamed
 from sap.errors import UsageError
+from sap.pipeline import analyses
+from sap.plan import read_plan
+from sap.simulate import trial
 
 CATALOGUE = {
     "house_style": {"hundred": "100"},
@@ -203,3 +206,24 @@ def test_a_table_of_keys_that_is_none_is_refused(tmp_path, text, message):
     (tmp_path / "keys.csv").write_bytes(text.encode("utf-8", "surrogateescape"))
     with pytest.raises(UsageError, match=message):
         read_keys(tmp_path / "keys.csv")
+
+
+HOME = Path(__file__).parents[1]
+BEFORE = Path(__file__).parent / "reference" / "ard_60_patients_0_2_0.csv"
+"""CARVE's plan, 60 simulated patients, seed 5, final cut-off: the ARD of version 0.2.0."""
+
+
+def test_every_number_of_version_0_2_0_is_the_same_under_its_new_key(tmp_path):
+    rules = contracts.load()
+    plan = read_plan(HOME / "analysis" / "plan.yml").plan
+    day = plan.cut_offs.dates["final"].date
+    typed = contracts.typed(trial.simulate(5, n_screened=60), rules)
+    now = analyses.analyse(snapshot.in_order(snapshot.cut(typed, day), rules), plan, day).ard
+    before = ard.from_csv(BEFORE)
+    keys = read_keys(HOME / "docs" / "ard-keys.csv")
+    assert {tuple(key) for key in before[list(ard.KEY)].itertuples(index=False)} <= set(keys)
+    changes = compare(renamed(before, keys), now, reasons=False)
+    near = changes[changes["change"] == "near"]  # the last digits of a fit that starts elsewhere
+    assert set(near["level"]) <= {"cox"}
+    assert set(changes["change"]) <= {"reworded", "near"}
+    assert len(now) == len(before) > 10_000

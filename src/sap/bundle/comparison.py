@@ -62,20 +62,8 @@ FITTED = frozenset(
     ]
 )
 
-# Statistics whose text is the result, not the reason of a missing number.
-TEXTS = frozenset(
-    [
-        "decision",
-        "decision_high",
-        "decision_low",
-        "definition",
-        "source",
-        "stage1_full",
-        "stage2_began",
-        "term",
-        "treatment",
-    ]
-)
+# Statistics whose text is the result itself; other texts are reasons, definitions and sources.
+TEXTS = frozenset(["decision", "decision_high", "decision_low", "stage1_full", "stage2_began"])
 
 CHANGES = ("new", "gone", "moved", "near", "reworded")
 COLUMNS = ("change", "displays", *KEY, "left", "right", "difference")
@@ -135,7 +123,7 @@ def compare(
 
     LEFT and RIGHT have the number with every digit, or NE with its reason. `catalogue` is the
     content of `analysis/displays.yml`, for DISPLAYS. Two NE with one reason are equal; without
-    `reasons`, two NE with different reasons are reworded.
+    `reasons`, other words of a reason, definition or source are no more than reworded.
     """
     both = _indexed(left).join(_indexed(right), how="outer", lsuffix="_left", rsuffix="_right")
     same = (
