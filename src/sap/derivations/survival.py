@@ -14,16 +14,15 @@ from sap.plan.model import Baseline, Plan, Progression, Survival
 Tables = Mapping[str, pd.DataFrame]
 
 ORIGINS = {
-    "screening": ("RFICDT", "Consent to screening"),
-    "allocation": ("ALLOCDT", "Allocation"),
-    "first dose": ("TRTSDT", "First dose of study cabazitaxel"),
-    "re-screening allocation": ("RESALLDT", "Allocation after re-screening"),
+    "screening": "RFICDT",
+    "allocation": "ALLOCDT",
+    "first dose": "TRTSDT",
+    "re-screening allocation": "RESALLDT",
 }
 COLUMNS = (
     "STUDYID",
     "USUBJID",
     "PARAMCD",
-    "PARAM",
     "COURSE",
     "STARTDT",
     "ADT",
@@ -40,8 +39,8 @@ COLUMNS = (
 LEFT_STUDY = ("LOST TO FOLLOW-UP", "WITHDRAWAL BY SUBJECT")
 
 
-def _overall(adsl: pd.DataFrame, origin: str, paramcd: str, param: str) -> pd.DataFrame:
-    column, label = ORIGINS[origin]
+def _overall(adsl: pd.DataFrame, origin: str, paramcd: str) -> pd.DataFrame:
+    column = ORIGINS[origin]
     known = adsl[adsl[column].notna()]
     start = known[column]
     died = known["DTHDT"] >= start
@@ -54,7 +53,6 @@ def _overall(adsl: pd.DataFrame, origin: str, paramcd: str, param: str) -> pd.Da
             "STUDYID": known["STUDYID"],
             "USUBJID": known["USUBJID"],
             "PARAMCD": paramcd,
-            "PARAM": f"{param} from {label[0].lower()}{label[1:]} (days)",
             "STARTDT": start,
             "ADT": end,
             "AVAL": (end - start).dt.days.astype(float),
@@ -95,7 +93,7 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
     - OSSCR counts from consent to screening; ENTRY is the number of days until the first study
       dose. It is used in the guarantee-time sensitivity analyses.
     """
-    os_rows = _overall(adsl, rule.os_origin, "OS", "Overall survival")
+    os_rows = _overall(adsl, rule.os_origin, "OS")
     rescreened = adsl[adsl["RESCTRFL"] == "Y"]
     second = os_rows["USUBJID"].map(rescreened.set_index("USUBJID")["RESALLDT"])
     stops = second.notna() & (second <= os_rows["ADT"]) & (second >= os_rows["STARTDT"])
@@ -111,12 +109,12 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
     }
     censored = os_rows.assign(**censoring)
     censored["AVAL"] = (censored["ADT"] - censored["STARTDT"]).dt.days.astype(float)
-    from_screening = _overall(adsl, "screening", "OSSCR", "Overall survival")
+    from_screening = _overall(adsl, "screening", "OSSCR")
     first_dose = from_screening["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"])
     waited = (first_dose - from_screening["STARTDT"]).dt.days.astype(float)
     parts = [
         os_rows,
-        _overall(rescreened, "re-screening allocation", "OSRE", "Overall survival"),
+        _overall(rescreened, "re-screening allocation", "OSRE"),
         censored,
         from_screening.assign(ENTRY=waited.clip(lower=0)),
     ]
@@ -158,7 +156,6 @@ class Definition(NamedTuple):
     """One definition of an event: the plan's, or one of its sensitivity definitions."""
 
     code: str = ""
-    words: str = ""
     new_therapy: str = "censor"
     gaps: bool = True
     stop: bool = False
@@ -179,7 +176,7 @@ def definitions(rule: Progression) -> list[Definition]:
         "from the first dose": main._replace(code="DOSE", first_dose=True),
         "at the next scheduled scan": main._replace(code="NEXT", next_scan=True),
     }
-    return [main, *(known[words]._replace(words=words) for words in rule.sensitivity)]
+    return [main, *(known[words] for words in rule.sensitivity)]
 
 
 class DatedEvent(NamedTuple):
@@ -422,13 +419,7 @@ def _days_of(responses: pd.DataFrame) -> dict[str, Any]:
     return dict(zip(responses["USUBJID"], responses["ADT"], strict=True))
 
 
-WORDS = {
-    "PFS": "Progression-free survival",
-    "RPFS": "Radiographic progression-free survival",
-    "TTPP": "Time to PSA progression",
-    "DOR": "Duration of PSA response",
-    "RDOR": "Duration of radiographic response",
-}
+ENDPOINTS = ("PFS", "RPFS", "TTPP", "DOR", "RDOR")
 CENSORED = {
     1: "NO BASELINE ASSESSMENT",
     2: "NEW ANTICANCER THERAPY",
@@ -478,7 +469,7 @@ def _start(
         return course.TRTSDT
     if course.AGAINFL == "Y":
         return subject.RESALLDT
-    return getattr(subject, ORIGINS[plan.survival.pfs_origin][0])
+    return getattr(subject, ORIGINS[plan.survival.pfs_origin])
 
 
 def _baseline(code: str, key: Key, inputs: Sources) -> bool:
@@ -537,9 +528,6 @@ def _rows(code: str, definition: Definition, inputs: Sources, plan: Plan) -> lis
                 "STUDYID": course.STUDYID,
                 "USUBJID": course.USUBJID,
                 "PARAMCD": code + definition.code + ("RE" if course.AGAINFL == "Y" else ""),
-                "PARAM": WORDS[code]
-                + " (days)"
-                + (f"; {definition.words}" if definition.words else ""),
                 "COURSE": course.COURSE,
                 "STARTDT": start,
                 "ADT": pd.Timestamp("1970-01-01") + pd.Timedelta(days=day),
@@ -586,14 +574,19 @@ def progression_times(inputs: Sources, plan: Plan) -> pd.DataFrame:
     7. Died, where death is no event (TTPP, DOR): censored at A.
     8. No E by the cut-off: censored at A.
 
-    Where there is no A, the origin is used. A sensitivity definition (NT, IT, GAP, OFF, UNC, DOSE,
-    NEXT; first courses only) differs only in the point it names; RE is the course after
+    Where there is no A, the origin is used. Of several events on one day, E is the first of this
+    list: radiographic progression, PSA progression, clinical progression, death. A sensitivity
+    definition (NT, IT, GAP, OFF, UNC, DOSE, NEXT; first courses only) differs only in the point it
+    names. OFF: an end of study treatment for another reason than completion or death is an event.
+    UNC: an unconfirmed progression of bone is an event under any overall response. NEXT: the cases
+    are applied to the true days, then a radiographic progression is dated at the next scheduled
+    scan, not after the last day known alive; a death is not moved. RE is the course after
     re-screening. RPFS, PFS and RDOR are not derived where the data hold no dated tumour assessment,
     TTPP and DOR not where they hold no PSA.
     """
     rows: list[dict[str, Any]] = []
     for definition in definitions(plan.progression):
-        for code in ("PFS", "RPFS", "TTPP") if definition.code else WORDS:
+        for code in ("PFS", "RPFS", "TTPP") if definition.code else ENDPOINTS:
             needed = inputs.logs["psa values" if code in BY_PSA else "scans"]
             defined_for_psa = definition.code not in ("OFF", "NEXT") or code not in BY_PSA
             if needed and defined_for_psa:
