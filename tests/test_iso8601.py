@@ -59,7 +59,7 @@ def test_each_form_means_the_days_that_the_guide_says(text, first, last):
     again = [qc_dates.earliest(text), qc_dates.latest(text)]
     assert [day.isoformat() if day else "" for day in again] == [first, last]
     one_day = dt.date.fromisoformat(first) if first and first == last else None
-    assert said.day == qc_dates.whole(text) == one_day
+    assert said.day == qc_dates.complete_day(text) == one_day
 
 
 @pytest.mark.parametrize(
@@ -105,7 +105,7 @@ def test_times_as_texts_stand_in_the_order_of_the_clock(one, other):
 def test_whatever_python_writes_is_read_back(day, time):
     when = dt.datetime.combine(day, time)
     assert moment(when.isoformat()) == when
-    assert qc_dates.whole(when.isoformat()) == when.date()
+    assert qc_dates.complete_day(when.isoformat()) == when.date()
 
 
 @pytest.mark.parametrize(

@@ -156,7 +156,7 @@
   // A table row cannot say that it is unfolded; a number, which is a button, can.
   const unfolded = (node, open) => {
     if (node.dataset.row === undefined) node.setAttribute("aria-expanded", String(open));
-    else node.classList.toggle("asked", open);
+    else node.classList.toggle("unfolded", open);
   };
   const close = (return_) => {
     if (panel.hidden) return;
@@ -197,20 +197,20 @@
     perTable.get(table).push(span);
   }
   for (const body of all("tbody")) { const first = one("tr[data-row]", body); if (first) first.tabIndex = 0; }
-  const asked = (node) => node.closest && (node.closest(".ard[role='button']") || node.closest("tr[data-row]"));
+  const addressed = (node) => node.closest && (node.closest(".ard[role='button']") || node.closest("tr[data-row]"));
   const neighbour = (row, step) => {
     let next = row;
     do { next = step > 0 ? next.nextElementSibling : next.previousElementSibling; } while (next && next.hidden);
     return next;
   };
   document.addEventListener("click", (event) => {
-    const span = asked(event.target);
+    const span = addressed(event.target);
     if (span && span.dataset.row !== undefined && String(getSelection())) return; // words are being marked
     if (span) { if (span === asker) close(false); else show(span); } else if (!event.target.closest("#address")) close(false);
   });
   document.addEventListener("keydown", (event) => {
     if (event.key === "Escape") { close(true); return; }
-    const span = asked(event.target);
+    const span = addressed(event.target);
     if (!span) return;
     if (event.key === "Enter" || event.key === " ") { event.preventDefault(); if (span === asker) close(false); else show(span); return; }
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];

@@ -5,7 +5,7 @@ from functools import lru_cache
 from typing import Any
 
 from sap.catalogue.codelists import fold
-from sap.qc.dates import earliest, latest, whole
+from sap.qc.dates import complete_day, earliest, latest
 from sap.qc.study import LINES, QcRow, Study
 
 METHOD = "SQL over the frozen records"
@@ -15,7 +15,8 @@ COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AESTDTC AEEND
 EMERGENT = """
 CREATE TABLE dose AS
 SELECT USUBJID, count(*) AS doses,
-       min(whole(EXSTDTC)) AS first, max(coalesce(whole(EXENDTC), whole(EXSTDTC))) AS last
+       min(complete_day(EXSTDTC)) AS first,
+       max(coalesce(complete_day(EXENDTC), complete_day(EXSTDTC))) AS last
 FROM ex
 WHERE list_contains($drugs, EXTRT) AND (EXCAT = 'STUDY TREATMENT' OR EXCAT IS NULL)
 GROUP BY USUBJID;
@@ -122,11 +123,13 @@ def _fatal(base: Any) -> dict[Key, float | None]:
     }
     for level, where in levels.items():
         place = ("fatal_events", "", "FATAL", level)
-        mine = f"FROM reported JOIN subject USING (USUBJID) WHERE fatal AND NOT disease AND {where}"
-        who, events = base.execute(f"SELECT count(DISTINCT USUBJID), count(*) {mine}").fetchone()
+        source = (
+            f"FROM reported JOIN subject USING (USUBJID) WHERE fatal AND NOT disease AND {where}"
+        )
+        who, events = base.execute(f"SELECT count(DISTINCT USUBJID), count(*) {source}").fetchone()
         rows: list[tuple[Any, ...]] = [("", who, events, None, None)]
         rows += base.execute(
-            f"SELECT pt, count(DISTINCT USUBJID), count(*), min(days), max(days) {mine} GROUP BY pt"
+            f"SELECT pt, count(DISTINCT USUBJID), count(*), min(days), max(days) {source} GROUP BY pt"
         ).fetchall()
         for pt, subjects_, events_, low, high in rows:
             share = subjects_ / n if n else None
@@ -163,7 +166,7 @@ EX = "USUBJID EXTRT EXCAT EXSTDTC EXENDTC"
 
 def _tables(base: Any, study: Study) -> None:
     plan = study.plan
-    for of_text in (earliest, latest, whole):
+    for of_text in (earliest, latest, complete_day):
         # The functions of `dates` as functions of SQL; a text may have no such day.
         base.create_function(
             of_text.__name__, of_text, ["VARCHAR"], "DATE", null_handling="special"

@@ -1,4 +1,4 @@
-"""The second computation beside the ARD, row by row, and how much of it agrees."""
+"""The second computation compared with the ARD, row by row, and how much of it agrees."""
 
 import math
 from collections.abc import Callable, Iterator, Mapping

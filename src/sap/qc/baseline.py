@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sap.plan.model import Plan
-from sap.qc.dates import Day, clock, earliest, whole
+from sap.qc.dates import Day, clock, complete_day, earliest
 from sap.qc.psa import visits
 from sap.qc.quantities import result
 from sap.qc.study import Place, QcRow, Study
@@ -37,18 +37,18 @@ class Window(NamedTuple):
 
 
 def _windows(subject: Subject, ds: Sequence[Record]) -> dict[int, Window]:
-    """0 the first screening, 1 the second; one that he never had is not there."""
-    found = {}
+    """0 the first screening, 1 the second; a screening that did not take place is left out."""
+    windows = {}
     if "SCREENED" in subject.sets and subject.first is not None:
         dose = subject.first_dose if subject.treated and not subject.treated_again else None
-        found[0] = Window(None, dose or subject.allocated or subject.first.day or subject.consent)
+        windows[0] = Window(None, dose or subject.allocated or subject.first.day or subject.consent)
     if "RESCREENED" in subject.sets:
-        asked = milestone(list(ds), "RE-SCREENING CONSENT OBTAINED")
+        consent = milestone(list(ds), "RE-SCREENING CONSENT OBTAINED")
         drawn = subject.second.day if subject.second else None
         dose = subject.first_dose if subject.treated_again else None
-        since = min((day for day in (asked, drawn) if day is not None), default=None)
-        found[1] = Window(since, dose or subject.again_allocated or drawn or asked)
-    return found
+        since = min((day for day in (consent, drawn) if day is not None), default=None)
+        windows[1] = Window(since, dose or subject.again_allocated or drawn or consent)
+    return windows
 
 
 def _inside(day: Day | None, window: Window) -> bool:
@@ -60,14 +60,14 @@ def _inside(day: Day | None, window: Window) -> bool:
 def _last(
     rows: Sequence[tuple[Day | None, tuple[float, float], float | str | None]], at: Window
 ) -> float | str | None:
-    found, best = None, None
+    last_value, best = None, None
     for day, order, value in rows:
         if value is None or not _inside(day, at):
             continue
         assert day is not None
         if best is None or (day, order) >= best:
-            found, best = value, (day, order)
-    return found
+            last_value, best = value, (day, order)
+    return last_value
 
 
 def _order(row: Record, domain: str) -> tuple[float, float]:
@@ -82,7 +82,7 @@ def _status(rows: Sequence[Record], at: Window, dose: Day | None, plan: Plan) ->
         (day, _order(row, "RS"), row.get("RSSTRESC"))
         for row in rows
         if row.get("RSTESTCD") == "ECOG" and row.get("RSSTRESC") is not None
-        if (day := whole(row.get("RSDTC"))) is not None
+        if (day := complete_day(row.get("RSDTC"))) is not None
     )
     upto = [value for day, _, value in known if _inside(day, at)]
     if upto:
@@ -107,7 +107,7 @@ def _test(rows: Sequence[Record], code: str, at: Window) -> float | str | None:
             per = {"mmol/L": 1, "g/dL": 10 / PER_MMOL, "g/L": 1 / PER_MMOL}
             factor = per.get(row.get("LBSTRESU") or "")
             value = None if factor is None else value * factor
-        taken.append((whole(row.get("LBDTC")), _order(row, "LB"), value))
+        taken.append((complete_day(row.get("LBDTC")), _order(row, "LB"), value))
     return _last(taken, at)
 
 
@@ -126,14 +126,14 @@ def _gleason(rows: Sequence[Record]) -> str | None:
 
 def _before(rows: Sequence[Record], at: Window, second: bool) -> list[Record]:
     """Anticancer therapies a patient had had by then."""
-    found = []
+    therapies = []
     for row in rows:
         day = earliest(row.get("CMSTDTC"))
         choice = second and row.get("CMCAT") == "PHYSICIAN'S CHOICE"
         choice = choice and day is not None and at.until is not None and day < at.until
         if row.get("CMCAT") == "PRIOR ANTICANCER THERAPY" or choice:
-            found.append(row)
-    return found
+            therapies.append(row)
+    return therapies
 
 
 def characteristics(
@@ -150,25 +150,26 @@ def characteristics(
     )
     values_of: dict[int, dict[str, Characteristics]] = {0: {}, 1: {}}
     for who, subject in subjects.items():
-        mine = {
+        domains = {
             name: tables.get(name, {}).get(who, []) for name in ("ds", "lb", "ex", "rs", "mh", "cm")
         }
         psa = [
-            (v.day, (0.0, 0.0), float(v.psa)) for v in visits(subject, mine["lb"], mine["ex"], plan)
+            (v.day, (0.0, 0.0), float(v.psa))
+            for v in visits(subject, domains["lb"], domains["ex"], plan)
         ]
-        for place, at in _windows(subject, mine["ds"]).items():
+        for place, at in _windows(subject, domains["ds"]).items():
             sample = subject.second if place else subject.first
-            had = _before(mine["cm"], at, place == 1)
+            had = _before(domains["cm"], at, place == 1)
             after = {row["CMDECOD"] for row in had if row.get("CMDECOD") in plan.rescreening.after}
-            values: Characteristics = {code: _test(mine["lb"], code, at) for code in TESTS}
+            values: Characteristics = {code: _test(domains["lb"], code, at) for code in TESTS}
             values |= {
                 "AGE": dm[who].get("AGE"),
-                "TSDIAG": _since(mine["mh"], "PROSTATE CANCER", at, plan),
-                "TSMET": _since(mine["mh"], "METASTATIC DISEASE", at, plan),
+                "TSDIAG": _since(domains["mh"], "PROSTATE CANCER", at, plan),
+                "TSMET": _since(domains["mh"], "METASTATIC DISEASE", at, plan),
                 "PSA": _last(psa, at),
                 "CTC": sample.count if sample else None,
-                "ECOG": _status(mine["rs"], at, subject.first_dose, plan),
-                "GLEASON": _gleason(mine["mh"]),
+                "ECOG": _status(domains["rs"], at, subject.first_dose, plan),
+                "GLEASON": _gleason(domains["mh"]),
                 "ARV7": sample.arv7 if sample else None,
             }
             if prior:

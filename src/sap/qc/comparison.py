@@ -95,8 +95,9 @@ def rows(study: Study) -> Iterator[QcRow]:
 def _by_marker(study: Study) -> Iterator[QcRow]:
     """Every row of `comparison_marker`.
 
-    Table 14.2.6.1: "The denominator of AR-V7 positive patients is the primary set, so no patient
-    treated through re-screening is in it; that of negative patients is everyone given cabazitaxel."
+    Table 14.2.6.1: "The denominator of marker-positive patients is the primary set, without patients
+    treated through re-screening; that of marker-negative patients is all who were given the study
+    drug outside of the study treatment."
     """
     plan = study.plan
     positive = results_in(study, study.inside("PRIMARY"), "PSARESP")

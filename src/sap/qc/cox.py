@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 import numpy as np
 
 from sap.plan.model import Plan
-from sap.qc.dates import whole
+from sap.qc.dates import complete_day
 from sap.qc.kaplan_meier import quantile_z
 from sap.qc.subjects import Record, Subject
 from sap.qc.summaries import Value
@@ -23,19 +23,19 @@ def status(subject: Subject, rs: Sequence[Record], plan: Plan) -> float | None:
         return None
     known = []
     for row in rs:
-        day = whole(row.get("RSDTC"))
+        day = complete_day(row.get("RSDTC"))
         if row.get("RSTESTCD") == "ECOG" and day is not None:
             known.append((day, row["RSSEQ"], row.get("RSSTRESC")))
     known.sort(key=lambda one: one[:2])
-    found = [value for day, _, value in known if day <= limit][-1:]
-    if not found and "ECOG" in plan.baseline.window_measures:
-        found = [
+    statuses = [value for day, _, value in known if day <= limit][-1:]
+    if not statuses and "ECOG" in plan.baseline.window_measures:
+        statuses = [
             value
             for day, _, value in known
             if 0 < (day - limit).days <= plan.baseline.window_days
             and (subject.first_dose is None or day <= subject.first_dose)
         ][:1]
-    return None if not found or found[0] is None else float(found[0])
+    return None if not statuses or statuses[0] is None else float(statuses[0])
 
 
 def covariates(
@@ -61,14 +61,14 @@ def model(
     plan: Plan,
 ) -> Iterator[tuple[str, dict[str, Value]]]:
     """Statistics by covariate ("" the model's own); the fit only where both programs agree on it."""
-    whole_ = [all(row[name] is not None for name in names) for row in rows]
-    used = [one for one, is_whole in zip(followed, whole_, strict=True) if is_whole]
+    complete = [all(row[name] is not None for name in names) for row in rows]
+    used = [one for one, is_complete in zip(followed, complete, strict=True) if is_complete]
     events = sum(event for _, event in used)
     yield "", {"N": len(used), "n_events": events, "n_missing": len(rows) - len(used)}
     if not events or events < plan.survival_comparison.events_per_coefficient * len(names):
         return
     x = np.array(
-        [[row[name] for name in names] for row, ok in zip(rows, whole_, strict=True) if ok], float
+        [[row[name] for name in names] for row, ok in zip(rows, complete, strict=True) if ok], float
     )
     fitted = _fitted([d for d, _ in used], [e for _, e in used], x)
     if fitted is None:
@@ -109,8 +109,8 @@ def _fitted(
         try:
             start = None
             for _ in range(ROUNDS):
-                asked = PHReg(np.array(days, float), x, status=np.array(event), ties="efron")
-                fit = asked.fit(disp=False, start_params=start)
+                regression = PHReg(np.array(days, float), x, status=np.array(event), ties="efron")
+                fit = regression.fit(disp=False, start_params=start)
                 start = fit.params
             frame = pd.DataFrame(x).assign(days=days, event=event)
             other = CoxPHFitter().fit(frame, "days", "event").params_.to_numpy()

@@ -33,7 +33,7 @@ class Course(NamedTuple):
 
 
 def _result(gf: Sequence[Record], sample: str | None) -> str | None:
-    mine = [
+    results = [
         row
         for row in gf
         if row.get("GFTESTCD") == "ARV7"
@@ -41,7 +41,7 @@ def _result(gf: Sequence[Record], sample: str | None) -> str | None:
         and row.get("GFREFID") is not None
         and row["GFREFID"] == sample
     ]
-    return min(mine, key=lambda row: float(row["GFSEQ"]))["GFSTRESC"] if mine else None
+    return min(results, key=lambda row: float(row["GFSEQ"]))["GFSTRESC"] if results else None
 
 
 def _under_treatment(subject: Subject, cp: Sequence[Record], gf: Sequence[Record]) -> list[Count]:

@@ -7,7 +7,7 @@ contact.
 import itertools
 from collections.abc import Iterator
 
-from sap.qc.dates import whole
+from sap.qc.dates import complete_day
 from sap.qc.quantities import result
 from sap.qc.study import Place, QcRow, Study
 from sap.qc.subjects import Subject, is_study_dose
@@ -54,11 +54,11 @@ def _due(study: Study) -> dict[str, Value]:
                 day
                 for row in study.of("ex", who)
                 if is_study_dose(row, study.plan.exposure.drugs)
-                and (day := whole(row.get("EXSTDTC"))) is not None
+                and (day := complete_day(row.get("EXSTDTC"))) is not None
             }
         )
         samples = [
-            whole(row.get("LBDTC"))
+            complete_day(row.get("LBDTC"))
             for row in study.of("lb", who)
             if row.get("LBTESTCD") == "PSA" and result(row, "LB")[0] is not None
         ]

@@ -8,21 +8,21 @@ _WIDTHS = (4, 2, 2)
 
 
 def _parts(date: str) -> list[int | None]:
-    """Year, month and day; None for one that a hyphen stands for or that is not there.
+    """Year, month and day; None for one that is a hyphen or is absent.
 
     >>> _parts("2017---02"), _parts("--03-02"), _parts("2017-03"), _parts("-----")
     ([2017, None, 2], [None, 3, 2], [2017, 3, None], [None, None, None])
     """
-    found: list[int | None] = []
+    parts: list[int | None] = []
     for width in _WIDTHS:
         if not date or date.startswith("-"):
-            found.append(None)
+            parts.append(None)
             date = date[1:]
         else:
-            found.append(int(date[:width]))
+            parts.append(int(date[:width]))
             date = date[width:]
         date = date[1:]
-    return found
+    return parts
 
 
 @cache
@@ -63,7 +63,7 @@ def latest(text: str | None) -> Day | None:
     return span[1] if span else None
 
 
-def whole(text: str | None) -> Day | None:
+def complete_day(text: str | None) -> Day | None:
     """The day of a text that names one."""
     return earliest(text) if earliest(text) == latest(text) else None
 
@@ -74,7 +74,7 @@ def clock(text: str | None, *, last: bool = False) -> float | None:
     >>> clock("2017-02-03T08:00"), clock("2017-02-03T08:00:00.5"), clock("2017-02-03T08", last=True)
     (28800.0, 28800.5, 32399.0)
     """
-    if not text or "T" not in text or whole(text) is None:
+    if not text or "T" not in text or complete_day(text) is None:
         return None
     side = text.split("/")[-1 if last else 0]
     parts = _without_zone(side.partition("T")[2]).split(":")
@@ -91,7 +91,7 @@ def clock(text: str | None, *, last: bool = False) -> float | None:
 
 
 def _without_zone(time: str) -> str:
-    """The time before its zone; a hyphen that stands for a part is none.
+    """The time before its zone; a hyphen in place of a part is no zone.
 
     >>> _without_zone("09:30Z"), _without_zone("-:15-05:00"), _without_zone("09:-:17")
     ('09:30', '-:15', '09:-:17')
@@ -111,7 +111,7 @@ def hours(later: str | None, earlier: str | None) -> float | None:
     """
     ends = []
     for text in (later, earlier):
-        day, second = whole(text), clock(text)
+        day, second = complete_day(text), clock(text)
         if text is None or day is None or second is None or "/" in text:
             return None
         time = text.partition("T")[2]

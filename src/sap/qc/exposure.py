@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sap.plan.model import Plan
-from sap.qc.dates import Day, earliest, whole
+from sap.qc.dates import Day, complete_day, earliest
 from sap.qc.study import LINES, Place, QcRow, Study
 from sap.qc.subjects import Record, Subject, is_study_dose
 from sap.qc.summaries import Value, share, summary
@@ -32,24 +32,24 @@ class Course:
 
 def in_order(ex: Sequence[Record], plan: Plan) -> list[Record]:
     """A patient's infusions, by the cycle of each visit where all name one, else by day."""
-    mine = [row for row in ex if is_study_dose(row, plan.exposure.drugs)]
-    named = [re.fullmatch(r"CYCLE (\d+)", row.get("VISIT") or "") for row in mine]
-    by_cycle = bool(mine) and all(named)
+    infusions = [row for row in ex if is_study_dose(row, plan.exposure.drugs)]
+    named = [re.fullmatch(r"CYCLE (\d+)", row.get("VISIT") or "") for row in infusions]
+    by_cycle = bool(infusions) and all(named)
 
     def place(pair: tuple[Record, re.Match[str] | None]) -> tuple[float, bool, Day, float]:
         row, cycle = pair
-        day = whole(row.get("EXSTDTC"))
+        day = complete_day(row.get("EXSTDTC"))
         number = float(cycle.group(1)) if by_cycle and cycle else 0.0
         return number, day is None, day or Day.max, row["EXSEQ"]
 
-    return [row for row, _ in sorted(zip(mine, named, strict=True), key=place)]
+    return [row for row, _ in sorted(zip(infusions, named, strict=True), key=place)]
 
 
 def _last(vs: Sequence[Record], code: str, day: Day | None) -> float | None:
     """The last value of a vital sign up to a day."""
-    found, best = None, None
+    last_value, best = None, None
     for row in vs:
-        seen, value = whole(row.get("VSDTC")), row.get("VSSTRESN")
+        seen, value = complete_day(row.get("VSDTC")), row.get("VSSTRESN")
         if (
             row.get("VSTESTCD") != code
             or value is None
@@ -59,8 +59,8 @@ def _last(vs: Sequence[Record], code: str, day: Day | None) -> float | None:
         ):
             continue
         if best is None or (seen, row["VSSEQ"]) >= best:
-            found, best = float(value), (seen, row["VSSEQ"])
-    return found
+            last_value, best = float(value), (seen, row["VSSEQ"])
+    return last_value
 
 
 def surface(vs: Sequence[Record], day: Day | None, plan: Plan) -> float | None:
@@ -77,7 +77,7 @@ def surface(vs: Sequence[Record], day: Day | None, plan: Plan) -> float | None:
 def given(row: Record, vs: Sequence[Record], plan: Plan) -> tuple[float | None, float | None]:
     """An infusion's dose in mg/m2 and in mg."""
     dose, unit = row.get("EXDOSE"), row.get("EXDOSU")
-    area = surface(vs, whole(row.get("EXSTDTC")), plan)
+    area = surface(vs, complete_day(row.get("EXSTDTC")), plan)
     if dose is None:
         return None, None
     if unit == "mg/m2":
@@ -92,17 +92,17 @@ def _delays(rows: Sequence[Record], plan: Plan) -> list[float | None]:
 
     An infusion without a day and without a cycle may lie between any two that are far apart.
     """
-    days = [whole(row.get("EXSTDTC")) for row in rows]
+    days = [complete_day(row.get("EXSTDTC")) for row in rows]
     placed = all(re.fullmatch(r"CYCLE \d+", row.get("VISIT") or "") for row in rows)
-    found: list[float | None] = []
+    delays: list[float | None] = []
     for one, other in itertools.pairwise(days):
         late = None
         if one is not None and other is not None:
             late = (other - one).days - plan.exposure.cycle_days
             if None in days and not placed and late > plan.exposure.delay_after_days:
                 late = None
-        found.append(late)
-    return found
+        delays.append(late)
+    return delays
 
 
 def _reductions(doses: Sequence[float | None], plan: Plan) -> tuple[int, str]:
@@ -190,7 +190,7 @@ def _support(
         day = earliest(row.get("CMSTDTC"))
         if row.get("CMSCAT") != "G-CSF" or day is None or subject.last_dose is None:
             continue
-        infusions = [(whole(r.get("EXSTDTC")), number) for number, r in enumerate(rows)]
+        infusions = [(complete_day(r.get("EXSTDTC")), number) for number, r in enumerate(rows)]
         before = [(d, number) for d, number in infusions if d is not None and d <= day]
         if before and (day - subject.last_dose).days <= plan.exposure.cycle_days:
             cycles.add(max(before)[1])

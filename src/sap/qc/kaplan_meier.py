@@ -30,13 +30,13 @@ class Step(NamedTuple):
 def product(
     days: Sequence[int], event: Sequence[int], entry: Sequence[int] | None = None
 ) -> list[Step]:
-    """The product limit in exact fractions, time by time; Greenwood's sum beside it.
+    """The product limit in exact fractions, time by time, with Greenwood's sum.
 
     With `entry` a patient is at risk after that day only.
     """
     since = [-1] * len(days) if entry is None else entry
     height, total = Fraction(1), Fraction(0)
-    found = []
+    steps = []
     dead = False
     for time in sorted(set(days)):
         here = [e for d, e in zip(days, event, strict=True) if d == time]
@@ -47,10 +47,10 @@ def product(
             dead = True
         elif died:
             total += Fraction(died, risk * (risk - died))
-        found.append(
+        steps.append(
             Step(float(time), risk, died, len(here) - died, height, None if dead else total)
         )
-    return found
+    return steps
 
 
 def quantile_z(conf_level: float) -> float:
@@ -138,17 +138,17 @@ class Curve:
         for step in self.steps:
             if abs(float(heights.loc[step.time]) - float(step.survival)) > NEAR:
                 return True
-            mine = limits(step, self.plan)
-            if log_log and mine is not None and 0 < step.survival < 1:
+            exact_limits = limits(step, self.plan)
+            if log_log and exact_limits is not None and 0 < step.survival < 1:
                 theirs = fitted.confidence_interval_.loc[step.time].to_numpy(float)
-                if np.abs(theirs - np.array(mine)).max() > NEAR:
+                if np.abs(theirs - np.array(exact_limits)).max() > NEAR:
                     return True
         if not any(self.event):
             return False
         other = SurvfuncRight(np.array(self.days), np.array(self.event))
         for time, height in zip(other.surv_times, other.surv_prob, strict=True):
-            mine_there = next(s for s in self.steps if s.time == time)
-            if abs(height - float(mine_there.survival)) > NEAR:
+            exact_step = next(s for s in self.steps if s.time == time)
+            if abs(height - float(exact_step.survival)) > NEAR:
                 return True
         return False
 
@@ -164,7 +164,7 @@ class Curve:
         falls = [step for step in self.steps if step.events]
         end = self.steps[-1].time
         bands = [limits(step, self.plan) for step in falls]
-        found = {}
+        statistics = {}
         for name, points in (
             ("median", [(s.time, float(s.survival)) for s in falls]),
             (
@@ -178,8 +178,8 @@ class Curve:
         ):
             last = points[-1][1] if points else None
             place = half(points, end, last)
-            found[name] = None if place is None else place / self.month
-        return found
+            statistics[name] = None if place is None else place / self.month
+        return statistics
 
     def follow_up(self) -> float | None:
         """The median of the reverse curve, in months."""
@@ -219,12 +219,12 @@ def mean_difference(
         return dict.fromkeys(("tau", "estimate", "standard_error", "conf_low", "conf_high"))
     month = plan.survival.days_per_month
     last = min(max(day for day, _ in side) for side in (one, other))
-    whole = last >= plan.survival.rmst_months * month
-    tau = plan.survival.rmst_months if whole else last / month
+    complete = last >= plan.survival.rmst_months * month
+    tau = plan.survival.rmst_months if complete else last / month
     if tau <= 0:
         return dict.fromkeys(("tau", "estimate", "standard_error", "conf_low", "conf_high"))
     sides = [Curve([d for d, _ in side], [e for _, e in side], plan) for side in (one, other)]
-    means = [side.restricted_mean(None if whole else last) for side in sides]
+    means = [side.restricted_mean(None if complete else last) for side in sides]
     first, second = ((m["estimate"] or 0.0, m["standard_error"] or 0.0) for m in means)
     estimate, error = first[0] - second[0], math.hypot(first[1], second[1])
     reach = quantile_z(plan.intervals.conf_level) * error
@@ -257,19 +257,19 @@ def curve_statistics(days: Sequence[int], event: Sequence[int], plan: Plan) -> C
     """Every statistic of one curve: by what follows the analysis' name, the level, the statistic."""
     curve = Curve(days, event, plan)
     conf, month = plan.intervals.conf_level, curve.month
-    found: CurveStatistics = {("", "", name): value for name, value in middle(curve).items()}
+    statistics: CurveStatistics = {("", "", name): value for name, value in middle(curve).items()}
     for months in plan.survival.landmarks_months:
         level, place = f"month_{months:g}", curve.at(months * month)
         # Before the first event there is no spread to make an interval of.
         band = limits(place, plan) if place and place.survival < 1 else None
-        found[("", level, "estimate")] = float(place.survival) if place else None
-        found[("", level, "conf_low")] = band[0] if band else None
-        found[("", level, "conf_high")] = band[1] if band else None
-        found[("", level, "conf_level")] = conf
-        found[("", level, "at_risk")] = sum(1 for d in days if d >= months * month)
+        statistics[("", level, "estimate")] = float(place.survival) if place else None
+        statistics[("", level, "conf_low")] = band[0] if band else None
+        statistics[("", level, "conf_high")] = band[1] if band else None
+        statistics[("", level, "conf_level")] = conf
+        statistics[("", level, "at_risk")] = sum(1 for d in days if d >= months * month)
     level = f"rmst_{plan.survival.rmst_months:g}"
-    found |= {("", level, name): value for name, value in curve.restricted_mean().items()}
-    found[("", level, "conf_level")] = conf
+    statistics |= {("", level, name): value for name, value in curve.restricted_mean().items()}
+    statistics[("", level, "conf_level")] = conf
     for number, step in enumerate(curve.steps, start=1):
         band = limits(step, plan)
         values = {
@@ -281,21 +281,21 @@ def curve_statistics(days: Sequence[int], event: Sequence[int], plan: Plan) -> C
             "n_events": step.events,
             "n_censored": step.censored,
         }
-        found |= {("_curve", str(number), name): value for name, value in values.items()}
-    return {} if curve.disputed else found | _numbers_at_risk(days, month)
+        statistics |= {("_curve", str(number), name): value for name, value in values.items()}
+    return {} if curve.disputed else statistics | _numbers_at_risk(days, month)
 
 
 def _numbers_at_risk(days: Sequence[int], month: float) -> CurveStatistics:
     longest = max(days) / month
     step = next((s for s in (1, 2, 3, 6, 12) if longest / s <= 9), 24)
-    found: CurveStatistics = {}
+    statistics: CurveStatistics = {}
     at = 0
     while at < longest + step / 2:
         name = str(at)
-        found[("_at_risk", name, "time")] = float(at)
-        found[("_at_risk", name, "at_risk")] = sum(1 for d in days if d / month >= at)
+        statistics[("_at_risk", name, "time")] = float(at)
+        statistics[("_at_risk", name, "at_risk")] = sum(1 for d in days if d / month >= at)
         at += step
-    return found
+    return statistics
 
 
 def log_rank(

@@ -10,7 +10,7 @@ from sap.catalogue import fold
 from sap.plan.model import Plan
 from sap.qc import adverse_events
 from sap.qc.ctcae import decimal_of, graded
-from sap.qc.dates import clock, whole
+from sap.qc.dates import clock, complete_day
 from sap.qc.quantities import result
 from sap.qc.study import LINES, Place, QcRow, Study
 from sap.qc.subjects import Record, Subject
@@ -38,15 +38,15 @@ def courses(
         if not subject.treated:
             continue
         for code, testcd, term, _ in plan.labs.gradings:
-            mine = [row for row in lb.get(who, []) if row.get("LBTESTCD") == testcd]
-            graded_[code][who] = _course(subject, mine, term, plan)
+            records = [row for row in lb.get(who, []) if row.get("LBTESTCD") == testcd]
+            graded_[code][who] = _course(subject, records, term, plan)
     return graded_
 
 
 def _course(subject: Subject, rows: Sequence[Record], term: str, plan: Plan) -> Course:
     values = []
     for row in rows:
-        day, value = whole(row.get("LBDTC")), result(row, "LB")[0]
+        day, value = complete_day(row.get("LBDTC")), result(row, "LB")[0]
         if day is not None and value is not None:
             time = clock(row["LBDTC"])
             values.append((day, -1.0 if time is None else time, row["LBSEQ"], value, row))

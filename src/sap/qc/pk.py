@@ -8,7 +8,7 @@ from functools import lru_cache
 from itertools import pairwise
 
 from sap.plan.model import Plan
-from sap.qc.dates import Day, whole
+from sap.qc.dates import Day, complete_day
 from sap.qc.dates import hours as hours_between
 from sap.qc.exposure import given
 from sap.qc.quantities import result
@@ -59,9 +59,11 @@ def _timed(text: str | None) -> str | None:
 def _sample(row: Record, ex: Sequence[Record], plan: Plan) -> Sample:
     rule = plan.pk
     drawn, start = row.get("PCDTC"), _timed(row.get("PCRFTDTC"))
-    day = whole(row.get("PCRFTDTC")) or whole(row.get("PCDTC"))
+    day = complete_day(row.get("PCRFTDTC")) or complete_day(row.get("PCDTC"))
     if start is None and day is not None:
-        that_day = [_timed(one.get("EXSTDTC")) for one in ex if whole(one.get("EXSTDTC")) == day]
+        that_day = [
+            _timed(one.get("EXSTDTC")) for one in ex if complete_day(one.get("EXSTDTC")) == day
+        ]
         start = next((text for text in that_day if text is not None), None)
     planned = float(row["PCTPTNUM"]) if row.get("PCTPTNUM") is not None else math.nan
     hours = hours_between(drawn, start)
@@ -90,7 +92,7 @@ def profiles_of(
     tables: Mapping[str, Mapping[str, list[Record]]], subjects: Mapping[str, Subject], plan: Plan
 ) -> dict[str, list[Profile]]:
     """Every sampled infusion of each treated patient, by visit and day."""
-    found: dict[str, list[Profile]] = {}
+    by_subject: dict[str, list[Profile]] = {}
     for who, subject in subjects.items():
         rows = [
             row
@@ -100,28 +102,28 @@ def profiles_of(
         ex, vs = tables["ex"].get(who, []), tables.get("vs", {}).get(who, [])
         by: dict[tuple[str | None, Day | None], Profile] = {}
         for sample in (_sample(row, ex, plan) for row in rows):
-            mine = by.setdefault((sample.visit, sample.day), Profile(sample.day))
-            mine.samples.append(sample)
+            profile = by.setdefault((sample.visit, sample.day), Profile(sample.day))
+            profile.samples.append(sample)
         for profile in by.values():
             that_day = [
                 row
                 for row in ex
                 if is_study_dose(row, plan.exposure.drugs)
                 and profile.day is not None
-                and whole(row.get("EXSTDTC")) == profile.day
+                and complete_day(row.get("EXSTDTC")) == profile.day
             ]
             if that_day:
                 profile.dose, profile.mg = given(that_day[0], vs, plan)
         if by:
-            found[who] = list(by.values())
-    return found
+            by_subject[who] = list(by.values())
+    return by_subject
 
 
-def evaluable(mine: Sequence[Profile]) -> bool:
-    """Whether one concentration above quantification after a known dose was found."""
+def evaluable(subject_profiles: Sequence[Profile]) -> bool:
+    """Whether one concentration above quantification follows a known dose."""
     return any(
         one.used and (one.hours or 0) > 0 and not one.below and profile.dose is not None
-        for profile in mine
+        for profile in subject_profiles
         for one in profile.samples
     )
 
@@ -186,19 +188,19 @@ def parameters(profile: Profile, plan: Plan) -> dict[str, float | None]:
         for one in samples
         if one.used and one.planned == rule.end_of_infusion_h and (one.hours or 0) > 0
     ]
-    found: dict[str, float | None] = {}
+    values: dict[str, float | None] = {}
     for hour in (rule.primary_h, rule.secondary_h):
         curve = _curve(samples, rule.carry_on_minutes / 60, hour)
         there = curve[-1][0] >= hour
-        found[f"AUC0{hour:g}"] = area(curve, hour, rule.rule) if there and ends else None
+        values[f"AUC0{hour:g}"] = area(curve, hour, rule.rule) if there and ends else None
         place = next((p for p in range(len(curve) - 1) if curve[p + 1][0] >= hour), None)
         known = there and place is not None
-        found[f"C{hour:g}H"] = (
+        values[f"C{hour:g}H"] = (
             _at(curve, place, hour, rule.rule) if known and place is not None else None
         )
     curve = _curve(samples, 0.0, 0.0)
     last = max((t for t, c in curve if c > 0), default=0.0)
-    found["AUCLST"] = area(curve, last, rule.rule) if ends else None
+    values["AUCLST"] = area(curve, last, rule.rule) if ends else None
     peaks = [
         (-float(one.level or 0), one.hours)
         for one in samples
@@ -207,31 +209,31 @@ def parameters(profile: Profile, plan: Plan) -> dict[str, float | None]:
         and not (one.planned == rule.end_of_infusion_h and one.off_time)
     ]
     good = bool(ends) and not any(one.off_time for one in ends)
-    found["CMAX"] = -min(peaks)[0] if good else None
-    found["TMAX"] = min(peaks)[1] if good else None
+    values["CMAX"] = -min(peaks)[0] if good else None
+    values["TMAX"] = min(peaks)[1] if good else None
     main = f"AUC0{rule.primary_h:g}"
 
     def per(name: str, dose: float | None, reference: float) -> float | None:
-        value = found[name]
+        value = values[name]
         return value * reference / dose if value is not None and dose else None
 
-    found[f"{main}N"] = per(main, profile.dose, rule.reference_dose_mg_m2)
-    found[f"{main}MG"] = per(main, profile.mg, 1.0)
-    found["CMAXN"] = per("CMAX", profile.dose, rule.reference_dose_mg_m2)
-    return found
+    values[f"{main}N"] = per(main, profile.dose, rule.reference_dose_mg_m2)
+    values[f"{main}MG"] = per(main, profile.mg, 1.0)
+    values["CMAXN"] = per("CMAX", profile.dose, rule.reference_dose_mg_m2)
+    return values
 
 
 def _described(values: Sequence[float | None]) -> dict[str, Value]:
     known = [value for value in values if value is not None]
-    found = summary(values) | {"geometric_mean": None, "geometric_cv": None}
+    statistics = summary(values) | {"geometric_mean": None, "geometric_cv": None}
     if known and min(known) > 0:
         logs = [math.log(value) for value in known]
         mean = math.fsum(logs) / len(logs)
-        found["geometric_mean"] = math.exp(mean)
+        statistics["geometric_mean"] = math.exp(mean)
         if len(logs) > 1:
             spread = math.fsum((each - mean) ** 2 for each in logs) / (len(logs) - 1)
-            found["geometric_cv"] = math.sqrt(math.expm1(spread))
-    return found
+            statistics["geometric_cv"] = math.sqrt(math.expm1(spread))
+    return statistics
 
 
 @lru_cache(maxsize=1)
@@ -247,7 +249,7 @@ def rows(study: Study) -> Iterator[QcRow]:
         yield from place.rows(statistics, METHOD)
 
 
-def statistics_of(found: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Row]:
+def statistics_of(by_subject: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Row]:
     """Group, paramcd, level, sublevel and statistics of every row of `pk`."""
     rule = plan.pk
     yield (
@@ -264,15 +266,21 @@ def statistics_of(found: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Ro
             "reference_dose": rule.reference_dose_mg_m2,
         },
     )
-    if not found:
+    if not by_subject:
         none: dict[str, Value] = {"N": None, "n": None} | dict.fromkeys(_described([]))
         yield "", f"AUC0{rule.primary_h:g}", "", "", none
         return
-    inside = {who: mine for who, mine in found.items() if evaluable(mine)}
+    inside = {
+        who: subject_profiles
+        for who, subject_profiles in by_subject.items()
+        if evaluable(subject_profiles)
+    }
     first: dict[str, Profile] = {}
-    for who, mine in inside.items():
-        told = [p for p in mine if any(s.used and (s.hours or 0) > 0 for s in p.samples)]
-        first[who] = min(told, key=lambda profile: profile.day or dt.date.max)
+    for who, subject_profiles in inside.items():
+        with_level = [
+            p for p in subject_profiles if any(s.used and (s.hours or 0) > 0 for s in p.samples)
+        ]
+        first[who] = min(with_level, key=lambda profile: profile.day or dt.date.max)
     values = {who: parameters(profile, plan) for who, profile in first.items()}
     groups: dict[str, list[str]] = {"": list(first)}
     for dose in sorted({p.dose for p in first.values() if p.dose is not None}):
@@ -281,7 +289,12 @@ def statistics_of(found: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Ro
         for name in next(iter(values.values())) if values else ():
             stats = {"N": len(subjects)} | _described([values[one][name] for one in subjects])
             yield group, name, "", "", stats
-    samples = [one for mine in inside.values() for profile in mine for one in profile.samples]
+    samples = [
+        one
+        for subject_profiles in inside.values()
+        for profile in subject_profiles
+        for one in profile.samples
+    ]
     for hour in sorted({one.planned for one in samples if not math.isnan(one.planned)}):
         rows, level = [one for one in samples if one.planned == hour], f"hour_{hour:g}"
         levels = [one.level for one in rows if one.used]

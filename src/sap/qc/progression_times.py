@@ -8,7 +8,13 @@ from sap.plan.model import Plan
 from sap.qc.courses import Course, courses
 from sap.qc.dates import Day, earliest
 from sap.qc.psa_progression import progression
-from sap.qc.recist import PARTS, before_new_therapy, first_of_confirmed_response, is_new, mine
+from sap.qc.recist import (
+    PARTS,
+    before_new_therapy,
+    evaluator_records,
+    first_of_confirmed_response,
+    is_new,
+)
 from sap.qc.study import Study
 
 ORIGIN = {"screening": "consent", "allocation": "allocated", "first dose": "first_dose"}
@@ -109,9 +115,9 @@ def has_data(study: Study, endpoint: str) -> bool:
     if endpoint not in BY_SCANS:
         return any(course.psa for course in courses(study))
     rule = study.plan.tumour
-    responses = mine(study.records.get("rs", []), "RS", rule)
-    new_lesions = mine(study.records.get("tu", []), "TU", rule)
-    days = [row.get("TRDTC") for row in mine(study.records.get("tr", []), "TR", rule)]
+    responses = evaluator_records(study.records.get("rs", []), "RS", rule)
+    new_lesions = evaluator_records(study.records.get("tu", []), "TU", rule)
+    days = [row.get("TRDTC") for row in evaluator_records(study.records.get("tr", []), "TR", rule)]
     days += [row.get("RSDTC") for row in responses if row.get("RSTESTCD") in PARTS]
     days += [row.get("TUDTC") for row in new_lesions if is_new(row)]
     return any(earliest(day) is not None for day in days)
@@ -195,7 +201,7 @@ def _assessed(study: Study, course: Course, endpoint: str, definition: Definitio
 
 def _clinical(study: Study, course: Course) -> list[tuple[Day, str]]:
     """Clinical progressions after the first day of a course, as the evaluator records them in RS."""
-    records = mine(study.of("rs", course.subject.usubjid), "RS", study.plan.tumour)
+    records = evaluator_records(study.of("rs", course.subject.usubjid), "RS", study.plan.tumour)
     days = [
         earliest(row.get("RSDTC"))
         for row in records

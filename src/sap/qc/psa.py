@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from sap.plan.model import ComparisonRule, Plan
-from sap.qc.dates import Day, clock, earliest, latest, whole
+from sap.qc.dates import Day, clock, complete_day, earliest, latest
 from sap.qc.quantities import result
 from sap.qc.subjects import Record, Subject, is_study_dose
 
@@ -59,12 +59,12 @@ def visits(subject: Subject, lb: list[Record], ex: list[Record], plan: Plan) -> 
     infusion: float | None = None
     for row in ex:
         begun = clock(row.get("EXSTDTC"), last=True)
-        first = is_study_dose(row, plan.exposure.drugs) and whole(row.get("EXSTDTC"))
+        first = is_study_dose(row, plan.exposure.drugs) and complete_day(row.get("EXSTDTC"))
         if begun is not None and first and first == subject.first_dose:
             infusion = begun if infusion is None else min(begun, infusion)
     days: dict[Day, list[tuple[float | None, Decimal]]] = {}
     for row in lb:
-        day = whole(row.get("LBDTC"))
+        day = complete_day(row.get("LBDTC"))
         value = _value(row, plan)
         if row.get("LBTESTCD") != "PSA" or day is None or value is None:
             continue
@@ -163,7 +163,7 @@ def courses(
 ) -> dict[str, Course]:
     """Each treated subject's results by variant: PSARESP, PSARESPU, PSARSPnn, PSARSPTP, PSARSPAT."""
     rule = plan.psa_response
-    found = {}
+    by_subject = {}
     for who, subject in subjects.items():
         if not subject.treated:
             continue
@@ -188,10 +188,10 @@ def courses(
         if plan.comparison.rule is not None:
             made["PSARESPC"] = _as_published(subject, base, after, plan, plan.comparison.rule)
         pending = _is_pending(subject, base, made, therapy, plan, cut_off)
-        found[who] = Course(base, made, _unconfirmed(made, after, plan), pending)
+        by_subject[who] = Course(base, made, _unconfirmed(made, after, plan), pending)
         if "PRIMARY" in subject.sets and made["PSARESP"].result != "NE":
             subject.sets.add("PSAEVAL")
-    return found
+    return by_subject
 
 
 def _as_published(

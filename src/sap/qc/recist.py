@@ -43,7 +43,7 @@ class Visit:
     last: Day
     tr: list[Record] = field(default_factory=list)
     rs: list[Record] = field(default_factory=list)
-    found: list[Record] = field(default_factory=list)
+    tu: list[Record] = field(default_factory=list)
 
 
 class TimePoint(NamedTuple):
@@ -73,7 +73,7 @@ class Course(NamedTuple):
     time_points: list[TimePoint]
 
 
-def mine(rows: list[Record], stem: str, rule: Tumour) -> list[Record]:
+def evaluator_records(rows: list[Record], stem: str, rule: Tumour) -> list[Record]:
     """The records of the evaluator the plan names."""
     kept = []
     for row in rows:
@@ -162,7 +162,7 @@ def _visits(events: list[tuple[Day, str, str, Record]], rule: Tumour) -> list[Vi
         questions.setdefault(question, day)
         here = visits[-1]
         here.last = day
-        (here.tr if domain == "TR" else here.rs if domain == "RS" else here.found).append(row)
+        (here.tr if domain == "TR" else here.rs if domain == "RS" else here.tu).append(row)
     return visits
 
 
@@ -197,7 +197,7 @@ class Tree:
 
 
 def _target_sizes(visit: Visit, lesion: Lesion, tree: Tree, rule: Tumour) -> list[tuple[Fraction | None, bool]]:  # fmt: skip
-    """Every size that a target stands for at a visit, and whether it counts in the sum."""
+    """Every size of a target at a visit, and whether it counts in the sum."""
 
     def of(link: str) -> list[Record]:
         return [row for row in visit.tr if row.get("TRLNKID") == link]
@@ -205,9 +205,9 @@ def _target_sizes(visit: Visit, lesion: Lesion, tree: Tree, rule: Tumour) -> lis
     parts = tree.parts.get(lesion.link, [])
     if any(of(part) for part in parts):
         return [(_mm(of(part), rule, node=lesion.node), True) for part in parts]
-    whole, first = tree.into.get(lesion.link, ("", True))
-    if whole and of(whole):
-        return [(_mm(of(whole), rule, node=lesion.node), first)]
+    merged, first = tree.into.get(lesion.link, ("", True))
+    if merged and of(merged):
+        return [(_mm(of(merged), rule, node=lesion.node), first)]
     return [(_mm(of(lesion.link), rule, node=lesion.node), True)]
 
 
@@ -294,13 +294,13 @@ def _bone(visits: list[Visit], followed: list[Lesion], new: list[tuple[Day, Reco
     scans: list[tuple[int, int, int, int]] = []  # place, day, new so far, new still there
     for place, visit in enumerate(visits):
         read = [r for r in visit.tr if r.get("TRLNKID") in (*disease, *later) and _is_read(r)]
-        read += [r for r in visit.found if str(r.get("TULNKID")) in later]
+        read += [r for r in visit.tu if str(r.get("TULNKID")) in later]
         if read or (not disease and visit.tr):
             seen = [str(row.get("TULNKID")) for day, row in new if day <= visit.last]
             gone = {r.get("TRLNKID") for r in visit.tr if r.get("TRSTRESC") == "ABSENT"}
             there = sum(1 for link in seen if link not in gone)
             scans.append((place, (visit.first - start).days, len(seen), there))
-    said = ["NE"] * len(visits)
+    responses = ["NE"] * len(visits)
     flare = bool(scans) and scans[0][1] <= rule.flare_window_days
     progressed = False
     for at, (place, day, count, there) in enumerate(scans):
@@ -315,8 +315,8 @@ def _bone(visits: list[Visit], followed: list[Lesion], new: list[tuple[Day, Reco
             elif max(scan[3] for scan in far) - compared >= rule.new_lesions:
                 answer = "PD"
         progressed |= answer == "PD"
-        said[place] = "PD" if progressed else answer
-    return said
+        responses[place] = "PD" if progressed else answer
+    return responses
 
 
 def _is_read(row: Record) -> bool:
@@ -356,8 +356,8 @@ def _by_lesions(visits: list[Visit], followed: list[Lesion], tu: list[Record], n
     for visit in visits:
         target, total = _targets(visit, targets, tree, low, rule)
         low = low if total is None else min(low, total)
-        found = [str(row.get("TULNKID")) for day, row in of_soft if day <= visit.last]
-        appeared = any(_sure(link, visits) for link in found)
+        new_links = [str(row.get("TULNKID")) for day, row in of_soft if day <= visit.last]
+        appeared = any(_sure(link, visits) for link in new_links)
         answer = soft(target, _others(visit, others, rule), new=appeared)
         softs.append(((visit.first - start).days, answer))
         totals.append(total)
@@ -388,27 +388,29 @@ def _given(visit: Visit) -> str | None:
 
 
 def _by_responses(visits: list[Visit], new: list[tuple[Day, Record]]) -> list[TimePoint]:
-    """Where no lesion stands at baseline: what the evaluator said, part by part."""
+    """Without a lesion at baseline: the responses of the evaluator, component by component."""
     time_points = []
     for visit in visits:
-        said = {row["RSTESTCD"]: _response(row) for row in visit.rs}
+        reported = {row["RSTESTCD"]: _response(row) for row in visit.rs}
         appeared = any(day <= visit.last for day, _ in new)
         parts = {
-            code: {"NED": "", "NOT ALL EVALUATED": "NE"}.get(said.get(code, ""), said.get(code, ""))
+            code: {"NED": "", "NOT ALL EVALUATED": "NE"}.get(
+                reported.get(code, ""), reported.get(code, "")
+            )
             for code in ("TRGRESP", "NTRGRESP")
         }
-        tissue = "PD" if appeared else said.get("SFTSRESP", "")
-        if not tissue and (parts["TRGRESP"] or parts["NTRGRESP"] or "NEWLPROG" in said):
-            by_word = said.get("NEWLPROG") in ("Y", "UNEQUIVOCAL")
+        tissue = "PD" if appeared else reported.get("SFTSRESP", "")
+        if not tissue and (parts["TRGRESP"] or parts["NTRGRESP"] or "NEWLPROG" in reported):
+            by_word = reported.get("NEWLPROG") in ("Y", "UNEQUIVOCAL")
             tissue = soft(parts["TRGRESP"], parts["NTRGRESP"], new=by_word)
-        whole = said.get("OVRLRESP", "")
-        if tissue and ("BONERESP" in said or not whole or appeared):
-            targets = "TRGRESP" not in said or bool(parts["TRGRESP"])
-            whole = together(tissue, said.get("BONERESP", "NE"), targets=targets)
-        whole = whole or "NE"
-        day = _day(visit, whole)
-        unconfirmed = "PDu" in (whole, said.get("BONERESP"))
-        time_points.append(TimePoint(day, whole, None, unconfirmed, _given(visit)))
+        overall = reported.get("OVRLRESP", "")
+        if tissue and ("BONERESP" in reported or not overall or appeared):
+            targets = "TRGRESP" not in reported or bool(parts["TRGRESP"])
+            overall = together(tissue, reported.get("BONERESP", "NE"), targets=targets)
+        overall = overall or "NE"
+        day = _day(visit, overall)
+        unconfirmed = "PDu" in (overall, reported.get("BONERESP"))
+        time_points.append(TimePoint(day, overall, None, unconfirmed, _given(visit)))
     return time_points
 
 
@@ -481,14 +483,14 @@ class Scans(NamedTuple):
 def scans(domains: Mapping[str, list[Record]], start: Day, begin: Day | None, plan: Plan) -> Scans:
     """The assessments after `start`, the first day of a course; its records begin with `begin`.
 
-    SAP 5.4, Assessment at baseline (the case without TU in the data is that of the whole study):
+    SAP 5.4, Assessment at baseline (the case without TU in the data concerns all subjects):
     "2 A reading of TU or TR on or before the first dose, of this course."
     "3 No record of the patient in TU, but an assessment by the evaluator: there was a scan."
     """
     rule = plan.tumour
-    tu_rows = mine(domains.get("tu", []), "TU", rule)
-    tr = _dated(mine(domains.get("tr", []), "TR", rule), "TR")
-    rs_rows = mine(domains.get("rs", []), "RS", rule)
+    tu_rows = evaluator_records(domains.get("tu", []), "TU", rule)
+    tr = _dated(evaluator_records(domains.get("tr", []), "TR", rule), "TR")
+    rs_rows = evaluator_records(domains.get("rs", []), "RS", rule)
     rs_rows = [row for row in rs_rows if row.get("RSSTRESC") or row.get("RSSTAT") == "NOT DONE"]
     first_read: dict[str, Day] = {}
     for day, row in tr:
@@ -613,8 +615,8 @@ def is_new(row: Record) -> bool:
 
 
 def _judged(rs: list[Record]) -> bool:
-    said = {row.get("RSSTRESC") for row in rs if row.get("RSTESTCD") == "TRGRESP"}
-    return bool(said & {"CR", "PR", "SD", "PD"})
+    reported = {row.get("RSSTRESC") for row in rs if row.get("RSTESTCD") == "TRGRESP"}
+    return bool(reported & {"CR", "PR", "SD", "PD"})
 
 
 def begin_of(subject: Subject, domains: Mapping[str, list[Record]]) -> Day | None:

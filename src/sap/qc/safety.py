@@ -23,7 +23,7 @@ def _fatal(row: Record) -> bool:
 
 
 def cause(subject: Subject, ae: Sequence[Record], plan: Plan) -> str:
-    """Of what a patient died, by his fatal events and by what ended his treatment."""
+    """The cause of a death, from the fatal events and the reason for the end of treatment."""
     fatal = [row for row in ae if _fatal(row)]
     disease = {fold(term) for term in plan.deaths.progression_terms}
     other = [row for row in fatal if fold(row.get("AEDECOD") or "") not in disease]

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from sap.plan.model import Plan, SampleSchedule
-from sap.qc.dates import Day, earliest, latest, whole
+from sap.qc.dates import Day, complete_day, earliest, latest
 from sap.qc.exposure import in_order
 from sap.qc.psa import NEW
 from sap.qc.study import Place, QcRow, Study
@@ -26,8 +26,8 @@ class Line(NamedTuple):
     episode: str
     category: str
     visit: str | None
-    asked: int
-    asked_ml: float
+    expected: int
+    expected_ml: float
     drawn: int
     drawn_ml: float
     extra: bool
@@ -64,7 +64,7 @@ def _choice(subject: Subject, cm: Sequence[Record], be: Sequence[Record]) -> Cho
 
 def _end(subject: Subject, began: Day, cm: Sequence[Record], be: Sequence[Record]) -> Day | None:
     tubes = [
-        whole(row.get("BEDTC"))
+        complete_day(row.get("BEDTC"))
         for row in be
         if row.get("BEDECOD") == "COLLECTING"
         and (row.get("BECAT"), row.get("VISIT")) == ("CFDNA PLASMA", "PROGRESSION")
@@ -102,10 +102,10 @@ def _due(
     first = subject.first.day if subject.first else None
     second = subject.second.day if subject.second else None
     if line.when == "screening":
-        found = [("RE-SCREENING", second)] if episode == AGAIN else [("SCREENING", first)]
+        due = [("RE-SCREENING", second)] if episode == AGAIN else [("SCREENING", first)]
         if episode == "A" and not subject.treated_again:
-            found.append(("RE-SCREENING", second))
-        return [(visit, day) for visit, day in found if day is not None]
+            due.append(("RE-SCREENING", second))
+        return [(visit, day) for visit, day in due if day is not None]
     if line.when == "choice":
         return [] if choice is None else _under_choice(subject, choice, plan, cut_off)
     made = []
@@ -113,27 +113,27 @@ def _due(
         visit = f"CYCLE {number}"
         wanted = line.when == "each cycle" or (line.when == "first cycle" and number == 1)
         if wanted or (line.when == "visit" and visit == line.visit):
-            made.append((visit, whole(row.get("EXSTDTC"))))
+            made.append((visit, complete_day(row.get("EXSTDTC"))))
     return made
 
 
 def _under_choice(
     subject: Subject, choice: Choice, plan: Plan, cut_off: Day
 ) -> list[tuple[str, Day | None]]:
-    found: list[tuple[str, Day | None]] = [("BASELINE", choice.began)]
+    due: list[tuple[str, Day | None]] = [("BASELINE", choice.began)]
     week_12 = choice.began + dt.timedelta(days=plan.samples.choice_days)
     until = cut_off if subject.last_alive is None else min(subject.last_alive, cut_off)
     if week_12 <= until and not (choice.ended is not None and week_12 >= choice.ended):
-        found.append(("WEEK 12", week_12))
+        due.append(("WEEK 12", week_12))
     if choice.ended is not None:
         again = subject.second is not None and subject.second.day is not None
-        found.append(("RE-SCREENING" if again else "PROGRESSION", choice.ended))
-    return found
+        due.append(("RE-SCREENING" if again else "PROGRESSION", choice.ended))
+    return due
 
 
 def lines(tables: Tables, subjects: Mapping[str, Subject], plan: Plan, cut_off: Day) -> list[Line]:
-    """Every line of every patient: asked and drawn, asked only, drawn only."""
-    found = []
+    """Every line of every subject: expected and drawn, expected only, drawn only."""
+    every_line = []
     for who, subject in subjects.items():
         be = [
             row for row in tables.get("be", {}).get(who, []) if row.get("BEDECOD") == "COLLECTING"
@@ -153,26 +153,25 @@ def lines(tables: Tables, subjects: Mapping[str, Subject], plan: Plan, cut_off: 
                         continue
                     seen.add((line.category, visit))
                     n, ml, _ = _drawn(be, line.category, visit)
-                    asked_ml = line.tubes * line.volume_ml
-                    found.append(
-                        Line(who, episode, line.category, visit, line.tubes, asked_ml, n, ml, False)
-                    )
+                    expected_ml = line.tubes * line.volume_ml
+                    place = (who, episode, line.category, visit)
+                    every_line.append(Line(*place, line.tubes, expected_ml, n, ml, False))
         for kind, at in {(row.get("BECAT"), row.get("VISIT")) for row in be} - seen:
             n, ml, day = _drawn(be, kind, at)
             episode = min(name for name, _ in episodes)
             if subject.treated_again and day and subject.first_dose and day >= subject.first_dose:
                 episode = AGAIN
-            found.append(Line(who, episode, str(kind), at, 0, 0.0, n, ml, True))
-    return found
+            every_line.append(Line(who, episode, str(kind), at, 0, 0.0, n, ml, True))
+    return every_line
 
 
 def _drawn(
     be: Sequence[Record], category: str | None, visit: str | None
 ) -> tuple[int, float, Day | None]:
-    mine = [row for row in be if row.get("BECAT") == category and row.get("VISIT") == visit]
-    days = [whole(row.get("BEDTC")) for row in mine]
-    volume = sum(float(row.get("BEVOL") or 0) for row in mine)
-    return len(mine), volume, min((day for day in days if day is not None), default=None)
+    tubes = [row for row in be if row.get("BECAT") == category and row.get("VISIT") == visit]
+    days = [complete_day(row.get("BEDTC")) for row in tubes]
+    volume = sum(float(row.get("BEVOL") or 0) for row in tubes)
+    return len(tubes), volume, min((day for day in days if day is not None), default=None)
 
 
 GROUPS = {AGAIN: "b_rescreened", "": "not_allocated"}
@@ -201,20 +200,20 @@ def inventory(
     every = lines(tables, subjects, plan, cut_off)
     for category in categories:
         for episode in sorted({one.episode for one in every}):
-            mine = [one for one in every if (one.episode, one.category) == (episode, category)]
-            if not mine:
+            selected = [one for one in every if (one.episode, one.category) == (episode, category)]
+            if not selected:
                 continue
             group = GROUPS.get(episode, episode)
-            yield group, category, "", _visits(mine)
-            for visit in {one.visit for one in mine if one.visit is not None}:
-                here = [one for one in mine if one.visit == visit]
+            yield group, category, "", _visits(selected)
+            for visit in {one.visit for one in selected if one.visit is not None}:
+                here = [one for one in selected if one.visit == visit]
                 yield group, category, visit, _visits(here)
             of_subject: dict[str, float] = {}
-            for one in mine:
+            for one in selected:
                 of_subject[one.who] = of_subject.get(one.who, 0.0) + one.drawn_ml
             stats = summary(list(of_subject.values()))
             stats |= {
-                "expected_ml": sum(o.asked_ml for o in mine),
+                "expected_ml": sum(o.expected_ml for o in selected),
                 "total": sum(of_subject.values()),
             }
             limit = totals[category].get("A" if episode in ("", "A") else "B")
@@ -224,14 +223,14 @@ def inventory(
             yield group, category, "volume", stats
 
 
-def _visits(mine: Sequence[Line]) -> dict[str, Value]:
-    asked = [one for one in mine if one.asked]
-    n = sum(1 for one in asked if one.drawn)
+def _visits(selected: Sequence[Line]) -> dict[str, Value]:
+    expected = [one for one in selected if one.expected]
+    n = sum(1 for one in expected if one.drawn)
     return {
         "n": n,
-        "N": len(asked),
-        "estimate": n / len(asked) if asked else None,
-        "n_extra": sum(1 for one in mine if one.extra),
-        "tubes_expected": sum(one.asked for one in mine),
-        "tubes": sum(one.drawn for one in mine),
+        "N": len(expected),
+        "estimate": n / len(expected) if expected else None,
+        "n_extra": sum(1 for one in selected if one.extra),
+        "tubes_expected": sum(one.expected for one in selected),
+        "tubes": sum(one.drawn for one in selected),
     }

@@ -63,7 +63,7 @@ def _boxes(plan: Plan) -> dict[str, str]:
     qualifies = f"sampled AND ctc >= {m} AND arv7 = {positive}"
     qualifies_again = f"coalesce(again_arv7 = {positive} AND again_ctc >= {m}, false)"
     left_again = f"again AND {qualifies_again} AND NOT treated_again"
-    found = {
+    conditions = {
         "consented": "consent",
         "sampled": "sampled",
         "ctc_evaluable": "sampled AND ctc IS NOT NULL",
@@ -96,10 +96,10 @@ def _boxes(plan: Plan) -> dict[str, str]:
     }
     for state, level in STATES.items():
         here = f"sampled AND arv7 = '{state}'"
-        found[level] = here
-        found[f"{level}_ctc_minimum_met"] = f"{here} AND ctc >= {m}"
-        found[f"{level}_ctc_below_minimum"] = f"{here} AND ctc < {m}"
-    return found
+        conditions[level] = here
+        conditions[f"{level}_ctc_minimum_met"] = f"{here} AND ctc >= {m}"
+        conditions[f"{level}_ctc_below_minimum"] = f"{here} AND ctc < {m}"
+    return conditions
 
 
 FINAL = """
@@ -120,7 +120,7 @@ def flow(subjects: Mapping[str, Subject], plan: Plan) -> dict[tuple[str, str, st
     import duckdb
 
     columns, rows = _subjects_table(subjects)
-    found: dict[tuple[str, str, str], int] = {}
+    counts: dict[tuple[str, str, str], int] = {}
     with duckdb.connect(":memory:") as base:
         base.execute(f"CREATE TABLE subject ({columns})")
         if rows:
@@ -128,7 +128,7 @@ def flow(subjects: Mapping[str, Subject], plan: Plan) -> dict[tuple[str, str, st
             base.executemany(f"INSERT INTO subject VALUES ({marks})", rows)
         for box, where in _boxes(plan).items():
             query = base.execute(f"SELECT count(*) FILTER (WHERE {where}) FROM subject").fetchone()
-            found[("BOX", box, "")] = query[0] if query else 0
+            counts[("BOX", box, "")] = query[0] if query else 0
         for state in ("UNDETERMINED", "NOT DONE"):
             reasons = base.execute(
                 "SELECT coalesce(reason, 'not_recorded') AS why, count(*) FROM subject "
@@ -136,10 +136,10 @@ def flow(subjects: Mapping[str, Subject], plan: Plan) -> dict[tuple[str, str, st
                 [state],
             ).fetchall()
             for why, n in reasons:
-                found[("REASON", STATES[state], why)] = n
+                counts[("REASON", STATES[state], why)] = n
         for ends, n in base.execute(FINAL).fetchall():
-            found[("FINAL", ends, "")] = n
-    return found
+            counts[("FINAL", ends, "")] = n
+    return counts
 
 
 def yields(subjects: Mapping[str, Subject], plan: Plan) -> dict[str, tuple[int, int]]:

@@ -40,8 +40,8 @@ def in_standard_terms(tables: Mapping[str, list[Record]], plan: Plan) -> dict[st
     for row in (row for row in made.get("ex", []) if "EXTRT" in row):
         row["EXTRT"] = drugs.get(fold(row.get("EXTRT") or ""), row.get("EXTRT"))
     for row in (row for row in made.get("cm", []) if "CMDECOD" in row):
-        said = row.get("CMDECOD") or row.get("CMTRT") or ""
-        row["CMDECOD"] = drugs.get(fold(said), row.get("CMDECOD"))
+        reported = row.get("CMDECOD") or row.get("CMTRT") or ""
+        row["CMDECOD"] = drugs.get(fold(reported), row.get("CMDECOD"))
     for row in (row for row in made.get("mh", []) if "MHDECOD" in row and not row["MHDECOD"]):
         row["MHDECOD"] = codelist("HISTORY").standard(row.get("MHTERM"))
     for row in (row for rows in made.values() for row in rows if isinstance(row.get("VISIT"), str)):
@@ -70,39 +70,39 @@ def _spell_alike(rows: list[Record], column: str) -> None:
     """One spelling for terms that are one word: that of most records, else the first by alphabet."""
     spellings: dict[str, dict[str, int]] = {}
     for row in rows:
-        said = row.get(column)
-        if isinstance(said, str):
-            of_word = spellings.setdefault(fold(said), {})
-            of_word[said] = of_word.get(said, 0) + 1
+        term = row.get(column)
+        if isinstance(term, str):
+            of_word = spellings.setdefault(fold(term), {})
+            of_word[term] = of_word.get(term, 0) + 1
     for row in rows:
-        said = row.get(column)
-        if isinstance(said, str):
-            of_word = spellings[fold(said)]
+        term = row.get(column)
+        if isinstance(term, str):
+            of_word = spellings[fold(term)]
             row[column] = min(of_word, key=lambda word: (-of_word[word], word))
 
 
 def _visits(plan: Plan) -> dict[str, str]:
     """Every word for a visit of the plan, with every number of a cycle put in."""
-    found = {}
+    visits = {}
     for visit, words in plan.visits.words.items():
         for word in [visit, *words]:
             for number in range(1, 100) if "{n}" in word else [0]:
                 for written in (str(number), f"{number:02}"):
-                    said = fold(word.replace("{n}", written))
-                    found[said] = visit.replace("{n}", str(number))
-    return found
+                    folded = fold(word.replace("{n}", written))
+                    visits[folded] = visit.replace("{n}", str(number))
+    return visits
 
 
 def _coded(domain: str, row: Record) -> Record:
-    said = dict(row)
+    record = dict(row)
     for column, entries in coded_columns().get(domain, {}).items():
-        if not isinstance(said.get(column), str):
+        if not isinstance(record.get(column), str):
             continue
         for entry in entries:
-            if all(said.get(name) in values for name, values in entry.where.items()):
-                said[column] = entry.codelist.standard(said[column]) or said[column]
+            if all(record.get(name) in values for name, values in entry.where.items()):
+                record[column] = entry.codelist.standard(record[column]) or record[column]
                 break
-    return said
+    return record
 
 
 def _measured(domain: str, row: Record) -> Record:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from sap.plan.model import AliveOn, Plan
-from sap.qc.dates import Day, earliest, latest, whole
+from sap.qc.dates import Day, complete_day, earliest, latest
 
 Record = dict[str, Any]
 
@@ -75,11 +75,11 @@ class Subject:
 
 
 def by_subject(rows: list[Record]) -> dict[str, list[Record]]:
-    """The records of each patient, in the order they stand."""
-    found: dict[str, list[Record]] = {}
+    """The records of each subject, in their order."""
+    records: dict[str, list[Record]] = {}
     for row in rows:
-        found.setdefault(row["USUBJID"], []).append(row)
-    return found
+        records.setdefault(row["USUBJID"], []).append(row)
+    return records
 
 
 LATE = dt.date.max
@@ -102,9 +102,9 @@ def _sample(cp: list[Record], gf: list[Record], visit: str) -> Sample | None:
             continue
         if result is None or _result_rank(row) < _result_rank(result):
             result = row
-    found = result or {}
-    state = found.get("GFSTRESC") or "NOT DONE"
-    reason = (found.get("GFRESCAT") if state == "UNDETERMINED" else None) or found.get("GFREASND")
+    record = result or {}
+    state = record.get("GFSTRESC") or "NOT DONE"
+    reason = (record.get("GFRESCAT") if state == "UNDETERMINED" else None) or record.get("GFREASND")
     return Sample(best.get("CPSTRESN"), state, reason, earliest(best.get("CPDTC")))
 
 
@@ -117,7 +117,7 @@ def _result_rank(row: Record) -> tuple[bool, Day, float]:
 
 
 def milestone(ds: list[Record], term: str, part: str | None = None) -> Day | None:
-    """The first day of a milestone; None also when it stands there without a day."""
+    """The first day of a milestone; None also when it is recorded without a day."""
     days = []
     for row in ds:
         named = row.get("DSCAT") == "PROTOCOL MILESTONE" and row.get("DSDECOD") == term
@@ -150,8 +150,8 @@ def _doses(subject: Subject, ex: list[Record], drugs: list[str]) -> None:
         if not is_study_dose(row, drugs):
             continue
         subject.doses += 1
-        begin = whole(row.get("EXSTDTC"))
-        end = whole(row.get("EXENDTC")) or begin
+        begin = complete_day(row.get("EXSTDTC"))
+        end = complete_day(row.get("EXENDTC")) or begin
         if begin is not None:
             begins.append(begin)
         if end is not None:
@@ -197,7 +197,7 @@ def _seen(domains: dict[str, list[Record]], plan: Plan) -> Day | None:
     last: Day | None = None
     for line in plan.survival.alive_on:
         for row in domains.get(line.domain, []):
-            day = whole(row.get(line.date))
+            day = complete_day(row.get(line.date))
             if day is not None and _shows_alive(row, line) and (last is None or day > last):
                 last = day
     return last
@@ -212,7 +212,7 @@ def _death(dm: Record, domains: dict[str, list[Record]], seen: Day | None) -> Da
     for text in texts:
         day = earliest(text)
         if day is not None:
-            if whole(text) or seen is None:
+            if complete_day(text) or seen is None:
                 return day
             return max(day, min(seen, latest(text) or seen))
     return None
@@ -240,12 +240,12 @@ def _chosen_before(subject: Subject, cm: list[Record], drugs: list[str]) -> bool
 def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Subject]:
     """Every patient of DM by USUBJID, with the sets that need no measurement of PSA."""
     split = {name: by_subject(rows) for name, rows in tables.items() if name != "ts"}
-    found = {}
+    subjects = {}
     for dm in tables["dm"]:
         who = dm["USUBJID"]
-        mine = {name: rows.get(who, []) for name, rows in split.items()}
-        subject = Subject(who, consent=whole(dm.get("RFICDTC")))
-        ds, cp, gf = (mine.get(name, []) for name in ("ds", "cp", "gf"))
+        domains = {name: rows.get(who, []) for name, rows in split.items()}
+        subject = Subject(who, consent=complete_day(dm.get("RFICDTC")))
+        ds, cp, gf = (domains.get(name, []) for name in ("ds", "cp", "gf"))
         subject.first, subject.second = (
             _sample(cp, gf, "SCREENING"),
             _sample(cp, gf, "RE-SCREENING"),
@@ -258,10 +258,10 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
             subject.group, subject.allocated = "B", to_b
         subject.again_allocated = milestone(ds, "ALLOCATED TO GROUP B", "RE-SCREENING")
         subject.again_consent = milestone(ds, "RE-SCREENING CONSENT OBTAINED") is not None
-        _doses(subject, mine.get("ex", []), plan.exposure.drugs)
-        subject.line = _line(subject, mine.get("cm", []), plan.lines.third_line_after)
-        seen = _seen({**mine, "dm": [dm]}, plan)
-        subject.died = _death(dm, mine, seen)
+        _doses(subject, domains.get("ex", []), plan.exposure.drugs)
+        subject.line = _line(subject, domains.get("cm", []), plan.lines.third_line_after)
+        seen = _seen({**domains, "dm": [dm]}, plan)
+        subject.died = _death(dm, domains, seen)
         subject.last_alive = seen
         if subject.died is not None and (
             subject.last_alive is None or subject.last_alive > subject.died
@@ -279,42 +279,42 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
         subject.screening_end = of_screening.get("DSDECOD") if of_screening else None
         of_again = ended(ds, "RE-SCREENING")
         subject.again_end = of_again.get("DSDECOD") if of_again else None
-        subject.not_eligible_again = _failed_again(mine.get("ie", []))
+        subject.not_eligible_again = _failed_again(domains.get("ie", []))
         subject.choice_before_again = _chosen_before(
-            subject, mine.get("cm", []), plan.rescreening.after
+            subject, domains.get("cm", []), plan.rescreening.after
         )
-        subject.sets = _sets(subject, mine, plan)
-        found[who] = subject
-    return found
+        subject.sets = _sets(subject, domains, plan)
+        subjects[who] = subject
+    return subjects
 
 
-def _sets(subject: Subject, mine: dict[str, list[Record]], plan: Plan) -> set[str]:
-    found = set()
+def _sets(subject: Subject, domains: dict[str, list[Record]], plan: Plan) -> set[str]:
+    sets = set()
     positive = subject.first is not None and subject.first.arv7 == plan.screening.arv7
     count = subject.first.count if subject.first is not None else None
     enough = count is not None and count >= plan.screening.ctc_minimum
     primary = positive and enough and subject.treated and not subject.treated_again
     if subject.consent is not None and subject.first is not None:
-        found.add("SCREENED")
+        sets.add("SCREENED")
     if positive:
-        found.add("MARKERPOS")
+        sets.add("MARKERPOS")
     if subject.treated:
-        found.add("SAFETY")
+        sets.add("SAFETY")
     if subject.second is not None or subject.again_consent:
-        found.add("RESCREENED")
+        sets.add("RESCREENED")
     if subject.group == "A":
-        found.add("GROUPA")
+        sets.add("GROUPA")
     if not primary:
-        return found
-    found.add("PRIMARY")
-    major = any(row.get("DVCAT") == "MAJOR" for row in mine.get("dv", []))
+        return sets
+    sets.add("PRIMARY")
+    major = any(row.get("DVCAT") == "MAJOR" for row in domains.get("dv", []))
     long = subject.doses >= plan.analysis_sets.per_protocol_cycles
     if not major and (long or subject.stopped_for == "PROGRESSIVE DISEASE"):
-        found.add("PERPROT")
-    on_treatment = any(_is_on_treatment(row, subject) for row in mine.get("cp", []))
+        sets.add("PERPROT")
+    on_treatment = any(_is_on_treatment(row, subject) for row in domains.get("cp", []))
     if count is not None and count >= plan.analysis_sets.ctc_baseline_minimum and on_treatment:
-        found.add("CTCEVAL")
-    return found
+        sets.add("CTCEVAL")
+    return sets
 
 
 def _is_on_treatment(row: Record, subject: Subject) -> bool:

@@ -79,22 +79,22 @@ def printed(rule: ToxicityMonitoring) -> list[tuple[int, int, int]]:
 
 
 def state(rule: ToxicityMonitoring, seen: Sequence[int]) -> dict[str, Value]:
-    """What the boundary says of toxicities counted patient by patient."""
+    """The state of the boundary after toxicities counted patient by patient."""
     all_ = stops(rule)
     reached = [
         k
         for k, (x, stop) in enumerate(zip(seen, all_, strict=False), 1)
         if stop is not None and x >= stop
     ]
-    says = "not crossed"
+    decision = "not crossed"
     if reached:
-        says = f"crossed after patient {reached[0]}"
+        decision = f"crossed after patient {reached[0]}"
     elif len(seen) > rule.patients:
-        says += ", more patients than planned"
+        decision += ", more patients than planned"
     now = min(len(seen), rule.patients)
     bound = None if not now else _bound(all_, now)
     return {
-        "decision": says,
+        "decision": decision,
         "boundary": bound,
         "stop_under_p0": course(all_, Fraction(str(rule.p0)))[0],
     }
@@ -102,15 +102,15 @@ def state(rule: ToxicityMonitoring, seen: Sequence[int]) -> dict[str, Value]:
 
 def _bound(all_: Sequence[int | None], k: int) -> int:
     """The count after patient k; k + 1, which no patients can have, where none stops."""
-    found = all_[k - 1]
-    return k + 1 if found is None else found
+    boundary = all_[k - 1]
+    return k + 1 if boundary is None else boundary
 
 
 def lines(rule: ToxicityMonitoring) -> dict[str, dict[str, Value]]:
     """The boundary as it is printed: by line the count and the numbers of patients it holds for."""
     runs = printed(rule)
-    whole: dict[str, dict[str, Value]] = {"": {"lines": len(runs)}}
-    return whole | {
+    table: dict[str, dict[str, Value]] = {"": {"lines": len(runs)}}
+    return table | {
         str(place): {"boundary": events, "from_n": first, "to_n": last}
         for place, (events, first, last) in enumerate(runs, 1)
     }

@@ -85,7 +85,7 @@ def _too_many_targets(study: Study, population: str, subjects: list[str]) -> Ite
 def _agreement(study: Study) -> Iterator[QcRow]:
     """The overall response compared with the evaluator's, assessment by assessment.
 
-    SAP 5.4: "The evaluator's overall answer stands beside ours, with the reason where it differs."
+    SAP 5.4: the overall response is listed with that of the evaluator, and the reason of a difference.
     The reasons have no second computation: their cases are not printed.
     """
     points = [point for one in courses(study).values() for point in one.time_points]

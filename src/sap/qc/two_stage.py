@@ -1,4 +1,4 @@
-"""The two-stage design by exact fractions over every outcome, and what its rule says of a trial."""
+"""The two-stage design by exact fractions over every outcome, and its decision for a trial."""
 
 import math
 from collections.abc import Callable
@@ -105,8 +105,8 @@ def _conditional(all_: Outcomes, x: int) -> float | None:
 
     def mean(p: float) -> float:
         chances = [float(c) for c in all_.chances(p)]
-        whole = math.fsum(chances[i] for i in stage)
-        return math.fsum(i * chances[i] for i in stage) / whole - x
+        stage_chance = math.fsum(chances[i] for i in stage)
+        return math.fsum(i * chances[i] for i in stage) / stage_chance - x
 
     return _root(mean)
 
@@ -145,7 +145,7 @@ def designed(design: Design) -> tuple[dict[str, Value], dict[str, dict[str, Valu
     main: dict[str, Value] = {
         "p0": design.p0, "p1": design.p1, "alpha_planned": design.alpha,
         "power_planned": 1 - design.beta, "r": design.r, "n": design.n,
-        **{name: found["probability_of_rejection"] for name, found in at.items()},
+        **{name: statistics["probability_of_rejection"] for name, statistics in at.items()},
     }  # fmt: skip
     if design.r1 is not None:
         main |= {"r1": design.r1, "n1": design.n1}
@@ -159,7 +159,7 @@ def designed(design: Design) -> tuple[dict[str, Value], dict[str, dict[str, Valu
 
 
 def decision(design: Design, responders: int, n: int, first: tuple[int, int] | None) -> str:
-    """What the rule says; `first` are responders and pending patients of a complete stage 1."""
+    """The decision; `first` are responders and pending patients of a complete stage 1."""
     if first is not None and design.r1 is not None:
         yes, open_ = first
         if yes + open_ <= design.r1:
@@ -172,37 +172,37 @@ def decision(design: Design, responders: int, n: int, first: tuple[int, int] | N
 
 
 def two_stage(
-    design: Design, said: list[bool], pending: list[bool], conf: float
+    design: Design, responded: list[bool], pending: list[bool], conf: float
 ) -> dict[str, Value]:
     """The rows of the design's own inference; patients in the order of their first dose.
 
-    Nothing is said of over-running after a passed stage 1: that needs another method.
+    No inference is given on over-running after a passed stage 1: that needs another method.
     """
     if design.r1 is None or design.n1 is None:
         return {}
     r1, n1 = design.r1, design.n1
-    x, n, x1 = sum(said), len(said), sum(said[:n1])
-    found: dict[str, Value] = {
+    x, n, x1 = sum(responded), len(responded), sum(responded[:n1])
+    statistics: dict[str, Value] = {
         "n": x, "N": n, "responders_stage1": x1, "n1_attained": min(n, n1), "conf_level": conf,
     }  # fmt: skip
     none = dict.fromkeys(SUMMARY)
     if n < n1:
-        return found | none | {"decision": "Stage 1 is not complete"}
+        return statistics | none | {"decision": "Stage 1 is not complete"}
     all_ = Outcomes(r1, n1, design.n)
     if x1 <= r1:
         if x1 + sum(pending[:n1]) > r1:
-            return found | none | {"decision": "Stage 1 is not decided: patients are pending"}
+            return statistics | none | {"decision": "Stage 1 is not decided: patients are pending"}
         late = "" if n == n1 else (
             ": the design stops after stage 1; the patients treated later are over-running"
         )  # fmt: skip
-        found |= estimates(all_, x1, design.p0, conf)
-        found |= {"stopped_at": 1, "decision": f"H0 not rejected{late}"}
+        statistics |= estimates(all_, x1, design.p0, conf)
+        statistics |= {"stopped_at": 1, "decision": f"H0 not rejected{late}"}
     elif n < design.n:
-        return found | none | {"decision": "Stage 2 is not complete"}
+        return statistics | none | {"decision": "Stage 2 is not complete"}
     elif n > design.n:
-        return found
+        return statistics
     else:
-        found |= estimates(all_, x, design.p0, conf)
-        says = "H0 rejected" if x > design.r else "H0 not rejected"
-        found |= {"stopped_at": 2, "decision": says}
-    return found | {"coverage": coverage(all_, conf)}
+        statistics |= estimates(all_, x, design.p0, conf)
+        outcome = "H0 rejected" if x > design.r else "H0 not rejected"
+        statistics |= {"stopped_at": 2, "decision": outcome}
+    return statistics | {"coverage": coverage(all_, conf)}
