@@ -111,7 +111,7 @@ NASTY = [
     ("audit nowhere --out new", 2, "no such folder or zip"),
     ("audit file.txt --out new", 11, "it is no readable zip"),
     ("audit full --out new", 11, "it has no bundle.json"),
-    ("audit full --out full", 2, "the bundle. Give a folder beside it"),
+    ("audit full --out full", 2, "the bundle. Give a folder next to it"),
     ("audit empty --out full", 2, "full holds files that sap did not write"),
     ("compare full empty", 2, "full is no bundle, run, frozen cut or ARD"),
     ("compare damaged torn", 2, "damaged/ard.csv cannot be read as an ARD"),

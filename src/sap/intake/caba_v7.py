@@ -389,7 +389,7 @@ def _plain(number: str) -> str:
 def _integer(text: str) -> int | None:
     """An integer written as 27 or 27.0; None for anything else.
 
-    >>> _whole("27.0"), _whole("-3"), _whole("27.5"), _whole("soon")
+    >>> _integer("27.0"), _integer("-3"), _integer("27.5"), _integer("soon")
     (27, -3, None, None)
     """
     plain = _plain(text)
