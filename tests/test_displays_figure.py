@@ -386,7 +386,7 @@ def test_the_line_of_a_forest_carries_its_words():
     canvas = plots.forest(
         rows, reference=10, reference_words="p0 = 10.0", x_title="%", columns=("a", "b", "c")
     )
-    assert "p0 = 10.0" in {t.get_text() for t in canvas.findobj(Text)}
+    assert "p₀ = 10.0" in {t.get_text() for t in canvas.findobj(Text)}
 
 
 def test_a_curve_that_has_ended_has_no_patient_at_risk():

@@ -1,7 +1,7 @@
 """Numbers that carry their address: a printed text, and the key of the ARD row it came from."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
@@ -186,11 +186,12 @@ class Results:
         return self.find(stat_name, **where).formatted(lambda value: formats.fixed(value, digits))
 
     def words(self, stat_name: str, **where: Unpack[ArdKey]) -> Number:
-        """The text of a row: a decision."""
+        """The text of a row, with the signs that are printed: a decision."""
         statistic = self.find(stat_name, **where)
         if not statistic.words:
             raise RenderError(f"The ARD row {statistic.key} holds a number and no words.")
-        return statistic.as_text()
+        number = statistic.as_text()
+        return replace(number, text=formats.typeset(number.text))
 
 
 _READ: dict[tuple[Path, str], Results] = {}

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sap import ard
+from sap.displays import formats
 from sap.displays.ard_lookup import Number, results
 from sap.displays.figure import Figure
 from sap.displays.table import Column, Content, Row, Table
@@ -48,7 +49,7 @@ def curve() -> Figure:
     rows = ard.read("design_oc")
     by_rate = rows.pivot_table(index="level", columns="stat_name", values="stat").sort_values("p")
     series = {
-        "probability_of_rejection": "H0 rejected",
+        "probability_of_rejection": formats.typeset("H0 rejected"),
         "probability_of_early_termination": "Stopped after stage 1",
     }
     series = {name: label for name, label in series.items() if name in by_rate}
@@ -64,9 +65,9 @@ def curve() -> Figure:
             {
                 "p": design.find(rate).value,
                 "probability": design.find(name).value,
-                "label": f"{rate}: {name} {design.fixed(name, 3).text}",
+                "label": f"{rate}: {words} {design.fixed(name, 3).text}",
             }
-            for rate, name in (("p0", "alpha"), ("p1", "power"))
+            for rate, name, words in (("p0", "alpha", "type I error"), ("p1", "power", "power"))
         ]
     )
     plot = oc_curve(

@@ -30,10 +30,19 @@ NOT_CALCULATED = "-"
 FIGURE_SPACE = "\u2007"
 
 # Plain text, as plan, data and code write it, and what is printed for it.
-_SIGNS = {">=": "≥", "<=": "≤", "ug/": "µg/", "H0": "H₀", "p0": "p₀", "p1": "p₁", "m2": "m²"}
+_SIGNS = {
+    ">=": "≥",
+    "<=": "≤",
+    "ug/": "µg/",
+    "umol/": "µmol/",
+    "H0": "H₀",
+    "p0": "p₀",
+    "p1": "p₁",
+    "m2": "m²",
+}
 _POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 _PLAIN = re.compile(
-    r">=|<=|\bug/|\b(?:H0|p0|p1|m2)\b|(?:x ?)?\b10\^(\d+)|(?:(?<=\d)|^)[ \u00a0]%(?!\w)"
+    r">=|<=|\bu(?:g|mol)/|\b(?:H0|p0|p1|m2)\b|(?:x ?)?\b10\^(\d+)|(?:(?<=\d)|^)[ \u00a0]%(?!\w)"
 )
 
 Hundred = Literal["100", "100.0"]
@@ -49,6 +58,8 @@ def typeset(text: str) -> str:
 
     >>> typeset("Grade >= 3"), typeset("Dose (mg/m2)"), typeset("PSA (ug/L)"), typeset("10^9/L")
     ('Grade ≥ 3', 'Dose (mg/m²)', 'PSA (µg/L)', '×10⁹/L')
+    >>> typeset("Creatinine (umol/L)")
+    'Creatinine (µmol/L)'
     >>> typeset("95 % CI"), typeset("H0: p <= p0"), typeset("loss of 5 %ile")
     ('95% CI', 'H₀: p ≤ p₀', 'loss of 5 %ile')
     """

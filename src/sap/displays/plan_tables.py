@@ -23,7 +23,7 @@ def _value_with_address(value: Any, path: str) -> list[str | Number]:
     if isinstance(value, int | float):
         return [Number(formats.as_collected(value), f"plan|{path}")]
     if isinstance(value, str):
-        return [Number(value, f"plan|{path}")]
+        return [Number(formats.typeset(value), f"plan|{path}")]
     parts: list[str | Number] = []
     if isinstance(value, dict):
         for name, inner in value.items():

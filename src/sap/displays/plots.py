@@ -485,7 +485,7 @@ def forest(
             axes.text(
                 reference,
                 len(rows) + 1,
-                figure_text(reference_words, 30),
+                figure_text(typeset(reference_words), 30),
                 ha="center",
                 va="center",
                 fontsize=SMALL_POINTS,
@@ -502,7 +502,8 @@ def forest(
         for side in ("top", "left", "right"):
             axes.spines[side].set_visible(False)
         axes.spines["bottom"].set_linewidth(0.6)
-        _forest_line(axes, columns, len(rows) + 1, weight="bold")
+        label, n_text, text = map(typeset, columns)
+        _forest_line(axes, (label, n_text, text), len(rows) + 1, weight="bold")
         for y, (_, row) in zip(places, rows.iterrows(), strict=True):
             texts = (
                 figure_text(typeset(str(row["label"])), 46),
@@ -567,7 +568,7 @@ def ae_dot_plot(
     ranked = trial.sort_values(["rank", "term"], ascending=[True, False])["term"]
     rest = sorted(set(rates["term"]) - set(ranked), reverse=True)
     terms = [*rest, *ranked]
-    labels = [_on_two_lines(figure_text(term, 64), 32) for term in terms]
+    labels = [_on_two_lines(figure_text(typeset(term), 64), 32) for term in terms]
     frame = rates.assign(at=rates["term"].map({term: i for i, term in enumerate(terms)}))
     frame = _ordered(frame, "series", series)
     apart = 0.26 * (len(series) - 1) / 2
@@ -707,7 +708,7 @@ def oc_curve(
     p9 = plotnine()
 
     shares = [0.0, 0.2, 0.4, 0.6, 0.8, 1.0]
-    labelled = marks.assign(label=[figure_text(str(text), 48) for text in marks["label"]])
+    labelled = marks.assign(label=[figure_text(typeset(str(text)), 48) for text in marks["label"]])
     return (
         p9.ggplot(_ordered(curves, "series", order), p9.aes("p", "probability"))
         + p9.geom_segment(

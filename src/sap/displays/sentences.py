@@ -8,6 +8,7 @@ from sap.catalogue import decisions
 from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded, markdown_text
+from sap.displays.formats import typeset
 from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, p, rate, ref
 from sap.displays.published import trial_of
 from sap.displays.register import register
@@ -423,9 +424,9 @@ def other_efficacy() -> RichText:
 
 # What a decision of the design means for the null hypothesis; every other one leaves it open.
 DECISIONS = {
-    decisions.REJECTED: "was rejected",
-    decisions.NOT_REJECTED: "was not rejected",
-    decisions.STOPPED_STAGE_1: "was not rejected (the trial stopped after stage 1)",
+    typeset(decisions.REJECTED): "was rejected",
+    typeset(decisions.NOT_REJECTED): "was not rejected",
+    typeset(decisions.STOPPED_STAGE_1): "was not rejected (the trial stopped after stage 1)",
 }
 
 
