@@ -5,6 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.displays import plan_text
 from sap.displays.ard_lookup import results
+from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.inline import RichText
 from sap.displays.rates import ci_header, rate_cells
@@ -25,13 +26,14 @@ def response() -> Table:
 
 def course() -> Table:
     """Table 14.2.2.2: further CTC endpoints of the primary set, with two denominators."""
-    course = results("ctc_course")
+    course, visit = results("ctc_course"), ard.plan().ctc.visit
     rows: list[Row] = []
     for paramcd in course.values("paramcd", population="PRIMARY"):
         groups = [g for g in course.values("group", population="PRIMARY", paramcd=paramcd) if g]
         if not groups:  # summaries of the count itself
             continue
-        rows.append(Row(course.label("paramcd", paramcd), kind="group"))
+        endpoint = course.label("paramcd", paramcd).replace(visit, coded(visit))
+        rows.append(Row(endpoint, kind="group"))
         for group in groups:
             cells = rate_cells(course, population="PRIMARY", paramcd=paramcd, group=group)
             rows.append(Row(course.label("group", group), cells, "indent1"))
