@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import NamedTuple
 
 from sap import ard
 from sap.catalogue import decisions
@@ -286,6 +287,29 @@ def rescreened() -> RichText:
         interval("rescreen_response", **place),
         "). They count in no denominator of the primary result.",
     )
+
+
+class WithLinks(NamedTuple):
+    """A sentence with links to displays."""
+
+    parts: tuple[str | RichText, ...]
+
+    def _repr_markdown_(self) -> str:
+        return "".join(str(RichText(p) if isinstance(p, str) else p) for p in self.parts)
+
+
+def rescreening_displays(response: RichText, conversion: RichText, between: RichText) -> WithLinks:
+    """The displays about re-screening; without it that of the time to allocation, which all patients have."""
+    if not ard.plan().study.groups:
+        return WithLinks(("The time to allocation is in ", between, "."))
+    return WithLinks(
+        (
+            "The response rate of re-screened patients is in ", response,
+            ", conversion by the marker status at the first screening in ", conversion,
+            ", and the interval and CTC change between screenings, with the time to allocation "
+            + "of all patients, in ", between, ".",
+        )
+    )  # fmt: skip
 
 
 def rescreening_rule() -> RichText:
