@@ -155,10 +155,29 @@ def _legend(numbers: Sequence[Number]) -> list[str]:
 
 
 def _joined_reasons(reasons: list[str]) -> list[str]:
-    """The reasons with what is not in the data last, so that "not in the data" is printed once."""
+    """The reasons with what is not in the data last, so that "not in the data" is printed once.
+
+    Reasons that differ only in their number of patients are one: `of 22, 7 and 15 patients`.
+    """
+    reasons = _one_of_each(reasons)
     absent_ = [one.removeprefix(_ABSENT) for one in reasons if one.startswith(_ABSENT)]
     others = [one for one in reasons if not one.startswith(_ABSENT)]
     return [*others, _ABSENT + "; ".join(absent_)] if absent_ else others
+
+
+def _one_of_each(reasons: list[str]) -> list[str]:
+    numbers: dict[str, list[str]] = {}
+    for reason in reasons:
+        what, of, n = reason.removesuffix(" patients").rpartition(" of ")
+        if of and n.isdecimal():
+            numbers.setdefault(what, []).append(n)
+        else:
+            numbers[reason] = []
+    return [
+        what
+        + (f" of {' and '.join(filter(None, (', '.join(n[:-1]), n[-1])))} patients" if n else "")
+        for what, n in numbers.items()
+    ]
 
 
 def _methods(numbers: Sequence[Number]) -> list[str]:
