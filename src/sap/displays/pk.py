@@ -62,7 +62,7 @@ def concentrations() -> Table:
     pk = results("pk")
     columns = [
         Column("n"),
-        Column("Geometric mean (CV %)"),
+        Column("Geometric mean (CV%)"),
         Column("Mean (SD)"),
         Column("Median"),
         Column("Min, max"),

@@ -245,12 +245,13 @@ def estimand() -> Figure:
         )
     primary = rows[levels.index("primary")]
     p0 = ard.plan().design.p0
+    level_of_interval = ci_header(rates, level="primary").removesuffix(" (%)")
     plot = forest(
         pd.DataFrame(rows),
         reference=100 * p0,
         x_title="PSA response rate (%)",
         reference_words=f"p0 = {formats.proportion(p0)} %",
-        columns=("Analysis", "n/N", ci_header(rates, level="primary")),
+        columns=("Analysis", "n/N", f"% ({level_of_interval})"),
     )
     alt = (
         f"Forest plot of the PSA response rate in {len(rows)} analyses. The primary analysis has "

@@ -356,7 +356,7 @@ def dots() -> Figure:
         f"Dot plot of rates of adverse events in {n.text} treated patients and of "
         f"{', '.join(published) or 'no published trial'}: {'; '.join(in_words)}."
     )
-    notes: list[Note] = [f"Lines: exact intervals ({ci_header(rates_, **first)})."]
+    notes: list[Note] = [f"Lines: exact {ci_header(rates_, **first).removesuffix(' (%)')}."]
     if any("lowest" in point for point in points):
         notes.append(
             "A thick line in place of a dot: the rate lies between its bounds; its exact value is not known."

@@ -146,7 +146,7 @@ def diagram() -> Figure:
     groups = ard.plan().study.groups
     qualified, number = _line("marker_positive_ctc_minimum_met")[0], _line("qualified")[1]
     not_known = ("marker_positive_ctc_below_minimum", *STATES[1:])
-    counts = ("ctc_below_minimum", "ctc_minimum_met", "ctc_not_evaluable")
+    counts = ("ctc_minimum_met", "ctc_below_minimum", "ctc_not_evaluable")
     not_treated = Box(
         "left", *_line(NOT_TREATED), 0, lines=_lines(NOT_TREATED_REASONS), tone="side"
     )
