@@ -18,7 +18,7 @@ UNKNOWN = "0_or_1"
 AT_MOST = ("reported_only", "neither")
 """The lines of the concordance that a patient with grade 0 or 1 may leave."""
 BOUND = (
-    "Where the grade of some patients is 0 or 1 for want of a limit of normal, the count is a bound and "
+    "Where the grade of some patients is 0 or 1 because a limit of normal is missing, the count is a bound and "
     "has no percentage."
 )
 UNGRADED = (
@@ -94,7 +94,7 @@ def _unknown_grade(levels: Sequence[str]) -> list[Note]:
     if UNKNOWN not in levels:
         return []
     note = (
-        "0 or 1: grades 0 and 1 cannot be distinguished for want of a limit of normal; these patients are "
+        "0 or 1: grades 0 and 1 cannot be distinguished because a limit of normal is missing; these patients are "
         f"counted in neither of the two. {NOT_CALCULATED}: number not known."
     )
     return [note]

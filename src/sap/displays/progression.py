@@ -153,14 +153,15 @@ def sensitivity() -> Table:
 
 
 def _line(variants: Results, place: ArdKey) -> tuple[Content, ...]:
-    """N, events, median and limits; not calculated where the ARD has no row."""
+    """N, events, median and limits; where the ARD has a median without them (NE), that."""
     cells: dict[str, Callable[[], Content]] = {
         "N": lambda: variants.count("N", **place),
         "n_events": lambda: variants.count("n_events", **place),
         "median": lambda: variants.months("median", **place),
         "conf_low": lambda: _months_limits(variants, place),
     }
-    return tuple(cell() if variants.has(name, **place) else NOTHING for name, cell in cells.items())
+    known = {name: cell() for name, cell in cells.items() if variants.has(name, **place)}
+    return tuple(known.get(name, known.get("median", NOTHING)) for name in cells)
 
 
 def psa() -> Table:

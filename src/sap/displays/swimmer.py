@@ -84,11 +84,13 @@ def swimmer() -> Figure:
     n = results("analysis_sets").count(population="SAFETY")
     alt = (
         f"Swimmer plot of {n.text} treated patients, the longest followed on top: {len(responded)} with a "
-        f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks patients last known alive; "
-        "an asterisk patients treated after re-screening."
+        f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks patients last known alive"
     )
+    asterisk = len(rescreened) > 0
+    alt += "; an asterisk patients treated after re-screening." if asterisk else "."
     notes = [
-        "* Treated after re-screening. Arrow: last known alive. Overlapping symbols are offset."
+        ("* Treated after re-screening. " if asterisk else "")
+        + "Arrow: last known alive. Overlapping symbols are offset."
     ]
     height = 1.3 + LANE_INCHES * len(subjects)
     return Figure("tlf-swimmer", plot, alt, height=height, notes=notes, n=n)
