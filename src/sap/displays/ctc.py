@@ -27,12 +27,13 @@ def response() -> Table:
 def course() -> Table:
     """Table 14.2.2.2: further CTC endpoints of the primary set, with two denominators."""
     course, visit = results("ctc_course"), ard.plan().ctc.visit
+    at = coded(visit)[:1].lower() + coded(visit)[1:]
     rows: list[Row] = []
     for paramcd in course.values("paramcd", population="PRIMARY"):
         groups = [g for g in course.values("group", population="PRIMARY", paramcd=paramcd) if g]
         if not groups:  # summaries of the count itself
             continue
-        endpoint = course.label("paramcd", paramcd).replace(visit, coded(visit))
+        endpoint = course.label("paramcd", paramcd).replace(visit, at)
         rows.append(Row(endpoint, kind="group"))
         for group in groups:
             cells = rate_cells(course, population="PRIMARY", paramcd=paramcd, group=group)

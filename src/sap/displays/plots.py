@@ -568,7 +568,9 @@ def ae_dot_plot(
     ranked = trial.sort_values(["rank", "term"], ascending=[True, False])["term"]
     rest = sorted(set(rates["term"]) - set(ranked), reverse=True)
     terms = [*rest, *ranked]
-    labels = [_on_two_lines(figure_text(typeset(term), 64), 32) for term in terms]
+    # A grade stays on one line.
+    printed = [typeset(term).replace(" ≥ ", "\u00a0≥\u00a0") for term in terms]
+    labels = [_on_two_lines(figure_text(term, 64), 32) for term in printed]
     frame = rates.assign(at=rates["term"].map({term: i for i, term in enumerate(terms)}))
     frame = _ordered(frame, "series", series)
     apart = 0.26 * (len(series) - 1) / 2
