@@ -466,7 +466,7 @@ def test_the_primary_interval_of_two_stages_is_that_of_singlearm():
     )
     assert end.loc["estimate", "stat"] == pytest.approx(6 / 29)
     assert set(end["method"]) == {
-        "Interval after Jung and Kim 2004, both exact tails; exact binomial test, one-sided"
+        "Equal-tailed exact interval after Jung and Kim 2004; exact binomial test, one-sided"
     }
     stop = primary([True] + [False] * 9, TWO_STAGE)
     assert stop.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(

@@ -26,7 +26,7 @@ _LIMITS = {"conf_low", "conf_high", "conf_level"}
 # The statistics that a display must hold for a part of a method to apply to it.
 _APPLIES = {
     "Clopper-Pearson": _LIMITS,
-    "Interval after Jung and Kim 2004, both exact tails": _LIMITS,
+    "Equal-tailed exact interval after Jung and Kim 2004": _LIMITS,
     "exact binomial test, one-sided": {"p_value"},
     "number of events": {"n_events"},
 }

@@ -247,7 +247,7 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     stats["coverage"] = float(np.min(held))
     decision = DECISIONS[inference.decision]
     stats["decision"] = f"{decision}: {decisions.OVER_RUN}" if end.over_run else decision
-    return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004; both exact tails")]
+    return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004; equal-tailed exact")]
 
 
 def rows(

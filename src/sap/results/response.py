@@ -97,7 +97,7 @@ def ended(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoSta
 
 
 EXACT = "Clopper-Pearson"
-TWO_STAGE = "Interval after Jung and Kim 2004, both exact tails"
+TWO_STAGE = "Equal-tailed exact interval after Jung and Kim 2004"
 STAGE_1_ALONE = "the design stopped after stage 1; its interval is of stage 1 alone"
 
 
