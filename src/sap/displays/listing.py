@@ -233,9 +233,9 @@ def therapies() -> Table:
         "tlf-l-therapies",
         frame,
         (
-            Shown("When", "CMCAT", make=coded),
+            Shown("Category", "CMCAT", make=coded),
             Shown("Therapy", "CMDECOD", make=coded),
-            Shown("Kind", "CMSCAT", make=coded),
+            Shown("Type", "CMSCAT", make=coded),
             Shown("Start", "CMSTDTC"),
             Shown("End", "CMENDTC"),
             Shown("Reason for discontinuation", "CMRSDISC", make=coded),
@@ -284,7 +284,7 @@ def supportive() -> Table:
         frame,
         (
             Shown("Drug", "CMDECOD", make=coded),
-            Shown("Kind", "CMSCAT"),
+            Shown("Type", "CMSCAT"),
             Shown("Indication", "CMINDC", make=coded),
             Shown("Start", "CMSTDTC"),
             Shown("Study day", "ADY"),
