@@ -173,4 +173,7 @@ def test_ctc_course_has_the_numbers_worked_by_hand(ards):
 def test_the_stem_makes_all_of_its_analyses(ards):
     adsl, counts, results = ards
     rows = ard.bind(stem.rows(adsl=adsl, adctc=counts, adrs=results, plan=PLAN))
-    assert set(rows["analysis"]) == {"ctc_response", "ctc_course"}
+    assert set(rows["analysis"]) == {
+        "ctc_response",
+        "ctc_course",
+    }
