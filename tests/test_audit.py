@@ -93,7 +93,7 @@ def test_an_untouched_bundle_in_another_folder_is_identical_byte_for_byte(copy, 
     said = json.loads((tmp_path / "out" / "audit.json").read_text(encoding="utf-8"))
     assert said["verdict"] == "identical"
     page = (tmp_path / "out" / "audit.html").read_text(encoding="utf-8")
-    assert "Identical: every byte" in page
+    assert "every rebuilt file is byte-identical to the one on record" in page
     assert not re.search(r'(src|href)="?(http|//)|url\(', page)  # nothing is fetched
     assert (tmp_path / "out" / "audit.pdf").read_bytes().startswith(b"%PDF")
 
@@ -291,7 +291,7 @@ def one_line_of_code(other: Path) -> Path:
     ]:
         shutil.copy(path, other)
     rewrite(
-        other / "src/sap/results/response.py",
+        other / "src/sap/results/rates.py",
         '"estimate": responders / n,',
         '"estimate": (responders + 1) / n,',
     )
@@ -432,7 +432,7 @@ def test_a_report_changed_with_every_sum_and_seal_made_anew_is_named_by_display(
 def test_one_line_of_code_is_named_and_so_is_each_number_it_moves(ask):
     said = ask("one line of the installed code", False)
     assert (said.code, said.causes[0]) == (12, "code")
-    assert "sap/results/response.py" in said.words[0]
+    assert "sap/results/rates.py" in said.words[0]
     assert said.numbers["result"].str.contains("psa_response PRIMARY").any()
 
 

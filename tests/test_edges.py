@@ -151,7 +151,7 @@ def test_every_cell_of_both_reports_runs(change, cut_off, small, tmp_path, monke
     if cut_off == "stage 1":
         assert primary == read_plan(PLAN).plan.design.n1
     if change is no_event:
-        assert numbers(run, "ae_overview", "SAFETY", level="Any", group="")["n"] == 0
+        assert numbers(run, "ae_overview", "SAFETY", level="any", group="")["n"] == 0
     for document in ("csr.qmd", "dsmb.qmd"):
         text = formatted(run, document, monkeypatch)
         if primary == 0 and document == "csr.qmd":

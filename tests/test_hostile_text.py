@@ -65,7 +65,7 @@ def test_every_word_of_the_data_stands_in_the_report_as_it_was_written(tmp_path)
         assert got.returncode == 0, got.stderr
         if words[0] == "run":
             assert (
-                "figures show 3 character(s) of the data as a box: U+6298, U+9AA8, U+1F9B4"
+                "3 character(s) of the data appear as a box in figures: U+6298, U+9AA8, U+1F9B4"
                 in got.stderr
             )
     page = (tmp_path / "report" / "csr.html").read_text(encoding="utf-8")

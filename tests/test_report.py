@@ -168,18 +168,40 @@ def rounded(value: float, decimals: int) -> str:
 
 
 PRINTED = re.compile(
-    r"(?P<side>[<>]?)(?P<number>-?\d+(?:\.(?P<decimals>\d+))?)(?P<unit> %| months)?"
+    r"(?P<side>[<>]?)(?P<number>-?\d+(?:\.(?P<decimals>\d+))?)(?P<unit> ?%| months)?"
 )
+
+
+# Signs that the page sets for what the ARD and the plan write on a keyboard, and a decision in prose.
+TYPESET = {
+    "\u2265": ">=",
+    "\u2264": "<=",
+    "\u2080": "0",
+    "\u2081": "1",
+    "was rejected": "H0 rejected",
+}
+
+
+def as_written(shown: str) -> str:
+    """A printed text with the signs of the keyboard.
+
+    >>> as_written("Grade \u2265 3, H\u2080")
+    'Grade >= 3, H0'
+    """
+    for sign, keys in TYPESET.items():
+        shown = shown.replace(sign, keys)
+    return shown
 
 
 def says(shown: str, value: float, words: str) -> bool:
     """Whether a printed text is what a row holds: a number as it is or in percent, or its words."""
+    shown = as_written(shown)
     if value != value:  # noqa: PLR0124 - not a number
         return shown == "NE" or (bool(words) and shown.replace("-", " ") in words.replace("-", " "))
     found = PRINTED.fullmatch(shown)
     if found is None:
         return False
-    scales = (100.0,) if found["unit"] == " %" else (1.0, 100.0)
+    scales = (100.0,) if (found["unit"] or "").endswith("%") else (1.0, 100.0)
     if found["unit"] == " months":
         scales = (1.0,)
     number, decimals = found["number"], len(found["decimals"] or "")
@@ -231,7 +253,11 @@ def wrong_digits(made: Report) -> list[str]:
             number = isinstance(value, int | float) and not isinstance(value, bool)
             words = {True: "yes", False: "no"}.get(value, str(value)) if not number else ""
             written = " ".join(words.split())
-            right = says(shown, float(value), "") if number else shown in (written, written.lower())
+            right = (
+                says(shown, float(value), "")
+                if number
+                else as_written(shown) in (written, written.lower())
+            )
         elif key.startswith(("findings|", "manifest|")):
             right = "".join(shown.split()) in of_files(made.run, key)
         elif key.endswith("|no row"):
@@ -277,7 +303,7 @@ def test_every_address_is_told_by_the_page(report: Report) -> None:
 
 # What holds digits and is no statistic: names, numbers of sections and displays, facts of the run.
 NAMES = re.compile(
-    r"AR-V7|ICH E3|variant 7|Q[13]\b|phase [23]|numbered 14|SHA-256|\bH0\b|\bp[01]\b|CTCAE \d\.\d+|SAP \d+(\.\d+)*|(Table|Figure|Listing) [\d.-]+\d|RECIST \d\.\d"
+    r"S\(t\) = 0\.5|2\+2 rule|AUC\(0-|CTC0|AR-V7|ICH E3|variant 7|Q[13]\b|phase [23]|numbered 14|SHA-256|\bH0\b|\bp[01]\b|CTCAE \d\.\d+|SAP \d+(\.\d+)*|(Table|Figure|Listing) [\d.-]+\d|RECIST \d\.\d"
     r"|E\d\(R\d\)|mg/m2|10\^9|\b1[46]\.\d[\d.]*"
 )
 # Cells that quote a file of the plan or name rows of the data: text, as it was written.

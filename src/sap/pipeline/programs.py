@@ -30,12 +30,17 @@ def of_datasets() -> list[Program]:
     known = {name for name, _ in parts} | {"tables", "plan", "cut_off"}
     made = []
     for name, value in parts:
-        functions = [f for node in ast.walk(value) if (f := _function(node)) is not None]
-        reads = [n.id for n in ast.walk(value) if isinstance(n, ast.Name) and n.id in known]
+        nodes = sorted((n for n in ast.walk(value) if isinstance(n, ast.expr)), key=_position)
+        functions = [f for node in nodes if (f := _function(node)) is not None]
+        reads = [n.id for n in nodes if isinstance(n, ast.Name) and n.id in known]
         full_names = ", ".join(f"{f.__module__}.{f.__name__}" for f in functions)
         doc = (inspect.getdoc(functions[0]) or "") if functions else ""
         made.append(Program(name, tuple(dict.fromkeys(reads)), full_names, doc))
     return made
+
+
+def _position(node: ast.expr) -> tuple[int, int]:
+    return node.lineno, node.col_offset
 
 
 def _function(node: ast.AST) -> FunctionType | None:
