@@ -303,7 +303,7 @@ def test_every_address_is_told_by_the_page(report: Report) -> None:
 
 # What holds digits and is no statistic: names, numbers of sections and displays, facts of the run.
 NAMES = re.compile(
-    r"S\(t\) = 0\.5|2\+2 rule|AUC\(0-|CTC0|AR-V7|ICH E3|variant 7|Q[13]\b|phase [23]|numbered 14|SHA-256|\bH0\b|\bp[01]\b|CTCAE \d\.\d+|SAP \d+(\.\d+)*|(Table|Figure|Listing) [\d.-]+\d|RECIST \d\.\d"
+    r"S\(t\) = 0\.5|2\+2 rule|PCWG\d|AUC\(0-|CTC0|AR-V7|ICH E3|variant 7|Q[13]\b|phase [23]|numbered 14|SHA-256|\bH0\b|\bp[01]\b|CTCAE \d\.\d+|SAP \d+(\.\d+)*|(Table|Figure|Listing) [\d.-]+\d|RECIST \d\.\d"
     r"|E\d\(R\d\)|mg/m2|10\^9|\b1[46]\.\d[\d.]*"
 )
 # Cells that quote a file of the plan or name rows of the data: text, as it was written.
