@@ -1253,3 +1253,24 @@ def test_of_a_cut_a_rule_is_asked_again_or_answered_as_in_the_extract(tmp_path, 
     (tmp_path / "ex.odcs.yaml").write_text(text.replace("as in the extract", "never"), "utf-8")
     with pytest.raises(PlanError, match="of_cut can only be: as in the extract"):
         contracts.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "old, new, message",
+    [
+        ("domain: dv", "domain: ae", "give version, schema, and domain: dv as the file name"),
+        ("- name: DV\n", "- name: AE\n", "schema must be the one table DV"),
+        ("type: custom", "type: library", "only type: custom, engine: greatExpectations"),
+    ],
+)
+def test_a_contract_of_another_domain_table_or_engine_is_refused(tmp_path, old, new, message):
+    text = (project_home() / "data-contracts" / "dv.odcs.yaml").read_text("utf-8")
+    assert old in text
+    (tmp_path / "dv.odcs.yaml").write_text(text.replace(old, new), "utf-8")
+    with pytest.raises(PlanError, match=message):
+        contracts.load(tmp_path)
+
+
+def test_a_folder_without_contracts_is_refused(tmp_path):
+    with pytest.raises(PlanError, match="name the folder of the data contracts"):
+        contracts.load(tmp_path)

@@ -705,3 +705,15 @@ def test_data_sets_of_the_survival_package():
         assert order == pytest.approx(values[0], rel=1e-9, nan_ok=True), name
         area = rmst(curve, values[1][2])
         assert list(area) == pytest.approx(values[1][:2], rel=1e-8), name
+
+
+@pytest.mark.parametrize(
+    "group, message",
+    [
+        ([1, 2], "group: expected 3 values, one for each time"),
+        ([1.0, float("nan"), 2.0], "group: every patient needs a group"),
+    ],
+)
+def test_logrank_refuses_a_group_that_is_missing(group, message):
+    with pytest.raises(ValueError, match=message):
+        logrank([1, 2, 3], [1, 1, 1], group)
