@@ -12,6 +12,7 @@ from sap.derivations.safety import adae, with_deaths
 from sap.displays import sentences
 from sap.intake import sdtm
 from sap.plan import read_plan
+from sap.plan.model import SafetyRate
 from sap.plan.references import read_references
 from sap.results.safety import (
     ae_overview,
@@ -23,6 +24,7 @@ from sap.results.safety import (
     toxicity_boundary_list,
     toxicity_monitoring,
 )
+from sap.results.safety import rows as rows_of_safety
 
 HOME = Path(__file__).parents[1]
 PLAN = read_plan(HOME / "analysis" / "plan.yml").plan
@@ -314,8 +316,11 @@ def test_a_toxic_death_is_early_and_not_from_progression(patients):
     assert stat(rows, group="second_line", **of) == 1
     assert stat(rows, group="TROPIC", **of) == 18
     # exact limits of 3 of 7: the roots of the binomial tails, by R's binom.test(3, 7)
-    low = stat(rows, group="", level="early_death_not_of_progression", stat_name="conf_low")
-    assert low == pytest.approx(0.09898828, abs=1e-7)
+    early = rows[(rows["level"] == "early_death_not_of_progression") & (rows["group"] == "")]
+    assert early.set_index("stat_name")["stat"].to_dict() == pytest.approx(
+        {"n": 3, "N": 7, "estimate": 3 / 7, "conf_level": 0.95, "conf_low": 0.09898828,
+         "conf_high": 0.81594843}
+    )  # fmt: skip
     lab = rows[(rows["paramcd"] == "LABORATORY") & (rows["group"] == "")]
     assert lab[lab["stat_name"] == "estimate"]["stat_text"].str.startswith("not in the data").all()
 
@@ -521,6 +526,24 @@ def test_fatal_events_are_counted_by_time_of_onset_and_term(patients):
     by_hand(patients, table, rows, ("level", "sublevel"))
 
 
+def test_the_days_of_a_fatal_event_are_those_of_the_patients_whose_onset_has_a_date(patients):
+    """Three leukaemias after the window: 04 without a date, 05 on day 143 (2018-09-30), 03 on day 52."""
+    events = recorded(patients)
+    late = events[events["AEDECOD"] == "LEUKAEMIA"]
+    more = [
+        late.assign(USUBJID="04", ASTDT=pd.NaT),
+        late.assign(USUBJID="03", ASTDT=pd.Timestamp("2018-07-01")),
+    ]
+    rows = ard.bind(fatal_events(TREATED, pd.concat([events, *more]), PLAN))
+    of = {"level": "after_window", "sublevel": "LEUKAEMIA"}
+    assert [stat(rows, stat_name=s, **of) for s in ("n", "n_events", "min", "max")] == [
+        3,
+        3,
+        52,
+        143,
+    ]
+
+
 @pytest.mark.req("SAP-5.7.3")
 @pytest.mark.worked("deaths")
 def test_deaths_are_counted_by_time_since_the_last_dose_and_cause(patients):
@@ -601,6 +624,102 @@ def test_a_laboratory_rate_with_grades_not_known_is_bounded(patients):
     # reported: neutropenia of 01 from grade 1 and from grade 3
     for level in ("neutropenia", "neutropenia_grade_3"):
         assert [stat(rows, level=level, stat_name=s) for s in ("n", "N", "n_ungraded")] == [1, 5, 0]
+
+
+@pytest.mark.req("SAP-5.7.2")
+@pytest.mark.parametrize("from_grade, n, n_ungraded", [(1, 3, 1), (2, 1, 1), (3, 1, 1), (4, 0, 1)])
+def test_a_reported_rate_counts_from_its_grade_and_names_those_without_one(
+    patients, from_grade, n, n_ungraded
+):
+    """Nausea of RECORDED: 01 at grade 1, 02 without a grade, 03 at grade 3; the others not emergent.
+
+    A rate from grade 1 counts 02 as well. The term of the plan is written in another way.
+    """
+    rule = SafetyRate(
+        name="Nausea", kind="reported", terms=["nausea "], from_grade=from_grade, reference=None
+    )
+    rates = PLAN.safety_rates.model_copy(update={"rates": [rule]})
+    plan = PLAN.model_copy(update={"safety_rates": rates})
+    references = read_references(HOME / "analysis" / "references.yml")
+    rows = ard.bind(ae_rates(TREATED, recorded(patients), NO_LABS, references, plan))
+    got = [stat(rows, stat_name=s) for s in ("n", "N", "estimate", "n_ungraded")]
+    assert got == [n, 5, n / 5, n_ungraded]
+    # with a graded event as well, below the grade of the rate or not, 02 is as unknown as before
+    again = recorded(patients)
+    again.loc[(again["USUBJID"] == "02") & (again["AEDECOD"] == "SEPSIS"), "AEDECOD"] = "NAUSEA"
+    rows = ard.bind(ae_rates(TREATED, again.assign(ATOXGRN=again["ATOXGRN"].replace(5, 2)), NO_LABS,
+                             references, plan))  # fmt: skip
+    assert stat(rows, stat_name="n_ungraded") == (1 if from_grade > 2 else 0)
+
+
+def test_a_rate_from_the_lowest_collected_grade_is_known_and_below_it_not(patients):
+    """Collected from grade 2: nausea from grade 1 is not in the data, from grade 2 it is 03 alone."""
+    rules = [
+        SafetyRate(
+            name=f"From {g}", kind="reported", terms=["NAUSEA"], from_grade=g, reference=None
+        )
+        for g in (1, 2)
+    ]
+    rates = PLAN.safety_rates.model_copy(update={"rates": rules, "collected_from_grade": 2})
+    plan = PLAN.model_copy(update={"safety_rates": rates})
+    references = read_references(HOME / "analysis" / "references.yml")
+    rows = ard.bind(ae_rates(TREATED, recorded(patients), NO_LABS, references, plan))
+    unknown = rows[(rows["level"] == "from_1") & (rows["group"] == "")].set_index("stat_name")
+    reason = "not in the data: events below grade 2 were not all collected"
+    for name in ("n", "estimate", "conf_low", "conf_high"):
+        assert unknown["stat_text"][name] == reason
+    assert unknown["stat"]["N"] == 5
+    assert stat(rows, level="from_2", stat_name="n") == 1
+
+
+@pytest.mark.parametrize(
+    "toxic, running, boundary", [("01", [1, 1], 2), ("", [0, 0], 2), ("", [], None)]
+)
+def test_the_boundary_of_fewer_patients_than_planned_is_that_of_the_last_one_treated(
+    toxic, running, boundary
+):
+    """The boundary of three patients (2, 2, 3) with two patients, and with none."""
+    rule = PLAN.toxicity_monitoring.model_copy(
+        update={"patients": 3, "p0": 0.2, "alpha": 0.05, "shape": "pocock", "from_grade": 3}
+    )
+    plan = PLAN.model_copy(update={"toxicity_monitoring": rule})
+    adsl = pd.DataFrame(
+        {"USUBJID": ["01", "02"], "SAFFL": "Y", "TRTSDT": pd.Timestamp("2018-01-05")}
+    ).iloc[: len(running)]
+    adae = pd.DataFrame(
+        {"USUBJID": [toxic, "02"], "AEDECOD": "Febrile neutropenia", "PROGFL": "N", "TRTEMFL": "Y",
+         "ATOXGRN": [3.0, float("nan")]}
+    )  # fmt: skip
+    rows = ard.bind(toxicity_monitoring(adsl, adae, plan))
+    overall = rows[rows["level"] == ""].set_index("stat_name")
+    assert overall["stat_text"]["decision"] == "not crossed"
+    assert overall["stat"][["N", "n"]].tolist() == [len(running), sum(running[-1:])]
+    if boundary is None:
+        assert overall["stat_text"]["boundary"] == "no patient in this population"
+    else:
+        assert overall["stat"]["boundary"] == boundary
+    counts = rows[(rows["level"] != "") & (rows["stat_name"] == "n")]
+    assert counts["stat"].tolist() == running
+    steps = rows[(rows["level"] != "") & (rows["stat_name"] == "boundary")]
+    assert steps["stat"].tolist() == [2, 2, 3]
+
+
+def test_a_plan_without_monitoring_of_toxicity_has_no_boundary(patients):
+    plan = PLAN.model_copy(update={"toxicity_monitoring": None})
+    assert toxicity_boundary_list(plan) == []
+    assert toxicity_monitoring(TREATED, recorded(patients), plan) == []
+
+
+def test_the_results_of_safety_are_all_of_them(patients):
+    adsl = TREATED.assign(LDDTHELD=float("nan"), DTHCGR1=None, TRTSDT=pd.Timestamp("2018-03-10"))
+    references = read_references(HOME / "analysis" / "references.yml")
+    made = rows_of_safety(
+        adsl=adsl, adae=recorded(patients), adlb=NO_LABS, references=references, plan=PLAN
+    )
+    assert set(ard.bind(made)["analysis"]) == {
+        "ae_overview", "ae_progression", "ae_rates", "ae_soc_pt", "deaths", "fatal_events",
+        "toxicity_boundary", "toxicity_monitoring",
+    }  # fmt: skip
 
 
 @pytest.mark.req("SAP-5.7.5")

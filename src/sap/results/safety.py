@@ -229,7 +229,7 @@ def _with_rate(
 ) -> tuple[pd.Series, int, NotEstimable | None]:
     """Which subjects count for one rate, for how many it is unknown, and why it is unknown for all."""
     usubjid = subjects["USUBJID"]
-    if rule.kind == "death" or rule.from_grade is None:
+    if rule.from_grade is None:  # the plan gives every rate but that of deaths a grade
         within = subjects["LDDTHELD"] <= plan.safety.days_after_last_dose
         return within & (subjects["DTHCGR1"] != CAUSES["progression"]), 0, None
     if rule.kind == "laboratory":
@@ -249,8 +249,8 @@ def _with_rate(
 def _ungraded(subjects: pd.DataFrame, adae: pd.DataFrame, rule: SafetyRate) -> int:
     """How many subjects have an event of these terms without a grade, and none that counts."""
     events = _emergent(subjects, adae)
-    of_terms = events[events["AEDECOD"].str.upper().isin(rule.terms)]
-    counts = of_terms["ATOXGRN"] >= (rule.from_grade or 1)
+    of_terms = events[events["AEDECOD"].map(fold).isin(folded(rule.terms))]
+    counts = of_terms["ATOXGRN"] >= rule.from_grade
     ungraded = set(of_terms.loc[of_terms["ATOXGRN"].isna(), "USUBJID"])
     return len(ungraded - set(of_terms.loc[counts, "USUBJID"]))
 
