@@ -21,7 +21,9 @@ from sap.derivations.survival import (
     sources,
 )
 from sap.derivations.tumour import time_points, tumour_responses
+from sap.methods.survival import kaplan_meier
 from sap.plan import read_plan
+from sap.results import survival as survival_results
 from sap.results.survival import (
     curve_rows,
     overall_survival,
@@ -31,6 +33,7 @@ from sap.results.survival import (
 
 HERE = Path(__file__).parents[1] / "analysis"
 PLAN = read_plan(HERE / "plan.yml").plan
+NO_GROUPS = read_plan(HERE / "plan-caba-v7.yml").plan
 
 SUBJECTS = """
     USUBJID | RFICDT     | ALLOCDT    | TRTSDT     | RESALLDT   | DTHDT      | LSTALVDT   | AVAL | CNSR | CASE
@@ -639,3 +642,166 @@ def test_each_definition_has_its_own_times(patients, code):
     names = ("N", "n_events", "n_censored", "median", "min", "max")
     assert [planned[name] for name in names] == [5, 3, 2, 8, 2, 14]
     assert [other[name] for name in names] == [5, 5, 0, 5, 2, 14]
+
+
+def values_of(rows: pd.DataFrame, **where: str) -> dict[str, float | str]:
+    """The statistics at one place of the ARD."""
+    for name, value in where.items():
+        rows = rows[rows[name] == value]
+    return {r.stat_name: r.stat_text or r.stat for r in rows.itertuples()}
+
+
+def with_survival(**changed: object):
+    return MONTHLY.model_copy(update={"survival": MONTHLY.survival.model_copy(update=changed)})
+
+
+def test_a_landmark_before_the_first_event_and_after_the_last_time_has_no_limits(patients):
+    """FOLLOWED: nothing happens before 2, at 2 the first of 5 dies; followed to 14, on that day 1 at risk."""
+    adsl, times = worked_sets(patients, ("OS",))
+    plan = with_survival(landmarks_months=[1.0, 2.0, 14.0, 15.0])
+    rows = ard.bind(overall_survival(adsl, times, plan))
+    rows = rows[(rows["population"] == "PRIMARY") & (rows["analysis"] == "os")]
+    none, late = "no event by then", "no standard error at this time"
+    expected = {
+        "month_1": (1, none, none, 5),
+        "month_2": (0.8, *log_log(0.8, 1 / 20), 5),
+        "month_14": (0.3, *log_log(0.3, 2 / 15 + 1 / 2), 1),
+        "month_15": ("after the last observed time", late, late, 0),
+    }
+    for level, (estimate, low, high, at_risk) in expected.items():
+        assert values_of(rows, level=level) == pytest.approx(
+            {"estimate": estimate, "conf_low": low, "conf_high": high, "conf_level": 0.95,
+             "at_risk": at_risk}
+        ), level  # fmt: skip
+
+
+def test_a_restricted_mean_goes_to_the_last_time_and_no_further(patients):
+    """FOLLOWED to 14: 7.2 to 12 and 2 x 0.3 more; to 15 it is not estimable, S being 0.3 at the end."""
+    adsl, times = worked_sets(patients, ("OS",))
+    for tau, estimate in ((14.0, 7.8), (15.0, "the curve ends before this time")):
+        rows = ard.bind(overall_survival(adsl, times, with_survival(rmst_months=tau)))
+        mean = values_of(rows, population="PRIMARY", level=f"rmst_{tau:g}", analysis="os")
+        assert mean["estimate"] == pytest.approx(estimate)
+        assert mean["conf_level"] == 0.95
+        assert isinstance(mean["standard_error"], str) == isinstance(estimate, str)
+
+
+def test_the_difference_of_two_restricted_means_by_hand():
+    """All events. At 1, 2, 3: area 2, variance 2/9. At 2, 4: area 2 + 2/2 = 3, variance 1^2 / 2."""
+    curves = [kaplan_meier([1, 2, 3], [1, 1, 1]), kaplan_meier([2, 4], [1, 1])]
+    error = (2 / 9 + 1 / 2) ** 0.5
+    assert survival_results.restricted(curves, 12.0, 0.95) == pytest.approx(
+        {"estimate": -1, "standard_error": error, "conf_low": -1 - Z * error,
+         "conf_high": -1 + Z * error, "conf_level": 0.95}
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "longest, last, number",
+    [
+        (9.0, "9", 10),  # every month
+        (9.5, "10", 6),  # every second month; the next place is half a month later
+        (18.0, "18", 10),
+        (18.5, "18", 7),  # every third; 21 is more than half of a step later
+        (27.0, "27", 10),
+        (33.0, "30", 6),  # every sixth; 36 is just half of a step later
+        (33.5, "36", 7),
+        (54.0, "54", 10),
+        (108.0, "108", 10),
+        (109.0, "120", 6),
+    ],
+)
+def test_patients_at_risk_are_counted_at_about_eight_months(longest, last, number):
+    frame = pd.DataFrame(
+        {"USUBJID": list("ab"), "PARAMCD": "OS", "AVAL": [0.5, longest], "CNSR": [0, 1]}
+    )
+    rows = ard.bind(
+        curve_rows(frame, frame, MONTHLY, paramcd="OS", population="PRIMARY", analysis="os")
+    )
+    below = rows[(rows["analysis"] == "os_at_risk") & (rows["stat_name"] == "at_risk")]
+    counts = below.set_index("level")["stat"].to_dict()
+    assert len(counts) == number
+    assert max(counts, key=float) == last
+    assert counts["0"] == 2
+    assert counts[last] == (1 if float(last) <= longest else 0)
+
+
+def test_a_step_to_zero_has_no_limits_and_a_reason():
+    """Two deaths on days 1 and 2: S is 1/2, then 0."""
+    frame = pd.DataFrame({"USUBJID": list("ab"), "PARAMCD": "OS", "AVAL": [1.0, 2.0], "CNSR": 0})
+    rows = ard.bind(
+        curve_rows(frame, frame, MONTHLY, paramcd="OS", population="PRIMARY", analysis="os")
+    )
+    last = values_of(rows, analysis="os_curve", level="2")
+    assert (last["time"], last["estimate"], last["at_risk"]) == (2, 0, 1)
+    assert last["conf_low"] == last["conf_high"] == "no standard error at this time"
+    assert isinstance(values_of(rows, analysis="os_curve", level="1")["conf_low"], float)
+
+
+def test_each_curve_is_of_the_section_of_its_analysis():
+    frame = pd.DataFrame({"USUBJID": list("ab"), "PARAMCD": "OS", "AVAL": [1.0, 2.0], "CNSR": 0})
+    sections = {
+        "os": PLAN.survival.section, "pfs": PLAN.progression.section,
+        "os_marker": PLAN.survival_comparison.section, "os_group": PLAN.survival_comparison.section,
+    }  # fmt: skip
+    assert len(set(sections.values())) == 3
+    for analysis, section in sections.items():
+        parts = curve_rows(
+            frame, frame, PLAN, paramcd="OS", population="PRIMARY", analysis=analysis
+        )
+        assert set(ard.bind(parts)["section"]) == {section}, analysis
+
+
+def test_without_times_there_are_counts_of_zero_or_the_reason(patients):
+    """TTPP of others is derived, so that of the re-screened is a count; PFS is of no patient at all."""
+    adsl, times = worked_sets(patients, ("TTPP",))
+    first_only = times[times["PARAMCD"] == "TTPP"]
+    rows = ard.bind(time_to_progression(adsl, first_only, MONTHLY))
+    origin = "no patient with this origin in this population"
+    counted = {"N": 0, "n_events": 0, "median": origin, "conf_low": origin, "conf_high": origin}
+    assert values_of(rows, analysis="ttpp", population="RESCREENED") == counted
+    scans = "not in the data: no dated tumour assessment"
+    absent = dict.fromkeys(("N", "n_events", "median", "conf_low", "conf_high"), scans)
+    for analysis in ("pfs", "rpfs", "rdor"):
+        assert values_of(rows, analysis=analysis, population="PRIMARY") == absent
+    # a duration has no patient where there is no response: a count, and no statement about the data
+    assert values_of(rows, analysis="dor", population="PRIMARY") == counted
+    rows = ard.bind(time_to_progression(adsl, times.iloc[:0], MONTHLY))
+    assert (
+        values_of(rows, analysis="ttpp", population="RESCREENED")["N"] == "not in the data: no PSA"
+    )
+    rows = ard.bind(progression_sensitivity(adsl, times.iloc[:0], MONTHLY))
+    assert values_of(rows, analysis="ttpp_sensitivity") == {"median": "not in the data: no PSA"}
+    assert set(rows["level"]) == {"as_planned"}
+
+
+def test_one_time_of_a_definition_is_a_row(patients):
+    adsl, times = worked_sets(patients, ("PFS",))
+    one = times[times["USUBJID"] == "4"].assign(PARAMCD="PFSOFF")
+    rows = ard.bind(progression_sensitivity(adsl, one, MONTHLY))
+    found = values_of(rows, paramcd="PFSOFF", level="discontinuation_event")
+    assert (found["N"], found["median"], found["min"], found["max"]) == (1, 8, 8, 8)
+    assert set(rows.loc[rows["analysis"] == "pfs_sensitivity", "level"]) == {
+        "discontinuation_event"
+    }
+
+
+def test_the_sets_of_each_time_to_an_event_are_those_of_the_plan(patients):
+    """Group A has overall survival, PFS and TTPP, where the study has groups."""
+    codes = ("OS", "PFS", "RPFS", "TTPP", "DOR", "RDOR")
+    adsl, times = worked_sets(patients, codes)
+    both = [("PRIMARY", ""), ("RESCREENED", "RE")]
+    for plan, groups in ((MONTHLY, True), (NO_GROUPS, False)):
+        rows = ard.bind(survival_results.rows(adsl=adsl, adtte=times, plan=plan))
+        of_os = rows[rows["analysis"] == "os"]
+        expected = {(name, "OS") for name in ("PRIMARY", "SAFETY", "MARKERPOS", "SCREENED")}
+        expected |= {("RESCREENED", "OSRE")} | ({("GROUPA", "OS")} if groups else set())
+        assert set(zip(of_os["population"], of_os["paramcd"], strict=True)) == expected
+        for code in codes[1:]:
+            mine = rows[rows["analysis"] == code.lower()]
+            sets = {(population, code + end) for population, end in both}
+            sets |= {("GROUPA", code)} if groups and code in ("PFS", "TTPP") else set()
+            assert set(zip(mine["population"], mine["paramcd"], strict=True)) == sets, code
+        assert {f"{code.lower()}_sensitivity" for code in ("PFS", "RPFS", "TTPP")} <= set(
+            rows["analysis"]
+        )
