@@ -18,6 +18,7 @@ from sap.methods.interim import predictive_probability
 from sap.methods.interim_stages import Stage, conditional_power, predictive_power
 from sap.methods.two_stage import TwoStageDesign
 from sap.plan import read_plan
+from sap.results import interim as interim_results
 from sap.results.interim import Cut, interim, interim_pending, state, toxicity_oc
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -279,7 +280,59 @@ def test_a_design_with_one_stage_has_no_rule_before_its_end():
     assert plan.design.kind == "single-stage"
     rows = rows_of(3, [1], [], plan)
     assert "stage_1" not in set(rows["level"])
-    assert stat(rows, "total", "n") == 1
+    assert at(rows, level="total") == {
+        "n": 1, "N": 3, "n_missing": 0, "n_planned": 25, "responders_low": 1, "responders_high": 1,
+        "r": 5,
+    }  # fmt: skip
+    # no stop: of the 22 patients to come at least 5 must respond; the posterior is beta(1.5, 2.5)
+    names = {
+        "conditional_power_p0": 0.1,
+        "conditional_power_p1": 0.3,
+        "conditional_power_seen": 1 / 3,
+    }
+    expected = {name: binom.sf(4, 22, p) for name, p in names.items()}
+    expected |= {"n": 1, "N": 3, "predictive_power": betabinom.sf(4, 22, 1.5, 2.5)}
+    assert at(rows, level="none_respond") == pytest.approx(expected)
+
+
+def test_an_incomplete_first_stage_has_no_second_one():
+    """14 patients, 1 and 14 responded, 13 is pending: one more of stage 1 is to come, 10 of stage 2."""
+    rows = rows_of(14, responders=[1, 14], waiting=[13])
+    assert at(rows, level="stage_1") == {
+        "n": 2, "N": 14, "n_missing": 1, "n_planned": 15, "responders_low": 2, "responders_high": 3,
+        "r1": 1, **dict.fromkeys(("decision", "decision_low", "decision_high"), CONTINUE),
+    }  # fmt: skip
+    assert at(rows, level="total") == {
+        "n": 2, "N": 14, "n_missing": 1, "n_planned": 25, "responders_low": 2, "responders_high": 3,
+        "r": 5,
+    }  # fmt: skip
+    known = at(rows, level="not_observed")
+    # passed: of the 12 patients without a result at least 4 must respond
+    assert (known["n"], known["N"]) == (2, 13)
+    assert known["conditional_power_p1"] == pytest.approx(binom.sf(3, 12, 0.3))
+
+
+@pytest.mark.parametrize(
+    "responders, waiting, decided",
+    [
+        ([1], [], (STOP, STOP, STOP)),  # complete: 1 <= 1 with nothing pending
+        ([], [15], (STOP, STOP, STOP)),  # even with the pending one 1 <= 1
+        ([1], [15], (OPEN, STOP, CONTINUE)),
+        ([], [14, 15], (OPEN, STOP, CONTINUE)),
+    ],
+)
+def test_the_bounds_of_the_decision_are_those_of_no_and_of_every_pending_response(
+    responders, waiting, decided
+):
+    first = at(rows_of(15, responders, waiting), level="stage_1")
+    assert (first["decision"], first["decision_low"], first["decision_high"]) == decided
+
+
+def test_the_results_of_an_interim_analysis_are_all_of_them():
+    adsl = pd.DataFrame({"USUBJID": ["01"], "PRIMFL": "Y", "TRTSDT": pd.Timestamp("2017-01-01")})
+    adrs = pd.DataFrame({"USUBJID": ["01"], "PARAMCD": "PSARESP", "AVALC": "Y", "CASE": 3.0})
+    made = pd.concat(interim_results.rows(adsl=adsl, adrs=adrs, plan=PLAN))
+    assert set(made["analysis"]) == {"interim", "interim_pending", "toxicity_oc"}
 
 
 @pytest.mark.worked("interim_pending")
