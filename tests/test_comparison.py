@@ -13,6 +13,7 @@ from sap.displays import sentences
 from sap.errors import PlanError
 from sap.plan import read_plan
 from sap.plan.references import read_references
+from sap.results import comparison as comparison_results
 from sap.results.comparison import by_marker, published
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -114,6 +115,64 @@ def test_subjects_without_psa_are_failures_unless_nobody_has_any():
 def test_a_comparison_without_patients_is_not_estimable():
     rows = ard.bind(by_marker(*subjects_of((0, 0), (0, 0)), PLAN))
     assert rows.loc[rows["stat_name"] == "estimate", "stat"].isna().all()
+
+
+@pytest.mark.parametrize("primary, negative", [((0, 0), (4, 10)), ((3, 25), (0, 0))])
+def test_one_group_without_a_patient_leaves_no_difference(primary, negative):
+    parts = by_marker(*subjects_of(primary, negative), PLAN)
+    why = "not both groups have a proportion"
+    if not negative[1]:
+        why = "not in the data: no PSA of these patients"
+    names = ("estimate", "conf_low", "conf_high")
+    assert text_and_stats_of(parts, level="difference") == {
+        "conf_level": 0.95, **dict.fromkeys(names, why)
+    }  # fmt: skip
+    other = text_and_stats_of(parts, group="POSITIVE" if negative[1] else "NEGATIVE")
+    assert (other["N"], other["conf_level"]) == (0, 0.95)
+    assert isinstance(other["estimate"], str)
+
+
+def test_all_responders_have_no_finite_odds_but_a_lower_limit():
+    """25 of 25 against 129 of 329: the estimate and the upper limit are infinite, the lower is not."""
+    parts = published(*subjects_of((25, 25), (0, 0)), REFERENCES, OWN_RULE)
+    got = text_and_stats_of(parts, level="odds_ratio")
+    assert got["estimate"] == got["conf_high"] == "no finite limit"
+    assert got["conf_low"] > 1
+    assert got["conf_level"] == 0.95
+    assert 0 < got["p_value"] < 1e-6
+    difference = text_and_stats_of(parts, level="difference")
+    assert difference["estimate"] == pytest.approx(1 - 129 / 329)
+
+
+def test_no_patient_leaves_no_odds_ratio_and_no_difference():
+    parts = published(*subjects_of((0, 0), (0, 0)), REFERENCES, OWN_RULE)
+    why = "not both groups have a proportion"
+    names = ("estimate", "conf_low", "conf_high")
+    expected = {"conf_level": 0.95, **dict.fromkeys(names, why)}
+    assert text_and_stats_of(parts, level="difference") == expected
+    assert text_and_stats_of(parts, level="odds_ratio") == expected | {"p_value": why}
+
+
+def test_the_comparison_takes_the_interval_of_the_primary_result():
+    """Two-stage: with 3 of 14 patients stage 1 of 15 is not complete, so there is no interval."""
+    intervals = PLAN.intervals.model_copy(update={"primary_interval": "two-stage"})
+    plan = OWN_RULE.model_copy(update={"intervals": intervals})
+    adsl, adrs = subjects_of((3, 14), (4, 10))
+    adsl = adsl.assign(RESCTRFL="N", TRTSDT=pd.Timestamp("2018-01-01"))
+    for parts, group in (
+        (by_marker(adsl, adrs, plan), "POSITIVE"),
+        (published(adsl, adrs, REFERENCES, plan), "this_study"),
+    ):
+        got = text_and_stats_of(parts, group=group)
+        assert (got["n"], got["N"], got["estimate"]) == (3, 14, pytest.approx(3 / 14))
+        assert got["conf_low"] == got["conf_high"]
+        assert isinstance(got["conf_low"], str)
+
+
+def test_the_comparisons_are_all_of_them():
+    adsl, adrs = subjects_of((3, 25), (4, 10))
+    made = comparison_results.rows(adsl=adsl, adrs=adrs, references=REFERENCES, plan=PLAN)
+    assert set(ard.bind(made)["analysis"]) == {"comparison_marker", "comparison_published"}
 
 
 @pytest.mark.worked("comparison_published")

@@ -17,6 +17,7 @@ from sap.plan import read_plan
 from sap.qc.ctcae import graded as graded_again
 from sap.qc.labs import courses
 from sap.qc.subjects import Subject
+from sap.results import labs as labs_results
 from sap.results.labs import lab_grade, lab_reported, lab_shift
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -181,6 +182,148 @@ def test_without_a_laboratory_nothing_is_counted_as_zero():
     ]
     assert graded_rows["stat"].isna().all()
     assert graded_rows["stat_text"].str.startswith("not in the data").all()
+
+
+# Grades of neutrophils on treatment, and the grade of a reported event ("?" without one), by hand.
+# 02 and 03 may have grade 1; 05 has no value on treatment; 07 was not treated.
+PAIRED = """
+    USUBJID | SAFFL | BEFORE | WORST  | REPORTED
+    --------+-------+--------+--------+---------
+    01      | Y     | 0      | 3      |
+    02      | Y     | 0 OR 1 | 0 OR 1 | 1
+    03      | Y     |        | 0 OR 1 |
+    04      | Y     | 1      | 1      | ?
+    05      | Y     | 0      |        | 3
+    06      | Y     | 0      | 0      |
+    07      | N     | 0      | 4      | 4
+"""
+NEITHER_IN_THE_DATA = "not in the data: {} was not measured on treatment"
+
+
+def paired(patients) -> dict[str, pd.DataFrame]:
+    """ADSL, ADLB and ADAE of PAIRED; platelets are measured without any limit of normal."""
+    table = patients(PAIRED.replace("0 OR 1", "0_OR_1"))
+    of_text = {0.0: "0", 1.0: "1", 3.0: "3", 4.0: "4", "0_OR_1": "0 OR 1"}
+    who = table["USUBJID"]
+    none = {"ONTRTFL": "", "ANL01FL": "", "ABLFL": ""}
+    before = pd.DataFrame({"USUBJID": who, "PARAMCD": "NEUT", "ATOXDIR": "L",
+                           "ATOXGR": table["BEFORE"].map(of_text)} | none | {"ABLFL": "Y"})  # fmt: skip
+    worst = pd.DataFrame({"USUBJID": who, "PARAMCD": "NEUT", "ATOXDIR": "L",
+                          "ATOXGR": table["WORST"].map(of_text)} | none
+                         | {"ONTRTFL": "Y", "ANL01FL": "Y"})  # fmt: skip
+    platelets = worst.iloc[:2].assign(PARAMCD="PLAT", ATOXGR="NOT GRADED")
+    adlb = pd.concat([before, worst, platelets], ignore_index=True)
+    reported = table[table["REPORTED"].notna()]
+    adae = pd.DataFrame(
+        {"USUBJID": reported["USUBJID"], "AEDECOD": "Neutropenia", "TRTEMFL": "Y",
+         "ATOXGRN": pd.to_numeric(reported["REPORTED"], errors="coerce")}
+    )  # fmt: skip
+    late = pd.DataFrame(
+        {"USUBJID": ["06", "01"], "AEDECOD": ["Neutropenia", "Nausea"], "TRTEMFL": ["N", "Y"],
+         "ATOXGRN": [4.0, 4.0]}
+    )  # fmt: skip
+    adsl = table[["USUBJID", "SAFFL"]].assign(LINE=None)
+    return {"adsl": adsl, "adlb": adlb[adlb["ATOXGR"].notna()], "adae": pd.concat([adae, late])}
+
+
+def text_or_number(rows: pd.DataFrame, *names: str) -> dict[tuple[str, ...], float | str]:
+    """Each statistic by the named columns and its own name."""
+    return {
+        (*(getattr(r, name) for name in names), r.stat_name): r.stat_text or r.stat
+        for r in rows.itertuples()
+    }
+
+
+@pytest.mark.req("SAP-5.7.4")
+@pytest.mark.worked("lab_reported")
+def test_each_line_of_the_concordance_has_the_numbers_worked_by_hand(patients):
+    """From grade 1: 01 and 04 by the laboratory; 02, 04 and 05 reported; of the open ones 02 was reported."""
+    given = paired(patients)
+    found = ard.bind(lab_reported(given["adsl"], given["adlb"], given["adae"], PLAN))
+    open_ = "not in the data: lower limits of normal of {} patients".format
+    one, two = open_(1), open_(2)
+    expected = {
+        "grade_1": {
+            "laboratory": (2, two), "reported": (3, 3 / 6), "both": (1, one),
+            "laboratory_only": (1, one), "reported_only": (2, one), "neither": (2, one),
+        },
+        "severe_grade": {
+            "laboratory": (1, 1 / 6), "reported": (1, 1 / 6), "both": (0, 0),
+            "laboratory_only": (1, 1 / 6), "reported_only": (1, 1 / 6), "neither": (4, 4 / 6),
+        },
+    }  # fmt: skip
+    got = text_or_number(found[found["paramcd"] == "NEUT"], "sublevel", "level")
+    assert got == {
+        (sublevel, level, name): value
+        for sublevel, lines in expected.items()
+        for level, (n, share) in lines.items()
+        for name, value in (("n", n), ("N", 6), ("estimate", share))
+    }
+    # haemoglobin was not measured: only the reported events are known
+    got = text_or_number(found[found["paramcd"] == "HGB"], "sublevel", "level")
+    for (_, level, name), value in got.items():
+        known = {"n": 0, "N": 6, "estimate": 0}[name]
+        reason = NEITHER_IN_THE_DATA.format("HGB")
+        assert value == (known if level == "reported" or name == "N" else reason), (level, name)
+
+
+@pytest.mark.req("SAP-5.7.4")
+@pytest.mark.worked("lab_grade", "lab_shift")
+def test_every_grade_and_shift_has_the_numbers_worked_by_hand(patients):
+    given = paired(patients)
+    found = ard.bind(lab_grade(given["adsl"], given["adlb"], PLAN))
+    overall = found[found["group"] == ""]
+    counts = {
+        "0": 1, "0_or_1": 2, "1": 1, "2": 0, "3": 1, "4": 0, "not_graded": 0, "not_measured": 1,
+        "severe_grade": 1,
+    }  # fmt: skip
+    got = text_or_number(overall[overall["paramcd"] == "NEUT"], "level")
+    expected = {
+        (level, name): value
+        for level, n in counts.items()
+        for name, value in (("n", n), ("N", 6), ("estimate", n / 6))
+    }
+    assert got == expected | {("0", "term"): "Neutrophil count decreased"}
+    # the term once for each grading, of all patients
+    terms = found[found["stat_name"] == "term"]
+    assert len(terms) == len(PLAN.labs.gradings)
+    assert set(zip(terms["group"], terms["level"], strict=True)) == {("", "0")}
+    for paramcd, reason, lines in (
+        ("PLAT", "not in the data: limits of normal of PLAT", {"not_graded": 2, "not_measured": 4}),
+        ("BILI", NEITHER_IN_THE_DATA.format("BILI"), {"not_graded": 0, "not_measured": 6}),
+    ):
+        got = text_or_number(overall[overall["paramcd"] == paramcd], "level")
+        for level in counts:
+            n = lines.get(level, reason)
+            share = n if isinstance(n, str) else n / 6
+            assert [got[level, s] for s in ("n", "N", "estimate")] == [n, 6, share], (
+                paramcd,
+                level,
+            )
+    none = "no patient in this population"
+    assert stat(found, paramcd="NEUT", group="second_line", level="0", stat_name="estimate") == none
+
+    shift = ard.bind(lab_shift(given["adsl"], given["adlb"], PLAN))
+    got = text_or_number(shift[shift["paramcd"] == "NEUT"], "level", "sublevel")
+    pairs = dict.fromkeys([(a, b) for a in "01234" for b in "01234"], 0)
+    pairs |= {("0", "3"): 1, ("0_or_1", "0_or_1"): 1, ("not_measured", "0_or_1"): 1,
+              ("1", "1"): 1, ("0", "not_measured"): 1, ("0", "0"): 1}  # fmt: skip
+    assert got == {
+        (*pair, name): value for pair, n in pairs.items() for name, value in (("n", n), ("N", 6))
+    }
+    for paramcd, reason, lines in (
+        ("PLAT", "not in the data: limits of normal of PLAT",
+         {("not_measured", "not_graded"): 2, ("not_measured", "not_measured"): 4}),
+        ("BILI", NEITHER_IN_THE_DATA.format("BILI"), {("not_measured", "not_measured"): 6}),
+    ):  # fmt: skip
+        got = text_or_number(shift[shift["paramcd"] == paramcd], "level", "sublevel")
+        pairs = dict.fromkeys([(a, b) for a in "01234" for b in "01234"], reason) | lines
+        assert {key[:2]: n for key, n in got.items() if key[2] == "n"} == pairs
+
+
+def test_the_laboratory_results_are_all_of_them(patients):
+    found = ard.bind(labs_results.rows(**paired(patients), plan=PLAN))
+    assert set(found["analysis"]) == {"lab_grade", "lab_shift", "lab_reported"}
 
 
 # Potassium by CTCAE 4.03: high 1 above the limit, 2 above 5.5, 3 above 6.0, 4 above 7.0 mmol/L; low 2

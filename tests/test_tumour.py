@@ -1150,7 +1150,7 @@ ROWS = """
     --------+--------+--------+---------+---------------+---------------+--------+---------+--------
     01      | Y      | N      | 4       | CR            | PR            | PR     | -100    | N
     02      | Y      | N      | 4       | PR            | SD            | NE     | -30     | Y
-    03      | Y      | N      | 4       | NON-CR/NON-PD | NON-CR/NON-PD | SD     |         | NE
+    03      | Y      | N      | 1       | NON-CR/NON-PD | NON-CR/NON-PD | SD     |         | NE
     04      | Y      | N      | 4       | PD            | PD            | PD     | 20      | N
     05      | N      | Y      | 4       | SD            | SD            | CR     | -10     | N
     06      | Y      | N      | 4       |               |               |        |         |
@@ -1279,6 +1279,55 @@ def test_the_concordance_with_the_investigator_has_the_numbers_worked_by_hand(ar
     silent = adrs.assign(INVRESP="", DISREAS="investigator_missing")
     got = at(ard.bind(agreement(adsl, silent, sums, PLAN)), paramcd="AGREE")
     assert got == {"n": 0, "N": 0, "estimate": "no response of the investigator"}
+
+
+def test_results_that_no_assessment_of_study_treatment_gives_have_the_reason(ards):
+    """Scans of the physician's choice alone; the investigator and the target lesions say NE of all."""
+    adsl, sums, adrs = ards
+    of_choice = adrs.assign(COURSE=adrs["COURSE"].replace("STUDY", "CHOICE"))
+    other = ["BORINV", "TARGLIM", "TUMBEST"]
+    of_choice.loc[of_choice["PARAMCD"].isin(other), ["AVALC", "AVAL"]] = ["NE", None]
+    made = tumour_results.rows(adsl=adsl, adtr=sums, adrs=of_choice, plan=PLAN)
+    rows = ard.bind(made)
+    rows = rows[rows["population"].isin(("PRIMARY", "SAFETY"))]
+    scans, targets = (
+        "not in the data: no dated tumour assessment",
+        "not in the data: no target lesion",
+    )
+    spoken = "not in the data: no best overall response of the investigator"
+    for paramcd, why in (("BOR", scans), ("BORC", scans), ("BORINV", spoken)):
+        of_best = {"paramcd": paramcd, "level": "PD", "analysis": "bor"}
+        assert at(rows, **of_best) == {"n": why, "N": 5, "estimate": why}
+        rate = {"N": 5, "conf_level": 0.95} | dict.fromkeys(
+            ("n", "estimate", "conf_low", "conf_high"), why
+        )
+        of_rate = {"paramcd": paramcd, "analysis": "tumour_response"}
+        assert at(rows, **of_rate, level="disease_control") == rate
+        assert at(rows, **of_rate, level="objective_response") == rate
+        if paramcd != "BORINV":
+            analysis = "objective_response" + ("" if paramcd == "BORC" else "_unconfirmed")
+            assert at(rows, analysis=analysis) == rate
+    assert at(rows, paramcd="TARGLIM") == {"n": targets, "N": 0}
+    change = at(rows, analysis="tumour_change")
+    assert (change.pop("N"), change.pop("n_missing")) == (5, 5)
+    assert set(change) == {"n", "mean", "sd", "median", "q1", "q3", "min", "max"}
+    assert set(change.values()) == {targets}
+    assert at(rows, analysis="tumour_agreement") == {"n": scans, "estimate": scans}
+
+
+def test_without_a_compared_sum_the_concordance_has_no_line_of_it(ards):
+    adsl, sums, adrs = ards
+    rows = ard.bind(agreement(adsl, adrs, sums.assign(SUMDIFFL=""), PLAN))
+    assert set(rows["paramcd"]) == {"OVRLRESP", "AGREE", "REASON"}
+
+
+def test_without_a_treated_patient_of_a_set_its_rates_are_not_estimable(ards):
+    adsl, _, adrs = ards
+    rows = ard.bind(best_rows(adsl.assign(RESCFL="N"), adrs, PLAN))
+    none = "no patient in this population"
+    of = {"population": "RESCREENED", "paramcd": "BOR"}
+    assert at(rows, **of, level="PD") == {"n": 0, "N": 0, "estimate": none}
+    assert at(rows, **of, level="disease_control")["conf_high"] == none
 
 
 def test_the_stem_makes_all_of_its_analyses(ards):
