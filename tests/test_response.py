@@ -10,9 +10,16 @@ import pytest
 
 from sap import ard
 from sap.derivations.dates import time_of_day
-from sap.derivations.response import adpsa, adrs, new_therapy, percent_change, psa_response
+from sap.derivations.response import (
+    adpsa,
+    adrs,
+    comparison_response,
+    new_therapy,
+    percent_change,
+    psa_response,
+)
 from sap.plan import project_home, read_plan
-from sap.plan.model import Plan
+from sap.plan.model import ComparisonRule, Plan
 from sap.plan.references import read_references
 from sap.results import response as primary_results
 from sap.results.comparison import by_marker, published
@@ -252,6 +259,8 @@ def test_a_result_below_a_limit_that_no_column_names_takes_the_limit_from_its_te
         ("SUBSEQUENT ANTICANCER THERAPY", "2018-02", "2018-02-01"),  # case 1, earliest day
         ("SUBSEQUENT ANTICANCER THERAPY", "2018-01", "2018-01-02"),  # case 2, in doubt
         ("SUBSEQUENT ANTICANCER THERAPY", "2018", "2018-01-02"),  # case 2, in doubt
+        ("SUBSEQUENT ANTICANCER THERAPY", "2018-01-01", None),  # case 3, on the day of the dose
+        ("SUBSEQUENT ANTICANCER THERAPY", None, None),  # case 3, no date
         ("SUBSEQUENT ANTICANCER THERAPY", "2017-11", None),  # case 3, surely before the dose
         ("SUBSEQUENT ANTICANCER THERAPY", "2016", None),  # case 3, surely before the dose
         ("PHYSICIAN'S CHOICE", "2018-01", None),  # case 3
@@ -679,3 +688,263 @@ def test_the_stem_makes_all_of_its_analyses(ards):
         "psa_response", "psa_response_unconfirmed", "psa_response_21d", "psa_response_28d",
         "rescreen_response", "psa_change",
     }  # fmt: skip
+
+
+# ---- the datasets, row by row --------------------------------------------------------------------
+
+
+def as_rows(table: pd.DataFrame, *columns: str) -> list[list[object]]:
+    """The rows as lists; days as texts, missing as None."""
+    texts = {
+        name: table[name].dt.strftime("%F")
+        for name in columns
+        if pd.api.types.is_datetime64_any_dtype(table[name])
+    }
+    cells = table.assign(**texts)[list(columns)].astype(object)
+    rows: list[list[object]] = cells.where(cells.notna(), None).to_numpy().tolist()
+    return rows
+
+
+def test_percent_changes_are_rounded_to_9_decimals_and_need_a_positive_baseline():
+    """1 of 3: -66.666 666 666 666 7 %."""
+    got = percent_change(pd.Series([1.0, 3.0, 4.0]), pd.Series([3.0, 0.0, 1.0]))
+    assert got.tolist()[::2] == [-66.666666667, 300.0]
+    assert np.isnan(got[1])
+
+
+def test_of_several_new_therapies_the_earliest_counts():
+    adsl = pd.DataFrame({"USUBJID": ["01", "02"], "TRTSDT": [pd.Timestamp(DOSE)] * 2})
+    cm = pd.DataFrame(
+        [
+            ("01", "PHYSICIAN'S CHOICE", "2018-04-01"),
+            ("01", "SUBSEQUENT ANTICANCER THERAPY", "2018-03-01"),
+            ("01", "SUBSEQUENT ANTICANCER THERAPY", "2018-05"),
+            ("02", "PHYSICIAN'S CHOICE", "2018-01-01"),
+        ],
+        columns=["USUBJID", "CMCAT", "CMSTDTC"],
+    )
+    assert new_therapy({"cm": cm}, adsl).to_dict() == {"01": pd.Timestamp("2018-03-01")}
+    assert new_therapy({}, adsl).to_dict() == {}
+
+
+PSA_RECORDS = """
+    USUBJID | LBSEQ | LBTESTCD | LBDTC            | LBSTRESN | LBSTRESC
+    --------+-------+----------+------------------+----------+---------
+    03      | 12    | PSA      | 2018-01-05       | 7        |
+    01      | 8     | PSA      | 2018-03-23       | 30       |
+    01      | 7     | PSA      | 2018-03-22       |          | >5000
+    01      | 6     | PSA      | 2018-02-01T18:00 | 60       |
+    01      | 5     | PSA      | 2018-01-15T12:00 |          | <1
+    01      | 4     | PSA      | 2018-01-15T12:00 | 40       |
+    01      | 3     | PSA      | 2018-01-01T10:01 | 500      |
+    01      | 2     | PSA      | 2018-01-01T10:00 | 80       |
+    01      | 1     | PSA      | 2017-12-20       | 120      |
+    01      | 9     | ALP      | 2018-02-02       | 66       |
+    02      | 10    | PSA      | 2018-02-01       | 12       |
+    02      | 11    | PSA      | 2018-01-31       | 10       |
+"""
+
+
+def psa_days(patients, rule=RULE) -> pd.DataFrame:
+    """01 and 02 with doses from 2018-01-01 10:00 to 2018-03-01; 03 without a day of a dose."""
+    doses = pd.DataFrame(
+        {
+            "USUBJID": ["01", "02", "03"],
+            "TRTSDT": pd.to_datetime(["2018-01-01", "2018-01-01", None]),
+            "TRTEDT": pd.to_datetime(["2018-03-01", "2018-03-01", None]),
+            "TRTSTM": ["10:00", None, None],
+            "NCYCLES": [4.0, 4.0, 1.0],
+        }
+    )
+    therapy = {"USUBJID": ["02"], "CMCAT": "SUBSEQUENT ANTICANCER THERAPY", "CMSTDTC": ["2018-02-01"]}
+    tables = {"lb": patients(PSA_RECORDS), "cm": pd.DataFrame(therapy)}
+    return adpsa(tables, doses, rule)
+
+
+def test_each_day_with_psa_has_its_value_its_change_and_its_case(patients):
+    """The window ends 21 days after the last cycle, on 2018-03-22. The value at the very start of the
+    infusion is the baseline; the two of 2018-01-15 have one time, their mean is (40 + 1) / 2."""
+    got = psa_days(patients)
+    assert as_rows(
+        got, "USUBJID", "ADT", "LBSEQ", "AVAL", "BLQFL", "ALQFL", "DTYPE", "ABLFL", "BASE"
+    ) == [
+        ["01", "2017-12-20", 1, 120, "", "", "", "", 80],
+        ["01", "2018-01-01", 2, 80, "", "", "", "Y", 80],
+        ["01", "2018-01-15", 4, 20.5, "Y", "", "AVERAGE", "", 80],
+        ["01", "2018-02-01", 6, 60, "", "", "", "", 80],
+        ["01", "2018-03-22", 7, 5000, "", "Y", "", "", 80],
+        ["01", "2018-03-23", 8, 30, "", "", "", "", 80],
+        ["02", "2018-01-31", 11, 10, "", "", "", "", None],
+        ["02", "2018-02-01", 10, 12, "", "", "", "", None],
+        ["03", "2018-01-05", 12, 7, "", "", "", "", None],
+    ]
+    assert as_rows(got, "CHG", "PCHG", "ADY", "ANL01CAS", "ANL01FL", "NADIR") == [
+        [None, None, -12, 2, "", None],
+        [None, None, 1, 2, "", 80],
+        [-59.5, -74.375, 15, 5, "Y", 20.5],
+        [-20, -25, 32, 5, "Y", 20.5],
+        [4920, 6150, 81, 5, "Y", 20.5],
+        [-50, -62.5, 82, 3, "", 20.5],
+        [None, None, 31, 5, "Y", 10],
+        [None, None, 32, 4, "", 10],
+        [None, None, None, 1, "", None],
+    ]
+    assert set(got["PARAMCD"]) == {"PSA"}
+    assert set(got["AVALU"]) == {"ug/L"}
+
+
+def test_half_the_limit_is_taken_for_values_below_quantification_only(patients):
+    half = RULE.model_copy(update={"below_quantification": "half the limit"})
+    got = psa_days(patients, half)
+    assert got["AVAL"].tolist() == [120, 80, 20.25, 60, 5000, 30, 10, 12, 7]
+
+
+TWELVE_WEEKS = """
+    WHO | DAY | PSA
+    ----+-----+-----
+    01  |   0 | 100
+    01  |   7 |  60
+    01  |  21 |  50
+    01  |  42 |  45
+    01  |  49 |  80
+    01  |  90 |  30
+    02  |   0 | 100
+    02  |  70 | 120
+    02  |  98 | 110
+    02  | 120 |  20
+    02  | 150 |  20
+    03  |  21 |  10
+    04  |   0 | 100
+    05  |   0 | 100
+    05  |  14 |  10
+    06  |   0 | 100
+    06  |  14 |  50
+"""
+
+
+def test_each_definition_of_psa_response_has_its_rows(patients):
+    """05 was never treated; of 04 no value counts; the fall of 02 is too late for the limit of day 84."""
+    adsl, tables = one_trial(patients(TWELVE_WEEKS))
+    adsl.loc[adsl["USUBJID"] == "05", "NCYCLES"] = 0.0
+    got = adrs(adsl, adpsa(tables, adsl, RULE), RULE, PLAN.psa_course)
+    assert list(got) == [
+        "STUDYID", "USUBJID", "TRTSDT", "AVALC", "AVAL", "ADT", "CONFDT", "CASE", "PARAMCD",
+    ]  # fmt: skip
+    assert got.index.tolist() == list(range(5 * 7))
+    assert set(got["TRTSDT"]) == {pd.Timestamp(DOSE)}
+    response = as_rows(got, "PARAMCD", "USUBJID", "AVALC", "CASE", "ADT", "CONFDT", "AVAL")
+    without = [["03", "NE", 1, None, None, None], ["04", "NE", 2, None, None, None]]
+    unconfirmed = ["06", "N", 4, None, None, None]
+    late = ["02", "N", 5, None, None, None]
+    confirmed = ["01", "Y", 3, day(21), day(90), None]
+    expected = {
+        "PSARESP": [confirmed, late, *without, unconfirmed],
+        "PSARESPU": [
+            ["01", "Y", 3, day(21), day(21), None], late, *without,
+            ["06", "Y", 3, day(14), day(14), None],
+        ],
+        "PSARSP21": [["01", "Y", 3, day(21), day(42), None], late, *without, unconfirmed],
+        "PSARSP28": [confirmed, late, *without, unconfirmed],
+        "PSARSPAT": [
+            confirmed, ["02", "Y", 3, day(120), day(150), None], *without, unconfirmed,
+        ],
+        "PSABEST": [
+            ["01", "", 2, day(90), None, -70], ["02", "", 2, day(120), None, -80],
+            ["03", "NE", 1, None, None, None], ["04", "NE", 1, None, None, None],
+            ["06", "", 2, day(14), None, -50],
+        ],
+        "PSAWK12": [
+            ["01", "", 2, day(90), None, -70], ["02", "", 2, day(70), None, 20],
+            ["03", "NE", 1, None, None, None], ["04", "NE", 1, None, None, None],
+            ["06", "NE", 1, None, None, None],
+        ],
+    }  # fmt: skip
+    assert response == [[name, *row] for name, rows in expected.items() for row in rows]
+
+
+def test_without_a_limit_on_the_first_decline_there_is_no_row_without_it(patients):
+    adsl, tables = one_trial(patients(TWELVE_WEEKS))
+    rule = RULE.model_copy(update={"first_fall_within_days": None})
+    got = adrs(adsl, adpsa(tables, adsl, rule), rule, PLAN.psa_course)
+    names = ["PSARESP", "PSARESPU", "PSARSP21", "PSARSP28", "PSABEST", "PSAWK12"]
+    assert list(dict.fromkeys(got["PARAMCD"])) == names
+
+
+@pytest.mark.parametrize(
+    "days, tolerance, second, answer",
+    [
+        (28, 3, 46, "Y"),  # 25 days later: 3 days early
+        (28, 3, 45, "N"),
+        (7, 7, 22, "Y"),  # the tolerance takes all: the next day confirms, ...
+        (7, 30, 22, "Y"),
+        (1, 0, 22, "Y"),
+        (2, 0, 22, "N"),
+    ],
+)
+def test_a_confirming_value_may_be_as_early_as_the_tolerance_and_is_another_value(
+    patients, days, tolerance, second, answer
+):
+    rule = RULE.model_copy(update={"confirm_tolerance_days": tolerance})
+    text = f"WHO | DAY | PSA\n---+---\n01 | 0 | 100\n01 | 21 | 50\n01 | {second} | 50"
+    assert answers(patients(text), rule, days).loc["01", "AVALC"] == answer
+    # ... and a decline never confirms itself.
+    once = answers(patients(text.rsplit("\n", 1)[0]), rule, days)
+    assert once.loc["01", ["AVALC", "CASE"]].tolist() == ["N", 4]
+
+
+PUBLISHED = ComparisonRule(
+    baseline_psa_minimum=20, decline_pct=30, confirm_after_days=21, first_fall_within_days=None
+)
+
+
+@pytest.mark.parametrize(
+    "minimum, zero_and_low",
+    [
+        (20.0, [[None, 1, None, None], [None, 1, None, None]]),
+        (0.0, [[None, 1, None, None], ["Y", 3, day(21), day(42)]]),
+    ],
+)
+def test_the_published_rule_counts_patients_with_its_minimum_baseline_only(
+    patients, minimum, zero_and_low
+):
+    """A decline of exactly 30 %, confirmed exactly 21 days later, whatever tolerance this trial has."""
+    values = patients("""
+        WHO | DAY | PSA
+        ----+-----+-----
+        01  |   0 |  20
+        01  | 100 |  14
+        01  | 121 |  14
+        02  |   0 |   0
+        02  |  21 |   0
+        03  |   0 |  19.9
+        03  |  21 |  10
+        03  |  42 |  10
+        04  |  21 |  10
+        05  |   0 |  50
+        06  |   0 |  50
+        06  |  21 |  35
+        06  |  41 |  35
+        07  |   0 |  50
+        07  |  21 |  35.1
+    """)
+    adsl, tables = one_trial(values)
+    rule = RULE.model_copy(update={"confirm_tolerance_days": 3})
+    published_rule = PUBLISHED.model_copy(update={"baseline_psa_minimum": minimum})
+    got = comparison_response(adsl, adpsa(tables, adsl, rule), rule, published_rule)
+    assert got["USUBJID"].tolist() == ["01", "02", "03", "04", "05", "06", "07"]
+    assert as_rows(got, "AVALC", "CASE", "ADT", "CONFDT") == [
+        ["Y", 3, day(100), day(121)],
+        *zero_and_low,
+        [None, 1, None, None],
+        ["NE", 2, None, None],
+        ["N", 4, None, None],
+        ["N", 5, None, None],
+    ]
+    assert set(got["PARAMCD"]) == {"PSARESPC"}
+
+
+def test_without_a_published_rule_no_response_by_it_is_derived(patients):
+    adsl, tables = one_trial(patients(TWELVE_WEEKS))
+    got = comparison_response(adsl, adpsa(tables, adsl, RULE), RULE, None)
+    assert got.empty
+    assert list(got) == ["STUDYID", "USUBJID", "PARAMCD", "AVALC", "CASE"]
