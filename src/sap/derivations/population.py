@@ -221,9 +221,9 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
     deaths = deaths.sort_values(["USUBJID", "RANK", "PARTIAL", "DAY"], kind="stable")
     deaths = deaths.drop_duplicates("USUBJID")
     deaths = deaths.set_index("USUBJID")
-    last_known = alive_on.reindex(deaths.index)
+    last_known = alive_on.reindex(deaths.index).fillna(deaths["DAY"])
     not_before = deaths["DAY"].clip(lower=last_known).clip(upper=latest_day(deaths["DTC"]))
-    return deaths["DAY"].where(deaths["FULL"] | last_known.isna(), not_before)
+    return deaths["DAY"].where(deaths["FULL"], not_before)
 
 
 def _therapy_before_rescreening(
