@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.derivations.exposure import adex, adexsum
+from sap.derivations.exposure import adex, adexsum, growth_factor
 from sap.derivations.population import line_of_therapy
 from sap.plan import read_plan
 from sap.qc.exposure import _delays, in_order
@@ -326,3 +326,222 @@ def test_exposure_has_the_numbers_worked_by_hand(patients):
         {"dose": 25, "dose_intensity": 25 / 3, "low_start_dose": 20, "reduced_at_most": 22.5,
          "cycle_days": 21, "max_cycles": 10, "delay_after_days": 3, "major_delay_after_days": 7}
     )  # fmt: skip
+
+
+# ---- infusions and courses, row by row -----------------------------------------------------------
+
+
+def none_of(values: object) -> list[object]:
+    """Values as a list, days as texts, missing as None."""
+    cells = pd.Series(values).astype(object)
+    texts = [f"{cell:%F}" if isinstance(cell, pd.Timestamp) else cell for cell in cells]
+    return [None if pd.isna(cell) else cell for cell in texts]
+
+
+def one_course(rows: list[tuple[object, ...]], **vs: pd.DataFrame) -> pd.DataFrame:
+    """ADEX of patient 01 from (VISIT, day, EXDOSE, EXDOSU)."""
+    ex = pd.DataFrame(rows, columns=["VISIT", "DAY", "EXDOSE", "EXDOSU"])
+    ex = ex.assign(USUBJID="01", EXTRT="CABAZITAXEL", EXSEQ=[float(i) for i in range(len(ex))])
+    ex["EXSTDTC"] = ex.pop("DAY").map(day)
+    adsl = pd.DataFrame({"STUDYID": ["T"], "USUBJID": ["01"], "NCYCLES": [float(len(ex))]})
+    return adex({"ex": ex, **vs}, adsl, PLAN.exposure)
+
+
+def test_the_surface_is_the_last_value_on_or_before_the_infusion(patients):
+    """Of one day the highest VSSEQ; neither a month alone, nor a later value, nor one without a number.
+
+    Cycle 2: 40 mg / 1.9 m2 = 21.052631579 mg/m2 at 9 decimals. Cycle 3 is in another unit.
+    """
+    vs = patients("""
+        USUBJID | VSSEQ | VSTESTCD | VSSTRESN | VSDTC
+        --------+-------+----------+----------+-----------
+        01      | 9     | BSA      | 2        | 2017-12-29
+        01      | 3     | BSA      | 1.9      | 2018-01-01
+        01      | 2     | BSA      | 1.8      | 2018-01-01
+        01      | 10    | BSA      | 7.7      | 2018-01
+        01      | 11    | BSA      |          | 2018-01-22
+        01      | 12    | WEIGHT   | 80       | 2018-01-22
+        01      | 13    | BSA      | 2.1      | 2018-02-12
+        01      | 14    | BSA      | 9.9      | 2018-02-13
+        02      | 15    | BSA      | 9.9      | 2018-01-01
+    """)
+    rows = [("CYCLE 1", 0, 25.0, "mg/m2"), ("CYCLE 2", 21, 40.0, "mg"), ("CYCLE 3", 42, 25.0, "g")]
+    got = one_course(rows, vs=vs)
+    assert got["BSA"].tolist() == [1.9, 1.9, 2.1]
+    assert none_of(got["DOSE"]) == [25, 21.052631579, None]
+    assert none_of(got["DOSEMG"]) == [47.5, 40, None]
+    assert got["DOSEC"].tolist() == ["FULL", "REDUCED", "U"]
+    assert none_of(got["DELAYD"]) == [None, 0, 0]
+    assert none_of(got["ASTDT"]) == ["2018-01-01", "2018-01-22", "2018-02-12"]
+    assert got["AVISIT"].tolist() == ["CYCLE 1", "CYCLE 2", "CYCLE 3"]
+    assert got["STUDYID"].tolist() == ["T"] * 3
+
+
+@pytest.mark.parametrize(
+    "visits, days, order",
+    [
+        (["CYCLE 2", "CYCLE 1"], [0, 21], [1, 0]),  # each has a cycle: by cycle
+        (["CYCLE 2", "CYCLE 1", None], [0, 21, 42], [0, 1, 2]),  # one has none: by day
+        (["CYCLE 2", "CYCLE 1", "CYCLE 1 DAY 1"], [0, 21, 42], [0, 1, 2]),
+        ([None, None, None], [21, None, 0], [2, 0, 1]),  # an unknown day is last
+        ([None, None], [0, 0], [0, 1]),  # one day: by EXSEQ
+    ],
+)
+def test_infusions_are_in_the_order_of_cycles_where_each_has_one_else_of_days(visits, days, order):
+    rows = [(visit, number, 25.0, "mg/m2") for visit, number in zip(visits, days, strict=True)]
+    got = one_course(rows)
+    assert got["EXSEQ"].tolist() == order
+    assert got["ACYCLE"].tolist() == [float(i) for i in range(1, len(rows) + 1)]
+    assert got.index.tolist() == list(range(len(rows)))
+
+
+def test_an_interval_within_the_limit_of_delay_is_no_delay_whatever_lies_between():
+    """24 days are 3 days late, no delay; of 25 days an infusion without a day may lie between."""
+    for number, delay in ((24, "N"), (25, "U")):
+        rows = [(None, 0, 25.0, "mg/m2"), (None, number, 25.0, "mg/m2"), (None, None, 25.0, "mg/m2")]
+        assert one_course(rows)["DELAYC"].tolist() == ["", delay, "U"]
+
+
+@pytest.mark.parametrize(
+    "doses, classes",
+    [
+        ([25.0, None, 20.0], ["FULL", "U", "REDUCED"]),  # the last known dose was above 22.5
+        ([22.5, 22.0, 22.5], ["LOW START", "LOW", "LOW"]),
+        ([None, 20.0, 22.6], ["U", "LOW START", "FULL"]),
+        ([22.5 + 4e-10, 22.5 + 6e-10], ["LOW START", "FULL"]),  # compared at 9 decimals
+    ],
+)
+def test_a_reduction_is_judged_by_the_last_known_dose(doses, classes):
+    got = one_course([(None, 21 * i, dose, "mg/m2") for i, dose in enumerate(doses)])
+    assert got["DOSEC"].tolist() == classes
+
+
+def test_infusions_of_patients_who_were_not_treated_are_left_out(patients):
+    tables, adsl, _ = given(patients)
+    adsl = adsl.assign(NCYCLES=adsl["NCYCLES"].where(adsl["USUBJID"] != "03", 0.0))
+    infusions = adex(tables, adsl[adsl["USUBJID"] != "02"], PLAN.exposure)
+    assert list(dict.fromkeys(infusions["USUBJID"])) == ["01", "04", "05"]
+    summed = adexsum(tables, adsl, infusions, PLAN.exposure)
+    assert list(dict.fromkeys(summed["USUBJID"])) == ["01", "02", "04", "05"]
+
+
+def test_each_course_has_a_row_for_each_parameter(patients):
+    """By hand, as SUBJECTS; intensities are doses / weeks. No supportive care is in the data."""
+    tables, adsl, _ = given(patients)
+    rule = PLAN.exposure.model_copy(update={"max_cycles": 3})
+    got = adexsum(tables, adsl, adex(tables, adsl, rule), rule)
+    numbers = {
+        "NCYCLES": [5, 2, 3, 1, 3],
+        "DURWK": [127 / 7, 41 / 7, 9, 3, 9],
+        "CUMDOSE": [112.5, 40, None, 25, 65],
+        "CUMMG": [225, 80, None, 50, 130],
+        "ADI": [112.5 * 7 / 127, 40 * 7 / 41, None, 25 / 3, 65 / 9],
+        "RDI": [
+            100 * 112.5 * 7 / 127 * 3 / 25, 100 * 40 * 7 / 41 * 3 / 25, None, 100,
+            100 * 65 / 9 * 3 / 25,
+        ],
+        "RDISTRT": [
+            100 * 112.5 * 7 / 127 * 3 / 25, 100 * 40 * 7 / 41 * 3 / 20, None, 100,
+            100 * 65 / 9 * 3 / 20,
+        ],
+        "NDELAY": [3, 0, None, 0, 0],
+        "NDELMAJ": [1, 0, None, 0, 0],
+        "NREDUC": [1, 0, None, 0, 1],
+        "NGCSF": [None] * 5,
+    }  # fmt: skip
+    answers = {
+        "DELAYED": "YNUNN", "DELMAJOR": "YNUNN", "REDUCED": "YNUNY", "LOWSTART": "NYNNY",
+        "OVERMAX": "YNNNN", "GCSFANY": "UUUUU", "GCSFPRIM": "UUUUU", "GCSFSEC": "UUUUU",
+        "GCSFTHER": "UUUUU",
+    }  # fmt: skip
+    assert list(dict.fromkeys(got["PARAMCD"])) == [*numbers, *answers]
+    assert got.index.tolist() == list(range(5 * 20))
+    by_name = {name: rows for name, rows in got.groupby("PARAMCD")}
+    for name, expected in numbers.items():
+        rows = by_name[name]
+        assert rows["AVAL"].tolist() == [
+            pytest.approx(float("nan") if value is None else value, nan_ok=True)
+            for value in expected
+        ], name
+        assert set(rows["AVALC"]) == {""}
+        assert rows["CASE"].tolist() == [2 if value is None else 1 for value in expected], name
+    for name, letters in answers.items():
+        rows = by_name[name]
+        assert rows["AVAL"].isna().all()
+        assert rows["AVALC"].tolist() == list(letters), name
+        assert rows["CASE"].tolist() == [2 if letter == "U" else 1 for letter in letters], name
+
+
+def test_one_unknown_delay_leaves_the_question_of_a_major_one_open():
+    """A minor delay, then an infusion without a day: delayed is Y, a major delay may have been."""
+    rows = [("CYCLE 1", 0), ("CYCLE 2", 25), ("CYCLE 3", None)]
+    infusions = one_course([(*row, 25.0, "mg/m2") for row in rows])
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": ["T"], "USUBJID": ["01"], "NCYCLES": [3.0],
+            "TRTSDT": [pd.Timestamp("2018-01-01")], "TRTEDT": [pd.Timestamp("2018-01-26")],
+        }
+    )  # fmt: skip
+    got = adexsum({}, adsl, infusions, PLAN.exposure).set_index("PARAMCD")
+    assert got.loc[["DELAYED", "DELMAJOR"], "AVALC"].tolist() == ["Y", "U"]
+    assert none_of(got.loc[["NDELAY", "NDELMAJ"], "AVAL"]) == [1, None]
+
+
+def test_an_unknown_first_dose_leaves_the_question_of_a_low_start_open():
+    infusions = one_course([(None, 0, None, "mg/m2"), (None, 21, 20.0, "mg/m2")])
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": ["T"], "USUBJID": ["01"], "NCYCLES": [2.0],
+            "TRTSDT": [pd.Timestamp("2018-01-01")], "TRTEDT": [pd.Timestamp("2018-01-22")],
+        }
+    )  # fmt: skip
+    got = adexsum({}, adsl, infusions, PLAN.exposure).set_index("PARAMCD")
+    assert got.loc[["LOWSTART", "REDUCED"], "AVALC"].tolist() == ["U", "U"]
+
+
+def test_each_record_of_growth_factor_has_its_cycle_and_its_days_since_the_last_infusion(patients):
+    """Infusions of 01 on days 0, 24, 49, 77 and 106 (2018-04-17); of 05 on days 0, 21 and 42."""
+    cm = patients("""
+        USUBJID | CMCAT           | CMSCAT | CMINDC                | CMSTDTC
+        --------+-----------------+--------+-----------------------+-----------
+        01      |                 | G-CSF  | SECONDARY PROPHYLAXIS | 2018-05-08
+        01      |                 | G-CSF  | PRIMARY PROPHYLAXIS   | 2018-01-24
+        01      |                 | G-CSF  | PRIMARY PROPHYLAXIS   | 2017-12-31
+        01      |                 | OTHER  | PRIMARY PROPHYLAXIS   | 2018-01-25
+        01      |                 | G-CSF  | PRIMARY PROPHYLAXIS   |
+        05      |                 | G-CSF  | OTHER                 | 2018-01
+        09      |                 | G-CSF  | PRIMARY PROPHYLAXIS   | 2018-01-02
+    """)
+    tables, adsl, _ = given(patients)
+    got = growth_factor({"cm": cm}, adsl, adex(tables, adsl, PLAN.exposure))
+    assert got is not None
+    names = ["USUBJID", "GCSF", "CMDT", "ROW", "ACYCLE", "ASTDT", "SINCE"]
+    assert list(got) == names
+    assert [none_of(row) for row in got.itertuples(index=False)] == [
+        ["01", "GCSFSEC", "2018-05-08", 0, 5, "2018-04-17", 21],
+        ["01", "GCSFPRIM", "2018-01-24", 1, 1, "2018-01-01", -83],
+        ["05", "", "2018-01-01", 4, 1, "2018-01-01", -42],
+    ]
+    assert got.index.tolist() == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    "category, kind, recorded",
+    [
+        ("SUPPORTIVE CARE", None, True),
+        ("OTHER", "G-CSF", True),
+        ("OTHER", "ANTIEMETIC", False),
+        (None, None, False),
+    ],
+)
+def test_growth_factor_is_known_where_any_supportive_care_is_recorded(
+    patients, category, kind, recorded
+):
+    cm = pd.DataFrame(
+        {"USUBJID": ["09"], "CMCAT": [category], "CMSCAT": [kind], "CMSTDTC": ["2018-01-02"]}
+    )
+    tables, adsl, _ = given(patients, cm=cm)
+    infusions = adex(tables, adsl, PLAN.exposure)
+    assert (growth_factor(tables, adsl, infusions) is not None) is recorded
+    got = wide(adexsum(tables, adsl, infusions, PLAN.exposure), "AVALC")
+    assert set(got["GCSFANY"]) == set(got["GCSFSEC"]) == {"N" if recorded else "U"}
