@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.derivations.exposure import adex, adexsum, growth_factor
+from sap.derivations.exposure import adex, adexsum, body_surface, growth_factor
 from sap.derivations.population import line_of_therapy
 from sap.plan import read_plan
 from sap.qc.exposure import _delays, in_order
@@ -347,6 +347,11 @@ def one_course(rows: list[tuple[object, ...]], **vs: pd.DataFrame) -> pd.DataFra
     return adex({"ex": ex, **vs}, adsl, PLAN.exposure)
 
 
+def test_the_surface_of_mosteller_is_a_square_root():
+    """150 cm and 54 kg: 8100 / 3600 = 2.25, its root 1.5 m2."""
+    assert body_surface(pd.Series([150.0]), pd.Series([54.0]), "Mosteller").tolist() == [1.5]
+
+
 def test_the_surface_is_the_last_value_on_or_before_the_infusion(patients):
     """Of one day the highest VSSEQ; neither a month alone, nor a later value, nor one without a number.
 
@@ -398,7 +403,11 @@ def test_infusions_are_in_the_order_of_cycles_where_each_has_one_else_of_days(vi
 def test_an_interval_within_the_limit_of_delay_is_no_delay_whatever_lies_between():
     """24 days are 3 days late, no delay; of 25 days an infusion without a day may lie between."""
     for number, delay in ((24, "N"), (25, "U")):
-        rows = [(None, 0, 25.0, "mg/m2"), (None, number, 25.0, "mg/m2"), (None, None, 25.0, "mg/m2")]
+        rows = [
+            (None, 0, 25.0, "mg/m2"),
+            (None, number, 25.0, "mg/m2"),
+            (None, None, 25.0, "mg/m2"),
+        ]
         assert one_course(rows)["DELAYC"].tolist() == ["", delay, "U"]
 
 

@@ -172,3 +172,212 @@ def test_without_concentrations_the_result_says_so():
     pc = adpc({"ex": pd.DataFrame()}, adsl, pd.DataFrame(), PLAN.pk)
     rows = ard.bind(pk(adsl, pc, adpp(pc, PLAN.pk), PLAN))
     assert str(stat(rows, paramcd="AUC07", stat_name="n")).startswith("not in the data")
+
+
+# ---- samples and profiles, row by row ------------------------------------------------------------
+
+ROWS = """
+    USUBJID | PCTESTCD | HOUR  | PCRFTDTC         | PCDTC                 | PCSTRESC
+    --------+----------+-------+------------------+-----------------------+---------
+    01      | CABAZ    | -0.25 | 2018-03-10T10:00 | 2018-03-10T09:30      | 3
+    01      | CABAZ    | -0.25 | 2018-03-10T10:00 | 2018-03-10T10:00      | <1
+    01      | CABAZ    | 1     | 2018-03-10T10:00 | 2018-03-10T10:00      | 5
+    01      | CABAZ    | 1     | 2018-03-10T10:00 | 2018-03-10T11:00:00.5 | >500
+    01      | CABAZ    | 3     | 2018-03-10T10:00 | 2018-03-10T12:54:59.5 | 90
+    01      | CABAZ    | 7     | 2018-03-10       | 2018-03-10T17:00      | 20
+    02      | CABAZ    | 1     |                  | 2018-03-10T11:30      | 80
+    02      | CABAZ    | 1     |                  | 2018-03-11T11:30      | 70
+    02      | CABAZ    | 1     | 2018-03-10T10    | 2018-03-10T11:30      | 60
+    02      | PRED     | 1     | 2018-03-10T10:00 | 2018-03-10T11:00      | 50
+    03      | CABAZ    | 1     | 2018-03-10T10:00 | 2018-03-10T11:00      | 40
+    04      | CABAZ    | 1     | 2018-03-10T10:00 | 2018-03-10T11:00      | 30
+"""
+
+
+def row_by_row(patients) -> pd.DataFrame:
+    """01 and 02 were treated, 02 with two records of one day; 03 has no dose, 04 is not in ADSL."""
+    rows = patients(ROWS)
+    text = rows["PCSTRESC"].map(lambda v: f"{v:g}" if isinstance(v, float) else v)
+    pc = rows.drop(columns="HOUR").assign(
+        PCSEQ=[float(i) for i in range(1, len(rows) + 1)], PCSTRESC=text, PCSTRESU="ng/mL",
+        PCTPTNUM=rows["HOUR"].astype(float), VISIT="CYCLE 1", PCTPT="planned",
+    )  # fmt: skip
+    ex = pd.DataFrame(
+        [
+            ("01", "2018-03-10T10:00"), ("02", "2018-03-09T08:00"), ("02", "2018-03-10T10:15"),
+            ("02", "2018-03-10T09:00"), ("03", "2018-03-10T10:00"),
+        ],
+        columns=["USUBJID", "EXSTDTC"],
+    )  # fmt: skip
+    adex = pd.DataFrame(
+        {
+            "USUBJID": ["01", "02", "02", "02"], "DOSE": [20.0, 21.0, 22.0, 23.0],
+            "ASTDT": pd.to_datetime(["2018-03-10", None, "2018-03-10", "2018-03-10"]),
+            "DOSEMG": [40.0, 41.0, 42.0, 43.0], "BSA": [2.0, 2.1, 2.2, 2.3],
+        }
+    )  # fmt: skip
+    adsl = pd.DataFrame({"USUBJID": ["01", "02", "03"], "NCYCLES": [1.0, 2.0, 0.0]})
+    return adpc({"pc": pc, "ex": ex}, adsl, adex, PLAN.pk)
+
+
+def test_each_planned_sample_has_its_time_its_deviation_and_its_dose(patients):
+    """By hand from 10:00, or from EX where PCRFTDTC has no minutes (02: 10:15, the first of that day).
+
+    12:54:59.5 is 5 minutes and half a second early: 5.008333 minutes. 02 has no infusion on 03-11.
+    """
+    got = row_by_row(patients)
+    assert got["PCSEQ"].tolist() == list(range(1, 10))
+    assert got["ANL01CAS"].tolist() == [7, 5, 4, 1, 7, 7, 7, 2, 7]
+    assert got["ANL01FL"].tolist() == ["Y", "Y", "", "", "Y", "Y", "Y", "", "Y"]
+    assert got["ANL02FL"].tolist() == ["", "", "", "", "Y", "Y", "", "", ""]
+    assert got["BLQFL"].tolist() == ["", "Y", *[""] * 7]
+    missing = float("nan")
+    levels = [3, 0, missing, missing, 90, 20, 80, missing, 60]
+    assert got["AVAL"].tolist() == pytest.approx(levels, nan_ok=True)
+    hours = [-0.5, 0, 0, 1 + 0.5 / 3600, 3 - 300.5 / 3600, 7, 1.25, missing, 1.25]
+    assert got["AREL"].tolist() == pytest.approx(hours, nan_ok=True)
+    assert got["DEVMIN"].fillna(-999).tolist() == [
+        -15,
+        15,
+        -60,
+        0.008333,
+        -5.008333,
+        0,
+        15,
+        -999,
+        15,
+    ]
+    assert got["DEVFL"].tolist() == ["", "", "Y", "", "Y", "", "Y", "", "Y"]
+    days = ["2018-03-10"] * 7 + ["2018-03-11", "2018-03-10"]
+    assert got["ADT"].dt.strftime("%F").tolist() == days
+    assert got["DOSE"].fillna(0).tolist() == [20] * 6 + [22, 0, 22]
+    assert got["DOSEMG"].fillna(0).tolist() == [40] * 6 + [42, 0, 42]
+    assert got["BSA"].fillna(0).tolist() == [2] * 6 + [2.2, 0, 2.2]
+    assert got["ATPTN"].tolist() == [-0.25, -0.25, 1, 1, 3, 7, 1, 1, 1]
+    assert got["USUBJID"].tolist() == ["01"] * 6 + ["02"] * 3
+    for name, value in (("AVISIT", "CYCLE 1"), ("ATPT", "planned"), ("AVALU", "ng/mL")):
+        assert set(got[name]) == {value}
+
+
+def profile(
+    points: list[tuple[float, float, float]], off: tuple[int, ...] = (), **other: object
+) -> pd.DataFrame:
+    """ADPC of one infusion from (planned hour, actual hour, concentration); `off` deviate."""
+    table = pd.DataFrame(points, columns=["ATPTN", "AREL", "AVAL"])
+    late = ["Y" if place in off else "" for place in range(len(points))]
+    table = table.assign(
+        USUBJID="01", PCSEQ=range(len(points)), AVISIT="CYCLE 1", ADT=pd.Timestamp("2018-03-10"),
+        ANL01FL="Y", DEVFL=late, DOSE=20.0, DOSEMG=40.0,
+    )  # fmt: skip
+    top = (table["AREL"] > 0) & ~((table["ATPTN"] == 1) & (table["DEVFL"] == "Y"))
+    return table.assign(ANL02FL=["Y" if each else "" for each in top], **other)
+
+
+def parameters_of(samples: pd.DataFrame) -> pd.DataFrame:
+    return adpp(samples, PLAN.pk).set_index("PARAMCD")
+
+
+def test_the_curve_begins_with_the_last_sample_before_the_infusion():
+    """Predose 8 then 4: from 4 straight up to 10 in an hour, 7; constant to 7 h, 60."""
+    points = [(-1, -1.0, 8.0), (0, -0.1, 4.0), (1, 1.0, 10.0), (7, 7.0, 10.0)]
+    assert parameters_of(profile(points)).loc["AUC07", "AVAL"] == pytest.approx(67)
+    # at time 0 exactly: before the infusion; of two samples of one time, the first
+    points = [(0, 0.0, 6.0), (1, 1.0, 10.0), (3, 1.0, 99.0), (7, 7.0, 10.0)]
+    assert parameters_of(profile(points)).loc["AUC07", "AVAL"] == pytest.approx(8 + 60)
+    # without one: from 0
+    points = [(7, 7.0, 10.0), (1, 1.0, 10.0)]
+    assert parameters_of(profile(points)).loc["AUC07", "AVAL"] == pytest.approx(5 + 60)
+
+
+@pytest.mark.parametrize(
+    "points, at_7_h",
+    [
+        ([(1, 1.0, 32.0), (7, 6.75, 32 * 0.5**5.75)], 32 * 0.5**6),  # halves every hour
+        ([(1, 1.0, 16.0), (7, 6.74, 2.0)], None),  # more than 15 minutes before
+        ([(1, 1.0, 16.0), (7, 6.75, 16.0)], None),  # does not decrease
+        ([(1, 1.0, 16.0), (7, 6.75, 20.0)], None),
+        ([(1, 1.0, 16.0), (7, 6.75, 0.0)], None),  # a logarithm needs a value above 0
+        ([(0, 0.0, 16.0), (1, 6.75, 2.0)], None),  # the infusion lies within the segment
+        ([(1, 1.0, 16.0), (7, 7.0, 2.0)], 2.0),  # nothing to extrapolate
+    ],
+)
+def test_a_last_decreasing_segment_is_extrapolated_15_minutes_at_most(points, at_7_h):
+    got = parameters_of(profile(points))
+    row = got.loc["C7H"]
+    if at_7_h is None:
+        assert (row["AVALC"], row["REASON"]) == ("NE", "no sample near 7 h or later")
+        assert math.isnan(row["AVAL"])
+    else:
+        assert (row["AVALC"], row["REASON"]) == ("", "")
+        assert row["AVAL"] == pytest.approx(at_7_h)
+    # AUCLST ends at the last sample, whatever is extrapolated.
+    if points[-1][1] == 6.75 and at_7_h is not None:
+        area = 16 + (32 - 32 * 0.5**5.75) / math.log(2)
+        assert got.loc["AUCLST", "AVAL"] == pytest.approx(area)
+
+
+def test_of_two_equal_maxima_the_earlier_time_counts():
+    got = parameters_of(profile([(3, 3.0, 50.0), (1, 1.0, 50.0), (7, 7.0, 10.0)]))
+    assert got.loc[["CMAX", "TMAX", "CMAXN"], "AVAL"].tolist() == [50, 1, 62.5]
+    # the maximum is among samples that are eligible for it, the largest of them
+    got = parameters_of(profile([(1, 1.0, 50.0), (3, 3.0, 60.0), (7, 7.0, 10.0)]))
+    assert got.loc[["CMAX", "TMAX"], "AVAL"].tolist() == [60, 3]
+
+
+OFF = "the sample at the end of the infusion was off its time"
+
+
+@pytest.mark.parametrize(
+    "points, off, reason",
+    [
+        ([(1, 1.5, 50.0), (7, 7.0, 10.0)], (0,), OFF),
+        ([(1, 1.0, 50.0), (1, 1.5, 40.0), (7, 7.0, 10.0)], (1,), OFF),
+        ([(3, 3.0, 50.0), (7, 7.0, 10.0)], (), "no sample at the end of the infusion"),
+    ],
+)
+def test_without_the_end_of_the_infusion_at_its_time_there_is_no_maximum(points, off, reason):
+    got = parameters_of(profile(points, off))
+    for name in ("CMAX", "TMAX", "CMAXN"):
+        assert got.loc[name, ["AVALC", "REASON"]].tolist() == ["NE", reason]
+        assert math.isnan(got.loc[name, "AVAL"])
+
+
+@pytest.mark.parametrize(
+    "dose, reason", [(0.0, "dose not known"), (float("nan"), "dose not known")]
+)
+def test_without_a_dose_nothing_is_normalised(dose, reason):
+    got = parameters_of(profile([(1, 1.0, 50.0), (7, 7.0, 10.0)], DOSE=dose, DOSEMG=dose))
+    for name in ("AUC07N", "AUC07MG", "CMAXN"):
+        assert got.loc[name, ["AVALC", "REASON"]].tolist() == ["NE", reason]
+    assert got.loc["CMAX", "AVAL"] == 50
+
+
+def test_a_normalised_value_without_value_has_its_reason():
+    points = [(1, 1.0, 50.0), (3, 3.0, 10.0)]
+    got = parameters_of(profile(points, DOSE=float("nan")))
+    late = "no sample near 7 h or later"
+    assert got.loc[["AUC07", "AUC07N", "AUC07MG"], "REASON"].tolist() == [late] * 3
+    assert got.loc["CMAXN", "REASON"] == "dose not known"
+
+
+def test_each_visit_with_a_sample_after_the_start_has_its_rows():
+    """Cycle 2 has only a sample before the infusion; a visit without a name is a visit too."""
+    first = profile([(1, 1.0, 50.0), (7, 7.0, 10.0)])
+    second = profile([(0, 0.0, 5.0)], AVISIT="CYCLE 2", ADT=pd.Timestamp("2018-04-01"))
+    third = profile(
+        [(1, 1.0, 40.0), (7, 7.0, 10.0)], AVISIT=None, ADT=pd.Timestamp("2018-05-01"), DOSE=18.0,
+        DOSEMG=36.0,
+    )  # fmt: skip
+    other = profile([(1, 1.0, 30.0)], USUBJID="02", ANL01FL="", ADT=pd.Timestamp("2018-03-10"))
+    got = adpp(pd.concat([first, second, third, other], ignore_index=True), PLAN.pk)
+    names = ["AUC07", "C7H", "AUC06", "C6H", "AUCLST", "CMAX", "TMAX", "AUC07N", "AUC07MG", "CMAXN"]
+    assert got["PARAMCD"].tolist() == names * 2
+    assert got["USUBJID"].tolist() == ["01"] * 20
+    days = got["ADT"].dt.strftime("%F").tolist()
+    assert days == ["2018-03-10"] * 10 + ["2018-05-01"] * 10
+    assert got["AVISIT"].fillna("").tolist() == ["CYCLE 1"] * 10 + [""] * 10
+    assert got["DOSE"].tolist() == [20] * 10 + [18] * 10
+    assert got["DOSEMG"].tolist() == [40] * 10 + [36] * 10
+    assert list(got) == [
+        "USUBJID", "AVISIT", "ADT", "PARAMCD", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
+    ]  # fmt: skip

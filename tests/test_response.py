@@ -756,7 +756,11 @@ def psa_days(patients, rule=RULE) -> pd.DataFrame:
             "NCYCLES": [4.0, 4.0, 1.0],
         }
     )
-    therapy = {"USUBJID": ["02"], "CMCAT": "SUBSEQUENT ANTICANCER THERAPY", "CMSTDTC": ["2018-02-01"]}
+    therapy = {
+        "USUBJID": ["02"],
+        "CMCAT": "SUBSEQUENT ANTICANCER THERAPY",
+        "CMSTDTC": ["2018-02-01"],
+    }
     tables = {"lb": patients(PSA_RECORDS), "cm": pd.DataFrame(therapy)}
     return adpsa(tables, doses, rule)
 

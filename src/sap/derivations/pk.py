@@ -96,7 +96,7 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
             "AREL": relative,
             "DEVMIN": deviation,
             "DEVFL": np.where(deviates & relative.notna(), "Y", ""),
-            "AVAL": number.where(case != 5, 0.0).where(analysed | (case == 7)),
+            "AVAL": number.where(case != 5, 0.0).where(analysed),
             "AVALU": pc["PCSTRESU"],
             "BLQFL": np.where(below, "Y", ""),
             "ANL01CAS": case,
@@ -111,26 +111,32 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
     return rows.merge(doses, on=["USUBJID", "ADT"], how="left", validate="many_to_one")
 
 
-def _profile(
-    samples: pd.DataFrame, carry_on_h: float, end: float
-) -> tuple[list[float], list[float]]:
-    """Times and concentrations of one infusion, from 0, extrapolated to `end` where allowed.
+def _profile(samples: pd.DataFrame) -> tuple[list[float], list[float]]:
+    """Times and concentrations of one infusion, from 0.
 
     1. At time 0: the concentration before the infusion, or 0 where there is none.
     2. The samples after the start in order of time; of one time, the first.
-    3. When the last sample is at most `carry_on_h` before `end`, and the last segment decreases, it
-       is extrapolated log-linearly to `end`.
     """
     used = samples[samples["ANL01FL"] == "Y"].sort_values(["AREL", "PCSEQ"], kind="stable")
     early = used[used["AREL"] <= 0]
     later = used[used["AREL"] > 0].drop_duplicates("AREL")
     time = [0.0, *later["AREL"].tolist()]
     level = [float(early["AVAL"].iloc[-1]) if len(early) else 0.0, *later["AVAL"].tolist()]
+    return time, level
+
+
+def _extended(
+    time: list[float], level: list[float], carry_on_h: float, end: float
+) -> tuple[list[float], list[float]]:
+    """A profile, extrapolated log-linearly to `end` where allowed.
+
+    Allowed when the last sample is at most `carry_on_h` before `end`, and the last segment, between
+    two samples after the start, decreases.
+    """
     short = end - time[-1]
     if 0 < short <= carry_on_h and len(time) > 2 and 0 < level[-1] < level[-2]:
         slope = math.log(level[-1] / level[-2]) / (time[-1] - time[-2])
-        level.append(level[-1] * math.exp(slope * short))
-        time.append(end)
+        return [*time, end], [*level, level[-1] * math.exp(slope * short)]
     return time, level
 
 
@@ -152,11 +158,12 @@ def parameters(rule: Pk) -> tuple[str, ...]:
 def _values(samples: pd.DataFrame, rule: Pk) -> dict[str, tuple[float, str]]:
     """Every parameter of one infusion with its value, or the reason why it is not estimable."""
     used = samples[samples["ANL01FL"] == "Y"]
-    at_end = used[(used["ATPTN"] == rule.end_of_infusion_h) & (used["AREL"] > 0)]
+    at_end = used[used["ATPTN"] == rule.end_of_infusion_h]
     extrapolation = rule.carry_on_minutes / MINUTES_PER_HOUR
+    profile = _profile(samples)
     values: dict[str, tuple[float, str]] = {}
     for hour in (rule.primary_h, rule.secondary_h):
-        time, level = _profile(samples, extrapolation, hour)
+        time, level = _extended(*profile, extrapolation, hour)
         reached = "" if time[-1] >= hour else f"no sample near {hour:g} h or later"
         area = reached or ("" if len(at_end) else "no sample at the end of the infusion")
         values[f"AUC0{hour:g}"] = (
@@ -165,8 +172,7 @@ def _values(samples: pd.DataFrame, rule: Pk) -> dict[str, tuple[float, str]]:
         values[f"C{hour:g}H"] = (
             (math.nan, reached) if reached else (concentration(time, level, hour, rule.rule), "")
         )
-    time, level = _profile(samples, 0.0, 0.0)
-    last = nca(time, level, rule.rule).auclast
+    last = nca(*profile, rule.rule).auclast
     values["AUCLST"] = (
         (last, "") if len(at_end) else (math.nan, "no sample at the end of the infusion")
     )
@@ -211,8 +217,8 @@ def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
 
     1. AUC0-h and C at h, for `primary_h` and `secondary_h` hours: by `rule` on actual times from 0
        (before the infusion: the concentration measured, else 0). NE when the last sample is more
-       than `carry_on_minutes` minutes before h; within that time the last decreasing segment is
-       extrapolated log-linearly.
+       than `carry_on_minutes` minutes before h; within that time a last decreasing segment between
+       two samples after the start is extrapolated log-linearly.
     2. Every AUC is NE without an analysed sample of the end of the infusion; a sample that deviates
        from its planned time is used at its actual time.
     3. AUCLST: to the last quantifiable sample.
