@@ -208,3 +208,201 @@ def test_a_column_without_a_patient_has_no_proportion(people, found):
     estimates = rows[(rows["population"] == "PRIMARY") & (rows["stat_name"] == "estimate")]
     assert len(estimates) > 0
     assert estimates["stat"].isna().all()
+
+
+# ---- episodes and values, row by row -------------------------------------------------------------
+
+
+def texts_of(table: pd.DataFrame, *columns: str) -> list[list[object]]:
+    """The rows; days as texts, missing as None."""
+
+    def text(value: object) -> object:
+        if isinstance(value, pd.Timestamp):
+            return f"{value:%F}"
+        return None if pd.isna(value) else value
+
+    rows = table[list(columns)].itertuples(index=False, name=None)
+    return [[text(value) for value in row] for row in rows]
+
+
+DATES = ("RFICDT", "SCRDT", "ALLOCDT", "TRTSDT", "RESCCSDT", "RESCRDT", "RESALLDT")
+EPISODES = """
+    USUBJID | SCRFL | RESCFL | RESCTRFL | RFICDT     | SCRDT      | ALLOCDT    | TRTSDT     | RESCCSDT   | RESCRDT    | RESALLDT
+    --------+-------+--------+----------+------------+------------+------------+------------+------------+------------+-----------
+    P1      | Y     | N      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 | 2018-01-20 |            |            |
+    P2      | Y     | N      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 |            |            |            |
+    P3      | Y     | N      | N        | 2018-01-01 | 2018-01-05 |            |            |            |            |
+    P4      | Y     | N      | N        | 2018-01-01 |            |            |            |            |            |
+    P5      | Y     | Y      | Y        | 2018-01-01 | 2018-01-05 | 2018-01-10 | 2018-09-20 | 2018-09-01 | 2018-08-30 | 2018-09-10
+    P6      | Y     | Y      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 | 2018-01-20 | 2018-09-01 | 2018-09-02 | 2018-09-10
+    P7      | N     | Y      | N        | 2018-01-01 | 2018-01-05 |            |            |            | 2018-09-03 |
+    P8      | N     | Y      | N        | 2018-01-01 | 2018-01-05 |            |            | 2018-09-01 |            |
+    P9      | N     | N      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 | 2018-01-20 |            |            |
+"""
+
+
+def with_days(patients, text: str) -> pd.DataFrame:
+    """ADSL from a text: STUDYID, ages and samples are added, days become days."""
+    table = patients(text)
+    table = table.reindex(columns=list(dict.fromkeys([*table.columns, *DATES])))
+    table = table.assign(**{name: pd.to_datetime(table[name]) for name in DATES})
+    cells = [float(i) for i in range(len(table))]
+    return table.assign(
+        STUDYID="T", AGE=70.0, CTCBL=cells, ARV7BL="NEGATIVE", RESCCTC=50.0, RESCARV7="POSITIVE"
+    )
+
+
+def test_each_screening_has_its_reference_day_by_the_cases(patients):
+    """P4: no day but the consent's. P6 was treated before the re-screening; P9 gave no sample."""
+    got = episodes(with_days(patients, EPISODES))
+    assert texts_of(got, "USUBJID", "AVISIT", "REFDT", "FROMDT", "CTC", "ARV7") == [
+        ["P1", "SCREENING", "2018-01-20", None, 0, "NEGATIVE"],
+        ["P2", "SCREENING", "2018-01-10", None, 1, "NEGATIVE"],
+        ["P3", "SCREENING", "2018-01-05", None, 2, "NEGATIVE"],
+        ["P4", "SCREENING", "2018-01-01", None, 3, "NEGATIVE"],
+        ["P5", "SCREENING", "2018-01-10", None, 4, "NEGATIVE"],
+        ["P6", "SCREENING", "2018-01-20", None, 5, "NEGATIVE"],
+        ["P5", "RE-SCREENING", "2018-09-20", "2018-08-30", 50, "POSITIVE"],
+        ["P6", "RE-SCREENING", "2018-09-10", "2018-09-01", 50, "POSITIVE"],
+        ["P7", "RE-SCREENING", "2018-09-03", "2018-09-03", 50, "POSITIVE"],
+        ["P8", "RE-SCREENING", "2018-09-01", "2018-09-01", 50, "POSITIVE"],
+    ]
+    assert got.index.tolist() == list(range(10))
+    assert list(got) == [
+        "STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "TRTSDT", "AGE", "CTC", "ARV7",
+    ]  # fmt: skip
+
+
+def test_without_a_screened_patient_there_is_no_episode(patients):
+    got = episodes(with_days(patients, EPISODES).assign(SCRFL="N", RESCFL="N"))
+    assert got.empty
+    assert "REFDT" in got
+
+
+WINDOW = """
+    USUBJID | SCRFL | RESCFL | RESCTRFL | RFICDT     | SCRDT      | ALLOCDT    | TRTSDT     | RESCCSDT   | RESCRDT
+    --------+-------+--------+----------+------------+------------+------------+------------+------------+-----------
+    W1      | Y     | N      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 |            |            |
+    W2      | Y     | N      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 |            |            |
+    W3      | Y     | N      | Y        | 2018-01-01 | 2018-01-05 | 2018-01-10 | 2018-01-15 |            |
+    W4      | Y     | N      | Y        | 2018-01-01 | 2018-01-05 | 2018-01-10 | 2018-01-15 |            |
+    W5      | Y     | N      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 |            |            |
+    W6      | Y     | Y      | N        | 2018-01-01 | 2018-01-05 | 2018-01-10 |            | 2018-09-01 | 2018-09-05
+"""
+WINDOW_LABS = """
+    USUBJID | LBSEQ | LBTESTCD | LBSTRESN | LBDTC            | WHY
+    --------+-------+----------+----------+------------------+------------------------------------
+    W1      | 1     | NEUT     | 3        | 2018-01-17       | exactly 7 days later
+    W1      | 2     | NEUT     | 4        | 2018-01-17T09:00 | on one day the first of them
+    W1      | 3     | WBC      | 5        | 2018-01-11       | no measure of the window
+    W2      | 4     | NEUT     | 3        | 2018-01-18       | 8 days later
+    W3      | 5     | NEUT     | 3        | 2018-01-16       | after the first dose
+    W3      | 6     | NEUT     | 2        | 2018-01-15       | on the day of the first dose
+    W4      | 7     | NEUT     | 3        | 2018-01-16       | after the first dose
+    W4      | 8     | PLAT     | 9        | 2018-01-10       | another test
+    W5      | 9     | NEUT     |          | 2018-01-10       | no number
+    W5      | 12    | NEUT     | 2        | 2018-01-09T08:00 | the earlier time
+    W5      | 10    | NEUT     | 4        | 2018-01-09T09:00 | the later time, lower number
+    W5      | 11    | NEUT     | 6        | 2018-01-09T09:00 | the later time, higher number
+    W5      | 13    | NEUT     | 8        | 2018-01-11       | after a value on or before the day
+    W5      | 14    | NEUT     | 9        | 2018-01          | no full date
+    W6      | 15    | NEUT     | 7        | 2018-08-31       | before the re-screening
+    W6      | 16    | NEUT     | 5        | 2018-09-01       | on its first day
+    W6      | 17    | WBC      | 5        | 2018-08-31       | before the re-screening
+"""
+
+
+def test_a_value_of_the_window_is_taken_only_without_one_before(patients):
+    adsl = with_days(patients, WINDOW)
+    measures = {"window_days": 7, "window_measures": ["NEUT", "ECOG"]}
+    window = PLAN.model_copy(update={"baseline": PLAN.baseline.model_copy(update=measures)})
+    ecog = pd.DataFrame(
+        [
+            ("W1", 1.0, "ECOG", "2", "2018-01-17"), ("W2", 2.0, "ECOG", "1", "2018-01-18"),
+            ("W5", 3.0, "KPS", "90", "2018-01-09"), ("W6", 4.0, "ECOG", "1", "2018-01-10T10:00"),
+            ("W6", 5.0, "ECOG", "0", "2018-01-10T09:00"),
+        ],
+        columns=["USUBJID", "RSSEQ", "RSTESTCD", "RSSTRESC", "RSDTC"],
+    )  # fmt: skip
+    psa = pd.DataFrame(
+        {
+            "USUBJID": ["W1", "W2", "W2"], "LBSEQ": [1.0, 2.0, 3.0], "AVAL": [9.0, 8.0, 7.0],
+            "ADT": pd.to_datetime(["2018-01-11", "2018-01-10", "2018-01-09"]),
+        }
+    )  # fmt: skip
+    tables = {"lb": patients(WINDOW_LABS), "rs": ecog}
+    got = adbl(tables, adsl, psa, window)
+    assert of(got, "NEUT", "AVAL") == {
+        ("W1", "SC"): 3, ("W3", "SC"): 2, ("W5", "SC"): 6, ("W6", "RE"): 5,
+    }  # fmt: skip
+    assert of(got, "WBC", "AVAL") == of(got, "HGB", "AVAL") == {}
+    assert of(got, "ECOG", "AVALC") == {("W1", "SC"): "2", ("W6", "SC"): "1"}
+    assert of(got, "PSA", "AVAL") == {("W2", "SC"): 8}
+    plain = adbl(tables, adsl, psa, PLAN)
+    assert of(plain, "NEUT", "AVAL") == {("W5", "SC"): 6, ("W6", "RE"): 5}
+    assert of(plain, "ECOG", "AVALC") == {("W6", "SC"): "1"}
+
+
+def test_each_parameter_has_a_row_for_each_screening(patients, people, found):
+    numbers = [
+        "AGE", "TSDIAG", "TSMET", "PSA", "CTC", "HGB", "WBC", "NEUT", "LYM", "PLAT", "ALP", "LDH",
+        "ALT", "AST", "BILI", "CREAT", "ALB", "TESTOS",
+    ]  # fmt: skip
+    categories = ["ECOG", "GLEASON", "ARV7", "DOCETAX", "ARSI", "RADIO", "NARSI"]
+    assert found["PARAMCD"].tolist() == [name for name in numbers + categories for _ in range(6)]
+    assert found.index.tolist() == list(range(6 * 25))
+    assert found.loc[found["PARAMCD"].isin(numbers), "AVALC"].isna().all()
+    assert found.loc[found["PARAMCD"].isin(categories), "AVAL"].isna().all()
+    assert texts_of(found[:6], "STUDYID", "USUBJID", "AVISIT", "REFDT", "AVAL") == [
+        ["T", "B1", "SCREENING", "2018-01-20", 70],
+        ["T", "A1", "SCREENING", "2018-01-05", 60],
+        ["T", "A2", "SCREENING", "2018-01-10", 65],
+        ["T", "A3", "SCREENING", "2018-01-10", 80],
+        ["T", "A2", "RE-SCREENING", "2018-09-20", 65],
+        ["T", "A3", "RE-SCREENING", "2018-09-04", 80],
+    ]
+
+
+def test_history_and_prior_therapy_of_each_screening(patients, people):
+    """A2's physician's choice began the day before the reference day of the re-screening, A3's on it."""
+    mh = patients("""
+        USUBJID | MHTERM             | MHDECOD            | MHSTDTC
+        --------+--------------------+--------------------+-----------
+        A1      | PROSTATE CANCER    | PROSTATE CANCER    | 2017-01-05
+        A1      | PROSTATE CANCER    | PROSTATE CANCER    | 2016-01-05
+        A1      | METASTASES         | METASTATIC DISEASE | 2017-01-05
+        A1      | METASTASES         | METASTATIC DISEASE | 2017-07
+        A1      | HYPERTENSION       | HYPERTENSION       | 2010
+        A1      | GLEASON SCORE 10   | GLEASON SCORE 10   | 2016
+        A1      | GLEASON SCORE 9    | GLEASON SCORE 9    | 2017
+        A2      | A GLEASON SCORE 8  | GLEASON            | 2016
+        A2      | GLEASON SCORE 8 +  | GLEASON            | 2016
+    """)
+    cm = patients("""
+        USUBJID | CMDECOD      | CMCAT                         | CMSCAT       | CMSTDTC
+        --------+--------------+-------------------------------+--------------+-----------
+        A2      | ABIRATERONE  | PRIOR ANTICANCER THERAPY      | HORMONAL     | 2019
+        A2      | ENZALUTAMIDE | PHYSICIAN'S CHOICE            | HORMONAL     | 2018-09-19
+        A2      | DOCETAXEL    | SUBSEQUENT ANTICANCER THERAPY | CHEMOTHERAPY | 2018-02-01
+        A2      | DOCETAXEL    | PRIOR ANTICANCER THERAPY      | CHEMOTHERAPY | 2015
+        A3      | ENZALUTAMIDE | PHYSICIAN'S CHOICE            | HORMONAL     | 2018-09-04
+        A3      | DOCETAXEL    | PHYSICIAN'S CHOICE            | CHEMOTHERAPY | 2018-09-03
+        B1      | BONE         | PRIOR ANTICANCER THERAPY      | RADIOTHERAPY |
+        B1      | ABIRATERONE  | CONCOMITANT MEDICATION        | HORMONAL     | 2015
+    """)
+    psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"])
+    psa = psa.astype({"ADT": "datetime64[ns]"})
+    got = adbl({"mh": mh, "cm": cm}, people, psa, PLAN)
+    place = [("B1", "SC"), ("A1", "SC"), ("A2", "SC"), ("A3", "SC"), ("A2", "RE"), ("A3", "RE")]
+    expected = {
+        "DOCETAX": ["N", "N", "Y", "N", "Y", "Y"],
+        "ARSI": ["N", "N", "Y", "N", "Y", "N"],
+        "NARSI": ["0", "0", "1", "0", "2", "0"],
+        "RADIO": ["Y", "N", "N", "N", "N", "N"],
+    }
+    for name, answers in expected.items():
+        assert of(got, name, "AVALC") == dict(zip(place, answers, strict=True)), name
+    assert of(got, "GLEASON", "AVALC") == {("A1", "SC"): "10"}
+    # From 2016-01-05 to 2018-01-05 are 731 days, from 2017-01-05 365.
+    assert of(got, "TSDIAG", "AVAL") == {("A1", "SC"): pytest.approx(731 / 365.25)}
+    assert of(got, "TSMET", "AVAL") == {("A1", "SC"): pytest.approx(365 / 365.25)}

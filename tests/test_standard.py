@@ -304,6 +304,161 @@ def test_spellings_of_one_event_term_are_one_term():
     assert [record["AEDECOD"] for record in second] == one
 
 
+# --- several records in one table -------------------------------------------------------------------
+
+
+def rows_of(domain: str, records: list[dict[str, object]]) -> list[dict[str, object]]:
+    """Records in standard words, by the first and by the second computation, which must agree."""
+    given = pd.DataFrame(records, dtype=object)
+    first = standard({domain: given}, PLAN)[domain]
+    assert list(first) == list(given)
+    assert first.index.tolist() == list(range(len(first)))
+    cells = first.astype(object).where(first.notna(), None).to_dict("records")
+    assert cells == in_standard_terms({domain: [dict(one) for one in records]}, PLAN)[domain]
+    return cells
+
+
+def test_only_what_did_not_occur_is_left_out():
+    """Case 13: N or NOT DONE, each on its own."""
+    records: list[dict[str, object]] = [
+        {"CMSEQ": 1, "CMOCCUR": "N", "CMSTAT": None},
+        {"CMSEQ": 2, "CMOCCUR": "Y", "CMSTAT": None},
+        {"CMSEQ": 3, "CMOCCUR": None, "CMSTAT": "NOT DONE"},
+        {"CMSEQ": 4, "CMOCCUR": None, "CMSTAT": None},
+    ]
+    assert [row["CMSEQ"] for row in rows_of("cm", records)] == [2, 4]
+    vitals: list[dict[str, object]] = [{"VSSEQ": 1, "VSSTAT": "NOT DONE"}]
+    assert rows_of("vs", vitals) == vitals
+
+
+def test_a_specimen_changes_the_test_of_its_own_record_only():
+    """Case 14."""
+    records: list[dict[str, object]] = [
+        {"LBTESTCD": "CREAT", "LBSPEC": "SERUM"},
+        {"LBTESTCD": "CREAT", "LBSPEC": "URINE"},
+        {"LBTESTCD": "CREAT", "LBSPEC": None},
+    ]
+    assert [row["LBTESTCD"] for row in rows_of("lb", records)] == ["CREAT", "CREAT URINE", "CREAT"]
+    without = pd.DataFrame({"LBSPEC": ["URINE"]})
+    assert standard({"lb": without}, PLAN)["lb"].equals(without)
+    assert rows_of("cp", [{"CPTESTCD": "CTC", "CPSPEC": "URINE"}])[0]["CPTESTCD"] == "CTC"
+
+
+def test_a_condition_without_a_column_for_its_code_or_its_term_is_unchanged():
+    """Case 15."""
+    for column in ("MHTERM", "MHDECOD"):
+        assert rows_of("mh", [{column: "Anaemia"}]) == [{column: "Anaemia"}]
+    records: list[dict[str, object]] = [
+        {"MHTERM": "Prostate cancer", "MHDECOD": None},
+        {"MHTERM": "Prostate cancer", "MHDECOD": "HYPERTENSION"},
+        {"MHTERM": "Gout", "MHDECOD": None},
+    ]
+    coded = [row["MHDECOD"] for row in rows_of("mh", records)]
+    assert coded == ["PROSTATE CANCER", "HYPERTENSION", None]
+
+
+@pytest.mark.parametrize(
+    "terms, spelling",
+    [
+        (["Nausea", "nausea", "nausea"], "nausea"),  # the most frequent
+        (["nausea", "Nausea", "NAUSEA"], "NAUSEA"),  # as frequent: the first in the alphabet
+        (["nausea", "nausea", "Nausea", "Nausea"], "Nausea"),
+        (["Nausea", "Nausea"], "Nausea"),  # one spelling stays
+    ],
+)
+def test_the_spelling_of_an_event_term_is_the_most_frequent_then_the_first(terms, spelling):
+    """Case 12, for terms and for body systems; another term keeps its own."""
+    for column in ("AEDECOD", "AEBODSYS"):
+        records: list[dict[str, object]] = [{"USUBJID": "1", column: term} for term in terms]
+        records += [{"USUBJID": "1", column: "Pain"}, {"USUBJID": "1", column: None}]
+        words = [row[column] for row in rows_of("ae", records)]
+        assert words == [*[spelling] * len(terms), "Pain", None]
+
+
+def test_a_reported_drug_is_used_only_where_none_is_coded():
+    """Cases 7 to 9."""
+    records: list[dict[str, object]] = [
+        {"CMDECOD": "Xtandi", "CMTRT": "Zytiga"},
+        {"CMDECOD": None, "CMTRT": "Zytiga"},
+        {"CMDECOD": "OLAPARIB", "CMTRT": "Zytiga"},
+        {"CMDECOD": None, "CMTRT": "herbs"},
+        {"CMDECOD": None, "CMTRT": None},
+    ]
+    drugs = [row["CMDECOD"] for row in rows_of("cm", records)]
+    assert drugs == ["ENZALUTAMIDE", "ABIRATERONE", "OLAPARIB", None, None]
+    assert rows_of("cm", [{"CMDECOD": "Xtandi"}]) == [{"CMDECOD": "ENZALUTAMIDE"}]
+    assert rows_of("cm", [{"CMTRT": "Xtandi"}]) == [{"CMTRT": "Xtandi"}]
+    assert rows_of("pr", [{"CMDECOD": "Xtandi"}]) == [{"CMDECOD": "Xtandi"}]
+
+
+def test_visits_of_one_table_are_each_known_or_unchanged():
+    """Cases 10 and 11."""
+    records: list[dict[str, object]] = [
+        {"VISIT": visit} for visit in ("C1D1", "CYCLE 2", "WEEK 6", None)
+    ]
+    visits = [row["VISIT"] for row in rows_of("vs", records)]
+    assert visits == ["CYCLE 1", "CYCLE 2", "WEEK 6", None]
+
+
+def test_one_disposition_term_has_the_value_of_the_list_of_its_own_record():
+    end, screening = "STUDY TREATMENT", "SCREENING"
+    records: list[dict[str, object]] = [
+        {"DSCAT": "DISPOSITION EVENT", "DSSCAT": part, "DSDECOD": word}
+        for part, word in (
+            (end, "Withdrawal of consent"), (screening, "WITHDRAWAL BY SUBJECT"),
+            (end, "WITHDRAWAL BY SUBJECT"), (screening, "DECLINED"), (screening, "unknown term"),
+            ("OTHER", "Withdrawal of consent"),
+        )
+    ]  # fmt: skip
+    assert [row["DSDECOD"] for row in rows_of("ds", records)][:5] == [
+        "WITHDRAWAL BY SUBJECT", "DECLINED", "WITHDRAWAL BY SUBJECT", "DECLINED", "unknown term",
+    ]  # fmt: skip
+
+
+def test_a_list_that_depends_on_a_column_is_not_used_without_the_column():
+    record = {"USUBJID": "1", "DSDECOD": "SCREEN FAILURE"}
+    assert both("ds", **record) == record
+
+
+def test_units_of_one_table_are_each_read_for_their_own_records():
+    """Cases 3 to 6: albumin in g/L, in g/dL (x 10), in an unknown unit, and other tests in g/dL."""
+    rows = [
+        ("ALB", "g/L", "35.0", 35.0, 30.0),
+        ("ALB", "g/dL", "3.5", 3.5, 3.0),
+        ("ALB", "G/L", "36.0", 36.0, 30.0),
+        ("ALB", "lumps", "7", 7.0, 3.0),
+        ("HGB", "G/DL", "13.50", 13.5, 12.0),
+        ("PROT", "g/dL", "7.10", 7.1, 6.0),
+        ("ALB", None, "3.5", 3.5, 3.0),
+        ("ALB", "g/dL", "BLQ", None, None),
+        ("ALB", "g/dL", "not done", None, None),
+        ("ALB", "g/dL", None, None, None),
+    ]
+    names = ["LBTESTCD", "LBSTRESU", "LBSTRESC", "LBSTRESN", "LBSTNRLO"]
+    got = rows_of("lb", [dict(zip(names, row, strict=True)) for row in rows])
+    assert [list(row.values()) for row in got] == [
+        ["ALB", "g/L", "35.0", 35, 30],
+        ["ALB", "g/L", "35", 35, 30],
+        ["ALB", "g/L", "36.0", 36, 30],
+        ["ALB", "lumps", None, None, None],
+        ["HGB", "g/dL", "13.50", 13.5, 12],
+        ["PROT", "g/dL", "7.10", 7.1, 6],
+        ["ALB", None, "3.5", 3.5, 3],
+        ["ALB", "g/L", "BLQ", None, None],
+        ["ALB", "g/L", None, None, None],
+        ["ALB", "g/L", None, None, None],
+    ]
+
+
+def test_a_domain_with_units_may_lack_columns():
+    assert rows_of("lb", [{"LBTESTCD": "ALB", "LBSTRESN": 3.5}])[0]["LBSTRESN"] == 3.5
+    assert rows_of("lb", [{"LBTESTCD": "ALB", "LBSTRESU": "g/dL"}])[0]["LBSTRESU"] == "g/L"
+    only = {"LBTESTCD": "ALB", "LBSTRESU": "g/dL", "LBLLOQ": 0.5}
+    assert rows_of("lb", [only])[0]["LBLLOQ"] == 5
+    other = {"QSTESTCD": "ALB", "LBSTRESU": "g/dL", "LBSTRESN": 3.5}
+    assert rows_of("qs", [other]) == [other]
+
+
 # --- the whole trial in other legal words -----------------------------------------------------------
 
 AMERICAN = {"DIARRHOEA": "DIARRHEA", "ANAEMIA": "ANEMIA", "OEDEMA": "EDEMA"}

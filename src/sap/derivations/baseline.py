@@ -49,10 +49,9 @@ def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
     At re-screening, values from before the second consent or the second sample, whichever is
     earlier, are not used.
     """
-    treated = adsl["NCYCLES"] > 0
     through_rescreening = adsl["RESCTRFL"] == "Y"
-    first = adsl["TRTSDT"].where(treated & ~through_rescreening)
-    second = adsl["TRTSDT"].where(treated & through_rescreening)
+    first = adsl["TRTSDT"].where(~through_rescreening)
+    second = adsl["TRTSDT"].where(through_rescreening)
     at_screening = adsl.assign(
         AVISIT="SCREENING",
         REFDT=first.fillna(adsl["ALLOCDT"]).fillna(adsl["SCRDT"]).fillna(adsl["RFICDT"]),
