@@ -465,7 +465,7 @@ def test_each_course_has_a_row_for_each_parameter(patients):
     }  # fmt: skip
     assert list(dict.fromkeys(got["PARAMCD"])) == [*numbers, *answers]
     assert got.index.tolist() == list(range(5 * 20))
-    by_name = {name: rows for name, rows in got.groupby("PARAMCD")}
+    by_name = dict(list(got.groupby("PARAMCD")))
     for name, expected in numbers.items():
         rows = by_name[name]
         assert rows["AVAL"].tolist() == [
