@@ -79,6 +79,33 @@ def test_both_plans_are_valid(name):
             set_to("labs.reported_as.K", ["HYPOKALAEMIA"]),
             "names tests without a term: K; there are",
         ),
+        (set_to("protocol.not_known", ["phase"]), "not_known: phase is given"),
+        (set_to("protocol.not_known", ["phases"]), "not_known: phases is no item of the protocol"),
+        (set_to("protocol.sponsors", "x"), "protocol.sponsors: unknown key"),
+        (
+            set_to("protocol.inclusion", [{"id": "EXCL01", "text": "Age"}]),
+            "inclusion: EXCL01 does not begin with INCL",
+        ),
+        (
+            set_to("protocol.exclusion", [{"id": "EXCL01", "text": t} for t in ("Age", "Sex")]),
+            "exclusion: an id is given twice",
+        ),
+        (
+            set_to(
+                "protocol.endpoints",
+                [
+                    {"rank": "primary", "name": "PSA", "definition": "Fall", "entry": "psa"},
+                ],
+            ),
+            "PSA: no entry psa in the plan",
+        ),
+        (
+            set_to("protocol.schedule.procedures", [{"name": "PSA", "at": ["week_9"]}]),
+            "PSA: no visit week_9; there are screening",
+        ),
+        (set_to("psa_response.stop_at_new_therapy", False), "makes it treatment policy"),
+        (set_to("progression.new_therapy", "event"), "makes it composite"),
+        (set_to("progression.new_therapy", "ignore"), "makes it treatment policy"),
     ],
 )
 def test_a_broken_plan_names_the_key_and_the_fix(tmp_path, edit, said):
@@ -108,6 +135,34 @@ def test_a_laboratory_term_is_found_in_any_case_and_spelling(tmp_path):
     assert sides == [("KL", "Hypokalemia", "L"), ("KH", "Hyperkalemia", "H")]
     rates = [rate for rate in plan.safety_rates.rates if rate.kind == "laboratory"]
     assert {term for rate in rates for term in rate.terms} == {"Neutrophil count decreased"}
+
+
+@pytest.mark.parametrize("name, number", [("plan", 25), ("plan-caba-v7", 21)])
+def test_the_criteria_of_the_registry_entry_are_all_in_the_plan(name, number):
+    """NCT02621190 lists 7 criteria of inclusion (progression and its PSA are two here) and 17 of exclusion;
+    NCT03050866 lists 7 and 14."""
+    protocol = read_plan(PLANS[name]).plan.protocol
+    assert len(protocol.criteria) == number
+    assert protocol.number in ("NL55865.078.15", "NL58639.056.16")
+
+
+def test_criteria_of_the_simulated_data_are_those_of_the_plan():
+    """A screening failure is counted by IETESTCD: the plan has its text."""
+    from sap.simulate.screening import CRITERIA
+
+    protocol = read_plan(PLANS["plan"]).plan.protocol
+    for code, words, _ in CRITERIA:
+        first = words.split()[0].lower().rstrip("s")
+        assert first in protocol.criteria[code].lower(), code
+
+
+def test_a_plan_without_protocol_and_estimands_is_valid(tmp_path):
+    def edit(content):
+        del content["protocol"], content["estimands"]
+
+    plan = read_plan(changed(tmp_path, edit)).plan
+    assert plan.protocol is None
+    assert plan.estimands is None
 
 
 def test_all_faults_are_said_at_once(tmp_path):
@@ -397,7 +452,7 @@ def test_help_speaks_of_the_plan():
 
 
 # What is no rule: the name of the study, its data and their dates; the design has a part of its own.
-NO_RULE = {"study", "wording", "inputs", "cut_offs", "design"}
+NO_RULE = {"study", "wording", "inputs", "cut_offs", "design", "protocol", "estimands"}
 
 
 def test_every_rule_of_the_plan_has_its_paragraph_in_a_chapter():

@@ -21,6 +21,9 @@ from pydantic import (
 )
 
 from sap.catalogue import codelist, fold
+from sap.plan.entry import Entry
+from sap.plan.estimands import Estimands, Strategy
+from sap.plan.protocol import Protocol
 
 Share = Annotated[float, Field(gt=0, lt=1)]
 Days = Annotated[int, Field(ge=0)]
@@ -29,16 +32,6 @@ Domain = Literal[
     "dm", "ds", "ex", "lb", "cp", "gf", "ss", "ae", "cm", "vs", "ie", "mh", "rs", "tr", "tu", "pc", "be",
     "dv", "fa", "qs", "ts",
 ]  # fmt: skip
-
-
-class Entry(BaseModel):
-    """One entry of the plan: its section of the SAP, its source, and whether it is an assumption."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    section: str = Field(pattern=r"^SAP \d+(\.\d+)*$")
-    source: str = Field(min_length=3)
-    assumption: bool = False
 
 
 class Study(Entry):
@@ -742,6 +735,10 @@ class Plan(BaseModel):
     pk: Pk
     exposure_response: ExposureResponse
     samples: Samples
+    protocol: Protocol | None = Field(
+        default=None, description="left out: the report prints no facts of the protocol"
+    )
+    estimands: Estimands | None = Field(default=None, description="left out: no table of estimands")
 
     @model_validator(mode="after")
     def _drugs_are_listed(self) -> Self:
@@ -778,4 +775,37 @@ class Plan(BaseModel):
                 "intervals.primary_interval is two-stage, but the design has one stage: write"
                 " clopper-pearson"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _endpoints_have_rules(self) -> Self:
+        entries = [name for name in type(self).model_fields if name not in ("study", "protocol")]
+        for endpoint in (self.protocol.endpoints if self.protocol else None) or ():
+            if endpoint.entry is not None and endpoint.entry not in entries:
+                raise ValueError(
+                    f"protocol.endpoints: {endpoint.name}: no entry {endpoint.entry} in the plan"
+                )
+        return self
+
+    @model_validator(mode="after")
+    def _strategies_are_the_rules(self) -> Self:
+        """The strategies for a new anticancer therapy are those of the rules of the analyses."""
+        if self.estimands is None:
+            return self
+        censored: dict[str, Strategy] = {
+            "censor": "hypothetical", "event": "composite", "ignore": "treatment policy",
+        }  # fmt: skip
+        by_rule: dict[str, Strategy] = {
+            "psa_response": "composite" if self.psa_response.stop_at_new_therapy else "treatment policy",
+            "os": "treatment policy",
+            **dict.fromkeys(("pfs", "rpfs", "ttpp"), censored[self.progression.new_therapy]),
+        }  # fmt: skip
+        for estimand in self.estimands.defined:
+            named = estimand.strategy("new anticancer therapy")
+            wanted = by_rule.get(estimand.analysis)
+            if named and wanted and named != wanted:
+                raise ValueError(
+                    f"estimands: {estimand.name}: the strategy for a new anticancer therapy is {named}, "
+                    f"but the rule of the analysis makes it {wanted}: change one of them"
+                )
         return self

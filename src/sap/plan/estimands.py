@@ -1,0 +1,74 @@
+"""The estimands by ICH E9(R1): five attributes each, and the assumption that each sensitivity analysis varies."""
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from sap.plan.entry import Entry, Part
+from sap.plan.protocol import Rank, Text
+
+Strategy = Literal[
+    "treatment policy", "hypothetical", "composite", "while on treatment", "principal stratum"
+]
+Event = Literal[
+    "dose change",
+    "treatment stopped",
+    "new anticancer therapy",
+    "death",
+    "progression",
+    "other treatment",
+    "re-screening",
+]
+
+
+class Intercurrent(Part):
+    """One intercurrent event of an estimand."""
+
+    event: Event
+    text: Text = Field(description="the event as the table names it")
+    strategy: Strategy
+    handling: Text = Field(description="what the analysis does")
+
+
+class Varied(Part):
+    """The assumption that one sensitivity analysis varies."""
+
+    analysis: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="id of the analysis")
+    level: str = Field(default="", description="level of the analysis; empty: all of it")
+    varies: Text
+
+
+class Defined(Part):
+    """One estimand with its five attributes."""
+
+    analysis: str = Field(pattern=r"^[a-z][a-z0-9_]*$", description="id of its main analysis")
+    rank: Rank
+    name: Text
+    population: Text
+    treatment: Text
+    variable: Text
+    intercurrent_events: list[Intercurrent] = Field(min_length=1)
+    summary: Text = Field(description="population-level summary")
+    missing_data: Text = Field(description="missing data are no intercurrent event")
+    sensitivity: list[Varied] = Field(default_factory=list)
+
+    def strategy(self, event: Event) -> Strategy | None:
+        """The strategy for an event; None where the estimand does not name it."""
+        return next((e.strategy for e in self.intercurrent_events if e.event == event), None)
+
+    @model_validator(mode="after")
+    def _each_event_once(self) -> Self:
+        events = [one.event for one in self.intercurrent_events]
+        if len(set(events)) < len(events):
+            raise ValueError(f"intercurrent_events of {self.name}: an event is given twice")
+        return self
+
+
+class Estimands(Entry):
+    """The estimands of the trial."""
+
+    defined: list[Defined] = Field(min_length=1)
+
+    def of(self, analysis: str) -> Defined | None:
+        """The estimand of an analysis."""
+        return next((one for one in self.defined if one.analysis == analysis), None)
