@@ -755,6 +755,16 @@ def lesion(link, what, place, day, code="TUMIDENT", **more):
             "PR",
             -40.0,
         ),
+        # a non-target lesion, first by its name, merged with a target of 30 mm: 33 mm are of the target
+        (
+            [
+                lesion("N1", "NON-TARGET", "LIVER", -9), lesion("T1", "TARGET", "LIVER", -9),
+                lesion("N1/T1", "TARGET", "LIVER", 84, "TUMERGE"),
+            ],
+            [reading("T1", "LDIAM", 30.0, -9), reading("N1/T1", "LDIAM", 33.0, 84)],
+            "SD",
+            10.0,
+        ),
         # too small to measure is 5 mm
         (
             [lesion("T1", "TARGET", "LIVER", -9)],

@@ -304,13 +304,12 @@ def _parts(tu: Rows, link: str) -> list[str]:
     ]
 
 
-def _merged(tu: Rows) -> dict[str, tuple[str, bool]]:
-    """By merged lesion: the TULNKID of the resulting lesion, and whether it takes its size.
+def _merged(tu: Rows, targets: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """By merged target: the TULNKID of the resulting lesion, and whether it takes its size.
 
     The lesions that merged are named in the TULNKID of the resulting lesion (`T02/T03`) or share its
-    TUGRPID; the first of them takes its size, the others 0.
+    TUGRPID; the first target of them takes its size, the other targets 0.
     """
-    links = [r["TULNKID"] for r in tu if r["TUTESTCD"] in IDENTIFIES]
     merged: dict[str, tuple[str, bool]] = {}
     for row in tu:
         if row["TUTESTCD"] != "TUMERGE":
@@ -321,12 +320,18 @@ def _merged(tu: Rows) -> dict[str, tuple[str, bool]]:
         named |= {
             r["TULNKID"] for r in tu if group is not None and r["TUGRPID"] == group and r is not row
         }
-        parts = sorted(link for link in links if link in named)
+        parts = sorted(link for link in set(targets) if link in named)
         merged |= {link: (str(row["TULNKID"]), place == 0) for place, link in enumerate(parts)}
     return merged
 
 
-def _reading(assessment: Assessment, lesion: Lesion, tu: Rows, rule: Tumour) -> Reading:
+def _reading(
+    assessment: Assessment,
+    lesion: Lesion,
+    merged: dict[str, tuple[str, bool]],
+    tu: Rows,
+    rule: Tumour,
+) -> Reading:
     """The size of a target lesion at an assessment; the first case that applies.
 
     1. It split, and a part is read: the sum of its parts (RECIST 1.1), not read when any part is not.
@@ -346,7 +351,7 @@ def _reading(assessment: Assessment, lesion: Lesion, tu: Rows, rule: Tumour) -> 
     if parts:
         sizes = [size_of(part) for part in _parts(tu, lesion.link)]
         return Reading(float(np.sum(sizes)), all(resolved(size) for size in sizes))
-    result, first = _merged(tu).get(lesion.link, ("", True))
+    result, first = merged.get(lesion.link, ("", True))
     if result and of_link(assessment, result):
         size = size_of(result)
         return Reading(size if first or np.isnan(size) else 0.0, resolved(size))
@@ -362,10 +367,11 @@ def _recorded(assessment: Assessment) -> float:
 def sums_of(followed: list[Lesion], tu: Rows, assessed: list[Assessment], rule: Tumour) -> Rows:
     """Sum, baseline, nadir and target response at each assessment; RECORDED is the sum in the extract."""
     targets = [lesion for lesion in followed if lesion.target]
+    merged = _merged(tu, [lesion.link for lesion in targets])
     base = sum(lesion.base for lesion in targets)
     nadir, rows = base, []
     for assessment in assessed:
-        readings = [_reading(assessment, lesion, tu, rule) for lesion in targets]
+        readings = [_reading(assessment, lesion, merged, tu, rule) for lesion in targets]
         sizes = [reading.size for reading in readings]
         missing = bool(np.isnan(sizes).any())
         resolved = all(reading.resolved for reading in readings)

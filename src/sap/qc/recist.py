@@ -178,7 +178,7 @@ class Tree:
     def __init__(self, tu: list[Record]) -> None:
         own = [str(r.get("TULNKID")) for r in tu if r.get("TUTESTCD") in IDENTIFIED]
         self.parts: dict[str, list[str]] = {}
-        self.into: dict[str, tuple[str, bool]] = {}
+        self.into: dict[str, tuple[str, set[str]]] = {}
         for row in tu:
             link, group = str(row.get("TULNKID")), row.get("TUGRPID")
             if row.get("TUTESTCD") == "TUSPLIT":
@@ -192,12 +192,12 @@ class Tree:
                         for r in tu
                         if r is not row and r.get("TUGRPID") == group
                     }
-                for place, parent in enumerate(sorted(set(own) & named)):
-                    self.into[parent] = (link, place == 0)
+                for parent in set(own) & named:
+                    self.into[parent] = (link, named)
 
 
-def _target_sizes(visit: Visit, lesion: Lesion, tree: Tree, rule: Tumour) -> list[tuple[Fraction | None, bool]]:  # fmt: skip
-    """Every size of a target at a visit, and whether it counts in the sum."""
+def _target_sizes(visit: Visit, lesion: Lesion, targets: list[Lesion], tree: Tree, rule: Tumour) -> list[tuple[Fraction | None, bool]]:  # fmt: skip
+    """Every size of a target at a visit, and whether it counts in the sum: of merged ones the first."""
 
     def of(link: str) -> list[Record]:
         return [row for row in visit.tr if row.get("TRLNKID") == link]
@@ -205,9 +205,10 @@ def _target_sizes(visit: Visit, lesion: Lesion, tree: Tree, rule: Tumour) -> lis
     parts = tree.parts.get(lesion.link, [])
     if any(of(part) for part in parts):
         return [(_mm(of(part), rule, node=lesion.node), True) for part in parts]
-    merged, first = tree.into.get(lesion.link, ("", True))
+    merged, parents = tree.into.get(lesion.link, ("", set[str]()))
     if merged and of(merged):
-        return [(_mm(of(merged), rule, node=lesion.node), first)]
+        first = min(other.link for other in targets if other.link in parents)
+        return [(_mm(of(merged), rule, node=lesion.node), lesion.link == first)]
     return [(_mm(of(lesion.link), rule, node=lesion.node), True)]
 
 
@@ -217,7 +218,7 @@ def _targets(visit: Visit, targets: list[Lesion], tree: Tree, low: Fraction, rul
         return "", None
     total, unread, left = Fraction(0), False, False
     for lesion in targets:
-        for size, counts in _target_sizes(visit, lesion, tree, rule):
+        for size, counts in _target_sizes(visit, lesion, targets, tree, rule):
             if size is None:
                 unread = True
                 continue
