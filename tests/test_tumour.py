@@ -1337,3 +1337,410 @@ def test_the_stem_makes_all_of_its_analyses(ards):
         "objective_response", "objective_response_unconfirmed", "bor", "tumour_response",
         "tumour_change", "tumour_agreement",
     }  # fmt: skip
+
+
+# Whole rows of each dataset ----------------------------------------------------------------------
+
+
+def of_subjects(points: pd.DataFrame, *names: str) -> dict[str, list]:
+    """By subject the values of the columns at each assessment; missing is None."""
+    values = points[list(names)].astype(object).where(points[list(names)].notna(), None)
+    rows = [row[0] if len(names) == 1 else tuple(row) for row in values.to_numpy()]
+    found: dict[str, list] = {}
+    for usubjid, row in zip(points["USUBJID"], rows, strict=True):
+        found.setdefault(usubjid, []).append(row)
+    return found
+
+
+def test_the_bone_response_needs_a_bone_scan_where_there_is_bone_disease(patients):
+    """Bone, overall and the number of new bone lesions by hand.
+
+    01: bone and a target; the target resolves, the bone lesion does not: PR. 02: CT only. 03: no bone
+    disease. 04: new lesions of bone and lung, named in TU only; no later scan. 05: of two new bone
+    lesions one resolves. 06: neither does. 07: a new lesion of soft tissue is no bone scan.
+    08: the same without bone disease, on a day without any reading.
+    """
+    text = """
+        WHO | LNK | KIND | PLACE      | METHOD    | DAY | MM | STATE
+        ----+-----+------+------------+-----------+-----+----+--------
+        01  | T01 | T    | LIVER      | CT SCAN   | -10 | 30 |
+        01  | N11 | N    | BONE SPINE | BONE SCAN | -10 |    | PRESENT
+        01  | T01 | T    | LIVER      | CT SCAN   |  84 | 30 |
+        01  | N11 | N    | BONE SPINE | BONE SCAN |  84 |    | PRESENT
+        01  | T01 | T    | LIVER      | CT SCAN   | 168 |    | ABSENT
+        01  | N11 | N    | BONE SPINE | BONE SCAN | 168 |    | PRESENT
+        02  | N01 | N    | LIVER      | CT SCAN   | -10 |    | PRESENT
+        02  | N11 | N    | BONE SPINE | BONE SCAN | -10 |    | PRESENT
+        02  | N01 | N    | LIVER      | CT SCAN   |  84 |    | PRESENT
+        03  | T01 | T    | LIVER      | CT SCAN   | -10 | 30 |
+        03  | T01 | T    | LIVER      | CT SCAN   |  84 | 30 |
+        04  | N11 | N    | BONE SPINE | BONE SCAN | -10 |    | PRESENT
+        04  | B01 | W    | BONE RIB   | BONE SCAN |  84 |    | PRESENT
+        04  | B02 | W    | BONE RIB   | BONE SCAN |  84 |    | PRESENT
+        04  | W01 | W    | LUNG       | CT SCAN   |  84 |    | PRESENT
+        05  | N11 | N    | BONE SPINE | BONE SCAN | -10 |    | PRESENT
+        05  | N11 | N    | BONE SPINE | BONE SCAN |  84 |    | PRESENT
+        05  | B01 | W    | BONE RIB   | BONE SCAN | 168 |    | PRESENT
+        05  | B02 | W    | BONE RIB   | BONE SCAN | 168 |    | PRESENT
+        05  | B01 | W    | BONE RIB   | BONE SCAN | 252 |    | ABSENT
+        05  | B02 | W    | BONE RIB   | BONE SCAN | 252 |    | PRESENT
+        06  | N11 | N    | BONE SPINE | BONE SCAN | -10 |    | PRESENT
+        06  | N11 | N    | BONE SPINE | BONE SCAN |  84 |    | PRESENT
+        06  | B01 | W    | BONE RIB   | BONE SCAN | 168 |    | PRESENT
+        06  | B02 | W    | BONE RIB   | BONE SCAN | 168 |    | PRESENT
+        06  | B01 | W    | BONE RIB   | BONE SCAN | 252 |    | PRESENT
+        06  | B02 | W    | BONE RIB   | BONE SCAN | 252 |    | PRESENT
+        07  | T01 | T    | LIVER      | CT SCAN   | -10 | 30 |
+        07  | N11 | N    | BONE SPINE | BONE SCAN | -10 |    | PRESENT
+        07  | T01 | T    | LIVER      | CT SCAN   |  84 | 30 |
+        07  | W01 | W    | LUNG       | CT SCAN   |  84 |    | PRESENT
+        08  | T01 | T    | LIVER      | CT SCAN   | -10 | 30 |
+        08  | W01 | W    | LUNG       | CT SCAN   |  60 |    | PRESENT
+        08  | T01 | T    | LIVER      | CT SCAN   |  84 | 30 |
+    """
+    tables = tables_of(patients, text)
+    tr = tables["tr"]
+    only_in_tu = (tr["USUBJID"].isin(["04", "08"])) & tr["TRLNKID"].isin(["B01", "B02", "W01"])
+    tables["tr"] = tr[~only_in_tu]
+    points = points_of(tables, tables["tu"]["USUBJID"])
+    assert of_subjects(points, "BONERESP", "OVRLRESP", "NEWBONE") == {
+        "01": [("NON-PD", "SD", 0), ("NON-PD", "PR", 0)],
+        "02": [("NE", NON, 0)],
+        "03": [("NED", "SD", 0)],
+        "04": [("PDu", "PD", 2)],
+        "05": [("NON-PD", NON, 0), ("NON-PD", NON, 2), ("NON-PD", NON, 2)],
+        "06": [("NON-PD", NON, 0), ("PD", "PD", 2), ("PD", "PD", 2)],
+        "07": [("NE", "PD", 0)],
+        "08": [("NE", "PD", 0), ("NED", "PD", 0)],
+    }
+
+
+def test_one_definite_new_lesion_of_two_is_progression(patients):
+    """An equivocal lesion beside one of 1 mm: a size, however small, is definite."""
+    text = """
+        WHO | LNK | KIND | PLACE | METHOD  | DAY | MM  | STATE
+        ----+-----+------+-------+---------+-----+-----+----------
+        01  | T01 | T    | LIVER | CT SCAN | -10 | 30  |
+        01  | T01 | T    | LIVER | CT SCAN |  84 | 30  |
+        01  | W01 | W    | LUNG  | CT SCAN |  84 |     | EQUIVOCAL
+        01  | W02 | W    | LUNG  | CT SCAN |  84 | 0.5 |
+        02  | T01 | T    | LIVER | CT SCAN | -10 | 30  |
+        02  | T01 | T    | LIVER | CT SCAN |  84 | 30  |
+        02  | W01 | W    | LUNG  | CT SCAN |  84 |     | EQUIVOCAL
+        02  | W01 | W    | LUNG  | CT SCAN | 168 | 0.5 |
+        03  | T01 | T    | LIVER | CT SCAN | -10 | 30  |
+        03  | T01 | T    | LIVER | CT SCAN |  84 | 30  |
+        03  | W01 | W    | LUNG  | CT SCAN |  84 |     | EQUIVOCAL
+        03  | W02 | W    | LUNG  | CT SCAN |  84 |     | EQUIVOCAL
+    """
+    points = points_of(tables_of(patients, text), ["01", "02", "03"])
+    assert of_subjects(points, "NEWLPROG", "OVRLRESP") == {
+        "01": [("Y", "PD")],
+        "02": [("Y", "PD"), ("Y", "PD")],
+        "03": [("N", "SD")],
+    }
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [
+        # TRGRESP, NTRGRESP, NEWLPROG, SFTSRESP, BONERESP, OVRLRESP
+        ({"TRGRESP": "PR"}, ("PR", "", "", "PR", "", "PR")),
+        ({"TRGRESP": "PR", "SFTSRESP": "SD"}, ("PR", "", "", "SD", "", "SD")),  # as given
+        ({"NEWLPROG": "N"}, ("", "", "N", "NED", "", "NE")),
+        ({"NEWLPROG": "Y", "TRGRESP": "SD"}, ("SD", "", "Y", "PD", "", "PD")),
+        ({"BONERESP": "NON-PD"}, ("", "", "", "", "NON-PD", "NE")),
+        ({"SFTSRESP": "SD", "OVRLRESP": "PR"}, ("", "", "", "SD", "", "PR")),  # overall as given
+        (
+            {"SFTSRESP": "SD", "BONERESP": "NED", "OVRLRESP": "PR"},
+            ("", "", "", "SD", "NED", "SD"),
+        ),
+        ({"SFTSRESP": "CR", "BONERESP": "NON-PD"}, ("", "", "", "CR", "NON-PD", "PR")),
+        (
+            {"TRGRESP": "NED", "NTRGRESP": "CR", "BONERESP": "NON-PD"},  # no target
+            ("", "CR", "", "CR", "NON-PD", NON),
+        ),
+        (
+            {"TRGRESP": "CR", "NTRGRESP": "CR", "BONERESP": "NON-PD"},
+            ("CR", "CR", "", "CR", "NON-PD", "PR"),
+        ),
+        ({"TRGRESP": "CR", "NTRGRESP": "NOT ALL EVALUATED"}, ("CR", "NE", "", "PR", "", "PR")),
+        ({"OVRLRESP": "SD", "BONERESP": "PD"}, ("", "", "", "", "PD", "SD")),
+    ],
+)
+def test_responses_of_the_evaluator_where_no_lesion_is_recorded(given, expected):
+    rs = investigator([("01", 84, code, answer) for code, answer in given.items()])
+    names = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
+    assert of_subjects(points_of({"rs": rs}, ["01"]), *names) == {"01": [expected]}
+
+
+def test_a_new_lesion_in_tu_is_progression_from_its_day_on_without_lesions_at_baseline(patients):
+    text = """
+        WHO | LNK | KIND | PLACE | METHOD  | DAY | MM | STATE
+        ----+-----+------+-------+---------+-----+----+--------
+        01  | W01 | W    | LUNG  | CT SCAN |  84 |    | PRESENT
+        01  | W02 | W    | LUNG  | CT SCAN | 168 |    | PRESENT
+    """
+    rs = investigator([("01", d, "OVRLRESP", "SD") for d in (60, 84, 168)])
+    points = points_of(tables_of(patients, text, rs), ["01"])
+    names = ("DAY", "NEWLPROG", "OVRLRESP", "INVRESP", "SOURCE", "SRCSEQ")
+    assert of_subjects(points, *names) == {
+        "01": [
+            (60, "", "SD", "SD", "RS", 1), (84, "Y", "PD", "SD", "RS", 2),
+            (168, "Y", "PD", "SD", "RS", 3),
+        ]
+    }  # fmt: skip
+
+
+def test_an_assessment_has_its_day_its_visit_its_record_and_the_reason_of_a_difference(patients):
+    """Two targets of 30 mm read 14 and 7 days apart: the last day of SD, the first day of PD."""
+    text = """
+        WHO | LNK | KIND | PLACE | METHOD  | STATE | DAY | MM
+        ----+-----+------+-------+---------+-------+-----+---
+        01  | T01 | T    | LIVER | CT SCAN |       | -10 | 30
+        01  | T02 | T    | LUNG  | CT SCAN |       | -10 | 30
+        01  | T02 | T    | LUNG  | CT SCAN |       |  98 | 30
+        01  | T01 | T    | LIVER | CT SCAN |       |  84 | 30
+        01  | T01 | T    | LIVER | CT SCAN |       | 168 | 50
+        01  | T02 | T    | LUNG  | CT SCAN |       | 175 | 50
+    """
+    rs = investigator([("01", 90, "OVRLRESP", "SD"), ("01", 170, "OVRLRESP", "SD")])
+    tables = tables_of(patients, text, rs)
+    visits = ["SCREENING", "SCREENING", "LATE", "FIRST", "SECOND", "THIRD"]
+    tables["tr"] = tables["tr"].assign(VISIT=visits, TRSEQ=[1.0, 2, 7, np.nan, 6, 5])
+    points = points_of(tables, ["01"])
+    names = ("DAY", "AVISIT", "SRCSEQ", "OVRLRESP", "INVRESP", "DISCASE", "DISREAS", "SOURCE")
+    assert of_subjects(points, *names) == {
+        "01": [
+            (98, "FIRST", 7, "SD", "SD", 0, "", "TR"),
+            (168, "SECOND", 5, "PD", "SD", 5, "overall_only", "TR"),
+        ]
+    }
+    keys = points[["STUDYID", "COURSE", "TRTSDT", "NEWTHDT"]].iloc[0]
+    assert keys[:3].tolist() == ["T", "STUDY", pd.Timestamp(DOSE)]
+    assert pd.isna(keys["NEWTHDT"])
+
+
+def test_only_measured_lesions_identified_as_target_are_targets_without_the_threshold(patients):
+    """9 mm to 9 mm is SD where it is a target; the non-target of 30 to 60 mm is none either way."""
+    text = """
+        WHO | LNK | KIND | PLACE | METHOD  | STATE | DAY | MM
+        ----+-----+------+-------+---------+-------+-----+---
+        01  | T01 | T    | LIVER | CT SCAN |       | -10 | 9
+        01  | N01 | N    | LUNG  | CT SCAN |       | -10 | 30
+        01  | T01 | T    | LIVER | CT SCAN |       |  84 | 9
+        01  | N01 | N    | LUNG  | CT SCAN |       |  84 | 60
+    """
+    rs = investigator([("01", 84, "OVRLRESP", "SD")])
+    points = points_of(tables_of(patients, text, rs), ["01"])
+    assert of_subjects(points, "OVRLRESP", "DISREAS") == {"01": [(NON, "target_below_threshold")]}
+
+
+def two_courses() -> pd.DataFrame:
+    """The physician's choice from day -100, then study treatment from day 0 after a re-screening."""
+    return pd.concat([courses_of(["01"])] * 2, ignore_index=True).assign(
+        COURSE=["CHOICE", "STUDY"],
+        AGAINFL=["N", "Y"],
+        TRTSDT=[pd.Timestamp(day(-100)), pd.Timestamp(DOSE)],
+        BEGINDT=[pd.NaT, pd.Timestamp(day(-20))],
+        NEWTHDT=[pd.Timestamp(DOSE), pd.NaT],
+    )
+
+
+def test_a_second_course_has_assessments_and_lesions_of_its_own(patients):
+    """30 mm, 18 mm under the choice; 18 mm is the baseline of the second course, then 12 mm."""
+    text = """
+        WHO | LNK | KIND | PLACE | METHOD  | STATE | DAY  | MM
+        ----+-----+------+-------+---------+-------+------+---
+        01  | T01 | T    | LIVER | CT SCAN |       | -110 | 30
+        01  | T01 | T    | LIVER | CT SCAN |       |  -50 | 18
+        01  | T11 | T    | LIVER | CT SCAN |       |  -20 | 18
+        01  | T11 | T    | LIVER | CT SCAN |       |    0 | 18
+        01  | T11 | T    | LIVER | CT SCAN |       |   84 | 12
+    """
+    tables, course = tables_of(patients, text), two_courses()
+    points = time_points(tables, course, RULE, BONE)
+    found = points.assign(DAY=(points["ADT"] - pd.Timestamp(DOSE)).dt.days)
+    names = ("COURSE", "DAY", "TRGRESP", "SUM", "BASE")
+    assert of_subjects(found, *names) == {
+        "01": [
+            ("CHOICE", -50, "PR", 18, 30),
+            ("CHOICE", -20, "NE", None, 30),
+            ("STUDY", 84, "PR", 12, 18),
+        ]
+    }
+    rows = tumour_responses(tables, course, points, RULE)
+    best = rows[rows["PARAMCD"].isin(["BOR", "TUMBEST"])].set_index("PARAMCD")
+    assert best["COURSE"].tolist() == ["STUDY", "STUDY"]
+    assert best.loc["BOR", ["AVALC", "ADT"]].tolist() == ["PR", pd.Timestamp(day(84))]
+    assert best.loc["TUMBEST", "AVAL"] == -33.333333333
+    target = rows[rows["PARAMCD"] == "TRGRESP"]
+    assert target["COURSE"].tolist() == ["CHOICE", "CHOICE", "STUDY"]
+
+
+@pytest.mark.parametrize(
+    "begin, tu_day, tr_day, assessed, scanned",
+    [
+        (None, 0, None, False, True),  # on the day of the first dose
+        (None, 1, None, False, False),
+        (
+            None,
+            1,
+            None,
+            True,
+            False,
+        ),  # with a record in TU the evaluator's assessment does not count
+        (None, None, 0, False, True),  # a reading in TR alone
+        (None, None, None, True, True),  # no record in TU, assessed after the first dose
+        (None, None, None, False, False),
+        (-30, -30, None, False, True),  # the day of the re-screening
+        (-30, -31, None, False, False),
+        (-30, 84, -31, True, False),
+    ],
+)
+def test_a_course_is_scanned_at_baseline_between_its_screening_and_its_first_dose(
+    begin, tu_day, tr_day, assessed, scanned
+):
+    """Another patient has a record in TU, so that a baseline scan can be identified."""
+    tu = [("99", "T01", day(-9))] + ([] if tu_day is None else [("01", "T01", day(tu_day))])
+    tr = [] if tr_day is None else [("01", "T01", day(tr_day))]
+    tables = {
+        "tu": pd.DataFrame(tu, columns=["USUBJID", "TULNKID", "TUDTC"]).assign(TUSTRESC="TARGET"),
+        "tr": pd.DataFrame(tr, columns=["USUBJID", "TRLNKID", "TRDTC"]),
+    }
+    course = courses_of(["01"])
+    if begin is not None:
+        course = course.assign(BEGINDT=pd.Timestamp(day(begin)))
+    points = pd.DataFrame({"USUBJID": ["01"][:assessed], "COURSE": ["STUDY"][:assessed]})
+    found = baseline_scanned(tables, course, points, RULE)
+    assert found == ({("01", "STUDY")} if scanned else set())
+
+
+def test_adtr_has_a_sum_and_the_new_bone_lesions_of_each_assessment():
+    """Changes and differences by hand; a percent change from 0 is not defined."""
+    rows = pd.DataFrame(
+        [
+            # SOURCE, TRGRESP, SUM, BASE, NADIR, NREAD, RECORDED, NEWBONE, LIMITCAS
+            ("TR", "PD", 40, 30, 30, 2, np.nan, 0, 0),
+            ("TR", "SD", 1, 1, 1, 1, 2, 1, 1),
+            ("TR", "PD", 5, 30, 0, 1, 5.04, 2, 2),
+            ("TR", "CR", 0, 30, 20, 1, 0.05, 3, 0),
+            ("TR", "SD", 5, 0, 5, 1, 5, 4, 0),
+            ("TR", "NE", np.nan, 30, 20, 0, 5, 5, 0),
+            ("TR", "", np.nan, 0, 0, 0, np.nan, 6, 0),
+            ("RS", "SD", np.nan, np.nan, np.nan, np.nan, np.nan, np.nan, np.nan),
+        ],
+        columns=["SOURCE", "TRGRESP", "SUM", "BASE", "NADIR", "NREAD", "RECORDED", "NEWBONE",
+                 "LIMITCAS"],
+    )  # fmt: skip
+    points = rows.assign(
+        STUDYID="T", USUBJID="01", COURSE="STUDY", AVISIT="V", ADT=pd.Timestamp(day(84)),
+        TRTSDT=pd.Timestamp(DOSE),
+    )  # fmt: skip
+    found = adtr(points)
+    assert found.index.tolist() == list(range(13))
+    assert set(found["ADY"]) == {85}
+    assert "TRTSDT" not in found
+    names = ("PARAMCD", "AVAL", "BASE", "NADIR", "NREAD", "CHG", "PCHG", "PCHGNAD", "LIMITFL",
+             "SUMREC", "SUMDIFFL")  # fmt: skip
+    sums = of_subjects(found[found["PARAMCD"] == "SUMDIAM"], *names)["01"]
+    assert sums == [
+        ("SUMDIAM", 40, 30, 30, 2, 10, 33.333333333, 33.333333333, "", None, ""),
+        ("SUMDIAM", 1, 1, 1, 1, 0, 0, 0, "Y", 2, "Y"),
+        ("SUMDIAM", 5, 30, 0, 1, -25, -83.333333333, None, "Y", 5.04, "N"),
+        ("SUMDIAM", 0, 30, 20, 1, -30, -100, -100, "", 0.05, "Y"),  # 0.05 is one more tenth
+        ("SUMDIAM", 5, 0, 5, 1, 5, None, 0, "", 5, "N"),
+        ("SUMDIAM", None, 30, 20, 0, None, None, None, "", 5, ""),
+    ]
+    bone = found[found["PARAMCD"] == "NEWBONE"]
+    assert bone["AVAL"].tolist() == [0, 1, 2, 3, 4, 5, 6]
+
+
+def test_each_subject_has_the_parameters_worked_out_from_the_assessments():
+    """01: a new therapy on day 168, that day counts. 03: PR, then SD. 04: the sum of day 252 is the
+    first with a baseline above 0; the first limit known of a target is 2. 02 has a course of the
+    physician's choice only."""
+    blank = {"BONERESP": "", "SFTSRESP": "", "NEWLPROG": "N", "NTRGRESP": ""}
+    rows = [
+        ("01", "STUDY", 84, "PR", "PR", 35, 60, 0), ("01", "STUDY", 168, "PR", "PR", 20, 60, 0),
+        ("01", "STUDY", 252, "CR", "CR", 0, 60, 0), ("02", "CHOICE", 84, "CR", "CR", 0, 60, 0),
+        ("03", "STUDY", 84, "PR", "PR", 20, 60, 1), ("03", "STUDY", 168, "SD", "SD", 59, 60, 0),
+        ("04", "STUDY", 84, "", "NE", None, 60, 1), ("04", "STUDY", 168, "SD", "NE", 0, 0, None),
+        ("04", "STUDY", 252, "SD", "NE", 3, 1, 2), ("04", "STUDY", 336, "SD", "NE", 4, 1, 0),
+    ]  # fmt: skip
+    names = ["USUBJID", "COURSE", "DAY", "TRGRESP", "OVRLRESP", "SUM", "BASE", "LIMITCAS"]
+    points = pd.DataFrame(rows, columns=names).assign(
+        STUDYID="T", TRTSDT=pd.Timestamp(DOSE), AVISIT="V", SOURCE="TR", SRCSEQ=1.0, INVRESP="SD",
+        DISREAS="overall_only", DISCASE=5.0, **blank,
+    )  # fmt: skip
+    points["ADT"] = pd.to_datetime([day(d) for d in points.pop("DAY")])
+    course = courses_of(["01", "02", "03", "04"], {"01": 168})
+    rs = investigator(
+        [
+            ("01", 10, "BESTRESP", "PR"), ("01", 20, "BESTRESP", "SD"),
+            ("01", 30, "BESTRESP", "CR"), ("03", 10, "TRGRESP", "SD"), ("04", 10, "OVRLRESP", "SD"),
+        ]
+    )  # fmt: skip
+    found = tumour_responses({"rs": rs}, course, points.sample(frac=1, random_state=1), RULE)
+    assert found.index.tolist() == list(range(len(found)))
+    best = found[found["PARAMCD"].isin(["BOR", "BORC", "BORINV", "TUMBEST", "TARGLIM", "MEASDIS"])]
+    assert set(zip(best["STUDYID"], best["COURSE"], best["TRTSDT"], strict=True)) == {
+        ("T", "STUDY", pd.Timestamp(DOSE))
+    }
+    days = (best["ADT"] - pd.Timestamp(DOSE)).dt.days
+    values = best.assign(DAY=days)[["USUBJID", "PARAMCD", "AVALC", "AVAL", "DAY", "CASE"]]
+    values = values.astype(object).where(values.notna(), None)
+    assert {tuple(row[:2]): tuple(row[2:]) for row in values.to_numpy()} == {
+        ("01", "BOR"): ("PR", None, 84, 2),
+        ("01", "BORC"): ("PR", None, 84, 2),
+        ("01", "BORINV"): ("CR", None, None, 1),  # the last of the evaluator
+        ("01", "TUMBEST"): ("", -66.666666667, 168, 2),
+        ("01", "TARGLIM"): ("N", None, None, 0),
+        ("01", "MEASDIS"): ("N", None, None, 3),
+        ("02", "BOR"): ("NE", None, None, 7),
+        ("02", "BORC"): ("NE", None, None, 7),
+        ("02", "BORINV"): ("NE", None, None, 7),
+        ("02", "TUMBEST"): ("NE", None, None, 1),
+        ("02", "TARGLIM"): ("NE", None, None, None),
+        ("02", "MEASDIS"): ("N", None, None, 3),
+        ("03", "BOR"): ("PR", None, 84, 2),
+        ("03", "BORC"): ("SD", None, 84, 3),
+        ("03", "BORINV"): ("NE", None, None, 7),
+        ("03", "TUMBEST"): ("", -66.666666667, 84, 2),
+        ("03", "TARGLIM"): ("Y", None, None, 1),
+        ("03", "MEASDIS"): ("Y", None, None, 2),
+        ("04", "BOR"): ("NE", None, None, 6),
+        ("04", "BORC"): ("NE", None, None, 6),
+        ("04", "BORINV"): ("NE", None, None, 7),
+        ("04", "TUMBEST"): ("", 200, 252, 2),
+        ("04", "TARGLIM"): ("Y", None, None, 2),
+        ("04", "MEASDIS"): ("N", None, None, 3),
+    }
+    others = found[~found.index.isin(best.index)]
+    assert others["PARAMCD"].value_counts().to_dict() == {
+        "TRGRESP": 9, "NEWLPROG": 10, "OVRLRESP": 10,
+    }  # fmt: skip
+    overall_rows = others[others["PARAMCD"] == "OVRLRESP"]
+    assert set(zip(*(overall_rows[n] for n in ("INVRESP", "DISREAS", "CASE")), strict=True)) == {
+        ("SD", "overall_only", 5)
+    }
+    assert others.loc[others["PARAMCD"] == "TRGRESP", ["INVRESP", "CASE"]].isna().all(axis=None)
+
+
+def test_without_lesions_or_target_responses_measurable_disease_is_not_evaluable():
+    rs = investigator([("01", 84, "OVRLRESP", "SD"), ("02", 84, "TRGRESP", "NE")])
+    for subjects in (["01"], ["01", "02"]):
+        course = courses_of(subjects)
+        points = time_points({"rs": rs}, course, RULE, BONE)
+        rows = tumour_responses({"rs": rs}, course, points, RULE)
+        measurable = rows[rows["PARAMCD"] == "MEASDIS"]
+        assert set(zip(measurable["AVALC"], measurable["CASE"], strict=True)) == {("NE", 4)}
+
+
+def test_without_a_course_the_columns_are_those_of_the_best_response():
+    none = courses_of([])
+    rows = tumour_responses({}, none, time_points({}, none, RULE, BONE), RULE)
+    assert rows.empty
+    assert list(rows.columns) == [
+        "STUDYID", "USUBJID", "COURSE", "TRTSDT", "PARAMCD", "AVALC", "AVAL", "ADT", "CASE",
+    ]  # fmt: skip

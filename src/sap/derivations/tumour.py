@@ -84,7 +84,7 @@ def _from_evaluator(given: dict[str, str], *, new_lesion: bool) -> dict[str, str
     3. Overall: by the table from soft tissue and bone where both are given, or soft tissue is PD by 1.
     4. Overall: else OVRLRESP as given by the evaluator; else from soft tissue alone.
     """
-    new = "Y" if new_lesion or given.get("NEWLPROG") in ("Y", "UNEQUIVOCAL") else "N"
+    new = "Y" if given.get("NEWLPROG") in ("Y", "UNEQUIVOCAL") else "N"
     parts = [_part(given.get(code)) for code in ("TRGRESP", "NTRGRESP")]
     soft = "PD" if new_lesion else given.get("SFTSRESP", "")
     if not soft and (any(parts) or "NEWLPROG" in given):
@@ -122,9 +122,8 @@ def _equivocal(link: str, assessed: Sequence[Assessment]) -> bool:
     """
     rows = [row for assessment in assessed for row in of_link(assessment, link)]
     definite = ("PRESENT", "UNEQUIVOCAL", "UNEQUIVOCAL PROGRESSION")
-    if any(row["TRSTRESC"] in definite or (number_of(row) or 0) > 0 for row in rows):
-        return False
-    return any(row["TRSTRESC"] == "EQUIVOCAL" for row in rows)
+    sure = any(row["TRSTRESC"] in definite or (number_of(row) or 0) > 0 for row in rows)
+    return not sure and any(row["TRSTRESC"] == "EQUIVOCAL" for row in rows)
 
 
 def _from_lesions(
