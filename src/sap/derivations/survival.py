@@ -579,7 +579,7 @@ def progression_times(inputs: Sources, plan: Plan) -> pd.DataFrame:
     definition (NT, IT, GAP, OFF, UNC, DOSE, NEXT; first courses only) differs only in the point it
     names. OFF: an end of study treatment for another reason than completion or death is an event.
     UNC: an unconfirmed progression of bone is an event under any overall response. NEXT: the cases
-    are applied to the true days, then a radiographic progression is dated at the next scheduled
+    are applied to the true days, then a progression of any kind is dated at the next scheduled
     scan, not after the last day known alive; a death is not moved. RE is the course after
     re-screening. RPFS, PFS and RDOR are not derived where the data hold no dated tumour assessment,
     TTPP and DOR not where they hold no PSA.
