@@ -128,3 +128,57 @@ def test_without_a_patient_in_follow_up_the_share_is_not_estimable(derived):
     share = rows[(rows["level"] == "all_followed") & (rows["stat_name"] == "estimate")].iloc[0]
     assert pd.isna(share["stat"])
     assert share["stat_text"]
+
+
+def test_the_last_of_several_contacts_counts_and_treated_patients_are_followed(patients):
+    """01: three contacts in two domains. 02: treated without a group. 03: no full date, the consent.
+    04: 1 cycle, still on treatment. Each has one row, with the columns of the dataset alone."""
+    adsl = adsl_of(
+        patients("""
+            USUBJID | RFICDT     | GROUP | DCTREAS | DCSREAS | DTHDT | NCYCLES
+            --------+------------+-------+---------+---------+-------+--------
+            01      | 2017-01-01 | B     | OTHER   |         |       | 2
+            02      | 2017-01-01 |       | OTHER   |         |       | 2
+            03      | 2017-03-16 | A     |         |         |       | 0
+            04      | 2017-01-01 | B     |         |         |       | 1
+        """)
+    )
+    adsl.index = [9, 8, 7, 6]
+    contacts = pd.DataFrame(
+        {
+            "USUBJID": ["01", "01", "02", "04"],
+            "VSDTC": ["2017-06-29", "2017-02-01", "2017-06-30", "2017-05-26"],
+        }
+    )
+    ae = pd.DataFrame(
+        {"USUBJID": ["01", "01", "03"], "AESTDTC": ["2017-06-30", "2017-01-05", "2017-06"]}
+    )
+    lb = pd.DataFrame(
+        {
+            "USUBJID": ["01", "01", "01", "02"],
+            "LBTESTCD": ["LDH", "PSA", "PSA", "PSA"],
+            "LBSTRESN": [200.0, None, 5.0, None],
+            "LBSTRESC": ["200", "BLQ", "5", None],
+            "LBDTC": ["2017-05-01", "2017-05-22", "2017-06", "2017-05-01"],
+        }
+    )
+    ex = pd.DataFrame(
+        {
+            "USUBJID": ["01", "01", "01", "02"],
+            "EXTRT": "CABAZITAXEL",
+            "EXCAT": "STUDY TREATMENT",
+            "EXSTDTC": ["2017-05-01", "2017-05-22", "2017-06-12", "2017-05-01"],
+        }
+    )
+    found = adcur({"vs": contacts, "ae": ae, "lb": lb, "ex": ex}, adsl, PLAN, CUT)
+    assert list(found.columns) == [
+        "STUDYID", "USUBJID", "STATUS", "LASTDT", "DAYS", "LATEFL", "PSAEXP", "PSAMISS",
+    ]  # fmt: skip
+    # 01: of three infusions only the second has a result (below quantification); another test, a
+    # partial date and a record without a result do not count.
+    assert found.assign(LASTDT=found["LASTDT"].dt.strftime("%F")).to_numpy().tolist() == [
+        ["T", "01", "FOLLOW-UP", "2017-06-30", 0, "N", 3, 2],
+        ["T", "02", "FOLLOW-UP", "2017-06-30", 0, "N", 1, 1],
+        ["T", "03", "FOLLOW-UP", "2017-03-16", 106, "Y", 0, 0],
+        ["T", "04", "ON TREATMENT", "2017-05-26", 35, "N", 0, 0],
+    ]

@@ -197,3 +197,73 @@ def test_therapies_keep_the_text_of_a_partial_date(people):
     (one,) = adcm({"cm": cm}, people).to_dict("records")
     assert (one["CMSTDTC"], one["ASTDT"], one["ADY"]) == ("2018-02", pd.Timestamp("2018-02-01"), 23)
     assert adcm({}, people).empty
+
+
+REASONS = {
+    1: "Treated through re-screening: counted apart",
+    2: "AR-V7 not positive at the first screening",
+    3: "No count, or fewer than 3 CTC, at the first screening",
+    4: "No dose of study cabazitaxel",
+    5: "No baseline PSA, or no value that counts after it",
+    6: "Major protocol deviation",
+    7: "Fewer than 2 cycles, not stopped for progression",
+    8: "Fewer than 5 CTC at baseline, or no count",
+    9: "No count on treatment",
+    10: "No target lesion at baseline",
+}
+# X01 to X04 are of the primary set; the minimum at the first screening is 3 CTC, at baseline 5.
+EXCLUDED = """
+| USUBJID | NCYCLES | ARV7BL   | CTCBL | RESCTRFL | PRIMFL | PSAEVFL | PPROTFL | CTCEVFL | MEASFL |
+|---------|---------|----------|-------|----------|--------|---------|---------|---------|--------|
+| X01     | 1       | POSITIVE | 5     | N        | Y      | N       | N       | N       | N      |
+| X02     | 2       | POSITIVE | 4     | N        | Y      | Y       | N       | N       | Y      |
+| X03     | 2       | POSITIVE |       | N        | Y      | Y       | Y       | N       | Y      |
+| X04     | 2       | POSITIVE | 5     | N        | Y      | Y       | Y       | Y       | Y      |
+| X05     | 0       | POSITIVE | 3     | N        | N      | N       | N       | N       | N      |
+| X06     | 1       | NEGATIVE | 2     | N        | N      | N       | N       | N       | N      |
+| X07     | 0       | NEGATIVE | 9     | Y        | N      | N       | N       | N       | N      |
+| X08     | 0       | POSITIVE | 9     | Y        | N      | N       | N       | N       | N      |
+| X09     | 1       | POSITIVE | 9     | Y        | N      | N       | N       | N       | N      |
+| X10     | 0       | POSITIVE | 2.9   | N        | N      | N       | N       | N       | N      |
+"""
+
+
+def test_each_exclusion_has_its_case_and_its_words(patients):
+    """X07 is neither positive nor treated: outside of what the primary set is taken from."""
+    adsl = patients(EXCLUDED).assign(STUDYID="T")
+    dv = pd.DataFrame({"USUBJID": ["X01", "X02"], "DVCAT": ["MINOR", "MAJOR"]})
+    found = adexcl(adsl, dv, PLAN)
+    assert found.index.tolist() == list(range(len(found)))
+    cases = {
+        "PRIMARY": {"X05": 4, "X06": 2, "X08": 4, "X09": 1, "X10": 3},
+        "PSAEVAL": {"X01": 5},
+        "CTCEVAL": {"X01": 9, "X02": 8, "X03": 8},
+        "PERPROT": {"X01": 7, "X02": 6},
+        "MEASURABLE": {"X01": 10},
+    }
+    rows = [("T", who, name, case) for name, of in cases.items() for who, case in of.items()]
+    assert found[["STUDYID", "USUBJID", "SET", "CASE"]].to_numpy().tolist() == [
+        list(row) for row in rows
+    ]
+    assert found["REASON"].tolist() == [REASONS[case] for *_, case in rows]
+    without = adexcl(adsl.drop(columns=["PPROTFL", "MEASFL"]), dv, PLAN)
+    assert set(without["SET"]) == {"PRIMARY", "PSAEVAL", "CTCEVAL"}
+
+
+def test_deviations_and_therapies_have_their_days_and_study_days(people):
+    dv = pd.DataFrame(
+        [("M01", "late visit", "LATE", "2018-01-10"), ("M02", "wrong drug", None, "2018-01-11")],
+        columns=["USUBJID", "DVTERM", "DVDECOD", "DVSTDTC"],
+    )
+    found = addv({"dv": dv}, people)
+    assert found["DVDECOD"].tolist() == ["LATE", "wrong drug"]
+    assert found["ADY"].tolist() == [1, 2]
+    assert "DVSTDTC" not in found
+    cm = pd.DataFrame(
+        [("M01", "2018-01-09", "2018-01-12"), ("M04", "2018-01-09", "2018-02")],
+        columns=["USUBJID", "CMSTDTC", "CMENDTC"],
+    )
+    therapies = adcm({"cm": cm}, people)
+    assert therapies["AENDT"].dt.strftime("%F").tolist() == ["2018-01-12", "2018-02-01"]
+    assert therapies[["ADY", "AENDY"]].iloc[0].tolist() == [-1, 3]
+    assert therapies[["ADY", "AENDY"]].iloc[1].isna().all()  # no first dose

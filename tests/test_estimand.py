@@ -441,3 +441,90 @@ def test_two_stage_inference_has_the_numbers_worked_by_hand():
 
     assert got["coverage"] == pytest.approx(min(covered(i / 1000) for i in range(1, 1000)))
     assert set(got) == {*fixed, "conf_low", "bias_adjusted", "coverage"}
+
+
+# Days from the first dose; L is the last cycle and 21 days. DECLINE: the first decline; COUNTED: the
+# last value that counts. A confirming value is at least 28 days after the decline.
+BOUNDARIES = """
+    USUBJID | NCYCLES | DCTREAS       | STOP | LAST | DIED | THERAPY | AVALC | CONF | DECLINE | COUNTED | EVENTS
+    --------+---------+---------------+------+------+------+---------+-------+------+---------+---------+--------------
+    01      | 1       | ADVERSE EVENT | 50   | 50   |      |         | Y     | 50   | 21      | 50      |
+    02      | 1       | ADVERSE EVENT | 50   | 50   |      |         | Y     | 51   | 21      | 51      | TOX
+    03      | 1       | COMPLETED     | 50   | 50   |      | 60      | Y     | 60   | 21      | 60      | THER
+    04      | 1       | COMPLETED     | 50   | 50   |      | 60      | Y     | 59   | 21      | 59      |
+    05      | 1       | COMPLETED     | 50   | 50   |      | 71      | N     |      |         | 50      | THER
+    06      | 1       | COMPLETED     | 50   | 50   |      | 72      | N     |      |         | 50      |
+    07      | 1       | DEATH         | 50   | 50   | 71   |         | N     |      |         | 50      | DTH
+    08      | 1       | DEATH         | 50   | 50   | 72   |         | N     |      |         | 50      |
+    09      | 1       | DEATH         | 50   | 50   | 60   |         | Y     | 50   | 21      | 50      |
+    10      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 49      |
+    11      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 48      | PEND
+    12      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      |         | 21      |
+    13      | 1       | COMPLETED     | 90   | 90   |      |         | NE    |      |         |         | MISS
+    14      | 0       | COMPLETED     | 90   | 90   |      |         | NE    |      |         |         |
+    15      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 21      | PEND
+"""
+
+
+def events_of(patients, **rule: object) -> dict[str, str]:
+    """By treated subject the events that are Y, from the days of BOUNDARIES."""
+    subjects = patients(BOUNDARIES)
+
+    def dates(name: str) -> pd.Series:
+        return START + pd.to_timedelta(subjects[name].astype(float), unit="D")
+
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T", "USUBJID": subjects["USUBJID"], "NCYCLES": subjects["NCYCLES"],
+            "TRTSDT": START, "TRTEDT": dates("LAST"), "DCTREAS": subjects["DCTREAS"],
+            "DCTDT": dates("STOP"), "DTHDT": dates("DIED"),
+        }
+    )  # fmt: skip
+    who = subjects[["USUBJID"]]
+    response = who.assign(PARAMCD="PSARESP", AVALC=subjects["AVALC"], CONFDT=dates("CONF"))
+    decline = who.assign(PARAMCD="PSARESPU", AVALC="Y", ADT=dates("DECLINE"))
+    counted = who.assign(ADT=dates("COUNTED"), ANL01FL="Y")
+    counted = pd.concat(
+        [
+            counted[counted["ADT"].notna()],
+            counted[counted["ADT"].notna()].assign(ADT=START + pd.Timedelta(days=7)),
+            who.assign(
+                ADT=START + pd.Timedelta(days=300), ANL01FL=""
+            ),  # a value that does not count
+        ]
+    )
+    cm = pd.DataFrame(
+        {
+            "USUBJID": subjects["USUBJID"], "CMCAT": "SUBSEQUENT ANTICANCER THERAPY",
+            "CMSTDTC": [None if pd.isna(d) else f"{d:%Y-%m-%d}" for d in dates("THERAPY")],
+        }
+    )  # fmt: skip
+    lb = pd.DataFrame(
+        {
+            "USUBJID": ["01", "01"], "LBSEQ": [1.0, 2.0], "LBTESTCD": "PSA", "LBSTRESC": None,
+            "LBSTRESN": [100.0, 40.0], "LBLLOQ": np.nan, "LBDTC": ["2018-01-01", "2018-01-22"],
+        }
+    )  # fmt: skip
+    changed = PLAN.psa_response.model_copy(update=rule)
+    both = pd.concat([response, decline])
+    found = estimand({"cm": cm, "lb": lb}, adsl, counted, both, changed)
+    assert found.index.tolist() == list(range(len(found)))
+    events = found[found["PARAMCD"] != "PSARSPTP"]
+    names = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
+    assert events.groupby("PARAMCD")["CASE"].unique().map(list).to_dict() == {
+        name: [case] for case, name in enumerate(names, start=1)
+    }
+    yes = events[events["AVALC"] == "Y"].groupby("USUBJID")["PARAMCD"].agg(" ".join)
+    return {w: yes.get(w, "").replace("ICE", "") for w in sorted(set(events["USUBJID"]))}
+
+
+@pytest.mark.req("SAP-5.1.1")
+def test_events_on_the_first_and_the_last_day_that_counts(patients):
+    expected = patients(BOUNDARIES).fillna({"EVENTS": ""}).set_index("USUBJID")["EVENTS"]
+    treated = expected.drop("14").to_dict()
+    assert events_of(patients) == treated
+    # 48 is 27 days after the decline: far enough with a tolerance of one day
+    assert events_of(patients, confirm_tolerance_days=1) == treated | {"11": ""}
+    # a confirming value is never the decline itself
+    same = events_of(patients, confirm_after_days=1, confirm_tolerance_days=1)
+    assert same == treated | {"11": ""}

@@ -390,3 +390,35 @@ def test_the_boundary_for_toxicity_stops_as_often_as_the_plan_allows_and_more_wi
     assert stops == sorted(stops)
     assert subjects == sorted(subjects, reverse=True)
     assert max(subjects) <= PLAN.toxicity_monitoring.patients
+
+
+OTHERS = """
+    USUBJID | NCYCLES | TRTSDT     | TRTEDT     | DCTREAS | DTHDT      | PSARESP | CASE | PSARESPU | THERAPY    | WHY
+    --------+---------+------------+------------+---------+------------+---------+------+----------+------------+----
+    11      | 0       | 2017-05-01 | 2017-06-20 |         |            | N       | 5    | N        |            |
+    12      | 1       | 2017-05-01 | 2017-05-01 |         |            | N       | 4    | Y        |            | 5
+    13      | 1       | 2017-05-01 | 2017-06-20 |         |            | N       | 5    | N        | 2017-06-22 | 6
+    14      | 1       | 2017-01-01 | 2017-06-20 |         |            | N       | 5    | N        |            | 6
+    15      | 1       | 2017-01-01 | 2017-05-01 | OTHER   |            | N       | 4    | Y        |            | 4
+    16      | 1       | 2017-01-01 | 2017-06-20 |         | 2017-06-25 | N       | 4    | Y        |            | 3
+    17      | 1       | 2017-01-01 | 2017-06-20 |         |            | NE      | 2    | NE       |            | 6
+"""
+
+
+def test_without_a_limit_and_without_a_stop_at_new_therapy_more_can_still_respond(patients):
+    """11 is not treated. 12: treatment goes on although the last cycle is long ago. 13 and 14 are
+    pending only by a rule without the stop and without the limit of the first decline."""
+    subjects = patients(OTHERS)
+    tables, adsl, adrs = tables_of(subjects)
+    adsl["NCYCLES"] = subjects["NCYCLES"].astype(float)
+    rule = PLAN.psa_response.model_copy(
+        update={"stop_at_new_therapy": False, "first_fall_within_days": None}
+    )
+    found = pending(tables, adsl, adrs, rule, CUT).set_index("USUBJID")
+    expected = subjects.dropna(subset=["WHY"]).set_index("USUBJID")["WHY"]
+    assert found["CASE"].to_dict() == expected.to_dict()
+    assert found["AVALC"].to_dict() == {
+        who: "Y" if why in (5, 6) else "N" for who, why in expected.items()
+    }
+    planned = pending(tables, adsl, adrs, PLAN.psa_response, CUT).set_index("USUBJID")["CASE"]
+    assert planned.to_dict() == expected.to_dict() | {"13": 3, "14": 7, "17": 7}

@@ -478,3 +478,78 @@ def test_a_time_to_psa_progression_ends_as_the_cases_of_the_plan_say():
     assert ended(late) == [(42, False, "MISSED ASSESSMENTS BEFORE THE EVENT")]
     late[2] = (238, 60)
     assert ended(late) == [(238, True, "PSA PROGRESSION")]
+
+
+@pytest.mark.parametrize(
+    "values, outcome",
+    [
+        # baseline 100, a fall to 40 on day 21: an increase is 50 and more
+        ([(105, 50 - 3e-10), (126, 60)], (3, 105, 126)),  # equal at 9 decimals
+        ([(105, 50 - 6e-10), (126, 49.95)], (8, None, None)),
+        (
+            [(105, 60), (126, 45), (147, 60)],
+            (5, 147, None),
+        ),  # refuted by the next; the last is open
+        ([(105, 60), (126, 45), (147, 60), (168, 45)], (6, 105, None)),  # the first of two
+        ([(105, 60), (126, 45), (147, 60), (168, 60)], (3, 147, 168)),
+        ([(50, 60), (105, 60), (120, 60)], (5, 105, None)),
+        ([(105, 39), (126, 50), (147, 48.75)], (3, 126, 147)),  # over the lowest of all, 39
+    ],
+)
+def test_an_increase_is_open_confirmed_or_refuted(values, outcome):
+    course = [Value(21, 40.0), *(Value(d, float(psa)) for d, psa in values)]
+    assert read_course(100.0, course, RULE) == outcome
+
+
+@pytest.mark.parametrize(
+    "base, values, outcome",
+    [
+        (6.0, [(21, 6), (105, 8 - 3e-10), (126, 8)], (4, 105, 126)),  # 2 ug/L at 9 decimals
+        (6.0, [(105, 8 - 6e-10), (126, 7.9)], (8, None, None)),
+        (
+            100.0,
+            [(21, 100), (105, 130), (126, 130)],
+            (4, 105, 126),
+        ),  # equal to baseline: no decline
+        (100.0, [(21, 99.9), (105, 130), (126, 130)], (3, 105, 126)),
+        (100.0, [(84, 130), (105, 120), (126, 140)], (5, 126, None)),  # the next value refutes
+    ],
+)
+def test_an_increase_over_the_baseline_without_a_decline(base, values, outcome):
+    course = [Value(d, float(psa)) for d, psa in values]
+    assert read_course(base, course, RULE) == outcome
+
+
+def test_a_course_has_the_days_and_the_record_of_its_progression(patients):
+    """01 progresses on day 105; 02 is open; 03 rises early; 04 has no baseline, 05 no later value."""
+    subjects = patients("""
+        WHO | DAY | PSA
+        ----+-----+----
+        01  | 0   | 100
+        01  | 42  | 40
+        01  | 126 | 60
+        01  | 105 | 60
+        01  | 147 | 60
+        02  | 0   | 100
+        02  | 42  | 40
+        02  | 105 | 60
+        03  | 0   | 100
+        03  | 21  | 40
+        03  | 42  | 60
+        04  | 42  | 40
+        05  | -9  | 90
+        05  | 0   | 100
+    """)
+    got = answers(subjects)
+    names = ("RISEDT", "ADT", "CONFDT", "LASTDT")
+    days = got.assign(**{name: (got[name] - pd.Timestamp(DOSE)).dt.days for name in names})
+    rows = days[["AVALC", "CASE", *names, "SRCSEQ", "STUDYID", "PARAMCD"]].astype(object)
+    assert rows.where(rows.notna(), None).to_numpy().tolist() == [
+        ["Y", 3, 105, 105, 126, 147, 4, "T", "PSAPROG"],
+        ["N", 5, 105, None, None, 105, 8, "T", "PSAPROG"],
+        ["N", 7, None, None, None, 42, None, "T", "PSAPROG"],
+        ["NE", 1, None, None, None, 42, None, "T", "PSAPROG"],
+        ["NE", 2, None, None, None, None, None, "T", "PSAPROG"],
+    ]
+    assert (got["TRTSDT"] == pd.Timestamp(DOSE)).all()
+    assert got["AVAL"].isna().all()

@@ -1744,3 +1744,82 @@ def test_without_a_course_the_columns_are_those_of_the_best_response():
     assert list(rows.columns) == [
         "STUDYID", "USUBJID", "COURSE", "TRTSDT", "PARAMCD", "AVALC", "AVAL", "ADT", "CASE",
     ]  # fmt: skip
+
+
+# Rules beyond the tables -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "base, nadir, now, answer",
+    [
+        (100, 50, 59.95, "PR"),  # 119.9 % of the nadir
+        (100, 100, 70.05, "SD"),
+        (100, 50, 60 - 3e-10, "PD"),  # equal at 9 decimals
+        (30, 20, 25 - 3e-10, "PD"),
+        (100, 100, 70 + 3e-10, "PR"),
+        (100, 50, 60 - 6e-10, "PR"),  # not equal
+    ],
+)
+def test_sums_are_compared_at_nine_decimals(base, nadir, now, answer):
+    sums = Sums(base, nadir, now)
+    assert target_response(sums, missing=False, resolved=False, rule=RULE) == answer
+
+
+@pytest.mark.parametrize("given", [[(84, "CR"), (168, "SD")], [(84, "NE"), (168, "SD")]])
+def test_a_first_response_that_is_no_progression_is_not_changed(given):
+    assert first_progression(given, PCWG2, targets=True) == [answer for _, answer in given]
+
+
+def test_the_organ_with_the_most_targets_decides():
+    assert over_limit(["LUNG", "LIVER", "LIVER", "LIVER"], RULE) == 2
+    none = RULE.model_copy(update={"targets_per_organ_at_most": 0})
+    assert over_limit([], none) == 0
+    assert over_limit(["LUNG"], none) == 2
+
+
+@pytest.mark.parametrize(
+    "scans, answers",
+    [
+        # day, new, persisting
+        ([(105, 2, 2), (168, 2, 2)], ["NON-PD", "NON-PD"]),  # the last day of the flare window
+        ([(106, 1, 1), (168, 2, 2), (252, 2, 2)], ["NON-PD", "PD", "PD"]),  # over the baseline
+        ([(106, 2, 2), (168, 3, 1)], ["NON-PD", "NON-PD"]),
+        # the next scan far enough decides on a flare, not the last
+        ([(84, 2, 2), (126, 3, 3), (168, 4, 4)], ["NON-PD", "NON-PD", "PDu"]),
+        # one later scan on which they persist is enough
+        ([(106, 0, 0), (168, 2, 2), (252, 2, 2), (336, 2, 1)], ["NON-PD", "PD", "PD", "PD"]),
+        ([(106, 0, 0), (168, 2, 2), (252, 2, 1), (336, 2, 2)], ["NON-PD", "PD", "PD", "PD"]),
+        ([(84, 1, 1), (168, 3, 3), (209, 3, 3)], ["NON-PD", "PDu", "PDu"]),  # 41 days
+        ([(84, 1, 1), (168, 3, 3), (210, 3, 3)], ["NON-PD", "PD", "PD"]),
+    ],
+)
+def test_bone_scans_in_and_after_the_flare_window(scans, answers):
+    read = [Scan(*scan) for scan in scans]
+    assert bone_responses(read, disease=True, rule=BONE) == answers
+    assert bone_responses([], disease=True, rule=BONE) == []
+
+
+@pytest.mark.parametrize(
+    "points, unconfirmed, confirmed",
+    [
+        # response, day reached, case
+        ([(84, "PR"), (120, "NE")], ("PR", 84, 2), ("SD", 84, 3)),  # NE does not confirm
+        ([(84, "PR"), (100, "CR"), (120, "PR")], ("CR", 100, 1), ("SD", 84, 3)),  # PR after CR
+        ([(20, "SD"), (84, "PR"), (100, "NE"), (112, "PR")], ("PR", 84, 2), ("PR", 84, 2)),
+        ([(84, "CR"), (111, "CR"), (112, "CR")], ("CR", 84, 1), ("CR", 84, 1)),
+        ([(84, "CR"), (111, "CR"), (120, "SD")], ("CR", 84, 1), ("SD", 84, 3)),
+        ([(84, "PR"), (168, "PD"), (252, "PR")], ("PR", 84, 2), ("SD", 84, 3)),  # after PD
+        ([(41, NON), (42, NON)], (NON, 42, 4), (NON, 42, 4)),
+        ([(41, "SD"), (60, NON)], (NON, 60, 4), (NON, 60, 4)),
+        ([(30, "NE"), (41, "PD")], ("PD", 41, 5), ("PD", 41, 5)),
+        ([(10, "CR"), (20, NON)], ("CR", 10, 1), ("PD", 20, 5)),  # recurrence after a CR
+        ([(10, NON), (20, "PR")], ("PR", 20, 2), ("NE", None, 6)),
+        ([(10, "PR"), (20, "SD")], ("PR", 10, 2), ("SD", 20, 3)),
+        ([(10, "SD"), (20, "SD")], ("NE", None, 6), ("NE", None, 6)),
+    ],
+)
+def test_the_best_response_has_its_day_and_its_case(points, unconfirmed, confirmed):
+    seen = [(pd.Timestamp(day(d)), answer) for d, answer in points]
+    for (response, when, case), how in ((unconfirmed, False), (confirmed, True)):
+        got = best_response(seen, pd.Timestamp(DOSE), RULE, confirmed=how)
+        assert got == (response, None if when is None else pd.Timestamp(day(when)), case)
