@@ -1,4 +1,4 @@
-"""Section 9.7.1 prints the rules that run: the words of the docstrings, and the plan's values."""
+"""Section 16.1.9 prints the rules that run: the words of the docstrings, and the plan's values."""
 
 import importlib
 import inspect
@@ -15,10 +15,10 @@ from sap.pipeline import rules
 from sap.plan import project_home, read_plan
 
 HOME = project_home()
-CHAPTER = (HOME / "analysis" / "chapters" / "09-plan.qmd").read_text(encoding="utf-8")
+CHAPTER = (HOME / "analysis" / "chapters" / "16-record.qmd").read_text(encoding="utf-8")
 PLANS = ("plan.yml", "plan-caba-v7.yml")
 
-# Public functions with numbered cases that 9.7.1 does not print: why.
+# Public functions with numbered cases that 16.1.9 does not print: why.
 NOT_PRINTED = {
     "dates.earliest_day": "how a text is read, not a rule of the plan",
     "dates.latest_day": "the same",
@@ -48,7 +48,7 @@ def printed(plan, tmp_path, monkeypatch):
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
     from sap.displays import derivation_rules
 
-    section = CHAPTER.split("### 9.7.1")[1].split("### 9.7.2")[0]
+    section = CHAPTER.split("### 16.1.9")[1].split("### 16.1.10")[0]
     (cell,) = re.findall(
         r"^```\{python\}\n#\| label: derivation-rules\n(.*?)^```", section, re.MULTILINE | re.DOTALL
     )

@@ -128,7 +128,7 @@ def parameters_page() -> str:
         "# Parameters",
         (
             "PARAMCD of each dataset. The derivation rule is the docstring of the function in "
-            "`src/sap/derivations`, printed in section 9.7.1 of the report."
+            "`src/sap/derivations`, printed in section 16.1.9 of the report."
         ),
     ]
     for name, known in parameters().items():

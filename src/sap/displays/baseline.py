@@ -83,10 +83,10 @@ def _table(display_id: str, parameters: Mapping[str, int | None]) -> Table:
 
 
 def characteristics() -> Table:
-    """Table 14.1.8: demographics, disease characteristics and prior therapy."""
+    """`tlf-baseline`: demographics, disease characteristics and prior therapy."""
     return _table("tlf-baseline", CHARACTERISTICS)
 
 
 def laboratory() -> Table:
-    """Table 14.1.9: laboratory values at baseline."""
+    """`tlf-baseline-labs`: laboratory values at baseline."""
     return _table("tlf-baseline-labs", LABORATORY)

@@ -17,7 +17,7 @@ SETS = {"CTCEVAL": "CTC-evaluable", "PRIMARY": "Primary, missing = non-response"
 
 
 def response() -> Table:
-    """Table 14.2.2.1: CTC response of the evaluable patients, and with missing as failure."""
+    """`tlf-ctc-response`: CTC response of the evaluable patients, and with missing as failure."""
     responses = results("ctc_response")
     rows = [Row(label, rate_cells(responses, population=p)) for p, label in SETS.items()]
     columns = [Column("n (%)"), Column("N"), Column(ci_header(responses, population="PRIMARY"))]
@@ -25,7 +25,7 @@ def response() -> Table:
 
 
 def course() -> Table:
-    """Table 14.2.2.2: further CTC endpoints of the primary set, with two denominators."""
+    """`tlf-ctc-course`: further CTC endpoints of the primary set, with two denominators."""
     course, visit = results("ctc_course"), ard.plan().ctc.visit
     at = coded(visit)[:1].lower() + coded(visit)[1:]
     rows: list[Row] = []
@@ -44,7 +44,7 @@ def course() -> Table:
 
 
 def values() -> Figure:
-    """Figure 14.2.2.3: CTC counts of each evaluable patient, from baseline over the counts on treatment.
+    """`tlf-ctc-values`: CTC counts of each evaluable patient, from baseline over the counts on treatment.
 
     1. The baseline count is plotted at the first dose, whatever its date.
     2. Where every count has a date, time is weeks since the first dose.

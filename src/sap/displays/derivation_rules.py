@@ -1,4 +1,4 @@
-"""The derivation rules in section 9.7.1: the words of the code, with the plan's values behind its keys."""
+"""The derivation rules in section 16.1.9: the words of the code, with the plan's values behind its keys."""
 
 import re
 from typing import Any

@@ -10,7 +10,7 @@ from sap.displays.table import Column, Content, Row, Table
 
 
 def operating_characteristics() -> Table:
-    """Table 9-1: the design of the plan and its exact operating characteristics."""
+    """`tlf-oc`: the design of the plan and its exact operating characteristics."""
     design = results("design")
 
     def line(label: str, number: Number) -> Row:
@@ -43,7 +43,7 @@ def operating_characteristics() -> Table:
 
 
 def curve() -> Figure:
-    """Figure 9-1: the operating characteristics by the true response rate."""
+    """`tlf-oc-curve`: the operating characteristics by the true response rate."""
     from sap.displays.plots import oc_curve
 
     rows = ard.read("design_oc")

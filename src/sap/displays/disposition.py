@@ -71,17 +71,17 @@ def _discontinuation(display_id: str, paramcd: str) -> Table:
 
 
 def treatment() -> Table:
-    """Table 14.1.5: treatment discontinuation by reason."""
+    """`tlf-treatment-end`: treatment discontinuation by reason."""
     return _discontinuation("tlf-treatment-end", "TREATMENT")
 
 
 def participation() -> Table:
-    """Table 14.1.6: study discontinuation by reason."""
+    """`tlf-study-end`: study discontinuation by reason."""
     return _discontinuation("tlf-study-end", "STUDY")
 
 
 def deviations() -> Table:
-    """Table 14.1.7: protocol deviations by category and term."""
+    """`tlf-deviations`: protocol deviations by category and term."""
     counts = results("protocol_deviations")
     absent = not_recorded("dv", "protocol deviation")
     stub = "Category and term"

@@ -240,6 +240,10 @@ def new_terms() -> RichText:
 # ---- 1 key questions -----------------------------------------------------------------------------
 
 
+def _label(display_id: str) -> str:
+    return register()[display_id].label
+
+
 def safe_table() -> Table:
     """Table 1-1: the results for "is it safe to continue"."""
     overview = results("ae_overview")
@@ -249,15 +253,15 @@ def safe_table() -> Table:
             (
                 f"{overview.label('level', 'severe_grade')} adverse event",
                 "severe_grade",
-                "Table 14.3.1.2",
+                _label("tlf-ae-soc-pt"),
             ),
-            ("Serious adverse event", "serious", "Table 14.3.1.1"),
-            ("Related serious adverse event", "related_serious", "Table 14.3.1.1"),
-            ("Action taken: drug withdrawn", "drug_withdrawn", "Table 14.3.1.1"),
-            ("Fatal adverse event", "fatal", "Table 14.3.1.1"),
+            ("Serious adverse event", "serious", _label("tlf-ae-overview")),
+            ("Related serious adverse event", "related_serious", _label("tlf-ae-overview")),
+            ("Action taken: drug withdrawn", "drug_withdrawn", _label("tlf-ae-overview")),
+            ("Fatal adverse event", "fatal", _label("tlf-ae-overview")),
         )
     ]
-    deaths, more = results("dsmb_deaths"), "" if is_open() else "Listing 14.3.2.1"
+    deaths, more = results("dsmb_deaths"), "" if is_open() else _label("tlf-l-deaths")
     for level in deaths.values("level"):
         kind: RowKind = ""
         for cause in deaths.values("sublevel", level=level):
@@ -272,7 +276,7 @@ def safe_table() -> Table:
     overall = ArdKey(group="", level="all", sublevel="")
     if not is_open() and ever.has("n", **overall):
         share = n_pct(ever.count(**overall), ever.percent(**overall))
-        rows.append(Row("Death of any cause, at any time", (share, "Table 14.3.1.7")))
+        rows.append(Row("Death of any cause, at any time", (share, _label("tlf-deaths"))))
     toxicities = _toxicity()
     state: Content = "not planned" if toxicities is None else toxicities.words("decision", level="")
     rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-1")))
@@ -292,7 +296,7 @@ def boundary_table() -> Table:
     if level == "stage_1":
         rows.append(Row("Stopping rule", (interim.words("decision", **place), "Table 2-2")))
     rows += [
-        Row("Confirmed responders", (Cell(interim.count(**place), " of ", interim.count("N", **place)), "Table 14.2.1.1")),
+        Row("Confirmed responders", (Cell(interim.count(**place), " of ", interim.count("N", **place)), _label("tlf-psa-response"))),
         Row("Patients whose response is not yet evaluable", (interim.count("n_missing", **place), "Table 2-2")),
         Row(
             "Predictive probability of rejecting H0 at the end (%)",
@@ -321,7 +325,7 @@ def conduct_table() -> Table:
             "Patients who consented, were sampled, qualified for treatment",
             (Cell(box("consented"), ", ", box("sampled"), ", ", box("qualified")), "Table 3-1"),
         ),
-        Row("Treated patients of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), "Table 14.1.1")),
+        Row("Treated patients of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), _label("tlf-flow"))),
         Row(
             "Treated patients lost to follow-up, withdrawn",
             (Cell(left.count(level="lost_to_follow_up"), ", ", left.count(level="withdrew"), " of ", treated), ""),
@@ -330,7 +334,7 @@ def conduct_table() -> Table:
         Row("PSA results missing, of those due", (Cell(contacts.count("n_missing", **due), " of ", contacts.count("N", **due)), "Table 6-2")),
         Row(
             "Data validation: critical queries, warnings",
-            (Cell(record.number_of("critical"), ", ", record.number_of("warning")), "Table 16-1"),
+            (Cell(record.number_of("critical"), ", ", record.number_of("warning")), _label("tlf-findings")),
         ),
     ]  # fmt: skip
     columns = [Column("Number", numeric=False), Column("Details", numeric=False)]

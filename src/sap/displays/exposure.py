@@ -56,7 +56,7 @@ def _numbers(exposure: Results, groups: list[str], paramcd: str, digits: int) ->
 
 
 def doses() -> Table:
-    """Table 14.3.0.1: cycles, doses and dose intensity."""
+    """`tlf-exposure`: cycles, doses and dose intensity."""
     exposure = results("exposure")
     groups, columns = _columns(exposure)
     rows: list[Row] = []
@@ -76,7 +76,7 @@ def doses() -> Table:
 
 
 def compliance() -> Table:
-    """Table 14.1.10: dose delays, reductions and G-CSF use."""
+    """`tlf-compliance`: dose delays, reductions and G-CSF use."""
     exposure = results("exposure")
     groups, columns = _columns(exposure)
     rows: list[Row] = []

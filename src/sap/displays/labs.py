@@ -53,7 +53,7 @@ def _with_patients(rows: Results, axis: Literal["level", "sublevel"]) -> list[st
 
 
 def worst() -> Table:
-    """Table 14.3.4.1: patients by worst grade on treatment, for each test."""
+    """`tlf-lab-grade`: patients by worst grade on treatment, for each test."""
     grades = results("lab_grade")
     absent = not_recorded("lb", "laboratory value on treatment")
     if not len(grades):
@@ -101,7 +101,7 @@ def _unknown_grade(levels: Sequence[str]) -> list[Note]:
 
 
 def shift() -> Table:
-    """Table 14.3.4.2: grade at baseline by worst grade on treatment."""
+    """`tlf-lab-shift`: grade at baseline by worst grade on treatment."""
     shifts = results("lab_shift")
     absent = not_recorded("lb", "laboratory value at baseline and on treatment")
     if not len(shifts):
@@ -141,7 +141,7 @@ def shift() -> Table:
 
 
 def reported() -> Table:
-    """Table 14.3.4.3: concordance of the laboratory grade and the reported adverse event."""
+    """`tlf-lab-reported`: concordance of the laboratory grade and the reported adverse event."""
     concordance = results("lab_reported")
     absent = not_recorded("lb", "laboratory value on treatment")
     if not len(concordance):

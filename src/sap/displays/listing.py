@@ -521,7 +521,7 @@ def events() -> Table:
 
 
 def serious() -> Table:
-    """Listing 14.3.2.2: serious adverse events, with the seriousness criteria."""
+    """`tlf-l-sae`: serious adverse events, with the seriousness criteria."""
     frame = _events()
     return listing(
         "tlf-l-sae",
@@ -542,7 +542,7 @@ def cause_of_death(subject: Mapping[Any, Any]) -> str:
 
 
 def deaths() -> Table:
-    """Listing 14.3.2.1: treated patients who died, with date and cause."""
+    """`tlf-l-deaths`: treated patients who died, with date and cause."""
     adsl = ard.dataset("adsl")
     dead = adsl[(adsl["SAFFL"] == "Y") & (adsl["DTHFL"] == "Y")].sort_values("USUBJID")
     since = (dead["DTHDT"] - dead["TRTEDT"]).dt.days

@@ -153,7 +153,7 @@ def _rows(subject: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.Data
 
 
 def narratives() -> Table:
-    """Listing 14.3.3.1: each treated patient who died or had a serious event, in the order of a narrative.
+    """`tlf-narratives`: each treated patient who died or had a serious event, in the order of a narrative.
 
     1. The patient and the screening.  2. The treatment.  3. Each serious event: term, grade, study day,
     days from the last infusion before it, seriousness criterion, relation, action, supportive care that

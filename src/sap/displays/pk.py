@@ -58,7 +58,7 @@ def _lines(values: Results, place: ArdKey, digits: int) -> list[Content]:
 
 
 def concentrations() -> Table:
-    """Table 14.2.8.1: concentrations by planned time and parameters of the first sampled infusion."""
+    """`tlf-pk`: concentrations by planned time and parameters of the first sampled infusion."""
     pk = results("pk")
     columns = [
         Column("n"),
@@ -84,7 +84,7 @@ def concentrations() -> Table:
 
 
 def samples_of_profile() -> Table:
-    """Table 14.2.8.2: the planned samples of each time, by their result."""
+    """`tlf-pk-samples`: the planned samples of each time, by their result."""
     samples = results("pk")
     times = samples.values("level", paramcd="SAMPLE", group="") if _known(samples) else []
     kinds = [item.id for item in analysis("pk").items("sublevel")]
@@ -113,7 +113,7 @@ def _ratio(estimates: Results, place: ArdKey) -> tuple[Content, Content]:
 
 
 def response() -> Table:
-    """Table 14.2.8.3: association of exposure with response and with neutropenia."""
+    """`tlf-pk-response`: association of exposure with response and with neutropenia."""
     estimates = results("exposure_response")
     header = "CI"
     rows: list[Row] = []
@@ -136,7 +136,7 @@ def response() -> Table:
 
 
 def scatter() -> Figure:
-    """Figure 14.2.8.4: AUC and best percent change of PSA of each patient."""
+    """`tlf-pk-scatter`: AUC and best percent change of PSA of each patient."""
     from sap.displays.plots import exposure_scatter
 
     if not _known(results("pk")):

@@ -65,7 +65,7 @@ def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
 
 
 def plan() -> Table:
-    """Table 16-3: every entry of the plan file, with its section, its source and what is assumed."""
+    """`tlf-plan`: every entry of the plan file, with its section, its source and what is assumed."""
     entries = _entries()
     rows = [
         row
@@ -91,7 +91,7 @@ def sources() -> Sources:
 
 
 def departures() -> Table:
-    """Table 9-2: changes from the planned analysis."""
+    """`tlf-changes`: changes from the planned analysis."""
     rows = [
         Row(
             one["id"],

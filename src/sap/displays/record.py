@@ -58,7 +58,7 @@ def _kind(finding: Finding) -> str:
 
 
 def findings() -> Table:
-    """Table 16-1: findings by severity, domain and rule, with their row numbers.
+    """`tlf-findings`: findings by severity, domain and rule, with their row numbers.
 
     Findings that the study accepts follow the others, with the reason, by whom and when; then entries
     that are accepted and concern no record of the cut.
@@ -113,7 +113,7 @@ def _rows_in_words(numbers: Sequence[int]) -> str:
 
 
 def map_of_intake() -> Table:
-    """Table 16-4: each line of the map that made the extract, and how many records it applied to."""
+    """`tlf-map`: each line of the map that made the extract, and how many records it applied to."""
     rows = [
         Row(
             f"Line {one['LINE']:.0f}",
@@ -137,7 +137,7 @@ def map_of_intake() -> Table:
 
 
 def manifest() -> Table:
-    """Table 16-2: each file of the snapshot with its size and checksum."""
+    """`tlf-manifest`: each file of the snapshot with its size and checksum."""
     files = ard.table("manifest")["files"]
     rows = [
         Row(

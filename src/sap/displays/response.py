@@ -27,7 +27,7 @@ def _two_intervals() -> list[Note]:
 
 
 def response() -> Table:
-    """Table 14.2.1.1: response in each set, and the re-screened patients in a block of their own."""
+    """`tlf-psa-response`: response in each set, and the re-screened patients in a block of their own."""
     responses, rescreened = results("psa_response"), results("rescreen_response")
     rows = [Row("First screening", kind="group")]
     for population in SETS:
@@ -65,7 +65,7 @@ def response() -> Table:
 
 
 def sensitivity() -> Table:
-    """Table 14.2.1.2: the primary set by the rule of confirmation."""
+    """`tlf-psa-sensitivity`: the primary set by the rule of confirmation."""
     rule = ard.plan().psa_response
     other_days = [d for d in rule.sensitivity_confirm_days if d != rule.confirm_after_days]
     analyses = ["psa_response", "psa_response_unconfirmed"]
@@ -83,7 +83,7 @@ def sensitivity() -> Table:
 
 
 def change() -> Table:
-    """Table 14.2.1.4: best change and change at week 12, and the declines of the plan."""
+    """`tlf-psa-change`: best change and change at week 12, and the declines of the plan."""
     changes = results("psa_change")
     sets = ("PRIMARY", "RESCREENED") if ard.plan().study.groups else ("PRIMARY",)
     rows: list[Row] = []
@@ -142,7 +142,7 @@ def _bars(population: str) -> pd.DataFrame:
 
 
 def waterfall() -> Figure:
-    """Figure 14.2.1.3: best change of each patient of the primary set; re-screened patients in a block of their own."""
+    """`tlf-psa-waterfall`: best change of each patient of the primary set; re-screened patients in a block of their own."""
     from sap.displays.plots import waterfall as waterfall_plot
 
     bars = pd.concat([_bars("PRIMARY"), _bars("RESCREENED")], ignore_index=True)
@@ -188,7 +188,7 @@ def waterfall() -> Figure:
 
 
 def spider() -> Figure:
-    """Figure 14.2.1.12: the change of PSA over time of each patient of the primary set."""
+    """`tlf-psa-spider`: the change of PSA over time of each patient of the primary set."""
     from sap.displays.plots import spider as spider_plot
 
     adpsa, adsl = ard.dataset("adpsa"), ard.dataset("adsl").set_index("USUBJID")
@@ -225,7 +225,7 @@ def spider() -> Figure:
 
 
 def estimand() -> Figure:
-    """Figure 14.2.1.5: the sensitivity analyses of the primary response rate."""
+    """`tlf-psa-estimand`: the sensitivity analyses of the primary response rate."""
     from sap.displays.plots import forest
 
     rates = results("psa_estimand")
@@ -264,7 +264,7 @@ def estimand() -> Figure:
 
 
 def events() -> Table:
-    """Table 14.2.1.6: intercurrent events of the primary set."""
+    """`tlf-intercurrent`: intercurrent events of the primary set."""
     counts = results("intercurrent_events")
     codes = counts.values("paramcd")
     rows = [
@@ -295,7 +295,7 @@ ESTIMATES = {
 
 
 def two_stage() -> Table:
-    """Table 14.2.1.7: two-stage adjusted inference, with the Clopper-Pearson interval."""
+    """`tlf-two-stage`: two-stage adjusted inference, with the Clopper-Pearson interval."""
     inference = results("psa_two_stage")
     columns = [Column("Value", numeric=False)]
     if not len(inference):

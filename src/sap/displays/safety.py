@@ -57,7 +57,7 @@ def severe_label() -> str:
 
 
 def overview() -> Table:
-    """Table 14.3.1.1: patients and events for each kind of event, all patients and by line of therapy."""
+    """`tlf-ae-overview`: patients and events for each kind of event, all patients and by line of therapy."""
     events = results("ae_overview")
     groups = lines_of(events, level="any")
     rows = []
@@ -139,7 +139,7 @@ def _total() -> Number:
 
 
 def soc_pt() -> Table:
-    """Table 14.3.1.2: worst grade by SOC and preferred term."""
+    """`tlf-ae-soc-pt`: worst grade by SOC and preferred term."""
     label = analysis("ae_soc_pt").text
     plan = ard.plan()
     columns = [Column(label("paramcd", "ANY", plan), _total())]
@@ -151,7 +151,7 @@ def soc_pt() -> Table:
 
 
 def kinds() -> Table:
-    """Table 14.3.1.3: related, serious, action taken with study treatment, and fatal."""
+    """`tlf-ae-kinds`: related, serious, action taken with study treatment, and fatal."""
     heads = {
         "ANY": ("Any", ""),
         "REL": ("Any", "Related"),
@@ -171,7 +171,7 @@ def kinds() -> Table:
 
 
 def severe() -> Table:
-    """Table 14.3.1.4: terms from the plan's grade, by frequency, all patients and by line of therapy."""
+    """`tlf-ae-severe`: terms from the plan's grade, by frequency, all patients and by line of therapy."""
     events, overview_ = results("ae_soc_pt"), results("ae_overview")
     places = [
         (soc, term)
@@ -226,7 +226,7 @@ def _published(rates: Results) -> list[str]:
 
 
 def rates() -> Table:
-    """Table 14.3.1.5: the plan's rates of interest and the published ones."""
+    """`tlf-ae-rates`: the plan's rates of interest and the published ones."""
     rates_ = results("ae_rates")
     rules, published = _rules(rates_), _published(rates_)
     groups = [*lines_of(rates_, level=rules[0].id), *published] if rules else []
@@ -325,7 +325,7 @@ def _in_words(rates: Results, place: ArdKey) -> str:
 
 
 def dots() -> Figure:
-    """Figure 14.3.1.6: the rates of interest, those of this trial as filled dots, and the published ones."""
+    """`tlf-ae-dots`: the rates of interest, those of this trial as filled dots, and the published ones."""
     from sap.displays.plots import ae_dot_plot
 
     rates_ = results("ae_rates")
@@ -367,7 +367,7 @@ def dots() -> Figure:
 
 
 def deaths() -> Table:
-    """Table 14.3.1.7: deaths of treated patients by time since the last dose and by cause."""
+    """`tlf-deaths`: deaths of treated patients by time since the last dose and by cause."""
     deaths_ = results("deaths")
     groups = lines_of(deaths_, level="all", sublevel="")
     rows: list[Row] = []

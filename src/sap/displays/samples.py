@@ -6,7 +6,7 @@ from sap.displays.table import Column, Content, Row, Table, n_pct
 
 
 def inventory() -> Table:
-    """Table 14.1.11: blood samples collected, of those scheduled, by kind and group."""
+    """`tlf-samples`: blood samples collected, of those scheduled, by kind and group."""
     samples = results("sample_inventory")
     rows: list[Row] = []
     for paramcd in samples.values("paramcd"):

@@ -51,7 +51,7 @@ def _marker_rows(flow_rows: Results, state: str) -> list[Row]:
 
 
 def flow() -> Table:
-    """Table 14.1.1: the categories of the flow, in the order in which a patient reaches them."""
+    """`tlf-flow`: the categories of the flow, in the order in which a patient reaches them."""
     flow_rows, plan = results("flow"), ard.plan()
     rows = [
         _category(level, "")
@@ -80,7 +80,7 @@ def flow() -> Table:
 
 
 def ends() -> Table:
-    """Table 14.1.2: the final disposition of each patient."""
+    """`tlf-ends`: the final disposition of each patient."""
     flow_rows = results("flow")
     rows = [
         Row(flow_rows.label("level", level), (flow_rows.count(level=level, paramcd="FINAL"),))
@@ -91,7 +91,7 @@ def ends() -> Table:
 
 
 def biomarker() -> Table:
-    """Table 14.1.3: results of the screening samples with exact intervals."""
+    """`tlf-biomarker`: results of the screening samples with exact intervals."""
     rates = results("biomarker_yield")
     rows = []
     levels = rates.values("level")
@@ -107,7 +107,7 @@ def biomarker() -> Table:
 
 
 def sets() -> Table:
-    """Table 14.1.4: the analysis sets and their sizes."""
+    """`tlf-sets`: the analysis sets and their sizes."""
     from sap.displays import populations
 
     sizes, groups = results("analysis_sets"), ard.plan().study.groups
@@ -139,7 +139,7 @@ def _lines(levels: Sequence[str]) -> list[tuple[str, str]]:
 
 
 def diagram() -> Figure:
-    """Figure 10-1: from consent to treatment, with re-screening where the plan has it."""
+    """`tlf-flow-diagram`: from consent to treatment, with re-screening where the plan has it."""
     consented = _consented()
     if consented.text == "0":
         return Figure("tlf-flow-diagram", None, "", absent=NO_CONSENT)

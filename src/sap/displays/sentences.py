@@ -1,6 +1,5 @@
 """Sentences that depend on the plan or on what the data hold, written once for all chapters."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -8,11 +7,10 @@ from sap import ard
 from sap.catalogue import decisions
 from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
-from sap.displays.escape import coded, markdown_text
+from sap.displays.escape import coded
 from sap.displays.formats import typeset
-from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, p, rate, ref
+from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, p, rate
 from sap.displays.published import trial_of
-from sap.displays.register import register
 
 
 def _plan(path: str) -> Number:
@@ -721,23 +719,3 @@ def compliance() -> RichText:
         if known
         else f"{given}; the doses given are not in the data."
     )
-
-
-class Index:
-    """Displays as a list: number with a link, title, and in the PDF the page."""
-
-    def __init__(self, display_ids: Sequence[str]) -> None:
-        self.display_ids = tuple(display_ids)
-
-    def _repr_markdown_(self) -> str:
-        if not self.display_ids:
-            return "None."
-        titles = ((ref(i), register()[i].title) for i in self.display_ids)
-        lines = [f"- {number} {markdown_text(title)}" for number, title in titles]
-        return "\n".join(["::: {.tlf-index}", *lines, ":::", ""])
-
-
-def displays_under(number: str) -> Index:
-    """Every display whose number begins so, in the order of the numbers."""
-    named = register().by_number()
-    return Index([i for i, entry in named if entry.number.startswith(f"{number}.")])

@@ -46,7 +46,7 @@ def _range(times: Results, place: ArdKey) -> Cell:
 
 
 def overall() -> Table:
-    """Table 14.2.3.1: deaths, median with limits, survival rates and restricted mean by analysis set."""
+    """`tlf-os`: deaths, median with limits, survival rates and restricted mean by analysis set."""
     times = results("os")
     groups = ard.plan().study.groups
     sets = [
@@ -165,7 +165,7 @@ def common_times(at_risk: pd.DataFrame, longest: Mapping[str, float]) -> pd.Data
 
 
 def curve() -> Figure:
-    """Figure 14.2.3.2: overall survival of the primary set."""
+    """`tlf-os-curve`: overall survival of the primary set."""
     from sap.displays.plots import km_curves
 
     place = ArdKey(population="PRIMARY", paramcd="OS", level="")

@@ -16,7 +16,7 @@ def _months(first: pd.Series, day: pd.Series, per_month: float) -> pd.Series:
 
 
 def swimmer() -> Figure:
-    """Figure 14.2.7.1: one lane per treated patient, from the first dose to the last contact."""
+    """`tlf-swimmer`: one lane per treated patient, from the first dose to the last contact."""
     from sap.displays.plots import swimmer as draw
 
     adsl, adrs, adtte = ard.dataset("adsl"), ard.dataset("adrs"), ard.dataset("adtte")

@@ -42,8 +42,11 @@ class PageFacts:
     moment: datetime
     answers_first: bool = False
 
-    def metadata(self) -> dict[str, tree.Json]:
-        """As pandoc metadata: the document's `title`, and the rest under the key `sap`."""
+    def metadata(self, *, contents_placed: bool = False) -> dict[str, tree.Json]:
+        """As pandoc metadata: the document's `title`, and the rest under the key `sap`.
+
+        `contents_placed` when the text has a place of its own for contents and lists.
+        """
         words = {
             "study": self.study,
             "subject": self.subject,
@@ -58,8 +61,8 @@ class PageFacts:
                 for name, value in self.rows
             ]
         )
-        if self.answers_first:
-            values["answers-first"] = {"t": "MetaBool", "c": True}
+        if self.answers_first or contents_placed:
+            values["contents-placed"] = {"t": "MetaBool", "c": True}
         if self.synthetic:
             values["synthetic"] = {"t": "MetaBool", "c": True}
         return {"title": tree.text(self.title), "sap": tree.mapping(values)}

@@ -581,6 +581,13 @@ local function page_break(div)
   return div
 end
 
+-- The place of contents and lists, where the document has one; its heading is the document's own.
+local CONTENTS = "place-of-contents"
+local function contents(div)
+  if TYPST and not QUARTO then return pandoc.RawBlock("typst", "#tlf-contents(titled: false)") end
+  return div
+end
+
 -- The derivation rules: a long text in small type.
 local function small(div)
   if not TYPST then return div end
@@ -591,19 +598,6 @@ local function small(div)
 end
 
 -- The list of displays ------------------------------------------------------------------------
-
--- A list of displays whose item is a link and a title: in the PDF, each has its page.
-local function index(div)
-  if not TYPST then return div end
-  local lines = {}
-  div:walk({ Plain = function(item)
-    local target
-    item:walk({ Link = function(link) target = target or link.target:gsub("^#", "") end })
-    local words = item:walk({ Link = function(link) return link.content end })
-    lines[#lines + 1] = "#tlf-line(" .. literal(target):sub(2) .. ")[" .. typst_inlines(words.content) .. "]"
-  end })
-  return pandoc.RawBlock("typst", table.concat(lines, "\n"))
-end
 
 local displays = { table = pandoc.List({}), figure = pandoc.List({}), listing = pandoc.List({}) }
 
@@ -674,8 +668,17 @@ local function document(doc)
     for kind, entries in pairs(displays) do doc.meta["tlf-" .. kind .. "s"] = entries end
   end
   if DOCX and not QUARTO then
-    local blocks = docx_lists()
-    blocks:extend(doc.blocks)
+    local lists, placed = docx_lists(), false
+    local blocks = pandoc.List({})
+    for _, block in ipairs(doc.blocks) do
+      if block.t == "Div" and block.identifier == CONTENTS then
+        blocks:extend(lists)
+        placed = true
+      else
+        blocks:insert(block)
+      end
+    end
+    if not placed then lists:extend(blocks) blocks = lists end
     doc.blocks = blocks
   end
   return doc
@@ -693,7 +696,7 @@ return {
         remember(div)
         return display(div)
       end
-      if div.classes:includes("tlf-index") then return index(div) end
+      if div.identifier == CONTENTS then return contents(div) end
       if div.classes:includes("rules") then return small(div) end
       if div.classes:includes("pagebreak") then return page_break(div) end
     end,

@@ -25,6 +25,7 @@ HERE = Path(__file__).parent
 FILTER = HERE / "report.lua"
 READER = "markdown-implicit_figures"
 FORMATS = ("html", "pdf", "docx")
+PLACE_OF_CONTENTS = "place-of-contents"
 LONGEST_FIRST = ("pdf", "docx", "html")
 CHAPTER = "chapter.typ"
 PICTURE = re.compile(r'<img src="(?P<name>[^"]*)"')
@@ -177,7 +178,8 @@ def _parse(  # noqa: PLR0913 - as `render`
     _gather_pictures(survey, document, folder)
     page = page_facts(run_facts, header.get("title"))
     language = str(header.get("lang") or DEFAULT_LANGUAGE)
-    parsed["meta"] = page.metadata() | {"lang": tree.text(language)}
+    placed = PLACE_OF_CONTENTS in survey.ids
+    parsed["meta"] = page.metadata(contents_placed=placed) | {"lang": tree.text(language)}
     return _Parsed(parsed, survey, page, folder, cache, addresses)
 
 

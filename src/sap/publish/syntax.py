@@ -9,8 +9,8 @@ What is written here is what `check` allows; everything else is a problem:
 3. Cells are fenced with ```{python} at column 0, have a label of their own, and no other option
    than label, include, echo, output and warning. No other fence.
 4. Inline code is `{python} expression` in backticks.
-5. Divs begin at column 0, are closed, and are callouts, the place of the references, or text for a
-   profile (when-profile) or a format (when-format: html, typst, docx).
+5. Divs begin at column 0, are closed, and are callouts, the place of the contents or of the references,
+   or text for a profile (when-profile) or a format (when-format: html, typst, docx).
 6. `{{< pagebreak >}}` is the only other shortcode.
 7. Beyond that: paragraphs, lists, pipe tables, emphasis, links, footnotes and citations. No raw
    HTML, no picture (a display shows it), no formula, no counted reference such as @tbl-x.
@@ -218,10 +218,10 @@ def _div_problems(attributes: str) -> Iterator[str]:
         allowed = CONDITIONS
         if not values:
             yield "text for a condition without one"
-    elif not classes and [part["id"] for part in parts] == ["refs"]:
+    elif not classes and [part["id"] for part in parts] in (["place-of-contents"], ["refs"]):
         allowed = frozenset()
     else:
-        yield "a div that is no callout, no condition and not the place of the references"
+        yield "a div that is no callout, no condition and not the place of contents or references"
         return
     for name in sorted(values.keys() - allowed):
         yield f"the attribute {name!r} of a div"

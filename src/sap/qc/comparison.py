@@ -95,7 +95,7 @@ def rows(study: Study) -> Iterator[QcRow]:
 def _by_marker(study: Study) -> Iterator[QcRow]:
     """Every row of `comparison_marker`.
 
-    Table 14.2.6.1: "The denominator of marker-positive patients is the primary set, without patients
+    `tlf-comparison`: "The denominator of marker-positive patients is the primary set, without patients
     treated through re-screening; that of marker-negative patients is all who were given the study
     drug outside of the study treatment."
     """
