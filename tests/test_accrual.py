@@ -6,7 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from sap import ard
 from sap.plan import read_plan
+from sap.results import accrual as results
 from sap.results.accrual import accrual
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -82,3 +84,13 @@ def test_before_the_first_sample_the_success_rate_is_not_estimable(patients):
 
 def test_without_a_consent_there_is_no_row(patients):
     assert accrual(adsl_of(patients).iloc[:0], PLAN, dt.date(2017, 1, 31)) == []
+
+
+def test_a_patient_allocated_twice_counts_from_the_first_time(patients):
+    """05, of group B since 2017-04-03, allocated again on 2017-05-20: 3 allocated in April, 3 in May."""
+    again = adsl_of(patients)
+    again.loc[again["USUBJID"] == "05", "RESALLDT"] = pd.Timestamp("2017-05-20")
+    made = results.rows(adsl=again, cut_off=dt.date(2017, 5, 31), plan=PLAN)
+    counts = wide(made)
+    assert counts.loc[["2017-04", "2017-05"], "ALLOCATED"].tolist() == [3, 3]
+    assert set(ard.bind(made)["analysis"]) == {"accrual"}

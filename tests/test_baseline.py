@@ -6,6 +6,7 @@ import pytest
 from sap import ard
 from sap.derivations.baseline import adbl, episodes
 from sap.plan import project_home, read_plan
+from sap.results import baseline as results
 from sap.results.baseline import baseline
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -406,3 +407,13 @@ def test_history_and_prior_therapy_of_each_screening(patients, people):
     # From 2016-01-05 to 2018-01-05 are 731 days, from 2017-01-05 365.
     assert of(got, "TSDIAG", "AVAL") == {("A1", "SC"): pytest.approx(731 / 365.25)}
     assert of(got, "TSMET", "AVAL") == {("A1", "SC"): pytest.approx(365 / 365.25)}
+
+
+def test_the_results_at_baseline_are_all_of_them(people, found):
+    rows = ard.bind(results.rows(adsl=people, adbl=found, plan=PLAN))
+    assert set(rows["analysis"]) == {"baseline"}
+    # each column of the table: population and group
+    assert set(zip(rows["population"], rows["group"], strict=True)) == {
+        ("PRIMARY", ""), ("RESCREENED", "treated"), ("RESCREENED", ""), ("GROUPA", ""),
+        ("SCREENED", ""),
+    }  # fmt: skip

@@ -9,6 +9,7 @@ import pytest
 from sap import ard
 from sap.derivations.data_timeliness import adcur
 from sap.plan import read_plan
+from sap.results import data_timeliness as results
 from sap.results.data_timeliness import data_timeliness
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -182,3 +183,19 @@ def test_the_last_of_several_contacts_counts_and_treated_patients_are_followed(p
         ["T", "03", "FOLLOW-UP", "2017-03-16", 106, "Y", 0, 0],
         ["T", "04", "ON TREATMENT", "2017-05-26", 35, "N", 0, 0],
     ]
+
+
+def test_without_an_infusion_no_result_is_due(derived):
+    """One patient in follow-up is described; a status without a patient has no row."""
+    one = derived.iloc[[4]].assign(PSAEXP=0.0, PSAMISS=0.0)
+    rows = ard.bind(results.rows(adcur=one, plan=PLAN))
+    got = {(r.paramcd, r.level, r.stat_name): r.stat_text or r.stat for r in rows.itertuples()}
+    none = "no patient in this population"
+    of_psa = {name: got["RESULTS", "", name] for name in ("n", "N", "n_missing", "estimate")}
+    assert of_psa == {"n": 0, "N": 0, "n_missing": 0, "estimate": none}
+    assert {key: value for key, value in got.items() if key[0] == "STATUS"} == {
+        ("STATUS", "follow_up", "n"): 1, ("STATUS", "follow_up", "N"): 1,
+    }  # fmt: skip
+    for level, n in (("on_treatment", 0), ("follow_up", 1), ("all_followed", 1)):
+        late = [got["DAYS", level, name] for name in ("N", "n", "n_late", "estimate")]
+        assert late == [n, n, 0, 0 if n else none], level

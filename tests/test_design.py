@@ -5,6 +5,7 @@ from scipy.stats import binom
 
 from sap import ard
 from sap.plan import project_home, read_plan
+from sap.results import design as results
 from sap.results.design import design
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -65,3 +66,9 @@ def test_a_single_stage_design_has_no_stage_1():
     assert {name for analysis, _, name in rows if analysis == "design_oc"} == {
         "p", "probability_of_rejection"
     }  # fmt: skip
+
+
+def test_the_results_of_the_design_are_all_of_them():
+    rows = ard.bind(results.rows(plan=PLAN))
+    assert set(rows["analysis"]) == {"design", "design_oc"}
+    assert set(rows["section"]) == {PLAN.design.section}

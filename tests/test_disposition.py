@@ -6,6 +6,7 @@ import pytest
 from sap import ard
 from sap.derivations.disposition import adcm, addv, adexcl, study_day
 from sap.plan import project_home, read_plan
+from sap.results import disposition as results
 from sap.results.disposition import disposition, protocol_deviations
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -267,3 +268,13 @@ def test_deviations_and_therapies_have_their_days_and_study_days(people):
     assert therapies["AENDT"].dt.strftime("%F").tolist() == ["2018-01-12", "2018-02-01"]
     assert therapies[["ADY", "AENDY"]].iloc[0].tolist() == [-1, 3]
     assert therapies[["ADY", "AENDY"]].iloc[1].isna().all()  # no first dose
+
+
+def test_the_results_of_disposition_are_all_of_them(people, dv):
+    rows = ard.bind(results.rows(adsl=people, addv=dv, plan=PLAN))
+    assert set(rows["analysis"]) == {"disposition", "protocol_deviations"}
+    estimates = rows[
+        (rows["analysis"] == "protocol_deviations") & (rows["population"] == "SCREENED")
+    ]
+    any_of = estimates[(estimates["level"] == "any") & (estimates["stat_name"] == "estimate")]
+    assert any_of["stat"].tolist() == [3 / 8]

@@ -7,6 +7,7 @@ import pytest
 
 from sap import ard
 from sap.plan import read_plan
+from sap.results import dsmb as results
 from sap.results.dsmb import DAY_UNKNOWN, dsmb_deaths, dsmb_left, open_rows
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -81,7 +82,16 @@ def test_open_rows_are_those_of_the_listed_analyses_without_a_count_after_each_s
             ard.rows({"n": 1, "N": 2}, analysis="toxicity_monitoring", **where),
             ard.rows({"n": 1, "boundary": 2}, analysis="toxicity_monitoring", level="01", **where),
             ard.rows({"n": 3}, analysis="os", **where),
+            ard.rows({"n": 4}, analysis="ae_overview", level="any", **where),
         ]
     )
-    kept = open_rows(rows, {"toxicity_monitoring"}).set_index(["level", "stat_name"])["stat"]
-    assert kept.to_dict() == {("", "n"): 1, ("", "N"): 2, ("01", "boundary"): 2}
+    kept = open_rows(rows, ("toxicity_monitoring", "ae_overview"))
+    assert kept.index.tolist() == [0, 1, 2, 3]
+    assert kept.set_index(["level", "stat_name"])["stat"].to_dict() == {
+        ("", "n"): 1, ("", "N"): 2, ("01", "boundary"): 2, ("any", "n"): 4,
+    }  # fmt: skip
+
+
+def test_the_results_of_a_dsmb_report_are_all_of_them(subjects):
+    rows = ard.bind(results.rows(adsl=subjects, plan=PLAN))
+    assert set(rows["analysis"]) == {"dsmb_deaths", "dsmb_left"}

@@ -11,6 +11,7 @@ from sap.derivations.exposure import adex, adexsum, body_surface, growth_factor
 from sap.derivations.population import line_of_therapy
 from sap.plan import read_plan
 from sap.qc.exposure import _delays, in_order
+from sap.results import exposure as results
 from sap.results.exposure import exposure
 
 HOME = Path(__file__).parents[1]
@@ -554,3 +555,48 @@ def test_growth_factor_is_known_where_any_supportive_care_is_recorded(
     assert (growth_factor(tables, adsl, infusions) is not None) is recorded
     got = wide(adexsum(tables, adsl, infusions, PLAN.exposure), "AVALC")
     assert set(got["GCSFANY"]) == set(got["GCSFSEC"]) == {"N" if recorded else "U"}
+
+
+def test_a_yes_or_no_of_exposure_by_its_cases():
+    """Known of none, unknown for some with and without a Y, known of all, and no patient."""
+
+    def of(*answers: str) -> dict[str, float | str]:
+        stats = results._response(pd.Series(answers, dtype=object), "REDUCED")
+        rows = ard.rows(stats, analysis="exposure", section="s", population="SAFETY", method="m")
+        return {r.stat_name: r.stat_text or r.stat for r in rows.itertuples()}
+
+    none, some = "not in the data: a dose given", "not in the data: a dose given of 1 patients"
+    assert of("U", "U") == {"n": none, "N": 2, "n_missing": 2, "estimate": none}
+    assert of("U", "Y", "N") == {"n": 1, "N": 3, "n_missing": 1, "estimate": some}
+    assert of("U", "N") == {"n": some, "N": 2, "n_missing": 1, "estimate": some}
+    assert of("Y", "N") == {"n": 1, "N": 2, "n_missing": 0, "estimate": 0.5}
+    assert of() == {
+        "n": 0, "N": 0, "n_missing": 0, "estimate": "no patient in this population",
+    }  # fmt: skip
+
+
+def test_without_a_treated_patient_exposure_has_counts_of_zero():
+    adsl = pd.DataFrame({"USUBJID": ["01"], "SAFFL": "N", "LINE": None})
+    adexsum = pd.DataFrame({"USUBJID": ["01"], "PARAMCD": "NCYCLES", "AVAL": 2.0, "AVALC": None})
+    rows = ard.bind(results.rows(adsl=adsl, adexsum=adexsum, plan=PLAN))
+    assert set(rows["analysis"]) == {"exposure"}
+    assert set(rows["level"]) == {"", "planned"}
+    overall = rows[(rows["group"] == "") & (rows["level"] == "")]
+    for paramcd in ("DELAYED", "OVERMAX"):
+        mine = overall[overall["paramcd"] == paramcd].set_index("stat_name")
+        assert mine["stat"][["n", "N", "n_missing"]].tolist() == [0, 0, 0]
+        assert mine["stat_text"]["estimate"] == "no patient in this population"
+    cycles = overall[overall["paramcd"] == "NCYCLES"].set_index("stat_name")
+    assert cycles["stat"][["n", "n_missing"]].tolist() == [0, 0]
+    assert cycles["stat_text"]["total"] == "no patient in this population"
+    assert cycles["stat_text"]["mean"] == "no value"
+
+
+def test_a_number_of_no_known_value_has_the_reason_of_its_parameter():
+    """Dose intensity missing of both patients, a total of counts of those known."""
+    missing = results._number(pd.Series([None, None], dtype=float), "RDI")
+    assert (missing["n"], missing["n_missing"]) == (0, 2)
+    assert missing["mean"].reason == "not in the data: a dose given"
+    assert "total" not in missing
+    counted = results._number(pd.Series([1, None, 2], dtype=float), "NDELAY")
+    assert (counted["n"], counted["n_missing"], counted["total"]) == (2, 1, 3)

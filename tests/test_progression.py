@@ -25,6 +25,7 @@ from sap.qc.psa import Visit
 from sap.qc.recist import Scans
 from sap.qc.study import Study
 from sap.qc.subjects import Subject
+from sap.results import progression as results
 from sap.results.progression import psa_progression as psa_progression_rows
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -407,6 +408,19 @@ def test_re_screened_patients_and_group_a_have_the_numbers_worked_by_hand(patien
     assert [overall[name] for name in ("n", "N", "n_missing")] == [1, 3, 1]
     assert at(group_a, level="no_baseline") == {"n": 1, "N": 3}
     assert at(rows[rows["population"] == "PRIMARY"])["estimate"] == "no patient in this population"
+
+
+def test_group_a_has_a_psa_progression_where_the_study_has_groups(patients):
+    table = patients(OTHER_SETS)
+    adrs = table[["USUBJID"]].assign(PARAMCD="PSAPROG", AVALC=table["PSAPROG"], CASE=table["CASE"])
+    one_group = PLAN.model_copy(update={"study": PLAN.study.model_copy(update={"groups": False})})
+    for plan, sets in (
+        (PLAN, {"PRIMARY", "RESCREENED", "GROUPA"}),
+        (one_group, {"PRIMARY", "RESCREENED"}),
+    ):
+        rows = ard.bind(results.rows(adsl=table, adrs=adrs.dropna(), plan=plan))
+        assert set(rows["population"]) == sets
+        assert set(rows["analysis"]) == {"psa_progression"}
 
 
 def at(rows: pd.DataFrame, level: str = "") -> dict[str, float | str]:

@@ -5,6 +5,7 @@ import pytest
 
 from sap import ard
 from sap.plan import project_home, read_plan
+from sap.results import rescreening as results
 from sap.results.rescreening import allocation_time, rescreening
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -116,3 +117,12 @@ def test_time_to_allocation_is_in_days(subjects):
     assert (first["mean"], first["median"], first["q1"], first["q3"]) == (10, 10, 8, 12)
     second = of(rows, level="rescreening")
     assert (second["n"], second["mean"], second["min"], second["max"]) == (2, 9, 4, 14)
+
+
+def test_the_results_of_re_screening_are_all_of_them_with_their_methods(subjects):
+    rows = ard.bind(results.rows(adsl=subjects, plan=PLAN))
+    assert set(rows["analysis"]) == {"rescreening", "allocation_time"}
+    of_rates = rows["paramcd"].isin(("CONVERT", "QUALIFY", "TREATED", "AFTER"))
+    assert set(rows.loc[of_rates, "method"]) == {"Clopper-Pearson"}
+    assert set(rows.loc[~of_rates, "method"]) == {"Descriptive"}
+    assert set(rows.loc[rows["paramcd"].isin(("AFTER", "CTCCHG")), "level"]) == {"all"}

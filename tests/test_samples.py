@@ -9,6 +9,7 @@ import pytest
 from sap import ard
 from sap.derivations.samples import adbe
 from sap.plan import read_plan
+from sap.results import samples as results
 from sap.results.samples import sample_inventory
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
@@ -178,4 +179,28 @@ def test_a_patient_above_the_volume_of_the_protocol_is_counted(patients):
 def test_without_records_of_samples_the_inventory_says_so(patients):
     empty = adbe({}, pd.DataFrame(), pd.DataFrame(), pd.DataFrame(), PLAN, CUT_OFF)
     rows = ard.bind(sample_inventory(empty, PLAN))
-    assert rows[rows["stat_name"] == "n"]["stat_text"].str.startswith("not in the data").all()
+    got = {(r.paramcd, r.group, r.stat_name): r.stat_text or r.stat for r in rows.itertuples()}
+    # the mL of the protocol as in INVENTORY, and a sample for concentrations of group B alone
+    planned = {("CTC", "A"): 40, ("CTC", "B"): 40, ("CFDNA PLASMA", "A"): 30,
+               ("CFDNA PLASMA", "B"): 100, ("PK", "B"): 20}  # fmt: skip
+    reason = "not in the data: no record of samples drawn"
+    assert {key: value for key, value in got.items() if (*key[:2],) in planned} == {
+        (*place, name): value
+        for place, ml in planned.items()
+        for name, value in (("n", reason), ("N", reason), ("planned_ml", ml))
+    }
+    assert set(ard.bind(results.rows(adbe=empty, plan=PLAN))["analysis"]) == {"sample_inventory"}
+
+
+def test_a_kind_without_a_planned_volume_has_its_volume_and_no_patient_above_it(patients):
+    samples = PLAN.samples.model_copy(
+        update={"planned_ml": {**PLAN.samples.planned_ml, "CTC": {"A": 40.0}}}
+    )
+    plan = PLAN.model_copy(update={"samples": samples})
+    rows = ard.bind(sample_inventory(inventory(patients)[0], plan))
+    volume = stats(rows, paramcd="CTC", group="B", level="volume")
+    assert (volume["n"], volume["total"]) == (1, 40)
+    assert not {"planned_ml", "n_above"} & set(volume.index)
+    # before allocation the plan is that of group A
+    first = stats(rows, paramcd="CTC", group="not_allocated", level="volume")
+    assert (first["planned_ml"], first["n_above"]) == (40, 0)

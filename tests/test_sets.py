@@ -5,6 +5,7 @@ import pytest
 from sap import ard
 from sap.catalogue.populations import flags
 from sap.plan import project_home, read_plan
+from sap.results import sets as results
 from sap.results.sets import analysis_sets, available, by_line, members, treated_of
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -62,4 +63,16 @@ def test_the_populations_have_the_flags_of_the_sap():
         "SCREENED": "SCRFL", "MARKERPOS": "MPOSFL", "PRIMARY": "PRIMFL", "PSAEVAL": "PSAEVFL",
         "PERPROT": "PPROTFL", "CTCEVAL": "CTCEVFL", "MEASURABLE": "MEASFL", "GROUPA": "GRPAFL",
         "RESCREENED": "RESCFL", "SAFETY": "SAFFL", "PKEVAL": "PKEVFL",
+    }  # fmt: skip
+
+
+def test_the_results_of_the_sets_are_all_of_them(patients):
+    rows = ard.bind(results.rows(adsl=patients(SUBJECTS), plan=PLAN))
+    assert set(rows["analysis"]) == {"analysis_sets"}
+
+
+def test_without_lines_of_therapy_every_patient_is_of_none(patients):
+    lines = by_line(patients(SUBJECTS).drop(columns="LINE"), "PRIMARY")
+    assert {name: len(subjects) for name, subjects in lines.items()} == {
+        "": 2, "second_line": 0, "third_line": 0,
     }  # fmt: skip
