@@ -87,6 +87,7 @@ def test_open_rows_are_those_of_the_listed_analyses_without_a_count_after_each_s
     )
     kept = open_rows(rows, ("toxicity_monitoring", "ae_overview"))
     assert kept.index.tolist() == [0, 1, 2, 3]
+    assert list(kept) == list(rows)
     assert kept.set_index(["level", "stat_name"])["stat"].to_dict() == {
         ("", "n"): 1, ("", "N"): 2, ("01", "boundary"): 2, ("any", "n"): 4,
     }  # fmt: skip

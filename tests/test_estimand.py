@@ -234,6 +234,33 @@ def test_an_incomplete_stage_estimates_nothing(n, stage):
     got = inference([True] * 3 + [False] * (n - 3))
     assert got["decision"] == f"Stage {stage} is not complete"
     assert got["umvue"] == f"stage {stage} is not complete"
+    assert (got["n1_attained"], got["N"], got["n"]) == (min(n, 15), n, 3)
+    names = ("mle", "umvue", "median_unbiased", "bias_adjusted", "conditional_mle", "p_value",
+             "mid_p_value", "conf_low", "conf_high")  # fmt: skip
+    assert {got[name] for name in names} == {f"stage {stage} is not complete"}
+    assert not {"coverage", "stopped_at"} & set(got)
+
+
+def test_over_running_after_a_stop_without_a_response_has_the_estimate_of_stage_1():
+    """0 of 15, then 2 of 2: given the stop, the rate 0 is the likeliest, although 2 of 17 responded."""
+    got = inference([False] * 15 + [True] * 2)
+    assert (got["n"], got["stopped_at"]) == (2, 1)
+    assert got["conditional_mle"] == pytest.approx(0, abs=1e-6)
+    assert got["decision"].startswith("H0 not rejected: ")
+
+
+def test_a_design_with_one_stage_has_no_inference_of_two(ards):
+    """CABA-V7 has one stage; the other results of the estimand are made for both."""
+    single = read_plan(project_home() / "analysis" / "plan-caba-v7.yml").plan
+    adsl, adpsa, adrs = ards
+    adrs = adrs.assign(CONFDT=START)
+    everything = {
+        "psa_estimand", "intercurrent_events", "tipping_point", "psa_posterior", "psa_two_stage",
+    }  # fmt: skip
+    for plan, made in ((PLAN, everything), (single, everything - {"psa_two_stage"})):
+        rows = ard.bind(results.rows(adsl=adsl, adpsa=adpsa, adrs=adrs, plan=plan))
+        assert set(rows["analysis"]) == made
+    assert results.two_stage(adsl, adrs, single) == []
 
 
 def test_more_subjects_than_planned_are_analysed_with_the_attained_number():
@@ -344,6 +371,7 @@ def tipping(
         (4, 3, 2, True),  # more than 5 of 25 reject H0
         (4, 2, 2, True),
         (4, 1, 2, False),
+        (5, 1, 1, True),  # the one missing patient decides
         (6, 3, 0, False),
     ],
 )

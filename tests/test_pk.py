@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from sap import ard
 from sap.methods.pk import RULES, auc, concentration, dose_normalised, nca, terminal_slope
 from sap.plan import project_home, read_plan
+from sap.results import pk as pk_results
 from sap.results.pk import pk
 
 REFERENCE = Path(__file__).parent / "reference" / "pk_noncompart.csv"
@@ -295,7 +296,34 @@ def test_concentrations_and_samples_have_the_numbers_worked_by_hand(patients):
         for sublevel, n in counts[level].items():
             expected = {"n": n, "N": total, "estimate": n / total}
             assert values(paramcd="SAMPLE", level=level, sublevel=sublevel) == expected
+    made = pk_results.rows(adsl=adsl, adpc=adpc, adpp=adpp, plan=plan)
+    pd.testing.assert_frame_equal(ard.bind(made), found)
+    absent = pk_results.rows(adsl=adsl, adpc=adpc.iloc[:0], adpp=adpp.iloc[:0], plan=plan)
+    rows = ard.bind(absent)
+    reason = "not in the data: no plasma concentrations"
+    mine = rows[rows["paramcd"] == "AUC07"]
+    assert dict(zip(mine["stat_name"], mine["stat_text"], strict=True)) == dict.fromkeys(
+        ("N", "n", *two), reason
+    )
+    assert set(rows["level"]) == {"", "planned"}
     assert values(paramcd="", level="planned") == {
         "end_of_infusion_h": 1, "primary_h": 7, "secondary_h": 6, "deviation_minutes": 5,
         "carry_on_minutes": 15, "reference_dose": 25,
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "values, mean, cv",
+    [
+        ([0.0, 100.0], "a value of 0 has no logarithm", "a value of 0 has no logarithm"),
+        # 1/2 and 2: the logs are -ln 2 and ln 2, their variance 2 (ln 2)^2
+        ([0.5, 2.0], 1.0, (math.exp(2 * math.log(2) ** 2) - 1) ** 0.5),
+        ([0.5, None], 0.5, "one value only"),
+        ([None], "no value", "no value"),
+    ],
+)
+def test_the_geometric_mean_by_hand(values, mean, cv):
+    got = pk_results.geometric(pd.Series(values, dtype=float))
+    plain = [v.reason if isinstance(v, ard.NotEstimable) else v for v in got.values()]
+    assert list(got) == ["geometric_mean", "geometric_cv"]
+    assert plain == [pytest.approx(v) if isinstance(v, float) else v for v in (mean, cv)]

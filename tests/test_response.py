@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
+from sap.catalogue import decisions
 from sap.derivations.dates import time_of_day
 from sap.derivations.response import (
     adpsa,
@@ -952,3 +953,55 @@ def test_without_a_published_rule_no_response_by_it_is_derived(patients):
     got = comparison_response(adsl, adpsa(tables, adsl, RULE), RULE, None)
     assert got.empty
     assert list(got) == ["STUDYID", "USUBJID", "PARAMCD", "AVALC", "CASE"]
+
+
+def test_a_stage_that_no_pending_patient_can_lift_has_ended():
+    """None of 10 responded, one is pending, 1 is at most r1: stage 1 alone, 0 to 1 - 0.05^(1/10) at 90 %.
+
+    Two pending patients could make it 2, more than r1.
+    """
+    one = primary([False] * 10, TWO_STAGE, [True] + [False] * 9)
+    limits = one.loc[["conf_low", "conf_high"], "stat"].tolist()
+    assert limits == pytest.approx([0, 1 - 0.05 ** (1 / 10)], abs=1e-6)
+    two = primary([False] * 10, TWO_STAGE, [True] * 2 + [False] * 8)
+    reason = "stage 1 is not decided: patients are pending"
+    assert set(two.loc[["conf_low", "conf_high"], "stat_text"]) == {reason}
+
+
+def test_more_patients_than_planned_have_the_interval_of_the_attained_number():
+    """30 of 29: an estimate of 6 of 30 with limits around it, and no decision of the planned rule."""
+    over = primary([True] * 3 + [False] * 7 + [True] * 3 + [False] * 17, TWO_STAGE)
+    low, high = over.loc[["conf_low", "conf_high"], "stat"]
+    assert 0 < low < 6 / 30 < high < 0.41268  # below the upper limit of 6 of 29
+    assert over.loc["decision", "stat_text"] == decisions.MORE_THAN_PLANNED
+
+
+def test_a_single_stage_decides_at_its_end_and_has_the_interval_of_a_rate():
+    """CABA-V7: 6 of 25 are more than 5; with 24 patients no decision. Clopper-Pearson whatever is asked."""
+    single = read_plan(project_home() / "analysis" / "plan-caba-v7.yml").plan
+    wanted = single.intervals.model_copy(update={"primary_interval": "two-stage"})
+    for plan in (single, single.model_copy(update={"intervals": wanted})):
+        rows = primary([True] * 6 + [False] * 19, plan)
+        assert rows.loc["decision", "stat_text"] == decisions.REJECTED
+        assert rows.loc[["conf_low", "conf_high"], "stat"].tolist() == pytest.approx(
+            [0.0936, 0.4513], abs=5e-5
+        )
+        assert primary([True] * 5 + [False] * 20, plan).loc["decision", "stat_text"] == (
+            decisions.NOT_REJECTED
+        )
+        assert primary([True] * 6 + [False] * 18, plan).loc["decision", "stat_text"] == (
+            decisions.FEWER_THAN_PLANNED
+        )
+
+
+def test_the_primary_set_without_a_patient_has_no_p_value():
+    rows = primary([], PLAN)
+    assert rows.loc["p_value", "stat_text"] == "no patient in this population"
+    assert rows.loc["decision", "stat_text"] == decisions.FEWER_THAN_PLANNED
+    assert rows.loc[["n", "N", "n_missing"], "stat"].tolist() == [0, 0, 0]
+
+
+def test_a_set_that_was_not_derived_has_no_rate(ards):
+    adsl, coded, _ = ards
+    rows = ard.bind(primary_results.psa_response(adsl.drop(columns="PPROTFL"), coded, PLAN))
+    assert set(rows["population"]) == {"PRIMARY", "MARKERPOS", "PSAEVAL", "CTCEVAL"}

@@ -6,6 +6,7 @@ import pytest
 from sap import ard, contracts
 from sap.derivations.population import adsl
 from sap.plan import project_home, read_plan
+from sap.results import screening as results
 from sap.results.screening import biomarker_yield, categories, final_disposition, flow
 from sap.simulate import trial
 
@@ -227,3 +228,20 @@ def test_caba_v7_has_the_published_flow(shared_data):
     assert [counts[f"marker_{s}_ctc_minimum_met"] for s in states] == [35, 51, 10]
     assert counts["treated_first"] == 25
     assert counts["declined"] == 14
+
+
+def test_the_results_of_the_screening_are_all_of_them(worked):
+    rows = ard.bind(results.rows(adsl=worked, plan=PLAN))
+    assert set(rows["analysis"]) == {"flow", "biomarker_yield"}
+
+
+def test_what_was_recorded_of_a_patient_without_a_screening_sample_is_no_result_of_it(worked):
+    """A count and a marker of another sample, and an answer about re-screening, of 14 and 15."""
+    more = worked.copy()
+    more.loc[["14", "15"], ["CTCBL", "ARV7BL"]] = [9.0, "POSITIVE"]
+    more.loc[["14", "15"], "RESCIEFL"] = "N"
+    members = categories(more, PLAN)
+    expected = {level: " ".join(who.index[who]) for level, who in members.items()}
+    assert expected == PATIENTS
+    rows = ard.bind(biomarker_yield(more, PLAN))
+    pd.testing.assert_frame_equal(rows, ard.bind(biomarker_yield(worked, PLAN)))
