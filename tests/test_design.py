@@ -72,3 +72,9 @@ def test_the_results_of_the_design_are_all_of_them():
     rows = ard.bind(results.rows(plan=PLAN))
     assert set(rows["analysis"]) == {"design", "design_oc"}
     assert set(rows["section"]) == {PLAN.design.section}
+
+
+@pytest.mark.parametrize("stage_1", [{"r1": None, "n1": 5}, {"r1": 1, "n1": None}])
+def test_half_of_a_first_stage_is_none(stage_1):
+    whole = of(p0=0.1, p1=0.4, alpha=0.05, beta=0.4, r1=None, n1=None, r=3, n=10)
+    assert of(p0=0.1, p1=0.4, alpha=0.05, beta=0.4, r=3, n=10, **stage_1) == whole

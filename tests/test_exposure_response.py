@@ -130,9 +130,9 @@ def test_without_concentrations_nothing_is_related(patients):
     }
 
 
-def values(found: pd.DataFrame, level: str, sublevel: str) -> dict[str, float | str]:
-    chosen = found[
-        (found["paramcd"] == "AUC07") & (found["level"] == level) & (found["sublevel"] == sublevel)
+def values(frame: pd.DataFrame, level: str, sublevel: str) -> dict[str, float | str]:
+    chosen = frame[
+        (frame["paramcd"] == "AUC07") & (frame["level"] == level) & (frame["sublevel"] == sublevel)
     ]
     return {r.stat_name: r.stat_text or r.stat for r in chosen.itertuples()}
 
@@ -159,16 +159,16 @@ def test_the_odds_ratios_of_two_exposures_are_those_of_the_table(patients):
 
     Above the median of 250 the exact odds ratio is that of the same table, p twice (16 + 1) / 70.
     """
-    found = rows(patients, HALVES)
+    frame = rows(patients, HALVES)
     z, error = 1.959963984540054, (8 / 3) ** 0.5
     limits = [math.exp((math.log(9) + side * z * error) / 2) for side in (-1, 1)]
-    assert values(found, "PSARESP", "per_doubling") == pytest.approx(
+    assert values(frame, "PSARESP", "per_doubling") == pytest.approx(
         {"n": 8, "n_events": 4, "conf_level": 0.95, "estimate": 3, "conf_low": limits[0],
          "conf_high": limits[1], "p_value": 2 * float(ndtr(-math.log(9) / error))}
     )  # fmt: skip
     exact = odds_ratio([[3, 1], [1, 3]], kind="conditional")
     low, high = exact.confidence_interval(0.95)
-    assert values(found, "PSARESP", "above_median") == pytest.approx(
+    assert values(frame, "PSARESP", "above_median") == pytest.approx(
         {"n": 8, "n_events": 4, "conf_level": 0.95, "estimate": exact.statistic, "conf_low": low,
          "conf_high": high, "p_value": 34 / 70},
         rel=1e-5,
@@ -176,12 +176,12 @@ def test_the_odds_ratios_of_two_exposures_are_those_of_the_table(patients):
     # no patient has the CTC response, and all have the same grade
     alike = "all patients have the same response, or the same exposure"
     for sublevel in ("per_doubling", "above_median"):
-        assert values(found, "CTCRESP", sublevel) == {
+        assert values(frame, "CTCRESP", sublevel) == {
             "n": 8, "n_events": 0, "conf_level": 0.95,
             **dict.fromkeys(("estimate", "conf_low", "conf_high", "p_value"), alike),
         }  # fmt: skip
     few = "fewer than three patients with both, or all alike"
-    assert values(found, "neutrophil_grade", "rank_correlation") == {
+    assert values(frame, "neutrophil_grade", "rank_correlation") == {
         "n": 8, "conf_level": 0.95,
         **dict.fromkeys(("estimate", "conf_low", "conf_high", "p_value"), few),
     }  # fmt: skip
@@ -208,13 +208,13 @@ def few(exposures: str, responses: str) -> str:
 def test_what_is_too_few_or_too_much_alike_is_not_estimated(
     patients, exposures, responses, per_doubling, above_median
 ):
-    found = rows(patients, few(exposures, responses))
+    frame = rows(patients, few(exposures, responses))
     for sublevel, is_number in (("per_doubling", per_doubling), ("above_median", above_median)):
-        got = values(found, "PSARESP", sublevel)
+        got = values(frame, "PSARESP", sublevel)
         assert (got["n"], got["n_events"]) == (len(responses.split()), responses.count("Y"))
         assert isinstance(got["p_value"], float) == is_number, sublevel
         assert is_number or got["estimate"].startswith("all patients have the same response")
-    rank = values(found, "PSABEST", "rank_correlation")
+    rank = values(frame, "PSABEST", "rank_correlation")
     expected = "fewer than three patients with both, or all alike"
     assert (rank["estimate"] == expected) == (exposures in ("100 200", "100 100 100 100"))
 
@@ -251,7 +251,7 @@ def test_the_first_infusion_of_a_patient_of_the_set_and_the_best_counted_change_
             ]
         ),
     }
-    found = ard.bind(results.rows(**given | more, plan=PLAN))
-    pd.testing.assert_frame_equal(found, expected)
+    frame = ard.bind(results.rows(**given | more, plan=PLAN))
+    pd.testing.assert_frame_equal(frame, expected)
     best = {"level": "CTCBEST", "sublevel": "rank_correlation", "stat_name": "estimate"}
-    assert stat(found, **best) == pytest.approx(60 / 336 - 1)
+    assert stat(frame, **best) == pytest.approx(60 / 336 - 1)

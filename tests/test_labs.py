@@ -239,7 +239,7 @@ def text_or_number(rows: pd.DataFrame, *names: str) -> dict[tuple[str, ...], flo
 def test_each_line_of_the_concordance_has_the_numbers_worked_by_hand(patients):
     """From grade 1: 01 and 04 by the laboratory; 02, 04 and 05 reported; of the open ones 02 was reported."""
     given = paired(patients)
-    found = ard.bind(lab_reported(given["adsl"], given["adlb"], given["adae"], PLAN))
+    frame = ard.bind(lab_reported(given["adsl"], given["adlb"], given["adae"], PLAN))
     open_ = "not in the data: lower limits of normal of {} patients".format
     one, two = open_(1), open_(2)
     expected = {
@@ -252,7 +252,7 @@ def test_each_line_of_the_concordance_has_the_numbers_worked_by_hand(patients):
             "laboratory_only": (1, 1 / 6), "reported_only": (1, 1 / 6), "neither": (4, 4 / 6),
         },
     }  # fmt: skip
-    got = text_or_number(found[found["paramcd"] == "NEUT"], "sublevel", "level")
+    got = text_or_number(frame[frame["paramcd"] == "NEUT"], "sublevel", "level")
     assert got == {
         (sublevel, level, name): value
         for sublevel, lines in expected.items()
@@ -260,7 +260,7 @@ def test_each_line_of_the_concordance_has_the_numbers_worked_by_hand(patients):
         for name, value in (("n", n), ("N", 6), ("estimate", share))
     }
     # haemoglobin was not measured: only the reported events are known
-    got = text_or_number(found[found["paramcd"] == "HGB"], "sublevel", "level")
+    got = text_or_number(frame[frame["paramcd"] == "HGB"], "sublevel", "level")
     for (_, level, name), value in got.items():
         known = {"n": 0, "N": 6, "estimate": 0}[name]
         reason = NEITHER_IN_THE_DATA.format("HGB")
@@ -271,8 +271,8 @@ def test_each_line_of_the_concordance_has_the_numbers_worked_by_hand(patients):
 @pytest.mark.worked("lab_grade", "lab_shift")
 def test_every_grade_and_shift_has_the_numbers_worked_by_hand(patients):
     given = paired(patients)
-    found = ard.bind(lab_grade(given["adsl"], given["adlb"], PLAN))
-    overall = found[found["group"] == ""]
+    frame = ard.bind(lab_grade(given["adsl"], given["adlb"], PLAN))
+    overall = frame[frame["group"] == ""]
     counts = {
         "0": 1, "0_or_1": 2, "1": 1, "2": 0, "3": 1, "4": 0, "not_graded": 0, "not_measured": 1,
         "severe_grade": 1,
@@ -285,7 +285,7 @@ def test_every_grade_and_shift_has_the_numbers_worked_by_hand(patients):
     }
     assert got == expected | {("0", "term"): "Neutrophil count decreased"}
     # the term once for each grading, of all patients
-    terms = found[found["stat_name"] == "term"]
+    terms = frame[frame["stat_name"] == "term"]
     assert len(terms) == len(PLAN.labs.gradings)
     assert set(zip(terms["group"], terms["level"], strict=True)) == {("", "0")}
     for paramcd, reason, lines in (
@@ -301,7 +301,7 @@ def test_every_grade_and_shift_has_the_numbers_worked_by_hand(patients):
                 level,
             )
     none = "no patient in this population"
-    assert stat(found, paramcd="NEUT", group="second_line", level="0", stat_name="estimate") == none
+    assert stat(frame, paramcd="NEUT", group="second_line", level="0", stat_name="estimate") == none
 
     shift = ard.bind(lab_shift(given["adsl"], given["adlb"], PLAN))
     got = text_or_number(shift[shift["paramcd"] == "NEUT"], "level", "sublevel")
@@ -322,8 +322,8 @@ def test_every_grade_and_shift_has_the_numbers_worked_by_hand(patients):
 
 
 def test_the_laboratory_results_are_all_of_them(patients):
-    found = ard.bind(labs_results.rows(**paired(patients), plan=PLAN))
-    assert set(found["analysis"]) == {"lab_grade", "lab_shift", "lab_reported"}
+    frame = ard.bind(labs_results.rows(**paired(patients), plan=PLAN))
+    assert set(frame["analysis"]) == {"lab_grade", "lab_shift", "lab_reported"}
 
 
 # Potassium by CTCAE 4.03: high 1 above the limit, 2 above 5.5, 3 above 6.0, 4 above 7.0 mmol/L; low 2

@@ -84,6 +84,14 @@ def test_each_rate_has_the_numerator_and_denominator_counted_by_hand(subjects, p
     assert (half["conf_low"], half["conf_high"]) == pytest.approx((0.1181, 0.8819), abs=5e-5)
 
 
+def test_a_count_of_exactly_the_minimum_qualifies(subjects):
+    """02 with 3 cells in place of 2: with 01 (40) and 07 (3) all who converted qualify."""
+    subjects.loc[subjects["USUBJID"] == "02", "RESCCTC"] = 3.0
+    rows = ard.bind(rescreening(subjects, PLAN))
+    assert of(rows, paramcd="QUALIFY", level="all")["n"] == 3
+    assert of(rows, paramcd="QUALIFY", level="marker_negative")["n"] == 2
+
+
 def test_a_level_without_a_patient_is_not_estimable(subjects):
     rows = ard.bind(rescreening(subjects, PLAN))
     undetermined = rows[(rows["group"] == "determined") & (rows["level"] == "marker_undetermined")]

@@ -977,7 +977,7 @@ def test_more_patients_than_planned_have_the_interval_of_the_attained_number():
 
 
 def test_a_single_stage_decides_at_its_end_and_has_the_interval_of_a_rate():
-    """CABA-V7: 6 of 25 are more than 5; with 24 patients no decision. Clopper-Pearson whatever is asked."""
+    """CABA-V7: 6 of 25 are more than 5; with 24 patients no decision. Clopper-Pearson in any plan."""
     single = read_plan(project_home() / "analysis" / "plan-caba-v7.yml").plan
     wanted = single.intervals.model_copy(update={"primary_interval": "two-stage"})
     for plan in (single, single.model_copy(update={"intervals": wanted})):

@@ -779,8 +779,8 @@ def test_one_time_of_a_definition_is_a_row(patients):
     adsl, times = worked_sets(patients, ("PFS",))
     one = times[times["USUBJID"] == "4"].assign(PARAMCD="PFSOFF")
     rows = ard.bind(progression_sensitivity(adsl, one, MONTHLY))
-    found = values_of(rows, paramcd="PFSOFF", level="discontinuation_event")
-    assert (found["N"], found["median"], found["min"], found["max"]) == (1, 8, 8, 8)
+    frame = values_of(rows, paramcd="PFSOFF", level="discontinuation_event")
+    assert (frame["N"], frame["median"], frame["min"], frame["max"]) == (1, 8, 8, 8)
     assert set(rows.loc[rows["analysis"] == "pfs_sensitivity", "level"]) == {
         "discontinuation_event"
     }

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.special import ndtr
 
 from sap import ard
 from sap.derivations.survival import with_baseline_status
@@ -14,6 +15,7 @@ from sap.plan.model import SurvivalComparison
 from sap.qc import cox as qc_cox
 from sap.qc import kaplan_meier
 from sap.qc.subjects import Subject
+from sap.results import survival_comparison as results
 from sap.results.survival_comparison import by_group, by_marker, guarantee_time
 
 HERE = Path(__file__).parents[1] / "analysis"
@@ -342,3 +344,190 @@ def test_a_status_taken_at_registration_counts_within_the_window_and_before_trea
         for who, dose, _, _ in whole
     ]
     assert second == expected
+
+
+def text_and_stats(parts, **where: str) -> dict[str, float | str]:
+    """The statistics at one place of the ARD; an axis that is not named is empty there."""
+    rows = ard.bind(parts)
+    for name, value in ({"group": "", "level": "", "sublevel": ""} | where).items():
+        rows = rows[rows[name] == value]
+    return {r.stat_name: r.stat_text or r.stat for r in rows.itertuples()}
+
+
+def marked(*subjects: tuple[str, float, int], months: float = 8.0):
+    """ADSL, ADTTE and a plan whose month is a day, of marker status, day and event."""
+    frame = pd.DataFrame(subjects, columns=["ARV7BL", "AVAL", "EVENT"])
+    frame = frame.assign(
+        USUBJID=[f"{n:02d}" for n in range(len(frame))], PARAMCD="OS", CNSR=1 - frame["EVENT"],
+        AVAL=frame["AVAL"].astype(float),
+    )  # fmt: skip
+    adsl = frame[["USUBJID", "ARV7BL"]].assign(CTCBL=5.0, AGE=70.0, ECOGBL=1.0, GROUP="B")
+    plan = weeks(covariates=["marker_positive"])
+    survival = plan.survival.model_copy(update={"rmst_months": months})
+    adtte = frame[["USUBJID", "PARAMCD", "AVAL", "CNSR"]]
+    return adsl, adtte, plan.model_copy(update={"survival": survival})
+
+
+FEW = "fewer than two groups at any event"
+NO_GROUP = "a group without follow-up"
+DIFFERENCE = ("tau", "estimate", "standard_error", "conf_low", "conf_high")
+
+
+def test_the_whole_of_a_comparison_of_two_groups():
+    """Freireich's patients to 12 weeks; R as above. p of Wald's test from the limits of R.
+
+    Placebo, all events: the mean of the smaller of time and 12. Drug: 6 + 1 x 6/7 + 3 x 6/7 x 16/17
+    + 2 x 6/7 x 16/17 x 14/15.
+    """
+    plan = weeks(covariates=["marker_positive"])
+    plan = plan.model_copy(
+        update={"survival": plan.survival.model_copy(update={"rmst_months": 12.0})}
+    )
+    placebo = sum(min(week, 12) for week in PLACEBO) / 21
+    s7 = 6 / 7
+    drug = 6 + s7 + 3 * s7 * 16 / 17 + 2 * s7 * 16 / 17 * 14 / 15
+    error = np.log(10.809311 / 2.1465082) / (2 * 1.959963984540054)
+    p = 2 * float(ndtr(-np.log(4.8168739) / error))
+    for made, paramcd, name in (
+        (by_marker, "OS", "marker_positive"), (by_group, "OS", "group_b"),
+        (by_group, "OSCENS", "group_b"),
+    ):  # fmt: skip
+        parts = made(*freireich(), plan)
+        rank = text_and_stats(parts, paramcd=paramcd, level="log_rank")
+        assert set(rank) == {"N", "statistic", "df", "p_value"}
+        assert (rank["N"], rank["df"]) == (42, 1)
+        mean = text_and_stats(parts, paramcd=paramcd, level="rmst_difference")
+        assert (mean["tau"], mean["conf_level"]) == (12, 0.95)
+        assert mean["estimate"] == pytest.approx(placebo - drug)
+        covariate = text_and_stats(parts, paramcd=paramcd, level="cox", sublevel=name)
+        assert covariate == pytest.approx(
+            {"hazard_ratio": 4.8168739, "conf_low": 2.1465082, "conf_high": 10.809311,
+             "conf_level": 0.95, "p_value": p, "ph_p_value": 0.87981289},
+            rel=1e-4,
+        )  # fmt: skip
+        model = text_and_stats(parts, paramcd=paramcd, level="cox")
+        assert model == pytest.approx(
+            {"N": 42, "n_events": 30, "n_missing": 0, "ph_p_value": 0.87981289, "ph_doubtful": 0},
+            rel=1e-6,
+        )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "subjects, rank, difference",
+    [
+        # no negative patient, so nothing is compared
+        ([("POSITIVE", 1, 1), ("POSITIVE", 5, 1)], FEW, NO_GROUP),
+        # the negative patient is lost before the first death: one group at every event
+        ([("NEGATIVE", 2, 0), ("POSITIVE", 5, 1), ("POSITIVE", 6, 1)], FEW, 0.0),
+        # all are followed for no time at all
+        ([("NEGATIVE", 0, 0), ("POSITIVE", 0, 0)], FEW, NO_GROUP),
+    ],
+)
+def test_groups_that_cannot_be_compared_have_the_reason(subjects, rank, difference):
+    adsl, adtte, plan = marked(*subjects)
+    parts = by_marker(adsl, adtte, plan)
+    expected = {"N": len(subjects), "p_value": rank}
+    assert text_and_stats(parts, level="log_rank") == expected
+    mean = text_and_stats(parts, level="rmst_difference")
+    if difference == NO_GROUP:
+        assert mean == {"conf_level": 0.95, **dict.fromkeys(DIFFERENCE, NO_GROUP)}
+    else:  # to day 2, when all live
+        assert (mean["tau"], mean["estimate"]) == (2, difference)
+
+
+def test_a_difference_of_means_to_a_time_of_less_than_a_month():
+    """To half a month: all positive patients live, one of two negative dies at 0.25: 0.5 less 0.375."""
+    adsl, adtte, plan = marked(
+        ("POSITIVE", 3, 1), ("NEGATIVE", 0.25, 1), ("NEGATIVE", 2, 1), months=0.5
+    )
+    mean = text_and_stats(by_marker(adsl, adtte, plan), level="rmst_difference")
+    assert (mean["tau"], mean["estimate"]) == (0.5, pytest.approx(0.125))
+
+
+def test_undetermined_patients_alone_have_a_curve_and_no_comparison():
+    adsl, adtte, plan = marked(("UNDETERMINED", 3, 1), ("NOT DONE", 4, 1))
+    parts = by_marker(adsl, adtte, plan)
+    assert text_and_stats(parts, analysis="os_marker", group="UNDETERMINED")["N"] == 1
+    assert set(ard.bind(parts)["group"]) == {"POSITIVE", "NEGATIVE", "UNDETERMINED"}
+    neither = by_group(adsl.assign(GROUP=None), adtte, PLAN)
+    assert set(ard.bind(neither)["level"]) == {""}
+
+
+def test_undetermined_patients_are_in_no_comparison():
+    adsl, adtte, plan = marked(
+        ("POSITIVE", 3, 1), ("NEGATIVE", 2, 1), ("NEGATIVE", 4, 0), ("UNDETERMINED", 1, 1)
+    )
+    parts = by_marker(adsl, adtte, plan)
+    assert text_and_stats(parts, level="log_rank")["N"] == 3
+    model = text_and_stats(parts, level="cox")
+    assert (model["N"], model["n_events"], model["n_missing"]) == (3, 2, 0)
+
+
+def test_a_model_without_an_event_is_not_fitted():
+    adsl, adtte, plan = marked(("POSITIVE", 3, 0), ("NEGATIVE", 2, 0))
+    rows = by_marker(adsl, adtte, plan)
+    assert text_and_stats(rows, level="cox") == {
+        "N": 2, "n_events": 0, "n_missing": 0,
+        "ph_p_value": "no event among patients with all covariates",
+    }  # fmt: skip
+    assert "marker_positive" not in set(ard.bind(rows)["sublevel"])
+
+
+def test_covariates_are_the_numbers_of_the_plan():
+    """log2(count + 1) of 0, 3 and 7 is 0, 2 and 3; ages in tens of years; ECOG from 1; B is 1."""
+    times = pd.DataFrame(
+        {"ARV7BL": ["POSITIVE", "NEGATIVE", "UNDETERMINED"], "CTCBL": [0.0, 3.0, 7.0],
+         "AGE": [65.0, 70.0, 82.0], "ECOGBL": [0.0, 1.0, np.nan], "GROUP": ["B", "A", None]}
+    )  # fmt: skip
+    names = ("marker_positive", "log2_ctc", "age_10_years", "ecog_1", "group_b")
+    frame = results._design(times, names, PLAN)
+    assert list(frame) == list(names)
+    expected = [[1, 0, 6.5, 0, 1], [0, 2, 7, 1, 0], [np.nan, 3, 8.2, np.nan, np.nan]]
+    np.testing.assert_allclose(frame.to_numpy(float), expected)
+
+
+def test_a_treated_patient_without_follow_up_after_the_first_dose_is_excluded():
+    """Days: 1 dies on the day of the first dose, 2 and 3 later; the first dose of 3 is on day 5."""
+    who = ["1", "2", "3"]
+    adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y", "MPOSFL": "N"})
+    adtte = pd.DataFrame(
+        {"USUBJID": who, "PARAMCD": "OSSCR", "AVAL": [4.0, 6, 9], "CNSR": 0, "ENTRY": [4.0, 2, 5]}
+    )
+    parts = guarantee_time(adsl, adtte, weeks())
+    levels = {"at_risk_from_screening": 7.5, "left_truncated": 7.5, "from_first_dose": 4}
+    for level, median in levels.items():
+        got = text_and_stats(parts, population="PRIMARY", level=level)
+        assert (got["N"], got["n_excluded"], got["median"]) == (2, 1, median), level
+    landmark = text_and_stats(parts, population="MARKERPOS", level="landmark")
+    assert landmark == {"n_excluded": 0, "p_value": FEW}
+    none_left = guarantee_time(adsl, adtte.assign(AVAL=adtte["ENTRY"]), weeks())
+    assert set(ard.bind(none_left)["population"]) == {"MARKERPOS"}
+
+
+@pytest.mark.parametrize("entries", [[10.0, 20.0], [np.nan, 50.0], [10.0, np.nan]])
+def test_a_landmark_with_one_group_at_the_events_has_no_test(entries):
+    """At day 42: both treated, none treated, and one treated who is lost before the other dies."""
+    adsl = pd.DataFrame({"USUBJID": ["1", "2"], "PRIMFL": "N", "MPOSFL": "Y"})
+    adtte = pd.DataFrame(
+        {"USUBJID": ["1", "2"], "PARAMCD": "OSSCR", "AVAL": [60.0, 90], "CNSR": [1, 0],
+         "ENTRY": entries}
+    )  # fmt: skip
+    parts = guarantee_time(adsl, adtte, weeks())
+    assert text_and_stats(parts, level="landmark") == {"n_excluded": 0, "p_value": FEW}
+    groups = {"treated" if entry <= 42 else "not_treated" for entry in entries}
+    assert set(ard.bind(parts)["group"]) == {"", *groups}
+    for name in groups:
+        n = sum((entry <= 42) == (name == "treated") for entry in entries)
+        got = text_and_stats(parts, level="landmark", group=name)
+        assert (got["N"], "n_excluded" in got) == (n, False)
+
+
+def test_the_results_of_exploratory_survival_are_all_of_them():
+    adsl, adtte = freireich()
+    adsl = adsl.assign(PRIMFL="Y", MPOSFL="Y")
+    entry = adtte[adtte["PARAMCD"] == "OS"].assign(PARAMCD="OSSCR", ENTRY=0.5)
+    made = results.rows(adsl=adsl, adtte=pd.concat([adtte, entry]), plan=weeks())
+    stems = {
+        name.removesuffix("_curve").removesuffix("_at_risk") for name in ard.bind(made)["analysis"]
+    }
+    assert stems == {"os_marker", "os_group", "os_guarantee"}
