@@ -203,6 +203,7 @@ def few(exposures: str, responses: str) -> str:
         ("100 200 400", "N Y N", True, True),  # three are not
         ("100 100 100 100", "N Y N Y", False, False),  # one exposure
         ("0 100 200 400", "Y N Y N", False, True),  # 0 has no logarithm, but a rank
+        ("0.5 1 2 4", "N Y Y N", True, True),  # an exposure below 1 has one
     ],
 )
 def test_what_is_too_few_or_too_much_alike_is_not_estimated(

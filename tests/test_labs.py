@@ -321,6 +321,21 @@ def test_every_grade_and_shift_has_the_numbers_worked_by_hand(patients):
         assert {key[:2]: n for key, n in got.items() if key[2] == "n"} == pairs
 
 
+@pytest.mark.parametrize(
+    "lowest, reached, unknown",
+    [
+        (1, [False, False, True, True, False, False], 1),
+        (2, [False, False, False, True, False, False], 0),
+        (3, [False, False, False, True, False, False], 0),
+        (4, [False, False, False, False, False, False], 0),
+    ],
+)
+def test_a_grade_is_reached_from_itself_on_and_unknown_from_grade_1_alone(lowest, reached, unknown):
+    grades = pd.Series(["0", "0 OR 1", "1", "3", "NOT GRADED", "NOT MEASURED"])
+    yes, open_ = labs_results.from_grade(grades, lowest)
+    assert (yes.tolist(), open_) == (reached, unknown)
+
+
 def test_the_laboratory_results_are_all_of_them(patients):
     frame = ard.bind(labs_results.rows(**paired(patients), plan=PLAN))
     assert set(frame["analysis"]) == {"lab_grade", "lab_shift", "lab_reported"}

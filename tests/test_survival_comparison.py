@@ -273,6 +273,12 @@ def test_a_small_p_of_the_test_of_proportional_hazards_is_flagged():
             stats_of(by_marker(adsl, adtte, plan), level="cox", sublevel="")["ph_doubtful"]
         )
     assert flags == [0.0, 1.0]
+    p = stats_of(by_marker(adsl, adtte, plan), level="cox", sublevel="")["ph_p_value"]
+    for limit, flag in ((p, 0), (np.nextafter(p, 1), 1)):  # below the limit, and not at it
+        changed = rule.model_copy(update={"ph_doubt_below": float(limit)})
+        plan = PLAN.model_copy(update={"survival_comparison": changed})
+        model = stats_of(by_marker(adsl, adtte, plan), level="cox", sublevel="")
+        assert model["ph_doubtful"] == flag
 
 
 def test_the_status_at_baseline_is_the_last_one_not_after_allocation():

@@ -13,7 +13,7 @@ FLAGS = flags()
 def members(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
     """The rows of ADSL that belong to a population; none where its flag was not derived."""
     flag = FLAGS[population]
-    return adsl[adsl[flag] == "Y"] if flag in adsl else adsl.iloc[0:0]
+    return adsl[adsl[flag] == "Y"] if flag in adsl else adsl.iloc[:0]
 
 
 def available(adsl: pd.DataFrame, population: str) -> bool:
