@@ -1162,6 +1162,7 @@ POINTS = """
     01      | STUDY  | PR    | PR      |
     01      | STUDY  | PR    | SD      | soft_tissue
     02      | STUDY  | SD    |         | investigator_missing
+    03      | STUDY  | SD    | SD      |
     03      | STUDY  | PD    | PD      |
     04      | STUDY  | PDu   | NE      | bone_lesions
     04      | CHOICE | PD    | SD      | soft_tissue
@@ -1185,9 +1186,9 @@ def ards(patients):
     parts.append(table[["USUBJID"]].assign(PARAMCD="TUMBEST", AVALC="Y", AVAL=change))
     parts.append(points.assign(PARAMCD="OVRLRESP").fillna({"INVRESP": "", "DISREAS": ""}))
     sums = pd.DataFrame(
-        {"USUBJID": ["01", "01", "02", "04", "07"], "PARAMCD": "SUMDIAM",
-         "COURSE": ["STUDY", "STUDY", "STUDY", "CHOICE", "STUDY"],
-         "SUMDIFFL": ["Y", "N", "", "Y", "Y"]}
+        {"USUBJID": ["01", "01", "01", "02", "04", "07"], "PARAMCD": "SUMDIAM",
+         "COURSE": ["STUDY", "STUDY", "STUDY", "STUDY", "CHOICE", "STUDY"],
+         "SUMDIFFL": ["Y", "N", "N", "", "Y", "Y"]}
     )  # fmt: skip
     adrs = pd.concat(parts, ignore_index=True)
     return adsl, sums, adrs
@@ -1264,18 +1265,18 @@ def test_the_change_of_the_target_sum_has_the_numbers_worked_by_hand(ards):
 
 @pytest.mark.worked("tumour_agreement")
 def test_the_concordance_with_the_investigator_has_the_numbers_worked_by_hand(ards):
-    """Five time points of the safety set on study treatment; one without the investigator's response."""
+    """Six time points of the safety set on study treatment; one without the investigator's response."""
     adsl, sums, adrs = ards
     rows = ard.bind(agreement(adsl, adrs, sums, PLAN))
-    assert at(rows, paramcd="AGREE") == {"n": 2, "N": 4, "estimate": 0.5}
+    assert at(rows, paramcd="AGREE") == {"n": 3, "N": 5, "estimate": 0.6}
     pairs = rows[rows["paramcd"] == "OVRLRESP"]
     assert set(zip(pairs["level"], pairs["sublevel"], pairs["stat"], strict=True)) == {
-        ("PR", "PR", 1), ("PR", "SD", 1), ("SD", "not_reported", 1), ("PD", "PD", 1),
+        ("PR", "PR", 1), ("PR", "SD", 1), ("SD", "not_reported", 1), ("SD", "SD", 1), ("PD", "PD", 1),
         ("PDu", "NE", 1),
     }  # fmt: skip
     for reason in ("soft_tissue", "investigator_missing", "bone_lesions"):
-        assert at(rows, paramcd="REASON", level=reason) == {"n": 1, "N": 5}, reason
-    assert at(rows, paramcd="SUMDIAM") == {"n": 1, "N": 2}
+        assert at(rows, paramcd="REASON", level=reason) == {"n": 1, "N": 6}, reason
+    assert at(rows, paramcd="SUMDIAM") == {"n": 1, "N": 3}
     silent = adrs.assign(INVRESP="", DISREAS="investigator_missing")
     got = at(ard.bind(agreement(adsl, silent, sums, PLAN)), paramcd="AGREE")
     assert got == {"n": 0, "N": 0, "estimate": "no response of the investigator"}
