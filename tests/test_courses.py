@@ -31,14 +31,16 @@ SUBJECTS = """
     16      | A     | 0       | 9       |        |        | N        |          |         |
     17      | A     | 0       | 30      |        |        | N        |          |         |
     18      | A     | 2       | 20      | 20     | 40     | Y        | 15       | 16      | 17
-    19      | A     | 0       | 31      |        |        | N        |          |         |
+    19      | A     | 2       | 31      | 100    | 121    | Y        | 80       |         |
 """
 THERAPIES = """
     USUBJID | CMSEQ | CMDECOD       | CMCAT   | CMSTDTC    | CMENDTC
     --------+-------+---------------+---------+------------+-----------
     01      | 1     | DOCETAXEL     | LATER   | 2018-04-11 |
     04      | 1     | ABIRATERONE   | CHOICE  | 2018-01-11 | 2018-02
+    04      | 2     | DOCETAXEL     | LATER   | 2018-03-02 |
     05      | 1     | DOCETAXEL     | CHOICE  | 2018-01-05 |
+    18      | 2     | DOCETAXEL     | LATER   | 2018-02-10 |
     12      | 2     | ENZALUTAMIDE  | CHOICE  | 2018-03-02 | 2018-04-01
     12      | 1     | ABIRATERONE   | CHOICE  | 2018-01-20 | 2018
     12      | 3     | DOCETAXEL     | LATER   | 2018-03-12 |
@@ -94,16 +96,17 @@ def test_each_course_has_its_days_its_drug_and_the_new_therapy_that_ends_it(adsl
         ("01", "STUDY"): ("N", cabazitaxel, 7, 28, 1, None, 100),
         ("04", "STUDY"): ("Y", cabazitaxel, 100, 190, 4, 70, None),
         ("05", "STUDY"): ("N", cabazitaxel, 7, 28, 2, None, None),
-        ("18", "STUDY"): ("Y", cabazitaxel, 20, 40, 2, 15, None),
+        ("19", "STUDY"): ("Y", cabazitaxel, 100, 121, 2, 80, None),
+        ("18", "STUDY"): ("Y", cabazitaxel, 20, 40, 2, 15, 40),
         # the end is the last day that a partial date allows
-        ("04", "CHOICE"): ("N", abiraterone, 10, 58, 1, None, 100),
+        ("04", "CHOICE"): ("N", abiraterone, 10, 58, 1, None, 60),  # before the study treatment
         ("11", "CHOICE"): ("N", None, 31, None, 1, None, None),  # none recorded: the allocation
         ("12", "CHOICE"): ("N", abiraterone, 19, 364, 1, None, 60),  # a second choice is new
         ("13", "CHOICE"): ("N", abiraterone, 4, None, 1, None, None),  # a full date is kept
         ("16", "CHOICE"): ("N", abiraterone, 9, 14, 1, None, None),
         ("17", "CHOICE"): ("N", abiraterone, 30, None, 1, None, None),
-        ("18", "CHOICE"): ("N", abiraterone, 20, None, 1, None, None),  # not after its first day
-        ("19", "CHOICE"): ("N", abiraterone, 0, None, 1, None, None),
+        ("18", "CHOICE"): ("N", abiraterone, 20, None, 1, None, 40),  # not on its first day
+        ("19", "CHOICE"): ("N", abiraterone, 0, None, 1, None, 100),
     }
 
 
