@@ -102,6 +102,8 @@ def test_a_reading_without_an_evaluator_is_of_the_investigator_only(patients):
     assert of_evaluator(one, "tr", other)["TRSEQ"].tolist() == [3]  # one reader needs no acceptance
     with pytest.raises(PlanError, match="RADIOLOGIST 1 and RADIOLOGIST 2"):
         of_evaluator(table, "tr", other)
+    both = table.assign(TRACPTFL=["", "", "Y", "Y", ""])  # one accepted reader of each patient
+    assert of_evaluator(both, "tr", other)["TRSEQ"].tolist() == [3, 4]
     bare = patients(READERS)[["TRSEQ"]]
     assert of_evaluator(bare, "tr", RULE)["TRSEQ"].tolist() == [1, 2, 3, 4, 5]
     assert of_evaluator(bare, "tr", other).empty
