@@ -211,7 +211,9 @@ def files_for(file: str, named: dict[str, list[str]]) -> list[str]:
         raise SystemExit(
             f"no tests/{missing[0]}.py for {file}: name its tests in tests/mutation.yml"
         )
-    return [file, *(f"tests/{stem}.py" for stem in stems)]
+    # Collecting a module without doctests would put the module in place of a function of its name.
+    doctests = [file] if ">>>" in (HOME / file).read_text(encoding="utf-8") else []
+    return [*doctests, *(f"tests/{stem}.py" for stem in stems)]
 
 
 # ---- running -------------------------------------------------------------------------------------
