@@ -1,13 +1,16 @@
 """What a bundle is called, holds and weighs; no number of a report is needed for that."""
 
+import hashlib
+import io
 import json
+import stat
 import zipfile
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
-from sap import ard, bundle, runlog
+from sap import __version__, ard, bundle, runlog
 from sap.bundle.contents import shared_rows
 from sap.bundle.names import fault_of, safe_name
 from sap.errors import IntegrityError, UsageError
@@ -141,6 +144,164 @@ def test_a_run_without_a_log_or_with_a_broken_one_is_refused(run, cut):
 def test_an_unknown_audience_is_refused(run, cut):
     with pytest.raises(UsageError, match="not one of open, closed, auditor"):
         packed(run, cut, "public")
+
+
+# ---- names, roles and index of each audience -------------------------------------------------------
+
+
+def names_in(files: dict[str, bytes], folder: str) -> list[str]:
+    return sorted(name for name in files if name.startswith(f"{folder}/"))
+
+
+def test_each_audience_has_its_reports_results_tables_and_data(run, cut):
+    """A file of `tables` of another kind, and a folder among the reports, are in no bundle."""
+    (run / "tables" / "notes.txt").write_text("x")
+    (run / "dsmb-open" / "figures").mkdir()
+    tables = [f"tables/{name}.json" for name in ("findings", "plan", "previous", "run")]
+    named = {audience: packed(run, cut, audience) for audience in bundle.AUDIENCES}
+    assert {audience: names_in(files, "report") for audience, files in named.items()} == {
+        "open": ["report/dsmb-open/report.html"],
+        "closed": ["report/csr.html", "report/dsmb-closed/report.html", "report/dsmb-open/report.html"],
+        "auditor": ["report/csr.html", "report/dsmb-closed/report.html", "report/dsmb-open/report.html"],
+    }  # fmt: skip
+    assert names_in(named["open"], "tables") == ["tables/plan.json", "tables/run.json"]
+    for audience in ("closed", "auditor"):
+        assert names_in(named[audience], "tables") == sorted([*tables, "tables/previous-ard.csv"])
+        assert names_in(named[audience], "cut") == ["cut/dm.parquet", "cut/manifest.json"]
+    assert names_in(named["closed"], "adam") == ["adam/adsl.parquet"]
+    assert names_in(named["auditor"], "adam") == ["adam/adsl.parquet", "adam/adsl.xpt"]
+    for files in named.values():
+        assert names_in(files, "plan") == ["plan/plan.yml"]
+        assert names_in(files, "ard") == ["ard/ard.csv", "ard/ard.parquet"]
+        assert names_in(files, "environment") == ["environment/requirements-lock.txt"]
+        assert names_in(files, "log") == ["log/run-log.jsonl"]
+        assert "project/requirements-lock.txt" not in files
+    assert named["closed"]["ard/ard.csv"] == (run / "ard.csv").read_bytes()
+
+
+def test_the_open_results_are_those_of_the_open_report_where_there_is_one(run, cut):
+    """As a table in both formats, without an index; a report's own file is taken as it is."""
+    own = ard.bind([result("psa_response", n=7)])
+    (run / "dsmb-open" / "ard.csv").write_text(ard.to_csv(own))
+    files = packed(run, cut, "open")
+    assert files["ard/ard.csv"].decode() == ard.to_csv(own)
+    frame = pd.read_parquet(io.BytesIO(files["ard/ard.parquet"]))
+    assert list(frame.columns) == list(own.columns)
+    assert frame["stat"].tolist() == [7]
+
+
+def index_of(files: dict[str, bytes]) -> dict:
+    return json.loads(files["bundle.json"])
+
+
+def test_the_index_has_the_facts_of_the_run_and_the_role_of_each_file(run, cut):
+    runlog.append(run / "run-log.jsonl", {"step": "report", "outputs": {}})
+    files = bundle.contents(
+        run, cut, audience="auditor", exports={"adsl.xpt": b"x", "adrg.md": b"g"},
+        left_out={"b.xpt": "too long", "a.xpt": "no rows"}, commit="abc123",
+    ).files  # fmt: skip
+    index = index_of(files)
+    facts = json.loads((run / "tables" / "run.json").read_text())
+    for name in facts:
+        assert index[name] == facts[name]
+    assert (index["format"], index["audience"]) == (1, "auditor")
+    assert (index["code"]["version"], index["code"]["commit"]) == (__version__, "abc123")
+    assert list(index["left_out"].items()) == [("a.xpt", "no rows"), ("b.xpt", "too long")]
+    last = json.loads((run / "run-log.jsonl").read_text().splitlines()[-1])
+    assert index["log"] == {"records": 2, "last": last["seal"]}
+    names = [entry["name"] for entry in index["files"]]
+    assert names == sorted(names)
+    assert set(names) == set(files) - {"readme.md", "bundle.json", "SHA256SUMS"}
+    roles = {entry["name"]: (entry["role"], entry["original"]) for entry in index["files"]}
+    assert roles["adam/adsl.xpt"] == ("export", "adsl.xpt")
+    assert roles["adam/adrg.md"] == ("guide", "adrg.md")
+    assert roles["adam/adsl.parquet"] == ("dataset", "adsl.parquet")
+    assert roles["source/sap/init.py"] == ("source", "__init__.py")
+    assert roles["environment/requirements-lock.txt"] == ("lock", "requirements.lock")
+    assert roles["tables/previous.json"] == ("previous", "previous.json")
+    assert roles["tables/run.json"] == ("table", "run.json")
+    assert roles["plan/plan.yml"] == ("plan", "plan.yml")
+
+
+def test_the_open_index_says_that_the_list_of_actions_is_left_out(run, cut):
+    reason = "closed: its open entries are printed in the open report"
+    assert index_of(packed(run, cut, "open"))["left_out"] == {"analysis/dsmb.yml": reason}
+    assert index_of(packed(run, cut, "closed"))["left_out"] == {}
+
+
+def test_the_index_is_readable_text_in_the_letters_of_the_study(run, cut):
+    place = run / "tables" / "run.json"
+    facts = json.loads(place.read_text()) | {"study": "É-1", "synthetic": False}
+    place.write_text(json.dumps(facts))
+    files = packed(run, cut, "open")
+    lines = files["bundle.json"].decode().splitlines()
+    assert lines[:4] == ["{", ' "format": 1,', ' "audience": "open",', ' "study": "É-1",']
+    assert files["bundle.json"].endswith(b"}\n")
+    readme = files["readme.md"].decode()
+    assert readme.startswith(
+        "# É-1, data cut-off 2019-06-30 (final)\n\nBundle for the audience `open`."
+    )
+    assert "holds nothing patient-level, so nothing is rebuilt" in readme
+    assert "synthetic" not in readme
+
+
+def test_the_readme_says_what_is_rebuilt_and_that_the_data_are_synthetic(run, cut):
+    for audience in ("closed", "auditor"):
+        readme = packed(run, cut, audience)["readme.md"].decode()
+        assert "rebuilt from the frozen data in `cut/`" in readme
+        assert "nothing is rebuilt" not in readme
+        assert "The data are synthetic." in readme
+
+
+def test_the_list_of_sums_has_every_other_file_in_order(run, cut):
+    files = packed(run, cut, "closed")
+    lines = files["SHA256SUMS"].decode().splitlines()
+    names = sorted(set(files) - {"SHA256SUMS"})
+    assert lines == [f"{hashlib.sha256(files[name]).hexdigest()}  {name}" for name in names]
+
+
+def test_a_file_that_is_not_the_one_of_the_log_is_refused(run, cut):
+    runlog.append(run / "run-log.jsonl", {"step": "report csr", "outputs": {"csr.html": "00"}})
+    with pytest.raises(IntegrityError, match=r"csr\.html"):
+        packed(run, cut, "closed")
+
+
+def test_two_files_of_one_name_are_refused(run, cut):
+    (run / "csr-1.html").write_text("a")
+    (run / "csr_1.html").write_text("b")
+    with pytest.raises(
+        UsageError, match=r"two files would be called report/csr-1\.html in the bundle: rename csr"
+    ):
+        packed(run, cut, "closed")
+
+
+def test_the_files_of_a_folder_and_of_a_zip_have_one_mode(tmp_path):
+    """As `git` writes them, 0644; a folder that is there already is used; one date, system 3 (Unix)."""
+    whole = bundle.Contents({"b/c/x.csv": b"x", "b/a.csv": b"a" * 100})
+    bundle.write_into(tmp_path / "new" / "place", whole)
+    bundle.write_into(tmp_path / "new" / "place", whole)
+    place = tmp_path / "new" / "place" / "b" / "c" / "x.csv"
+    assert place.read_bytes() == b"x"
+    assert stat.S_IMODE(place.stat().st_mode) == 0o644
+    with zipfile.ZipFile(io.BytesIO(bundle.zipped(whole))) as archive:
+        entries = archive.infolist()
+        assert archive.read("b/c/x.csv") == b"x"
+    assert [entry.filename for entry in entries] == ["b/a.csv", "b/c/x.csv"]
+    for entry in entries:
+        assert entry.date_time == (1980, 1, 1, 0, 0, 0)
+        assert entry.external_attr == (stat.S_IFREG | 0o644) << 16
+        assert (entry.create_system, entry.compress_type) == (3, zipfile.ZIP_DEFLATED)
+
+
+def test_an_analysis_of_a_display_without_an_audience_is_not_shared():
+    rows = ard.bind([result("a", n=1), result("b", n=2)])
+    catalogue = {
+        "house_style": "x",
+        "tlf-a": {"kind": "text", "audience": "open"},
+        "tlf-b": {"analysis": ["b"], "audience": "open"},
+        "tlf-c": {"analysis": ["a"]},
+    }
+    assert shared_rows(rows, catalogue)["analysis"].tolist() == ["b"]
 
 
 def test_shared_rows_are_those_of_open_displays_alone_with_their_exact_numbers():

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from sap.bundle import opened, opening
-from sap.bundle.names import safe_name
+from sap.bundle.names import fault_of, safe_name
 from sap.cli import app
-from sap.errors import IntegrityError, SapError
+from sap.errors import IntegrityError, SapError, UsageError
 
 
 def index(**more) -> bytes:
@@ -64,6 +64,12 @@ def as_folder(path: Path, files: dict[str, bytes]) -> Path:
     return path
 
 
+def parquet(table: pa.Table) -> bytes:
+    out = io.BytesIO()
+    pq.write_table(table, out)
+    return out.getvalue()
+
+
 def refused(path: Path, said: str) -> None:
     """Refused by the reader, and by the command with exit 11, nothing written anywhere."""
     with pytest.raises(IntegrityError, match=said):
@@ -80,6 +86,344 @@ def test_a_harmless_bundle_is_opened_as_folder_and_as_zip_alike(tmp_path):
     files = plain()
     assert opened(as_folder(tmp_path / "b", files)).files == files
     assert opened(as_zip(tmp_path / "b.zip", files)).files == files
+
+
+# ---- at each limit ---------------------------------------------------------------------------------
+
+
+def refuses(check, said: str) -> None:
+    with pytest.raises(IntegrityError, match=said):
+        check()
+
+
+def test_the_limits_of_a_bundle():
+    """5000 files of at most 256 MB, 1 GB in all; text of 32 MB, YAML of 1 MB."""
+    assert (opening.MAX_FILES, opening.MAX_COLUMNS, opening.MAX_DEPTH) == (5000, 2000, 60)
+    assert (opening.MAX_CELLS, opening.MAX_NODES) == (200_000_000, 200_000)
+    megabyte = 1_048_576
+    assert megabyte == opening.LARGEST_YAML
+    assert 32 * megabyte == opening.LARGEST_TEXT
+    assert 256 * megabyte == opening.LARGEST_FILE
+    assert 1024 * megabyte == opening.LARGEST_TOTAL
+
+
+def test_an_entry_that_became_a_link_is_not_followed(tmp_path):
+    (tmp_path / "real.csv").write_bytes(b"x")
+    (tmp_path / "link.csv").symlink_to(tmp_path / "real.csv")
+    assert opening._read(tmp_path, tmp_path / "real.csv", "real.csv") == b"x"
+    for name in ("link.csv", "absent.csv"):
+        with pytest.raises(UsageError, match="cannot be read"):
+            opening._read(tmp_path, tmp_path / name, name)
+
+
+def both(tmp_path: Path, files: dict[str, bytes]) -> list[Path]:
+    """A bundle as folder and as zip; with an own folder for each number of files."""
+    place = tmp_path / str(len(list(tmp_path.iterdir())))
+    place.mkdir()
+    return [as_folder(place / "b", files), as_zip(place / "b.zip", files)]
+
+
+def test_a_bundle_may_have_as_many_files_and_bytes_as_the_limits_and_no_more(tmp_path, monkeypatch):
+    files = plain(**{"x.csv": bytes(1000)})
+    total = sum(map(len, files.values()))
+    for name, limit, said in (
+        ("MAX_FILES", 3, "more than 2 files"),
+        ("LARGEST_TOTAL", total, r"more than"),
+        ("LARGEST_FILE", 1000, "'x.csv' is larger than"),
+    ):
+        with monkeypatch.context() as changed:
+            changed.setattr(opening, name, limit)
+            for path in both(tmp_path, files):
+                assert opened(path).files == files
+            changed.setattr(opening, name, limit - 1)
+            for path in both(tmp_path, files):
+                refuses(lambda path=path: opened(path), said)
+
+
+def test_folders_may_be_nested_twelve_deep(tmp_path):
+    name = "a/" * 12 + "x.csv"
+    assert opened(as_folder(tmp_path / "b", plain(**{name: b"x"}))).files[name] == b"x"
+    deeper = as_folder(tmp_path / "c", plain(**{"a/" + name: b"x"}))
+    refuses(lambda: opened(deeper), "nested too deep")
+
+
+def with_entry(tmp_path: Path, name: str, mode: int, compression: int = zipfile.ZIP_STORED) -> Path:
+    path = as_zip(tmp_path / f"{len(list(tmp_path.iterdir()))}.zip", plain())
+    with zipfile.ZipFile(path, "a") as archive:
+        entry = zipfile.ZipInfo(name)
+        entry.external_attr = mode << 16
+        entry.compress_type = compression
+        archive.writestr(entry, b"")
+    return path
+
+
+@pytest.mark.parametrize(
+    "name, mode, refused_as",
+    [
+        ("x.csv", stat.S_IFREG | 0o644, None),
+        ("x.csv", 0, None),
+        ("folder/", stat.S_IFDIR | 0o755, None),
+        ("folder/", 0, None),
+        ("x.csv", stat.S_IFDIR | 0o755, "is a link or no ordinary file"),
+        ("x.csv", stat.S_IFIFO | 0o644, "is a link or no ordinary file"),
+        ("folder/", stat.S_IFLNK | 0o777, "is a link or no ordinary file"),
+    ],
+)
+def test_an_entry_of_a_zip_is_a_file_or_a_folder(tmp_path, name, mode, refused_as):
+    path = with_entry(tmp_path, name, mode)
+    if refused_as is None:
+        assert set(opened(path).files) == set(plain()) | ({name} - {"folder/"})
+    else:
+        refuses(lambda: opened(path), refused_as)
+
+
+def test_an_encrypted_entry_and_an_unusual_packing_are_refused(tmp_path):
+    packed = with_entry(tmp_path, "x.csv", 0o644, zipfile.ZIP_BZIP2)
+    refuses(lambda: opened(packed), "packed in an unusual way")
+    path = as_zip(tmp_path / "b.zip", plain())
+    content = bytearray(path.read_bytes())
+    content[content.find(b"PK\x01\x02") + 8] |= 0x1  # the flags in the first line of the directory
+    path.write_bytes(content)
+    refuses(lambda: opened(path), "is encrypted")
+
+
+def test_a_name_with_a_zero_byte_is_refused(tmp_path):
+    path = as_zip(tmp_path / "b.zip", plain() | {"x.csvQevil.csv": b""})
+    path.write_bytes(path.read_bytes().replace(b"x.csvQevil", b"x.csv\0evil"))
+    refuses(lambda: opened(path), "holds characters no name may hold")
+
+
+@pytest.mark.parametrize(
+    "rows, columns, group, cells, most_columns, fits",
+    [
+        (10, 2, 10, 20, 2, True),  # at both limits
+        (10, 2, 10, 19, 2, False),
+        (10, 2, 10, 20, 1, False),
+        (10, 1, 10, 10, 2, True),
+        (10, 2, 5, 19, 2, False),  # two groups of five: the rows of all count
+        (10, 0, 10, 10, 2, True),
+    ],
+)
+def test_a_table_has_as_many_cells_and_columns_as_the_limits(
+    rows, columns, group, cells, most_columns, fits, monkeypatch
+):
+    monkeypatch.setattr(opening, "MAX_CELLS", cells)
+    monkeypatch.setattr(opening, "MAX_COLUMNS", most_columns)
+    table = pa.table({f"A{n}": [float(row) for row in range(rows)] for n in range(columns)})
+    out = io.BytesIO()
+    pq.write_table(table, out, row_group_size=group)
+    if fits:
+        opening._check_parquet("b", "x.parquet", out.getvalue())
+    else:
+        refuses(lambda: opening._check_parquet("b", "x.parquet", out.getvalue()), "excessive size")
+
+
+def test_a_table_may_unpack_to_the_largest_total_and_has_no_nested_column(monkeypatch):
+    out = io.BytesIO()
+    pq.write_table(pa.table({"A": [float(n) for n in range(100)]}), out, row_group_size=50)
+    about = pq.ParquetFile(io.BytesIO(out.getvalue())).metadata
+    total = about.row_group(0).total_byte_size + about.row_group(1).total_byte_size
+    monkeypatch.setattr(opening, "LARGEST_TOTAL", total)
+    opening._check_parquet("b", "x.parquet", out.getvalue())
+    monkeypatch.setattr(opening, "LARGEST_TOTAL", total - 1)
+    refuses(lambda: opening._check_parquet("b", "x.parquet", out.getvalue()), "excessive size")
+    monkeypatch.undo()
+    mixed = parquet(pa.table({"A": [1.0], "B": [[1.0]]}))
+    refuses(lambda: opening._check_parquet("b", "x.parquet", mixed), "plain columns")
+
+
+def nested(depth: int, first: str = "") -> bytes:
+    """A list within lists, of that depth, after other elements of the outermost list."""
+    return ("[" + first + "[" * (depth - 1) + "]" * depth).encode()
+
+
+@pytest.mark.parametrize(
+    "content, fits",
+    [
+        (nested(60), True),
+        (nested(61), False),
+        (nested(60, "[], {}, " * 50), True),  # what is closed does not count
+        (nested(61, "[], {}, " * 50), False),
+        (nested(60, '"[[[", "]", "\\"{", ' * 50), True),  # nor do brackets in a text
+        (nested(61, '"]]]", "x", ' * 50), False),
+        (b'{"a": ' * 61 + b"1" + b"}" * 61, False),
+    ],
+)
+def test_json_is_nested_sixty_deep_at_most(content, fits):
+    for name in ("x.json", "x.jsonl"):
+        if fits:
+            opening._check_content("b", name, content)
+        else:
+            refuses(lambda name=name: opening._check_content("b", name, content), "nested too deep")
+
+
+def test_the_index_is_as_large_as_a_text_and_other_json_as_a_file(monkeypatch):
+    monkeypatch.setattr(opening, "LARGEST_TEXT", 10)
+    monkeypatch.setattr(opening, "LARGEST_FILE", 20)
+    for name, size in (("bundle.json", 10), ("x.json", 20), ("x.jsonl", 20)):
+        opening._check_content("b", name, b"1" * size)
+        refuses(
+            lambda name=name, size=size: opening._check_content("b", name, b"1" * (size + 1)),
+            "larger than a JSON file",
+        )
+
+
+def test_a_line_of_jsonl_is_not_read_and_a_file_of_another_kind_is_not_checked():
+    opening._check_content("b", "log/run-log.jsonl", b"{}\n{}\n")
+    opening._check_content("b", "x.txt", b"{")
+    refuses(lambda: opening._check_content("b", "x.yaml", b"a: [1"), "no readable YAML")
+
+
+@pytest.mark.parametrize(
+    "content, nodes",
+    [
+        (b"[x, x, x]", 4),
+        (b"a: &a [x, y]\nb: *a\n", 9),  # mapping, a, list of three, b, list of three again
+        (b"a: &a x\nb: *a\n", 5),  # mapping, a, x, b, x again
+        (b"a: &a {b: c}\nd: [*a, *a]\n", 13),
+    ],
+)
+def test_the_nodes_of_yaml_are_counted_with_its_aliases_expanded(content, nodes, monkeypatch):
+    monkeypatch.setattr(opening, "MAX_NODES", nodes)
+    opening._check_content("b", "x.yml", content)
+    monkeypatch.setattr(opening, "MAX_NODES", nodes - 1)
+    refuses(lambda: opening._check_content("b", "x.yml", content), "more YAML nodes")
+
+
+def test_yaml_is_as_large_and_as_deep_as_the_limits(monkeypatch):
+    monkeypatch.setattr(opening, "MAX_DEPTH", 3)
+    opening._check_content("b", "x.yml", b"[[], [[x]], [[]]]")
+    refuses(lambda: opening._check_content("b", "x.yml", b"[[[[x]]]]"), "nested too deep")
+    monkeypatch.setattr(opening, "LARGEST_YAML", 5)
+    opening._check_content("b", "x.yml", b"abcde")
+    refuses(lambda: opening._check_content("b", "x.yml", b"abcdef"), "larger than a YAML file")
+
+
+ONE = f"{'0' * 63}a  a.csv\n"
+
+
+@pytest.mark.parametrize(
+    "text, said",
+    [
+        (ONE + "none\n", "line 2 of SHA256SUMS is no sum and name"),
+        (ONE.upper(), "line 1 of SHA256SUMS is no sum and name"),
+        (ONE[1:], "line 1 of SHA256SUMS is no sum and name"),
+        (ONE + ONE, "SHA256SUMS names 'a.csv' twice"),
+    ],
+)
+def test_a_list_of_sums_has_one_sum_and_name_in_each_line(text, said):
+    refuses(lambda: opening.sums_of("b", {"SHA256SUMS": text.encode()}), said)
+
+
+def test_the_sums_of_a_list_by_name():
+    text = ONE + f"{'1' * 64}  cut/b.csv\n"
+    sums_by_name = {"a.csv": "0" * 63 + "a", "cut/b.csv": "1" * 64}
+    assert opening.sums_of("b", {"SHA256SUMS": text.encode()}) == sums_by_name
+    assert opening.sum_of(b"abc").startswith("ba7816bf8f01cfea")  # FIPS 180-4, example of SHA-256
+
+
+ENTRY = {"name": "cut/dm.csv", "original": "dm.csv", "role": "cut"}
+OTHER = {"name": "adam/dm.csv", "original": "dm.csv", "role": "dataset"}
+
+
+def with_index(content: bytes) -> dict[str, bytes]:
+    files = {"bundle.json": content}
+    return files | {"SHA256SUMS": sums(files)}
+
+
+def test_an_index_with_all_entries_is_read_and_gives_files_by_role(tmp_path):
+    """Two roles may have a file of one original name."""
+    read = opened(as_folder(tmp_path / "b", with_index(index(files=[ENTRY, OTHER]))))
+    assert read.index["study"] == "T"
+    assert read.json("bundle.json") == read.index
+    assert read.of_role("cut") == {"dm.csv": "cut/dm.csv"}
+    assert read.of_role("dataset") == {"dm.csv": "adam/dm.csv"}
+    assert read.of_role("report") == {}
+    assert read.place == str(tmp_path / "b")
+
+
+LACKS = "lacks an entry that every bundle has"
+
+
+@pytest.mark.parametrize(
+    "content, said",
+    [
+        (b"[1]", "another format"),
+        (index(format=2), "another format"),
+        (index(format=None), "another format"),
+        *((index(**{name: None}), LACKS) for name in ("audience", "study", "cut_id", "plan_file")),
+        *((index(**{name: 1}), LACKS) for name in ("cut_off", "code", "environment")),
+        (index(files={}), LACKS),
+        (index(files=None), LACKS),
+        (index(files=[ENTRY, "x"]), LACKS),
+        *((index(files=[OTHER, ENTRY | {name: None}]), LACKS) for name in ENTRY),
+        (index(files=[ENTRY, ENTRY | {"original": "x.csv"}]), "names a file twice"),
+        (index(files=[ENTRY, ENTRY | {"name": "cut/x.csv"}]), "names a file twice"),
+        (index(files=[ENTRY | {"name": "../x.csv"}]), "leads out of the bundle"),
+        *(
+            (index(cut_off=day), "names no day as its cut-off")
+            for day in (
+                "2019-6-30",
+                "2019-06-32",
+                "2019-00-30",
+                "1819-06-30",
+                "2019-06-30 ",
+                "2019",
+            )
+        ),
+    ],
+)
+def test_an_index_without_an_entry_or_with_one_twice_is_refused(content, said, tmp_path):
+    path = as_folder(tmp_path / "b", with_index(content))
+    refuses(lambda: opened(path), said)
+
+
+def test_a_bundle_is_a_zip_or_a_folder_with_an_index(tmp_path):
+    folder, archive = both(tmp_path, plain())
+    (tmp_path / "other").mkdir()
+    (tmp_path / "folder.zip").mkdir()
+    (tmp_path / "x.csv").write_bytes(b"")
+    claims = [folder, archive, tmp_path / "other", tmp_path / "folder.zip", tmp_path / "x.csv"]
+    assert [opening.is_bundle(path) for path in claims] == [True, True, False, False, False]
+    assert opening.is_bundle(tmp_path / "absent.zip") is False
+    with pytest.raises(UsageError, match="no such folder or zip"):
+        opened(tmp_path / "absent.zip")
+    refuses(lambda: opened(tmp_path / "other"), r"it has no bundle\.json")
+
+
+@pytest.mark.parametrize(
+    "name, safe",
+    [
+        (".gitignore", "gitignore.txt"),
+        (".csv", "csv.txt"),
+        ("a/___/B.CSV", "a/x/b.csv"),
+        ("a.tar.gz", "a-tar-gz.txt"),
+        ("-a-.md", "a.md"),
+    ],
+)
+def test_a_name_in_a_bundle_is_made_from_its_words(name, safe):
+    assert safe_name(name) == safe
+
+
+@pytest.mark.parametrize(
+    "name, fault",
+    [
+        ("a" * 64 + ".csv", None),
+        ("a" * 65 + ".csv", "is not written in"),
+        ("a" * 64 + "/x.csv", None),
+        ("a" * 65 + "/x.csv", "is not written in"),
+        ("a-.csv", "is not written in"),
+        ("a--b/x.csv", "is not written in"),
+        ("a/.csv", "is not written in"),
+        ("c:x.csv", "is an absolute path"),
+        ("\\x.csv", "is an absolute path"),
+        ("a/SHA256SUMS", "is not written in"),
+        ("a.exe", "has a suffix that no bundle holds"),
+    ],
+)
+def test_a_name_has_parts_of_at_most_64_letters_digits_and_single_hyphens(name, fault):
+    found = fault_of(name)
+    assert found is None if fault is None else found.startswith(fault)
 
 
 @pytest.mark.parametrize(
@@ -175,12 +519,6 @@ def test_a_manifest_that_names_files_outside_is_refused(tmp_path):
     for key in ("plan_file", "cut_id"):
         bad = {"bundle.json": index(**{key: "../../x"})}
         refused(as_folder(tmp_path / key / "b", bad | {"SHA256SUMS": sums(bad)}), "outside")
-
-
-def parquet(table: pa.Table) -> bytes:
-    out = io.BytesIO()
-    pq.write_table(table, out)
-    return out.getvalue()
 
 
 def test_a_parquet_of_excessive_shape_is_refused_unread(tmp_path, monkeypatch):
@@ -306,8 +644,6 @@ def test_no_program_of_a_bundle_runs_without_run_code(tmp_path, monkeypatch):
     "path", ["src/sap/publish/__init__.py", "_quarto.yml", "dm.odcs.yaml", "a/B c.TXT", "x.lock", "LICENSE"]
 )  # fmt: skip
 def test_every_name_made_for_a_bundle_is_one_that_a_bundle_may_hold(path):
-    from sap.bundle.names import fault_of
-
     assert fault_of(safe_name(path)) is None
 
 
