@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from pydantic import ValidationError
 
 from sap import contracts, snapshot
 from sap.audit.findings import Audit
@@ -53,6 +54,12 @@ FAULTS = [
     (ENTRY + "  domain: lb\n", "0.domain: ae-aeacn is a rule of ae"),
     (ENTRY + ENTRY.lstrip(), "1: the same finding is accepted twice"),
     ("- {rule: ae-aeacn, reason: why, who: me, when: 2019-08-01}", "name the row"),
+    (ENTRY.replace("{sequence}", "'3'"), "0.sequence: "),
+    (ENTRY.replace("{sequence}", "-1"), "0.sequence: "),
+    (ENTRY.replace("the site uses a word of its own; queried, not answered", "no"), "0.reason: "),
+    (ENTRY.replace("A. Monitor", "''"), "0.who: "),
+    (ENTRY + "  domain: AE\n", "0.domain: "),
+    (ENTRY + ENTRY.replace("ae-aeacn", "ae-acn").lstrip(), "1.rule: no contract has a rule ae-acn"),
 ]
 
 
@@ -100,6 +107,72 @@ def test_an_entry_meets_its_own_finding_and_no_other():
         assert marked.index[marked["accepted"] == "Y"].tolist() == expected
         assert unmet == ([] if expected else [0])
         assert len(contracts.stops(marked)) == 6 - len(expected)
+
+
+ACCEPTED = """
+- {rule: ae-aeacn, usubjid: T, sequence: 0, reason: why, who: M, when: 2019-08-01}
+- {rule: ae-aeacn, domain: ae, usubjid: T, sequence: 0, reason: why, who: M, when: 2019-08-01}
+- {rule: ae-aeacn, usubjid: T, sequence: 1, reason: why, who: M, when: 2019-08-01}
+- {rule: ae-aerel, usubjid: T, sequence: 1, reason: why, who: M, when: 2019-08-01}
+- {rule: extract-after-death, domain: lb, sequence: 2, reason: why, who: M, when: 2019-08-01}
+- {rule: extract-after-death, domain: vs, sequence: 2, reason: why, who: M, when: 2019-08-01}
+- {rule: dm-age-missing, usubjid: T, reason: why, who: M, when: 2019-08-01}
+"""
+
+
+def test_a_file_of_accepted_findings_is_read_in_its_order_with_its_bytes(tmp_path, rules):
+    path = put(tmp_path, ACCEPTED)
+    read = read_accepted(path, rules)
+    assert (read.content, read.name) == (path.read_bytes(), "accepted.yml")
+    assert [(one.rule, one.domain, *one.row()) for one in read.entries] == [
+        ("ae-aeacn", None, "T", "0"),
+        ("ae-aeacn", "ae", "T", "0"),
+        ("ae-aeacn", None, "T", "1"),
+        ("ae-aerel", None, "T", "1"),
+        ("extract-after-death", "lb", None, "2"),
+        ("extract-after-death", "vs", None, "2"),
+        ("dm-age-missing", None, "T", None),
+    ]
+    with pytest.raises(ValidationError, match="frozen"):
+        read.entries[0].rule = "other"  # type: ignore[misc]
+    assert read_accepted(put(tmp_path, "[]"), rules).entries == ()
+
+
+def test_only_a_critical_finding_that_is_not_accepted_stops():
+    findings = pd.DataFrame(
+        {
+            "severity": ["critical", "critical", "warning", "info", "critical"],
+            "accepted": ["Y", None, None, "Y", None],
+        }
+    )
+    assert list(contracts.stops(findings).index) == [1, 4]
+
+
+def test_a_finding_without_a_row_and_one_of_another_domain_are_not_accepted():
+    """An entry of a rule without a domain is for the domain of the rule; two entries may be unmet."""
+    findings = pd.DataFrame(
+        {
+            "rule": ["a", "a", "a"],
+            "domain": ["ae", "ae", "ae"],
+            "usubjid": ["T-1", "T-1", None],
+            "seq": ["1", "1", None],
+            "row": pd.array([4, 9, None], dtype="Int64"),
+            "severity": ["critical"] * 3,
+            "accepted": pd.Series([None] * 3, dtype=object),
+        }
+    )
+    entries = [
+        Entry(rule="a", reason="why", who="M", when=dt.date(2019, 8, 1), **words)
+        for words in (
+            {"usubjid": "T-2", "sequence": 1},
+            {"usubjid": "T-1", "sequence": 1, "domain": "ae"},
+            {"usubjid": "T-1", "sequence": 1, "domain": "cm"},
+        )
+    ]
+    marked, unmatched = contracts.accept(findings, entries)
+    assert marked["accepted"].tolist() == ["Y", "Y", None]
+    assert unmatched == [0, 2]
+    assert findings["accepted"].isna().all()
 
 
 # ---- check, freeze, audit ------------------------------------------------------------------------

@@ -290,7 +290,7 @@ def _contract(path: Path) -> Contract:
         odcs = OpenDataContractStandard(**raw)
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValidationError) as error:
         raise PlanError(f"{path.name} is no ODCS contract: {_first_line(error)}") from error
-    _refuse_unknown_keys(path.name, raw, odcs.model_dump(exclude_unset=True, by_alias=True))
+    _refuse_unknown_keys(path.name, raw, odcs.model_dump(by_alias=True))
     if odcs.domain != name or odcs.schema_ is None or odcs.version is None:
         raise PlanError(f"{path.name}: give version, schema, and domain: {name} as the file name")
     tables = tuple(_table(path.name, schema) for schema in odcs.schema_)
