@@ -143,6 +143,87 @@ def test_a_root_that_never_settles_ends_the_search_all_the_same():
     assert len(calls) == 100
 
 
+def searched(value, slope, start: float) -> tuple[float, list[float]]:
+    """The logit of the root of one function, and the logits at which it was computed."""
+    places: list[float] = []
+
+    def gap(logit, rows):
+        places.append(float(logit[0]))
+        return np.array([float(value(logit[0]))]), np.array([float(slope)])
+
+    rate = _roots(gap, np.array([start]))[0]
+    with np.errstate(divide="ignore"):
+        return float(np.log(rate) - np.log1p(-rate)), places
+
+
+@pytest.mark.parametrize(
+    "start, step, steps",
+    [
+        (0.0, 0.9e-9, 1),  # the limit is 1e-9 (1 + |logit|): here 1e-9
+        (0.0, 1.1e-9, 100),
+        (1.0, 1.9e-9, 1),  # here 2e-9
+        (1.0, 2.1e-9, 100),
+        (-1.0, 1.9e-9, 1),
+        (-1.0, 2.1e-9, 100),
+    ],
+)
+def test_a_step_of_newton_no_further_than_its_limit_ends_the_search(start, step, steps):
+    """The function is always below 0, with the slope that asks for this step each time."""
+    logit, places = searched(lambda _: -1.0, 1 / step, start)
+    assert len(places) == steps
+    assert logit == pytest.approx(start + steps * step, abs=1e-12)
+
+
+def test_halving_ends_when_it_moves_the_logit_no_further_than_its_limit():
+    """A step function at 3.3 without a slope, between -100 and 100: the k-th halving moves 100 / 2^k.
+
+    That is at most 2e-14 (1 + 3.3) from k = 51: 100 / 2^50 = 8.9e-14, 100 / 2^51 = 4.4e-14.
+    """
+    logit, places = searched(lambda at: 1.0 if at >= 3.3 else -1.0, 0.0, 0.0)
+    assert logit == pytest.approx(3.3, abs=1e-13)
+    assert len(places) == 51
+    assert places[:5] == [0.0, 50.0, 25.0, 12.5, 6.25]
+
+
+def test_a_root_beyond_every_limit_is_at_the_end_of_the_bracket():
+    logit, _ = searched(lambda _: 1.0, 0.0, 0.0)
+    assert logit == pytest.approx(-100, abs=1e-9)
+
+
+def test_a_value_of_0_is_the_root_with_or_without_a_slope():
+    for slope in (1.0, 0.0):
+        logit, places = searched(lambda _: 0.0, slope, 0.75)
+        assert logit == pytest.approx(0.75, abs=1e-12)
+        assert places == [0.75]
+
+
+def test_a_step_that_leaves_the_bracket_halves_it():
+    """From 0 the step of 200 leaves -100 to 100: at -50 the function is below 0, and above it at -25."""
+    logit, places = searched(lambda at: at + 30.0, 0.15, 0.0)
+    assert places[:4] == [0.0, -50.0, -25.0, -37.5]
+    assert logit == pytest.approx(-30.0, abs=1e-7)
+
+
+def test_a_step_within_the_bracket_is_taken():
+    logit, places = searched(lambda at: at + 30.0, 1.0, 0.0)
+    assert places == [0.0, -30.0]
+    assert logit == pytest.approx(-30.0, abs=1e-9)
+
+
+def test_roots_of_several_functions_are_searched_until_the_last_settles():
+    """Three functions at once: one at its root, one a step away, one that is halved."""
+    roots = np.array([0.5, -1.0, 2.0])
+    rows_searched: list[list[int]] = []
+
+    def gap(logit, rows):
+        rows_searched.append(rows.tolist())
+        return logit - roots[rows], np.array([1.0, 1.0, 0.0])[rows]
+
+    found = _roots(gap, np.array([0.5, 0.0, 0.0]))
+    assert np.log(found) - np.log1p(-found) == pytest.approx(roots, abs=1e-12)
+    assert rows_searched[:3] == [[0, 1, 2], [1, 2], [2]]
+
+
 @MANY
 def test_the_umvue_is_unbiased(count):
     """Its definition: the sum over all outcomes is p."""

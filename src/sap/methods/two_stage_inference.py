@@ -367,7 +367,7 @@ def _roots(
         # An end of the bracket may be the root itself, seen through rounding: a step may touch it
         nearly = NEARLY * (1 + np.abs(here))
         inside = (there >= low[rows] - nearly) & (there <= high[rows] + nearly)
-        there = np.where(inside | (value == 0), there, (low[rows] + high[rows]) / 2)
+        there = np.where(inside, there, (low[rows] + high[rows]) / 2)
         logit[rows] = there
         # Newton's error after a step is of the order of its square
         settled = np.where(inside, nearly, SETTLED * (1 + np.abs(here)))
