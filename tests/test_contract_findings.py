@@ -1,5 +1,6 @@
 """The check of small tables by small contracts, and the tables of the contract of the extract."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -415,6 +416,20 @@ def test_findings_of_domain_and_column_come_first_and_those_of_values_last(of_th
         ("zz", "extract-domain-unknown", None, None, None, None),
     ]  # fmt: skip
     assert set(found["contract"]) == {"ae.odcs.yaml", "extract.odcs.yaml"}
+
+
+def test_a_rule_on_all_domains_may_be_one_of_the_extract_as_well(of_the_extract):
+    """Of the two rules on numbers, the first is not checked on a cut."""
+    tables = tuple(
+        replace(table, rules=tuple(replace(each, checked_on_cut=each.name != "extract-number") for each in table.rules))
+        for table in of_the_extract.tables
+        if table.name == "numbers"
+    )  # fmt: skip
+    known = {"ae": SMALL["ae"], "extract": replace(of_the_extract, tables=tables)}
+    names = ["extract-number", "extract-negative"]
+    for of_cut, expected in ((False, names), (True, names[1:])):
+        found = contracts.check({"ae": AE}, known, [], of_cut=of_cut)
+        assert list(dict.fromkeys(found["rule"])) == expected
 
 
 def test_terms_of_the_plan_are_compared_in_the_domains_with_a_contract(of_the_extract):
