@@ -80,6 +80,111 @@ def test_without_samples_every_treated_subject_is_not_evaluable(patients):
     assert set(got["AVALC"]) == {"NE"}
 
 
+# First dose 2017-01-20. The percent change of 02: from 3 to 1 is -66.666666667 at 9 decimals.
+COUNTS = """
+    USUBJID | CPSEQ | CPTESTCD | VISIT            | CPDTC      | CPREFID | CPSTRESN
+    --------+-------+----------+------------------+------------+---------+---------
+    02      | 9     | CTC      | CYCLE 3          | 2017-03-01 | B9      | 1
+    02      | 8     | CTC      | CYCLE 2          | 2017-01-20 | B8      | 6
+    02      | 7     | CTC      | UNSCHEDULED      | 2017-01-20 | B7      | 3
+    02      | 6     | CTC      |                  | 2017-01-21 |         | 4
+    02      | 5     | CTC      | CYCLE 3          | 2017-01-19 | B5      | 2
+    01      | 4     | CTC      | CYCLE 3          | 2017-03-01 | A4      | 7
+    01      | 3     | CTC      | CYCLE 3          | 2017-03-01 | A3      | 8
+    01      | 2     | CTC      | CYCLE 3          | 2017-03-02 | A2      | 9
+    01      | 1     | CTC      | CYCLE 1          | 2017-01-25 | A1      | 5
+    01      | 10    | CTC      | CYCLE 3          | 2017-02-28 | A5      |
+    01      | 11    | OTHER    | CYCLE 3          | 2017-02-27 | A6      | 99
+    03      | 12    | CTC      | CYCLE 3          | 2017-03-01 | C1      | 5
+    04      | 13    | CTC      | END OF TREATMENT |            | D1      | 5
+    04      | 14    | CTC      | UNSCHEDULED      |            | D2      | 5
+"""
+
+
+def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patients):
+    """03 was not treated; 04 has a baseline of 0. Of two results of a sample the lower GFSEQ counts."""
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": ["01", "02", "03", "04"], "NCYCLES": [2.0, 2.0, 0.0, 1.0],
+            "CTCBL": [40.0, 3.0, 9.0, 0.0], "RESCCTC": [4.0, 99.0, 9.0, 9.0],
+            "RESCTRFL": ["Y", "N", "N", "N"], "TRTSDT": pd.to_datetime(["2017-01-20"] * 4),
+        }
+    )  # fmt: skip
+    gf = patients("""
+        USUBJID | GFSEQ | GFTESTCD | GFSTRESC     | GFREFID
+        --------+-------+----------+--------------+--------
+        01      | 5     | ARV7     | POSITIVE     | A4
+        01      | 4     | ARV7     | NEGATIVE     | A4
+        01      | 3     | ARV7     |              | A4
+        01      | 2     | ARFL     | POSITIVE     | A4
+        01      | 1     | ARFL     | POSITIVE     | A3
+        02      | 6     | ARV7     | UNDETERMINED | B9
+        02      | 7     | ARV7     | POSITIVE     |
+        01      | 8     | ARV7     | POSITIVE     | B8
+    """)
+    got = adctc({"cp": patients(COUNTS), "gf": gf}, adsl, PLAN.ctc)
+    assert got.index.tolist() == list(range(11))
+    days = got["ADT"].dt.strftime("%F")
+    rows = got.assign(ADT=days).astype(object).drop(columns="PARAMCD")
+    assert rows.where(rows.notna(), None).to_numpy().tolist() == [
+        # USUBJID, AVISIT, ADT, AVAL, BASE, PCHG, ARV7, ANL01FL, ANL01CAS, CPSEQ, ANL02FL
+        ["01", "CYCLE 1", "2017-01-25", 5, 4, 25, None, "", 1, 1, ""],
+        ["01", "CYCLE 3", "2017-03-01", 8, 4, 100, None, "Y", 3, 3, "Y"],
+        ["01", "CYCLE 3", "2017-03-01", 7, 4, 75, "NEGATIVE", "Y", 3, 4, ""],
+        ["01", "CYCLE 3", "2017-03-02", 9, 4, 125, None, "Y", 3, 2, ""],
+        ["02", "CYCLE 3", "2017-01-19", 2, 3, -33.333333333, None, "", 2, 5, ""],
+        ["02", "UNSCHEDULED", "2017-01-20", 3, 3, 0, None, "", 5, 7, ""],
+        ["02", "CYCLE 2", "2017-01-20", 6, 3, 100, None, "Y", 3, 8, ""],
+        ["02", "", "2017-01-21", 4, 3, 33.333333333, None, "Y", 4, 6, ""],
+        ["02", "CYCLE 3", "2017-03-01", 1, 3, -66.666666667, "UNDETERMINED", "Y", 3, 9, "Y"],
+        ["04", "END OF TREATMENT", None, 5, 0, None, None, "Y", 3, 13, ""],
+        ["04", "UNSCHEDULED", None, 5, 0, None, None, "", 5, 14, ""],
+    ]
+    assert set(got["PARAMCD"]) == {"CTC"}
+
+
+LIMITS = """
+    USUBJID | CTCBL | ARV7BL   | COUNT | ARV7         | FIRST | CTCRESP | CTC0 | CTCRVIS | ARV7NEG | CTCF30 | CTCF70
+    --------+-------+----------+-------+--------------+-------+---------+------+---------+---------+--------+-------
+    01      | 5     | POSITIVE | 4     | NEGATIVE     | Y     | Y 3     | N 4  | Y 3     | Y 3     | N 4    | N 4
+    02      | 4     | POSITIVE | 0     | POSITIVE     | Y     | NE 1    | Y 3  | NE 1    | N 4     | NE 1   | NE 1
+    03      | 1     | NEGATIVE | 0     | NEGATIVE     |       | NE 1    | Y 3  | NE 1    | NE 1    | NE 1   | NE 1
+    04      | 0     | POSITIVE | 0     | UNDETERMINED | Y     | NE 1    | NE 1 | NE 1    | NE 2    | NE 1   | NE 1
+    05      | 10    | POSITIVE | 7     |              |       | N 4     | N 4  | NE 2    | NE 2    | Y 3    | N 4
+    06      | 10    | POSITIVE | 3     | NEGATIVE     |       | Y 3     | N 4  | NE 2    | Y 3     | Y 3    | Y 3
+    07      | 10    | POSITIVE |       |              |       | NE 2    | NE 2 | NE 2    | NE 2    | NE 2   | NE 2
+    08      | 10    | POSITIVE | 0     | NEGATIVE     | Y     |         |      |         |         |        |
+"""
+
+
+def test_each_parameter_of_the_counts_has_its_case_at_its_limits(patients):
+    """A count of `FIRST` is that of the visit of the plan. 08 was not treated."""
+    table = patients(LIMITS)
+    adsl = table[["USUBJID", "CTCBL", "ARV7BL"]].assign(
+        STUDYID="T", RESCCTC=None, RESCARV7=None, RESCTRFL="N",
+        NCYCLES=[*[1.0] * 7, 0.0],
+    )  # fmt: skip
+    counts = table[table["COUNT"].notna()]
+    count, base = counts["COUNT"].astype(float), counts["CTCBL"].astype(float)
+    course = pd.DataFrame(
+        {
+            "USUBJID": counts["USUBJID"], "AVAL": count, "ARV7": counts["ARV7"], "ANL01FL": "Y",
+            "PCHG": (100 * (count - base) / base).where(base > 0), "ANL02FL": counts["FIRST"].fillna(""),
+        }
+    )  # fmt: skip
+    none = course.assign(AVAL=0.0, ANL01FL="", ANL02FL="", ARV7="NEGATIVE", PCHG=-100.0)
+    rows = adsl.iloc[::-1].set_index(pd.Index([4] * 8))
+    got = ctc_response(rows, pd.concat([course, none]), PLAN.ctc)
+    names = ["CTCRESP", "CTC0", "CTCRVIS", "ARV7NEG", "CTCF30", "CTCF50", "CTCF70"]
+    assert got["PARAMCD"].tolist() == [name for name in names for _ in range(7)]
+    assert got.index.tolist() == list(range(49))
+    assert set(got["STUDYID"]) == {"T"}
+    texts = got.assign(TEXT=got["AVALC"] + " " + got["CASE"].astype(str))
+    for name in ("CTCRESP", "CTC0", "CTCRVIS", "ARV7NEG", "CTCF30", "CTCF70"):
+        found = texts[texts["PARAMCD"] == name].set_index("USUBJID")["TEXT"].to_dict()
+        assert found == table[:7].set_index("USUBJID")[name].to_dict(), name
+
+
 # Rows of the ARD. A result has the case that decided: 1 no suitable baseline, 2 no later value, 3 Y,
 # 4 N. 05 was treated through re-screening; 06 was only screened again.
 ROWS = """

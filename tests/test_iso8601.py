@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 
 from sap.catalogue.iso8601 import hours_between, moment, parse_date
 from sap.derivations import baseline
-from sap.derivations.dates import full_day, latest_day, time_of_day
+from sap.derivations.dates import (
+    earliest_day,
+    full_day,
+    hours_since,
+    latest_day,
+    latest_time_of_day,
+    precision,
+    time_of_day,
+)
 from sap.derivations.labs import adlb
 from sap.derivations.population import death
 from sap.derivations.response import adpsa
@@ -136,6 +144,27 @@ def test_the_columns_of_the_derivations():
     assert time_of_day(texts).tolist() == ["09:00", None, None, None]
     with pytest.raises(ValueError, match=r"1 text\(s\) are no ISO 8601 date"):
         full_day(pd.Series(["2017-02-30", "2017-02-03"]))
+
+
+def test_the_columns_keep_the_index_and_leave_missing_what_is_not_known():
+    index = pd.Index([7, 3, 5])
+    texts = pd.Series(["2003-12-15T09", None, float("nan")], index, dtype="object")
+    none = pd.Series(["2003-12-15T08:30", "2003-12-15T08:30", None], index, dtype="object")
+    for made in (earliest_day(texts), latest_day(texts), full_day(texts)):
+        assert made.index.equals(index)
+        assert made.dt.strftime("%F").fillna("").tolist() == ["2003-12-15", "", ""]
+    assert precision(texts).to_dict() == {7: 13, 3: 0, 5: 0}
+    assert time_of_day(texts).to_dict() == {7: "09:00", 3: None, 5: None}
+    assert latest_time_of_day(texts).to_dict() == {7: "09:59:59", 3: None, 5: None}
+    # one side missing, the other side missing, and an hour without minutes
+    assert hours_since(none, texts).isna().tolist() == [True, True, True]
+    assert hours_since(texts, none).isna().tolist() == [True, True, True]
+    assert hours_since(none, none).to_dict() == pytest.approx(
+        {7: 0, 3: 0, 5: float("nan")}, nan_ok=True
+    )
+    for part in (precision, time_of_day, latest_time_of_day, earliest_day):
+        with pytest.raises(ValueError, match=r"^dtc: 1 text\(s\) are no ISO 8601 date"):
+            part(pd.Series(["2017-02-30", "2017-02-03", None]))
 
 
 # PSA of one patient whose infusion began at 09:00; his fall of 60 % is confirmed on day 49. The

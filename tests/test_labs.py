@@ -83,6 +83,68 @@ def test_each_value_has_the_grade_written_beside_it(patients):
     assert got["BASE"].dropna().unique().tolist() == [1.6, 90]
 
 
+TIES = """
+    USUBJID | LBSEQ | TEST  | VALUE | UNIT   | LO  | HI  | LBDTC            | GRADE      | BASE | BEFORE | BL | ON | WORST
+    --------+-------+-------+-------+--------+-----+-----+------------------+------------+------+--------+----+----+------
+    01      | 3     | NEUT  | 1.6   | 10^9/L | 1.8 | 7.2 | 2018-03-10T08:00 | 1          | 0.9  | 3      |    |    |
+    01      | 1     | NEUT  | 1.2   | 10^9/L | 1.8 | 7.2 | 2018-03-10T09:00 | 2          | 0.9  | 3      |    |    |
+    01      | 2     | NEUT  | 0.9   | 10^9/L | 1.8 | 7.2 | 2018-03-10T09:00 | 3          | 0.9  | 3      | Y  |    |
+    01      | 4     | NEUT  | 1.2   | 10^9/L | 1.8 | 7.2 | 2018-03-12       | 2          | 0.9  | 3      |    | Y  |
+    01      | 6     | NEUT  | 1.2   | 10^9/L | 1.8 | 7.2 | 2018-03-11T09:00 | 2          | 0.9  | 3      |    | Y  |
+    01      | 5     | NEUT  | 1.2   | 10^9/L | 1.8 | 7.2 | 2018-03-11T10:00 | 2          | 0.9  | 3      |    | Y  | Y
+    01      | 7     | PLAT  | 300   | 10^9/L | 150 | 400 | 2018-03-20       | 0          |      |        |    | Y  | Y
+    01      | 8     | PLAT  | 100   | 10^9/L |     |     | 2018-03-12       | 0 OR 1     |      |        |    | Y  |
+    02      | 9     | NEUT  | 2     | 10^9/L |     |     | 2018-03-20       | 0 OR 1     |      |        |    | Y  | Y
+    02      | 10    | NEUT  | 2     | lumps  | 1.8 | 7.2 | 2018-03-12       | NOT GRADED |      |        |    | Y  |
+    02      | 11    | ALT   | 2     | U/L    |     |     | 2018-03-12       | NOT GRADED |      |        |    | Y  | Y
+    02      | 12    | ALT   | 2     | U/L    |     |     | 2018-03-13       | NOT GRADED |      |        |    | Y  |
+    02      | 13    | HGB   | 9.9   | g/dL   | 13  | 17  | 2018-06-09       | 2          |      |        |    | Y  | Y
+    02      | 14    | HGB   | 7.9   | g/dL   | 13  | 17  | 2018-06-10       | 3          |      |        |    |    |
+"""
+
+
+def test_of_equal_values_the_baseline_is_the_last_and_the_worst_is_the_first(patients):
+    """A grade of 0 goes before one that is not known. Not used: a month alone, no number, a test
+    without a term, a patient without treatment."""
+    rows = patients(TIES)
+    lb = pd.DataFrame(
+        {
+            "USUBJID": rows["USUBJID"], "LBSEQ": rows["LBSEQ"], "LBTESTCD": rows["TEST"],
+            "LBTEST": "name", "LBSTRESN": rows["VALUE"].astype(float), "LBSTRESU": rows["UNIT"],
+            "LBSTNRLO": rows["LO"].astype(float), "LBSTNRHI": rows["HI"].astype(float),
+            "VISIT": "V", "LBDTC": rows["LBDTC"],
+        }
+    )  # fmt: skip
+    last = lb.iloc[[-1]].assign(LBSEQ=99.0)
+    others = [
+        last.assign(LBDTC="2018-03"), last.assign(LBSTRESN=float("nan")), last.assign(LBDTC=None),
+        last.assign(LBTESTCD="K"), last.assign(USUBJID="09", LBDTC="2018-03-20"),
+        last.assign(USUBJID="08", LBDTC="2018-03-20"),
+    ]  # fmt: skip
+    tables = {"lb": pd.concat([*others, lb.iloc[::-1]], ignore_index=True)}
+    got = adlb(tables, ADSL, PLAN.labs, PLAN.safety).set_index("LBSEQ").loc[rows["LBSEQ"]]
+    assert len(got) == len(adlb(tables, ADSL, PLAN.labs, PLAN.safety))
+    text = {0: "0", 1: "1", 2: "2", 3: "3"}
+    for column, name in (("GRADE", "ATOXGR"), ("BEFORE", "BTOXGR")):
+        expected = [text.get(cell, cell) for cell in rows[column].fillna("")]
+        assert got[name].fillna("").tolist() == expected, name
+    assert got["BASE"].fillna(0).tolist() == rows["BASE"].astype(float).fillna(0).tolist()
+    for column, name in (("BL", "ABLFL"), ("ON", "ONTRTFL"), ("WORST", "ANL01FL")):
+        assert got[name].tolist() == rows[column].fillna("").tolist(), name
+    assert got["ATOXGRN"].fillna(-1).tolist() == [
+        {"0 OR 1": -1, "NOT GRADED": -1}.get(cell, cell) for cell in rows["GRADE"]
+    ]
+    assert got["AVAL"].tolist() == rows["VALUE"].tolist()
+    assert got["AVALU"].tolist() == rows["UNIT"].tolist()
+    assert got["ANRLO"].fillna(0).tolist() == rows["LO"].astype(float).fillna(0).tolist()
+    assert got["ANRHI"].fillna(0).tolist() == rows["HI"].astype(float).fillna(0).tolist()
+    for name, value in (("STUDYID", "T"), ("PARAM", "name"), ("AVISIT", "V")):
+        assert set(got[name]) == {value}
+    directions = {"NEUT": "L", "PLAT": "L", "HGB": "L", "ALT": "H"}
+    assert got["ATOXDIR"].tolist() == [directions[test] for test in rows["TEST"]]
+    assert got["ATERM"].tolist() == [PLAN.labs.terms[test][0] for test in rows["TEST"]]
+
+
 def test_below_quantification_is_graded_at_its_limit():
     lb = pd.DataFrame(
         {"USUBJID": ["01"], "LBSEQ": [1], "LBTESTCD": ["NEUT"], "LBSTRESC": ["<0.1"],

@@ -255,6 +255,150 @@ def test_the_events_of_caba_v7_are_those_of_its_two_files(shared_data):
     assert late.set_index("stat_name").loc[["n", "min"], "stat"].tolist() == [1, 143]
 
 
+# ---- events, row by row --------------------------------------------------------------------------
+
+EDGES = """
+    USUBJID | AESTDTC          | AEENDTC    | TRTEMFL | CASE | ASTDT      | ASTDTF | AENDT      | WHY
+    --------+------------------+------------+---------+------+------------+--------+------------+--------------------------
+    01      |                  | 2018-03-10 | Y       | 2    | 2018-03-10 | Y      | 2018-03-10 | ended on the first day
+    01      | 2018-03          | 2018-03-10 | Y       | 7    | 2018-03-10 | D      | 2018-03-10 | ended on the first day
+    01      | 2018-03          | 2018-03-09 | N       | 6    | 2018-03-01 | D      | 2018-03-09 | ended the day before
+    01      | 2018-03-10       | 2018-03-09 | Y       | 7    | 2018-03-10 |        | 2018-03-09 | the start is known
+    01      | 2018-04          | 2018-04    | Y       | 7    | 2018-04-01 | D      | 2018-04-30 | surely after the first day
+    01      | 2017             |            | N       | 4    | 2017-01-01 | M      |            | surely before it
+    01      | 2018-03-10T08:00 | 2018       | Y       | 7    | 2018-03-10 |        | 2018-12-31 | a time of day
+    02      |                  |            | N       | 1    |            |        |            | not treated
+"""
+
+
+def test_each_event_has_its_days_by_what_is_known_of_them(patients):
+    """First dose 2018-03-10. An event ended before it is not moved to it."""
+    events = patients(EDGES)
+    got = derived(events[["USUBJID", "AESTDTC", "AEENDTC"]])
+    assert got["TRTEMCAS"].tolist() == events["CASE"].astype(int).tolist()
+    assert got["TRTEMFL"].tolist() == events["TRTEMFL"].tolist()
+    for name in ("ASTDT", "AENDT"):
+        days = got[name].dt.strftime("%F").fillna("").tolist()
+        assert days == events[name].fillna("").tolist(), name
+    assert got["ASTDTF"].tolist() == events["ASTDTF"].fillna("").tolist()
+
+
+def test_relation_and_fatality_of_an_event_by_each_of_its_marks():
+    """Related: possibly, probably, certainly, or not recorded. Fatal: grade 5, FATAL, or AESDTH."""
+    marks = [
+        ("NOT RELATED", "4", "UNKNOWN", None, "N", "N"),
+        ("UNLIKELY RELATED", "5", "UNKNOWN", "N", "N", "Y"),
+        ("POSSIBLY RELATED", "3", "FATAL", "N", "Y", "Y"),
+        ("PROBABLY RELATED", None, "UNKNOWN", "Y", "Y", "Y"),
+        ("RELATED", None, None, None, "Y", "N"),
+        (None, "1", "UNKNOWN", "N", "Y", "N"),
+    ]
+    names = ["AEREL", "AETOXGR", "AEOUT", "AESDTH", "RELFL", "FATALFL"]
+    ae = pd.DataFrame(marks, columns=names)
+    given = ae.drop(columns=["RELFL", "FATALFL"]).assign(
+        STUDYID="T", USUBJID="01", AESEQ=[9.0, 8.0, 7.0, 6.0, 5.0, 4.0], AETERM="x", AEDECOD=None,
+        AESTDTC="2018-03-20", AESLIFE="Y", AESMIE="N", AESER="Y", AEACN="DOSE REDUCED",
+    )  # fmt: skip
+    got = adae(
+        {"ae": given.set_index(pd.Index([3, 3, 1, 0, 7, 9]))}, ADSL, PLAN.safety, PLAN.deaths
+    )
+    assert got["RELFL"].tolist() == ae["RELFL"].tolist()
+    assert got["FATALFL"].tolist() == ae["FATALFL"].tolist()
+    assert got["ATOXGRN"].fillna(0).tolist() == [4, 5, 3, 0, 0, 1]
+    assert got["AESEQ"].tolist() == [9, 8, 7, 6, 5, 4]
+    assert got.index.tolist() == list(range(6))
+    for name, value in (
+        ("AEDECOD", "UNCODED"), ("AEBODSYS", "NOT CODED"), ("PROGFL", "N"), ("AESLIFE", "Y"),
+        ("AESMIE", "N"), ("AESER", "Y"), ("AEACN", "DOSE REDUCED"), ("STUDYID", "T"),
+    ):  # fmt: skip
+        assert set(got[name]) == {value}, name
+    assert got["AEREL"].fillna("").tolist() == ae["AEREL"].fillna("").tolist()
+    assert got["AESHOSP"].isna().all()
+
+
+COUNTED = """
+    USUBJID | AEBODSYS | AEDECOD         | AETOXGR | AESTDTC    | AOCCFL | AOCCSFL | AOCCPFL | WHY
+    --------+----------+-----------------+---------+------------+--------+---------+---------+-------------------------
+    01      | BLOOD    | ANAEMIA         | 3       | 2018-04-20 |        |         |         | as severe, later
+    01      | BLOOD    | ANAEMIA         | 3       | 2018-04-10 | Y      | Y       | Y       | the earlier
+    01      | BLOOD    | ANAEMIA         | 3       | 2018-04-10 |        |         |         | a higher AESEQ
+    01      | BLOOD    | OTHER           |         | 2018-04-01 |        |         |         | no grade is below grade 1
+    01      | BLOOD    | OTHER           | 1       | 2018-04-02 |        |         | Y       |
+    01      | GUT      | NAUSEA          |         | 2018-04-03 |        | Y       | Y       | the only one
+    01      | GUT      | OTHER           |         | 2018-04-03 |        |         | Y       | another term
+    01      | SKIN     | RASH            | 5       | 2018-03-01 |        |         |         | before the first dose
+    01      | NEOPLASM | PROSTATE CANCER | 5       | 2018-04-01 |        |         |         | the disease
+    02      | GUT      | NAUSEA          | 2       | 2018-04-01 |        |         |         | not treated
+    03      | GUT      | NAUSEA          | 2       | 2018-04-01 | Y      | Y       | Y       | another patient
+"""
+
+
+def test_the_event_that_is_counted_is_the_worst_then_the_earlier_then_the_lower_number(patients):
+    events = patients(COUNTED)
+    flags = ["AOCCFL", "AOCCSFL", "AOCCPFL"]
+    third = ADSL.iloc[[0]].assign(USUBJID="03")
+    ae = events.drop(columns=[*flags, "WHY"]).assign(
+        STUDYID="T", AESEQ=range(1, len(events) + 1), AETERM="x", AESER="N", AEREL="RELATED"
+    )
+    adsl = pd.concat([ADSL, third], ignore_index=True)
+    got = adae({"ae": ae}, adsl, PLAN.safety, PLAN.deaths)
+    assert got[flags].to_numpy().tolist() == events[flags].fillna("").to_numpy().tolist()
+
+
+DECIDING = """
+    USUBJID | AESEQ | AEDECOD             | FATALFL | RELFL
+    --------+-------+---------------------+---------+------
+    01      | 1     | STROKE              | Y       | N
+    01      | 3     | SEPSIS              | Y       | Y
+    01      | 2     | PNEUMONIA           | Y       | Y
+    02      | 2     | DISEASE PROGRESSION | Y       | N
+    02      | 4     | STROKE              | Y       | N
+    02      | 3     | FALL                | Y       | N
+    02      | 1     | SEPSIS              | N       | Y
+    03      | 2     | PROSTATE CANCER     | Y       | Y
+    03      | 1     | DISEASE PROGRESSION | Y       | N
+    04      | 1     | STROKE              | Y       | Y
+    05      | 1     | STROKE              | Y       | Y
+"""
+
+
+def test_the_event_that_decides_a_death_has_its_term_kept(patients):
+    """04 is alive and 05 was never treated; 06 has no day of the last dose, 07 died on it."""
+    died = [
+        "2018-05-20",
+        "2018-05-21",
+        "2018-06-20",
+        None,
+        "2018-05-20",
+        "2018-05-20",
+        "2018-05-10",
+    ]
+    last = [*["2018-05-10"] * 5, None, "2018-05-10"]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": ["01", "02", "03", "04", "05", "06", "07"],
+            "NCYCLES": [4.0, 4.0, 4.0, 4.0, 0.0, 1.0, 1.0], "DTHDT": pd.to_datetime(died),
+            "TRTEDT": pd.to_datetime(last), "DCTREAS": [*[None] * 5, "PROGRESSIVE DISEASE", "DEATH"],
+        },
+        index=[5, 3, 1, 0, 2, 8, 9],
+    )  # fmt: skip
+    got = with_deaths(adsl, patients(DECIDING), PLAN.safety, PLAN.deaths)
+    assert got.index.tolist() == [5, 3, 1, 0, 2, 8, 9]
+    names = ["LDDTHELD", "LDDTHGR1", "DTHCGR1", "DTHTERM"]
+    rows = got[names].astype(object)
+    within, more = (f"{word} 30 days {rest} the last dose" for word, rest in (
+        ("Within", "of"), ("More than", "after")))  # fmt: skip
+    assert rows.where(rows.notna(), None).to_numpy().tolist() == [
+        [10, within, "Adverse event, related", "PNEUMONIA"],
+        [11, within, "Adverse event, not related", "FALL"],
+        [41, more, "Progression", "DISEASE PROGRESSION"],
+        [None, None, None, None],
+        [None, None, None, None],
+        [None, "Day of the last dose not known", "Progression", None],
+        [0, within, "Not recorded", None],
+    ]
+
+
 # ---- deaths, rates of interest, the boundary ------------------------------------------------
 
 # W is 30 days. Last dose 2018-05-10: 2018-06-09 is day 30.

@@ -204,3 +204,169 @@ def test_a_kind_without_a_planned_volume_has_its_volume_and_no_patient_above_it(
     # before allocation the plan is that of group A
     first = stats(rows, paramcd="CTC", group="not_allocated", level="volume")
     assert (first["planned_ml"], first["n_above"]) == (40, 0)
+
+
+# ---- samples due and collected, row by row -------------------------------------------------------
+
+
+def as_days(values: object) -> pd.Series:
+    return pd.to_datetime(pd.Series(values, dtype="object"))
+
+
+def inventory_of(
+    adsl: pd.DataFrame, be: pd.DataFrame, cut_off: str, choices: pd.DataFrame | None = None
+) -> list[list[object]]:
+    """The rows of ADBE, sorted, days as texts and missing as None; 01 and 04 had 12 infusions."""
+    infused = pd.DataFrame(
+        [
+            {"USUBJID": key, "ACYCLE": float(n), "ASTDT": day}
+            for key, start in (("01", "2018-01-10"), ("04", "2018-07-01"))
+            for n, day in enumerate(pd.date_range(start, periods=12, freq="21D"), 1)
+        ]
+    )
+    if choices is None:
+        choices = pd.DataFrame(columns=["USUBJID", "COURSE", "DRUG"])
+        choices = choices.assign(TRTSDT=as_days([]), NEWTHDT=as_days([]))
+    day = dt.date.fromisoformat(cut_off)
+    got = adbe({"be": be}, adsl, infused, choices, PLAN, day)
+    names = [
+        "USUBJID",
+        "GROUP",
+        "BECAT",
+        "AVISIT",
+        "DUEDT",
+        "EXPTUBES",
+        "EXPVOL",
+        "TUBES",
+        "VOLUME",
+        "CASE",
+    ]
+    assert list(got) == names
+    rows = got.assign(DUEDT=got["DUEDT"].dt.strftime("%F")).astype(object)
+    cells: list[list[object]] = rows.where(rows.notna(), None).to_numpy().tolist()
+    return sorted(cells, key=lambda row: [str(cell) for cell in row])
+
+
+def collected(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+    names = ["USUBJID", "BECAT", "VISIT", "BEDTC", "BEVOL"]
+    be = pd.DataFrame(rows, columns=names)
+    return be.assign(BEDECOD="COLLECTING", BESEQ=range(len(be)))
+
+
+def subjects_of(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+    names = ["USUBJID", "GROUP", "RESCTRFL", "SCRDT", "RESCRDT", "TRTSDT", "LSTALVDT"]
+    adsl = pd.DataFrame(rows, columns=names)
+    return adsl.assign(**{name: as_days(adsl[name].tolist()) for name in names[3:]})
+
+
+def test_samples_are_due_to_the_cut_off_and_to_the_last_planned_cycle():
+    """Cycle 10 is the last of the plan and given on 2018-07-18, 189 days after cycle 1."""
+    adsl = subjects_of([("01", "B", "N", "2018-01-01", None, "2018-01-10", "2018-12-01")])
+    be = collected([("01", "PK", "CYCLE 1", "2018-01-10", 5.0), ("01", "PK", "CYCLE 1", None, 4.5)])
+    be = pd.concat([be, be.assign(BEDECOD="STORING")], ignore_index=True)
+    start = pd.Timestamp("2018-01-10")
+    plasma = [
+        ["01", "B", "CFDNA PLASMA", f"CYCLE {n}", f"{start + pd.Timedelta(days=21 * (n - 1)):%F}",
+         1, 10, 0, 0, 2]
+        for n in (1, 10, 2, 3, 4, 5, 6, 7, 8, 9)
+    ]  # fmt: skip
+    others = [
+        ["01", "B", "CTC", "CYCLE 3", "2018-02-21", 1, 20, 0, 0, 2],
+        ["01", "B", "CTC", "SCREENING", "2018-01-01", 1, 20, 0, 0, 2],
+        ["01", "B", "PK", "CYCLE 1", "2018-01-10", 4, 20, 2, 9.5, 1],
+    ]
+    assert inventory_of(adsl, be, "2018-12-31") == [*plasma, *others]
+    assert inventory_of(adsl, be, "2018-07-18") == [*plasma, *others]  # due on the cut-off
+    assert inventory_of(adsl, be, "2018-07-17") == [plasma[0], *plasma[2:], *others]
+
+
+def test_who_is_screened_again_has_a_second_screening_sample():
+    """02 of group A without treatment; 03 of group B, 05 never allocated and 06 treated again.
+
+    What is collected and not expected: of 06 from the first dose after the re-screening on of the
+    second group, before it and without a day of the first; 07 is no patient of ADSL.
+    """
+    adsl = subjects_of([
+        ("02", "A", "N", "2018-01-01", "2018-06-01", None, "2018-12-01"),
+        ("03", "B", "N", "2018-01-01", "2018-06-01", None, "2018-12-01"),
+        ("05", None, "N", "2018-01-01", "2018-06-01", None, "2018-12-01"),
+        ("04", "A", "Y", "2018-01-01", "2018-06-01", "2018-07-01", "2018-12-01"),
+        ("08", None, "N", None, None, None, "2018-12-01"),
+    ])  # fmt: skip
+    be = collected([
+        ("04", "CTC", "UNSCHEDULED", "2018-07-01", 1.0),
+        ("04", "CTC", "OTHER", "2018-06-30", 2.0),
+        ("04", "CTC", None, None, None),
+        ("07", "CTC", "SCREENING", "2018-01-01", 3.0),
+        ("04", "CTC", "RE-SCREENING", "2018-07-02", 4.0),
+        ("04", "CTC", "SCREENING", "2018-07-02", 5.0),
+        ("04", "CTC", "SCREENING", "2018-01-01", 6.0),
+    ])  # fmt: skip
+    again = "B after re-screening"
+    assert inventory_of(adsl, be, "2018-07-02") == [
+        ["02", "A", "CTC", "RE-SCREENING", "2018-06-01", 1, 20, 0, 0, 2],
+        ["02", "A", "CTC", "SCREENING", "2018-01-01", 1, 20, 0, 0, 2],
+        ["03", "B", "CTC", "SCREENING", "2018-01-01", 1, 20, 0, 0, 2],
+        ["04", "A", "CTC", None, None, 0, 0, 1, 0, 3],
+        ["04", "A", "CTC", "OTHER", None, 0, 0, 1, 2, 3],
+        ["04", "A", "CTC", "SCREENING", "2018-01-01", 1, 20, 2, 11, 1],
+        ["04", again, "CTC", "RE-SCREENING", "2018-06-01", 1, 20, 1, 4, 1],
+        ["04", again, "CTC", "UNSCHEDULED", None, 0, 0, 1, 1, 3],
+        ["04", again, "PK", "CYCLE 1", "2018-07-01", 4, 20, 0, 0, 2],
+        ["05", "", "CTC", "SCREENING", "2018-01-01", 1, 20, 0, 0, 2],
+        ["07", "", "CTC", "SCREENING", None, 0, 0, 1, 3, 3],
+    ]
+
+
+def test_samples_under_the_physicians_choice_end_with_the_progression():
+    """The choice began on 2018-02-01; day 84 is 2018-04-26.
+
+    1: followed to day 84. 2: the next therapy the day after it. 3: on it. 4: a progression sample, the
+    earliest of two, before the re-screening. 5: the re-screening before the next therapy. 6: began no
+    drug. 7: a course of study treatment is no choice. 8: last known alive the day before day 84.
+    """
+    seen = "2018-12-01"
+    adsl = subjects_of([
+        ("1", "A", "N", None, None, None, seen),
+        ("2", "A", "N", None, None, None, seen),
+        ("3", "A", "N", None, None, None, seen),
+        ("4", "A", "N", None, "2018-06-01", None, seen),
+        ("5", "A", "N", None, "2018-06-01", None, seen),
+        ("6", "A", "N", None, None, None, seen),
+        ("7", "A", "N", None, None, None, seen),
+        ("8", "A", "N", None, None, None, "2018-04-25"),
+    ])  # fmt: skip
+    later = [None, "2018-04-27", "2018-04-26", "2018-06-20", "2018-06-20", None, None, None]
+    choices = pd.DataFrame(
+        {
+            "USUBJID": adsl["USUBJID"], "COURSE": [*["CHOICE"] * 6, "STUDY", "CHOICE"],
+            "DRUG": [*["ABIRATERONE"] * 5, None, "CABAZITAXEL", "ABIRATERONE"],
+            "TRTSDT": as_days(["2018-02-01"] * 8), "NEWTHDT": as_days(later),
+        }
+    )  # fmt: skip
+    plasma = "CFDNA PLASMA"
+    be = collected([
+        ("4", plasma, "PROGRESSION", "2018-05-03", 10.0),
+        ("4", plasma, "PROGRESSION", "2018-05-02", 10.0),
+        ("5", "CTC", "PROGRESSION", "2018-05-02", 10.0),
+        ("5", plasma, "WEEK 12", "2018-04-26", 10.0),
+    ])  # fmt: skip
+    baseline = [[key, "A", plasma, "BASELINE", "2018-02-01", 1, 10, 0, 0, 2] for key in "123458"]
+    week_12 = {key: [key, "A", plasma, "WEEK 12", "2018-04-26", 1, 10, 0, 0, 2] for key in "1245"}
+    week_12["5"] = ["5", "A", plasma, "WEEK 12", "2018-04-26", 1, 10, 1, 10, 1]
+    end = [
+        ["2", "A", plasma, "PROGRESSION", "2018-04-27", 1, 10, 0, 0, 2],
+        ["3", "A", plasma, "PROGRESSION", "2018-04-26", 1, 10, 0, 0, 2],
+        ["4", "A", plasma, "RE-SCREENING", "2018-05-02", 1, 10, 0, 0, 2],
+        ["4", "A", plasma, "PROGRESSION", None, 0, 0, 2, 20, 3],
+        ["5", "A", plasma, "RE-SCREENING", "2018-06-01", 1, 10, 0, 0, 2],
+        ["5", "A", "CTC", "PROGRESSION", None, 0, 0, 1, 10, 3],
+    ]
+    screening = [[key, "A", "CTC", "RE-SCREENING", "2018-06-01", 1, 20, 0, 0, 2] for key in "45"]
+    rows = [*baseline, *week_12.values(), *end, *screening]
+    expected = sorted(rows, key=lambda row: [str(cell) for cell in row])
+    assert inventory_of(adsl, be, "2018-12-31", choices) == expected
+    # By a cut-off on day 84 the sample is due; a day earlier it is not.
+    for cut_off, due in (("2018-04-26", 4), ("2018-04-25", 0)):
+        at_cut_off = inventory_of(adsl, be[:2], cut_off, choices)
+        assert sum(row[3] == "WEEK 12" for row in at_cut_off) == due

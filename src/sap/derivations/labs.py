@@ -113,7 +113,7 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
             "LBSEQ": values["LBSEQ"],
         }
     )
-    order = rows[on].assign(WORST=-rows["ATOXGRN"].fillna(-1), OPEN=rows["ATOXGR"] == "NOT GRADED")
+    order = rows[on].assign(WORST=-rows["ATOXGRN"], OPEN=rows["ATOXGR"] == "NOT GRADED")
     order = order.sort_values([*_KEY, "WORST", "OPEN", "ADT", "LBSEQ"], kind="stable")
     worst = order.drop_duplicates(_KEY).index
     return rows.assign(ANL01FL=np.where(rows.index.isin(worst), "Y", ""))

@@ -79,7 +79,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd
     emergent = np.isin(case, (2, 7))
     length = precision(start_text)
     over = end_high < first
-    shifted = (length < 10) & (start_low < first) & (start_high >= first) & ~over
+    shifted = (start_low < first) & (start_high >= first) & ~over
     start = start_low.where(~shifted, first).where(~undated | over, first)
     grade = pd.to_numeric(ae["AETOXGR"])
     related = ae["AEREL"].isin(RELATED) | ae["AEREL"].isna()

@@ -126,9 +126,9 @@ def adbe(
     2. At a visit, each cycle, the first cycle: at the infusions given, at most
        `exposure.max_cycles`.
     3. Under the physician's choice (group A): BASELINE when a choice began; WEEK 12 when follow-up
-       reached day `choice_days` of it without progression before; PROGRESSION when it is known from
-       a sample of that visit, a re-screening (whose sample it then is), or the next therapy. A
-       progression without such a record in BE, DS or CM is not known here, so the proportion of
+       reached day `choice_days` of it without progression on or before that day; PROGRESSION when it
+       is known from a sample of that visit, a re-screening (whose sample it then is), or the next
+       therapy. A progression without such a record in BE, DS or CM is not known here, so the proportion of
        collected PROGRESSION samples is an upper limit.
 
     The group is A, B, "B after re-screening", or "" for a patient never allocated, for whom only
