@@ -98,6 +98,7 @@ COUNTS = """
     03      | 12    | CTC      | CYCLE 3          | 2017-03-01 | C1      | 5
     04      | 13    | CTC      | END OF TREATMENT |            | D1      | 5
     04      | 14    | CTC      | UNSCHEDULED      |            | D2      | 5
+    05      | 15    | CTC      | CYCLE 2          | 2017-02-10 | E1      | 0
 """
 
 
@@ -105,9 +106,9 @@ def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patien
     """03 was not treated; 04 has a baseline of 0. Of two results of a sample the lower GFSEQ counts."""
     adsl = pd.DataFrame(
         {
-            "USUBJID": ["01", "02", "03", "04"], "NCYCLES": [2.0, 2.0, 0.0, 1.0],
-            "CTCBL": [40.0, 3.0, 9.0, 0.0], "RESCCTC": [4.0, 99.0, 9.0, 9.0],
-            "RESCTRFL": ["Y", "N", "N", "N"], "TRTSDT": pd.to_datetime(["2017-01-20"] * 4),
+            "USUBJID": ["01", "02", "03", "04", "05"], "NCYCLES": [2.0, 2.0, 0.0, 1.0, 1.0],
+            "CTCBL": [40.0, 3.0, 9.0, 0.0, 1.0], "RESCCTC": [4.0, 99.0, 9.0, 9.0, None],
+            "RESCTRFL": ["Y", "N", "N", "N", "N"], "TRTSDT": pd.to_datetime(["2017-01-20"] * 5),
         }
     )  # fmt: skip
     gf = patients("""
@@ -123,7 +124,7 @@ def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patien
         01      | 8     | ARV7     | POSITIVE     | B8
     """)
     got = adctc({"cp": patients(COUNTS), "gf": gf}, adsl, PLAN.ctc)
-    assert got.index.tolist() == list(range(11))
+    assert got.index.tolist() == list(range(12))
     days = got["ADT"].dt.strftime("%F")
     rows = got.assign(ADT=days).astype(object).drop(columns="PARAMCD")
     assert rows.where(rows.notna(), None).to_numpy().tolist() == [
@@ -139,6 +140,7 @@ def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patien
         ["02", "CYCLE 3", "2017-03-01", 1, 3, -66.666666667, "UNDETERMINED", "Y", 3, 9, "Y"],
         ["04", "END OF TREATMENT", None, 5, 0, None, None, "Y", 3, 13, ""],
         ["04", "UNSCHEDULED", None, 5, 0, None, None, "", 5, 14, ""],
+        ["05", "CYCLE 2", "2017-02-10", 0, 1, -100, None, "Y", 3, 15, ""],
     ]
     assert set(got["PARAMCD"]) == {"CTC"}
 

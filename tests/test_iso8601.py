@@ -162,6 +162,8 @@ def test_the_columns_keep_the_index_and_leave_missing_what_is_not_known():
     assert hours_since(none, none).to_dict() == pytest.approx(
         {7: 0, 3: 0, 5: float("nan")}, nan_ok=True
     )
+    with pytest.raises(ValueError, match="shorter"):
+        hours_since(none, none[:2])
     for part in (precision, time_of_day, latest_time_of_day, earliest_day):
         with pytest.raises(ValueError, match=r"^dtc: 1 text\(s\) are no ISO 8601 date"):
             part(pd.Series(["2017-02-30", "2017-02-03", None]))

@@ -121,9 +121,10 @@ def test_of_equal_values_the_baseline_is_the_last_and_the_worst_is_the_first(pat
         last.assign(LBTESTCD="K"), last.assign(USUBJID="09", LBDTC="2018-03-20"),
         last.assign(USUBJID="08", LBDTC="2018-03-20"),
     ]  # fmt: skip
+    adsl = ADSL.assign(NCYCLES=[1.0, 1.0, 1.0, 0.0])
     tables = {"lb": pd.concat([*others, lb.iloc[::-1]], ignore_index=True)}
-    got = adlb(tables, ADSL, PLAN.labs, PLAN.safety).set_index("LBSEQ").loc[rows["LBSEQ"]]
-    assert len(got) == len(adlb(tables, ADSL, PLAN.labs, PLAN.safety))
+    got = adlb(tables, adsl, PLAN.labs, PLAN.safety).set_index("LBSEQ").loc[rows["LBSEQ"]]
+    assert len(got) == len(adlb(tables, adsl, PLAN.labs, PLAN.safety))
     text = {0: "0", 1: "1", 2: "2", 3: "3"}
     for column, name in (("GRADE", "ATOXGR"), ("BEFORE", "BTOXGR")):
         expected = [text.get(cell, cell) for cell in rows[column].fillna("")]

@@ -352,6 +352,14 @@ def test_without_a_dose_nothing_is_normalised(dose, reason):
     assert got.loc["CMAX", "AVAL"] == 50
 
 
+def test_values_are_normalised_by_any_dose_above_0():
+    """25 mg/m2 over 0.5 mg/m2 is a factor of 50; the area is divided by 0.5 mg."""
+    got = parameters_of(profile([(1, 1.0, 50.0), (7, 7.0, 10.0)], DOSE=0.5, DOSEMG=0.5))
+    assert got.loc["CMAXN", "AVAL"] == 2500
+    area = 25 + 40 * 6 / math.log(5)
+    assert got.loc[["AUC07", "AUC07MG"], "AVAL"].tolist() == pytest.approx([area, 2 * area])
+
+
 def test_a_normalised_value_without_value_has_its_reason():
     points = [(1, 1.0, 50.0), (3, 3.0, 10.0)]
     got = parameters_of(profile(points, DOSE=float("nan")))

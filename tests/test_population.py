@@ -573,6 +573,16 @@ def whole(patients) -> pd.DataFrame:
     return adsl(tables, PLAN).set_index("USUBJID")
 
 
+def test_the_subject_dataset_has_its_columns_and_no_other(whole):
+    assert ["USUBJID", *whole] == [
+        "USUBJID", "STUDYID", "SUBJID", "SITEID", "AGE", "SEX", "RFICDT", "SCRDT", "CTCBL", "ARV7BL",
+        "ARV7REAS", "GROUP", "ALLOCDT", "TRTSDT", "TRTSTM", "TRTEDT", "NCYCLES", "LINE", "RESCCSDT",
+        "RESCRDT", "RESCCTC", "RESCARV7", "RESALLDT", "RESCPRFL", "RESCIEFL", "RESCTRFL", "DTHDT",
+        "DTHFL", "LSTALVDT", "DCTREAS", "DCTDT", "DCSREAS", "DCSDT", "SCRNOUT", "RESCOUT", "SCRFL",
+        "MPOSFL", "PRIMFL", "SAFFL", "RESCFL", "GRPAFL",
+    ]  # fmt: skip
+
+
 def test_the_group_is_that_of_the_earlier_allocation_and_a_on_one_day(whole):
     assert as_texts(whole[["GROUP", "ALLOCDT", "GRPAFL"]]) == {
         "01": ["A", "2017-01-10", "Y"],

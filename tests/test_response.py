@@ -830,7 +830,7 @@ TWELVE_WEEKS = """
 def test_each_definition_of_psa_response_has_its_rows(patients):
     """05 was never treated; of 04 no value counts; the fall of 02 is too late for the limit of day 84."""
     adsl, tables = one_trial(patients(TWELVE_WEEKS))
-    adsl.loc[adsl["USUBJID"] == "05", "NCYCLES"] = 0.0
+    adsl["NCYCLES"] = adsl["USUBJID"].map({"05": 0.0}).fillna(1.0)
     got = adrs(adsl, adpsa(tables, adsl, RULE), RULE, PLAN.psa_course)
     assert list(got) == [
         "STUDYID", "USUBJID", "TRTSDT", "AVALC", "AVAL", "ADT", "CONFDT", "CASE", "PARAMCD",

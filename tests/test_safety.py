@@ -336,7 +336,7 @@ COUNTED = """
 def test_the_event_that_is_counted_is_the_worst_then_the_earlier_then_the_lower_number(patients):
     events = patients(COUNTED)
     flags = ["AOCCFL", "AOCCSFL", "AOCCPFL"]
-    third = ADSL.iloc[[0]].assign(USUBJID="03")
+    third = ADSL.iloc[[0]].assign(USUBJID="03", NCYCLES=1.0)
     ae = events.drop(columns=[*flags, "WHY"]).assign(
         STUDYID="T", AESEQ=range(1, len(events) + 1), AETERM="x", AESER="N", AEREL="RELATED"
     )

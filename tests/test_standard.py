@@ -416,8 +416,12 @@ def test_one_disposition_term_has_the_value_of_the_list_of_its_own_record():
 
 
 def test_a_list_that_depends_on_a_column_is_not_used_without_the_column():
-    record = {"USUBJID": "1", "DSDECOD": "SCREEN FAILURE"}
-    assert both("ds", **record) == record
+    for word in ("SCREEN FAILURE", "Informed consent"):
+        record = {"USUBJID": "1", "DSDECOD": word}
+        assert both("ds", **record) == record
+    # The list of disposition events needs DSCAT only; that of the screening needs DSSCAT as well.
+    got = both("ds", DSCAT="DISPOSITION EVENT", DSDECOD="Withdrawal of consent")
+    assert got["DSDECOD"] == "WITHDRAWAL BY SUBJECT"
 
 
 def test_units_of_one_table_are_each_read_for_their_own_records():

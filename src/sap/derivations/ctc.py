@@ -129,7 +129,7 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
       also when no result on treatment is positive or negative. A negative result is uncertain at
       low CTC counts.
     """
-    treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
+    treated = adsl[adsl["NCYCLES"] > 0]
     usubjid = treated["USUBJID"]
     through_rescreening = treated["RESCTRFL"] == "Y"
     base = treated["RESCCTC"].where(through_rescreening, treated["CTCBL"]).astype(float)

@@ -221,11 +221,12 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
     6. NDELAY, NDELMAJ, NREDUC: the number of infusions whose delay is MINOR or MAJOR, whose delay
        is MAJOR, and whose reduction is REDUCED. DELAYED, DELMAJOR, REDUCED, LOWSTART: Y when there
        is at least one; else U when the delay or reduction of an infusion is U (a single infusion
-       has no delay); else N. The counts are missing where the flag is U.
+       has no delay); else N. LOWSTART is of the first infusion: U when its reduction is U. The
+       counts are missing where the flag is U.
     7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care is recorded for any
        patient. NGCSF: cycles with G-CSF.
     """
-    treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
+    treated = adsl[adsl["NCYCLES"] > 0]
     usubjid, each = treated["USUBJID"], adex.groupby("USUBJID")
     weeks = ((treated["TRTEDT"] - treated["TRTSDT"]).dt.days + rule.cycle_days) / DAYS_PER_WEEK
     values: dict[str, pd.Series] = {"NCYCLES": treated["NCYCLES"].astype(float), "DURWK": weeks}

@@ -28,7 +28,7 @@ def _values(tables: Tables, adsl: pd.DataFrame, rule: Labs) -> pd.DataFrame:
     lb = lb.assign(AVAL=number, ADT=full_day(lb["LBDTC"]), TIME=time_of_day(lb["LBDTC"]).fillna(""))
     lb = lb[lb["AVAL"].notna() & lb["ADT"].notna()]
     by = ["USUBJID", "LBTESTCD", "ADT", "TIME", "LBSEQ"]
-    return lb.sort_values(by, kind="stable", ignore_index=True)
+    return lb.sort_values(by, kind="stable")
 
 
 def _graded(values: pd.DataFrame, base: pd.Series) -> pd.DataFrame:

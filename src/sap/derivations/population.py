@@ -213,8 +213,7 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
         ss[ss["SSSTRESC"] == "DEAD"].rename(columns={"SSDTC": "DTC"}),
     )
     deaths = pd.concat(
-        [part[["USUBJID", "DTC"]].assign(RANK=rank) for rank, part in enumerate(sources)],
-        ignore_index=True,
+        [part[["USUBJID", "DTC"]].assign(RANK=rank) for rank, part in enumerate(sources)]
     ).dropna(subset=["DTC"])
     deaths = deaths.assign(DAY=earliest_day(deaths["DTC"]), FULL=precision(deaths["DTC"]) >= 10)
     deaths = deaths.assign(PARTIAL=~deaths["FULL"]).dropna(subset=["DAY"])
@@ -229,7 +228,7 @@ def death(tables: Tables, alive_on: pd.Series) -> pd.Series:
 def _therapy_before_rescreening(
     tables: Tables, rescreened: pd.Series, drugs: list[str]
 ) -> pd.Series:
-    """USUBJID of patients with one of `names` as the physician's choice before re-screening."""
+    """USUBJID of patients with one of `drugs` as the physician's choice before re-screening."""
     cm = _columns(tables, "cm", "CMDECOD", "CMCAT", "CMSTDTC")
     cm = cm[(cm["CMCAT"] == "PHYSICIAN'S CHOICE") & cm["CMDECOD"].isin(drugs)]
     rescreening_day = cm["USUBJID"].map(rescreened)

@@ -46,7 +46,7 @@ def _due(
             & (subjects["RESCTRFL"] != "Y")
         ]
         second = second[["USUBJID"]].assign(AVISIT="RE-SCREENING", DUEDT=second["RESCRDT"])
-        due = pd.concat([due, second], ignore_index=True) if len(second) else due
+        due = pd.concat([due, second]) if len(second) else due
         return due[due["DUEDT"].notna()]
     if line.when in ("each cycle", "first cycle"):
         doses = doses if line.when == "each cycle" else doses[doses["ACYCLE"] == 1]
@@ -81,7 +81,7 @@ def _due_under_choice(subjects: pd.DataFrame, rule: Samples) -> pd.DataFrame:
             }
         ),
     ]
-    return pd.concat([part for part in parts if len(part)] or parts[:1], ignore_index=True)
+    return pd.concat([part for part in parts if len(part)] or parts[:1])
 
 
 def _episodes(
@@ -105,7 +105,7 @@ def _episodes(
     )
     unallocated = subjects[subjects["GROUP"].isna()].assign(EPISODE="", GROUP="A")
     parts = [part for part in (first, after_rescreening, unallocated) if len(part)]
-    return pd.concat(parts, ignore_index=True) if parts else first
+    return pd.concat(parts) if parts else first
 
 
 def adbe(
@@ -163,7 +163,7 @@ def adbe(
                     EXPVOL=line.tubes * line.volume_ml,
                 )
             )
-    expected = pd.concat([part for part in parts if len(part)], ignore_index=True)
+    expected = pd.concat([part for part in parts if len(part)])
     expected = expected[~(expected["DUEDT"] > pd.Timestamp(cut_off))]
     return _matched(expected, collected, subjects)
 

@@ -212,9 +212,10 @@ def _in_unit(domain: str, table: pd.DataFrame, entry: Units) -> pd.DataFrame:
         rows = analysed & (table[column] == recorded)
         if unit is None or unit.factor != 1:
             for name in (name for name in numbers if name in converted):
-                converted = converted.assign(
-                    **{name: converted[name].where(~rows, _times(converted[name], unit))}
-                )
+                others = converted[name].where(~rows)
+                if unit is not None:
+                    others = converted[name].where(~rows, _times(converted[name], unit))
+                converted = converted.assign(**{name: others})
             if result in converted:
                 texts = [_text(text, unit) for text in converted[result]]
                 other = pd.Series(texts, converted.index, dtype="object")
@@ -224,9 +225,7 @@ def _in_unit(domain: str, table: pd.DataFrame, entry: Units) -> pd.DataFrame:
     return converted
 
 
-def _times(values: pd.Series, unit: Unit | None) -> pd.Series:
-    if unit is None:
-        return pd.Series(float("nan"), values.index)
+def _times(values: pd.Series, unit: Unit) -> pd.Series:
     return values.astype(float).map(unit.of, na_action="ignore")
 
 
