@@ -100,6 +100,7 @@ TIES = """
     02      | 12    | ALT   | 2     | U/L    |     |     | 2018-03-13       | NOT GRADED |      |        |    | Y  |
     02      | 13    | HGB   | 9.9   | g/dL   | 13  | 17  | 2018-06-09       | 2          |      |        |    | Y  | Y
     02      | 14    | HGB   | 7.9   | g/dL   | 13  | 17  | 2018-06-10       | 3          |      |        |    |    |
+    02      | 15    | CREAT | 1.3   | umol/L | 64  | 104 | 2018-03-12       | NOT GRADED |      |        |    | Y  | Y
 """
 
 
@@ -115,7 +116,7 @@ def test_of_equal_values_the_baseline_is_the_last_and_the_worst_is_the_first(pat
             "VISIT": "V", "LBDTC": rows["LBDTC"],
         }
     )  # fmt: skip
-    last = lb.iloc[[-1]].assign(LBSEQ=99.0)
+    last = lb[lb["LBTESTCD"] == "HGB"].iloc[[-1]].assign(LBSEQ=99.0)
     others = [
         last.assign(LBDTC="2018-03"), last.assign(LBSTRESN=float("nan")), last.assign(LBDTC=None),
         last.assign(LBTESTCD="K"), last.assign(USUBJID="09", LBDTC="2018-03-20"),
@@ -141,7 +142,7 @@ def test_of_equal_values_the_baseline_is_the_last_and_the_worst_is_the_first(pat
     assert got["ANRHI"].fillna(0).tolist() == rows["HI"].astype(float).fillna(0).tolist()
     for name, value in (("STUDYID", "T"), ("PARAM", "name"), ("AVISIT", "V")):
         assert set(got[name]) == {value}
-    directions = {"NEUT": "L", "PLAT": "L", "HGB": "L", "ALT": "H"}
+    directions = {"NEUT": "L", "PLAT": "L", "HGB": "L", "ALT": "H", "CREAT": "H"}
     assert got["ATOXDIR"].tolist() == [directions[test] for test in rows["TEST"]]
     assert got["ATERM"].tolist() == [PLAN.labs.terms[test][0] for test in rows["TEST"]]
 
