@@ -91,6 +91,7 @@ def test_what_a_report_adds_to_a_run_goes_with_it(tmp_path):
     made(target, "first")
     for name in (
         "csr.html",
+        "csr-16-2.pdf",
         "dsmb-open/report.pdf",
         "tables/previous-ard.csv",
         ".new-x/csr.pdf",

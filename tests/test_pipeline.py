@@ -217,7 +217,7 @@ def test_two_reports_that_differ_in_all_that_must_not_matter_have_the_same_bytes
             cwd=tmp_path / name,
         )  # fmt: skip
         assert got.returncode == 0, got.stderr
-    for file in ("ard.csv", "csr.html", "csr.pdf"):
+    for file in ("ard.csv", "csr.html", "csr.pdf", "csr-16-2.pdf", "csr-profiles.pdf"):
         left, right = ((tmp_path / name / "report" / file).read_bytes() for name in worlds)
         assert left == right, file
     assert str(tmp_path).encode() not in (tmp_path / "one" / "report" / "csr.html").read_bytes()
@@ -249,7 +249,7 @@ def test_a_report_made_on_another_day_has_the_same_bytes(extract, tmp_path):
             [*call, *map(str, words)], capture_output=True, text=True, check=False, env=env
         )
         assert got.returncode == 0, got.stderr
-    for file in ("ard.csv", "csr.html", "csr.pdf"):
+    for file in ("ard.csv", "csr.html", "csr.pdf", "csr-16-2.pdf", "csr-profiles.pdf"):
         left, right = ((tmp_path / name / "report" / file).read_bytes() for name in worlds)
         assert left == right, file
     log = (tmp_path / "2031" / "report" / "run-log.jsonl").read_text(encoding="utf-8")

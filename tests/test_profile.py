@@ -141,3 +141,26 @@ def test_an_empty_lane_gives_the_reason(run, monkeypatch, domains, rows, expecte
     for lane in (profile._factor, profile._scans, profile._events):
         lane(page, one, 0.0)
     assert {each for each in texts if each not in lanes} == expected
+
+
+def test_responders_deaths_and_serious_events_come_first(run, monkeypatch):
+    """T-4 responded and died, T-3 died, T-2 had a serious event, T-1 none of these; T-5 was not treated."""
+    tables = {
+        "adsl": pd.DataFrame(
+            {
+                "USUBJID": ["T-1", "T-2", "T-3", "T-4", "T-5"],
+                "SAFFL": ["Y", "Y", "Y", "Y", "N"],
+                "DTHFL": ["N", "N", "Y", "Y", "Y"],
+            }
+        ),
+        "adrs": pd.DataFrame(
+            [("T-4", "PSARESP", "Y"), ("T-3", "PSARESP", "N"), ("T-1", "CTCRESP", "Y")],
+            columns=["USUBJID", "PARAMCD", "AVALC"],
+        ),
+        "adae": pd.DataFrame(
+            [("T-2", "Y"), ("T-1", "N"), ("T-3", "Y"), ("T-5", "Y")], columns=["USUBJID", "AESER"]
+        ),
+    }
+    monkeypatch.setattr(profile.ard, "dataset", tables.__getitem__)
+    assert [who for who, _ in profile.groups()] == ["T-4", "T-3", "T-2", "T-1"]
+    assert [group for _, group in profile.groups()] == list(profile.GROUPS)

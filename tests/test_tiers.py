@@ -86,7 +86,7 @@ def test_ci_fails_when_the_slow_tests_are_cut_off(tmp_path):
 case "$*" in
   *slow*) sleep 60;;
   report*) mkdir -p build/report build/caba-v7
-           for name in csr.html csr.pdf ard.csv; do echo x | tee build/report/$name build/caba-v7/$name; done;;
+           for name in csr.html csr.pdf csr-16-2.pdf csr-profiles.pdf ard.csv; do echo x | tee build/report/$name build/caba-v7/$name; done;;
 esac
 """
     got = in_ci(tmp_path, make, 6)

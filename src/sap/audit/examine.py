@@ -176,7 +176,7 @@ def _compare(audit: Audit, opened: Bundle, run: Path, *, reports: bool) -> None:
         if name not in opened.files:
             continue
         kind = original.rpartition(".")[2]
-        if original.startswith(("csr.", "dsmb")) and not reports:
+        if original.startswith(("csr.", "csr-", "dsmb")) and not reports:
             continue
         rebuilt_file = run / original
         if not rebuilt_file.is_file():

@@ -18,7 +18,8 @@ def kinds_of(bundle: Bundle) -> dict[str, list[str]]:
     formats_by_kind: dict[str, list[str]] = {}
     for original in sorted(bundle.of_role("report")):
         folder, _, last = original.rpartition("/")
-        kind = "dsmb" if folder.startswith("dsmb") else last.partition(".")[0]
+        # The volumes of a report, csr-16-2.pdf, are made with it.
+        kind = "dsmb" if folder.startswith("dsmb") else last.partition(".")[0].partition("-")[0]
         suffix = last.rpartition(".")[2]
         if kind in ("csr", "dsmb") and suffix in ("html", "pdf", "docx"):
             formats = formats_by_kind.setdefault(kind, [])

@@ -154,9 +154,38 @@ class _Subject:
         return sorted(((d, row) for d, row in dated if d is not None), key=lambda pair: pair[0])
 
 
+GROUPS = (
+    "PSA response",
+    "death without a PSA response",
+    "serious adverse event, neither of these",
+    "all others",
+)
+
+
+def groups() -> list[tuple[str, str]]:
+    """Each treated patient with the group of `GROUPS` that is the first one true of it, in the order of the profiles.
+
+    Groups are in their order, the patients of a group in the order of their identifiers.
+    """
+    adsl, adrs, adae = (ard.dataset(name) for name in ("adsl", "adrs", "adae"))
+    treated = adsl[adsl["SAFFL"] == "Y"]
+    answered = adrs[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y")]
+    members = (
+        set(answered["USUBJID"]),
+        set(treated.loc[treated["DTHFL"] == "Y", "USUBJID"]),
+        set(adae.loc[adae["AESER"] == "Y", "USUBJID"]),
+    )
+
+    def rank(who: str) -> int:
+        return next((i for i, those in enumerate(members) if who in those), len(members))
+
+    order = sorted(treated["USUBJID"], key=lambda who: (rank(who), who))
+    return [(str(who), GROUPS[rank(who)]) for who in order]
+
+
 def _subjects() -> Iterator[_Subject]:
-    adsl = ard.dataset("adsl")
-    adsl = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
+    adsl = ard.dataset("adsl").set_index("USUBJID", drop=False)
+    adsl = adsl.loc[[who for who, _ in groups()]]
     names = ("adex", "adpsa", "adctc", "adrs", "adae", "adcm")
     tables = {n: dict(iter(ard.dataset(n).groupby("USUBJID"))) for n in names}
 
@@ -591,18 +620,19 @@ class Profiles:
 
 
 class Pages:
-    """The patient identifiers, each with a link to the profile."""
+    """The patient identifiers by group, each with a link to the profile."""
 
     def _repr_markdown_(self) -> str:
         if hidden(Profiles.id):
             return ""
-        adsl = ard.dataset("adsl")
-        subjects = sorted(map(words, adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"]))
-        linked = (
-            f"[{markdown_text(name)}](#{Profiles.id}{_part(i)})"
-            for i, name in enumerate(subjects, start=1)
+        listed: dict[str, list[str]] = {}
+        for i, (who, group) in enumerate(groups(), start=1):
+            link = f"[{markdown_text(words(who))}](#{Profiles.id}{_part(i)})"
+            listed.setdefault(group, []).append(link)
+        return "\n".join(
+            f"- {group[0].upper()}{group[1:]}: {', '.join(links)}"
+            for group, links in listed.items()
         )
-        return f"Profiles: {', '.join(linked)}." if subjects else ""
 
 
 def pages() -> Pages:
@@ -611,5 +641,5 @@ def pages() -> Pages:
 
 
 def profiles() -> Profiles:
-    """The profiles of all treated patients, in the order of their identifiers."""
+    """The profiles of all treated patients: responders, deaths and serious adverse events first."""
     return Profiles()

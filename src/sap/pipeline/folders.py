@@ -21,7 +21,7 @@ MARK = ".sap"
 BUNDLE = ("bundle.json", "SHA256SUMS")
 # What later commands write into the folder of a run, complete or not, and a desktop into any folder.
 LATER = re.compile(
-    r"csr\.(html|pdf|docx)|dsmb-(open|closed)/[^/]+|run-log\.jsonl|tables/previous[^/]*"
+    r"csr(-[a-z0-9-]+)?\.(html|pdf|docx)|dsmb-(open|closed)/[^/]+|run-log\.jsonl|tables/previous[^/]*"
     r"|(.*/)?\.(DS_Store|sap|(csr|new|report|ard|changes|previous|run-log)[^/]*)(/.*)?"
 )
 

@@ -23,8 +23,10 @@ INVISIBLE = frozenset(
 NOT_SHOWN = re.compile(r"the text `\"((?:[^\"\\]|\\.)*)\"` could not be displayed")
 
 
-def compile_pdf(source: str, folder: Path, moment: datetime) -> bytes:
+def compile_pdf(source: str, folder: Path, moment: datetime, *, name: str = "") -> bytes:
     """The PDF of a Typst source whose pictures are in `folder`; dated `moment`.
+
+    `name` distinguishes the volumes of a report that are made at the same time.
 
     Raises
     ------
@@ -33,8 +35,8 @@ def compile_pdf(source: str, folder: Path, moment: datetime) -> bytes:
     """
     import typst
 
-    shown = with_visible_characters(source, folder)
-    main = folder / "report.typ"
+    shown = with_visible_characters(source, folder, name=name)
+    main = folder / f"report{name}.typ"
     main.write_text(shown, encoding="utf-8")
     try:
         compiled, warnings = typst.compile_with_warnings(
@@ -57,13 +59,13 @@ def compile_pdf(source: str, folder: Path, moment: datetime) -> bytes:
     return compiled
 
 
-def with_visible_characters(source: str, folder: Path) -> str:
+def with_visible_characters(source: str, folder: Path, *, name: str = "") -> str:
     """Write characters that the fonts lack as their code point, such as ‹U+1F600›.
 
     PDF/A forbids a character without a glyph, and free text of the data may hold any.
     """
     missing: dict[int, str | int | None] = {
-        ord(c): f"‹U+{ord(c):04X}›" for c in _unusual(source) - _displayable(source, folder)
+        ord(c): f"‹U+{ord(c):04X}›" for c in _unusual(source) - _displayable(source, folder, name)
     }
     return source.translate(missing) if missing else source
 
@@ -75,12 +77,12 @@ def _unusual(source: str) -> set[str]:
     return {character for character in set(source) if not known(character)}
 
 
-def _displayable(source: str, folder: Path) -> set[str]:
+def _displayable(source: str, folder: Path, name: str) -> set[str]:
     """The unusual characters that have a glyph, by trial: only Typst knows its fonts."""
     import typst
 
     left = {c for c in _unusual(source) if c.isprintable() or c in INVISIBLE}
-    trial = folder / "characters.typ"
+    trial = folder / f"characters{name}.typ"
     while left:
         lines = "\n\n".join(f'#"{c}"' for c in sorted(left))
         head = '#set document(title: "t")\n#set text(font: "Libertinus Serif")\n'
@@ -112,7 +114,7 @@ def _unescaped(text: str) -> str:
 def _located(problem: Exception, source: str) -> str:
     """Typst's message, and the heading or display above the line it names."""
     message = str(getattr(problem, "message", problem))
-    line = re.search(r"report\.typ:(\d+)", str(getattr(problem, "diagnostic", "")))
+    line = re.search(r"report[\w-]*\.typ:(\d+)", str(getattr(problem, "diagnostic", "")))
     if line is None:
         return message
     above = source.splitlines()[: int(line[1])]

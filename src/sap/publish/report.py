@@ -17,15 +17,14 @@ from urllib.parse import unquote
 
 from sap.errors import RenderError, UsageError
 from sap.plan.home import project_home
-from sap.publish import cache, docx, kernels, pandoc, pdf, source, tree
-from sap.publish.facts import PageFacts, addresses_of, page_facts, script_json
+from sap.publish import cache, docx, kernels, pandoc, pdf, source, tree, volumes
+from sap.publish.facts import addresses_of, page_facts, script_json
 from sap.publish.kernel_pool import KernelPool
 
 HERE = Path(__file__).parent
 FILTER = HERE / "report.lua"
 READER = "markdown-implicit_figures"
 FORMATS = ("html", "pdf", "docx")
-PLACE_OF_CONTENTS = "place-of-contents"
 LONGEST_FIRST = ("pdf", "docx", "html")
 CHAPTER = "chapter.typ"
 PICTURE = re.compile(r'<img src="(?P<name>[^"]*)"')
@@ -38,11 +37,11 @@ DEFAULT_LANGUAGE = "en-GB"
 
 @dataclass(frozen=True)
 class _Parsed:
-    """The complete report as one tree of pandoc, with its pictures in `folder`."""
+    """The complete report as one tree of pandoc, with its pictures in `folder`, and its volumes."""
 
     content: tree.Json
     survey: tree.Findings
-    page: PageFacts
+    volumes: tuple[volumes.Volume, ...]
     folder: Path
     cache: Path | None
     addresses: Future[Any] | None
@@ -68,7 +67,8 @@ def render(  # noqa: PLR0913 - the document, its run, and one argument for each 
        one that is in the folder `cache` under the hash of all its inputs is not executed.
     3. The Markdown of all is parsed once; links, ids and addresses are checked.
     4. The formats are written, two at a time, in a folder next to `out`; all are renamed after all
-       succeeded.
+       succeeded. The HTML holds everything. Where the header names volumes, each is a PDF of its own,
+       `out/stem-name.pdf`, and PDF and DOCX without a name hold what is in no other volume.
 
     `pool` is a kernel pool that `warm` has started. The bytes depend on the sources, the run and
     `facts` alone. `facts` holds study, title, kind, audience, status, cut_off, cut_off_name,
@@ -92,14 +92,18 @@ def render(  # noqa: PLR0913 - the document, its run, and one argument for each 
     try:
         parsed = _parse(document, run, profile, facts, progress, folder, cache, pool, aside)
 
-        def write(name: str) -> None:
+        def write(task: tuple[str, Callable[[], bytes]]) -> None:
             started = time.perf_counter()
-            (folder / f"{stem}.{name}").write_bytes(WRITERS[name](parsed, run, facts))
-            progress(f"{stem}.{name} written in {time.perf_counter() - started:.1f} s")
+            (folder / task[0]).write_bytes(task[1]())
+            progress(f"{task[0]} written in {time.perf_counter() - started:.1f} s")
 
+        tasks = _tasks(parsed, run, facts, formats, stem)
         with ThreadPoolExecutor(max_workers=2) as threads:  # they wait for pandoc and Typst
-            list(threads.map(write, sorted(formats, key=LONGEST_FIRST.index)))
-        made = [out / f"{stem}.{name}" for name in formats]
+            list(threads.map(write, tasks.items()))
+        made = sorted(
+            (out / name for name in tasks),
+            key=lambda path: (formats.index(path.suffix[1:]), len(path.name)),
+        )
         for path in made:
             (folder / path.name).replace(path)
     finally:
@@ -139,7 +143,8 @@ def markdown_of(  # noqa: PLR0913 - as `render`, of which it is the first half
         chapters.insert(0, parts.setup)
     settings = kernels.RenderSettings(home, run.resolve(), epoch, cache)
     texts = kernels.run_chapters(parts.setup, chapters, settings, progress, folder / "k", pool)
-    return parts.header, "\n\n".join(texts)
+    names = [chapter.name for chapter in chapters]
+    return parts.header, volumes.marked(parts.header, names, texts)
 
 
 def home_of(document: Path) -> Path:
@@ -172,15 +177,16 @@ def _parse(  # noqa: PLR0913 - as `render`
     )
     known = run_facts.get("addresses")
     addresses = aside.submit(known) if callable(known) else None  # pandoc has one core, this one
-    parsed = _to_tree(markdown, header, document, folder)
+    parsed, of_volume = volumes.taken_apart(_to_tree(markdown, header, document, folder))
     survey = tree.survey(parsed)
     tree.check(survey, str(run_facts.get("audience") or ""))
     _gather_pictures(survey, document, folder)
     page = page_facts(run_facts, header.get("title"))
-    language = str(header.get("lang") or DEFAULT_LANGUAGE)
-    placed = PLACE_OF_CONTENTS in survey.ids
-    parsed["meta"] = page.metadata(contents_placed=placed) | {"lang": tree.text(language)}
-    return _Parsed(parsed, survey, page, folder, cache, addresses)
+    language = {"lang": tree.text(str(header.get("lang") or DEFAULT_LANGUAGE))}
+    parsed["meta"] = page.metadata() | language
+    (folder / CHAPTER).write_text(f"$highlighting-definitions${BODY}$body$", encoding="utf-8")
+    bound = volumes.bound(header, parsed, of_volume, page, language)
+    return _Parsed(parsed, survey, bound, folder, cache, addresses)
 
 
 def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: Path) -> tree.Json:
@@ -262,17 +268,15 @@ def _with_pictures(page: str, parsed: _Parsed) -> str:
     return PICTURE.sub(embedded, page)
 
 
-def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
+def _pdf(parsed: _Parsed, volume: volumes.Volume) -> bytes:
     """Typst is written chapter by chapter, two at a time; a cached chapter is not written again."""
-    text = f"$highlighting-definitions${BODY}$body$"
-    (parsed.folder / CHAPTER).write_text(text, encoding="utf-8")
     made_by = {
         "filter": FILTER.read_text(encoding="utf-8"),
         "code": cache.code_sums(),
         "machine": cache.machine({}),
     }
     pieces, sizes = [], []
-    for chapter in _split(parsed.content["blocks"], 1):
+    for chapter in _split(volume.content["blocks"], 1):
         for piece, size in _pieces(chapter):
             pieces.append(piece)
             sizes.append(size)
@@ -288,20 +292,20 @@ def _pdf(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # 
             written[i] = made
     definitions = next((each for each, _ in written if each), "")
     texts = [text for _, text in written]
-    if parsed.page.answers_first and texts:
+    if volume.page.answers_first and texts:
         begins = [i for i, blocks in enumerate(pieces) if _is_header(blocks[0], 1)]
         texts.insert(begins[1] if len(begins) > 1 else len(texts), "#tlf-contents()")
     body = "\n\n".join(texts)
-    meta = parsed.content["meta"] | {
+    meta = volume.content["meta"] | {
         "highlighting-definitions": tree.raw_blocks("typst", definitions)
     }
     # Pandoc need not read again what it wrote: the body goes into the finished frame.
-    content = parsed.content | {"meta": meta, "blocks": [tree.raw_block("typst", BODY.strip())]}
+    content = volume.content | {"meta": meta, "blocks": [tree.raw_block("typst", BODY.strip())]}
     arguments = ["--template", str(HERE / "report.typ"), "--standalone", "--wrap=preserve"]
     frame = _write(parsed, "typst-citations", arguments, content)
     above, _, below = frame.partition(BODY)
     source = f"{above}\n{body}\n{below}"
-    return pdf.compile_pdf(source, parsed.folder, parsed.page.moment)
+    return pdf.compile_pdf(source, parsed.folder, volume.page.moment, name=volume.name)
 
 
 def _is_header(block: tree.Json, level: int) -> bool:
@@ -356,12 +360,19 @@ def _typst(parsed: _Parsed, made_by: Mapping[str, Any], blocks: list[tree.Json])
     return definitions, body
 
 
-def _docx(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:  # noqa: ARG001
-    return docx.write_docx(parsed.content, parsed.page, parsed.folder)
-
-
-WRITERS: dict[str, Callable[[_Parsed, Path, Mapping[str, Any]], bytes]] = {
-    "html": _html,
-    "pdf": _pdf,
-    "docx": _docx,
-}
+def _tasks(
+    parsed: _Parsed, run: Path, run_facts: Mapping[str, Any], formats: Sequence[str], stem: str
+) -> dict[str, Callable[[], bytes]]:
+    """The writer of each file by its name, the longest first."""
+    body = parsed.volumes[0]
+    tasks: dict[str, Callable[[], bytes]] = {}
+    for form in sorted(formats, key=LONGEST_FIRST.index):
+        if form == "pdf":
+            for volume in parsed.volumes:
+                name = "-".join(filter(None, (stem, volume.name)))
+                tasks[f"{name}.pdf"] = partial(_pdf, parsed, volume)
+        elif form == "docx":
+            tasks[f"{stem}.docx"] = partial(docx.write_docx, body.content, body.page, parsed.folder)
+        else:
+            tasks[f"{stem}.html"] = partial(_html, parsed, run, run_facts)
+    return tasks

@@ -26,7 +26,9 @@ import yaml
 from sap.errors import RenderError
 from sap.publish.source import DIV_FENCE, INCLUDE, PAGEBREAK, split_header, text_of
 
-HEADER_KEYS = frozenset({"title", "subtitle", "author", "lang", "bibliography", "csl"})
+HEADER_KEYS = frozenset(
+    {"title", "subtitle", "author", "lang", "bibliography", "csl", "volumes", "html-only"}
+)
 CELL_OPTIONS = frozenset({"label", "include", "echo", "output", "warning"})
 CALLOUT = re.compile(r"callout-(note|tip|important|warning|caution)")
 CONDITIONS = frozenset({"when-profile", "unless-profile", "when-format", "unless-format"})
