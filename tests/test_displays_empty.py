@@ -248,7 +248,7 @@ def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_
     ard._json.cache_clear()
     ard._plan.cache_clear()
     assert sentences.registered().plain.startswith("Events below grade 3 were not all collected")
-    assert sentences.rescreened().plain == "The plan of this trial has no re-screening."
+    assert sentences.rescreened().plain == ""
     (note,) = safety._collected()
     assert "below grade 3 were not all collected" in note.plain
 

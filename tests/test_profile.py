@@ -96,9 +96,9 @@ def test_a_profile_names_the_cause_of_a_death_adverse_event_or_not(run, about, e
     [
         ({"BOR": "PR", "BORINV": "SD"}, "PR"),
         ({"BOR": "NE", "BORINV": "SD"}, "SD (investigator)"),
-        ({"BOR": "NE", "BORINV": "NE"}, "NE"),
+        ({"BOR": "NE", "BORINV": "NE"}, "NEv"),
         ({"BORINV": "PD"}, "PD (investigator)"),
-        ({}, "NE"),
+        ({}, "NEv"),
     ],
 )
 def test_the_response_of_the_investigator_is_given_where_the_algorithm_has_none(

@@ -1,5 +1,6 @@
 """Numbers that carry their address: a printed text, and the key of the ARD row it came from."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import isnan
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypedDict, Unpack, cast
 
 from sap import ard
+from sap.catalogue.reasons import NOT_ESTIMABLE, reason_of
 from sap.catalogue.reporting import Axis, analysis
 from sap.displays import formats
 from sap.displays.escape import html_attribute, markdown_attribute, markdown_text
@@ -15,6 +17,8 @@ from sap.errors import RenderError
 
 # The statistic in the address of a 0 that has no row: there is no patient to count.
 NO_ROW = "no row"
+# "NE" as a word: a drug or a code may hold the two letters.
+_IS_NE = re.compile(rf"\b{NOT_ESTIMABLE}\b")
 AXES = ("population", "group", "paramcd", "level", "sublevel")
 
 
@@ -32,8 +36,8 @@ class ArdKey(TypedDict, total=False):
 class Number:
     """A statistic as it is printed.
 
-    `method` and `reason` (why it is NE) travel with it, so that a table can name in its notes the
-    methods it shows and explain its own NE.
+    `method` and `reason` (why it is NE or NC, as the ARD has it) travel with it, so that a table can name
+    in its notes the methods it shows and explain its own marks.
     """
 
     text: str
@@ -65,8 +69,11 @@ class Statistic:
 
     def formatted(self, print_as: Callable[[float], str]) -> Number:
         """The number, printed by a function of `sap.displays.formats`."""
-        reason = "" if self.estimable else self.words
-        return Number(print_as(self.value), self.key, self.method, reason)
+        if self.estimable:
+            return Number(print_as(self.value), self.key, self.method)
+        mark = reason_of(self.words).mark
+        text = _IS_NE.sub(mark, print_as(self.value))
+        return Number(text, self.key, self.method, self.words)
 
     def as_text(self) -> Number:
         """The words of the row: a decision, a date, a reason."""

@@ -7,6 +7,7 @@ from sap.catalogue.reporting import analysis
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.disposition import columns_of
 from sap.displays.disposition import head as head_of
+from sap.displays.formats import mean_digits
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Content, Row, Table, n_pct, pair, span
 
@@ -47,11 +48,9 @@ def _summary(values: Results, paramcd: str, decimals: int, columns: list[ArdKey]
             for label in ("Mean (SD)", "Median (Q1, Q3)", "Min, max"):
                 cells[label].append(not_estimable)
             continue
-        mean, sd = (
-            values.fixed(name, decimals + more, **place) for name, more in (("mean", 1), ("sd", 2))
-        )
+        mean, sd = (values.fixed(name, mean_digits(decimals), **place) for name in ("mean", "sd"))
         median, q1, q3 = (
-            values.fixed(name, decimals + 1, **place) for name in ("median", "q1", "q3")
+            values.fixed(name, mean_digits(decimals), **place) for name in ("median", "q1", "q3")
         )
         low, high = (values.fixed(name, decimals, **place) for name in ("min", "max"))
         cells["Mean (SD)"].append(pair(mean, sd))

@@ -41,13 +41,6 @@ def marker() -> Table:
         header = ci_header(published, group=reference)
         if published.find("estimate", level="difference").estimable:
             rows.append(_difference(published))
-        odds = ArdKey(level="odds_ratio")
-        if published.find("estimate", **odds).estimable:
-            low, high = (published.fixed(s, 2, **odds) for s in ("conf_low", "conf_high"))
-            ratio = Cell(published.fixed("estimate", 2, **odds))
-            label = published.label("level", "odds_ratio")
-            rows.append(Row(label, (ratio, "", limits(low, high)), "indent1"))
-            rows.append(Row("p, Fisher", (published.p_value(**odds), "", ""), "indent1"))
     columns = [Column("n (%)"), Column("N"), Column(header)]
     absent = "Not in the data: no patient to compare with."
     return Table("tlf-comparison", "PSA response", columns, rows, absent=absent)
@@ -138,11 +131,31 @@ def _tested(times: Results, paramcd: str, compared: str) -> list[Row]:
         times.count("n_events", **model),
         *[""] * 5,
     )
-    rows += [Row(times.label("level", "cox"), counts, "indent1"), *ratios]
+    doubt = ", proportionality doubtful" if _doubtful(times, paramcd) else ""
+    rows += [Row(f"{times.label('level', 'cox')}{doubt}", counts, "indent1"), *ratios]
     if times.has("ph_p_value", **model) and times.find("ph_p_value", **model).estimable:
         cells = (*[""] * 6, times.p_value("ph_p_value", **model))
         rows.append(Row("Test of proportional hazards", cells, "indent2"))
-    return rows
+    return rows + _mean_difference(times, paramcd, compared)
+
+
+def _mean_difference(times: Results, paramcd: str, compared: str) -> list[Row]:
+    """The difference of restricted means, which needs no proportional hazards."""
+    place = ArdKey(paramcd=paramcd, level="rmst_difference", group="")
+    if not times.has("estimate", **place) or not times.find("estimate", **place).estimable:
+        return []
+    label = Cell(
+        f"{times.label('level', 'rmst_difference')} to ", times.months("tau", **place),
+        f" months, {compared} (months)",
+    )  # fmt: skip
+    low, high = (times.months(s, **place) for s in ("conf_low", "conf_high"))
+    cells = ("", "", times.months("estimate", **place), limits(low, high), "", "", "")
+    return [Row(label, cells, "indent1")]
+
+
+def _doubtful(times: Results, paramcd: str) -> bool:
+    model = ArdKey(paramcd=paramcd, level="cox", sublevel="")
+    return times.has("ph_doubtful", **model) and times.find("ph_doubtful", **model).value > 0
 
 
 def curves() -> Figure:

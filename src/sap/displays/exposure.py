@@ -1,6 +1,7 @@
 """Exposure to the study treatment: cycles, dose intensity, delays, reductions and G-CSF."""
 
 from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.formats import mean_digits
 from sap.displays.safety import line_label, lines_of
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
@@ -43,10 +44,10 @@ def _numbers(exposure: Results, groups: list[str], paramcd: str, digits: int) ->
             for cells in lines.values():
                 cells.append(exposure.fixed("median", digits, **place))
             continue
-        mean, sd = (exposure.fixed(s, digits + i, **place) for i, s in ((1, "mean"), (2, "sd")))
+        mean, sd = (exposure.fixed(s, mean_digits(digits), **place) for s in ("mean", "sd"))
         low, high = (exposure.fixed(s, digits, **place) for s in ("min", "max"))
         lines["Mean (SD)"].append(pair(mean, sd))
-        lines["Median (Q1, Q3)"].append(_median_quartiles(exposure, place, digits + 1))
+        lines["Median (Q1, Q3)"].append(_median_quartiles(exposure, place, mean_digits(digits)))
         lines["Min, max"].append(span(low, high))
     return [
         Row(exposure.label("paramcd", paramcd), kind="group"),

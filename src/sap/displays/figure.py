@@ -22,7 +22,7 @@ from sap.displays.ard_lookup import Number
 from sap.displays.escape import markdown_text
 from sap.displays.formats import typeset
 from sap.displays.frame import Note
-from sap.displays.register import hidden, register
+from sap.displays.register import printed, register
 from sap.errors import RenderError
 from sap.plan.home import project_home
 
@@ -196,7 +196,7 @@ class Figure:
             )
 
     def _repr_markdown_(self) -> str:
-        if hidden(self.id):
+        if not printed(self.id):
             return ""
         if self.plot is None:
             return frame.absent(self.id, self.absent, self.notes)

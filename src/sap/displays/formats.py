@@ -5,11 +5,13 @@ Rules (SAP, section on reporting conventions; they are those of SAS, not of Pyth
 1. Half is rounded away from zero, on exact decimals: the shortest decimal that gives the float
    back (`Decimal(repr(x))`), and exact fractions where count and denominator are known.
 2. `-0.0` is never printed.
-3. NaN and infinity are `NE`, not estimable; None is `-`, not calculated. They are never mixed up.
+3. NaN and infinity are `NE`, not estimable, or `NC` where the ARD gives a reason of what was never
+   collected; None is `-`, not calculated; a response that is not evaluable is `NEv`. They are never
+   mixed up.
 4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent; all of them is `100`.
 5. p-values have four decimals; `<0.0001` and `>0.9999` at the ends.
-6. A mean or median has one decimal more than the data, a standard deviation two more, minimum and
-   maximum as many as collected. Months have one decimal.
+6. A mean, standard deviation, median or quartile has as many decimals as the data, and at least one;
+   minimum and maximum have as many as collected. Months have one decimal.
 
 Why not Python's own formatting: it rounds half of all exact ties to the even neighbour, so 1 of 16
 (6.25%) would print as 6.2 where every SAS table prints 6.3.
@@ -25,7 +27,11 @@ from fractions import Fraction
 from math import isfinite
 from typing import Literal
 
-NE = "NE"
+from sap.catalogue.reasons import NOT_COLLECTED, NOT_ESTIMABLE, NOT_EVALUABLE
+
+NE = NOT_ESTIMABLE
+NC = NOT_COLLECTED
+NEV = NOT_EVALUABLE
 NOT_CALCULATED = "-"
 FIGURE_SPACE = "\u2007"
 
@@ -237,29 +243,40 @@ def proportion_interval(low: float | None, high: float | None, digits: int = 1) 
     return f"({proportion(low, digits)}, {proportion(high, digits)})"
 
 
+def mean_digits(collected: int) -> int:
+    """The decimals of a mean, standard deviation, median or quartile of values with so many decimals.
+
+    One where the data have none or one: values of 10 to 1000 with one decimal are not known better.
+
+    >>> mean_digits(0), mean_digits(1), mean_digits(2)
+    (1, 1, 2)
+    """
+    return max(1, collected)
+
+
 def mean(value: float | None, collected: int) -> str:
-    """A mean (or median, or quartile): one decimal more than the data were collected with.
+    """A mean (or median, or quartile), by `mean_digits`.
 
     >>> mean(68.44, collected=0)
     '68.4'
     """
-    return fixed(value, collected + 1)
+    return fixed(value, mean_digits(collected))
 
 
 def sd(value: float | None, collected: int) -> str:
-    """A standard deviation: two decimals more than the data were collected with.
+    """A standard deviation: as many decimals as the mean.
 
     >>> sd(7.2149, collected=0)
-    '7.21'
+    '7.2'
     """
-    return fixed(value, collected + 2)
+    return fixed(value, mean_digits(collected))
 
 
 def mean_sd(centre: float | None, spread: float | None, collected: int) -> str:
     """Mean and standard deviation.
 
     >>> mean_sd(68.44, 7.2149, collected=0)
-    '68.4 (7.21)'
+    '68.4 (7.2)'
     """
     return f"{mean(centre, collected)} ({sd(spread, collected)})"
 
@@ -282,7 +299,16 @@ def months(value: float | None) -> str:
     return fixed(value, 1)
 
 
-_NUMBER = re.compile(r"[<>]?-?\d+(?:\.\d+)?|NE\b|(?<![\w.])-(?![\w.])")
+def response(code: str) -> str:
+    """A category of response; one that is not evaluable has a mark of its own.
+
+    >>> response("NE"), response("PR")
+    ('NEv', 'PR')
+    """
+    return NEV if code == "NE" else code
+
+
+_NUMBER = re.compile(r"[<>]?-?\d+(?:\.\d+)?|NE\b|NC\b|(?<![\w.])-(?![\w.])")
 
 
 def insertions(

@@ -8,18 +8,17 @@ import re
 from collections.abc import Iterable, Sequence
 
 from sap import ard
-from sap.displays import populations
+from sap.catalogue.reasons import reason_of
+from sap.displays import days, populations
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
-from sap.displays.formats import NE, NOT_CALCULATED, typeset
+from sap.displays.formats import NC, NE, NOT_CALCULATED, typeset
 from sap.displays.inline import RichText
-from sap.displays.register import Entry, hidden, open_analyses, register
+from sap.displays.register import Entry, open_analyses, printed, register
 from sap.errors import RenderError
 
 Note = str | RichText
-_ABSENT = "not in the data: "
-# "NE" as a word: a drug or a code may hold the two letters.
-_IS_NE = re.compile(rf"\b{NE}\b")
+MARKS = {NE: "not estimable", NC: "not collected"}
 
 
 _LIMITS = {"conf_low", "conf_high", "conf_level"}
@@ -51,14 +50,14 @@ def block(
     """The Markdown of one display.
 
     `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
-    `numbers`, those in the body, the legend of NE and - and the methods are written. `n` is the
+    `numbers`, those in the body, the legend of NE, NC and - and the methods are written. `n` is the
     size of the population in the caption, by default that of the analysis set. `part` is one of several
     pages of a display: what its id ends with (nothing for the first, the one that lists of displays
     name), and the words after its title. An `empty` one has none of
-    the catalogue's footnotes: they explain what is not there. A closed display in an open report is
-    nothing at all.
+    the catalogue's footnotes: they explain what is not there. A closed display in an open report, and one that
+    plan or data do not allow, is nothing at all.
     """
-    if hidden(display_id):
+    if not printed(display_id):
         return ""
     entry = register()[display_id]
     n = n or _size(entry)
@@ -141,11 +140,12 @@ def _departures(entry: Entry) -> list[str]:
 
 def _legend(numbers: Sequence[Number]) -> list[str]:
     lines = []
-    ne = [number for number in numbers if _IS_NE.search(number.text)]
-    if ne:
-        reasons = list(dict.fromkeys(number.reason for number in ne if number.reason))
-        why = f": {'; '.join(_joined_reasons(reasons))}" if reasons else ""
-        lines.append(markdown_text(typeset(f"{NE}, not estimable{why}.")))
+    for mark, words in MARKS.items():
+        marked = [number for number in numbers if re.search(rf"\b{mark}\b", number.text)]
+        if marked:
+            reasons = [reason_of(number.reason).note for number in marked if number.reason]
+            why = f": {'; '.join(_one_of_each(reasons))}" if reasons else ""
+            lines.append(markdown_text(typeset(f"{mark}, {words}{why}.")))
     if any(number.text == NOT_CALCULATED for number in numbers):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
     methods = _methods(numbers)
@@ -154,25 +154,16 @@ def _legend(numbers: Sequence[Number]) -> list[str]:
     return lines
 
 
-def _joined_reasons(reasons: list[str]) -> list[str]:
-    """The reasons with what is not in the data last, so that "not in the data" is printed once.
-
-    Reasons that differ only in their number of patients are one: `of 22, 7 and 15 patients`.
-    """
-    reasons = _one_of_each(reasons)
-    absent_ = [one.removeprefix(_ABSENT) for one in reasons if one.startswith(_ABSENT)]
-    others = [one for one in reasons if not one.startswith(_ABSENT)]
-    return [*others, _ABSENT + "; ".join(absent_)] if absent_ else others
-
-
 def _one_of_each(reasons: list[str]) -> list[str]:
+    """Each reason once; those that differ only in their number of patients are one: `of 22, 7 and 15 patients`."""
     numbers: dict[str, list[str]] = {}
     for reason in reasons:
         what, of, n = reason.removesuffix(" patients").rpartition(" of ")
         if of and n.isdecimal():
-            numbers.setdefault(what, []).append(n)
+            known = numbers.setdefault(what, [])
+            known += [n] if n not in known else []
         else:
-            numbers[reason] = []
+            numbers.setdefault(reason, [])
     return [
         what
         + (f" of {' and '.join(filter(None, (', '.join(n[:-1]), n[-1])))} patients" if n else "")
@@ -206,5 +197,4 @@ def _source(entry: Entry) -> str:
     analyses = [name for name in entry.analysis if not open_ or name in open_analyses()]
     parts += [f"ARD {', '.join(analyses)}"] if analyses else []
     parts += [entry.section]
-    cut_off = f"Data cut-off {facts['cut_off']} ({facts['cut_off_name']})"
-    return f"Source: {markdown_text('; '.join(parts))}. {markdown_text(cut_off)}."
+    return f"Source: {markdown_text('; '.join(parts))}. {markdown_text(f'Data cut-off {days.cut_off()}')}."

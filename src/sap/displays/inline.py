@@ -4,16 +4,20 @@ A chapter writes `{python} inline.rate("psa_response", population="PRIMARY")`; t
 with a span around each number. A row that is not there stops the render: prose never shows a gap.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Unpack
 
+from sap import ard
 from sap.displays import formats
 from sap.displays.ard_lookup import ArdKey, Number, Statistic, percentage, results
 from sap.displays.escape import markdown_text
-from sap.displays.register import hidden, register
+from sap.displays.register import hidden, printed, register, unavailable
 
 NO_BREAK_SPACE = "\u00a0"
+DATA_GAPS = "tlf-data-gaps"
+_DISPLAY = re.compile(r"\{(tlf-[a-z0-9-]+)\}")
 
 Format = Callable[[float], str]
 
@@ -151,10 +155,48 @@ class _Link(RichText):
 def ref(display_id: str) -> RichText:
     """A link to a display by its number: `[Table 14.2.1.1](#tlf-psa-response)`.
 
-    In the open report a closed display has its number but nothing to link to.
+    In the open report a closed display has its number but nothing to link to. Of a display that the data
+    do not allow the table of such analyses is named; text about it is better written with `if_shown`.
     """
     label = register()[display_id].label.replace(" ", NO_BREAK_SPACE)
-    return RichText(f"{label} (closed report)") if hidden(display_id) else _Link(label, display_id)
+    if hidden(display_id):
+        return RichText(f"{label} (closed report)")
+    gap = unavailable(display_id)
+    if gap is None:
+        return _Link(label, display_id)
+    if gap.planned and printed(DATA_GAPS) and ard.run_facts().get("kind") == "csr":
+        return _Link(register()[DATA_GAPS].label.replace(" ", NO_BREAK_SPACE), DATA_GAPS)
+    return RichText(f"{label} ({'not in the data' if gap.planned else 'not planned'})")
+
+
+class Conditional:
+    """Text that is printed where all displays in it are."""
+
+    def __init__(self, text: str) -> None:
+        self.text = text
+
+    def _repr_markdown_(self) -> str:
+        pieces = _DISPLAY.split(self.text)
+        if not all(printed(display_id) for display_id in pieces[1::2]):
+            return ""
+        return "".join(
+            str(ref(piece)) if i % 2 else markdown_text(formats.typeset(piece))
+            for i, piece in enumerate(pieces)
+        )
+
+
+def if_shown(text: str) -> Conditional:
+    """A sentence about displays, or nothing where this report lacks one of them.
+
+    `if_shown(" {tlf-pk} has the concentrations.")` prints the number of the table with its link in the
+    place of the id.
+    """
+    return Conditional(text)
+
+
+def listed(display_id: str) -> RichText:
+    """A link to a listing, or that its data were not collected."""
+    return ref(display_id) if printed(display_id) else RichText("not collected")
 
 
 def _statistic(analysis: str, stat_name: str, where: ArdKey) -> Statistic:

@@ -7,7 +7,7 @@ from sap import ard
 from sap.catalogue.reporting import analysis
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
-from sap.displays.formats import NE, NOT_CALCULATED
+from sap.displays.formats import NC, NE, NOT_CALCULATED
 from sap.displays.frame import Note
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
@@ -81,7 +81,7 @@ def worst() -> Table:
 def _without_zeros(levels: Sequence[str], cells: Sequence[Content]) -> list[Content]:
     """The cells of one line; a 0 under grade 0 or 1 is a dash where patients have grade `0 or 1`."""
     texts = dict(zip(levels, (c.text for c in cells if isinstance(c, Cell | Number)), strict=False))
-    if texts.get(UNKNOWN, "0") in ("0", NE):
+    if texts.get(UNKNOWN, "0") in ("0", NE, NC):
         return list(cells)
     return [
         NOT_CALCULATED if level in ("0", "1") and texts[level] == "0" else cell

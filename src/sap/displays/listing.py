@@ -1,6 +1,6 @@
 """Listings by patient: the rows of a dataset as recorded, each with its dataset and key."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -8,11 +8,12 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import escape, plan_text
+from sap.displays import days, escape, plan_text
 from sap.displays.ard_lookup import ArdKey, results
-from sap.displays.formats import as_collected, fixed
+from sap.displays.formats import NEV, as_collected, fixed, response
 from sap.displays.frame import Note
 from sap.displays.record import not_recorded
+from sap.displays.register import unavailable
 from sap.displays.table import Column, Row, Table
 
 SETS = {
@@ -64,6 +65,11 @@ def coded(value: Any) -> str:
     return escape.coded(words(value))
 
 
+def _response(value: Any) -> str:
+    """A category of response."""
+    return response(words(value))
+
+
 def listing(  # noqa: PLR0913 - what a listing is made of
     display_id: str,
     frame: pd.DataFrame,
@@ -79,15 +85,27 @@ def listing(  # noqa: PLR0913 - what a listing is made of
 
     A column is numeric when all its values are numbers, and its decimals are aligned.
     """
+    dated = {s.column for s in shown if days.is_date(s.column, frame.get(s.column))}
     columns = [
-        Column(s.header, numeric=s.make is None and _is_number(frame.get(s.column)), under=s.under)
+        Column(
+            days.heading(s.header) if s.column in dated else s.header,
+            numeric=_is_numeric(s, frame, dated),
+            under=s.under,
+        )
         for s in shown
     ]
+    if dated and days.relative():
+        notes = [*notes, days.NOTE]
     rows = []
     records = frame.to_dict("records")
     for who, of_subject in groupby(records, key=lambda r: str(r["USUBJID"])):
         for i, record in enumerate(of_subject):
-            cells = [s.text(record.get(s.column)) for s in shown]
+            cells = [
+                days.printed(record.get(s.column), who)
+                if s.column in dated
+                else s.text(record.get(s.column))
+                for s in shown
+            ]
             place = "|".join([dataset, who, *(words(record.get(k)) for k in key)])
             rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
     sets = results("analysis_sets")
@@ -96,6 +114,12 @@ def listing(  # noqa: PLR0913 - what a listing is made of
     if population == "CONSENTED" and flow.has("n", **all_subjects):
         n = flow.count(**all_subjects)
     return Table(display_id, "Patient", columns, rows, notes=notes, absent=absent, n=n)
+
+
+def _is_numeric(shown: Shown, frame: pd.DataFrame, dated: Collection[str]) -> bool:
+    if shown.column in dated:
+        return days.relative()
+    return shown.make is None and _is_number(frame.get(shown.column))
 
 
 def _as_numbers(codes: pd.Series) -> pd.Series:
@@ -302,7 +326,7 @@ def _responses(names: Mapping[str, str]) -> pd.DataFrame:
     selected = adrs[
         adrs["PARAMCD"].isin(names) & (adrs["COURSE"].isna() | (adrs["COURSE"] == "STUDY"))
     ]
-    made = selected.assign(RESPONSE=[words(c) or words(v) for c, v in zip(selected["AVALC"], selected["AVAL"], strict=True)])  # fmt: skip
+    made = selected.assign(RESPONSE=[response(words(c)) or words(v) for c, v in zip(selected["AVALC"], selected["AVAL"], strict=True)])  # fmt: skip
     return made.drop_duplicates(["USUBJID", "PARAMCD"])
 
 
@@ -321,6 +345,8 @@ def responses() -> Table:
         "ARV7NEG": f"{marker} neg.",
         "BOR": "Tumour",
     }
+    if unavailable("tlf-bor"):
+        del names["BOR"]
     by_parameter = _responses({**names, "BORINV": ""})
     adtte = ard.dataset("adtte")
     shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Re-scr.", "RESCTRFL", "Set")]
@@ -333,8 +359,8 @@ def responses() -> Table:
             frame[name] = frame["USUBJID"].map(selected["RESPONSE"])
         if name == "BOR":
             by = by_parameter[by_parameter["PARAMCD"] == "BORINV"].set_index("USUBJID")["RESPONSE"]
-            theirs = frame["USUBJID"].map(by).astype(object).fillna("NE")
-            by_investigator = (frame[name].fillna("NE") == "NE") & (theirs != "NE")
+            theirs = frame["USUBJID"].map(by).astype(object).fillna(NEV)
+            by_investigator = (frame[name].fillna(NEV) == NEV) & (theirs != NEV)
             frame[name] = frame[name].where(~by_investigator, theirs.map("{} (inv.)".format))
         under = "PSA" if name.startswith("PSA") else ""
         shown.append(
@@ -352,6 +378,8 @@ def responses() -> Table:
             for v, c in zip(frame[f"{stem}AVAL"], frame[f"{stem}CNSR"], strict=True)
         ]
         shown.append(Shown(header, stem, "Survival (days)"))
+    tumour_ = "; best tumour response by the algorithm of the plan, else by the investigator (inv.)"
+    tumour_ = tumour_ if "BOR" in names else ""
     return listing(
         "tlf-l-response",
         frame,
@@ -360,8 +388,8 @@ def responses() -> Table:
         key=(),
         population="SAFETY",
         notes=[
-            "Y yes, N no, NE not evaluable; + censored. A response requires the decrease within the planned time, the best change does not. Survival of patients treated after re-screening is counted from the second allocation.",
-            f"Set: in the primary set; treated after re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; {marker} conversion to negative; best tumour response by the algorithm of the plan, else by the investigator (inv.).",
+            "Y yes, N no, NEv not evaluable; NE not estimable; + censored. A response requires the decrease within the planned time, the best change does not. Survival of patients treated after re-screening is counted from the second allocation.",
+            f"Set: in the primary set; treated after re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; {marker} conversion to negative{tumour_}.",
         ],
         absent="Not in the data: no patient was treated.",
     )
@@ -457,13 +485,13 @@ def tumour() -> Table:
         Shown("Sum of diameters (mm)", "SUMDIAM"),
         Shown("More targets than planned", "LIMITFL"),
         Shown("New bone lesions", "NEWBONE"),
-        Shown("Target", "TRGRESP", "Algorithm of the plan"),
-        Shown("Non-target", "NTRGRESP", "Algorithm of the plan"),
+        Shown("Target", "TRGRESP", "Algorithm of the plan", make=_response),
+        Shown("Non-target", "NTRGRESP", "Algorithm of the plan", make=_response),
         Shown("New lesion", "NEWLPROG", "Algorithm of the plan"),
-        Shown("Soft tissue", "SFTSRESP", "Algorithm of the plan"),
-        Shown("Bone", "BONERESP", "Algorithm of the plan"),
-        Shown("Overall", "OVRLRESP", "Algorithm of the plan"),
-        Shown("Investigator", "INVRESP"),
+        Shown("Soft tissue", "SFTSRESP", "Algorithm of the plan", make=_response),
+        Shown("Bone", "BONERESP", "Algorithm of the plan", make=_response),
+        Shown("Overall", "OVRLRESP", "Algorithm of the plan", make=_response),
+        Shown("Investigator", "INVRESP", make=_response),
     )
     return listing(
         "tlf-l-tumour",

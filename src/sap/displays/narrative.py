@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
+from sap.displays import days
 from sap.displays.ard_lookup import results
 from sap.displays.listing import CRITERIA, cause_of_death, coded, words
 from sap.displays.record import not_recorded
@@ -37,14 +38,17 @@ def _labelled(label: str, text: str) -> str:
     return f"{label}: {text}" if text else ""
 
 
-def _study_day(day: Any, first: Any) -> str:
-    """A date with its study day; the day of the first dose is day 1, and there is no day 0."""
+def _study_day(day: Any, first: Any, who: str) -> str:
+    """A date with its study day (the first dose is on day 1, there is no day 0), or the day since registration."""
     if pd.isna(day):
         return ""
     since = _days(day, first)
+    on = days.printed(day, who)
+    if days.relative():
+        return f"day {on}"
     if since is None:
-        return words(day)
-    return f"day {since + 1 if since >= 0 else since} ({words(day)})"
+        return on
+    return f"day {since + 1 if since >= 0 else since} ({on})"
 
 
 def _subject(subject: Record) -> str:
@@ -64,10 +68,11 @@ def _subject(subject: Record) -> str:
 def _treatment(subject: Record) -> str:
     several = "infusion" if subject["NCYCLES"] == 1 else "infusions"
     given = f"{words(subject['NCYCLES'])} {several} of study {ard.plan().wording.treatment}"
-    between = [words(subject[name]) for name in ("TRTSDT", "TRTEDT")]
-    ended = f"ended {words(subject['DCTDT'])}".strip() if _known(subject["DCTREAS"]) else ""
+    who, on = str(subject["USUBJID"]), "day " if days.relative() else ""
+    first, last, end = (days.printed(subject[name], who) for name in ("TRTSDT", "TRTEDT", "DCTDT"))
+    ended = f"ended {on}{end}".removesuffix(on).strip() if _known(subject["DCTREAS"]) else ""
     why = f"{ended}: {_small(subject['DCTREAS'])}" if ended else "no end of treatment recorded"
-    return _joined((f"{given}, {between[0]} to {between[1]}", why))
+    return _joined((f"{given}, {on}{first} to {on}{last}", why))
 
 
 def _since_dose(event: Record, doses: pd.DataFrame) -> str:
@@ -75,16 +80,16 @@ def _since_dose(event: Record, doses: pd.DataFrame) -> str:
     if before.empty:
         return ""
     last = before.iloc[-1]
-    days = _days(event["ASTDT"], last["ASTDT"])
+    since = _days(event["ASTDT"], last["ASTDT"])
     dose = f" ({words(last['DOSE'])} mg/m²)" if _known(last["DOSE"]) else ""
     undated = doses["ASTDT"].isna() & (doses["ACYCLE"] > last["ACYCLE"])
     more = ", the last preceding one with a recorded date" if undated.any() else ""
-    return f"{_in_days(days)} after infusion {words(last['ACYCLE'])}{dose}{more}"
+    return f"{_in_days(since)} after infusion {words(last['ACYCLE'])}{dose}{more}"
 
 
-def _in_days(days: int | None) -> str:
+def _in_days(number: int | None) -> str:
     """`1 day`, `7 days`."""
-    return f"{days} day" if days == 1 else f"{days} days"
+    return f"{number} day" if number == 1 else f"{number} days"
 
 
 def _same_day(event: Record, events: pd.DataFrame) -> str:
@@ -107,9 +112,11 @@ def _care(event: Record, drugs: pd.DataFrame) -> str:
 def _event(event: Record, subject: Record, events: pd.DataFrame, doses: pd.DataFrame, drugs: pd.DataFrame) -> str:  # fmt: skip
     reported = f"{coded(event['AEDECOD'])}, reported as '{words(event['AETERM'])}'"
     grade = f"grade {words(event['ATOXGRN'])}" if _known(event["ATOXGRN"]) else "not graded"
-    began = _study_day(event["ASTDT"], subject["TRTSDT"])
+    began = _study_day(event["ASTDT"], subject["TRTSDT"], str(subject["USUBJID"]))
     criteria = ", ".join(label for name, label in CRITERIA.items() if event.get(name) == "Y")
-    outcome = f"{_small(event['AEOUT'])} {words(event['AENDT'])}".strip()
+    ended = days.printed(event["AENDT"], str(subject["USUBJID"]))
+    ended = f"on day {ended}" if ended and days.relative() else ended
+    outcome = f"{_small(event['AEOUT'])} {ended}".strip()
     return _joined(
         (
             f"{reported}, {grade}",
@@ -126,10 +133,10 @@ def _event(event: Record, subject: Record, events: pd.DataFrame, doses: pd.DataF
 
 
 def _death(subject: Record) -> str:
-    days = _days(subject["DTHDT"], subject["TRTEDT"])
-    when = f"{_in_days(days)} after the last infusion" if days is not None else ""
+    since = _days(subject["DTHDT"], subject["TRTEDT"])
+    when = f"{_in_days(since)} after the last infusion" if since is not None else ""
     recorded = f"recorded as '{words(subject['DTHTERM'])}'" if _known(subject["DTHTERM"]) else ""
-    day = _study_day(subject["DTHDT"], subject["TRTSDT"])
+    day = _study_day(subject["DTHDT"], subject["TRTSDT"], str(subject["USUBJID"]))
     died = f"Died on {day}" if day else "Died, date not recorded"
     return _joined((died, when, f"cause: {_small(cause_of_death(subject))}", recorded))
 
@@ -173,5 +180,6 @@ def narratives() -> Table:
     sets = results("analysis_sets")
     n = sets.count(population="SAFETY") if sets.has("n", population="SAFETY") else None
     columns = [Column(header, numeric=False) for header in ("Topic", "Key facts")]
+    notes = [days.NOTE] if days.relative() else []
     absent = not_recorded("ae", "death or serious adverse event of a treated patient")
-    return Table("tlf-narratives", "Patient", columns, rows, absent=absent, n=n)
+    return Table("tlf-narratives", "Patient", columns, rows, notes=notes, absent=absent, n=n)

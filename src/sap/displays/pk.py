@@ -1,11 +1,15 @@
-"""Concentrations of cabazitaxel, what they go with, and the blood samples drawn."""
+"""Concentrations of the study treatment, what they go with, and the blood samples drawn."""
+
+from math import isclose, isnan
 
 import pandas as pd
 
 from sap import ard
 from sap.catalogue.reporting import analysis
+from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
+from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.listing import Shown, coded, listing
 from sap.displays.rates import ci_header
@@ -51,7 +55,7 @@ def _lines(values: Results, place: ArdKey, digits: int) -> list[Content]:
     return [
         n,
         geometric,
-        pair(values.fixed("mean", digits, **place), values.fixed("sd", digits + 1, **place)),
+        pair(values.fixed("mean", digits, **place), values.fixed("sd", digits, **place)),
         values.fixed("median", digits, **place),
         span(values.fixed("min", digits, **place), values.fixed("max", digits, **place)),
     ]
@@ -74,13 +78,44 @@ def concentrations() -> Table:
         place = ArdKey(paramcd="CONC", group="", level=time, sublevel="")
         rows.append(Row(pk.label("level", time), _lines(pk, place, 1), "indent1"))
     rows.append(Row("Parameters", kind="group"))
+    same = _same_as_normalised(pk)
     for paramcd in _parameters():
         place = ArdKey(paramcd=paramcd, group="", level="", sublevel="")
+        if paramcd in same:
+            continue
         if pk.has("n", **place):
-            digits = 2 if paramcd == "TMAX" else 1
-            rows.append(Row(pk.label("paramcd", paramcd), _lines(pk, place, digits), "indent1"))
+            is_time = paramcd == "TMAX"
+            cells = _lines(pk, place, 2 if is_time else 1)
+            # A time has a median and a range: its mean would be one of times planned to be equal.
+            cells = [cells[0], "", "", *cells[3:]] if is_time else cells
+            rows.append(Row(pk.label("paramcd", paramcd), cells, "indent1"))
     n = pk.count("N", paramcd="CMAX", level="", group="")
-    return Table("tlf-pk", "Parameter", columns, rows, absent=_none(), n=n)
+    notes: list[Note] = []
+    if same:
+        reference = plan_text.number("pk.reference_dose_mg_m2")
+        names = ", ".join(pk.label("paramcd", code) for code in same)
+        notes.append(RichText(names, ": as without normalisation, because every sampled infusion had ", reference, " mg/m2."))  # fmt: skip
+    return Table("tlf-pk", "Parameter", columns, rows, notes=notes, absent=_none(), n=n)
+
+
+def _same_as_normalised(pk: Results) -> list[str]:
+    """The normalised parameters with the same values as those that they normalise."""
+    names = ("n", "mean", "sd", "median", "min", "max")
+
+    def values(paramcd: str) -> list[float] | None:
+        place = ArdKey(paramcd=paramcd, group="", level="", sublevel="")
+        known = all(pk.has(name, **place) for name in names)
+        numbers = [pk.find(name, **place).value for name in names] if known else []
+        return numbers if numbers and not any(map(isnan, numbers)) else None
+
+    pairs = [(code, code.removesuffix("N")) for code in _parameters() if code.endswith("N")]
+    return [
+        code
+        for code, plain in pairs
+        if (one := values(code)) is not None
+        and (other := values(plain)) is not None
+        and all(isclose(a, b, rel_tol=1e-9) for a, b in zip(one, other, strict=True))
+    ]
 
 
 def samples_of_profile() -> Table:
@@ -125,11 +160,10 @@ def response() -> Table:
                 place = ArdKey(paramcd=paramcd, level=level, sublevel=measure)
                 header = ci_header(estimates, **place).replace(" (%)", "")
                 estimate, between = _ratio(estimates, place)
-                p = estimates.p_value(**place) if estimates.has("p_value", **place) else ""
-                cells = (estimates.count("n", **place), estimate, between, p)
+                cells = (estimates.count("n", **place), estimate, between)
                 label = f"{estimates.label('level', level)}: {estimates.label('sublevel', measure)}"
                 rows.append(Row(label, cells, "indent1"))
-    columns = [Column("n"), Column("Estimate"), Column(header), Column("p")]
+    columns = [Column("n"), Column("Estimate"), Column(header)]
     pk = results("pk")
     n: Number | None = pk.count("N", paramcd="CMAX", level="", group="") if _known(pk) else None
     return Table("tlf-pk-response", "Exposure, outcome", columns, rows, absent=_none(), n=n)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from sap import ard
-from sap.displays import formats
+from sap.displays import availability, formats
 from sap.displays.ard_lookup import Number
 from sap.displays.table import Cell, Column, Row, Table
 
@@ -112,3 +112,14 @@ def departures() -> Table:
     ]
     absent = "None: the analysis was done as planned."
     return Table("tlf-changes", "Change", columns, rows, absent=absent)
+
+
+def data_gaps() -> Table:
+    """Planned analyses that the data do not allow: each with its display, section of the SAP and reason."""
+    rows = [
+        Row(formats.typeset(one.analysis), (one.display, one.section, one.reason))
+        for one in availability.missing()
+    ]
+    columns = [Column(header, numeric=False) for header in ("Display", "SAP", "Not collected")]
+    absent = "None: the data allow every planned analysis."
+    return Table("tlf-data-gaps", "Planned analysis", columns, rows, absent=absent)

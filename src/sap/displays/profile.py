@@ -19,9 +19,10 @@ from sap.displays.escape import coded, figure_text, markdown_text
 from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, write_svg
 from sap.displays.flow_diagram import glyph, text_width
 from sap.displays.formats import as_collected, fixed
+from sap.displays.formats import response as response_of
 from sap.displays.listing import cause_of_death, words
 from sap.displays.record import has_domain
-from sap.displays.register import hidden
+from sap.displays.register import printed
 
 WIDTH = 468.0
 LEFT, RIGHT = 92.0, 456.0
@@ -299,7 +300,8 @@ def _cause(row: dict[str, Any]) -> str:
 def _best(responses: dict[str, str]) -> str:
     """Best tumour response by the algorithm of the plan; where that is NE, the investigator's."""
     algorithm, investigator = responses.get("BOR", "NE"), responses.get("BORINV", "NE")
-    return f"{investigator} (investigator)" if algorithm == "NE" != investigator else algorithm
+    by_investigator = algorithm == "NE" != investigator
+    return f"{investigator} (investigator)" if by_investigator else response_of(algorithm)
 
 
 def _marks(page: _Page, subject: _Subject, top: float, bottom: float) -> None:
@@ -476,7 +478,7 @@ def _scans(page: _Page, subject: _Subject, top: float) -> float:
     _title(page, "Scans", top + 9)
     ends = [LEFT - 60.0]
     for day, row in _in_time(page, subject, subject.scans, "ADT", "rs", top):
-        x, response = page.x(day), words(row["AVALC"])
+        x, response = page.x(day), response_of(words(row["AVALC"]))
         fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(response, "#FFFFFF")
         page.box(x - 2.2, top + 3, 4.4, 5, fill=fill)
         half = text_width(response, SMALL - 0.6, bold=False) / 2
@@ -604,7 +606,7 @@ class Profiles:
     id = "tlf-profiles"
 
     def _repr_markdown_(self) -> str:
-        if hidden(self.id):
+        if not printed(self.id):
             return ""
         subjects = list(_subjects())
         if not subjects:
@@ -623,7 +625,7 @@ class Pages:
     """The patient identifiers by group, each with a link to the profile."""
 
     def _repr_markdown_(self) -> str:
-        if hidden(Profiles.id):
+        if not printed(Profiles.id):
             return ""
         listed: dict[str, list[str]] = {}
         for i, (who, group) in enumerate(groups(), start=1):

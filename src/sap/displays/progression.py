@@ -52,9 +52,9 @@ def _has_curve(analysis: str, place: ArdKey) -> bool:
 
 
 def _missing(analysis: str, place: ArdKey) -> Content:
-    """The cell where the ARD has no row: NE for a time that no patient can have, else not calculated."""
+    """The cell where the ARD has no row: the mark of its size for a time that no patient can have."""
     unknown = _estimable(analysis, place) and not _has_curve(analysis, place)
-    return formats.NE if unknown else NOTHING
+    return results(analysis).count("N", **place) if unknown else NOTHING
 
 
 def times(population: str, display_id: str) -> Table:

@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sap import ard
+from sap.displays.availability import Gap, Need, gap
 from sap.displays.formats import Hundred
 from sap.errors import PlanError, RenderError
 from sap.plan.home import project_home
@@ -51,6 +52,11 @@ class Entry(Strict):
         default=(),
         strict=False,
         description="after the footnotes, where the plan has groups and re-screening",
+    )
+    needs: tuple[Need, ...] = Field(
+        default=(),
+        strict=False,
+        description="what plan and data must have; without it the display is not printed",
     )
     audience: Literal["open", "closed"]
     orientation: Literal["portrait", "landscape"] = "portrait"
@@ -180,6 +186,16 @@ def hidden(display_id: str) -> bool:
     """Whether the report at hand may not show this display: it is closed and the report is open."""
     closed = register()[display_id].audience == "closed"
     return closed and str(ard.run_facts().get("audience", "")) == "open"
+
+
+def unavailable(display_id: str) -> Gap | None:
+    """Why this run has no such display: the plan has none, or the data do not allow it."""
+    return gap(register()[display_id].needs)
+
+
+def printed(display_id: str) -> bool:
+    """Whether the report at hand has the display."""
+    return not hidden(display_id) and unavailable(display_id) is None
 
 
 def as_rows(displays: Register) -> list[dict[str, Any]]:

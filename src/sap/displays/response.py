@@ -40,24 +40,21 @@ def response() -> Table:
         not_evaluable = responses.count("n_missing", population=population)
         cells = (*rate_cells(responses, population=population), not_evaluable, *tested)
         rows.append(Row(short(population), cells, "indent1"))
-    rows.append(Row("Treated through re-screening", kind="group"))
-    place = ArdKey(population="RESCREENED", paramcd="PSARESP")
-    if rescreened.find("N", **place).value:
-        not_evaluable = rescreened.count("n_missing", **place)
-        cells = (*rate_cells(rescreened, **place), not_evaluable, "", "")
-        rows.append(Row(short("RESCREENED"), cells, "indent1"))
-    else:
-        reason = (
-            "Not in the data: no patient was treated through re-screening"
-            if ard.plan().study.groups
-            else "Not planned in this trial"
-        )
-        rows.append(Row(reason, ("",) * 6, "indent1"))
+    if ard.plan().study.groups:
+        rows.append(Row("Treated through re-screening", kind="group"))
+        place = ArdKey(population="RESCREENED", paramcd="PSARESP")
+        if rescreened.find("N", **place).value:
+            not_evaluable = rescreened.count("n_missing", **place)
+            cells = (*rate_cells(rescreened, **place), not_evaluable, "", "")
+            rows.append(Row(short("RESCREENED"), cells, "indent1"))
+        else:
+            reason = "No patient was treated through re-screening"
+            rows.append(Row(reason, ("",) * 6, "indent1"))
     columns = [
         Column("n (%)"),
         Column("N"),
         Column(ci_header(responses, population="PRIMARY")),
-        Column("NE"),
+        Column(formats.NEV),
         Column("p"),
         Column("Decision", numeric=False),
     ]
@@ -92,7 +89,7 @@ def change() -> Table:
         columns = [ArdKey(population=p, paramcd=paramcd, level="") for p in sets]
         rows.append(Row("n", [changes.count("n", **c) for c in columns], "indent1"))
         rows.append(Row("Missing", [changes.count("n_missing", **c) for c in columns], "indent1"))
-        pairs = [pair(changes.fixed("mean", 1, **c), changes.fixed("sd", 2, **c)) for c in columns]
+        pairs = [pair(changes.fixed("mean", 1, **c), changes.fixed("sd", 1, **c)) for c in columns]
         rows.append(Row("Mean (SD)", pairs, "indent1"))
         rows.append(Row("Median", [changes.fixed("median", 1, **c) for c in columns], "indent1"))
         spans = [span(changes.fixed("min", 1, **c), changes.fixed("max", 1, **c)) for c in columns]

@@ -1,16 +1,16 @@
 """Sentences that depend on the plan or on what the data hold, written once for all chapters."""
 
 from dataclasses import replace
-from typing import NamedTuple
 
 from sap import ard
 from sap.catalogue import decisions
-from sap.displays import plan_text
+from sap.displays import days, plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.formats import typeset
 from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, p, rate
 from sap.displays.published import trial_of
+from sap.displays.register import unavailable
 
 
 def _plan(path: str) -> Number:
@@ -208,6 +208,32 @@ def interval_rule() -> RichText:
     return RichText("The interval of a proportion is that of Clopper and Pearson")
 
 
+def estimators() -> RichText:
+    """Which estimates are adjusted for the two stages, where the design has two."""
+    if ard.plan().design.kind == "single-stage":
+        return RichText("")
+    return RichText(
+        "The median-unbiased estimate is the rate at which a result of at least as many responders has a "
+        "probability of one half; the bias-adjusted estimate is the rate at which the expected maximum "
+        "likelihood estimate equals the one observed (Whitehead)."
+    )
+
+
+def lost() -> RichText:
+    """Whether the day of a loss to follow-up shows that a patient was alive."""
+    counts = False
+    for line in ard.plan().survival.alive_on:
+        named, excepted = (
+            {value for values in (part or {}).values() for value in values}
+            for part in (line.only, line.unless)
+        )
+        counts |= LOST in named or (line.domain == "ds" and not named and LOST not in excepted)
+    verb = "is" if counts else "is not"
+    return RichText(
+        f"the day on which a patient was recorded as lost to follow-up {verb} such a day"
+    )
+
+
 def late_decreases() -> RichText:
     """That a first decrease counts at any time, where the plan limits it; ends with a space."""
     if ard.plan().psa_response.first_fall_within_days is None:
@@ -215,6 +241,7 @@ def late_decreases() -> RichText:
     return RichText("In one analysis the first decrease may be observed at any time. ")
 
 
+LOST = "LOST TO FOLLOW-UP"
 MODELS = ("os_marker", "os_group")
 
 
@@ -273,7 +300,7 @@ def early_confirmation() -> RichText:
 def rescreened() -> RichText:
     """The re-screened patients and their response, or that the data have none."""
     if not ard.plan().study.groups:
-        return RichText("The plan of this trial has no re-screening.")
+        return RichText("")
     place = ArdKey(population="RESCREENED", paramcd="PSARESP")
     if not results("rescreen_response").find("N", **place).value:
         return RichText("Not in the data: no patient was treated through re-screening.")
@@ -285,29 +312,6 @@ def rescreened() -> RichText:
         interval("rescreen_response", **place),
         "). They count in no denominator of the primary result.",
     )
-
-
-class WithLinks(NamedTuple):
-    """A sentence with links to displays."""
-
-    parts: tuple[str | RichText, ...]
-
-    def _repr_markdown_(self) -> str:
-        return "".join(str(RichText(p) if isinstance(p, str) else p) for p in self.parts)
-
-
-def rescreening_displays(response: RichText, conversion: RichText, between: RichText) -> WithLinks:
-    """The displays about re-screening; without it that of the time to allocation, which all patients have."""
-    if not ard.plan().study.groups:
-        return WithLinks(("The time to allocation is in ", between, "."))
-    return WithLinks(
-        (
-            "The response rate of re-screened patients is in ", response,
-            ", conversion by the marker status at the first screening in ", conversion,
-            ", and the interval and CTC change between screenings, with the time to allocation "
-            + "of all patients, in ", between, ".",
-        )
-    )  # fmt: skip
 
 
 def rescreening_rule() -> RichText:
@@ -409,7 +413,7 @@ def other_efficacy() -> RichText:
     times = results("pfs")
     pfs = ArdKey(population="PRIMARY", paramcd="PFS", level="")
     if not times.has("N", **pfs) or not times.find("N", **pfs).value > 0:
-        parts.append("Progression-free survival is not in the data. ")
+        pass
     elif not times.find("median", **pfs).estimable:
         parts += [
             "The median of progression-free survival from ",
@@ -528,6 +532,21 @@ def published_comparison() -> RichText:
     return _joined(*parts, ".")
 
 
+def deviations() -> RichText:
+    """Whether protocol deviations were collected, and what they do to the per-protocol set."""
+    if unavailable("tlf-l-deviations"):
+        return RichText("Protocol deviations were not collected, so there is no per-protocol set.")
+    return RichText(
+        "Patients with an important protocol deviation are excluded from the per-protocol set."
+    )
+
+
+def concentrations() -> RichText:
+    """That no concentrations were collected, where that is so."""
+    gone = unavailable("tlf-pk")
+    return RichText("No concentrations are in the data." if gone else "")
+
+
 def toxicity_rule() -> RichText:
     """The plan's boundary for toxicity, or that it has none."""
     if ard.plan().toxicity_monitoring is None:
@@ -563,7 +582,7 @@ def record() -> RichText:
     kind = " The data are synthetic: no record comes from a patient." if facts["synthetic"] else ""
     planned = "planned" if facts["planned"] else "unplanned"
     return RichText(
-        f"The data cut-off is {facts['cut_off']} ({facts['cut_off_name']}, {planned}) and the data "
+        f"The data cut-off is {days.cut_off()} ({planned}) and the data "
         f"snapshot {facts['cut_id']}; the plan is {facts['plan_file']}, SHA-256{NO_BREAK_SPACE}"
         f"{facts['plan_sha256']}.{kind}"
     )

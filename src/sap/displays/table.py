@@ -5,10 +5,11 @@ spaces, so that decimals are aligned in every format without help from an engine
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, groupby
 from typing import Literal
 
+from sap.catalogue.reasons import reason_of
 from sap.displays import formats, frame
 from sap.displays.ard_lookup import Number
 from sap.displays.escape import html_attribute, html_text
@@ -64,7 +65,7 @@ def n_pct(n: Number, percent: Number) -> Cell:
 
     Two addresses in one cell: the count's and the percentage's.
     """
-    return Cell(n) if n.text in ("0", formats.NE) else Cell(n, " (", percent, ")")
+    return Cell(n) if n.text in ("0", formats.NE, formats.NC) else Cell(n, " (", percent, ")")
 
 
 def limits(low: Number, high: Number) -> Cell:
@@ -166,8 +167,11 @@ class Table:
     def _repr_markdown_(self) -> str:
         if not self.rows:
             return frame.absent(self.id, self.absent, self.notes)
-        fenced = f"```{{=html}}\n{self.html()}\n```"
-        return frame.block(self.id, fenced, notes=self.notes, numbers=self.numbers, n=self.n)
+        shown = collected(self)
+        if not shown.rows:
+            return frame.absent(self.id, shown.absent)
+        fenced = f"```{{=html}}\n{shown.html()}\n```"
+        return frame.block(shown.id, fenced, notes=shown.notes, numbers=shown.numbers, n=shown.n)
 
     def _head(self) -> list[str]:
         spanned = any(column.under for column in self.columns)
@@ -212,6 +216,88 @@ class Table:
             pads = formats.insertions(texts, blocks) if column.numeric else [[] for _ in texts]
             columns.append(pads)
         return columns
+
+
+# Statistics and levels that say nothing where what they count was never collected.
+_SIZES = {"N", "n_missing"}
+_UNKNOWN = {"not_graded", "not_measured", "missing"}
+_DEPTH: dict[RowKind, int] = {"group": -1, "": 0, "total": 0, "indent1": 1, "indent2": 2}
+
+
+def _is_size(number: Number) -> bool:
+    """Whether a number is the size of a set, or counts values that are missing."""
+    parts = number.key.split("|")
+    return parts[-1] in _SIZES or bool(_UNKNOWN & set(parts))
+
+
+def _of_nothing(numbers: Sequence[Number]) -> bool:
+    """Whether numbers are NC, sizes of sets apart, and one at least is."""
+    given = [n for n in numbers if not _is_size(n)]
+    return bool(given) and all(number.text == formats.NC for number in given)
+
+
+def _row_numbers(row: Row) -> list[Number]:
+    return [number for content in row.cells for number in _cell(content).numbers]
+
+
+def _blocks(rows: Sequence[Row]) -> list[list[Row]]:
+    """The rows in pieces: each row with the deeper rows below it."""
+    blocks: list[list[Row]] = []
+    for row in rows:
+        if not blocks or _DEPTH[row.kind] <= _DEPTH[blocks[-1][0].kind]:
+            blocks.append([])
+        blocks[-1].append(row)
+    return blocks
+
+
+def collected(table: Table) -> Table:
+    """The table without what was never collected, and a note that names it with the reason.
+
+    1. A row and a column are left out where every number of them is NC, sizes of sets and counts of
+       missing values apart; the deeper rows below such a row go with it.
+    2. A group is left out when every number in it is NC, or is a size or the count of no value.
+    3. Where nothing is left, the table has no rows and gives the reason.
+    """
+    left_out: list[tuple[str, list[Number]]] = []
+    columns, rows = list(table.columns), _kept(table.rows, left_out)
+    of_rows = len(left_out)
+    for j in reversed(range(len(columns))):
+        numbers = [n for r in rows if r.cells for n in _cell(r.cells[j]).numbers]
+        if _of_nothing(numbers):
+            left_out.insert(of_rows, (columns[j].header, numbers))
+            del columns[j]
+            rows = [replace(r, cells=_without(r.cells, j)) for r in rows]
+    if not left_out:
+        return table
+    named: dict[str, list[str]] = {}
+    for label, numbers in left_out:
+        for text in dict.fromkeys(n.reason for n in numbers if n.text == formats.NC and n.reason):
+            labels = named.setdefault(reason_of(text).note, [])
+            labels += [label] if label not in labels else []
+    words = "; ".join(f"{', '.join(labels)} ({note})" for note, labels in named.items())
+    note = f"Not collected, and not shown: {words}."
+    return replace(table, columns=columns, rows=rows, notes=[*table.notes, note], absent=note)
+
+
+def _without(cells: Sequence[Content], j: int) -> list[Content]:
+    return [*cells[:j], *cells[j + 1 :]]
+
+
+def _kept(rows: Sequence[Row], left_out: list[tuple[str, list[Number]]]) -> list[Row]:
+    kept: list[Row] = []
+    for block in _blocks(rows):
+        head, *below = block
+        numbers = [number for row in block for number in _row_numbers(row)]
+        given = [n for n in numbers if not (n.key.endswith("|n") and n.text == "0")]
+        of_nothing = _of_nothing(_row_numbers(head)) or (below and _of_nothing(given))
+        if of_nothing:
+            left_out.append((_cell(head.label).text, numbers))
+        elif below:
+            inner = _kept(below, left_out)
+            kept += [head, *inner] if inner or head.cells else []
+        else:
+            kept.append(head)
+    return kept
 
 
 def _cell(content: Content) -> Cell:

@@ -1,12 +1,18 @@
-"""Tumour response: best overall response, its rates, and the concordance of algorithm and investigator."""
+"""Tumour response: best overall response, rates, duration, change of target sums, and concordance."""
 
 from typing import NamedTuple
 
-from sap.displays import formats
+import pandas as pd
+
+from sap import ard
+from sap.displays import formats, plan_text
 from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.figure import Figure
+from sap.displays.frame import Note
+from sap.displays.inline import RichText
 from sap.displays.populations import short
 from sap.displays.rates import ci_header, rate_cells
-from sap.displays.table import Column, Content, Row, Table, n_pct
+from sap.displays.table import Column, Content, Row, Table, limits, n_pct, span
 
 SETS = ("PRIMARY", "RESCREENED")
 NO_ASSESSMENT = "Not in the data: no tumour assessment."
@@ -14,7 +20,7 @@ NO_ASSESSMENT = "Not in the data: no tumour assessment."
 
 def _has_patients(rows: Results, place: ArdKey) -> bool:
     """Whether the ARD has the place, with a denominator that is not 0."""
-    return rows.has("N", **place) and bool(rows.find("N", **place).value)
+    return rows.has("N", **place) and rows.find("N", **place).value > 0
 
 
 def best() -> Table:
@@ -95,6 +101,113 @@ def rates() -> Table:
             rows.append(Row(f"{label} ({short(population).lower()})", cells))
     columns = [Column("n (%)"), Column("N"), Column(header)]
     return Table("tlf-tumour-response", "Response", columns, rows, absent=NO_ASSESSMENT)
+
+
+# The confirmed best overall responses of patients with a target lesion, from the best to the worst.
+BEST = ("CR", "PR", "SD", "PD", "NE")
+FLAGS = {"PRIMARY": "PRIMFL", "RESCREENED": "RESCTRFL"}
+NO_RESPONSE = "No patient had a confirmed objective response."
+
+
+def duration() -> Table:
+    """Duration of confirmed objective response of each set: events, median, range, and how it ended."""
+    times, reasons = results("rdor"), results("rdor_reasons")
+    suffix = {"PRIMARY": "", "RESCREENED": "RE"}
+    places = {
+        p: ArdKey(population=p, paramcd=f"RDOR{suffix[p]}", level="")
+        for p in SETS
+        if _has_patients(times, ArdKey(population=p, paramcd=f"RDOR{suffix[p]}", level=""))
+    }
+    if not places:
+        return Table("tlf-tumour-duration", "Duration", [], [], absent=NO_RESPONSE)
+    first = next(iter(places.values()))
+    rows = [
+        Row("Progression or death", [times.count("n_events", **p) for p in places.values()]),
+        Row("Censored", [times.count("n_censored", **p) for p in places.values()]),
+        Row("Median (months)", [times.months("median", **p) for p in places.values()]),
+        Row(
+            ci_header(times, **first).replace(" (%)", ""),
+            [_months(times, p, "conf_low", "conf_high") for p in places.values()],
+            "indent1",
+        ),
+        Row(
+            "Range, censored durations included (months)",
+            [span(*(times.months(s, **p) for s in ("min", "max"))) for p in places.values()],
+        ),
+    ]
+    for end in ("event", "censored"):
+        levels = reasons.values("level", sublevel=end)
+        for level in levels:
+            cells: list[Content] = [
+                reasons.count_or_zero(**ArdKey(**{**p, "level": level, "sublevel": end}))
+                for p in places.values()
+            ]
+            label = reasons.label("level", level)
+            rows.append(Row(f"{reasons.label('sublevel', end)}: {label}", cells))
+    heads = [Column(short(p), times.count("N", **place)) for p, place in places.items()]
+    n = times.count("N", **first)
+    return Table("tlf-tumour-duration", "Duration", heads, rows, n=n)
+
+
+def _months(times: Results, place: ArdKey, low: str, high: str) -> Content:
+    return limits(times.months(low, **place), times.months(high, **place))
+
+
+def _bars(population: str) -> pd.DataFrame:
+    """Each patient's best change of the target sum and confirmed best overall response; patient-level."""
+    adrs, adsl = ard.dataset("adrs"), ard.dataset("adsl")
+    subjects = adsl.loc[adsl[FLAGS[population]] == "Y", "USUBJID"]
+    best = adrs[(adrs["PARAMCD"] == "TUMBEST") & adrs["USUBJID"].isin(subjects)]
+    best = best[best["AVAL"].notna()].drop_duplicates("USUBJID")
+    confirmed = adrs[adrs["PARAMCD"] == "BORC"].drop_duplicates("USUBJID").set_index("USUBJID")
+    category = best["USUBJID"].map(confirmed["AVALC"]).fillna("NE")
+    return pd.DataFrame(
+        {
+            "subject": best["USUBJID"],
+            "change": best["AVAL"],
+            "category": category.where(category.isin(BEST), "NE").map(formats.response),
+            "mark": "*" if population == "RESCREENED" else "",
+            "block": f"{short(population)} (n = {len(best)})",
+        }
+    )
+
+
+def waterfall() -> Figure:
+    """Best change of the sum of target diameters of each patient, re-screened patients in their own block."""
+    from sap.displays.plots import waterfall as waterfall_plot
+
+    bars = pd.concat([_bars(population) for population in SETS], ignore_index=True)
+    if bars.empty:
+        absent = "No patient had a target lesion with a later assessment."
+        return Figure("tlf-tumour-waterfall", None, "", absent=absent)
+    changes = results("tumour_change")
+    place = ArdKey(population="PRIMARY")
+    n, missing = changes.count("n", **place), changes.count("n_missing", **place)
+    median = changes.fixed("median", 1, **place)
+    plan = ard.plan()
+    plot = waterfall_plot(
+        bars,
+        cap=plan.psa_course.display_cap_pct,
+        lines=[-plan.tumour.partial_pct],
+        order=[formats.response(code) for code in BEST],
+        y_title="Best change of the target sum (%)",
+        x_title="Patients",
+    )
+    alt = (
+        f"Waterfall plot of the best change of the sum of target diameters: {n.text} patients of the "
+        f"primary set, median change {median.text} percent. The dashed line is a decrease of "
+        f"{formats.as_collected(plan.tumour.partial_pct)} percent."
+    )
+    notes: list[Note] = [
+        RichText("Primary set: patients with a bar, ", n, "; without target lesion or later assessment, ", missing, "."),
+        RichText("Dashed line: a decrease of ", plan_text.number("tumour.partial_pct"), "%."),
+        "CR, complete response; PR, partial response; SD, stable disease; PD, progressive disease; NEv, not evaluable.",
+    ]  # fmt: skip
+    if bars["mark"].astype(bool).any():
+        notes.append(
+            "* Treated through re-screening; not included in any count of the primary set."
+        )
+    return Figure("tlf-tumour-waterfall", plot, alt, notes=notes, numbers=(n, median))
 
 
 def agreement() -> Table:

@@ -335,6 +335,8 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
         "kind": "csr",
         "audience": "closed",
         "status": known.status if known and manifest.planned else "INTERIM",
+        "report_status": plan.plan.study.report_status,
+        "dates": plan.plan.study.dates,
         "cut_off": manifest.cut_off,
         "cut_off_name": manifest.cut_off_name,
         "planned": manifest.planned,

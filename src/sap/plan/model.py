@@ -50,6 +50,15 @@ class Study(Entry):
     written_after_results: bool = Field(
         description="whether the plan was written when the results were known"
     )
+    dates: Literal["calendar", "days since registration"] = Field(
+        default="calendar",
+        description="how the report prints dates; days since registration where the data have no real dates",
+    )
+    report_status: str | None = Field(
+        default=None,
+        min_length=3,
+        description="what header and title page say instead of the status of the cut-off and `Confidential`",
+    )
 
 
 class Wording(Entry):

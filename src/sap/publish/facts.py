@@ -78,13 +78,18 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
     audience = AUDIENCES.get((kind, word("audience")), word("audience"))
     subject = KINDS.get(kind, kind)
     cut_off, cut_off_name = word("cut_off"), word("cut_off_name")
+    dated = word("dates") in ("", "calendar")
     cut_off_words = f"{cut_off} ({cut_off_name})" if cut_off and cut_off_name else cut_off
+    cut_off_words = cut_off_words if dated else cut_off_name
+    status = word("report_status")
+    audience = "" if status and kind == "csr" else audience
+    status = status or word("status")
     rows = (
         ("Study", word("study")),
         ("Registry", word("registry")),
         ("Document", subject),
         ("Audience", audience),
-        ("Status", word("status")),
+        ("Status", status[:1].upper() + status[1:]),
         ("Data cut-off", cut_off_words),
         ("Data snapshot", word("cut_id")),
         ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
@@ -94,7 +99,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         title=word("title") or title or subject or "Report",
         study=word("study"),
         subject=subject,
-        status=word("status"),
+        status=status,
         audience=audience,
         cut_off=cut_off_words,
         rows=tuple((name, value) for name, value in rows if value),

@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue.reasons import text_of
 from sap.methods.proportion import (
     exact_odds_ratio,
     fisher_exact,
@@ -16,7 +17,7 @@ from sap.results.rates import rate
 from sap.results.response import EXACT, primary_rate
 from sap.results.sets import members
 
-NO_PSA = NotEstimable("not in the data: no PSA of these patients")
+NO_PSA = NotEstimable(text_of("psa_of_these"))
 NOT_TWO = NotEstimable("not both groups have a proportion")
 NO_LIMIT = NotEstimable("no finite limit")
 

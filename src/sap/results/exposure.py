@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
@@ -18,28 +19,34 @@ RESPONSES = (
     "DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", "GCSFPRIM", "GCSFSEC",
     "GCSFTHER",
 )  # fmt: skip
+# The id of the reason why no value of a parameter is known.
 UNKNOWN = {
-    "CUMDOSE": "not in the data: a dose given",
-    "CUMMG": "not in the data: a dose given, or a body surface",
-    "ADI": "not in the data: a dose given",
-    "RDI": "not in the data: a dose given",
-    "RDISTRT": "not in the data: a dose given",
-    "NDELAY": "not in the data: the days of the infusions",
-    "NDELMAJ": "not in the data: the days of the infusions",
-    "NREDUC": "not in the data: a dose given",
-    "NGCSF": "not in the data: supportive care",
-    "DELAYED": "not in the data: the days of the infusions",
-    "DELMAJOR": "not in the data: the days of the infusions",
-    "REDUCED": "not in the data: a dose given",
-    "LOWSTART": "not in the data: a dose given",
-} | dict.fromkeys(
-    ("GCSFANY", "GCSFPRIM", "GCSFSEC", "GCSFTHER"), "not in the data: supportive care"
-)
+    "CUMDOSE": "doses",
+    "CUMMG": "doses_and_surface",
+    "ADI": "doses",
+    "RDI": "doses",
+    "RDISTRT": "doses",
+    "NDELAY": "infusion_days",
+    "NDELMAJ": "infusion_days",
+    "NREDUC": "doses",
+    "NGCSF": "supportive_care",
+    "DELAYED": "infusion_days",
+    "DELMAJOR": "infusion_days",
+    "REDUCED": "doses",
+    "LOWSTART": "doses",
+} | dict.fromkeys(("GCSFANY", "GCSFPRIM", "GCSFSEC", "GCSFTHER"), "supportive_care")
+OF_SOME = {
+    "doses": "doses_of_some",
+    "doses_and_surface": "surface_of_some",
+    "infusion_days": "infusion_days_of_some",
+    "supportive_care": "supportive_care_of_some",
+}
 
 
 def _number(values: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
     stats = summary(values)
-    reason = NotEstimable(UNKNOWN.get(paramcd, "no value"))
+    known = UNKNOWN.get(paramcd)
+    reason = NotEstimable(text_of(known) if known else "no value")
     if len(values) and not stats["n"]:
         return {k: reason if isinstance(v, NotEstimable) else v for k, v in stats.items()}
     if paramcd in COUNTED:
@@ -58,9 +65,9 @@ def _response(values: pd.Series, paramcd: str) -> dict[str, ard.type_of_stat]:
     unknown = int((values == "U").sum())
     stats: dict[str, ard.type_of_stat] = {"n": yes, "N": n, "n_missing": unknown}
     if n and unknown == n:
-        return stats | dict.fromkeys(("n", "estimate"), NotEstimable(UNKNOWN[paramcd]))
+        return stats | dict.fromkeys(("n", "estimate"), NotEstimable(text_of(UNKNOWN[paramcd])))
     if unknown:
-        reason = NotEstimable(f"{UNKNOWN[paramcd]} of {unknown} patients")
+        reason = NotEstimable(text_of(OF_SOME[UNKNOWN[paramcd]], unknown))
         return stats | {"n": yes or reason, "estimate": reason}
     return stats | {"estimate": yes / n if n else REASON_NO_PATIENT}
 

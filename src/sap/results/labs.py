@@ -7,6 +7,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.catalogue import fold, folded
+from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT
@@ -39,9 +40,9 @@ def absent(adlb: pd.DataFrame, code: str) -> NotEstimable | None:
     values = _of(adlb, code)
     values = values[values["ONTRTFL"] == "Y"]
     if values.empty:
-        return NotEstimable(f"not in the data: {code} was not measured on treatment")
+        return NotEstimable(text_of("laboratory_test", code))
     if not values["ATOXGR"].isin(list(GRADES)).any():
-        return NotEstimable(f"not in the data: limits of normal of {code}")
+        return NotEstimable(text_of("limits_of_normal", code))
     return None
 
 
@@ -178,9 +179,7 @@ def lab_reported(
             for level, (n, open_) in _concordance(reached, reported, unknown).items():
                 stats = _share(n, len(subjects))
                 if open_:
-                    stats["estimate"] = NotEstimable(
-                        f"not in the data: lower limits of normal of {open_} patients"
-                    )
+                    stats["estimate"] = NotEstimable(text_of("limits_of_some", open_))
                 if level != "reported" and missing is not None:
                     stats |= dict.fromkeys(("n", "estimate"), missing)
                 parts.append(

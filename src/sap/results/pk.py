@@ -7,12 +7,13 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
 from sap.results.sets import members
 
-NO_PC = NotEstimable("not in the data: no plasma concentrations")
+NO_PC = NotEstimable(text_of("concentrations"))
 NAMES = ("mean", "sd", "median", "q1", "q3", "min", "max", "geometric_mean", "geometric_cv")
 
 

@@ -5,6 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.catalogue import fold, folded
+from sap.catalogue.reasons import text_of
 from sap.methods.monitoring import boundary_characteristics, boundary_list, toxicity_boundary
 from sap.plan.model import Plan, SafetyRate, ToxicityMonitoring
 from sap.plan.references import References
@@ -241,7 +242,7 @@ def _with_rate(
     reached = (grade >= rule.from_grade) | (grade.isna() & (rule.from_grade == 1))
     counts = events[events["AEDECOD"].map(fold).isin(folded(rule.terms)) & reached]
     collected = plan.safety_rates.collected_from_grade
-    reason = NotEstimable(f"not in the data: events below grade {collected} were not all collected")
+    reason = NotEstimable(text_of("milder_events", collected))
     missing = reason if rule.from_grade < collected else None
     return usubjid.isin(counts["USUBJID"]), 0, missing
 
@@ -263,7 +264,7 @@ def _bounded(yes: int, unknown: int, n: int, conf_level: float) -> dict[str, ard
     highest = rate(yes + unknown, n, conf_level)
     return stats | {
         "n_missing": unknown,
-        "estimate": NotEstimable(f"not in the data: lower limits of normal of {unknown} patients"),
+        "estimate": NotEstimable(text_of("limits_of_some", unknown)),
         "estimate_lowest": stats["estimate"],
         "estimate_highest": highest["estimate"],
         "conf_high": highest["conf_high"],

@@ -4,11 +4,12 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
 
-NO_BE = NotEstimable("not in the data: no record of samples drawn")
+NO_BE = NotEstimable(text_of("samples"))
 GROUPS = {"A": "A", "B": "B", "B after re-screening": "b_rescreened", "": "not_allocated"}
 """GROUP of ADBE, and its id in the ARD."""
 

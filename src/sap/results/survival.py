@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue.reasons import text_of
 from sap.methods.survival import (
     KaplanMeier,
     interval,
@@ -24,12 +25,12 @@ from sap.results.sets import members
 
 METHOD = "Kaplan-Meier; Brookmeyer-Crowley, {} transform; midpoint rule"
 NO_ORIGIN = NotEstimable("no patient with this origin in this population")
-NO_SCANS = NotEstimable("not in the data: no dated tumour assessment")
+NO_SCANS = NotEstimable(text_of("scans"))
 NOT_IN_DATA = {
     "PFS": NO_SCANS,
     "RPFS": NO_SCANS,
     "RDOR": NO_SCANS,
-    "TTPP": NotEstimable("not in the data: no PSA"),
+    "TTPP": NotEstimable(text_of("psa")),
 }
 Months = NDArray[np.float64]
 Events = NDArray[np.int64]

@@ -4,6 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.ard import NotEstimable
+from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, rate, summary
@@ -13,10 +14,10 @@ CATEGORIES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
 RESPONSE = ("CR", "PR")
 CONTROL = ("CR", "PR", "SD", "NON-CR/NON-PD")
 NOT_IN_DATA = {
-    "BOR": NotEstimable("not in the data: no dated tumour assessment"),
-    "BORC": NotEstimable("not in the data: no dated tumour assessment"),
-    "BORINV": NotEstimable("not in the data: no best overall response of the investigator"),
-    "TUMBEST": NotEstimable("not in the data: no target lesion"),
+    "BOR": NotEstimable(text_of("scans")),
+    "BORC": NotEstimable(text_of("scans")),
+    "BORINV": NotEstimable(text_of("investigator")),
+    "TUMBEST": NotEstimable(text_of("target_lesions")),
 }
 POPULATIONS = ("PRIMARY", "RESCREENED")
 

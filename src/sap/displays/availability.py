@@ -1,0 +1,181 @@
+"""What a run cannot show: displays that the plan does not have, and analyses that the data do not allow.
+
+A display names in `analysis/displays.yml` what it needs. Where the plan lacks it (no groups, one stage)
+the display is no part of the report. Where the data lack it the display is not printed either, and the
+table "Planned analyses that the data do not allow" has it with the reason; no text refers to it then.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Literal, NamedTuple
+
+from sap import ard
+from sap.catalogue.populations import populations
+from sap.catalogue.reasons import NOT_COLLECTED, reason_of
+from sap.catalogue.reporting import AXES, analysis, filled
+
+Need = Literal[
+    "groups", "stages", "map", "gaps", "deviations", "samples", "concentrations", "scans",
+    "tumour response", "supportive care",
+]  # fmt: skip
+_SIZES = {"N", "n_missing", "conf_level", "at_risk"}
+
+
+class Gap(NamedTuple):
+    """Why something is not shown; without a reason the plan does not ask for it."""
+
+    reason: str = ""
+
+    @property
+    def planned(self) -> bool:
+        return bool(self.reason)
+
+
+class Missing(NamedTuple):
+    """A planned analysis that the data do not allow: its name, the display, the section, the reason."""
+
+    analysis: str
+    display: str
+    section: str
+    reason: str
+
+
+def _present(*tables: str) -> bool:
+    """Whether the run folder has tables; a run of another kind lacks some, and then nothing is missing."""
+    return all((ard.run_folder() / "tables" / f"{name}.json").is_file() for name in tables)
+
+
+def _groups() -> Gap | None:
+    return None if not _present("plan") or ard.plan().study.groups else Gap()
+
+
+def _stages() -> Gap | None:
+    single = _present("plan") and ard.plan().design.kind == "single-stage"
+    return Gap() if single else None
+
+
+def _map() -> Gap | None:
+    return Gap() if _present("mapped") and not ard.table("mapped") else None
+
+
+def _domain(name: str, what: str) -> Callable[[], Gap | None]:
+    def gap() -> Gap | None:
+        if not _present("manifest"):
+            return None
+        files = {file["name"].partition(".")[0] for file in ard.table("manifest")["files"]}
+        return None if name in files else Gap(f"{what} (no domain {name.upper()})")
+
+    return gap
+
+
+def _statistic(analysis: str, paramcd: str) -> Callable[[], Gap | None]:
+    """A gap where the ARD says of a count that what it needs was never collected."""
+
+    def gap() -> Gap | None:
+        rows = _rows()
+        of = [r for r in rows if r["analysis"] == analysis and r["paramcd"] == paramcd]
+        texts = [reason_of(r["stat_text"]) for r in of if r["stat_name"] == "n" and r["stat_text"]]
+        never = [reason.note for reason in texts if reason.mark == NOT_COLLECTED]
+        return Gap(never[0]) if never else None
+
+    return gap
+
+
+def _rows() -> list[dict[str, str]]:
+    if not (ard.run_folder() / "ard.csv").is_file():
+        return []
+    rows = ard.all_rows()
+    never = rows[rows["stat_text"] != ""]
+    return [{str(k): str(v) for k, v in row.items()} for row in never.to_dict("records")]
+
+
+_scans = _statistic("objective_response", "BORC")
+_investigator = _statistic("tumour_response", "BORINV")
+
+_GAPS: dict[str, Callable[[], Gap | None]] = {
+    "groups": _groups,
+    "stages": _stages,
+    "map": _map,
+    "deviations": _domain("dv", "protocol deviations"),
+    "samples": _domain("be", "records of samples drawn"),
+    "concentrations": _domain("pc", "plasma concentrations"),
+    "scans": _scans,
+    "tumour response": lambda: _investigator() and _scans(),
+    "supportive care": _statistic("exposure", "GCSFANY"),
+    "gaps": lambda: None if any(missing()) else Gap(),
+}
+
+
+def gap(needs: tuple[str, ...]) -> Gap | None:
+    """The first need that plan or data do not meet; one of the plan before one of the data."""
+    gaps = [one for one in (_GAPS[need]() for need in needs) if one is not None]
+    return min(gaps, key=lambda one: one.planned, default=None)
+
+
+def missing() -> Iterator[Missing]:
+    """Every planned analysis that the data do not allow, in the order of the displays.
+
+    1. A display that is not printed because the data lack what it needs.
+    2. An analysis set that cannot be defined: the ARD has no patients of it and the plan asks for it.
+    3. A parameter of a display that is printed, where every statistic of it was never collected.
+    """
+    from sap.displays.register import register
+
+    unprinted: set[str] = set()
+    for display_id, entry in register().by_number():
+        if "gaps" in entry.needs:
+            continue
+        why = gap(entry.needs)
+        unprinted |= {display_id} if why else set()
+        if why and why.planned:
+            yield Missing(entry.title, entry.label, entry.section, why.reason)
+    yield from _undefined_sets()
+    yield from _parameters(unprinted)
+
+
+def _undefined_sets() -> Iterator[Missing]:
+    why = _GAPS["deviations"]()
+    if why is None or not _present("plan"):
+        return
+    rows = ard.read("analysis_sets") if (ard.run_folder() / "ard.csv").is_file() else None
+    if rows is not None and "PERPROT" not in set(rows["population"]):
+        section = ard.plan().analysis_sets.section
+        label = populations()["PERPROT"].label
+        yield Missing(f"{label} set", "", section, why.reason)
+
+
+def _parameters(unprinted: set[str]) -> Iterator[Missing]:
+    """One line for the displays of an analysis: the parameters that were never collected."""
+    from sap.displays.register import register
+
+    if not _present("plan") or not (ard.run_folder() / "ard.csv").is_file():
+        return
+    displays, plan = register(), ard.plan()
+    rows = ard.all_rows()
+    rows = rows[plan.study.groups | (rows["population"] != "RESCREENED")]
+    of_nothing = (rows["stat_name"] == "n") & (rows["stat"] == 0)
+    given = rows[~rows["stat_name"].isin(_SIZES) & ~of_nothing]
+    never: dict[tuple[str, ...], tuple[dict[str, None], dict[str, None], str]] = {}
+    for key, of in given.groupby(["analysis", "paramcd", "group", "level"], sort=False):
+        name, paramcd, group, level = map(str, key)
+        described = analysis(name)
+        shown = [d for d in described.displays if d in displays and d not in unprinted]
+        reasons = {reason_of(text) for text in set(of["stat_text"]) if text}
+        collected = of["stat"].notna().any() or {r.mark for r in reasons} != {NOT_COLLECTED}
+        if collected or not shown:
+            continue
+        label = next(
+            (
+                described.text(axis, value, plan)
+                for axis, value in zip(AXES, (paramcd, group, level), strict=False)
+                if value
+            ),
+            filled(described.label, plan),
+        )
+        section = str(getattr(plan, described.plan).section)
+        labels, notes, _ = never.setdefault(tuple(shown), ({}, {}, section))
+        labels[label] = None
+        notes |= dict.fromkeys(sorted(reason.note for reason in reasons))
+    for shown_in, (labels, notes, section) in never.items():
+        title = displays[shown_in[0]].title
+        where = ", ".join(displays[display_id].label for display_id in shown_in)
+        yield Missing(f"{title}: {', '.join(labels)}", where, section, "; ".join(notes))
