@@ -388,6 +388,7 @@ def test_history_and_prior_therapy_of_each_screening(patients, people):
         A2      | DOCETAXEL    | PRIOR ANTICANCER THERAPY      | CHEMOTHERAPY | 2015
         A3      | ENZALUTAMIDE | PHYSICIAN'S CHOICE            | HORMONAL     | 2018-09-04
         A3      | DOCETAXEL    | PHYSICIAN'S CHOICE            | CHEMOTHERAPY | 2018-09-03
+        A3      | ABIRATERONE  | SUBSEQUENT ANTICANCER THERAPY | HORMONAL     | 2018-02-01
         B1      | BONE         | PRIOR ANTICANCER THERAPY      | RADIOTHERAPY |
         B1      | ABIRATERONE  | CONCOMITANT MEDICATION        | HORMONAL     | 2015
     """)

@@ -303,7 +303,8 @@ def test_best_and_week_12_changes(patients):
         02  |  99 | 150
     """)
     adsl, tables = one_trial(subjects)
-    whole = adrs(adsl, adpsa(tables, adsl, RULE), RULE, PLAN.psa_course)
+    course = adpsa(tables, adsl, RULE).iloc[::-1]  # in any order
+    whole = adrs(adsl, course, RULE, PLAN.psa_course)
     got = whole.set_index(["USUBJID", "PARAMCD"])["AVAL"]
     assert got["01", "PSABEST"] == -60
     assert got["01", "PSAWK12"] == -40  # days 83 and 85 are as near: the earlier

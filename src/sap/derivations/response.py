@@ -243,9 +243,9 @@ def _changes(
         "USUBJID"
     )
     distance = (values["ADT"] - values["TRTSDT"]).dt.days - rule.week_12_day
-    near = values.assign(OFF=distance.abs(), LATE=distance > 0)
+    near = values.assign(OFF=distance.abs())
     near = near[near["OFF"] <= rule.week_12_window_days]
-    near = near.sort_values(["USUBJID", "OFF", "LATE"], kind="stable").drop_duplicates("USUBJID")
+    near = near.sort_values(["USUBJID", "OFF", "ADT"], kind="stable").drop_duplicates("USUBJID")
     parts = []
     for name, chosen in (("PSABEST", lowest), ("PSAWK12", near)):
         by_subject = chosen.set_index("USUBJID")
