@@ -360,6 +360,14 @@ def test_values_are_normalised_by_any_dose_above_0():
     assert got.loc[["AUC07", "AUC07MG"], "AVAL"].tolist() == pytest.approx([area, 2 * area])
 
 
+def test_one_sample_at_the_end_of_the_infusion_gives_a_maximum():
+    """20 mg/m2: the maximum per 25 mg/m2 is 50 x 25 / 20. The area to it is that of a triangle."""
+    got = parameters_of(profile([(1, 1.0, 50.0)]))
+    assert got.loc[["CMAX", "TMAX", "CMAXN", "AUCLST"], "AVAL"].tolist() == [50, 1, 62.5, 25]
+    assert set(got["DOSE"]) == {20}
+    assert set(got["DOSEMG"]) == {40}
+
+
 def test_a_normalised_value_without_value_has_its_reason():
     points = [(1, 1.0, 50.0), (3, 3.0, 10.0)]
     got = parameters_of(profile(points, DOSE=float("nan")))

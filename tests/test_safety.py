@@ -258,16 +258,17 @@ def test_the_events_of_caba_v7_are_those_of_its_two_files(shared_data):
 # ---- events, row by row --------------------------------------------------------------------------
 
 EDGES = """
-    USUBJID | AESTDTC          | AEENDTC    | TRTEMFL | CASE | ASTDT      | ASTDTF | AENDT      | WHY
-    --------+------------------+------------+---------+------+------------+--------+------------+--------------------------
-    01      |                  | 2018-03-10 | Y       | 2    | 2018-03-10 | Y      | 2018-03-10 | ended on the first day
-    01      | 2018-03          | 2018-03-10 | Y       | 7    | 2018-03-10 | D      | 2018-03-10 | ended on the first day
-    01      | 2018-03          | 2018-03-09 | N       | 6    | 2018-03-01 | D      | 2018-03-09 | ended the day before
-    01      | 2018-03-10       | 2018-03-09 | Y       | 7    | 2018-03-10 |        | 2018-03-09 | the start is known
-    01      | 2018-04          | 2018-04    | Y       | 7    | 2018-04-01 | D      | 2018-04-30 | surely after the first day
-    01      | 2017             |            | N       | 4    | 2017-01-01 | M      |            | surely before it
-    01      | 2018-03-10T08:00 | 2018       | Y       | 7    | 2018-03-10 |        | 2018-12-31 | a time of day
-    02      |                  |            | N       | 1    |            |        |            | not treated
+    USUBJID | AESTDTC                | AEENDTC    | TRTEMFL | CASE | ASTDT      | ASTDTF | AENDT      | WHY
+    --------+------------------------+------------+---------+------+------------+--------+------------+--------------------------
+    01      |                        | 2018-03-10 | Y       | 2    | 2018-03-10 | Y      | 2018-03-10 | ended on the first day
+    01      | 2018-03                | 2018-03-10 | Y       | 7    | 2018-03-10 | D      | 2018-03-10 | ended on the first day
+    01      | 2018-03                | 2018-03-09 | N       | 6    | 2018-03-01 | D      | 2018-03-09 | ended the day before
+    01      | 2018-03-10             | 2018-03-09 | Y       | 7    | 2018-03-10 |        | 2018-03-09 | the start is known
+    01      | 2018-04                | 2018-04    | Y       | 7    | 2018-04-01 | D      | 2018-04-30 | surely after the first day
+    01      | 2017                   |            | N       | 4    | 2017-01-01 | M      |            | surely before it
+    01      | 2018-03-10T08:00       | 2018       | Y       | 7    | 2018-03-10 |        | 2018-12-31 | a time of day
+    02      |                        |            | N       | 1    |            |        |            | not treated
+    01      | 2018-03-02/2018-03-10  |            | Y       | 7    | 2018-03-10 | D      |            | may be the first day
 """
 
 
