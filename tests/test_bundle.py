@@ -8,6 +8,7 @@ import zipfile
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from sap import __version__, ard, bundle, runlog
@@ -188,6 +189,8 @@ def test_the_open_results_are_those_of_the_open_report_where_there_is_one(run, c
     frame = pd.read_parquet(io.BytesIO(files["ard/ard.parquet"]))
     assert list(frame.columns) == list(own.columns)
     assert frame["stat"].tolist() == [7]
+    schema = pq.read_schema(io.BytesIO(files["ard/ard.parquet"]))
+    assert schema.pandas_metadata["index_columns"] == []
 
 
 def index_of(files: dict[str, bytes]) -> dict:
