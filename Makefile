@@ -5,7 +5,8 @@ PYTHON ?= python3
 PLAN   ?= analysis/plan.yml
 SOURCE ?=
 OUT    ?= build/report
-CUTOFF ?= final
+CUTOFF ?=
+PREVIOUS ?=
 SEED   ?= 128
 
 # Another Python than python3 has an environment of its own: make test PYTHON=python3.12.
@@ -23,13 +24,13 @@ $(DONE): requirements.lock pyproject.toml
 	@touch $(DONE)
 
 report: $(DONE)
-	@$(BIN)/sap run --plan $(PLAN) --out $(OUT) --cut-off $(CUTOFF) $(if $(SOURCE),--source $(SOURCE),--seed $(SEED))
+	@$(BIN)/sap run --plan $(PLAN) --out $(OUT) $(if $(CUTOFF),--cut-off $(CUTOFF)) $(if $(SOURCE),--source $(SOURCE),--seed $(SEED))
 
-# The open and the closed report of the monitoring board, by default at the interim cut-off.
-dsmb: CUTOFF = interim
+# The open and the closed report of the DSMB, by default at the plan's first interim cut-off, or its only
+# one; PREVIOUS is the folder of the run of the previous report.
 dsmb: OUT = build/dsmb
 dsmb: $(DONE)
-	@$(BIN)/sap run --kind dsmb --plan $(PLAN) --out $(OUT) --cut-off $(CUTOFF) $(if $(SOURCE),--source $(SOURCE),--seed $(SEED))
+	@$(BIN)/sap run --kind dsmb --plan $(PLAN) --out $(OUT) $(if $(CUTOFF),--cut-off $(CUTOFF)) $(if $(PREVIOUS),--previous $(PREVIOUS)) $(if $(SOURCE),--source $(SOURCE),--seed $(SEED))
 
 # Types, lint and layers first: they are quick and say most.
 check: $(DONE)

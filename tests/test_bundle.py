@@ -14,9 +14,11 @@ import pytest
 from sap import __version__, ard, bundle, runlog
 from sap.bundle.contents import shared_rows
 from sap.bundle.names import fault_of, safe_name
+from sap.bundle.opening import sum_of
 from sap.errors import IntegrityError, UsageError
 from sap.runlog.software import code_files, project_files
 
+HOME = Path(__file__).parents[1]
 SUBJECTS = ("T-001", "T-002")
 
 
@@ -175,8 +177,9 @@ def test_each_audience_has_its_reports_results_tables_and_data(run, cut):
         assert names_in(files, "plan") == ["plan/plan.yml"]
         assert names_in(files, "ard") == ["ard/ard.csv", "ard/ard.parquet"]
         assert names_in(files, "environment") == ["environment/requirements-lock.txt"]
-        assert names_in(files, "log") == ["log/run-log.jsonl"]
         assert "project/requirements-lock.txt" not in files
+    logs = {audience: names_in(files, "log") for audience, files in named.items()}
+    assert logs == {"open": [], "closed": ["log/run-log.jsonl"], "auditor": ["log/run-log.jsonl"]}
     assert named["closed"]["ard/ard.csv"] == (run / "ard.csv").read_bytes()
 
 
@@ -296,55 +299,66 @@ def test_the_files_of_a_folder_and_of_a_zip_have_one_mode(tmp_path):
         assert (entry.create_system, entry.compress_type) == (3, zipfile.ZIP_DEFLATED)
 
 
-def test_an_analysis_of_a_display_without_an_audience_is_not_shared():
-    rows = ard.bind([result("a", n=1), result("b", n=2)])
-    catalogue = {
-        "house_style": "x",
-        "tlf-a": {"kind": "text", "audience": "open"},
-        "tlf-b": {"analysis": ["b"], "audience": "open"},
-        "tlf-c": {"analysis": ["a"]},
-    }
-    assert shared_rows(rows, catalogue)["analysis"].tolist() == ["b"]
-
-
-def test_shared_rows_are_those_of_open_displays_alone_with_their_exact_numbers():
-    catalogue = {
-        "tlf-a": {"kind": "table", "number": "1", "analysis": ["a"], "audience": "open"},
-        "tlf-b": {"kind": "table", "number": "2", "analysis": ["b"], "audience": "closed"},
-        "tlf-c": {"kind": "figure", "number": "3", "analysis": ["c_curve"], "audience": "open"},
-        "tlf-e": {"kind": "table", "number": "4", "analysis": ["e"], "audience": "open"},
-        "tlf-f": {"kind": "table", "number": "5", "analysis": ["e"], "audience": "closed"},
-    }
+def test_shared_rows_are_those_of_the_open_report_with_their_exact_numbers():
+    """No curve, no count after each patient, no closed analysis (tests/test_dsmb.py has every rule)."""
     rows = ard.bind(
         [
-            result("a", n=1, N=5),
-            result("b", n=20),
-            result("c_curve", n_censored=10),
-            result("d", n=30),  # no display shows it
-            result("e", n=40),  # a closed display shows it too
-        ]
-    )
-    shared = shared_rows(rows, catalogue)
-    numbers = shared.set_index(["analysis", "stat_name"])["stat"].to_dict()
-    assert numbers == {("a", "n"): 1, ("a", "N"): 5}
-
-
-def test_shared_rows_have_no_running_count_after_each_patient():
-    entry = {
-        "kind": "table",
-        "number": "1",
-        "audience": "open",
-        "analysis": ["toxicity_monitoring"],
-    }
-    rows = ard.bind(
-        [
+            result("flow", n=1),
+            result("psa_response", n=20),
+            result("os_curve", n_censored=10),
             result("toxicity_monitoring", n=1, N=2),
-            result("toxicity_monitoring", n=1, boundary=2).assign(level="02"),
+            result("toxicity_monitoring", n=1, boundary=2).assign(level="2"),
         ]
     )
-    shared = shared_rows(rows, {"tlf-a": entry})
-    numbers = shared.set_index(["level", "stat_name"])["stat"].to_dict()
-    assert numbers == {("", "n"): 1, ("", "N"): 2, ("02", "boundary"): 2}
+    shared = shared_rows(rows)
+    kept = {
+        (a, level, s): v
+        for a, level, s, v in shared[["analysis", "level", "stat_name", "stat"]].to_numpy()
+    }
+    assert kept == {
+        ("flow", "", "n"): 1,
+        ("toxicity_monitoring", "", "n"): 1,
+        ("toxicity_monitoring", "", "N"): 2,
+        ("toxicity_monitoring", "2", "boundary"): 2,
+    }
+
+
+def test_the_open_bundle_has_no_log_no_sum_of_closed_files_and_no_rows_of_the_cut(run, cut):
+    """Account, host and command lines are in the log; the rows of DV in the manifest are the deviations."""
+    manifest = {
+        "cut_id": "final-2019-06-30-00000000", "cut_off": "2019-06-30", "plan_hash": "f" * 64,
+        "files": [{"name": "dv.parquet", "rows": 471147114711, "columns": [], "sha256": "a" * 64}],
+    }  # fmt: skip
+    (run / "tables" / "manifest.json").write_text(json.dumps(manifest))
+    facts = json.loads((run / "tables" / "run.json").read_text()) | {"audience": "closed"}
+    (run / "tables" / "run.json").write_text(json.dumps(facts))
+    record = {
+        "step": "report",
+        "outputs": {
+            "dsmb-closed/report.html": sum_of((run / "dsmb-closed" / "report.html").read_bytes())
+        },
+    }
+    runlog.append(run / "run-log.jsonl", record)
+    log = runlog.verify(run / "run-log.jsonl")
+    files = packed(run, cut, "open")
+    tables = {name for name in files if name.startswith(("log/", "tables/"))}
+    assert tables == {"tables/run.json", "tables/plan.json", "tables/manifest.json"}
+    everything = b"\n".join(
+        files[name] for name in sorted(files) if not name.startswith("project/")
+    )
+    for closed in (
+        "471147114711",
+        "a" * 64,
+        log[-1]["seal"],
+        *record["outputs"].values(),
+        sum_of((HOME / "analysis" / "dsmb.yml").read_bytes()),
+    ):
+        assert closed.encode() not in everything
+    assert not [name for name in ("who", "host", "argv") if f'"{name}"'.encode() in everything]
+    index, run_facts = json.loads(files["bundle.json"]), json.loads(files["tables/run.json"])
+    assert (index["audience"], index["log"], run_facts["audience"]) == ("open", None, "open")
+    assert json.loads(files["tables/manifest.json"])["files"] == [{"name": "dv.parquet"}]
+    assert json.loads(packed(run, cut, "closed")["tables/manifest.json"]) == manifest
 
 
 def test_no_two_files_of_the_project_get_one_name():

@@ -1,5 +1,6 @@
-"""Deaths in the safety window, and patients lost or withdrawn, counted by hand."""
+"""Counts of the DSMB reports, counted by hand: deaths, stopping, cycles, accrual, sites."""
 
+import datetime as dt
 from pathlib import Path
 
 import pandas as pd
@@ -7,29 +8,39 @@ import pytest
 
 from sap import ard
 from sap.plan import read_plan
-from sap.results import dsmb as results
-from sap.results.dsmb import DAY_UNKNOWN, dsmb_deaths, dsmb_left, open_rows
+from sap.plan.model import Plan
+from sap.results.dsmb import (
+    dsmb_accrual,
+    dsmb_cycles,
+    dsmb_deaths,
+    dsmb_left,
+    dsmb_sites,
+    dsmb_stopping,
+    open_analyses,
+    open_rows,
+)
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
-WITHIN, LATER = "Within 30 days of the last dose", "More than 30 days after the last dose"
-# 06 was never treated. 05 died later: that death is survival, which is closed.
+# Days from the last dose to death: 01 to 03 in the window of 30 days. 06 was never treated. 05 died
+# later: that death is survival, which is closed.
 SUBJECTS = """
-    USUBJID | SAFFL | LDDTHGR1 | DTHCGR1                    | DCSREAS
-    --------+-------+----------+----------------------------+----------------------
-    01      | Y     | W        | Progression                | DEATH
-    02      | Y     | W        | Adverse event, not related | DEATH
-    03      | Y     | W        | Not recorded               | LOST TO FOLLOW-UP
-    04      | Y     |          |                            | WITHDRAWAL BY SUBJECT
-    05      | Y     | L        | Progression                | DEATH
-    06      | N     |          |                            | LOST TO FOLLOW-UP
-    07      | Y     |          |                            |
+    USUBJID | SAFFL | LDDTHELD | DTHCGR1                    | DCSREAS               | DCTREAS
+    --------+-------+----------+----------------------------+-----------------------+--------------------
+    01      | Y     | 30       | Progression                | DEATH                 | DEATH
+    02      | Y     | 0        | Adverse event, not related | DEATH                 | DEATH
+    03      | Y     | 12       | Not recorded               | LOST TO FOLLOW-UP     | ADVERSE EVENT
+    04      | Y     |          |                            | WITHDRAWAL BY SUBJECT | PROGRESSIVE DISEASE
+    05      | Y     | 31       | Progression                | DEATH                 | DEATH
+    06      | N     |          |                            | LOST TO FOLLOW-UP     |
+    07      | Y     |          |                            |                       | COMPLETED
+    08      | Y     |          |                            |                       |
 """
 
 
 @pytest.fixture
 def subjects(patients) -> pd.DataFrame:
     table = patients(SUBJECTS)
-    return table.assign(LDDTHGR1=table["LDDTHGR1"].replace({"W": WITHIN, "L": LATER}))
+    return table.assign(LDDTHELD=pd.to_numeric(table["LDDTHELD"]))
 
 
 def statistics(parts: list[pd.DataFrame]) -> dict[tuple[str, str], tuple[float, float, float]]:
@@ -42,57 +53,237 @@ def statistics(parts: list[pd.DataFrame]) -> dict[tuple[str, str], tuple[float, 
 
 
 @pytest.mark.worked("dsmb_deaths")
-def test_every_death_in_the_window_counts_once_by_its_cause_and_no_later_one(subjects):
-    """Three of six treated patients died within 30 days of the last dose: one of each of three causes."""
+def test_every_death_in_the_window_counts_once_and_no_later_one(subjects):
+    """Three of seven treated patients died within 30 days of the last dose; no row names a progression."""
     assert statistics(dsmb_deaths(subjects, PLAN)) == {
-        ("within_window", ""): (3, 6, 1 / 2),
-        ("within_window", "adverse_event_related"): (0, 6, 0),
-        ("within_window", "adverse_event_unrelated"): (1, 6, 1 / 6),
-        ("within_window", "progression"): (1, 6, 1 / 6),
-        ("within_window", "not_recorded"): (1, 6, 1 / 6),
+        ("within_window", ""): (3, 7, 3 / 7),
+        ("within_window", "adverse_event_related"): (0, 7, 0),
+        ("within_window", "adverse_event_unrelated"): (1, 7, 1 / 7),
+        ("within_window", "other"): (2, 7, 2 / 7),
     }
 
 
-def test_a_death_at_an_unknown_time_after_the_last_dose_has_a_level_of_its_own(subjects):
-    subjects.loc[subjects["USUBJID"] == "05", "LDDTHGR1"] = DAY_UNKNOWN
-    deaths = statistics(dsmb_deaths(subjects, PLAN))
-    assert deaths["day_unknown", ""] == deaths["day_unknown", "progression"] == (1, 6, 1 / 6)
+@pytest.mark.worked("dsmb_stopping")
+def test_three_reasons_of_stopping_are_counted_and_there_is_no_total(subjects):
+    """03 stopped for an adverse event, 07 completed; of three ended by death, 05 died after the window."""
+    assert statistics(dsmb_stopping(subjects, PLAN)) == {
+        ("adverse_event", ""): (1, 7, 1 / 7),
+        ("death", ""): (2, 7, 2 / 7),
+        ("completed", ""): (1, 7, 1 / 7),
+    }
 
 
 @pytest.mark.worked("dsmb_left")
 def test_treated_subjects_lost_and_withdrawn(subjects):
     """03 was lost and 04 withdrew; 06 was lost as well but never treated."""
     assert statistics(dsmb_left(subjects, PLAN)) == {
-        ("lost_to_follow_up", ""): (1, 6, 1 / 6),
-        ("withdrew", ""): (1, 6, 1 / 6),
+        ("lost_to_follow_up", ""): (1, 7, 1 / 7),
+        ("withdrew", ""): (1, 7, 1 / 7),
     }
 
 
 def test_without_a_treated_subject_no_share_is_estimable(subjects):
-    rows = ard.bind(dsmb_left(subjects[subjects["SAFFL"] == "N"], PLAN))
+    nobody_treated = subjects[subjects["SAFFL"] == "N"]
+    rows = ard.bind([*dsmb_left(nobody_treated, PLAN), *dsmb_stopping(nobody_treated, PLAN)])
     shares = rows[rows["stat_name"] == "estimate"]
     assert shares["stat"].isna().all()
     assert (shares["stat_text"] != "").all()
 
 
-def test_open_rows_are_those_of_the_listed_analyses_without_a_count_after_each_subject():
-    where = {"section": "SAP 1", "population": "SAFETY", "method": "m"}
-    rows = ard.bind(
-        [
-            ard.rows({"n": 1, "N": 2}, analysis="toxicity_monitoring", **where),
-            ard.rows({"n": 1, "boundary": 2}, analysis="toxicity_monitoring", level="01", **where),
-            ard.rows({"n": 3}, analysis="os", **where),
-            ard.rows({"n": 4}, analysis="ae_overview", level="any", **where),
-        ]
+CUT_OFF = dt.date(2017, 6, 30)
+# 11 had two cycles; 12 one, 21 days before the cut-off; 13 one, 20 days before it.
+TREATED = """
+    USUBJID | SAFFL | PRIMFL | TRTSDT     | NCYCLES | RFICDT     | SCRFL | SITEID
+    --------+-------+--------+------------+---------+------------+-------+-------
+    11      | Y     | Y      | 2017-06-25 | 2       | 2017-05-01 | Y     | A
+    12      | Y     | Y      | 2017-06-09 | 1       | 2017-05-02 | Y     | A
+    13      | Y     | N      | 2017-06-10 | 1       | 2017-05-03 | Y     | B
+    14      | N     | N      |            | 0       | 2017-06-01 | N     | B
+    15      | N     | N      |            | 0       | 2017-06-02 | Y     | C
+"""
+EVENTS = """
+    USUBJID | TRTEMFL | PROGFL | AEDECOD             | ATOXGRN
+    --------+---------+--------+---------------------+--------
+    12      | Y       | N      | FEBRILE NEUTROPENIA | 3
+    13      | Y       | N      | FEBRILE NEUTROPENIA | 3
+    11      | Y       | N      | DIARRHOEA           | 3
+"""
+
+
+@pytest.fixture
+def treated(patients) -> pd.DataFrame:
+    table = patients(TREATED)
+    days = {name: pd.to_datetime(table[name]) for name in ("TRTSDT", "RFICDT")}
+    return table.assign(**days, NCYCLES=pd.to_numeric(table["NCYCLES"]))
+
+
+def values(parts: list[pd.DataFrame]) -> dict[tuple[str, str, str], float | str]:
+    """Number or text by paramcd, level and statistic."""
+    rows = ard.bind(parts)
+    return {
+        (row["paramcd"], row["level"], row["stat_name"]): row["stat_text"] or row["stat"]
+        for row in rows.to_dict("records")
+    }
+
+
+@pytest.mark.worked("dsmb_cycles")
+def test_a_first_cycle_is_finished_by_a_second_one_or_by_its_days(treated, patients):
+    """12's 21 days are over at the cut-off and 13's are not; of 11 and 12, 12 had the toxicity."""
+    adae = patients(EVENTS)
+    adae = adae.assign(ATOXGRN=pd.to_numeric(adae["ATOXGRN"]))
+    found = values(dsmb_cycles(treated, adae, PLAN, CUT_OFF))
+    assert found["NCYCLES", "given", "total"] == 4
+    assert [found["NCYCLES", "first_finished", name] for name in ("n", "N")] == [2, 3]
+    assert [found["TOX", "toxicity", name] for name in ("n", "N")] == [1, 2]
+    # Two patients cannot cross the boundary, which begins with 3 of 3.
+    assert found["TOX", "toxicity", "boundary"] == 3
+    none = values(dsmb_cycles(treated[treated["SAFFL"] == "N"], adae, PLAN, CUT_OFF))
+    assert none["TOX", "toxicity", "boundary"] == "no patient in this population"
+
+
+def planned(**design: object) -> Plan:
+    """The plan with a stage of 3 of 6 patients, planned from January to the last day of June 2017."""
+    accrual = {"first_patient": dt.date(2017, 1, 1), "last_patient": dt.date(2017, 6, 30)}
+    return PLAN.model_copy(
+        update={
+            "design": PLAN.design.model_copy(update={"n1": 3, "r1": 0, "n": 6, "r": 1} | design),
+            "accrual": PLAN.accrual.model_copy(update=accrual),
+        }
     )
-    kept = open_rows(rows, ("toxicity_monitoring", "ae_overview"))
-    assert kept.index.tolist() == [0, 1, 2, 3]
-    assert list(kept) == list(rows)
-    assert kept.set_index(["level", "stat_name"])["stat"].to_dict() == {
-        ("", "n"): 1, ("", "N"): 2, ("01", "boundary"): 2, ("any", "n"): 4,
-    }  # fmt: skip
 
 
-def test_the_results_of_a_dsmb_report_are_all_of_them(subjects):
-    rows = ard.bind(results.rows(adsl=subjects, plan=PLAN))
-    assert set(rows["analysis"]) == {"dsmb_deaths", "dsmb_left"}
+def starts(*days: str) -> pd.DataFrame:
+    return pd.DataFrame(
+        {
+            "USUBJID": [f"{i}" for i in range(len(days))],
+            "PRIMFL": "Y",
+            "TRTSDT": pd.to_datetime(list(days)),
+            "RFICDT": pd.Timestamp("2017-01-15"),
+        }
+    )
+
+
+@pytest.mark.worked("dsmb_accrual")
+def test_two_patients_in_a_hundred_days_are_followed_by_a_third_after_fifty():
+    """100 days before the cut-off the first, 10 days before it the second: one in 50 days.
+
+    The third of stage 1 is expected 50 days after 2017-06-30, the sixth 200 days after it; a response can
+    be evaluated 84 + 28 days later. Planned: 6 patients in 180 days, 5 of them by day 150 (2017-05-31).
+    """
+    found = values(dsmb_accrual(starts("2017-03-22", "2017-06-20"), planned(), CUT_OFF))
+    first, total = (
+        {name: v for (_, level, name), v in found.items() if level == at}
+        for at in ("stage_1", "total")
+    )
+    assert (first["n"], first["N"], first["days_to_evaluation"]) == (2, 3, 112)
+    assert first["expected_on"] == "2017-08-19"
+    assert first["due_on"] == "2017-12-09"
+    assert first["status"] == "not due yet"
+    assert first["patients_per_month"] == pytest.approx(2 * 30.4375 / 100)
+    assert total["expected_on"] == "2018-01-16"
+    # R: 50 * qf(c(0.1, 0.9), 2, 4) = 5.409255, 216.2278.
+    assert (first["expected_from"], first["expected_to"]) == ("2017-07-05", "2018-02-02")
+    assert found["TREATED", "2017-05", "n_expected"] == pytest.approx(5)
+    by_month = [found["TREATED", month, "n"] for month in ("2017-01", "2017-03", "2017-06")]
+    assert by_month == [0, 1, 2]
+
+
+def test_a_complete_stage_has_a_date_and_is_due_when_its_days_are_over():
+    early = starts("2017-01-01", "2017-02-01", "2017-03-10", "2017-06-01")
+    found = values(dsmb_accrual(early, planned(), CUT_OFF))
+    assert found["TREATED", "stage_1", "reached_on"] == "2017-03-10"
+    assert found["TREATED", "stage_1", "due_on"] == "2017-06-30"
+    assert found["TREATED", "stage_1", "status"] == "due"
+    assert ("TREATED", "stage_1", "expected_on") not in found
+
+
+def test_before_the_first_patient_no_date_is_expected():
+    found = values(dsmb_accrual(starts("2017-03-22").iloc[:0], planned(), CUT_OFF))
+    assert found["TREATED", "stage_1", "n"] == 0
+    assert "was treated before the data cut-off" in str(found["TREATED", "stage_1", "expected_on"])
+    assert ("TREATED", "stage_1", "due_on") not in found
+
+
+@pytest.mark.worked("dsmb_sites")
+def test_patients_deviations_and_missing_results_by_site(treated, patients):
+    addv = patients("""
+        USUBJID | DVCAT
+        --------+------
+        11      | MAJOR
+        11      | MAJOR
+        13      | MINOR
+    """)
+    adcur = pd.DataFrame({"USUBJID": ["11", "12", "13"], "PSAEXP": [2, 1, 1], "PSAMISS": [1, 0, 1]})
+    found = values(dsmb_sites(treated, addv, adcur, PLAN))
+    assert [found["CONSENTED", site, "n"] for site in "ABC"] == [2, 2, 1]
+    assert [found["SAMPLED", site, "n"] for site in "ABC"] == [2, 1, 1]
+    assert [found["TREATED", site, "n"] for site in "ABC"] == [2, 1, 0]
+    assert [found["MAJOR", site, "n_events"] for site in "ABC"] == [2, 0, 0]
+    assert [found["PSA", site, "n_missing"] for site in "ABC"] == [1, 1, 0]
+
+
+# ---- what the open report may hold ---------------------------------------------------------------
+
+# The written list: an analysis is added here and in the catalogue, after the question what a reader could
+# compute from it (tests/test_dsmb_identities.py).
+OPEN = {
+    "accrual", "ae_overview", "ae_rates", "ae_soc_pt", "baseline", "biomarker_yield", "data_timeliness",
+    "design", "design_oc", "dsmb_accrual", "dsmb_cycles", "dsmb_deaths", "dsmb_sites", "dsmb_stopping",
+    "exposure", "flow", "lab_grade", "analysis_sets", "protocol_deviations", "toxicity_boundary",
+    "toxicity_monitoring", "toxicity_oc",
+}  # fmt: skip
+
+
+def test_the_open_analyses_are_a_written_list():
+    assert open_analyses() == OPEN
+
+
+def one_row(key: str) -> pd.DataFrame:
+    names = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
+    where = dict(zip(names, key.split("|"), strict=True))
+    stat = where.pop("stat_name")
+    return ard.rows({stat: 1}, section="SAP 1", method="m", **where)
+
+
+@pytest.mark.parametrize(
+    "key, is_open",
+    [
+        ("ae_overview|SAFETY||TEAE|any||n", True),
+        ("ae_overview|SAFETY|third_line|TEAE|any||n", False),
+        ("ae_progression|SAFETY||PROG|any||n", False),
+        ("ae_rates|SAFETY|TROPIC|REPORTED|diarrhoea||estimate", True),
+        ("ae_rates|SAFETY|second_line|REPORTED|diarrhoea||estimate", False),
+        ("ae_rates|SAFETY||DEATH|early_death||n", False),
+        ("analysis_sets|PRIMARY|||||n", True),
+        ("analysis_sets|PSAEVAL|||||n", False),
+        ("baseline|SAFETY||AGE|||mean", True),
+        ("baseline|PRIMARY||AGE|||mean", False),
+        ("data_timeliness|SCREENED||RESULTS|||n_missing", True),
+        ("data_timeliness|SCREENED||RESULTS|||N", False),
+        ("data_timeliness|SCREENED||DAYS|on_treatment||N", False),
+        ("data_timeliness|SCREENED||STATUS|follow_up||n", False),
+        ("deaths|SAFETY||DEATH|after_window||n", False),
+        ("disposition|SAFETY||TREATMENT|ongoing||n", False),
+        ("dsmb_cycles|SAFETY||NCYCLES|given||total", False),
+        ("dsmb_cycles|SAFETY||NCYCLES|first_finished||n", True),
+        ("dsmb_left|SAFETY||LEFT|withdrew||n", False),
+        ("dsmb_sites|SCREENED||PSA|01||N", False),
+        ("exposure|SAFETY||NCYCLES|||total", False),
+        ("exposure|SAFETY||NCYCLES|4||n", False),
+        ("exposure|SAFETY||DURWK|||median", False),
+        ("exposure|SAFETY||CUMDOSE|||median", False),
+        ("exposure|SAFETY||OVERMAX|||n", False),
+        ("exposure|SAFETY||RDI|||median", True),
+        ("lab_shift|SAFETY||HGB|0|1|n", False),
+        ("os|PRIMARY||OS|||n_events", False),
+        ("protocol_deviations|PRIMARY|||any||n", False),
+        ("protocol_deviations|SCREENED|||any||n", True),
+        ("psa_response|PRIMARY||PSARESP|||n", False),
+        ("interim|PRIMARY||PSARESP|stage_1||decision", False),
+        ("toxicity_monitoring|SAFETY||TOX|||n", True),
+        ("toxicity_monitoring|SAFETY||TOX|7||n", False),
+        ("toxicity_monitoring|SAFETY||TOX|7||boundary", True),
+    ],
+)  # fmt: skip
+def test_a_row_is_open_or_closed(key, is_open):
+    assert len(open_rows(one_row(key))) == int(is_open)

@@ -219,8 +219,8 @@ def test_stage_one_is_the_first_fifteen_subjects_by_first_dose():
     rows = rows_of(17, responders=[1, 16], waiting=[15, 17])
     assert at(rows, level="stage_1") == {
         "n": 1, "N": 15, "n_missing": 1, "n_planned": 15, "responders_low": 1, "responders_high": 2,
-        "r1": 1, "decision": "Not decided", "decision_low": "Crossed: the trial stops for futility",
-        "decision_high": "Passed: the trial goes on to stage 2",
+        "r1": 1, "decision": "Not decided", "decision_low": "Boundary crossed",
+        "decision_high": "Boundary passed: stage 2 is open",
     }  # fmt: skip
     assert at(rows, level="total") == {
         "n": 2, "N": 17, "n_missing": 2, "n_planned": 25, "responders_low": 2, "responders_high": 4,

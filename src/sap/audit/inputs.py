@@ -89,6 +89,9 @@ def check_own_files(audit: Audit, bundle: Bundle) -> None:
 
 def check_log(audit: Audit, bundle: Bundle) -> list[dict[str, Any]]:
     """The chain of the run log, its length, and whether the files are those it recorded last."""
+    if bundle.index["audience"] == "open":
+        audit.checks.append(("Run log", "not part of an open bundle"))
+        return []
     place = next(iter(bundle.of_role("log").values()), "")
     content = bundle.files.get(place)
     if content is None:
@@ -106,21 +109,18 @@ def check_log(audit: Audit, bundle: Bundle) -> list[dict[str, Any]]:
     for fault in faults:
         audit.add_finding("input", place, fault)
         audit.add_cause("log", f"{place}: {fault}")
-    if bundle.index["audience"] != "open":
-        sums = {
-            original: sum_of(bundle.files[name])
-            for original, name in run_names(bundle).items()
-            if name in bundle.files
-        }
-        for fault in (*runlog.swapped(records, sums), *runlog.missing(records, sums)):
-            audit.add_finding("input", place, fault)
-            file_name = fault.partition(" ")[0].rstrip(",")
-            is_report = file_name.endswith((".html", ".pdf", ".docx"))
-            cause = (
-                "report" if is_report else "plan" if file_name == "tables/plan.yml" else "result"
-            )
-            audit.add_cause(cause, fault)
-        _check_previous(audit, bundle, records)
+    sums = {
+        original: sum_of(bundle.files[name])
+        for original, name in run_names(bundle).items()
+        if name in bundle.files
+    }
+    for fault in (*runlog.swapped(records, sums), *runlog.missing(records, sums)):
+        audit.add_finding("input", place, fault)
+        file_name = fault.partition(" ")[0].rstrip(",")
+        is_report = file_name.endswith((".html", ".pdf", ".docx"))
+        cause = "report" if is_report else "plan" if file_name == "tables/plan.yml" else "result"
+        audit.add_cause(cause, fault)
+    _check_previous(audit, bundle, records)
     audit.checks.append(
         (f"Run log: {len(records)} records", "chain broken" if faults else "chain intact")
     )

@@ -13,7 +13,6 @@ from sap import __version__, ard, runlog
 from sap.bundle.names import SUMS, safe_name
 from sap.bundle.opening import INDEX, sum_of
 from sap.errors import IntegrityError, UsageError
-from sap.plan.reading import load_yaml
 from sap.runlog.chain import NAME as LOG
 from sap.runlog.software import code_files, project_files
 
@@ -47,25 +46,21 @@ class _BundleFiles:
 CLOSED_PROJECT = ("analysis/dsmb.yml",)
 
 
-def shared_rows(rows: pd.DataFrame, catalogue: Mapping[str, Any]) -> pd.DataFrame:
-    """The rows of an ARD that may be published: what the open DSMB report may hold.
+def reduced_manifest(manifest: dict[str, Any]) -> dict[str, Any]:
+    """The manifest of a cut for an open reader: which domains there are, without rows and checksums.
 
-    1. Not: rows of an analysis that no display shows, or that a closed display shows.
-    2. Not: the steps of a survival curve, each of which is the time of one patient.
-    3. Not: the running count after each single patient (`sap.results.dsmb.open_rows`).
-    4. All others, with their exact numbers.
+    Rows and checksums of a domain are results: the rows of DV are the deviations, those of TU the scans.
     """
+    names = ("cut_id", "cut_off", "cut_off_name", "planned", "synthetic")
+    shown = {name: manifest[name] for name in names if name in manifest}
+    return shown | {"files": [{"name": file["name"]} for file in manifest.get("files", ())]}
+
+
+def shared_rows(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an ARD that may be published: those that the open DSMB report may hold."""
     from sap.results.dsmb import open_rows
 
-    named: dict[str, set[str]] = {}
-    for entry in catalogue.values():
-        if isinstance(entry, dict):
-            for name in entry.get("analysis") or ():
-                named.setdefault(str(name), set()).add(str(entry.get("audience")))
-    steps = set(rows.loc[rows["stat_name"].eq("n_censored"), "analysis"])
-    steps = {name for name in steps if name.endswith("_curve")}
-    wanted = {name for name, audiences in named.items() if audiences == {"open"}} - steps
-    return open_rows(rows, wanted)
+    return open_rows(rows)
 
 
 def contents(
@@ -79,14 +74,15 @@ def contents(
 ) -> Contents:
     """Everything a bundle of this run holds for an audience.
 
-    1. open: nothing patient-level: the open report, shared ARD rows, plan, chapters, contracts,
-       catalogue, lock, facts of the cut.
+    1. open: nothing patient-level or closed: the open report, shared ARD rows, plan, chapters,
+       contracts, catalogue, lock, names of the domains. No log, which has the checksums of closed
+       files, accounts, hosts and paths, and no rows or checksums of the cut.
     2. closed: also the closed reports, the complete ARD, the frozen cut, the datasets, the findings,
        the results of the previous report and the DSMB's list of actions.
     3. auditor: also the package's source, and the guide and interchange files.
 
     `exports` are files made for the bundle (XPT, Dataset-JSON, guide) and `left_out` says why one
-    is missing. The run log is copied as it is.
+    is missing. The run log is copied as it is into the bundles that hold it.
 
     Raises
     ------
@@ -114,7 +110,10 @@ def contents(
             gathered.add("guide" if name.startswith("adrg") else "export", "adam", name, content)
         for name, path in code_files().items():
             gathered.add("source", "source/sap", name, path.read_bytes())
-    records = _add_log(gathered, run)
+    records = _add_log(gathered, run, audience)
+    project = runlog.project_sums()
+    if audience == "open":
+        project = {name: value for name, value in project.items() if name not in CLOSED_PROJECT}
     index = {
         "format": 1,
         "audience": audience,
@@ -132,9 +131,11 @@ def contents(
             "sha256": runlog.tree_sum(runlog.code_sums()),
             "files": runlog.code_sums(),
         },
-        "project": runlog.project_sums(),
+        "project": project,
         "environment": runlog.environment(),
-        "log": {"records": len(records), "last": records[-1]["seal"] if records else None},
+        "log": None
+        if audience == "open"
+        else {"records": len(records), "last": records[-1]["seal"] if records else None},
         "left_out": dict(sorted(missing.items())),
         "files": sorted(gathered.entries, key=lambda entry: entry["name"]),
     }
@@ -160,15 +161,15 @@ def _add_results(gathered: _BundleFiles, run: Path, audience: str) -> None:
         return
     own = run / "dsmb-open" / "ard.csv"
     rows = ard.from_csv(own if own.is_file() else run / "ard.csv")
-    catalogue, _, _ = load_yaml(project_files()["analysis/displays.yml"], "the catalogue")
-    shared = rows if own.is_file() else shared_rows(rows, catalogue)
+    shared = rows if own.is_file() else shared_rows(rows)
     gathered.add("ard", "ard", "ard.csv", ard.to_csv(shared).encode())
     frame = io.BytesIO()
     shared.to_parquet(frame, index=False)
     gathered.add("ard", "ard", "ard.parquet", frame.getvalue())
 
 
-PATIENT_LEVEL = ("findings.json",)
+# Of the tables of a run those that an open reader may have; they are without rows and patients.
+OPEN_TABLES = ("run.json", "plan.json", "manifest.json", "rules.json", "deviations.json")
 PREVIOUS = ("previous.json", "previous-ard.csv")
 
 
@@ -180,8 +181,22 @@ def _add_tables(gathered: _BundleFiles, run: Path, audience: str, facts: Mapping
             # For the comparison with the previous report: read, never made again.
             if audience != "open":
                 gathered.add("previous", "tables", path.name, path.read_bytes())
-        elif path.suffix == ".json" and not (audience == "open" and path.name in PATIENT_LEVEL):
+        elif path.suffix == ".json" and audience != "open":
             gathered.add("table", "tables", path.name, path.read_bytes())
+        elif path.name in OPEN_TABLES:
+            gathered.add("table", "tables", path.name, _for_open_reader(path))
+
+
+def _for_open_reader(path: Path) -> bytes:
+    """The content of a table of a run in an open bundle."""
+    if path.name not in ("run.json", "manifest.json"):
+        return path.read_bytes()
+    content = json.loads(path.read_text(encoding="utf-8"))
+    if path.name == "run.json":
+        content |= {"audience": "open"}
+    else:
+        content = reduced_manifest(content)
+    return (json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n").encode()
 
 
 def _add_project(gathered: _BundleFiles, audience: str, missing: dict[str, str]) -> None:
@@ -194,7 +209,8 @@ def _add_project(gathered: _BundleFiles, audience: str, missing: dict[str, str])
             gathered.add("project", "project", name, path.read_bytes())
 
 
-def _add_log(gathered: _BundleFiles, run: Path) -> list[dict[str, Any]]:
+def _add_log(gathered: _BundleFiles, run: Path, audience: str) -> list[dict[str, Any]]:
+    """Check the files of the run against its log, and add the log unless the bundle is open."""
     path = run / LOG
     if not path.is_file():
         raise UsageError(f"{run} has no run log: make the run again with this version.")
@@ -206,7 +222,8 @@ def _add_log(gathered: _BundleFiles, run: Path) -> list[dict[str, Any]]:
         raise IntegrityError(
             f"{run} is not what its log says: {'; '.join(changed)}. Make the run again."
         )
-    gathered.add("log", "log", LOG, path.read_bytes())
+    if audience != "open":
+        gathered.add("log", "log", LOG, path.read_bytes())
     return records
 
 

@@ -15,8 +15,8 @@ STAGE_1_NOT_DECIDED = "stage 1 is not decided: patients are pending"
 STAGE_2_NOT_COMPLETE = "stage 2 is not complete"
 OVER_RUN = "the design stops after stage 1; the patients treated later are over-running"
 
-BOUNDARY_PASSED = "Passed: the trial goes on to stage 2"
-BOUNDARY_CROSSED = "Crossed: the trial stops for futility"
+BOUNDARY_PASSED = "Boundary passed: stage 2 is open"
+BOUNDARY_CROSSED = "Boundary crossed"
 BOUNDARY_OPEN = "Not decided"
 
 CAN_CHANGE = "The patients without a response result can change the decision"

@@ -23,9 +23,22 @@ Second = Literal["raw", "datasets", "none"]
 _NUMBER = re.compile(r"\{[a-z]+\}")
 _PLACE = re.compile(r"\{([a-z_0-9.]+)\}")
 _FIELDS = {
-    "label", "plan", "populations", "parameters", "groups", "levels", "sublevels",
-    "statistics", "audience", "displays", "no_display", "second", "no_second",
-}  # fmt: skip
+    "label",
+    "plan",
+    "populations",
+    "parameters",
+    "groups",
+    "levels",
+    "sublevels",
+    "statistics",
+    "audience",
+    "open",
+    "displays",
+    "no_display",
+    "second",
+    "no_second",
+}
+_OPEN_AXES = ("populations", "parameters", "groups", "levels", "sublevels", "statistics")  # fmt: skip
 
 
 def filled(label: str, plan: object, match: re.Match[str] | None = None) -> str:
@@ -77,6 +90,9 @@ class Analysis:
         The values of these columns in the order in which they are printed; none: the column is empty.
     audience
         `open` when the open report of the monitoring board may hold it.
+    open
+        Of an open analysis the rows that this report may hold (`in_open_report`): by axis the patterns of
+        allowed values.
     displays, no_display
         The displays that show it, or why none does.
     second, no_second
@@ -94,6 +110,7 @@ class Analysis:
     level: tuple[Item, ...]
     sublevel: tuple[Item, ...]
     audience: Literal["open", "closed"]
+    open: tuple[Mapping[str, tuple[str, ...]], ...]
     displays: tuple[str, ...]
     no_display: str
     second: Second
@@ -124,6 +141,28 @@ class Analysis:
         """The label of a value, filled from the plan."""
         item = self.item(axis, value)
         return filled(item.label, plan, item.match(value))
+
+    def in_open_report(self, row: Mapping[str, str]) -> bool:
+        """Whether the open report may hold a row of this analysis, given as the columns of its key.
+
+        1. Not: any row of a closed analysis.
+        2. Without a list `open`: the pooled rows, those with an empty group.
+        3. Else: the rows that meet an entry of the list. An axis that the entry names has a value that
+           matches one of its patterns; an entry that names no `groups` takes the pooled rows.
+        """
+        if self.audience != "open":
+            return False
+        values = {
+            "populations": row["population"], "parameters": row["paramcd"], "groups": row["group"],
+            "levels": row["level"], "sublevels": row["sublevel"], "statistics": row["stat_name"],
+        }  # fmt: skip
+        return any(
+            all(
+                any(re.fullmatch(pattern, values[axis]) for pattern in patterns)
+                for axis, patterns in ({"groups": ("",)} | dict(entry)).items()
+            )
+            for entry in self.open or ({},)
+        )
 
     def in_order(self, axis: Axis, values: Iterable[str]) -> list[str]:
         """Distinct values in the order of the catalogue; those of one pattern as numbers or words."""
@@ -172,6 +211,8 @@ def _analysis(key: str, stem: str, entry: Mapping[str, Any]) -> Analysis:
     unknown = sorted(set(entry) - _FIELDS)
     if unknown:
         raise ResultError(f"catalogue/analyses/{stem}.yml: {key} has no field {unknown[0]}.")
+    if any(set(rule) - set(_OPEN_AXES) for rule in entry.get("open", [])):
+        raise ResultError(f"catalogue/analyses/{stem}.yml: {key}: `open` names no axis of the ARD.")
     names: list[str] = []
     for name in entry["statistics"]:
         names += _sets_of_statistics().get(name, [name])
@@ -189,6 +230,10 @@ def _analysis(key: str, stem: str, entry: Mapping[str, Any]) -> Analysis:
         level=tuple(_items(entry.get("levels", []))),
         sublevel=tuple(_items(entry.get("sublevels", []))),
         audience=entry["audience"],
+        open=tuple(
+            {axis: tuple(map(str, patterns)) for axis, patterns in rule.items()}
+            for rule in entry.get("open", [])
+        ),
         displays=tuple(entry.get("displays", [])),
         no_display=str(entry.get("no_display", "")),
         second=entry["second"],

@@ -172,25 +172,35 @@ def report(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913 - one argument per option
     plan: PlanOption = DEFAULT_PLAN,
     source: Annotated[
         Path | None, typer.Option(help="Folder of the data; without it the trial is simulated.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the simulated trial.", min=0)] = 128,
     cut_off: Annotated[
-        str, typer.Option("--cut-off", help="A name of the plan, or a date.")
-    ] = "final",
+        str | None,
+        typer.Option(
+            "--cut-off",
+            help="A name of the plan, or a date; by default the last of the plan, of dsmb the first interim one.",
+        ),
+    ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder of the report.")] = Path(
         "build/report"
     ),
     frozen: Annotated[Path, typer.Option(help="Folder of all frozen cuts.")] = Path("frozen"),
     kind: Annotated[Literal["csr", "dsmb"], typer.Option(help="Which report.")] = "csr",
+    previous: Annotated[
+        Path | None,
+        typer.Option(help="dsmb: the run of the previous report, to list the changes since."),
+    ] = None,
 ) -> None:
     """All steps from the data to the report: what `make report` and `make dsmb` call."""
     from sap.pipeline import commands
 
     if source is not None:
         _folder(source, "the data")
-    for path in commands.run_all(plan, source, seed, cut_off, out, frozen, kind):
+    if previous is not None:
+        _folder(previous, "the run of the previous report")
+    for path in commands.run_all(plan, source, seed, cut_off, out, frozen, kind, previous):
         typer.echo(path)

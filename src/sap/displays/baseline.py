@@ -1,6 +1,6 @@
 """Demographic and other baseline characteristics."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from sap import ard
 from sap.catalogue.reporting import analysis
@@ -9,7 +9,7 @@ from sap.displays.disposition import columns_of
 from sap.displays.disposition import head as head_of
 from sap.displays.formats import mean_digits
 from sap.displays.record import not_recorded
-from sap.displays.table import Cell, Content, Row, Table, n_pct, pair, span
+from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
 CHARACTERISTICS: Mapping[str, int | None] = {
     "AGE": 0, "ECOG": None, "TSDIAG": 1, "TSMET": 1, "GLEASON": None, "DOCETAX": None, "ARSI": None,
@@ -59,10 +59,11 @@ def _summary(values: Results, paramcd: str, decimals: int, columns: list[ArdKey]
     return [Row(label, of_label, "indent1") for label, of_label in cells.items()]
 
 
-def _table(display_id: str, parameters: Mapping[str, int | None]) -> Table:
+def _table(
+    display_id: str, parameters: Mapping[str, int | None], columns: Sequence[ArdKey]
+) -> Table:
     values = results("baseline")
     available = set(values.values("paramcd"))
-    columns = columns_of(values, paramcd="AGE")
     rows: list[Row] = []
     not_collected = []
     for paramcd, decimals in parameters.items():
@@ -72,9 +73,9 @@ def _table(display_id: str, parameters: Mapping[str, int | None]) -> Table:
             continue
         rows.append(Row(label, kind="group"))
         if decimals is None:
-            rows += _categories(values, paramcd, columns)
+            rows += _categories(values, paramcd, list(columns))
         else:
-            rows += _summary(values, paramcd, decimals, columns)
+            rows += _summary(values, paramcd, decimals, list(columns))
     heads = [head_of(values, column, paramcd="AGE") for column in columns]
     notes = [f"Not in the data: {', '.join(not_collected)}."] if not_collected else []
     absent = not_recorded("lb", "laboratory value at baseline")
@@ -83,9 +84,24 @@ def _table(display_id: str, parameters: Mapping[str, int | None]) -> Table:
 
 def characteristics() -> Table:
     """`tlf-baseline`: demographics, disease characteristics and prior therapy."""
-    return _table("tlf-baseline", CHARACTERISTICS)
+    return _table("tlf-baseline", CHARACTERISTICS, _columns())
+
+
+def _columns() -> list[ArdKey]:
+    """The columns of the study report: without all treated patients, who are those of the DSMB's table."""
+    every = columns_of(results("baseline"), paramcd="AGE")
+    return [column for column in every if column["population"] != "SAFETY"]
+
+
+def treated() -> Table:
+    """The DSMB's table of the baseline characteristics of all treated patients."""
+    columns: list[ArdKey] = [ArdKey(population="SAFETY", group="")]
+    if results("baseline").count("N", population="SAFETY", group="", paramcd="AGE").text == "0":
+        absent = "No patient has been treated yet."
+        return Table("tlf-dsmb-baseline", "Characteristic", [Column("n")], [], absent=absent)
+    return _table("tlf-dsmb-baseline", CHARACTERISTICS, columns)
 
 
 def laboratory() -> Table:
     """`tlf-baseline-labs`: laboratory values at baseline."""
-    return _table("tlf-baseline-labs", LABORATORY)
+    return _table("tlf-baseline-labs", LABORATORY, _columns())

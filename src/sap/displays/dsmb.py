@@ -1,4 +1,4 @@
-"""The displays of the DSMB reports alone: key questions, stopping rules, accrual, conduct, changes.
+"""The displays of the DSMB reports alone: this meeting, page of results, protocol, recruitment, conduct.
 
 The same functions serve the open and the closed report: a closed display prints nothing in the open
 one (`frame.block`). Counts are exact in both.
@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import formats, plan_text, record
+from sap.displays import baseline, exposure, formats, plan_text, record
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
@@ -21,6 +21,8 @@ from sap.displays.rates import ci_header
 from sap.displays.register import register
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
 from sap.errors import UsageError
+
+NO_PATIENT = "No patient of the primary set has been treated yet."
 
 
 def _table(name: str, otherwise: Any) -> Any:
@@ -36,7 +38,21 @@ def is_open() -> bool:
     return str(ard.run_facts().get("audience", "")) == "open"
 
 
-# ---- prose ---------------------------------------------------------------------------------------
+def _label(display_id: str) -> str:
+    """The number of a display, as `Table 14.3.1.1`."""
+    return register()[display_id].label
+
+
+def _small(label: str) -> str:
+    """A label within a sentence."""
+    return label[:1].lower() + label[1:]
+
+
+def _patients(n: Number) -> str:
+    return " patient" if n.text == "1" else " patients"
+
+
+# ---- 1 this meeting ------------------------------------------------------------------------------
 
 
 def audience() -> RichText:
@@ -44,8 +60,8 @@ def audience() -> RichText:
     if is_open():
         return RichText(
             "This is the open report, which may be given to the sponsor and the investigators. It contains "
-            "pooled safety data and the conduct of the trial. Response, survival and the status of the "
-            "stopping rule for futility are in the closed report; sections and tables have the same "
+            "pooled safety data and the conduct of the trial. Response, progression, survival and the status "
+            "of the stopping rule for futility are in the closed report; sections and tables have the same "
             "numbers in both, so the numbering here has gaps."
         )
     return RichText(
@@ -55,21 +71,156 @@ def audience() -> RichText:
     )
 
 
-def _deaths_in_window() -> list[str | Number]:
-    """Deaths of treated patients in the safety window, with their causes: `Deaths within 30 days ...: 2`."""
-    deaths = results("dsmb_deaths")
+def look() -> RichText:
+    """Which of the planned looks this report is for, with the data cut-off and the snapshot."""
+    facts = ard.run_facts()
+    dates = sorted(ard.table("plan")["cut_offs"]["dates"].items(), key=lambda one: one[1]["date"])
+    names = [name for name, _ in dates]
+    place = f"Data cut-off {facts['cut_off']}, snapshot{NO_BREAK_SPACE}{facts['cut_id']}."
+    if not facts["planned"] or facts["cut_off_name"] not in names:
+        return RichText(f"This look is not one of those planned ({', '.join(names)}). {place}")
+    if len(names) == 1:
+        return RichText(
+            f"This is the only look of the plan ({names[0]}): the plan has one data cut-off. {place}"
+        )
+    number = names.index(facts["cut_off_name"]) + 1
+    return RichText(
+        f"This is planned look {number} of {len(names)} ({facts['cut_off_name']}). {place}"
+    )
+
+
+def _by_when(accrual: Results, level: str) -> list[str | Number]:
+    """How many patients are treated, and when the last of them was or is expected."""
+    place = ArdKey(level=level)
+    n, planned = accrual.count(**place), accrual.count("N", **place)
+    of = "stage 1" if level == "stage_1" else "the primary set"
+    if accrual.has("reached_on", **place):
+        return [
+            "All ", planned, f" patients of {of} are treated, the last since ",
+            accrual.words("reached_on", **place), ". ",
+        ]  # fmt: skip
+    parts: list[str | Number] = ["Treated of the ", planned, f" patients of {of}: ", n]
+    if not accrual.find("expected_on", **place).words or not accrual.has(
+        "patients_per_month", **place
+    ):
+        return [*parts, ". "]
+    return [*parts, "; the last is expected on ", accrual.words("expected_on", **place), ". "]
+
+
+def _when_due(accrual: Results, level: str) -> list[str | Number]:
+    """When an analysis can be made of a complete stage, and whether it is due now."""
+    place = ArdKey(level=level)
+    of = "The analysis of futility" if level == "stage_1" else "The final analysis"
+    if not accrual.has("due_on", **place):
+        return []
+    due = accrual.find("status", **place).words == "due"
+    parts: list[str | Number] = [
+        f"{of} is due when the last of them was treated ",
+        accrual.count("days_to_evaluation", **place), " days ago, ",
+        "since " if due else "expected on ", accrual.words("due_on", **place), ". ",
+    ]  # fmt: skip
+    if due:
+        return parts
+    what = "decision on futility" if level == "stage_1" else "final decision"
+    return [*parts, f"No {what} is due at this meeting. "]
+
+
+def due() -> RichText:
+    """What is due at this meeting, and when: by the number of patients and by date only."""
+    accrual = results("dsmb_accrual")
     parts: list[str | Number] = []
-    for level in deaths.values("level"):
-        n = deaths.count(level=level, sublevel="")
-        parts += [f"Deaths of any cause, {_small(deaths.label('level', level))}: ", n]
-        parts += _causes(deaths, level) if n.text != "0" else []
-        parts.append(". ")
-    return parts
+    for level in ("stage_1", "total"):
+        if accrual.has("N", level=level):
+            parts += [*_by_when(accrual, level), *_when_due(accrual, level)]
+    return RichText(*parts)
 
 
-def _small(label: str) -> str:
-    """A label within a sentence."""
-    return label[:1].lower() + label[1:]
+def stages() -> Table:
+    """Table 1-1: patients treated of those planned, and when the stages are or will be complete."""
+    accrual = results("dsmb_accrual")
+    rows = []
+    for level in ("stage_1", "total"):
+        place = ArdKey(level=level)
+        if not accrual.has("N", **place):
+            continue
+        cells: list[Content] = [accrual.count("N", **place), accrual.count(**place)]
+        if accrual.has("reached_on", **place):
+            cells += [Cell(accrual.words("reached_on", **place)), "reached"]
+        elif accrual.has("patients_per_month", **place):
+            low, high = (accrual.words(f"expected_{end}", **place) for end in ("from", "to"))
+            cells += [Cell(accrual.words("expected_on", **place)), Cell(low, " to ", high)]
+        else:
+            cells += ["not known", "not known"]
+        known = accrual.has("due_on", **place)
+        cells.append(Cell(accrual.words("due_on", **place)) if known else "not known")
+        rows.append(Row(accrual.label("level", level), cells))
+    columns = [
+        Column("Planned"),
+        Column("Treated"),
+        Column("Last patient treated, or expected", numeric=False),
+        Column("80% prediction limits", numeric=False),
+        Column("Response of all can be evaluated", numeric=False),
+    ]
+    return Table("tlf-dsmb-stages", "Primary set", columns, rows, absent=NO_PATIENT)
+
+
+def requested() -> RichText:
+    """What the DSMB is requested to decide, by the report's audience."""
+    parts = ["The DSMB is requested to recommend whether the trial continues: "]
+    questions = ["is it safe to continue"]
+    questions += [] if is_open() else ["is a stopping boundary crossed"]
+    questions += ["is the conduct of the trial adequate"]
+    parts.append("; ".join(f"({i}) {words}" for i, words in enumerate(questions, 1)))
+    return RichText(*parts, ".")
+
+
+def boundary() -> RichText:
+    """Response against the design: what is needed and what is still possible."""
+    interim = results("interim")
+    level = "stage_1" if interim.has("decision", level="stage_1") else "total"
+    place = ArdKey(level=level, group="")
+    treated, planned = interim.count("N", **place), interim.count("n_planned", **place)
+    possible = interim.count("n_missing", **place)
+    if level == "stage_1":
+        needed = interim.find("r1", **place).formatted(_one_more)
+        parts: list[str | Number] = [
+            needed, " or more responders needed among the first ", planned, "; ",
+        ]  # fmt: skip
+    else:
+        needed = interim.find("r", **place).formatted(_one_more)
+        parts = [needed, " or more responders needed among ", planned, " patients; "]
+    if treated.text == "0":
+        return RichText(*parts, "no patient of the primary set has been treated yet.")
+    parts += [
+        interim.count(**place),
+        " confirmed, ",
+        possible,
+        " possible among the ",
+        treated,
+        " treated.",
+    ]
+    if level == "stage_1":
+        parts += [" Stopping rule for futility: ", interim.words("decision", **place), "."]
+    return RichText(*parts)
+
+
+def _one_more(value: float) -> str:
+    """A boundary `at most` as the number that is needed."""
+    return formats.count(value + 1)
+
+
+# ---- 2 results on one page -----------------------------------------------------------------------
+
+
+def _deaths_in_window() -> list[str | Number]:
+    """Deaths of treated patients in the safety window: `Deaths of any cause, within 30 days ...: 2`."""
+    deaths = results("dsmb_deaths")
+    n = deaths.count(level="within_window", sublevel="")
+    label = _small(deaths.label("level", "within_window"))
+    parts: list[str | Number] = [f"Deaths of any cause, {label}: ", n]
+    if n.text != "0":
+        parts += _causes(deaths, "within_window")
+    return [*parts, ". "]
 
 
 def _causes(deaths: Results, level: str) -> list[str | Number]:
@@ -98,120 +249,113 @@ def _toxicity() -> Results | None:
 
 
 def safe() -> RichText:
-    """The results for the first question."""
-    overview, toxicities = results("ae_overview"), _toxicity()
+    """Safety in a few sentences: serious events, deaths, the boundary for toxicity."""
+    overview, toxicities, cycles = results("ae_overview"), _toxicity(), results("dsmb_cycles")
+    treated = overview.count("N", level="any")
+    if treated.text == "0":
+        return RichText("No patient has been treated yet.")
+    finished = cycles.count(level="first_finished")
     parts: list[str | Number] = [
-        "Of ", overview.count("N", level="any"), " treated patients, ", overview.count(level="fatal"),
-        " had a fatal adverse event and ", overview.count(level="related_serious"),
-        " a serious adverse event related to treatment. ",
+        "Of ", treated, " treated", _patients(treated), ", ", finished, " finished the first cycle, ",
+        overview.count(level="related_serious"), " had a serious adverse event related to treatment and ",
+        overview.count(level="fatal"), " a fatal adverse event. ",
         *_deaths_in_window(), *_deaths_at_any_time(),
     ]  # fmt: skip
     if toxicities is None:
         parts.append("The plan has no stopping boundary for toxicity.")
         return RichText(*parts)
-    if not toxicities.find("N", level="").value:
-        parts.append("No patient was treated, so the boundary for toxicity does not apply yet.")
-        return RichText(*parts)
     parts += [
         "The stopping boundary for toxicity was ", toxicities.words("decision", level=""),
-        " (patients with the toxicity: ", toxicities.count(level=""), "; boundary: ",
-        toxicities.count("boundary", level=""), ").",
+        ": ", toxicities.count(level=""), _patients(toxicities.count(level="")), " with the toxicity among ",
+        toxicities.count("N", level=""), " treated; boundary ", toxicities.count("boundary", level=""), ". ",
     ]  # fmt: skip
+    if cycles.has("n", level="toxicity") and cycles.find("boundary", level="toxicity").estimable:
+        parts += [
+            "Of those who finished the first cycle: ", cycles.count(level="toxicity"), " of ",
+            cycles.count("N", level="toxicity"), "; boundary ",
+            cycles.count("boundary", level="toxicity"), ".",
+        ]  # fmt: skip
     return RichText(*parts)
 
 
-def boundary() -> RichText:
-    """The results for the second question."""
-    interim = results("interim")
-    if not interim.has("decision", level="stage_1"):
-        total = ArdKey(level="total", group="")
-        return RichText(
-            "The design has one stage and no boundary before its end. Confirmed responses: ",
-            interim.count(**total), " of ", interim.count("N", **total),
-            " patients; response not yet evaluable: ", interim.count("n_missing", **total), ".",
-        )  # fmt: skip
-    place = ArdKey(level="stage_1", group="")
-    return RichText(
-        interim.words("decision", **place), ". Confirmed responses: ", interim.count(**place), " of ",
-        interim.count("N", **place), " patients (stop when at most ", interim.count("r1", **place), " of ",
-        interim.count("n_planned", **place), "); response not yet evaluable: ",
-        interim.count("n_missing", **place), ".",
-    )  # fmt: skip
+def safe_table() -> Table:
+    """Table 2-1: the results for "is it safe to continue"."""
+    overview, cycles = results("ae_overview"), results("dsmb_cycles")
+    first = ArdKey(level="first_finished")
+    rows = [
+        Row(
+            cycles.label("level", "first_finished"),
+            (n_pct(cycles.count(**first), cycles.percent(**first)), _label("tlf-dsmb-exposure")),
+        )
+    ]
+    for words, level, shown_in in (
+        (
+            f"{overview.label('level', 'severe_grade')} adverse event",
+            "severe_grade",
+            "tlf-ae-soc-pt",
+        ),
+        ("Serious adverse event", "serious", "tlf-ae-kinds"),
+        ("Related serious adverse event", "related_serious", "tlf-ae-kinds"),
+        ("Adverse event, drug withdrawn", "drug_withdrawn", "tlf-ae-kinds"),
+        ("Fatal adverse event", "fatal", "tlf-ae-kinds"),
+    ):
+        share = n_pct(overview.count(level=level), overview.percent(level=level))
+        rows.append(Row(words, (share, _label(shown_in))))
+    deaths, more = results("dsmb_deaths"), "" if is_open() else _label("tlf-l-deaths")
+    window = _small(deaths.label("level", "within_window"))
+    for cause in deaths.values("sublevel"):
+        place = ArdKey(level="within_window", sublevel=cause)
+        if cause and deaths.count(**place).text == "0":
+            continue
+        kind: RowKind = "indent1" if cause else ""
+        label = deaths.label("sublevel", cause) if cause else f"Death of any cause, {window}"
+        rows.append(Row(label, (n_pct(deaths.count(**place), deaths.percent(**place)), more), kind))
+    ever = results("deaths")
+    overall = ArdKey(group="", level="all", sublevel="")
+    if not is_open() and ever.has("n", **overall):
+        share = n_pct(ever.count(**overall), ever.percent(**overall))
+        rows.append(Row("Death of any cause, at any time", (share, _label("tlf-deaths"))))
+    toxicities = _toxicity()
+    if toxicities is not None:
+        toxic = Cell(toxicities.count(level=""), " of ", toxicities.count("N", level=""))
+        rows.append(Row("Toxicity of the stopping boundary", (toxic, _label("tlf-dsmb-toxicity"))))
+        state = toxicities.words("decision", level="")
+        rows.append(Row("Stopping boundary for toxicity", (state, _label("tlf-dsmb-toxicity"))))
+    columns = [
+        Column("Patients, n (%)", overview.count("N", level="any")),
+        Column("Details", numeric=False),
+    ]
+    if overview.count("N", level="any").text == "0":
+        rows = []
+    return Table(
+        "tlf-dsmb-safe",
+        "Safety",
+        columns,
+        rows,
+        notes=_boundary_note(),
+        absent="No patient has been treated yet.",
+    )
 
 
-def conduct() -> RichText:
-    """The results for the third question."""
-    contacts = results("data_timeliness")
-    followed = ArdKey(paramcd="DAYS", level="all_followed")
-    due = ArdKey(paramcd="RESULTS", level="")
-    left = results("dsmb_left")
-    primary = results("analysis_sets").count(population="PRIMARY")
-    return RichText(
-        "Treated of the ", plan_text.number("design.n"), " patients planned for the primary set: ",
-        primary, ". Of all ", left.count("N", level="withdrew"), " treated patients, lost to follow-up: ",
-        left.count(level="lost_to_follow_up"), ", withdrew: ", left.count(level="withdrew"), ". Of ",
-        contacts.count("N", **followed), " patients in follow-up, overdue for a contact: ",
-        contacts.count("n_late", **followed), "; of ", contacts.count("N", **due),
-        " PSA results due, missing: ", contacts.count("n_missing", **due),
-        ". Data validation: critical queries ", record.number_of("critical"), ", warnings ",
-        record.number_of("warning"), ".",
-    )  # fmt: skip
+def _boundary_lines() -> list[list[str | Number]]:
+    """Every line of the boundary as the results have it: `n = 4 to 5: 4 events`."""
+    lines = results("toxicity_boundary")
+    printed = []
+    for level in (level for level in lines.values("level") if level):
+        first, last = lines.count("from_n", level=level), lines.count("to_n", level=level)
+        size: list[str | Number] = [first] if first.text == last.text else [first, " to ", last]
+        printed.append(["n = ", *size, ": ", lines.count("boundary", level=level), " events"])
+    return printed
 
 
-def rule() -> RichText:
-    """The stopping rules as the plan has them; this is no result."""
+def _boundary_note() -> list[Note]:
+    """The boundary list in the notes of the table of results."""
     parts: list[str | Number] = []
-    if ard.plan().design.kind == "two-stage":
-        parts += [
-            "The trial stops for futility after ", plan_text.number("design.n1"),
-            " patients of the primary set when at most ", plan_text.number("design.r1"),
-            " have a confirmed PSA response (Simon's design). ",
-        ]  # fmt: skip
-    else:
-        parts.append("The design has a single stage and no stopping rule for futility. ")
-    toxicity_rule = ard.plan().toxicity_monitoring
-    if toxicity_rule:
-        parts += [
-            f"It stops for toxicity when too many patients have {toxicity_rule.name.lower()} of grade ",
-            plan_text.number("toxicity_monitoring.from_grade"),
-            " or above: the boundary stops a trial whose true rate is ",
-            plan_text.number("toxicity_monitoring.p0"), " with a probability of at most ",
-            plan_text.number("toxicity_monitoring.alpha"), ". ",
-        ]  # fmt: skip
-    if not is_open():
-        parts += [
-            "The unacceptable response rate is p0 = ", plan_text.number("design.p0"),
-            ", the desirable one p1 = ", plan_text.number("design.p1"),
-            "; at the end the null hypothesis, a rate of at most p0, is rejected when more than ",
-            plan_text.number("design.r"), " of ", plan_text.number("design.n"), " patients respond. ",
-        ]  # fmt: skip
-    parts.append(
-        "These rules are assumptions of the plan: no public source gives a rule for this trial."
-    )
-    return RichText(*parts)
-
-
-def previous() -> RichText:
-    """The report that this one is compared with."""
-    before = (_table("changes", None) or {}).get("previous")
-    if not before:
-        return RichText("There is no earlier report to compare with.")
-    return RichText(
-        f"The previous report had the data cut-off {before['cut_off']} ({before['cut_off_name']}, "
-        f"snapshot {before['cut_id']}). A number has changed when any digit of it has."
-    )
-
-
-def compared(closed: bool) -> RichText:
-    """What the displays of section 7 hold, or will."""
-    if not (_table("changes", None) or {}).get("previous"):
-        return RichText("is filled once there is an earlier report.")
-    if closed:
-        return RichText("counts the changed numbers by display.")
-    return RichText(
-        "compares the key numbers. Every number that is new, removed or changed is in the file "
-        "changes.csv, which accompanies this report."
-    )
+    for line in _boundary_lines():
+        parts += [*(["; "] if parts else []), *line]
+    if not parts:
+        return []
+    return [RichText("Toxicity boundary, by number of patients treated: ", *parts, ".")]
 
 
 def new_terms() -> RichText:
@@ -237,237 +381,134 @@ def new_terms() -> RichText:
     return RichText(" ".join(lines))
 
 
-# ---- 1 key questions -----------------------------------------------------------------------------
+def previous() -> RichText:
+    """The report that this one is compared with."""
+    before = (_table("changes", None) or {}).get("previous")
+    if not before:
+        return RichText("There is no earlier report to compare with.")
+    return RichText(
+        f"The previous report had the data cut-off {before['cut_off']}. Every number of a display of this "
+        "report that is new, removed or changed is in the file changes.csv, which accompanies it."
+    )
 
 
-def _label(display_id: str) -> str:
-    return register()[display_id].label
+HEADLINES: tuple[tuple[str, str, ArdKey, str], ...] = (
+    ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="consented"), "n"),
+    ("Patients treated", "ae_overview", ArdKey(level="any"), "N"),
+    ("Patients of the primary set treated", "dsmb_accrual", ArdKey(level="total"), "n"),
+    ("Patients with a serious adverse event", "ae_overview", ArdKey(level="serious"), "n"),
+    ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="fatal"), "n"),
+    ("Deaths in the safety window", "dsmb_deaths", ArdKey(level="within_window", sublevel=""), "n"),
+    ("Patients with the toxicity of the boundary", "toxicity_monitoring", ArdKey(level=""), "n"),
+    ("PSA results missing", "data_timeliness", ArdKey(paramcd="RESULTS"), "n_missing"),
+    ("Confirmed responders", "psa_response", ArdKey(population="PRIMARY"), "n"),
+    ("Deaths in the primary set", "os", ArdKey(population="PRIMARY", paramcd="OS", level=""), "n_events"),
+)  # fmt: skip
 
 
-def safe_table() -> Table:
-    """Table 1-1: the results for "is it safe to continue"."""
-    overview = results("ae_overview")
-    rows = [
-        Row(words, (n_pct(overview.count(level=level), overview.percent(level=level)), place))
-        for words, level, place in (
-            (
-                f"{overview.label('level', 'severe_grade')} adverse event",
-                "severe_grade",
-                _label("tlf-ae-soc-pt"),
-            ),
-            ("Serious adverse event", "serious", _label("tlf-ae-overview")),
-            ("Related serious adverse event", "related_serious", _label("tlf-ae-overview")),
-            ("Action taken: drug withdrawn", "drug_withdrawn", _label("tlf-ae-overview")),
-            ("Fatal adverse event", "fatal", _label("tlf-ae-overview")),
-        )
-    ]
-    deaths, more = results("dsmb_deaths"), "" if is_open() else _label("tlf-l-deaths")
-    for level in deaths.values("level"):
-        kind: RowKind = ""
-        for cause in deaths.values("sublevel", level=level):
-            place = ArdKey(level=level, sublevel=cause)
-            if cause and deaths.count(**place).text == "0":
-                continue
-            label = f"Death of any cause, {_small(deaths.label('level', level))}"
-            kind = "indent1" if cause else ""
-            cells = (n_pct(deaths.count(**place), deaths.percent(**place)), more)
-            rows.append(Row(deaths.label("sublevel", cause) if cause else label, cells, kind))
-    ever = results("deaths")
-    overall = ArdKey(group="", level="all", sublevel="")
-    if not is_open() and ever.has("n", **overall):
-        share = n_pct(ever.count(**overall), ever.percent(**overall))
-        rows.append(Row("Death of any cause, at any time", (share, _label("tlf-deaths"))))
-    toxicities = _toxicity()
-    state: Content = "not planned" if toxicities is None else toxicities.words("decision", level="")
-    rows.append(Row("Stopping boundary for toxicity", (state, "Table 2-1")))
-    columns = [
-        Column("Patients, n (%)", overview.count("N", level="any")),
-        Column("Details", numeric=False),
-    ]
-    return Table("tlf-dsmb-safe", "Safety", columns, rows)
+def _printed(text: str) -> str:
+    """A count of an earlier ARD as this report prints it; words stay as they are."""
+    try:
+        return formats.count(float(text))
+    except ValueError:
+        return text or formats.NOT_CALCULATED
 
 
-def boundary_table() -> Table:
-    """Table 1-2: the results for "is the boundary crossed"."""
-    interim = results("interim")
-    level = "stage_1" if interim.has("decision", level="stage_1") else "total"
-    place = ArdKey(level=level, group="")
+def key_numbers() -> Table:
+    """Table 2-2: the key numbers, previous and current."""
+    changes = _table("changes", None) or {}
     rows = []
-    if level == "stage_1":
-        rows.append(Row("Stopping rule", (interim.words("decision", **place), "Table 2-2")))
-    rows += [
-        Row("Confirmed responders", (Cell(interim.count(**place), " of ", interim.count("N", **place)), _label("tlf-psa-response"))),
-        Row("Patients whose response is not yet evaluable", (interim.count("n_missing", **place), "Table 2-2")),
-        Row(
-            "Predictive probability of rejecting H0 at the end (%)",
-            (interim.percent("predictive_power", group="projection", level="not_observed"), "Table 2-3"),
-        ),
-    ]  # fmt: skip
-    columns = [Column("Value", numeric=False), Column("Details", numeric=False)]
-    return Table("tlf-dsmb-boundary", interim.label("level", level), columns, rows)
+    before = {row["key"]: row["before"] for row in changes.get("rows", ())}
+    earlier = bool(changes.get("previous"))
+    for words, analysis, place, name in HEADLINES:
+        statistics = results(analysis)
+        if not statistics.has(name, **place):
+            continue
+        now = statistics.count(name, **place)
+        then: list[Content] = []
+        if earlier:
+            then = [Number(_printed(before.get(now.key, "")), f"changes|before|{now.key}")]
+        rows.append(Row(words, [*then, now]))
+    columns = [*([Column("Previous")] if earlier else []), Column("Current")]
+    return Table("tlf-dsmb-then-now", "Number", columns, rows, absent="No number is available.")
 
 
-def conduct_table() -> Table:
-    """Table 1-3: the results for "is the conduct of the trial adequate"."""
-    flow, contacts = results("flow"), results("data_timeliness")
-    followed, due = (
-        ArdKey(paramcd="DAYS", level="all_followed"),
-        ArdKey(paramcd="RESULTS", level=""),
-    )
-    left, sets = results("dsmb_left"), results("analysis_sets")
-
-    def box(level: str) -> Number:
-        return flow.count(level=level, paramcd="BOX")
-
-    treated = left.count("N", level="withdrew")
-    rows = [
-        Row(
-            "Patients who consented, were sampled, qualified for treatment",
-            (Cell(box("consented"), ", ", box("sampled"), ", ", box("qualified")), "Table 3-1"),
-        ),
-        Row("Treated patients of the primary set, of those planned", (Cell(sets.count(population="PRIMARY"), " of ", plan_text.number("design.n")), _label("tlf-flow"))),
-        Row(
-            "Treated patients lost to follow-up, withdrawn",
-            (Cell(left.count(level="lost_to_follow_up"), ", ", left.count(level="withdrew"), " of ", treated), ""),
-        ),
-        Row("Patients in follow-up overdue for a contact", (Cell(contacts.count("n_late", **followed), " of ", contacts.count("N", **followed)), "Table 6-1")),
-        Row("PSA results missing, of those due", (Cell(contacts.count("n_missing", **due), " of ", contacts.count("N", **due)), "Table 6-2")),
-        Row(
-            "Data validation: critical queries, warnings",
-            (Cell(record.number_of("critical"), ", ", record.number_of("warning")), _label("tlf-findings")),
-        ),
-    ]  # fmt: skip
-    columns = [Column("Number", numeric=False), Column("Details", numeric=False)]
-    return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
+# ---- 3 protocol ----------------------------------------------------------------------------------
 
 
-# ---- 2 stopping rules ----------------------------------------------------------------------------
+def synopsis() -> RichText:
+    """The protocol in a few sentences, from the plan."""
+    wording, plan = ard.plan().wording, ard.plan()
+    return RichText(
+        f"{plan.study.title}. Disease: {wording.disease}. Treatment: {wording.treatment}. Patients planned in the "
+        "primary set: ", plan_text.number("design.n"), ". Data cut-offs of the plan: "
+        + "; ".join(f"{name} {one.date.isoformat()}" for name, one in plan.cut_offs.dates.items()) + ".",
+    )  # fmt: skip
 
 
-def rule_state() -> Table:
-    """Table 2-2: responders, patients not yet evaluable and the stopping rule over all their outcomes."""
-    interim = results("interim")
-    levels = interim.values("level", group="")
-    places = [ArdKey(level=level, group="") for level in levels]
-
-    def line(label: str, *names: str) -> Row:
-        cells: list[Content] = []
-        for place in places:
-            if not all(interim.has(name, **place) for name in names):
-                cells.append("")
-            elif len(names) == 2:
-                low, high = (interim.count(name, **place) for name in names)
-                cells.append(Cell(low, " to ", high))
-            else:
-                cells.append(interim.count(names[0], **place))
-        return Row(label, cells)
-
-    rows = [
-        line("Patients planned", "n_planned"),
-        line("Patients treated", "N"),
-        line("Confirmed responders", "n"),
-        line("Response not yet evaluable", "n_missing"),
-        *waiting(places),
-        line("Responders over all outcomes of these patients", "responders_low", "responders_high"),
-    ]
-    if "stage_1" in levels:
-        rows.append(line("Stop when responders are at most", "r1"))
-        for label, name in (
-            ("Stopping rule now", "decision"),
-            ("Stopping rule if none of these patients responds", "decision_low"),
-            ("Stopping rule if all of these patients respond", "decision_high"),
-        ):
-            words = interim.words(name, level="stage_1", group="")
-            rows.append(Row(label, [words, *[""] * (len(levels) - 1)]))
-    rows.append(line("H0 is rejected at the end when responders are more than", "r"))
-    for label, path in (
-        ("p0, unacceptable response rate (H0)", "design.p0"),
-        ("p1, desirable response rate", "design.p1"),
-    ):
-        rows.append(Row(label, [*[""] * (len(levels) - 1), plan_text.number(path)]))
-    columns = [Column(interim.label("level", level), numeric=False) for level in levels]
-    return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
-
-
-def waiting(places: Sequence[ArdKey]) -> list[Row]:
-    """Patients not yet evaluable: awaiting confirmation of a decrease, or with time left for one."""
-    pending = results("interim_pending")
-    return [
-        Row(
-            pending.label("sublevel", reason),
-            [pending.count(level=p["level"], sublevel=reason) for p in places],
-            "indent1",
-        )
-        for reason in pending.values("sublevel")
-    ]
-
-
-def outlook() -> Table:
-    """Table 2-3: the chance to reject the null hypothesis at the end."""
-    interim = results("interim")
-    projections = interim.values("level", group="projection")
-    places = [ArdKey(level=projection, group="projection") for projection in projections]
-    rows: list[Row] = [
-        Row(
-            "Responders of evaluable patients",
-            [Cell(interim.count(**place), " of ", interim.count("N", **place)) for place in places],
-        ),
-        Row("Conditional power (%), when the true rate is", kind="group"),
-    ]
-    p1, p0 = plan_text.number("design.p1"), plan_text.number("design.p0")
-    for label, name in (
-        (Cell("p1, desirable rate: ", p1), "conditional_power_p1"),
-        (Cell("p0, unacceptable rate: ", p0), "conditional_power_p0"),
-        ("the observed rate", "conditional_power_seen"),
-    ):
-        rows.append(Row(label, [interim.percent(name, **place) for place in places], "indent1"))
-    rows.append(
-        Row(
-            "Predictive probability (%)",
-            [interim.percent("predictive_power", **place) for place in places],
-        )
-    )
-    heads = [
-        Column(interim.label("level", projection), under="Patients not yet evaluable")
-        for projection in projections
-    ]
-    prior = ard.plan().estimand.prior
-    numbers = ", ".join(formats.as_collected(each) for each in prior)
-    notes: list[Note] = [f"Predictive: averaged over the posterior with the prior beta({numbers})."]
-    return Table("tlf-dsmb-outlook", "Chance to reject H0 at the end", heads, rows, notes=notes)
-
-
-def _printed_boundary() -> Cell:
-    """Every line of the boundary as the results have it: 3 of 3, 4 of 4 to 5, and so on."""
-    lines = results("toxicity_boundary")
+def rule() -> RichText:
+    """The stopping rules as the plan has them; this is no result."""
     parts: list[str | Number] = []
-    for level in (level for level in lines.values("level") if level):
-        first, last = lines.count("from_n", level=level), lines.count("to_n", level=level)
-        parts += [", " if parts else "", lines.count("boundary", level=level), " of ", first]
-        parts += [] if first.text == last.text else [" to ", last]
-    return Cell(*(parts or ["no number of patients"]))
+    if ard.plan().design.kind == "two-stage":
+        parts += [
+            "The trial stops for futility after ", plan_text.number("design.n1"),
+            " patients of the primary set when at most ", plan_text.number("design.r1"),
+            " have a confirmed response (Simon's design). ",
+        ]  # fmt: skip
+    else:
+        parts.append("The design has a single stage and no stopping rule for futility. ")
+    toxicity_rule = ard.plan().toxicity_monitoring
+    if toxicity_rule:
+        parts += [
+            f"It stops for toxicity when too many patients have {toxicity_rule.name.lower()} of grade ",
+            plan_text.number("toxicity_monitoring.from_grade"),
+            " or above: the boundary stops a trial whose true rate is ",
+            plan_text.number("toxicity_monitoring.p0"), " with a probability of at most ",
+            plan_text.number("toxicity_monitoring.alpha"), ". ",
+        ]  # fmt: skip
+    if not is_open():
+        parts += [
+            "The unacceptable response rate is p0 = ", plan_text.number("design.p0"),
+            ", the desirable one p1 = ", plan_text.number("design.p1"),
+            "; at the end the null hypothesis, a rate of at most p0, is rejected when more than ",
+            plan_text.number("design.r"), " of ", plan_text.number("design.n"), " patients respond. ",
+        ]  # fmt: skip
+    parts.append(
+        "These rules are assumptions of the plan: no public source gives a rule for this trial."
+    )
+    return RichText(*parts)
 
 
 def toxicity() -> Table:
-    """Table 2-1: the stopping boundary for toxicity and whether it was crossed."""
-    monitoring = _toxicity()
+    """Table 3-3: the stopping boundary for toxicity and whether it was crossed."""
+    monitoring, cycles = _toxicity(), results("dsmb_cycles")
     columns = [Column("Value", numeric=False)]
     absent = "Not planned: the plan has no stopping boundary for toxicity."
     if monitoring is None:
         return Table("tlf-dsmb-toxicity", "Quantity", columns, [], absent=absent)
     place = ArdKey(level="")
-    rows = [
-        Row("Boundary", (monitoring.words("decision", **place),)),
-        Row("Patients treated", (monitoring.count("N", **place),)),
-        Row("Patients with the toxicity", (monitoring.count(**place),)),
-        Row("Boundary at this number of patients", (monitoring.count("boundary", **place),)),
+    rows = []
+    if monitoring.count("N", **place).text == "0":
+        rows.append(Row("Boundary", ("no patient has been treated yet",)))
+    else:
+        rows += [
+            Row("Boundary", (monitoring.words("decision", **place),)),
+            Row("Patients with the toxicity, of patients treated", (Cell(monitoring.count(**place), " of ", monitoring.count("N", **place)),)),
+            Row("Boundary at this number of patients", (monitoring.count("boundary", **place),), "indent1"),
+        ]  # fmt: skip
+        if cycles.find("boundary", level="toxicity").estimable:
+            finished = ArdKey(level="toxicity")
+            rows += [
+                Row("The same, of patients who finished the first cycle", (Cell(cycles.count(**finished), " of ", cycles.count("N", **finished)),)),
+                Row("Boundary at this number of patients", (cycles.count("boundary", **finished),), "indent1"),
+            ]  # fmt: skip
+    rows += [
         Row("Patients for whom the boundary is planned", (monitoring.count("patients_planned", **place),)),
         Row("Acceptable rate (%)", (monitoring.percent("p0", **place),)),
         Row("Probability of stopping at that rate (%)", (monitoring.percent("stop_under_p0", **place),)),
     ]  # fmt: skip
-    rows.append(
-        Row("Boundary: patients with the toxicity, of patients treated", (_printed_boundary(),))
-    )
+    rows.append(Row("Boundary, by number of patients treated (n)", kind="group"))
+    rows += [Row(Cell(*line[:-3]), (Cell(*line[-2:]),), "indent1") for line in _boundary_lines()]
     rows.append(
         Row(
             "Probability of stopping (%) and expected number of patients, by true rate",
@@ -483,51 +524,78 @@ def toxicity() -> Table:
     return Table("tlf-dsmb-toxicity", "Stopping rule for toxicity", columns, rows)
 
 
-# ---- 3 accrual -----------------------------------------------------------------------------------
+def amendments() -> Table:
+    """Table 3-1: amendments of the protocol."""
+    entries = _table("dsmb", {}).get("amendments")
+    rows = [Row(one["number"], (one["date"], one["summary"])) for one in entries or ()]
+    absent = "There was no amendment." if entries == [] else "No amendment is recorded."
+    columns = [Column(words, numeric=False) for words in ("Date", "Summary")]
+    return Table("tlf-dsmb-amendments", "Amendment", columns, rows, absent=absent)
+
+
+def actions() -> Table:
+    """Table 3-2: earlier meetings of the DSMB, actions requested and their outcome."""
+    rows = [
+        Row(str(one["date"]), (str(one["meeting"]), str(one["action"]), str(one["resolution"])))
+        for one in _table("dsmb", {}).get("meetings", ())
+    ]
+    heads = ("Meeting", "Action", "Outcome")
+    return Table(
+        "tlf-dsmb-actions", "Date", [Column(words, numeric=False) for words in heads], rows,
+        absent="No earlier meeting of the DSMB is recorded.",
+    )  # fmt: skip
+
+
+# ---- 4 recruitment -------------------------------------------------------------------------------
 
 STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 
 
 def accrual_figure() -> Figure:
-    """Figure 3-1: cumulative accrual by month."""
+    """Figure 2-1: patients of the primary set treated and planned, and all treated, by month."""
     from sap.displays.plots import accrual
 
-    recruited = results("accrual")
-    months = recruited.values("level")
-    if not months:
+    primary, every = results("dsmb_accrual"), results("accrual")
+    months = [level for level in primary.values("level") if level[:1].isdigit()]
+    if not months or not every.values("level"):
         return Figure("tlf-dsmb-accrual", None, "", absent="Not in the data: no patient consented.")
-    codes = [code for code in recruited.values("paramcd") if code != "QUALIFIED"]
-    steps = {code: recruited.label("paramcd", code) for code in codes}
+    planned = primary.has("n_expected", level=months[-1])
+    lines = {"Primary set, treated": (primary, "n")}
+    if planned:
+        lines["Primary set, planned"] = (primary, "n_expected")
+    lines["All treated"] = (every, "n")
     counts = pd.DataFrame(
         [
             {
                 "month": month,
                 "step": words,
-                "n": recruited.find("n", paramcd=code, level=month).value,
+                "n": of.find(name, paramcd="TREATED", level=month).value,
             }
-            for code, words in steps.items()
-            for month in sorted(months)
+            for words, (of, name) in lines.items()
+            for month in months
+            if of.has(name, paramcd="TREATED", level=month)
         ]
     )
-    last = max(months)
-    now = {code: recruited.count(paramcd=code, level=last) for code in steps}
+    last = months[-1]
+    now = {
+        words: of.fixed(name, int(name == "n_expected"), paramcd="TREATED", level=last)
+        for words, (of, name) in lines.items()
+    }
+    sizes = {"planned": float(ard.plan().design.n)}
+    if primary.has("N", level="stage_1"):
+        sizes = {"stage 1": primary.find("N", level="stage_1").value} | sizes
     plot = accrual(
-        counts,
-        target=float(ard.plan().design.n),
-        order=list(steps.values()),
-        x_title="Month",
-        y_title="Patients, cumulative",
+        counts, targets=sizes, order=list(lines), x_title="Month", y_title="Patients, cumulative"
     )
-    alt = (
-        f"Cumulative accrual by month until {last}: {now['CONSENTED'].text} patients consented, "
-        f"{now['SAMPLED'].text} were sampled, {now['ALLOCATED'].text} allocated to treatment and "
-        f"{now['TREATED'].text} treated. The thin broken line is the planned size of the primary set."
+    alt = f"Cumulative accrual by month until {last}: " + ", ".join(
+        f"{_small(words)} {n.text}" for words, n in now.items()
     )
-    return Figure("tlf-dsmb-accrual", plot, alt, height=3.4, numbers=tuple(now.values()))
+    alt += ". Thin broken lines: sizes of the design."
+    return Figure("tlf-dsmb-accrual", plot, alt, height=1.7, numbers=tuple(now.values()))
 
 
 def accrual_table() -> Table:
-    """Table 3-1: the same counts at the end of each quarter, with the screening success rate."""
+    """Table 4-1: the counts at the end of each quarter, with the screening success rate."""
     recruited = results("accrual")
     months = sorted(recruited.values("level"))
     quarters = [m for m in months if int(m[5:]) % 3 == 0 or m == months[-1]]
@@ -560,11 +628,86 @@ def accrual_table() -> Table:
     )
 
 
-# ---- 6 conduct -----------------------------------------------------------------------------------
+def sites() -> Table:
+    """Table 4-2: enrolment and data quality by site."""
+    counts = results("dsmb_sites")
+    of_psa = "n_missing"
+    names = {"CONSENTED": "n", "SAMPLED": "n", "TREATED": "n", "MAJOR": "n_events", "PSA": of_psa}
+    rows = [
+        Row(
+            counts.label("level", site),
+            [counts.count(name, paramcd=code, level=site) for code, name in names.items()],
+        )
+        for site in counts.values("level")
+    ]
+    columns = [Column(counts.label("paramcd", code)) for code in names] if rows else [Column("n")]
+    absent = "Not in the data: no patient consented."
+    return Table("tlf-dsmb-sites", "Site", columns, rows, absent=absent)
+
+
+def characteristics() -> Table:
+    """Table 4-3: baseline characteristics of all treated patients."""
+    return baseline.treated()
+
+
+def doses() -> Table:
+    """Table 4-4: finished cycles, dose intensity, delays, reductions and reasons of stopping."""
+    return exposure.monitored()
+
+
+# ---- 5 data quality ------------------------------------------------------------------------------
+
+
+def conduct() -> RichText:
+    """The conduct of the trial in a few sentences."""
+    contacts, accrual = results("data_timeliness"), results("dsmb_accrual")
+    return RichText(
+        "Treated of the ", plan_text.number("design.n"), " patients planned for the primary set: ",
+        accrual.count(level="total"), ". PSA results missing of those due: ",
+        contacts.count("n_missing", paramcd="RESULTS", level=""),
+        ". Data validation: critical queries ", record.number_of("critical"), ", warnings ",
+        record.number_of("warning"), ".",
+    )  # fmt: skip
+
+
+def conduct_table() -> Table:
+    """Table 5-1: the results for "is the conduct of the trial adequate"."""
+    flow, contacts = results("flow"), results("data_timeliness")
+    accrual, deviations = results("dsmb_accrual"), results("protocol_deviations")
+
+    def box(level: str) -> Number:
+        return flow.count(level=level, paramcd="BOX")
+
+    rows = [
+        Row(
+            "Patients who consented, were sampled, qualified for treatment",
+            (Cell(box("consented"), ", ", box("sampled"), ", ", box("qualified")), _label("tlf-dsmb-accrual-quarters")),
+        ),
+        Row(
+            "Treated patients of the primary set, of those planned",
+            (Cell(accrual.count(level="total"), " of ", plan_text.number("design.n")), _label("tlf-dsmb-stages")),
+        ),
+    ]  # fmt: skip
+    important = ArdKey(population="SCREENED", level="MAJOR", sublevel="")
+    if deviations.has("n_events", **important):
+        n = deviations.count("n_events", **important)
+        rows.append(Row("Important protocol deviations", (Cell(n), _label("tlf-deviations"))))
+    rows += [
+        Row(
+            "PSA results missing, of those due at an infusion",
+            (contacts.count("n_missing", paramcd="RESULTS", level=""), _label("tlf-dsmb-sites")),
+        ),
+        Row(
+            "Data validation: critical queries, warnings",
+            (Cell(record.number_of("critical"), ", ", record.number_of("warning")), "" if is_open() else _label("tlf-findings")),
+        ),
+    ]  # fmt: skip
+    columns = [Column("Number", numeric=False), Column("Details", numeric=False)]
+    return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
 
 
 def data_timeliness() -> Table:
-    """Table 6-1: days from the last contact to the cut-off."""
+    """Table 5-2: days from the last contact to the cut-off."""
     contacts = results("data_timeliness")
     levels = ("on_treatment", "follow_up", "all_followed")
     places = [ArdKey(paramcd="DAYS", level=level) for level in levels]
@@ -579,17 +722,42 @@ def data_timeliness() -> Table:
         Column(contacts.label("level", level), contacts.count("N", **place))
         for level, place in zip(levels, places, strict=True)
     ]
-    return Table("tlf-dsmb-currency", "Timeliness of the data", columns, rows)
+    absent = "No patient is in follow-up."
+    if contacts.count("N", **places[-1]).text == "0":
+        rows = []
+    return Table("tlf-dsmb-currency", "Timeliness of the data", columns, rows, absent=absent)
+
+
+def left() -> Table:
+    """Table 5-3: treated patients lost to follow-up or withdrawn."""
+    lost = results("dsmb_left")
+    rows = [
+        Row(
+            lost.label("level", level), (n_pct(lost.count(level=level), lost.percent(level=level)),)
+        )
+        for level in lost.values("level")
+    ]
+    n = lost.count("N", level="withdrew")
+    columns = [Column("Treated patients, n (%)", n)]
+    if n.text == "0":
+        rows = []
+    return Table(
+        "tlf-dsmb-followup",
+        "Left the study",
+        columns,
+        rows,
+        absent="No patient has been treated yet.",
+    )
 
 
 def psa_due() -> Table:
-    """Table 6-2: PSA results that are due at an infusion."""
+    """Table 5-4: PSA results that are due at an infusion."""
     contacts = results("data_timeliness")
-    due = ArdKey(paramcd="RESULTS", level="")
+    place = ArdKey(paramcd="RESULTS", level="")
     rows = [
-        Row("Due", (contacts.count("N", **due),)),
-        Row("Available, n (%)", (n_pct(contacts.count(**due), contacts.percent(**due)),)),
-        Row("Missing", (contacts.count("n_missing", **due),)),
+        Row("Due", (contacts.count("N", **place),)),
+        Row("Available, n (%)", (n_pct(contacts.count(**place), contacts.percent(**place)),)),
+        Row("Missing", (contacts.count("n_missing", **place),)),
     ]
     return Table("tlf-dsmb-psa-due", "PSA results", [Column("Results")], rows)
 
@@ -599,7 +767,7 @@ def _day(value: Any) -> str:
 
 
 def overdue() -> Table:
-    """Listing 6-2: patients overdue for a contact, and patients with a PSA result missing."""
+    """Listing 5-1: patients overdue for a contact, and patients with a PSA result missing."""
     adcur = ard.dataset("adcur")
     overdue_subjects = adcur[(adcur["LATEFL"] == "Y") | (adcur["PSAMISS"] > 0)]
     rows = [
@@ -630,58 +798,125 @@ def overdue() -> Table:
 
 
 def findings() -> Table:
-    """Table 16-1, as in the study report; the open report gives no row numbers."""
+    """Table 16-1, as in the study report."""
     return record.findings()
 
 
-# ---- 7 what changed ------------------------------------------------------------------------------
-
-HEADLINES: tuple[tuple[str, str, ArdKey, str, str], ...] = (
-    ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="consented"), "n", "count"),
-    ("Patients sampled", "flow", ArdKey(paramcd="BOX", level="sampled"), "n", "count"),
-    ("Patients who qualified for treatment", "flow", ArdKey(paramcd="BOX", level="qualified"), "n", "count"),
-    ("Patients treated", "ae_overview", ArdKey(level="any"), "N", "count"),
-    ("Patients with a serious adverse event", "ae_overview", ArdKey(level="serious"), "n", "count"),
-    ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="fatal"), "n", "count"),
-    ("Treated patients lost to follow-up", "dsmb_left", ArdKey(level="lost_to_follow_up"), "n", "count"),
-    ("Treated patients who withdrew", "dsmb_left", ArdKey(level="withdrew"), "n", "count"),
-    ("Patients in follow-up overdue for a contact", "data_timeliness", ArdKey(paramcd="DAYS", level="all_followed"), "n_late", "count"),
-    ("PSA results missing", "data_timeliness", ArdKey(paramcd="RESULTS"), "n_missing", "count"),
-    ("Confirmed responders", "psa_response", ArdKey(population="PRIMARY"), "n", "count"),
-    ("Patients in the primary set", "psa_response", ArdKey(population="PRIMARY"), "N", "count"),
-    ("Deaths in the primary set", "os", ArdKey(population="PRIMARY", paramcd="OS", level=""), "n_events", "count"),
-)  # fmt: skip
+# ---- 7 futility and response ---------------------------------------------------------------------
 
 
-def _printed(text: str) -> str:
-    """A count of an earlier ARD as this report prints it; words stay as they are."""
-    try:
-        return formats.count(float(text))
-    except ValueError:
-        return text or formats.NOT_CALCULATED
+def rule_state() -> Table:
+    """Table 7-1: responders, patients not yet evaluable and the stopping rule over all their outcomes."""
+    interim = results("interim")
+    levels = interim.values("level", group="")
+    places = [ArdKey(level=level, group="") for level in levels]
+    if interim.count("N", level="total", group="").text == "0":
+        return Table(
+            "tlf-dsmb-rule", "Stopping rule for futility", [Column("n")], [], absent=NO_PATIENT
+        )
+
+    def line(label: str, *names: str, shown: Any = formats.count) -> Row:
+        cells: list[Content] = []
+        for place in places:
+            if not all(interim.has(name, **place) for name in names):
+                cells.append("")
+            elif len(names) == 2:
+                low, high = (interim.count(name, **place) for name in names)
+                cells.append(Cell(low, " to ", high))
+            else:
+                cells.append(interim.find(names[0], **place).formatted(shown))
+        return Row(label, cells)
+
+    rows = [
+        line("Patients planned", "n_planned"),
+        line("Patients treated", "N"),
+        line("Confirmed responders", "n"),
+        line("Response still possible", "n_missing"),
+        *waiting(places),
+        line("Responders over all outcomes of these patients", "responders_low", "responders_high"),
+    ]
+    if "stage_1" in levels:
+        rows.append(line("Responders needed to go on to stage 2", "r1", shown=_one_more))
+        for label, name in (
+            ("Stopping rule now", "decision"),
+            ("Stopping rule if none of these patients responds", "decision_low"),
+            ("Stopping rule if all of these patients respond", "decision_high"),
+        ):
+            words = interim.words(name, level="stage_1", group="")
+            rows.append(Row(label, [words, *[""] * (len(levels) - 1)]))
+    rows.append(line("Responders needed to reject H0 at the end", "r", shown=_one_more))
+    for label, path in (
+        ("p0, unacceptable response rate (H0)", "design.p0"),
+        ("p1, desirable response rate", "design.p1"),
+    ):
+        rows.append(Row(label, [*[""] * (len(levels) - 1), plan_text.number(path)]))
+    columns = [Column(interim.label("level", level), numeric=False) for level in levels]
+    return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
 
 
-def key_numbers() -> Table:
-    """Table 7-1: the key numbers, previous and current."""
-    changes = _table("changes", None)
-    columns = [Column("Previous"), Column("Current")]
-    absent = "There is no earlier report to compare with."
-    if not changes or not changes["previous"]:
-        return Table("tlf-dsmb-then-now", "Number", columns, [], absent=absent)
-    before = {row["key"]: row["before"] for row in changes["rows"]}
-    rows = []
-    for words, analysis, place, name, _ in HEADLINES:
-        statistics = results(analysis)
-        if not statistics.has(name, **place):
-            continue
-        now = statistics.count(name, **place)
-        then = Number(_printed(before.get(now.key, "")), f"changes|before|{now.key}")
-        rows.append(Row(words, (then, now)))
-    return Table("tlf-dsmb-then-now", "Number", columns, rows, absent=absent)
+def waiting(places: Sequence[ArdKey]) -> list[Row]:
+    """Patients not yet evaluable: awaiting confirmation of a decrease, or with time left for one."""
+    pending = results("interim_pending")
+    return [
+        Row(
+            pending.label("sublevel", reason),
+            [pending.count(level=p["level"], sublevel=reason) for p in places],
+            "indent1",
+        )
+        for reason in pending.values("sublevel")
+    ]
+
+
+def outlook() -> Table:
+    """Table 7-2: the chance to reject the null hypothesis at the end."""
+    interim = results("interim")
+    projections = interim.values("level", group="projection")
+    places = [ArdKey(level=projection, group="projection") for projection in projections]
+    heads = [
+        Column(interim.label("level", projection), under="Patients not yet evaluable")
+        for projection in projections
+    ]
+    title = "Chance to reject H0 at the end"
+    if interim.count("N", level="total", group="").text == "0":
+        return Table("tlf-dsmb-outlook", title, heads, [], absent=NO_PATIENT)
+    rows: list[Row] = [
+        Row(
+            "Responders of evaluable patients",
+            [Cell(interim.count(**place), " of ", interim.count("N", **place)) for place in places],
+        ),
+        Row("Conditional power (%), when the true rate is", kind="group"),
+    ]
+    p1, p0 = plan_text.number("design.p1"), plan_text.number("design.p0")
+    for label, name in (
+        (Cell("p1, desirable rate: ", p1), "conditional_power_p1"),
+        (Cell("p0, unacceptable rate: ", p0), "conditional_power_p0"),
+        ("the observed rate", "conditional_power_seen"),
+    ):
+        rows.append(Row(label, [interim.percent(name, **place) for place in places], "indent1"))
+    rows.append(
+        Row(
+            "Predictive probability (%)",
+            [interim.percent("predictive_power", **place) for place in places],
+        )
+    )
+    prior = ard.plan().estimand.prior
+    numbers = ", ".join(formats.as_collected(each) for each in prior)
+    notes: list[Note] = [f"Predictive: averaged over the posterior with the prior beta({numbers})."]
+    return Table("tlf-dsmb-outlook", title, heads, rows, notes=notes)
+
+
+# ---- 8 what changed ------------------------------------------------------------------------------
+
+
+def compared() -> RichText:
+    """What the table of changes holds, or will."""
+    if not (_table("changes", None) or {}).get("previous"):
+        return RichText("is filled once there is an earlier report.")
+    return RichText("counts the changed numbers by display of this report.")
 
 
 def changed() -> Table:
-    """Table 7-2: by display, how many numbers are changed, new, removed or the same."""
+    """Table 8-1: by display, how many numbers are changed, new, removed or the same."""
     changes = _table("changes", None)
     heads = {"moved": "Changed", "new": "New", "gone": "Removed", "same": "Same"}
     kinds = tuple(heads)
@@ -705,43 +940,18 @@ def changed() -> Table:
 
 
 def _display_of(analyses: list[str]) -> list[tuple[str, str]]:
-    """Each analysis with the table that shows it, in the order of the tables' numbers.
+    """Each analysis with the display of this report that shows it, in the order of the displays' numbers.
 
-    An analysis is named once: with the first end-of-text table (14) that shows it, else with the first
-    table of a chapter. The steps of a curve are left out: they change with the curve.
+    An analysis is named once: with the first end-of-text display (14) that shows it, else with the first
+    one of a chapter.
     """
-    tables = [entry for _, entry in register().by_number("table")]
-    tables.sort(key=lambda entry: not entry.number.startswith("14."))
+    shown = set(_table("displays", []))
+    displays = [named.entry for named in register().by_number() if named.id in shown]
+    displays.sort(key=lambda entry: not entry.number.startswith("14."))
     labels: dict[str, str] = {}
-    for entry in tables:
+    for entry in displays:
         for name in entry.analysis:
             several = f" ({name})" if len(entry.analysis) > 1 else ""
             if name in analyses:
                 labels.setdefault(name, f"{entry.label} {entry.title}{several}")
     return [(label, name) for name, label in labels.items()]
-
-
-# ---- 8 meetings ---------------------------------------------------------------------------------
-
-
-def actions() -> Table:
-    """Table 8-1: earlier meetings of the DSMB, actions requested and their outcome."""
-    rows = [
-        Row(str(one["date"]), (str(one["meeting"]), str(one["action"]), str(one["resolution"])))
-        for one in _table("actions", [])
-    ]
-    heads = ("Meeting", "Action", "Outcome")
-    return Table(
-        "tlf-dsmb-actions", "Date", [Column(words, numeric=False) for words in heads], rows,
-        absent="No earlier meeting of the DSMB is recorded.",
-    )  # fmt: skip
-
-
-def cut() -> RichText:
-    """The data cut-off and the snapshot of this report."""
-    facts = ard.run_facts()
-    planned = "planned" if facts["planned"] else "unplanned"
-    return RichText(
-        f"Data cut-off {facts['cut_off']} ({facts['cut_off_name']}, {planned}), "
-        f"snapshot{NO_BREAK_SPACE}{facts['cut_id']}."
-    )

@@ -93,3 +93,42 @@ def compliance() -> Table:
         if any(n.text != "0" for n in missing):
             rows.append(Row("Unknown", missing, "indent2" if kind else "indent1"))
     return Table("tlf-compliance", "Patients with", columns, rows)
+
+
+def monitored() -> Table:
+    """The DSMB's table of treatment: finished cycles, dose intensity, delays, reasons of stopping.
+
+    It has no number of cycles and no time on treatment, which tell when patients had progressed.
+    """
+    exposure, cycles, stopping = (
+        results("exposure"),
+        results("dsmb_cycles"),
+        results("dsmb_stopping"),
+    )
+    n = cycles.count("N", level="first_finished")
+    columns, stub = [Column(line_label(""), n)], "Treatment"
+    if n.text == "0":
+        absent = "No patient has been treated yet."
+        return Table("tlf-dsmb-exposure", stub, columns, [], absent=absent)
+    first = ArdKey(level="first_finished")
+    rows = [
+        Row(
+            cycles.label("level", "first_finished"),
+            (n_pct(cycles.count(**first), cycles.percent(**first)),),
+        )
+    ]
+    rows += [row for row in _numbers(exposure, [""], "RDI", 0) if row.label != "n"]
+    rows.append(Row("Patients with", kind="group"))
+    for paramcd in RESPONSES:
+        place = ArdKey(group="", paramcd=paramcd, level="")
+        if paramcd == "OVERMAX":
+            continue
+        count = exposure.count(**place)
+        known = exposure.find("estimate", **place).estimable
+        cell: Content = n_pct(count, exposure.percent(**place)) if known else count
+        rows.append(Row(exposure.label("paramcd", paramcd), (cell,), "indent1"))
+    rows.append(Row("Reason of stopping", kind="group"))
+    for level in stopping.values("level"):
+        share = n_pct(stopping.count(level=level), stopping.percent(level=level))
+        rows.append(Row(stopping.label("level", level), (share,), "indent1"))
+    return Table("tlf-dsmb-exposure", stub, columns, rows)

@@ -9,12 +9,13 @@ from collections.abc import Iterable, Sequence
 
 from sap import ard
 from sap.catalogue.reasons import reason_of
+from sap.catalogue.reporting import analysis
 from sap.displays import days, populations
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import NC, NE, NOT_CALCULATED, typeset
 from sap.displays.inline import RichText
-from sap.displays.register import Entry, open_analyses, printed, register
+from sap.displays.register import Entry, printed, register
 from sap.errors import RenderError
 
 Note = str | RichText
@@ -194,7 +195,7 @@ def _source(entry: Entry) -> str:
     parts = [", ".join(entry.source)]
     # An open report names no analysis that it does not hold.
     open_ = facts.get("audience") == "open"
-    analyses = [name for name in entry.analysis if not open_ or name in open_analyses()]
+    analyses = [name for name in entry.analysis if not open_ or analysis(name).audience == "open"]
     parts += [f"ARD {', '.join(analyses)}"] if analyses else []
     parts += [entry.section]
     return f"Source: {markdown_text('; '.join(parts))}. {markdown_text(f'Data cut-off {days.cut_off()}')}."

@@ -562,6 +562,44 @@ def serious() -> Table:
     )
 
 
+def severe() -> Table:
+    """The DSMB's listing of adverse events of the plan's high grade and worse, of treated patients."""
+    frame, lowest = _events(), ard.plan().safety.severe_grade
+    return listing(
+        "tlf-dsmb-l-severe",
+        _members(frame[frame["ATOXGRN"] >= lowest], "SAFFL"),
+        (*EVENT, Shown("Serious", "AESER"), Shown("Treatment-emergent", "TRTEMFL")),
+        dataset="ADAE",
+        key=("AESEQ",),
+        population="SAFETY",
+        absent=not_recorded("ae", f"adverse event of grade {lowest} or worse"),
+    )
+
+
+def severe_values() -> Table:
+    """The DSMB's listing of laboratory values of concern: of the plan's high grade, on treatment."""
+    frame, lowest = _members(ard.dataset("adlb"), "SAFFL"), ard.plan().safety.severe_grade
+    of_concern = (frame["ATOXGRN"] >= lowest) & (frame["ONTRTFL"] == "Y")
+    frame = frame[of_concern].sort_values(["USUBJID", "ADT", "PARAMCD", "LBSEQ"])
+    frame = frame.assign(TEST=[LABS.get(code, coded(code)) for code in frame["PARAMCD"]])
+    return listing(
+        "tlf-dsmb-l-labs",
+        frame,
+        (
+            Shown("Test", "TEST", make=lambda text: text[:1].upper() + text[1:]),
+            Shown("Date", "ADT"),
+            Shown("Value", "AVAL", make=words),
+            Shown("Unit", "AVALU", make=words),
+            Shown("Grade", "ATOXGRN"),
+        ),
+        dataset="ADLB",
+        key=("PARAMCD", "ADT"),
+        population="SAFETY",
+        notes=["Grades by CTCAE 4.03 from the values."],
+        absent=f"No laboratory value of a treated patient on treatment has grade {lowest} or worse.",
+    )
+
+
 def cause_of_death(subject: Mapping[Any, Any]) -> str:
     """The cause of death of a row of ADSL, and that it is inferred where no event gives it."""
     cause = words(subject.get("DTHCGR1"))

@@ -755,12 +755,17 @@ def _apart(values: pd.Series, least: float) -> list[float]:
 
 
 def accrual(
-    counts: pd.DataFrame, *, target: float | None, order: Sequence[str], x_title: str, y_title: str
+    counts: pd.DataFrame,
+    *,
+    targets: Mapping[str, float],
+    order: Sequence[str],
+    x_title: str,
+    y_title: str,
 ) -> Plot:
-    """Cumulative counts by month: `counts` holds `month` (text, in order), `step, n`.
+    """Cumulative numbers by month: `counts` holds `month` (text, in order), `step, n`.
 
-    `target` is a dashed line: how many patients the design plans to treat. Each line carries its last
-    count at its end.
+    `targets` are dashed lines with their label: the sizes of the design. Each line carries its last number
+    at its end.
     """
     p9 = plotnine()
 
@@ -771,16 +776,16 @@ def accrual(
     every = max(1, -(-len(months) // 8))
     ticks = list(range(0, len(months), every))
     last = frame.groupby("step", observed=True, sort=False).tail(1)
-    last = last.assign(label=[str(int(n)) for n in last["n"]])
-    last["shown_at"] = _apart(last["n"], 0.045 * max([float(frame["n"].max()), target or 0.0]))
+    last = last.assign(label=[fixed(float(n), 0) for n in last["n"]])
+    last["shown_at"] = _apart(last["n"], 0.08 * max([float(frame["n"].max()), *targets.values()]))
     plot = p9.ggplot(frame, p9.aes("at", "n", color="step", linetype="step"))
-    if target is not None:
-        plot += p9.geom_hline(yintercept=target, linetype=(0, (8, 3)), color=GREY, size=0.4)
+    for label, size in targets.items():
+        plot += p9.geom_hline(yintercept=size, linetype=(0, (8, 3)), color=GREY, size=0.4)
         plot += p9.annotate(
             "text",
             x=0,
-            y=target,
-            label=f"planned: {as_collected(target)}",
+            y=size,
+            label=f"{label}: {as_collected(size)}",
             ha="left",
             va="bottom",
             **_text(),

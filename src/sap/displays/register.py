@@ -203,13 +203,3 @@ def as_rows(displays: Register) -> list[dict[str, Any]]:
     return [
         {"id": i, "label": e.label, **e.model_dump(mode="json")} for i, e in displays.by_number()
     ]
-
-
-def open_analyses() -> set[str]:
-    """The analyses that go into an open report: every display that shows one is open.
-
-    An analysis that no display shows is closed.
-    """
-    entries = list(register().values())
-    closed = {name for entry in entries if entry.audience == "closed" for name in entry.analysis}
-    return {name for entry in entries for name in entry.analysis} - closed

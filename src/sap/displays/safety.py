@@ -299,7 +299,7 @@ def _deaths_counted() -> list[Note]:
             plan_text.number("safety.days_after_last_dose"),
             " days of the last dose from a cause other than progression.",
         )
-        for rule in ard.plan().safety_rates.rates
+        for rule in _rules(results("ae_rates"))
         if rule.kind == "death"
     ]
 

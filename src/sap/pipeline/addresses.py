@@ -69,6 +69,8 @@ def of_files(tables: Path) -> dict[str, dict[str, Any]]:
         none = {"dataset": "findings.json", "severity": severity, "findings": 0}
         known.setdefault(f"findings|{severity}", none)
     for file in _read(tables / "manifest.json", {"files": []})["files"]:
+        if "rows" not in file:  # the manifest of an open report
+            continue
         shown = {"dataset": "manifest.json", "file": file["name"]}
         values = {"rows": file["rows"], "columns": len(file["columns"]), "sha256": file["sha256"]}
         for name, value in values.items():

@@ -85,7 +85,9 @@ def results(data: Datasets, plan: Plan, references: References, cut_off: dt.date
         samples.rows(adbe=data.adbe, plan=plan),
         safety.rows(adsl=adsl, adae=data.adae, adlb=data.adlb, references=references, plan=plan),
         labs.rows(adsl=adsl, adae=data.adae, adlb=data.adlb, plan=plan),
-        dsmb.rows(adsl=adsl, plan=plan),
+        dsmb.rows(
+            adsl=adsl, adae=data.adae, adcur=data.adcur, addv=data.addv, cut_off=cut_off, plan=plan
+        ),
     ]
     return described(ard.bind(frame for part in parts for frame in part))
 

@@ -233,6 +233,22 @@ def cut_off_of(plan: PlanFile, requested: str) -> tuple[dt.date, str, str, bool]
     return day, f"unplanned {day.isoformat()}", "INTERIM", False
 
 
+def usual_cut_off(plan: PlanFile, kind: str) -> str:
+    """The cut-off of a report when none is named.
+
+    1. The plan has one: this one, which is printed.
+    2. A report of the DSMB: the first of the plan with the status INTERIM.
+    3. The last of the plan.
+    """
+    dates = plan.plan.cut_offs.dates
+    in_order = sorted(dates, key=lambda name: dates[name].date)
+    if len(in_order) == 1:
+        print_progress(f"  {plan.name} has one cut-off, {in_order[0]}, which is used")
+        return in_order[0]
+    interim = [name for name in in_order if dates[name].status == "INTERIM"]
+    return interim[0] if kind == "dsmb" and interim else in_order[-1]
+
+
 def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
     """Check, cut and freeze an extract; returns the folder of the cut."""
     from sap import contracts, snapshot
@@ -419,14 +435,15 @@ def _warm_kernels(kind: str) -> AbstractContextManager[Any]:
     return publish.warm(project_home() / STUDY_REPORT) if kind == "csr" else nullcontext()
 
 
-def run_all(
+def run_all(  # noqa: PLR0913 - one argument per option of the command
     plan_path: Path,
     source: Path | None,
     seed: int,
-    cut_off: str,
+    cut_off: str | None,
     out: Path,
     frozen: Path,
     kind: str = "csr",
+    previous: Path | None = None,
 ) -> list[Path]:
     """From a plan and a source (or a seed) to a report folder, in one process; the written files.
 
@@ -434,8 +451,11 @@ def run_all(
     leaves the last report unchanged.
     """
     plan = read_plan(plan_path)
+    cut_off = cut_off or usual_cut_off(plan, kind)
     cut_off_of(plan, cut_off)
     print_progress(f"{plan.plan.study.id}: {plan.name}, cut-off {cut_off}")
+    if previous is not None and kind != "dsmb":
+        raise UsageError("--previous goes with --kind dsmb: the study report has no previous one.")
     extract = out.parent / f"{out.name}-extract"
     refuse_to_replace(out)
     if source is None:
@@ -451,6 +471,10 @@ def run_all(
     cut = freeze(extract, plan_path, cut_off, frozen)
     with atomic_folder(out) as new, _warm_kernels(kind) as pool:
         analyse_into(new, cut, plan_path)
+        if previous is not None:
+            from sap.pipeline import dsmb
+
+            dsmb.remember(new, previous)
         made = report(new, kind, "builtin", ("html", "pdf"), cached=True, pool=pool)
         named = [path.relative_to(new) for path in made]
     return [out / name for name in dict.fromkeys((*named, Path("ard.csv")))]

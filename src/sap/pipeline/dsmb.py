@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pandas as pd
-import yaml
 
 from sap import ard
+from sap.bundle.contents import reduced_manifest
 from sap.errors import RenderError, UsageError
 from sap.pipeline.folders import write_text
 from sap.pipeline.progress import print_progress, step
@@ -21,15 +21,8 @@ from sap.plan import project_home
 Audience = Literal["open", "closed"]
 AUDIENCES: tuple[Audience, Audience] = ("open", "closed")
 PREVIOUS = "previous"
-# Tables of the open report besides its ARD; none of them has patient-level data or results.
-OPEN_TABLES = ("plan", "manifest")
-
-
-def open_analyses() -> set[str]:
-    """The analyses of the open report, from the catalogue of displays."""
-    from sap.displays import register
-
-    return register.open_analyses()
+DOCUMENT = "dsmb.qmd"
+INCLUDED = re.compile(r"\{\{< include (\S+) >\}\}")
 
 
 def remember(run: Path, previous: Path | None) -> None:
@@ -54,7 +47,29 @@ def _json(path: Path) -> Any:
 def _rows_for(audience: Audience, rows: pd.DataFrame) -> pd.DataFrame:
     from sap.results.dsmb import open_rows
 
-    return rows if audience == "closed" else open_rows(rows, open_analyses())
+    return rows if audience == "closed" else open_rows(rows)
+
+
+def _described(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of an ARD of an earlier version whose analysis the catalogue still has."""
+    from sap.catalogue.reporting import analysis
+    from sap.errors import ResultError
+
+    def known(name: str) -> bool:
+        try:
+            return bool(analysis(name))
+        except ResultError:
+            return False
+
+    names = [name for name in rows["analysis"].unique() if known(str(name))]
+    return rows[rows["analysis"].isin(names)].reset_index(drop=True)
+
+
+def _analyses_of(audience: Audience) -> set[str]:
+    """The analyses that a report of the DSMB shows."""
+    from sap.displays.register import register
+
+    return {name for display in displays_of(audience) for name in register()[display].analysis}
 
 
 def _changes(
@@ -66,8 +81,9 @@ def _changes(
     place = run / "tables" / f"{PREVIOUS}-ard.csv"
     if not place.is_file():
         return {"previous": None, "rows": []}, None
-    before = _rows_for(audience, ard.from_csv(place))
+    before = _rows_for(audience, _described(ard.from_csv(place)))
     changed = changes(before, now)
+    changed = changed[changed["analysis"].isin(_analyses_of(audience))].reset_index(drop=True)
     facts = _json(run / "tables" / f"{PREVIOUS}.json")
     rows = [
         {
@@ -82,19 +98,47 @@ def _changes(
     return {"previous": previous, "rows": rows}, changed
 
 
-def _actions(audience: Audience) -> list[dict[str, str]]:
-    """Earlier DSMB meetings; an entry that is not marked open is closed."""
-    path = project_home() / "analysis" / "dsmb.yml"
+def _monitoring(facts: dict[str, Any], audience: Audience) -> dict[str, Any]:
+    """Cover, amendments and earlier meetings for an audience, from `analysis/dsmb.yml`."""
+    from sap.plan.dsmb import read_dsmb
+
+    entries = read_dsmb(project_home() / "analysis" / "dsmb.yml", str(facts["study"]))
+    report = entries.reports.get(str(facts["cut_off_name"])) or entries.reports.get(
+        str(facts["cut_off"])
+    )
+    absent = "not recorded"
+    cover = {
+        "Meeting": f"{report.meeting}, {report.date.isoformat()}" if report else absent,
+        "Prepared by": report.prepared_by if report else absent,
+        "Version": report.version if report else absent,
+        "Distribution": (", ".join(report.distribution.get(audience, [])) if report else "")
+        or absent,
+    }
+    shown = [one for one in entries.meetings if audience == "closed" or one.audience == "open"]
     columns = ("date", "meeting", "action", "resolution")
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        entries = content.get("meetings") or []
-        shown = [e for e in entries if audience == "closed" or e.get("audience") == "open"]
-        return [{word: str(entry[word]) for word in columns} for entry in shown]
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError):
-        raise UsageError(
-            f"{path.name} cannot be read. Each of its `meetings` needs {', '.join(columns)}."
-        ) from None
+    amendments = entries.amendments
+    return {
+        "cover": [list(line) for line in cover.items()],
+        "amendments": None
+        if amendments is None
+        else [one.model_dump(mode="json") for one in amendments],
+        "meetings": [
+            {word: one.model_dump(mode="json")[word] for word in columns} for one in shown
+        ],
+    }
+
+
+LABEL = re.compile(r"^#\| label: (tlf-[a-z0-9-]+)$", re.MULTILINE)
+
+
+def displays_of(audience: Audience) -> list[str]:
+    """The displays of a report of the DSMB, in the order of its chapters."""
+    from sap.displays.register import register
+
+    home = project_home()
+    chapters = INCLUDED.findall((home / DOCUMENT).read_text(encoding="utf-8"))
+    named = [n for each in chapters for n in LABEL.findall((home / each).read_text("utf-8"))]
+    return [n for n in named if audience == "closed" or register()[n].audience == "open"]
 
 
 def _view(
@@ -105,16 +149,30 @@ def _view(
     The open one has no patient-level data: no ADaM dataset, findings without row and subject.
     """
     facts = _json(run / "tables" / "run.json") | {"kind": "dsmb", "audience": audience}
+    monitoring = _monitoring(facts, audience)
+    facts |= {"cover": monitoring.pop("cover")}
     rows = _rows_for(audience, ard.from_csv(run / "ard.csv"))
     changes_table, changed = _changes(run, audience, rows)
     write_text(view / "ard.csv", ard.to_csv(rows))
     if changed is not None:
         write_text(view / "changes.csv", _csv(changed))
-    tables: dict[str, Any] = {"run": facts, "changes": changes_table, "actions": _actions(audience)}
+    tables: dict[str, Any] = {
+        "run": facts,
+        "changes": changes_table,
+        "dsmb": monitoring,
+        "displays": displays_of(audience),
+    }
     findings = _json(run / "tables" / "findings.json")
     if audience == "open":
-        tables |= {name: _json(run / "tables" / f"{name}.json") for name in OPEN_TABLES}
-        findings = [finding | {"row": None, "usubjid": None, "seq": None} for finding in findings]
+        tables |= {"plan": _json(run / "tables" / "plan.json")}
+        tables |= {"manifest": reduced_manifest(_json(run / "tables" / "manifest.json"))}
+        # How many there are of each severity; a rule tells what was recorded.
+        findings = [
+            dict.fromkeys(finding)
+            | {"severity": finding["severity"], "accepted": finding.get("accepted")}
+            | dict.fromkeys(("domain", "rule", "description"), "")
+            for finding in findings
+        ]
         tables |= {"accepted": [], "mapped": []}
     else:
         shutil.copytree(run / "adam", view / "adam")
@@ -135,7 +193,7 @@ def _csv(frame: pd.DataFrame) -> str:
 
 SHOWN = re.compile(r'data-ard="([^"]*)"')
 # Numbers of a figure are in no text: its rows are kept with it.
-IN_FIGURES = ("accrual",)
+IN_FIGURES = ("accrual", "dsmb_accrual")
 
 
 def _keys(rows: pd.DataFrame) -> list[str]:
@@ -150,15 +208,19 @@ def _shown(page: Path, rows: pd.DataFrame) -> pd.DataFrame:
     return rows[selected]
 
 
+ADDRESS = re.compile(r'"([^"<>]*\|[^"<>]*)"')
+
+
 def _refuse_leak(run: Path, page: Path, closed: Sequence[str]) -> None:
-    """Stop when the open report contains a USUBJID or a number of a closed analysis."""
-    text = page.read_text(encoding="utf-8")
+    """Stop when the open report contains a USUBJID or the address of a closed row (`closed`: keys)."""
+    text = html.unescape(page.read_text(encoding="utf-8"))
     subjects = pd.read_parquet(run / "adam" / "adsl.parquet", columns=["USUBJID"])["USUBJID"]
     if any(str(subject) in text for subject in subjects):
         raise RenderError(
             "The open report contains the identifier of a patient. It was not written."
         )
-    leaked = [name for name in closed if f'data-ard="{name}|' in text or f'"{name}|' in text]
+    shown = {address.removeprefix("changes|before|") for address in ADDRESS.findall(text)}
+    leaked = sorted(shown & set(closed))
     if leaked:
         raise RenderError(
             f"The open report contains {leaked[0]}, which is closed. It was not written."
@@ -224,8 +286,9 @@ def _report(
                 view, ready, facts, engine, tuple(dict.fromkeys(("html", *formats))), cached=cached
             )
             page = ready / "report.html"
-            closed = set(ard.from_csv(run / "ard.csv")["analysis"]) - open_analyses()
-            _refuse_leak(run, page, sorted(closed))
+            everything = ard.from_csv(run / "ard.csv")
+            closed = sorted(set(_keys(everything)) - set(_keys(rows)))
+            _refuse_leak(run, page, closed)
             write_text(view / "ard.csv", ard.to_csv(_shown(page, rows)))
             if "html" not in formats:
                 page.unlink()
@@ -255,7 +318,7 @@ def _render(
     from sap import publish
     from sap.pipeline.addresses import of_run
 
-    document = project_home() / "dsmb.qmd"
+    document = project_home() / DOCUMENT
     profile = f"{facts['profile']},{facts['audience']}"
     if engine == "quarto":
         publish.render_quarto(

@@ -629,6 +629,19 @@ class ToxicityMonitoring(Entry):
         return self
 
 
+class Accrual(Entry):
+    """Planned accrual of the primary set, for the comparison with the actual one."""
+
+    first_patient: dt.date = Field(description="planned date of the first treated patient")
+    last_patient: dt.date = Field(description="planned date of the last of design.n patients")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if self.last_patient <= self.first_patient:
+            raise ValueError("last_patient must be later than first_patient")
+        return self
+
+
 class Exposure(Entry):
     """Dose intensity, delays and reductions of study cabazitaxel."""
 
@@ -739,6 +752,9 @@ class Plan(BaseModel):
     toxicity_monitoring: ToxicityMonitoring | None = Field(
         default=None,
         description="left out where the protocol has no stopping boundary for toxicity",
+    )
+    accrual: Accrual | None = Field(
+        default=None, description="left out where no planned accrual is known"
     )
     exposure: Exposure
     pk: Pk

@@ -63,6 +63,8 @@ class PageFacts:
         )
         if self.answers_first or contents_placed:
             values["contents-placed"] = {"t": "MetaBool", "c": True}
+        if self.answers_first:
+            values["cover"] = {"t": "MetaBool", "c": True}
         if self.synthetic:
             values["synthetic"] = {"t": "MetaBool", "c": True}
         return {"title": tree.text(self.title), "sap": tree.mapping(values)}
@@ -94,6 +96,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         ("Data snapshot", word("cut_id")),
         ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),
+        *((str(name), str(value)) for name, value in facts.get("cover") or ()),
     )
     return PageFacts(
         title=word("title") or title or subject or "Report",

@@ -294,7 +294,7 @@ def _pdf(parsed: _Parsed, volume: volumes.Volume) -> bytes:
     texts = [text for _, text in written]
     if volume.page.answers_first and texts:
         begins = [i for i, blocks in enumerate(pieces) if _is_header(blocks[0], 1)]
-        texts.insert(begins[1] if len(begins) > 1 else len(texts), "#tlf-contents()")
+        texts.insert(begins[2] if len(begins) > 2 else len(texts), "#tlf-contents()")
     body = "\n\n".join(texts)
     meta = volume.content["meta"] | {
         "highlighting-definitions": tree.raw_blocks("typst", definitions)

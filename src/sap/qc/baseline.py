@@ -18,12 +18,14 @@ NUMBERS = ("AGE", "TSDIAG", "TSMET", "PSA", "CTC", *TESTS)
 # Grams of haemoglobin monomer in a mmol: IFCC, 1988.
 PER_MMOL = 16.114
 # Population, whether only patients treated through re-screening, and whose screening is shown.
+TREATED = 2  # the screening that led to treatment
 COLUMNS = (
     ("PRIMARY", "", 0),
     ("RESCREENED", "treated", 1),
     ("RESCREENED", "", 1),
     ("GROUPA", "", 0),
     ("SCREENED", "", 0),
+    ("SAFETY", "", TREATED),
 )
 Characteristics = dict[str, float | str | None]
 METHOD = "records read one by one; exact fractions"
@@ -196,7 +198,14 @@ def rows(study: Study) -> Iterator[QcRow]:
             levels = {values[name] for values in every if values.get(name) is not None}
             if not levels:
                 continue
-            column = [of_screening[screening].get(who, {}).get(name) for who in inside]
+            column = [
+                of_screening[
+                    int(study.subjects[who].treated_again) if screening == TREATED else screening
+                ]
+                .get(who, {})
+                .get(name)
+                for who in inside
+            ]
             place = Place("baseline", population, group, name)
             if name in NUMBERS:
                 numbers = [None if value is None else float(value) for value in column]

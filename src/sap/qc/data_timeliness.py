@@ -45,29 +45,35 @@ def _due(study: Study) -> dict[str, Value]:
     a PSA result is due at each, from a sample taken after the preceding infusion and at the latest
     on the day of the infusion."
     """
-    due = there = 0
-    for who, subject in study.subjects.items():
-        if not subject.treated:
-            continue
-        days = sorted(
-            {
-                day
-                for row in study.of("ex", who)
-                if is_study_dose(row, study.plan.exposure.drugs)
-                and (day := complete_day(row.get("EXSTDTC"))) is not None
-            }
-        )
-        samples = [
-            complete_day(row.get("LBDTC"))
-            for row in study.of("lb", who)
-            if row.get("LBTESTCD") == "PSA" and result(row, "LB")[0] is not None
-        ]
-        known = [day for day in samples if day is not None]
-        for before, day in itertools.pairwise([None, *days]):
-            due += 1
-            there += any(
-                sample <= day and (before is None or sample > before)
-                for sample in known
-                if day is not None
-            )
+    counts = [psa_due(subject, study) for subject in study.subjects.values()]
+    due, there = (sum(column) for column in zip(*counts, strict=True)) if counts else (0, 0)
     return share(there, due) | {"n_missing": due - there}
+
+
+def psa_due(subject: Subject, study: Study) -> tuple[int, int]:
+    """The PSA results due at the infusions of one subject, and how many of them there are."""
+    if not subject.treated:
+        return 0, 0
+    due = there = 0
+    days = sorted(
+        {
+            day
+            for row in study.of("ex", subject.usubjid)
+            if is_study_dose(row, study.plan.exposure.drugs)
+            and (day := complete_day(row.get("EXSTDTC"))) is not None
+        }
+    )
+    samples = [
+        complete_day(row.get("LBDTC"))
+        for row in study.of("lb", subject.usubjid)
+        if row.get("LBTESTCD") == "PSA" and result(row, "LB")[0] is not None
+    ]
+    known = [day for day in samples if day is not None]
+    for before, day in itertools.pairwise([None, *days]):
+        due += 1
+        there += any(
+            sample <= day and (before is None or sample > before)
+            for sample in known
+            if day is not None
+        )
+    return due, there

@@ -162,9 +162,25 @@ def _boundary(study: Study) -> Iterator[QcRow]:
         yield from place.rows(statistics, METHOD)
 
 
+def with_toxicity(study: Study) -> set[str]:
+    """The subjects with a treatment-emergent event that counts against the boundary for toxicity."""
+    rule = study.plan.toxicity_monitoring
+    if rule is None:
+        return set()
+    terms = {fold(term) for term in rule.terms}
+    return {
+        who
+        for who, events in adverse_events.emergent(study).items()
+        if any(
+            fold(term) in terms and grade is not None and grade >= rule.from_grade
+            for term, grade in events
+        )
+    }
+
+
 def _toxicities(study: Study) -> Iterator[QcRow]:
     """The number of subjects with a toxicity after each treated subject, and the boundary's decision."""
-    plan, reported = study.plan, adverse_events.emergent(study)
+    plan, toxic = study.plan, with_toxicity(study)
     rule = plan.toxicity_monitoring
     if rule is None:
         return
@@ -172,12 +188,7 @@ def _toxicities(study: Study) -> Iterator[QcRow]:
     order = sorted((m.first_dose or dt.date.max, w) for w, m in study.subjects.items() if m.treated)
     seen, counted = 0, []
     for place, (_, who) in enumerate(order, start=1):
-        seen += any(
-            fold(term) in [fold(one) for one in rule.terms]
-            and grade is not None
-            and grade >= rule.from_grade
-            for term, grade in reported.get(who, [])
-        )
+        seen += who in toxic
         counted.append(seen)
         if place <= rule.patients:
             yield from here._replace(level=str(place)).rows({"n": seen}, METHOD)

@@ -8,21 +8,32 @@ from sap.results.disposition import TREATED, subjects_of
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
 
+LAST = "SCREENING BEFORE TREATMENT"
 COLUMNS = (
     ("PRIMARY", "", "SCREENING"),
     ("RESCREENED", TREATED, "RE-SCREENING"),
     ("RESCREENED", "", "RE-SCREENING"),
     ("GROUPA", "", "SCREENING"),
     ("SCREENED", "", "SCREENING"),
+    ("SAFETY", "", LAST),
 )
-"""Population, group, and AVISIT of ADBL of each column of the table."""
+"""Population, group, and AVISIT of ADBL of each column of the table; LAST is the screening that led to treatment."""
+
+
+def _visits(adbl: pd.DataFrame, adsl: pd.DataFrame, visit: str) -> pd.Series:
+    """For each row of ADBL the visit whose values a column takes of its subject."""
+    if visit != LAST:
+        return pd.Series(visit, adbl.index)
+    again = adsl.loc[adsl["RESCTRFL"] == "Y", "USUBJID"]
+    return adbl["USUBJID"].isin(again).map({True: "RE-SCREENING", False: "SCREENING"})
 
 
 @makes("baseline")
 def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Demographics and baseline characteristics (PARAMCD of ADBL) by population.
 
-    1. Columns of re-screened patients take the values at re-screening, the others those at screening.
+    1. Columns of re-screened patients take the values at re-screening, the others those at screening; all
+       treated patients (SAFETY) those of the screening that led to treatment.
     2. Continuous characteristics: n, missing, mean, SD, median, quartiles, minimum and maximum.
     3. Categorical characteristics: n and proportion of each category (LEVEL), and of `missing`; N is
        the number of patients of the population, so the categories add up to it.
@@ -32,7 +43,7 @@ def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.Data
     parts = []
     for population, group, visit in COLUMNS:
         subjects = subjects_of(adsl, population, group)
-        of_visit = adbl[adbl["AVISIT"] == visit]
+        of_visit = adbl[adbl["AVISIT"] == _visits(adbl, adsl, visit)]
         for paramcd, of_param in known.groupby("PARAMCD"):
             by_subject = of_visit[of_visit["PARAMCD"] == paramcd].set_index("USUBJID")
             key = {
