@@ -9,7 +9,7 @@ import pytest
 from sap import ard
 from sap.plan import read_plan
 from sap.results import accrual as results
-from sap.results.accrual import accrual
+from sap.results.accrual import accrual, dates
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -88,9 +88,39 @@ def test_without_a_consent_there_is_no_row(patients):
 
 def test_a_patient_allocated_twice_counts_from_the_first_time(patients):
     """05, of group B since 2017-04-03, allocated again on 2017-05-20: 3 allocated in April, 3 in May."""
-    again = adsl_of(patients)
+    again = adsl_of(patients).assign(LSTALVDT=pd.NaT)
     again.loc[again["USUBJID"] == "05", "RESALLDT"] = pd.Timestamp("2017-05-20")
     made = results.rows(adsl=again, cut_off=dt.date(2017, 5, 31), plan=PLAN)
     counts = wide(made)
     assert counts.loc[["2017-04", "2017-05"], "ALLOCATED"].tolist() == [3, 3]
-    assert set(ard.bind(made)["analysis"]) == {"accrual"}
+    assert set(ard.bind(made)["analysis"]) == {"accrual", "study_dates"}
+
+
+@pytest.mark.worked("study_dates")
+def test_the_dates_of_the_first_and_the_last_patient(patients):
+    """Of the table above; 05 has no day of its dose, and the last contact is given here."""
+    adsl = adsl_of(patients).assign(
+        LSTALVDT=pd.to_datetime(["2017-05-01", "2017-06-30", None, "2017-04-12", None])
+    )
+    rows = pd.concat(dates(adsl, PLAN))
+    assert dict(zip(rows["level"], rows["stat_text"], strict=True)) == {
+        "first_consent": "2017-01-31",
+        "first_dose": "2017-02-28",
+        "last_consent": "2017-04-10",
+        "last_contact": "2017-06-30",
+    }
+    assert set(rows["stat_name"]) == {"date"}
+
+
+def test_a_date_that_no_patient_has_has_no_row(patients):
+    """Patient 03 alone: a consent, no dose, no later contact."""
+    adsl = adsl_of(patients).iloc[2:3].assign(LSTALVDT=pd.NaT)
+    rows = pd.concat(dates(adsl, PLAN))
+    assert rows["level"].tolist() == ["first_consent", "last_consent"]
+
+
+def test_published_dates_of_the_plan_replace_those_of_the_data(patients):
+    """CABA-V7: the dates of its data are not real."""
+    published = read_plan(Path(__file__).parents[1] / "analysis" / "plan-caba-v7.yml").plan
+    adsl = adsl_of(patients).assign(LSTALVDT=pd.NaT)
+    assert dates(adsl, published) == []

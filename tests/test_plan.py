@@ -452,7 +452,7 @@ def test_help_speaks_of_the_plan():
 
 
 # What is no rule: the name of the study, its data and their dates; the design has a part of its own.
-NO_RULE = {"study", "wording", "inputs", "cut_offs", "design", "protocol", "estimands"}
+NO_RULE = {"study", "wording", "inputs", "cut_offs", "design"}
 
 
 def test_every_rule_of_the_plan_has_its_paragraph_in_a_chapter():

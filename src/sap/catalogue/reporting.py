@@ -44,6 +44,8 @@ _OPEN_AXES = ("populations", "parameters", "groups", "levels", "sublevels", "sta
 def filled(label: str, plan: object, match: re.Match[str] | None = None) -> str:
     """A label with the plan's values in place of `{entry.key}`, and a pattern's text for `{0}`, `{1}`.
 
+    The members of a list are alternatives: "a or b".
+
     >>> from types import SimpleNamespace
     >>> filled("CTC ≥ {screening.least}", SimpleNamespace(screening=SimpleNamespace(least=3)))
     'CTC ≥ 3'
@@ -56,6 +58,8 @@ def filled(label: str, plan: object, match: re.Match[str] | None = None) -> str:
         here: Any = plan
         for part in path.split("."):
             here = here[int(part)] if part.isdecimal() else getattr(here, part)
+        if isinstance(here, list | tuple):
+            return " or ".join(str(one).lower() for one in here)
         return f"{here:g}" if isinstance(here, float) else str(here)
 
     return _PLACE.sub(value, label)

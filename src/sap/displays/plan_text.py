@@ -1,5 +1,7 @@
 """Numbers and words of the plan in prose; each leads to its entry of the plan."""
 
+import re
+from dataclasses import replace
 from typing import Any
 
 from sap import ard
@@ -57,6 +59,47 @@ def either(path: str) -> RichText:
         joint = "" if place == 0 else " or " if place == len(there) - 1 else ", "
         parts += [joint, Number(str(word).lower(), f"plan|{path}.{place}")]
     return RichText(*parts)
+
+
+_KEY = re.compile(r"\{([a-z0-9_.]+)\}")
+
+
+def phrase(path: str, *, capital: bool = True) -> RichText:
+    """A text of the plan with the values of the keys in braces in it, beginning with a capital or not.
+
+    A value, and a piece of the text with a digit, leads to its entry; a list is printed as alternatives:
+    `abiraterone or enzalutamide`.
+    """
+    template = _entry(path)
+    if not isinstance(template, str):
+        raise RenderError(f"The plan's {path} is no text.")
+    parts: list[str | Number] = []
+    for place, piece in enumerate(_KEY.split(template)):
+        if place % 2 == 0:
+            parts += _piece(piece, path)
+        elif isinstance(_entry(piece), list):
+            parts += either(piece).parts
+        else:
+            parts.append(number(piece))
+    first = parts[0]
+    words = first.text if isinstance(first, Number) else first
+    second = words[1:2]
+    if capital or second.islower():  # an abbreviation keeps its capitals
+        begin = words[:1].upper() if capital else words[:1].lower()
+        words = begin + words[1:]
+    parts[0] = replace(first, text=words) if isinstance(first, Number) else words
+    return RichText(*parts)
+
+
+def _piece(text: str, path: str) -> list[str | Number]:
+    """A piece of a text of the plan; with a digit in it, it leads to the text, without its outer spaces."""
+    if not re.search(r"\d", text):
+        return [text] if text else []
+    words = text.strip()
+    start = text.index(words)
+    outer = (text[:start], text[start + len(words) :])
+    shown = Number(formats.typeset(words), f"plan|{path}")
+    return [part for part in (outer[0], shown, outer[1]) if part]
 
 
 def counted_in() -> str:

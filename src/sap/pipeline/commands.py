@@ -313,7 +313,7 @@ def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
             frame.to_parquet(run / "adam" / f"{name}.parquet", index=False)
         write_text(run / "ard.csv", ard.to_csv(made.ard))
         made.ard.to_parquet(run / "ard.parquet", index=False)
-        _write_tables(run, cut, plan, manifest)
+        _write_tables(run, cut, plan, manifest, made.ard)
         entries = [departure.model_dump(mode="json") for departure in departures]
         write_text(run / "tables" / "deviations.json", json.dumps(entries, indent=1) + "\n")
 
@@ -336,8 +336,8 @@ def _warn_of_boxes(datasets: Mapping[str, Any]) -> None:
         )
 
 
-def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
-    from sap.pipeline import rules
+def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any, results: Any) -> None:
+    from sap.pipeline import rules, title_page
 
     dates = plan.plan.cut_offs.dates
     known = dates.get(manifest.cut_off_name)
@@ -348,6 +348,7 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any) -> None:
         "title": plan.plan.study.title,
         "short_title": plan.plan.study.short_title,
         "sponsor": plan.plan.study.sponsor,
+        "title_page": title_page.rows(plan.plan, results),
         "kind": "csr",
         "audience": "closed",
         "status": known.status if known and manifest.planned else "INTERIM",

@@ -68,7 +68,8 @@ class Visit(Part):
     """One column of the schedule of assessments."""
 
     id: str = Field(pattern=r"^[a-z][a-z0-9_]*$")
-    label: Text
+    label: Text = Field(description="head of the column, short")
+    meaning: Text | None = Field(default=None, description="what the head stands for, as a note")
 
 
 class Procedure(Part):

@@ -86,13 +86,17 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
     status = word("report_status")
     audience = "" if status and kind == "csr" else audience
     status = status or word("status")
+    # The board's reports have no title page by ICH E3.
+    of_e3 = facts.get("title_page") or () if kind == "csr" else ()
     rows = (
         ("Study", word("study")),
         ("Registry", word("registry")),
+        *((one["name"], one["value"]) for one in of_e3),
         ("Document", subject),
         ("Audience", audience),
         ("Status", status[:1].upper() + status[1:]),
         ("Data cut-off", cut_off_words),
+        ("Date of report", f"version of the data cut-off {cut_off_words}" if of_e3 else ""),
         ("Data snapshot", word("cut_id")),
         ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),

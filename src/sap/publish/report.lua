@@ -185,8 +185,10 @@ end
 -- The share of the width that each column needs, and the sum of these.
 local function weights(natural, least)
   local out, total = {}, 0
+  -- A form of two columns, label and text, gives most of its width to the text.
+  local widest = #natural == 2 and 2 * WIDEST_SHARE or WIDEST_SHARE
   for c = 1, #natural do
-    out[c] = math.max(least[c], math.min(natural[c], WIDEST_SHARE, 8 + 4 * math.sqrt(natural[c])))
+    out[c] = math.max(least[c], math.min(natural[c], widest, 8 + 4 * math.sqrt(natural[c])))
     total = total + out[c]
   end
   return out, total

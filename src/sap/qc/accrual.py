@@ -29,8 +29,30 @@ def _steps(subject: Subject, study: Study) -> dict[str, Day | None]:
     }
 
 
+def _dates(study: Study) -> Iterator[QcRow]:
+    """The dates of the first and the last subject, unless the plan has published ones."""
+    protocol = study.plan.protocol
+    if protocol is not None and protocol.dates is not None:
+        return
+    subjects = list(study.subjects.values())
+    consents = sorted(subject.consent for subject in subjects if subject.consent)
+    doses = sorted(s.first_dose for s in subjects if s.treated and s.first_dose)
+    contacts = sorted(subject.last_alive for subject in subjects if subject.last_alive)
+    ends = {
+        "first_consent": consents[:1],
+        "first_dose": doses[:1],
+        "last_consent": consents[-1:],
+        "last_contact": contacts[-1:],
+    }
+    for level, days in ends.items():
+        for day in days:
+            place = Place("study_dates", "SCREENED", level=level)
+            yield from place.rows({"date": f"{day:%Y-%m-%d}"}, METHOD)
+
+
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row of `accrual`."""
+    """Every row of `accrual` and `study_dates`."""
+    yield from _dates(study)
     taken = [_steps(subject, study) for subject in study.subjects.values()]
     consents = [steps["CONSENTED"] for steps in taken if steps["CONSENTED"]]
     if not consents:

@@ -65,8 +65,42 @@ def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFra
     return parts
 
 
+@makes("study_dates")
+def dates(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """The dates of the first and the last patient (LEVEL); none where the plan has published dates.
+
+    1. `first_consent`, `last_consent`: the earliest and the latest consent to screening.
+    2. `first_dose`: the earliest first dose of the study treatment.
+    3. `last_contact`: the latest day on which a patient was known to be alive, or died.
+
+    A date that no patient has is not given.
+    """
+    if plan.protocol is not None and plan.protocol.dates is not None:
+        return []
+    treated = adsl["TRTSDT"].where(adsl["NCYCLES"] > 0)
+    days = {
+        "first_consent": adsl["RFICDT"].min(),
+        "first_dose": treated.min(),
+        "last_consent": adsl["RFICDT"].max(),
+        "last_contact": adsl["LSTALVDT"].max(),
+    }
+    return [
+        ard.rows(
+            {"date": f"{day:%Y-%m-%d}"},
+            analysis="study_dates",
+            section=plan.screening.section,
+            population="SCREENED",
+            level=level,
+            method="Earliest and latest dates",
+        )
+        for level, day in days.items()
+        if not pd.isna(day)
+    ]
+
+
 def rows(*, adsl: pd.DataFrame, cut_off: dt.date, plan: Plan) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
         *accrual(adsl, plan, cut_off),
+        *dates(adsl, plan),
     ]

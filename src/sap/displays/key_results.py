@@ -1,0 +1,111 @@
+"""The page of key results after the title page: the primary result, the rates, and safety in five lines."""
+
+import pandas as pd
+
+from sap import ard
+from sap.catalogue.reporting import analysis
+from sap.displays import formats, inline, plan_text, sentences
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.figure import Figure
+from sap.displays.inline import RichText
+from sap.displays.populations import short
+from sap.displays.protocol import Lines
+from sap.displays.rates import ci_header
+
+# The rates of the figure: analysis and set, the primary one first.
+RATES = (
+    ("psa_response", "PRIMARY"),
+    ("objective_response", "MEASURABLE"),
+    ("ctc_response", "CTCEVAL"),
+)
+
+
+def _known(rates: Results, place: ArdKey) -> bool:
+    return rates.has("conf_low", **place) and rates.find("estimate", **place).estimable
+
+
+def rates() -> Figure:
+    """Figure 1: the primary response rate and the other response rates, each with its interval."""
+    from sap.displays.plots import forest
+
+    rows, numbers, words = [], [], []
+    header = ""
+    for name, population in RATES:
+        of_analysis = results(name)
+        place = ArdKey(population=population, level="")
+        if not len(of_analysis) or not _known(of_analysis, place):
+            continue
+        values = [
+            100 * of_analysis.find(one, **place).value
+            for one in ("estimate", "conf_low", "conf_high")
+        ]
+        estimate, low, high = (
+            of_analysis.percent(one, **place) for one in ("estimate", "conf_low", "conf_high")
+        )
+        n, total = (of_analysis.count(one, **place) for one in ("n", "N"))
+        header = header or ci_header(of_analysis, **place).removesuffix(" (%)")
+        label = f"{analysis(name).label.removesuffix(', confirmed')} ({short(population)})"
+        rows.append(
+            {
+                "label": label,
+                "n_text": f"{n.text}/{total.text}",
+                "text": f"{estimate.text} ({low.text}, {high.text})",
+                **dict(zip(("estimate", "low", "high"), values, strict=True)),
+            }
+        )
+        numbers += [estimate, low, high]
+        words.append(f"{label}: {n.text} of {total.text}, {estimate.text} percent")
+    if not rows:
+        absent = "Not in the data: no patient of the primary set has a response that can be rated."
+        return Figure("tlf-key-rates", None, "", absent=absent)
+    p0 = ard.plan().design.p0
+    plot = forest(
+        pd.DataFrame(rows),
+        reference=100 * p0,
+        x_title="Rate (%)",
+        reference_words=f"p0 = {formats.proportion(p0)} %",
+        columns=("Response", "n/N", f"% ({header})"),
+    )
+    alt = f"Forest plot of response rates. {'; '.join(words)}."
+    return Figure("tlf-key-rates", plot, alt, height=1.8, numbers=numbers)
+
+
+def other_results() -> RichText:
+    """Survival, progression and the other responses in short."""
+    pieces = (sentences.survival(), " ", sentences.other_efficacy())
+    parts: list[str | Number] = []
+    for piece in pieces:
+        parts += [piece] if isinstance(piece, str) else piece.parts
+    return RichText(*parts)
+
+
+def safety() -> Lines:
+    """Safety in five lines: exposure, severe and serious events, withdrawals, fatal events, and later ones."""
+    overview = results("ae_overview")
+    if not overview.find("N", level="any", group="").value:
+        return Lines((), "Not in the data: no patient was treated.")
+
+    def of(level: str) -> tuple[Number, str, Number]:
+        here = ArdKey(level=level, group="")
+        return overview.count(**here), " of ", overview.count("N", level="any", group="")
+
+    late = sentences.late_fatal()
+    fatal = RichText(
+        "Fatal adverse event: ", *of("fatal"), ".", " " if late.plain else "", *late.parts
+    )
+    return Lines(
+        [
+            RichText(*sentences.exposure().parts, "."),
+            RichText(
+                "Adverse event of grade ", plan_text.number("safety.severe_grade"), " or more: ",
+                *of("severe_grade"), " treated patients (",
+                *inline.rate("ae_overview", level="severe_grade", group="").parts, ").",
+            ),
+            RichText(
+                "Serious adverse event: ", *of("serious"), " (",
+                *inline.rate("ae_overview", level="serious", group="").parts, ").",
+            ),
+            RichText("Adverse event that led to withdrawal of study treatment: ", *of("drug_withdrawn"), "."),
+            fatal,
+        ]
+    )  # fmt: skip

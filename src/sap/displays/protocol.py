@@ -1,0 +1,254 @@
+"""The facts of the protocol: title page, synopsis, and the texts and tables of sections 8 and 9.
+
+Every word is that of the plan. An item that no source gives is printed as "not known", one that the
+plan leaves out is not printed.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sap import ard
+from sap.displays import plan_text, sentences
+from sap.displays.ard_lookup import Number, results
+from sap.displays.escape import markdown_text
+from sap.displays.formats import typeset
+from sap.displays.inline import RichText
+from sap.displays.table import Cell, Column, Row, Table
+from sap.plan.protocol import Protocol
+
+NOT_KNOWN = "not known"
+RANKS = ("primary", "secondary", "exploratory")
+
+
+def _protocol() -> Protocol | None:
+    return ard.plan().protocol
+
+
+def _given(item: str) -> Any:
+    protocol = _protocol()
+    return None if protocol is None else getattr(protocol, item)
+
+
+def is_not_known(item: str) -> bool:
+    """Whether no source gives the item."""
+    protocol = _protocol()
+    return protocol is not None and item in protocol.not_known
+
+
+def text(item: str) -> RichText:
+    """A text of the protocol, "not known", or nothing where the plan leaves it out."""
+    if is_not_known(item):
+        return RichText(NOT_KNOWN)
+    if _given(item) is None:
+        return RichText("")
+    return plan_text.phrase(f"protocol.{item}")
+
+
+def sentence(item: str, otherwise: str = "", label: str = "") -> RichText:
+    """A text of the protocol as a sentence; "label: not known."; `otherwise` where the plan leaves it out."""
+    if is_not_known(item):
+        return RichText(f"{_label(label)}{NOT_KNOWN}.")
+    words = text(item)
+    if not words.plain:
+        return RichText(otherwise)
+    end = "" if words.plain.endswith(".") else "."
+    return RichText(_label(label), *words.parts, end)
+
+
+def study_design() -> RichText:
+    """The design as the protocol has it, else by the criteria of screening and the groups."""
+    if _given("design"):
+        return sentence("design")
+    wording = ard.plan().wording
+    return RichText(
+        f"Patients with progression during or after {wording.prior_treatment} were screened. Those with at "
+        "least ", plan_text.number("screening.ctc_minimum"), " circulating tumour cells per ",
+        plan_text.number("screening.volume_ml"), f" mL that are {wording.marker} positive were to be treated with "
+        f"{wording.treatment}. ", *sentences.groups().parts,
+    )  # fmt: skip
+
+
+def treatment() -> RichText:
+    """Dose, mode of administration and duration, else by the rules of exposure."""
+    if _given("dose_and_mode"):
+        name = ard.plan().wording.treatment
+        return RichText(
+            f"{name[:1].upper()}{name[1:]} ",
+            *plan_text.phrase("protocol.dose_and_mode", capital=False).parts,
+            ". ",
+            *sentence("duration").parts,
+        )
+    return RichText(
+        "Infusions of ", plan_text.number("exposure.planned_dose_mg_m2"), " mg/m2 were planned every ",
+        plan_text.number("exposure.cycle_days"), " days for at most ",
+        plan_text.number("exposure.max_cycles"), " cycles.",
+    )  # fmt: skip
+
+
+class Lines:
+    """A list of texts, "not known", or nothing."""
+
+    def __init__(self, lines: Sequence[RichText], otherwise: str = "") -> None:
+        self.lines = tuple(lines)
+        self.otherwise = otherwise
+
+    def _repr_markdown_(self) -> str:
+        if not self.lines:
+            return markdown_text(typeset(self.otherwise))
+        return "\n".join(["", *(f"- {one}" for one in self.lines), ""])
+
+
+def _label(label: str) -> str:
+    return f"{label}: " if label else ""
+
+
+def items(item: str, otherwise: str = "", label: str = "") -> Lines:
+    """The texts of a list of the protocol, each after the label where there is one."""
+    if is_not_known(item):
+        return Lines((), f"{_label(label)}{NOT_KNOWN}.")
+    listed = _given(item) or ()
+    texts = [plan_text.phrase(f"protocol.{item}.{i}").parts for i in range(len(listed))]
+    return Lines([RichText(_label(label), *parts) for parts in texts], otherwise)
+
+
+def criteria(item: str, otherwise: str = "") -> Lines:
+    """The criteria of inclusion or exclusion, each with its id."""
+    if is_not_known(item):
+        return Lines((), f"The criteria are {NOT_KNOWN}.")
+    listed = _given(item) or ()
+    return Lines(
+        [
+            RichText(
+                Number(one.id, f"plan|protocol.{item}.{i}.id"),
+                ": ",
+                *plan_text.phrase(f"protocol.{item}.{i}.text").parts,
+            )
+            for i, one in enumerate(listed)
+        ],
+        otherwise,
+    )
+
+
+def centres() -> RichText:
+    """The centres with their cities."""
+    if is_not_known("centres"):
+        return RichText(NOT_KNOWN)
+    listed = _given("centres") or ()
+    return RichText("; ".join(f"{one.name}, {one.city}, {one.country}" for one in listed))
+
+
+OFFICERS = {
+    "coordinating_investigator": "Investigator",
+    "responsible_officer": "Responsible officer of the sponsor",
+    "author": "Author of the report",
+    "collaborator": "Collaborator",
+    "funding": "Funding",
+    "registered": "First registered",
+}
+
+
+def administration() -> Lines:
+    """Sponsor, investigator, centres, officers, funding and registration, as far as they are known."""
+    if _protocol() is None:
+        return Lines((), "This section is provided by the sponsor.")
+    registry = (plan_text.number("study.registry"),)
+    lines = [RichText("Sponsor: ", plan_text.number("study.sponsor"), ".")]
+    lines += [sentence(item, label=label) for item, label in OFFICERS.items()]
+    lines.append(RichText("Registry: ", *registry, "."))
+    lines.append(RichText("Centres: ", *centres().parts, "."))
+    return Lines([one for one in lines if one.plain])
+
+
+def dose_modifications() -> Lines:
+    """The rules of dose modification."""
+    if is_not_known("dose_modifications"):
+        return Lines((), f"Rules of dose modification: {NOT_KNOWN}.")
+    listed = _given("dose_modifications") or ()
+    path = "protocol.dose_modifications"
+    return Lines(
+        [
+            RichText(
+                *plan_text.phrase(f"{path}.{i}.when").parts,
+                ": ",
+                *plan_text.phrase(f"{path}.{i}.action").parts,
+            )
+            for i in range(len(listed))
+        ]
+    )
+
+
+def objectives(otherwise: str = "") -> Lines:
+    """The objectives by rank."""
+    if is_not_known("objectives"):
+        return Lines((), f"Objectives: {NOT_KNOWN}.")
+    listed = _given("objectives") or ()
+    return Lines(
+        [
+            RichText(
+                f"{rank.capitalize()}: ", *plan_text.phrase(f"protocol.objectives.{i}.text").parts
+            )
+            for rank in RANKS
+            for i, one in enumerate(listed)
+            if one.rank == rank
+        ],
+        otherwise,
+    )
+
+
+def endpoints() -> Table:
+    """Table 8-1: endpoints by rank, with definition, time frame and the section of the plan that has the rule."""
+    columns = [
+        Column("Definition", numeric=False),
+        Column("Time frame", numeric=False),
+        Column("Rule", numeric=False),
+    ]
+    listed = _given("endpoints") or ()
+    rows: list[Row] = []
+    for rank in RANKS:
+        of_rank = [(i, one) for i, one in enumerate(listed) if one.rank == rank]
+        rows += [Row(rank.capitalize(), kind="group")] if of_rank else []
+        for i, one in of_rank:
+            path = f"protocol.endpoints.{i}"
+            when: Cell | str = (
+                Cell(*plan_text.phrase(f"{path}.time_frame").parts) if one.time_frame else NOT_KNOWN
+            )
+            rule = plan_text.section(one.entry).plain if one.entry else "not analysed"
+            name = Cell(*plan_text.phrase(f"{path}.name").parts)
+            definition = Cell(*plan_text.phrase(f"{path}.definition").parts)
+            rows.append(Row(name, (definition, when, rule), "indent1"))
+    absent = f"Endpoints: {NOT_KNOWN}." if is_not_known("endpoints") else "The plan lists none."
+    return Table("tlf-endpoints", "Endpoint", columns, rows, absent=absent)
+
+
+MARK = "X"
+
+
+def schedule() -> Table:
+    """Table 9-1: procedures by visits."""
+    given = _given("schedule")
+    if given is None:
+        absent = f"Schedule: {NOT_KNOWN}." if is_not_known("schedule") else "The plan has none."
+        return Table("tlf-schedule", "Procedure", [], [], absent=absent)
+    columns = [Column(visit.label, numeric=False) for visit in given.visits]
+    rows = []
+    meanings = [f"{visit.label}: {visit.meaning}" for visit in given.visits if visit.meaning]
+    notes = [f"{'; '.join(meanings)}."] if meanings else []
+    for procedure in given.procedures:
+        marks = [MARK if visit.id in procedure.at else "" for visit in given.visits]
+        rows.append(Row(procedure.name, marks))
+        if procedure.note:
+            notes.append(f"{procedure.name}: {procedure.note}.")
+    return Table("tlf-schedule", "Procedure", columns, rows, notes=notes)
+
+
+# ---- dates -----------------------------------------------------------------------------------
+
+
+def date(which: str) -> Number | str:
+    """A date of the trial: as published, else of the data; "not known" without either."""
+    published = _given("dates")
+    if published is not None:
+        known = getattr(published, which)
+        return Number(known, f"plan|protocol.dates.{which}") if known else NOT_KNOWN
+    dates = results("study_dates")
+    return dates.words("date", level=which) if dates.has("date", level=which) else NOT_KNOWN

@@ -1,0 +1,157 @@
+"""The synopsis in the layout of ICH E3, Annex I, and the lines of the page of key results."""
+
+from dataclasses import replace
+
+from sap import ard
+from sap.displays import days, inline, plan_text, protocol, sentences
+from sap.displays.ard_lookup import Number, results
+from sap.displays.inline import RichText
+from sap.displays.table import Cell, Column, Row, Table
+
+Piece = str | Number | RichText
+
+
+def _joined(*pieces: Piece) -> RichText:
+    parts: list[str | Number] = []
+    for piece in pieces:
+        parts += piece.parts if isinstance(piece, RichText) else [piece]
+    return RichText(*parts)
+
+
+def primary_result() -> RichText:
+    """The primary result with its interval, its test and the decision of the design."""
+    if not results("psa_response").find("N", population="PRIMARY").value:
+        return sentences.empty_primary()
+    analysis = "psa_response"
+    return _joined(
+        "Of the primary analysis set, ", inline.n_of_N(analysis, population="PRIMARY"),
+        " patients had a confirmed PSA response, ", inline.rate(analysis, population="PRIMARY"), " (",
+        inline.interval(analysis, population="PRIMARY"), "; one-sided exact ",
+        inline.p(analysis, population="PRIMARY"), " against a rate of ", plan_text.number("design.p0"),
+        "). By the decision rule of the design: ", sentences.decision(), ".",
+    )  # fmt: skip
+
+
+def patients() -> RichText:
+    """Planned and analysed numbers of patients."""
+    planned = protocol.text("planned_patients")
+    sets, flow = results("analysis_sets"), results("flow")
+    by_design: tuple[Piece, ...] = (
+        "Planned: ", plan_text.number("design.n"), " patients of the primary set by the design",
+        " (an assumption of the plan)" if ard.plan().design.assumption else "",
+    )  # fmt: skip
+    by_protocol: tuple[Piece, ...] = ("; by the protocol: ", planned) if planned.plain else ()
+    return _joined(
+        *by_design, *by_protocol, ". Consented: ", flow.count(level="consented"), ". Analysed: ",
+        sets.count(population="PRIMARY"), " in the primary set, ", sets.count(population="SAFETY"),
+        " in the safety set.",
+    )  # fmt: skip
+
+
+def period() -> RichText:
+    """Studied period: the dates of the first and the last patient."""
+    return _joined(
+        "First patient, consent: ", protocol.date("first_consent"), "; first dose: ",
+        protocol.date("first_dose"), ". Last patient, consent: ", protocol.date("last_consent"),
+        "; last visit or contact: ", protocol.date("last_contact"), ".",
+    )  # fmt: skip
+
+
+def report_date() -> RichText:
+    """The version of the report: the data cut-off and the snapshot, never the day of printing."""
+    return RichText(
+        f"Version of the data cut-off {days.cut_off()}, snapshot {ard.run_facts()['cut_id']}"
+    )
+
+
+def _lines_of(item: str, names: str) -> RichText:
+    """The names of the endpoints or objectives of each rank, in one text."""
+    if protocol.is_not_known(item):
+        return RichText(protocol.NOT_KNOWN)
+    listed = getattr(ard.plan().protocol, item, None) or ()
+    pieces: list[Piece] = []
+    for rank in protocol.RANKS:
+        places = [i for i, one in enumerate(listed) if one.rank == rank]
+        for turn, i in enumerate(places):
+            pieces.append(f"{rank.capitalize()}: " if turn == 0 else "; ")
+            pieces.append(plan_text.phrase(f"protocol.{item}.{i}.{names}", capital=False))
+        pieces.append(". " if places else "")
+    return _joined(*pieces)
+
+
+def conclusion() -> RichText:
+    """The conclusion of the report."""
+    return sentences.conclusion()
+
+
+def statistics() -> RichText:
+    """Statistical methods."""
+    return _joined(
+        sentences.design(), sentences.design_deviation(), " ", sentences.interval_rule(),
+        "; the test against p0 is one-sided and exact; times to events are estimated by the Kaplan-Meier "
+        "method. A patient of the primary set whose response cannot be evaluated counts as a "
+        "non-responder. All other analyses are descriptive.",
+    )  # fmt: skip
+
+
+def safety() -> RichText:
+    """Adverse events of treated patients and late fatal ones."""
+    late = sentences.late_fatal()
+    return _joined(sentences.registered(), sentences.safety(), " " if late.plain else "", late)
+
+
+def synopsis() -> Table:
+    """Table 2-1: the synopsis in the order of ICH E3, Annex I."""
+    product = protocol.text("dose_and_mode")
+    batch = protocol.text("batch")
+    of_product: list[Piece] = [product]
+    if batch.plain:
+        of_product += ["; batch number: ", batch]
+    rows = [
+        _row("Name of sponsor", plan_text.value("study.sponsor")),
+        _row("Name of finished product", protocol.text("product")),
+        _row("Name of active ingredient", protocol.text("active_ingredient")),
+        _row("Title of study", _joined(
+            plan_text.value("study.title"), " (", plan_text.value("study.id"), "; ",
+            plan_text.value("study.registry"), ")",
+        )),
+        _row("Investigators", protocol.text("coordinating_investigator")),
+        _row("Study centres", protocol.centres()),
+        _row("Publication", protocol.text("publication")),
+        _row("Studied period", period()),
+        _row("Phase of development", protocol.text("phase")),
+        _row("Objectives", _lines_of("objectives", "text")),
+        _row("Methodology", protocol.text("design")),
+        _row("Number of patients (planned and analysed)", patients()),
+        _row("Diagnosis and main criteria for inclusion", protocol.text("diagnosis")),
+        _row("Test product, dose and mode of administration, batch number", _joined(*of_product)),
+        _row("Duration of treatment", protocol.text("duration")),
+        _row(
+            "Reference therapy, dose and mode of administration, batch number",
+            protocol.text("reference_therapy"),
+        ),
+        _row("Criteria for evaluation", _lines_of("endpoints", "name")),
+        _row("Statistical methods", statistics()),
+        Row("Summary and conclusions", kind="group"),
+        _row("Patients and exposure", _joined(sentences.baseline(), " ", sentences.exposure(), ".")),
+        _row("Efficacy results", primary_result()),
+        _row("", sentences.survival()),
+        _row("", sentences.other_efficacy()),
+        _row("", sentences.rescreened() if ard.plan().study.groups else RichText("")),
+        _row("Safety results", safety()),
+        _row("Conclusion", sentences.conclusion()),
+        _row("Date of report", report_date()),
+    ]  # fmt: skip
+    shown = [row for row in rows if row is not None]
+    return Table("tlf-synopsis", "Item", [Column("Content", numeric=False)], shown)
+
+
+def _row(label: str, words: RichText) -> Row | None:
+    """One item; none where the plan leaves it out. The methods of its numbers are those of their tables."""
+    if not words.plain.strip():
+        return None
+    parts = [replace(p, method="") if isinstance(p, Number) else p for p in words.parts]
+    first = parts[0]
+    if isinstance(first, str):
+        parts[0] = first[:1].upper() + first[1:]
+    return Row(label, (Cell(*parts),))

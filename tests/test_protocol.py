@@ -1,0 +1,211 @@
+"""The facts of the protocol as the report prints them; expected words are those of the plan and of ICH E3."""
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from sap import ard
+from sap.displays import estimand, plan_text, protocol
+from sap.pipeline import title_page
+from sap.plan import project_home, read_plan
+from sap.plan.model import Plan
+
+HOME = project_home()
+PLANS = {
+    name: read_plan(HOME / "analysis" / f"{name}.yml").plan for name in ("plan", "plan-caba-v7")
+}
+
+
+def changed(**entries) -> Plan:
+    """The plan of CARVE with other entries."""
+    return Plan.model_validate(PLANS["plan"].model_dump() | entries)
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """A function that makes a run of a plan with rows of the ARD."""
+
+    def of(plan: Plan, rows=()) -> Path:
+        (tmp_path / "tables").mkdir(exist_ok=True)
+        facts = {"cut_off": "2019-06-30", "cut_off_name": "final", "audience": "closed"}
+        contents = {"plan": plan.model_dump(mode="json"), "run": facts}
+        for name, content in contents.items():
+            (tmp_path / "tables" / f"{name}.json").write_text(json.dumps(content), "utf-8")
+        (tmp_path / "ard.csv").write_text(ard.to_csv(ard.bind(rows)), encoding="utf-8")
+        for cache in (ard._json, ard._plan, ard._read_ard):
+            cache.cache_clear()
+        from sap.displays import ard_lookup
+
+        ard_lookup._READ.clear()
+        monkeypatch.setenv("SAP_RUN", str(tmp_path))
+        return tmp_path
+
+    return of
+
+
+def date_row(level: str, day: str) -> pd.DataFrame:
+    return ard.rows(
+        {"date": day}, analysis="study_dates", section="SAP 4.1", population="SCREENED",
+        level=level, method="Earliest and latest dates",
+    )  # fmt: skip
+
+
+def cells(table) -> list[tuple[str, list[str]]]:
+    return [
+        (label.text, [cell.text for cell in contents])
+        for label, contents in (row.printed for row in table.rows)
+    ]
+
+
+# ---- texts -------------------------------------------------------------------------------------
+
+
+def test_a_text_is_filled_with_the_values_of_the_plan(run):
+    run(changed(protocol={
+        "section": "SAP 1", "source": "by hand",
+        "phase": "{psa_response.decline_pct}% with {wording.marker} after {rescreening.after}",
+    }))  # fmt: skip
+    assert protocol.text("phase").plain == "50% with AR-V7 after abiraterone or enzalutamide"
+    assert [number.key for number in protocol.text("phase").numbers] == [
+        "plan|psa_response.decline_pct",
+        "plan|wording.marker",
+        "plan|rescreening.after.0",
+        "plan|rescreening.after.1",
+    ]
+
+
+def test_a_piece_of_text_with_a_digit_leads_to_the_text(run):
+    run(changed(protocol={
+        "section": "SAP 1", "source": "by hand", "phase": "within 21 days, {wording.treatment}",
+    }))  # fmt: skip
+    first, second = protocol.text("phase").numbers
+    assert (first.text, first.key) == ("Within 21 days,", "plan|protocol.phase")
+    assert protocol.text("phase").plain == "Within 21 days, cabazitaxel"
+    assert second.text == "cabazitaxel"
+
+
+def test_an_abbreviation_keeps_its_capitals_within_a_sentence(run):
+    run(changed(protocol={
+        "section": "SAP 1", "source": "by hand", "phase": "PSA change", "design": "Overall survival",
+    }))  # fmt: skip
+    assert plan_text.phrase("protocol.phase", capital=False).plain == "PSA change"
+    assert plan_text.phrase("protocol.design", capital=False).plain == "overall survival"
+
+
+def test_an_item_is_given_not_known_or_not_printed(run):
+    run(changed(protocol={
+        "section": "SAP 1", "source": "by hand", "phase": "Phase 2", "not_known": ["author"],
+    }))  # fmt: skip
+    assert protocol.text("phase").plain == "Phase 2"
+    assert protocol.text("author").plain == "not known"
+    assert protocol.text("funding").plain == ""
+    assert protocol.sentence("author", "None.", "Author").plain == "Author: not known."
+    assert protocol.sentence("funding", "None.", "Funding").plain == "None."
+    assert protocol.sentence("phase", label="Phase").plain == "Phase: Phase 2."
+
+
+def test_a_plan_without_protocol_prints_nothing(run):
+    run(changed(protocol=None, estimands=None))
+    assert protocol.text("phase").plain == ""
+    assert protocol.criteria("inclusion")._repr_markdown_() == ""
+    assert protocol.centres().plain == ""
+    assert protocol.schedule().absent == "The plan has none."
+    assert estimand.attributes().absent == "The plan states no estimand."
+    assert title_page.rows(changed(protocol=None), ard.bind([])) == []
+
+
+def test_each_criterion_has_its_id(run):
+    run(changed(protocol={
+        "section": "SAP 1", "source": "by hand",
+        "inclusion": [{"id": "INCL01", "text": "age of at least 18 years"}],
+        "not_known": ["exclusion"],
+    }))  # fmt: skip
+    (line,) = protocol.criteria("inclusion").lines
+    assert line.plain == "INCL01: Age of at least 18 years"
+    assert protocol.criteria("exclusion")._repr_markdown_() == "The criteria are not known."
+
+
+# ---- dates and title page ----------------------------------------------------------------------
+
+
+def test_dates_are_those_of_the_data_unless_the_plan_has_published_ones(run):
+    run(PLANS["plan"], [date_row("first_consent", "2017-01-31")])
+    assert protocol.date("first_consent").text == "2017-01-31"
+    assert protocol.date("first_dose") == "not known"
+    run(PLANS["plan-caba-v7"])
+    assert protocol.date("first_consent").text == "February 2017"
+
+
+# ICH E3, section 1: what the title page holds, as its sponsor knows it.
+E3_TITLE_PAGE = (
+    "Investigational product", "Indication", "Development phase", "Design", "Sponsor", "Protocol",
+    "First patient", "Last patient", "Investigator", "Responsible officer", "Author",
+    "Compliance with GCP",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PLANS)
+def test_the_title_page_has_what_e3_lists(name):
+    dates = ard.bind(
+        [date_row("first_consent", "2017-01-31"), date_row("last_contact", "2019-01-02")]
+    )
+    lines = {one["name"]: one["value"] for one in title_page.rows(PLANS[name], dates)}
+    assert set(E3_TITLE_PAGE) <= set(lines)
+    assert lines["Author"] == "Not known"
+    assert lines["Sponsor"] == "Erasmus MC"
+    first = {
+        "plan": "Consent 2017-01-31",
+        "plan-caba-v7": "Consent February 2017; first dose March 2017",
+    }
+    assert lines["First patient"] == first[name]
+    assert not any("{" in value for value in lines.values())
+
+
+def test_the_title_page_of_the_board_has_none_of_it():
+    from sap.publish.facts import page_facts
+
+    facts = {
+        "study": "X",
+        "title_page": [{"name": "Author", "value": "A"}],
+        "cut_off": "2019-06-30",
+    }
+    assert ("Author", "A") in page_facts(facts | {"kind": "csr"}, None).rows
+    assert ("Author", "A") not in page_facts(facts | {"kind": "dsmb"}, None).rows
+    rows = dict(page_facts(facts | {"kind": "csr"}, None).rows)
+    assert rows["Date of report"] == "version of the data cut-off 2019-06-30"
+
+
+# ---- tables ------------------------------------------------------------------------------------
+
+
+def test_the_schedule_marks_each_procedure_at_its_visits(run):
+    run(changed(protocol={
+        "section": "SAP 1", "source": "by hand",
+        "schedule": {
+            "visits": [{"id": "scr", "label": "Screening"}, {"id": "c1", "label": "C1", "meaning": "cycle 1"}],
+            "procedures": [{"name": "PSA", "at": ["scr", "c1"]}, {"name": "Dose", "at": ["c1"], "note": "IV"}],
+        },
+    }))  # fmt: skip
+    table = protocol.schedule()
+    assert [column.header for column in table.columns] == ["Screening", "C1"]
+    assert cells(table) == [("PSA", ["X", "X"]), ("Dose", ["", "X"])]
+    assert list(table.notes) == ["C1: cycle 1.", "Dose: IV."]
+
+
+def test_endpoints_are_grouped_by_rank_and_name_their_rule(run):
+    run(changed(protocol={
+        "section": "SAP 1", "source": "by hand",
+        "endpoints": [
+            {"rank": "secondary", "name": "DNA", "definition": "Value"},
+            {"rank": "primary", "name": "PSA response", "definition": "Fall", "entry": "psa_response",
+             "time_frame": "12 weeks"},
+        ],
+    }))  # fmt: skip
+    assert cells(protocol.endpoints()) == [
+        ("Primary", []),
+        ("PSA response", ["Fall", "12 weeks", "SAP\u00a05.1"]),
+        ("Secondary", []),
+        ("DNA", ["Value", "not known", "not analysed"]),
+    ]
