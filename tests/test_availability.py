@@ -127,7 +127,7 @@ def test_nothing_is_left_of_a_table_of_nothing():
 
 
 def test_what_the_plan_does_not_have_is_no_gap_of_the_data(run):
-    run(CABA, ["dm", "dv", "pc", "be"])
+    run(CABA, ["dm", "dv", "ie", "pc", "be"])
     assert register.unavailable("tlf-two-stage") == availability.Gap()
     assert register.unavailable("tlf-rescreening") == availability.Gap()
     assert not list(availability.missing())
@@ -157,7 +157,7 @@ def test_what_the_data_lack_is_named_in_one_table_and_nowhere_else(run):
 
 
 def test_one_parameter_that_was_never_collected_is_named_with_its_display(run):
-    run(CARVE, ["dm", "dv", "be", "pc"], pfs("rpfs", SCANS), pfs("ttpp", 7.5))
+    run(CARVE, ["dm", "dv", "ie", "be", "pc"], pfs("rpfs", SCANS), pfs("ttpp", 7.5))
     (line,) = availability.missing()
     assert line.analysis == "Times to progression: Radiographic PFS"
     assert (line.section, line.reason) == ("SAP 5.5", "dated tumour assessments")

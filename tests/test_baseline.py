@@ -69,6 +69,14 @@ ECOG = """
 """
 
 
+def measurable(**answers: str) -> pd.DataFrame:
+    """ADRS with MEASDIS of each named patient."""
+    return pd.DataFrame(
+        {"USUBJID": list(answers), "PARAMCD": "MEASDIS", "AVALC": list(answers.values())},
+        columns=["USUBJID", "PARAMCD", "AVALC"],
+    )
+
+
 @pytest.fixture(scope="module")
 def people(patients) -> pd.DataFrame:
     days = {name: pd.to_datetime(pd.Series(values)) for name, values in DAYS.items()}
@@ -85,7 +93,7 @@ def found(patients, people) -> pd.DataFrame:
     psa = pd.DataFrame(
         {"USUBJID": ["B1"], "ADT": pd.to_datetime(["2018-01-19"]), "LBSEQ": [1.0], "AVAL": [0.1]}
     )
-    return adbl(tables, people, psa, PLAN)
+    return adbl(tables, people, psa, measurable(), PLAN)
 
 
 def of(found: pd.DataFrame, paramcd: str, column: str) -> dict[tuple[str, str], object]:
@@ -124,7 +132,7 @@ def test_haemoglobin_of_two_units_is_one_number(patients, people):
     lb = lb[lb["LBSEQ"] == 1].assign(LBSTRESN=[12.0, 120.0, 7.447, 7.0])
     lb["LBSTRESU"] = ["g/dL", "g/L", "mmol/L", None]
     psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"])
-    found = adbl({"lb": lb}, people, psa.astype({"ADT": "datetime64[ns]"}), PLAN)
+    found = adbl({"lb": lb}, people, psa.astype({"ADT": "datetime64[ns]"}), measurable(), PLAN)
     values = of(found, "HGB", "AVAL")
     assert set(values) == {("B1", "SC"), ("A1", "SC"), ("A2", "SC")}
     assert all(v == pytest.approx(7.447, abs=5e-4) for v in values.values())
@@ -156,7 +164,7 @@ def test_prior_therapy_a_choice_counts_at_re_screening_when_it_began_before(foun
 
 def test_therapies_never_recorded_are_missing_and_not_no(people):
     psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"])
-    found = adbl({}, people, psa.astype({"ADT": "datetime64[ns]"}), PLAN)
+    found = adbl({}, people, psa.astype({"ADT": "datetime64[ns]"}), measurable(), PLAN)
     assert of(found, "ARSI", "AVALC") == {}
     assert of(found, "AGE", "AVAL")["A1", "SC"] == 60
 
@@ -332,14 +340,14 @@ def test_a_value_of_the_window_is_taken_only_without_one_before(patients):
         }
     )  # fmt: skip
     tables = {"lb": patients(WINDOW_LABS), "rs": ecog}
-    got = adbl(tables, adsl, psa, window)
+    got = adbl(tables, adsl, psa, measurable(), window)
     assert of(got, "NEUT", "AVAL") == {
         ("W1", "SC"): 3, ("W3", "SC"): 2, ("W5", "SC"): 6, ("W6", "RE"): 5,
     }  # fmt: skip
     assert of(got, "WBC", "AVAL") == of(got, "HGB", "AVAL") == {}
     assert of(got, "ECOG", "AVALC") == {("W1", "SC"): "2", ("W6", "SC"): "1"}
     assert of(got, "PSA", "AVAL") == {("W2", "SC"): 8}
-    plain = adbl(tables, adsl, psa, PLAN)
+    plain = adbl(tables, adsl, psa, measurable(), PLAN)
     assert of(plain, "NEUT", "AVAL") == {("W5", "SC"): 6, ("W6", "RE"): 5}
     assert of(plain, "ECOG", "AVALC") == {("W6", "SC"): "1"}
 
@@ -347,11 +355,14 @@ def test_a_value_of_the_window_is_taken_only_without_one_before(patients):
 def test_each_parameter_has_a_row_for_each_screening(patients, people, found):
     numbers = [
         "AGE", "TSDIAG", "TSMET", "PSA", "CTC", "HGB", "WBC", "NEUT", "LYM", "PLAT", "ALP", "LDH",
-        "ALT", "AST", "BILI", "CREAT", "ALB", "TESTOS",
+        "ALT", "AST", "BILI", "CREAT", "ALB", "TESTOS", "WEIGHT", "HEIGHT", "BSA", "BMI", "TSPRIOR",
     ]  # fmt: skip
-    categories = ["ECOG", "GLEASON", "ARV7", "DOCETAX", "ARSI", "RADIO", "NARSI"]
+    categories = [
+        "ECOG", "GLEASON", "ARV7", "MEASDIS", "SBONE", "SNODE", "SLIVER", "SLUNG", "SOTHER", "DOCETAX",
+        "ARSI", "RADIO", "NARSI",
+    ]  # fmt: skip
     assert found["PARAMCD"].tolist() == [name for name in numbers + categories for _ in range(6)]
-    assert found.index.tolist() == list(range(6 * 25))
+    assert found.index.tolist() == list(range(6 * 36))
     assert found.loc[found["PARAMCD"].isin(numbers), "AVALC"].isna().all()
     assert found.loc[found["PARAMCD"].isin(categories), "AVAL"].isna().all()
     assert texts_of(found[:6], "STUDYID", "USUBJID", "AVISIT", "REFDT", "AVAL") == [
@@ -394,7 +405,7 @@ def test_history_and_prior_therapy_of_each_screening(patients, people):
     """)
     psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"])
     psa = psa.astype({"ADT": "datetime64[ns]"})
-    got = adbl({"mh": mh, "cm": cm}, people, psa, PLAN)
+    got = adbl({"mh": mh, "cm": cm}, people, psa, measurable(), PLAN)
     place = [("B1", "SC"), ("A1", "SC"), ("A2", "SC"), ("A3", "SC"), ("A2", "RE"), ("A3", "RE")]
     expected = {
         "DOCETAX": ["N", "N", "Y", "N", "Y", "Y"],
@@ -418,3 +429,82 @@ def test_the_results_at_baseline_are_all_of_them(people, found):
         ("PRIMARY", ""), ("RESCREENED", "treated"), ("RESCREENED", ""), ("GROUPA", ""),
         ("SCREENED", ""),
     }  # fmt: skip
+
+
+BODY = """
+    USUBJID | VSSEQ | VSTESTCD | VSSTRESN | VSDTC      | WHY
+    --------+-------+----------+----------+------------+--------------------------------------
+    B1      | 1     | WEIGHT   | 81       | 2018-01-05 | an earlier one follows
+    B1      | 2     | WEIGHT   | 80       | 2018-01-20 | on the reference day
+    B1      | 3     | WEIGHT   | 79       | 2018-01-21 | the day after it
+    B1      | 4     | HEIGHT   | 200      | 2018-01-05 |
+    B1      | 5     | BSA      | 2.11     | 2018-01-20 |
+    A2      | 1     | HEIGHT   | 160      | 2018-01-05 | long before re-screening: still counts
+    A2      | 2     | WEIGHT   | 70       | 2018-08-30 | before the re-screening
+    A2      | 3     | WEIGHT   | 64       | 2018-09-20 | at re-screening
+    A3      | 1     | WEIGHT   | 60       | 2018-01-05 | no height
+"""
+
+
+def test_body_measures_and_the_index_of_weight_and_height(patients, people):
+    """80 kg and 2.00 m are 20 kg/m2; 64 kg and 1.60 m are 25 kg/m2."""
+    psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"]).astype(
+        {"ADT": "datetime64[ns]"}
+    )
+    got = adbl({"vs": patients(BODY)}, people, psa, measurable(), PLAN)
+    assert of(got, "WEIGHT", "AVAL") == {
+        ("B1", "SC"): 80, ("A3", "SC"): 60, ("A2", "RE"): 64,
+    }  # fmt: skip
+    assert of(got, "HEIGHT", "AVAL") == {
+        ("B1", "SC"): 200, ("A2", "SC"): 160, ("A2", "RE"): 160,
+    }  # fmt: skip
+    assert of(got, "BSA", "AVAL") == {("B1", "SC"): 2.11}
+    assert of(got, "BMI", "AVAL") == {("B1", "SC"): 20, ("A2", "RE"): pytest.approx(25)}
+
+
+SCANS = """
+    USUBJID | TUSEQ | TUORRES    | TULOC                 | TUEVAL       | TUDTC      | WHY
+    --------+-------+------------+-----------------------+--------------+------------+----------------------
+    B1      | 1     | TARGET     | LUNG                  | INVESTIGATOR | 2018-01-20 | on the reference day
+    B1      | 2     | NON-TARGET | LYMPH NODES, PELVIC   | INVESTIGATOR | 2018-01-02 |
+    B1      | 3     | NEW        | LIVER                 | INVESTIGATOR | 2018-01-21 | the day after it
+    A2      | 1     | NON-TARGET | VERTEBRAL COLUMN      | INVESTIGATOR | 2018-01-09 | at the first screening
+    A2      | 2     | TARGET     | ADRENAL GLAND         | INVESTIGATOR | 2018-09-10 | at re-screening
+    A3      | 1     | TARGET     | LIVER                 | INDEPENDENT ASSESSOR | 2018-01-09 | another reader
+"""
+
+
+def test_sites_of_disease_are_those_recorded_up_to_the_reference_day(patients, people):
+    """A1 has no scan: missing, not N. A3's only record is of another evaluator than the plan's."""
+    tu = patients(SCANS).assign(TUTESTCD="TUMIDENT")
+    psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"]).astype(
+        {"ADT": "datetime64[ns]"}
+    )
+    got = adbl({"tu": tu}, people, psa, measurable(B1="Y", A2="N", A3="NE"), PLAN)
+    expected = {
+        "SLUNG": ("Y", "N", "N"), "SNODE": ("Y", "N", "N"), "SLIVER": ("N", "N", "N"),
+        "SBONE": ("N", "Y", "N"), "SOTHER": ("N", "N", "Y"),
+    }  # fmt: skip
+    place = (("B1", "SC"), ("A2", "SC"), ("A2", "RE"))
+    for code, answers in expected.items():
+        assert of(got, code, "AVALC") == dict(zip(place, answers, strict=True)), code
+    # A2 was treated through re-screening: measurable disease is that of this treatment.
+    assert of(got, "MEASDIS", "AVALC") == {("B1", "SC"): "Y", ("A2", "RE"): "N"}
+
+
+def test_months_since_the_last_end_of_the_prior_treatment(patients, people):
+    """To 2018-01-20 from 2017-06-20 are 214 days: 7.03 months of 30.4375 days."""
+    cm = patients("""
+        USUBJID | CMDECOD   | CMCAT                    | CMSCAT       | CMENDTC
+        --------+-----------+--------------------------+--------------+-----------
+        B1      | DOCETAXEL | PRIOR ANTICANCER THERAPY | CHEMOTHERAPY | 2016-01-01
+        B1      | DOCETAXEL | PRIOR ANTICANCER THERAPY | CHEMOTHERAPY | 2017-06-20
+        B1      | GOSERELIN | PRIOR ANTICANCER THERAPY | HORMONAL     | 2018-01-01
+        A1      | DOCETAXEL | PRIOR ANTICANCER THERAPY | CHEMOTHERAPY |
+        A3      | DOCETAXEL | PHYSICIAN'S CHOICE       | CHEMOTHERAPY | 2018-01-02
+    """)
+    psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"]).astype(
+        {"ADT": "datetime64[ns]"}
+    )
+    got = adbl({"cm": cm}, people, psa, measurable(), PLAN)
+    assert of(got, "TSPRIOR", "AVAL") == {("B1", "SC"): pytest.approx(214 / 30.4375)}

@@ -96,6 +96,10 @@ GOOD_SUBJECT = {
         WEIGHT  |82.5    |kg      |2017-03-28
         HEIGHT  |178     |cm      |2017-03-28
         BSA     |2.01    |m2      |2017-03-28
+        SYSBP   |140     |mmHg    |2017-03-28
+        DIABP   |80      |mmHg    |2017-03-28
+        PULSE   |72      |beats/min|2017-03-28
+        TEMP    |36.6    |C       |2017-03-28
         """,
     "rs": """
         RSTESTCD|RSCAT     |RSSTRESC   |RSEVAL      |RSDTC
@@ -342,6 +346,12 @@ PLANTED = """
     vs-unit-weight              | vs 1   VSSTRESU=stone
     vs-unit-height              | vs 2   VSSTRESU=ft
     vs-unit-bsa                 | vs 3   VSSTRESU=cm2
+    vs-unit-pressure            | vs 4   VSSTRESU=psi
+    vs-unit-pulse               | vs 6   VSSTRESU=Hz
+    vs-unit-temperature         | vs 7   VSSTRESU=K
+    vs-implausible-pressure     | vs 5   VSSTRESN=805
+    vs-implausible-pulse        | vs 6   VSSTRESN=7
+    vs-implausible-temperature  | vs 7   VSSTRESN=98.2
     vs-result-without-unit      | vs 1   VSSTRESU=
     vs-implausible-weight       | vs 1   VSSTRESN=825
     vs-implausible-height       | vs 2   VSSTRESN=1780

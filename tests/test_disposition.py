@@ -4,10 +4,10 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.derivations.disposition import adcm, addv, adexcl, study_day
+from sap.derivations.disposition import adcm, addv, adexcl, adie, study_day
 from sap.plan import project_home, read_plan
 from sap.results import disposition as results
-from sap.results.disposition import disposition, protocol_deviations
+from sap.results.disposition import centres, disposition, eligibility, protocol_deviations
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
@@ -41,7 +41,8 @@ def people(patients) -> pd.DataFrame:
     for flag, values in sets.items():
         subjects[flag] = [*values, *["N"] * 6]
     days = ["2018-01-10", "2018-01-10", "2018-05-01", None, None, None, "2018-02-01", None]
-    return subjects.assign(STUDYID="T", TRTSDT=pd.to_datetime(pd.Series(days)))
+    first = pd.to_datetime(pd.Series(days))
+    return subjects.assign(STUDYID="T", TRTSDT=first, TRTEDT=first)
 
 
 @pytest.fixture(scope="module")
@@ -195,9 +196,9 @@ def test_therapies_keep_the_text_of_a_partial_date(people):
     cm = pd.DataFrame(
         {"USUBJID": ["M01"], "CMSEQ": [1.0], "CMSTDTC": ["2018-02"], "CMENDTC": [None]}
     )
-    (one,) = adcm({"cm": cm}, people).to_dict("records")
+    (one,) = adcm({"cm": cm}, people, PLAN).to_dict("records")
     assert (one["CMSTDTC"], one["ASTDT"], one["ADY"]) == ("2018-02", pd.Timestamp("2018-02-01"), 23)
-    assert adcm({}, people).empty
+    assert adcm({}, people, PLAN).empty
 
 
 REASONS = {
@@ -264,17 +265,93 @@ def test_deviations_and_therapies_have_their_days_and_study_days(people):
         [("M01", "2018-01-09", "2018-01-12"), ("M04", "2018-01-09", "2018-02")],
         columns=["USUBJID", "CMSTDTC", "CMENDTC"],
     )
-    therapies = adcm({"cm": cm}, people)
+    therapies = adcm({"cm": cm}, people, PLAN)
     assert therapies["AENDT"].dt.strftime("%F").tolist() == ["2018-01-12", "2018-02-01"]
     assert therapies[["ADY", "AENDY"]].iloc[0].tolist() == [-1, 3]
     assert therapies[["ADY", "AENDY"]].iloc[1].isna().all()  # no first dose
 
 
-def test_the_results_of_disposition_are_all_of_them(people, dv):
-    rows = ard.bind(results.rows(adsl=people, addv=dv, plan=PLAN))
-    assert set(rows["analysis"]) == {"disposition", "protocol_deviations"}
+def test_the_results_of_disposition_are_all_of_them(people, dv, patients):
+    failed = adie({"ie": patients(CRITERIA)}, people)
+    subjects = people.assign(SITEID="01", MPOSFL="Y")
+    rows = ard.bind(results.rows(adsl=subjects, addv=dv, adie=failed, plan=PLAN))
+    assert set(rows["analysis"]) == {
+        "centres", "eligibility", "disposition", "protocol_deviations",
+    }  # fmt: skip
     estimates = rows[
         (rows["analysis"] == "protocol_deviations") & (rows["population"] == "SCREENED")
     ]
     any_of = estimates[(estimates["level"] == "any") & (estimates["stat_name"] == "estimate")]
     assert any_of["stat"].tolist() == [3 / 8]
+
+
+# Six patients at two centres and one without; counted by hand.
+CENTRES = """
+| USUBJID | SITEID | SCRFL | MPOSFL | PRIMFL | RESCTRFL | SAFFL |
+|---------|--------|-------|--------|--------|----------|-------|
+| S1      | 01     | Y     | Y      | Y      | N        | Y     |
+| S2      | 01     | Y     | N      | N      | Y        | Y     |
+| S3      | 01     | Y     | N      | N      | N        | N     |
+| S4      | 02     | Y     | Y      | N      | N        | N     |
+| S5      | 02     | N     | N      | N      | N        | N     |
+| S6      |        | N     | N      | N      | N        | N     |
+"""
+AT_CENTRES = {
+    "consented": {"total": (6, 6), "01": (3, 6), "02": (2, 6), "not_recorded": (1, 6)},
+    "screened": {"total": (4, 4), "01": (3, 4), "02": (1, 4), "not_recorded": (0, 4)},
+    "marker_positive": {"total": (2, 2), "01": (1, 2), "02": (1, 2), "not_recorded": (0, 2)},
+    "primary": {"total": (1, 1), "01": (1, 1), "02": (0, 1), "not_recorded": (0, 1)},
+    "rescreened_treated": {"total": (1, 1), "01": (1, 1), "02": (0, 1), "not_recorded": (0, 1)},
+    "treated": {"total": (2, 2), "01": (2, 2), "02": (0, 2), "not_recorded": (0, 2)},
+}
+
+
+@pytest.mark.worked("centres")
+def test_patients_are_counted_at_each_centre_and_stage(patients):
+    adsl = patients(CENTRES)
+    adsl["SITEID"] = ["01", "01", "01", "02", "02", None]
+    rows = ard.bind(centres(adsl, PLAN))
+    got = table(rows, ["sublevel", "level"], ["n", "N"])
+    assert got == {
+        (stage, level): numbers
+        for stage, by_centre in AT_CENTRES.items()
+        for level, numbers in by_centre.items()
+    }
+    one = rows[(rows["sublevel"] == "screened") & (rows["level"] == "01")].set_index("stat_name")
+    assert one["stat"]["estimate"] == 0.75
+    assert centres(adsl.assign(SITEID=None), PLAN) == []
+
+
+CRITERIA = """
+| USUBJID | IESEQ | IETESTCD | IETEST    | IECAT     | IESTRESC | VISIT        | IEDTC      |
+|---------|-------|----------|-----------|-----------|----------|--------------|------------|
+| M01     | 1     | INCL01   | AGE       | INCLUSION | N        | SCREENING    | 2018-01-09 |
+| M02     | 1     | EXCL02   | HEART     | EXCLUSION | Y        | SCREENING    | 2018-01    |
+| M02     | 2     | INCL01   | ADULT     | INCLUSION | N        |              |            |
+| M03     | 1     | EXCL02   |           | EXCLUSION | Y        | RE-SCREENING | 2018-04-01 |
+| M04     | 1     | INCL01   | AGE       | INCLUSION | Y        | SCREENING    | 2018-01-09 |
+| M05     | 1     | EXCL02   | HEART     | EXCLUSION | N        | SCREENING    | 2018-01-09 |
+"""
+
+
+@pytest.mark.worked("eligibility")
+def test_criteria_that_were_not_met_are_counted_by_screening(people, patients):
+    """M04 met the inclusion criterion, M05 had no reason for exclusion; M02 has two, once without a visit."""
+    adie_ = adie({"ie": patients(CRITERIA)}, people)
+    assert adie_["USUBJID"].tolist() == ["M01", "M02", "M02", "M03"]
+    assert adie_["ADY"].fillna(0).tolist() == [-1, -9, 0, -30]
+    rows = ard.bind(eligibility(people, adie_, PLAN))
+    assert table(rows, ["group", "level", "sublevel"], ["n", "N"]) == {
+        ("", "any", ""): (2, 8),
+        ("", "EXCLUSION", "EXCL02"): (1, 8),
+        ("", "INCLUSION", "INCL01"): (2, 8),
+        ("rescreening", "any", ""): (1, 2),
+        ("rescreening", "EXCLUSION", "EXCL02"): (1, 2),
+        ("rescreening", "INCLUSION", "INCL01"): (0, 2),
+    }
+    terms = rows[rows["stat_name"] == "term"].set_index(["group", "sublevel"])["stat_text"]
+    assert terms["", "INCL01"] == "ADULT"
+    assert terms["", "EXCL02"] == "EXCL02"  # of EXCL02 and HEART the first in the alphabet
+    half = rows[(rows["group"] == "rescreening") & (rows["level"] == "any")].set_index("stat_name")
+    assert half["stat"]["estimate"] == 0.5
+    assert eligibility(people, adie({}, people), PLAN) == []

@@ -229,7 +229,7 @@ def test_patients_deviations_and_missing_results_by_site(treated, patients):
 OPEN = {
     "accrual", "ae_overview", "ae_rates", "ae_soc_pt", "baseline", "biomarker_yield", "data_timeliness",
     "design", "design_oc", "dsmb_accrual", "dsmb_cycles", "dsmb_deaths", "dsmb_sites", "dsmb_stopping",
-    "exposure", "flow", "lab_grade", "analysis_sets", "protocol_deviations", "toxicity_boundary",
+    "eligibility", "exposure", "flow", "lab_grade", "analysis_sets", "protocol_deviations", "toxicity_boundary",
     "toxicity_monitoring", "toxicity_oc",
 }  # fmt: skip
 

@@ -18,7 +18,7 @@ from sap.qc.ctcae import graded as graded_again
 from sap.qc.labs import courses
 from sap.qc.subjects import Subject
 from sap.results import labs as labs_results
-from sap.results.labs import lab_grade, lab_reported, lab_shift
+from sap.results.labs import lab_grade, lab_reported, lab_shift, lab_values
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -277,6 +277,10 @@ def paired(patients) -> dict[str, pd.DataFrame]:
                          | {"ONTRTFL": "Y", "ANL01FL": "Y"})  # fmt: skip
     platelets = worst.iloc[:2].assign(PARAMCD="PLAT", ATOXGR="NOT GRADED")
     adlb = pd.concat([before, worst, platelets], ignore_index=True)
+    adlb = adlb.assign(
+        LBSEQ=range(1, len(adlb) + 1), AVAL=1.0, AVALU="10^9/L", BASE=1.0, AVISIT="CYCLE 2",
+        ADT=pd.Timestamp("2018-03-20"),
+    )  # fmt: skip
     reported = table[table["REPORTED"].notna()]
     adae = pd.DataFrame(
         {"USUBJID": reported["USUBJID"], "AEDECOD": "Neutropenia", "TRTEMFL": "Y",
@@ -402,7 +406,7 @@ def test_a_grade_is_reached_from_itself_on_and_unknown_from_grade_1_alone(lowest
 
 def test_the_laboratory_results_are_all_of_them(patients):
     frame = ard.bind(labs_results.rows(**paired(patients), plan=PLAN))
-    assert set(frame["analysis"]) == {"lab_grade", "lab_shift", "lab_reported"}
+    assert set(frame["analysis"]) == {"lab_values", "lab_grade", "lab_shift", "lab_reported"}
 
 
 # Potassium by CTCAE 4.03: high 1 above the limit, 2 above 5.5, 3 above 6.0, 4 above 7.0 mmol/L; low 2
@@ -495,3 +499,43 @@ def test_two_computations_grade_every_term_alike(term, unit, low, high, base, va
     assert got["ATOXGR"].iloc[0] == graded_again(
         term, exact[0], unit, (exact[1], exact[2]), exact[3]
     )
+
+
+# First dose 2018-03-10, last dose 2018-05-10. HGB in g/dL: 16.114 g/L a mmol/L, so 16.114 g/dL are 10 mmol/L.
+OVER_TIME = """
+    USUBJID | TEST | VALUE   | UNIT   | VISIT            | LBDTC      | WHY
+    --------+------+---------+--------+------------------+------------+--------------------------
+    01      | HGB  | 16.114  | g/dL   | CYCLE 1          | 2018-03-10 | baseline: 10 mmol/L
+    01      | HGB  | 9       | mmol/L | CYCLE 2          | 2018-03-31 | change -1
+    02      | HGB  | 8       | mmol/L | SCREENING        | 2018-03-01 | baseline
+    02      | HGB  | 112.798 | g/L    | CYCLE 2          | 2018-03-31 | 7 mmol/L, followed by
+    02      | HGB  | 6       | mmol/L | CYCLE 2          | 2018-04-02 | the last of the visit: -2
+    02      | HGB  | 5       | mmol/L | CYCLE 3 NADIR    | 2018-04-20 | no visit of the table
+    03      | HGB  | 7       | mmol/L | END OF TREATMENT | 2018-06-09 | no baseline
+    03      | HGB  | 99      | %      | CYCLE 2          | 2018-03-31 | a unit that is not used
+"""
+
+
+@pytest.mark.worked("lab_values")
+def test_laboratory_values_are_summarised_by_visit_in_one_unit(patients):
+    table = patients(OVER_TIME)
+    lb = pd.DataFrame(
+        {
+            "USUBJID": table["USUBJID"], "LBSEQ": range(1, len(table) + 1), "LBTESTCD": "HGB",
+            "LBTEST": "Hemoglobin", "LBSTRESN": table["VALUE"].astype(float),
+            "LBSTRESU": table["UNIT"], "LBSTNRLO": None, "LBSTNRHI": None, "VISIT": table["VISIT"],
+            "LBDTC": table["LBDTC"],
+        }
+    )  # fmt: skip
+    found = ard.bind(lab_values(ADSL, adlb({"lb": lb}, ADSL, PLAN.labs, PLAN.safety), PLAN))
+    at = {
+        (level, sublevel): part.set_index("stat_name")["stat"]
+        for (level, sublevel), part in found.groupby(["level", "sublevel"])
+    }
+    assert list(dict.fromkeys(found["level"])) == ["BASELINE", "CYCLE 2", "END OF TREATMENT"]
+    names = ["n", "mean", "median", "min", "max"]
+    assert at["BASELINE", "value"][names].tolist() == pytest.approx([2, 9, 9, 8, 10])
+    assert at["CYCLE 2", "value"][names].tolist() == pytest.approx([2, 7.5, 7.5, 6, 9])
+    assert at["CYCLE 2", "change"][names].tolist() == pytest.approx([2, -1.5, -1.5, -2, -1])
+    assert at["END OF TREATMENT", "value"][names].tolist() == [1, 7, 7, 7, 7]
+    assert at["END OF TREATMENT", "change"]["n"] == 0

@@ -17,6 +17,16 @@ _SIDES = {"left", "right", "bilateral", "unilateral", "ipsilateral", "contralate
 _SAME = {"lns": "ln", "nodes": "node", "glands": "gland", "lymphatic": "lymph"}
 
 
+_BONES = re.compile(
+    r"\b(BONE(?! MARROW)|VERTEBRAE?|RIB|SPINE|SPINOUS|PHALANX|ACETABULUM|CLAVICLE|COCCYX|FEMUR|FIBULA|HUMERUS|"
+    r"ILIAC CREST|ILIUM|ISCHIUM|ISCHIAL TUBEROSITY|MANDIBLE|MAXILLA|PATELLA|PUBIC RAMUS|RADIUS|SACRUM|"
+    r"SCAPULA|SKULL|STERNUM|STERNAL|TIBIA|ULNA|VERTEBRAL COLUMN|XIPHOID|CALCANEUS|TALUS)\b"
+)
+_SOFT = re.compile(r"ARTERY|VEIN|NERVE|MUSCLE|TENDON|JOINT|GANGLIA|PLATE|SINUS|CORD|SYMPHYSIS")
+SITES = ("BONE", "LYMPH NODE", "LIVER", "LUNG", "OTHER")
+"""The kinds of sites of metastases that baseline tables distinguish."""
+
+
 class Location(NamedTuple):
     """A location: the list's term, None where the list lacks it; lymph node or not; its organ."""
 
@@ -52,6 +62,31 @@ def location(text: str | None) -> Location | None:
         return None
     organ = "LYMPH NODE" if node else str(term).partition(",")[0]
     return Location(term, node, organ)
+
+
+def site(text: str | None) -> str | None:
+    """The kind of site of a location: one of `SITES`; None where the location is missing or unknown.
+
+    1. A lymph node: LYMPH NODE.
+    2. The liver or a lung, whichever side or lobe: LIVER, LUNG.
+    3. A bone of the list (bone marrow, joints, vessels, nerves and muscles are none): BONE.
+    4. Any other term of the list: OTHER.
+
+    Examples
+    --------
+    >>> site("Vertebrae"), site("Left lung"), site("LYMPH NODES, PELVIC"), site("BONE MARROW"), site("MASS")
+    ('BONE', 'LUNG', 'LYMPH NODE', 'OTHER', None)
+    """
+    known = location(text)
+    if known is None:
+        return None
+    if known.node:
+        return "LYMPH NODE"
+    if known.organ in ("LIVER", "LUNG"):
+        return known.organ
+    return (
+        "BONE" if _BONES.search(str(known.term)) and not _SOFT.search(str(known.term)) else "OTHER"
+    )
 
 
 def _words(text: str) -> frozenset[str]:

@@ -150,7 +150,11 @@ def _other_drugs(cm: "pd.DataFrame", plan: Plan) -> list[str]:
     counts: Counter[str] = Counter()
     cells = (derived_column(cm, name) for name in ("CMDECOD", "CMCAT", "CMSCAT"))
     for word, category, kind in zip(*cells, strict=True):
-        if codelist("CMCAT").standard(category) in (None, "SUPPORTIVE CARE"):
+        if codelist("CMCAT").standard(category) in (
+            None,
+            "SUPPORTIVE CARE",
+            "CONCOMITANT MEDICATION",
+        ):
             continue
         if word is None or codelist("CMSCAT").standard(kind) in ("RADIOTHERAPY", "OTHER"):
             continue

@@ -5,7 +5,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from sap.catalogue.locations import SITES, site
 from sap.derivations.dates import earliest_day, full_day, time_of_day
+from sap.derivations.lesions import records
 from sap.derivations.quantities import quantified
 from sap.plan.model import Plan
 
@@ -27,6 +29,12 @@ LABS = (
     "TESTOS",
 )
 MONTHS_PER_YEAR = 12
+BODY = ("WEIGHT", "HEIGHT", "BSA")
+SITE_PARAMETERS = {
+    "SBONE": "BONE", "SNODE": "LYMPH NODE", "SLIVER": "LIVER", "SLUNG": "LUNG", "SOTHER": "OTHER",
+}  # fmt: skip
+"""PARAMCD of each kind of site of metastases."""
+assert set(SITE_PARAMETERS.values()) == set(SITES)
 # One mmol of haemoglobin monomer is 16.114 g (IFCC, 1988): 1 g/dL is 10 / 16.114 mmol/L.
 HAEMOGLOBIN = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
 
@@ -124,6 +132,70 @@ def _ecog_values(tables: Tables) -> pd.DataFrame:
     )
 
 
+def _vital_values(tables: Tables, code: str) -> pd.DataFrame:
+    vs = tables.get("vs", pd.DataFrame()).reindex(
+        columns=["USUBJID", "VSSEQ", "VSTESTCD", "VSSTRESN", "VSDTC"]
+    )
+    vs = vs[vs["VSTESTCD"] == code]
+    return pd.DataFrame(
+        {
+            "USUBJID": vs["USUBJID"],
+            "DAY": full_day(vs["VSDTC"]),
+            "TIME": time_of_day(vs["VSDTC"]).fillna(""),
+            "SEQ": vs["VSSEQ"],
+            "VALUE": vs["VSSTRESN"].astype(float),
+        }
+    )
+
+
+def _sites(tables: Tables, at: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """Per episode and kind of site: Y, N, or missing where no lesion is recorded up to the reference day."""
+    lesions = pd.DataFrame(
+        [
+            {"USUBJID": usubjid, "DAY": row["DAY"], "SITE": site(row["TULOC"])}
+            for usubjid, rows in records(tables, plan.tumour).tu.items()
+            for row in rows
+        ],
+        columns=["USUBJID", "DAY", "SITE"],
+    )
+    key = ["USUBJID", "AVISIT"]
+    lesions["DAY"] = pd.to_datetime(lesions["DAY"])
+    pairs = at[[*key, "REFDT", "FROMDT"]].merge(lesions, on="USUBJID")
+    pairs = pairs[(pairs["DAY"] <= pairs["REFDT"]) & ~(pairs["DAY"] < pairs["FROMDT"])]
+    seen = set(pairs[[*key, "SITE"]].itertuples(index=False, name=None))
+    scanned = {(usubjid, visit) for usubjid, visit, _ in seen}
+    episodes_ = list(at[key].itertuples(index=False, name=None))
+    return pd.DataFrame(
+        {
+            code: [
+                None if one not in scanned else "Y" if (*one, kind) in seen else "N"
+                for one in episodes_
+            ]
+            for code, kind in SITE_PARAMETERS.items()
+        },
+        index=at.index,
+        dtype="object",
+    )
+
+
+def _measurable(adrs: pd.DataFrame, at: pd.DataFrame, treated_again: pd.Series) -> pd.Series:
+    """MEASDIS of the episode after which the patient was treated; missing elsewhere and where NE."""
+    rows = adrs[(adrs["PARAMCD"] == "MEASDIS") & adrs["AVALC"].isin(["Y", "N"])]
+    values = at["USUBJID"].map(rows.drop_duplicates("USUBJID").set_index("USUBJID")["AVALC"])
+    again = at["USUBJID"].map(treated_again).eq("Y")
+    return values.where(again == at["AVISIT"].eq("RE-SCREENING")).astype("object")
+
+
+def _months_since(tables: Tables, at: pd.DataFrame, drug: str, days_per_month: float) -> pd.Series:
+    """Months from the last end of a prior therapy with a drug to the reference day."""
+    cm = tables.get("cm", pd.DataFrame()).reindex(
+        columns=["USUBJID", "CMDECOD", "CMCAT", "CMENDTC"]
+    )
+    cm = cm[(cm["CMCAT"] == "PRIOR ANTICANCER THERAPY") & (cm["CMDECOD"] == drug)]
+    ends = earliest_day(cm["CMENDTC"]).groupby(cm["USUBJID"]).max()
+    return (at["REFDT"] - pd.to_datetime(at["USUBJID"].map(ends))).dt.days / days_per_month
+
+
 def _history(tables: Tables) -> pd.DataFrame:
     """By USUBJID: the earliest day of the diagnosis and of metastases, and the highest Gleason score."""
     mh = tables.get("mh", pd.DataFrame()).reindex(
@@ -163,7 +235,9 @@ def _prior_therapy(tables: Tables, at: pd.DataFrame) -> pd.DataFrame | None:
     return pairs[prior | before_rescreening]
 
 
-def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+def adbl(
+    tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+) -> pd.DataFrame:
     """Baseline characteristics at the first screening and at re-screening.
 
     A measured value is the baseline by the first case that applies:
@@ -184,6 +258,18 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
     3. DOCETAX, ARSI, RADIO: Y when such a prior therapy is recorded, else N; ARSI is one of
        `rescreening.after`. NARSI: the number of them. Missing where no prior therapy is recorded
        for any patient.
+    4. TSPRIOR: months from the last end (the earliest day that its date allows) of a prior therapy
+       with `wording.prior_treatment` to the reference day.
+
+    Body and sites of disease:
+
+    1. WEIGHT, BSA: by the cases of the measured values. HEIGHT: the last value on or before the
+       reference day, also from before re-screening.
+    2. BMI: WEIGHT in kg by the square of HEIGHT in m; missing where one of them is.
+    3. MEASDIS: measurable disease by SAP 5.5, of the treatment that followed.
+    4. SBONE, SNODE, SLIVER, SLUNG, SOTHER: Y when a lesion of that kind of site was recorded by the
+       plan's evaluator on or before the reference day (at re-screening, not before it), N when only
+       lesions of other sites were. Missing where no lesion was recorded.
     """
     at = episodes(adsl)
     key = ["USUBJID", "AVISIT"]
@@ -216,12 +302,22 @@ def adbl(tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, plan: Plan) ->
     for code in LABS:
         values = _lab_values(tables, code)
         numbers[code] = _last_before_reference(values, at, late(code))["VALUE"]
+    for code in BODY:
+        since = at.assign(FROMDT=pd.Series(pd.NaT, at.index)) if code == "HEIGHT" else at
+        numbers[code] = _last_before_reference(_vital_values(tables, code), since)["VALUE"]
+    numbers["BMI"] = numbers["WEIGHT"] / (numbers["HEIGHT"] / 100) ** 2
+    numbers["TSPRIOR"] = _months_since(
+        tables, at, plan.wording.prior_treatment.upper(), plan.survival.days_per_month
+    )
     gleason = usubjid.map(history["GLEASON"])
     categories: dict[str, pd.Series] = {
         "ECOG": _last_before_reference(_ecog_values(tables), at, late("ECOG"))["VALUE"],
         "GLEASON": gleason.map(lambda g: f"{g:.0f}", na_action="ignore"),
         "ARV7": at["ARV7"],
+        "MEASDIS": _measurable(adrs, at, adsl.set_index("USUBJID")["RESCTRFL"]),
     }
+    sites = _sites(tables, at, plan)
+    categories |= {code: sites[code] for code in SITE_PARAMETERS}
     prior = _prior_therapy(tables, at)
     for name, (drugs, kind) in {
         "DOCETAX": (["DOCETAXEL"], ""),

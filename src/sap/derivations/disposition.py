@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day
+from sap.derivations.history import with_timing
 from sap.plan.model import Plan
 
 Tables = Mapping[str, pd.DataFrame]
@@ -98,19 +99,52 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     return rows.assign(REASON=rows["CASE"].map(reasons))
 
 
-def adcm(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
-    """One row per recorded therapy: prior, the physician's choice, subsequent and supportive.
+def adie(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
+    """One row per eligibility criterion that a patient did not meet, with its day and visit.
+
+    A record counts when an inclusion criterion is N or an exclusion criterion is Y (IESTRESC). A
+    criterion without a text (IETEST) is named by its code.
+    """
+    names = [
+        "STUDYID",
+        "USUBJID",
+        "IESEQ",
+        "IETESTCD",
+        "IETEST",
+        "IECAT",
+        "IESTRESC",
+        "VISIT",
+        "IEDTC",
+    ]
+    ie = tables.get("ie", pd.DataFrame()).reindex(columns=names)
+    failed = (ie["IECAT"].eq("INCLUSION") & ie["IESTRESC"].eq("N")) | (
+        ie["IECAT"].eq("EXCLUSION") & ie["IESTRESC"].eq("Y")
+    )
+    ie = ie[failed]
+    day = earliest_day(ie["IEDTC"])
+    first = pd.to_datetime(ie["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"]))
+    return ie.drop(columns=["IESTRESC", "IEDTC", "VISIT"]).assign(
+        IETEST=ie["IETEST"].fillna(ie["IETESTCD"]),
+        AVISIT=ie["VISIT"],
+        ADT=day,
+        ADY=study_day(day, first),
+    )
+
+
+def adcm(tables: Tables, adsl: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """One row per recorded therapy: prior, the physician's choice, subsequent, supportive, concomitant.
 
     ASTDT and AENDT are the earliest day that CMSTDTC and CMENDTC allow; both texts are kept as
     collected (CMSTDTC, CMENDTC). ADY and AENDY are their study days.
     """
     names = (
-        "STUDYID", "USUBJID", "CMSEQ", "CMTRT", "CMDECOD", "CMCAT", "CMSCAT", "CMINDC", "CMSTDTC",
+        "STUDYID", "USUBJID", "CMSEQ", "CMTRT", "CMDECOD", "CMCAT", "CMSCAT", "CMCLAS", "CMINDC", "CMSTDTC",
         "CMENDTC", "CMENRTPT", "CMRSDISC",
     )  # fmt: skip
     cm = tables.get("cm", pd.DataFrame()).reindex(columns=list(names))
     start, end = earliest_day(cm["CMSTDTC"]), earliest_day(cm["CMENDTC"])
     first = pd.to_datetime(cm["USUBJID"].map(adsl.set_index("USUBJID")["TRTSDT"]))
-    return cm.assign(
+    dated = cm.assign(
         ASTDT=start, AENDT=end, ADY=study_day(start, first), AENDY=study_day(end, first)
     )
+    return with_timing(dated, adsl, plan)

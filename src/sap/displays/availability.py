@@ -15,7 +15,8 @@ from sap.catalogue.reporting import AXES, analysis, filled
 
 Need = Literal[
     "groups", "stages", "map", "gaps", "deviations", "samples", "concentrations", "scans",
-    "tumour response", "supportive care",
+    "tumour response", "supportive care", "centres", "criteria", "history", "prior therapy",
+    "medication", "laboratory", "vital signs",
 ]  # fmt: skip
 _SIZES = {"N", "n_missing", "conf_level", "at_risk"}
 
@@ -80,6 +81,21 @@ def _statistic(analysis: str, paramcd: str) -> Callable[[], Gap | None]:
     return gap
 
 
+def _any_row(analysis: str, what: str) -> Callable[[], Gap | None]:
+    """A gap where the ARD has no row of an analysis: nothing of its kind was recorded of any patient.
+
+    An ARD without the flow of patients is not that of a report; then nothing is missing.
+    """
+
+    def gap() -> Gap | None:
+        if not (ard.run_folder() / "ard.csv").is_file():
+            return None
+        made = set(ard.all_rows()["analysis"])
+        return Gap(what) if "flow" in made and analysis not in made else None
+
+    return gap
+
+
 def _rows() -> list[dict[str, str]]:
     if not (ard.run_folder() / "ard.csv").is_file():
         return []
@@ -101,6 +117,13 @@ _GAPS: dict[str, Callable[[], Gap | None]] = {
     "scans": _scans,
     "tumour response": lambda: _investigator() and _scans(),
     "supportive care": _statistic("exposure", "GCSFANY"),
+    "centres": _any_row("centres", "centres (SITEID)"),
+    "criteria": _domain("ie", "eligibility criteria not met"),
+    "history": _any_row("medical_history", "conditions of the medical history"),
+    "prior therapy": _any_row("prior_therapy", "prior anticancer therapy"),
+    "medication": _any_row("concomitant_medication", "concomitant medication"),
+    "laboratory": _any_row("lab_values", "laboratory values of treated patients"),
+    "vital signs": _any_row("vital_signs", "vital signs"),
     "gaps": lambda: None if any(missing()) else Gap(),
 }
 

@@ -12,8 +12,10 @@ from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
 CHARACTERISTICS: Mapping[str, int | None] = {
-    "AGE": 0, "ECOG": None, "TSDIAG": 1, "TSMET": 1, "GLEASON": None, "DOCETAX": None, "ARSI": None,
-    "NARSI": None, "RADIO": None, "PSA": 1, "CTC": 0, "ARV7": None,
+    "AGE": 0, "WEIGHT": 1, "BMI": 1, "BSA": 2, "ECOG": None, "TSDIAG": 1, "TSMET": 1, "GLEASON": None,
+    "MEASDIS": None, "SBONE": None, "SNODE": None, "SLIVER": None, "SLUNG": None, "SOTHER": None,
+    "TSPRIOR": 1, "DOCETAX": None, "ARSI": None, "NARSI": None, "RADIO": None, "PSA": 1, "CTC": 0,
+    "ARV7": None,
 }  # fmt: skip
 """PARAMCD to the number of decimals with which it is collected; None: a category."""
 

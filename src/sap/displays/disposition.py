@@ -1,5 +1,6 @@
 """Disposition of patients and protocol deviations."""
 
+from dataclasses import replace
 from typing import Unpack
 
 from sap import ard
@@ -68,6 +69,53 @@ def _discontinuation(display_id: str, paramcd: str) -> Table:
     lines.append(line("ongoing"))
     heads = [head(rows, column, paramcd=paramcd, level="ended") for column in columns]
     return Table(display_id, rows.label("paramcd", paramcd), heads, lines)
+
+
+def centres() -> Table:
+    """Table 14.1.x: patients by centre."""
+    rows = results("centres")
+    if not len(rows):
+        return Table("tlf-centres", "Centre", [Column("n")], [], absent=NO_CENTRE)
+    stages = rows.values("sublevel")
+    if not ard.plan().study.groups:
+        stages = [stage for stage in stages if stage != "rescreened_treated"]
+    lines = []
+    for level in rows.values("level"):
+        cells = [rows.count(level=level, sublevel=stage) for stage in stages]
+        lines.append(Row(rows.label("level", level), cells, "total" if level == "total" else ""))
+    columns = [Column(rows.label("sublevel", stage)) for stage in stages]
+    return Table("tlf-centres", "Centre", columns, [*lines[1:], lines[0]])
+
+
+NO_CENTRE = "Not in the data: no centre (SITEID) is recorded."
+
+
+def eligibility() -> Table:
+    """Table 14.1.x: patients who did not meet an eligibility criterion, by criterion."""
+    rows = results("eligibility")
+    absent = not_recorded("ie", "eligibility criterion that was not met")
+    if not len(rows):
+        return Table("tlf-eligibility", "Criterion", [Column("n (%)")], [], absent=absent)
+    groups = [g for g in rows.values("group") if not g or ard.plan().study.groups]
+
+    def line(label: Content, level: str, sublevel: str = "") -> Row:
+        places = [ArdKey(group=g, level=level, sublevel=sublevel) for g in groups]
+        cells = [n_pct(rows.count(**place), rows.percent(**place)) for place in places]
+        return Row(label, cells, "indent1" if sublevel else "")
+
+    lines = [line(rows.label("level", "any"), "any")]
+    for level in rows.values("level"):
+        codes = [code for code in rows.values("sublevel", level=level) if code]
+        if codes:
+            lines.append(Row(rows.label("level", level), kind="group"))
+        for code in codes:
+            text = rows.words("term", group=groups[0], level=level, sublevel=code)
+            lines.append(line(Cell(f"{code}: ", replace(text, text=coded(text.text))), level, code))
+    columns = [
+        Column(rows.label("group", g), rows.count("N", group=g, level="any", sublevel=""))
+        for g in groups
+    ]
+    return Table("tlf-eligibility", "Criterion", columns, lines)
 
 
 def treatment() -> Table:

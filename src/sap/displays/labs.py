@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from typing import Literal
 
+import pandas as pd
+
 from sap import ard
 from sap.catalogue.reporting import analysis
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
+from sap.displays.figure import Figure
 from sap.displays.formats import NC, NE, NOT_CALCULATED
 from sap.displays.frame import Note
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
+from sap.displays.vitals import over_time
 
 ALWAYS = ("0", "1", "2", "3", "4")
 """The grades with a column even where no patient has them."""
@@ -98,6 +102,47 @@ def _unknown_grade(levels: Sequence[str]) -> list[Note]:
         f"counted in neither of the two. {NOT_CALCULATED}: number not known."
     )
     return [note]
+
+
+DECIMALS = {"HGB": 1, "WBC": 1, "NEUT": 2, "LYM": 2, "PLAT": 0, "ALT": 0, "AST": 0, "ALP": 0, "GGT": 0,
+            "BILI": 0, "CREAT": 0, "ALB": 0}  # fmt: skip
+"""Decimals with which a test is measured; one of any other test."""
+DRAWN = ("HGB", "NEUT", "PLAT", "ALP", "ALT", "CREAT")
+
+
+def course() -> Table:
+    """Table 14.3.4.x: laboratory values by visit."""
+    absent = not_recorded("lb", "laboratory value of a treated patient")
+    return over_time("tlf-lab-values", "lab_values", DECIMALS, absent)
+
+
+def course_figure() -> Figure:
+    """Figure 14.3.4.x: medians and quartiles of laboratory values by visit."""
+    from sap.displays.plots import medians_by_visit
+
+    rows = results("lab_values")
+    absent = not_recorded("lb", "laboratory value of a treated patient")
+    codes = [code for code in rows.values("paramcd") if code in DRAWN]
+    drawn: list[dict[str, object]] = []
+    for code in codes:
+        label = analysis("lab_values").text("paramcd", code, ard.plan())
+        for visit in rows.values("level", paramcd=code):
+            place = ArdKey(paramcd=code, level=visit, sublevel="value")
+            summary = {name: rows.find(name, **place) for name in ("n", "median", "q1", "q3")}
+            if summary["n"].value > 0:
+                values = {name: summary[name].value for name in ("median", "q1", "q3")}
+                drawn.append({"test": label, "visit": rows.label("level", visit), **values})
+    if not drawn:
+        return Figure("tlf-lab-course", None, "", absent=absent)
+    visits = list(dict.fromkeys(str(row["visit"]) for row in drawn))
+    n = rows.count("n", paramcd=codes[0], level="BASELINE", sublevel="value")
+    plot = medians_by_visit(pd.DataFrame(drawn), visits)
+    first = analysis("lab_values").text("paramcd", codes[0], ard.plan())
+    alt = (
+        f"Median and quartiles of {len(codes)} laboratory tests at {len(visits)} visits; "
+        f"{first} at baseline was known in {n.text} patients."
+    )
+    return Figure("tlf-lab-course", plot, alt, height=5.0)
 
 
 def shift() -> Table:

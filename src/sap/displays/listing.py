@@ -600,6 +600,24 @@ def severe_values() -> Table:
     )
 
 
+CHANGED = ("DRUG WITHDRAWN", "DOSE REDUCED", "DRUG INTERRUPTED")
+
+
+def significant() -> Table:
+    """Listing 14.3.2.x: events that changed the treatment and are neither fatal nor serious."""
+    frame = _events()
+    changed = frame["AEACN"].isin(CHANGED) & (frame["AESER"] != "Y") & (frame["FATALFL"] != "Y")
+    return listing(
+        "tlf-l-significant",
+        frame[changed],
+        EVENT,
+        dataset="ADAE",
+        key=("AESEQ",),
+        population="CONSENTED",
+        absent="No adverse event that was not serious led to drug withdrawal, dose reduction or dose delay.",
+    )
+
+
 def cause_of_death(subject: Mapping[Any, Any]) -> str:
     """The cause of death of a row of ADSL, and that it is inferred where no event gives it."""
     cause = words(subject.get("DTHCGR1"))

@@ -662,6 +662,39 @@ def course(
     )
 
 
+def medians_by_visit(frame: pd.DataFrame, visits: Sequence[str]) -> Plot:
+    """A panel for each test: its median at each visit, and a line from Q1 to Q3.
+
+    Parameters
+    ----------
+    frame
+        `test, visit, median, q1, q3`; tests are drawn in the order of their first row.
+    visits
+        Every visit, in order.
+    """
+    p9 = plotnine()
+    short = {visit: _short_visit(visit) for visit in visits}
+    drawn = frame.assign(
+        visit=pd.Categorical(frame["visit"].map(short), categories=list(short.values())),
+        test=pd.Categorical(frame["test"], categories=list(dict.fromkeys(frame["test"]))),
+    )
+    return (
+        p9.ggplot(drawn, p9.aes("visit", "median", group="test"))
+        + p9.geom_linerange(p9.aes(ymin="q1", ymax="q3"), color=SKY, size=1.6)
+        + p9.geom_line(color=BLUE, size=0.6)
+        + p9.geom_point(color=BLUE, size=1.4)
+        + p9.facet_wrap("test", ncol=2, scales="free_y")
+        + p9.labs(x="Visit (B baseline, C cycle, E end of treatment)", y="Median; bar: Q1 to Q3")
+        + look()
+    )
+
+
+def _short_visit(visit: str) -> str:
+    """`Cycle 3` as C3, Baseline as B, End of treatment as E."""
+    initial, _, number = visit.partition(" ")
+    return f"{initial[0]}{number if number.isdigit() else ''}"
+
+
 def exposure_scatter(
     points: pd.DataFrame,
     curve: pd.DataFrame | None,

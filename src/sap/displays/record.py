@@ -31,15 +31,6 @@ def eligibility() -> RichText:
     return RichText("criteria not met are not in the data (no domain IE)")
 
 
-def vital_signs() -> RichText:
-    """What is recorded of vital signs."""
-    if has_domain("vs"):
-        return RichText(
-            "Weight and height were recorded for the dose; no analysis of vital signs was planned."
-        )
-    return RichText("Not in the data: no domain VS. No analysis of vital signs was planned.")
-
-
 SEVERITIES = ("critical", "warning", "info", "accepted")
 HEADS = {"accepted": "Accepted by the study, each with its reason"}
 SHOWN_ROWS = 12

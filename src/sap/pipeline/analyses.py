@@ -24,6 +24,7 @@ from sap.results import (
     estimand,
     exposure,
     exposure_response,
+    history,
     interim,
     labs,
     pk,
@@ -37,6 +38,7 @@ from sap.results import (
     survival,
     survival_comparison,
     tumour,
+    vitals,
 )
 from sap.results.provenance import maker_of, makers
 
@@ -63,8 +65,9 @@ def results(data: Datasets, plan: Plan, references: References, cut_off: dt.date
         design.rows(plan=plan),
         sets.rows(adsl=adsl, plan=plan),
         screening.rows(adsl=adsl, plan=plan),
-        disposition.rows(adsl=adsl, addv=data.addv, plan=plan),
+        disposition.rows(adsl=adsl, addv=data.addv, adie=data.adie, plan=plan),
         baseline.rows(adsl=adsl, adbl=data.adbl, plan=plan),
+        history.rows(adsl=adsl, admh=data.admh, adcm=data.adcm, plan=plan),
         accrual.rows(adsl=adsl, cut_off=cut_off, plan=plan),
         data_timeliness.rows(adcur=data.adcur, plan=plan),
         response.rows(adsl=adsl, adrs=adrs, plan=plan),
@@ -85,6 +88,7 @@ def results(data: Datasets, plan: Plan, references: References, cut_off: dt.date
         samples.rows(adbe=data.adbe, plan=plan),
         safety.rows(adsl=adsl, adae=data.adae, adlb=data.adlb, references=references, plan=plan),
         labs.rows(adsl=adsl, adae=data.adae, adlb=data.adlb, plan=plan),
+        vitals.rows(adsl=adsl, advs=data.advs, plan=plan),
         dsmb.rows(
             adsl=adsl, adae=data.adae, adcur=data.adcur, addv=data.addv, cut_off=cut_off, plan=plan
         ),

@@ -16,6 +16,7 @@ from sap.derivations import (
     disposition,
     estimand,
     exposure,
+    history,
     interim,
     labs,
     pk,
@@ -27,6 +28,7 @@ from sap.derivations import (
     standard,
     survival,
     tumour,
+    vitals,
 )
 from sap.plan.model import Plan
 
@@ -56,6 +58,9 @@ class Datasets:
     adpc: pd.DataFrame
     adpp: pd.DataFrame
     adbe: pd.DataFrame
+    adie: pd.DataFrame
+    admh: pd.DataFrame
+    advs: pd.DataFrame
 
     def by_name(self) -> dict[str, pd.DataFrame]:
         """The datasets by their name in lower case, in the order above."""
@@ -156,7 +161,7 @@ def derive(
     report_progress("the other datasets")
     addv = finished(disposition.addv(sdtm, adsl), "ADDV", plan)
     adlb = labs.adlb(sdtm, adsl, plan.labs, plan.safety)
-    adbl = baseline.adbl(sdtm, adsl, adpsa, plan)
+    adbl = baseline.adbl(sdtm, adsl, adpsa, adrs, plan)
     adexsum = exposure.adexsum(sdtm, adsl, adex, plan.exposure)
     adbe = samples.adbe(sdtm, adsl, adex, treatments, plan, cut_off)
     return Datasets(
@@ -169,7 +174,7 @@ def derive(
         adae=adae,
         addv=addv,
         adexcl=finished(disposition.adexcl(adsl, addv, plan), "ADEXCL", plan),
-        adcm=finished(disposition.adcm(sdtm, adsl), "ADCM", plan),
+        adcm=finished(disposition.adcm(sdtm, adsl, plan), "ADCM", plan),
         adbl=finished(adbl, "ADBL", plan),
         adcur=finished(data_timeliness.adcur(sdtm, adsl, plan, cut_off), "ADCUR", plan),
         adex=adex,
@@ -178,4 +183,7 @@ def derive(
         adpc=adpc,
         adpp=adpp,
         adbe=finished(adbe, "ADBE", plan),
+        adie=finished(disposition.adie(sdtm, adsl), "ADIE", plan),
+        admh=finished(history.admh(sdtm, adsl), "ADMH", plan),
+        advs=finished(vitals.advs(sdtm, adsl, plan.safety), "ADVS", plan),
     )

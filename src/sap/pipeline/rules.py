@@ -16,6 +16,7 @@ from sap.derivations import (
     ctc,
     estimand,
     exposure,
+    history,
     interim,
     labs,
     lesions,
@@ -30,6 +31,7 @@ from sap.derivations import (
     survival,
     tumour,
     tumour_rules,
+    vitals,
 )
 from sap.pipeline import plans
 from sap.plan.model import Plan
@@ -60,6 +62,8 @@ PRINTED = (
     Rule("rescreening", "Courses of treatment", courses.courses),
     Rule("baseline", "Reference day for baseline characteristics", baseline.episodes),
     Rule("baseline", "Baseline characteristics", baseline.adbl),
+    Rule("baseline", "Medical history", history.admh),
+    Rule("baseline", "Prior therapy and concomitant medication", history.with_timing),
     Rule("psa_response", "PSA values", response.adpsa),
     Rule("psa_response", "Results beyond the limits of quantification", quantities.quantified),
     Rule("psa_response", "New anticancer therapy", response.new_therapy),
@@ -92,9 +96,11 @@ PRINTED = (
     Rule("survival", "Overall survival", survival.adtte),
     Rule("survival_comparison", "ECOG performance status in models", survival.with_baseline_status),
     Rule("safety", "Treatment-emergent events", safety.adae),
+    Rule("safety", "Vital signs", vitals.advs),
     Rule("lines", "Line of treatment", population.line_of_therapy),
     Rule("deaths", "Time and cause of death", safety.with_deaths),
     Rule("labs", "Laboratory values and their grades", labs.adlb),
+    Rule("labs", "Laboratory values and vital signs by visit", rates.over_time),
     Rule(
         "toxicity_monitoring", "Stopping boundary for toxicity", safety_results.toxicity_monitoring
     ),

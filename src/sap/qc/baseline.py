@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from sap.catalogue.locations import site
 from sap.plan.model import Plan
+from sap.qc import tumour
 from sap.qc.dates import Day, clock, complete_day, earliest
 from sap.qc.psa import visits
 from sap.qc.quantities import result
@@ -14,7 +16,15 @@ from sap.qc.summaries import share, summary
 
 TESTS = ("HGB", "WBC", "NEUT", "LYM", "PLAT", "ALP", "LDH", "ALT", "AST", "BILI", "CREAT", "ALB",
          "TESTOS")  # fmt: skip
-NUMBERS = ("AGE", "TSDIAG", "TSMET", "PSA", "CTC", *TESTS)
+BODY = ("WEIGHT", "HEIGHT", "BSA")
+NUMBERS = ("AGE", "TSDIAG", "TSMET", "PSA", "CTC", *BODY, "BMI", "TSPRIOR", *TESTS)
+KINDS = {
+    "SBONE": "BONE",
+    "SNODE": "LYMPH NODE",
+    "SLIVER": "LIVER",
+    "SLUNG": "LUNG",
+    "SOTHER": "OTHER",
+}
 # Grams of haemoglobin monomer in a mmol: IFCC, 1988.
 PER_MMOL = 16.114
 # Population, whether only patients treated through re-screening, and whose screening is shown.
@@ -113,6 +123,53 @@ def _test(rows: Sequence[Record], code: str, at: Window) -> float | str | None:
     return _last(taken, at)
 
 
+def _measured(rows: Sequence[Record], code: str, at: Window) -> float | None:
+    """Weight, height or body surface: the last number of the window; a height is never too old."""
+    window = at._replace(since=None) if code == "HEIGHT" else at
+    known = [
+        (complete_day(row.get("VSDTC")), _order(row, "VS"), row.get("VSSTRESN"))
+        for row in rows
+        if row.get("VSTESTCD") == code
+    ]
+    value = _last(known, window)
+    return None if value is None else float(value)
+
+
+def _body(rows: Sequence[Record], at: Window) -> dict[str, float | None]:
+    values = {code: _measured(rows, code, at) for code in BODY}
+    weight, height = values["WEIGHT"], values["HEIGHT"]
+    bmi = None if weight is None or height is None else weight * 10_000 / (height * height)
+    return {**values, "BMI": bmi}
+
+
+def _sites(tu: Sequence[Record], at: Window, plan: Plan) -> dict[str, str | None]:
+    """Whether lesions of each kind of site were recorded in the window by the plan's evaluator."""
+    inside = [
+        row
+        for row in tu
+        if row.get("TUEVAL") in (None, plan.tumour.evaluator)
+        and _inside(earliest(row.get("TUDTC")), at)
+    ]
+    if not inside:
+        return dict.fromkeys(KINDS)
+    kinds = {site(row.get("TULOC")) for row in inside}
+    return {code: "Y" if kind in kinds else "N" for code, kind in KINDS.items()}
+
+
+def _after_prior(rows: Sequence[Record], at: Window, plan: Plan) -> float | None:
+    """Months from the last end of the prior treatment that the trial requires."""
+    drug = plan.wording.prior_treatment.upper()
+    ends = [
+        earliest(row.get("CMENDTC"))
+        for row in rows
+        if row.get("CMCAT") == "PRIOR ANTICANCER THERAPY" and row.get("CMDECOD") == drug
+    ]
+    last = max((day for day in ends if day is not None), default=None)
+    if last is None or at.until is None:
+        return None
+    return (at.until - last).days / plan.survival.days_per_month
+
+
 def _since(rows: Sequence[Record], what: str, at: Window, plan: Plan) -> float | None:
     began = [earliest(row.get("MHSTDTC")) for row in rows if row.get("MHDECOD") == what]
     first = min((day for day in began if day is not None), default=None)
@@ -153,7 +210,8 @@ def characteristics(
     values_of: dict[int, dict[str, Characteristics]] = {0: {}, 1: {}}
     for who, subject in subjects.items():
         domains = {
-            name: tables.get(name, {}).get(who, []) for name in ("ds", "lb", "ex", "rs", "mh", "cm")
+            name: tables.get(name, {}).get(who, [])
+            for name in ("ds", "lb", "ex", "rs", "mh", "cm", "vs", "tu")
         }
         psa = [
             (v.day, (0.0, 0.0), float(v.psa))
@@ -173,6 +231,9 @@ def characteristics(
                 "ECOG": _status(domains["rs"], at, subject.first_dose, plan),
                 "GLEASON": _gleason(domains["mh"]),
                 "ARV7": sample.arv7 if sample else None,
+                "TSPRIOR": _after_prior(domains["cm"], at, plan),
+                **_body(domains["vs"], at),
+                **_sites(domains["tu"], at, plan),
             }
             if prior:
                 drugs = {row.get("CMDECOD") for row in had}
@@ -191,6 +252,10 @@ def rows(study: Study) -> Iterator[QcRow]:
     """Every row of `baseline`."""
     dm = {record["USUBJID"]: record for record in study.records["dm"]}
     of_screening = characteristics(study.by_subject, dm, study.subjects, study.plan)
+    for who, course in tumour.courses(study).items():
+        screening = int(study.subjects[who].treated_again)
+        if tumour.is_assessed(study) and who in of_screening[screening]:
+            of_screening[screening][who]["MEASDIS"] = "Y" if course.measurable else "N"
     every = [values for by_subject in of_screening.values() for values in by_subject.values()]
     for population, group, screening in COLUMNS:
         inside = study.treated_when_rescreened(population) if group else study.inside(population)

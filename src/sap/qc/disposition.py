@@ -22,7 +22,9 @@ def _column(study: Study, population: str, group: str) -> list[str]:
 
 
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row of `disposition` and `protocol_deviations`."""
+    """Every row of `centres`, `eligibility`, `disposition` and `protocol_deviations`."""
+    yield from _centres(study)
+    yield from _eligibility(study)
     yield from _ends(study)
     yield from _deviations(study)
 
@@ -60,4 +62,48 @@ def _deviations(study: Study) -> Iterator[QcRow]:
             here = [who for who in subjects if who in inside]
             statistics = share(len(set(here)), len(inside)) | {"n_events": len(here)}
             place = Place("protocol_deviations", population, group, "", category, term)
+            yield from place.rows(statistics, METHOD)
+
+
+def _centres(study: Study) -> Iterator[QcRow]:
+    centre = {row["USUBJID"]: row.get("SITEID") for row in study.records["dm"]}
+    if not any(centre.values()):
+        return
+    stages = {
+        "consented": list(centre),
+        "screened": study.inside("SCREENED"),
+        "marker_positive": study.inside("MARKERPOS"),
+        "primary": study.inside("PRIMARY"),
+        "rescreened_treated": [w for w, s in study.subjects.items() if s.treated_again],
+        "treated": study.inside("SAFETY"),
+    }
+    names = {name or "not_recorded" for name in centre.values()}
+    for stage, subjects in stages.items():
+        here = [centre[who] or "not_recorded" for who in subjects]
+        counts = {"total": len(here)} | {name: here.count(name) for name in names}
+        for level, n in counts.items():
+            place = Place("centres", "CONSENTED", level=level, sublevel=stage)
+            yield from place.rows(share(n, len(here)), METHOD)
+
+
+def _eligibility(study: Study) -> Iterator[QcRow]:
+    failed: dict[str, dict[tuple[str, str], set[str]]] = {"": {}, "rescreening": {}}
+    texts: dict[str, str] = {}
+    for row in study.records.get("ie", []):
+        if (row.get("IECAT"), row.get("IESTRESC")) not in (("INCLUSION", "N"), ("EXCLUSION", "Y")):
+            continue
+        code, who = row["IETESTCD"], row["USUBJID"]
+        text = row.get("IETEST") or code
+        texts[code] = min(text, texts.get(code, text))
+        group = "rescreening" if row.get("VISIT") == "RE-SCREENING" else ""
+        for criterion in (("any", ""), (str(row["IECAT"]), str(code))):
+            failed[group].setdefault(criterion, set()).add(who)
+            failed["" if group else "rescreening"].setdefault(criterion, set())
+    for group, population in (("", "SCREENED"), ("rescreening", "RESCREENED")):
+        inside = set(study.inside(population))
+        for (level, sublevel), subjects in failed[group].items():
+            statistics = share(len(subjects & inside), len(inside))
+            if sublevel:
+                statistics["term"] = texts[sublevel]
+            place = Place("eligibility", "CONSENTED", group, "", level, sublevel)
             yield from place.rows(statistics, METHOD)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sap.catalogue import fold
 from sap.plan.model import Plan
-from sap.qc import adverse_events
+from sap.qc import adverse_events, vitals
 from sap.qc.ctcae import decimal_of, graded
 from sap.qc.dates import clock, complete_day
 from sap.qc.quantities import result
@@ -83,7 +83,8 @@ def grades(study: Study) -> dict[str, dict[str, Course]]:
 
 
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row of `lab_grade`, `lab_shift` and `lab_reported`."""
+    """Every row of `lab_values`, `lab_grade`, `lab_shift` and `lab_reported`."""
+    yield from _values(study)
     if "ae" not in study.records:
         return
     of_test = grades(study)
@@ -97,6 +98,28 @@ def rows(study: Study) -> Iterator[QcRow]:
             ):
                 place = Place("lab_reported", "SAFETY", "", code, level, sublevel)
                 yield from place.rows(statistics, METHOD)
+
+
+def _values(study: Study) -> Iterator[QcRow]:
+    per = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
+    for code in study.plan.labs.terms:
+        of_subject, measured = [], False
+        for who in study.inside("SAFETY"):
+            records: list[vitals.Measured] = []
+            for row in study.of("lb", who):
+                day, value = complete_day(row.get("LBDTC")), result(row, "LB")[0]
+                if row.get("LBTESTCD") != code or day is None or value is None:
+                    continue
+                factor = per.get(row.get("LBSTRESU") or "") if code == "HGB" else 1.0
+                measured = True
+                if factor is not None:
+                    time = clock(row["LBDTC"])
+                    place = (day, -1.0 if time is None else time, row["LBSEQ"], row.get("VISIT"))
+                    records.append((*place, float(value) * factor))
+            days = study.plan.safety.days_after_last_dose
+            of_subject.append(vitals.visits(records, study.subjects[who], days))
+        if measured:
+            yield from vitals.over_time("lab_values", code, of_subject)
 
 
 def _id(grade: str) -> str:

@@ -5,7 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.rates import REASON_NO_PATIENT
+from sap.results.rates import share
 from sap.results.sets import members
 
 TREATED = "treated"
@@ -30,10 +30,6 @@ def subjects_of(adsl: pd.DataFrame, population: str, group: str) -> pd.DataFrame
     return subjects[subjects["RESCTRFL"] == "Y"] if group == TREATED else subjects
 
 
-def _share(n: int, total: int) -> dict[str, ard.type_of_stat]:
-    return {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT}
-
-
 @makes("disposition")
 def disposition(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Treatment discontinuation (PARAMCD TREATMENT) and study discontinuation (STUDY), by reason.
@@ -55,7 +51,7 @@ def disposition(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             counts["ongoing"] = int(reasons.isna().sum())
             parts += [
                 ard.rows(
-                    _share(n, len(subjects)),
+                    share(n, len(subjects)),
                     analysis="disposition",
                     section=plan.analysis_sets.section,
                     population=population,
@@ -85,7 +81,7 @@ def protocol_deviations(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> l
 
     def row(deviations: pd.DataFrame, subjects: pd.DataFrame, key: dict[str, str]) -> None:
         of_column = deviations[deviations["USUBJID"].isin(subjects["USUBJID"])]
-        stats = _share(int(of_column["USUBJID"].nunique()), len(subjects))
+        stats = share(int(of_column["USUBJID"].nunique()), len(subjects))
         parts.append(
             ard.rows(
                 stats | {"n_events": len(of_column)},
@@ -108,9 +104,100 @@ def protocol_deviations(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> l
     return parts
 
 
-def rows(*, adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+CENTRE_COUNTS = {
+    "consented": "",
+    "screened": "SCRFL",
+    "marker_positive": "MPOSFL",
+    "primary": "PRIMFL",
+    "rescreened_treated": "RESCTRFL",
+    "treated": "SAFFL",
+}
+"""By SUBLEVEL of `centres`: the flag of ADSL; consented: every patient."""
+
+
+@makes("centres")
+def centres(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Patients by centre (LEVEL, SITEID) and stage of the trial (SUBLEVEL).
+
+    1. `total`: all centres. `not_recorded`: patients without a SITEID, where there are any.
+    2. A patient is counted in each stage that was reached; n is the number of the centre, N that of all
+       centres. `n_centres`: the number of centres with at least one such patient.
+
+    Without any SITEID there is no row.
+    """
+    if adsl["SITEID"].isna().all():
+        return []
+    site = adsl["SITEID"].fillna("not_recorded")
+    parts = []
+    for stage, flag in CENTRE_COUNTS.items():
+        inside = adsl[flag] == "Y" if flag else adsl["USUBJID"].notna()
+        total = int(inside.sum())
+        for level in ["total", *sorted(set(site))]:
+            n = total if level == "total" else int((inside & (site == level)).sum())
+            parts.append(
+                ard.rows(
+                    share(n, total),
+                    analysis="centres",
+                    section=plan.analysis_sets.section,
+                    population="CONSENTED",
+                    level=level,
+                    sublevel=stage,
+                    method="Distinct patients",
+                )
+            )
+    return parts
+
+
+@makes("eligibility")
+def eligibility(adsl: pd.DataFrame, adie: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Patients who did not meet an eligibility criterion, by screening (GROUP) and criterion.
+
+    1. LEVEL is `any`, or the category of the criterion (IECAT) with its code as SUBLEVEL (IETESTCD).
+    2. GROUP is empty for the first screening, `rescreening` for re-screening (AVISIT); a record without
+       a visit belongs to the first.
+    3. N is the number of patients with a screening sample, at re-screening the re-screened set. `term`
+       is the text of the criterion (IETEST; of several the first in alphabetical order).
+
+    Without a recorded criterion there is no row.
+    """
+    if adie.empty:
+        return []
+    texts = adie.groupby("IETESTCD")["IETEST"].min()
+    again = adie["AVISIT"].eq("RE-SCREENING")
+    parts = []
+    for group, of_visit, flag in (("", ~again, "SCRFL"), ("rescreening", again, "RESCFL")):
+        subjects = adsl.loc[adsl[flag] == "Y", "USUBJID"]
+        records = adie[of_visit]
+        places = [("any", "", records)]
+        criteria = adie[["IECAT", "IETESTCD"]].drop_duplicates().sort_values(["IECAT", "IETESTCD"])
+        for category, code in criteria.itertuples(index=False, name=None):
+            chosen = (records["IECAT"] == category) & (records["IETESTCD"] == code)
+            places.append((category, code, records[chosen]))
+        for level, sublevel, failed in places:
+            n = int(subjects.isin(failed["USUBJID"]).sum())
+            text = {"term": str(texts[sublevel])} if sublevel else {}
+            parts.append(
+                ard.rows(
+                    share(n, len(subjects)) | text,
+                    analysis="eligibility",
+                    section=plan.analysis_sets.section,
+                    population="CONSENTED",
+                    group=group,
+                    level=level,
+                    sublevel=sublevel,
+                    method="Distinct patients",
+                )
+            )
+    return parts
+
+
+def rows(
+    *, adsl: pd.DataFrame, addv: pd.DataFrame, adie: pd.DataFrame, plan: Plan
+) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
+        *centres(adsl, plan),
+        *eligibility(adsl, adie, plan),
         *disposition(adsl, plan),
         *protocol_deviations(adsl, addv, plan),
     ]

@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import numpy as np
 import pandas as pd
 
 from sap import ard
@@ -10,13 +11,15 @@ from sap.catalogue import fold, folded
 from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.provenance import makes
-from sap.results.rates import REASON_NO_PATIENT
+from sap.results.rates import over_time, share
 from sap.results.sets import by_line, members
 
 METHOD = "CTCAE 4.03 from numbers; patients, each once at the worst grade on treatment"
 NOT_MEASURED = "NOT MEASURED"
 GRADES = {"0": "0", "0 OR 1": "0_or_1", "1": "1", "2": "2", "3": "3", "4": "4"}
 """Each grade of ATOXGR, and its LEVEL; "0 OR 1" where the lower limit of normal is missing."""
+# One mmol of haemoglobin monomer is 16.114 g (IFCC, 1988).
+HAEMOGLOBIN = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
 LEVELS = GRADES | {"NOT GRADED": "not_graded", NOT_MEASURED: "not_measured"}
 ALWAYS = ("0", "1", "2", "3", "4")
 """The grades that have a row of a shift even where no patient has it."""
@@ -52,10 +55,6 @@ def from_grade(grades: pd.Series, lowest: int) -> tuple[pd.Series, int]:
     return reached, int((grades == "0 OR 1").sum()) if lowest == 1 else 0
 
 
-def _share(n: int, total: int) -> dict[str, ard.type_of_stat]:
-    return {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT}
-
-
 @makes("lab_grade")
 def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Patients by worst grade on treatment (LEVEL), for each grading of a test (PARAMCD), by line (GROUP).
@@ -75,7 +74,7 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
             counts = {level: int((grades == grade).sum()) for grade, level in LEVELS.items()}
             counts["severe_grade"] = int(grades.isin(severe).sum())
             for level, n in counts.items():
-                stats = _share(n, len(subjects))
+                stats = share(n, len(subjects))
                 if missing is not None and level not in ("not_graded", "not_measured"):
                     stats |= dict.fromkeys(("n", "estimate"), missing)
                 parts.append(
@@ -177,7 +176,7 @@ def lab_reported(
             counts = term.isin(folded(terms)) & ((grade >= lowest) | (grade.isna() & (lowest == 1)))
             reported = usubjid.isin(events.loc[counts, "USUBJID"])
             for level, (n, open_) in _concordance(reached, reported, unknown).items():
-                stats = _share(n, len(subjects))
+                stats = share(n, len(subjects))
                 if open_:
                     stats["estimate"] = NotEstimable(text_of("limits_of_some", open_))
                 if level != "reported" and missing is not None:
@@ -197,11 +196,53 @@ def lab_reported(
     return parts
 
 
+@makes("lab_values")
+def lab_values(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+    """Values (SUBLEVEL `value`) and changes from baseline (`change`) by visit (LEVEL), for each test.
+
+    1. The baseline is that of the grades. Of several values on treatment at one visit, the last counts
+       (of a day, the higher LBSEQ).
+    2. Haemoglobin is converted to mmol/L from g/dL or g/L, as at baseline; in another unit it is not
+       used.
+    3. The visits are those of `over_time`; a test that was never measured has no row.
+    """
+    subjects = members(adsl, "SAFETY")["USUBJID"]
+    values = adlb.drop_duplicates(["USUBJID", "PARAMCD", "LBSEQ"])
+    factor = values["AVALU"].map(HAEMOGLOBIN).where(values["PARAMCD"] == "HGB", 1.0).astype(float)
+    values = values.assign(AVAL=values["AVAL"] * factor)
+    key = ["USUBJID", "PARAMCD"]
+    base = values[values["ABLFL"] == "Y"].drop_duplicates(key, keep="last").set_index(key)["AVAL"]
+    values = values.drop(columns="BASE").join(base.rename("BASE"), on=key)
+    values = values[values["AVAL"].notna()].sort_values([*key, "ADT", "LBSEQ"], kind="stable")
+    on = values[values["ONTRTFL"] == "Y"].drop_duplicates([*key, "AVISIT"], keep="last").index
+    values["ANL01FL"] = np.where(values.index.isin(on), "Y", "")
+    parts = []
+    for code in plan.labs.terms:
+        of_test = values[values["PARAMCD"] == code]
+        if of_test.empty:
+            continue
+        for (level, sublevel), stats in over_time(of_test, subjects).items():
+            parts.append(
+                ard.rows(
+                    stats,
+                    analysis="lab_values",
+                    section=plan.labs.section,
+                    population="SAFETY",
+                    paramcd=code,
+                    level=level,
+                    sublevel=sublevel,
+                    method="Descriptive",
+                )
+            )
+    return parts
+
+
 def rows(
     *, adsl: pd.DataFrame, adae: pd.DataFrame, adlb: pd.DataFrame, plan: Plan
 ) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
+        *lab_values(adsl, adlb, plan),
         *lab_grade(adsl, adlb, plan),
         *lab_shift(adsl, adlb, plan),
         *lab_reported(adsl, adlb, adae, plan),

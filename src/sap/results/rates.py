@@ -1,5 +1,7 @@
 """Rates and summaries that every stem reports in the same way."""
 
+import re
+
 import pandas as pd
 
 from sap import ard
@@ -39,3 +41,54 @@ def summary(values: pd.Series) -> dict[str, ard.type_of_stat]:
     known = dict(zip(names, statistics[2:], strict=True))
     spread = statistics.sd if statistics.n > 1 else REASON_ONE_VALUE
     return counts | known | {"sd": spread}
+
+
+def share(n: int, total: int) -> dict[str, ard.type_of_stat]:
+    """n, N and their ratio; of no patient there is none."""
+    return {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT}
+
+
+VISIT = re.compile(r"CYCLE \d+|END OF TREATMENT")
+
+
+def over_time(
+    values: pd.DataFrame, subjects: pd.Series
+) -> dict[tuple[str, str], dict[str, ard.type_of_stat]]:
+    """Summaries of the values of a laboratory test or vital sign by visit.
+
+    1. Baseline: the baseline value of each patient (ABLFL).
+    2. Cycle 2 and later, and end of treatment: the last value on treatment at that visit (ANL01FL); the
+       visit of the first dose is the baseline. Other visits are not summarised.
+    3. The change is from the baseline, of patients who have one.
+    4. n is the number of patients with a value in the summary.
+
+    Parameters
+    ----------
+    values
+        USUBJID, AVISIT, AVAL, BASE, ABLFL, ANL01FL; at most one flagged row a patient and visit.
+    subjects
+        USUBJID of the population.
+
+    Returns
+    -------
+    By LEVEL (BASELINE, CYCLE n, END OF TREATMENT) and SUBLEVEL (value, change): the statistics.
+    """
+    values = values[values["USUBJID"].isin(subjects)]
+    rows = {("BASELINE", "value"): summary(values.loc[values["ABLFL"] == "Y", "AVAL"])}
+    treated = values[values["ANL01FL"] == "Y"]
+    visits = {v for v in treated["AVISIT"].dropna() if VISIT.fullmatch(v)}
+    for visit in sorted(visits, key=_place):
+        at_visit = treated[treated["AVISIT"] == visit]
+        rows[visit, "value"] = summary(at_visit["AVAL"])
+        change = (at_visit["AVAL"] - at_visit["BASE"]).dropna()
+        rows[visit, "change"] = summary(change)
+    return {
+        key: {name: value for name, value in stats.items() if name != "n_missing"}
+        for key, stats in rows.items()
+    }
+
+
+def _place(visit: str) -> tuple[bool, int]:
+    """Cycles in their order, the end of treatment last."""
+    number = re.search(r"\d+", visit)
+    return number is None, int(number.group()) if number else 0

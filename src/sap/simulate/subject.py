@@ -35,6 +35,8 @@ THEMES = (
     "supportive",
     "course",
     "words",
+    "concomitant",
+    "vital signs",
 )
 DAYS_PER_MONTH = 30.4375
 

@@ -7,6 +7,7 @@ import pandas as pd
 
 from sap.errors import UsageError
 from sap.simulate.assumptions import Assumptions
+from sap.simulate.concomitant import concomitant
 from sap.simulate.ctc import treatment_ctc
 from sap.simulate.dosing import dose, support
 from sap.simulate.events import adverse_events, screening_event
@@ -24,7 +25,12 @@ from sap.simulate.survival import follow_up, survival_times
 from sap.simulate.tables import to_tables, truncate_records
 from sap.simulate.tumours import scan
 from sap.simulate.variants import with_variants
-from sap.simulate.vitals import screening_vitals, treatment_vitals
+from sap.simulate.vitals import (
+    screening_signs,
+    screening_vitals,
+    treatment_signs,
+    treatment_vitals,
+)
 
 ARMS = {
     "A": "Physician's choice",
@@ -49,6 +55,8 @@ COURSE: tuple[Callable[[Subject, Episode], None], ...] = (
     support,
     next_therapy,
     protocol_deviations,
+    treatment_signs,
+    concomitant,
 )
 
 
@@ -206,7 +214,13 @@ def _after_screening(subject: Subject, extraction: int) -> None:
     for episode in subject.episodes:
         if episode.part == 0:
             set_baseline_level(subject, episode)
-    for part in (screening_psa, screening_labs, screening_vitals, screening_event):
+    for part in (
+        screening_psa,
+        screening_labs,
+        screening_vitals,
+        screening_event,
+        screening_signs,
+    ):
         part(subject)
     if subject.therapy:
         write_therapy(subject)

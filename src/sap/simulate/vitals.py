@@ -1,4 +1,6 @@
-"""Height, weight, body surface and performance status."""
+"""Height, weight, body surface, performance status, blood pressure, pulse and temperature."""
+
+from numpy.random import Generator
 
 from sap.simulate.subject import Episode, Subject, iso, pick
 
@@ -6,6 +8,17 @@ NAMES = {
     "HEIGHT": ("Height", "cm"),
     "WEIGHT": ("Weight", "kg"),
     "BSA": ("Body Surface Area", "m2"),
+    "SYSBP": ("Systolic Blood Pressure", "mmHg"),
+    "DIABP": ("Diastolic Blood Pressure", "mmHg"),
+    "PULSE": ("Pulse Rate", "beats/min"),
+    "TEMP": ("Temperature", "C"),
+}
+# Mean and spread between patients and between visits, and decimals; ours, of outpatients of 70 years.
+SIGNS = {
+    "SYSBP": (138.0, 13.0, 8.0, 0),
+    "DIABP": (78.0, 8.0, 5.0, 0),
+    "PULSE": (76.0, 9.0, 6.0, 0),
+    "TEMP": (36.6, 0.2, 0.3, 1),
 }
 
 
@@ -32,6 +45,26 @@ def treatment_vitals(subject: Subject, episode: Episode) -> None:
         worse, better = rng.random() < 0.08, rng.random() < 0.05
         ecog = min(3, max(0, ecog + int(worse) - int(better)))
         _ecog(subject, ecog, visit, day)
+
+
+def screening_signs(subject: Subject) -> None:
+    """Blood pressure, pulse and temperature on the day of the first sample."""
+    if subject.sample is not None:
+        _signs(subject, "SCREENING", subject.sample, subject.stream("vital signs", 1))
+
+
+def treatment_signs(subject: Subject, episode: Episode) -> None:
+    """Blood pressure, pulse and temperature before each cycle."""
+    rng = subject.stream("vital signs", 2 + episode.part)
+    for number, day in enumerate(episode.infusions, start=1):
+        _signs(subject, f"CYCLE {number}", day, rng)
+
+
+def _signs(subject: Subject, visit: str, day: int, rng: Generator) -> None:
+    own = subject.stream("vital signs")  # the patient's usual values
+    for code, (mean, between, within, digits) in SIGNS.items():
+        value = mean + between * float(own.normal()) + within * float(rng.normal())
+        _write(subject, code, round(value, digits), visit, day)
 
 
 def _write(subject: Subject, code: str, value: float, visit: str, day: int) -> None:
