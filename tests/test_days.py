@@ -46,7 +46,13 @@ def run(tmp_path, monkeypatch):
 def shown():
     columns = (Shown("Date", "TRTSDT"), Shown("Start", "CMSTDTC"))
     return listing(
-        "tlf-l-therapy", ADSL, columns, dataset="ADSL", key=(), population="SAFETY", absent="none"
+        "tlf-l-therapy",
+        ADSL,
+        columns,
+        dataset="ADSL",
+        key=("TRTSDT",),
+        population="SAFETY",
+        absent="none",
     )
 
 
@@ -65,6 +71,7 @@ def test_days_since_registration_are_printed_where_the_plan_has_them(run):
     table = shown()
     assert [c.header for c in table.columns] == ["Days since registration", "Start (day)"]
     assert [list(r.cells) for r in table.rows] == [["29", "\u22121"], ["", ""]]
+    assert table.rows[0].address == "ADSL|01|29"
     assert days.NOTE in table.notes
     assert days.cut_off() == "final"
 

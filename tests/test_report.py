@@ -197,7 +197,9 @@ def says(shown: str, value: float, words: str) -> bool:
     """Whether a printed text is what a row holds: a number as it is or in percent, or its words."""
     shown = as_written(shown)
     if value != value:  # noqa: PLR0124 - not a number
-        return shown == "NE" or (bool(words) and shown.replace("-", " ") in words.replace("-", " "))
+        return shown in ("NE", "NC") or (
+            bool(words) and shown.replace("-", " ") in words.replace("-", " ")
+        )
     found = PRINTED.fullmatch(shown)
     if found is None:
         return False

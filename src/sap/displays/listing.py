@@ -106,7 +106,8 @@ def listing(  # noqa: PLR0913 - what a listing is made of
                 else s.text(record.get(s.column))
                 for s in shown
             ]
-            place = "|".join([dataset, who, *(words(record.get(k)) for k in key)])
+            keys = (_key(record.get(name), who) for name in key)
+            place = "|".join([dataset, who, *keys])
             rows.append(Row("" if i else who, cells, address=place, again=who if i else ""))
     sets = results("analysis_sets")
     n = sets.count(population=population) if sets.has("n", population=population) else None
@@ -114,6 +115,10 @@ def listing(  # noqa: PLR0913 - what a listing is made of
     if population == "CONSENTED" and flow.has("n", **all_subjects):
         n = flow.count(**all_subjects)
     return Table(display_id, "Patient", columns, rows, notes=notes, absent=absent, n=n)
+
+
+def _key(value: Any, who: str) -> str:
+    return days.printed(value, who) if isinstance(value, pd.Timestamp) else words(value)
 
 
 def _is_numeric(shown: Shown, frame: pd.DataFrame, dated: Collection[str]) -> bool:
