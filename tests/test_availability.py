@@ -168,3 +168,12 @@ def test_no_text_leads_to_a_display_that_is_not_there(run):
     assert inline.if_shown("See {tlf-pk}.")._repr_markdown_() == ""
     assert "#tlf-os)" in inline.if_shown("See {tlf-os}.")._repr_markdown_()
     assert str(inline.ref("tlf-pk")).endswith("(#tlf-data-gaps)")
+
+
+def test_text_about_a_display_that_a_report_may_lack_is_conditional():
+    """`if_shown` and `listed` print nothing of a display that is not there; `ref` would print its number."""
+    needing = {name for name, entry in register.register().items() if entry.needs}
+    assert {"tlf-pk", "tlf-two-stage", "tlf-deviations"} <= needing
+    for chapter in sorted((project_home() / "analysis" / "chapters").glob("*.qmd")):
+        cited = set(re.findall(r'ref\("(tlf-[a-z0-9-]+)"\)', chapter.read_text(encoding="utf-8")))
+        assert not cited & needing, (chapter.name, cited & needing)

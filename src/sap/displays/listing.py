@@ -382,7 +382,8 @@ def responses() -> Table:
             "NE" if pd.isna(v) else f"{words(v)}{'+' if c else ''}"
             for v, c in zip(frame[f"{stem}AVAL"], frame[f"{stem}CNSR"], strict=True)
         ]
-        shown.append(Shown(header, stem, "Survival (days)"))
+        if frame[f"{stem}AVAL"].notna().any():
+            shown.append(Shown(header, stem, "Survival (days)"))
     tumour_ = "; best tumour response by the algorithm of the plan, else by the investigator (inv.)"
     tumour_ = tumour_ if "BOR" in names else ""
     return listing(
