@@ -3,6 +3,7 @@
 A test whose need is absent is skipped with the reason. With `--no-skips`, as in CI, it fails.
 """
 
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -27,6 +28,18 @@ def r_is_there() -> bool:
         return False
     call = ["Rscript", "-e", "suppressMessages(library(survival))"]
     return subprocess.run(call, capture_output=True, check=False).returncode == 0
+
+
+@pytest.fixture(scope="session")
+def emptiness() -> Callable[[Path], list[float]]:
+    """How empty each page of a PDF is, by `tests/page_ink.py`."""
+    spec = importlib.util.spec_from_file_location("page_ink", Path(__file__).parent / "page_ink.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    measure: Callable[[Path], list[float]] = module.emptiness
+    return measure
 
 
 NEEDS = {

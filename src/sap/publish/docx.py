@@ -140,6 +140,8 @@ def finished(made: bytes, page: PageFacts) -> bytes:
 
     document = docx.Document(io.BytesIO(made))
     _style_tables(document)
+    if page.flowing:
+        _let_sections_flow(document)
     _replace_title(document, page)
     forms = _page_forms(document, page)
     _turn_landscape_displays(document, forms)
@@ -161,6 +163,16 @@ def _style_tables(document: "Document") -> None:
         last = cell[-1]
         if last.tag == qn("w:p") and not len(last):  # what pandoc writes into an empty cell
             last.style = "TableText"
+
+
+def _let_sections_flow(document: "Document") -> None:
+    """A section begins a page where the text asks for one, not always."""
+    from docx.oxml.ns import qn
+
+    for style in document.styles.element.findall(qn("w:style")):
+        if style.get(qn("w:styleId")) == "Heading1":
+            for mark in list(style.iter(qn("w:pageBreakBefore"))):
+                mark.getparent().remove(mark)
 
 
 def _replace_title(document: "Document", page: PageFacts) -> None:

@@ -22,6 +22,9 @@ AUDIENCES = {
 }
 # Reports whose first page is their first chapter; contents and lists follow it.
 ANSWERS_FIRST = ("dsmb",)
+# Reports whose sections follow each other without a new page, except where the text asks for one; the
+# text has a place for the contents.
+FLOWING = ("csr",)
 # The statistic of a 0 that has no row (as `sap.displays.ard_lookup` writes it): its address is the category without a patient.
 NO_ROW = "no row"
 KEY_COLUMNS = ("analysis", "population", "group", "paramcd", "level", "sublevel", "stat_name")
@@ -41,6 +44,7 @@ class PageFacts:
     synthetic: bool
     moment: datetime
     answers_first: bool = False
+    flowing: bool = False
 
     def metadata(self, *, contents_placed: bool = False) -> dict[str, tree.Json]:
         """As pandoc metadata: the document's `title`, and the rest under the key `sap`.
@@ -65,6 +69,8 @@ class PageFacts:
             values["contents-placed"] = {"t": "MetaBool", "c": True}
         if self.answers_first:
             values["cover"] = {"t": "MetaBool", "c": True}
+        if self.flowing:
+            values["flowing"] = {"t": "MetaBool", "c": True}
         if self.synthetic:
             values["synthetic"] = {"t": "MetaBool", "c": True}
         return {"title": tree.text(self.title), "sap": tree.mapping(values)}
@@ -113,6 +119,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         synthetic=bool(facts.get("synthetic")),
         moment=_moment(cut_off),
         answers_first=kind in ANSWERS_FIRST,
+        flowing=kind in FLOWING,
     )
 
 

@@ -212,10 +212,10 @@ local function typst_columns(tbl, landscape, kind)
     widths[(numeric[1] or widest_at ~= 1) and widest_at or 1] = "1fr"
     return widths
   end
-  -- Too wide: columns of numbers, and that of a listing's participants, keep their width where that
+  -- Too wide: columns of numbers and of single words (patients, dates) keep their width where that
   -- leaves room, text shares the rest.
   local fixed, shares = 0, weights(natural, least)
-  local kept = function(c) return numeric[c] or (kind == "listing" and c == 1 and natural[c] <= 16) end
+  local kept = function(c) return numeric[c] or (natural[c] == least[c] and natural[c] <= 16) end
   for c = 1, n do if kept(c) then fixed = fixed + natural[c] end end
   for c = 1, n do
     local keeps = kept(c) and fixed < room * 0.7

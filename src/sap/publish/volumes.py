@@ -100,8 +100,10 @@ def bound(
         inside = _without_links(copy.deepcopy(blocks), others) if others else blocks
         if name:
             _raise_headings(inside)
-        facts = _facts(page, titles[name]) if name else page
         placed = PLACE_OF_CONTENTS in ids[name]
+        facts = (
+            _facts(page, titles[name]) if name else replace(page, flowing=page.flowing and placed)
+        )
         meta: tree.Json = {**facts.metadata(contents_placed=placed), **more}
         volumes.append(Volume(name, content | {"blocks": inside, "meta": meta}, facts))
     return tuple(volumes)
@@ -127,7 +129,7 @@ def _volume_of_chapter(header: Mapping[str, Any]) -> dict[str, str]:
 
 def _facts(page: PageFacts, title: str) -> PageFacts:
     rows = tuple((n, f"{value}. {title}" if n == "Document" else value) for n, value in page.rows)
-    return replace(page, subject=f"{page.subject}, {title}", rows=rows)
+    return replace(page, subject=f"{page.subject}, {title}", rows=rows, flowing=False)
 
 
 def _without_links(blocks: list[tree.Json], others: Mapping[str, str]) -> list[tree.Json]:
