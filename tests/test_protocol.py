@@ -174,7 +174,7 @@ def test_the_title_page_of_the_board_has_none_of_it():
     assert ("Author", "A") in page_facts(facts | {"kind": "csr"}, None).rows
     assert ("Author", "A") not in page_facts(facts | {"kind": "dsmb"}, None).rows
     rows = dict(page_facts(facts | {"kind": "csr"}, None).rows)
-    assert rows["Date of report"] == "version of the data cut-off 2019-06-30"
+    assert rows["Date of report"] == "Version of the data cut-off 2019-06-30"
 
 
 # ---- tables ------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def phrase(path: str, *, capital: bool = True) -> RichText:
 
 def _piece(text: str, path: str) -> list[str | Number]:
     """A piece of a text of the plan; with a digit in it, it leads to the text, without its outer spaces."""
-    if not re.search(r"\d", text):
+    if not re.search(r"\d", formats.typeset(text)):  # mg/m2 is a unit
         return [text] if text else []
     words = text.strip()
     start = text.index(words)

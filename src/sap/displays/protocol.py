@@ -134,7 +134,12 @@ def centres() -> RichText:
     if is_not_known("centres"):
         return RichText(NOT_KNOWN)
     listed = _given("centres") or ()
-    return RichText("; ".join(f"{one.name}, {one.city}, {one.country}" for one in listed))
+    countries = list(dict.fromkeys(one.country for one in listed))
+    of_each = (
+        f"{'; '.join(f'{one.name}, {one.city}' for one in listed if one.country == country)} ({country})"
+        for country in countries
+    )
+    return RichText("; ".join(of_each))
 
 
 OFFICERS = {

@@ -58,10 +58,8 @@ def period() -> RichText:
 
 
 def report_date() -> RichText:
-    """The version of the report: the data cut-off and the snapshot, never the day of printing."""
-    return RichText(
-        f"Version of the data cut-off {days.cut_off()}, snapshot {ard.run_facts()['cut_id']}"
-    )
+    """The version of the report: its data cut-off, never the day of printing."""
+    return RichText(f"Version of the data cut-off {days.cut_off()}")
 
 
 def _lines_of(item: str, names: str) -> RichText:
@@ -107,6 +105,7 @@ def synopsis() -> Table:
     of_product: list[Piece] = [product]
     if batch.plain:
         of_product += ["; batch number: ", batch]
+    again: list[Piece] = [" ", sentences.rescreened()] if ard.plan().study.groups else []
     rows = [
         _row("Name of sponsor", plan_text.value("study.sponsor")),
         _row("Name of finished product", protocol.text("product")),
@@ -135,9 +134,7 @@ def synopsis() -> Table:
         Row("Summary and conclusions", kind="group"),
         _row("Patients and exposure", _joined(sentences.baseline(), " ", sentences.exposure(), ".")),
         _row("Efficacy results", primary_result()),
-        _row("", sentences.survival()),
-        _row("", sentences.other_efficacy()),
-        _row("", sentences.rescreened() if ard.plan().study.groups else RichText("")),
+        _row("", _joined(sentences.survival(), " ", sentences.other_efficacy(), *again)),
         _row("Safety results", safety()),
         _row("Conclusion", sentences.conclusion()),
         _row("Date of report", report_date()),

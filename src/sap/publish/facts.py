@@ -102,7 +102,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         ("Audience", audience),
         ("Status", status[:1].upper() + status[1:]),
         ("Data cut-off", cut_off_words),
-        ("Date of report", f"version of the data cut-off {cut_off_words}" if of_e3 else ""),
+        ("Date of report", f"Version of the data cut-off {cut_off_words}" if of_e3 else ""),
         ("Data snapshot", word("cut_id")),
         ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),
