@@ -67,5 +67,5 @@ def heading(header: str) -> str:
 def cut_off() -> str:
     """The cut-off in words: date and name, or the name alone."""
     facts = ard.run_facts()
-    name = str(facts["cut_off_name"])
+    name = str(facts["cut_off_name"]).replace(f" {facts['cut_off']}", "")
     return name if relative() else f"{facts['cut_off']} ({name})"

@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import baseline, exposure, formats, plan_text, record
+from sap.displays import baseline, days, exposure, formats, plan_text, record
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
@@ -22,6 +22,7 @@ from sap.displays.register import register
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
 from sap.errors import UsageError
 
+NO_DATES = "Not in the data: the data have days since registration instead of dates."
 NO_PATIENT = "No patient of the primary set has been treated yet."
 
 
@@ -76,12 +77,12 @@ def look() -> RichText:
     facts = ard.run_facts()
     dates = sorted(ard.table("plan")["cut_offs"]["dates"].items(), key=lambda one: one[1]["date"])
     names = [name for name, _ in dates]
-    place = f"Data cut-off {facts['cut_off']}, snapshot{NO_BREAK_SPACE}{facts['cut_id']}."
+    place = f"Data cut-off {days.cut_off()}, snapshot{NO_BREAK_SPACE}{facts['cut_id']}."
     if not facts["planned"] or facts["cut_off_name"] not in names:
         return RichText(f"This look is not one of those planned ({', '.join(names)}). {place}")
     if len(names) == 1:
         return RichText(
-            f"This is the only look of the plan ({names[0]}): the plan has one data cut-off. {place}"
+            f"This is the only look of the plan, which has one data cut-off ({names[0]}). {place}"
         )
     number = names.index(facts["cut_off_name"]) + 1
     return RichText(
@@ -94,6 +95,8 @@ def _by_when(accrual: Results, level: str) -> list[str | Number]:
     place = ArdKey(level=level)
     n, planned = accrual.count(**place), accrual.count("N", **place)
     of = "stage 1" if level == "stage_1" else "the primary set"
+    if accrual.has("reached_on", **place) and days.relative():
+        return ["All ", planned, f" patients of {of} are treated. "]
     if accrual.has("reached_on", **place):
         return [
             "All ", planned, f" patients of {of} are treated, the last since ",
@@ -111,7 +114,7 @@ def _when_due(accrual: Results, level: str) -> list[str | Number]:
     """When an analysis can be made of a complete stage, and whether it is due now."""
     place = ArdKey(level=level)
     of = "The analysis of futility" if level == "stage_1" else "The final analysis"
-    if not accrual.has("due_on", **place):
+    if not accrual.has("due_on", **place) or days.relative():
         return []
     due = accrual.find("status", **place).words == "due"
     parts: list[str | Number] = [
@@ -144,14 +147,16 @@ def stages() -> Table:
         if not accrual.has("N", **place):
             continue
         cells: list[Content] = [accrual.count("N", **place), accrual.count(**place)]
-        if accrual.has("reached_on", **place):
+        if days.relative():
+            cells += ["no date", "no date"]
+        elif accrual.has("reached_on", **place):
             cells += [Cell(accrual.words("reached_on", **place)), "reached"]
         elif accrual.has("patients_per_month", **place):
             low, high = (accrual.words(f"expected_{end}", **place) for end in ("from", "to"))
             cells += [Cell(accrual.words("expected_on", **place)), Cell(low, " to ", high)]
         else:
             cells += ["not known", "not known"]
-        known = accrual.has("due_on", **place)
+        known = accrual.has("due_on", **place) and not days.relative()
         cells.append(Cell(accrual.words("due_on", **place)) if known else "not known")
         rows.append(Row(accrual.label("level", level), cells))
     columns = [
@@ -439,10 +444,13 @@ def key_numbers() -> Table:
 def synopsis() -> RichText:
     """The protocol in a few sentences, from the plan."""
     wording, plan = ard.plan().wording, ard.plan()
+    in_order = sorted(plan.cut_offs.dates.items(), key=lambda one: one[1].date)
+    looks = [
+        name if days.relative() else f"{name} {one.date.isoformat()}" for name, one in in_order
+    ]
     return RichText(
         f"{plan.study.title}. Disease: {wording.disease}. Treatment: {wording.treatment}. Patients planned in the "
-        "primary set: ", plan_text.number("design.n"), ". Data cut-offs of the plan: "
-        + "; ".join(f"{name} {one.date.isoformat()}" for name, one in plan.cut_offs.dates.items()) + ".",
+        "primary set: ", plan_text.number("design.n"), ". Data cut-offs of the plan: " + "; ".join(looks) + ".",
     )  # fmt: skip
 
 
@@ -557,8 +565,9 @@ def accrual_figure() -> Figure:
 
     primary, every = results("dsmb_accrual"), results("accrual")
     months = [level for level in primary.values("level") if level[:1].isdigit()]
-    if not months or not every.values("level"):
-        return Figure("tlf-dsmb-accrual", None, "", absent="Not in the data: no patient consented.")
+    if not months or not every.values("level") or days.relative():
+        why = NO_DATES if days.relative() else "Not in the data: no patient consented."
+        return Figure("tlf-dsmb-accrual", None, "", absent=why)
     planned = primary.has("n_expected", level=months[-1])
     lines = {"Primary set, treated": (primary, "n")}
     if planned:
@@ -623,8 +632,8 @@ def accrual_table() -> Table:
         "tlf-dsmb-accrual-quarters",
         "End of",
         columns,
-        rows,
-        absent="Not in the data: no patient consented.",
+        [] if days.relative() else rows,
+        absent=NO_DATES if days.relative() else "Not in the data: no patient consented.",
     )
 
 
@@ -709,7 +718,11 @@ def conduct_table() -> Table:
 def data_timeliness() -> Table:
     """Table 5-2: days from the last contact to the cut-off."""
     contacts = results("data_timeliness")
-    levels = ("on_treatment", "follow_up", "all_followed")
+    levels = [
+        level
+        for level in ("on_treatment", "follow_up", "all_followed")
+        if contacts.count("N", paramcd="DAYS", level=level).text != "0"
+    ]
     places = [ArdKey(paramcd="DAYS", level=level) for level in levels]
     rows = [
         Row("Days since the last contact", kind="group"),
@@ -723,8 +736,8 @@ def data_timeliness() -> Table:
         for level, place in zip(levels, places, strict=True)
     ]
     absent = "No patient is in follow-up."
-    if contacts.count("N", **places[-1]).text == "0":
-        rows = []
+    if not levels:
+        rows, columns = [], [Column("Patients")]
     return Table("tlf-dsmb-currency", "Timeliness of the data", columns, rows, absent=absent)
 
 

@@ -107,6 +107,21 @@ def _caption(entry: Entry, n: Number | None, part: str) -> str:
     return " ".join(f"[{text}]{{.tlf-{name}}}" for name, text in words.items())
 
 
+def without_patients(display_id: str) -> str:
+    """Why a display of treated patients is empty in a report of the DSMB; nothing where it is not.
+
+    The DSMB's own displays say by themselves what they hold before the first dose.
+    """
+    entry = register()[display_id]
+    of_treated = entry.population in ("SAFETY", "PRIMARY") and not display_id.startswith(
+        "tlf-dsmb-"
+    )
+    if not of_treated or str(ard.run_facts().get("kind", "")) != "dsmb":
+        return ""
+    n = _size(entry)
+    return "No patient of this set has been treated yet." if n is not None and n.text == "0" else ""
+
+
 def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
     """The display when there is nothing to show: the same frame around a box that gives the reason."""
     if not why.strip():

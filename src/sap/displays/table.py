@@ -167,6 +167,8 @@ class Table:
     def _repr_markdown_(self) -> str:
         if not self.rows:
             return frame.absent(self.id, self.absent, self.notes)
+        if why := frame.without_patients(self.id):
+            return frame.absent(self.id, why)
         shown = collected(self)
         if not shown.rows:
             return frame.absent(self.id, shown.absent)

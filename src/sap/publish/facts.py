@@ -87,6 +87,8 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
     subject = KINDS.get(kind, kind)
     cut_off, cut_off_name = word("cut_off"), word("cut_off_name")
     dated = word("dates") in ("", "calendar")
+    # An unplanned cut-off is named by its date: "2017-10-31 (unplanned)".
+    cut_off_name = cut_off_name.replace(f" {cut_off}", "")
     cut_off_words = f"{cut_off} ({cut_off_name})" if cut_off and cut_off_name else cut_off
     cut_off_words = cut_off_words if dated else cut_off_name
     status = word("report_status")
