@@ -308,7 +308,7 @@ def safe_table() -> Table:
         rows.append(Row(words, (share, _label(shown_in))))
     deaths, more = results("dsmb_deaths"), "" if is_open() else _label("tlf-l-deaths")
     window = _small(deaths.label("level", "within_window"))
-    for cause in deaths.values("sublevel"):
+    for cause in ("", *filter(None, deaths.values("sublevel"))):
         place = ArdKey(level="within_window", sublevel=cause)
         if cause and deaths.count(**place).text == "0":
             continue
@@ -398,7 +398,6 @@ def previous() -> RichText:
 
 
 HEADLINES: tuple[tuple[str, str, ArdKey, str], ...] = (
-    ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="consented"), "n"),
     ("Patients treated", "ae_overview", ArdKey(level="any"), "N"),
     ("Patients of the primary set treated", "dsmb_accrual", ArdKey(level="total"), "n"),
     ("Patients with a serious adverse event", "ae_overview", ArdKey(level="serious"), "n"),
@@ -600,7 +599,7 @@ def accrual_figure() -> Figure:
         f"{_small(words)} {n.text}" for words, n in now.items()
     )
     alt += ". Thin broken lines: sizes of the design."
-    return Figure("tlf-dsmb-accrual", plot, alt, height=1.7, numbers=tuple(now.values()))
+    return Figure("tlf-dsmb-accrual", plot, alt, height=1.25, numbers=tuple(now.values()))
 
 
 def accrual_table() -> Table:
