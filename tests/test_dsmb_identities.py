@@ -144,6 +144,7 @@ NO_IDENTITY = {
     "design": "the plan",
     "design_oc": "the plan",
     "dsmb_sites": "the sums of flow and deviations by site",
+    "eligibility": "criteria not met before treatment",
     "lab_grade": "safety tests; a patient without a value may have any class",
     "protocol_deviations": "conduct",
     "toxicity_boundary": "the plan",
