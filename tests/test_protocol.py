@@ -138,6 +138,14 @@ def test_dates_are_those_of_the_data_unless_the_plan_has_published_ones(run):
     assert protocol.date("first_consent").text == "February 2017"
 
 
+def test_dates_of_data_without_real_dates_are_not_known(run):
+    """Of a plan that prints days since registration, and publishes no date of its own."""
+    plan = PLANS["plan"]
+    study = plan.study.model_copy(update={"dates": "days since registration"})
+    run(plan.model_copy(update={"study": study}), [date_row("first_consent", "2017-01-31")])
+    assert protocol.date("first_consent") == "not known"
+
+
 # ICH E3, section 1: what the title page holds, as its sponsor knows it.
 E3_TITLE_PAGE = (
     "Investigational product", "Indication", "Development phase", "Design", "Sponsor", "Protocol",

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from sap import ard
-from sap.displays import plan_text, sentences
+from sap.displays import days, plan_text, sentences
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import typeset
@@ -255,5 +255,7 @@ def date(which: str) -> Number | str:
     if published is not None:
         known = getattr(published, which)
         return Number(known, f"plan|protocol.dates.{which}") if known else NOT_KNOWN
+    if days.relative():
+        return NOT_KNOWN
     dates = results("study_dates")
     return dates.words("date", level=which) if dates.has("date", level=which) else NOT_KNOWN
