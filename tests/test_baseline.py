@@ -427,7 +427,7 @@ def test_the_results_at_baseline_are_all_of_them(people, found):
     # each column of the table: population and group
     assert set(zip(rows["population"], rows["group"], strict=True)) == {
         ("PRIMARY", ""), ("RESCREENED", "treated"), ("RESCREENED", ""), ("GROUPA", ""),
-        ("SCREENED", ""),
+        ("SCREENED", ""), ("SAFETY", ""),
     }  # fmt: skip
 
 

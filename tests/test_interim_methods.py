@@ -368,3 +368,11 @@ def test_posterior_comparison_grows_with_responders_and_stays_a_probability(marg
 def test_posterior_comparison_refuses_by_name(arguments, named):
     with pytest.raises(ValueError, match=f"^{named} "):
         posterior_comparison(*arguments)
+
+
+@pytest.mark.parametrize(
+    "prior", [(np.inf, 1), (1, np.inf), (0, 1), (1, 0), (np.nan, 1), (1, np.nan)]
+)
+def test_a_prior_is_two_finite_positive_numbers(prior):
+    with pytest.raises(ValueError, match="two positive numbers"):
+        posterior_summary(1, 2, prior, 0.95, 0.2)

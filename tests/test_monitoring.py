@@ -1,6 +1,7 @@
 """Toxicity boundaries against R's stoppingrule and clinfun, against enumeration, and by definition."""
 
 import csv
+import datetime as dt
 import itertools
 import re
 from fractions import Fraction
@@ -234,18 +235,27 @@ def stopping_of_the_printed(text: str, n: int, p: Fraction) -> Fraction:
 
 
 def formatted(run, rule) -> str:
-    """The line of Table 2-1 with the boundary, from the results of a plan that has this rule."""
+    """The boundary list of the board's table on toxicity, from the results of a plan with this rule."""
     from sap.displays import dsmb
+    from sap.results.dsmb import dsmb_cycles
     from sap.results.safety import toxicity_boundary_list, toxicity_monitoring
 
     plan = PLAN.model_copy(update={"toxicity_monitoring": rule})
     adsl = pd.DataFrame({"USUBJID": ["01"], "SAFFL": "Y", "TRTSDT": [pd.Timestamp("2018-01-05")]})
+    adsl = adsl.assign(NCYCLES=1.0)
     names = ("USUBJID", "AEDECOD", "ATOXGRN", "TRTEMFL", "PROGFL")
     adae = pd.DataFrame({name: [] for name in names}, dtype="str")
     adae["ATOXGRN"] = adae["ATOXGRN"].astype(float)
-    run(ard.bind([*toxicity_monitoring(adsl, adae, plan), *toxicity_boundary_list(plan)]))
-    row = next(row for row in dsmb.toxicity().rows if str(row.label).startswith("Boundary: "))
-    return row.cells[0].text.replace("\u00a0", " ")
+    cycles = dsmb_cycles(adsl, adae, plan, dt.date(2018, 2, 1))
+    run(ard.bind([*toxicity_monitoring(adsl, adae, plan), *toxicity_boundary_list(plan), *cycles]))
+    lines = [
+        row for row in dsmb.toxicity().rows if getattr(row.label, "text", "").startswith("n = ")
+    ]
+    printed = [
+        f"{line.cells[0].text.removesuffix(' events')} of {line.label.text.removeprefix('n = ')}"
+        for line in lines
+    ]
+    return ", ".join(printed).replace("\u00a0", " ")
 
 
 @pytest.fixture

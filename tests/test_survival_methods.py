@@ -16,6 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap.methods.proportion import clopper_pearson
+from sap.methods.risk_sets import risk_sets
 from sap.methods.survival import (
     beta_product,
     beta_product_moments,
@@ -717,3 +718,18 @@ def test_data_sets_of_the_survival_package():
 def test_logrank_refuses_a_group_that_is_missing(group, message):
     with pytest.raises(ValueError, match=message):
         logrank([1, 2, 3], [1, 1, 1], group)
+
+
+def test_a_time_of_minus_zero_is_the_first_time():
+    """Its sign is no part of the time: the event at -0.0 precedes the one at 1."""
+    sets = risk_sets(np.array([1.0, -0.0, 2.0]), np.array([1, 1, 0]), causes=1)
+    assert sets.time.tolist() == [0.0, 1.0, 2.0]
+    assert sets.at_risk.tolist() == [3, 2, 1]
+    assert [counts.tolist() for counts in sets.counts] == [[0, 0, 1], [1, 1, 0]]
+
+
+def test_times_are_near_ties_by_the_mean_of_the_distinct_times():
+    """Of 1, 1, 1000 and 1000 + 1e-6 the mean of the distinct is 667: 1e-6 is below 1.5e-8 of it, and no step."""
+    sets = risk_sets(np.array([1.0, 1.0, 1000.0, 1000.0 + 1e-6]), np.array([1, 0, 1, 1]), causes=1)
+    assert sets.time.tolist() == [1.0, 1000.0]
+    assert [counts.tolist() for counts in sets.counts] == [[1, 0], [1, 2]]

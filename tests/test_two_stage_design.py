@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy.stats import binom
 
 from sap.methods.two_stage import SingleStageDesign, TwoStageDesign
-from sap.methods.two_stage_design import convolved, ways
+from sap.methods.two_stage_design import convolved, open_rate, ways
 
 CLINFUN = Path(__file__).parent / "reference" / "two_stage_clinfun_designs.csv"
 
@@ -154,3 +154,13 @@ def test_whole_numbers_of_numpy_are_whole_numbers():
 
 def test_packed_multiplication_is_the_convolution():
     assert convolved([1, 2, 3], [4, 5], 6) == np.convolve([1, 2, 3], [4, 5]).tolist()
+
+
+@pytest.mark.parametrize("p", [0, 1, -0.1, 1.1])
+def test_a_rate_at_an_end_of_its_interval_is_refused_by_name(p):
+    with pytest.raises(ValueError, match="p1 must lie strictly between 0 and 1"):
+        open_rate(p, "p1")
+
+
+def test_a_rate_just_inside_its_interval_is_taken():
+    assert open_rate(1e-9, "p1") == 1e-9

@@ -23,7 +23,7 @@ from sap.methods.two_stage import (
     koyama_chen,
     two_stage_inference,
 )
-from sap.methods.two_stage_inference import _roots
+from sap.methods.two_stage_inference import _roots, binomial_at_least
 
 REFERENCE = Path(__file__).parent / "reference"
 OPTIMAL = TwoStageDesign(1, 10, 5, 29)
@@ -617,3 +617,9 @@ def test_the_interval_of_one_tail_covers_less_than_it_says():
 
 def tail(x, p):
     return OPTIMAL.outcome_probabilities(p)[x:].sum()
+
+
+def test_at_least_so_many_responders_at_every_count():
+    """Of three patients at 1/2: 1, 7/8, 4/8, 1/8, and none of four."""
+    tail = binomial_at_least(np.array([-1, 0, 1, 2, 3, 4]), 3, 0.5)
+    assert tail.tolist() == pytest.approx([1, 1, 7 / 8, 4 / 8, 1 / 8, 0])
