@@ -12,7 +12,8 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from matplotlib import font_manager, get_data_path, pyplot
+from matplotlib import font_manager, pyplot
+from matplotlib.ft2font import FT2Font
 from matplotlib.text import Text
 
 from sap import ard
@@ -83,7 +84,6 @@ def courses():
 def spider(frame=None):
     return plots.spider(
         courses() if frame is None else frame,
-        cap=100,
         lines=[-50],
         order=ORDER,
         x_title="Weeks",
@@ -108,7 +108,7 @@ def swimmer(seed=None):
         events,
         ongoing,
         segments=["On", "After"],
-        marks=["Response"],
+        marks={"Response": ("o", "white")},
         x_title="Weeks",
         still="Alive",
     )
@@ -250,12 +250,13 @@ def test_two_processes_with_other_settings_write_the_same_bytes(tmp_path):
     assert len(sums[0].splitlines()) == len(DRAWINGS)
 
 
-def test_letters_come_from_matplotlib_not_from_the_machine():
+def test_letters_are_those_of_the_text_and_not_of_the_machine():
     with figure.drawing():
         path = font_manager.findfont(
             font_manager.FontProperties(family=[figure.FAMILY], weight="bold")
         )
-    assert Path(path) == Path(get_data_path()) / "fonts/ttf/DejaVuSans-Bold.ttf"
+    assert Path(path) == Path(figure.__file__).parent / "fonts/LibertinusSerif-Bold.otf"
+    assert FT2Font(path).family_name == "Libertinus Serif"
 
 
 def luminance(colour):
@@ -343,10 +344,71 @@ def test_marks_of_one_day_do_not_cover_one_another_and_the_arrow_is_named():
     assert alone == 1
     drawing = plots.swimmer(
         lanes, events, pd.DataFrame([("S-02", 8.0)], columns=["subject", "time"]),
-        segments=["On"], marks=["PSA", "Scan"], x_title="Weeks", still="Last known alive",
+        segments=["On"], marks={"PSA": ("o", "white"), "Scan": ("s", "black")}, x_title="Weeks",
+        still="Last known alive",
     )  # fmt: skip
     _, texts = drawn(drawing)
     assert "Last known alive" in texts
+
+
+def test_a_mark_of_a_swimmer_keeps_its_shape_whatever_else_occurs():
+    """Of three marks only the last occurs: a square filled in black, as where all three do."""
+    marks = {"PSA": ("o", "white"), "Scan": ("^", "white"), "Death": ("s", "#000000")}
+    lanes = pd.DataFrame(
+        [("S-01", 0.0, 8.0, "On"), ("S-02", 0.0, 6.0, "On")],
+        columns=["subject", "start", "end", "segment"],
+    )
+    alive = pd.DataFrame([("S-02", 6.0)], columns=["subject", "time"])
+    some = [("S-01", 8.0, "Death")]
+    every = [("S-01", 1.0, "PSA"), ("S-01", 4.0, "Scan"), *some]
+    for events in (some, every):
+        frame = pd.DataFrame(events, columns=["subject", "time", "event"])
+        plot = plots.swimmer(
+            lanes, frame, alive, segments=["On", "After"], marks=marks, x_title="Weeks", still="Alive",
+            reasons=pd.DataFrame([("S-01", "Completed")], columns=["subject", "reason"]),
+        )  # fmt: skip
+        axes, texts = drawn(plot)
+        dead = next(
+            c for c in axes.collections
+            if len(c.get_offsets()) == 1 and tuple(map(float, c.get_offsets()[0])) == (8.0, 2.0)
+        )  # fmt: skip
+        corners = {tuple(map(float, corner)) for corner in dead.get_paths()[0].vertices}
+        assert {(-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5)} == corners
+        assert dead.get_facecolor()[0][:3].tolist() == [0, 0, 0]
+        assert ("PSA" in texts) == (events is every)
+        assert "Completed" in texts
+
+
+def test_a_curve_ends_where_each_group_has_fewer_than_a_tenth_at_risk():
+    """Of 20 and 10 patients a tenth are 2 and 1: at month 18 there are 1 and 0, at 12 still 2 in A."""
+    rows = [("A", 0.0, 20), ("A", 12.0, 2), ("A", 18.0, 1), ("A", 24.0, 1)]
+    rows += [("B", 0.0, 10), ("B", 12.0, 0), ("B", 18.0, 0), ("B", 24.0, 0)]
+    at_risk = pd.DataFrame(rows, columns=["group", "time", "n"])
+    assert plots.shown_until(at_risk) == 18
+    assert survival.cut_note(at_risk) == [
+        "The axis ends at 18 months: from then on fewer than 10% of the patients are at risk."
+    ]
+    assert plots.shown_until(at_risk[at_risk["time"] <= 18]) is None
+    assert plots.shown_until(at_risk[at_risk["time"] <= 12]) is None
+
+
+def test_a_spider_shows_a_halving_and_a_doubling_equally_far_from_baseline():
+    """Changes of -50 and +100 percent are ratios of 1/2 and 2; a value of 0 is drawn at 1/128."""
+    rows = [("S-01", 0.0, 0.0), ("S-01", 3.0, -50.0), ("S-02", 0.0, 0.0), ("S-02", 3.0, 100.0)]
+    rows += [("S-03", 0.0, 0.0), ("S-03", 3.0, -100.0)]
+    frame = pd.DataFrame(rows, columns=["subject", "time", "change"]).assign(category="None")
+    axes, texts = drawn(spider(frame))
+    ends = {
+        float(y) for c in axes.collections for _, y in c.get_offsets() if len(c.get_offsets()) == 3
+    }
+    assert ends == {-1.0, 1.0, -7.0}
+    assert {"1/2", "1", "2"} <= set(texts)
+
+
+def test_a_strip_below_a_waterfall_names_the_response_of_each_bar():
+    _, texts = drawn(waterfall(bars().assign(strip=["PD", "SD", "PR", "SD", "NEv", "CR"])))
+    assert {"PD", "SD", "PR", "NEv"} <= set(texts)
+    assert "CR" not in texts  # the patient without a change has no bar
 
 
 def test_a_long_rate_is_named_in_full_on_two_lines():
@@ -523,11 +585,9 @@ def test_wrapping_loses_no_letter(words, width):
 
 
 def test_the_width_of_a_text_is_that_of_the_font():
-    """DejaVu Sans: a digit is 1303 of 2048 units, a space 651 (the font's hmtx table)."""
-    assert flow_diagram.text_width("137", 10, bold=False) == pytest.approx(
-        3 * 10 * 1303 / 2048, abs=0.02
-    )
-    assert flow_diagram.text_width(" ", 10, bold=False) == pytest.approx(10 * 651 / 2048, abs=0.02)
+    """Libertinus Serif: a digit is 465 of 1000 units, a space 250 (the font's hmtx table)."""
+    assert flow_diagram.text_width("137", 10, bold=False) == pytest.approx(3 * 4.65, abs=0.02)
+    assert flow_diagram.text_width(" ", 10, bold=False) == pytest.approx(2.5, abs=0.02)
 
 
 def test_an_arrow_through_a_box_is_refused():

@@ -238,7 +238,8 @@ def test_the_pdf_claims_pdf_ua_1_and_pdf_a_2a_which_typst_has_checked(toy: Path)
     assert "<pdfaid:conformance>A</pdfaid:conformance>" in metadata
 
 
-def test_a_listing_repeats_caption_header_and_notes_on_turned_pages(toy: Path) -> None:
+def test_a_listing_repeats_its_header_and_has_its_notes_at_its_end(toy: Path) -> None:
+    """What a reader aloud would miss, being an artefact where repeated, stands once."""
     reader = pypdf.PdfReader(toy / "csr.pdf")
     turned = [page for page in reader.pages if page.mediabox.width > page.mediabox.height]
     assert len(turned) > 2
@@ -247,7 +248,7 @@ def test_a_listing_repeats_caption_header_and_notes_on_turned_pages(toy: Path) -
         assert "Listing 16.2.7.1" in text
         assert ("(continued)" in text) == (number > 0)
         assert "Participant" in text
-        assert "Sorted by participant and start." in text
+        assert ("Sorted by participant and start." in text) == (number == len(turned) - 1)
 
 
 @pytest.mark.parametrize("lines_before", range(16, 40, 4))

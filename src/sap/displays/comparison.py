@@ -6,7 +6,13 @@ from sap.displays.figure import Figure
 from sap.displays.populations import short
 from sap.displays.published import trial_of
 from sap.displays.rates import ci_header, rate_cells
-from sap.displays.survival import ci_months, common_times, curve_data
+from sap.displays.survival import (
+    ci_months,
+    common_times,
+    curve_data,
+    cut_note,
+    median_words,
+)
 from sap.displays.table import Cell, Column, Content, Row, Table, limits
 
 
@@ -176,15 +182,18 @@ def curves() -> Figure:
     longest = {label: times.find("max", **place).value for label, place in places.items()}
     numbers = [times.months("median", **place) for place in places.values()]
     in_words = ", ".join(f"{w} {n.text} months" for w, n in zip(groups, numbers, strict=True))
+    at_risk = common_times(at_risk, longest)
     plot = km_curves(
-        steps, ticks, common_times(at_risk, longest), medians,
+        steps, ticks, at_risk, medians,
         x_title=f"Months from {ard.plan().survival.os_origin}", y_title="Proportion alive",
+        summaries={label: median_words(times, place) for label, place in places.items()},
     )  # fmt: skip
     alt = (
         f"Kaplan-Meier curves of overall survival by {marker_} at the first screening. Medians: "
         f"{in_words}."
     )
-    return Figure("tlf-os-marker-curves", plot, alt, height=4.4, numbers=numbers)
+    notes = cut_note(at_risk)
+    return Figure("tlf-os-marker-curves", plot, alt, height=4.4, notes=notes, numbers=numbers)
 
 
 def guarantee() -> Table:

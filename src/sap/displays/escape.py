@@ -139,13 +139,17 @@ def coded(text: str) -> str:
 BOX = "\u25a1"
 
 
+def font_file(*, bold: bool) -> Path:
+    """The font of the figures: that of the report's text."""
+    return Path(__file__).parent / "fonts" / f"LibertinusSerif-{'Bold' if bold else 'Regular'}.otf"
+
+
 @lru_cache(maxsize=1)
 def _letters() -> frozenset[int]:
     """The characters for which the font of the figures has a letter."""
-    from matplotlib import get_data_path
     from matplotlib.ft2font import FT2Font
 
-    font = FT2Font(str(Path(get_data_path()) / "fonts" / "ttf" / "DejaVuSans.ttf"))
+    font = FT2Font(str(font_file(bold=False)))
     return frozenset(font.get_charmap())
 
 

@@ -4,8 +4,8 @@ Colours are those of Okabe and Ito (2008, "Color Universal Design"), distinguish
 of colour vision; lines differ in their dashes and points in their shape too, and fills in their
 lightness, so that a copy in black and white is readable.
 
-Letters are drawn as outlines of the font that comes with matplotlib, so no machine's fonts, and
-no reader's, change a figure.
+Letters are drawn as outlines of Libertinus Serif, the font of the report's text, whose files are in
+`fonts` (SIL Open Font License 1.1), so no machine's fonts, and no reader's, change a figure.
 """
 
 import io
@@ -13,22 +13,21 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, TypeAlias
 
 from sap import ard
 from sap.displays import frame
 from sap.displays.ard_lookup import Number
-from sap.displays.escape import markdown_text
+from sap.displays.escape import font_file, markdown_text
 from sap.displays.formats import typeset
 from sap.displays.frame import Note
 from sap.displays.register import printed, register
 from sap.errors import RenderError
 from sap.plan.home import project_home
 
-FAMILY = "SAP Sans"
-TEXT_POINTS = 9
-SMALL_POINTS = 7.5
+FAMILY = "SAP Serif"
+TEXT_POINTS = 9.5
+SMALL_POINTS = 8.5
 
 # Ordered by lightness as well as by hue: dark, light, middle ...
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -56,23 +55,17 @@ def plotnine() -> Any:
 
 
 def _register_font() -> None:
-    """Matplotlib's own DejaVu Sans under a name no machine has: a newer system copy cannot win."""
-    from matplotlib import font_manager, get_data_path
+    """Our own Libertinus Serif under a name no machine has: another copy of a system cannot win."""
+    from matplotlib import font_manager
 
     if any(entry.name == FAMILY for entry in font_manager.fontManager.ttflist):
         return
-    folder = Path(get_data_path()) / "fonts" / "ttf"
-    for file, weight, style in (
-        ("DejaVuSans.ttf", 400, "normal"),
-        ("DejaVuSans-Bold.ttf", 700, "normal"),
-        ("DejaVuSans-Oblique.ttf", 400, "italic"),
-        ("DejaVuSans-BoldOblique.ttf", 700, "italic"),
-    ):
+    for bold, weight in ((False, 400), (True, 700)):
         font_manager.fontManager.ttflist.append(
             font_manager.FontEntry(
-                fname=str(folder / file),
+                fname=str(font_file(bold=bold)),
                 name=FAMILY,
-                style=style,
+                style="normal",
                 variant="normal",
                 weight=weight,
                 stretch="normal",

@@ -9,13 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import pairwise
-from pathlib import Path
 from typing import Any, Literal
 
-from sap.displays.escape import figure_text
+from sap.displays.escape import figure_text, font_file
 
 WIDTH = 468.0  # points: 6.5 inches
-_SIZE = 8.0
+_SIZE = 8.5
 _LINE = 10.6
 _PAD = 5.5
 _GAP_X, _GAP_Y = 11.0, 24.0
@@ -95,11 +94,9 @@ Point = tuple[float, float]
 
 @lru_cache(maxsize=2)
 def _font(*, bold: bool) -> Any:
-    from matplotlib import get_data_path
     from matplotlib.ft2font import FT2Font
 
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    font = FT2Font(str(Path(get_data_path()) / "fonts" / "ttf" / name))
+    font = FT2Font(str(font_file(bold=bold)))
     font.set_size(100, 72)
     return font
 

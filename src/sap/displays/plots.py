@@ -19,7 +19,6 @@ from sap.displays.figure import (
     FAMILY,
     FILLS,
     GREY,
-    ORANGE,
     PALE,
     SHAPES,
     SKY,
@@ -72,8 +71,9 @@ def km_curves(
     *,
     x_title: str,
     y_title: str,
+    summaries: Mapping[str, str] | None = None,
 ) -> Plot:
-    """Kaplan-Meier curves with the numbers at risk under the axis.
+    """Kaplan-Meier curves with the numbers at risk under the axis, up to `shown_until`.
 
     Parameters
     ----------
@@ -86,6 +86,8 @@ def km_curves(
         `group, time, n`: its times are the ticks of the axis.
     medians
         By group; a group without (or with NaN) gets no line.
+    summaries
+        By group: the words in the corner of the panel, such as the median with its limits.
 
     The table of numbers is in the same panel because plotnine cannot stack panels of different
     heights; its row labels are labels of the y axis.
@@ -93,8 +95,11 @@ def km_curves(
     p9 = plotnine()
 
     groups = list(dict.fromkeys(steps["group"]))
+    end = shown_until(at_risk)
+    at_risk = at_risk if end is None else at_risk[at_risk["time"] <= end]
     ticks = sorted(set(at_risk["time"]))
-    right = max(ticks[-1], float(steps["time"].max()))
+    right = max(ticks[-1], float(steps["time"].max())) if end is None else end
+    medians = {group: m for group, m in medians.items() if not m > right}
     single = len(groups) == 1
     row_height, top_row = 0.085, -0.26
     first_row = top_row if single else top_row - row_height
@@ -183,9 +188,27 @@ def km_curves(
             color=GREY,
             size=0.6,
         )
+    for i, (group, words) in enumerate((summaries or {}).items()):
+        label = words if single else f"{figure_text(group, 30)}: {words}"
+        place = {"x": right, "y": 0.985 - 0.075 * i, "label": label}
+        plot += p9.annotate("text", **place, ha="right", va="top", **_text(color=BLACK))
     if single:
         plot += p9.guides(color=False, fill=False, linetype=False)
     return plot
+
+
+FEW_AT_RISK = 0.1
+
+
+def shown_until(at_risk: pd.DataFrame) -> float | None:
+    """The first time of the table at which each curve has fewer than a tenth of its patients at risk.
+
+    A curve beyond it is drawn by so few patients that its steps mislead. None where no time is cut off.
+    """
+    wide = at_risk.pivot_table(index="time", columns="group", values="n").sort_index()
+    few = (wide < FEW_AT_RISK * wide.iloc[0]).all(axis=1)
+    later = [float(time) for time in wide.index[few]]
+    return min(later) if later and min(later) < float(wide.index[-1]) else None
 
 
 BLOCK_GAP = 2  # bars
@@ -207,7 +230,8 @@ def waterfall(
     bars
         `subject, change, category` and, where there is one, `mark`: a sign printed at the bar's end
         (an asterisk for a second episode). A missing change has no bar. With `block` the bars of each
-        block are grouped under its label, in the order in which the blocks come.
+        block are grouped under its label, in the order in which the blocks come. With `strip` a code is
+        printed below each bar.
     cap
         An increase above it is truncated there and its value printed on top.
     lines
@@ -238,7 +262,7 @@ def waterfall(
         + p9.geom_hline(yintercept=0, color=BLACK, size=0.5)
         + p9.scale_fill_manual(values=dict(zip(order, FILLS, strict=False)), breaks=present)
         + p9.scale_y_continuous(breaks=breaks, labels=_signs)
-        + p9.coord_cartesian(ylim=(low - cap * 0.1, cap * 1.08))
+        + p9.coord_cartesian(ylim=(low - cap * (0.22 if "strip" in known else 0.1), cap * 1.08))
         + p9.scale_x_continuous(breaks=[], expand=(0, 0.6))
         + _titles(x_title, y_title)
         + look()
@@ -252,6 +276,14 @@ def waterfall(
             va="bottom",
             nudge_y=cap * 0.015,
             **_text(size=6, angle=90 if len(known) > 30 else 0),
+        )
+    if "strip" in known:
+        plot += p9.geom_text(
+            p9.aes("place", label="strip"),
+            data=known,
+            y=low - cap * 0.15,
+            inherit_aes=False,
+            **_text(size=6, angle=90 if len(known) > 40 else 0),
         )
     if len(blocks) > 1:
         heads = known.groupby("_turn")["place"].agg(["min", "max"])
@@ -286,56 +318,71 @@ def _titles(x_title: str, y_title: str) -> Any:
     return plotnine().labs(x=typeset(x_title), y=typeset(y_title))
 
 
+LOWEST_RATIO = 2.0**-7
+
+
 def spider(
     courses: pd.DataFrame,
     *,
-    cap: float,
     lines: Sequence[float],
     order: Sequence[str],
     x_title: str,
     y_title: str,
 ) -> Plot:
-    """Change from baseline over time, one line per patient.
+    """The ratio to baseline over time on a logarithmic scale of base 2, one line per patient.
 
-    `courses` holds `subject, time, change, category`, the row at time 0 included. A line that exceeds
-    `cap` leaves the panel; its last point is marked at the upper edge by an open triangle.
+    `courses` holds `subject, time, change, category`, the row at time 0 included; `change` is in percent, and
+    `lines` are changes. A halving and a doubling are equally far from no change, so no line leaves the
+    panel; a ratio below 1/128 is drawn there.
     """
     p9 = plotnine()
 
     frame = _ordered(courses, "category", order).sort_values(["subject", "time"])
-    last = frame.groupby("subject", sort=False, observed=True).tail(1)
-    inside, above = last[last["change"] <= cap], last[last["change"] > cap].assign(change=cap)
-    breaks = list(range(-100, int(cap) + 1, 50))
+    frame = frame.assign(ratio=[max(1 + x / 100, LOWEST_RATIO) for x in frame["change"]])
+    low, high = min([0.5, *frame["ratio"]]), max([2.0, *frame["ratio"]])
+    steps = [k for k in range(-7, 15) if low * 0.99 <= 2.0**k <= high * 1.01]
+    breaks = [2.0**k for k in steps[:: 1 + len(steps) // 10]]
     colours = {c: (BLUE, BLACK, GREY, COLOURS[1])[i % 4] for i, c in enumerate(order)}
-    plot = (
-        p9.ggplot(frame, p9.aes("time", "change", group="subject", color="category"))
-        + p9.geom_hline(yintercept=0, color=BLACK, size=0.4)
-        + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
+    return (
+        p9.ggplot(frame, p9.aes("time", "ratio", group="subject", color="category"))
+        + p9.geom_hline(yintercept=1, color=BLACK, size=0.4)
+        + p9.geom_hline(
+            yintercept=[1 + x / 100 for x in lines], linetype="dashed", color=GREY, size=0.5
+        )
         + p9.geom_line(p9.aes(linetype="category"), data=_lines(frame, "subject"), size=0.7)
-        + p9.geom_point(p9.aes(shape="category"), data=inside, size=2)
+        + p9.geom_point(
+            p9.aes(shape="category"),
+            data=frame.groupby("subject", sort=False, observed=True).tail(1),
+            size=2,
+        )
         + p9.scale_color_manual(values=colours)
         + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
         + p9.scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
-        + p9.scale_y_continuous(breaks=breaks, labels=_signs)
+        + p9.scale_y_continuous(trans="log2", breaks=breaks, labels=_ratios)
         + p9.scale_x_continuous(breaks=_ticks(frame["time"]), labels=_plain)
-        + p9.coord_cartesian(ylim=(-100, cap))
         + _titles(x_title, y_title)
         + look()
     )
-    if len(above):
-        plot += p9.geom_point(data=above, shape="^", fill="white", size=2.4, show_legend=False)
-    return plot
 
 
-def swimmer(
+def _ratios(breaks: Sequence[Any]) -> list[str]:
+    """Powers of two: `1/4`, `1/2`, `1`, `2`."""
+    return [
+        as_collected(round(float(b))) if b > 0.9 else f"1/{as_collected(round(1 / float(b)))}"
+        for b in breaks
+    ]
+
+
+def swimmer(  # noqa: PLR0913 - three frames, their legends and the words at their side
     lanes: pd.DataFrame,
     events: pd.DataFrame,
     ongoing: pd.DataFrame,
     *,
     segments: Sequence[str],
-    marks: Sequence[str],
+    marks: Mapping[str, tuple[str, str]],
     x_title: str,
     still: str,
+    reasons: pd.DataFrame | None = None,
 ) -> Plot:
     """One lane per patient, the longest on top.
 
@@ -349,10 +396,14 @@ def swimmer(
         `subject, time, event`: the marks.
     ongoing
         `subject, time`: where an arrow shows that the patient is still followed.
-    segments, marks
-        The kinds of bars (dark to light) and of marks, in the order of the legend.
+    segments
+        The kinds of bars, dark to light; a kind has its colour whether or not those before it occur.
+    marks
+        The shape and the fill of each kind of mark, in the order of the legend, which has those that occur.
     still
         The label of the arrow in the legend.
+    reasons
+        `subject, reason`: words at the right of a lane, in a column.
     """
     p9 = plotnine()
 
@@ -361,7 +412,7 @@ def swimmer(
     ranked = longest.sort_values(["end", "subject"], ascending=[True, False])["subject"]
     where = {subject: i + 1 for i, subject in enumerate(ranked)}
     bars = _ordered(lanes, "segment", segments).assign(y=lanes["subject"].map(where))
-    points = _ordered(events, "event", marks).assign(y=events["subject"].map(where))
+    points = _ordered(events, "event", list(marks)).assign(y=events["subject"].map(where))
     points["y"] = _side_by_side(points, float(longest["end"].max() if len(longest) else 1.0) * 0.02)
     bars = bars.sort_values(["y", "start"], ignore_index=True)
     points = points.sort_values(["y", "time", "event"], ignore_index=True)
@@ -369,7 +420,8 @@ def swimmer(
     right = float(longest["end"].max()) if len(longest) else 1.0
     arrows["further"] = arrows["time"] + right * 0.02
     arrows["event"] = still
-    legend = [*marks, *([still] if len(arrows) else [])]
+    occurring = set(events["event"])
+    legend = [*(m for m in marks if m in occurring), *([still] if len(arrows) else [])]
     fills = (BLUE, SKY, PALE, GREY)
     plot = (
         p9.ggplot(bars)
@@ -383,23 +435,26 @@ def swimmer(
             size=2.3,
             stroke=0.5,
         )
-        + p9.scale_color_manual(values=dict(zip(segments, fills, strict=False)))
+        + p9.scale_color_manual(
+            values=dict(zip(segments, fills, strict=False)),
+            breaks=[each for each in segments if each in set(lanes["segment"])],
+        )
         + p9.scale_shape_manual(
-            values=dict(zip(marks, SHAPES, strict=False)) | {still: ">"}, breaks=legend
+            values={mark: shape for mark, (shape, _) in marks.items()} | {still: ">"}, breaks=legend
         )
         + p9.scale_fill_manual(
-            values=dict(
-                zip(marks, ("white", BLACK, ORANGE, "white", BLACK, ORANGE, "white"), strict=False)
-            )
-            | {still: BLACK},
-            breaks=legend,
+            values={mark: fill for mark, (_, fill) in marks.items()} | {still: BLACK}, breaks=legend
         )
         + p9.scale_y_continuous(
             breaks=list(where.values()),
             labels=[figure_text(str(s), 16) for s in where],
             expand=(0, 0.7),
         )
-        + p9.scale_x_continuous(breaks=_ticks(reach), labels=_plain, expand=(0, 0, 0.04, 0))
+        + p9.scale_x_continuous(
+            breaks=_ticks(reach),
+            labels=_plain,
+            expand=(0, 0, 0.04 if reasons is None else 0.3, 0),
+        )
         + p9.guides(color=p9.guide_legend(order=1))
         + _titles(x_title, "")
         + look()
@@ -410,6 +465,14 @@ def swimmer(
             legend_box="vertical",
         )
     )
+    if reasons is not None and len(reasons):
+        column = reasons.assign(
+            y=reasons["subject"].map(where),
+            label=[figure_text(str(words), 26) for words in reasons["reason"]],
+        ).sort_values("y")
+        plot += p9.geom_text(
+            p9.aes(y="y", label="label"), data=column, x=right * 1.05, ha="left", **_text()
+        )
     if len(arrows):
         plot += p9.geom_segment(
             p9.aes("time", "y", xend="further", yend="y"), data=arrows, size=0.6, color=BLACK

@@ -14,7 +14,9 @@ from sap.displays.rescreening import NO_RESCREENING
 from sap.displays.survival import (
     common_times,
     curve_data,
+    cut_note,
     late_note,
+    median_words,
     no_patient_at_risk,
     percent_limits,
     rate_or_ne,
@@ -217,12 +219,14 @@ def curves() -> Figure:
     )
     y_title = f"{next(iter(medians))}: " if len(medians) == 1 else ""
     longest = {_label(a): results(a).find("max", **p).value for a, p in places.items()}
+    at_risk = common_times(at_risk, longest)
+    summaries = {_label(a): median_words(results(a), ArdKey(**p)) for a, p in places.items()}
     plot = km_curves(
-        steps, ticks, common_times(at_risk, longest), medians,
+        steps, ticks, at_risk, medians, summaries=summaries,
         x_title=f"Months from {ard.plan().survival.pfs_origin}",
         y_title=f"{y_title}proportion event-free" if y_title else "Proportion event-free",
     )  # fmt: skip
     alt = f"Kaplan-Meier curves of the primary set. Medians: {in_words}."
     missing = [_label(a) for a in planned if a not in places]
-    notes = [f"Not in the data: {', '.join(missing)}."] if missing else []
+    notes = cut_note(at_risk) + ([f"Not in the data: {', '.join(missing)}."] if missing else [])
     return Figure("tlf-progression-curves", plot, alt, height=4.4, notes=notes, numbers=numbers)

@@ -127,11 +127,16 @@ def _bars(population: str) -> pd.DataFrame:
     category = pd.Series(none, best.index).mask(responded("PSARESPU"), unconfirmed)
     category = category.mask(responded("PSARESP"), confirmed)
     known = int(best["AVAL"].notna().sum())
+    tumour = (
+        adrs[adrs["PARAMCD"] == "BORC"].drop_duplicates("USUBJID").set_index("USUBJID")["AVALC"]
+    )
+    codes = best["USUBJID"].map(tumour).fillna("")
     return pd.DataFrame(
         {
             "subject": best["USUBJID"],
             "change": best["AVAL"],
             "category": category,
+            "strip": codes.replace({"NON-CR/NON-PD": "NN", "NE": formats.NEV}),
             "mark": "*" if population == "RESCREENED" else "",
             "block": f"{short(population)} (n = {known})",
         }
@@ -168,6 +173,13 @@ def waterfall() -> Figure:
         f"Increases are truncated at {cap}%; their value is printed.",
         RichText("Primary set: patients with a bar, ", n, "; without a change, ", missing, "."),
     ]
+    if bars["strip"].astype(bool).any():
+        notes.append(
+            "Below the bars, the confirmed best overall tumour response: CR, complete response; PR, partial "
+            "response; SD, stable disease; NN, non-CR/non-PD; PD, progressive disease; NEv, not evaluable."
+        )
+    else:
+        bars = bars.drop(columns="strip")
     if rule.first_fall_within_days is not None:
         notes.append(
             RichText(
@@ -186,6 +198,7 @@ def waterfall() -> Figure:
 
 def spider() -> Figure:
     """`tlf-psa-spider`: the change of PSA over time of each patient of the primary set."""
+    from sap.displays.plots import LOWEST_RATIO
     from sap.displays.plots import spider as spider_plot
 
     adpsa, adsl = ard.dataset("adpsa"), ard.dataset("adsl").set_index("USUBJID")
@@ -198,14 +211,13 @@ def spider() -> Figure:
     later = pd.DataFrame({"subject": values["USUBJID"], "time": days / 7, "change": values["PCHG"]})
     start = pd.DataFrame({"subject": category.index, "time": 0.0, "change": 0.0})
     courses = pd.concat([start, later], ignore_index=True)
-    course, rule = ard.plan().psa_course, ard.plan().psa_response
+    rule = ard.plan().psa_response
     plot = spider_plot(
         courses.assign(category=courses["subject"].map(category)),
-        cap=course.display_cap_pct,
         lines=[-rule.decline_pct],
         order=CATEGORIES,
         x_title="Weeks since the first dose",
-        y_title="Change of PSA (%)",
+        y_title="PSA, ratio to baseline (log2 scale)",
     )
     n = results("psa_change").count("n", population="PRIMARY", paramcd="PSABEST", level="")
     confirmed = results("psa_response").count(population="PRIMARY")
@@ -213,11 +225,12 @@ def spider() -> Figure:
         f"Spider plot of the change of PSA over time: {n.text} patients of the primary set, "
         f"{confirmed.text} of them with a confirmed response."
     )
-    cap = formats.as_collected(course.display_cap_pct)
     notes: list[Note] = [
         RichText("Patients of the primary set with a line: ", n, "."),
-        f"Values above {cap}% are not shown; a triangle at the upper edge marks a last value above it.",
+        f"Dashed line: a decline of {formats.as_collected(rule.decline_pct)}%. A symbol marks the last value.",
     ]
+    if (courses["change"] < 100 * (LOWEST_RATIO - 1)).any():
+        notes.append("Ratios below 1/128 are drawn at 1/128.")
     return Figure("tlf-psa-spider", plot, alt, notes=notes, numbers=(n, confirmed))
 
 

@@ -164,6 +164,23 @@ def common_times(at_risk: pd.DataFrame, longest: Mapping[str, float]) -> pd.Data
     return counts[counts.groupby("time")["n"].transform("count") == len(longest)]
 
 
+def cut_note(at_risk: pd.DataFrame) -> list[Note]:
+    """The note on an axis that ends where few patients are at risk."""
+    from sap.displays.plots import FEW_AT_RISK, shown_until
+
+    end = shown_until(at_risk)
+    share = formats.proportion(FEW_AT_RISK, 0)
+    few = f"from then on fewer than {share}% of the patients are at risk"
+    return [] if end is None else [f"The axis ends at {formats.as_collected(end)} months: {few}."]
+
+
+def median_words(times: Results, place: ArdKey) -> str:
+    """The median with its limits, for the corner of a panel."""
+    low, high = (times.months(name, **place).text for name in ("conf_low", "conf_high"))
+    level = ci_months(times, place)
+    return f"median {times.months('median', **place).text} ({formats.typeset(level)} {low}, {high})"
+
+
 def curve() -> Figure:
     """`tlf-os-curve`: overall survival of the primary set."""
     from sap.displays.plots import km_curves
@@ -185,8 +202,14 @@ def curve() -> Figure:
     )
     return Figure(
         "tlf-os-curve",
-        km_curves(*data, x_title=f"Months from {origin}", y_title="Proportion alive"),
+        km_curves(
+            *data,
+            x_title=f"Months from {origin}",
+            y_title="Proportion alive",
+            summaries={short("PRIMARY"): f"M{median_words(times, place)[1:]}"},
+        ),
         alt,
         n=n,
+        notes=cut_note(data[2]),
         numbers=(median, low, high, deaths),
     )

@@ -1,13 +1,24 @@
-"""The swimmer figure: each treated patient's course, with response, progression and death."""
+"""The swimmer figure: each treated patient's course, with response, progression, next therapy and death."""
 
 import pandas as pd
 
 from sap import ard
 from sap.displays.ard_lookup import results
-from sap.displays.figure import Figure
+from sap.displays.escape import coded
+from sap.displays.figure import BLACK, ORANGE, Figure
+from sap.errors import UsageError
 
 SEGMENTS = ("Study treatment", "Follow-up")
-MARKS = ("PSA response", "PSA progression", "Progression (PFS)", "Death")
+# A mark keeps its shape and fill whatever else occurs.
+RESPONSE, PSA_PROGRESSION, PROGRESSION = "PSA response", "PSA progression", "Progression (PFS)"
+NEXT_THERAPY, DEATH = "Next anticancer therapy", "Death"
+MARKS = {
+    RESPONSE: ("o", "white"),
+    PSA_PROGRESSION: ("^", BLACK),
+    PROGRESSION: ("s", ORANGE),
+    NEXT_THERAPY: ("D", "white"),
+    DEATH: ("X", BLACK),
+}
 LANE_INCHES = 0.17
 
 
@@ -58,28 +69,31 @@ def swimmer() -> Figure:
     ]
     dead = subjects["DTHDT"]
     pfs = pfs[(pfs["CNSR"] == 0) & (pfs["ADT"] != pfs["USUBJID"].map(dead))]
-    responded = on(yes[yes["PARAMCD"] == "PSARESP"], "ADT", MARKS[0])
+    responded = on(yes[yes["PARAMCD"] == "PSARESP"], "ADT", RESPONSE)
     events = pd.concat(
         [
             responded,
-            on(yes[yes["PARAMCD"] == "PSAPROG"], "ADT", MARKS[1]),
-            on(pfs, "ADT", MARKS[2]),
-            on(adsl[adsl["DTHFL"] == "Y"], "DTHDT", MARKS[3]),
+            on(yes[yes["PARAMCD"] == "PSAPROG"], "ADT", PSA_PROGRESSION),
+            on(pfs, "ADT", PROGRESSION),
+            on(_next_therapy(first), "ASTDT", NEXT_THERAPY),
+            on(adsl[adsl["DTHFL"] == "Y"], "DTHDT", DEATH),
         ],
         ignore_index=True,
     )
     alive = subjects["DTHFL"] != "Y"
     ongoing = pd.DataFrame({"subject": label, "time": followed})[alive]
-    marks = [m for m in MARKS if m in set(events["event"])]
-    segments = [s for s in SEGMENTS if s in set(lanes["segment"])]
+    known = subjects["DCTREAS"].notna()
+    words = subjects["DCTREAS"].fillna("").map(coded)
+    reasons = pd.DataFrame({"subject": label, "reason": words})[known] if known.any() else None
     plot = draw(
         lanes,
         events,
         ongoing,
-        segments=segments,
-        marks=marks,
+        segments=SEGMENTS,
+        marks=MARKS,
         x_title="Months since the first dose",
         still="Last known alive",
+        reasons=reasons,
     )
     n = results("analysis_sets").count(population="SAFETY")
     alt = (
@@ -92,5 +106,23 @@ def swimmer() -> Figure:
         ("* Treated after re-screening. " if asterisk else "")
         + "Arrow: last known alive. Overlapping symbols are offset."
     ]
+    if reasons is not None:
+        notes.append("Right column: reason for the end of study treatment.")
     height = 1.3 + LANE_INCHES * len(subjects)
     return Figure("tlf-swimmer", plot, alt, height=height, notes=notes, n=n)
+
+
+SUBSEQUENT = "SUBSEQUENT ANTICANCER THERAPY"
+
+
+def _next_therapy(first: pd.Series) -> pd.DataFrame:
+    """The first subsequent anticancer therapy of each patient after the first dose; none without ADCM."""
+    try:
+        therapies = ard.dataset("adcm")
+    except UsageError:
+        return pd.DataFrame(columns=["USUBJID", "ASTDT"])
+    began = pd.to_datetime(therapies["ASTDT"])
+    later = therapies[
+        (therapies["CMCAT"] == SUBSEQUENT) & (began > therapies["USUBJID"].map(first))
+    ]
+    return later.sort_values(["USUBJID", "ASTDT"])

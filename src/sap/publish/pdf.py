@@ -20,6 +20,14 @@ KNOWN = frozenset(
 INVISIBLE = frozenset(
     "\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufeff"
 )
+# An element of the structure as Typst writes it: number, type, parent.
+ELEMENT = re.compile(rb"(?m)^(\d+) 0 obj\n<</Type/StructElem/S/(\w+)/P (\d+) 0 R[^\n]*")
+OWN_ID = re.compile(rb"/ID\(([^)]*)\)")
+SCOPE = re.compile(rb"/Scope/Column")
+HEADERS = re.compile(rb"/Headers\[[^\]]*\]")
+ONE_CELL = re.compile(rb"/K\[\d+ 0 R\]")
+SPANS = re.compile(rb"/ColSpan ")
+NAME = re.compile(rb"\(([^)]*)\)")
 NOT_SHOWN = re.compile(r"the text `\"((?:[^\"\\]|\\.)*)\"` could not be displayed")
 
 
@@ -56,7 +64,47 @@ def compile_pdf(source: str, folder: Path, moment: datetime, *, name: str = "") 
         raise RenderError(f"PDF: {unsettled[0]}")
     if not isinstance(compiled, bytes):
         raise RenderError("PDF: Typst made no document")
-    return compiled
+    return with_groups_as_data(compiled)
+
+
+def with_groups_as_data(pdf: bytes) -> bytes:
+    """The PDF with the label of each group of rows tagged as data, not as a head of columns.
+
+    Typst repeats a group's label on the next page and keeps it with its rows only as a header of the
+    second level, and tags it as such, so that a table of 20 groups seems to have 21 rows of column heads.
+    Such a cell is one of a row of the body, or, directly below the heads, the only one of its row. It becomes
+    TD without scope, and the cells below it, which referred to it alone, have the heads of their columns
+    by scope. Bytes are overwritten by as many, so that every offset of the file holds.
+    """
+    elements = {int(one[1]): one for one in ELEMENT.finditer(pdf)}
+    labels = []
+    for one in elements.values():
+        row = elements.get(int(one[3])) if one[2] == b"TH" else None
+        if row:
+            alone = ONE_CELL.search(row[0]) and SPANS.search(one[0])
+            if alone or _parent(elements, row) == b"TBody":
+                labels.append(one)
+    ids = {found[1] for one in labels if (found := OWN_ID.search(one[0]))}
+    patched = bytearray(pdf)
+    for one in labels:
+        patched[one.start(2) : one.end(2)] = b"TD"
+        _blank(patched, one, SCOPE)
+    for one in elements.values():
+        named = HEADERS.search(one[0]) if one[2] in (b"TH", b"TD") else None
+        if named and ids & set(NAME.findall(named[0])):
+            _blank(patched, one, HEADERS)
+    return bytes(patched)
+
+
+def _parent(elements: dict[int, re.Match[bytes]], one: re.Match[bytes]) -> bytes:
+    parent = elements.get(int(one[3]))
+    return parent[2] if parent else b""
+
+
+def _blank(patched: bytearray, one: re.Match[bytes], what: re.Pattern[bytes]) -> None:
+    for found in what.finditer(one[0]):
+        start, end = (one.start() + at for at in found.span())
+        patched[start:end] = b" " * (end - start)
 
 
 def with_visible_characters(source: str, folder: Path, *, name: str = "") -> str:

@@ -196,10 +196,9 @@ end
 
 local function typst_columns(tbl, landscape, kind)
   local natural, least, numeric = estimated(tbl)
-  local n, total, widest, widest_at = #natural, 0, 0, 1
+  local n, total = #natural, 0
   for c = 1, n do
     total = total + natural[c]
-    if not numeric[c] and natural[c] > widest then widest, widest_at = natural[c], c end
   end
   local room = landscape and LANDSCAPE_CHARACTERS or PORTRAIT_CHARACTERS
   local widths = {}
@@ -207,9 +206,9 @@ local function typst_columns(tbl, landscape, kind)
     for c = 1, n do widths[c] = string.format("%dfr", natural[c]) end
     return widths
   end
+  -- What fits is as wide as what it holds: no gap between a label and its number.
   if total <= room then
     for c = 1, n do widths[c] = "auto" end
-    widths[(numeric[1] or widest_at ~= 1) and widest_at or 1] = "1fr"
     return widths
   end
   -- Too wide: columns of numbers and of single words (patients, dates) keep their width where that
@@ -267,6 +266,8 @@ local function indented(row) return row ~= nil and indent_of(row.classes) > 0 en
 local function leads(rows, r)
   local group, total = rows[r].classes:includes("group"), rows[r].classes:includes("total")
   if not (group or total) or not indented(rows[r + 1]) then return nil end
+  -- Directly below the heads of the columns, several cells of a header would be heads of columns.
+  if r == 1 and #rows[r].cells > 1 then return nil end
   local after = r + 1
   while indented(rows[after]) do after = after + 1 end
   local closed = rows[after] == nil or rows[after].classes:includes("group")
