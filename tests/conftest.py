@@ -108,6 +108,29 @@ def chromium() -> Iterator[Any]:
         browser.close()
 
 
+@pytest.fixture
+def axe(chromium: Any) -> Any:
+    """The violations that axe-core finds in a page of this width: the rule, and three places."""
+    import axe_playwright_python
+
+    script = Path(axe_playwright_python.__file__).parent / "axe.min.js"
+
+    def violations(page: Path, width: int) -> dict[str, list[str]]:
+        tab = chromium.new_page(viewport={"width": width, "height": 900})
+        tab.set_default_timeout(300_000)
+        tab.goto(page.as_uri())
+        tab.evaluate(script.read_text(encoding="utf-8"))
+        found = tab.evaluate("axe.run({ resultTypes: ['violations'] })")
+        tab.close()
+        assert len(found["passes"]) > 10
+        return {
+            each["id"]: [node["html"][:150] for node in each["nodes"][:3]]
+            for each in found["violations"]
+        }
+
+    return violations
+
+
 class RefusedWords(NamedTuple):
     """The words that docs/glossary.md refuses: anywhere, as names in code, as names of modules."""
 

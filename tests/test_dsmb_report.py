@@ -484,3 +484,11 @@ def test_what_changed_names_open_numbers_in_the_open_report(package):
     assert {row["analysis"] for row in rows} <= open_analyses()
     assert {"moved", "same"} <= {row["change"] for row in rows}
     assert "2017-03-31" in package.words("open")
+
+
+@pytest.mark.slow
+@pytest.mark.browser
+@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("audience", ["open", "closed"])
+def test_axe_finds_no_violation(audience, width, axe, package):
+    assert axe(package.run / f"dsmb-{audience}" / "report.html", width) == {}

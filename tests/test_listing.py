@@ -66,7 +66,7 @@ def test_rows_are_sorted_the_patient_is_printed_once_and_each_row_has_its_key(ru
     assert [row.address for row in table.rows] == ["ADAE|T-1|2", "ADAE|T-1|1", "ADAE|T-2|1"]
     html = table.html()
     assert html.count('<th scope="row">T-1</th>') == 1
-    assert html.count('<td data-again="T-1"></td>') == 1
+    assert html.count('<th scope="row" class="again">T-1</th>') == 1
     assert 'data-row="ADAE|T-1|1"' in html
     assert "who consented to screening, N=[3]{.ard" in table._repr_markdown_()
 

@@ -422,14 +422,45 @@ def test_each_page_of_word_has_header_and_footer_up_to_its_right_margin(toy: Pat
             assert (stop.position.twips, stop.alignment) == (width, WD_TAB_ALIGNMENT.RIGHT)
 
 
-def test_word_is_dated_by_the_cut_off_and_fills_in_its_fields_on_opening(toy: Path) -> None:
+def test_word_is_dated_by_the_cut_off_and_asks_nothing_on_opening(toy: Path) -> None:
     document = Document(str(toy / "csr.docx"))
     properties = document.core_properties
     moment = datetime(2018, 6, 30, tzinfo=UTC)
     assert (properties.created.date(), properties.modified.date()) == (moment.date(),) * 2
-    update = document.settings.element.find(qn("w:updateFields"))
-    assert update is not None
-    assert update.get(qn("w:val")) == "true"
+    assert document.settings.element.find(qn("w:updateFields")) is None
+    assert not [e for e in document.element.iter(qn("w:fldChar")) if e.get(qn("w:dirty"))]
+
+
+def test_the_contents_of_word_are_filled_and_each_entry_leads_to_its_heading(toy: Path) -> None:
+    """The headings of the toy's three chapters, as typed there, by level."""
+    document = Document(str(toy / "csr.docx"))
+    (block,) = document.element.body.iter(qn("w:sdt"))
+    entries = {}
+    for paragraph in block.iter(qn("w:p")):
+        link = paragraph.find(qn("w:hyperlink"))
+        if link is not None:
+            words = "".join(text.text for text in link.iter(qn("w:t")))
+            entries[words] = (paragraph.style, link.get(qn("w:anchor")))
+    typed = {}
+    for chapter in sorted((TOY.parent / "chapters").glob("*.qmd")):
+        text = re.sub(
+            r"^(```+).*?^\1$",
+            "",
+            chapter.read_text(encoding="utf-8"),
+            flags=re.MULTILINE | re.DOTALL,
+        )
+        for marks, words in re.findall(r"^(#{1,3}) (.*?)(?: \{.*\})?$", text, flags=re.MULTILINE):
+            typed[words] = f"TOC{len(marks)}"
+    assert len(typed) > 3
+    assert {words: style for words, (style, _) in entries.items()} == typed
+    for paragraph in document.paragraphs:
+        if paragraph.style.style_id in ("Heading1", "Heading2", "Heading3"):
+            names = [e.get(qn("w:name")) for e in paragraph._p.iter(qn("w:bookmarkStart"))]
+            assert entries[paragraph.text][1] in names
+    kinds = [e.get(qn("w:fldCharType")) for e in block.iter(qn("w:fldChar"))]
+    assert kinds == ["begin", "separate", "end"]
+    ids = [e.get(qn("w:id")) for e in document.element.iter(qn("w:bookmarkStart"))]
+    assert len(ids) == len(set(ids))
 
 
 def test_word_has_the_same_bytes_at_another_time(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -1289,7 +1320,7 @@ def test_on_a_telephone_a_text_out_of_sight_makes_no_row_tall(
     tab.goto(made.as_uri())
     lines = tab.evaluate("document.querySelector('#tlf-x tbody tr').offsetHeight") / 28
     assert lines <= 3
-    tab.add_style_tag(content=".tlf table { width: 100% !important }")  # as it was
+    tab.evaluate("document.querySelector('#tlf-x table').style.width = '100%'")  # as it was
     assert tab.evaluate("document.querySelector('#tlf-x tbody tr').offsetHeight") / 28 > 3
     tab.close()
 

@@ -63,7 +63,6 @@ class Page(HTMLParser):
     def __init__(self, text: str) -> None:
         super().__init__()
         self.pieces: list[Piece] = []
-        self.repeated: list[Piece] = []
         self.open: list[tuple[str, dict[str, str]]] = []
         self.feed(text)
 
@@ -71,9 +70,6 @@ class Page(HTMLParser):
         if tag in EMPTY:
             return
         self.open.append((tag, {name: value or "" for name, value in attrs}))
-        # A participant that the page leaves out, and paper repeats (see `on_paper`).
-        if dict(attrs).get("data-again"):
-            self.repeated.append(Piece(str(dict(attrs)["data-again"]), *self._place()))
 
     def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         pass
@@ -101,10 +97,10 @@ class Display:
     parts: dict[str, list[str]] = field(default_factory=dict)
 
 
-def displays_of(page: Page, *, on_paper: bool = False) -> dict[str, Display]:
-    """The displays of the page; `on_paper` with the participants that paper names in every row."""
+def displays_of(page: Page) -> dict[str, Display]:
+    """The displays of the page."""
     found: dict[str, Display] = {}
-    for piece in [*page.pieces, *(page.repeated if on_paper else ())]:
+    for piece in page.pieces:
         if piece.display is None:
             continue
         mine = found.setdefault(piece.display, Display())
@@ -424,7 +420,7 @@ def test_the_pdf_tells_the_numbers_of_the_page_in_every_display(report: Report) 
         for name in VOLUMES
         for page in pypdf.PdfReader(report.run / name).pages
     ]
-    displays = displays_of(report.page, on_paper=True)
+    displays = displays_of(report.page)
     assert len(displays) > 90
     assert [displays.pop(name).label for name in HTML_ONLY] == [
         "Table 16-2",
@@ -493,7 +489,7 @@ def test_the_word_file_tells_the_numbers_of_the_page(report: Report) -> None:
         told += numbers(["".join(t.text or "" for t in cell.iter(f"{W}t")).translate(ALIGNING) for cell in cells])  # fmt: skip
     page = Counter[str]()
     body_page = Page(body_of(report.html))
-    for display in displays_of(body_page, on_paper=True).values():
+    for display in displays_of(body_page).values():
         page += numbers(display.parts.get("head", []) + display.parts.get("body", []))
     # The list of abbreviations is a table and no display.
     page += numbers([p.text for p in body_page.pieces if p.display is None and "td" in p.tags])
@@ -532,25 +528,44 @@ def test_the_page_asks_for_nothing_complains_of_nothing_and_no_section_moves_sid
 
 
 @pytest.mark.browser
-def test_axe_finds_nothing_against_wcag_2_a_and_aa(chromium: Any, report: Report) -> None:
-    """The rules of axe-core for WCAG 2.0, 2.1 and 2.2, levels A and AA, on the whole report."""
-    import axe_playwright_python
+@pytest.mark.parametrize("width", [390, 1400])
+def test_axe_finds_no_violation(width: int, axe: Any, report: Report) -> None:
+    """Every rule of axe-core, WCAG 2.2 A and AA among them, on the whole report."""
+    assert axe(report.run / "csr.html", width) == {}
 
-    tab = chromium.new_page(viewport={"width": 1280, "height": 900})
+
+@pytest.mark.browser
+def test_without_scripts_the_report_is_read_and_what_needs_one_is_hidden(
+    chromium: Any, report: Report
+) -> None:
+    place = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
+    tab = place.new_page()
     tab.goto((report.run / "csr.html").as_uri())
-    script = Path(axe_playwright_python.__file__).parent / "axe.min.js"
-    tab.evaluate(script.read_text(encoding="utf-8"))
-    tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-    found = tab.evaluate(
-        "(tags) => axe.run({ runOnly: { type: 'tag', values: tags }, resultTypes: ['violations'] })",
-        tags,
-    )
-    assert len(found["passes"]) > 10
-    broken = {
-        each["id"]: [node["html"][:150] for node in each["nodes"][:3]]
-        for each in found["violations"]
-    }
-    assert broken == {}
+    assert tab.locator("#search").is_hidden()
+    assert tab.locator("#menu").is_hidden()
+    assert tab.locator("#contents a").first.is_visible()
+    assert tab.locator(".listing-tools").count() == 0
+    rows = tab.locator("#tlf-l-ae tbody tr")
+    firsts = rows.locator("> :first-child").all_inner_texts()
+    assert len(firsts) > 100
+    assert all(text.startswith("CARVE-") for text in firsts)
+    place.close()
+
+
+@pytest.mark.browser
+def test_on_a_telephone_letters_of_the_flow_are_readable_and_a_wide_table_says_it_goes_on(
+    chromium: Any, report: Report
+) -> None:
+    """The smallest letters of a figure are 7.5 of 468 points of its width: 10 of 640 pixels."""
+    tab = chromium.new_page(viewport={"width": 390, "height": 800})
+    tab.goto((report.run / "csr.html").as_uri())
+    flow = tab.locator("#tlf-flow-diagram img").first
+    assert flow.bounding_box()["width"] >= 640
+    box = tab.locator("#tlf-l-ae .tlf-scroll")
+    assert box.get_attribute("tabindex") == "0"
+    assert box.get_attribute("aria-label").startswith("Listing")
+    assert tab.locator("#tlf-l-ae .wide-hint").is_visible()
+    assert tab.evaluate("getComputedStyle(document.documentElement).scrollBehavior") == "auto"
     tab.close()
 
 
@@ -583,7 +598,7 @@ def test_a_number_and_a_row_of_a_listing_are_reached_and_followed_by_keys_alone(
 def test_a_listing_is_filtered_and_sorted_with_its_participants(
     chromium: Any, report: Report
 ) -> None:
-    """A participant is printed once for several rows; a row picked or moved alone names him again."""
+    """Each row names its patient, so that a row picked or moved alone does."""
     tab = chromium.new_page()
     tab.goto((report.run / "csr.html").as_uri())
     listing = tab.locator("#tlf-l-ae")

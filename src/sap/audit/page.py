@@ -1,6 +1,7 @@
 """The result of an audit on one page: HTML, PDF and JSON."""
 
 import json
+import re
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,6 +10,7 @@ from typing import Any
 
 from sap.audit.findings import DIFFERENT, IDENTICAL, NEAR, NOT_REBUILT, Audit
 from sap.publish import pandoc, pdf
+from sap.publish.policy import PLACE, policy
 
 SHOWN = 12
 VERDICTS = {
@@ -22,7 +24,14 @@ LIMITS = (
     "the plan was fixed before the data were seen. The fingerprint of the list of sums, kept "
     "elsewhere on the day of signing, is what ties this folder to that day: `{}`."
 )
-CSS = """<style>
+HTML = """<!DOCTYPE html>
+<html lang="en-GB">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<!-- policy -->
+<title>$pagetitle$</title>
+<style>
 :root { --ink: #1c2733; --soft: #5b6875; --rule: #c9d1d9; --good: #1d6b3a; --bad: #a3211b; --mid: #8a5a00; }
 body { font: 16px/1.5 "Libertinus Serif", Georgia, serif; color: var(--ink); background: #fff;
   max-width: 50rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
@@ -33,9 +42,18 @@ table { border-collapse: collapse; width: 100%; font-size: .88rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
 thead th { border-bottom: 2px solid var(--ink); } code { overflow-wrap: anywhere; font-size: .85em; }
 @media (max-width: 30rem) { body { font-size: 15px; } }
-@media print { body { max-width: none; padding: 0; } }
+@media print { body { max-width: none; padding: 0; } thead { display: table-header-group; } tr { break-inside: avoid; } }
 </style>
+</head>
+<body>
+<main>
+$body$
+</main>
+</body>
+</html>
 """
+# The page's policy forbids style attributes; a table's columns are as wide as their text asks.
+STYLED = re.compile(r'<colgroup>.*?</colgroup>\s*|(?<=<t[hd]) style="[^"]*"', re.DOTALL)
 TYPST = """#set document(title: "$title$", date: auto)
 #set page(paper: "a4", margin: (x: 2.2cm, y: 2cm), footer: context [#set text(8pt); Audit of $bundle$ #h(1fr) Page #counter(page).display("1 of 1", both: true)])
 #set text(font: "Libertinus Serif", size: 9.5pt, lang: "en", region: "GB")
@@ -199,15 +217,15 @@ def write_pages(audit: Audit, folder: Path) -> None:
     title = f"Audit of {audit.bundle}"
     with tempfile.TemporaryDirectory(prefix="sap-audit-") as place:
         scratch = Path(place)
-        (scratch / "head.html").write_text(CSS, encoding="utf-8")
+        template = HTML.replace(PLACE, policy(HTML))
+        (scratch / "template.html").write_text(template, encoding="utf-8")
         read = ["--from", "markdown-citations-tex_math_dollars", "--wrap=preserve"]
         page, _ = pandoc.run(
-            [*read, "--to", "html5", "--standalone", "--metadata", f"pagetitle={title}",
-             "--metadata", "lang=en-GB", "--variable", "document-css=false",
-             "--include-in-header", "head.html"],
+            [*read, "--to", "html5", "--metadata", f"pagetitle={title}", "--template", "template.html"],
             data=source, folder=scratch, what="audit.html",
         )  # fmt: skip
-        (folder / "audit.html").write_bytes(page)
+        unstyled = STYLED.sub("", page.decode("utf-8"))
+        (folder / "audit.html").write_text(unstyled, encoding="utf-8")
         (scratch / "template.typ").write_text(_template(title, audit), encoding="utf-8")
         body, _ = pandoc.run(
             [*read, "--to", "typst", "--template", "template.typ"],

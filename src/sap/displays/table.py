@@ -105,8 +105,8 @@ class Row:
     """A row: its label, its cells, and what kind of row it is.
 
     `group` rows hold a label over the rows below and no cells. `address` is where a listing's row
-    comes from (dataset and key). `again` is the label that the row above has too: it is not printed
-    twice, but used for search and sorting. The texts of a listing's row, and of one that is `verbatim`, print
+    comes from (dataset and key). `again` is the label that the row above has too: it is printed
+    paler, so that each row can be copied, found and read out alone. The texts of a listing's row, and of one that is `verbatim`, print
     as they were recorded; those of others with the signs of `sap.displays.formats.typeset`.
     """
 
@@ -325,7 +325,7 @@ def _th(inner_html: str, scope: str, css: str = "") -> str:
 
 
 def _again(label: str) -> str:
-    return f'<td data-again="{html_attribute(label)}"></td>'
+    return _th(html_text(label), "row", "again")
 
 
 def _td(cell: Cell, column: Column, pads: Sequence[tuple[int, int]]) -> str:

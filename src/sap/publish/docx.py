@@ -1,7 +1,7 @@
 """Word by pandoc and python-docx: pandoc writes the text with our styles, python-docx the pages.
 
 Medical writers edit this file, so its tables are Word tables whose header rows repeat, its
-headings are Word's, and its contents are a field that Word fills in.
+headings are Word's, and its contents are a field with its entries written in.
 """
 
 import copy
@@ -33,9 +33,10 @@ HEADER, FOOTER = 680, 567
 NAME_WIDTH = 2600  # of the names on the title page
 # `report.lua` writes these comments around each landscape display.
 LANDSCAPE_BEGINS, LANDSCAPE_ENDS = "landscape", "portrait"
-AFTER_UPDATE_FIELDS = (
-    "w:hdrShapeDefaults", "w:footnotePr", "w:endnotePr", "w:compat", "w:docVars", "w:rsids"
-)  # fmt: skip
+# `report.lua` leaves this comment where the document has a chapter for its contents.
+CONTENTS = "contents"
+CONTENTS_FIELD = ' TOC \\o "1-3" \\n \\h \\z \\u '  # \\n: entries without page numbers
+LEVELS = {f"Heading{level}": f"TOC{level}" for level in (1, 2, 3)}
 SYNTHETIC = (
     "SYNTHETIC DATA. Every patient in this report was simulated. No result in it says anything about "
     "a treatment."
@@ -145,7 +146,7 @@ def finished(made: bytes, page: PageFacts) -> bytes:
     _replace_title(document, page)
     forms = _page_forms(document, page)
     _turn_landscape_displays(document, forms)
-    _update_fields_on_opening(document)
+    _fill_contents(document)
     properties = document.core_properties
     properties.created = properties.modified = page.moment
     return _saved(document)
@@ -306,13 +307,69 @@ def _section_end(document: "Document", form: "CT_SectPr") -> "BaseOxmlElement":
     return paragraph._p
 
 
-def _update_fields_on_opening(document: "Document") -> None:
-    """Word asks once, on opening, to fill in the contents and the number of pages."""
+def _fill_contents(document: "Document") -> None:
+    """Write the entries of the contents, each a link to its heading, so that Word has nothing to ask.
+
+    Word puts page numbers to them only after laying out the pages: a writer updates the field, as any other.
+    They stand where `report.lua` left its comment, below the chapter's own heading; else before the text.
+    """
     from docx.oxml.ns import qn
     from docx.oxml.parser import OxmlElement
 
-    update = OxmlElement("w:updateFields", {qn("w:val"): "true"})
-    document.settings.element.insert_element_before(update, *AFTER_UPDATE_FIELDS)
+    body = document.element.body
+    block = next(body.iter(qn("w:sdt")), None)
+    places = [each for each in body.xpath("comment()") if str(each.text).strip() == CONTENTS]
+    if block is None:
+        return
+    content: Any = block.find(qn("w:sdtContent"))
+    for place in places:
+        place.addprevious(block)
+        body.remove(place)
+        content.remove(content[0])  # pandoc's heading of the contents
+    content.remove(content[-1])  # pandoc's empty field
+    number = max(
+        (int(each.get(qn("w:id"))) for each in body.iter(qn("w:bookmarkStart"))), default=0
+    )
+    lines = []
+    for paragraph in document.paragraphs:
+        style = paragraph.style.style_id if paragraph.style is not None else ""
+        if style not in LEVELS or not paragraph.text.strip():
+            continue
+        number += 1
+        name = f"_Toc{number:08d}"
+        begin: Any = OxmlElement("w:bookmarkStart", {qn("w:id"): str(number), qn("w:name"): name})
+        end: Any = OxmlElement("w:bookmarkEnd", {qn("w:id"): str(number)})
+        paragraph._p.get_or_add_pPr().addnext(begin)
+        paragraph._p.append(end)
+        line = document.add_paragraph()
+        line._p.style = LEVELS[style]
+        link: Any = OxmlElement("w:hyperlink", {qn("w:anchor"): name, qn("w:history"): "1"})
+        link.append(line.add_run(paragraph.text)._r)
+        line._p.append(link)
+        lines.append(line)
+    lines = lines or [document.add_paragraph()]
+    for position, mark in enumerate(("begin", CONTENTS_FIELD, "separate")):
+        first: Any = lines[0]._p
+        first.insert(position + int(first.pPr is not None), _field_mark(lines[0], mark))
+    closing = document.add_paragraph()
+    closing._p.append(_field_mark(closing, "end"))
+    for line in (*lines, closing):
+        content.append(line._p)
+
+
+def _field_mark(paragraph: "Paragraph", mark: str) -> Any:
+    """A run with the begin, the code, the separator or the end of a field."""
+    from docx.oxml.ns import qn
+    from docx.oxml.parser import OxmlElement
+
+    if mark == CONTENTS_FIELD:
+        part: Any = OxmlElement("w:instrText", {qn("xml:space"): "preserve"})
+        part.text = mark
+    else:
+        part = OxmlElement("w:fldChar", {qn("w:fldCharType"): mark})
+    run = paragraph.add_run()._r
+    run.append(part)
+    return run
 
 
 def _saved(document: "Document") -> bytes:

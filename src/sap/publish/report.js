@@ -71,7 +71,7 @@
     const walk = document.createTreeWalker(main, NodeFilter.SHOW_TEXT), all_ = new Map();
     while (walk.nextNode()) {
       const node = walk.currentNode, piece = node.parentElement.closest(PIECES);
-      if (!piece || node.parentElement.closest("[hidden]")) continue;
+      if (!piece || node.parentElement.closest("[hidden], .wide-hint")) continue;
       if (!all_.has(piece)) all_.set(piece, []);
       all_.get(piece).push(node);
     }
@@ -225,6 +225,20 @@
   });
   one("#address-close").addEventListener("click", () => close(true));
 
+  // A table that goes on beyond the edge says so; one that does not is no stop of the Tab key.
+  const scrollers = all(".tlf-scroll, .scroll").map((box) => [box, make("p", "Continues to the right \u2192"), [["tabindex", "0"], ["role", box.getAttribute("role")], ["aria-label", box.getAttribute("aria-label")]]]);
+  for (const [box, hint] of scrollers) { hint.className = "wide-hint"; hint.setAttribute("aria-hidden", "true"); hint.hidden = true; box.before(hint); }
+  const measure = () => {
+    const beyond = scrollers.map(([box]) => [box.scrollWidth > box.clientWidth + 1, box.scrollHeight > box.clientHeight + 1]);
+    scrollers.forEach(([box, hint, names], i) => {
+      const [wide, high] = beyond[i];
+      hint.hidden = !wide;
+      for (const [name, value] of names) { if (wide || high) box.setAttribute(name, value); else box.removeAttribute(name); }
+    });
+  };
+  addEventListener("resize", measure);
+  addEventListener("load", measure);
+
   // A date or a short word stays on one line.
   for (const cell of all(".tlf td")) { if (cell.textContent.length <= 12) cell.classList.add("short"); }
 
@@ -242,8 +256,8 @@
   for (const listing of all(".tlf-listing")) {
     const table = one("table", listing), body = table && table.tBodies[0], heads = table ? all("thead tr:last-child th", table) : [];
     if (!body) continue;
-    // A participant printed once for several rows is shown in each of them as soon as rows are filtered or sorted.
-    const repeat = () => { for (const cell of all("[data-again]", body)) { cell.textContent = cell.dataset.again; cell.removeAttribute("data-again"); } };
+    // The patient of the row above is paler until rows are filtered or sorted.
+    const repeat = () => listing.classList.add("moved");
     const rows = Array.from(body.rows), spanned = rows.some((row) => row.cells.length !== heads.length);
     const tools = make("div"), label = make("label", "Show rows with "), input = make("input"), count = make("span", `${rows.length} rows`);
     tools.className = "listing-tools";

@@ -223,10 +223,9 @@ local function typst_columns(tbl, landscape, kind)
   return widths
 end
 
--- A participant printed once for several rows: on paper, where rows go over to the next page, a
--- paler one is printed in each of the others.
+-- The patient of the row above: printed paler, in each of the rows.
 local function again(cell)
-  return cell.attributes and (cell.attributes.again or cell.attributes["data-again"])
+  return cell.classes and cell.classes:includes("again") and pandoc.utils.stringify(cell.contents) or nil
 end
 
 -- A cell that is one literal and nothing else is handed over as a string: thousands of content blocks
@@ -436,6 +435,10 @@ local function html_display(div)
         '<div class="tlf-scroll" role="region" tabindex="0" aria-label="' .. name .. '">'))
       content:insert(block)
       content:insert(pandoc.RawBlock("html", "</div>"))
+    elseif image_in({ block }) then
+      -- Smaller than its letters can be read, a figure is moved sideways as a table is.
+      content:insert(pandoc.Div({ block }, { class = "tlf-scroll", role = "region", tabindex = "0",
+        ["aria-label"] = plain(parts.number) .. " " .. plain(parts.title) }))
     else
       content:insert(block)
     end
@@ -446,13 +449,41 @@ local function html_display(div)
   return div
 end
 
+-- The page forbids style attributes (`policy.py`): sizes and sides are classes, and style is in the head.
+-- A table outside the displays is moved sideways by itself where the screen is narrow.
+local function html_table(tbl)
+  local heads = {}
+  for c, spec in ipairs(tbl.colspecs) do
+    local side = spec[1] == "AlignRight" and "right" or spec[1] == "AlignCenter" and "center"
+    for _, row in ipairs(all_rows(tbl)) do
+      local cell = row.cells[c]
+      if cell then
+        if side then cell.classes:insert(side) end
+        cell.alignment = "AlignDefault"
+      end
+    end
+    tbl.colspecs[c] = { "AlignDefault", nil }
+  end
+  if #tbl.head.rows > 0 then
+    for _, cell in ipairs(tbl.head.rows[1].cells) do heads[#heads + 1] = pandoc.utils.stringify(cell.contents) end
+  end
+  local name = table.concat(heads, ", ")
+  return pandoc.Div({ tbl }, { class = "scroll", role = "group", tabindex = "0",
+    ["aria-label"] = name ~= "" and "Table: " .. name or "Table" }), false
+end
+
+local function html_image(image)
+  image.attributes.width, image.attributes.height = nil, nil
+  return image
+end
+
 -- Word: every paragraph of a cell has a style of ours, a column's width follows what it holds.
 local function docx_cell(cell, column, row, in_head)
   local strong = in_head or row.classes:includes("group") or row.classes:includes("total")
   local depth = column == 1 and not in_head and indent_of(row.classes) or 0
   local name = depth > 0 and "Table Text Indent " .. depth or "Table Text"
   if cell.classes:includes("num") then name = "Table Number" end
-  if again(cell) then cell.contents = pandoc.Blocks({ pandoc.Plain({ pandoc.Str(again(cell)) }) }) end
+  if again(cell) then name = "Table Text Again" end
   local blocks = cell.contents:map(function(block)
     if block.t ~= "Plain" and block.t ~= "Para" then return block end
     return pandoc.Para(strong and { pandoc.Strong(block.content) } or block.content)
@@ -675,6 +706,7 @@ local function document(doc)
     local blocks = pandoc.List({})
     for _, block in ipairs(doc.blocks) do
       if block.t == "Div" and block.identifier == CONTENTS then
+        blocks:insert(pandoc.RawBlock("openxml", "<!-- contents -->"))
         blocks:extend(lists)
         placed = true
       else
@@ -704,6 +736,8 @@ return {
       if div.classes:includes("pagebreak") then return page_break(div) end
     end,
     RawBlock = outside_displays,
+    Table = HTML and not QUARTO and html_table or nil,
   },
+  { Image = HTML and not QUARTO and html_image or nil },
   { Pandoc = document },
 }

@@ -20,6 +20,7 @@ from sap.plan.home import project_home
 from sap.publish import cache, docx, kernels, pandoc, pdf, source, tree, volumes
 from sap.publish.facts import addresses_of, page_facts, script_json
 from sap.publish.kernel_pool import KernelPool
+from sap.publish.policy import PLACE, policy
 
 HERE = Path(__file__).parent
 FILTER = HERE / "report.lua"
@@ -233,9 +234,13 @@ def _write(
 
 def _html(parsed: _Parsed, run: Path, run_facts: Mapping[str, Any]) -> bytes:
     template = (HERE / "report.html").read_text(encoding="utf-8")
-    for name in ("tlf.css", "report.css", "report.js"):
-        part = (HERE / name).read_text(encoding="utf-8").replace("$", "$$")
-        template = template.replace(f"/* {name} */", part)
+    names = ("tlf.css", "report.css", "report.js")
+    parts = {name: (HERE / name).read_text(encoding="utf-8") for name in names}
+    written = template
+    for name, part in parts.items():
+        written = written.replace(f"/* {name} */", part)
+        template = template.replace(f"/* {name} */", part.replace("$", "$$"))
+    template = template.replace(PLACE, policy(written))
     (parsed.folder / "template.html").write_text(template, encoding="utf-8")
     if parsed.addresses is not None:
         run_facts = {**run_facts, "addresses": parsed.addresses.result()}
