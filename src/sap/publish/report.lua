@@ -437,8 +437,9 @@ local function html_display(div)
       content:insert(pandoc.RawBlock("html", "</div>"))
     elseif image_in({ block }) then
       -- Smaller than its letters can be read, a figure is moved sideways as a table is.
-      content:insert(pandoc.Div({ block }, { class = "tlf-scroll", role = "region", tabindex = "0",
-        ["aria-label"] = plain(parts.number) .. " " .. plain(parts.title) }))
+      content:insert(pandoc.Div({ block }, pandoc.Attr("", { "tlf-scroll" }, {
+        { "role", "region" }, { "tabindex", "0" },
+        { "aria-label", plain(parts.number) .. " " .. plain(parts.title) } })))
     else
       content:insert(block)
     end
@@ -468,8 +469,10 @@ local function html_table(tbl)
     for _, cell in ipairs(tbl.head.rows[1].cells) do heads[#heads + 1] = pandoc.utils.stringify(cell.contents) end
   end
   local name = table.concat(heads, ", ")
-  return pandoc.Div({ tbl }, { class = "scroll", role = "group", tabindex = "0",
-    ["aria-label"] = name ~= "" and "Table: " .. name or "Table" }), false
+  -- In a list of pairs: the order of the keys of a Lua table differs from run to run.
+  return pandoc.Div({ tbl }, pandoc.Attr("", { "scroll" }, {
+    { "role", "group" }, { "tabindex", "0" },
+    { "aria-label", name ~= "" and "Table: " .. name or "Table" } })), false
 end
 
 local function html_image(image)
