@@ -181,7 +181,12 @@ def test_make_validation_fails_when_pytest_did_and_never_reads_an_old_result(
     fake.chmod(0o755)
     (place / ".venv" / "bin" / "python").symlink_to(sys.executable)
     (place / ".venv" / ".installed").touch()
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path), "MAKEFLAGS": ""}
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join(sys.path),
+        "MAKEFLAGS": "",
+        "PYTHON": "python3",
+    }
     got = subprocess.run(
         ["make", "validation"], cwd=place, env=env, capture_output=True, text=True, check=False
     )

@@ -84,7 +84,8 @@ def centres() -> Table:
         cells = [rows.count(level=level, sublevel=stage) for stage in stages]
         lines.append(Row(rows.label("level", level), cells, "total" if level == "total" else ""))
     columns = [Column(rows.label("sublevel", stage)) for stage in stages]
-    return Table("tlf-centres", "Centre", columns, [*lines[1:], lines[0]])
+    n = rows.count(level="total", sublevel="consented")
+    return Table("tlf-centres", "Centre", columns, [*lines[1:], lines[0]], n=n)
 
 
 NO_CENTRE = "Not in the data: no centre (SITEID) is recorded."

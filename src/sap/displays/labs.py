@@ -142,7 +142,7 @@ def course_figure() -> Figure:
         f"Median and quartiles of {len(codes)} laboratory tests at {len(visits)} visits; "
         f"{first} at baseline was known in {n.text} patients."
     )
-    return Figure("tlf-lab-course", plot, alt, height=5.0)
+    return Figure("tlf-lab-course", plot, alt, height=5.0, numbers=(n,))
 
 
 def shift() -> Table:

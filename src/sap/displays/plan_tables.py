@@ -16,7 +16,7 @@ CITED = re.compile(r"(?<![\w.@])@([a-z][a-z0-9-]*[a-z0-9])")
 
 def _value_with_address(value: Any, path: str) -> list[str | Number]:
     """A value of the plan with its address; a list has one address for each of its members."""
-    if value is None:
+    if value is None or value == "":
         return ["none"]
     if isinstance(value, bool):
         return [Number("yes" if value else "no", f"plan|{path}")]

@@ -744,7 +744,7 @@ def medians_by_visit(frame: pd.DataFrame, visits: Sequence[str]) -> Plot:
     return (
         p9.ggplot(drawn, p9.aes("visit", "median", group="test"))
         + p9.geom_linerange(p9.aes(ymin="q1", ymax="q3"), color=SKY, size=1.6)
-        + p9.geom_line(color=BLUE, size=0.6)
+        + p9.geom_line(color=BLUE, size=0.6, data=_lines(drawn, "test"))
         + p9.geom_point(color=BLUE, size=1.4)
         + p9.facet_wrap("test", ncol=2, scales="free_y")
         + p9.labs(x="Visit (B baseline, C cycle, E end of treatment)", y="Median; bar: Q1 to Q3")
