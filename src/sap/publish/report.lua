@@ -409,7 +409,10 @@ local function typst_display(div)
     lines[#lines + 1] = "  body: tlf-picture(" .. literal(image.src):sub(2) .. ", alt: "
       .. literal(alt_of(image)):sub(2) .. ", width: " .. width .. "),"
   else
+    -- PDF/UA: a figure that is neither a table nor a picture is read by its words.
+    local words = pandoc.utils.stringify(pandoc.Blocks(parts.content))
     lines[#lines + 1] = "  body: [" .. typst_blocks(parts.content) .. "],"
+    lines[#lines + 1] = "  words: " .. literal(words):sub(2) .. ","
   end
   lines[#lines + 1] = ")"
   local text = table.concat(lines, "\n")
