@@ -183,7 +183,7 @@ class Table:
                 _over(under, len(list(columns)))
                 for under, columns in groupby(self.columns, key=lambda column: column.under)
             )
-            rows.append(f"<tr>{_th('', 'col')}{over}</tr>")
+            rows.append(f"<tr><td></td>{over}</tr>")
         heads = "".join(_th(_header(c), "col", "num" if c.numeric else "") for c in self.columns)
         return [
             *rows,
@@ -315,6 +315,9 @@ def _header(column: Column) -> str:
 
 
 def _over(under: str, width: int) -> str:
+    """A head over neighbouring columns; where there is none an empty cell, which is no head."""
+    if not under:
+        return f'<td colspan="{width}"></td>' if width > 1 else "<td></td>"
     return f'<th scope="colgroup" colspan="{width}" class="over">{html_text(formats.typeset(under))}</th>'
 
 
