@@ -79,7 +79,9 @@ def caba_v7(tmp_path_factory, shared_data) -> Path:
 def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
     """What a reader of this display alone would not know."""
     caption = text.partition("```{=html}")[0]
-    cut_off = facts["cut_off"].replace("-", r"\-")
+    # Where dates are not real, the cut-off has its name.
+    real = facts.get("dates", "calendar") == "calendar"
+    cut_off = (facts["cut_off"] if real else facts["cut_off_name"]).replace("-", r"\-")
     required = {
         "number": re.search(
             r"\[(Table|Figure|Listing) [\d.]+(-\d+)?\w?\]\{\.tlf-number\}", caption
