@@ -21,7 +21,8 @@ INCLUDE = re.compile(r"\{\{< include (\S+) >\}\}")
 CELL = re.compile(r"^```\{python\}\n#\| label: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Displays about the report itself count no patients.
 OF_THE_REPORT = {"the plan", "deviations file", "findings of the cut", "manifest of the cut"}
-SYNOPSIS = "tlf-synopsis"  # sentences in a table: each states its own patients and method
+# Sentences in a table, each with its own patients and method; and analyses that have none.
+OF_NO_SET = {"tlf-synopsis", "tlf-data-gaps"}
 DENOMINATOR = re.compile(
     r"denominator|[Pp]ercentages are of|one line|counts patients|distinct patients"
 )
@@ -95,7 +96,7 @@ def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
     if ".tlf-absent" in text:
         why = text.partition(".tlf-absent}")[2].partition(":::")[0].strip()
         required["why it is empty"] = len(why) > 20
-    elif label != SYNOPSIS and not set(register.register()[label].source) <= OF_THE_REPORT:
+    elif label not in OF_NO_SET and not set(register.register()[label].source) <= OF_THE_REPORT:
         required |= of_patients(label, text, caption)
     return [name for name, there in required.items() if not there]
 
