@@ -204,9 +204,9 @@ def test_synopsis_and_12_3_name_the_late_fatal_event_and_the_progression(
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
     late = "1 of 1 treated patients (leukaemia, 143 days after the last dose)"
     assert late in sentences.late_fatal().plain.replace("\u00a0", " ")
-    chapters = HOME / "analysis" / "chapters"
-    for name in ("02-synopsis.qmd", "12-safety.qmd"):
-        assert "sentences.late_fatal()" in (chapters / name).read_text(encoding="utf-8"), name
+    synopsis = HOME / "src" / "sap" / "displays" / "synopsis.py"
+    for path in (synopsis, HOME / "analysis" / "chapters" / "12-safety.qmd"):
+        assert "sentences.late_fatal()" in path.read_text(encoding="utf-8"), path.name
     said = sentences.progression_events().plain.replace("\u00a0", " ")
     assert "in 1 of 1 treated patients, fatal in 1" in said
 
