@@ -287,3 +287,15 @@ def one_row(key: str) -> pd.DataFrame:
 )  # fmt: skip
 def test_a_row_is_open_or_closed(key, is_open):
     assert len(open_rows(one_row(key))) == int(is_open)
+
+
+def test_a_day_of_another_century_is_not_expected():
+    """One patient in 2,001 days: two more take 4,002. The quantile of F(4, 2) at 0.9 is 9.24: 36,990 days."""
+    found = values(dsmb_accrual(starts("2012-01-07"), planned(), CUT_OFF))
+    assert found["TREATED", "stage_1", "expected_on"] == "2028-06-14"
+    assert (
+        found["TREATED", "stage_1", "expected_to"] == "more than 100 years after the data cut-off"
+    )
+    assert found["TREATED", "stage_1", "status"] == "not due yet"
+    # Of the five that the total still lacks, F(10, 2) at 0.9 is 9.39: beyond too, the mean is not.
+    assert found["TREATED", "total", "expected_on"] == "2044-11-20"

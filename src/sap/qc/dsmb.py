@@ -14,6 +14,7 @@ from sap.qc.summaries import Value, share
 
 METHOD = "records read one by one"
 LEFT = {"lost_to_follow_up": "LOST TO FOLLOW-UP", "withdrew": "WITHDRAWAL BY SUBJECT"}
+CENTURY = 36_525  # days
 PREDICTION = 0.8
 
 
@@ -154,10 +155,17 @@ def _reached(starts: list[Day], size: int, study: Study) -> dict[str, Value]:
             ahead * float(fdtri(2 * more, 2 * treated, q))
             for q in ((1 - PREDICTION) / 2, (1 + PREDICTION) / 2)
         )
-        day = study.cut_off + dt.timedelta(days=math.ceil(round(ahead, 9)))
-        values["expected_on"] = day.isoformat()
-        values["expected_from"] = (study.cut_off + dt.timedelta(days=math.floor(low))).isoformat()
-        values["expected_to"] = (study.cut_off + dt.timedelta(days=math.ceil(high))).isoformat()
+        after = {
+            "expected_on": math.ceil(round(ahead, 9)),
+            "expected_from": math.floor(low),
+            "expected_to": math.ceil(high),
+        }
+        for name, days in after.items():
+            within = days <= CENTURY
+            values[name] = (study.cut_off + dt.timedelta(days)).isoformat() if within else None
+        if after["expected_on"] > CENTURY:
+            return values
+        day = study.cut_off + dt.timedelta(after["expected_on"])
     if wait is not None:
         due = day + dt.timedelta(days=wait)
         values["due_on"] = due.isoformat()

@@ -210,6 +210,10 @@ def _expected(plan: Plan, until: pd.Timestamp) -> float | None:
     return plan.design.n * min(max(share, 0.0), 1.0)
 
 
+FARTHEST = 36_525  # days: a hundred years
+TOO_FAR = NotEstimable("more than 100 years after the data cut-off")
+
+
 def response_days(plan: Plan) -> int | None:
     """Days from the first dose until a response has begun and can be confirmed; None without a limit."""
     rule = plan.psa_response
@@ -241,17 +245,19 @@ def _reached(
         reason = NotEstimable("no patient of the primary set was treated before the data cut-off")
         return stats | dict.fromkeys(("expected_on", "expected_from", "expected_to"), reason)
     ahead = days_until(treated, elapsed, planned - treated, PREDICTION)
-    day = cut_off + pd.Timedelta(days=math.ceil(ahead.expected))
-    return (
-        stats
-        | {
-            "patients_per_month": treated * plan.survival.days_per_month / elapsed,
-            "expected_on": _iso(day),
-            "expected_from": _iso(cut_off + pd.Timedelta(days=math.floor(ahead.low))),
-            "expected_to": _iso(cut_off + pd.Timedelta(days=math.ceil(ahead.high))),
-        }
-        | due(day)
-    )
+    rate = {"patients_per_month": treated * plan.survival.days_per_month / elapsed}
+    dates = {
+        "expected_on": _ahead(cut_off, math.ceil(ahead.expected)),
+        "expected_from": _ahead(cut_off, math.floor(ahead.low)),
+        "expected_to": _ahead(cut_off, math.ceil(ahead.high)),
+    }
+    day = dates["expected_on"]
+    return stats | rate | dates | (due(pd.Timestamp(day)) if isinstance(day, str) else {})
+
+
+def _ahead(cut_off: pd.Timestamp, days: int) -> str | NotEstimable:
+    """The day so many days after the cut-off; one that no calendar of the trial reaches is not estimable."""
+    return _iso(cut_off + pd.Timedelta(days=days)) if days <= FARTHEST else TOO_FAR
 
 
 def _iso(day: pd.Timestamp) -> str:
@@ -268,7 +274,8 @@ def dsmb_accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.Da
     2. LEVEL `stage_1` (two-stage designs) and `total`: patients treated (`n`) of those planned (`N`).
        Once they are treated, `reached_on` is the day of the first dose of the last of them. Before, it is
        `expected_on` the day when the remaining patients will have come at the mean interval since the first
-       dose of the first patient, with 80% prediction limits (`expected_from`, `expected_to`).
+       dose of the first patient, with 80% prediction limits (`expected_from`, `expected_to`); a day more than
+       100 years after the cut-off is not estimable.
     3. `status` says whether `due_on` is past at the data cut-off. `due_on` is `days_to_evaluation` days later: `psa_response.first_fall_within_days`, in which a response
        can begin, and `confirm_after_days`. Without such a limit in the plan there is no day.
     """
