@@ -433,19 +433,24 @@ def test_the_pdf_tells_the_numbers_of_the_page_in_every_display(report: Report) 
     differing = {}
     for name, display in displays.items():
         found, times = shown_in_pdf(pages, display)
-        expected: Counter[str] = numbers(display.parts.get("body", []))
-        for part in ("tlf-caption", "head", "tlf-notes"):
-            for number, n in numbers(display.parts.get(part, [])).items():
-                expected[number] += n * (times if part == "head" else 1)
         again = [numbers([words]) for words in display.parts.get("groups", [])]
-        if times >= 2 and not expected - found and found - expected in again:
-            continue
-        if found != expected and digits(found) != digits(expected):
+        # A last page that holds the notes alone has no heads of columns.
+        for heads in (times, times - 1) if times >= 2 else (times,):
+            expected: Counter[str] = numbers(display.parts.get("body", []))
+            for part in ("tlf-caption", "head", "tlf-notes"):
+                for number, n in numbers(display.parts.get(part, [])).items():
+                    expected[number] += n * (heads if part == "head" else 1)
+            if times >= 2 and not expected - found and found - expected in again:
+                break
+            if found == expected or digits(found) == digits(expected):
+                break
+        else:
             differing[name] = (times, found - expected, expected - found)
     assert differing == {}
 
 
 PAGES, HALF_EMPTY = 80, 0.05
+PATIENCE = 300_000  # ms for a page of some megabytes on a machine at work
 
 
 def test_the_body_has_few_pages_and_hardly_one_is_more_than_half_empty(
@@ -514,7 +519,7 @@ def test_the_page_asks_for_nothing_complains_of_nothing_and_no_section_moves_sid
     tab.on("console", lambda message: said.append(message.text))
     tab.on("pageerror", lambda error: said.append(str(error)))
     address = (report.run / "csr.html").as_uri()
-    tab.goto(address)
+    tab.goto(address, timeout=PATIENCE)
     assert [url for url in asked if not url.startswith("data:")] == [address]
     assert said == []
     assert tab.evaluate("document.documentElement.scrollWidth") <= width
@@ -543,7 +548,7 @@ def test_without_scripts_the_report_is_read_and_what_needs_one_is_hidden(
 ) -> None:
     place = chromium.new_context(java_script_enabled=False, viewport={"width": 390, "height": 800})
     tab = place.new_page()
-    tab.goto((report.run / "csr.html").as_uri())
+    tab.goto((report.run / "csr.html").as_uri(), timeout=PATIENCE)
     assert tab.locator("#search").is_hidden()
     assert tab.locator("#menu").is_hidden()
     assert tab.locator("#contents a").first.is_visible()
@@ -561,7 +566,7 @@ def test_on_a_telephone_letters_of_the_flow_are_readable_and_a_wide_table_says_i
 ) -> None:
     """The smallest letters of a figure are 7.5 of 468 points of its width: 10 of 640 pixels."""
     tab = chromium.new_page(viewport={"width": 390, "height": 800})
-    tab.goto((report.run / "csr.html").as_uri())
+    tab.goto((report.run / "csr.html").as_uri(), timeout=PATIENCE)
     flow = tab.locator("#tlf-flow-diagram img").first
     assert flow.bounding_box()["width"] >= 640
     box = tab.locator("#tlf-l-ae .tlf-scroll")
@@ -577,7 +582,7 @@ def test_a_number_and_a_row_of_a_listing_are_reached_and_followed_by_keys_alone(
     chromium: Any, report: Report
 ) -> None:
     tab = chromium.new_page()
-    tab.goto((report.run / "csr.html").as_uri())
+    tab.goto((report.run / "csr.html").as_uri(), timeout=PATIENCE)
     tab.keyboard.press("Tab")
     assert tab.evaluate("document.activeElement.className") == "skip"
     # From the caption of a listing, Tab reaches the filter, the headers, then the rows.
@@ -603,7 +608,7 @@ def test_a_listing_is_filtered_and_sorted_with_its_participants(
 ) -> None:
     """Each row names its patient, so that a row picked or moved alone does."""
     tab = chromium.new_page()
-    tab.goto((report.run / "csr.html").as_uri())
+    tab.goto((report.run / "csr.html").as_uri(), timeout=PATIENCE)
     listing = tab.locator("#tlf-l-ae")
     listing.locator("input").fill("febrile")
     shown = listing.locator("tbody tr:visible")
