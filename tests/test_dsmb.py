@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
+from sap.methods.projection import days_until
 from sap.plan import read_plan
 from sap.plan.model import Plan
 from sap.results.dsmb import (
@@ -299,3 +300,9 @@ def test_a_day_of_another_century_is_not_expected():
     assert found["TREATED", "stage_1", "status"] == "not due yet"
     # Of the five that the total still lacks, F(10, 2) at 0.9 is 9.39: beyond too, the mean is not.
     assert found["TREATED", "total", "expected_on"] == "2044-11-20"
+
+
+@pytest.mark.parametrize("treated, elapsed, more", [(0, 10.0, 5), (1, 0.0, 5), (1, 10.0, 0)])
+def test_nothing_is_projected_without_a_patient_a_day_or_one_missing(treated, elapsed, more):
+    with pytest.raises(ValueError, match="a projection needs a patient"):
+        days_until(treated, elapsed, more, 0.8)
