@@ -1,4 +1,4 @@
-"""What the DSMB's reports are told about meetings: `analysis/dsmb.yml`, read as strictly as the plan."""
+"""Meetings of the DSMB: `analysis/dsmb.yml`, read as strictly as the plan."""
 
 import datetime as dt
 from pathlib import Path
