@@ -426,7 +426,7 @@ def test_a_result_changed_with_every_sum_and_seal_made_anew_does_not_come_out_ag
 def test_a_report_changed_with_every_sum_and_seal_made_anew_is_named_by_display(ask):
     said = ask("one number in the report, the whole log too", True)
     assert (said.code, said.causes[0]) == (12, "result")
-    assert said.displays == ["Table 14.2.1.1"]
+    assert said.displays == ["Table 11-3"]
 
 
 def test_one_line_of_code_is_named_and_so_is_each_number_it_moves(ask):
@@ -619,7 +619,7 @@ def test_the_guide_names_every_dataset_display_and_package_it_was_made_from(bund
     guide = (bundled / "adam" / "adrg.md").read_text(encoding="utf-8")
     for path in (run / "adam").glob("*.parquet"):
         assert f"| {path.stem.upper()} |" in guide
-    assert "| Table 14.2.1.1 | Confirmed PSA response" in guide
+    assert "| Table 11-3 | Confirmed PSA response" in guide
     assert "sap.results.response.psa_response" in guide
     # Every step is named by the function that holds its rule, with the words of that function.
     assert "lambda" not in guide
