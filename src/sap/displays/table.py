@@ -202,7 +202,9 @@ class Table:
             if not row.cells and self.columns:
                 cells = f'<td colspan="{len(self.columns) + 1}">{label}</td>'
             else:
-                cells = _again(row.again) if row.again else _th(label, "row") if label else "<td></td>"
+                cells = (
+                    _again(row.again) if row.again else _th(label, "row") if label else "<td></td>"
+                )
                 cells += "".join(
                     _td(cell, column, pads[j][i])
                     for j, (cell, column) in enumerate(zip(contents, self.columns, strict=True))
