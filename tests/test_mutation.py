@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 HOME = Path(__file__).parents[1]
 spec = importlib.util.spec_from_file_location("mutation", HOME / "tests" / "mutation.py")
@@ -25,6 +26,16 @@ def test_each_module_of_a_room_has_tests_that_must_notice_its_mutants(room):
 
 def test_each_file_with_tests_of_another_name_exists():
     assert [file for file in NAMED if not (HOME / file).exists()] == []
+
+
+def test_nothing_is_listed_twice():
+    """A key that stands twice would hide the tests of the first; an equivalent mutant has one reason."""
+    written = yaml.compose((HOME / "tests" / "mutation.yml").read_text(encoding="utf-8"))
+    lists = {key.value: value for key, value in written.value}
+    assert len(lists) == len(written.value)
+    files = [key.value for key, _ in lists["tests"].value]
+    assert sorted(set(files)) == sorted(files)
+    assert len(lists["equivalent"].value) == len(EQUIVALENT)
 
 
 def test_each_equivalent_mutant_exists_and_has_a_reason():
