@@ -519,3 +519,10 @@ def test_a_target_that_merged_with_a_non_target_lesion_has_the_size_of_both():
     read = visit(tr("N01/T01", 84, 33.0))
     got = sums([SOFT, target("T01")], [*identified, merge], read)
     assert got == [("SD", 33, 30, 30, 1, None)]
+
+
+def test_lesions_without_any_type_have_none():
+    """Both terms absent, in every row: no type, and no warning of pandas (warnings are errors)."""
+    tu = pd.DataFrame({"USUBJID": ["01"], "TULNKID": ["T01"], "TUDTC": ["2017-12-20"]})
+    rows = records({"tu": tu}, RULE).tu["01"]
+    assert [row["TUSTRESC"] for row in rows] == [None]

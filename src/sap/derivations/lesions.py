@@ -120,7 +120,7 @@ def records(tables: Tables, rule: Tumour) -> Records:
     there is none. A response not done (RSSTAT) is NE.
     """
     tu = _read(tables, "tu", ("TUSEQ", "TUGRPID", "TULNKID", "TUTESTCD", "TUORRES", "TUSTRESC", "TULOC", "TUMETHOD", "VISIT", "TUDTC"), rule)  # fmt: skip
-    tu["TUSTRESC"] = tu["TUSTRESC"].astype(object).fillna(tu["TUORRES"])
+    tu["TUSTRESC"] = tu["TUSTRESC"].where(tu["TUSTRESC"].notna(), tu["TUORRES"])
     tr = _read(tables, "tr", ("TRSEQ", "TRLNKID", "TRTESTCD", "TRORRES", "TRSTRESC", "TRSTRESN", "TRREASND", "VISIT", "TRDTC"), rule)  # fmt: skip
     rs = _read(tables, "rs", ("RSSEQ", "RSTESTCD", "RSSTRESC", "RSSTAT", "VISIT", "RSDTC"), rule)
     undone = rs["RSSTRESC"].isna() & (rs["RSSTAT"] == "NOT DONE")

@@ -61,7 +61,7 @@ def _that_happened(domain: str, rows: list[Record]) -> list[Record]:
             continue
         specimen = row.get(f"{prefix}SPEC") if domain in ("lb", "pc") else None
         if isinstance(specimen, str) and codelist("SPECIMEN").standard(specimen) is None:
-            row[f"{prefix}TESTCD"] = f"{row.get(f'{prefix}TESTCD')} {specimen}"
+            row[f"{prefix}TESTCD"] = f"{row.get(f'{prefix}TESTCD') or ''} {specimen}".strip()
         kept.append(row)
     return kept
 
