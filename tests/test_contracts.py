@@ -459,7 +459,7 @@ OF_THE_WHOLE = {
 }
 BESIDE_THE_PLAN = {  # each has its test in test_plan_terms.py
     "extract-study", "extract-study-drug", "extract-drug-never-met", "extract-drug-not-in-plan",
-    "extract-drug-in-a-name",
+    "extract-drug-in-a-name", "extract-criterion-of-protocol",
     "extract-evaluator-not-read",
     "extract-result", "extract-test-never-met", "extract-test-not-read", "extract-visit-never-met", "extract-visit",
     "extract-event-terms-never-met",

@@ -317,6 +317,20 @@ def test_readings_are_of_the_evaluator_of_the_plan_and_of_its_reader():
     assert domain_lines({"lb": table("lb", {})}, "OTHER EVALUATOR") == []
 
 
+def test_criteria_that_the_protocol_does_not_have_are_named_with_their_number():
+    """INCL02 and EXCL03 are of the protocol; the code of an amended criterion is not."""
+    rows = [
+        {"IETESTCD": code}
+        for code in ("INCL02", "excl03", "EXCL03", "INCL02A", "INCL02A", "AGE", None)
+    ]
+    got = domain_lines({"ie": table("ie", *rows)}, "CRITERION")
+    assert got == [("ie", "AGE (1), INCL02A (2)", None)]
+    assert domain_lines({"ie": table("ie", *rows[:3])}, "CRITERION") == [("ie", "", "Y")]
+    assert domain_lines({"lb": table("lb", {})}, "CRITERION") == []
+    without = PLAN.model_copy(update={"protocol": None})
+    assert domain_lines({"ie": table("ie", *rows)}, "CRITERION", plan=without) == []
+
+
 def test_one_line_has_every_event_term_of_the_plan_that_no_event_has():
     events = [
         {"AEDECOD": term} for term in ("Anaemia", "Febrile neutropenia", "Diarrhea", "Leukopenia")

@@ -75,6 +75,8 @@ def lines(texts: Texts, plan: Plan) -> Iterator[Line]:
     10. RESULT OF A RECORD (one row per record of lb, of a test graded by the plan and without a rule
         of its own in lb): the result can be read, and has its limit when beyond quantification.
     11. OTHER EVALUATOR: every reading of tu, tr and rs is of the analysed evaluator.
+    12. CRITERION: every criterion of ie (IETESTCD) is one of the plan's `protocol` (inclusion,
+        exclusion); only where the plan lists them.
     """
     yield from _studies(texts, plan)
     yield from _drugs(texts, plan)
@@ -83,6 +85,7 @@ def lines(texts: Texts, plan: Plan) -> Iterator[Line]:
     yield from _results(texts, plan)
     yield from _events(texts, plan)
     yield from _evaluators(texts, plan)
+    yield from _criteria(texts, plan)
 
 
 SHOWN_LETTERS = 40
@@ -248,6 +251,17 @@ def _evaluators(texts: Texts, plan: Plan) -> Iterator[Line]:
                 others[" ".join(word for word in (evaluator, reader) if word)] += 1
         named = [f"{name} ({n})" for name, n in sorted(others.items())]
         yield _line(domain, "OTHER EVALUATOR", not named, _listed(named))
+
+
+def _criteria(texts: Texts, plan: Plan) -> Iterator[Line]:
+    """The criteria that the protocol does not have, each with the number of its records."""
+    known = {fold(code) for code in plan.protocol.criteria} if plan.protocol else set()
+    if known and "ie" in texts:
+        others = Counter(
+            word for word in _words(texts, "ie", "IETESTCD") if fold(word) not in known
+        )
+        named = [f"{code[:SHOWN_LETTERS]} ({n})" for code, n in sorted(others.items())]
+        yield _line("ie", "CRITERION", not named, _listed(named))
 
 
 def _events(texts: Texts, plan: Plan) -> Iterator[Line]:
