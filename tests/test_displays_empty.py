@@ -132,18 +132,26 @@ def test_the_words_of_curves_hold_a_number_when_no_median_is_reached(run):
 
 
 def test_the_note_on_intercurrent_events_has_the_plan_s_days_and_no_missed_sample_ends_values(run):
-    """The end of the values that count is SAP 5.1: death, new therapy, days after the last cycle."""
+    """The end of the values that count is SAP 5.1: death, new therapy, days after the last infusion."""
     rule = PLAN.psa_response
     events = [
         ard.rows({"n": 1, "N": 4, "estimate": 0.25}, analysis="intercurrent_events",
                  section="SAP 5.1.1", population="PRIMARY", paramcd=name, method="Distinct patients")
-        for name in ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
+        for name in ("ICESTOP", "ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
     ]  # fmt: skip
     run(*events)
-    (note,) = response.events().notes
-    assert f"{rule.days_after_last_cycle} days after the last cycle" in note.plain
+    table = response.events()
+    note, ignored = table.notes
+    strategies = {
+        row.printed[0].text: row.printed[1][-1].text for row in table.rows if row.printed[1]
+    }
+    assert strategies["End of study treatment, of any reason"] == "While on treatment"
+    assert strategies["Death during the PSA assessment period"] == "Composite"
+    assert "progression" in ignored
+    assert "dose change" in ignored
+    assert f"{rule.days_after_last_cycle} days after the last infusion" in note.plain
     assert "new anticancer therapy" in note.plain
-    assert "A missed sample or discontinuation for toxicity does not end it" in note.plain
+    assert "A missed sample or the end of treatment does not end it" in note.plain
 
 
 @pytest.mark.parametrize(

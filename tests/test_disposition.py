@@ -273,7 +273,7 @@ def test_deviations_and_therapies_have_their_days_and_study_days(people):
 
 def test_the_results_of_disposition_are_all_of_them(people, dv, patients):
     failed = adie({"ie": patients(CRITERIA)}, people)
-    subjects = people.assign(SITEID="01", MPOSFL="Y")
+    subjects = people.assign(SITEID="01", MPOSFL="Y", RFICDT=pd.Timestamp("2018-01-01"))
     rows = ard.bind(results.rows(adsl=subjects, addv=dv, adie=failed, plan=PLAN))
     assert set(rows["analysis"]) == {
         "centres", "eligibility", "disposition", "protocol_deviations",
@@ -336,15 +336,20 @@ CRITERIA = """
 
 @pytest.mark.worked("eligibility")
 def test_criteria_that_were_not_met_are_counted_by_screening(people, patients):
-    """M04 met the inclusion criterion, M05 had no reason for exclusion; M02 has two, once without a visit."""
+    """M04 met the inclusion criterion, M05 had no reason for exclusion; M02 has two, once without a visit.
+
+    The denominator is who consented: M02 gave no sample and counts, M08 has no consent and does not.
+    """
+    people = people.assign(RFICDT=pd.to_datetime(["2018-01-01"] * 7 + [None]))
+    people.loc[people["USUBJID"] == "M02", "SCRFL"] = "N"
     adie_ = adie({"ie": patients(CRITERIA)}, people)
     assert adie_["USUBJID"].tolist() == ["M01", "M02", "M02", "M03"]
     assert adie_["ADY"].fillna(0).tolist() == [-1, -9, 0, -30]
     rows = ard.bind(eligibility(people, adie_, PLAN))
     assert table(rows, ["group", "level", "sublevel"], ["n", "N"]) == {
-        ("", "any", ""): (2, 8),
-        ("", "EXCLUSION", "EXCL02"): (1, 8),
-        ("", "INCLUSION", "INCL01"): (2, 8),
+        ("", "any", ""): (2, 7),
+        ("", "EXCLUSION", "EXCL02"): (1, 7),
+        ("", "INCLUSION", "INCL01"): (2, 7),
         ("rescreening", "any", ""): (1, 2),
         ("rescreening", "EXCLUSION", "EXCL02"): (1, 2),
         ("rescreening", "INCLUSION", "INCL01"): (0, 2),

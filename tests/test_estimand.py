@@ -17,16 +17,16 @@ PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 START = pd.Timestamp("2018-01-01")
 
 SUBJECTS = """
-    USUBJID | DCTREAS       | STOP | THERAPY | DIED | ICETOX | ICETHER | ICEDTH | ICEMISS | ICEPEND | WHY
-    --------+---------------+------+---------+------+--------+---------+--------+---------+---------+-----------------
-    01      | ADVERSE EVENT | 50   |         |      | N      | N       | N      | N       | N       | confirmed on day 49
-    02      | ADVERSE EVENT | 30   |         |      | Y      | N       | N      | N       | N       | no response
-    03      | COMPLETED     | 200  | 40      |      | N      | Y       | N      | N       | Y       | fall, then therapy
-    04      | DEATH         | 60   |         | 60   | N      | N       | Y      | N       | N       | died, no response
-    05      | COMPLETED     | 200  |         |      | N      | N       | N      | Y       | N       | no value
-    06      | COMPLETED     | 200  |         |      | N      | N       | N      | N       | N       | fall not held
-    07      | COMPLETED     | 50   | 71      |      | N      | Y       | N      | N       | N       | therapy on the last day that counts
-    08      | COMPLETED     | 50   | 72      |      | N      | N       | N      | N       | N       | therapy a day after it
+    USUBJID | DCTREAS       | STOP | THERAPY | DIED | ICETOX | ICETHER | ICEDTH | ICEMISS | ICEPEND | ICESTOP | WHY
+    --------+---------------+------+---------+------+--------+---------+--------+---------+---------+---------+-----------------
+    01      | ADVERSE EVENT | 50   |         |      | N      | N       | N      | N       | N       | N       | confirmed on day 49
+    02      | ADVERSE EVENT | 30   |         |      | Y      | N       | N      | N       | N       | Y       | no response
+    03      | COMPLETED     | 200  | 40      |      | N      | Y       | N      | N       | Y       | Y       | fall, then therapy
+    04      | DEATH         | 60   |         | 60   | N      | N       | Y      | N       | N       | Y       | died, no response
+    05      | COMPLETED     | 200  |         |      | N      | N       | N      | Y       | N       | Y       | no value
+    06      | COMPLETED     | 200  |         |      | N      | N       | N      | N       | N       | Y       | fall not held
+    07      | COMPLETED     | 50   | 71      |      | N      | Y       | N      | N       | N       | Y       | therapy on the last day that counts
+    08      | COMPLETED     | 50   | 72      |      | N      | N       | N      | N       | N       | Y       | therapy a day after it
 """
 VALUES = """
     USUBJID | DAY | PSA
@@ -272,18 +272,18 @@ def test_more_subjects_than_planned_are_analysed_with_the_attained_number():
 # Rows of the ARD. 06 is marker positive and was not treated, 07 responded after re-screening: neither
 # is a responder of the first screening. The baseline limit of the plan is 20.
 ROWS = """
-    USUBJID | PRIMFL | PSAEVFL | PPROTFL | MPOSFL | RESCTRFL | BASE | PSARESP | PSARSPTP | PSARSPAT | ICETOX | ICETHER | ICEDTH | ICEMISS | ICEPEND
-    --------+--------+---------+---------+--------+----------+------+---------+----------+----------+--------+---------+--------+---------+--------
-    01      | Y      | Y       | Y       | Y      | N        | 20   | Y       | Y        | Y        | Y      | N       | N      | N       | N
-    02      | Y      | Y       | N       | Y      | N        | 19.9 | Y       | Y        | Y        | Y      | N       | N      | N       | N
-    03      | Y      | Y       | Y       | Y      | N        | 100  | N       | Y        | N        | Y      | Y       | N      | N       | N
-    04      | Y      | Y       | N       | Y      | N        | 50   | N       | N        | Y        | N      | Y       | N      | N       | Y
-    05      | Y      | N       | N       | Y      | N        |      | NE      | NE       | NE       | N      | N       | N      | Y       | N
-    06      | N      | N       | N       | Y      | N        | 80   |         |          |          |        |         |        |         |
-    07      | N      | N       | N       | Y      | Y        | 80   | Y       | Y        | Y        | N      | N       | N      | N       | N
+    USUBJID | PRIMFL | PSAEVFL | PPROTFL | MPOSFL | RESCTRFL | BASE | PSARESP | PSARSPTP | PSARSPAT | ICETOX | ICETHER | ICEDTH | ICEMISS | ICEPEND | DCTREAS       | ICESTOP
+    --------+--------+---------+---------+--------+----------+------+---------+----------+----------+--------+---------+--------+---------+---------+---------------+--------
+    01      | Y      | Y       | Y       | Y      | N        | 20   | Y       | Y        | Y        | Y      | N       | N      | N       | N       | ADVERSE EVENT | Y
+    02      | Y      | Y       | N       | Y      | N        | 19.9 | Y       | Y        | Y        | Y      | N       | N      | N       | N       | ADVERSE EVENT | N
+    03      | Y      | Y       | Y       | Y      | N        | 100  | N       | Y        | N        | Y      | Y       | N      | N       | N       | ADVERSE EVENT | Y
+    04      | Y      | Y       | N       | Y      | N        | 50   | N       | N        | Y        | N      | Y       | N      | N       | Y       | COMPLETED     | Y
+    05      | Y      | N       | N       | Y      | N        |      | NE      | NE       | NE       | N      | N       | N      | Y       | N       |               | N
+    06      | N      | N       | N       | Y      | N        | 80   |         |          |          |        |         |        |         |         |               |
+    07      | N      | N       | N       | Y      | Y        | 80   | Y       | Y        | Y        | N      | N       | N      | N       | N       | DEATH         | N
 """
 CODES = (
-    "PSARESP", "PSARSPTP", "PSARSPAT", "ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND",
+    "PSARESP", "PSARSPTP", "PSARSPAT", "ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND", "ICESTOP",
 )  # fmt: skip
 
 
@@ -292,7 +292,7 @@ def ards(patients):
     """ADSL, ADPSA and ADRS of ROWS."""
     table = patients(ROWS)
     flags = [name for name in table if name.endswith("FL")]
-    adsl = table[["USUBJID", *flags]].assign(TRTSDT=START)
+    adsl = table[["USUBJID", "DCTREAS", *flags]].assign(TRTSDT=START, NCYCLES=4.0)
     base = table[table["BASE"].notna()]
     adpsa = pd.DataFrame(
         {"USUBJID": base["USUBJID"], "ABLFL": "Y", "AVAL": base["BASE"].astype(float)}
@@ -344,6 +344,10 @@ def test_intercurrent_events_have_the_numbers_worked_by_hand(ards):
     n = {"ICETOX": 3, "ICETHER": 2, "ICEDTH": 0, "ICEMISS": 1, "ICEPEND": 1}
     for name, events in n.items():
         assert at(rows, paramcd=name) == {"n": events, "N": 5, "estimate": events / 5}, name
+    # ended without a response by then: 01 and 03 for toxicity, 04 as planned; 07 is in no primary set
+    reasons = {"": 3, "ADVERSE EVENT": 2, "COMPLETED": 1, "DEATH": 0}
+    for reason, events in reasons.items():
+        assert at(rows, paramcd="ICESTOP", level=reason)["n"] == events, reason
     rows = ard.bind(results.intercurrent(adsl.assign(PRIMFL="N"), adrs, PLAN))
     assert at(rows, paramcd="ICETOX") == {
         "n": 0, "N": 0, "estimate": "no patient in this population",
@@ -471,26 +475,26 @@ def test_two_stage_inference_has_the_numbers_worked_by_hand():
     assert set(got) == {*fixed, "conf_low", "bias_adjusted", "coverage"}
 
 
-# Days from the first dose; L is the last cycle and 21 days. DECLINE: the first decline; COUNTED: the
+# Days from the first dose; L is the last infusion and 21 days. DECLINE: the first decline; COUNTED: the
 # last value that counts. A confirming value is at least 28 days after the decline.
 BOUNDARIES = """
     USUBJID | NCYCLES | DCTREAS       | STOP | LAST | DIED | THERAPY | AVALC | CONF | DECLINE | COUNTED | EVENTS
     --------+---------+---------------+------+------+------+---------+-------+------+---------+---------+--------------
     01      | 1       | ADVERSE EVENT | 50   | 50   |      |         | Y     | 50   | 21      | 50      |
-    02      | 1       | ADVERSE EVENT | 50   | 50   |      |         | Y     | 51   | 21      | 51      | TOX
-    03      | 1       | COMPLETED     | 50   | 50   |      | 60      | Y     | 60   | 21      | 60      | THER
-    04      | 1       | COMPLETED     | 50   | 50   |      | 60      | Y     | 59   | 21      | 59      |
-    05      | 1       | COMPLETED     | 50   | 50   |      | 71      | N     |      |         | 50      | THER
-    06      | 1       | COMPLETED     | 50   | 50   |      | 72      | N     |      |         | 50      |
-    07      | 1       | DEATH         | 50   | 50   | 71   |         | N     |      |         | 50      | DTH
-    08      | 1       | DEATH         | 50   | 50   | 72   |         | N     |      |         | 50      |
+    02      | 1       | ADVERSE EVENT | 50   | 50   |      |         | Y     | 51   | 21      | 51      | TOX STOP
+    03      | 1       | COMPLETED     | 50   | 50   |      | 60      | Y     | 60   | 21      | 60      | THER STOP
+    04      | 1       | COMPLETED     | 50   | 50   |      | 60      | Y     | 59   | 21      | 59      | STOP
+    05      | 1       | COMPLETED     | 50   | 50   |      | 71      | N     |      |         | 50      | THER STOP
+    06      | 1       | COMPLETED     | 50   | 50   |      | 72      | N     |      |         | 50      | STOP
+    07      | 1       | DEATH         | 50   | 50   | 71   |         | N     |      |         | 50      | DTH STOP
+    08      | 1       | DEATH         | 50   | 50   | 72   |         | N     |      |         | 50      | STOP
     09      | 1       | DEATH         | 50   | 50   | 60   |         | Y     | 50   | 21      | 50      |
-    10      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 49      |
-    11      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 48      | PEND
-    12      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      |         | 21      |
-    13      | 1       | COMPLETED     | 90   | 90   |      |         | NE    |      |         |         | MISS
+    10      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 49      | STOP
+    11      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 48      | PEND STOP
+    12      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      |         | 21      | STOP
+    13      | 1       | COMPLETED     | 90   | 90   |      |         | NE    |      |         |         | MISS STOP
     14      | 0       | COMPLETED     | 90   | 90   |      |         | NE    |      |         |         |
-    15      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 21      | PEND
+    15      | 1       | COMPLETED     | 90   | 90   |      |         | N     |      | 21      | 21      | PEND STOP
 """
 
 
@@ -538,7 +542,7 @@ def events_of(patients, **rule: object) -> dict[str, str]:
     found = estimand({"cm": cm, "lb": lb}, adsl, counted, both, changed)
     assert found.index.tolist() == list(range(len(found)))
     events = found[found["PARAMCD"] != "PSARSPTP"]
-    names = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
+    names = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND", "ICESTOP")
     assert events.groupby("PARAMCD")["CASE"].unique().map(list).to_dict() == {
         name: [case] for case, name in enumerate(names, start=1)
     }
@@ -552,7 +556,7 @@ def test_events_on_the_first_and_the_last_day_that_counts(patients):
     treated = expected.drop("14").to_dict()
     assert events_of(patients) == treated
     # 48 is 27 days after the decline: far enough with a tolerance of one day
-    assert events_of(patients, confirm_tolerance_days=1) == treated | {"11": ""}
+    assert events_of(patients, confirm_tolerance_days=1) == treated | {"11": "STOP"}
     # a confirming value is never the decline itself
     same = events_of(patients, confirm_after_days=1, confirm_tolerance_days=1)
-    assert same == treated | {"11": ""}
+    assert same == treated | {"11": "STOP"}

@@ -74,13 +74,17 @@ def test_the_strategy_of_psa_response_is_what_the_rule_does(plan, event):
     rule = plan.psa_response
     assert response_of(rule) == "Y"
     strategy = plan.estimands.of("psa_response").strategy(event)
-    expected = {"treatment policy": "Y", "composite": "N"}[strategy]
+    expected = {"treatment policy": "Y", "composite": "N", "while on treatment": "N"}[strategy]
     assert response_of(rule, **PSA_EVENTS[event]) == expected
 
 
 @both
 def test_a_response_confirmed_after_the_end_of_treatment_counts_as_the_table_has_it(plan):
-    """Last cycle on day 40: values until day 61 count, the confirming one of day 56 among them."""
+    """Last infusion on day 40: values until day 61 count, the confirming one of day 56 among them.
+
+    So the strategy is no composite one: the end of treatment by itself is no failure.
+    """
+    assert plan.estimands.of("psa_response").strategy("treatment stopped") == "while on treatment"
     assert response_of(plan.psa_response, last=40) == "Y"
 
 

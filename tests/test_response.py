@@ -537,16 +537,16 @@ def test_the_interval_of_clopper_and_pearson_stays_where_the_plan_has_it():
 # Rows of the ARD. 05, 06 and 08 were treated through re-screening, 07 was only re-screened. 04 has no
 # PSA that counts, and 08 has no row at all. Declines of exactly 30, 50 and 90 % reach their depth.
 ROWS = """
-    USUBJID | PRIMFL | MPOSFL | PSAEVFL | PPROTFL | CTCEVFL | RESCFL | RESCTRFL | PSARESP | PSARESPU | PSARSP21 | PSABEST | PSAWK12
-    --------+--------+--------+---------+---------+---------+--------+----------+---------+----------+----------+---------+--------
-    01      | Y      | Y      | Y       | Y       | Y       | N      | N        | Y       | Y        | Y        | -90     | -50
-    02      | Y      | Y      | Y       | Y       | N       | N      | N        | N       | Y        | Y        | -50     | -30
-    03      | Y      | Y      | Y       | N       | N       | N      | N        | N       | Y        | N        | -29.5   | 10
-    04      | Y      | Y      | N       | N       | N       | N      | N        | NE      | NE       | NE       |         |
-    05      | N      | Y      | N       | N       | N       | Y      | Y        | Y       | Y        | Y        | -60     |
-    06      | N      | Y      | N       | N       | N       | Y      | Y        | N       | Y        | N        | -30     | -30
-    07      | N      | N      | N       | N       | N       | Y      | N        | Y       | Y        | Y        | -99     | -99
-    08      | N      | N      | N       | N       | N       | Y      | Y        |         |          |          |         |
+    USUBJID | PRIMFL | MPOSFL | PSAEVFL | PPROTFL | CTCEVFL | RESCFL | RESCTRFL | ARV7BL   | PSARESP | PSARESPU | PSARSP21 | PSABEST | PSAWK12
+    --------+--------+--------+---------+---------+---------+--------+----------+----------+---------+----------+----------+---------+--------
+    01      | Y      | Y      | Y       | Y       | Y       | N      | N        | POSITIVE | Y       | Y        | Y        | -90     | -50
+    02      | Y      | Y      | Y       | Y       | N       | N      | N        | POSITIVE | N       | Y        | Y        | -50     | -30
+    03      | Y      | Y      | Y       | N       | N       | N      | N        | POSITIVE | N       | Y        | N        | -29.5   | 10
+    04      | Y      | Y      | N       | N       | N       | N      | N        | POSITIVE | NE      | NE       | NE       |         |
+    05      | N      | Y      | N       | N       | N       | Y      | Y        | NEGATIVE | Y       | Y        | Y        | -60     |
+    06      | N      | Y      | N       | N       | N       | Y      | Y        | NOT DONE | N       | Y        | N        | -30     | -30
+    07      | N      | N      | N       | N       | N       | Y      | N        | NEGATIVE | Y       | Y        | Y        | -99     | -99
+    08      | N      | N      | N       | N       | N       | Y      | Y        | NEGATIVE |         |          |          |         |
 """
 # Clopper-Pearson limits as R's binom.test prints them.
 LIMITS = {
@@ -580,7 +580,7 @@ def ards(patients):
     """ADSL and ADRS of ROWS."""
     table = patients(ROWS)
     flags = [name for name in table if name.endswith("FL")]
-    adsl = table[["USUBJID", *flags]].assign(NCYCLES=4.0, TRTSDT=pd.Timestamp(DOSE))
+    adsl = table[["USUBJID", "ARV7BL", *flags]].assign(NCYCLES=4.0, TRTSDT=pd.Timestamp(DOSE))
     adsl.loc[adsl["USUBJID"] == "07", "NCYCLES"] = 0.0
     coded = [
         table[["USUBJID"]].assign(PARAMCD=name, AVALC=table[name])[table[name].notna()]
@@ -632,11 +632,21 @@ def test_psa_response_has_the_numbers_worked_by_hand_in_every_set(ards):
 
 @pytest.mark.worked("rescreen_response")
 def test_rescreen_response_has_the_numbers_worked_by_hand(ards):
-    """Of 05, 06 and 08, 05 has a confirmed response, 05 and 06 an unconfirmed one; 08 has no result."""
+    """Of 05, 06 and 08, 05 has a confirmed response, 05 and 06 an unconfirmed one; 08 has no result.
+
+    05 and 08 were negative at the first screening, of 06 the marker was not done.
+    """
     adsl, coded, _ = ards
     rows = ard.bind(rescreen_response(adsl, coded, PLAN))
     assert at(rows, paramcd="PSARESP") == pytest.approx(rate_of(1, 3) | {"n_missing": 1})
     assert at(rows, paramcd="PSARESPU") == pytest.approx(rate_of(2, 3) | {"n_missing": 1})
+    negative = {"paramcd": "PSARESP", "level": "marker_negative"}
+    assert at(rows, **negative) == pytest.approx(rate_of(1, 2) | {"n_missing": 1})
+    not_done = at(rows, paramcd="PSARESPU", level="marker_not_done")
+    assert not_done == pytest.approx(rate_of(1, 1) | {"n_missing": 0})
+    assert at(rows, paramcd="PSARESP", level="marker_not_done")["n"] == 0
+    for level in ("marker_undetermined", "marker_positive"):
+        assert at(rows, paramcd="PSARESP", level=level)["N"] == 0
     assert set(rows["population"]) == {"RESCREENED"}
 
 

@@ -492,9 +492,9 @@ RECORDED = """
     01      | BLOOD    | NEUTROPENIA | 2     | N     | Y     | DOSE NOT CHANGED | N       | Y       | 7    | N      | 2018-05-01
     01      | GUT      | NAUSEA      | 1     | N     | N     | DRUG INTERRUPTED | N       | Y       | 7    | N      | 2018-04-01
     02      | BLOOD    | SEPSIS      | 5     | Y     | Y     | DRUG WITHDRAWN   | Y       | Y       | 7    | N      | 2018-05-20
-    02      | GUT      | NAUSEA      |       | N     | Y     | DOSE NOT CHANGED | N       | Y       | 7    | N      | 2018-04-01
+    02      | GUT      | NAUSEA      |       | N     | Y     |                  | N       | Y       | 7    | N      | 2018-04-01
     03      | GUT      | NAUSEA      | 3     | N     | N     | DRUG WITHDRAWN   | N       | Y       | 7    | N      | 2018-04-01
-    03      | HEART    | STROKE      | 5     | Y     | N     | DOSE NOT CHANGED | Y       | Y       | 7    | N      | 2018-06-01
+    03      | HEART    | STROKE      | 5     | Y     | N     | UNKNOWN          | Y       | Y       | 7    | N      | 2018-06-01
     04      | GENERAL  | PROGRESSION | 5     | Y     | N     | DRUG WITHDRAWN   | Y       | Y       | 7    | Y      | 2018-05-20
     04      | GENERAL  | PROGRESSION | 3     | N     | N     | DOSE NOT CHANGED | N       | Y       | 7    | Y      | 2018-05-01
     04      | GUT      | NAUSEA      | 3     | N     | Y     | DOSE NOT CHANGED | N       | N       | 5    | N      | 2018-09-01
@@ -551,6 +551,7 @@ OVERVIEW = """
     drug_interrupted                | 1 | 1      | 0     | 1
     drug_withdrawn                  | 2 | 1      | 1     | 2
     related_drug_withdrawn          | 1 | 1      | 0     | 1
+    action_missing                  | 2 | 1      | 1     | 2
     fatal                           | 2 | 1      | 1     | 2
     related_fatal                   | 1 | 1      | 0     | 1
 """

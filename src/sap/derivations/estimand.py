@@ -17,7 +17,7 @@ def estimand(
     """Intercurrent events of each treated patient before a confirmed response (E9(R1), A.3).
 
     C is the day of the confirmation of the response (a patient without a response has no C). L is
-    the day `psa_response.days_after_last_cycle` days after the last cycle, the last day whose value
+    the day `psa_response.days_after_last_cycle` days after the last infusion, the last day whose value
     can count. An event is Y when
 
     1. Toxicity (ICETOX): treatment ended for an adverse event, and no C is on or before that day.
@@ -28,9 +28,12 @@ def estimand(
     5. Pending (ICEPEND): an unconfirmed decline within the time limit, no C, and no value that
        counts at least `psa_response.confirm_after_days` less `psa_response.confirm_tolerance_days`
        days after the first such decline.
+    6. End of treatment (ICESTOP): study treatment ended, of any reason, and no C is on or before that
+       day. Values up to L still count (while-on-treatment strategy).
 
-    and N otherwise. In the primary analysis all five mean no response (composite strategy). PSARSPTP is
-    the response with values under new therapy counted (treatment policy).
+    and N otherwise. Cases 2 and 3 mean no response in the primary analysis (composite strategy), as do
+    the missing values of 4 and 5, which are no intercurrent events. PSARSPTP is the response with
+    values under new therapy counted (treatment policy).
     """
     treated = adsl[adsl["NCYCLES"] > 0].reset_index(drop=True)
     usubjid = treated["USUBJID"]
@@ -53,6 +56,7 @@ def estimand(
         "ICEPEND": (response == "N")
         & first_decline.notna()
         & ~(usubjid.map(counted) >= far_enough),
+        "ICESTOP": treated["DCTREAS"].notna() & ~(confirmed <= treated["DCTDT"]),
     }
     parts = [
         pd.DataFrame(

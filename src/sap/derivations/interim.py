@@ -23,7 +23,7 @@ def pending(
     2. N: no baseline, or a baseline of 0: no percent change is defined.
     3. N: death, or a new anticancer therapy where `stop_at_new_therapy` is yes.
     4. N: treatment ended and the cut-off is more than `days_after_last_cycle` days after the
-       last cycle.
+       last infusion.
     5. Y: a decline within the time limit that is not confirmed yet.
     6. Y: no such decline yet, and the limit of `first_fall_within_days` days has not passed.
     7. N: all others.

@@ -109,7 +109,7 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
 
     1. "": no first dose with a known day.
     2. "": on or before the day of the first dose.
-    3. "": later than `days_after_last_cycle` days after the last cycle.
+    3. "": later than `days_after_last_cycle` days after the last infusion.
     4. "": on or after the first day of a new anticancer therapy, where `stop_at_new_therapy` is
        yes.
     5. Y: all others.

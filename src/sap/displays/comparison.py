@@ -80,7 +80,10 @@ def _with_times(times: Results, paramcd: str) -> dict[str, str]:
 
 
 def survival() -> Table:
-    """Overall survival by marker status and by group: medians, log-rank test and Cox model, each with its N."""
+    """Overall survival by marker status and by group: medians and Cox model, each with its N.
+
+    Exploratory comparisons decide nothing: no p-value is printed, those of the ARD notwithstanding.
+    """
     rows: list[Row] = []
     header = "CI"
     marker_ = ard.plan().wording.marker
@@ -98,7 +101,7 @@ def survival() -> Table:
             place = ArdKey(paramcd=paramcd, group=group, level="")
             header = ci_months(times, place)
             row = _median_row(times, name, place)
-            rows.append(Row(row.label, (*row.cells, "", "", ""), row.kind))
+            rows.append(Row(row.label, (*row.cells, "", ""), row.kind))
         rows += _tested(times, paramcd, compared)
     columns = [
         Column("N"),
@@ -107,20 +110,14 @@ def survival() -> Table:
         Column(header, under="Kaplan-Meier (months)"),
         Column("HR", under="Hazard ratio"),
         Column(header, under="Hazard ratio"),
-        Column("p"),
     ]
     absent = "Not in the data: no groups to compare."
     return Table("tlf-os-groups", "Overall survival", columns, rows, absent=absent)
 
 
 def _tested(times: Results, paramcd: str, compared: str) -> list[Row]:
-    """The log-rank test, and the Cox model: its patients, hazard ratios and test of proportionality."""
-    rows = []
-    rank = ArdKey(paramcd=paramcd, level="log_rank")
-    if times.has("p_value", **rank) and times.find("p_value", **rank).estimable:
-        cells: tuple[Content, ...] = (times.count("N", **rank), *[""] * 5, times.p_value(**rank))
-        label = f"{times.label('level', 'log_rank')}, {compared}"
-        rows.append(Row(label, cells, "indent1"))
+    """The Cox model: its patients, hazard ratios and whether proportionality is doubtful; restricted means."""
+    rows: list[Row] = []
     model = ArdKey(paramcd=paramcd, level="cox", sublevel="")
     ratios = []
     for covariate in filter(None, times.values("sublevel", paramcd=paramcd, level="cox")):
@@ -128,20 +125,17 @@ def _tested(times: Results, paramcd: str, compared: str) -> list[Row]:
         if times.has("hazard_ratio", **place) and times.find("hazard_ratio", **place).estimable:
             low, high = (times.fixed(s, 2, **place) for s in ("conf_low", "conf_high"))
             ratio = times.fixed("hazard_ratio", 2, **place)
-            cells = (*[""] * 4, ratio, limits(low, high), "")
+            cells: tuple[Content, ...] = (*[""] * 4, ratio, limits(low, high))
             ratios.append(Row(times.label("sublevel", covariate), cells, "indent2"))
     if not ratios:
         return rows
     counts: tuple[Content, ...] = (
         times.count("N", **model),
         times.count("n_events", **model),
-        *[""] * 5,
+        *[""] * 4,
     )
     doubt = ", proportionality doubtful" if _doubtful(times, paramcd) else ""
     rows += [Row(f"{times.label('level', 'cox')}{doubt}", counts, "indent1"), *ratios]
-    if times.has("ph_p_value", **model) and times.find("ph_p_value", **model).estimable:
-        cells = (*[""] * 6, times.p_value("ph_p_value", **model))
-        rows.append(Row("Test of proportional hazards", cells, "indent2"))
     return rows + _mean_difference(times, paramcd, compared)
 
 
@@ -155,7 +149,7 @@ def _mean_difference(times: Results, paramcd: str, compared: str) -> list[Row]:
         f" months, {compared} (months)",
     )  # fmt: skip
     low, high = (times.months(s, **place) for s in ("conf_low", "conf_high"))
-    cells = ("", "", times.months("estimate", **place), limits(low, high), "", "", "")
+    cells = ("", "", times.months("estimate", **place), limits(low, high), "", "")
     return [Row(label, cells, "indent1")]
 
 

@@ -105,7 +105,10 @@ def safety() -> Lines:
                 "Serious adverse event: ", *of("serious"), " (",
                 *inline.rate("ae_overview", level="serious", group="").parts, ").",
             ),
-            RichText("Adverse event that led to withdrawal of study treatment: ", *of("drug_withdrawn"), "."),
+            RichText(
+                "Withdrawal of study treatment as the action taken with an adverse event: ",
+                *of("drug_withdrawn"), ". ", *sentences.stopped_for_event().parts,
+            ),
             fatal,
         ]
     )  # fmt: skip

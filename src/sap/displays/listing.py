@@ -428,7 +428,7 @@ def psa() -> Table:
         key=("LBSEQ",),
         population="SAFETY",
         notes=[
-            "Case, the first that applies: 1 no first dose with a known date; 2 on or before the day of the first dose; 3 later than the planned days after the last cycle; 4 on or after the first day of a new anticancer therapy; 5 included in the assessment of response.",
+            "Case, the first that applies: 1 no first dose with a known date; 2 on or before the day of the first dose; 3 later than the planned days after the last infusion; 4 on or after the first day of a new anticancer therapy; 5 included in the assessment of response.",
             "Changes have one decimal.",
         ],
         absent=not_recorded("lb", "PSA value of a treated patient"),

@@ -5,12 +5,25 @@ import pandas as pd
 from sap import ard
 from sap.displays import formats, plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.populations import short
 from sap.displays.rates import ci_header, rate_cells
-from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
+from sap.displays.table import (
+    Cell,
+    Column,
+    Content,
+    Row,
+    RowKind,
+    Table,
+    limits,
+    n_pct,
+    pair,
+    span,
+)
+from sap.plan.estimands import Event
 
 SETS = ("PRIMARY", "PSAEVAL", "PERPROT", "MARKERPOS")
 NO_CHANGE = "Not in the data: no change of PSA."
@@ -47,6 +60,12 @@ def response() -> Table:
             not_evaluable = rescreened.count("n_missing", **place)
             cells = (*rate_cells(rescreened, **place), not_evaluable, "", "")
             rows.append(Row(short("RESCREENED"), cells, "indent1"))
+            for level in filter(None, rescreened.values("level", paramcd="PSARESP")):
+                at_first = ArdKey(**place, level=level)
+                if rescreened.find("N", **at_first).value:
+                    not_evaluable = rescreened.count("n_missing", **at_first)
+                    cells = (*rate_cells(rescreened, **at_first), not_evaluable, "", "")
+                    rows.append(Row(rescreened.label("level", level), cells, "indent2"))
         else:
             reason = "No patient was treated through re-screening"
             rows.append(Row(reason, ("",) * 6, "indent1"))
@@ -273,26 +292,64 @@ def estimand() -> Figure:
     return Figure("tlf-psa-estimand", plot, alt, height=3.2, numbers=numbers, notes=notes)
 
 
+EVENTS: dict[str, Event] = {
+    "ICESTOP": "treatment stopped",
+    "ICETHER": "new anticancer therapy",
+    "ICEDTH": "death",
+}
+"""The parameter of each intercurrent event of the estimand that is counted."""
+MISSING = ("ICEMISS", "ICEPEND")
+POLICY = "treatment policy"
+
+
 def events() -> Table:
-    """`tlf-intercurrent`: intercurrent events of the primary set."""
+    """`tlf-intercurrent`: a row for each intercurrent event that ends the values or the response.
+
+    The end of treatment has its reasons below it; missing values are no intercurrent events and are in a
+    block of their own. Events under the treatment-policy strategy change nothing and are named in a note.
+    """
     counts = results("intercurrent_events")
     codes = counts.values("paramcd")
-    rows = [
-        Row(
-            counts.label("paramcd", code),
-            (n_pct(counts.count(paramcd=code), counts.percent(paramcd=code)),),
-        )
-        for code in codes
-    ]
-    heads = [Column("Patients, n (%)", counts.count("N", paramcd=codes[0]))]
+    estimands = ard.plan().estimands
+    primary = None if estimands is None else estimands.of("psa_response")
+
+    def line(code: str, event: Event | None = None, level: str = "", kind: RowKind = "") -> Row:
+        place = ArdKey(paramcd=code, level=level)
+        label = coded(counts.label("level", level)) if level else counts.label("paramcd", code)
+        strategy = primary.strategy(event) if primary and event else None
+        cells: list[Content] = [n_pct(counts.count(**place), counts.percent(**place))]
+        if primary:
+            cells.append((strategy or "").capitalize())
+        return Row(label, cells, kind)
+
+    rows: list[Row] = []
+    for code, event in EVENTS.items():
+        if code in codes:
+            rows.append(line(code, event))
+        reasons = [level for level in counts.values("level", paramcd=code) if level]
+        known = [r for r in reasons if counts.find("n", paramcd=code, level=r).value]
+        rows += [line(code, level=reason, kind="indent1") for reason in known]
+    rows.append(Row("Missing data (no intercurrent event)", kind="group"))
+    rows += [line(code, kind="indent1") for code in MISSING]
+    heads = [Column("Patients, n (%)", counts.count("N", paramcd=codes[0], level=""))]
+    heads += [Column("Strategy", numeric=False)] if primary else []
     therapy = ", new anticancer therapy" if ard.plan().psa_response.stop_at_new_therapy else ""
     period = RichText(
         f"The PSA assessment period ends at death{therapy} or ",
         plan_text.number("psa_response.days_after_last_cycle"),
-        " days after the last cycle, whichever comes first. A missed sample or discontinuation for "
-        "toxicity does not end it: a response can still be confirmed.",
+        " days after the last infusion, whichever comes first. A missed sample or the end of treatment "
+        "does not end it: until then a response can still be confirmed.",
     )
-    return Table("tlf-intercurrent", "Before a confirmed response", heads, rows, notes=[period])
+    notes: list[Note] = [period]
+    ignored = (
+        [e.event for e in primary.intercurrent_events if e.strategy == POLICY] if primary else []
+    )
+    if ignored:
+        notes.append(
+            f"Not counted here, because all values count whether they occur or not (treatment policy): "
+            f"{', '.join(ignored)}."
+        )
+    return Table("tlf-intercurrent", "Before a confirmed response", heads, rows, notes=notes)
 
 
 ESTIMATES = {

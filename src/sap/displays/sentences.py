@@ -8,7 +8,7 @@ from sap.displays import days, plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.formats import typeset
-from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, p, rate
+from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, rate
 from sap.displays.published import trial_of
 from sap.displays.register import unavailable
 
@@ -191,7 +191,7 @@ def response_rule() -> RichText:
         " that counts, at least ", _plan("psa_response.confirm_after_days"),
         " days after the first. Baseline is the value of the last day "
         "with a value on or before the first dose; values count from the day after it to ",
-        _plan("psa_response.days_after_last_cycle"), f" days after the last cycle{therapy}. "
+        _plan("psa_response.days_after_last_cycle"), f" days after the last infusion{therapy}. "
         f"A value below quantification is taken as {below[rule.below_quantification]}.",
     )  # fmt: skip
 
@@ -258,10 +258,9 @@ def hazards() -> RichText:
         ):
             continue
         parts += [
-            f" In the Cox model of {about} the test of proportional hazards gives ",
-            p(analysis, "ph_p_value", **model), ", below ",
-            _plan("survival_comparison.ph_doubt_below"),
-            ": the hazard ratio changes over time, and its estimate is an average that depends on ",
+            f" In the Cox model of {about} the assumption of proportional hazards is doubtful (",
+            "its test is below the limit of the plan, ", _plan("survival_comparison.ph_doubt_below"),
+            "): the hazard ratio changes over time, and its estimate is an average that depends on ",
             "the length of follow-up.",
         ]  # fmt: skip
         mean = ArdKey(paramcd="OS", level="rmst_difference", group="")
@@ -310,8 +309,23 @@ def rescreened() -> RichText:
         rate("rescreen_response", **place),
         ", ",
         interval("rescreen_response", **place),
-        "). They count in no denominator of the primary result.",
+        ")",
+        *_at_first_screening(),
+        ". They count in no denominator of the primary result.",
     )
+
+
+def _at_first_screening() -> list[str | Number | RichText]:
+    """The response of re-screened patients who were marker negative at the first screening."""
+    negative = ArdKey(population="RESCREENED", paramcd="PSARESP", level="marker_negative")
+    rates = results("rescreen_response")
+    if not rates.has("N", **negative) or not rates.find("N", **negative).value:
+        return []
+    return [
+        f"; of those initially {ard.plan().wording.marker} negative, ",
+        n_of_N("rescreen_response", **negative), " (",
+        interval("rescreen_response", **negative), ")",
+    ]  # fmt: skip
 
 
 def rescreening_rule() -> RichText:
@@ -654,9 +668,31 @@ def safety() -> RichText:
     return _joined(
         "Of ", overview.count("N", **any_), " treated patients, ", overview.count(**severe),
         " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", overview.count(**withdrawn),
-        " had an adverse event that led to withdrawal of study treatment, and ",
-        overview.count(**fatal), " had a fatal adverse event", *_fatal(overview, fatal), ".",
+        " had an adverse event with withdrawal of study treatment as the action taken, and ",
+        overview.count(**fatal), " had a fatal adverse event", *_fatal(overview, fatal), ". ", stopped_for_event(),
     )  # fmt: skip
+
+
+def stopped_for_event() -> RichText:
+    """Who stopped treatment for an adverse event by the disposition record, and missing actions taken."""
+    stopped = results("disposition")
+    place = ArdKey(population="SAFETY", group="", paramcd="TREATMENT", level="ADVERSE EVENT")
+    ended = ArdKey(population="SAFETY", group="", paramcd="TREATMENT", level="ended")
+    parts: list[str | Number | RichText] = []
+    if stopped.has("n", **ended) and stopped.find("n", **ended).value:
+        parts = [
+            "By the record of the end of treatment, ",
+            stopped.count_or_zero(**place), " of ",
+            stopped.count("N", **ended), " stopped study treatment for an adverse event.",
+        ]  # fmt: skip
+    overview = results("ae_overview")
+    missing = ArdKey(level="action_missing", group="")
+    if overview.find("n_events", **missing).value:
+        parts += [
+            " The action taken is missing for ", overview.count("n_events", **missing), " of ",
+            overview.count("n_events", level="any", group=""), " adverse events.",
+        ]  # fmt: skip
+    return _joined(*parts)
 
 
 def _fatal(overview: Results, fatal: ArdKey) -> list[str | Number]:

@@ -64,6 +64,7 @@ OVERVIEW = {
     "drug_interrupted": "action = 'DRUG INTERRUPTED'",
     "drug_withdrawn": "action = 'DRUG WITHDRAWN'",
     "related_drug_withdrawn": "related AND action = 'DRUG WITHDRAWN'",
+    "action_missing": "action IN ('', 'UNKNOWN')",
     "fatal": "fatal",
     "related_fatal": "related AND fatal",
 }

@@ -99,8 +99,9 @@ def _eligibility(study: Study) -> Iterator[QcRow]:
         for criterion in (("any", ""), (str(row["IECAT"]), str(code))):
             failed[group].setdefault(criterion, set()).add(who)
             failed["" if group else "rescreening"].setdefault(criterion, set())
-    for group, population in (("", "SCREENED"), ("rescreening", "RESCREENED")):
-        inside = set(study.inside(population))
+    consented = [who for who, subject in study.subjects.items() if subject.consent is not None]
+    for group, here in (("", consented), ("rescreening", study.inside("RESCREENED"))):
+        inside = set(here)
         for (level, sublevel), subjects in failed[group].items():
             statistics = share(len(subjects & inside), len(inside))
             if sublevel:

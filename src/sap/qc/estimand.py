@@ -71,13 +71,22 @@ def _intercurrent(study: Study) -> Iterator[QcRow]:
         n = sum(1 for of_subject in events if name in of_subject)
         place = Place("intercurrent_events", "PRIMARY", paramcd=name)
         yield from place.rows(share(n, len(subjects)), METHOD)
+    known = {study.subjects[who].stopped_for for who in study.inside("SAFETY")}
+    for reason in ("", *sorted(filter(None, known))):
+        ended = [
+            who
+            for who, of_subject in zip(subjects, events, strict=True)
+            if "ICESTOP" in of_subject and reason in ("", study.subjects[who].stopped_for)
+        ]
+        place = Place("intercurrent_events", "PRIMARY", paramcd="ICESTOP", level=reason)
+        yield from place.rows(share(len(ended), len(subjects)), METHOD)
 
 
 def intercurrent_events(study: Study, who: str) -> set[str]:
     """The intercurrent events of a treated subject before a confirmed response.
 
     SAP 5.1.1: "C is the day of the confirmation of the response (a patient without a response has no
-    C). L is the day `psa_response.days_after_last_cycle` days after the last cycle, the last day
+    C). L is the day `psa_response.days_after_last_cycle` days after the last infusion, the last day
     whose value can count. An event is Y when"
 
     1. "Toxicity (ICETOX): treatment ended for an adverse event, and no C is on or before that day."
@@ -88,6 +97,8 @@ def intercurrent_events(study: Study, who: str) -> set[str]:
     5. "Pending (ICEPEND): an unconfirmed decline within the time limit, no C, and no value that
        counts at least `psa_response.confirm_after_days` less `psa_response.confirm_tolerance_days`
        days after the first such decline."
+    6. "End of treatment (ICESTOP): study treatment ended, of any reason, and no C is on or before that
+       day."
     """
     subject, rule = study.subjects[who], study.plan.psa_response
     course = study.psa[who]
@@ -106,6 +117,9 @@ def intercurrent_events(study: Study, who: str) -> set[str]:
         confirmed is not None and (off is None or confirmed <= off)
     ):
         events.add("ICETOX")
+    by_then = confirmed is not None and off is not None and confirmed <= off
+    if subject.stopped_for and not by_then:
+        events.add("ICESTOP")
     if in_time(therapy) and not (confirmed is not None and therapy and confirmed < therapy):
         events.add("ICETHER")
     if in_time(subject.died) and confirmed is None:

@@ -61,6 +61,16 @@ def tested(responders: int, n: int, plan: Plan, decision: str) -> dict[str, Valu
     return {"p_value": p, "decision": decision}
 
 
+FIRST_STATUS = {
+    "": None,
+    "marker_negative": "NEGATIVE",
+    "marker_undetermined": "UNDETERMINED",
+    "marker_not_done": "NOT DONE",
+    "marker_positive": "POSITIVE",
+}
+"""LEVEL of `rescreen_response`, and the marker status at the first screening."""
+
+
 def rows(study: Study) -> Iterator[QcRow]:
     """Every row of `psa_response` and its variants, `rescreen_response` and `psa_change`."""
     rule = study.plan.psa_response
@@ -75,11 +85,14 @@ def rows(study: Study) -> Iterator[QcRow]:
             yield from Place(analysis, population, paramcd=paramcd).rows(statistics, METHOD)
     treated = study.treated_when_rescreened()
     for paramcd in ("PSARESP", "PSARESPU"):
-        results = [
-            study.psa[who].results[paramcd].result if who in study.psa else "NE" for who in treated
-        ]
-        place = Place("rescreen_response", "RESCREENED", paramcd=paramcd)
-        yield from place.rows(_rate(results, study.plan), METHOD)
+        for level, status in FIRST_STATUS.items():
+            results = [
+                study.psa[who].results[paramcd].result if who in study.psa else "NE"
+                for who in treated
+                if status is None or getattr(study.subjects[who].first, "arv7", None) == status
+            ]
+            place = Place("rescreen_response", "RESCREENED", paramcd=paramcd, level=level)
+            yield from place.rows(_rate(results, study.plan), METHOD)
     yield from _changes(study)
 
 

@@ -155,8 +155,9 @@ def eligibility(adsl: pd.DataFrame, adie: pd.DataFrame, plan: Plan) -> list[pd.D
     1. LEVEL is `any`, or the category of the criterion (IECAT) with its code as SUBLEVEL (IETESTCD).
     2. GROUP is empty for the first screening, `rescreening` for re-screening (AVISIT); a record without
        a visit belongs to the first.
-    3. N is the number of patients with a screening sample, at re-screening the re-screened set. `term`
-       is the text of the criterion (IETEST; of several the first in alphabetical order).
+    3. N is the number of patients who consented, with a screening sample or without one; at re-screening
+       the re-screened set. `term` is the text of the criterion (IETEST; of several the first in
+       alphabetical order).
 
     Without a recorded criterion there is no row.
     """
@@ -165,8 +166,11 @@ def eligibility(adsl: pd.DataFrame, adie: pd.DataFrame, plan: Plan) -> list[pd.D
     texts = adie.groupby("IETESTCD")["IETEST"].min()
     again = adie["AVISIT"].eq("RE-SCREENING")
     parts = []
-    for group, of_visit, flag in (("", ~again, "SCRFL"), ("rescreening", again, "RESCFL")):
-        subjects = adsl.loc[adsl[flag] == "Y", "USUBJID"]
+    for group, of_visit, inside in (
+        ("", ~again, adsl["RFICDT"].notna()),
+        ("rescreening", again, adsl["RESCFL"] == "Y"),
+    ):
+        subjects = adsl.loc[inside, "USUBJID"]
         records = adie[of_visit]
         places = [("any", "", records)]
         criteria = adie[["IECAT", "IETESTCD"]].drop_duplicates().sort_values(["IECAT", "IETESTCD"])

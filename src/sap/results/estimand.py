@@ -17,7 +17,8 @@ from sap.results.rates import REASON_NO_PATIENT, rate
 from sap.results.response import EXACT, ended, primary_rate
 from sap.results.sets import available, members
 
-ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND")
+STOPPED = "ICESTOP"
+ICE = ("ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND", STOPPED)
 
 
 def _results(adrs: pd.DataFrame, paramcd: str, usubjid: pd.Series) -> pd.Series:
@@ -100,11 +101,22 @@ def _row(
 
 @makes("intercurrent_events")
 def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many patients of the primary set had each intercurrent event (PARAMCD)."""
-    usubjid = members(adsl, "PRIMARY")["USUBJID"]
+    """How many patients of the primary set had each intercurrent event (PARAMCD).
+
+    ICESTOP, the end of study treatment of any reason, is also counted by its reason (LEVEL, DCTREAS);
+    the reasons are those of treated patients.
+    """
+    subjects = members(adsl, "PRIMARY")
+    usubjid, reasons = subjects["USUBJID"], subjects.get("DCTREAS", pd.Series(None, subjects.index))
+    of_treated = adsl.loc[adsl["NCYCLES"] > 0, "DCTREAS"] if "DCTREAS" in adsl else reasons
+    places = [(name, "") for name in ICE]
+    places += [(STOPPED, str(reason)) for reason in sorted(set(of_treated.dropna()))]
     parts = []
-    for name in ICE:
-        n = int((_results(adrs, name, usubjid) == "Y").sum())
+    for name, reason in places:
+        happened = _results(adrs, name, usubjid) == "Y"
+        if reason:
+            happened &= reasons == reason
+        n = int(happened.sum())
         stats: dict[str, ard.type_of_stat] = {
             "n": n,
             "N": len(usubjid),
@@ -117,6 +129,7 @@ def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
                 section=plan.estimand.section,
                 population="PRIMARY",
                 paramcd=name,
+                level=reason,
                 method="Distinct patients",
             )
         )

@@ -13,6 +13,7 @@ from sap.plan.model import Design, Plan
 from sap.results.design import of_plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, rate, summary
+from sap.results.rescreening import STATES
 from sap.results.sets import available, members, treated_of
 
 POPULATIONS = ("PRIMARY", "MARKERPOS", "PSAEVAL", "PERPROT", "CTCEVAL")
@@ -208,25 +209,32 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
 
 @makes("rescreen_response")
 def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """PSA response of patients treated through re-screening, who are in no other denominator."""
+    """PSA response of patients treated through re-screening, who are in no other denominator.
+
+    Of all, and by the marker status at the first screening (LEVEL, ARV7BL).
+    """
     treated = members(adsl, "RESCREENED")
     treated = treated[treated["RESCTRFL"] == "Y"]
     parts = []
     for paramcd in ("PSARESP", "PSARESPU"):
-        results = _responders(treated, adrs, paramcd)
-        responders = int((results["AVALC"] == "Y").sum())
-        stats = rate(responders, len(results), plan.intervals.conf_level)
-        stats["n_missing"] = int((results["AVALC"] == "NE").sum())
-        parts.append(
-            ard.rows(
-                stats,
-                analysis="rescreen_response",
-                section=plan.psa_response.section,
-                population="RESCREENED",
-                paramcd=paramcd,
-                method=EXACT,
+        of_all = _responders(treated, adrs, paramcd)
+        levels = {"": of_all}
+        levels |= {level: of_all[of_all["ARV7BL"] == state] for state, level in STATES.items()}
+        for level, results in levels.items():
+            responders = int((results["AVALC"] == "Y").sum())
+            stats = rate(responders, len(results), plan.intervals.conf_level)
+            stats["n_missing"] = int((results["AVALC"] == "NE").sum())
+            parts.append(
+                ard.rows(
+                    stats,
+                    analysis="rescreen_response",
+                    section=plan.psa_response.section,
+                    population="RESCREENED",
+                    paramcd=paramcd,
+                    level=level,
+                    method=EXACT,
+                )
             )
-        )
     return parts
 
 

@@ -53,6 +53,7 @@ def _kinds(events: pd.DataFrame, lowest: int) -> dict[str, "pd.Series[bool]"]:
         "drug_interrupted": events["AEACN"] == "DRUG INTERRUPTED",
         "drug_withdrawn": withdrawn,
         "related_drug_withdrawn": related & withdrawn,
+        "action_missing": events["AEACN"].isna() | (events["AEACN"] == "UNKNOWN"),
         "fatal": fatal,
         "related_fatal": related & fatal,
     }
@@ -65,7 +66,9 @@ def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
     1. `severe_grade`: an event of the plan's `safety.severe_grade` or worse.
     2. `serious_or_severe_grade`: serious or of that grade, whatever the cause, as registries report.
     3. `grade_missing`: an event without a grade; it counts in no line of a grade.
-    4. Disease progression (`deaths.progression_terms`) counts in `ae_progression` and in no line here.
+    4. `action_missing`: an event whose action taken with study treatment is missing or unknown; it counts
+       in no line of an action.
+    5. Disease progression (`deaths.progression_terms`) counts in `ae_progression` and in no line here.
     """
     parts = []
     for group, subjects in by_line(adsl, "SAFETY").items():
