@@ -68,3 +68,15 @@ def test_every_offset_of_the_file_holds(tmp_path: Path):
     assert made[start : start + 4] == b"xref" or made[start:].split(b"\n")[0].endswith(b"obj")
     assert "Median" in pypdf.PdfReader(io.BytesIO(made)).pages[0].extract_text()
     assert b"qpdf" not in made.lower()
+
+
+def test_rows_that_stay_together_are_data(tmp_path: Path):
+    """Rows that Typst keeps on one page as heads of the third level are rows of the body as others are."""
+    source = SOURCE.rstrip()[:-1] + (
+        "  table.header(level: 2, repeat: true, table.cell(colspan: 2)[Sex]),\n"
+        "  table.header(level: 3, repeat: false, [Female], [0], [Male], [20]),\n  [Not known], [0],\n)\n"
+    )
+    rows = rows_of(pdf.compile_pdf(source, tmp_path, datetime(2020, 1, 1, tzinfo=UTC)))
+    assert [kind for kind, _ in rows[0]] == ["/TH", "/TH"]
+    assert {kind for row in rows[1:] for kind, _ in row} == {"/TD"}
+    assert all(heads == "" for row in rows[1:] if len(row) == 2 for _, heads in row)

@@ -10,6 +10,7 @@ import re
 import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -17,8 +18,11 @@ from typing import Any
 from xml.etree import ElementTree
 
 import pypdf
+import pypdfium2
 import pytest
 import yaml
+
+from sap.publish import pdf
 
 HOME = Path(__file__).parents[1]
 PLAN = HOME / "analysis" / "plan.yml"
@@ -460,6 +464,47 @@ def test_the_body_has_few_pages_and_hardly_one_is_more_than_half_empty(
     parts = emptiness(report.run / "csr.pdf")
     assert len(parts) <= PAGES
     assert sum(part > 0.5 for part in parts) <= HALF_EMPTY * len(parts)
+
+
+VOLUMES = ("csr.pdf", "csr-16-2.pdf", "csr-profiles.pdf")
+
+
+def overprinted(page: Any) -> list[tuple[str, str]]:
+    """The pieces of text of a page that stand one over the other, by more than 1.5 points."""
+    text = page.get_textpage()
+    boxes = sorted(text.get_rect(i) for i in range(text.count_rects()))
+    pairs = []
+    for i, (left, bottom, right, top) in enumerate(boxes):
+        for other in boxes[i + 1 :]:
+            if other[0] >= right - 1.5:
+                break
+            lowest = min(top - bottom, other[3] - other[1])
+            shared = min(top, other[3]) - max(bottom, other[1])
+            if lowest > 2 and shared > 0.6 * lowest and min(right, other[2]) - other[0] > 1.5:
+                here = (left, bottom, right, top)
+                pairs.append((text.get_text_bounded(*here), text.get_text_bounded(*other)))
+    return pairs
+
+
+@pytest.mark.parametrize("name", VOLUMES)
+def test_no_text_is_printed_over_another_and_no_line_ends_within_a_patient_number(
+    name: str, report: Report
+) -> None:
+    with pypdfium2.PdfDocument(report.run / name) as document:
+        pages = [(overprinted(page), page.get_textpage().get_text_range()) for page in document]
+    assert {i: pairs for i, (pairs, _) in enumerate(pages, start=1) if pairs} == {}
+    broken = {
+        i for i, (_, text) in enumerate(pages, start=1) if re.search(r"[A-Z]-\s*\n\s*\d{3}\b", text)
+    }
+    assert broken == set()
+
+
+def test_text_over_another_is_seen(tmp_path: Path) -> None:
+    source = '#set document(title: "t")\n#place(dx: {}pt)[2016-10-15]CARVE-006'
+    for apart, seen in ((45, True), (80, False)):
+        made = pdf.compile_pdf(source.format(apart), tmp_path, datetime(2020, 1, 1, tzinfo=UTC))
+        with pypdfium2.PdfDocument(made) as document:
+            assert bool(overprinted(document[0])) == seen
 
 
 # The Word file ----------------------------------------------------------------------------------

@@ -1,10 +1,13 @@
 """The filter of both engines: how the rows of a table lead one another over the pages of the PDF."""
 
 import html
+import re
 from pathlib import Path
 
 import pytest
+from matplotlib.ft2font import FT2Font, LoadFlags
 
+from sap.displays import escape
 from sap.publish import pandoc, report
 
 CAPTION = """::: {.tlf-caption}
@@ -77,3 +80,70 @@ def test_a_cell_of_any_text_is_one_literal_of_typst(text, tmp_path):
         _body(_row("x", cells=f"<td>a <b>{shown}</b> <span>{shown}</span> b</td>")), tmp_path
     )
     assert f'#"a "#strong[#{literal}]#" {literal[1:-1]} b"' in beside
+
+
+def _widths(written: str) -> list[float]:
+    columns = re.search(r"columns: \(([^)]*)\)", written)
+    assert columns
+    return [float(width) for width in re.findall(r"([\d.]+)pt", columns[1])]
+
+
+def test_no_column_is_narrower_than_what_no_line_may_break(tmp_path):
+    """By hand, in thousandths of 8.5 pt: the ten letters of 2016-10-15 are 8 x 465 + 2 x 338 wide, CARVE-006 4870."""
+    words = "a comment of the site that goes on for longer than any page is wide " * 4
+    cells = f"<td>2016-10-15</td><td>{words}</td><td>{words}</td>"
+    head = "<thead><tr>" + '<th scope="col">X</th>' * 4 + "</tr></thead>"
+    row = f'<tr><th scope="row">CARVE-006</th>{cells}</tr>'
+    written = _typst(f"<table>{head}<tbody>{row}</tbody></table>", tmp_path)
+    who, date, *texts = _widths(written)
+    inset = 2 * 0.55 * 8.5
+    assert who >= 8.5 * 4.870 + inset - 1e-6
+    assert date >= 8.5 * (8 * 0.465 + 2 * 0.338) + inset
+    assert sum([who, date, *texts]) <= 467.5
+
+
+def test_the_widths_of_the_letters_are_those_of_the_font():
+    source = report.FILTER.read_text("utf-8")
+    for name, bold in (("REGULAR", False), ("BOLD", True)):
+        font = FT2Font(str(escape.font_file(bold=bold)))
+        listed = re.search(rf"read_widths\({name}, \[\[([\d\s]+)\]\]\)", source)
+        assert listed
+        widths = [int(width) for width in listed[1].split()]
+        font.set_size(1000, 72)
+        measured = [
+            font.load_char(code, flags=LoadFlags.NO_HINTING | LoadFlags.NO_SCALE).horiAdvance
+            for code in range(0x20, 0x7F)
+        ]
+        assert widths == measured
+
+
+def test_a_name_with_a_digit_and_a_number_with_its_unit_stay_on_one_line(tmp_path):
+    cells = "<td>AR-V7 negative, 10 mg of it (0.1, 20.4) in 5 (4.2) patients</td>"
+    written = _typst(_body(_row("x", cells=cells)), tmp_path)
+    hard = "\u00a0"
+    assert '#box[#"AR-V7"]' in written
+    assert f"10{hard}mg of it (0.1,{hard}20.4) in 5{hard}(4.2) patients" in written
+
+
+def test_the_rows_of_a_block_and_the_last_rows_with_the_notes_stay_on_one_page(tmp_path):
+    first = [GROUP, _row("a", "indent1"), _row("b", "indent1")]
+    later = [_row(each, "indent1") for each in "cdef"]
+    written = _typst(_body(*first, GROUP, *later), tmp_path)
+    kept = [line for line in written.splitlines() if "level: 3, repeat: false" in line]
+    assert len(kept) == 1
+    assert all(f'"{each}"' in kept[0] for each in "cde")
+    assert '"f"' not in kept[0]
+    last = next(line for line in written.splitlines() if '"f"' in line)
+    assert last.count("bottom: 0.3em + below") == 2
+
+
+def test_a_table_stands_where_the_catalogue_lays_it_on_its_side_without_need(tmp_path):
+    text = (
+        f"::: {{#tlf-a .tlf .tlf-listing .landscape}}\n{CAPTION}\n\n```{{=html}}\nTABLE\n```\n:::\n"
+    )
+    arguments = ["--from=markdown", "--to=typst", f"--lua-filter={report.FILTER}"]
+    long = f"<td>{'words that a narrow column breaks ' * 8}</td>"
+    for cells, turned in (("<td>1</td>", False), (long, True)):
+        table = text.replace("TABLE", _body(*[_row("x", cells=cells)] * 20))
+        made = pandoc.run(arguments, data=table.encode(), folder=tmp_path, what="test")[0].decode()
+        assert ("#tlf-landscape" in made) == turned

@@ -34,6 +34,34 @@ local function breakable(text)
   return table.concat(parts)
 end
 
+-- What belongs together on one line: a number with its unit, the limits of an interval, a count with its
+-- percentage, a word such as "Table" with its number. Their spaces become spaces that do not break.
+local HARD = "\u{a0}"
+local UNITS, CITED = {}, { Table = true, Figure = true, Listing = true, Section = true, SAP = true, ICH = true, Grade = true, Cycle = true,
+  Week = true, Day = true }
+for unit in ("% mg mg/m² mg/m2 µg/L ng/mL g/dL mmol/L µmol/L U/L g/L kg cm mL m² h min s months month weeks week days day years year patients"):gmatch("%S+") do
+  UNITS[unit] = true
+end
+
+local function with_unit(number, word)
+  if UNITS[word:gsub("[%.,;:%)]+$", "")] then return number .. HARD .. word end
+end
+
+local captions = false -- those are cited and searched, and keep their spaces
+local function joined(text)
+  if captions or not text:find("%d") or not text:find(" ") then return text end
+  text = text:gsub("(%d) ([%a%%µ×][^%s]*)", with_unit)
+  text = text:gsub("%(([^%s()]+), ([^%s()]+)%)", "(%1," .. HARD .. "%2)")
+  text = text:gsub("(%d) (%([<>]?[%d%.\u{2007}]+%%?%))", "%1" .. HARD .. "%2")
+  text = text:gsub("(%d) to ([^%s]*%d)", "%1" .. HARD .. "to" .. HARD .. "%2")
+  return (text:gsub("(%a+) (%d)", function(word, digit) if CITED[word] then return word .. HARD .. digit end end))
+end
+
+-- Whether a line could end inside a name with a digit, such as an identifier: after its hyphen or stroke.
+local function divisible(word)
+  return #word <= BREAK_AFTER and word:find("[%-/]%a") ~= nil and word:find("%d") ~= nil and not word:find("[\u{200B}]")
+end
+
 local typst_inlines
 
 local WRAPPED = {
@@ -59,11 +87,15 @@ end
 local function add_typst(inlines, parts, words)
   for _, inline in ipairs(inlines) do
     local t = inline.t
-    if t == "Str" then words[#words + 1] = breakable(inline.text)
+    if t == "Str" and #inlines > 1 and divisible(inline.text) then
+      if #words > 0 then parts[#parts + 1] = literal(joined(table.concat(words))) end
+      for i = #words, 1, -1 do words[i] = nil end
+      parts[#parts + 1] = "#box[" .. literal(inline.text) .. "]"
+    elseif t == "Str" then words[#words + 1] = breakable(inline.text)
     elseif t == "Space" or t == "SoftBreak" then words[#words + 1] = " "
     elseif t == "Span" then add_typst(inline.content, parts, words)
     else
-      if #words > 0 then parts[#parts + 1] = literal(table.concat(words)) end
+      if #words > 0 then parts[#parts + 1] = literal(joined(table.concat(words))) end
       for i = #words, 1, -1 do words[i] = nil end
       parts[#parts + 1] = typst_inline(inline)
     end
@@ -75,7 +107,7 @@ end
 function typst_inlines(inlines)
   local parts, words = {}, {}
   add_typst(inlines, parts, words)
-  if #words > 0 then parts[#parts + 1] = literal(table.concat(words)) end
+  if #words > 0 then parts[#parts + 1] = literal(joined(table.concat(words))) end
   return table.concat(parts)
 end
 
@@ -93,8 +125,41 @@ local function typst_blocks(blocks)
   return table.concat(parts, "#parbreak()")
 end
 
--- Widths: a column of numbers is as wide as its widest cell; text columns share the rest by
--- how much they hold. The estimate counts characters, and never less than the longest word.
+-- Widths: those of the letters of the report's font, in thousandths of the size, from the space to the tilde.
+-- A column is never narrower than its longest piece that no line may break, and as wide as what it
+-- holds where the page has room. A test measures the letters of the font again.
+local REGULAR, BOLD = {}, {}
+local function read_widths(into, text)
+  local code = 32
+  for width in text:gmatch("%d+") do
+    into[code] = tonumber(width)
+    code = code + 1
+  end
+end
+read_widths(REGULAR, [[
+  250 288 336 465 465 637 705 190 298 298 369 550 220 338 220 323 465 465 465 465 465 465 465 465 465 465 236
+  236 550 550 550 435 895 695 588 646 701 557 485 685 730 297 322 637 528 839 699 702 541 702 587 485 597 661
+  652 951 660 575 604 356 287 356 518 486 392 457 493 428 506 447 310 500 538 271 272 512 264 790 542 504 519
+  503 372 390 316 531 497 747 490 515 424 277 205 277 449
+]])
+read_widths(BOLD, [[
+  250 266 376 514 514 637 729 215 315 315 433 537 244 358 244 316 514 514 514 514 514 514 514 514 514 514 256
+  256 512 551 512 430 988 740 654 706 734 609 545 732 817 367 373 736 577 899 740 730 614 730 716 504 652 732
+  700 1028 718 624 624 397 307 397 518 486 392 506 542 456 561 489 391 521 619 322 312 613 325 905 616 551 581
+  573 428 427 358 598 529 777 561 558 452 307 220 307 473
+]])
+local NARROW = { [0x200B] = 0, [0xA0] = 250, [0x2007] = 465, [0x2009] = 200, [0xB2] = 340, [0x2080] = 340, [0x2081] = 340, [0x2082] = 340 }
+local OTHER, IDEOGRAPH = 570, 1000 -- letters with accents, signs; everything from U+2E80 on
+
+local function width_of(text, bold)
+  local widths, total = bold and BOLD or REGULAR, 0
+  if not utf8.len(text) then return #text * OTHER end
+  for _, code in utf8.codes(text) do
+    total = total + (widths[code] or NARROW[code] or (code >= 0x2E80 and IDEOGRAPH or OTHER))
+  end
+  return total
+end
+
 -- A table has thousands of cells: reading their text here is four times as fast as `walk`.
 local function add_text(inlines, parts)
   for _, inline in ipairs(inlines) do
@@ -106,19 +171,33 @@ local function add_text(inlines, parts)
   end
 end
 
-local function measure(blocks)
+-- The width of a text's longest line, and of its longest piece that no line may break.
+local function measure(blocks, bold)
   local parts = {}
   for _, block in ipairs(blocks) do
     if block.t == "Plain" or block.t == "Para" then add_text(block.content, parts)
     else parts[#parts + 1] = pandoc.utils.stringify(block) end
   end
-  local text = table.concat(parts)
-  local longest_line, longest_word = 0, 0
-  for line in (text .. "\n"):gmatch("(.-)\n") do longest_line = math.max(longest_line, utf8.len(line) or #line) end
-  for word in text:gmatch("[^ \n]+") do
-    longest_word = math.max(longest_word, math.min(utf8.len(word) or #word, BREAK_AFTER))
+  local text = joined(table.concat(parts))
+  local longest_line, longest_word, total = 0, 0, 0
+  for line in (text .. "\n"):gmatch("(.-)\n") do
+    local width = width_of(line, bold)
+    longest_line, total = math.max(longest_line, width), total + width
   end
-  return longest_line, longest_word
+  for word in text:gmatch("[^ \n]+") do
+    local pieces = { word }
+    if not word:find("%d") then
+      pieces = {}
+      for piece in word:gmatch("[^%-/]*[%-/]*") do pieces[#pieces + 1] = piece end
+    end
+    for _, piece in ipairs(pieces) do
+      local length = utf8.len(piece) or #piece
+      local width = width_of(piece, bold)
+      if length > BREAK_AFTER and not piece:find(HARD, 1, true) then width = width * BREAK_AFTER / length end
+      longest_word = math.max(longest_word, width)
+    end
+  end
+  return longest_line, longest_word, total
 end
 
 local function all_rows(tbl)
@@ -158,69 +237,128 @@ local function indent_of(classes)
   return 0
 end
 
-local PORTRAIT_CHARACTERS, LANDSCAPE_CHARACTERS = 108, 168
+local SIZE, LINE, CELL = 8.5, 9.6, 5.2 -- of the letters, from line to line, above and below a cell (pt)
+local GAP = 9.95 -- beside the text of a cell, with a little to spare
+local PORTRAIT, LANDSCAPE = { wide = 467, high = 640 }, { wide = 714, high = 395 } -- what a page holds, pt
 local SPREAD = 0.85 -- a listing with so much to spare has its columns spread over the page
-local WIDEST_SHARE = 60 -- one endless comment must not squeeze the other columns
+local UPRIGHT = 1.25 -- times as high as on its side, a table still stands
+local SMALLEST = 0.8 -- of the size of the letters, where a table is wider than its page
 
--- Per column: the longest line, the longest word, and whether it holds numbers only.
+-- Per column, in points with what is beside the text: what the cells and the heads hold, and the
+-- least that no line may break. Per row and column the width of the text.
 local function estimated(tbl)
-  local n = #tbl.colspecs
-  local natural, least, numeric = {}, {}, {}
-  for c = 1, n do natural[c], least[c], numeric[c] = 3, 2, true end
-  local rows, heads = all_rows(tbl), #tbl.head.rows
-  for r, cells in ipairs(placed(rows, n)) do
-    for _, place in ipairs(cells) do
-      if place.cell.col_span == 1 then
-        local c, line, word = place.column, measure(place.cell.contents)
-        line = line + 2 * indent_of(rows[r].classes)
-        natural[c] = math.max(natural[c], line + 2)
-        least[c] = math.max(least[c], word + 2)
-        if r > heads and not place.cell.classes:includes("num") and line > 0 then numeric[c] = false end
+  local n, rows, heads = #tbl.colspecs, all_rows(tbl), #tbl.head.rows
+  local body, head, least, cells, spans = {}, {}, {}, {}, {}
+  for c = 1, n do body[c], head[c], least[c] = 0, 0, 0 end
+  for r, places in ipairs(placed(rows, n)) do
+    local strong = r <= heads or rows[r].classes:includes("group") or rows[r].classes:includes("total")
+    cells[r] = {}
+    for _, place in ipairs(places) do
+      local c, span = place.column, place.cell.col_span
+      local line, word, total = measure(place.cell.contents, strong)
+      local beside = GAP + (c == 1 and r > heads and SIZE * indent_of(rows[r].classes) or 0)
+      line, word, total = line * SIZE / 1000 + beside, word * SIZE / 1000 + beside, total * SIZE / 1000
+      if span == 1 then
+        cells[r][c] = total
+        least[c] = math.max(least[c], word)
+        if r <= heads then head[c] = math.max(head[c], line) else body[c] = math.max(body[c], line) end
+      elseif r <= heads then
+        spans[#spans + 1] = { first = c, last = c + span - 1, line = line, least = word }
       end
     end
   end
-  return natural, least, numeric
+  -- A head over several columns is not wider than these.
+  for _, span in ipairs(spans) do
+    for _, pair in ipairs({ { least, span.least }, { head, span.line } }) do
+      local widths, have = pair[1], 0
+      for c = span.first, span.last do have = have + math.max(widths[c], least[c]) end
+      local more = math.max(0, pair[2] - have) / (span.last - span.first + 1)
+      for c = span.first, span.last do if more > 0 then widths[c] = math.max(widths[c], least[c]) + more end end
+    end
+  end
+  return { n = n, heads = heads, body = body, head = head, least = least, cells = cells }
 end
 
--- The share of the width that each column needs, and the sum of these.
-local function weights(natural, least)
-  local out, total = {}, 0
-  -- A form of two columns, label and text, gives most of its width to the text.
-  local widest = #natural == 2 and 2 * WIDEST_SHARE or WIDEST_SHARE
-  for c = 1, #natural do
-    out[c] = math.max(least[c], math.min(natural[c], widest, 8 + 4 * math.sqrt(natural[c])))
-    total = total + out[c]
-  end
-  return out, total
+local function sum(list)
+  local total = 0
+  for _, value in ipairs(list) do total = total + value end
+  return total
 end
 
-local function typst_columns(tbl, landscape, kind)
-  local natural, least, numeric = estimated(tbl)
-  local n, total = #natural, 0
-  for c = 1, n do
-    total = total + natural[c]
+-- The width of each column on a page, and by how much the letters are smaller than others.
+local function widths_on(table_, room)
+  local natural, wish = {}, {}
+  for c = 1, table_.n do
+    natural[c] = math.max(table_.body[c], table_.head[c], table_.least[c])
+    -- Heads may take two lines where there is no room.
+    wish[c] = math.max(table_.body[c], table_.least[c], table_.head[c] / 2 + SIZE)
+    wish[c] = math.min(wish[c], natural[c])
   end
-  local room = landscape and LANDSCAPE_CHARACTERS or PORTRAIT_CHARACTERS
-  local widths = {}
-  if kind == "listing" and total <= SPREAD * room then
-    for c = 1, n do widths[c] = string.format("%dfr", natural[c]) end
-    return widths
+  if sum(natural) <= room then return natural, 1 end
+  local least = sum(table_.least)
+  if least > room then
+    local scale, widths = room / least, {}
+    for c = 1, table_.n do widths[c] = table_.least[c] * scale end
+    return widths, math.max(SMALLEST, scale)
   end
-  -- What fits is as wide as what it holds: no gap between a label and its number.
-  if total <= room then
-    for c = 1, n do widths[c] = "auto" end
-    return widths
+  -- Each column has its least. What is left is shared by the square root of what it would like, and
+  -- no column has more than that.
+  local widths, open, left = {}, {}, room - least
+  for c = 1, table_.n do widths[c], open[c] = table_.least[c], wish[c] > table_.least[c] end
+  local full = true
+  while full do
+    local weight = 0
+    full = false
+    for c = 1, table_.n do if open[c] then weight = weight + math.sqrt(wish[c]) end end
+    for c = 1, table_.n do
+      local more = wish[c] - table_.least[c]
+      if open[c] and more <= left * math.sqrt(wish[c]) / weight then
+        widths[c], open[c], full = wish[c], false, true
+        left = left - more
+        break
+      end
+    end
+    if not full and weight > 0 then
+      for c = 1, table_.n do
+        if open[c] then widths[c] = widths[c] + left * math.sqrt(wish[c]) / weight end
+      end
+    end
   end
-  -- Too wide: columns of numbers and of single words (patients, dates) keep their width where that
-  -- leaves room, text shares the rest.
-  local fixed, shares = 0, weights(natural, least)
-  local kept = function(c) return numeric[c] or (natural[c] == least[c] and natural[c] <= 16) end
-  for c = 1, n do if kept(c) then fixed = fixed + natural[c] end end
-  for c = 1, n do
-    local keeps = kept(c) and fixed < room * 0.7
-    widths[c] = keeps and "auto" or string.format("%.2ffr", shares[c])
+  return widths, 1
+end
+
+-- How high the rows are; `lines[r]` how many lines a row has.
+local function height_of(table_, widths)
+  local height, lines = 0, {}
+  for r, cells in ipairs(table_.cells) do
+    lines[r] = 1
+    for c, width in pairs(cells) do
+      lines[r] = math.max(lines[r], math.ceil((width * 1.02 - 1) / math.max(1, widths[c] - GAP)))
+    end
+    height = height + CELL + LINE * lines[r]
   end
-  return widths
+  return height, lines
+end
+
+-- The form of a table: its widths in points, whether it lies on its side, how high it is. One that the
+-- catalogue lays on its side stands where that makes few of its rows higher.
+local function form_of(tbl, kind, landscape)
+  local table_ = estimated(tbl)
+  local widths, scale = widths_on(table_, PORTRAIT.wide)
+  local height, lines = height_of(table_, widths)
+  local room = PORTRAIT
+  if landscape then
+    local turned, turned_scale = widths_on(table_, LANDSCAPE.wide)
+    local turned_height, turned_lines = height_of(table_, turned)
+    if scale < 1 or height > UPRIGHT * turned_height then
+      widths, scale, height, lines, room = turned, turned_scale, turned_height, turned_lines, LANDSCAPE
+    end
+  end
+  local total = sum(widths)
+  if kind == "listing" and total <= SPREAD * room.wide then
+    for c = 1, #widths do widths[c] = widths[c] * room.wide / total end
+  end
+  return { widths = widths, scale = scale, height = height, lines = lines, turned = room == LANDSCAPE, heads = table_.heads }
 end
 
 -- The patient of the row above: printed paler, in each of the rows.
@@ -234,9 +372,9 @@ local function words_alone(body)
   if body:gsub("\\.", ""):match('^#"[^"]*"$') then return body:sub(2) end
 end
 
-local function typst_cell(place, row, in_head, last_head)
-  local cell, arguments = place.cell, {}
-  if again(cell) then return "again(" .. literal(again(cell)):sub(2) .. ")" end
+local function typst_cell(place, row, in_head, last_head, more)
+  local cell, arguments = place.cell, { more }
+  if again(cell) and not more then return "again(" .. literal(again(cell)):sub(2) .. ")" end
   if cell.col_span > 1 then arguments[#arguments + 1] = "colspan: " .. cell.col_span end
   if cell.row_span > 1 then arguments[#arguments + 1] = "rowspan: " .. cell.row_span end
   if in_head and cell.col_span > 1 then
@@ -247,7 +385,7 @@ local function typst_cell(place, row, in_head, last_head)
   elseif in_head then
     arguments[#arguments + 1] = "align: left + bottom"
   end
-  local body = typst_blocks(cell.contents)
+  local body = again(cell) and "#again(" .. literal(again(cell)):sub(2) .. ")" or typst_blocks(cell.contents)
   if in_head or row.classes:includes("group") or row.classes:includes("total") then
     body = "#strong[" .. body .. "]"
   end
@@ -273,22 +411,71 @@ local function leads(rows, r)
   return tostring(group and closed)
 end
 
-local function typst_rows(rows, n, in_head)
-  local lines = {}
+local BLOCK, LAST = 9, 3 -- rows of one block that stay on one page; rows that stay with the notes
+local LONG = 20 -- a row of so many lines may be cut by the end of a page
+
+-- Which rows stay with the row below them, beside those that lead. The first block stands directly below
+-- the heads of the columns, where such rows would be heads too.
+local function kept_rows(rows)
+  local keeps, first = {}, true
+  local r = 1
+  while r <= #rows do
+    local last = r
+    if leads(rows, r) or rows[r].classes:includes("group") then
+      while indented(rows[last + 1]) do last = last + 1 end
+    end
+    if not first and last > r then
+      for k = r + 1, last - 1 do
+        if last - r < BLOCK or k == r + 1 or k == last - 1 then keeps[k] = true end
+      end
+    end
+    first, r = false, last + 1
+  end
+  local begin = 2
+  while begin <= #rows and (leads(rows, begin - 1) or keeps[begin - 1]) do begin = begin + 1 end
+  for k = math.max(begin, #rows - LAST + 1), #rows - 1 do keeps[k] = true end
+  return keeps
+end
+
+-- The rows of a table. `lines` are the lines of each row of the body: one of very many may be cut.
+-- The last row has room below for the notes, which therefore stay with it.
+local function typst_rows(rows, n, in_head, lines)
+  local written, kept, keeps = {}, {}, in_head and {} or kept_rows(rows)
+  local function end_of_kept()
+    if #kept > 0 then
+      written[#written + 1] = "    table.header(level: 3, repeat: false, " .. table.concat(kept, ", ") .. "),"
+      kept = {}
+    end
+  end
   for r, cells in ipairs(placed(rows, n)) do
     local parts = {}
+    local cut = not in_head and lines[r] > LONG
     for _, place in ipairs(cells) do
-      parts[#parts + 1] = typst_cell(place, rows[r], in_head, r == #rows)
+      local more = cut and "breakable: true" or nil
+      if not in_head and r == #rows then
+        more = (more and more .. ", " or "") .. "inset: (x: 0.55em, top: 0.3em, bottom: 0.3em + below)"
+      end
+      parts[#parts + 1] = typst_cell(place, rows[r], in_head, r == #rows, more)
     end
     if not in_head and rows[r].classes:includes("total") then
       table.insert(parts, 1, "table.hline(stroke: 0.4pt)")
     end
     local again_below = not in_head and leads(rows, r)
     local line = table.concat(parts, ", ")
-    if again_below then line = "table.header(level: 2, repeat: " .. again_below .. ", " .. line .. ")" end
-    if #parts > 0 then lines[#lines + 1] = "    " .. line .. "," end
+    if #parts > 0 then
+      if again_below then
+        end_of_kept()
+        written[#written + 1] = "    table.header(level: 2, repeat: " .. again_below .. ", " .. line .. "),"
+      elseif keeps[r] and not cut then
+        kept[#kept + 1] = line
+      else
+        end_of_kept()
+        written[#written + 1] = "    " .. line .. ","
+      end
+    end
   end
-  return table.concat(lines, "\n")
+  end_of_kept()
+  return table.concat(written, "\n")
 end
 
 -- Displays ------------------------------------------------------------------------------------
@@ -365,22 +552,16 @@ local function alt_of(image)
   return text ~= "" and text or image.attributes.alt or ""
 end
 
-local WHOLE_ROWS = 30 -- a table of so many lines stays on one page
-local TURNED_LINES = 34 -- what a landscape page holds
+local WHOLE = 380 -- a table of so many points stays on one page
+local TURNED_HIGH = 430 -- what a landscape page holds
 
--- The lines a table takes, with the lines its longest cell of each row wraps to.
-local function line_count(tbl, landscape)
-  local natural = estimated(tbl)
-  local total = 0
-  for c = 1, #natural do total = total + natural[c] end
-  local room = landscape and LANDSCAPE_CHARACTERS or PORTRAIT_CHARACTERS
-  return #all_rows(tbl) * math.max(1, math.ceil(total / room))
-end
+local function points(value) return string.format("%.1fpt", value) end
 
 local function typst_display(div)
-  local parts, kind, landscape = parts_of(div), kind_of(div), div.classes:includes("landscape")
+  local parts, kind, turned = parts_of(div), kind_of(div), div.classes:includes("landscape")
   local notes = {}
   for _, note in ipairs(parts.notes) do notes[#notes + 1] = "[" .. typst_blocks(note) .. "]," end
+  captions = true
   local listed = div.classes:includes("tlf-further") and "none"
     or "[" .. typst_inlines(parts.listed) .. "]"
   local lines = {
@@ -392,18 +573,24 @@ local function typst_display(div)
     "  population: [" .. typst_inlines(parts.population) .. "],",
     "  notes: (" .. table.concat(notes, " ") .. "),",
   }
+  captions = false
   local tbl, image = table_in(parts.content), image_in(parts.content)
-  local rest = pandoc.List({})
+  local rest, height = pandoc.List({}), TURNED_HIGH
   if tbl then
     local n = #tbl.colspecs
-    local widths = typst_columns(tbl, landscape, kind)
+    local form = form_of(tbl, kind, turned)
+    turned, height = form.turned, form.height
     local body = pandoc.List({})
     for _, b in ipairs(tbl.bodies) do body:extend(b.head) body:extend(b.body) end
     body:extend(tbl.foot.rows)
-    if not landscape and line_count(tbl, landscape) <= WHOLE_ROWS then lines[#lines + 1] = "  whole: true," end
+    local lines_of_body = table.move(form.lines, form.heads + 1, #form.lines, 1, {})
+    local widths = {}
+    for c = 1, n do widths[c] = points(form.widths[c]) end
+    if not turned and form.height <= WHOLE then lines[#lines + 1] = "  whole: true," end
+    if form.scale < 1 then lines[#lines + 1] = "  size: " .. points(SIZE * form.scale) .. "," end
     lines[#lines + 1] = "  columns: (" .. table.concat(widths, ", ") .. ",),"
     lines[#lines + 1] = "  head: (\n" .. typst_rows(tbl.head.rows, n, true) .. "\n  ),"
-    lines[#lines + 1] = "  rows: (\n" .. typst_rows(body, n, false) .. "\n  ),"
+    lines[#lines + 1] = "  rows: below => (\n" .. typst_rows(body, n, false, lines_of_body) .. "\n  ),"
   elseif image then
     local width = image.attributes.width or "100%"
     lines[#lines + 1] = "  body: tlf-picture(" .. literal(image.src):sub(2) .. ", alt: "
@@ -416,8 +603,11 @@ local function typst_display(div)
   end
   lines[#lines + 1] = ")"
   local text = table.concat(lines, "\n")
-  local height = tbl and line_count(tbl, landscape) + #parts.notes + 4 or TURNED_LINES
-  if landscape then text = "#tlf-landscape[ // " .. height .. "\n" .. text .. "\n]" end
+  for _, note in ipairs(parts.notes) do
+    local wide = width_of(pandoc.utils.stringify(pandoc.Blocks(note))) * 0.0078
+    height = height + 12 * math.ceil(wide / LANDSCAPE.wide)
+  end
+  if turned then text = "#tlf-landscape[ // " .. math.ceil(height + 45) .. "\n" .. text .. "\n]" end
   rest:insert(pandoc.RawBlock("typst", text))
   return rest
 end
@@ -498,12 +688,11 @@ local function docx_cell(cell, column, row, in_head)
   return cell
 end
 
-local function docx_table(tbl)
-  local natural, least = estimated(tbl)
-  local shares, total = weights(natural, least)
-  for c = 1, #natural do tbl.colspecs[c] = { "AlignDefault", shares[c] / total } end
+local function docx_table(tbl, form)
+  local total = sum(form.widths)
+  for c = 1, #form.widths do tbl.colspecs[c] = { "AlignDefault", form.widths[c] / total } end
   local function styled_rows(rows, in_head)
-    for r, cells in ipairs(placed(rows, #natural)) do
+    for r, cells in ipairs(placed(rows, #form.widths)) do
       for i, place in ipairs(cells) do
         rows[r].cells[i] = docx_cell(place.cell, place.column, rows[r], in_head)
       end
@@ -531,11 +720,18 @@ local function docx_display(div)
   blocks:insert(styled("Display Title", caption, div.identifier))
   if #parts.population > 0 then blocks:insert(styled("Display Population", parts.population)) end
   local tbl = table_in(parts.content)
-  if tbl then blocks:insert(docx_table(tbl)) else blocks:extend(parts.content) end
+  local turned = div.classes:includes("landscape")
+  if tbl then
+    local form = form_of(tbl, kind_of(div), turned)
+    turned = form.turned
+    blocks:insert(docx_table(tbl, form))
+  else
+    blocks:extend(parts.content)
+  end
   for _, note in ipairs(parts.notes) do
     for _, block in ipairs(note) do blocks:insert(styled("Display Note", block.content or {})) end
   end
-  if div.classes:includes("landscape") then
+  if turned then
     blocks:insert(1, pandoc.RawBlock("openxml", "<!-- landscape -->"))
     blocks:insert(pandoc.RawBlock("openxml", "<!-- portrait -->"))
   end
@@ -692,7 +888,7 @@ local function together(blocks)
   for _, block in ipairs(blocks) do
     local height, body = turned(block)
     local above, before = turned(out[#out])
-    if height and above and height + above <= TURNED_LINES then
+    if height and above and height + above <= TURNED_HIGH then
       local text = before .. "\n\n" .. body
       out[#out] = pandoc.RawBlock("typst", "#tlf-landscape[ // " .. height + above .. "\n" .. text .. "\n]")
     else
