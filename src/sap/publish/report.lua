@@ -238,13 +238,13 @@ local function indent_of(classes)
 end
 
 local SIZE, LINE, CELL = 8.5, 9.6, 5.2 -- of the letters, from line to line, above and below a cell (pt)
-local GAP = 9.95 -- beside the text of a cell, with a little to spare
+local GAP = 9.95 -- around the text of a cell, with a little to spare
 local PORTRAIT, LANDSCAPE = { wide = 467, high = 640 }, { wide = 714, high = 395 } -- what a page holds, pt
 local SPREAD = 0.85 -- a listing with so much to spare has its columns spread over the page
-local UPRIGHT = 1.25 -- times as high as on its side, a table still stands
+local UPRIGHT = 1.25 -- times as high as on its side, a table stays upright
 local SMALLEST = 0.8 -- of the size of the letters, where a table is wider than its page
 
--- Per column, in points with what is beside the text: what the cells and the heads hold, and the
+-- Per column, in points with the space around the text: what the cells and the heads hold, and the
 -- least that no line may break. Per row and column the width of the text.
 local function estimated(tbl)
   local n, rows, heads = #tbl.colspecs, all_rows(tbl), #tbl.head.rows
@@ -256,8 +256,8 @@ local function estimated(tbl)
     for _, place in ipairs(places) do
       local c, span = place.column, place.cell.col_span
       local line, word, total = measure(place.cell.contents, strong)
-      local beside = GAP + (c == 1 and r > heads and SIZE * indent_of(rows[r].classes) or 0)
-      line, word, total = line * SIZE / 1000 + beside, word * SIZE / 1000 + beside, total * SIZE / 1000
+      local around = GAP + (c == 1 and r > heads and SIZE * indent_of(rows[r].classes) or 0)
+      line, word, total = line * SIZE / 1000 + around, word * SIZE / 1000 + around, total * SIZE / 1000
       if span == 1 then
         cells[r][c] = total
         least[c] = math.max(least[c], word)
@@ -341,7 +341,7 @@ local function height_of(table_, widths)
 end
 
 -- The form of a table: its widths in points, whether it lies on its side, how high it is. One that the
--- catalogue lays on its side stands where that makes few of its rows higher.
+-- catalogue lays on its side is upright where that makes few of its rows higher.
 local function form_of(tbl, kind, landscape)
   local table_ = estimated(tbl)
   local widths, scale = widths_on(table_, PORTRAIT.wide)
