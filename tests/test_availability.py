@@ -147,8 +147,8 @@ def test_what_the_data_lack_is_named_in_one_table_and_nowhere_else(run):
         investigator,
     )
     lines = {one.analysis: one.reason for one in availability.missing()}
-    assert lines["Protocol deviations"] == "protocol deviations (no domain DV)"
-    assert lines["Per protocol set"] == "protocol deviations (no domain DV)"
+    assert lines["Protocol deviations"] == "protocol deviations"
+    assert lines["Per protocol set"] == "protocol deviations"
     assert lines["Best overall tumour response"] == "dated tumour assessments"
     assert not register.printed("tlf-bor")
     assert register.printed("tlf-pk")

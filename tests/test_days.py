@@ -85,5 +85,5 @@ def test_header_and_title_page_say_what_the_report_is():
     own = {"report_status": "independent re-analysis of published data", "dates": days.RELATIVE}
     page = page_facts(facts | own, None)
     assert page.status == "independent re-analysis of published data"
-    assert (page.audience, page.cut_off) == ("", "final")
+    assert (page.audience, page.cut_off) == ("", "final (data of the publication)")
     assert not {"FINAL", "Confidential"} & {value for _, value in page.rows}

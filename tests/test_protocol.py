@@ -99,9 +99,10 @@ def test_an_item_is_given_not_known_or_not_printed(run):
         "section": "SAP 1", "source": "by hand", "phase": "Phase 2", "not_known": ["author"],
     }))  # fmt: skip
     assert protocol.text("phase").plain == "Phase 2"
-    assert protocol.text("author").plain == "not known"
+    assert protocol.text("author").plain == "[To be completed by the sponsor]"
     assert protocol.text("funding").plain == ""
-    assert protocol.sentence("author", "None.", "Author").plain == "Author: not known."
+    author = protocol.sentence("author", "None.", "Author").plain
+    assert author == "Author: [To be completed by the sponsor]"
     assert protocol.sentence("funding", "None.", "Funding").plain == "None."
     assert protocol.sentence("phase", label="Phase").plain == "Phase: Phase 2."
 
@@ -149,7 +150,7 @@ def test_dates_of_data_without_real_dates_are_not_known(run):
 # ICH E3, section 1: what the title page holds, as its sponsor knows it.
 E3_TITLE_PAGE = (
     "Investigational product", "Indication", "Development phase", "Design", "Sponsor", "Protocol",
-    "First patient", "Last patient", "Investigator", "Responsible officer", "Author",
+    "Study initiation date (first patient)", "Study completion date (last patient)", "Investigator", "Responsible officer", "Author",
     "Compliance with GCP",
 )  # fmt: skip
 
@@ -161,14 +162,30 @@ def test_the_title_page_has_what_e3_lists(name):
     )
     lines = {one["name"]: one["value"] for one in title_page.rows(PLANS[name], dates)}
     assert set(E3_TITLE_PAGE) <= set(lines)
-    assert lines["Author"] == "Not known"
+    author = {
+        "plan": "[To be completed by the sponsor]",
+        "plan-caba-v7": "Not available: independent re-analysis",
+    }
+    assert lines["Author"] == author[name]
     assert lines["Sponsor"] == "Erasmus MC"
     first = {
         "plan": "Consent 2017-01-31",
         "plan-caba-v7": "Consent February 2017; first dose March 2017",
     }
-    assert lines["First patient"] == first[name]
+    assert lines["Study initiation date (first patient)"] == first[name]
     assert not any("{" in value for value in lines.values())
+
+
+def test_a_report_that_the_sponsor_has_to_complete_is_a_draft():
+    """With a placeholder it is no final report; a re-analysis by others has its own status."""
+    from sap.publish.facts import page_facts
+
+    facts = {"study": "X", "kind": "csr", "status": "FINAL", "cut_off": "2019-06-30"}
+    place = {"title_page": [{"name": "Author", "value": "[To be completed by the sponsor]"}]}
+    assert page_facts(facts, None).status == "FINAL"
+    assert page_facts(facts | place, None).status == "DRAFT"
+    others = {"report_status": "independent re-analysis"}
+    assert page_facts(facts | place | others, None).status == "independent re-analysis"
 
 
 def test_the_title_page_of_the_board_has_none_of_it():
@@ -182,7 +199,7 @@ def test_the_title_page_of_the_board_has_none_of_it():
     assert ("Author", "A") in page_facts(facts | {"kind": "csr"}, None).rows
     assert ("Author", "A") not in page_facts(facts | {"kind": "dsmb"}, None).rows
     rows = dict(page_facts(facts | {"kind": "csr"}, None).rows)
-    assert rows["Date of report"] == "Version of the data cut-off 2019-06-30"
+    assert rows["Date of report"] == "Data cut-off 2019-06-30"
 
 
 # ---- tables ------------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Section 16.1.9 prints the rules that run: the words of the docstrings, and the plan's values."""
+"""Section 9.7.1 prints the rules that run: the words of the docstrings, and the plan's values."""
 
 import importlib
 import inspect
@@ -11,14 +11,15 @@ import pytest
 
 import sap.derivations
 from sap.derivations import tumour_rules
+from sap.displays import formats
 from sap.pipeline import rules
 from sap.plan import project_home, read_plan
 
 HOME = project_home()
-CHAPTER = (HOME / "analysis" / "chapters" / "16-record.qmd").read_text(encoding="utf-8")
+CHAPTER = (HOME / "analysis" / "chapters" / "09-plan.qmd").read_text(encoding="utf-8")
 PLANS = ("plan.yml", "plan-caba-v7.yml")
 
-# Public functions with numbered cases that 16.1.9 does not print: why.
+# Public functions with numbered cases that 9.7.1 does not print: why.
 NOT_PRINTED = {
     "dates.earliest_day": "how a text is read, not a rule of the plan",
     "dates.latest_day": "the same",
@@ -48,7 +49,7 @@ def printed(plan, tmp_path, monkeypatch):
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
     from sap.displays import derivation_rules
 
-    section = CHAPTER.split("### 16.1.9")[1].split("### 16.1.10")[0]
+    section = CHAPTER.split("### 9.7.1")[1].split("### 9.7.2")[0]
     (cell,) = re.findall(
         r"^```\{python\}\n#\| label: derivation-rules\n(.*?)^```", section, re.MULTILINE | re.DOTALL
     )
@@ -56,7 +57,7 @@ def printed(plan, tmp_path, monkeypatch):
     return derivation_rules.printed()._repr_markdown_()
 
 
-VALUE = re.compile(r"(`[a-z0-9_.]+`) \((?:none|[^()]*\{\.ard[^()]*)\)")
+VALUE = re.compile(r"(`[a-z0-9_.]+`) \((?:not set|[^()]*\{\.ard[^()]*)\)")
 
 
 def plain(markdown: str) -> str:
@@ -85,7 +86,9 @@ def by_rule(markdown: str) -> dict[str, str]:
 def docstring(function) -> str:
     text = re.split(r"\n(?:Examples|Raises|Parameters|Returns)\n-+\n", inspect.getdoc(function))[0]
     lines = [re.sub(r"^( *)(\d+\.|-) +", r"\1\2 ", line) for line in text.splitlines()]
-    return bare("\n".join(lines))
+    # Text in backticks is a key of the plan and is printed as it is.
+    pieces = "\n".join(lines).replace('""', "empty").split("`")
+    return bare("".join(p if i % 2 else formats.typeset(p) for i, p in enumerate(pieces)))
 
 
 def test_section_9_7_1_prints_every_listed_rule_in_the_words_of_its_docstring(printed):
@@ -109,7 +112,7 @@ def test_the_plans_values_stand_behind_its_keys(plan, printed):
     key = 'data-ard="plan|psa_response.confirm_after_days"'
     assert f"`confirm_after_days` ([{days}]{{.ard {key}}})" in printed
     limit = plan.psa_response.first_fall_within_days
-    assert f"`first_fall_within_days` ({'none' if limit is None else f'[{limit}]'}" in printed
+    assert f"`first_fall_within_days` ({'not set' if limit is None else f'[{limit}]'}" in printed
 
 
 def test_a_key_that_the_plan_does_not_have_is_refused(plan):

@@ -8,6 +8,8 @@ table "Planned analyses that the data do not allow" has it with the reason; no t
 from collections.abc import Callable, Iterator
 from typing import Literal, NamedTuple
 
+import pandas as pd
+
 from sap import ard
 from sap.catalogue.populations import populations
 from sap.catalogue.reasons import NOT_COLLECTED, reason_of
@@ -16,8 +18,9 @@ from sap.catalogue.reporting import AXES, analysis, filled
 Need = Literal[
     "groups", "stages", "map", "gaps", "deviations", "samples", "concentrations", "scans",
     "tumour response", "supportive care", "centres", "criteria", "history", "prior therapy",
-    "medication", "laboratory", "vital signs",
+    "medication", "laboratory", "vital signs", "changes", "significant events",
 ]  # fmt: skip
+OF_THE_BOARD = "tlf-dsmb-"
 _SIZES = {"N", "n_missing", "conf_level", "at_risk"}
 
 
@@ -63,7 +66,7 @@ def _domain(name: str, what: str) -> Callable[[], Gap | None]:
         if not _present("manifest"):
             return None
         files = {file["name"].partition(".")[0] for file in ard.table("manifest")["files"]}
-        return None if name in files else Gap(f"{what} (no domain {name.upper()})")
+        return None if name in files else Gap(what)
 
     return gap
 
@@ -104,6 +107,29 @@ def _rows() -> list[dict[str, str]]:
     return [{str(k): str(v) for k, v in row.items()} for row in never.to_dict("records")]
 
 
+def _changes() -> Gap | None:
+    """Dated changes from the SAP, and differences of the SAP from the protocol."""
+    if not _present("deviations", "plan"):
+        return None
+    protocol = ard.plan().protocol
+    differences = any(one.difference for one in (protocol.endpoints if protocol else None) or ())
+    return None if ard.table("deviations") or differences else Gap()
+
+
+def _significant_events() -> Gap | None:
+    """Events that changed the treatment and were neither serious nor fatal."""
+    if not (ard.run_folder() / "adam" / "adae.parquet").is_file():
+        return None
+    return None if significant(ard.dataset("adae")).any() else Gap()
+
+
+def significant(adae: pd.DataFrame) -> pd.Series:
+    """Of each event, whether it changed the treatment and was neither serious nor fatal."""
+    changed = adae["AEACN"].isin(CHANGED)
+    return changed & (adae["AESER"] != "Y") & (adae["FATALFL"] != "Y")
+
+
+CHANGED = ("DRUG WITHDRAWN", "DOSE REDUCED", "DRUG INTERRUPTED")
 _scans = _statistic("objective_response", "BORC")
 _investigator = _statistic("tumour_response", "BORINV")
 
@@ -117,12 +143,14 @@ _GAPS: dict[str, Callable[[], Gap | None]] = {
     "scans": _scans,
     "tumour response": lambda: _investigator() and _scans(),
     "supportive care": _statistic("exposure", "GCSFANY"),
-    "centres": _any_row("centres", "centres (SITEID)"),
+    "centres": _any_row("centres", "centres"),
     "criteria": _domain("ie", "eligibility criteria not met"),
     "history": _any_row("medical_history", "conditions of the medical history"),
     "prior therapy": _any_row("prior_therapy", "prior anticancer therapy"),
     "medication": _any_row("concomitant_medication", "concomitant medication"),
     "laboratory": _any_row("lab_values", "laboratory values of treated patients"),
+    "changes": _changes,
+    "significant events": _significant_events,
     "vital signs": _any_row("vital_signs", "vital signs"),
     "gaps": lambda: None if any(missing()) else Gap(),
 }
@@ -177,23 +205,29 @@ def _parameters(unprinted: set[str]) -> Iterator[Missing]:
     rows = rows[plan.study.groups | (rows["population"] != "RESCREENED")]
     of_nothing = (rows["stat_name"] == "n") & (rows["stat"] == 0)
     given = rows[~rows["stat_name"].isin(_SIZES) & ~of_nothing]
+    with_value = given[given["stat"].notna() & given["stat_name"].isin(("estimate", "median"))]
+    known = set(zip(with_value["analysis"], with_value["paramcd"], strict=True))
     never: dict[tuple[str, ...], tuple[dict[str, None], dict[str, None], str]] = {}
     for key, of in given.groupby(["analysis", "paramcd", "group", "level"], sort=False):
         name, paramcd, group, level = map(str, key)
         described = analysis(name)
-        shown = [d for d in described.displays if d in displays and d not in unprinted]
+        shown = [
+            d
+            for d in described.displays
+            if d in displays and d not in unprinted and not d.startswith(OF_THE_BOARD)
+        ]
         reasons = {reason_of(text) for text in set(of["stat_text"]) if text}
         collected = of["stat"].notna().any() or {r.mark for r in reasons} != {NOT_COLLECTED}
         if collected or not shown:
             continue
-        label = next(
-            (
-                described.text(axis, value, plan)
-                for axis, value in zip(AXES, (paramcd, group, level), strict=False)
-                if value
-            ),
-            filled(described.label, plan),
-        )
+        words = [
+            described.text(axis, value, plan)
+            for axis, value in zip(AXES, (paramcd, group, level), strict=False)
+            if value
+        ]
+        # A parameter that other rows have is named with the group or level that lacks it.
+        named = words if (name, paramcd) in known else words[:1]
+        label = ", ".join(named) or filled(described.label, plan)
         section = str(getattr(plan, described.plan).section)
         labels, notes, _ = never.setdefault(tuple(shown), ({}, {}, section))
         labels[label] = None

@@ -68,4 +68,6 @@ def cut_off() -> str:
     """The cut-off in words: date and name, or the name alone."""
     facts = ard.run_facts()
     name = str(facts["cut_off_name"]).replace(f" {facts['cut_off']}", "")
-    return name if relative() else f"{facts['cut_off']} ({name})"
+    if not relative():
+        return f"{facts['cut_off']} ({name})"
+    return f"{name} (data of the publication)" if facts.get("report_status") else name

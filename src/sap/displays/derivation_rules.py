@@ -1,4 +1,4 @@
-"""The derivation rules in section 16.1.9: the words of the code, with the plan's values behind its keys."""
+"""The derivation rules in section 9.7.1: the words of the code, with the plan's values behind its keys."""
 
 import re
 from typing import Any
@@ -8,6 +8,7 @@ from sap.displays import formats
 from sap.displays.ard_lookup import Number
 from sap.displays.escape import markdown_text
 from sap.displays.inline import NO_BREAK_SPACE
+from sap.displays.register import in_report
 
 _KEY = re.compile(r"`([a-z0-9_.]+)`")
 
@@ -41,7 +42,8 @@ def _text(text: str, entry: str) -> str:
     """The words of a rule; behind each key of the plan its value, with the address of the entry."""
     parts = []
     for place, piece in enumerate(_KEY.split(text)):
-        parts.append(_keyed(piece, entry) if place % 2 else markdown_text(piece))
+        words = markdown_text(formats.typeset(piece.replace('""', "empty")))
+        parts.append(_keyed(piece, entry) if place % 2 else words)
     return "".join(parts)
 
 
@@ -54,7 +56,7 @@ def _keyed(key: str, entry: str) -> str:
 
 def _value(value: Any, path: str) -> str:
     if value is None or value == []:
-        return "none"
+        return "not set"
     if path == "survival.alive_on":
         return "; ".join(_alive_on(line, f"{path}.{place}") for place, line in enumerate(value))
     if isinstance(value, list):
@@ -86,5 +88,5 @@ def _alive_on(line: dict[str, Any], path: str) -> str:
 
 
 def printed() -> Rules:
-    """All rules of the run, in the order of the SAP."""
-    return Rules(ard.table("rules"))
+    """The rules of the run whose section has a display in this report, in the order of the SAP."""
+    return Rules([rule for rule in ard.table("rules") if in_report(rule["section"])])

@@ -2,8 +2,9 @@
 
 from sap import ard
 from sap.catalogue.reporting import analysis, filled
-from sap.displays import plan_text
+from sap.displays import plan_text, protocol
 from sap.displays.ard_lookup import Number, results
+from sap.displays.inline import DATA_GAPS
 from sap.displays.register import printed, register
 from sap.displays.table import Cell, Column, Row, Table
 from sap.plan.estimands import Defined
@@ -53,6 +54,10 @@ def attributes() -> Table:
         if any(cell.text for cell in cells):
             rows.append(Row(event.capitalize(), cells, "indent1"))
     rows += [line(attribute, label) for attribute, label in AFTER.items()]
+    lacking = [protocol.not_estimated(one.analysis) for one in estimands]
+    if any(lacking):
+        words = f"No estimate: the data were not collected ({register()[DATA_GAPS].label})"
+        rows.append(Row("Estimate", [words if one else "Reported" for one in lacking]))
     return Table("tlf-estimands", "Attribute", columns, rows if estimands else [], absent=ABSENT)
 
 

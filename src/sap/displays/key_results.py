@@ -4,7 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.catalogue.reporting import analysis
-from sap.displays import formats, inline, plan_text, sentences
+from sap.displays import formats, inline, plan_text, protocol, sentences
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.inline import RichText
@@ -79,6 +79,11 @@ def other_results() -> RichText:
     return RichText(*parts)
 
 
+def not_analysed() -> RichText:
+    """The endpoints of the protocol that have no result."""
+    return protocol.not_analysed()
+
+
 def safety() -> Lines:
     """Safety in five lines: exposure, severe and serious events, withdrawals, fatal events, and later ones."""
     overview = results("ae_overview")
@@ -91,7 +96,11 @@ def safety() -> Lines:
 
     late = sentences.late_fatal()
     fatal = RichText(
-        "Fatal adverse event: ", *of("fatal"), ".", " " if late.plain else "", *late.parts
+        "Treatment-emergent fatal adverse event: ",
+        *of("fatal"),
+        ".",
+        " " if late.plain else "",
+        *late.parts,
     )
     return Lines(
         [

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import days, escape, plan_text
+from sap.displays import availability, days, escape, plan_text
 from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.formats import NEV, as_collected, fixed, response
 from sap.displays.frame import Note
@@ -606,16 +606,12 @@ def severe_values() -> Table:
     )
 
 
-CHANGED = ("DRUG WITHDRAWN", "DOSE REDUCED", "DRUG INTERRUPTED")
-
-
 def significant() -> Table:
     """Listing 14.3.2.x: events that changed the treatment and are neither fatal nor serious."""
     frame = _events()
-    changed = frame["AEACN"].isin(CHANGED) & (frame["AESER"] != "Y") & (frame["FATALFL"] != "Y")
     return listing(
         "tlf-l-significant",
-        frame[changed],
+        frame[availability.significant(frame)],
         EVENT,
         dataset="ADAE",
         key=("AESEQ",),

@@ -2,12 +2,15 @@
 
 import re
 from collections.abc import Iterator
+from functools import cache
 from typing import Any, NamedTuple
 
 from sap import ard
-from sap.displays import availability, formats
+from sap.displays import availability, formats, plan_text
 from sap.displays.ard_lookup import Number
+from sap.displays.register import in_report
 from sap.displays.table import Cell, Column, Row, Table
+from sap.plan.home import project_home
 
 SHORT = {"ctc": "CTC", "pk": "PK", "psa": "PSA"}  # initials in the names of the entries
 ABOUT = ("section", "source", "assumption")
@@ -49,8 +52,7 @@ def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
     named = " ".join(SHORT.get(word, word) for word in name.split("_"))
     words = f"{named} ({entry['section']})"
     assumed = " Assumption." if entry["assumption"] else ""
-    # A cell is text, so its keys are resolved by the sentence that `sources` writes above the table.
-    cited = CITED.sub(r"\1", entry["source"]).rstrip(".")
+    cited = CITED.sub(lambda key: _author_and_year(key[1]), entry["source"]).rstrip(".")
     source = f"Source: {cited}.{assumed}"
     yield Row(words[0].upper() + words[1:], (source,), "total")
     for key, value in entry.items():
@@ -62,6 +64,36 @@ def _lines(name: str, entry: dict[str, Any]) -> Iterator[Row]:
             path = f"{name}.{key}" if place is None else f"{name}.{key}.{place}"
             label = key.replace("_", " ") if not place else ""
             yield Row(label, (Cell(*_value_with_address(one, path)),), "indent1")
+
+
+_BIBLIOGRAPHY = re.compile(r"^@\w+\{([^,]+),(.*?)^\}", re.MULTILINE | re.DOTALL)
+
+
+@cache
+def _bibliography() -> dict[str, str]:
+    """Author and year of each key of the bibliography, as the text cites it."""
+    path = project_home() / "references.bib"
+    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    names = {}
+    for key, fields in _BIBLIOGRAPHY.findall(text):
+        author = re.search(r"author\s*=\s*\{+(.*?)\}+,\n", fields)
+        year = re.search(r"year\s*=\s*\{(\d+)\}", fields)
+        if author and year:
+            first, *others = author[1].split(" and ")
+            several = (
+                " et al."
+                if len(others) > 1
+                else f" and {others[0].partition(',')[0]}"
+                if others
+                else ""
+            )
+            several = " et al." if several == " and others" else several
+            names[key] = f"{first.partition(',')[0]}{several} {year[1]}"
+    return names
+
+
+def _author_and_year(key: str) -> str:
+    return _bibliography().get(key, key)
 
 
 def plan() -> Table:
@@ -81,18 +113,22 @@ class Sources(NamedTuple):
     names: tuple[str, ...]
 
     def _repr_markdown_(self) -> str:
-        return "; ".join(f"[{name}](#ref-{name}) [@{name}]" for name in self.names)
+        return f"[{'; '.join(f'@{name}' for name in self.names)}]" if self.names else ""
 
 
 def sources() -> Sources:
-    """Every source that an entry of the plan names, in the order of the alphabet."""
-    cited = (CITED.findall(entry["source"]) for entry in _entries().values())
+    """Every source of an entry of the plan that this report uses, in the order of the alphabet."""
+    cited = (
+        CITED.findall(entry["source"])
+        for entry in _entries().values()
+        if in_report(entry["section"])
+    )
     return Sources(tuple(sorted({name for names in cited for name in names})))
 
 
 def departures() -> Table:
-    """`tlf-changes`: changes from the planned analysis."""
-    rows = [
+    """`tlf-changes`: changes from the planned analysis, and differences of the plan from the protocol."""
+    dated = [
         Row(
             one["id"],
             (
@@ -106,12 +142,34 @@ def departures() -> Table:
         )
         for one in ard.table("deviations")
     ]
+    differences = list(_differences())
+    rows = [*([Row("Dated changes", kind="group")] if dated and differences else []), *dated]
+    rows += [Row("Differences of the SAP from the protocol", kind="group")] if differences else []
+    rows += differences
     columns = [
         Column(header, numeric=False)
         for header in ("Section", "Decided", "Planned", "Done", "Reason", "Results affected")
     ]
     absent = "None: the analysis was done as planned."
     return Table("tlf-changes", "Change", columns, rows, absent=absent)
+
+
+def _differences() -> Iterator[Row]:
+    """The endpoints that the plan defines in another way than the protocol."""
+    protocol = ard.plan().protocol
+    for i, one in enumerate((protocol.endpoints if protocol else None) or ()):
+        if one.difference is None:
+            continue
+        path = f"protocol.endpoints.{i}"
+        keys = ("name", "definition", "difference.analysed", "difference.reason")
+        name, planned, done, reason = (
+            Cell(*plan_text.phrase(f"{path}.{key}").parts) for key in keys
+        )
+        if one.time_frame:
+            frame = plan_text.phrase(f"{path}.time_frame", capital=False).parts
+            planned = Cell(*plan_text.phrase(f"{path}.definition").parts, " (", *frame, ")")
+        section = plan_text.section(one.entry).plain if one.entry else ""
+        yield Row(name, (section, "with the SAP", planned, done, reason, ""))
 
 
 def data_gaps() -> Table:

@@ -7,7 +7,8 @@ from typing import Any
 from sap import ard
 from sap.displays import formats
 from sap.displays.ard_lookup import Number
-from sap.displays.inline import NO_BREAK_SPACE, RichText
+from sap.displays.inline import NO_BREAK_SPACE, RichText, ref
+from sap.displays.register import printed
 from sap.errors import RenderError
 
 
@@ -117,3 +118,35 @@ def section(name: str) -> RichText:
     if ard.table("plan").get(name, {}) is None:
         return RichText("not in this plan")
     return RichText(str(_entry(f"{name}.section")).replace(" ", NO_BREAK_SPACE))
+
+
+class Paragraph:
+    """A paragraph of Markdown with values of the plan and links to displays, or nothing."""
+
+    def __init__(self, markdown: str) -> None:
+        self.markdown = markdown
+
+    def _repr_markdown_(self) -> str:
+        return self.markdown
+
+
+def paragraph(display_id: str, template: str, *also: str) -> Paragraph:
+    """Markdown that is printed where its display, and every one of `also`, is.
+
+    In braces: an entry of the plan for its section (`{pk}`), a key for its value or list of values
+    (`{pk.primary_h}`), a display for its number with its link (`{tlf-pk}`).
+    """
+    if not all(printed(one) for one in (display_id, *also)):
+        return Paragraph("")
+    return Paragraph(_FIELD.sub(lambda field: str(_field(field[1])), template))
+
+
+_FIELD = re.compile(r"\{([a-z0-9_.-]+)\}")
+
+
+def _field(name: str) -> RichText:
+    if name.startswith("tlf-"):
+        return ref(name)
+    if "." not in name:
+        return section(name)
+    return values(name) if isinstance(_entry(name), list) else value(name)

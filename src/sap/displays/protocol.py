@@ -8,15 +8,27 @@ from collections.abc import Sequence
 from typing import Any
 
 from sap import ard
-from sap.displays import days, plan_text, sentences
+from sap.catalogue.populations import flags
+from sap.displays import days, plan_text, populations, sentences
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import typeset
 from sap.displays.inline import RichText
 from sap.displays.table import Cell, Column, Row, Table
-from sap.plan.protocol import Protocol
+from sap.plan.protocol import Protocol, placeholder
 
 NOT_KNOWN = "not known"
+# What only the sponsor of a study can state; a report holds their place.
+OF_THE_SPONSOR = {
+    "funding",
+    "responsible_officer",
+    "author",
+    "gcp",
+    "ethics_committee",
+    "batch",
+    "compliance",
+    "removal",
+}
 RANKS = ("primary", "secondary", "exploratory")
 
 
@@ -35,10 +47,25 @@ def is_not_known(item: str) -> bool:
     return protocol is not None and item in protocol.not_known
 
 
+def of_sponsor() -> str:
+    """The words in the place of what the sponsor has to add."""
+    return placeholder(ard.plan())
+
+
+def by_sponsor() -> RichText:
+    """The same as a text of its own."""
+    return RichText(of_sponsor())
+
+
+def unknown(item: str) -> str:
+    """The words for an item that no source gives: the placeholder of the sponsor, or "not known"."""
+    return of_sponsor() if item in OF_THE_SPONSOR else NOT_KNOWN
+
+
 def text(item: str) -> RichText:
-    """A text of the protocol, "not known", or nothing where the plan leaves it out."""
+    """A text of the protocol, the words for one that no source gives, or nothing without one."""
     if is_not_known(item):
-        return RichText(NOT_KNOWN)
+        return RichText(unknown(item))
     if _given(item) is None:
         return RichText("")
     return plan_text.phrase(f"protocol.{item}")
@@ -47,12 +74,16 @@ def text(item: str) -> RichText:
 def sentence(item: str, otherwise: str = "", label: str = "") -> RichText:
     """A text of the protocol as a sentence; "label: not known."; `otherwise` where the plan leaves it out."""
     if is_not_known(item):
-        return RichText(f"{_label(label)}{NOT_KNOWN}.")
+        return RichText(_full_stop(f"{_label(label)}{unknown(item)}"))
     words = text(item)
     if not words.plain:
         return RichText(otherwise)
     end = "" if words.plain.endswith(".") else "."
     return RichText(_label(label), *words.parts, end)
+
+
+def _full_stop(words: str) -> str:
+    return words if words.endswith((".", "]")) else f"{words}."
 
 
 def study_design() -> RichText:
@@ -105,7 +136,7 @@ def _label(label: str) -> str:
 def items(item: str, otherwise: str = "", label: str = "") -> Lines:
     """The texts of a list of the protocol, each after the label where there is one."""
     if is_not_known(item):
-        return Lines((), f"{_label(label)}{NOT_KNOWN}.")
+        return Lines((), _full_stop(f"{_label(label)}{unknown(item)}"))
     listed = _given(item) or ()
     texts = [plan_text.phrase(f"protocol.{item}.{i}").parts for i in range(len(listed))]
     return Lines([RichText(_label(label), *parts) for parts in texts], otherwise)
@@ -142,6 +173,15 @@ def centres() -> RichText:
     return RichText("; ".join(of_each))
 
 
+def centres_in_data() -> RichText:
+    """How many centres the data have next to those registered; nothing where no centre is recorded."""
+    sites = [one for one in results("centres").values("level") if one]
+    if not sites or is_not_known("centres"):
+        return RichText("")
+    registered = len(_given("centres") or ())
+    return RichText(f"Centres in the data: {len(sites)} (registered: {registered}).")
+
+
 OFFICERS = {
     "coordinating_investigator": "Investigator",
     "responsible_officer": "Responsible officer of the sponsor",
@@ -155,12 +195,14 @@ OFFICERS = {
 def administration() -> Lines:
     """Sponsor, investigator, centres, officers, funding and registration, as far as they are known."""
     if _protocol() is None:
-        return Lines((), "This section is provided by the sponsor.")
+        return Lines((), of_sponsor())
     registry = (plan_text.number("study.registry"),)
     lines = [RichText("Sponsor: ", plan_text.number("study.sponsor"), ".")]
     lines += [sentence(item, label=label) for item, label in OFFICERS.items()]
     lines.append(RichText("Registry: ", *registry, "."))
     lines.append(RichText("Centres: ", *centres().parts, "."))
+    counted = centres_in_data()
+    lines += [counted] if counted.plain else []
     return Lines([one for one in lines if one.plain])
 
 
@@ -200,12 +242,50 @@ def objectives(otherwise: str = "") -> Lines:
     )
 
 
+# The result that an endpoint has, by the entry of its rule; an endpoint without an entry has none.
+_RESULTS = {"progression": ("pfs", "PFS"), "exposure": ("exposure", "CUMDOSE"), "pk": ("pk", "")}
+
+
+def not_estimated(analysis: str, paramcd: str = "") -> bool:
+    """Whether no statistic of an analysis has a value, the sizes of its sets apart."""
+    rows = ard.read(analysis)
+    rows = rows[(rows["paramcd"] == paramcd) | (paramcd == "")]
+    of_result = rows["stat_name"].isin(("estimate", "median", "mean", "geometric_mean"))
+    return not bool(rows.loc[of_result, "stat"].notna().any())
+
+
+def analysis_sets() -> "Lines":
+    """The analysis sets of the report, each with its definition."""
+    sizes, of_groups = results("analysis_sets"), {"GROUPA", "RESCREENED"}
+    printed = [
+        name
+        for name in flags()
+        if sizes.has("n", population=name) and (ard.plan().study.groups or name not in of_groups)
+    ]
+    words = map(populations.words, printed)
+    return Lines([RichText(f"{one[:1].upper()}{one[1:]}.") for one in words])
+
+
+def not_analysed() -> RichText:
+    """The endpoints of the protocol without a result: those without a rule, and those without data."""
+    listed = _given("endpoints") or ()
+    names: list[str | Number] = []
+    for i, one in enumerate(listed):
+        if one.entry is None or (one.entry in _RESULTS and not_estimated(*_RESULTS[one.entry])):
+            names += ["; " if names else ""]
+            names += plan_text.phrase(f"protocol.endpoints.{i}.name", capital=False).parts
+    if not names:
+        return RichText("")
+    why = "data not public" if ard.plan().study.report_status else "not collected, or not planned"
+    return RichText(f"Not analysed, {why}: ", *names, ".")
+
+
 def endpoints() -> Table:
     """Table 8-1: endpoints by rank, with definition, time frame and the section of the plan that has the rule."""
     columns = [
         Column("Definition", numeric=False),
         Column("Time frame", numeric=False),
-        Column("Rule", numeric=False),
+        Column("SAP section", numeric=False),
     ]
     listed = _given("endpoints") or ()
     rows: list[Row] = []

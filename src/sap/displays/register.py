@@ -198,6 +198,12 @@ def printed(display_id: str) -> bool:
     return not hidden(display_id) and unavailable(display_id) is None
 
 
+def in_report(section: str) -> bool:
+    """Whether the report has a display of a section of the SAP, or the section has none of its own."""
+    of_section = [display_id for display_id, e in register().items() if e.section == section]
+    return not of_section or any(unavailable(one) is None for one in of_section)
+
+
 def as_rows(displays: Register) -> list[dict[str, Any]]:
     """The register as plain rows in the order of the numbers, for a run folder or a list of tables."""
     return [

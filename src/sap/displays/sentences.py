@@ -8,7 +8,15 @@ from sap.displays import days, plan_text
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.formats import typeset
-from sap.displays.inline import NO_BREAK_SPACE, RichText, interval, months, n_of_N, rate
+from sap.displays.inline import (
+    Conditional,
+    RichText,
+    if_shown,
+    interval,
+    months,
+    n_of_N,
+    rate,
+)
 from sap.displays.published import trial_of
 from sap.displays.register import unavailable
 
@@ -28,8 +36,8 @@ def design() -> RichText:
     """The design in one or two sentences."""
     planned = ard.plan().design
     test = (
-        "A response rate of at most ", _plan("design.p0"), " (null hypothesis, H0) is tested against ",
-        _plan("design.p1"), " at a one-sided significance level of ", _plan("design.alpha"),
+        "A response rate of at most ", plan_text.percent("design.p0"),
+        " (null hypothesis, H0) is tested against ", plan_text.percent("design.p1"), " at a one-sided significance level of ", _plan("design.alpha"),
         " with a type II error (beta) of ", _plan("design.beta"),
         " (both as planned)" if planned.deviation else "",
     )  # fmt: skip
@@ -42,7 +50,7 @@ def design() -> RichText:
     named = {} if planned.deviation else named
     return _joined(
         f"Single-arm phase 2 in two stages, {named.get(planned.criterion, 'after Simon')}. ",
-        *test, ". The trial stops after ", _plan("design.n1"), " patients when at most ",
+        *test, ". The study stops after ", _plan("design.n1"), " patients when at most ",
         _plan("design.r1"), " respond, and the null hypothesis is rejected when more than ", _plan("design.r"),
         " of ", _plan("design.n"), " respond.",
     )  # fmt: skip
@@ -72,7 +80,7 @@ def empty_primary() -> RichText:
     if results("psa_response").find("N", population="PRIMARY").value:
         return RichText("")
     return RichText(
-        "Not in the data: no patient belongs to the primary analysis set yet, so there is no "
+        "No patient belongs to the primary analysis set yet, so there is no "
         "response rate (NE: not estimable)."
     )
 
@@ -84,7 +92,7 @@ def stages() -> RichText:
             "The design has a single stage, so no estimate is adjusted for early stopping"
         )
     return RichText(
-        "The trial could have stopped after its first stage; estimates adjusted for that are given"
+        "The study could have stopped after its first stage; estimates adjusted for that are given"
     )
 
 
@@ -92,11 +100,11 @@ def groups() -> RichText:
     """Group A and re-screening, where the trial has them."""
     if not ard.plan().study.groups:
         return RichText(
-            "Patients who do not qualify are not treated in the trial; their survival is followed."
+            "Patients who do not qualify are not treated in the study; their survival is followed."
         )
     wording = ard.plan().wording
     return _joined(
-        "All other patients form group A (investigator's choice of treatment). After progression on ",
+        f"All other patients form group A ({wording.control}). After progression on ",
         plan_text.either("rescreening.after"), " they could be re-screened and, "
         f"if {wording.marker} positive, be treated with {wording.treatment}; such a patient was not counted "
         "again in the primary analysis.",
@@ -109,10 +117,166 @@ def participant_flow() -> RichText:
     return RichText(f"the patient flow from consent to treatment{loop}")
 
 
-def negative_subjects() -> RichText:
+def _negative_compared() -> bool:
+    """Whether the response of marker-negative patients is known."""
+    rates = results("comparison_marker")
+    place = ArdKey(group="NEGATIVE")
+    return rates.has("estimate", **place) and rates.find("estimate", **place).estimable
+
+
+def _negative_subjects() -> str:
     """Who the marker-negative patients are that the positive ones are compared with."""
-    where = "in group A" if ard.plan().study.groups else "outside of the trial"
-    return RichText(f"negative patients given {ard.plan().wording.treatment} {where}")
+    where = "in group A" if ard.plan().study.groups else "outside the study"
+    wording = ard.plan().wording
+    return f"{wording.marker}-negative patients given {wording.treatment} {where}"
+
+
+def comparisons() -> RichText:
+    """What the primary result is compared with besides a published rate, and how."""
+    if not _negative_compared():
+        return RichText(
+            "The comparison is described by a difference with its interval after Miettinen and Nurminen"
+        )
+    return RichText(
+        f"The primary result is also compared with that of {_negative_subjects()}. Both comparisons are "
+        "described by a difference with its interval after Miettinen and Nurminen"
+    )
+
+
+def compared() -> Conditional:
+    """Which rates the table of comparisons has, by the rows that it prints."""
+    if not _negative_compared():
+        return if_shown(
+            "{tlf-comparison} compares the rate of the primary set with a published rate."
+        )
+    return if_shown(
+        f"{{tlf-comparison}} compares the primary set with {_negative_subjects()}, and its rate with a "
+        "published rate."
+    )
+
+
+def investigator_alone() -> RichText:
+    """That tumour response is the investigator's where the data have no dated assessments."""
+    if not unavailable(SCANS) or unavailable("tlf-tumour-response"):
+        return RichText("")
+    return RichText(
+        "The best overall response is that assessed by the investigator; dated assessments and measurements "
+        "of lesions were not collected, so no response is derived by the criteria of the SAP."
+    )
+
+
+def evaluator() -> RichText:
+    """Whose readings of the scans are used; nothing without scans."""
+    if unavailable(SCANS):
+        return RichText("")
+    who = Number(ard.plan().tumour.evaluator.lower(), "plan|tumour.evaluator")
+    return RichText("Assessments of the ", who, " are used.")
+
+
+def progression_events_of_rule() -> RichText:
+    """The event of each time to progression that the data allow."""
+    if unavailable(SCANS):
+        return RichText(
+            "The event of the time to PSA progression is PSA progression alone; the duration of a PSA response "
+            "is the time from the first decrease to PSA progression."
+        )
+    return RichText(
+        "An event of progression-free survival is PSA, radiographic or clinical progression or death; of "
+        "radiographic progression-free survival, radiographic progression or death; of the time to PSA "
+        "progression, PSA progression alone. Clinical progression is that recorded as such by the "
+        "investigator after the first dose, on the day of the record. The duration of a PSA response is the time from the first decrease to PSA progression, that of a confirmed tumour "
+        "response the time from its first assessment to radiographic progression or death."
+    )
+
+
+def _exposure_known(paramcd: str) -> bool:
+    exposures, place = results("exposure"), ArdKey(group="", paramcd=paramcd, level="")
+    stat = "median" if exposures.has("median", **place) else "n"
+    return exposures.has(stat, **place) and exposures.find(stat, **place).estimable
+
+
+def significant() -> Conditional | RichText:
+    """Where other significant events are listed, or that there is none."""
+    if unavailable("tlf-l-significant"):
+        return no_significant()
+    return if_shown(
+        "Events that led to drug withdrawal, dose reduction or dose delay and were not serious are listed in "
+        "{tlf-l-significant}."
+    )
+
+
+def no_significant() -> RichText:
+    """That no other event is significant, where that is so."""
+    if not unavailable("tlf-l-significant"):
+        return RichText("")
+    return RichText(
+        "No adverse event that was not serious led to drug withdrawal, dose reduction or dose delay."
+    )
+
+
+def no_vital_signs() -> RichText:
+    """That vital signs were not collected, where that is so."""
+    if not unavailable("tlf-vital-signs"):
+        return RichText("")
+    data = "published data" if ard.plan().study.report_status else "data"
+    return RichText(f"Vital signs and physical findings are not in the {data}.")
+
+
+def vital_signs() -> Conditional | RichText:
+    """Where vital signs are, or that there are none."""
+    if unavailable("tlf-vital-signs"):
+        return no_vital_signs()
+    return if_shown(
+        "{tlf-vital-signs} gives blood pressure, pulse, temperature and weight by visit."
+    )
+
+
+def laboratory_course() -> Conditional | RichText:
+    """What the displays of laboratory values by visit have: with one visit there are no changes."""
+    if unavailable("tlf-lab-values"):
+        return RichText("No laboratory value of a treated patient was recorded.")
+    visits = results("lab_values").values("level")
+    if set(visits) <= {"", "BASELINE"}:
+        return if_shown(
+            "{tlf-lab-values} gives the values at baseline; values on treatment have no visit, so no change by "
+            "visit is given."
+        )
+    return if_shown(
+        "{tlf-lab-values} gives the values and their changes from baseline by visit, {tlf-lab-course} shows "
+        "medians and quartiles over time."
+    )
+
+
+def tumour_displays() -> Conditional:
+    """What the table of tumour response rates has, by the rows that it prints."""
+    if unavailable(SCANS):
+        return if_shown(
+            "Best overall response is reported as assessed by the investigator ({tlf-bor}). {tlf-tumour-response} "
+            "has the rates, of all treated patients of the primary set."
+        )
+    return if_shown(
+        "Best overall response is derived by the criteria of the SAP and reported as assessed by the "
+        "investigator ({tlf-bor}). {tlf-tumour-response} has the rates: of patients with measurable disease "
+        "first, of all treated patients of the primary set second."
+    )
+
+
+def low_start() -> RichText:
+    """That a low starting dose is no reduction, where doses are known."""
+    if not _exposure_known("LOWSTART"):
+        return RichText("")
+    return _joined(
+        "A planned start at ", _plan("exposure.low_start_dose_mg_m2"),
+        " mg/m2 is not counted as a reduction.",
+    )  # fmt: skip
+
+
+def delays() -> Conditional:
+    """Which kinds of change of treatment the table of compliance has."""
+    kinds = {"DELAYED": "dose delays", "REDUCED": "dose reductions", "GCSFANY": "G-CSF use"}
+    known = [words for paramcd, words in kinds.items() if _exposure_known(paramcd)]
+    listed = " and ".join(filter(None, (", ".join(known[:-1]), known[-1]))) if known else ""
+    return if_shown(f"Patients with {listed} are given in {{tlf-compliance}}." if known else "")
 
 
 def marker_results() -> RichText:
@@ -138,16 +302,17 @@ def growth_factor() -> RichText:
 
 
 def first_progression() -> RichText:
-    """Whether progression of soft tissue at the first examination needs a second scan."""
+    """Whether progression of soft tissue at the first examination needs a second scan; nothing without scans."""
+    if unavailable(SCANS):
+        return RichText("")
     days = _plan("tumour.first_progression_confirm_days")
     if not ard.plan().tumour.first_progression_confirm_days:
-        return _joined(
-            "A progression of soft tissue at the first examination needs no second scan (the plan "
-            "has ", days, " days for it)",
-        )  # fmt: skip
+        return RichText(
+            "A progression of soft tissue at the first examination needs no second scan."
+        )
     return _joined(
         "A progression of soft tissue at the first examination is confirmed by a second scan ",
-        days, " days later or more",
+        days, " days later or more.",
     )  # fmt: skip
 
 
@@ -215,7 +380,7 @@ def estimators() -> RichText:
     return RichText(
         "The median-unbiased estimate is the rate at which a result of at least as many responders has a "
         "probability of one half; the bias-adjusted estimate is the rate at which the expected maximum "
-        "likelihood estimate equals the one observed (Whitehead)."
+        "likelihood estimate equals the one observed."
     )
 
 
@@ -242,6 +407,7 @@ def late_decreases() -> RichText:
 
 
 LOST = "LOST TO FOLLOW-UP"
+SCANS = "tlf-tumour-waterfall"  # a display that needs dated tumour assessments
 MODELS = ("os_marker", "os_group")
 
 
@@ -277,7 +443,7 @@ def late_baseline() -> RichText:
     """For which measures a value after the reference day can be baseline."""
     measures = ard.plan().baseline.window_measures
     if not measures:
-        return _joined("no measure (the plan has ", _plan("baseline.window_days"), " days for it)")
+        return RichText("no measure")
     return _joined(
         plan_text.values("baseline.window_measures"), ", at most ",
         _plan("baseline.window_days"), " days after it and not after the first dose",
@@ -302,7 +468,7 @@ def rescreened() -> RichText:
         return RichText("")
     place = ArdKey(population="RESCREENED", paramcd="PSARESP")
     if not results("rescreen_response").find("N", **place).value:
-        return RichText("Not in the data: no patient was treated through re-screening.")
+        return RichText("No patient was treated through re-screening.")
     return _joined(
         n_of_N("rescreen_response", **place),
         " patients treated through re-screening had a confirmed PSA response (",
@@ -329,9 +495,9 @@ def _at_first_screening() -> list[str | Number | RichText]:
 
 
 def rescreening_rule() -> RichText:
-    """Who may be re-screened and where a re-screened patient is counted; or that the plan has none."""
+    """Who may be re-screened and where a re-screened patient is counted; nothing without re-screening."""
     if not ard.plan().study.groups:
-        return RichText("The plan of this trial has no re-screening.")
+        return RichText("")
     return _joined(
         "A patient who progressed on ", plan_text.either("rescreening.after"), " could be re-screened. "
         "The first group and the membership in the primary set never change; results after "
@@ -368,9 +534,7 @@ def survival() -> RichText:
     origin = _plan("survival.os_origin")
     times = results("os")
     if not times.find("N", population="PRIMARY", level="").value:
-        return RichText(
-            "Not in the data: no patient of the primary set has a start date for survival."
-        )
+        return RichText("No patient of the primary set has a start date for survival.")
     died = n_of_N("os", ("n_events", "N"), population="PRIMARY", level="")
     if not times.find("median", population="PRIMARY", level="").estimable:
         return _joined(
@@ -410,12 +574,16 @@ def _tumour_response() -> list[str | Number | RichText]:
     place = ArdKey(population="PRIMARY", paramcd="BORINV", level="objective_response")
     if not tumour.has("n", **place) or not tumour.find("n", **place).estimable:
         return []
+    n = tumour.count(**place)
+    of_all: tuple[str | Number | RichText, ...] = (n_of_N("tumour_response", **place),)
+    share: tuple[str | Number | RichText, ...] = (rate("tumour_response", **place), ", ")
+    if n.text == "0":
+        of_all, share = (replace(n, text="none"), " of ", tumour.count("N", **place)), ()
     return [
         "A complete or partial tumour response, as assessed by the investigator, was observed in ",
-        n_of_N("tumour_response", **place),
+        *of_all,
         " patients (",
-        rate("tumour_response", **place),
-        ", ",
+        *share,
         interval("tumour_response", **place),
         "). ",
     ]
@@ -466,7 +634,7 @@ def other_efficacy() -> RichText:
 DECISIONS = {
     typeset(decisions.REJECTED): "was rejected",
     typeset(decisions.NOT_REJECTED): "was not rejected",
-    typeset(decisions.STOPPED_STAGE_1): "was not rejected (the trial stopped after stage 1)",
+    typeset(decisions.STOPPED_STAGE_1): "was not rejected (the study stopped after stage 1)",
 }
 
 
@@ -475,31 +643,41 @@ def _decision() -> Number:
 
 
 def decision() -> RichText:
-    """The decision of the design within a sentence: "the null hypothesis was rejected"."""
+    """The decision of the design in a sentence: the null hypothesis of a response rate of at most p0.
+
+    The rate is marked as an assumption where no source gives it.
+    """
     words = _decision()
-    if words.text in DECISIONS:
-        return RichText("the null hypothesis ", replace(words, text=DECISIONS[words.text]))
-    return RichText(replace(words, text=words.text[:1].lower() + words.text[1:]))
+    verb = DECISIONS.get(words.text)
+    begin = "The null hypothesis" if verb else "There is no decision yet on the null hypothesis"
+    assumed = " (an assumption of the SAP)" if ard.plan().design.assumption else ""
+    end: tuple[str | Number, ...] = (" ", replace(words, text=verb), ".") if verb else (".",)
+    return _joined(
+        f"{begin} of a response rate of at most ", plan_text.percent("design.p0"), assumed, *end
+    )
 
 
 def conclusion() -> RichText:
-    """What follows from the decision of the design, and from nothing else; the first case that applies.
+    """The decision of the design, and what follows from it; the first case that applies.
 
     1. The data are synthetic: nothing about a treatment follows, whatever the decision is.
-    2. The null hypothesis was rejected. 3. It was not, stage 1 included. 4. There is no decision.
+    2. The plan was written when the results were known: the test is illustrative.
+    3. The decision alone.
     """
-    verb = DECISIONS.get(_decision().text)
-    begin = "The null hypothesis" if verb else "There is no decision yet on the null hypothesis"
-    parts: tuple[str | Number, ...] = (
-        f"{begin} of a PSA response rate of at most ", _plan("design.p0"), " among these patients",
-        f" {verb}" if verb else "",
-    )  # fmt: skip
-    end = "."
-    if ard.plan().study.written_after_results:
-        end = ". The plan was written when the results were known, so the test is illustrative."
+    return _joined(decision(), *implication().parts)
+
+
+def implication() -> RichText:
+    """What follows from the decision of the design; begins with a space, nothing where it is all."""
     if ard.run_facts()["synthetic"]:
-        end = ". The data are synthetic, so no conclusion about the treatment is possible."
-    return _joined(*parts, end)
+        return RichText(
+            " The data are synthetic, so no conclusion about the treatment is possible."
+        )
+    if ard.plan().study.written_after_results:
+        return RichText(
+            " The SAP was written when the results were known, so the test is illustrative."
+        )
+    return RichText("")
 
 
 def comparison_rule() -> RichText:
@@ -515,7 +693,7 @@ def comparison_rule() -> RichText:
     return _joined(
         "The published rate is compared with that of the primary set by the rule of the published trial: "
         "patients with a baseline PSA of at least ", _plan("comparison.rule.baseline_psa_minimum"),
-        " ug/L are included, and a response is a decrease of at least ",
+        " µg/L are included, and a response is a decrease of at least ",
         _plan("comparison.rule.decline_pct"), "%",
         *limit, ", confirmed at least ", _plan("comparison.rule.confirm_after_days"),
         " days later; which values count is as in the primary rule, whose result is also shown",
@@ -523,7 +701,7 @@ def comparison_rule() -> RichText:
 
 
 def published_comparison() -> RichText:
-    """The rate of this trial by the published trial's rule, the published rate, and their difference."""
+    """The rate of this study by the published trial's rule, the published rate, and their difference."""
     analysis, reference = "comparison_published", ard.plan().comparison.reference
     trial = trial_of(reference)
     comparison = results(analysis)
@@ -565,18 +743,28 @@ def toxicity_rule() -> RichText:
     """The plan's boundary for toxicity, or that it has none."""
     if ard.plan().toxicity_monitoring is None:
         return RichText("No stopping boundary for toxicity is planned.")
+    name = _boundary_name()
     return _joined(
-        "The boundary applies to ",
+        f"{name[:1].upper()}{name[1:]} applies to ",
         _plan("toxicity_monitoring.patients"), " patients and tests against a rate of ",
         _plan("toxicity_monitoring.p0"), " at a significance level of ", _plan("toxicity_monitoring.alpha"),
         ", counting events of grade ", _plan("toxicity_monitoring.from_grade"), " and above.",
     )  # fmt: skip
 
 
+def _boundary_name() -> str:
+    """The boundary for toxicity; one that no source gives is named as assumed."""
+    planned = ard.plan().toxicity_monitoring
+    if planned is None or not planned.assumption:
+        return "the stopping boundary"
+    what = "re-analysis" if ard.plan().study.report_status else "analysis"
+    return f"the stopping boundary assumed for this {what}"
+
+
 def toxicity() -> RichText:
     """The toxicities observed, and whether the stopping boundary of the plan was crossed."""
     if ard.plan().toxicity_monitoring is None:
-        return RichText("The plan has no stopping boundary for toxicity.")
+        return RichText("No stopping boundary for toxicity is planned.")
     monitoring = results("toxicity_monitoring")
     place = ArdKey(paramcd="TOX", level="")
     if not monitoring.has("N", **place) or not monitoring.find("N", **place).value:
@@ -584,8 +772,8 @@ def toxicity() -> RichText:
     return _joined(
         _plan("toxicity_monitoring.name"), " of grade ", _plan("toxicity_monitoring.from_grade"),
         " or more was observed in ", n_of_N("toxicity_monitoring", **place),
-        " treated patients; the stopping boundary at this number of patients is ",
-        monitoring.count("boundary", **place), ". The stopping boundary was ",
+        f" treated patients; {_boundary_name()} at this number of patients is ",
+        monitoring.count("boundary", **place), ". This boundary was ",
         monitoring.words("decision", **place), ".",
     )  # fmt: skip
 
@@ -596,9 +784,8 @@ def record() -> RichText:
     kind = " The data are synthetic: no record comes from a patient." if facts["synthetic"] else ""
     planned = "planned" if facts["planned"] else "unplanned"
     return RichText(
-        f"The data cut-off is {days.cut_off()} ({planned}) and the data "
-        f"snapshot {facts['cut_id']}; the plan is {facts['plan_file']}, SHA-256{NO_BREAK_SPACE}"
-        f"{facts['plan_sha256']}.{kind}"
+        f"The {planned} data cut-off is {days.cut_off()} and the data snapshot {facts['cut_id']}; the SAP in "
+        f"its machine-readable form is {facts['plan_file']}.{kind}"
     )
 
 
@@ -608,7 +795,7 @@ def baseline() -> RichText:
     place = ArdKey(population="PRIMARY", group="")
     age: ArdKey = {**place, "paramcd": "AGE"}
     if not characteristics.has("N", **age) or not characteristics.find("N", **age).value:
-        return RichText("Not in the data: no patient is in the primary set.")
+        return RichText("No patient is in the primary set.")
     parts: list[str | Number | RichText] = []
     if characteristics.find("median", **age).estimable:
         parts += [
@@ -636,7 +823,7 @@ def exposure() -> RichText:
     exposures = results("exposure")
     cycles = ArdKey(population="SAFETY", group="", paramcd="NCYCLES", level="")
     if not exposures.has("median", **cycles) or not exposures.find("median", **cycles).estimable:
-        return RichText("Not in the data: no patient was treated")
+        return RichText("No patient was treated")
     parts: list[str | Number | RichText] = [
         exposures.count("n", **cycles), " patients were treated with a median of ",
         exposures.fixed("median", 1, **cycles), " infusions (", exposures.fixed("min", 0, **cycles),
@@ -664,12 +851,15 @@ def safety() -> RichText:
         for level in ("any", "severe_grade", "drug_withdrawn", "fatal")
     )
     if not overview.find("N", **any_).value:
-        return RichText("Not in the data: no patient was treated.")
+        return RichText("No patient was treated.")
+    serious = ArdKey(level="serious", group="")
     return _joined(
-        "Of ", overview.count("N", **any_), " treated patients, ", overview.count(**severe),
-        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ", overview.count(**withdrawn),
+        "Of ", overview.count("N", **any_), " treated patients, ", _or_none(overview.count(**severe)),
+        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ",
+        _or_none(overview.count(**serious)), " had a serious adverse event, ", _or_none(overview.count(**withdrawn)),
         " had an adverse event with withdrawal of study treatment as the action taken, and ",
-        overview.count(**fatal), " had a fatal adverse event", *_fatal(overview, fatal), ". ", stopped_for_event(),
+        _or_none(overview.count(**fatal)), " had a treatment-emergent fatal adverse event",
+        *_fatal(overview, fatal), ". ", stopped_for_event(),
     )  # fmt: skip
 
 
@@ -693,6 +883,48 @@ def stopped_for_event() -> RichText:
             overview.count("n_events", level="any", group=""), " adverse events.",
         ]  # fmt: skip
     return _joined(*parts)
+
+
+def _or_none(number: Number) -> Number:
+    """A count within a sentence: none for 0."""
+    return replace(number, text="none") if number.text == "0" else number
+
+
+def safety_conclusion() -> RichText:
+    """What the events of treated patients come to: severe events by rate, and fatal ones, early or late."""
+    overview = results("ae_overview")
+    severe, fatal = (ArdKey(level=level, group="") for level in ("severe_grade", "fatal"))
+    if not overview.find("N", **severe).value:
+        return RichText("No patient was treated.")
+    late = ArdKey(level="after_window", sublevel="")
+    events = results("fatal_events")
+    later: list[str | Number] = []
+    if events.has("n", **late) and events.find("n", **late).value:
+        terms = ", ".join(
+            coded(t).lower() for t in events.values("sublevel", level="after_window") if t
+        )
+        later = [", and ", events.count("n", **late), f" had one that began later ({terms})"]
+    boundary = ard.plan().toxicity_monitoring
+    monitoring, place = results("toxicity_monitoring"), ArdKey(paramcd="TOX", level="")
+    applies = (
+        boundary is not None
+        and monitoring.has("N", **place)
+        and monitoring.find("N", **place).value > 0
+    )
+    crossed: list[str | Number | RichText] = (
+        [" The boundary for ", _lower(_plan("toxicity_monitoring.name")), " was ",
+         monitoring.words("decision", **place), "."] if applies else []
+    )  # fmt: skip
+    return _joined(
+        "Adverse events of grade ", _plan("safety.severe_grade"), " or more occurred in ",
+        rate("ae_overview", level="severe_grade", group=""), " of treated patients; ",
+        _or_none(overview.count(**fatal)), " had a treatment-emergent fatal one", *later, ".", *crossed,
+        " Without a control group, events of treatment and of disease cannot be separated.",
+    )  # fmt: skip
+
+
+def _lower(number: Number) -> Number:
+    return replace(number, text=number.text[:1].lower() + number.text[1:])
 
 
 def _fatal(overview: Results, fatal: ArdKey) -> list[str | Number]:
@@ -744,13 +976,11 @@ def departures() -> RichText:
     """Whether the analysis was changed from the plan."""
     deviations = ard.table("deviations")
     after = ard.plan().study.written_after_results
-    known = " The plan itself was written when the results were known." if after else ""
+    known = " The SAP itself was written when the results were known." if after else ""
     if not deviations:
-        return RichText(f"There was no change from the statistical analysis plan.{known}")
+        return RichText(f"No analysis was changed after the SAP.{known}")
     ids = ", ".join(one["id"] for one in deviations)
-    return RichText(
-        f"Changes from the statistical analysis plan ({ids}) are listed in section 9.8.{known}"
-    )
+    return RichText(f"Changes from the SAP ({ids}) are listed in section 9.8.{known}")
 
 
 def mapped() -> RichText:

@@ -1,5 +1,6 @@
 """The synopsis in the layout of ICH E3, Annex I, and the lines of the page of key results."""
 
+from collections.abc import Container
 from dataclasses import replace
 
 from sap import ard
@@ -9,6 +10,19 @@ from sap.displays.inline import RichText
 from sap.displays.table import Cell, Column, Row, Table
 
 Piece = str | Number | RichText
+# The entries of the plan whose endpoints are those of safety, exposure and samples; the others are of efficacy.
+OTHERS = ("safety", "exposure", "pk", "screening", "")
+EFFICACY = (
+    "psa_response",
+    "psa_course",
+    "psa_progression",
+    "ctc",
+    "tumour",
+    "bone",
+    "progression",
+    "survival",
+    "response",
+)
 
 
 def _joined(*pieces: Piece) -> RichText:
@@ -19,7 +33,7 @@ def _joined(*pieces: Piece) -> RichText:
 
 
 def primary_result() -> RichText:
-    """The primary result with its interval, its test and the decision of the design."""
+    """The primary result with its interval and its test; the conclusion has the decision of the design."""
     if not results("psa_response").find("N", population="PRIMARY").value:
         return sentences.empty_primary()
     analysis = "psa_response"
@@ -27,8 +41,8 @@ def primary_result() -> RichText:
         "Of the primary analysis set, ", inline.n_of_N(analysis, population="PRIMARY"),
         " patients had a confirmed PSA response, ", inline.rate(analysis, population="PRIMARY"), " (",
         inline.interval(analysis, population="PRIMARY"), "; one-sided exact ",
-        inline.p(analysis, population="PRIMARY"), " against a rate of ", plan_text.number("design.p0"),
-        "). By the decision rule of the design: ", sentences.decision(), ".",
+        inline.p(analysis, population="PRIMARY"), " for H0: response rate ≤ ",
+        plan_text.percent("design.p0"), ").",
     )  # fmt: skip
 
 
@@ -38,7 +52,7 @@ def patients() -> RichText:
     sets, flow = results("analysis_sets"), results("flow")
     by_design: tuple[Piece, ...] = (
         "Planned: ", plan_text.number("design.n"), " patients of the primary set by the design",
-        " (an assumption of the plan)" if ard.plan().design.assumption else "",
+        " (an assumption of the SAP)" if ard.plan().design.assumption else "",
     )  # fmt: skip
     by_protocol: tuple[Piece, ...] = ("; by the protocol: ", planned) if planned.plain else ()
     return _joined(
@@ -59,17 +73,21 @@ def period() -> RichText:
 
 def report_date() -> RichText:
     """The version of the report: its data cut-off, never the day of printing."""
-    return RichText(f"Version of the data cut-off {days.cut_off()}")
+    return RichText(f"Data cut-off {days.cut_off()}")
 
 
-def _lines_of(item: str, names: str) -> RichText:
-    """The names of the endpoints or objectives of each rank, in one text."""
+def _lines_of(item: str, names: str, entries: Container[str] | None = None) -> RichText:
+    """The names of the endpoints or objectives of each rank, in one text; of some entries alone."""
     if protocol.is_not_known(item):
         return RichText(protocol.NOT_KNOWN)
     listed = getattr(ard.plan().protocol, item, None) or ()
     pieces: list[Piece] = []
     for rank in protocol.RANKS:
-        places = [i for i, one in enumerate(listed) if one.rank == rank]
+        places = [
+            i
+            for i, one in enumerate(listed)
+            if one.rank == rank and (entries is None or (one.entry or "") in entries)
+        ]
         for turn, i in enumerate(places):
             pieces.append(f"{rank.capitalize()}: " if turn == 0 else "; ")
             pieces.append(plan_text.phrase(f"protocol.{item}.{i}.{names}", capital=False))
@@ -78,8 +96,8 @@ def _lines_of(item: str, names: str) -> RichText:
 
 
 def conclusion() -> RichText:
-    """The conclusion of the report."""
-    return sentences.conclusion()
+    """The conclusion of the report: on the primary endpoint and on safety."""
+    return _joined(sentences.conclusion(), " ", sentences.safety_conclusion())
 
 
 def statistics() -> RichText:
@@ -102,11 +120,18 @@ def synopsis() -> Table:
     """Table 2-1: the synopsis in the order of ICH E3, Annex I."""
     product = protocol.text("dose_and_mode")
     batch = protocol.text("batch")
-    of_product: list[Piece] = [product]
+    named = [protocol.text(item) for item in ("product", "active_ingredient")]
+    names = [one.plain for one in named if one.plain and one.plain != protocol.NOT_KNOWN]
+    of_product: list[Piece] = [
+        f"{' ('.join(names)}{')' * (len(names) - 1)}, " if names else "",
+        product,
+    ]
     if batch.plain:
         of_product += ["; batch number: ", batch]
     again: list[Piece] = [" ", sentences.rescreened()] if ard.plan().study.groups else []
     rows = [
+        _row("Individual study table referring to part of the dossier", RichText("Volume: ____  Page: ____")),
+        _row("For national authority use only", RichText("____")),
         _row("Name of sponsor", plan_text.value("study.sponsor")),
         _row("Name of finished product", protocol.text("product")),
         _row("Name of active ingredient", protocol.text("active_ingredient")),
@@ -129,14 +154,17 @@ def synopsis() -> Table:
             "Reference therapy, dose and mode of administration, batch number",
             protocol.text("reference_therapy"),
         ),
-        _row("Criteria for evaluation", _lines_of("endpoints", "name")),
+        Row("Criteria for evaluation", kind="group"),
+        _row("Efficacy", _lines_of("endpoints", "name", EFFICACY)),
+        _row("Safety and others", _lines_of("endpoints", "name", OTHERS)),
         _row("Statistical methods", statistics()),
         Row("Summary and conclusions", kind="group"),
         _row("Patients and exposure", _joined(sentences.baseline(), " ", sentences.exposure(), ".")),
         _row("Efficacy results", primary_result()),
         _row("", _joined(sentences.survival(), " ", sentences.other_efficacy(), *again)),
+        _row("Not analysed", protocol.not_analysed()),
         _row("Safety results", safety()),
-        _row("Conclusion", sentences.conclusion()),
+        _row("Conclusion", conclusion()),
         _row("Date of report", report_date()),
     ]  # fmt: skip
     shown = [row for row in rows if row is not None]

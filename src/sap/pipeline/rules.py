@@ -1,6 +1,6 @@
 """The derivation rules that the report prints: read from the docstrings of the code that runs them.
 
-Section 16.1.9 prints these docstrings verbatim, so that the printed rule and the rule that runs are
+Section 9.7.1 prints these docstrings verbatim, so that the printed rule and the rule that runs are
 one text. A word in backticks is a key of the plan; the report prints the value of the key after it.
 """
 

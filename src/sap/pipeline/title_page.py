@@ -7,6 +7,7 @@ import pandas as pd
 from sap.catalogue.reporting import filled
 from sap.displays.formats import typeset
 from sap.plan.model import Plan
+from sap.plan.protocol import placeholder
 
 NOT_KNOWN = "Not known"
 ITEMS = {
@@ -26,12 +27,14 @@ OFFICERS = {
 }
 FIRST = {"first_consent": "consent", "first_dose": "first dose"}
 LAST = {"last_consent": "consent", "last_contact": "last visit or contact"}
+INITIATION = "Study initiation date (first patient)"
+COMPLETION = "Study completion date (last patient)"
 
 
 def rows(plan: Plan, results: pd.DataFrame) -> list[dict[str, str]]:
     """Name and value of each line: items of `protocol`, sponsor, first and last patient, officers.
 
-    1. An item that no source gives: "Not known".
+    1. An item that no source gives: the place of the sponsor's words.
     2. An item that the plan leaves out: no line; without `protocol` there is none at all.
     """
     protocol = plan.protocol
@@ -46,13 +49,13 @@ def rows(plan: Plan, results: pd.DataFrame) -> list[dict[str, str]]:
                 words = typeset(filled(given, plan))
                 known.append((name, words[:1].upper() + words[1:]))
             elif item in protocol.not_known:
-                known.append((name, NOT_KNOWN))
+                known.append((name, placeholder(plan).removesuffix(".")))
         return known
 
     dates = _dates(plan, results)
     ends = [
         (name, "; ".join(f"{words} {dates[key]}" for key, words in items.items() if key in dates))
-        for name, items in (("First patient", FIRST), ("Last patient", LAST))
+        for name, items in ((INITIATION, FIRST), (COMPLETION, LAST))
     ]
     listed = [
         *lines(ITEMS),

@@ -4,12 +4,17 @@ A text may hold keys of the plan in braces (`{exposure.planned_dose_mg_m2}`): th
 values, so that no number of the analysis is written twice.
 """
 
-from typing import Annotated, Literal, Self
+from typing import TYPE_CHECKING, Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from sap.plan.entry import Entry, Part
 
+if TYPE_CHECKING:
+    from sap.plan.model import Plan
+
+TO_COMPLETE = "[To be completed by the sponsor]"
+NOT_AVAILABLE = "Not available: independent re-analysis."
 Text = Annotated[str, Field(min_length=2)]
 Rank = Literal["primary", "secondary", "exploratory"]
 
@@ -21,6 +26,13 @@ class Objective(Part):
     text: Text
 
 
+class Difference(Part):
+    """How the plan defines an endpoint in another way than the protocol, and why."""
+
+    analysed: Text
+    reason: Text
+
+
 class Endpoint(Part):
     """One endpoint, with the entry of the plan that has its rule."""
 
@@ -30,6 +42,9 @@ class Endpoint(Part):
     time_frame: Text | None = None
     entry: str | None = Field(
         default=None, description="entry of the plan with its rule; null: it is not analysed"
+    )
+    difference: Difference | None = Field(
+        default=None, description="where the rule differs from the protocol; section 9.8 lists it"
     )
 
 
@@ -190,3 +205,8 @@ class Protocol(Entry):
     def criteria(self) -> dict[str, str]:
         """The text of each criterion by its id, inclusion first."""
         return {one.id: one.text for one in (*(self.inclusion or ()), *(self.exclusion or ()))}
+
+
+def placeholder(plan: "Plan") -> str:
+    """The placeholder of what only the sponsor can add; a re-analysis by others lacks it for good."""
+    return NOT_AVAILABLE if plan.study.report_status else TO_COMPLETE

@@ -20,6 +20,7 @@ AUDIENCES = {
     ("dsmb", "open"): "Open report",
     ("dsmb", "closed"): "Closed report (DSMB members only)",
 }
+DRAFT = "DRAFT"
 # Reports whose first page is their first chapter; contents and lists follow it.
 ANSWERS_FIRST = ("dsmb",)
 # Reports whose sections follow each other without a new page, except where the text asks for one; the
@@ -90,12 +91,17 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
     # An unplanned cut-off is named by its date: "2017-10-31 (unplanned)".
     cut_off_name = cut_off_name.replace(f" {cut_off}", "")
     cut_off_words = f"{cut_off} ({cut_off_name})" if cut_off and cut_off_name else cut_off
-    cut_off_words = cut_off_words if dated else cut_off_name
+    if not dated:
+        of_publication = " (data of the publication)" if word("report_status") else ""
+        cut_off_words = f"{cut_off_name}{of_publication}"
     status = word("report_status")
     audience = "" if status and kind == "csr" else audience
     status = status or word("status")
     # The board's reports have no title page by ICH E3.
     of_e3 = facts.get("title_page") or () if kind == "csr" else ()
+    # A report in which the sponsor has something to complete is a draft, whatever its data are.
+    if any(one["value"].startswith("[") for one in of_e3) and not word("report_status"):
+        status = DRAFT
     rows = (
         ("Study", word("study")),
         ("Registry", word("registry")),
@@ -104,7 +110,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         ("Audience", audience),
         ("Status", status[:1].upper() + status[1:]),
         ("Data cut-off", cut_off_words),
-        ("Date of report", f"Version of the data cut-off {cut_off_words}" if of_e3 else ""),
+        ("Date of report", f"Data cut-off {cut_off_words}" if of_e3 else ""),
         ("Data snapshot", word("cut_id")),
         ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),
