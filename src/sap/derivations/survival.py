@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pandas as pd
 
+from sap.derivations import lesions
 from sap.derivations.dates import full_day
 from sap.derivations.progression import psa_progression
 from sap.derivations.tumour import EVALUABLE, baseline_scanned
@@ -267,7 +268,8 @@ class Sources(NamedTuple):
     """The inputs of the times to event.
 
     Subjects and courses as rows; dated events by subject and course in the order of their days; the
-    courses with a baseline PSA and with a baseline scan; the days of response.
+    courses with a baseline PSA and with a baseline scan; whether the data hold a dated tumour
+    assessment at all; the days of response.
     """
 
     subjects: dict[str, Any]
@@ -275,6 +277,7 @@ class Sources(NamedTuple):
     logs: dict[str, Log]
     with_psa: frozenset[Key]
     scanned: frozenset[Key]
+    has_scans: bool
     responses: dict[str, dict[str, Any]]
 
 
@@ -402,12 +405,14 @@ def sources(
     logs |= _psa_logs(progressions, "") | _psa_logs(unlimited, ", therapy ignored")
     known = progressions[progressions["CASE"] != 1]
     responses = adrs[adrs["AVALC"].isin(("Y", "CR", "PR"))]
+    recorded = lesions.records(tables, plan.tumour)
     return Sources(
         subjects={str(subject.USUBJID): subject for subject in adsl[OF_SUBJECT].itertuples()},
         courses=list(courses.itertuples()),
         logs=logs,
         with_psa=frozenset(zip(known["USUBJID"], known["COURSE"], strict=True)),
         scanned=baseline_scanned(tables, courses, points, plan.tumour),
+        has_scans=bool(logs["scans"] or recorded.tr or recorded.rs),
         responses={
             code: _days_of(responses[responses["PARAMCD"] == paramcd])
             for code, paramcd in (("DOR", "PSARESP"), ("RDOR", "BORC"))
@@ -587,7 +592,7 @@ def progression_times(inputs: Sources, plan: Plan) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for definition in definitions(plan.progression):
         for code in ("PFS", "RPFS", "TTPP") if definition.code else ENDPOINTS:
-            needed = inputs.logs["psa values" if code in BY_PSA else "scans"]
+            needed = inputs.logs["psa values"] if code in BY_PSA else inputs.has_scans
             defined_for_psa = definition.code not in ("OFF", "NEXT") or code not in BY_PSA
             if needed and defined_for_psa:
                 rows += _rows(code, definition, inputs, plan)

@@ -348,7 +348,9 @@ def adtr(points: pd.DataFrame) -> pd.DataFrame:
         SUMDIFFL=_differs(sums["SUM"], sums["RECORDED"]),
     )
     new = read[keep].assign(PARAMCD="NEWBONE", AVAL=read["NEWBONE"])
-    rows = pd.concat([part for part in (size, new) if len(part)] or [size], ignore_index=True)
+    filled = [part for part in (size, new) if len(part)] or [size]
+    # Before the first sum of diameters there are new lesions only: the columns of the sums stay.
+    rows = pd.concat(filled, ignore_index=True).reindex(columns=size.columns)
     days = (rows["ADT"] - rows["TRTSDT"]).dt.days
     return rows.assign(ADY=days + 1).drop(columns="TRTSDT")
 
@@ -382,7 +384,9 @@ def tumour_responses(
             )
         parts.append(responses)
     parts.append(_best_rows(tables, courses[courses["COURSE"] == "STUDY"], points, rule))
-    rows_of_all = pd.concat([part for part in parts if len(part)] or parts[-1:], ignore_index=True)
+    filled = [part for part in parts if len(part)] or parts[-1:]
+    columns = list(dict.fromkeys(name for part in parts for name in part.columns))
+    rows_of_all = pd.concat(filled, ignore_index=True).reindex(columns=columns)
     return rows_of_all.assign(AVALC=rows_of_all["AVALC"].astype(object))
 
 

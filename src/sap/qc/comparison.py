@@ -111,7 +111,7 @@ def _by_marker(study: Study) -> Iterator[QcRow]:
     yield from place._replace(group="POSITIVE", paramcd="PSARESP").rows(rate(*ours, plan), METHOD)
     theirs = (negative.count("Y"), len(negative))
     statistics = rate(*theirs, plan) | {"n_missing": negative.count("NE")}
-    unknown = bool(negative) and negative.count("NE") == len(negative)
+    unknown = negative.count("NE") == len(negative)
     between = difference(ours, theirs, plan.intervals.conf_level)
     if unknown:  # no PSA of these patients in the data
         statistics |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"))

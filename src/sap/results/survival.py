@@ -26,11 +26,13 @@ from sap.results.sets import members
 METHOD = "Kaplan-Meier; Brookmeyer-Crowley, {} transform; midpoint rule"
 NO_ORIGIN = NotEstimable("no patient with this origin in this population")
 NO_SCANS = NotEstimable(text_of("scans"))
+NO_PSA = NotEstimable(text_of("psa"))
 NOT_IN_DATA = {
     "PFS": NO_SCANS,
     "RPFS": NO_SCANS,
     "RDOR": NO_SCANS,
-    "TTPP": NotEstimable(text_of("psa")),
+    "TTPP": NO_PSA,
+    "DOR": NO_PSA,
 }
 Months = NDArray[np.float64]
 Events = NDArray[np.int64]
@@ -231,11 +233,13 @@ def curve_rows(
 
 def _without_times(adtte: pd.DataFrame, paramcd: str) -> dict[str, ard.type_of_stat]:
     """Counts of 0, or the reason where no patient can have the endpoint."""
-    stem = paramcd.removesuffix("RE")
-    derived = bool(adtte["PARAMCD"].isin((stem, f"{stem}RE")).any())
-    if not derived and stem in NOT_IN_DATA:
+    reason = NOT_IN_DATA.get(paramcd.removesuffix("RE"))
+    # A treated patient has every endpoint that the same data give; a duration only with a response.
+    same = [code for code, why in NOT_IN_DATA.items() if why is reason]
+    derived = bool(adtte["PARAMCD"].isin([*same, *(f"{code}RE" for code in same)]).any())
+    if reason and not derived:
         names = ("N", "n_events", "median", "conf_low", "conf_high")
-        return dict.fromkeys(names, NOT_IN_DATA[stem])
+        return dict.fromkeys(names, reason)
     counts: dict[str, ard.type_of_stat] = {"N": 0, "n_events": 0}
     return counts | dict.fromkeys(("median", "conf_low", "conf_high"), NO_ORIGIN)
 
