@@ -165,28 +165,40 @@ def starts(*days: str) -> pd.DataFrame:
 
 
 @pytest.mark.worked("dsmb_accrual")
-def test_two_patients_in_a_hundred_days_are_followed_by_a_third_after_fifty():
-    """100 days before the cut-off the first, 10 days before it the second: one in 50 days.
+def test_two_patients_in_a_hundred_days_after_the_first_are_followed_by_another_after_fifty():
+    """100 days before the cut-off the first, which starts the clock, and two since then: one in 50 days.
 
-    The third of stage 1 is expected 50 days after 2017-06-30, the sixth 200 days after it; a response can
+    The fourth of stage 1 is expected 50 days after 2017-06-30, the sixth 150 days after it; a response can
     be evaluated 84 + 28 days later. Planned: 6 patients in 180 days, 5 of them by day 150 (2017-05-31).
     """
-    found = values(dsmb_accrual(starts("2017-03-22", "2017-06-20"), planned(), CUT_OFF))
+    three = starts("2017-03-22", "2017-05-02", "2017-06-20")
+    found = values(dsmb_accrual(three, planned(n1=4), CUT_OFF))
     first, total = (
         {name: v for (_, level, name), v in found.items() if level == at}
         for at in ("stage_1", "total")
     )
-    assert (first["n"], first["N"], first["days_to_evaluation"]) == (2, 3, 112)
+    assert (first["n"], first["N"], first["days_to_evaluation"]) == (3, 4, 112)
     assert first["expected_on"] == "2017-08-19"
     assert first["due_on"] == "2017-12-09"
     assert first["status"] == "not due yet"
     assert first["patients_per_month"] == pytest.approx(2 * 30.4375 / 100)
-    assert total["expected_on"] == "2018-01-16"
+    assert total["expected_on"] == "2017-11-27"
     # R: 50 * qf(c(0.1, 0.9), 2, 4) = 5.409255, 216.2278.
     assert (first["expected_from"], first["expected_to"]) == ("2017-07-05", "2018-02-02")
     assert found["TREATED", "2017-05", "n_expected"] == pytest.approx(5)
     by_month = [found["TREATED", month, "n"] for month in ("2017-01", "2017-03", "2017-06")]
-    assert by_month == [0, 1, 2]
+    assert by_month == [0, 1, 3]
+
+
+@pytest.mark.parametrize("days", [(), ("2017-03-22",), ("2017-03-22", "2017-06-20")])
+def test_below_three_patients_there_is_at_most_one_interval_and_no_day_is_expected(days):
+    found = values(dsmb_accrual(starts(*days), planned(), CUT_OFF))
+    assert found["TREATED", "stage_1", "n"] == len(days)
+    for name in ("expected_on", "expected_from", "expected_to"):
+        reason = found["TREATED", "stage_1", name]
+        assert reason == "fewer than 3 patients of the primary set treated"
+    assert ("TREATED", "stage_1", "due_on") not in found
+    assert ("TREATED", "stage_1", "patients_per_month") not in found
 
 
 def test_a_complete_stage_has_a_date_and_is_due_when_its_days_are_over():
@@ -196,13 +208,6 @@ def test_a_complete_stage_has_a_date_and_is_due_when_its_days_are_over():
     assert found["TREATED", "stage_1", "due_on"] == "2017-06-30"
     assert found["TREATED", "stage_1", "status"] == "due"
     assert ("TREATED", "stage_1", "expected_on") not in found
-
-
-def test_before_the_first_patient_no_date_is_expected():
-    found = values(dsmb_accrual(starts("2017-03-22").iloc[:0], planned(), CUT_OFF))
-    assert found["TREATED", "stage_1", "n"] == 0
-    assert "was treated before the data cut-off" in str(found["TREATED", "stage_1", "expected_on"])
-    assert ("TREATED", "stage_1", "due_on") not in found
 
 
 @pytest.mark.worked("dsmb_sites")
@@ -267,7 +272,13 @@ def one_row(key: str) -> pd.DataFrame:
         ("disposition|SAFETY||TREATMENT|ongoing||n", False),
         ("dsmb_cycles|SAFETY||NCYCLES|given||total", False),
         ("dsmb_cycles|SAFETY||NCYCLES|first_finished||n", True),
+        ("dsmb_deaths|SAFETY||DEATH|within_window||n", True),
+        ("dsmb_deaths|SAFETY||DEATH|within_window|adverse_event_related|n", True),
+        ("dsmb_deaths|SAFETY||DEATH|within_window|other|n", False),
         ("dsmb_left|SAFETY||LEFT|withdrew||n", False),
+        ("dsmb_stopping|SAFETY||TREATMENT|adverse_event||n", True),
+        ("dsmb_stopping|SAFETY||TREATMENT|death||n", True),
+        ("dsmb_stopping|SAFETY||TREATMENT|completed||n", False),
         ("dsmb_sites|SCREENED||PSA|01||N", False),
         ("exposure|SAFETY||NCYCLES|||total", False),
         ("exposure|SAFETY||NCYCLES|4||n", False),
@@ -291,18 +302,36 @@ def test_a_row_is_open_or_closed(key, is_open):
 
 
 def test_a_day_of_another_century_is_not_expected():
-    """One patient in 2,001 days: two more take 4,002. The quantile of F(4, 2) at 0.9 is 9.24: 36,990 days."""
-    found = values(dsmb_accrual(starts("2012-01-07"), planned(), CUT_OFF))
-    assert found["TREATED", "stage_1", "expected_on"] == "2028-06-14"
+    """Two patients in 20,000 days after the first: one more takes 10,000 days, three take 30,000.
+
+    The quantile of F(2, 4) at 0.9 is 4.32: 43,246 days. R: qf(0.9, 6, 4) = 4.01 for the three.
+    """
+    first = pd.Timestamp(CUT_OFF) - pd.Timedelta(days=20_000)
+    three = starts(f"{first:%Y-%m-%d}", "1990-01-01", "2017-01-01")
+    found = values(dsmb_accrual(three, planned(n1=4), CUT_OFF))
+    assert found["TREATED", "stage_1", "expected_on"] == "2044-11-15"
     assert (
         found["TREATED", "stage_1", "expected_to"] == "more than 100 years after the data cut-off"
     )
     assert found["TREATED", "stage_1", "status"] == "not due yet"
-    # Of the five that the total still lacks, F(10, 2) at 0.9 is 9.39: beyond too, the mean is not.
-    assert found["TREATED", "total", "expected_on"] == "2044-11-20"
+    assert found["TREATED", "total", "expected_on"] == "2099-08-19"
 
 
-@pytest.mark.parametrize("treated, elapsed, more", [(0, 10.0, 5), (1, 0.0, 5), (1, 10.0, 0)])
-def test_nothing_is_projected_without_a_patient_a_day_or_one_missing(treated, elapsed, more):
-    with pytest.raises(ValueError, match="a projection needs a patient"):
-        days_until(treated, elapsed, more, 0.8)
+@pytest.mark.parametrize("arrivals, elapsed, more", [(0, 10.0, 5), (1, 0.0, 5), (1, 10.0, 0)])
+def test_nothing_is_projected_without_an_arrival_a_day_or_one_missing(arrivals, elapsed, more):
+    with pytest.raises(ValueError, match="a projection needs an arrival"):
+        days_until(arrivals, elapsed, more, 0.8)
+
+
+def test_a_dose_intensity_with_all_its_digits_is_the_cycles_and_days_of_a_patient():
+    """168 / 167 is 8 cycles of 21 days in 167 days; the open report has 101, which 4 to 8 cycles give."""
+    rows = pd.concat(
+        [
+            one_row("exposure|SAFETY||RDI|||max").assign(stat=100 * 168 / 167),
+            one_row("exposure|SAFETY||RDI|||mean").assign(stat=98.5),
+            one_row("exposure|SAFETY||DELAYED|||n").assign(stat=3.0),
+            one_row("baseline|SAFETY||AGE|||mean").assign(stat=68.123),
+        ],
+        ignore_index=True,
+    )
+    assert open_rows(rows)["stat"].tolist() == [101.0, 99.0, 3.0, 68.123]

@@ -1,7 +1,8 @@
 """What a reader could compute from the open report: the identities, written down, and a solver over them.
 
-Three numbers are closed: responders of the primary set, patients of it with a progression, and deaths after
-the safety window. Each treated patient belongs to one class of `CLASSES`; every identity is a sum of
+Four numbers are closed: responders of the primary set, patients of it with a progression, deaths after the
+safety window, and patients who stopped treatment for a reason that the report does not name (mostly
+progression). Each treated patient belongs to one class of `CLASSES`; every identity is a sum of
 patients over classes that equals or bounds numbers of the open report. Integer programming finds the
 smallest and the largest value of each closed number that agrees with all of them: they must differ.
 
@@ -10,7 +11,9 @@ The solver sees every row that the open report may hold, not only those that it 
 
 import datetime as dt
 import itertools
+import math
 from collections.abc import Callable, Mapping
+from fractions import Fraction
 from pathlib import Path
 from typing import NamedTuple
 
@@ -57,12 +60,16 @@ class Kind(NamedTuple):
 def possible(kind: Kind, plan: Plan, cut_off: dt.date) -> bool:
     """What cannot be, whatever the data: the rules that no number of the report is needed for."""
     followed = (cut_off - pd.Period(kind.month, "M").start_time.date()).days
+    since_end = (cut_off - pd.Period(kind.month, "M").end_time.date()).days
     dead = kind.death != "none"
     cycles = (plan.exposure.max_cycles - 1) * (plan.exposure.cycle_days - 7)
     return all(
         (
             (kind.stop == "death in window") <= (kind.death in IN_WINDOW),
             (kind.stop == "on treatment") <= (not dead),
+            # No patient is treated for twice the planned time: a reader knows who must be off treatment.
+            (kind.stop == "on treatment")
+            <= (since_end <= 2 * plan.exposure.max_cycles * plan.exposure.cycle_days),
             # A death after the window needs its days, a completed treatment most of its cycles, and a
             # confirmed response the days to its confirmation.
             (kind.death == "after window") <= (followed > plan.safety.days_after_last_dose),
@@ -105,16 +112,12 @@ IDENTITIES = (
              lambda k: k.stop == "adverse event"),
     Identity("stopping", "treatment ended by death", "dsmb_stopping|SAFETY||TREATMENT|death||n", "=",
              lambda k: k.stop == "death in window"),
-    Identity("stopping", "completed", "dsmb_stopping|SAFETY||TREATMENT|completed||n", "=",
-             lambda k: k.stop == "completed"),
     Identity("deaths", "deaths in the window", "dsmb_deaths|SAFETY||DEATH|within_window||n", "=",
              lambda k: k.death in IN_WINDOW),
     Identity("deaths", "of an adverse event, related or not",
              "dsmb_deaths|SAFETY||DEATH|within_window|adverse_event_related|n + "
              "dsmb_deaths|SAFETY||DEATH|within_window|adverse_event_unrelated|n", "=",
              lambda k: k.death == "in window, adverse event"),
-    Identity("deaths", "of another cause", "dsmb_deaths|SAFETY||DEATH|within_window|other|n", "=",
-             lambda k: k.death == "in window, other"),
     Identity("events", "with a treatment-emergent fatal event", "ae_overview|SAFETY||TEAE|fatal||n", "=",
              lambda k: k.fatal == "yes"),
 )  # fmt: skip
@@ -158,6 +161,7 @@ CLOSED = {
     "deaths after the window in the primary set": lambda k: (
         k.set == "primary" and k.death == "after window"
     ),
+    "stopped for a reason that is not named": lambda k: k.stop == "another reason",
 }
 
 
@@ -181,13 +185,15 @@ class Look(NamedTuple):
         return [str(m) for m in pd.period_range(first, pd.Timestamp(self.cut_off), freq="M")]
 
 
-def look_at(folder: Path, seed: int, cut_off: str) -> Look:
+def look_at(folder: Path, seed: int, cut_off: str, treated: int = 25) -> Look:
     plan = read_plan(PLAN_FILE).plan
-    extract = folder / f"extract-{seed}"
+    extract = folder / f"extract-{seed}-{treated}"
     if not extract.is_dir():
-        commands.simulate(extract, PLAN_FILE, seed, {})
+        commands.simulate(extract, PLAN_FILE, seed, {"treated_target": treated})
     cut = commands.freeze(extract, PLAN_FILE, cut_off, folder / "frozen")
-    run = commands.analyse(cut, PLAN_FILE, folder / f"run-{seed}-{cut_off}")
+    run = folder / f"run-{seed}-{treated}-{cut_off}"
+    if not run.is_dir():
+        commands.analyse(cut, PLAN_FILE, run)
     return read_look(run, plan)
 
 
@@ -339,6 +345,81 @@ def test_no_closed_number_follows_from_the_open_report_of_ten_seeds(folder, seed
     if look.rows["analysis_sets|PRIMARY|||||n"] < 5:
         pytest.skip("fewer than five patients of the primary set are treated")
     checked(look)
+
+
+@pytest.mark.slow
+def test_when_all_must_be_off_treatment_completion_would_give_the_others(folder):
+    """So completion is closed, and without it no closed number follows.
+
+    With 12 patients of the primary set the last first dose is more than 420 days before the final cut-off,
+    twice the planned time of treatment.
+    """
+    look = look_at(folder, 128, "final", treated=12)
+    assert all(kind.stop != "on treatment" for kind in kinds_of(look))
+    checked(look)
+    true = true_kinds(look)
+    completed = float(sum(kind.stop == "completed" for kind in true))
+    rows = look.every.set_index(["analysis", "level", "stat_name"])["stat"]
+    assert rows["dsmb_stopping", "completed", "n"] == completed
+    found = ends(look, {"completed": (completed, lambda kind: kind.stop == "completed")})
+    least, most = found["stopped for a reason that is not named"]
+    assert least == most == sum(kind.stop == "another reason" for kind in true)
+
+
+def disclosing_digits(rows: pd.DataFrame) -> list[str]:
+    """Keys of rows whose number is no count and no share of a printed N, but a fraction of few days.
+
+    A ratio of whole numbers of at most 400 that agrees to 12 digits tells both of them.
+    """
+    sizes = rows[rows["stat_name"] == "N"].set_index(list(ard.KEY[:-1]))["stat"].to_dict()
+    keys = []
+    for row in rows.to_dict("records"):
+        value, where = float(row["stat"]), tuple(row[name] for name in ard.KEY[:-1])
+        if (
+            row["analysis"] in NOT_ON_TREATMENT
+            or row["level"] == "planned"
+            or math.isnan(value)
+            or value == round(value)
+        ):
+            continue
+        if (
+            row["stat_name"] in ("estimate", "conf_low", "conf_high", "conf_level")
+            and where in sizes
+        ):
+            continue
+        ratio = Fraction(value / 100).limit_denominator(400)
+        if abs(float(ratio) - value / 100) < 1e-12:
+            keys.append(ard.key(row))
+    return keys
+
+
+# Numbers of the plan, of the time before treatment, or of accrual.
+NOT_ON_TREATMENT = {
+    "accrual", "baseline", "biomarker_yield", "design", "design_oc", "dsmb_accrual", "toxicity_boundary",
+    "toxicity_monitoring", "toxicity_oc",
+}  # fmt: skip
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("cut_off", ["interim", "final"])
+def test_no_open_number_tells_by_its_digits_what_it_was_made_of(folder, cut_off):
+    every = look_at(folder, 128, cut_off).every
+    assert disclosing_digits(open_rows(every)) == []
+    exposure = every[(every["analysis"] == "exposure") & (every["paramcd"] == "RDI")]
+    assert disclosing_digits(exposure[exposure["group"] == ""])  # with all digits it does
+
+
+@pytest.mark.slow
+def test_a_single_patient_treated_is_analysed_and_the_solver_knows_no_less(folder):
+    """Seed 128 on 2016-06-30: with one patient a closed number is 0 or 1, whatever the data."""
+    look = look_at(folder, 128, "2016-06-30")
+    assert look.rows["analysis_sets|SAFETY|||||n"] == 1
+    assert disclosing_digits(open_rows(look.every)) == []
+    true = true_kinds(look)
+    assert set(true) <= set(kinds_of(look))
+    for name, (least, most) in ends(look).items():
+        assert least <= sum(CLOSED[name](kind) for kind in true) <= most, name
+    assert ends(look)["progressions in the primary set"] == (0, 1)
 
 
 @pytest.mark.slow

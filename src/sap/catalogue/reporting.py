@@ -33,11 +33,13 @@ _FIELDS = {
     "statistics",
     "audience",
     "open",
+    "open_decimals",
     "displays",
     "no_display",
     "second",
     "no_second",
 }
+CONTINUOUS = ("mean", "sd", "median", "q1", "q3", "min", "max")
 _OPEN_AXES = ("populations", "parameters", "groups", "levels", "sublevels", "statistics")  # fmt: skip
 
 
@@ -97,6 +99,8 @@ class Analysis:
     open
         Of an open analysis the rows that this report may hold (`in_open_report`): by axis the patterns of
         allowed values.
+    decimals
+        By parameter, the decimals to which the open report limits its continuous statistics.
     displays, no_display
         The displays that show it, or why none does.
     second, no_second
@@ -115,6 +119,7 @@ class Analysis:
     sublevel: tuple[Item, ...]
     audience: Literal["open", "closed"]
     open: tuple[Mapping[str, tuple[str, ...]], ...]
+    decimals: Mapping[str, int]
     displays: tuple[str, ...]
     no_display: str
     second: Second
@@ -167,6 +172,11 @@ class Analysis:
             )
             for entry in self.open or ({},)
         )
+
+    def open_decimals(self, row: Mapping[str, str]) -> int | None:
+        """Decimals of a continuous statistic of a row in the open report; None: all digits."""
+        is_continuous = row["stat_name"] in CONTINUOUS
+        return self.decimals.get(row["paramcd"]) if is_continuous else None
 
     def in_order(self, axis: Axis, values: Iterable[str]) -> list[str]:
         """Distinct values in the order of the catalogue; those of one pattern as numbers or words."""
@@ -238,6 +248,7 @@ def _analysis(key: str, stem: str, entry: Mapping[str, Any]) -> Analysis:
             {axis: tuple(map(str, patterns)) for axis, patterns in rule.items()}
             for rule in entry.get("open", [])
         ),
+        decimals=dict(entry.get("open_decimals", {})),
         displays=tuple(entry.get("displays", [])),
         no_display=str(entry.get("no_display", "")),
         second=entry["second"],

@@ -4,19 +4,32 @@ The same functions serve the open and the closed report: a closed display prints
 one (`frame.block`). Counts are exact in both.
 """
 
-from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
 
 from sap import ard
-from sap.displays import baseline, days, exposure, formats, plan_text, record
+from sap.catalogue import decisions
+from sap.displays import (
+    baseline,
+    comparison,
+    days,
+    exposure,
+    formats,
+    listing,
+    plan_text,
+    protocol,
+    record,
+    response,
+)
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import NO_BREAK_SPACE, RichText
+from sap.displays.protocol import Lines
 from sap.displays.rates import ci_header
 from sap.displays.register import register
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
@@ -103,9 +116,7 @@ def _by_when(accrual: Results, level: str) -> list[str | Number]:
             accrual.words("reached_on", **place), ". ",
         ]  # fmt: skip
     parts: list[str | Number] = ["Treated of the ", planned, f" patients of {of}: ", n]
-    if not accrual.find("expected_on", **place).words or not accrual.has(
-        "patients_per_month", **place
-    ):
+    if not accrual.has("patients_per_month", **place) or days.relative():
         return [*parts, ". "]
     return [*parts, "; the last is expected on ", accrual.words("expected_on", **place), ". "]
 
@@ -115,26 +126,48 @@ def _when_due(accrual: Results, level: str) -> list[str | Number]:
     place = ArdKey(level=level)
     of = "The analysis of futility" if level == "stage_1" else "The final analysis"
     if not accrual.has("due_on", **place) or days.relative():
-        return []
-    due = accrual.find("status", **place).words == "due"
+        return [f"No date is calculated for {of[:1].lower()}{of[1:]}. "]
     parts: list[str | Number] = [
-        f"{of} is due when the last of them was treated ",
-        accrual.count("days_to_evaluation", **place), " days ago, ",
-        "since " if due else "expected on ", accrual.words("due_on", **place), ". ",
+        f"{of} is due ", accrual.count("days_to_evaluation", **place),
+        " days after the first dose of patient ", accrual.count("N", **place), ": ",
     ]  # fmt: skip
-    if due:
-        return parts
-    what = "decision on futility" if level == "stage_1" else "final decision"
-    return [*parts, f"No {what} is due at this meeting. "]
+    day = accrual.words("due_on", **place)
+    if accrual.find("status", **place).words == "due":
+        return [*parts, "due since ", day, ". "]
+    return [*parts, "expected ", day, ". ", *_cut_off_for(level, day)]
+
+
+def _cut_off_for(level: str, day: Number) -> list[str | Number]:
+    """The planned data cut-off of an analysis, or that none is planned and the DSMB is to set one."""
+    dates = sorted(
+        (one["date"], name) for name, one in ard.table("plan")["cut_offs"]["dates"].items()
+    )
+    ahead = [f"{name}, {date}" for date, name in dates if date >= day.text]
+    last = f"{dates[-1][1]}, {dates[-1][0]}"
+    if ahead and (level != "stage_1" or ahead[0] != last):
+        return [f"The planned data cut-off for it is {ahead[0]}. "]
+    next_one = f" (the next one is {ahead[0]})" if ahead else ""
+    parts = f"No data cut-off is planned at this date{next_one}; the DSMB is requested to set one. "
+    if level != "stage_1":
+        return [parts]
+    pause = "Whether accrual continues until the decision on futility is not stated in the plan. "
+    return [parts, pause]
 
 
 def due() -> RichText:
     """What is due at this meeting, and when: by the number of patients and by date only."""
     accrual = results("dsmb_accrual")
     parts: list[str | Number] = []
+    is_due = False
     for level in ("stage_1", "total"):
         if accrual.has("N", level=level):
             parts += [*_by_when(accrual, level), *_when_due(accrual, level)]
+            place = ArdKey(level=level)
+            is_due |= (
+                accrual.has("due_on", **place) and accrual.find("status", **place).words == "due"
+            )
+    if not is_due and not days.relative():
+        parts.append("No decision on efficacy or futility is due at this meeting.")
     return RichText(*parts)
 
 
@@ -146,23 +179,25 @@ def stages() -> Table:
         place = ArdKey(level=level)
         if not accrual.has("N", **place):
             continue
-        cells: list[Content] = [accrual.count("N", **place), accrual.count(**place)]
+        planned, treated = accrual.count("N", **place), accrual.count(**place)
+        is_complete = accrual.has("reached_on", **place)
+        cells: list[Content] = [planned, planned if is_complete else treated]
         if days.relative():
-            cells += ["no date", "no date"]
-        elif accrual.has("reached_on", **place):
-            cells += [Cell(accrual.words("reached_on", **place)), "reached"]
+            cells += ["no date", ""]
+        elif is_complete:
+            cells += [Cell(accrual.words("reached_on", **place)), ""]
         elif accrual.has("patients_per_month", **place):
             low, high = (accrual.words(f"expected_{end}", **place) for end in ("from", "to"))
             cells += [Cell(accrual.words("expected_on", **place)), Cell(low, " to ", high)]
         else:
-            cells += ["not known", "not known"]
+            cells += ["not known", ""]
         known = accrual.has("due_on", **place) and not days.relative()
         cells.append(Cell(accrual.words("due_on", **place)) if known else "not known")
         rows.append(Row(accrual.label("level", level), cells))
     columns = [
         Column("Planned"),
         Column("Treated"),
-        Column("Last patient treated, or expected", numeric=False),
+        Column("Last of them treated, or expected", numeric=False),
         Column("80% prediction limits", numeric=False),
         Column("Response of all can be evaluated", numeric=False),
     ]
@@ -180,33 +215,94 @@ def requested() -> RichText:
 
 
 def boundary() -> RichText:
-    """Response against the design: what is needed and what is still possible."""
+    """Response against the design: what is needed and from whom it can still come."""
+    interim = results("interim")
+    parts: list[str | Number] = []
+    if interim.count("N", level="total", group="").text == "0":
+        return RichText(NO_PATIENT)
+    if interim.has("decision", level="stage_1"):
+        words = interim.words("decision", level="stage_1", group="")
+        parts += ["Stopping rule for futility: ", words, ". "]
+        if words.text == decisions.BOUNDARY_OPEN:
+            return RichText(*parts, *_needed(interim, "stage_1"))
+    return RichText(*parts, *_needed(interim, "total"))
+
+
+def _needed(interim: Results, level: str) -> list[str | Number]:
+    """Responders of a stage, how many more it needs, and in whom a response is still possible."""
+    place = ArdKey(level=level, group="")
+    n, treated = interim.count(**place), interim.count("N", **place)
+    planned, possible = interim.count("n_planned", **place), interim.count("n_missing", **place)
+    limit = interim.find("r1" if level == "stage_1" else "r", **place)
+    what = "to open stage 2" if level == "stage_1" else "to reject H\u2080"
+    confirmed = float(n.text)
+    needed = limit.formatted(_one_more)
+    to_come = int(planned.text) - int(treated.text)
+    parts: list[str | Number] = [
+        n, " confirmed responder" + ("" if n.text == "1" else "s"), " among the ", treated,
+        " treated of ", planned, "; ", needed, f" are needed {what}: ",
+    ]  # fmt: skip
+    if confirmed > float(limit.value):
+        return [*parts, "reached."]
+    more = limit.formatted(lambda value: formats.count(value + 1 - confirmed))
+    parts += [more, " more"]
+    if possible.text == "0" and to_come <= 0:
+        return [*parts, ", and no further response is possible."]
+    parts += [", possible from ", possible, " of the ", treated, " treated"]
+    if to_come > 0:
+        shown = interim.find("n_planned", **place).formatted(
+            lambda _: formats.count(float(to_come))
+        )
+        parts += [" and ", shown, " to come"]
+    return [*parts, "."]
+
+
+def response_words() -> RichText:
+    """Whose response can still come, for the text before the tables of response."""
+    pending = results("interim").find("n_missing", level="total", group="")
+    after = plan_text.number("psa_response.confirm_after_days")
+    parts: list[str | Number] = ["A response must be confirmed ", after, " days later. "]
+    if not pending.value:
+        return RichText(*parts, "No response of a treated patient is still possible.")
+    n = pending.formatted(formats.count)
+    return RichText(
+        *parts, "A response is still possible in ", n, _patients(n),
+        ", who count as non-responders in the tables.",
+    )  # fmt: skip
+
+
+def _is_evaluable() -> bool:
+    """Whether the patients of stage 1 (of a single stage: all) are treated and no response is pending."""
     interim = results("interim")
     level = "stage_1" if interim.has("decision", level="stage_1") else "total"
     place = ArdKey(level=level, group="")
-    treated, planned = interim.count("N", **place), interim.count("n_planned", **place)
-    possible = interim.count("n_missing", **place)
-    if level == "stage_1":
-        needed = interim.find("r1", **place).formatted(_one_more)
-        parts: list[str | Number] = [
-            needed, " or more responders needed among the first ", planned, "; ",
-        ]  # fmt: skip
-    else:
-        needed = interim.find("r", **place).formatted(_one_more)
-        parts = [needed, " or more responders needed among ", planned, " patients; "]
-    if treated.text == "0":
-        return RichText(*parts, "no patient of the primary set has been treated yet.")
-    parts += [
-        interim.count(**place),
-        " confirmed, ",
-        possible,
-        " possible among the ",
-        treated,
-        " treated.",
+    if interim.count("N", level="total", group="").text == "0":
+        return False
+    complete = interim.find("N", **place).value >= interim.find("n_planned", **place).value
+    return complete and not interim.find("n_missing", **place).value
+
+
+NOT_BEFORE = "Not shown before the response of every planned patient of the stage is known."
+
+
+def marker() -> Table:
+    """The comparison of response by marker; not before the planned patients are evaluable."""
+    if _is_evaluable():
+        return comparison.marker()
+    return Table("tlf-comparison", "PSA response", [Column("n (%)")], [], absent=NOT_BEFORE)
+
+
+def confirmed() -> Table:
+    """Response by set, without test and decision before the planned patients are evaluable."""
+    table = response.response()
+    if _is_evaluable():
+        return table
+    rows = [replace(row, cells=row.cells[:-2]) if row.cells else row for row in table.rows]
+    notes = [
+        *table.notes,
+        "No test before the response of every planned patient of the stage is known.",
     ]
-    if level == "stage_1":
-        parts += [" Stopping rule for futility: ", interim.words("decision", **place), "."]
-    return RichText(*parts)
+    return replace(table, columns=table.columns[:-2], rows=rows, notes=notes)
 
 
 def _one_more(value: float) -> str:
@@ -248,6 +344,23 @@ def _deaths_at_any_time() -> list[str | Number]:
     return ["Deaths at any time until the cut-off: ", n, *_causes(deaths, "all"), ". "]
 
 
+def accrual_words() -> RichText:
+    """Accrual of the primary set against the plan in a sentence."""
+    accrual = results("dsmb_accrual")
+    months = [level for level in accrual.values("level") if level[:1].isdigit()]
+    n, planned = accrual.count(level="total"), accrual.count("N", level="total")
+    parts: list[str | Number] = [
+        "Treated of the ",
+        planned,
+        " patients planned for the primary set: ",
+        n,
+    ]
+    if months and not days.relative() and accrual.has("n_expected", level=months[-1]):
+        expected = accrual.fixed("n_expected", 1, level=months[-1])
+        parts += [", against ", expected, " planned by the cut-off"]
+    return RichText(*parts, ".")
+
+
 def _toxicity() -> Results | None:
     monitoring = results("toxicity_monitoring")
     return monitoring if monitoring.has("decision", level="") else None
@@ -272,15 +385,29 @@ def safe() -> RichText:
     parts += [
         "The stopping boundary for toxicity was ", toxicities.words("decision", level=""),
         ": ", toxicities.count(level=""), _patients(toxicities.count(level="")), " with the toxicity among ",
-        toxicities.count("N", level=""), " treated; boundary ", toxicities.count("boundary", level=""), ". ",
+        toxicities.count("N", level=""), " treated; ", *_boundary_at(toxicities, ""), ". ",
     ]  # fmt: skip
     if cycles.has("n", level="toxicity") and cycles.find("boundary", level="toxicity").estimable:
         parts += [
             "Of those who finished the first cycle: ", cycles.count(level="toxicity"), " of ",
-            cycles.count("N", level="toxicity"), "; boundary ",
-            cycles.count("boundary", level="toxicity"), ".",
+            cycles.count("N", level="toxicity"), "; ", *_boundary_at(cycles, "toxicity"), ".",
         ]  # fmt: skip
     return RichText(*parts)
+
+
+def _boundary_at(of: Results, level: str) -> list[str | Number]:
+    """The boundary at the patients of a row: `boundary 7`, or from how many patients there is one."""
+    known = _boundary_or_from(of, level)
+    return known if len(known) > 1 else ["boundary ", *known]
+
+
+def _boundary_or_from(of: Results, level: str) -> list[str | Number]:
+    """The boundary at the patients of a row, or `no boundary yet (from n = 3)`."""
+    lines = results("toxicity_boundary")
+    levels = [line for line in lines.values("level") if line]
+    if levels and of.find("N", level=level).value < lines.find("from_n", level=levels[0]).value:
+        return ["no boundary yet (from n = ", lines.count("from_n", level=levels[0]), ")"]
+    return [of.count("boundary", level=level)]
 
 
 def safe_table() -> Table:
@@ -301,11 +428,20 @@ def safe_table() -> Table:
         ),
         ("Serious adverse event", "serious", "tlf-ae-kinds"),
         ("Related serious adverse event", "related_serious", "tlf-ae-kinds"),
-        ("Adverse event, drug withdrawn", "drug_withdrawn", "tlf-ae-kinds"),
+        (
+            "Adverse event with study treatment withdrawn, by the action taken",
+            "drug_withdrawn",
+            "tlf-ae-kinds",
+        ),
         ("Fatal adverse event", "fatal", "tlf-ae-kinds"),
     ):
         share = n_pct(overview.count(level=level), overview.percent(level=level))
         rows.append(Row(words, (share, _label(shown_in))))
+    stopping = results("dsmb_stopping")
+    by_record = ArdKey(level="adverse_event")
+    share = n_pct(stopping.count(**by_record), stopping.percent(**by_record))
+    words = stopping.label("level", "adverse_event")
+    rows.insert(-1, Row(words, (share, _label("tlf-dsmb-exposure"))))
     deaths, more = results("dsmb_deaths"), "" if is_open() else _label("tlf-l-deaths")
     window = _small(deaths.label("level", "within_window"))
     for cause in ("", *filter(None, deaths.values("sublevel"))):
@@ -337,9 +473,15 @@ def safe_table() -> Table:
         "Safety",
         columns,
         rows,
-        notes=_boundary_note(),
+        notes=[ACTION_OR_RECORD, *_boundary_note()],
         absent="No patient has been treated yet.",
     )
+
+
+ACTION_OR_RECORD = (
+    "Study treatment withdrawn counts adverse events with that action taken; the end-of-treatment record "
+    "gives the reason of stopping. The two can differ, where only one of them names the event."
+)
 
 
 def _boundary_lines() -> list[list[str | Number]]:
@@ -398,12 +540,18 @@ def previous() -> RichText:
 
 
 HEADLINES: tuple[tuple[str, str, ArdKey, str], ...] = (
+    ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="consented"), "n"),
+    ("Patients with a screening sample", "flow", ArdKey(paramcd="BOX", level="sampled"), "n"),
     ("Patients treated", "ae_overview", ArdKey(level="any"), "N"),
     ("Patients of the primary set treated", "dsmb_accrual", ArdKey(level="total"), "n"),
+    ("Patients who finished the first cycle", "dsmb_cycles", ArdKey(level="first_finished"), "n"),
+    ("Patients with a high-grade adverse event", "ae_overview", ArdKey(level="severe_grade"), "n"),
     ("Patients with a serious adverse event", "ae_overview", ArdKey(level="serious"), "n"),
+    ("Patients with a related serious adverse event", "ae_overview", ArdKey(level="related_serious"), "n"),
     ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="fatal"), "n"),
     ("Deaths in the safety window", "dsmb_deaths", ArdKey(level="within_window", sublevel=""), "n"),
     ("Patients with the toxicity of the boundary", "toxicity_monitoring", ArdKey(level=""), "n"),
+    ("Important protocol deviations", "protocol_deviations", ArdKey(population="SCREENED", level="MAJOR", sublevel=""), "n_events"),
     ("PSA results missing", "data_timeliness", ArdKey(paramcd="RESULTS"), "n_missing"),
     ("Confirmed responders", "psa_response", ArdKey(population="PRIMARY"), "n"),
     ("Deaths in the primary set", "os", ArdKey(population="PRIMARY", paramcd="OS", level=""), "n_events"),
@@ -421,36 +569,85 @@ def _printed(text: str) -> str:
 def key_numbers() -> Table:
     """Table 2-2: the key numbers, previous and current."""
     changes = _table("changes", None) or {}
-    rows = []
+    if not changes.get("previous"):
+        absent = f"There is no earlier report to compare with; the current numbers are in {_label('tlf-dsmb-safe')}."
+        return Table("tlf-dsmb-then-now", "Number", [Column("Current")], [], absent=absent)
+    rows: list[Row] = []
     before = {row["key"]: row["before"] for row in changes.get("rows", ())}
-    earlier = bool(changes.get("previous"))
     for words, analysis, place, name in HEADLINES:
         statistics = results(analysis)
         if not statistics.has(name, **place):
             continue
         now = statistics.count(name, **place)
-        then: list[Content] = []
-        if earlier:
-            then = [Number(_printed(before.get(now.key, "")), f"changes|before|{now.key}")]
-        rows.append(Row(words, [*then, now]))
-    columns = [*([Column("Previous")] if earlier else []), Column("Current")]
+        then = Number(_printed(before.get(now.key, "")), f"changes|before|{now.key}")
+        rows.append(Row(words, [then, now]))
+    columns = [Column("Previous"), Column("Current")]
     return Table("tlf-dsmb-then-now", "Number", columns, rows, absent="No number is available.")
 
 
 # ---- 3 protocol ----------------------------------------------------------------------------------
 
 
-def synopsis() -> RichText:
-    """The protocol in a few sentences, from the plan."""
-    wording, plan = ard.plan().wording, ard.plan()
+def synopsis() -> Lines:
+    """The protocol on half a page, from the plan: design, population, treatment, endpoints, size, looks."""
+    plan, given = ard.plan(), ard.plan().protocol
     in_order = sorted(plan.cut_offs.dates.items(), key=lambda one: one[1].date)
-    looks = [
+    looks = "; ".join(
         name if days.relative() else f"{name} {one.date.isoformat()}" for name, one in in_order
+    )
+    lines = [RichText("Title: ", plan.study.title, ".")]
+    for label, item in (
+        ("Design", "design"),
+        ("Patients", "diagnosis"),
+        ("Treatment", "dose_and_mode"),
+        ("Duration of treatment", "duration"),
+        ("Follow-up", "follow_up"),
+    ):
+        words = protocol.sentence(item, label=label)
+        if words.plain:
+            lines.append(
+                words if words.plain.startswith(label) else RichText(f"{label}: ", *words.parts)
+            )
+    if given is None or not given.dose_and_mode:
+        lines.append(
+            RichText(f"Disease: {plan.wording.disease}. Treatment: {plan.wording.treatment}.")
+        )
+    for rank in ("primary", "secondary"):
+        named = [
+            plan_text.phrase(f"protocol.endpoints.{i}.name").parts
+            for i, one in enumerate((given.endpoints if given else None) or ())
+            if one.rank == rank
+        ]
+        parts = [
+            part for i, name in enumerate(named) for part in (["; "] if i else []) + list(name)
+        ]
+        if parts:
+            lines.append(RichText(f"{rank.capitalize()} endpoints: ", *parts, "."))
+    size: list[str | Number] = [
+        "Patients planned in the primary set: ", plan_text.number("design.n"),
+    ]  # fmt: skip
+    if plan.design.kind == "two-stage":
+        size += [", ", plan_text.number("design.n1"), " of them in stage 1"]
+    lines.append(RichText(*size, "."))
+    lines.append(RichText(f"Data cut-offs of the plan: {looks}."))
+    lines += _assessments()
+    return Lines(lines)
+
+
+def _assessments() -> list[RichText]:
+    """Each visit of the schedule with its procedures."""
+    schedule = getattr(ard.plan().protocol, "schedule", None)
+    if schedule is None:
+        return []
+    return [
+        RichText(
+            f"Assessments, {visit.label}: "
+            + ", ".join(one.name for one in schedule.procedures if visit.id in one.at)
+            + "."
+        )
+        for visit in schedule.visits
+        if any(visit.id in one.at for one in schedule.procedures)
     ]
-    return RichText(
-        f"{plan.study.title}. Disease: {wording.disease}. Treatment: {wording.treatment}. Patients planned in the "
-        "primary set: ", plan_text.number("design.n"), ". Data cut-offs of the plan: " + "; ".join(looks) + ".",
-    )  # fmt: skip
 
 
 def rule() -> RichText:
@@ -501,13 +698,13 @@ def toxicity() -> Table:
         rows += [
             Row("Boundary", (monitoring.words("decision", **place),)),
             Row("Patients with the toxicity, of patients treated", (Cell(monitoring.count(**place), " of ", monitoring.count("N", **place)),)),
-            Row("Boundary at this number of patients", (monitoring.count("boundary", **place),), "indent1"),
+            Row("Boundary at this number of patients", (Cell(*_boundary_or_from(monitoring, "")),), "indent1"),
         ]  # fmt: skip
         if cycles.find("boundary", level="toxicity").estimable:
             finished = ArdKey(level="toxicity")
             rows += [
                 Row("The same, of patients who finished the first cycle", (Cell(cycles.count(**finished), " of ", cycles.count("N", **finished)),)),
-                Row("Boundary at this number of patients", (cycles.count("boundary", **finished),), "indent1"),
+                Row("Boundary at this number of patients", (Cell(*_boundary_or_from(cycles, "toxicity")),), "indent1"),
             ]  # fmt: skip
     rows += [
         Row("Patients for whom the boundary is planned", (monitoring.count("patients_planned", **place),)),
@@ -599,12 +796,13 @@ def accrual_figure() -> Figure:
         f"{_small(words)} {n.text}" for words, n in now.items()
     )
     alt += ". Thin broken lines: sizes of the design."
-    return Figure("tlf-dsmb-accrual", plot, alt, height=1.25, numbers=tuple(now.values()))
+    return Figure("tlf-dsmb-accrual", plot, alt, height=1.9, numbers=tuple(now.values()))
 
 
 def accrual_table() -> Table:
     """Table 4-1: the counts at the end of each quarter, with the screening success rate."""
-    recruited = results("accrual")
+    recruited, primary = results("accrual"), results("dsmb_accrual")
+    is_planned = ard.plan().accrual is not None
     months = sorted(recruited.values("level"))
     quarters = [m for m in months if int(m[5:]) % 3 == 0 or m == months[-1]]
     rows = []
@@ -616,16 +814,20 @@ def accrual_table() -> Table:
         low, high = (recruited.percent(name, **share) for name in ("conf_low", "conf_high"))
         cells.append(limits(low, high))
         cells += [recruited.count(**at[code]) for code in ("ALLOCATED", "TREATED")]
+        cells.append(primary.count(level=month))
+        cells += [primary.fixed("n_expected", 1, level=month)] if is_planned else []
         rows.append(Row(month, cells))
     level = ci_header(recruited, paramcd="QUALIFIED", level=months[-1]) if months else "CI"
     heads = {code: recruited.label("paramcd", code) for code in STEPS}
     columns = [
         Column(heads["CONSENTED"]),
         Column(heads["SAMPLED"]),
-        Column(f"{heads['QUALIFIED']}, n (% of sampled)"),
+        Column(f"{heads['QUALIFIED']}, n (%)"),
         Column(level),
-        Column(heads["ALLOCATED"]),
+        Column("Allocated"),
         Column(heads["TREATED"]),
+        Column("treated" if is_planned else "Treated", under="Primary set"),
+        *([Column("planned", under="Primary set")] if is_planned else []),
     ]
     return Table(
         "tlf-dsmb-accrual-quarters",
@@ -668,10 +870,9 @@ def doses() -> Table:
 
 def conduct() -> RichText:
     """The conduct of the trial in a few sentences."""
-    contacts, accrual = results("data_timeliness"), results("dsmb_accrual")
+    contacts = results("data_timeliness")
     return RichText(
-        "Treated of the ", plan_text.number("design.n"), " patients planned for the primary set: ",
-        accrual.count(level="total"), ". PSA results missing of those due: ",
+        *accrual_words().parts, " PSA results missing: ",
         contacts.count("n_missing", paramcd="RESULTS", level=""),
         ". Data validation: critical queries ", record.number_of("critical"), ", warnings ",
         record.number_of("warning"), ".",
@@ -697,12 +898,15 @@ def conduct_table() -> Table:
         ),
     ]  # fmt: skip
     important = ArdKey(population="SCREENED", level="MAJOR", sublevel="")
+    n: Content = "not in the data"
     if deviations.has("n_events", **important):
-        n = deviations.count("n_events", **important)
-        rows.append(Row("Important protocol deviations", (Cell(n), _label("tlf-deviations"))))
+        n = Cell(deviations.count("n_events", **important))
+    elif len(deviations):
+        n = Cell(deviations.count_or_zero(**important))
+    rows.append(Row("Important protocol deviations", (n, _label("tlf-deviations"))))
     rows += [
         Row(
-            "PSA results missing, of those due at an infusion",
+            "PSA results missing at an infusion",
             (contacts.count("n_missing", paramcd="RESULTS", level=""), _label("tlf-dsmb-sites")),
         ),
         Row(
@@ -711,7 +915,12 @@ def conduct_table() -> Table:
         ),
     ]  # fmt: skip
     columns = [Column("Number", numeric=False), Column("Details", numeric=False)]
-    return Table("tlf-dsmb-conduct", "Conduct", columns, rows)
+    where = "is in the closed report" if is_open() else f"is in {_label('tlf-dsmb-psa-due')}"
+    notes = [f"The number of PSA results due {where}."]
+    return Table("tlf-dsmb-conduct", "Conduct", columns, rows, notes=notes)
+
+
+NOT_ASSESSABLE = "Not assessable: the data have days since registration, and no date of a contact."
 
 
 def data_timeliness() -> Table:
@@ -735,6 +944,8 @@ def data_timeliness() -> Table:
         for level, place in zip(levels, places, strict=True)
     ]
     absent = "No patient is in follow-up."
+    if days.relative():
+        levels, absent = [], NOT_ASSESSABLE
     if not levels:
         rows, columns = [], [Column("Patients")]
     return Table("tlf-dsmb-currency", "Timeliness of the data", columns, rows, absent=absent)
@@ -774,37 +985,26 @@ def psa_due() -> Table:
     return Table("tlf-dsmb-psa-due", "PSA results", [Column("Results")], rows)
 
 
-def _day(value: Any) -> str:
-    return "" if pd.isna(value) else pd.Timestamp(str(value)).strftime("%Y-%m-%d")
-
-
 def overdue() -> Table:
     """Listing 5-1: patients overdue for a contact, and patients with a PSA result missing."""
-    adcur = ard.dataset("adcur")
-    overdue_subjects = adcur[(adcur["LATEFL"] == "Y") | (adcur["PSAMISS"] > 0)]
-    rows = [
-        Row(
-            str(subject["USUBJID"]),
-            (
-                str(subject["STATUS"]).capitalize(),
-                _day(subject["LASTDT"]),
-                str(int(subject["DAYS"])),
-                "overdue" if subject["LATEFL"] == "Y" else "",
-                f"{int(subject['PSAMISS'])} of {int(subject['PSAEXP'])}",
-            ),
-            address=f"ADCUR|{subject['USUBJID']}",
-        )
-        for _, subject in overdue_subjects.sort_values("USUBJID").iterrows()
-    ]
-    heads = (
-        "Status",
-        "Last contact",
-        "Days before the cut-off",
-        "Contact",
-        "PSA results missing, of those due",
-    )
+    adcur, relative = ard.dataset("adcur"), days.relative()
+    is_late = (adcur["LATEFL"] == "Y") & (not relative)
+    selected = adcur[is_late | (adcur["PSAMISS"] > 0)]
+    rows = []
+    for _, subject in selected.sort_values("USUBJID").iterrows():
+        who = str(subject["USUBJID"])
+        cells = [str(subject["STATUS"]).capitalize(), days.printed(subject["LASTDT"], who)]
+        if not relative:
+            late = "overdue" if subject["LATEFL"] == "Y" else ""
+            cells += [str(int(subject["DAYS"])), late]
+        cells.append(f"{int(subject['PSAMISS'])} of {int(subject['PSAEXP'])}")
+        rows.append(Row(who, tuple(cells), address=f"ADCUR|{who}"))
+    heads = ["Status", days.heading("Last contact")]
+    heads += [] if relative else ["Days before the cut-off", "Contact"]
+    heads.append("PSA results missing, of those due")
+    notes = [f"{days.NOTE} Whether a contact is overdue cannot be assessed."] if relative else []
     return Table(
-        "tlf-dsmb-overdue", "Patient", [Column(words, numeric=False) for words in heads], rows,
+        "tlf-dsmb-overdue", "Patient", [Column(words, numeric=False) for words in heads], rows, notes=notes,
         absent="No patient is overdue for a contact, and no PSA result due is missing.",
     )  # fmt: skip
 
@@ -817,15 +1017,27 @@ def findings() -> Table:
 # ---- 7 futility and response ---------------------------------------------------------------------
 
 
+def _rule_stub() -> str:
+    two = ard.plan().design.kind == "two-stage"
+    return "Stopping rule for futility" if two else "Response against the design"
+
+
+def rule_words() -> RichText:
+    """What Table 7-1 gives, and whether the plan has a stopping rule for futility."""
+    if ard.plan().design.kind == "two-stage":
+        return RichText("gives the details of the rule")
+    return RichText(
+        "gives the details; the design has a single stage and no stopping rule for futility"
+    )
+
+
 def rule_state() -> Table:
     """Table 7-1: responders, patients not yet evaluable and the stopping rule over all their outcomes."""
     interim = results("interim")
     levels = interim.values("level", group="")
     places = [ArdKey(level=level, group="") for level in levels]
     if interim.count("N", level="total", group="").text == "0":
-        return Table(
-            "tlf-dsmb-rule", "Stopping rule for futility", [Column("n")], [], absent=NO_PATIENT
-        )
+        return Table("tlf-dsmb-rule", _rule_stub(), [Column("n")], [], absent=NO_PATIENT)
 
     def line(label: str, *names: str, shown: Any = formats.count) -> Row:
         cells: list[Content] = []
@@ -863,7 +1075,7 @@ def rule_state() -> Table:
     ):
         rows.append(Row(label, [*[""] * (len(levels) - 1), plan_text.number(path)]))
     columns = [Column(interim.label("level", level), numeric=False) for level in levels]
-    return Table("tlf-dsmb-rule", "Stopping rule for futility", columns, rows)
+    return Table("tlf-dsmb-rule", _rule_stub(), columns, rows)
 
 
 def waiting(places: Sequence[ArdKey]) -> list[Row]:
@@ -879,9 +1091,16 @@ def waiting(places: Sequence[ArdKey]) -> list[Row]:
     ]
 
 
+NOTHING_TO_COME = (
+    "Not applicable: all planned patients are treated and no further response is possible, so nothing is "
+    "left to predict."
+)
+
+
 def outlook() -> Table:
     """Table 7-2: the chance to reject the null hypothesis at the end."""
     interim = results("interim")
+    total = ArdKey(level="total", group="")
     projections = interim.values("level", group="projection")
     places = [ArdKey(level=projection, group="projection") for projection in projections]
     heads = [
@@ -891,6 +1110,9 @@ def outlook() -> Table:
     title = "Chance to reject H0 at the end"
     if interim.count("N", level="total", group="").text == "0":
         return Table("tlf-dsmb-outlook", title, heads, [], absent=NO_PATIENT)
+    to_come = interim.find("n_planned", **total).value - interim.find("N", **total).value
+    if to_come <= 0 and not interim.find("n_missing", **total).value:
+        return Table("tlf-dsmb-outlook", title, heads, [], absent=NOTHING_TO_COME)
     rows: list[Row] = [
         Row(
             "Responders of evaluable patients",
@@ -917,53 +1139,53 @@ def outlook() -> Table:
     return Table("tlf-dsmb-outlook", title, heads, rows, notes=notes)
 
 
-# ---- 8 what changed ------------------------------------------------------------------------------
-
-
-def compared() -> RichText:
-    """What the table of changes holds, or will."""
-    if not (_table("changes", None) or {}).get("previous"):
-        return RichText("is filled once there is an earlier report.")
-    return RichText("counts the changed numbers by display of this report.")
+# ---- 6.2 since the previous report ---------------------------------------------------------------
 
 
 def changed() -> Table:
-    """Table 8-1: by display, how many numbers are changed, new, removed or the same."""
-    changes = _table("changes", None)
-    heads = {"moved": "Changed", "new": "New", "gone": "Removed", "same": "Same"}
-    kinds = tuple(heads)
-    columns = [Column(words) for words in heads.values()]
+    """Listing 6-3: new deaths, serious and high-grade events and important deviations, by patient."""
+    before = (_table("changes", None) or {}).get("previous")
+    heads = (days.heading("Date"), "What", "Grade", "Details")
+    columns = [Column(words, numeric=False) for words in heads]
     absent = "There is no earlier report to compare with."
-    if not changes or not changes["previous"]:
-        return Table("tlf-dsmb-changed", "Analysis", columns, [], absent=absent)
-    tally = Counter((row["key"].split("|")[0], row["change"]) for row in changes["rows"])
-    rows = [
-        Row(
-            label,
-            [
-                Number(formats.count(float(tally[name, kind])), f"changes|{kind}|{name}")
-                for kind in kinds
-            ],
+    if before and days.relative():
+        absent = "Not assessable: the data have days since registration instead of dates."
+    if not before or days.relative():
+        return Table("tlf-dsmb-changed", "Patient", columns, [], absent=absent)
+    since, lowest = pd.Timestamp(before["cut_off"]), ard.plan().safety.severe_grade
+    adsl, adae, addv = (ard.dataset(name) for name in ("adsl", "adae", "addv"))
+    treated = set(adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"])
+    died = adsl[(adsl["DTHDT"] > since) & adsl["USUBJID"].isin(treated)]
+    lines = [
+        (
+            one["USUBJID"],
+            one["DTHDT"],
+            "Death",
+            "",
+            listing.cause_of_death(one),
+            f"ADSL|{one['USUBJID']}",
         )
-        for label, name in _display_of(sorted({analysis for analysis, _ in tally}))
-        if any(tally[name, kind] for kind in kinds[:3])
+        for one in died.to_dict("records")
     ]
-    return Table("tlf-dsmb-changed", "Display", columns, rows, absent=absent)
-
-
-def _display_of(analyses: list[str]) -> list[tuple[str, str]]:
-    """Each analysis with the display of this report that shows it, in the order of the displays' numbers.
-
-    An analysis is named once: with the first end-of-text display (14) that shows it, else with the first
-    one of a chapter.
-    """
-    shown = set(_table("displays", []))
-    displays = [named.entry for named in register().by_number() if named.id in shown]
-    displays.sort(key=lambda entry: not entry.number.startswith("14."))
-    labels: dict[str, str] = {}
-    for entry in displays:
-        for name in entry.analysis:
-            several = f" ({name})" if len(entry.analysis) > 1 else ""
-            if name in analyses:
-                labels.setdefault(name, f"{entry.label} {entry.title}{several}")
-    return [(label, name) for name, label in labels.items()]
+    high = adae["ATOXGRN"] >= lowest
+    events = adae[(adae["ASTDT"] > since) & ((adae["AESER"] == "Y") | high)]
+    for one in events[events["USUBJID"].isin(treated)].to_dict("records"):
+        what = "Serious adverse event" if one["AESER"] == "Y" else "High-grade adverse event"
+        grade = "" if pd.isna(one["ATOXGRN"]) else str(int(one["ATOXGRN"]))
+        place = f"ADAE|{one['USUBJID']}|{int(one['AESEQ'])}"
+        lines.append((one["USUBJID"], one["ASTDT"], what, grade, coded(str(one["AEDECOD"])), place))
+    deviations = addv[(addv["ADT"] > since) & (addv["DVCAT"] == "MAJOR")]
+    for one in deviations.to_dict("records"):
+        place = f"ADDV|{one['USUBJID']}|{int(one['DVSEQ'])}"
+        words = coded(str(one["DVTERM"]))
+        lines.append((one["USUBJID"], one["ADT"], "Important protocol deviation", "", words, place))
+    lines.sort(key=lambda line: (line[0], line[1], line[2]))
+    rows = [
+        Row(who, (days.printed(day, who), what, grade, words), address=place)
+        for who, day, what, grade, words, place in lines
+    ]
+    none = (
+        f"No death, serious or high-grade event or important deviation since {before['cut_off']}."
+    )
+    notes = [f"Since the data cut-off of the previous report, {before['cut_off']}."]
+    return Table("tlf-dsmb-changed", "Patient", columns, rows, notes=notes, absent=none)

@@ -34,8 +34,14 @@ def _median_quartiles(exposure: Results, place: ArdKey, digits: int) -> Cell:
     return Cell(median, " (", q1, ", ", q3, ")")
 
 
-def _numbers(exposure: Results, groups: list[str], paramcd: str, digits: int) -> list[Row]:
-    """The lines of one numeric parameter; NE in a group in which no value is known."""
+def _numbers(
+    exposure: Results, groups: list[str], paramcd: str, digits: int, *, limited: bool = False
+) -> list[Row]:
+    """The lines of one numeric parameter; NE in a group in which no value is known.
+
+    Mean and median have one decimal more than the values, or as many where they are `limited`.
+    """
+    of_mean = digits if limited else mean_digits(digits)
     places = [ArdKey(group=g, paramcd=paramcd, level="") for g in groups]
     lines: dict[str, list[Content]] = {"Mean (SD)": [], "Median (Q1, Q3)": [], "Min, max": []}
     for place in places:
@@ -44,10 +50,10 @@ def _numbers(exposure: Results, groups: list[str], paramcd: str, digits: int) ->
             for cells in lines.values():
                 cells.append(exposure.fixed("median", digits, **place))
             continue
-        mean, sd = (exposure.fixed(s, mean_digits(digits), **place) for s in ("mean", "sd"))
+        mean, sd = (exposure.fixed(s, of_mean, **place) for s in ("mean", "sd"))
         low, high = (exposure.fixed(s, digits, **place) for s in ("min", "max"))
         lines["Mean (SD)"].append(pair(mean, sd))
-        lines["Median (Q1, Q3)"].append(_median_quartiles(exposure, place, mean_digits(digits)))
+        lines["Median (Q1, Q3)"].append(_median_quartiles(exposure, place, of_mean))
         lines["Min, max"].append(span(low, high))
     return [
         Row(exposure.label("paramcd", paramcd), kind="group"),
@@ -98,7 +104,8 @@ def compliance() -> Table:
 def monitored() -> Table:
     """The DSMB's table of treatment: finished cycles, dose intensity, delays, reasons of stopping.
 
-    It has no number of cycles and no time on treatment, which tell when patients had progressed.
+    It has no number of cycles and no time on treatment, which tell when patients had progressed; dose
+    intensity has no decimals, because with them it tells the cycles and days of a patient.
     """
     exposure, cycles, stopping = (
         results("exposure"),
@@ -117,7 +124,7 @@ def monitored() -> Table:
             (n_pct(cycles.count(**first), cycles.percent(**first)),),
         )
     ]
-    rows += [row for row in _numbers(exposure, [""], "RDI", 0) if row.label != "n"]
+    rows += [row for row in _numbers(exposure, [""], "RDI", 0, limited=True) if row.label != "n"]
     rows.append(Row("Patients with", kind="group"))
     for paramcd in RESPONSES:
         place = ArdKey(group="", paramcd=paramcd, level="")

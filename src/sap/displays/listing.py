@@ -10,7 +10,7 @@ import pandas as pd
 from sap import ard
 from sap.displays import availability, days, escape, plan_text
 from sap.displays.ard_lookup import ArdKey, results
-from sap.displays.formats import NEV, as_collected, fixed, response
+from sap.displays.formats import NEV, as_collected, fixed, response, typeset
 from sap.displays.frame import Note
 from sap.displays.record import not_recorded
 from sap.displays.register import unavailable
@@ -582,27 +582,73 @@ def severe() -> Table:
     )
 
 
+def _since_infusion(values: pd.DataFrame) -> list[float]:
+    """Days from the last infusion on or before the day of each value."""
+    doses = ard.dataset("adex")
+    doses = doses[doses["DOSE"] > 0]
+    by_subject = {str(who): sorted(of["ASTDT"].dropna()) for who, of in doses.groupby("USUBJID")}
+    since = []
+    for who, day in zip(values["USUBJID"], values["ADT"], strict=True):
+        before = [dose for dose in by_subject.get(str(who), []) if dose.normalize() <= day]
+        since.append(float((day - before[-1].normalize()).days) if before else float("nan"))
+    return since
+
+
+LIVER, FROM_ULN, BILIRUBIN, BILIRUBIN_FROM_ULN = ("ALT", "AST"), 3, "BILI", 2
+
+
+def _liver_cases(values: pd.DataFrame) -> list[str]:
+    """Patients with ALT or AST of 3 ULN and bilirubin of 2 ULN on treatment, each at any time."""
+    ratio = values["AVAL"] / values["ANRHI"]
+    enzymes = values["PARAMCD"].isin(LIVER) & (ratio >= FROM_ULN)
+    bilirubin = (values["PARAMCD"] == BILIRUBIN) & (ratio >= BILIRUBIN_FROM_ULN)
+    both = set(values.loc[enzymes, "USUBJID"]) & set(values.loc[bilirubin, "USUBJID"])
+    return sorted(map(str, both))
+
+
 def severe_values() -> Table:
     """The DSMB's listing of laboratory values of concern: of the plan's high grade, on treatment."""
-    frame, lowest = _members(ard.dataset("adlb"), "SAFFL"), ard.plan().safety.severe_grade
-    of_concern = (frame["ATOXGRN"] >= lowest) & (frame["ONTRTFL"] == "Y")
-    frame = frame[of_concern].sort_values(["USUBJID", "ADT", "PARAMCD", "LBSEQ"])
-    frame = frame.assign(TEST=[LABS.get(code, coded(code)) for code in frame["PARAMCD"]])
+    lowest = ard.plan().safety.severe_grade
+    frame = _members(ard.dataset("adlb"), "SAFFL")
+    frame = frame[frame["ONTRTFL"] == "Y"]
+    liver = _liver_cases(frame)
+    frame = frame[frame["ATOXGRN"] >= lowest].sort_values(["USUBJID", "ADT", "PARAMCD", "LBSEQ"])
+    frame = frame.assign(
+        TEST=[LABS.get(code, coded(code)) for code in frame["PARAMCD"]],
+        LIMITS=[
+            " to ".join(words(limit) for limit in pair if words(limit))
+            for pair in zip(frame["ANRLO"], frame["ANRHI"], strict=True)
+        ],
+        SINCE=_since_infusion(frame),
+        WORSE=[
+            "" if pd.isna(grade) or not words(base).isdigit() else "Y" if grade > int(base) else "N"
+            for grade, base in zip(frame["ATOXGRN"], frame["BTOXGR"], strict=True)
+        ],
+    )
+    criterion = (
+        "ALT or AST of at least 3 × ULN and bilirubin of at least 2 × ULN, at any time on treatment"
+    )
+    cases = f"{criterion}: {', '.join(liver) or 'no patient'}."
     return listing(
         "tlf-dsmb-l-labs",
         frame,
         (
             Shown("Test", "TEST", make=lambda text: text[:1].upper() + text[1:]),
             Shown("Date", "ADT"),
+            Shown("Days since the infusion", "SINCE"),
             Shown("Value", "AVAL", make=words),
-            Shown("Unit", "AVALU", make=words),
+            Shown("Unit", "AVALU", make=lambda unit: typeset(words(unit))),
+            Shown("Limits of normal", "LIMITS", make=words),
             Shown("Grade", "ATOXGRN"),
+            Shown("Value", "BASE", make=words, under="Baseline"),
+            Shown("Grade", "BTOXGR", make=words, under="Baseline"),
+            Shown("Worse than baseline", "WORSE"),
         ),
         dataset="ADLB",
         key=("PARAMCD", "ADT"),
         population="SAFETY",
-        notes=["Grades by CTCAE 4.03 from the values."],
-        absent=f"No laboratory value of a treated patient on treatment has grade {lowest} or worse.",
+        notes=["Grades by CTCAE 4.03 from the values. ULN, upper limit of normal.", cases],
+        absent=f"No laboratory value of a treated patient on treatment has grade {lowest} or worse. {cases}",
     )
 
 

@@ -873,7 +873,7 @@ def accrual(
     ticks = list(range(0, len(months), every))
     last = frame.groupby("step", observed=True, sort=False).tail(1)
     last = last.assign(label=[fixed(float(n), 0) for n in last["n"]])
-    last["shown_at"] = _apart(last["n"], 0.08 * max([float(frame["n"].max()), *targets.values()]))
+    last["shown_at"] = _apart(last["n"], 0.13 * max([float(frame["n"].max()), *targets.values()]))
     plot = p9.ggplot(frame, p9.aes("at", "n", color="step", linetype="step"))
     for label, size in targets.items():
         plot += p9.geom_hline(yintercept=size, linetype=(0, (8, 3)), color=GREY, size=0.4)
@@ -905,7 +905,7 @@ def accrual(
             labels=[months[i] for i in ticks],
             limits=(0, 1.08 * max(len(months) - 1, 1)),
         )
-        + p9.scale_y_continuous(limits=(0, None), expand=(0, 0, 0.06, 0))
+        + p9.scale_y_continuous(limits=(0, None), expand=(0, 0, 0.16, 0))
         + _titles(x_title, y_title)
         + look()
     )

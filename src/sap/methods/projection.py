@@ -19,26 +19,31 @@ class Projection(NamedTuple):
     high: float
 
 
-def days_until(treated: int, elapsed: float, more: int, level: float) -> Projection:
-    """Days until `more` further patients, when `treated` came in `elapsed` days, in a Poisson process.
+def days_until(arrivals: int, elapsed: float, more: int, level: float) -> Projection:
+    """Days until `more` further patients, when `arrivals` came in `elapsed` days, in a Poisson process.
 
-    1. Expected: the mean interval so far, `elapsed / treated`, times `more`.
-    2. Limits of the given level: that number times the quantiles of F(2 more, 2 treated).
+    The patient whose arrival starts the clock is none of them: from the first dose of ten patients to a
+    cut-off there are nine arrivals.
+
+    1. Expected: the mean interval so far, `elapsed / arrivals`, times `more`.
+    2. Limits of the given level: that number times the quantiles of F(2 more, 2 arrivals).
 
     Raises
     ------
     ValueError
-        No patient was treated yet, no day has passed, or none is missing.
+        No patient has arrived yet, no day has passed, or none is missing.
 
     Examples
     --------
-    Ten patients in 400 days: five more are expected 200 days later.
+    After the first patient nine came in 360 days: five more are expected 200 days later.
 
-    >>> days_until(10, 400.0, 5, 0.8).expected
+    >>> days_until(9, 360.0, 5, 0.8).expected
     200.0
     """
-    if treated < 1 or elapsed <= 0 or more < 1:
-        raise ValueError("a projection needs a patient treated, days passed and a patient to come")
-    expected = more * elapsed / treated
-    low, high = (float(f.ppf(q, 2 * more, 2 * treated)) for q in ((1 - level) / 2, (1 + level) / 2))
+    if arrivals < 1 or elapsed <= 0 or more < 1:
+        raise ValueError("a projection needs an arrival, days passed and a patient to come")
+    expected = more * elapsed / arrivals
+    low, high = (
+        float(f.ppf(q, 2 * more, 2 * arrivals)) for q in ((1 - level) / 2, (1 + level) / 2)
+    )
     return Projection(expected, expected * low, expected * high)

@@ -146,13 +146,13 @@ def _reached(starts: list[Day], size: int, study: Study) -> dict[str, Value]:
         values["reached_on"] = day.isoformat()
     else:
         elapsed = (study.cut_off - starts[0]).days if starts else 0
-        if elapsed <= 0:
+        if treated < 3 or elapsed <= 0:
             return values | dict.fromkeys(("expected_on", "expected_from", "expected_to"))
-        more = size - treated
-        ahead = more / (treated / elapsed)
-        values["patients_per_month"] = treated / (elapsed / study.plan.survival.days_per_month)
+        more, after_first = size - treated, len(starts[1:])
+        ahead = more / (after_first / elapsed)
+        values["patients_per_month"] = after_first / (elapsed / study.plan.survival.days_per_month)
         low, high = (
-            ahead * float(fdtri(2 * more, 2 * treated, q))
+            ahead * float(fdtri(2 * more, 2 * after_first, q))
             for q in ((1 - PREDICTION) / 2, (1 + PREDICTION) / 2)
         )
         after = {

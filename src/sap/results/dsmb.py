@@ -2,6 +2,7 @@
 
 import datetime as dt
 import math
+from decimal import ROUND_HALF_UP, Decimal
 
 import pandas as pd
 
@@ -18,7 +19,7 @@ from sap.results.rates import REASON_NO_PATIENT
 from sap.results.safety import bounds_of
 from sap.results.sets import members
 
-# Each SUBLEVEL of deaths, and its values of DTHCGR1 in ADSL. A progression is not named: it is closed.
+# Each SUBLEVEL of deaths, and its values of DTHCGR1 in ADSL. `other` holds the progressions: it is closed.
 CAUSES = {
     "adverse_event_related": ("Adverse event, related",),
     "adverse_event_unrelated": ("Adverse event, not related",),
@@ -40,15 +41,31 @@ def open_rows(rows: pd.DataFrame) -> pd.DataFrame:
     1. Not: rows of a closed analysis.
     2. Not: rows that the list `open` of their analysis leaves out: splits by line, biomarker or
        response, time on treatment, counts after each single patient.
-    3. All others, unchanged.
+    3. All others, unchanged, but where the list gives decimals: a ratio with all its digits tells the
+       numbers that it was made of (a dose intensity, the cycles and days of a patient).
     """
     known = {name: analysis(name) for name in rows["analysis"].unique()}
-    keys = rows[["analysis", *ard.KEY[1:]]].to_dict("records")
-    kept = [
-        known[str(row["analysis"])].in_open_report({str(k): str(v) for k, v in row.items()})
-        for row in keys
+    keys = [
+        {str(k): str(v) for k, v in row.items()}
+        for row in rows[["analysis", *ard.KEY[1:]]].to_dict("records")
     ]
-    return rows[kept].reset_index(drop=True)
+    kept = [known[row["analysis"]].in_open_report(row) for row in keys]
+    decimals = [known[row["analysis"]].open_decimals(row) for row in keys]
+    stat = [
+        value if digits is None or pd.isna(value) else _limited(value, digits)
+        for value, digits in zip(rows["stat"], decimals, strict=True)
+    ]
+    return rows.assign(stat=pd.Series(stat, rows.index, dtype=float))[kept].reset_index(drop=True)
+
+
+def _limited(value: float, digits: int) -> float:
+    """A number with that many decimals, half away from zero, as the report prints it.
+
+    >>> _limited(100.59880239520956, 0), _limited(98.5, 0)
+    (101.0, 99.0)
+    """
+    step = Decimal(1).scaleb(-digits)
+    return float(Decimal(repr(float(value))).quantize(step, ROUND_HALF_UP))
 
 
 def open_analyses() -> set[str]:
@@ -95,14 +112,15 @@ def dsmb_deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
 
 @makes("dsmb_stopping")
 def dsmb_stopping(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Treated patients who stopped study treatment for a reason that the open report may name (LEVEL).
+    """Treated patients who stopped study treatment for one of three reasons (LEVEL).
 
     1. `adverse_event`: the last disposition event of study treatment is ADVERSE EVENT.
     2. `death`: it is DEATH, and the death was in the safety window.
-    3. `completed`: it is COMPLETED.
+    3. `completed`: it is COMPLETED; closed.
 
-    There is no total of patients off treatment and no other reason: with them the number of progressions
-    would follow.
+    The open report has no total of patients off treatment, no completion and no other reason. Once every
+    patient must be off treatment by the time since the first dose, those who completed it would leave the
+    number who stopped for another reason, which is mostly progression.
     """
     treated = members(adsl, "SAFETY")
     reason = treated["DCTREAS"]
@@ -212,6 +230,8 @@ def _expected(plan: Plan, until: pd.Timestamp) -> float | None:
 
 FARTHEST = 36_525  # days: a hundred years
 TOO_FAR = NotEstimable("more than 100 years after the data cut-off")
+PROJECTED_FROM = 3  # patients treated: with two there is a single interval
+TOO_FEW = NotEstimable(f"fewer than {PROJECTED_FROM} patients of the primary set treated")
 
 
 def response_days(plan: Plan) -> int | None:
@@ -240,12 +260,12 @@ def _reached(
     if treated >= planned:
         day = starts.iloc[planned - 1]
         return stats | {"reached_on": _iso(day)} | due(day)
-    elapsed = (cut_off - starts.iloc[0]).days if treated else 0
-    if elapsed <= 0:
-        reason = NotEstimable("no patient of the primary set was treated before the data cut-off")
-        return stats | dict.fromkeys(("expected_on", "expected_from", "expected_to"), reason)
-    ahead = days_until(treated, elapsed, planned - treated, PREDICTION)
-    rate = {"patients_per_month": treated * plan.survival.days_per_month / elapsed}
+    # The first patient starts the clock, and is no arrival in the time since then.
+    arrivals, elapsed = treated - 1, (cut_off - starts.iloc[0]).days if treated else 0
+    if treated < PROJECTED_FROM or elapsed <= 0:
+        return stats | dict.fromkeys(("expected_on", "expected_from", "expected_to"), TOO_FEW)
+    ahead = days_until(arrivals, elapsed, planned - treated, PREDICTION)
+    rate = {"patients_per_month": arrivals * plan.survival.days_per_month / elapsed}
     dates = {
         "expected_on": _ahead(cut_off, math.ceil(ahead.expected)),
         "expected_from": _ahead(cut_off, math.floor(ahead.low)),
@@ -273,9 +293,10 @@ def dsmb_accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.Da
        patient where it is earlier, to the cut-off, which ends the last one.
     2. LEVEL `stage_1` (two-stage designs) and `total`: patients treated (`n`) of those planned (`N`).
        Once they are treated, `reached_on` is the day of the first dose of the last of them. Before, it is
-       `expected_on` the day when the remaining patients will have come at the mean interval since the first
-       dose of the first patient, with 80% prediction limits (`expected_from`, `expected_to`); a day more than
-       100 years after the cut-off is not estimable.
+       `expected_on` the day when the remaining patients will have come at the mean interval so far: the days
+       from the first dose of the first patient to the cut-off by the patients after the first. It has 80%
+       prediction limits (`expected_from`, `expected_to`). With fewer than 3 patients, or more than 100 years
+       after the cut-off, a day is not estimable.
     3. `status` says whether `due_on` is past at the data cut-off. `due_on` is `days_to_evaluation` days later: `psa_response.first_fall_within_days`, in which a response
        can begin, and `confirm_after_days`. Without such a limit in the plan there is no day.
     """
