@@ -105,7 +105,7 @@ def monitored() -> Table:
     """The DSMB's table of treatment: finished cycles, dose intensity, delays, reasons of stopping.
 
     It has no number of cycles and no time on treatment, which tell when patients had progressed; dose
-    intensity has no decimals, because with them it tells the cycles and days of a patient.
+    intensity has no decimals, because they would disclose the cycles and days of a patient.
     """
     exposure, cycles, stopping = (
         results("exposure"),

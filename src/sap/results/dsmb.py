@@ -41,7 +41,7 @@ def open_rows(rows: pd.DataFrame) -> pd.DataFrame:
     1. Not: rows of a closed analysis.
     2. Not: rows that the list `open` of their analysis leaves out: splits by line, biomarker or
        response, time on treatment, counts after each single patient.
-    3. All others, unchanged, but where the list gives decimals: a ratio with all its digits tells the
+    3. All others, unchanged, but where the list gives decimals: a ratio with all its digits discloses the
        numbers that it was made of (a dose intensity, the cycles and days of a patient).
     """
     known = {name: analysis(name) for name in rows["analysis"].unique()}
