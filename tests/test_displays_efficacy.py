@@ -54,6 +54,16 @@ def test_duration_of_tumour_response_counts_how_each_response_ended(run):
         CARVE,
         rdor("PRIMARY", "RDOR", **times),
         rdor("RESCREENED", "RDORRE", N=0.0, median=NONE),
+        *(
+            ard.rows(
+                {"time": time, "n_events": events, "n_censored": 1.0 - events, "at_risk": 4.0},
+                level=str(step),
+                **where | {"analysis": "rdor_curve"},
+            )
+            for step, (time, events) in enumerate(
+                [(4.27, 0.0), (4.53, 0.0), (4.6, 0.0), (6.6, 1.0)], 1
+            )
+        ),
         ard.rows({"n": 1.0, "N": 4.0}, level="DEATH", sublevel="event", **where),
         ard.rows(
             {"n": 3.0, "N": 4.0}, level="NEW ANTICANCER THERAPY", sublevel="censored", **where
@@ -66,6 +76,7 @@ def test_duration_of_tumour_response_counts_how_each_response_ended(run):
     assert rows["Median (months)"] == ["6.6"]
     assert rows["95 % CI"] == ["(NE, NE)"]
     assert rows["Range, censored durations included (months)"] == ["4.3, 6.6"]
+    assert rows["Each duration (months)"] == ["4.3+, 4.5+, 4.6+, 6.6"]
     assert rows["Event: Death"] == ["1"]
     assert rows["Censored: New anticancer therapy"] == ["3"]
 

@@ -140,8 +140,7 @@ def test_the_markdown_of_a_table_is_the_agreed_shape(run):
 ::: {{#tlf-psa-response .tlf .tlf-table}}
 ::: {{.tlf-caption}}
 [Table 14.2.1.1]{{.tlf-number}} [Confirmed PSA response]{{.tlf-title}} [Population: primary analysis \
-set (AR\\-V7 positive, CTC ≥ 3 per 7.5 mL at the first screening, at least one dose of \
-cabazitaxel)]{{.tlf-population}}
+set]{{.tlf-population}}
 :::
 
 ```{{=html}}

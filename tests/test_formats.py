@@ -176,10 +176,11 @@ def test_what_is_no_count_is_refused(k, n):
         formats.n_pct(k, n)
 
 
-def test_mean_and_spread_have_one_and_two_decimals_more_than_the_data():
-    assert formats.mean_sd(61.25, 8.455, collected=0) == "61.3 (8.5)"
-    assert formats.mean_sd(61.25, 8.4555, collected=1) == "61.3 (8.5)"
-    assert formats.min_max(45.0, 83.0, collected=0) == "45, 83"
+def test_mean_and_spread_have_one_decimal_more_than_the_data_and_a_derived_value_has_one():
+    """SAP, reporting conventions: data 0 decimals, mean 1; data 1, mean 2; percentages and months 1."""
+    assert formats.of_data(0) == (0, 1)
+    assert formats.of_data(1) == (1, 2)
+    assert formats.DERIVED == (1, 1)
     assert formats.decimals([61.0, 74.5, 80.25, float("nan")]) == 2
     assert formats.decimals([]) == 0
 

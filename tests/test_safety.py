@@ -701,21 +701,29 @@ def test_deaths_are_counted_by_time_since_the_last_dose_and_cause(patients):
         --------------+-------------------------+---+--------+------
         all           |                         | 6 | 2      | 4
         all           | progression             | 2 | 0      | 2
+        all           | progression_reported    | 1 | 0      | 1
+        all           | progression_inferred    | 1 | 0      | 1
         all           | adverse_event_related   | 2 | 2      | 0
         all           | adverse_event_unrelated | 1 | 0      | 1
         all           | not_recorded            | 1 | 0      | 1
         within_window |                         | 4 | 1      | 3
         within_window | progression             | 1 | 0      | 1
+        within_window | progression_reported    | 1 | 0      | 1
+        within_window | progression_inferred    | 0 | 0      | 0
         within_window | adverse_event_related   | 1 | 1      | 0
         within_window | adverse_event_unrelated | 1 | 0      | 1
         within_window | not_recorded            | 1 | 0      | 1
         after_window  |                         | 2 | 1      | 1
         after_window  | progression             | 1 | 0      | 1
+        after_window  | progression_reported    | 0 | 0      | 0
+        after_window  | progression_inferred    | 1 | 0      | 1
         after_window  | adverse_event_related   | 1 | 1      | 0
         after_window  | adverse_event_unrelated | 0 | 0      | 0
         after_window  | not_recorded            | 0 | 0      | 0
         day_unknown   |                         | 0 | 0      | 0
         day_unknown   | progression             | 0 | 0      | 0
+        day_unknown   | progression_reported    | 0 | 0      | 0
+        day_unknown   | progression_inferred    | 0 | 0      | 0
         day_unknown   | adverse_event_related   | 0 | 0      | 0
         day_unknown   | adverse_event_unrelated | 0 | 0      | 0
         day_unknown   | not_recorded            | 0 | 0      | 0
@@ -857,7 +865,9 @@ def test_a_plan_without_monitoring_of_toxicity_has_no_boundary(patients):
 
 
 def test_the_results_of_safety_are_all_of_them(patients):
-    adsl = TREATED.assign(LDDTHELD=float("nan"), DTHCGR1=None, TRTSDT=pd.Timestamp("2018-03-10"))
+    adsl = TREATED.assign(
+        LDDTHELD=float("nan"), DTHCGR1=None, DTHTERM=None, TRTSDT=pd.Timestamp("2018-03-10")
+    )
     references = read_references(HOME / "analysis" / "references.yml")
     made = rows_of_safety(
         adsl=adsl, adae=recorded(patients), adlb=NO_LABS, references=references, plan=PLAN

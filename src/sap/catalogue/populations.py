@@ -23,12 +23,15 @@ class Population(NamedTuple):
         patients. Braces hold keys of the plan.
     flag
         The column of ADSL that is `Y` for its patients; None for a group that only titles name.
+    name
+        What a caption says where the definition is long: the words, where there is none.
     """
 
     id: str
     label: str
     words: str
     flag: str | None
+    name: str
 
     def text(self, plan: object) -> str:
         """The definition with the numbers and words of the plan."""
@@ -49,7 +52,13 @@ def populations() -> Mapping[str, Population]:
     entries = yaml.load(content, loader)
     return MappingProxyType(
         {
-            key: Population(key, entry["label"], entry["words"], entry.get("flag"))
+            key: Population(
+                key,
+                entry["label"],
+                entry["words"],
+                entry.get("flag"),
+                entry.get("name", entry["words"]),
+            )
             for key, entry in entries.items()
         }
     )

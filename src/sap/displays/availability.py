@@ -99,6 +99,24 @@ def _any_row(analysis: str, what: str) -> Callable[[], Gap | None]:
     return gap
 
 
+def _visits(analysis: str, what: str) -> Callable[[], Gap | None]:
+    """A gap where nothing was recorded, or where no value on treatment has a visit: over time there is nothing."""
+    never = _any_row(analysis, what)
+
+    def gap() -> Gap | None:
+        if absent := never():
+            return absent
+        if not (ard.run_folder() / "ard.csv").is_file():
+            return None
+        levels = set(ard.read(analysis)["level"])
+        return Gap(f"visits of {what} (on treatment)") if levels == {BASELINE} else None
+
+    return gap
+
+
+BASELINE = "BASELINE"
+
+
 def _rows() -> list[dict[str, str]]:
     if not (ard.run_folder() / "ard.csv").is_file():
         return []
@@ -148,10 +166,10 @@ _GAPS: dict[str, Callable[[], Gap | None]] = {
     "history": _any_row("medical_history", "conditions of the medical history"),
     "prior therapy": _any_row("prior_therapy", "prior anticancer therapy"),
     "medication": _any_row("concomitant_medication", "concomitant medication"),
-    "laboratory": _any_row("lab_values", "laboratory values of treated patients"),
+    "laboratory": _visits("lab_values", "laboratory values of treated patients"),
     "changes": _changes,
     "significant events": _significant_events,
-    "vital signs": _any_row("vital_signs", "vital signs"),
+    "vital signs": _visits("vital_signs", "vital signs"),
     "gaps": lambda: None if any(missing()) else Gap(),
 }
 
@@ -169,7 +187,7 @@ def missing() -> Iterator[Missing]:
     2. An analysis set that cannot be defined: the ARD has no patients of it and the plan asks for it.
     3. A parameter of a display that is printed, where every statistic of it was never collected.
     """
-    from sap.displays.register import register
+    from sap.displays.register import register, title_of
 
     unprinted: set[str] = set()
     for display_id, entry in register().by_number():
@@ -178,7 +196,7 @@ def missing() -> Iterator[Missing]:
         why = gap(entry.needs)
         unprinted |= {display_id} if why else set()
         if why and why.planned:
-            yield Missing(entry.title, entry.label, entry.section, why.reason)
+            yield Missing(title_of(entry), entry.label, entry.section, why.reason)
     yield from _undefined_sets()
     yield from _parameters(unprinted)
 
@@ -196,7 +214,7 @@ def _undefined_sets() -> Iterator[Missing]:
 
 def _parameters(unprinted: set[str]) -> Iterator[Missing]:
     """One line for the displays of an analysis: the parameters that were never collected."""
-    from sap.displays.register import register
+    from sap.displays.register import register, title_of
 
     if not _present("plan") or not (ard.run_folder() / "ard.csv").is_file():
         return
@@ -233,6 +251,6 @@ def _parameters(unprinted: set[str]) -> Iterator[Missing]:
         labels[label] = None
         notes |= dict.fromkeys(sorted(reason.note for reason in reasons))
     for shown_in, (labels, notes, section) in never.items():
-        title = displays[shown_in[0]].title
+        title = title_of(displays[shown_in[0]])
         where = ", ".join(displays[display_id].label for display_id in shown_in)
         yield Missing(f"{title}: {', '.join(labels)}", where, section, "; ".join(notes))

@@ -1,8 +1,12 @@
 """Exploratory comparisons: marker status, groups, guarantee time, published rates, and the prior."""
 
+from dataclasses import replace
+
 from sap import ard
-from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
+from sap.displays.frame import Note
+from sap.displays.inline import RichText
 from sap.displays.populations import short
 from sap.displays.published import trial_of
 from sap.displays.rates import ci_header, rate_cells
@@ -186,7 +190,13 @@ def curves() -> Figure:
         f"Kaplan-Meier curves of overall survival by {marker_} at the first screening. Medians: "
         f"{in_words}."
     )
-    notes = cut_note(at_risk)
+    drawn: list[str | Number] = []
+    for label, place in places.items():
+        drawn += ["; " if drawn else "", f"{label}, ", times.count("N", **place)]
+    notes: list[Note] = [
+        RichText("Patients with a curve: ", *drawn, ". Others of the set have no marker result."),
+        *cut_note(at_risk),
+    ]
     return Figure("tlf-os-marker-curves", plot, alt, height=4.4, notes=notes, numbers=numbers)
 
 
@@ -213,6 +223,14 @@ def guarantee() -> Table:
     return Table("tlf-os-guarantee", "Overall survival", columns, rows, absent=absent)
 
 
+def _needed(tipping: Results) -> Content:
+    """How many of the non-evaluable patients would have to respond, in words where none is or none would."""
+    if not tipping.find("n_missing").value:
+        return "Not applicable: every patient was evaluable"
+    needed = tipping.fixed("responders_needed", 0)
+    return replace(needed, text="None") if needed.text == "0" else needed
+
+
 def posterior() -> Table:
     """Bayesian analysis of the response rate, and the tipping point of the missing responses."""
     bayesian, tipping = results("psa_posterior"), results("tipping_point")
@@ -227,9 +245,9 @@ def posterior() -> Table:
         Row("Probability that the rate is above p0 (%)", (bayesian.percent("probability_above_p0"),)),
         Row("Tipping point", kind="group"),
         Row("Non-evaluable patients", (tipping.count("n_missing"),), "indent1"),
-        Row("Responders needed among them", (tipping.fixed("responders_needed", 0),), "indent1"),
+        Row("Responders needed among them", (_needed(tipping),), "indent1"),
     ]  # fmt: skip
-    if tipping.has("decision"):
+    if tipping.has("decision") and tipping.find("n_missing").value:
         rows.append(Row("Conclusion", (tipping.words("decision"),), "indent1"))
     columns = [Column("Value", numeric=False)]
     return Table("tlf-psa-posterior", "Statistic", columns, rows)

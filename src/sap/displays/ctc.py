@@ -4,9 +4,10 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import plan_text
-from sap.displays.ard_lookup import results
+from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
+from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table
@@ -14,27 +15,64 @@ from sap.displays.table import Column, Row, Table
 CYCLE = r"^CYCLE (\d+)$"  # of AVISIT
 CATEGORIES = {"Y": "CTC response", "N": "No CTC response"}
 SETS = {"CTCEVAL": "CTC-evaluable", "PRIMARY": "Primary, missing = non-response"}
+GROUPS = ("evaluable", "missing_failure")
+
+
+def _at_visit(group: str) -> ArdKey:
+    return ArdKey(population="PRIMARY", paramcd="CTCRVIS", level="", group=group)
 
 
 def response() -> Table:
-    """`tlf-ctc-response`: CTC response of the evaluable patients, and with missing as failure."""
-    responses = results("ctc_response")
-    rows = [Row(label, rate_cells(responses, population=p)) for p, label in SETS.items()]
+    """`tlf-ctc-response`: CTC response at the visit of the protocol, then at any time on treatment."""
+    responses, course = results("ctc_response"), results("ctc_course")
+    rows: list[Row] = []
+    groups = [g for g in GROUPS if course.has("conf_low", **_at_visit(g))]
+    if groups:
+        rows.append(Row(_endpoint("CTCRVIS"), kind="group"))
+    for group in groups:
+        cells = rate_cells(course, **_at_visit(group))
+        rows.append(Row(course.label("group", group), cells, "indent1"))
+    rows.append(Row("CTC response at any time on treatment", kind="group"))
+    rows += [
+        Row(label, rate_cells(responses, population=p), "indent1") for p, label in SETS.items()
+    ]
     columns = [Column("n (%)"), Column("N"), Column(ci_header(responses, population="PRIMARY"))]
-    return Table("tlf-ctc-response", "Analysis set", columns, rows)
+    return Table("tlf-ctc-response", "Analysis set", columns, rows, notes=_cannot_respond())
+
+
+def _cannot_respond() -> list[Note]:
+    """That patients of the primary set with a low count at baseline cannot respond, where there are any."""
+    responses, course = results("ctc_response"), results("ctc_course")
+    suitable = _at_visit("missing_failure")
+    if not course.has("N", **suitable):
+        return []
+    can, total = course.count("N", **suitable), responses.count("N", population="PRIMARY")
+    if can.text == total.text:
+        return []
+    return [
+        RichText(
+            "Of the primary set, ", can, " of ", total, " patients have a baseline count of at least ",
+            plan_text.number("ctc.response_below"),
+            "; the others cannot respond and are non-responders of the primary set.",
+        )
+    ]  # fmt: skip
+
+
+def _endpoint(paramcd: str) -> str:
+    visit = ard.plan().ctc.visit
+    at = coded(visit)[:1].lower() + coded(visit)[1:]
+    return results("ctc_course").label("paramcd", paramcd).replace(visit, at)
 
 
 def course() -> Table:
     """`tlf-ctc-course`: further CTC endpoints of the primary set, with two denominators."""
-    course, visit = results("ctc_course"), ard.plan().ctc.visit
-    at = coded(visit)[:1].lower() + coded(visit)[1:]
+    course = results("ctc_course")
     rows: list[Row] = []
     for paramcd in course.values("paramcd", population="PRIMARY"):
         groups = [g for g in course.values("group", population="PRIMARY", paramcd=paramcd) if g]
         if not groups:  # summaries of the count itself
             continue
-        endpoint = course.label("paramcd", paramcd).replace(visit, at)
-        rows.append(Row(endpoint, kind="group"))
+        rows.append(Row(_endpoint(paramcd), kind="group"))
         for group in groups:
             cells = rate_cells(course, population="PRIMARY", paramcd=paramcd, group=group)
             rows.append(Row(course.label("group", group), cells, "indent1"))

@@ -31,14 +31,28 @@ def columns_of(rows: Results, **where: Unpack[ArdKey]) -> list[ArdKey]:
         available = group in rows.values("group", **of_population)
         if available and (groups or population not in OF_GROUPS):
             columns.append(ArdKey(population=population, group=group))
+    if all_are_primary() and any(c["population"] == "PRIMARY" for c in columns):
+        columns = [c for c in columns if c["population"] != "SAFETY"]
     return columns
+
+
+def all_are_primary() -> bool:
+    """Whether every treated patient is one of the primary set: then their columns are the same."""
+    sizes = results("analysis_sets")
+    if not all(sizes.has("n", population=p) for p in ("PRIMARY", "SAFETY")):
+        return False
+    primary, safety = (sizes.find("n", population=p).value for p in ("PRIMARY", "SAFETY"))
+    return primary == safety > 0
 
 
 def head(rows: Results, column: ArdKey, **where: Unpack[ArdKey]) -> Column:
     """A column header with the number of its patients."""
     population = "AGAINTREATED" if column["group"] == TREATED else column["population"]
     place: ArdKey = {**column, **where}
-    return Column(populations()[population].label, rows.count("N", **place))
+    label = populations()[population].label
+    if population == "PRIMARY" and all_are_primary():
+        label += " (= all treated)"
+    return Column(label, rows.count("N", **place))
 
 
 def _in_descending_frequency(rows: Results, levels: list[str], columns: list[ArdKey]) -> list[str]:

@@ -1,12 +1,17 @@
 """Exposure to the study treatment: cycles, dose intensity, delays, reductions and G-CSF."""
 
 from sap.displays.ard_lookup import ArdKey, Results, results
-from sap.displays.formats import mean_digits
+from sap.displays.formats import DERIVED, NC, NOT_CALCULATED, Decimals, of_data
 from sap.displays.safety import line_label, lines_of
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
-# PARAMCD, and with how many decimals its values are collected.
-NUMBERS = (("NCYCLES", 0), ("DURWK", 1), ("CUMDOSE", 0), ("ADI", 1), ("RDI", 0), ("RDISTRT", 0))
+NUMBERS = {
+    "NCYCLES": of_data(0), "DURWK": DERIVED, "CUMDOSE": of_data(0), "ADI": DERIVED, "RDI": DERIVED,
+    "RDISTRT": DERIVED,
+}  # fmt: skip
+"""PARAMCD, and the decimals of its summaries."""
+LIMITED = Decimals(0, 0)
+"""The decimals of the open report, whose means must not tell single doses."""
 # PARAMCD of each yes-or-no parameter, and whether it is a reason of the one above.
 RESPONSES = {
     "OVERMAX": "",
@@ -35,25 +40,22 @@ def _median_quartiles(exposure: Results, place: ArdKey, digits: int) -> Cell:
 
 
 def _numbers(
-    exposure: Results, groups: list[str], paramcd: str, digits: int, *, limited: bool = False
+    exposure: Results, groups: list[str], paramcd: str, decimals: Decimals | None = None
 ) -> list[Row]:
-    """The lines of one numeric parameter; NE in a group in which no value is known.
-
-    Mean and median have one decimal more than the values, or as many where they are `limited`.
-    """
-    of_mean = digits if limited else mean_digits(digits)
+    """The lines of one numeric parameter, with its decimals or fewer; NE in a group in which no value is known."""
+    digits = decimals or NUMBERS[paramcd]
     places = [ArdKey(group=g, paramcd=paramcd, level="") for g in groups]
     lines: dict[str, list[Content]] = {"Mean (SD)": [], "Median (Q1, Q3)": [], "Min, max": []}
     for place in places:
         median = exposure.find("median", **place)
         if not median.estimable:
             for cells in lines.values():
-                cells.append(exposure.fixed("median", digits, **place))
+                cells.append(exposure.fixed("median", digits.centre, **place))
             continue
-        mean, sd = (exposure.fixed(s, of_mean, **place) for s in ("mean", "sd"))
-        low, high = (exposure.fixed(s, digits, **place) for s in ("min", "max"))
+        mean, sd = (exposure.fixed(s, digits.centre, **place) for s in ("mean", "sd"))
+        low, high = (exposure.fixed(s, digits.ends, **place) for s in ("min", "max"))
         lines["Mean (SD)"].append(pair(mean, sd))
-        lines["Median (Q1, Q3)"].append(_median_quartiles(exposure, place, of_mean))
+        lines["Median (Q1, Q3)"].append(_median_quartiles(exposure, place, digits.centre))
         lines["Min, max"].append(span(low, high))
     return [
         Row(exposure.label("paramcd", paramcd), kind="group"),
@@ -67,8 +69,8 @@ def doses() -> Table:
     exposure = results("exposure")
     groups, columns = _columns(exposure)
     rows: list[Row] = []
-    for paramcd, digits in NUMBERS:
-        rows += _numbers(exposure, groups, paramcd, digits)
+    for paramcd in NUMBERS:
+        rows += _numbers(exposure, groups, paramcd)
     rows.append(Row("Patients by number of cycles", kind="group"))
     for level in exposure.values("level", paramcd="NCYCLES", group=""):
         if not level:
@@ -82,6 +84,20 @@ def doses() -> Table:
     return Table("tlf-exposure", "Exposure", columns, rows)
 
 
+def _known_patients(exposure: Results, place: ArdKey) -> Content:
+    """Count and percent; of patients of whom some are unknown the least that it can be.
+
+    Where no patient is known to have it and some are unknown, a dash: the count below says how many. What
+    was never collected keeps its mark.
+    """
+    n = exposure.count(**place)
+    if exposure.find("estimate", **place).estimable:
+        return n_pct(n, exposure.percent(**place))
+    if n.text == NC:
+        return n
+    return Cell(">= ", n) if exposure.find("n", **place).estimable else NOT_CALCULATED
+
+
 def compliance() -> Table:
     """`tlf-compliance`: dose delays, reductions and G-CSF use."""
     exposure = results("exposure")
@@ -89,16 +105,14 @@ def compliance() -> Table:
     rows: list[Row] = []
     for paramcd, kind in RESPONSES.items():
         places = [ArdKey(group=group, paramcd=paramcd, level="") for group in groups]
-        cells: list[Content] = []
-        for place in places:
-            n = exposure.count(**place)
-            known = exposure.find("estimate", **place).estimable
-            cells.append(n_pct(n, exposure.percent(**place)) if known else n)
+        cells = [_known_patients(exposure, place) for place in places]
         rows.append(Row(exposure.label("paramcd", paramcd), cells, "indent1" if kind else ""))
         missing = [exposure.count("n_missing", **place) for place in places]
         if any(n.text != "0" for n in missing):
             rows.append(Row("Unknown", missing, "indent2" if kind else "indent1"))
-    return Table("tlf-compliance", "Patients with", columns, rows)
+    dashed = any(NOT_CALCULATED in row.cells for row in rows)
+    notes = [f"{NOT_CALCULATED}: no patient is known to have it."] if dashed else []
+    return Table("tlf-compliance", "Patients with", columns, rows, notes=notes)
 
 
 def monitored() -> Table:
@@ -124,7 +138,7 @@ def monitored() -> Table:
             (n_pct(cycles.count(**first), cycles.percent(**first)),),
         )
     ]
-    rows += [row for row in _numbers(exposure, [""], "RDI", 0, limited=True) if row.label != "n"]
+    rows += [row for row in _numbers(exposure, [""], "RDI", LIMITED) if row.label != "n"]
     rows.append(Row("Patients with", kind="group"))
     for paramcd in RESPONSES:
         place = ArdKey(group="", paramcd=paramcd, level="")

@@ -10,8 +10,9 @@ Rules (SAP, section on reporting conventions; they are those of SAS, not of Pyth
    mixed up.
 4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent; all of them is `100`.
 5. p-values have four decimals; `<0.0001` and `>0.9999` at the ends.
-6. A mean, standard deviation, median or quartile has as many decimals as the data, and at least one;
-   minimum and maximum have as many as collected. Months have one decimal.
+6. A mean, median or quartile has one decimal more than the data, a standard deviation as many as the
+   mean, minimum and maximum as many as the data. A derived percentage or time (months, years, weeks) is
+   no datum of its own: one decimal throughout (`Decimals`).
 
 Why not Python's own formatting: it rounds half of all exact ties to the even neighbour, so 1 of 16
 (6.25%) would print as 6.2 where every SAS table prints 6.3.
@@ -25,7 +26,7 @@ from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Context, Decimal
 from fractions import Fraction
 from math import isfinite
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from sap.catalogue.reasons import NOT_COLLECTED, NOT_ESTIMABLE, NOT_EVALUABLE
 
@@ -243,51 +244,24 @@ def proportion_interval(low: float | None, high: float | None, digits: int = 1) 
     return f"({proportion(low, digits)}, {proportion(high, digits)})"
 
 
-def mean_digits(collected: int) -> int:
-    """The decimals of a mean, standard deviation, median or quartile of values with so many decimals.
+class Decimals(NamedTuple):
+    """The decimals of the summaries of one parameter: of minimum and maximum, and of the other statistics."""
 
-    One where the data have none or one: values of 10 to 1000 with one decimal are not known better.
+    ends: int
+    centre: int
 
-    >>> mean_digits(0), mean_digits(1), mean_digits(2)
-    (1, 1, 2)
+
+def of_data(collected: int) -> Decimals:
+    """The decimals of the summaries of data with `collected` decimals.
+
+    >>> of_data(0), of_data(1)
+    (Decimals(ends=0, centre=1), Decimals(ends=1, centre=2))
     """
-    return max(1, collected)
+    return Decimals(collected, collected + 1)
 
 
-def mean(value: float | None, collected: int) -> str:
-    """A mean (or median, or quartile), by `mean_digits`.
-
-    >>> mean(68.44, collected=0)
-    '68.4'
-    """
-    return fixed(value, mean_digits(collected))
-
-
-def sd(value: float | None, collected: int) -> str:
-    """A standard deviation: as many decimals as the mean.
-
-    >>> sd(7.2149, collected=0)
-    '7.2'
-    """
-    return fixed(value, mean_digits(collected))
-
-
-def mean_sd(centre: float | None, spread: float | None, collected: int) -> str:
-    """Mean and standard deviation.
-
-    >>> mean_sd(68.44, 7.2149, collected=0)
-    '68.4 (7.2)'
-    """
-    return f"{mean(centre, collected)} ({sd(spread, collected)})"
-
-
-def min_max(low: float | None, high: float | None, collected: int) -> str:
-    """Smallest and largest value, with the decimals of the data.
-
-    >>> min_max(45.0, 83.0, collected=0)
-    '45, 83'
-    """
-    return f"{fixed(low, collected)}, {fixed(high, collected)}"
+DERIVED = Decimals(1, 1)
+"""The decimals of the summaries of a derived percentage or time."""
 
 
 def months(value: float | None) -> str:

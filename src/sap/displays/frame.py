@@ -15,7 +15,7 @@ from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import NC, NE, NOT_CALCULATED, typeset
 from sap.displays.inline import RichText
-from sap.displays.register import Entry, printed, register
+from sap.displays.register import Entry, printed, register, title_of
 from sap.errors import RenderError
 
 Note = str | RichText
@@ -98,12 +98,17 @@ def _size(entry: Entry) -> Number | None:
 
 
 def _caption(entry: Entry, n: Number | None, part: str) -> str:
-    words = {"number": entry.label, "title": markdown_text(typeset(entry.title))}
+    words = {"number": entry.label, "title": markdown_text(typeset(title_of(entry)))}
     if part:
         words["part"] = f"({markdown_text(part)})"
-    if definition := populations.words(entry.population):
+    if name := populations.caption(entry.population):
         size = f", N={n.markdown()}" if n else ""
-        words["population"] = f"Population: {markdown_text(typeset(definition))}{size}"
+        also = (
+            f"; {populations.caption(entry.also)}" if entry.also and ard.plan().study.groups else ""
+        )
+        words["population"] = (
+            f"Population: {markdown_text(typeset(name))}{size}{markdown_text(also)}"
+        )
     return " ".join(f"[{text}]{{.tlf-{name}}}" for name, text in words.items())
 
 
@@ -113,12 +118,12 @@ def without_patients(display_id: str) -> str:
     The DSMB's own displays say by themselves what they hold before the first dose.
     """
     entry = register()[display_id]
-    of_treated = entry.population in ("SAFETY", "PRIMARY") and not display_id.startswith(
-        "tlf-dsmb-"
-    )
+    of_treated = entry.population in ("SAFETY", "PRIMARY", "SEVERAL", "RESPONDERS")
+    of_treated &= not display_id.startswith("tlf-dsmb-")
     if not of_treated or str(ard.run_facts().get("kind", "")) != "dsmb":
         return ""
-    n = _size(entry)
+    counted = entry.population if entry.population in ("SAFETY", "PRIMARY") else "PRIMARY"
+    n = _size(entry.model_copy(update={"population": counted}))
     return "No patient of this set has been treated yet." if n is not None and n.text == "0" else ""
 
 

@@ -1,5 +1,6 @@
 """Medical history, prior anticancer therapy and concomitant medication."""
 
+from sap.catalogue import fold
 from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.disposition import columns_of, head
 from sap.displays.escape import coded
@@ -28,6 +29,8 @@ def _by_frequency(display_id: str, analysis: str, stub: str, absent: str) -> Tab
     for level in sorted(levels, key=lambda name: (-frequency(name), name)):
         lines.append(line(coded(rows.label("level", level)), level))
         drugs = [drug for drug in rows.values("sublevel", level=level) if drug]
+        if [fold(drug) for drug in drugs] == [fold(level)]:  # the kind is all that was recorded
+            continue
         lines += [
             line(coded(rows.label("sublevel", drug)), level, drug)
             for drug in sorted(drugs, key=lambda name: (-frequency(level, name), name))

@@ -4,9 +4,10 @@ import pandas as pd
 
 from sap import ard
 from sap.catalogue.reporting import analysis
-from sap.displays import formats, inline, plan_text, protocol, sentences
+from sap.displays import formats, inline, plan_text, populations, protocol, sentences
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
+from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.populations import short
 from sap.displays.protocol import Lines
@@ -67,7 +68,8 @@ def rates() -> Figure:
         columns=("Response", "n/N", f"% ({header})"),
     )
     alt = f"Forest plot of response rates. {'; '.join(words)}."
-    return Figure("tlf-key-rates", plot, alt, height=1.8, numbers=numbers)
+    notes: list[Note] = [f"Primary: {populations.words('PRIMARY')}."]
+    return Figure("tlf-key-rates", plot, alt, height=1.8, numbers=numbers, notes=notes)
 
 
 def other_results() -> RichText:

@@ -10,7 +10,7 @@ from sap.catalogue.reporting import analysis
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
-from sap.displays.formats import NC, NE, NOT_CALCULATED
+from sap.displays.formats import NC, NE, NOT_CALCULATED, of_data
 from sap.displays.frame import Note
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
@@ -104,9 +104,10 @@ def _unknown_grade(levels: Sequence[str]) -> list[Note]:
     return [note]
 
 
-DECIMALS = {"HGB": 1, "WBC": 1, "NEUT": 2, "LYM": 2, "PLAT": 0, "ALT": 0, "AST": 0, "ALP": 0, "GGT": 0,
-            "BILI": 0, "CREAT": 0, "ALB": 0}  # fmt: skip
+MEASURED = {"HGB": 1, "WBC": 1, "NEUT": 2, "LYM": 2, "PLAT": 0, "ALT": 0, "AST": 0, "ALP": 0, "GGT": 0,
+            "BILI": 0, "CREAT": 0, "ALB": 0, "LDH": 0, "TESTOS": 1}  # fmt: skip
 """Decimals with which a test is measured; one of any other test."""
+DECIMALS = {code: of_data(decimals) for code, decimals in MEASURED.items()}
 DRAWN = ("HGB", "NEUT", "PLAT", "ALP", "ALT", "CREAT")
 
 

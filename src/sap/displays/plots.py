@@ -643,6 +643,7 @@ def ae_dot_plot(
     keys = ["panel", "at"] if panels else ["at"]
     frame = frame.sort_values(keys, ignore_index=True)
     fills = dict(zip(series, (BLUE, "white", "white"), strict=False))
+    largest = frame[["percent", "high", "highest"]].max().max()
     plot = (
         p9.ggplot(frame, p9.aes("percent", "at"))
         + p9.geom_segment(
@@ -666,7 +667,9 @@ def ae_dot_plot(
         + p9.scale_shape_manual(values=dict(zip(series, SHAPES, strict=False)))
         + p9.scale_color_manual(values=dict(zip(series, COLOURS, strict=False)))
         + p9.scale_fill_manual(values=fills)
-        + p9.scale_x_continuous(limits=(0, None), expand=(0.01, 0, 0.04, 0))
+        + p9.scale_x_continuous(
+            limits=(0, 100 if largest > 75 else None), expand=(0.01, 0, 0.04, 0)
+        )
         + p9.scale_y_continuous(breaks=list(range(len(terms))), labels=labels, expand=(0, 0.6))
         + _titles(x_title, "")
         + look()
@@ -703,7 +706,11 @@ def course(
     if scale == "log1p":
         ticks = [
             0.0,
-            *(t for t in (1.0, 5.0, 10.0, 50.0, 100.0, 500.0, 1000.0, 5000.0) if t <= top * 1.2),
+            *(
+                t
+                for t in (1.0, 5.0, 10.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0)
+                if t <= top * 1.2
+            ),
         ]
     colours = dict(zip(order, (BLUE, COLOURS[1], BLACK, GREY), strict=False))
     return (
@@ -717,7 +724,10 @@ def course(
         + p9.scale_linetype_manual(values=dict(zip(order, DASHES, strict=False)))
         + p9.scale_shape_manual(values=dict(zip(order, SHAPES, strict=False)))
         + p9.scale_y_continuous(
-            trans=log1p_trans if scale == "log1p" else "log10", breaks=ticks, labels=_plain
+            trans=log1p_trans if scale == "log1p" else "log10",
+            breaks=ticks,
+            labels=_plain,
+            limits=(0, max(top, *ticks, *lines)) if scale == "log1p" else None,
         )
         + p9.scale_x_continuous(breaks=_ticks(frame["time"]), labels=_plain)
         + _titles(x_title, y_title)

@@ -2,6 +2,7 @@
 
 from sap import ard
 from sap.catalogue import populations as catalogue
+from sap.catalogue.reporting import filled
 from sap.errors import RenderError
 
 
@@ -12,6 +13,12 @@ def short(population: str) -> str:
     """
     known = catalogue.populations()
     return known["AGAINTREATED" if population == "RESCREENED" else population].label
+
+
+def caption(population: str) -> str:
+    """The population as a caption names it: by its name, where its definition is long."""
+    words(population)
+    return filled(catalogue.populations()[population].name, ard.plan())
 
 
 def words(population: str) -> str:

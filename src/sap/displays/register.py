@@ -43,7 +43,15 @@ class Entry(Strict):
     number: str = Field(pattern=r"^\d+(\.\d+)*(-\d+)?[a-z]?$")
     kind: Kind
     title: str = Field(min_length=3)
+    title_of_groups: str = Field(
+        default="", description="in place of the title, where the plan has groups and re-screening"
+    )
     population: str = Field(pattern=r"^[A-Z]+$")
+    also: str = Field(
+        default="",
+        pattern=r"^[A-Z]*$",
+        description="another population shown apart, where the plan has groups and re-screening",
+    )
     section: str = Field(pattern=r"^(SAP|ICH) \d+(\.\d+)*$")
     source: tuple[str, ...] = Field(min_length=1, strict=False)
     analysis: tuple[str, ...] = Field(default=(), strict=False)
@@ -180,6 +188,13 @@ def register() -> Register:
     """The register of this project: `analysis/displays.yml`."""
     path = project_home() / "analysis" / "displays.yml"
     return _read_once(path, path.read_bytes() if path.is_file() else b"")
+
+
+def title_of(entry: Entry) -> str:
+    """The title of a display in the report of a plan: with groups, where it has one for them."""
+    return (
+        entry.title_of_groups if entry.title_of_groups and ard.plan().study.groups else entry.title
+    )
 
 
 def hidden(display_id: str) -> bool:

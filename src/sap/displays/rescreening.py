@@ -4,6 +4,7 @@ from sap import ard
 from sap.catalogue.reporting import analysis
 from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.formats import DERIVED, Decimals, of_data
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Column, Content, Row, Table, pair, span
 
@@ -43,20 +44,19 @@ def conversion() -> Table:
     return Table("tlf-rescreening", "Re-screened patients", columns, rows)
 
 
-def _summary(source: Results, place: ArdKey, digits: int) -> tuple[Content, ...]:
-    return (
-        source.count(**place),
-        pair(source.fixed("mean", digits + 1, **place), source.fixed("sd", digits + 2, **place)),
-        source.fixed("median", digits + 1, **place),
-        span(source.fixed("min", digits, **place), source.fixed("max", digits, **place)),
+def _summary(source: Results, place: ArdKey, decimals: Decimals) -> tuple[Content, ...]:
+    mean, sd, median = (
+        source.fixed(name, decimals.centre, **place) for name in ("mean", "sd", "median")
     )
+    low, high = (source.fixed(name, decimals.ends, **place) for name in ("min", "max"))
+    return source.count(**place), pair(mean, sd), median, span(low, high)
 
 
 def between() -> Table:
     """Interval and CTC change between the screenings, and days from sample to allocation."""
     changes, days = results("rescreening"), results("allocation_time")
-    lines: list[tuple[str, Results, ArdKey, int]] = []
-    for paramcd, digits in (("TIMERESC", 1), ("CTCCHG", 0)):
+    lines: list[tuple[str, Results, ArdKey, Decimals]] = []
+    for paramcd, digits in (("TIMERESC", DERIVED), ("CTCCHG", of_data(0))):
         for level in changes.values("level", paramcd=paramcd):
             label = changes.label("paramcd", paramcd)
             if level != "all":
@@ -64,7 +64,7 @@ def between() -> Table:
             lines.append((label, changes, ArdKey(paramcd=paramcd, level=level), digits))
     for level in days.values("level"):
         label = f"{analysis('allocation_time').label}, {days.label('level', level).lower()}"
-        lines.append((label, days, ArdKey(level=level), 0))
+        lines.append((label, days, ArdKey(level=level), of_data(0)))
     rows = [
         Row(label, _summary(source, place, digits))
         for label, source, place, digits in lines

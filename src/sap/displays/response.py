@@ -128,6 +128,25 @@ def change() -> Table:
     return Table("tlf-psa-change", "Change of PSA (%)", heads, rows)
 
 
+BORC, BORINV = "BORC", "BORINV"
+STRIP = {
+    BORC: "confirmed best overall tumour response",
+    BORINV: "best overall tumour response as assessed by the investigator (the data have no dated response)",
+}
+
+
+def _strip_of(adrs: pd.DataFrame) -> str:
+    """The tumour response below the bars; empty where there is none.
+
+    1. The confirmed one by the rules of the plan, where one patient's can be evaluated.
+    2. Else the investigator's, which needs no dates.
+    """
+    for paramcd in STRIP:
+        if (adrs.loc[adrs["PARAMCD"] == paramcd, "AVALC"].fillna("NE") != "NE").any():
+            return paramcd
+    return ""
+
+
 CATEGORIES = ("Confirmed response", "Unconfirmed response", "No response")
 FLAGS = {"PRIMARY": "PRIMFL", "RESCREENED": "RESCTRFL"}
 
@@ -146,10 +165,8 @@ def _bars(population: str) -> pd.DataFrame:
     category = pd.Series(none, best.index).mask(responded("PSARESPU"), unconfirmed)
     category = category.mask(responded("PSARESP"), confirmed)
     known = int(best["AVAL"].notna().sum())
-    tumour = (
-        adrs[adrs["PARAMCD"] == "BORC"].drop_duplicates("USUBJID").set_index("USUBJID")["AVALC"]
-    )
-    codes = best["USUBJID"].map(tumour).fillna("")
+    tumour = adrs[adrs["PARAMCD"] == _strip_of(adrs)].drop_duplicates("USUBJID")
+    codes = best["USUBJID"].map(tumour.set_index("USUBJID")["AVALC"]).fillna("")
     return pd.DataFrame(
         {
             "subject": best["USUBJID"],
@@ -175,6 +192,9 @@ def waterfall() -> Figure:
     n, missing = changes.count("n", **place), changes.count("n_missing", **place)
     median = changes.fixed("median", 1, **place)
     confirmed = responses.count(population="PRIMARY")
+    stripped = _strip_of(ard.dataset("adrs"))
+    if not stripped:
+        bars = bars.drop(columns="strip")
     plot = waterfall_plot(
         bars,
         cap=course.display_cap_pct,
@@ -192,13 +212,11 @@ def waterfall() -> Figure:
         f"Increases are truncated at {cap}%; their value is printed.",
         RichText("Primary set: patients with a bar, ", n, "; without a change, ", missing, "."),
     ]
-    if bars["strip"].astype(bool).any():
+    if stripped:
         notes.append(
-            "Below the bars, the confirmed best overall tumour response: CR, complete response; PR, partial "
+            f"Below the bars, the {STRIP[stripped]}: CR, complete response; PR, partial "
             "response; SD, stable disease; NN, non-CR/non-PD; PD, progressive disease; NEv, not evaluable."
         )
-    else:
-        bars = bars.drop(columns="strip")
     if rule.first_fall_within_days is not None:
         notes.append(
             RichText(
@@ -253,12 +271,17 @@ def spider() -> Figure:
     return Figure("tlf-psa-spider", plot, alt, notes=notes, numbers=(n, confirmed))
 
 
+def _of_primary(label: str, level: str) -> str:
+    return f"{label}; missing: non-responders" if level == "primary" else label
+
+
 def estimand() -> Figure:
     """`tlf-psa-estimand`: the sensitivity analyses of the primary response rate."""
     from sap.displays.plots import forest
 
     rates = results("psa_estimand")
-    levels = rates.values("level")
+    # The worst case is the primary analysis, and is named there.
+    levels = [level for level in rates.values("level") if level != "worst_case"]
     statistics = ("estimate", "conf_low", "conf_high")
     rows = []
     for level in levels:
@@ -266,7 +289,7 @@ def estimand() -> Figure:
         estimate, low, high = (rates.percent(name, level=level).text for name in statistics)
         rows.append(
             {
-                "label": rates.label("level", level),
+                "label": _of_primary(rates.label("level", level), level),
                 "n_text": "/".join(rates.count(name, level=level).text for name in ("n", "N")),
                 "text": f"{estimate} ({low}, {high})",
                 **dict(zip(("estimate", "low", "high"), values, strict=True)),

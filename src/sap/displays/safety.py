@@ -381,7 +381,8 @@ def deaths() -> Table:
                 place = ArdKey(group=group, level=level, sublevel=cause)
                 cells.append(n_pct(deaths_.count(**place), deaths_.percent(**place)))
             label = deaths_.label("sublevel", cause) if cause else deaths_.label("level", level)
-            rows.append(Row(label, cells, "indent1" if cause else ""))
+            part = cause.startswith("progression_")
+            rows.append(Row(label, cells, "indent2" if part else "indent1" if cause else ""))
     columns = [
         Column(f"{line_label(g)}, n (%)", deaths_.count("N", group=g, level="all", sublevel=""))
         for g in groups

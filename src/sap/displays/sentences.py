@@ -232,14 +232,13 @@ def vital_signs() -> Conditional | RichText:
 
 
 def laboratory_course() -> Conditional | RichText:
-    """What the displays of laboratory values by visit have: with one visit there are no changes."""
+    """What the displays of laboratory values by visit have, or that no value on treatment has a visit."""
     if unavailable("tlf-lab-values"):
-        return RichText("No laboratory value of a treated patient was recorded.")
-    visits = results("lab_values").values("level")
-    if set(visits) <= {"", "BASELINE"}:
+        if not len(results("lab_values")):
+            return RichText("No laboratory value of a treated patient was recorded.")
         return if_shown(
-            "{tlf-lab-values} gives the values at baseline; values on treatment have no visit, so no change by "
-            "visit is given."
+            "Laboratory values on treatment have no visit, so no values or changes by visit are given "
+            "({tlf-data-gaps}); {tlf-baseline-labs} gives the values at baseline."
         )
     return if_shown(
         "{tlf-lab-values} gives the values and their changes from baseline by visit, {tlf-lab-course} shows "
@@ -397,6 +396,48 @@ def lost() -> RichText:
     return RichText(
         f"the day on which a patient was recorded as lost to follow-up {verb} such a day"
     )
+
+
+def other_confirmation() -> RichText:
+    """The days of confirmation that are not those of the primary rule; ends with a space."""
+    rule = ard.plan().psa_response
+    places = [
+        place
+        for place, days in enumerate(rule.sensitivity_confirm_days)
+        if days != rule.confirm_after_days
+    ]
+    if not places:
+        return RichText("")
+    parts: list[str | Number] = []
+    for turn, place in enumerate(places):
+        parts += [" and " if turn else "", _plan(f"psa_response.sensitivity_confirm_days.{place}")]
+    return _joined(
+        "The response is also given with a confirmation after ", *parts, " days in place of ",
+        _plan("psa_response.confirm_after_days"), ". ",
+    )  # fmt: skip
+
+
+def variations() -> RichText:
+    """What the sensitivity analyses of the response vary besides missing data; ends with a space."""
+    return _joined(other_confirmation(), late_decreases())
+
+
+def ctc_response() -> RichText:
+    """The CTC response at the visit of the protocol, and at any time on treatment."""
+    course, response = results("ctc_course"), results("ctc_response")
+    visit = ArdKey(population="PRIMARY", paramcd="CTCRVIS", group="evaluable", level="")
+    parts: list[str | Number | RichText] = []
+    if course.has("N", **visit) and course.find("N", **visit).value:
+        at = coded(ard.plan().ctc.visit)
+        parts = [
+            f"At {at[:1].lower()}{at[1:]}, the time of the protocol, ", n_of_N("ctc_course", **visit),
+            " patients with a sufficient count at baseline and a count at that visit had a CTC response; ",
+        ]  # fmt: skip
+    evaluable = ArdKey(population="CTCEVAL")
+    if not response.has("N", **evaluable):
+        return _joined(*parts)
+    begin = "at any time on treatment " if parts else "At any time on treatment "
+    return _joined(*parts, begin, n_of_N("ctc_response", **evaluable), " evaluable patients did")
 
 
 def late_decreases() -> RichText:
@@ -880,7 +921,7 @@ def stopped_for_event() -> RichText:
     if overview.find("n_events", **missing).value:
         parts += [
             " The action taken is missing for ", overview.count("n_events", **missing), " of ",
-            overview.count("n_events", level="any", group=""), " adverse events.",
+            overview.count("n_events", level="any", group=""), " treatment-emergent adverse events.",
         ]  # fmt: skip
     return _joined(*parts)
 

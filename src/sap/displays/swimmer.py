@@ -19,6 +19,7 @@ MARKS = {
     NEXT_THERAPY: ("D", "white"),
     DEATH: ("X", BLACK),
 }
+ONGOING = "Ongoing"
 LANE_INCHES = 0.17
 
 
@@ -83,8 +84,8 @@ def swimmer() -> Figure:
     alive = subjects["DTHFL"] != "Y"
     ongoing = pd.DataFrame({"subject": label, "time": followed})[alive]
     known = subjects["DCTREAS"].notna()
-    words = subjects["DCTREAS"].fillna("").map(coded)
-    reasons = pd.DataFrame({"subject": label, "reason": words})[known] if known.any() else None
+    words = subjects["DCTREAS"].map(coded, na_action="ignore").fillna(ONGOING)
+    reasons = pd.DataFrame({"subject": label, "reason": words}) if known.any() else None
     plot = draw(
         lanes,
         events,
@@ -107,7 +108,9 @@ def swimmer() -> Figure:
         + "Arrow: last known alive. Overlapping symbols are offset."
     ]
     if reasons is not None:
-        notes.append("Right column: reason for the end of study treatment.")
+        notes.append(
+            "Right column: reason for the end of study treatment; Ongoing, no end recorded at the data cut-off."
+        )
     height = 1.3 + LANE_INCHES * len(subjects)
     return Figure("tlf-swimmer", plot, alt, height=height, notes=notes, n=n)
 

@@ -6,13 +6,13 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats, plan_text
-from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.populations import short
 from sap.displays.rates import ci_header, rate_cells
-from sap.displays.table import Column, Content, Row, Table, limits, n_pct, span
+from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
 
 SETS = ("PRIMARY", "RESCREENED")
 NO_ASSESSMENT = "Not in the data: no tumour assessment."
@@ -121,6 +121,7 @@ def duration() -> Table:
     if not places:
         return Table("tlf-tumour-duration", "Duration", [], [], absent=NO_RESPONSE)
     first = next(iter(places.values()))
+    notes: list[Note] = []
     rows = [
         Row("Progression or death", [times.count("n_events", **p) for p in places.values()]),
         Row("Censored", [times.count("n_censored", **p) for p in places.values()]),
@@ -135,6 +136,11 @@ def duration() -> Table:
             [span(*(times.months(s, **p) for s in ("min", "max"))) for p in places.values()],
         ),
     ]
+    if any(times.find("n_events", **p).value < FEW for p in places.values()):
+        rows.insert(2, Row("Each duration (months)", [_durations(p) for p in places.values()]))
+        notes.append(
+            f"Each duration is listed because there are fewer than {FEW} events; + censored."
+        )
     for end in ("event", "censored"):
         levels = reasons.values("level", sublevel=end)
         for level in levels:
@@ -146,7 +152,25 @@ def duration() -> Table:
             rows.append(Row(f"{reasons.label('sublevel', end)}: {label}", cells))
     heads = [Column(short(p), times.count("N", **place)) for p, place in places.items()]
     n = times.count("N", **first)
-    return Table("tlf-tumour-duration", "Duration", heads, rows, n=n)
+    return Table("tlf-tumour-duration", "Duration", heads, rows, notes=notes, n=n)
+
+
+FEW = 5
+"""With fewer events than this a median says little, and each duration is listed."""
+
+
+def _durations(place: ArdKey) -> Cell:
+    """Each duration in order, `+` after a censored one."""
+    curve = results("rdor_curve")
+    levels = [v for v in curve.values("level", population=place["population"]) if v]
+    parts: list[str | Number] = []
+    steps = [ArdKey(**{**place, "level": level}) for level in levels]
+    for step in sorted(steps, key=lambda at: curve.find("time", **at).value):
+        time = curve.months("time", **step)
+        for name, mark in (("n_events", ""), ("n_censored", "+")):
+            for _ in range(int(curve.find(name, **step).value)):
+                parts += [", " if parts else "", time, mark]
+    return Cell(*parts)
 
 
 def _months(times: Results, place: ArdKey, low: str, high: str) -> Content:

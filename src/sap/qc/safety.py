@@ -95,6 +95,15 @@ def deaths(study: Study) -> Iterator[QcRow]:
                     n += at is not None and level in ("all", at) and why in ("", of)
                 place = Place("deaths", "SAFETY", group, "DEATH", level, why)
                 yield from place.rows(share(n, len(subjects)), METHOD)
+            of_disease = [
+                any(map(_fatal, study.of("ae", who)))
+                for who in subjects
+                if died.get(who, ("", ""))[1] == CAUSES[2] and level in ("all", died[who][0])
+            ]
+            place = Place("deaths", "SAFETY", group, "DEATH", level, "progression_reported")
+            yield from place.rows(share(of_disease.count(True), len(subjects)), METHOD)
+            place = place._replace(sublevel="progression_inferred")
+            yield from place.rows(share(of_disease.count(False), len(subjects)), METHOD)
 
 
 def _ungraded(

@@ -351,6 +351,9 @@ def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     2. `within_window`: at most `safety.days_after_last_dose` days after the last dose.
     3. `after_window`: later.
     4. `day_unknown`: the days since the last dose are not known.
+
+    `progression` is `progression_reported`, a fatal event whose term is the disease (DTHTERM), or
+    `progression_inferred` from the reason for the end of study treatment.
     """
     parts = []
     for group, subjects in by_line(adsl, "SAFETY").items():
@@ -358,6 +361,9 @@ def deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             counts = {"": len(dead)} | {
                 cause: int((dead["DTHCGR1"] == text).sum()) for cause, text in CAUSES.items()
             }
+            progression_ = dead["DTHCGR1"] == CAUSES["progression"]
+            counts["progression_reported"] = int((progression_ & dead["DTHTERM"].notna()).sum())
+            counts["progression_inferred"] = int((progression_ & dead["DTHTERM"].isna()).sum())
             for cause, n in counts.items():
                 share = n / len(subjects) if len(subjects) else REASON_NO_PATIENT
                 parts.append(
