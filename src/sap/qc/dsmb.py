@@ -37,7 +37,7 @@ def _deaths(study: Study) -> Iterator[QcRow]:
     """The deaths of the window; those from progression and without a cause together."""
     other: dict[str, float] = {}
     for row in safety.deaths(study):
-        if row.level != "within_window" or row.group:
+        if row.level != "within_window" or row.group or row.sublevel.startswith("progression_"):
             continue
         if row.sublevel not in ("progression", "not_recorded"):
             yield row._replace(analysis="dsmb_deaths")
