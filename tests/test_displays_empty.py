@@ -106,7 +106,7 @@ def test_a_time_that_no_patient_reached_is_not_estimable_though_the_curve_ended_
 
 def test_survival_without_a_patient_gives_the_reason(run):
     run(of("os", "PRIMARY", 0.0), of("os", "SCREENED", 0.0))
-    assert survival.overall().absent.startswith("Not in the data")
+    assert survival.overall().absent.startswith("No patient has this origin")
 
 
 def test_curves_leave_out_a_time_that_no_patient_has_or_that_the_data_lack(run):
@@ -122,7 +122,7 @@ def test_curves_leave_out_a_time_that_no_patient_has_or_that_the_data_lack(run):
 
 def test_curves_without_a_patient_give_the_reason(run):
     run(of("pfs", "PRIMARY", 0.0), of("rpfs", "PRIMARY", 0.0), of("ttpp", "PRIMARY", 0.0))
-    assert progression.curves().absent.startswith("Not in the data")
+    assert progression.curves().absent.startswith("No time to progression")
 
 
 def test_the_words_of_curves_hold_a_number_when_no_median_is_reached(run):
@@ -378,4 +378,4 @@ def test_the_ctc_counts_of_an_evaluable_subject_begin_with_the_baseline_at_week_
     undated.assign(AVISIT="END OF TREATMENT").to_parquet(where)
     assert "has a date or a cycle" in ctc.values().absent
     frames["adctc"].assign(ANL01FL="").to_parquet(tmp_path / "adam" / "adctc.parquet")
-    assert "no evaluable patient" in ctc.values().absent
+    assert "No evaluable patient" in ctc.values().absent

@@ -634,7 +634,7 @@ def run(tmp_path, monkeypatch):
 
 
 def test_a_figure_is_written_into_the_run_and_named_by_its_path(run):
-    n = Number("25", "psa|N", "Descriptive")
+    n = Number("25", "psa|N", "Kaplan-Meier")
     shown = Figure("tlf-waterfall", waterfall(), "3 of 25 patients [below] 50 %", n=n, numbers=[n])
     markdown = shown._repr_markdown_()
     assert (
@@ -643,7 +643,7 @@ def test_a_figure_is_written_into_the_run_and_named_by_its_path(run):
     )
     assert markdown.startswith("::: {#tlf-waterfall .tlf .tlf-figure .landscape .closed}\n")
     assert ', N=[25]{.ard data-ard="psa&#124;N"}]{.tlf-population}' in markdown
-    assert "- Method: Descriptive." in markdown
+    assert "- Method: Kaplan\\-Meier." in markdown
     root = ET.fromstring((run / "figures/tlf-waterfall.svg").read_text(encoding="utf-8"))
     assert root.attrib["width"] == "691.2pt"  # 9.6 inches, landscape
     assert [p.name for p in (run / "figures").iterdir()] == ["tlf-waterfall.svg"]

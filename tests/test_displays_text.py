@@ -164,7 +164,7 @@ set]{{.tlf-population}}
 - Percentages are of N.
 - Responders over all treated patients.
 - Method: Clopper\\-Pearson.
-- Source: ADRS; ARD psa\\_response; SAP 6.1. Data cut\\-off 2018\\-06\\-30 (final).
+- Source: ADRS; ARD psa\\_response; SAP 6.1.
 :::
 :::
 """

@@ -87,7 +87,7 @@ def test_no_event_is_not_the_same_as_no_domain(run):
 
     ard._json.cache_clear()
     ard._plan.cache_clear()
-    assert "Not in the data" in listing.events()._repr_markdown_()
+    assert "Not collected: adverse event" in listing.events()._repr_markdown_()
 
 
 def test_the_laboratory_listing_shows_every_graded_test_with_its_worse_side(run):

@@ -110,12 +110,12 @@ def test_the_facts_of_treated_subjects_who_died_or_had_a_serious_event(run: Path
         "given: filgrastim; on the same day: cough; outcome: recovered/resolved 2018-02-05."
     )
     assert printed_facts() == [
-        ("T-1", "Patient", "70 years at consent; ECOG 1 at allocation; AR-V7 positive and 12 CTC at the first screening; second line."),
+        ("T-1", "Patient", "70 years at consent; ECOG 1 at allocation; AR-V7 positive and 12 CTC per 7.5 mL at the first screening; second line."),
         ("", "Treatment", "2 infusions of study cabazitaxel, 2018-01-01 to 2018-01-22; ended 2018-02-12: adverse event."),
         ("", "Serious event", serious),
-        ("", "Death", "Died on day 61 (2018-03-02); 39 days after the last infusion; cause: progression; recorded as 'mCRPC'."),
+        ("", "Death", "Died on day 61 (2018-03-02); 39 days after the last infusion; cause: progression; recorded as mCRPC."),
         ("T-4", "Patient", "Treated after re-screening."),
-        ("", "Treatment", "1 infusion of study cabazitaxel, 2018-02-01 to 2018-02-01; no end of treatment recorded."),
+        ("", "Treatment", "1 infusion of study cabazitaxel, on 2018-02-01; no end of treatment recorded."),
         ("", "Death", "Died, date not recorded; cause: not recorded."),
     ]  # fmt: skip
 

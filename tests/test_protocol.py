@@ -183,7 +183,7 @@ def test_a_report_that_the_sponsor_has_to_complete_is_a_draft():
     facts = {"study": "X", "kind": "csr", "status": "FINAL", "cut_off": "2019-06-30"}
     place = {"title_page": [{"name": "Author", "value": "[To be completed by the sponsor]"}]}
     assert page_facts(facts, None).status == "FINAL"
-    assert page_facts(facts | place, None).status == "DRAFT"
+    assert page_facts(facts | place, None).status == "Draft"
     others = {"report_status": "independent re-analysis"}
     assert page_facts(facts | place | others, None).status == "independent re-analysis"
 

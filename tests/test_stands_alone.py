@@ -1,4 +1,4 @@
-"""Every display is read alone: title, population, N, method, denominators, source and cut-off are on it.
+"""Every display is read alone: title, population, N, method of intervals and tests, denominators, source.
 
 These are the complaints of a reviewer who gets one table out of its report ("Tables should be able to
 stand alone", FDA on the R Consortium's pilot 1), turned into a reading of the rendered Markdown of every
@@ -20,7 +20,7 @@ HOME = project_home()
 INCLUDE = re.compile(r"\{\{< include (\S+) >\}\}")
 CELL = re.compile(r"^```\{python\}\n#\| label: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Displays about the report itself count no patients.
-OF_THE_REPORT = {"the plan", "deviations file", "findings of the cut", "manifest of the cut"}
+OF_THE_REPORT = {"SAP", "dated changes", "data validation checks", "manifest of the data snapshot"}
 # Sentences in a table, each with its own patients and method; and analyses that have none.
 OF_NO_SET = {"tlf-synopsis", "tlf-data-gaps"}
 DENOMINATOR = re.compile(
@@ -80,9 +80,6 @@ def caba_v7(tmp_path_factory, shared_data) -> Path:
 def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
     """What a reader of this display alone would not know."""
     caption = text.partition("```{=html}")[0]
-    # Where dates are not real, the cut-off has its name.
-    real = facts.get("dates", "calendar") == "calendar"
-    cut_off = (facts["cut_off"] if real else facts["cut_off_name"]).replace("-", r"\-")
     required = {
         "number": re.search(
             r"\[(Table|Figure|Listing) [\d.]+(-\d+)?\w?\]\{\.tlf-number\}", caption
@@ -91,7 +88,6 @@ def missing(label: str, text: str, facts: dict[str, str]) -> list[str]:
         "population": register.register()[label].population == "NONE"
         or re.search(r"\[Population: .{3,}\]\{\.tlf-population\}", caption),
         "source": re.search(r"^- Source: .{3,}", text, re.MULTILINE),
-        "cut-off": f"Data cut\\-off {cut_off}" in text,
     }
     if ".tlf-absent" in text:
         why = text.partition(".tlf-absent}")[2].partition(":::")[0].strip()
@@ -109,10 +105,14 @@ def of_patients(label: str, text: str, caption: str) -> dict[str, object]:
     n = re.search(r"N=", caption + header) or re.search(r"(^|\s)N(\s|$)", header)
     if entry.kind == "listing":
         return {"N": n}
-    method = not entry.analysis or re.search(r"^- Method: .{3,}", text, re.MULTILINE)
+    # Counts and summaries need no method; an interval and a p-value do.
+    inferred = re.search(r"\bCI\b|>p<|\bHR\b", re.sub(r"<th[^>]*>\s*p\s*</th>", ">p<", text))
+    method = not inferred or re.search(r"^- Method: .{3,}", text, re.MULTILINE)
     notes = text.partition(".tlf-notes}")[2]
     shares = re.search(r"\(\d[\d.\u2007 ]*\)|%", re.sub(r"<[^>]+>", "", text))
-    denominators = entry.kind == "figure" or not shares or DENOMINATOR.search(notes)
+    # 9.7.1: a percentage is of the N in the head of its column, unless a note gives another denominator.
+    in_head = re.search(r"\(N=", header)
+    denominators = entry.kind == "figure" or not shares or in_head or DENOMINATOR.search(notes)
     return {"N": n, "method": method, "denominators": denominators}
 
 
@@ -142,12 +142,11 @@ def test_every_display_of_the_published_trial_stands_alone(caba_v7, monkeypatch)
 def test_the_reading_misses_nothing_that_is_not_there():
     """A display without anything lacks everything; the id is one of the catalogue."""
     facts = {"cut_off": "2019-06-30"}
-    assert missing("tlf-baseline", "| 3 (12.0) |", facts) == [
+    assert missing("tlf-baseline", "| 3 (12.0) | 95% CI", facts) == [
         "number",
         "title",
         "population",
         "source",
-        "cut-off",
         "N",
         "method",
         "denominators",

@@ -105,7 +105,7 @@ def _table(
         else:
             rows += _summary(values, paramcd, decimals, list(columns))
     heads = [head_of(values, column, paramcd="AGE") for column in columns]
-    notes = [f"Not in the data: {', '.join(not_collected)}."] if not_collected else []
+    notes = [f"Not collected, and not shown: {', '.join(not_collected)}."] if not_collected else []
     absent = not_recorded("lb", "laboratory value at baseline")
     return Table(display_id, "Characteristic", heads, rows, notes=notes, absent=absent)
 

@@ -52,7 +52,7 @@ def marker() -> Table:
         if published.find("estimate", level="difference").estimable:
             rows.append(_difference(published))
     columns = [Column("n (%)"), Column("N"), Column(header)]
-    absent = "Not in the data: no patient to compare with."
+    absent = "No patient to compare with."
     return Table("tlf-comparison", "PSA response", columns, rows, absent=absent)
 
 
@@ -115,7 +115,7 @@ def survival() -> Table:
         Column("HR", under="Hazard ratio"),
         Column(header, under="Hazard ratio"),
     ]
-    absent = "Not in the data: no groups to compare."
+    absent = "No groups to compare."
     return Table("tlf-os-groups", "Overall survival", columns, rows, absent=absent)
 
 
@@ -173,7 +173,7 @@ def curves() -> Figure:
         for group, label in _with_times(times, "OS").items()
     }
     if not groups:
-        absent = f"Not in the data: {marker_} with a time to death."
+        absent = f"No patient with a result of {marker_} has a time to death."
         return Figure("tlf-os-marker-curves", None, "", absent=absent)
     steps, ticks, at_risk, medians = curve_data("os_marker", groups)
     places = {label: ArdKey(**{**place, "level": ""}) for label, place in groups.items()}
@@ -219,7 +219,7 @@ def guarantee() -> Table:
                 label += f": {times.label('group', group)}" if group else ""
                 rows.append(_median_row(times, label, place))
     columns = [Column("N"), Column("Deaths"), Column("Median (months)"), Column(header)]
-    absent = "Not in the data: no patient of these sets has an origin."
+    absent = "No patient of these sets has an origin."
     return Table("tlf-os-guarantee", "Overall survival", columns, rows, absent=absent)
 
 

@@ -97,14 +97,14 @@ def values() -> Figure:
     evaluable = adsl.index[adsl["CTCEVFL"] == "Y"]
     counts = adctc[(adctc["ANL01FL"] == "Y") & adctc["USUBJID"].isin(evaluable)]
     if counts.empty:
-        absent = "Not in the data: no evaluable patient has a CTC count on treatment."
+        absent = "No evaluable patient has a CTC count on treatment."
         return Figure("tlf-ctc-values", None, "", absent=absent)
     days = (counts["ADT"] - counts["USUBJID"].map(adsl["TRTSDT"])).dt.days
     dated = bool(days.notna().all())
     cycle = counts["AVISIT"].str.extract(CYCLE, expand=False).astype("Float64").astype("float64")
     time, origin = (days / 7, 0.0) if dated else (cycle, 1.0)
     if time.isna().all():
-        absent = "Not in the data: no CTC count on treatment has a date or a cycle."
+        absent = "No CTC count on treatment has a date or a cycle."
         return Figure("tlf-ctc-values", None, "", absent=absent)
     later = pd.DataFrame({"subject": counts["USUBJID"], "time": time, "value": counts["AVAL"]})
     first = counts.drop_duplicates("USUBJID")

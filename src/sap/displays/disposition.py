@@ -102,7 +102,7 @@ def centres() -> Table:
     return Table("tlf-centres", "Centre", columns, [*lines[1:], lines[0]], n=n)
 
 
-NO_CENTRE = "Not in the data: no centre (SITEID) is recorded."
+NO_CENTRE = "No centre (SITEID) is recorded."
 
 
 def eligibility() -> Table:

@@ -762,7 +762,7 @@ def accrual_figure() -> Figure:
     primary, every = results("dsmb_accrual"), results("accrual")
     months = [level for level in primary.values("level") if level[:1].isdigit()]
     if not months or not every.values("level") or days.relative():
-        why = NO_DATES if days.relative() else "Not in the data: no patient consented."
+        why = NO_DATES if days.relative() else "No patient consented."
         return Figure("tlf-dsmb-accrual", None, "", absent=why)
     planned = primary.has("n_expected", level=months[-1])
     lines = {"Primary set, treated": (primary, "n")}
@@ -834,7 +834,7 @@ def accrual_table() -> Table:
         "End of",
         columns,
         [] if days.relative() else rows,
-        absent=NO_DATES if days.relative() else "Not in the data: no patient consented.",
+        absent=NO_DATES if days.relative() else "No patient consented.",
     )
 
 
@@ -851,7 +851,7 @@ def sites() -> Table:
         for site in counts.values("level")
     ]
     columns = [Column(counts.label("paramcd", code)) for code in names] if rows else [Column("n")]
-    absent = "Not in the data: no patient consented."
+    absent = "No patient consented."
     return Table("tlf-dsmb-sites", "Site", columns, rows, absent=absent)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from sap import ard
 from sap.catalogue.reasons import reason_of
 from sap.catalogue.reporting import analysis
-from sap.displays import days, populations
+from sap.displays import populations
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import NC, NE, NOT_CALCULATED, typeset
@@ -31,6 +31,28 @@ _APPLIES = {
     "number of events": {"n_events"},
 }
 _COUNTED = "Distinct patients"
+# Methods of counts and of plain summaries: a reader of the table sees what they are.
+_SAYS_NOTHING = {
+    _COUNTED,
+    "Assessments",
+    "Days between calendar dates",
+    "Descriptive",
+    "Distinct patients, and number of deviations",
+    "Distinct patients, by the last disposition event",
+    "Distinct patients, cumulative",
+    "Distinct patients; cycles",
+    "Distinct patients; dates",
+    "Earliest and latest dates",
+    "Patients",
+    "Samples",
+    "The plan",
+}
+_METHOD_WORDS = {
+    "CTCAE 4.03 from numbers; patients, each once at the worst grade on treatment": "grades by CTCAE 4.03 "
+    "from the values; patients, each once at the worst grade on treatment",
+    "Laboratory: CTCAE 4.03 from numbers; reported: events": "laboratory: grades by CTCAE 4.03 from the "
+    "values; reported: events",
+}
 
 
 def _statistic(number: Number) -> str:
@@ -90,7 +112,7 @@ def block(
 def _size(entry: Entry) -> Number | None:
     """The size of the population of a display of results; None for one about the plan or the report."""
     results_there = (ard.run_folder() / "ard.csv").is_file()
-    if not entry.analysis or set(entry.source) == {"the plan"} or not results_there:
+    if not entry.analysis or set(entry.source) == {"SAP"} or not results_there:
         return None
     sets = results("analysis_sets")
     known = sets.has("n", population=entry.population)
@@ -169,7 +191,7 @@ def _legend(numbers: Sequence[Number]) -> list[str]:
             lines.append(markdown_text(typeset(f"{mark}, {words}{why}.")))
     if any(number.text == NOT_CALCULATED for number in numbers):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
-    methods = _methods(numbers)
+    methods = [_METHOD_WORDS.get(one, one) for one in _methods(numbers) if one not in _SAYS_NOTHING]
     if methods:
         lines.append(f"Method: {markdown_text(typeset('; '.join(methods)))}.")
     return lines
@@ -217,5 +239,5 @@ def _source(entry: Entry) -> str:
     open_ = facts.get("audience") == "open"
     analyses = [name for name in entry.analysis if not open_ or analysis(name).audience == "open"]
     parts += [f"ARD {', '.join(analyses)}"] if analyses else []
-    parts += [entry.section]
-    return f"Source: {markdown_text('; '.join(parts))}. {markdown_text(f'Data cut-off {days.cut_off()}')}."
+    parts += [entry.section] if entry.section.startswith("SAP") else []
+    return f"Source: {markdown_text('; '.join(parts))}."

@@ -57,7 +57,7 @@ def rates() -> Figure:
         numbers += [estimate, low, high]
         words.append(f"{label}: {n.text} of {total.text}, {estimate.text} percent")
     if not rows:
-        absent = "Not in the data: no patient of the primary set has a response that can be rated."
+        absent = "No patient of the primary set has a response that can be rated."
         return Figure("tlf-key-rates", None, "", absent=absent)
     p0 = ard.plan().design.p0
     plot = forest(
@@ -90,7 +90,7 @@ def safety() -> Lines:
     """Safety in five lines: exposure, severe and serious events, withdrawals, fatal events, and later ones."""
     overview = results("ae_overview")
     if not overview.find("N", level="any", group="").value:
-        return Lines((), "Not in the data: no patient was treated.")
+        return Lines((), "No patient was treated.")
 
     def of(level: str) -> tuple[Number, str, Number]:
         here = ArdKey(level=level, group="")

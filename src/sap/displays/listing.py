@@ -173,7 +173,7 @@ def discontinued() -> Table:
         dataset="ADSL",
         key=(),
         population="SAFETY",
-        absent="Not in the data: no patient was treated.",
+        absent="No patient was treated.",
     )
 
 
@@ -250,7 +250,7 @@ def demographics() -> Table:
         dataset="ADBL",
         key=("AVISIT",),
         population="SCREENED",
-        absent="Not in the data: no patient was screened.",
+        absent="No patient was screened.",
     )
 
 
@@ -300,7 +300,7 @@ def dosing() -> Table:
         dataset="ADEX",
         key=("EXSEQ",),
         population="SAFETY",
-        absent="Not in the data: no patient was treated.",
+        absent="No patient was treated.",
     )
 
 
@@ -397,7 +397,7 @@ def responses() -> Table:
             "Y yes, N no, NEv not evaluable; NE not estimable; + censored. A response requires the decrease within the planned time, the best change does not. Survival of patients treated after re-screening is counted from the second allocation.",
             f"Set: in the primary set; treated after re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; {marker} conversion to negative{tumour_}.",
         ],
-        absent="Not in the data: no patient was treated.",
+        absent="No patient was treated.",
     )
 
 
@@ -506,7 +506,7 @@ def tumour() -> Table:
         dataset="ADRS",
         key=("AVISIT", "ADT"),
         population="SAFETY",
-        absent="Not in the data: the extract has no dated tumour assessment (domains RS, TR, TU).",
+        absent="Not collected: dated tumour assessments.",
     )
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import days
+from sap.displays import days, plan_text
 from sap.displays.ard_lookup import results
 from sap.displays.listing import CRITERIA, cause_of_death, coded, words
 from sap.displays.record import not_recorded
@@ -56,7 +56,11 @@ def _subject(subject: Record) -> str:
     ecog = f"ECOG {words(subject['ECOGBL'])} at allocation" if _known(subject["ECOGBL"]) else ""
     marker = ard.plan().wording.marker
     screened = [f"{marker} {_small(subject['ARV7BL'])}" if _known(subject["ARV7BL"]) else ""]
-    screened += [f"{words(subject['CTCBL'])} CTC" if _known(subject["CTCBL"]) else ""]
+    screened += [
+        f"{words(subject['CTCBL'])} CTC per {plan_text.counted_in()}"
+        if _known(subject["CTCBL"])
+        else ""
+    ]
     sample = " and ".join(part for part in screened if part)
     line = words(subject["LINE"])
     episode = "treated after re-screening" if subject["RESCTRFL"] == "Y" else ""
@@ -72,7 +76,10 @@ def _treatment(subject: Record) -> str:
     first, last, end = (days.printed(subject[name], who) for name in ("TRTSDT", "TRTEDT", "DCTDT"))
     ended = f"ended {on}{end}".removesuffix(on).strip() if _known(subject["DCTREAS"]) else ""
     why = f"{ended}: {_small(subject['DCTREAS'])}" if ended else "no end of treatment recorded"
-    return _joined((f"{given}, {on}{first} to {on}{last}", why))
+    early = _days(subject["TRTEDT"], subject["DCTDT"])
+    why += " (this record is earlier than the last infusion)" if ended and (early or 0) > 0 else ""
+    when = f"on {on}{first}" if first == last else f"{on}{first} to {on}{last}"
+    return _joined((f"{given}, {when}", why))
 
 
 def _since_dose(event: Record, doses: pd.DataFrame) -> str:
@@ -135,7 +142,7 @@ def _event(event: Record, subject: Record, events: pd.DataFrame, doses: pd.DataF
 def _death(subject: Record) -> str:
     since = _days(subject["DTHDT"], subject["TRTEDT"])
     when = f"{_in_days(since)} after the last infusion" if since is not None else ""
-    recorded = f"recorded as '{words(subject['DTHTERM'])}'" if _known(subject["DTHTERM"]) else ""
+    recorded = f"recorded as {_small(subject['DTHTERM'])}" if _known(subject["DTHTERM"]) else ""
     day = _study_day(subject["DTHDT"], subject["TRTSDT"], str(subject["USUBJID"]))
     died = f"Died on {day}" if day else "Died, date not recorded"
     return _joined((died, when, f"cause: {_small(cause_of_death(subject))}", recorded))
@@ -180,6 +187,6 @@ def narratives() -> Table:
     sets = results("analysis_sets")
     n = sets.count(population="SAFETY") if sets.has("n", population="SAFETY") else None
     columns = [Column(header, numeric=False) for header in ("Topic", "Key facts")]
-    notes = [days.NOTE] if days.relative() else []
+    notes = [days.NOTE if days.relative() else "Day 1 is the day of the first infusion."]
     absent = not_recorded("ae", "death or serious adverse event of a treated patient")
     return Table("tlf-narratives", "Patient", columns, rows, notes=notes, absent=absent, n=n)

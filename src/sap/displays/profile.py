@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
-from sap.displays import frame
+from sap.displays import days, frame
 from sap.displays.ard_lookup import results
 from sap.displays.escape import coded, figure_text, markdown_text
 from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, write_svg
@@ -242,6 +242,12 @@ def _span(subject: _Subject) -> tuple[float, float]:
     return first - 3, end + 4
 
 
+def _on_day(what: str, day: float, date: Any, who: str) -> str:
+    """What occurred on a day of the axis (the first dose is day 1), with the day since registration where days are printed."""
+    on = f"{what} on day {as_collected(day + 1)}"
+    return f"{on} (day {days.printed(date, who)} from registration)" if days.relative() else on
+
+
 def _head(page: _Page, subject: _Subject) -> float:
     row = subject.row
     sets = [label for flag, label in SETS if row.get(flag) == "Y"]
@@ -250,11 +256,11 @@ def _head(page: _Page, subject: _Subject) -> float:
     died = subject.day(row["DTHDT"])
     alive = subject.day(row["LSTALVDT"])
     status = (
-        f"died on day {as_collected(died + 1)}"
+        _on_day("died", died, row["DTHDT"], words(row["USUBJID"]))
         if died is not None
         else "died, day not recorded"
         if row["DTHFL"] == "Y"
-        else f"last known alive on day {as_collected(alive + 1)}"
+        else _on_day("last known alive", alive, row["LSTALVDT"], words(row["USUBJID"]))
         if alive is not None
         else "status not known"
     )
@@ -610,7 +616,7 @@ class Profiles:
             return ""
         subjects = list(_subjects())
         if not subjects:
-            return frame.absent(self.id, "Not in the data: no patient was treated.")
+            return frame.absent(self.id, "No patient was treated.")
         n = results("analysis_sets").count(population="SAFETY")
         blocks = []
         for i, subject in enumerate(subjects, start=1):

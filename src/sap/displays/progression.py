@@ -65,7 +65,7 @@ def times(population: str, display_id: str) -> Table:
         return Table(display_id, "Time", [], [], absent=NO_RESCREENING)
     places = _places(population)
     if not any(_estimable(analysis, place) for analysis, place in places.items()):
-        reason = "Not in the data: no patient of this set has an assessment of progression."
+        reason = "No patient of this set has an assessment of progression."
         return Table(display_id, "Time", [], [], absent=reason)
 
     def line(
@@ -134,7 +134,7 @@ def reasons() -> Table:
                 )
                 rows.append(Row(counts.label("level", level), cells, "indent1"))
     columns = [Column("Counted as", numeric=False), Column("n"), Column("N")]
-    absent = "Not in the data: no time to progression could be derived."
+    absent = "No time to progression could be derived."
     return Table("tlf-progression-reasons", "Reason", columns, rows, absent=absent)
 
 
@@ -150,7 +150,7 @@ def sensitivity() -> Table:
             place = ArdKey(population="PRIMARY", level=level)
             rows.append(Row(variants.label("level", level), _line(variants, place), "indent1"))
     columns = [Column("N"), Column("Events"), Column("Median (months)"), Column(_months_header())]
-    absent = "Not in the data: no time to progression could be derived."
+    absent = "No time to progression could be derived."
     return Table("tlf-progression-sensitivity", "Definition", columns, rows, absent=absent)
 
 
@@ -175,7 +175,7 @@ def psa() -> Table:
         if p in counts.values("population") and counts.find("N", population=p, level="").value
     ]
     if not sets:
-        absent = "Not in the data: no course of PSA."
+        absent = "No course of PSA."
         return Table("tlf-psa-progression", "PSA progression", [], [], absent=absent)
     overall = [ArdKey(population=p, level="") for p in sets]
     n = [n_pct(counts.count(**p), counts.percent(**p)) for p in overall]
@@ -199,7 +199,7 @@ def curves() -> Figure:
     planned = {a: p for a, p in _places("PRIMARY").items() if a != "dor"}
     places = {a: p for a, p in planned.items() if _has_curve(a, p)}
     if not places:
-        absent = "Not in the data: no time to progression could be derived."
+        absent = "No time to progression could be derived."
         return Figure("tlf-progression-curves", None, "", absent=absent)
     parts = [
         curve_data(a, {_label(a): ArdKey(population="PRIMARY", paramcd=p["paramcd"])})
@@ -228,5 +228,7 @@ def curves() -> Figure:
     )  # fmt: skip
     alt = f"Kaplan-Meier curves of the primary set. Medians: {in_words}."
     missing = [_label(a) for a in planned if a not in places]
-    notes = cut_note(at_risk) + ([f"Not in the data: {', '.join(missing)}."] if missing else [])
+    notes = cut_note(at_risk) + (
+        [f"Not collected, and not shown: {', '.join(missing)}."] if missing else []
+    )
     return Figure("tlf-progression-curves", plot, alt, height=4.4, notes=notes, numbers=numbers)

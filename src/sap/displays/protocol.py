@@ -175,7 +175,7 @@ def centres() -> RichText:
 
 def centres_in_data() -> RichText:
     """How many centres the data have next to those registered; nothing where no centre is recorded."""
-    sites = [one for one in results("centres").values("level") if one]
+    sites = [one for one in results("centres").values("level") if one not in ("", "total")]
     if not sites or is_not_known("centres"):
         return RichText("")
     registered = len(_given("centres") or ())

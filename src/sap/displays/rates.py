@@ -50,5 +50,5 @@ def rate_table(display_id: str) -> Table:
         if lines:
             rows += [Row(analysis(name).label, kind="group"), *lines]
     columns = [Column("n (%)"), Column("N"), Column(header)]
-    absent = "Not in the data: no patient of this analysis."
+    absent = "No patient of this analysis."
     return Table(display_id, "Analysis set", columns, rows, absent=absent)

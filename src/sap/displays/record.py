@@ -20,15 +20,15 @@ def has_domain(name: str) -> bool:
 def not_recorded(domain: str, what: str) -> str:
     """Why a display about a domain is empty: the extract lacks it, or nothing was recorded in it."""
     if has_domain(domain):
-        return f"No {what} was recorded up to the cut-off (domain {domain.upper()} has no such record)."
-    return f"Not in the data: the extract has no domain {domain.upper()} ({what})."
+        return f"No {what} was recorded up to the cut-off."
+    return f"Not collected: {what}."
 
 
 def eligibility() -> RichText:
     """Where criteria that were not met are recorded, or that they are not in the data."""
     if has_domain("ie"):
-        return RichText("criteria not met are recorded in the domain IE")
-    return RichText("criteria not met are not in the data (no domain IE)")
+        return RichText("criteria that were not met are recorded")
+    return RichText("criteria that were not met were not collected")
 
 
 SEVERITIES = ("critical", "warning", "info", "accepted")

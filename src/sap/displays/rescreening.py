@@ -31,7 +31,7 @@ def conversion() -> Table:
     overall = ArdKey(paramcd="CONVERT", group="all", level="all")
     if not len(rates) or not rates.find("N", **overall).value:
         planned = ard.plan().study.groups
-        absent = "Not in the data: no patient was re-screened." if planned else NO_RESCREENING
+        absent = "No patient was re-screened." if planned else NO_RESCREENING
         return Table("tlf-rescreening", "Re-screened patients", [], [], absent=absent)
     rows: list[Row] = []
     for paramcd, group in BLOCKS:
@@ -71,5 +71,5 @@ def between() -> Table:
         if source.find("n", **place).value
     ]
     columns = [Column("n"), Column("Mean (SD)"), Column("Median"), Column("Min, max")]
-    absent = "Not in the data: no dates of allocation."
+    absent = "No dates of allocation."
     return Table("tlf-rescreening-times", "Parameter", columns, rows, absent=absent)

@@ -26,7 +26,7 @@ from sap.displays.table import (
 from sap.plan.estimands import Event
 
 SETS = ("PRIMARY", "PSAEVAL", "PERPROT", "MARKERPOS")
-NO_CHANGE = "Not in the data: no change of PSA."
+NO_CHANGE = "No change of PSA."
 
 
 def _two_intervals() -> list[Note]:

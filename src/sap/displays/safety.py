@@ -18,7 +18,7 @@ from sap.plan.model import SafetyRate
 
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5")
 ALL_TREATED = "All treated"
-NO_EVENTS = "Not in the data: no treatment-emergent adverse event was recorded."
+NO_EVENTS = "No treatment-emergent adverse event was recorded."
 RELATED = (
     "related",
     "related_severe_grade",
@@ -329,7 +329,7 @@ def dots() -> Figure:
     from sap.displays.plots import ae_dot_plot
 
     rates_ = results("ae_rates")
-    this_trial, points = "This trial", []
+    this_study, points = "This study", []
     rules, published = _rules(rates_), _published(rates_)
     in_words = []
     for rule in rules:
@@ -342,13 +342,13 @@ def dots() -> Figure:
             }
             if not {"percent", "lowest"} & set(values):
                 continue
-            points.append({"term": rule.name, "series": group or this_trial, **values})
+            points.append({"term": rule.name, "series": group or this_study, **values})
             if not group:
                 in_words.append(f"{rule.name} {_in_words(rates_, place)}")
     if not in_words:
-        return Figure("tlf-ae-dots", None, "", absent="Not in the data: no rate is estimable.")
+        return Figure("tlf-ae-dots", None, "", absent="No rate is estimable.")
     plot = ae_dot_plot(
-        pd.DataFrame(points), series=[this_trial, *published], x_title="Patients (%)"
+        pd.DataFrame(points), series=[this_study, *published], x_title="Patients (%)"
     )
     first = ArdKey(level=rules[0].id, group="")
     n = rates_.count("N", **first)

@@ -24,7 +24,7 @@ NOT_TREATED_AGAIN_REASONS = (
     "rescreened_qualified_not_treated_declined",
     "rescreened_qualified_not_treated_other",
 )
-NO_CONSENT = "Not in the data: no patient consented."
+NO_CONSENT = "No patient consented."
 
 
 def _category(level: str, kind: RowKind = "indent1") -> Row:

@@ -32,6 +32,13 @@ def _joined(*parts: str | Number | RichText) -> RichText:
     return RichText(*flat)
 
 
+def _arm() -> str:
+    """What is evaluated: the study, or the patients given the study treatment where it has groups."""
+    if not ard.plan().study.groups:
+        return "Single-arm phase 2"
+    return f"The {ard.plan().wording.treatment} group is evaluated as a single-arm phase 2 design"
+
+
 def design() -> RichText:
     """The design in one or two sentences."""
     planned = ard.plan().design
@@ -43,13 +50,13 @@ def design() -> RichText:
     )  # fmt: skip
     if planned.kind == "single-stage":
         return _joined(
-            "Single-arm phase 2 with one stage. ", *test, ": the null hypothesis is rejected when more than ",
+            _arm(), " with one stage. ", *test, ": the null hypothesis is rejected when more than ",
             _plan("design.r"), " of ", _plan("design.n"), " patients respond.",
         )  # fmt: skip
     named = {"minimax": "Simon's minimax design", "optimal": "Simon's optimal design"}
     named = {} if planned.deviation else named
     return _joined(
-        f"Single-arm phase 2 in two stages, {named.get(planned.criterion, 'after Simon')}. ",
+        _arm(), f" in two stages, {named.get(planned.criterion, 'after Simon')}. ",
         *test, ". The study stops after ", _plan("design.n1"), " patients when at most ",
         _plan("design.r1"), " respond, and the null hypothesis is rejected when more than ", _plan("design.r"),
         " of ", _plan("design.n"), " respond.",

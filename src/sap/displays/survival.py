@@ -55,7 +55,7 @@ def overall() -> Table:
     places = {p: ArdKey(population=p, level="") for p in sets}
     followed = {p: bool(times.find("N", **place).value) for p, place in places.items()}
     if not any(followed.values()):
-        absent = "Not in the data: no patient has this origin."
+        absent = "No patient has this origin."
         return Table("tlf-os", "Overall survival", [], [], absent=absent)
     header = ci_months(times, next(places[p] for p in sets if followed[p]))
 
@@ -189,9 +189,7 @@ def curve() -> Figure:
     times = results("os")
     n = times.count("N", **place)
     if n.text == "0":
-        return Figure(
-            "tlf-os-curve", None, "", absent="Not in the data: no patient has this origin."
-        )
+        return Figure("tlf-os-curve", None, "", absent="No patient has this origin.")
     median, deaths = times.months("median", **place), times.count("n_events", **place)
     low, high = (times.months(name, **place) for name in ("conf_low", "conf_high"))
     origin = ard.plan().survival.os_origin

@@ -36,7 +36,7 @@ def swimmer() -> Figure:
     per_month, cycle = plan.survival.days_per_month, plan.exposure.cycle_days
     subjects = adsl[(adsl["SAFFL"] == "Y") & adsl["TRTSDT"].notna()].set_index("USUBJID")
     if subjects.empty:
-        return Figure("tlf-swimmer", None, "", absent="Not in the data: no patient was treated.")
+        return Figure("tlf-swimmer", None, "", absent="No patient was treated.")
     first = subjects["TRTSDT"]
     ended = subjects["TRTEDT"].fillna(first) + pd.to_timedelta(cycle, unit="D")
     seen = subjects["DTHDT"].fillna(subjects["LSTALVDT"]).fillna(ended)

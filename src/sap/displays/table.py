@@ -132,7 +132,7 @@ class Row:
 class Table:
     """A table or listing of the catalogue.
 
-    An empty one must give the reason in `absent` ("Not in the data: no adverse event was recorded"). `n` is
+    An empty one must give the reason in `absent` ("No adverse event was recorded"). `n` is
     the size of the population for the caption, where no column header holds it.
     """
 

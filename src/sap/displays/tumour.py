@@ -15,7 +15,7 @@ from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
 
 SETS = ("PRIMARY", "RESCREENED")
-NO_ASSESSMENT = "Not in the data: no tumour assessment."
+NO_ASSESSMENT = "No tumour assessment."
 
 
 def _has_patients(rows: Results, place: ArdKey) -> bool:
@@ -251,5 +251,5 @@ def agreement() -> Table:
         if _has_patients(points, ArdKey(paramcd="SUMDIAM")):
             rows.append(Row(points.label("paramcd", "SUMDIAM"), cells(ArdKey(paramcd="SUMDIAM"))))
     columns = [Column("Time points"), Column("N")]
-    absent = "Not in the data: no time point with lesions and a response of the investigator."
+    absent = "No time point with lesions and a response of the investigator."
     return Table("tlf-tumour-agreement", "Overall response", columns, rows, absent=absent)

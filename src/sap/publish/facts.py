@@ -20,7 +20,7 @@ AUDIENCES = {
     ("dsmb", "open"): "Open report",
     ("dsmb", "closed"): "Closed report (DSMB members only)",
 }
-DRAFT = "DRAFT"
+DRAFT = "Draft"
 # Reports whose first page is their first chapter; contents and lists follow it.
 ANSWERS_FIRST = ("dsmb",)
 # Reports whose sections follow each other without a new page, except where the text asks for one; the
@@ -112,7 +112,7 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
         ("Data cut-off", cut_off_words),
         ("Date of report", f"Data cut-off {cut_off_words}" if of_e3 else ""),
         ("Data snapshot", word("cut_id")),
-        ("Trial and data", word("about")[:1].upper() + word("about")[1:]),
+        ("Study and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),
         *((str(name), str(value)) for name, value in facts.get("cover") or ()),
     )
