@@ -80,7 +80,7 @@ def test_survival_takes_its_level_from_a_set_with_patients(run):
     shown = survival.overall()
     assert not shown.absent
     (mean,) = [row for row in shown.rows if str(row.label).startswith("Restricted mean to 12")]
-    assert [str(getattr(cell, "text", cell)) for cell in mean.cells] == ["-", "8.5"]
+    assert [str(getattr(cell, "text", cell)) for cell in mean.cells] == ["\u2013", "8.5"]
     assert any("95" in str(row.label) for row in shown.rows)
 
 

@@ -276,11 +276,11 @@ def test_ne_is_explained_in_the_notes(run):
         "tlf-psa-response",
         "OS",
         [Column("Months")],
-        [Row("Upper limit", [high]), Row("x", [Number("-", "")])],
+        [Row("Upper limit", [high]), Row("x", [Number("\u2013", "")])],
     )
     markdown = table._repr_markdown_()
     assert "- NE, not estimable: fewer than half had died." in markdown
-    assert "- \\-, not calculated." in markdown
+    assert "- –, not calculated." in markdown
 
 
 # --- prose -------------------------------------------------------------------------------------

@@ -51,7 +51,7 @@ class Number:
 
     def markdown(self) -> str:
         """The number in Markdown, with its address."""
-        return f'[{markdown_text(self.text)}]{{.ard data-ard="{markdown_attribute(self.key)}"}}'
+        return f'[{markdown_text(formats.signed(self.text))}]{{.ard data-ard="{markdown_attribute(self.key)}"}}'
 
 
 @dataclass(frozen=True)

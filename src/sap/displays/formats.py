@@ -6,7 +6,7 @@ Rules (SAP, section on reporting conventions; they are those of SAS, not of Pyth
    back (`Decimal(repr(x))`), and exact fractions where count and denominator are known.
 2. `-0.0` is never printed.
 3. NaN and infinity are `NE`, not estimable, or `NC` where the ARD gives a reason of what was never
-   collected; None is `-`, not calculated; a response that is not evaluable is `NEv`. They are never
+   collected; None is `–`, not calculated; a response that is not evaluable is `NEv`. They are never
    mixed up.
 4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent; all of them is `100`.
 5. p-values have four decimals; `<0.0001` and `>0.9999` at the ends.
@@ -33,8 +33,9 @@ from sap.catalogue.reasons import NOT_COLLECTED, NOT_ESTIMABLE, NOT_EVALUABLE
 NE = NOT_ESTIMABLE
 NC = NOT_COLLECTED
 NEV = NOT_EVALUABLE
-NOT_CALCULATED = "-"
+NOT_CALCULATED = "\u2013"
 FIGURE_SPACE = "\u2007"
+MINUS = "\u2212"
 
 # Plain text, as plan, data and code write it, and what is printed for it.
 _SIGNS = {
@@ -46,11 +47,21 @@ _SIGNS = {
     "p0": "p₀",
     "p1": "p₁",
     "m2": "m²",
+    "n1": "n₁",
+    "n2": "n₂",
+    "r1": "r₁",
+    "r2": "r₂",
+    "log2": "log₂",
+    "AUC0-h": "AUC₀₋ₕ",
 }
 _POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+_LOWERED = str.maketrans("0123456789-h", "₀₁₂₃₄₅₆₇₈₉₋ₕ")
 _PLAIN = re.compile(
-    r">=|<=|\bu(?:g|mol)/|\b(?:H0|p0|p1|m2)\b|(?:x ?)?\b10\^(\d+)|(?:(?<=\d)|^)[ \u00a0]%(?!\w)"
+    r">=|<=|\bu(?:g|mol)/|\b(?:H0|p0|p1|m2|n1|n2|r1|r2|log2|AUC0-h)\b|(?:x ?)?\b10\^(\d+)"
+    r"|\bAUC\((0-\d+) h\)|(?:(?<=\d)|^)[ \u00a0]%(?!\w)"
 )
+
+_MINUS = re.compile(r"(?<![\w.)\]/-])-(?=\d)")
 
 Hundred = Literal["100", "100.0"]
 
@@ -67,15 +78,28 @@ def typeset(text: str) -> str:
     ('Grade ≥ 3', 'Dose (mg/m²)', 'PSA (µg/L)', '×10⁹/L')
     >>> typeset("Creatinine (umol/L)")
     'Creatinine (µmol/L)'
+    >>> typeset("AUC(0-7 h) (ng·h/mL)"), typeset("log2 of n1")
+    ('AUC₀₋₇ₕ (ng·h/mL)', 'log₂ of n₁')
     >>> typeset("95 % CI"), typeset("H0: p <= p0"), typeset("loss of 5 %ile")
     ('95% CI', 'H₀: p ≤ p₀', 'loss of 5 %ile')
     """
-    return _PLAIN.sub(_printed_sign, text)
+    return signed(_PLAIN.sub(_printed_sign, text))
+
+
+def signed(text: str) -> str:
+    """`text` with a minus sign where a hyphen stands before a number: `−0.5`; dates and ranges keep theirs.
+
+    >>> signed("(-37.8, -2)"), signed("2018-01-31"), signed("28-day"), signed("AR-V7")
+    ('(−37.8, −2)', '2018-01-31', '28-day', 'AR-V7')
+    """
+    return _MINUS.sub(MINUS, text) if "-" in text else text
 
 
 def _printed_sign(plain: re.Match[str]) -> str:
     if plain[1]:
         return f"×10{plain[1].translate(_POWERS)}"
+    if plain[2]:
+        return f"AUC{plain[2].translate(_LOWERED)}ₕ"
     return _SIGNS.get(plain[0], "%")
 
 
@@ -98,7 +122,7 @@ def fixed(value: float | None, digits: int) -> str:
     >>> fixed(-0.04, 1), fixed(-0.05, 1)
     ('0.0', '-0.1')
     >>> fixed(float("nan"), 1), fixed(None, 1)
-    ('NE', '-')
+    ('NE', '–')
     """
     if value is None or not isfinite(value):
         return NE if value is not None else NOT_CALCULATED
@@ -282,68 +306,32 @@ def response(code: str) -> str:
     return NEV if code == "NE" else code
 
 
-_NUMBER = re.compile(r"[<>]?-?\d+(?:\.\d+)?|NE\b|NC\b|(?<![\w.])-(?![\w.])")
+_NUMBER = re.compile(r"[<>]?[-\u2212]?\d+(?:\.\d+)?|NE\b|NC\b|(?<![\w.])[-\u2013](?![\w.])")
 
 
-def insertions(
-    column: Sequence[str], blocks: Sequence[int] | None = None
-) -> list[list[tuple[int, int]]]:
-    """Where figure spaces go so that the numbers of a column are aligned.
+def leading_spaces(column: Sequence[str]) -> list[int]:
+    """How many figure spaces go before each text so that the numbers of a column are aligned.
 
-    For each text a list of (position, how many), in order. The rule:
-
-    1. Cells of one shape (the same words and brackets around the numbers) get each of their
-       numbers padded on the left to the widest of the shape; cells of three numbers or more only
-       to the widest of their block (the rows under one heading), or doses would pull weeks apart.
-    2. The integer parts of the first number end at one place over all cells of the column, so that
-       the units of `12 (48.0)`, `3` and `61.5` are aligned.
-
-    The cells are left-aligned in their column: nothing is padded on the right, where a figure space
-    would be as wide as a digit and what it replaces is not. A text without a number is left alone and counts for nothing.
+    The integer parts of the first number end at one place over all cells of the column, so that the
+    units of `12 (48.0)`, `3` and `61.5` are aligned, and with them the brackets of counts. Nothing is
+    padded inside a bracket, nor on the right: the cells are left-aligned in their column. A text
+    without a number is left alone and counts for nothing.
     """
-    matches = [list(_NUMBER.finditer(text)) for text in column]
-    block_of = blocks or [0] * len(column)
-    shapes = [
-        (_NUMBER.sub("#", text), block if len(numbers) > 2 else 0)
-        for text, numbers, block in zip(column, matches, block_of, strict=True)
-    ]
-    widest: dict[tuple[tuple[str, int], int], int] = {}
-    for shape, numbers in zip(shapes, matches, strict=True):
-        for i, number in enumerate(numbers):
-            place = (shape, i)
-            widest[place] = max(widest.get(place, 0), _integer_width(number.group()))
-    heads = [match[0].start() + _integer_width(match[0].group()) for match in matches if match]
-    first_end = max(heads, default=0)
-    result: list[list[tuple[int, int]]] = []
-    for shape, numbers in zip(shapes, matches, strict=True):
-        pads: list[tuple[int, int]] = []
-        for i, number in enumerate(numbers):
-            have = _integer_width(number.group())
-            want = widest[shape, i]
-            missing = first_end - number.start() - have if i == 0 else want - have
-            if missing:
-                pads.append((number.start() if i else 0, missing))
-        result.append(pads)
-    return result
+    numbers = [_NUMBER.search(text) for text in column]
+    ends = [n.start() + _integer_width(n.group()) if n else None for n in numbers]
+    furthest = max((end for end in ends if end is not None), default=0)
+    return [0 if end is None else furthest - end for end in ends]
 
 
 def _integer_width(number: str) -> int:
     return len(number.partition(".")[0])
 
 
-def padded(text: str, pads: Sequence[tuple[int, int]]) -> str:
-    """`text` with its figure spaces put in."""
-    pieces, done = [], 0
-    for position, n in pads:
-        pieces += [text[done:position], FIGURE_SPACE * n]
-        done = position
-    return "".join([*pieces, text[done:]])
-
-
 def pad_column(column: Sequence[str]) -> list[str]:
     """The texts of a column, padded with figure spaces on the left, decimals aligned.
 
     >>> [t.replace(FIGURE_SPACE, "_") for t in pad_column(["12 (48.0)", "3 (4.0)", "0", "NE"])]
-    ['12 (48.0)', '_3 (_4.0)', '_0', 'NE']
+    ['12 (48.0)', '_3 (4.0)', '_0', 'NE']
     """
-    return [padded(text, pads) for text, pads in zip(column, insertions(column), strict=True)]
+    spaces = leading_spaces(column)
+    return [FIGURE_SPACE * n + text for text, n in zip(column, spaces, strict=True)]

@@ -126,7 +126,7 @@ def interval(
         _with_unit(level, formats.confidence, "%"),
         f"{NO_BREAK_SPACE}CI{NO_BREAK_SPACE}",
         low.formatted(print_as),
-        " to ",
+        f"{NO_BREAK_SPACE}to{NO_BREAK_SPACE}",
         high.formatted(print_as),
     )
 
@@ -197,6 +197,12 @@ def if_shown(text: str) -> Conditional:
 def listed(display_id: str) -> RichText:
     """A link to a listing, or that its data were not collected."""
     return ref(display_id) if printed(display_id) else RichText("not collected")
+
+
+def not_collected(*display_ids: str) -> RichText:
+    """Below a heading whose displays the data do not allow: that nothing was collected; else nothing."""
+    gone = not any(printed(display_id) for display_id in display_ids)
+    return RichText("Not collected in this study.") if gone else RichText()
 
 
 def _statistic(analysis: str, stat_name: str, where: ArdKey) -> Statistic:

@@ -66,6 +66,7 @@ def rates() -> Figure:
         x_title="Rate (%)",
         reference_words=f"p0 = {formats.proportion(p0)} %",
         columns=("Response", "n/N", f"% ({header})"),
+        of_first=True,
     )
     alt = f"Forest plot of response rates. {'; '.join(words)}."
     notes: list[Note] = [f"Primary: {populations.words('PRIMARY')}."]

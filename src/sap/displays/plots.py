@@ -100,6 +100,7 @@ def km_curves(
     ticks = sorted(set(at_risk["time"]))
     right = max(ticks[-1], float(steps["time"].max())) if end is None else end
     medians = {group: m for group, m in medians.items() if not m > right}
+    steps, censored = _until(steps, right), censored[censored["time"] <= right]
     single = len(groups) == 1
     row_height, top_row = 0.085, -0.26
     first_row = top_row if single else top_row - row_height
@@ -195,6 +196,16 @@ def km_curves(
     if single:
         plot += p9.guides(color=False, fill=False, linetype=False)
     return plot
+
+
+def _until(steps: pd.DataFrame, right: float) -> pd.DataFrame:
+    """The steps up to the end of the axis; a curve that goes on ends there."""
+    curves = []
+    for _, curve in steps.groupby("group", sort=False, observed=True):
+        inside = curve[curve["time"] <= right]
+        goes_on = len(inside) < len(curve)
+        curves += [inside, inside.tail(1).assign(time=right)] if goes_on else [inside]
+    return pd.concat(curves, ignore_index=True)
 
 
 FEW_AT_RISK = 0.1
@@ -507,6 +518,7 @@ def forest(
     x_title: str,
     columns: tuple[str, str, str],
     reference_words: str = "",
+    of_first: bool = False,
 ) -> "Canvas":
     """Estimates with their intervals, between columns of text.
 
@@ -517,7 +529,7 @@ def forest(
         the heading of a group.
     reference
         The value of no difference, or the null hypothesis: a dashed line with `reference_words` on
-        top.
+        top. It crosses all rows, or with `of_first` the first alone: a hypothesis of the primary endpoint.
     columns
         The headers over label, n_text and text.
 
@@ -537,12 +549,13 @@ def forest(
         left, right = _span([0.0, *ends] if min(ends, default=0.0) >= 0 else ends)
         axes.set_xlim(left, right)
         if reference is not None:
-            axes.axvline(
+            axes.vlines(
                 reference,
-                ymax=(len(rows) + 0.1) / (len(rows) + 1.2),
+                places[0] - 0.45 if of_first else axes.get_ylim()[0],
+                len(rows) + 0.5,
                 color=GREY,
-                linewidth=0.8,
-                linestyle="--",
+                linewidths=0.8,
+                linestyles="--",
                 zorder=1,
             )
             axes.text(

@@ -178,7 +178,9 @@ def median_words(times: Results, place: ArdKey) -> str:
     """The median with its limits, for the corner of a panel."""
     low, high = (times.months(name, **place).text for name in ("conf_low", "conf_high"))
     level = ci_months(times, place)
-    return f"median {times.months('median', **place).text} ({formats.typeset(level)} {low}, {high})"
+    median = times.months("median", **place)
+    unit = "" if median.text in (formats.NE, formats.NC) else " months"
+    return f"median {median.text}{unit} ({formats.typeset(level)} {low}, {high})"
 
 
 def curve() -> Figure:

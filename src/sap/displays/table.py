@@ -6,7 +6,7 @@ spaces, so that decimals are aligned in every format without help from an engine
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import accumulate, groupby
+from itertools import groupby
 from typing import Literal
 
 from sap.catalogue.reasons import reason_of
@@ -37,27 +37,15 @@ class Cell:
     def numbers(self) -> list[Number]:
         return [p for p in self.parts if isinstance(p, Number)]
 
-    def html(self, pads: Sequence[tuple[int, int]] = ()) -> str:
-        """The cell with `pads` figure spaces put in; one that falls between two parts precedes the later."""
-        written, start = [], 0
-        for part in self.parts:
-            text = part.text if isinstance(part, Number) else part
-            end = start + len(text)
-            inside = [(at - start, n) for at, n in pads if start < at < end]
-            before = "".join(formats.FIGURE_SPACE * n for at, n in pads if at == start)
-            inner = _padded_html(text, inside)
-            written.append(before + (part.html(inner) if isinstance(part, Number) else inner))
-            start = end
-        after = "".join(formats.FIGURE_SPACE * n for at, n in pads if at == start)
-        return "".join(written) + after
-
-
-def _padded_html(text: str, pads: Sequence[tuple[int, int]]) -> str:
-    pieces, done = [], 0
-    for at, n in pads:
-        pieces += [html_text(text[done:at]), formats.FIGURE_SPACE * n]
-        done = at
-    return "".join([*pieces, html_text(text[done:])])
+    def html(self, lead: int = 0, *, numeric: bool = False) -> str:
+        """The cell after `lead` figure spaces; numbers, and all of a `numeric` cell, with their minus signs."""
+        written = (
+            p.html(html_text(formats.signed(p.text)))
+            if isinstance(p, Number)
+            else html_text(formats.signed(p) if numeric else p)
+            for p in self.parts
+        )
+        return formats.FIGURE_SPACE * lead + "".join(written)
 
 
 def n_pct(n: Number, percent: Number) -> Cell:
@@ -192,7 +180,7 @@ class Table:
         ]
 
     def _body(self) -> list[str]:
-        pads = self._pads()
+        leads = self._leads()
         lines = ["<tbody>"]
         for i, row in enumerate(self.rows):
             printed, contents = row.printed
@@ -206,19 +194,17 @@ class Table:
                     _again(row.again) if row.again else _th(label, "row") if label else "<td></td>"
                 )
                 cells += "".join(
-                    _td(cell, column, pads[j][i])
+                    _td(cell, column, leads[j][i])
                     for j, (cell, column) in enumerate(zip(contents, self.columns, strict=True))
                 )
             lines.append(f"<tr{attributes}>{cells}</tr>")
         return [*lines, "</tbody>"]
 
-    def _pads(self) -> list[list[list[tuple[int, int]]]]:
+    def _leads(self) -> list[list[int]]:
         columns = []
-        blocks = list(accumulate(int(row.kind == "group") for row in self.rows))
         for j, column in enumerate(self.columns):
             texts = [row.printed[1][j].text if row.cells else "" for row in self.rows]
-            pads = formats.insertions(texts, blocks) if column.numeric else [[] for _ in texts]
-            columns.append(pads)
+            columns.append(formats.leading_spaces(texts) if column.numeric else [0] * len(texts))
         return columns
 
 
@@ -333,7 +319,7 @@ def _again(label: str) -> str:
     return _th(html_text(label), "row", "again")
 
 
-def _td(cell: Cell, column: Column, pads: Sequence[tuple[int, int]]) -> str:
+def _td(cell: Cell, column: Column, lead: int) -> str:
     if not column.numeric:
         return f"<td>{cell.html()}</td>"
-    return f'<td class="num">{cell.html(pads)}</td>'
+    return f'<td class="num">{cell.html(lead, numeric=True)}</td>'

@@ -883,10 +883,18 @@ local function turned(block)
   return tonumber(height), body
 end
 
+local HEADING = 30 -- points
+
 local function together(blocks)
   local out = pandoc.List({})
   for _, block in ipairs(blocks) do
     local height, body = turned(block)
+    -- A heading directly above is on the same page, unless it begins one of its own.
+    while height and out[#out] and out[#out].t == "Header" and out[#out].level > 1 do
+      body = pandoc.write(pandoc.Pandoc({ out:remove() }), "typst") .. "\n\n" .. body
+      height = height + HEADING
+      block = pandoc.RawBlock("typst", "#tlf-landscape[ // " .. height .. "\n" .. body .. "\n]")
+    end
     local above, before = turned(out[#out])
     if height and above and height + above <= TURNED_HIGH then
       local text = before .. "\n\n" .. body
