@@ -87,7 +87,7 @@ def typeset(text: str) -> str:
 
 
 def signed(text: str) -> str:
-    """`text` with a minus sign where a hyphen stands before a number: `−0.5`; dates and ranges keep theirs.
+    """`text` with a minus sign in the place of a hyphen before a number: `−0.5`; dates and ranges keep theirs.
 
     >>> signed("(-37.8, -2)"), signed("2018-01-31"), signed("28-day"), signed("AR-V7")
     ('(−37.8, −2)', '2018-01-31', '28-day', 'AR-V7')

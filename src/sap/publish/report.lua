@@ -414,7 +414,7 @@ end
 local BLOCK, LAST = 9, 3 -- rows of one block that stay on one page; rows that stay with the notes
 local LONG = 20 -- a row of so many lines may be cut by the end of a page
 
--- Which rows stay with the row below them, beside those that lead. The first block stands directly below
+-- Which rows stay with the row below them, apart from those that lead. The first block is directly below
 -- the heads of the columns, where such rows would be heads too.
 local function kept_rows(rows)
   local keeps, first = {}, true
