@@ -359,8 +359,8 @@ def test_when_all_must_be_off_treatment_completion_would_give_the_others(folder)
     checked(look)
     true = true_kinds(look)
     completed = float(sum(kind.stop == "completed" for kind in true))
-    rows = look.every.set_index(["analysis", "level", "stat_name"])["stat"]
-    assert rows["dsmb_stopping", "completed", "n"] == completed
+    closed = dict(zip(map(ard.key, look.every.to_dict("records")), look.every["stat"], strict=True))
+    assert closed["dsmb_stopping|SAFETY||TREATMENT|completed||n"] == completed
     found = ends(look, {"completed": (completed, lambda kind: kind.stop == "completed")})
     least, most = found["stopped for a reason that is not named"]
     assert least == most == sum(kind.stop == "another reason" for kind in true)

@@ -74,14 +74,13 @@ def audience() -> RichText:
     if is_open():
         return RichText(
             "This is the open report, which may be given to the sponsor and the investigators. It contains "
-            "pooled safety data and the conduct of the trial. Response, progression, survival and the status "
-            "of the stopping rule for futility are in the closed report; sections and tables have the same "
+            "pooled safety data and the conduct of the trial. Response, progression, survival and what they "
+            "mean for the design are in the closed report; sections and tables have the same "
             "numbers in both, so the numbering here has gaps."
         )
     return RichText(
         "This is the closed report, for members of the DSMB only. It contains the open report and, in "
-        "addition, response, survival, the status of the stopping rule for futility and data of "
-        "individual patients."
+        "addition, response, survival, what they mean for the design, and data of individual patients."
     )
 
 
@@ -126,7 +125,10 @@ def _when_due(accrual: Results, level: str) -> list[str | Number]:
     place = ArdKey(level=level)
     of = "The analysis of futility" if level == "stage_1" else "The final analysis"
     if not accrual.has("due_on", **place) or days.relative():
-        return [f"No date is calculated for {of[:1].lower()}{of[1:]}. "]
+        why = "the data have no dates" if days.relative() else "it cannot be projected yet"
+        if accrual.has("reached_on", **place) and not days.relative():
+            why = "the plan has no time limit for a response"
+        return [f"No date is given for {of[:1].lower()}{of[1:]}: {why}. "]
     parts: list[str | Number] = [
         f"{of} is due ", accrual.count("days_to_evaluation", **place),
         " days after the first dose of patient ", accrual.count("N", **place), ": ",
@@ -1046,7 +1048,7 @@ def rule_state() -> Table:
                 cells.append("")
             elif len(names) == 2:
                 low, high = (interim.count(name, **place) for name in names)
-                cells.append(Cell(low, " to ", high))
+                cells.append(low if low.text == high.text else Cell(low, " to ", high))
             else:
                 cells.append(interim.find(names[0], **place).formatted(shown))
         return Row(label, cells)
@@ -1075,7 +1077,12 @@ def rule_state() -> Table:
     ):
         rows.append(Row(label, [*[""] * (len(levels) - 1), plan_text.number(path)]))
     columns = [Column(interim.label("level", level), numeric=False) for level in levels]
-    return Table("tlf-dsmb-rule", _rule_stub(), columns, rows)
+    notes = (
+        ["Stage 1 is the first patients of the primary set by first dose."]
+        if "stage_1" in levels
+        else []
+    )
+    return Table("tlf-dsmb-rule", _rule_stub(), columns, rows, notes=notes)
 
 
 def waiting(places: Sequence[ArdKey]) -> list[Row]:
