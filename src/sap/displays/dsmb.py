@@ -111,7 +111,7 @@ def _by_when(accrual: Results, level: str) -> list[str | Number]:
         return ["All ", planned, f" patients of {of} are treated. "]
     if accrual.has("reached_on", **place):
         return [
-            "All ", planned, f" patients of {of} are treated, the last since ",
+            "All ", planned, f" patients of {of} are treated, the last on ",
             accrual.words("reached_on", **place), ". ",
         ]  # fmt: skip
     parts: list[str | Number] = ["Treated of the ", planned, f" patients of {of}: ", n]
@@ -261,7 +261,10 @@ def _needed(interim: Results, level: str) -> list[str | Number]:
 
 def response_words() -> RichText:
     """Whose response can still come, for the text before the tables of response."""
-    pending = results("interim").find("n_missing", level="total", group="")
+    interim = results("interim")
+    if interim.count("N", level="total", group="").text == "0":
+        return RichText("")
+    pending = interim.find("n_missing", level="total", group="")
     after = plan_text.number("psa_response.confirm_after_days")
     parts: list[str | Number] = ["A response must be confirmed ", after, " days later. "]
     if not pending.value:
@@ -475,7 +478,7 @@ def safe_table() -> Table:
         "Safety",
         columns,
         rows,
-        notes=[ACTION_OR_RECORD, *_boundary_note()],
+        notes=[*([ACTION_OR_RECORD] if rows else []), *_boundary_note()],
         absent="No patient has been treated yet.",
     )
 

@@ -86,7 +86,8 @@ def block(
     n = n or _size(entry)
     classes = [".tlf", f".tlf-{entry.kind}"]
     classes += [".tlf-further"] if part[0] else []
-    classes += [".landscape"] if entry.orientation == "landscape" else []
+    # An empty display needs no page of its own.
+    classes += [".landscape"] if entry.orientation == "landscape" and not empty else []
     classes += [".closed"] if entry.audience == "closed" else []
     fixed = () if empty else (*entry.footnotes, *_of_groups(entry))
     lines = [*map(typeset, fixed), *map(_note, notes), *_departures(entry)]
