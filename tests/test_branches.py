@@ -155,7 +155,8 @@ def test_somebody_has_each_status_of_follow_up_and_each_intercurrent_event(reach
     assert status == {"DEAD", "ENDED", "NOT FOLLOWED", "ON TREATMENT", "FOLLOW-UP"}
     adrs = reached.final["adrs"]
     yes = adrs[(adrs["AVALC"] == "Y") & adrs["PARAMCD"].str.startswith("ICE")]
-    assert set(yes["PARAMCD"]) == {"ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND"}
+    events = {"ICETOX", "ICETHER", "ICEDTH", "ICEMISS", "ICEPEND", "ICESTOP"}
+    assert set(yes["PARAMCD"]) == events
 
 
 def rows_used(table: tuple[tuple[str, ...], ...], asked) -> set[int]:
