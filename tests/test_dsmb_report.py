@@ -312,8 +312,15 @@ def test_the_open_ard_holds_exact_counts_of_listed_analyses_and_no_closed_row(pa
     columns = list(ard.KEY)
     both = package.ard["open"].merge(package.rows, on=columns, suffixes=("", "_run"))
     assert len(both) == len(package.ard["open"]) > 500
+    # Dose intensity alone is limited, to whole percent; every other number is that of the run.
+    limited = (both["analysis"] == "exposure") & both["paramcd"].isin(["RDI", "RDISTRT"])
+    limited &= ~both["stat_name"].isin(["n", "N", "n_missing"])
+    assert limited.any()
+    assert (both.loc[limited, "stat"] == both.loc[limited, "stat"].round()).all()
+    assert (both.loc[limited, "stat"] - both.loc[limited, "stat_run"]).abs().max() <= 0.5
     for name in ("stat", "stat_text"):
-        pd.testing.assert_series_equal(both[name], both[f"{name}_run"], check_names=False)
+        exact = both[~limited]
+        pd.testing.assert_series_equal(exact[name], exact[f"{name}_run"], check_names=False)
     assert not both["stat_text"].str.contains(r"<\d", regex=True).any()
     assert both.loc[both["stat_name"] == "n", "stat"].between(1, 4).sum() > 50
     assert set(both["analysis"]) <= open_analyses()
@@ -371,7 +378,10 @@ def test_a_number_printed_in_both_reports_is_the_same(package):
     open_, closed = (numbers_of(package.html[audience]) for audience in dsmb.AUDIENCES)
     assert len(open_) > 200
     assert set(open_) <= set(closed)
-    assert {key for key, texts in open_.items() if texts != closed[key]} == set()
+    # The closed report has a second table of dose intensity, with a decimal.
+    assert {key for key, texts in open_.items() if not texts <= closed[key]} == set()
+    more = {key for key, texts in open_.items() if texts != closed[key]}
+    assert all(key.startswith("exposure|SAFETY||RDI|") for key in more)
 
 
 @pytest.mark.slow
@@ -414,14 +424,20 @@ def test_page_1_says_which_look_what_is_due_and_what_is_requested_and_has_the_fo
     for words in (
         "This is planned look 1 of 2 (interim)",
         "Treated of the 15 patients of stage 1: 10",
-        "due when the last of them was treated 112 days ago",
-        "No decision on futility is due at this meeting",
+        "The analysis of futility is due 112 days after the first dose of patient 15: expected 2018-05-31",
+        "(the next one is final, 2019-06-30); the DSMB is requested to set one",
+        "No decision on efficacy or futility is due at this meeting",
         "is it safe to continue", "is the conduct of the trial adequate",
-        "Recommendation of the DSMB", "Continue unchanged", "Stop the trial", "Chair, date",
+        "Recommendation of the DSMB", "Continue unchanged", "Stop the trial", "Members present",
+        "Name of the chair", "Signature, date",
     ):  # fmt: skip
         assert words in first, words
-    needed = "2 or more responders needed among the first 15; 1 confirmed, 2 possible among the 10 treated"
+    needed = (
+        "1 confirmed responder among the 10 treated of 15; 2 are needed to open stage 2: 1 more, possible from "
+        "2 of the 10 treated and 5 to come"
+    )
     assert (needed in first) == (audience == "closed")
+    assert ("Is a stopping boundary crossed?" in first) == (audience == "closed")
 
 
 @pytest.mark.slow
@@ -429,15 +445,15 @@ def test_page_1_says_which_look_what_is_due_and_what_is_requested_and_has_the_fo
 def test_page_2_holds_safety_with_finished_cycles_the_boundary_list_accrual_and_changes(
     package, audience
 ):
-    """Contents follow on page 3. Boundary, by hand from the package's own table: 3 of 3 is the first line."""
-    second, third = (re.sub(r"\s+", " ", page) for page in package.pages[audience][2:4])
+    """Boundary, by hand from the package's own table: 3 of 3 is the first line. The figure may follow."""
+    second, third, fourth = (re.sub(r"\s+", " ", page) for page in package.pages[audience][2:5])
     assert "Page 2 of" in second
     for words in (
-        "13 finished the first cycle", "n = 3: 3 events; n = 4 to 5: 4 events", "Figure 2-1", "Table 2-2",
+        "13 finished the first cycle", "against 13.3 planned by the cut-off", "n = 3: 3 events; n = 4 to 5: 4 events", "Figure 2-1", "Table 2-2",
         "Previous", "New preferred terms",
     ):  # fmt: skip
         assert words in second, words
-    assert "Contents" in third
+    assert "Contents" in third or ("Figure 2-1" in third and "Contents" in fourth)
 
 
 @pytest.mark.slow
@@ -446,21 +462,22 @@ def test_the_open_report_says_nothing_of_what_it_must_not(package):
     text = package.words("open")
     for words in (
         "Progressive disease", "Ongoing at data cut-off", "In follow-up", "Lost to follow-up", "Physician decision",
-        "Second line", "Third line", "responders needed", "possible among", "at any time until the cut-off",
+        "Second line", "Third line", "needed to open stage 2", "possible from",
+        "Treatment completed", "at any time until the cut-off",
         "Duration (weeks)", "Patients by number of cycles", "boundary crossed", "not crossed: the trial",
     ):  # fmt: skip
         assert words.lower() not in text.lower(), words
         assert words in package.words("closed") or words.startswith(("boundary", "not crossed")), (
             words
         )
-    for words in ("Treatment stopped for an adverse event", "Treatment completed", "Site"):
+    for words in ("Treatment stopped for an adverse event", "Site"):
         assert words in text
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("audience", ["open", "closed"])
 def test_every_number_of_what_changed_leads_to_both_reports(package, audience):
-    """Then and now from the two ARDs themselves, and the tallies counted again from changes.csv."""
+    """Then and now from the two ARDs themselves."""
     page = package.html[audience]
     addresses = [key for key in numbers_of(page) if key.startswith("changes|")]
     known = html.unescape(page)
@@ -469,8 +486,6 @@ def test_every_number_of_what_changed_leads_to_both_reports(package, audience):
         ard.key({str(k): v for k, v in row.items()}): row
         for row in ard.from_csv(package.run / "tables" / "previous-ard.csv").to_dict("records")
     }
-    with (package.run / f"dsmb-{audience}" / "changes.csv").open(encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
     then = [key.removeprefix("changes|before|") for key in addresses if "|before|" in key]
     assert len(then) >= 5
     for key in then:
@@ -478,12 +493,8 @@ def test_every_number_of_what_changed_leads_to_both_reports(package, audience):
         row = before.get(key)
         expected = "-" if row is None else f"{row['stat']:.0f}"
         assert text == expected, key
-    tallies = [key for key in addresses if "|before|" not in key]
-    assert bool(tallies) == (audience == "closed")
-    for key in tallies:
-        _, kind, analysis = key.split("|")
-        counted = sum(row["analysis"] == analysis and row["change"] == kind for row in rows)
-        assert numbers_of(page)[key] == {str(counted)}, key
+    new = "Deaths, serious and high-grade events and important deviations since the previous report"
+    assert (new in package.words(audience)) == (audience == "closed")
 
 
 @pytest.mark.slow
