@@ -24,7 +24,7 @@ OF_THE_REPORT = {"SAP", "dated changes", "data validation checks", "manifest of 
 # Sentences in a table, each with its own patients and method; and analyses that have none.
 OF_NO_SET = {"tlf-synopsis", "tlf-data-gaps"}
 DENOMINATOR = re.compile(
-    r"denominator|[Pp]ercentages are of|one line|counts patients|distinct patients"
+    r"denominator|[Pp]ercentages are of|one line|counts patients|distinct patients|N is the number of patients"
 )
 
 

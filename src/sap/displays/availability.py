@@ -14,6 +14,7 @@ from sap import ard
 from sap.catalogue.populations import populations
 from sap.catalogue.reasons import NOT_COLLECTED, reason_of
 from sap.catalogue.reporting import AXES, analysis, filled
+from sap.displays.reason_words import note_of
 
 Need = Literal[
     "groups", "stages", "map", "gaps", "deviations", "samples", "concentrations", "scans",
@@ -249,7 +250,7 @@ def _parameters(unprinted: set[str]) -> Iterator[Missing]:
         section = str(getattr(plan, described.plan).section)
         labels, notes, _ = never.setdefault(tuple(shown), ({}, {}, section))
         labels[label] = None
-        notes |= dict.fromkeys(sorted(reason.note for reason in reasons))
+        notes |= dict.fromkeys(sorted(note_of(text) for text in set(of["stat_text"]) if text))
     for shown_in, (labels, notes, section) in never.items():
         title = title_of(displays[shown_in[0]])
         where = ", ".join(displays[display_id].label for display_id in shown_in)

@@ -8,7 +8,7 @@ from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
 from sap.displays.populations import short
-from sap.displays.published import trial_of
+from sap.displays.published import source_of, trial_of
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.survival import (
     ci_months,
@@ -53,7 +53,13 @@ def marker() -> Table:
             rows.append(_difference(published))
     columns = [Column("n (%)"), Column("N"), Column(header)]
     absent = "No patient to compare with."
-    return Table("tlf-comparison", "PSA response", columns, rows, absent=absent)
+    source = source_of(reference)
+    notes = [
+        f"{trial_of(reference)}: {source}; its interval is recalculated from the published count (Clopper-Pearson)."
+    ]
+    return Table(
+        "tlf-comparison", "PSA response", columns, rows, notes=notes if rows else (), absent=absent
+    )
 
 
 def _difference(rates: Results) -> Row:

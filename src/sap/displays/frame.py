@@ -8,13 +8,13 @@ import re
 from collections.abc import Iterable, Sequence
 
 from sap import ard
-from sap.catalogue.reasons import reason_of
 from sap.catalogue.reporting import analysis
 from sap.displays import populations
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import NC, NE, NOT_CALCULATED, typeset
 from sap.displays.inline import RichText
+from sap.displays.reason_words import note_of
 from sap.displays.register import Entry, printed, register, title_of
 from sap.errors import RenderError
 
@@ -187,7 +187,7 @@ def _legend(numbers: Sequence[Number]) -> list[str]:
     for mark, words in MARKS.items():
         marked = [number for number in numbers if re.search(rf"\b{mark}\b", number.text)]
         if marked:
-            reasons = [reason_of(number.reason).note for number in marked if number.reason]
+            reasons = [note_of(number.reason) for number in marked if number.reason]
             why = f": {'; '.join(_one_of_each(reasons))}" if reasons else ""
             lines.append(markdown_text(typeset(f"{mark}, {words}{why}.")))
     if any(number.text == NOT_CALCULATED for number in numbers):

@@ -13,3 +13,10 @@ def trial_of(reference: str) -> str:
         `references.yml` has no such reference.
     """
     return read_references(project_home() / "analysis" / "references.yml").of(reference).trial
+
+
+def source_of(reference: str) -> str:
+    """Where the count of a reference is published: registry entry and what of it."""
+    one = read_references(project_home() / "analysis" / "references.yml").of(reference)
+    what = one.source.partition(", ")[2]
+    return f"{one.registry}, {what}" if what else one.registry

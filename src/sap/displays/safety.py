@@ -363,6 +363,7 @@ def dots() -> Figure:
         )
     notes += _deaths_counted()
     numbers = [rates_.percent(**first)]
+    numbers += [rates_.percent("conf_low", **first)] if rates_.has("conf_low", **first) else []
     return Figure("tlf-ae-dots", plot, alt, height=3.8, notes=notes, n=n, numbers=numbers)
 
 

@@ -473,7 +473,7 @@ def hazards() -> RichText:
             continue
         parts += [
             f" In the Cox model of {about} the assumption of proportional hazards is doubtful (",
-            "its test is below the limit of the plan, ", _plan("survival_comparison.ph_doubt_below"),
+            "its test is below the limit of the SAP, ", _plan("survival_comparison.ph_doubt_below"),
             "): the hazard ratio changes over time, and its estimate is an average that depends on ",
             "the length of follow-up.",
         ]  # fmt: skip

@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
-from sap.catalogue.reasons import reason_of
 from sap.displays import formats, frame
 from sap.displays.ard_lookup import Number
 from sap.displays.escape import html_attribute, html_text
 from sap.displays.frame import Note
+from sap.displays.reason_words import note_of
 from sap.errors import RenderError
 
 RowKind = Literal["", "group", "indent1", "indent2", "total"]
@@ -262,7 +262,7 @@ def collected(table: Table) -> Table:
     named: dict[str, list[str]] = {}
     for label, numbers in left_out:
         for text in dict.fromkeys(n.reason for n in numbers if n.text == formats.NC and n.reason):
-            labels = named.setdefault(reason_of(text).note, [])
+            labels = named.setdefault(note_of(text), [])
             labels += [label] if label not in labels else []
     words = "; ".join(f"{', '.join(labels)} ({note})" for note, labels in named.items())
     note = f"Not collected, and not shown: {words}."
