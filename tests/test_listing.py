@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from sap.displays import listing, plan_tables, profile
+from sap.displays.table import Column
 from sap.plan import project_home, read_plan
 
 HOSTILE = "<script>alert(1)</script> #let x = 1 =cmd() $x$ \u202e ```"
@@ -231,3 +232,24 @@ def test_the_ctc_count_of_a_screening_has_no_change_on_treatment(run):
     table = listing.ctc()
     place = [column.header for column in table.columns].index("Change (%)")
     assert [row.cells[place] for row in table.rows] == ["", "", "-80.0"]
+
+
+def test_a_column_of_one_word_or_without_a_value_is_named_in_a_note():
+    """By hand: of four columns over six rows one is empty, one always A, one always the number 25, one varies."""
+    shown = [
+        listing.Shown("Group", "GROUP"),
+        listing.Shown("Reason", "REASON", "Stop"),
+        listing.Shown("Dose", "DOSE"),
+        listing.Shown("Term", "TERM"),
+    ]
+    columns = [Column(one.header) for one in shown]
+    rows = [{"GROUP": "A", "REASON": None, "DOSE": 25.0, "TERM": f"term {i}"} for i in range(6)]
+    kept, heads, notes = listing._varied(shown, columns, rows, set())
+    assert [one.header for one in kept] == [one.header for one in heads] == ["Dose", "Term"]
+    assert notes == [
+        "The same in all rows, and not shown: Group (A).",
+        "Without a value, and not shown: Stop: reason.",
+    ]
+    kept, heads, notes = listing._varied(shown, columns, rows[:4], set())
+    assert len(kept) == len(heads) == 4
+    assert notes == []

@@ -403,6 +403,18 @@ def test_word_tables_are_tables_whose_headers_repeat(toy: Path) -> None:
     assert whole == heads
 
 
+def test_a_table_of_word_is_as_wide_as_the_text_of_its_page(toy: Path) -> None:
+    """A4 less 1134 and 1417 twentieths of a point: 9355 upright and 14287 on its side."""
+    document = Document(str(toy / "csr.docx"))
+    wide = [
+        sum(int(column.get(qn("w:w"))) for column in table._tbl.iter(qn("w:gridCol")))
+        for table in document.tables
+    ]
+    assert len(wide) > 1
+    assert all(min(abs(each - 9355), abs(each - 14287)) <= 20 for each in wide)
+    assert any(abs(each - 14287) <= 20 for each in wide)
+
+
 def test_each_page_of_word_has_header_and_footer_up_to_its_right_margin(toy: Path) -> None:
     """A4, 1134 and 1417 twentieths of a point at the sides: 9355 and 14287 between them."""
     sections = list(Document(str(toy / "csr.docx")).sections)

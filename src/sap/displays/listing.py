@@ -98,6 +98,8 @@ def listing(  # noqa: PLR0913 - what a listing is made of
         notes = [*notes, days.NOTE]
     rows = []
     records = frame.to_dict("records")
+    shown, columns, left_out = _varied(shown, columns, records, dated)
+    notes = [*notes, *left_out]
     for who, of_subject in groupby(records, key=lambda r: str(r["USUBJID"])):
         for i, record in enumerate(of_subject):
             cells = [
@@ -115,6 +117,44 @@ def listing(  # noqa: PLR0913 - what a listing is made of
     if population == "CONSENTED" and flow.has("n", **all_subjects):
         n = flow.count(**all_subjects)
     return Table(display_id, "Patient", columns, rows, notes=notes, absent=absent, n=n)
+
+
+FEW_ROWS = 5
+
+
+def _varied(
+    shown: Sequence[Shown],
+    columns: Sequence[Column],
+    records: Sequence[Mapping[Any, Any]],
+    dated: Collection[str],
+) -> tuple[list[Shown], list[Column], list[Note]]:
+    """The columns whose rows differ, and a note on the others: those without a value, or with one word alone.
+
+    A listing of few rows has all its columns, and so has one that would have none.
+    """
+    kept: list[int] = []
+    empty: list[str] = []
+    constant: list[str] = []
+    for i, one in enumerate(shown):
+        values = {one.text(record.get(one.column)) for record in records}
+        (only, *others) = values or {""}
+        varied = others or one.column in dated or any(c.isdigit() for c in only)
+        if varied and values != {""}:
+            kept.append(i)
+            continue
+        head = f"{one.under}: {one.header.lower()}" if one.under else one.header
+        if only:
+            constant.append(f"{head} ({only})")
+        else:
+            empty.append(head)
+    if len(records) < FEW_ROWS or not kept:
+        return [*shown], [*columns], []
+    notes: list[Note] = []
+    if constant:
+        notes.append(f"The same in all rows, and not shown: {'; '.join(constant)}.")
+    if empty:
+        notes.append(f"Without a value, and not shown: {'; '.join(empty)}.")
+    return [shown[i] for i in kept], [columns[i] for i in kept], notes
 
 
 def _key(value: Any, who: str) -> str:
@@ -179,13 +219,15 @@ def discontinued() -> Table:
 
 def deviations() -> Table:
     """Listing 16.2.2.1: protocol deviations."""
+    frame = ard.dataset("addv")
+    repeated = frame["DVTERM"].str.casefold() == frame["DVDECOD"].str.casefold()
     return listing(
         "tlf-l-deviations",
-        ard.dataset("addv"),
+        frame.assign(DVTERM=frame["DVTERM"].mask(repeated.fillna(False), None)),
         (
             Shown("Category", "DVCAT", make=coded),
             Shown("Deviation", "DVDECOD", make=coded),
-            Shown("As recorded", "DVTERM"),
+            Shown("As recorded, where it differs", "DVTERM"),
             Shown("Date", "ADT"),
             Shown("Study day", "ADY"),
         ),

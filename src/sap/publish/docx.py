@@ -35,7 +35,7 @@ NAME_WIDTH = 2600  # of the names on the title page
 LANDSCAPE_BEGINS, LANDSCAPE_ENDS = "landscape", "portrait"
 # `report.lua` leaves this comment where the document has a chapter for its contents.
 CONTENTS = "contents"
-CONTENTS_FIELD = ' TOC \\o "1-3" \\n \\h \\z \\u '  # \\n: entries without page numbers
+CONTENTS_FIELD = ' TOC \\o "1-3" \\h \\z \\u '
 LEVELS = {f"Heading{level}": f"TOC{level}" for level in (1, 2, 3)}
 SYNTHETIC = (
     "SYNTHETIC DATA. Every patient in this report was simulated. No result in it says anything about "
@@ -158,12 +158,31 @@ def _style_tables(document: "Document") -> None:
     from docx.oxml.parser import OxmlElement
 
     body = document.element.body
+    text_width = SHORT_SIDE - LEFT - RIGHT
+    for block in body:
+        comment = _comment(block)
+        if comment:
+            side = LONG_SIDE if comment == LANDSCAPE_BEGINS else SHORT_SIDE
+            text_width = side - LEFT - RIGHT
+        elif block.tag == qn("w:tbl"):
+            _widen(block, text_width)
     for header in body.iter(qn("w:tblHeader")):
         header.addprevious(OxmlElement("w:cantSplit"))
     for cell in body.iter(qn("w:tc")):
         last = cell[-1]
         if last.tag == qn("w:p") and not len(last):  # what pandoc writes into an empty cell
             last.style = "TableText"
+
+
+def _widen(table: Any, text_width: int) -> None:
+    """The columns of a table as wide as the text together; pandoc writes them for a narrower page."""
+    from docx.oxml.ns import qn
+
+    columns = list(table.iter(qn("w:gridCol")))
+    widths = [int(column.get(qn("w:w"), "0")) for column in columns]
+    for column, width in zip(columns, widths, strict=True):
+        if sum(widths):
+            column.set(qn("w:w"), str(round(width * text_width / sum(widths))))
 
 
 def _let_sections_flow(document: "Document") -> None:
