@@ -163,6 +163,21 @@ def test_one_parameter_that_was_never_collected_is_named_with_its_display(run):
     assert (line.section, line.reason) == ("SAP 5.5", "dated tumour assessments")
 
 
+def test_a_test_without_grades_is_named_once_and_not_by_grade_and_line(run):
+    """Patients without a grade are counted; that is no grade of the test."""
+    why = dict.fromkeys(("n", "estimate"), ard.NotEstimable(text_of("limits_of_normal", "ALP")))
+    same = {"analysis": "lab_grade", "section": "SAP 5.7", "population": "SAFETY", "paramcd": "ALP", "method": "x"}  # fmt: skip
+    graded = [
+        ard.rows({"N": 25.0, **why}, group=group, level=level, **same)
+        for group in ("", "second_line")
+        for level in ("0", "1", "severe_grade")
+    ]
+    ungraded = ard.rows({"n": 25.0, "N": 25.0, "estimate": 1.0}, level="not_graded", **same)
+    run(CARVE, ["dm", "dv", "ie", "be", "pc"], *graded, ungraded)
+    names = [one.analysis for one in availability.missing() if "aborator" in one.analysis]
+    assert "Laboratory values by worst grade on treatment: Alkaline phosphatase, high" in names
+
+
 def test_no_text_leads_to_a_display_that_is_not_there(run):
     run(CARVE, ["dm", "be", "dv"])
     assert inline.if_shown("See {tlf-pk}.")._repr_markdown_() == ""

@@ -19,6 +19,9 @@ NOT_COLLECTED: Literal["NC"] = "NC"
 NOT_EVALUABLE: Literal["NEv"] = "NEv"
 Mark = Literal["NE", "NC"]
 
+UNKNOWN_LEVELS = frozenset({"not_graded", "not_measured", "missing"})
+"""Levels of the ARD that count what has no value; they are no results of a parameter."""
+
 
 class Reason(NamedTuple):
     """Why a number has no value: the mark, the text of the ARD, and the words after the mark in a note."""

@@ -12,7 +12,7 @@ import pandas as pd
 
 from sap import ard
 from sap.catalogue.populations import populations
-from sap.catalogue.reasons import NOT_COLLECTED, reason_of
+from sap.catalogue.reasons import NOT_COLLECTED, UNKNOWN_LEVELS, reason_of
 from sap.catalogue.reporting import AXES, analysis, filled
 from sap.displays.reason_words import note_of
 
@@ -224,7 +224,11 @@ def _parameters(unprinted: set[str]) -> Iterator[Missing]:
     rows = rows[plan.study.groups | (rows["population"] != "RESCREENED")]
     of_nothing = (rows["stat_name"] == "n") & (rows["stat"] == 0)
     given = rows[~rows["stat_name"].isin(_SIZES) & ~of_nothing]
-    with_value = given[given["stat"].notna() & given["stat_name"].isin(("estimate", "median"))]
+    with_value = given[
+        given["stat"].notna()
+        & given["stat_name"].isin(("estimate", "median"))
+        & ~given["level"].isin(UNKNOWN_LEVELS)
+    ]
     known = set(zip(with_value["analysis"], with_value["paramcd"], strict=True))
     never: dict[tuple[str, ...], tuple[dict[str, None], dict[str, None], str]] = {}
     for key, of in given.groupby(["analysis", "paramcd", "group", "level"], sort=False):
@@ -246,7 +250,7 @@ def _parameters(unprinted: set[str]) -> Iterator[Missing]:
         ]
         # A parameter that other rows have is named with the group or level that lacks it.
         named = words if (name, paramcd) in known else words[:1]
-        label = ", ".join(named) or filled(described.label, plan)
+        label = " – ".join(named) or filled(described.label, plan)
         section = str(getattr(plan, described.plan).section)
         labels, notes, _ = never.setdefault(tuple(shown), ({}, {}, section))
         labels[label] = None
@@ -254,4 +258,4 @@ def _parameters(unprinted: set[str]) -> Iterator[Missing]:
     for shown_in, (labels, notes, section) in never.items():
         title = title_of(displays[shown_in[0]])
         where = ", ".join(displays[display_id].label for display_id in shown_in)
-        yield Missing(f"{title}: {', '.join(labels)}", where, section, "; ".join(notes))
+        yield Missing(f"{title}: {'; '.join(labels)}", where, section, "; ".join(notes))

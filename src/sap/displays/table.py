@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import groupby
 from typing import Literal
 
+from sap.catalogue.reasons import UNKNOWN_LEVELS
 from sap.displays import formats, frame
 from sap.displays.ard_lookup import Number
 from sap.displays.escape import html_attribute, html_text
@@ -210,14 +211,13 @@ class Table:
 
 # Statistics and levels that say nothing where what they count was never collected.
 _SIZES = {"N", "n_missing"}
-_UNKNOWN = {"not_graded", "not_measured", "missing"}
 _DEPTH: dict[RowKind, int] = {"group": -1, "": 0, "total": 0, "indent1": 1, "indent2": 2}
 
 
 def _is_size(number: Number) -> bool:
     """Whether a number is the size of a set, or counts values that are missing."""
     parts = number.key.split("|")
-    return parts[-1] in _SIZES or bool(_UNKNOWN & set(parts))
+    return parts[-1] in _SIZES or bool(UNKNOWN_LEVELS & set(parts))
 
 
 def _of_nothing(numbers: Sequence[Number]) -> bool:
