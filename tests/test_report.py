@@ -199,6 +199,8 @@ def as_written(shown: str) -> str:
 def says(shown: str, value: float, words: str) -> bool:
     """Whether a printed text is what a row holds: a number as it is or in percent, or its words."""
     shown = as_written(shown)
+    if shown == "None":
+        return value == 0
     if value != value:  # noqa: PLR0124 - not a number
         return shown in ("NE", "NC") or (
             bool(words) and shown.replace("-", " ") in words.replace("-", " ")
@@ -246,6 +248,11 @@ def of_files(run: Path, key: str) -> set[str]:
 TEXTS_OF_PLAN = ("plan|protocol.", "plan|estimands.")
 
 
+def total_of(made: Report, key: str) -> float:
+    """N of the row that a number belongs to."""
+    return float(made.rows[f"{key.rpartition('|')[0]}|N"]["stat"])
+
+
 def wrong_digits(made: Report) -> list[str]:
     plan = json.loads((made.run / "tables" / "plan.json").read_text(encoding="utf-8"))
     texts: dict[int, tuple[str, list[str]]] = {}
@@ -261,7 +268,7 @@ def wrong_digits(made: Report) -> list[str]:
             value = planned(plan, key.removeprefix("plan|"))
             number = isinstance(value, int | float) and not isinstance(value, bool)
             words = {True: "yes", False: "no"}.get(value, str(value)) if not number else ""
-            written = " ".join(words.split()).casefold()
+            written = as_written(" ".join(words.split())).casefold()
             right = (
                 says(shown, float(value), "")
                 if number
@@ -279,6 +286,13 @@ def wrong_digits(made: Report) -> list[str]:
             # The words of a criterion are recorded in capitals and printed as a sentence.
             coded = row["stat_name"] == "term" and as_written(shown).casefold()
             right = right or (bool(coded) and coded == row["stat_text"].casefold())
+            # A characteristic without a value in anybody of a column was not collected for it.
+            nothing = made.rows.get("|".join([*key.split("|")[:4], "missing", "", "n"]))
+            right = right or (
+                shown == "NC"
+                and nothing is not None
+                and float(nothing["stat"]) == total_of(made, key)
+            )
         else:
             right = False
         if not right:
@@ -316,7 +330,7 @@ def test_every_address_is_told_by_the_page(report: Report) -> None:
 
 # What holds digits and is no statistic: names, numbers of sections and displays, facts of the run.
 NAMES = re.compile(
-    r"S\(t\) = 0\.5|2\+2 rule|PCWG\d|AUC\(0-|CTC0|AR-V7|ICH E3|variant 7|Q[13]\b|phase [23]|numbered 14|SHA-256|\bH0\b|\bp[01]\b|CTCAE \d\.\d+|SAP \d+(\.\d+)*|(Table|Figure|Listing) [\d.-]+\d|RECIST \d\.\d"
+    r"S\(t\) = 0\.5|2\+2 rule|PCWG\d|AUC\(0-|CTC0|AR-V7|ICH E3|variant 7|Q[13]\b|phase [23]|stage-2|numbered 14|SHA-256|\bH0\b|\bp[01]\b|CTCAE \d\.\d+|SAP \d+(\.\d+)*|(Table|Figure|Listing) [\d.-]+\d|RECIST \d\.\d"
     r"|E\d\(R\d\)|mg/m2|10\^9|\b1[46]\.\d[\d.]*"
 )
 # Cells that quote a file of the plan or name rows of the data: text, as it was written.
@@ -326,6 +340,8 @@ QUOTED = {"tlf-plan", "tlf-changes", "tlf-findings", "tlf-map"}
 def without_address(made: Report) -> list[str]:
     facts = json.loads((made.run / "tables" / "run.json").read_text(encoding="utf-8"))
     known = sorted((v for v in facts.values() if isinstance(v, str) and v), key=len, reverse=True)
+    # An analysis set is defined in 9.7.1 by the words that name its row in the table of the sets.
+    labels = {piece.text.strip().casefold() for piece in made.page.pieces if "th" in piece.tags}
     bare = []
     for piece in made.page.pieces:
         if piece.attribute("data-ard") is not None or piece.attribute("data-row") is not None:
@@ -334,8 +350,9 @@ def without_address(made: Report) -> list[str]:
             continue  # links, headings, and the words that name a row or a column
         if piece.within("tlf-caption") or piece.within("tlf-notes") or piece.within("title-block"):
             continue
-        if piece.within("rules"):
-            continue  # the words of the code, which test_rules.py holds against the docstrings
+        # The words of the code, which test_rules.py holds against the docstrings, or of a row.
+        if piece.within("rules") or piece.text.strip().removesuffix(".").casefold() in labels:
+            continue
         if piece.within("csl-bib-body") or (piece.display in QUOTED and "td" in piece.tags):
             continue
         if "td" in piece.tags and any("colspan" in each for each in piece.inside):
@@ -377,7 +394,6 @@ def test_every_row_of_a_listing_leads_to_its_dataset_and_key(report: Report) -> 
 # The PDF tells the same numbers -----------------------------------------------------------------
 
 
-VOLUMES = ("csr.pdf", "csr-16-2.pdf", "csr-profiles.pdf")
 HTML_ONLY = ("tlf-manifest", "tlf-plan", "tlf-map")
 
 
@@ -409,7 +425,8 @@ def shown_in_pdf(pages: list[str], display: Display) -> tuple[Counter[str], int]
     """The numbers of a display over all its pages, and on how many pages it stands."""
     caption = re.escape(" ".join(f"{display.label} {display.title}".split())).replace(r"\ ", r"\s+")
     whole = re.compile(
-        rf"{caption}(?!\s*\.\s*\.).*?Source:.*?Data\s+cut-off\s+\S+\s+\(\w+\)\.", re.DOTALL
+        rf"{caption}(?!\s*\.\s*\.).*?Source:[^.]*?(?:SAP\s+[\d.]*\d|ARD\s+[\w, ]+)\.(?=\s|\Z)",
+        re.DOTALL,
     )
     found: Counter[str] = Counter()
     times = 0

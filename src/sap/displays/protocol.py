@@ -174,12 +174,11 @@ def centres() -> RichText:
 
 
 def centres_in_data() -> RichText:
-    """How many centres the data have next to those registered; nothing where no centre is recorded."""
+    """That the data have another number of centres than the registry; nothing where no centre is recorded."""
     sites = [one for one in results("centres").values("level") if one not in ("", "total")]
-    if not sites or is_not_known("centres"):
+    if not sites or is_not_known("centres") or len(sites) == len(_given("centres") or ()):
         return RichText("")
-    registered = len(_given("centres") or ())
-    return RichText(f"Centres in the data: {len(sites)} (registered: {registered}).")
+    return RichText("The number of centres in the data differs from that registered.")
 
 
 OFFICERS = {

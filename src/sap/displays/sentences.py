@@ -435,9 +435,8 @@ def ctc_response() -> RichText:
     visit = ArdKey(population="PRIMARY", paramcd="CTCRVIS", group="evaluable", level="")
     parts: list[str | Number | RichText] = []
     if course.has("N", **visit) and course.find("N", **visit).value:
-        at = coded(ard.plan().ctc.visit)
         parts = [
-            f"At {at[:1].lower()}{at[1:]}, the time of the protocol, ", n_of_N("ctc_course", **visit),
+            "At the time of the protocol (", plan_text.value("ctc.visit"), ") ", n_of_N("ctc_course", **visit),
             " patients with a sufficient count at baseline and a count at that visit had a CTC response; ",
         ]  # fmt: skip
     evaluable = ArdKey(population="CTCEVAL")
