@@ -114,7 +114,7 @@ def swimmer(seed=None):
     )
 
 
-def forest():
+def forest(*, of_first=False):
     nan = float("nan")
     rows = [
         ("Head", "", "", nan, nan, nan),
@@ -122,7 +122,11 @@ def forest():
     ]
     frame = pd.DataFrame(rows, columns=["label", "n_text", "text", "estimate", "low", "high"])
     return plots.forest(
-        frame, reference=10, x_title="Response (%)", columns=("Rule", "n/N", "% (CI)")
+        frame,
+        reference=10,
+        x_title="Response (%)",
+        columns=("Rule", "n/N", "% (CI)"),
+        of_first=of_first,
     )
 
 
@@ -472,8 +476,11 @@ def test_a_forest_prints_its_columns_and_its_reference():
     canvas = forest()
     texts = {t.get_text() for t in canvas.findobj(Text)}
     assert {"Rule", "n/N", "% (CI)", "Head", "Primary", "3/25", "12.0 (2.5, 31.2)"} <= texts
-    (axes,) = canvas.axes
-    assert [10, 10] in [list(line.get_xdata()) for line in axes.lines]
+    for of_first, ends in ((False, (0.4, 2.5)), (True, (1.55, 2.5))):
+        (axes,) = forest(of_first=of_first).axes
+        lines = [each for group in axes.collections for each in group.get_paths()]
+        (reference,) = (line.vertices for line in lines if set(line.vertices[:, 0]) == {10.0})
+        assert sorted(reference[:, 1]) == pytest.approx(ends)  # two rows, at the heights 2 and 1
 
 
 def test_a_logarithmic_axis_refuses_zero_and_its_ticks_are_clean():
