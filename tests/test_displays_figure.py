@@ -674,3 +674,25 @@ def test_a_closed_figure_leaves_no_file_in_an_open_report(run):
     ard._json.cache_clear()
     assert Figure("tlf-waterfall", waterfall(), "3 of 25")._repr_markdown_() == ""
     assert not (run / "figures").exists()
+
+
+def test_a_curve_below_a_forest_ends_at_its_axis_and_the_forest_keeps_its_height():
+    steps = pd.DataFrame(
+        {
+            "group": "a", "time": [0.0, 2.0, 7.0], "survival": [1.0, 0.75, 0.5],
+            "conf_low": [1.0, 0.5, 0.2], "conf_high": [1.0, 0.9, 0.8],
+        }
+    )  # fmt: skip
+    at_risk = pd.DataFrame({"group": "a", "time": [0.0, 3.0, 6.0, 9.0], "n": [40, 20, 3, 0]})
+    alone = forest()
+    above = alone.axes[0].get_position().height * alone.get_figheight()
+    canvas = plots.with_curve(forest(), steps, at_risk, x_title="Months", y_title="Alive", words="median 7.0 months")  # fmt: skip
+    kept, curve = canvas.axes
+    assert kept.get_position().height * canvas.get_figheight() == pytest.approx(above)
+    assert kept.get_position().y0 > curve.get_position().y1
+    (line,) = curve.lines
+    # Fewer than a tenth of 40 are at risk from month 6 on, where the axis and the curve end.
+    assert curve.get_xlim() == (0, 6)
+    assert list(line.get_xdata()) == [0, 2, 6]
+    assert list(line.get_ydata()) == [1, 0.75, 0.75]
+    assert "median 7.0 months" in {text.get_text() for text in canvas.findobj(Text)}

@@ -4,7 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.catalogue.reporting import analysis
-from sap.displays import formats, inline, plan_text, populations, protocol, sentences
+from sap.displays import formats, inline, plan_text, populations, protocol, sentences, survival
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
@@ -26,8 +26,8 @@ def _known(rates: Results, place: ArdKey) -> bool:
 
 
 def rates() -> Figure:
-    """Figure 1: the primary response rate and the other response rates, each with its interval."""
-    from sap.displays.plots import forest
+    """Figure 1: the primary response rate and the others, each with its interval, and overall survival."""
+    from sap.displays.plots import forest, with_curve
 
     rows, numbers, words = [], [], []
     header = ""
@@ -70,7 +70,16 @@ def rates() -> Figure:
     )
     alt = f"Forest plot of response rates. {'; '.join(words)}."
     notes: list[Note] = [f"Primary: {populations.words('PRIMARY')}."]
-    return Figure("tlf-key-rates", plot, alt, height=1.8, numbers=numbers, notes=notes)
+    below = survival.short_curve()
+    if below is None:
+        return Figure("tlf-key-rates", plot, alt, height=1.8, numbers=numbers, notes=notes)
+    plot = with_curve(
+        plot, below.steps, below.at_risk,
+        x_title=below.x_title, y_title=below.y_title, words=f"Overall survival: {below.words}",
+    )  # fmt: skip
+    alt = f"{alt} Kaplan-Meier curve of overall survival: {below.words}."
+    numbers += below.numbers
+    return Figure("tlf-key-rates", plot, alt, height=3.4, numbers=numbers, notes=notes)
 
 
 def other_results() -> RichText:

@@ -593,6 +593,67 @@ def forest(
     return canvas
 
 
+CURVE_INCHES = 1.6
+
+
+def with_curve(
+    canvas: "Canvas",
+    steps: pd.DataFrame,
+    at_risk: pd.DataFrame,
+    *,
+    x_title: str,
+    y_title: str,
+    words: str,
+) -> "Canvas":
+    """A forest with one Kaplan-Meier curve below it, `words` (the median with its limits) in its corner.
+
+    `steps` and `at_risk` as for `km_curves`, of one group; the axis ends where that of `km_curves` does.
+    The numbers at risk are left to the figure of the curve itself.
+    """
+    with drawing():
+        above = canvas.get_figheight()
+        height = above + CURVE_INCHES
+        canvas.set_figheight(height)
+        for axes in canvas.axes:
+            box = axes.get_position()
+            axes.set_position(
+                (
+                    box.x0,
+                    (box.y0 * above + CURVE_INCHES) / height,
+                    box.width,
+                    box.height * above / height,
+                )
+            )
+        axes = canvas.add_axes((0.09, 0.45 / height, 0.89, (CURVE_INCHES - 0.55) / height))
+        right = shown_until(at_risk) or float(steps["time"].max())
+        curve = _until(steps, right)
+        time = curve["time"]
+        axes.fill_between(
+            time,
+            curve["conf_low"],
+            curve["conf_high"],
+            step="post",
+            color=BLUE,
+            alpha=0.2,
+            linewidth=0,
+        )
+        axes.step(time, curve["survival"], where="post", color=BLUE, linewidth=1.2)
+        axes.set_xlim(0, right)
+        axes.set_ylim(0, 1.03)
+        axes.set_yticks([0, 0.5, 1])
+        axes.set_xticks([each for each in sorted(set(at_risk["time"])) if each <= right])
+        axes.set_xlabel(typeset(x_title), fontsize=TEXT_POINTS)
+        axes.set_ylabel(typeset(y_title), fontsize=TEXT_POINTS)
+        axes.tick_params(labelsize=SMALL_POINTS, width=0.6)
+        for side in ("top", "right"):
+            axes.spines[side].set_visible(False)
+        axes.text(
+            0.99, 0.97, figure_text(typeset(words), 60), ha="right", va="top",
+            fontsize=SMALL_POINTS, transform=axes.transAxes,
+        )  # fmt: skip
+    return canvas
+
+
 def _forest_line(axes: Any, texts: tuple[str, str, str], y: float, *, weight: str) -> None:
     across = axes.get_yaxis_transform()
     for x, text, side in zip((-1.28, -0.06, 1.05), texts, ("left", "right", "left"), strict=True):

@@ -1,12 +1,13 @@
 """Overall survival: the table and the curve."""
 
 from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from sap import ard
 from sap.displays import formats
-from sap.displays.ard_lookup import ArdKey, Results, results
+from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.populations import short
@@ -181,6 +182,33 @@ def median_words(times: Results, place: ArdKey) -> str:
     median = times.months("median", **place)
     unit = "" if median.text in (formats.NE, formats.NC) else " months"
     return f"median {median.text}{unit} ({formats.typeset(level)} {low}, {high})"
+
+
+class ShortCurve(NamedTuple):
+    """Overall survival of the primary set for a small panel: what `plots.with_curve` draws, and its numbers."""
+
+    steps: pd.DataFrame
+    at_risk: pd.DataFrame
+    x_title: str
+    y_title: str
+    words: str
+    numbers: list[Number]
+
+
+def short_curve() -> ShortCurve | None:
+    """The curve of `tlf-os-curve` for the page of key results; None where no patient has the origin."""
+    place = ArdKey(population="PRIMARY", paramcd="OS", level="")
+    times = results("os")
+    if times.count("N", **place).text == "0":
+        return None
+    steps, _, at_risk, _ = curve_data(
+        "os", {short("PRIMARY"): ArdKey(population="PRIMARY", paramcd="OS")}
+    )
+    numbers = [times.months(name, **place) for name in ("median", "conf_low", "conf_high")]
+    x_title = f"Months from {ard.plan().survival.os_origin}"
+    return ShortCurve(
+        steps, at_risk, x_title, "Proportion alive", median_words(times, place), numbers
+    )
 
 
 def curve() -> Figure:
