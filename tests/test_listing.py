@@ -253,3 +253,18 @@ def test_a_column_of_one_word_or_without_a_value_is_named_in_a_note():
     kept, heads, notes = listing._varied(shown, columns, rows[:4], set())
     assert len(kept) == len(heads) == 4
     assert notes == []
+
+
+def test_a_data_set_without_a_deviation_has_no_listing_and_a_term_like_the_recorded_one_stands_once(
+    run,
+):
+    """An empty dataset has columns of no type; the recorded term is printed only where it differs."""
+    columns = ["STUDYID", "USUBJID", "DVSEQ", "DVCAT", "DVTERM", "DVDECOD", "ADT", "ADY"]
+    pd.DataFrame(columns=columns, dtype=float).to_parquet(run / "adam" / "addv.parquet")
+    assert listing.deviations().rows == []
+    terms = [("T", "01", 1.0, "MAJOR", "missed scan", "MISSED SCAN", None, 1.0),
+            ("T", "02", 1.0, "MAJOR", "scan on 3 may", "LATE SCAN", None, 2.0)]  # fmt: skip
+    pd.DataFrame(terms, columns=columns).to_parquet(run / "adam" / "addv.parquet")
+    rows = str(listing.deviations().rows)
+    assert "missed scan" not in rows
+    assert "scan on 3 may" in rows

@@ -220,7 +220,8 @@ def discontinued() -> Table:
 def deviations() -> Table:
     """Listing 16.2.2.1: protocol deviations."""
     frame = ard.dataset("addv")
-    repeated = frame["DVTERM"].str.casefold() == frame["DVDECOD"].str.casefold()
+    recorded, term = (frame[name].astype("string").str.casefold() for name in ("DVTERM", "DVDECOD"))
+    repeated = recorded == term
     return listing(
         "tlf-l-deviations",
         frame.assign(DVTERM=frame["DVTERM"].mask(repeated.fillna(False), None)),
