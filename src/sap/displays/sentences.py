@@ -435,8 +435,10 @@ def ctc_response() -> RichText:
     visit = ArdKey(population="PRIMARY", paramcd="CTCRVIS", group="evaluable", level="")
     parts: list[str | Number | RichText] = []
     if course.has("N", **visit) and course.find("N", **visit).value:
+        visit_named = plan_text.number("ctc.visit")
+        at = coded(visit_named.text)
         parts = [
-            "At the time of the protocol (", plan_text.value("ctc.visit"), ") ", n_of_N("ctc_course", **visit),
+            "At ", replace(visit_named, text=f"{at[:1].lower()}{at[1:]}"), ", the time of the protocol, ", n_of_N("ctc_course", **visit),
             " patients with a sufficient count at baseline and a count at that visit had a CTC response; ",
         ]  # fmt: skip
     evaluable = ArdKey(population="CTCEVAL")
