@@ -58,7 +58,7 @@ TWO_STAGE = "two-stage --r1 1 --n1 10 --r 5 --n 29 --p0 0.1 --conf_level 0.9"
 
 def test_two_stage_carries_every_field():
     found = json.loads(calc(TWO_STAGE + " --responders 6 --json"))
-    assert list(found) == [
+    assert [name for name in found if name != "basis"] == [
         "stopped_at", "mle", "umvue", "median_unbiased", "bias_adjusted", "conditional_mle",
         "p_value", "mid_p_value", "conf_low", "conf_high", "decision",
     ]  # fmt: skip
@@ -106,8 +106,8 @@ def test_the_exact_test_goes_with_its_direction():
 def test_lee_and_liu_2008_predictive_probability():
     words = "predictive --responders 16 --n 23 --n_max 40 --p0 0.6 --prior 0.6 0.4 --threshold 0.9"
     found = json.loads(calc(words + " --json"))
-    assert found == {"predictive_probability": pytest.approx(0.5656, abs=5e-5)}
-    assert calc(words) == "predictive_probability  0.565559\n"
+    assert found["predictive_probability"] == pytest.approx(0.5656, abs=5e-5)
+    assert calc(words).startswith("predictive_probability  0.565559\n")
 
 
 TOXICITY = "toxicity --n 20 --p0 0.2 --alpha 0.05 --shape pocock"
@@ -157,7 +157,7 @@ def test_km_of_therneaus_six_patients(six_patients):
     text = calc("", *words)
     assert text.startswith("6 patients, 4 events")
     assert "NE" in text
-    assert len(text.splitlines()) == 5
+    assert text.splitlines().index("") == 5
     assert calc("", *words, "--t", "7").splitlines()[1].split() == ["t", "survival", "low", "high"]
 
 
@@ -202,7 +202,7 @@ def test_oc_of_simons_design():
     assert round(low["expected_n"], 1) == 15.0
     assert round(low["probability_of_early_termination"], 2) == 0.74
     assert high["probability_of_rejection"] > 0.8
-    assert len(calc(OC).splitlines()) == 22  # a header, and rates 0, 0.05, ..., 1
+    assert calc(OC).splitlines().index("") == 22  # a header, and rates 0, 0.05, ..., 1
     single = json.loads(calc("oc --r 5 --n 25 --p 0.3 --json"))["characteristics"][0]
     assert (single["expected_n"], single["probability_of_early_termination"]) == (25, 0)
 
@@ -219,7 +219,7 @@ def test_the_picture_is_the_same_bytes_each_time_and_never_half_there(tmp_path):
         assert label in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.svg", "second.svg"]
     assert "cannot be written" in refusal(OC, "--plot", str(tmp_path / "no" / "folder.svg"))
-    assert ".svg" in refusal(OC, "--plot", str(tmp_path / "picture.png"))
+    assert ".svg" in refusal(OC, "--plot", str(tmp_path / "picture.gif"))
 
 
 @pytest.mark.parametrize(
@@ -246,12 +246,11 @@ def test_wrong_words_are_exit_2(words):
     assert CliRunner().invoke(app, words.split()).exit_code == 2
 
 
-@pytest.mark.parametrize(
-    "command", ["simon", "two-stage", "proportion", "predictive", "toxicity", "km", "oc"]
-)
-def test_every_command_explains_itself_and_speaks_json(command):
+@pytest.mark.parametrize("command", sorted(one.name for one in app.registered_commands))
+def test_every_command_explains_itself_and_has_every_form(command):
     text = calc("", command, "--help")
-    assert "--json" in text
+    for form in ("--json", "--csv", "--text", "--plot"):
+        assert form in text
     assert len(text.splitlines()) > 5
 
 

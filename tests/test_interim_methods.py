@@ -16,7 +16,9 @@ from scipy.stats import beta, betabinom, binom
 
 from sap.methods.two_stage import (
     PredictiveBounds,
+    SingleStageDesign,
     TwoStageDesign,
+    conditional_bounds,
     conditional_power,
     posterior_comparison,
     posterior_summary,
@@ -51,6 +53,53 @@ def test_conditional_power_is_the_sum_over_every_future(n, data, p1):
             if x + i + j > 5:
                 power += binom.pmf(i, left1, p1) * binom.pmf(j, left2, p1)
     assert conditional_power(OPTIMAL, x, n, p1) == pytest.approx(power, abs=1e-12)
+
+
+# R 4.2.2: at 10, 15, 20 and 25 the largest x with P(X > r | x) < 0.1 at 0.3 by pbinom is 1, 1, 1, 3; then
+# rejection, early termination and expected n by forward recursion.
+LOOKS = [10, 15, 20, 25, 29]
+BY_RECURSION = {
+    0.1: (0.04679264796, 0.85427143736, 14.54143031405),
+    0.3: (0.8043514884, 0.1588092110, 26.1251379673),
+}
+
+
+def test_conditional_bounds_are_those_of_pbinom():
+    bounds = conditional_bounds(OPTIMAL, LOOKS, 0.3, 0.1, 1.0)
+    assert bounds.futility == (1, 1, 1, 3, 5)
+    assert bounds.efficacy == (11, 16, 21, 26, 6)  # none but the last can be reached
+    for rate, expected in BY_RECURSION.items():
+        assert bounds.characteristics(rate) == pytest.approx(expected, abs=5e-11)
+
+
+def test_conditional_bounds_of_one_stage_also_stop_for_efficacy():
+    """R pbinom(5 - x, 25 - m, 0.3, lower.tail = FALSE): below 0.2 up to -1 and 3, above 0.95 from 4 and 6."""
+    bounds = conditional_bounds(SingleStageDesign(5, 25), [10, 20, 25], 0.3, 0.2, 0.95)
+    assert (bounds.futility, bounds.efficacy) == ((-1, 3, 5), (4, 6, 6))
+
+
+def test_a_look_of_the_design_stops_as_the_design_does():
+    """Without any further look the bounds are the design: Simon's 0.0471 and 0.8051."""
+    bounds = conditional_bounds(OPTIMAL, [10, 29], 0.3, 0.0, 1.0)
+    assert bounds.futility == (1, 5)
+    assert bounds.characteristics(0.1)[0] == pytest.approx(OPTIMAL.probability_of_rejection(0.1))
+    early = conditional_bounds(OPTIMAL, [5, 10, 29], 0.3, 0.5, 1.0)
+    assert early.futility == (0, 1, 5)  # R: 0.4242565 with none of 5, 0.7682881 with one
+
+
+@pytest.mark.parametrize(
+    "looks,p1,low,high,named",
+    [
+        ([10, 20], 0.3, 0.1, 1.0, "looks must grow to n of the design"),
+        ([15, 29], 0.3, 0.1, 1.0, "looks must have n1"),
+        ([10, 10, 29], 0.3, 0.1, 1.0, "looks must be growing"),
+        ([10, 29], 0.3, 0.5, 0.5, "stop_low"),
+        ([10, 29], 1.0, 0.1, 1.0, "p1 "),
+    ],
+)
+def test_conditional_bounds_refuse_by_name(looks, p1, low, high, named):
+    with pytest.raises(ValueError, match=f"^{named}"):
+        conditional_bounds(OPTIMAL, looks, p1, low, high)
 
 
 @pytest.mark.parametrize("p1", [0.1, 0.3, 0.55])

@@ -15,6 +15,7 @@ from scipy.special import betainc, betaincc, betaincinv, betaln, gammaln
 
 from sap.methods.two_stage_design import (
     Floats,
+    SingleStageDesign,
     TwoStageDesign,
     as_given,
     open_rate,
@@ -207,6 +208,13 @@ class PredictiveBounds:
         return MonitoringCharacteristics(*(as_given(each) for each in (reject, early, expected_n)))
 
 
+def _checked_looks(looks: ArrayLike) -> list[int]:
+    planned = [whole_number(each, "looks") for each in np.atleast_1d(np.asarray(looks)).tolist()]
+    if not planned or planned[0] < 1 or sorted(set(planned)) != planned:
+        raise ValueError("looks must be growing numbers of patients, the last one n_max")
+    return planned
+
+
 def predictive_bounds(
     looks: ArrayLike,
     p0: float,
@@ -239,9 +247,7 @@ def predictive_bounds(
     >>> [round(float(each), 4) for each in bounds.characteristics(0.2)]
     [0.0878, 0.8571, 27.6677]
     """
-    planned = [whole_number(each, "looks") for each in np.atleast_1d(np.asarray(looks)).tolist()]
-    if not planned or planned[0] < 1 or sorted(set(planned)) != planned:
-        raise ValueError("looks must be growing numbers of patients, the last one n_max")
+    planned = _checked_looks(looks)
     if not 0 <= stop_low < stop_high <= 1:
         raise ValueError("stop_low must be smaller than stop_high, both between 0 and 1")
     a_b = _checked_prior(prior)
@@ -257,6 +263,66 @@ def predictive_bounds(
         futility=(*futility, needed - 1),
         efficacy=(*efficacy, needed),
         r=needed - 1,
+    )
+
+
+def conditional_bounds(
+    design: TwoStageDesign | SingleStageDesign,
+    looks: ArrayLike,
+    p1: float,
+    stop_low: float,
+    stop_high: float,
+) -> PredictiveBounds:
+    """Bounds by the conditional power of a design at each look (stochastic curtailment).
+
+    At each look before the last, with CP the conditional power at the rate `p1`:
+
+    1. At n1 of a two-stage design responders <= r1 stop the trial, whatever CP is.
+    2. CP < `stop_low`: stop for futility.
+    3. CP > `stop_high`: stop for efficacy; 1 never stops.
+    4. else go on.
+
+    At the last look it rejects when responders > r. `characteristics` of the answer gives the error rates
+    of the design with these looks: looks for futility lower both, looks for efficacy raise both.
+
+    Raises
+    ------
+    ValueError
+        `looks` do not grow to n of the design or leave out n1, `p1` is not strictly between 0 and 1, or
+        the limits are not 0 <= `stop_low` < `stop_high` <= 1.
+
+    Examples
+    --------
+    >>> design = TwoStageDesign(r1=1, n1=10, r=5, n=29)
+    >>> bounds = conditional_bounds(design, [10, 15, 20, 25, 29], 0.3, 0.1, 1.0)
+    >>> bounds.futility, bounds.efficacy
+    ((1, 1, 1, 3, 5), (11, 16, 21, 26, 6))
+    """
+    planned = _checked_looks(looks)
+    if planned[-1] != design.n:
+        raise ValueError("looks must grow to n of the design")
+    if isinstance(design, TwoStageDesign) and design.n1 not in planned:
+        raise ValueError("looks must have n1 among them: the design itself looks there")
+    if not 0 <= stop_low < stop_high <= 1:
+        raise ValueError("stop_low must be smaller than stop_high, both between 0 and 1")
+    rate = open_rate(p1, "p1")
+    futility, efficacy = [], []
+    for n in planned[:-1]:
+        counts = np.arange(n + 1.0)
+        if isinstance(design, SingleStageDesign):
+            chance = binomial_at_least(design.r + 1 - counts, design.n - n, rate)
+        else:
+            gone_on = counts > design.r1 if n >= design.n1 else counts >= 0
+            chance = np.zeros(n + 1)
+            chance[gone_on] = conditional_power(design, counts[gone_on], n, rate)
+        stopped = design.r1 if isinstance(design, TwoStageDesign) and n == design.n1 else -1
+        futility.append(max(int((chance < stop_low).sum()) - 1, stopped))
+        efficacy.append(n + 1 - int((chance > stop_high).sum()))
+    return PredictiveBounds(
+        looks=tuple(planned),
+        futility=(*futility, design.r),
+        efficacy=(*efficacy, design.r + 1),
+        r=design.r,
     )
 
 

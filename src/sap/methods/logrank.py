@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from sap.methods.risk_sets import FloatArray, IntArray, merged, risk_sets, snapped
+from sap.methods.risk_sets import FloatArray, IntArray, RiskSets, risk_sets
 
 
 class LogRank(NamedTuple):
@@ -65,7 +65,7 @@ def logrank(
     survival = np.concatenate(([1.0], np.cumprod((r - d) / r)))[:-1]
     weight = survival**rho * np.maximum(1 - survival, 0.0) ** gamma
 
-    events, at_risk = _by_group(all_subjects.time[steps], time, event, entry, member, len(labels))
+    events, at_risk = _by_group(all_subjects, steps, member, len(labels))
     share = at_risk / r
     observed = (weight * events).sum(axis=1)
     expected = (weight * d * share).sum(axis=1)
@@ -96,30 +96,24 @@ def _groups(group: ArrayLike, n: int) -> tuple[NDArray[np.generic], IntArray]:
 
 
 def _by_group(
-    at: FloatArray,
-    time: ArrayLike,
-    event: ArrayLike,
-    entry: ArrayLike | None,
-    member: IntArray,
-    k: int,
+    subjects: RiskSets, steps: IntArray, member: IntArray, k: int
 ) -> tuple[FloatArray, FloatArray]:
-    """Events and patients at risk in each group (rows) at the event times `at`."""
-    exits = np.asarray(time, dtype=np.float64)
-    entries = np.zeros_like(exits) if entry is None else np.asarray(entry, dtype=np.float64)
-    if entries.any():
-        exits, entries = snapped(exits, entries)
-    else:
-        cuts = merged(np.sort(exits))
-        exits = cuts[np.searchsorted(cuts, exits, side="right") - 1]
-    had = np.asarray(event).astype(bool)
-    events, at_risk = np.empty((k, at.size)), np.empty((k, at.size))
+    """Events and patients at risk in each group (rows) at the event times, the `steps` of all times."""
+    # One sort for all groups: counts of a group are differences of running counts at the first of each time.
+    order = np.argsort(subjects.exit)
+    times, by_time, had = subjects.time, member[order], subjects.cause[order] == 1
+    starts = np.searchsorted(subjects.exit[order], times, side="left")
+    events, at_risk = np.empty((k, steps.size)), np.empty((k, steps.size))
     for g in range(k):
-        in_group = member == g
-        left = np.sort(exits[in_group & had])
-        events[g] = np.searchsorted(left, at, side="right") - np.searchsorted(left, at, side="left")
-        at_risk[g] = in_group.sum() - np.searchsorted(np.sort(exits[in_group]), at, side="left")
-        late = np.sort(entries[in_group & (entries > 0)])
-        at_risk[g] -= late.size - np.searchsorted(late, at, side="left")
+        inside = by_time == g
+        before = np.concatenate(([0], np.cumsum(inside)))[starts[steps]]
+        at_risk[g] = inside.sum() - before
+        events[g] = np.add.reduceat((inside & had).astype(np.int64), starts)[steps]
+    entries = subjects.entry
+    if entries.any():
+        for g in range(k):
+            late = np.sort(entries[(member == g) & (entries > 0)])
+            at_risk[g] -= late.size - np.searchsorted(late, times[steps], side="left")
     return events, at_risk
 
 
