@@ -1,6 +1,5 @@
 """The audit on a real bundle: identical when nothing changed, and each change found and named."""
 
-import dataclasses
 import hashlib
 import io
 import json
@@ -11,44 +10,32 @@ import subprocess
 import sys
 import venv
 from pathlib import Path
-from typing import NamedTuple
 
 import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from sap import audit, runlog
-from sap.audit.examine import displays_in
 from sap.catalogue.adam import datasets, label_of
 from sap.cli import app
 from sap.export import read_dataset_json
 from sap.pipeline import commands, dsmb, packing
 from sap.plan import read_plan
-from sap.runlog.chain import _seal
-from sap.snapshot import folder
 
 HOME = Path(__file__).parents[1]
 PLAN = HOME / "analysis" / "plan.yml"
-DOCS = HOME / "docs" / "audit.md"
 
 pytestmark = pytest.mark.slow
 
 
-@pytest.fixture(scope="module")
-def run(tmp_path_factory) -> Path:
-    """A small simulated trial, frozen, analysed and rendered, with its log."""
-    place = tmp_path_factory.mktemp("audit")
-    commands.simulate(place / "extract", PLAN, 5, {"n_screened": 60})
-    cut = commands.freeze(place / "extract", PLAN, "final", place / "frozen")
-    commands.analyse(cut, PLAN, place / "run")
-    commands.report(place / "run", "csr", "builtin", ("html", "pdf"))
-    return place / "run"
+@pytest.fixture(scope="session")
+def run(small_run) -> Path:
+    return small_run
 
 
-@pytest.fixture(scope="module")
-def bundled(run) -> Path:
-    cut = packing.cut_of(run, None, run.parent / "frozen")
-    return packing.pack(run, cut, run.parent / "bundle", "auditor", as_zip=False)
+@pytest.fixture(scope="session")
+def bundled(small_bundle) -> Path:
+    return small_bundle
 
 
 @pytest.fixture
@@ -71,12 +58,6 @@ def reseal(place: Path) -> None:
     names = sorted(p.relative_to(place).as_posix() for p in place.rglob("*") if p.is_file())
     lines = [f"{sha((place / n).read_bytes())}  {n}\n" for n in names if n != "SHA256SUMS"]
     (place / "SHA256SUMS").write_text("".join(lines))
-
-
-def rewrite(path: Path, old: str, new: str) -> None:
-    text = path.read_text(encoding="utf-8")
-    assert old in text
-    path.write_text(text.replace(old, new, 1), encoding="utf-8")
 
 
 # ---- nothing changed -----------------------------------------------------------------------------
@@ -150,314 +131,15 @@ def test_a_wheel_in_a_new_environment_audits_without_git_and_without_analysis(co
     packages = next(p for p in sys.path if p.endswith("site-packages"))
     (there / "w.pth").write_text(f"{site}\n{packages}\n")
     python = tmp_path / "venv" / "bin" / "python"
-    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
+    # The last digits of a fit depend on the kernel that OpenBLAS chooses for the CPU.
+    blas = {name: each for name, each in os.environ.items() if name.startswith("OPENBLAS_")}
+    env = {"PATH": "/usr/bin:/bin", "HOME": str(tmp_path)} | blas
     got = subprocess.run(
         [python, "-m", "sap", "audit", str(copy), "--out", str(tmp_path / "out")],
         cwd=tmp_path, env=env, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert got.returncode == 0, got.stderr
     assert got.stdout.splitlines()[0] == "identical"
-
-
-# ---- one thing changed ---------------------------------------------------------------------------
-
-
-def one_data_byte(place: Path) -> None:
-    path = place / "cut" / "lb.parquet"
-    content = bytearray(path.read_bytes())
-    content[len(content) // 2] ^= 1
-    path.write_bytes(content)
-
-
-def one_psa_value_forged(place: Path) -> None:
-    """A value changed, and every sum that names it made anew, the run log excepted."""
-    path, manifest = place / "cut" / "lb.parquet", place / "cut" / "manifest.json"
-    frame = pd.read_parquet(path)
-    psa = frame.index[frame["LBTESTCD"] == "PSA"]
-    # Each patient's values fall steeply, so more patients respond.
-    place_in_course = frame.loc[psa].groupby("USUBJID").cumcount() + 1
-    frame.loc[psa, "LBSTRESN"] = frame.loc[psa, "LBSTRESN"] / place_in_course**4
-    folder._write_table(path, frame)
-    old = folder._read_manifest(manifest)
-    files = tuple(
-        dataclasses.replace(f, sha256=sha(path.read_bytes())) if f.name == "lb.parquet" else f
-        for f in old.files
-    )
-    new = dataclasses.replace(old, files=files)
-    new = dataclasses.replace(new, cut_id=folder._cut_id(new))
-    manifest.write_text(folder._as_json(new))
-    for name in ("bundle.json", "tables/run.json", "tables/manifest.json"):
-        text = (place / name).read_text().replace(old.cut_id, new.cut_id)
-        (place / name).write_text(text)
-
-
-def one_plan_number(place: Path) -> None:
-    rewrite(place / "plan" / "plan.yml", "decline_pct: 50", "decline_pct: 30")
-
-
-def one_report_byte(place: Path) -> None:
-    rewrite(place / "report" / "csr.html", "PSA response", "PSA Response")
-
-
-def one_result(place: Path) -> None:
-    for name, write in (("ard.csv", None), ("ard.parquet", pd.DataFrame.to_parquet)):
-        path = place / "ard" / name
-        if write is None:
-            lines = path.read_text().splitlines(keepends=True)
-            spot = next(
-                i
-                for i, line in enumerate(lines)
-                if line.startswith("psa_response,") and ",n," in line
-            )
-            parts = lines[spot].split(",")
-            parts[8] = str(float(parts[8]) + 1)
-            path.write_text("".join([*lines[:spot], ",".join(parts), *lines[spot + 1 :]]))
-        else:
-            frame = pd.read_parquet(path)
-            hit = (frame["analysis"] == "psa_response") & (frame["stat_name"] == "n")
-            frame.loc[hit.idxmax(), "stat"] += 1
-            frame.to_parquet(path, index=False)
-
-
-def one_log_line_edited(place: Path) -> None:
-    path = place / "log" / "run-log.jsonl"
-    first, *rest = path.read_text().splitlines(keepends=True)
-    path.write_text(first.replace('"step": "analyse"', '"step": "anal yse"') + "".join(rest))
-
-
-def one_log_line_removed(place: Path) -> None:
-    path = place / "log" / "run-log.jsonl"
-    path.write_text("".join(path.read_text().splitlines(keepends=True)[1:]))
-
-
-def one_chapter(place: Path) -> None:
-    path = place / "project" / "analysis" / "chapters" / "11-4-response.qmd"
-    path.write_text(path.read_text() + "\nThe drug works.\n")
-
-
-# What is changed, whether sums are made anew afterwards, exit code, the cause that is named.
-CHANGES = [
-    ("one byte of the frozen data", one_data_byte, False, 11, "data"),
-    ("one byte of the frozen data", one_data_byte, True, 11, "data"),
-    ("PSA values, with the cut's manifest", one_psa_value_forged, True, 11, "data"),
-    ("one number of the plan", one_plan_number, False, 11, "plan"),
-    ("one number of the plan", one_plan_number, True, 11, "plan"),
-    ("one byte of the report", one_report_byte, False, 11, "report"),
-    ("one byte of the report", one_report_byte, True, 11, "report"),
-    ("one result of the ARD", one_result, True, 11, "result"),
-    ("one line of the log edited", one_log_line_edited, True, 11, "log"),
-    ("one line of the log removed", one_log_line_removed, True, 11, "log"),
-    ("one chapter", one_chapter, True, 11, "chapters"),
-]
-
-
-def rechained(place: Path) -> None:
-    """The whole log written anew over changed files: what a chain of seals cannot show."""
-    path = place / "log" / "run-log.jsonl"
-    index = json.loads((place / "bundle.json").read_text())
-    names = {e["original"]: e["name"] for e in index["files"] if e["role"] in ("report", "ard")}
-    previous, lines = "0" * 64, []
-    for record in map(json.loads, path.read_text().splitlines()):
-        for original in record["outputs"]:
-            if original in names:
-                record["outputs"][original] = sha((place / names[original]).read_bytes())
-        record["previous"] = previous
-        record["seal"] = previous = _seal(record)
-        lines.append(json.dumps(record, ensure_ascii=False) + "\n")
-    path.write_text("".join(lines))
-    index["log"]["last"] = previous
-    (place / "bundle.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n")
-
-
-def one_report_number(place: Path) -> None:
-    page = place / "report" / "csr.html"
-    text = page.read_text(encoding="utf-8")
-    assert "tlf-psa-response" in displays_in(text)
-    start = text.index('id="tlf-psa-response"')
-    spot = re.compile(r'data-ard="[^"]*"[^>]*>([^<]*\d[^<]*)<').search(text, start)
-    assert spot is not None
-    page.write_text(text[: spot.start(1)] + "99" + text[spot.end(1) :], encoding="utf-8")
-
-
-def one_line_of_code(other: Path) -> Path:
-    """A copy of the package in which a rate is computed otherwise; what PYTHONPATH must name."""
-    for name in ("src", "analysis", "data-contracts"):
-        shutil.copytree(HOME / name, other / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for path in [
-        *HOME.glob("*.qmd"),
-        *HOME.glob("_quarto*.yml"),
-        HOME / "references.bib",
-        HOME / "requirements.lock",
-    ]:
-        shutil.copy(path, other)
-    rewrite(
-        other / "src/sap/results/rates.py",
-        '"estimate": responders / n,',
-        '"estimate": (responders + 1) / n,',
-    )
-    return other / "src"
-
-
-def one_package_version(other: Path) -> Path:
-    """The metadata of another scipy, as pip leaves them; what PYTHONPATH must name."""
-    about = other / "scipy-9.9.dist-info"
-    about.mkdir(parents=True)
-    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: scipy\nVersion: 9.9\n")
-    return other
-
-
-def with_the_whole_log(place: Path, change) -> None:
-    change(place)
-    rechained(place)
-    reseal(place)
-
-
-# What is changed where somebody also made the log anew, whether reports are rendered, exit and cause.
-FORGED = [
-    ("one result of the ARD, the whole log too", one_result, False, 12, "result"),
-    ("one number in the report, the whole log too", one_report_number, True, 12, "result"),
-]
-# What is changed on the machine of the auditor, exit code and cause.
-INSTALLED = [
-    ("one line of the installed code", one_line_of_code, 12, "code"),
-    ("one version of an installed package", one_package_version, 0, "packages"),
-]
-ALL = [(words, anew) for words, _, anew, *_ in CHANGES]
-ALL += [(words, True) for words, *_ in FORGED] + [(words, False) for words, *_ in INSTALLED]
-
-
-class RichText(NamedTuple):
-    """What one audit answered."""
-
-    code: int
-    verdict: str
-    causes: list[str]
-    words: list[str]
-    numbers: pd.DataFrame
-    displays: list[str]
-    inputs_changed: bool
-    results_changed: bool
-
-
-@pytest.fixture(scope="module")
-def ask(bundled, tmp_path_factory):
-    """Do one of the changes to a copy, or to what is installed, and audit; each is asked once."""
-    known: dict[tuple[str, bool], RichText] = {}
-
-    def answer(words: str, anew: bool) -> RichText:
-        if (words, anew) not in known:
-            known[words, anew] = _asked(words, anew, bundled, tmp_path_factory.mktemp("changed"))
-        return known[words, anew]
-
-    return answer
-
-
-def _asked(words: str, anew: bool, bundled: Path, scratch: Path) -> RichText:
-    place = Path(shutil.copytree(bundled, scratch / "moved"))
-    for name, change, *_ in INSTALLED:
-        if name == words:
-            return _asked_elsewhere(place, change(scratch / "other"), scratch / "out")
-    reports = False
-    for name, change, renders, *_ in FORGED:
-        if name == words:
-            with_the_whole_log(place, change)
-            reports = renders
-    for name, change, reseals, *_ in CHANGES:
-        if (name, reseals) == (words, anew):
-            change(place)
-            if anew:
-                reseal(place)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("sap.audit.inputs.check_contracts", lambda *_: None)
-        found = audit.examined(place, reports=reports)
-    return RichText(
-        found.exit_code,
-        found.verdict,
-        [cause.what for cause in found.causes],
-        [cause.words for cause in found.causes],
-        pd.DataFrame() if found.numbers is None else found.numbers,
-        found.displays,
-        found.inputs_changed,
-        found.results_changed,
-    )
-
-
-def _asked_elsewhere(place: Path, path: Path, out: Path) -> RichText:
-    """The command itself, in a process that finds other code or another package first."""
-    before = os.environ.get("PYTHONPATH")
-    env = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, (str(path), before)))}
-    got = subprocess.run(
-        [sys.executable, "-m", "sap", "audit", str(place), "--out", str(out), "--no-reports"],
-        env=env, capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    said = json.loads((out / "audit.json").read_text(encoding="utf-8"))
-    return RichText(
-        got.returncode,
-        said["verdict"],
-        [cause["what"] for cause in said["causes"]],
-        [cause["words"] for cause in said["causes"]],
-        pd.DataFrame(said["numbers"]),
-        [],
-        said["verdict"] == "input changed",
-        bool(said["numbers"]),
-    )
-
-
-@pytest.mark.parametrize("words, change, anew, code, cause", CHANGES)
-def test_each_change_is_found_and_its_cause_named(ask, words, change, anew, code, cause):
-    said = ask(words, anew)
-    assert said.code == code
-    assert said.causes[0] == cause, said
-    if change in (one_plan_number, one_psa_value_forged, one_result):
-        assert said.results_changed
-        moved = said.numbers[said.numbers["change"] == "moved"]
-        assert "psa_response" in set(moved["analysis"])
-        assert moved["displays"].str.len().gt(0).any()
-
-
-def test_a_result_changed_with_every_sum_and_seal_made_anew_does_not_come_out_again(ask):
-    said = ask("one result of the ARD, the whole log too", True)
-    assert not said.inputs_changed
-    assert (said.verdict, said.code, said.causes[0]) == ("different", 12, "result")
-    assert "changed after it was made" in said.words[0]
-    assert said.numbers["displays"].str.contains("Table").any()
-
-
-def test_a_report_changed_with_every_sum_and_seal_made_anew_is_named_by_display(ask):
-    said = ask("one number in the report, the whole log too", True)
-    assert (said.code, said.causes[0]) == (12, "result")
-    assert said.displays == ["Table 11-3"]
-
-
-def test_one_line_of_code_is_named_and_so_is_each_number_it_moves(ask):
-    said = ask("one line of the installed code", False)
-    assert (said.code, said.causes[0]) == (12, "code")
-    assert "sap/results/rates.py" in said.words[0]
-    assert said.numbers["result"].str.contains("psa_response PRIMARY").any()
-
-
-def test_one_package_version_is_named_and_the_numbers_are_still_identical(ask):
-    said = ask("one version of an installed package", False)
-    assert (said.verdict, said.code, said.causes) == ("identical", 0, ["packages"])
-    assert re.search(r"scipy \S+ on record, 9.9 here", said.words[0])
-
-
-def test_the_table_of_the_docs_is_what_these_changes_were_answered_with(ask):
-    """Each row is made here, by the change itself and by what the audit said of it."""
-    lines = ["| What changed | Sums made anew | Exit | Cause named |", "|---|---|---|---|"]
-    for words, anew in ALL:
-        said = ask(words, anew)
-        cause = said.causes[0] if said.causes else "none"
-        lines.append(f"| {words} | {'yes' if anew else 'no'} | {said.code} | {cause} |")
-    made = "\n".join(lines)
-    text = DOCS.read_text(encoding="utf-8")
-    printed = "\n".join(
-        line for line in text.partition(lines[0])[2].split("\n\n")[0].splitlines() if line
-    )
-    assert f"{lines[0]}\n{printed}" == made, (
-        f"docs/audit.md shows another table. When the new answers are right, put this one into "
-        f"its section 'What it finds':\n\n{made}"
-    )
 
 
 # ---- interchange ---------------------------------------------------------------------------------
@@ -586,6 +268,8 @@ def test_a_bundle_that_lost_files_and_their_lines_is_not_identical(copy, without
     (copy / "bundle.json").write_text(json.dumps(index))
     for name in gone:
         (copy / name).unlink()
+    for folder in {(copy / name).parent for name in gone}:
+        folder.rmdir()  # an empty folder is refused before anything is compared
     reseal(copy)
     found = audit.examined(copy, reports=False)
     assert found.exit_code == 11
@@ -609,7 +293,8 @@ def test_a_run_that_is_not_what_its_log_says_is_not_bundled(run, tmp_path):
 
 def test_the_commands_end_with_the_exit_code_of_the_answer(copy, tmp_path, without_contracts):
     out = tmp_path / "out"
-    one_log_line_edited(copy)
+    log = copy / "log" / "run-log.jsonl"
+    log.write_text(log.read_text().replace('"step": "analyse"', '"step": "anal yse"', 1))
     got = CliRunner().invoke(app, ["audit", str(copy), "--out", str(out), "--no-reports"])
     assert got.exit_code == 11
     assert {p.name for p in out.iterdir()} == {".sap", "audit.html", "audit.pdf", "audit.json"}

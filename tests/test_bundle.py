@@ -1,5 +1,6 @@
 """What a bundle is called, holds and weighs; no number of a report is needed for that."""
 
+import base64
 import hashlib
 import io
 import json
@@ -12,9 +13,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from sap import __version__, ard, bundle, runlog
-from sap.bundle.contents import shared_rows
+from sap.bundle.contents import shared_rows, software_here
 from sap.bundle.names import fault_of, safe_name
 from sap.bundle.opening import sum_of
+from sap.bundle.rules import OWN, RULES, without_rule
+from sap.bundle.wheel import differing_parts, wheel_of
 from sap.errors import IntegrityError, UsageError
 from sap.runlog.software import code_files, project_files
 
@@ -121,6 +124,22 @@ def test_every_name_is_safe_every_sum_fits_and_the_bytes_are_the_same_twice(
     assert bundle.opened(tmp_path / "b").files == files
 
 
+def test_a_run_whose_report_was_made_from_other_results_is_refused(run, cut):
+    log = run / "run-log.jsonl"
+    runlog.append(log, {"step": "report csr", "inputs": {"ard.csv": "00"}, "outputs": {}})
+    with pytest.raises(IntegrityError, match=r"record 2 was made from another ard\.csv"):
+        packed(run, cut, "auditor")
+
+
+def test_the_documents_that_quarto_renders_from_are_in_no_bundle(run, cut):
+    """They are made from chapters and results, which are."""
+    for place in (run / "quarto" / "csr", run / "build" / "quarto" / "csr"):
+        place.mkdir(parents=True)
+        (place / "csr.qmd").write_text("x")
+        (place / "csr.html").write_text("x")
+    assert not [name for name in packed(run, cut, "auditor") if "quarto/" in name]
+
+
 def test_a_run_that_lost_a_report_its_log_names_is_refused(run, cut):
     log = run / "run-log.jsonl"
     runlog.append(log, {"step": "report csr", "outputs": {"csr.docx": "00"}})
@@ -173,10 +192,12 @@ def test_each_audience_has_its_reports_results_tables_and_data(run, cut):
         assert names_in(named[audience], "cut") == ["cut/dm.parquet", "cut/manifest.json"]
     assert names_in(named["closed"], "adam") == ["adam/adsl.parquet"]
     assert names_in(named["auditor"], "adam") == ["adam/adsl.parquet", "adam/adsl.xpt"]
-    for files in named.values():
+    for audience, files in named.items():
         assert names_in(files, "plan") == ["plan/plan.yml"]
         assert names_in(files, "ard") == ["ard/ard.csv", "ard/ard.parquet"]
-        assert names_in(files, "environment") == ["environment/requirements-lock.txt"]
+        wheel = [f"environment/single_arm_sap-{__version__}-py3-none-any.whl"]
+        wanted = ["environment/requirements-lock.txt", *(wheel if audience != "open" else [])]
+        assert names_in(files, "environment") == wanted  # the wheel has the list of actions
         assert "project/requirements-lock.txt" not in files
     logs = {audience: names_in(files, "log") for audience, files in named.items()}
     assert logs == {"open": [], "closed": ["log/run-log.jsonl"], "auditor": ["log/run-log.jsonl"]}
@@ -273,12 +294,70 @@ def test_a_file_that_is_not_the_one_of_the_log_is_refused(run, cut):
 
 
 def test_two_files_of_one_name_are_refused(run, cut):
-    (run / "csr-1.html").write_text("a")
-    (run / "csr_1.html").write_text("b")
+    for name in ("a_b.parquet", "a__b.parquet"):
+        pd.DataFrame({"USUBJID": SUBJECTS}).to_parquet(run / "adam" / name)
     with pytest.raises(
-        UsageError, match=r"two files would be called report/csr-1\.html in the bundle: rename csr"
+        UsageError, match=r"two files would be called adam/a-b\.parquet in the bundle: rename a_b"
     ):
         packed(run, cut, "closed")
+
+
+def test_a_file_for_which_the_audit_has_no_rule_is_not_bundled(run, cut):
+    (run / "notes.html").write_text("a")
+    with pytest.raises(UsageError, match=r"notes\.html is no file of a bundle for closed"):
+        packed(run, cut, "closed")
+
+
+@pytest.mark.parametrize("audience", bundle.AUDIENCES)
+def test_every_file_of_a_bundle_has_exactly_one_rule(run, cut, audience):
+    files = packed(run, cut, audience)
+    entries = index_of(files)["files"]
+    assert without_rule(audience, entries) == []
+    for entry in entries:
+        fitting = [
+            rule
+            for rule in RULES
+            if rule.fits(entry["role"], entry["original"]) and audience in rule.audiences
+        ]
+        assert len(fitting) == 1, entry
+    assert set(files) - {entry["name"] for entry in entries} == set(OWN)
+
+
+@pytest.mark.parametrize(
+    "audience, role, original, name",
+    [
+        ("open", "cut", "dm.parquet", "cut/dm.parquet"),
+        ("open", "log", "run-log.jsonl", "log/run-log.jsonl"),
+        ("open", "report", "csr.html", "report/csr.html"),
+        ("open", "report", "dsmb-closed/report.html", "report/dsmb-closed/report.html"),
+        ("open", "table", "findings.json", "tables/findings.json"),
+        ("open", "project", "analysis/dsmb.yml", "project/analysis/dsmb.yml"),
+        ("closed", "source", "__init__.py", "source/sap/init.py"),
+        ("closed", "guide", "adrg.md", "adam/adrg.md"),
+        ("auditor", "guide", "notes.md", "adam/notes.md"),
+        ("auditor", "report", "notes.html", "report/notes.html"),
+        ("auditor", "report", "build/quarto/csr/csr.html", "report/build/quarto/csr/csr.html"),
+        ("auditor", "project", "build/quarto/csr/csr.qmd", "project/build/quarto/csr/csr.qmd"),
+        ("auditor", "dataset", "adsl.parquet", "adam/adae.parquet"),
+        ("auditor", "table", "previous.json", "tables/previous.json"),
+        ("auditor", "unknown", "x.csv", "x.csv"),
+        ("public", "ard", "ard.csv", "ard/ard.csv"),
+    ],
+)
+def test_what_has_no_rule_for_its_audience_is_named(audience, role, original, name):
+    entry = {"role": role, "original": original, "name": name}
+    assert len(without_rule(audience, [entry])) == 1
+
+
+def test_a_run_that_other_code_or_packages_made_is_not_bundled(run, cut, monkeypatch):
+    """The log names the code; the index would name the one that is installed."""
+    from sap.runlog import chain
+
+    with monkeypatch.context() as changed:
+        changed.setattr(chain, "code_sums", lambda: {"x.py": "0" * 64})
+        runlog.append(run / "run-log.jsonl", {"step": "report csr", "outputs": {}})
+    with pytest.raises(UsageError, match=r"other software .* code of the package"):
+        packed(run, cut, "auditor")
 
 
 def test_the_files_of_a_folder_and_of_a_zip_have_one_mode(tmp_path):
@@ -365,3 +444,157 @@ def test_no_two_files_of_the_project_get_one_name():
     for files in (code_files(), project_files()):
         names = [safe_name(name) for name in files]
         assert len(set(names)) == len(names)
+
+
+def test_the_wheel_of_a_bundle_is_one_that_pip_takes_and_holds_what_is_installed(
+    run, cut, tmp_path
+):
+    """Its files, its record with their checksums, its name and version; made twice, the same bytes."""
+    files = packed(run, cut, "auditor")
+    name = f"environment/single_arm_sap-{__version__}-py3-none-any.whl"
+    with zipfile.ZipFile(io.BytesIO(files[name])) as wheel:
+        held = {each: wheel.read(each) for each in wheel.namelist()}
+    info = f"single_arm_sap-{__version__}.dist-info"
+    assert {each.removeprefix("sap/") for each in held if not each.startswith(("sap/_project", info))} == set(code_files())  # fmt: skip
+    assert {f"sap/_project/{each}" for each in project_files()} < set(held)
+    lines = held[f"{info}/RECORD"].decode().splitlines()
+    recorded = dict(line.rsplit(",", 2)[:2] for line in lines)
+    for each, content in held.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).rstrip(b"=").decode()
+        assert recorded[each] == ("" if each.endswith("RECORD") else f"sha256={digest}")
+    about = held[f"{info}/METADATA"].decode()
+    assert f"Name: single-arm-sap\nVersion: {__version__}\n" in about
+    assert "Requires-Dist: pypdfium2\n" in about
+    assert "sap = sap.__main__:main" in held[f"{info}/entry_points.txt"].decode()
+    index = index_of(files)
+    assert index["wheel"] == {"name": name, "sha256": hashlib.sha256(files[name]).hexdigest()}
+    assert index_of(packed(run, cut, "open"))["wheel"] is None
+
+
+def test_an_entry_of_a_wheel_depends_on_its_file_alone_and_its_description_comes_last():
+    """One date, stored, readable by all; the description at the end, as the format of wheels recommends."""
+    _, wheel = wheel_of(software_here())
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        entries = archive.infolist()
+    assert {entry.date_time for entry in entries} == {(1980, 1, 1, 0, 0, 0)}
+    assert {entry.compress_type for entry in entries} == {zipfile.ZIP_STORED}
+    assert {(entry.create_system, entry.external_attr) for entry in entries} == {
+        (3, (stat.S_IFREG | 0o644) << 16)
+    }
+    names = [entry.filename for entry in entries]
+    described = [".dist-info/" in name for name in names]
+    assert described == sorted(described)
+    package = [name for name in names if ".dist-info/" not in name]
+    assert package == sorted(package)
+
+
+def test_the_wheel_of_another_study_carries_it_beside_that_of_the_package(tmp_path, monkeypatch):
+    """Whoever installs it audits the study of the bundle, and has the package's own as everybody has."""
+    for name in ("analysis/plan.yml", "data-contracts/dm.odcs.yaml", "analysis/study/displays.yml"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text("a: study\n")
+    monkeypatch.chdir(tmp_path)
+    software = software_here()
+    with zipfile.ZipFile(io.BytesIO(wheel_of(software)[1])) as archive:
+        held = {name: archive.read(name) for name in archive.namelist()}
+    own = {name for name in held if name.startswith("sap/_study/")}
+    assert own == {
+        "sap/_study/analysis/plan.yml",
+        "sap/_study/analysis/study/displays.yml",
+        "sap/_study/data-contracts/dm.odcs.yaml",
+    }
+    assert {held[name] for name in own} == {b"a: study\n"}
+    for name in (
+        "analysis/plan.yml",
+        "data-contracts/lb.odcs.yaml",
+        "analysis/chapters/12-safety.qmd",
+    ):
+        assert held[f"sap/_project/{name}"] == (HOME / name).read_bytes()
+
+
+def rezipped(wheel: bytes, **changes: bytes | None) -> bytes:
+    """A wheel with the files whose names end so changed, or removed (None)."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(wheel)) as old, zipfile.ZipFile(out, "w") as new:
+        for name in old.namelist():
+            ending = next((each for each in changes if name.endswith(each)), None)
+            if ending is None:
+                new.writestr(name, old.read(name))
+            elif changes[ending] is not None:
+                new.writestr(name, changes[ending])
+    return out.getvalue()
+
+
+@pytest.mark.parametrize(
+    "changes, causes",
+    [
+        ({"_project/analysis/plan.yml": b"x"}, {"chapters": ["analysis/plan.yml"]}),
+        ({"_project/analysis/chapters/12-safety.qmd": None}, {"chapters": ["analysis/chapters/12-safety.qmd"]}),
+        ({"_project/requirements.lock": b"x"}, {"packages": ["requirements.lock"]}),
+        ({"sap/results/rates.py": b"x"}, {"code": ["sap/results/rates.py"]}),
+        ({"_project/package.toml": b"x"}, {"code": ["sap/_project/package.toml"]}),
+        ({"_project/LICENSE": b"x"}, {"code": ["sap/_project/LICENSE"]}),
+        (
+            {"results/rates.py": b"x", "_project/analysis/plan.yml": b"x", "RECORD": b"x"},
+            {"code": ["sap/results/rates.py"], "chapters": ["analysis/plan.yml"]},
+        ),
+        ({}, {"code": ["the wheel itself"]}),
+        ({"RECORD": b"x"}, {"code": ["the wheel itself"]}),
+    ],
+)  # fmt: skip
+def test_a_changed_file_of_the_study_in_a_wheel_is_no_change_of_the_code(changes, causes):
+    """The wheel carries the study and the lock, so that whoever installs it can audit."""
+    _, wheel = wheel_of(software_here())
+    assert differing_parts(wheel, rezipped(wheel, **changes)) == causes
+    assert differing_parts(rezipped(wheel, **changes), wheel) == causes
+
+
+def test_a_file_of_another_study_in_a_wheel_is_named_by_its_place_in_the_study():
+    def wheel(content: str) -> bytes:
+        out = io.BytesIO()
+        with zipfile.ZipFile(out, "w") as archive:
+            archive.writestr("sap/_study/analysis/plan.yml", content)
+            archive.writestr("sap/_study/requirements.lock", content)
+        return out.getvalue()
+
+    named = {"chapters": ["analysis/plan.yml"], "packages": ["requirements.lock"]}
+    assert differing_parts(wheel("a"), wheel("b")) == named
+
+
+def test_what_is_no_wheel_or_unpacks_to_too_much_is_a_change_of_the_code(monkeypatch):
+    _, wheel = wheel_of(software_here())
+    unread = {"code": ["the wheel, which cannot be read"]}
+    assert differing_parts(b"PK", wheel) == unread
+    assert differing_parts(wheel[:-9], wheel) == unread
+    with zipfile.ZipFile(io.BytesIO(wheel)) as archive:
+        total = sum(entry.file_size for entry in archive.infolist())
+    monkeypatch.setattr("sap.bundle.wheel.LARGEST_TOTAL", total)
+    assert differing_parts(wheel, wheel) == {"code": ["the wheel itself"]}
+    monkeypatch.setattr("sap.bundle.wheel.LARGEST_TOTAL", total - 1)
+    assert differing_parts(wheel, wheel) == unread
+
+
+def test_the_readme_has_the_order_first_who_made_it_then_two_commands_then_the_audit(run, cut):
+    readme = packed(run, cut, "auditor")["readme.md"].decode()
+    order = (
+        "ssh-keygen -Y verify -f SIGNERS -I IDENTITY -n sap-bundle -s SHA256SUMS.sig < SHA256SUMS",
+        "sha256sum --check --quiet SHA256SUMS",
+        "pip install --require-hashes --no-deps -r THIS-FOLDER/environment/requirements-lock.txt",
+        f"pip install --no-index --no-deps THIS-FOLDER/environment/single_arm_sap-{__version__}-py3-none-any.whl",
+        "sap audit THIS-FOLDER --out audit",
+    )
+    places = [readme.index(words) for words in order]
+    assert places == sorted(places)
+    assert readme.count("pip install") == 2
+    without = packed(run, cut, "open")["readme.md"].decode()
+    assert "pip install" not in without
+    assert f"## 2. Install\n\nThis bundle has no wheel of the package: use a copy of single-arm-sap {__version__} of your own.\n\n## 3." in without  # fmt: skip
+
+
+def test_each_file_of_the_source_that_is_named_as_yaml_or_json_can_be_read():
+    """An audit refuses a bundle with a file that is not what its name says."""
+    import yaml
+
+    for name, path in (code_files() | project_files()).items():
+        if name.endswith((".yml", ".yaml", ".json")):
+            assert yaml.safe_load(path.read_text("utf-8")) is not None, name

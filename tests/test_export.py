@@ -71,6 +71,7 @@ def test_the_stamps_are_the_cut_off_where_ts_140_puts_them(adsl):
     "change, said",
     [
         ({"DCTREAS": ["caf\u00e9", "ok", "na\u00efve"]}, r"ADSL.DCTREAS: text outside ASCII in row\(s\) 1, 3"),
+        ({"DCTREAS": ["a\0b", "ok", "x\ny"]}, r"ADSL.DCTREAS: text with a control character in row\(s\) 1, 3"),
         ({"DCTREAS": ["ok", "x" * 201, None]}, r"text of more than 200 bytes in row\(s\) 2"),
         ({"AGE": [1.0, float("inf"), 2.0]}, r"ADSL.AGE: a number that XPT v5 cannot hold in row\(s\) 2"),
         ({"AGE": [1.0, 1e80, 2.0]}, r"ADSL.AGE: .* row\(s\) 2"),
@@ -220,3 +221,62 @@ def test_an_export_that_holds_nothing_is_refused_and_writes_nothing(run_with_an_
         packing.hand_over(run_with_an_accent, tmp_path / "out", "adam-xpt")
     assert not (tmp_path / "out").exists()
     assert [p.name for p in Path(tmp_path).iterdir() if "out.new" in p.name] == []
+
+
+@pytest.mark.parametrize(
+    "label, said",
+    [
+        ("x" * 41, "ADSL.AGE: its label is longer than 40 characters"),
+        ("\u00c2ge", "ADSL.AGE: its label has a character outside printable ASCII"),
+        ("A\0ge", "ADSL.AGE: its label has a character outside printable ASCII"),
+    ],
+)
+def test_a_label_that_the_format_cannot_hold_is_refused(adsl, monkeypatch, label, said):
+    monkeypatch.setitem(xpt.__globals__, "label_of", lambda name: label if name == "AGE" else name)
+    with pytest.raises(UsageError, match=said):
+        xpt(adsl, "adsl", CUT_OFF)
+
+
+def test_a_label_of_a_dataset_is_held_to_the_same(adsl, monkeypatch):
+    monkeypatch.setitem(xpt.__globals__, "dataset_label", lambda name: "x" * 41)
+    with pytest.raises(UsageError, match="ADSL: its label is longer than 40 characters"):
+        xpt(adsl, "adsl", CUT_OFF)
+
+
+def test_an_infinite_number_leaves_out_the_files_of_its_dataset_alone(tmp_path):
+    from sap.pipeline import packing
+
+    frames = {
+        "adsl": pd.DataFrame({"USUBJID": ["T-1"], "AGE": [float("inf")]}),
+        "adae": pd.DataFrame({"USUBJID": ["T-1"]}),
+    }
+    made, left_out = packing.interchange(frames, {"study": "T", "cut_off": "2019-06-30"})
+    assert sorted(made) == ["adae.json", "adae.xpt"]
+    assert sorted(left_out) == ["adsl.json", "adsl.xpt"]
+    assert "ADSL.AGE: a number that XPT v5 cannot hold in row(s) 1" in left_out["adsl.xpt"]
+    assert left_out["adsl.json"].startswith("ADSL.AGE: an infinite number in row 1")
+
+
+def test_a_column_without_a_value_has_the_type_of_the_catalogue_in_each_file(tmp_path):
+    """Pandas gives a column of missing values any type: LINE is a text, RFICDT a date, AGE a number."""
+    from sap.pipeline import packing
+
+    nothing = {"LINE": [float("nan")], "RFICDT": [None], "AGE": [None], "OTHER": [None]}
+    frames = {"adsl": pd.DataFrame({"USUBJID": ["T-1"], **nothing}), "adpc": _no_sample()}
+    made, left_out = packing.interchange(frames, {"study": "T", "cut_off": "2019-06-30"})
+    assert left_out == {}
+    for name, columns in {
+        "adsl": ("LINE", "RFICDT", "AGE"),
+        "adpc": ("AVISIT", "ADT", "AVAL"),
+    }.items():
+        (tmp_path / f"{name}.xpt").write_bytes(made[f"{name}.xpt"])
+        _, about = pyreadstat.read_xport(tmp_path / f"{name}.xpt")
+        kinds = [about.readstat_variable_types[c] for c in columns]
+        assert kinds == ["string", "double", "double"]
+        assert str(about.original_variable_types[columns[1]]).startswith("DATE")
+        described = {c["name"]: c["dataType"] for c in json.loads(made[f"{name}.json"])["columns"]}
+        assert [described[c] for c in columns] == ["string", "date", "double"]
+
+
+def _no_sample() -> pd.DataFrame:
+    return pd.DataFrame(columns=["USUBJID", "AVISIT", "ADT", "AVAL"], dtype=object)

@@ -1,11 +1,23 @@
 """A folder appears whole or not at all, and only where a folder of ours may stand."""
 
+import datetime as dt
+import os
+import stat
 from pathlib import Path
 
+import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
-from sap.errors import UsageError
-from sap.pipeline.folders import atomic_folder, refuse_within
+from sap import contracts, snapshot
+from sap.bundle import Contents, write_into
+from sap.cli import app
+from sap.errors import PlanError, UsageError
+from sap.intake import sdtm
+from sap.pipeline import commands
+from sap.pipeline.folders import atomic_folder, lock, refuse_within, write_bytes
+
+PLAN = Path(__file__).parents[1] / "analysis" / "plan.yml"
 
 
 def made(target: Path, text: str) -> None:
@@ -128,3 +140,53 @@ def test_what_is_written_neither_holds_what_is_read_nor_lies_in_it(tmp_path):
         with pytest.raises(UsageError, match="cannot be written: it is, holds, or lies in"):
             refuse_within(target, source, "the run")
     refuse_within(tmp_path / "run-2", source, "the run")
+
+
+@pytest.mark.parametrize("mask, mode", [(0o022, 0o644), (0o077, 0o600), (0o027, 0o640)])
+def test_who_may_read_what_is_written_is_decided_by_the_umask(tmp_path, mask, mode):
+    """A run, a single file, an extract, a frozen cut and a bundle; folders have the right to enter too."""
+    folders = 0o777 & ~mask
+    before = os.umask(mask)
+    try:
+        made(tmp_path / "run", "x")
+        write_bytes(tmp_path / "files" / "b.txt", b"x")
+        sdtm.write({"dm": pd.DataFrame({"USUBJID": ["1"]})}, tmp_path / "extract")
+        cut = snapshot.freeze(
+            {}, cut_off=dt.date(2018, 6, 30), cut_off_name="c", planned=False, plan_hash="0",
+            contracts=contracts.load(), findings=pd.DataFrame(), frozen_root=tmp_path / "frozen",
+        )  # fmt: skip
+        write_into(tmp_path / "bundle", Contents({"a/b.csv": b"x"}))
+    finally:
+        os.umask(before)
+
+    def of(place: Path) -> int:
+        return stat.S_IMODE(place.stat().st_mode)
+
+    for written in ("run/a.txt", "files/b.txt", "extract/dm.csv", "bundle/a/b.csv"):
+        assert of(tmp_path / written) == mode, written
+        assert of((tmp_path / written).parent) == folders, written
+    assert of(cut) == folders
+    assert of(cut / "manifest.json") == mode & 0o444
+
+
+def test_two_reports_of_one_run_at_once_are_refused(tmp_path):
+    run = tmp_path / "run"
+    (run / "tables").mkdir(parents=True)
+    (run / "ard.csv").write_text("")
+    facts = '{"study": "T", "cut_off": "2019-06-30", "cut_id": "c"}'
+    (run / "tables" / "run.json").write_text(facts)
+    (run / "tables" / "plan.json").write_text("{}")
+    with lock(run.resolve()):
+        got = CliRunner().invoke(app, ["report", str(run)])
+    assert isinstance(got.exception, UsageError)
+    assert "Another run is writing" in str(got.exception)
+
+
+def test_the_deviations_are_read_before_anything_is_computed(tmp_path, monkeypatch):
+    (tmp_path / "analysis").mkdir()
+    (tmp_path / "analysis" / "deviations.yml").write_text("- id: DEV-01\n")
+    monkeypatch.setattr(commands, "study_home", lambda: tmp_path)
+    out = tmp_path / "build" / "report"
+    with pytest.raises(PlanError, match="not a valid file of deviations"):
+        commands.run_all(PLAN, None, 1, "final", out, tmp_path / "frozen")
+    assert [path.name for path in tmp_path.iterdir()] == ["analysis"]

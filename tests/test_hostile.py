@@ -8,6 +8,7 @@ import os
 import pickle
 import stat
 import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -29,11 +30,19 @@ def index(**more) -> bytes:
         "format": 1,
         "audience": "auditor",
         "study": "T",
+        "status": "FINAL",
         "cut_off": "2019-06-30",
+        "cut_off_name": "final",
         "cut_id": "final-2019-06-30-00000000",
+        "synthetic": True,
         "plan_file": "plan.yml",
-        "code": {"files": {}},
-        "environment": {},
+        "plan_sha256": "",
+        "code": {"version": "1", "commit": None, "sha256": "", "files": {"ard.py": "0"}},
+        "project": {"csr.qmd": "0"},
+        "environment": {"python": "3", "system": "s", "machine": "m", "packages": {"six": "1"}},
+        "log": {"records": 1, "last": "0"},
+        "wheel": {"name": "x.whl", "sha256": "0"},
+        "left_out": {"adae.xpt": "words"},
         "files": [],
     }
     return json.dumps(facts | more).encode()
@@ -105,6 +114,18 @@ def test_the_limits_of_a_bundle():
     assert 32 * megabyte == opening.LARGEST_TEXT
     assert 256 * megabyte == opening.LARGEST_FILE
     assert 1024 * megabyte == opening.LARGEST_TOTAL
+    assert 128 * megabyte == opening.LARGEST_JSON
+    assert 512 * megabyte == opening.LARGEST_TABLE
+    assert opening.MAX_JSON_NODES == 20_000_000
+    assert opening.LARGEST_SIGNATURE == 32_768
+
+
+def test_a_signature_has_at_most_32_kb_and_another_file_may_have_more():
+    """One of OpenSSH has less than 2 kB with the largest RSA key it makes."""
+    opening._check_content("b", "SHA256SUMS.sig", b"x" * 32_768)
+    opening._check_content("b", "x.csv", b"x" * 32_769)
+    too_large = "'SHA256SUMS.sig' is larger than a signature can be"
+    refuses(lambda: opening._check_content("b", "SHA256SUMS.sig", b"x" * 32_769), too_large)
 
 
 def test_an_entry_that_became_a_link_is_not_followed(tmp_path):
@@ -171,10 +192,28 @@ def with_entry(tmp_path: Path, name: str, mode: int, compression: int = zipfile.
 )
 def test_an_entry_of_a_zip_is_a_file_or_a_folder(tmp_path, name, mode, refused_as):
     path = with_entry(tmp_path, name, mode)
+    if name == "folder/":  # with a file in it: an empty one is refused
+        with zipfile.ZipFile(path, "a") as archive:
+            archive.writestr("folder/y.csv", b"")
     if refused_as is None:
-        assert set(opened(path).files) == set(plain()) | ({name} - {"folder/"})
+        held = {"folder/y.csv"} if name == "folder/" else {name}
+        assert set(opened(path).files) == set(plain()) | held
     else:
         refuses(lambda: opened(path), refused_as)
+
+
+def test_an_empty_folder_is_refused(tmp_path):
+    """No checksum covers it, and whoever unpacks the bundle gets it."""
+    place = as_folder(tmp_path / "b", plain())
+    assert opened(place)
+    (place / "approved").mkdir()
+    refuses(lambda: opened(place), "the folder 'approved' is empty")
+    (place / "approved" / "by").mkdir()
+    refuses(lambda: opened(place), "the folder 'approved/by' is empty")
+    refuses(
+        lambda: opened(with_entry(tmp_path, "approved/", stat.S_IFDIR)),
+        "the folder 'approved/' is empty",
+    )
 
 
 def test_an_encrypted_entry_and_an_unusual_packing_are_refused(tmp_path):
@@ -259,13 +298,63 @@ def test_json_is_nested_sixty_deep_at_most(content, fits):
 
 def test_the_index_is_as_large_as_a_text_and_other_json_as_a_file(monkeypatch):
     monkeypatch.setattr(opening, "LARGEST_TEXT", 10)
-    monkeypatch.setattr(opening, "LARGEST_FILE", 20)
+    monkeypatch.setattr(opening, "LARGEST_JSON", 20)
     for name, size in (("bundle.json", 10), ("x.json", 20), ("x.jsonl", 20)):
         opening._check_content("b", name, b"1" * size)
         refuses(
             lambda name=name, size=size: opening._check_content("b", name, b"1" * (size + 1)),
             "larger than a JSON file",
         )
+
+
+@pytest.mark.parametrize(
+    "content", [b'"' + b'\\"' * 2**20, b'"\\"' * 2**20, b'"x' * 2**20, b'"' * 2**21]
+)
+def test_texts_that_do_not_end_are_read_once(content):
+    """2 MB of them; a search that begins again at every quote does not end in hours."""
+    began = time.process_time()
+    with contextlib.suppress(IntegrityError):
+        opening._check_json("b", "x.json", content)
+    assert time.process_time() - began < 20
+
+
+def test_json_has_as_many_values_as_the_limit(monkeypatch):
+    """Counted are commas and opening brackets outside of texts."""
+    monkeypatch.setattr(opening, "MAX_JSON_NODES", 4)
+    opening._check_json("b", "x.json", b'{"a,[": [1, 2, {}]}'.replace(b", {}", b", 3"))
+    refuses(lambda: opening._check_json("b", "x.json", b"[[], [], []]"), "more values")
+
+
+def repeated(value: str, rows: int, times: int) -> bytes:
+    """A table with one text in every row, held once in the file."""
+    kind = pa.dictionary(pa.int32(), pa.string())
+    column = pa.DictionaryArray.from_arrays(pa.array([0] * rows, pa.int32()), pa.array([value]))
+    out = io.BytesIO()
+    schema = pa.schema([("A", kind)])
+    with pq.ParquetWriter(out, schema, compression="zstd", store_schema=False) as writer:
+        for _ in range(times):
+            writer.write_table(pa.table({"A": column}))
+    return out.getvalue()
+
+
+def test_a_table_is_refused_by_what_it_decodes_to_not_by_what_it_takes():
+    """50 000 letters in each of 2 million rows: 100 GB from less than 100 kB."""
+    content = repeated("x" * 50_000, 100_000, 20)
+    assert len(content) < 100_000
+    refuses(lambda: opening._check_parquet("b", "x.parquet", content), "excessive size")
+
+
+def test_a_table_may_decode_to_the_limit(monkeypatch):
+    """Eight bytes for the place of a cell, and the letters of each text: 10 rows of 5 letters are 130."""
+    content = repeated("abcde", 10, 1)
+    monkeypatch.setattr(opening, "LARGEST_TABLE", 130)
+    opening._check_parquet("b", "x.parquet", content)
+    monkeypatch.setattr(opening, "LARGEST_TABLE", 129)
+    refuses(lambda: opening._check_parquet("b", "x.parquet", content), "excessive size")
+    monkeypatch.setattr(
+        opening, "LARGEST_TABLE", 80
+    )  # texts without a letter take their places only
+    opening._check_parquet("b", "x.parquet", repeated("", 10, 1))
 
 
 def test_a_line_of_jsonl_is_not_read_and_a_file_of_another_kind_is_not_checked():
@@ -342,7 +431,7 @@ def test_an_index_with_all_entries_is_read_and_gives_files_by_role(tmp_path):
     assert read.place == str(tmp_path / "b")
 
 
-LACKS = "lacks an entry that every bundle has"
+LACKS = "is not as sap writes it"
 
 
 @pytest.mark.parametrize(
@@ -376,6 +465,50 @@ LACKS = "lacks an entry that every bundle has"
 def test_an_index_without_an_entry_or_with_one_twice_is_refused(content, said, tmp_path):
     path = as_folder(tmp_path / "b", with_index(content))
     refuses(lambda: opened(path), said)
+
+
+def test_a_value_of_another_kind_anywhere_in_the_index_is_refused_with_its_place(tmp_path, altered):
+    """A text may be another text, a number another number; a value that may be absent may be null."""
+    path = as_folder(tmp_path / "b", plain())
+    read = []
+    for at, value, tree in altered(json.loads(index(files=[ENTRY]))):
+        content = json.dumps(tree).encode()
+        files = {"bundle.json": content, "SHA256SUMS": sums({"bundle.json": content})}
+        for name, each in files.items():
+            (path / name).write_bytes(each)
+        with contextlib.suppress(IntegrityError):
+            opened(path)
+            read.append((".".join(map(str, at)), value))
+    by_value = {
+        repr(value): {at for at, v in read if v == value and type(v) is type(value)}
+        for _, value in read
+    }
+    assert set(by_value) == {"None", "[]", "{}", "-1", "True", "'x'"}
+    assert by_value["None"] == {"cut_off_name", "code.commit", "log", "log.last", "wheel"}
+    assert by_value["[]"] == {"files"}
+    assert by_value["{}"] == {"code.files", "project", "environment.packages", "left_out"}
+    assert by_value["-1"] == {"log.records"}
+    assert by_value["True"] == {"synthetic"}
+
+
+@pytest.mark.parametrize("of_entry", [False, True])
+def test_a_zip_with_a_comment_is_refused(tmp_path, of_entry):
+    """No checksum covers it, and programs show it beside the files."""
+    path = tmp_path / "b.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in plain().items():
+            entry = zipfile.ZipInfo(name)
+            entry.comment = b"approved" if of_entry else b""
+            archive.writestr(entry, content)
+        archive.comment = b"" if of_entry else b"approved"
+    refuses(lambda: opened(path), "it has a comment, which no checksum covers")
+
+
+def test_one_more_entry_of_the_index_is_refused_and_named(tmp_path):
+    refuses(
+        lambda: opened(as_folder(tmp_path / "b", with_index(index(approved="yes")))),
+        "approved: unknown key",
+    )
 
 
 def test_a_bundle_is_a_zip_or_a_folder_with_an_index(tmp_path):

@@ -840,6 +840,9 @@ def cached_study(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     code = {"displays/table.py": study / "code" / "table.py"}
     monkeypatch.setattr(cache.software, "code_files", lambda: code)
     monkeypatch.setattr(cache, "project_home", lambda: study)
+    own = ("analysis/", "data-contracts/")
+    files = {name: study / name for name in CACHE_INPUTS if name.startswith(own)}
+    monkeypatch.setattr(cache.software, "project_files", lambda: files)
     times = []
 
     async def counted(*_: Any) -> tuple[list[list[str]], list[str]]:
@@ -1372,44 +1375,91 @@ def test_without_quarto_the_quarto_engine_says_so(
     assert not (tmp_path / "out").exists()
 
 
-FAKE = """#!{python}
-import os, sys
-from pathlib import Path
-words = sys.argv[1:]
-if os.environ.get("FAKE_FAILS"):
-    print("ERROR: it broke", file=sys.stderr)
-    sys.exit(1)
-after = lambda name: words[words.index(name) + 1]
-made = Path(after("--output-dir"))
-made.mkdir(parents=True)
-seen = " ".join([*words[:1], after("--to"), after("--profile"), os.environ["SAP_RUN"],
-                 Path(after("--metadata-file")).read_text()])
-for form in ("html", "pdf"):
-    (made / (Path(words[1]).stem + "." + form)).write_text(seen)
-"""
-
-
-def test_quarto_is_called_with_format_profile_run_and_facts(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stand-in for the binary; the call follows the reference of `quarto render`."""
-    fake = tmp_path / "quarto"
-    fake.write_text(FAKE.format(python=sys.executable), encoding="utf-8")
-    fake.chmod(0o755)
-    monkeypatch.setenv("QUARTO_PATH", str(fake))
-    run, out = tmp_path / "run", tmp_path / "out"
+def by_quarto(place: Path, root: Path = TOY, **words: Any) -> dict[str, str]:
+    """What Quarto made of the document, as text; of the PDF its Typst, of Word its XML."""
     made = publish.render_quarto(
-        TOY, run=run, out=out, formats=("html", "pdf"), stem="x", profile="final", facts=FACTS
+        root,
+        run=place.parent / "run",
+        out=place.parent / "out",
+        stem="x",
+        **{"profile": "final", "facts": FACTS, "formats": ALL} | words,
     )
-    assert [path.name for path in made] == ["x.html", "x.pdf"]
-    seen = made[0].read_text(encoding="utf-8")
-    assert seen.startswith(f"render html,typst final {run}")
-    assert "\\<of\\> \\#nothing" in seen
-    monkeypatch.setenv("FAKE_FAILS", "1")
-    with pytest.raises(RenderError, match="it broke"):
-        publish.render_quarto(TOY, run=run, out=out, stem="x", profile="final", facts=FACTS)
-    assert [path.name for path in sorted(out.iterdir())] == ["x.html", "x.pdf"]
-    assert list(tmp_path.glob(".*")) == []
+    texts = {}
+    for path in made:
+        if path.suffix == ".docx":
+            with zipfile.ZipFile(path) as word:
+                texts["docx"] = word.read("word/document.xml").decode("utf-8")
+        else:
+            texts[path.suffix[1:]] = path.read_text(encoding="utf-8")
+    return texts
+
+
+def plain(text: str) -> str:
+    """The words of HTML, Typst or Word without their markup."""
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).replace("\\", "").split())
+
+
+def test_quarto_says_title_cut_off_and_synthetic_in_every_format(quarto: Path) -> None:
+    made = by_quarto(quarto)
+    assert list(made) == ["html", "pdf", "docx"]
+    for form, text in made.items():
+        words = plain(text)
+        assert "A toy trial" in words, form
+        assert "#nothing" in words, form
+        assert "2018-06-30 (final)" in words, form
+        assert "Synthetic data" in words or "synthetic: true" in words, form
+        assert "Only the final report says this." in words, form
+        assert "Only the interim report says this." not in words, form
+    assert "cover: true" in made["pdf"]
+    assert made["pdf"].count("#tlf-contents(titled: true)") == 1
+    assert list(quarto.rglob("*")) == [quarto / "build", quarto / "build" / "quarto"]
+
+
+def test_quarto_gets_one_document_without_what_belongs_to_another_report(
+    quarto: Path, document: Any
+) -> None:
+    """The cell of the interim report would fail; Quarto would execute it and hide it afterwards."""
+    root = document(
+        '::: {.content-visible when-profile="interim"}\n`{python} 1 / 0`\n:::\n\n'
+        "# A {#a}\n\nTwo: `{python} 1 + 1`.\n"
+    )
+    assert "Two: 2." in plain(by_quarto(quarto, root, formats=("html",))["html"])
+    with pytest.raises(RenderError, match=r"Quarto failed \(exit 1\): ZeroDivisionError: division"):
+        by_quarto(quarto, root, formats=("html",), profile="interim")
+
+
+def test_a_failure_of_quarto_keeps_the_document_and_no_data(quarto: Path, document: Any) -> None:
+    by_quarto(quarto, formats=("html",))
+    before = (quarto.parent / "out" / "x.html").read_bytes()
+    root = document("Nothing: `{python} ''`.\n")
+    with pytest.raises(RenderError, match="would stand in the text") as caught:
+        by_quarto(quarto, root)
+    kept = quarto / "build" / "quarto" / "x"
+    assert f"build/quarto/x/{root.name}" in str(caught.value)
+    assert (kept / root.name).is_file()
+    assert not (kept / "run").exists()
+    assert [path.name for path in (quarto.parent / "out").iterdir()] == ["x.html"]
+    assert (quarto.parent / "out" / "x.html").read_bytes() == before
+
+
+def test_the_built_in_engine_refuses_an_empty_inline_value_too(
+    document: Any, tmp_path: Path
+) -> None:
+    with pytest.raises(RenderError, match="is an empty text, for which Quarto prints the code"):
+        rendered(
+            tmp_path / "out",
+            run=tmp_path / "run",
+            document=document("Nothing: `{python} ''`.\n"),
+            formats=("html",),
+        )
+
+
+def test_a_text_of_nothing_leaves_nothing_in_the_page(document: Any, tmp_path: Path) -> None:
+    said = "type('T', (), {'_repr_markdown_': lambda self: '[]{}'})()"
+    root = document(f"Before `{{python}} {said}`after.\n\n`{{python}} {said}`\n")
+    (made,) = rendered(tmp_path / "out", run=tmp_path / "run", document=root, formats=("html",))
+    assert "<p>Before after.</p>" in made.read_text(encoding="utf-8")
+    assert "<p></p>" not in made.read_text(encoding="utf-8")
 
 
 def test_quarto_reads_our_filter_look_and_defaults() -> None:

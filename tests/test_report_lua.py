@@ -147,3 +147,11 @@ def test_a_table_stands_where_the_catalogue_lays_it_on_its_side_without_need(tmp
         table = text.replace("TABLE", _body(*[_row("x", cells=cells)] * 20))
         made = pandoc.run(arguments, data=table.encode(), folder=tmp_path, what="test")[0].decode()
         assert ("#tlf-landscape" in made) == turned
+
+
+def test_the_letter_of_a_footnote_is_raised_in_the_pdf_and_no_part_of_the_number(tmp_path):
+    cell = (
+        '<td class="num"><span class="ard" data-ard="x">25</span><sup class="mark">a,b</sup></td>'
+    )
+    written = _typst(_body(_row("x", cells=cell)), tmp_path)
+    assert '"25"#super[#"a,b"]' in written.replace('"#box', '"')

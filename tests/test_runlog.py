@@ -65,6 +65,47 @@ def test_a_record_that_was_edited_removed_moved_added_or_cut_is_named(log, spoil
     assert bad.read_bytes() == before
 
 
+def test_a_value_of_another_kind_anywhere_in_a_record_is_named_although_its_seal_fits(
+    log, altered, tmp_path
+):
+    """Other words pass as what they are; another type, an unknown name and a missing one do not."""
+    from sap.runlog.chain import _seal
+
+    record = json.loads(lines_of(log)[0])
+    read = []
+    for at, value, tree in altered(record):
+        if at and at != ("seal",) and isinstance(tree, dict):
+            tree["seal"] = _seal(tree)
+        faults = runlog.faults(json.dumps(tree).encode() + b"\n")
+        if not faults:
+            read.append((".".join(at), value))
+        assert len(faults) <= 1
+    texts = {
+        "when",
+        "who",
+        "command",
+        "step",
+        "software.sap",
+        "software.packages.scipy",
+        "inputs.a",
+    }
+    assert texts <= {at for at, value in read if value == "x"}
+    assert {at for at, value in read if value == {}} == {"inputs", "outputs", "software.packages"}
+    assert {repr(value) for _, value in read} == {"'x'", "{}"}
+    more = record | {"approved": "yes"}
+    more["seal"] = _seal(more)
+    assert "approved: unknown key" in runlog.faults(json.dumps(more).encode() + b"\n")[0]
+
+
+def test_a_command_with_a_line_separator_or_bytes_that_are_no_text_is_logged(tmp_path, monkeypatch):
+    """Only a line feed ends a record: U+2028 and U+0085 are characters of a folder's name."""
+    path = tmp_path / "run-log.jsonl"
+    monkeypatch.setattr("sys.argv", ["sap", "analyse", "a\u2028b\u0085c\udcff"])
+    runlog.append(path, {"step": "analyse", "inputs": {}, "outputs": {}})
+    runlog.append(path, {"step": "report csr", "inputs": {}, "outputs": {}})
+    assert [each["command"] for each in runlog.verify(path)] == ["sap analyse a\u2028b\u0085c?"] * 2
+
+
 def test_a_record_that_was_replaced_with_a_fitting_seal_breaks_the_next_one(log, tmp_path):
     from sap.runlog.chain import _seal
 
@@ -118,3 +159,38 @@ def test_versions_are_compared_in_words():
 def test_the_lock_is_read_with_its_markers():
     text = 'a==1.0 \\\n    --hash=sha256:00\nb==2.0 ; python_version < "3" \\\n    --hash=sha256:00\ne==1 ; python_version < "3"\nc-d==3.1\n'
     assert locked(text) == {"a": "1.0", "c-d": "3.1"}
+
+
+ANALYSED = {
+    "number": 1,
+    "step": "analyse",
+    "outputs": {"ard.csv": "a", "adam/adsl.parquet": "b", "tables/run.json": "c"},
+}
+
+
+@pytest.mark.parametrize(
+    "read, other",
+    [
+        ({"ard.csv": "a", "tables/run.json": "c"}, []),
+        ({"ard.csv": "a", "tables/run.json": "c", "tables/previous.json": "d"}, []),
+        ({"ard.csv": "0", "tables/run.json": "c"}, ["ard.csv"]),
+        ({"ard.csv": "a"}, ["tables/run.json"]),
+        ({"ard.csv": "a", "tables/run.json": "c", "tables/more.json": "d"}, ["tables/more.json"]),
+        ({}, ["ard.csv", "tables/run.json"]),
+        ("ard.csv", ["ard.csv", "tables/run.json"]),
+    ],
+)
+def test_a_report_was_made_from_what_the_analysis_before_it_wrote(read, other):
+    """The datasets are read for listings only, and the previous results are of another run."""
+    report = {"number": 2, "step": "report csr", "inputs": read}
+    said = [f"record 2 was made from another {name} than the analysis wrote" for name in other]
+    assert runlog.misread([ANALYSED, report]) == said
+    assert runlog.misread([{"number": 1, "step": "check", "inputs": read}]) == []
+
+
+def test_a_report_is_held_to_the_last_analysis_before_it():
+    again = {"number": 2, "step": "analyse", "outputs": {"ard.csv": "z"}}
+    report = {"number": 3, "step": "report dsmb", "inputs": {"ard.csv": "z"}}
+    assert runlog.misread([ANALYSED, again, report]) == []
+    assert runlog.misread([again, report, ANALYSED]) == []
+    assert len(runlog.misread([again, ANALYSED, report])) == 2

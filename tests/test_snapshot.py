@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sap import contracts, snapshot
 from sap.errors import IntegrityError, UsageError
+from sap.pipeline import packing
 
 CUT = dt.date(2018, 6, 30)
 
@@ -267,6 +268,10 @@ def test_what_happens_after_the_cut_off_changes_nothing_in_the_cut(data):
             added = added.assign(USUBJID="99", DTHDTC=None, DTHFL=None)
         else:
             added = added.assign(**{f"{domain.upper()}SEQ": 100.0})
+        if (
+            domain == "rs"
+        ):  # by the same criteria it would leave out an undated best response (case 8)
+            added = added.assign(RSCAT="OTHER CRITERIA")
         parts[domain] = pd.concat([frame, added], ignore_index=True)
     if data.draw(st.booleans()):
         alive = parts["dm"]["USUBJID"].eq("04")
@@ -321,6 +326,15 @@ def test_the_manifest_says_what_is_in_the_folder(tmp_path):
     assert lb["rows"] == 3
     assert lb["columns"] == [column.name for column in RULES["lb"].columns]
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o444}
+
+
+def test_a_cut_that_other_contracts_froze_is_not_bundled(tmp_path):
+    """Its manifest would name contracts that the bundle does not hold."""
+    packing._refuse_other_contracts(freeze(tmp_path / "same"))
+    other = {name: rules for name, rules in RULES.items() if name != "mapped"}
+    cut = freeze(tmp_path / "other", contracts=other)
+    with pytest.raises(UsageError, match=r"was frozen by the data contracts 1\.0\.0\+\w{8}, those"):
+        packing._refuse_other_contracts(cut)
 
 
 def test_what_is_loaded_is_what_was_frozen(tmp_path):
@@ -419,6 +433,64 @@ def test_a_fact_of_the_manifest_cannot_be_changed_alone(tmp_path):
     place.unlink()
     with pytest.raises(IntegrityError, match=r"has no manifest\.json"):
         snapshot.verify(folder)
+
+
+def test_a_value_of_another_kind_anywhere_in_a_manifest_is_refused(tmp_path, altered):
+    """The manifest of a cut without files, with the id that fits it; each change gives an error of ours."""
+    from sap.snapshot import folder
+
+    whole = {"name": "ae.parquet", "sha256": "0" * 64, "rows": 3, "columns": ["A", "B"]}
+    facts = {
+        "cut_off": "2019-06-30", "cut_off_name": "final", "planned": True, "synthetic": True,
+        "plan_hash": "", "contract_version": "1", "package_version": "1", "files": (),
+    }  # fmt: skip
+    manifest = json.loads(folder._as_json(folder._manifest(**facts)))
+    place = tmp_path / "manifest.json"
+    written = folder._as_json(folder._manifest(**facts))
+    place.write_text(written)
+    assert snapshot.verify(tmp_path).cut_id == manifest["cut_id"]
+    # The same facts in other bytes: one name twice, of which a reader sees the first, and other spaces.
+    twice = written.replace(' "synthetic": true', ' "synthetic": false,\n "synthetic": true')
+    assert twice != written
+    for other in (twice, written + " ", json.dumps(manifest)):
+        place.write_text(other)
+        with pytest.raises(IntegrityError, match=r"manifest\.json changed"):
+            snapshot.verify(tmp_path)
+    n_refused = 0
+    for at, value, tree in altered(manifest | {"files": [whole]}):
+        if (at, value) == (("files",), []):
+            continue  # the manifest itself
+        place.write_text(json.dumps(tree))
+        with pytest.raises(IntegrityError):
+            snapshot.verify(tmp_path)
+        n_refused += 1
+    assert n_refused > 150
+    for name, value, words in (
+        ("cut_off_name", True, "cut_off_name: Input should be a valid string"),
+        ("cut_off", "2019-6-30", "cut_off: must be a day such as 2019-06-30"),
+        ("cut_off", "2019-06-31", "cut_off: day is out of range"),
+        ("files", [whole | {"rows": True}], "files.0.rows: Input should be a valid integer"),
+        ("files", [whole, whole], "it names a file twice"),
+        ("more", 1, "more: unknown key: remove it"),
+    ):
+        place.write_text(json.dumps(manifest | {name: value}))
+        with pytest.raises(IntegrityError, match=words):
+            snapshot.verify(tmp_path)
+
+
+def test_a_frozen_file_that_is_no_parquet_and_a_trial_summary_without_its_columns(tmp_path):
+    from sap.snapshot import folder
+
+    (tmp_path / "dm.parquet").write_bytes(b"PAR1xxxx")
+    file = folder.FrozenFile("dm.parquet", folder._sum(b"PAR1xxxx"), 0, ())
+    facts = {
+        "cut_off": "2019-06-30", "cut_off_name": "final", "planned": True, "synthetic": True,
+        "plan_hash": "", "contract_version": "1", "package_version": "1", "files": (file,),
+    }  # fmt: skip
+    (tmp_path / "manifest.json").write_text(folder._as_json(folder._manifest(**facts)))
+    with pytest.raises(IntegrityError, match=r"dm\.parquet cannot be read as Parquet"):
+        snapshot.load(tmp_path)
+    assert snapshot.is_synthetic({"ts": pd.DataFrame({"TSSEQ": [1.0]})}) is False
 
 
 def test_no_folder_is_wrong_use(tmp_path):

@@ -5,12 +5,23 @@ from typing import Any, Literal, NamedTuple
 
 import pandas as pd
 
+from sap.bundle.rules import What
+
 Kind = Literal["input", "result", "note"]
+
+SAME_BYTES = "identical"
+SAME_NUMBERS = "within tolerance"
+SAME_CONTENT = "same content"
+SAME_PAGES = "equal in text and picture"
+MISSING = "missing"
+OTHER = "different"
+"""What a comparison of one file gives."""
 
 IDENTICAL = "identical"
 NEAR = "numerically identical"
 DIFFERENT = "different"
 NOT_REBUILT = "not rebuilt"
+CHANGED = "input changed"
 
 
 class Finding(NamedTuple):
@@ -22,9 +33,13 @@ class Finding(NamedTuple):
 
 
 class Cause(NamedTuple):
-    """One difference between the making of the bundle and this audit that can explain findings."""
+    """One difference between the making of the bundle and this audit that can explain findings.
 
-    what: Literal["data", "plan", "code", "chapters", "packages", "report", "result", "log"]
+    The audit computes it from what runs here, the lock, the source and the other files of the bundle,
+    never from what the bundle says about itself. It explains a finding and excuses none.
+    """
+
+    what: What
     words: str
 
 
@@ -48,7 +63,7 @@ class Audit:
         """Add a finding."""
         self.findings.append(Finding(kind, place, words))
 
-    def add_cause(self, what: Any, words: str) -> None:
+    def add_cause(self, what: What, words: str) -> None:
         """Add a probable cause, once."""
         if Cause(what, words) not in self.causes:
             self.causes.append(Cause(what, words))
@@ -68,12 +83,16 @@ class Audit:
         """The verdict, the first case that applies.
 
         1. different: a result was not reproduced.
-        2. not rebuilt: no patient-level data in the bundle, or an input that cannot be used.
-        3. identical: every file compared is byte-identical.
-        4. numerically identical: bytes differ, no number does.
+        2. input changed: an input is not what was bundled, or not from who should have made it.
+        3. not rebuilt: no patient-level data in the bundle, or an input that cannot be used.
+        4. identical: every file compared is byte-identical.
+        5. numerically identical: bytes differ, content does not, and the packages that run are not
+           those of the lock (without such a difference other bytes are a result that differs).
         """
         if self.results_changed:
             return DIFFERENT
+        if self.inputs_changed:
+            return CHANGED
         if not self.rebuilt:
             return NOT_REBUILT
         return IDENTICAL if set(self.compared.values()) <= {"identical"} else NEAR

@@ -1,4 +1,4 @@
-"""Verification of the inputs of a bundle: sums, log, plan, cut, contracts, code and packages."""
+"""Verification of the inputs of a bundle: rules, sums, log, plan, cut and contracts."""
 
 import io
 from collections.abc import Mapping
@@ -8,29 +8,42 @@ from typing import Any
 import pandas as pd
 
 from sap import contracts, runlog, snapshot
+from sap.audit.compared import rules_of
 from sap.audit.findings import Audit
-from sap.bundle.names import SUMS
-from sap.bundle.opening import Bundle, sum_of, sums_of
+from sap.bundle.contents import as_sums
+from sap.bundle.names import OUTSIDE_SUMS, SIGNATURE, SUMS
+from sap.bundle.opening import INDEX, Bundle, sum_of, sums_of
+from sap.bundle.rules import OWN, What, without_rule
 from sap.errors import SapError
+from sap.intake import sdtm_map
 from sap.pipeline import accepted_findings
 from sap.pipeline.plans import read_plan
 from sap.plan import PlanFile
+from sap.runlog.chain import ANALYSIS
 
-CAUSE_OF_ROLE = {
-    "cut": "data",
-    "previous": "data",
-    "plan": "plan",
-    "source": "code",
-    "project": "chapters",
-    "report": "report",
-    "log": "log",
-    "lock": "packages",
-}
+FIRST_STEP = ANALYSIS
+LOCK = "requirements.lock"
 
 
-def role_of(bundle: Bundle) -> dict[str, str]:
-    """The role of each file, by its name in the bundle."""
-    return {str(e["name"]): str(e["role"]) for e in bundle.index["files"]}
+def causes_of(bundle: Bundle) -> dict[str, What]:
+    """What a change of each file is called as a cause, by its name in the bundle."""
+    causes: dict[str, What] = {name: rule.cause for name, rule in rules_of(bundle).items()}
+    return causes | {INDEX: "index"}
+
+
+def check_rules(audit: Audit, bundle: Bundle) -> bool:
+    """Whether every file of the bundle has a rule for its audience; what has none is a finding."""
+    index = bundle.index
+    refused = without_rule(str(index["audience"]), index["files"])
+    for name, words in refused:
+        audit.add_finding("input", name, words)
+    if refused:
+        names = ", ".join(name for name, _ in refused[:6])
+        audit.add_cause("index", f"the bundle holds what no bundle for its audience holds: {names}")
+    audit.checks.append(
+        ("Rules", "each file has one" if not refused else f"{len(refused)} file(s) have none")
+    )
+    return not refused
 
 
 def run_names(bundle: Bundle) -> dict[str, str]:
@@ -45,9 +58,9 @@ def run_names(bundle: Bundle) -> dict[str, str]:
 def check_sums(audit: Audit, bundle: Bundle) -> None:
     """Every file has the checksum in SHA256SUMS, and no file is missing or was added."""
     recorded = sums_of(bundle.place, bundle.files)
-    roles = role_of(bundle)
+    causes = causes_of(bundle)
     n_wrong = 0
-    for name in sorted(recorded.keys() | (bundle.files.keys() - {SUMS})):
+    for name in sorted(recorded.keys() | (bundle.files.keys() - set(OUTSIDE_SUMS))):
         if name not in bundle.files:
             problem = "is missing"
         elif name not in recorded:
@@ -58,12 +71,19 @@ def check_sums(audit: Audit, bundle: Bundle) -> None:
             continue
         n_wrong += 1
         audit.add_finding("input", name, problem)
-        audit.add_cause(CAUSE_OF_ROLE.get(roles.get(name, ""), "result"), f"{name} {problem}")
-    named = {str(e["name"]) for e in bundle.index["files"]} | {"readme.md", "bundle.json", SUMS}
-    for name in sorted(bundle.files.keys() ^ named):
-        if (name in recorded) == (name in bundle.files):
-            audit.add_finding("input", name, "is in the bundle or in its index, but not in both")
+        audit.add_cause(causes.get(name, "result"), f"{name} {problem}")
+    named = {str(e["name"]) for e in bundle.index["files"]} | set(OWN)
+    for name in sorted((bundle.files.keys() - {SIGNATURE}) ^ named):
+        if (name in recorded) == (name in bundle.files) and name != SUMS:
+            problem = "is in the bundle or in its index, but not in both"
+            audit.add_finding("input", name, problem)
+            audit.add_cause(causes.get(name, "index"), f"{name} {problem}")
             n_wrong += 1
+    if not n_wrong and as_sums(bundle.files) != bundle.files[SUMS]:
+        audit.add_finding(
+            "input", SUMS, "is not written as sap writes it: one line a file, by name"
+        )
+        audit.add_cause("index", f"{SUMS} was rewritten")
     n_good = len(recorded) - n_wrong
     audit.checks.append(
         (
@@ -74,15 +94,25 @@ def check_sums(audit: Audit, bundle: Bundle) -> None:
 
 
 def check_own_files(audit: Audit, bundle: Bundle) -> None:
-    """Chapters, contracts and source have the checksums recorded in the index of the bundle."""
-    for role, sums, cause in (
-        ("project", bundle.index.get("project"), "chapters"),
-        ("source", bundle.index["code"].get("files"), "code"),
-    ):
+    """Lock, chapters, contracts and source are the files whose checksums the index has, and all of them."""
+    roles: tuple[tuple[tuple[str, ...], Any, What], ...] = (
+        (("project",), bundle.index.get("project"), "chapters"),
+        (("lock",), bundle.index.get("project"), "packages"),
+        (("source",), bundle.index["code"].get("files"), "code"),
+    )
+    for names, sums, cause in roles:
         recorded = sums if isinstance(sums, dict) else {}
-        for original, name in bundle.of_role(role).items():
-            content = bundle.files.get(name)
-            if content is not None and recorded.get(original) != sum_of(content):
+        listed = {o: n for role in names for o, n in bundle.of_role(role).items()}
+        if cause == "code" and bundle.index["audience"] != "auditor":
+            continue  # its source is not in the bundle: the sums of the index are compared with what runs
+        wanted = {o for o in recorded if (o == LOCK) == (cause == "packages")} if sums else set()
+        for original in sorted(listed.keys() | wanted):
+            content = bundle.files.get(listed.get(original, ""))
+            if content is None:
+                audit.add_finding("input", original, "is in the index and not in the bundle")
+                audit.add_cause(cause, f"{original} was removed")
+            elif recorded.get(original) != sum_of(content):
+                name = listed[original]
                 audit.add_finding("input", name, "is not the file that the index took the sum of")
                 audit.add_cause(cause, f"{name} is not the file that was bundled")
 
@@ -90,6 +120,9 @@ def check_own_files(audit: Audit, bundle: Bundle) -> None:
 def check_log(audit: Audit, bundle: Bundle) -> list[dict[str, Any]]:
     """The chain of the run log, its length, and whether the files are those it recorded last."""
     if bundle.index["audience"] == "open":
+        if bundle.index["log"] is not None:
+            audit.add_finding("input", INDEX, "names a log, which an open bundle does not have")
+            audit.add_cause("index", f"{INDEX} names a log, which an open bundle does not have")
         audit.checks.append(("Run log", "not part of an open bundle"))
         return []
     place = next(iter(bundle.of_role("log").values()), "")
@@ -98,15 +131,15 @@ def check_log(audit: Audit, bundle: Bundle) -> list[dict[str, Any]]:
         audit.add_finding("input", "the run log", "is missing")
         audit.add_cause("log", "the run log is missing")
         return []
-    faults = runlog.faults(content)
     records = [r for r in runlog.read(content) if isinstance(r, dict)]
+    faults = runlog.faults(content) or _incomplete(records)
     about = bundle.index.get("log")
     recorded = about if isinstance(about, dict) else {}
     if len(records) != recorded.get("records"):
         faults.append(f"it has {len(records)} records, the index has {recorded.get('records')}")
     elif records and records[-1].get("seal") != recorded.get("last") and not faults:
         faults.append("its last record is not the one in the index: the chain was rewritten")
-    for fault in faults:
+    for fault in faults or runlog.misread(records):
         audit.add_finding("input", place, fault)
         audit.add_cause("log", f"{place}: {fault}")
     sums = {
@@ -114,17 +147,37 @@ def check_log(audit: Audit, bundle: Bundle) -> list[dict[str, Any]]:
         for original, name in run_names(bundle).items()
         if name in bundle.files
     }
-    for fault in (*runlog.swapped(records, sums), *runlog.missing(records, sums)):
+    unnamed = [] if faults else runlog.unnamed(records, sums)
+    for fault in (*runlog.swapped(records, sums), *runlog.missing(records, sums), *unnamed):
         audit.add_finding("input", place, fault)
         file_name = fault.partition(" ")[0].rstrip(",")
         is_report = file_name.endswith((".html", ".pdf", ".docx"))
-        cause = "report" if is_report else "plan" if file_name == "tables/plan.yml" else "result"
+        cause: What = (
+            "report" if is_report else "plan" if file_name == "tables/plan.yml" else "result"
+        )
         audit.add_cause(cause, fault)
     _check_previous(audit, bundle, records)
     audit.checks.append(
         (f"Run log: {len(records)} records", "chain broken" if faults else "chain intact")
     )
     return records
+
+
+def _incomplete(records: list[dict[str, Any]]) -> list[str]:
+    """What a log lacks whose seals are unbroken; the first case that applies.
+
+    1. A record: an empty log is no chain.
+    2. The record that began the run: the first one analysed a cut.
+    3. What it was made from: that record names one cut and the plan, nothing else.
+    """
+    if not records:
+        return ["it has no record: an empty log is no chain"]
+    first = records[0]
+    if first.get("step") != FIRST_STEP or not isinstance(first.get("inputs"), dict):
+        return ["its first record is not that of the analysis"]
+    if sorted(name.partition("/")[0] for name in first["inputs"]) != ["cut", "plan"]:
+        return ["its first record does not name one cut and the plan"]
+    return []
 
 
 def _check_previous(audit: Audit, bundle: Bundle, records: list[dict[str, Any]]) -> None:
@@ -142,7 +195,7 @@ def _check_previous(audit: Audit, bundle: Bundle, records: list[dict[str, Any]])
 def _input_of(records: list[dict[str, Any]], prefix: str) -> tuple[str, str] | None:
     for record in reversed(records):
         inputs = record.get("inputs")
-        if record.get("step") == "analyse" and isinstance(inputs, dict):
+        if record.get("step") == FIRST_STEP and isinstance(inputs, dict):
             for name, value in inputs.items():
                 if str(name).startswith(prefix):
                     return str(name), str(value)
@@ -205,6 +258,9 @@ def check_cut(
         audit.add_cause("data", problem)
         audit.checks.append(("Frozen cut", "not what was frozen"))
         return None
+    tables = snapshot.load(folder)
+    _check_synthetic(audit, tables, manifest)
+    _check_map(audit, folder, tables)
     logged = _input_of(records, "cut/")
     here = sum_of(bundle.files[bundle.of_role("cut")["manifest.json"]])
     same_id = manifest.cut_id == bundle.index["cut_id"]
@@ -214,6 +270,26 @@ def check_cut(
         audit.add_cause("data", f"the frozen cut {problem}")
     audit.checks.append(("Frozen cut", f"{manifest.cut_id}, {len(manifest.files)} files as frozen"))
     return folder
+
+
+def _check_map(audit: Audit, cut: Path, tables: Mapping[str, pd.DataFrame]) -> None:
+    """The lines of the table `mapped` are those of the map that was frozen with it."""
+    fault = sdtm_map.fault_of_lines(cut, tables.get(sdtm_map.MAPPED))
+    if fault:
+        audit.add_finding("input", "cut", fault)
+        audit.add_cause("data", f"the map of the intake: {fault}")
+
+
+def _check_synthetic(
+    audit: Audit, tables: Mapping[str, pd.DataFrame], manifest: snapshot.Manifest
+) -> None:
+    """What the manifest calls synthetic is what the data call so."""
+    if manifest.synthetic != snapshot.is_synthetic(dict(tables)):
+        words = (
+            "calls the data synthetic" if manifest.synthetic else "does not call the data synthetic"
+        )
+        audit.add_finding("input", "cut/manifest.json", f"{words}, and the data do not agree")
+        audit.add_cause("data", f"the manifest of the cut {words}, and the data do not agree")
 
 
 def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
@@ -244,11 +320,8 @@ def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
         other = (
             "" if version == version_then else f" (contracts {version_then} then, {version} here)"
         )
-        audit.add_finding(
-            "input" if not other else "note",
-            "cut/findings.csv",
-            f"its findings are not those of the contracts here{other}",
-        )
+        words = f"its findings are not those of the contracts here{other}"
+        audit.add_finding("input", "cut/findings.csv", words)
         audit.add_cause(
             "data" if not other else "chapters", f"the findings on the cut differ{other}"
         )
@@ -258,34 +331,3 @@ def check_contracts(audit: Audit, cut: Path, plan: PlanFile) -> None:
             f"{len(findings)} findings, {'as recorded' if same else 'not as recorded'}",
         )
     )
-
-
-def check_computing(audit: Audit, bundle: Bundle, run_code: bool) -> None:
-    """Code, chapters and packages installed here against those on record; differences are listed.
-
-    With `run_code` the code and chapters of the bundle are used, so only packages can differ.
-    """
-    if not run_code:
-        code = bundle.index["code"]
-        _files(audit, code.get("files"), runlog.code_sums(), "code", "sap/")
-        _files(audit, bundle.index.get("project"), runlog.project_sums(), "chapters", "")
-    packages = runlog.differing(bundle.index["environment"], runlog.environment())
-    if packages:
-        audit.add_cause("packages", "; ".join(packages))
-        audit.add_finding("note", "the packages", "; ".join(packages))
-    audit.checks.append(("Packages", "as on record" if not packages else f"{len(packages)} differ"))
-
-
-def _files(audit: Audit, recorded: Any, here: Mapping[str, str], cause: str, prefix: str) -> None:
-    old = recorded if isinstance(recorded, dict) else {}
-    # Other plans than the audited one have no influence.
-    names = {n for n in old.keys() | here.keys() if not n.startswith("analysis/plan")}
-    changed = sorted(n for n in names if old.get(n) != here.get(n))
-    label = {"code": "Code of the package", "chapters": "Chapters, catalogue and contracts"}[cause]
-    if changed:
-        listed = ", ".join(prefix + n for n in changed[:6]) + (
-            f" and {len(changed) - 6} more" if len(changed) > 6 else ""
-        )
-        audit.add_finding("note", label, f"installed here differ from the bundle's in {listed}")
-        audit.add_cause(cause, f"{listed} installed here differ(s) from what made the bundle")
-    audit.checks.append((label, "as on record" if not changed else f"{len(changed)} files differ"))

@@ -8,21 +8,22 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sap.audit.findings import DIFFERENT, IDENTICAL, NEAR, NOT_REBUILT, Audit
+from sap.audit.findings import CHANGED, DIFFERENT, IDENTICAL, NEAR, NOT_REBUILT, Audit
 from sap.publish import pandoc, pdf
 from sap.publish.policy import PLACE, policy
 
 SHOWN = 12
 VERDICTS = {
     IDENTICAL: "Identical: every rebuilt file is byte-identical to the one on record.",
-    NEAR: "Numerically identical: some bytes differ, no number does.",
+    NEAR: "Numerically identical: some bytes differ, no content does; the packages are not those of the lock.",
     DIFFERENT: "Different: a result on record was not reproduced.",
+    CHANGED: "An input is not what was bundled.",
     NOT_REBUILT: "Not rebuilt: only what can be checked without the frozen data was checked.",
 }
 LIMITS = (
-    "That the data are those of the trial, that the log was not rewritten in full, and that "
-    "the plan was fixed before the data were seen. The fingerprint of the list of sums, kept "
-    "elsewhere on the day of signing, is what ties this folder to that day: `{}`."
+    "That the data are those of the trial, that times and accounts in the log are true, and that the plan was "
+    "fixed before the data were seen. A signature, or the fingerprint of the list of sums kept elsewhere "
+    "(`{}`), is what ties this folder to who made it; a time stamp (RFC 3161) of the fingerprint, to the day."
 )
 HTML = """<!DOCTYPE html>
 <html lang="en-GB">
@@ -114,17 +115,19 @@ def markdown(audit: Audit) -> str:
     good = audit.exit_code == 0 and audit.verdict in (IDENTICAL, NEAR)
     colour = "good" if good else "bad" if audit.exit_code else "open"
     verdict = VERDICTS[audit.verdict]
-    if audit.inputs_changed:
-        verdict = f"An input is not what was bundled (exit 11). {verdict}"
-    elif audit.exit_code:
+    if audit.inputs_changed and audit.verdict != CHANGED:
+        verdict = f"{VERDICTS[CHANGED]} {verdict}"
+    if audit.exit_code:
         verdict = f"{verdict} (exit {audit.exit_code})"
     parts = [
         f"# Audit of {_cell(audit.bundle)}",
-        f"{_cell(facts['study'])}, data cut-off {_cell(facts['cut_off'])} "
+        ("" if facts["verified"] else "As stated by the bundle, not verified: ")
+        + f"{_cell(facts['study'])}, data cut-off {_cell(facts['cut_off'])} "
         f"({_cell(facts['cut_off_name'])}), frozen cut `{facts['cut_id']}`; audience "
         f"{_cell(facts['audience'])}."
         + (" The data are synthetic." if facts.get("synthetic") else ""),
         f"::: {{.verdict .{colour}}}\n**{verdict}**\n:::",
+        f"{_cell(facts['signature'])} {_cell(facts['auditor'])}",
     ]
     if audit.causes:
         parts += [

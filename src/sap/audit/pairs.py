@@ -9,8 +9,6 @@ from sap import ard, bundle, snapshot
 from sap.bundle.keys import read_keys, renamed
 from sap.bundle.opening import is_bundle
 from sap.errors import UsageError
-from sap.plan import project_home
-from sap.plan.reading import load_yaml
 
 SHOWN = 200
 
@@ -20,6 +18,11 @@ class Differences(NamedTuple):
 
     table: pd.DataFrame
     text: str
+
+    def as_csv(self) -> str:
+        """The table as CSV; control and direction characters are named."""
+        shown = self.table.map(lambda cell: ard.visible(cell) if isinstance(cell, str) else cell)
+        return str(shown.to_csv(index=False, lineterminator="\n"))
 
 
 class _Side(NamedTuple):
@@ -68,8 +71,9 @@ def _side(path: Path) -> _Side:
 
 def catalogue_here() -> dict[str, Any]:
     """The displays of the study, for their numbers."""
-    content, _, _ = load_yaml(project_home() / "analysis" / "displays.yml", "the catalogue")
-    return dict(content)
+    from sap.displays.register import displays_here
+
+    return displays_here()
 
 
 def compared(left: Path, right: Path, keys: Path | None = None) -> Differences:
@@ -104,9 +108,8 @@ def numbers_as_text(table: pd.DataFrame, left: int, right: int) -> str:
         lines.append(f"\n{str(display) or 'In no display'}")
         for row in rows.head(SHOWN).to_dict("records"):
             key = " ".join(str(row[name]) for name in ard.KEY if row[name])
-            lines.append(
-                f"  {row['change']:<5} {key}: {row['left'] or '-'} -> {row['right'] or '-'}"
-            )
+            line = f"  {row['change']:<5} {key}: {row['left'] or '-'} -> {row['right'] or '-'}"
+            lines.append(ard.visible(line))
         if len(rows) > SHOWN:
             lines.append(f"  ... and {len(rows) - SHOWN} more (--out writes all)")
     return "\n".join(lines)

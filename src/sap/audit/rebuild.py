@@ -3,14 +3,22 @@
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any, NamedTuple
 
+from sap import runlog
 from sap.audit.findings import Audit
-from sap.bundle.contents import PREVIOUS
+from sap.bundle.contents import gather, software_here
 from sap.bundle.opening import Bundle
+from sap.bundle.rules import PREVIOUS
 from sap.errors import RenderError, ResultError, SapError
-from sap.pipeline import commands, packing, runs
+from sap.pipeline import commands, packing
+from sap.pipeline.folders import MARK
+from sap.runlog.software import Software
+
+NO_EXPORT = (MARK, packing.LEFT_OUT)
+"""Files of an export that no bundle has."""
 
 
 def kinds_of(bundle: Bundle) -> dict[str, list[str]]:
@@ -28,16 +36,21 @@ def kinds_of(bundle: Bundle) -> dict[str, list[str]]:
     return formats_by_kind
 
 
-def rebuilt(
+class Made(NamedTuple):
+    """A bundle made again: its files by name, the facts of the run, why interchange files are missing."""
+
+    files: Mapping[str, bytes]
+    facts: Mapping[str, Any]
+    left_out: Mapping[str, str] | None
+
+
+def made_again(
     audit: Audit, bundle: Bundle, cut: Path, plan: Path, scratch: Path, *, reports: bool
-) -> Path:
-    """Run analysis and reports with the code installed here; a report that fails is a finding."""
+) -> Made:
+    """Analysis, reports and bundle with the code installed here; a report that fails is a finding."""
     run = scratch / "run"
     run.mkdir()
     commands.analyse_into(run, cut, plan)
-    made, _ = packing.interchange(packing.datasets_of(run), runs.run_facts(run))
-    for name, content in made.items():
-        (run / "adam" / name).write_bytes(content)
     for original, content in _previous(bundle).items():
         (run / "tables" / original).write_bytes(content)
     if reports:
@@ -46,7 +59,23 @@ def rebuilt(
                 commands.report(run, kind, "builtin", formats)
             except SapError as error:
                 audit.add_finding("result", kind, f"could not be rendered again: {error}")
-    return run
+    exports, left_out = packing.exports_of(
+        run, str(bundle.index["audience"]), bundle.index["environment"]
+    )
+    return _gathered(bundle, run, cut, exports, left_out, software_here())
+
+
+def _gathered(
+    bundle: Bundle,
+    run: Path,
+    cut: Path,
+    exports: Mapping[str, bytes],
+    left_out: Mapping[str, str] | None,
+    software: Software,
+) -> Made:
+    audience = str(bundle.index["audience"])
+    files = gather(run, cut, audience=audience, exports=exports, software=software).files
+    return Made(files, runlog.run_facts(run), left_out)
 
 
 def _previous(bundle: Bundle) -> dict[str, bytes]:
@@ -55,13 +84,14 @@ def _previous(bundle: Bundle) -> dict[str, bytes]:
     return {o: bundle.files[named[o]] for o in PREVIOUS if named.get(o) in bundle.files}
 
 
-def rebuilt_by_its_code(
+def made_by_its_code(
     audit: Audit, bundle: Bundle, cut: Path, plan: Path, scratch: Path, *, reports: bool
-) -> Path:
+) -> Made:
     """The same with the package and chapters the bundle holds, in a process of its own.
 
     A virtual environment without pip is made in the scratch folder; its only path file puts the
-    bundle's package before the packages installed here.
+    bundle's package before the packages installed here. Its own source and study files are compared
+    with nothing.
     """
     home = scratch / "project"
     sources = bundle.of_role("source")
@@ -76,11 +106,12 @@ def rebuilt_by_its_code(
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(bundle.files[name])
     python = _python(scratch / "venv", home / "src")
-    run = scratch / "run"
+    run, exported = scratch / "run", scratch / "adam"
     _call(python, ["analyse", str(cut), "--plan", str(plan), "--out", str(run)], scratch)
-    _call(python, ["export", str(run), str(scratch / "adam")], scratch)
-    for path in (scratch / "adam").iterdir():
-        path.rename(run / "adam" / path.name)
+    exports: dict[str, bytes] = {}
+    if bundle.index["audience"] == "auditor":
+        _call(python, ["export", str(run), str(exported)], scratch)
+        exports = {p.name: p.read_bytes() for p in exported.iterdir() if p.name not in NO_EXPORT}
     if reports:
         before = scratch / "previous"
         for original, content in _previous(bundle).items():
@@ -93,7 +124,8 @@ def rebuilt_by_its_code(
                 _call(python, ["report", str(run), "--kind", kind, *more], scratch)
             except RenderError as error:
                 audit.add_finding("result", kind, str(error))
-    return run
+    software = Software(str(bundle.index["code"].get("version")), {}, {}, {})
+    return _gathered(bundle, run, cut, exports, None, software)
 
 
 def _python(venv: Path, first: Path) -> Path:
@@ -109,7 +141,12 @@ def _python(venv: Path, first: Path) -> Path:
 
 
 def _call(python: Path, arguments: Sequence[str], scratch: Path) -> None:
-    environment = {n: os.environ[n] for n in ("PATH", "HOME", "TMPDIR") if n in os.environ}
+    # The last digits of a fit depend on the kernel that OpenBLAS chooses for the CPU.
+    environment = {
+        name: value
+        for name, value in os.environ.items()
+        if name in ("PATH", "HOME", "TMPDIR") or name.startswith("OPENBLAS_")
+    }
     command = [str(python), "-m", "sap", *arguments]
     done = subprocess.run(
         command, cwd=scratch, env=environment, capture_output=True, text=True, check=False

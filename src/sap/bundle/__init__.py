@@ -5,8 +5,9 @@ origin, and `compare` lists the numbers of two results that differ.
 """
 
 from sap.bundle.comparison import compare, compare_tables
-from sap.bundle.contents import AUDIENCES, Contents, contents, write_into, zipped
+from sap.bundle.contents import Contents, contents, write_into, zipped
 from sap.bundle.opening import Bundle, opened, sums_of
+from sap.bundle.rules import AUDIENCES
 
 __all__ = [
     "AUDIENCES",

@@ -3,7 +3,13 @@
 import re
 
 SUMS = "SHA256SUMS"
-"""The only name outside the pattern: tools that check sums expect it."""
+"""A name outside the pattern: tools that check sums expect it."""
+SIGNATURE = f"{SUMS}.sig"
+"""The other one: `ssh-keygen -Y sign` writes it next to the list of sums, which does not name it."""
+OUTSIDE_SUMS = (SUMS, SIGNATURE)
+
+WHEEL = re.compile(r"single_arm_sap-[0-9][0-9a-z.]*-py3-none-any\.whl")
+"""A wheel is installed under its own name only, so that it keeps it."""
 
 SUFFIXES = frozenset(
     [
@@ -23,7 +29,9 @@ SUFFIXES = frozenset(
         "svg",
         "txt",
         "typ",
+        "xml",
         "xpt",
+        "xsl",
         "yaml",
         "yml",
     ]
@@ -66,7 +74,7 @@ def fault_of(name: str) -> str | None:
     ('leads out of the bundle', 'is an absolute path',
      'is not written in lower-case letters, digits and hyphens')
     """
-    if name == SUMS:
+    if name in OUTSIDE_SUMS:
         return None
     if name.startswith(("/", "\\")) or re.match(r"[A-Za-z]:", name):
         return "is an absolute path"
@@ -74,6 +82,8 @@ def fault_of(name: str) -> str | None:
     if ".." in parts:
         return "leads out of the bundle"
     *folders, last = name.split("/")
+    if folders == ["environment"] and WHEEL.fullmatch(last) and len(last) <= LONGEST:
+        return None
     stem, _, suffix = last.rpartition(".")
     parts = [*folders, stem]
     if not all(PART.fullmatch(part) and len(part) <= LONGEST for part in parts):

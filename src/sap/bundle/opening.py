@@ -14,10 +14,13 @@ import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, Literal, NoReturn
 
-from sap.bundle.names import SUMS, fault_of
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from sap.bundle.names import SIGNATURE, SUMS, fault_of
 from sap.errors import IntegrityError, UsageError
+from sap.plan.reading import problems
 
 INDEX = "bundle.json"
 
@@ -26,10 +29,15 @@ LARGEST_FILE = 256 * 2**20
 LARGEST_TOTAL = 1024 * 2**20
 LARGEST_TEXT = 32 * 2**20
 LARGEST_YAML = 2**20
+LARGEST_SIGNATURE = 2**15
+LARGEST_JSON = 128 * 2**20
+LARGEST_TABLE = 512 * 2**20
 MAX_CELLS = 200_000_000
 MAX_COLUMNS = 2_000
 MAX_DEPTH = 60
 MAX_NODES = 200_000
+MAX_JSON_NODES = 20_000_000
+BATCH_ROWS = 65_536
 
 
 @dataclass(frozen=True)
@@ -72,7 +80,7 @@ def opened(path: Path) -> Bundle:
     UsageError
         There is no such folder or file, or it cannot be read.
     IntegrityError
-        A name that leads out, an absolute path, a link, a name twice, a file or a total of excessive
+        A name that leads out, an absolute path, a link, a name twice, an empty folder, a file or a total of excessive
         size, YAML with tags or aliases, JSON too deep, Parquet of excessive shape, no readable index
         or list of sums, or one with a name that is not permitted (exit 11).
     """
@@ -112,6 +120,8 @@ def _walk(root: Path, folder: Path, depth: int = 0) -> Iterator[Path]:
         entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
     except OSError as error:
         raise UsageError(f"{folder} cannot be read: {error.strerror}.") from None
+    if depth and not entries:
+        _refuse(root, f"the folder {folder.relative_to(root).as_posix()!r} is empty")
     for entry in entries:
         name = Path(entry.path).relative_to(root).as_posix()
         if entry.is_symlink():
@@ -142,6 +152,8 @@ def _of_zip(path: Path) -> dict[str, bytes]:
     try:
         with zipfile.ZipFile(path) as archive:
             entries = archive.infolist()
+            if archive.comment or any(entry.comment for entry in entries):
+                _refuse(path, "it has a comment, which no checksum covers")
             _check_entries(path, entries)
             return {
                 entry.filename: _unpacked(path, archive, entry)
@@ -180,8 +192,17 @@ def _check_entries(path: Path, entries: list[zipfile.ZipInfo]) -> None:
             _refuse(path, f"{entry.filename!r} is packed in an unusual way")
         if entry.file_size > LARGEST_FILE:
             _refuse(path, f"{entry.filename!r} is larger than {LARGEST_FILE >> 20} MB")
+    _check_folders(path, entries)
     if sum(entry.file_size for entry in entries) > LARGEST_TOTAL:
         _refuse(path, f"it unpacks to more than {LARGEST_TOTAL >> 20} MB")
+
+
+def _check_folders(path: Path, entries: list[zipfile.ZipInfo]) -> None:
+    """A folder that no file is in would be unpacked next to the files, and no checksum covers it."""
+    files = [entry.filename for entry in entries if not entry.is_dir()]
+    for folder in (entry.filename for entry in entries if entry.is_dir()):
+        if not any(name.startswith(folder) for name in files):
+            _refuse(path, f"the folder {folder!r} is empty")
 
 
 def _unpacked(path: Path, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bytes:
@@ -200,6 +221,8 @@ def _check_name(place: object, name: str) -> None:
 
 def _check_content(place: str, name: str, content: bytes) -> None:
     suffix = name.rpartition(".")[2]
+    if name == SIGNATURE and len(content) > LARGEST_SIGNATURE:
+        _refuse(place, f"{name!r} is larger than a signature can be")
     if suffix == "parquet":
         _check_parquet(place, name, content)
     elif suffix in ("json", "jsonl"):
@@ -209,6 +232,7 @@ def _check_content(place: str, name: str, content: bytes) -> None:
 
 
 def _check_parquet(place: str, name: str, content: bytes) -> None:
+    """Refuse a table by what its footer says, then by what it decodes to."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -224,25 +248,94 @@ def _check_parquet(place: str, name: str, content: bytes) -> None:
         _refuse(place, f"{name!r} is a table of excessive size")
     if any(pa.types.is_nested(field.type) for field in schema):
         _refuse(place, f"{name!r} is no table of plain columns")
+    try:
+        decoded = _decoded_bytes(content, schema)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        _refuse(place, f"{name!r} is no readable Parquet file ({type(error).__name__})")
+    if decoded > LARGEST_TABLE:
+        _refuse(place, f"{name!r} is a table of excessive size")
+
+
+def _decoded_bytes(content: bytes, schema: Any) -> int:
+    """The bytes of all cells of a table, counted until they are too many; no text is decoded for it.
+
+    Texts are read as indices into their dictionary, one column and one batch of rows at a time: a
+    value that is repeated a million times is held once and counted a million times.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    texts = [f.name for f in schema if _is_text(f.type)]
+    file = pq.ParquetFile(pa.BufferReader(content), read_dictionary=texts, pre_buffer=False)
+    total = 0
+    for field in schema:
+        batches = file.iter_batches(BATCH_ROWS, columns=[field.name], use_threads=False)
+        for batch in batches:
+            total += sum(_cell_bytes(column) for column in batch.columns)
+            if total > LARGEST_TABLE:
+                return total
+    return total
+
+
+def _is_text(kind: Any) -> bool:
+    import pyarrow as pa
+
+    return any(
+        test(kind)
+        for test in (pa.types.is_string, pa.types.is_large_string, pa.types.is_binary, pa.types.is_large_binary)
+    )  # fmt: skip
+
+
+def _cell_bytes(column: Any) -> int:
+    """The bytes that the cells of a column take once each is decoded, eight for its place."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    cells = 8 * len(column)
+    if pa.types.is_dictionary(column.type):
+        if not len(column.dictionary):
+            return cells
+        lengths = pc.binary_length(column.dictionary)
+        return cells + int(pc.sum(lengths.take(column.indices)).as_py() or 0)
+    return cells + (int(column.nbytes) if _is_text(column.type) else 0)
+
+
+JSON_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+"""A text; one that does not end takes the rest, so that each byte is read once."""
+STEPS = {b"[": 1, b"{": 1, b"]": -1, b"}": -1}
 
 
 def _check_json(place: str, name: str, content: bytes) -> None:
-    if len(content) > LARGEST_FILE or (name == INDEX and len(content) > LARGEST_TEXT):
+    if len(content) > LARGEST_JSON or (name == INDEX and len(content) > LARGEST_TEXT):
         _refuse(place, f"{name!r} is larger than a JSON file of a bundle can be")
-    depth = deepest = 0
-    for mark in re.finditer(rb'"(?:[^"\\]|\\.)*"|[\[{]|[\]}]', content):
-        if mark[0] in (b"[", b"{"):
-            depth += 1
-            deepest = max(depth, deepest)
-        elif mark[0] in (b"]", b"}"):
-            depth -= 1
-    if deepest > MAX_DEPTH:
+    depth, nodes = _json_shape(content)
+    if depth > MAX_DEPTH:
         _refuse(place, f"{name!r} is nested too deep")
+    if nodes > MAX_JSON_NODES:
+        _refuse(place, f"{name!r} has more values than a file of a bundle can have")
     try:
         if name.endswith(".json"):
             json.loads(content)
     except (ValueError, RecursionError) as error:
         _refuse(place, f"{name!r} is no readable JSON ({type(error).__name__})")
+
+
+def _json_shape(content: bytes) -> tuple[int, int]:
+    """How deep JSON is nested and how many values it has at most, before anything is decoded.
+
+    >>> _json_shape(b'{"a": [1, 2, {"b": "]"}]}')
+    (3, 5)
+    """
+    import numpy as np
+
+    marks = np.frombuffer(JSON_TEXT.sub(b"", content), dtype=np.uint8)
+    marks = marks[np.isin(marks, np.frombuffer(b"[]{},", dtype=np.uint8))]
+    steps = np.zeros(256, dtype=np.int32)
+    for sign, move in STEPS.items():
+        steps[ord(sign)] = move
+    depths = np.cumsum(steps[marks])
+    closed = int(np.isin(marks, np.frombuffer(b"]}", dtype=np.uint8)).sum())
+    return int(depths.max(initial=0)), len(marks) - closed
 
 
 def _check_yaml(place: str, name: str, content: bytes) -> None:
@@ -327,24 +420,74 @@ ORIGINAL = re.compile(
 )
 
 
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _File(_Strict):
+    name: str
+    original: str
+    role: str
+
+
+class _Code(_Strict):
+    version: str
+    commit: str | None
+    sha256: str
+    files: dict[str, str]
+
+
+class _Environment(_Strict):
+    python: str
+    system: str
+    machine: str
+    packages: dict[str, str]
+
+
+class _Log(_Strict):
+    records: int
+    last: str | None
+
+
+class _Wheel(_Strict):
+    name: str
+    sha256: str
+
+
+class _Index(_Strict):
+    """Every entry of an index with its type; one more or one less is refused."""
+
+    format: Literal[1]
+    audience: str
+    study: str
+    status: str
+    cut_off: str
+    cut_off_name: str | None
+    cut_id: str
+    synthetic: bool
+    plan_file: str
+    plan_sha256: str
+    code: _Code
+    project: dict[str, str]
+    environment: _Environment
+    log: _Log | None
+    wheel: _Wheel | None
+    left_out: dict[str, str]
+    files: list[_File]
+
+
 def _index(place: str, files: Mapping[str, bytes]) -> Mapping[str, Any]:
     if INDEX not in files:
         _refuse(place, f"it has no {INDEX}")
     index = json.loads(files[INDEX])
-    if not isinstance(index, dict) or index.get("format") != 1:
+    if not isinstance(index, dict) or (type(index.get("format")), index.get("format")) != (int, 1):
         _refuse(place, f"its {INDEX} is of another format than this version reads")
-    entries = index.get("files")
-    texts = ("audience", "study", "cut_id", "plan_file", "cut_off")
-    fields = ("name", "original", "role")
-    if (
-        not isinstance(entries, list)
-        or not all(isinstance(index.get(name), str) for name in texts)
-        or not all(isinstance(index.get(name), dict) for name in ("code", "environment"))
-        or not all(
-            isinstance(e, dict) and all(isinstance(e.get(f), str) for f in fields) for e in entries
-        )
-    ):
-        _refuse(place, f"its {INDEX} lacks an entry that every bundle has")
+    try:
+        _Index.model_validate(index)
+    except ValidationError as error:
+        first = problems(error, "the index")[0].removeprefix("  - ")
+        _refuse(place, f"its {INDEX} is not as sap writes it: {first!r}")
+    entries = index["files"]
     for entry in entries:
         _check_name(f"{place} ({INDEX})", entry["name"])
         if not ORIGINAL.fullmatch(entry["original"]):

@@ -43,7 +43,8 @@ def dataset_json(frame: pd.DataFrame, name: str, *, study: str, moment: dt.date)
     }
     kinds = [c["dataType"] for c in columns]
     cells = [
-        [_cell(v, kind) for v in frame[c]] for c, kind in zip(frame.columns, kinds, strict=True)
+        [_cell(v, kind, f"{name.upper()}.{c}", row) for row, v in enumerate(frame[c], start=1)]
+        for c, kind in zip(frame.columns, kinds, strict=True)
     ]
     rows = [_packed(list(row)) for row in zip(*cells, strict=True)]
     start = json.dumps(head, ensure_ascii=False, indent=1).removesuffix("\n}")
@@ -78,7 +79,7 @@ def _missing(value: Any) -> bool:
     return value is None or value != value  # noqa: PLR0124 - NaN and NaT alone do so
 
 
-def _cell(value: Any, kind: str) -> Any:
+def _cell(value: Any, kind: str, where: str, row: int) -> Any:
     if _missing(value):
         return None
     if kind == "date":
@@ -87,7 +88,10 @@ def _cell(value: Any, kind: str) -> Any:
         return int(value)
     if kind == "double":
         if math.isinf(value):
-            raise UsageError("Dataset-JSON holds no infinite number: correct it at its source")
+            raise UsageError(
+                f"{where}: an infinite number in row {row}, which Dataset-JSON cannot hold: "
+                "correct it at its source."
+            )
         return float(value)
     return str(value)
 

@@ -66,6 +66,8 @@ def reviewers_guide(facts: Facts) -> str:
                 ("SDTM, as specified in data-contracts/*.odcs.yaml (ODCS 3)", "input"),
                 ("ADaM structures BDS, OCCDS, ADSL and ADTTE", "analysis datasets"),
                 ("SAS transport version 5; Dataset-JSON 1.1", "exchange"),
+                ("Define-XML 2.1", "definition of the datasets (define.xml, define.html)"),
+                ("Analysis Results Standard (ARS) 1.0", "results (ars.json)"),
                 ("ICH E3", "numbers of sections, tables and figures"),
             ],
         ),
@@ -117,7 +119,8 @@ def reviewers_guide(facts: Facts) -> str:
         (
             "1. In an empty folder: `python3 -m venv venv`.\n"
             "2. `venv/bin/pip install --require-hashes --no-deps -r environment/requirements-lock.txt`.\n"
-            f"3. `venv/bin/pip install --no-deps sap=={facts.version}` from the sponsor's wheel.\n"
+            f"3. `venv/bin/pip install --no-index --no-deps environment/single_arm_sap-{facts.version}-py3-none-any.whl`, "
+            "after its checksum was compared (readme.md).\n"
             "4. `venv/bin/sap audit BUNDLE --out audit`, with BUNDLE the folder of this guide. "
             "Its page says whether every number was reproduced."
         ),

@@ -17,6 +17,7 @@ from sap.errors import UsageError
 LONGEST_TEXT = 200
 LONGEST_LABEL = 40
 NAME = re.compile(r"[A-Z_][A-Z0-9_]{0,7}")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 DATE_FORMAT = "DATE9"
 LARGEST = 7.2e75  # of an IBM floating-point number
 SMALLEST = 5.4e-79
@@ -29,19 +30,20 @@ def faults(frame: pd.DataFrame, name: str) -> list[str]:
     """The reasons why a dataset cannot become XPT v5, with column and rows; never a value.
 
     1. The name of the dataset or a variable is longer than 8 characters, or not A-Z, 0-9, _.
-    2. A label is longer than 40 characters.
-    3. A text holds characters outside ASCII, or takes more than 200 bytes.
+    2. A label of the dataset or a variable is longer than 40 characters, or not printable ASCII.
+    3. A text holds characters outside ASCII or control characters (at the first NUL the writer would
+       end the text), or takes more than 200 bytes.
     4. A number is infinite or beyond the range of the format.
     """
     reasons = []
     if not NAME.fullmatch(name.upper()):
         reasons.append(f"{name.upper()}: XPT v5 permits names of 8 letters, digits or _ at most")
+    reasons += _label_faults(name.upper(), dataset_label(name))
     for column in map(str, frame.columns):
         where = f"{name.upper()}.{column}"
         if not NAME.fullmatch(column):
             reasons.append(f"{where}: XPT v5 permits names of 8 letters, digits or _ at most")
-        if len(label_of(column)) > LONGEST_LABEL:
-            reasons.append(f"{where}: its label is longer than {LONGEST_LABEL} characters")
+        reasons += _label_faults(where, label_of(column))
         cells = frame[column]
         if pd.api.types.is_numeric_dtype(cells):
             numbers = cells.astype(float).abs()
@@ -50,8 +52,19 @@ def faults(frame: pd.DataFrame, name: str) -> list[str]:
         elif not pd.api.types.is_datetime64_any_dtype(cells):
             text = cells.fillna("").astype(str)
             reasons += _rows(where, text.map(lambda t: not t.isascii()), "text outside ASCII")
+            control = text.map(lambda t: CONTROL.search(t) is not None)
+            reasons += _rows(where, control, "text with a control character")
             long = text.map(lambda t: len(t.encode()) > LONGEST_TEXT)
             reasons += _rows(where, long, f"text of more than {LONGEST_TEXT} bytes")
+    return reasons
+
+
+def _label_faults(where: str, label: str) -> list[str]:
+    reasons = []
+    if len(label) > LONGEST_LABEL:
+        reasons.append(f"{where}: its label is longer than {LONGEST_LABEL} characters")
+    if not label.isascii() or CONTROL.search(label):
+        reasons.append(f"{where}: its label has a character outside printable ASCII")
     return reasons
 
 

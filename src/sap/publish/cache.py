@@ -28,13 +28,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sap.plan.home import project_home
+from sap.plan.home import project_home, study_home
 from sap.publish.source import Chapter
 from sap.runlog import software
 
 CACHE_FORMAT = 2  # version of the files that this module writes
 READ_OF_RUN = ("ard.csv", "adam", "tables")
-READ_OF_PROJECT = ("analysis/*.yml", "data-contracts/*.yaml")
+NOT_READ = (".qmd", "_quarto")  # a chapter's own text is in its key; configurations are Quarto's
 LOCK = "requirements.lock"
 MOST_BYTES = 256 * 2**20
 SUFFIX = ".json"
@@ -67,9 +67,10 @@ class CachedChapter:
 
 
 def folder() -> Path | None:
-    """The project's cache, in its `build`; an installed package has no cache."""
-    home = project_home()
-    return home / "build" / ".cache" / "chapters" if (home / "pyproject.toml").is_file() else None
+    """The study's cache, in its `build`; an installed package has no cache of its own."""
+    home = study_home()
+    installed = home.is_relative_to(Path(software.__file__).parents[1])
+    return None if installed else home / "build" / ".cache" / "chapters"
 
 
 def stage(run: Path, folder: Path) -> None:
@@ -99,10 +100,7 @@ def executed(outputs: Sequence[Sequence[str]], staged: Path, home: Path, key: st
 
 def code_sums() -> dict[str, str]:
     """The SHA-256 of each file of the package and of the study that displays read, by name."""
-    home = project_home()
-    paths = [path for pattern in READ_OF_PROJECT for path in sorted(home.glob(pattern))]
-    paths += [home / LOCK] if (home / LOCK).is_file() else []
-    ours = {f"project/{path.relative_to(home).as_posix()}": _sum(path) for path in paths}
+    ours = {f"project/{name}": _sum(path) for name, path in _read_of_project().items()}
     return {f"sap/{name}": each for name, each in software.code_sums().items()} | ours
 
 
@@ -139,12 +137,22 @@ def known_paths() -> list[str]:
     No output depends on matplotlib's list of the machine's fonts: figures name the font it brings.
     """
     package = Path(software.__file__).parents[1]
-    project = project_home()
     known = [Path(sys.prefix), Path(sys.base_prefix), package.parent, Path(os.devnull)]
     known += [Path(each) for each in sys.path if each.endswith("site-packages")]
-    known += [path for pattern in READ_OF_PROJECT for path in project.glob(pattern)]
-    known += [project / LOCK, Path.home() / ".cache" / "matplotlib"]
+    known += _read_of_project().values()
+    known.append(Path.home() / ".cache" / "matplotlib")
     return sorted({str(form) for path in known for form in (path, path.resolve())})
+
+
+def _read_of_project() -> dict[str, Path]:
+    """The files of the package's set and of the study that displays may read, and the lock."""
+    files = {
+        name: path
+        for name, path in software.project_files().items()
+        if not name.endswith(NOT_READ[0]) and not name.startswith(NOT_READ[1])
+    }
+    lock = project_home() / LOCK
+    return files | ({LOCK: lock} if lock.is_file() else {})
 
 
 class CacheStore:

@@ -46,6 +46,8 @@ class PageFacts:
     moment: datetime
     answers_first: bool = False
     flowing: bool = False
+    volume: bool = False
+    landscape: bool = False
 
     def metadata(self, *, contents_placed: bool = False) -> dict[str, tree.Json]:
         """As pandoc metadata: the document's `title`, and the rest under the key `sap`.
@@ -70,18 +72,18 @@ class PageFacts:
             values["contents-placed"] = {"t": "MetaBool", "c": True}
         if self.answers_first:
             values["cover"] = {"t": "MetaBool", "c": True}
-        if self.flowing:
-            values["flowing"] = {"t": "MetaBool", "c": True}
-        if self.synthetic:
-            values["synthetic"] = {"t": "MetaBool", "c": True}
+        for name in ("flowing", "volume", "landscape", "synthetic"):
+            if getattr(self, name):
+                values[name] = {"t": "MetaBool", "c": True}
         return {"title": tree.text(self.title), "sap": tree.mapping(values)}
 
 
 def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
     """Read the run's facts (`tables/run.json`); `title` is the document's own, when it has one."""
+    from sap.ard import visible  # pandas comes later, for the addresses
 
     def word(name: str) -> str:
-        return str(facts.get(name) or "")
+        return visible(str(facts.get(name) or ""))
 
     kind = word("kind")
     audience = AUDIENCES.get((kind, word("audience")), word("audience"))
@@ -105,16 +107,15 @@ def page_facts(facts: Mapping[str, Any], title: str | None) -> PageFacts:
     rows = (
         ("Study", word("study")),
         ("Registry", word("registry")),
-        *((one["name"], one["value"]) for one in of_e3),
+        *((one["name"], visible(one["value"])) for one in of_e3),
         ("Document", subject),
         ("Audience", audience),
         ("Status", status[:1].upper() + status[1:]),
         ("Data cut-off", cut_off_words),
-        ("Date of report", f"Data cut-off {cut_off_words}" if of_e3 else ""),
         ("Data snapshot", word("cut_id")),
         ("Study and data", word("about")[:1].upper() + word("about")[1:]),
         ("Software", word("software")),
-        *((str(name), str(value)) for name, value in facts.get("cover") or ()),
+        *((str(name), visible(str(value))) for name, value in facts.get("cover") or ()),
     )
     return PageFacts(
         title=word("title") or title or subject or "Report",
@@ -187,7 +188,9 @@ def _no_patient(key: str, known: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _key(row: Mapping[str, str]) -> str:
-    words = ((row.get(column) or "") for column in KEY_COLUMNS)
+    from sap.ard import restored, visible
+
+    words = (visible(restored(row.get(column) or "")) for column in KEY_COLUMNS)
     return "|".join(word.replace("%", "%25").replace("|", "%7C") for word in words)
 
 

@@ -128,6 +128,11 @@ def __sap_inline__(expressions):
             words = " ".join(str(problem).split())
             raise RuntimeError(f"{{where}}: {{type(problem).__name__}}: {{words}}") from None
         markdown = data.get("text/markdown")
+        if not (str(value) if markdown is None else markdown):
+            raise __SapRefused(
+                f"{{where}}: is an empty text, for which Quarto prints the code: return `[]{{{{}}}}` as "
+                "Markdown where there is nothing to say"
+            )
         values.append(["text", str(value)] if markdown is None else ["markdown", markdown])
     display({{"{INLINE_RESULT}": values}}, raw=True)
 """

@@ -1,9 +1,9 @@
 """Runs chapters in Jupyter kernels and gives back Markdown.
 
 Each chapter has a kernel of its own: the set-up cell first, then the chapter's cells and inline
-code in reading order. Two run at a time, forked from a process that has done the imports
-(`sap.publish.kernel_pool`). So no chapter depends on another, and each can be cached alone as long as
-its inputs stay the same. Of the caller's environment a kernel gets only the variables in
+code in reading order. Four run at a time, since each waits for Jupyter half of its time, forked from a
+process that has done the imports (`sap.publish.kernel_pool`). So no chapter depends on another, and
+each can be cached alone as long as its inputs stay the same. Of the caller's environment a kernel gets only the variables in
 `PASSED_VARIABLES`; time zone, locale, hash seed and the number of threads are fixed.
 """
 
@@ -36,7 +36,7 @@ from sap.publish.kernel_code import (
     import_path,
 )
 from sap.publish.kernel_pool import CAN_FORK, STDERR, KernelPool, how_it_ended
-from sap.publish.markup import cell_markdown, escaped
+from sap.publish.markup import cell_markdown, escaped, without_nothing
 from sap.publish.source import Cell, Chapter
 
 INLINE = re.compile(r"(?<!`)`\{python\} +(?P<expression>[^`]+?) *`(?!`)")
@@ -60,7 +60,13 @@ LEFT_OPEN = (
 MINIMUM_FOR_POOL = 2  # one chapter alone imports what it needs, and no more
 # Modules that a package imports on first use and that most chapters use.
 LAZY = {
-    "sap.displays": ("pandas", "pyarrow.parquet", "plotnine", "matplotlib.backends.backend_svg")
+    "sap.displays": (
+        "pandas",
+        "pyarrow.parquet",
+        "plotnine",
+        "matplotlib.backends.backend_svg",
+        "sap.displays.loaded",
+    )
 }
 
 
@@ -76,7 +82,7 @@ class RenderSettings:
     run: Path
     epoch: int
     cache: Path | None = None
-    kernels: int = 2
+    kernels: int = 4
 
 
 @dataclass(frozen=True)
@@ -235,7 +241,7 @@ class _Kernels:
 
     async def _all(self, to_run: dict[str, Chapter]) -> list[cache.CachedChapter]:
         numbered = list(enumerate(to_run.items()))
-        # The longest first, so that both kernels are busy until the end.
+        # The longest first, so that all kernels are busy until the end.
         by_length = sorted(numbered, key=lambda each: _cells_to_run(each[1][1]), reverse=True)
         begun = {i: asyncio.ensure_future(self._one(i, *item)) for i, item in by_length}
         tasks = [begun[i] for i, _ in numbered]
@@ -397,7 +403,7 @@ def _shown(cell: Cell, outputs: list[Any], file: str) -> list[str]:
     if cell.kind == "code":
         return [cell_markdown(cell, outputs, file)]
     (values,) = (o["data"][INLINE_RESULT] for o in outputs if INLINE_RESULT in o.get("data", {}))
-    return [str(text) if kind == "markdown" else escaped(text) for kind, text in values]
+    return [without_nothing(t) if kind == "markdown" else escaped(t) for kind, t in values]
 
 
 async def _execute(

@@ -6,6 +6,8 @@ from typing import Any
 from sap.errors import RenderError
 from sap.publish.source import Cell
 
+NOTHING = "[]{}"
+"""The Markdown of nothing. Quarto prints the code of an inline value that is an empty text."""
 MARKUP = re.compile(r"([\\`*_{}\[\]()#+\-.!|<>~^$@:\"'=&])")
 
 
@@ -32,6 +34,11 @@ def cell_markdown(cell: Cell, outputs: list[Any], file: str) -> str:
     return "\n\n".join(part for part in parts if part)
 
 
+def without_nothing(markdown: str) -> str:
+    """The Markdown, empty where it is that of nothing."""
+    return "" if markdown == NOTHING else markdown
+
+
 def fenced(text: str, info: str) -> str:
     """A code block whose fence is longer than any run of backticks in `text`."""
     ticks = max((len(run) for run in re.findall(r"`+", text)), default=0)
@@ -49,7 +56,7 @@ def _shown(output: Any, cell: Cell, file: str) -> str:
         )
     data = output.get("data", {})
     if "text/markdown" in data:
-        return str(data["text/markdown"])
+        return without_nothing(str(data["text/markdown"]))
     if "text/html" in data:
         return fenced(str(data["text/html"]), "{=html}")
     if any(kind.startswith("image/") for kind in data):

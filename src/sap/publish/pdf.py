@@ -84,7 +84,7 @@ def with_groups_as_data(pdf: bytes) -> bytes:
             alone = ONE_CELL.search(row[0]) and SPANS.search(one[0])
             if alone or _parent(elements, row) == b"TBody":
                 labels.append(one)
-    ids = {found[1] for one in labels if (found := OWN_ID.search(one[0]))}
+    ids = {own[1] for one in labels if (own := OWN_ID.search(one[0]))}
     patched = bytearray(pdf)
     for one in labels:
         patched[one.start(2) : one.end(2)] = b"TD"
@@ -102,8 +102,8 @@ def _parent(elements: dict[int, re.Match[bytes]], one: re.Match[bytes]) -> bytes
 
 
 def _blank(patched: bytearray, one: re.Match[bytes], what: re.Pattern[bytes]) -> None:
-    for found in what.finditer(one[0]):
-        start, end = (one.start() + at for at in found.span())
+    for part in what.finditer(one[0]):
+        start, end = (one.start() + at for at in part.span())
         patched[start:end] = b" " * (end - start)
 
 

@@ -70,8 +70,8 @@
   const pieces = () => {
     const walk = document.createTreeWalker(main, NodeFilter.SHOW_TEXT), all_ = new Map();
     while (walk.nextNode()) {
-      const node = walk.currentNode, piece = node.parentElement.closest(PIECES);
-      if (!piece || node.parentElement.closest("[hidden], .wide-hint")) continue;
+      const node = walk.currentNode, piece = node.parentElement.closest(PIECES), narrow = node.parentElement.closest(".narrow");
+      if (!piece || node.parentElement.closest("[hidden], .wide-hint") || (narrow && !narrow.getClientRects().length)) continue;
       if (!all_.has(piece)) all_.set(piece, []);
       all_.get(piece).push(node);
     }

@@ -16,10 +16,23 @@ local BREAK_AFTER = 24 -- a word longer than this may be broken in a table cell 
 
 -- A string literal of Typst. Text from the data reaches Typst as literals only, so that no
 -- character of it can be read as markup.
+local MAY_BREAK = "\u{200B}" -- where a line may end within a long word: no character of any output
+
 local function literal(text)
-  text = text:gsub("\\", "\\\\"):gsub('"', '\\"')
+  text = text:gsub(MAY_BREAK, ""):gsub("\\", "\\\\"):gsub('"', '\\"')
   text = text:gsub("%c", function(c) return string.format("\\u{%x}", c:byte()) end)
   return '#"' .. text .. '"'
+end
+
+-- Markup of a text. Where a long word may be broken there is a space without width, not a character: a reader who copies a
+-- checksum has its characters and nothing else. `written` makes the markup of each piece.
+local function broken(text, written)
+  if not text:find(MAY_BREAK, 1, true) then return written(text) end
+  local pieces = {}
+  for piece in (text .. MAY_BREAK):gmatch("(.-)" .. MAY_BREAK) do
+    if piece ~= "" then pieces[#pieces + 1] = written(piece) end
+  end
+  return table.concat(pieces, "#h(0pt)")
 end
 
 local function breakable(text)
@@ -29,7 +42,7 @@ local function breakable(text)
   for _, code in utf8.codes(text) do
     parts[#parts + 1] = utf8.char(code)
     count = count + 1
-    if count % BREAK_AFTER == 0 then parts[#parts + 1] = "\u{200B}" end
+    if count % BREAK_AFTER == 0 then parts[#parts + 1] = MAY_BREAK end
   end
   return table.concat(parts)
 end
@@ -72,7 +85,9 @@ local WRAPPED = {
 local function typst_inline(inline)
   local t = inline.t
   if t == "LineBreak" then return "#linebreak()" end
-  if t == "Code" then return "#raw(" .. literal(inline.text):sub(2) .. ")" end
+  if t == "Code" then
+    return broken(inline.text, function(piece) return "#raw(" .. literal(piece):sub(2) .. ")" end)
+  end
   if t == "RawInline" and inline.format == "html" then return "" end
   if WRAPPED[t] then return (WRAPPED[t]:gsub("%%s", function() return typst_inlines(inline.content) end)) end
   if t == "Link" then
@@ -88,14 +103,14 @@ local function add_typst(inlines, parts, words)
   for _, inline in ipairs(inlines) do
     local t = inline.t
     if t == "Str" and #inlines > 1 and divisible(inline.text) then
-      if #words > 0 then parts[#parts + 1] = literal(joined(table.concat(words))) end
+      if #words > 0 then parts[#parts + 1] = broken(joined(table.concat(words)), literal) end
       for i = #words, 1, -1 do words[i] = nil end
       parts[#parts + 1] = "#box[" .. literal(inline.text) .. "]"
     elseif t == "Str" then words[#words + 1] = breakable(inline.text)
     elseif t == "Space" or t == "SoftBreak" then words[#words + 1] = " "
     elseif t == "Span" then add_typst(inline.content, parts, words)
     else
-      if #words > 0 then parts[#parts + 1] = literal(joined(table.concat(words))) end
+      if #words > 0 then parts[#parts + 1] = broken(joined(table.concat(words)), literal) end
       for i = #words, 1, -1 do words[i] = nil end
       parts[#parts + 1] = typst_inline(inline)
     end
@@ -107,7 +122,7 @@ end
 function typst_inlines(inlines)
   local parts, words = {}, {}
   add_typst(inlines, parts, words)
-  if #words > 0 then parts[#parts + 1] = literal(joined(table.concat(words))) end
+  if #words > 0 then parts[#parts + 1] = broken(joined(table.concat(words)), literal) end
   return table.concat(parts)
 end
 
@@ -240,6 +255,7 @@ end
 local SIZE, LINE, CELL = 8.5, 9.6, 5.2 -- of the letters, from line to line, above and below a cell (pt)
 local GAP = 9.95 -- around the text of a cell, with a little to spare
 local PORTRAIT, LANDSCAPE = { wide = 467, high = 640 }, { wide = 714, high = 395 } -- what a page holds, pt
+local all_landscape = false -- whether every page of the volume lies on its side
 local SPREAD = 0.85 -- a listing with so much to spare has its columns spread over the page
 local UPRIGHT = 1.25 -- times as high as on its side, a table stays upright
 local SMALLEST = 0.8 -- of the size of the letters, where a table is wider than its page
@@ -344,21 +360,23 @@ end
 -- catalogue lays on its side is upright where that makes few of its rows higher.
 local function form_of(tbl, kind, landscape)
   local table_ = estimated(tbl)
-  local widths, scale = widths_on(table_, PORTRAIT.wide)
+  local room = all_landscape and LANDSCAPE or PORTRAIT
+  local widths, scale = widths_on(table_, room.wide)
   local height, lines = height_of(table_, widths)
-  local room = PORTRAIT
-  if landscape then
+  local turned_page = false
+  if landscape and not all_landscape then
     local turned, turned_scale = widths_on(table_, LANDSCAPE.wide)
     local turned_height, turned_lines = height_of(table_, turned)
     if scale < 1 or height > UPRIGHT * turned_height then
       widths, scale, height, lines, room = turned, turned_scale, turned_height, turned_lines, LANDSCAPE
+      turned_page = true
     end
   end
   local total = sum(widths)
   if kind == "listing" and total <= SPREAD * room.wide then
     for c = 1, #widths do widths[c] = widths[c] * room.wide / total end
   end
-  return { widths = widths, scale = scale, height = height, lines = lines, turned = room == LANDSCAPE, heads = table_.heads }
+  return { widths = widths, scale = scale, height = height, lines = lines, turned = turned_page, heads = table_.heads }
 end
 
 -- The patient of the row above: printed paler, in each of the rows.
@@ -552,13 +570,14 @@ local function alt_of(image)
   return text ~= "" and text or image.attributes.alt or ""
 end
 
-local WHOLE = 380 -- a table of so many points stays on one page
+local WHOLE, WHOLE_TURNED = 380, 150 -- a table of so many points stays on one page
 local TURNED_HIGH = 430 -- what a landscape page holds
 
 local function points(value) return string.format("%.1fpt", value) end
 
 local function typst_display(div)
-  local parts, kind, turned = parts_of(div), kind_of(div), div.classes:includes("landscape")
+  local parts, kind = parts_of(div), kind_of(div)
+  local turned = div.classes:includes("landscape") and not all_landscape
   local notes = {}
   for _, note in ipairs(parts.notes) do notes[#notes + 1] = "[" .. typst_blocks(note) .. "]," end
   captions = true
@@ -586,7 +605,8 @@ local function typst_display(div)
     local lines_of_body = table.move(form.lines, form.heads + 1, #form.lines, 1, {})
     local widths = {}
     for c = 1, n do widths[c] = points(form.widths[c]) end
-    if not turned and form.height <= WHOLE then lines[#lines + 1] = "  whole: true," end
+    if not turned and form.height <= (all_landscape and WHOLE_TURNED or WHOLE) then lines[#lines + 1] = "  whole: true," end
+    if turned and kind == "table" then lines[#lines + 1] = "  one-page: true," end
     if form.scale < 1 then lines[#lines + 1] = "  size: " .. points(SIZE * form.scale) .. "," end
     lines[#lines + 1] = "  columns: (" .. table.concat(widths, ", ") .. ",),"
     lines[#lines + 1] = "  head: (\n" .. typst_rows(tbl.head.rows, n, true) .. "\n  ),"
@@ -668,6 +688,18 @@ local function html_table(tbl)
     { "aria-label", name ~= "" and "Table: " .. name or "Table" } })), false
 end
 
+-- In text outside of the displays: a page has an element for such a place; Word breaks a long word anywhere.
+local PLACE = HTML and pandoc.RawInline("html", "<wbr>") or TYPST and pandoc.RawInline("typst", "#h(0pt)") or nil
+local function without_marks(str)
+  if not str.text:find(MAY_BREAK, 1, true) then return nil end
+  local parts, make = pandoc.List({}), str.t == "Code" and pandoc.Code or pandoc.Str
+  for piece in (str.text .. MAY_BREAK):gmatch("(.-)" .. MAY_BREAK) do
+    if PLACE and #parts > 0 then parts:insert(PLACE) end
+    parts:insert(make(piece))
+  end
+  return parts
+end
+
 local function html_image(image)
   image.attributes.width, image.attributes.height = nil, nil
   return image
@@ -713,11 +745,58 @@ local function styled(name, inlines, identifier)
   return div
 end
 
+-- A field of Word with what it shows until Word computes it: nothing asks the reader to update it.
+local function field(code, inlines)
+  local function mark(kind) return pandoc.RawInline("openxml", '<w:r><w:fldChar w:fldCharType="' .. kind .. '"/></w:r>') end
+  local whole = pandoc.Inlines({ mark("begin"),
+    pandoc.RawInline("openxml", '<w:r><w:instrText xml:space="preserve"> ' .. code .. " </w:instrText></w:r>"),
+    mark("separate") })
+  whole:extend(inlines)
+  whole:insert(mark("end"))
+  return whole
+end
+
+-- The number of a caption: the last part of 11-3 is a sequence of its section, so that Word numbers a display
+-- that a writer adds. `\\r` sets the number where the report leaves one out, or a section begins.
+local counted, bookmarks = {}, 0
+local REFERENCE = 900000 -- ids of bookmarks, beyond those of pandoc
+
+local function reference_of(id) return "_Ref_" .. id:gsub("%W", "_"):sub(1, 34) end
+
+local function docx_number(number, id)
+  local word, before, last = plain(number):match("^(%a+)[ \u{a0}]+(.-)(%d+)$")
+  if not word then return pandoc.Inlines(number) end
+  -- After the text, in 14.2.1.2, tables and figures of a section are one sequence.
+  local sequence = (before:find("%.") and "Display" or word) .. "_" .. before:gsub("%D+$", ""):gsub("%D", "_")
+  local n = tonumber(last)
+  local follows = counted[sequence] == n - 1 or (n == 1 and not counted[sequence])
+  counted[sequence] = n
+  bookmarks = bookmarks + 1
+  local key = REFERENCE + bookmarks
+  local inlines = pandoc.Inlines({
+    pandoc.RawInline("openxml", '<w:bookmarkStart w:id="' .. key .. '" w:name="' .. reference_of(id) .. '"/>'),
+    pandoc.Str(word .. " " .. before) })
+  inlines:extend(field("SEQ " .. sequence .. " \\* ARABIC" .. (follows and "" or " \\r " .. last), { pandoc.Str(last) }))
+  inlines:insert(pandoc.RawInline("openxml", '<w:bookmarkEnd w:id="' .. key .. '"/>'))
+  return inlines
+end
+
+-- A citation of a display follows its number.
+local function docx_link(link)
+  local id = link.target:match("^#(tlf%-[%w%-]+)$")
+  local words = pandoc.utils.stringify(link.content)
+  if not id or not words:match("^%a+[ \u{a0}]+[%d.%-]+$") then return nil end
+  return field("REF " .. reference_of(id) .. " \\h", link.content)
+end
+
+local STYLE_OF = { table = "Table Title", figure = "Figure Title", listing = "Listing Title" }
+
 local function docx_display(div)
   local parts, blocks = parts_of(div), pandoc.List({})
   local caption = pandoc.Inlines({})
-  caption:extend(parts.number) caption:insert(pandoc.Str("\u{2002}")) caption:extend(parts.title)
-  blocks:insert(styled("Display Title", caption, div.identifier))
+  caption:extend(docx_number(parts.number, div.identifier))
+  caption:insert(pandoc.Str("\u{2002}")) caption:extend(parts.title)
+  blocks:insert(styled(STYLE_OF[kind_of(div)], caption, div.identifier))
   if #parts.population > 0 then blocks:insert(styled("Display Population", parts.population)) end
   local tbl = table_in(parts.content)
   local turned = div.classes:includes("landscape")
@@ -820,8 +899,8 @@ end
 -- The place of contents and lists, where the document has one; its heading is the document's own.
 local CONTENTS = "place-of-contents"
 local function contents(div)
-  if TYPST and not QUARTO then return pandoc.RawBlock("typst", "#tlf-contents(titled: false)") end
-  return div
+  if not TYPST then return div end
+  return pandoc.RawBlock("typst", "#tlf-contents(titled: " .. tostring(div.classes:includes("titled")) .. ")")
 end
 
 -- The derivation rules: a long text in small type.
@@ -863,10 +942,16 @@ local function docx_lists()
   for _, kind in ipairs({ "table", "figure", "listing" }) do
     if #displays[kind] > 0 then
       blocks:insert(styled("Contents Title", pandoc.Inlines("List of " .. kind .. "s")))
-      for _, entry in ipairs(displays[kind]) do
+      -- A field over all entries: Word makes the list again, with page numbers, when a writer updates it.
+      local last = #displays[kind]
+      local marks = field('TOC \\h \\z \\t "' .. STYLE_OF[kind] .. ',1"', {})
+      for i, entry in ipairs(displays[kind]) do
         local inlines = pandoc.Inlines({})
         inlines:extend(entry.number) inlines:insert(pandoc.Str("\u{2002}")) inlines:extend(entry.title)
-        blocks:insert(styled("Contents Entry", { pandoc.Link(inlines, "#" .. pandoc.utils.stringify(entry.id)) }))
+        local line = pandoc.Inlines({ pandoc.Link(inlines, "#" .. pandoc.utils.stringify(entry.id)) })
+        if i == 1 then for k = 3, 1, -1 do line:insert(1, marks[k]) end end
+        if i == last then line:insert(marks[4]) end
+        blocks:insert(styled("Contents Entry", line))
       end
     end
   end
@@ -906,17 +991,62 @@ local function together(blocks)
   return out
 end
 
+-- What every page must say, by either engine. The built-in engine and `sap report --engine quarto` give
+-- it in the metadata `sap`; for a plain `quarto render` it is read from the run.
+local function facts_of_run(meta)
+  if meta.sap then return end
+  local file = io.open((os.getenv("SAP_RUN") or "build/report") .. "/tables/run.json")
+  if not file then return end
+  local run = pandoc.json.decode(file:read("a"), false)
+  file:close()
+  local function words(name) return type(run[name]) == "string" and run[name] ~= "" and pandoc.Inlines(run[name]) or nil end
+  local status = words("report_status") or words("status")
+  local cut_off = words("cut_off_name")
+  if run.dates == nil or run.dates == "calendar" then cut_off = words("cut_off") end
+  local facts = {}
+  for _, pair in ipairs({ { "Study", words("study") }, { "Status", status }, { "Data cut-off", cut_off } }) do
+    if pair[2] then facts[#facts + 1] = { name = pandoc.Inlines(pair[1]), value = pair[2] } end
+  end
+  meta.sap = { study = words("study"), subject = meta.title, status = status, ["cut-off"] = cut_off, facts = facts,
+    synthetic = run.synthetic == true or nil }
+  meta.title = words("title") or meta.title
+end
+
+-- At the top of HTML and Word by Quarto, whose own title block has none of it.
+local function facts_at_the_top(meta)
+  local blocks = pandoc.List({})
+  if not meta.sap then return blocks end
+  if meta.sap.synthetic then
+    blocks:insert(pandoc.Para({ pandoc.Strong("Synthetic data."), pandoc.Space(),
+      pandoc.Str("Every patient in this report was simulated. No result in it says anything about a treatment.") }))
+  end
+  local items = pandoc.List({})
+  for _, fact in ipairs(meta.sap.facts or {}) do
+    items:insert({ pandoc.Inlines(fact.name), { pandoc.Plain(pandoc.Inlines(fact.value)) } })
+  end
+  if #items > 0 then blocks:insert(pandoc.DefinitionList(items)) end
+  return pandoc.List({ pandoc.Div(blocks, { class = "report-facts" }) })
+end
+
 local function document(doc)
+  if QUARTO then
+    facts_of_run(doc.meta)
+    if not TYPST then
+      local top = facts_at_the_top(doc.meta)
+      top:extend(doc.blocks)
+      doc.blocks = top
+    end
+  end
   if TYPST then doc.blocks = together(doc.blocks) end
   if HTML then
     for kind, entries in pairs(displays) do doc.meta["tlf-" .. kind .. "s"] = entries end
   end
-  if DOCX and not QUARTO then
+  if DOCX then
     local lists, placed = docx_lists(), false
     local blocks = pandoc.List({})
     for _, block in ipairs(doc.blocks) do
       if block.t == "Div" and block.identifier == CONTENTS then
-        blocks:insert(pandoc.RawBlock("openxml", "<!-- contents -->"))
+        if not QUARTO then blocks:insert(pandoc.RawBlock("openxml", "<!-- contents -->")) end
         blocks:extend(lists)
         placed = true
       else
@@ -930,6 +1060,7 @@ local function document(doc)
 end
 
 return {
+  { Meta = function(meta) all_landscape = meta["sap-landscape"] == true end },
   {
     Div = function(div) if not QUARTO then return div_of_ours(div) end end,
     Blocks = introductions,
@@ -948,6 +1079,7 @@ return {
     RawBlock = outside_displays,
     Table = HTML and not QUARTO and html_table or nil,
   },
-  { Image = HTML and not QUARTO and html_image or nil },
+  { Image = HTML and not QUARTO and html_image or nil, Str = without_marks, Code = without_marks },
+  { Link = DOCX and docx_link or nil },
   { Pandoc = document },
 }

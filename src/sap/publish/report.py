@@ -16,7 +16,8 @@ from typing import Any
 from urllib.parse import unquote
 
 from sap.errors import RenderError, UsageError
-from sap.plan.home import project_home
+from sap.plan.home import project_home, study_home
+from sap.plan.study import bibliographies
 from sap.publish import cache, docx, kernels, pandoc, pdf, source, tree, volumes
 from sap.publish.facts import addresses_of, page_facts, script_json
 from sap.publish.kernel_pool import KernelPool
@@ -149,9 +150,9 @@ def markdown_of(  # noqa: PLR0913 - as `render`, of which it is the first half
 
 
 def home_of(document: Path) -> Path:
-    """The folder in which cells run and pictures lie: the project, for a document of the project."""
-    home = project_home().resolve()
-    return home if document.resolve().is_relative_to(home) else document.resolve().parent
+    """The folder in which cells run and pictures lie: the study's, for a document of the package's set."""
+    of_set = document.resolve().is_relative_to(project_home().resolve())
+    return study_home().resolve() if of_set else document.resolve().parent
 
 
 def _parse(  # noqa: PLR0913 - as `render`
@@ -195,7 +196,10 @@ def _to_tree(markdown: str, header: Mapping[str, Any], document: Path, folder: P
     bibliography = header.get("bibliography")
     if bibliography and "@" in markdown:
         path = (document.parent / str(bibliography)).resolve()
-        arguments += ["--citeproc", "--bibliography", str(path), "-M", "link-citations=true"]
+        known = bibliographies()
+        several = known if known and path == known[0].resolve() else [path]
+        arguments += ["--citeproc", "-M", "link-citations=true"]
+        arguments += [word for one in several for word in ("--bibliography", str(one))]
     out, warnings = pandoc.run(
         arguments, data=markdown.encode("utf-8"), folder=folder, what=document.name
     )
@@ -285,6 +289,7 @@ def _pdf(parsed: _Parsed, volume: volumes.Volume) -> bytes:
         for piece, size in _pieces(chapter):
             pieces.append(piece)
             sizes.append(size)
+    page = {"sap-landscape": {"t": "MetaBool", "c": volume.page.landscape}}
     written: list[tuple[str, str]] = [("", "")] * len(pieces)
     with ThreadPoolExecutor(
         max_workers=2
@@ -292,14 +297,16 @@ def _pdf(parsed: _Parsed, volume: volumes.Volume) -> bytes:
         order = sorted(range(len(pieces)), key=sizes.__getitem__, reverse=True)
         longest_first = [pieces[i] for i in order]
         for i, made in zip(
-            order, threads.map(partial(_typst, parsed, made_by), longest_first), strict=True
+            order, threads.map(partial(_typst, parsed, made_by, page), longest_first), strict=True
         ):
             written[i] = made
     definitions = next((each for each, _ in written if each), "")
     texts = [text for _, text in written]
     if volume.page.answers_first and texts:
         begins = [i for i, blocks in enumerate(pieces) if _is_header(blocks[0], 1)]
-        texts.insert(begins[2] if len(begins) > 2 else len(texts), "#tlf-contents()")
+        # Below the answers where a good part of their last page is left.
+        contents = "#tlf-room(10cm)\n#tlf-contents(joined: true)"
+        texts.insert(begins[2] if len(begins) > 2 else len(texts), contents)
     body = "\n\n".join(texts)
     meta = volume.content["meta"] | {
         "highlighting-definitions": tree.raw_blocks("typst", definitions)
@@ -350,13 +357,18 @@ def _pieces(chapter: Sequence[tree.Json]) -> list[tuple[list[tree.Json], int]]:
     return [(piece, size) for piece, size in zip(pieces, sizes, strict=True) if piece]
 
 
-def _typst(parsed: _Parsed, made_by: Mapping[str, Any], blocks: list[tree.Json]) -> tuple[str, str]:
-    """The definitions that code in colour needs, and the Typst of one chapter."""
-    key = cache.name_of("typst", {"blocks": blocks, "made by": made_by})
+def _typst(
+    parsed: _Parsed, made_by: Mapping[str, Any], page: tree.Json, blocks: list[tree.Json]
+) -> tuple[str, str]:
+    """The definitions that code in colour needs, and the Typst of one chapter.
+
+    `page` is the metadata that the filter reads: whether all pages are landscape.
+    """
+    key = cache.name_of("typst", {"blocks": blocks, "made by": made_by, "page": page})
     store = cache.CacheStore(parsed.cache) if parsed.cache else None
     chapter = store.load(key) if store else None
     if chapter is None:
-        content = parsed.content | {"meta": {}, "blocks": blocks}
+        content = parsed.content | {"meta": page, "blocks": blocks}
         arguments = ["--template", CHAPTER, "--standalone", "--wrap=preserve"]
         chapter = cache.CachedChapter(_write(parsed, "typst-citations", arguments, content), "", {})
         if store:

@@ -15,12 +15,16 @@ from typing import Any, Literal
 import yaml
 
 from sap.errors import RenderError, UsageError
+from sap.plan.home import project_home
+from sap.plan.study import chapters_for
 
 INCLUDE = re.compile(r"^\{\{<\s*include\s+(?P<path>\S+)\s*>\}\}\s*$")
 PAGEBREAK = re.compile(r"^\{\{<\s*pagebreak\s*>\}\}\s*$")
 CODE_FENCE = re.compile(r"^\s*(?P<fence>`{3,}|~{3,})(?P<info>.*)$")
 DIV_FENCE = re.compile(r"^(?P<fence>:{3,})\s*(?P<attributes>.*?)\s*:*\s*$")
 OPTION_LINE = re.compile(r"^#\|\s?(?P<option>.*)$")
+CELL = re.compile(r"^\s*(`{3,}|~{3,})\{python\}")
+LABEL = re.compile(r"^#\|\s*label:\s*(?P<label>\S+)\s*$")
 PROFILE = re.compile(r"(?P<word>when|unless)-profile=[\"'](?P<names>[^\"']*)[\"']")
 
 
@@ -93,14 +97,43 @@ def read(document: Path, home: Path, profile: str | None) -> Document:
             lines.append(line)
             continue
         close_text()
-        path = _included(document, include["path"])
-        chapter = _chapter(text_of(path), path, home, profiles)
-        if setup is None:
-            setup = chapter
-        else:
-            chapters.append(chapter)
+        for path in included(document, include["path"]):
+            chapter = _chapter(text_of(path), path, home, profiles)
+            if setup is None:
+                setup = chapter
+            else:
+                chapters.append(chapter)
     close_text()
     return Document(header, setup, tuple(chapters))
+
+
+def expanded(document: Path, profile: str | None) -> tuple[dict[str, Any], list[tuple[str, str]]]:
+    """The header of `document`, and the name and the text of each part: what Quarto gets.
+
+    The includes are read, and the divs for another profile are left out, as in `read`.
+
+    Raises
+    ------
+    RenderError
+        An include is missing, or the header cannot be read.
+    UsageError
+        A file cannot be read.
+    """
+    header, body = split_header(text_of(document), document)
+    profiles = frozenset((profile or "").split(","))
+    parts: list[tuple[str, list[str]]] = [(document.stem, [])]
+    for line, is_text in lines_with_context(body):
+        include = INCLUDE.match(line) if is_text else None
+        if include is None:
+            parts[-1][1].append(line)
+            continue
+        for path in included(document, include["path"]):
+            parts += [(path.stem, text_of(path).splitlines()), (document.stem, [])]
+    texts = [
+        (name, without_cells(only_profile("\n".join(lines), profiles), profiles).strip())
+        for name, lines in parts
+    ]
+    return header, [(name, text) for name, text in texts if text]
 
 
 def split_header(text: str, path: Path) -> tuple[dict[str, Any], str]:
@@ -176,6 +209,32 @@ def only_profile(text: str, profiles: frozenset[str]) -> str:
     return "\n".join(remaining)
 
 
+def without_cells(text: str, profiles: frozenset[str]) -> str:
+    r"""The text without the cells of displays that the report does not have: profile `without-LABEL`.
+
+    >>> text = "A\n```{python}\n#| label: tlf-x\nx()\n```\nB"
+    >>> without_cells(text, frozenset({"without-tlf-x"}))
+    'A\nB'
+    >>> without_cells(text, frozenset({"without-tlf-y"})) == text
+    True
+    """
+    kept: list[str] = []
+    cell: list[str] | None = None
+    for line, is_prose in lines_with_context(text):
+        if cell is None and not is_prose and CELL.match(line):
+            cell = [line]
+            continue
+        if cell is None:
+            kept.append(line)
+            continue
+        cell.append(line)
+        if CODE_FENCE.match(line):
+            label = next((m["label"] for m in map(LABEL.match, cell) if m), "")
+            kept += [] if f"without-{label}" in profiles else cell
+            cell = None
+    return "\n".join([*kept, *(cell or ())])
+
+
 def options_of(source: str) -> tuple[dict[str, Any], str]:
     """The `#|` lines at the head of a cell as options, and the code below them."""
     lines = source.splitlines()
@@ -195,7 +254,7 @@ def _chapter(text: str, path: Path, home: Path, profiles: frozenset[str]) -> Cha
     import jupytext
 
     name = _relative(path, home)
-    text = only_profile(text, profiles)
+    text = without_cells(only_profile(text, profiles), profiles)
     text = "\n".join(
         "::: {.pagebreak}\n:::" if is_prose and PAGEBREAK.match(line) else line
         for line, is_prose in lines_with_context(text)
@@ -214,11 +273,18 @@ def _chapter(text: str, path: Path, home: Path, profiles: frozenset[str]) -> Cha
     return Chapter(path.stem, name, tuple(cells))
 
 
-def _included(document: Path, target: str) -> Path:
+def included(document: Path, target: str) -> list[Path]:
+    """The files at the place of an include: the named one, or what the study has in its place or after it.
+
+    Raises
+    ------
+    RenderError
+        There is no such file.
+    """
     path = (document.parent / target).resolve()
     if not path.is_file():
         raise RenderError(f"{document.name}: the included file {target} does not exist")
-    return path
+    return chapters_for(path)
 
 
 def _visible(attributes: str, profiles: frozenset[str]) -> bool:
@@ -230,8 +296,11 @@ def _visible(attributes: str, profiles: frozenset[str]) -> bool:
 
 
 def _relative(path: Path, home: Path) -> str:
-    path, home = path.resolve(), home.resolve()
-    return path.relative_to(home).as_posix() if path.is_relative_to(home) else path.name
+    path = path.resolve()
+    for place in (home.resolve(), project_home().resolve()):
+        if path.is_relative_to(place):
+            return path.relative_to(place).as_posix()
+    return path.name
 
 
 def _first_line(problem: Exception) -> str:

@@ -220,10 +220,15 @@ def _div_problems(attributes: str) -> Iterator[str]:
         allowed = CONDITIONS
         if not values:
             yield "text for a condition without one"
-    elif not classes and [part["id"] for part in parts] in (["place-of-contents"], ["refs"]):
+    elif (
+        not classes and [part["id"] for part in parts] in (["place-of-contents"], ["refs"])
+    ) or classes == ["rules"]:
         allowed = frozenset()
     else:
-        yield "a div that is no callout, no condition and not the place of contents or references"
+        yield (
+            "a div that is no callout, no condition, no text in small type (.rules) and not the place "
+            "of contents or references"
+        )
         return
     for name in sorted(values.keys() - allowed):
         yield f"the attribute {name!r} of a div"

@@ -7,6 +7,7 @@ The header of the root document names them; Quarto ignores both keys:
         title: "Section 16.2: listings"     # on its title page
         label: "listings volume"            # what the text of another volume calls it
         chapters: [16-listings]             # included files, without their suffix
+        landscape: true                     # all its pages but the first are landscape; may be left out
     html-only: [16-plan]
 """
 
@@ -21,6 +22,18 @@ from sap.publish import tree
 from sap.publish.facts import PageFacts
 
 KEYS = {"name", "title", "label", "chapters"}
+LANDSCAPE = "landscape"
+# What the first page of a volume says; the title page of the body says the rest.
+ON_VOLUMES = (
+    "Study",
+    "Registry",
+    "Sponsor",
+    "Document",
+    "Audience",
+    "Status",
+    "Data cut-off",
+    "Data snapshot",
+)
 MARK = "volume"  # the format of the raw block that says to which volume the next blocks belong
 BODY = ""
 HTML_ONLY = "html-only"
@@ -89,7 +102,7 @@ def bound(
     """
     labels = {BODY: BODY_LABEL, HTML_ONLY: HTML_LABEL}
     labels |= {one["name"]: one["label"] for one in header.get("volumes") or ()}
-    titles = {one["name"]: one["title"] for one in header.get("volumes") or ()}
+    named = {one["name"]: one for one in header.get("volumes") or ()}
     ids = {name: tree.survey({"blocks": blocks}).ids for name, blocks in of_volume.items()}
     place = {each: name for name, known in ids.items() for each in known}
     volumes = []
@@ -102,7 +115,7 @@ def bound(
             _raise_headings(inside)
         placed = PLACE_OF_CONTENTS in ids[name]
         facts = (
-            _facts(page, titles[name]) if name else replace(page, flowing=page.flowing and placed)
+            _facts(page, named[name]) if name else replace(page, flowing=page.flowing and placed)
         )
         meta: tree.Json = {**facts.metadata(contents_placed=placed), **more}
         volumes.append(Volume(name, content | {"blocks": inside, "meta": meta}, facts))
@@ -121,15 +134,27 @@ def _raise_headings(blocks: list[tree.Json]) -> None:
 def _volume_of_chapter(header: Mapping[str, Any]) -> dict[str, str]:
     belongs: dict[str, str] = {}
     for volume in header.get("volumes") or ():
-        if set(volume) != KEYS:
+        if set(volume) - {LANDSCAPE} != KEYS:
             raise RenderError(f"a volume of the header needs {', '.join(sorted(KEYS))}")
         belongs |= dict.fromkeys(volume["chapters"], str(volume["name"]))
     return belongs | dict.fromkeys(header.get(HTML_ONLY) or (), HTML_ONLY)
 
 
-def _facts(page: PageFacts, title: str) -> PageFacts:
-    rows = tuple((n, f"{value}. {title}" if n == "Document" else value) for n, value in page.rows)
-    return replace(page, subject=f"{page.subject}, {title}", rows=rows, flowing=False)
+def _facts(page: PageFacts, volume: Mapping[str, Any]) -> PageFacts:
+    title = str(volume["title"])
+    rows = tuple(
+        (n, f"{value}. {title}" if n == "Document" else value)
+        for n, value in page.rows
+        if n in ON_VOLUMES
+    )
+    return replace(
+        page,
+        subject=f"{page.subject}, {title}",
+        rows=rows,
+        flowing=False,
+        volume=True,
+        landscape=bool(volume.get(LANDSCAPE)),
+    )
 
 
 def _without_links(blocks: list[tree.Json], others: Mapping[str, str]) -> list[tree.Json]:

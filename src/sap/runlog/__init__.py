@@ -5,8 +5,9 @@ record that was edited, moved or removed from the middle is detected and named. 
 signature: a user who can write the file can write a new chain (see docs/audit.md).
 """
 
-from sap.runlog.chain import append, faults, missing, read, swapped, verify
-from sap.runlog.software import code_sums, differing, environment, project_sums, tree_sum
+from sap.runlog.chain import append, faults, misread, missing, read, swapped, unnamed, verify
+from sap.runlog.facts import run_facts
+from sap.runlog.software import code_sums, differing, environment, origins, project_sums, tree_sum
 
 __all__ = [
     "append",
@@ -14,10 +15,14 @@ __all__ = [
     "differing",
     "environment",
     "faults",
+    "misread",
     "missing",
+    "origins",
     "project_sums",
     "read",
+    "run_facts",
     "swapped",
     "tree_sum",
+    "unnamed",
     "verify",
 ]

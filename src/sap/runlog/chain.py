@@ -12,13 +12,48 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock
+from pydantic import BaseModel, ConfigDict, ValidationError
 
 from sap import __version__
 from sap.errors import IntegrityError, UsageError
+from sap.plan.reading import problems
 from sap.runlog.software import code_sums, environment, project_sums, tree_sum
 
 FIRST = "0" * 64
 NAME = "run-log.jsonl"
+ANALYSIS = "analyse"
+REPORT = "report "
+COMPARED_WITH = ("tables/previous.json", "tables/previous-ard.csv")
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class _Software(_Strict):
+    sap: str
+    code: str
+    project: str
+    python: str
+    system: str
+    machine: str
+    packages: dict[str, str]
+
+
+class _Record(_Strict):
+    """Every entry of a record with its type."""
+
+    number: int
+    when: str
+    who: str
+    command: str
+    step: str
+    engine: str = ""
+    inputs: dict[str, str] = {}
+    outputs: dict[str, str] = {}
+    software: _Software
+    previous: str
+    seal: str
 
 
 def _seal(record: Mapping[str, Any]) -> str:
@@ -70,8 +105,9 @@ def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
                 },
                 "previous": before[-1]["seal"] if before else FIRST,
             }
-            # Through JSON once: the seal is over what a reader will get.
-            sealed: dict[str, Any] = json.loads(json.dumps(complete, ensure_ascii=False))
+            # Through JSON once: the seal is over what a reader will get. A name that is no UTF-8 gets `?`.
+            plain = json.dumps(complete, ensure_ascii=False).encode("utf-8", "replace")
+            sealed: dict[str, Any] = json.loads(plain)
             sealed["seal"] = _seal(sealed)
             file.write(json.dumps(sealed, ensure_ascii=False).encode("utf-8") + b"\n")
             file.flush()
@@ -82,14 +118,23 @@ def append(path: Path, record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def read(content: bytes) -> list[Any]:
-    """Every line of a log as JSON; None where a line is none."""
+    """Every line of a log as JSON; None where a line is none. Only a line feed ends a line."""
     records: list[Any] = []
-    for line in content.decode("utf-8", "replace").splitlines():
+    for line in content.removesuffix(b"\n").split(b"\n") if content else ():
         try:
-            records.append(json.loads(line))
+            records.append(json.loads(line.decode("utf-8")))
         except (ValueError, RecursionError):
             records.append(None)
     return records
+
+
+def _unreadable(record: Any) -> str:
+    """The first entry that is none of a record, or of another type; empty where there is none."""
+    try:
+        _Record.model_validate(record)
+    except ValidationError as error:
+        return problems(error, "the line")[0].removeprefix("  - ")
+    return ""
 
 
 def faults(content: bytes) -> list[str]:
@@ -97,7 +142,7 @@ def faults(content: bytes) -> list[str]:
 
     In each record, the first case that applies:
 
-    1. It cannot be read.
+    1. It cannot be read, or has an entry of another name or type than sap writes.
     2. Its seal does not fit its content: the record was edited.
     3. Its number is not its position: a record before it was removed, or records were moved.
     4. It does not carry the seal of the record before it: that one was replaced.
@@ -107,8 +152,8 @@ def faults(content: bytes) -> list[str]:
     broken = []
     previous = FIRST
     for place, record in enumerate(read(content), start=1):
-        if not isinstance(record, dict) or not isinstance(record.get("seal"), str):
-            broken.append(f"record {place} cannot be read")
+        if unreadable := _unreadable(record):
+            broken.append(f"record {place} cannot be read ({unreadable!r})")
             previous = ""
             continue
         number = record.get("number")
@@ -187,3 +232,49 @@ def missing(records: Sequence[Mapping[str, Any]], names: Collection[str]) -> lis
         for name in (record["outputs"] if isinstance(record.get("outputs"), dict) else ())
         if name not in names
     ]
+
+
+def misread(records: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Reports that were made from other results than those of the analysis before them, in words.
+
+    A report reads the ARD and the tables that the analysis wrote; the results of the previous report, with
+    which it compares them, are no output of it.
+
+    >>> misread([{"number": 1, "step": "analyse", "outputs": {"ard.csv": "aa"}},
+    ...          {"number": 2, "step": "report csr", "inputs": {"ard.csv": "bb"}}])
+    ['record 2 was made from another ard.csv than the analysis wrote']
+    """
+    wrong = []
+    wanted: dict[str, str] = {}
+    for record in records:
+        step, parts = str(record.get("step")), ("inputs", "outputs")
+        inputs, outputs = (r if isinstance(r := record.get(one), dict) else {} for one in parts)
+        if step == ANALYSIS:
+            wanted = {name: one for name, one in outputs.items() if _is_read(str(name))}
+        elif step.startswith(REPORT):
+            read = {name: one for name, one in inputs.items() if name not in COMPARED_WITH}
+            names = read.keys() | wanted.keys()
+            other = sorted(str(name) for name in names if read.get(name) != wanted.get(name))
+            wrong += [
+                f"record {record.get('number')} was made from another {name} than the analysis wrote"
+                for name in other
+            ]
+    return wrong
+
+
+def _is_read(name: str) -> bool:
+    return name == "ard.csv" or name.startswith("tables/")
+
+
+def unnamed(records: Sequence[Mapping[str, Any]], names: Collection[str]) -> list[str]:
+    """Files of a run that no record wrote, in words.
+
+    >>> unnamed([{"number": 1, "outputs": {"ard.csv": "aa"}}], ["ard.csv", "csr.html"])
+    ['csr.html is in no record of the log']
+    """
+    written = {
+        name
+        for record in records
+        for name in (record["outputs"] if isinstance(record.get("outputs"), dict) else ())
+    }
+    return [f"{name} is in no record of the log" for name in sorted(set(names) - written)]

@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
-from sap.plan.home import project_home
+from sap.plan.home import STUDY_OF_WHEEL, project_home
+from sap.plan.study import Origin, origin, package_files, study_files
 
-PROJECT = ("analysis/*.yml", "analysis/chapters/*.qmd", "data-contracts/*.yaml", "_quarto*.yml")
-ROOTS = ("csr.qmd", "dsmb.qmd", "references.bib", "requirements.lock")
+CARRIED = ("_project/", f"{STUDY_OF_WHEEL}/")
 LOCKED = re.compile(r"^([A-Za-z0-9._-]+)==([^\s;\\]+)\s*(;[^\\\n]*)?", re.MULTILINE)
 
 
@@ -27,17 +27,27 @@ def code_files() -> dict[str, Path]:
     files = {}
     for path in sorted(root.rglob("*")):
         name = path.relative_to(root).as_posix()
-        if path.is_file() and "__pycache__" not in name and not name.startswith("_project/"):
+        if path.is_file() and "__pycache__" not in name and not name.startswith(CARRIED):
             files[name] = path
     return files
 
 
 def project_files() -> dict[str, Path]:
-    """The study's own files by their path: plans, chapters, catalogue, contracts, root documents."""
-    home = project_home()
-    paths = [path for pattern in PROJECT for path in sorted(home.glob(pattern))]
-    paths += [home / name for name in ROOTS if (home / name).is_file()]
-    return {path.relative_to(home).as_posix(): path for path in paths}
+    """The files that a report is made from, by name: the package's set and those of the study."""
+    return dict(sorted((package_files() | study_files()).items()))
+
+
+class Origins(NamedTuple):
+    """A file that a run used: its name, whose it is, the SHA-256 of its bytes."""
+
+    file: str
+    of: Origin
+    sha256: str
+
+
+def origins() -> list[Origins]:
+    """Each file of the package's set and of the study, with whose it is and its SHA-256."""
+    return [Origins(name, origin(name), one) for name, one in project_sums().items()]
 
 
 def code_sums() -> dict[str, str]:
@@ -46,7 +56,7 @@ def code_sums() -> dict[str, str]:
 
 
 def project_sums() -> dict[str, str]:
-    """The SHA-256 of each of the study's own files."""
+    """The SHA-256 of each file of the package's set and of the study."""
     return {name: _sum(path.read_bytes()) for name, path in project_files().items()}
 
 
@@ -76,6 +86,70 @@ def locked(text: str) -> dict[str, str]:
         if wanted:
             versions[name] = version
     return versions
+
+
+def locked_versions(text: str) -> dict[str, set[str]]:
+    r"""Every version of each package in a requirements.lock, for any machine.
+
+    >>> locked_versions("numpy==2.4 ; python_version < '3.12' \\\n\nnumpy==2.5 \\\n")["numpy"] == {"2.4", "2.5"}
+    True
+    """
+    versions: dict[str, set[str]] = {}
+    for name, version, _ in LOCKED.findall(text):
+        versions.setdefault(name, set()).add(version)
+    return versions
+
+
+def unlocked(environment: Mapping[str, Any], lock: str) -> list[str]:
+    r"""The packages of an environment whose version its lock does not have, in words.
+
+    >>> unlocked({"packages": {"scipy": "1.1", "six": "1.0"}}, "scipy==1.0\nsix==1.0\n")
+    ['scipy 1.1, locked 1.0']
+    """
+    packages = environment.get("packages")
+    known = locked_versions(lock)
+    listed = sorted(packages.items()) if isinstance(packages, dict) else []
+    return [
+        f"{name} {version}, locked {', '.join(sorted(known.get(name, {'absent'})))}"
+        for name, version in listed
+        if version not in known.get(name, ())
+    ]
+
+
+class Software(NamedTuple):
+    """What makes a run: version, files of the package and of the study by name, environment."""
+
+    version: str
+    source: Mapping[str, Path]
+    project: Mapping[str, Path]
+    environment: Mapping[str, Any]
+
+
+def software_record(software: Software) -> dict[str, Any]:
+    """Software as a record of the run log has it."""
+    sums = (
+        tree_sum({name: _sum(path.read_bytes()) for name, path in files.items()})
+        for files in (software.source, software.project)
+    )
+    names = ("sap", "code", "project")
+    return dict(zip(names, (software.version, *sums), strict=True)) | dict(software.environment)
+
+
+def other_software(record: Mapping[str, Any], here: Mapping[str, Any]) -> list[str]:
+    """The parts of the software of a record of the log that are not the ones given, in words.
+
+    >>> other_software({"software": {"sap": "1", "code": "aa"}}, {"sap": "1", "code": "bb"})
+    ['code of the package']
+    """
+    software = record.get("software")
+    then = software if isinstance(software, dict) else {}
+    named = {
+        "sap": "version of sap",
+        "code": "code of the package",
+        "project": "files of the study",
+    }
+    parts = [words for part, words in named.items() if then.get(part) != here.get(part)]
+    return parts + differing(then, here)
 
 
 def installed(name: str) -> str | None:

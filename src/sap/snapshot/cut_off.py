@@ -72,7 +72,8 @@ def cut(tables: Mapping[str, "pd.DataFrame"], cut_off: dt.date) -> dict[str, "pd
 
     A date is after the cut-off when the earliest day it allows is; a missing date is not.
 
-    1.  A patient whose consent (dm) is after the cut-off is dropped, with every record.
+    1.  A patient whose consent (dm) is after the cut-off is dropped, with every record; without a date of
+        consent, one whose earliest day of RFSTDTC, RFXSTDTC and DMDTC is.
     2.  A record whose start is after the cut-off is dropped.
     3.  A dose (ex) without a start is dated by its end; without either it starts, at the earliest,
         with the last dated dose of that treatment before it.
@@ -162,9 +163,18 @@ def _among(table: "pd.DataFrame", columns: list[str], keys: set[Any]) -> "pd.Ser
 
 
 def _first_days(domain: str, table: "pd.DataFrame") -> "pd.Series[Any]":
-    """The day from which each record is known, by its own domain: cases 2 to 4."""
+    """The day from which each record is known, by its own domain: cases 1 to 4."""
+    import pandas as pd
+
     timing = TIMINGS[domain]
     first = _earliest(table, timing.start)
+    if domain == "dm":
+        others = [_earliest(table, column) for column in ("RFSTDTC", "RFXSTDTC", "DMDTC")]
+        known = zip(first, *others, strict=True)
+        days = [
+            consent or min(filter(None, of_patient), default=None) for consent, *of_patient in known
+        ]
+        return pd.Series(days, first.index, dtype=object)
     if domain == "pc":
         return first.fillna(_earliest(table, "PCRFTDTC"))
     if domain != "ex":
@@ -192,6 +202,13 @@ def _late_records(tables: Mapping[str, "pd.DataFrame"], limit: str) -> dict[str,
     if (ts := tables.get("ts")) is not None and "TSVAL" in ts:
         late["ts"] = _after(ts, "TSVAL", limit)
     return late
+
+
+def last_day(tables: Mapping[str, "pd.DataFrame"]) -> dt.date | None:
+    """The latest day on which a record of any domain begins; None without any."""
+    ends = [_first_days(name, table).dropna() for name, table in tables.items() if name in TIMINGS]
+    last = max((str(days.max()) for days in ends if len(days)), default=None)
+    return None if last is None else dt.date.fromisoformat(last)
 
 
 def _late_visits(

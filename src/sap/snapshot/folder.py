@@ -8,20 +8,22 @@ import datetime as dt
 import hashlib
 import json
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar
 
 from filelock import FileLock, Timeout
+from pydantic import AfterValidator, ConfigDict, TypeAdapter, ValidationError
 
 from sap import __version__
 from sap.contracts import Contract, text, version
 from sap.errors import IntegrityError, UsageError
+from sap.plan.reading import day, problems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,11 +31,14 @@ if TYPE_CHECKING:
 MANIFEST = "manifest.json"
 FINDINGS = "findings.csv"
 NEW = ".new-"
+STRICT = ConfigDict(strict=True, extra="forbid")
 
 
 @dataclass(frozen=True)
 class FrozenFile:
     """One file of a cut, with the SHA-256 of its bytes."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
 
     name: str
     sha256: str
@@ -45,8 +50,10 @@ class FrozenFile:
 class Manifest:
     """The description of a cut: identity, versions, files with checksums."""
 
+    __pydantic_config__: ClassVar[ConfigDict] = STRICT
+
     cut_id: str
-    cut_off: str
+    cut_off: Annotated[str, AfterValidator(day)]
     cut_off_name: str | None
     planned: bool
     synthetic: bool
@@ -120,7 +127,7 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
                 cut_off=cut_off.isoformat(),
                 cut_off_name=cut_off_name,
                 planned=planned,
-                synthetic=_is_synthetic(tables),
+                synthetic=is_synthetic(tables),
                 plan_hash=plan_hash,
                 contract_version=version(contracts),
                 package_version=__version__,
@@ -135,7 +142,7 @@ def freeze(  # noqa: PLR0913 - each argument is a line of the manifest
             )
             (new / MANIFEST).write_text(_as_json(manifest), encoding="utf-8", newline="\n")
             for path in new.iterdir():
-                path.chmod(0o444)
+                path.chmod(path.stat().st_mode & 0o444)  # who may read is the umask's
             return _put(new, frozen_root / manifest.cut_id)
     except OSError as error:
         raise UsageError(f"{frozen_root} cannot be written: {error.strerror}") from error
@@ -157,10 +164,10 @@ def _new_folder(root: Path) -> Iterator[Path]:
                     shutil.rmtree(abandoned, ignore_errors=True)
             if unused:
                 _remove(_lock_of(abandoned))
-        new = Path(tempfile.mkdtemp(prefix=NEW, dir=root))
+        new = root / f"{NEW}{secrets.token_hex(6)}"
+        new.mkdir()  # not mkdtemp, whose mode is not the umask's
         own.enter_context(_locked(_lock_of(new), wait=True))
     try:
-        new.chmod(0o755)
         yield new
     finally:
         shutil.rmtree(new, ignore_errors=True)
@@ -215,11 +222,18 @@ def load(cut_dir: Path) -> dict[str, "pd.DataFrame"]:
     import pyarrow.parquet as pq
 
     _, contents = _verified(cut_dir)
-    return {
-        name.removesuffix(".parquet"): pq.read_table(pa.BufferReader(content)).to_pandas()
-        for name, content in contents.items()
-        if name.endswith(".parquet")
-    }
+    tables = {}
+    for name, content in contents.items():
+        if name.endswith(".parquet"):
+            try:
+                table = pq.read_table(pa.BufferReader(content)).to_pandas()
+            except (pa.ArrowException, OSError, ValueError) as error:
+                raise IntegrityError(
+                    f"{cut_dir / name} cannot be read as Parquet ({type(error).__name__}): "
+                    "freeze the extract again"
+                ) from None
+            tables[name.removesuffix(".parquet")] = table
+    return tables
 
 
 def _write_table(path: Path, table: "pd.DataFrame") -> FrozenFile:
@@ -249,8 +263,9 @@ def _write_attachment(path: Path, content: bytes) -> FrozenFile:
     return FrozenFile(path.name, _sum(content), len(content.splitlines()), ())
 
 
-def _is_synthetic(tables: Mapping[str, "pd.DataFrame"]) -> bool:
-    if "ts" not in tables:
+def is_synthetic(tables: Mapping[str, "pd.DataFrame"]) -> bool:
+    """Whether the trial summary (TS) of the data calls them synthetic."""
+    if "ts" not in tables or not {"TSPARMCD", "TSVAL"} <= set(tables["ts"]):
         return False
     ts = text(tables["ts"])
     return bool((ts["TSPARMCD"].eq("SYNTHDAT") & ts["TSVAL"].eq("Y")).any())
@@ -303,7 +318,8 @@ def _verified(cut_dir: Path) -> tuple[Manifest, dict[str, bytes]]:
     faults += [
         f"{name} changed" for name in contents if _sum(contents[name]) != recorded[name].sha256
     ]
-    if not faults and _cut_id(manifest) != manifest.cut_id:
+    as_written = _as_json(manifest).encode() == (cut_dir / MANIFEST).read_bytes()
+    if not faults and (_cut_id(manifest) != manifest.cut_id or not as_written):
         faults.append(f"{MANIFEST} changed")
     if faults:
         raise IntegrityError(
@@ -319,13 +335,19 @@ def _read_manifest(path: Path) -> Manifest:
     if not path.is_file():
         raise IntegrityError(f"{path.parent} has no {MANIFEST}: restore it or freeze again")
     try:
-        facts = json.loads(path.read_text(encoding="utf-8"))
-        files = tuple(
-            FrozenFile(**{**file, "columns": tuple(file["columns"])}) for file in facts.pop("files")
-        )
-        return Manifest(files=files, **facts)
-    except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise IntegrityError(f"{path} cannot be read as a manifest: restore it") from error
+        manifest = _MANIFEST.validate_json(path.read_bytes())
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except ValidationError as error:
+        faults = "\n".join(problems(error, "the manifest"))
+        raise IntegrityError(f"{path} cannot be read as a manifest: restore it\n{faults}") from None
+    names = [file.name for file in manifest.files]
+    if len(set(names)) < len(names):
+        raise IntegrityError(f"{path} cannot be read as a manifest: it names a file twice")
+    return manifest
+
+
+_MANIFEST = TypeAdapter(Manifest)
 
 
 def _as_json(manifest: Manifest) -> str:
