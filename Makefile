@@ -39,10 +39,10 @@ check: $(DONE)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-# Three tiers: quick needs nothing but Python; slow is what takes long, R, a browser, another clock or
-# ../shared; long (make long) is run by hand. A test whose need is absent is skipped and the reason printed.
+# Three tiers: quick needs nothing but Python; slow is what takes long, R, a browser, another clock,
+# ssh-keygen or ../shared; long (make long) is run by hand. A test whose need is absent is skipped and the reason printed.
 TESTS ?= quick
-NEEDS := slow or r or browser or shared or clock
+NEEDS := slow or r or browser or shared or clock or ssh
 WHICH_quick := -m "not ($(NEEDS) or long)"
 WHICH_slow  := -m "($(NEEDS)) and not long"
 WHICH_slow_without_shared := -m "($(NEEDS)) and not (long or shared)"

@@ -7,9 +7,11 @@ import importlib.util
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Generator, Iterator
 from functools import cache
 from pathlib import Path
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import pandas as pd
@@ -33,19 +35,62 @@ def r_is_there() -> bool:
 @pytest.fixture(scope="session")
 def emptiness() -> Callable[[Path], list[float]]:
     """How empty each page of a PDF is, by `tests/page_ink.py`."""
-    spec = importlib.util.spec_from_file_location("page_ink", Path(__file__).parent / "page_ink.py")
+    measure: Callable[[Path], list[float]] = _module("page_ink").emptiness
+    return measure
+
+
+@pytest.fixture(scope="session")
+def pdf_problems() -> Callable[[Path], list[str]]:
+    """What outside programs find wrong in a PDF, by `tests/pdf_check.py`."""
+    problems: Callable[[Path], list[str]] = _module("pdf_check").problems
+    return problems
+
+
+@pytest.fixture(scope="session")
+def altered() -> Callable[[Any], Iterator[tuple[Any, Any, Any]]]:
+    """A tree of YAML or JSON with each place changed in turn, by `tests/altered.py`."""
+    trees: Callable[[Any], Iterator[tuple[Any, Any, Any]]] = _module("altered").altered
+    return trees
+
+
+def _module(name: str) -> ModuleType:
+    """A file of this folder that is no test."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).parent / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    measure: Callable[[Path], list[float]] = module.emptiness
-    return measure
+    return module
+
+
+@pytest.fixture(scope="session")
+def small_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small simulated trial, frozen, analysed and rendered, with its log."""
+    from sap.pipeline import commands
+
+    plan = Path(__file__).parents[1] / "analysis" / "plan.yml"
+    place = tmp_path_factory.mktemp("audit")
+    commands.simulate(place / "extract", plan, 5, {"n_screened": 60})
+    cut = commands.freeze(place / "extract", plan, "final", place / "frozen")
+    commands.analyse(cut, plan, place / "run")
+    commands.report(place / "run", "csr", "builtin", ("html", "pdf"))
+    return place / "run"
+
+
+@pytest.fixture(scope="session")
+def small_bundle(small_run: Path) -> Path:
+    """The bundle of that trial for the auditor, as a folder."""
+    from sap.pipeline import packing
+
+    cut = packing.cut_of(small_run, None, small_run.parent / "frozen")
+    return packing.pack(small_run, cut, small_run.parent / "bundle", "auditor", as_zip=False)
 
 
 NEEDS = {
     "r": (r_is_there, "R with the survival package is not installed"),
     "shared": (SHARED.is_dir, "../shared/data is not there"),
     "clock": (lambda: shutil.which("faketime") is not None, "faketime is not installed"),
+    "ssh": (lambda: shutil.which("ssh-keygen") is not None, "ssh-keygen is not installed"),
     "browser": (lambda: shutil.which("chromium") is not None, "chromium is not installed"),
 }
 
@@ -142,6 +187,21 @@ class RefusedWords(NamedTuple):
         """The refused words of a text; `second-opinion` also as two words, no part of a word."""
         joined = "|".join(re.escape(w).replace(r"\-", r"[-\s]") for w in sorted(self.anywhere))
         return re.findall(rf"(?<![\w-])(?:{joined})(?![\w-])", text, re.IGNORECASE)
+
+
+@pytest.fixture
+def quarto(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The working folder; `quarto` is the stand-in `fake_quarto.py`."""
+    fake = tmp_path / "bin" / "quarto"
+    fake.parent.mkdir()
+    code = (Path(__file__).parent / "fake_quarto.py").read_text(encoding="utf-8")
+    fake.write_text(f"#!{sys.executable}\n{code}", encoding="utf-8")
+    fake.chmod(0o755)
+    monkeypatch.setenv("QUARTO_PATH", str(fake))
+    place = tmp_path / "place"
+    place.mkdir()
+    monkeypatch.chdir(place)
+    return place
 
 
 @pytest.fixture(scope="session")

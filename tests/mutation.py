@@ -204,7 +204,11 @@ def settings() -> tuple[dict[str, list[str]], dict[tuple[str, str, str], str]]:
 
 
 def files_for(file: str, named: dict[str, list[str]]) -> list[str]:
-    """The file with its doctests, and the test files whose quick tests must notice a change of it."""
+    """The test files whose quick tests must notice a change of a file, and the file with its doctests.
+
+    The file comes last: the tests import its package first, so that pytest takes the module that they have
+    and makes no second one.
+    """
     stems = named.get(file, [f"test_{Path(file).stem}"])
     missing = [stem for stem in stems if not (HOME / "tests" / f"{stem}.py").exists()]
     if missing:
@@ -213,7 +217,7 @@ def files_for(file: str, named: dict[str, list[str]]) -> list[str]:
         )
     # Collecting a module without doctests would put the module in place of a function of its name.
     doctests = [file] if ">>>" in (HOME / file).read_text(encoding="utf-8") else []
-    return [*doctests, *(f"tests/{stem}.py" for stem in stems)]
+    return [*(f"tests/{stem}.py" for stem in stems), *doctests]
 
 
 # ---- running -------------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from sap.results.accrual import accrual, dates
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
 SUBJECTS = """
-    USUBJID | RFICDT     | SCRDT      | SCRFL | CTCBL | ARV7BL   | GROUP | ALLOCDT    | RESALLDT   | TRTSDT     | NCYCLES
+    USUBJID | RFICDT     | SCRDT      | SCRFL | CTCBL | MARKBL   | GROUP | ALLOCDT    | RESALLDT   | TRTSDT     | NCYCLES
     --------+------------+------------+-------+-------+----------+-------+------------+------------+------------+--------
     01      | 2017-01-31 | 2017-02-01 | Y     | 3     | POSITIVE | B     | 2017-02-10 |            | 2017-02-28 | 2
     02      | 2017-02-01 | 2017-02-28 | Y     | 2     | POSITIVE | A     | 2017-03-01 | 2017-04-02 | 2017-04-05 | 1

@@ -150,3 +150,27 @@ def test_one_stem_on_every_floor():
     }
     for stem in results:
         assert (HOME / "tests" / f"test_{stem}.py").exists() or stem == "screening", stem
+
+
+OF_A_TRIAL = (
+    "cabazitaxel", "AR-V7", "ARV7", "docetaxel", "prednisone", "prednisolone", "TROPIC", "abiraterone",
+    "enzalutamide", "prostate", "castration",
+)  # fmt: skip
+
+
+def test_the_package_knows_no_drug_marker_or_disease_of_one_trial():
+    """They are in the plan, `data-contracts/` and `analysis/study/`; the simulator and one intake have them."""
+    word = re.compile(rf"\b({'|'.join(OF_A_TRIAL)})\b", re.IGNORECASE)
+    exempt = re.compile(r"src/sap/(simulate/|intake/caba_v7|([^/]+/)*templates/)")
+    files = [
+        *(path for path in (HOME / "src" / "sap").rglob("*") if path.is_file()),
+        *(HOME / "analysis" / "chapters").glob("*.qmd"),
+        HOME / "analysis" / "displays.yml",
+    ]
+    read = {}
+    for path in files:
+        name = path.relative_to(HOME).as_posix()
+        if "__pycache__" not in name and not exempt.match(name):
+            read[name] = word.findall(path.read_text("utf-8", errors="replace"))
+    assert len(read) > 300
+    assert {name: words for name, words in read.items() if words} == {}

@@ -180,7 +180,7 @@ def test_a_test_without_grades_is_named_once_and_not_by_grade_and_line(run):
 
 def test_no_text_leads_to_a_display_that_is_not_there(run):
     run(CARVE, ["dm", "be", "dv"])
-    assert inline.if_shown("See {tlf-pk}.")._repr_markdown_() == ""
+    assert inline.if_shown("See {tlf-pk}.")._repr_markdown_() == "[]{}"
     assert "#tlf-os)" in inline.if_shown("See {tlf-os}.")._repr_markdown_()
     assert str(inline.ref("tlf-pk")).endswith("(#tlf-data-gaps)")
 

@@ -13,7 +13,7 @@ PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
 # B1 treated at once; A1 group A; A2 group A, re-screened and treated; A3 re-screened, not treated.
 SUBJECTS = """
-| USUBJID | AGE | CTCBL | ARV7BL   | RESCCTC | RESCARV7 | NCYCLES | RESCTRFL | SCRFL | RESCFL | PRIMFL | GRPAFL |
+| USUBJID | AGE | CTCBL | MARKBL   | RESCCTC | RESCMARK | NCYCLES | RESCTRFL | SCRFL | RESCFL | PRIMFL | GRPAFL |
 |---------|-----|-------|----------|---------|----------|---------|----------|-------|--------|--------|--------|
 | B1      | 70  | 9     | POSITIVE |         |          | 3       | N        | Y     | N      | Y      | N      |
 | A1      | 60  | 0     | NOT DONE |         |          | 0       | N        | Y     | N      | N      | Y      |
@@ -141,7 +141,7 @@ def test_haemoglobin_of_two_units_is_one_number(patients, people):
 def test_cells_and_ar_v7_are_those_of_the_screening_itself(found):
     assert of(found, "CTC", "AVAL")["A2", "SC"] == 4
     assert of(found, "CTC", "AVAL")["A2", "RE"] == 12
-    assert of(found, "ARV7", "AVALC")["A2", "RE"] == "POSITIVE"
+    assert of(found, "MARKER", "AVALC")["A2", "RE"] == "POSITIVE"
 
 
 def test_history_highest_gleason_and_years_of_twelve_months_of_the_plan(found):
@@ -153,19 +153,19 @@ def test_history_highest_gleason_and_years_of_twelve_months_of_the_plan(found):
 
 
 def test_prior_therapy_a_choice_counts_at_re_screening_when_it_began_before(found):
-    arsi = of(found, "ARSI", "AVALC")
+    arsi = of(found, "PRIORCL", "AVALC")
     assert arsi["B1", "SC"] == "Y"
     assert (arsi["A2", "SC"], arsi["A2", "RE"]) == ("N", "Y")
     assert arsi["A3", "RE"] == "N"
-    assert of(found, "NARSI", "AVALC")["B1", "SC"] == "1"
+    assert of(found, "NPRIORCL", "AVALC")["B1", "SC"] == "1"
     assert of(found, "RADIO", "AVALC")["A3", "RE"] == "Y"
-    assert of(found, "DOCETAX", "AVALC")["B1", "SC"] == "Y"
+    assert of(found, "PRIORTRT", "AVALC")["B1", "SC"] == "Y"
 
 
 def test_therapies_never_recorded_are_missing_and_not_no(people):
     psa = pd.DataFrame(columns=["USUBJID", "ADT", "LBSEQ", "AVAL"])
     found = adbl({}, people, psa.astype({"ADT": "datetime64[ns]"}), measurable(), PLAN)
-    assert of(found, "ARSI", "AVALC") == {}
+    assert of(found, "PRIORCL", "AVALC") == {}
     assert of(found, "AGE", "AVAL")["A1", "SC"] == 60
 
 
@@ -195,11 +195,13 @@ def test_each_column_summarises_the_values_of_its_own_screening(people, found):
     # at re-screening: A2 12 and A3 7 cells, A2 alone was treated; haemoglobin only of A3
     assert stats("RESCREENED", "CTC")[["N", "n", "mean"]].tolist() == [2, 2, 9.5]
     assert stats("RESCREENED", "CTC", "treated")[["N", "n", "mean"]].tolist() == [1, 1, 12]
-    assert stats("RESCREENED", "HGB", "treated")[["N", "n", "n_missing"]].tolist() == [1, 0, 1]
+    haemoglobin = stats("RESCREENED", "HGB", "treated")
+    assert haemoglobin[["N", "n", "n_missing"]].tolist() == [1, 0, 1]
+    assert haemoglobin[["mean", "sd", "median", "q1", "q3", "min", "max"]].isna().all()
     assert stats("GROUPA", "CTC")[["n", "min", "max"]].tolist() == [3, 0, 5]
-    assert counts("GROUPA", "ARSI") == {"N": 3, "Y": 0, "missing": 0}
-    assert counts("GROUPA", "ARV7") == {"NEGATIVE": 2, "NOT DONE": 1, "POSITIVE": 0, "missing": 0}
-    assert counts("RESCREENED", "ARV7") == {
+    assert counts("GROUPA", "PRIORCL") == {"N": 3, "Y": 0, "missing": 0}
+    assert counts("GROUPA", "MARKER") == {"NEGATIVE": 2, "NOT DONE": 1, "POSITIVE": 0, "missing": 0}
+    assert counts("RESCREENED", "MARKER") == {
         "NEGATIVE": 1,
         "NOT DONE": 0,
         "POSITIVE": 1,
@@ -210,6 +212,43 @@ def test_each_column_summarises_the_values_of_its_own_screening(people, found):
     missing = stats("SCREENED", "ECOG", level="missing")
     assert missing[["n", "N", "estimate"]].tolist() == [3, 4, 0.75]
     assert "TESTOS" not in set(rows["paramcd"])
+    # the performance status is known of B1 alone: of group A it is not in the data
+    status = rows[(rows["population"] == "GROUPA") & (rows["paramcd"] == "ECOG")]
+    told = status.set_index(["level", "stat_name"], verify_integrity=True)
+    assert told["stat"].dropna().to_dict() == {
+        ("0", "N"): 3, ("missing", "n"): 3, ("missing", "N"): 3, ("missing", "estimate"): 1,
+    }  # fmt: skip
+    assert set(told.loc["0", "stat_text"].drop("N")) == {
+        "not in the data: no value of these patients"
+    }
+
+
+@pytest.mark.parametrize("of_untreated", [False, True])
+def test_what_only_treated_patients_have_is_not_counted_of_all_screened(people, of_untreated):
+    """B1 was treated. SCREENED has four patients, some untreated: nothing but N; with a value of one, counts."""
+    untreated = str(people.loc[people["NCYCLES"] == 0, "USUBJID"].iloc[0])
+    who = ["B1", untreated] if of_untreated else ["B1"]
+    adbl = pd.DataFrame(
+        [{"USUBJID": w, "AVISIT": "SCREENING", "PARAMCD": p, "AVAL": a, "AVALC": c}
+         for w in who for p, a, c in (("BSA", 1.9, None), ("MEASDIS", None, "Y"), ("WEIGHT", 80.0, None))]
+    )  # fmt: skip
+    rows = ard.bind(baseline(people, adbl, PLAN))
+
+    def of(population: str, paramcd: str) -> dict[tuple[str, str], float]:
+        here = rows[(rows["population"] == population) & (rows["paramcd"] == paramcd)]
+        return here.set_index(["level", "stat_name"])["stat"].dropna().to_dict()
+
+    assert of("PRIMARY", "BSA")["", "n"] == 1
+    assert of("SCREENED", "WEIGHT")["", "n"] == len(who)  # not one of these characteristics
+    if of_untreated:
+        assert of("SCREENED", "BSA")["", "n"] == 2
+        assert of("SCREENED", "MEASDIS")["Y", "n"] == of("SCREENED", "MEASDIS")["missing", "n"] == 2
+    else:
+        assert of("SCREENED", "BSA") == {("", "N"): 4}
+        assert of("SCREENED", "MEASDIS") == {("Y", "N"): 4, ("missing", "N"): 4}
+        screened = rows[(rows["population"] == "SCREENED") & (rows["paramcd"] == "BSA")]
+        reasons = set(screened.loc[screened["stat_name"] != "N", "stat_text"])
+        assert reasons == {"not in the data: untreated patients have no such value"}
 
 
 def test_a_column_without_a_patient_has_no_proportion(people, found):
@@ -257,14 +296,14 @@ def with_days(patients, text: str) -> pd.DataFrame:
     table = table.assign(**{name: pd.to_datetime(table[name]) for name in DATES})
     cells = [float(i) for i in range(len(table))]
     return table.assign(
-        STUDYID="T", AGE=70.0, CTCBL=cells, ARV7BL="NEGATIVE", RESCCTC=50.0, RESCARV7="POSITIVE"
+        STUDYID="T", AGE=70.0, CTCBL=cells, MARKBL="NEGATIVE", RESCCTC=50.0, RESCMARK="POSITIVE"
     )
 
 
 def test_each_screening_has_its_reference_day_by_the_cases(patients):
     """P4: no day but the consent's. P6 was treated before the re-screening; P9 gave no sample."""
     got = episodes(with_days(patients, EPISODES))
-    assert texts_of(got, "USUBJID", "AVISIT", "REFDT", "FROMDT", "CTC", "ARV7") == [
+    assert texts_of(got, "USUBJID", "AVISIT", "REFDT", "FROMDT", "CTC", "MARKER") == [
         ["P1", "SCREENING", "2018-01-20", None, 0, "NEGATIVE"],
         ["P2", "SCREENING", "2018-01-10", None, 1, "NEGATIVE"],
         ["P3", "SCREENING", "2018-01-05", None, 2, "NEGATIVE"],
@@ -278,7 +317,7 @@ def test_each_screening_has_its_reference_day_by_the_cases(patients):
     ]
     assert got.index.tolist() == list(range(10))
     assert list(got) == [
-        "STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "TRTSDT", "AGE", "CTC", "ARV7",
+        "STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "TRTSDT", "AGE", "CTC", "MARKER",
     ]  # fmt: skip
 
 
@@ -358,8 +397,8 @@ def test_each_parameter_has_a_row_for_each_screening(patients, people, found):
         "ALT", "AST", "BILI", "CREAT", "ALB", "TESTOS", "WEIGHT", "HEIGHT", "BSA", "BMI", "TSPRIOR",
     ]  # fmt: skip
     categories = [
-        "ECOG", "GLEASON", "ARV7", "MEASDIS", "SBONE", "SNODE", "SLIVER", "SLUNG", "SOTHER", "DOCETAX",
-        "ARSI", "RADIO", "NARSI",
+        "ECOG", "GLEASON", "MARKER", "MEASDIS", "SBONE", "SNODE", "SLIVER", "SLUNG", "SOTHER", "PRIORTRT",
+        "PRIORCL", "RADIO", "NPRIORCL",
     ]  # fmt: skip
     assert found["PARAMCD"].tolist() == [name for name in numbers + categories for _ in range(6)]
     assert found.index.tolist() == list(range(6 * 36))
@@ -408,9 +447,9 @@ def test_history_and_prior_therapy_of_each_screening(patients, people):
     got = adbl({"mh": mh, "cm": cm}, people, psa, measurable(), PLAN)
     place = [("B1", "SC"), ("A1", "SC"), ("A2", "SC"), ("A3", "SC"), ("A2", "RE"), ("A3", "RE")]
     expected = {
-        "DOCETAX": ["N", "N", "Y", "N", "Y", "Y"],
-        "ARSI": ["N", "N", "Y", "N", "Y", "N"],
-        "NARSI": ["0", "0", "1", "0", "2", "0"],
+        "PRIORTRT": ["N", "N", "Y", "N", "Y", "Y"],
+        "PRIORCL": ["N", "N", "Y", "N", "Y", "N"],
+        "NPRIORCL": ["0", "0", "1", "0", "2", "0"],
         "RADIO": ["Y", "N", "N", "N", "N", "N"],
     }
     for name, answers in expected.items():
@@ -508,3 +547,28 @@ def test_months_since_the_last_end_of_the_prior_treatment(patients, people):
     )
     got = adbl({"cm": cm}, people, psa, measurable(), PLAN)
     assert of(got, "TSPRIOR", "AVAL") == {("B1", "SC"): pytest.approx(214 / 30.4375)}
+
+
+def test_characteristics_of_dm_are_those_that_the_plan_lists():
+    """Sex of DM where the plan lists it; a column that the data have not is not derived."""
+    listed = PLAN.baseline.model_copy(update={"of_dm": ["SEX", "RACE"]})
+    plan = PLAN.model_copy(update={"baseline": listed})
+    dm = pd.DataFrame({"USUBJID": ["A1", "A2"], "SEX": ["F", "M"]})
+    adsl = pd.DataFrame(
+        {
+            "STUDYID": "T", "USUBJID": ["A1", "A2"], "SCRFL": "Y", "RESCFL": "N", "RESCTRFL": "N", "AGE": 60.0,
+            "CTCBL": 5.0, "MARKBL": "POSITIVE", "RESCCTC": None, "RESCMARK": None, "NCYCLES": 1.0,
+            **dict.fromkeys(
+                ("TRTSDT", "ALLOCDT", "SCRDT", "RFICDT", "RESALLDT", "RESCRDT", "RESCCSDT"),
+                pd.Timestamp("2017-01-02"),
+            ),
+        }
+    )  # fmt: skip
+    nothing = pd.DataFrame(
+        columns=["USUBJID", "ADT", "LBSEQ", "AVAL", "PARAMCD", "AVALC", "AVISIT"]
+    )
+    made = adbl({"dm": dm}, adsl, nothing, nothing, plan)
+    of_dm = made[made["PARAMCD"].isin(["SEX", "RACE"])]
+    assert of_dm[["USUBJID", "PARAMCD", "AVALC"]].to_numpy().tolist() == [
+        ["A1", "SEX", "F"], ["A2", "SEX", "M"],
+    ]  # fmt: skip

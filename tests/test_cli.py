@@ -80,7 +80,7 @@ NASTY = [
     ("check empty --plan {plan} --out empty/new", 2, "which is checked"),
     ("check empty --plan nope.yml --out new", 2, "nope.yml: the plan cannot be read"),
     ("check empty --plan full --out new", 2, "Is a directory"),
-    ("check empty --plan broken.yml --out new", 13, "broken.yml, line 2: the plan is not readable"),
+    ("check empty --plan broken.yml --out new", 13, "line 2, the plan: not readable YAML"),
     ("check empty --plan junk.yml --out new", 13, "not UTF-8"),
     ("check empty --plan blank.yml --out new", 13, "empty or no mapping"),
     ("check empty --plan list.yml --out new", 13, "empty or no mapping"),
@@ -170,7 +170,7 @@ def test_a_fault_of_the_program_says_where_and_quotes_no_data(here, monkeypatch,
     def fails(*_words):
         raise KeyError("P1 has 70 years")
 
-    monkeypatch.setattr(runs, "table_of", fails)
+    monkeypatch.setattr(runs, "json_of", fails)
     code, text = as_text(["report", "damaged"], monkeypatch, capsys)
     assert code == 1
     assert "KeyError in pipeline/runs.py, line" in text

@@ -3,7 +3,8 @@
 import pytest
 
 from sap.catalogue import codelist, codelists, fold
-from sap.catalogue.codelists import Codelist
+from sap.catalogue.codelists import Codelist, terms_of_study
+from sap.errors import PlanError
 
 
 @pytest.mark.parametrize(
@@ -40,7 +41,7 @@ def test_an_unknown_word_has_no_value():
     assert codelist("NY").standard(None) is None
 
 
-# SDTM CT 2025-03-25, read from NCI's file of that package: C123650, C124309, C66728, C124297, C66727.
+# SDTM CT 2025-03-28, read from NCI's file of that package: C123650, C124309, C66728, C124297, C66727.
 @pytest.mark.parametrize(
     "name,word,meant",
     [
@@ -72,3 +73,29 @@ def test_whole_lists_have_the_terms_of_the_package(name, code, terms):
     words = {word for value, others in one.terms.items() for word in (value, *others)}
     assert one.code == code
     assert len(words) >= terms
+
+
+def test_a_study_adds_terms_and_their_variants(tmp_path):
+    """The folder of this study adds the gland to LOC (CDISC C74456) and PCWG3 to the categories."""
+    assert codelist("LOC").standard("prostate") == "PROSTATE GLAND"
+    assert codelist("ONCRSCAT").standard("PCWG3") == "PCWG SCHER PROSTATE CANCER 2016"
+    assert terms_of_study(tmp_path / "terms.yaml") == {}
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("[A]", "terms.yaml: write codelist: {SUBMISSION VALUE: [variant, ...]}"),
+        ("LOC: A", "terms.yaml: LOC: write codelist"),
+        ("LOC: {A: B}", "terms.yaml: LOC: write codelist"),
+        ("LOC: {A: [1]}", "terms.yaml: LOC: write codelist"),
+        ("LOC: {1: [A]}", "terms.yaml: LOC: write codelist"),
+        ("LOC: {A: [", "terms.yaml cannot be read as YAML"),
+    ],
+)
+def test_terms_of_another_form_are_refused(tmp_path, text, message):
+    path = tmp_path / "terms.yaml"
+    path.write_text(text, "utf-8")
+    with pytest.raises(PlanError) as error:
+        terms_of_study(path)
+    assert str(error.value).startswith(message)

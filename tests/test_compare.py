@@ -449,8 +449,10 @@ def test_every_number_of_version_0_2_0_is_the_same_under_its_new_key(tmp_path):
     keys = read_keys(HOME / "docs" / "ard-keys.csv")
     assert {tuple(key) for key in before[list(ard.KEY)].itertuples(index=False)} <= set(keys)
     changes = compare(renamed(before, keys), now, reasons=False)
-    near = changes[changes["change"] == "near"]  # the last digits of a fit that starts elsewhere
-    assert set(near["level"]) <= {"cox"}
+    # The last digits of a fit that starts elsewhere, or that another CPU's kernel of OpenBLAS gives.
+    near = changes[changes["change"] == "near"]
+    assert set(near["analysis"]) <= {"os_group", "os_marker", "exposure_response"}
+    assert set(near.loc[near["analysis"] != "exposure_response", "level"]) <= {"cox"}
     moved = changes[~changes["change"].isin(["reworded", "near", "new"])]
     statistics = moved.groupby("analysis")["stat_name"].unique().map(set).to_dict()
     assert statistics == MOVED

@@ -33,7 +33,7 @@ def subjects_of(primary: tuple[int, int], negative: tuple[int, int], *, answer: 
         {
             "USUBJID": who,
             "PRIMFL": ["Y"] * n_b + ["N"] * n_a,
-            "ARV7BL": ["POSITIVE"] * n_b + ["NEGATIVE"] * n_a,
+            "MARKBL": ["POSITIVE"] * n_b + ["NEGATIVE"] * n_a,
         }
     )
     adrs = pd.DataFrame(
@@ -96,7 +96,7 @@ def test_the_difference_by_marker_is_that_of_miettinen_and_nurminen():
 def test_only_negative_subjects_given_the_drug_are_compared():
     adsl, adrs = subjects_of((3, 25), (4, 10))
     adrs.loc[adrs["USUBJID"] == "A009", "DRUG"] = "DOCETAXEL"
-    adsl.loc[adsl["USUBJID"] == "A008", "ARV7BL"] = "UNDETERMINED"
+    adsl.loc[adsl["USUBJID"] == "A008", "MARKBL"] = "UNDETERMINED"
     got = stats_of(by_marker(adsl, adrs, PLAN), group="NEGATIVE")
     assert (got["n"], got["N"]) == (4, 8)
 

@@ -1,5 +1,6 @@
 """Reading of a contract file: what a small one becomes, and every fault that is refused."""
 
+import contextlib
 import copy
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import pytest
 import yaml
 
 from sap import contracts
+from sap.contracts import odcs
 from sap.contracts.odcs import (
     Column,
     Lookup,
@@ -25,6 +27,7 @@ from sap.contracts.odcs import (
     version,
 )
 from sap.errors import PlanError
+from sap.plan import project_home
 
 
 def quality(
@@ -334,10 +337,10 @@ BAD = [
         with_rule(customProperties=custom(where_not={"CCTERM": "x"})),
         RULE + "CCTERM is neither a property nor a prepared column",
     ),
-    (with_rule(customProperties=custom(of_cut="never")), RULE + "of_cut can only be: as in the extract"),
+    (with_rule(customProperties=custom(of_cut="never")), RULE + "of_cut: Input should be 'as in the extract'"),
     (
         with_rule(customProperties=custom(wher={}, b=1)),
-        "bb.odcs.yaml: bb-term: customProperties may be acceptable, of_cut, where, where_not, not b, wher",
+        "bb.odcs.yaml: rule bb-term: customProperties may be acceptable, of_cut, where, where_not, not b, wher",
     ),
     (
         with_schema(customProperties=custom(time="BBTERM")),
@@ -362,16 +365,16 @@ BAD = [
         with_property(logicalType="date", logicalTypeOptions={"format": "yyyy-MM-dd", "minimum": "2017"}),
         "bb.odcs.yaml: BBX: logicalType must be string, number",
     ),
-    (preparing(), "bb.odcs.yaml: prepare of bb: : Value error, name exactly one of lookup, place, running"),
+    (preparing(), "bb.odcs.yaml: bb: prepare.X: Value error, name exactly one of lookup, place, running"),
     (
         preparing(place={"by": [], "order": "BBTERM"}, running={"by": [], "order": "BBTERM"}),
-        "bb.odcs.yaml: prepare of bb: : Value error, name exactly one of lookup, place, running",
+        "bb.odcs.yaml: bb: prepare.X: Value error, name exactly one of lookup, place, running",
     ),
     (
         preparing(running={"by": ["USUBJID"], "order": "BBTERM", "pick": "min"}),
-        "bb.odcs.yaml: prepare of bb: running.pick: Extra inputs",
+        "bb.odcs.yaml: bb: prepare.X.running.pick: Extra inputs",
     ),
-    (with_schema(customProperties=custom(prepare={"X": "lookup"})), "bb.odcs.yaml: prepare of bb: "),
+    (with_schema(customProperties=custom(prepare={"X": "lookup"})), "bb.odcs.yaml: bb: prepare.X: Input should be a valid dictionary"),
     (
         preparing(place={"by": ["A"], "order": "B_day", "where": {"C": 1, "USUBJID": "x"}}),
         "bb.odcs.yaml: prepare X: no contract has the column A, B_day, C",
@@ -450,3 +453,18 @@ def test_a_folder_without_contracts_is_refused_and_without_a_folder_the_project_
     with pytest.raises(PlanError, match="holds no"):
         load(tmp_path)
     assert "dm" in load()
+
+
+@pytest.mark.parametrize("name", ["tr", "extract"])  # every key that contracts use is in these two
+def test_a_value_of_another_kind_anywhere_is_read_or_refused_with_words(tmp_path, altered, name):
+    path = tmp_path / f"{name}.odcs.yaml"
+    text = (project_home() / "data-contracts" / path.name).read_text("utf-8")
+    escaped = []
+    for at, value, tree in altered(yaml.safe_load(text)):
+        path.write_text(yaml.safe_dump(tree, sort_keys=False), "utf-8")
+        try:
+            with contextlib.suppress(PlanError):
+                odcs._contract(path)
+        except (TypeError, ValueError, LookupError, AttributeError) as error:
+            escaped.append((at, value, repr(error)))
+    assert escaped == []

@@ -88,7 +88,7 @@ def rows_of(found: pd.DataFrame) -> dict[tuple[str, str], tuple]:
 def test_each_course_has_its_days_its_drug_and_the_new_therapy_that_ends_it(adsl, cm):
     """16: the partial date allows the day of the allocation, which the other record is on: CMSEQ 1
     is first. 17: January allows day 30 (the 31st), the day of the allocation; 19: not day 31."""
-    found = courses({"cm": cm}, adsl)
+    found = courses({"cm": cm}, adsl, "CABAZITAXEL")
     assert found.index.tolist() == list(range(len(found)))
     assert set(found["STUDYID"]) == {"T"}
     cabazitaxel, abiraterone = "CABAZITAXEL", "ABIRATERONE"
@@ -111,10 +111,10 @@ def test_each_course_has_its_days_its_drug_and_the_new_therapy_that_ends_it(adsl
 
 
 def test_without_a_course_the_columns_are_the_same(adsl, cm):
-    none = courses({"cm": cm}, adsl[adsl["USUBJID"].isin(["02", "03", "15"])])
+    none = courses({"cm": cm}, adsl[adsl["USUBJID"].isin(["02", "03", "15"])], "CABAZITAXEL")
     assert none.empty
-    assert list(none.columns) == list(courses({"cm": cm}, adsl).columns)
-    assert list(courses({}, adsl[adsl["USUBJID"] == "11"])["COURSE"]) == ["CHOICE"]
+    assert list(none.columns) == list(courses({"cm": cm}, adsl, "CABAZITAXEL").columns)
+    assert list(courses({}, adsl[adsl["USUBJID"] == "11"], "CABAZITAXEL")["COURSE"]) == ["CHOICE"]
 
 
 CHOICES = pd.DataFrame(

@@ -16,7 +16,7 @@ from sap.results.ctc import ctc_response as ctc_response_rows
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
 SUBJECTS = """
-    USUBJID | CTCBL | RESCCTC | RESCTRFL | ARV7BL   | RESCARV7
+    USUBJID | CTCBL | RESCCTC | RESCTRFL | MARKBL   | RESCMARK
     --------+-------+---------+----------+----------+---------
     01      | 5     |         | N        | POSITIVE |
     02      | 4     |         | N        | POSITIVE |
@@ -41,7 +41,7 @@ SAMPLES = """
     06      | CYCLE 2          | 2017-01-19 | K       | 0        |
 """
 EXPECTED = """
-    USUBJID | CTCRESP | CTC0 | CTCF50 | CTCRVIS | ARV7NEG | WHY
+    USUBJID | CTCRESP | CTC0 | CTCF50 | CTCRVIS | MARKNEG | WHY
     --------+---------+------+--------+---------+---------+-------------------------------------
     01      | Y       | N    | N      | Y       | Y       | 5 to 4, a decrease of 20 %
     02      | NE      | Y    | NE     | NE      | NE      | a baseline of 4 can only reach 0
@@ -64,8 +64,8 @@ def test_each_subject_has_the_results_of_the_table(patients):
             "GFSTRESC": gf["ARV7"], "GFREFID": gf["CPREFID"],
         }
     )  # fmt: skip
-    course = adctc({"cp": cp, "gf": gf}, adsl, PLAN.ctc)
-    got = ctc_response(adsl, course, PLAN.ctc).pivot_table(
+    course = adctc({"cp": cp, "gf": gf}, adsl, PLAN.ctc, "ARV7")
+    got = ctc_response(adsl, course, PLAN.ctc, "ARV7").pivot_table(
         index="USUBJID", columns="PARAMCD", values="AVALC", aggfunc="first"
     )
     expected = patients(EXPECTED).set_index("USUBJID").drop(columns="WHY")
@@ -74,8 +74,8 @@ def test_each_subject_has_the_results_of_the_table(patients):
 
 def test_without_samples_every_treated_subject_is_not_evaluable(patients):
     adsl = patients(SUBJECTS).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
-    course = adctc({}, adsl, PLAN.ctc)
-    got = ctc_response(adsl, course, PLAN.ctc)
+    course = adctc({}, adsl, PLAN.ctc, "ARV7")
+    got = ctc_response(adsl, course, PLAN.ctc, "ARV7")
     assert len(course) == 0
     assert set(got["AVALC"]) == {"NE"}
 
@@ -106,7 +106,8 @@ def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patien
     """03 was not treated; 04 has a baseline of 0. Of two results of a sample the lower GFSEQ counts."""
     adsl = pd.DataFrame(
         {
-            "USUBJID": ["01", "02", "03", "04", "05"], "NCYCLES": [2.0, 2.0, 0.0, 1.0, 1.0],
+            "STUDYID": "T", "USUBJID": ["01", "02", "03", "04", "05"],
+            "NCYCLES": [2.0, 2.0, 0.0, 1.0, 1.0],
             "CTCBL": [40.0, 3.0, 9.0, 0.0, 1.0], "RESCCTC": [4.0, 99.0, 9.0, 9.0, None],
             "RESCTRFL": ["Y", "N", "N", "N", "N"], "TRTSDT": pd.to_datetime(["2017-01-20"] * 5),
         }
@@ -123,12 +124,13 @@ def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patien
         02      | 7     | ARV7     | POSITIVE     |
         01      | 8     | ARV7     | POSITIVE     | B8
     """)
-    got = adctc({"cp": patients(COUNTS), "gf": gf}, adsl, PLAN.ctc)
+    got = adctc({"cp": patients(COUNTS), "gf": gf}, adsl, PLAN.ctc, "ARV7")
     assert got.index.tolist() == list(range(12))
     days = got["ADT"].dt.strftime("%F")
-    rows = got.assign(ADT=days).astype(object).drop(columns="PARAMCD")
+    assert set(got["STUDYID"]) == {"T"}
+    rows = got.assign(ADT=days).astype(object).drop(columns=["STUDYID", "PARAMCD"])
     assert rows.where(rows.notna(), None).to_numpy().tolist() == [
-        # USUBJID, AVISIT, ADT, AVAL, BASE, PCHG, ARV7, ANL01FL, ANL01CAS, CPSEQ, ANL02FL
+        # USUBJID, AVISIT, ADT, AVAL, BASE, PCHG, MARKER, ANL01FL, ANL01CAS, CPSEQ, ANL02FL
         ["01", "CYCLE 1", "2017-01-25", 5, 4, 25, None, "", 1, 1, ""],
         ["01", "CYCLE 3", "2017-03-01", 8, 4, 100, None, "Y", 3, 3, "Y"],
         ["01", "CYCLE 3", "2017-03-01", 7, 4, 75, "NEGATIVE", "Y", 3, 4, ""],
@@ -146,7 +148,7 @@ def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patien
 
 
 LIMITS = """
-    USUBJID | CTCBL | ARV7BL   | COUNT | ARV7         | FIRST | CTCRESP | CTC0 | CTCRVIS | ARV7NEG | CTCF30 | CTCF70
+    USUBJID | CTCBL | MARKBL   | COUNT | ARV7         | FIRST | CTCRESP | CTC0 | CTCRVIS | MARKNEG | CTCF30 | CTCF70
     --------+-------+----------+-------+--------------+-------+---------+------+---------+---------+--------+-------
     01      | 5     | POSITIVE | 4     | NEGATIVE     | Y     | Y 3     | N 4  | Y 3     | Y 3     | N 4    | N 4
     02      | 4     | POSITIVE | 0     | POSITIVE     | Y     | NE 1    | Y 3  | NE 1    | N 4     | NE 1   | NE 1
@@ -162,29 +164,29 @@ LIMITS = """
 def test_each_parameter_of_the_counts_has_its_case_at_its_limits(patients):
     """A count of `FIRST` is that of the visit of the plan. 08 was not treated."""
     table = patients(LIMITS)
-    adsl = table[["USUBJID", "CTCBL", "ARV7BL"]].assign(
-        STUDYID="T", RESCCTC=None, RESCARV7=None, RESCTRFL="N",
+    adsl = table[["USUBJID", "CTCBL", "MARKBL"]].assign(
+        STUDYID="T", RESCCTC=None, RESCMARK=None, RESCTRFL="N",
         NCYCLES=[*[1.0] * 7, 0.0],
     )  # fmt: skip
     counts = table[table["COUNT"].notna()]
     count, base = counts["COUNT"].astype(float), counts["CTCBL"].astype(float)
     course = pd.DataFrame(
         {
-            "USUBJID": counts["USUBJID"], "AVAL": count, "ARV7": counts["ARV7"], "ANL01FL": "Y",
+            "USUBJID": counts["USUBJID"], "AVAL": count, "MARKER": counts["ARV7"], "ANL01FL": "Y",
             "PCHG": (100 * (count - base) / base).where(base > 0), "ANL02FL": counts["FIRST"].fillna(""),
         }
     )  # fmt: skip
-    none = course.assign(AVAL=0.0, ANL01FL="", ANL02FL="", ARV7="NEGATIVE", PCHG=-100.0)
+    none = course.assign(AVAL=0.0, ANL01FL="", ANL02FL="", MARKER="NEGATIVE", PCHG=-100.0)
     rows = adsl.iloc[::-1].set_index(pd.Index([4] * 8))
-    got = ctc_response(rows, pd.concat([course, none]), PLAN.ctc)
-    names = ["CTCRESP", "CTC0", "CTCRVIS", "ARV7NEG", "CTCF30", "CTCF50", "CTCF70"]
+    got = ctc_response(rows, pd.concat([course, none]), PLAN.ctc, "ARV7")
+    names = ["CTCRESP", "CTC0", "CTCRVIS", "MARKNEG", "CTCF30", "CTCF50", "CTCF70"]
     # Another parameter, such as the tutorial's, has a case of its own.
     assert got.index.tolist() == list(range(len(got)))
     got = got[got["PARAMCD"].isin(names)]
     assert got["PARAMCD"].tolist() == [name for name in names for _ in range(7)]
     assert set(got["STUDYID"]) == {"T"}
     texts = got.assign(TEXT=got["AVALC"] + " " + got["CASE"].astype(str))
-    for name in ("CTCRESP", "CTC0", "CTCRVIS", "ARV7NEG", "CTCF30", "CTCF70"):
+    for name in ("CTCRESP", "CTC0", "CTCRVIS", "MARKNEG", "CTCF30", "CTCF70"):
         found = texts[texts["PARAMCD"] == name].set_index("USUBJID")["TEXT"].to_dict()
         assert found == table[:7].set_index("USUBJID")[name].to_dict(), name
 
@@ -192,7 +194,7 @@ def test_each_parameter_of_the_counts_has_its_case_at_its_limits(patients):
 # Rows of the ARD. A result has the case that decided: 1 no suitable baseline, 2 no later value, 3 Y,
 # 4 N. 05 was treated through re-screening; 06 was only screened again.
 ROWS = """
-    USUBJID | PRIMFL | CTCEVFL | RESCFL | RESCTRFL | CTCRESP | CTC0 | CTCRVIS | CTCF50 | ARV7NEG | CTC | CTCPCHG
+    USUBJID | PRIMFL | CTCEVFL | RESCFL | RESCTRFL | CTCRESP | CTC0 | CTCRVIS | CTCF50 | MARKNEG | CTC | CTCPCHG
     --------+--------+---------+--------+----------+---------+------+---------+--------+---------+-----+--------
     01      | Y      | Y       | N      | N        | Y 3     | Y 3  | Y 3     | Y 3    | Y 3     | 0   | -100
     02      | Y      | Y       | N      | N        | N 4     | N 4  | NE 2    | Y 3    | NE 1    |     |
@@ -201,7 +203,7 @@ ROWS = """
     05      | N      | N       | Y      | Y        | Y 3     | N 4  | Y 3     | N 4    | N 4     | 2   | -60
     06      | N      | N       | Y      | N        |         |      |         |        |         | 9   | 10
 """
-NAMES = ("CTCRESP", "CTC0", "CTCRVIS", "CTCF50", "ARV7NEG")
+NAMES = ("CTCRESP", "CTC0", "CTCRVIS", "CTCF50", "MARKNEG")
 
 
 @pytest.fixture
@@ -260,7 +262,7 @@ def test_ctc_course_has_the_numbers_worked_by_hand(ards):
         "CTC0": (2, 3, 4),
         "CTCRVIS": (1, 1, 3),  # 04 has no suitable baseline
         "CTCF50": (2, 2, 3),
-        "ARV7NEG": (1, 2, 3),  # 02 was not positive at baseline
+        "MARKNEG": (1, 2, 3),  # 02 was not positive at baseline
     }
     for name, (n, evaluable, suitable) in expected.items():
         where = {"population": "PRIMARY", "paramcd": name}

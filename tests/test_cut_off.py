@@ -42,7 +42,7 @@ NAMES = ["STUDYID", "DOMAIN", "USUBJID", "VISIT", "EXTRT", "DSCAT", "DSSCAT", "D
 
 @pytest.fixture(scope="module")
 def whole() -> dict[str, pd.DataFrame]:
-    minimum = read_plan(PLAN).plan.screening.ctc_minimum
+    minimum = read_plan(PLAN).plan.biomarker.cell_count.minimum
     return contracts.typed(trial.simulate(SEED, ctc_threshold=minimum), RULES)
 
 
@@ -239,7 +239,7 @@ def postponed(tables: dict[str, pd.DataFrame], day: dt.date) -> dict[str, pd.Dat
 
 @pytest.mark.slow
 def test_extracts_that_differ_only_in_later_things_freeze_to_the_same_folder(tmp_path):
-    minimum = read_plan(PLAN).plan.screening.ctc_minimum
+    minimum = read_plan(PLAN).plan.biomarker.cell_count.minimum
     tables = trial.simulate(SEED, ctc_threshold=minimum)
     typed = contracts.typed(tables, RULES)
     early = typed["lb"].copy()

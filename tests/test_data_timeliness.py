@@ -104,7 +104,9 @@ def test_a_psa_result_is_due_at_each_dated_infusion(patients):
 
 @pytest.mark.worked("data_timeliness")
 def test_the_summary_is_of_subjects_in_follow_up(derived):
-    rows = ard.bind(data_timeliness(derived.assign(PSAEXP=2.0, PSAMISS=[1.0, *[0.0] * 7]), PLAN))
+    rows = ard.bind(
+        data_timeliness(derived.assign(PSAEXP=2.0, PSAMISS=[1.0, *[0.0] * 7]), derived, PLAN)
+    )
     by = rows.set_index(["paramcd", "level", "stat_name"])["stat"]
     # 0, 35, 36, 105, 106 of all in follow-up; quartiles by SAS definition 5 are the 2nd and 4th value
     days = by["DAYS"]
@@ -113,6 +115,13 @@ def test_the_summary_is_of_subjects_in_follow_up(derived):
     assert {name: days["all_followed", name] for name in expected} == pytest.approx(expected)
     assert [days["on_treatment", name] for name in ("N", "n_late", "median")] == [2, 1, 35.5]
     assert [days["follow_up", name] for name in ("N", "n_late", "median")] == [3, 1, 105]
+    # 05 was treated; 03 and 04 were not.
+    assert [days["follow_up_treated", name] for name in ("N", "n_late", "median")] == [1, 0, 0]
+    assert [days["follow_up_untreated", name] for name in ("N", "n_late", "median")] == [
+        2,
+        1,
+        105.5,
+    ]
     assert days["follow_up", "estimate"] == pytest.approx(1 / 3)
     assert by["RESULTS", ""].to_dict() == {"n": 15, "N": 16, "n_missing": 1, "estimate": 15 / 16}
     # Deaths and ends of the study are one level, so that an open report shows no survival.
@@ -125,7 +134,8 @@ def test_the_summary_is_of_subjects_in_follow_up(derived):
 
 
 def test_without_a_patient_in_follow_up_the_share_is_not_estimable(derived):
-    rows = ard.bind(data_timeliness(derived.iloc[5:].assign(PSAEXP=0.0, PSAMISS=0.0), PLAN))
+    rest = derived.iloc[5:].assign(PSAEXP=0.0, PSAMISS=0.0)
+    rows = ard.bind(data_timeliness(rest, rest, PLAN))
     share = rows[(rows["level"] == "all_followed") & (rows["stat_name"] == "estimate")].iloc[0]
     assert pd.isna(share["stat"])
     assert share["stat_text"]
@@ -188,7 +198,7 @@ def test_the_last_of_several_contacts_counts_and_treated_patients_are_followed(p
 def test_without_an_infusion_no_result_is_due(derived):
     """One patient in follow-up is described; a status without a patient has no row."""
     one = derived.iloc[[4]].assign(PSAEXP=0.0, PSAMISS=0.0)
-    rows = ard.bind(results.rows(adcur=one, plan=PLAN))
+    rows = ard.bind(results.rows(adcur=one, adsl=derived, plan=PLAN))
     got = {(r.paramcd, r.level, r.stat_name): r.stat_text or r.stat for r in rows.itertuples()}
     none = "no patient in this population"
     of_psa = {name: got["RESULTS", "", name] for name in ("n", "N", "n_missing", "estimate")}

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from sap import ard
-from sap.displays import comparison, pk, sentences, tumour
+from sap.displays import comparison, pk, response, sentences, tumour
 from sap.plan import project_home, read_plan
 
 CARVE, CABA = (
@@ -56,7 +56,13 @@ def test_duration_of_tumour_response_counts_how_each_response_ended(run):
         rdor("RESCREENED", "RDORRE", N=0.0, median=NONE),
         *(
             ard.rows(
-                {"time": time, "n_events": events, "n_censored": 1.0 - events, "at_risk": 4.0},
+                {
+                    "time": time,
+                    "n_events": events,
+                    "n_censored": 1.0 - events,
+                    "at_risk": 5.0 - step,
+                    "estimate": 1.0 - events,
+                },
                 level=str(step),
                 **where | {"analysis": "rdor_curve"},
             )
@@ -151,3 +157,18 @@ def test_the_other_plan_has_one_stage_and_uses_the_day_of_the_loss(run):
     run(CABA, rdor("PRIMARY", "RDOR", N=0.0))
     assert sentences.lost().plain.endswith("lost to follow-up is such a day")
     assert sentences.estimators().plain == ""
+
+
+def test_a_response_that_is_still_possible_is_a_category_of_its_own(run):
+    """01 has responded; 02 has an unconfirmed one that can still be confirmed; 03 has none and no time left."""
+    adsl = pd.DataFrame({"USUBJID": ["01", "02", "03"], "PRIMFL": "Y", "RESCTRFL": "N"})
+    lines = [("01", "PSABEST", -80.0, ""), ("01", "PSARESP", None, "Y"), ("01", "PSAPEND", None, "N"),
+             ("02", "PSABEST", -60.0, ""), ("02", "PSARESPU", None, "Y"), ("02", "PSAPEND", None, "Y"),
+             ("03", "PSABEST", -5.0, ""), ("03", "PSARESP", None, "N"), ("03", "PSAPEND", None, "N")]  # fmt: skip
+    adrs = pd.DataFrame(lines, columns=["USUBJID", "PARAMCD", "AVAL", "AVALC"])
+    run(CARVE, rdor("PRIMARY", "RDOR", N=0.0), adsl=adsl, adrs=adrs)
+    bars = response._bars("PRIMARY")
+    named = ["Confirmed response", "Response still possible", "No response"]
+    assert bars["category"].tolist() == named
+    assert "Response still possible" in response._categories(bars)
+    assert "Response still possible" not in response._categories(bars.iloc[[0, 2]])

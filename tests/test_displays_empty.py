@@ -7,6 +7,7 @@ import pytest
 
 from sap import ard
 from sap.displays import ctc, exposure, labs, progression, response, safety, sentences, survival
+from sap.displays.table import with_marks
 from sap.plan import project_home, read_plan
 
 PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
@@ -101,7 +102,10 @@ def test_a_time_that_no_patient_reached_is_not_estimable_though_the_curve_ended_
     cells = {str(row.label): str(getattr(row.cells[0], "text", row.cells[0])) for row in shown.rows}
     assert cells[f"OS rate at {months[-1]:g} months (%)"] == "NE"
     assert cells[f"OS rate at {months[0]:g} months (%)"] == "50.0"
-    assert any(f"NE at {months[-1]:g} months" in str(note) for note in shown.notes)
+    marked, notes = with_marks(shown)
+    assert ("b", "Not estimable: no patient at risk at this time.") in notes
+    at_letter = [str(row.label) for row in marked.rows if getattr(row.cells[0], "marks", "") == "b"]
+    assert at_letter == [f"OS rate at {months[-1]:g} months (%)"]
 
 
 def test_survival_without_a_patient_gives_the_reason(run):
@@ -257,10 +261,10 @@ def test_a_report_of_severe_events_only_says_so_and_the_other_does_not(run, tmp_
     (tmp_path / "tables" / "plan.json").write_text(text, encoding="utf-8")
     ard._json.cache_clear()
     ard._plan.cache_clear()
-    assert sentences.registered().plain.startswith("Events below grade 3 were not all collected")
+    assert sentences.registered().plain.startswith("Events below grade 3 were not all recorded")
     assert sentences.rescreened().plain == ""
     (note,) = safety._collected()
-    assert "below grade 3 were not all collected" in note.plain
+    assert "below grade 3 were not all recorded" in note.plain
 
 
 def shifted(code: str, base: str, worst: str, n: float | ard.NotEstimable):
@@ -279,9 +283,41 @@ def test_a_test_that_no_patient_had_makes_no_lines_of_missing_numbers(run, tmp_p
     (tmp_path / "tables" / "manifest.json").write_text(manifest, encoding="utf-8")
     table = labs.shift()
     assert [str(row.label) for row in table.rows] == ["Haemoglobin, low", "Baseline 0 or 1"]
-    apart, unknown = map(str, table.notes)
-    assert "grades 0 and 1 cannot be distinguished" in apart
+    marked, (dash, unknown, apart) = with_marks(table)
+    assert dash == "–: number not known."
+    assert apart[0] == "a"
+    assert apart[1].startswith("Grades 0 and 1 cannot be distinguished")
+    assert {column.header for column in marked.columns if column.marks} == {"0 or 1"}
     assert unknown.endswith("on treatment: Gamma-GT, high.")
+
+
+def test_a_worse_grade_than_at_baseline_is_a_share_or_a_bound(run, tmp_path):
+    """Haemoglobin: 4 of 10 are worse. Neutrophils: 2 are, and of 1 it depends on what 0 or 1 is. Gamma-GT: not measured."""
+    never = ard.NotEstimable("not in the data: GGT was not measured on treatment")
+    of_some = ard.NotEstimable("not in the data: lower limits of normal of 1 patients")
+    stats = {
+        "HGB": {"n": 4, "estimate": 0.4},
+        "NEUT": {"n": 2, "estimate": of_some},
+        "GGT": {"n": never, "estimate": never},
+    }
+    levels = ("0", "1", "2", "3", "4", "severe_grade", "worsened")
+    run(*(
+        ard.rows({"N": 10} | (of if level == "worsened" else {"n": 0, "estimate": 0.0}),
+                 analysis="lab_grade", section="SAP 5.7.4", population="SAFETY", paramcd=code,
+                 level=level, method="m")
+        for code, of in stats.items() for level in levels
+    ))  # fmt: skip
+    manifest = json.dumps({"files": [{"name": "lb.parquet"}]})
+    (tmp_path / "tables" / "manifest.json").write_text(manifest, encoding="utf-8")
+    table = labs.worst()
+    assert table.columns[-1].header == "Worse than at baseline, n (%)"
+    last = {str(row.label): row.cells[-1].text for row in table.rows}
+    assert last == {
+        "Haemoglobin, low": "4 (40.0)",
+        "Neutrophils, low": "2 or more",
+        "Gamma-GT, high": "NC",
+    }
+    assert any(note[1] == labs.BOUND for note in with_marks(table)[1] if isinstance(note, tuple))
 
 
 def test_the_spider_has_the_values_that_count_of_the_primary_set_from_its_first_dose(run, tmp_path):

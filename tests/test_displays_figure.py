@@ -330,6 +330,10 @@ def test_blocks_of_a_waterfall_are_separate_each_sorted_and_under_its_label():
     middles = [sum(x for x, _ in c[:4]) / 4 for c in from_the_left]
     assert middles[4] - middles[3] > 2 * (middles[1] - middles[0])
     assert {"First", "Second"} <= set(texts)
+    # A label at an edge ends with its block, so that it is not cut there.
+    second = next(text for text in axes.texts if text.get_text() == "Second")
+    assert second.get_ha() == "right"
+    assert second.get_position()[0] <= max(x for x, _ in from_the_left[-1]) + 0.5
 
 
 def test_marks_of_one_day_do_not_cover_one_another_and_the_arrow_is_named():
@@ -389,9 +393,6 @@ def test_a_curve_ends_where_each_group_has_fewer_than_a_tenth_at_risk():
     rows += [("B", 0.0, 10), ("B", 12.0, 0), ("B", 18.0, 0), ("B", 24.0, 0)]
     at_risk = pd.DataFrame(rows, columns=["group", "time", "n"])
     assert plots.shown_until(at_risk) == 18
-    assert survival.cut_note(at_risk) == [
-        "The axis ends at 18 months: from then on fewer than 10% of the patients are at risk."
-    ]
     assert plots.shown_until(at_risk[at_risk["time"] <= 18]) is None
     assert plots.shown_until(at_risk[at_risk["time"] <= 12]) is None
 
@@ -597,6 +598,45 @@ def test_the_width_of_a_text_is_that_of_the_font():
     assert flow_diagram.text_width(" ", 10, bold=False) == pytest.approx(2.5, abs=0.02)
 
 
+def test_a_curve_that_is_cut_says_how_many_events_are_later(monkeypatch):
+    """The axis ends at month 18. Of A, 1 event at 18 is shown and 2 + 1 later ones are not; of B none is later."""
+    rows = [("A", 0.0, 20), ("A", 18.0, 1), ("A", 24.0, 1), ("B", 0.0, 10), ("B", 18.0, 0), ("B", 24.0, 0)]  # fmt: skip
+    at_risk = pd.DataFrame(rows, columns=["group", "time", "n"])
+    of = {
+        "os_curve": pd.DataFrame({"time": [3.0, 18.0, 19.0, 30.0], "n_events": [4, 1, 2, 1]}),
+        "pfs_curve": pd.DataFrame({"time": [3.0, 18.0, 19.0], "n_events": [4, 1, 0]}),
+    }
+    monkeypatch.setattr(survival, "_wide", lambda analysis, place: of[analysis])
+    a, b = survival.Curve("A", "os", {}), survival.Curve("B", "pfs", {})
+    begin = "The axis ends at 18 months: from then on fewer than 10% of the patients are at risk."
+    assert survival.cut_note(at_risk, [a, b]) == [
+        f"{begin} Events after month 18 not shown: A 3, B 0."
+    ]
+    assert survival.cut_note(at_risk, [a]) == [f"{begin} 3 events after month 18 not shown."]
+    assert survival.cut_note(at_risk, [b]) == [f"{begin} No event after month 18."]
+    assert survival.cut_note(at_risk[at_risk["time"] <= 18], [a]) == []
+
+
+def test_the_list_of_a_diagram_has_each_box_once_below_the_one_that_leads_to_it():
+    """Screened 10 leads to treated 4 and to not treated 6 (2 declined); 1 of these comes again."""
+    rows = [
+        [Box("s", "Screened", Number("10", "flow|s"), 0, 2)],
+        [
+            Box("t", "Treated", "4", 0),
+            Box("n", "Not <treated>", "6", 1, lines=[("declined", Number("2", "flow|d"))]),
+        ],
+    ]
+    arrows = [Arrow("s", "t"), Arrow("s", "n"), Arrow("n", "s", "second sample", loop=True)]
+    text = flow_diagram.flow_list(rows, arrows).replace("\u00a0", " ")
+    ten, two = ('<span class="ard" data-ard="flow|{}">{}</span>'.format(*x) for x in (("s", 10), ("d", 2)))  # fmt: skip
+    assert text == (
+        f"<ul><li><strong><span>Screened</span> (n = {ten})</strong><ul>"
+        "<li><strong><span>Treated</span> (n = 4)</strong></li>"
+        "<li><strong><span>Not &lt;treated&gt;</span> (n = 6)</strong>, second sample"
+        f'<ul class="details"><li><span>declined</span> (n = {two})</li></ul></li></ul></li></ul>'
+    )
+
+
 def test_an_arrow_through_a_box_is_refused():
     rows = [[Box("a", "A", "1", 0)], [Box("b", "B", "1", 0)], [Box("c", "C", "1", 0)]]
     with pytest.raises(ValueError, match="the arrow from a to c would run through b"):
@@ -621,7 +661,7 @@ def test_a_diagram_that_cannot_be_drawn_is_refused(rows, arrows, message):
 
 DISPLAYS = """
 tlf-waterfall: {number: "14.2.1", kind: figure, title: Best change, population: PRIMARY,
-  section: SAP 6.2, source: [ADPSA], analysis: [psa_best], audience: closed, orientation: landscape}
+  section: SAP 6.2, source: [ADPSA], analysis: [psa_change], audience: closed, orientation: landscape}
 """
 
 
@@ -636,7 +676,7 @@ def run(tmp_path, monkeypatch):
     (tmp_path / "analysis/displays.yml").write_text(DISPLAYS)
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
     monkeypatch.setattr(register, "project_home", lambda: tmp_path)
-    monkeypatch.setattr(figure, "project_home", lambda: tmp_path)
+    monkeypatch.chdir(tmp_path)
     return tmp_path
 
 

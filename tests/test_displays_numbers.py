@@ -1,12 +1,15 @@
 """What a display prints where a number would mislead: bounds, words, one column for two, populations."""
 
 import json
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
 
 from sap import ard
 from sap.displays import (
+    abbreviations,
+    absence,
     ard_lookup,
     baseline,
     comparison,
@@ -14,16 +17,21 @@ from sap.displays import (
     disposition,
     frame,
     history,
+    protocol,
     register,
     response,
+    safety,
     sentences,
+    synopsis,
+    tumour,
 )
+from sap.pipeline import title_page
 from sap.plan import project_home, read_plan
 
 CARVE, CABA = (
     read_plan(project_home() / "analysis" / name).plan for name in ("plan.yml", "plan-caba-v7.yml")
 )
-NONE = ard.NotEstimable("no value")
+NONE = ard.NotEstimable("not in the data: no value of these patients")
 
 
 @pytest.fixture
@@ -201,11 +209,12 @@ def measured(population, n, *, known):
     values = dict.fromkeys(
         ("mean", "sd", "median", "q1", "q3", "min", "max"), 7.65 if known else NONE
     )
-    counts = [("Y", 3 if known else 0), ("missing", 0 if known else n)]
+    unknown = {"n": NONE, "N": n, "estimate": NONE}
+    counts = {"Y": share(3, n) if known else unknown, "missing": share(0 if known else n, n)}
     return [
         row("baseline", {"n": n, "N": n, **dict.fromkeys(values, 60.0)}, population, paramcd="AGE"),
         row("baseline", {"n": n if known else 0, "N": n, **values}, population, paramcd="HGB"),
-        *(row("baseline", share(k, n), population, paramcd="MEASDIS", level=level) for level, k in counts),
+        *(row("baseline", k, population, paramcd="MEASDIS", level=level) for level, k in counts.items()),
     ]  # fmt: skip
 
 
@@ -218,7 +227,20 @@ def test_a_group_without_a_value_that_others_have_is_marked_not_collected(run):
     assert rows["Yes"] == ["3 (60.0)", "NC"]
     assert rows["Missing"] == ["0", "9 (100)"]
     run(CARVE, *measured("GROUPA", 9, known=False))
-    assert texts(baseline.laboratory())["Mean (SD)"] == ["NE"]
+    assert texts(baseline.laboratory())["Mean (SD)"] == ["NC"]
+
+
+def test_all_of_them_is_100_after_a_count_and_has_the_decimal_of_its_column_in_limits(run):
+    """Clopper-Pearson of 18 of 18: the lower limit solves p^18 = 0.025, 0.8147; the upper is 1. Beside it 3 of 25."""
+    run(
+        CARVE,
+        row("ctc_response", rate(18, 18) | {"conf_low": 0.8147, "conf_high": 1.0}, "CTCEVAL", paramcd="CTCRESP"),
+        row("ctc_response", rate(3, 25) | {"conf_low": 0.0255, "conf_high": 0.3122}, "PRIMARY", paramcd="CTCRESP"),
+        *(row("ctc_course", rate(2, 15), "PRIMARY", paramcd="CTCRVIS", group=g) for g in ("evaluable", "missing_failure")),
+    )  # fmt: skip
+    rows = texts(ctc.response())
+    assert rows["CTC-evaluable"] == ["18 (100)", "18", "(81.5, 100.0)"]
+    assert rows["Primary, missing = non-response"] == ["3 (12.0)", "25", "(2.6, 31.2)"]
 
 
 @pytest.mark.parametrize("can", [22, 25])
@@ -234,7 +256,7 @@ def test_patients_who_cannot_have_a_ctc_response_are_named(run, can):
     table = ctc.response()
     assert [r.kind for r in table.rows] == ["group", "indent1", "indent1"] * 2
     assert str(table.rows[0].label).startswith("CTC response at cycle 3")
-    notes = [note.plain for note in table.notes]
+    notes = [note.text.plain for note in table.notes]
     assert (notes == []) is (can == 25)
     assert all("22 of 25 patients have a baseline count of at least 5" in note for note in notes)
     assert sentences.ctc_response().plain == (
@@ -252,3 +274,156 @@ def test_a_kind_of_therapy_whose_only_term_is_the_kind_has_one_row(run):
     ))  # fmt: skip
     labels = [str(getattr(r.label, "text", r.label)) for r in history.prior_therapy().rows]
     assert labels == ["Any", "Other", "Samarium", "Radiotherapy"]
+
+
+def not_serious(missing, of):
+    counts = {"not_serious_action_missing": missing, "not_serious": of}
+    return [
+        row("ae_overview", share(e, 25) | {"n_events": e}, paramcd="TEAE", level=level)
+        for level, e in counts.items()
+    ]
+
+
+NO_ACTION = "The action taken is missing or unknown for {} of the {} treatment-emergent adverse events that were not serious."
+
+
+@pytest.mark.parametrize(
+    "missing, of, words",
+    [
+        (0, 3, "No adverse event that was not serious led to drug withdrawal, dose reduction or drug interruption."),
+        (2, 3, "No adverse event that was not serious is recorded as having led to drug withdrawal, dose "
+               "reduction or drug interruption. " + NO_ACTION.format(2, 3)),
+        (3, 3, NO_ACTION.format(3, 3)),
+    ],
+)  # fmt: skip
+def test_an_action_that_is_missing_is_not_called_no_action(run, monkeypatch, missing, of, words):
+    run(CABA, *not_serious(missing, of))
+    monkeypatch.setattr(sentences, "unavailable", lambda _: True)
+    assert sentences.no_significant().plain == words
+    assert sentences.action_missing_beside_listing().plain == ""
+    monkeypatch.setattr(sentences, "unavailable", lambda _: False)
+    beside = sentences.action_missing_beside_listing().plain
+    assert beside == (NO_ACTION.format(missing, of) if missing else "")
+
+
+@pytest.mark.parametrize("missing", [0, 1])
+def test_the_table_of_actions_has_a_column_for_a_missing_action(run, missing):
+    counts = {"ANY": 2, "REL": 1, "RELSEV": 0, "SER": 0, "RELSER": 0, "REDUCED": 0, "DELAYED": 0,
+              "STOPPED": 0, "NOACTION": missing, "FATAL": 0}  # fmt: skip
+    run(
+        CABA,
+        row("ae_overview", share(missing, 25), paramcd="TEAE", level="action_missing"),
+        row("ae_overview", share(2, 25), paramcd="TEAE", level="any"),
+        *(row("ae_soc_pt", share(n, 25), paramcd=p, level="Soc") for p, n in counts.items()),
+    )
+    table = safety.kinds()
+    heads = [column.header for column in table.columns if column.under == "Action taken"]
+    known = ["Dose reduced", "Drug interrupted", "Drug withdrawn"]
+    assert heads == known + ["Missing or unknown"] * missing
+    if missing:
+        assert texts(table)["Soc"][8] == "1 (4.0)"
+
+
+def test_the_overview_names_progression_and_later_fatal_events(run):
+    """One fatal progression, and one fatal event after the window, which only the column of all has."""
+    levels = ("any", "not_serious", "not_serious_action_missing")
+    groups = ("", "second_line")
+    run(
+        CABA,
+        *(row("ae_overview", share(9, 25) | {"n_events": 13}, group=g, paramcd="TEAE", level=v) for v in levels for g in groups),
+        *(row("ae_progression", share(1, 25) | {"n_events": 1}, group=g, paramcd="PROG", level=v) for v in ("any", "fatal") for g in groups),
+        row("fatal_events", share(1, 25) | {"n_events": 1}, paramcd="FATAL", level="after_window"),
+    )  # fmt: skip
+    rows = texts(safety.overview())
+    assert rows == {
+        "Any": ["9 (36.0)", "13", "9 (36.0)"],
+        "Not included above": [],
+        "Disease progression reported as an event": ["1 (4.0)", "1", "1 (4.0)"],
+        "Disease progression reported as a fatal event": ["1 (4.0)", "1", "1 (4.0)"],
+        "Fatal adverse event, began more than 30 days after the last dose": ["1 (4.0)", "1", ""],
+    }
+
+
+@pytest.mark.parametrize(
+    "plan, words, mark",
+    [(CARVE, "Protocol deviations were not collected", "not collected"),
+     (CABA, "Protocol deviations are not in the published data", "not in the published data")],
+)  # fmt: skip
+def test_what_published_data_lack_is_not_called_uncollected(run, monkeypatch, plan, words, mark):
+    run(plan, *sets(25, 25))
+    monkeypatch.setattr(sentences, "unavailable", lambda _: True)
+    assert sentences.deviations().plain == f"{words}, so there is no per-protocol set."
+    assert frame.marks()["NC"] == mark
+    assert absence.not_shown("PSA") == f"{mark[0].upper()}{mark[1:]}, and not shown: PSA."
+    assert [one.short for one in abbreviations.known() if one.text == "NC"] == [mark]
+
+
+@pytest.mark.parametrize(
+    "dated, differs, words",
+    [
+        (True, False, "lists the dated changes."),
+        (False, True, "lists where the SAP, from its first version, differs from the protocol."),
+        (True, True, "lists the dated changes and where the SAP, from its first version, differs from the protocol."),
+    ],
+)  # fmt: skip
+def test_the_text_on_changes_follows_what_the_table_has(run, monkeypatch, dated, differs, words):
+    endpoint = SimpleNamespace(difference="other" if differs else None)
+    plan = SimpleNamespace(protocol=SimpleNamespace(endpoints=[endpoint]))
+    monkeypatch.setattr(sentences.ard, "plan", lambda: plan)
+    monkeypatch.setattr(sentences.ard, "table", lambda _: [{"id": "DEV-01"}] if dated else [])
+    assert sentences.listed_changes().text == f"{{tlf-changes}} {words}"
+
+
+@pytest.mark.parametrize(
+    "ongoing, words", [(0, "last visit or contact: 2019-06-30."), (1, "study ongoing at data cut-off.")]
+)  # fmt: skip
+def test_a_study_with_patients_in_it_is_not_called_completed(run, ongoing, words):
+    days = {
+        "first_consent": "2016-03-01", "first_dose": "2016-05-25",
+        "last_consent": "2018-10-17", "last_contact": "2019-06-30",
+    }  # fmt: skip
+    rows = [
+        *(
+            row("study_dates", {"date": day}, "SCREENED", level=level)
+            for level, day in days.items()
+        ),
+        row("disposition", share(ongoing, 35), paramcd="STUDY", level="ongoing"),
+    ]
+    run(CARVE, *rows)
+    assert synopsis.period().plain == (
+        "First patient, consent: 2016-03-01; first dose: 2016-05-25. "
+        f"Last patient, consent: 2018-10-17; {words}"
+    )
+    lines = {one["name"]: one["value"] for one in title_page.rows(CARVE, ard.bind(rows))}
+    last = "study ongoing at data cut-off" if ongoing else "last visit or contact 2019-06-30"
+    assert lines[title_page.COMPLETION] == f"Consent 2018-10-17; {last}"
+
+
+def test_the_synopsis_counts_the_centres_of_the_data(run):
+    total = share(124, 124) | {"n_centres": 6}
+    run(CARVE, row("centres", total, "CONSENTED", level="total", sublevel="consented"))
+    assert protocol.centres_counted().plain == "; in the data: 6 centres"
+
+
+def test_a_median_of_few_events_says_how_many_patients_it_rests_on(run):
+    """Four responses of 4.3 to 6.6 months; one event, when one patient is left."""
+    times = {"n_events": 1, "n_censored": 3, "N": 4, "median": 6.6, "min": 4.3, "max": 6.6,
+             "conf_low": NONE, "conf_high": NONE, "conf_level": 0.95}  # fmt: skip
+    curve = [(4.3, 4, 0, 1, 1.0), (4.4, 3, 0, 1, 1.0), (4.5, 2, 0, 1, 1.0), (6.6, 1, 1, 0, 0.0)]
+    names = ("time", "at_risk", "n_events", "n_censored", "estimate")
+    run(
+        CARVE,
+        row("rdor", times, "PRIMARY", paramcd="RDOR"),
+        *(row("rdor_curve", dict(zip(names, step, strict=True)), "PRIMARY", paramcd="RDOR", level=str(i))
+          for i, step in enumerate(curve, 1)),
+    )  # fmt: skip
+    notes = [note.text for note in tumour.duration().notes]
+    assert "The median rests on 1 patient at risk where the curve reaches 0.5." in [
+        getattr(text, "plain", text) for text in notes
+    ]
+
+
+@pytest.mark.parametrize("n, words", [(0, ""), (1, "1 of 25 treated patients received more than the maximum of 10 cycles.")])  # fmt: skip
+def test_cycles_beyond_the_maximum_of_the_protocol_are_named(run, n, words):
+    run(CABA, row("exposure", share(n, 25), paramcd="OVERMAX"))
+    assert sentences.over_maximum().plain.replace("\u00a0", " ") == words

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sap import ard
+from sap.catalogue import abbreviations
 from sap.displays import escape, inline, populations, register
 from sap.displays.ard_lookup import Number, results
 from sap.displays.formats import FIGURE_SPACE
@@ -164,6 +165,7 @@ set]{{.tlf-population}}
 - Percentages are of N.
 - Responders over all treated patients.
 - Method: Clopper\\-Pearson.
+- CI, confidence interval; PSA, prostate\\-specific antigen.
 - Source: ADRS; ARD psa\\_response; SAP 6.1.
 :::
 :::
@@ -371,7 +373,10 @@ def test_closed_displays_are_nothing_in_an_open_report(run):
 
 def test_the_words_of_a_population_move_with_the_plan(run):
     before = populations.words("PRIMARY")
-    changed = {**PLAN, "screening": {**PLAN["screening"], "ctc_minimum": 5}}
+    changed = {
+        **PLAN,
+        "biomarker": {**PLAN["biomarker"], "cell_count": {"minimum": 5, "volume_ml": 7.5}},
+    }
     (run / "tables/plan.json").write_text(json.dumps(changed))
     ard._json.cache_clear()
     ard._plan.cache_clear()
@@ -439,3 +444,18 @@ def test_a_table_and_a_figure_may_share_a_number(tmp_path):
 def test_the_project_s_own_catalogue_is_valid():
     path = Path(__file__).parents[1] / "analysis/displays.yml"
     assert len(register.read(path)) > 0
+
+
+@pytest.mark.parametrize(
+    "text, meanings",
+    [
+        ("Mean (SD) | 4.2 (1.1)", ["standard deviation"]),
+        ("CR | PR | SD | PD", ["stable disease"]),
+        ("Stable disease (SD) | 9 (36.0)", ["stable disease"]),
+        ("Mean (SD) | best response SD", ["stable disease", "standard deviation"]),
+        ("SDTM", []),
+    ],
+)
+def test_an_abbreviation_with_two_meanings_is_spelled_out_by_where_it_is(text, meanings):
+    known = [one for one in abbreviations.abbreviations() if one.text == "SD"]
+    assert [one.short for one in abbreviations.used(text, known)] == meanings

@@ -13,7 +13,7 @@ PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
 # Who is in which set is given here; REASON is what `adexcl` must say for PRIMARY (minimum 3 CTC).
 SUBJECTS = """
-| USUBJID | NCYCLES | ARV7BL   | CTCBL | RESCTRFL | SCRFL | PRIMFL | SAFFL | RESCFL | GRPAFL | DCTREAS             | DCSREAS |
+| USUBJID | NCYCLES | MARKBL   | CTCBL | RESCTRFL | SCRFL | PRIMFL | SAFFL | RESCFL | GRPAFL | DCTREAS             | DCSREAS |
 |---------|---------|----------|-------|----------|-------|--------|-------|--------|--------|---------------------|---------|
 | M01     | 6       | POSITIVE | 3     | N        | Y     | Y      | Y     | N      | N      | PROGRESSIVE DISEASE | DEATH   |
 | M02     | 1       | POSITIVE | 9     | N        | Y     | Y      | Y     | N      | N      | ADVERSE EVENT       |         |
@@ -205,7 +205,7 @@ REASONS = {
     1: "Treated through re-screening: counted apart",
     2: "AR-V7 not positive at the first screening",
     3: "No count, or fewer than 3 CTC, at the first screening",
-    4: "No dose of study cabazitaxel",
+    4: "No dose of cabazitaxel",
     5: "No baseline PSA, or no value that counts after it",
     6: "Major protocol deviation",
     7: "Fewer than 2 cycles, not stopped for progression",
@@ -215,7 +215,7 @@ REASONS = {
 }
 # X01 to X04 are of the primary set; the minimum at the first screening is 3 CTC, at baseline 5.
 EXCLUDED = """
-| USUBJID | NCYCLES | ARV7BL   | CTCBL | RESCTRFL | PRIMFL | PSAEVFL | PPROTFL | CTCEVFL | MEASFL |
+| USUBJID | NCYCLES | MARKBL   | CTCBL | RESCTRFL | PRIMFL | PSAEVFL | PPROTFL | CTCEVFL | MEASFL |
 |---------|---------|----------|-------|----------|--------|---------|---------|---------|--------|
 | X01     | 1       | POSITIVE | 5     | N        | Y      | N       | N       | N       | N      |
 | X02     | 2       | POSITIVE | 4     | N        | Y      | Y       | N       | N       | Y      |
@@ -317,6 +317,12 @@ def test_patients_are_counted_at_each_centre_and_stage(patients):
         for stage, by_centre in AT_CENTRES.items()
         for level, numbers in by_centre.items()
     }
+    counted = rows[rows["stat_name"] == "n_centres"]
+    assert dict(zip(counted["sublevel"], counted["stat"], strict=True)) == {
+        "consented": 2, "screened": 2, "marker_positive": 2, "primary": 1, "rescreened_treated": 1,
+        "treated": 1,
+    }  # fmt: skip
+    assert set(counted["level"]) == {"total"}
     one = rows[(rows["sublevel"] == "screened") & (rows["level"] == "01")].set_index("stat_name")
     assert one["stat"]["estimate"] == 0.75
     assert centres(adsl.assign(SITEID=None), PLAN) == []

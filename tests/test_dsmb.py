@@ -181,6 +181,10 @@ def test_two_patients_in_a_hundred_days_after_the_first_are_followed_by_another_
     assert first["expected_on"] == "2017-08-19"
     assert first["due_on"] == "2017-12-09"
     assert first["status"] == "not due yet"
+    # 4 of 6 patients in 120 of the 180 days; then 112 days to the evaluation; 2017-05-01 to 2017-08-19.
+    assert (first["planned_on"], first["due_planned_on"]) == ("2017-05-01", "2017-08-21")
+    assert first["delay_days"] == 110
+    assert (total["planned_on"], total["delay_days"]) == ("2017-06-30", 150)
     assert first["patients_per_month"] == pytest.approx(2 * 30.4375 / 100)
     assert total["expected_on"] == "2017-11-27"
     # R: 50 * qf(c(0.1, 0.9), 2, 4) = 5.409255, 216.2278.
@@ -273,7 +277,7 @@ def one_row(key: str) -> pd.DataFrame:
         ("dsmb_cycles|SAFETY||NCYCLES|given||total", False),
         ("dsmb_cycles|SAFETY||NCYCLES|first_finished||n", True),
         ("dsmb_deaths|SAFETY||DEATH|within_window||n", True),
-        ("dsmb_deaths|SAFETY||DEATH|within_window|adverse_event_related|n", True),
+        ("dsmb_deaths|SAFETY||DEATH|within_window|adverse_event_related|n", False),
         ("dsmb_deaths|SAFETY||DEATH|within_window|other|n", False),
         ("dsmb_left|SAFETY||LEFT|withdrew||n", False),
         ("dsmb_stopping|SAFETY||TREATMENT|adverse_event||n", True),
@@ -335,3 +339,53 @@ def test_a_dose_intensity_with_all_its_digits_is_the_cycles_and_days_of_a_patien
         ignore_index=True,
     )
     assert open_rows(rows)["stat"].tolist() == [101.0, 99.0, 3.0, 68.123]
+
+
+@pytest.mark.parametrize(
+    "pause, words",
+    [
+        (True, "Accrual stops after stage 1 until the decision on futility."),
+        (False, "Accrual continues after stage 1 until the decision on futility."),
+        (None, "Whether accrual continues until the decision on futility is not known."),
+    ],
+)
+def test_the_board_reads_whether_accrual_stops_after_stage_1(pause, words, monkeypatch):
+    """CARVE has two cut-offs; none is near the day on which the analysis of stage 1 is due."""
+    from sap.displays import dsmb as displays
+    from sap.displays.ard_lookup import Number
+
+    design = PLAN.design.model_copy(update={"pause_after_stage_1": pause})
+    dates = {
+        "interim": {"date": "2017-06-30", "status": "INTERIM"},
+        "final": {"date": "2019-06-30", "status": "FINAL"},
+    }
+    monkeypatch.setattr(displays.ard, "plan", lambda: PLAN.model_copy(update={"design": design}))
+    monkeypatch.setattr(displays.ard, "table", lambda _: {"cut_offs": {"dates": dates}})
+    day = Number("2018-05-31", "dsmb_accrual|||||stage_1|due_on")
+    assert displays._cut_off_for("stage_1", day)[-1] == f"{words} "
+    assert "Accrual" not in "".join(map(str, displays._cut_off_for("total", day)))
+
+
+@pytest.mark.parametrize(
+    "name, cut_off, words",
+    [
+        ("interim", "2017-06-30", ["interim look 1 of 1 (interim)", "attaches no decision", "Next look: final, 2019-06-30."]),
+        ("final", "2019-06-30", ["This is the final analysis (final).", "The SAP has no later look."]),
+        ("2018-01-31", "2018-01-31", ["not one of those planned (interim, final)", "Next look: final, 2019-06-30."]),
+    ],
+)  # fmt: skip
+def test_the_final_analysis_is_not_counted_as_a_look(name, cut_off, words, monkeypatch):
+    from sap.displays import dsmb as displays
+
+    dates = {
+        "interim": {"date": "2017-06-30", "status": "INTERIM"},
+        "final": {"date": "2019-06-30", "status": "FINAL"},
+    }
+    facts = {"cut_off": cut_off, "cut_off_name": name, "planned": name in dates, "cut_id": "x"}
+    monkeypatch.setattr(displays.ard, "run_facts", lambda: facts)
+    monkeypatch.setattr(displays.ard, "table", lambda _: {"cut_offs": {"dates": dates}})
+    monkeypatch.setattr(displays.days, "cut_off", lambda: cut_off)
+    monkeypatch.setattr(displays.days, "relative", lambda: False)
+    text = displays.look().plain
+    assert [one for one in words if one not in text] == []
+    assert "look 2" not in text

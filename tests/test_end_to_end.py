@@ -4,6 +4,7 @@ The expected counts come from SQL over the CSV files of the extract, written fro
 plan; every other result is compared with the second computation.
 """
 
+import re
 from pathlib import Path
 
 import duckdb
@@ -12,7 +13,9 @@ import pytest
 from typer.testing import CliRunner
 
 from sap import qc
+from sap.ard import from_csv
 from sap.cli import app
+from sap.export.ars import read_reporting_event
 from sap.plan import read_plan
 
 HOME = Path(__file__).parents[1]
@@ -88,6 +91,25 @@ def cut(extract) -> Path:
 @pytest.fixture(scope="module")
 def results(cut) -> Path:
     return Path(run("analyse", cut, "--plan", PLAN, "--out", cut.parents[1] / "run"))
+
+
+def test_every_format_is_exported_and_each_link_of_the_definition_leads_to_a_file(
+    results, tmp_path
+):
+    out = Path(run("export", results, tmp_path / "out"))
+    names = {path.name for path in out.iterdir() if path.name != ".sap"}
+    datasets = {path.stem for path in (results / "adam").glob("*.parquet")}
+    expected = {f"{name}.{suffix}" for name in datasets for suffix in ("xpt", "json")}
+    assert names == expected | {"ars.json", "adrg.md", "define.xml", "define.xsl", "define.html"}
+    places = set(re.findall(r'xlink:href="([^"]+)"', (out / "define.xml").read_text("utf-8")))
+    assert places == {f"{name}.xpt" for name in datasets} | {"adrg.md", "ars.json"}
+
+
+def test_the_results_exported_as_ars_are_the_ard_of_the_run(results, tmp_path):
+    out = Path(run("export", results, tmp_path / "out", "--only", "ars"))
+    assert [path.name for path in out.iterdir() if path.name != ".sap"] == ["ars.json"]
+    back = read_reporting_event((out / "ars.json").read_bytes())
+    pd.testing.assert_frame_equal(back, from_csv(results / "ard.csv"), check_exact=True)
 
 
 @pytest.fixture(scope="module")

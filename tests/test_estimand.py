@@ -5,6 +5,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from tests.endpoints import ENDPOINTS, with_endpoint
 
 from sap import ard
 from sap.derivations.estimand import estimand
@@ -433,6 +434,44 @@ def test_the_posterior_has_the_numbers_worked_by_hand():
     assert got["probability_above_p0"] == pytest.approx(above(0.1))
     none = at(results.posterior(adsl.assign(PRIMFL="N"), adrs, plan)[0])
     assert none["mean"] == none["probability_above_p0"] == "no patient in this population"
+
+
+@pytest.mark.worked(
+    "objective_response_posterior", "clinical_benefit_posterior", "rate_at_posterior",
+    "objective_response_two_stage", "clinical_benefit_two_stage", "rate_at_two_stage",
+)  # fmt: skip
+@pytest.mark.parametrize("endpoint", ENDPOINTS)
+def test_another_primary_endpoint_has_the_same_inference_under_its_own_name(endpoint):
+    """The numbers of the two tests around: 3 of 25 with Beta(1, 1), mean 4/27; 2 of 3 after stage 1.
+
+    With an unconfirmed endpoint the day of a response is that on which it was known.
+    """
+    plan = with_endpoint(PLAN, endpoint)
+    flat = PLAN.estimand.model_copy(update={"prior": (1.0, 1.0)})
+    who = [f"{i:03d}" for i in range(25)]
+    adsl = pd.DataFrame({"USUBJID": who, "PRIMFL": "Y", "TRTSDT": pd.Timestamp("2018-01-01")})
+    code = plan.primary_parameter
+    adrs = pd.DataFrame({"USUBJID": who, "PARAMCD": code, "AVALC": ["Y"] * 3 + ["N"] * 22})
+    rows = results.posterior(adsl, adrs, plan.model_copy(update={"estimand": flat}))[0]
+    assert set(rows["analysis"] + " " + rows["paramcd"]) == {f"{endpoint}_posterior {code}"}
+    assert at(rows)["mean"] == pytest.approx(4 / 27)
+
+    design = PLAN.design.model_copy(update={"r1": 0, "n1": 2, "r": 1, "n": 3})
+    days = pd.to_datetime(["2018-01-01", "2018-01-02", "2018-01-03"])
+    three = pd.DataFrame({"USUBJID": who[:3], "PRIMFL": "Y", "TRTSDT": days})
+    answers = pd.DataFrame(
+        {
+            "USUBJID": who[:3], "PARAMCD": code, "AVALC": ["Y", "N", "Y"], "CONFDT": pd.NaT,
+            "ADT": pd.to_datetime(["2018-01-03", None, "2018-02-01"]),
+        }
+    )  # fmt: skip
+    rows = results.two_stage(three, answers, plan.model_copy(update={"design": design}))[0]
+    assert set(rows["analysis"] + " " + rows["paramcd"]) == {f"{endpoint}_two_stage {code}"}
+    got = at(rows)
+    assert (got["n"], got["N"], got["responders_stage1"]) == (2, 3, 1)
+    assert (got["responders_by_then"], got["decision"]) == (1, "H0 rejected")
+    assert got["mle"] == pytest.approx(2 / 3)
+    assert got["p_value"] == pytest.approx(0.028)
 
 
 @pytest.mark.worked("psa_two_stage")

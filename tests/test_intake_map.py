@@ -140,6 +140,53 @@ def test_the_map_goes_with_the_extract_and_only_once(source, tmp_path):
         commands.intake("caba-v7", source, tmp_path / "third", tmp_path / "map.yml")
 
 
+def fault_of(folder: Path) -> str:
+    """The fault of the table of an extract as an analysis reads it: numbers, missing as None."""
+    typed = contracts.typed(sdtm.read(folder), contracts.load())
+    return sdtm_map.fault_of_lines(folder, typed.get("mapped"))
+
+
+def test_the_table_of_the_map_is_what_the_map_says(source, tmp_path):
+    reason = MAP.replace("not a test of the protocol", '"two  spaces, a\\n line; \u00b5 = 2.0"')
+    assert reason != MAP
+    (tmp_path / "map.yml").write_text(reason)
+    out = commands.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
+    assert fault_of(out) == ""
+    assert sdtm_map.fault_of_lines(source, None) == ""
+
+
+@pytest.mark.parametrize(
+    "old, new, fault",
+    [
+        ("from: V1, to: SCREENING", "from: V1, to: CYCLE 2", "row 9 of mapped"),
+        ("not a test of the protocol", "not measured", "row 3 of mapped"),
+        ("factor: '0.01'", "factor: '0.1'", "row 8 of mapped"),
+        ("  - {domain: lb, from: V2, to: CYCLE 1}\n", "", "row 10 of mapped"),
+        ("to: CYCLE 1}\n", "to: CYCLE 1}\n  - {from: V3, to: CYCLE 2}\n", "row 11 of mapped"),
+        ("values:\n", "\nvalues:\n", "row 5 of mapped"),  # the lines have other numbers
+        ("visits:", "vists:", "map.yml cannot be read as a map"),
+    ],
+)  # fmt: skip
+def test_a_map_that_is_not_the_one_of_the_table_is_named_by_its_row(source, tmp_path, old, new, fault):  # fmt: skip
+    out = commands.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
+    assert old in MAP
+    (out / "map.yml").write_text(MAP.replace(old, new))
+    assert fault_of(out).startswith(fault)
+    with pytest.raises(UsageError, match=f"{fault}.*make the extract again"):
+        accepted_findings.refuse_other_map(out, sdtm.read(out))
+
+
+def test_a_map_without_its_table_and_a_table_of_other_columns_are_named(source, tmp_path):
+    out = commands.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
+    table = sdtm.read(out)["mapped"]
+    assert sdtm_map.fault_of_lines(out, None) == "map.yml is there without mapped"
+    assert "has not the columns" in sdtm_map.fault_of_lines(out, table.drop(columns="WHY"))
+    assert "row 1" in sdtm_map.fault_of_lines(out, table.assign(LINE="x"))
+    assert sdtm_map.fault_of_lines(out, table.assign(COUNT="7")) == ""  # only the source shows it
+    (out / "map.yml").unlink()
+    assert sdtm_map.fault_of_lines(out, table) == "mapped is there without map.yml"
+
+
 def test_a_line_that_met_nothing_is_a_warning(source, tmp_path):
     out = commands.intake("sdtm", source, tmp_path / "out", tmp_path / "map.yml")
     rules = contracts.load()

@@ -14,11 +14,12 @@ from sap.catalogue import codelist
 from sap.derivations.labs import _graded, adlb
 from sap.methods.ctcae import CRITERIA, SYNONYMS
 from sap.plan import read_plan
+from sap.qc import labs as qc_labs
 from sap.qc.ctcae import graded as graded_again
 from sap.qc.labs import courses
 from sap.qc.subjects import Subject
 from sap.results import labs as labs_results
-from sap.results.labs import lab_grade, lab_reported, lab_shift, lab_values
+from sap.results.labs import lab_grade, lab_reported, lab_shift, lab_values, worsened
 
 PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 
@@ -182,6 +183,32 @@ def test_a_subject_is_counted_once_at_the_worst_grade_and_without_a_value_too(pa
     assert [stat(rows, stat_name=s, **third) for s in ("n", "N", "estimate")] == [1, 2, 0.5]
     assert stat(rows, level="0", **(of | {"stat_name": "term"})) == "Neutrophil count decreased"
     assert str(stat(rows, level="2", **(of | {"paramcd": "BILI"}))).startswith("not in the data")
+
+
+@pytest.mark.parametrize(
+    "before, after, worse, unknown",
+    [
+        ("0", "1", 1, 0),
+        ("1", "1", 0, 0),
+        ("3", "1", 0, 0),
+        # 0 or 1 at baseline: 2 is worse than both, 1 than 0 only, 0 than neither.
+        ("0 OR 1", "2", 1, 0),
+        ("0 OR 1", "1", 0, 1),
+        ("0 OR 1", "0", 0, 0),
+        ("0 OR 1", "0 OR 1", 0, 1),
+        # 0 or 1 on treatment: 1 is worse than 0, neither is worse than 1.
+        ("0", "0 OR 1", 0, 1),
+        ("1", "0 OR 1", 0, 0),
+        ("NOT MEASURED", "4", 0, 0),
+        ("0", "NOT GRADED", 0, 0),
+    ],
+)
+def test_a_grade_is_worse_than_at_baseline_whatever_0_or_1_stands_for(
+    before, after, worse, unknown
+):
+    assert worsened(pd.Series([before]), pd.Series([after])) == (worse, unknown)
+    by_loop = qc_labs._is_worse(qc_labs.Course(before, after))
+    assert (by_loop is True, by_loop is None) == (worse == 1, unknown == 1)
 
 
 @pytest.mark.worked("lab_shift")
@@ -351,6 +378,11 @@ def test_every_grade_and_shift_has_the_numbers_worked_by_hand(patients):
         for level, n in counts.items()
         for name, value in (("n", n), ("N", 6), ("estimate", n / 6))
     }
+    # 01 from 0 to 3. 02 is 0 or 1 at both: not known. 03 and 05 lack one of the two; 04 and 06 are as before.
+    expected |= {
+        ("worsened", "n"): 1, ("worsened", "N"): 6,
+        ("worsened", "estimate"): "not in the data: lower limits of normal of 1 patients",
+    }  # fmt: skip
     assert got == expected | {("0", "term"): "Neutrophil count decreased"}
     # the term once for each grading, of all patients
     terms = frame[frame["stat_name"] == "term"]
@@ -449,6 +481,7 @@ def test_potassium_is_graded_in_both_directions_in_both_computations(patients):
     # Low: 01 grade 3, 02 grade 2, 03 not graded. High: 01 grade 1, 02 grade 4, 03 "0 or 1".
     assert worst == {
         ("KL", "3"): 1, ("KL", "2"): 1, ("KL", "not_graded"): 1, ("KL", "severe_grade"): 1,
+        ("KL", "worsened"): 1, ("KH", "worsened"): 1,
         ("KH", "1"): 1, ("KH", "4"): 1, ("KH", "0_or_1"): 1, ("KH", "severe_grade"): 1,
     }  # fmt: skip
     shift = ard.bind(lab_shift(ADSL, got, plan))

@@ -55,6 +55,7 @@ def events(term: str) -> pd.DataFrame:
             "AESHOSP": ["Y", None, None],
             "AESLIFE": ["Y", None, None],
             "TRTEMFL": ["Y"] * 3,
+            "PROGFL": ["N"] * 3,
         }
     )
 
@@ -76,7 +77,7 @@ def test_a_serious_event_says_what_made_it_serious(run):
     events("x").to_parquet(run / "adam" / "adae.parquet")
     table = listing.serious()
     assert len(table.rows) == 1
-    assert table.rows[0].cells[-1] == "life-threatening, hospitalisation"
+    assert table.rows[0].cells[-2:] == ["life-threatening, hospitalisation", "Y"]
 
 
 def test_no_event_is_not_the_same_as_no_domain(run):
@@ -145,9 +146,9 @@ def subject(term: str) -> profile._Subject:
 def test_a_profile_draws_letters_as_outlines_and_no_word_of_a_site_as_markup(run):
     drawn = profile.draw(subject(HOSTILE))
     assert drawn == profile.draw(subject(HOSTILE))
-    assert "<text" not in drawn
-    assert "script" not in drawn
-    assert drawn.count("<rect") == 3  # two infusions with a day, one event
+    assert "<text" not in drawn.svg
+    assert "script" not in drawn.svg
+    assert drawn.svg.count("<rect") == 3  # two infusions with a day, one event
 
 
 def test_a_profile_has_its_numbers_in_the_alternative_text(run):
@@ -160,7 +161,7 @@ def test_a_profile_has_its_numbers_in_the_alternative_text(run):
 def test_a_subject_without_anything_but_a_first_dose_still_has_a_page(run):
     empty = subject("COUGH")
     bare = profile._Subject(empty.row, [], [], [], [], [], [], [], {})
-    assert re.search(r'height="[\d.]+pt"', profile.draw(bare))
+    assert re.search(r'height="[\d.]+pt"', profile.draw(bare).svg)
 
 
 def test_every_entry_of_the_plan_is_printed_with_its_address(run):
@@ -222,7 +223,7 @@ def test_the_ctc_count_of_a_screening_has_no_change_on_treatment(run):
             "AVISIT": ["SCREENING", "RE-SCREENING", "CYCLE 3"],
             "ADT": pd.to_datetime(["2016-04-16", "2016-09-28", "2016-11-26"]),
             "AVAL": [13.0, 86.0, 17.2],
-            "ARV7": ["NEGATIVE", "POSITIVE", "POSITIVE"],
+            "MARKER": ["NEGATIVE", "POSITIVE", "POSITIVE"],
             "BASE": [86.0] * 3,
             "PCHG": [-84.9, 0.0, -80.0],
             "ANL01FL": ["", "", "Y"],

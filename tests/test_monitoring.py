@@ -252,7 +252,7 @@ def formatted(run, rule) -> str:
         row for row in dsmb.toxicity().rows if getattr(row.label, "text", "").startswith("n = ")
     ]
     printed = [
-        f"{line.cells[0].text.removesuffix(' events')} of {line.label.text.removeprefix('n = ')}"
+        f"{line.cells[0].text.removesuffix(' or more')} of {line.label.text.removeprefix('n = ')}"
         for line in lines
     ]
     return ", ".join(printed).replace("\u00a0", " ")

@@ -26,9 +26,11 @@ def adsl() -> pd.DataFrame:
             "SAFFL": ["Y", "Y", "N", "Y"],
             "DTHFL": ["Y", "N", "Y", "Y"],
             "AGE": [70.0, 60.0, 65.0, None],
-            "ECOGBL": [1.0, 0.0, 0.0, None],
-            "ARV7BL": ["POSITIVE", "POSITIVE", "NEGATIVE", None],
-            "CTCBL": [12.0, 9.0, 2.0, None],
+            "ECOGBL": [1.0, 0.0, 0.0, 1.0],
+            "MARKBL": ["POSITIVE", "POSITIVE", "NEGATIVE", "NEGATIVE"],
+            "CTCBL": [12.0, 9.0, 2.0, 1.0],
+            "RESCMARK": [None, None, None, "POSITIVE"],
+            "RESCCTC": [None, None, None, 8.0],
             "LINE": ["second line"] * 3 + [None],
             "RESCTRFL": ["N", "N", "N", "Y"],
             "NCYCLES": [2.0, 1.0, None, 1.0],
@@ -91,7 +93,21 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             "ASTDT": pd.to_datetime(["2018-01-30", "2018-02-06"]),
         }
     )
-    frames = {"adsl": adsl(), "adae": events("neutropenic fever"), "adex": doses, "adcm": drugs}
+    ecog = pd.DataFrame(
+        {
+            "USUBJID": ["T-4", "T-4", "T-1"],
+            "PARAMCD": ["ECOG", "ECOG", "ECOG"],
+            "AVISIT": ["SCREENING", "RE-SCREENING", "SCREENING"],
+            "AVALC": ["1", "2", "1"],
+        }
+    )
+    frames = {
+        "adbl": ecog,
+        "adsl": adsl(),
+        "adae": events("neutropenic fever"),
+        "adex": doses,
+        "adcm": drugs,
+    }
     for name, frame in frames.items():
         frame.to_parquet(tmp_path / "adam" / f"{name}.parquet")
     monkeypatch.setenv("SAP_RUN", str(tmp_path))
@@ -114,7 +130,7 @@ def test_the_facts_of_treated_subjects_who_died_or_had_a_serious_event(run: Path
         ("", "Treatment", "2 infusions of study cabazitaxel, 2018-01-01 to 2018-01-22; ended 2018-02-12: adverse event."),
         ("", "Serious event", serious),
         ("", "Death", "Died on day 61 (2018-03-02); 39 days after the last infusion; cause: progression; recorded as mCRPC."),
-        ("T-4", "Patient", "Treated after re-screening."),
+        ("T-4", "Patient", "Treated after re-screening; at re-screening: ECOG 2, AR-V7 positive, 8 CTC per 7.5 mL; at the first screening: ECOG 1, AR-V7 negative, 1 CTC per 7.5 mL."),
         ("", "Treatment", "1 infusion of study cabazitaxel, on 2018-02-01; no end of treatment recorded."),
         ("", "Death", "Died, date not recorded; cause: not recorded."),
     ]  # fmt: skip
@@ -142,8 +158,14 @@ def test_without_a_death_or_a_serious_event_the_listing_gives_the_reason(run: Pa
     assert "No death or serious adverse event" in narrative.narratives()._repr_markdown_()
 
 
-def test_days_since_an_infusion_mention_when_later_ones_have_no_day():
+def test_days_since_an_infusion_mention_when_later_ones_have_no_day(monkeypatch):
     """3 January to 30 January are 27 days; infusion 2 may lie between, its date was not recorded."""
+    plans = (
+        project_home() / "analysis" / "plan.yml",
+        project_home() / "docs/examples/one-arm-plan.yml",
+    )
+    in_cycles, continuous = (read_plan(path).plan for path in plans)
+    monkeypatch.setattr(ard, "plan", lambda: in_cycles)
     day = pd.Timestamp
     event = {"ASTDT": day("2018-01-30")}
     first = {"ASTDT": day("2018-01-03"), "ACYCLE": 1.0, "DOSE": None}
@@ -152,6 +174,9 @@ def test_days_since_an_infusion_mention_when_later_ones_have_no_day():
     undated = {"ASTDT": pd.NaT, "ACYCLE": 2.0, "DOSE": None}
     followed = narrative._since_dose(event, pd.DataFrame([first, undated]))
     assert followed == f"{known}, the last preceding one with a recorded date"
+    monkeypatch.setattr(ard, "plan", lambda: continuous)
+    interval = narrative._since_dose(event, pd.DataFrame([first | {"DOSE": 81.0}]))
+    assert interval == "27 days after the start of interval 1 (81 mg)"
 
 
 def test_a_cause_that_no_event_gives_is_called_inferred():

@@ -58,7 +58,7 @@ def sampled(patients) -> tuple[pd.DataFrame, pd.DataFrame]:
     )  # fmt: skip
     who = sorted(rows["USUBJID"].unique())
     adsl = pd.DataFrame(
-        {"USUBJID": who, "NCYCLES": 2.0, "SAFFL": "Y", "PRIMFL": "Y", "CTCBL": 9.0,
+        {"STUDYID": "T", "USUBJID": who, "NCYCLES": 2.0, "SAFFL": "Y", "PRIMFL": "Y", "CTCBL": 9.0,
          "DCTREAS": None}
     )  # fmt: skip
     adex = pd.DataFrame(
@@ -216,7 +216,7 @@ def row_by_row(patients) -> pd.DataFrame:
             "DOSEMG": [40.0, 41.0, 42.0, 43.0], "BSA": [2.0, 2.1, 2.2, 2.3],
         }
     )  # fmt: skip
-    adsl = pd.DataFrame({"USUBJID": ["01", "02", "03"], "NCYCLES": [1.0, 2.0, 0.0]})
+    adsl = pd.DataFrame({"STUDYID": "T", "USUBJID": ["01", "02", "03"], "NCYCLES": [1.0, 2.0, 0.0]})
     return adpc({"pc": pc, "ex": ex}, adsl, adex, PLAN.pk)
 
 
@@ -255,7 +255,12 @@ def test_each_planned_sample_has_its_time_its_deviation_and_its_dose(patients):
     assert got["BSA"].fillna(0).tolist() == [2] * 6 + [2.2, 0, 2.2]
     assert got["ATPTN"].tolist() == [-0.25, -0.25, 1, 1, 3, 7, 1, 1, 1]
     assert got["USUBJID"].tolist() == ["01"] * 6 + ["02"] * 3
-    for name, value in (("AVISIT", "CYCLE 1"), ("ATPT", "planned"), ("AVALU", "ng/mL")):
+    for name, value in (
+        ("STUDYID", "T"),
+        ("AVISIT", "CYCLE 1"),
+        ("ATPT", "planned"),
+        ("AVALU", "ng/mL"),
+    ):
         assert set(got[name]) == {value}
 
 
@@ -266,7 +271,7 @@ def profile(
     table = pd.DataFrame(points, columns=["ATPTN", "AREL", "AVAL"])
     late = ["Y" if place in off else "" for place in range(len(points))]
     table = table.assign(
-        USUBJID="01", PCSEQ=range(len(points)), AVISIT="CYCLE 1", ADT=pd.Timestamp("2018-03-10"),
+        STUDYID="T", USUBJID="01", PCSEQ=range(len(points)), AVISIT="CYCLE 1", ADT=pd.Timestamp("2018-03-10"),
         ANL01FL="Y", DEVFL=late, DOSE=20.0, DOSEMG=40.0,
     )  # fmt: skip
     top = (table["AREL"] > 0) & ~((table["ATPTN"] == 1) & (table["DEVFL"] == "Y"))
@@ -389,11 +394,12 @@ def test_each_visit_with_a_sample_after_the_start_has_its_rows():
     names = ["AUC07", "C7H", "AUC06", "C6H", "AUCLST", "CMAX", "TMAX", "AUC07N", "AUC07MG", "CMAXN"]
     assert got["PARAMCD"].tolist() == names * 2
     assert got["USUBJID"].tolist() == ["01"] * 20
+    assert got["STUDYID"].tolist() == ["T"] * 20
     days = got["ADT"].dt.strftime("%F").tolist()
     assert days == ["2018-03-10"] * 10 + ["2018-05-01"] * 10
     assert got["AVISIT"].fillna("").tolist() == ["CYCLE 1"] * 10 + [""] * 10
     assert got["DOSE"].tolist() == [20] * 10 + [18] * 10
     assert got["DOSEMG"].tolist() == [40] * 10 + [36] * 10
     assert list(got) == [
-        "USUBJID", "AVISIT", "ADT", "PARAMCD", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
+        "STUDYID", "USUBJID", "AVISIT", "ADT", "PARAMCD", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
     ]  # fmt: skip

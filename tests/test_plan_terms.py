@@ -157,11 +157,6 @@ def test_the_drugs_that_the_plan_names_are_looked_for_in_cm():
         ("cm", "CABAZITAXEL", None),
         ("cm", "DOCETAXEL", "Y"),
     ]
-    names = {name: words for name, words in PLAN.drugs.ingredients.items() if name != "DOCETAXEL"}
-    without = changed(drugs__ingredients=names)
-    assert [word for _, word, _ in domain_lines(cm, "DRUG", plan=without)] == [
-        "ABIRATERONE", "ENZALUTAMIDE", "CABAZITAXEL",
-    ]  # fmt: skip
     assert domain_lines({"ae": table("ae", {})}, "DRUG", "DRUG IN A NAME", "OTHER DRUG") == []
 
 
@@ -519,3 +514,26 @@ def test_without_a_plan_nothing_is_asked_beside_it(extract):
         tables, {"extract": extract["extract"], "ex": _no_rules(extract["ex"])}, []
     )
     assert not rows["rule"].str.startswith("extract-study").any()
+
+
+def test_what_a_plan_leaves_out_is_not_looked_for():
+    """Without PSA, marker, counts, concentrations, samples, lines and re-screening: their terms are no question."""
+    left_out = (
+        "psa_response", "biomarker", "ctc", "pk", "samples", "lines", "rescreening", "comparison",
+    )  # fmt: skip
+    plan = PLAN.model_copy(update=dict.fromkeys(left_out))
+    tables = {
+        "be": table("be", {"VISIT": "C1D1"}),
+        "cm": table("cm", {"CMCAT": ANTICANCER, "CMDECOD": "DOCETAXEL", "CMSCAT": "RADIOTHERAPY"}),
+        "gf": table("gf", {"GFTESTCD": "ARV7"}),
+        "lb": table("lb", {"LBTESTCD": "HGB"}),
+        "pc": table("pc", {"PCTESTCD": "CABAZ", "PCTPTNUM": "1"}),
+    }
+    tests = [line[1] for line in domain_lines(tables, "TEST", plan=plan)]
+    assert tests == [*plan.labs.terms, "RADIOTHERAPY"]
+    others = domain_lines(tables, "OTHER TEST", plan=plan)
+    assert ("gf", "ARV7", None) in others
+    assert ("pc", "CABAZ", None) in others
+    assert domain_lines(tables, "VISIT", plan=plan) == []
+    drugs = {plan.baseline.prior_drug, *plan.baseline.prior_class.drugs}
+    assert {line[1] for line in domain_lines(tables, "DRUG", plan=plan)} == drugs

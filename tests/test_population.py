@@ -120,16 +120,16 @@ def test_each_subject_is_in_the_sets_written_beside_him(patients):
 
 def test_a_re_screened_subject_keeps_his_first_group_and_one_row(patients):
     got = adsl(trial(patients, PEOPLE, SAMPLES, DOSES, EVENTS), PLAN).set_index("USUBJID")
-    assert got.loc["03", ["GROUP", "ARV7BL", "RESCARV7", "RESCTRFL"]].tolist() == [
+    assert got.loc["03", ["GROUP", "MARKBL", "RESCMARK", "RESCTRFL"]].tolist() == [
         "A", "NEGATIVE", "POSITIVE", "Y",
     ]  # fmt: skip
     assert not got.index.has_duplicates
 
 
 def test_the_sample_with_a_count_decides(patients):
-    got = biomarker(trial(patients, PEOPLE, SAMPLES), "SCREENING")
-    assert got.loc["08", ["CTC", "ARV7"]].tolist() == [0.0, "NEGATIVE"]
-    assert got.loc["05", "ARV7"] == "NOT DONE"
+    got = biomarker(trial(patients, PEOPLE, SAMPLES), PLAN.biomarker, "SCREENING")
+    assert got.loc["08", ["CTC", "MARKER"]].tolist() == [0.0, "NEGATIVE"]
+    assert got.loc["05", "MARKER"] == "NOT DONE"
     assert pd.isna(got.loc["05", "CTC"])
 
 
@@ -204,7 +204,7 @@ def test_the_result_that_belongs_to_the_deciding_sample(patients):
     gf = gf.assign(GFRESCAT=None, GFREASND=None)
     expected = gf.dropna(subset=["EXPECTED"]).set_index("USUBJID")["EXPECTED"].to_dict()
     for order in (gf, gf.iloc[::-1]):
-        got = biomarker({"cp": cp, "gf": order}, "SCREENING")["ARV7"].to_dict()
+        got = biomarker({"cp": cp, "gf": order}, PLAN.biomarker, "SCREENING")["MARKER"].to_dict()
         assert got == expected
 
 
@@ -225,7 +225,7 @@ def test_why_a_result_is_missing_stands_with_the_result_or_with_what_was_not_don
     cp = pd.DataFrame({"USUBJID": gf["USUBJID"], "CPREFID": gf["USUBJID"], "CPSTRESN": 9.0})
     cp = cp.assign(CPTESTCD="CTC", CPSEQ=1, VISIT="SCREENING", CPDTC="2017-01-02")
     expected = gf.set_index("USUBJID")["EXPECTED"].fillna("").to_dict()
-    reasons = biomarker({"cp": cp, "gf": gf}, "SCREENING")["ARV7REAS"]
+    reasons = biomarker({"cp": cp, "gf": gf}, PLAN.biomarker, "SCREENING")["MARKREAS"]
     assert reasons.fillna("").to_dict() == expected
 
 
@@ -402,14 +402,14 @@ def test_the_sample_of_the_screening_by_its_cases(patients):
         03      | 7     | ARV7     | SCREENING | 2017-01-12 | C9      |          |          | LOST
         05      | 8     | ARV7     | SCREENING | 2017-01-12 |         | POSITIVE |          |
     """)
-    got = biomarker({"cp": cp, "gf": gf}, "SCREENING")
-    assert list(got) == ["DAY", "CTC", "ARV7", "ARV7REAS"]
+    got = biomarker({"cp": cp, "gf": gf}, PLAN.biomarker, "SCREENING")
+    assert list(got) == ["DAY", "CTC", "MARKER", "MARKREAS"]
     assert as_texts(got) == {
         "01": ["2017-01-05", 6, "POSITIVE", None],
         "02": ["2017-01-05", 8, "POSITIVE", None],
         "03": ["2017-01-06", None, "NOT DONE", "LOST"],
     }
-    assert set(biomarker({"cp": cp}, "SCREENING")["ARV7"]) == {"NOT DONE"}
+    assert set(biomarker({"cp": cp}, PLAN.biomarker, "SCREENING")["MARKER"]) == {"NOT DONE"}
 
 
 def test_which_records_are_doses_and_their_last_day(patients):
@@ -575,9 +575,9 @@ def whole(patients) -> pd.DataFrame:
 
 def test_the_subject_dataset_has_its_columns_and_no_other(whole):
     assert ["USUBJID", *whole] == [
-        "USUBJID", "STUDYID", "SUBJID", "SITEID", "AGE", "SEX", "RFICDT", "SCRDT", "CTCBL", "ARV7BL",
-        "ARV7REAS", "GROUP", "ALLOCDT", "TRTSDT", "TRTSTM", "TRTEDT", "NCYCLES", "LINE", "RESCCSDT",
-        "RESCRDT", "RESCCTC", "RESCARV7", "RESALLDT", "RESCPRFL", "RESCIEFL", "RESCTRFL", "DTHDT",
+        "USUBJID", "STUDYID", "SUBJID", "SITEID", "AGE", "SEX", "RFICDT", "SCRDT", "CTCBL", "MARKBL",
+        "MARKREAS", "GROUP", "ALLOCDT", "TRTSDT", "TRTSTM", "TRTEDT", "NCYCLES", "LINE", "RESCCSDT",
+        "RESCRDT", "RESCCTC", "RESCMARK", "RESALLDT", "RESCPRFL", "RESCIEFL", "RESCTRFL", "DTHDT",
         "DTHFL", "LSTALVDT", "DCTREAS", "DCTDT", "DCSREAS", "DCSDT", "SCRNOUT", "RESCOUT", "SCRFL",
         "MPOSFL", "PRIMFL", "SAFFL", "RESCFL", "GRPAFL",
     ]  # fmt: skip
@@ -612,7 +612,7 @@ def test_first_and_last_dose_their_time_number_and_line(whole):
 
 def test_what_a_re_screening_gave_and_who_was_treated_through_it(whole):
     """06 was treated on the day of the second allocation; 08 on an unknown day; 07 never."""
-    names = ["RESCCSDT", "RESCRDT", "RESCCTC", "RESCARV7", "RESALLDT", "RESCPRFL", "RESCIEFL"]
+    names = ["RESCCSDT", "RESCRDT", "RESCCTC", "RESCMARK", "RESALLDT", "RESCPRFL", "RESCIEFL"]
     none = [None] * 5
     assert as_texts(whole[[*names, "RESCTRFL", "RESCFL", "RESCOUT"]]) == {
         **{key: [*none, "N", "Y", "N", "N", None] for key in ("01", "02", "03", "04", "05")},
@@ -628,7 +628,7 @@ def test_what_a_re_screening_gave_and_who_was_treated_through_it(whole):
 def test_screening_death_and_end_of_each_patient(whole):
     """A record after the death of 02 shows 02 alive until that day only; 08 has no full consent date.
     The day on which 01 was lost to follow-up shows no contact."""
-    names = ["RFICDT", "SCRDT", "CTCBL", "ARV7BL", "SCRFL", "MPOSFL", "PRIMFL"]
+    names = ["RFICDT", "SCRDT", "CTCBL", "MARKBL", "SCRFL", "MPOSFL", "PRIMFL"]
     consent = "2017-01-01"
     none = [consent, None, None, None, "N", "N", "N"]
     assert as_texts(whole[names]) == {

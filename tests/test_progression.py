@@ -66,7 +66,7 @@ def one_trial(values: pd.DataFrame, therapy: dict[str, int] | None = None, last_
 
 def answers(values: pd.DataFrame, rule=RULE, **trial: object) -> pd.DataFrame:
     adsl, tables = one_trial(values, **trial)
-    course = courses(tables, adsl)
+    course = courses(tables, adsl, "CABAZITAXEL")
     psa = adpsa(tables, adsl, PLAN.psa_response)
     return psa_progression(course, psa, rule, paramcd="PSAPROG").set_index("USUBJID")
 
@@ -303,7 +303,7 @@ def test_public_psa_runs_through_and_every_subject_gets_one_answer(
     adsl, tables = one_trial(values)
     psa = adpsa(tables, adsl, PLAN.psa_response)
     responded = psa_response(adsl, psa, PLAN.psa_response, confirm_after_days=28)
-    progressed = psa_progression(courses(tables, adsl), psa, RULE, paramcd="PSAPROG")
+    progressed = psa_progression(courses(tables, adsl, "CABAZITAXEL"), psa, RULE, paramcd="PSAPROG")
     for answer in (responded, progressed):
         assert len(answer) == answer["USUBJID"].nunique() == raw[who].nunique()
         assert set(answer["AVALC"]) <= {"Y", "N", "NE"}
@@ -340,7 +340,7 @@ def test_the_physicians_choice_is_counted_from_its_own_first_day(patients):
         ],
         columns=["USUBJID", "CMSEQ", "CMDECOD", "CMCAT", "CMSTDTC", "CMENDTC"],
     )
-    found = courses({**tables, "cm": cm}, adsl)
+    found = courses({**tables, "cm": cm}, adsl, "CABAZITAXEL")
     assert sorted(zip(found["USUBJID"], found["COURSE"], found["AGAINFL"], strict=True)) == [
         ("01", "CHOICE", "N"), ("02", "CHOICE", "N"), ("02", "STUDY", "Y"),
     ]  # fmt: skip

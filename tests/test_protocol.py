@@ -1,6 +1,7 @@
 """The facts of the protocol as the report prints them; expected words are those of the plan and of ICH E3."""
 
 import json
+import re
 from pathlib import Path
 
 import pandas as pd
@@ -8,6 +9,7 @@ import pytest
 
 from sap import ard
 from sap.displays import estimand, plan_text, protocol
+from sap.displays.table import with_marks
 from sap.pipeline import title_page
 from sap.plan import project_home, read_plan
 from sap.plan.model import Plan
@@ -65,12 +67,12 @@ def cells(table) -> list[tuple[str, list[str]]]:
 def test_a_text_is_filled_with_the_values_of_the_plan(run):
     run(changed(protocol={
         "section": "SAP 1", "source": "by hand",
-        "phase": "{psa_response.decline_pct}% with {wording.marker} after {rescreening.after}",
+        "phase": "{psa_response.decline_pct}% with {biomarker.name} after {rescreening.after}",
     }))  # fmt: skip
     assert protocol.text("phase").plain == "50% with AR-V7 after abiraterone or enzalutamide"
     assert [number.key for number in protocol.text("phase").numbers] == [
         "plan|psa_response.decline_pct",
-        "plan|wording.marker",
+        "plan|biomarker.name",
         "plan|rescreening.after.0",
         "plan|rescreening.after.1",
     ]
@@ -112,7 +114,7 @@ def test_a_plan_without_protocol_prints_nothing(run):
     assert protocol.text("phase").plain == ""
     assert protocol.criteria("inclusion")._repr_markdown_() == ""
     assert protocol.centres().plain == ""
-    assert protocol.schedule().absent == "The plan has none."
+    assert protocol.schedule().absent == "The SAP has none."
     assert estimand.attributes().absent == "The plan states no estimand."
     assert title_page.rows(changed(protocol=None), ard.bind([])) == []
 
@@ -199,7 +201,8 @@ def test_the_title_page_of_the_board_has_none_of_it():
     assert ("Author", "A") in page_facts(facts | {"kind": "csr"}, None).rows
     assert ("Author", "A") not in page_facts(facts | {"kind": "dsmb"}, None).rows
     rows = dict(page_facts(facts | {"kind": "csr"}, None).rows)
-    assert rows["Date of report"] == "Data cut-off 2019-06-30"
+    assert rows["Data cut-off"] == "2019-06-30"
+    assert "Date of report" not in rows
 
 
 # ---- tables ------------------------------------------------------------------------------------
@@ -216,7 +219,9 @@ def test_the_schedule_marks_each_procedure_at_its_visits(run):
     table = protocol.schedule()
     assert [column.header for column in table.columns] == ["Screening", "C1"]
     assert cells(table) == [("PSA", ["X", "X"]), ("Dose", ["", "X"])]
-    assert list(table.notes) == ["C1: cycle 1.", "Dose: IV."]
+    marked, notes = with_marks(table)
+    assert notes == ["C1: cycle 1.", ("a", "IV.")]
+    assert [row.label.marks for row in marked.rows if not isinstance(row.label, str)] == ["a"]
 
 
 def test_endpoints_are_grouped_by_rank_and_name_their_rule(run):
@@ -234,3 +239,23 @@ def test_endpoints_are_grouped_by_rank_and_name_their_rule(run):
         ("Secondary", []),
         ("DNA", ["Value", "not known", "not analysed"]),
     ]
+
+
+def fields_of_chapters() -> list[str]:
+    """What the paragraphs of the chapters take from the plan, in braces."""
+    texts = [path.read_text("utf-8") for path in (HOME / "analysis" / "chapters").glob("*.qmd")]
+    calls = [
+        call
+        for text in texts
+        for call in re.findall(r"`\{python\} plan\.paragraph\((.*?)\)`", text)
+    ]
+    return sorted({field for call in calls for field in re.findall(r"\{([a-z0-9_.-]+)\}", call)})
+
+
+def test_what_the_paragraphs_of_the_chapters_take_from_the_plan_is_there(run):
+    """The plan of CARVE prints every paragraph; a name that it has not ends the report."""
+    run(PLANS["plan"])
+    fields = fields_of_chapters()
+    assert {"pk.primary_h", "exposure.unit"} <= set(fields)
+    assert all(plan_text._field(field).plain for field in fields if not field.startswith("tlf-"))
+    assert plan_text._field("exposure.unit").plain == "mg/m²"

@@ -141,7 +141,7 @@ def agreed(found) -> None:
     ],
 )
 def test_synthetic_trials_have_no_unexplained_difference(seed, tmp_path):
-    tables = trial.simulate(seed, ctc_threshold=CARVE.plan.screening.ctc_minimum)
+    tables = trial.simulate(seed, ctc_threshold=CARVE.plan.biomarker.cell_count.minimum)
     agreed(compared(tables, CARVE, tmp_path))
 
 
@@ -163,7 +163,7 @@ def test_caba_v7_has_no_unexplained_difference_and_the_published_result(shared_d
 
 @pytest.mark.slow
 def test_every_number_that_is_moved_on_purpose_is_disagreed_with(tmp_path):
-    tables = trial.simulate(3, ctc_threshold=CARVE.plan.screening.ctc_minimum, n_screened=60)
+    tables = trial.simulate(3, ctc_threshold=CARVE.plan.biomarker.cell_count.minimum, n_screened=60)
 
     def spoil(ard: pd.DataFrame) -> pd.DataFrame:
         known = ard["analysis"].isin(PROMISED) & ard["stat"].notna()
@@ -176,7 +176,7 @@ def test_every_number_that_is_moved_on_purpose_is_disagreed_with(tmp_path):
 
 @pytest.mark.slow
 def test_a_row_the_ard_lost_is_missed(tmp_path):
-    tables = trial.simulate(3, ctc_threshold=CARVE.plan.screening.ctc_minimum, n_screened=60)
+    tables = trial.simulate(3, ctc_threshold=CARVE.plan.biomarker.cell_count.minimum, n_screened=60)
     lost = ("ae_overview", "any", "n")
 
     def spoil(ard: pd.DataFrame) -> pd.DataFrame:
@@ -498,7 +498,7 @@ def test_exposure_of_one_subject_by_hand():
     65 mg/m2 in (50 + 21) / 7 weeks, of 25 / 3 planned a week.
     """
     rule = CARVE.plan.exposure
-    assert (rule.cycle_days, rule.planned_dose_mg_m2) == (21, 25)
+    assert (rule.cycle_days, rule.planned_dose) == (21, 25)
     assert rule.delay_after_days < 8
     first = dt.date(2017, 1, 1)
     days = [first + dt.timedelta(days=d) for d in (0, 21, 50)]
@@ -550,9 +550,9 @@ def test_what_a_subject_was_is_the_last_value_up_to_his_first_dose():
         0
     ]["P1"]
     assert got["HGB"] == pytest.approx(10)
-    assert (got["AGE"], got["CTC"], got["ARV7"], got["GLEASON"]) == (70.0, 7.0, "POSITIVE", "9")
+    assert (got["AGE"], got["CTC"], got["MARKER"], got["GLEASON"]) == (70.0, 7.0, "POSITIVE", "9")
     assert got["TSDIAG"] == pytest.approx(366 / 365.25, abs=1e-3)
-    assert (got["DOCETAX"], got["ARSI"], got["NARSI"], got["RADIO"]) == ("Y", "N", "0", "N")
+    assert (got["PRIORTRT"], got["PRIORCL"], got["NPRIORCL"], got["RADIO"]) == ("Y", "N", "0", "N")
 
 
 def test_cells_of_one_subject_by_hand():
@@ -568,7 +568,7 @@ def test_cells_of_one_subject_by_hand():
     assert (CARVE.plan.ctc.response_below, CARVE.plan.ctc.visit) == (5, "CYCLE 3")
     got = ctc.course(subject, cp, gf, CARVE.plan)
     yes = {name: all(asked) for name, asked in got.results.items()}
-    assert (yes["CTCRESP"], yes["CTCRVIS"], yes["CTC0"], yes["ARV7NEG"]) == (
+    assert (yes["CTCRESP"], yes["CTCRVIS"], yes["CTC0"], yes["MARKNEG"]) == (
         True,
         True,
         False,

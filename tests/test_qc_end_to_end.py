@@ -43,7 +43,7 @@ def compared(tables, plan, frozen_root: Path, spoil=None):
 @pytest.fixture(scope="module")
 def small(tmp_path_factory):
     """The second computation of sixty simulated patients, and the folder of their cut."""
-    tables = trial.simulate(3, ctc_threshold=CARVE.plan.screening.ctc_minimum, n_screened=60)
+    tables = trial.simulate(3, ctc_threshold=CARVE.plan.biomarker.cell_count.minimum, n_screened=60)
     folder = tmp_path_factory.mktemp("frozen")
     return SimpleNamespace(result=compared(tables, CARVE, folder), folder=folder)
 

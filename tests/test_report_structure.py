@@ -4,16 +4,32 @@ import re
 from itertools import pairwise
 
 import pytest
+import yaml
 
-from sap.displays.register import register
+from sap.displays.register import profiles_of, register
 from sap.plan import project_home
+from sap.plan.model import Plan
 from sap.publish import syntax
 
 HOME = project_home()
 FILES = syntax.included(HOME / "csr.qmd")
 TEXT = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
 HEADINGS = re.findall(r"^(#+) ([0-9.]+) .*\{#(sec-[0-9-]+)\}$", TEXT, re.MULTILINE)
-SHOWN = re.findall(r"^#\| label: (tlf-[a-z0-9-]+)$", TEXT, re.MULTILINE)
+PLANS = ("analysis/plan.yml", "src/sap/templates/solid-tumour-response/analysis/plan.yml")
+
+
+def of_plan(names: list[str], plan: str) -> list[str]:
+    """The displays that a report of the plan has."""
+    content = yaml.safe_load((HOME / plan).read_text(encoding="utf-8"))
+    without = profiles_of(Plan.model_validate(content))
+    return [name for name in names if f"without-{name}" not in without]
+
+
+ALL_SHOWN = re.findall(r"^#\| label: (tlf-[a-z0-9-]+)$", TEXT, re.MULTILINE)
+SHOWN = of_plan(ALL_SHOWN, PLANS[0])
+BOARD = "\n".join(path.read_text(encoding="utf-8") for path in syntax.included(HOME / "dsmb.qmd"))
+ALL_SHOWN_TO_THE_BOARD = re.findall(r"^#\| label: (tlf-[a-z0-9-]+)$", BOARD, re.MULTILINE)
+SHOWN_TO_THE_BOARD = of_plan(ALL_SHOWN_TO_THE_BOARD, PLANS[0])
 IN_TEXT = 25  # displays of sections 9 to 12 at most
 
 # The sections of ICH E3 (1995), from its table of contents.
@@ -55,9 +71,9 @@ def test_a_section_is_not_empty() -> None:
 
 
 def test_each_display_of_the_study_report_stands_once() -> None:
-    assert len(SHOWN) == len(set(SHOWN))
+    assert len(ALL_SHOWN) == len(set(ALL_SHOWN))
     of_the_board = {name for name in register() if name.startswith("tlf-dsmb-")}
-    assert set(register()) - set(SHOWN) == of_the_board
+    assert set(register()) - set(ALL_SHOWN) == of_the_board
 
 
 def test_the_text_holds_few_displays() -> None:
@@ -65,16 +81,27 @@ def test_the_text_holds_few_displays() -> None:
     assert len([number for number in numbers if re.match(r"(9|10|11|12)-", number)]) <= IN_TEXT
 
 
-@pytest.mark.parametrize("section", [9, 10, 11, 12, 13, 16])
+@pytest.mark.parametrize("section", [1, 2, 8, 9, 10, 11, 12, 13, 16])
 @pytest.mark.parametrize("kind", ["table", "figure"])
-def test_numbers_of_the_text_rise_in_their_section(kind: str, section: int) -> None:
-    entries = [register()[name] for name in SHOWN]
+@pytest.mark.parametrize("plan", PLANS)
+def test_numbers_of_the_text_rise_in_their_section(plan: str, kind: str, section: int) -> None:
+    entries = [register()[name] for name in of_plan(ALL_SHOWN, plan)]
     numbers = [
         rank(one.number)
         for one in entries
         if one.kind == kind and one.number.startswith(f"{section}-")
     ]
     assert numbers == sorted(set(numbers))
+
+
+def test_a_number_names_its_section_and_one_display_of_a_report() -> None:
+    """Table 11-3 in the text, Table 14.2.1.3 and Listing 16.2.7.1 after it; the board's report has both kinds."""
+    of_board = [of_plan(ALL_SHOWN_TO_THE_BOARD, plan) for plan in PLANS]
+    for shown in (*(of_plan(ALL_SHOWN, plan) for plan in PLANS), *of_board):
+        labels = [register()[name].label for name in shown]
+        assert sorted(labels) == sorted(set(labels))
+        numbers = [register()[name].number for name in shown]
+        assert [one for one in numbers if not re.fullmatch(r"\d+-\d+|1[46](\.\d+){3}", one)] == []
 
 
 def test_numbers_of_section_14_and_16_2_rise_and_no_other_display_is_in_them() -> None:

@@ -12,7 +12,7 @@ PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
 # 05 gave no second sample, 06 was not re-screened; 08 has no date of the first sample.
 SUBJECTS = """
-    USUBJID | RESCFL | SCRDT      | RESCRDT    | ALLOCDT    | RESALLDT   | CTCBL | RESCCTC | ARV7BL       | RESCARV7     | RESCTRFL | RESCPRFL
+    USUBJID | RESCFL | SCRDT      | RESCRDT    | ALLOCDT    | RESALLDT   | CTCBL | RESCCTC | MARKBL       | RESCMARK     | RESCTRFL | RESCPRFL
     --------+--------+------------+------------+------------+------------+-------+---------+--------------+--------------+----------+---------
     01      | Y      | 2017-01-01 | 2017-07-02 | 2017-01-08 | 2017-07-16 | 10    | 40      | NEGATIVE     | POSITIVE     | Y        | Y
     02      | Y      | 2017-01-01 | 2017-07-02 | 2017-01-10 |            | 10    | 2       | NEGATIVE     | POSITIVE     | N        | Y

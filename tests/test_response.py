@@ -490,7 +490,7 @@ def test_the_primary_result_has_one_interval_wherever_it_stands():
     who = [f"{i:03d}" for i in range(29)]
     adsl = pd.DataFrame(
         {
-            "USUBJID": who, "PRIMFL": "Y", "RESCTRFL": "N", "ARV7BL": "POSITIVE",
+            "USUBJID": who, "PRIMFL": "Y", "RESCTRFL": "N", "MARKBL": "POSITIVE",
             "TRTSDT": pd.date_range("2018-01-01", periods=29),
         }
     )  # fmt: skip
@@ -537,7 +537,7 @@ def test_the_interval_of_clopper_and_pearson_stays_where_the_plan_has_it():
 # Rows of the ARD. 05, 06 and 08 were treated through re-screening, 07 was only re-screened. 04 has no
 # PSA that counts, and 08 has no row at all. Declines of exactly 30, 50 and 90 % reach their depth.
 ROWS = """
-    USUBJID | PRIMFL | MPOSFL | PSAEVFL | PPROTFL | CTCEVFL | RESCFL | RESCTRFL | ARV7BL   | PSARESP | PSARESPU | PSARSP21 | PSABEST | PSAWK12
+    USUBJID | PRIMFL | MPOSFL | PSAEVFL | PPROTFL | CTCEVFL | RESCFL | RESCTRFL | MARKBL   | PSARESP | PSARESPU | PSARSP21 | PSABEST | PSAWK12
     --------+--------+--------+---------+---------+---------+--------+----------+----------+---------+----------+----------+---------+--------
     01      | Y      | Y      | Y       | Y       | Y       | N      | N        | POSITIVE | Y       | Y        | Y        | -90     | -50
     02      | Y      | Y      | Y       | Y       | N       | N      | N        | POSITIVE | N       | Y        | Y        | -50     | -30
@@ -580,7 +580,7 @@ def ards(patients):
     """ADSL and ADRS of ROWS."""
     table = patients(ROWS)
     flags = [name for name in table if name.endswith("FL")]
-    adsl = table[["USUBJID", "ARV7BL", *flags]].assign(NCYCLES=4.0, TRTSDT=pd.Timestamp(DOSE))
+    adsl = table[["USUBJID", "MARKBL", *flags]].assign(NCYCLES=4.0, TRTSDT=pd.Timestamp(DOSE))
     adsl.loc[adsl["USUBJID"] == "07", "NCYCLES"] = 0.0
     coded = [
         table[["USUBJID"]].assign(PARAMCD=name, AVALC=table[name])[table[name].notna()]
@@ -761,6 +761,7 @@ def psa_days(patients, rule=RULE) -> pd.DataFrame:
     """01 and 02 with doses from 2018-01-01 10:00 to 2018-03-01; 03 without a day of a dose."""
     doses = pd.DataFrame(
         {
+            "STUDYID": "T",
             "USUBJID": ["01", "02", "03"],
             "TRTSDT": pd.to_datetime(["2018-01-01", "2018-01-01", None]),
             "TRTEDT": pd.to_datetime(["2018-03-01", "2018-03-01", None]),
@@ -807,6 +808,7 @@ def test_each_day_with_psa_has_its_value_its_change_and_its_case(patients):
     ]
     assert set(got["PARAMCD"]) == {"PSA"}
     assert set(got["AVALU"]) == {"ug/L"}
+    assert set(got["STUDYID"]) == {"T"}
 
 
 def test_half_the_limit_is_taken_for_values_below_quantification_only(patients):

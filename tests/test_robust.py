@@ -49,7 +49,7 @@ def cut(tmp_path_factory) -> Path:
     plan = read_plan(PLAN)
     rules = contracts.load()
     day = plan.plan.cut_offs.dates["final"].date
-    tables = trial.simulate(11, ctc_threshold=plan.plan.screening.ctc_minimum, n_screened=30)
+    tables = trial.simulate(11, ctc_threshold=plan.plan.biomarker.cell_count.minimum, n_screened=30)
     return snapshot.freeze(
         snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules),
         cut_off=day,
@@ -344,8 +344,11 @@ class TestAnyInput:
         folder = place / "bundle"
         folder.mkdir(exist_ok=True)
         facts = {
-            "format": 1, "audience": "open", "study": "T", "cut_off": "2019-06-30", "cut_id": "c",
-            "plan_file": "p.yml", "code": {}, "environment": {},
+            "format": 1, "audience": "open", "study": "T", "status": "FINAL", "cut_off": "2019-06-30",
+            "cut_off_name": "final", "cut_id": "c", "synthetic": True, "plan_file": "p.yml", "plan_sha256": "",
+            "code": {"version": "1", "commit": None, "sha256": "", "files": {}}, "project": {},
+            "environment": {"python": "3", "system": "s", "machine": "m", "packages": {}},
+            "log": None, "wheel": None, "left_out": {},
             "files": [{"name": "x.yml", "original": "x.yml", "role": "table"}],
         }  # fmt: skip
         files = {

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -552,6 +553,8 @@ OVERVIEW = """
     drug_withdrawn                  | 2 | 1      | 1     | 2
     related_drug_withdrawn          | 1 | 1      | 0     | 1
     action_missing                  | 2 | 1      | 1     | 2
+    not_serious                     | 3 | 2      | 1     | 5
+    not_serious_action_missing      | 1 | 1      | 0     | 1
     fatal                           | 2 | 1      | 1     | 2
     related_fatal                   | 1 | 1      | 0     | 1
 """
@@ -594,6 +597,7 @@ BY_TERM = """
     BLOOD |             | REDUCED | 1 | 1
     BLOOD |             | DELAYED | 0 | 0
     BLOOD |             | STOPPED | 1 | 1
+    BLOOD |             | NOACTION | 0 | 0
     BLOOD |             | FATAL   | 1 | 1
     GUT   | NAUSEA      | ANY     | 3 | 3
     GUT   | NAUSEA      | GR1     | 1 |
@@ -610,6 +614,7 @@ BY_TERM = """
     GUT   | NAUSEA      | REDUCED | 0 | 0
     GUT   | NAUSEA      | DELAYED | 1 | 1
     GUT   | NAUSEA      | STOPPED | 1 | 1
+    GUT   | NAUSEA      | NOACTION | 1 | 1
     GUT   | NAUSEA      | FATAL   | 0 | 0
 """
 
@@ -987,3 +992,96 @@ def test_the_chain_on_the_raw_pilot_differs_by_the_missing_rows_only(shared_data
     start = pd.to_datetime(pd.to_numeric(shared_rows["ASTDT_GIVEN"]), unit="D", origin="1960-01-01")
     full = shared_rows["ASTDTF"] == ""
     assert (shared_rows["ASTDT"] == start)[full].all()
+
+
+def counted_one_by_one(adsl, adae, lowest):
+    """Every number of the table by its definition: loops over events, one patient at a time."""
+    expected = {}
+    treated = adsl[adsl["SAFFL"] == "Y"]
+    of_line = {"": treated}
+    for group, line in (("second_line", "second line"), ("third_line", "third line")):
+        of_line[group] = treated[treated["LINE"] == line]
+    actions = {
+        "REDUCED": "DOSE REDUCED", "DELAYED": "DRUG INTERRUPTED", "STOPPED": "DRUG WITHDRAWN",
+    }  # fmt: skip
+    for group, subjects in of_line.items():
+        events = [
+            one._asdict()
+            for one in adae.itertuples()
+            if one.TRTEMFL == "Y" and one.PROGFL != "Y" and one.USUBJID in set(subjects["USUBJID"])
+        ]
+        places = {(e["AEBODSYS"], "") for e in events} | {
+            (e["AEBODSYS"], e["AEDECOD"]) for e in events
+        }
+        for soc, term in places:
+            if pd.isna(soc) or pd.isna(term):
+                continue
+            here = [e for e in events if e["AEBODSYS"] == soc and term in ("", e["AEDECOD"])]
+            is_of = {
+                "ANY": lambda e: True,
+                "REL": lambda e: e["RELFL"] == "Y",
+                "RELSEV": lambda e: e["RELFL"] == "Y" and e["ATOXGRN"] >= lowest,
+                "SER": lambda e: e["AESER"] == "Y",
+                "RELSER": lambda e: e["RELFL"] == "Y" and e["AESER"] == "Y",
+                "NOACTION": lambda e: e["AEACN"] is None or e["AEACN"] == "UNKNOWN",
+                "FATAL": lambda e: e["FATALFL"] == "Y",
+                **{name: lambda e, a=a: e["AEACN"] == a for name, a in actions.items()},
+            }
+            for paramcd, which in is_of.items():
+                those = [e for e in here if which(e)]
+                at = (group, soc, term, paramcd)
+                expected[*at, "n"] = len({e["USUBJID"] for e in those})
+                expected[*at, "n_events"] = len(those)
+            worst = {}
+            for e in here:
+                grades = worst.setdefault(e["USUBJID"], [])
+                grades += [] if pd.isna(e["ATOXGRN"]) else [e["ATOXGRN"]]
+            top = [max(grades, default=0) for grades in worst.values()]
+            for grade in range(1, 6):
+                expected[group, soc, term, f"GR{grade}", "n"] = top.count(grade)
+            expected[group, soc, term, "GRMISS", "n"] = top.count(0)
+            expected[group, soc, term, "GRSEV", "n"] = sum(grade >= lowest for grade in top)
+    return expected
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_the_table_counts_what_a_loop_over_its_definition_counts(seed):
+    """Missing SOC, term, grade and action, progression, patients without a line or without treatment."""
+    draws = np.random.default_rng(seed)
+    n = int(draws.integers(0, 60)) if seed else 0  # without any event there is no row
+
+    def pick(words, size=n):
+        return np.array(words, dtype=object)[draws.integers(0, len(words), size)]
+
+    names = [f"{i:02d}" for i in range(9)]
+    adsl = pd.DataFrame(
+        {
+            "USUBJID": names,
+            "SAFFL": pick(["Y", "Y", "N"], 9),
+            "LINE": pick(["second line", "third line", None], 9),
+        }
+    )
+    adae = pd.DataFrame(
+        {
+            "USUBJID": pick([*names, "elsewhere"]), "AEBODSYS": pick(["Skin", "Blood", None]),
+            "AEDECOD": pick(["Rash", "Itch", "Anaemia", None]),
+            "ATOXGRN": pick([1, 2, 3, 4, 5, np.nan]).astype(float), "TRTEMFL": pick(["Y", "Y", "N"]),
+            "PROGFL": pick([None, None, "Y"]), "RELFL": pick(["Y", "N", None]),
+            "AESER": pick(["Y", "N"]), "FATALFL": pick(["Y", None]),
+            "AEACN": pick(["DOSE REDUCED", "DRUG INTERRUPTED", "DRUG WITHDRAWN", "UNKNOWN", None]),
+        }
+    )  # fmt: skip
+    parts = ae_soc_pt(adsl, adae, PLAN)
+    assert bool(parts) == bool(seed)
+    rows = ard.bind(parts)
+    counts = rows[rows["stat_name"].isin(["n", "n_events"])]
+    found = counts.set_index(["group", "level", "sublevel", "paramcd", "stat_name"])["stat"]
+    assert found.to_dict() == counted_one_by_one(adsl, adae, PLAN.safety.severe_grade)
+    numbers = {
+        key: float(stat)
+        for key, stat in zip(rows.apply(ard.key, axis=1), rows["stat"], strict=True)
+    }
+    shares = {key: stat for key, stat in numbers.items() if key.endswith("|estimate")}
+    for key, share in shares.items():
+        place = key.removesuffix("estimate")
+        assert share == numbers[f"{place}n"] / numbers[f"{place}N"]

@@ -72,7 +72,7 @@ def inventory(patients, cut_off: dt.date = CUT_OFF) -> tuple[pd.DataFrame, pd.Da
     }
     adsl = pd.DataFrame(
         {
-            "USUBJID": subjects["USUBJID"], "GROUP": subjects["GROUP"], "SCRDT": when["SCR"],
+            "STUDYID": "T", "USUBJID": subjects["USUBJID"], "GROUP": subjects["GROUP"], "SCRDT": when["SCR"],
             "RESCRDT": when["RESCR"], "RESCTRFL": subjects["RESCTRFL"], "LSTALVDT": when["LAST"],
             "TRTSDT": subjects["USUBJID"].map({k: pd.Timestamp(v[0]) for k, v in INFUSIONS.items()}),
         }
@@ -241,8 +241,9 @@ def inventory_of(
         "VOLUME",
         "CASE",
     ]
-    assert list(got) == names
-    rows = got.assign(DUEDT=got["DUEDT"].dt.strftime("%F")).astype(object)
+    assert list(got) == ["STUDYID", *names]
+    assert set(got.loc[got["USUBJID"].isin(adsl["USUBJID"]), "STUDYID"]) == {"T"}
+    rows = got[names].assign(DUEDT=got["DUEDT"].dt.strftime("%F")).astype(object)
     cells: list[list[object]] = rows.where(rows.notna(), None).to_numpy().tolist()
     return sorted(cells, key=lambda row: [str(cell) for cell in row])
 
@@ -256,6 +257,7 @@ def collected(rows: list[tuple[object, ...]]) -> pd.DataFrame:
 def subjects_of(rows: list[tuple[object, ...]]) -> pd.DataFrame:
     names = ["USUBJID", "GROUP", "RESCTRFL", "SCRDT", "RESCRDT", "TRTSDT", "LSTALVDT"]
     adsl = pd.DataFrame(rows, columns=names)
+    adsl = adsl.assign(STUDYID="T")
     return adsl.assign(**{name: as_days(adsl[name].tolist()) for name in names[3:]})
 
 

@@ -15,7 +15,7 @@ PLAN = read_plan(project_home() / "analysis" / "plan.yml").plan
 
 # One patient for each category; RESCTRFL and NCYCLES say who was treated.
 SUBJECTS = """
-    USUBJID | RFICDTC    | SCRFL | CTCBL | ARV7BL       | ARV7REAS     | GROUP | SCRNOUT      | NCYCLES | RESCFL | RESCARV7 | RESCCTC | RESCTRFL | RESCIEFL | RESCOUT  | RESALLDTC
+    USUBJID | RFICDTC    | SCRFL | CTCBL | MARKBL       | MARKREAS     | GROUP | SCRNOUT      | NCYCLES | RESCFL | RESCMARK | RESCCTC | RESCTRFL | RESCIEFL | RESCOUT  | RESALLDTC
     --------+------------+-------+-------+--------------+--------------+-------+--------------+---------+--------+----------+---------+----------+----------+----------+-----------
     01      | 2017-01-01 | Y     | 3     | POSITIVE     |              | B     |              | 2       | N      |          |         | N        |          |          |
     02      | 2017-01-01 | Y     | 9     | POSITIVE     |              | B     | DECLINED     | 0       | N      |          |         | N        |          |          |
@@ -210,7 +210,7 @@ def test_reasons_for_undetermined_add_up(subjects):
 def test_the_yield_has_the_numbers_of_the_flow(subjects):
     rows = ard.bind(biomarker_yield(subjects, PLAN))
     n = rows[(rows["level"] == "marker_positive_of_sampled") & (rows["stat_name"] == "n")]
-    assert n["stat"].iloc[0] == (subjects["ARV7BL"] == "POSITIVE").sum()
+    assert n["stat"].iloc[0] == (subjects["MARKBL"] == "POSITIVE").sum()
 
 
 @pytest.mark.shared
@@ -238,7 +238,7 @@ def test_the_results_of_the_screening_are_all_of_them(worked):
 def test_what_was_recorded_of_a_patient_without_a_screening_sample_is_no_result_of_it(worked):
     """A count and a marker of another sample, and an answer about re-screening, of 14 and 15."""
     more = worked.copy()
-    more.loc[["14", "15"], ["CTCBL", "ARV7BL"]] = [9.0, "POSITIVE"]
+    more.loc[["14", "15"], ["CTCBL", "MARKBL"]] = [9.0, "POSITIVE"]
     more.loc[["14", "15"], "RESCIEFL"] = "N"
     members = categories(more, PLAN)
     expected = {level: " ".join(who.index[who]) for level, who in members.items()}

@@ -516,7 +516,7 @@ def test_the_trial_in_other_legal_words_gives_every_number_of_the_trial(tmp_path
     from sap.simulate import trial
 
     rules, day = contracts.load(), dt.date(2019, 6, 30)
-    tables = trial.simulate(5, ctc_threshold=PLAN.screening.ctc_minimum, n_screened=150)
+    tables = trial.simulate(5, ctc_threshold=PLAN.biomarker.cell_count.minimum, n_screened=150)
     found, findings = [], []
     for extract in (tables, otherwise(tables)):
         rows = contracts.check(extract, rules, PLAN.inputs.required, plan=PLAN)
@@ -555,7 +555,7 @@ def test_plan_terms_in_the_spelling_of_meddra_give_the_numbers_of_upper_case():
     content["deaths"]["progression_terms"] = [term.capitalize() for term in disease]
     other = Plan.model_validate(content, strict=False)
     rules = contracts.load()
-    tables = trial.simulate(5, ctc_threshold=PLAN.screening.ctc_minimum, n_screened=150)
+    tables = trial.simulate(5, ctc_threshold=PLAN.biomarker.cell_count.minimum, n_screened=150)
     typed = contracts.typed(tables, rules)
     first, second = (
         ard.to_csv(analyses.analyse(typed, plan, dt.date(2019, 6, 30)).ard)
@@ -563,3 +563,28 @@ def test_plan_terms_in_the_spelling_of_meddra_give_the_numbers_of_upper_case():
     )
     assert first == second
     assert "toxicity_monitoring" in first
+
+
+@pytest.mark.parametrize(
+    "code, word, meant",
+    [
+        # a study whose laboratory reports DETECTED; MARKER-X is a variant of the test code
+        ("MARKX", "detected", ("MARKX", "POSITIVE")),
+        ("Marker-X", "NOT DETECTED", ("MARKX", "NEGATIVE")),
+        ("MARKX", "FAILED", ("MARKX", "FAILED")),
+        ("OTHER", "SEEN", ("OTHER", "SEEN")),  # of another test nothing changes
+    ],
+)
+def test_results_of_the_biomarker_are_positive_or_negative_by_the_plan(code, word, meant):
+    rule = PLAN.biomarker.model_copy(
+        update={
+            "test": "MARKX", "also": ["MARKER X"], "positive": ["DETECTED", "SEEN"],
+            "negative": ["NOT DETECTED"],
+        }
+    )  # fmt: skip
+    plan = PLAN.model_copy(update={"biomarker": rule})
+    cells = {"GFTESTCD": code, "GFSTRESC": word}
+    first = standard({"gf": pd.DataFrame([cells])}, plan)["gf"].iloc[0]
+    (second,) = in_standard_terms({"gf": [dict(cells)]}, plan)["gf"]
+    assert (first["GFTESTCD"], first["GFSTRESC"]) == meant
+    assert (second["GFTESTCD"], second["GFSTRESC"]) == meant

@@ -6,13 +6,16 @@ display of the study report, on a synthetic trial and on the published one.
 """
 
 import ast
+import html
 import json
 import re
 from pathlib import Path
 
 import pytest
+from matplotlib.text import Text
 
-from sap.displays import register
+from sap.displays import abbreviations, profile, register
+from sap.displays.formats import typeset
 from sap.pipeline import commands
 from sap.plan import project_home
 
@@ -47,16 +50,42 @@ def formatted(code: str, names: dict[str, object]) -> object:
     return eval(compile(ast.Expression(body[-1].value), "cell", "eval"), names)
 
 
-def rendered(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def rendered(
+    run: Path, monkeypatch: pytest.MonkeyPatch, drawn: dict[str, list[str]] | None = None
+) -> dict[str, str]:
+    """The Markdown of each display; `drawn` gets the texts of each drawing, by the label of its display."""
     monkeypatch.setenv("SAP_RUN", str(run))
     displays, names, chapter = {}, {}, ""
+    texts: list[str] = []
+    if drawn is not None:
+        monkeypatch.setattr(Text, "draw", _recorded(Text.draw, texts))
+        monkeypatch.setattr(profile._Page, "text", _recorded_words(profile._Page.text, texts))
     for name, label, code in cells():
         if name != chapter:
             chapter = name
         value = formatted(code, names)
         if label.startswith("tlf-"):
+            texts.clear()
             displays[label] = value._repr_markdown_()
+            if drawn is not None:
+                drawn[label] = list(texts)
     return displays
+
+
+def _recorded(draw, texts: list[str]):
+    def drawing(self, *args, **settings):
+        texts.append(self.get_text())
+        return draw(self, *args, **settings)
+
+    return drawing
+
+
+def _recorded_words(draw, texts: list[str]):
+    def drawing(self, words, *args, **settings):
+        texts.append(words)
+        return draw(self, words, *args, **settings)
+
+    return drawing
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +145,26 @@ def of_patients(label: str, text: str, caption: str) -> dict[str, object]:
     return {"N": n, "method": method, "denominators": denominators}
 
 
+def unused_footnotes(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """The register's footnotes of cells, by display, that no cell of the run has."""
+    unused = {}
+    for label, text in rendered(run, monkeypatch).items():
+        notes = text.partition(".tlf-notes}")[2]
+        tied = [n for n in register.register()[label].footnotes if not isinstance(n, str)]
+        told = [re.sub(r"[\\]", "", line) for line in notes.splitlines() if line.startswith("- ^")]
+        lost = [n.text for n in tied if not any(typeset(n.text) in line for line in told)]
+        if lost and ".tlf-absent" not in text and text:
+            unused[label] = lost
+    return unused
+
+
+def marks_of(text: str) -> tuple[list[str], list[str]]:
+    """The letters in the order of the first place of each, and those of the notes."""
+    found = re.findall(r'<sup class="mark">([a-z,]+)</sup>', text)
+    letters = dict.fromkeys(one for each in found for one in each.split(","))
+    return list(letters), re.findall(r"^- \^([a-z]+)\^ ", text, re.MULTILINE)
+
+
 def faults(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
     displays = rendered(run, monkeypatch)
@@ -133,10 +182,145 @@ def test_every_display_of_the_synthetic_trial_stands_alone(carve, monkeypatch):
     assert faults(carve, monkeypatch) == {}
 
 
+# A footnote on what this trial's data do not have: sums of diameters that the investigator recorded.
+NOT_IN_CARVE = {
+    "tlf-tumour-agreement": ["Compared where the data record a sum of diameters."],
+    "tlf-ae-overview": ["Of all treated patients; not counted by line of therapy."],
+}
+
+
+@pytest.mark.slow
+def test_every_footnote_of_cells_stands_at_one_and_its_letter_is_explained_below(
+    carve, monkeypatch
+):
+    assert unused_footnotes(carve, monkeypatch) == NOT_IN_CARVE
+    with_marks = 0
+    for label, text in rendered(carve, monkeypatch).items():
+        letters, told = marks_of(text)
+        assert letters == told == list("abcdefghij"[: len(told)]), label
+        with_marks += bool(letters)
+    assert with_marks > 40
+
+
+def test_a_letter_without_a_note_is_seen():
+    assert marks_of('5<sup class="mark">b,a</sup>\n- ^a^ One.') == (["b", "a"], ["a"])
+
+
 @pytest.mark.slow
 @pytest.mark.shared
 def test_every_display_of_the_published_trial_stands_alone(caba_v7, monkeypatch):
     assert faults(caba_v7, monkeypatch) == {}
+
+
+# Abbreviations ------------------------------------------------------------------------------------
+
+# Letters that are no abbreviation: the trial's name, codes of the source (SDTM), roman numbers, a visit as the
+# protocol names it, ...
+NO_ABBREVIATION = re.compile(
+    r"CARVE|CABA(-V7)?|NCT\d*|II+|IV|EOT|FU|KT|MC|TweeSteden|[A-Z]{2,8}(FL|DT|DTC|CD|SEQ)|INCL\d+|EXCL\d+"
+)
+# What the page and the bundle print of plan, data and contracts holds codes of SDTM as they are recorded; so do
+# the terms of listings.
+OF_CODES = {"tlf-plan", "tlf-findings", "tlf-manifest", "tlf-map", "tlf-l-ae", "tlf-l-significant"}
+CAPITALS = re.compile(r"(?<![\w-])[A-Z][A-Za-z]*[A-Z]\w*(?:-[A-Z]\w*)*(?!\w)")
+
+
+def section_4(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    """Each abbreviation with its meanings."""
+    monkeypatch.setenv("SAP_RUN", str(run))
+    rows = [seen(row) for row in abbreviations.listed()._repr_markdown_().splitlines()[2:]]
+    cells = [[cell.strip() for cell in row.strip("| ").split("|")] for row in rows]
+    return {text: meanings.split("; ") for text, meanings in cells}
+
+
+def seen(markdown: str) -> str:
+    """The words of a display as a reader sees them, without its source."""
+    text = re.sub(r"^- Source: .*$", "", markdown, flags=re.MULTILINE)
+    text = re.sub(r"^(:::|```).*$", "", text, flags=re.MULTILINE)
+    text = re.sub(r"<[^>]*>", " | ", text)
+    text = re.sub(r"\]\{[^}]*\}|\]\([^)]*\)", "", text)
+    return html.unescape(re.sub(r"\\(?=\W)|[\[\]\u200b]", "", text))
+
+
+def uses(text: str, abbreviation: str) -> bool:
+    """As a word of its own, in the plural, or with an index (AUC₀₋₇); non-CR/non-PD also in capitals."""
+    case = re.IGNORECASE if abbreviation[0].islower() else 0
+    return bool(
+        re.search(rf"(?<!\w){re.escape(abbreviation)}(s|[₀-₉₋ₕ]+)?(?!\w)", text, flags=case)
+    )
+
+
+def badly_abbreviated(
+    label: str, markdown: str, words: list[str], known: dict[str, list[str]]
+) -> list[str]:
+    """Each abbreviation that is used and not spelled out, or the other way round, or in no list."""
+    above, _, notes = markdown.partition(".tlf-notes}")
+    bullets = [line for line in seen(notes).splitlines() if line.startswith("- ")]
+    # The note of abbreviations is the last one, before the source.
+    parts = [one.partition(", ") for one in bullets[-1][2:].split("; ")] if bullets else []
+    listed = [text for text, _, _ in parts] if all(text in known for text, _, _ in parts) else []
+    spelled = {
+        text
+        for text, meanings in known.items()
+        if any(f"{text}, {one[:12]}".lower() in "\n".join(bullets).lower() for one in meanings)
+    }
+    text = "\n".join([seen(above), *(bullets[:-1] if listed else bullets), *words])
+    faults = [
+        f"{one} is not spelled out" for one in known if uses(text, one) and one not in spelled
+    ]
+    faults += [f"{one} is spelled out and not used" for one in listed if not uses(text, one)]
+    faults += [f"{one} has another meaning in section 4" for one in set(listed) - spelled]
+    if label not in OF_CODES:
+        for word in set(CAPITALS.findall(text)):
+            if not NO_ABBREVIATION.fullmatch(word) and not any(uses(word, one) for one in known):
+                faults.append(f"{word} is in no list of abbreviations")
+    return sorted(faults)
+
+
+def test_the_reading_of_abbreviations_sees_what_is_missing_and_what_is_too_much():
+    known = {
+        "CI": ["Confidence interval"],
+        "OS": ["Overall survival"],
+        "PSA": ["Prostate-specific antigen"],
+    }
+    display = "[OS]{.tlf-title}\n<td>95% CI</td><td>XYZ</td>\n::: {.tlf-notes}\n- PSA, prostate-specific antigen; OS, overall survival.\n- Source: PSA.\n:::"  # fmt: skip
+    assert badly_abbreviated("tlf-x", display, [], known) == [
+        "CI is not spelled out",
+        "PSA is spelled out and not used",
+        "XYZ is in no list of abbreviations",
+    ]
+    assert (
+        badly_abbreviated("tlf-x", display.replace("XYZ", "PSA").replace("CI", ""), [], known) == []
+    )
+
+
+def abbreviation_faults(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
+    known = section_4(run, monkeypatch)
+    assert {"CI", "PSA", "AR-V7", "SD", "non-CR/non-PD"} <= set(known)
+    drawn: dict[str, list[str]] = {}
+    displays = rendered(run, monkeypatch, drawn)
+    assert sum(bool(words) for words in drawn.values()) > 5
+    faults = {
+        label: badly_abbreviated(label, text, drawn[label], known)
+        for label, text in displays.items()
+        if text
+    }
+    return {label: of for label, of in faults.items() if of}
+
+
+@pytest.mark.slow
+def test_every_display_of_the_synthetic_trial_spells_out_the_abbreviations_that_it_uses(
+    carve, monkeypatch
+):
+    assert abbreviation_faults(carve, monkeypatch) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.shared
+def test_every_display_of_the_published_trial_spells_out_the_abbreviations_that_it_uses(
+    caba_v7, monkeypatch
+):
+    assert abbreviation_faults(caba_v7, monkeypatch) == {}
 
 
 def test_the_reading_misses_nothing_that_is_not_there():

@@ -272,7 +272,7 @@ def trial_of(subjects: dict[str, dict], plan=PLAN):
         "cm": table(cm, ["USUBJID", "CMCAT"], "CMSEQ", "CMSTDTC"),
         "ex": pd.DataFrame(columns=["USUBJID"]),
     }
-    course = courses(tables, adsl)
+    course = courses(tables, adsl, "CABAZITAXEL")
     points = time_points(tables, course, plan.tumour, plan.bone)
     psa = {"STUDY": adpsa(tables, adsl, plan.psa_response)}
     answers = tumour_responses(tables, course, points, plan.tumour)
@@ -452,7 +452,7 @@ def test_pancreatic_dates_give_the_published_pfs_of_all_41(shared_data):
     )[progressed.notna()]  # fmt: skip
     lb = pd.DataFrame(columns=["USUBJID", "LBTESTCD", "LBDTC"], dtype=object)
     tables = {"rs": rs, "lb": lb, "ex": lb}
-    course = courses(tables, adsl)
+    course = courses(tables, adsl, "CABAZITAXEL")
     points = time_points(tables, course, PLAN.tumour, PLAN.bone)
     psa = {"STUDY": adpsa(tables, adsl, PLAN.psa_response)}
     adrs = tumour_responses(tables, course, points, PLAN.tumour)

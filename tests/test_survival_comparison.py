@@ -11,7 +11,6 @@ from scipy.special import ndtr
 from sap import ard
 from sap.derivations.survival import with_baseline_status
 from sap.plan import read_plan
-from sap.plan.model import SurvivalComparison
 from sap.qc import cox as qc_cox
 from sap.qc import kaplan_meier
 from sap.qc.subjects import Subject
@@ -41,7 +40,7 @@ def freireich():
     adsl = pd.DataFrame(
         {
             "USUBJID": who, "GROUP": ["B"] * 21 + ["A"] * 21, "AGE": 70.0, "CTCBL": 10.0,
-            "ARV7BL": ["POSITIVE"] * 21 + ["NEGATIVE"] * 21, "ECOGBL": 1.0,
+            "MARKBL": ["POSITIVE"] * 21 + ["NEGATIVE"] * 21, "ECOGBL": 1.0,
         }
     )  # fmt: skip
     adtte = pd.DataFrame(
@@ -149,16 +148,6 @@ def test_marker_positive_against_negative_has_the_published_numbers():
     assert model["ph_doubtful"] == 0
 
 
-def test_covariates_in_the_words_of_earlier_plans_are_the_same():
-    rule = PLAN.survival_comparison.model_dump()
-    earlier = ["AR-V7 positive", "log2(CTC + 1)", "Age, per 10 years", "ECOG >= 1"]
-    ids = ["marker_positive", "log2_ctc", "age_10_years", "ecog_1"]
-    read = SurvivalComparison.model_validate(rule | {"covariates": earlier})
-    assert read.covariates == ids
-    with pytest.raises(ValueError, match="covariates"):
-        SurvivalComparison.model_validate(rule | {"covariates": ["gleason"]})
-
-
 def test_a_trial_without_groups_compares_none():
     assert by_group(*freireich(), CABA) == []
 
@@ -230,9 +219,9 @@ def small_groups(rmst_months: float):
         for state, (days, events) in groups.items()
         for place, (day, event) in enumerate(zip(days, events, strict=True))
     ]
-    frame = pd.DataFrame(rows, columns=["USUBJID", "ARV7BL", "AVAL", "CNSR"])
-    adsl = frame[["USUBJID", "ARV7BL"]].assign(CTCBL=5.0, AGE=70.0, ECOGBL=1.0, GROUP="B")
-    return adsl, frame.drop(columns="ARV7BL").assign(PARAMCD="OS"), survival, groups
+    frame = pd.DataFrame(rows, columns=["USUBJID", "MARKBL", "AVAL", "CNSR"])
+    adsl = frame[["USUBJID", "MARKBL"]].assign(CTCBL=5.0, AGE=70.0, ECOGBL=1.0, GROUP="B")
+    return adsl, frame.drop(columns="MARKBL").assign(PARAMCD="OS"), survival, groups
 
 
 @pytest.mark.parametrize(
@@ -362,12 +351,12 @@ def text_and_stats(parts, **where: str) -> dict[str, float | str]:
 
 def marked(*subjects: tuple[str, float, int], months: float = 8.0):
     """ADSL, ADTTE and a plan whose month is a day, of marker status, day and event."""
-    frame = pd.DataFrame(subjects, columns=["ARV7BL", "AVAL", "EVENT"])
+    frame = pd.DataFrame(subjects, columns=["MARKBL", "AVAL", "EVENT"])
     frame = frame.assign(
         USUBJID=[f"{n:02d}" for n in range(len(frame))], PARAMCD="OS", CNSR=1 - frame["EVENT"],
         AVAL=frame["AVAL"].astype(float),
     )  # fmt: skip
-    adsl = frame[["USUBJID", "ARV7BL"]].assign(CTCBL=5.0, AGE=70.0, ECOGBL=1.0, GROUP="B")
+    adsl = frame[["USUBJID", "MARKBL"]].assign(CTCBL=5.0, AGE=70.0, ECOGBL=1.0, GROUP="B")
     plan = weeks(covariates=["marker_positive"])
     survival = plan.survival.model_copy(update={"rmst_months": months})
     adtte = frame[["USUBJID", "PARAMCD", "AVAL", "CNSR"]]
@@ -482,11 +471,11 @@ def test_a_model_without_an_event_is_not_fitted():
 def test_covariates_are_the_numbers_of_the_plan():
     """log2(count + 1) of 0, 3 and 7 is 0, 2 and 3; ages in tens of years; ECOG from 1; B is 1."""
     times = pd.DataFrame(
-        {"ARV7BL": ["POSITIVE", "NEGATIVE", "UNDETERMINED"], "CTCBL": [0.0, 3.0, 7.0],
+        {"MARKBL": ["POSITIVE", "NEGATIVE", "UNDETERMINED"], "CTCBL": [0.0, 3.0, 7.0],
          "AGE": [65.0, 70.0, 82.0], "ECOGBL": [0.0, 1.0, np.nan], "GROUP": ["B", "A", None]}
     )  # fmt: skip
     names = ("marker_positive", "log2_ctc", "age_10_years", "ecog_1", "group_b")
-    frame = results._design(times, names, PLAN)
+    frame = results._design(times, names)
     assert list(frame) == list(names)
     expected = [[1, 0, 6.5, 0, 1], [0, 2, 7, 1, 0], [np.nan, 3, 8.2, np.nan, np.nan]]
     np.testing.assert_allclose(frame.to_numpy(float), expected)

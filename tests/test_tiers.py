@@ -47,7 +47,7 @@ def which_tests(tier: str) -> str:
 
 
 def test_each_test_is_in_exactly_one_tier():
-    marks = ("slow", "r", "browser", "shared", "clock", "long")
+    marks = ("slow", "r", "browser", "shared", "clock", "ssh", "long")
     tiers = {tier: which_tests(tier) for tier in ("quick", "slow", "long")}
     for number in range(2 ** len(marks)):
         has = {mark: bool(number >> place & 1) for place, mark in enumerate(marks)}
@@ -56,11 +56,11 @@ def test_each_test_is_in_exactly_one_tier():
 
 
 def in_ci(tmp_path: Path, make: str, seconds: int) -> subprocess.CompletedProcess[str]:
-    """.ci/run with another make, where R, chromium and faketime seem to be installed."""
+    """.ci/run with another make, where R, chromium, faketime and ssh-keygen seem to be installed."""
     place, commands = tmp_path / "project", tmp_path / "bin"
     shutil.copytree(HOME / ".ci", place / ".ci")
     commands.mkdir()
-    for name in ("Rscript", "chromium", "faketime"):
+    for name in ("Rscript", "chromium", "faketime", "ssh-keygen"):
         (commands / name).write_text("#!/bin/sh\n")
     (commands / "make").write_text(f"#!/bin/sh\n{make}\n")
     for path in commands.iterdir():
@@ -110,4 +110,4 @@ def test_ci_fails_when_r_or_a_browser_cannot_be_installed(tmp_path):
         [HOME / ".ci" / "run"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )  # fmt: skip
     assert got.returncode == 1
-    assert got.stdout.startswith("FAILED: R with survival, chromium and faketime")
+    assert got.stdout.startswith("FAILED: R with survival, chromium, faketime and ssh-keygen")

@@ -725,7 +725,7 @@ def test_caba_v7_has_best_responses_and_no_dated_assessment(shared_data):
     tables, _ = caba_v7.read(shared_data / "caba-v7")
     tables = contracts.typed(tables, contracts.load())
     subjects = adsl(tables, plan)
-    course = courses(tables, subjects)
+    course = courses(tables, subjects, "CABAZITAXEL")
     points = time_points(tables, course, plan.tumour, plan.bone)
     assert points.empty
     answers = tumour_responses(tables, course, points, plan.tumour)
@@ -802,6 +802,11 @@ def test_measurable_disease_is_a_target_lesion_at_baseline(patients):
         "11",
     ]
     assert said.loc["11", "CASE"] == 2  # no lesion recorded, but targets that were judged
+    assert said.index[said["AVALC"] == "N"].tolist() == ["03", "07", "10"]
+    assert tuple(said.loc["12", ["AVALC", "CASE"]]) == (
+        "NE",
+        5,
+    )  # no lesion, no target that was judged
     none = tumour_responses({}, course, time_points({}, course, RULE, BONE), RULE)
     assert set(none.loc[none["PARAMCD"] == "MEASDIS", "AVALC"]) == {"NE"}
 
@@ -1697,13 +1702,13 @@ def test_each_subject_has_the_parameters_worked_out_from_the_assessments():
         ("01", "BORINV"): ("CR", None, None, 1),  # the last of the evaluator
         ("01", "TUMBEST"): ("", -66.666666667, 168, 2),
         ("01", "TARGLIM"): ("N", None, None, 0),
-        ("01", "MEASDIS"): ("N", None, None, 3),
+        ("01", "MEASDIS"): ("NE", None, None, 5),
         ("02", "BOR"): ("NE", None, None, 7),
         ("02", "BORC"): ("NE", None, None, 7),
         ("02", "BORINV"): ("NE", None, None, 7),
         ("02", "TUMBEST"): ("NE", None, None, 1),
         ("02", "TARGLIM"): ("NE", None, None, None),
-        ("02", "MEASDIS"): ("N", None, None, 3),
+        ("02", "MEASDIS"): ("NE", None, None, 5),
         ("03", "BOR"): ("PR", None, 84, 2),
         ("03", "BORC"): ("SD", None, 84, 3),
         ("03", "BORINV"): ("NE", None, None, 7),
@@ -1715,7 +1720,7 @@ def test_each_subject_has_the_parameters_worked_out_from_the_assessments():
         ("04", "BORINV"): ("NE", None, None, 7),
         ("04", "TUMBEST"): ("", 200, 252, 2),
         ("04", "TARGLIM"): ("Y", None, None, 2),
-        ("04", "MEASDIS"): ("N", None, None, 3),
+        ("04", "MEASDIS"): ("NE", None, None, 5),
     }
     others = found[~found.index.isin(best.index)]
     assert others["PARAMCD"].value_counts().to_dict() == {

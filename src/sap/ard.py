@@ -13,13 +13,17 @@ import io
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+import re
+import sys
+import unicodedata
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sap.errors import ResultError, UsageError
 
@@ -52,14 +56,50 @@ class NotEstimable(NamedTuple):
 type_of_stat = float | int | str | NotEstimable
 
 
+# Control, direction and other characters without a shape; a line break is a cell's own affair.
+_SHAPELESS = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_PLAIN = frozenset("\t\n\r\u200c\u200d")  # the joiners of Indic and Persian writing change letters
+_NAMED = re.compile(r"\[U\+([0-9A-F]{4,6})\]")
+
+
+@lru_cache(maxsize=65_536)
+def visible(text: str) -> str:
+    r"""`text` with every control and direction character named, so that none acts on what is around it.
+
+    `restored` undoes it: a text that holds `[U+` already has its bracket named.
+
+    >>> visible("abc\u202edef\x00"), visible("[U+0041]")
+    ('abc[U+202E]def[U+0000]', '[U+005B]U+0041]')
+    """
+    if text.isascii() and text.isprintable() and "[U+" not in text:
+        return text
+    named = text.replace("[U+", "[U+005B]U+")
+    return "".join(
+        f"[U+{ord(c):04X}]" if c not in _PLAIN and unicodedata.category(c) in _SHAPELESS else c
+        for c in named
+    )
+
+
+def restored(text: str) -> str:
+    r"""The text of which `visible` named the characters.
+
+    >>> restored(visible("a\u202eb[U+0041]")) == "a\u202eb[U+0041]"
+    True
+    """
+    if "[U+" not in text:
+        return text
+    return _NAMED.sub(lambda code: chr(min(int(code[1], 16), sys.maxunicode)), text)
+
+
 def key(row: Mapping[str, Any]) -> str:
-    """The address of one row.
+    """The address of one row; control and direction characters are named in it (`visible`).
 
     >>> key(dict(analysis="os", population="PRIMARY", group="", paramcd="OS", level="a|b",
     ...          sublevel="", stat_name="median"))
     'os|PRIMARY||OS|a%7Cb||median'
     """
-    return "|".join(str(row[name]).replace("%", "%25").replace("|", "%7C") for name in KEY)
+    words = (visible(str(row[name])) for name in KEY)
+    return "|".join(word.replace("%", "%25").replace("|", "%7C") for word in words)
 
 
 def rows(  # noqa: PLR0913 - one keyword per column of the ARD
@@ -111,6 +151,52 @@ def rows(  # noqa: PLR0913 - one keyword per column of the ARD
     return pd.DataFrame(cells, columns=_NAMES, copy=False)
 
 
+def many(  # noqa: PLR0913 - one keyword per column of the ARD
+    stats: Mapping[str, Sequence[float] | NDArray[Any]],
+    *,
+    analysis: str,
+    section: str,
+    population: str,
+    method: str,
+    level: Sequence[str],
+    sublevel: Sequence[str],
+    paramcd: str = "",
+    group: str = "",
+) -> pd.DataFrame:
+    """The same statistics at many places, each a `level` and a `sublevel`: `rows` of them all, at once.
+
+    Each statistic has one number for each place. A NaN is refused: a missing number needs its reason, and
+    so `rows`.
+
+    Examples
+    --------
+    >>> frame = many({"n": [3, 1], "N": [9, 9]}, analysis="ae_soc_pt", section="SAP 6", population="SAFETY",
+    ...              level=["Skin", "Skin"], sublevel=["", "Rash"], paramcd="ANY", method="Patients")
+    >>> frame[["sublevel", "stat_name", "stat"]].to_numpy().tolist()
+    [['', 'n', 3.0], ['', 'N', 9.0], ['Rash', 'n', 1.0], ['Rash', 'N', 9.0]]
+    """
+    numbers = np.column_stack([np.asarray(each, dtype=np.float64) for each in stats.values()])
+    if np.isnan(numbers).any():
+        raise ValueError(f"{analysis} {population} {paramcd}: NaN without a reason")
+    places, names = len(level), len(stats)
+    frame = pd.DataFrame(
+        {
+            "analysis": analysis,
+            "section": section,
+            "population": population,
+            "group": group,
+            "paramcd": paramcd,
+            "level": np.repeat(np.array(level, dtype=object), names),
+            "sublevel": np.repeat(np.array(sublevel, dtype=object), names),
+            "stat_name": np.tile(np.array(list(stats), dtype=object), places),
+            "stat": numbers.ravel(),
+            "stat_text": "",
+            "method": method,
+        }
+    )
+    return frame[list(COLUMNS)]
+
+
 def bind(parts: Iterable[pd.DataFrame]) -> pd.DataFrame:
     """All rows in the order of their keys; a duplicate key is refused."""
     frames = [part for part in parts if len(part)]
@@ -138,6 +224,8 @@ def _safe(text: str) -> str:
 def to_csv(frame: pd.DataFrame) -> str:
     """The ARD as text with every digit (`repr`), safe to open in a spreadsheet.
 
+    Control and direction characters are named (`visible`); `from_csv` gives them back.
+
     >>> frame = rows({"n": 3}, analysis="a", section="s", population="P", method="=cmd()")
     >>> print(to_csv(frame).splitlines()[1])
     a,s,P,,,,,n,3.0,,'=cmd()
@@ -147,10 +235,20 @@ def to_csv(frame: pd.DataFrame) -> str:
     writer.writerow(COLUMNS)
     for row in frame[list(COLUMNS)].itertuples(index=False):
         writer.writerow(
-            ("" if math.isnan(v) else repr(float(v))) if name == "stat" else _safe(str(v))
+            ("" if math.isnan(v) else repr(float(v))) if name == "stat" else _safe(visible(str(v)))
             for name, v in zip(COLUMNS, row, strict=True)
         )
     return out.getvalue()
+
+
+def safe_csv(frame: pd.DataFrame) -> str:
+    r"""A listing for people as CSV: control and direction characters named, no value a formula.
+
+    >>> safe_csv(pd.DataFrame({"WHAT": ["a\u202eb", "=1+1", "-1", None], "ROW": [1, 2, 3, 4]})).split()
+    ['WHAT,ROW', 'a[U+202E]b,1', "'=1+1,2", "'-1,3", ',4']
+    """
+    shown = frame.map(lambda cell: _safe(visible(cell)) if isinstance(cell, str) else cell)
+    return str(shown.to_csv(index=False, lineterminator="\n"))
 
 
 def from_csv(path: Path) -> pd.DataFrame:
@@ -171,7 +269,7 @@ def from_csv(path: Path) -> pd.DataFrame:
     frame = pd.DataFrame(lines[1:], columns=list(COLUMNS))
     for name in COLUMNS:
         if name != "stat":
-            frame[name] = frame[name].str.removeprefix("'")
+            frame[name] = frame[name].str.removeprefix("'").map(restored)
     frame["stat"] = [_number(path, row, v) for row, v in enumerate(frame["stat"], start=1)]
     return frame
 
@@ -236,7 +334,12 @@ def _plan(path: Path) -> "Plan":
 
 def plan() -> "Plan":
     """The plan of the run, typed: `plan().ctc.visit`."""
-    return _plan(run_folder().resolve() / "tables" / "plan.json")
+    return plan_of(run_folder())
+
+
+def plan_of(run: Path) -> "Plan":
+    """The plan of the run in a folder."""
+    return _plan(run.resolve() / "tables" / "plan.json")
 
 
 def run_facts() -> dict[str, Any]:

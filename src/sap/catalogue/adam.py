@@ -4,18 +4,24 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any, Literal
 
+from sap.catalogue.files import file_content
 from sap.catalogue.reporting import PARAMETERS, filled, stem_files
 from sap.errors import ResultError
+
+ENTRY_OF: Mapping[str, str] = {
+    "ADPSA": "psa_response", "ADCTC": "ctc", "ADPC": "pk", "ADPP": "pk", "ADBE": "samples",
+}  # fmt: skip
+"""The entry of the plan without which there is no such dataset."""
 
 
 @dataclass(frozen=True)
 class Column:
     """One variable: label (at most 40 ASCII characters), type, length in bytes, origin, codelist.
 
-    `source` names the variable of SDTM that a predecessor is copied from.
+    `source` names the variable of SDTM that a predecessor is copied from, `rule` the function whose
+    docstring is the rule, where that does not name the column.
     """
 
     name: str
@@ -25,14 +31,20 @@ class Column:
     origin: Literal["Predecessor", "Derived", "Assigned"]
     source: str
     codelist: str
+    rule: str
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset: label, structure, the columns that order and name its records, its variables."""
+    """One dataset: label, class, structure, the columns that order and name its records, its variables.
+
+    `kind` and `subclass` are the class of Define-XML 2.1 and, where there is one, its subclass.
+    """
 
     name: str
     label: str
+    kind: str
+    subclass: str
     structure: str
     keys: tuple[str, ...]
     columns: Mapping[str, Column]
@@ -40,20 +52,13 @@ class Dataset:
 
 @dataclass(frozen=True)
 class Parameter:
-    """One PARAMCD of a dataset: its label (PARAM) and its definition."""
+    """One PARAMCD of a dataset: its label (PARAM), its definition, and its rule, as of a column."""
 
     dataset: str
     paramcd: str
     label: str
     definition: str
-
-
-def _read(name: str) -> Any:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = files("sap.catalogue").joinpath(name).read_text("utf-8")
-    return yaml.load(text, loader)
+    rule: str = ""
 
 
 def _column(name: str, entry: Mapping[str, Any]) -> Column:
@@ -65,6 +70,7 @@ def _column(name: str, entry: Mapping[str, Any]) -> Column:
         origin=entry["origin"],
         source=entry.get("source", ""),
         codelist=entry.get("codelist", ""),
+        rule=entry.get("rule", ""),
     )
 
 
@@ -79,11 +85,13 @@ def datasets() -> Mapping[str, Dataset]:
         name: Dataset(
             name=name,
             label=entry["label"],
+            kind=entry["class"],
+            subclass=entry.get("subclass", ""),
             structure=entry["structure"],
             keys=tuple(entry["keys"]),
             columns={column: _column(column, of) for column, of in entry["columns"].items()},
         )
-        for name, entry in _read("datasets.yml").items()
+        for name, entry in file_content("datasets.yml").items()
     }
 
 
@@ -111,10 +119,13 @@ def dataset_label(name: str) -> str:
 def parameters() -> Mapping[str, tuple[Parameter, ...]]:
     """The parameters of each dataset in the order of the catalogue; a code may be a pattern."""
     known: dict[str, list[Parameter]] = {}
-    for content in (_read("parameters.yml"), *(of.get(PARAMETERS, {}) for _, of in stem_files())):
+    for content in (
+        file_content("parameters.yml"),
+        *(of.get(PARAMETERS, {}) for _, of in stem_files()),
+    ):
         for dataset, entries in content.items():
             known.setdefault(dataset, []).extend(
-                Parameter(dataset, str(code), of["label"], of["definition"])
+                Parameter(dataset, str(code), of["label"], of["definition"], of.get("rule", ""))
                 for code, of in entries.items()
             )
     return {dataset: tuple(entries) for dataset, entries in sorted(known.items())}
@@ -128,10 +139,21 @@ def param(dataset: str, paramcd: str, plan: object) -> str:
     ResultError
         The catalogue has no such parameter of this dataset.
     """
-    for known in parameters()[dataset]:
-        match = re.fullmatch(known.paramcd, paramcd)
-        if match:
-            return filled(known.label, plan, match)
+    known = parameter(dataset, paramcd)
+    return filled(known.label, plan, re.fullmatch(known.paramcd, paramcd))
+
+
+def parameter(dataset: str, paramcd: str) -> Parameter:
+    """The parameter of a dataset that a PARAMCD is.
+
+    Raises
+    ------
+    ResultError
+        The catalogue has no such parameter of this dataset.
+    """
+    for known in parameters().get(dataset, ()):
+        if re.fullmatch(known.paramcd, paramcd):
+            return known
     raise ResultError(
         f"{dataset}: the catalogue has no parameter {paramcd}.\n"
         "Describe it in src/sap/catalogue/parameters.yml."

@@ -1,15 +1,20 @@
 """Codelists of CDISC Controlled Terminology, and the comparison of terms.
 
 `codelists.yml` has each codelist that the code uses: its submission values, and the variants found in
-extracts.
+extracts. A study adds terms of its disease in `data-contracts/terms.yaml`.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
+from types import MappingProxyType
 from typing import Any
+
+from sap.catalogue.files import file_content
+from sap.catalogue.home import study_home
+from sap.errors import PlanError
 
 # British letters and their American form, applied inside words; longer ones first.
 _AMERICAN = (
@@ -56,13 +61,15 @@ def folded(words: Iterable[str]) -> frozenset[str]:
 class Codelist:
     """One codelist: submission values in the order of the list, with their variants.
 
-    `code` is the NCI code of the list in CDISC Controlled Terminology, "" for an additional list.
+    `code` is the NCI code of the list in CDISC Controlled Terminology, "" for an additional list;
+    `term_codes` holds those of terms, where a source gives them.
     """
 
     name: str
     code: str
     source: str
     terms: Mapping[str, tuple[str, ...]]
+    term_codes: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def values(self) -> tuple[str, ...]:
@@ -72,7 +79,7 @@ class Codelist:
     @property
     def words(self) -> Mapping[str, str]:
         """The submission value of every folded term and variant."""
-        return _words(self.name)
+        return _words(study_home(), self.name)
 
     def standard(self, text: str | None) -> str | None:
         """The submission value of a text; None when it is missing or not in the list.
@@ -83,17 +90,26 @@ class Codelist:
         return None if text is None else self.words.get(fold(text))
 
 
-@cache
 def codelists() -> Mapping[str, Codelist]:
     """Every codelist by name: those of `codelists.yml`, then the units of `units.yml`."""
-    import yaml
+    return _codelists(study_home())
 
+
+@cache
+def _codelists(study: Path) -> Mapping[str, Codelist]:
     from sap.catalogue.units import units
 
-    text = files("sap.catalogue").joinpath("codelists.yml").read_text("utf-8")
-    # The C loader reads the thousand locations in a hundredth of a second; not every build has it.
-    content = yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
-    lists = {name: _codelist(name, entry) for name, entry in content.items()}
+    added = terms_of_study(study / "data-contracts" / "terms.yaml")
+    lists = {
+        name: _codelist(name, entry, added.get(name, {}))
+        for name, entry in file_content("codelists.yml").items()
+    }
+    unknown = sorted(set(added) - set(lists))
+    if unknown:
+        raise PlanError(
+            f"data-contracts/terms.yaml: there is no codelist {', '.join(unknown)}; "
+            f"there are {', '.join(lists)}"
+        )
     return lists | {name: each.codelist for name, each in units().items()}
 
 
@@ -108,20 +124,54 @@ def codelist(name: str) -> Codelist:
     return codelists()[name]
 
 
-def _codelist(name: str, entry: Mapping[str, Any]) -> Codelist:
-    terms = {
-        str(value): tuple(str(word) for word in synonyms or ())
-        for value, synonyms in entry["terms"].items()
-    }
-    return Codelist(name, str(entry.get("code", "")), str(entry["source"]), terms)
+def terms_of_study(path: Path) -> dict[str, dict[str, list[str]]]:
+    """The terms that a study adds, by codelist: each submission value with its variants.
+
+    1. No file: no terms.
+    2. Else one mapping: codelist: {submission value: [variant, ...]}.
+
+    Raises
+    ------
+    PlanError
+        The file has another form; it names the entry.
+    """
+    import yaml
+
+    if not path.is_file():
+        return {}
+    try:
+        content = yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError, ValueError) as error:
+        where = " ".join(str(getattr(error, "problem_mark", "") or "").split())
+        raise PlanError(f"{path.name} cannot be read as YAML {where}".rstrip()) from error
+    form = "codelist: {SUBMISSION VALUE: [variant, ...]}"
+    if not isinstance(content, dict):
+        raise PlanError(f"{path.name}: write {form}")
+    for name, terms in content.items():
+        for value, variants in terms.items() if isinstance(terms, dict) else [(None, None)]:
+            texts = [name, value, *variants] if isinstance(variants, list) else [None]
+            if not all(isinstance(text, str) for text in texts):
+                raise PlanError(f"{path.name}: {name}: write {form}, each a text")
+    return content
+
+
+def _codelist(
+    name: str, entry: Mapping[str, Any], added: Mapping[str, Iterable[str]] = MappingProxyType({})
+) -> Codelist:
+    entries = {str(value): list(words or ()) for value, words in entry["terms"].items()}
+    for value, words in added.items():
+        entries[value] = [*entries.get(value, []), *words]
+    terms = {value: tuple(str(word) for word in words) for value, words in entries.items()}
+    codes = {str(value): str(code) for value, code in entry.get("term_codes", {}).items()}
+    return Codelist(name, str(entry.get("code", "")), str(entry["source"]), terms, codes)
 
 
 @cache
-def _words(name: str) -> Mapping[str, str]:
+def _words(study: Path, name: str) -> Mapping[str, str]:
     words: dict[str, str] = {}
-    for value, synonyms in codelist(name).terms.items():
+    for value, synonyms in _codelists(study)[name].terms.items():
         for word in (value, *synonyms):
             known = words.setdefault(fold(word), value)
             if known != value:
-                raise ValueError(f"codelist {name}: {word!r} means both {known} and {value}")
+                raise PlanError(f"codelist {name}: {word!r} means both {known} and {value}")
     return words

@@ -3,10 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 from sap.catalogue.codelists import Codelist, codelist
+from sap.catalogue.files import file_content
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,7 @@ def coded_columns() -> Mapping[str, Mapping[str, tuple[Coded, ...]]]:
     >>> coded_columns()["ae"]["AEOUT"][0].codelist.name
     'OUT'
     """
-    import yaml
-
-    read = yaml.safe_load(files("sap.catalogue").joinpath("columns.yml").read_text("utf-8"))
+    read = file_content("columns.yml")
     return {
         domain: {
             column: tuple(_coded(domain, column, content)) for column, content in columns.items()

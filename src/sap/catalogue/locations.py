@@ -8,9 +8,11 @@ which diameter is used; therefore a location outside of the list is reported and
 import re
 from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple
 
 from sap.catalogue.codelists import codelist, fold
+from sap.catalogue.home import study_home
 
 _WORD = re.compile(r"[^a-z0-9]+")
 _SIDES = {"left", "right", "bilateral", "unilateral", "ipsilateral", "contralateral"}
@@ -56,7 +58,8 @@ def location(text: str | None) -> Location | None:
     if text is None:
         return None
     words = _words(text)
-    term = _terms().get(words) or _terms().get(words - _SIDES)
+    terms = _terms(study_home())
+    term = terms.get(words) or terms.get(words - _SIDES)
     node = {"lymph", "node"} <= words
     if term is None and not node:
         return None
@@ -98,7 +101,7 @@ def _words(text: str) -> frozenset[str]:
 
 
 @cache
-def _terms() -> Mapping[frozenset[str], str]:
+def _terms(_study: Path) -> Mapping[frozenset[str], str]:
     terms: dict[frozenset[str], str] = {}
     for term, others in codelist("LOC").terms.items():
         for text in (term, *others):

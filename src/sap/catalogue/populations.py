@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import NamedTuple
 
+from sap.catalogue.files import file_content
 from sap.catalogue.reporting import filled
 
 
@@ -25,6 +25,8 @@ class Population(NamedTuple):
         The column of ADSL that is `Y` for its patients; None for a group that only titles name.
     name
         What a caption says where the definition is long: the words, where there is none.
+    needs
+        The entries of the plan without which there is no such population.
     """
 
     id: str
@@ -32,6 +34,7 @@ class Population(NamedTuple):
     words: str
     flag: str | None
     name: str
+    needs: tuple[str, ...] = ()
 
     def text(self, plan: object) -> str:
         """The definition with the numbers and words of the plan."""
@@ -45,11 +48,7 @@ def populations() -> Mapping[str, Population]:
     >>> populations()["PRIMARY"].flag
     'PRIMFL'
     """
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content = files("sap.catalogue").joinpath("populations.yml").read_text("utf-8")
-    entries = yaml.load(content, loader)
+    entries = file_content("populations.yml")
     return MappingProxyType(
         {
             key: Population(
@@ -58,6 +57,7 @@ def populations() -> Mapping[str, Population]:
                 entry["words"],
                 entry.get("flag"),
                 entry.get("name", entry["words"]),
+                tuple(entry.get("needs", ())),
             )
             for key, entry in entries.items()
         }

@@ -1,9 +1,12 @@
 """Results of assays, including results below or above the limits of quantification."""
 
 import re
+from functools import lru_cache
+from pathlib import Path
 from typing import Literal, NamedTuple
 
 from sap.catalogue.codelists import codelist
+from sap.catalogue.home import study_home
 from sap.catalogue.numbers import number, significant
 
 FORMS = (
@@ -52,7 +55,7 @@ def quantity(
     (Quantity(value=5000.0, side='>', readable=True), Quantity(value=7.3, side='', readable=True), Quantity(value=7.3, side='', readable=True), Quantity(value=None, side='', readable=False))
     """
     if text is not None:
-        side, limit = _beyond(text)
+        side, limit = _beyond(study_home(), text)
         if side:
             if limit is None:
                 limit = lower if side == "<" else upper
@@ -62,8 +65,12 @@ def quantity(
     return Quantity(value, "", text is None or from_text is not None)
 
 
-def _beyond(text: str) -> tuple[Literal["", "<", ">"], float | None]:
-    """The sign of a text beyond a limit of quantification, and the limit in the text."""
+@lru_cache(maxsize=65_536)
+def _beyond(study: Path, text: str) -> tuple[Literal["", "<", ">"], float | None]:
+    """The sign of a text beyond a limit of quantification, and the limit in the text.
+
+    Kept by the study, whose terms of the codelist these are: most results of a large trial are repeated.
+    """
     signed = _SIGN.fullmatch(text)
     if signed and (limit := number(signed[2])) is not None:
         return _SIDE[signed[1][0]], limit
@@ -75,5 +82,5 @@ def _beyond(text: str) -> tuple[Literal["", "<", ">"], float | None]:
         return ("<" if word == "BELOW" else ">"), None
     both = _WORD_AND_LIMIT.fullmatch(text)
     if both and codelist("QUANTIFICATION").standard(both[1]) is not None:
-        return _beyond(both[2])
+        return _beyond(study, both[2])
     return "", None

@@ -10,9 +10,10 @@
 import re
 from collections.abc import Mapping
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Literal, NamedTuple
+
+from sap.catalogue.files import file_content
 
 NOT_ESTIMABLE: Literal["NE"] = "NE"
 NOT_COLLECTED: Literal["NC"] = "NC"
@@ -34,11 +35,7 @@ class Reason(NamedTuple):
 @cache
 def reasons() -> Mapping[str, Reason]:
     """The reasons that lie in the data, by id; braces hold what differs from one row to another."""
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    content = files("sap.catalogue").joinpath("reasons.yml").read_text("utf-8")
-    entries = yaml.load(content, loader)
+    entries = file_content("reasons.yml")
     return MappingProxyType({key: Reason(**entry) for key, entry in entries.items()})
 
 

@@ -2,7 +2,7 @@
 
 `analyses/<stem>.yml` describes the analyses of one stem (the name that a module of `results`, `qc`,
 `displays` and a test share). Results write the ids; tables, figures, prose, docs and exports take
-labels and order from here. A label may hold a key of the plan in braces (`{wording.marker}`), and
+labels and order from here. A label may hold a key of the plan in braces (`{biomarker.name}`), and
 the label of a pattern the text that met it (`{0}`, or `{1}` for its first group).
 """
 
@@ -13,6 +13,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 
+from sap.catalogue.files import file_content
 from sap.errors import ResultError
 
 Axis = Literal["paramcd", "group", "level", "sublevel"]
@@ -22,14 +23,18 @@ Second = Literal["raw", "datasets", "none"]
 
 _NUMBER = re.compile(r"\{[a-z]+\}")
 _PLACE = re.compile(r"\{([a-z_0-9.]+)\}")
+_PART = re.compile(r"\[\[(?:(!?)([a-z_.]+)\?)?(.*?)\]\]")
 _FIELDS = {
     "label",
     "plan",
+    "otherwise",
+    "needs",
     "populations",
     "parameters",
     "groups",
     "levels",
     "sublevels",
+    "variables",
     "statistics",
     "audience",
     "open",
@@ -46,12 +51,16 @@ _OPEN_AXES = ("populations", "parameters", "groups", "levels", "sublevels", "sta
 def filled(label: str, plan: object, match: re.Match[str] | None = None) -> str:
     """A label with the plan's values in place of `{entry.key}`, and a pattern's text for `{0}`, `{1}`.
 
-    The members of a list are alternatives: "a or b".
+    The members of a list are alternatives: "a or b". A part in double brackets is printed where the plan
+    has every entry that its keys name; `[[entry?...]]` where it has that entry, `[[!entry?...]]` where not.
 
     >>> from types import SimpleNamespace
     >>> filled("CTC ≥ {screening.least}", SimpleNamespace(screening=SimpleNamespace(least=3)))
     'CTC ≥ 3'
+    >>> filled("treated[[{ctc.least} or more]][[!ctc? once]]", SimpleNamespace(ctc=None))
+    'treated once'
     """
+    label = applied(label, plan)
 
     def value(place: re.Match[str]) -> str:
         path = place[1]
@@ -67,13 +76,49 @@ def filled(label: str, plan: object, match: re.Match[str] | None = None) -> str:
     return _PLACE.sub(value, label)
 
 
+def applied(text: str, plan: object) -> str:
+    """A text with those of its parts in double brackets that apply to a plan (`filled`)."""
+
+    def part(place: re.Match[str]) -> str:
+        absent, entry, words = place[1], place[2], place[3]
+        there = all_in_plan([entry] if entry else entries_of(words), plan)
+        return words if there != bool(absent) else ""
+
+    return _PART.sub(part, text) if "[[" in text else text
+
+
+def entries_of(label: str) -> tuple[str, ...]:
+    """The entries of the plan that the keys in a label name, without those of its parts in double brackets.
+
+    >>> entries_of("{biomarker.name} positive, {0}, CTC ≥ {biomarker.cell_count.minimum}")
+    ('biomarker', 'biomarker.cell_count')
+    """
+    named = [path.rpartition(".")[0] for path in _PLACE.findall(_PART.sub("", label))]
+    return tuple(dict.fromkeys(name for name in named if name))
+
+
+def all_in_plan(entries: Iterable[str], plan: object) -> bool:
+    """Whether the plan has all of these entries and parts of entries (`biomarker.cell_count`)."""
+    for path in entries:
+        here: Any = plan
+        for name in path.split("."):
+            here = here[int(name)] if name.isdecimal() else getattr(here, name)
+            if here is None:
+                return False
+    return True
+
+
 @dataclass(frozen=True)
 class Item:
-    """One value of an axis: its id, or the pattern of ids that the data or the plan give."""
+    """One value of an axis: its id, or the pattern of ids that the data or the plan give.
+
+    `needs`: the entries without which a plan has no such rows, those that the label names included.
+    """
 
     id: str
     label: str
     pattern: bool = False
+    needs: tuple[str, ...] = ()
 
     def match(self, value: str) -> re.Match[str] | None:
         """The match of a value with this item."""
@@ -89,11 +134,17 @@ class Analysis:
     id, stem, label
         Its key (a number of the plan in it as `{days}`), the stem of its modules, its name in words.
     plan
-        The entry of the plan whose SAP section its rows carry.
+        The entry of the plan whose SAP section its rows carry; without it there is no such analysis.
+    otherwise
+        The entry whose section its rows carry where the plan has not the first one.
+    needs
+        Further entries without which there is no such analysis.
     populations, statistics
         What may stand in these columns of the ARD.
     paramcd, group, level, sublevel
         The values of these columns in the order in which they are printed; none: the column is empty.
+    variables
+        By column of the ARD the variable of a dataset (`ADAE.AEDECOD`) whose values its values are.
     audience
         `open` when the open report of the monitoring board may hold it.
     open
@@ -111,12 +162,15 @@ class Analysis:
     stem: str
     label: str
     plan: str
+    otherwise: str
+    needs: tuple[str, ...]
     populations: tuple[str, ...]
     statistics: tuple[str, ...]
     paramcd: tuple[Item, ...]
     group: tuple[Item, ...]
     level: tuple[Item, ...]
     sublevel: tuple[Item, ...]
+    variables: Mapping[Axis, str]
     audience: Literal["open", "closed"]
     open: tuple[Mapping[str, tuple[str, ...]], ...]
     decimals: Mapping[str, int]
@@ -124,6 +178,11 @@ class Analysis:
     no_display: str
     second: Second
     no_second: str
+
+    def is_in(self, plan: object) -> bool:
+        """Whether a plan has this analysis: it has the entries that the analysis needs."""
+        own = () if self.otherwise else (self.plan,)
+        return all_in_plan((*own, *self.needs), plan)
 
     def items(self, axis: Axis) -> tuple[Item, ...]:
         """The values of an axis in their order."""
@@ -190,20 +249,13 @@ class Analysis:
         return sorted(dict.fromkeys(values), key=place)
 
 
-def _read(name: str) -> Any:
-    import yaml
-
-    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    text = files("sap.catalogue").joinpath(name).read_text("utf-8")
-    return yaml.load(text, loader)
-
-
 def _items(entries: Sequence[Any]) -> Iterator[Item]:
     for entry in entries:
         if isinstance(entry, Mapping):
             named = entry.get("id", entry.get("pattern"))
             label = entry.get("label", str(named) if "id" in entry else "{0}")
-            yield Item(str(named), str(label), "pattern" in entry)
+            needs = (*entries_of(str(label)), *entry.get("needs", ()))
+            yield Item(str(named), str(label), "pattern" in entry, needs)
         else:
             yield Item(str(entry), str(entry))
 
@@ -211,13 +263,13 @@ def _items(entries: Sequence[Any]) -> Iterator[Item]:
 @cache
 def statistics() -> Mapping[str, Mapping[str, str]]:
     """Each name of a statistic with its `label` and `definition`."""
-    known: Mapping[str, Mapping[str, str]] = _read("statistics.yml")["statistics"]
+    known: Mapping[str, Mapping[str, str]] = file_content("statistics.yml")["statistics"]
     return known
 
 
 @cache
 def _sets_of_statistics() -> Mapping[str, Sequence[str]]:
-    sets: Mapping[str, Sequence[str]] = _read("statistics.yml")["sets"]
+    sets: Mapping[str, Sequence[str]] = file_content("statistics.yml")["sets"]
     return sets
 
 
@@ -237,12 +289,15 @@ def _analysis(key: str, stem: str, entry: Mapping[str, Any]) -> Analysis:
         stem=stem,
         label=str(entry["label"]),
         plan=str(entry["plan"]),
+        otherwise=str(entry.get("otherwise", "")),
+        needs=tuple(entry.get("needs", ())),
         populations=tuple(entry["populations"]),
         statistics=tuple(dict.fromkeys(names)),
         paramcd=tuple(_items(coded)),
         group=tuple(_items(entry.get("groups", []))),
         level=tuple(_items(entry.get("levels", []))),
         sublevel=tuple(_items(entry.get("sublevels", []))),
+        variables=dict(entry.get("variables", {})),
         audience=entry["audience"],
         open=tuple(
             {axis: tuple(map(str, patterns)) for axis, patterns in rule.items()}
@@ -261,7 +316,7 @@ def stem_files() -> Iterator[tuple[str, Mapping[str, Any]]]:
     folder = files("sap.catalogue").joinpath("analyses")
     for file in sorted(folder.iterdir(), key=lambda path: path.name):
         if file.name.endswith(".yml"):
-            yield file.name.removesuffix(".yml"), _read(f"analyses/{file.name}")
+            yield file.name.removesuffix(".yml"), file_content(f"analyses/{file.name}")
 
 
 @cache
@@ -303,6 +358,29 @@ def analysis(name: str) -> Analysis:
     raise ResultError(
         f"The catalogue has no analysis {name!r}.\nDescribe it in src/sap/catalogue/analyses."
     )
+
+
+def is_in_plan(row: Sequence[str], plan: object) -> bool:
+    """Whether a plan has a row: its analysis, population and the value of each axis are of its entries.
+
+    Parameters
+    ----------
+    row
+        Analysis, population, paramcd, group, level, sublevel; a value that the catalogue does not
+        describe needs no entry.
+    """
+    from sap.catalogue.populations import populations
+
+    name, population, *values = row
+    entry = analysis(name)
+    of_set = populations().get(population)
+    if not entry.is_in(plan) or (of_set is not None and not all_in_plan(of_set.needs, plan)):
+        return False
+    for axis, value in zip(AXES, values, strict=True):
+        item = next((one for one in entry.items(axis) if value and one.match(value)), None)
+        if item is not None and not all_in_plan(item.needs, plan):
+            return False
+    return True
 
 
 def faults(rows: Iterable[Sequence[str]]) -> list[str]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cache
-from importlib.resources import files
 from types import MappingProxyType
 from typing import Any
 
 from sap.catalogue.codelists import Codelist, fold
+from sap.catalogue.files import file_content
 
 ONE = Decimal(1)
 
@@ -56,9 +56,7 @@ def units() -> Mapping[str, Units]:
     >>> units()["UNIT_PSA"].read("ng/mL").unit, units()["UNIT_ALB"].read("G/DL").factor
     ('ug/L', Decimal('10'))
     """
-    import yaml
-
-    read = yaml.safe_load(files("sap.catalogue").joinpath("units.yml").read_text("utf-8"))
+    read = file_content("units.yml")
     return MappingProxyType({name: _units(name, entry) for name, entry in read.items()})
 
 

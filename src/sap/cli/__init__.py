@@ -7,6 +7,9 @@ import typer
 
 from sap.cli.audit import app as audit
 from sap.cli.calc import app as calc
+from sap.cli.oc import app as oc
+from sap.cli.plan import app as plan_app
+from sap.cli.study import DEFAULT_PLAN, note_changes, study
 from sap.errors import UsageError
 
 app = typer.Typer(
@@ -23,16 +26,37 @@ app = typer.Typer(
 )
 
 app.add_typer(calc, name="calc")
+app.add_typer(plan_app, name="plan")
 app.add_typer(audit)
+app.add_typer(oc)
 
 PlanOption = Annotated[Path, typer.Option("--plan", help="The plan (SAP) file.")]
-DEFAULT_PLAN = Path("analysis/plan.yml")
 
 
 def _folder(path: Path, what: str) -> Path:
     if not path.is_dir():
         raise UsageError(f"{path}: no such folder. Give the folder of {what}.")
     return path
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="A new or empty folder.")],
+    like: Annotated[
+        str,
+        typer.Option(
+            "--like",
+            help="The template: psa-response or solid-tumour-response; or the file of a plan.",
+        ),
+    ],
+) -> None:
+    """Write a new study: plan, registers, and data contracts written from the plan.
+
+    Then, in that folder, `make report` gives a report of a simulated trial.
+    """
+    from sap.pipeline import new_study
+
+    typer.echo(new_study.init(folder, like))
 
 
 @app.command()
@@ -44,7 +68,8 @@ def simulate(
         float | None, typer.Option(help="True PSA response rate in group B.", min=0, max=1)
     ] = None,
     prevalence: Annotated[
-        float | None, typer.Option(help="True proportion of AR-V7 positive patients.", min=0, max=1)
+        float | None,
+        typer.Option(help="True proportion of biomarker-positive patients.", min=0, max=1),
     ] = None,
     n: Annotated[int | None, typer.Option(help="Patients screened.", min=1)] = None,
     data_errors: Annotated[
@@ -59,7 +84,8 @@ def simulate(
 
     given = {"response_rate": response_rate, "arv7_prevalence": prevalence, "n_screened": n}
     options = {name: value for name, value in given.items() if value is not None}
-    commands.simulate(out, plan, seed, options, data_errors)
+    with study(plan, shown=False) as path:
+        commands.simulate(out, path, seed, options, data_errors)
     typer.echo(out)
 
 
@@ -100,7 +126,8 @@ def check(
     """
     from sap.pipeline import commands
 
-    typer.echo(commands.check(_folder(extract, "the extract"), plan, out, accept))
+    with study(plan) as path:
+        typer.echo(commands.check(_folder(extract, "the extract"), path, out, accept))
 
 
 @app.command()
@@ -115,7 +142,8 @@ def freeze(
     """Apply the data cut-off to an extract and store the snapshot with its SHA-256 checksums."""
     from sap.pipeline import commands
 
-    typer.echo(commands.freeze(_folder(extract, "the extract"), plan, cut_off, out))
+    with study(plan) as path:
+        typer.echo(commands.freeze(_folder(extract, "the extract"), path, cut_off, out))
 
 
 @app.command()
@@ -127,7 +155,8 @@ def analyse(
     """Compute every result of a frozen cut; exit 11 when the cut is not what was frozen."""
     from sap.pipeline import commands
 
-    typer.echo(commands.analyse(_folder(cut, "a frozen cut"), plan, out))
+    with study(plan) as path:
+        typer.echo(commands.analyse(_folder(cut, "a frozen cut"), path, out))
 
 
 @app.command()
@@ -156,19 +185,23 @@ def report(
     `dsmb` writes two: dsmb-open/ for the open session, dsmb-closed/ for the DSMB only.
     """
     from sap.pipeline import commands, runs
+    from sap.pipeline.folders import lock
 
     folder = _folder(run, "a run")
     runs.run_facts(folder)
     runs.table_of(folder, "plan")
-    if kind == "dsmb":
-        from sap.pipeline import dsmb
-
-        dsmb.remember(folder, previous)
-    elif previous is not None:
+    if previous is not None and kind != "dsmb":
         raise UsageError("--previous goes with --kind dsmb: the study report has no previous one.")
     formats = ("html", "pdf", "docx") if docx else ("html", "pdf")
-    for path in commands.report(folder, kind, engine, formats, cached=cache):
-        typer.echo(path)
+    # One at a time: two would overwrite each other's chapters and the log.
+    with study(), lock(folder.resolve()):
+        note_changes(folder)
+        if kind == "dsmb":
+            from sap.pipeline import dsmb
+
+            dsmb.remember(folder, previous)
+        for path in commands.report(folder, kind, engine, formats, cached=cache):
+            typer.echo(path)
 
 
 @app.command()
@@ -202,5 +235,7 @@ def run(  # noqa: PLR0913 - one argument per option
         _folder(source, "the data")
     if previous is not None:
         _folder(previous, "the run of the previous report")
-    for path in commands.run_all(plan, source, seed, cut_off, out, frozen, kind, previous):
+    with study(plan) as of:
+        made = commands.run_all(of, source, seed, cut_off, out, frozen, kind, previous)
+    for path in made:
         typer.echo(path)

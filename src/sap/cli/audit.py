@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from sap.cli.study import study
 from sap.errors import UsageError
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
@@ -30,13 +31,20 @@ def bundle(
     ] = None,
     frozen: Annotated[Path, typer.Option(help="Folder of all frozen cuts.")] = Path("frozen"),
     as_zip: Annotated[bool, typer.Option("--zip", help="Write one zip.")] = False,
+    sign: Annotated[
+        Path | None,
+        typer.Option(
+            "--sign", help="Sign SHA256SUMS with this key (a file that ssh-keygen takes)."
+        ),
+    ] = None,
 ) -> None:
     """Put everything an auditor needs into one folder or zip; same inputs, same bytes."""
     from sap.pipeline import packing
 
     source = _run(run)
     place = packing.cut_of(source, cut, frozen)
-    typer.echo(packing.pack(source, place, out, audience, as_zip or out.suffix == ".zip"))
+    with study():
+        typer.echo(packing.pack(source, place, out, audience, as_zip or out.suffix == ".zip", sign))
 
 
 @app.command()
@@ -58,20 +66,20 @@ def compare(
     if out is not None:
         from sap.pipeline.folders import write_text
 
-        write_text(out, differences.table.to_csv(index=False, lineterminator="\n"))
+        write_text(out, differences.as_csv())
     typer.echo(differences.text)
 
 
 @app.command()
 def export(
     run: Annotated[Path, typer.Argument(help="Folder of a run.")],
-    out: Annotated[Path, typer.Argument(help="Folder for the datasets and the guide.")],
+    out: Annotated[Path, typer.Argument(help="Folder for the files.")],
     only: Annotated[
-        Literal["adam-xpt", "dataset-json", "guide"] | None,
+        Literal["adam-xpt", "dataset-json", "define", "ars", "guide"] | None,
         typer.Option("--only", help="Write only this."),
     ] = None,
 ) -> None:
-    """Write ADaM as XPT v5 and Dataset-JSON 1.1, with the reviewer's guide.
+    """Write ADaM as XPT v5 and Dataset-JSON 1.1 with Define-XML 2.1, results as ARS 1.0, and the guide.
 
     A dataset that XPT v5 cannot hold is listed and skipped; the others are written.
     """
@@ -96,20 +104,37 @@ def audit(
     reports: Annotated[
         bool, typer.Option("--reports/--no-reports", help="Whether reports are rendered again.")
     ] = True,
+    signers: Annotated[
+        Path | None,
+        typer.Option(
+            "--signers", help="List of signers (ssh-keygen): one of them must have signed."
+        ),
+    ] = None,
+    fingerprint: Annotated[
+        str | None,
+        typer.Option("--fingerprint", help="SHA-256 of SHA256SUMS, received by another way."),
+    ] = None,
 ) -> None:
     """Check a bundle, rebuild it from its frozen data, and report whether every number is reproduced.
 
     Exit 0 identical or numerically identical, 11 an input changed, 12 a result changed.
     """
     from sap.audit import examined, write_pages
+    from sap.audit.origin import Trust
     from sap.pipeline.folders import atomic_folder, refuse_to_replace, refuse_within
 
     refuse_within(out, bundle, "the bundle")
     refuse_to_replace(out)
-    result = examined(bundle, reports=reports, run_code=run_code, independent=independent)
+    trust = Trust.given(signers, fingerprint)
+    with study():
+        result = examined(
+            bundle, reports=reports, run_code=run_code, independent=independent, trust=trust
+        )
     with atomic_folder(out) as new:
         write_pages(result, new)
     typer.echo(result.verdict)
+    typer.echo(result.facts["signature"])
+    typer.echo(result.facts["auditor"])
     if result.qc is not None:
         shares = result.qc.shares()
         typer.echo(

@@ -6,21 +6,22 @@
 import ast
 import inspect
 import sys
-import types
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any
 
-import annotated_types
 import typer
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from sap import ard, errors
+from sap.bundle.rules import HOW, OWN, RULES
 from sap.catalogue.adam import datasets, parameters
 from sap.catalogue.reporting import AXES, Analysis, analyses, statistics
+from sap.plan.changes import page as changes_page
+from sap.plan.faults import limits, models, type_words
 from sap.plan.model import Plan
+from sap.plan.schema import schema_text
 
 ROOMS = ("contracts", "derivations", "results", "qc")
 SHORT = 3  # a key of so few letters (n, r, p0) is the name of much else
@@ -62,7 +63,8 @@ def _of_analysis(entry: Analysis) -> str:
             f"Audience: {entry.audience}. Displays: {shown}. Second computation: {second}."
         ),
         "",
-        f"Statistics: {', '.join(f'`{name}`' for name in entry.statistics)}.",
+        f"Statistics: {', '.join(f'`{name}`' for name in entry.statistics)}."
+        + "".join(f" Values of {axis}: `{name}`." for axis, name in entry.variables.items()),
     ]
     items = [
         (axis, f"`{item.id}`" + (" (pattern)" if item.pattern else ""), item.label)
@@ -110,7 +112,10 @@ def adam_page() -> str:
     for name, dataset in datasets().items():
         parts += [
             f"## {name}: {dataset.label}",
-            f"{dataset.structure.capitalize()}. Keys: {', '.join(dataset.keys)}.",
+            (
+                f"{dataset.structure.capitalize()}. Keys: {', '.join(dataset.keys)}. "
+                f"Class: {', '.join(filter(None, (dataset.kind, dataset.subclass))).lower()}."
+            ),
             _table(
                 ("Variable", "Label", "Type", "Length", "Origin", "Codelist"),
                 [
@@ -137,47 +142,6 @@ def parameters_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _type(annotation: Any) -> str:
-    """A type as a reader of YAML names it."""
-    origin, inner = get_origin(annotation), get_args(annotation)
-    if origin in (Union, types.UnionType):
-        return " or ".join(_type(one) for one in inner if one is not type(None))
-    if origin is Literal:
-        return " or ".join(f"`{one}`" for one in inner)
-    if origin in (list, tuple):
-        kinds = dict.fromkeys(_type(one) for one in inner if one is not Ellipsis)
-        return f"list of {' and '.join(kinds)}"
-    if origin is dict:
-        return f"mapping of {_type(inner[0])} to {_type(inner[1])}"
-    if hasattr(annotation, "__metadata__"):
-        return _type(inner[0])
-    names = {"str": "text", "int": "whole number", "float": "number", "bool": "true or false"}
-    name = str(annotation.__name__)
-    return names.get(name, name)
-
-
-def _limits(field: FieldInfo) -> str:
-    signs = {
-        annotated_types.Ge: "≥",
-        annotated_types.Gt: ">",
-        annotated_types.Le: "≤",
-        annotated_types.Lt: "<",
-    }
-    limits = []
-    for limit in field.metadata:
-        for kind, sign in signs.items():
-            if isinstance(limit, kind):
-                limits.append(f"{sign} {getattr(limit, kind.__name__.lower())}")
-    return ", ".join(limits)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if inspect.isclass(annotation) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in get_args(annotation):
-        yield from _models(inner)
-
-
 @cache
 def _used() -> dict[str, list[str]]:
     """By key of the plan, the modules that read it: an attribute of that name in their code."""
@@ -196,7 +160,7 @@ def _fields(model: type[BaseModel]) -> str:
     rows = [
         (
             f"`{name}`",
-            _type(field.annotation) + (f", {limits}" if (limits := _limits(field)) else ""),
+            type_words(field.annotation) + (f", {bounds}" if (bounds := limits(field)) else ""),
             ("" if field.is_required() else "Optional. ") + (field.description or ""),
             ", ".join(_used().get(name, ())) if len(name) > SHORT else "",
         )
@@ -218,17 +182,17 @@ def plan_page() -> str:
     ]
     for name, field in Plan.model_fields.items():
         optional = "" if field.is_required() else " (optional)"
-        for model in _models(field.annotation):
+        for model in models(field.annotation):
             parts += [f"## `{name}`{optional}", inspect.getdoc(model) or "", _fields(model)]
             seen = {model}
-            waiting = [m for f in model.model_fields.values() for m in _models(f.annotation)]
+            waiting = [m for f in model.model_fields.values() for m in models(f.annotation)]
             while waiting:
                 inner = waiting.pop(0)
                 if inner not in seen:
                     seen.add(inner)
                     parts += [f"### {inner.__name__}", inspect.getdoc(inner) or "", _fields(inner)]
                     waiting += [
-                        m for f in inner.model_fields.values() for m in _models(f.annotation)
+                        m for f in inner.model_fields.values() for m in models(f.annotation)
                     ]
     return "\n\n".join(parts) + "\n"
 
@@ -277,6 +241,41 @@ def exit_codes_page() -> str:
     )
 
 
+def bundle_page() -> str:
+    """The files of a bundle, and the rule by which the audit compares each."""
+    rows = [
+        (
+            rule.role,
+            f"`{rule.folder}/`",
+            f"`{rule.pattern}`",
+            ", ".join(rule.audiences),
+            rule.against,
+            HOW[rule.method],
+        )
+        for rule in RULES
+    ]
+    own = [("", "", f"`{name}`", "all", against, how) for name, (against, how) in OWN.items()]
+    return (
+        "\n\n".join(
+            [
+                "# The files of a bundle",
+                (
+                    "A file has exactly one rule, chosen by its role and its original name (an expression in "
+                    "Python's syntax). A file without a rule for the audience of the bundle is refused (exit 11). "
+                    "Bytes are compared first. Where they differ, and the packages that run are not those of the "
+                    "lock, the file is compared by the last column; without such a difference other bytes are a "
+                    "difference (exit 12). Source, study files and lock are always compared by every byte."
+                ),
+                _table(
+                    ("Role", "Folder", "Original name", "Audiences", "Compared with", "How"),
+                    [*rows, *own],
+                ),
+            ]
+        )
+        + "\n"
+    )
+
+
 def pages() -> dict[str, str]:
     """Name and text of each page."""
     made = {
@@ -286,10 +285,22 @@ def pages() -> dict[str, str]:
         "plan.md": plan_page(),
         "commands.md": commands_page(),
         "exit-codes.md": exit_codes_page(),
+        "bundle.md": bundle_page(),
     }
     return {name: HEAD + text for name, text in made.items()}
 
 
+def others() -> dict[str, str]:
+    """Files outside of the reference, by their path in the study folder, and their text."""
+    return {
+        "analysis/plan.schema.json": schema_text(),
+        "docs/plan-changes.md": HEAD + changes_page(),
+    }
+
+
 if __name__ == "__main__":
+    reference = Path(sys.argv[1])
     for name, text in pages().items():
-        (Path(sys.argv[1]) / name).write_text(text, encoding="utf-8")
+        (reference / name).write_text(text, encoding="utf-8")
+    for name, text in others().items():
+        (reference.parents[1] / name).write_text(text, encoding="utf-8")

@@ -19,32 +19,33 @@ Open Data Contract Standard v3.1, https://bitol-io.github.io/open-data-contract-
   of the cut.
 """
 
+import datetime as dt
 import hashlib
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, TypeVar
 
 import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from sap.catalogue import codelists, fold
 from sap.errors import PlanError
-from sap.plan.home import project_home
+from sap.plan.home import study_home
+from sap.plan.reading import StrictLoader
 
 if TYPE_CHECKING:
     from open_data_contract_standard.model import DataQuality, SchemaObject, SchemaProperty
 
+Properties = TypeVar("Properties", bound=BaseModel)
 Where: TypeAlias = Mapping[str, Any]
 Kind: TypeAlias = Literal["text", "number", "whole number", "date", "date or time", "partial date"]
 
 EXTRACT = "extract"
 """The name of the contract with the rules for all domains of the extract."""
 
-AS_IN_THE_EXTRACT = "as in the extract"
-RULE_PROPERTIES = {"where", "where_not", "acceptable", "of_cut"}
 
 LISTED_VALUES = 12
 """The number of allowed values that a finding lists."""
@@ -98,6 +99,42 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+Cell: TypeAlias = str | int | float | bool | dt.date | None
+"""A value that a rule compares with: as YAML reads it, never converted."""
+
+Rows: TypeAlias = dict[str, Cell | list[Cell]]
+"""The rows of a rule: the value, or one of the values, of each column."""
+
+
+class Arguments(Strict):
+    """The arguments of all expectations with their types; which belong to which, `EXPECTATIONS` says."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    column: str = ""
+    column_A: str = ""  # noqa: N815  (the argument of Great Expectations)
+    column_B: str = ""  # noqa: N815  (the argument of Great Expectations)
+    column_list: list[str] = []
+    or_equal: bool = False
+    ignore_row_if: str = ""
+    min_value: int | float | dt.date | None = None
+    max_value: int | float | dt.date | None = None
+    value_set: list[str | int | float] = []
+    codelist: str = ""
+    regex: str = ""
+
+
+class RuleProperties(Strict):
+    """The custom properties of a rule."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    where: Rows = {}
+    where_not: Rows = {}
+    acceptable: bool = True
+    of_cut: Literal["as in the extract"] | None = None
+
+
 class Lookup(Strict):
     """A value of another table (or the same), joined to each row.
 
@@ -109,7 +146,7 @@ class Lookup(Strict):
     table: str
     take: str
     by: dict[str, str]
-    where: dict[str, Any] = {}
+    where: Rows = {}
     pick: Literal["first", "min", "max"] = "first"
 
 
@@ -118,7 +155,7 @@ class Place(Strict):
 
     by: list[str]
     order: str
-    where: dict[str, Any] = {}
+    where: Rows = {}
 
 
 class Running(Strict):
@@ -126,7 +163,7 @@ class Running(Strict):
 
     by: list[str]
     order: str
-    where: dict[str, Any] = {}
+    where: Rows = {}
 
 
 class Prepared(Strict):
@@ -141,6 +178,14 @@ class Prepared(Strict):
         if sum(way is not None for way in (self.lookup, self.place, self.running)) != 1:
             raise ValueError("name exactly one of lookup, place, running")
         return self
+
+
+class TableProperties(Strict):
+    """The custom properties of a table."""
+
+    timing: str | None = None
+    prepare: dict[str, Prepared] = {}
+    derived: list[str] = []
 
 
 @dataclass(frozen=True)
@@ -239,7 +284,7 @@ def load(directory: Path | None = None) -> dict[str, Contract]:
     PlanError
         A file is no ODCS contract, or has an unsupported key or value.
     """
-    folder = project_home() / "data-contracts" if directory is None else directory
+    folder = study_home() / "data-contracts" if directory is None else directory
     contracts = [_contract(path) for path in sorted(folder.glob("*.odcs.yaml"))]
     if not contracts:
         raise PlanError(f"{folder} holds no *.odcs.yaml: name the folder of the data contracts")
@@ -266,27 +311,13 @@ def version(contracts: Mapping[str, Contract]) -> str:
     return f"{versions[0]}+{hashlib.sha256(sums.encode()).hexdigest()[:8]}"
 
 
-class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-    """YAML that refuses a duplicate key, of which plain YAML silently takes the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-        for key in keys:
-            if keys.count(key) > 1:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {key!r} is given twice", node.start_mark
-                )
-        made: dict[Any, Any] = super().construct_mapping(node, deep=deep)
-        return made
-
-
 def _contract(path: Path) -> Contract:
     from open_data_contract_standard.model import OpenDataContractStandard
 
     content = path.read_bytes()
     name = path.name.removesuffix(".odcs.yaml")
     try:
-        raw = yaml.load(content.decode("utf-8"), Loader=_Loader)
+        raw = yaml.load(content.decode("utf-8"), Loader=StrictLoader)
         odcs = OpenDataContractStandard(**raw)
     except (yaml.YAMLError, UnicodeDecodeError, TypeError, ValidationError) as error:
         raise PlanError(f"{path.name} is no ODCS contract: {_first_line(error)}") from error
@@ -310,19 +341,14 @@ def _table(file: str, schema: "SchemaObject") -> Table:
     name = (schema.name or "").lower()
     properties = schema.properties or []
     columns = tuple(_column(file, each) for each in properties)
-    custom = _custom(file, name, schema.customProperties, {"prepare", "timing", "derived"})
-    timing = custom.get("timing")
+    custom = _custom(f"{file}: {name}", schema.customProperties, TableProperties)
+    timing, prepared = custom.timing, custom.prepare
     if timing is not None and timing not in {column.name for column in columns}:
         raise PlanError(f"{file}: timing names {timing}, which is not among the properties")
-    try:
-        prepared = {key: Prepared(**value) for key, value in custom.get("prepare", {}).items()}
-    except (ValidationError, TypeError) as error:
-        raise PlanError(f"{file}: prepare of {name}: {_first_line(error)}") from error
     quality = [rule for each in properties for rule in each.quality or []]
     known = {column.name for column in columns} | set(prepared)
     rules = tuple(_rule(file, rule, known) for rule in [*quality, *(schema.quality or [])])
-    derived = tuple(custom.get("derived", ()))
-    return Table(name, timing, columns, MappingProxyType(prepared), rules, derived)
+    return Table(name, timing, columns, MappingProxyType(prepared), rules, tuple(custom.derived))
 
 
 def _column(file: str, each: "SchemaProperty") -> Column:
@@ -335,8 +361,8 @@ def _column(file: str, each: "SchemaProperty") -> Column:
             kind = "number"
         case "integer" if not options:
             kind = "whole number"
-        case "date" if set(options) == {"format"} and options["format"] in DATE_FORMATS:
-            kind = DATE_FORMATS[options["format"]]
+        case "date" if set(options) == {"format"} and str(options["format"]) in DATE_FORMATS:
+            kind = DATE_FORMATS[str(options["format"])]
         case _:
             raise PlanError(
                 f"{file}: {each.name}: logicalType must be string, number, integer, or date with "
@@ -362,19 +388,17 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
     if quality.severity not in SEVERITIES:
         raise PlanError(f"{where}: severity must be one of {', '.join(SEVERITIES)}")
     expectation, kwargs = _implementation(where, quality.implementation)
-    custom = _custom(file, name, quality.customProperties, RULE_PROPERTIES)
-    if custom.get("of_cut", AS_IN_THE_EXTRACT) != AS_IN_THE_EXTRACT:
-        raise PlanError(f"{where}: of_cut can only be: {AS_IN_THE_EXTRACT}")
+    custom = _custom(where, quality.customProperties, RuleProperties)
     rule = Rule(
         name=name,
         description=quality.description,
         severity=quality.severity,
         expectation=expectation,
         kwargs=MappingProxyType(kwargs),
-        where=MappingProxyType(custom.get("where", {})),
-        where_not=MappingProxyType(custom.get("where_not", {})),
-        acceptable=custom.get("acceptable", True) is not False,
-        checked_on_cut="of_cut" not in custom,
+        where=MappingProxyType(custom.where),
+        where_not=MappingProxyType(custom.where_not),
+        acceptable=custom.acceptable,
+        checked_on_cut=custom.of_cut is None,
     )
     for column in columns_of(rule):
         if column not in known and stem(column) not in known:
@@ -385,18 +409,21 @@ def _rule(file: str, quality: "DataQuality", known: set[str]) -> Rule:
 def _implementation(where: str, implementation: Any) -> tuple[str, dict[str, Any]]:
     if not isinstance(implementation, dict) or set(implementation) != {"type", "kwargs"}:
         raise PlanError(f"{where}: implementation must have type and kwargs, nothing else")
-    expectation, kwargs = implementation["type"], implementation["kwargs"]
+    expectation, kwargs = str(implementation["type"]), implementation["kwargs"]
     if expectation not in EXPECTATIONS:
         raise PlanError(
             f"{where}: {expectation} is not an expectation a contract may use; "
             f"use one of {', '.join(sorted(EXPECTATIONS))}"
         )
-    unknown = sorted(set(kwargs) - EXPECTATIONS[expectation])
+    if not isinstance(kwargs, dict):
+        raise PlanError(f"{where}: kwargs must be the arguments of {expectation} by name")
+    unknown = sorted({str(each) for each in kwargs} - EXPECTATIONS[expectation])
     if unknown:
         raise PlanError(
             f"{where}: {expectation} takes {', '.join(sorted(EXPECTATIONS[expectation]))}, "
             f"not {', '.join(unknown)}"
         )
+    _model(where, Arguments, kwargs)
     if "codelist" in kwargs:
         _codelist_is_known(where, kwargs)
     if "regex" in kwargs:
@@ -433,17 +460,22 @@ def folded_words(kwargs: Mapping[str, Any]) -> list[str]:
     return sorted({fold(each) for each in allowed} | {w for w, v in words.items() if v in allowed})
 
 
-def _custom(
-    file: str, where: str, properties: Sequence[Any] | None, allowed: set[str]
-) -> dict[str, Any]:
-    custom = {each.property: each.value for each in properties or []}
-    unknown = sorted(str(name) for name in set(custom) - allowed)
+def _custom(where: str, properties: Sequence[Any] | None, model: type[Properties]) -> Properties:
+    custom = {str(each.property): each.value for each in properties or []}
+    unknown = sorted(set(custom) - set(model.model_fields))
     if unknown:
         raise PlanError(
-            f"{file}: {where}: customProperties may be {', '.join(sorted(allowed))}, "
+            f"{where}: customProperties may be {', '.join(sorted(model.model_fields))}, "
             f"not {', '.join(unknown)}"
         )
-    return custom
+    return _model(where, model, custom)
+
+
+def _model(where: str, model: type[Properties], values: Any) -> Properties:
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise PlanError(f"{where}: {_first_line(error)}") from error
 
 
 def reads(rule: Rule) -> tuple[str, ...]:

@@ -20,13 +20,10 @@ if TYPE_CHECKING:
 
 Texts = Mapping[str, "pd.DataFrame"]
 
-PRIOR_DRUGS = ("DOCETAXEL",)
-"""Drugs that a baseline characteristic needs."""
 ANALYSED_TESTS = {
     "lb": "LBTESTCD",
     "vs": "VSTESTCD",
     "cp": "CPTESTCD",
-    "gf": "GFTESTCD",
     "ss": "SSTESTCD",
 }
 """By domain, the codelist of the analysed tests."""
@@ -129,10 +126,12 @@ def _drugs(texts: Texts, plan: Plan) -> Iterator[Line]:
     coded, reported = derived_column(texts["cm"], "CMDECOD"), derived_column(texts["cm"], "CMTRT")
     named = [str(word) for word in coded.fillna(reported).dropna()]
     taken = {plan.drugs.ingredient(word) for word in named}
-    requested = [*plan.lines.third_line_after, *plan.rescreening.after]
-    if plan.study.groups:
+    requested = [*plan.lines.third_line_after] if plan.lines else []
+    requested += plan.rescreening.after if plan.rescreening else []
+    if plan.study.groups and plan.comparison and plan.comparison.choice_drug:
         requested.append(plan.comparison.choice_drug)
-    requested += [drug for drug in PRIOR_DRUGS if drug in plan.drugs.ingredients]
+    requested += [plan.baseline.prior_drug] if plan.baseline.prior_drug else []
+    requested += plan.baseline.prior_class.drugs if plan.baseline.prior_class else []
     for drug in dict.fromkeys(requested):
         yield _line("cm", "DRUG", drug in taken, drug)
     inside = _containing_drug(named, requested, plan)
@@ -174,27 +173,33 @@ def _standard(domain: str, column: str, words: list[str]) -> set[str]:
     return {standard(word) or word for word in words}
 
 
+def _tests_of(plan: Plan) -> dict[str, list[str]]:
+    """The tests that the sections of a plan read, by domain."""
+    requested = {"lb": [*(["PSA"] if plan.psa_response else []), *plan.labs.terms]}
+    if plan.ctc or (plan.biomarker and plan.biomarker.cell_count):
+        requested["cp"] = ["CTC"]
+    if plan.biomarker:
+        requested[plan.biomarker.domain] = [plan.biomarker.test]
+    if plan.pk:
+        requested["pc"] = [plan.pk.analyte]
+    return requested
+
+
 def _tests(texts: Texts, plan: Plan) -> Iterator[Line]:
-    requested = {
-        "lb": ["PSA", *plan.labs.terms],
-        "cp": ["CTC"],
-        "gf": ["ARV7"],
-        "pc": [plan.pk.analyte],
-    }
+    requested = _tests_of(plan)
     for domain in (name for name in ("cp", "gf", "lb", "pc", "ss", "vs") if name in texts):
         column = f"{domain.upper()}TESTCD"
-        present = _standard(domain, column, _words(texts, domain, column))
+        words = _words(texts, domain, column)
+        if plan.biomarker and domain == plan.biomarker.domain:
+            words = [plan.biomarker.test_of(word) or word for word in words]
+        present = _standard(domain, column, words)
         for test in dict.fromkeys(requested.get(domain, [])):
             yield _line(domain, "TEST", test in present or texts[domain].empty, test)
-        read = (
-            set(codelist(ANALYSED_TESTS[domain]).terms)
-            if domain in ANALYSED_TESTS
-            else {plan.pk.analyte}
-        )
+        read = set(codelist(ANALYSED_TESTS[domain]).terms) if domain in ANALYSED_TESTS else set()
         read |= set(requested.get(domain, []))
         others = sorted(present - read)
         yield _line(domain, "OTHER TEST", not others, _listed(others))
-    if "pc" in texts:
+    if "pc" in texts and plan.pk:
         present = {str(number(word)) for word in _words(texts, "pc", "PCTPTNUM")}
         for hour in (plan.pk.end_of_infusion_h, plan.pk.primary_h):
             met = str(float(hour)) in present or texts["pc"].empty
@@ -210,16 +215,21 @@ def _visit(word: str, plan: Plan) -> str | None:
 
 
 def _visits(texts: Texts, plan: Plan) -> Iterator[Line]:
-    requested = [("cp", plan.ctc.visit)]
-    requested += [("be", line.visit) for line in plan.samples.schedule if line.visit is not None]
+    requested = [("cp", plan.ctc.visit)] if plan.ctc else []
+    schedule = plan.samples.schedule if plan.samples else []
+    requested += [("be", line.visit) for line in schedule if line.visit is not None]
     for domain, visit in dict.fromkeys(requested):
         if domain in texts:
             present = {_visit(word, plan) for word in _words(texts, domain, "VISIT")}
             yield _line(domain, "VISIT", visit in present or texts[domain].empty, visit)
     for domain in (name for name in BY_VISIT if name in texts):
         subjects = derived_column(texts[domain], "USUBJID")
+        numbers = derived_column(texts[domain], "VISITNUM_number")
         for row, word in enumerate(derived_column(texts[domain], "VISIT"), start=1):
-            met = "Y" if word is not None and _visit(word, plan) else None
+            known = None if word is None else _visit(word, plan)
+            if known is None:
+                known = plan.visits.numbers.get(numbers.iloc[row - 1] or "")
+            met = "Y" if known else None
             named = "no VISIT" if word is None else word[:SHOWN_LETTERS]
             yield Line(domain, named, row, subjects.iloc[row - 1], "VISIT OF A RECORD", met)
 

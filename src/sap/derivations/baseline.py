@@ -9,7 +9,7 @@ from sap.catalogue.locations import SITES, site
 from sap.derivations.dates import earliest_day, full_day, time_of_day
 from sap.derivations.lesions import records
 from sap.derivations.quantities import quantified
-from sap.plan.model import Plan
+from sap.plan.model import Baseline, Plan
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -42,9 +42,10 @@ HAEMOGLOBIN = {"mmol/L": 1.0, "g/dL": 10 / 16.114, "g/L": 1 / 16.114}
 def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
     """The reference day of the baseline characteristics: the last day of a baseline value.
 
-    At the first screening, for every patient with a screening sample; the first case that applies:
+    At the first screening, for every patient of the screened set; the first case that applies. A dose
+    given through re-screening is not used.
 
-    1. Treated, and not through re-screening: the first dose.
+    1. Treated: the first dose.
     2. Allocated: the day of the allocation.
     3. The day of the sample.
 
@@ -52,7 +53,7 @@ def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
 
     4. Treated through re-screening: the first dose.
     5. Allocated after re-screening: the day of that allocation.
-    6. The day of the second sample, else of the second consent.
+    6. The day of the second sample, else of the second consent (re-screening).
 
     At re-screening, values from before the second consent or the second sample, whichever is
     earlier, are not used.
@@ -65,16 +66,16 @@ def episodes(adsl: pd.DataFrame) -> pd.DataFrame:
         REFDT=first.fillna(adsl["ALLOCDT"]).fillna(adsl["SCRDT"]).fillna(adsl["RFICDT"]),
         FROMDT=pd.Series(pd.NaT, adsl.index),
         CTC=adsl["CTCBL"],
-        ARV7=adsl["ARV7BL"],
+        MARKER=adsl["MARKBL"],
     )[adsl["SCRFL"] == "Y"]
     at_rescreening = adsl.assign(
         AVISIT="RE-SCREENING",
         REFDT=second.fillna(adsl["RESALLDT"]).fillna(adsl["RESCRDT"]).fillna(adsl["RESCCSDT"]),
         FROMDT=adsl[["RESCCSDT", "RESCRDT"]].apply(pd.to_datetime).min(axis=1),
         CTC=adsl["RESCCTC"],
-        ARV7=adsl["RESCARV7"],
+        MARKER=adsl["RESCMARK"],
     )[adsl["RESCFL"] == "Y"]
-    names = ["STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "TRTSDT", "AGE", "CTC", "ARV7"]
+    names = ["STUDYID", "USUBJID", "AVISIT", "REFDT", "FROMDT", "TRTSDT", "AGE", "CTC", "MARKER"]
     parts = [part[names] for part in (at_screening, at_rescreening) if len(part)]
     return pd.concat(parts or [at_screening[names]], ignore_index=True)
 
@@ -196,7 +197,7 @@ def _months_since(tables: Tables, at: pd.DataFrame, drug: str, days_per_month: f
     return (at["REFDT"] - pd.to_datetime(at["USUBJID"].map(ends))).dt.days / days_per_month
 
 
-def _history(tables: Tables) -> pd.DataFrame:
+def _history(tables: Tables, rule: Baseline) -> pd.DataFrame:
     """By USUBJID: the earliest day of the diagnosis and of metastases, and the highest Gleason score."""
     mh = tables.get("mh", pd.DataFrame()).reindex(
         columns=["USUBJID", "MHTERM", "MHDECOD", "MHSTDTC"]
@@ -206,8 +207,8 @@ def _history(tables: Tables) -> pd.DataFrame:
     usubjid = mh["USUBJID"]
     return pd.DataFrame(
         {
-            "DIAG": day.where(mh["MHDECOD"] == "PROSTATE CANCER").groupby(usubjid).min(),
-            "META": day.where(mh["MHDECOD"] == "METASTATIC DISEASE").groupby(usubjid).min(),
+            "DIAG": day.where(mh["MHDECOD"] == rule.diagnosis).groupby(usubjid).min(),
+            "META": day.where(mh["MHDECOD"] == rule.metastatic).groupby(usubjid).min(),
             "GLEASON": pd.to_numeric(score).groupby(usubjid).max(),
         }
     )
@@ -238,38 +239,43 @@ def _prior_therapy(tables: Tables, at: pd.DataFrame) -> pd.DataFrame | None:
 def adbl(
     tables: Tables, adsl: pd.DataFrame, adpsa: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> pd.DataFrame:
-    """Baseline characteristics at the first screening and at re-screening.
+    """Baseline characteristics at the first screening. At re-screening they are determined again.
 
     A measured value is the baseline by the first case that applies:
 
     1. The last value on or before the reference day (of one day, the later time, then the higher
-       sequence number); at re-screening, no value from before the re-screening.
+       sequence number). At re-screening, no value from before the re-screening.
     2. A measure of `window_measures`: the first value after the reference day, at most
-       `window_days` days later, and not after the first dose of study cabazitaxel.
+       `window_days` days later, and not after the first dose of the study drug.
     3. Missing.
 
-    PSA is that of the PSA values of SAP 5.1, where a value below quantification is the plan's.
+    PSA is that of the PSA values of SAP 5.1, where a value below quantification is the SAP's.
     Haemoglobin is converted to mmol/L from g/dL or g/L; in another unit or in none it is missing.
-    The CTC count and AR-V7 are those of the sample of that screening. From the medical history:
+    The CTC count and the biomarker are those of the sample of that screening.
+
+    From the medical history:
 
     1. TSDIAG, TSMET: years (of 12 months of `survival.days_per_month` days) from the earliest day
        of the diagnosis, of metastases, to the reference day.
     2. GLEASON: the highest recorded score. ECOG: by the cases of the measured values.
-    3. DOCETAX, ARSI, RADIO: Y when such a prior therapy is recorded, else N; ARSI is one of
-       `rescreening.after`. NARSI: the number of them. Missing where no prior therapy is recorded
+    3. PRIORTRT, PRIORCL, RADIO: Y when such a prior therapy is recorded, else N; PRIORTRT is
+       `prior_drug`, PRIORCL one of `prior_class`. NPRIORCL: the number of them. Missing where no prior therapy is recorded
        for any patient.
     4. TSPRIOR: months from the last end (the earliest day that its date allows) of a prior therapy
-       with `wording.prior_treatment` to the reference day.
+       with `prior_drug` to the reference day.
+    5. A characteristic whose drug, class or biomarker the SAP leaves out is not derived. Of DM those of
+       `of_dm`.
 
     Body and sites of disease:
 
     1. WEIGHT, BSA: by the cases of the measured values. HEIGHT: the last value on or before the
-       reference day, also from before re-screening.
+       reference day. It may be from before re-screening.
     2. BMI: WEIGHT in kg by the square of HEIGHT in m; missing where one of them is.
-    3. MEASDIS: measurable disease by SAP 5.5, of the treatment that followed.
+    3. MEASDIS: measurable disease by SAP 5.5, of the treatment that followed; missing where no lesion of
+       the patient was recorded and no target response given.
     4. SBONE, SNODE, SLIVER, SLUNG, SOTHER: Y when a lesion of that kind of site was recorded by the
-       plan's evaluator on or before the reference day (at re-screening, not before it), N when only
-       lesions of other sites were. Missing where no lesion was recorded.
+       SAP's evaluator on or before the reference day, N when only lesions of other sites were. Missing
+       where no lesion was recorded. At re-screening, lesions recorded before it do not count.
     """
     at = episodes(adsl)
     key = ["USUBJID", "AVISIT"]
@@ -282,7 +288,7 @@ def adbl(
             "VALUE": adpsa["AVAL"],
         }
     )
-    history = _history(tables)
+    history = _history(tables, plan.baseline)
     usubjid = at["USUBJID"]
     year = MONTHS_PER_YEAR * plan.survival.days_per_month
 
@@ -307,33 +313,46 @@ def adbl(
         numbers[code] = _last_before_reference(_vital_values(tables, code), since)["VALUE"]
     numbers["BMI"] = numbers["WEIGHT"] / (numbers["HEIGHT"] / 100) ** 2
     numbers["TSPRIOR"] = _months_since(
-        tables, at, plan.wording.prior_treatment.upper(), plan.survival.days_per_month
+        tables, at, plan.baseline.prior_drug or "", plan.survival.days_per_month
     )
     gleason = usubjid.map(history["GLEASON"])
     categories: dict[str, pd.Series] = {
         "ECOG": _last_before_reference(_ecog_values(tables), at, late("ECOG"))["VALUE"],
         "GLEASON": gleason.map(lambda g: f"{g:.0f}", na_action="ignore"),
-        "ARV7": at["ARV7"],
+        "MARKER": at["MARKER"],
         "MEASDIS": _measurable(adrs, at, adsl.set_index("USUBJID")["RESCTRFL"]),
     }
     sites = _sites(tables, at, plan)
     categories |= {code: sites[code] for code in SITE_PARAMETERS}
+    for of_dm in (name for name in plan.baseline.of_dm if name in tables["dm"]):
+        categories[of_dm] = usubjid.map(tables["dm"].set_index("USUBJID")[of_dm])
     prior = _prior_therapy(tables, at)
+    of_class = plan.baseline.prior_class.drugs if plan.baseline.prior_class else []
     for name, (drugs, kind) in {
-        "DOCETAX": (["DOCETAXEL"], ""),
-        "ARSI": (list(plan.rescreening.after), ""),
+        "PRIORTRT": ([plan.baseline.prior_drug or ""], ""),
+        "PRIORCL": (of_class, ""),
         "RADIO": ([], "RADIOTHERAPY"),
     }.items():
         categories[name] = _had_therapy(at, prior, drugs, kind)
     if prior is not None:
-        arsi = prior[prior["CMDECOD"].isin(plan.rescreening.after)].drop_duplicates(
-            [*key, "CMDECOD"]
-        )
-        counts = at[key].merge(arsi.groupby(key).size().rename("MANY"), on=key, how="left")["MANY"]
+        taken = prior[prior["CMDECOD"].isin(of_class)].drop_duplicates([*key, "CMDECOD"])
+        counts = at[key].merge(taken.groupby(key).size().rename("MANY"), on=key, how="left")["MANY"]
         number = counts.fillna(0).map(lambda n: f"{n:.0f}")
     else:
         number = pd.Series(None, at.index, dtype="object")
-    categories["NARSI"] = number
+    categories["NPRIORCL"] = number
+    left_out = {
+        "PRIORTRT": plan.baseline.prior_drug,
+        "TSPRIOR": plan.baseline.prior_drug,
+        "PRIORCL": plan.baseline.prior_class,
+        "NPRIORCL": plan.baseline.prior_class,
+        "MARKER": plan.biomarker,
+        "CTC": plan.cells_required or None,
+        "PSA": plan.psa_response,
+    }
+    for name in (name for name, entry in left_out.items() if entry is None):
+        numbers.pop(name, None)
+        categories.pop(name, None)
 
     base = at[["STUDYID", *key, "REFDT"]]
     parts = [

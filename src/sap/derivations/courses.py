@@ -25,10 +25,10 @@ COLUMNS = (
 )
 
 
-def courses(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
-    """Courses of study cabazitaxel (STUDY) and of the physician's choice (CHOICE), with their first day.
+def courses(tables: Tables, adsl: pd.DataFrame, drug: str) -> pd.DataFrame:
+    """Courses of the study drug (STUDY) and of the physician's choice (CHOICE), with their first day.
 
-    STUDY, for every patient with a dated first dose of study cabazitaxel:
+    STUDY, for every patient with a dated first dose of the study drug:
 
     1. Treated through re-screening: AGAINFL = Y; data from before the re-screening (BEGINDT) do
        not belong to the course.
@@ -42,7 +42,7 @@ def courses(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
     2. No dated physician's choice: the day of the allocation.
 
     NEWTHDT is the first day of a new anticancer therapy after TRTSDT; for CHOICE also the first dose
-    of study cabazitaxel. TRTEDT is the last study dose, or the last day of the first physician's
+    of the study drug. TRTEDT is the last study dose, or the last day of the first physician's
     choice.
     """
     treated = adsl[(adsl["NCYCLES"] > 0) & adsl["TRTSDT"].notna()]
@@ -51,7 +51,7 @@ def courses(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
     study = treated.assign(
         COURSE="STUDY",
         AGAINFL=treated["RESCTRFL"],
-        DRUG="CABAZITAXEL",
+        DRUG=drug,
         BEGINDT=begin.where(through_rescreening),
         NEWTHDT=treated["USUBJID"].map(new_therapy(tables, adsl)),
     )
@@ -96,7 +96,7 @@ def _choices(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
 def choice_psa(tables: Tables, choices: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
     """ADPSA of the CHOICE courses: the rules of `adpsa`, counted from the first day of the choice.
 
-    A value under later study cabazitaxel does not count for the choice.
+    A value under later the study drug does not count for the choice.
     """
     lb = tables["lb"]
     with_choice = {**tables, "lb": lb[lb["USUBJID"].isin(choices["USUBJID"])]}

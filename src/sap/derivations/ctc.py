@@ -1,4 +1,4 @@
-"""ADCTC and the CTC parameters of ADRS: CTC counts and AR-V7 under study cabazitaxel."""
+"""ADCTC and the CTC parameters of ADRS: CTC counts and biomarker under the study drug."""
 
 from collections.abc import Mapping
 
@@ -13,12 +13,12 @@ Tables = Mapping[str, pd.DataFrame]
 BEFORE = ("SCREENING", "RE-SCREENING", "CYCLE 1")
 
 
-def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
-    """One row per evaluable CTC count of a treated patient, per `screening.volume_ml` mL.
+def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc, test: str | None) -> pd.DataFrame:
+    """One row per evaluable CTC count of a treated patient, per `biomarker.cell_count.volume_ml` mL.
 
     The count is CPSTRESN; the raw count stays in CPORRES. Baseline is the count of the screening
-    that led to treatment (the re-screening for patients treated through it). AR-V7 is the result
-    of the same sample (GFREFID = CPREFID), missing when there is none.
+    that led to treatment (the re-screening for patients treated through it). The biomarker is the
+    result of the same sample (GFREFID = CPREFID), missing when there is none.
 
     A sample is on treatment (Y), the first case that applies:
 
@@ -56,9 +56,10 @@ def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
         [1, 2, 3, 4],
         default=5,
     )
-    result = _arv7_by_sample(tables)
+    result = _marker_by_sample(tables, test)
     counts = pd.DataFrame(
         {
+            "STUDYID": usubjid.map(treated["STUDYID"]),
             "USUBJID": usubjid,
             "PARAMCD": "CTC",
             "AVISIT": visit,
@@ -66,7 +67,7 @@ def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
             "AVAL": cp["CPSTRESN"].astype(float),
             "BASE": base,
             "PCHG": (100 * (cp["CPSTRESN"] - base) / base).where(base > 0).round(9),
-            "ARV7": [result.get(key) for key in zip(usubjid, cp["CPREFID"], strict=True)],
+            "MARKER": [result.get(key) for key in zip(usubjid, cp["CPREFID"], strict=True)],
             "ANL01FL": np.where(np.isin(case, (3, 4)), "Y", ""),
             "ANL01CAS": case,
             "CPSEQ": cp["CPSEQ"],
@@ -78,12 +79,12 @@ def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
     return counts.assign(ANL02FL=np.where(counts.index.isin(chosen), "Y", ""))
 
 
-def _arv7_by_sample(tables: Tables) -> dict[tuple[str, str], str]:
-    """AR-V7 by patient and sample; of several records of one sample, the first (lowest GFSEQ)."""
+def _marker_by_sample(tables: Tables, test: str | None) -> dict[tuple[str, str], str]:
+    """The biomarker by patient and sample; of several records of one sample, the first (lowest GFSEQ)."""
     gf = tables.get("gf", pd.DataFrame()).reindex(
         columns=["USUBJID", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREFID"]
     )
-    gf = gf[(gf["GFTESTCD"] == "ARV7") & gf["GFSTRESC"].notna() & gf["GFREFID"].notna()]
+    gf = gf[(gf["GFTESTCD"] == test) & gf["GFSTRESC"].notna() & gf["GFREFID"].notna()]
     gf = gf.sort_values(["USUBJID", "GFSEQ"], kind="stable").drop_duplicates(["USUBJID", "GFREFID"])
     keys = zip(gf["USUBJID"], gf["GFREFID"], strict=True)
     return dict(zip(keys, gf["GFSTRESC"].astype(str), strict=True))
@@ -108,8 +109,10 @@ def _parameter(
     )
 
 
-def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataFrame:
-    """CTC response and AR-V7 conversion of each treated patient.
+def ctc_response(
+    adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc, test: str | None
+) -> pd.DataFrame:
+    """CTC response and biomarker conversion of each treated patient.
 
     The first case that applies:
 
@@ -125,7 +128,7 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
     - CTCF30, CTCF50 and so on: baseline of at least `response_below`; a decrease of at least
       `depths_pct` percent.
     - CTCRVIS: as CTCRESP, at `visit` only.
-    - ARV7NEG: AR-V7 positive at baseline; a negative result of any sample on treatment. Case 2
+    - MARKNEG: biomarker positive at baseline; a negative result of any sample on treatment. Case 2
       also when no result on treatment is positive or negative. A negative result is uncertain at
       low CTC counts.
     """
@@ -133,10 +136,10 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
     usubjid = treated["USUBJID"]
     through_rescreening = treated["RESCTRFL"] == "Y"
     base = treated["RESCCTC"].where(through_rescreening, treated["CTCBL"]).astype(float)
-    arv7 = treated["RESCARV7"].where(through_rescreening, treated["ARV7BL"])
+    marker = treated["RESCMARK"].where(through_rescreening, treated["MARKBL"])
     on = adctc[adctc["ANL01FL"] == "Y"]
     at_visit = adctc[adctc["ANL02FL"] == "Y"]
-    determined = on[on["ARV7"].isin(("POSITIVE", "NEGATIVE"))]
+    determined = on[on["MARKER"].isin(("POSITIVE", "NEGATIVE"))]
     evaluable = base >= rule.response_below
 
     def any_of(rows: pd.DataFrame) -> pd.Series:
@@ -146,7 +149,7 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
         return any_of(rows[rows["AVAL"] < rule.response_below])
 
     counted = any_of(on)
-    negative = any_of(determined[determined["ARV7"] == "NEGATIVE"])
+    negative = any_of(determined[determined["MARKER"] == "NEGATIVE"])
     parts = [
         _parameter(treated, "CTCRESP", evaluable, counted, responded(on)),
         _parameter(treated, "CTC0", base >= 1, counted, any_of(on[on["AVAL"] == 0])),
@@ -157,14 +160,10 @@ def ctc_response(adsl: pd.DataFrame, adctc: pd.DataFrame, rule: Ctc) -> pd.DataF
             any_of(at_visit),
             responded(at_visit),
         ),
-        _parameter(
-            treated,
-            "ARV7NEG",
-            arv7 == "POSITIVE",
-            any_of(determined),
-            negative,
-        ),
     ]
+    if test is not None:
+        positive = marker == "POSITIVE"
+        parts.append(_parameter(treated, "MARKNEG", positive, any_of(determined), negative))
     for depth in rule.depths_pct:
         declined = any_of(on[on["PCHG"] <= -depth])
         parts.append(_parameter(treated, f"CTCF{depth:g}", evaluable, counted, declined))

@@ -41,7 +41,7 @@ def _last_contact(tables: Tables) -> pd.Series:
 
 
 def _expected_psa(tables: Tables, drugs: list[str]) -> pd.DataFrame:
-    """Each dated infusion of study cabazitaxel, and whether a PSA result belongs to it.
+    """Each dated infusion of the study drug, and whether a PSA result belongs to it.
 
     A result (a number, or below quantification) belongs to it when the sample was collected after
     the preceding infusion (for the first infusion: at any time before) and not later than on the
@@ -51,7 +51,8 @@ def _expected_psa(tables: Tables, drugs: list[str]) -> pd.DataFrame:
     doses = doses.dropna().drop_duplicates().sort_values(["USUBJID", "DAY"], ignore_index=True)
     before = doses.groupby("USUBJID")["DAY"].shift(1)
     doses["AFTER"] = before.fillna(pd.Timestamp("1900-01-01"))
-    lb = tables["lb"]
+    names = ["USUBJID", "LBTESTCD", "LBSTRESC", "LBSTRESN", "LBLLOQ", "LBULOQ", "LBDTC"]
+    lb = tables.get("lb", pd.DataFrame(columns=names, dtype="object"))
     values = quantified(lb, "lb")
     result = values["VALUE"].notna() | (values["SIDE"] != "")
     lb = lb[(lb["LBTESTCD"] == "PSA") & result]
@@ -71,12 +72,12 @@ def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> p
     1. DEAD: died by the cut-off.
     2. ENDED: left the study (a disposition of study participation).
     3. NOT FOLLOWED: never allocated and never treated; no further follow-up is planned.
-    4. ON TREATMENT: study cabazitaxel begun and no end of treatment recorded.
+    4. ON TREATMENT: the study drug begun and no end of treatment recorded.
     5. FOLLOW-UP: all other patients.
 
     LATEFL is Y for patients of cases 4 and 5 whose last contact is longer ago than allowed: the
-    plan's interval of PSA off treatment and its window; on treatment, the length of a cycle and
-    that window. PSAEXP counts the dated infusions of study cabazitaxel (PSA is due at each),
+    plan's interval of PSA off treatment (of scans, where the plan has no PSA) and its window; on treatment, the length of a cycle and
+    that window (of continuous dosing, the interval off treatment). PSAEXP counts the dated infusions of the study drug (PSA is due at each),
     PSAMISS those without a result since the infusion before.
     """
     subject = adsl[["STUDYID", "USUBJID"]].reset_index(drop=True)
@@ -98,7 +99,7 @@ def adcur(tables: Tables, adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> p
     window = plan.progression.window_days
     allowed = np.select(
         [status == "ON TREATMENT", status == "FOLLOW-UP"],
-        [plan.exposure.cycle_days + window, plan.progression.psa_interval_days + window],
+        [(plan.exposure.cycle_days or plan.follow_up_days) + window, plan.follow_up_days + window],
         default=np.iinfo(np.int32).max,
     )
     psa = _expected_psa(tables, plan.exposure.drugs)

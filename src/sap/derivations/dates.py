@@ -3,26 +3,49 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sap.catalogue.iso8601 import FORMS, PartialDate, hours_between, parse_date
 
 
-def _read(dtc: pd.Series, part: Callable[[PartialDate], Any]) -> list[Any]:
-    """`part` of each text, None where there is none; ValueError where a text is no date."""
-    parsed = [parse_date(text) if isinstance(text, str) else None for text in dtc]
-    invalid = sum(
-        isinstance(text, str) and date is None for text, date in zip(dtc, parsed, strict=True)
-    )
-    if invalid:
+def _distinct(
+    dtc: pd.Series, part: Callable[[PartialDate], Any]
+) -> tuple[NDArray[np.intp], list[Any]]:
+    """`part` of each distinct text, and which of them each row has (-1: none).
+
+    Rows of an extract share few dates, so that each text is read once.
+
+    Raises
+    ------
+    ValueError
+        A text is no date.
+    """
+    codes, texts = pd.factorize(np.asarray(dtc, dtype=object))
+    parsed = [parse_date(text) if isinstance(text, str) else None for text in texts]
+    no_date = [
+        isinstance(text, str) and date is None for text, date in zip(texts, parsed, strict=True)
+    ]
+    if any(no_date):
+        invalid = int(np.isin(codes, np.flatnonzero(no_date)).sum())
         raise ValueError(
             f"dtc: {invalid} text(s) are no ISO 8601 date; check the extract. A date is {FORMS}"
         )
-    return [None if date is None else part(date) for date in parsed]
+    return codes, [None if date is None else part(date) for date in parsed]
+
+
+def _read(dtc: pd.Series, part: Callable[[PartialDate], Any]) -> list[Any]:
+    """`part` of each text, None where there is none; ValueError where a text is no date."""
+    codes, parts = _distinct(dtc, part)
+    parts.append(None)  # of the code -1
+    return [parts[code] for code in codes]
 
 
 def _days(dtc: pd.Series, part: Callable[[PartialDate], Any]) -> pd.Series:
-    return pd.to_datetime(pd.Series(_read(dtc, part), dtc.index, dtype="object"))
+    codes, parts = _distinct(dtc, part)
+    days = pd.to_datetime(pd.Series([*parts, None], dtype="object")).to_numpy()
+    return pd.Series(days[codes], dtc.index)
 
 
 def earliest_day(dtc: pd.Series) -> pd.Series:

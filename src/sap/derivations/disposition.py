@@ -34,40 +34,49 @@ def addv(tables: Tables, adsl: pd.DataFrame) -> pd.DataFrame:
     )
 
 
+def least_treatment(plan: Plan) -> str:
+    """The cycles, or days of treatment under continuous dosing, of the per-protocol set."""
+    sets = plan.analysis_sets
+    if plan.exposure.dosing == "cycles":
+        return f"{sets.per_protocol_cycles} cycles"
+    return f"{sets.per_protocol_days} days of treatment"
+
+
 def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """One row per exclusion of a patient from an efficacy set: SET, CASE and REASON.
 
-    PRIMARY, of the patients AR-V7 positive at the first screening and of all who were treated; the first
+    PRIMARY, of the patients biomarker positive at the first screening and of all who were treated; the first
     case that applies:
 
     1. Treated through re-screening: analysed separately.
-    2. AR-V7 not positive at the first screening.
+    2. Biomarker not positive at the first screening.
     3. No count, or a count below the plan's minimum, at the first screening.
-    4. No dose of study cabazitaxel.
+    4. No dose of the study drug.
 
     Of the patients of PRIMARY:
 
     5. PSAEVAL: no baseline PSA, or no value that counts after it.
     6. PERPROT: a major protocol deviation.
-    7. PERPROT: fewer cycles than the plan's number, and not stopped for progression.
+    7. PERPROT: fewer cycles, or days of continuous dosing, than the plan's number, and not stopped for progression.
     8. CTCEVAL: baseline count below the plan's minimum.
     9. CTCEVAL: no count on treatment.
-    10. MEASURABLE: no target lesion at baseline.
+    10. MEASURABLE, and PRIMARY where the plan limits it: no target lesion at baseline.
     """
     treated = adsl["NCYCLES"] > 0
-    positive = adsl["ARV7BL"] == plan.screening.arv7
-    minimum = plan.screening.ctc_minimum
-    baseline = plan.analysis_sets.ctc_baseline_minimum
-    cycles = plan.analysis_sets.per_protocol_cycles
+    marker = plan.biomarker
+    positive = (adsl["MARKBL"] == "POSITIVE") if marker else pd.Series(True, adsl.index)
+    minimum = marker.cell_count.minimum if marker and marker.cell_count else 0
+    counted = (adsl["CTCBL"] >= minimum) if minimum else pd.Series(True, adsl.index)
+    baseline = plan.analysis_sets.ctc_baseline_minimum or 0
     major = adsl["USUBJID"].isin(addv.loc[addv["DVCAT"] == "MAJOR", "USUBJID"])
     reasons = {
         1: "Treated through re-screening: counted apart",
-        2: "AR-V7 not positive at the first screening",
+        2: f"{marker.name if marker else 'Biomarker'} not positive at the first screening",
         3: f"No count, or fewer than {minimum} CTC, at the first screening",
-        4: "No dose of study cabazitaxel",
+        4: f"No dose of {plan.wording.treatment}",
         5: "No baseline PSA, or no value that counts after it",
         6: "Major protocol deviation",
-        7: f"Fewer than {cycles} cycles, not stopped for progression",
+        7: f"Fewer than {least_treatment(plan)}, not stopped for progression",
         8: f"Fewer than {baseline} CTC at baseline, or no count",
         9: "No count on treatment",
         10: "No target lesion at baseline",
@@ -75,18 +84,21 @@ def adexcl(adsl: pd.DataFrame, addv: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     outside = (adsl["PRIMFL"] != "Y") & (positive | treated)
     primary = adsl["PRIMFL"] == "Y"
     cases = np.select(
-        [treated & (adsl["RESCTRFL"] == "Y"), ~positive, ~(adsl["CTCBL"] >= minimum)],
-        [1, 2, 3],
+        [
+            treated & (adsl["RESCTRFL"] == "Y"),
+            ~positive,
+            ~counted,
+            treated & plan.of_measurable,
+        ],
+        [1, 2, 3, 10],
         default=4,
     )
-    parts = {
-        "PRIMARY": (outside, cases),
-        "PSAEVAL": (primary & (adsl["PSAEVFL"] != "Y"), np.full(len(adsl), 5)),
-        "CTCEVAL": (
-            primary & (adsl["CTCEVFL"] != "Y"),
-            np.where(~(adsl["CTCBL"] >= baseline), 8, 9),
-        ),
-    }
+    parts = {"PRIMARY": (outside, cases)}
+    if plan.psa_response is not None:
+        parts["PSAEVAL"] = primary & (adsl["PSAEVFL"] != "Y"), np.full(len(adsl), 5)
+    if plan.ctc is not None:
+        low = ~(adsl["CTCBL"] >= baseline)
+        parts["CTCEVAL"] = primary & (adsl["CTCEVFL"] != "Y"), np.where(low, 8, 9)
     if "PPROTFL" in adsl:
         parts["PERPROT"] = primary & (adsl["PPROTFL"] != "Y"), np.where(major, 6, 7)
     if "MEASFL" in adsl:

@@ -1,12 +1,15 @@
-"""ADEX and ADEXSUM: infusions of study cabazitaxel, dose intensity, delays and reductions."""
+"""ADEX and ADEXSUM: doses of the study drug, dose intensity, delays, interruptions and reductions."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from sap.catalogue.frequencies import doses_in
 from sap.derivations.dates import earliest_day, full_day
-from sap.derivations.population import study_doses
+from sap.derivations.population import study_doses, treatment_days
+from sap.plan.entry import stated
 from sap.plan.model import Exposure
 
 Tables = Mapping[str, pd.DataFrame]
@@ -17,28 +20,32 @@ GCSF = {
     "SECONDARY PROPHYLAXIS": "GCSFSEC",
     "TREATMENT OF NEUTROPENIA": "GCSFTHER",
 }
-PARAMCDS = (
-    "NCYCLES",
-    "DURWK",
-    "CUMDOSE",
-    "CUMMG",
-    "ADI",
-    "RDI",
-    "RDISTRT",
-    "NDELAY",
-    "NDELMAJ",
-    "NREDUC",
-    "NGCSF",
-    "DELAYED",
-    "DELMAJOR",
-    "REDUCED",
-    "LOWSTART",
-    "OVERMAX",
-    "GCSFANY",
-    "GCSFPRIM",
-    "GCSFSEC",
-    "GCSFTHER",
-)
+OF_CYCLES = (
+    "NCYCLES", "DURWK", "CUMDOSE", "CUMMG", "ADI", "RDI", "RDISTRT", "NDELAY", "NDELMAJ", "NREDUC",
+    "NGCSF", "DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", "GCSFPRIM",
+    "GCSFSEC", "GCSFTHER",
+)  # fmt: skip
+"""The parameters of ADEXSUM of doses in cycles, in their order."""
+CONTINUOUS = (
+    "DURDAYS", "TRTDAYS", "OFFDAYS", "CUMDOSE", "CUMMG", "ADI", "RDI", "RDISTRT", "NREDUC", "INTERR",
+    "REDUCED", "LOWSTART",
+)  # fmt: skip
+"""Those of continuous dosing."""
+OF_REDUCTIONS = {"NREDUC", "REDUCED"}
+OF_UNIT = {"CUMDOSE", "ADI", "RDI"}
+
+
+def paramcds(rule: Exposure) -> tuple[str, ...]:
+    """The parameters of ADEXSUM of a plan, by the last paragraph of `adexsum`."""
+    left_out: set[str] = set()
+    if rule.reduced_at_most is None:
+        left_out |= OF_REDUCTIONS
+    if rule.low_start_dose is None:
+        left_out |= {"LOWSTART", "RDISTRT"}
+    if not rule.measured:
+        left_out |= OF_UNIT
+    every = OF_CYCLES if rule.dosing == "cycles" else CONTINUOUS
+    return tuple(name for name in every if name not in left_out)
 
 
 def body_surface(height_cm: pd.Series, weight_kg: pd.Series, formula: str) -> pd.Series:
@@ -81,25 +88,88 @@ def _in_order(ex: pd.DataFrame) -> pd.DataFrame:
     return ex.sort_values(by, kind="stable", na_position="last", ignore_index=True)
 
 
+def _amounts(tables: Tables, ex: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
+    """BSA, WEIGHT, DOSE and DOSEMG of each record, by the cases of `adex`."""
+    bsa = weight = pd.Series(np.nan, ex.index)
+    if rule.dose_unit in ("mg/m2", "mg/kg"):
+        weight = _last_before(tables, "WEIGHT", ex)
+    if rule.dose_unit == "mg/m2":
+        height = _last_before(tables, "HEIGHT", ex)
+        formula = body_surface(height, weight, stated(rule.bsa_formula))
+        bsa = _last_before(tables, "BSA", ex).fillna(formula)
+    size = {"mg/m2": bsa, "mg/kg": weight}.get(rule.dose_unit)
+    amount = ex["EXDOSE"].astype(float)
+    in_unit, in_mg = ex["EXDOSU"] == rule.dose_unit, ex["EXDOSU"] == "mg"
+    of_mg, to_mg = pd.Series(np.nan, ex.index), pd.Series(np.nan, ex.index)
+    if size is not None:
+        of_mg, to_mg = amount / size, amount * size
+    return pd.DataFrame(
+        {
+            "BSA": bsa,
+            "WEIGHT": weight if rule.dose_unit == "mg/kg" else np.nan,
+            "DOSE": amount.where(in_unit, of_mg.where(in_mg)).round(9),
+            "DOSEMG": amount.where(in_mg, to_mg.where(in_unit)),
+        }
+    )
+
+
+def _delays(ex: pd.DataFrame, number: pd.Series, rule: Exposure) -> tuple[pd.Series, pd.Series]:
+    """DELAYD and DELAYC of each record, by the cases of `adex`."""
+    if rule.dosing == "continuous":
+        return pd.Series(np.nan, ex.index), pd.Series("", ex.index, dtype="object")
+    usubjid, day = ex["USUBJID"], ex["ASTDT"]
+    minor, major = stated(rule.delay_after_days), stated(rule.major_delay_after_days)
+    since = (day - day.groupby(usubjid).shift()).dt.days.astype(float)
+    late = since - stated(rule.cycle_days)
+    unplaced = (day.isna() & ex["PLACE"].isna()).groupby(usubjid).transform("any")
+    late = late.where(~(unplaced & (late > minor)))
+    kind = np.select(
+        [number == 1, late.isna(), late > major, late > minor], ["", "U", "MAJOR", "MINOR"], "N"
+    )
+    return late, pd.Series(kind, ex.index)
+
+
+def _reduction(dose: pd.Series, usubjid: pd.Series, rule: Exposure) -> "np.ndarray[Any, Any]":
+    """DOSEC by the cases of `adex`."""
+    if rule.reduced_at_most is None:
+        return np.full(len(dose), "", dtype=object)
+    low = dose <= rule.reduced_at_most
+    before = dose.groupby(usubjid).ffill().groupby(usubjid).shift()
+    return np.select(
+        [dose.isna(), low & before.isna(), low & (before > rule.reduced_at_most), low],
+        ["U", "LOW START", "REDUCED", "LOW"],
+        default="FULL",
+    )
+
+
 def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
-    """One row per infusion of study cabazitaxel of a treated patient.
+    """One row per dose of the study drug of a treated patient, or per interval of doses.
 
     The infusions of a patient are numbered in the order of the cycles in VISIT when each infusion
-    has one, else by day.
+    has one, else by day. Where `dosing` is continuous, a row is an interval from the day of EXSTDTC to that of
+    EXENDTC, both included, and intervals are numbered by day.
 
-    Body surface area, the first case that applies:
+    Body surface area (BSA), of doses by body surface (`dose_unit`), the first case that applies:
 
     1. VS BSA, the last value on or before the day of the infusion.
     2. The formula of `bsa_formula`, from the last height and weight on or before that day.
     3. Missing.
 
-    DOSE (mg/m2) and DOSEMG (mg):
+    WEIGHT, of doses by body weight: the last weight (VS) on or before the day of the dose.
 
-    1. EXDOSU is mg/m2: DOSE is EXDOSE, DOSEMG is DOSE x BSA.
-    2. EXDOSU is mg: DOSEMG is EXDOSE, DOSE is DOSEMG / BSA.
+    DOSE (in the unit of the planned dose, `dose_unit`) and DOSEMG (mg), each time:
+
+    1. EXDOSU is `dose_unit`: DOSE is EXDOSE; DOSEMG is DOSE x BSA (of mg/m2), DOSE x WEIGHT (of mg/kg), DOSE
+       (of mg), and missing of AUC.
+    2. EXDOSU is mg: DOSEMG is EXDOSE; DOSE is DOSEMG / BSA, DOSEMG / WEIGHT, and missing of AUC (a dose in mg has
+       no AUC without the renal function of its day).
     3. No dose, or another unit: both missing.
 
-    Delay, with D the days from the preceding infusion less `cycle_days`:
+    NDOSES, of an interval: the doses from its first to its last day by EXDOSFRQ, the first on the first
+    day (ADOSFRQ; of every other day, the first, third, fifth day and so on); missing where EXDOSFRQ is
+    missing or of no known number a day, or a day is not known.
+
+    Delay, with D the days from the preceding infusion less `cycle_days`; continuous dosing has none:
 
     1. "": the first infusion.
     2. U: the day of this or of the preceding infusion is not known; or D is above
@@ -109,8 +179,8 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     4. MINOR: D above `delay_after_days`.
     5. N: everything else.
 
-    Reduction, with L `reduced_at_most_mg_m2` mg/m2; DOSE is rounded to 9 decimals before the
-    comparison with L:
+    Reduction, with L `reduced_at_most` in the unit of the planned dose (without it, none is assessed);
+    DOSE is rounded to 9 decimals before the comparison with L:
 
     1. U: DOSE is not known.
     2. LOW START: DOSE <= L and no earlier infusion has a known dose.
@@ -119,22 +189,19 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     5. FULL: DOSE above L.
     """
     ex = study_doses(tables, rule.drugs)
-    ex = _in_order(ex[ex["USUBJID"].isin(adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"])])
+    ex = ex[ex["USUBJID"].isin(adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"])]
+    in_cycles = rule.dosing == "cycles"
+    ex = _in_order(ex if in_cycles else ex.assign(VISIT=None))
     ex = ex.rename(columns={"DAY": "ASTDT"})
     usubjid = ex["USUBJID"]
-    formula = body_surface(
-        _last_before(tables, "HEIGHT", ex), _last_before(tables, "WEIGHT", ex), rule.bsa_formula
-    )
-    bsa = _last_before(tables, "BSA", ex).fillna(formula)
-    amount = ex["EXDOSE"].astype(float)
-    per_m2, in_mg = ex["EXDOSU"] == "mg/m2", ex["EXDOSU"] == "mg"
-    dose = amount.where(per_m2, (amount / bsa).where(in_mg)).round(9)
-    late = (ex["ASTDT"] - ex.groupby("USUBJID")["ASTDT"].shift()).dt.days - rule.cycle_days
-    unplaced = (ex["ASTDT"].isna() & ex["PLACE"].isna()).groupby(usubjid).transform("any")
-    late = late.where(~(unplaced & (late > rule.delay_after_days)))
+    amounts = _amounts(tables, ex, rule)
     number = ex.groupby("USUBJID").cumcount() + 1
-    low = dose <= rule.reduced_at_most_mg_m2
-    before = dose.groupby(usubjid).ffill().groupby(usubjid).shift()
+    late, delay = _delays(ex, number, rule)
+    days = (ex["LASTDAY"] - ex["ASTDT"]).dt.days + 1
+    doses = [
+        doses_in(text, int(n)) if isinstance(text, str) and n > 0 else None
+        for text, n in zip(ex["EXDOSFRQ"], days.fillna(0), strict=True)
+    ]
     return pd.DataFrame(
         {
             "STUDYID": usubjid.map(adsl.set_index("USUBJID")["STUDYID"]),
@@ -143,37 +210,23 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
             "ACYCLE": number.astype(float),
             "AVISIT": ex["VISIT"],
             "ASTDT": ex["ASTDT"],
-            "BSA": bsa,
-            "DOSE": dose,
-            "DOSEMG": amount.where(in_mg, (amount * bsa).where(per_m2)),
-            "DELAYD": late.astype(float),
-            "DELAYC": np.select(
-                [
-                    number == 1,
-                    late.isna(),
-                    late > rule.major_delay_after_days,
-                    late > rule.delay_after_days,
-                ],
-                ["", "U", "MAJOR", "MINOR"],
-                default="N",
-            ),
-            "DOSEC": np.select(
-                [
-                    dose.isna(),
-                    low & before.isna(),
-                    low & (before > rule.reduced_at_most_mg_m2),
-                    low,
-                ],
-                ["U", "LOW START", "REDUCED", "LOW"],
-                default="FULL",
-            ),
+            "AENDT": ex["LASTDAY"],
+            "ADOSFRQ": None if in_cycles else ex["EXDOSFRQ"],
+            "NDOSES": pd.Series(1.0 if in_cycles else doses, ex.index, dtype=float),
+            "BSA": amounts["BSA"],
+            "WEIGHT": amounts["WEIGHT"],
+            "DOSE": amounts["DOSE"],
+            "DOSEMG": amounts["DOSEMG"],
+            "DELAYD": late,
+            "DELAYC": delay,
+            "DOSEC": _reduction(amounts["DOSE"], usubjid, rule),
             "EXADJ": ex["EXADJ"],
         }
     )
 
 
 def growth_factor(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame) -> pd.DataFrame | None:
-    """G-CSF use under study cabazitaxel: indication and cycle.
+    """G-CSF use under the study drug: indication and cycle.
 
     1. Not available: no supportive care is recorded for any patient.
     2. A record of G-CSF that began (earliest day) between the first infusion and `cycle_days` days
@@ -216,8 +269,8 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
     1. NCYCLES: the number of infusions. OVERMAX: Y when above `max_cycles`.
     2. DURWK: (last - first + `cycle_days`) / 7.
     3. CUMDOSE, CUMMG: the sum of DOSE, of DOSEMG; missing when that of any infusion is missing.
-    4. ADI: CUMDOSE / DURWK. RDI: 100 x ADI / (`planned_dose_mg_m2` / (`cycle_days` / 7)).
-    5. RDISTRT: RDI, after a LOW START relative to `low_start_dose_mg_m2`.
+    4. ADI: CUMDOSE / DURWK. RDI: 100 x ADI / (`planned_dose` / (`cycle_days` / 7)).
+    5. RDISTRT: RDI, after a LOW START relative to `low_start_dose`.
     6. NDELAY, NDELMAJ, NREDUC: the number of infusions whose delay is MINOR or MAJOR, whose delay
        is MAJOR, and whose reduction is REDUCED. DELAYED, DELMAJOR, REDUCED, LOWSTART: Y when there
        is at least one; else U when the delay or reduction of an infusion is U (a single infusion
@@ -225,41 +278,87 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
        counts are missing where the flag is U.
     7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care is recorded for any
        patient. NGCSF: cycles with G-CSF.
+
+    Where `dosing` is continuous, with first the first and last the last day of any interval, in place of 1, 2, 6 (of
+    delays) and 7:
+
+    8. DURDAYS: last - first + 1. TRTDAYS: the days in at least one interval. OFFDAYS: DURDAYS - TRTDAYS.
+       All three are missing, and INTERR is U, when a day of an interval is not known.
+    9. INTERR: Y when OFFDAYS is above 0, else N.
+    10. CUMDOSE, CUMMG: the sum of NDOSES x DOSE, of NDOSES x DOSEMG. ADI: CUMDOSE / DURDAYS. RDI: 100 x
+        ADI / (`planned_dose` x the doses a day of `frequency`).
+
+    Without `reduced_at_most` there are no reductions, without `low_start_dose` no RDISTRT and LOWSTART, and
+    with AUC as `dose_unit` no CUMDOSE, ADI and RDI.
     """
     treated = adsl[adsl["NCYCLES"] > 0]
-    usubjid, each = treated["USUBJID"], adex.groupby("USUBJID")
-    weeks = ((treated["TRTEDT"] - treated["TRTSDT"]).dt.days + rule.cycle_days) / DAYS_PER_WEEK
-    values: dict[str, pd.Series] = {"NCYCLES": treated["NCYCLES"].astype(float), "DURWK": weeks}
-    for name, column in (("CUMDOSE", "DOSE"), ("CUMMG", "DOSEMG")):
-        values[name] = usubjid.map(each[column].apply(lambda doses: doses.sum(skipna=False)))
+    usubjid = treated["USUBJID"]
     flags = _course_flags(usubjid, adex)
-    values["ADI"] = values["CUMDOSE"] / weeks
-    per_week = rule.planned_dose_mg_m2 / (rule.cycle_days / DAYS_PER_WEEK)
-    values["RDI"] = 100 * values["ADI"] / per_week
-    low = rule.planned_dose_mg_m2 / rule.low_start_dose_mg_m2
-    values["RDISTRT"] = values["RDI"].where(flags["LOWSTART"] != "Y", values["RDI"] * low)
-    for name, column, kinds, flag in (
-        ("NDELAY", "DELAYC", ("MINOR", "MAJOR"), "DELAYED"),
-        ("NDELMAJ", "DELAYC", ("MAJOR",), "DELMAJOR"),
-        ("NREDUC", "DOSEC", ("REDUCED",), "REDUCED"),
-    ):
-        count = usubjid.map(adex[column].isin(kinds).groupby(adex["USUBJID"]).sum()).astype(float)
-        values[name] = count.where(flags[flag] != "U")
-    flags["OVERMAX"] = _yes_no(values["NCYCLES"] > rule.max_cycles)
-    gcsf = growth_factor(tables, adsl, adex)
-    values["NGCSF"], gcsf_flags = _gcsf_counts(usubjid, gcsf, rule)
-    flags |= gcsf_flags
+    values: dict[str, pd.Series] = {}
+    for name, column in (("CUMDOSE", "DOSE"), ("CUMMG", "DOSEMG")):
+        given = (adex[column] * adex["NDOSES"]).groupby(adex["USUBJID"])
+        values[name] = usubjid.map(given.apply(lambda doses: doses.sum(skipna=False)))
+    if rule.dosing == "cycles":
+        time = _of_cycles(treated, tables, adsl, adex, rule, values, flags)
+    else:
+        time = _of_intervals(treated, adex, values, flags)
+    values["ADI"] = values["CUMDOSE"] / time
+    values["RDI"] = 100 * values["ADI"] / rule.intensity
+    if rule.low_start_dose is not None:
+        low = rule.planned_dose / rule.low_start_dose
+        values["RDISTRT"] = values["RDI"].where(flags["LOWSTART"] != "Y", values["RDI"] * low)
+    reduced = _count(usubjid, adex, "DOSEC", "REDUCED")
+    values["NREDUC"] = reduced.where(flags["REDUCED"] != "U")
     parts = [
         treated[["STUDYID", "USUBJID"]].assign(
             PARAMCD=name,
             AVAL=values.get(name, pd.Series(np.nan, usubjid.index)),
             AVALC=flags.get(name, pd.Series("", usubjid.index)),
         )
-        for name in PARAMCDS
+        for name in paramcds(rule)
     ]
     rows = pd.concat(parts, ignore_index=True)
     unknown = (rows["AVALC"] == "U") | ((rows["AVALC"] == "") & rows["AVAL"].isna())
     return rows.assign(CASE=np.where(unknown, 2, 1))
+
+
+def _count(usubjid: pd.Series, adex: pd.DataFrame, column: str, *kinds: str) -> pd.Series:
+    """The rows of each patient whose `column` is one of `kinds`."""
+    return usubjid.map(adex[column].isin(kinds).groupby(adex["USUBJID"]).sum()).astype(float)
+
+
+def _of_cycles(
+    treated: pd.DataFrame, tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposure,
+    values: dict[str, pd.Series], flags: dict[str, pd.Series],
+) -> pd.Series:  # fmt: skip
+    """Cases 1, 2, 6 and 7 of `adexsum`; returns the weeks."""
+    usubjid, cycle = treated["USUBJID"], stated(rule.cycle_days)
+    weeks = ((treated["TRTEDT"] - treated["TRTSDT"]).dt.days + cycle) / DAYS_PER_WEEK
+    values |= {"NCYCLES": treated["NCYCLES"].astype(float), "DURWK": weeks}
+    delayed = _count(usubjid, adex, "DELAYC", "MINOR", "MAJOR")
+    major = _count(usubjid, adex, "DELAYC", "MAJOR")
+    values["NDELAY"] = delayed.where(flags["DELAYED"] != "U")
+    values["NDELMAJ"] = major.where(flags["DELMAJOR"] != "U")
+    flags["OVERMAX"] = _yes_no(values["NCYCLES"] > stated(rule.max_cycles))
+    gcsf = growth_factor(tables, adsl, adex)
+    values["NGCSF"], gcsf_flags = _gcsf_counts(usubjid, gcsf, rule)
+    flags |= gcsf_flags
+    return weeks
+
+
+def _of_intervals(
+    treated: pd.DataFrame, adex: pd.DataFrame, values: dict[str, pd.Series],
+    flags: dict[str, pd.Series],
+) -> pd.Series:  # fmt: skip
+    """Cases 8 and 9 of `adexsum`; returns the days from the first to the last."""
+    usubjid = treated["USUBJID"]
+    open_ = usubjid.isin(adex.loc[adex["ASTDT"].isna() | adex["AENDT"].isna(), "USUBJID"])
+    days = adex.rename(columns={"ASTDT": "DAY", "AENDT": "LASTDAY"})
+    length = ((treated["TRTEDT"] - treated["TRTSDT"]).dt.days + 1).where(~open_).astype(float)
+    inside = usubjid.map(treatment_days(days)).where(~open_)
+    values |= {"DURDAYS": length, "TRTDAYS": inside, "OFFDAYS": length - inside}
+    flags["INTERR"] = _yes_no(length > inside).where(~open_, "U")
+    return length
 
 
 def _course_flags(usubjid: pd.Series, adex: pd.DataFrame) -> dict[str, pd.Series]:
@@ -288,7 +387,7 @@ def _gcsf_counts(
     if gcsf is None:
         unknown = pd.Series("U", usubjid.index, dtype="object")
         return pd.Series(np.nan, usubjid.index), dict.fromkeys(names, unknown)
-    gcsf = gcsf[gcsf["SINCE"] <= rule.cycle_days]
+    gcsf = gcsf[gcsf["SINCE"] <= stated(rule.cycle_days)]
     cycles = gcsf.groupby("USUBJID")["ACYCLE"].nunique()
     flags = {"GCSFANY": _yes_no(usubjid.isin(gcsf["USUBJID"]))}
     for name in GCSF.values():

@@ -1,4 +1,4 @@
-"""Patients whose PSA response is still pending at a data cut-off before the end of the trial."""
+"""Interim data cut-offs: the day of one planned by number, and patients whose PSA response is still pending."""
 
 import datetime as dt
 from collections.abc import Mapping
@@ -6,10 +6,33 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from sap.derivations.population import adsl as subjects_of
 from sap.derivations.response import new_therapy
-from sap.plan.model import PsaResponse
+from sap.derivations.standard import standard
+from sap.plan.entry import stated
+from sap.plan.model import Plan, PsaResponse
 
 Tables = Mapping[str, pd.DataFrame]
+
+
+def day_of_number(tables: Tables, plan: Plan, name: str) -> dt.date | None:
+    """The day of a cut-off that the SAP plans by a number of patients, determined from the data.
+
+    Only of a cut-off without a date (`cut_offs.dates`).
+
+    1. The patients are those of PRIMFL with a day of their first dose, in the order of that day.
+    2. The day is the planned number of weeks of 7 days after the first dose of the patient with the planned
+       number.
+    3. With fewer patients there is no such day.
+    """
+    rule = plan.cut_offs.dates[name]
+    number, weeks = stated(rule.after_patients), stated(rule.weeks)
+    subjects = subjects_of(standard(tables, plan), plan)
+    first = subjects.loc[subjects["PRIMFL"] == "Y", "TRTSDT"].dropna().sort_values()
+    if len(first) < number:
+        return None
+    day: pd.Timestamp = first.iloc[number - 1] + pd.Timedelta(weeks=weeks)
+    return day.date()
 
 
 def pending(

@@ -77,8 +77,8 @@ def adlb(tables: Tables, adsl: pd.DataFrame, rule: Labs, window: Safety) -> pd.D
     earlier day, then LBSEQ). A shift is from the grade at baseline to that worst grade.
     """
     graded = [(grading.testcd, grading.term, grading.direction) for grading in rule.gradings]
-    terms = pd.DataFrame(graded, columns=["LBTESTCD", "ATERM", "ATOXDIR"])
-    values = _values(tables, adsl, rule).merge(terms, on="LBTESTCD")
+    terms = pd.DataFrame(graded, columns=["LBTESTCD", "ATERM", "ATOXDIR"], dtype="object")
+    values = _values(tables, adsl, rule).astype({"LBTESTCD": "object"}).merge(terms, on="LBTESTCD")
     subject = adsl.set_index("USUBJID")
     first, last = values["USUBJID"].map(subject["TRTSDT"]), values["USUBJID"].map(subject["TRTEDT"])
     key = ["USUBJID", "LBTESTCD", "ATERM"]

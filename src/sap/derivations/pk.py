@@ -1,4 +1,4 @@
-"""ADPC and ADPP: cabazitaxel concentrations at actual times, and noncompartmental PK parameters."""
+"""ADPC and ADPP: drug concentrations at actual times, and noncompartmental PK parameters."""
 
 import math
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ COLUMNS = (
     "PCTPTNUM", "PCRFTDTC", "PCDTC",
 )  # fmt: skip
 ADPC_COLUMNS = (
-    "USUBJID", "PCSEQ", "AVISIT", "ATPT", "ATPTN", "ADT", "AREL", "DEVMIN", "DEVFL", "AVAL", "AVALU",
-    "BLQFL", "ANL01CAS", "ANL01FL", "ANL02FL", "DOSE", "DOSEMG", "BSA",
+    "STUDYID", "USUBJID", "PCSEQ", "AVISIT", "ATPT", "ATPTN", "ADT", "AREL", "DEVMIN", "DEVFL", "AVAL",
+    "AVALU", "BLQFL", "ANL01CAS", "ANL01FL", "ANL02FL", "DOSE", "DOSEMG", "BSA",
 )  # fmt: skip
 MINUTES_PER_HOUR = 60
 
@@ -87,6 +87,7 @@ def adpc(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Pk) -> pd
     )
     rows = pd.DataFrame(
         {
+            "STUDYID": pc["USUBJID"].map(adsl.set_index("USUBJID")["STUDYID"]),
             "USUBJID": pc["USUBJID"],
             "PCSEQ": pc["PCSEQ"],
             "AVISIT": pc["VISIT"],
@@ -146,7 +147,7 @@ def parameters(rule: Pk) -> tuple[str, ...]:
     >>> from sap.plan.model import Pk
     >>> plan = Pk(section="SAP 5.10", source="here", analyte="CABAZ", end_of_infusion_h=1.0,
     ...           primary_h=7.0, secondary_h=6.0, rule="linear", deviation_minutes=5.0,
-    ...           carry_on_minutes=15.0, reference_dose_mg_m2=25.0)
+    ...           carry_on_minutes=15.0, reference_dose=25.0)
     >>> parameters(plan)[:4]
     ('AUC07', 'C7H', 'AUC06', 'C6H')
     """
@@ -195,9 +196,9 @@ def _normalised(
     per_m2, in_mg = float(samples["DOSE"].iloc[0]), float(samples["DOSEMG"].iloc[0])
     area = f"AUC0{rule.primary_h:g}"
     requested = (
-        (f"{area}N", area, per_m2, rule.reference_dose_mg_m2),
+        (f"{area}N", area, per_m2, rule.reference_dose),
         (f"{area}MG", area, in_mg, 1.0),
-        ("CMAXN", "CMAX", per_m2, rule.reference_dose_mg_m2),
+        ("CMAXN", "CMAX", per_m2, rule.reference_dose),
     )
     normalised = {}
     for name, source, dose, reference in requested:
@@ -224,7 +225,7 @@ def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
     3. AUCLST: to the last quantifiable sample.
     4. CMAX, TMAX: the largest analysed concentration and its time; NE when the sample of the end
        of the infusion is missing or deviates (the concentration halves within minutes after the end).
-    5. ...N: per `reference_dose_mg_m2` mg/m2 (value x reference / DOSE); ...MG: per mg (value /
+    5. ...N: per `reference_dose` mg/m2 (value x reference / DOSE); ...MG: per mg (value /
        DOSEMG); NE without a dose.
 
     A visit without any analysed sample after the start has no row.
@@ -239,6 +240,7 @@ def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
             value, reason = values[paramcd]
             rows.append(
                 {
+                    "STUDYID": samples["STUDYID"].iloc[0],
                     "USUBJID": usubjid,
                     "AVISIT": visit,
                     "ADT": day,
@@ -251,6 +253,6 @@ def adpp(adpc: pd.DataFrame, rule: Pk) -> pd.DataFrame:
                 }
             )
     columns = [
-        "USUBJID", "AVISIT", "ADT", "PARAMCD", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
+        "STUDYID", "USUBJID", "AVISIT", "ADT", "PARAMCD", "AVAL", "AVALC", "REASON", "DOSE", "DOSEMG",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)

@@ -1,5 +1,6 @@
 """ADSL: one row per patient (USUBJID), with dates, biomarker status, group and analysis sets."""
 
+import datetime as dt
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -12,7 +13,8 @@ from sap.derivations.dates import (
     latest_time_of_day,
     precision,
 )
-from sap.plan.model import AliveOn, Plan
+from sap.plan.entry import stated
+from sap.plan.model import AliveOn, Biomarker, Plan
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -40,41 +42,65 @@ def milestone(tables: Tables, term: str, episode: str | None = None) -> pd.Serie
 
 
 def disposition(tables: Tables, about: str) -> pd.DataFrame:
-    """The last disposition event of each patient for one DSSCAT: columns DSDECOD and DAY, by USUBJID."""
+    """The last disposition event of each patient for one DSSCAT: columns DSDECOD and DAY, by USUBJID.
+
+    Where no record of DS has a DSSCAT (it was not collected), each is the end of study participation.
+    """
     ds = _columns(tables, "ds", "DSSEQ", "DSDECOD", "DSCAT", "DSSCAT", "DSSTDTC")
-    rows = ds[(ds["DSCAT"] == "DISPOSITION EVENT") & (ds["DSSCAT"] == about)]
+    of_study = about == "STUDY PARTICIPATION" and bool(ds["DSSCAT"].isna().all())
+    rows = ds[(ds["DSCAT"] == "DISPOSITION EVENT") & ((ds["DSSCAT"] == about) | of_study)]
     rows = rows.assign(DAY=earliest_day(rows["DSSTDTC"]))
     rows = rows.sort_values(["USUBJID", "DAY", "DSSEQ"], kind="stable")
     return rows.drop_duplicates("USUBJID", keep="last").set_index("USUBJID")[["DSDECOD", "DAY"]]
 
 
-def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
-    """CTC count and AR-V7 status at one screening, recorded separately for each sample.
+def biomarker(tables: Tables, rule: Biomarker | None, visit: str) -> pd.DataFrame:
+    """CTC count and biomarker status at one screening, recorded separately for each sample.
 
     The sample of the screening, the first case that applies:
 
     1. Of several samples at the visit of the screening, the earliest that has a count (of one day,
        the lowest CPSEQ).
     2. No sample has a count: the earliest sample.
-    3. No sample: neither count nor AR-V7.
+    3. No sample: neither count nor biomarker status.
+    4. Where the SAP requires no count, the sample is the earliest one with a result at that visit.
 
-    The count is per `screening.volume_ml` mL, missing when not evaluable. AR-V7:
+    The count is per `biomarker.cell_count.volume_ml` mL, missing when not evaluable. The
+    biomarker status, of the results of `biomarker.test`:
 
     1. The earliest result of the sample of the screening (GFREFID = CPREFID).
     2. Else the earliest result at the visit whose GFREFID is no sample of the patient.
     3. No result (recorded as not done, or no record): NOT DONE.
 
-    The reason (ARV7REAS):
+    The reason (MARKREAS):
 
     1. Of a result UNDETERMINED: its category (GFRESCAT).
     2. Else the reason not done (GFREASND).
     """
+    if rule is None:
+        return pd.DataFrame(
+            {
+                "DAY": pd.Series(dtype="M8[ns]"),
+                "CTC": pd.Series(dtype=float),
+                "MARKER": pd.Series(dtype=object),
+                "MARKREAS": pd.Series(dtype=object),
+            }
+        )
     cp = _columns(tables, "cp", "CPSEQ", "CPTESTCD", "CPSTRESN", "CPREFID", "VISIT", "CPDTC")
     cp = cp[(cp["CPTESTCD"] == "CTC") & (cp["VISIT"] == visit)]
     cp = cp.assign(DAY=earliest_day(cp["CPDTC"]), NOCOUNT=cp["CPSTRESN"].isna())
     cp = cp.sort_values(["USUBJID", "NOCOUNT", "DAY", "CPSEQ"], kind="stable")
     sample = cp.drop_duplicates("USUBJID").set_index("USUBJID")[["CPREFID", "DAY", "CPSTRESN"]]
     sample = sample.rename(columns={"CPSTRESN": "CTC"})
+    if rule.cell_count is None:
+        tested = _columns(
+            tables, "gf", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREFID", "VISIT", "GFDTC"
+        )
+        tested = tested[(tested["GFTESTCD"] == rule.test) & (tested["VISIT"] == visit)]
+        tested = tested.assign(DAY=earliest_day(tested["GFDTC"]), NONE=tested["GFSTRESC"].isna())
+        tested = tested.sort_values(["USUBJID", "NONE", "DAY", "GFSEQ"], kind="stable")
+        sample = tested.drop_duplicates("USUBJID").set_index("USUBJID")[["GFREFID", "DAY"]]
+        sample = sample.rename(columns={"GFREFID": "CPREFID"}).assign(CTC=np.nan)
 
     gf = _columns(
         tables,
@@ -88,7 +114,7 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
         "VISIT",
         "GFDTC",
     )
-    gf = gf[(gf["GFTESTCD"] == "ARV7") & (gf["VISIT"] == visit)]
+    gf = gf[(gf["GFTESTCD"] == rule.test) & (gf["VISIT"] == visit)]
     gf = gf.assign(DAY=earliest_day(gf["GFDTC"]))
     linked = gf["GFREFID"] == gf["USUBJID"].map(sample["CPREFID"])
     gf = gf.assign(NORESULT=gf["GFSTRESC"].isna(), NOLINK=~linked)
@@ -102,8 +128,8 @@ def biomarker(tables: Tables, visit: str) -> pd.DataFrame:
         {
             "DAY": both["DAY"],
             "CTC": both["CTC"],
-            "ARV7": both["GFSTRESC"].fillna("NOT DONE"),
-            "ARV7REAS": both["REASON"],
+            "MARKER": both["GFSTRESC"].fillna("NOT DONE"),
+            "MARKREAS": both["REASON"],
         }
     )
 
@@ -121,9 +147,12 @@ def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:
 
     1. EX records of one of the drugs whose category is study treatment, or that have no category.
     2. A record of dose 0 is no dose, except of a placebo. A record with a missing dose is a dose.
-    3. The last day of a dose is the day of EXENDTC, else that of EXSTDTC.
+    3. The last day of a dose is the day of EXENDTC, else that of EXSTDTC. Where `dosing` is continuous, an
+       interval without an end has one by the rule of open intervals.
     """
-    names = ("EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXDOSU", "EXSTDTC", "EXENDTC", "VISIT", "EXADJ")
+    names = (
+        "EXSEQ", "EXTRT", "EXCAT", "EXDOSE", "EXDOSU", "EXDOSFRQ", "EXSTDTC", "EXENDTC", "VISIT", "EXADJ",
+    )  # fmt: skip
     ex = _columns(tables, "ex", *names)
     study = (ex["EXCAT"] == "STUDY TREATMENT") | ex["EXCAT"].isna()
     given = (pd.to_numeric(ex["EXDOSE"]) != 0) | (ex["EXTRT"] == "PLACEBO")
@@ -132,8 +161,53 @@ def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:
     return ex.assign(DAY=day, LASTDAY=full_day(ex["EXENDTC"]).fillna(day))
 
 
+def treatment_days(doses: pd.DataFrame) -> pd.Series:
+    """Days in at least one interval of doses (DAY to LASTDAY), by USUBJID; a record without days has none."""
+    known = doses.dropna(subset=["DAY", "LASTDAY"])
+    counts: dict[str, int] = {}
+    for usubjid, of_subject in known.groupby("USUBJID"):
+        pairs = zip(of_subject["DAY"], of_subject["LASTDAY"], strict=True)
+        counts[str(usubjid)] = len({day for a, b in pairs for day in pd.date_range(a, b)})
+    return pd.Series(counts, dtype=float)
+
+
+def with_interval_ends(tables: Tables, plan: Plan, cut_off: dt.date) -> dict[str, pd.DataFrame]:
+    """The end of an open interval of continuous dosing: a record of the study drug without a day of its end.
+
+    Only where `dosing` is continuous, and only of a record whose start is one day. The end is never before
+    the start, never after the latest day that a partial EXENDTC allows, and else the first case that
+    applies:
+
+    1. A later interval of that drug of the patient: the day before it starts.
+    2. The earliest of the end of study treatment and of study participation (DS), the death (DM) and the data
+       cut-off.
+    """
+    ex = tables.get("ex")
+    if plan.exposure.dosing != "continuous" or ex is None or ex.empty:
+        return dict(tables)
+    ex = ex.reset_index(drop=True)
+    ends = ex.get("EXENDTC", pd.Series(None, ex.index, dtype="object"))
+    starts, latest = full_day(ex["EXSTDTC"]), latest_day(ends)
+    stopped = disposition(tables, "STUDY TREATMENT")["DAY"]
+    left = disposition(tables, "STUDY PARTICIPATION")["DAY"]
+    died = full_day(_columns(tables, "dm", "DTHDTC").set_index("USUBJID")["DTHDTC"])
+    is_open = full_day(ends).isna() & starts.notna() & ex["EXTRT"].isin(plan.exposure.drugs)
+    texts = list(ends)
+    for row in np.flatnonzero(is_open):
+        who, start = ex["USUBJID"].iloc[row], starts[row]
+        of_drug = (ex["USUBJID"] == who) & (ex["EXTRT"] == ex["EXTRT"].iloc[row])
+        later = starts[of_drug & (starts > start)]
+        limits = [latest[row], pd.Timestamp(cut_off)]
+        limits += [days.get(who) for days in (stopped, left, died)]
+        if len(later):
+            limits = [latest[row], later.min() - pd.Timedelta(days=1)]
+        last = min(day for day in limits if day is not None and pd.notna(day))
+        texts[row] = max(last, start).strftime("%Y-%m-%d")
+    return {**tables, "ex": ex.assign(EXENDTC=pd.Series(texts, ex.index, dtype="object"))}
+
+
 def line_of_therapy(tables: Tables, first_dose: pd.Series, drugs: list[str]) -> pd.Series:
-    """The line of study cabazitaxel, third or second, of each patient with a first dose.
+    """The line of the study drug, third or second, of each patient with a first dose.
 
     1. Third line: a drug of `third_line_after` recorded as a prior anticancer therapy, whatever
        its date.
@@ -247,24 +321,25 @@ def _not_eligible_at_rescreening(tables: Tables) -> pd.Series:
 def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     """One row per patient of DM: dates, biomarker, group, and the flag of each analysis set.
 
-    GROUP is that of the first allocation and does not change after re-screening:
+    GROUP is that of the first allocation, which re-screening does not change:
 
     1. A milestone "ALLOCATED TO GROUP A" or "ALLOCATED TO GROUP B" at SCREENING: A or B, the earlier
        one; A when both have the same day.
-    2. No such milestone: missing.
+    2. No such milestone: GROUP is missing.
 
-    Flags are Y or N for every patient; the sets and their cases, in the order of the plan:
+    Flags are Y or N for every patient; the sets and their cases, in the order of the SAP:
 
-    1. SCRFL (SCREENED): consent and a screening sample.
-    2. MPOSFL (MARKERPOS): AR-V7 is `screening.arv7` at the first screening, at any CTC count.
-    3. PRIMFL (PRIMARY): MPOSFL, a CTC count of at least `screening.ctc_minimum` at the first
-       screening, at least one dose of study cabazitaxel, and not treated through re-screening.
-       Patients without PSA are included (missing = failure).
-    4. SAFFL (SAFETY): at least one dose of study cabazitaxel, re-screened patients included.
+    1. SCRFL (SCREENED): every patient. Where the SAP has a biomarker: consent and a screening sample.
+    2. MPOSFL (MARKERPOS): biomarker positive at the first screening, at any CTC count.
+    3. PRIMFL (PRIMARY): at least one dose of the study drug. Where the SAP has a biomarker: MPOSFL, and a
+       CTC count of at least the SAP's minimum at the first screening, as well. Patients treated through
+       re-screening are not included. Patients without an assessment of the primary endpoint are included
+       (missing = failure).
+    4. SAFFL (SAFETY): at least one dose of the study drug. Re-screened patients are included.
     5. RESCFL (RESCREENED): a sample or consent at re-screening.
     6. GRPAFL (GROUPA): GROUP is A.
 
-    RESCPRFL: a therapy of `rescreening.after` was given before the re-screening. RESCIEFL: N when an
+    RESCPRFL: a therapy after which the SAP allows re-screening was given before the re-screening. RESCIEFL: N when an
     eligibility criterion at re-screening is not met. RESCTRFL (treated through re-screening): Y when the patient
     was allocated to group B at RE-SCREENING and has a dose, unless the first dose is before that
     allocation. TRTSTM is the time of day of the start of the first dose, where recorded.
@@ -278,7 +353,9 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     def of(values: pd.Series) -> pd.Series:
         return usubjid.map(values)
 
-    first, second = biomarker(tables, "SCREENING"), biomarker(tables, "RE-SCREENING")
+    first, second = (
+        biomarker(tables, plan.biomarker, visit) for visit in ("SCREENING", "RE-SCREENING")
+    )
     doses = study_doses(tables, plan.exposure.drugs)
     alive_on = last_alive(tables, plan.survival.alive_on)
     to_a = of(milestone(tables, "ALLOCATED TO GROUP A", "SCREENING"))
@@ -286,11 +363,12 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     second_to_b = of(milestone(tables, "ALLOCATED TO GROUP B", "RE-SCREENING"))
     second_consent = of(milestone(tables, "RE-SCREENING CONSENT OBTAINED"))
 
-    rows["RFICDT"] = full_day(dm["RFICDTC"]).to_numpy()
+    consent = dm.get("RFICDTC", pd.Series(None, dm.index, dtype="object"))
+    rows["RFICDT"] = full_day(consent).to_numpy()
     rows["SCRDT"] = of(first["DAY"])
     rows["CTCBL"] = of(first["CTC"])
-    rows["ARV7BL"] = of(first["ARV7"])
-    rows["ARV7REAS"] = of(first["ARV7REAS"])
+    rows["MARKBL"] = of(first["MARKER"])
+    rows["MARKREAS"] = of(first["MARKREAS"])
     group = pd.Series(None, index=rows.index, dtype="object").mask(to_b.notna(), "B")
     rows["GROUP"] = group.mask(to_a.notna() & ~(to_b < to_a), "A")
     rows["ALLOCDT"] = to_a.fillna(to_b).where(rows["GROUP"] == "A", to_b)
@@ -299,13 +377,16 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     rows["TRTEDT"] = of(doses.groupby("USUBJID")["LASTDAY"].max())
     rows["NCYCLES"] = of(doses.groupby("USUBJID").size()).fillna(0).astype(float)
     first_dose = doses.groupby("USUBJID")["DAY"].min()
-    rows["LINE"] = of(line_of_therapy(tables, first_dose, plan.lines.third_line_after))
+    rows["LINE"] = None
+    if plan.lines is not None:
+        rows["LINE"] = of(line_of_therapy(tables, first_dose, plan.lines.third_line_after))
     rows["RESCCSDT"] = second_consent
     rows["RESCRDT"] = of(second["DAY"])
     rows["RESCCTC"] = of(second["CTC"])
-    rows["RESCARV7"] = of(second["ARV7"])
+    rows["RESCMARK"] = of(second["MARKER"])
     rows["RESALLDT"] = second_to_b
-    after_therapy = _therapy_before_rescreening(tables, second["DAY"], plan.rescreening.after)
+    allowed = plan.rescreening.after if plan.rescreening else []
+    after_therapy = _therapy_before_rescreening(tables, second["DAY"], allowed)
     rows["RESCPRFL"] = np.where(usubjid.isin(after_therapy), "Y", "N")
     rows["RESCIEFL"] = np.where(usubjid.isin(_not_eligible_at_rescreening(tables)), "N", "Y")
     treated = rows["NCYCLES"] > 0
@@ -325,12 +406,17 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     rows["SCRNOUT"] = of(disposition(tables, "SCREENING")["DSDECOD"])
     rows["RESCOUT"] = of(disposition(tables, "RE-SCREENING")["DSDECOD"])
 
-    positive = rows["ARV7BL"] == plan.screening.arv7
-    enough = rows["CTCBL"] >= plan.screening.ctc_minimum
+    all_rows = pd.Series(True, rows.index)
+    positive = selected = sampled = all_rows
+    if plan.biomarker is not None:
+        positive = selected = rows["MARKBL"] == "POSITIVE"
+        sampled = rows["RFICDT"].notna() & usubjid.isin(first.index)
+        if plan.biomarker.cell_count is not None:
+            selected = positive & (rows["CTCBL"] >= plan.biomarker.cell_count.minimum)
     flags = {
-        "SCRFL": rows["RFICDT"].notna() & usubjid.isin(first.index),
+        "SCRFL": sampled,
         "MPOSFL": positive,
-        "PRIMFL": positive & enough & treated & (rows["RESCTRFL"] == "N"),
+        "PRIMFL": selected & treated & (rows["RESCTRFL"] == "N"),
         "SAFFL": treated,
         "RESCFL": usubjid.isin(second.index) | second_consent.notna(),
         "GRPAFL": rows["GROUP"] == "A",
@@ -352,29 +438,39 @@ def analysis_sets(
 
     1. PSAEVFL (PSAEVAL): PRIMARY with a baseline PSA and at least one value that counts after it.
     2. PPROTFL (PERPROT): PRIMARY, no major deviation (DV), and at least `per_protocol_cycles`
-       cycles, or fewer where study treatment ended for progressive disease. Not available where the
-       data hold no protocol deviations (no DV), because their absence cannot be concluded.
+       cycles (of continuous dosing, `per_protocol_days` days with a dose), or fewer where study treatment
+       ended for progressive disease. Not available where the data hold no protocol deviations (no
+       DV), because their absence cannot be concluded.
     3. CTCEVFL (CTCEVAL): PRIMARY with a CTC count of at least `ctc_baseline_minimum` at the first
        screening and a count on treatment.
     4. PKEVFL (PKEVAL): treated, with at least one evaluable concentration after the start of the
        infusion and a known dose. Not available where the data hold no concentration.
     5. MEASFL (MEASURABLE): PRIMARY with measurable disease at baseline (a target lesion). Not
        available where the data hold no lesion and no target response.
+    6. Where the SAP limits the primary set to measurable disease (with objective
+       response or clinical benefit as the primary endpoint), PRIMFL becomes N for
+       every other patient, and they are in none of the sets 1 to 3.
     """
     usubjid = adsl["USUBJID"]
     primary = adsl["PRIMFL"] == "Y"
     evaluable = adrs.loc[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] != "NE"), "USUBJID"]
     dv = _columns(tables, "dv", "DVCAT")
     major = dv.loc[dv["DVCAT"] == "MAJOR", "USUBJID"]
-    enough = adsl["NCYCLES"] >= plan.analysis_sets.per_protocol_cycles
+    if plan.analysis_sets.per_protocol_days is None:
+        enough = adsl["NCYCLES"] >= stated(plan.analysis_sets.per_protocol_cycles)
+    else:
+        days = treatment_days(study_doses(tables, plan.exposure.drugs))
+        enough = usubjid.map(days) >= plan.analysis_sets.per_protocol_days
     early_pd = adsl["DCTREAS"] == "PROGRESSIVE DISEASE"
     counted = (
         usubjid.isin(adctc["USUBJID"]) if adctc is not None else pd.Series(False, usubjid.index)
     )
-    flags = {
-        "PSAEVFL": primary & usubjid.isin(evaluable),
-        "CTCEVFL": primary & (adsl["CTCBL"] >= plan.analysis_sets.ctc_baseline_minimum) & counted,
-    }
+    flags = {}
+    if plan.psa_response is not None:
+        flags["PSAEVFL"] = primary & usubjid.isin(evaluable)
+    if plan.ctc is not None:
+        enough_cells = adsl["CTCBL"] >= stated(plan.analysis_sets.ctc_baseline_minimum)
+        flags["CTCEVFL"] = primary & enough_cells & counted
     if "dv" in tables:
         flags["PPROTFL"] = primary & ~usubjid.isin(major) & (enough | early_pd)
     if adpc is not None and len(adpc):
@@ -384,6 +480,10 @@ def analysis_sets(
         concentrations = concentrations[concentrations["DOSE"].notna()]
         flags["PKEVFL"] = (adsl["SAFFL"] == "Y") & usubjid.isin(concentrations["USUBJID"])
     lesions = adrs[(adrs["PARAMCD"] == "MEASDIS") & (adrs["AVALC"] != "NE")]
+    measurable = usubjid.isin(lesions.loc[lesions["AVALC"] == "Y", "USUBJID"])
     if len(lesions):
-        flags["MEASFL"] = primary & usubjid.isin(lesions.loc[lesions["AVALC"] == "Y", "USUBJID"])
+        flags["MEASFL"] = primary & measurable
+    if plan.of_measurable:
+        flags |= {flag: member & measurable for flag, member in flags.items() if flag != "PKEVFL"}
+        flags["PRIMFL"] = primary & measurable
     return adsl.assign(**{flag: np.where(is_in, "Y", "N") for flag, is_in in flags.items()})

@@ -1,6 +1,5 @@
 """Numeric results of the findings domains, including those beyond the limits of quantification."""
 
-import math
 from typing import Any
 
 import pandas as pd
@@ -25,19 +24,18 @@ def quantified(table: pd.DataFrame, domain: str) -> pd.DataFrame:
     """
     name = domain.upper()
     columns = [f"{name}{part}" for part in ("STRESC", "STRESN", "LLOQ", "ULOQ")]
-    texts = table.reindex(columns=columns).astype(object)
-    read = [_quantity(*row) for row in texts.itertuples(index=False, name=None)]
+    cells = table.reindex(columns=columns).astype(object)
+    cells[cells.isna()] = None
+    rows = list(cells.itertuples(index=False, name=None))
+    read = {row: _quantity(*row) for row in set(rows)}  # most results of many patients are repeated
     return pd.DataFrame(
         {
-            "VALUE": pd.Series([quantity_.value for quantity_ in read], table.index, dtype=float),
-            "SIDE": pd.Series([quantity_.side for quantity_ in read], table.index, dtype=object),
+            "VALUE": pd.Series([read[row].value for row in rows], table.index, dtype=float),
+            "SIDE": pd.Series([read[row].side for row in rows], table.index, dtype=object),
         }
     )
 
 
 def _quantity(text: Any, stated: Any, lower: Any, upper: Any) -> Quantity:
-    numbers = (
-        None if number is None or math.isnan(number) else float(number)
-        for number in (stated, lower, upper)
-    )
+    numbers = (None if number is None else float(number) for number in (stated, lower, upper))
     return quantity(text if isinstance(text, str) else None, *numbers)

@@ -1,4 +1,4 @@
-"""ADPSA and ADRS: PSA values under study cabazitaxel, and PSA response."""
+"""ADPSA and ADRS: PSA values under the study drug, and PSA response."""
 
 from collections.abc import Mapping
 
@@ -78,11 +78,23 @@ def _after_the_dose(values: pd.DataFrame, adsl: pd.DataFrame) -> pd.Series:
 
 def _one_value_a_day(values: pd.DataFrame) -> pd.DataFrame:
     """One value a day: the latest time; without times, or at one time, the mean, flagged AVERAGE."""
-    latest = values.groupby(["USUBJID", "ADT"])["ATM"].transform(
+    key = ["USUBJID", "ADT"]
+    repeated = values.duplicated(key, keep=False)
+    if not repeated.any():
+        days = values.assign(DTYPE="")
+    else:
+        days = pd.concat([values[~repeated].assign(DTYPE=""), _of_repeated(values[repeated], key)])
+    days = days.sort_values(key, kind="stable", ignore_index=True)
+    return days[[*key, "AVAL", "BLQFL", "ALQFL", "LBSEQ", "DTYPE"]].astype({"AVAL": float})
+
+
+def _of_repeated(values: pd.DataFrame, key: list[str]) -> pd.DataFrame:
+    """One value for each day with several."""
+    latest = values.groupby(key)["ATM"].transform(
         lambda times: max((t for t in times if isinstance(t, str)), default=None)
     )
     latest_values = values[(values["ATM"] == latest) | latest.isna()]
-    days = latest_values.groupby(["USUBJID", "ADT"], as_index=False, sort=True).agg(
+    days = latest_values.groupby(key, as_index=False, sort=True).agg(
         AVAL=("AVAL", lambda v: float(np.mean(np.sort(v.to_numpy())))),
         BLQFL=("BLQFL", "max"),
         ALQFL=("ALQFL", "max"),
@@ -90,7 +102,7 @@ def _one_value_a_day(values: pd.DataFrame) -> pd.DataFrame:
         COUNT=("AVAL", "size"),
     )
     days["DTYPE"] = np.where(days.pop("COUNT") > 1, "AVERAGE", "")
-    return days.astype({"AVAL": float})
+    return days
 
 
 def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
@@ -152,6 +164,7 @@ def adpsa(tables: Tables, adsl: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame
     days["ANL01FL"] = np.where(case == 5, "Y", "")
     running = days["AVAL"].where(later | (days["ABLFL"] == "Y"))
     days["NADIR"] = running.groupby(days["USUBJID"]).cummin()
+    days.insert(0, "STUDYID", days["USUBJID"].map(by_subject["STUDYID"]))
     return days.assign(PARAMCD="PSA", AVALU="ug/L")
 
 
@@ -267,7 +280,7 @@ def adrs(
 ) -> pd.DataFrame:
     """PSA response of each treated patient by the primary and sensitivity definitions, and changes.
 
-    1. PSARESP: the PSA response as the plan confirms it.
+    1. PSARESP: the PSA response as the SAP confirms it.
     2. PSARESPU: the same, unconfirmed. PSARSP21, PSARSP28 and so on: confirmed after each of
        `psa_response.sensitivity_confirm_days` days; otherwise unchanged.
     3. PSARSPAT: PSARESP without the limit on the day of the first decline, where there is one.
@@ -291,6 +304,15 @@ def adrs(
         )
         parts.append(response.assign(PARAMCD="PSARSPAT"))
     return pd.concat([*parts, *_changes(adsl, adpsa, course)], ignore_index=True)
+
+
+def deciding_response(adsl: pd.DataFrame, adpsa: pd.DataFrame, rule: PsaResponse) -> pd.DataFrame:
+    """PSARESP and PSARESPU of `adrs` alone: what the decision of the design and pending responses rest on."""
+    parts = [
+        psa_response(adsl, adpsa, rule, confirm_after_days=days).assign(PARAMCD=name)
+        for name, days in (("PSARESP", rule.confirm_after_days), ("PSARESPU", 0))
+    ]
+    return pd.concat(parts, ignore_index=True)
 
 
 def comparison_response(

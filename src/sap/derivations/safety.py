@@ -1,4 +1,4 @@
-"""ADAE: adverse events under study cabazitaxel, treatment-emergence and relation to treatment."""
+"""ADAE: adverse events under the study drug, treatment-emergence and relation to treatment."""
 
 from collections.abc import Mapping
 
@@ -7,12 +7,12 @@ import pandas as pd
 
 from sap.catalogue.codelists import fold
 from sap.derivations.dates import earliest_day, latest_day, precision
-from sap.plan.model import Deaths, Safety
+from sap.plan.model import SEVERITIES, Deaths, Safety
 
 Tables = Mapping[str, pd.DataFrame]
 
 COLUMNS = (
-    "STUDYID", "USUBJID", "AESEQ", "AETERM", "AEDECOD", "AEBODSYS", "AETOXGR", "AESER", "AEREL",
+    "STUDYID", "USUBJID", "AESEQ", "AETERM", "AEDECOD", "AEBODSYS", "AETOXGR", "AESEV", "AESER", "AEREL",
     "AEACN", "AEOUT", "AESTDTC", "AEENDTC", "AESDTH", "AESLIFE", "AESHOSP", "AESDISAB", "AESCONG",
     "AESMIE",
 )  # fmt: skip
@@ -27,13 +27,13 @@ def _is_disease(terms: pd.Series, deaths: Deaths) -> pd.Series:
 
 
 def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd.DataFrame:
-    """Adverse events: dates, grade, relation, and whether an event is treatment-emergent.
+    """Adverse events: dates, grade or severity, relation, and whether an event is treatment-emergent.
 
     T is the first dose and W the day `days_after_last_dose` days after the last dose. An event with
     a missing or partial start date is treatment-emergent unless the known part precludes it. The
     first case that applies:
 
-    1. N: the patient was not treated with study cabazitaxel.
+    1. N: the patient was not treated with the study drug.
     2. Y: no start date and no end date before T.
     3. N: no start date, and an end (latest day it allows) before T.
     4. N: the latest day of the start is before T.
@@ -49,9 +49,12 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd
     An event whose preferred term is one of `deaths.progression_terms` is disease progression. It is
     not counted as an adverse event, fatal or not, and is reported separately.
 
-    A fatal event is of grade 5, of outcome FATAL, or serious by death. A related event has a
-    possible, probable, certain or missing relation (AEREL). Of each patient, and of each patient
-    and class and preferred term, the treatment-emergent event of the highest grade is counted (of
+    Where `by` is grade, ATOXGRN is the grade (AETOXGR). Where it is severity, ASEV is the severity (AESEV) and
+    ASEVN its place in MILD, MODERATE, SEVERE; no grade is made of it, and a grade in the data is not used.
+
+    A fatal event is of grade 5, of outcome FATAL, or serious by death. A related event is
+    recorded as possibly related, probably related or related, or its relation is missing (AEREL). Of each patient, and of each patient
+    and class and preferred term, the treatment-emergent event of the highest grade or severity is counted (of
     equal ones, the one with the earlier start, then the lower AESEQ).
     """
     ae = tables["ae"].reset_index(drop=True).reindex(columns=list(COLUMNS))
@@ -81,7 +84,10 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd
     over = end_high < first
     shifted = (start_low < first) & (start_high >= first) & ~over
     start = start_low.where(~shifted, first).where(~undated | over, first)
-    grade = pd.to_numeric(ae["AETOXGR"])
+    none = pd.Series(np.nan, ae.index)
+    grade = pd.to_numeric(ae["AETOXGR"]) if rule.by == "grade" else none
+    place = {name: float(n) for n, name in enumerate(SEVERITIES, start=1)}
+    severity = none if rule.by == "grade" else ae["AESEV"].map(place).astype(float)
     related = ae["AEREL"].isin(RELATED) | ae["AEREL"].isna()
     events = pd.DataFrame(
         {
@@ -99,6 +105,8 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd
             ),
             "AENDT": end_high,
             "ATOXGRN": grade,
+            "ASEV": ae["AESEV"].where(severity.notna()).astype(object),
+            "ASEVN": severity,
             "AESER": ae["AESER"],
             "AEREL": ae["AEREL"],
             "RELFL": np.where(related, "Y", "N"),
@@ -121,7 +129,7 @@ def _occurrences(events: pd.DataFrame) -> pd.DataFrame:
     """Flag the event counted per patient (AOCCFL), per system organ class and per preferred term."""
     order = events.assign(
         OUT=(events["TRTEMFL"] != "Y") | (events["PROGFL"] == "Y"),
-        WORST=-events["ATOXGRN"].fillna(0),
+        WORST=-events["ATOXGRN"].fillna(events["ASEVN"]).fillna(0),
     ).sort_values(["OUT", "USUBJID", "WORST", "ASTDT", "AESEQ"], kind="stable")
     order = order[~order["OUT"]]
     keys = {

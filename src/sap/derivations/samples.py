@@ -7,12 +7,14 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import full_day
+from sap.plan.entry import stated
 from sap.plan.model import Plan, Samples, SampleSchedule
 
 Tables = Mapping[str, pd.DataFrame]
 
 COLUMNS = (
-    "USUBJID", "GROUP", "BECAT", "AVISIT", "DUEDT", "EXPTUBES", "EXPVOL", "TUBES", "VOLUME", "CASE",
+    "STUDYID", "USUBJID", "GROUP", "BECAT", "AVISIT", "DUEDT", "EXPTUBES", "EXPVOL", "TUBES", "VOLUME",
+    "CASE",
 )  # fmt: skip
 SECOND_EPISODE = "B after re-screening"
 
@@ -30,7 +32,9 @@ def _due(
 ) -> pd.DataFrame:
     """USUBJID, AVISIT and due day of one line of the schedule, for the patients of one group."""
     usubjid = subjects["USUBJID"]
-    doses = adex[adex["USUBJID"].isin(usubjid) & (adex["ACYCLE"] <= plan.exposure.max_cycles)]
+    doses = adex[
+        adex["USUBJID"].isin(usubjid) & (adex["ACYCLE"] <= stated(plan.exposure.max_cycles))
+    ]
     if line.when == "screening":
         rescreened = subjects["EPISODE"] == SECOND_EPISODE
         due = pd.DataFrame(
@@ -54,7 +58,7 @@ def _due(
         number = float(str(line.visit).removeprefix("CYCLE "))
         doses = doses[doses["ACYCLE"] == number]
     else:
-        return _due_under_choice(subjects, plan.samples)
+        return _due_under_choice(subjects, stated(plan.samples))
     cycle = "CYCLE " + doses["ACYCLE"].astype(int).astype(str)
     return pd.DataFrame({"USUBJID": doses["USUBJID"], "AVISIT": cycle, "DUEDT": doses["ASTDT"]})
 
@@ -118,7 +122,7 @@ def adbe(
 ) -> pd.DataFrame:
     """One row per patient, kind of sample (BECAT) and visit: tubes and mL expected and collected.
 
-    Expected by the plan's schedule, when due on or before the cut-off:
+    Expected by the SAP's schedule, when due on or before the cut-off:
 
     1. At screening: for every patient of the group with a screening sample, and for every
        re-screened patient a second time at RE-SCREENING: in group A or, when treated, in group B
@@ -147,7 +151,7 @@ def adbe(
         return pd.DataFrame(columns=list(COLUMNS))
     subjects = _episodes(adsl, courses, collected, cut_off)
     parts = []
-    for line in plan.samples.schedule:
+    for line in stated(plan.samples).schedule:
         of_group = subjects[subjects["GROUP"] == line.group]
         if line.when != "screening":
             of_group = of_group[of_group["EPISODE"] != ""]
@@ -165,7 +169,10 @@ def adbe(
             )
     expected = pd.concat([part for part in parts if len(part)])
     expected = expected[~(expected["DUEDT"] > pd.Timestamp(cut_off))]
-    return _matched(expected, collected, subjects)
+    study = adsl.set_index("USUBJID")["STUDYID"]
+    return _matched(expected, collected, subjects).assign(
+        STUDYID=lambda made: made["USUBJID"].map(study)
+    )[list(COLUMNS)]
 
 
 def _matched(
@@ -192,4 +199,4 @@ def _matched(
         EXPTUBES=both["EXPTUBES"].fillna(0.0),
         EXPVOL=both["EXPVOL"].fillna(0.0),
         CASE=np.select([unscheduled, tubes_collected > 0], [3, 1], default=2),
-    )[list(COLUMNS)]
+    )

@@ -7,7 +7,7 @@ import pandas as pd
 from sap.catalogue import Coded, Unit, Units, coded_columns, codelist, fold, units_of
 from sap.catalogue.quantities import quantity
 from sap.contracts.columns import number_text
-from sap.plan.model import Plan
+from sap.plan.model import Biomarker, Plan
 
 Tables = Mapping[str, pd.DataFrame]
 
@@ -54,14 +54,15 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
 
     Drugs, of study treatment or of other therapy, the first case that applies:
 
-    7. A name in the plan's list of drugs, compared in the same way: the ingredient.
+    7. A name in the SAP's list of drugs, compared in the same way: the ingredient.
     8. The therapy is not coded, and its reported name is such a name: the ingredient.
     9. Any other name: unchanged.
 
     Visits, the first case that applies:
 
-    10. A term in the plan's list of visits, compared in the same way: the visit it denotes.
-    11. Any other term: as after cases 1 and 2.
+    10. A term in the SAP's list of visits, compared in the same way: the visit it denotes.
+    11. Any other term: as after cases 1 and 2; where the SAP has the number of the visit (VISITNUM) and the term is
+        missing or in no codelist of visits: the visit of that number.
 
     Other rules:
 
@@ -75,6 +76,8 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
         assumed. An unknown specimen is reported as a finding of the data contracts.
     15. A condition of the medical history that is not coded (MHDECOD) is identified by its reported
         term where that is a term of the codelist.
+    16. A test code that is the SAP's code of the biomarker or a listed variant: that code. Its
+        results that the SAP lists as positive or negative: POSITIVE or NEGATIVE.
     """
     standardised = {name: _read(name, table, plan) for name, table in tables.items()}
     if "ae" in standardised:
@@ -88,7 +91,21 @@ def standard(tables: Tables, plan: Plan) -> dict[str, pd.DataFrame]:
 def _read(name: str, table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     """One domain by cases 1 to 11, 13 and 14."""
     standardised = _history(name, _of_specimen(name, _occurred(name, _coded(name, table))))
-    return _visits(_drugs(name, _measured(name, standardised), plan), plan)
+    standardised = _biomarker(name, _measured(name, standardised), plan.biomarker)
+    return _visits(_drugs(name, standardised, plan), plan)
+
+
+def _biomarker(name: str, table: pd.DataFrame, rule: Biomarker | None) -> pd.DataFrame:
+    """The test code and the results of the biomarker by case 16."""
+    test, result = f"{name.upper()}TESTCD", f"{name.upper()}STRESC"
+    if rule is None or name != rule.domain or test not in table:
+        return table
+    codes = table[test].map(_standard_terms(table[test], rule.test_of))
+    table = table.assign(**{test: codes.where(codes.notna(), table[test])})
+    if result not in table:
+        return table
+    words = _standard_terms(table[result], rule.result)
+    return table.assign(**{result: table[result].mask(codes.notna(), table[result].map(words))})
 
 
 def _occurred(name: str, table: pd.DataFrame) -> pd.DataFrame:
@@ -147,6 +164,15 @@ def _visits(table: pd.DataFrame, plan: Plan) -> pd.DataFrame:
     if "VISIT" not in table:
         return table
     visits = table["VISIT"]
+    if plan.visits.numbers and "VISITNUM" in table:
+        pairs = zip(visits, pd.to_numeric(table["VISITNUM"]), strict=True)
+        named = [
+            plan.visits.of_record(
+                visit if isinstance(visit, str) else None, None if pd.isna(number) else number
+            )
+            for visit, number in pairs
+        ]
+        return table.assign(VISIT=pd.Series(named, table.index, dtype="object"))
     known = _standard_terms(visits, plan.visits.visit)
     return table.assign(VISIT=visits.map(known).where(visits.isin(list(known)), visits))
 

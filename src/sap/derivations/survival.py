@@ -10,6 +10,7 @@ from sap.derivations import lesions
 from sap.derivations.dates import full_day
 from sap.derivations.progression import psa_progression
 from sap.derivations.tumour import EVALUABLE, baseline_scanned
+from sap.plan.entry import stated
 from sap.plan.model import Baseline, Plan, Progression, Survival
 
 Tables = Mapping[str, pd.DataFrame]
@@ -74,7 +75,7 @@ def _overall(adsl: pd.DataFrame, origin: str, paramcd: str) -> pd.DataFrame:
 
 
 def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
-    """Overall survival of every patient who has the plan's origin, `os_origin`.
+    """Overall survival of every patient who has the SAP's origin, `os_origin`.
 
     The time is the number of days from the origin (no day is added). The first case that applies:
 
@@ -86,7 +87,7 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
 
     No case is needed for the data cut-off: the data hold no record after it. Parameters:
 
-    - OS counts from the plan's origin; OSRE, for patients treated after re-screening, from their
+    - OS counts from the SAP's origin; OSRE, for patients treated after re-screening, from their
       second allocation.
     - OSCENS is OS with those patients censored on the day of that allocation, RE-SCREENED AND
       ALLOCATED (case 5, applied before the others): a sensitivity analysis of the comparison of the
@@ -129,12 +130,13 @@ def with_baseline_status(
 ) -> pd.DataFrame:
     """ECOG performance status in survival models and in narratives.
 
-    The reference day is the allocation or, for a patient not allocated, the consent to screening.
+    The reference day is the allocation or, for a patient not allocated, the consent to screening; without a
+    day of either, the first dose.
     The first case that applies:
 
     1. The last status on or before the reference day (of one day, the higher RSSEQ).
     2. Where ECOG is one of `baseline.window_measures`: the first status after it, at most
-       `baseline.window_days` days later, and not after the first dose of study cabazitaxel.
+       `baseline.window_days` days later, and not after the first dose of the study drug.
     3. Missing: the patient is excluded from models with this covariate.
     """
     table = pd.DataFrame() if rs is None else rs
@@ -143,7 +145,8 @@ def with_baseline_status(
     table = table.assign(DAY=full_day(table["RSDTC"]))
     table = table.sort_values(["USUBJID", "DAY", "RSSEQ"], kind="stable")
     subject = adsl.set_index("USUBJID")
-    limit = table["USUBJID"].map(subject["ALLOCDT"].fillna(subject["RFICDT"]))
+    reference = subject["ALLOCDT"].fillna(subject["RFICDT"]).fillna(subject["TRTSDT"])
+    limit = table["USUBJID"].map(reference)
     window = rule.window_days if "ECOG" in rule.window_measures else 0
     until = limit + pd.to_timedelta(window, unit="D")
     first_dose = table["USUBJID"].map(subject["TRTSDT"])
@@ -388,20 +391,18 @@ def sources(
     values: list[Log] = []
     limited: list[pd.DataFrame] = []
     ignoring_therapy: list[pd.DataFrame] = []
-    for name, of_course in psa.items():
+    rule = plan.psa_progression
+    for name, of_course in psa.items() if rule is not None else ():
         of_name = courses[courses["COURSE"] == name]
         values.append(_log(of_course.assign(COURSE=name), "PSA", "LB", "LBDTC", "LBSEQ"))
         for target, followed in (
             (limited, of_name),
             (ignoring_therapy, of_name.assign(NEWTHDT=pd.Series(pd.NaT, of_name.index))),
         ):
-            progression = psa_progression(
-                followed, of_course, plan.psa_progression, paramcd="PSAPROG"
-            )
+            progression = psa_progression(followed, of_course, stated(rule), paramcd="PSAPROG")
             target.append(progression.assign(COURSE=name))
     logs["psa values"] = _merged(*values)
-    progressions = pd.concat([part for part in limited if len(part)] or limited[:1])
-    unlimited = pd.concat([part for part in ignoring_therapy if len(part)] or ignoring_therapy[:1])
+    progressions, unlimited = _together(limited), _together(ignoring_therapy)
     logs |= _psa_logs(progressions, "") | _psa_logs(unlimited, ", therapy ignored")
     known = progressions[progressions["CASE"] != 1]
     responses = adrs[adrs["AVALC"].isin(("Y", "CR", "PR"))]
@@ -418,6 +419,14 @@ def sources(
             for code, paramcd in (("DOR", "PSARESP"), ("RDOR", "BORC"))
         },
     )
+
+
+def _together(parts: list[pd.DataFrame]) -> pd.DataFrame:
+    """PSA progressions of all courses; none without a rule of PSA progression."""
+    if not parts:
+        nothing = pd.DataFrame(columns=["USUBJID", "COURSE", "CASE", "SRCSEQ"])
+        return nothing.assign(RISEDT=pd.Series(dtype="M8[ns]"))
+    return pd.concat([part for part in parts if len(part)] or parts[:1])
 
 
 def _days_of(responses: pd.DataFrame) -> dict[str, Any]:
@@ -498,7 +507,7 @@ def _scheduled(course: FollowUp, result: Outcome, interval: int) -> int:
 def _rows(code: str, definition: Definition, inputs: Sources, plan: Plan) -> list[dict[str, Any]]:
     """One row per course of one endpoint by one definition."""
     rule = plan.progression
-    interval = rule.psa_interval_days if code in BY_PSA else rule.scan_interval_days
+    interval = stated(rule.psa_interval_days) if code in BY_PSA else rule.scan_interval_days
     limit = rule.missed_assessments * interval + rule.window_days
     events, assessments = _events(code, inputs.logs, definition), _assessments(code, inputs.logs)
     rows = []
@@ -553,12 +562,13 @@ def _rows(code: str, definition: Definition, inputs: Sources, plan: Plan) -> lis
 
 
 def progression_times(inputs: Sources, plan: Plan) -> pd.DataFrame:
-    """RPFS, PFS, TTPP, DOR and RDOR by the plan's definition and its sensitivity definitions.
+    """RPFS, PFS, TTPP, DOR and RDOR by the SAP's definition and its sensitivity definitions.
 
     Events and assessments of each endpoint:
 
     - RPFS: radiographic progression or death; evaluable tumour assessments of study courses.
-    - PFS: PSA, radiographic or clinical progression or death; tumour assessments and PSA values.
+    - PFS: radiographic or clinical progression or death; tumour assessments. Where the SAP has a rule of
+      PSA progression, PSA progression and PSA values as well.
     - TTPP: PSA progression; PSA values. DOR: the same from the first decline of a PSA response.
     - RDOR: as RPFS, from the first assessment of a confirmed CR or PR.
 
@@ -571,7 +581,7 @@ def progression_times(inputs: Sources, plan: Plan) -> pd.DataFrame:
     2. N before E, or N and no E: censored at A, where `new_therapy` is censor.
     3. E more than `missed_assessments` intervals and `window_days` days after A (after the origin
        or the first dose, whichever is later, where there is no A): censored at A. An interval is
-       `psa_interval_days` days for TTPP and DOR, and `scan_interval_days` days for the others.
+       `scan_interval_days` days. For PSA progression (TTPP and DOR) it is `psa_interval_days` days.
     4. E: event on the day of E, also when E is on the day of N. A death before the first assessment
        or between two assessments is an event.
     5. No E and no A: censored at the origin.
@@ -580,14 +590,14 @@ def progression_times(inputs: Sources, plan: Plan) -> pd.DataFrame:
     8. No E by the cut-off: censored at A.
 
     Where there is no A, the origin is used. Of several events on one day, E is the first of this
-    list: radiographic progression, PSA progression, clinical progression, death. A sensitivity
+    list: radiographic progression, clinical progression, death. PSA progression comes second. A sensitivity
     definition (NT, IT, GAP, OFF, UNC, DOSE, NEXT; first courses only) differs only in the point it
     names. OFF: an end of study treatment for another reason than completion or death is an event.
     UNC: an unconfirmed progression of bone is an event under any overall response. NEXT: the cases
     are applied to the true days, then a progression of any kind is dated at the next scheduled
     scan, not after the last day known alive; a death is not moved. RE is the course after
-    re-screening. RPFS, PFS and RDOR are not derived where the data hold no dated tumour assessment,
-    TTPP and DOR not where they hold no PSA.
+    re-screening. RPFS, PFS and RDOR are not derived where the data hold no dated tumour assessment.
+    TTPP and DOR are not derived where they hold no PSA or the SAP has no rule of PSA progression.
     """
     rows: list[dict[str, Any]] = []
     for definition in definitions(plan.progression):

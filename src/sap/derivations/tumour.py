@@ -131,7 +131,7 @@ def _from_lesions(
     tu: Rows,
     assessed: list[Assessment],
     course: Any,
-    rules: tuple[Tumour, Bone],
+    rules: tuple[Tumour, Bone | None],
 ) -> list[Row]:
     """The responses of a course whose lesions are recorded, one row per assessment.
 
@@ -140,9 +140,13 @@ def _from_lesions(
     """
     tumour, bone = rules
     new = new_lesions(tu, course)
-    in_bone = [r for r in new if r["TUMETHOD"] in BONE_SCANS]
-    in_soft = [r for r in new if r["TUMETHOD"] not in BONE_SCANS]
-    others = [lesion for lesion in followed if not lesion.target and not lesion.bone]
+    in_bone = [r for r in new if bone is not None and r["TUMETHOD"] in BONE_SCANS]
+    in_soft = [r for r in new if bone is None or r["TUMETHOD"] not in BONE_SCANS]
+    others = [
+        lesion
+        for lesion in followed
+        if not lesion.target and not (bone is not None and lesion.bone)
+    ]
     targets = any(lesion.target for lesion in followed)
     limit = over_limit([lesion.organ for lesion in followed if lesion.target], tumour)
     rows = []
@@ -163,9 +167,11 @@ def _from_lesions(
     days = [(assessment.first - course.TRTSDT).days for assessment in assessed]
     soft_by_day = list(zip(days, (row["SFTSRESP"] for row in rows), strict=True))
     softs = first_progression(soft_by_day, tumour, targets=targets)
-    bones = _bone(followed, in_bone, assessed, course.TRTSDT, bone)
+    bones = [""] * len(rows)
+    if bone is not None:
+        bones = _bone(followed, in_bone, assessed, course.TRTSDT, bone)
     for row, soft, bone_response in zip(rows, softs, bones, strict=True):
-        overall_response = overall(soft, bone_response, targets=targets)
+        overall_response = overall(soft, bone_response, targets=targets) if bone else soft
         row |= {"SFTSRESP": soft, "BONERESP": bone_response, "OVRLRESP": overall_response}
     return rows
 
@@ -210,7 +216,9 @@ DISAGREEMENTS = {
 }
 
 
-def time_points(tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bone) -> pd.DataFrame:
+def time_points(
+    tables: Tables, courses: pd.DataFrame, tumour: Tumour, bone: Bone | None
+) -> pd.DataFrame:
     """The source of the responses of an assessment, and its day.
 
     1. TR: the patient has lesions at baseline in TU.
@@ -396,8 +404,10 @@ def measurable(recorded: Records, course: Any, rule: Tumour) -> tuple[str, int]:
     1. Y: a lesion is a target at baseline.
     2. Y: no lesion of the patient is recorded at baseline, and the evaluator gave a target response
        (CR, PR, SD or PD).
-    3. N: none of these.
+    3. N: lesions of the patient are recorded at baseline, and none is a target.
     4. NE: the data hold no lesion and no target response of any patient.
+    5. NE: no lesion of this patient is recorded at baseline; whether the disease is measurable is not
+       known, as its sites are not.
     """
     usubjid = str(course.USUBJID)
     followed = lesions(recorded.tu.get(usubjid, []), recorded.tr.get(usubjid, []), course, rule)
@@ -410,8 +420,10 @@ def measurable(recorded: Records, course: Any, rule: Tumour) -> tuple[str, int]:
 
     if not followed and given(recorded.rs.get(usubjid, [])):
         return "Y", 2
+    if followed:
+        return "N", 3
     known = bool(recorded.tu) or any(given(rows) for rows in recorded.rs.values())
-    return ("N", 3) if known else ("NE", 4)
+    return ("NE", 5) if known else ("NE", 4)
 
 
 def _change(now: float, base: float) -> float:

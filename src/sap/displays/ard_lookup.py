@@ -180,6 +180,10 @@ class Results:
         """A proportion as a percentage, by the house style."""
         return self.find(stat_name, **where).formatted(percentage)
 
+    def rate(self, stat_name: str = "estimate", **where: Unpack[ArdKey]) -> Number:
+        """A proportion as a percentage in a column of such: all of them is `100.0`, as the others have a decimal."""
+        return self.find(stat_name, **where).formatted(formats.proportion_with_decimals)
+
     def p_value(self, stat_name: str = "p_value", **where: Unpack[ArdKey]) -> Number:
         """A p-value."""
         return self.find(stat_name, **where).formatted(formats.p_value)

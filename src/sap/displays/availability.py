@@ -5,16 +5,19 @@ the display is no part of the report. Where the data lack it the display is not 
 table "Planned analyses that the data do not allow" has it with the reason; no text refers to it then.
 """
 
-from collections.abc import Callable, Iterator
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pandas as pd
 
 from sap import ard
 from sap.catalogue.populations import populations
 from sap.catalogue.reasons import NOT_COLLECTED, UNKNOWN_LEVELS, reason_of
-from sap.catalogue.reporting import AXES, analysis, filled
+from sap.catalogue.reporting import AXES, all_in_plan, analysis, filled
 from sap.displays.reason_words import note_of
+
+if TYPE_CHECKING:
+    from sap.plan.model import Plan
 
 Need = Literal[
     "groups", "stages", "map", "gaps", "deviations", "samples", "concentrations", "scans",
@@ -175,6 +178,28 @@ _GAPS: dict[str, Callable[[], Gap | None]] = {
 }
 
 
+PRIMARY = "primary."
+"""Before the name of an endpoint in `of_plan`: the display is of a plan with that primary endpoint."""
+
+
+def in_plan(analyses: Sequence[str], of_plan: Sequence[str], plan: "Plan") -> bool:
+    """Whether a plan has a display.
+
+    1. Not, where it has none of the analyses of the display.
+    2. Not, where it lacks an entry of `of_plan`, or has another primary endpoint than `primary.NAME`
+       names (`primary.other`: any but PSA response).
+    3. Else it has.
+    """
+    entries = [name for name in of_plan if not name.startswith(PRIMARY)]
+    endpoints = [name.removeprefix(PRIMARY) for name in of_plan if name.startswith(PRIMARY)]
+    is_psa = plan.primary.endpoint == "psa_response"
+    named = plan.primary.endpoint if is_psa or "other" not in endpoints else "other"
+    if endpoints and named not in endpoints:
+        return False
+    made = not analyses or any(analysis(name).is_in(plan) for name in analyses)
+    return made and all_in_plan(entries, plan)
+
+
 def gap(needs: tuple[str, ...]) -> Gap | None:
     """The first need that plan or data do not meet; one of the plan before one of the data."""
     gaps = [one for one in (_GAPS[need]() for need in needs) if one is not None]
@@ -188,13 +213,13 @@ def missing() -> Iterator[Missing]:
     2. An analysis set that cannot be defined: the ARD has no patients of it and the plan asks for it.
     3. A parameter of a display that is printed, where every statistic of it was never collected.
     """
-    from sap.displays.register import register, title_of
+    from sap.displays.register import register, title_of, unavailable
 
     unprinted: set[str] = set()
     for display_id, entry in register().by_number():
         if "gaps" in entry.needs:
             continue
-        why = gap(entry.needs)
+        why = unavailable(display_id)
         unprinted |= {display_id} if why else set()
         if why and why.planned:
             yield Missing(title_of(entry), entry.label, entry.section, why.reason)

@@ -1,26 +1,35 @@
 """Demographic and other baseline characteristics."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from sap import ard
-from sap.catalogue.reporting import analysis
-from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.catalogue.reporting import all_in_plan, analysis
+from sap.displays.absence import not_shown
+from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.disposition import columns_of
 from sap.displays.disposition import head as head_of
-from sap.displays.formats import DERIVED, NC, Decimals, of_data
+from sap.displays.formats import DERIVED, Decimals, of_data
 from sap.displays.labs import DECIMALS as LABORATORY_DECIMALS
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
 CHARACTERISTICS: Mapping[str, Decimals | None] = {
-    "AGE": of_data(0), "WEIGHT": of_data(1), "BMI": DERIVED, "BSA": of_data(1), "ECOG": None,
+    "AGE": of_data(0), "SEX": None, "RACE": None, "ETHNIC": None, "WEIGHT": of_data(1), "BMI": DERIVED, "BSA": of_data(1), "ECOG": None,
     "TSDIAG": DERIVED, "TSMET": DERIVED, "GLEASON": None,
     "MEASDIS": None, "SBONE": None, "SNODE": None, "SLIVER": None, "SLUNG": None, "SOTHER": None,
-    "TSPRIOR": DERIVED, "DOCETAX": None, "ARSI": None, "NARSI": None, "RADIO": None, "PSA": of_data(1),
-    "CTC": of_data(0), "ARV7": None,
+    "TSPRIOR": DERIVED, "PRIORTRT": None, "PRIORCL": None, "NPRIORCL": None, "RADIO": None, "PSA": of_data(1),
+    "CTC": of_data(0), "MARKER": None,
 }  # fmt: skip
 """PARAMCD to the decimals of its summaries; None: a category."""
+
+OF_DM = ("SEX", "RACE", "ETHNIC")
+NEEDED = {
+    "GLEASON": ("psa_response",), "TESTOS": ("psa_response",), "TSDIAG": ("baseline.diagnosis",),
+    "TSMET": ("baseline.metastatic",), "TSPRIOR": ("baseline.prior_drug",),
+    "PRIORTRT": ("baseline.prior_drug",), "PRIORCL": ("baseline.prior_class",),
+    "NPRIORCL": ("baseline.prior_class",),
+}  # fmt: skip
+"""The entries of the plan without which a characteristic that the data lack is not named as lacking."""
 
 LABORATORY: Mapping[str, Decimals | None] = {
     code: LABORATORY_DECIMALS[code]
@@ -30,40 +39,20 @@ LABORATORY: Mapping[str, Decimals | None] = {
 }  # fmt: skip
 
 
-def _not_collected(number: Number) -> Number:
-    """The mark of a group of patients in which none has a value that others have."""
-    return replace(number, text=NC, reason="")
-
-
 def _categories(values: Results, paramcd: str, columns: list[ArdKey]) -> list[Row]:
     rows: list[Row] = []
-    missing = [_all_missing(values, {**column, "paramcd": paramcd}) for column in columns]
     for level in values.values("level", paramcd=paramcd):
-        cells: list[Cell] = []
-        for column, none_known in zip(columns, missing, strict=True):
-            place: ArdKey = {**column, "paramcd": paramcd, "level": level}
-            n = values.count(**place)
-            never = none_known and level != "missing" and not all(missing)
-            share = n_pct(n, values.percent(**place))
-            cells.append(Cell(_not_collected(n)) if never else share)
+        places: list[ArdKey] = [
+            {**column, "paramcd": paramcd, "level": level} for column in columns
+        ]
+        cells = [n_pct(values.count(**place), values.percent(**place)) for place in places]
         if level != "missing" or any(cell.text != "0" for cell in cells):
             rows.append(Row(values.label("level", level), cells, "indent1"))
     return rows
 
 
-def _all_missing(values: Results, place: ArdKey) -> bool:
-    """Whether no patient of a column has a value of a category."""
-    missing: ArdKey = {**place, "level": "missing"}
-    return (
-        values.has("n", **missing)
-        and values.find("n", **missing).value > 0
-        and (values.find("n", **missing).value == values.find("N", **missing).value)
-    )
-
-
 def _summary(values: Results, paramcd: str, decimals: Decimals, columns: list[ArdKey]) -> list[Row]:
     places: list[ArdKey] = [{**column, "paramcd": paramcd} for column in columns]
-    known = any(values.find("n", **place).value for place in places)
     cells: dict[str, list[Content]] = {
         "n": [], "Mean (SD)": [], "Median (Q1, Q3)": [], "Min, max": []
     }  # fmt: skip
@@ -72,7 +61,6 @@ def _summary(values: Results, paramcd: str, decimals: Decimals, columns: list[Ar
         cells["n"].append(n)
         if n.text == "0":
             absent = values.fixed("median", decimals.centre, **place)
-            absent = _not_collected(absent) if known else absent
             for label in ("Mean (SD)", "Median (Q1, Q3)", "Min, max"):
                 cells[label].append(absent)
             continue
@@ -95,6 +83,8 @@ def _table(
     rows: list[Row] = []
     not_collected = []
     for paramcd, decimals in parameters.items():
+        if paramcd not in available and not _planned(paramcd):
+            continue
         label = analysis("baseline").text("paramcd", paramcd, ard.plan())
         if paramcd not in available:
             not_collected.append(label)
@@ -105,9 +95,18 @@ def _table(
         else:
             rows += _summary(values, paramcd, decimals, list(columns))
     heads = [head_of(values, column, paramcd="AGE") for column in columns]
-    notes = [f"Not collected, and not shown: {', '.join(not_collected)}."] if not_collected else []
+    notes = [not_shown(", ".join(not_collected))] if not_collected else []
     absent = not_recorded("lb", "laboratory value at baseline")
     return Table(display_id, "Characteristic", heads, rows, notes=notes, absent=absent)
+
+
+def _planned(paramcd: str) -> bool:
+    """Whether the plan asks for a characteristic: its entries, and those of DM that it names."""
+    plan = ard.plan()
+    if paramcd in OF_DM:
+        return paramcd in plan.baseline.of_dm
+    needs = analysis("baseline").item("paramcd", paramcd).needs
+    return all_in_plan((*needs, *NEEDED.get(paramcd, ())), plan)
 
 
 def characteristics() -> Table:

@@ -7,10 +7,12 @@ from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
+from sap.displays.marks import TiedNote
 from sap.displays.populations import short
 from sap.displays.published import source_of, trial_of
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.survival import (
+    Curve,
     ci_months,
     common_times,
     curve_data,
@@ -18,6 +20,7 @@ from sap.displays.survival import (
     median_words,
 )
 from sap.displays.table import Cell, Column, Content, Row, Table, limits
+from sap.plan.entry import stated
 
 
 def marker() -> Table:
@@ -29,7 +32,7 @@ def marker() -> Table:
         plan = ard.plan()
         rows.append(
             Row(
-                f"By {plan.wording.marker} status, treated with {plan.wording.treatment}",
+                f"By {stated(plan.biomarker).name} status, treated with {plan.wording.treatment}",
                 kind="group",
             )
         )
@@ -38,14 +41,14 @@ def marker() -> Table:
             rows.append(Row(by_marker.label("group", group), cells, "indent1"))
         rows.append(_difference(by_marker))
         header = ci_header(by_marker, group="POSITIVE")
-    reference = ard.plan().comparison.reference
+    reference = stated(ard.plan().comparison).reference
     if published.has("N", group=reference) and published.has("n", group="this_study"):
         rows.append(Row("Published rate", kind="group"))
         trial = trial_of(reference)
         for group in published.values("group"):
             if group:
                 label = trial if group == reference else published.label("group", group)
-                if group == "this_study" and ard.plan().comparison.rule is not None:
+                if group == "this_study" and stated(ard.plan().comparison).rule is not None:
                     label += f", response definition of {trial}"
                 rows.append(Row(label, rate_cells(published, group=group), "indent1"))
         header = ci_header(published, group=reference)
@@ -54,9 +57,8 @@ def marker() -> Table:
     columns = [Column("n (%)"), Column("N"), Column(header)]
     absent = "No patient to compare with."
     source = source_of(reference)
-    notes = [
-        f"{trial_of(reference)}: {source}; its interval is recalculated from the published count (Clopper-Pearson)."
-    ]
+    text = f"{source}; the interval is recalculated from the published count (Clopper-Pearson)."
+    notes = [TiedNote(text, rows={"group": [reference]})]
     return Table(
         "tlf-comparison", "PSA response", columns, rows, notes=notes if rows else (), absent=absent
     )
@@ -64,8 +66,8 @@ def marker() -> Table:
 
 def _difference(rates: Results) -> Row:
     place = ArdKey(level="difference")
-    low, high = (rates.percent(s, **place) for s in ("conf_low", "conf_high"))
-    cells = (rates.percent("estimate", **place), "", limits(low, high))
+    low, high = (rates.rate(s, **place) for s in ("conf_low", "conf_high"))
+    cells = (rates.rate("estimate", **place), "", limits(low, high))
     return Row(rates.label("level", "difference"), cells, "indent1")
 
 
@@ -96,7 +98,7 @@ def survival() -> Table:
     """
     rows: list[Row] = []
     header = "CI"
-    marker_ = ard.plan().wording.marker
+    marker_ = stated(ard.plan().biomarker).name
     for analysis, paramcd, label, compared in (
         ("os_marker", "OS", f"By {marker_} at the first screening", "positive vs negative"),
         ("os_group", "OS", "By group, from allocation", "B vs A"),
@@ -173,7 +175,7 @@ def curves() -> Figure:
     from sap.displays.plots import km_curves
 
     times = results("os_marker")
-    marker_ = ard.plan().wording.marker
+    marker_ = stated(ard.plan().biomarker).name
     groups = {
         label: ArdKey(group=group, paramcd="OS")
         for group, label in _with_times(times, "OS").items()
@@ -201,7 +203,7 @@ def curves() -> Figure:
         drawn += ["; " if drawn else "", f"{label}, ", times.count("N", **place)]
     notes: list[Note] = [
         RichText("Patients with a curve: ", *drawn, ". Others of the set have no marker result."),
-        *cut_note(at_risk),
+        *cut_note(at_risk, [Curve(label, "os_marker", place) for label, place in groups.items()]),
     ]
     return Figure("tlf-os-marker-curves", plot, alt, height=4.4, notes=notes, numbers=numbers)
 
@@ -239,16 +241,16 @@ def _needed(tipping: Results) -> Content:
 
 def posterior() -> Table:
     """Bayesian analysis of the response rate, and the tipping point of the missing responses."""
-    bayesian, tipping = results("psa_posterior"), results("tipping_point")
-    interval = limits(bayesian.percent("conf_low"), bayesian.percent("conf_high"))
+    bayesian, tipping = results(ard.plan().posterior_analysis), results("tipping_point")
+    interval = limits(bayesian.rate("conf_low"), bayesian.rate("conf_high"))
     prior = Cell("Beta(", bayesian.fixed("prior_a", 1), ", ", bayesian.fixed("prior_b", 1), ")")
     credible = ci_header(bayesian).replace("CI", "credible interval")
     rows = [
         Row("Prior", (prior,)),
-        Row("Posterior mean (%)", (bayesian.percent("mean"),)),
-        Row("Posterior median (%)", (bayesian.percent("median"),)),
+        Row("Posterior mean (%)", (bayesian.rate("mean"),)),
+        Row("Posterior median (%)", (bayesian.rate("median"),)),
         Row(credible, (interval,)),
-        Row("Probability that the rate is above p0 (%)", (bayesian.percent("probability_above_p0"),)),
+        Row("Probability that the rate is above p0 (%)", (bayesian.rate("probability_above_p0"),)),
         Row("Tipping point", kind="group"),
         Row("Non-evaluable patients", (tipping.count("n_missing"),), "indent1"),
         Row("Responders needed among them", (_needed(tipping),), "indent1"),

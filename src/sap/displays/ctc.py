@@ -7,10 +7,11 @@ from sap.displays import plan_text
 from sap.displays.ard_lookup import ArdKey, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
-from sap.displays.frame import Note
 from sap.displays.inline import RichText
+from sap.displays.marks import TiedNote, Where
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Column, Row, Table
+from sap.plan.entry import stated
 
 CYCLE = r"^CYCLE (\d+)$"  # of AVISIT
 CATEGORIES = {"Y": "CTC response", "N": "No CTC response"}
@@ -40,7 +41,7 @@ def response() -> Table:
     return Table("tlf-ctc-response", "Analysis set", columns, rows, notes=_cannot_respond())
 
 
-def _cannot_respond() -> list[Note]:
+def _cannot_respond() -> list[TiedNote]:
     """That patients of the primary set with a low count at baseline cannot respond, where there are any."""
     responses, course = results("ctc_response"), results("ctc_course")
     suitable = _at_visit("missing_failure")
@@ -49,17 +50,17 @@ def _cannot_respond() -> list[Note]:
     can, total = course.count("N", **suitable), responses.count("N", population="PRIMARY")
     if can.text == total.text:
         return []
-    return [
-        RichText(
-            "Of the primary set, ", can, " of ", total, " patients have a baseline count of at least ",
-            plan_text.number("ctc.response_below"),
-            "; the others cannot respond and are non-responders of the primary set.",
-        )
-    ]  # fmt: skip
+    text = RichText(
+        "Of the primary set, ", can, " of ", total, " patients have a baseline count of at least ",
+        plan_text.number("ctc.response_below"),
+        "; the others cannot respond and are non-responders of the primary set.",
+    )  # fmt: skip
+    of_primary: Where = {"analysis": ["ctc_response"], "population": ["PRIMARY"]}
+    return [TiedNote(text, rows=of_primary)]
 
 
 def _endpoint(paramcd: str) -> str:
-    visit = ard.plan().ctc.visit
+    visit = stated(ard.plan().ctc).visit
     at = coded(visit)[:1].lower() + coded(visit)[1:]
     return results("ctc_course").label("paramcd", paramcd).replace(visit, at)
 
@@ -113,7 +114,7 @@ def values() -> Figure:
     plot = course_plot(
         courses.assign(category=courses["subject"].map(responses.map(CATEGORIES))),
         scale="log1p",
-        lines=[ard.plan().ctc.response_below],
+        lines=[stated(ard.plan().ctc).response_below],
         order=list(CATEGORIES.values()),
         x_title="Weeks since the first dose" if dated else "Cycle",
         y_title=f"CTC count per {plan_text.counted_in()}",

@@ -35,14 +35,14 @@ def printed(value: Any, who: str) -> str:
         return ""
     if not relative():
         return f"{value:{_DATE}}" if isinstance(value, pd.Timestamp) else str(value)
-    day = value if isinstance(value, pd.Timestamp) else _whole(str(value))
+    day = value if isinstance(value, pd.Timestamp) else _complete(str(value))
     zero = _registered(ard.run_folder().resolve()).get(who)
     if day is None or zero is None or pd.isna(zero):
         return ""
     return str((day.normalize() - zero.normalize()).days).replace("-", "\u2212")
 
 
-def _whole(text: str) -> pd.Timestamp | None:
+def _complete(text: str) -> pd.Timestamp | None:
     day = pd.to_datetime(text[:10], format=_DATE, errors="coerce")
     return None if pd.isna(day) else pd.Timestamp(day)
 

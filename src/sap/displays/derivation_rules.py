@@ -50,8 +50,10 @@ def _text(text: str, entry: str) -> str:
 def _keyed(key: str, entry: str) -> str:
     plan = ard.table("plan")
     path = key if "." in key else f"{entry}.{key}"
-    first, _, last = path.partition(".")
-    return f"`{key}` ({_value(plan[first][last], path)})"
+    value = plan
+    for word in path.split("."):
+        value = value[word]
+    return f"`{key}` ({_value(value, path)})"
 
 
 def _value(value: Any, path: str) -> str:

@@ -126,8 +126,12 @@ def eligibility() -> Table:
         for code in codes:
             text = rows.words("term", group=groups[0], level=level, sublevel=code)
             lines.append(line(Cell(f"{code}: ", replace(text, text=coded(text.text))), level, code))
+    several = ard.plan().study.groups
     columns = [
-        Column(rows.label("group", g), rows.count("N", group=g, level="any", sublevel=""))
+        Column(
+            rows.label("group", g) if several else "n (%)",
+            rows.count("N", group=g, level="any", sublevel=""),
+        )
         for g in groups
     ]
     return Table("tlf-eligibility", "Criterion", columns, lines)

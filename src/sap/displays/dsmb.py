@@ -4,7 +4,7 @@ The same functions serve the open and the closed report: a closed display prints
 one (`frame.block`). Counts are exact in both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,20 +20,24 @@ from sap.displays import (
     formats,
     listing,
     plan_text,
+    primary,
     protocol,
     record,
     response,
 )
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
+from sap.displays.endpoint import had_it
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import NO_BREAK_SPACE, RichText
+from sap.displays.marks import TiedNote
 from sap.displays.protocol import Lines
 from sap.displays.rates import ci_header
 from sap.displays.register import register
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
 from sap.errors import UsageError
+from sap.plan.model import ENTRY_OF
 
 NO_DATES = "Not in the data: the data have days since registration instead of dates."
 NO_PATIENT = "No patient of the primary set has been treated yet."
@@ -84,22 +88,44 @@ def audience() -> RichText:
     )
 
 
+def _looks() -> list[tuple[str, str, bool]]:
+    """The planned data cut-offs in their order: name, date, and whether it is an interim one."""
+    dates, facts = ard.table("plan")["cut_offs"]["dates"], ard.run_facts()
+    of_run = {facts.get("cut_off_name"): facts.get("cut_off")}  # of a cut-off by number
+    known = {name: one["date"] or of_run.get(name) for name, one in dates.items()}
+    named = [(n, str(known[n]), one["status"] == "INTERIM") for n, one in dates.items() if known[n]]
+    return sorted(named, key=lambda one: one[1])
+
+
 def look() -> RichText:
-    """Which of the planned looks this report is for, with the data cut-off and the snapshot."""
-    facts = ard.run_facts()
-    dates = sorted(ard.table("plan")["cut_offs"]["dates"].items(), key=lambda one: one[1]["date"])
-    names = [name for name, _ in dates]
+    """Which of the planned looks this report is for, its decision, the snapshot, and the next look."""
+    facts, planned = ard.run_facts(), _looks()
+    names = [name for name, _, _ in planned]
+    cut_off = str(facts["cut_off"])
     place = f"Data cut-off {days.cut_off()}, snapshot{NO_BREAK_SPACE}{facts['cut_id']}."
     if not facts["planned"] or facts["cut_off_name"] not in names:
-        return RichText(f"This look is not one of those planned ({', '.join(names)}). {place}")
-    if len(names) == 1:
+        which = f"This look is not one of those planned ({', '.join(names)})."
+    elif len(names) == 1:
         return RichText(
             f"This is the only look of the plan, which has one data cut-off ({names[0]}). {place}"
         )
-    number = names.index(facts["cut_off_name"]) + 1
-    return RichText(
-        f"This is planned look {number} of {len(names)} ({facts['cut_off_name']}). {place}"
-    )
+    else:
+        here = names.index(str(facts["cut_off_name"]))
+        cut_off = planned[here][1]
+        interim = [name for name, _, is_interim in planned if is_interim]
+        which = f"This is the final analysis ({names[here]})."
+        if names[here] in interim:
+            number = interim.index(names[here]) + 1
+            which = (
+                f"This is interim look {number} of {len(interim)} ({names[here]}). The SAP attaches no "
+                "decision to its data cut-off."
+            )
+    later = [one for one in planned if one[1] > cut_off]
+    following = "The SAP has no later look."
+    if later:
+        date = "" if days.relative() else f", {later[0][1]}"
+        following = f"Next look: {later[0][0]}{date}."
+    return RichText(f"{which} {place} {following}")
 
 
 def _by_when(accrual: Results, level: str) -> list[str | Number]:
@@ -127,7 +153,7 @@ def _when_due(accrual: Results, level: str) -> list[str | Number]:
     if not accrual.has("due_on", **place) or days.relative():
         why = "the data have no dates" if days.relative() else "it cannot be projected yet"
         if accrual.has("reached_on", **place) and not days.relative():
-            why = "the plan has no time limit for a response"
+            why = "the SAP has no time limit for a response"
         return [f"No date is given for {of[:1].lower()}{of[1:]}: {why}. "]
     parts: list[str | Number] = [
         f"{of} is due ", accrual.count("days_to_evaluation", **place),
@@ -139,21 +165,46 @@ def _when_due(accrual: Results, level: str) -> list[str | Number]:
     return [*parts, "expected ", day, ". ", *_cut_off_for(level, day)]
 
 
+PAUSE = {
+    True: "Accrual stops after stage 1 until the decision on futility. ",
+    False: "Accrual continues after stage 1 until the decision on futility. ",
+    None: "Whether accrual continues until the decision on futility is not known. ",
+}
+
+
+def _planned_cut_offs(level: str, day: str) -> tuple[list[str], bool]:
+    """The planned looks from a day on, and whether one of them can serve the analysis of a stage."""
+    looks = _looks()
+    ahead = [f"{name}, {date}" for name, date, _ in looks if date >= day]
+    last = f"{looks[-1][0]}, {looks[-1][1]}" if looks else ""
+    return ahead, bool(ahead) and (level != "stage_1" or ahead[0] != last)
+
+
 def _cut_off_for(level: str, day: Number) -> list[str | Number]:
-    """The planned data cut-off of an analysis, or that none is planned and the DSMB is to set one."""
-    dates = sorted(
-        (one["date"], name) for name, one in ard.table("plan")["cut_offs"]["dates"].items()
-    )
-    ahead = [f"{name}, {date}" for date, name in dates if date >= day.text]
-    last = f"{dates[-1][1]}, {dates[-1][0]}"
-    if ahead and (level != "stage_1" or ahead[0] != last):
+    """The planned data cut-off of an analysis, or that none is planned."""
+    ahead, serves = _planned_cut_offs(level, day.text)
+    if serves:
         return [f"The planned data cut-off for it is {ahead[0]}. "]
     next_one = f" (the next one is {ahead[0]})" if ahead else ""
-    parts = f"No data cut-off is planned at this date{next_one}; the DSMB is requested to set one. "
+    parts = f"No data cut-off is planned at this date{next_one}. "
     if level != "stage_1":
         return [parts]
-    pause = "Whether accrual continues until the decision on futility is not stated in the plan. "
-    return [parts, pause]
+    return [parts, PAUSE[ard.plan().design.pause_after_stage_1]]
+
+
+def _without_cut_off() -> list[str]:
+    """The stages (LEVEL) whose analysis is still ahead without a planned data cut-off."""
+    accrual = results("dsmb_accrual")
+    levels = []
+    for level in ("stage_1", "total"):
+        place = ArdKey(level=level)
+        if days.relative() or not accrual.has("due_on", **place):
+            continue
+        if accrual.find("status", **place).words == "due":
+            continue
+        if not _planned_cut_offs(level, accrual.words("due_on", **place).text)[1]:
+            levels.append(level)
+    return levels
 
 
 def due() -> RichText:
@@ -173,47 +224,116 @@ def due() -> RichText:
     return RichText(*parts)
 
 
+def _stage_rows(accrual: Results, level: str, is_planned: bool) -> list[Row]:
+    """The rows of a stage: last patient treated, and when the response of all can be evaluated."""
+    place = ArdKey(level=level)
+    planned, treated = accrual.count("N", **place), accrual.count(**place)
+    is_complete, relative = accrual.has("reached_on", **place), days.relative()
+
+    def day(name: str, otherwise: str = "not known") -> Content:
+        if relative:
+            return "no date"
+        return Cell(accrual.words(name, **place)) if accrual.has(name, **place) else otherwise
+
+    limits_of: Content = ""
+    if not relative and accrual.has("patients_per_month", **place):
+        low, high = (accrual.words(f"expected_{end}", **place) for end in ("from", "to"))
+        limits_of = Cell(low, " to ", high)
+    delay: Content = ""
+    if not relative and accrual.has("delay_days", **place):
+        delay = accrual.fixed("delay_days", 0, **place)
+    projected = accrual.has("patients_per_month", **place)
+    last = day("reached_on" if is_complete else "expected_on" if projected else "")
+    lines: list[tuple[str, Content, Content, Content, Content, Content]] = [
+        (
+            "Last patient treated",
+            Cell(planned if is_complete else treated, " of ", planned),
+            day("planned_on"), last, limits_of, delay,
+        ),
+        ("Response of all can be evaluated", "", day("due_planned_on"), day("due_on"), "", delay),
+    ]  # fmt: skip
+    rows = [Row(accrual.label("level", level), kind="group")]
+    for label, n, of_plan, actual, limits_here, late in lines:
+        cells = (n, of_plan, actual, limits_here, late) if is_planned else (n, actual, limits_here)
+        rows.append(Row(label, cells, "indent1"))
+    return rows
+
+
 def stages() -> Table:
-    """Table 1-1: patients treated of those planned, and when the stages are or will be complete."""
-    accrual = results("dsmb_accrual")
-    rows = []
+    """Table 1-1: when the stages were planned to be complete, and when they are or will be."""
+    accrual, is_planned = results("dsmb_accrual"), ard.plan().accrual is not None
+    rows: list[Row] = []
     for level in ("stage_1", "total"):
-        place = ArdKey(level=level)
-        if not accrual.has("N", **place):
-            continue
-        planned, treated = accrual.count("N", **place), accrual.count(**place)
-        is_complete = accrual.has("reached_on", **place)
-        cells: list[Content] = [planned, planned if is_complete else treated]
-        if days.relative():
-            cells += ["no date", ""]
-        elif is_complete:
-            cells += [Cell(accrual.words("reached_on", **place)), ""]
-        elif accrual.has("patients_per_month", **place):
-            low, high = (accrual.words(f"expected_{end}", **place) for end in ("from", "to"))
-            cells += [Cell(accrual.words("expected_on", **place)), Cell(low, " to ", high)]
-        else:
-            cells += ["not known", ""]
-        known = accrual.has("due_on", **place) and not days.relative()
-        cells.append(Cell(accrual.words("due_on", **place)) if known else "not known")
-        rows.append(Row(accrual.label("level", level), cells))
-    columns = [
-        Column("Planned"),
-        Column("Treated"),
-        Column("Last of them treated, or expected", numeric=False),
+        if accrual.has("N", level=level):
+            rows += _stage_rows(accrual, level, is_planned)
+    columns = [Column("Patients", numeric=False)]
+    columns += [Column("Planned", numeric=False)] if is_planned else []
+    columns += [
+        Column("Reached or expected", numeric=False),
         Column("80% prediction limits", numeric=False),
-        Column("Response of all can be evaluated", numeric=False),
     ]
+    columns += [Column("Delay (days)")] if is_planned else []
     return Table("tlf-dsmb-stages", "Primary set", columns, rows, absent=NO_PATIENT)
 
 
+ANALYSIS_OF = {"stage_1": "the analysis of futility", "total": "the final analysis"}
+
+
+def questions() -> list[tuple[str, str]]:
+    """What the DSMB is requested to assess: within a sentence, and in the form of recommendation."""
+    listed = [("is it safe to continue", "Is it safe to continue?")]
+    if not is_open():
+        listed.append(("is a stopping boundary crossed", "Is a stopping boundary crossed?"))
+    listed.append(("is the conduct of the trial adequate", "Is the conduct adequate?"))
+    without = _without_cut_off()
+    if "stage_1" in without and ard.plan().design.pause_after_stage_1 is None:
+        listed.append(
+            (
+                "does accrual continue after the last patient of stage 1 until the decision on futility, or pause",
+                "Accrual: continue or pause?",
+            )
+        )
+    if without:
+        what = " and ".join(ANALYSIS_OF[level] for level in without)
+        listed.append(
+            (
+                f"which data cut-off does the DSMB advise for {what} (the sponsor sets it)",
+                "Data cut-off advised",
+            )
+        )
+    return listed
+
+
 def requested() -> RichText:
-    """What the DSMB is requested to decide, by the report's audience."""
-    parts = ["The DSMB is requested to recommend whether the trial continues: "]
-    questions = ["is it safe to continue"]
-    questions += [] if is_open() else ["is a stopping boundary crossed"]
-    questions += ["is the conduct of the trial adequate"]
-    parts.append("; ".join(f"({i}) {words}" for i, words in enumerate(questions, 1)))
-    return RichText(*parts, ".")
+    """What the DSMB is requested to assess, numbered as in the form of recommendation."""
+    words = "; ".join(f"({i}) {one}" for i, (one, _) in enumerate(questions(), 1))
+    return RichText(f"The DSMB is requested to recommend whether the trial continues: {words}.")
+
+
+class Form:
+    """The form of recommendation: one row for each request, and those that the chair completes."""
+
+    REST = (
+        "Changes, or points to resolve",
+        "Information to be released, to whom",
+        "Next report",
+        "Members present",
+        "Name of the chair",
+        "Signature, date",
+    )
+    WIDTHS = (34, 58)  # characters of the two columns
+
+    def _repr_markdown_(self) -> str:
+        stub, answer = self.WIDTHS
+        numbered = [f"{i} {words}" for i, (_, words) in enumerate(questions(), 1)]
+        line = "\\_" * answer
+        lines = ["", "| Question | Assessment |", f"|:{'-' * stub}|:{'-' * answer}|"]
+        return "\n".join([*lines, *(f"| {one} | {line} |" for one in (*numbered, *self.REST)), ""])
+
+
+def form() -> Form:
+    """The form of recommendation of this report."""
+    return Form()
 
 
 def boundary() -> RichText:
@@ -265,14 +385,20 @@ def response_words() -> RichText:
     if interim.count("N", level="total", group="").text == "0":
         return RichText("")
     pending = interim.find("n_missing", level="total", group="")
-    after = plan_text.number("psa_response.confirm_after_days")
-    parts: list[str | Number] = ["A response must be confirmed ", after, " days later. "]
+    parts: list[str | Number] = []
+    plan = ard.plan()
+    entry = ENTRY_OF[plan.primary.endpoint]
+    of_recist = plan.objective_response
+    confirmed = entry == "psa_response" or (of_recist is not None and of_recist.confirmed)
+    if entry != "rate_at" and confirmed:
+        after = plan_text.number(f"{entry}.confirm_after_days")
+        parts = ["A response must be confirmed ", after, " days later. "]
     if not pending.value:
         return RichText(*parts, "No response of a treated patient is still possible.")
     n = pending.formatted(formats.count)
     return RichText(
         *parts, "A response is still possible in ", n, _patients(n),
-        ", who count as non-responders in the tables.",
+        "; in the tables ", "it counts as a non-responder." if n.text == "1" else "they count as non-responders.",
     )  # fmt: skip
 
 
@@ -299,7 +425,8 @@ def marker() -> Table:
 
 def confirmed() -> Table:
     """Response by set, without test and decision before the planned patients are evaluable."""
-    table = response.response()
+    is_psa = ard.plan().primary.endpoint == "psa_response"
+    table = response.response() if is_psa else primary.response()
     if _is_evaluable():
         return table
     rows = [replace(row, cells=row.cells[:-2]) if row.cells else row for row in table.rows]
@@ -377,11 +504,15 @@ def safe() -> RichText:
     treated = overview.count("N", level="any")
     if treated.text == "0":
         return RichText("No patient has been treated yet.")
-    finished = cycles.count(level="first_finished")
+    finished: list[str | Number] = (
+        [", ", cycles.count(level="first_finished"), " finished the first cycle and "]
+        if len(cycles)
+        else [", "]
+    )
     parts: list[str | Number] = [
-        "Of ", treated, " treated", _patients(treated), ", ", finished, " finished the first cycle, ",
-        overview.count(level="related_serious"), " had a serious adverse event related to treatment and ",
-        overview.count(level="fatal"), " a fatal adverse event. ",
+        "Of ", treated, " treated", _patients(treated), *finished,
+        overview.count(level="related_serious"), " had a serious adverse event related to treatment. Patients with a fatal adverse event: ",
+        overview.count(level="fatal"), ". ",
         *_deaths_in_window(), *_deaths_at_any_time(),
     ]  # fmt: skip
     if toxicities is None:
@@ -394,16 +525,36 @@ def safe() -> RichText:
     ]  # fmt: skip
     if cycles.has("n", level="toxicity") and cycles.find("boundary", level="toxicity").estimable:
         parts += [
-            "Of those who finished the first cycle: ", cycles.count(level="toxicity"), " of ",
+            "Among those who finished the first cycle: ", cycles.count(level="toxicity"), " of ",
             cycles.count("N", level="toxicity"), "; ", *_boundary_at(cycles, "toxicity"), ".",
         ]  # fmt: skip
     return RichText(*parts)
 
 
 def _boundary_at(of: Results, level: str) -> list[str | Number]:
-    """The boundary at the patients of a row: `boundary 7`, or from how many patients there is one."""
+    """The boundary at the patients of a row: `stop at 7 or more, that is 4 more`, or from when there is one."""
     known = _boundary_or_from(of, level)
-    return known if len(known) > 1 else ["boundary ", *known]
+    return known if len(known) > 1 else ["stop at ", *known, " or more", *_further(of, level)]
+
+
+def _further(of: Results, level: str) -> list[str | Number]:
+    """How many more patients with the toxicity reach the boundary: `, that is 4 more`; nothing once reached."""
+    if not of.find("boundary", level=level).estimable or not of.find("n", level=level).estimable:
+        return []
+    n = of.find("n", level=level).value
+    if of.find("boundary", level=level).value <= n:
+        return []
+    more = of.find("boundary", level=level).formatted(lambda value: formats.count(value - n))
+    return [", that is ", more, " more"]
+
+
+def _stop_at(of: Results, level: str) -> Cell:
+    """The boundary in a cell: `7 or more (4 more)`, or from how many patients there is one."""
+    known = _boundary_or_from(of, level)
+    if len(known) > 1:
+        return Cell(*known)
+    further = _further(of, level)
+    return Cell(*known, " or more", *([" (", *further[1:], ")"] if further else []))
 
 
 def _boundary_or_from(of: Results, level: str) -> list[str | Number]:
@@ -419,12 +570,11 @@ def safe_table() -> Table:
     """Table 2-1: the results for "is it safe to continue"."""
     overview, cycles = results("ae_overview"), results("dsmb_cycles")
     first = ArdKey(level="first_finished")
-    rows = [
-        Row(
-            cycles.label("level", "first_finished"),
-            (n_pct(cycles.count(**first), cycles.percent(**first)), _label("tlf-dsmb-exposure")),
-        )
-    ]
+    rows: list[Row] = []
+    if len(cycles):
+        share = n_pct(cycles.count(**first), cycles.percent(**first))
+        of_first = cycles.label("level", "first_finished")
+        rows.append(Row(of_first, (share, _label("tlf-dsmb-exposure"))))
     for words, level, shown_in in (
         (
             f"{overview.label('level', 'severe_grade')} adverse event",
@@ -483,9 +633,14 @@ def safe_table() -> Table:
     )
 
 
-ACTION_OR_RECORD = (
+ACTION_OR_RECORD = TiedNote(
     "Study treatment withdrawn counts adverse events with that action taken; the end-of-treatment record "
-    "gives the reason of stopping. The two can differ, where only one of them names the event."
+    "gives the reason of stopping. They differ while this record is outstanding, or where only one of them "
+    "names the event.",
+    rows={
+        "analysis": ["ae_overview", "dsmb_stopping"],
+        "level": ["drug_withdrawn", "adverse_event"],
+    },
 )
 
 
@@ -496,7 +651,7 @@ def _boundary_lines() -> list[list[str | Number]]:
     for level in (level for level in lines.values("level") if level):
         first, last = lines.count("from_n", level=level), lines.count("to_n", level=level)
         size: list[str | Number] = [first] if first.text == last.text else [first, " to ", last]
-        printed.append(["n = ", *size, ": ", lines.count("boundary", level=level), " events"])
+        printed.append(["n = ", *size, ": ", lines.count("boundary", level=level), " or more"])
     return printed
 
 
@@ -507,7 +662,13 @@ def _boundary_note() -> list[Note]:
         parts += [*(["; "] if parts else []), *line]
     if not parts:
         return []
-    return [RichText("Toxicity boundary, by number of patients treated: ", *parts, ".")]
+    return [
+        RichText(
+            "The trial stops for toxicity when among n patients treated those with the toxicity are: ",
+            *parts,
+            ".",
+        )
+    ]
 
 
 def new_terms() -> RichText:
@@ -544,13 +705,15 @@ def previous() -> RichText:
     )
 
 
+PRIMARY = "primary"
+"""In place of an analysis: that of the primary endpoint."""
 HEADLINES: tuple[tuple[str, str, ArdKey, str], ...] = (
     ("Patients who consented", "flow", ArdKey(paramcd="BOX", level="consented"), "n"),
     ("Patients with a screening sample", "flow", ArdKey(paramcd="BOX", level="sampled"), "n"),
     ("Patients treated", "ae_overview", ArdKey(level="any"), "N"),
     ("Patients of the primary set treated", "dsmb_accrual", ArdKey(level="total"), "n"),
     ("Patients who finished the first cycle", "dsmb_cycles", ArdKey(level="first_finished"), "n"),
-    ("Patients with a high-grade adverse event", "ae_overview", ArdKey(level="severe_grade"), "n"),
+    ("Patients with an adverse event, {level}", "ae_overview", ArdKey(level="severe_grade"), "n"),
     ("Patients with a serious adverse event", "ae_overview", ArdKey(level="serious"), "n"),
     ("Patients with a related serious adverse event", "ae_overview", ArdKey(level="related_serious"), "n"),
     ("Patients with a fatal adverse event", "ae_overview", ArdKey(level="fatal"), "n"),
@@ -558,7 +721,7 @@ HEADLINES: tuple[tuple[str, str, ArdKey, str], ...] = (
     ("Patients with the toxicity of the boundary", "toxicity_monitoring", ArdKey(level=""), "n"),
     ("Important protocol deviations", "protocol_deviations", ArdKey(population="SCREENED", level="MAJOR", sublevel=""), "n_events"),
     ("PSA results missing", "data_timeliness", ArdKey(paramcd="RESULTS"), "n_missing"),
-    ("Confirmed responders", "psa_response", ArdKey(population="PRIMARY"), "n"),
+    ("Responders", PRIMARY, ArdKey(population="PRIMARY"), "n"),
     ("Deaths in the primary set", "os", ArdKey(population="PRIMARY", paramcd="OS", level=""), "n_events"),
 )  # fmt: skip
 
@@ -571,6 +734,20 @@ def _printed(text: str) -> str:
         return text or formats.NOT_CALCULATED
 
 
+def _less(then: str) -> Callable[[float], str]:
+    """A count as its difference from an earlier one: `+3`, `-1`, `0`; a dash without an earlier count."""
+
+    def printed(now: float) -> str:
+        try:
+            difference = now - float(then)
+        except ValueError:
+            return formats.NOT_CALCULATED
+        sign = "+" if difference > 0 else "-" if difference < 0 else ""
+        return f"{sign}{formats.count(abs(difference))}"
+
+    return printed
+
+
 def key_numbers() -> Table:
     """Table 2-2: the key numbers, previous and current."""
     changes = _table("changes", None) or {}
@@ -580,13 +757,19 @@ def key_numbers() -> Table:
     rows: list[Row] = []
     before = {row["key"]: row["before"] for row in changes.get("rows", ())}
     for words, analysis, place, name in HEADLINES:
+        if analysis == PRIMARY:
+            analysis = ard.plan().primary.endpoint
+            words = "Confirmed responders" if analysis == "psa_response" else words
         statistics = results(analysis)
         if not statistics.has(name, **place):
             continue
         now = statistics.count(name, **place)
         then = Number(_printed(before.get(now.key, "")), f"changes|before|{now.key}")
-        rows.append(Row(words, [then, now]))
-    columns = [Column("Previous"), Column("Current")]
+        if "{level}" in words:
+            words = words.format(level=_small(statistics.label("level", place["level"])))
+        difference = statistics.find(name, **place).formatted(_less(before.get(now.key, "")))
+        rows.append(Row(words, [then, now, difference]))
+    columns = [Column("Previous"), Column("Current"), Column("Difference")]
     return Table("tlf-dsmb-then-now", "Number", columns, rows, absent="No number is available.")
 
 
@@ -596,9 +779,9 @@ def key_numbers() -> Table:
 def synopsis() -> Lines:
     """The protocol on half a page, from the plan: design, population, treatment, endpoints, size, looks."""
     plan, given = ard.plan(), ard.plan().protocol
-    in_order = sorted(plan.cut_offs.dates.items(), key=lambda one: one[1].date)
     looks = "; ".join(
-        name if days.relative() else f"{name} {one.date.isoformat()}" for name, one in in_order
+        name if days.relative() else f"{name} {plan.cut_offs.dates[name].planned}"
+        for name in plan.cut_offs.in_order()
     )
     lines = [RichText("Title: ", plan.study.title, ".")]
     for label, item in (
@@ -662,7 +845,7 @@ def rule() -> RichText:
         parts += [
             "The trial stops for futility after ", plan_text.number("design.n1"),
             " patients of the primary set when at most ", plan_text.number("design.r1"),
-            " have a confirmed response (Simon's design). ",
+            f" {had_it(ard.plan()).replace('had', 'have').replace('were', 'are')} (Simon's design). ",
         ]  # fmt: skip
     else:
         parts.append("The design has a single stage and no stopping rule for futility. ")
@@ -682,9 +865,10 @@ def rule() -> RichText:
             "; at the end the null hypothesis, a rate of at most p0, is rejected when more than ",
             plan_text.number("design.r"), " of ", plan_text.number("design.n"), " patients respond. ",
         ]  # fmt: skip
-    parts.append(
-        "These rules are assumptions of the plan: no public source gives a rule for this trial."
-    )
+    if ard.plan().design.assumption:
+        parts.append(
+            "These rules are assumptions of the plan: no public source gives a rule for this trial."
+        )
     return RichText(*parts)
 
 
@@ -703,20 +887,20 @@ def toxicity() -> Table:
         rows += [
             Row("Boundary", (monitoring.words("decision", **place),)),
             Row("Patients with the toxicity, of patients treated", (Cell(monitoring.count(**place), " of ", monitoring.count("N", **place)),)),
-            Row("Boundary at this number of patients", (Cell(*_boundary_or_from(monitoring, "")),), "indent1"),
+            Row("At this number of patients, stop at", (_stop_at(monitoring, ""),), "indent1"),
         ]  # fmt: skip
         if cycles.find("boundary", level="toxicity").estimable:
             finished = ArdKey(level="toxicity")
             rows += [
                 Row("The same, of patients who finished the first cycle", (Cell(cycles.count(**finished), " of ", cycles.count("N", **finished)),)),
-                Row("Boundary at this number of patients", (Cell(*_boundary_or_from(cycles, "toxicity")),), "indent1"),
+                Row("At this number of patients, stop at", (_stop_at(cycles, "toxicity"),), "indent1"),
             ]  # fmt: skip
     rows += [
         Row("Patients for whom the boundary is planned", (monitoring.count("patients_planned", **place),)),
-        Row("Acceptable rate (%)", (monitoring.percent("p0", **place),)),
-        Row("Probability of stopping at that rate (%)", (monitoring.percent("stop_under_p0", **place),)),
+        Row("Acceptable rate (%)", (monitoring.rate("p0", **place),)),
+        Row("Probability of stopping at that rate (%)", (monitoring.rate("stop_under_p0", **place),)),
     ]  # fmt: skip
-    rows.append(Row("Boundary, by number of patients treated (n)", kind="group"))
+    rows.append(Row("Stop at, by number of patients treated (n)", kind="group"))
     rows += [Row(Cell(*line[:-3]), (Cell(*line[-2:]),), "indent1") for line in _boundary_lines()]
     rows.append(
         Row(
@@ -726,9 +910,9 @@ def toxicity() -> Table:
     )
     characteristics = results("toxicity_oc")
     for level in characteristics.values("level"):
-        stops = characteristics.percent("probability_of_stopping", level=level)
+        stops = characteristics.rate("probability_of_stopping", level=level)
         n = characteristics.fixed("expected_n", 1, level=level)
-        rate = Cell(characteristics.percent("p", level=level), "%")
+        rate = Cell(characteristics.rate("p", level=level), "%")
         rows.append(Row(rate, (Cell(stops, " (", n, " patients)"),), "indent1"))
     return Table("tlf-dsmb-toxicity", "Stopping rule for toxicity", columns, rows)
 
@@ -807,30 +991,36 @@ def accrual_figure() -> Figure:
 def accrual_table() -> Table:
     """Table 4-1: the counts at the end of each quarter, with the screening success rate."""
     recruited, primary = results("accrual"), results("dsmb_accrual")
-    is_planned = ard.plan().accrual is not None
+    is_planned, sampled = ard.plan().accrual is not None, ard.plan().biomarker is not None
     months = sorted(recruited.values("level"))
     quarters = [m for m in months if int(m[5:]) % 3 == 0 or m == months[-1]]
     rows = []
     for month in quarters:
         at = {code: ArdKey(paramcd=code, level=month) for code in STEPS}
-        cells: list[Content] = [recruited.count(**at[code]) for code in ("CONSENTED", "SAMPLED")]
-        share = at["QUALIFIED"]
-        cells.append(n_pct(recruited.count(**share), recruited.percent(**share)))
-        low, high = (recruited.percent(name, **share) for name in ("conf_low", "conf_high"))
-        cells.append(limits(low, high))
-        cells += [recruited.count(**at[code]) for code in ("ALLOCATED", "TREATED")]
+        cells: list[Content] = [recruited.count(**at["CONSENTED"])]
+        if sampled:
+            cells.append(recruited.count(**at["SAMPLED"]))
+            share = at["QUALIFIED"]
+            cells.append(n_pct(recruited.count(**share), recruited.percent(**share)))
+            low, high = (recruited.rate(name, **share) for name in ("conf_low", "conf_high"))
+            cells += [limits(low, high), recruited.count(**at["ALLOCATED"])]
+        cells.append(recruited.count(**at["TREATED"]))
         cells.append(primary.count(level=month))
         cells += [primary.fixed("n_expected", 1, level=month)] if is_planned else []
         rows.append(Row(month, cells))
-    level = ci_header(recruited, paramcd="QUALIFIED", level=months[-1]) if months else "CI"
-    heads = {code: recruited.label("paramcd", code) for code in STEPS}
+    of_sample = []
+    if sampled:
+        level = ci_header(recruited, paramcd="QUALIFIED", level=months[-1]) if months else "CI"
+        of_sample = [
+            Column(recruited.label("paramcd", "SAMPLED")),
+            Column(f"{recruited.label('paramcd', 'QUALIFIED')}, n (%)"),
+            Column(level),
+            Column("Allocated"),
+        ]
     columns = [
-        Column(heads["CONSENTED"]),
-        Column(heads["SAMPLED"]),
-        Column(f"{heads['QUALIFIED']}, n (%)"),
-        Column(level),
-        Column("Allocated"),
-        Column(heads["TREATED"]),
+        Column(recruited.label("paramcd", "CONSENTED")),
+        *of_sample,
+        Column(recruited.label("paramcd", "TREATED")),
         Column("treated" if is_planned else "Treated", under="Primary set"),
         *([Column("planned", under="Primary set")] if is_planned else []),
     ]
@@ -847,7 +1037,11 @@ def sites() -> Table:
     """Table 4-2: enrolment and data quality by site."""
     counts = results("dsmb_sites")
     of_psa = "n_missing"
-    names = {"CONSENTED": "n", "SAMPLED": "n", "TREATED": "n", "MAJOR": "n_events", "PSA": of_psa}
+    plan = ard.plan()
+    names = {"CONSENTED": "n"}
+    names |= {"SAMPLED": "n"} if plan.biomarker is not None else {}
+    names |= {"TREATED": "n", "MAJOR": "n_events"}
+    names |= {"PSA": of_psa} if plan.psa_response is not None else {}
     rows = [
         Row(
             counts.label("level", site),
@@ -876,10 +1070,12 @@ def doses() -> Table:
 def conduct() -> RichText:
     """The conduct of the trial in a few sentences."""
     contacts = results("data_timeliness")
+    of_psa: list[str | Number] = []
+    if ard.plan().psa_response is not None:
+        missing = contacts.count("n_missing", paramcd="RESULTS", level="")
+        of_psa = [" PSA results missing: ", missing, "."]
     return RichText(
-        *accrual_words().parts, " PSA results missing: ",
-        contacts.count("n_missing", paramcd="RESULTS", level=""),
-        ". Data validation: critical queries ", record.number_of("critical"), ", warnings ",
+        *accrual_words().parts, *of_psa, " Data validation: critical queries ", record.number_of("critical"), ", warnings ",
         record.number_of("warning"), ".",
     )  # fmt: skip
 
@@ -892,11 +1088,12 @@ def conduct_table() -> Table:
     def box(level: str) -> Number:
         return flow.count(level=level, paramcd="BOX")
 
+    reached, steps = "Patients who consented", Cell(box("consented"))
+    if ard.plan().biomarker is not None:
+        reached = "Patients who consented, were sampled, qualified for treatment"
+        steps = Cell(box("consented"), ", ", box("sampled"), ", ", box("qualified"))
     rows = [
-        Row(
-            "Patients who consented, were sampled, qualified for treatment",
-            (Cell(box("consented"), ", ", box("sampled"), ", ", box("qualified")), _label("tlf-dsmb-accrual-quarters")),
-        ),
+        Row(reached, (steps, _label("tlf-dsmb-accrual-quarters"))),
         Row(
             "Treated patients of the primary set, of those planned",
             (Cell(accrual.count(level="total"), " of ", plan_text.number("design.n")), _label("tlf-dsmb-stages")),
@@ -909,11 +1106,10 @@ def conduct_table() -> Table:
     elif len(deviations):
         n = Cell(deviations.count_or_zero(**important))
     rows.append(Row("Important protocol deviations", (n, _label("tlf-deviations"))))
+    if ard.plan().psa_response is not None:
+        missing = contacts.count("n_missing", paramcd="RESULTS", level="")
+        rows.append(Row("PSA results missing at an infusion", (missing, _label("tlf-dsmb-sites"))))
     rows += [
-        Row(
-            "PSA results missing at an infusion",
-            (contacts.count("n_missing", paramcd="RESULTS", level=""), _label("tlf-dsmb-sites")),
-        ),
         Row(
             "Data validation: critical queries, warnings",
             (Cell(record.number_of("critical"), ", ", record.number_of("warning")), "" if is_open() else _label("tlf-findings")),
@@ -921,7 +1117,12 @@ def conduct_table() -> Table:
     ]  # fmt: skip
     columns = [Column("Number", numeric=False), Column("Details", numeric=False)]
     where = "is in the closed report" if is_open() else f"is in {_label('tlf-dsmb-psa-due')}"
-    notes = [f"The number of PSA results due {where}."]
+    notes = [
+        TiedNote(
+            f"The number of PSA results due {where}.",
+            rows={"analysis": ["data_timeliness"], "paramcd": ["RESULTS"]},
+        )
+    ]
     return Table("tlf-dsmb-conduct", "Conduct", columns, rows, notes=notes)
 
 
@@ -933,7 +1134,7 @@ def data_timeliness() -> Table:
     contacts = results("data_timeliness")
     levels = [
         level
-        for level in ("on_treatment", "follow_up", "all_followed")
+        for level in ("on_treatment", "follow_up_treated", "follow_up_untreated", "all_followed")
         if contacts.count("N", paramcd="DAYS", level=level).text != "0"
     ]
     places = [ArdKey(paramcd="DAYS", level=level) for level in levels]
@@ -993,8 +1194,9 @@ def psa_due() -> Table:
 def overdue() -> Table:
     """Listing 5-1: patients overdue for a contact, and patients with a PSA result missing."""
     adcur, relative = ard.dataset("adcur"), days.relative()
+    of_psa = ard.plan().psa_response is not None
     is_late = (adcur["LATEFL"] == "Y") & (not relative)
-    selected = adcur[is_late | (adcur["PSAMISS"] > 0)]
+    selected = adcur[is_late | ((adcur["PSAMISS"] > 0) & of_psa)]
     rows = []
     for _, subject in selected.sort_values("USUBJID").iterrows():
         who = str(subject["USUBJID"])
@@ -1002,15 +1204,17 @@ def overdue() -> Table:
         if not relative:
             late = "overdue" if subject["LATEFL"] == "Y" else ""
             cells += [str(int(subject["DAYS"])), late]
-        cells.append(f"{int(subject['PSAMISS'])} of {int(subject['PSAEXP'])}")
+        if of_psa:
+            cells.append(f"{int(subject['PSAMISS'])} of {int(subject['PSAEXP'])}")
         rows.append(Row(who, tuple(cells), address=f"ADCUR|{who}"))
     heads = ["Status", days.heading("Last contact")]
     heads += [] if relative else ["Days before the cut-off", "Contact"]
-    heads.append("PSA results missing, of those due")
+    heads += ["PSA results missing, of those due"] if of_psa else []
     notes = [f"{days.NOTE} Whether a contact is overdue cannot be assessed."] if relative else []
     return Table(
         "tlf-dsmb-overdue", "Patient", [Column(words, numeric=False) for words in heads], rows, notes=notes,
-        absent="No patient is overdue for a contact, and no PSA result due is missing.",
+        absent="No patient is overdue for a contact"
+        + (", and no PSA result due is missing." if of_psa else "."),
     )  # fmt: skip
 
 
@@ -1037,7 +1241,7 @@ def rule_words() -> RichText:
 
 
 def rule_state() -> Table:
-    """Table 7-1: responders, patients not yet evaluable and the stopping rule over all their outcomes."""
+    """Table 7-1: responders, patients whose response is still possible and the stopping rule over all their outcomes."""
     interim = results("interim")
     levels = interim.values("level", group="")
     places = [ArdKey(level=level, group="") for level in levels]
@@ -1080,16 +1284,16 @@ def rule_state() -> Table:
     ):
         rows.append(Row(label, [*[""] * (len(levels) - 1), plan_text.number(path)]))
     columns = [Column(interim.label("level", level), numeric=False) for level in levels]
-    notes = (
-        ["Stage 1 is the first patients of the primary set by first dose."]
-        if "stage_1" in levels
-        else []
-    )
+    notes = [
+        TiedNote(
+            "The first patients of the primary set by first dose.", columns={"level": ["stage_1"]}
+        )
+    ]
     return Table("tlf-dsmb-rule", _rule_stub(), columns, rows, notes=notes)
 
 
 def waiting(places: Sequence[ArdKey]) -> list[Row]:
-    """Patients not yet evaluable: awaiting confirmation of a decrease, or with time left for one."""
+    """Patients whose response is still possible: awaiting confirmation of a decrease, or with time left for one."""
     pending = results("interim_pending")
     return [
         Row(
@@ -1114,7 +1318,9 @@ def outlook() -> Table:
     projections = interim.values("level", group="projection")
     places = [ArdKey(level=projection, group="projection") for projection in projections]
     heads = [
-        Column(interim.label("level", projection), under="Patients not yet evaluable")
+        Column(
+            interim.label("level", projection), under="Patients whose response is still possible"
+        )
         for projection in projections
     ]
     title = "Chance to reject H0 at the end"
@@ -1125,7 +1331,7 @@ def outlook() -> Table:
         return Table("tlf-dsmb-outlook", title, heads, [], absent=NOTHING_TO_COME)
     rows: list[Row] = [
         Row(
-            "Responders of evaluable patients",
+            "Responders, of patients whose response is known",
             [Cell(interim.count(**place), " of ", interim.count("N", **place)) for place in places],
         ),
         Row("Conditional power (%), when the true rate is", kind="group"),
@@ -1136,16 +1342,24 @@ def outlook() -> Table:
         (Cell("p0, unacceptable rate: ", p0), "conditional_power_p0"),
         ("the observed rate", "conditional_power_seen"),
     ):
-        rows.append(Row(label, [interim.percent(name, **place) for place in places], "indent1"))
+        rows.append(Row(label, [interim.rate(name, **place) for place in places], "indent1"))
+    estimand = ard.plan().estimand
+    if estimand is None:
+        return Table("tlf-dsmb-outlook", title, heads, rows)
     rows.append(
         Row(
             "Predictive probability (%)",
-            [interim.percent("predictive_power", **place) for place in places],
+            [interim.rate("predictive_power", **place) for place in places],
         )
     )
-    prior = ard.plan().estimand.prior
+    prior = estimand.prior
     numbers = ", ".join(formats.as_collected(each) for each in prior)
-    notes: list[Note] = [f"Predictive: averaged over the posterior with the prior beta({numbers})."]
+    notes = [
+        TiedNote(
+            f"Averaged over the posterior with the prior beta({numbers}).",
+            rows={"stat": ["predictive_power"]},
+        )
+    ]
     return Table("tlf-dsmb-outlook", title, heads, rows, notes=notes)
 
 
@@ -1155,14 +1369,14 @@ def outlook() -> Table:
 def changed() -> Table:
     """Listing 6-3: new deaths, serious and high-grade events and important deviations, by patient."""
     before = (_table("changes", None) or {}).get("previous")
-    heads = (days.heading("Date"), "What", "Grade", "Details")
+    heads = (days.heading("Date"), "What", ard.plan().safety.scale, "Details")
     columns = [Column(words, numeric=False) for words in heads]
     absent = "There is no earlier report to compare with."
     if before and days.relative():
         absent = "Not assessable: the data have days since registration instead of dates."
     if not before or days.relative():
         return Table("tlf-dsmb-changed", "Patient", columns, [], absent=absent)
-    since, lowest = pd.Timestamp(before["cut_off"]), ard.plan().safety.severe_grade
+    since, by_grade = pd.Timestamp(before["cut_off"]), ard.plan().safety.by == "grade"
     adsl, adae, addv = (ard.dataset(name) for name in ("adsl", "adae", "addv"))
     treated = set(adsl.loc[adsl["SAFFL"] == "Y", "USUBJID"])
     died = adsl[(adsl["DTHDT"] > since) & adsl["USUBJID"].isin(treated)]
@@ -1177,11 +1391,13 @@ def changed() -> Table:
         )
         for one in died.to_dict("records")
     ]
-    high = adae["ATOXGRN"] >= lowest
+    high = listing.is_severe(adae)
     events = adae[(adae["ASTDT"] > since) & ((adae["AESER"] == "Y") | high)]
     for one in events[events["USUBJID"].isin(treated)].to_dict("records"):
-        what = "Serious adverse event" if one["AESER"] == "Y" else "High-grade adverse event"
+        other = "High-grade adverse event" if by_grade else "Severe adverse event"
+        what = "Serious adverse event" if one["AESER"] == "Y" else other
         grade = "" if pd.isna(one["ATOXGRN"]) else str(int(one["ATOXGRN"]))
+        grade = grade if by_grade else coded(one["ASEV"] or "")
         place = f"ADAE|{one['USUBJID']}|{int(one['AESEQ'])}"
         lines.append((one["USUBJID"], one["ASTDT"], what, grade, coded(str(one["AEDECOD"])), place))
     deviations = addv[(addv["ADT"] > since) & (addv["DVCAT"] == "MAJOR")]

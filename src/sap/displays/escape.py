@@ -9,9 +9,11 @@ character that cannot be shown is named by its code point.
 import re
 import unicodedata
 from collections.abc import Callable, Iterable
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import escape
 from pathlib import Path
+
+from sap import ard
 
 BREAK_EVERY = 24  # letters: what the narrowest column holds
 ZERO_WIDTH_SPACE = "\u200b"
@@ -71,12 +73,14 @@ def _html(text: str) -> str:
 
 
 def html_attribute(text: str) -> str:
-    """`text` as the value of an attribute in double quotes; nothing is changed but escaped.
+    r"""`text` as the value of an attribute in double quotes, control and direction characters named.
 
-    >>> html_attribute('a|"b"')
-    'a|&quot;b&quot;'
+    >>> html_attribute('a|"b"'), html_attribute("a\u202eb")
+    ('a|&quot;b&quot;', 'a[U+202E]b')
     """
-    return "".join(f"&#{ord(c)};" if c in "\n\r\t`" else c for c in escape(text, quote=True))
+    return "".join(
+        f"&#{ord(c)};" if c in "\n\r\t`" else _shown(c) for c in escape(text, quote=True)
+    )
 
 
 _MARKDOWN = re.compile(r"""[\\`*_{}\[\]#+\-!<>$@~^|"'&=]|\.(?=\.)|:(?=//)""")
@@ -107,18 +111,18 @@ def markdown_attribute(text: str) -> str:
     >>> markdown_attribute('a|"b"')
     'a&#124;&#34;b&#34;'
     """
-    return "".join(f"&#{ord(c)};" if c in '|"&<>\\`\n\r\t{}' else c for c in text)
+    return "".join(f"&#{ord(c)};" if c in '|"&<>\\`\n\r\t{}' else _shown(c) for c in text)
 
 
-# Abbreviations that keep their usual spelling anywhere in a term.
-_ACRONYMS = {
-    each.lower(): each
-    for each in (
-        "PSA", "RNA", "DNA", "qPCR", "CTC", "CYP3A4", "ECOG", "G-CSF", "AR-V7", "PK", "CT", "AE",
-        "SAE",
-    )
-}  # fmt: skip
-_ACRONYM = re.compile(rf"(?i)\b({'|'.join(map(re.escape, _ACRONYMS))})(s?)\b")
+_ACRONYMS = (
+    "PSA", "RNA", "DNA", "qPCR", "CTC", "CYP3A4", "ECOG", "G-CSF", "PK", "CT", "AE", "SAE",
+)  # fmt: skip
+"""Abbreviations that keep their usual spelling anywhere in a term; the name of the biomarker does too."""
+_UNIT = re.compile(
+    r"\b(?:x ?)*10\^(?P<power>\d+)/l\b|\b(?P<amount>[unmp]?(?:g|mol))/l\b|\b(?:x ?)+uln\b"
+)
+"""Units of laboratory values, and multiples of the upper limit of normal, within a term in lower case."""
+_POWERS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def coded(text: str) -> str:
@@ -128,12 +132,31 @@ def coded(text: str) -> str:
     ('Febrile neutropenia', 'as recorded by the site', 'Poor RNA quality')
     >>> coded("SAE REPORTED LATE"), coded("FEWER THAN 3 CTCS")
     ('SAE reported late', 'Fewer than 3 CTCs')
+    >>> coded("BILIRUBIN ABOVE 1.5 X ULN"), coded("PLATELETS BELOW 100 X 10^9/L"), coded("PSA OF 2 UG/L")
+    ('Bilirubin above 1.5 × ULN', 'Platelets below 100 ×10⁹/L', 'PSA of 2 µg/L')
     """
     if not text.isupper():
         return text
-    return _ACRONYM.sub(
-        lambda word: _ACRONYMS[word[1].lower()] + word[2].lower(), text.capitalize()
-    )
+    there = (ard.run_folder() / "tables" / "plan.json").is_file()
+    marker = ard.plan().biomarker if there else None
+    spelled, pattern = _spellings(marker.name if marker else "")
+    words = pattern.sub(lambda word: spelled[word[1].lower()] + word[2].lower(), text.capitalize())
+    return _UNIT.sub(_unit, words)
+
+
+@cache
+def _spellings(biomarker: str) -> tuple[dict[str, str], re.Pattern[str]]:
+    spelled = {each.lower(): each for each in (*_ACRONYMS, biomarker) if each}
+    return spelled, re.compile(rf"(?i)\b({'|'.join(map(re.escape, spelled))})(s?)\b")
+
+
+def _unit(match: re.Match[str]) -> str:
+    """A unit in lower case as it is printed."""
+    if match["power"]:
+        return f"×10{match['power'].translate(_POWERS)}/L"
+    if match["amount"]:
+        return f"{match['amount'].replace('u', 'µ')}/L"
+    return "× ULN"
 
 
 BOX = "\u25a1"

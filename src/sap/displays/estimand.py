@@ -3,6 +3,7 @@
 from sap import ard
 from sap.catalogue.reporting import analysis, filled
 from sap.displays import plan_text, protocol
+from sap.displays.absence import not_there
 from sap.displays.ard_lookup import Number, results
 from sap.displays.inline import DATA_GAPS
 from sap.displays.register import printed, register
@@ -56,7 +57,7 @@ def attributes() -> Table:
     rows += [line(attribute, label) for attribute, label in AFTER.items()]
     lacking = [protocol.not_estimated(one.analysis) for one in estimands]
     if any(lacking):
-        words = f"No estimate: the data were not collected ({register()[DATA_GAPS].label})"
+        words = f"No estimate: {not_there()} ({register()[DATA_GAPS].label})"
         rows.append(Row("Estimate", [words if one else "Reported" for one in lacking]))
     return Table("tlf-estimands", "Attribute", columns, rows if estimands else [], absent=ABSENT)
 

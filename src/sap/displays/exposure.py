@@ -1,12 +1,16 @@
 """Exposure to the study treatment: cycles, dose intensity, delays, reductions and G-CSF."""
 
+from collections.abc import Iterable
+
+from sap import ard
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.formats import DERIVED, NC, NOT_CALCULATED, Decimals, of_data
 from sap.displays.safety import line_label, lines_of
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct, pair, span
 
 NUMBERS = {
-    "NCYCLES": of_data(0), "DURWK": DERIVED, "CUMDOSE": of_data(0), "ADI": DERIVED, "RDI": DERIVED,
+    "NCYCLES": of_data(0), "DURWK": DERIVED, "DURDAYS": of_data(0), "TRTDAYS": of_data(0),
+    "OFFDAYS": of_data(0), "CUMDOSE": of_data(0), "CUMMG": of_data(0), "ADI": DERIVED, "RDI": DERIVED,
     "RDISTRT": DERIVED,
 }  # fmt: skip
 """PARAMCD, and the decimals of its summaries."""
@@ -17,6 +21,7 @@ RESPONSES = {
     "OVERMAX": "",
     "DELAYED": "",
     "DELMAJOR": "",
+    "INTERR": "",
     "LOWSTART": "",
     "REDUCED": "",
     "GCSFANY": "",
@@ -27,11 +32,17 @@ RESPONSES = {
 
 
 def _columns(exposure: Results) -> tuple[list[str], list[Column]]:
-    groups = lines_of(exposure, paramcd="DELAYED")
+    any_ = "INTERR" if ard.plan().exposure.continuous else "DELAYED"
+    groups = lines_of(exposure, paramcd=any_)
     return groups, [
-        Column(line_label(g), exposure.count("N", group=g, paramcd="DELAYED", level=""))
-        for g in groups
+        Column(line_label(g), exposure.count("N", group=g, paramcd=any_, level="")) for g in groups
     ]
+
+
+def _of_plan(exposure: Results, paramcds: Iterable[str]) -> list[str]:
+    """The parameters of the plan's doses; the sum in mg only where there is none in the planned unit."""
+    there = [p for p in paramcds if exposure.has("n", group="", paramcd=p, level="")]
+    return [p for p in there if p != "CUMMG" or "CUMDOSE" not in there]
 
 
 def _median_quartiles(exposure: Results, place: ArdKey, digits: int) -> Cell:
@@ -69,9 +80,10 @@ def doses() -> Table:
     exposure = results("exposure")
     groups, columns = _columns(exposure)
     rows: list[Row] = []
-    for paramcd in NUMBERS:
+    for paramcd in _of_plan(exposure, NUMBERS):
         rows += _numbers(exposure, groups, paramcd)
-    rows.append(Row("Patients by number of cycles", kind="group"))
+    if not ard.plan().exposure.continuous:
+        rows.append(Row("Patients by number of cycles", kind="group"))
     for level in exposure.values("level", paramcd="NCYCLES", group=""):
         if not level:
             continue
@@ -103,7 +115,8 @@ def compliance() -> Table:
     exposure = results("exposure")
     groups, columns = _columns(exposure)
     rows: list[Row] = []
-    for paramcd, kind in RESPONSES.items():
+    for paramcd in _of_plan(exposure, RESPONSES):
+        kind = RESPONSES[paramcd]
         places = [ArdKey(group=group, paramcd=paramcd, level="") for group in groups]
         cells = [_known_patients(exposure, place) for place in places]
         rows.append(Row(exposure.label("paramcd", paramcd), cells, "indent1" if kind else ""))
@@ -126,21 +139,22 @@ def monitored() -> Table:
         results("dsmb_cycles"),
         results("dsmb_stopping"),
     )
-    n = cycles.count("N", level="first_finished")
+    n = stopping.count("N", level="adverse_event")
+    if len(cycles):
+        n = cycles.count("N", level="first_finished")
     columns, stub = [Column(line_label(""), n)], "Treatment"
     if n.text == "0":
         absent = "No patient has been treated yet."
         return Table("tlf-dsmb-exposure", stub, columns, [], absent=absent)
     first = ArdKey(level="first_finished")
-    rows = [
-        Row(
-            cycles.label("level", "first_finished"),
-            (n_pct(cycles.count(**first), cycles.percent(**first)),),
-        )
-    ]
-    rows += [row for row in _numbers(exposure, [""], "RDI", LIMITED) if row.label != "n"]
+    rows = []
+    if len(cycles):
+        share = n_pct(cycles.count(**first), cycles.percent(**first))
+        rows.append(Row(cycles.label("level", "first_finished"), (share,)))
+    if _of_plan(exposure, ["RDI"]):
+        rows += [row for row in _numbers(exposure, [""], "RDI", LIMITED) if row.label != "n"]
     rows.append(Row("Patients with", kind="group"))
-    for paramcd in RESPONSES:
+    for paramcd in _of_plan(exposure, RESPONSES):
         place = ArdKey(group="", paramcd=paramcd, level="")
         if paramcd == "OVERMAX":
             continue

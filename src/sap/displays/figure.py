@@ -13,7 +13,8 @@ import re
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from pathlib import Path
+from typing import Any, NamedTuple, TypeAlias
 
 from sap import ard
 from sap.displays import frame
@@ -23,11 +24,12 @@ from sap.displays.formats import typeset
 from sap.displays.frame import Note
 from sap.displays.register import printed, register
 from sap.errors import RenderError
-from sap.plan.home import project_home
 
 FAMILY = "SAP Serif"
 TEXT_POINTS = 9.5
 SMALL_POINTS = 8.5
+LEAST_POINTS = 7.2
+"""No letter of a figure is smaller (7 pt as printed: a test of the PDF)."""
 
 # Ordered by lightness as well as by hue: dark, light, middle ...
 BLUE, ORANGE, GREEN, VERMILION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -35,8 +37,10 @@ SKY, PURPLE, BLACK, GREY, PALE = "#56B4E9", "#CC79A7", "#000000", "#7F7F7F", "#D
 COLOURS = (BLUE, VERMILION, BLACK, GREEN, PURPLE, ORANGE, SKY)
 DASHES = ("solid", "dashed", "dotted", "dashdot", (0, (5, 1)), (0, (1, 1)), (0, (3, 1, 1, 1)))
 SHAPES = ("o", "^", "s", "D", "v", "P", "X")
-# From dark to light, for filled bars
-FILLS = (BLUE, SKY, PALE, ORANGE, VERMILION)
+# For filled bars, from the best to the worst: neighbours differ in lightness by 12 of 100 at least, so a copy
+# in grey and every common kind of colour vision tells them apart (a test).
+FILLS = (BLUE, SKY, PALE)
+FILLS_OF_FIVE = ("#00395A", BLUE, PALE, ORANGE, "white")
 
 PORTRAIT_INCHES = 6.5
 LANDSCAPE_INCHES = 9.6
@@ -123,22 +127,36 @@ def look() -> Any:
     )
 
 
+class Drawing(NamedTuple):
+    """A drawing as SVG, and the texts in it."""
+
+    svg: str
+    words: tuple[str, ...]
+
+
 def svg(plot: Plot, width: float, height: float) -> str:
-    """`plot` (plotnine, matplotlib, or SVG text as it is) as SVG of `width` by `height` inches.
+    """`plot` (plotnine, matplotlib, or SVG text as it is) as SVG of `width` by `height` inches."""
+    return drawn(plot, width, height).svg
+
+
+def drawn(plot: Plot, width: float, height: float) -> Drawing:
+    """As `svg`, with the texts in the drawing; SVG that is given comes without them.
 
     Equal input gives equal bytes: fixed salt for the ids, no date, letters as outlines.
     """
     if isinstance(plot, str):
-        return plot
+        return Drawing(plot, ())
     from matplotlib import pyplot
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.text import Text
 
     with drawing():
         canvas = plot if isinstance(plot, Canvas) else _sized(plot, width, height).draw()
         out = io.StringIO()
         canvas.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+        words = [one.get_text() for one in canvas.findobj(Text) if one.get_visible()]
         pyplot.close(canvas)
-    return _lean(out.getvalue())
+    return Drawing(_lean(out.getvalue()), tuple(dict.fromkeys(filter(None, words))))
 
 
 def _sized(plot: Plot, width: float, height: float) -> Plot:
@@ -170,6 +188,9 @@ class Figure:
         The size of the population, for the caption.
     numbers
         The addressed numbers that are drawn, for the legend of methods under the figure.
+    narrow
+        The content of the figure as HTML text, shown in its place on a screen too narrow for it, and
+        nowhere else: a reader of any kind gets one of the two.
     """
 
     id: str
@@ -180,6 +201,7 @@ class Figure:
     n: Number | None = None
     numbers: Sequence[Number] = ()
     absent: str = ""
+    narrow: str = ""
 
     def __post_init__(self) -> None:
         if self.plot is not None and not re.search(r"\d", self.alt):
@@ -193,14 +215,21 @@ class Figure:
             return ""
         if self.plot is None:
             return frame.absent(self.id, self.absent, self.notes)
-        image = f"![{markdown_text(typeset(self.alt))}](<{self._written()}>){{width=100%}}\\"
-        return frame.block(self.id, f"{image}\n", notes=self.notes, numbers=self.numbers, n=self.n)
-
-    def _written(self) -> str:
-        """Write the SVG into the run folder; its path as a chapter names it."""
         landscape = register()[self.id].orientation == "landscape"
-        text = svg(self.plot, LANDSCAPE_INCHES if landscape else PORTRAIT_INCHES, self.height)
-        return write_svg(self.id, text)
+        drawing = drawn(self.plot, LANDSCAPE_INCHES if landscape else PORTRAIT_INCHES, self.height)
+        path = write_svg(self.id, drawing.svg)
+        image = f"![{markdown_text(typeset(self.alt))}](<{path}>){{width=100%}}\\"
+        text = (
+            f'```{{=html}}\n<div class="narrow">{self.narrow}</div>\n```\n\n' if self.narrow else ""
+        )
+        return frame.block(
+            self.id,
+            f"{text}{image}\n",
+            notes=self.notes,
+            numbers=self.numbers,
+            n=self.n,
+            words=drawing.words,
+        )
 
 
 def write_svg(name: str, text: str) -> str:
@@ -211,5 +240,5 @@ def write_svg(name: str, text: str) -> str:
     partial = path.with_suffix(".svg.part")
     partial.write_text(text, encoding="utf-8", newline="\n")
     partial.replace(path)
-    home = project_home().resolve()
-    return str(path.relative_to(home)) if path.is_relative_to(home) else str(path)
+    here = Path.cwd()  # cells run in the folder of the document
+    return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,4 +1,4 @@
-"""The screening flow as a drawing: rows of boxes, arrows between them, one loop back.
+"""The screening flow as a drawing: rows of boxes, arrows between them, one loop back; and as a list.
 
 Drawn by own code, because no plotting library places boxes of text. Letters are outlines of the same
 font as in every figure and are measured from the font itself, so a box is always as large as its
@@ -11,18 +11,22 @@ from functools import lru_cache
 from itertools import pairwise
 from typing import Any, Literal
 
-from sap.displays.escape import figure_text, font_file
+from sap.displays.ard_lookup import Number
+from sap.displays.escape import figure_text, font_file, html_text
 
 WIDTH = 468.0  # points: 6.5 inches
 _SIZE = 8.5
 _LINE = 10.6
 _PAD = 5.5
-_GAP_X, _GAP_Y = 11.0, 24.0
+_GAP_X, _GAP_Y = 11.0, 19.0
 _LANE = 22.0
 _CORNER = 3.0
 _LONGEST = 120
+NO_BREAK = "\u00a0"
 
 Tone = Literal["plain", "strong", "side"]
+Count = str | Number
+"""A count as it is printed, with or without its address."""
 # Fill, edge and width of the edge; dark on light in black and white too
 _LOOK = {
     "plain": ("#FFFFFF", "#333333", 0.9),
@@ -41,10 +45,10 @@ class Box:
 
     id: str
     heading: str
-    n: str
+    n: Count
     column: int
     span: int = 1
-    lines: Sequence[tuple[str, str]] = ()
+    lines: Sequence[tuple[str, Count]] = ()
     tone: Tone = "plain"
 
 
@@ -149,9 +153,13 @@ def wrapped(text: str, width: float, *, bold: bool) -> list[str]:
     return lines
 
 
-def _with_count(words: str, n: str) -> str:
+def _text(n: Count) -> str:
+    return n.text if isinstance(n, Number) else n
+
+
+def _with_count(words: str, n: Count) -> str:
     shown = figure_text(words, _LONGEST)
-    return f"{shown} (n\u00a0=\u00a0{figure_text(n, 12)})" if n else shown
+    return f"{shown} (n\u00a0=\u00a0{figure_text(_text(n), 12)})" if _text(n) else shown
 
 
 def _placed(rows: Sequence[Sequence[Box]], columns: int, right: float) -> list[_Placed]:
@@ -165,7 +173,7 @@ def _placed(rows: Sequence[Sequence[Box]], columns: int, right: float) -> list[_
             room = width - 2 * _PAD
             heading = [
                 *wrapped(figure_text(box.heading, _LONGEST), room, bold=True),
-                *wrapped(f"n\u00a0=\u00a0{figure_text(box.n, 12)}", room, bold=True),
+                *wrapped(f"n\u00a0=\u00a0{figure_text(_text(box.n), 12)}", room, bold=True),
             ]
             details = [
                 line
@@ -260,6 +268,39 @@ def flow_diagram(rows: Sequence[Sequence[Box]], arrows: Iterable[Arrow], columns
     for box in placed:
         pen.box(box)
     return pen.svg(max(p.bottom for p in placed) + 1.5)
+
+
+def flow_list(rows: Sequence[Sequence[Box]], arrows: Iterable[Arrow]) -> str:
+    """The diagram as a nested HTML list, for a screen on which the drawing is too narrow to read.
+
+    Each box has its lines of detail below it, then the boxes that its arrows lead to. A loop leads to a box
+    that is listed already: its label follows the heading of the box that it leaves. Counts keep their addresses.
+    """
+    boxes = {box.id: box for row in rows for box in row}
+    below: dict[str, list[str]] = {}
+    loops: dict[str, str] = {}
+    for arrow in arrows:
+        if arrow.loop:
+            loops[arrow.start] = arrow.label
+        else:
+            below.setdefault(arrow.start, []).append(arrow.end)
+    led_to = {end for ends in below.values() for end in ends}
+
+    def item(box: Box) -> str:
+        loop = f", {html_text(loops[box.id])}" if loops.get(box.id) else ""
+        lines = "".join(f"<li>{_with_count_html(words, n)}</li>" for words, n in box.lines)
+        inner = "".join(item(boxes[each]) for each in below.get(box.id, ()))
+        heading = f"<strong>{_with_count_html(box.heading, box.n)}</strong>{loop}"
+        details = f'<ul class="details">{lines}</ul>' if lines else ""
+        return f"<li>{heading}{details}{f'<ul>{inner}</ul>' if inner else ''}</li>"
+
+    return "<ul>" + "".join(item(box) for box in boxes.values() if box.id not in led_to) + "</ul>"
+
+
+def _with_count_html(words: str, n: Count) -> str:
+    shown = n.html(html_text(n.text)) if isinstance(n, Number) else html_text(n)
+    label = f"<span>{html_text(words.replace(NO_BREAK, ' '))}</span>"
+    return f"{label} (n{NO_BREAK}={NO_BREAK}{shown})" if _text(n) else label
 
 
 def _check(

@@ -8,7 +8,8 @@ Rules (SAP, section on reporting conventions; they are those of SAS, not of Pyth
 3. NaN and infinity are `NE`, not estimable, or `NC` where the ARD gives a reason of what was never
    collected; None is `–`, not calculated; a response that is not evaluable is `NEv`. They are never
    mixed up.
-4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent; all of them is `100`.
+4. Count and percent are `12 (48.0)`; a count of zero is `0` with no percent; all of them is `100`. A
+   percentage without a count (a rate, a limit) has its decimal always: `100.0`.
 5. p-values have four decimals; `<0.0001` and `>0.9999` at the ends.
 6. A mean, median or quartile has one decimal more than the data, a standard deviation as many as the
    mean, minimum and maximum as many as the data. A derived percentage or time (months, years, weeks) is
@@ -89,8 +90,8 @@ def typeset(text: str) -> str:
 def signed(text: str) -> str:
     """`text` with a minus sign in the place of a hyphen before a number: `−0.5`; dates and ranges keep theirs.
 
-    >>> signed("(-37.8, -2)"), signed("2018-01-31"), signed("28-day"), signed("AR-V7")
-    ('(−37.8, −2)', '2018-01-31', '28-day', 'AR-V7')
+    >>> signed("(-37.8, -2)"), signed("2018-01-31"), signed("28-day"), signed("HR-D1")
+    ('(−37.8, −2)', '2018-01-31', '28-day', 'HR-D1')
     """
     return _MINUS.sub(MINUS, text) if "-" in text else text
 
@@ -197,6 +198,15 @@ def confidence(level: float | None) -> str:
     if special is not None or level is None:
         return special or NOT_CALCULATED
     return as_collected(float(Decimal(repr(float(level))).scaleb(2)))
+
+
+def proportion_with_decimals(value: float | None) -> str:
+    """A proportion as a percentage beside others, not after a count: one form in the column.
+
+    >>> proportion_with_decimals(1.0), proportion_with_decimals(0.72)
+    ('100.0', '72.0')
+    """
+    return proportion(value, hundred="100.0")
 
 
 def percent(k: float, n: float, *, digits: int = 1, hundred: Hundred = "100") -> str:

@@ -8,18 +8,25 @@ import re
 from collections.abc import Iterable, Sequence
 
 from sap import ard
-from sap.catalogue.reporting import analysis
-from sap.displays import populations
+from sap.catalogue.adam import ENTRY_OF
+from sap.catalogue.reporting import all_in_plan, analysis, applied
+from sap.displays import abbreviations, populations
+from sap.displays.absence import not_there
 from sap.displays.ard_lookup import Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import NC, NE, NOT_CALCULATED, typeset
 from sap.displays.inline import RichText
+from sap.displays.marks import TiedNote
 from sap.displays.reason_words import note_of
-from sap.displays.register import Entry, printed, register, title_of
+from sap.displays.register import Entry, Footnote, has_analysis, printed, register, title_of
 from sap.errors import RenderError
 
 Note = str | RichText
-MARKS = {NE: "not estimable", NC: "not collected"}
+
+
+def marks() -> dict[str, str]:
+    """The marks in the place of a number, with what they mean in this report."""
+    return {NE: "not estimable", NC: not_there()}
 
 
 _LIMITS = {"conf_low", "conf_high", "conf_level"}
@@ -60,19 +67,21 @@ def _statistic(number: Number) -> str:
     return number.key.rpartition("|")[2]
 
 
-def block(
+def block(  # noqa: PLR0913 - the parts of a display
     display_id: str,
     body: str,
     *,
-    notes: Iterable[Note] = (),
+    notes: Iterable[Note | tuple[str, Note]] = (),
     numbers: Sequence[Number] = (),
     n: Number | None = None,
     part: tuple[str, str] = ("", ""),
     empty: bool = False,
+    words: Iterable[str] = (),
 ) -> str:
     """The Markdown of one display.
 
-    `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes; from
+    `body` is the raw HTML block, image or box; `notes` come after the catalogue's footnotes, one of
+    particular cells with its letter (the catalogue's own of that kind are among them); from
     `numbers`, those in the body, the legend of NE, NC and - and the methods are written. `n` is the
     size of the population in the caption, by default that of the analysis set. `part` is one of several
     pages of a display: what its id ends with (nothing for the first, the one that lists of displays
@@ -90,13 +99,16 @@ def block(
     classes += [".landscape"] if entry.orientation == "landscape" and not empty else []
     classes += [".closed"] if entry.audience == "closed" else []
     fixed = () if empty else (*entry.footnotes, *_of_groups(entry))
-    lines = [*map(typeset, fixed), *map(_note, notes), *_departures(entry)]
-    lines += [*_legend(numbers), _source(entry)]
+    texts = [_of_plan(note) for note in fixed if isinstance(note, str)]
+    lines = [typeset(text) for text in texts if text]
+    lines += [*map(_note, notes), *_departures(entry), *_legend(entry, numbers)]
+    caption = _caption(entry, n, part[1])
+    lines += [*abbreviations.note([caption, body, *words, *lines]), _source(entry)]
     return "\n".join(
         [
             f"::: {{#{display_id}{part[0]} {' '.join(classes)}}}",
             "::: {.tlf-caption}",
-            _caption(entry, n, part[1]),
+            caption,
             ":::",
             "",
             body,
@@ -108,6 +120,12 @@ def block(
             "",
         ]
     )
+
+
+def _of_plan(text: str) -> str:
+    """A footnote as far as it applies to the plan of the run; empty where nothing of it does."""
+    there = (ard.run_folder() / "tables" / "plan.json").is_file()
+    return applied(text, ard.plan()).strip() if there and "[[" in text else text
 
 
 def _size(entry: Entry) -> Number | None:
@@ -158,11 +176,24 @@ def absent(display_id: str, why: str, notes: Iterable[Note] = ()) -> str:
     return block(display_id, body, notes=notes, empty=True)
 
 
-def _note(note: Note) -> str:
+def _note(note: Note | tuple[str, Note]) -> str:
+    if isinstance(note, tuple):
+        letter, text = note
+        return f"^{letter}^ {_note(text)}"
     return str(note) if isinstance(note, RichText) else markdown_text(typeset(note))
 
 
-def _of_groups(entry: Entry) -> tuple[str, ...]:
+def tied_footnotes(display_id: str) -> list[TiedNote]:
+    """The footnotes of the register that explain particular cells of a display."""
+    entry = register()[display_id]
+    return [
+        TiedNote(_of_plan(one.text), one.rows, one.groups, one.columns, one.cells)
+        for one in (*entry.footnotes, *_of_groups(entry))
+        if isinstance(one, Footnote)
+    ]
+
+
+def _of_groups(entry: Entry) -> tuple[str | Footnote, ...]:
     """The footnotes about group A and re-screening, in a report of a plan that has them."""
     if not entry.footnotes_of_groups or not ard.plan().study.groups:
         return ()
@@ -182,13 +213,15 @@ def _departures(entry: Entry) -> list[str]:
     ]
 
 
-def _legend(numbers: Sequence[Number]) -> list[str]:
+def _legend(entry: Entry, numbers: Sequence[Number]) -> list[str]:
+    """NE, NC and - where they occur, and the methods. A table with more than one reason has them at its cells."""
     lines = []
-    for mark, words in MARKS.items():
-        marked = [number for number in numbers if re.search(rf"\b{mark}\b", number.text)]
-        if marked:
-            reasons = [note_of(number.reason) for number in marked if number.reason]
-            why = f": {'; '.join(_one_of_each(reasons))}" if reasons else ""
+    for mark, words in marks().items():
+        of_mark = [number for number in numbers if re.search(rf"\b{mark}\b", number.text)]
+        if of_mark:
+            known = list(_reasons(of_mark))
+            at_cells = entry.kind != "figure" and len(known) > 1
+            why = f": {'; '.join(known)}" if known and not at_cells else ""
             lines.append(markdown_text(typeset(f"{mark}, {words}{why}.")))
     if any(number.text == NOT_CALCULATED for number in numbers):
         lines.append(markdown_text(f"{NOT_CALCULATED}, not calculated."))
@@ -198,21 +231,44 @@ def _legend(numbers: Sequence[Number]) -> list[str]:
     return lines
 
 
-def _one_of_each(reasons: list[str]) -> list[str]:
-    """Each reason once; those that differ only in their number of patients are one: `of 22, 7 and 15 patients`."""
-    numbers: dict[str, list[str]] = {}
-    for reason in reasons:
+def reasons(numbers: Sequence[Number]) -> list[TiedNote]:
+    """The reasons of NE and of NC, tied to their cells where a table has more than one of the same mark."""
+    notes = []
+    for mark, words in marks().items():
+        of_mark = [number for number in numbers if re.search(rf"\b{mark}\b", number.text)]
+        known = _reasons(of_mark)
+        if len(known) > 1:
+            for why, keys in known.items():
+                text = f"{words[0].upper()}{words[1:]}: {why}."
+                notes.append(TiedNote(text, keys=frozenset(keys)))
+    return notes
+
+
+def _reasons(numbers: Sequence[Number]) -> dict[str, list[str]]:
+    """Each reason once, with the keys of its numbers.
+
+    Those that differ only in their number of patients are one: `of 22, 7 and 15 patients`.
+    """
+    sizes: dict[str, list[str]] = {}
+    keys: dict[str, list[str]] = {}
+    for number in numbers:
+        if not number.reason:
+            continue
+        reason = note_of(number.reason)
         what, of, n = reason.removesuffix(" patients").rpartition(" of ")
-        if of and n.isdecimal():
-            known = numbers.setdefault(what, [])
-            known += [n] if n not in known else []
-        else:
-            numbers.setdefault(reason, [])
-    return [
-        what
-        + (f" of {' and '.join(filter(None, (', '.join(n[:-1]), n[-1])))} patients" if n else "")
-        for what, n in numbers.items()
-    ]
+        counted = bool(of) and n.isdecimal()
+        name = what if counted else reason
+        of_name = sizes.setdefault(name, [])
+        of_name += [n] if counted and n not in of_name else []
+        keys.setdefault(name, []).append(number.key)
+    return {name + _of_patients(sizes[name]): of_name for name, of_name in keys.items()}
+
+
+def _of_patients(sizes: Sequence[str]) -> str:
+    """`of 22, 7 and 15 patients`; nothing where a reason has no number of patients."""
+    if not sizes:
+        return ""
+    return f" of {' and '.join(filter(None, (', '.join(sizes[:-1]), sizes[-1])))} patients"
 
 
 def _methods(numbers: Sequence[Number]) -> list[str]:
@@ -230,15 +286,31 @@ def _methods(numbers: Sequence[Number]) -> list[str]:
         )
     )
     words = {method: set(method.split("; ")) for method in methods}
-    return [one for one in methods if not any(words[one] < words[other] for other in methods)]
+    return [
+        one
+        for one in methods
+        if not any(words[one] < words[other] or other.endswith(f": {one}") for other in methods)
+    ]
 
 
 def _source(entry: Entry) -> str:
     facts = ard.run_facts()
-    parts = [", ".join(entry.source)]
+    there = (ard.run_folder() / "tables" / "plan.json").is_file()
+    made = [
+        name
+        for name in entry.source
+        if not there or name not in ENTRY_OF or all_in_plan([ENTRY_OF[name]], ard.plan())
+    ]
+    parts = [", ".join(made)]
     # An open report names no analysis that it does not hold.
     open_ = facts.get("audience") == "open"
-    analyses = [name for name in entry.analysis if not open_ or analysis(name).audience == "open"]
+    analyses = [
+        name
+        for name in entry.analysis
+        if (not open_ or analysis(name).audience == "open") and has_analysis(name)
+    ]
     parts += [f"ARD {', '.join(analyses)}"] if analyses else []
-    parts += [entry.section] if entry.section.startswith("SAP") else []
+    of_groups = entry.section_of_groups if there and ard.plan().study.groups else ""
+    section = of_groups or entry.section
+    parts += [section] if section.startswith("SAP") else []
     return f"Source: {markdown_text('; '.join(parts))}."

@@ -11,12 +11,15 @@ from typing import Unpack
 
 from sap import ard
 from sap.displays import formats
+from sap.displays.absence import not_there, published
 from sap.displays.ard_lookup import ArdKey, Number, Statistic, percentage, results
 from sap.displays.escape import markdown_text
 from sap.displays.register import hidden, printed, register, unavailable
 
 NO_BREAK_SPACE = "\u00a0"
 DATA_GAPS = "tlf-data-gaps"
+NOTHING = "[]{}"
+"""The Markdown of a sentence that has nothing to say: Quarto prints the code where a text is empty."""
 _DISPLAY = re.compile(r"\{(tlf-[a-z0-9-]+)\}")
 
 Format = Callable[[float], str]
@@ -53,7 +56,7 @@ class RichText:
         )
 
     def _repr_markdown_(self) -> str:
-        return str(self)
+        return str(self) or NOTHING
 
     def __repr__(self) -> str:
         return f"RichText({self.plain!r})"
@@ -178,11 +181,12 @@ class Conditional:
     def _repr_markdown_(self) -> str:
         pieces = _DISPLAY.split(self.text)
         if not all(printed(display_id) for display_id in pieces[1::2]):
-            return ""
-        return "".join(
+            return NOTHING
+        printed_text = "".join(
             str(ref(piece)) if i % 2 else markdown_text(formats.typeset(piece))
             for i, piece in enumerate(pieces)
         )
+        return printed_text or NOTHING
 
 
 def if_shown(text: str) -> Conditional:
@@ -196,13 +200,14 @@ def if_shown(text: str) -> Conditional:
 
 def listed(display_id: str) -> RichText:
     """A link to a listing, or that its data were not collected."""
-    return ref(display_id) if printed(display_id) else RichText("not collected")
+    return ref(display_id) if printed(display_id) else RichText(not_there())
 
 
 def not_collected(*display_ids: str) -> RichText:
     """Below a heading whose displays the data do not allow: that nothing was collected; else nothing."""
     gone = not any(printed(display_id) for display_id in display_ids)
-    return RichText("Not collected in this study.") if gone else RichText()
+    words = not_there(capital=True) + ("" if published() else " in this study")
+    return RichText(f"{words}.") if gone else RichText()
 
 
 def _statistic(analysis: str, stat_name: str, where: ArdKey) -> Statistic:

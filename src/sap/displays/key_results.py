@@ -4,7 +4,7 @@ import pandas as pd
 
 from sap import ard
 from sap.catalogue.reporting import analysis
-from sap.displays import formats, inline, plan_text, populations, protocol, sentences, survival
+from sap.displays import formats, inline, populations, protocol, sentences, survival
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
@@ -13,12 +13,17 @@ from sap.displays.populations import short
 from sap.displays.protocol import Lines
 from sap.displays.rates import ci_header
 
-# The rates of the figure: analysis and set, the primary one first.
-RATES = (
+OTHERS = (
     ("psa_response", "PRIMARY"),
     ("objective_response", "MEASURABLE"),
     ("ctc_response", "CTCEVAL"),
 )
+
+
+def _rates() -> list[tuple[str, str]]:
+    """The rates of the figure: analysis and set, the primary one first."""
+    primary = (ard.plan().primary.endpoint, "PRIMARY")
+    return [primary, *(one for one in OTHERS if one[0] != primary[0])]
 
 
 def _known(rates: Results, place: ArdKey) -> bool:
@@ -26,12 +31,12 @@ def _known(rates: Results, place: ArdKey) -> bool:
 
 
 def rates() -> Figure:
-    """Figure 1: the primary response rate and the others, each with its interval, and overall survival."""
+    """Figure 1-1: the primary response rate and the others, each with its interval, and overall survival."""
     from sap.displays.plots import forest, with_curve
 
     rows, numbers, words = [], [], []
     header = ""
-    for name, population in RATES:
+    for name, population in _rates():
         of_analysis = results(name)
         place = ArdKey(population=population, level="")
         if not len(of_analysis) or not _known(of_analysis, place):
@@ -41,7 +46,7 @@ def rates() -> Figure:
             for one in ("estimate", "conf_low", "conf_high")
         ]
         estimate, low, high = (
-            of_analysis.percent(one, **place) for one in ("estimate", "conf_low", "conf_high")
+            of_analysis.rate(one, **place) for one in ("estimate", "conf_low", "conf_high")
         )
         n, total = (of_analysis.count(one, **place) for one in ("n", "N"))
         header = header or ci_header(of_analysis, **place).removesuffix(" (%)")
@@ -77,9 +82,10 @@ def rates() -> Figure:
         plot, below.steps, below.at_risk,
         x_title=below.x_title, y_title=below.y_title, words=f"Overall survival: {below.words}",
     )  # fmt: skip
+    notes += survival.cut_note(below.at_risk, [survival.of_primary()])
     alt = f"{alt} Kaplan-Meier curve of overall survival: {below.words}."
     numbers += below.numbers
-    return Figure("tlf-key-rates", plot, alt, height=3.4, numbers=numbers, notes=notes)
+    return Figure("tlf-key-rates", plot, alt, height=2.9, numbers=numbers, notes=notes)
 
 
 def other_results() -> RichText:
@@ -118,16 +124,16 @@ def safety() -> Lines:
         [
             RichText(*sentences.exposure().parts, "."),
             RichText(
-                "Adverse event of grade ", plan_text.number("safety.severe_grade"), " or more: ",
+                "Treatment-emergent adverse event ", *sentences.that_is_severe().parts, ": ",
                 *of("severe_grade"), " treated patients (",
                 *inline.rate("ae_overview", level="severe_grade", group="").parts, ").",
             ),
             RichText(
-                "Serious adverse event: ", *of("serious"), " (",
+                "Treatment-emergent serious adverse event: ", *of("serious"), " (",
                 *inline.rate("ae_overview", level="serious", group="").parts, ").",
             ),
             RichText(
-                "Withdrawal of study treatment as the action taken with an adverse event: ",
+                "Withdrawal of study treatment as the action taken with a treatment-emergent adverse event: ",
                 *of("drug_withdrawn"), ". ", *sentences.stopped_for_event().parts,
             ),
             fatal,

@@ -12,6 +12,7 @@ from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.formats import NC, NE, NOT_CALCULATED, of_data
 from sap.displays.frame import Note
+from sap.displays.marks import TiedNote
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, n_pct
 from sap.displays.vitals import over_time
@@ -22,13 +23,12 @@ UNKNOWN = "0_or_1"
 AT_MOST = ("reported_only", "neither")
 """The lines of the concordance that a patient with grade 0 or 1 may leave."""
 BOUND = (
-    "Where the grade of some patients is 0 or 1 because a limit of normal is missing, the count is a bound and "
-    "has no percentage."
+    "The grade of some patients is 0 or 1 because a limit of normal is missing: the count is a bound and has no "
+    "percentage."
 )
-UNGRADED = (
-    "Patients without a graded value on treatment are counted under 'Reported only' or 'Neither'; see the "
-    "table of worst grades."
-)
+IS_BOUND = "bound"
+"""The id of a cell whose count is a bound."""
+UNGRADED = "Patients without a graded value on treatment included; see the table of worst grades."
 
 
 def _label(rows: Results, code: str) -> str:
@@ -62,24 +62,32 @@ def worst() -> Table:
     absent = not_recorded("lb", "laboratory value on treatment")
     if not len(grades):
         return Table("tlf-lab-grade", "Test", [Column("n (%)")], [], absent=absent)
-    severe = "severe_grade"
-    levels = [v for v in _with_patients(grades, "level") if v != severe]
+    shares = ("severe_grade", "worsened")
+    levels = [v for v in _with_patients(grades, "level") if v not in shares]
     rows = []
     for code in grades.values("paramcd"):
-        cells: list[Content] = []
-        for level in (*levels, severe):
-            place = ArdKey(group="", paramcd=code, level=level)
-            n = grades.count(**place)
-            share = level == severe and grades.find("n", **place).estimable
-            cells.append(n_pct(n, grades.percent(**place)) if share else n)
-        rows.append(Row(_label(grades, code), _without_zeros((*levels, severe), cells)))
+        cells: list[Content] = [
+            grades.count(group="", paramcd=code, level=level) for level in levels
+        ]
+        cells += [_share(grades, ArdKey(group="", paramcd=code, level=level)) for level in shares]
+        rows.append(Row(_label(grades, code), _without_zeros((*levels, *shares), cells)))
     columns = [
         Column(grades.label("level", level), under="Worst grade, patients") for level in levels
     ]
-    columns.append(Column(f"{grades.label('level', severe)}, n (%)"))
-    n = grades.count("N", group="", paramcd=grades.values("paramcd")[0], level=severe)
-    notes = _unknown_grade(levels)
+    columns += [Column(f"{grades.label('level', level)}, n (%)") for level in shares]
+    n = grades.count("N", group="", paramcd=grades.values("paramcd")[0], level="severe_grade")
+    notes = [*_unknown_grade(levels, "level"), TiedNote(BOUND, cells={"id": [IS_BOUND]})]
     return Table("tlf-lab-grade", "Test", columns, rows, notes=notes, absent=absent, n=n)
+
+
+def _share(grades: Results, place: ArdKey) -> Content:
+    """Count and percent; the count alone where no grade is known, and as a bound where some are 0 or 1."""
+    n = grades.count(**place)
+    if not grades.find("n", **place).estimable:
+        return n
+    if grades.find("estimate", **place).estimable:
+        return n_pct(n, grades.percent(**place))
+    return Cell(n, " or more", id=IS_BOUND)
 
 
 def _without_zeros(levels: Sequence[str], cells: Sequence[Content]) -> list[Content]:
@@ -93,15 +101,17 @@ def _without_zeros(levels: Sequence[str], cells: Sequence[Content]) -> list[Cont
     ]
 
 
-def _unknown_grade(levels: Sequence[str]) -> list[Note]:
-    """The note on grade `0 or 1`, where a patient has it."""
+def _unknown_grade(
+    levels: Sequence[str], axis: Literal["level", "sublevel"]
+) -> list[Note | TiedNote]:
+    """The note on grade `0 or 1`, where a patient has it, at its column; `axis` is that of the columns."""
     if UNKNOWN not in levels:
         return []
     note = (
-        "0 or 1: grades 0 and 1 cannot be distinguished because a limit of normal is missing; these patients are "
-        f"counted in neither of the two. {NOT_CALCULATED}: number not known."
+        "Grades 0 and 1 cannot be distinguished because a limit of normal is missing; these patients are counted in "
+        "neither of the two."
     )
-    return [note]
+    return [f"{NOT_CALCULATED}: number not known.", TiedNote(note, columns={axis: [UNKNOWN]})]
 
 
 MEASURED = {"HGB": 1, "WBC": 1, "NEUT": 2, "LYM": 2, "PLAT": 0, "ALT": 0, "AST": 0, "ALP": 0, "GGT": 0,
@@ -174,7 +184,7 @@ def shift() -> Table:
         Column(shifts.label("sublevel", w), under="Worst grade on treatment, patients")
         for w in measured
     ]
-    notes = _unknown_grade(measured)
+    notes = _unknown_grade(measured, "sublevel")
     if without:
         tests = "; ".join(without)
         notes.append(f"No patient has a value at baseline and one on treatment: {tests}.")
@@ -207,15 +217,16 @@ def reported() -> Table:
     first = concordance.values("paramcd")[0]
     n = concordance.count("N", paramcd=first, level="both", sublevel="severe_grade")
     columns = [Column(concordance.label("level", level)) for level in levels]
-    cells_of = [cell for row in rows for cell in row.cells if isinstance(cell, Cell)]
-    bounds = any(" or " in cell.text for cell in cells_of)
     terms = ard.plan().labs.reported_as
     counted = (
         f"{_label(concordance, code)}: {', '.join(coded(term).lower() for term in terms[code])}"
         for code in concordance.values("paramcd")
     )
-    notes = [f"Preferred terms counted as reported. {'; '.join(counted)}."]
-    notes += [UNGRADED, *([BOUND] if bounds else [])]
+    notes: list[Note | TiedNote] = [
+        f"Preferred terms counted as reported. {'; '.join(counted)}.",
+        TiedNote(UNGRADED, columns={"level": AT_MOST}),
+        TiedNote(BOUND, cells={"id": [IS_BOUND]}),
+    ]
     return Table("tlf-lab-reported", "Test, grade", columns, rows, notes=notes, absent=absent, n=n)
 
 
@@ -226,4 +237,4 @@ def _count_or_bound(concordance: Results, place: ArdKey, level: str) -> Content:
         return n
     if concordance.find("estimate", **place).estimable:
         return n_pct(n, concordance.percent(**place))
-    return Cell(n, " or fewer" if level in AT_MOST else " or more")
+    return Cell(n, " or fewer" if level in AT_MOST else " or more", id=IS_BOUND)

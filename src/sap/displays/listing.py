@@ -9,12 +9,16 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import availability, days, escape, plan_text
+from sap.displays.absence import not_there
 from sap.displays.ard_lookup import ArdKey, results
+from sap.displays.endpoint import primary_endpoint
 from sap.displays.formats import NEV, as_collected, fixed, response, typeset
 from sap.displays.frame import Note
+from sap.displays.marks import TiedNote
 from sap.displays.record import not_recorded
 from sap.displays.register import unavailable
 from sap.displays.table import Column, Row, Table
+from sap.plan.entry import stated
 
 SETS = {
     "PRIMARY": "Primary",
@@ -79,7 +83,7 @@ def listing(  # noqa: PLR0913 - what a listing is made of
     key: Sequence[str],
     population: str,
     absent: str,
-    notes: Sequence[Note] = (),
+    notes: Sequence[Note | TiedNote] = (),
 ) -> Table:
     """One row per row of `frame`, in its order; the patient is printed once.
 
@@ -91,6 +95,7 @@ def listing(  # noqa: PLR0913 - what a listing is made of
             days.heading(s.header) if s.column in dated else s.header,
             numeric=_is_numeric(s, frame, dated),
             under=s.under,
+            id=s.column,
         )
         for s in shown
     ]
@@ -200,8 +205,11 @@ def discontinued() -> Table:
         "tlf-l-discontinued",
         adsl,
         (
-            Shown("Group", "GROUP"),
-            Shown("Treated after re-screening", "RESCTRFL"),
+            *(
+                (Shown("Group", "GROUP"), Shown("Treated after re-screening", "RESCTRFL"))
+                if ard.plan().study.groups
+                else ()
+            ),
             Shown("First dose", "TRTSDT"),
             Shown("Last dose", "TRTEDT"),
             Shown("Cycles", "NCYCLES"),
@@ -270,26 +278,31 @@ def demographics() -> Table:
             frame[scale] = _as_numbers(frame[scale])
     frame["FIRST"] = frame["AVISIT"] != "SCREENING"
     frame = frame.sort_values(["USUBJID", "FIRST"])
-    prior_arsi = plan_text.either("lines.third_line_after").plain
+    prior = ard.plan().wording.prior_treatment or ""
+    plan = ard.plan()
+    of_class = plan.baseline.prior_class
+    prior_class = plan_text.either("baseline.prior_class.drugs").plain if of_class else ""
+    marker = plan.biomarker.name if plan.biomarker else ""
     columns = (
         Shown("Screening", "AVISIT", make=coded),
         Shown("Age", "AGE"),
+        Shown("Sex", "SEX"),
         Shown("ECOG", "ECOG"),
         Shown("Gleason", "GLEASON"),
-        Shown(ard.plan().wording.marker, "ARV7", make=coded),
+        Shown(marker, "MARKER", make=coded),
         Shown("CTC", "CTC"),
         Shown("PSA (ug/L)", "PSA"),
         Shown("Hb (mmol/L)", "HGB", digits=1),
         Shown("ALP (U/L)", "ALP"),
         Shown("LDH (U/L)", "LDH"),
-        Shown("Docetaxel", "DOCETAX", "Prior therapy"),
-        Shown(prior_arsi[:1].upper() + prior_arsi[1:], "ARSI", "Prior therapy"),
+        Shown(prior[:1].upper() + prior[1:], "PRIORTRT", "Prior therapy"),
+        Shown(prior_class[:1].upper() + prior_class[1:], "PRIORCL", "Prior therapy"),
         Shown("Radiotherapy", "RADIO", "Prior therapy"),
     )
     return listing(
         "tlf-l-baseline",
         frame,
-        [s for s in columns if s.column in frame],
+        [s for s in columns if s.column in frame and s.header],
         dataset="ADBL",
         key=("AVISIT",),
         population="SCREENED",
@@ -322,6 +335,41 @@ def therapies() -> Table:
 DELAYS = {"N": "No", "MINOR": "Minor", "MAJOR": "Major", "U": "Not known"}
 
 
+def _of_dosing() -> tuple[Shown, ...]:
+    """The columns of a dose: an infusion, or an interval of continuous dosing."""
+    rule = ard.plan().exposure
+    size = {
+        "mg/m2": (Shown("Body surface area (m2)", "BSA", digits=2),),
+        "mg/kg": (Shown("Weight (kg)", "WEIGHT", digits=1),),
+    }.get(rule.dose_unit, ())
+    in_mg = () if rule.dose_unit == "mg" else (Shown("Dose (mg)", "DOSEMG", digits=1),)
+    amount = (Shown(f"Dose ({rule.dose_unit})", "DOSE"), *size, *in_mg)
+    if rule.dosing == "continuous":
+        return (
+            Shown("Interval", "ACYCLE"),
+            Shown("Start", "ASTDT"),
+            Shown("End", "AENDT"),
+            Shown("Frequency", "ADOSFRQ", make=words),
+            Shown("Doses", "NDOSES"),
+            *amount,
+        )
+    return (
+        Shown("Infusion", "ACYCLE"),
+        Shown("Visit", "AVISIT", make=coded),
+        Shown("Date", "ASTDT"),
+        *amount,
+    )
+
+
+def _of_delays() -> tuple[Shown, ...]:
+    if ard.plan().exposure.continuous:
+        return ()
+    return (
+        Shown("Category of delay", "DELAYC", make=lambda v: DELAYS.get(v, words(v))),
+        Shown("Delay (days)", "DELAYD"),
+    )
+
+
 def dosing() -> Table:
     """Listing 16.2.5.1: each infusion of study treatment."""
     frame = ard.dataset("adex")
@@ -329,15 +377,9 @@ def dosing() -> Table:
         "tlf-l-dosing",
         frame,
         (
-            Shown("Infusion", "ACYCLE"),
-            Shown("Visit", "AVISIT", make=coded),
-            Shown("Date", "ASTDT"),
-            Shown("Dose (mg/m2)", "DOSE"),
-            Shown("Body surface area (m2)", "BSA", digits=2),
-            Shown("Dose (mg)", "DOSEMG", digits=1),
+            *_of_dosing(),
             Shown("Dose level", "DOSEC", make=lambda v: "Not known" if v == "U" else coded(v)),
-            Shown("Category of delay", "DELAYC", make=lambda v: DELAYS.get(v, words(v))),
-            Shown("Delay (days)", "DELAYD"),
+            *_of_delays(),
             Shown("Reason", "EXADJ", make=coded),
         ),
         dataset="ADEX",
@@ -378,26 +420,72 @@ def _responses(names: Mapping[str, str]) -> pd.DataFrame:
     return made.drop_duplicates(["USUBJID", "PARAMCD"])
 
 
+def _response_columns() -> dict[str, str]:
+    """The parameters of the listing of responses with their heads, as far as the plan has them."""
+    plan = ard.plan()
+    marker = plan.biomarker.name if plan.biomarker else ""
+    primary = plan.primary_parameter
+    names = {} if primary == "PSARESP" else {primary: "Primary"}
+    if plan.psa_response is not None:
+        names |= {
+            "PSARESP": "Conf.",
+            "PSARESPU": "Unconf.",
+            "PSABEST": "Best (%)",
+            "PSAWK12": "Week 12 (%)",
+        }
+    names |= {"PSAPROG": "Progr."} if plan.psa_progression is not None else {}
+    names |= {"CTCRESP": "CTC resp.", "MARKNEG": f"{marker} neg."} if plan.ctc is not None else {}
+    names |= {} if unavailable("tlf-bor") else {"BOR": "Tumour"}
+    return names
+
+
+def _response_notes(names: Mapping[str, str]) -> list[Note | TiedNote]:
+    """What the columns of the listing of responses are."""
+    plan = ard.plan()
+    primary, again = plan.primary_parameter, plan.study.groups
+    marker = plan.biomarker.name if plan.biomarker else ""
+    codes = "Y yes, N no, NEv not evaluable; NE not estimable; + censored. Set: in the primary set"
+    parts = [f"{codes}; treated after re-screening" if again else codes]
+    if primary != "PSARESP":
+        parts.append(f"Primary: {primary_endpoint(plan)}")
+    if "PSARESP" in names:
+        progression = ", progression" if "PSAPROG" in names else ""
+        of_psa = "PSA: confirmed and unconfirmed response, best change, change at week 12"
+        parts.append(f"{of_psa}{progression}")
+    if "CTCRESP" in names:
+        parts.append(f"CTC response; {marker} conversion to negative")
+    if "BOR" in names:
+        parts.append(
+            "Tumour: best response by the algorithm of the SAP, else by the investigator (inv.)"
+        )
+    tied = [
+        TiedNote(
+            "A response requires the decrease within the planned time, the best change does not.",
+            columns={"id": ["PSARESP", "PSARESPU", "PSABEST"]},
+        )
+    ]
+    tied = tied if "PSARESP" in names else []
+    if again:
+        tied.append(
+            TiedNote(
+                "Of patients treated after re-screening, counted from the second allocation.",
+                columns={"id": ["PFS", "OS"]},
+            )
+        )
+    return [f"{'. '.join(parts)}.", *tied]
+
+
 def responses() -> Table:
     """Listing 16.2.6.1: every response of each treated patient on one line."""
     adsl = ard.dataset("adsl")
     frame = adsl[adsl["SAFFL"] == "Y"].sort_values("USUBJID")
-    marker = ard.plan().wording.marker
-    names = {
-        "PSARESP": "Conf.",
-        "PSARESPU": "Unconf.",
-        "PSABEST": "Best (%)",
-        "PSAWK12": "Week 12 (%)",
-        "PSAPROG": "Progr.",
-        "CTCRESP": "CTC resp.",
-        "ARV7NEG": f"{marker} neg.",
-        "BOR": "Tumour",
-    }
-    if unavailable("tlf-bor"):
-        del names["BOR"]
+    plan = ard.plan()
+    names = _response_columns()
+    again = plan.study.groups
     by_parameter = _responses({**names, "BORINV": ""})
     adtte = ard.dataset("adtte")
-    shown = [Shown("Primary", "PRIMFL", "Set"), Shown("Re-scr.", "RESCTRFL", "Set")]
+    shown = [Shown("Primary", "PRIMFL", "Set")]
+    shown += [Shown("Re-scr.", "RESCTRFL", "Set")] if again else []
     frame = frame[["USUBJID", "PRIMFL", "RESCTRFL"]].copy()
     for name, header in names.items():
         selected = by_parameter[by_parameter["PARAMCD"] == name].set_index("USUBJID")
@@ -427,8 +515,6 @@ def responses() -> Table:
         ]
         if frame[f"{stem}AVAL"].notna().any():
             shown.append(Shown(header, stem, "Survival (days)"))
-    tumour_ = "; best tumour response by the algorithm of the plan, else by the investigator (inv.)"
-    tumour_ = tumour_ if "BOR" in names else ""
     return listing(
         "tlf-l-response",
         frame,
@@ -436,10 +522,7 @@ def responses() -> Table:
         dataset="ADRS",
         key=(),
         population="SAFETY",
-        notes=[
-            "Y yes, N no, NEv not evaluable; NE not estimable; + censored. A response requires the decrease within the planned time, the best change does not. Survival of patients treated after re-screening is counted from the second allocation.",
-            f"Set: in the primary set; treated after re-screening. PSA: confirmed and unconfirmed response, best change, change at week 12, progression. CTC response; {marker} conversion to negative{tumour_}.",
-        ],
+        notes=_response_notes(names),
         absent="No patient was treated.",
     )
 
@@ -471,7 +554,10 @@ def psa() -> Table:
         key=("LBSEQ",),
         population="SAFETY",
         notes=[
-            "Case, the first that applies: 1 no first dose with a known date; 2 on or before the day of the first dose; 3 later than the planned days after the last infusion; 4 on or after the first day of a new anticancer therapy; 5 included in the assessment of response.",
+            TiedNote(
+                "The first that applies: 1 no first dose with a known date; 2 on or before the day of the first dose; 3 later than the planned days after the last infusion; 4 on or after the first day of a new anticancer therapy; 5 included in the assessment of response.",
+                columns={"id": ["ANL01CAS"]},
+            ),
             "Changes have one decimal.",
         ],
         absent=not_recorded("lb", "PSA value of a treated patient"),
@@ -491,7 +577,7 @@ def ctc() -> Table:
             Shown("Visit", "AVISIT", make=coded),
             Shown("Date", "ADT"),
             Shown("CTC", "AVAL"),
-            Shown(ard.plan().wording.marker, "ARV7", make=coded),
+            Shown(stated(ard.plan().biomarker).name, "MARKER", make=coded),
             Shown("Baseline count", "BASE"),
             Shown("Change (%)", "PCHG", digits=1),
             Shown("Included in response", "ANL01FL"),
@@ -499,7 +585,10 @@ def ctc() -> Table:
         dataset="ADCTC",
         key=("CPSEQ",),
         population="SAFETY",
-        notes=[f"CTC counts are per {plan_text.counted_in()}. Changes have one decimal."],
+        notes=[
+            TiedNote(f"Per {plan_text.counted_in()}.", columns={"id": ["AVAL", "BASE"]}),
+            "Changes have one decimal.",
+        ],
         absent=not_recorded("cp", "CTC count of a treated patient"),
     )
 
@@ -549,20 +638,31 @@ def tumour() -> Table:
         dataset="ADRS",
         key=("AVISIT", "ADT"),
         population="SAFETY",
-        absent="Not collected: dated tumour assessments.",
+        absent=f"{not_there(capital=True)}: dated tumour assessments.",
     )
 
 
-EVENT = (
-    Shown("Term as reported", "AETERM"),
-    Shown("Preferred term", "AEDECOD", make=coded),
-    Shown("Grade", "ATOXGRN"),
-    Shown("Start", "ASTDT"),
-    Shown("End", "AENDT"),
-    Shown("Relation", "AEREL", make=coded),
-    Shown("Action taken", "AEACN", make=coded),
-    Shown("Outcome", "AEOUT", make=coded),
-)
+def _event() -> tuple[Shown, ...]:
+    """The columns of an event, with the plan's scale."""
+    by_grade = ard.plan().safety.by == "grade"
+    return (
+        Shown("Term as reported", "AETERM"),
+        Shown("Preferred term", "AEDECOD", make=coded),
+        Shown("Grade", "ATOXGRN") if by_grade else Shown("Severity", "ASEV", make=coded),
+        Shown("Start", "ASTDT"),
+        Shown("End", "AENDT"),
+        Shown("Relation", "AEREL", make=coded),
+        Shown("Action taken", "AEACN", make=coded),
+        Shown("Outcome", "AEOUT", make=coded),
+    )
+
+
+def is_severe(events: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each event is of the plan's high grade or worse, or severe."""
+    rule = ard.plan().safety
+    return events["ATOXGRN" if rule.by == "grade" else "ASEVN"] >= rule.severe_rank
+
+
 CRITERIA = {
     "AESDTH": "death",
     "AESLIFE": "life-threatening",
@@ -589,7 +689,7 @@ def events() -> Table:
     return listing(
         "tlf-l-ae",
         _events(),
-        (*EVENT, serious, emergent),
+        (*_event(), serious, emergent),
         dataset="ADAE",
         key=("AESEQ",),
         population="CONSENTED",
@@ -597,13 +697,22 @@ def events() -> Table:
     )
 
 
+PROGRESSION = "Progression"
+
+
 def serious() -> Table:
-    """`tlf-l-sae`: serious adverse events, with the seriousness criteria."""
+    """`tlf-l-sae`: serious adverse events, with the seriousness criteria.
+
+    The last column says which events the tables count: Y treatment-emergent, N not, Progression (of the
+    disease, which is not counted as an adverse event, whatever its start).
+    """
     frame = _events()
+    counted = frame["TRTEMFL"].mask(frame["PROGFL"] == "Y", PROGRESSION)
+    frame = frame.assign(EMERGENT=counted)
     return listing(
         "tlf-l-sae",
         frame[frame["AESER"] == "Y"],
-        (*EVENT, Shown("Seriousness criterion", "WHY")),
+        (*_event(), Shown("Seriousness criterion", "WHY"), Shown("Treatment-emergent", "EMERGENT")),
         dataset="ADAE",
         key=("AESEQ",),
         population="CONSENTED",
@@ -613,15 +722,16 @@ def serious() -> Table:
 
 def severe() -> Table:
     """The DSMB's listing of adverse events of the plan's high grade and worse, of treated patients."""
-    frame, lowest = _events(), ard.plan().safety.severe_grade
+    frame, rule = _events(), ard.plan().safety
+    missed = f"adverse event of grade {rule.severe_grade} or worse"
     return listing(
         "tlf-dsmb-l-severe",
-        _members(frame[frame["ATOXGRN"] >= lowest], "SAFFL"),
-        (*EVENT, Shown("Serious", "AESER"), Shown("Treatment-emergent", "TRTEMFL")),
+        _members(frame[is_severe(frame)], "SAFFL"),
+        (*_event(), Shown("Serious", "AESER"), Shown("Treatment-emergent", "TRTEMFL")),
         dataset="ADAE",
         key=("AESEQ",),
         population="SAFETY",
-        absent=not_recorded("ae", f"adverse event of grade {lowest} or worse"),
+        absent=not_recorded("ae", missed if rule.by == "grade" else "severe adverse event"),
     )
 
 
@@ -637,6 +747,8 @@ def _since_infusion(values: pd.DataFrame) -> list[float]:
     return since
 
 
+LIFE_THREATENING = 4
+"""The grade of laboratory values that are listed where the plan has no high grade of events."""
 LIVER, FROM_ULN, BILIRUBIN, BILIRUBIN_FROM_ULN = ("ALT", "AST"), 3, "BILI", 2
 
 
@@ -651,7 +763,7 @@ def _liver_cases(values: pd.DataFrame) -> list[str]:
 
 def severe_values() -> Table:
     """The DSMB's listing of laboratory values of concern: of the plan's high grade, on treatment."""
-    lowest = ard.plan().safety.severe_grade
+    lowest = ard.plan().safety.severe_grade or LIFE_THREATENING
     frame = _members(ard.dataset("adlb"), "SAFFL")
     frame = frame[frame["ONTRTFL"] == "Y"]
     liver = _liver_cases(frame)
@@ -701,11 +813,11 @@ def significant() -> Table:
     return listing(
         "tlf-l-significant",
         frame[availability.significant(frame)],
-        EVENT,
+        _event(),
         dataset="ADAE",
         key=("AESEQ",),
         population="CONSENTED",
-        absent="No adverse event that was not serious led to drug withdrawal, dose reduction or dose delay.",
+        absent="No adverse event that was not serious led to drug withdrawal, dose reduction or drug interruption.",
     )
 
 
@@ -714,6 +826,11 @@ def cause_of_death(subject: Mapping[Any, Any]) -> str:
     cause = words(subject.get("DTHCGR1"))
     inferred = cause == "Progression" and not words(subject.get("DTHTERM"))
     return f"{cause} (inferred)" if inferred else cause
+
+
+def _without_last_dose(value: Any) -> str:
+    """The time of death without what the note at its column says: `Within 30 days of the last dose`."""
+    return words(value).removesuffix(" of the last dose").removesuffix(" after the last dose")
 
 
 def deaths() -> Table:
@@ -732,7 +849,7 @@ def deaths() -> Table:
             Shown("Cycles", "NCYCLES"),
             Shown("Death", "DTHDT"),
             Shown("Days since the last dose", "SINCE"),
-            Shown("Time of death", "LDDTHGR1"),
+            Shown("Time of death", "LDDTHGR1", make=_without_last_dose),
             Shown("Cause", "CAUSE"),
         ),
         dataset="ADSL",

@@ -11,6 +11,7 @@ from sap.displays.ard_lookup import results
 from sap.displays.listing import CRITERIA, cause_of_death, coded, words
 from sap.displays.record import not_recorded
 from sap.displays.table import Column, Row, Table
+from sap.plan.entry import stated
 
 Record = Mapping[str, Any]
 
@@ -51,33 +52,62 @@ def _study_day(day: Any, first: Any, who: str) -> str:
     return f"day {since + 1 if since >= 0 else since} ({on})"
 
 
-def _subject(subject: Record) -> str:
+def _findings(ecog: Any, marker: Any, ctc: Any) -> str:
+    """What is known of one screening."""
+    parts = (
+        f"ECOG {words(ecog)}" if _known(ecog) else "",
+        f"{stated(ard.plan().biomarker).name} {_small(marker)}" if _known(marker) else "",
+        f"{words(ctc)} CTC per {plan_text.counted_in()}" if _known(ctc) else "",
+    )
+    return ", ".join(filter(None, parts))
+
+
+def _subject_again(subject: Record, ecog: Any) -> str:
+    """A patient treated after re-screening: the findings that led to treatment, then the first ones."""
+    age = f"{words(subject['AGE'])} years at consent" if _known(subject["AGE"]) else ""
+    now = _findings(ecog, subject["RESCMARK"], subject["RESCCTC"])
+    first = _findings(subject["ECOGBL"], subject["MARKBL"], subject["CTCBL"])
+    parts = (
+        age,
+        "treated after re-screening",
+        _labelled("at re-screening", now or "no finding recorded"),
+        _labelled("at the first screening", first),
+        words(subject["LINE"]),
+    )
+    text = _joined(parts)
+    return text[:1].upper() + text[1:]
+
+
+def _subject(subject: Record, ecog_again: Any = None) -> str:
+    if subject["RESCTRFL"] == "Y":
+        return _subject_again(subject, ecog_again)
     age = f"{words(subject['AGE'])} years at consent" if _known(subject["AGE"]) else ""
     ecog = f"ECOG {words(subject['ECOGBL'])} at allocation" if _known(subject["ECOGBL"]) else ""
-    marker = ard.plan().wording.marker
-    screened = [f"{marker} {_small(subject['ARV7BL'])}" if _known(subject["ARV7BL"]) else ""]
+    marker = ard.plan().biomarker
+    known = marker is not None and _known(subject["MARKBL"])
+    screened = [f"{stated(marker).name} {_small(subject['MARKBL'])}" if known else ""]
     screened += [
         f"{words(subject['CTCBL'])} CTC per {plan_text.counted_in()}"
-        if _known(subject["CTCBL"])
+        if ard.plan().cells_required and _known(subject["CTCBL"])
         else ""
     ]
     sample = " and ".join(part for part in screened if part)
     line = words(subject["LINE"])
-    episode = "treated after re-screening" if subject["RESCTRFL"] == "Y" else ""
     at_screening = f"{sample} at the first screening" if sample else ""
-    text = _joined((age, ecog, at_screening, line, episode))
+    text = _joined((age, ecog, at_screening, line))
     return text[:1].upper() + text[1:]
 
 
 def _treatment(subject: Record) -> str:
-    several = "infusion" if subject["NCYCLES"] == 1 else "infusions"
+    rule = ard.plan().exposure
+    several = rule.a_record if subject["NCYCLES"] == 1 else f"{rule.a_record}s"
     given = f"{words(subject['NCYCLES'])} {several} of study {ard.plan().wording.treatment}"
     who, on = str(subject["USUBJID"]), "day " if days.relative() else ""
     first, last, end = (days.printed(subject[name], who) for name in ("TRTSDT", "TRTEDT", "DCTDT"))
     ended = f"ended {on}{end}".removesuffix(on).strip() if _known(subject["DCTREAS"]) else ""
     why = f"{ended}: {_small(subject['DCTREAS'])}" if ended else "no end of treatment recorded"
     early = _days(subject["TRTEDT"], subject["DCTDT"])
-    why += " (this record is earlier than the last infusion)" if ended and (early or 0) > 0 else ""
+    why += f" (this record is earlier than {rule.last_dose})" if ended and (early or 0) > 0 else ""
     when = f"on {on}{first}" if first == last else f"{on}{first} to {on}{last}"
     return _joined((f"{given}, {when}", why))
 
@@ -88,10 +118,12 @@ def _since_dose(event: Record, doses: pd.DataFrame) -> str:
         return ""
     last = before.iloc[-1]
     since = _days(event["ASTDT"], last["ASTDT"])
-    dose = f" ({words(last['DOSE'])} mg/m²)" if _known(last["DOSE"]) else ""
+    rule = ard.plan().exposure
+    dose = f" ({words(last['DOSE'])} {rule.unit})" if _known(last["DOSE"]) else ""
     undated = doses["ASTDT"].isna() & (doses["ACYCLE"] > last["ACYCLE"])
     more = ", the last preceding one with a recorded date" if undated.any() else ""
-    return f"{_in_days(since)} after infusion {words(last['ACYCLE'])}{dose}{more}"
+    begun = "" if rule.dosing == "cycles" else "the start of "
+    return f"{_in_days(since)} after {begun}{rule.a_record} {words(last['ACYCLE'])}{dose}{more}"
 
 
 def _in_days(number: int | None) -> str:
@@ -119,6 +151,8 @@ def _care(event: Record, drugs: pd.DataFrame) -> str:
 def _event(event: Record, subject: Record, events: pd.DataFrame, doses: pd.DataFrame, drugs: pd.DataFrame) -> str:  # fmt: skip
     reported = f"{coded(event['AEDECOD'])}, reported as '{words(event['AETERM'])}'"
     grade = f"grade {words(event['ATOXGRN'])}" if _known(event["ATOXGRN"]) else "not graded"
+    if ard.plan().safety.by == "severity":
+        grade = _small(event["ASEV"]) if _known(event["ASEV"]) else "without a severity"
     began = _study_day(event["ASTDT"], subject["TRTSDT"], str(subject["USUBJID"]))
     criteria = ", ".join(label for name, label in CRITERIA.items() if event.get(name) == "Y")
     ended = days.printed(event["AENDT"], str(subject["USUBJID"]))
@@ -141,18 +175,28 @@ def _event(event: Record, subject: Record, events: pd.DataFrame, doses: pd.DataF
 
 def _death(subject: Record) -> str:
     since = _days(subject["DTHDT"], subject["TRTEDT"])
-    when = f"{_in_days(since)} after the last infusion" if since is not None else ""
+    last = ard.plan().exposure.last_dose
+    when = f"{_in_days(since)} after {last}" if since is not None else ""
     recorded = f"recorded as {_small(subject['DTHTERM'])}" if _known(subject["DTHTERM"]) else ""
     day = _study_day(subject["DTHDT"], subject["TRTSDT"], str(subject["USUBJID"]))
     died = f"Died on {day}" if day else "Died, date not recorded"
     return _joined((died, when, f"cause: {_small(cause_of_death(subject))}", recorded))
 
 
-def _rows(subject: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.DataFrame) -> list[Row]:
+def _at_rescreening() -> dict[str, str]:
+    """ECOG at re-screening by patient, of the baseline characteristics (ADBL)."""
+    adbl = ard.dataset("adbl")
+    ecog = adbl[(adbl["PARAMCD"] == "ECOG") & (adbl["AVISIT"] == "RE-SCREENING")]
+    return {str(who): value for who, value in zip(ecog["USUBJID"], ecog["AVALC"], strict=True)}
+
+
+def _rows(
+    subject: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.DataFrame, ecog_again: Any
+) -> list[Row]:
     who = str(subject["USUBJID"])
     events, doses, drugs = (each[each["USUBJID"] == who] for each in (adae, adex, adcm))
     facts = [
-        ("Patient", _subject(subject), f"ADSL|{who}"),
+        ("Patient", _subject(subject, ecog_again), f"ADSL|{who}"),
         ("Treatment", _treatment(subject), f"ADSL|{who}"),
     ]
     for event in events[events["AESER"] == "Y"].to_dict("records"):
@@ -169,7 +213,8 @@ def _rows(subject: Record, adae: pd.DataFrame, adex: pd.DataFrame, adcm: pd.Data
 def narratives() -> Table:
     """`tlf-narratives`: each treated patient who died or had a serious event, in the order of a narrative.
 
-    1. The patient and the screening.  2. The treatment.  3. Each serious event: term, grade, study day,
+    1. The patient and the screening that led to treatment (for one treated after re-screening that one,
+    then the first).  2. The treatment.  3. Each serious event: term, grade, study day,
     days from the last infusion before it, seriousness criterion, relation, action, supportive care that
     began while it lasted, other events of that day, outcome.  4. The death.
     """
@@ -181,12 +226,15 @@ def narratives() -> Table:
     serious = set(adae.loc[adae["AESER"] == "Y", "USUBJID"])
     narrated = treated[(treated["DTHFL"] == "Y") | treated["USUBJID"].isin(serious)]
     adae = adae.sort_values(["USUBJID", "ASTDT", "AESEQ"])
+    again = _at_rescreening() if (narrated["RESCTRFL"] == "Y").any() else {}
     rows: list[Row] = []
     for subject in narrated.to_dict("records"):
-        rows += _rows({str(k): v for k, v in subject.items()}, adae, adex, adcm)
+        facts = {str(k): v for k, v in subject.items()}
+        rows += _rows(facts, adae, adex, adcm, again.get(str(subject["USUBJID"])))
     sets = results("analysis_sets")
     n = sets.count(population="SAFETY") if sets.has("n", population="SAFETY") else None
     columns = [Column(header, numeric=False) for header in ("Topic", "Key facts")]
-    notes = [days.NOTE if days.relative() else "Day 1 is the day of the first infusion."]
+    first = "infusion" if ard.plan().exposure.dosing == "cycles" else "dose"
+    notes = [days.NOTE if days.relative() else f"Day 1 is the day of the first {first}."]
     absent = not_recorded("ae", "death or serious adverse event of a treated patient")
     return Table("tlf-narratives", "Patient", columns, rows, notes=notes, absent=absent, n=n)

@@ -15,6 +15,7 @@ from sap.displays.listing import Shown, coded, listing
 from sap.displays.rates import ci_header
 from sap.displays.record import not_recorded
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, pair, span
+from sap.plan.entry import stated
 
 PARAMETERS = ("CMAX", "CMAXN", "TMAX")
 """The parameters of the table that do not depend on the hours of the plan."""
@@ -22,7 +23,7 @@ PARAMETERS = ("CMAX", "CMAXN", "TMAX")
 
 def _parameters() -> tuple[str, ...]:
     """The parameters of the table: those of the plan's primary and secondary time included."""
-    rule = ard.plan().pk
+    rule = stated(ard.plan().pk)
     first, second = f"{rule.primary_h:g}", f"{rule.secondary_h:g}"
     hours = (f"AUC0{second}", f"AUC0{first}", f"AUC0{first}N", f"C{second}H", f"C{first}H")
     return (*PARAMETERS, *hours)
@@ -92,7 +93,7 @@ def concentrations() -> Table:
     n = pk.count("N", paramcd="CMAX", level="", group="")
     notes: list[Note] = []
     if same:
-        reference = plan_text.number("pk.reference_dose_mg_m2")
+        reference = plan_text.number("pk.reference_dose")
         names = ", ".join(pk.label("paramcd", code) for code in same)
         notes.append(RichText(names, ": as without normalisation, because every sampled infusion had ", reference, " mg/m2."))  # fmt: skip
     return Table("tlf-pk", "Parameter", columns, rows, notes=notes, absent=_none(), n=n)
@@ -176,7 +177,7 @@ def scatter() -> Figure:
     if not _known(results("pk")):
         return Figure("tlf-pk-scatter", None, "", absent=_none())
     adpp, adrs = ard.dataset("adpp"), ard.dataset("adrs")
-    auc = f"AUC0{ard.plan().pk.primary_h:g}"
+    auc = f"AUC0{stated(ard.plan().pk).primary_h:g}"
     areas = adpp[(adpp["PARAMCD"] == auc) & adpp["AVAL"].notna()].sort_values(["USUBJID", "ADT"])
     area = areas.drop_duplicates("USUBJID").set_index("USUBJID")["AVAL"]
     answers = {

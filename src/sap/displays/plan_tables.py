@@ -2,15 +2,19 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from sap import ard
 from sap.displays import availability, formats, plan_text
+from sap.displays.absence import not_there, were_not
 from sap.displays.ard_lookup import Number
 from sap.displays.register import in_report
 from sap.displays.table import Cell, Column, Row, Table
-from sap.plan.home import project_home
+from sap.plan.home import study_home
+from sap.plan.study import bibliographies
 
 SHORT = {"ctc": "CTC", "pk": "PK", "psa": "PSA"}  # initials in the names of the entries
 ABOUT = ("section", "source", "assumption")
@@ -70,10 +74,9 @@ _BIBLIOGRAPHY = re.compile(r"^@\w+\{([^,]+),(.*?)^\}", re.MULTILINE | re.DOTALL)
 
 
 @cache
-def _bibliography() -> dict[str, str]:
+def _bibliography(_study: Path) -> dict[str, str]:
     """Author and year of each key of the bibliography, as the text cites it."""
-    path = project_home() / "references.bib"
-    text = path.read_text(encoding="utf-8") if path.is_file() else ""
+    text = "\n".join(path.read_text(encoding="utf-8") for path in bibliographies())
     names = {}
     for key, fields in _BIBLIOGRAPHY.findall(text):
         author = re.search(r"author\s*=\s*\{+(.*?)\}+,\n", fields)
@@ -93,7 +96,7 @@ def _bibliography() -> dict[str, str]:
 
 
 def _author_and_year(key: str) -> str:
-    return _bibliography().get(key, key)
+    return _bibliography(study_home()).get(key, key)
 
 
 def plan() -> Table:
@@ -146,10 +149,14 @@ def departures() -> Table:
     rows = [*([Row("Dated changes", kind="group")] if dated and differences else []), *dated]
     rows += [Row("Differences of the SAP from the protocol", kind="group")] if differences else []
     rows += differences
-    columns = [
-        Column(header, numeric=False)
-        for header in ("Section", "Decided", "Planned", "Done", "Reason", "Results affected")
-    ]
+    headers = ["Section", "Decided", "Planned", "Done", "Reason", "Results affected"]
+    if differences and not dated:  # all decided with the SAP, and no result moved
+        kept = [
+            i for i, header in enumerate(headers) if header not in ("Decided", "Results affected")
+        ]
+        headers = [headers[i] for i in kept]
+        rows = [replace(r, cells=[r.cells[i] for i in kept]) if r.cells else r for r in rows]
+    columns = [Column(header, numeric=False) for header in headers]
     absent = "None: the analysis was done as planned."
     return Table("tlf-changes", "Change", columns, rows, absent=absent)
 
@@ -178,6 +185,10 @@ def data_gaps() -> Table:
         Row(formats.typeset(one.analysis), (one.display, one.section, one.reason))
         for one in availability.missing()
     ]
-    columns = [Column(header, numeric=False) for header in ("Display", "SAP", "Not collected")]
+    columns = [
+        Column(header, numeric=False) for header in ("Display", "SAP", not_there(capital=True))
+    ]
     absent = "None: the data allow every planned analysis."
-    return Table("tlf-data-gaps", "Planned analysis", columns, rows, absent=absent)
+    what = were_not("Planned analyses whose data")
+    notes = [f"{what}; their displays are not printed."]
+    return Table("tlf-data-gaps", "Planned analysis", columns, rows, absent=absent, notes=notes)

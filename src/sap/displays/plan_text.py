@@ -7,7 +7,7 @@ from typing import Any
 from sap import ard
 from sap.displays import formats
 from sap.displays.ard_lookup import Number
-from sap.displays.inline import NO_BREAK_SPACE, RichText, ref
+from sap.displays.inline import NO_BREAK_SPACE, NOTHING, RichText, ref
 from sap.displays.register import printed
 from sap.errors import RenderError
 
@@ -51,7 +51,7 @@ def values(path: str) -> RichText:
 
 
 def either(path: str) -> RichText:
-    """The words of a list of the plan, as prose names them: `abiraterone or enzalutamide`."""
+    """The words of a list of the plan, as prose names them: `carboplatin or cisplatin`."""
     there = _entry(path)
     if not isinstance(there, list) or not there:
         raise RenderError(f"The plan's {path} is no list with something in it.")
@@ -69,7 +69,7 @@ def phrase(path: str, *, capital: bool = True) -> RichText:
     """A text of the plan with the values of the keys in braces in it, beginning with a capital or not.
 
     A value, and a piece of the text with a digit, leads to its entry; a list is printed as alternatives:
-    `abiraterone or enzalutamide`.
+    `carboplatin or cisplatin`.
     """
     template = _entry(path)
     if not isinstance(template, str):
@@ -105,7 +105,7 @@ def _piece(text: str, path: str) -> list[str | Number]:
 
 def counted_in() -> str:
     """The volume of blood in which CTC are counted: `7.5 mL`."""
-    return f"{formats.as_collected(_entry('screening.volume_ml'))} mL"
+    return f"{formats.as_collected(_entry('biomarker.cell_count.volume_ml'))} mL"
 
 
 def percent(path: str) -> RichText:
@@ -127,20 +127,22 @@ class Paragraph:
         self.markdown = markdown
 
     def _repr_markdown_(self) -> str:
-        return self.markdown
+        return self.markdown or NOTHING
 
 
 def paragraph(display_id: str, template: str, *also: str) -> Paragraph:
     """Markdown that is printed where its display, and every one of `also`, is.
 
     In braces: an entry of the plan for its section (`{pk}`), a key for its value or list of values
-    (`{pk.primary_h}`), a display for its number with its link (`{tlf-pk}`).
+    (`{pk.primary_h}`), a display for its number with its link (`{tlf-pk}`), `{exposure.unit}` for the unit
+    of the planned dose as tables have it.
     """
     if not all(printed(one) for one in (display_id, *also)):
         return Paragraph("")
     return Paragraph(_FIELD.sub(lambda field: str(_field(field[1])), template))
 
 
+DOSE_UNIT = "exposure.unit"
 _FIELD = re.compile(r"\{([a-z0-9_.-]+)\}")
 
 
@@ -149,4 +151,6 @@ def _field(name: str) -> RichText:
         return ref(name)
     if "." not in name:
         return section(name)
+    if name == DOSE_UNIT:
+        return RichText(ard.plan().exposure.unit)
     return values(name) if isinstance(_entry(name), list) else value(name)

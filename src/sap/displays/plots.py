@@ -18,7 +18,9 @@ from sap.displays.figure import (
     DASHES,
     FAMILY,
     FILLS,
+    FILLS_OF_FIVE,
     GREY,
+    LEAST_POINTS,
     PALE,
     SHAPES,
     SKY,
@@ -223,6 +225,7 @@ def shown_until(at_risk: pd.DataFrame) -> float | None:
 
 
 BLOCK_GAP = 2  # bars
+MOST_UPRIGHT = 24  # bars: the words of more would overlap unless turned
 
 
 def waterfall(
@@ -252,6 +255,7 @@ def waterfall(
     """
     p9 = plotnine()
 
+    fills = FILLS if len(order) <= len(FILLS) else FILLS_OF_FIVE
     known = bars.dropna(subset=["change"])
     blocks = list(dict.fromkeys(known["block"])) if "block" in known else []
     turn = known["block"].map(blocks.index) if blocks else 0
@@ -271,7 +275,7 @@ def waterfall(
         + p9.geom_hline(yintercept=list(lines), linetype="dashed", color=GREY, size=0.5)
         + p9.geom_col(width=0.82, color=BLACK, size=0.3)
         + p9.geom_hline(yintercept=0, color=BLACK, size=0.5)
-        + p9.scale_fill_manual(values=dict(zip(order, FILLS, strict=False)), breaks=present)
+        + p9.scale_fill_manual(values=dict(zip(order, fills, strict=False)), breaks=present)
         + p9.scale_y_continuous(breaks=breaks, labels=_signs)
         + p9.coord_cartesian(ylim=(low - cap * (0.22 if "strip" in known else 0.1), cap * 1.08))
         + p9.scale_x_continuous(breaks=[], expand=(0, 0.6))
@@ -286,7 +290,7 @@ def waterfall(
             inherit_aes=False,
             va="bottom",
             nudge_y=cap * 0.015,
-            **_text(size=6, angle=90 if len(known) > 30 else 0),
+            **_text(size=LEAST_POINTS, angle=90 if len(known) > MOST_UPRIGHT else 0),
         )
     if "strip" in known:
         plot += p9.geom_text(
@@ -294,18 +298,25 @@ def waterfall(
             data=known,
             y=low - cap * 0.15,
             inherit_aes=False,
-            **_text(size=6, angle=90 if len(known) > 40 else 0),
+            **_text(size=LEAST_POINTS, angle=90 if len(known) > MOST_UPRIGHT else 0),
         )
     if len(blocks) > 1:
         heads = known.groupby("_turn")["place"].agg(["min", "max"])
         heads["label"] = [figure_text(block, 48) for block in blocks]
-        plot += p9.geom_text(
-            p9.aes("(min + max) / 2", label="label"),
-            data=heads,
-            y=cap * 1.04,
-            inherit_aes=False,
-            **_text(),
-        )
+        # The label of a narrow block at an edge would be cut: it begins or ends with its block.
+        heads["at"] = (heads["min"] + heads["max"]) / 2
+        heads.loc[heads.index[0], "at"] = heads["min"].iloc[0] - 0.5
+        heads.loc[heads.index[-1], "at"] = heads["max"].iloc[-1] + 0.5
+        sides = {"left": heads.iloc[:1], "center": heads.iloc[1:-1], "right": heads.iloc[-1:]}
+        for side, labels in sides.items():
+            plot += p9.geom_text(
+                p9.aes("at", label="label"),
+                data=labels,
+                y=cap * 1.04,
+                ha=side,
+                inherit_aes=False,
+                **_text(),
+            )
         ends = [float(at) + (BLOCK_GAP + 1) / 2 for at in heads["max"].iloc[:-1]]
         plot += p9.geom_vline(xintercept=ends, color=GREY, size=0.5)
     if "mark" in known and known["mark"].astype(bool).any():
@@ -433,7 +444,7 @@ def swimmer(  # noqa: PLR0913 - three frames, their legends and the words at the
     arrows["event"] = still
     occurring = set(events["event"])
     legend = [*(m for m in marks if m in occurring), *([still] if len(arrows) else [])]
-    fills = (BLUE, SKY, PALE, GREY)
+    fills = (BLUE, SKY, PALE)
     plot = (
         p9.ggplot(bars)
         + p9.geom_segment(
@@ -593,7 +604,7 @@ def forest(
     return canvas
 
 
-CURVE_INCHES = 1.6
+CURVE_INCHES = 1.45
 
 
 def with_curve(

@@ -5,6 +5,8 @@ from sap.catalogue import populations as catalogue
 from sap.catalogue.reporting import filled
 from sap.errors import RenderError
 
+OF_RECIST = ("objective_response", "clinical_benefit")
+
 
 def short(population: str) -> str:
     """The population in a word or two, as a column or a row of an efficacy table names it.
@@ -35,4 +37,10 @@ def words(population: str) -> str:
             f"The analysis set {population} has no words.\n"
             f"Name one of {', '.join(known)} in analysis/displays.yml."
         )
-    return known[population].text(ard.plan())
+    plan = ard.plan()
+    words_of = known[population].text(plan)
+    rule = plan.objective_response
+    limited = rule is not None and rule.population == "measurable"
+    if population == "PRIMARY" and limited and plan.primary.endpoint in OF_RECIST:
+        return f"{words_of.removesuffix(')')}, measurable disease at baseline)"
+    return words_of

@@ -15,18 +15,21 @@ import pandas as pd
 from sap import ard
 from sap.displays import days, frame
 from sap.displays.ard_lookup import results
+from sap.displays.endpoint import primary_endpoint
 from sap.displays.escape import coded, figure_text, markdown_text
-from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, write_svg
+from sap.displays.figure import BLUE, GREY, ORANGE, VERMILION, Drawing, write_svg
 from sap.displays.flow_diagram import glyph, text_width
 from sap.displays.formats import as_collected, fixed
 from sap.displays.formats import response as response_of
 from sap.displays.listing import cause_of_death, words
 from sap.displays.record import has_domain
 from sap.displays.register import printed
+from sap.plan.entry import stated
 
+RESPONSES = ("PSARESP", "PSABEST", "PSAPEND", "BOR", "BORINV", "CTCRESP")
 WIDTH = 468.0
 LEFT, RIGHT = 92.0, 456.0
-SIZE, SMALL = 7.6, 6.4
+SIZE, SMALL = 7.8, 7.1
 BEFORE, AFTER = -70, 180  # days shown before the first dose, and after the last at most
 MOST_EVENTS = 16
 WEEK = 7
@@ -46,6 +49,7 @@ class _Page:
     last: float
     letters: dict[str, str] = field(default_factory=dict)
     drawn: list[str] = field(default_factory=list)
+    words: list[str] = field(default_factory=list)
 
     def x(self, day: float) -> float:
         inside = min(max(day, self.first), self.last)
@@ -55,6 +59,7 @@ class _Page:
         self, text: str, x: float, y: float, *, size: float = SIZE, bold: bool = False,
         side: str = "left", fill: str = "#000000",
     ) -> None:  # fmt: skip
+        self.words.append(text)
         width = text_width(text, size, bold=bold)
         at, uses = 0.0, []
         for letter in text:
@@ -155,22 +160,29 @@ class _Subject:
         return sorted(((d, row) for d, row in dated if d is not None), key=lambda pair: pair[0])
 
 
-GROUPS = (
-    "PSA response",
-    "death without a PSA response",
-    "serious adverse event, neither of these",
-    "all others",
-)
+def group_names() -> tuple[str, str, str, str]:
+    """The groups of the profiles, in their order; the first has the primary endpoint."""
+    named = primary_endpoint(ard.plan()).removeprefix("confirmed ")
+    article = "an" if named.startswith("o") else "a"
+    return (
+        named,
+        f"death without {article} {named}"
+        if named.endswith("response")
+        else f"death without {named}",
+        "serious adverse event, neither of these",
+        "all others",
+    )
 
 
 def groups() -> list[tuple[str, str]]:
-    """Each treated patient with the group of `GROUPS` that is the first one true of it, in the order of the profiles.
+    """Each treated patient with the group of `group_names` that is the first one true of it, in the order of the profiles.
 
     Groups are in their order, the patients of a group in the order of their identifiers.
     """
     adsl, adrs, adae = (ard.dataset(name) for name in ("adsl", "adrs", "adae"))
     treated = adsl[adsl["SAFFL"] == "Y"]
-    answered = adrs[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y")]
+    code, names = ard.plan().primary_parameter, group_names()
+    answered = adrs[(adrs["PARAMCD"] == code) & (adrs["AVALC"] == "Y")]
     members = (
         set(answered["USUBJID"]),
         set(treated.loc[treated["DTHFL"] == "Y", "USUBJID"]),
@@ -181,14 +193,18 @@ def groups() -> list[tuple[str, str]]:
         return next((i for i, those in enumerate(members) if who in those), len(members))
 
     order = sorted(treated["USUBJID"], key=lambda who: (rank(who), who))
-    return [(str(who), GROUPS[rank(who)]) for who in order]
+    return [(str(who), names[rank(who)]) for who in order]
 
 
 def _subjects() -> Iterator[_Subject]:
     adsl = ard.dataset("adsl").set_index("USUBJID", drop=False)
     adsl = adsl.loc[[who for who, _ in groups()]]
+    plan = ard.plan()
+    absent = {"adpsa": plan.psa_response is None, "adctc": plan.ctc is None}
     names = ("adex", "adpsa", "adctc", "adrs", "adae", "adcm")
-    tables = {n: dict(iter(ard.dataset(n).groupby("USUBJID"))) for n in names}
+    tables = {
+        n: {} if absent.get(n) else dict(iter(ard.dataset(n).groupby("USUBJID"))) for n in names
+    }
 
     def rows(name: str, who: str) -> list[dict[str, Any]]:
         of_subject = tables[name].get(who)
@@ -212,7 +228,7 @@ def _subjects() -> Iterator[_Subject]:
                     words(r["AVAL"]) if r["PARAMCD"] == "PSABEST" else words(r["AVALC"])
                 )
                 for r in responses
-                if r["PARAMCD"] in ("PSARESP", "PSABEST", "PSAPEND", "BOR", "BORINV", "CTCRESP")
+                if r["PARAMCD"] in (*RESPONSES, plan.primary_parameter, plan.pending_parameter)
             },
         )
 
@@ -268,7 +284,7 @@ def _head(page: _Page, subject: _Subject) -> float:
     infusions = words(row["NCYCLES"])
     parts = [
         f"age {words(row['AGE'])}",
-        f"{infusions} infusion{'' if infusions == '1' else 's'}",
+        f"{infusions} {ard.plan().exposure.a_record}{'' if infusions == '1' else 's'}",
         f"treatment ended: {left.lower()}",
         status,
     ]
@@ -276,14 +292,20 @@ def _head(page: _Page, subject: _Subject) -> float:
     psa = subject.responses.get("PSABEST", "")
     best = f", best change {fixed(float(psa), 1)}%" if psa else ""
     labels = {"Y": "confirmed", "N": "none", "NE": "not evaluable"}
+    plan = ard.plan()
     response = labels.get(subject.responses.get("PSARESP", ""), "not evaluable")
     if subject.responses.get("PSAPEND") == "Y":
-        response = "not yet evaluable"
+        response = "still possible"
     tumour = _best(subject.responses)
     ctc = labels.get(subject.responses.get("CTCRESP", ""), "not evaluable").replace(
         "confirmed", "yes"
     )
-    lines = [f"PSA response: {response}{best}; CTC response: {ctc}"]
+    stated_ = []
+    if plan.primary.endpoint != "psa_response":
+        stated_ = [f"{primary_endpoint(plan)}: {_primary_result(subject.responses)}"]
+    stated_ += [f"PSA response: {response}{best}"] if plan.psa_response is not None else []
+    stated_ += [f"CTC response: {ctc}"] if plan.ctc is not None else []
+    lines = ["; ".join(stated_)]
     last = f"best tumour response: {tumour}"
     if text_width(joined := f"{lines[0]}; {last}", SIZE, bold=False) <= RIGHT - 4:
         lines = [joined]
@@ -294,6 +316,15 @@ def _head(page: _Page, subject: _Subject) -> float:
     for place, line in enumerate(lines):
         page.text(line, 4, 46 + 11 * place, size=SIZE)
     return 51.0 + 11 * len(lines)
+
+
+def _primary_result(responses: dict[str, str]) -> str:
+    """The primary result of a patient in a word."""
+    plan = ard.plan()
+    if responses.get(plan.pending_parameter) == "Y":
+        return "still possible"
+    labels = {"Y": "yes", "N": "no"}
+    return labels.get(responses.get(plan.primary_parameter, ""), "not evaluable")
 
 
 def _cause(row: dict[str, Any]) -> str:
@@ -346,7 +377,7 @@ def _marks(page: _Page, subject: _Subject, top: float, bottom: float) -> None:
             taken.append([])
         taken[level].append((low, low + width))
         page.line(x, top - 2, x, bottom, colour=colour, width=0.8, dash=dash)
-        page.text(text, x, top - 5 - 7 * level, size=SMALL, side=side, fill="#000000")
+        page.text(text, x, top - 5 - 7.4 * level, size=SMALL, side=side, fill="#000000")
 
 
 def _title(page: _Page, title: str, y: float, under: str = "") -> None:
@@ -376,8 +407,8 @@ def _in_time(
 
 def _doses(page: _Page, subject: _Subject, top: float) -> float:
     plan = ard.plan()
-    _title(page, plan.wording.treatment.capitalize(), top + 11, "mg/m²")
-    planned = plan.exposure.planned_dose_mg_m2
+    _title(page, plan.wording.treatment.capitalize(), top + 11, plan.exposure.unit)
+    planned = plan.exposure.planned_dose
     for day, row in subject.days(subject.doses, "ASTDT"):
         x = page.x(day)
         low = row["DOSEC"] in ("REDUCED", "LOW", "LOW START")
@@ -385,9 +416,9 @@ def _doses(page: _Page, subject: _Subject, top: float) -> float:
         height = 15.0 * (float(row["DOSE"]) / planned) if known else 15.0
         fill = "#FFFFFF" if not known else ORANGE if low else BLUE
         page.box(x - 2.2, top + 17 - height, 4.4, height, fill=fill)
-        page.label(words(row["DOSE"]) or "?", x, top + 24.5, size=SMALL - 0.8, side="middle")
+        page.label(words(row["DOSE"]) or "?", x, top + 24.5, size=SMALL, side="middle")
         if row["DELAYC"] in ("MINOR", "MAJOR"):
-            page.label("late", x - 3.5, top + 5, size=SMALL - 0.8, side="right")
+            page.label("late", x - 3.5, top + 5, size=SMALL, side="right")
     return top + 31
 
 
@@ -437,7 +468,7 @@ def _psa(page: _Page, subject: _Subject, top: float) -> float:
     y = _log_panel(page, [(d, float(r["AVAL"])) for d, r in rows], top, height, from_zero=False)
     base = [float(r["BASE"]) for _, r in rows if not pd.isna(r["BASE"])]
     if base:
-        half = base[0] * (1 - ard.plan().psa_response.decline_pct / 100)
+        half = base[0] * (1 - stated(ard.plan().psa_response).decline_pct / 100)
         if top < y(half) < top + height:
             page.line(LEFT, y(half), RIGHT, y(half), colour=GREY, width=0.7, dash="4 2")
             page.text("dashed: response", 4, top + 28, size=SMALL)
@@ -458,12 +489,12 @@ def _ctc(page: _Page, subject: _Subject, top: float) -> float:
     y = _log_panel(page, [(d, float(r["AVAL"])) for d, r in rows], top, height, from_zero=True)
     page.path([(page.x(d), y(float(r["AVAL"]))) for d, r in rows], GREY)
     fills = {"POSITIVE": VERMILION, "NEGATIVE": "#FFFFFF"}
-    marker = ard.plan().wording.marker
+    marker = stated(ard.plan().biomarker).name
     signs = {"POSITIVE": f"{marker} +", "NEGATIVE": f"{marker} \u2212"}
     taken: list[tuple[float, float, float]] = []
     for day, row in rows:
         x, at = page.x(day), y(float(row["AVAL"]))
-        sign = signs.get(words(row["ARV7"]), "")
+        sign = signs.get(words(row["MARKER"]), "")
         width = text_width(sign, SMALL, bold=False)
         side = "right" if x > RIGHT - 30 else "left"
         low = x - 4 - width if side == "right" else x + 4
@@ -475,7 +506,7 @@ def _ctc(page: _Page, subject: _Subject, top: float) -> float:
             taken.append((low, low + width, line))
         page.label(sign, low, line, size=SMALL)
     for day, row in rows:
-        fill = fills.get(words(row["ARV7"]), "#BDBDBD")
+        fill = fills.get(words(row["MARKER"]), "#BDBDBD")
         page.dot(page.x(day), y(float(row["AVAL"])), fill=fill, r=2.6)
     return top + height + 14
 
@@ -487,12 +518,12 @@ def _scans(page: _Page, subject: _Subject, top: float) -> float:
         x, response = page.x(day), response_of(words(row["AVALC"]))
         fill = {"PD": VERMILION, "PR": BLUE, "CR": BLUE}.get(response, "#FFFFFF")
         page.box(x - 2.2, top + 3, 4.4, 5, fill=fill)
-        half = text_width(response, SMALL - 0.6, bold=False) / 2
+        half = text_width(response, SMALL, bold=False) / 2
         middle = min(max(x, LEFT + half), RIGHT - half)
         level = next((i for i, end in enumerate(ends) if middle - half > end + 2), len(ends))
         ends[level : level + 1] = [middle + half]
-        page.label(response, middle, top + 15 + 6.5 * level, size=SMALL - 0.6, side="middle")
-    return top + 24 + 6.5 * (len(ends) - 1)
+        page.label(response, middle, top + 15.5 + 7.4 * level, size=SMALL, side="middle")
+    return top + 24.5 + 7.4 * (len(ends) - 1)
 
 
 def _events(page: _Page, subject: _Subject, top: float) -> float:
@@ -522,7 +553,7 @@ def _events(page: _Page, subject: _Subject, top: float) -> float:
             light = "#FFFFFF" if grade >= 4 else "#000000"
             serious = "S" if row["AESER"] == "Y" else ""
             bars.append((x1, x2 if end is not None or lasts else x2 + 8, light))
-            page.text(f"{grade or '?'}{serious}", x1 + 1.5, y + 8.1, size=SMALL - 0.6, fill=light)
+            page.text(f"{grade or '?'}{serious}", x1 + 1.5, y + 8.1, size=SMALL, fill=light)
         _name(page, figure_text(coded(term), 34), bars, y + 8)
         y += 11.0
     if len(terms) > len(kept):
@@ -550,7 +581,8 @@ def _name(page: _Page, term: str, bars: Sequence[tuple[float, float, str]], y: f
 
 
 def _grade(row: dict[str, Any]) -> int:
-    return 0 if pd.isna(row["ATOXGRN"]) else int(row["ATOXGRN"])
+    rank = row["ASEVN"] if pd.isna(row["ATOXGRN"]) else row["ATOXGRN"]
+    return 0 if pd.isna(rank) else int(rank)
 
 
 def _axis(page: _Page, y: float) -> float:
@@ -567,37 +599,44 @@ def _axis(page: _Page, y: float) -> float:
     return y + 25
 
 
-def draw(subject: _Subject) -> str:
-    """The page of one patient as SVG."""
+def draw(subject: _Subject) -> Drawing:
+    """The page of one patient as SVG, and its texts."""
     page = _Page(*_span(subject))
     top = _head(page, subject) + 14
     y = top
-    for panel in (_doses, _factor, _psa, _ctc, _scans, _events):
+    plan = ard.plan()
+    panels = [_doses, _factor]
+    panels += [_psa] if plan.psa_response is not None else []
+    panels += [_ctc] if plan.ctc is not None else []
+    for panel in (*panels, _scans, _events):
         page.line(4, y - 3, RIGHT, y - 3, colour="#D5D5D5", width=0.4)
         y = panel(page, subject, y)
     above, page.drawn = page.drawn, []
     _marks(page, subject, top - 3, y)
     page.drawn += above
     bottom = _axis(page, y)
-    return page.svg(bottom)
+    return Drawing(page.svg(bottom), tuple(page.words))
 
 
 def _alt(subject: _Subject) -> str:
     row = subject.row
     values = [float(r["AVAL"]) for _, r in subject.days(subject.psa)]
     psa = f"; PSA from {as_collected(min(values))} to {as_collected(max(values))}" if values else ""
-    lowest = ard.plan().safety.severe_grade
+    rule = ard.plan().safety
+    lowest, high = rule.severe_rank, f"of grade {rule.severe_grade} or more"
+    high = high if rule.by == "grade" else "severe"
     severe = sum(_grade(r) >= lowest for r in subject.events)
     events = (
         "1 adverse event" if len(subject.events) == 1 else f"{len(subject.events)} adverse events"
     )
+    counts = f"{len(subject.ctc)} CTC counts, " if ard.plan().ctc is not None else ""
     cause = _cause(row)
     died = f"died; cause of death: {cause}" if cause else "died"
     status = died if row["DTHFL"] == "Y" else "not known to have died"
     return (
-        f"Profile of {words(row['USUBJID'])}: {words(row['NCYCLES'])} infusions{psa}; "
-        f"{len(subject.ctc)} CTC counts, {len(subject.scans)} scans, {events}, "
-        f"{severe} of them of grade {lowest} or more; {status}."
+        f"Profile of {words(row['USUBJID'])}: {words(row['NCYCLES'])} {ard.plan().exposure.a_record}s{psa}; "
+        f"{counts}{len(subject.scans)} scans, {events}, "
+        f"{severe} of them {high}; {status}."
     )
 
 
@@ -620,10 +659,13 @@ class Profiles:
         n = results("analysis_sets").count(population="SAFETY")
         blocks = []
         for i, subject in enumerate(subjects, start=1):
-            path = write_svg(f"{self.id}-{i:03d}", draw(subject))
+            drawing = draw(subject)
+            path = write_svg(f"{self.id}-{i:03d}", drawing.svg)
             body = f"![{markdown_text(_alt(subject))}](<{path}>){{width=100%}}\\\n"
             part = f"{words(subject.row['USUBJID'])}, {i} of {len(subjects)}"
-            blocks.append(frame.block(self.id, body, part=(_part(i), part), n=n))
+            blocks.append(
+                frame.block(self.id, body, part=(_part(i), part), n=n, words=drawing.words)
+            )
         return "\n".join(blocks)
 
 

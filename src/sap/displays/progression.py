@@ -6,18 +6,20 @@ import pandas as pd
 
 from sap import ard
 from sap.displays import formats
+from sap.displays.absence import not_shown
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.figure import Figure
 from sap.displays.populations import short
 from sap.displays.rates import ci_header
+from sap.displays.register import has_analysis
 from sap.displays.rescreening import NO_RESCREENING
 from sap.displays.survival import (
+    LATE,
+    Curve,
     common_times,
     curve_data,
     cut_note,
-    late_note,
     median_words,
-    no_patient_at_risk,
     percent_limits,
     rate_or_ne,
 )
@@ -33,12 +35,17 @@ def _label(analysis: str) -> str:
     return results(analysis).label("paramcd", TIMES[analysis])
 
 
+def _planned() -> dict[str, str]:
+    """The times of `TIMES` that the plan has."""
+    return {name: code for name, code in TIMES.items() if has_analysis(name)}
+
+
 def _places(population: str) -> dict[str, ArdKey]:
     """The key of each time of a population; re-screened patients have parameters of their own."""
     suffix = "RE" if population == "RESCREENED" else ""
     return {
         analysis: ArdKey(population=population, paramcd=f"{code}{suffix}", level="")
-        for analysis, code in TIMES.items()
+        for analysis, code in _planned().items()
     }
 
 
@@ -85,17 +92,11 @@ def times(population: str, display_id: str) -> Table:
         line("Median (months)", "median", lambda rows, p: rows.months("median", **p)),
         line(header, "conf_low", _months_limits),
     ]
-    ended: list[str] = []
     for months in ard.plan().survival.landmarks_months:
         level = f"month_{months:g}"
         label = results("pfs").label("level", level)
         rows.append(line(f"Event-free rate at {label} (%)", "estimate", rate_or_ne, level))
         rows.append(line(header, "conf_low", percent_limits, level))
-        for analysis, place in places.items():
-            here = ArdKey(**{**place, "level": level})
-            rates = results(analysis)
-            if rates.has("estimate", **here) and no_patient_at_risk(rates, here):
-                ended.append(label)
     heads = [
         Column(_label(a), results(a).count("N", **p) if _has_curve(a, p) else None)
         for a, p in places.items()
@@ -103,7 +104,7 @@ def times(population: str, display_id: str) -> Table:
     sizes = [results(a).count("N", **p) for a, p in places.items() if _has_curve(a, p)]
     largest = max(sizes, key=lambda size: int(size.text), default=None)
     n = largest if population == "RESCREENED" else None
-    return Table(display_id, "Time", heads, rows, notes=late_note(ended), n=n)
+    return Table(display_id, "Time", heads, rows, notes=[LATE], n=n)
 
 
 def _months_limits(rows: Results, place: ArdKey) -> Content:
@@ -112,13 +113,14 @@ def _months_limits(rows: Results, place: ArdKey) -> Content:
 
 def _months_header() -> str:
     """The header of limits in months, with the level of the plan."""
-    return ci_header(results("psa_response"), population="PRIMARY").replace(" (%)", "")
+    primary = ard.plan().primary.endpoint
+    return ci_header(results(primary), population="PRIMARY").replace(" (%)", "")
 
 
 def reasons() -> Table:
     """Events and censoring reasons of each time of the primary set."""
     rows: list[Row] = []
-    for analysis in TIMES:
+    for analysis in _planned():
         counts = results(f"{analysis}_reasons")
         primary = ArdKey(population="PRIMARY")
         if not len(counts) or not counts.values("level", **primary):
@@ -141,7 +143,7 @@ def reasons() -> Table:
 def sensitivity() -> Table:
     """The times of the primary set under each sensitivity definition."""
     rows: list[Row] = []
-    for analysis in TIMES:
+    for analysis in _planned():
         variants = results(f"{analysis}_sensitivity") if analysis != "dor" else None
         if not variants:
             continue
@@ -179,9 +181,7 @@ def psa() -> Table:
         return Table("tlf-psa-progression", "PSA progression", [], [], absent=absent)
     overall = [ArdKey(population=p, level="") for p in sets]
     n = [n_pct(counts.count(**p), counts.percent(**p)) for p in overall]
-    around = [
-        limits(counts.percent("conf_low", **p), counts.percent("conf_high", **p)) for p in overall
-    ]
+    around = [limits(counts.rate("conf_low", **p), counts.rate("conf_high", **p)) for p in overall]
     rows = [Row("Progression", n), Row(ci_header(counts, **overall[0]), around, "indent1")]
     rows.append(Row("Basis of classification", kind="group"))
     for level in counts.values("level", population=sets[0]):
@@ -211,6 +211,10 @@ def curves() -> Figure:
     if len(parts) > 1:
         steps = steps.assign(conf_low=float("nan"), conf_high=float("nan"))
     medians = {label: m for part in parts for label, m in part[3].items()}
+    drawn = [
+        Curve(_label(a), a, ArdKey(population="PRIMARY", paramcd=p["paramcd"]))
+        for a, p in places.items()
+    ]
     numbers = [results(a).months("median", **p) for a, p in places.items()]
     sizes = [results(a).count("N", **p).text for a, p in places.items()]
     in_words = ", ".join(
@@ -228,7 +232,5 @@ def curves() -> Figure:
     )  # fmt: skip
     alt = f"Kaplan-Meier curves of the primary set. Medians: {in_words}."
     missing = [_label(a) for a in planned if a not in places]
-    notes = cut_note(at_risk) + (
-        [f"Not collected, and not shown: {', '.join(missing)}."] if missing else []
-    )
+    notes = cut_note(at_risk, drawn) + ([not_shown(", ".join(missing))] if missing else [])
     return Figure("tlf-progression-curves", plot, alt, height=4.4, notes=notes, numbers=numbers)

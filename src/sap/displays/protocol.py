@@ -7,13 +7,17 @@ plan leaves out is not printed.
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from sap import ard
 from sap.catalogue.populations import flags
 from sap.displays import days, plan_text, populations, sentences
-from sap.displays.ard_lookup import Number, results
+from sap.displays.absence import not_there
+from sap.displays.ard_lookup import ArdKey, Number, results
 from sap.displays.escape import markdown_text
 from sap.displays.formats import typeset
 from sap.displays.inline import RichText
+from sap.displays.marks import TiedNote
 from sap.displays.table import Cell, Column, Row, Table
 from sap.plan.protocol import Protocol, placeholder
 
@@ -90,12 +94,23 @@ def study_design() -> RichText:
     """The design as the protocol has it, else by the criteria of screening and the groups."""
     if _given("design"):
         return sentence("design")
-    wording = ard.plan().wording
+    wording, marker = ard.plan().wording, ard.plan().biomarker
+    who = (
+        f"progression during or after {wording.prior_treatment}"
+        if wording.prior_treatment
+        else wording.disease
+    )
+    if marker is None:
+        return RichText(f"Patients with {who} were to be treated with {wording.treatment}.")
+    cells: tuple[str | Number, ...] = ()
+    if marker.cell_count is not None:
+        cells = (
+            "at least ", plan_text.number("biomarker.cell_count.minimum"),
+            " circulating tumour cells per ", plan_text.number("biomarker.cell_count.volume_ml"), " mL and ",
+        )  # fmt: skip
     return RichText(
-        f"Patients with progression during or after {wording.prior_treatment} were screened. Those with at "
-        "least ", plan_text.number("screening.ctc_minimum"), " circulating tumour cells per ",
-        plan_text.number("screening.volume_ml"), f" mL that are {wording.marker} positive were to be treated with "
-        f"{wording.treatment}. ", *sentences.groups().parts,
+        f"Patients with {who} were screened. Those with ", *cells, f"a positive {marker.name} result were to be "
+        f"treated with {wording.treatment}. ", *sentences.groups().parts,
     )  # fmt: skip
 
 
@@ -109,10 +124,16 @@ def treatment() -> RichText:
             ". ",
             *sentence("duration").parts,
         )
+    rule, dose = ard.plan().exposure, plan_text.number("exposure.planned_dose")
+    amount: tuple[str | Number, ...] = (dose, f" {rule.dose_unit}")
+    if rule.dose_unit == "AUC":
+        amount = ("AUC ", dose)
+    if rule.dosing == "continuous":
+        times = plan_text.number("exposure.frequency")
+        return RichText("A dose of ", *amount, " was planned with the frequency ", times, ".")
     return RichText(
-        "Infusions of ", plan_text.number("exposure.planned_dose_mg_m2"), " mg/m2 were planned every ",
-        plan_text.number("exposure.cycle_days"), " days for at most ",
-        plan_text.number("exposure.max_cycles"), " cycles.",
+        "Infusions of ", *amount, " were planned every ", plan_text.number("exposure.cycle_days"),
+        " days for at most ", plan_text.number("exposure.max_cycles"), " cycles.",
     )  # fmt: skip
 
 
@@ -171,6 +192,25 @@ def centres() -> RichText:
         for country in countries
     )
     return RichText("; ".join(of_each))
+
+
+def centres_counted() -> RichText:
+    """How many centres the data have, as a part of a sentence; nothing where no centre is recorded."""
+    counted, place = results("centres"), ArdKey(level="total", sublevel="consented")
+    if not counted.has("n_centres", **place):
+        return RichText("")
+    n = counted.count("n_centres", **place)
+    begin = "; in the data: " if centres().plain else "In the data: "
+    return RichText(begin, n, " centre" if n.text == "1" else " centres")
+
+
+def still_followed(disposition: pd.DataFrame) -> bool:
+    """Whether a treated or a screened patient was in the study at the data cut-off (rows of the ARD)."""
+    ongoing = disposition[(disposition["paramcd"] == "STUDY") & (disposition["level"] == "ongoing")]
+    return bool((ongoing.loc[ongoing["stat_name"] == "n", "stat"] > 0).any())
+
+
+ONGOING = "study ongoing at data cut-off"
 
 
 def centres_in_data() -> RichText:
@@ -275,7 +315,7 @@ def not_analysed() -> RichText:
             names += plan_text.phrase(f"protocol.endpoints.{i}.name", capital=False).parts
     if not names:
         return RichText("")
-    why = "data not public" if ard.plan().study.report_status else "not collected, or not planned"
+    why = f"{not_there()}, or not planned"
     return RichText(f"Not analysed, {why}: ", *names, ".")
 
 
@@ -284,7 +324,7 @@ def endpoints() -> Table:
     columns = [
         Column("Definition", numeric=False),
         Column("Time frame", numeric=False),
-        Column("SAP section", numeric=False),
+        Column("SAP section", numeric=False, id="section"),
     ]
     listed = _given("endpoints") or ()
     rows: list[Row] = []
@@ -300,7 +340,7 @@ def endpoints() -> Table:
             name = Cell(*plan_text.phrase(f"{path}.name").parts)
             definition = Cell(*plan_text.phrase(f"{path}.definition").parts)
             rows.append(Row(name, (definition, when, rule), "indent1"))
-    absent = f"Endpoints: {NOT_KNOWN}." if is_not_known("endpoints") else "The plan lists none."
+    absent = f"Endpoints: {NOT_KNOWN}." if is_not_known("endpoints") else "The SAP lists none."
     return Table("tlf-endpoints", "Endpoint", columns, rows, absent=absent)
 
 
@@ -311,17 +351,18 @@ def schedule() -> Table:
     """Table 9-1: procedures by visits."""
     given = _given("schedule")
     if given is None:
-        absent = f"Schedule: {NOT_KNOWN}." if is_not_known("schedule") else "The plan has none."
+        absent = f"Schedule: {NOT_KNOWN}." if is_not_known("schedule") else "The SAP has none."
         return Table("tlf-schedule", "Procedure", [], [], absent=absent)
     columns = [Column(visit.label, numeric=False) for visit in given.visits]
     rows = []
     meanings = [f"{visit.label}: {visit.meaning}" for visit in given.visits if visit.meaning]
-    notes = [f"{'; '.join(meanings)}."] if meanings else []
+    notes: list[str | TiedNote] = [f"{'; '.join(meanings)}."] if meanings else []
     for procedure in given.procedures:
         marks = [MARK if visit.id in procedure.at else "" for visit in given.visits]
-        rows.append(Row(procedure.name, marks))
+        rows.append(Row(procedure.name, marks, id=procedure.name))
         if procedure.note:
-            notes.append(f"{procedure.name}: {procedure.note}.")
+            note = f"{procedure.note[0].upper()}{procedure.note[1:]}."
+            notes.append(TiedNote(note, rows={"id": [procedure.name]}))
     return Table("tlf-schedule", "Procedure", columns, rows, notes=notes)
 
 

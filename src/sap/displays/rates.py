@@ -20,7 +20,7 @@ def rate_cells(results: Results, **where: Unpack[ArdKey]) -> tuple[Content, Cont
     return (
         n_pct(results.count(**where), results.percent(**where)),
         results.count("N", **where),
-        limits(results.percent("conf_low", **where), results.percent("conf_high", **where)),
+        limits(results.rate("conf_low", **where), results.rate("conf_high", **where)),
     )
 
 

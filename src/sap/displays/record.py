@@ -6,6 +6,7 @@ from typing import Any
 
 from sap import ard
 from sap.displays import formats
+from sap.displays.absence import not_there, were_not
 from sap.displays.ard_lookup import Number
 from sap.displays.inline import RichText
 from sap.displays.table import Column, Row, Table
@@ -21,14 +22,14 @@ def not_recorded(domain: str, what: str) -> str:
     """Why a display about a domain is empty: the extract lacks it, or nothing was recorded in it."""
     if has_domain(domain):
         return f"No {what} was recorded up to the cut-off."
-    return f"Not collected: {what}."
+    return f"{not_there(capital=True)}: {what}."
 
 
 def eligibility() -> RichText:
     """Where criteria that were not met are recorded, or that they are not in the data."""
     if has_domain("ie"):
         return RichText("criteria that were not met are recorded")
-    return RichText("criteria that were not met were not collected")
+    return RichText(were_not("criteria that were not met"))
 
 
 SEVERITIES = ("critical", "warning", "info", "accepted")

@@ -9,6 +9,7 @@ from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
+from sap.displays.marks import TiedNote, Where
 from sap.displays.populations import short
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import (
@@ -23,20 +24,29 @@ from sap.displays.table import (
     pair,
     span,
 )
+from sap.plan.entry import stated
 from sap.plan.estimands import Event
 
 SETS = ("PRIMARY", "PSAEVAL", "PERPROT", "MARKERPOS")
 NO_CHANGE = "No change of PSA."
 
 
-def _two_intervals() -> list[Note]:
-    """That the primary result has an interval of its own, where the plan has chosen it."""
-    if ard.plan().intervals.primary_interval != "two-stage":
+OTHER_INTERVALS = (
+    "accounts for the two-stage design; those of the other lines are Clopper-Pearson intervals."
+)
+
+
+def _two_intervals() -> bool:
+    """Whether the primary result has an interval of its own: where the plan has chosen it."""
+    return ard.plan().intervals.primary_interval == "two-stage"
+
+
+def primary_interval_notes() -> list[TiedNote]:
+    """The note at the primary result of a table, where its interval is another than that of the other lines."""
+    if not _two_intervals():
         return []
-    primary = (
-        "The interval of the primary result (the first line) accounts for the two-stage design"
-    )
-    return [f"{primary}; those of the other lines are Clopper-Pearson intervals."]
+    primary: Where = {"analysis": [ard.plan().primary.endpoint], "population": ["PRIMARY"]}
+    return [TiedNote(f"The interval {OTHER_INTERVALS}", rows=primary)]
 
 
 def response() -> Table:
@@ -77,12 +87,12 @@ def response() -> Table:
         Column("p"),
         Column("Decision", numeric=False),
     ]
-    return Table("tlf-psa-response", "Analysis set", columns, rows, notes=_two_intervals())
+    return Table("tlf-psa-response", "Analysis set", columns, rows, notes=primary_interval_notes())
 
 
 def sensitivity() -> Table:
     """`tlf-psa-sensitivity`: the primary set by the rule of confirmation."""
-    rule = ard.plan().psa_response
+    rule = stated(ard.plan().psa_response)
     other_days = [d for d in rule.sensitivity_confirm_days if d != rule.confirm_after_days]
     analyses = ["psa_response", "psa_response_unconfirmed"]
     analyses += [f"psa_response_{days}d" for days in other_days]
@@ -94,7 +104,7 @@ def sensitivity() -> Table:
     header = ci_header(results("psa_response"), population="PRIMARY")
     columns = [Column("n (%)"), Column("N"), Column(header)]
     return Table(
-        "tlf-psa-sensitivity", "Response definition", columns, rows, notes=_two_intervals()
+        "tlf-psa-sensitivity", "Response definition", columns, rows, notes=primary_interval_notes()
     )
 
 
@@ -147,6 +157,7 @@ def _strip_of(adrs: pd.DataFrame) -> str:
     return ""
 
 
+PENDING = "Response still possible"
 CATEGORIES = ("Confirmed response", "Unconfirmed response", "No response")
 FLAGS = {"PRIMARY": "PRIMFL", "RESCREENED": "RESCTRFL"}
 
@@ -163,6 +174,7 @@ def _bars(population: str) -> pd.DataFrame:
 
     confirmed, unconfirmed, none = CATEGORIES
     category = pd.Series(none, best.index).mask(responded("PSARESPU"), unconfirmed)
+    category = category.mask(responded("PSAPEND"), PENDING)
     category = category.mask(responded("PSARESP"), confirmed)
     known = int(best["AVAL"].notna().sum())
     tumour = adrs[adrs["PARAMCD"] == _strip_of(adrs)].drop_duplicates("USUBJID")
@@ -179,12 +191,18 @@ def _bars(population: str) -> pd.DataFrame:
     )
 
 
+def _categories(bars: pd.DataFrame) -> tuple[str, ...]:
+    """The categories of a figure; a response that is still possible is one where there is such a patient."""
+    pending = (PENDING,) if (bars["category"] == PENDING).any() else ()
+    return (*CATEGORIES[:2], *pending, *CATEGORIES[2:])
+
+
 def waterfall() -> Figure:
     """`tlf-psa-waterfall`: best change of each patient of the primary set; re-screened patients in a block of their own."""
     from sap.displays.plots import waterfall as waterfall_plot
 
     bars = pd.concat([_bars("PRIMARY"), _bars("RESCREENED")], ignore_index=True)
-    course, rule = ard.plan().psa_course, ard.plan().psa_response
+    course, rule = stated(ard.plan().psa_course), stated(ard.plan().psa_response)
     if bars["change"].notna().sum() == 0:
         return Figure("tlf-psa-waterfall", None, "", absent=NO_CHANGE)
     changes, responses = results("psa_change"), results("psa_response")
@@ -199,7 +217,7 @@ def waterfall() -> Figure:
         bars,
         cap=course.display_cap_pct,
         lines=[-rule.decline_pct],
-        order=CATEGORIES,
+        order=_categories(bars),
         y_title="Best change of PSA (%)",
         x_title="Patients",
     )
@@ -213,10 +231,7 @@ def waterfall() -> Figure:
         RichText("Primary set: patients with a bar, ", n, "; without a change, ", missing, "."),
     ]
     if stripped:
-        notes.append(
-            f"Below the bars, the {STRIP[stripped]}: CR, complete response; PR, partial "
-            "response; SD, stable disease; NN, non-CR/non-PD; PD, progressive disease; NEv, not evaluable."
-        )
+        notes.append(f"Below the bars, the {STRIP[stripped]}.")
     if rule.first_fall_within_days is not None:
         notes.append(
             RichText(
@@ -225,12 +240,26 @@ def waterfall() -> Figure:
                 ".",
             )
         )
+    if (bars["category"] == PENDING).any():
+        notes.append(
+            "Response still possible at the data cut-off: no confirmed response yet; it counts as none in the tables."
+        )
     if bars["mark"].astype(bool).any():
+        again = ArdKey(population="RESCREENED", paramcd="PSABEST", level="")
+        with_bar, without = changes.count("n", **again), changes.count("n_missing", **again)
+        words = short("RESCREENED")
+        notes.append(
+            RichText(
+                f"{words}: patients with a bar, ", with_bar, "; without a change, ", without, "."
+            )
+        )
         alt += " Patients treated through re-screening are in a separate block, with an asterisk."
         notes.append(
             "* Treated through re-screening; not included in any count of the primary set."
         )
-    return Figure("tlf-psa-waterfall", plot, alt, notes=notes, numbers=(n, median, confirmed))
+    return Figure(
+        "tlf-psa-waterfall", plot, alt, height=3.0, notes=notes, numbers=(n, median, confirmed)
+    )
 
 
 def spider() -> Figure:
@@ -239,7 +268,8 @@ def spider() -> Figure:
     from sap.displays.plots import spider as spider_plot
 
     adpsa, adsl = ard.dataset("adpsa"), ard.dataset("adsl").set_index("USUBJID")
-    category = _bars("PRIMARY").dropna(subset=["change"]).set_index("subject")["category"]
+    bars = _bars("PRIMARY").dropna(subset=["change"])
+    category = bars.set_index("subject")["category"]
     values = adpsa[(adpsa["ANL01FL"] == "Y") & adpsa["PCHG"].notna()]
     values = values[values["USUBJID"].isin(category.index)]
     if values.empty:
@@ -248,13 +278,13 @@ def spider() -> Figure:
     later = pd.DataFrame({"subject": values["USUBJID"], "time": days / 7, "change": values["PCHG"]})
     start = pd.DataFrame({"subject": category.index, "time": 0.0, "change": 0.0})
     courses = pd.concat([start, later], ignore_index=True)
-    rule = ard.plan().psa_response
+    rule = stated(ard.plan().psa_response)
     plot = spider_plot(
         courses.assign(category=courses["subject"].map(category)),
         lines=[-rule.decline_pct],
-        order=CATEGORIES,
+        order=_categories(bars),
         x_title="Weeks since the first dose",
-        y_title="PSA, ratio to baseline (log2 scale)",
+        y_title="PSA relative to baseline (log2 scale)",
     )
     n = results("psa_change").count("n", population="PRIMARY", paramcd="PSABEST", level="")
     confirmed = results("psa_response").count(population="PRIMARY")
@@ -286,7 +316,7 @@ def estimand() -> Figure:
     rows = []
     for level in levels:
         values = [100 * rates.find(name, level=level).value for name in statistics]
-        estimate, low, high = (rates.percent(name, level=level).text for name in statistics)
+        estimate, low, high = (rates.rate(name, level=level).text for name in statistics)
         rows.append(
             {
                 "label": _of_primary(rates.label("level", level), level),
@@ -310,8 +340,9 @@ def estimand() -> Figure:
         f"{primary['n_text']}, {primary['text']} percent; the dashed line is p0, "
         f"{formats.proportion(p0)} percent."
     )
-    numbers = [rates.percent(level=level) for level in levels]
-    notes = _two_intervals()
+    numbers = [rates.rate(name, level=level) for level in levels for name in statistics]
+    primary_has = f"The interval of the primary result (the first line) {OTHER_INTERVALS}"
+    notes = [primary_has] if _two_intervals() else []
     return Figure("tlf-psa-estimand", plot, alt, height=3.2, numbers=numbers, notes=notes)
 
 
@@ -356,7 +387,9 @@ def events() -> Table:
     rows += [line(code, kind="indent1") for code in MISSING]
     heads = [Column("Patients, n (%)", counts.count("N", paramcd=codes[0], level=""))]
     heads += [Column("Strategy", numeric=False)] if primary else []
-    therapy = ", new anticancer therapy" if ard.plan().psa_response.stop_at_new_therapy else ""
+    therapy = (
+        ", new anticancer therapy" if stated(ard.plan().psa_response).stop_at_new_therapy else ""
+    )
     period = RichText(
         f"The PSA assessment period ends at death{therapy} or ",
         plan_text.number("psa_response.days_after_last_cycle"),
@@ -386,7 +419,7 @@ ESTIMATES = {
 
 def two_stage() -> Table:
     """`tlf-two-stage`: two-stage adjusted inference, with the Clopper-Pearson interval."""
-    inference = results("psa_two_stage")
+    inference = results(ard.plan().two_stage_analysis)
     columns = [Column("Value", numeric=False)]
     if not len(inference):
         absent = "Not applicable: the plan's design has a single stage."
@@ -400,13 +433,17 @@ def two_stage() -> Table:
         Row("Responders, total", responders("n", "N")),
         Row("Estimates of the response rate", kind="group"),
     ]
-    rows += [Row(label, (inference.percent(name),), "indent1") for name, label in ESTIMATES.items()]
+    rows += [Row(label, (inference.rate(name),), "indent1") for name, label in ESTIMATES.items()]
     rows.append(Row("Intervals and test", kind="group"))
     rows += _intervals(inference)
     rows.append(Row("p, one-sided", (inference.p_value(),), "indent1"))
     rows.append(Row("Decision", (inference.words("decision"),), "indent1"))
-    notes = [
-        "Stage 1: the first patients of the primary set by first dose. Outcomes are ordered by total responders."
+    notes: list[Note | TiedNote] = [
+        "Outcomes are ordered by total responders.",
+        TiedNote(
+            "Stage 1: the first patients of the primary set by first dose.",
+            rows={"stat": ["responders_stage1"]},
+        ),
     ]
     if inference.has("stage2_began"):
         dates: dict[str, Number] = {
@@ -416,22 +453,23 @@ def two_stage() -> Table:
         }
         rows.append(Row("Start of stage 2", kind="group"))
         rows += [Row(label, (number,), "indent1") for label, number in dates.items()]
-        notes.append(
-            "No decision at the end of stage 1 is recorded in the data; the lines under Start of "
-            "stage 2 give what was known then."
+        known_then = (
+            "No decision at the end of stage 1 is recorded in the data; this was known then."
         )
+        when: Where = {"stat": ["stage1_full", "stage2_began", "responders_by_then"]}
+        notes.append(TiedNote(known_then, groups=when))
     return Table("tlf-two-stage", "Statistic", columns, rows, notes=notes)
 
 
 def _intervals(inference: Results) -> list[Row]:
-    exact = limits(inference.percent("conf_low"), inference.percent("conf_high"))
+    exact = limits(inference.rate("conf_low"), inference.rate("conf_high"))
     header = ci_header(inference)
     rows = [Row(f"{header}, equal-tailed exact (Jung-Kim)", (exact,), "indent1")]
     if inference.has("coverage"):
-        coverage = inference.percent("coverage")
+        coverage = inference.rate("coverage")
         rows.append(Row("Minimum coverage of this interval (%)", (coverage,), "indent1"))
     if ard.plan().intervals.primary_interval == "clopper-pearson":
-        simple = results("psa_response")
-        both = (simple.percent(name, population="PRIMARY") for name in ("conf_low", "conf_high"))
+        simple = results(ard.plan().primary.endpoint)
+        both = (simple.rate(name, population="PRIMARY") for name in ("conf_low", "conf_high"))
         rows.append(Row(f"{header}, Clopper-Pearson", (limits(*both),), "indent1"))
     return rows

@@ -12,11 +12,21 @@ from sap.displays.escape import coded
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
+from sap.displays.marks import TiedNote
 from sap.displays.rates import ci_header
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct
-from sap.plan.model import SafetyRate
+from sap.plan.model import SEVERITIES, SafetyRate
 
 GRADES = ("GR1", "GR2", "GR3", "GR4", "GR5")
+
+
+def _scale() -> tuple[str, tuple[str, ...], str]:
+    """The plan's scale of events: the head of its columns, its PARAMCDs, and that of events without one."""
+    if ard.plan().safety.by == "grade":
+        return "Worst grade", GRADES, "GRMISS"
+    return "Worst severity", SEVERITIES, "SEVMISS"
+
+
 ALL_TREATED = "All treated"
 NO_EVENTS = "No treatment-emergent adverse event was recorded."
 RELATED = (
@@ -28,6 +38,8 @@ RELATED = (
     "related_fatal",
 )
 """The lines of the overview that are part of the line above."""
+IN_TEXT = ("not_serious", "not_serious_action_missing")
+"""The levels of the overview that the text names and no line has."""
 
 
 def _lines() -> list[str]:
@@ -62,6 +74,8 @@ def overview() -> Table:
     groups = lines_of(events, level="any")
     rows = []
     for level in events.values("level"):
+        if level in IN_TEXT:
+            continue
         cells: list[Content] = []
         for group in groups:
             place = ArdKey(level=level, group=group)
@@ -93,7 +107,22 @@ def _progression(groups: Sequence[str]) -> list[Row]:
             cells.append(n_pct(events.count(**place), events.percent(**place)))
             cells += [] if group else [events.count("n_events", **place)]
         rows.append(Row(label, cells, "indent1"))
-    return [Row("Not included above", kind="group"), *rows]
+    return [Row("Not included above", kind="group"), *rows, *_later(groups)]
+
+
+def _later(groups: Sequence[str]) -> list[Row]:
+    """Fatal adverse events that began after the window, where there are; their counts are not by line."""
+    events, place = results("fatal_events"), ArdKey(level="after_window", sublevel="")
+    if not events.has("n", **place) or not events.find("n", **place).value:
+        return []
+    n = n_pct(events.count(**place), events.percent(**place))
+    cells = [
+        content
+        for group in groups
+        for content in (("",) if group else (n, events.count("n_events", **place)))
+    ]
+    when = events.label("level", "after_window")
+    return [Row(f"Fatal adverse event, began {when[:1].lower()}{when[1:]}", cells, "indent1")]
 
 
 def _ordered(events: Results, level: str | None, paramcd: str = "ANY") -> list[str]:
@@ -143,15 +172,19 @@ def soc_pt() -> Table:
     label = analysis("ae_soc_pt").text
     plan = ard.plan()
     columns = [Column(label("paramcd", "ANY", plan), _total())]
-    columns += [
-        Column(label("paramcd", grade, plan), under="Worst grade") for grade in (*GRADES, "GRMISS")
-    ]
-    columns += [Column(label("paramcd", "GRSEV", plan))]
-    return _terms("tlf-ae-soc-pt", ("ANY", *GRADES, "GRMISS", "GRSEV"), columns, plain=True)
+    head, scale, missing = _scale()
+    columns += [Column(label("paramcd", one, plan), under=head) for one in (*scale, missing)]
+    last = ("GRSEV",) if plan.safety.by == "grade" else ()  # of severities it is the column SEVERE
+    columns += [Column(label("paramcd", one, plan)) for one in last]
+    return _terms("tlf-ae-soc-pt", ("ANY", *scale, missing, *last), columns, plain=True)
 
 
 def kinds() -> Table:
-    """`tlf-ae-kinds`: related, serious, action taken with study treatment, and fatal."""
+    """`tlf-ae-kinds`: related, serious, action taken with study treatment, and fatal.
+
+    Where the action of an event is missing or unknown, a column has the patients with such an event, so
+    that a 0 for an action is not read as "no action was taken".
+    """
     heads = {
         "ANY": ("Any", ""),
         "REL": ("Any", "Related"),
@@ -161,8 +194,12 @@ def kinds() -> Table:
         "REDUCED": ("Dose reduced", "Action taken"),
         "DELAYED": ("Drug interrupted", "Action taken"),
         "STOPPED": ("Drug withdrawn", "Action taken"),
+        "NOACTION": ("Missing or unknown", "Action taken"),
         "FATAL": ("Fatal", ""),
     }
+    overview_, missing = results("ae_overview"), ArdKey(level="action_missing", group="")
+    if not overview_.has("n", **missing) or not overview_.find("n", **missing).value:
+        del heads["NOACTION"]
     columns = [
         Column(head, _total() if paramcd == "ANY" else None, under=under)
         for paramcd, (head, under) in heads.items()
@@ -206,9 +243,9 @@ def severe() -> Table:
 def _rate(rates: Results, place: ArdKey) -> tuple[Content, Content]:
     """Count with percent, and the interval; of a rate that is only bounded, both bounds."""
     n = rates.count(**place)
-    between = limits(rates.percent("conf_low", **place), rates.percent("conf_high", **place))
+    between = limits(rates.rate("conf_low", **place), rates.rate("conf_high", **place))
     if rates.has("estimate_lowest", **place):
-        low, high = (rates.percent(f"estimate_{end}", **place) for end in ("lowest", "highest"))
+        low, high = (rates.rate(f"estimate_{end}", **place) for end in ("lowest", "highest"))
         return Cell(n, " (", low, " to ", high, ")"), between
     estimable = rates.find("estimate", **place).estimable
     return (n_pct(n, rates.percent(**place)) if estimable else n), between
@@ -248,60 +285,67 @@ def rates() -> Table:
         under = group if group in published else line_label(group)
         columns.append(Column("n (%)", n, under=under))
         columns.append(Column(ci_header(rates_, level=first, group=group), under=under))
-    notes: list[Note] = [f"{trial} counts {'; '.join(of)}." for trial, of in definitions.items()]
-    notes += [*_terms_counted(), *_ungraded(rates_), *_deaths_counted()]
+    notes = [
+        TiedNote(f"{trial} counts {'; '.join(of)}.", columns={"group": [trial]})
+        for trial, of in definitions.items()
+    ]
+    notes += [*_terms_counted(), *_ungraded(rates_)]
+    notes += [TiedNote(text, rows={"level": [rate]}) for rate, text in _deaths_counted().items()]
     return Table("tlf-ae-rates", "Rate", columns, rows, notes=notes, absent=NO_EVENTS)
 
 
 def _collected() -> list[Note]:
     """The lowest grade of which all events were collected, where it is above 1."""
-    if ard.plan().safety_rates.collected_from_grade <= 1:
+    if ard.plan().safety_rates.collected_from <= 1:
         return []
     return [
         RichText(
             "Events below grade ",
             plan_text.number("safety_rates.collected_from_grade"),
-            " were not all collected: counts of any or of a lower grade are of the collected events.",
+            " were not all recorded: counts of any or of a lower grade are of the recorded events.",
         )
     ]
 
 
-def _terms_counted() -> list[Note]:
+def _terms_counted() -> list[TiedNote]:
     """The preferred terms of the reported rates, where they are not the name of the rate."""
-    terms = {}
+    rules: dict[str, list[str]] = {}
     for rule in ard.plan().safety_rates.rates:
         name = rule.name.partition(",")[0]
         if rule.kind == "reported" and [name.upper()] != rule.terms:
-            terms[name] = ", ".join(coded(term).lower() for term in rule.terms)
-    return [f"Reported {name.lower()}: preferred terms {of}." for name, of in terms.items()]
+            terms = ", ".join(coded(term).lower() for term in rule.terms)
+            rules.setdefault(terms, []).append(rule.id)
+    return [TiedNote(f"Preferred terms {of}.", rows={"level": ids}) for of, ids in rules.items()]
 
 
-def _ungraded(rates: Results) -> list[Note]:
+def _ungraded(rates: Results) -> list[TiedNote]:
     """For each rate the patients who have only an event without a grade."""
-    parts: list[str | Number] = []
+    notes = []
     for rule in ard.plan().safety_rates.rates:
         place = ArdKey(level=rule.id, group="")
         if rule.kind != "reported" or not rates.has("n_ungraded", **place):
             continue
         if rates.find("n_ungraded", **place).value == 0:
             continue
-        counted = "counted" if rule.from_grade == 1 else "not counted"
+        counted = "counted" if rule.lowest == 1 else "not counted"
         n = rates.count("n_ungraded", **place)
-        parts += ["; " if parts else "", f"{rule.name} {counted}: ", n]
-    return [RichText("Patients with an ungraded event only: ", *parts, ".")] if parts else []
+        words = "an ungraded event" if ard.plan().safety.by_grade else "an event without a severity"
+        text = RichText(f"Patients with {words} only, {counted}: ", n, ".")
+        notes.append(TiedNote(text, rows={"level": [rule.id]}))
+    return notes
 
 
-def _deaths_counted() -> list[Note]:
-    """The definition of each rate of the plan that counts deaths."""
-    return [
-        RichText(
+def _deaths_counted() -> dict[str, RichText]:
+    """The definition of each rate of the plan that counts deaths, by its id."""
+    return {
+        rule.id: RichText(
             f"{rule.name}: death within ",
             plan_text.number("safety.days_after_last_dose"),
             " days of the last dose from a cause other than progression.",
         )
         for rule in _rules(results("ae_rates"))
         if rule.kind == "death"
-    ]
+    }
 
 
 _DRAWN = {
@@ -361,7 +405,7 @@ def dots() -> Figure:
         notes.append(
             "A thick line in place of a dot: the rate lies between its bounds; its exact value is not known."
         )
-    notes += _deaths_counted()
+    notes += _deaths_counted().values()
     numbers = [rates_.percent(**first)]
     numbers += [rates_.percent("conf_low", **first)] if rates_.has("conf_low", **first) else []
     return Figure("tlf-ae-dots", plot, alt, height=3.8, notes=notes, n=n, numbers=numbers)

@@ -1,5 +1,6 @@
 """Blood samples collected and scheduled."""
 
+from sap import ard
 from sap.displays.ard_lookup import ArdKey, Results, results
 from sap.displays.record import not_recorded
 from sap.displays.table import Column, Content, Row, Table, n_pct
@@ -22,7 +23,8 @@ def inventory() -> Table:
     ]  # fmt: skip
     absent = not_recorded("be", "blood sample")
     n = results("analysis_sets").count(population="SCREENED")
-    return Table("tlf-samples", "Sample and group", columns, rows, absent=absent, n=n)
+    stub = "Sample and group" if ard.plan().study.groups else "Sample and allocation"
+    return Table("tlf-samples", stub, columns, rows, absent=absent, n=n)
 
 
 def _line(samples: Results, of_group: ArdKey) -> Row:
@@ -35,4 +37,10 @@ def _line(samples: Results, of_group: ArdKey) -> Row:
         samples.count("n_extra", **visits),
         samples.fixed("total", 0, **volume) if collected else "",
     ]
-    return Row(samples.label("group", of_group["group"]), cells, "indent1")
+    return Row(_group(samples, of_group["group"]), cells, "indent1")
+
+
+def _group(samples: Results, group: str) -> str:
+    """The name of a group; of the one cohort, that it was allocated."""
+    allocated = group == "B" and not ard.plan().study.groups
+    return "Allocated to treatment" if allocated else samples.label("group", group)

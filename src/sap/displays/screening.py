@@ -7,9 +7,10 @@ from sap.catalogue.populations import flags
 from sap.displays.ard_lookup import Number, Results, results
 from sap.displays.escape import coded
 from sap.displays.figure import Figure
-from sap.displays.flow_diagram import Arrow, Box, flow_diagram
+from sap.displays.flow_diagram import Arrow, Box, flow_diagram, flow_list
 from sap.displays.rates import ci_header
 from sap.displays.table import Column, Row, RowKind, Table, limits, n_pct
+from sap.plan.entry import stated
 
 STATES = ("marker_positive", "marker_negative", "marker_undetermined", "marker_not_done")
 NOT_TREATED = "qualified_not_treated"
@@ -39,11 +40,12 @@ def _consented() -> Number:
 
 def _marker_rows(flow_rows: Results, state: str) -> list[Row]:
     """A marker status, by the minimum CTC count and by the reason why it is not known."""
-    rows = [
-        _category(state),
-        _category(f"{state}_ctc_minimum_met", "indent2"),
-        _category(f"{state}_ctc_below_minimum", "indent2"),
-    ]
+    rows = [_category(state)]
+    if stated(ard.plan().biomarker).cell_count is not None:
+        rows += [
+            _category(f"{state}_ctc_minimum_met", "indent2"),
+            _category(f"{state}_ctc_below_minimum", "indent2"),
+        ]
     for reason in flow_rows.values("sublevel", level=state, paramcd="REASON"):
         number = flow_rows.count(level=state, sublevel=reason, paramcd="REASON")
         rows.append(Row(coded(flow_rows.label("sublevel", reason)), (number,), "indent2"))
@@ -53,21 +55,25 @@ def _marker_rows(flow_rows: Results, state: str) -> list[Row]:
 def flow() -> Table:
     """`tlf-flow`: the categories of the flow, in the order in which a patient reaches them."""
     flow_rows, plan = results("flow"), ard.plan()
-    rows = [
-        _category(level, "")
-        for level in ("consented", "sampled", "ctc_evaluable", "ctc_not_evaluable")
-    ]
-    rows.append(Row("CTC count", kind="group"))
-    rows += [_category("ctc_minimum_met"), _category("ctc_below_minimum")]
-    rows.append(Row(f"{plan.wording.marker} at the first screening", kind="group"))
-    for state in STATES:
-        rows += _marker_rows(flow_rows, state)
-    rows.append(Row("Allocation and treatment", kind="group"))
+    made = set(flow_rows.values("level", paramcd="BOX"))
+
+    def those(levels: Sequence[str], kind: RowKind = "indent1") -> list[Row]:
+        return [_category(level, kind) for level in levels if level in made]
+
+    rows = those(("consented", "sampled", "ctc_evaluable", "ctc_not_evaluable"), "")
+    if counted := those(("ctc_minimum_met", "ctc_below_minimum")):
+        rows += [Row("CTC count", kind="group"), *counted]
+    if plan.biomarker is not None:
+        rows.append(Row(f"{plan.biomarker.name} at the first screening", kind="group"))
+        for state in STATES:
+            rows += _marker_rows(flow_rows, state)
+    allocated = "Allocation and treatment" if plan.biomarker is not None else "Treatment"
+    rows.append(Row(allocated, kind="group"))
     if plan.study.groups:
-        rows += [_category("group_a"), _category("group_b")]
-    rows += [_category("treated_first"), _category(NOT_TREATED)]
-    rows += [_category(reason, "indent2") for reason in NOT_TREATED_REASONS]
-    rows += [_category("declined"), _category("not_eligible")]
+        rows += those(("group_a", "group_b"))
+    rows += those(("treated_first", NOT_TREATED))
+    rows += those(NOT_TREATED_REASONS, "indent2")
+    rows += those(("declined", "not_eligible"))
     if plan.study.groups:
         rows.append(Row("Re-screening", kind="group"))
         levels = ("rescreened", "rescreened_not_qualified", "rescreened_qualified")
@@ -97,9 +103,7 @@ def biomarker() -> Table:
     levels = rates.values("level")
     for level in levels:
         n, percent = rates.count(level=level), rates.percent(level=level)
-        interval = limits(
-            rates.percent("conf_low", level=level), rates.percent("conf_high", level=level)
-        )
+        interval = limits(rates.rate("conf_low", level=level), rates.rate("conf_high", level=level))
         cells = (n_pct(n, percent), rates.count("N", level=level), interval)
         rows.append(Row(rates.label("level", level), cells))
     columns = [Column("n (%)"), Column("N"), Column(ci_header(rates, level=levels[0]))]
@@ -127,14 +131,14 @@ def _unbroken(label: str) -> str:
     return label.replace(" ≥ ", "\u00a0≥\u00a0").replace(" < ", "\u00a0<\u00a0")
 
 
-def _line(level: str) -> tuple[str, str]:
+def _line(level: str) -> tuple[str, Number]:
     """Label and count of a category, for a line inside a box."""
     flow_rows = results("flow")
-    number = flow_rows.count(level=level, paramcd="BOX").text
+    number = flow_rows.count(level=level, paramcd="BOX")
     return _unbroken(flow_rows.label("level", level)), number
 
 
-def _lines(levels: Sequence[str]) -> list[tuple[str, str]]:
+def _lines(levels: Sequence[str]) -> list[tuple[str, Number]]:
     return [_line(level) for level in levels]
 
 
@@ -143,10 +147,15 @@ def diagram() -> Figure:
     consented = _consented()
     if consented.text == "0":
         return Figure("tlf-flow-diagram", None, "", absent=NO_CONSENT)
+    if ard.plan().biomarker is None:
+        return _treated_or_not(consented)
     groups = ard.plan().study.groups
-    qualified, number = _line("marker_positive_ctc_minimum_met")[0], _line("qualified")[1]
-    not_known = ("marker_positive_ctc_below_minimum", *STATES[1:])
-    counts = ("ctc_minimum_met", "ctc_below_minimum", "ctc_not_evaluable")
+    of_cells = stated(ard.plan().biomarker).cell_count is not None
+    needed = "marker_positive_ctc_minimum_met" if of_cells else STATES[0]
+    qualified, number = _line(needed)[0], _line("qualified")[1]
+    below = ("marker_positive_ctc_below_minimum",) if of_cells else ()
+    not_known = (*below, *STATES[1:])
+    counts = ("ctc_minimum_met", "ctc_below_minimum", "ctc_not_evaluable") if of_cells else ()
     not_treated = Box(
         "left", *_line(NOT_TREATED), 0, lines=_lines(NOT_TREATED_REASONS), tone="side"
     )
@@ -171,26 +180,46 @@ def diagram() -> Figure:
         Arrow("qualifies", "treated"),
         Arrow("qualifies", "left"),
     ]
+    for_group = f" for {ard.plan().wording.group_b_in_text}" if groups else ""
     alt = (
-        f"Participant flow: {_line('consented')[1]} patients consented, {_line('sampled')[1]} gave a "
-        f"sample, {number} qualified for group B and {treated.n} were treated."
+        f"Participant flow: {consented.text} patients consented, {_line('sampled')[1].text} gave a "
+        f"sample, {number.text} qualified{for_group} and {_line('treated_first')[1].text} were treated."
     )
     if groups:
         rows += _rescreening_boxes(not_treated, treated)
         arrows += RESCREENING_ARROWS
         alt += (
-            f" {_line('rescreened')[1]} patients of group A were re-screened and "
-            f"{_line('rescreened_treated')[1]} of them were treated."
+            f" {_line('rescreened')[1].text} patients of group A were re-screened and "
+            f"{_line('rescreened_treated')[1].text} of them were treated."
         )
     else:
         rows.append([not_treated, treated])
-    image = flow_diagram(rows, arrows, 4)
-    return Figure("tlf-flow-diagram", image, alt, n=consented, numbers=[consented])
+    image, text = flow_diagram(rows, arrows, 4), flow_list(rows, arrows)
+    return Figure("tlf-flow-diagram", image, alt, n=consented, numbers=[consented], narrow=text)
+
+
+def _treated_or_not(consented: Number) -> Figure:
+    """The flow of a study without a biomarker: consented, then treated or not, with the reason."""
+    treated, reasons = _line("treated_first"), _lines(("declined", "not_eligible"))
+    boxes = [
+        [Box("consented", *_line("consented"), 1, span=2)],
+        [
+            Box("declined", *reasons[0], 0, tone="side"),
+            Box("treated", *treated, 1, span=2, tone="strong"),
+            Box("ineligible", *reasons[1], 3, tone="side"),
+        ],
+    ]
+    arrows = [Arrow("consented", name) for name in ("treated", "declined", "ineligible")]
+    alt = (
+        f"Participant flow: {consented.text} patients consented and {treated[1].text} were treated."
+    )
+    image, text = flow_diagram(boxes, arrows, 4), flow_list(boxes, arrows)
+    return Figure("tlf-flow-diagram", image, alt, n=consented, numbers=[consented], narrow=text)
 
 
 def _rescreening_boxes(not_treated: Box, treated: Box) -> list[list[Box]]:
     flow_rows, stays = results("flow"), "end_group_a_not_rescreened"
-    not_rescreened = flow_rows.count_or_zero(level=stays, paramcd="FINAL").text
+    not_rescreened = flow_rows.count_or_zero(level=stays, paramcd="FINAL")
     again_lines = _lines(NOT_TREATED_AGAIN_REASONS)
     return [
         [

@@ -5,20 +5,26 @@ from dataclasses import replace
 from sap import ard
 from sap.catalogue import decisions
 from sap.displays import days, plan_text
+from sap.displays.absence import were_not
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
-from sap.displays.escape import coded
+from sap.displays.endpoint import had_it, primary_endpoint, rate_name, with_article
+from sap.displays.escape import coded, markdown_text
 from sap.displays.formats import typeset
 from sap.displays.inline import (
+    NOTHING,
     Conditional,
     RichText,
     if_shown,
     interval,
     months,
     n_of_N,
+    p,
     rate,
+    ref,
 )
 from sap.displays.published import trial_of
-from sap.displays.register import unavailable
+from sap.displays.register import printed, unavailable
+from sap.plan.entry import stated
 
 
 def _plan(path: str) -> Number:
@@ -32,6 +38,11 @@ def _joined(*parts: str | Number | RichText) -> RichText:
     return RichText(*flat)
 
 
+def capital(words: str) -> str:
+    """The words with a capital at the beginning."""
+    return words[:1].upper() + words[1:]
+
+
 def _arm() -> str:
     """What is evaluated: the study, or the patients given the study treatment where it has groups."""
     if not ard.plan().study.groups:
@@ -43,7 +54,7 @@ def design() -> RichText:
     """The design in one or two sentences."""
     planned = ard.plan().design
     test = (
-        "A response rate of at most ", plan_text.percent("design.p0"),
+        f"{capital(with_article(rate_name(ard.plan())))} of at most ", plan_text.percent("design.p0"),
         " (null hypothesis, H0) is tested against ", plan_text.percent("design.p1"), " at a one-sided significance level of ", _plan("design.alpha"),
         " with a type II error (beta) of ", _plan("design.beta"),
         " (both as planned)" if planned.deviation else "",
@@ -51,16 +62,55 @@ def design() -> RichText:
     if planned.kind == "single-stage":
         return _joined(
             _arm(), " with one stage. ", *test, ": the null hypothesis is rejected when more than ",
-            _plan("design.r"), " of ", _plan("design.n"), " patients respond.",
+            _plan("design.r"), " of ", _plan("design.n"), f" patients {_respond()}.",
         )  # fmt: skip
     named = {"minimax": "Simon's minimax design", "optimal": "Simon's optimal design"}
     named = {} if planned.deviation else named
     return _joined(
         _arm(), f" in two stages, {named.get(planned.criterion, 'after Simon')}. ",
         *test, ". The study stops after ", _plan("design.n1"), " patients when at most ",
-        _plan("design.r1"), " respond, and the null hypothesis is rejected when more than ", _plan("design.r"),
-        " of ", _plan("design.n"), " respond.",
+        _plan("design.r1"), f" {_respond()}, and the null hypothesis is rejected when more than ", _plan("design.r"),
+        " of ", _plan("design.n"), f" {_respond()}.",
     )  # fmt: skip
+
+
+def _respond() -> str:
+    """The verb of a responder in the sentence of the design."""
+    return "respond" if ard.plan().primary.endpoint != "rate_at" else "are free of the event"
+
+
+def primary_count() -> RichText:
+    """How many patients of the primary set have the primary endpoint: `3 of 25 patients ... had ...`."""
+    plan = ard.plan()
+    return _joined(
+        n_of_N(plan.primary.endpoint, **_primary()), f" patients of the primary set {had_it(plan)}"
+    )
+
+
+def _primary() -> ArdKey:
+    """Where the primary result is in the ARD."""
+    return ArdKey(population="PRIMARY", paramcd=ard.plan().primary_parameter)
+
+
+def primary_rate() -> RichText:
+    """The primary rate."""
+    return rate(ard.plan().primary.endpoint, **_primary())
+
+
+def primary_interval() -> RichText:
+    """The interval of the primary rate."""
+    return interval(ard.plan().primary.endpoint, **_primary())
+
+
+def primary_test() -> RichText:
+    """The p-value of the primary analysis."""
+    return p(ard.plan().primary.endpoint, **_primary())
+
+
+def primary_table() -> RichText:
+    """The table of the primary result."""
+    of_psa = ard.plan().primary.endpoint == "psa_response"
+    return ref("tlf-psa-response" if of_psa else "tlf-primary")
 
 
 def design_deviation() -> RichText:
@@ -82,9 +132,15 @@ def design_deviation() -> RichText:
     )  # fmt: skip
 
 
+def primary_variable() -> RichText:
+    """The primary endpoint and the section of the SAP with its rule."""
+    section = ard.plan().primary_section.replace(" ", "\u00a0")
+    return RichText(f"{primary_endpoint(ard.plan())} ({section})")
+
+
 def empty_primary() -> RichText:
     """That the primary analysis set is empty, where it is; else nothing."""
-    if results("psa_response").find("N", population="PRIMARY").value:
+    if results(ard.plan().primary.endpoint).find("N", **_primary()).value:
         return RichText("")
     return RichText(
         "No patient belongs to the primary analysis set yet, so there is no "
@@ -113,7 +169,7 @@ def groups() -> RichText:
     return _joined(
         f"All other patients form group A ({wording.control}). After progression on ",
         plan_text.either("rescreening.after"), " they could be re-screened and, "
-        f"if {wording.marker} positive, be treated with {wording.treatment}; such a patient was not counted "
+        f"if {stated(ard.plan().biomarker).name} positive, be treated with {wording.treatment}; such a patient was not counted "
         "again in the primary analysis.",
     )  # fmt: skip
 
@@ -135,7 +191,9 @@ def _negative_subjects() -> str:
     """Who the marker-negative patients are that the positive ones are compared with."""
     where = "in group A" if ard.plan().study.groups else "outside the study"
     wording = ard.plan().wording
-    return f"{wording.marker}-negative patients given {wording.treatment} {where}"
+    return (
+        f"{stated(ard.plan().biomarker).name}-negative patients given {wording.treatment} {where}"
+    )
 
 
 def comparisons() -> RichText:
@@ -167,8 +225,9 @@ def investigator_alone() -> RichText:
     if not unavailable(SCANS) or unavailable("tlf-tumour-response"):
         return RichText("")
     return RichText(
-        "The best overall response is that assessed by the investigator; dated assessments and measurements "
-        "of lesions were not collected, so no response is derived by the criteria of the SAP."
+        "The best overall response is that assessed by the investigator; "
+        f"{were_not('dated assessments and measurements of lesions')}, so no response is derived by the "
+        "criteria of the SAP."
     )
 
 
@@ -182,18 +241,240 @@ def evaluator() -> RichText:
 
 def progression_events_of_rule() -> RichText:
     """The event of each time to progression that the data allow."""
+    psa = ard.plan().psa_progression is not None
     if unavailable(SCANS):
         return RichText(
             "The event of the time to PSA progression is PSA progression alone; the duration of a PSA response "
             "is the time from the first decrease to PSA progression."
+            if psa
+            else ""
         )
-    return RichText(
-        "An event of progression-free survival is PSA, radiographic or clinical progression or death; of "
-        "radiographic progression-free survival, radiographic progression or death; of the time to PSA "
-        "progression, PSA progression alone. Clinical progression is that recorded as such by the "
-        "investigator after the first dose, on the day of the record. The duration of a PSA response is the time from the first decrease to PSA progression, that of a confirmed tumour "
-        "response the time from its first assessment to radiographic progression or death."
+    of_psa = (
+        "; of the time to PSA progression, PSA progression alone" if psa else "",
+        "The duration of a PSA response is the time from the first decrease to PSA progression, that of a "
+        if psa
+        else "The duration of a ",
+        "the time from its first assessment" if psa else "is the time from its first assessment",
     )
+    return RichText(
+        f"An event of progression-free survival is {progression_kinds()}; of "
+        f"radiographic progression-free survival, radiographic progression or death{of_psa[0]}. Clinical "
+        "progression is that recorded as such by the investigator after the first dose, on the day of the "
+        f"record. {of_psa[1]}confirmed tumour response {of_psa[2]} to radiographic progression or death."
+    )
+
+
+def progression_kinds() -> str:
+    """The events of progression-free survival."""
+    psa = "PSA, " if ard.plan().psa_progression is not None else ""
+    return f"{psa}radiographic or clinical progression or death"
+
+
+def intervals_due() -> RichText:
+    """How often scans and, where its progression counts, PSA were due."""
+    scans = ("Scans were due every ", _plan("progression.scan_interval_days"), " days")
+    if ard.plan().psa_progression is None:
+        return _joined(*scans)
+    return _joined(
+        *scans, " and PSA at least every ", _plan("progression.psa_interval_days"), " days"
+    )
+
+
+def who_consented() -> RichText:
+    """Who could consent, and to what."""
+    plan = ard.plan()
+    prior = plan.wording.prior_treatment
+    after: tuple[str | Number, ...] = (
+        (" and progression during or after ", _plan("wording.prior_treatment")) if prior else ()
+    )
+    to = (
+        "screening; consent to the blood sample and consent to treatment are recorded as milestones"
+    )
+    return _joined(
+        "Patients with ", _plan("wording.disease"), *after, " could consent to ",
+        to if plan.biomarker is not None else "the study", ".",
+    )  # fmt: skip
+
+
+def selection() -> RichText:
+    """Who was checked for eligibility."""
+    sample = ard.plan().biomarker is not None
+    return RichText("Patients who qualified by the sample" if sample else "Patients who consented")
+
+
+def variables() -> RichText:
+    """The variables of efficacy and of safety, as far as the SAP has them."""
+    plan = ard.plan()
+    cells: tuple[str | Number, ...] = ()
+    if plan.ctc is not None:
+        marker = (_plan("biomarker.name"), " status, ") if plan.biomarker is not None else ()
+        cells = ("circulating tumour cells, ", *marker)
+    scans = " and bone scan" if plan.bone is not None else ""
+    psa = "PSA, " if plan.psa_response is not None else ""
+    begin = "" if psa or cells else "T"
+    return _joined(
+        psa, *cells, f"{begin or 't'}umour assessments by RECIST{scans}{',' if psa or cells else ''} and survival are the efficacy "
+        "variables; adverse events graded by CTCAE and laboratory values are the safety variables.",
+    )  # fmt: skip
+
+
+def sample_rule() -> RichText:
+    """What was recorded of a screening sample, and which of several is used."""
+    marker = stated(ard.plan().biomarker)
+    if marker.cell_count is None:
+        return _joined(
+            _plan("biomarker.name"), " status was recorded for each sample; of several samples, the first "
+            "with a result is used.",
+        )  # fmt: skip
+    return _joined(
+        "CTC count and ", _plan("biomarker.name"), " status were recorded separately for each sample; of "
+        "several samples, the first with a count is used.",
+    )  # fmt: skip
+
+
+def objective_response_rule() -> RichText:
+    """Objective response by the rule of the plan, every number from it; nothing without such a rule."""
+    rule = ard.plan().objective_response
+    if rule is None:
+        return RichText("")
+    read = (
+        "recorded by the "
+        if rule.source_of_response == "RS"
+        else "derived from the lesions of the "
+    )
+    who = Number(ard.plan().tumour.evaluator.lower(), "plan|tumour.evaluator")
+    confirmed: tuple[str | Number, ...] = (", without confirmation",)
+    if rule.confirmed:
+        confirmed = (
+            ", confirmed by a second one at least ", _plan("objective_response.confirm_after_days"),
+            " days later",
+        )  # fmt: skip
+    least: tuple[str | Number, ...] = ("; stable disease has no shortest duration",)
+    if rule.stable_after_days:
+        least = (
+            "; stable disease holds for at least ", _plan("objective_response.stable_after_days"),
+            " days from the first dose",
+        )  # fmt: skip
+    of = (
+        "patients with measurable disease at baseline"
+        if rule.population == "measurable"
+        else "all treated patients"
+    )
+    return _joined(
+        f"An objective response is an overall response of CR or PR by RECIST 1.1 {read}", who, *confirmed,
+        ", up to the first progression", *least, f". The denominator is {of}; the response by the other "
+        "source is reported with it.",
+    )  # fmt: skip
+
+
+def landmark_rule() -> RichText:
+    """The rate at a landmark by the rule of the plan; nothing without such a rule."""
+    rule = ard.plan().rate_at
+    if rule is None:
+        return RichText("")
+    event = "progression or death" if rule.event == "progression" else "death"
+    open_ = "counts as a failure" if rule.not_observed == "failure" else "is not in the denominator"
+    return _joined(
+        "The rate is the share of patients without ", event, " at ", _plan("rate_at.months"), " months; a "
+        f"patient without the event who was not observed until then {open_}. The Kaplan-Meier estimate at that "
+        "time is given as well and decides nothing.",
+    )  # fmt: skip
+
+
+def compared_events() -> Conditional:
+    """Which tables compare adverse events with published data, and what limits it."""
+    marker = ard.plan().biomarker
+    selected = (
+        f"patients of the published trial were not selected by {marker.name}"
+        if marker is not None
+        else "patients of the published trial were selected differently"
+    )
+    published = any(rate.reference for rate in ard.plan().safety_rates.rates)
+    if not published:
+        return if_shown(
+            "{tlf-ae-rates} and {tlf-ae-dots} give the rates of selected adverse events."
+        )
+    return if_shown(
+        "{tlf-ae-rates} and {tlf-ae-dots} compare selected adverse events with published data. The comparison "
+        f"is descriptive: {selected}."
+    )
+
+
+def investigated() -> RichText:
+    """What the study investigated, and in whom."""
+    plan = ard.plan()
+    what = primary_endpoint(plan).removeprefix("confirmed ")
+    if plan.biomarker is None:
+        who: tuple[str | Number, ...] = (_plan("wording.disease"),)
+    else:
+        who = (_plan("biomarker.name"), "-positive disease")
+    return _joined(
+        f"The study investigated the {what} to " if plan.primary.endpoint.endswith("response")
+        else f"The study investigated {what} under ",
+        _plan("wording.treatment"), " in patients with ", *who, ".",
+    )  # fmt: skip
+
+
+class Points:
+    """A list of short texts, each of several pieces."""
+
+    def __init__(self, points: "list[list[RichText | Conditional | str]]") -> None:
+        self.points = points
+
+    def _repr_markdown_(self) -> str:
+        def markdown(piece: RichText | Conditional | str) -> str:
+            return markdown_text(piece) if isinstance(piece, str) else piece._repr_markdown_()
+
+        texts = ["".join(map(markdown, point)).replace(NOTHING, "") for point in self.points]
+        return "\n".join(f"- {text}" for text in texts if text.strip()) + "\n"
+
+
+def limitations() -> Points:
+    """The limitations of the study, as far as the SAP has what they are about."""
+    plan = ard.plan()
+    points: list[list[RichText | Conditional | str]] = [["There is no control group."]]
+    if plan.comparison is not None:
+        of_events = plan.safety_rates is not None and plan.safety_rates.published
+        tables = "{tlf-comparison}, {tlf-ae-rates}" if of_events else "{tlf-comparison}"
+        points[0] += [
+            if_shown(
+                f" Comparisons with published rates ({tables}) concern patients who were selected "
+                "differently."
+            ),
+            " ",
+            published_comparison(),
+            " Neither rate is adjusted, and a difference can be due to patient selection alone.",
+        ]
+    if plan.design.assumption:
+        points.append(
+            [
+                "The parameters of the design are assumptions of the SAP",
+                if_shown(" ({tlf-oc} gives its operating characteristics)"),
+                ".",
+            ]
+        )
+    if plan.biomarker is not None:
+        cells = plan.biomarker.cell_count is not None
+        points.append(
+            [
+                "Patients were selected by ",
+                "a count of circulating tumour cells and a test: " if cells else "a test: ",
+                _joined(_plan("biomarker.name"), " status was determined in "),
+                rate("biomarker_yield", level="marker_determined"),
+                " of the patients with a sample (",
+                ref("tlf-biomarker"),
+                ").",
+                " The result applies to patients with a sufficient CTC count." if cells else "",
+                " ",
+                second_episodes(),
+            ]
+        )
+    if printed("tlf-os-guarantee"):
+        words = (
+            "Survival counted from screening or allocation includes the time before the first dose"
+        )
+        points.append([if_shown(f"{words} ({{tlf-os-guarantee}}).")])
+    return Points(points)
 
 
 def _exposure_known(paramcd: str) -> bool:
@@ -207,26 +488,67 @@ def significant() -> Conditional | RichText:
     if unavailable("tlf-l-significant"):
         return no_significant()
     return if_shown(
-        "Events that led to drug withdrawal, dose reduction or dose delay and were not serious are listed in "
+        "Events that led to drug withdrawal, dose reduction or drug interruption and were not serious are listed in "
         "{tlf-l-significant}."
     )
 
 
 def no_significant() -> RichText:
-    """That no other event is significant, where that is so."""
+    """That no other event is significant, where that is so, and of how many events it is not known.
+
+    1. The actions of all treatment-emergent events that were not serious are known: no such event.
+    2. Those of some are missing: none is recorded, and how many are missing.
+    3. Those of all are missing: that they are.
+    """
     if not unavailable("tlf-l-significant"):
         return RichText("")
-    return RichText(
-        "No adverse event that was not serious led to drug withdrawal, dose reduction or dose delay."
+    none = "led to drug withdrawal, dose reduction or drug interruption."
+    missing, of = _not_serious()
+    if not missing:
+        return RichText(f"No adverse event that was not serious {none}")
+    begin = (
+        ""
+        if missing == of
+        else f"No adverse event that was not serious is recorded as having {none} "
     )
+    return _joined(begin, action_missing())
+
+
+def _not_serious() -> tuple[float, float]:
+    """Treatment-emergent events that were not serious: those without a known action, and all."""
+    events = results("ae_overview")
+    places = [
+        ArdKey(level=level, group="") for level in ("not_serious_action_missing", "not_serious")
+    ]
+    if not all(events.has("n_events", **place) for place in places):
+        return 0, 0
+    missing, of = (events.find("n_events", **place).value for place in places)
+    return missing, of
+
+
+def action_missing() -> RichText:
+    """Of how many events that were not serious the action taken is missing; nothing where of none."""
+    if not _not_serious()[0]:
+        return RichText("")
+    events = results("ae_overview")
+    return _joined(
+        "The action taken is missing or unknown for ",
+        events.count("n_events", level="not_serious_action_missing", group=""), " of the ",
+        events.count("n_events", level="not_serious", group=""),
+        " treatment-emergent adverse events that were not serious.",
+    )  # fmt: skip
+
+
+def action_missing_beside_listing() -> RichText:
+    """The same after a sentence or listing of the events whose action is known; else nothing."""
+    return RichText("") if unavailable("tlf-l-significant") else action_missing()
 
 
 def no_vital_signs() -> RichText:
     """That vital signs were not collected, where that is so."""
     if not unavailable("tlf-vital-signs"):
         return RichText("")
-    data = "published data" if ard.plan().study.report_status else "data"
-    return RichText(f"Vital signs and physical findings are not in the {data}.")
+    return RichText(f"{were_not('Vital signs and physical findings')}.")
 
 
 def vital_signs() -> Conditional | RichText:
@@ -271,15 +593,128 @@ def low_start() -> RichText:
     """That a low starting dose is no reduction, where doses are known."""
     if not _exposure_known("LOWSTART"):
         return RichText("")
+    unit = ard.plan().exposure.dose_unit
     return _joined(
-        "A planned start at ", _plan("exposure.low_start_dose_mg_m2"),
-        " mg/m2 is not counted as a reduction.",
+        "A planned start at ", _plan("exposure.low_start_dose"),
+        f" {unit} is not counted as a reduction.",
     )  # fmt: skip
+
+
+def dose_changes() -> RichText:
+    """Which doses count as reduced and which infusions as delayed; what the plan does not assess is left out."""
+    rule = ard.plan().exposure
+    reduced: tuple[str | Number, ...] = (
+        "dose of at most ", _plan("exposure.reduced_at_most"), f" {rule.unit} counts as reduced",
+    ) if rule.reduced_at_most is not None else ()  # fmt: skip
+    if rule.delay_after_days is None:
+        return RichText("A ", *reduced, ".") if reduced else RichText("")
+    late = _plan("exposure.delay_after_days")
+    if not reduced:
+        return RichText("An infusion more than ", late, " days late counts as delayed.")
+    return RichText("A ", *reduced, ", an infusion more than ", late, " days late as delayed.")
+
+
+def per_protocol() -> RichText:
+    """The per-protocol set, by cycles or by days of treatment; nothing where no deviation is recorded."""
+    if not printed("tlf-deviations"):
+        return RichText("")
+    unit = "cycles" if ard.plan().exposure.dosing == "cycles" else "days"
+    return RichText(
+        "The per-protocol set comprises patients without an important protocol deviation and with at least ",
+        _plan(f"analysis_sets.per_protocol_{unit}"),
+        " cycles," if unit == "cycles" else " days of treatment,",
+        " or progression before them.",
+    )
+
+
+def assignment() -> str:
+    """How patients came to treatment where the plan has no text of the protocol: by the biomarker, or all."""
+    if ard.plan().biomarker is None:
+        return "All eligible patients were assigned to one treatment; there was no randomisation."
+    return "Patients were assigned to treatment by the result of the sample; there was no randomisation."
+
+
+def given_by() -> RichText:
+    """Who gave the infusions, with a space after it; nothing under continuous dosing."""
+    in_cycles = ard.plan().exposure.dosing == "cycles"
+    return RichText("Infusions were given by the site. " if in_cycles else "")
+
+
+def intensity_by_day() -> RichText:
+    """Under continuous dosing, what the dose intensity is; nothing where doses are in cycles."""
+    if ard.plan().exposure.dosing == "cycles":
+        return RichText("")
+    return RichText(
+        "Doses are recorded as intervals; the dose intensity is the cumulative dose divided by the days from "
+        "the first dose to the last."
+    )
+
+
+def and_line() -> RichText:
+    """The words for lines of therapy after "by frequency", where the plan has lines."""
+    return RichText("" if ard.plan().lines is None else " and line of therapy")
+
+
+def design_source() -> RichText:
+    """Whether the numbers of the design are assumptions of the SAP or those of its source."""
+    where = plan_text.section("design")
+    if ard.plan().design.assumption:
+        return RichText(
+            "No source gives all of these numbers; the SAP declares them as assumptions (", *where.parts, ").",
+        )  # fmt: skip
+    return RichText(
+        "These numbers are those of the source that the SAP names (", *where.parts, ")."
+    )
+
+
+def major_delay() -> RichText:
+    """When a delay is major; nothing under continuous dosing."""
+    if ard.plan().exposure.major_delay_after_days is None:
+        return RichText("")
+    days_late = _plan("exposure.major_delay_after_days")
+    return RichText("A delay of more than ", days_late, " days is major.")
+
+
+def severe_apart() -> RichText:
+    """Which events are reported separately: of the plan's grade, or severe ones."""
+    if ard.plan().safety.severe_grade is None:
+        return RichText("Severe events are reported separately.")
+    return RichText("Events of grade ≥ ", _plan("safety.severe_grade"), " are reported separately.")
+
+
+def severe_values() -> RichText:
+    """Where laboratory values of the plan's high grade are; nothing where events have a severity."""
+    if ard.plan().safety.severe_grade is None:
+        return RichText("")
+    return _joined(
+        "Values of grade ", _plan("safety.severe_grade"), " and above are included in ", ref("tlf-lab-grade"),
+        ".",
+    )  # fmt: skip
+
+
+def scale() -> RichText:
+    """The scale of events: grade or severity."""
+    return RichText(ard.plan().safety.by)
+
+
+def high() -> RichText:
+    """Before "events": high-grade or severe."""
+    return RichText("high-grade" if ard.plan().safety.by == "grade" else "severe")
+
+
+def that_is_severe() -> RichText:
+    """Behind "adverse event": of the plan's grade or more, or that was severe."""
+    if ard.plan().safety.severe_grade is None:
+        return RichText("that was severe")
+    return RichText("of grade ", _plan("safety.severe_grade"), " or more")
 
 
 def delays() -> Conditional:
     """Which kinds of change of treatment the table of compliance has."""
-    kinds = {"DELAYED": "dose delays", "REDUCED": "dose reductions", "GCSFANY": "G-CSF use"}
+    kinds = {
+        "DELAYED": "dose delays", "INTERR": "interruptions of treatment", "REDUCED": "dose reductions",
+        "GCSFANY": "G-CSF use",
+    }  # fmt: skip
     known = [words for paramcd, words in kinds.items() if _exposure_known(paramcd)]
     listed = " and ".join(filter(None, (", ".join(known[:-1]), known[-1]))) if known else ""
     return if_shown(f"Patients with {listed} are given in {{tlf-compliance}}." if known else "")
@@ -291,7 +726,7 @@ def marker_results() -> RichText:
     statuses = ("positive", "negative", "undetermined", "not_done")
     counts = {status: flow.count(level=f"marker_{status}") for status in statuses}
     named = [s for s, n in counts.items() if n.text != "0" or s in ("positive", "negative")]
-    parts: list[str | Number] = [f"{ard.plan().wording.marker} was "]
+    parts: list[str | Number] = [f"{stated(ard.plan().biomarker).name} was "]
     for place, status in enumerate(named):
         joint = "" if place == 0 else " and " if place == len(named) - 1 else ", "
         parts += [f"{joint}{status.replace('_', ' ')} in ", counts[status]]
@@ -302,8 +737,10 @@ def growth_factor() -> RichText:
     """What is known of growth factor."""
     place = ArdKey(group="", paramcd="GCSFANY", level="")
     exposures = results("exposure")
+    if ard.plan().exposure.continuous:
+        return RichText("")
     if exposures.has("n", **place) and exposures.find("n", **place).estimable:
-        return RichText("Growth factor was allowed and is recorded with its indication.")
+        return RichText("Growth factor is recorded with its indication.")
     return RichText("Whether growth factor was given is not in the data.")
 
 
@@ -335,18 +772,18 @@ def new_therapy() -> RichText:
 
 
 def registered() -> RichText:
-    """That milder events were not all collected, where that is so; ends with a space."""
-    if ard.plan().safety_rates.collected_from_grade <= 1:
+    """That milder events were not all recorded, where that is so; ends with a space."""
+    if ard.plan().safety_rates.collected_from <= 1:
         return RichText("")
     return _joined(
         "Events below grade ", _plan("safety_rates.collected_from_grade"),
-        " were not all collected, so counts of any grade are of the events collected. ",
+        " were not all recorded, so counts of any grade are of the recorded events. ",
     )  # fmt: skip
 
 
 def response_rule() -> RichText:
     """The primary endpoint in words, every number from the plan."""
-    rule = ard.plan().psa_response
+    rule = stated(ard.plan().psa_response)
     limit: tuple[str | Number, ...] = ()
     if rule.first_fall_within_days is not None:
         limit = (
@@ -407,7 +844,7 @@ def lost() -> RichText:
 
 def other_confirmation() -> RichText:
     """The days of confirmation that are not those of the primary rule; ends with a space."""
-    rule = ard.plan().psa_response
+    rule = stated(ard.plan().psa_response)
     places = [
         place
         for place, days in enumerate(rule.sensitivity_confirm_days)
@@ -426,7 +863,15 @@ def other_confirmation() -> RichText:
 
 def variations() -> RichText:
     """What the sensitivity analyses of the response vary besides missing data; ends with a space."""
-    return _joined(other_confirmation(), late_decreases())
+    if ard.plan().psa_response is None:
+        return RichText("")
+    lowest: tuple[str | Number, ...] = ()
+    if stated(ard.plan().estimand).baseline_psa_minimum is not None:
+        lowest = (
+            "Patients with a baseline PSA of at least ", _plan("estimand.baseline_psa_minimum"),
+            " µg/L are analysed separately. ",
+        )  # fmt: skip
+    return _joined(other_confirmation(), late_decreases(), *lowest)
 
 
 def ctc_response() -> RichText:
@@ -450,7 +895,7 @@ def ctc_response() -> RichText:
 
 def late_decreases() -> RichText:
     """That a first decrease counts at any time, where the plan limits it; ends with a space."""
-    if ard.plan().psa_response.first_fall_within_days is None:
+    if stated(ard.plan().psa_response).first_fall_within_days is None:
         return RichText("")
     return RichText("In one analysis the first decrease may be observed at any time. ")
 
@@ -463,7 +908,7 @@ MODELS = ("os_marker", "os_group")
 def hazards() -> RichText:
     """Each model of survival with doubtful proportionality of hazards, and the difference of means."""
     parts: list[str | Number | RichText] = []
-    names = (ard.plan().wording.marker, "the groups")
+    names = (stated(ard.plan().biomarker).name, "the groups")
     for analysis, about in zip(MODELS, names, strict=True):
         model = ArdKey(paramcd="OS", level="cox", group="", sublevel="")
         estimates = results(analysis)
@@ -501,8 +946,8 @@ def late_baseline() -> RichText:
 
 def early_confirmation() -> RichText:
     """How much too early a value may confirm, where the plan lets it; begins with a space."""
-    days = ard.plan().psa_response.confirm_tolerance_days
-    if not days:
+    rule = ard.plan().psa_response
+    if rule is None or not rule.confirm_tolerance_days:
         return RichText("")
     return RichText(
         " A confirming value may come ",
@@ -537,7 +982,7 @@ def _at_first_screening() -> list[str | Number | RichText]:
     if not rates.has("N", **negative) or not rates.find("N", **negative).value:
         return []
     return [
-        f"; of those initially {ard.plan().wording.marker} negative, ",
+        f"; of those initially {stated(ard.plan().biomarker).name} negative, ",
         n_of_N("rescreen_response", **negative), " (",
         interval("rescreen_response", **negative), ")",
     ]  # fmt: skip
@@ -596,8 +1041,15 @@ def survival() -> RichText:
     )  # fmt: skip
 
 
+def _confirmed() -> str:
+    rule = ard.plan().objective_response
+    return ", confirmed" if rule is None or rule.confirmed else ""
+
+
 def _tumour_response() -> list[str | Number | RichText]:
     """Objective response by the plan's rules, of measurable disease first; else the investigator's."""
+    if ard.plan().primary.endpoint == "objective_response":
+        return []  # the primary result
     rates = results("objective_response")
 
     def known(population: str) -> bool:
@@ -609,7 +1061,7 @@ def _tumour_response() -> list[str | Number | RichText]:
     if known("MEASURABLE"):
         measurable, primary = ArdKey(population="MEASURABLE"), ArdKey(population="PRIMARY")
         return [
-            "An objective response (complete or partial, confirmed) was observed in ",
+            f"An objective response (complete or partial{_confirmed()}) was observed in ",
             n_of_N("objective_response", **measurable),
             " patients with measurable disease (",
             rate("objective_response", **measurable),
@@ -653,7 +1105,7 @@ def other_efficacy() -> RichText:
         ]
     else:
         parts += [
-            "Median progression-free survival (PSA, radiographic or clinical progression or death) from ",
+            f"Median progression-free survival ({progression_kinds()}) from ",
             _plan("survival.pfs_origin"),
             " was ",
             months("pfs", **pfs),
@@ -662,6 +1114,8 @@ def other_efficacy() -> RichText:
             "). ",
         ]
     parts += _tumour_response()
+    if ard.plan().ctc is None:
+        return _joined(*parts)
     evaluable = ArdKey(population="CTCEVAL")
     ctc = results("ctc_response")
     if ctc.has("N", **evaluable) and ctc.find("N", **evaluable).value > 0:
@@ -688,7 +1142,7 @@ DECISIONS = {
 
 
 def _decision() -> Number:
-    return results("psa_response").words("decision", population="PRIMARY")
+    return results(ard.plan().primary.endpoint).words("decision", **_primary())
 
 
 def decision() -> RichText:
@@ -702,8 +1156,17 @@ def decision() -> RichText:
     assumed = " (an assumption of the SAP)" if ard.plan().design.assumption else ""
     end: tuple[str | Number, ...] = (" ", replace(words, text=verb), ".") if verb else (".",)
     return _joined(
-        f"{begin} of a response rate of at most ", plan_text.percent("design.p0"), assumed, *end
+        f"{begin} of {with_article(rate_of_null())} of at most ",
+        plan_text.percent("design.p0"),
+        assumed,
+        *end,
     )
+
+
+def rate_of_null() -> str:
+    """The rate of the null hypothesis in words; that of PSA response is called the response rate."""
+    named = rate_name(ard.plan())
+    return "response rate" if named == "PSA response rate" else named
 
 
 def conclusion() -> RichText:
@@ -731,7 +1194,7 @@ def implication() -> RichText:
 
 def comparison_rule() -> RichText:
     """By which rule the published rate and ours are compared."""
-    rule = ard.plan().comparison.rule
+    rule = stated(ard.plan().comparison).rule
     if rule is None:
         return RichText("The primary result is compared with the published one as reported")
     limit: tuple[str | Number, ...] = (" at any time after the first dose",)
@@ -751,14 +1214,14 @@ def comparison_rule() -> RichText:
 
 def published_comparison() -> RichText:
     """The rate of this study by the published trial's rule, the published rate, and their difference."""
-    analysis, reference = "comparison_published", ard.plan().comparison.reference
+    analysis, reference = "comparison_published", stated(ard.plan().comparison).reference
     trial = trial_of(reference)
     comparison = results(analysis)
     here = ArdKey(group="this_study", level="")
     there = ArdKey(group=reference, level="")
     if not len(comparison) or not comparison.find("N", **here).value:
         return RichText("No patient of the primary set can be compared with a published rate.")
-    own = ard.plan().comparison.rule is None
+    own = stated(ard.plan().comparison).rule is None
     parts: list[str | Number | RichText] = [
         "By the primary rule, " if own else f"By the rule of {trial}, ",
         n_of_N(analysis, **here), " patients of the primary set had a response (", rate(analysis, **here),
@@ -776,7 +1239,7 @@ def published_comparison() -> RichText:
 def deviations() -> RichText:
     """Whether protocol deviations were collected, and what they do to the per-protocol set."""
     if unavailable("tlf-l-deviations"):
-        return RichText("Protocol deviations were not collected, so there is no per-protocol set.")
+        return RichText(f"{were_not('Protocol deviations')}, so there is no per-protocol set.")
     return RichText(
         "Patients with an important protocol deviation are excluded from the per-protocol set."
     )
@@ -852,17 +1315,17 @@ def baseline() -> RichText:
             characteristics.fixed("median", 1, **age), " years (", characteristics.fixed("min", 0, **age),
             " to ", characteristics.fixed("max", 0, **age), "). ",
         ]  # fmt: skip
-    arsi = ArdKey(**place, paramcd="ARSI", level="Y")
+    arsi = ArdKey(**place, paramcd="PRIORCL", level="Y")
     if characteristics.has("n", **arsi):
         parts += [
-            characteristics.count(**arsi), " had received prior ", plan_text.either("lines.third_line_after"), " (",
+            characteristics.count(**arsi), " had received prior ", plan_text.either("baseline.prior_class.drugs"), " (",
             characteristics.percent(**arsi), "%). ",
         ]  # fmt: skip
     ctc = ArdKey(**place, paramcd="CTC")
     if characteristics.has("median", **ctc) and characteristics.find("median", **ctc).estimable:
         parts += [
             "The median CTC count was ", characteristics.fixed("median", 1, **ctc),
-            " per ", _plan("screening.volume_ml"), " mL.",
+            " per ", _plan("biomarker.cell_count.volume_ml"), " mL.",
         ]  # fmt: skip
     return _joined(*parts)
 
@@ -871,14 +1334,20 @@ def exposure() -> RichText:
     """How many infusions were given, and the dose intensity where doses are known."""
     exposures = results("exposure")
     cycles = ArdKey(population="SAFETY", group="", paramcd="NCYCLES", level="")
+    before, after = " patients were treated with a median of ", " infusions ("
+    if ard.plan().exposure.continuous:
+        cycles["paramcd"] = "TRTDAYS"
+        before, after = " patients were treated for a median of ", " days ("
     if not exposures.has("median", **cycles) or not exposures.find("median", **cycles).estimable:
         return RichText("No patient was treated")
     parts: list[str | Number | RichText] = [
-        exposures.count("n", **cycles), " patients were treated with a median of ",
-        exposures.fixed("median", 1, **cycles), " infusions (", exposures.fixed("min", 0, **cycles),
+        exposures.count("n", **cycles), before,
+        exposures.fixed("median", 1, **cycles), after, exposures.fixed("min", 0, **cycles),
         " to ", exposures.fixed("max", 0, **cycles), ")",
     ]  # fmt: skip
     intensity = ArdKey(population="SAFETY", group="", paramcd="RDI", level="")
+    if not exposures.has("median", **intensity):
+        return _joined(*parts)
     if exposures.find("median", **intensity).estimable:
         parts += [
             "; the median relative dose intensity was ",
@@ -904,11 +1373,22 @@ def safety() -> RichText:
     serious = ArdKey(level="serious", group="")
     return _joined(
         "Of ", overview.count("N", **any_), " treated patients, ", _or_none(overview.count(**severe)),
-        " had an adverse event of grade ", _plan("safety.severe_grade"), " or more, ",
+        " had a treatment-emergent adverse event ", that_is_severe(), ", ",
         _or_none(overview.count(**serious)), " had a serious adverse event, ", _or_none(overview.count(**withdrawn)),
         " had an adverse event with withdrawal of study treatment as the action taken, and ",
         _or_none(overview.count(**fatal)), " had a treatment-emergent fatal adverse event",
         *_fatal(overview, fatal), ". ", stopped_for_event(),
+    )  # fmt: skip
+
+
+def over_maximum() -> RichText:
+    """How many patients had more cycles than the protocol's maximum, where any had."""
+    exposures, place = results("exposure"), ArdKey(group="", paramcd="OVERMAX", level="")
+    if not exposures.has("n", **place) or not exposures.find("n", **place).value > 0:
+        return RichText("")
+    return _joined(
+        n_of_N("exposure", **place), " treated patients received more than the maximum of ",
+        _plan("exposure.max_cycles"), " cycles.",
     )  # fmt: skip
 
 
@@ -965,7 +1445,12 @@ def safety_conclusion() -> RichText:
          monitoring.words("decision", **place), "."] if applies else []
     )  # fmt: skip
     return _joined(
-        "Adverse events of grade ", _plan("safety.severe_grade"), " or more occurred in ",
+        *(
+            ("Severe adverse events",)
+            if ard.plan().safety.severe_grade is None
+            else ("Adverse events of grade ", _plan("safety.severe_grade"), " or more")
+        ),
+        " occurred in ",
         rate("ae_overview", level="severe_grade", group=""), " of treated patients; ",
         _or_none(overview.count(**fatal)), " had a treatment-emergent fatal one", *later, ".", *crossed,
         " Without a control group, events of treatment and of disease cannot be separated.",
@@ -1030,6 +1515,15 @@ def departures() -> RichText:
         return RichText(f"No analysis was changed after the SAP.{known}")
     ids = ", ".join(one["id"] for one in deviations)
     return RichText(f"Changes from the SAP ({ids}) are listed in section 9.8.{known}")
+
+
+def listed_changes() -> Conditional:
+    """What the table of changes has: dated changes, differences of the SAP from the protocol, or both."""
+    protocol = ard.plan().protocol
+    differ = any(one.difference for one in (protocol.endpoints if protocol else None) or ())
+    dated = "the dated changes" if ard.table("deviations") else ""
+    other = "where the SAP, from its first version, differs from the protocol" if differ else ""
+    return if_shown(f"{{tlf-changes}} lists {' and '.join(filter(None, (dated, other)))}.")
 
 
 def mapped() -> RichText:

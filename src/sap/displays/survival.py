@@ -1,6 +1,6 @@
 """Overall survival: the table and the curve."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import pandas as pd
@@ -10,6 +10,7 @@ from sap.displays import formats
 from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
+from sap.displays.marks import TiedNote
 from sap.displays.populations import short
 from sap.displays.rates import ci_header
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, span
@@ -27,10 +28,9 @@ def no_patient_at_risk(times: Results, place: ArdKey) -> bool:
     return none_at_risk and zero and not times.find("conf_low", **place).estimable
 
 
-def late_note(labels: Iterable[str]) -> list[Note]:
-    """The note on the times at which no patient was at risk."""
-    at = " and ".join(dict.fromkeys(labels))
-    return [f"{formats.NE} at {at}: no patient at risk."] if at else []
+NONE_AT_RISK = "none_at_risk"
+"""The id of a cell at whose time no patient was at risk."""
+LATE = TiedNote("Not estimable: no patient at risk at this time.", cells={"id": [NONE_AT_RISK]})
 
 
 def ci_months(times: Results, place: ArdKey) -> str:
@@ -76,31 +76,30 @@ def overall() -> Table:
         Row("Median (months)", [times.months("median", **place) for place in places.values()]),
         Row(header, [_months_limits(times, place) for place in places.values()], "indent1"),
     ]
-    ended: list[str] = []
     for level in filter(None, times.values("level")):
         label = times.label("level", level)
         if level.startswith("month_"):
             rows.append(line(f"OS rate at {label} (%)", rate_or_ne, level, ""))
             rows.append(line(header, percent_limits, level, "indent1"))
-            here = [ArdKey(population=p, level=level) for p in sets if followed[p]]
-            ended += [label for place in here if no_patient_at_risk(times, place)]
         else:
             rows.append(line(f"{label} (months)", _mean, level, ""))
             rows.append(line(header, _months_limits, level, "indent1"))
     rows.append(line("Median follow-up, reverse Kaplan-Meier (months)", _follow_up, "", ""))
     rows.append(line("Range of follow-up (months)", _range, "", ""))
     heads = [Column(short(p), times.count("N", **place)) for p, place in places.items()]
-    return Table("tlf-os", "Overall survival", heads, rows, notes=late_note(ended))
+    return Table("tlf-os", "Overall survival", heads, rows, notes=[LATE])
 
 
 def rate_or_ne(times: Results, place: ArdKey) -> Content:
     """The percentage without the event at a time; NE where no patient was at risk."""
-    return formats.NE if no_patient_at_risk(times, place) else times.percent("estimate", **place)
+    if no_patient_at_risk(times, place):
+        return Cell(formats.NE, id=NONE_AT_RISK)
+    return times.rate("estimate", **place)
 
 
 def percent_limits(times: Results, place: ArdKey) -> Content:
     """The limits of a percentage."""
-    return limits(times.percent("conf_low", **place), times.percent("conf_high", **place))
+    return limits(times.rate("conf_low", **place), times.rate("conf_high", **place))
 
 
 def _mean(times: Results, place: ArdKey) -> Content:
@@ -165,14 +164,40 @@ def common_times(at_risk: pd.DataFrame, longest: Mapping[str, float]) -> pd.Data
     return counts[counts.groupby("time")["n"].transform("count") == len(longest)]
 
 
-def cut_note(at_risk: pd.DataFrame) -> list[Note]:
-    """The note on an axis that ends where few patients are at risk."""
+class Curve(NamedTuple):
+    """A curve of a figure: its label, the analysis it is of, and its place there without the level."""
+
+    label: str
+    analysis: str
+    place: ArdKey
+
+
+def cut_note(at_risk: pd.DataFrame, curves: Sequence[Curve]) -> list[Note]:
+    """The note on an axis that ends where few patients are at risk, and on the events after its end."""
     from sap.displays.plots import FEW_AT_RISK, shown_until
 
     end = shown_until(at_risk)
+    if end is None:
+        return []
     share = formats.proportion(FEW_AT_RISK, 0)
     few = f"from then on fewer than {share}% of the patients are at risk"
-    return [] if end is None else [f"The axis ends at {formats.as_collected(end)} months: {few}."]
+    month = formats.as_collected(end)
+    return [f"The axis ends at {month} months: {few}. {_not_shown(month, end, curves)}"]
+
+
+def _not_shown(month: str, end: float, curves: Sequence[Curve]) -> str:
+    """How many events of each curve are later than the end of the axis."""
+    later = {}
+    for curve in curves:
+        steps = _wide(f"{curve.analysis}_curve", curve.place)
+        later[curve.label] = int(steps.loc[steps["time"] > end, "n_events"].sum())
+    if not any(later.values()):
+        return f"No event after month {month}."
+    if len(later) == 1:
+        n = next(iter(later.values()))
+        return f"{n} {'event' if n == 1 else 'events'} after month {month} not shown."
+    each = ", ".join(f"{label} {n}" for label, n in later.items())
+    return f"Events after month {month} not shown: {each}."
 
 
 def median_words(times: Results, place: ArdKey) -> str:
@@ -182,6 +207,11 @@ def median_words(times: Results, place: ArdKey) -> str:
     median = times.months("median", **place)
     unit = "" if median.text in (formats.NE, formats.NC) else " months"
     return f"median {median.text}{unit} ({formats.typeset(level)} {low}, {high})"
+
+
+def of_primary() -> Curve:
+    """The curve of overall survival of the primary set."""
+    return Curve(short("PRIMARY"), "os", ArdKey(population="PRIMARY", paramcd="OS"))
 
 
 class ShortCurve(NamedTuple):
@@ -238,6 +268,6 @@ def curve() -> Figure:
         ),
         alt,
         n=n,
-        notes=cut_note(data[2]),
+        notes=cut_note(data[2], [of_primary()]),
         numbers=(median, low, high, deaths),
     )

@@ -4,23 +4,28 @@ import pandas as pd
 
 from sap import ard
 from sap.displays.ard_lookup import results
+from sap.displays.endpoint import primary_endpoint
 from sap.displays.escape import coded
 from sap.displays.figure import BLACK, ORANGE, Figure
 from sap.errors import UsageError
 
 SEGMENTS = ("Study treatment", "Follow-up")
 # A mark keeps its shape and fill whatever else occurs.
-RESPONSE, PSA_PROGRESSION, PROGRESSION = "PSA response", "PSA progression", "Progression (PFS)"
+RESPONSE, OBJECTIVE = "PSA response", "Objective response"
+RESPONSES = {"PSARESP": RESPONSE, "OBJRESP": OBJECTIVE}
+"""The mark of a response by the parameter of the primary endpoint; others have no day of their own."""
+PSA_PROGRESSION, PROGRESSION = "PSA progression", "Progression (PFS)"
 NEXT_THERAPY, DEATH = "Next anticancer therapy", "Death"
 MARKS = {
     RESPONSE: ("o", "white"),
+    OBJECTIVE: ("v", "white"),
     PSA_PROGRESSION: ("^", BLACK),
     PROGRESSION: ("s", ORANGE),
     NEXT_THERAPY: ("D", "white"),
     DEATH: ("X", BLACK),
 }
 ONGOING = "Ongoing"
-LANE_INCHES = 0.17
+LANE_INCHES = 0.155
 
 
 def _months(first: pd.Series, day: pd.Series, per_month: float) -> pd.Series:
@@ -33,7 +38,7 @@ def swimmer() -> Figure:
 
     adsl, adrs, adtte = ard.dataset("adsl"), ard.dataset("adrs"), ard.dataset("adtte")
     plan = ard.plan()
-    per_month, cycle = plan.survival.days_per_month, plan.exposure.cycle_days
+    per_month, cycle = plan.survival.days_per_month, plan.exposure.days_between
     subjects = adsl[(adsl["SAFFL"] == "Y") & adsl["TRTSDT"].notna()].set_index("USUBJID")
     if subjects.empty:
         return Figure("tlf-swimmer", None, "", absent="No patient was treated.")
@@ -70,10 +75,13 @@ def swimmer() -> Figure:
     ]
     dead = subjects["DTHDT"]
     pfs = pfs[(pfs["CNSR"] == 0) & (pfs["ADT"] != pfs["USUBJID"].map(dead))]
-    responded = on(yes[yes["PARAMCD"] == "PSARESP"], "ADT", RESPONSE)
+    code = plan.primary_parameter
+    of_psa, named = code == "PSARESP", RESPONSES.get(code)
+    has_response = yes[yes["PARAMCD"] == code]
+    responded = on(has_response, "ADT", named or "")
     events = pd.concat(
         [
-            responded,
+            responded if named else responded.iloc[:0],
             on(yes[yes["PARAMCD"] == "PSAPROG"], "ADT", PSA_PROGRESSION),
             on(pfs, "ADT", PROGRESSION),
             on(_next_therapy(first), "ASTDT", NEXT_THERAPY),
@@ -98,8 +106,9 @@ def swimmer() -> Figure:
     )
     n = results("analysis_sets").count(population="SAFETY")
     alt = (
-        f"Swimmer plot of {n.text} treated patients, the longest followed on top: {len(responded)} with a "
-        f"confirmed PSA response, {int((~alive).sum())} deaths. An arrow marks patients last known alive"
+        f"Swimmer plot of {n.text} treated patients, the longest followed on top: {len(has_response)} with "
+        f"{primary_endpoint(plan) if code != 'PSARESP' else 'a confirmed PSA response'}, "
+        f"{int((~alive).sum())} deaths. An arrow marks patients last known alive"
     )
     asterisk = len(rescreened) > 0
     alt += "; an asterisk patients treated after re-screening." if asterisk else "."
@@ -107,6 +116,10 @@ def swimmer() -> Figure:
         ("* Treated after re-screening. " if asterisk else "")
         + "Arrow: last known alive. Overlapping symbols are offset."
     ]
+    if of_psa:
+        notes.append("PSA response is placed at the first decrease of a confirmed response.")
+    elif named:
+        notes.append("Objective response is placed at the first reading of a response.")
     if reasons is not None:
         notes.append(
             "Right column: reason for the end of study treatment; Ongoing, no end recorded at the data cut-off."

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from sap import ard
 from sap.displays import days, inline, plan_text, protocol, sentences
-from sap.displays.ard_lookup import Number, results
+from sap.displays.ard_lookup import ArdKey, Number, results
+from sap.displays.endpoint import had_it
 from sap.displays.inline import RichText
 from sap.displays.table import Cell, Column, Row, Table
 
@@ -13,6 +14,8 @@ Piece = str | Number | RichText
 # The entries of the plan whose endpoints are those of safety, exposure and samples; the others are of efficacy.
 OTHERS = ("safety", "exposure", "pk", "screening", "")
 EFFICACY = (
+    "objective_response",
+    "rate_at",
     "psa_response",
     "psa_course",
     "psa_progression",
@@ -34,15 +37,15 @@ def _joined(*pieces: Piece) -> RichText:
 
 def primary_result() -> RichText:
     """The primary result with its interval and its test; the conclusion has the decision of the design."""
-    if not results("psa_response").find("N", population="PRIMARY").value:
+    plan = ard.plan()
+    analysis = plan.primary.endpoint
+    place = ArdKey(population="PRIMARY", paramcd=plan.primary_parameter)
+    if not results(analysis).find("N", **place).value:
         return sentences.empty_primary()
-    analysis = "psa_response"
     return _joined(
-        "Of the primary analysis set, ", inline.n_of_N(analysis, population="PRIMARY"),
-        " patients had a confirmed PSA response, ", inline.rate(analysis, population="PRIMARY"), " (",
-        inline.interval(analysis, population="PRIMARY"), "; one-sided exact ",
-        inline.p(analysis, population="PRIMARY"), " for H0: response rate ≤ ",
-        plan_text.percent("design.p0"), ").",
+        "Of the primary analysis set, ", inline.n_of_N(analysis, **place), f" patients {had_it(plan)}, ",
+        sentences.primary_rate(), " (", sentences.primary_interval(), "; one-sided exact ",
+        sentences.primary_test(), f" for H0: {sentences.rate_of_null()} ≤ ", plan_text.percent("design.p0"), ").",
     )  # fmt: skip
 
 
@@ -63,17 +66,29 @@ def patients() -> RichText:
 
 
 def period() -> RichText:
-    """Studied period: the dates of the first and the last patient."""
+    """Studied period: the dates of the first and the last patient, or that patients are still followed."""
+    followed = _given_dates() is None and protocol.still_followed(ard.read("disposition"))
+    last: tuple[Piece, ...] = (
+        (f"; {protocol.ONGOING}.",)
+        if followed
+        else ("; last visit or contact: ", protocol.date("last_contact"), ".")
+    )
     return _joined(
         "First patient, consent: ", protocol.date("first_consent"), "; first dose: ",
         protocol.date("first_dose"), ". Last patient, consent: ", protocol.date("last_consent"),
-        "; last visit or contact: ", protocol.date("last_contact"), ".",
+        *last,
     )  # fmt: skip
 
 
-def report_date() -> RichText:
-    """The version of the report: its data cut-off, never the day of printing."""
-    return RichText(f"Data cut-off {days.cut_off()}")
+def _given_dates() -> object:
+    """The published dates of the study, where the plan has them."""
+    of_protocol = ard.plan().protocol
+    return None if of_protocol is None else of_protocol.dates
+
+
+def data_cut_off() -> RichText:
+    """The data cut-off, which dates the report; the day of printing never does."""
+    return RichText(days.cut_off())
 
 
 def _lines_of(item: str, names: str, entries: Container[str] | None = None) -> RichText:
@@ -140,7 +155,7 @@ def synopsis() -> Table:
             plan_text.value("study.registry"), ")",
         )),
         _row("Investigators", protocol.text("coordinating_investigator")),
-        _row("Study centres", protocol.centres()),
+        _row("Study centres", _joined(protocol.centres(), protocol.centres_counted())),
         _row("Publication", protocol.text("publication")),
         _row("Studied period", period()),
         _row("Phase of development", protocol.text("phase")),
@@ -165,7 +180,7 @@ def synopsis() -> Table:
         _row("Not analysed", protocol.not_analysed()),
         _row("Safety results", safety()),
         _row("Conclusion", conclusion()),
-        _row("Date of report", report_date()),
+        _row("Data cut-off", data_cut_off()),
     ]  # fmt: skip
     shown = [row for row in rows if row is not None]
     return Table("tlf-synopsis", "Item", [Column("Content", numeric=False)], shown)

@@ -11,9 +11,11 @@ from typing import Literal
 
 from sap.catalogue.reasons import UNKNOWN_LEVELS
 from sap.displays import formats, frame
+from sap.displays.absence import not_shown
 from sap.displays.ard_lookup import Number
 from sap.displays.escape import html_attribute, html_text
 from sap.displays.frame import Note
+from sap.displays.marks import Head, Line, Place, TiedNote, marked
 from sap.displays.reason_words import note_of
 from sap.errors import RenderError
 
@@ -21,14 +23,25 @@ RowKind = Literal["", "group", "indent1", "indent2", "total"]
 
 
 class Cell:
-    """Texts and numbers in order: `Cell(n, " (", percent, ")")`."""
+    """Texts and numbers in order: `Cell(n, " (", percent, ")")`.
 
-    def __init__(self, *parts: str | Number) -> None:
+    `id` is what a footnote names a cell by that has no number; `marks` are the letters of its footnotes,
+    which are no part of its text.
+    """
+
+    def __init__(self, *parts: str | Number, id: str = "", marks: str = "") -> None:  # noqa: A002
         self.parts = parts
+        self.id = id
+        self.marks = marks
 
     def typeset(self) -> "Cell":
         """The cell with the printed signs in its texts (`sap.displays.formats.typeset`)."""
-        return Cell(*(p if isinstance(p, Number) else formats.typeset(p) for p in self.parts))
+        parts = (p if isinstance(p, Number) else formats.typeset(p) for p in self.parts)
+        return Cell(*parts, id=self.id, marks=self.marks)
+
+    def marked(self, marks: str) -> "Cell":
+        """The cell with the letters of its footnotes."""
+        return Cell(*self.parts, id=self.id, marks=marks)
 
     @property
     def text(self) -> str:
@@ -46,7 +59,7 @@ class Cell:
             else html_text(formats.signed(p) if numeric else p)
             for p in self.parts
         )
-        return formats.FIGURE_SPACE * lead + "".join(written)
+        return formats.FIGURE_SPACE * lead + "".join(written) + _sup(self.marks)
 
 
 def n_pct(n: Number, percent: Number) -> Cell:
@@ -77,13 +90,17 @@ class Column:
     """A column of cells.
 
     `N` is printed under the header as `(N=25)`; `under` is a header over several neighbouring columns.
-    Cells of a column that is not `numeric` are text: they are not aligned.
+    Cells of a column that is not `numeric` are text: they are not aligned. A footnote names a column
+    without numbers by its `id`; `marks` and `marks_under` are the letters of footnotes at the two heads.
     """
 
     header: str
     N: Number | int | None = None
     numeric: bool = True
     under: str = ""
+    id: str = ""
+    marks: str = ""
+    marks_under: str = ""
 
 
 Content = Cell | Number | str
@@ -95,7 +112,8 @@ class Row:
 
     `group` rows hold a label over the rows below and no cells. `address` is where a listing's row
     comes from (dataset and key). `again` is the label that the row above has too: it is printed
-    paler, so that each row can be copied, found and read out alone. The texts of a listing's row, and of one that is `verbatim`, print
+    paler, so that each row can be copied, found and read out alone. A footnote names a row without
+    numbers by its `id`. The texts of a listing's row, and of one that is `verbatim`, print
     as they were recorded; those of others with the signs of `sap.displays.formats.typeset`.
     """
 
@@ -105,6 +123,7 @@ class Row:
     address: str = ""
     again: str = ""
     verbatim: bool = False
+    id: str = ""
 
     @property
     def printed(self) -> tuple[Cell, list[Cell]]:
@@ -121,7 +140,8 @@ class Row:
 class Table:
     """A table or listing of the catalogue.
 
-    An empty one must give the reason in `absent` ("No adverse event was recorded"). `n` is
+    `notes` may be tied to cells (`TiedNote`), which then have their letter. An
+    empty one must give the reason in `absent` ("No adverse event was recorded"). `n` is
     the size of the population for the caption, where no column header holds it.
     """
 
@@ -129,7 +149,7 @@ class Table:
     stub: str
     columns: Sequence[Column]
     rows: Sequence[Row]
-    notes: Iterable[Note] = ()
+    notes: Iterable[Note | TiedNote] = ()
     absent: str = ""
     n: Number | None = None
 
@@ -155,21 +175,23 @@ class Table:
 
     def _repr_markdown_(self) -> str:
         if not self.rows:
-            return frame.absent(self.id, self.absent, self.notes)
+            texts = [note.text if isinstance(note, TiedNote) else note for note in self.notes]
+            return frame.absent(self.id, self.absent, texts)
         if why := frame.without_patients(self.id):
             return frame.absent(self.id, why)
         shown = collected(self)
         if not shown.rows:
             return frame.absent(self.id, shown.absent)
+        shown, notes = with_marks(shown)
         fenced = f"```{{=html}}\n{shown.html()}\n```"
-        return frame.block(shown.id, fenced, notes=shown.notes, numbers=shown.numbers, n=shown.n)
+        return frame.block(shown.id, fenced, notes=notes, numbers=shown.numbers, n=shown.n)
 
     def _head(self) -> list[str]:
         spanned = any(column.under for column in self.columns)
         rows = ["<thead>"]
         if spanned:
             over = "".join(
-                _over(under, len(list(columns)))
+                _over(under, list(columns))
                 for under, columns in groupby(self.columns, key=lambda column: column.under)
             )
             rows.append(f"<tr><td></td>{over}</tr>")
@@ -265,7 +287,7 @@ def collected(table: Table) -> Table:
             labels = named.setdefault(note_of(text), [])
             labels += [label] if label not in labels else []
     words = "; ".join(f"{', '.join(labels)} ({note})" for note, labels in named.items())
-    note = f"Not collected, and not shown: {words}."
+    note = not_shown(words)
     return replace(table, columns=columns, rows=rows, notes=[*table.notes, note], absent=note)
 
 
@@ -290,23 +312,67 @@ def _kept(rows: Sequence[Row], left_out: list[tuple[str, list[Number]]]) -> list
     return kept
 
 
+def with_marks(table: Table) -> tuple[Table, list[Note | tuple[str, Note]]]:
+    """The table with the letters of its tied footnotes, and its notes: those of the whole table first.
+
+    Tied are footnotes of the register, of the table, and the reasons of NE or NC where there is more than one.
+    """
+    tied = [note for note in table.notes if isinstance(note, TiedNote)]
+    notes = [note for note in table.notes if not isinstance(note, TiedNote)]
+    tied = [*frame.tied_footnotes(table.id), *tied, *frame.reasons(table.numbers)]
+    lines = [
+        Line(
+            row.id,
+            row.kind == "group" and not row.cells,
+            row.kind in ("indent1", "indent2"),
+            [(cell.id, cell.numbers) for cell in map(_cell, row.cells)],
+        )
+        for row in table.rows
+    ]
+    letters, texts = marked(tied, [Head(c.id, c.under) for c in table.columns], lines)
+    columns = [
+        replace(
+            column,
+            marks=letters.get(Place(-1, j), ""),
+            marks_under=letters.get(Place(-2, j), ""),
+        )
+        for j, column in enumerate(table.columns)
+    ]
+    rows = []
+    for i, row in enumerate(table.rows):
+        label, *cells = (
+            _cell(content).marked(letters[place]) if place in letters else content
+            for j, content in enumerate((row.label, *row.cells), start=-1)
+            for place in [Place(i, j)]
+        )
+        rows.append(replace(row, label=label, cells=cells))
+    return replace(table, columns=columns, rows=rows), [*notes, *texts]
+
+
 def _cell(content: Content) -> Cell:
     return content if isinstance(content, Cell) else Cell(content)
 
 
 def _header(column: Column) -> str:
-    header = html_text(formats.typeset(column.header))
+    header = html_text(formats.typeset(column.header)) + _sup(column.marks)
     if column.N is None:
         return header
     n = column.N.html(html_text(column.N.text)) if isinstance(column.N, Number) else str(column.N)
     return f"{header}<br>(N={n})"
 
 
-def _over(under: str, width: int) -> str:
+def _over(under: str, columns: Sequence[Column]) -> str:
     """A head over neighbouring columns; where there is none an empty cell, which is no head."""
+    width = len(columns)
     if not under:
         return f'<td colspan="{width}"></td>' if width > 1 else "<td></td>"
-    return f'<th scope="colgroup" colspan="{width}" class="over">{html_text(formats.typeset(under))}</th>'
+    words = html_text(formats.typeset(under)) + _sup(columns[0].marks_under)
+    return f'<th scope="colgroup" colspan="{width}" class="over">{words}</th>'
+
+
+def _sup(marks: str) -> str:
+    """The letters of footnotes after a text."""
+    return f'<sup class="mark">{marks}</sup>' if marks else ""
 
 
 def _th(inner_html: str, scope: str, css: str = "") -> str:

@@ -10,6 +10,7 @@ from sap.displays.ard_lookup import ArdKey, Number, Results, results
 from sap.displays.figure import Figure
 from sap.displays.frame import Note
 from sap.displays.inline import RichText
+from sap.displays.marks import TiedNote
 from sap.displays.populations import short
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
@@ -121,7 +122,7 @@ def duration() -> Table:
     if not places:
         return Table("tlf-tumour-duration", "Duration", [], [], absent=NO_RESPONSE)
     first = next(iter(places.values()))
-    notes: list[Note] = []
+    notes: list[Note | TiedNote] = []
     rows = [
         Row("Progression or death", [times.count("n_events", **p) for p in places.values()]),
         Row("Censored", [times.count("n_censored", **p) for p in places.values()]),
@@ -139,8 +140,12 @@ def duration() -> Table:
     if any(times.find("n_events", **p).value < FEW for p in places.values()):
         rows.insert(2, Row("Each duration (months)", [_durations(p) for p in places.values()]))
         notes.append(
-            f"Each duration is listed because there are fewer than {FEW} events; + censored."
+            TiedNote(
+                f"Listed because there are fewer than {FEW} events; + censored.",
+                rows={"analysis": ["rdor_curve"]},
+            )
         )
+        notes += [note for p in places.values() if (note := _at_median(times, p)) is not None]
     for end in ("event", "censored"):
         levels = reasons.values("level", sublevel=end)
         for level in levels:
@@ -159,13 +164,32 @@ FEW = 5
 """With fewer events than this a median says little, and each duration is listed."""
 
 
+def _steps(place: ArdKey) -> list[ArdKey]:
+    """The steps of the curve in the order of time."""
+    curve = results("rdor_curve")
+    levels = [v for v in curve.values("level", population=place["population"]) if v]
+    steps = [ArdKey(**{**place, "level": level}) for level in levels]
+    return sorted(steps, key=lambda at: curve.find("time", **at).value)
+
+
+def _at_median(times: Results, place: ArdKey) -> TiedNote | None:
+    """How many patients the median of a set with few events rests on: those at risk where the curve meets 0.5."""
+    curve = results("rdor_curve")
+    met = [s for s in _steps(place) if curve.find("estimate", **s).value <= 0.5]
+    few = times.find("n_events", **place).value < FEW
+    if not (few and met and times.find("median", **place).estimable):
+        return None
+    n = curve.count("at_risk", **met[0])
+    several = "patient" if n.text == "1" else "patients"
+    text = RichText("The median rests on ", n, f" {several} at risk where the curve reaches 0.5.")
+    return TiedNote(text, keys=frozenset({times.months("median", **place).key}))
+
+
 def _durations(place: ArdKey) -> Cell:
     """Each duration in order, `+` after a censored one."""
     curve = results("rdor_curve")
-    levels = [v for v in curve.values("level", population=place["population"]) if v]
     parts: list[str | Number] = []
-    steps = [ArdKey(**{**place, "level": level}) for level in levels]
-    for step in sorted(steps, key=lambda at: curve.find("time", **at).value):
+    for step in _steps(place):
         time = curve.months("time", **step)
         for name, mark in (("n_events", ""), ("n_censored", "+")):
             for _ in range(int(curve.find(name, **step).value)):
@@ -190,6 +214,7 @@ def _bars(population: str) -> pd.DataFrame:
             "subject": best["USUBJID"],
             "change": best["AVAL"],
             "category": category.where(category.isin(BEST), "NE").map(formats.response),
+            "strip": category.where(category.isin(BEST), "NE").map(formats.response),
             "mark": "*" if population == "RESCREENED" else "",
             "block": f"{short(population)} (n = {len(best)})",
         }
@@ -211,7 +236,9 @@ def waterfall() -> Figure:
     plan = ard.plan()
     plot = waterfall_plot(
         bars,
-        cap=plan.psa_course.display_cap_pct,
+        cap=plan.psa_course.display_cap_pct
+        if plan.psa_course
+        else max(100.0, float(bars["change"].max())),
         lines=[-plan.tumour.partial_pct],
         order=[formats.response(code) for code in BEST],
         y_title="Best change of the target sum (%)",
@@ -225,7 +252,6 @@ def waterfall() -> Figure:
     notes: list[Note] = [
         RichText("Primary set: patients with a bar, ", n, "; without target lesion or later assessment, ", missing, "."),
         RichText("Dashed line: a decrease of ", plan_text.number("tumour.partial_pct"), "%."),
-        "CR, complete response; PR, partial response; SD, stable disease; PD, progressive disease; NEv, not evaluable.",
     ]  # fmt: skip
     if bars["mark"].astype(bool).any():
         notes.append(

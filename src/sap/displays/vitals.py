@@ -38,7 +38,7 @@ def over_time(display_id: str, name: str, decimals: Mapping[str, Decimals], abse
     rows = results(name)
     columns = [
         Column("n"), Column("Mean (SD)"), Column("Median (Q1, Q3)"), Column("Min, max"),
-        Column("Mean change (SD)"),
+        Column("Mean change (SD)", id="change"),
     ]  # fmt: skip
     if not len(rows):
         return Table(display_id, "Test, visit", columns, [], absent=absent)

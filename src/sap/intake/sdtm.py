@@ -15,8 +15,8 @@ are the domain lb.
 import csv
 import datetime as dt
 import io
+import secrets
 import sys
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from decimal import Decimal
@@ -148,12 +148,12 @@ def write(tables: Mapping[str, "pd.DataFrame"], directory: Path) -> None:
 
 
 def _replace(path: Path, content: str) -> None:
-    with tempfile.NamedTemporaryFile(
-        "w", dir=path.parent, prefix=f".{path.name}.", delete=False, encoding="utf-8", newline=""
-    ) as new:
-        new.write(content)
-    Path(new.name).chmod(0o644)
-    Path(new.name).replace(path)
+    new = path.with_name(f".{path.name}.{secrets.token_hex(6)}")
+    try:
+        new.write_text(content, encoding="utf-8", newline="")
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
 
 
 def _line(cells: Sequence[str | None]) -> str:
@@ -269,10 +269,11 @@ def _parquet(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
 
     try:
         table = pq.read_table(path)
+        names = table.column_names  # a name that is no UTF-8 raises here
     except (pa.ArrowException, OSError, ValueError) as error:
         raise UsageError(f"{path.name} is not a Parquet file of plain columns") from error
     columns = []
-    for name, column in zip(table.column_names, table.columns, strict=True):
+    for name, column in zip(names, table.columns, strict=True):
         try:
             columns.append(column.to_pylist())
         except (pa.ArrowException, ValueError, OverflowError, LookupError) as error:
@@ -282,7 +283,7 @@ def _parquet(path: Path) -> list[tuple[str, "pd.DataFrame"]]:
             ) from error
     if any(pa.types.is_nested(column.type) for column in table.columns):
         raise UsageError(f"{path.name} is not a Parquet file of plain columns")
-    return [(path.stem.lower(), _table(path, table.column_names, zip(*columns, strict=True)))]
+    return [(path.stem.lower(), _table(path, names, zip(*columns, strict=True)))]
 
 
 def _dataset_json(path: Path) -> list[tuple[str, "pd.DataFrame"]]:

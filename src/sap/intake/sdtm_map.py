@@ -7,6 +7,7 @@ everything outside of the map is unchanged.
 
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Context, Decimal, InvalidOperation
+from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -161,6 +162,46 @@ def read_map(path: Path) -> MapFile:
         faults = "\n".join(problems(error, "the map", lines))
         raise PlanError(f"{path} is not a valid map:\n{faults}") from None
     return MapFile(rules, text.encode("utf-8"), lines)
+
+
+def fault_of_lines(folder: Path, table: "pd.DataFrame | None") -> str:
+    """Why a table `mapped` is not that of the `map.yml` of its folder, in words; empty where it is.
+
+    The first case that applies; without either there is no fault:
+
+    1. One is there without the other.
+    2. The map cannot be read.
+    3. The table lacks a column.
+    4. A line has another number, kind, subject or reason, or one more or less is there. How often a line
+       applied is not compared: only the source files show it.
+    """
+    path = folder / MAP
+    if path.is_file() is not (table is not None):
+        both = (MAP, MAPPED) if table is None else (MAPPED, MAP)
+        return " is there without ".join(both)
+    if table is None:
+        return ""
+    try:
+        rows = _Work(read_map(path)).listing()
+    except (PlanError, UsageError):
+        return f"{MAP} cannot be read as a map"
+    names = [name for name in COLUMNS if name != "COUNT"]
+    if not set(names) <= set(table.columns):
+        return f"{MAPPED} has not the columns {', '.join(names)}"
+    pairs = zip_longest(*(one[names].to_numpy().tolist() for one in (table, rows)))
+    for number, (left, right) in enumerate(pairs, start=1):
+        if left is None or right is None or _plain(left) != _plain(right):
+            return f"row {number} of {MAPPED} is not what {MAP} says"
+    return ""
+
+
+def _plain(cells: Sequence[object]) -> tuple[float, list[str]]:
+    """The number of a line, and its words with one space for many: a cut has a number where a file has text."""
+    try:
+        number = float(str(cells[0]))
+    except ValueError:
+        number = -1.0
+    return number, [" ".join(str(cell or "").split()) for cell in cells[1:]]
 
 
 def mapped(sources: Sequence[Source], read: MapFile) -> "Tables":

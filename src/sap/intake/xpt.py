@@ -70,13 +70,17 @@ def _name(content: bytes, start: int) -> str:
 def _member(path: Path, file: str, name: str) -> Member:
     import pyreadstat
 
-    faults = (pyreadstat.ReadstatError, pyreadstat.PyreadstatError, ValueError, OSError)
+    # Of a damaged file pyreadstat raises its own errors, or those of its code, such as TypeError.
+    own = (pyreadstat.ReadstatError, pyreadstat.PyreadstatError)
+    faults = (*own, ValueError, OSError, TypeError, LookupError, ArithmeticError)
     try:
         table, meta = pyreadstat.read_xport(
             path, encoding="ISO-8859-1", disable_datetime_conversion=True
         )
     except faults as error:
         raise UsageError(f"{file} is not a SAS transport file that can be read") from error
+    if any(not isinstance(column, str) or not column for column in table):
+        raise UsageError(f"{file} has a variable without a name: correct the file at its source")
     names = [str(column) for column in table]
     texts = _decoded(table, meta.variable_storage_width)
     columns = [texts.get(column, table[column].tolist()) for column in names]

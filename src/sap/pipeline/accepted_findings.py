@@ -7,7 +7,7 @@ from typing import Any
 
 from sap import contracts
 from sap.contracts.accepted import NONE
-from sap.errors import ContractError
+from sap.errors import ContractError, UsageError
 from sap.intake import sdtm_map
 from sap.plan import PlanFile
 
@@ -35,6 +35,22 @@ def attachments(accepted: contracts.Accepted, extract: Path) -> dict[str, bytes]
     made = {ACCEPTED: accepted.content} if accepted.name else {}
     written = extract / sdtm_map.MAP
     return made | ({sdtm_map.MAP: written.read_bytes()} if written.is_file() else {})
+
+
+def refuse_other_map(extract: Path, tables: Mapping[str, Any]) -> None:
+    """Refuse an extract whose `map.yml` is not the one by which it was made.
+
+    Raises
+    ------
+    UsageError
+        Names the line of `mapped` that the map does not give.
+    """
+    fault = sdtm_map.fault_of_lines(extract, tables.get(sdtm_map.MAPPED))
+    if fault:
+        raise UsageError(
+            f"{extract}: {fault}. The map and its table are written together: make the extract again "
+            "(sap intake sdtm DIR OUT --map FILE)."
+        )
 
 
 def map_lines(cut: Path) -> list[dict[str, Any]]:

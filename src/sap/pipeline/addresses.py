@@ -1,6 +1,5 @@
 """Where each number of a report comes from: the row of the ARD, or the entry of the plan."""
 
-import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from sap import ard
+from sap.pipeline import runs
 from sap.pipeline.analyses import maker_of
 
 SEVERITIES = ("critical", "warning", "info", "accepted")
@@ -23,7 +23,11 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
     """
     known: dict[str, dict[str, Any]] = {}
     for row in rows.to_dict("records"):
-        shown = {str(k): v for k, v in row.items() if v not in ("", None) and v == v}  # noqa: PLR0124
+        shown = {
+            str(k): ard.visible(v) if isinstance(v, str) else v
+            for k, v in row.items()
+            if v not in ("", None) and v == v  # noqa: PLR0124
+        }
         maker = maker_of(str(row["analysis"]))
         if maker is not None:
             shown["datasets"] = ", ".join(name.upper() for name in maker.datasets) or "the plan"
@@ -42,7 +46,7 @@ def addresses(rows: pd.DataFrame, plan: dict[str, Any]) -> dict[str, dict[str, A
 
 def of_run(run: Path) -> dict[str, dict[str, Any]]:
     """All addresses of a run folder: of its ARD, of its plan and of its other tables."""
-    plan = json.loads((run / "tables" / "plan.json").read_text(encoding="utf-8"))
+    plan = runs.table_of(run, "plan")
     return addresses(ard.from_csv(run / "ard.csv"), plan) | of_files(run / "tables")
 
 
@@ -90,7 +94,7 @@ def of_files(tables: Path) -> dict[str, dict[str, Any]]:
 
 
 def _read(path: Path, otherwise: Any) -> Any:
-    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else otherwise
+    return runs.json_of(path) if path.is_file() else otherwise
 
 
 def _numbers(

@@ -6,10 +6,10 @@ from typing import NamedTuple
 import pandas as pd
 
 from sap import ard
-from sap.catalogue.reporting import AXES, faults
+from sap.catalogue.reporting import AXES, faults, is_in_plan
 from sap.errors import ResultError
 from sap.pipeline.datasets import Datasets, Report, Tables, derive, silent
-from sap.plan import project_home
+from sap.plan import study_home
 from sap.plan.model import Plan
 from sap.plan.references import References, read_references
 from sap.results import (
@@ -28,6 +28,7 @@ from sap.results import (
     interim,
     labs,
     pk,
+    primary,
     progression,
     rescreening,
     response,
@@ -69,9 +70,10 @@ def results(data: Datasets, plan: Plan, references: References, cut_off: dt.date
         baseline.rows(adsl=adsl, adbl=data.adbl, plan=plan),
         history.rows(adsl=adsl, admh=data.admh, adcm=data.adcm, plan=plan),
         accrual.rows(adsl=adsl, cut_off=cut_off, plan=plan),
-        data_timeliness.rows(adcur=data.adcur, plan=plan),
+        data_timeliness.rows(adcur=data.adcur, adsl=data.adsl, plan=plan),
         response.rows(adsl=adsl, adrs=adrs, plan=plan),
         estimand.rows(adsl=adsl, adpsa=data.adpsa, adrs=adrs, plan=plan),
+        primary.rows(adsl=adsl, adrs=adrs, adtte=data.adtte, plan=plan),
         interim.rows(adsl=adsl, adrs=adrs, plan=plan),
         comparison.rows(adsl=adsl, adrs=adrs, references=references, plan=plan),
         rescreening.rows(adsl=adsl, plan=plan),
@@ -93,7 +95,20 @@ def results(data: Datasets, plan: Plan, references: References, cut_off: dt.date
             adsl=adsl, adae=data.adae, adcur=data.adcur, addv=data.addv, cut_off=cut_off, plan=plan
         ),
     ]
-    return described(ard.bind(frame for part in parts for frame in part))
+    return described(in_plan(ard.bind(frame for part in parts for frame in part), plan))
+
+
+def in_plan(rows: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The rows whose analysis, population and levels are of entries that the plan has."""
+    columns = ["analysis", "population", *AXES]
+    kinds = rows[columns].drop_duplicates()
+    absent = [
+        kind for kind in kinds.itertuples(index=False, name=None) if not is_in_plan(kind, plan)
+    ]
+    if not absent:
+        return rows
+    left_out = pd.MultiIndex.from_tuples(absent)
+    return rows[~pd.MultiIndex.from_frame(rows[columns]).isin(left_out)].reset_index(drop=True)
 
 
 def described(rows: pd.DataFrame) -> pd.DataFrame:
@@ -120,5 +135,5 @@ def analyse(
     """From the tables of a cut to every number of the report."""
     datasets = derive(tables, plan, cut_off, report_progress)
     report_progress("results")
-    references = read_references(project_home() / "analysis" / "references.yml")
+    references = read_references(study_home() / "analysis" / "references.yml")
     return Analysis(datasets, results(datasets, plan, references, cut_off))

@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from sap.errors import ContractError, PlanError, UsageError
+from sap import runlog
+from sap.errors import ContractError, IntegrityError, PlanError, UsageError
 from sap.pipeline import accepted_findings, log
 from sap.pipeline.folders import (
     atomic_folder,
@@ -18,7 +19,8 @@ from sap.pipeline.folders import (
 )
 from sap.pipeline.plans import read_plan
 from sap.pipeline.progress import print_progress, step
-from sap.plan import PlanFile, project_home
+from sap.plan import PlanFile, project_home, study_home
+from sap.plan.deviations import read_deviations
 
 STUDY_REPORT = "csr.qmd"
 
@@ -27,22 +29,34 @@ def simulate(
     out: Path, plan: Path, seed: int, options: dict[str, Any], data_errors: int = 0
 ) -> Path:
     """Write a synthetic extract of the trial of the plan, with a number of known `data_errors`."""
+    from sap import ard
     from sap.intake import sdtm
     from sap.simulate import trial
     from sap.simulate.assumptions import Assumptions
+    from sap.simulate.study import in_words_of, pace_of, response_of
 
     plan_read = read_plan(plan).plan
-    assumptions = replace(Assumptions(), study=plan_read.study.studyid[0])
+    if data_errors and not plan_read.study.groups:
+        raise UsageError(
+            "--data-errors is for a plan with groups: their rows are listed for all simulated patients, "
+            "and a study of one cohort has a part of them."
+        )
+    assumptions = replace(
+        Assumptions(), study=plan_read.study.studyid[0], screening=pace_of(plan_read)
+    )
     with step(f"simulate the extract (seed {seed})"), atomic_folder(out) as new:
         tables = trial.simulate(
-            seed, ctc_threshold=plan_read.screening.ctc_minimum, assumptions=assumptions, **options
+            seed,
+            ctc_threshold=plan_read.cells_required,
+            assumptions=assumptions,
+            **({"treated_target": plan_read.design.n} | response_of(plan_read) | options),
         )
         if data_errors:
             from sap.simulate.data_errors import with_errors
 
             tables, defects = with_errors(tables, seed, data_errors)
-            write_text(new / "planted.csv", defects.to_csv(index=False, lineterminator="\n"))
-        sdtm.write(tables, new)
+            write_text(new / "planted.csv", ard.safe_csv(defects))
+        sdtm.write(in_words_of(tables, plan_read), new)
     return out
 
 
@@ -51,6 +65,7 @@ def intake(kind: str, source: Path, out: Path, map_path: Path | None = None) -> 
 
     A map is copied to the folder of the tables, also the map by which an extract was made.
     """
+    from sap import ard
     from sap.intake import sdtm, sdtm_map
 
     refuse_within(out, source, "which is read")
@@ -64,7 +79,7 @@ def intake(kind: str, source: Path, out: Path, map_path: Path | None = None) -> 
             from sap.intake import caba_v7
 
             tables, unmapped = caba_v7.read(source)
-            write_text(new / "unmapped.csv", unmapped.to_csv(index=False, lineterminator="\n"))
+            write_text(new / "unmapped.csv", ard.safe_csv(unmapped))
             print_progress(
                 f"  {len(unmapped)} values or rows could not be mapped: {out / 'unmapped.csv'}"
             )
@@ -218,8 +233,11 @@ def check(extract: Path, plan_path: Path, out: Path, accept: Path | None = None)
     return findings_table(checked.findings)
 
 
-def cut_off_of(plan: PlanFile, requested: str) -> tuple[dt.date, str, str, bool]:
-    """Date, name, status and whether it is planned, of a cut-off given by name or date."""
+def cut_off_of(plan: PlanFile, requested: str) -> tuple[dt.date | None, str, str, bool]:
+    """Date, name, status and whether it is planned, of a cut-off given by name or date.
+
+    The date is None where the plan gives a number of patients: it is then found in the data.
+    """
     dates = plan.plan.cut_offs.dates
     if requested in dates:
         return dates[requested].date, requested, dates[requested].status, True
@@ -241,12 +259,40 @@ def usual_cut_off(plan: PlanFile, kind: str) -> str:
     3. The last of the plan.
     """
     dates = plan.plan.cut_offs.dates
-    in_order = sorted(dates, key=lambda name: dates[name].date)
+    in_order = plan.plan.cut_offs.in_order()
     if len(in_order) == 1:
         print_progress(f"  {plan.name} has one cut-off, {in_order[0]}, which is used")
         return in_order[0]
     interim = [name for name in in_order if dates[name].status == "INTERIM"]
     return interim[0] if kind == "dsmb" and interim else in_order[-1]
+
+
+def _day_in(tables: Any, plan: PlanFile, name: str) -> dt.date:
+    """The day of a cut-off by number in the tables of an extract.
+
+    Raises
+    ------
+    UsageError
+        Fewer patients were treated, or the day is later than every first day of a record.
+    """
+    from sap import snapshot
+    from sap.derivations import interim
+
+    rule = plan.plan.cut_offs.dates[name]
+    day = interim.day_of_number(tables, plan.plan, name)
+    if day is None:
+        raise UsageError(
+            f"The cut-off {name} is planned {rule.planned}, but fewer patients of the primary set were "
+            "treated. Name a date: --cut-off 2019-06-30."
+        )
+    last = snapshot.last_day(tables)
+    if last is None or day > last:
+        raise UsageError(
+            f"The cut-off {name} is planned {rule.planned}: that is {day.isoformat()}, after the last "
+            "record of the data. Make a later extract, or name a date."
+        )
+    print_progress(f"  cut-off {name}: {rule.planned}, on {day.isoformat()}")
+    return day
 
 
 def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
@@ -260,8 +306,11 @@ def freeze(extract: Path, plan_path: Path, cut_off: str, frozen: Path) -> Path:
         tables, rules, findings, accepted, unmet = _checked(extract, plan, plan_path)
         _refuse_critical(findings, str(extract))
         accepted_findings.refuse_unmet(accepted, unmet, extract)
+        accepted_findings.refuse_other_map(extract, tables)
+    typed = contracts.typed(tables, rules)
+    day = day or _day_in(typed, plan, name)
     with step(f"cut at {day.isoformat()} and freeze"):
-        included = snapshot.in_order(snapshot.cut(contracts.typed(tables, rules), day), rules)
+        included = snapshot.in_order(snapshot.cut(typed, day), rules)
         of_cut = contracts.check_cut(
             included, rules, plan.plan.inputs.required, findings, _progress(), plan.plan
         )
@@ -288,20 +337,36 @@ def analyse(cut: Path, plan_path: Path, out: Path) -> Path:
     return out
 
 
+def _refuse_other_day(manifest: Any, tables: Any, plan: PlanFile) -> None:
+    """Refuse a planned cut by number that is of another day than its own data give."""
+    from sap.derivations import interim
+
+    known = plan.plan.cut_offs.dates.get(str(manifest.cut_off_name))
+    if not manifest.planned or known is None or known.date is not None:
+        return
+    day = interim.day_of_number(tables, plan.plan, str(manifest.cut_off_name))
+    if day is None or day.isoformat() != manifest.cut_off:
+        raise IntegrityError(
+            f"The manifest names the cut-off {manifest.cut_off_name}, planned {known.planned}, but its data do "
+            f"not give {manifest.cut_off}. Freeze it again from the extract."
+        )
+
+
 @log.analysing
 def analyse_into(run: Path, cut: Path, plan_path: Path) -> None:
     """Write the results of `analyse` into an existing folder."""
     from sap import ard, snapshot
     from sap.pipeline import analyses
-    from sap.plan.deviations import check_affected, read_deviations
+    from sap.plan.deviations import check_affected
 
     plan = read_plan(plan_path)
-    departures = read_deviations(project_home() / "analysis" / "deviations.yml", plan.plan)
+    departures = read_deviations(study_home() / "analysis" / "deviations.yml", plan.plan)
     with step("verify the frozen cut"):
         manifest = snapshot.verify(cut)
         tables = snapshot.load(cut)
         if manifest.plan_hash != plan.sha256:
             print_progress(f"  note: the cut was frozen under another version of {plan.name}")
+    _refuse_other_day(manifest, tables, plan)
     with step("derive the datasets and compute the results"):
         day = dt.date.fromisoformat(manifest.cut_off)
         made = analyses.analyse(tables, plan.plan, day, _progress(every=1))
@@ -336,32 +401,38 @@ def _warn_of_boxes(datasets: Mapping[str, Any]) -> None:
         )
 
 
+def facts_of_plan(plan: PlanFile, cut_off_name: str | None, *, planned: bool) -> dict[str, Any]:
+    """The facts of a run that its plan gives, for a cut-off of this name."""
+    study, known = plan.plan.study, plan.plan.cut_offs.dates.get(str(cut_off_name))
+    return {
+        "study": study.id,
+        "registry": study.registry,
+        "about": study.registry_status,
+        "title": study.title,
+        "short_title": study.short_title,
+        "sponsor": study.sponsor,
+        "kind": "csr",
+        "status": known.status if known and planned else "INTERIM",
+        "report_status": study.report_status,
+        "dates": study.dates,
+        "plan_file": plan.name,
+        "plan_sha256": plan.sha256,
+        "profile": "final" if known and known.status == "FINAL" else "interim",
+    }
+
+
 def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any, results: Any) -> None:
+    from sap import runlog
     from sap.pipeline import rules, title_page
 
-    dates = plan.plan.cut_offs.dates
-    known = dates.get(manifest.cut_off_name)
-    facts = {
-        "study": plan.plan.study.id,
-        "registry": plan.plan.study.registry,
-        "about": plan.plan.study.registry_status,
-        "title": plan.plan.study.title,
-        "short_title": plan.plan.study.short_title,
-        "sponsor": plan.plan.study.sponsor,
+    facts = facts_of_plan(plan, manifest.cut_off_name, planned=manifest.planned) | {
         "title_page": title_page.rows(plan.plan, results),
-        "kind": "csr",
         "audience": "closed",
-        "status": known.status if known and manifest.planned else "INTERIM",
-        "report_status": plan.plan.study.report_status,
-        "dates": plan.plan.study.dates,
         "cut_off": manifest.cut_off,
         "cut_off_name": manifest.cut_off_name,
         "planned": manifest.planned,
         "synthetic": manifest.synthetic,
         "cut_id": manifest.cut_id,
-        "plan_file": plan.name,
-        "plan_sha256": plan.sha256,
-        "profile": "final" if known and known.status == "FINAL" else "interim",
     }
     findings = accepted_findings.findings_of(cut)
     tables = {
@@ -372,6 +443,7 @@ def _write_tables(run: Path, cut: Path, plan: PlanFile, manifest: Any, results: 
         "accepted": accepted_findings.record(cut, findings),
         "mapped": accepted_findings.map_lines(cut),
         "rules": rules.table(plan.plan),
+        "files": [one._asdict() for one in runlog.origins()],
     }
     for name, content in tables.items():
         text = json.dumps(content, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
@@ -395,6 +467,7 @@ def report(
     the study report.
     """
     from sap import publish
+    from sap.displays.register import profiles
 
     if not (run / "ard.csv").is_file():
         raise UsageError(f"{run} holds no run: call `sap analyse CUT --out {run}` first.")
@@ -402,12 +475,13 @@ def report(
         from sap.pipeline import dsmb
 
         return dsmb.reports(run, engine, formats, cached=cached)
-    facts = json.loads((run / "tables" / "run.json").read_text(encoding="utf-8"))
+    facts = runlog.run_facts(run)
     document = project_home() / STUDY_REPORT
+    profile = profiles(run, facts["profile"])
     with step(f"render {', '.join(formats)} ({engine} engine)"):
         if engine == "quarto":
             return publish.render_quarto(
-                document, run=run, out=run, formats=formats, stem="csr", profile=facts["profile"]
+                document, run=run, out=run, formats=formats, stem="csr", profile=profile
             )
         return publish.render(
             document,
@@ -415,7 +489,7 @@ def report(
             out=run,
             formats=formats,
             stem="csr",
-            profile=facts["profile"],
+            profile=profile,
             facts=facts | {"addresses": lambda: _addresses(run)},
             progress=lambda text: print_progress(f"    {text}"),
             cache=publish.cache_folder() if cached else None,
@@ -452,6 +526,7 @@ def run_all(  # noqa: PLR0913 - one argument per option of the command
     leaves the last report unchanged.
     """
     plan = read_plan(plan_path)
+    read_deviations(study_home() / "analysis" / "deviations.yml", plan.plan)
     cut_off = cut_off or usual_cut_off(plan, kind)
     cut_off_of(plan, cut_off)
     print_progress(f"{plan.plan.study.id}: {plan.name}, cut-off {cut_off}")

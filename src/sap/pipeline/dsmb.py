@@ -11,12 +11,18 @@ from typing import Any, Literal
 
 import pandas as pd
 
-from sap import ard
+from sap import ard, runlog
 from sap.bundle.contents import reduced_manifest
+from sap.catalogue.reporting import AXES, Analysis, Axis, analysis
 from sap.errors import RenderError, UsageError
+from sap.pipeline import runs
 from sap.pipeline.folders import write_text
 from sap.pipeline.progress import print_progress, step
-from sap.plan import project_home
+from sap.plan import project_home, study_home
+from sap.plan.dsmb import Monitoring
+from sap.plan.model import PARAMETERS
+from sap.publish.source import included
+from sap.runlog.facts import read_facts
 
 Audience = Literal["open", "closed"]
 AUDIENCES: tuple[Audience, Audience] = ("open", "closed")
@@ -41,7 +47,7 @@ def remember(run: Path, previous: Path | None) -> None:
 
 
 def _json(path: Path) -> Any:
-    return json.loads(path.read_text(encoding="utf-8"))
+    return runs.json_of(path)
 
 
 def _rows_for(audience: Audience, rows: pd.DataFrame) -> pd.DataFrame:
@@ -52,7 +58,6 @@ def _rows_for(audience: Audience, rows: pd.DataFrame) -> pd.DataFrame:
 
 def _described(rows: pd.DataFrame) -> pd.DataFrame:
     """The rows of an ARD of an earlier version whose analysis the catalogue still has."""
-    from sap.catalogue.reporting import analysis
     from sap.errors import ResultError
 
     def known(name: str) -> bool:
@@ -72,6 +77,39 @@ def _analyses_of(audience: Audience) -> set[str]:
     return {name for display in displays_of(audience) for name in register()[display].analysis}
 
 
+def _complete(rows: pd.DataFrame) -> bool:
+    """Whether the response of every planned patient of the stage is known: then its test is displayed."""
+    interim = rows[(rows["analysis"] == "interim") & (rows["group"] == "")]
+    stats = interim.set_index(["level", "stat_name"])["stat"].to_dict()
+    level = "stage_1" if ("stage_1", "N") in stats else "total"
+    if (level, "N") not in stats:
+        return True  # no rule for response: nothing is withheld
+    treated, planned = stats[level, "N"], stats[level, "n_planned"]
+    return bool(treated >= planned and not stats[level, "n_missing"])
+
+
+def _displayed(audience: Audience, rows: pd.DataFrame, of: pd.DataFrame) -> pd.DataFrame:
+    """The rows that the files of a report may hold: none of what its displays withhold.
+
+    1. Closed report: rows of the analyses of its displays, and of the open analyses.
+    2. Of these, until the response of every planned patient is known (in the ARD `of`): no row of the
+       comparison by marker, and no test and decision of a response.
+    """
+    if audience == "open":
+        return rows
+    from sap.displays.register import register
+    from sap.results.dsmb import open_analyses
+
+    kept = rows["analysis"].isin(_analyses_of(audience) | open_analyses())
+    if not _complete(of):
+        withheld = set(register()["tlf-comparison"].analysis)
+        tested = {"rescreen_response", *PARAMETERS}
+        tested |= set(register()["tlf-psa-sensitivity"].analysis)
+        kept &= ~rows["analysis"].isin(withheld)
+        kept &= ~(rows["analysis"].isin(tested) & rows["stat_name"].isin(["p_value", "decision"]))
+    return rows[kept].reset_index(drop=True)
+
+
 def _changes(
     run: Path, audience: Audience, now: pd.DataFrame
 ) -> tuple[dict[str, Any], pd.DataFrame | None]:
@@ -84,7 +122,8 @@ def _changes(
     before = _rows_for(audience, _described(ard.from_csv(place)))
     changed = changes(before, now)
     changed = changed[changed["analysis"].isin(_analyses_of(audience))].reset_index(drop=True)
-    facts = _json(run / "tables" / f"{PREVIOUS}.json")
+    changed = _displayed(audience, changed, now)
+    facts = read_facts(run / "tables" / f"{PREVIOUS}.json")
     rows = [
         {
             "key": ard.key({str(k): v for k, v in row.items()}),
@@ -98,11 +137,57 @@ def _changes(
     return {"previous": previous, "rows": rows}, changed
 
 
-def _monitoring(facts: dict[str, Any], audience: Audience) -> dict[str, Any]:
-    """Cover, amendments and earlier meetings for an audience, from `analysis/dsmb.yml`."""
+def _word(entry: Analysis, axis: Axis, value: str, plan: object) -> str:
+    """The label of a value; one that the catalogue no longer has is printed as it is."""
+    known = any(item.match(value) for item in entry.items(axis))
+    return entry.text(axis, value, plan) if known else value
+
+
+def _listed(changed: pd.DataFrame, run: Path, audience: Audience) -> pd.DataFrame:
+    """What changes.csv holds: rows that are not the same, with the displays and the labels to find them by.
+
+    `display` are the displays of the report that show the analysis, `label` the labels of parameter,
+    group, level and sublevel.
+    """
+    from sap.displays.register import register
+
+    of_analysis: dict[str, list[str]] = {}
+    for display in displays_of(audience):
+        for name in register()[display].analysis:
+            of_analysis.setdefault(name, []).append(register()[display].label)
+    plan = runs.plan_of(run)
+    rows = changed[changed["change"] != "same"].reset_index(drop=True)
+    displays, labels = [], []
+    for row in rows.to_dict("records"):
+        entry = analysis(str(row["analysis"]))
+        displays.append("; ".join(of_analysis.get(entry.id, ())))
+        words = [_word(entry, axis, str(row[axis]), plan) for axis in AXES if row[axis]]
+        labels.append("; ".join(dict.fromkeys(words)))
+    rows.insert(1, "display", displays)
+    rows.insert(2, "label", labels)
+    return rows
+
+
+def _earlier(entries: Monitoring, previous: dict[str, Any]) -> str:
+    """The previous report on the cover: its meeting, or that `analysis/dsmb.yml` has no entry for it."""
+    cut_off, name = str(previous["cut_off"]), str(previous["cut_off_name"])
+    report = entries.reports.get(name) or entries.reports.get(cut_off)
+    if report is not None:
+        return f"{report.meeting}, {report.date.isoformat()} (data cut-off {cut_off})"
+    print_progress(
+        f"analysis/dsmb.yml has no entry `{cut_off}` under `reports` for the previous report: its meeting is "
+        "not on the cover. Add it, and check that `meeting` of this report counts it."
+    )
+    return f"data cut-off {cut_off}; its meeting is not recorded in analysis/dsmb.yml"
+
+
+def _monitoring(
+    facts: dict[str, Any], audience: Audience, previous: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """Cover (with the previous report, where there is one), amendments and earlier meetings for an audience, from `analysis/dsmb.yml`."""
     from sap.plan.dsmb import read_dsmb
 
-    entries = read_dsmb(project_home() / "analysis" / "dsmb.yml", str(facts["study"]))
+    entries = read_dsmb(study_home() / "analysis" / "dsmb.yml", str(facts["study"]))
     report = entries.reports.get(str(facts["cut_off_name"])) or entries.reports.get(
         str(facts["cut_off"])
     )
@@ -114,6 +199,8 @@ def _monitoring(facts: dict[str, Any], audience: Audience) -> dict[str, Any]:
         "Distribution": (", ".join(report.distribution.get(audience, [])) if report else "")
         or absent,
     }
+    if previous:
+        cover["Previous report"] = _earlier(entries, previous)
     shown = [one for one in entries.meetings if audience == "closed" or one.audience == "open"]
     columns = ("date", "meeting", "action", "resolution")
     amendments = entries.amendments
@@ -135,9 +222,13 @@ def displays_of(audience: Audience) -> list[str]:
     """The displays of a report of the DSMB, in the order of its chapters."""
     from sap.displays.register import register
 
-    home = project_home()
-    chapters = INCLUDED.findall((home / DOCUMENT).read_text(encoding="utf-8"))
-    named = [n for each in chapters for n in LABEL.findall((home / each).read_text("utf-8"))]
+    document = project_home() / DOCUMENT
+    named = [
+        name
+        for target in INCLUDED.findall(document.read_text(encoding="utf-8"))
+        for chapter in included(document, target)
+        for name in LABEL.findall(chapter.read_text("utf-8"))
+    ]
     return [n for n in named if audience == "closed" or register()[n].audience == "open"]
 
 
@@ -148,14 +239,14 @@ def _view(
 
     The open one has no patient-level data: no ADaM dataset, findings without row and subject.
     """
-    facts = _json(run / "tables" / "run.json") | {"kind": "dsmb", "audience": audience}
-    monitoring = _monitoring(facts, audience)
-    facts |= {"cover": monitoring.pop("cover")}
+    facts = runlog.run_facts(run) | {"kind": "dsmb", "audience": audience}
     rows = _rows_for(audience, ard.from_csv(run / "ard.csv"))
     changes_table, changed = _changes(run, audience, rows)
+    monitoring = _monitoring(facts, audience, changes_table["previous"])
+    facts |= {"cover": monitoring.pop("cover")}
     write_text(view / "ard.csv", ard.to_csv(rows))
     if changed is not None:
-        write_text(view / "changes.csv", _csv(changed))
+        write_text(view / "changes.csv", _csv(_listed(changed, run, audience)))
     tables: dict[str, Any] = {
         "run": facts,
         "changes": changes_table,
@@ -267,7 +358,7 @@ def _limit_changes(
     write_text(
         place, json.dumps(changes_table, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
     )
-    write_text(view / "changes.csv", _csv(changed[selected]))
+    write_text(view / "changes.csv", _csv(_listed(changed[selected], view, "open")))
 
 
 def _report(
@@ -279,6 +370,7 @@ def _report(
         rows, facts, changed = _view(run, audience, view)
         if audience == "closed":
             _render(view, ready, facts, engine, formats, cached=cached)
+            write_text(view / "ard.csv", ard.to_csv(_displayed(audience, rows, rows)))
         else:
             if changed is not None:
                 _limit_changes(view, rows, changed, facts, engine, cached=cached)
@@ -316,10 +408,11 @@ def _render(
     cached: bool,
 ) -> None:
     from sap import publish
+    from sap.displays.register import profiles
     from sap.pipeline.addresses import of_run
 
     document = project_home() / DOCUMENT
-    profile = f"{facts['profile']},{facts['audience']}"
+    profile = profiles(view, facts["profile"], facts["audience"])
     if engine == "quarto":
         publish.render_quarto(
             document, run=view, out=ready, formats=formats, stem="report", profile=profile

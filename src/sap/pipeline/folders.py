@@ -5,8 +5,8 @@ import glob
 import json
 import os
 import re
+import secrets
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,7 +124,7 @@ def _listed(target: Path) -> set[str] | None:
         return {str(name) for name in names} if isinstance(names, list) else None
     if all((target / name).is_file() for name in BUNDLE):
         lines = (target / BUNDLE[1]).read_text(encoding="utf-8", errors="replace").splitlines()
-        return {line[66:] for line in lines} | set(BUNDLE)
+        return {line[66:] for line in lines} | {*BUNDLE, "SHA256SUMS.sig"}
     return None
 
 
@@ -186,8 +186,8 @@ def atomic_folder(target: Path) -> Iterator[Path]:
     with lock(target):
         recover(target)
         refuse_to_replace(target)
-        new = Path(tempfile.mkdtemp(prefix=f".{target.name}.new-", dir=target.parent))
-        new.chmod(0o755)
+        new = target.parent / f".{target.name}.new-{secrets.token_hex(6)}"
+        new.mkdir()  # not mkdtemp, whose mode is not the umask's
         try:
             yield new
             _refuse_another_kind(new, target)
@@ -231,8 +231,8 @@ def write_bytes(path: Path, content: bytes) -> None:
     new = path.with_name(f".{path.name}.new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        new.unlink(missing_ok=True)
         new.write_bytes(content)
-        new.chmod(0o644)
         new.replace(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}; it is unchanged.") from None

@@ -10,6 +10,8 @@ from sap import runlog
 from sap.runlog.chain import NAME
 
 RESULTS = ("ard.csv", "ard.parquet", "adam/*.parquet", "tables/*")
+READ = ("ard.csv", "tables/*.json", "tables/plan.yml", "tables/previous-ard.csv")
+"""What a report is made from; of the datasets it reads those of its listings and figures."""
 
 
 def _sum(path: Path) -> str:
@@ -51,7 +53,7 @@ def reporting(step: Callable[..., list[Path]]) -> Callable[..., list[Path]]:
             if p.is_relative_to(folder)
         }
         record: dict[str, Any] = {"step": f"report {kind}", "engine": engine}
-        record |= {"inputs": sums(run, ["ard.csv", "tables/*"]), "outputs": inside}
+        record |= {"inputs": sums(run, READ), "outputs": inside}
         runlog.append(run / NAME, record)
         return made
 

@@ -1,17 +1,63 @@
 """Reading of a plan with verification of its design."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sap.errors import PlanError
+from sap.contracts.of_plan import of_plan
 from sap.plan import PlanFile
-from sap.plan import read_plan as read
+from sap.plan.checking import Examined, refusal
+from sap.plan.checking import examine as read
+from sap.plan.cited import braces, cited, texts
+from sap.plan.entry import NotValid, valid
+from sap.plan.entry import Path as Place
+from sap.plan.faults import Fault, line_at
+from sap.plan.home import study_of_plan
 from sap.plan.model import Design
 
 if TYPE_CHECKING:  # numpy and scipy are loaded when a plan is read, not with the module
     from sap.methods.two_stage import SingleStageDesign, TwoStageDesign
 
 ROUNDING = 1e-9
+
+
+def examine(path: Path) -> Examined:
+    """Read a file as a plan, with every fault of it: its own, those of its design and of what it names in data.
+
+    Raises
+    ------
+    UsageError
+        The file cannot be read (exit 2).
+    PlanError
+        It holds no keys (exit 13).
+    """
+    examined = read(path)
+    lines = examined.tree.lines
+    with study_of_plan(path):
+        faults = [
+            Fault(place, (line_at(lines, place),), message, "data")
+            for place, message in of_plan(examined.plan)
+        ]
+    design = valid(examined.plan, "design")
+    if design is not None and not next(design.conflicts(), None):
+        with suppress(NotValid):  # a key of the design has a fault, which is listed
+            faults += _of_design(design, lines)
+    return examined._replace(faults=[*examined.faults, *faults])
+
+
+def _of_design(design: Design, lines: Mapping[Place, int]) -> Iterator[Fault]:
+    broken = design_faults(design)
+    reason: Place = ("design", "deviation")
+    if broken and design.deviation is None:
+        for message in broken:
+            key, _, words = message.partition(": ")
+            place = tuple(key.split("."))
+            advice = "correct the design, or give the reason of the protocol in design.deviation"
+            yield Fault(place, (line_at(lines, place),), f"{words}; {advice}", "design")
+    elif design.deviation is not None and not broken:
+        words = "a reason is given, but the design keeps its alpha, power and criterion: remove the line"
+        yield Fault(reason, (line_at(lines, reason),), words, "design")
 
 
 def read_plan(path: Path) -> PlanFile:
@@ -23,29 +69,39 @@ def read_plan(path: Path) -> PlanFile:
         The file cannot be read (exit 2).
     PlanError
         It is not a plan, or its design does not meet its own alpha, power or criterion and
-        `design.deviation` gives no reason (exit 13), with the attained numbers.
+        `design.deviation` gives no reason (exit 13): every fault with its line, key and what to do.
     """
-    plan = read(path)
-    design = plan.plan.design
-    faults = design_faults(design)
-    if faults and design.deviation is None:
-        raise PlanError(
-            f"{path}: the design does not meet its own specification:\n"
-            + "\n".join(f"  - {fault}" for fault in faults)
-            + "\nCorrect the design, or give the reason of the protocol in design.deviation."
-        )
-    if design.deviation is not None and not faults:
-        raise PlanError(
-            f"{path}: design.deviation gives a reason, but the design keeps its alpha, power and "
-            "criterion. Remove the line."
-        )
-    return plan
+    examined = examine(path)
+    if examined.faults:
+        raise refusal(path, examined.faults, examined.tree)
+    return PlanFile(examined.plan, examined.text, examined.sha256, path.name)
+
+
+def checked(path: Path) -> str:
+    """What was checked of a plan without a fault, in one line.
+
+    Raises
+    ------
+    PlanError
+        As `read_plan`.
+    """
+    examined = examine(path)
+    if examined.faults:
+        raise refusal(path, examined.faults, examined.tree)
+    content = examined.tree.content
+    words = [text for _, text in texts(content)]
+    return (
+        f"{path} is a valid plan of {examined.plan.study.id}: {len(content)} entries, "
+        f"{len(examined.tree.lines)} keys and list entries, {sum(len(cited(text)) for text in words)} citations, "
+        f"{sum(len(braces(text)) for text in words)} keys in texts, the design and the columns of the data "
+        "contracts were checked."
+    )
 
 
 def design_faults(design: Design) -> list[str]:
     """The design is verified against its own type I error, power and criterion before it is used.
 
-    It is refused when one of these applies and the plan gives no reason for it (`deviation`):
+    It is refused when one of these applies and the SAP gives no reason for it (`deviation`):
 
     1. The exact probability to reject H0 at `p0` is above `alpha`.
     2. The exact probability to reject H0 at `p1` is below 1 less `beta`.

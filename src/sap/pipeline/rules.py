@@ -6,7 +6,7 @@ one text. A word in backticks is a key of the plan; the report prints the value 
 
 import inspect
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sap import snapshot
@@ -22,6 +22,7 @@ from sap.derivations import (
     lesions,
     pk,
     population,
+    primary,
     progression,
     quantities,
     response,
@@ -42,21 +43,36 @@ from sap.results import safety as safety_results
 
 
 class Rule(NamedTuple):
-    """One printed rule: the entry of the plan it belongs to, its name, and the function it documents."""
+    """One printed rule: the entry of the plan it belongs to, its name, and the function it documents.
+
+    `of_stages`: only where the design has two stages. `needs`: another entry without which it does not apply.
+    `of`: whether it applies to a plan.
+    """
 
     entry: str
     name: str
     function: Callable[..., Any]
+    of_stages: bool = False
+    needs: str = ""
+    of: Callable[[Plan], object] | None = None
 
 
 PRINTED = (
+    Rule(
+        "cut_offs",
+        "Day of a cut-off by number",
+        interim.day_of_number,
+        of=lambda plan: any(one.date is None for one in plan.cut_offs.dates.values()),
+    ),
     Rule("cut_offs", "Records included at the data cut-off", snapshot.cut),
     Rule("drugs", "Standardisation of terms, units and drug names", standard.standard),
     Rule("design", "Verification of the design", plans.design_faults),
-    Rule("intervals", "Confidence interval of the primary result", response_results.primary_rate),
-    Rule("intervals", "When two-stage inference applies", response_results.ended),
+    Rule(
+        "intervals", "Confidence interval of the primary result", response_results.primary_interval
+    ),
+    Rule("intervals", "When two-stage inference applies", response_results.end_of, of_stages=True),
     Rule("intervals", "Means, medians and quartiles", rates.summary),
-    Rule("screening", "Biomarker status at screening", population.biomarker),
+    Rule("biomarker", "Biomarker status at screening", population.biomarker),
     Rule("analysis_sets", "Groups and analysis sets", population.adsl),
     Rule("analysis_sets", "Analysis sets that depend on measurements", population.analysis_sets),
     Rule("rescreening", "Courses of treatment", courses.courses),
@@ -69,8 +85,13 @@ PRINTED = (
     Rule("psa_response", "New anticancer therapy", response.new_therapy),
     Rule("psa_response", "PSA response", response.psa_response),
     Rule("psa_response", "Response still possible after the data cut-off", interim.pending),
-    Rule("estimand", "Intercurrent events", estimand.estimand),
-    Rule("estimand", "Estimates adjusted for the two stages", estimand_results.two_stage),
+    Rule("estimand", "Intercurrent events", estimand.estimand, needs="psa_response"),
+    Rule(
+        "estimand",
+        "Estimates adjusted for the two stages",
+        estimand_results.two_stage,
+        of_stages=True,
+    ),
     Rule("psa_course", "PSA response: sensitivity definitions and percent changes", response.adrs),
     Rule("psa_progression", "PSA progression", progression.read_course),
     Rule("psa_progression", "PSA progression by course of treatment", progression.psa_progression),
@@ -89,11 +110,20 @@ PRINTED = (
     Rule("tumour", "Overall response of soft tissue and bone", tumour_rules.overall),
     Rule("tumour", "Best overall response", tumour_rules.best_response),
     Rule("tumour", "Tumour response parameters", tumour.tumour_responses),
+    Rule("objective_response", "Readings of objective response", primary.readings),
+    Rule("objective_response", "Readings up to the first progression", primary.up_to_progression),
+    Rule("objective_response", "Objective response", primary.response),
+    Rule("objective_response", "Clinical benefit", primary.benefit),
+    Rule("objective_response", "Best overall response of these readings", primary.best),
+    Rule("objective_response", "Response parameters", primary.objective_responses),
+    Rule("objective_response", "Response still possible", primary.pending_response),
     Rule("bone", "Bone response", tumour_rules.bone_responses),
     Rule("progression", "Times to progression", survival.progression_times),
     Rule("survival", "Date last known alive", population.last_alive),
     Rule("survival", "Death", population.death),
     Rule("survival", "Overall survival", survival.adtte),
+    Rule("rate_at", "Free of the event at the landmark", primary.rate_at),
+    Rule("rate_at", "Landmark still to be reached", primary.pending_landmark),
     Rule("survival_comparison", "ECOG performance status in models", survival.with_baseline_status),
     Rule("safety", "Treatment-emergent events", safety.adae),
     Rule("safety", "Vital signs", vitals.advs),
@@ -106,7 +136,13 @@ PRINTED = (
     ),
     Rule("comparison", "Response by the rule of the published trial", response.comparison_response),
     Rule("exposure", "Doses of the study drug", population.study_doses),
-    Rule("exposure", "Infusions", exposure.adex),
+    Rule(
+        "exposure",
+        "Open intervals of continuous dosing",
+        population.with_interval_ends,
+        of=lambda plan: plan.exposure.continuous,
+    ),
+    Rule("exposure", "Doses", exposure.adex),
     Rule("exposure", "Exposure parameters by patient", exposure.adexsum),
     Rule("exposure", "G-CSF use", exposure.growth_factor),
     Rule("pk", "Concentrations", pk.adpc),
@@ -120,6 +156,7 @@ PRINTED = (
 _SECTION = re.compile(r"\n[A-Z][a-z ]+\n-{3,}\n")
 _CASE = re.compile(r"(\d+)\.\s+(.*)")
 _ITEM = re.compile(r"-\s+(.*)")
+_ABSENT = object()
 KEY = re.compile(r"`([a-z0-9_.]+)`")
 
 
@@ -153,8 +190,48 @@ def blocks(text: str) -> Iterator[dict[str, Any]]:
         yield block
 
 
+NOT_IN_SAP = "Not in this SAP."
+WORDS_OF: Mapping[str, str] = {
+    "psa_response": r"PSA|\bGLEASON\b",
+    "ctc": r"\bCTC(?!AE)",
+    "biomarker": r"[Bb]iomarker|\bMPOSFL\b",
+    "rescreening": r"[Rr]e-screen|\bRESC[A-Z]*FL\b|\bGROUP\b|\bGRPAFL\b|\bOSRE\b|\bOSCENS\b",
+    "pk": r"[Cc]oncentration",
+}
+"""By entry of the plan, the words of the rules that only a plan with the entry needs."""
+_SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z`])")
+
+
+def of_plan(given: Iterable[dict[str, Any]], plan: Plan) -> Iterator[dict[str, Any]]:
+    """The blocks of a rule as far as they apply to a plan.
+
+    1. A sentence about an entry that the plan leaves out (`WORDS_OF`) is not printed.
+    2. A numbered case of which nothing remains is "Not in this SAP.", so that every number stays. Where
+       nothing remains of any case, and of an item or a paragraph, it is not printed.
+    """
+    absent = [words for entry, words in WORDS_OF.items() if getattr(plan, entry) is None]
+    about = re.compile("|".join(absent)) if absent else None
+
+    def kept(text: str) -> str:
+        if about is None:
+            return text
+        return " ".join(one for one in _SENTENCE.split(text) if not about.search(one))
+
+    for block in given:
+        if "text" in block:
+            block = block | {"text": kept(block["text"])}
+        if "cases" in block:
+            cases = [[number, kept(case) or NOT_IN_SAP] for number, case in block["cases"]]
+            any_left = any(case != NOT_IN_SAP for _, case in cases)
+            block = block | {"cases": cases if any_left else []}
+        if "items" in block:
+            block = block | {"items": [one for one in map(kept, block["items"]) if one]}
+        if any(block.values()):
+            yield {name: value for name, value in block.items() if value}
+
+
 def table(plan: Plan) -> list[dict[str, Any]]:
-    """Every printed rule with its section of this plan and its blocks, in the order of the SAP.
+    """Every printed rule of this plan's analyses with its section and its blocks, in the order of the SAP.
 
     Raises
     ------
@@ -164,10 +241,14 @@ def table(plan: Plan) -> list[dict[str, Any]]:
     entries = plan.model_dump(mode="json")
     rows = []
     for rule in PRINTED:
-        if entries[rule.entry] is None:  # the plan has no such entry: the rule does not apply
+        if None in (entries[rule.entry], entries[rule.needs or rule.entry]):
+            continue  # the plan has no such entry: the rule does not apply
+        if rule.of_stages and plan.design.kind == "single-stage":
             continue
-        text = text_of(rule.function)
-        for key in KEY.findall(text):
+        if rule.of is not None and not rule.of(plan):
+            continue
+        kept = list(of_plan(blocks(text_of(rule.function)), plan))
+        for key in KEY.findall(str(kept)):
             path_of(entries, rule.entry, key)
         rows.append(
             {
@@ -175,17 +256,56 @@ def table(plan: Plan) -> list[dict[str, Any]]:
                 "section": entries[rule.entry]["section"],
                 "name": rule.name,
                 "code": f"{rule.function.__module__}.{rule.function.__qualname__}",
-                "blocks": list(blocks(text)),
+                "blocks": kept,
             }
         )
     return rows
 
 
+def unwrapped(text: str) -> str:
+    r"""The text of a rule with each paragraph, case and item on one line.
+
+    >>> unwrapped("One\nrow.\n\n1. Y: it is.\n   Truly.\n2. N: else.")
+    'One row.\n\n1. Y: it is. Truly.\n2. N: else.'
+    """
+    parts = []
+    for block in blocks(text):
+        lines = [block["text"]] if "text" in block else []
+        lines += [f"{number}. {case}" for number, case in block.get("cases", ())]
+        lines += [f"- {item}" for item in block.get("items", ())]
+        parts.append("\n".join(lines))
+    return "\n\n".join(parts)
+
+
+def with_values(text: str, entry: str | None, plan: dict[str, Any]) -> str:
+    """The text of a rule with the value of the plan behind each key that has a single value or a list.
+
+    `entry` is the entry of the plan that the rule belongs to; None: only keys of the form
+    `entry.key` are known.
+
+    >>> with_values("within `days` days", "safety", {"safety": {"days": 30}})
+    'within days (30) days'
+    """
+
+    def filled(match: re.Match[str]) -> str:
+        first, _, second = match[1].rpartition(".")
+        part = plan.get(first or str(entry))
+        value = part.get(second) if isinstance(part, dict) else None
+        if isinstance(value, list) and all(isinstance(one, str | int | float) for one in value):
+            return f"{match[1]} ({', '.join(map(str, value)) or 'not set'})"
+        if isinstance(value, str | int | float):
+            return f"{match[1]} ({value})"
+        return match[1]
+
+    return KEY.sub(filled, text)
+
+
 def path_of(plan: dict[str, Any], entry: str, key: str) -> str:
     """The path of a key that a rule of `entry` names: its own, or `entry.key` of another one."""
-    first, _, second = key.partition(".")
-    if not second and first in plan[entry]:
-        return f"{entry}.{first}"
-    if second and first in plan and second in plan[first]:
-        return key
+    for path in (f"{entry}.{key}", key) if "." not in key else (key, f"{entry}.{key}"):
+        here: Any = plan
+        for word in path.split("."):
+            here = here.get(word, _ABSENT) if isinstance(here, dict) else _ABSENT
+        if here is not _ABSENT and path != entry and "." in path:
+            return path
     raise ValueError(f"a rule of {entry} refers to `{key}`, which is no key of the plan")

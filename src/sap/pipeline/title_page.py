@@ -6,6 +6,7 @@ import pandas as pd
 
 from sap.catalogue.reporting import filled
 from sap.displays.formats import typeset
+from sap.displays.protocol import ONGOING, still_followed
 from sap.plan.model import Plan
 from sap.plan.protocol import placeholder
 
@@ -36,6 +37,8 @@ def rows(plan: Plan, results: pd.DataFrame) -> list[dict[str, str]]:
 
     1. An item that no source gives: the place of the sponsor's words.
     2. An item that the plan leaves out: no line; without `protocol` there is none at all.
+    3. The last patient: the dates that the plan gives, else of the data; while patients are followed there
+       is no last visit, and the line says that the study is ongoing.
     """
     protocol = plan.protocol
     if protocol is None:
@@ -53,10 +56,16 @@ def rows(plan: Plan, results: pd.DataFrame) -> list[dict[str, str]]:
         return known
 
     dates = _dates(plan, results)
+    published = protocol.dates is not None
+    ongoing = not published and still_followed(results[results["analysis"] == "disposition"])
+    last = {"last_consent": LAST["last_consent"]} if ongoing else LAST
     ends = [
         (name, "; ".join(f"{words} {dates[key]}" for key, words in items.items() if key in dates))
-        for name, items in ((INITIATION, FIRST), (COMPLETION, LAST))
+        for name, items in ((INITIATION, FIRST), (COMPLETION, last))
     ]
+    if ongoing:
+        name, words = ends[-1]
+        ends[-1] = (name, "; ".join(filter(None, (words, ONGOING))))
     listed = [
         *lines(ITEMS),
         ("Sponsor", plan.study.sponsor),

@@ -1,10 +1,11 @@
 """The estimands by ICH E9(R1): five attributes each, and the assumption that each sensitivity analysis varies."""
 
-from typing import Literal, Self
+from collections.abc import Iterator
+from typing import Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from sap.plan.entry import Entry, Part
+from sap.plan.entry import Conflict, Entry, Part, check, valid
 from sap.plan.protocol import Rank, Text
 
 Strategy = Literal[
@@ -56,12 +57,17 @@ class Defined(Part):
         """The strategy for an event; None where the estimand does not name it."""
         return next((e.strategy for e in self.intercurrent_events if e.event == event), None)
 
-    @model_validator(mode="after")
-    def _each_event_once(self) -> Self:
-        events = [one.event for one in self.intercurrent_events]
-        if len(set(events)) < len(events):
-            raise ValueError(f"intercurrent_events of {self.name}: an event is given twice")
-        return self
+    @check
+    def _each_event_once(self) -> Iterator[Conflict]:
+        first: dict[str, int] = {}
+        for place, one in enumerate(self.intercurrent_events):
+            event = valid(one, "event")
+            if event is not None and first.setdefault(event, place) != place:
+                yield Conflict.of(
+                    f"the event {event} is given twice: remove one",
+                    ("intercurrent_events", place, "event"),
+                    ("intercurrent_events", first[event], "event"),
+                )
 
 
 class Estimands(Entry):

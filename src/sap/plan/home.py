@@ -1,17 +1,11 @@
-"""The folder of the study files: `analysis/`, `data-contracts/`, `_quarto.yml` and the root documents."""
+"""The homes of the package's set and of the study, as `sap.catalogue.home` finds them."""
 
-from pathlib import Path
+from sap.catalogue.home import (
+    STUDY_OF_WHEEL,
+    is_own_study,
+    project_home,
+    study_home,
+    study_of_plan,
+)
 
-
-def project_home() -> Path:
-    """The folder that holds `analysis/` and `data-contracts/`.
-
-    1. The source checkout this package runs from, when it is one.
-    2. Else the copy that the wheel carries.
-
-    It does not depend on the working directory.
-    """
-    checkout = Path(__file__).parents[3]
-    if (checkout / "data-contracts").is_dir() and (checkout / "analysis").is_dir():
-        return checkout
-    return Path(__file__).parents[1] / "_project"
+__all__ = ["STUDY_OF_WHEEL", "is_own_study", "project_home", "study_home", "study_of_plan"]

@@ -1,14 +1,15 @@
 """The facts of the protocol that the report prints; none of them decides a number.
 
-A text may hold keys of the plan in braces (`{exposure.planned_dose_mg_m2}`): the report prints their
+A text may hold keys of the plan in braces (`{exposure.planned_dose}`): the report prints their
 values, so that no number of the analysis is written twice.
 """
 
-from typing import TYPE_CHECKING, Annotated, Literal, Self
+from collections.abc import Iterable, Iterator
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
-from sap.plan.entry import Entry, Part
+from sap.plan.entry import Conflict, Entry, Part, check, valid
 
 if TYPE_CHECKING:
     from sap.plan.model import Plan
@@ -95,24 +96,39 @@ class Procedure(Part):
     note: Text | None = None
 
 
+def _twice(key: str, listed: Iterable[Any]) -> Iterator[Conflict]:
+    """Each id of a list that is given twice."""
+    first: dict[str, int] = {}
+    for place, one in enumerate(listed):
+        name = valid(one, "id")
+        if name is not None and first.setdefault(name, place) != place:
+            yield Conflict.of(
+                f"the id {name} is given twice: give one of them another",
+                (key, place, "id"),
+                (key, first[name], "id"),
+            )
+
+
 class Schedule(Part):
     """The schedule of assessments: visits by procedures."""
 
     visits: list[Visit] = Field(min_length=1)
     procedures: list[Procedure] = Field(min_length=1)
 
-    @model_validator(mode="after")
-    def _at_visits(self) -> Self:
+    @check
+    def _ids(self) -> Iterator[Conflict]:
+        yield from _twice("visits", self.visits)
+
+    @check
+    def _at_visits(self) -> Iterator[Conflict]:
         known = [visit.id for visit in self.visits]
-        if len(set(known)) < len(known):
-            raise ValueError("visits: an id is given twice")
-        for procedure in self.procedures:
-            for visit in procedure.at:
+        for row, procedure in enumerate(self.procedures):
+            for place, visit in enumerate(valid(procedure, "at") or ()):
                 if visit not in known:
-                    raise ValueError(
-                        f"procedures: {procedure.name}: no visit {visit}; there are {', '.join(known)}"
+                    yield Conflict.of(
+                        f"no visit {visit}; there are {', '.join(known)}",
+                        ("procedures", row, "at", place),
                     )
-        return self
 
 
 class Protocol(Entry):
@@ -182,24 +198,29 @@ class Protocol(Entry):
         default_factory=list, description="items that no source gives, printed as not known"
     )
 
-    @model_validator(mode="after")
-    def _not_given(self) -> Self:
-        for item in self.not_known:
+    @check
+    def _not_given(self) -> Iterator[Conflict]:
+        for place, item in enumerate(self.not_known):
             if item not in type(self).model_fields or item == "not_known":
-                raise ValueError(f"not_known: {item} is no item of the protocol")
-            if getattr(self, item) is not None:
-                raise ValueError(f"not_known: {item} is given: remove it here, or the item itself")
-        return self
+                yield Conflict.of(f"{item} is no item of the protocol", ("not_known", place))
+            elif valid(self, item) is not None:
+                yield Conflict.of(
+                    f"{item} is given: remove it here, or the item itself",
+                    ("not_known", place),
+                    item,
+                )
 
-    @model_validator(mode="after")
-    def _criteria(self) -> Self:
+    @check
+    def _criteria(self) -> Iterator[Conflict]:
         for name, start in (("inclusion", "INCL"), ("exclusion", "EXCL")):
-            ids = [one.id for one in getattr(self, name) or ()]
-            if wrong := [one for one in ids if not one.startswith(start)]:
-                raise ValueError(f"{name}: {wrong[0]} does not begin with {start}")
-            if len(set(ids)) < len(ids):
-                raise ValueError(f"{name}: an id is given twice")
-        return self
+            for place, one in enumerate(valid(self, name) or ()):
+                if not (valid(one, "id") or start).startswith(start):
+                    yield Conflict.of(f"{one.id} does not begin with {start}", (name, place, "id"))
+
+    @check
+    def _criteria_once(self) -> Iterator[Conflict]:
+        for name in ("inclusion", "exclusion"):
+            yield from _twice(name, valid(self, name) or ())
 
     @property
     def criteria(self) -> dict[str, str]:

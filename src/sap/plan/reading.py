@@ -1,39 +1,24 @@
-"""Reading of a plan file; one message lists all faults."""
+"""Reading of the YAML files of a study; one message lists all faults of a model."""
 
+import datetime as dt
 import hashlib
+import re
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import yaml
 from pydantic import ValidationError
 
 from sap.errors import PlanError, UsageError
-from sap.plan.model import Plan
 
 MAX_BYTES = 1_000_000
+MAX_DEPTH = 50
 
 
-class PlanFile(NamedTuple):
-    """A plan, the bytes it was read from and their SHA-256."""
-
-    plan: Plan
-    text: str
-    sha256: str
-    name: str
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML without aliases (unbounded expansion) and without duplicate keys (the last would be used)."""
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.events.AliasEvent):
-            event = self.peek_event()  # type: ignore[no-untyped-call]
-            raise yaml.MarkedYAMLError(
-                problem="an alias is not allowed", problem_mark=event.start_mark
-            )
-        return super().compose_node(parent, index)
+class StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """YAML without keys that are given twice, of which plain YAML silently takes the last."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Hashable, Any]:
         seen = set()
@@ -45,11 +30,28 @@ class _Loader(yaml.SafeLoader):
                     problem_mark=key_node.start_mark,
                 )
             seen.add(key)
-        return super().construct_mapping(node, deep)
+        mapping: dict[Hashable, Any] = super().construct_mapping(node, deep)
+        return mapping
 
 
-def load_yaml(path: Path, what: str) -> tuple[Any, str, str]:
-    """The content, the text and the SHA-256 of a YAML file; refuses aliases, tags and duplicate keys."""
+def _refuse_expansion(text: str) -> None:
+    """Refuse aliases, whose expansion has no bound, and nesting that no file of a study needs."""
+    depth = 0
+    for event in yaml.parse(text, StrictLoader):
+        if isinstance(event, yaml.AliasEvent):
+            problem = "an alias is not allowed"
+        elif isinstance(event, yaml.CollectionStartEvent) and depth == MAX_DEPTH:
+            problem = f"it is nested deeper than {MAX_DEPTH} levels"
+        else:
+            depth += isinstance(event, yaml.CollectionStartEvent)
+            depth -= isinstance(event, yaml.CollectionEndEvent)
+            continue
+        mark: Any = event.start_mark  # of libyaml's own type
+        raise yaml.MarkedYAMLError(problem=problem, problem_mark=mark)
+
+
+def file_text(path: Path, what: str) -> tuple[str, str]:
+    """The text and the SHA-256 of a file of the study."""
     try:
         raw = path.read_bytes()
     except OSError as error:
@@ -59,20 +61,28 @@ def load_yaml(path: Path, what: str) -> tuple[Any, str, str]:
     if len(raw) > MAX_BYTES:
         raise PlanError(f"{path}: {what} is larger than {MAX_BYTES} bytes. A plan is a short file.")
     try:
-        text = raw.decode("utf-8")
-        content = yaml.load(text, _Loader)
+        return raw.decode("utf-8"), hashlib.sha256(raw).hexdigest()
     except UnicodeDecodeError:
         raise PlanError(f"{path}: {what} is not UTF-8 text. Save it as UTF-8.") from None
+
+
+def load_yaml(path: Path, what: str) -> tuple[Any, str, str]:
+    """The content, the text and the SHA-256 of a YAML file; refuses aliases, tags and duplicate keys."""
+    text, sha256 = file_text(path, what)
+    try:
+        _refuse_expansion(text)
+        content = yaml.load(text, StrictLoader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f", line {mark.line + 1}" if mark else ""
         problem = getattr(error, "problem", None) or type(error).__name__
         raise PlanError(f"{path}{line}: {what} is not readable YAML: {problem}.") from None
-    return content, text, hashlib.sha256(raw).hexdigest()
+    return content, text, sha256
 
 
 _FIX = {
     "extra_forbidden": "unknown key: remove it or correct its spelling",
+    "unexpected_keyword_argument": "unknown key: remove it or correct its spelling",
     "missing": "is missing: add it",
 }
 
@@ -95,7 +105,7 @@ def lines_of(text: str) -> dict[tuple[str | int, ...], int]:
                 lines_by_path[(*path, number)] = value.start_mark.line + 1
                 walk(value, (*path, number))
 
-    walk(yaml.compose(text, yaml.SafeLoader), ())
+    walk(yaml.compose(text, StrictLoader), ())
     return lines_by_path
 
 
@@ -121,22 +131,12 @@ def problems(
     return lines_listed
 
 
-def read_plan(path: Path) -> PlanFile:
-    """Read and check a plan.
+def day(text: str) -> str:
+    """A day as our own files have it, else a fault for a model.
 
-    Raises
-    ------
-    UsageError
-        The file cannot be read (exit 2).
-    PlanError
-        It is not a plan (exit 13): each fault with its key and what to do, all at once.
+    >>> day("2019-06-30")
+    '2019-06-30'
     """
-    content, text, sha256 = load_yaml(path, "the plan")
-    if not isinstance(content, dict):
-        raise PlanError(f"{path}: the plan is empty or no mapping. Begin with `study:`.")
-    try:
-        plan = Plan.model_validate(content)
-    except ValidationError as error:
-        listed = "\n".join(problems(error))
-        raise PlanError(f"{path} is not a valid plan:\n{listed}") from None
-    return PlanFile(plan=plan, text=text, sha256=sha256, name=path.name)
+    if re.fullmatch(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", text) is None:
+        raise ValueError("must be a day such as 2019-06-30")
+    return dt.date.fromisoformat(text).isoformat()

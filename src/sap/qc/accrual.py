@@ -15,10 +15,14 @@ STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 
 def _steps(subject: Subject, study: Study) -> dict[str, Day | None]:
     """The day of each step of one subject."""
-    rule, first = study.plan.screening, subject.first
+    rule, first = study.plan.biomarker, subject.first
     sampled = first.day if first and "SCREENED" in subject.sets else None
-    enough = first is not None and first.count is not None and first.count >= rule.ctc_minimum
-    qualifies = enough and first is not None and first.arv7 == rule.arv7
+    qualifies = (
+        first is not None
+        and first.marker == "POSITIVE"
+        and rule is not None
+        and (rule.cell_count is None or (first.count or 0) >= rule.cell_count.minimum)
+    )
     to_b = [subject.allocated if subject.group == "B" else None, subject.again_allocated]
     return {
         "CONSENTED": subject.consent,
@@ -55,6 +59,7 @@ def rows(study: Study) -> Iterator[QcRow]:
     yield from _dates(study)
     taken = [_steps(subject, study) for subject in study.subjects.values()]
     consents = [steps["CONSENTED"] for steps in taken if steps["CONSENTED"]]
+    consents = consents or [steps["TREATED"] for steps in taken if steps["TREATED"]]
     if not consents:
         return
     cut_off = study.cut_off

@@ -5,12 +5,13 @@ from functools import lru_cache
 from typing import Any
 
 from sap.catalogue.codelists import fold
+from sap.plan.model import Plan
 from sap.qc.dates import complete_day, earliest, latest
 from sap.qc.study import LINES, QcRow, Study
 
 METHOD = "SQL over the frozen records"
 
-COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESER AEREL AEACN AEOUT AESTDTC AEENDTC AESDTH"
+COLUMNS = "AETERM AEDECOD AEBODSYS AETOXGR AESEV AESER AEREL AEACN AEOUT AESTDTC AEENDTC AESDTH"
 
 EMERGENT = """
 CREATE TABLE dose AS
@@ -26,11 +27,11 @@ EVENTS = """
 CREATE TABLE reported AS
 SELECT USUBJID,
        coalesce(AEDECOD, 'UNCODED') AS pt, coalesce(AEBODSYS, 'NOT CODED') AS soc,
-       TRY_CAST(AETOXGR AS INTEGER) AS grade,
+       {scale} AS grade,
        AESER IS NOT DISTINCT FROM 'Y' AS serious,
        AEREL IS NULL OR AEREL IN ('POSSIBLY RELATED', 'PROBABLY RELATED', 'RELATED') AS related,
        coalesce(AEACN, '') AS action,
-       coalesce(TRY_CAST(AETOXGR AS INTEGER) = 5, false) OR coalesce(AEOUT = 'FATAL', false)
+       {fatal} OR coalesce(AEOUT = 'FATAL', false)
          OR coalesce(AESDTH = 'Y', false) AS fatal,
        folded(coalesce(AEDECOD, '')) IN (SELECT unnest($disease)) AS disease,
        CASE
@@ -50,6 +51,21 @@ FROM (
 );
 """
 
+BY_GRADE = {
+    "scale": "TRY_CAST(AETOXGR AS INTEGER)",
+    "fatal": "coalesce(TRY_CAST(AETOXGR AS INTEGER) = 5, false)",
+}
+BY_SEVERITY = {
+    "scale": "CASE AESEV WHEN 'MILD' THEN 1 WHEN 'MODERATE' THEN 2 WHEN 'SEVERE' THEN 3 END",
+    "fatal": "false",
+}
+WORST = {f"GR{g}": f"worst = {g}" for g in range(1, 6)} | {"GRMISS": "worst IS NULL"}
+WORST_SEVERITY = {
+    "MILD": "worst = 1",
+    "MODERATE": "worst = 2",
+    "SEVERE": "worst = 3",
+    "SEVMISS": "worst IS NULL",
+}
 OVERVIEW = {
     "any": "true",
     "related": "related",
@@ -65,6 +81,8 @@ OVERVIEW = {
     "drug_withdrawn": "action = 'DRUG WITHDRAWN'",
     "related_drug_withdrawn": "related AND action = 'DRUG WITHDRAWN'",
     "action_missing": "action IN ('', 'UNKNOWN')",
+    "not_serious": "NOT serious",
+    "not_serious_action_missing": "NOT serious AND action IN ('', 'UNKNOWN')",
     "fatal": "fatal",
     "related_fatal": "related AND fatal",
 }
@@ -77,6 +95,7 @@ KINDS = {
     "REDUCED": "action = 'DOSE REDUCED'",
     "DELAYED": "action = 'DRUG INTERRUPTED'",
     "STOPPED": "action = 'DRUG WITHDRAWN'",
+    "NOACTION": "action IN ('', 'UNKNOWN')",
     "FATAL": "fatal",
 }
 Key = tuple[str, str, str, str, str, str]  # analysis, group, paramcd, level, sublevel, statistic
@@ -90,7 +109,7 @@ def rows(study: Study) -> Iterator[QcRow]:
         _tables(base, study)
         counts: dict[Key, float | None] = {}
         for group in LINES:
-            counts |= _of_group(base, group, study.plan.safety.severe_grade)
+            counts |= _of_group(base, group, study.plan)
             counts |= _progression(base, group)
         counts |= _fatal(base)
     for key, value in counts.items():
@@ -148,7 +167,7 @@ def _fatal(base: Any) -> dict[Key, float | None]:
 
 @lru_cache(maxsize=1)
 def emergent(study: Study) -> dict[str, list[tuple[str, int | None]]]:
-    """Term and grade of each treatment-emergent event, by subject."""
+    """Term and grade (or place of the severity) of each treatment-emergent event, by subject."""
     import duckdb
 
     events: dict[str, list[tuple[str, int | None]]] = {}
@@ -181,7 +200,10 @@ def _tables(base: Any, study: Study) -> None:
     base.execute(EMERGENT, {"drugs": plan.exposure.drugs})
     base.create_function("folded", fold, ["VARCHAR"], "VARCHAR")
     disease = [fold(term) for term in plan.deaths.progression_terms]
-    base.execute(EVENTS, {"days": plan.safety.days_after_last_dose, "disease": disease})
+    scale = BY_GRADE if plan.safety.by == "grade" else BY_SEVERITY
+    base.execute(
+        EVENTS.format(**scale), {"days": plan.safety.days_after_last_dose, "disease": disease}
+    )
     base.execute("CREATE TABLE event AS SELECT * FROM reported WHERE emergent AND NOT disease")
     base.execute("CREATE TABLE subject (USUBJID VARCHAR, line VARCHAR)")
     safety = [
@@ -193,7 +215,10 @@ def _tables(base: Any, study: Study) -> None:
         base.executemany("INSERT INTO subject VALUES (?, ?)", safety)
 
 
-def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
+def _of_group(base: Any, group: str, plan: Plan) -> dict[Key, float | None]:
+    # Of the severities, the third and last is severe.
+    by_severity = plan.safety.by == "severity"
+    grade = 3 if by_severity else plan.safety.severe_grade
     inside = "" if not group else f"WHERE line = '{group}'"
     n = int(base.execute(f"SELECT count(*) FROM subject {inside}").fetchone()[0])
     view = f"(SELECT event.* FROM event JOIN subject USING (USUBJID) {inside})"
@@ -228,8 +253,7 @@ def _of_group(base: Any, group: str, grade: int) -> dict[Key, float | None]:
             + (", pt" if terms.endswith("pt") else "")
             + ", USUBJID"
         )
-        wheres = {f"GR{g}": f"worst = {g}" for g in range(1, 6)}
-        wheres |= {"GRMISS": "worst IS NULL", "GRSEV": f"worst >= {grade}"}
+        wheres = (WORST_SEVERITY if by_severity else WORST) | {"GRSEV": f"worst >= {grade}"}
         for paramcd, where in wheres.items():
             query = f"SELECT * EXCLUDE (worst, USUBJID), count(*) FILTER (WHERE {where}) FROM ({worst}) GROUP BY ALL"
             for soc, pt, who in base.execute(query).fetchall():

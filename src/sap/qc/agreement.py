@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from sap.catalogue.reporting import analyses, analysis
+from sap.catalogue.reporting import analyses, analysis, is_in_plan
 from sap.errors import ResultError
 from sap.plan.model import Plan
 from sap.qc.study import QcRow, Study, read_study
@@ -112,9 +112,10 @@ def compare(cut: Path, plan: Plan, ard: pd.DataFrame) -> QcResult:
     return QcResult(_compared(ard, second_values(study)))
 
 
-def stems() -> list[str]:
-    """The stems that have an analysis with a second computation, as the catalogue says."""
-    return sorted({entry.stem for entry in analyses().values() if entry.second != "none"})
+def stems(plan: Plan) -> list[str]:
+    """The stems with an analysis of the plan that has a second computation, as the catalogue says."""
+    computed = (entry for entry in analyses().values() if entry.second != "none")
+    return sorted({entry.stem for entry in computed if entry.is_in(plan)})
 
 
 def rows_of(stem: str, study: Study) -> Iterator[QcRow]:
@@ -138,11 +139,15 @@ def rows_of(stem: str, study: Study) -> Iterator[QcRow]:
 
 def second_values(study: Study) -> dict[tuple[str, ...], QcRow]:
     """Every row of every stem by its key."""
-    known = {row.key: row for stem in stems() for row in rows_of(stem, study)}
+    known = {row.key: row for stem in stems(study.plan) for row in rows_of(stem, study)}
     if "dv" not in study.records:  # deviations were not collected: there is no per-protocol set
         none = {"PERPROT", "per_protocol"}
         known = {key: row for key, row in known.items() if not {key[1], key[4]} & none}
-    return known
+    return {
+        key: row
+        for key, row in known.items()
+        if is_in_plan((key[0], key[1], key[3], key[2], key[4], key[5]), study.plan)
+    }
 
 
 def _same(stat: float, text: str, second: QcRow) -> bool:

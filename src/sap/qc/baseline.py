@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sap.catalogue.locations import site
 from sap.plan.model import Plan
@@ -12,7 +12,7 @@ from sap.qc.psa import visits
 from sap.qc.quantities import result
 from sap.qc.study import Place, QcRow, Study
 from sap.qc.subjects import Record, Subject, milestone
-from sap.qc.summaries import share, summary
+from sap.qc.summaries import Value, share, summary
 
 TESTS = ("HGB", "WBC", "NEUT", "LYM", "PLAT", "ALP", "LDH", "ALT", "AST", "BILI", "CREAT", "ALB",
          "TESTOS")  # fmt: skip
@@ -51,9 +51,10 @@ class Window(NamedTuple):
 def _windows(subject: Subject, ds: Sequence[Record]) -> dict[int, Window]:
     """0 the first screening, 1 the second; a screening that did not take place is left out."""
     windows = {}
-    if "SCREENED" in subject.sets and subject.first is not None:
+    if "SCREENED" in subject.sets:
         dose = subject.first_dose if subject.treated and not subject.treated_again else None
-        windows[0] = Window(None, dose or subject.allocated or subject.first.day or subject.consent)
+        drawn = subject.first.day if subject.first else None
+        windows[0] = Window(None, dose or subject.allocated or drawn or subject.consent)
     if "RESCREENED" in subject.sets:
         consent = milestone(list(ds), "RE-SCREENING CONSENT OBTAINED")
         drawn = subject.second.day if subject.second else None
@@ -158,7 +159,7 @@ def _sites(tu: Sequence[Record], at: Window, plan: Plan) -> dict[str, str | None
 
 def _after_prior(rows: Sequence[Record], at: Window, plan: Plan) -> float | None:
     """Months from the last end of the prior treatment that the trial requires."""
-    drug = plan.wording.prior_treatment.upper()
+    drug = plan.baseline.prior_drug
     ends = [
         earliest(row.get("CMENDTC"))
         for row in rows
@@ -170,7 +171,9 @@ def _after_prior(rows: Sequence[Record], at: Window, plan: Plan) -> float | None
     return (at.until - last).days / plan.survival.days_per_month
 
 
-def _since(rows: Sequence[Record], what: str, at: Window, plan: Plan) -> float | None:
+def _since(rows: Sequence[Record], what: str | None, at: Window, plan: Plan) -> float | None:
+    if what is None:
+        return None
     began = [earliest(row.get("MHSTDTC")) for row in rows if row.get("MHDECOD") == what]
     first = min((day for day in began if day is not None), default=None)
     if first is None or at.until is None:
@@ -195,6 +198,16 @@ def _before(rows: Sequence[Record], at: Window, second: bool) -> list[Record]:
     return therapies
 
 
+def _left_out(plan: Plan) -> set[str]:
+    """Characteristics of what the plan does not name."""
+    codes: set[str] = set()
+    codes |= set() if plan.baseline.prior_drug else {"PRIORTRT", "TSPRIOR"}
+    codes |= set() if plan.baseline.prior_class else {"PRIORCL", "NPRIORCL"}
+    codes |= set() if plan.biomarker else {"MARKER"}
+    codes |= set() if plan.cells_required else {"CTC"}
+    return codes | (set() if plan.psa_response else {"PSA"})
+
+
 def characteristics(
     tables: Mapping[str, Mapping[str, list[Record]]],
     dm: Mapping[str, Record],
@@ -213,24 +226,25 @@ def characteristics(
             name: tables.get(name, {}).get(who, [])
             for name in ("ds", "lb", "ex", "rs", "mh", "cm", "vs", "tu")
         }
-        psa = [
-            (v.day, (0.0, 0.0), float(v.psa))
-            for v in visits(subject, domains["lb"], domains["ex"], plan)
-        ]
+        values_of_psa = (
+            visits(subject, domains["lb"], domains["ex"], plan) if plan.psa_response else []
+        )
+        psa = [(v.day, (0.0, 0.0), float(v.psa)) for v in values_of_psa]
         for place, at in _windows(subject, domains["ds"]).items():
             sample = subject.second if place else subject.first
             had = _before(domains["cm"], at, place == 1)
-            after = {row["CMDECOD"] for row in had if row.get("CMDECOD") in plan.rescreening.after}
+            of_class = plan.baseline.prior_class.drugs if plan.baseline.prior_class else []
+            after = {row["CMDECOD"] for row in had if row.get("CMDECOD") in of_class}
             values: Characteristics = {code: _test(domains["lb"], code, at) for code in TESTS}
             values |= {
                 "AGE": dm[who].get("AGE"),
-                "TSDIAG": _since(domains["mh"], "PROSTATE CANCER", at, plan),
-                "TSMET": _since(domains["mh"], "METASTATIC DISEASE", at, plan),
+                "TSDIAG": _since(domains["mh"], plan.baseline.diagnosis, at, plan),
+                "TSMET": _since(domains["mh"], plan.baseline.metastatic, at, plan),
                 "PSA": _last(psa, at),
                 "CTC": sample.count if sample else None,
                 "ECOG": _status(domains["rs"], at, subject.first_dose, plan),
                 "GLEASON": _gleason(domains["mh"]),
-                "ARV7": sample.arv7 if sample else None,
+                "MARKER": sample.marker if sample else None,
                 "TSPRIOR": _after_prior(domains["cm"], at, plan),
                 **_body(domains["vs"], at),
                 **_sites(domains["tu"], at, plan),
@@ -239,13 +253,38 @@ def characteristics(
                 drugs = {row.get("CMDECOD") for row in had}
                 ways = {row.get("CMSCAT") for row in had}
                 values |= {
-                    "DOCETAX": "Y" if "DOCETAXEL" in drugs else "N",
-                    "ARSI": "Y" if after else "N",
+                    "PRIORTRT": "Y" if plan.baseline.prior_drug in drugs else "N",
+                    "PRIORCL": "Y" if after else "N",
                     "RADIO": "Y" if "RADIOTHERAPY" in ways else "N",
-                    "NARSI": str(len(after)),
+                    "NPRIORCL": str(len(after)),
                 }
-            values_of[place][who] = values
+            values |= {name: dm[who].get(name) for name in plan.baseline.of_dm}
+            values_of[place][who] = {
+                code: value for code, value in values.items() if code not in _left_out(plan)
+            }
     return values_of
+
+
+def _levels(place: Place, column: list[Any], levels: set[Any], *, partly: bool) -> Iterator[QcRow]:
+    """The rows of each category and of those without one."""
+    missing, n = column.count(None), len(column)
+    nothing: dict[str, Value] = {"n": None, "N": n, "estimate": None}
+    for level in levels:
+        absent = partly or (n > 0 and missing == n)  # cases 5 and 6
+        counted = nothing if absent else share(column.count(level), n)
+        yield from place._replace(level=str(level)).rows(counted, METHOD)
+    of_none = nothing if partly else share(missing, n)
+    yield from place._replace(level="missing").rows(of_none, METHOD)
+
+
+def _only_treated(study: Study, inside: list[str], column: list[Any]) -> bool:
+    """Whether values are known of treated subjects alone, and others are inside."""
+    treated = [study.subjects[who].treated for who in inside]
+    known = [t for t, value in zip(treated, column, strict=True) if value is not None]
+    return not all(treated) and bool(known) and all(known)
+
+
+OF_TREATED = ("BSA", "MEASDIS", "SBONE", "SNODE", "SLIVER", "SLUNG", "SOTHER")
 
 
 def rows(study: Study) -> Iterator[QcRow]:
@@ -255,7 +294,8 @@ def rows(study: Study) -> Iterator[QcRow]:
     for who, course in tumour.courses(study).items():
         screening = int(study.subjects[who].treated_again)
         if tumour.is_assessed(study) and who in of_screening[screening]:
-            of_screening[screening][who]["MEASDIS"] = "Y" if course.measurable else "N"
+            known = "N" if course.recorded else None
+            of_screening[screening][who]["MEASDIS"] = "Y" if course.measurable else known
     every = [values for by_subject in of_screening.values() for values in by_subject.values()]
     for population, group, screening in COLUMNS:
         inside = study.treated_when_rescreened(population) if group else study.inside(population)
@@ -272,10 +312,11 @@ def rows(study: Study) -> Iterator[QcRow]:
                 for who in inside
             ]
             place = Place("baseline", population, group, name)
+            partly = name in OF_TREATED and _only_treated(study, inside, column)  # case 6
             if name in NUMBERS:
                 numbers = [None if value is None else float(value) for value in column]
-                yield from place.rows({"N": len(inside)} | summary(numbers), METHOD)
+                statistics = summary([None] * len(numbers) if partly else numbers)
+                statistics |= dict.fromkeys(("n", "n_missing")) if partly else {}
+                yield from place.rows({"N": len(inside)} | statistics, METHOD)
                 continue
-            counts = {str(level): column.count(level) for level in levels}
-            for level, n in (counts | {"missing": column.count(None)}).items():
-                yield from place._replace(level=level).rows(share(n, len(inside)), METHOD)
+            yield from _levels(place, column, levels, partly=partly)

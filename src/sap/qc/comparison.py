@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
+from sap.plan.entry import stated
 from sap.qc.courses import Course, courses
 from sap.qc.dates import Day, earliest, latest
 from sap.qc.psa import counted, response_result
-from sap.qc.response import in_order_of_first_dose, limits_of_design, results_in
+from sap.qc.response import is_pending, limits_of_design, primary_set, results_in
 from sap.qc.study import Place, QcRow, Study
 from sap.qc.subjects import Subject
 from sap.qc.summaries import Value, rate
@@ -87,7 +88,7 @@ def difference(ours: tuple[int, int], published: tuple[int, int], conf: float) -
 
 
 def rows(study: Study) -> Iterator[QcRow]:
-    """Every row of the comparisons with AR-V7 negative patients and with the published trial."""
+    """Every row of the comparisons with biomarker negative patients and with the published trial."""
     yield from _by_marker(study)
     yield from _published(study)
 
@@ -122,8 +123,8 @@ def _by_marker(study: Study) -> Iterator[QcRow]:
 
 def _is_compared(study: Study, course: Course) -> bool:
     """Whether a physician's choice was the drug of the comparison, in a subject of its marker state."""
-    rule, subject = study.plan.comparison, course.subject
-    first = subject.first is not None and subject.first.arv7 == rule.choice_arv7
+    rule, subject = stated(study.plan.comparison), course.subject
+    first = subject.first is not None and subject.first.marker == rule.choice_marker
     return first and first_choice(study, subject)[0] == rule.choice_drug
 
 
@@ -145,7 +146,7 @@ def choice_response(study: Study, course: Course) -> str:
 
     SAP 4.3: "TRTEDT is the last study dose, or the last day of the first choice."
     """
-    rule = study.plan.psa_response
+    rule = stated(study.plan.psa_response)
     under = replace(
         course.subject,
         first_dose=course.start,
@@ -166,15 +167,15 @@ def _published(study: Study) -> Iterator[QcRow]:
     rule; the limits by this trial's own rule are those of the primary result.
     """
     plan = study.plan
-    other = study.references.of(plan.comparison.reference)
-    primary = study.inside("PRIMARY")
-    in_order = in_order_of_first_dose(study, primary)
-    responses = [result == "Y" for result in results_in(study, in_order, "PSARESP")]
-    pending = [who in study.psa and study.psa[who].pending for who in in_order]
+    other = study.references.of(stated(plan.comparison).reference)
+    primary, paramcd = study.inside("PRIMARY"), plan.primary_parameter
+    in_order = primary_set(study)
+    responses = [result == "Y" for result in results_in(study, in_order, paramcd)]
+    pending = [is_pending(study, who) for who in in_order]
     limits = limits_of_design(plan, responses, pending)
-    ours, paramcd = (sum(responses), len(responses)), "PSARESP"
+    ours = (sum(responses), len(responses))
     place = Place("comparison_published", "PRIMARY")
-    if plan.comparison.rule is not None:
+    if stated(plan.comparison).rule is not None:
         own = place._replace(group="this_study_own_rule", paramcd=paramcd)
         yield from own.rows(rate(*ours, plan) | limits, METHOD)
         limits, paramcd = {}, "PSARESPC"
@@ -187,7 +188,7 @@ def _published(study: Study) -> Iterator[QcRow]:
     conf = plan.intervals.conf_level
     for group, level, statistics in (
         ("this_study", "", rate(*ours, plan) | limits),
-        (plan.comparison.reference, "", rate(*published, plan) | source),
+        (stated(plan.comparison).reference, "", rate(*published, plan) | source),
         ("", "odds_ratio", odds(ours, published, conf)),
         ("", "difference", difference(ours, published, conf)),
     ):

@@ -1,4 +1,4 @@
-"""Courses of treatment: study cabazitaxel and the physician's choice, with what was measured in each."""
+"""Courses of treatment: the study drug and the physician's choice, with what was measured in each."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -33,10 +33,10 @@ class Course(NamedTuple):
 def courses(study: Study) -> list[Course]:
     """Every course of treatment of a study.
 
-    SAP 4.3: "STUDY, for every patient with a dated first dose of study cabazitaxel". "CHOICE, for
+    SAP 4.3: "STUDY, for every patient with a dated first dose of the study drug". "CHOICE, for
     every patient with a dated physician's choice, and for every patient of group A, except those
     treated without re-screening". "NEWTHDT is the first new anticancer therapy after TRTSDT; for a
-    CHOICE also the first dose of study cabazitaxel."
+    CHOICE also the first dose of the study drug."
     """
     of_study = []
     for who, subject in study.subjects.items():
@@ -57,7 +57,8 @@ def _course(study: Study, subject: Subject, start: Day, *, is_choice: bool) -> C
     dose = subject.first_dose
     if is_choice and dose is not None and dose > start:
         therapy = dose if therapy is None else min(therapy, dose)
-    values = visits(under, study.of("lb", who), [] if is_choice else study.of("ex", who), plan)
+    doses = [] if is_choice else study.of("ex", who)
+    values = visits(under, study.of("lb", who), doses, plan) if plan.psa_response else []
     begin = None if is_choice else begin_of(subject, domains)
     of_course = scans(domains, start, begin, plan)
     # SAP 5.4, Assessment at baseline: "1 TU is not in the data: every course, because a baseline

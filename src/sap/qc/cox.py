@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.qc.dates import complete_day
 from sap.qc.kaplan_meier import quantile_z
@@ -18,7 +19,7 @@ FARTHEST = 15.0  # a coefficient beyond it is that of groups whose events do not
 
 def status(subject: Subject, rs: Sequence[Record], plan: Plan) -> float | None:
     """ECOG by the allocation, or the consent of a patient not allocated; else in the plan's window."""
-    limit = subject.allocated or subject.consent
+    limit = subject.allocated or subject.consent or subject.first_dose
     if limit is None:
         return None
     known = []
@@ -38,15 +39,13 @@ def status(subject: Subject, rs: Sequence[Record], plan: Plan) -> float | None:
     return None if not statuses or statuses[0] is None else float(statuses[0])
 
 
-def covariates(
-    subject: Subject, age: float | None, ecog: float | None, plan: Plan
-) -> dict[str, float | None]:
+def covariates(subject: Subject, age: float | None, ecog: float | None) -> dict[str, float | None]:
     """Every covariate a plan can name, of one patient."""
-    state = subject.first.arv7 if subject.first else ""
+    state = subject.first.marker if subject.first else ""
     count = subject.first.count if subject.first else None
     known = state in ("POSITIVE", "NEGATIVE")
     return {
-        "marker_positive": float(state == plan.screening.arv7) if known else None,
+        "marker_positive": float(state == "POSITIVE") if known else None,
         "log2_ctc": None if count is None else math.log2(count + 1),
         "age_10_years": None if age is None else float(age) / 10,
         "ecog_1": None if ecog is None else float(ecog >= 1),
@@ -65,7 +64,7 @@ def model(
     used = [one for one, is_complete in zip(followed, complete, strict=True) if is_complete]
     events = sum(event for _, event in used)
     yield "", {"N": len(used), "n_events": events, "n_missing": len(rows) - len(used)}
-    if not events or events < plan.survival_comparison.events_per_coefficient * len(names):
+    if not events or events < stated(plan.survival_comparison).events_per_coefficient * len(names):
         return
     x = np.array(
         [[row[name] for name in names] for row, ok in zip(rows, complete, strict=True) if ok], float

@@ -1,9 +1,10 @@
-"""CTC counts and AR-V7 under treatment, subject by subject."""
+"""CTC counts and biomarker under treatment, subject by subject."""
 
 import datetime as dt
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.qc.dates import Day, earliest
 from sap.qc.study import Place, QcRow, Study
@@ -15,13 +16,13 @@ METHOD = "records read one by one; exact fractions"
 
 
 class Count(NamedTuple):
-    """One count under treatment and what AR-V7 was in that sample."""
+    """One count under treatment and what the biomarker was in that sample."""
 
     visit: str
     day: Day | None
     number: float
     value: float
-    arv7: str | None
+    marker: str | None
 
 
 class Course(NamedTuple):
@@ -32,11 +33,11 @@ class Course(NamedTuple):
     change: float | None
 
 
-def _result(gf: Sequence[Record], sample: str | None) -> str | None:
+def _result(gf: Sequence[Record], sample: str | None, test: str) -> str | None:
     results = [
         row
         for row in gf
-        if row.get("GFTESTCD") == "ARV7"
+        if row.get("GFTESTCD") == test
         and row.get("GFSTRESC") is not None
         and row.get("GFREFID") is not None
         and row["GFREFID"] == sample
@@ -44,7 +45,9 @@ def _result(gf: Sequence[Record], sample: str | None) -> str | None:
     return min(results, key=lambda row: float(row["GFSEQ"]))["GFSTRESC"] if results else None
 
 
-def _under_treatment(subject: Subject, cp: Sequence[Record], gf: Sequence[Record]) -> list[Count]:
+def _under_treatment(
+    subject: Subject, cp: Sequence[Record], gf: Sequence[Record], test: str
+) -> list[Count]:
     counts = []
     for row in cp:
         count, visit, day = row.get("CPSTRESN"), row.get("VISIT") or "", earliest(row.get("CPDTC"))
@@ -55,7 +58,7 @@ def _under_treatment(subject: Subject, cp: Sequence[Record], gf: Sequence[Record
             continue
         named = visit.startswith("CYCLE") or visit == "END OF TREATMENT"
         if named or (day is not None and first is not None and day > first):
-            result = _result(gf, row.get("CPREFID"))
+            result = _result(gf, row.get("CPREFID"), test)
             counts.append(Count(visit, day, row["CPSEQ"], float(count), result))
     return counts
 
@@ -66,22 +69,22 @@ def _change(count: float, base: float | None) -> float | None:
 
 def course(subject: Subject, cp: Sequence[Record], gf: Sequence[Record], plan: Plan) -> Course:
     """The CTC results of one treated subject."""
-    rule = plan.ctc
+    rule = stated(plan.ctc)
     sample = subject.second if subject.treated_again else subject.first
-    base, state = (sample.count, sample.arv7) if sample else (None, "")
-    on = _under_treatment(subject, cp, gf)
+    base, state = (sample.count, sample.marker) if sample else (None, "")
+    on = _under_treatment(subject, cp, gf, stated(plan.biomarker).test)
     there = sorted(
         (one for one in on if one.visit == rule.visit),
         key=lambda one: (one.day is None, one.day or dt.date.max, one.number),
     )
     at_visit = there[0] if there else None
     high = base is not None and base >= rule.response_below
-    known = [one for one in on if one.arv7 in ("POSITIVE", "NEGATIVE")]
+    known = [one for one in on if one.marker in ("POSITIVE", "NEGATIVE")]
     results = {
         "CTCRESP": (high, bool(on), any(one.value < rule.response_below for one in on)),
         "CTC0": (base is not None and base >= 1, bool(on), any(one.value == 0 for one in on)),
         "CTCRVIS": (high, bool(there), bool(there) and there[0].value < rule.response_below),
-        "ARV7NEG": (state == "POSITIVE", bool(known), any(o.arv7 == "NEGATIVE" for o in known)),
+        "MARKNEG": (state == "POSITIVE", bool(known), any(o.marker == "NEGATIVE" for o in known)),
     }
     for depth in rule.depths_pct:
         changes = [_change(one.value, base) for one in on]
@@ -119,7 +122,7 @@ def rows(study: Study) -> Iterator[QcRow]:
         counts = summary([one.at_visit.value for one in counted if one.at_visit])
         changes = summary([one.change for one in counted])
         for paramcd, statistics in (("CTC", counts), ("CTCPCHG", changes)):
-            place = Place("ctc_course", population, "", paramcd, study.plan.ctc.visit)
+            place = Place("ctc_course", population, "", paramcd, stated(study.plan.ctc).visit)
             yield from place.rows(statistics, METHOD)
 
 

@@ -28,7 +28,7 @@ def state(subject: Subject) -> str:
 
 def rows(study: Study) -> Iterator[QcRow]:
     """The rows of `data_timeliness` but the days since the last contact."""
-    consented = [s for s in study.subjects.values() if s.consent is not None]
+    consented = [s for s in study.subjects.values() if s.consented]
     states = [state(subject) for subject in consented]
     place = Place("data_timeliness", "SCREENED", paramcd="STATUS")
     for level in STATES:
@@ -41,7 +41,7 @@ def rows(study: Study) -> Iterator[QcRow]:
 def _due(study: Study) -> dict[str, Value]:
     """PSA results due at each infusion.
 
-    Table 6-2 of the DSMB report: "The denominator is the infusions of study cabazitaxel with a date;
+    Table 6-2 of the DSMB report: "The denominator is the infusions of the study drug with a date;
     a PSA result is due at each, from a sample taken after the preceding infusion and at the latest
     on the day of the infusion."
     """

@@ -84,6 +84,9 @@ def _centres(study: Study) -> Iterator[QcRow]:
         for level, n in counts.items():
             place = Place("centres", "CONSENTED", level=level, sublevel=stage)
             yield from place.rows(share(n, len(here)), METHOD)
+        with_patient = {"n_centres": len(set(here) - {"not_recorded"})}
+        of_all = Place("centres", "CONSENTED", level="total", sublevel=stage)
+        yield from of_all.rows(with_patient, METHOD)
 
 
 def _eligibility(study: Study) -> Iterator[QcRow]:
@@ -99,7 +102,7 @@ def _eligibility(study: Study) -> Iterator[QcRow]:
         for criterion in (("any", ""), (str(row["IECAT"]), str(code))):
             failed[group].setdefault(criterion, set()).add(who)
             failed["" if group else "rescreening"].setdefault(criterion, set())
-    consented = [who for who, subject in study.subjects.items() if subject.consent is not None]
+    consented = [who for who, subject in study.subjects.items() if subject.consented]
     for group, here in (("", consented), ("rescreening", study.inside("RESCREENED"))):
         inside = set(here)
         for (level, sublevel), subjects in failed[group].items():

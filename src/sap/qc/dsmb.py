@@ -5,6 +5,7 @@ import datetime as dt
 import math
 from collections.abc import Iterator
 
+from sap.plan.model import Plan
 from sap.qc import safety, toxicity_boundary
 from sap.qc.data_timeliness import psa_due
 from sap.qc.dates import Day
@@ -70,6 +71,8 @@ def _stopping(study: Study, treated: list[Subject]) -> Iterator[QcRow]:
 
 
 def _cycles(study: Study, treated: list[Subject]) -> Iterator[QcRow]:
+    if study.plan.exposure.cycle_days is None:
+        return
     place = Place("dsmb_cycles", "SAFETY", paramcd="NCYCLES")
     given: dict[str, Value] = {"total": sum(s.doses for s in treated), "N": len(treated)}
     yield from place._replace(level="given").rows(given, METHOD)
@@ -115,7 +118,7 @@ def _accrual(study: Study) -> Iterator[QcRow]:
     )
     cut_off = study.cut_off
     place = Place("dsmb_accrual", "PRIMARY", paramcd="TREATED")
-    begins = [s.consent for s in study.subjects.values() if s.consent]
+    begins = [s.consent for s in study.subjects.values() if s.consent] or starts[:1]
     begins += [study.plan.accrual.first_patient] if study.plan.accrual else []
     first = min([*begins, cut_off])
     year, month = first.year, first.month
@@ -129,17 +132,49 @@ def _accrual(study: Study) -> Iterator[QcRow]:
     design = study.plan.design
     stages = {"stage_1": design.n1} if design.kind == "two-stage" and design.n1 else {}
     for level, size in (stages | {"total": design.n}).items():
-        yield from place._replace(level=level).rows(_reached(starts, size, study), METHOD)
+        values = _reached(starts, size, study)
+        values |= _of_plan(values, size, study)
+        yield from place._replace(level=level).rows(values, METHOD)
+
+
+def _days_to_response(plan: Plan) -> int | None:
+    """Days until the primary response of a patient is known; None where the plan sets no limit."""
+    if plan.primary.endpoint == "rate_at" and plan.rate_at is not None:
+        days = plan.rate_at.months * plan.survival.days_per_month
+        return int(days) + (days > int(days))
+    rule = plan.psa_response
+    if (
+        plan.primary.endpoint != "psa_response"
+        or rule is None
+        or rule.first_fall_within_days is None
+    ):
+        return None
+    return rule.first_fall_within_days + rule.confirm_after_days
+
+
+def _of_plan(values: dict[str, Value], size: int, study: Study) -> dict[str, Value]:
+    """The first day by which a number of patients is planned, counted day by day, and the days against it."""
+    plan, wait = study.plan.accrual, _days_to_response(study.plan)
+    if plan is None:
+        return {}
+    length = plan.last_patient.toordinal() - plan.first_patient.toordinal()
+    passed = next(d for d in range(length + 1) if d * study.plan.design.n >= size * length)
+    day = plan.first_patient + dt.timedelta(days=passed)
+    dates: dict[str, Value] = {"planned_on": day.isoformat()}
+    if wait is not None:
+        dates["due_planned_on"] = (day + dt.timedelta(days=wait)).isoformat()
+    actual = values.get("reached_on") or values.get("expected_on")
+    if isinstance(actual, str):
+        dates["delay_days"] = (dt.date.fromisoformat(actual) - day).days
+    return dates
 
 
 def _reached(starts: list[Day], size: int, study: Study) -> dict[str, Value]:
     from scipy.special import fdtri
 
-    rule, treated = study.plan.psa_response, len(starts)
+    treated, wait = len(starts), _days_to_response(study.plan)
     values: dict[str, Value] = {"n": treated, "N": size}
-    wait = None
-    if rule.first_fall_within_days is not None:
-        wait = rule.first_fall_within_days + rule.confirm_after_days
+    if wait is not None:
         values["days_to_evaluation"] = wait
     if treated >= size:
         day = starts[size - 1]
@@ -183,7 +218,7 @@ def _sites(study: Study) -> Iterator[QcRow]:
         place = Place("dsmb_sites", "SCREENED", level=site)
         sampled = sum(1 for s in here if "SCREENED" in s.sets)
         counts: dict[str, dict[str, Value]] = {
-            "CONSENTED": {"n": sum(1 for s in here if s.consent)},
+            "CONSENTED": {"n": sum(1 for s in here if s.consented)},
             "SAMPLED": {"n": sampled},
             "TREATED": {"n": sum(1 for s in here if s.treated)},
             "MAJOR": {"n_events": sum(1 for who in important if site_of.get(who) == site)},

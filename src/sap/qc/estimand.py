@@ -4,14 +4,16 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import Any
 
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.qc import two_stage
 from sap.qc.dates import Day
 from sap.qc.psa import new_therapy
 from sap.qc.response import (
     between_stages,
-    in_order_of_first_dose,
+    is_pending,
     limits_of_design,
+    primary_set,
     results_in,
 )
 from sap.qc.study import Place, QcRow, Study
@@ -23,7 +25,7 @@ BY_OUTCOMES = "a loop over visits; every outcome of the design in exact fraction
 
 def posterior(responders: int, n: int, plan: Plan) -> dict[str, Value]:
     """The posterior distribution of the rate under the plan's beta prior, by scipy."""
-    a, b = plan.estimand.prior
+    a, b = stated(plan.estimand).prior
     conf = plan.intervals.conf_level
     statistics: dict[str, Value] = {"prior_a": a, "prior_b": b, "conf_level": conf}
     names = ("mean", "sd", "median", "conf_low", "conf_high", "probability_above_p0")
@@ -40,28 +42,32 @@ def posterior(responders: int, n: int, plan: Plan) -> dict[str, Value]:
 def rows(study: Study) -> Iterator[QcRow]:
     """Every row about the estimand of the primary endpoint."""
     plan, psa = study.plan, study.psa
-    primary = study.inside("PRIMARY")
-    in_order = in_order_of_first_dose(study, primary)
-    responses = [result == "Y" for result in results_in(study, in_order, "PSARESP")]
-    pending = [who in psa and psa[who].pending for who in in_order]
-    yield from _sensitivity(study, limits_of_design(plan, responses, pending))
+    in_order, code = primary_set(study), plan.primary_parameter
+    of_psa = plan.primary.endpoint == "psa_response"
+    results = results_in(study, in_order, code)
+    responses = [result == "Y" for result in results]
+    pending = [is_pending(study, who) for who in in_order]
+    if of_psa and plan.estimand is not None:
+        yield from _sensitivity(study, limits_of_design(plan, responses, pending))
     inference: dict[str, Any] = two_stage.two_stage(
         plan.design, responses, pending, plan.intervals.conf_level
     )
     inference |= between_stages(study, in_order)
-    place = Place("psa_two_stage", "PRIMARY", paramcd="PSARESP")
+    place = Place(plan.two_stage_analysis, "PRIMARY", paramcd=code)
     yield from place.rows(inference, BY_OUTCOMES)
-    place = Place("psa_posterior", "PRIMARY", paramcd="PSARESP")
-    yield from place.rows(posterior(sum(responses), len(responses), plan), METHOD)
+    if plan.estimand is not None:
+        place = Place(plan.posterior_analysis, "PRIMARY", paramcd=code)
+        yield from place.rows(posterior(sum(responses), len(responses), plan), METHOD)
     unknown = [
-        result == "NE" or psa[who].unconfirmed
-        for who, result in zip(primary, results_in(study, primary, "PSARESP"), strict=True)
+        result == "NE" or (psa[who].unconfirmed if of_psa else open_)
+        for who, result, open_ in zip(in_order, results, pending, strict=True)
     ]
     counts: dict[str, Value] = {
         "n": sum(responses), "N": len(responses), "n_missing": sum(unknown),
     }  # fmt: skip
-    yield from Place("tipping_point", "PRIMARY", paramcd="PSARESP").rows(counts, METHOD)
-    yield from _intercurrent(study)
+    yield from Place("tipping_point", "PRIMARY", paramcd=code).rows(counts, METHOD)
+    if of_psa:
+        yield from _intercurrent(study)
 
 
 def _intercurrent(study: Study) -> Iterator[QcRow]:
@@ -100,7 +106,7 @@ def intercurrent_events(study: Study, who: str) -> set[str]:
     6. "End of treatment (ICESTOP): study treatment ended, of any reason, and no C is on or before that
        day."
     """
-    subject, rule = study.subjects[who], study.plan.psa_response
+    subject, rule = study.subjects[who], stated(study.plan.psa_response)
     course = study.psa[who]
     response = course.results["PSARESP"]
     confirmed = response.confirmed if response.result == "Y" else None
@@ -135,7 +141,7 @@ def _sensitivity(study: Study, of_design: dict[str, Value]) -> Iterator[QcRow]:
     plan, psa = study.plan, study.psa
     primary = study.inside("PRIMARY")
     main = dict(zip(primary, results_in(study, primary, "PSARESP"), strict=True))
-    lowest = plan.estimand.baseline_psa_minimum
+    lowest = stated(stated(plan.estimand).baseline_psa_minimum)
     high = [
         who
         for who in primary
@@ -152,7 +158,7 @@ def _sensitivity(study: Study, of_design: dict[str, Value]) -> Iterator[QcRow]:
             main[who] == "Y" or open_ for who, open_ in zip(primary, unknown, strict=True)
         ],
     }
-    if plan.psa_response.first_fall_within_days is not None:
+    if stated(plan.psa_response).first_fall_within_days is not None:
         at_any_time = results_in(study, primary, "PSARSPAT")
         lines["first_decline_any_time"] = [result == "Y" for result in at_any_time]
     for level, name in (

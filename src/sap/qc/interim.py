@@ -3,11 +3,13 @@
 from collections.abc import Iterator
 
 from sap.qc import toxicity_boundary
+from sap.qc.endpoints import outcomes
 from sap.qc.response import in_order_of_first_dose
 from sap.qc.study import Place, QcRow, Study
 
 METHOD = "every outcome of the design in exact fractions; scipy"
 BY_VISITS = "a loop over visits in exact decimals"
+BY_READINGS = "a loop over the readings of each patient"
 
 
 def rows(study: Study) -> Iterator[QcRow]:
@@ -29,6 +31,9 @@ def _pending(study: Study) -> Iterator[QcRow]:
     not passed."
     """
     in_order = in_order_of_first_dose(study, study.inside("PRIMARY"))
+    if study.plan.primary.endpoint != "psa_response":
+        yield from _still_possible(study, in_order)
+        return
     n1 = study.plan.design.n1
     stages = {"total": in_order} | ({} if n1 is None else {"stage_1": in_order[:n1]})
     for level, subjects in stages.items():
@@ -44,3 +49,21 @@ def _pending(study: Study) -> Iterator[QcRow]:
             yield from place._replace(sublevel=sublevel).rows(
                 {"n": n, "N": len(subjects)}, BY_VISITS
             )
+
+
+REASONS = {
+    "objective_response": ("response_not_confirmed", "no_response_yet"),
+    "clinical_benefit": ("response_not_confirmed", "no_response_yet"),
+    "rate_at": ("landmark_not_reached",),
+}
+
+
+def _still_possible(study: Study, in_order: list[str]) -> Iterator[QcRow]:
+    """Why a response is still possible, of an endpoint other than PSA response."""
+    still, n1 = outcomes(study).still, study.plan.design.n1
+    stages = {"total": in_order} | ({} if n1 is None else {"stage_1": in_order[:n1]})
+    for level, subjects in stages.items():
+        for sublevel in REASONS[study.plan.primary.endpoint]:
+            n = sum(1 for who in subjects if still.get(who) == sublevel)
+            place = Place("interim_pending", "PRIMARY", "", "PRIMPEND", level, sublevel)
+            yield from place.rows({"n": n, "N": len(subjects)}, BY_READINGS)

@@ -91,8 +91,11 @@ def rows(study: Study) -> Iterator[QcRow]:
     for code, _, term, _ in study.plan.labs.gradings:
         yield from _worst_grades(study, code, term)
         yield from _shifts(code, of_test[code])
+    severe = study.plan.safety.severe_grade
+    if severe is None:  # events have no grade
+        return
     for code, terms in study.plan.labs.reported_as.items():
-        for sublevel, lowest in zip(LOWEST, (1, study.plan.safety.severe_grade), strict=True):
+        for sublevel, lowest in zip(LOWEST, (1, severe), strict=True):
             for level, statistics in _reported(
                 of_test[code], adverse_events.emergent(study), terms, lowest
             ):
@@ -136,14 +139,35 @@ def _worst_grades(study: Study, code: str, term: str) -> Iterator[QcRow]:
             if not group or study.subjects[who].line == group
         ]
         counts = {_id(grade): worst.count(grade) for grade in LEVELS}
-        counts["severe_grade"] = sum(1 for g in worst if g.isdigit() and int(g) >= severe)
+        if severe is not None:
+            counts["severe_grade"] = sum(1 for g in worst if g.isdigit() and int(g) >= severe)
+        worse = [
+            _is_worse(course)
+            for who, course in of_test.items()
+            if not group or study.subjects[who].line == group
+        ]
+        counts["worsened"] = worse.count(True)
         for level, n in counts.items():
             statistics = share(n, len(worst))
+            if level == "worsened" and None in worse:
+                statistics["estimate"] = None
             if is_unknown(of_test) and not level.startswith("not_"):
                 statistics |= {"n": None, "estimate": None}
             if level == "0" and not group:
                 statistics["term"] = term
             yield from Place("lab_grade", "SAFETY", group, code, level).rows(statistics, METHOD)
+
+
+def _is_worse(course: Course) -> bool | None:
+    """Whether the worst grade is above that at baseline; None where it depends on what "0 OR 1" is."""
+    if course.base.startswith("NOT") or course.worst.startswith("NOT"):
+        return False
+    answers = {
+        int(worst) > int(base)
+        for base in course.base.split(" OR ")
+        for worst in course.worst.split(" OR ")
+    }
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _shifts(code: str, of_test: Mapping[str, Course]) -> Iterator[QcRow]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import pairwise
 
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.qc.dates import Day, complete_day
 from sap.qc.dates import hours as hours_between
@@ -57,7 +58,7 @@ def _timed(text: str | None) -> str | None:
 
 
 def _sample(row: Record, ex: Sequence[Record], plan: Plan) -> Sample:
-    rule = plan.pk
+    rule = stated(plan.pk)
     drawn, start = row.get("PCDTC"), _timed(row.get("PCRFTDTC"))
     day = complete_day(row.get("PCRFTDTC")) or complete_day(row.get("PCDTC"))
     if start is None and day is not None:
@@ -93,11 +94,13 @@ def profiles_of(
 ) -> dict[str, list[Profile]]:
     """Every sampled infusion of each treated patient, by visit and day."""
     by_subject: dict[str, list[Profile]] = {}
+    if plan.pk is None:
+        return by_subject
     for who, subject in subjects.items():
         rows = [
             row
             for row in tables.get("pc", {}).get(who, [])
-            if subject.treated and row.get("PCTESTCD") == plan.pk.analyte
+            if subject.treated and row.get("PCTESTCD") == stated(plan.pk).analyte
         ]
         ex, vs = tables["ex"].get(who, []), tables.get("vs", {}).get(who, [])
         by: dict[tuple[str | None, Day | None], Profile] = {}
@@ -182,7 +185,7 @@ def area(curve: Curve, end: float, rule: str) -> float:
 
 def parameters(profile: Profile, plan: Plan) -> dict[str, float | None]:
     """Every parameter of one infusion; None where the samples do not allow one."""
-    rule, samples = plan.pk, profile.samples
+    rule, samples = stated(plan.pk), profile.samples
     ends = [
         one
         for one in samples
@@ -217,9 +220,9 @@ def parameters(profile: Profile, plan: Plan) -> dict[str, float | None]:
         value = values[name]
         return value * reference / dose if value is not None and dose else None
 
-    values[f"{main}N"] = per(main, profile.dose, rule.reference_dose_mg_m2)
+    values[f"{main}N"] = per(main, profile.dose, rule.reference_dose)
     values[f"{main}MG"] = per(main, profile.mg, 1.0)
-    values["CMAXN"] = per("CMAX", profile.dose, rule.reference_dose_mg_m2)
+    values["CMAXN"] = per("CMAX", profile.dose, rule.reference_dose)
     return values
 
 
@@ -251,7 +254,7 @@ def rows(study: Study) -> Iterator[QcRow]:
 
 def statistics_of(by_subject: Mapping[str, list[Profile]], plan: Plan) -> Iterator[Row]:
     """Group, paramcd, level, sublevel and statistics of every row of `pk`."""
-    rule = plan.pk
+    rule = stated(plan.pk)
     yield (
         "",
         "",
@@ -263,7 +266,7 @@ def statistics_of(by_subject: Mapping[str, list[Profile]], plan: Plan) -> Iterat
             "secondary_h": rule.secondary_h,
             "deviation_minutes": rule.deviation_minutes,
             "carry_on_minutes": rule.carry_on_minutes,
-            "reference_dose": rule.reference_dose_mg_m2,
+            "reference_dose": rule.reference_dose,
         },
     )
     if not by_subject:

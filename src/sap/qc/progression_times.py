@@ -4,7 +4,8 @@ import datetime as dt
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from sap.plan.model import Plan
+from sap.plan.entry import stated
+from sap.plan.model import Plan, Progression
 from sap.qc.courses import Course, courses
 from sap.qc.dates import Day, earliest
 from sap.qc.psa_progression import progression
@@ -150,6 +151,8 @@ def _psa(study: Study, course: Course, definition: Definition) -> Assessed:
 
     SAP 5.5: "TTPP: PSA progression; PSA values."
     """
+    if study.plan.psa_progression is None:
+        return Assessed([], [], False)
     result = progression(course, study.plan, to_the_end=definition.new_therapy == "ignore")
     cases = (3, 4, 5) if definition.code == "UNC" else (3, 4)
     days = [] if result.day is None or result.case not in cases else [result.day]
@@ -245,6 +248,10 @@ def _next_scan(course: Course, origin: Day, event: tuple[Day, str], interval: in
     return min(scheduled, max(course.subject.last_alive or origin, day))
 
 
+def _interval(rule: Progression, endpoint: str) -> int:
+    return rule.scan_interval_days if endpoint in BY_SCANS else stated(rule.psa_interval_days)
+
+
 def ended(
     study: Study, course: Course, endpoint: str, definition: Definition, origin: Day
 ) -> tuple[int, bool, str]:
@@ -288,7 +295,7 @@ def ended(
     if first is not None:
         before = [day for day in adequate if day < first[0]]
         since = before[-1] if before else max(origin, course.start)
-        interval = rule.scan_interval_days if endpoint in BY_SCANS else rule.psa_interval_days
+        interval = _interval(rule, endpoint)
         limit = rule.missed_assessments * interval + rule.window_days
         if definition.code != "GAP" and (first[0] - since).days > limit:
             return censored(before, "MISSED ASSESSMENTS BEFORE THE EVENT")

@@ -4,6 +4,7 @@ import datetime as dt
 from decimal import Decimal
 from typing import NamedTuple
 
+from sap.plan.entry import stated
 from sap.plan.model import ComparisonRule, Plan
 from sap.qc.dates import Day, clock, complete_day, earliest, latest
 from sap.qc.quantities import result
@@ -87,7 +88,7 @@ def visits(subject: Subject, lb: list[Record], ex: list[Record], plan: Plan) -> 
 
 def _value(row: Record, plan: Plan) -> Decimal | None:
     value, side = result(row, "LB")
-    half = plan.psa_response.below_quantification != "limit"
+    half = stated(plan.psa_response).below_quantification != "limit"
     return value / 2 if value is not None and side == "<" and half else value
 
 
@@ -103,7 +104,7 @@ def counted(
             base = visit.psa
             continue
         if subject.last_dose is not None:
-            window = dt.timedelta(days=plan.psa_response.days_after_last_cycle)
+            window = dt.timedelta(days=stated(plan.psa_response).days_after_last_cycle)
             if visit.day > subject.last_dose + window:
                 continue
         if stop_at_therapy and therapy is not None and visit.day >= therapy:
@@ -122,7 +123,7 @@ def response_result(
     any_time: bool = False,
 ) -> ResponseResult:
     """Whether PSA decreased far enough, in time, and whether a later visit confirmed it."""
-    rule = plan.psa_response
+    rule = stated(plan.psa_response)
     if base is None or base <= 0 or not after or subject.first_dose is None:
         return ResponseResult("NE")
     depth = -_dec(rule.decline_pct)
@@ -162,8 +163,10 @@ def courses(
     cut_off: Day,
 ) -> dict[str, Course]:
     """Each treated subject's results by variant: PSARESP, PSARESPU, PSARSPnn, PSARSPTP, PSARSPAT."""
+    by_subject: dict[str, Course] = {}
     rule = plan.psa_response
-    by_subject = {}
+    if rule is None:
+        return by_subject
     for who, subject in subjects.items():
         if not subject.treated:
             continue
@@ -185,8 +188,9 @@ def courses(
         made["PSARSPAT"] = response_result(
             subject, base, after, plan, confirm_days=rule.confirm_after_days, any_time=True
         )
-        if plan.comparison.rule is not None:
-            made["PSARESPC"] = _as_published(subject, base, after, plan, plan.comparison.rule)
+        published = plan.comparison.rule if plan.comparison else None
+        if published is not None:
+            made["PSARESPC"] = _as_published(subject, base, after, plan, published)
         pending = _is_pending(subject, base, made, therapy, plan, cut_off)
         by_subject[who] = Course(base, made, _unconfirmed(made, after, plan), pending)
         if "PRIMARY" in subject.sets and made["PSARESP"].result != "NE":
@@ -204,7 +208,7 @@ def _as_published(
     """The result by the rule of the published trial; "" where that rule does not count the subject."""
     if base is None or base <= 0 or base < _dec(published.baseline_psa_minimum):
         return ResponseResult("")
-    changed_rule = plan.psa_response.model_copy(
+    changed_rule = stated(plan.psa_response).model_copy(
         update={
             "decline_pct": published.decline_pct,
             "first_fall_within_days": published.first_fall_within_days,
@@ -219,7 +223,7 @@ def _unconfirmed(made: dict[str, ResponseResult], after: list[Visit], plan: Plan
     decline = made["PSARESPU"].decline
     if made["PSARESP"].result != "N" or decline is None:
         return False
-    far = decline + dt.timedelta(days=plan.psa_response.confirm_after_days)
+    far = decline + dt.timedelta(days=stated(plan.psa_response).confirm_after_days)
     return not any(visit.day >= far for visit in after)
 
 
@@ -231,7 +235,7 @@ def _is_pending(
     plan: Plan,
     cut_off: Day,
 ) -> bool:
-    rule = plan.psa_response
+    rule = stated(plan.psa_response)
     if made["PSARESP"].result == "Y" or base is None or base <= 0 or subject.first_dose is None:
         return False
     if subject.died is not None or (therapy is not None and rule.stop_at_new_therapy):

@@ -3,6 +3,7 @@
 from decimal import Decimal
 from typing import NamedTuple
 
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.qc.courses import Course
 from sap.qc.dates import Day
@@ -66,7 +67,7 @@ def progression(course: Course, plan: Plan, *, to_the_end: bool = False) -> Rise
         low, fell = min(earlier), any(psa < base for psa in earlier)
         if not _risen(visit.psa, low, plan):
             continue
-        rule = plan.psa_progression
+        rule = stated(plan.psa_progression)
         planned = rule.ignore_before_day if fell else rule.no_fall_from_day
         if (visit.day - course.start).days + rule.visit_window_days < planned:
             here = Rise(7)
@@ -80,13 +81,13 @@ def progression(course: Course, plan: Plan, *, to_the_end: bool = False) -> Rise
 
 
 def _risen(psa: Decimal, low: Decimal, plan: Plan) -> bool:
-    rule = plan.psa_progression
+    rule = stated(plan.psa_progression)
     percent, more = Decimal(repr(rule.rise_pct)), Decimal(repr(rule.rise_ug_l))
     return round(psa - low * (1 + percent / 100), 9) >= 0 and round(psa - low - more, 9) >= 0
 
 
 def _held(rise: Visit, later: list[Visit], low: Decimal, fell: bool, plan: Plan) -> Rise:
-    rule = plan.psa_progression
+    rule = stated(plan.psa_progression)
     if not fell and not rule.no_fall_confirmed:
         return Rise(4, rise.day, rise.day)
     far = [v for v in later if (v.day - rise.day).days >= rule.confirm_after_days]

@@ -11,6 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 from sap.catalogue.locations import location
+from sap.plan.entry import stated
 from sap.plan.model import Plan, Tumour
 from sap.qc.dates import Day, earliest
 from sap.qc.psa import new_therapy
@@ -68,6 +69,7 @@ class Course(NamedTuple):
     investigator: str
     change: float | None
     measurable: bool
+    recorded: bool  # a lesion at baseline
     assessed: bool
     too_many: bool | None
     time_points: list[TimePoint]
@@ -289,7 +291,7 @@ def together(tissue: str, bone: str, *, targets: bool) -> str:
 
 def _bone(visits: list[Visit], followed: list[Lesion], new: list[tuple[Day, Record]], start: Day, plan: Plan) -> list[str]:  # fmt: skip
     """Bone scan by bone scan: two new, then two more or two that stay."""
-    rule = plan.bone
+    rule = stated(plan.bone)
     disease = [lesion.link for lesion in followed if lesion.on_bone_scan]
     later = [str(row.get("TULNKID")) for _, row in new]
     scans: list[tuple[int, int, int, int]] = []  # place, day, new so far, new still there
@@ -348,9 +350,14 @@ def _first_progression(softs: list[tuple[int, str]], rule: Tumour, *, targets: b
 def _by_lesions(visits: list[Visit], followed: list[Lesion], tu: list[Record], new: list[tuple[Day, Record]], start: Day, plan: Plan) -> list[TimePoint]:  # fmt: skip
     rule = plan.tumour
     targets = [lesion for lesion in followed if lesion.is_target]
-    others = [lesion for lesion in followed if not lesion.is_target and not lesion.on_bone_scan]
-    of_bone = [(day, row) for day, row in new if row.get("TUMETHOD") in BY_BONE_SCAN]
-    of_soft = [(day, row) for day, row in new if row.get("TUMETHOD") not in BY_BONE_SCAN]
+    apart = plan.bone is not None  # whether bone scans have a rule of their own
+    others = [
+        lesion
+        for lesion in followed
+        if not lesion.is_target and not (apart and lesion.on_bone_scan)
+    ]
+    of_bone = [(day, row) for day, row in new if apart and row.get("TUMETHOD") in BY_BONE_SCAN]
+    of_soft = [one for one in new if one not in of_bone]
     tree = Tree(tu)
     low = sum((lesion.base or Fraction(0) for lesion in targets), Fraction(0))
     softs, totals = [], []
@@ -363,10 +370,10 @@ def _by_lesions(visits: list[Visit], followed: list[Lesion], tu: list[Record], n
         softs.append(((visit.first - start).days, answer))
         totals.append(total)
     tissue = _first_progression(softs, rule, targets=bool(targets))
-    bones = _bone(visits, followed, of_bone, start, plan)
+    bones = _bone(visits, followed, of_bone, start, plan) if apart else [""] * len(visits)
     time_points = []
     for visit, answer, bone, total in zip(visits, tissue, bones, totals, strict=True):
-        overall = together(answer, bone, targets=bool(targets))
+        overall = together(answer, bone, targets=bool(targets)) if apart else answer
         unconfirmed = "PDu" in (overall, bone)
         day = _day(visit, overall)
         time_points.append(TimePoint(day, overall, total, unconfirmed, _given(visit)))
@@ -551,6 +558,7 @@ def course(subject: Subject, domains: Mapping[str, list[Record]], plan: Plan) ->
         given[-1] if given else "NE",
         float(100 * (min(sums) - base) / base) if sums else None,
         any(x.is_target for x in followed) or (not followed and _judged(of_course.rs)),
+        bool(followed),
         bool(of_course.time_points),
         too_many_targets(of_course.chosen, rule) if _has_target(of_course) else None,
         of_course.time_points,

@@ -31,11 +31,11 @@ def _place(paramcd: str, level: str, group: str = "") -> Place:
 
 
 def _conversions(rescreened: list[Subject], plan: Plan) -> Iterator[QcRow]:
-    wanted, least = plan.screening.arv7, plan.screening.ctc_minimum
+    wanted, least = "POSITIVE", plan.cells_required
     for level, state in {ALL: None, **STATES}.items():
-        here = [s for s in rescreened if state is None or (s.first and s.first.arv7 == state)]
-        converted = [s for s in here if s.second is not None and s.second.arv7 == wanted]
-        known = [s for s in here if s.second and s.second.arv7 in ("POSITIVE", "NEGATIVE")]
+        here = [s for s in rescreened if state is None or (s.first and s.first.marker == state)]
+        converted = [s for s in here if s.second is not None and s.second.marker == wanted]
+        known = [s for s in here if s.second and s.second.marker in ("POSITIVE", "NEGATIVE")]
         enough = [s for s in converted if s.second and (s.second.count or 0) >= least]
         treated = [s for s in here if s.treated_again]
         for paramcd, group, n, total in (
@@ -54,7 +54,7 @@ def _times(rescreened: list[Subject], plan: Plan) -> Iterator[QcRow]:
     converted = [
         time
         for subject, time in zip(rescreened, months, strict=True)
-        if subject.second and subject.second.arv7 == plan.screening.arv7
+        if subject.second and subject.second.marker == "POSITIVE"
     ]
     yield from _place("TIMERESC", ALL).rows(summary(months), METHOD)
     yield from _place("TIMERESC", "converted").rows(summary(converted), METHOD)

@@ -16,15 +16,15 @@ RELATED = ("POSSIBLY RELATED", "PROBABLY RELATED", "RELATED")
 METHOD = "SQL over the frozen records; events and deaths subject by subject; statsmodels"
 
 
-def _fatal(row: Record) -> bool:
-    grade = row.get("AETOXGR")
+def _fatal(row: Record, plan: Plan) -> bool:
+    grade = row.get("AETOXGR") if plan.safety.by == "grade" else None
     five = grade is not None and str(grade).strip() == "5"
     return five or row.get("AEOUT") == "FATAL" or row.get("AESDTH") == "Y"
 
 
 def cause(subject: Subject, ae: Sequence[Record], plan: Plan) -> str:
     """The cause of a death, from the fatal events and the reason for the end of treatment."""
-    fatal = [row for row in ae if _fatal(row)]
+    fatal = [row for row in ae if _fatal(row, plan)]
     disease = {fold(term) for term in plan.deaths.progression_terms}
     other = [row for row in fatal if fold(row.get("AEDECOD") or "") not in disease]
     if any(row.get("AEREL") is None or row["AEREL"] in RELATED for row in other):
@@ -96,7 +96,7 @@ def deaths(study: Study) -> Iterator[QcRow]:
                 place = Place("deaths", "SAFETY", group, "DEATH", level, why)
                 yield from place.rows(share(n, len(subjects)), METHOD)
             of_disease = [
-                any(map(_fatal, study.of("ae", who)))
+                any(_fatal(row, study.plan) for row in study.of("ae", who))
                 for who in subjects
                 if died.get(who, ("", ""))[1] == CAUSES[2] and level in ("all", died[who][0])
             ]
@@ -106,6 +106,13 @@ def deaths(study: Study) -> Iterator[QcRow]:
             yield from place.rows(share(of_disease.count(False), len(subjects)), METHOD)
 
 
+def _lowest(wanted: SafetyRate) -> int | None:
+    """The lowest grade of a rate, or the place of its lowest severity."""
+    if wanted.from_severity is None:
+        return wanted.from_grade
+    return {"MILD": 1, "MODERATE": 2, "SEVERE": 3}[wanted.from_severity]
+
+
 def _ungraded(
     wanted: SafetyRate, who: Sequence[str], reported: Mapping[str, list[tuple[str, int | None]]]
 ) -> int:
@@ -113,7 +120,7 @@ def _ungraded(
     n = 0
     for subject in who:
         grades = [g for term, g in reported.get(subject, []) if term.upper() in wanted.terms]
-        counts = any(g is not None and g >= (wanted.from_grade or 1) for g in grades)
+        counts = any(g is not None and g >= (_lowest(wanted) or 1) for g in grades)
         n += None in grades and not counts
     return n
 
@@ -121,7 +128,7 @@ def _ungraded(
 def _rate(wanted: SafetyRate, who: Sequence[str], study: Study) -> dict[str, Value]:
     plan, died, reported = study.plan, dead(study), adverse_events.emergent(study)
     names = ("n", "estimate", "conf_low", "conf_high")
-    lowest = wanted.from_grade
+    lowest = _lowest(wanted)
     if lowest is None:
         yes = [w for w in who if w in died and died[w][0] == "within_window"]
         return rate(sum(1 for w in yes if died[w][1] != "progression"), len(who), plan)
@@ -136,7 +143,7 @@ def _rate(wanted: SafetyRate, who: Sequence[str], study: Study) -> dict[str, Val
             )
         )
         statistics = rate(n, len(who), plan) | {"n_ungraded": _ungraded(wanted, who, reported)}
-        if lowest < plan.safety_rates.collected_from_grade:
+        if lowest < (plan.safety_rates.collected_from_grade or 1):
             statistics |= dict.fromkeys(names)
         return statistics
     code = next(one.code for one in plan.labs.gradings if one.term in wanted.terms)

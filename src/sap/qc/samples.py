@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from sap.plan.entry import stated
 from sap.plan.model import Plan, SampleSchedule
 from sap.qc.dates import Day, complete_day, earliest, latest
 from sap.qc.exposure import in_order
@@ -121,7 +122,7 @@ def _under_choice(
     subject: Subject, choice: Choice, plan: Plan, cut_off: Day
 ) -> list[tuple[str, Day | None]]:
     due: list[tuple[str, Day | None]] = [("BASELINE", choice.began)]
-    week_12 = choice.began + dt.timedelta(days=plan.samples.choice_days)
+    week_12 = choice.began + dt.timedelta(days=stated(plan.samples).choice_days)
     until = cut_off if subject.last_alive is None else min(subject.last_alive, cut_off)
     if week_12 <= until and not (choice.ended is not None and week_12 >= choice.ended):
         due.append(("WEEK 12", week_12))
@@ -143,7 +144,7 @@ def lines(tables: Tables, subjects: Mapping[str, Subject], plan: Plan, cut_off: 
         episodes = [(subject.group, subject.group)] if subject.group else [("", "A")]
         episodes += [(AGAIN, "B")] if subject.treated_again else []
         seen = set()
-        for line in plan.samples.schedule:
+        for line in stated(plan.samples).schedule:
             for episode, group in episodes:
                 if group != line.group or (line.when != "screening" and not episode):
                     continue
@@ -189,8 +190,8 @@ def inventory(
     tables: Tables, subjects: Mapping[str, Subject], plan: Plan, cut_off: Day
 ) -> Iterator[Row]:
     """Group, paramcd, level and statistics of every row of `sample_inventory`."""
-    totals = plan.samples.planned_ml
-    categories = {line.category: None for line in plan.samples.schedule}
+    totals = stated(plan.samples).planned_ml
+    categories = {line.category: None for line in stated(plan.samples).schedule}
     be = tables.get("be", {})
     if not any(row.get("BEDECOD") == "COLLECTING" for rows in be.values() for row in rows):
         for category in categories:

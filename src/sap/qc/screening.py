@@ -29,8 +29,8 @@ def rows(study: Study) -> Iterator[QcRow]:
 
 def _subjects_table(subjects: Mapping[str, Subject]) -> tuple[str, list[list[Any]]]:
     columns = (
-        "consent BOOL, sampled BOOL, ctc DOUBLE, arv7 VARCHAR, reason VARCHAR, grp VARCHAR, "
-        "treated BOOL, treated_again BOOL, again BOOL, again_ctc DOUBLE, again_arv7 VARCHAR, "
+        "consent BOOL, sampled BOOL, ctc DOUBLE, marker VARCHAR, reason VARCHAR, grp VARCHAR, "
+        "treated BOOL, treated_again BOOL, again BOOL, again_ctc DOUBLE, again_marker VARCHAR, "
         "failed_again BOOL, again_allocated BOOL, outcome VARCHAR, again_outcome VARCHAR"
     )
     rows = []
@@ -38,17 +38,17 @@ def _subjects_table(subjects: Mapping[str, Subject]) -> tuple[str, list[list[Any
         first, second = subject.first, subject.second
         rows.append(
             [
-                subject.consent is not None,
+                subject.consented,
                 "SCREENED" in subject.sets,
                 first.count if first else None,
-                first.arv7 if first else None,
+                first.marker if first else None,
                 first.reason if first else None,
                 subject.group,
                 subject.treated,
                 subject.treated_again,
                 "RESCREENED" in subject.sets,
                 second.count if second else None,
-                second.arv7 if second else None,
+                second.marker if second else None,
                 subject.not_eligible_again,
                 subject.again_allocated is not None,
                 subject.screening_end,
@@ -59,9 +59,9 @@ def _subjects_table(subjects: Mapping[str, Subject]) -> tuple[str, list[list[Any
 
 
 def _boxes(plan: Plan) -> dict[str, str]:
-    m, positive = plan.screening.ctc_minimum, f"'{plan.screening.arv7}'"
-    qualifies = f"sampled AND ctc >= {m} AND arv7 = {positive}"
-    qualifies_again = f"coalesce(again_arv7 = {positive} AND again_ctc >= {m}, false)"
+    m, positive = plan.cells_required, "'POSITIVE'"
+    qualifies = f"sampled AND ctc >= {m} AND marker = {positive}"
+    qualifies_again = f"coalesce(again_marker = {positive} AND again_ctc >= {m}, false)"
     left_again = f"again AND {qualifies_again} AND NOT treated_again"
     conditions = {
         "consented": "consent",
@@ -95,7 +95,7 @@ def _boxes(plan: Plan) -> dict[str, str]:
         "rescreened_treated": "treated_again",
     }
     for state, level in STATES.items():
-        here = f"sampled AND arv7 = '{state}'"
+        here = f"sampled AND marker = '{state}'"
         conditions[level] = here
         conditions[f"{level}_ctc_minimum_met"] = f"{here} AND ctc >= {m}"
         conditions[f"{level}_ctc_below_minimum"] = f"{here} AND ctc < {m}"
@@ -132,7 +132,7 @@ def flow(subjects: Mapping[str, Subject], plan: Plan) -> dict[tuple[str, str, st
         for state in ("UNDETERMINED", "NOT DONE"):
             reasons = base.execute(
                 "SELECT coalesce(reason, 'not_recorded') AS why, count(*) FROM subject "
-                "WHERE sampled AND arv7 = ? GROUP BY why",
+                "WHERE sampled AND marker = ? GROUP BY why",
                 [state],
             ).fetchall()
             for why, n in reasons:
@@ -149,9 +149,9 @@ def yields(subjects: Mapping[str, Subject], plan: Plan) -> dict[str, tuple[int, 
         for subject in subjects.values()
         if "SCREENED" in subject.sets and subject.first
     ]
-    determined = [s for s in sampled if s.arv7 in ("POSITIVE", "NEGATIVE")]
-    positive = [s for s in sampled if s.arv7 == plan.screening.arv7]
-    enough = [s for s in positive if s.count is not None and s.count >= plan.screening.ctc_minimum]
+    determined = [s for s in sampled if s.marker in ("POSITIVE", "NEGATIVE")]
+    positive = [s for s in sampled if s.marker == "POSITIVE"]
+    enough = [s for s in positive if s.count is not None and s.count >= plan.cells_required]
     return {
         "ctc_evaluable": (sum(1 for s in sampled if s.count is not None), len(sampled)),
         "marker_determined": (len(determined), len(sampled)),

@@ -6,6 +6,7 @@ from fractions import Fraction
 from typing import Any
 
 from sap.catalogue import Unit, coded_columns, codelist, fold, units_of
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.qc.quantities import result
 from sap.qc.subjects import Record
@@ -46,9 +47,43 @@ def in_standard_terms(tables: Mapping[str, list[Record]], plan: Plan) -> dict[st
         row["MHDECOD"] = codelist("HISTORY").standard(row.get("MHTERM"))
     for row in (row for rows in made.values() for row in rows if isinstance(row.get("VISIT"), str)):
         row["VISIT"] = visits.get(fold(row["VISIT"]), row["VISIT"])
+    if plan.visits.numbers:
+        for row in (
+            row for rows in made.values() for row in rows if row.get("VISITNUM") is not None
+        ):
+            _visit_of_number(row, plan, set(visits.values()))
+    for row in made.get(plan.biomarker.domain, []) if plan.biomarker else []:
+        _read_biomarker(row, plan)
     for column in ("AEDECOD", "AEBODSYS"):
         _spell_alike(made.get("ae", []), column)
     return made
+
+
+def _visit_of_number(row: Record, plan: Plan, known: set[str]) -> None:
+    """The plan's visit of a VISITNUM, where the visit is missing or a word of no list."""
+    word, number = row.get("VISIT"), float(row["VISITNUM"])
+    if math.isnan(number) or (word is not None and (word in known or _is_listed(word))):
+        return
+    for of_plan, visit in plan.visits.numbers.items():
+        if float(of_plan) == number and "VISIT" in row:
+            row["VISIT"] = visit
+
+
+def _is_listed(word: str) -> bool:
+    return codelist("VISIT").standard(word) is not None
+
+
+def _read_biomarker(row: Record, plan: Plan) -> None:
+    """The plan's test code, and POSITIVE or NEGATIVE for the results that the plan lists."""
+    rule, prefix = stated(plan.biomarker), stated(plan.biomarker).domain.upper()
+    codes = {fold(word) for word in [rule.test, *rule.also]}
+    if fold(row.get(f"{prefix}TESTCD") or "") not in codes:
+        return
+    row[f"{prefix}TESTCD"] = rule.test
+    word = fold(row.get(f"{prefix}STRESC") or "")
+    for status, words in (("POSITIVE", rule.positive), ("NEGATIVE", rule.negative)):
+        if word in {fold(one) for one in words}:
+            row[f"{prefix}STRESC"] = status
 
 
 def _that_happened(domain: str, rows: list[Record]) -> list[Record]:

@@ -7,13 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NamedTuple
 
-from sap.plan import project_home
+from sap.plan import study_home
 from sap.plan.model import Plan
 from sap.plan.references import References, read_references
 from sap.qc import psa
 from sap.qc.dates import Day
 from sap.qc.standard_terms import in_standard_terms
-from sap.qc.subjects import Record, Subject, by_subject, read_records, subjects_of
+from sap.qc.subjects import Record, Subject, by_subject, read_records, subjects_of, with_ends
 from sap.qc.summaries import Value
 
 Source = Literal["raw", "datasets"]
@@ -98,14 +98,27 @@ class Study:
 
 def study_of(records: Mapping[str, list[Record]], plan: Plan, cut_off: Day) -> Study:
     """The study of raw SDTM records."""
-    tables = in_standard_terms(records, plan)
+    tables = with_ends(in_standard_terms(records, plan), plan, cut_off)
     subjects = subjects_of(tables, plan)
     split = {name: by_subject(rows) for name, rows in tables.items() if name != "ts"}
     for name in ("lb", "ex", "cm"):
         split.setdefault(name, {})
     courses = psa.courses(split, subjects, plan, cut_off)
-    references = read_references(project_home() / "analysis" / "references.yml")
-    return Study(tables, split, subjects, courses, cut_off, plan, references)
+    references = read_references(study_home() / "analysis" / "references.yml")
+    study = Study(tables, split, subjects, courses, cut_off, plan, references)
+    if plan.of_measurable:
+        _limit_to_measurable(study)
+    return study
+
+
+def _limit_to_measurable(study: Study) -> None:
+    """Leave in the primary set, and the sets within it, the subjects with measurable disease only."""
+    from sap.qc.tumour import measurable  # which reads a study
+
+    kept = set(measurable(study))
+    for who, subject in study.subjects.items():
+        if who not in kept:
+            subject.sets -= {"PRIMARY", "PERPROT", "CTCEVAL", "PSAEVAL"}
 
 
 def read_study(cut: Path, plan: Plan) -> Study:

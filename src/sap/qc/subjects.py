@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from sap.plan.model import AliveOn, Plan
+from sap.plan.model import AliveOn, Biomarker, Plan
 from sap.qc.dates import Day, complete_day, earliest, latest
 
 Record = dict[str, Any]
@@ -30,7 +30,7 @@ class Sample:
     """The deciding sample of one screening."""
 
     count: float | None
-    arv7: str
+    marker: str
     reason: str | None
     day: Day | None = None
 
@@ -41,6 +41,7 @@ class Subject:
 
     usubjid: str
     consent: Day | None = None
+    consented: bool = False
     first: Sample | None = None
     second: Sample | None = None
     group: str | None = None
@@ -85,7 +86,19 @@ def by_subject(rows: list[Record]) -> dict[str, list[Record]]:
 LATE = dt.date.max
 
 
-def _sample(cp: list[Record], gf: list[Record], visit: str) -> Sample | None:
+def _of_results(gf: list[Record], visit: str, rule: Biomarker) -> list[Record]:
+    """Where no count is required, the sample of a visit is that of its first result."""
+    tested = [r for r in gf if r.get("GFTESTCD") == rule.test and r.get("VISIT") == visit]
+    if not tested:
+        return []
+    first = min(tested, key=lambda r: (r.get("GFSTRESC") is None, *_result_rank(r)[1:]))
+    sample = {"CPTESTCD": "CTC", "VISIT": visit, "CPSEQ": 1, "CPDTC": first.get("GFDTC")}
+    return [sample | {"CPREFID": first.get("GFREFID")}]
+
+
+def _sample(cp: list[Record], gf: list[Record], visit: str, rule: Biomarker) -> Sample | None:
+    if rule.cell_count is None:
+        cp = _of_results(gf, visit, rule)
     best: Record | None = None
     for row in cp:
         if row.get("CPTESTCD") != "CTC" or row.get("VISIT") != visit:
@@ -96,7 +109,7 @@ def _sample(cp: list[Record], gf: list[Record], visit: str) -> Sample | None:
         return None
     result: Record | None = None
     for row in gf:
-        if row.get("GFTESTCD") != "ARV7" or row.get("VISIT") != visit:
+        if row.get("GFTESTCD") != rule.test or row.get("VISIT") != visit:
             continue
         if row.get("GFREFID") is not None and row["GFREFID"] != best.get("CPREFID"):
             continue
@@ -142,6 +155,69 @@ def ended(ds: list[Record], about: str) -> Record | None:
 def is_study_dose(row: Record, drugs: list[str]) -> bool:
     """Whether an EX record is a dose of the study drug."""
     return row.get("EXTRT") in drugs and row.get("EXCAT") in ("STUDY TREATMENT", None)
+
+
+def days_with_doses(ex: list[Record], plan: Plan) -> int:
+    """The days that lie in any interval of continuous dosing."""
+    days: set[int] = set()
+    for row in ex:
+        first, last = complete_day(row.get("EXSTDTC")), complete_day(row.get("EXENDTC"))
+        if is_study_dose(row, plan.exposure.drugs) and first is not None:
+            days.update(range(first.toordinal(), (last or first).toordinal() + 1))
+    return len(days)
+
+
+def with_ends(
+    tables: Mapping[str, list[Record]], plan: Plan, cut_off: dt.date
+) -> dict[str, list[Record]]:
+    """The tables in which each end that the plan's rules supply is written.
+
+    Without any DSSCAT an end is one of participation. An interval of continuous dosing without an end has one.
+
+    It ends before the next interval of the drug, else with treatment, life or the data, and not later than a
+    partial end allows.
+    """
+    made = dict(tables)
+    if not any(row.get("DSSCAT") for row in made.get("ds", [])):  # it was not collected
+        made["ds"] = [
+            row | {"DSSCAT": "STUDY PARTICIPATION"}
+            if row.get("DSCAT") == "DISPOSITION EVENT"
+            else row
+            for row in made.get("ds", [])
+        ]
+    if plan.exposure.dosing == "cycles":
+        return made
+    ends: dict[str, list[Day | None]] = {}
+    for who, ds in by_subject(made.get("ds", [])).items():
+        last = [ended(ds, "STUDY TREATMENT"), ended(ds, "STUDY PARTICIPATION")]
+        ends[who] = [earliest(one.get("DSSTDTC")) for one in last if one]
+    for row in made.get("dm", []):
+        ends.setdefault(row["USUBJID"], []).append(complete_day(row.get("DTHDTC")))
+    rows = []
+    for row in made.get("ex", []):
+        start = complete_day(row.get("EXSTDTC"))
+        if (
+            row.get("EXTRT") in plan.exposure.drugs
+            and start is not None
+            and complete_day(row.get("EXENDTC")) is None
+        ):
+            others = [
+                day
+                for other in made["ex"]
+                if (other["USUBJID"], other.get("EXTRT")) == (row["USUBJID"], row["EXTRT"])
+                and (day := complete_day(other.get("EXSTDTC"))) is not None
+                and day > start
+            ]
+            limits: list[Day | None] = [cut_off, *ends.get(row["USUBJID"], [])]
+            if others:
+                limits = [min(others) - dt.timedelta(days=1)]
+            limits.append(latest(row.get("EXENDTC")))
+            end = max(start, min(day for day in limits if day is not None))
+            row = row | {"EXENDTC": end.isoformat()}
+        rows.append(row)
+    if "ex" in made:
+        made["ex"] = rows
+    return made
 
 
 def _doses(subject: Subject, ex: list[Record], drugs: list[str]) -> None:
@@ -241,15 +317,16 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
     """Every patient of DM by USUBJID, with the sets that need no measurement of PSA."""
     split = {name: by_subject(rows) for name, rows in tables.items() if name != "ts"}
     subjects = {}
+    dated = any(complete_day(dm.get("RFICDTC")) for dm in tables["dm"])
     for dm in tables["dm"]:
         who = dm["USUBJID"]
         domains = {name: rows.get(who, []) for name, rows in split.items()}
         subject = Subject(who, consent=complete_day(dm.get("RFICDTC")))
+        subject.consented = subject.consent is not None or not dated
         ds, cp, gf = (domains.get(name, []) for name in ("ds", "cp", "gf"))
-        subject.first, subject.second = (
-            _sample(cp, gf, "SCREENING"),
-            _sample(cp, gf, "RE-SCREENING"),
-        )
+        if plan.biomarker is not None:
+            subject.first = _sample(cp, gf, "SCREENING", plan.biomarker)
+            subject.second = _sample(cp, gf, "RE-SCREENING", plan.biomarker)
         to_a = milestone(ds, "ALLOCATED TO GROUP A", "SCREENING")
         to_b = milestone(ds, "ALLOCATED TO GROUP B", "SCREENING")
         if to_a is not None and not (to_b is not None and to_b < to_a):
@@ -259,7 +336,8 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
         subject.again_allocated = milestone(ds, "ALLOCATED TO GROUP B", "RE-SCREENING")
         subject.again_consent = milestone(ds, "RE-SCREENING CONSENT OBTAINED") is not None
         _doses(subject, domains.get("ex", []), plan.exposure.drugs)
-        subject.line = _line(subject, domains.get("cm", []), plan.lines.third_line_after)
+        if plan.lines is not None:
+            subject.line = _line(subject, domains.get("cm", []), plan.lines.third_line_after)
         seen = _seen({**domains, "dm": [dm]}, plan)
         subject.died = _death(dm, domains, seen)
         subject.last_alive = seen
@@ -280,9 +358,8 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
         of_again = ended(ds, "RE-SCREENING")
         subject.again_end = of_again.get("DSDECOD") if of_again else None
         subject.not_eligible_again = _failed_again(domains.get("ie", []))
-        subject.choice_before_again = _chosen_before(
-            subject, domains.get("cm", []), plan.rescreening.after
-        )
+        after = plan.rescreening.after if plan.rescreening else []
+        subject.choice_before_again = _chosen_before(subject, domains.get("cm", []), after)
         subject.sets = _sets(subject, domains, plan)
         subjects[who] = subject
     return subjects
@@ -290,12 +367,17 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
 
 def _sets(subject: Subject, domains: dict[str, list[Record]], plan: Plan) -> set[str]:
     sets = set()
-    positive = subject.first is not None and subject.first.arv7 == plan.screening.arv7
+    positive = subject.first is not None and subject.first.marker == "POSITIVE"
     count = subject.first.count if subject.first is not None else None
-    enough = count is not None and count >= plan.screening.ctc_minimum
-    primary = positive and enough and subject.treated and not subject.treated_again
-    if subject.consent is not None and subject.first is not None:
+    enough = not plan.cells_required or (count is not None and count >= plan.cells_required)
+    if plan.biomarker is None:  # all are screened, all treated are of the primary set
+        selected = True
         sets.add("SCREENED")
+    else:
+        selected = positive and enough
+        if subject.consented and subject.first is not None:
+            sets.add("SCREENED")
+    primary = selected and subject.treated and not subject.treated_again
     if positive:
         sets.add("MARKERPOS")
     if subject.treated:
@@ -308,13 +390,25 @@ def _sets(subject: Subject, domains: dict[str, list[Record]], plan: Plan) -> set
         return sets
     sets.add("PRIMARY")
     major = any(row.get("DVCAT") == "MAJOR" for row in domains.get("dv", []))
-    long = subject.doses >= plan.analysis_sets.per_protocol_cycles
+    long = _long_enough(subject, domains.get("ex", []), plan)
     if not major and (long or subject.stopped_for == "PROGRESSIVE DISEASE"):
         sets.add("PERPROT")
     on_treatment = any(_is_on_treatment(row, subject) for row in domains.get("cp", []))
-    if count is not None and count >= plan.analysis_sets.ctc_baseline_minimum and on_treatment:
+    if (
+        count is not None
+        and count >= (plan.analysis_sets.ctc_baseline_minimum or 0)
+        and on_treatment
+    ):
         sets.add("CTCEVAL")
     return sets
+
+
+def _long_enough(subject: Subject, ex: list[Record], plan: Plan) -> bool:
+    """Whether the treatment was as long as the per-protocol set requires."""
+    cycles, days = plan.analysis_sets.per_protocol_cycles, plan.analysis_sets.per_protocol_days
+    if cycles is not None:
+        return subject.doses >= cycles
+    return days_with_doses(ex, plan) >= (days or 0)
 
 
 def _is_on_treatment(row: Record, subject: Subject) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from sap.plan.entry import stated
 from sap.qc import cox, kaplan_meier
 from sap.qc.dates import Day
 from sap.qc.study import Place, QcRow, Study
@@ -43,7 +44,7 @@ def _begun(study: Study) -> list[tuple[Subject, Day]]:
 def _curves(study: Study) -> Iterator[QcRow]:
     begun = _begun(study)
     by_state = {
-        state: [survival_time(s, day) for s, day in begun if s.first and s.first.arv7 == state]
+        state: [survival_time(s, day) for s, day in begun if s.first and s.first.marker == state]
         for state in ("POSITIVE", "NEGATIVE", "UNDETERMINED")
     }
     place = Place("os_marker", "SCREENED", paramcd="OS")
@@ -78,13 +79,13 @@ def _models(study: Study) -> Iterator[QcRow]:
     begun = _begun(study)
     age = {record["USUBJID"]: record.get("AGE") for record in study.records["dm"]}
     covariates = {
-        who: cox.covariates(
-            subject, age[who], cox.status(subject, study.of("rs", who), study.plan), study.plan
-        )
+        who: cox.covariates(subject, age[who], cox.status(subject, study.of("rs", who), study.plan))
         for who, subject in ((s.usubjid, s) for s, _ in begun)
     }
-    tested = [(s, day) for s, day in begun if s.first and s.first.arv7 in ("POSITIVE", "NEGATIVE")]
-    declared: list[str] = list(study.plan.survival_comparison.covariates)
+    tested = [
+        (s, day) for s, day in begun if s.first and s.first.marker in ("POSITIVE", "NEGATIVE")
+    ]
+    declared: list[str] = list(stated(study.plan.survival_comparison).covariates)
     models: list[_Model] = [("os_marker", "OS", tested, declared, survival_time)]
     if study.plan.study.groups:
         grouped = [(s, day) for s, day in begun if s.group in ("A", "B")]
@@ -135,7 +136,7 @@ def _guarantee(study: Study) -> Iterator[QcRow]:
 
 
 def _landmark(study: Study) -> Iterator[QcRow]:
-    landmark = study.plan.survival_comparison.guarantee_landmark_days
+    landmark = stated(study.plan.survival_comparison).guarantee_landmark_days
     positive = _from_consent(study, "MARKERPOS")
     times: dict[str, list[Time]] = {"treated": [], "not_treated": []}
     for days, event, dose in positive:

@@ -37,12 +37,16 @@ def measurable(study: Study) -> list[str]:
 
 def rows(study: Study) -> Iterator[QcRow]:
     """Every row about best overall response and the sum of diameters."""
+    from sap.qc import primary  # which reads the courses of this module
+
     yield from _agreement(study)
     of_subject = courses(study)
-    for analysis, paramcd in (
-        ("objective_response", "BORC"),
-        ("objective_response_unconfirmed", "BOR"),
-    ):
+    of_plan = study.plan.objective_response is not None
+    if of_plan:
+        yield from primary.rate_rows(study, "objective_response", "OBJRESP")
+        yield from primary.rate_rows(study, "objective_response_unconfirmed", "OBJRESPU")
+    by_assessments = {"objective_response": "BORC", "objective_response_unconfirmed": "BOR"}
+    for analysis, paramcd in () if of_plan else by_assessments.items():
         columns = {"MEASURABLE": measurable(study), "PRIMARY": study.inside("PRIMARY")}
         for population, subjects in columns.items():
             n = sum(1 for who in subjects if _best(of_subject, who, paramcd) in ("CR", "PR"))
@@ -52,7 +56,11 @@ def rows(study: Study) -> Iterator[QcRow]:
     for population in ("PRIMARY", "RESCREENED"):
         treated = [who for who in study.inside(population) if study.subjects[who].treated]
         for paramcd in ("BOR", "BORC", "BORINV"):
-            yield from _best_responses(study, population, treated, paramcd)
+            best = [_best(of_subject, who, paramcd) for who in treated]
+            yield from _best_responses(study, population, best, paramcd)
+        for paramcd in ("OBJBOR", "OBJBORC") if of_plan else ():
+            best = primary.best_responses(study, treated, paramcd)
+            yield from _best_responses(study, population, best, paramcd)
         yield from _too_many_targets(study, population, treated)
         changes = [of_subject[who].change if who in of_subject else None for who in treated]
         statistics = {"N": len(treated), **summary(changes)}
@@ -103,10 +111,9 @@ def _agreement(study: Study) -> Iterator[QcRow]:
 
 
 def _best_responses(
-    study: Study, population: str, subjects: list[str], paramcd: str
+    study: Study, population: str, best: list[str], paramcd: str
 ) -> Iterator[QcRow]:
     of_subject = courses(study)
-    best = [_best(of_subject, who, paramcd) for who in subjects]
     for category in CATEGORIES:
         statistics = _known(share(best.count(category), len(best)), of_subject, paramcd)
         place = Place("bor", population, paramcd=paramcd, level=category)

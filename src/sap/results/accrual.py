@@ -15,8 +15,8 @@ STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 def _days(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     """The day on which each patient took each step for the first time; NaT without it."""
     sampled = adsl["SCRDT"].where(adsl["SCRFL"] == "Y")
-    enough = adsl["CTCBL"] >= plan.screening.ctc_minimum
-    qualifies = (adsl["ARV7BL"] == plan.screening.arv7) & enough
+    enough = adsl["CTCBL"] >= plan.cells_required
+    qualifies = (adsl["MARKBL"] == "POSITIVE") & enough
     to_b = adsl["ALLOCDT"].where(adsl["GROUP"] == "B")
     return {
         "CONSENTED": adsl["RFICDT"],
@@ -31,15 +31,17 @@ def _days(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
 def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFrame]:
     """Patients who had taken each step by the end of each month, from the first consent to the cut-off.
 
-    LEVEL is the month. PARAMCD: CONSENTED, SAMPLED (first screening sample), QUALIFIED (that sample
-    is AR-V7 positive with at least the minimum CTC count), ALLOCATED (to cabazitaxel: group B, or after re-screening)
-    and TREATED (first dose of study cabazitaxel), each with the cumulative count. The month of the
+    Without a date of consent in the data the first month is that of the first dose. LEVEL is the month. PARAMCD: CONSENTED, SAMPLED (first screening sample), QUALIFIED (that sample
+    is biomarker positive with at least the minimum CTC count), ALLOCATED (to the study drug: group B, or after re-screening)
+    and TREATED (first dose of the study drug), each with the cumulative count. The month of the
     cut-off ends with it. A step without a date is counted in no month.
 
     QUALIFIED carries the success rate: of the patients sampled so far, with the exact interval.
     """
     days = _days(adsl, plan)
     first = days["CONSENTED"].min()
+    if pd.isna(first):
+        first = days["TREATED"].min()
     if pd.isna(first):
         return []
     end = pd.Timestamp(cut_off)
@@ -55,7 +57,7 @@ def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFra
                 ard.rows(
                     stats,
                     analysis="accrual",
-                    section=plan.screening.section,
+                    section=plan.screening_section,
                     population="SCREENED",
                     paramcd=step,
                     level=str(month),
@@ -88,7 +90,7 @@ def dates(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         ard.rows(
             {"date": f"{day:%Y-%m-%d}"},
             analysis="study_dates",
-            section=plan.screening.section,
+            section=plan.screening_section,
             population="SCREENED",
             level=level,
             method="Earliest and latest dates",

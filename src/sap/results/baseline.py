@@ -3,11 +3,17 @@
 import pandas as pd
 
 from sap import ard
+from sap.ard import NotEstimable
+from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.disposition import TREATED, subjects_of
 from sap.results.provenance import makes
-from sap.results.rates import REASON_NO_PATIENT, summary
+from sap.results.rates import share, summary
 
+NO_VALUE = NotEstimable(text_of("value_of_these"))
+OF_UNTREATED = NotEstimable(text_of("of_untreated"))
+OF_TREATED = ("BSA", "MEASDIS", "SBONE", "SNODE", "SLIVER", "SLUNG", "SOTHER")
+"""Characteristics that a study may record of treated patients alone."""
 LAST = "SCREENING BEFORE TREATMENT"
 COLUMNS = (
     ("PRIMARY", "", "SCREENING"),
@@ -38,6 +44,10 @@ def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.Data
     3. Categorical characteristics: n and proportion of each category (LEVEL), and of `missing`; N is
        the number of patients of the population, so the categories add up to it.
     4. A characteristic without a value in any patient has no row.
+    5. In a column without a value in any of its patients, of a characteristic that others have: N, n and
+       missing of numbers and N and `missing` of categories; everything else is not in the data.
+    6. Body surface, measurable disease and sites of disease in a column with untreated patients, none of
+       whom has a value, while treated ones have: N alone; everything else is not in the data.
     """
     known = adbl[adbl["AVAL"].notna() | adbl["AVALC"].notna()]
     parts = []
@@ -57,27 +67,47 @@ def baseline(adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.Data
             if of_param["AVALC"].notna().any():
                 values = subjects["USUBJID"].map(by_subject["AVALC"])
                 categories = sorted(set(of_param["AVALC"].dropna()))
+                if _of_treated_alone(str(paramcd), values, subjects):
+                    absent: dict[str, ard.type_of_stat] = {
+                        "n": OF_UNTREATED,
+                        "N": len(values),
+                        "estimate": OF_UNTREATED,
+                    }
+                    levels = [*map(str, categories), "missing"]
+                    parts += [ard.rows(absent, level=level, **key) for level in levels]
+                    continue
                 parts += _categorical(values, categories, key)
                 continue
             numbers = subjects["USUBJID"].map(by_subject["AVAL"]).astype(float)
-            parts.append(ard.rows({"N": len(subjects)} | summary(numbers), **key))
+            statistics = summary(numbers)
+            if _of_treated_alone(str(paramcd), numbers, subjects):
+                statistics = dict.fromkeys(statistics, OF_UNTREATED)
+            elif len(numbers) and numbers.isna().all():
+                counted = ("n", "n_missing")
+                statistics = {k: v if k in counted else NO_VALUE for k, v in statistics.items()}
+            parts.append(ard.rows({"N": len(subjects)} | statistics, **key))
     return parts
+
+
+def _of_treated_alone(paramcd: str, values: pd.Series, subjects: pd.DataFrame) -> bool:
+    """Whether case 6 applies to a characteristic in a column."""
+    treated = (subjects["NCYCLES"] > 0).to_numpy()
+    known = values.notna().to_numpy()
+    return paramcd in OF_TREATED and bool((~treated).any() and known.any() and treated[known].all())
 
 
 def _categorical(
     values: pd.Series, categories: list[str], key: dict[str, str]
 ) -> list[pd.DataFrame]:
     total = len(values)
-    counts = {str(category): int((values == category).sum()) for category in categories}
-    counts["missing"] = int(values.isna().sum())
-    return [
-        ard.rows(
-            {"n": n, "N": total, "estimate": n / total if total else REASON_NO_PATIENT},
-            level=level,
-            **key,
-        )
-        for level, n in counts.items()
-    ]
+    missing = int(values.isna().sum())
+    of_level: dict[str, dict[str, ard.type_of_stat]] = {}
+    for category in categories:
+        known = share(int((values == category).sum()), total)
+        absent: dict[str, ard.type_of_stat] = {"n": NO_VALUE, "N": total, "estimate": NO_VALUE}
+        of_level[str(category)] = absent if total and missing == total else known
+    of_level["missing"] = share(missing, total)
+    return [ard.rows(statistics, level=level, **key) for level, statistics in of_level.items()]
 
 
 def rows(*, adsl: pd.DataFrame, adbl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:

@@ -10,6 +10,7 @@ from sap.methods.proportion import (
     fisher_exact,
     miettinen_nurminen_difference,
 )
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.plan.references import References
 from sap.results.provenance import makes
@@ -35,19 +36,19 @@ def _difference(
     return {"conf_level": conf_level, "estimate": estimate, "conf_low": low, "conf_high": high}
 
 
-def _primary(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
+def _responders(adsl: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> tuple[int, int]:
     subjects = members(adsl, "PRIMARY")
-    yes = adrs.loc[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y"), "USUBJID"]
+    yes = adrs.loc[(adrs["PARAMCD"] == paramcd) & (adrs["AVALC"] == "Y"), "USUBJID"]
     return int(subjects["USUBJID"].isin(yes).sum()), len(subjects)
 
 
 def _primary_stats(
-    adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
+    adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, paramcd: str
 ) -> tuple[dict[str, ard.type_of_stat], str]:
-    """The primary result with its confidence interval, and the method of that interval."""
-    if plan.intervals.primary_interval == "two-stage":
+    """The rate with its confidence interval, that of the design for the primary result, and its method."""
+    if plan.intervals.primary_interval == "two-stage" and paramcd == plan.primary_parameter:
         return primary_rate(members(adsl, "PRIMARY"), adrs, plan)
-    return rate(*_primary(adsl, adrs), plan.intervals.conf_level), EXACT
+    return rate(*_responders(adsl, adrs, paramcd), plan.intervals.conf_level), EXACT
 
 
 def _by_published_rule(adsl: pd.DataFrame, adrs: pd.DataFrame) -> tuple[int, int]:
@@ -70,13 +71,15 @@ def by_marker(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     conf = plan.intervals.conf_level
     where = {
         "analysis": "comparison_marker",
-        "section": plan.comparison.section,
+        "section": stated(plan.comparison).section,
         "population": "SCREENED",
     }
-    negative = adsl.loc[adsl["ARV7BL"] == plan.comparison.choice_arv7, "USUBJID"]
+    negative = adsl.loc[adsl["MARKBL"] == stated(plan.comparison).choice_marker, "USUBJID"]
     chosen = adrs[(adrs["PARAMCD"] == "PSARESPA") & adrs["USUBJID"].isin(negative)]
-    chosen = chosen[chosen["DRUG"] == plan.comparison.choice_drug] if len(chosen) else chosen
-    of_positive = _primary(adsl, adrs)
+    chosen = (
+        chosen[chosen["DRUG"] == stated(plan.comparison).choice_drug] if len(chosen) else chosen
+    )
+    of_positive = _responders(adsl, adrs, "PSARESP")
     of_negative = int((chosen["AVALC"] == "Y").sum()), len(chosen)
     is_observed = bool((chosen["AVALC"] != "NE").any())
     stats = rate(*of_negative, conf)
@@ -84,7 +87,7 @@ def by_marker(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     if not is_observed:
         stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), NO_PSA)
         of_negative = (0, 0)
-    primary, method = _primary_stats(adsl, adrs, plan)
+    primary, method = _primary_stats(adsl, adrs, plan, "PSARESP")
     return [
         ard.rows(primary, group="POSITIVE", paramcd="PSARESP", method=method, **where),
         ard.rows(stats, group="NEGATIVE", paramcd="PSARESPA", method=EXACT, **where),
@@ -128,22 +131,23 @@ def published(
 
     The trials differ in the patients treated; nothing here is adjusted for it.
     """
-    reference = references.of(plan.comparison.reference)
-    conf, rule = plan.intervals.conf_level, plan.comparison.rule
-    ours = _primary(adsl, adrs) if rule is None else _by_published_rule(adsl, adrs)
+    reference = references.of(stated(plan.comparison).reference)
+    conf, rule = plan.intervals.conf_level, stated(plan.comparison).rule
+    code = plan.primary_parameter
+    ours = _responders(adsl, adrs, code) if rule is None else _by_published_rule(adsl, adrs)
     theirs = (reference.n, reference.total)
     where = {
         "analysis": "comparison_published",
-        "section": plan.comparison.section,
+        "section": stated(plan.comparison).section,
         "population": "PRIMARY",
     }
-    stats, method = _primary_stats(adsl, adrs, plan)
+    stats, method = _primary_stats(adsl, adrs, plan, code)
     parts = []
     if rule is not None:
         group = "this_study_own_rule"
-        parts.append(ard.rows(stats, paramcd="PSARESP", group=group, method=method, **where))
+        parts.append(ard.rows(stats, paramcd=code, group=group, method=method, **where))
         stats, method = rate(*ours, conf), EXACT
-    where["paramcd"] = "PSARESP" if rule is None else "PSARESPC"
+    where["paramcd"] = code if rule is None else "PSARESPC"
     of_reference = rate(*theirs, conf) | {
         "definition": reference.definition,
         "treatment": reference.treatment,
@@ -153,7 +157,7 @@ def published(
     return [
         *parts,
         ard.rows(stats, group="this_study", method=method, **where),
-        ard.rows(of_reference, group=plan.comparison.reference, method=EXACT, **where),
+        ard.rows(of_reference, group=stated(plan.comparison).reference, method=EXACT, **where),
         ard.rows(_odds_ratio(ours, theirs, conf), level="odds_ratio", method=odds_method, **where),
         ard.rows(
             _difference(ours, theirs, conf, NOT_TWO),

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sap import ard
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate, summary
@@ -21,7 +22,7 @@ def ctc_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
             ard.rows(
                 rate(responders, len(subjects), plan.intervals.conf_level),
                 analysis="ctc_response",
-                section=plan.ctc.section,
+                section=stated(plan.ctc).section,
                 population=population,
                 paramcd="CTCRESP",
                 method="Clopper-Pearson",
@@ -39,7 +40,7 @@ def ctc_course(
     GROUP `evaluable` divides by the patients with a suitable baseline and a later value,
     `missing_failure` by those with a suitable baseline.
     """
-    names = ["CTC0", "CTCRVIS", *(f"CTCF{d:g}" for d in plan.ctc.depths_pct), "ARV7NEG"]
+    names = ["CTC0", "CTCRVIS", *(f"CTCF{d:g}" for d in stated(plan.ctc).depths_pct), "MARKNEG"]
     parts = []
     for population in ("PRIMARY", "RESCREENED"):
         subjects = treated_of(adsl, population)
@@ -55,7 +56,7 @@ def ctc_course(
                 ard.rows(
                     rate(yes, n, plan.intervals.conf_level),
                     analysis="ctc_course",
-                    section=plan.ctc.section,
+                    section=stated(plan.ctc).section,
                     population=population,
                     group=group,
                     paramcd=name,
@@ -69,10 +70,10 @@ def ctc_course(
                 ard.rows(
                     summary(change[column]),
                     analysis="ctc_course",
-                    section=plan.ctc.section,
+                    section=stated(plan.ctc).section,
                     population=population,
                     paramcd=name,
-                    level=plan.ctc.visit,
+                    level=stated(plan.ctc).visit,
                     method="Descriptive",
                 )
             )

@@ -21,11 +21,12 @@ STATUSES = {
 
 
 @makes("data_timeliness")
-def data_timeliness(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+def data_timeliness(adcur: pd.DataFrame, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Days from the last contact to the cut-off of patients in follow-up, patients overdue, PSA missing.
 
     1. PARAMCD DAYS, LEVEL `on_treatment`, `follow_up` and `all_followed`: summary of the days,
-       `n_late` patients overdue of N.
+       `n_late` patients overdue of N. `follow_up_treated` and `follow_up_untreated` are the patients of
+       `follow_up` with and without a cycle of study treatment (NCYCLES of ADSL).
     2. PARAMCD RESULTS: `n` infusions with a PSA result of `N` where one was due, `n_missing` without.
     3. PARAMCD STATUS: `n` patients on treatment, in follow-up, not followed, no longer followed. Deaths
        are not a level of their own: this table may go to readers who must not see survival.
@@ -37,8 +38,14 @@ def data_timeliness(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         "method": "Days between calendar dates",
     }
     parts = []
-    for level, statuses in GROUPS.items():
-        followed = adcur[adcur["STATUS"].isin(statuses)]
+    treated = adcur["USUBJID"].isin(adsl.loc[adsl["NCYCLES"] > 0, "USUBJID"])
+    groups = {level: adcur["STATUS"].isin(statuses) for level, statuses in GROUPS.items()}
+    groups |= {
+        "follow_up_treated": groups["follow_up"] & treated,
+        "follow_up_untreated": groups["follow_up"] & ~treated,
+    }
+    for level, which in groups.items():
+        followed = adcur[which]
         late = int((followed["LATEFL"] == "Y").sum())
         stats = summary(followed["DAYS"])
         stats |= {
@@ -63,8 +70,8 @@ def data_timeliness(adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     return parts
 
 
-def rows(*, adcur: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
+def rows(*, adcur: pd.DataFrame, adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Every row of the ARD that this stem makes."""
     return [
-        *data_timeliness(adcur, plan),
+        *data_timeliness(adcur, adsl, plan),
     ]

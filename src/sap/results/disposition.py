@@ -6,7 +6,7 @@ from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import share
-from sap.results.sets import members
+from sap.results.sets import consented, members
 
 TREATED = "treated"
 """GROUP of the ARD: of the re-screened patients, those treated with the study treatment afterwards."""
@@ -121,7 +121,7 @@ def centres(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
 
     1. `total`: all centres. `not_recorded`: patients without a SITEID, where there are any.
     2. A patient is counted in each stage that was reached; n is the number of the centre, N that of all
-       centres. `n_centres`: the number of centres with at least one such patient.
+       centres. `n_centres`, of the total: the number of centres (SITEID) with at least one such patient.
 
     Without any SITEID there is no row.
     """
@@ -134,9 +134,12 @@ def centres(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         total = int(inside.sum())
         for level in ["total", *sorted(set(site))]:
             n = total if level == "total" else int((inside & (site == level)).sum())
+            stats = share(n, total)
+            if level == "total":
+                stats |= {"n_centres": int(adsl.loc[inside, "SITEID"].nunique())}
             parts.append(
                 ard.rows(
-                    share(n, total),
+                    stats,
                     analysis="centres",
                     section=plan.analysis_sets.section,
                     population="CONSENTED",
@@ -167,7 +170,7 @@ def eligibility(adsl: pd.DataFrame, adie: pd.DataFrame, plan: Plan) -> list[pd.D
     again = adie["AVISIT"].eq("RE-SCREENING")
     parts = []
     for group, of_visit, inside in (
-        ("", ~again, adsl["RFICDT"].notna()),
+        ("", ~again, consented(adsl)),
         ("rescreening", again, adsl["RESCFL"] == "Y"),
     ):
         subjects = adsl.loc[inside, "USUBJID"]

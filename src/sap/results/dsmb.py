@@ -17,7 +17,7 @@ from sap.results.design import of_plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT
 from sap.results.safety import bounds_of
-from sap.results.sets import members
+from sap.results.sets import consented, members
 
 # Each SUBLEVEL of deaths, and its values of DTHCGR1 in ADSL. `other` holds the progressions: it is closed.
 CAUSES = {
@@ -87,8 +87,9 @@ def dsmb_deaths(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Treated patients who died in the safety window, of any cause (SUBLEVEL; empty: all causes).
 
     LEVEL `within_window` is the window of the plan (`safety.days_after_last_dose`). SUBLEVEL `other` is
-    every cause but an adverse event, one that was not recorded included. Deaths later or at an unknown
-    time after the last dose belong to survival, which is closed.
+    every cause but an adverse event, one that was not recorded included. Causes are closed: the total less
+    two of them is the third. Deaths later or at an unknown time after the last dose belong to survival,
+    which is closed too.
     """
     treated = members(adsl, "SAFETY")
     causes = treated.loc[_in_window(treated, plan), "DTHCGR1"]
@@ -178,7 +179,7 @@ def dsmb_cycles(
     """
     treated = members(adsl, "SAFETY")
     days = (pd.Timestamp(cut_off) - treated["TRTSDT"]).dt.days
-    finished = (treated["NCYCLES"] >= 2) | (days >= plan.exposure.cycle_days)
+    finished = (treated["NCYCLES"] >= 2) | (days >= plan.exposure.days_between)
     where = {
         "analysis": "dsmb_cycles",
         "section": plan.exposure.section,
@@ -235,11 +236,48 @@ TOO_FEW = NotEstimable(f"fewer than {PROJECTED_FROM} patients of the primary set
 
 
 def response_days(plan: Plan) -> int | None:
-    """Days from the first dose until a response has begun and can be confirmed; None without a limit."""
+    """Days from the first dose until the primary response is known; None without a limit.
+
+    1. PSA response: the days in which it can begin, and those of its confirmation.
+    2. The rate at a landmark: the days to the landmark, a part of a day counted as one.
+    3. Objective response and clinical benefit: no limit.
+    """
+    if plan.primary.endpoint != "psa_response":
+        months = 0.0 if plan.rate_at is None else plan.rate_at.months
+        to_landmark = math.ceil(months * plan.survival.days_per_month)
+        return to_landmark if plan.primary.endpoint == "rate_at" else None
     rule = plan.psa_response
-    if rule.first_fall_within_days is None:
+    if rule is None or rule.first_fall_within_days is None:
         return None
     return rule.first_fall_within_days + rule.confirm_after_days
+
+
+def planned_day(plan: Plan, patients: int) -> pd.Timestamp | None:
+    """The day by which so many patients were planned to be treated, in a straight line; None: no plan.
+
+    It is the first day on which the patients planned by then (`n_expected`) are at least this number.
+    """
+    if plan.accrual is None:
+        return None
+    first = pd.Timestamp(plan.accrual.first_patient)
+    length = (pd.Timestamp(plan.accrual.last_patient) - first).days
+    return first + pd.Timedelta(days=-(-patients * length // plan.design.n))
+
+
+def _against_plan(
+    stats: dict[str, ard.type_of_stat], planned: int, plan: Plan
+) -> dict[str, ard.type_of_stat]:
+    """The planned days of a stage, and how many days later it was or will be treated (earlier: negative)."""
+    day, wait = planned_day(plan, planned), response_days(plan)
+    if day is None:
+        return {}
+    dates: dict[str, ard.type_of_stat] = {"planned_on": _iso(day)}
+    if wait is not None:
+        dates["due_planned_on"] = _iso(day + pd.Timedelta(days=wait))
+    actual = stats.get("reached_on", stats.get("expected_on"))
+    if isinstance(actual, str):
+        dates["delay_days"] = (pd.Timestamp(actual) - day).days
+    return dates
 
 
 def _reached(
@@ -289,7 +327,7 @@ def dsmb_accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.Da
     """Accrual of the primary set against the plan, and when its stages are complete.
 
     1. By month (LEVEL): patients treated by its end (`n`), and patients planned by then (`n_expected`,
-       where the plan has `accrual`). The months are those from the first consent, or the planned first
+       where the plan has `accrual`). The months are those from the first consent (without a date of consent, the first dose), or the planned first
        patient where it is earlier, to the cut-off, which ends the last one.
     2. LEVEL `stage_1` (two-stage designs) and `total`: patients treated (`n`) of those planned (`N`).
        Once they are treated, `reached_on` is the day of the first dose of the last of them. Before, it is
@@ -297,8 +335,13 @@ def dsmb_accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.Da
        from the first dose of the first patient to the cut-off by the patients after the first. It has 80%
        prediction limits (`expected_from`, `expected_to`). With fewer than 3 patients, or more than 100 years
        after the cut-off, a day is not estimable.
-    3. `status` says whether `due_on` is past at the data cut-off. `due_on` is `days_to_evaluation` days later: `psa_response.first_fall_within_days`, in which a response
-       can begin, and `confirm_after_days`. Without such a limit in the plan there is no day.
+    3. `status` says whether `due_on` is past at the data cut-off. `due_on` is `days_to_evaluation` days
+       later: `psa_response.first_fall_within_days`, in which a response can begin, and
+       `confirm_after_days`; for a rate at a landmark, the days to it. Without such a limit in the plan
+       there is no day.
+    4. Where the plan has `accrual`: `planned_on` is the first day by which the patients were planned (a
+       straight line, rounded up to a day), `due_planned_on` the days of 3. later, and `delay_days` the days
+       from `planned_on` to `reached_on` or `expected_on`.
     """
     end = pd.Timestamp(cut_off)
     starts = members(adsl, "PRIMARY")["TRTSDT"].dropna().sort_values(ignore_index=True)
@@ -310,9 +353,8 @@ def dsmb_accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.Da
     }
     parts = []
     planned_start = plan.accrual and pd.Timestamp(plan.accrual.first_patient)
-    first = min(
-        (day for day in (adsl["RFICDT"].min(), planned_start) if pd.notna(day)), default=end
-    )
+    begun = adsl["RFICDT"].min() if adsl["RFICDT"].notna().any() else starts.min()
+    first = min((day for day in (begun, planned_start) if pd.notna(day)), default=end)
     for month in pd.period_range(min(first, end), end, freq="M"):
         until = min(month.end_time.normalize(), end)
         stats: dict[str, ard.type_of_stat] = {"n": int((starts <= until).sum())}
@@ -326,6 +368,7 @@ def dsmb_accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.Da
     stages = {"stage_1": design.n1} if isinstance(design, TwoStageDesign) else {}
     for level, planned in (stages | {"total": plan.design.n}).items():
         stats = _reached(starts, planned, plan, end)
+        stats |= _against_plan(stats, planned, plan)
         parts.append(ard.rows(stats, level=level, method=DAYS, **where))
     return parts
 
@@ -344,13 +387,13 @@ def dsmb_sites(
     )  # fmt: skip
     of_subject = dict(zip(adsl["USUBJID"], site, strict=True))
     steps = {
-        "CONSENTED": adsl["RFICDT"].notna(),
+        "CONSENTED": consented(adsl),
         "SAMPLED": adsl["SCRFL"] == "Y",
         "TREATED": adsl["NCYCLES"] > 0,
     }
     where = {
         "analysis": "dsmb_sites",
-        "section": plan.screening.section,
+        "section": plan.screening_section,
         "population": "SCREENED",
         "method": "Distinct patients, deviations and results, by site",
     }

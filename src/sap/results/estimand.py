@@ -10,11 +10,12 @@ from sap.ard import NotEstimable
 from sap.catalogue import decisions
 from sap.methods.interim import posterior_summary
 from sap.methods.two_stage import TwoStageDesign, coverage, tipping_point
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.design import of_plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, rate
-from sap.results.response import EXACT, ended, primary_rate
+from sap.results.response import EXACT, ended, primary_rate, primary_subjects
 from sap.results.sets import available, members
 
 STOPPED = "ICESTOP"
@@ -26,8 +27,15 @@ def _results(adrs: pd.DataFrame, paramcd: str, usubjid: pd.Series) -> pd.Series:
     return usubjid.map(results).fillna("NE")
 
 
-def _unknown(adrs: pd.DataFrame, usubjid: pd.Series) -> pd.Series:
-    """Subjects whose response is missing, or whose decline no later value could confirm."""
+def _unknown(adrs: pd.DataFrame, usubjid: pd.Series, plan: Plan) -> pd.Series:
+    """Subjects whose primary response is not known; the first case that applies.
+
+    1. PSA response: it is missing, or a decline that no later value could confirm.
+    2. Any other endpoint: NE, or a response that is still possible after the cut-off.
+    """
+    if plan.primary.endpoint != "psa_response":
+        is_open = _results(adrs, plan.pending_parameter, usubjid) == "Y"
+        return (_results(adrs, plan.primary_parameter, usubjid) == "NE") | is_open
     missing = _results(adrs, "ICEMISS", usubjid) == "Y"
     return missing | (_results(adrs, "ICEPEND", usubjid) == "Y")
 
@@ -49,11 +57,13 @@ def sensitivity(
     re-screening counts in no level. No level has a p-value or a decision: those of the primary
     result are part of `psa_response`.
     """
+    if plan.primary.endpoint != "psa_response":
+        return []
     primary = members(adsl, "PRIMARY")
     usubjid = primary["USUBJID"]
     is_responder = _results(adrs, "PSARESP", usubjid) == "Y"
     base = usubjid.map(adpsa[adpsa["ABLFL"] == "Y"].set_index("USUBJID")["AVAL"])
-    high = base >= plan.estimand.baseline_psa_minimum
+    high = base >= stated(stated(plan.estimand).baseline_psa_minimum)
 
     def of_set(population: str) -> tuple[int, int]:
         subjects = members(adsl, population)
@@ -71,9 +81,9 @@ def sensitivity(
         "all_marker_positive": of_set("MARKERPOS"),
         "baseline_psa_minimum": (int((is_responder & high).sum()), int(high.sum())),
         "worst_case": of_primary(is_responder),
-        "best_case": of_primary(is_responder | _unknown(adrs, usubjid)),
+        "best_case": of_primary(is_responder | _unknown(adrs, usubjid, plan)),
     }
-    if plan.psa_response.first_fall_within_days is not None:
+    if stated(plan.psa_response).first_fall_within_days is not None:
         at_any_time = _results(adrs, "PSARSPAT", usubjid) == "Y"
         rates["first_decline_any_time"] = of_primary(at_any_time)
     parts = []
@@ -91,9 +101,9 @@ def _row(
     return ard.rows(
         stats,
         analysis=analysis,
-        section=plan.estimand.section,
+        section=plan.inference_section,
         population="PRIMARY",
-        paramcd="PSARESP",
+        paramcd=plan.primary_parameter,
         level=level,
         method=method,
     )
@@ -101,11 +111,13 @@ def _row(
 
 @makes("intercurrent_events")
 def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """How many patients of the primary set had each intercurrent event (PARAMCD).
+    """How many patients of the primary set had each intercurrent event (PARAMCD) of PSA response.
 
     ICESTOP, the end of study treatment of any reason, is also counted by its reason (LEVEL, DCTREAS);
     the reasons are those of treated patients.
     """
+    if plan.primary.endpoint != "psa_response":
+        return []
     subjects = members(adsl, "PRIMARY")
     usubjid, reasons = subjects["USUBJID"], subjects.get("DCTREAS", pd.Series(None, subjects.index))
     of_treated = adsl.loc[adsl["NCYCLES"] > 0, "DCTREAS"] if "DCTREAS" in adsl else reasons
@@ -126,7 +138,7 @@ def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
             ard.rows(
                 stats,
                 analysis="intercurrent_events",
-                section=plan.estimand.section,
+                section=stated(plan.estimand).section,
                 population="PRIMARY",
                 paramcd=name,
                 level=reason,
@@ -139,9 +151,9 @@ def intercurrent(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
 @makes("tipping_point")
 def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """How many of the missing and pending patients would have to respond to change the decision."""
-    usubjid = members(adsl, "PRIMARY")["USUBJID"]
-    responders = int((_results(adrs, "PSARESP", usubjid) == "Y").sum())
-    missing = int(_unknown(adrs, usubjid).sum())
+    usubjid = primary_subjects(adsl, adrs, plan)["USUBJID"]
+    responders = int((_results(adrs, plan.primary_parameter, usubjid) == "Y").sum())
+    missing = int(_unknown(adrs, usubjid, plan).sum())
     stats: dict[str, ard.type_of_stat] = {"n": responders, "N": len(usubjid), "n_missing": missing}
     if len(usubjid) != plan.design.n:
         reason = NotEstimable("the attained number of patients is not the planned one")
@@ -158,12 +170,17 @@ def tipping(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
     return [_row(stats, "tipping_point", plan, "Enumeration")]
 
 
-@makes("psa_posterior")
+@makes(
+    "psa_posterior",
+    "objective_response_posterior",
+    "clinical_benefit_posterior",
+    "rate_at_posterior",
+)
 def posterior(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """The rate with the plan's beta prior: mean, median, equal-tailed interval, P(rate > p0)."""
-    usubjid = members(adsl, "PRIMARY")["USUBJID"]
-    responders = int((_results(adrs, "PSARESP", usubjid) == "Y").sum())
-    a, b = plan.estimand.prior
+    usubjid = primary_subjects(adsl, adrs, plan)["USUBJID"]
+    responders = int((_results(adrs, plan.primary_parameter, usubjid) == "Y").sum())
+    a, b = stated(plan.estimand).prior
     conf = plan.intervals.conf_level
     summary = (
         posterior_summary(responders, len(usubjid), (a, b), conf, plan.design.p0)
@@ -177,7 +194,7 @@ def posterior(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
         if summary is None
         else dict(zip(names, summary, strict=True))
     )
-    return [_row(stats, "psa_posterior", plan, "Beta-binomial")]
+    return [_row(stats, plan.posterior_analysis, plan, "Beta-binomial")]
 
 
 SUMMARY = (
@@ -197,13 +214,25 @@ DECISIONS = {"reject H0": decisions.REJECTED, "do not reject H0": decisions.NOT_
 NO_MAXIMUM = NotEstimable("the likelihood given the stage reached has no maximum")
 
 
-def _confirmed_on(adrs: pd.DataFrame, usubjid: pd.Series) -> pd.Series:
-    """The day on which the response of each of these subjects was confirmed, where it was."""
-    yes = adrs[(adrs["PARAMCD"] == "PSARESP") & (adrs["AVALC"] == "Y")]
-    return pd.to_datetime(usubjid.map(yes.set_index("USUBJID")["CONFDT"]))
+def _confirmed_on(adrs: pd.DataFrame, usubjid: pd.Series, paramcd: str) -> pd.Series:
+    """The day on which the response of each of these subjects was known, where it was.
+
+    1. The day of the confirmation.
+    2. Where none is needed, the day of the response.
+    """
+    yes = adrs[(adrs["PARAMCD"] == paramcd) & (adrs["AVALC"] == "Y")].set_index("USUBJID")
+    known = pd.to_datetime(yes["CONFDT"])
+    if "ADT" in yes:
+        known = known.fillna(pd.to_datetime(yes["ADT"]))
+    return pd.to_datetime(usubjid.map(known))
 
 
-@makes("psa_two_stage")
+@makes(
+    "psa_two_stage",
+    "objective_response_two_stage",
+    "clinical_benefit_two_stage",
+    "rate_at_two_stage",
+)
 def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Two-stage adjusted estimates; not applicable to a single-stage design.
 
@@ -225,8 +254,9 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     design = of_plan(plan)
     if not isinstance(design, TwoStageDesign):
         return []
-    subjects = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
-    yes = (_results(adrs, "PSARESP", subjects["USUBJID"]) == "Y").to_numpy()
+    subjects = primary_subjects(adsl, adrs, plan)
+    subjects = subjects.sort_values(["TRTSDT", "USUBJID"], na_position="last")
+    yes = (_results(adrs, plan.primary_parameter, subjects["USUBJID"]) == "Y").to_numpy()
     n, x1, x = len(subjects), int(yes[: design.n1].sum()), int(yes.sum())
     conf = plan.intervals.conf_level
     stats: dict[str, ard.type_of_stat] = {
@@ -238,7 +268,8 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     }
     if n > design.n1:
         full, began = (subjects["TRTSDT"].iloc[at] for at in (design.n1 - 1, design.n1))
-        confirmed = _confirmed_on(adrs, subjects["USUBJID"].iloc[: design.n1])
+        first = subjects["USUBJID"].iloc[: design.n1]
+        confirmed = _confirmed_on(adrs, first, plan.primary_parameter)
         stats |= {
             "stage1_full": f"{full:%Y-%m-%d}",
             "stage2_began": f"{began:%Y-%m-%d}",
@@ -248,7 +279,7 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     if end.inference is None:
         stats |= dict.fromkeys(SUMMARY, NotEstimable(end.reason))
         stats["decision"] = end.reason.capitalize()
-        return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004")]
+        return [_row(stats, plan.two_stage_analysis, plan, "Jung and Kim 2004")]
     inference = end.inference
     for name in SUMMARY:
         number = float(getattr(inference, name))
@@ -260,7 +291,7 @@ def two_stage(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Dat
     stats["coverage"] = float(np.min(held))
     decision = DECISIONS[inference.decision]
     stats["decision"] = f"{decision}: {decisions.OVER_RUN}" if end.over_run else decision
-    return [_row(stats, "psa_two_stage", plan, "Jung and Kim 2004; equal-tailed exact")]
+    return [_row(stats, plan.two_stage_analysis, plan, "Jung and Kim 2004; equal-tailed exact")]
 
 
 def rows(

@@ -11,12 +11,12 @@ from sap.results.rates import REASON_NO_PATIENT, summary
 from sap.results.sets import by_line
 
 NUMBERS = (
-    "NCYCLES", "DURWK", "CUMDOSE", "CUMMG", "ADI", "RDI", "RDISTRT", "NDELAY", "NDELMAJ", "NREDUC",
+    "NCYCLES", "DURWK", "DURDAYS", "TRTDAYS", "OFFDAYS", "CUMDOSE", "CUMMG", "ADI", "RDI", "RDISTRT", "NDELAY", "NDELMAJ", "NREDUC",
     "NGCSF",
 )  # fmt: skip
 COUNTED = ("NCYCLES", "NDELAY", "NDELMAJ", "NREDUC", "NGCSF")
 RESPONSES = (
-    "DELAYED", "DELMAJOR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", "GCSFPRIM", "GCSFSEC",
+    "DELAYED", "DELMAJOR", "INTERR", "REDUCED", "LOWSTART", "OVERMAX", "GCSFANY", "GCSFPRIM", "GCSFSEC",
     "GCSFTHER",
 )  # fmt: skip
 # The id of the reason why no value of a parameter is known.
@@ -26,6 +26,10 @@ UNKNOWN = {
     "ADI": "doses",
     "RDI": "doses",
     "RDISTRT": "doses",
+    "DURDAYS": "dose_days",
+    "TRTDAYS": "dose_days",
+    "OFFDAYS": "dose_days",
+    "INTERR": "dose_days",
     "NDELAY": "infusion_days",
     "NDELMAJ": "infusion_days",
     "NREDUC": "doses",
@@ -38,6 +42,7 @@ UNKNOWN = {
 OF_SOME = {
     "doses": "doses_of_some",
     "doses_and_surface": "surface_of_some",
+    "dose_days": "dose_days_of_some",
     "infusion_days": "infusion_days_of_some",
     "supportive_care": "supportive_care_of_some",
 }
@@ -79,7 +84,8 @@ def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.D
     1. A number: n, mean, standard deviation, median, quartiles, range and, of counts, the total.
     2. A yes-or-no parameter: the patients with Y (n) of N, and `n_missing` with an unknown value.
     3. NCYCLES, LEVEL k: the patients with exactly k cycles.
-    4. LEVEL `planned`: the numbers of the plan (doses in mg/m², times in days).
+    4. LEVEL `planned`: the numbers of the plan (doses in `exposure.dose_unit`, times in days). An AUC has
+       no dose intensity.
     """
     rule = plan.exposure
     where = {"analysis": "exposure", "section": rule.section, "population": "SAFETY"}
@@ -109,17 +115,19 @@ def exposure(adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.D
                     **where,
                 )
             )
-    planned: dict[str, ard.type_of_stat] = {
-        "dose": rule.planned_dose_mg_m2,
-        "dose_intensity": rule.planned_dose_mg_m2 / (rule.cycle_days / 7),
-        "low_start_dose": rule.low_start_dose_mg_m2,
-        "reduced_at_most": rule.reduced_at_most_mg_m2,
+    planned: dict[str, ard.type_of_stat | None] = {
+        "dose": rule.planned_dose,
+        "dose_intensity": rule.intensity if rule.measured else None,
+        "doses_per_day": rule.doses_planned_a_day if rule.continuous else None,
+        "low_start_dose": rule.low_start_dose,
+        "reduced_at_most": rule.reduced_at_most,
         "cycle_days": rule.cycle_days,
         "max_cycles": rule.max_cycles,
         "delay_after_days": rule.delay_after_days,
         "major_delay_after_days": rule.major_delay_after_days,
     }
-    return [*parts, ard.rows(planned, level="planned", method="The plan", **where)]
+    of_plan = {name: value for name, value in planned.items() if value is not None}
+    return [*parts, ard.rows(of_plan, level="planned", method="The plan", **where)]
 
 
 def rows(*, adsl: pd.DataFrame, adexsum: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:

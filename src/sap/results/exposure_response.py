@@ -8,6 +8,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.methods.association import exact_logistic, logistic, logistic_firth, spearman
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.labs import worst
 from sap.results.pk import NO_PC
@@ -60,7 +61,7 @@ def exposure_response(
     Exposure is that of the first sampled infusion. n counts the patients with both values; a grade that is
     0 or 1 for want of a limit of normal is excluded. No adjustment for multiplicity.
     """
-    rule, conf = plan.exposure_response, plan.intervals.conf_level
+    rule, conf = stated(plan.exposure_response), plan.intervals.conf_level
     where = {"analysis": "exposure_response", "section": rule.section, "population": "PKEVAL"}
     subjects = members(adsl, "PKEVAL")
     if adpp.empty:

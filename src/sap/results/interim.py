@@ -1,10 +1,9 @@
 """The stopping rule for futility at a data cut-off, with bounds over the pending responses."""
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from sap import ard
 from sap.ard import NotEstimable
@@ -15,6 +14,7 @@ from sap.methods.two_stage import TwoStageDesign
 from sap.plan.model import Plan
 from sap.results.design import of_plan
 from sap.results.provenance import makes
+from sap.results.response import primary_subjects, stages
 from sap.results.safety import bounds_of
 from sap.results.sets import members
 
@@ -45,30 +45,40 @@ def state(first: Cut, r1: int) -> str:
     return decisions.BOUNDARY_CROSSED if most <= r1 else decisions.BOUNDARY_OPEN
 
 
-def _stages(subjects: pd.DataFrame, adrs: pd.DataFrame, n1: int, n: int) -> tuple[Cut, Cut]:
+def _stages(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, n1: int) -> tuple[Cut, Cut]:
     """Stage 1 is the first n1 patients by first dose (ties: USUBJID), stage 2 the others."""
-    ordered = subjects.sort_values(["TRTSDT", "USUBJID"], na_position="last")["USUBJID"]
+    row = stages(subjects, adrs, plan).iloc[0]
+    first, second = first_stage(row, n1), plan.design.n - n1
+    rest = Cut(
+        int(row["responders"]) - first.responders,
+        int(row["pending"]) - first.pending,
+        int(row["n"]) - first.treated,
+        second,
+    )
+    return first, rest
 
-    def is_yes(paramcd: str) -> NDArray[np.bool_]:
-        results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
-        return (ordered.map(results) == "Y").to_numpy()
 
-    yes, pending = is_yes("PSARESP"), is_yes("PSAPEND")
-    first = Cut(int(yes[:n1].sum()), int(pending[:n1].sum()), min(len(yes), n1), n1)
-    second = Cut(int(yes[n1:].sum()), int(pending[n1:].sum()), max(len(yes) - n1, 0), n - n1)
-    return first, second
+def first_stage(row: Mapping[str, int] | pd.Series, n1: int) -> Cut:
+    """Stage 1 of one row of `sap.results.response.stages`."""
+    return Cut(int(row["responders_1"]), int(row["pending_1"]), int(row["n_1"]), n1)
 
 
-PENDING = {5: "confirmation_pending", 6: "no_decline_yet"}  # by CASE of PSAPEND
+PENDING = {
+    "psa_response": {5: "confirmation_pending", 6: "no_decline_yet"},
+    "objective_response": {5: "response_not_confirmed", 6: "no_response_yet"},
+    "clinical_benefit": {5: "response_not_confirmed", 6: "no_response_yet"},
+    "rate_at": {5: "landmark_not_reached"},
+}
+"""By primary endpoint the reasons of a pending response, by CASE of PSAPEND or PRIMPEND."""
 
 
 @makes("interim_pending")
 def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """Why responses are pending (SUBLEVEL: cases 5 and 6 of PSAPEND), in stage 1 and in total (LEVEL)."""
+    """Why responses are pending (SUBLEVEL: the cases with Y of PSAPEND or PRIMPEND), in stage 1 and in total (LEVEL)."""
     design = of_plan(plan)
     n1 = design.n1 if isinstance(design, TwoStageDesign) else 0
     subjects = members(adsl, "PRIMARY").sort_values(["TRTSDT", "USUBJID"], na_position="last")
-    results = adrs[adrs["PARAMCD"] == "PSAPEND"].set_index("USUBJID")
+    results = adrs[adrs["PARAMCD"] == plan.pending_parameter].set_index("USUBJID")
     is_pending = subjects["USUBJID"].map(results["AVALC"]) == "Y"
     cases = subjects["USUBJID"].map(results["CASE"]).where(is_pending)
     levels = {STAGE_1: cases[:n1]} if n1 else {}
@@ -78,13 +88,13 @@ def interim_pending(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[
             analysis="interim_pending",
             section=plan.design.section,
             population="PRIMARY",
-            paramcd="PSAPEND",
+            paramcd=plan.pending_parameter,
             level=level,
             sublevel=sublevel,
             method="Distinct patients",
         )
         for level, of_level in (levels | {TOTAL: cases}).items()
-        for case, sublevel in PENDING.items()
+        for case, sublevel in PENDING[plan.primary.endpoint].items()
     ]
 
 
@@ -151,14 +161,14 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
     design, d = of_plan(plan), plan.design
     two = isinstance(design, TwoStageDesign)
     n1, r1 = (design.n1, design.r1) if isinstance(design, TwoStageDesign) else (0, -1)
-    subjects = members(adsl, "PRIMARY")
-    first, second = _stages(subjects, adrs, n1, d.n)
+    subjects = primary_subjects(adsl, adrs, plan)
+    first, second = _stages(subjects, adrs, plan, n1)
     total = Cut(*(a + b for a, b in zip(first, second, strict=True)))
     where = {
         "analysis": "interim",
         "section": d.section,
         "population": "PRIMARY",
-        "paramcd": "PSARESP",
+        "paramcd": plan.primary_parameter,
     }
 
     def counts(cut: Cut) -> dict[str, ard.type_of_stat]:
@@ -207,7 +217,9 @@ def interim(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataF
                     if rate is None
                     else conditional_power(one, rest, r1, d.r, rate)
                 )
-            stats["predictive_power"] = predictive_power(one, rest, r1, d.r, plan.estimand.prior)
+            if plan.estimand is not None:
+                prior = plan.estimand.prior
+                stats["predictive_power"] = predictive_power(one, rest, r1, d.r, prior)
         parts.append(ard.rows(stats, level=projection, group="projection", method=METHOD, **where))
     return parts
 

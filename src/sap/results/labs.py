@@ -55,6 +55,35 @@ def from_grade(grades: pd.Series, lowest: int) -> tuple[pd.Series, int]:
     return reached, int((grades == "0 OR 1").sum()) if lowest == 1 else 0
 
 
+def at_baseline(subjects: pd.DataFrame, adlb: pd.DataFrame, code: str) -> pd.Series:
+    """The grade at baseline of each subject by USUBJID, as ATOXGR has it, or NOT MEASURED."""
+    values = _of(adlb, code)
+    values = values[values["ABLFL"] == "Y"].set_index("USUBJID")
+    grades = subjects["USUBJID"].map(values["ATOXGR"]).fillna(NOT_MEASURED)
+    return grades.set_axis(subjects["USUBJID"]).astype(str)
+
+
+_BOUNDS = {"0 OR 1": (0, 1)} | {str(grade): (grade, grade) for grade in range(5)}
+"""The lowest and the highest number that a grade of ATOXGR can be."""
+
+
+def worsened(before: pd.Series, after: pd.Series) -> tuple[int, int]:
+    """How many patients have a worse grade on treatment than at baseline, and for how many it is unknown.
+
+    1. Worse: the worst grade on treatment is above the grade at baseline, whatever "0 OR 1" stands for.
+    2. Unknown: it is above for one reading of "0 OR 1" and not for the other.
+    3. Neither: without a grade at baseline or on treatment, and all others.
+    """
+    known, unknown = 0, 0
+    for first, last in zip(before, after, strict=True):
+        if first not in _BOUNDS or last not in _BOUNDS:
+            continue
+        (first_low, first_high), (last_low, last_high) = _BOUNDS[first], _BOUNDS[last]
+        known += last_low > first_high
+        unknown += last_high > first_low and not last_low > first_high
+    return known, unknown
+
+
 @makes("lab_grade")
 def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Patients by worst grade on treatment (LEVEL), for each grading of a test (PARAMCD), by line (GROUP).
@@ -63,18 +92,25 @@ def lab_grade(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
     2. `0_or_1`: a value whose grade is 0 or 1, for want of a lower limit of normal, and no worse grade.
     3. `not_graded`: values on treatment, none of them with a grade.
     4. `not_measured`: no value on treatment; the patient stays in N.
-    5. `severe_grade`: the plan's `safety.severe_grade` or worse.
+    5. `severe_grade`: the plan's `safety.severe_grade` or worse, where it has one.
+    6. `worsened`: a worse grade than at baseline. A patient without a grade at one of the two is not counted;
+       where one is 0 or 1 and the other does not decide, the count is a bound and there is no proportion.
     """
-    severe = [str(g) for g in range(plan.safety.severe_grade, 5)]
+    lowest = plan.safety.severe_grade
     parts = []
     for group, subjects in by_line(adsl, "SAFETY").items():
         for code, _, term, _ in plan.labs.gradings:
             missing = absent(adlb, code)
             grades = worst(subjects, adlb, code)
             counts = {level: int((grades == grade).sum()) for grade, level in LEVELS.items()}
-            counts["severe_grade"] = int(grades.isin(severe).sum())
+            if lowest is not None:
+                severe = [str(g) for g in range(lowest, 5)]
+                counts["severe_grade"] = int(grades.isin(severe).sum())
+            counts["worsened"], open_ = worsened(at_baseline(subjects, adlb, code), grades)
             for level, n in counts.items():
                 stats = share(n, len(subjects))
+                if level == "worsened" and open_:
+                    stats["estimate"] = NotEstimable(text_of("limits_of_some", open_))
                 if missing is not None and level not in ("not_graded", "not_measured"):
                     stats |= dict.fromkeys(("n", "estimate"), missing)
                 parts.append(
@@ -102,9 +138,7 @@ def lab_shift(adsl: pd.DataFrame, adlb: pd.DataFrame, plan: Plan) -> list[pd.Dat
     parts = []
     for code, *_ in plan.labs.gradings:
         missing = absent(adlb, code)
-        values = _of(adlb, code)
-        values = values[values["ABLFL"] == "Y"].set_index("USUBJID")
-        baseline = subjects["USUBJID"].map(values["ATOXGR"]).fillna(NOT_MEASURED).tolist()
+        baseline = at_baseline(subjects, adlb, code)
         pairs = Counter(zip(baseline, worst(subjects, adlb, code), strict=True))
         for before, level in LEVELS.items():
             for after, sublevel in LEVELS.items():
@@ -152,7 +186,8 @@ def lab_reported(
 ) -> list[pd.DataFrame]:
     """Concordance of the laboratory grade and the reported event, for each test paired with preferred terms.
 
-    SUBLEVEL is the lowest grade: `grade_1` or the plan's `severe_grade`. LEVEL:
+    None where events have a severity, with which a grade is not compared. SUBLEVEL is the lowest grade:
+    `grade_1` or the plan's `severe_grade`. LEVEL:
 
     1. `laboratory`: the worst value on treatment has the grade; a patient not measured or not graded has
        none.
@@ -165,6 +200,8 @@ def lab_reported(
     usubjid = subjects["USUBJID"]
     events = adae[(adae["TRTEMFL"] == "Y") & adae["USUBJID"].isin(usubjid)]
     term, grade = events["AEDECOD"].map(fold), events["ATOXGRN"]
+    if plan.safety.severe_grade is None:
+        return []
     lowest_grades = {"grade_1": 1, "severe_grade": plan.safety.severe_grade}
     parts = []
     for testcd, terms in plan.labs.reported_as.items():

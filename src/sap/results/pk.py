@@ -8,6 +8,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.catalogue.reasons import text_of
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
@@ -52,7 +53,7 @@ def pk(
        `outside_window` (deviation of the sampling time), `excluded` and `not_collected` (SUBLEVEL).
     4. LEVEL `planned`: the numbers of the plan (hours, minutes, mg/m²).
     """
-    rule = plan.pk
+    rule = stated(plan.pk)
     where = {"analysis": "pk", "section": rule.section, "population": "PKEVAL"}
     subjects = members(adsl, "PKEVAL")
     planned: dict[str, ard.type_of_stat] = {
@@ -61,7 +62,7 @@ def pk(
         "secondary_h": rule.secondary_h,
         "deviation_minutes": rule.deviation_minutes,
         "carry_on_minutes": rule.carry_on_minutes,
-        "reference_dose": rule.reference_dose_mg_m2,
+        "reference_dose": rule.reference_dose,
     }
     parts = [ard.rows(planned, level="planned", method="The plan", **where)]
     if adpc.empty:
@@ -89,7 +90,7 @@ def pk(
 
 def _samples(subjects: pd.DataFrame, adpc: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Concentrations at each planned hour, and the number of samples of each kind."""
-    where = {"analysis": "pk", "section": plan.pk.section, "population": "PKEVAL"}
+    where = {"analysis": "pk", "section": stated(plan.pk).section, "population": "PKEVAL"}
     samples = adpc[adpc["USUBJID"].isin(subjects["USUBJID"])]
     parts = []
     for hour, rows in samples.groupby("ATPTN"):

@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sap import ard
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate
@@ -37,7 +38,7 @@ def psa_progression(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[
         results = adrs[(adrs["PARAMCD"] == paramcd) & adrs["USUBJID"].isin(subjects["USUBJID"])]
         at = {
             "analysis": "psa_progression",
-            "section": plan.psa_progression.section,
+            "section": stated(plan.psa_progression).section,
             "population": population,
             "paramcd": paramcd,
         }

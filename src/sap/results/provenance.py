@@ -4,12 +4,13 @@ import inspect
 from collections.abc import Callable, Mapping
 from functools import wraps
 from types import MappingProxyType
-from typing import NamedTuple, ParamSpec, TypeVar
+from typing import NamedTuple, ParamSpec, TypeVar, cast
 
 import pandas as pd
 
 from sap.catalogue.reporting import analysis
 from sap.errors import ResultError
+from sap.plan.model import Plan
 
 NO_DATASET = ("plan", "cut_off", "references")
 P = ParamSpec("P")
@@ -56,7 +57,8 @@ def makes(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
     Notes
     -----
-    The arguments of the function are named for the datasets they hold (`adsl`, `adtte`), so that
+    A function none of whose analyses the plan has is not called and makes no row. The arguments of
+    the function are named for the datasets they hold (`adsl`, `adtte`), so that
     the address of each number can name them.
     """
 
@@ -69,8 +71,14 @@ def makes(*names: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
                 raise ResultError(f"{key} is made by {_MAKERS[key].function} and by {full_name}.")
             _MAKERS[key] = Maker(full_name, inspect.getdoc(function) or "", tuple(reads))
 
+        signature = inspect.signature(function)
+
         @wraps(function)
         def checked(*args: P.args, **kwargs: P.kwargs) -> R:
+            plan = signature.bind(*args, **kwargs).arguments.get("plan")
+            left_out = isinstance(plan, Plan) and not any(analysis(n).is_in(plan) for n in names)
+            if left_out:
+                return cast(R, [])
             rows = function(*args, **kwargs)
             for part in _parts(rows):
                 for name in part["analysis"].unique():

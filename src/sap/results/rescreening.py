@@ -3,6 +3,7 @@
 import pandas as pd
 
 from sap import ard
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate, summary
@@ -31,9 +32,9 @@ def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """
     sampled = members(adsl, "RESCREENED")
     sampled = sampled[sampled["RESCRDT"].notna()]
-    converted = sampled["RESCARV7"] == plan.screening.arv7
-    determined = sampled["RESCARV7"].isin(("POSITIVE", "NEGATIVE"))
-    minimum_met = sampled["RESCCTC"] >= plan.screening.ctc_minimum
+    converted = sampled["RESCMARK"] == "POSITIVE"
+    determined = sampled["RESCMARK"].isin(("POSITIVE", "NEGATIVE"))
+    minimum_met = sampled["RESCCTC"] >= plan.cells_required
     conf = plan.intervals.conf_level
     parts = []
 
@@ -42,7 +43,7 @@ def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
             ard.rows(
                 stats,
                 analysis="rescreening",
-                section=plan.rescreening.section,
+                section=stated(plan.rescreening).section,
                 population="RESCREENED",
                 group=group,
                 paramcd=paramcd,
@@ -52,7 +53,7 @@ def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         )
 
     levels = {"all": pd.Series(True, sampled.index)}
-    levels |= {level: sampled["ARV7BL"] == state for state, level in STATES.items()}
+    levels |= {level: sampled["MARKBL"] == state for state, level in STATES.items()}
     for level, of_level in levels.items():
         size, yes = int(of_level.sum()), int((of_level & converted).sum())
         row(rate(yes, size, conf), "CONVERT", level, "all")
@@ -80,7 +81,7 @@ def allocation_time(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         ard.rows(
             summary(days[days.notna()]),
             analysis="allocation_time",
-            section=plan.screening.section,
+            section=plan.screening_section,
             population="SCREENED",
             level=level,
             method="Descriptive",

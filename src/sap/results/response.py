@@ -1,7 +1,9 @@
 """PSA response: the primary result, its confirmation rules, and the course of PSA."""
 
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import NamedTuple, Self
 
+import numpy as np
 import pandas as pd
 
 from sap import ard
@@ -9,7 +11,8 @@ from sap.ard import NotEstimable
 from sap.catalogue import decisions
 from sap.methods.proportion import exact_test
 from sap.methods.two_stage import TwoStageDesign, TwoStageInference, two_stage_inference
-from sap.plan.model import Design, Plan
+from sap.plan.entry import stated
+from sap.plan.model import ENTRY_OF, Design, Plan
 from sap.results.design import of_plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, rate, summary
@@ -26,16 +29,55 @@ class Stage1(NamedTuple):
     pending: int
 
 
-def stage_1(subjects: pd.DataFrame, adrs: pd.DataFrame, design: Design) -> Stage1 | None:
+class Counts(NamedTuple):
+    """What the decision of the design rests on: patients, responders, and stage 1 once it is complete."""
+
+    n: int
+    responders: int
+    first: Stage1 | None
+
+    @classmethod
+    def of(cls, row: Mapping[str, int] | pd.Series, plan: Plan) -> Self:
+        """The counts of one row of `stages`."""
+        n1 = plan.design.n1
+        complete = n1 is not None and row["n"] >= n1
+        first = Stage1(int(row["responders_1"]), int(row["pending_1"])) if complete else None
+        return cls(int(row["n"]), int(row["responders"]), first)
+
+
+def stages(
+    subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, trial: pd.Series | None = None
+) -> pd.DataFrame:
+    """Patients `n`, responders and pending of stage 1 (`n_1`, ...) and in total, of one trial or of many.
+
+    Stage 1 is the first n1 patients by TRTSDT, ties by USUBJID; of a design with one stage it has none.
+    `trial` gives the trial of each of the subjects, and the index of the rows; without it all are of one
+    trial, in the row 0.
+    """
+    of = pd.Series(0, subjects.index) if trial is None else trial
+    frame = pd.DataFrame(
+        {
+            "trial": of,
+            "TRTSDT": subjects["TRTSDT"],
+            "USUBJID": subjects["USUBJID"],
+            "n": 1,
+            "responders": (with_result(subjects, adrs, plan.primary_parameter)["AVALC"] == "Y"),
+            "pending": (with_result(subjects, adrs, plan.pending_parameter)["AVALC"] == "Y"),
+        }
+    ).astype({"responders": int, "pending": int})
+    frame = frame.sort_values(["trial", "TRTSDT", "USUBJID"], na_position="last")
+    columns = ["n", "responders", "pending"]
+    first = frame[frame.groupby("trial").cumcount() < (plan.design.n1 or 0)]
+    index = pd.Index([0]) if trial is None else pd.Index(np.unique(of))
+    parts = [
+        part.groupby("trial")[columns].sum().reindex(index, fill_value=0) for part in (frame, first)
+    ]
+    return parts[0].join(parts[1].add_suffix("_1")).astype(int)
+
+
+def stage_1(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> Stage1 | None:
     """Stage 1 is the first n1 patients of `subjects` by TRTSDT, ties by USUBJID; None until n1 are there."""
-    if design.n1 is None or len(subjects) < design.n1:
-        return None
-    ordered = subjects.sort_values(["TRTSDT", "USUBJID"], na_position="last").iloc[: design.n1]
-
-    def count(paramcd: str) -> int:
-        return int((_responders(ordered, adrs, paramcd)["AVALC"] == "Y").sum())
-
-    return Stage1(count("PSARESP"), count("PSAPEND"))
+    return Counts.of(stages(subjects, adrs, plan).iloc[0], plan).first
 
 
 def decision(design: Design, responders: int, n: int, first: Stage1 | None = None) -> str:
@@ -66,6 +108,11 @@ class Ended(NamedTuple):
 
 
 def ended(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoStageDesign) -> Ended:
+    """Two-stage inference of a set of subjects; see `end_of`."""
+    return end_of(Counts.of(stages(subjects, adrs, plan).iloc[0], plan), plan, design)
+
+
+def end_of(counts: Counts, plan: Plan, design: TwoStageDesign) -> Ended:
     """Two-stage inference: the stage reached and the patients analysed.
 
     Stage 1 is the first `design.n1` patients of the primary set by first dose (ties: USUBJID). The
@@ -79,21 +126,20 @@ def ended(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, design: TwoSta
     4. Fewer than `design.n` patients in total: stage 2 is not complete; not estimable yet.
     5. `design.n` patients: the end as planned. More: over-running of stage 2 (Koyama and Chen 2008).
     """
-    ordered = subjects.sort_values(["TRTSDT", "USUBJID"], na_position="last")
-    yes = (_responders(ordered, adrs, "PSARESP")["AVALC"] == "Y").to_numpy()
-    n, x1, x = len(yes), int(yes[: design.n1].sum()), int(yes.sum())
     p0, conf = plan.design.p0, plan.intervals.conf_level
-    first = stage_1(subjects, adrs, plan.design)
+    n, first = counts.n, counts.first
     if first is None:
         return Ended(None, decisions.STAGE_1_NOT_COMPLETE)
-    if x1 <= design.r1:
-        if x1 + first.pending > design.r1:
+    if first.responders <= design.r1:
+        if first.responders + first.pending > design.r1:
             return Ended(None, decisions.STAGE_1_NOT_DECIDED)
-        stopped = two_stage_inference(design, x1, p0, conf)
+        stopped = two_stage_inference(design, first.responders, p0, conf)
         return Ended(stopped, over_run=n > design.n1)
     if n < design.n:
         return Ended(None, decisions.STAGE_2_NOT_COMPLETE)
-    end = two_stage_inference(design, x, p0, conf, responders_stage1=x1, n_attained=n)
+    end = two_stage_inference(
+        design, counts.responders, p0, conf, responders_stage1=first.responders, n_attained=n
+    )
     return Ended(end)
 
 
@@ -105,6 +151,14 @@ STAGE_1_ALONE = "the design stopped after stage 1; its interval is of stage 1 al
 def primary_rate(
     subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan
 ) -> tuple[dict[str, ard.type_of_stat], str]:
+    """The primary result of a set of subjects: the response rate and its interval; see `primary_interval`."""
+    results = of_first_screening(subjects, with_result(subjects, adrs, plan.primary_parameter))
+    responders = int((results["AVALC"] == "Y").sum())
+    counts = Counts.of(stages(subjects, adrs, plan).iloc[0], plan)
+    return primary_interval(counts._replace(responders=responders), plan)
+
+
+def primary_interval(counts: Counts, plan: Plan) -> tuple[dict[str, ard.type_of_stat], str]:
     """The primary result: the response rate and its confidence interval.
 
     The first case that applies to the interval:
@@ -116,15 +170,13 @@ def primary_rate(
     4. It is two-stage: equal-tailed exact over the outcomes of the design, ordered by the total
        number of responders (Jung and Kim 2004), which is also the order of the response rate.
     """
-    results = of_first_screening(subjects, _responders(subjects, adrs, "PSARESP"))
-    responders = int((results["AVALC"] == "Y").sum())
-    stats = rate(responders, len(results), plan.intervals.conf_level)
+    stats = rate(counts.responders, counts.n, plan.intervals.conf_level)
     design = of_plan(plan)
     if plan.intervals.primary_interval == "clopper-pearson" or not isinstance(
         design, TwoStageDesign
     ):
         return stats, EXACT
-    end = ended(subjects, adrs, plan, design)
+    end = end_of(counts, plan, design)
     if end.inference is None or end.over_run:
         reason = NotEstimable(end.reason or STAGE_1_ALONE)
         return stats | {"conf_low": reason, "conf_high": reason}, TWO_STAGE
@@ -134,10 +186,34 @@ def primary_rate(
     }, TWO_STAGE
 
 
-def _responders(subjects: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
+def with_result(subjects: pd.DataFrame, adrs: pd.DataFrame, paramcd: str) -> pd.DataFrame:
     """The subjects with the result of a parameter (AVALC), NE where ADRS has none."""
     results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
     return subjects.assign(AVALC=subjects["USUBJID"].map(results).fillna("NE"))
+
+
+def analysed(subjects: pd.DataFrame, adrs: pd.DataFrame, plan: Plan, paramcd: str) -> pd.DataFrame:
+    """The subjects in the denominator of a rate; all, but for the rate at a landmark.
+
+    Of the rate at a landmark, patients who were not observed until it are left out where the plan says
+    that they are excluded.
+    """
+    excluded = plan.rate_at is not None and plan.rate_at.not_observed == "excluded"
+    if paramcd != "RATEAT" or not excluded:
+        return subjects
+    return subjects[with_result(subjects, adrs, paramcd)["AVALC"] != "NE"]
+
+
+def primary_subjects(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The subjects of the primary set that are in the denominator of the primary endpoint."""
+    return analysed(members(adsl, "PRIMARY"), adrs, plan, plan.primary_parameter)
+
+
+def _section(analysis: str, plan: Plan) -> str:
+    """The section of the SAP with the rule of a response."""
+    entry = next(entry for name, entry in ENTRY_OF.items() if analysis.startswith(name))
+    section: str = getattr(plan, entry).section
+    return section
 
 
 def of_first_screening(subjects: pd.DataFrame, results: pd.DataFrame) -> pd.DataFrame:
@@ -162,29 +238,28 @@ def response_rate(
     screening: the result is NE there, and is reported in `rescreen_response`. The one-sided exact p
     against p0 and the decision of the design, stage 1 included, are part of the primary analysis of
     PRIMARY alone, with the interval of `primary_rate`; another rule of confirmation and another set,
-    even one that has the planned n, have neither.
+    even one that has the planned n, have neither. p0 goes with the endpoint that the design tests.
     """
-    subjects = members(adsl, population)
-    results = of_first_screening(subjects, _responders(subjects, adrs, paramcd))
+    subjects = analysed(members(adsl, population), adrs, plan, paramcd)
+    results = of_first_screening(subjects, with_result(subjects, adrs, paramcd))
     responders, n = int((results["AVALC"] == "Y").sum()), len(results)
     stats = rate(responders, n, plan.intervals.conf_level)
     stats["n_missing"] = int((results["AVALC"] == "NE").sum())
-    stats["p0"] = plan.design.p0
+    if analysis.startswith(plan.primary.endpoint):
+        stats["p0"] = plan.design.p0
     method = EXACT
-    if population == "PRIMARY" and analysis == "psa_response":
+    if population == "PRIMARY" and analysis == plan.primary.endpoint:
         primary, method = primary_rate(subjects, adrs, plan)
         stats |= primary
         stats["p_value"] = (
             exact_test(responders, n, plan.design.p0, "greater") if n else REASON_NO_PATIENT
         )
-        stats["decision"] = decision(
-            plan.design, responders, n, stage_1(subjects, adrs, plan.design)
-        )
+        stats["decision"] = decision(plan.design, responders, n, stage_1(subjects, adrs, plan))
         method += "; exact binomial test, one-sided"
     return ard.rows(
         stats,
         analysis=analysis,
-        section=plan.psa_response.section,
+        section=_section(analysis, plan),
         population=population,
         paramcd=paramcd,
         method=method,
@@ -197,7 +272,7 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
     variants = {"psa_response": "PSARESP", "psa_response_unconfirmed": "PSARESPU"}
     variants |= {
         f"psa_response_{days}d": f"PSARSP{days}"
-        for days in plan.psa_response.sensitivity_confirm_days
+        for days in stated(plan.psa_response).sensitivity_confirm_days
     }
     return [
         response_rate(adsl, adrs, plan, population=population, paramcd=paramcd, analysis=analysis)
@@ -211,15 +286,15 @@ def psa_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.
 def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """PSA response of patients treated through re-screening, who are in no other denominator.
 
-    Of all, and by the marker status at the first screening (LEVEL, ARV7BL).
+    Of all, and by the marker status at the first screening (LEVEL, MARKBL).
     """
     treated = members(adsl, "RESCREENED")
     treated = treated[treated["RESCTRFL"] == "Y"]
     parts = []
     for paramcd in ("PSARESP", "PSARESPU"):
-        of_all = _responders(treated, adrs, paramcd)
+        of_all = with_result(treated, adrs, paramcd)
         levels = {"": of_all}
-        levels |= {level: of_all[of_all["ARV7BL"] == state] for state, level in STATES.items()}
+        levels |= {level: of_all[of_all["MARKBL"] == state] for state, level in STATES.items()}
         for level, results in levels.items():
             responders = int((results["AVALC"] == "Y").sum())
             stats = rate(responders, len(results), plan.intervals.conf_level)
@@ -228,7 +303,7 @@ def rescreen_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> lis
                 ard.rows(
                     stats,
                     analysis="rescreen_response",
-                    section=plan.psa_response.section,
+                    section=stated(plan.psa_response).section,
                     population="RESCREENED",
                     paramcd=paramcd,
                     level=level,
@@ -252,7 +327,7 @@ def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Da
                 ard.rows(
                     {"N": len(subjects)} | summary(values),
                     analysis="psa_change",
-                    section=plan.psa_course.section,
+                    section=stated(plan.psa_course).section,
                     population=population,
                     paramcd=paramcd,
                     method="Descriptive",
@@ -262,13 +337,13 @@ def psa_change(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.Da
                 ard.rows(
                     rate(int((values <= -depth).sum()), len(subjects), plan.intervals.conf_level),
                     analysis="psa_change",
-                    section=plan.psa_course.section,
+                    section=stated(plan.psa_course).section,
                     population=population,
                     paramcd=paramcd,
                     level=f"decline_{depth:g}",
                     method=EXACT,
                 )
-                for depth in plan.psa_course.depths_pct
+                for depth in stated(plan.psa_course).depths_pct
             ]
     return parts
 

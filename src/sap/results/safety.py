@@ -1,20 +1,29 @@
 """Adverse events: overview, SOC and preferred term, rates of interest, deaths, monitoring."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from sap import ard
 from sap.ard import NotEstimable
 from sap.catalogue import fold, folded
 from sap.catalogue.reasons import text_of
 from sap.methods.monitoring import boundary_characteristics, boundary_list, toxicity_boundary
-from sap.plan.model import Plan, SafetyRate, ToxicityMonitoring
+from sap.plan.model import SEVERITIES, Plan, SafetyRate, ToxicityMonitoring
 from sap.plan.references import References
 from sap.results.labs import absent, from_grade, worst
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, rate
 from sap.results.sets import by_line, members
 
+IntArray = NDArray[np.int64]
+BoolArray = NDArray[np.bool_]
+
 METHOD = "Patients, each once at the worst grade; number of events"
+BY_SEVERITY = "Patients, each once at the worst severity; number of events"
 
 
 def _stats(events: pd.DataFrame, n_subjects: int) -> dict[str, ard.type_of_stat]:
@@ -34,9 +43,23 @@ def _emergent(subjects: pd.DataFrame, adae: pd.DataFrame) -> pd.DataFrame:
     return adae[event & adae["USUBJID"].isin(subjects["USUBJID"])]
 
 
-def _kinds(events: pd.DataFrame, lowest: int) -> dict[str, "pd.Series[bool]"]:
+def _method(plan: Plan) -> str:
+    return METHOD if plan.safety.by == "grade" else BY_SEVERITY
+
+
+def scale(plan: Plan) -> str:
+    """The column of ADAE with the scale of the plan: the grade, or the place of the severity (1 to 3)."""
+    return "ATOXGRN" if plan.safety.by == "grade" else "ASEVN"
+
+
+def action_missing(events: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether the action taken with study treatment is missing or unknown, of each event."""
+    return events["AEACN"].isna() | (events["AEACN"] == "UNKNOWN")
+
+
+def _kinds(events: pd.DataFrame, plan: Plan) -> dict[str, "pd.Series[bool]"]:
     """Each LEVEL of the overview, and which of the events belong to it."""
-    severe = events["ATOXGRN"] >= lowest
+    severe = events[scale(plan)] >= plan.safety.severe_rank
     related, serious = events["RELFL"] == "Y", events["AESER"] == "Y"
     withdrawn, fatal = events["AEACN"] == "DRUG WITHDRAWN", events["FATALFL"] == "Y"
     return {
@@ -44,7 +67,7 @@ def _kinds(events: pd.DataFrame, lowest: int) -> dict[str, "pd.Series[bool]"]:
         "related": related,
         "severe_grade": severe,
         "related_severe_grade": related & severe,
-        "grade_missing": events["ATOXGRN"].isna(),
+        "grade_missing": events[scale(plan)].isna(),
         "serious": serious,
         "related_serious": related & serious,
         "serious_or_severe_grade": serious | severe,
@@ -53,7 +76,9 @@ def _kinds(events: pd.DataFrame, lowest: int) -> dict[str, "pd.Series[bool]"]:
         "drug_interrupted": events["AEACN"] == "DRUG INTERRUPTED",
         "drug_withdrawn": withdrawn,
         "related_drug_withdrawn": related & withdrawn,
-        "action_missing": events["AEACN"].isna() | (events["AEACN"] == "UNKNOWN"),
+        "action_missing": action_missing(events),
+        "not_serious": ~serious,
+        "not_serious_action_missing": ~serious & action_missing(events),
         "fatal": fatal,
         "related_fatal": related & fatal,
     }
@@ -63,11 +88,13 @@ def _kinds(events: pd.DataFrame, lowest: int) -> dict[str, "pd.Series[bool]"]:
 def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Patients and events for each line of the overview, for all patients and by line of therapy (GROUP).
 
-    1. `severe_grade`: an event of the plan's `safety.severe_grade` or worse.
+    1. `severe_grade`: an event of the plan's `safety.severe_grade` or worse; where `safety.by` is severity, a
+       severe event.
     2. `serious_or_severe_grade`: serious or of that grade, whatever the cause, as registries report.
-    3. `grade_missing`: an event without a grade; it counts in no line of a grade.
+    3. `grade_missing`: an event without a grade (a severity); it counts in no line of a grade.
     4. `action_missing`: an event whose action taken with study treatment is missing or unknown; it counts
-       in no line of an action.
+       in no line of an action. `not_serious` and `not_serious_action_missing` are events that were not
+       serious, and those of them without a known action: the text names them, no line.
     5. Disease progression (`deaths.progression_terms`) counts in `ae_progression` and in no line here.
     """
     parts = []
@@ -82,9 +109,9 @@ def ae_overview(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
                 group=group,
                 paramcd="TEAE",
                 level=level,
-                method=METHOD,
+                method=_method(plan),
             )
-            for level, which in _kinds(events, plan.safety.severe_grade).items()
+            for level, which in _kinds(events, plan).items()
         ]
     return parts
 
@@ -177,55 +204,140 @@ def ae_soc_pt(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.Dat
 
     1. ANY: the patients with an event, each once, and the number of events.
     2. GR1 to GR5: the patients whose worst grade is 1 to 5; GRMISS: no event has a grade; GRSEV: the
-       worst grade is the plan's `safety.severe_grade` or worse.
+       worst grade is the plan's `safety.severe_grade` or worse. Where `safety.by` is severity: MILD, MODERATE and
+       SEVERE, the patients whose worst severity it is; SEVMISS: no event has one; GRSEV as SEVERE.
     3. Patients and events: REL (related), RELSEV (related, of that grade), SER (serious), RELSER,
-       REDUCED, DELAYED and STOPPED (dose reduced, drug interrupted, drug withdrawn), FATAL.
+       REDUCED, DELAYED and STOPPED (dose reduced, drug interrupted, drug withdrawn), NOACTION (the action
+       is missing or unknown), FATAL.
     """
+    lines = by_line(adsl, "SAFETY")
+    events = _emergent(lines[""], adae)
+    patient, names = pd.factorize(events["USUBJID"])
+    soc, socs = pd.factorize(events["AEBODSYS"], sort=True)
+    term, terms = pd.factorize(events["AEDECOD"], sort=True)
+    both = np.where((soc < 0) | (term < 0), -1, soc * max(len(terms), 1) + term)
+    counted, places = _numbered(both)
+    events = events.assign(RANK=events[scale(plan)])
+    flags = _flags(events, plan.safety.severe_rank)
     parts = []
-    for group, subjects in by_line(adsl, "SAFETY").items():
-        events, n = _emergent(subjects, adae), len(subjects)
-        for soc, of_soc in events.groupby("AEBODSYS"):
-            parts += _block(of_soc, n, plan, (group, str(soc), ""))
-            for term, of_term in of_soc.groupby("AEDECOD"):
-                parts += _block(of_term, n, plan, (group, str(soc), str(term)))
-    return parts
+    for levels, sublevels, pairs in (
+        ([str(name) for name in socs], [""] * len(socs), _pairs(soc, patient, events, flags)),
+        (
+            [str(socs[place // len(terms)]) for place in places],
+            [str(terms[place % len(terms)]) for place in places],
+            _pairs(counted, patient, events, flags),
+        ),
+    ):
+        for group, subjects in lines.items():
+            of_line = names.isin(subjects["USUBJID"])[pairs.patient]
+            counts = _counts(pairs, of_line, len(levels), plan)
+            there = np.flatnonzero(counts["ANY"][0])
+            for paramcd, (n, n_events) in counts.items():
+                total = np.full(there.size, len(subjects))
+                stats = {"n": n[there], "N": total, "estimate": n[there] / total}
+                if n_events is not None:
+                    stats["n_events"] = n_events[there]
+                parts.append(
+                    ard.many(
+                        stats,
+                        analysis="ae_soc_pt",
+                        section=plan.safety.section,
+                        population="SAFETY",
+                        group=group,
+                        paramcd=paramcd,
+                        level=[levels[place] for place in there],
+                        sublevel=[sublevels[place] for place in there],
+                        method=_method(plan),
+                    )
+                )
+    return [part for part in parts if len(part)]
 
 
-def _block(
-    events: pd.DataFrame, n_subjects: int, plan: Plan, place: tuple[str, str, str]
-) -> list[pd.DataFrame]:
-    """The rows of one SOC or term in one group."""
-    lowest = plan.safety.severe_grade
-    worst_grade = events.groupby("USUBJID")["ATOXGRN"].max()
-    counts = {f"GR{grade}": int((worst_grade == grade).sum()) for grade in range(1, 6)}
-    counts["GRMISS"] = int(worst_grade.isna().sum())
-    counts["GRSEV"] = int((worst_grade >= lowest).sum())
-    where = {
-        "analysis": "ae_soc_pt",
-        "section": plan.safety.section,
-        "population": "SAFETY",
-        "group": place[0],
-        "level": place[1],
-        "sublevel": place[2],
-        "method": METHOD,
-    }
-    parts = [ard.rows(_stats(events, n_subjects), paramcd="ANY", **where)]
-    for paramcd, n in counts.items():
-        share = n / n_subjects if n_subjects else REASON_NO_PATIENT
-        stats = {"n": n, "N": n_subjects, "estimate": share}
-        parts.append(ard.rows(stats, paramcd=paramcd, **where))
+def _numbered(codes: IntArray) -> tuple[IntArray, list[int]]:
+    """Codes as 0, 1, ... in their order, those below 0 as -1, and the code of each number."""
+    there = np.unique(codes[codes >= 0])
+    return np.where(codes >= 0, np.searchsorted(there, codes), -1), there.tolist()
+
+
+def _flags(events: pd.DataFrame, lowest: int) -> dict[str, BoolArray]:
+    """Each PARAMCD that counts patients and events, and which events are of it."""
     related, serious = events["RELFL"] == "Y", events["AESER"] == "Y"
     kinds = {
         "REL": related,
-        "RELSEV": related & (events["ATOXGRN"] >= lowest),
+        "RELSEV": related & (events["RANK"] >= lowest),
         "SER": serious,
         "RELSER": related & serious,
         **{paramcd: events["AEACN"] == action for paramcd, action in ACTIONS.items()},
+        "NOACTION": action_missing(events),
         "FATAL": events["FATALFL"] == "Y",
     }
-    for paramcd, which in kinds.items():
-        parts.append(ard.rows(_stats(events[which], n_subjects), paramcd=paramcd, **where))
-    return parts
+    return {paramcd: which.to_numpy(dtype=bool) for paramcd, which in kinds.items()}
+
+
+class _Pairs(NamedTuple):
+    """One entry for each patient with an event in a place (a SOC, or a term of one)."""
+
+    place: IntArray
+    patient: IntArray
+    events: IntArray
+    worst: NDArray[np.float64]  # the worst grade or severity; NaN when no event has one
+    kinds: dict[str, IntArray]  # number of events of each kind
+
+
+def _pairs(
+    place: IntArray, patient: IntArray, events: pd.DataFrame, flags: dict[str, BoolArray]
+) -> _Pairs:
+    """Events sorted once by place and patient, and counted in the stretches of equal ones."""
+    patients = max(int(patient.max(initial=0)) + 1, 1)
+    placed = np.flatnonzero(place >= 0)
+    key = place[placed] * patients + patient[placed]
+    by_key = np.argsort(key)
+    key, order = key[by_key], placed[by_key]
+    if not key.size:
+        none = np.zeros(0, dtype=np.int64)
+        return _Pairs(none, none, none, np.zeros(0), dict.fromkeys(flags, none))
+    starts = np.concatenate(([0], np.flatnonzero(np.diff(key)) + 1))
+    grade = events["RANK"].to_numpy(dtype=np.float64, na_value=np.nan)
+    return _Pairs(
+        key[starts] // patients,
+        key[starts] % patients,
+        np.diff(starts, append=key.size),
+        np.fmax.reduceat(grade[order], starts),
+        {
+            paramcd: np.add.reduceat(which[order].astype(np.int64), starts)
+            for paramcd, which in flags.items()
+        },
+    )
+
+
+def _counts(
+    pairs: _Pairs, of_line: BoolArray, places: int, plan: Plan
+) -> dict[str, tuple[IntArray, IntArray | None]]:
+    """By PARAMCD: patients in each place, and events where the analysis counts them."""
+    # The pairs are in the order of their places, and each place has one at least.
+    starts = np.searchsorted(pairs.place, np.arange(places))
+
+    def events(number: IntArray) -> IntArray:
+        if not places:
+            return number
+        return np.add.reduceat(np.where(of_line, number, 0), starts)
+
+    def patients(which: BoolArray) -> IntArray:
+        return events(which.astype(np.int64))
+
+    worst = pairs.worst
+    counts: dict[str, tuple[IntArray, IntArray | None]] = {
+        "ANY": (patients(np.ones_like(of_line)), events(pairs.events))
+    }
+    names, missing = [f"GR{grade}" for grade in range(1, 6)], "GRMISS"
+    if plan.safety.by == "severity":
+        names, missing = list(SEVERITIES), "SEVMISS"
+    counts |= {name: (patients(worst == rank), None) for rank, name in enumerate(names, start=1)}
+    counts[missing] = patients(np.isnan(worst)), None
+    counts["GRSEV"] = patients(worst >= plan.safety.severe_rank), None
+    for paramcd, number in pairs.kinds.items():
+        counts[paramcd] = patients(number > 0), events(number)
+    return counts
 
 
 def _with_rate(
@@ -233,29 +345,29 @@ def _with_rate(
 ) -> tuple[pd.Series, int, NotEstimable | None]:
     """Which subjects count for one rate, for how many it is unknown, and why it is unknown for all."""
     usubjid = subjects["USUBJID"]
-    if rule.from_grade is None:  # the plan gives every rate but that of deaths a grade
+    if rule.lowest is None:  # the plan gives every rate but that of deaths a grade or a severity
         within = subjects["LDDTHELD"] <= plan.safety.days_after_last_dose
         return within & (subjects["DTHCGR1"] != CAUSES["progression"]), 0, None
     if rule.kind == "laboratory":
         code = next(one.code for one in plan.labs.gradings if one.term in rule.terms)
-        reached, unknown = from_grade(worst(subjects, adlb, code), rule.from_grade)
+        reached, unknown = from_grade(worst(subjects, adlb, code), rule.lowest)
         return reached.set_axis(usubjid.index), unknown, absent(adlb, code)
     events = _emergent(subjects, adae)
-    grade = events["ATOXGRN"]
-    reached = (grade >= rule.from_grade) | (grade.isna() & (rule.from_grade == 1))
+    grade = events[scale(plan)]
+    reached = (grade >= rule.lowest) | (grade.isna() & (rule.lowest == 1))
     counts = events[events["AEDECOD"].map(fold).isin(folded(rule.terms)) & reached]
-    collected = plan.safety_rates.collected_from_grade
+    collected = plan.safety_rates.collected_from
     reason = NotEstimable(text_of("milder_events", collected))
-    missing = reason if rule.from_grade < collected else None
+    missing = reason if rule.lowest < collected else None
     return usubjid.isin(counts["USUBJID"]), 0, missing
 
 
-def _ungraded(subjects: pd.DataFrame, adae: pd.DataFrame, rule: SafetyRate) -> int:
+def _ungraded(subjects: pd.DataFrame, adae: pd.DataFrame, rule: SafetyRate, plan: Plan) -> int:
     """How many subjects have an event of these terms without a grade, and none that counts."""
     events = _emergent(subjects, adae)
     of_terms = events[events["AEDECOD"].map(fold).isin(folded(rule.terms))]
-    counts = of_terms["ATOXGRN"] >= rule.from_grade
-    ungraded = set(of_terms.loc[of_terms["ATOXGRN"].isna(), "USUBJID"])
+    counts = of_terms[scale(plan)] >= rule.lowest
+    ungraded = set(of_terms.loc[of_terms[scale(plan)].isna(), "USUBJID"])
     return len(ungraded - set(of_terms.loc[counts, "USUBJID"]))
 
 
@@ -287,8 +399,8 @@ def ae_rates(
     LEVEL is the id of the rate, PARAMCD its kind; GROUP "" all patients, the lines of therapy, and the
     published trial. The first case that applies:
 
-    1. REPORTED: a treatment-emergent event of the rate's terms, of its lowest grade or worse; an event
-       without a grade counts for a rate from grade 1. `n_ungraded` counts the patients who have only an
+    1. REPORTED: a treatment-emergent event of the rate's terms, of its lowest grade (`from_severity`: its lowest
+       severity) or worse; an event without one counts for a rate from grade 1 (from mild). `n_ungraded` counts the patients who have only an
        event without a grade.
     2. LABORATORY: the worst grade on treatment. Where the grade of some patients is 0 or 1, for want of
        a lower limit of normal, the rate has no estimate but two bounds (none or all of them at grade
@@ -310,7 +422,7 @@ def ae_rates(
             yes, unknown, missing = _with_rate(subjects, adae, adlb, rule, plan)
             stats = _bounded(int(yes.sum()), unknown, len(subjects), conf)
             if rule.kind == "reported":
-                stats["n_ungraded"] = _ungraded(subjects, adae, rule)
+                stats["n_ungraded"] = _ungraded(subjects, adae, rule, plan)
             if missing is not None:
                 stats |= dict.fromkeys(("n", "estimate", "conf_low", "conf_high"), missing)
             parts.append(ard.rows(stats, group=group, **where))
@@ -395,6 +507,27 @@ def bounds_of(rule: ToxicityMonitoring) -> list[int]:
     return [int(bound) for bound in bounds]
 
 
+def toxic_events(
+    subjects: pd.DataFrame, adae: pd.DataFrame, rule: ToxicityMonitoring
+) -> pd.DataFrame:
+    """The treatment-emergent events of these subjects that are the monitored toxicity."""
+    events = _emergent(subjects, adae)
+    named = events["AEDECOD"].map(fold).isin(folded(rule.terms))
+    return events[named & (events["ATOXGRN"] >= rule.from_grade)]
+
+
+def crossed_after(toxicities: Sequence[int], bounds: Sequence[int]) -> int | None:
+    """The number of patients after which the toxicities first reached the boundary; None: not reached.
+
+    `toxicities` are counted after each patient in the order of the first dose.
+
+    >>> crossed_after([0, 1, 2, 2], bounds=[2, 3, 2, 3]), crossed_after([0, 1], bounds=[2, 3])
+    (3, None)
+    """
+    pairs = enumerate(zip(toxicities, bounds, strict=False), 1)
+    return next((k for k, (x, bound) in pairs if x >= bound), None)
+
+
 @makes("toxicity_boundary")
 def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
     """The stopping boundary as a list of lines: LEVEL is the number of the line, "" holds how many there are.
@@ -425,9 +558,9 @@ def toxicity_boundary_list(plan: Plan) -> list[pd.DataFrame]:
 
 @makes("toxicity_monitoring")
 def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
-    """The plan's stopping boundary for toxicity and the status of the trial against it.
+    """The SAP's stopping boundary for toxicity and the status of the trial against it.
 
-    Patients come in the order of their first dose (ties: USUBJID), re-screened patients included. A
+    Patients come in the order of their first dose (ties: USUBJID). Re-screened patients are included. A
     patient has the toxicity when a treatment-emergent event of the `terms` has at least the grade
     `from_grade`, at any time; an event without a grade does not count. After each patient
     the trial stops when the number of patients with the toxicity reaches the boundary. The
@@ -445,16 +578,13 @@ def toxicity_monitoring(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> l
     if rule is None:
         return []
     subjects = members(adsl, "SAFETY").sort_values(["TRTSDT", "USUBJID"], kind="stable")
-    events = _emergent(subjects, adae)
-    toxic = events["AEDECOD"].map(fold).isin(folded(rule.terms)) & (
-        events["ATOXGRN"] >= rule.from_grade
-    )
-    toxicities = subjects["USUBJID"].isin(events.loc[toxic, "USUBJID"]).cumsum().tolist()
+    events = toxic_events(subjects, adae, rule)
+    toxicities = subjects["USUBJID"].isin(events["USUBJID"]).cumsum().tolist()
     bounds = bounds_of(rule)
-    reached = [k for k, (x, b) in enumerate(zip(toxicities, bounds, strict=False), 1) if x >= b]
+    crossed = crossed_after(toxicities, bounds)
     decision = "not crossed"
-    if reached:
-        decision = f"crossed after patient {reached[0]}"
+    if crossed is not None:
+        decision = f"crossed after patient {crossed}"
     elif len(toxicities) > rule.patients:
         decision = "not crossed, more patients than planned"
     bounded = min(len(toxicities), rule.patients)

@@ -5,6 +5,7 @@ import pandas as pd
 from sap import ard
 from sap.ard import NotEstimable
 from sap.catalogue.reasons import text_of
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, summary
@@ -28,11 +29,11 @@ def sample_inventory(adbe: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """
     key = {
         "analysis": "sample_inventory",
-        "section": plan.samples.section,
+        "section": stated(plan.samples).section,
         "population": "SCREENED",
     }
-    totals = plan.samples.planned_ml
-    categories = list(dict.fromkeys(line.category for line in plan.samples.schedule))
+    totals = stated(plan.samples).planned_ml
+    categories = list(dict.fromkeys(line.category for line in stated(plan.samples).schedule))
     if adbe.empty:
         return [
             ard.rows(

@@ -7,6 +7,7 @@ from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate
+from sap.results.sets import consented
 
 STATES = {
     "POSITIVE": "marker_positive",
@@ -78,13 +79,13 @@ def categories(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
 
 
 def _first_screening(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
-    consented = adsl["RFICDT"].notna()
+    with_consent = consented(adsl)
     sampled = adsl["SCRFL"] == "Y"
-    met = adsl["CTCBL"] >= plan.screening.ctc_minimum
-    below = adsl["CTCBL"] < plan.screening.ctc_minimum
+    met = adsl["CTCBL"] >= plan.cells_required
+    below = adsl["CTCBL"] < plan.cells_required
     counts = {
-        "consented": consented,
-        "no_sample": consented & ~sampled,
+        "consented": with_consent,
+        "no_sample": with_consent & ~sampled,
         "sampled": sampled,
         "ctc_evaluable": sampled & adsl["CTCBL"].notna(),
         "ctc_not_evaluable": sampled & adsl["CTCBL"].isna(),
@@ -92,7 +93,7 @@ def _first_screening(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
         "ctc_minimum_met": sampled & met,
     }
     for state, level in STATES.items():
-        in_state = sampled & (adsl["ARV7BL"] == state)
+        in_state = sampled & (adsl["MARKBL"] == state)
         counts[level] = in_state
         counts[f"{level}_ctc_minimum_met"] = in_state & met
         counts[f"{level}_ctc_below_minimum"] = in_state & below
@@ -103,8 +104,8 @@ def _qualified(adsl: pd.DataFrame, plan: Plan) -> pd.Series:
     """The first sample has the marker and at least the minimum count of the plan."""
     return (
         (adsl["SCRFL"] == "Y")
-        & (adsl["CTCBL"] >= plan.screening.ctc_minimum)
-        & (adsl["ARV7BL"] == plan.screening.arv7)
+        & (adsl["CTCBL"] >= plan.cells_required)
+        & (adsl["MARKBL"] == "POSITIVE")
     )
 
 
@@ -132,9 +133,7 @@ def _allocation(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
 def _rescreening(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     rescreened = adsl["RESCFL"] == "Y"
     qualified = (
-        rescreened
-        & (adsl["RESCARV7"] == plan.screening.arv7)
-        & (adsl["RESCCTC"] >= plan.screening.ctc_minimum)
+        rescreened & (adsl["RESCMARK"] == "POSITIVE") & (adsl["RESCCTC"] >= plan.cells_required)
     )
     treated = (adsl["NCYCLES"] > 0) & (adsl["RESCTRFL"] == "Y")
     not_treated, not_eligible = qualified & ~treated, adsl["RESCIEFL"] == "N"
@@ -168,7 +167,7 @@ def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         return ard.rows(
             {"n": n},
             analysis="flow",
-            section=plan.screening.section,
+            section=plan.screening_section,
             population="SCREENED",
             paramcd=paramcd,
             level=level,
@@ -180,7 +179,7 @@ def flow(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         row("BOX", level, int(members.sum())) for level, members in categories(adsl, plan).items()
     ]
     for state in NOT_KNOWN:
-        reasons = adsl.loc[(adsl["SCRFL"] == "Y") & (adsl["ARV7BL"] == state), "ARV7REAS"]
+        reasons = adsl.loc[(adsl["SCRFL"] == "Y") & (adsl["MARKBL"] == state), "MARKREAS"]
         counts = reasons.fillna("not_recorded").value_counts().sort_index()
         parts += [row("REASON", STATES[state], int(n), str(why)) for why, n in counts.items()]
     final = final_disposition(adsl).value_counts().sort_index()
@@ -195,8 +194,8 @@ def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     others by all with a screening sample.
     """
     sampled = adsl[adsl["SCRFL"] == "Y"]
-    determined = sampled[sampled["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))]
-    positive = sampled["ARV7BL"] == plan.screening.arv7
+    determined = sampled[sampled["MARKBL"].isin(("POSITIVE", "NEGATIVE"))]
+    positive = sampled["MARKBL"] == "POSITIVE"
     qualified = _qualified(sampled, plan)
     counts = {
         "ctc_evaluable": (int(sampled["CTCBL"].notna().sum()), len(sampled)),
@@ -209,7 +208,7 @@ def biomarker_yield(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
         ard.rows(
             rate(n, total, plan.intervals.conf_level),
             analysis="biomarker_yield",
-            section=plan.screening.section,
+            section=plan.screening_section,
             population="SCREENED",
             level=level,
             method="Clopper-Pearson",

@@ -21,6 +21,15 @@ def available(adsl: pd.DataFrame, population: str) -> bool:
     return FLAGS[population] in adsl
 
 
+def consented(adsl: pd.DataFrame) -> "pd.Series[bool]":
+    """Whether each patient consented: has a date of consent.
+
+    Where no patient of the data has one (the date was not collected), every patient.
+    """
+    dated = adsl["RFICDT"].notna()
+    return dated if dated.any() else pd.Series(True, adsl.index)
+
+
 def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
     """Treated patients of a population; of RESCREENED, those treated after re-screening."""
     subjects = members(adsl, population)

@@ -19,6 +19,7 @@ from sap.methods.survival import (
     reverse_kaplan_meier,
     rmst,
 )
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.sets import members
@@ -85,7 +86,7 @@ def medians(
     }
 
 
-def _landmark(
+def landmark(
     curve: KaplanMeier, months: Months, at: float, plan: Plan
 ) -> dict[str, ard.type_of_stat]:
     """The curve at one time in months; before the first event it has no variance and no interval."""
@@ -173,7 +174,7 @@ def _as_rows(wide: pd.DataFrame, place: pd.DataFrame, suffix: str) -> pd.DataFra
 
 def _section(analysis: str, plan: Plan) -> str:
     if analysis in ("os_marker", "os_group"):
-        return plan.survival_comparison.section
+        return stated(plan.survival_comparison).section
     return plan.survival.section if analysis == "os" else plan.progression.section
 
 
@@ -222,7 +223,7 @@ def curve_rows(
     return [
         main,
         *(
-            row(_landmark(curve, months, at, plan), f"month_{at:g}")
+            row(landmark(curve, months, at, plan), f"month_{at:g}")
             for at in plan.survival.landmarks_months
         ),
         row(_restricted_mean(curve, plan), rmst_level, "Restricted mean; normal limits"),

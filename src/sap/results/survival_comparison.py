@@ -10,6 +10,7 @@ from sap.ard import NotEstimable
 from sap.methods.cox import CoxFit, cox, proportional_hazards_test
 from sap.methods.logrank import logrank
 from sap.methods.survival import kaplan_meier
+from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.sets import members
@@ -39,7 +40,7 @@ def _log_rank(
     return ard.rows(
         stats,
         analysis=analysis,
-        section=plan.survival_comparison.section,
+        section=stated(plan.survival_comparison).section,
         population="SCREENED",
         paramcd=paramcd,
         level="log_rank",
@@ -68,7 +69,7 @@ def _mean_difference(
     return ard.rows(
         stats,
         analysis=analysis,
-        section=plan.survival_comparison.section,
+        section=stated(plan.survival_comparison).section,
         population="SCREENED",
         paramcd=paramcd,
         level="rmst_difference",
@@ -81,11 +82,11 @@ def _no_difference() -> dict[str, ard.type_of_stat]:
     return dict.fromkeys(("tau", "estimate", "standard_error", "conf_low", "conf_high"), why)
 
 
-def _design(times: pd.DataFrame, names: tuple[str, ...], plan: Plan) -> pd.DataFrame:
+def _design(times: pd.DataFrame, names: tuple[str, ...]) -> pd.DataFrame:
     """The covariates of the plan as numbers; missing where the subject has no value."""
-    known = times["ARV7BL"].isin(("POSITIVE", "NEGATIVE"))
+    known = times["MARKBL"].isin(("POSITIVE", "NEGATIVE"))
     columns = {
-        "marker_positive": (times["ARV7BL"] == plan.screening.arv7).astype(float).where(known),
+        "marker_positive": (times["MARKBL"] == "POSITIVE").astype(float).where(known),
         "log2_ctc": np.log2(times["CTCBL"].astype(float) + 1),
         "age_10_years": pd.to_numeric(times["AGE"]).astype(float) / 10,
         "ecog_1": (times["ECOGBL"] >= 1).astype(float).where(times["ECOGBL"].notna()),
@@ -98,9 +99,9 @@ def _cox_rows(
     times: pd.DataFrame, names: tuple[str, ...], plan: Plan, analysis: str, paramcd: str
 ) -> list[pd.DataFrame]:
     """One model: a row of statistics per covariate (SUBLEVEL), and the model's own (SUBLEVEL "")."""
-    x = _design(times, names, plan)
+    x = _design(times, names)
     complete = x.notna().all(axis=1)
-    rule, conf = plan.survival_comparison, plan.intervals.conf_level
+    rule, conf = stated(plan.survival_comparison), plan.intervals.conf_level
     where = {
         "analysis": analysis,
         "section": rule.section,
@@ -157,25 +158,25 @@ def by_marker(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.Da
        plan; `n_missing` counts the others.
     """
     times = _times(adsl, adtte, "OS")
-    times = times[times["ARV7BL"].isin(STATES)]
+    times = times[times["MARKBL"].isin(STATES)]
     parts = []
     for state in STATES:
         parts += curve_rows(
             adtte,
-            times[times["ARV7BL"] == state],
+            times[times["MARKBL"] == state],
             plan,
             paramcd="OS",
             population="SCREENED",
             analysis="os_marker",
             group=state,
         )
-    tested = times[times["ARV7BL"] != "UNDETERMINED"]
+    tested = times[times["MARKBL"] != "UNDETERMINED"]
     if len(tested):
-        parts.append(_log_rank(tested, tested["ARV7BL"], plan, "os_marker", "OS"))
-        positive = tested["ARV7BL"] == "POSITIVE"
+        parts.append(_log_rank(tested, tested["MARKBL"], plan, "os_marker", "OS"))
+        positive = tested["MARKBL"] == "POSITIVE"
         sides = tested[positive], tested[~positive]
         parts.append(_mean_difference(sides, plan, "os_marker", "OS"))
-        names = tuple(plan.survival_comparison.covariates)
+        names = tuple(stated(plan.survival_comparison).covariates)
         parts += _cox_rows(tested, names, plan, "os_marker", "OS")
     return parts
 
@@ -234,7 +235,7 @@ def _guarantee_row(
     return ard.rows(
         stats,
         analysis="os_guarantee",
-        section=plan.survival_comparison.section,
+        section=stated(plan.survival_comparison).section,
         population=population,
         paramcd="OSSCR",
         group=group,
@@ -269,7 +270,7 @@ def _truncated(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.D
 
 def _landmark(adsl: pd.DataFrame, adtte: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Marker-positive patients alive at the landmark, by treatment until then."""
-    landmark = plan.survival_comparison.guarantee_landmark_days
+    landmark = stated(plan.survival_comparison).guarantee_landmark_days
     positive = _from_consent(adsl, adtte, "MARKERPOS")
     alive = positive[positive["AVAL"] > landmark]
     group = np.where(alive["ENTRY"] <= landmark, "treated", "not_treated")

@@ -8,7 +8,8 @@ from sap.catalogue.reasons import text_of
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import REASON_NO_PATIENT, rate, summary
-from sap.results.sets import members
+from sap.results.response import response_rate
+from sap.results.sets import available, members
 
 CATEGORIES = ("CR", "PR", "SD", "NON-CR/NON-PD", "PD", "NE")
 RESPONSE = ("CR", "PR")
@@ -16,10 +17,15 @@ CONTROL = ("CR", "PR", "SD", "NON-CR/NON-PD")
 NOT_IN_DATA = {
     "BOR": NotEstimable(text_of("scans")),
     "BORC": NotEstimable(text_of("scans")),
+    "OBJBOR": NotEstimable(text_of("scans")),
+    "OBJBORC": NotEstimable(text_of("scans")),
     "BORINV": NotEstimable(text_of("investigator")),
     "TUMBEST": NotEstimable(text_of("target_lesions")),
 }
 POPULATIONS = ("PRIMARY", "RESCREENED")
+BEST = ("BOR", "BORC", "BORINV")
+OF_PLAN = ("OBJBOR", "OBJBORC")
+"""The best overall responses of the readings of `objective_response`."""
 
 
 @makes("objective_response", "objective_response_unconfirmed")
@@ -28,9 +34,21 @@ def objective_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> li
 
     `objective_response` is confirmed (BORC), `objective_response_unconfirmed` is not (BOR). MEASURABLE
     has the patients with measurable disease, PRIMARY every patient of the primary set. A patient
-    without an assessment is no responder.
+    without an assessment is no responder. Where the plan has `objective_response`, both are by its
+    rule (OBJRESP, OBJRESPU), with the test and the decision of the design where it is the primary
+    endpoint.
     """
     parts = []
+    if plan.objective_response is not None:
+        return [
+            response_rate(adsl, adrs, plan, population=of, paramcd=paramcd, analysis=analysis)
+            for analysis, paramcd in (
+                ("objective_response", "OBJRESP"),
+                ("objective_response_unconfirmed", "OBJRESPU"),
+            )
+            for of in ("MEASURABLE", "PRIMARY")
+            if available(adsl, of)
+        ]
     for analysis, paramcd in (
         ("objective_response", "BORC"),
         ("objective_response_unconfirmed", "BOR"),
@@ -72,7 +90,8 @@ def _in_the_data(adrs: pd.DataFrame, paramcd: str) -> bool:
 def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     """Best overall response by category (`bor`), and response and control rates (`tumour_response`).
 
-    PARAMCD BOR is unconfirmed, BORC confirmed, BORINV the investigator's. Every treated patient of
+    PARAMCD BOR is unconfirmed, BORC confirmed, BORINV the investigator's; OBJBOR and OBJBORC are those
+    of the readings of the plan's `objective_response`. Every treated patient of
     the set is in the denominator; a patient without an assessment is NE. `objective_response` is CR or
     PR, `disease_control` CR, PR, SD or NON-CR/NON-PD. TARGLIM counts, of the patients with an assessed
     target lesion, those with more target lesions than the criteria allow.
@@ -81,7 +100,7 @@ def best_response(adsl: pd.DataFrame, adrs: pd.DataFrame, plan: Plan) -> list[pd
     for population in POPULATIONS:
         subjects = _treated(adsl, population)
         parts.append(_over_limit(subjects, adrs, plan, population))
-        for paramcd in ("BOR", "BORC", "BORINV"):
+        for paramcd in (*BEST, *(OF_PLAN if plan.objective_response is not None else ())):
             results = adrs[adrs["PARAMCD"] == paramcd].set_index("USUBJID")["AVALC"]
             best = subjects["USUBJID"].map(results).fillna("NE")
             is_known = _in_the_data(adrs, paramcd)
