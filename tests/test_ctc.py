@@ -64,7 +64,7 @@ def test_each_subject_has_the_results_of_the_table(patients):
             "GFSTRESC": gf["ARV7"], "GFREFID": gf["CPREFID"],
         }
     )  # fmt: skip
-    course = adctc({"cp": cp, "gf": gf}, adsl, PLAN.ctc, "ARV7")
+    course = adctc({"cp": cp, "gf": gf}, adsl, PLAN.ctc, PLAN.biomarker)
     got = ctc_response(adsl, course, PLAN.ctc, "ARV7").pivot_table(
         index="USUBJID", columns="PARAMCD", values="AVALC", aggfunc="first"
     )
@@ -74,7 +74,7 @@ def test_each_subject_has_the_results_of_the_table(patients):
 
 def test_without_samples_every_treated_subject_is_not_evaluable(patients):
     adsl = patients(SUBJECTS).assign(STUDYID="T", NCYCLES=3.0, TRTSDT=pd.Timestamp("2017-01-20"))
-    course = adctc({}, adsl, PLAN.ctc, "ARV7")
+    course = adctc({}, adsl, PLAN.ctc, PLAN.biomarker)
     got = ctc_response(adsl, course, PLAN.ctc, "ARV7")
     assert len(course) == 0
     assert set(got["AVALC"]) == {"NE"}
@@ -124,7 +124,7 @@ def test_each_count_has_its_baseline_its_case_and_the_ar_v7_of_its_sample(patien
         02      | 7     | ARV7     | POSITIVE     |
         01      | 8     | ARV7     | POSITIVE     | B8
     """)
-    got = adctc({"cp": patients(COUNTS), "gf": gf}, adsl, PLAN.ctc, "ARV7")
+    got = adctc({"cp": patients(COUNTS), "gf": gf}, adsl, PLAN.ctc, PLAN.biomarker)
     assert got.index.tolist() == list(range(12))
     days = got["ADT"].dt.strftime("%F")
     assert set(got["STUDYID"]) == {"T"}

@@ -105,6 +105,9 @@ def check(
     texts = {name: text(table, contracts.get(name)) for name, table in sorted(tables.items())}
     if plan is not None and "ex" in texts:
         texts["ex"] = plan_terms.with_ingredients(texts["ex"], "EXTRT", plan)
+    if plan is not None and plan.biomarker is not None and plan.biomarker.domain in texts:
+        domain = plan.biomarker.domain
+        texts[domain] = plan_terms.with_results(texts[domain], plan)
     findings: list[_Finding] = []
     with warnings.catch_warnings():
         # Great Expectations warns about its own imports and its own use of pandas; where warnings

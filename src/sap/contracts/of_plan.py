@@ -11,7 +11,7 @@ from sap.plan.model import Plan
 def of_plan(plan: Plan) -> Iterator[tuple[Path, str]]:
     """The path and the fault of each name of the plan that no data contract has.
 
-    1. `inputs.required`: a domain without a contract.
+    1. `inputs.required`, `biomarker.domain`: a domain without a contract.
     2. `labs.terms`: a test that is in no codelist (LBTESTCD) and that no rule of the contract of lb names, so that
        neither its unit nor its values would be checked. `pk.analyte`: a test that no rule of pc names.
        `exposure.drugs`: a drug that no rule of ex names, or of another unit than `exposure.dose_unit`.
@@ -23,6 +23,12 @@ def of_plan(plan: Plan) -> Iterator[tuple[Path, str]]:
     for place, name in enumerate(valid(plan, "inputs.required") or ()):
         if name not in contracts:
             yield ("inputs", "required", place), f"{name} has no data contract; there are {known}"
+    domain = valid(plan, "biomarker.domain")
+    if domain is not None and domain not in contracts:
+        yield (
+            ("biomarker", "domain"),
+            f"{domain} has no data contract: write it by `sap plan contracts PLAN --write`",
+        )
     yield from _tests(plan, contracts)
     yield from _doses(plan, contracts)
     for place, line in enumerate(valid(plan, "survival.alive_on") or ()):

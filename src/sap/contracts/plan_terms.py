@@ -13,7 +13,7 @@ from sap.catalogue import coded_columns, codelist, fold, folded
 from sap.catalogue.numbers import number
 from sap.catalogue.quantities import quantity
 from sap.contracts.columns import derived_column
-from sap.plan.model import Plan
+from sap.plan.model import MARKER_DOMAINS, Plan
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -29,8 +29,10 @@ ANALYSED_TESTS = {
 """By domain, the codelist of the analysed tests."""
 ANALYSED_TERMS = (("rs", "RSTESTCD", "ECOG"), ("cm", "CMSCAT", "RADIOTHERAPY"))
 """Terms of other columns that are analysed; an extract may have them in another domain (QS, PR)."""
-BY_VISIT = ("cp", "gf")
+BY_VISIT = ("cp", *MARKER_DOMAINS)
 """Domains whose records are selected by visit."""
+WITH_TESTS = ("cp", *MARKER_DOMAINS, "lb", "pc", "ss", "vs")
+"""Domains whose tests are compared with those of the plan."""
 LISTED = 15
 
 
@@ -53,6 +55,21 @@ def with_ingredients(table: "pd.DataFrame", column: str, plan: Plan) -> "pd.Data
     return table.assign(**{column: table[column].map(lambda name: known.get(name))})
 
 
+def with_results(table: "pd.DataFrame", plan: Plan) -> "pd.DataFrame":
+    """The results of the biomarker with the plan's test code, and POSITIVE or NEGATIVE for the results it lists."""
+    marker = plan.biomarker
+    if marker is None or marker.name_of("TESTCD") not in table:
+        return table
+    test, result = marker.name_of("TESTCD"), marker.name_of("STRESC")
+    codes = {code: marker.test_of(code) for code in table[test].dropna().unique()}
+    named = table[test].map(codes)
+    changed = table.assign(**{test: named.where(named.notna(), table[test])})
+    if result not in table:
+        return changed
+    words = {text: marker.result(text) for text in table[result].dropna().unique()}
+    return changed.assign(**{result: table[result].map(words).where(named.notna(), table[result])})
+
+
 def lines(texts: Texts, plan: Plan) -> Iterator[Line]:
     """The terms of the plan for the domains of the extract, and whether the extract has them.
 
@@ -67,8 +84,8 @@ def lines(texts: Texts, plan: Plan) -> Iterator[Line]:
     6. OTHER TEST: every test of the domain is analysed.
     7. VISIT: the domain has the visit.
     8. AE TERM: ae has all preferred terms of the plan.
-    9. VISIT OF A RECORD (one row per record of cp and gf): its visit is a visit of the trial. The
-       visit is listed, because it is a protocol term and no patient data.
+    9. VISIT OF A RECORD (one row per record of cp and of the results of the biomarker): its visit is a
+       visit of the trial. The visit is listed, because it is a protocol term and no patient data.
     10. RESULT OF A RECORD (one row per record of lb, of a test graded by the plan and without a rule
         of its own in lb): the result can be read, and has its limit when beyond quantification.
     11. OTHER EVALUATOR: every reading of tu, tr and rs is of the analysed evaluator.
@@ -187,7 +204,7 @@ def _tests_of(plan: Plan) -> dict[str, list[str]]:
 
 def _tests(texts: Texts, plan: Plan) -> Iterator[Line]:
     requested = _tests_of(plan)
-    for domain in (name for name in ("cp", "gf", "lb", "pc", "ss", "vs") if name in texts):
+    for domain in (name for name in WITH_TESTS if name in texts):
         column = f"{domain.upper()}TESTCD"
         words = _words(texts, domain, column)
         if plan.biomarker and domain == plan.biomarker.domain:

@@ -1,7 +1,8 @@
 """Data contracts written from a plan: the study's drugs, doses, units and tests in the general form.
 
 The general form of a contract that speaks of the study is in `sap/contracts/general`; any other contract
-is that of the package. In a general form
+is that of the package. The results of the biomarker have one general form (`biomarker.txt`) for every domain in
+which they can be. In a general form
 
 1. `[[word]]` is a word of the plan (`Words`);
 2. the lines from `#if section` to `#end` are for a plan that has the section, those from `#unless section` for
@@ -18,16 +19,68 @@ from typing import Any, NamedTuple
 
 from sap.errors import PlanError
 from sap.plan.home import project_home
-from sap.plan.model import Plan
+from sap.plan.model import MARKER_DOMAINS, Biomarker, Plan
 
 GENERAL = Path(__file__).parent / "general"
 READ_BY: Mapping[str, tuple[str, ...]] = {
-    "gf": ("biomarker",),
     "cp": ("biomarker.cell_count", "ctc"),
     "pc": ("pk",),
     "be": ("samples",),
 }
 """By domain, the sections of a plan that alone read it."""
+
+BIOMARKER = "biomarker"
+"""The general form of the contract of the results of the biomarker."""
+
+
+class Labels(NamedTuple):
+    """What a domain with results of a biomarker is called, and the labels of its variables."""
+
+    results: str
+    test_short: str
+    test_name: str
+    detail_label: str
+    original: str = "Result or Finding in Original Units"
+    standard: str = "Character Result/Finding in Std Format"
+    not_done: str = "Reason Not Done"
+    specimen: str = "Specimen Material Type"
+    collected: str = "Date/Time of Specimen Collection"
+
+
+LABELS: Mapping[str, Labels] = {
+    "gf": Labels(
+        "Genomics findings",
+        "Short Name of Genomic Measurement",
+        "Name of Genomic Measurement",
+        "Measurement, Test, or Examination Detail",
+        standard="Result or Finding in Standard Format",
+        not_done="Reason Test Not Done",
+    ),
+    "is": Labels(
+        "Immunogenicity specimen assessments",
+        "Immunogenicity Test/Exam Short Name",
+        "Immunogenicity Test or Examination Name",
+        "Test Detail",
+        original="Results or Findings in Original Units",
+        specimen="Specimen Type",
+        collected="Date/Time of Collection",
+    ),
+    "mi": Labels(
+        "Microscopic findings",
+        "Microscopic Examination Short Name",
+        "Microscopic Examination Name",
+        "Microscopic Examination Detail",
+    ),
+    "pf": Labels(
+        "Pharmacogenomics findings",
+        "Short Name of Pharmacogenomics Lab Test",
+        "Name of Pharmacogenomics Lab Test",
+        "Measurement, Test, or Examination Detail",
+        standard="Result or Finding in Standard Format",
+        specimen="Specimen Type",
+    ),
+}
+"""By domain: SDTMIG 3.4, and for PF, which it no longer has, the labels of IDDO-SDTM after SDTMIG-PGx 1.0."""
 
 _BLOCK = re.compile(r"^ *#(if|unless|each) (\w+)\n(.*?)^ *#end\n", re.MULTILINE | re.DOTALL)
 _VISIT = re.compile(r"^      - \{name: VISIT, .*\}\n", re.MULTILINE)
@@ -87,18 +140,37 @@ def words_of(plan: Plan) -> dict[str, str]:
         "and_accompanying": f", and its {' and '.join(accompanying)}" if accompanying else "",
     }
     if marker is not None:
-        words |= {"marker": marker.name, "marker_test": marker.test}
+        words |= _words_of_results(marker)
     if pk is not None:
         words |= {"analyte": pk.analyte, "hours": f"{pk.primary_h:g}"}
     return words
 
 
+def _words_of_results(marker: Biomarker) -> dict[str, str]:
+    labels = LABELS[marker.domain]
+    detail = (marker.detail or "").replace("'", "''")
+    return {
+        "marker": marker.name,
+        "marker_test": marker.test,
+        "and_detail": f", {marker.name_of('TSTDTL')}: '{detail}'" if detail else "",
+        "domain": marker.domain,
+        "PREFIX": marker.name_of(""),
+        "results_in_text": labels.results.lower(),
+        **labels._asdict(),
+    }
+
+
 def domains(plan: Plan) -> list[str]:
-    """The contracts of a plan: those of the package without the domains that it does not read."""
-    known = [p.name.removesuffix(".odcs.yaml") for p in _package_contracts()]
+    """The contracts of a plan, by name: those of the package without the domains that it does not read.
+
+    Of the domains with results of a biomarker, that of the plan.
+    """
+    known = {p.name.removesuffix(".odcs.yaml") for p in _package_contracts()}
+    known -= {*MARKER_DOMAINS}
+    known |= {plan.biomarker.domain} if plan.biomarker else set()
     return [
         name
-        for name in known
+        for name in sorted(known)
         if name not in READ_BY or any(section(plan, path) for path in READ_BY[name])
     ]
 
@@ -119,7 +191,7 @@ def contracts_of(plan: Plan) -> dict[str, str]:
     written = {}
     for name in domains(plan):
         file = f"{name}.odcs.yaml"
-        general = GENERAL / f"{name}.txt"
+        general = GENERAL / f"{BIOMARKER if name in MARKER_DOMAINS else name}.txt"
         if general.is_file():
             written[file] = _filled(general.read_text("utf-8"), plan, words, drugs, file)
         else:
@@ -144,6 +216,7 @@ def _filled(text: str, plan: Plan, words: Mapping[str, str], drugs: list[Drug], 
 
 _PLACES = {
     "cell_count": "biomarker.cell_count",
+    "detail": "biomarker.detail",
     "groups": "study.groups",
     "by_grade": "safety.by_grade",
     "by_severity": "safety.by_severity",

@@ -6,19 +6,20 @@ import numpy as np
 import pandas as pd
 
 from sap.derivations.dates import earliest_day
-from sap.plan.model import Ctc
+from sap.derivations.population import marker_results
+from sap.plan.model import Biomarker, Ctc
 
 Tables = Mapping[str, pd.DataFrame]
 
 BEFORE = ("SCREENING", "RE-SCREENING", "CYCLE 1")
 
 
-def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc, test: str | None) -> pd.DataFrame:
+def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc, marker: Biomarker | None) -> pd.DataFrame:
     """One row per evaluable CTC count of a treated patient, per `biomarker.cell_count.volume_ml` mL.
 
     The count is CPSTRESN; the raw count stays in CPORRES. Baseline is the count of the screening
     that led to treatment (the re-screening for patients treated through it). The biomarker is the
-    result of the same sample (GFREFID = CPREFID), missing when there is none.
+    result of the same sample (--REFID = CPREFID), missing when there is none.
 
     A sample is on treatment (Y), the first case that applies:
 
@@ -56,7 +57,7 @@ def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc, test: str | None) -> pd
         [1, 2, 3, 4],
         default=5,
     )
-    result = _marker_by_sample(tables, test)
+    result = _marker_by_sample(tables, marker)
     counts = pd.DataFrame(
         {
             "STUDYID": usubjid.map(treated["STUDYID"]),
@@ -79,15 +80,13 @@ def adctc(tables: Tables, adsl: pd.DataFrame, rule: Ctc, test: str | None) -> pd
     return counts.assign(ANL02FL=np.where(counts.index.isin(chosen), "Y", ""))
 
 
-def _marker_by_sample(tables: Tables, test: str | None) -> dict[tuple[str, str], str]:
-    """The biomarker by patient and sample; of several records of one sample, the first (lowest GFSEQ)."""
-    gf = tables.get("gf", pd.DataFrame()).reindex(
-        columns=["USUBJID", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREFID"]
-    )
-    gf = gf[(gf["GFTESTCD"] == test) & gf["GFSTRESC"].notna() & gf["GFREFID"].notna()]
-    gf = gf.sort_values(["USUBJID", "GFSEQ"], kind="stable").drop_duplicates(["USUBJID", "GFREFID"])
-    keys = zip(gf["USUBJID"], gf["GFREFID"], strict=True)
-    return dict(zip(keys, gf["GFSTRESC"].astype(str), strict=True))
+def _marker_by_sample(tables: Tables, rule: Biomarker | None) -> dict[tuple[str, str], str]:
+    """The biomarker by patient and sample; of several records of one sample, the first (lowest --SEQ)."""
+    results = marker_results(tables, rule).dropna(subset=["RESULT", "SAMPLE"])
+    results = results.sort_values(["USUBJID", "SEQ"], kind="stable")
+    results = results.drop_duplicates(["USUBJID", "SAMPLE"])
+    keys = zip(results["USUBJID"], results["SAMPLE"], strict=True)
+    return dict(zip(keys, results["RESULT"].astype(str), strict=True))
 
 
 def _parameter(

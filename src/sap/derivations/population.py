@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from sap.catalogue import fold
 from sap.derivations.dates import (
     earliest_day,
     full_day,
@@ -66,16 +67,17 @@ def biomarker(tables: Tables, rule: Biomarker | None, visit: str) -> pd.DataFram
     4. Where the SAP requires no count, the sample is the earliest one with a result at that visit.
 
     The count is per `biomarker.cell_count.volume_ml` mL, missing when not evaluable. The
-    biomarker status, of the results of `biomarker.test`:
+    biomarker status is that of the results of `biomarker.test` in the domain `biomarker.domain`, of any detail
+    (--TSTDTL) unless the SAP names one: `biomarker.detail`. The first case that applies:
 
-    1. The earliest result of the sample of the screening (GFREFID = CPREFID).
-    2. Else the earliest result at the visit whose GFREFID is no sample of the patient.
+    1. The earliest result of the sample of the screening (--REFID = CPREFID).
+    2. Else the earliest result at the visit whose --REFID is no sample of the patient.
     3. No result (recorded as not done, or no record): NOT DONE.
 
     The reason (MARKREAS):
 
-    1. Of a result UNDETERMINED: its category (GFRESCAT).
-    2. Else the reason not done (GFREASND).
+    1. Of a result UNDETERMINED: its category (--RESCAT).
+    2. Else the reason not done (--REASND).
     """
     if rule is None:
         return pd.DataFrame(
@@ -92,54 +94,62 @@ def biomarker(tables: Tables, rule: Biomarker | None, visit: str) -> pd.DataFram
     cp = cp.sort_values(["USUBJID", "NOCOUNT", "DAY", "CPSEQ"], kind="stable")
     sample = cp.drop_duplicates("USUBJID").set_index("USUBJID")[["CPREFID", "DAY", "CPSTRESN"]]
     sample = sample.rename(columns={"CPSTRESN": "CTC"})
+    results = marker_results(tables, rule)
+    results = results[results["VISIT"] == visit]
+    results = results.assign(DAY=earliest_day(results["DTC"]), NORESULT=results["RESULT"].isna())
     if rule.cell_count is None:
-        tested = _columns(
-            tables, "gf", "GFSEQ", "GFTESTCD", "GFSTRESC", "GFREFID", "VISIT", "GFDTC"
-        )
-        tested = tested[(tested["GFTESTCD"] == rule.test) & (tested["VISIT"] == visit)]
-        tested = tested.assign(DAY=earliest_day(tested["GFDTC"]), NONE=tested["GFSTRESC"].isna())
-        tested = tested.sort_values(["USUBJID", "NONE", "DAY", "GFSEQ"], kind="stable")
-        sample = tested.drop_duplicates("USUBJID").set_index("USUBJID")[["GFREFID", "DAY"]]
-        sample = sample.rename(columns={"GFREFID": "CPREFID"}).assign(CTC=np.nan)
+        tested = results.sort_values(["USUBJID", "NORESULT", "DAY", "SEQ"], kind="stable")
+        sample = tested.drop_duplicates("USUBJID").set_index("USUBJID")[["SAMPLE", "DAY"]]
+        sample = sample.rename(columns={"SAMPLE": "CPREFID"}).assign(CTC=np.nan)
 
-    gf = _columns(
-        tables,
-        "gf",
-        "GFSEQ",
-        "GFTESTCD",
-        "GFSTRESC",
-        "GFRESCAT",
-        "GFREASND",
-        "GFREFID",
-        "VISIT",
-        "GFDTC",
-    )
-    gf = gf[(gf["GFTESTCD"] == rule.test) & (gf["VISIT"] == visit)]
-    gf = gf.assign(DAY=earliest_day(gf["GFDTC"]))
-    linked = gf["GFREFID"] == gf["USUBJID"].map(sample["CPREFID"])
-    gf = gf.assign(NORESULT=gf["GFSTRESC"].isna(), NOLINK=~linked)
-    gf = gf[linked | ~_names_a_sample(gf, tables)]
-    gf = gf.sort_values(["USUBJID", "NORESULT", "NOLINK", "DAY", "GFSEQ"], kind="stable")
-    category = gf["GFRESCAT"].where(gf["GFSTRESC"] == "UNDETERMINED")
-    gf = gf.assign(REASON=category.fillna(gf["GFREASND"]))
-    result = gf.drop_duplicates("USUBJID").set_index("USUBJID")[["GFSTRESC", "REASON"]]
+    linked = results["SAMPLE"] == results["USUBJID"].map(sample["CPREFID"])
+    results = results.assign(NOLINK=~linked)[linked | ~_names_a_sample(results, tables)]
+    results = results.sort_values(["USUBJID", "NORESULT", "NOLINK", "DAY", "SEQ"], kind="stable")
+    category = results["CATEGORY"].where(results["RESULT"] == "UNDETERMINED")
+    results = results.assign(REASON=category.fillna(results["NOTDONE"]))
+    result = results.drop_duplicates("USUBJID").set_index("USUBJID")[["RESULT", "REASON"]]
     both = sample.join(result, how="left")
     return pd.DataFrame(
         {
             "DAY": both["DAY"],
             "CTC": both["CTC"],
-            "MARKER": both["GFSTRESC"].fillna("NOT DONE"),
+            "MARKER": both["RESULT"].fillna("NOT DONE"),
             "MARKREAS": both["REASON"],
         }
     )
 
 
-def _names_a_sample(gf: pd.DataFrame, tables: Tables) -> pd.Series:
-    """Whether GFREFID of each result is a sample of the same patient, at any visit."""
+RESULT_COLUMNS = {
+    "SEQ": "SEQ",
+    "STRESC": "RESULT",
+    "RESCAT": "CATEGORY",
+    "REASND": "NOTDONE",
+    "REFID": "SAMPLE",
+    "DTC": "DTC",
+}
+"""The variables of a biomarker result without the prefix of their domain, and the columns they become."""
+
+
+def marker_results(tables: Tables, rule: Biomarker | None) -> pd.DataFrame:
+    """Results of the test of the biomarker, of the detail that the SAP names, in the domain that it names."""
+    if rule is None:
+        return pd.DataFrame(columns=["USUBJID", "VISIT", *RESULT_COLUMNS.values()], dtype="object")
+    names = {rule.name_of(name): column for name, column in RESULT_COLUMNS.items()}
+    test, detail = rule.name_of("TESTCD"), rule.name_of("TSTDTL")
+    rows = _columns(tables, rule.domain, test, detail, "VISIT", *names)
+    read = rows[test] == rule.test
+    if rule.detail is not None:
+        known = {text: fold(text) == fold(rule.detail) for text in rows[detail].dropna().unique()}
+        read &= rows[detail].map(known).eq(True)
+    return rows.loc[read, ["USUBJID", "VISIT", *names]].rename(columns=names)
+
+
+def _names_a_sample(results: pd.DataFrame, tables: Tables) -> pd.Series:
+    """Whether the sample of each result is a sample of the same patient, at any visit."""
     cp = _columns(tables, "cp", "CPREFID").dropna()
     own = set(zip(cp["USUBJID"], cp["CPREFID"], strict=True))
-    named = zip(gf["USUBJID"], gf["GFREFID"], strict=True)
-    return pd.Series([pair in own for pair in named], gf.index, dtype=bool)
+    named = zip(results["USUBJID"], results["SAMPLE"], strict=True)
+    return pd.Series([pair in own for pair in named], results.index, dtype=bool)
 
 
 def study_doses(tables: Tables, drugs: list[str]) -> pd.DataFrame:

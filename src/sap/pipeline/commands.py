@@ -33,7 +33,7 @@ def simulate(
     from sap.intake import sdtm
     from sap.simulate import trial
     from sap.simulate.assumptions import Assumptions
-    from sap.simulate.study import in_words_of, pace_of, response_of
+    from sap.simulate.study import errors_in_words_of, in_words_of, pace_of, response_of
 
     plan_read = read_plan(plan).plan
     if data_errors and not plan_read.study.groups:
@@ -55,7 +55,7 @@ def simulate(
             from sap.simulate.data_errors import with_errors
 
             tables, defects = with_errors(tables, seed, data_errors)
-            write_text(new / "planted.csv", ard.safe_csv(defects))
+            write_text(new / "planted.csv", ard.safe_csv(errors_in_words_of(defects, plan_read)))
         sdtm.write(in_words_of(tables, plan_read), new)
     return out
 

@@ -141,7 +141,7 @@ def derive(
     adctc, rs_ctc = _nothing("ADCTC"), _nothing("ADRS")
     if plan.ctc is not None:
         test = plan.biomarker.test if plan.biomarker else None
-        adctc = finished(ctc.adctc(sdtm, adsl_core, plan.ctc, test), "ADCTC", plan)
+        adctc = finished(ctc.adctc(sdtm, adsl_core, plan.ctc, plan.biomarker), "ADCTC", plan)
         rs_ctc = ctc.ctc_response(adsl_core, adctc, plan.ctc, test)
     assessments = tumour.time_points(sdtm, treatments, plan.tumour, plan.bone)
     adtr = finished(tumour.adtr(assessments), "ADTR", plan)

@@ -1,7 +1,8 @@
 """The derivation rules that the report prints: read from the docstrings of the code that runs them.
 
 Section 9.7.1 prints these docstrings verbatim, so that the printed rule and the rule that runs are
-one text. A word in backticks is a key of the plan; the report prints the value of the key after it.
+one text. A word in backticks is a key of the plan; the report prints the value of the key after it. A
+variable of the results of the biomarker (--REFID) is printed with the prefix of their domain.
 """
 
 import inspect
@@ -199,6 +200,9 @@ WORDS_OF: Mapping[str, str] = {
     "pk": r"[Cc]oncentration",
 }
 """By entry of the plan, the words of the rules that only a plan with the entry needs."""
+OF_BIOMARKER = ("biomarker", "ctc")
+"""Entries whose rules name variables of the results of the biomarker (--REFID), in any domain."""
+_VARIABLE = re.compile(r"--(?=[A-Z])")
 _SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z`])")
 
 
@@ -233,6 +237,8 @@ def of_plan(given: Iterable[dict[str, Any]], plan: Plan) -> Iterator[dict[str, A
 def table(plan: Plan) -> list[dict[str, Any]]:
     """Every printed rule of this plan's analyses with its section and its blocks, in the order of the SAP.
 
+    A variable of the results of the biomarker (--REFID) has the prefix of their domain.
+
     Raises
     ------
     ValueError
@@ -247,7 +253,9 @@ def table(plan: Plan) -> list[dict[str, Any]]:
             continue
         if rule.of is not None and not rule.of(plan):
             continue
-        kept = list(of_plan(blocks(text_of(rule.function)), plan))
+        domain = plan.biomarker.domain if plan.biomarker else None
+        text = with_variables(text_of(rule.function), rule.entry, domain)
+        kept = list(of_plan(blocks(text), plan))
         for key in KEY.findall(str(kept)):
             path_of(entries, rule.entry, key)
         rows.append(
@@ -297,7 +305,16 @@ def with_values(text: str, entry: str | None, plan: dict[str, Any]) -> str:
             return f"{match[1]} ({value})"
         return match[1]
 
-    return KEY.sub(filled, text)
+    return KEY.sub(filled, with_variables(text, entry, (plan.get("biomarker") or {}).get("domain")))
+
+
+def with_variables(text: str, entry: str | None, domain: str | None) -> str:
+    """The text of a rule of an entry with the variables of the biomarker's results as their domain has them.
+
+    >>> with_variables("the sample (--REFID)", "biomarker", "mi"), with_variables("--STAT", "survival", "mi")
+    ('the sample (MIREFID)', '--STAT')
+    """
+    return _VARIABLE.sub(domain.upper(), text) if domain and entry in OF_BIOMARKER else text
 
 
 def path_of(plan: dict[str, Any], entry: str, key: str) -> str:

@@ -8,7 +8,7 @@ import datetime as dt
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
-from typing import Annotated, Any, Literal, NamedTuple
+from typing import Annotated, Any, Literal, NamedTuple, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator
 
@@ -23,8 +23,12 @@ Days = Annotated[int, Field(ge=0)]
 Origin = Literal["screening", "allocation", "first dose"]
 Domain = Literal[
     "dm", "ds", "ex", "lb", "cp", "gf", "ss", "ae", "cm", "vs", "ie", "mh", "rs", "tr", "tu", "pc", "be",
-    "dv", "fa", "qs", "ts",
+    "dv", "fa", "qs", "ts", "is", "mi", "pf",
 ]  # fmt: skip
+MarkerDomain = Literal["gf", "is", "mi", "pf"]
+MARKER_DOMAINS: tuple[str, ...] = get_args(MarkerDomain)
+"""Domains that only the results of a biomarker are read from: genomics, immunogenicity, microscopic findings, and
+pharmacogenomics as SDTMIG-PGx 1.0 had it before GF."""
 
 
 class Study(Entry):
@@ -320,14 +324,32 @@ class CellCount(Part):
     volume_ml: float = Field(gt=0, description="of blood, to which a count refers")
 
 
+def _with_results(domain: Any) -> Any:
+    """A domain with a contract of its own is refused with the reason."""
+    if isinstance(domain, str) and domain in ("cp", "lb"):
+        raise ValueError(
+            f"{domain} has a contract of its own, for counts and graded tests: give the results of the biomarker in "
+            f"{', '.join(MARKER_DOMAINS)}"
+        )
+    return domain
+
+
 class Biomarker(Entry):
     """The biomarker by which patients are selected: its test, its results, the cell count required."""
 
     name: str = Field(min_length=1, description="as in tables and text")
-    domain: Literal["gf"] = Field(description="the domain of the results")
+    domain: Annotated[MarkerDomain, BeforeValidator(_with_results)] = Field(
+        description="the domain of the results: GF (genomics), MI (microscopy, such as immunohistochemistry), IS "
+        "(immunogenicity), PF (pharmacogenomics of SDTMIG-PGx 1.0)"
+    )
     test: str = Field(
-        pattern=r"^[A-Z][A-Z0-9]{0,7}$",
+        pattern=r"^[A-Z][A-Z0-9_]{0,7}$",
         description="--TESTCD of the results; other tests are not read",
+    )
+    detail: str | None = Field(
+        default=None,
+        min_length=1,
+        description="--TSTDTL of the results, where a test has several (STAINING INTENSITY); left out: any",
     )
     also: list[str] = Field(
         default_factory=list, description="variants of the test code in extracts"
@@ -337,6 +359,10 @@ class Biomarker(Entry):
     cell_count: CellCount | None = Field(
         default=None, description="left out where no count is required"
     )
+
+    def name_of(self, name: str) -> str:
+        """A variable of the results with the prefix of their domain: GFSTRESC of STRESC."""
+        return f"{self.domain.upper()}{name}"
 
     def enough(self, count: float | None) -> bool:
         """Whether a count is enough for treatment; any is where the plan requires none."""
@@ -1400,6 +1426,18 @@ class Plan(Part):
             yield Conflict.of(
                 "psa_progression needs progression.psa_interval_days: add it", ("psa_progression",)
             )
+
+    @check
+    def _results_of_the_biomarker(self) -> Iterator[Conflict]:
+        """A domain of biomarker results that is required is the one that is read."""
+        domain = valid(self, "biomarker.domain")
+        for place, name in enumerate(valid(self, "inputs.required") or ()):
+            if domain is not None and name in MARKER_DOMAINS and name != domain:
+                yield Conflict.of(
+                    f"{name} is not read: the results of the biomarker are in {domain}",
+                    ("inputs", "required", place),
+                    ("biomarker", "domain"),
+                )
 
     @check
     def _cut_offs_within_the_design(self) -> Iterator[Conflict]:

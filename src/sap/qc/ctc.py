@@ -8,7 +8,7 @@ from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.qc.dates import Day, earliest
 from sap.qc.study import Place, QcRow, Study
-from sap.qc.subjects import Record, Subject
+from sap.qc.subjects import Assay, Record, Subject, assays
 from sap.qc.summaries import rate, summary
 
 BEFORE = ("SCREENING", "RE-SCREENING", "CYCLE 1")
@@ -33,21 +33,16 @@ class Course(NamedTuple):
     change: float | None
 
 
-def _result(gf: Sequence[Record], sample: str | None, test: str) -> str | None:
-    results = [
-        row
-        for row in gf
-        if row.get("GFTESTCD") == test
-        and row.get("GFSTRESC") is not None
-        and row.get("GFREFID") is not None
-        and row["GFREFID"] == sample
+def _result(tests: Sequence[Assay], sample: str | None) -> str | None:
+    of_sample = [
+        one
+        for one in tests
+        if one.result is not None and sample is not None and one.sample == sample
     ]
-    return min(results, key=lambda row: float(row["GFSEQ"]))["GFSTRESC"] if results else None
+    return min(of_sample, key=lambda one: float(one.seq)).result if of_sample else None
 
 
-def _under_treatment(
-    subject: Subject, cp: Sequence[Record], gf: Sequence[Record], test: str
-) -> list[Count]:
+def _under_treatment(subject: Subject, cp: Sequence[Record], tests: Sequence[Assay]) -> list[Count]:
     counts = []
     for row in cp:
         count, visit, day = row.get("CPSTRESN"), row.get("VISIT") or "", earliest(row.get("CPDTC"))
@@ -58,7 +53,7 @@ def _under_treatment(
             continue
         named = visit.startswith("CYCLE") or visit == "END OF TREATMENT"
         if named or (day is not None and first is not None and day > first):
-            result = _result(gf, row.get("CPREFID"), test)
+            result = _result(tests, row.get("CPREFID"))
             counts.append(Count(visit, day, row["CPSEQ"], float(count), result))
     return counts
 
@@ -67,12 +62,12 @@ def _change(count: float, base: float | None) -> float | None:
     return None if base is None or base <= 0 else round(100 * (count - base) / base, 9)
 
 
-def course(subject: Subject, cp: Sequence[Record], gf: Sequence[Record], plan: Plan) -> Course:
+def course(subject: Subject, cp: Sequence[Record], tests: Sequence[Assay], plan: Plan) -> Course:
     """The CTC results of one treated subject."""
     rule = stated(plan.ctc)
     sample = subject.second if subject.treated_again else subject.first
     base, state = (sample.count, sample.marker) if sample else (None, "")
-    on = _under_treatment(subject, cp, gf, stated(plan.biomarker).test)
+    on = _under_treatment(subject, cp, tests)
     there = sorted(
         (one for one in on if one.visit == rule.visit),
         key=lambda one: (one.day is None, one.day or dt.date.max, one.number),
@@ -95,8 +90,14 @@ def course(subject: Subject, cp: Sequence[Record], gf: Sequence[Record], plan: P
 
 def rows(study: Study) -> Iterator[QcRow]:
     """Every row of `ctc_response` and `ctc_course`."""
+    marker = stated(study.plan.biomarker)
     courses = {
-        who: course(subject, study.of("cp", who), study.of("gf", who), study.plan)
+        who: course(
+            subject,
+            study.of("cp", who),
+            assays({marker.domain: study.of(marker.domain, who)}, marker),
+            study.plan,
+        )
         for who, subject in study.subjects.items()
         if subject.treated
     }

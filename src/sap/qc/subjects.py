@@ -4,8 +4,9 @@ import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from sap.catalogue import fold
 from sap.plan.model import AliveOn, Biomarker, Plan
 from sap.qc.dates import Day, complete_day, earliest, latest
 
@@ -86,19 +87,59 @@ def by_subject(rows: list[Record]) -> dict[str, list[Record]]:
 LATE = dt.date.max
 
 
-def _of_results(gf: list[Record], visit: str, rule: Biomarker) -> list[Record]:
+class Assay(NamedTuple):
+    """One record of the biomarker test, whichever domain reports it."""
+
+    seq: float
+    result: str | None
+    why_undetermined: str | None
+    not_done: str | None
+    sample: str | None
+    at_visit: str | None
+    date: str | None
+
+    @property
+    def precedence(self) -> tuple[bool, Day, float]:
+        return self.sample is None, earliest(self.date) or LATE, self.seq
+
+
+def assays(records: Mapping[str, list[Record]], rule: Biomarker) -> list[Assay]:
+    """What one subject's records of the domain that the SAP names say of the biomarker test, in their order.
+
+    Where the SAP names a detail of the test, the record must carry it.
+    """
+    stem = rule.domain.upper()
+    made = []
+    for row in records.get(rule.domain, []):
+        of_detail = rule.detail is None or fold(row.get(f"{stem}TSTDTL") or "") == fold(rule.detail)
+        if row.get(f"{stem}TESTCD") == rule.test and of_detail:
+            made.append(
+                Assay(
+                    row[f"{stem}SEQ"],
+                    row.get(f"{stem}STRESC"),
+                    row.get(f"{stem}RESCAT"),
+                    row.get(f"{stem}REASND"),
+                    row.get(f"{stem}REFID"),
+                    row.get("VISIT"),
+                    row.get(f"{stem}DTC"),
+                )
+            )
+    return made
+
+
+def _of_results(tested: list[Assay], visit: str) -> list[Record]:
     """Where no count is required, the sample of a visit is that of its first result."""
-    tested = [r for r in gf if r.get("GFTESTCD") == rule.test and r.get("VISIT") == visit]
     if not tested:
         return []
-    first = min(tested, key=lambda r: (r.get("GFSTRESC") is None, *_result_rank(r)[1:]))
-    sample = {"CPTESTCD": "CTC", "VISIT": visit, "CPSEQ": 1, "CPDTC": first.get("GFDTC")}
-    return [sample | {"CPREFID": first.get("GFREFID")}]
+    first = min(tested, key=lambda one: (one.result is None, *one.precedence[1:]))
+    sample = {"CPTESTCD": "CTC", "VISIT": visit, "CPSEQ": 1, "CPDTC": first.date}
+    return [sample | {"CPREFID": first.sample}]
 
 
-def _sample(cp: list[Record], gf: list[Record], visit: str, rule: Biomarker) -> Sample | None:
+def _sample(cp: list[Record], tests: list[Assay], visit: str, rule: Biomarker) -> Sample | None:
+    tested = [one for one in tests if one.at_visit == visit]
     if rule.cell_count is None:
-        cp = _of_results(gf, visit, rule)
+        cp = _of_results(tested, visit)
     best: Record | None = None
     for row in cp:
         if row.get("CPTESTCD") != "CTC" or row.get("VISIT") != visit:
@@ -107,26 +148,21 @@ def _sample(cp: list[Record], gf: list[Record], visit: str, rule: Biomarker) -> 
             best = row
     if best is None:
         return None
-    result: Record | None = None
-    for row in gf:
-        if row.get("GFTESTCD") != rule.test or row.get("VISIT") != visit:
+    chosen: Assay | None = None
+    for one in tested:
+        if one.sample is not None and one.sample != best.get("CPREFID"):
             continue
-        if row.get("GFREFID") is not None and row["GFREFID"] != best.get("CPREFID"):
-            continue
-        if result is None or _result_rank(row) < _result_rank(result):
-            result = row
-    record = result or {}
-    state = record.get("GFSTRESC") or "NOT DONE"
-    reason = (record.get("GFRESCAT") if state == "UNDETERMINED" else None) or record.get("GFREASND")
+        if chosen is None or one.precedence < chosen.precedence:
+            chosen = one
+    state = (chosen.result if chosen else None) or "NOT DONE"
+    reason = None
+    if chosen is not None:
+        reason = (chosen.why_undetermined if state == "UNDETERMINED" else None) or chosen.not_done
     return Sample(best.get("CPSTRESN"), state, reason, earliest(best.get("CPDTC")))
 
 
 def _rank(row: Record) -> tuple[bool, Day, float]:
     return row.get("CPSTRESN") is None, earliest(row.get("CPDTC")) or LATE, row["CPSEQ"]
-
-
-def _result_rank(row: Record) -> tuple[bool, Day, float]:
-    return row.get("GFREFID") is None, earliest(row.get("GFDTC")) or LATE, row["GFSEQ"]
 
 
 def milestone(ds: list[Record], term: str, part: str | None = None) -> Day | None:
@@ -323,10 +359,11 @@ def subjects_of(tables: Mapping[str, list[Record]], plan: Plan) -> dict[str, Sub
         domains = {name: rows.get(who, []) for name, rows in split.items()}
         subject = Subject(who, consent=complete_day(dm.get("RFICDTC")))
         subject.consented = subject.consent is not None or not dated
-        ds, cp, gf = (domains.get(name, []) for name in ("ds", "cp", "gf"))
+        ds, cp = (domains.get(name, []) for name in ("ds", "cp"))
         if plan.biomarker is not None:
-            subject.first = _sample(cp, gf, "SCREENING", plan.biomarker)
-            subject.second = _sample(cp, gf, "RE-SCREENING", plan.biomarker)
+            tests = assays(domains, plan.biomarker)
+            subject.first = _sample(cp, tests, "SCREENING", plan.biomarker)
+            subject.second = _sample(cp, tests, "RE-SCREENING", plan.biomarker)
         to_a = milestone(ds, "ALLOCATED TO GROUP A", "SCREENING")
         to_b = milestone(ds, "ALLOCATED TO GROUP B", "SCREENING")
         if to_a is not None and not (to_b is not None and to_b < to_a):

@@ -359,20 +359,21 @@ def _marker(
         }
         tables["cp"] = write.frame("cp", names, columns)
     shown = np.array([rule.negative[0], rule.positive[0], "UNDETERMINED"], dtype=object)[result]
-    columns = {
-        "GFTESTCD": rule.test,
-        "GFTEST": rule.name,
-        "GFORRES": shown,
-        "GFSTRESC": shown,
-        "GFRESCAT": _where(result == 2, "UNSPECIFIED"),
-        "GFSTAT": None,
-        "GFREASND": None,
-        "GFSPEC": "BLOOD",
-        "GFREFID": sample,
-        "VISIT": "SCREENING",
-        "GFDTC": day,
+    of_result = {
+        "TESTCD": rule.test,
+        "TEST": rule.name,
+        **({"TSTDTL": rule.detail} if rule.detail else {}),
+        "ORRES": shown,
+        "STRESC": shown,
+        "RESCAT": _where(result == 2, "UNSPECIFIED"),
+        "STAT": None,
+        "REASND": None,
+        "SPEC": "BLOOD",
+        "REFID": sample,
     }
-    return tables | {"gf": write.frame("gf", names, columns)}
+    columns = {rule.name_of(name): value for name, value in of_result.items()}
+    columns |= {"VISIT": "SCREENING", rule.name_of("DTC"): day}
+    return tables | {rule.domain: write.frame(rule.domain, names, columns)}
 
 
 def untreated_tables(

@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 from sap.contracts.writing import READ_BY, domains, section
-from sap.plan.model import Plan
+from sap.plan.model import MARKER_DOMAINS, Plan
 from sap.simulate.assumptions import Screening
 from sap.simulate.recorded import ends_of_intervals, readers, sexes
 
@@ -29,6 +29,8 @@ SAME: Mapping[str, str] = {
 }
 """Other names of these drugs in the simulated extract."""
 MARKER, MARKER_NAME, ANALYTE = "ARV7", "AR-V7", "CABAZ"
+RESULTS = "gf"
+"""The domain of the simulated results of the biomarker."""
 DIAGNOSIS, SPREAD = "PROSTATE CANCER", "METASTATIC DISEASE"
 OF_DISEASE = (
     "PSA$", "TESTOS$", "GOSERELIN", "LEUPRORELIN", "BICALUTAMIDE", "RADIUM", "GLEASON",
@@ -86,7 +88,8 @@ def in_words_of(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.
     5. A plan without PSA response is of another disease: what only the simulated one has is left out or
        has general words (`GENERAL`), and about half of the patients are women.
     6. Another drug or biomarker: what only the simulated one has, has general words (`OF_DRUG`, `OF_MARKER`).
-    7. The CTC samples under treatment are before the infusion of the visit of `ctc.visit`, or the next one.
+    7. The results of the biomarker are in the domain of the plan, with the detail of the test that it names.
+    8. The CTC samples under treatment are before the infusion of the visit of `ctc.visit`, or the next one.
     """
     cohort = dict(tables) if plan.study.groups else _one_cohort(tables)
     cohort = _ctc_at_visit(cohort, plan)
@@ -97,7 +100,8 @@ def in_words_of(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.
     named = names_of(plan)
     if plan.psa_response is None:
         cohort, named = _of_another_disease(cohort), {**GENERAL, **named}
-    left_out = set(READ_BY) - set(domains(plan))
+    cohort = _results_of_biomarker(cohort, plan)
+    left_out = {*READ_BY, *MARKER_DOMAINS} - set(domains(plan))
     changed = {
         name: _renamed(frame, named) for name, frame in cohort.items() if name not in left_out
     }
@@ -111,6 +115,45 @@ def in_words_of(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.
     ts = changed["ts"]
     title = " ".join(plan.study.title.split())
     return changed | {"ts": ts.assign(TSVAL=ts["TSVAL"].mask(ts["TSPARMCD"].eq("TITLE"), title))}
+
+
+def _results_of_biomarker(
+    tables: Mapping[str, pd.DataFrame], plan: Plan
+) -> dict[str, pd.DataFrame]:
+    """The tables with the results of the biomarker in the plan's domain, under its variables."""
+    marker = plan.biomarker
+    if marker is None or RESULTS not in tables:
+        return dict(tables)
+    frame = tables[RESULTS]
+    if marker.domain != RESULTS:
+        prefix = RESULTS.upper()
+        names = {
+            str(name): marker.name_of(str(name).removeprefix(prefix))
+            for name in frame
+            if str(name).startswith(prefix)
+        }
+        frame = frame.rename(columns=names).assign(DOMAIN=marker.name_of(""))
+    if marker.detail is not None:
+        place = list(frame).index(marker.name_of("TEST")) + 1
+        frame = frame.copy()
+        frame.insert(place, marker.name_of("TSTDTL"), marker.detail)
+    return {
+        marker.domain if name == RESULTS else name: frame if name == RESULTS else table
+        for name, table in tables.items()
+    }
+
+
+def errors_in_words_of(planted: pd.DataFrame, plan: Plan) -> pd.DataFrame:
+    """The list of data errors with the domain of the biomarker's results, and its rules, as in the plan."""
+    marker = plan.biomarker
+    if marker is None or marker.domain == RESULTS:
+        return planted
+    of_results = planted["domain"].eq(RESULTS)
+    rules = planted["rule"].str.replace(rf"\b{RESULTS}", marker.domain, regex=True)
+    return planted.assign(
+        domain=planted["domain"].mask(of_results, marker.domain),
+        rule=planted["rule"].mask(of_results, rules),
+    )
 
 
 def pace_of(plan: Plan) -> Screening:
