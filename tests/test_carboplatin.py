@@ -110,6 +110,9 @@ def extract(study) -> dict[str, pd.DataFrame]:
 def test_a_study_around_the_plan_of_another_takes_its_references_along(study, tmp_path):
     made = sap(tmp_path, "init", "new", "--like", str(study / "analysis" / "plan.yml"))
     assert made.returncode == 0, made.stderr
+    readme = (tmp_path / "new" / "README.md").read_text("utf-8")
+    assert "is the statistical analysis plan" in readme
+    assert "template" not in readme
     for name in ("references.yml", "dsmb.yml", "plan.yml"):
         path = Path("analysis") / name
         assert (tmp_path / "new" / path).read_text() == (study / path).read_text()

@@ -320,6 +320,18 @@ OTHER_DISEASE = re.compile(
 """Words of a trial with PSA, a marker and groups; the list of references has titles of papers."""
 
 
+NOT_IN_PLAN = re.compile(
+    r"line of therapy|gave no sample|screening sample|day of the sample|published trial|published results"
+    r"|Planned: a straight line|actual and planned|success rate|results are records|other trials"
+    r"|other response rates|lesions and bone|New bone lesions Target|positive or negative|\bTTPP\b"
+    r"|continuous dosing|\(not set\)|Algorithm of the plan|Readings of the plan|at most 1 respond\b"
+    r"|assumptions of the plan|ECOG \d at allocation",
+    re.IGNORECASE,
+)
+"""Words about what the template solid-tumour-response lacks: lines, a sample, published rates, planned accrual,
+bone, PSA, continuous dosing; and of texts that name the SAP."""
+
+
 @pytest.mark.slow
 def test_a_study_of_solid_tumours_is_reported_without_a_word_about_psa_or_a_marker(tmp_path):
     assert sap(tmp_path, "init", "new", "--like", "solid-tumour-response").returncode == 0
@@ -339,6 +351,8 @@ def test_a_study_of_solid_tumours_is_reported_without_a_word_about_psa_or_a_mark
         assert not WORDS.findall(text), name
     assert "Primary endpoint: confirmed objective response" in texts["build/report/csr.pdf"]
     assert "not planned)" not in "".join(texts.values())
+    for name, text in texts.items():
+        assert not NOT_IN_PLAN.findall(" ".join(text.split())), name
     html = (study / "build" / "report" / "csr.html").read_text("utf-8")
     assert 'id="tlf-primary"' in html
     assert 'id="tlf-psa-response"' not in html

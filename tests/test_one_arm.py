@@ -150,6 +150,13 @@ def text_of(path: Path) -> str:
     return " ".join(" ".join(pages).split())
 
 
+NOT_IN_PLAN = re.compile(
+    r"[Ii]nfus|G-CSF|\bcycles?\b|by CTCAE|line of therapy|\(not set\)|AMERICAN INDIAN|no sample|straight line"
+    r"|published trial|published results|stopping boundary crossed|success rate|Response of soft tissue and bone|Consented 0"
+)
+"""Words about what this plan lacks: cycles, grades, lines, a sample, planned accrual, bone, published rates."""
+
+
 @pytest.mark.slow
 @pytest.mark.shared
 def test_the_study_report_and_the_board_report_speak_of_this_plan(study, monkeypatch):
@@ -166,3 +173,7 @@ def test_the_study_report_and_the_board_report_speak_of_this_plan(study, monkeyp
         assert not re.findall(
             r"PSA|AR-V7|CTC count|cabazitaxel|Worst grade System|mg/m² every", text
         )
+        assert not NOT_IN_PLAN.findall(text)
+    assert "A dose of 81 mg was planned once daily." in report
+    assert "No end of study treatment recorded" in report
+    assert "Black or African American" in report

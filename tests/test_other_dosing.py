@@ -310,7 +310,7 @@ def words_of(monkeypatch):
 @pytest.mark.parametrize(
     "function, in_cycles, continuous",
     [
-        (protocol.treatment, None, "A dose of 81 mg was planned with the frequency QD."),
+        (protocol.treatment, None, "A dose of 81 mg was planned once daily."),
         (
             sentences.dose_changes,
             "A dose of at most 22.5 mg/m² counts as reduced, an infusion more than 3 days late as delayed.",

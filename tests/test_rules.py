@@ -91,11 +91,81 @@ def docstring(function) -> str:
     return bare("".join(p if i % 2 else formats.typeset(p) for i, p in enumerate(pieces)))
 
 
+NO_CASE = "Not in this SAP."
+NOT_OF_BOTH = {
+    "Verification of the design": {" (deviation)": ""},
+    "Analysis sets that depend on measurements": {
+        " (of continuous dosing, per_protocol_days days with a dose)": ""
+    },
+    "Evaluator": {
+        "Where evaluator_id is given: of those records, the ones with this --EVALID.": NO_CASE
+    },
+    "Tumour response parameters": {
+        " Where the SAP has no rule of bone scans, the overall response is that of soft tissue.": ""
+    },
+    "Treatment-emergent events": {
+        " Where by is severity, ASEV is the severity (AESEV) and ASEVN its place in MILD, MODERATE, SEVERE; no "
+        "grade is made of it, and a grade in the data is not used.": ""
+    },
+    "Doses of the study drug": {
+        " Where dosing is continuous, an interval without an end has one by the rule of open intervals.": ""
+    },
+    "Doses": {
+        " Where dosing is continuous, a row is an interval from the day of EXSTDTC to that of EXENDTC, both "
+        "included, and intervals are numbered by day.": "",
+        " WEIGHT, of doses by body weight: the last weight (VS) on or before the day of the dose.": "",
+        " NDOSES, of an interval: the doses from its first to its last day by EXDOSFRQ, the first on the first day "
+        "(ADOSFRQ; of every other day, the first, third, fifth day and so on); missing where EXDOSFRQ is missing "
+        "or of no known number a day, or a day is not known.": "",
+    },
+    "Stopping boundary for toxicity": {
+        "; bayesian: the posterior probability, under the beta distribution prior, that the rate is above p0": ""
+    },
+    "Exposure parameters by patient": {
+        " Where dosing is continuous, with first the first and last the last day of any interval: 7. DURDAYS: last "
+        "- first + 1. TRTDAYS: the days in at least one interval. OFFDAYS: DURDAYS - TRTDAYS. All three are "
+        "missing, and INTERR is U, when a day of an interval is not known. 8. INTERR: Y when OFFDAYS is above 0, "
+        "else N. 9. CUMDOSE, CUMMG: the sum of NDOSES x DOSE, of NDOSES x DOSEMG. ADI: CUMDOSE / DURDAYS. RDI: "
+        "100 x ADI / (planned_dose x the doses a day of frequency).": "",
+        " Where dose_unit is AUC, there are no CUMDOSE, ADI and RDI.": "",
+    },
+}
+"""What both plans do not print of their rules: dosing is in cycles and by body surface, events have grades."""
+NOT_OF_ONE = {
+    "CARVE": {
+        "Baseline characteristics": {
+            "A measure of window_measures: the first value after the reference day, at most window_days days "
+            "later, and not after the first dose of the study drug.": NO_CASE
+        },
+    },
+    "CABA-V7": {  # one stage
+        "Confidence interval of the primary result": {
+            "It is two-stage, and two-stage inference is not estimable (yet): no interval.": NO_CASE,
+            "It is two-stage, and patients were treated after a stop at stage 1: no interval; that of stage 1 "
+            "alone is given with the two-stage inference.": NO_CASE,
+            "It is two-stage: equal-tailed exact over the outcomes of the design, ordered by the total number of "
+            "responders (Jung and Kim 2004), which is also the order of the response rate.": NO_CASE,
+        }
+    },
+}
+
+
+def of_this_plan(rule: str, text: str, study: str) -> str:
+    """The text of a docstring without what the plan of a study does not print."""
+    for left_out in (NOT_OF_BOTH.get(rule, {}), NOT_OF_ONE[study].get(rule, {})):
+        for words, instead in left_out.items():
+            assert text.count(words) == 1, (rule, words)
+            text = text.replace(words, instead)
+    return text
+
+
 def test_section_9_7_1_prints_every_listed_rule_in_the_words_of_its_docstring(plan, printed):
     """Of a design of one stage without the rules of two, and of entries that the plan has; both plans have cycles
     and dated cut-offs, and the results of the biomarker in GF."""
     found = by_rule(printed)
     of_others = {"Day of a cut-off by number", "Open intervals of continuous dosing"}
+    if plan.study.id == "CARVE":  # a first progression needs no second scan
+        of_others.add("First progression of soft tissue")
     one_stage = plan.design.kind == "single-stage"
     listed = [
         rule
@@ -108,7 +178,7 @@ def test_section_9_7_1_prints_every_listed_rule_in_the_words_of_its_docstring(pl
     for rule in listed:
         of_results = rule.entry in ("biomarker", "ctc")
         text = docstring(rule.function).replace("--", "GF" if of_results else "--")
-        assert found[rule.name] == text, rule.name
+        assert found[rule.name] == of_this_plan(rule.name, text, plan.study.id), rule.name
 
 
 def test_the_rules_stand_in_the_order_of_the_sap(plan):

@@ -23,7 +23,7 @@ Second = Literal["raw", "datasets", "none"]
 
 _NUMBER = re.compile(r"\{[a-z]+\}")
 _PLACE = re.compile(r"\{([a-z_0-9.]+)\}")
-_PART = re.compile(r"\[\[(?:(!?)([a-z_.]+)\?)?(.*?)\]\]")
+_PART = re.compile(r"\[\[(?:(!?)([a-z_.&]+)\?)?(.*?)\]\]")
 _FIELDS = {
     "label",
     "plan",
@@ -52,7 +52,8 @@ def filled(label: str, plan: object, match: re.Match[str] | None = None) -> str:
     """A label with the plan's values in place of `{entry.key}`, and a pattern's text for `{0}`, `{1}`.
 
     The members of a list are alternatives: "a or b". A part in double brackets is printed where the plan
-    has every entry that its keys name; `[[entry?...]]` where it has that entry, `[[!entry?...]]` where not.
+    has every entry that its keys name; `[[entry?...]]` where it has that entry, `[[!entry?...]]` where not;
+    `[[one&other?...]]` where it has both.
 
     >>> from types import SimpleNamespace
     >>> filled("CTC ≥ {screening.least}", SimpleNamespace(screening=SimpleNamespace(least=3)))
@@ -81,7 +82,7 @@ def applied(text: str, plan: object) -> str:
 
     def part(place: re.Match[str]) -> str:
         absent, entry, words = place[1], place[2], place[3]
-        there = all_in_plan([entry] if entry else entries_of(words), plan)
+        there = all_in_plan(entry.split("&") if entry else entries_of(words), plan)
         return words if there != bool(absent) else ""
 
     return _PART.sub(part, text) if "[[" in text else text

@@ -258,9 +258,9 @@ def adbl(
     1. TSDIAG, TSMET: years (of 12 months of `survival.days_per_month` days) from the earliest day
        of the diagnosis, of metastases, to the reference day.
     2. GLEASON: the highest recorded score. ECOG: by the cases of the measured values.
-    3. PRIORTRT, PRIORCL, RADIO: Y when such a prior therapy is recorded, else N; PRIORTRT is
-       `prior_drug`, PRIORCL one of `prior_class`. NPRIORCL: the number of them. Missing where no prior therapy is recorded
-       for any patient.
+    3. RADIO: Y when prior radiotherapy is recorded, else N. PRIORTRT: the same of `prior_drug`. PRIORCL: the
+       same of a drug of `prior_class`; NPRIORCL: the number of them. Each is missing where no prior therapy is
+       recorded for any patient.
     4. TSPRIOR: months from the last end (the earliest day that its date allows) of a prior therapy
        with `prior_drug` to the reference day.
     5. A characteristic whose drug, class or biomarker the SAP leaves out is not derived. Of DM those of

@@ -151,7 +151,7 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
 
     Body surface area (BSA), of doses by body surface (`dose_unit`), the first case that applies:
 
-    1. VS BSA, the last value on or before the day of the infusion.
+    1. VS BSA, the last value on or before the day of the dose.
     2. The formula of `bsa_formula`, from the last height and weight on or before that day.
     3. Missing.
 
@@ -169,7 +169,7 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     day (ADOSFRQ; of every other day, the first, third, fifth day and so on); missing where EXDOSFRQ is
     missing or of no known number a day, or a day is not known.
 
-    Delay, with D the days from the preceding infusion less `cycle_days`; continuous dosing has none:
+    Delay, with D the days from the preceding infusion less `cycle_days`:
 
     1. "": the first infusion.
     2. U: the day of this or of the preceding infusion is not known; or D is above
@@ -183,7 +183,7 @@ def adex(tables: Tables, adsl: pd.DataFrame, rule: Exposure) -> pd.DataFrame:
     DOSE is rounded to 9 decimals before the comparison with L:
 
     1. U: DOSE is not known.
-    2. LOW START: DOSE <= L and no earlier infusion has a known dose.
+    2. LOW START: DOSE <= L, and no earlier dose is known.
     3. REDUCED: DOSE <= L, and the last known earlier dose was above L.
     4. LOW: DOSE <= L, and the last known earlier dose was not above L.
     5. FULL: DOSE above L.
@@ -270,26 +270,28 @@ def adexsum(tables: Tables, adsl: pd.DataFrame, adex: pd.DataFrame, rule: Exposu
     2. DURWK: (last - first + `cycle_days`) / 7.
     3. CUMDOSE, CUMMG: the sum of DOSE, of DOSEMG; missing when that of any infusion is missing.
     4. ADI: CUMDOSE / DURWK. RDI: 100 x ADI / (`planned_dose` / (`cycle_days` / 7)).
-    5. RDISTRT: RDI, after a LOW START relative to `low_start_dose`.
-    6. NDELAY, NDELMAJ, NREDUC: the number of infusions whose delay is MINOR or MAJOR, whose delay
-       is MAJOR, and whose reduction is REDUCED. DELAYED, DELMAJOR, REDUCED, LOWSTART: Y when there
-       is at least one; else U when the delay or reduction of an infusion is U (a single infusion
-       has no delay); else N. LOWSTART is of the first infusion: U when its reduction is U. The
-       counts are missing where the flag is U.
-    7. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care is recorded for any
+    5. NDELAY, NDELMAJ: the number of infusions whose delay is MINOR or MAJOR, and whose delay is
+       MAJOR. DELAYED, DELMAJOR: Y when there is at least one; else U when the delay of an infusion is
+       U (a single infusion has no delay); else N. The counts are missing where the flag is U.
+    6. GCSFPRIM, GCSFSEC, GCSFTHER, GCSFANY: Y or N; U when no supportive care is recorded for any
        patient. NGCSF: cycles with G-CSF.
 
-    Where `dosing` is continuous, with first the first and last the last day of any interval, in place of 1, 2, 6 (of
-    delays) and 7:
+    Where `dosing` is continuous, with first the first and last the last day of any interval:
 
-    8. DURDAYS: last - first + 1. TRTDAYS: the days in at least one interval. OFFDAYS: DURDAYS - TRTDAYS.
+    7. DURDAYS: last - first + 1. TRTDAYS: the days in at least one interval. OFFDAYS: DURDAYS - TRTDAYS.
        All three are missing, and INTERR is U, when a day of an interval is not known.
-    9. INTERR: Y when OFFDAYS is above 0, else N.
-    10. CUMDOSE, CUMMG: the sum of NDOSES x DOSE, of NDOSES x DOSEMG. ADI: CUMDOSE / DURDAYS. RDI: 100 x
-        ADI / (`planned_dose` x the doses a day of `frequency`).
+    8. INTERR: Y when OFFDAYS is above 0, else N.
+    9. CUMDOSE, CUMMG: the sum of NDOSES x DOSE, of NDOSES x DOSEMG. ADI: CUMDOSE / DURDAYS. RDI: 100 x
+       ADI / (`planned_dose` x the doses a day of `frequency`).
 
-    Without `reduced_at_most` there are no reductions, without `low_start_dose` no RDISTRT and LOWSTART, and
-    with AUC as `dose_unit` no CUMDOSE, ADI and RDI.
+    Further parameters:
+
+    10. REDUCED, by `reduced_at_most`: Y when the reduction of a dose is REDUCED; else U when that of a dose is
+        U; else N; NREDUC: the number of these doses, missing where REDUCED is U.
+    11. LOWSTART, by `low_start_dose`: Y when the reduction of the first dose is LOW START; U when it is U; else N;
+        RDISTRT: RDI, after a LOW START relative to that dose.
+
+    Where `dose_unit` is AUC, there are no CUMDOSE, ADI and RDI.
     """
     treated = adsl[adsl["NCYCLES"] > 0]
     usubjid = treated["USUBJID"]

@@ -27,8 +27,8 @@ def percent_change(aval: pd.Series, base: pd.Series) -> pd.Series:
 def new_therapy(tables: Tables, adsl: pd.DataFrame) -> pd.Series:
     """The first day of a new anticancer therapy after the first dose.
 
-    1. CM records of a subsequent therapy or of the physician's choice whose start (earliest day of
-       a partial date) is after the first dose: that day.
+    1. CM records of a subsequent therapy whose start (earliest day of a partial date) is after the
+       first dose: that day. The same of records of the physician's choice.
     2. A subsequent therapy whose partial start may be before, on or after the first dose: the day
        after the first dose (conservative).
     3. All other records: no new anticancer therapy.

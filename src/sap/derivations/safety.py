@@ -49,7 +49,7 @@ def adae(tables: Tables, adsl: pd.DataFrame, rule: Safety, deaths: Deaths) -> pd
     An event whose preferred term is one of `deaths.progression_terms` is disease progression. It is
     not counted as an adverse event, fatal or not, and is reported separately.
 
-    Where `by` is grade, ATOXGRN is the grade (AETOXGR). Where it is severity, ASEV is the severity (AESEV) and
+    Where `by` is grade, ATOXGRN is the grade (AETOXGR). Where `by` is severity, ASEV is the severity (AESEV) and
     ASEVN its place in MILD, MODERATE, SEVERE; no grade is made of it, and a grade in the data is not used.
 
     A fatal event is of grade 5, of outcome FATAL, or serious by death. A related event is

@@ -87,7 +87,7 @@ def adtte(adsl: pd.DataFrame, rule: Survival) -> pd.DataFrame:
 
     No case is needed for the data cut-off: the data hold no record after it. Parameters:
 
-    - OS counts from the SAP's origin; OSRE, for patients treated after re-screening, from their
+    - OS counts from the SAP's origin. OSRE, for patients treated after re-screening, counts from their
       second allocation.
     - OSCENS is OS with those patients censored on the day of that allocation, RE-SCREENED AND
       ALLOCATED (case 5, applied before the others): a sensitivity analysis of the comparison of the
@@ -562,7 +562,7 @@ def _rows(code: str, definition: Definition, inputs: Sources, plan: Plan) -> lis
 
 
 def progression_times(inputs: Sources, plan: Plan) -> pd.DataFrame:
-    """RPFS, PFS, TTPP, DOR and RDOR by the SAP's definition and its sensitivity definitions.
+    """The times to progression by the SAP's definition and its sensitivity definitions.
 
     Events and assessments of each endpoint:
 

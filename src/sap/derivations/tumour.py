@@ -368,8 +368,9 @@ def tumour_responses(
 ) -> pd.DataFrame:
     """The tumour response parameters of each patient.
 
-    1. The responses at each assessment: target, non-target, new lesion, soft tissue, bone and
-       overall; no row where a response is empty.
+    1. The responses at each assessment: target, non-target, new lesion, soft tissue and overall; no row
+       where a response is empty. That of bone as well. Where the SAP has no rule of bone scans, the overall
+       response is that of soft tissue.
     2. BOR and BORC: the best overall response without and with confirmation, from the assessments
        on or before the day of a new therapy.
     3. BORINV: the evaluator's best response (RS BESTRESP), NE where there is none.

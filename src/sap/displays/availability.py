@@ -151,6 +151,15 @@ def significant(adae: pd.DataFrame) -> pd.Series:
     return changed & (adae["AESER"] != "Y") & (adae["FATALFL"] != "Y")
 
 
+def _supportive() -> Gap | None:
+    """A gap where none was collected; under continuous dosing, whose plan has no G-CSF, no display without a record."""
+    if not _present("plan") or not ard.plan().exposure.continuous:
+        return _statistic("exposure", "GCSFANY")()
+    if not (ard.run_folder() / "adam" / "adcm.parquet").is_file():
+        return Gap()
+    return None if (ard.dataset("adcm")["CMCAT"] == "SUPPORTIVE CARE").any() else Gap()
+
+
 CHANGED = ("DRUG WITHDRAWN", "DOSE REDUCED", "DRUG INTERRUPTED")
 _scans = _statistic("objective_response", "BORC")
 _investigator = _statistic("tumour_response", "BORINV")
@@ -164,7 +173,7 @@ _GAPS: dict[str, Callable[[], Gap | None]] = {
     "concentrations": _domain("pc", "plasma concentrations"),
     "scans": _scans,
     "tumour response": lambda: _investigator() and _scans(),
-    "supportive care": _statistic("exposure", "GCSFANY"),
+    "supportive care": _supportive,
     "centres": _any_row("centres", "centres"),
     "criteria": _domain("ie", "eligibility criteria not met"),
     "history": _any_row("medical_history", "conditions of the medical history"),

@@ -47,8 +47,22 @@ def _categories(values: Results, paramcd: str, columns: list[ArdKey]) -> list[Ro
         ]
         cells = [n_pct(values.count(**place), values.percent(**place)) for place in places]
         if level != "missing" or any(cell.text != "0" for cell in cells):
-            rows.append(Row(values.label("level", level), cells, "indent1"))
+            label = values.label("level", level)
+            rows.append(Row(_name(label) if paramcd in NAMES else label, cells, "indent1"))
     return rows
+
+
+NAMES = ("RACE", "ETHNIC")
+"""Characteristics whose terms are names, in capitals in the data."""
+
+
+def _name(term: str) -> str:
+    """`Black or African American` of a term in capitals.
+
+    >>> _name("BLACK OR AFRICAN AMERICAN"), _name("Not Reported")
+    ('Black or African American', 'Not Reported')
+    """
+    return term.title().replace(" Or ", " or ") if term.isupper() else term
 
 
 def _summary(values: Results, paramcd: str, decimals: Decimals, columns: list[ArdKey]) -> list[Row]:

@@ -80,9 +80,27 @@ def _discontinuation(display_id: str, paramcd: str) -> Table:
 
     lines = [line("ended")]
     lines += [line(r, "indent1") for r in _in_descending_frequency(rows, reasons, of_param)]
-    lines.append(line("ongoing"))
+    ongoing = line("ongoing")
+    unrecorded = paramcd == "TREATMENT" and _without_end(rows, columns)
+    lines.append(replace(ongoing, label=NO_END) if unrecorded else ongoing)
     heads = [head(rows, column, paramcd=paramcd, level="ended") for column in columns]
     return Table(display_id, rows.label("paramcd", paramcd), heads, lines)
+
+
+NO_END = "No end of study treatment recorded"
+
+
+def _without_end(rows: Results, columns: list[ArdKey]) -> bool:
+    """Whether the data record the end of study treatment of no patient, and the end of the study of some."""
+    ended = {
+        paramcd: [
+            rows.find("n", **ArdKey(**column, paramcd=paramcd, level="ended")).value
+            for column in columns
+            if rows.has("n", **ArdKey(**column, paramcd=paramcd, level="ended"))
+        ]
+        for paramcd in ("TREATMENT", "STUDY")
+    }
+    return not any(ended["TREATMENT"]) and any(ended["STUDY"])
 
 
 def centres() -> Table:

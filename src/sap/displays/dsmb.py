@@ -34,7 +34,7 @@ from sap.displays.inline import NO_BREAK_SPACE, RichText
 from sap.displays.marks import TiedNote
 from sap.displays.protocol import Lines
 from sap.displays.rates import ci_header
-from sap.displays.register import register
+from sap.displays.register import printed, register
 from sap.displays.table import Cell, Column, Content, Row, RowKind, Table, limits, n_pct, span
 from sap.errors import UsageError
 from sap.plan.model import ENTRY_OF
@@ -107,7 +107,7 @@ def look() -> RichText:
         which = f"This look is not one of those planned ({', '.join(names)})."
     elif len(names) == 1:
         return RichText(
-            f"This is the only look of the plan, which has one data cut-off ({names[0]}). {place}"
+            f"This is the only look of the SAP, which has one data cut-off ({names[0]}). {place}"
         )
     else:
         here = names.index(str(facts["cut_off_name"]))
@@ -282,7 +282,8 @@ ANALYSIS_OF = {"stage_1": "the analysis of futility", "total": "the final analys
 def questions() -> list[tuple[str, str]]:
     """What the DSMB is requested to assess: within a sentence, and in the form of recommendation."""
     listed = [("is it safe to continue", "Is it safe to continue?")]
-    if not is_open():
+    bounded = ard.plan().design.stages is not None or ard.plan().toxicity_monitoring is not None
+    if not is_open() and bounded:
         listed.append(("is a stopping boundary crossed", "Is a stopping boundary crossed?"))
     listed.append(("is the conduct of the trial adequate", "Is the conduct adequate?"))
     without = _without_cut_off()
@@ -516,7 +517,7 @@ def safe() -> RichText:
         *_deaths_in_window(), *_deaths_at_any_time(),
     ]  # fmt: skip
     if toxicities is None:
-        parts.append("The plan has no stopping boundary for toxicity.")
+        parts.append("The SAP has no stopping boundary for toxicity.")
         return RichText(*parts)
     parts += [
         "The stopping boundary for toxicity was ", toxicities.words("decision", level=""),
@@ -817,7 +818,7 @@ def synopsis() -> Lines:
     if plan.design.kind == "two-stage":
         size += [", ", plan_text.number("design.n1"), " of them in stage 1"]
     lines.append(RichText(*size, "."))
-    lines.append(RichText(f"Data cut-offs of the plan: {looks}."))
+    lines.append(RichText(f"Data cut-offs of the SAP: {looks}."))
     lines += _assessments()
     return Lines(lines)
 
@@ -865,9 +866,10 @@ def rule() -> RichText:
             "; at the end the null hypothesis, a rate of at most p0, is rejected when more than ",
             plan_text.number("design.r"), " of ", plan_text.number("design.n"), " patients respond. ",
         ]  # fmt: skip
-    if ard.plan().design.assumption:
+    bounded = ard.plan().design.stages is not None or toxicity_rule is not None
+    if ard.plan().design.assumption and (bounded or not is_open()):
         parts.append(
-            "These rules are assumptions of the plan: no public source gives a rule for this trial."
+            "These rules are assumptions of the SAP: no public source gives a rule for this trial."
         )
     return RichText(*parts)
 
@@ -876,7 +878,7 @@ def toxicity() -> Table:
     """Table 3-3: the stopping boundary for toxicity and whether it was crossed."""
     monitoring, cycles = _toxicity(), results("dsmb_cycles")
     columns = [Column("Value", numeric=False)]
-    absent = "Not planned: the plan has no stopping boundary for toxicity."
+    absent = "Not planned: the SAP has no stopping boundary for toxicity."
     if monitoring is None:
         return Table("tlf-dsmb-toxicity", "Quantity", columns, [], absent=absent)
     place = ArdKey(level="")
@@ -993,11 +995,12 @@ def accrual_table() -> Table:
     recruited, primary = results("accrual"), results("dsmb_accrual")
     is_planned, sampled = ard.plan().accrual is not None, ard.plan().biomarker is not None
     months = sorted(recruited.values("level"))
+    dated = not months or recruited.count(paramcd="CONSENTED", level=months[-1]).text != "0"
     quarters = [m for m in months if int(m[5:]) % 3 == 0 or m == months[-1]]
     rows = []
     for month in quarters:
         at = {code: ArdKey(paramcd=code, level=month) for code in STEPS}
-        cells: list[Content] = [recruited.count(**at["CONSENTED"])]
+        cells: list[Content] = [recruited.count(**at["CONSENTED"])] if dated else []
         if sampled:
             cells.append(recruited.count(**at["SAMPLED"]))
             share = at["QUALIFIED"]
@@ -1018,7 +1021,7 @@ def accrual_table() -> Table:
             Column("Allocated"),
         ]
     columns = [
-        Column(recruited.label("paramcd", "CONSENTED")),
+        *([Column(recruited.label("paramcd", "CONSENTED"))] if dated else []),
         *of_sample,
         Column(recruited.label("paramcd", "TREATED")),
         Column("treated" if is_planned else "Treated", under="Primary set"),
@@ -1029,6 +1032,7 @@ def accrual_table() -> Table:
         "End of",
         columns,
         [] if days.relative() else rows,
+        notes=[] if dated else ["The data have no date of consent."],
         absent=NO_DATES if days.relative() else "No patient consented.",
     )
 
@@ -1040,7 +1044,8 @@ def sites() -> Table:
     plan = ard.plan()
     names = {"CONSENTED": "n"}
     names |= {"SAMPLED": "n"} if plan.biomarker is not None else {}
-    names |= {"TREATED": "n", "MAJOR": "n_events"}
+    names |= {"TREATED": "n"}
+    names |= {"MAJOR": "n_events"} if len(results("protocol_deviations")) else {}
     names |= {"PSA": of_psa} if plan.psa_response is not None else {}
     rows = [
         Row(
@@ -1057,6 +1062,12 @@ def sites() -> Table:
 def characteristics() -> Table:
     """Table 4-3: baseline characteristics of all treated patients."""
     return baseline.treated()
+
+
+def exposed() -> RichText:
+    """What the table of exposure has."""
+    cycles = "" if ard.plan().exposure.continuous else "cycles, "
+    return RichText(f"{cycles}dose and time on treatment")
 
 
 def doses() -> Table:
@@ -1105,7 +1116,8 @@ def conduct_table() -> Table:
         n = Cell(deviations.count("n_events", **important))
     elif len(deviations):
         n = Cell(deviations.count_or_zero(**important))
-    rows.append(Row("Important protocol deviations", (n, _label("tlf-deviations"))))
+    shown_in = _label("tlf-deviations") if printed("tlf-deviations") else ""
+    rows.append(Row("Important protocol deviations", (n, shown_in)))
     if ard.plan().psa_response is not None:
         missing = contacts.count("n_missing", paramcd="RESULTS", level="")
         rows.append(Row("PSA results missing at an infusion", (missing, _label("tlf-dsmb-sites"))))
@@ -1236,7 +1248,7 @@ def rule_words() -> RichText:
     if ard.plan().design.kind == "two-stage":
         return RichText("gives the details of the rule")
     return RichText(
-        "gives the details; the design has a single stage and no stopping rule for futility"
+        "gives the details (the design has a single stage and no stopping rule for futility)"
     )
 
 
@@ -1410,8 +1422,7 @@ def changed() -> Table:
         Row(who, (days.printed(day, who), what, grade, words), address=place)
         for who, day, what, grade, words, place in lines
     ]
-    none = (
-        f"No death, serious or high-grade event or important deviation since {before['cut_off']}."
-    )
+    kind = "high-grade" if by_grade else "severe"
+    none = f"No death, serious or {kind} event or important deviation since {before['cut_off']}."
     notes = [f"Since the data cut-off of the previous report, {before['cut_off']}."]
     return Table("tlf-dsmb-changed", "Patient", columns, rows, notes=notes, absent=none)

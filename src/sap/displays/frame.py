@@ -18,7 +18,15 @@ from sap.displays.formats import NC, NE, NOT_CALCULATED, typeset
 from sap.displays.inline import RichText
 from sap.displays.marks import TiedNote
 from sap.displays.reason_words import note_of
-from sap.displays.register import Entry, Footnote, has_analysis, printed, register, title_of
+from sap.displays.register import (
+    ASSESSOR,
+    Entry,
+    Footnote,
+    has_analysis,
+    printed,
+    register,
+    title_of,
+)
 from sap.errors import RenderError
 
 Note = str | RichText
@@ -125,7 +133,10 @@ def block(  # noqa: PLR0913 - the parts of a display
 def _of_plan(text: str) -> str:
     """A footnote as far as it applies to the plan of the run; empty where nothing of it does."""
     there = (ard.run_folder() / "tables" / "plan.json").is_file()
-    return applied(text, ard.plan()).strip() if there and "[[" in text else text
+    if not there or not ("[[" in text or ASSESSOR in text):
+        return text
+    plan = ard.plan()
+    return applied(text, plan).strip().replace(ASSESSOR, plan.tumour.assessor)
 
 
 def _size(entry: Entry) -> Number | None:
@@ -186,10 +197,11 @@ def _note(note: Note | tuple[str, Note]) -> str:
 def tied_footnotes(display_id: str) -> list[TiedNote]:
     """The footnotes of the register that explain particular cells of a display."""
     entry = register()[display_id]
+    tied = [one for one in (*entry.footnotes, *_of_groups(entry)) if isinstance(one, Footnote)]
     return [
-        TiedNote(_of_plan(one.text), one.rows, one.groups, one.columns, one.cells)
-        for one in (*entry.footnotes, *_of_groups(entry))
-        if isinstance(one, Footnote)
+        TiedNote(text, one.rows, one.groups, one.columns, one.cells)
+        for one in tied
+        if (text := _of_plan(one.text))
     ]
 
 
@@ -298,8 +310,8 @@ def _source(entry: Entry) -> str:
     there = (ard.run_folder() / "tables" / "plan.json").is_file()
     made = [
         name
-        for name in entry.source
-        if not there or name not in ENTRY_OF or all_in_plan([ENTRY_OF[name]], ard.plan())
+        for name in map(_of_plan, entry.source)
+        if name and (not there or name not in ENTRY_OF or all_in_plan([ENTRY_OF[name]], ard.plan()))
     ]
     parts = [", ".join(made)]
     # An open report names no analysis that it does not hold.

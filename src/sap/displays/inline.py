@@ -121,16 +121,16 @@ def interval(
 ) -> RichText:
     """A confidence interval with its level: `95% CI 2.5 to 31.2`.
 
-    `names` are the statistics of the level and of the two limits.
+    `names` are the statistics of the level and of the two limits. Where neither is estimable: `95% CI NE`.
     """
     level, low, high = (_statistic(analysis, name, where) for name in names)
     print_as = _format(format)
+    first, last = low.formatted(print_as), high.formatted(print_as)
+    limits = (first, f"{NO_BREAK_SPACE}to{NO_BREAK_SPACE}", last)
     return RichText(
         _with_unit(level, formats.confidence, "%"),
         f"{NO_BREAK_SPACE}CI{NO_BREAK_SPACE}",
-        low.formatted(print_as),
-        f"{NO_BREAK_SPACE}to{NO_BREAK_SPACE}",
-        high.formatted(print_as),
+        *(limits if low.estimable or high.estimable else (first,)),
     )
 
 
@@ -204,8 +204,11 @@ def listed(display_id: str) -> RichText:
 
 
 def not_collected(*display_ids: str) -> RichText:
-    """Below a heading whose displays the data do not allow: that nothing was collected; else nothing."""
+    """Below a heading without a display: that nothing was collected, or that the plan has none; else nothing."""
     gone = not any(printed(display_id) for display_id in display_ids)
+    gaps = [unavailable(display_id) for display_id in display_ids]
+    if gone and not any(gap is None or gap.planned for gap in gaps):
+        return RichText("Not planned in the SAP.")
     words = not_there(capital=True) + ("" if published() else " in this study")
     return RichText(f"{words}.") if gone else RichText()
 

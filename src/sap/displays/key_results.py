@@ -26,6 +26,16 @@ def _rates() -> list[tuple[str, str]]:
     return [primary, *(one for one in OTHERS if one[0] != primary[0])]
 
 
+def shown_with_it() -> RichText:
+    """What the figure has with the primary result: the other response rates, else the curve of survival."""
+    others = [
+        name
+        for name, population in _rates()[1:]
+        if len(results(name)) and _known(results(name), ArdKey(population=population, level=""))
+    ]
+    return RichText("the other response rates" if others else "overall survival")
+
+
 def _known(rates: Results, place: ArdKey) -> bool:
     return rates.has("conf_low", **place) and rates.find("estimate", **place).estimable
 

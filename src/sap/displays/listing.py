@@ -197,6 +197,11 @@ def _wide(frame: pd.DataFrame, index: Sequence[str], value: str = "AVAL") -> pd.
     return table.dropna(how="all").reset_index()
 
 
+def _cycles() -> tuple[Shown, ...]:
+    """The number of cycles; nothing under continuous dosing, whose intervals are no cycles."""
+    return () if ard.plan().exposure.continuous else (Shown("Cycles", "NCYCLES"),)
+
+
 def discontinued() -> Table:
     """Listing 16.2.1.1: when and why each treated patient discontinued treatment and the study."""
     adsl = ard.dataset("adsl")
@@ -212,7 +217,7 @@ def discontinued() -> Table:
             ),
             Shown("First dose", "TRTSDT"),
             Shown("Last dose", "TRTEDT"),
-            Shown("Cycles", "NCYCLES"),
+            *_cycles(),
             Shown("Reason", "DCTREAS", "Treatment discontinuation", coded),
             Shown("Date", "DCTDT", "Treatment discontinuation"),
             Shown("Reason", "DCSREAS", "Study discontinuation", coded),
@@ -299,15 +304,35 @@ def demographics() -> Table:
         Shown(prior_class[:1].upper() + prior_class[1:], "PRIORCL", "Prior therapy"),
         Shown("Radiotherapy", "RADIO", "Prior therapy"),
     )
+    shown = [s for s in columns if s.column in frame and s.header]
     return listing(
         "tlf-l-baseline",
         frame,
-        [s for s in columns if s.column in frame and s.header],
+        shown,
         dataset="ADBL",
         key=("AVISIT",),
         population="SCREENED",
+        notes=_baseline_notes([s.column for s in shown]),
         absent="No patient was screened.",
     )
+
+
+MEASURED = {"ECOG": "ECOG", "HGB": "Hb", "ALP": "ALP", "LDH": "LDH", "PSA": "PSA"}
+"""Columns of the listing of demographics that have the last value before treatment."""
+
+
+def _baseline_notes(columns: Collection[str]) -> list[Note | TiedNote]:
+    """What the columns of the listing of demographics are, as far as it has them."""
+    plan = ard.plan()
+    parts = ["Y yes, N no."] if {"PRIORTRT", "PRIORCL", "RADIO"} & {*columns} else []
+    measured = [words for column, words in MEASURED.items() if column in columns]
+    if measured:
+        listed = " and ".join(filter(None, (", ".join(measured[:-1]), measured[-1])))
+        after = " after that screening" if plan.study.groups else ""
+        of_ecog = "ECOG" in measured and plan.biomarker is not None
+        narrated = "; the narratives give ECOG at allocation" if of_ecog else ""
+        parts.append(f"{listed}, the last before treatment{after}{narrated}.")
+    return [" ".join(parts)] if parts else []
 
 
 def therapies() -> Table:
@@ -439,6 +464,12 @@ def _response_columns() -> dict[str, str]:
     return names
 
 
+def _assessed() -> str:
+    """What marks a response as the evaluator's: `inv.`, or the initials of another evaluator."""
+    who = ard.plan().tumour.assessor
+    return "inv." if who == "investigator" else "".join(word[0] for word in who.split()).upper()
+
+
 def _response_notes(names: Mapping[str, str]) -> list[Note | TiedNote]:
     """What the columns of the listing of responses are."""
     plan = ard.plan()
@@ -456,7 +487,7 @@ def _response_notes(names: Mapping[str, str]) -> list[Note | TiedNote]:
         parts.append(f"CTC response; {marker} conversion to negative")
     if "BOR" in names:
         parts.append(
-            "Tumour: best response by the algorithm of the SAP, else by the investigator (inv.)"
+            f"Tumour: best response by the algorithm of the SAP, else by the {plan.tumour.assessor} ({_assessed()})"
         )
     tied = [
         TiedNote(
@@ -497,7 +528,9 @@ def responses() -> Table:
             by = by_parameter[by_parameter["PARAMCD"] == "BORINV"].set_index("USUBJID")["RESPONSE"]
             theirs = frame["USUBJID"].map(by).astype(object).fillna(NEV)
             by_investigator = (frame[name].fillna(NEV) == NEV) & (theirs != NEV)
-            frame[name] = frame[name].where(~by_investigator, theirs.map("{} (inv.)".format))
+            frame[name] = frame[name].where(
+                ~by_investigator, theirs.map(f"{{}} ({_assessed()})".format)
+            )
         under = "PSA" if name.startswith("PSA") else ""
         shown.append(
             Shown(header, name, under, digits=1 if name in ("PSABEST", "PSAWK12") else None)
@@ -594,7 +627,8 @@ def ctc() -> Table:
 
 
 def tumour() -> Table:
-    """Listing 16.2.6.4: tumour assessments, by the algorithm of the plan and by the investigator."""
+    """Listing 16.2.6.4: tumour assessments, by the algorithm of the plan and by the evaluator."""
+    plan, by_rule = ard.plan(), "Algorithm of the SAP"
     adrs = ard.dataset("adrs")
     names = ("TRGRESP", "NTRGRESP", "NEWLPROG", "SFTSRESP", "BONERESP", "OVRLRESP")
     selected = adrs[adrs["PARAMCD"].isin(names) & (adrs["COURSE"] == "STUDY") & adrs["ADT"].notna()]
@@ -622,14 +656,14 @@ def tumour() -> Table:
         Shown("Date", "ADT"),
         Shown("Sum of diameters (mm)", "SUMDIAM"),
         Shown("More targets than planned", "LIMITFL"),
-        Shown("New bone lesions", "NEWBONE"),
-        Shown("Target", "TRGRESP", "Algorithm of the plan", make=_response),
-        Shown("Non-target", "NTRGRESP", "Algorithm of the plan", make=_response),
-        Shown("New lesion", "NEWLPROG", "Algorithm of the plan"),
-        Shown("Soft tissue", "SFTSRESP", "Algorithm of the plan", make=_response),
-        Shown("Bone", "BONERESP", "Algorithm of the plan", make=_response),
-        Shown("Overall", "OVRLRESP", "Algorithm of the plan", make=_response),
-        Shown("Investigator", "INVRESP", make=_response),
+        *((Shown("New bone lesions", "NEWBONE"),) if plan.bone is not None else ()),
+        Shown("Target", "TRGRESP", by_rule, make=_response),
+        Shown("Non-target", "NTRGRESP", by_rule, make=_response),
+        Shown("New lesion", "NEWLPROG", by_rule),
+        Shown("Soft tissue", "SFTSRESP", by_rule, make=_response),
+        Shown("Bone", "BONERESP", by_rule, make=_response),
+        Shown("Overall", "OVRLRESP", by_rule, make=_response),
+        Shown(plan.tumour.assessor_label, "INVRESP", make=_response),
     )
     return listing(
         "tlf-l-tumour",
@@ -790,7 +824,10 @@ def severe_values() -> Table:
         (
             Shown("Test", "TEST", make=lambda text: text[:1].upper() + text[1:]),
             Shown("Date", "ADT"),
-            Shown("Days since the infusion", "SINCE"),
+            Shown(
+                f"Days since the {'infusion' if ard.plan().exposure.dosing == 'cycles' else 'start of the interval'}",
+                "SINCE",
+            ),
             Shown("Value", "AVAL", make=words),
             Shown("Unit", "AVALU", make=lambda unit: typeset(words(unit))),
             Shown("Limits of normal", "LIMITS", make=words),
@@ -846,7 +883,7 @@ def deaths() -> Table:
         (
             Shown("First dose", "TRTSDT"),
             Shown("Last dose", "TRTEDT"),
-            Shown("Cycles", "NCYCLES"),
+            *_cycles(),
             Shown("Death", "DTHDT"),
             Shown("Days since the last dose", "SINCE"),
             Shown("Time of death", "LDDTHGR1", make=_without_last_dose),
@@ -906,6 +943,10 @@ def laboratory() -> Table:
     visit = [Shown("Visit", "AVISIT", make=coded)] if (frame["AVISIT"] != "").any() else []
     columns = [*visit, Shown("Date", "ADT"), *(Shown(c, c, make=words) for c in tests)]
     tested = ", ".join(f"{c} {names[c]} ({commonest[c]})" for c in tests)
+    notes = [
+        f"In square brackets, the CTCAE 4.03 grade where it is known and not 0. Units, unless given with the value: {tested}.",
+        "Of several values of one test on one day and visit the first is shown.",
+    ]
     return listing(
         "tlf-l-labs",
         wide,
@@ -913,9 +954,6 @@ def laboratory() -> Table:
         dataset="ADLB",
         key=("ADT", "AVISIT"),
         population="SAFETY",
-        notes=[
-            f"In square brackets, the CTCAE 4.03 grade where it is known and not 0. Units, unless given with the value: {tested}.",
-            "Of several values of one test on one day and visit the first is shown.",
-        ],
+        notes=notes if tests else [],
         absent=not_recorded("lb", "laboratory value of a treated patient"),
     )

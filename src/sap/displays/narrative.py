@@ -82,7 +82,8 @@ def _subject(subject: Record, ecog_again: Any = None) -> str:
     if subject["RESCTRFL"] == "Y":
         return _subject_again(subject, ecog_again)
     age = f"{words(subject['AGE'])} years at consent" if _known(subject["AGE"]) else ""
-    ecog = f"ECOG {words(subject['ECOGBL'])} at allocation" if _known(subject["ECOGBL"]) else ""
+    when = "allocation" if ard.plan().biomarker is not None else "baseline"
+    ecog = f"ECOG {words(subject['ECOGBL'])} at {when}" if _known(subject["ECOGBL"]) else ""
     marker = ard.plan().biomarker
     known = marker is not None and _known(subject["MARKBL"])
     screened = [f"{stated(marker).name} {_small(subject['MARKBL'])}" if known else ""]

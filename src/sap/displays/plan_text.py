@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from sap import ard
+from sap.catalogue.reporting import applied
 from sap.displays import formats
 from sap.displays.ard_lookup import Number
 from sap.displays.inline import NO_BREAK_SPACE, NOTHING, RichText, ref
@@ -116,7 +117,7 @@ def percent(path: str) -> RichText:
 def section(name: str) -> RichText:
     """The section of the SAP: `SAP 5.1`; of an entry that the plan leaves out, that it does."""
     if ard.table("plan").get(name, {}) is None:
-        return RichText("not in this plan")
+        return RichText("not in this SAP")
     return RichText(str(_entry(f"{name}.section")).replace(" ", NO_BREAK_SPACE))
 
 
@@ -135,10 +136,12 @@ def paragraph(display_id: str, template: str, *also: str) -> Paragraph:
 
     In braces: an entry of the plan for its section (`{pk}`), a key for its value or list of values
     (`{pk.primary_h}`), a display for its number with its link (`{tlf-pk}`), `{exposure.unit}` for the unit
-    of the planned dose as tables have it.
+    of the planned dose as tables have it. A part in double brackets is for plans with an entry
+    (`sap.catalogue.reporting.filled`).
     """
     if not all(printed(one) for one in (display_id, *also)):
         return Paragraph("")
+    template = applied(template, ard.plan()) if "[[" in template else template
     return Paragraph(_FIELD.sub(lambda field: str(_field(field[1])), template))
 
 

@@ -296,7 +296,7 @@ def _head(page: _Page, subject: _Subject) -> float:
     response = labels.get(subject.responses.get("PSARESP", ""), "not evaluable")
     if subject.responses.get("PSAPEND") == "Y":
         response = "still possible"
-    tumour = _best(subject.responses)
+    tumour = _best(subject.responses, plan.tumour.assessor)
     ctc = labels.get(subject.responses.get("CTCRESP", ""), "not evaluable").replace(
         "confirmed", "yes"
     )
@@ -334,11 +334,11 @@ def _cause(row: dict[str, Any]) -> str:
     return f"{cause} ({term})" if cause and term else cause or term
 
 
-def _best(responses: dict[str, str]) -> str:
-    """Best tumour response by the algorithm of the plan; where that is NE, the investigator's."""
-    algorithm, investigator = responses.get("BOR", "NE"), responses.get("BORINV", "NE")
-    by_investigator = algorithm == "NE" != investigator
-    return f"{investigator} (investigator)" if by_investigator else response_of(algorithm)
+def _best(responses: dict[str, str], assessor: str = "investigator") -> str:
+    """Best tumour response by the algorithm of the plan; where that is NE, the evaluator's."""
+    algorithm, recorded = responses.get("BOR", "NE"), responses.get("BORINV", "NE")
+    by_evaluator = algorithm == "NE" != recorded
+    return f"{recorded} ({assessor})" if by_evaluator else response_of(algorithm)
 
 
 def _marks(page: _Page, subject: _Subject, top: float, bottom: float) -> None:
@@ -415,7 +415,11 @@ def _doses(page: _Page, subject: _Subject, top: float) -> float:
         known = not pd.isna(row["DOSE"])
         height = 15.0 * (float(row["DOSE"]) / planned) if known else 15.0
         fill = "#FFFFFF" if not known else ORANGE if low else BLUE
-        page.box(x - 2.2, top + 17 - height, 4.4, height, fill=fill)
+        end = subject.day(row["AENDT"]) if plan.exposure.continuous else None
+        if end is None:
+            page.box(x - 2.2, top + 17 - height, 4.4, height, fill=fill)
+        else:
+            page.box(x, top + 17 - height, max(page.x(end + 1) - x, 1.5), height, fill=fill)
         page.label(words(row["DOSE"]) or "?", x, top + 24.5, size=SMALL, side="middle")
         if row["DELAYC"] in ("MINOR", "MAJOR"):
             page.label("late", x - 3.5, top + 5, size=SMALL, side="right")
@@ -527,7 +531,7 @@ def _scans(page: _Page, subject: _Subject, top: float) -> float:
 
 
 def _events(page: _Page, subject: _Subject, top: float) -> float:
-    _title(page, "Adverse events", top + 9, "grade; S serious")
+    _title(page, "Adverse events", top + 9, f"{ard.plan().safety.by}; S serious")
     rows = _in_time(page, subject, subject.events, "ASTDT", "ae", top)
     if not rows:
         return top + 26
@@ -605,7 +609,7 @@ def draw(subject: _Subject) -> Drawing:
     top = _head(page, subject) + 14
     y = top
     plan = ard.plan()
-    panels = [_doses, _factor]
+    panels = [_doses] if plan.exposure.continuous else [_doses, _factor]
     panels += [_psa] if plan.psa_response is not None else []
     panels += [_ctc] if plan.ctc is not None else []
     for panel in (*panels, _scans, _events):
@@ -620,6 +624,7 @@ def draw(subject: _Subject) -> Drawing:
 
 def _alt(subject: _Subject) -> str:
     row = subject.row
+    doses = words(row["NCYCLES"])
     values = [float(r["AVAL"]) for _, r in subject.days(subject.psa)]
     psa = f"; PSA from {as_collected(min(values))} to {as_collected(max(values))}" if values else ""
     rule = ard.plan().safety
@@ -634,8 +639,8 @@ def _alt(subject: _Subject) -> str:
     died = f"died; cause of death: {cause}" if cause else "died"
     status = died if row["DTHFL"] == "Y" else "not known to have died"
     return (
-        f"Profile of {words(row['USUBJID'])}: {words(row['NCYCLES'])} {ard.plan().exposure.a_record}s{psa}; "
-        f"{counts}{len(subject.scans)} scans, {events}, "
+        f"Profile of {words(row['USUBJID'])}: {doses} {ard.plan().exposure.a_record}{'' if doses == '1' else 's'}{psa}; "
+        f"{counts}{len(subject.scans)} scan{'' if len(subject.scans) == 1 else 's'}, {events}, "
         f"{severe} of them {high}; {status}."
     )
 

@@ -5,6 +5,7 @@ plan leaves out is not printed.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -114,6 +115,10 @@ def study_design() -> RichText:
     )  # fmt: skip
 
 
+FREQUENCIES = {"QD": "once daily", "BID": "twice daily", "QOD": "every other day"}
+"""Frequencies of a dose in words; others are printed as the SAP has them."""
+
+
 def treatment() -> RichText:
     """Dose, mode of administration and duration, else by the rules of exposure."""
     if _given("dose_and_mode"):
@@ -130,6 +135,8 @@ def treatment() -> RichText:
         amount = ("AUC ", dose)
     if rule.dosing == "continuous":
         times = plan_text.number("exposure.frequency")
+        if known := FREQUENCIES.get(times.text):
+            return RichText("A dose of ", *amount, " was planned ", replace(times, text=known), ".")
         return RichText("A dose of ", *amount, " was planned with the frequency ", times, ".")
     return RichText(
         "Infusions of ", *amount, " were planned every ", plan_text.number("exposure.cycle_days"),

@@ -11,7 +11,14 @@ _CODE = re.compile(r"^[A-Z][A-Z0-9]{2,7}(?= on treatment$)|(?<= of )[A-Z][A-Z0-9
 
 def note_of(text: str) -> str:
     """The note of a reason: "bilirubin on treatment" of "BILI on treatment"."""
-    return _CODE.sub(lambda code: _named(code[0]), reason_of(text).note)
+    note = _CODE.sub(lambda code: _named(code[0]), reason_of(text).note)
+    if INVESTIGATOR not in note or not (ard.run_folder() / "tables" / "plan.json").is_file():
+        return note
+    return note.replace(INVESTIGATOR, ard.plan().tumour.assessor)
+
+
+INVESTIGATOR = "investigator"
+"""In a reason, who assessed the scans, whoever it is by the plan."""
 
 
 def _named(code: str) -> str:

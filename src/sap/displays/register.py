@@ -30,6 +30,8 @@ Kind = Literal["table", "figure", "listing"]
 HOUSE_STYLE = "house_style"
 
 _MARK = re.compile(r"\{|\[\[")
+ASSESSOR = "{assessor}"
+"""In a title or a footnote, who assessed the scans: `investigator`."""
 _ID = re.compile(r"tlf-[a-z0-9]+(-[a-z0-9]+)*")
 
 
@@ -298,7 +300,7 @@ def register() -> Register:
 def title_of(entry: Entry) -> str:
     """The title of a display in the report of a plan: with groups, where it has one for them.
 
-    Parts in double brackets are for plans with an entry (`sap.catalogue.reporting.filled`); `{primary}` is the name of the primary endpoint, `{rate}` that of its rate.
+    Parts in double brackets are for plans with an entry (`sap.catalogue.reporting.filled`); `{primary}` is the name of the primary endpoint, `{rate}` that of its rate, `{assessor}` who assessed the scans.
     """
     title = (
         entry.title_of_groups if entry.title_of_groups and ard.plan().study.groups else entry.title
@@ -307,7 +309,8 @@ def title_of(entry: Entry) -> str:
         return title
     plan = ard.plan()
     title = applied(title, plan)
-    return title.replace("{primary}", primary_endpoint(plan)).replace("{rate}", rate_name(plan))
+    title = title.replace("{primary}", primary_endpoint(plan)).replace("{rate}", rate_name(plan))
+    return title.replace(ASSESSOR, plan.tumour.assessor)
 
 
 def hidden(display_id: str) -> bool:
@@ -341,13 +344,15 @@ RULES_OF_ENDPOINTS = ("objective_response", "rate_at")
 def profiles_of(plan: "Plan") -> tuple[str, ...]:
     """The profiles of a report of the plan, in the order of their names; chapters and engines read them.
 
-    1. `without-ENTRY` for each entry that the plan leaves out, and `without-groups` without group A.
+    1. `without-ENTRY` for each entry that the plan leaves out, `without-groups` without group A, and
+       `without-labs` where no laboratory test is graded.
     2. `without-ID` for each display that the plan does not have: its cell is not run.
     3. `with-ENTRY` for each of `RULES_OF_ENDPOINTS` that the plan has.
     4. `primary-ENDPOINT`, and `primary-other` where it is not PSA response.
     """
     entries = [name for name in type(plan).model_fields if getattr(plan, name) is None]
     entries += [] if plan.study.groups else ["groups"]
+    entries += [] if plan.labs.graded else ["labs"]
     displays = [
         i for i, entry in register().items() if not in_plan(entry.analysis, entry.of_plan, plan)
     ]

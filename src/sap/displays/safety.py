@@ -397,8 +397,8 @@ def dots() -> Figure:
     first = ArdKey(level=rules[0].id, group="")
     n = rates_.count("N", **first)
     alt = (
-        f"Dot plot of rates of adverse events in {n.text} treated patients and of "
-        f"{', '.join(published) or 'no published trial'}: {'; '.join(in_words)}."
+        f"Dot plot of rates of adverse events in {n.text} treated patients"
+        f"{' and of ' if published else ''}{', '.join(published)}: {'; '.join(in_words)}."
     )
     notes: list[Note] = [f"Lines: exact {ci_header(rates_, **first).removesuffix(' (%)')}."]
     if any("lowest" in point for point in points):

@@ -69,14 +69,16 @@ def design() -> RichText:
     return _joined(
         _arm(), f" in two stages, {named.get(planned.criterion, 'after Simon')}. ",
         *test, ". The study stops after ", _plan("design.n1"), " patients when at most ",
-        _plan("design.r1"), f" {_respond()}, and the null hypothesis is rejected when more than ", _plan("design.r"),
+        _plan("design.r1"), f" {_respond(planned.r1)}, and the null hypothesis is rejected when more than ", _plan("design.r"),
         " of ", _plan("design.n"), f" {_respond()}.",
     )  # fmt: skip
 
 
-def _respond() -> str:
-    """The verb of a responder in the sentence of the design."""
-    return "respond" if ard.plan().primary.endpoint != "rate_at" else "are free of the event"
+def _respond(n: int | None = None) -> str:
+    """The verb of a responder in the sentence of the design; of one patient, where `n` is 1."""
+    if ard.plan().primary.endpoint == "rate_at":
+        return "is free of the event" if n == 1 else "are free of the event"
+    return "responds" if n == 1 else "respond"
 
 
 def primary_count() -> RichText:
@@ -225,7 +227,7 @@ def investigator_alone() -> RichText:
     if not unavailable(SCANS) or unavailable("tlf-tumour-response"):
         return RichText("")
     return RichText(
-        "The best overall response is that assessed by the investigator; "
+        f"The best overall response is that assessed by the {ard.plan().tumour.assessor}; "
         f"{were_not('dated assessments and measurements of lesions')}, so no response is derived by the "
         "criteria of the SAP."
     )
@@ -235,7 +237,7 @@ def evaluator() -> RichText:
     """Whose readings of the scans are used; nothing without scans."""
     if unavailable(SCANS):
         return RichText("")
-    who = Number(ard.plan().tumour.evaluator.lower(), "plan|tumour.evaluator")
+    who = Number(ard.plan().tumour.assessor, "plan|tumour.evaluator")
     return RichText("Assessments of the ", who, " are used.")
 
 
@@ -312,10 +314,44 @@ def variables() -> RichText:
     scans = " and bone scan" if plan.bone is not None else ""
     psa = "PSA, " if plan.psa_response is not None else ""
     begin = "" if psa or cells else "T"
+    events = f"adverse events {'graded by CTCAE' if plan.safety.by == 'grade' else 'by severity'}"
+    safe = (
+        f"{events} and laboratory values are the safety variables"
+        if plan.labs.graded
+        else f"{events} are the safety variable"
+    )
     return _joined(
         psa, *cells, f"{begin or 't'}umour assessments by RECIST{scans}{',' if psa or cells else ''} and survival are the efficacy "
-        "variables; adverse events graded by CTCAE and laboratory values are the safety variables.",
+        f"variables; {safe}.",
     )  # fmt: skip
+
+
+def criteria() -> RichText:
+    """By which criteria responses are assessed and safety variables are graded, as far as the plan has them."""
+    plan = ard.plan()
+    graded = ["adverse events"] if plan.safety.by == "grade" else []
+    graded += ["laboratory values"] if plan.labs.graded else []
+    by_ctcae = f", {' and '.join(graded)} are graded by CTCAE" if graded else ""
+    return RichText(f"Responses and progression are assessed by published criteria{by_ctcae}")
+
+
+def without_scale() -> RichText:
+    """That events without a grade, or a severity, are in no rate of worse ones."""
+    by_grade = ard.plan().safety.by == "grade"
+    worse = "rates of higher grades" if by_grade else "the rate of severe events"
+    return RichText(
+        f"Events without a {ard.plan().safety.by} are not counted in {worse}; their number is given."
+    )
+
+
+def estimated() -> RichText:
+    """What the study estimates and tests, and what comparisons with other trials are, where the plan has any."""
+    plan = ard.plan()
+    compared = plan.comparison is not None or plan.safety_rates.published
+    others = "; comparisons with other trials are descriptive" if compared else ""
+    return RichText(
+        f"The study estimates a response rate and tests it against an unacceptable rate{others}."
+    )
 
 
 def sample_rule() -> RichText:
@@ -337,12 +373,10 @@ def objective_response_rule() -> RichText:
     rule = ard.plan().objective_response
     if rule is None:
         return RichText("")
-    read = (
-        "recorded by the "
-        if rule.source_of_response == "RS"
-        else "derived from the lesions of the "
-    )
-    who = Number(ard.plan().tumour.evaluator.lower(), "plan|tumour.evaluator")
+    recorded = rule.source_of_response == "RS"
+    read = "recorded by the " if recorded else "derived from the lesions of the "
+    other = "derived from the lesions" if recorded else "recorded in RS"
+    who = Number(ard.plan().tumour.assessor, "plan|tumour.evaluator")
     confirmed: tuple[str | Number, ...] = (", without confirmation",)
     if rule.confirmed:
         confirmed = (
@@ -363,7 +397,7 @@ def objective_response_rule() -> RichText:
     return _joined(
         f"An objective response is an overall response of CR or PR by RECIST 1.1 {read}", who, *confirmed,
         ", up to the first progression", *least, f". The denominator is {of}; the response by the other "
-        "source is reported with it.",
+        f"source ({other}) is reported with it.",
     )  # fmt: skip
 
 
@@ -544,6 +578,11 @@ def action_missing_beside_listing() -> RichText:
     return RichText("") if unavailable("tlf-l-significant") else action_missing()
 
 
+def no_laboratory() -> RichText:
+    """That laboratory values are not analysed, where no test is graded."""
+    return RichText("" if ard.plan().labs.graded else NO_LABS)
+
+
 def no_vital_signs() -> RichText:
     """That vital signs were not collected, where that is so."""
     if not unavailable("tlf-vital-signs"):
@@ -560,8 +599,20 @@ def vital_signs() -> Conditional | RichText:
     )
 
 
+NO_LABS = "Laboratory values are not analysed by the SAP."
+
+
+def laboratory_listing() -> Conditional | RichText:
+    """Where laboratory values are listed, or that the plan analyses none."""
+    if ard.plan().labs.graded is None:
+        return RichText(NO_LABS)
+    return if_shown("{tlf-l-labs} lists the values of each patient with their grades.")
+
+
 def laboratory_course() -> Conditional | RichText:
     """What the displays of laboratory values by visit have, or that no value on treatment has a visit."""
+    if ard.plan().labs.graded is None:
+        return RichText(NO_LABS)
     if unavailable("tlf-lab-values"):
         if not len(results("lab_values")):
             return RichText("No laboratory value of a treated patient was recorded.")
@@ -577,15 +628,30 @@ def laboratory_course() -> Conditional | RichText:
 
 def tumour_displays() -> Conditional:
     """What the table of tumour response rates has, by the rows that it prints."""
+    who = ard.plan().tumour.assessor
     if unavailable(SCANS):
         return if_shown(
-            "Best overall response is reported as assessed by the investigator ({tlf-bor}). {tlf-tumour-response} "
+            f"Best overall response is reported as assessed by the {who} ({{tlf-bor}}). {{tlf-tumour-response}} "
             "has the rates, of all treated patients of the primary set."
         )
+    rates = results("tumour_response")
+    recorded = rates.has("n", **BEST_RECORDED) and rates.find("n", **BEST_RECORDED).estimable
+    reported = f" and reported as assessed by the {who}" if recorded else ""
     return if_shown(
-        "Best overall response is derived by the criteria of the SAP and reported as assessed by the "
-        "investigator ({tlf-bor}). {tlf-tumour-response} has the rates: of patients with measurable disease "
-        "first, of all treated patients of the primary set second."
+        f"Best overall response is derived by the criteria of the SAP{reported} ({{tlf-bor}}). "
+        "{tlf-tumour-response} has the rates: of patients with measurable disease first, of all treated "
+        "patients of the primary set second."
+    )
+
+
+BEST_RECORDED = ArdKey(population="PRIMARY", paramcd="BORINV", level="objective_response")
+"""The patients of the primary set with a response by their recorded best overall response."""
+
+
+def concordance() -> Conditional:
+    """Where the concordance of the algorithm with the evaluator is."""
+    return if_shown(
+        f"The concordance with the {ard.plan().tumour.assessor} is in {{tlf-tumour-agreement}}."
     )
 
 
@@ -655,6 +721,11 @@ def and_line() -> RichText:
     return RichText("" if ard.plan().lines is None else " and line of therapy")
 
 
+def by_line() -> RichText:
+    """By what the severe events are counted: by line of therapy where the plan has lines, else by frequency."""
+    return RichText("by frequency" if ard.plan().lines is None else "by line of therapy")
+
+
 def design_source() -> RichText:
     """Whether the numbers of the design are assumptions of the SAP or those of its source."""
     where = plan_text.section("design")
@@ -683,8 +754,8 @@ def severe_apart() -> RichText:
 
 
 def severe_values() -> RichText:
-    """Where laboratory values of the plan's high grade are; nothing where events have a severity."""
-    if ard.plan().safety.severe_grade is None:
+    """Where laboratory values of the plan's high grade are; nothing where events have a severity or no test a grade."""
+    if ard.plan().safety.severe_grade is None or ard.plan().labs.graded is None:
         return RichText("")
     return _joined(
         "Values of grade ", _plan("safety.severe_grade"), " and above are included in ", ref("tlf-lab-grade"),
@@ -799,7 +870,7 @@ def response_rule() -> RichText:
         " that counts, at least ", _plan("psa_response.confirm_after_days"),
         " days after the first. Baseline is the value of the last day "
         "with a value on or before the first dose; values count from the day after it to ",
-        _plan("psa_response.days_after_last_cycle"), f" days after the last infusion{therapy}. "
+        _plan("psa_response.days_after_last_cycle"), f" days after {ard.plan().exposure.last_dose}{therapy}. "
         f"A value below quantification is taken as {below[rule.below_quantification]}.",
     )  # fmt: skip
 
@@ -1072,7 +1143,7 @@ def _tumour_response() -> list[str | Number | RichText]:
             " patients of the primary set. ",
         ]
     tumour = results("tumour_response")
-    place = ArdKey(population="PRIMARY", paramcd="BORINV", level="objective_response")
+    place = BEST_RECORDED
     if not tumour.has("n", **place) or not tumour.find("n", **place).estimable:
         return []
     n = tumour.count(**place)
@@ -1081,7 +1152,7 @@ def _tumour_response() -> list[str | Number | RichText]:
     if n.text == "0":
         of_all, share = (replace(n, text="none"), " of ", tumour.count("N", **place)), ()
     return [
-        "A complete or partial tumour response, as assessed by the investigator, was observed in ",
+        f"A complete or partial tumour response, as assessed by the {ard.plan().tumour.assessor}, was observed in ",
         *of_all,
         " patients (",
         *share,
@@ -1330,6 +1401,14 @@ def baseline() -> RichText:
     return _joined(*parts)
 
 
+def baseline_tables() -> Conditional:
+    """The tables of baseline characteristics, and of laboratory values where the plan has any."""
+    of_labs = "" if ard.plan().labs.graded is None else ", laboratory values in {tlf-baseline-labs}"
+    return if_shown(
+        f"Demographic and baseline characteristics are given by analysis set in {{tlf-baseline}}{of_labs}"
+    )
+
+
 def exposure() -> RichText:
     """How many infusions were given, and the dose intensity where doses are known."""
     exposures = results("exposure")
@@ -1469,7 +1548,7 @@ def _fatal(overview: Results, fatal: ArdKey) -> list[str | Number]:
     known = [t for t in terms.values("sublevel", level="treatment_emergent") if t]
     words = sorted(coded(term).lower() for term in known)
     parts: list[str | Number] = [f" ({', '.join(words)})" if words else ""]
-    related = overview.count(level="related_fatal", group="")
+    related = _or_none(overview.count(level="related_fatal", group=""))
     return [*parts, ", considered related to treatment in ", related]
 
 
@@ -1526,6 +1605,11 @@ def listed_changes() -> Conditional:
     return if_shown(f"{{tlf-changes}} lists {' and '.join(filter(None, (dated, other)))}.")
 
 
+def each_dose() -> RichText:
+    """What the listing of doses has: each infusion, or each interval of continuous dosing."""
+    return _joined("Each ", ard.plan().exposure.a_record, " is listed in ", ref("tlf-l-dosing"))
+
+
 def mapped() -> RichText:
     """That the source files had another format, where they had; ends with a space."""
     if ard.plan().inputs.intake == "sdtm":
@@ -1539,6 +1623,10 @@ def mapped() -> RichText:
 def compliance() -> RichText:
     """How treatment was administered, and whether the doses are in the data."""
     exposures = results("exposure")
+    if ard.plan().exposure.continuous:
+        return RichText(
+            f"Doses of study {ard.plan().wording.treatment} are those of the recorded intervals."
+        )
     place = ArdKey(group="", paramcd="CUMDOSE", level="")
     known = exposures.has("n", **place) and exposures.find("n", **place).value > 0
     given = f"Study {ard.plan().wording.treatment} was infused at the site"

@@ -20,6 +20,11 @@ SUFFIX = ".odcs.yaml"
 NO_MEETING = (
     "# Cover of the reports of the DSMB, amendments and meetings, by study; none is recorded.\n{}\n"
 )
+OF_TEMPLATE = (
+    "It was written\nfrom a template with an invented drug: every value is yours to replace."
+)
+OF_GIVEN = "It is the\nplan that `sap init` was given."
+"""What the README says of the plan of a template, and in its place of a given plan."""
 RENAMED = {"gitignore": ".gitignore"}
 """Files whose own name a package would not carry."""
 OF_STUDY = (
@@ -69,6 +74,9 @@ def init(folder: Path, like: str) -> Path:
                 _copy(TEMPLATES / like, folder)
             else:
                 shutil.copyfile(given, folder / "analysis" / "plan.yml")
+                readme = folder / "README.md"
+                text = readme.read_text(encoding="utf-8")
+                write_text(readme, text.replace(OF_TEMPLATE, OF_GIVEN))
                 write_text(folder / "analysis" / "dsmb.yml", NO_MEETING)
                 _copy_of_study(given.resolve(), folder)
             plan = folder / "analysis" / "plan.yml"

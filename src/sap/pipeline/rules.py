@@ -106,9 +106,14 @@ PRINTED = (
     Rule("tumour", "State of one non-target lesion", lesions.state_of),
     Rule("tumour", "Non-target lesions", tumour_rules.non_target_response),
     Rule("tumour", "Response of soft tissue", tumour_rules.soft_tissue),
-    Rule("tumour", "First progression of soft tissue", tumour_rules.first_progression),
+    Rule(
+        "tumour",
+        "First progression of soft tissue",
+        tumour_rules.first_progression,
+        of=lambda plan: plan.tumour.first_progression_confirm_days,
+    ),
     Rule("tumour", "Number of target lesions", tumour_rules.over_limit),
-    Rule("tumour", "Overall response of soft tissue and bone", tumour_rules.overall),
+    Rule("tumour", "Overall response of soft tissue and bone", tumour_rules.overall, needs="bone"),
     Rule("tumour", "Best overall response", tumour_rules.best_response),
     Rule("tumour", "Tumour response parameters", tumour.tumour_responses),
     Rule("objective_response", "Readings of objective response", primary.readings),
@@ -130,7 +135,12 @@ PRINTED = (
     Rule("safety", "Vital signs", vitals.advs),
     Rule("lines", "Line of treatment", population.line_of_therapy),
     Rule("deaths", "Time and cause of death", safety.with_deaths),
-    Rule("labs", "Laboratory values and their grades", labs.adlb),
+    Rule(
+        "labs",
+        "Laboratory values and their grades",
+        labs.adlb,
+        of=lambda plan: plan.labs.graded,
+    ),
     Rule("labs", "Laboratory values and vital signs by visit", rates.over_time),
     Rule(
         "toxicity_monitoring", "Stopping boundary for toxicity", safety_results.toxicity_monitoring
@@ -145,7 +155,12 @@ PRINTED = (
     ),
     Rule("exposure", "Doses", exposure.adex),
     Rule("exposure", "Exposure parameters by patient", exposure.adexsum),
-    Rule("exposure", "G-CSF use", exposure.growth_factor),
+    Rule(
+        "exposure",
+        "G-CSF use",
+        exposure.growth_factor,
+        of=lambda plan: not plan.exposure.continuous,
+    ),
     Rule("pk", "Concentrations", pk.adpc),
     Rule("pk", "PK parameters", pk.adpp),
     Rule("samples", "Blood samples expected and collected", samples.adbe),
@@ -195,43 +210,146 @@ NOT_IN_SAP = "Not in this SAP."
 WORDS_OF: Mapping[str, str] = {
     "psa_response": r"PSA|\bGLEASON\b",
     "ctc": r"\bCTC(?!AE)",
-    "biomarker": r"[Bb]iomarker|\bMPOSFL\b",
-    "rescreening": r"[Rr]e-screen|\bRESC[A-Z]*FL\b|\bGROUP\b|\bGRPAFL\b|\bOSRE\b|\bOSCENS\b",
+    "biomarker": r"[Bb]iomarker|\bMPOSFL\b|lists as positive or negative",
+    "rescreening": r"[Rr]e-screen|\bRESC[A-Z]*FL\b|\bGROUP\b|\bGRPAFL\b|\bOSRE\b|\bOSCENS\b"
+    r"|physician's choice",
     "pk": r"[Cc]oncentration",
+    "psa_progression": r"PSA progression|\bTTPP\b|\bDOR\b",
+    "bone": r"^That of bone|\bUNC:|\bPDu\b",
+    "survival_comparison": r"\bOSSCR\b|guarantee-time",
 }
 """By entry of the plan, the words of the rules that only a plan with the entry needs."""
 OF_BIOMARKER = ("biomarker", "ctc")
 """Entries whose rules name variables of the results of the biomarker (--REFID), in any domain."""
 _VARIABLE = re.compile(r"--(?=[A-Z])")
+
+
+class Words(NamedTuple):
+    """Words of rules, of an entry or of all, that only a plan needs of which `where` holds."""
+
+    where: Callable[[Plan], object]
+    words: str
+    entry: str = ""
+
+
+WORDS_WHERE = (
+    Words(
+        lambda plan: plan.exposure.continuous,
+        r"is continuous|\b(?:NDOSES|DURDAYS|TRTDAYS|OFFDAYS|INTERR)\b|`frequency`",
+    ),
+    Words(lambda plan: not plan.exposure.continuous, r"\binfusions?\b|\bDURWK\b", "exposure"),
+    Words(lambda plan: plan.exposure.dose_unit == "mg/m2", r"by body surface|`bsa_formula`"),
+    Words(lambda plan: plan.exposure.dose_unit == "mg/kg", r"by body weight"),
+    Words(lambda plan: plan.exposure.dose_unit == "AUC", r"`dose_unit` is AUC"),
+    Words(lambda plan: plan.design.kind == "two-stage", r"\btwo-stage\b", "intervals"),
+    Words(lambda plan: plan.safety.by_grade, r"`by` is grade"),
+    Words(lambda plan: plan.safety.by_severity, r"`by` is severity"),
+    Words(lambda plan: plan.bone is None, r"no rule of bone scans"),
+)
+MAY_BE_UNSET = (
+    "deviation",
+    "evaluator_id",
+    "window_measures",
+    "prior_drug",
+    "prior_class",
+    "reduced_at_most",
+    "low_start_dose",
+    "max_cycles",
+    "major_delay_after_days",
+)
+"""Keys without which a rule has no use for the sentence, or the words in brackets, that name them."""
+
+
+class Instead(NamedTuple):
+    """Words of rules, and those in their place for a plan of which `where` holds."""
+
+    where: Callable[[Plan], object]
+    words: str
+    by: str
+
+
+INSTEAD = (
+    Instead(
+        lambda plan: plan.exposure.continuous,
+        r"`per_protocol_cycles` cycles \(of continuous dosing, (.*?)\)",
+        r"\1",
+    ),
+    Instead(lambda plan: not plan.exposure.continuous, r" \(of continuous dosing, .*?\)", ""),
+    Instead(
+        lambda plan: plan.toxicity_monitoring and plan.toxicity_monitoring.shape != "bayesian",
+        r"; bayesian: the posterior probability, .*?`p0`",
+        "",
+    ),
+    Instead(
+        lambda plan: plan.biomarker is None, r"The day of the sample\.", "The day of the consent."
+    ),
+)
 _SENTENCE = re.compile(r"(?<=\.)\s+(?=[A-Z`])")
 
 
-def of_plan(given: Iterable[dict[str, Any]], plan: Plan) -> Iterator[dict[str, Any]]:
-    """The blocks of a rule as far as they apply to a plan.
+def of_plan(
+    given: Iterable[dict[str, Any]], plan: Plan, entry: str = ""
+) -> Iterator[dict[str, Any]]:
+    """The blocks of a rule of an entry as far as they apply to a plan.
 
-    1. A sentence about an entry that the plan leaves out (`WORDS_OF`) is not printed.
+    1. A sentence about an entry that the plan leaves out (`WORDS_OF`), about what the plan is not
+       (`WORDS_WHERE`), or with a key that has no value (`MAY_BE_UNSET`) is not printed; words in brackets with
+       such a key are not, and their sentence is. Some words have others in their place (`INSTEAD`).
     2. A numbered case of which nothing remains is "Not in this SAP.", so that every number stays. Where
        nothing remains of any case, and of an item or a paragraph, it is not printed.
+    3. Cases and items are not printed either where the sentence that introduces them, with a colon at its
+       end, is not; and such a sentence is not where nothing remains of them.
     """
-    absent = [words for entry, words in WORDS_OF.items() if getattr(plan, entry) is None]
+    unset = "|".join(_unset(plan, entry))
+    absent = [words for name, words in WORDS_OF.items() if getattr(plan, name) is None]
+    absent += [one.words for one in WORDS_WHERE if one.entry in ("", entry) and not one.where(plan)]
+    absent += [f"`(?:{unset})`"] if unset else []
     about = re.compile("|".join(absent)) if absent else None
+    bracket = re.compile(rf" \([^()]*`(?:{unset})`[^()]*\)") if unset else None
 
     def kept(text: str) -> str:
+        for one in INSTEAD:
+            text = re.sub(one.words, one.by, text) if one.where(plan) else text
+        text = bracket.sub("", text) if bracket else text
         if about is None:
             return text
         return " ".join(one for one in _SENTENCE.split(text) if not about.search(one))
 
+    introduced = True
+    waiting: dict[str, Any] = {}
     for block in given:
+        made = {name: _kept_of(name, value, kept) for name, value in block.items()}
+        listed = "cases" in block or "items" in block
+        if listed and not (introduced and any(made.values())):
+            text = waiting.get("text", "")
+            last = _SENTENCE.split(text)[-1]
+            if introduced and last.endswith(":"):
+                waiting["text"] = text.removesuffix(last).strip()
+            made = {}
+        if any(waiting.values()):
+            yield {name: value for name, value in waiting.items() if value}
+        waiting = made
         if "text" in block:
-            block = block | {"text": kept(block["text"])}
-        if "cases" in block:
-            cases = [[number, kept(case) or NOT_IN_SAP] for number, case in block["cases"]]
-            any_left = any(case != NOT_IN_SAP for _, case in cases)
-            block = block | {"cases": cases if any_left else []}
-        if "items" in block:
-            block = block | {"items": [one for one in map(kept, block["items"]) if one]}
-        if any(block.values()):
-            yield {name: value for name, value in block.items() if value}
+            intro = block["text"].endswith(":")
+            introduced = not intro or made["text"].endswith(":")
+    if any(waiting.values()):
+        yield {name: value for name, value in waiting.items() if value}
+
+
+def _kept_of(name: str, value: Any, kept: Callable[[str], str]) -> Any:
+    """A text, the cases or the items of a block, as far as they are kept."""
+    if name == "cases":
+        cases = [[number, kept(case) or NOT_IN_SAP] for number, case in value]
+        return cases if any(case != NOT_IN_SAP for _, case in cases) else []
+    return kept(value) if name == "text" else [one for one in map(kept, value) if one]
+
+
+def _unset(plan: Plan, entry: str) -> Iterator[str]:
+    """The keys of an entry among `MAY_BE_UNSET` that have no value in a plan."""
+    of_entry = getattr(plan, entry, None) if entry else None
+    for key in MAY_BE_UNSET:
+        if hasattr(of_entry, key) and getattr(of_entry, key) in (None, [], (), {}):
+            yield key
 
 
 def table(plan: Plan) -> list[dict[str, Any]]:
@@ -255,7 +373,7 @@ def table(plan: Plan) -> list[dict[str, Any]]:
             continue
         domain = plan.biomarker.domain if plan.biomarker else None
         text = with_variables(text_of(rule.function), rule.entry, domain)
-        kept = list(of_plan(blocks(text), plan))
+        kept = list(of_plan(blocks(text), plan, rule.entry))
         for key in KEY.findall(str(kept)):
             path_of(entries, rule.entry, key)
         rows.append(

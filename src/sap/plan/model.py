@@ -273,6 +273,11 @@ class Design(Entry):
         description="whether accrual stops after stage 1 until the decision on futility; left out: not known",
     )
 
+    @property
+    def stages(self) -> bool | None:
+        """True where the design has two stages, else None."""
+        return True if self.kind == "two-stage" else None
+
     @check
     def _rates(self) -> Iterator[Conflict]:
         if self.p0 >= self.p1:
@@ -526,6 +531,21 @@ class Tumour(Entry):
                 "node_normal_mm",
                 "node_target_mm",
             )
+
+    @property
+    def stable(self) -> bool | None:
+        """True where stable disease has a shortest duration, else None."""
+        return True if self.stable_after_days else None
+
+    @property
+    def assessor(self) -> str:
+        """The evaluator within a sentence: `independent assessor`."""
+        return self.evaluator.lower()
+
+    @property
+    def assessor_label(self) -> str:
+        """The evaluator as a label: `Independent assessor`."""
+        return self.evaluator.capitalize()
 
 
 class Bone(Entry):
@@ -882,6 +902,11 @@ class SafetyRates(Entry):
         """True where a rate is compared with a published one, else None."""
         return True if any(rate.reference for rate in self.rates) else None
 
+    @property
+    def laboratory(self) -> bool | None:
+        """True where a rate is that of a laboratory grade, else None."""
+        return True if any(rate.kind == "laboratory" for rate in self.rates) else None
+
 
 class Deaths(Entry):
     """The preferred terms of disease progression."""
@@ -987,6 +1012,11 @@ class Labs(Entry):
     def gradings(self) -> tuple[Grading, ...]:
         """Every grading of `terms`."""
         return gradings(self.terms)
+
+    @property
+    def graded(self) -> bool | None:
+        """True where a test is graded, else None."""
+        return True if self.terms else None
 
 
 class ToxicityMonitoring(Entry):

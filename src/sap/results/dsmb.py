@@ -395,7 +395,9 @@ def dsmb_sites(
         "analysis": "dsmb_sites",
         "section": plan.screening_section,
         "population": "SCREENED",
-        "method": "Distinct patients, deviations and results, by site",
+        "method": "Distinct patients, deviations and results, by site"
+        if plan.psa_response is not None
+        else "Distinct patients and deviations, by site",
     }
     important = addv.loc[addv["DVCAT"] == "MAJOR", "USUBJID"].map(of_subject)
     site_of_results = adcur["USUBJID"].map(of_subject)

@@ -137,7 +137,7 @@ def progression(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.D
                     group=group,
                     paramcd="PROG",
                     level=level,
-                    method=METHOD,
+                    method=_method(plan),
                 )
             )
     return parts
@@ -184,7 +184,7 @@ def fatal_events(adsl: pd.DataFrame, adae: pd.DataFrame, plan: Plan) -> list[pd.
                     paramcd="FATAL",
                     level=level,
                     sublevel=str(term),
-                    method=METHOD,
+                    method=_method(plan),
                 )
             )
     return parts
