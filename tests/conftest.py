@@ -28,7 +28,7 @@ SHARED = Path(__file__).parents[2] / "shared" / "data"
 def r_is_there() -> bool:
     if shutil.which("Rscript") is None:
         return False
-    call = ["Rscript", "-e", "suppressMessages(library(survival))"]
+    call = ["Rscript", "-e", "suppressMessages({library(survival); library(foreign)})"]
     return subprocess.run(call, capture_output=True, check=False).returncode == 0
 
 
@@ -87,7 +87,7 @@ def small_bundle(small_run: Path) -> Path:
 
 
 NEEDS = {
-    "r": (r_is_there, "R with the survival package is not installed"),
+    "r": (r_is_there, "R with the packages survival and foreign is not installed"),
     "shared": (SHARED.is_dir, "../shared/data is not there"),
     "clock": (lambda: shutil.which("faketime") is not None, "faketime is not installed"),
     "ssh": (lambda: shutil.which("ssh-keygen") is not None, "ssh-keygen is not installed"),

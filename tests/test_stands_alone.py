@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 from matplotlib.text import Text
 
+from sap.catalogue.reporting import filled
 from sap.displays import abbreviations, profile, register
 from sap.displays.formats import typeset
 from sap.pipeline import commands
-from sap.plan import project_home
+from sap.plan import project_home, read_plan
 
 HOME = project_home()
+CARVE = read_plan(HOME / "analysis" / "plan.yml").plan
 INCLUDE = re.compile(r"\{\{< include (\S+) >\}\}")
 CELL = re.compile(r"^```\{python\}\n#\| label: (\S+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 # Displays about the report itself count no patients.
@@ -152,8 +154,9 @@ def unused_footnotes(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, li
         notes = text.partition(".tlf-notes}")[2]
         tied = [n for n in register.register()[label].footnotes if not isinstance(n, str)]
         told = [re.sub(r"[\\]", "", line) for line in notes.splitlines() if line.startswith("- ^")]
-        lost = [n.text for n in tied if not any(typeset(n.text) in line for line in told)]
-        if lost and ".tlf-absent" not in text and text:
+        texts = [text for n in tied if (text := filled(n.text, CARVE))]
+        lost = [text for text in texts if not any(typeset(text) in line for line in told)]
+        if lost and ".tlf-absent" not in text and register.printed(label):
             unused[label] = lost
     return unused
 

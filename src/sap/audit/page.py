@@ -1,16 +1,13 @@
 """The result of an audit on one page: HTML, PDF and JSON."""
 
 import json
-import re
-import tempfile
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 from sap.audit.findings import CHANGED, DIFFERENT, IDENTICAL, NEAR, NOT_REBUILT, Audit
-from sap.publish import pandoc, pdf
-from sap.publish.policy import PLACE, policy
+from sap.publish import sheet
 
 SHOWN = 12
 VERDICTS = {
@@ -25,56 +22,6 @@ LIMITS = (
     "fixed before the data were seen. A signature, or the fingerprint of the list of sums kept elsewhere "
     "(`{}`), is what ties this folder to who made it; a time stamp (RFC 3161) of the fingerprint, to the day."
 )
-HTML = """<!DOCTYPE html>
-<html lang="en-GB">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<!-- policy -->
-<title>$pagetitle$</title>
-<style>
-:root { --ink: #1c2733; --soft: #5b6875; --rule: #c9d1d9; --good: #1d6b3a; --bad: #a3211b; --mid: #8a5a00; }
-body { font: 16px/1.5 "Libertinus Serif", Georgia, serif; color: var(--ink); background: #fff;
-  max-width: 50rem; margin: 0 auto; padding: 1.5rem 1rem 3rem; }
-h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.1rem; margin: 1.6rem 0 .4rem; }
-.verdict { border-left: .35rem solid var(--mid); padding: .5rem .9rem; margin: 1rem 0; background: #f6f7f8; font-weight: 600; }
-.verdict.good { border-color: var(--good); } .verdict.bad { border-color: var(--bad); }
-table { border-collapse: collapse; width: 100%; font-size: .88rem; }
-th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid var(--rule); overflow-wrap: anywhere; }
-thead th { border-bottom: 2px solid var(--ink); } code { overflow-wrap: anywhere; font-size: .85em; }
-@media (max-width: 30rem) { body { font-size: 15px; } }
-@media print { body { max-width: none; padding: 0; } thead { display: table-header-group; } tr { break-inside: avoid; } }
-</style>
-</head>
-<body>
-<main>
-$body$
-</main>
-</body>
-</html>
-"""
-# The page's policy forbids style attributes; a table's columns are as wide as their text asks.
-STYLED = re.compile(r'<colgroup>.*?</colgroup>\s*|(?<=<t[hd]) style="[^"]*"', re.DOTALL)
-TYPST = """#set document(title: "$title$", date: auto)
-#set page(paper: "a4", margin: (x: 2.2cm, y: 2cm), footer: context [#set text(8pt); Audit of $bundle$ #h(1fr) Page #counter(page).display("1 of 1", both: true)])
-#set text(font: "Libertinus Serif", size: 9.5pt, lang: "en", region: "GB")
-#set par(leading: 0.55em)
-#set table(stroke: none, inset: (x: 4pt, y: 2.5pt))
-#show table: set text(8.5pt)
-#show figure: set align(left)
-#set table(align: left)
-#show heading.where(level: 1): set text(15pt)
-#show heading.where(level: 2): it => block(above: 1em, below: 0.5em, text(11pt, it.body))
-#let horizontalrule = line(length: 100%)
-$body$
-"""
-
-
-def _cell(text: object) -> str:
-    plain = " ".join(str(text).split())
-    for mark in "\\`*_{}[]<>#|$~^@":
-        plain = plain.replace(mark, "\\" + mark)
-    return plain or " "
 
 
 def _table(
@@ -84,11 +31,9 @@ def _table(
     shown: int = SHOWN,
 ) -> str:
     """A pipe table with relative column widths; a line states how many rows are not listed."""
-    lines = ["| " + " | ".join(header) + " |", "|" + "|".join("-" * w for w in widths) + "|"]
-    lines += ["| " + " | ".join(_cell(cell) for cell in row) + " |" for row in rows[:shown]]
     more = len(rows) - shown
     rest = f"\n\nAnd {more} more; `audit.json` lists all." if more > 0 else ""
-    return "\n".join(lines) + rest
+    return sheet.table(header, rows[:shown], widths) + rest
 
 
 def numbers_of(audit: Audit) -> list[tuple[str, str, str, str, str]]:
@@ -120,19 +65,19 @@ def markdown(audit: Audit) -> str:
     if audit.exit_code:
         verdict = f"{verdict} (exit {audit.exit_code})"
     parts = [
-        f"# Audit of {_cell(audit.bundle)}",
+        f"# Audit of {sheet.cell(audit.bundle)}",
         ("" if facts["verified"] else "As stated by the bundle, not verified: ")
-        + f"{_cell(facts['study'])}, data cut-off {_cell(facts['cut_off'])} "
-        f"({_cell(facts['cut_off_name'])}), frozen cut `{facts['cut_id']}`; audience "
-        f"{_cell(facts['audience'])}."
+        + f"{sheet.cell(facts['study'])}, data cut-off {sheet.cell(facts['cut_off'])} "
+        f"({sheet.cell(facts['cut_off_name'])}), frozen cut `{facts['cut_id']}`; audience "
+        f"{sheet.cell(facts['audience'])}."
         + (" The data are synthetic." if facts.get("synthetic") else ""),
         f"::: {{.verdict .{colour}}}\n**{verdict}**\n:::",
-        f"{_cell(facts['signature'])} {_cell(facts['auditor'])}",
+        f"{sheet.cell(facts['signature'])} {sheet.cell(facts['auditor'])}",
     ]
     if audit.causes:
         parts += [
             "## Probable cause",
-            "\n".join(f"- **{c.what}**: {_cell(c.words)}" for c in audit.causes[:SHOWN]),
+            "\n".join(f"- **{c.what}**: {sheet.cell(c.words)}" for c in audit.causes[:SHOWN]),
         ]
     if audit.findings:
         parts += [
@@ -184,7 +129,7 @@ def _second_computation(qc: Any) -> list[str]:
         f"{qc.agreeing} agree, {qc.differing} differ."
     )
     rows = [
-        (_cell(analysis), *(str(counts[name]) for name in ("raw", "datasets", "none", "differs")))
+        (sheet.cell(analysis), *(str(counts[name]) for name in ("raw", "datasets", "none", "differs")))
         for analysis, counts in qc.as_json()["by_analysis"].items()
     ]
     columns = ("Analysis", "From raw data", "From datasets", "Not computed", "Different")
@@ -216,34 +161,6 @@ def write_pages(audit: Audit, folder: Path) -> None:
     """Write audit.html, audit.pdf and audit.json into an existing folder."""
     text = json.dumps(as_json(audit), indent=1, ensure_ascii=False) + "\n"
     (folder / "audit.json").write_text(text, encoding="utf-8")
-    source = markdown(audit).encode()
-    title = f"Audit of {audit.bundle}"
-    with tempfile.TemporaryDirectory(prefix="sap-audit-") as place:
-        scratch = Path(place)
-        template = HTML.replace(PLACE, policy(HTML))
-        (scratch / "template.html").write_text(template, encoding="utf-8")
-        read = ["--from", "markdown-citations-tex_math_dollars", "--wrap=preserve"]
-        page, _ = pandoc.run(
-            [*read, "--to", "html5", "--metadata", f"pagetitle={title}", "--template", "template.html"],
-            data=source, folder=scratch, what="audit.html",
-        )  # fmt: skip
-        unstyled = STYLED.sub("", page.decode("utf-8"))
-        (folder / "audit.html").write_text(unstyled, encoding="utf-8")
-        (scratch / "template.typ").write_text(_template(title, audit), encoding="utf-8")
-        body, _ = pandoc.run(
-            [*read, "--to", "typst", "--template", "template.typ"],
-            data=source, folder=scratch, what="audit.pdf",
-        )  # fmt: skip
-        year, month = (int(part) for part in str(audit.facts["cut_off"]).split("-")[:2])
-        day = datetime(year, month, 1, tzinfo=UTC)
-        # pandoc centres every table; this page reads from the left.
-        source_text = body.decode("utf-8").replace("align(center)", "align(left)")
-        made = pdf.compile_pdf(source_text, scratch, day)
-        (folder / "audit.pdf").write_bytes(made)
-
-
-def _template(title: str, audit: Audit) -> str:
-    def quoted(text: str) -> str:
-        return "".join(c if c.isalnum() or c in " -" else " " for c in text)
-
-    return TYPST.replace("$title$", quoted(title)).replace("$bundle$", quoted(audit.bundle))
+    year, month = (int(part) for part in str(audit.facts["cut_off"]).split("-")[:2])
+    title, day = f"Audit of {audit.bundle}", date(year, month, 1)
+    sheet.written(markdown(audit), title, {}, day, folder, "audit")
