@@ -330,8 +330,9 @@ def folder(tmp_path_factory) -> Path:
     return tmp_path_factory.mktemp("identities")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [128, 1])
+@pytest.mark.parametrize(
+    "seed", [pytest.param(128, marks=pytest.mark.slow), pytest.param(1, marks=pytest.mark.long)]
+)
 @pytest.mark.parametrize("cut_off", ["interim", "2018-06-30"])
 def test_no_closed_number_follows_from_the_open_report(folder, seed, cut_off):
     checked(look_at(folder, seed, cut_off))

@@ -36,8 +36,13 @@ def columns(extract) -> dict[str, list[str]]:
     return {name: sorted(frame.columns) for name, frame in made.items()}
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize(
+    "day",
+    [
+        pytest.param(day, marks=pytest.mark.slow if i % 2 else pytest.mark.long)
+        for i, day in enumerate(DAYS)
+    ],
+)
 def test_an_early_cut_off_is_analysed_and_each_dataset_has_its_columns(extract, columns, day):
     cut_off = dt.date.fromisoformat(day)
     made = analyses.analyse(snapshot.cut(extract, cut_off), PLAN, cut_off)

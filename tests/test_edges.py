@@ -162,6 +162,7 @@ def test_every_cell_of_both_reports_runs(change, cut_off, small, tmp_path, monke
         assert not re.search(r"\b(nan|NaN|NaT)\b|>(None|inf)<", text), document
 
 
+@pytest.mark.slow
 def test_a_plan_without_a_boundary_for_toxicity_is_reported_so(tmp_path, monkeypatch):
     """data.md 13: the plan was refused though the displays have words for it."""
     run = run_of(
@@ -175,8 +176,14 @@ def test_a_plan_without_a_boundary_for_toxicity_is_reported_so(tmp_path, monkeyp
     assert "Not planned: the plan has no stopping boundary for toxicity." in board
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("change", [untreated, none_positive, no_event])
+@pytest.mark.parametrize(
+    "change",
+    [
+        pytest.param(untreated, marks=pytest.mark.long),
+        pytest.param(none_positive, marks=pytest.mark.long),
+        pytest.param(no_event, marks=pytest.mark.slow),
+    ],
+)
 def test_both_reports_are_rendered(change, tmp_path):
     run = run_of(tmp_path, change, "final")
     made = commands.report(run, "csr", "builtin", ("html", "pdf"))

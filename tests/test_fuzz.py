@@ -1,7 +1,7 @@
 """Valid files with some bytes changed, in turn through every reader of what others wrote.
 
 Each reader gives an answer or an error of ours, and the memory of the process does not grow. The time
-is processor time shared by all readers: a minute in CI, a quarter of an hour in `make long`.
+is shared by all readers: a minute by the clock in CI, a quarter of an hour of processor time in `make long`.
 """
 
 import contextlib
@@ -181,15 +181,17 @@ def test_every_valid_file_is_read(readers, tmp_path):
     assert refused == []
 
 
-def fuzzed(readers: dict[str, Reader], place: Path, seconds: float) -> tuple[dict[str, int], int]:
-    """How many files each reader got in `seconds` of processor time, and by how much memory grew."""
+def fuzzed(
+    readers: dict[str, Reader], place: Path, seconds: float, clock: Callable[[], float]
+) -> tuple[dict[str, int], int]:
+    """How many files each reader got in `seconds` of a clock, and by how much memory grew."""
     draws = {name: random.Random(f"20191130 {name}") for name in readers}  # each its own files
     counts = dict.fromkeys(readers, 0)
     spent = dict.fromkeys(readers, 0.0)
     memory = psutil.Process().memory_info
     before = 0
-    started = time.process_time()
-    while (elapsed := time.process_time() - started) < seconds:
+    started = clock()
+    while (elapsed := clock() - started) < seconds:
         if not before and elapsed > seconds / 10:
             gc.collect()
             before = memory().rss
@@ -210,13 +212,13 @@ def fuzzed(readers: dict[str, Reader], place: Path, seconds: float) -> tuple[dic
 @pytest.mark.slow
 @pytest.mark.fuzz
 def test_a_minute_of_changed_files_gives_answers_or_errors_of_ours(readers, tmp_path):
-    counts, growth = fuzzed(readers, tmp_path, 60)
-    assert min(counts.values()) > 10
+    counts, growth = fuzzed(readers, tmp_path, 60, time.monotonic)
+    assert min(counts.values()) > 3
     assert growth < GROWTH
 
 
 @pytest.mark.long
 def test_a_quarter_of_an_hour_of_changed_files_does_so_too(readers, tmp_path):
-    counts, growth = fuzzed(readers, tmp_path, 900)
+    counts, growth = fuzzed(readers, tmp_path, 900, time.process_time)
     assert min(counts.values()) > 100
     assert growth < GROWTH

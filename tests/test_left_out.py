@@ -45,6 +45,20 @@ OTHERS = {
 }
 
 
+OF_OTHERS = {"biomarker", "psa_response", "bone", "rescreening", "comparison"}
+"""Entries that most others read, or that change who is counted: in CI. The rest in `make long`, and all at once."""
+IN_CI = {
+    ("objective response", "barest"),
+    ("clinical benefit", "all entries"),
+    ("without progression", "all entries"),
+    ("alive", "barest"),
+}
+
+
+def tier(entry: str) -> pytest.MarkDecorator:
+    return pytest.mark.slow if entry in OF_OTHERS else pytest.mark.long
+
+
 def with_dependents(*entries: str) -> set[str]:
     """The entries and those that need them."""
     left_out = set(entries)
@@ -89,7 +103,7 @@ def without(cut, entries, endpoint="", **changes):
     "entry",
     [
         "lines",
-        *(pytest.param(name, marks=pytest.mark.slow) for name in sorted(ALONE - {"lines"})),
+        *(pytest.param(name, marks=tier(name)) for name in sorted(ALONE - {"lines"})),
     ],
 )
 def test_an_entry_left_out_takes_its_rows_and_moves_no_other(cut, full, entry):
@@ -108,7 +122,7 @@ def test_an_entry_left_out_takes_its_rows_and_moves_no_other(cut, full, entry):
     "entries",
     [
         sorted(ALONE | OTHERS),  # the barest plan
-        *(pytest.param([name], marks=pytest.mark.slow) for name in sorted(OTHERS)),
+        *(pytest.param([name], marks=tier(name)) for name in sorted(OTHERS)),
     ],
     ids=lambda entries: "all" if len(entries) > 1 else entries[0],
 )
@@ -136,17 +150,26 @@ def test_the_barest_plan_speaks_of_no_marker_psa_or_concentration(cut):
     assert set(made.datasets.by_name()) & {"adpsa", "adctc", "adpc", "adpp", "adbe"} == set()
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("entries", [[], sorted(ALONE | OTHERS)], ids=["all entries", "barest"])
+ENDPOINTS = {
+    "objective response": ("objective_response", {}),
+    "clinical benefit": ("clinical_benefit", {"from": "lesions", "population": "measurable"}),
+    "without progression": ("rate_at", {}),
+    "alive": ("rate_at", {"event": "death", "months": 12}),
+}
+BAREST = sorted(ALONE | OTHERS)
+
+
 @pytest.mark.parametrize(
-    "endpoint, changes",
+    "endpoint, changes, entries",
     [
-        ("objective_response", {}),
-        ("clinical_benefit", {"from": "lesions", "population": "measurable"}),
-        ("rate_at", {}),
-        ("rate_at", {"event": "death", "months": 12}),
+        pytest.param(
+            *ENDPOINTS[name], entries, id=f"{name}, {plan}",
+            marks=pytest.mark.slow if (name, plan) in IN_CI else pytest.mark.long,
+        )
+        for name in ENDPOINTS
+        for plan, entries in (("all entries", []), ("barest", BAREST))
     ],
-)
+)  # fmt: skip
 def test_both_computations_agree_on_each_primary_endpoint(cut, endpoint, changes, entries):
     plan, made, second = without(cut, entries, endpoint, **changes)
     assert second.differing == 0

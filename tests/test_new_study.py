@@ -10,7 +10,7 @@ import zipfile
 from pathlib import Path
 
 import pandas as pd
-import pypdf
+import pypdfium2
 import pytest
 import yaml
 from typer.testing import CliRunner
@@ -263,7 +263,10 @@ def sap(folder: Path, *words: str) -> "subprocess.CompletedProcess[str]":
 
 
 def pages(path: Path) -> str:
-    return "\n".join(page.extract_text() for page in pypdf.PdfReader(path).pages)
+    document = pypdfium2.PdfDocument(path)
+    texts = [page.get_textpage().get_text_range() for page in document]
+    document.close()
+    return "\n".join(texts).replace("\r\n", "\n")
 
 
 @pytest.mark.slow

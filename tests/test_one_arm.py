@@ -11,8 +11,8 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import pandas as pd
-import pypdf
 import pytest
+from tests.test_new_study import pages
 
 from sap.pipeline import commands
 from sap.pipeline.new_study import init
@@ -146,8 +146,7 @@ def test_both_computations_agree_on_the_one_arm_data(study):
 
 
 def text_of(path: Path) -> str:
-    pages = (page.extract_text() for page in pypdf.PdfReader(path).pages)
-    return " ".join(" ".join(pages).split())
+    return " ".join(pages(path).split())
 
 
 NOT_IN_PLAN = re.compile(

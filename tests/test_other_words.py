@@ -23,8 +23,6 @@ PLAN = read_plan(Path(__file__).parents[1] / "analysis" / "plan.yml").plan
 SEED = 128
 Tables = dict[str, pd.DataFrame]
 
-pytestmark = pytest.mark.slow
-
 
 def replaced(table: pd.DataFrame, column: str, words: dict[str, str]) -> pd.DataFrame:
     return table.assign(**{column: table[column].map(lambda cell: words.get(cell, cell))})
@@ -219,7 +217,15 @@ def words_of_the_simulation(tables: Tables) -> Tables:
     return tables
 
 
-EACH = [*TURNS, all_at_once, words_of_the_simulation]
+EACH = [
+    *(
+        pytest.param(turn, marks=pytest.mark.long) for turn in TURNS
+    ),  # one by one, to find the cause
+    *(
+        pytest.param(turn, marks=pytest.mark.slow)
+        for turn in (all_at_once, words_of_the_simulation)
+    ),
+]
 
 
 @pytest.mark.parametrize("turn", EACH, ids=lambda turn: turn.__name__)
@@ -229,12 +235,14 @@ def test_the_ard_is_that_of_the_untransformed_extract(extract, expected, turn):
     assert differences(results(turned), expected) == []
 
 
+@pytest.mark.slow
 def test_a_word_that_no_list_has_does_move_results(extract, expected):
     """A node that is not known as one is measured by its long axis, and is no target below 10 mm."""
     moved = {**extract, "tu": changed(extract["tu"], "TULOC", lambda _: "THERE")}
     assert len(differences(results(moved), expected)) > 5
 
 
+@pytest.mark.slow
 def test_the_contracts_find_in_the_other_words_what_they_find_in_the_first(extract):
     """The same rules in the same rows: no legal word is a breach, and none hides one."""
 

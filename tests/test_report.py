@@ -12,6 +12,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import ROUND_HALF_UP, Decimal
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -430,14 +431,16 @@ def shown_in_pdf(pages: list[str], display: Display) -> tuple[Counter[str], int]
     return found, times
 
 
+@cache
+def texts_of(volume: Path) -> list[str]:
+    """The text of each page, read once for all tests of a worker."""
+    return [page.extract_text() for page in pypdf.PdfReader(volume).pages]
+
+
 def test_the_pdf_tells_the_numbers_of_the_page_in_every_display(report: Report) -> None:
     """The header is repeated on each page of a long table, caption and notes are not; of its rows only the
     heading of a group that goes on, once a page."""
-    pages = [
-        page.extract_text().translate(ALIGNING)
-        for name in VOLUMES
-        for page in pypdf.PdfReader(report.run / name).pages
-    ]
+    pages = [page.translate(ALIGNING) for name in VOLUMES for page in texts_of(report.run / name)]
     displays = displays_of(report.page)
     assert len(displays) > 90
     # Without a map of the source data there is no Table 16-4.
@@ -493,8 +496,7 @@ CITED = re.compile(
 def test_each_display_that_a_volume_cites_is_in_it_or_the_volume_is_named(
     name: str, report: Report
 ) -> None:
-    pages = pypdf.PdfReader(report.run / name).pages
-    text = " ".join(" ".join(page.extract_text() for page in pages).translate(ALIGNING).split())
+    text = " ".join(" ".join(texts_of(report.run / name)).translate(ALIGNING).split())
     # The lists of displays have the number, the title and dots.
     there = set(
         re.findall(r"((?:Table|Figure|Listing) [\d.-]*\d) (?:[^.]|\.(?! ?\.))*?(?:\. ?){6}", text)
@@ -509,8 +511,8 @@ def test_each_display_that_a_volume_cites_is_in_it_or_the_volume_is_named(
 
 @pytest.mark.parametrize("name", VOLUMES)
 def test_no_character_without_width_is_copied_from_a_volume(name: str, report: Report) -> None:
-    pages = pypdf.PdfReader(report.run / name).pages
-    assert not [i for i, page in enumerate(pages, start=1) if "\u200b" in page.extract_text()]
+    pages = texts_of(report.run / name)
+    assert not [i for i, page in enumerate(pages, start=1) if "\u200b" in page]
 
 
 @pytest.mark.parametrize("name", VOLUMES)
@@ -698,7 +700,7 @@ def test_the_page_asks_for_nothing_complains_of_nothing_and_no_section_moves_sid
 
 
 @pytest.mark.browser
-@pytest.mark.parametrize("width", [390, 1400])
+@pytest.mark.parametrize("width", [390, pytest.param(1400, marks=pytest.mark.long)])
 def test_axe_finds_no_violation(width: int, axe: Any, report: Report) -> None:
     """Every rule of axe-core, WCAG 2.2 A and AA among them, on the whole report."""
     assert axe(report.run / "csr.html", width) == {}
@@ -844,8 +846,7 @@ def test_the_html_and_the_pdf_print_no_refused_word(report, refused_words):
     without_references = re.sub(
         r'<div id="refs".*?</div>\s*</div>\s*(?=<)', "", report.html, flags=re.DOTALL
     )
-    pages = pypdf.PdfReader(report.run / "csr.pdf").pages
-    text = "\n".join(page.extract_text() for page in pages)
+    text = "\n".join(texts_of(report.run / "csr.pdf"))
     body = text.rpartition("15 Reference list")[0] + text.rpartition("16 Appendices")[2]
     assert len(body) > len(text) / 2
     printed = {

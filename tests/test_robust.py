@@ -62,8 +62,13 @@ def cut(tmp_path_factory) -> Path:
     )
 
 
-@pytest.mark.slow
-def test_a_command_killed_at_random_moments_leaves_all_of_the_old_or_all_of_the_new(cut, tmp_path):
+TIMES = [pytest.param(2, marks=pytest.mark.slow), pytest.param(10, marks=pytest.mark.long)]
+
+
+@pytest.mark.parametrize("times", TIMES)
+def test_a_command_killed_at_random_moments_leaves_all_of_the_old_or_all_of_the_new(
+    cut, tmp_path, times
+):
     run, packed = tmp_path / "run", tmp_path / "bundle"
     commands.analyse(cut, PLAN, run)
     steps = {
@@ -76,7 +81,7 @@ def test_a_command_killed_at_random_moments_leaves_all_of_the_old_or_all_of_the_
         took = time.monotonic()
         assert sap(*words).returncode == 0, name
         took = time.monotonic() - took
-        for _ in range(5):
+        for _ in range(times):
             whole = {p.relative_to(place) for p in place.rglob("*")}
             running = subprocess.Popen(
                 [sys.executable, "-m", "sap", *map(str, words)],
@@ -104,8 +109,8 @@ def test_a_command_killed_at_random_moments_leaves_all_of_the_old_or_all_of_the_
         assert left_over(tmp_path) == []
 
 
-@pytest.mark.slow
-def test_a_freeze_killed_at_random_moments_never_leaves_half_a_cut(tmp_path):
+@pytest.mark.parametrize("times", TIMES)
+def test_a_freeze_killed_at_random_moments_never_leaves_half_a_cut(tmp_path, times):
     from sap.simulate import trial
 
     extract, frozen = tmp_path / "extract", tmp_path / "frozen"
@@ -117,7 +122,7 @@ def test_a_freeze_killed_at_random_moments_never_leaves_half_a_cut(tmp_path):
     took = time.monotonic() - took
     assert first.returncode == 0, first.stderr
     chance = random.Random(7)
-    for _ in range(4):
+    for _ in range(times):
         for path in (each for each in frozen.iterdir() if each.is_dir()):
             for inside in path.iterdir():
                 inside.chmod(0o644)

@@ -110,4 +110,6 @@ def test_ci_fails_when_r_or_a_browser_cannot_be_installed(tmp_path):
         [HOME / ".ci" / "run"], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
     )  # fmt: skip
     assert got.returncode == 1
-    assert got.stdout.startswith("FAILED: R with survival, chromium, faketime and ssh-keygen")
+    assert got.stdout.startswith(
+        "FAILED: R with survival and foreign, chromium, faketime and ssh-keygen"
+    )

@@ -37,8 +37,13 @@ EARLIER_CODES = {
 """Parameters that 0.6.0 gave a name without a drug or marker; the values are kept under the earlier ones."""
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", [128, 1, 2])
+@pytest.mark.parametrize(
+    "seed",
+    [
+        pytest.param(128, marks=pytest.mark.slow),
+        *(pytest.param(seed, marks=pytest.mark.long) for seed in (1, 2)),
+    ],
+)
 def test_every_value_of_before_is_there_and_the_same(seed):
     rules, day = contracts.load(), PLAN.cut_offs.dates["final"].date
     cut = snapshot.cut(contracts.typed(trial.simulate(seed), rules), day)

@@ -129,7 +129,10 @@ def _second_computation(qc: Any) -> list[str]:
         f"{qc.agreeing} agree, {qc.differing} differ."
     )
     rows = [
-        (sheet.cell(analysis), *(str(counts[name]) for name in ("raw", "datasets", "none", "differs")))
+        (
+            sheet.cell(analysis),
+            *(str(counts[name]) for name in ("raw", "datasets", "none", "differs")),
+        )
         for analysis, counts in qc.as_json()["by_analysis"].items()
     ]
     columns = ("Analysis", "From raw data", "From datasets", "Not computed", "Different")
