@@ -203,11 +203,40 @@ def test_a_cut_off_keeps_records_by_the_date_of_the_domain(domain):
 def test_the_printed_rules_name_the_variables_of_the_domain():
     printed = str(rules.table(with_results_in("mi")))
     assert not re.findall(r"\bGF[A-Z]+\b", printed)
-    assert "(MIREFID = CPREFID)" in printed
+    assert "With a CTC count, its MIREFID is CPREFID." in printed
     assert "(MIRESCAT)" in printed
-    assert "(GFREFID = CPREFID)" in str(rules.table(CARVE))
+    assert "its GFREFID is CPREFID." in str(rules.table(CARVE))
     # In other rules -- is any domain.
     assert "(--STAT)" in printed
+
+
+def test_the_printed_rules_of_a_marker_of_tissue_speak_of_no_count():
+    plan = with_results_in("mi", cell_count=None).model_copy(update={"ctc": None})
+    by_name = {one["name"]: str(one["blocks"]) for one in rules.table(plan)}
+    status = by_name["Biomarker status at screening"]
+    assert not re.findall(r"CPREFID|CTC", status)
+    assert "The earliest result of the sample of the screening (MIREFID)." in status
+    assert "Where the SAP requires no count, the sample is the earliest one with a result" in status
+    sets = by_name["Groups and analysis sets"]
+    assert "MPOSFL (MARKERPOS): biomarker positive at the first screening." in sets
+    assert "Where the SAP has a biomarker: MPOSFL as well." in sets
+    assert not re.findall(r"CTC", sets)
+
+
+def test_a_count_that_only_selects_patients_is_in_the_printed_rules():
+    """Without the analyses of CTC, the count required at screening remains."""
+    by_name = {
+        one["name"]: str(one["blocks"])
+        for one in rules.table(CARVE.model_copy(update={"ctc": None}))
+    }
+    assert (
+        "The CTC count is per `biomarker.cell_count.volume_ml` mL"
+        in by_name["Biomarker status at screening"]
+    )
+    assert (
+        "Where it requires a CTC count: at least that count" in by_name["Groups and analysis sets"]
+    )
+    assert "CTCEVAL" not in by_name["Analysis sets that depend on measurements"]
 
 
 # SDTMIG 3.4, MI, examples 1 and 3: one test, several details, of which one decides.
@@ -256,6 +285,19 @@ def test_a_simulated_detail_is_a_variable_of_its_own_and_a_rule_of_the_contract(
     known = contracts_in(tmp_path / "contracts", plan)["mi"]
     (rule,) = [one for one in known.rules if one.name == "mi-mistresc"]
     assert dict(rule.where) == {"MITESTCD": "ARV7", "MITSTDTL": "TOTAL SCORE, 'H'"}
+
+
+def test_a_simulated_marker_without_a_count_has_no_reason_about_counts(simulated):
+    plan = with_results_in("mi", cell_count=None).model_copy(update={"ctc": None})
+    made = in_words_of(simulated, plan)
+    assert "cp" not in made
+    assert {"INSUFFICIENT SAMPLE", "NO SAMPLE"} & set(made["mi"]["MIREASND"].dropna())
+    texts = {
+        str(cell)
+        for name in ("mi", "ds")
+        for cell in made[name].drop(columns=["USUBJID"]).to_numpy().flat
+    }
+    assert not {text for text in texts if re.search(r"\bCTC\b", text)} - set(made["mi"]["MIREFID"])
 
 
 def test_many_simulated_trials_have_the_domain_of_the_plan():

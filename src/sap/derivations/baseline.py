@@ -251,7 +251,7 @@ def adbl(
 
     PSA is that of the PSA values of SAP 5.1, where a value below quantification is the SAP's.
     Haemoglobin is converted to mmol/L from g/dL or g/L; in another unit or in none it is missing.
-    The CTC count and the biomarker are those of the sample of that screening.
+    The biomarker is that of the sample of that screening. So is the CTC count.
 
     From the medical history:
 

@@ -56,21 +56,21 @@ def disposition(tables: Tables, about: str) -> pd.DataFrame:
 
 
 def biomarker(tables: Tables, rule: Biomarker | None, visit: str) -> pd.DataFrame:
-    """CTC count and biomarker status at one screening, recorded separately for each sample.
+    """The biomarker status at one screening, of one sample. Its CTC count is recorded separately.
 
     The sample of the screening, the first case that applies:
 
     1. Of several samples at the visit of the screening, the earliest that has a count (of one day,
        the lowest CPSEQ).
     2. No sample has a count: the earliest sample.
-    3. No sample: neither count nor biomarker status.
+    3. No sample: no biomarker status. The CTC count is then missing, too.
     4. Where the SAP requires no count, the sample is the earliest one with a result at that visit.
 
-    The count is per `biomarker.cell_count.volume_ml` mL, missing when not evaluable. The
+    The CTC count is per `biomarker.cell_count.volume_ml` mL, missing when not evaluable. The
     biomarker status is that of the results of `biomarker.test` in the domain `biomarker.domain`, of any detail
     (--TSTDTL) unless the SAP names one: `biomarker.detail`. The first case that applies:
 
-    1. The earliest result of the sample of the screening (--REFID = CPREFID).
+    1. The earliest result of the sample of the screening (--REFID). With a CTC count, its --REFID is CPREFID.
     2. Else the earliest result at the visit whose --REFID is no sample of the patient.
     3. No result (recorded as not done, or no record): NOT DONE.
 
@@ -340,11 +340,11 @@ def adsl(tables: Tables, plan: Plan) -> pd.DataFrame:
     Flags are Y or N for every patient; the sets and their cases, in the order of the SAP:
 
     1. SCRFL (SCREENED): every patient. Where the SAP has a biomarker: consent and a screening sample.
-    2. MPOSFL (MARKERPOS): biomarker positive at the first screening, at any CTC count.
-    3. PRIMFL (PRIMARY): at least one dose of the study drug. Where the SAP has a biomarker: MPOSFL, and a
-       CTC count of at least the SAP's minimum at the first screening, as well. Patients treated through
-       re-screening are not included. Patients without an assessment of the primary endpoint are included
-       (missing = failure).
+    2. MPOSFL (MARKERPOS): biomarker positive at the first screening. The CTC count may be any.
+    3. PRIMFL (PRIMARY): at least one dose of the study drug. Where the SAP has a biomarker: MPOSFL as well.
+       Where it requires a CTC count: at least that count at the first screening as well. Patients treated
+       through re-screening are not included. Patients without an assessment of the primary endpoint are
+       included (missing = failure).
     4. SAFFL (SAFETY): at least one dose of the study drug. Re-screened patients are included.
     5. RESCFL (RESCREENED): a sample or consent at re-screening.
     6. GRPAFL (GROUPA): GROUP is A.

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, NamedTuple
 
 from sap import snapshot
+from sap.contracts.writing import section
 from sap.derivations import (
     baseline,
     courses,
@@ -209,8 +210,9 @@ def blocks(text: str) -> Iterator[dict[str, Any]]:
 NOT_IN_SAP = "Not in this SAP."
 WORDS_OF: Mapping[str, str] = {
     "psa_response": r"PSA|\bGLEASON\b",
-    "ctc": r"\bCTC(?!AE)",
+    "ctc": r"\bCTCEV",
     "biomarker": r"[Bb]iomarker|\bMPOSFL\b|lists as positive or negative",
+    "biomarker.cell_count": r"\bCTC(?!AE)|\bhas a count\b",
     "rescreening": r"[Rr]e-screen|\bRESC[A-Z]*FL\b|\bGROUP\b|\bGRPAFL\b|\bOSRE\b|\bOSCENS\b"
     r"|physician's choice",
     "pk": r"[Cc]oncentration",
@@ -218,7 +220,7 @@ WORDS_OF: Mapping[str, str] = {
     "bone": r"^That of bone|\bUNC:|\bPDu\b",
     "survival_comparison": r"\bOSSCR\b|guarantee-time",
 }
-"""By entry of the plan, the words of the rules that only a plan with the entry needs."""
+"""By entry of the plan, or a part of one, the words of the rules that only a plan with it needs."""
 OF_BIOMARKER = ("biomarker", "ctc")
 """Entries whose rules name variables of the results of the biomarker (--REFID), in any domain."""
 _VARIABLE = re.compile(r"--(?=[A-Z])")
@@ -301,7 +303,7 @@ def of_plan(
        end, is not; and such a sentence is not where nothing remains of them.
     """
     unset = "|".join(_unset(plan, entry))
-    absent = [words for name, words in WORDS_OF.items() if getattr(plan, name) is None]
+    absent = [words for name, words in WORDS_OF.items() if section(plan, name) is None]
     absent += [one.words for one in WORDS_WHERE if one.entry in ("", entry) and not one.where(plan)]
     absent += [f"`(?:{unset})`"] if unset else []
     about = re.compile("|".join(absent)) if absent else None

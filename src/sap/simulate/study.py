@@ -63,6 +63,12 @@ OF_MARKER: Mapping[str, str] = {
     f"{MARKER_NAME} mRNA": MARKER_NAME,
 }
 """Words of the simulated assay, and those of any."""
+OF_COUNT: Mapping[str, str] = {
+    "FEWER THAN 3 CTC": "INSUFFICIENT SAMPLE",
+    "NO CTC SAMPLE": "NO SAMPLE",
+    "CTC COUNT NOT EVALUABLE": "SAMPLE NOT EVALUABLE",
+}
+"""Words of the simulated cell count, and those of a biomarker without one."""
 FIRST_TREATED = ("B", "SCRNFAIL")
 """ARMCD of the patients of a study with one cohort: treated at first, or not eligible."""
 SAMPLES_OF_A = ("BASELINE", "WEEK 12", "PROGRESSION")
@@ -87,7 +93,8 @@ def in_words_of(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.
     4. A domain that the plan does not read is left out; the title is that of the plan.
     5. A plan without PSA response is of another disease: what only the simulated one has is left out or
        has general words (`GENERAL`), and about half of the patients are women.
-    6. Another drug or biomarker: what only the simulated one has, has general words (`OF_DRUG`, `OF_MARKER`).
+    6. Another drug or biomarker: what only the simulated one has, has general words (`OF_DRUG`, `OF_MARKER`; without a
+       cell count also `OF_COUNT`).
     7. The results of the biomarker are in the domain of the plan, with the detail of the test that it names.
     8. The CTC samples under treatment are before the infusion of the visit of `ctc.visit`, or the next one.
     """
@@ -97,6 +104,8 @@ def in_words_of(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.
         cohort = {name: _renamed(frame, OF_DRUG) for name, frame in cohort.items()}
     if section(plan, "biomarker.name") not in (None, MARKER_NAME):
         cohort = {name: _renamed(frame, OF_MARKER) for name, frame in cohort.items()}
+    if plan.biomarker is not None and plan.biomarker.cell_count is None:
+        cohort = {name: _renamed(frame, OF_COUNT) for name, frame in cohort.items()}
     named = names_of(plan)
     if plan.psa_response is None:
         cohort, named = _of_another_disease(cohort), {**GENERAL, **named}
