@@ -121,6 +121,40 @@ def test_the_second_computation_reads_the_domain_and_agrees(made):
     assert set(of_marker["result"]) == {agreement.AGREES}
 
 
+@pytest.fixture(scope="module")
+def of_tissue(simulated, tmp_path_factory):
+    """A marker of tissue without a count: the frozen tables, their folder and the results."""
+    plan = with_results_in("mi", cell_count=None).model_copy(update={"ctc": None})
+    folder = tmp_path_factory.mktemp("tissue")
+    known = contracts_in(folder / "contracts", plan)
+    extract = in_words_of(simulated, plan)
+    tables = snapshot.in_order(snapshot.cut(contracts.typed(extract, known), DAY), known)
+    for name, table in tables.items():
+        table.to_parquet(folder / f"{name}.parquet")
+    ard = analyses.analyse(tables, plan, DAY).ard
+    return SimpleNamespace(plan=plan, folder=folder, extract=extract, tables=tables, ard=ard)
+
+
+def test_without_a_count_every_positive_patient_qualifies(of_tissue):
+    """Of the first screening, counted from the extract; of all months, the last has them all."""
+    mi = of_tissue.extract["mi"].query("VISIT == 'SCREENING' and MIDTC <= '2019-06-30'")
+    positive = set(mi.loc[mi["MISTRESC"].eq("POSITIVE"), "USUBJID"])
+    ard = of_tissue.ard[of_tissue.ard["stat_name"].eq("n")]
+    boxes = ard[ard["analysis"].eq("flow") & ard["paramcd"].eq("BOX")].set_index("level")["stat"]
+    sampled = mi["USUBJID"].nunique()
+    assert boxes["qualified"] == len(positive) > 0
+    assert boxes["not_qualified"] == sampled - len(positive)
+    by_month = ard[ard["analysis"].eq("accrual") & ard["paramcd"].eq("QUALIFIED")]
+    assert by_month.sort_values("level")["stat"].iloc[-1] == len(positive)
+
+
+def test_without_a_count_both_computations_agree(of_tissue):
+    study = study_of(read_records(of_tissue.folder), of_tissue.plan, DAY)
+    second = agreement.QcResult(agreement._compared(of_tissue.ard, agreement.second_values(study)))
+    assert second.differing == 0
+    assert second.agreeing > 5_000
+
+
 def test_the_simulated_extract_has_the_domain_of_the_plan_and_no_other(made):
     mi, gf = made["mi"].extract["mi"], made["gf"].extract["gf"]
     assert "gf" not in made["mi"].extract
@@ -287,9 +321,8 @@ def test_a_simulated_detail_is_a_variable_of_its_own_and_a_rule_of_the_contract(
     assert dict(rule.where) == {"MITESTCD": "ARV7", "MITSTDTL": "TOTAL SCORE, 'H'"}
 
 
-def test_a_simulated_marker_without_a_count_has_no_reason_about_counts(simulated):
-    plan = with_results_in("mi", cell_count=None).model_copy(update={"ctc": None})
-    made = in_words_of(simulated, plan)
+def test_a_simulated_marker_without_a_count_has_no_reason_about_counts(of_tissue):
+    made = of_tissue.extract
     assert "cp" not in made
     assert {"INSUFFICIENT SAMPLE", "NO SAMPLE"} & set(made["mi"]["MIREASND"].dropna())
     texts = {

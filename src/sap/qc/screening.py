@@ -60,8 +60,14 @@ def _subjects_table(subjects: Mapping[str, Subject]) -> tuple[str, list[list[Any
 
 def _boxes(plan: Plan) -> dict[str, str]:
     m, positive = plan.cells_required, "'POSITIVE'"
-    qualifies = f"sampled AND ctc >= {m} AND marker = {positive}"
-    qualifies_again = f"coalesce(again_marker = {positive} AND again_ctc >= {m}, false)"
+    qualifies = f"sampled AND marker = {positive}"
+    qualifies_again = f"again_marker = {positive}"
+    if plan.biomarker is None or plan.biomarker.cell_count is not None:
+        qualifies, qualifies_again = (
+            f"{qualifies} AND ctc >= {m}",
+            f"{qualifies_again} AND again_ctc >= {m}",
+        )
+    qualifies_again = f"coalesce({qualifies_again}, false)"
     left_again = f"again AND {qualifies_again} AND NOT treated_again"
     conditions = {
         "consented": "consent",

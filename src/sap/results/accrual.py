@@ -8,6 +8,7 @@ from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate
+from sap.results.sets import enough_cells
 
 STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 
@@ -15,8 +16,7 @@ STEPS = ("CONSENTED", "SAMPLED", "QUALIFIED", "ALLOCATED", "TREATED")
 def _days(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     """The day on which each patient took each step for the first time; NaT without it."""
     sampled = adsl["SCRDT"].where(adsl["SCRFL"] == "Y")
-    enough = adsl["CTCBL"] >= plan.cells_required
-    qualifies = (adsl["MARKBL"] == "POSITIVE") & enough
+    qualifies = (adsl["MARKBL"] == "POSITIVE") & enough_cells(adsl["CTCBL"], plan)
     to_b = adsl["ALLOCDT"].where(adsl["GROUP"] == "B")
     return {
         "CONSENTED": adsl["RFICDT"],
@@ -32,7 +32,7 @@ def accrual(adsl: pd.DataFrame, plan: Plan, cut_off: dt.date) -> list[pd.DataFra
     """Patients who had taken each step by the end of each month, from the first consent to the cut-off.
 
     Without a date of consent in the data the first month is that of the first dose. LEVEL is the month. PARAMCD: CONSENTED, SAMPLED (first screening sample), QUALIFIED (that sample
-    is biomarker positive with at least the minimum CTC count), ALLOCATED (to the study drug: group B, or after re-screening)
+    is biomarker positive with at least the minimum CTC count, where the plan has one), ALLOCATED (to the study drug: group B, or after re-screening)
     and TREATED (first dose of the study drug), each with the cumulative count. The month of the
     cut-off ends with it. A step without a date is counted in no month.
 

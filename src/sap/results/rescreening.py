@@ -7,7 +7,7 @@ from sap.plan.entry import stated
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate, summary
-from sap.results.sets import members
+from sap.results.sets import enough_cells, members
 
 STATES = {
     "NEGATIVE": "marker_negative",
@@ -34,7 +34,7 @@ def rescreening(adsl: pd.DataFrame, plan: Plan) -> list[pd.DataFrame]:
     sampled = sampled[sampled["RESCRDT"].notna()]
     converted = sampled["RESCMARK"] == "POSITIVE"
     determined = sampled["RESCMARK"].isin(("POSITIVE", "NEGATIVE"))
-    minimum_met = sampled["RESCCTC"] >= plan.cells_required
+    minimum_met = enough_cells(sampled["RESCCTC"], plan)
     conf = plan.intervals.conf_level
     parts = []
 

@@ -7,7 +7,7 @@ from sap import ard
 from sap.plan.model import Plan
 from sap.results.provenance import makes
 from sap.results.rates import rate
-from sap.results.sets import consented
+from sap.results.sets import consented, enough_cells
 
 STATES = {
     "POSITIVE": "marker_positive",
@@ -101,11 +101,9 @@ def _first_screening(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
 
 
 def _qualified(adsl: pd.DataFrame, plan: Plan) -> pd.Series:
-    """The first sample has the marker and at least the minimum count of the plan."""
+    """The first sample has the marker and at least the minimum count of the plan, where it has one."""
     return (
-        (adsl["SCRFL"] == "Y")
-        & (adsl["CTCBL"] >= plan.cells_required)
-        & (adsl["MARKBL"] == "POSITIVE")
+        (adsl["SCRFL"] == "Y") & enough_cells(adsl["CTCBL"], plan) & (adsl["MARKBL"] == "POSITIVE")
     )
 
 
@@ -132,9 +130,7 @@ def _allocation(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
 
 def _rescreening(adsl: pd.DataFrame, plan: Plan) -> dict[str, pd.Series]:
     rescreened = adsl["RESCFL"] == "Y"
-    qualified = (
-        rescreened & (adsl["RESCMARK"] == "POSITIVE") & (adsl["RESCCTC"] >= plan.cells_required)
-    )
+    qualified = rescreened & (adsl["RESCMARK"] == "POSITIVE") & enough_cells(adsl["RESCCTC"], plan)
     treated = (adsl["NCYCLES"] > 0) & (adsl["RESCTRFL"] == "Y")
     not_treated, not_eligible = qualified & ~treated, adsl["RESCIEFL"] == "N"
     eligible, declined = not_treated & ~not_eligible, adsl["RESCOUT"] == "DECLINED"

@@ -30,6 +30,13 @@ def consented(adsl: pd.DataFrame) -> "pd.Series[bool]":
     return dated if dated.any() else pd.Series(True, adsl.index)
 
 
+def enough_cells(counts: pd.Series, plan: Plan) -> "pd.Series[bool]":
+    """Whether each CTC count is enough for treatment; any, and none, where the plan requires no count."""
+    if plan.biomarker is not None and plan.biomarker.cell_count is None:
+        return pd.Series(True, counts.index)
+    return counts >= plan.cells_required
+
+
 def treated_of(adsl: pd.DataFrame, population: str) -> pd.DataFrame:
     """Treated patients of a population; of RESCREENED, those treated after re-screening."""
     subjects = members(adsl, population)
