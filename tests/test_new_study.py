@@ -326,7 +326,7 @@ OTHER_DISEASE = re.compile(
 NOT_IN_PLAN = re.compile(
     r"line of therapy|gave no sample|screening sample|day of the sample|published trial|published results"
     r"|Planned: a straight line|actual and planned|success rate|results are records|other trials"
-    r"|other response rates|lesions and bone|New bone lesions Target|positive or negative|\bTTPP\b"
+    r"|other response rates|lesions and bone|New bone lesions and|New bone lesions Target|positive or negative|\bTTPP\b"
     r"|continuous dosing|\(not set\)|Algorithm of the plan|Readings of the plan|at most 1 respond\b"
     r"|assumptions of the plan|ECOG \d at allocation",
     re.IGNORECASE,

@@ -175,4 +175,5 @@ def test_the_study_report_and_the_board_report_speak_of_this_plan(study, monkeyp
         assert not NOT_IN_PLAN.findall(text)
     assert "A dose of 81 mg was planned once daily." in report
     assert "No end of study treatment recorded" in report
+    assert "No treated patient died up to the cut-off" in report
     assert "Black or African American" in report

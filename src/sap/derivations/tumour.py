@@ -262,6 +262,8 @@ def time_points(
             assessed, responses, without_threshold, strict=True
         ):
             by_evaluator = _by_evaluator(assessment)
+            if bone is None:  # the plan reads no bone scans, so they explain no difference
+                by_evaluator.pop("BONERESP", None)
             case = _disagreement(by_evaluator, derived, unrestricted["OVRLRESP"])
             source = assessment.tr if followed else assessment.rs
             seq = "TRSEQ" if followed else "RSSEQ"

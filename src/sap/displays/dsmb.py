@@ -842,11 +842,12 @@ def _assessments() -> list[RichText]:
 def rule() -> RichText:
     """The stopping rules as the plan has them; this is no result."""
     parts: list[str | Number] = []
+    has, be = ("has", "is") if ard.plan().design.r1 == 1 else ("have", "are")
     if ard.plan().design.kind == "two-stage":
         parts += [
             "The trial stops for futility after ", plan_text.number("design.n1"),
             " patients of the primary set when at most ", plan_text.number("design.r1"),
-            f" {had_it(ard.plan()).replace('had', 'have').replace('were', 'are')} (Simon's design). ",
+            f" {had_it(ard.plan()).replace('had', has).replace('were', be)} (Simon's design). ",
         ]  # fmt: skip
     else:
         parts.append("The design has a single stage and no stopping rule for futility. ")

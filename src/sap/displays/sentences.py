@@ -602,6 +602,13 @@ def vital_signs() -> Conditional | RichText:
 NO_LABS = "Laboratory values are not analysed by the SAP."
 
 
+def graded() -> RichText:
+    """By what laboratory values are graded, or that none is."""
+    if ard.plan().labs.graded is None:
+        return RichText("No laboratory test is graded in the SAP.")
+    return RichText("Laboratory values are graded by CTCAE 4.03.")
+
+
 def laboratory_listing() -> Conditional | RichText:
     """Where laboratory values are listed, or that the plan analyses none."""
     if ard.plan().labs.graded is None:
@@ -1458,6 +1465,15 @@ def safety() -> RichText:
         _or_none(overview.count(**fatal)), " had a treatment-emergent fatal adverse event",
         *_fatal(overview, fatal), ". ", stopped_for_event(),
     )  # fmt: skip
+
+
+def deaths() -> RichText:
+    """How many treated patients died up to the cut-off."""
+    n = results("deaths").count(group="", level="all", sublevel="")
+    if n.text == "0":
+        return RichText(replace(n, text="No"), " treated patient died up to the cut-off")
+    patients = "patient" if n.text == "1" else "patients"
+    return RichText(n, f" treated {patients} died up to the cut-off")
 
 
 def over_maximum() -> RichText:
