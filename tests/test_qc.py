@@ -34,7 +34,7 @@ from sap.qc import (
 from sap.qc.psa import Course, ResponseResult, Visit, counted, response_result
 from sap.qc.response import results_in
 from sap.qc.study import Study
-from sap.qc.subjects import Sample, Subject, subjects_of
+from sap.qc.subjects import Sample, Subject, assays, subjects_of
 from sap.simulate import trial
 
 HOME = Path(__file__).parents[1]
@@ -566,7 +566,8 @@ def test_cells_of_one_subject_by_hand():
     ]  # fmt: skip
     gf = [{"GFTESTCD": "ARV7", "GFSTRESC": "NEGATIVE", "GFREFID": "S2", "GFSEQ": 1}]
     assert (CARVE.plan.ctc.response_below, CARVE.plan.ctc.visit) == (5, "CYCLE 3")
-    got = ctc.course(subject, cp, gf, CARVE.plan)
+    tests = assays({"gf": gf}, CARVE.plan.biomarker)
+    got = ctc.course(subject, cp, tests, CARVE.plan)
     yes = {name: all(asked) for name, asked in got.results.items()}
     assert (yes["CTCRESP"], yes["CTCRVIS"], yes["CTC0"], yes["MARKNEG"]) == (
         True,
