@@ -144,6 +144,25 @@ def test_forty_patients_are_treated_by_the_final_cut_off(extract):
     assert (first.str[:10] <= "2019-06-30").sum() == 40  # design.n
 
 
+def test_patients_who_do_not_qualify_are_screen_failures_with_the_records_of_screening_alone(
+    extract,
+):
+    dm, gf, cp, ds = (extract[name] for name in ("dm", "gf", "cp", "ds"))
+    failed = set(dm.loc[dm["ARMCD"] == "SCRNFAIL", "USUBJID"])
+    first = gf[gf["VISIT"] == "SCREENING"].groupby("USUBJID")["GFSTRESC"].agg(set)
+    assert sum(words == {"NEGATIVE"} for words in first[first.index.isin(failed)]) > 20
+    treated = set(dm.loc[dm["RFSTDTC"].notna(), "USUBJID"])
+    assert not failed & treated
+    assert all("POSITIVE" in first[who] for who in treated)
+    for name, frame in extract.items():
+        of_failed = frame[frame["USUBJID"].isin(failed)] if "USUBJID" in frame else frame.head(0)
+        assert name not in ("ex", "ae", "tu", "tr", "ss", "pc") or of_failed.empty, name
+        if "VISIT" in of_failed and len(of_failed):
+            assert set(of_failed["VISIT"]) == {"SCREENING"}, name
+    assert "NOT ELIGIBLE" in set(ds.loc[ds["USUBJID"].isin(failed), "DSDECOD"])
+    assert set(cp["USUBJID"]) - treated
+
+
 def test_rules_of_continuous_dosing_and_of_cut_offs_by_number_are_not_those_of_this_plan(study):
     names = {rule["name"] for rule in table(read_plan(study / "analysis" / "plan.yml").plan)}
     assert "Doses of the study drug" in names

@@ -82,8 +82,9 @@ PATIENTS = 25
 def in_words_of(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.DataFrame]:
     """The tables of a simulated extract for a study.
 
-    1. A study without groups: without the patients of group A, who were not treated at first, and without
-       the samples of that group; the therapy of its other patients is a subsequent one.
+    1. A study without groups: the patients of group A did not qualify, and have the records of their screening
+       alone; without a biomarker, by which one qualifies, there are none. The therapy of the other patients after
+       the study drug is a subsequent one.
     2. Drugs, biomarker, analyte, diagnosis and spread have the names of the plan. A drug for which the plan
        has no name keeps its own.
     3. Doses of the study drug are shares of the planned dose, in its unit; under continuous dosing they are
@@ -98,7 +99,7 @@ def in_words_of(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.
     7. The results of the biomarker are in the domain of the plan, with the detail of the test that it names.
     8. The CTC samples under treatment are before the infusion of the visit of `ctc.visit`, or the next one.
     """
-    cohort = dict(tables) if plan.study.groups else _one_cohort(tables)
+    cohort = dict(tables) if plan.study.groups else _one_cohort(tables, plan)
     cohort = _ctc_at_visit(cohort, plan)
     if plan.exposure.drugs[0] != DRUG:
         cohort = {name: _renamed(frame, OF_DRUG) for name, frame in cohort.items()}
@@ -214,15 +215,22 @@ def names_of(plan: Plan) -> dict[str, str]:
     return {ours: word for ours, word in names.items() if word != ours}
 
 
-def _one_cohort(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
+def _one_cohort(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.DataFrame]:
     dm = tables["dm"]
-    of_study = set(dm.loc[dm["ARMCD"].isin(FIRST_TREATED), "USUBJID"])
-    made = {
-        name: frame[frame["USUBJID"].isin(of_study)].reset_index(drop=True)
-        if "USUBJID" in frame
-        else frame
-        for name, frame in tables.items()
-    }
+    treated_first = set(dm.loc[dm["ARMCD"].isin(FIRST_TREATED), "USUBJID"])
+    failed = set(dm.loc[dm["ARMCD"].eq("A"), "USUBJID"]) if plan.biomarker is not None else set()
+    made = {}
+    for name, frame in tables.items():
+        if "USUBJID" not in frame:
+            made[name] = frame
+            continue
+        of_failed = frame["USUBJID"].isin(failed)
+        kept = frame[
+            frame["USUBJID"].isin(treated_first) | (of_failed & _of_screening(name, frame))
+        ]
+        made[name] = _as_screen_failure(name, kept, kept["USUBJID"].isin(failed)).reset_index(
+            drop=True
+        )
     cm, be = made["cm"], made["be"]
     of_group_a = be["BECAT"].eq("CFDNA PLASMA") & be["VISIT"].isin(SAMPLES_OF_A)
     choice = cm["CMCAT"].eq("PHYSICIAN'S CHOICE")
@@ -230,6 +238,39 @@ def _one_cohort(tables: Mapping[str, pd.DataFrame]) -> dict[str, pd.DataFrame]:
         "be": be[~of_group_a].reset_index(drop=True),
         "cm": cm.assign(CMCAT=cm["CMCAT"].mask(choice, "SUBSEQUENT ANTICANCER THERAPY")),
     }
+
+
+def _of_screening(name: str, frame: pd.DataFrame) -> "pd.Series[bool]":
+    """The records that a patient who failed screening has: of the screening visit, or of before it."""
+    if name in ("dm", "mh"):
+        return pd.Series(True, frame.index)
+    if name == "ds":
+        return frame["DSSCAT"].eq("SCREENING")
+    if name == "cm":
+        return frame["CMCAT"].eq("PRIOR ANTICANCER THERAPY")
+    if "VISIT" in frame and name != "ex":
+        return frame["VISIT"].eq("SCREENING")
+    return pd.Series(False, frame.index)
+
+
+def _as_screen_failure(name: str, frame: pd.DataFrame, failed: "pd.Series[bool]") -> pd.DataFrame:
+    """The records with those of the patients who failed screening in the words of a screen failure."""
+    of_dates = [column for column in frame if str(column).endswith("DY")]
+    other: dict[str, dict[str, Any]] = {
+        "dm": {
+            "ARMCD": "SCRNFAIL", "ARM": "Screen Failure", "RFSTDTC": None, "RFENDTC": None,
+            "DTHDTC": None, "DTHFL": None,
+        },
+    }  # fmt: skip
+    changed = frame.copy()
+    for column, value in (other.get(name, {}) | dict.fromkeys(of_dates)).items():
+        changed[column] = changed[column].mask(failed, value)
+    if name == "ds":
+        allocated = failed & changed["DSDECOD"].eq("ALLOCATED TO GROUP A")
+        changed.loc[allocated, ["DSTERM", "DSDECOD"]] = "NOT ELIGIBLE"
+        changed.loc[allocated, "DSCAT"] = "DISPOSITION EVENT"
+        changed.loc[allocated, "EPOCH"] = "SCREENING"
+    return changed
 
 
 def _ctc_at_visit(tables: Mapping[str, pd.DataFrame], plan: Plan) -> dict[str, pd.DataFrame]:
