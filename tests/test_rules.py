@@ -118,6 +118,7 @@ NOT_OF_BOTH = {
         "(ADOSFRQ; of every other day, the first, third, fifth day and so on); missing where EXDOSFRQ is missing "
         "or of no known number a day, or a day is not known.": "",
     },
+    "Biomarker status at screening": {" (with the detail biomarker.detail in GFTSTDTL)": ""},
     "Stopping boundary for toxicity": {
         "; bayesian: the posterior probability, under the beta distribution prior, that the rate is above p0": ""
     },

@@ -67,8 +67,8 @@ def biomarker(tables: Tables, rule: Biomarker | None, visit: str) -> pd.DataFram
     4. Where the SAP requires no count, the sample is the earliest one with a result at that visit.
 
     The CTC count is per `biomarker.cell_count.volume_ml` mL, missing when not evaluable. The
-    biomarker status is that of the results of `biomarker.test` in the domain `biomarker.domain`, of any detail
-    (--TSTDTL) unless the SAP names one: `biomarker.detail`. The first case that applies:
+    biomarker status is that of the results of `biomarker.test` in the domain `biomarker.domain` (with the detail `biomarker.detail` in --TSTDTL).
+    The first case that applies:
 
     1. The earliest result of the sample of the screening (--REFID). With a CTC count, its --REFID is CPREFID.
     2. Else the earliest result at the visit whose --REFID is no sample of the patient.

@@ -164,9 +164,7 @@ def stages() -> RichText:
 def groups() -> RichText:
     """Group A and re-screening, where the trial has them."""
     if not ard.plan().study.groups:
-        return RichText(
-            "Patients who do not qualify are not treated in the study; their survival is followed."
-        )
+        return RichText("Patients who do not qualify are not treated in the study.")
     wording = ard.plan().wording
     return _joined(
         f"All other patients form group A ({wording.control}). After progression on ",

@@ -258,6 +258,7 @@ MAY_BE_UNSET = (
     "low_start_dose",
     "max_cycles",
     "major_delay_after_days",
+    "detail",
 )
 """Keys without which a rule has no use for the sentence, or the words in brackets, that name them."""
 
@@ -351,7 +352,7 @@ def _unset(plan: Plan, entry: str) -> Iterator[str]:
     of_entry = getattr(plan, entry, None) if entry else None
     for key in MAY_BE_UNSET:
         if hasattr(of_entry, key) and getattr(of_entry, key) in (None, [], (), {}):
-            yield key
+            yield from (key, rf"{entry}\.{key}")
 
 
 def table(plan: Plan) -> list[dict[str, Any]]:
