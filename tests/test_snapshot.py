@@ -15,10 +15,13 @@ import pandas as pd
 import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
+from tests.test_biomarker_domain import with_results_in
 
 from sap import contracts, snapshot
+from sap.contracts.writing import contracts_of
 from sap.errors import IntegrityError, UsageError
 from sap.pipeline import packing
+from sap.plan.model import MARKER_DOMAINS
 
 CUT = dt.date(2018, 6, 30)
 
@@ -224,24 +227,37 @@ def test_cutting_twice_is_cutting_once():
         pd.testing.assert_frame_equal(frame, once[domain])
 
 
-def test_every_dated_domain_of_the_contracts_is_cut():
+def with_every_biomarker_domain(tmp_path: Path) -> dict[str, contracts.Contract]:
+    """The contracts of this study, and those of the other domains that results of a biomarker can be in."""
+    rules = dict(RULES)
+    for domain in MARKER_DOMAINS:
+        folder = tmp_path / domain
+        folder.mkdir()
+        for name, text in contracts_of(with_results_in(domain)).items():
+            (folder / name).write_text(text, "utf-8")
+        rules[domain] = contracts.load(folder)[domain]
+    return rules
+
+
+def test_every_dated_domain_of_the_contracts_is_cut(tmp_path):
+    rules = with_every_biomarker_domain(tmp_path)
     dated = {
         name
-        for name, contract in RULES.items()
+        for name, contract in rules.items()
         if name != "extract" and any("date" in column.kind for column in contract.columns)
     }
     assert set(snapshot.TIMINGS) == dated
     for name, timing in snapshot.TIMINGS.items():
-        columns = {column.name for column in RULES[name].columns}
+        columns = {column.name for column in rules[name].columns}
         assert {timing.start} <= columns
         assert timing.end is None or timing.end in columns | {"DVENDTC"}
         points = {f"{name.upper()}ENTPT"} if timing.end else set()
         of_cut = {timing.start, timing.end, *timing.others, *points} | (
             {"DTHDTC"} if name == "dm" else set()
         )
-        dates = {column.name for column in RULES[name].columns if "date" in column.kind}
+        dates = {column.name for column in rules[name].columns if "date" in column.kind}
         assert dates <= of_cut, f"{name}: a date that no case of the cut-off reads"
-        assert RULES[name].tables[0].timing in {timing.start, None}
+        assert rules[name].tables[0].timing in {timing.start, None}
 
 
 later = st.dates(CUT + dt.timedelta(1), dt.date(2025, 1, 1)).map(dt.date.isoformat)
