@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from sap import ard
 from sap.catalogue import abbreviations
-from sap.displays import escape, inline, populations, register
+from sap.displays import escape, inline, populations, register, sentences
 from sap.displays.ard_lookup import Number, results
 from sap.displays.formats import FIGURE_SPACE
 from sap.displays.table import Column, Row, Table, limits, n_pct
@@ -459,3 +459,10 @@ def test_the_project_s_own_catalogue_is_valid():
 def test_an_abbreviation_with_two_meanings_is_spelled_out_by_where_it_is(text, meanings):
     known = [one for one in abbreviations.abbreviations() if one.text == "SD"]
     assert [one.short for one in abbreviations.used(text, known)] == meanings
+
+
+def test_a_citation_is_a_link_also_where_it_is_joined_with_other_text():
+    cited = inline.RichText(inline.Citation("Table 9", "tlf-x"))
+    sentence = sentences._joined("As in ", cited, ", ≥ 3.")
+    assert str(sentence) == "As in [Table 9](#tlf-x), ≥ 3."
+    assert sentence.plain == "As in Table 9, ≥ 3."

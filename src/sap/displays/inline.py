@@ -7,7 +7,7 @@ with a span around each number. A row that is not there stops the render: prose 
 import re
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Unpack
+from typing import Self, Unpack
 
 from sap import ard
 from sap.displays import formats
@@ -33,12 +33,26 @@ _FORMATS: dict[str, Format] = {
 }
 
 
+class Citation(str):
+    """The number of a display in prose, a link to it: also where it is joined with other parts."""
+
+    display_id: str
+
+    def __new__(cls, label: str, display_id: str) -> Self:
+        made = super().__new__(cls, formats.typeset(label))
+        made.display_id = display_id
+        return made
+
+    def markdown(self) -> str:
+        return f"[{markdown_text(str(self))}](#{self.display_id})"
+
+
 class RichText:
-    """A piece of prose: texts and addressed numbers, in order."""
+    """A piece of prose: texts, addressed numbers and citations of displays, in order."""
 
     def __init__(self, *parts: str | Number) -> None:
         self.parts = tuple(
-            part if isinstance(part, Number) else formats.typeset(part) for part in parts
+            part if isinstance(part, Number | Citation) else formats.typeset(part) for part in parts
         )
 
     @property
@@ -52,7 +66,8 @@ class RichText:
 
     def __str__(self) -> str:
         return "".join(
-            p.markdown() if isinstance(p, Number) else markdown_text(p) for p in self.parts
+            p.markdown() if isinstance(p, Number | Citation) else markdown_text(p)
+            for p in self.parts
         )
 
     def _repr_markdown_(self) -> str:
@@ -146,15 +161,6 @@ def text(analysis: str, stat_name: str, **where: Unpack[ArdKey]) -> RichText:
     return RichText(results(analysis).words(stat_name, **where))
 
 
-class _Link(RichText):
-    def __init__(self, label: str, display_id: str) -> None:
-        super().__init__(label)
-        self.display_id = display_id
-
-    def __str__(self) -> str:
-        return f"[{super().__str__()}](#{self.display_id})"
-
-
 def ref(display_id: str) -> RichText:
     """A link to a display by its number: `[Table 14.2.1.1](#tlf-psa-response)`.
 
@@ -166,9 +172,11 @@ def ref(display_id: str) -> RichText:
         return RichText(f"{label} (closed report)")
     gap = unavailable(display_id)
     if gap is None:
-        return _Link(label, display_id)
+        return RichText(Citation(label, display_id))
     if gap.planned and printed(DATA_GAPS) and ard.run_facts().get("kind") == "csr":
-        return _Link(register()[DATA_GAPS].label.replace(" ", NO_BREAK_SPACE), DATA_GAPS)
+        return RichText(
+            Citation(register()[DATA_GAPS].label.replace(" ", NO_BREAK_SPACE), DATA_GAPS)
+        )
     return RichText(f"{label} ({'not in the data' if gap.planned else 'not planned'})")
 
 

@@ -1619,9 +1619,9 @@ def listed_changes() -> Conditional:
     return if_shown(f"{{tlf-changes}} lists {' and '.join(filter(None, (dated, other)))}.")
 
 
-def each_dose() -> RichText:
-    """What the listing of doses has: each infusion, or each interval of continuous dosing."""
-    return _joined("Each ", ard.plan().exposure.a_record, " is listed in ", ref("tlf-l-dosing"))
+def a_dose() -> RichText:
+    """What a row of the listing of doses is: an infusion, or an interval of continuous dosing."""
+    return RichText(ard.plan().exposure.a_record)
 
 
 def mapped() -> RichText:
