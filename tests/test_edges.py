@@ -172,8 +172,8 @@ def test_a_plan_without_a_boundary_for_toxicity_is_reported_so(tmp_path, monkeyp
     assert not {"toxicity_monitoring", "toxicity_boundary", "toxicity_oc"} & analyses
     csr, board = (formatted(run, document, monkeypatch) for document in ("csr.qmd", "dsmb.qmd"))
     assert "No stopping boundary for toxicity is planned." in csr
-    assert "The plan has no stopping boundary for toxicity." in board
-    assert "Not planned: the plan has no stopping boundary for toxicity." in board
+    assert "The SAP has no stopping boundary for toxicity." in board
+    assert "Not planned: the SAP has no stopping boundary for toxicity." in board
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from matplotlib.text import Text
 
-from sap.catalogue.reporting import filled
+from sap.catalogue.reporting import applied
 from sap.displays import abbreviations, profile, register
 from sap.displays.formats import typeset
 from sap.pipeline import commands
@@ -147,6 +147,11 @@ def of_patients(label: str, text: str, caption: str) -> dict[str, object]:
     return {"N": n, "method": method, "denominators": denominators}
 
 
+def of_carve(note: str) -> str:
+    """A footnote of the register in the words of this trial."""
+    return applied(note, CARVE).strip().replace("{assessor}", "investigator")
+
+
 def unused_footnotes(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[str]]:
     """The register's footnotes of cells, by display, that no cell of the run has."""
     unused = {}
@@ -154,7 +159,7 @@ def unused_footnotes(run: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, li
         notes = text.partition(".tlf-notes}")[2]
         tied = [n for n in register.register()[label].footnotes if not isinstance(n, str)]
         told = [re.sub(r"[\\]", "", line) for line in notes.splitlines() if line.startswith("- ^")]
-        texts = [text for n in tied if (text := filled(n.text, CARVE))]
+        texts = [text for n in tied if (text := of_carve(n.text))]
         lost = [text for text in texts if not any(typeset(text) in line for line in told)]
         if lost and ".tlf-absent" not in text and register.printed(label):
             unused[label] = lost
