@@ -18,7 +18,7 @@ def note_of(text: str) -> str:
 
 
 INVESTIGATOR = "investigator"
-"""In a reason, who assessed the scans, whoever it is by the plan."""
+"""In a reason, the assessor of the scans; the plan names who it is."""
 
 
 def _named(code: str) -> str:
