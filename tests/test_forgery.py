@@ -8,6 +8,7 @@ import dataclasses
 import hashlib
 import json
 import os
+import pickle
 import re
 import shutil
 import subprocess
@@ -32,7 +33,7 @@ from sap.bundle.signature import signature_of
 from sap.bundle.wheel import _record, _zipped
 from sap.cli import app
 from sap.errors import IntegrityError, UsageError
-from sap.pipeline import packing
+from sap.pipeline import folders, packing
 from sap.runlog.chain import _seal
 from sap.snapshot import folder
 
@@ -792,10 +793,16 @@ def small_open(small_run) -> Path:
 
 @pytest.fixture(scope="module")
 def ask(small_bundle, small_open, tmp_path_factory, once):
-    """Do one of the changes to a copy, or to what is installed, and audit; each is asked once."""
+    """Do one of the changes to a copy, or to what is installed, and audit; each once for all workers of a run."""
     known: dict[str, Answer] = {}
+    base = tmp_path_factory.getbasetemp()
+    shared = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "answers"
+    shared.mkdir(exist_ok=True)
 
     def answer(change: Change) -> Answer:
+        kept = shared / sha(change.name.encode())
+        if change.name not in known and kept.is_file():
+            known[change.name] = pickle.loads(kept.read_bytes())
         if change.name not in known:
             scratch = tmp_path_factory.mktemp("changed")
             whole = small_open if change.of == OPEN else small_bundle
@@ -806,6 +813,7 @@ def ask(small_bundle, small_open, tmp_path_factory, once):
                 place = change.change(place) or place
                 known[change.name] = _answered(place, change, once)
             shutil.rmtree(scratch)
+            folders.write_bytes(kept, pickle.dumps(known[change.name]))
         return known[change.name]
 
     return answer
