@@ -418,3 +418,20 @@ def test_the_results_of_carve_in_docs_are_those_of_the_record() -> None:
         assert printed[0] == pytest.approx(
             100 * of["oc_decision", "probability_of_rejection"], abs=0.051
         )
+
+
+def test_the_power_of_carve_in_docs_is_that_of_the_longer_run() -> None:
+    """The three numbers of docs/oc.md at p1, in the order of the scenarios, against the ARD of that run."""
+    record = ard.from_csv(HOME / "docs" / "examples" / "carve-oc-p1-ard.csv")
+    of_decision = record[record["analysis"] == "oc_decision"].set_index(["level", "stat_name"])[
+        "stat"
+    ]
+    text = " ".join((HOME / "docs" / "oc.md").read_text(encoding="utf-8").split())
+    printed = re.search(r"H0 was rejected in ([\d.]+) % .*?, ([\d.]+) % .*? and ([\d.]+) % ", text)
+    assert printed is not None
+    for number, scenario in zip(printed.groups(), ("expected", "lost", "misread"), strict=True):
+        assert of_decision[scenario, "N"] == 50_000
+        assert float(number) == pytest.approx(
+            100 * of_decision[scenario, "probability_of_rejection"], abs=0.0501
+        )
+        assert of_decision[scenario, "probability_of_rejection_mc_error"] < 0.0025
