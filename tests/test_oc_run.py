@@ -338,6 +338,26 @@ def test_a_scheduler_that_runs_decides_with_its_own_workers(scenario: Path, tmp_
     assert _ard(shared) == _ard(alone)
 
 
+def _settings() -> dict[str, str]:
+    import dask
+
+    tick = str(dask.config.get("distributed.admin.tick.interval"))
+    return {name: value for name, value in os.environ.items() if "_THRESHOLD_" in name} | {
+        "tick": tick
+    }
+
+
+@pytest.mark.slow
+def test_a_worker_of_this_machine_keeps_its_memory_and_seldom_looks_at_itself() -> None:
+    """With Dask's own settings two workers decide a fifth fewer trials."""
+    pytest.importorskip("distributed")
+    with work._client(Cluster(1)) as client:
+        found = client.submit(_settings).result(timeout=60)
+    assert found == {
+        "MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_MMAP_THRESHOLD_": "33554432", "tick": "1s",
+    }  # fmt: skip
+
+
 def test_a_scheduler_that_is_not_there_is_named(
     scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
