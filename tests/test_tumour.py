@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from statsmodels.stats.proportion import proportion_confint
 
 from sap import ard, contracts
+from sap.catalogue.adam import param
 from sap.derivations.standard import standard
 from sap.derivations.tumour import adtr, baseline_scanned, time_points, tumour_responses
 from sap.derivations.tumour_rules import (
@@ -1284,7 +1285,17 @@ def test_the_concordance_with_the_investigator_has_the_numbers_worked_by_hand(ar
     assert at(rows, paramcd="SUMDIAM") == {"n": 1, "N": 3}
     silent = adrs.assign(INVRESP="", DISREAS="investigator_missing")
     got = at(ard.bind(agreement(adsl, silent, sums, PLAN)), paramcd="AGREE")
-    assert got == {"n": 0, "N": 0, "estimate": "no response of the investigator"}
+    assert got == {"n": 0, "N": 0, "estimate": "no response of the evaluator"}
+
+
+def test_the_recorded_best_response_is_named_by_who_assesses_the_scans():
+    read = PLAN.tumour.model_copy(update={"evaluator": "INDEPENDENT ASSESSOR"})
+    other = PLAN.model_copy(update={"tumour": read})
+    named = [param("ADRS", "BORINV", plan) for plan in (PLAN, other)]
+    assert named == [
+        "Best overall response, investigator",
+        "Best overall response, independent assessor",
+    ]
 
 
 def test_results_that_no_assessment_of_study_treatment_gives_have_the_reason(ards):
@@ -1300,7 +1311,7 @@ def test_results_that_no_assessment_of_study_treatment_gives_have_the_reason(ard
         "not in the data: no dated tumour assessment",
         "not in the data: no target lesion",
     )
-    spoken = "not in the data: no best overall response of the investigator"
+    spoken = "not in the data: no best overall response of the evaluator"
     for paramcd, why in (("BOR", scans), ("BORC", scans), ("BORINV", spoken)):
         of_best = {"paramcd": paramcd, "level": "PD", "analysis": "bor"}
         assert at(rows, **of_best) == {"n": why, "N": 5, "estimate": why}

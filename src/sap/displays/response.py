@@ -141,7 +141,7 @@ def change() -> Table:
 BORC, BORINV = "BORC", "BORINV"
 STRIP = {
     BORC: "confirmed best overall tumour response",
-    BORINV: "best overall tumour response as assessed by the investigator (the data have no dated response)",
+    BORINV: "best overall tumour response as assessed by the {assessor} (the data have no dated response)",
 }
 
 
@@ -149,7 +149,7 @@ def _strip_of(adrs: pd.DataFrame) -> str:
     """The tumour response below the bars; empty where there is none.
 
     1. The confirmed one by the rules of the plan, where one patient's can be evaluated.
-    2. Else the investigator's, which needs no dates.
+    2. Else the evaluator's, which needs no dates.
     """
     for paramcd in STRIP:
         if (adrs.loc[adrs["PARAMCD"] == paramcd, "AVALC"].fillna("NE") != "NE").any():
@@ -231,7 +231,8 @@ def waterfall() -> Figure:
         RichText("Primary set: patients with a bar, ", n, "; without a change, ", missing, "."),
     ]
     if stripped:
-        notes.append(f"Below the bars, the {STRIP[stripped]}.")
+        assessor = stated(ard.plan().tumour).assessor
+        notes.append(f"Below the bars, the {STRIP[stripped].format(assessor=assessor)}.")
     if rule.first_fall_within_days is not None:
         notes.append(
             RichText(

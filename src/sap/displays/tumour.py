@@ -14,6 +14,7 @@ from sap.displays.marks import TiedNote
 from sap.displays.populations import short
 from sap.displays.rates import ci_header, rate_cells
 from sap.displays.table import Cell, Column, Content, Row, Table, limits, n_pct, span
+from sap.plan.entry import stated
 
 SETS = ("PRIMARY", "RESCREENED")
 NO_ASSESSMENT = "No tumour assessment."
@@ -277,5 +278,6 @@ def agreement() -> Table:
         if _has_patients(points, ArdKey(paramcd="SUMDIAM")):
             rows.append(Row(points.label("paramcd", "SUMDIAM"), cells(ArdKey(paramcd="SUMDIAM"))))
     columns = [Column("Time points"), Column("N")]
-    absent = "No time point with lesions and a response of the investigator."
+    assessor = stated(ard.plan().tumour).assessor
+    absent = f"No time point with lesions and a response of the {assessor}."
     return Table("tlf-tumour-agreement", "Overall response", columns, rows, absent=absent)

@@ -219,7 +219,7 @@ def agreement(
         row({"n": int((pairs == pair).sum())}, "OVRLRESP", *pair)
     both = points[points["INVRESP"] != ""]
     same = int((both["AVALC"] == both["INVRESP"]).sum())
-    share = same / len(both) if len(both) else NotEstimable("no response of the investigator")
+    share = same / len(both) if len(both) else NotEstimable("no response of the evaluator")
     row({"n": same, "N": len(both), "estimate": share}, "AGREE")
     for reason, n in (
         points.loc[points["DISREAS"] != "", "DISREAS"].value_counts().sort_index().items()
