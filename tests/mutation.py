@@ -32,7 +32,7 @@ from typing import NamedTuple
 import yaml
 
 HOME = Path(__file__).parents[1]
-ROOMS = ("methods", "derivations", "results", "contracts", "bundle", "formats")
+ROOMS = ("methods", "derivations", "results", "contracts", "bundle", "formats", "oc")
 LIMIT_PCT = 8.0
 QUICK = "not (slow or r or browser or shared or clock or long)"
 MEMORY = 8 << 30  # bytes that the tests of one mutant may use
