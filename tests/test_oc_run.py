@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 from sap import ard
 from sap.errors import IntegrityError, PlanError, UsageError
-from sap.oc import command, work
+from sap.oc import command, page, work
 from sap.oc.command import Cluster, Size
 from sap.oc.scenarios import read_scenarios
 from sap.oc.store import Piece, pieces
@@ -150,11 +150,11 @@ def test_a_stopped_run_goes_on_and_has_the_numbers_of_one_that_was_not(
     with pytest.raises(IntegrityError, match="not the batch that was written"):
         command.characteristics(PLAN_PATH, scenario, two, Size(24, 8, 5), here)
 
-    page = (one / "oc.html").read_text(encoding="utf-8")
-    assert "Fast accrual: at a true response rate of 30% power is" in page
-    assert "lost_before_confirmation 0.1" in page
-    assert 'alt="Probability of rejecting H0' in page
-    assert "style=" not in page.split("</style>")[1].replace("<svg", "")
+    shown = (one / "oc.html").read_text(encoding="utf-8")
+    assert "Fast accrual: at a true response rate of 30% power is" in shown
+    assert "lost_before_confirmation 0.1" in shown
+    assert 'alt="Probability of rejecting H0' in shown
+    assert "style=" not in shown.split("</style>")[1].replace("<svg", "")
     made_ard = ard.from_csv(one / "ard.csv")
     exact = made_ard[(made_ard["analysis"] == "oc_model")].set_index("stat_name")["stat"]
     assert exact["probability_of_rejection"] == pytest.approx(0.8017, abs=5e-5)  # R: clinfun
@@ -216,6 +216,22 @@ def test_the_statistics_of_five_trials_by_hand(scenario: Path) -> None:
     stats = made[made["analysis"] != "oc_model"].set_index("stat_name")["stat"]
     for name, value in by_hand.items():
         assert stats[name] == pytest.approx(value), name
+
+
+@pytest.mark.parametrize("share,said", [(0.0, "none"), (1.0, "all")])
+def test_a_share_of_none_or_all_is_not_given_an_error_of_zero(
+    scenario: Path, share: float, said: str
+) -> None:
+    case = read_scenarios(scenario, PLAN).cases[0]
+    decision = {
+        "N": 60.0,
+        "probability_of_rejection": share,
+        "probability_of_rejection_mc_error": 0.0,
+    }
+    row = page.Row(case, {"oc_decision": decision, "oc_model": {"probability_of_rejection": 0.8}})
+    sentence = page.sentence(row, PLAN)
+    assert f"(60 simulated trials, H0 rejected in {said} of them)" in sentence
+    assert "error" not in sentence.replace("type I error", "")
 
 
 def test_the_command_says_what_it_does_and_refuses_two_places_of_work(tmp_path: Path) -> None:

@@ -88,9 +88,12 @@ def sentence(row: Row, plan: Plan) -> str:
         if differs
         else f"which agrees with {_percent(exact)} of the binomial model"
     )
+    precision = f"Monte Carlo error {_points(error)} percentage points"
+    if simulated in (0, 1):  # its error is 0, which says nothing of the precision
+        precision = f"H0 rejected in {'none' if simulated == 0 else 'all'} of them"
     return (
         f"{row.case.title}{cell}: at a true response rate of {_rate(row.case)} {what} is {_percent(simulated)} "
-        f"({trials} simulated trials, Monte Carlo error {_points(error)} percentage points), {model}."
+        f"({trials} simulated trials, {precision}), {model}."
     )
 
 
@@ -191,9 +194,10 @@ def _curve(rows: Sequence[Row], plan: Plan) -> str:
         exact = np.asarray(of_plan(plan).probability_of_rejection(rates))
         axes.plot(100 * rates, 100 * exact, color=figure.GREY, label="Binomial model")
         titles = list(dict.fromkeys(row.case.title for row in rows))
+        aside = [0.6 * (number - (len(titles) - 1) / 2) for number in range(len(titles))]
         for number, title in enumerate(titles):
             own = [row for row in rows if row.case.title == title]
-            x = [100 * row.case.given.response.positive for row in own]
+            x = [100 * row.case.given.response.positive + aside[number] for row in own]
             y = [100 * row.of("oc_decision", "probability_of_rejection") for row in own]
             error = [
                 300 * row.of("oc_decision", "probability_of_rejection_mc_error") for row in own
@@ -229,12 +233,13 @@ def markdown(cases: Sequence[Case], ard: pd.DataFrame, plan: Plan, facts: dict[s
         *(f"> {sheet.cell(sentence(row, plan))}" for row in shown),
         "## Decisions",
         _decisions(rows),
-        ("Percent of trials (Monte Carlo error in percentage points); the four outcomes exclude one another, and what "
-        "is left is a trial that ended without rejecting H₀. *Binomial model*: the exact probability of rejection. "
+        ("Percent of trials (Monte Carlo error in percentage points): rejection and the two stops exclude one another, "
+        "and what is left are trials that ended without rejecting H₀. *Binomial model*: the exact probability of rejection. "
         "*Another decision than the model*: trials that reject H₀ where the design on the true responses of the same "
-        "patients does not, or the reverse. *Months*: from the first consent to the stop or the final analysis."),
+        "patients does not, or the reverse. *Screened*, *Treated*: patients, mean of the "
+        "trials. *Months*: mean, from the first consent to the stop or the final analysis."),
         sheet.place_of(CURVE),
-        "Bars: three Monte Carlo errors.",
+        "Bars: three Monte Carlo errors to either side; scenarios of the same true rate stand side by side.",
         "## Estimates",
         _estimates(rows),
         ("Bias in percentage points (Monte Carlo error) against the true rate of patients who are positive in truth; "

@@ -26,7 +26,7 @@ h1 { font-size: 1.5rem; margin: 0 0 .2rem; } h2 { font-size: 1.15rem; margin: 1.
 img { width: 100%; } .wide { overflow-x: auto; }
 table { border-collapse: collapse; width: 100%; font-size: .86rem; }
 th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0; border-bottom: 1px solid #c9d1d9; }
-td { overflow-wrap: anywhere; }
+p { overflow-wrap: anywhere; } td { overflow-wrap: break-word; } main > table { display: block; overflow-x: auto; }
 thead th { border-bottom: 2px solid #1c2733; } code { overflow-wrap: anywhere; font-size: .85em; }
 .verdict { border-left: .35rem solid #8a5a00; padding: .5rem .9rem; margin: 1rem 0; background: #f6f7f8; font-weight: 600; }
 .verdict.good { border-color: #1d6b3a; } .verdict.bad { border-color: #a3211b; }
