@@ -353,16 +353,25 @@ def test_every_question_has_a_figure(words, tmp_path):
         ("screen --n 29 --prevalence 0", "--prevalence"),
         ("screen --n 29 --prevalence 0.3 --assurance 1", "assurance"),
         ("enrol --n 29", "--dropout or --not-evaluable"),
-        ("enrol --n 29 --dropout 1", "losses"),
+        ("enrol --n 29 --dropout 1", "--dropout"),
+        ("enrol --n 29 --not-evaluable -1", "--not_evaluable"),
+        ("screen --n 29 --prevalence 0.3 --assay_failure 1", "--assay_failure"),
+        ("landmark --survival0 0.3 --survival1 0.5 --lost 1", "--lost"),
+        ("landmark --survival0 0.3 --survival1 50", "--survival1"),
+        ("toxicity --n 12 --p0 0.1 --p1 0.3", "--p1 goes with --shape sprt"),
+        ("toxicity --n 12 --p0 0.1 --prior 1 1", "--prior goes with --shape bayesian"),
+        ("conditional-bounds --r 5 --n 25 --p1 0.3 --look 10 --every 5", "--look and --every"),
+        ("conditional --r 5 --n 29 --responders 0 --n_seen 30 --p1 0.3", "--n_seen"),
+        ("attained --r1 1 --n1 10 --r 5 --n 29 --p0 0.1 --p1 0.3 --n1_attained 29", "--n1_attained"),
         ("precision --p 0.3 --width 2", "width"),
         ("attained --r1 1 --n1 10 --r 5 --n 29 --p0 0.1 --p1 0.3", "--n1-attained or --n-attained"),
-        ("pending --r1 1 --n1 10 --r 5 --n 29 --responders 1 --pending 2 --p0 0.1 --n_look 15", "n must"),
+        ("pending --r1 1 --n1 10 --r 5 --n 29 --responders 1 --pending 2 --p0 0.1 --n_look 15", "--n_look must"),
         ("conditional --r1 1 --n1 10 --r 5 --n 29 --responders 1 --n_seen 15 --p1 0.3", "responders must"),
         ("conditional --r1 1 --r 5 --n 29 --responders 1 --n_seen 9 --p1 0.3", "--r1 and --n1"),
         ("conditional-bounds --r 5 --n 25 --p1 0.3 --look 30", "--look exceeds"),
         ("conditional-bounds --r 5 --n 25 --p1 0.3 --every 0", "--every"),
         ("predictive-bounds --n_max 30 --p0 0.2 --stop_low 1", "stop_low"),
-        ("landmark --survival0 0.5 --survival1 0.3", "p1"),
+        ("landmark --survival0 0.5 --survival1 0.3", "--survival0"),
         ("one-sample-log-rank --survival0 0.5 --survival1 0.3 --at 9 --accrual 1 --follow-up 1", "survival1"),
         ("bryant-day --p_r0 0.3 --p_r1 0.5 --p_t0 0.2 --p_t1 0.4", "p_t0"),
     ],
@@ -371,6 +380,128 @@ def test_what_cannot_be_answered_is_refused_by_name(words, named):
     with pytest.raises(UsageError, match=named.replace(".", r"\.")) as refused:
         calc(words)
     assert refused.value.exit_code == 2
+
+
+TWO_STAGE = "--r1 1 --n1 10 --r 5 --n 29"
+BRYANT_DAY = next(words for words in QUESTIONS if words.startswith("bryant-day"))
+
+
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (f"two-stage {TWO_STAGE} --responders 29 --p0 0.1", "one-sided p < 0.0001, and"),
+        ("proportion --responders 6 --n 29 --p0 0.1 --alternative greater",
+         "exact one-sided test of H0: p <= 0.1 gives p = 0.0637."),
+        ("proportion --responders 6 --n 29 --p0 0.3 --alternative less", "one-sided test of H0: p >= 0.3"),
+        ("proportion --responders 6 --n 29 --p0 0.1 --alternative two-sided",
+         "exact two-sided test of H0: p = 0.1 gives"),
+        (f"conditional {TWO_STAGE} --responders 3 --n_seen 15 --p1 0.3 --p1 0.2 --p1 0.1",
+         "83.9% at a rate of 0.3, 55.2% at a rate of 0.2 and 15.8% at a rate of 0.1."),
+        ("conditional-bounds --r 5 --n 29 --p1 0.3 --look 29",
+         "The trial is not reviewed before its end with 29 patients."),
+        ("predictive-bounds --n_max 3 --p0 0.9 --threshold 0.99 --every 1", "H0 is rejected with no count of 3."),
+        ("predictive --responders 1 --n 1 --n_max 3 --p0 0.9 --threshold 0.99",
+         "No count of 3 patients makes P(rate > 0.9) exceed 0.99."),
+        ("toxicity --n 12 --p0 0.1 --p 0.25",
+         "at least 2 of 2, 3 of 3 to 7 or 4 of 8 to 12 patients have it; the trial stops with probability 4.5% at a"),
+        ("toxicity --n 12 --p0 0.1 --p 0.25", "4.5% at a true rate of 0.1 and 40.2% at a true rate of 0.25."),
+        (f"pending {TWO_STAGE} --responders 1 --pending 1 --p0 0.1",
+         "continue when the pending one responds, else stop."),
+        (f"{BRYANT_DAY} --odds_ratio 3",
+         "with an odds ratio of 3 they are 13.7%, 13.4% and 85.1%."),
+        ("toxicity --n 1 --p0 0.1", "With 1 patient no count"),
+        ("km tests/reference/calc_km.csv --t 9", "At time 9, 0.0% are without event (limits not estimable)."),
+        ("landmark --survival0 0.3 --survival1 0.5",
+         "stop after 15 patients with 5 or fewer without the event, else follow 46 in all"),
+        ("precision --p 0.3 --width 0.3", "95% confidence interval (Clopper-Pearson)"),
+    ],
+)  # fmt: skip
+def test_a_sentence_can_go_into_a_protocol_as_it_is(words, said):
+    assert said in calc(words, "--text")
+
+
+def test_beyond_a_censored_last_time_the_sentence_has_no_share(tmp_path):
+    path = tmp_path / "curve.csv"
+    path.write_text("time,event\n1,1\n5,0\n", encoding="utf-8")
+    said = calc.__wrapped__(f"km {path} --t 9", "--text")
+    assert said.endswith("At time 9 the share without event is not estimable.\n")
+
+
+@pytest.mark.parametrize(
+    "responders,seen,critical",
+    [
+        (1, 10, "r1 = 1: the trial stops with 1 of 10"),
+        (8, 20, "r = 5: 8 responders are enough"),
+        (5, 29, "r = 5: 1 more would be needed of 0 patients"),
+        (3, 15, "r = 5: 3 more of 14 patients reject H0"),
+    ],
+)
+def test_the_critical_value_of_conditional_power_is_that_of_the_look(responders, seen, critical):
+    words = f"conditional {TWO_STAGE} --responders {responders} --n_seen {seen} --p1 0.3 --json"
+    assert json.loads(calc(words))["basis"]["critical_value"] == critical
+
+
+@pytest.mark.parametrize(
+    "stage_1,responders,critical",
+    [
+        # R 4.2.2: pbinom(2, 19, 0.1, lower.tail = FALSE) is 0.2945552
+        (3, 6, "P(more than 2 of 19 respond) at p0 = 0.1: 0.294555"),
+        (7, 8, "1: 7 responders of stage 1 already exceed r = 5"),
+    ],
+)
+def test_the_critical_value_of_another_stage_2_is_a_number(stage_1, responders, critical):
+    words = f"two-stage {TWO_STAGE} --p0 0.1 --n_attained 31 --responders {responders}"
+    answer = json.loads(calc(f"{words} --responders_stage1 {stage_1} --json"))
+    assert answer["basis"]["critical_value"] == critical
+
+
+def test_a_p_value_that_is_the_level_is_rejected():
+    """1 of 1 at p0 = 0.05 has p = 0.05, the one-sided level of a 90% interval; 1 - 0.9 in floats is less."""
+    words = "proportion --responders 1 --n 1 --p0 0.05 --alternative greater --conf_level 0.9"
+    assert json.loads(calc(words, "--json"))["basis"]["critical_value"] == "1 or more of 1"
+
+
+def test_a_curve_without_events_has_a_header_and_no_limits(tmp_path):
+    path = tmp_path / "curve.csv"
+    path.write_text("time,event\n3,0\n4,0\n", encoding="utf-8")
+    assert calc.__wrapped__(f"km {path}", "--csv").startswith("time,at_risk,events,")
+    assert "95% confidence interval not estimable, Kaplan" in calc.__wrapped__(
+        f"km {path}", "--text"
+    )
+
+
+def test_the_direction_of_a_test_is_said_beside_its_p_value():
+    words = "proportion --responders 6 --n 29 --p0 0.1 --alternative"
+    assert "p_value  0.0637174  (two-sided)\n" in calc(f"{words} two-sided")
+    assert "p_value  0.0637174  (greater than 0.1)\n" in calc(f"{words} greater")
+
+
+def test_the_probability_of_stopping_at_p0_is_in_every_form():
+    words = "toxicity --n 12 --p0 0.1 --p 0.25"
+    assert "P(stop) at p0 = 0.1: 0.0446211\n" in calc(words)
+    assert json.loads(calc(words, "--json"))["stopping_probability_p0"] == pytest.approx(
+        0.0446211, abs=5e-8
+    )
+
+
+def test_the_step_of_the_looks_is_a_default_only_without_looks():
+    words = "predictive-bounds --n_max 36 --p0 0.2"
+    assert "--every 5" in calc(words)
+    assert "--every" not in calc(f"{words} --look 10")
+
+
+@pytest.mark.parametrize("measure", ["observed", "expected", "widest"])
+def test_the_figure_of_precision_has_the_width_of_its_measure(measure):
+    """The curve crosses the width required where the answer is, by each measure."""
+    from sap.cli.calc.sizes import precision
+
+    answer = precision(0.3, 0.3, interval="clopper_pearson", measure=measure)
+    (panel,) = answer.panels()
+    width = dict(zip(panel.lines[0].x, panel.lines[0].y, strict=True))
+    n = answer.values["n"]
+    assert width[n] == pytest.approx(answer.values["width"], abs=1e-12)
+    assert width[n] <= 0.3 < width[n - 1]
+    assert panel.y.startswith("Width ")
 
 
 def test_one_stage_is_a_design_of_the_looks_too():

@@ -139,38 +139,48 @@ def precision_size(
     if measure not in ("observed", "expected", "widest"):
         raise ValueError("measure must be 'observed', 'expected' or 'widest'")
 
-    def widths(n: int) -> tuple[float, int]:
-        nearest = int(np.floor(n * p + 0.5))
-        if measure == "observed":
-            x = np.array([nearest])
-        elif measure == "expected":  # beyond 10 standard deviations lies less than 1e-20
-            reach = int(10 * np.sqrt(n * p * (1 - p))) + 10
-            x = np.arange(max(nearest - reach, 0), min(nearest + reach, n) + 1)
-        else:
-            x = np.arange(n + 1)
-        limits = interval(x, n, conf_level)
-        spread = np.asarray(limits.high - limits.low)
-        if measure == "expected":
-            counts = x.astype(float)
-            law = np.exp(log_pmf(counts, np.full_like(counts, n), np.full_like(counts, p)))
-            return float(law @ spread), nearest
-        widest = int(np.argmax(spread))
-        return float(spread[widest]), int(x[widest])
-
     top = 1  # at half of the patients responding no count is wider, and all larger n are narrower
     while _at_half(top, conf_level, interval) > width:
         top *= 2
         if top > LARGEST:
             raise ValueError(f"width is too small: more than {LARGEST} patients would be needed")
     n = top
-    while n > 1 and widths(n - 1)[0] <= width:
+    while n > 1 and width_at(n - 1, p, conf_level, interval, measure) <= width:
         n -= 1
-    reached, responders = widths(n)
+    reached, responders = _width_and_count(n, p, conf_level, interval, measure)
     limits = interval(responders, n, conf_level)
     return Precision(n, reached, responders, limits.low, limits.high)
 
 
 LARGEST = 5_000
+
+
+def width_at(
+    n: int, p: float, conf_level: float, interval: ProportionInterval, measure: Measure
+) -> float:
+    """The width of the interval with `n` patients, by the measure of `precision_size`."""
+    return _width_and_count(n, p, conf_level, interval, measure)[0]
+
+
+def _width_and_count(
+    n: int, p: float, conf_level: float, interval: ProportionInterval, measure: Measure
+) -> tuple[float, int]:
+    nearest = int(np.floor(n * p + 0.5))
+    if measure == "observed":
+        x = np.array([nearest])
+    elif measure == "expected":  # beyond 10 standard deviations lies less than 1e-20
+        reach = int(10 * np.sqrt(n * p * (1 - p))) + 10
+        x = np.arange(max(nearest - reach, 0), min(nearest + reach, n) + 1)
+    else:
+        x = np.arange(n + 1)
+    limits = interval(x, n, conf_level)
+    spread = np.asarray(limits.high - limits.low)
+    if measure == "expected":
+        counts = x.astype(float)
+        law = np.exp(log_pmf(counts, np.full_like(counts, n), np.full_like(counts, p)))
+        return float(law @ spread), nearest
+    widest = int(np.argmax(spread))
+    return float(spread[widest]), int(x[widest])
 
 
 def _at_half(n: int, conf_level: float, interval: ProportionInterval) -> float:

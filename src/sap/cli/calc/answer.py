@@ -125,8 +125,28 @@ def tenths(value: float) -> str:
     return fixed(value, 1)
 
 
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """The words of a sentence one after the other.
+
+    >>> listed(["10"]), listed(["10", "20"]), listed(["10", "20", "30"])
+    ('10', '10 and 20', '10, 20 and 30')
+    """
+    return f" {last} ".join([part for part in (", ".join(words[:-1]), *words[-1:]) if part])
+
+
+def p_equals(value: float) -> str:
+    """A p-value of a sentence; a very small one is a bound, never 0.
+
+    >>> p_equals(0.04709), p_equals(1e-29), p_equals(1.0)
+    ('p = 0.0471', 'p < 0.0001', 'p = 1.0000')
+    """
+    from sap.displays.formats import fixed
+
+    return "p < 0.0001" if value < 0.0001 else f"p = {fixed(value, 4)}"
+
+
 def four_decimals(value: float) -> str:
-    """A p-value or quantile of a sentence: four decimals."""
+    """A quantile or a hazard ratio of a sentence: four decimals."""
     from sap.displays.formats import fixed
 
     return fixed(value, 4)
@@ -201,7 +221,7 @@ def as_json(answer: Answer, defaults: Row) -> str:
 def as_csv(answer: Answer) -> str:
     """The table with every digit; what cannot be estimated is an empty cell."""
     rows = [plain(row) for row in answer.table]
-    names = list(dict.fromkeys(name for row in rows for name in row))
+    names = list(dict.fromkeys(name for row in rows for name in row)) or list(answer.columns)
     out = io.StringIO()
     writer = csv.DictWriter(out, names, restval="", lineterminator="\n")
     writer.writeheader()
@@ -291,6 +311,12 @@ def _draw_panel(axes: Any, panel: Panel) -> None:
     if panel.names:
         axes.set_xticks(range(len(panel.names)), panel.names, rotation=20)
         axes.set_xlim(-0.5, len(panel.names) - 0.5)
+    for axis, numbers in (
+        (axes.xaxis, [x for line in panel.lines for x in line.x]),
+        (axes.yaxis, [y for line in panel.lines for y in line.y if y is not None]),
+    ):
+        if numbers and not panel.names and all(isinstance(each, int) for each in numbers):
+            axis.get_major_locator().set_params(integer=True)  # patients are not halved
     if len(panel.lines) > 1:
         axes.legend(frameon=False)
     axes.spines[["top", "right"]].set_visible(False)

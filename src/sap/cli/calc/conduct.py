@@ -10,8 +10,9 @@ from sap.cli.calc.answer import (
     Line,
     Panel,
     Row,
-    four_decimals,
     level_of,
+    listed,
+    p_equals,
     plain,
     share,
     tenths,
@@ -22,6 +23,7 @@ from sap.cli.calc.designs import rule_of
 from sap.cli.calc.question import (
     ALPHA,
     CONF_LEVEL,
+    EVERY,
     N1,
     P0,
     P1,
@@ -81,8 +83,21 @@ def two_stage(  # noqa: PLR0913 - one parameter per option
                 "reject H0 when the p-value of stage 2 is at most what the planned stage 2 had left "
                 "to spend after the responders of stage 1"
             )
-            left = r - responders_stage1
-            critical = f"P(more than {left} of {n - n1} respond | p0 = {written(p0)})"
+            from sap.methods.two_stage import SingleStageDesign
+
+            left, second = r - responders_stage1, n - n1
+            if left < 0:
+                critical = f"1: {responders_stage1} responders of stage 1 already exceed r = {r}"
+            else:
+                spent = (
+                    SingleStageDesign(left, second).probability_of_rejection(float(p0))
+                    if left < second
+                    else 0.0
+                )
+                critical = (
+                    f"P(more than {left} of {second} respond) at p0 = {written(p0)}: "
+                    f"{text_of(float(spent))}"
+                )
 
     def panels() -> list[Panel]:
         names = ("mle", "umvue", "median_unbiased", "bias_adjusted", "conditional_mle")
@@ -126,8 +141,8 @@ def two_stage(  # noqa: PLR0913 - one parameter per option
             f"{inference.stopped_at} with {responders} responders among {total} patients: the "
             f"response rate is {share(values['mle'])} (unbiased estimate {share(values['umvue'])}; "
             f"{level_of(conf_level)} confidence interval {share(values['conf_low'])} to "
-            f"{share(values['conf_high'])}, exact and adjusted for the design), one-sided p = "
-            f"{four_decimals(inference.p_value)}, and H0: p <= {written(p0)} {decided}."
+            f"{share(values['conf_high'])}, exact and adjusted for the design), one-sided "
+            f"{p_equals(inference.p_value)}, and H0: p <= {written(p0)} {decided}."
         ),
         panels=panels,
     )
@@ -153,6 +168,23 @@ def _high(stop_high: float) -> str:
     if stop_high == 1:
         return "never for efficacy"
     return f"for efficacy when it is above {written(stop_high)}"
+
+
+def _or_more(r: int, n: int) -> str:
+    """The counts of `n` above `r`."""
+    return f"{r + 1} or more of {n}" if r < n else f"no count of {n}"
+
+
+def _step(look: list[int] | None, every: int | None) -> Row:
+    """The default distance of the looks, where it is used."""
+    return {} if look or every is not None else {"every": EVERY}
+
+
+def _reviewed(looks: list[int]) -> str:
+    """When the trial is reviewed, the last look being its end."""
+    if len(looks) == 1:
+        return f"The trial is not reviewed before its end with {looks[0]} patients."
+    return f"The trial is reviewed after {listed(list(map(str, looks[:-1])))} patients."
 
 
 def _bounds_table(bounds: Any) -> list[Row]:
@@ -209,20 +241,17 @@ def _bounds_answer(
         for row in table[:-1]
         if row["stop_at_or_above"] is not None
     ]
-    sentence = f"{why} The trial stops for futility with at most {', '.join(stops)} responders"
+    sentence = f"{why} The trial stops for futility with at most {listed(stops, 'or')} responders"
     if not stops:
         sentence = f"{why} No look can stop the trial for futility"
     if high:
-        sentence += f", and for efficacy with at least {', '.join(high)}"
-    sentence += (
-        f"; at the end H0 is rejected with {bounds.r + 1} or more of {bounds.n_max}. "
-        + " ".join(
-            f"At a true rate of {written(row['p'])} it rejects with probability "
-            f"{share(row['probability_of_rejection'])}, stops early with "
-            f"{share(row['probability_of_early_termination'])} and treats "
-            f"{tenths(row['expected_n'])} patients on average."
-            for row in truth
-        )
+        sentence += f", and for efficacy with at least {listed(high, 'or')}"
+    sentence += f"; at the end H0 is rejected with {_or_more(bounds.r, bounds.n_max)}. " + " ".join(
+        f"At a true rate of {written(row['p'])} it rejects with probability "
+        f"{share(row['probability_of_rejection'])}, stops early with "
+        f"{share(row['probability_of_early_termination'])} and treats "
+        f"{tenths(row['expected_n'])} patients on average."
+        for row in truth
     )
     return Answer(
         values={"looks": table, "r": bounds.r, "characteristics": truth},
@@ -235,7 +264,10 @@ def _bounds_answer(
             for row in truth
         ],
         rule=rule,
-        critical_value=f"r = {bounds.r}: {bounds.r + 1} or more of {bounds.n_max} reject H0",
+        critical_value=(
+            f"r = {bounds.r}: {_or_more(bounds.r, bounds.n_max)} "
+            f"{'reject' if bounds.r < bounds.n_max else 'rejects'} H0"
+        ),
         method=method,
         references=references,
         sentence=sentence,
@@ -262,6 +294,8 @@ def conditional(
     from sap.methods.two_stage import SingleStageDesign, conditional_power
 
     design = _design(r1, n1, r, n)
+    if n_seen > n:
+        raise UsageError(f"--n_seen cannot exceed the {n} patients planned.")
 
     def power(x: int, rate: float) -> float:
         if isinstance(design, SingleStageDesign):
@@ -291,18 +325,30 @@ def conditional(
         if r1 is None or n1 is None
         else rule_of(r1, n1, r, n)
     )
+    more, to_come = r + 1 - responders, n - n_seen
+    if n_seen == n1 and r1 is not None and responders <= r1:
+        critical = f"r1 = {r1}: the trial stops with {responders} of {n1}"
+    elif more <= 0:
+        critical = f"r = {r}: {responders} responders are enough"
+    elif more > to_come:
+        critical = f"r = {r}: {more} more would be needed of {to_come} patients"
+    else:
+        critical = f"r = {r}: {more} more of {to_come} patients reject H0"
     return Answer(
         values={"responders": responders, "n_seen": n_seen, "conditional_power": table},
         table=table,
         columns=("p1", "conditional_power"),
         rule=rule,
-        critical_value=f"r = {r}: {max(r + 1 - responders, 0)} more of {n - n_seen} patients reject H0",
+        critical_value=critical,
         method="conditional power, exact binomial of the patients to come",
         references="Lan, Simon and Halperin 1982, Commun Stat C 1:207; Simon 1989, Control Clin Trials 10:1",
         sentence=f"With {responders} responders among the first {n_seen} of {n} patients the "
         "conditional power is "
-        + " and ".join(
-            f"{share(row['conditional_power'])} at a rate of {written(row['p1'])}" for row in table
+        + listed(
+            [
+                f"{share(row['conditional_power'])} at a rate of {written(row['p1'])}"
+                for row in table
+            ]
         )
         + ".",
         panels=panels,
@@ -317,7 +363,7 @@ def conditional_bounds(  # noqa: PLR0913 - one parameter per option
     r1: MaybeR1 = None,
     n1: MaybeN1 = None,
     look: Looks = None,
-    every: Every = 5,
+    every: Every = None,
     stop_low: Annotated[
         float, number("stop_low", "Stop for futility when conditional power is below.")
     ] = 0.1,
@@ -341,8 +387,8 @@ def conditional_bounds(  # noqa: PLR0913 - one parameter per option
         + ("" if n1 is None else f"; at {n1} patients with {r1} or fewer in any case"),
         "stochastic curtailment, exact binomial; characteristics by recursion over the looks",
         "Lan, Simon and Halperin 1982, Commun Stat C 1:207; Simon 1989, Control Clin Trials 10:1",
-        {} if p else {"p": rates},
-        f"The trial is reviewed after {', '.join(map(str, looks[:-1]))} patients.",
+        {**_step(look, every), **({} if p else {"p": rates})},
+        _reviewed(looks),
     )
 
 
@@ -391,13 +437,15 @@ def predictive(
         values=values,
         table=[values],
         rule=f"success at {n_max} patients when P(rate > {written(p0)}) exceeds {written(threshold)}",
-        critical_value=f"r = {r}: {r + 1} or more of {n_max} are a success",
+        critical_value=(f"r = {r}: {_or_more(r, n_max)} {'are' if r < n_max else 'is'} a success"),
         method=f"predictive probability, beta({written(a_b[0])}, {written(a_b[1])}) prior, beta-binomial",
         references=LEE_LIU,
         sentence=(
             f"With {responders} responders among {n} patients the predictive probability that "
             f"{r + 1} or more of {n_max} will respond, so that P(rate > {written(p0)}) exceeds "
             f"{written(threshold)}, is {share(probability)}."
+            if r < n_max
+            else f"No count of {n_max} patients makes P(rate > {written(p0)}) exceed {written(threshold)}."
         ),
         panels=panels,
         derived=derived,
@@ -411,7 +459,7 @@ def predictive_bounds(  # noqa: PLR0913 - one parameter per option
     prior: Prior = None,
     threshold: Threshold = 0.95,
     look: Looks = None,
-    every: Every = 5,
+    every: Every = None,
     stop_low: Annotated[
         float, number("stop_low", "Stop for futility when predictive probability is below.")
     ] = 0.05,
@@ -436,8 +484,8 @@ def predictive_bounds(  # noqa: PLR0913 - one parameter per option
         f"predictive probability, beta({written(a_b[0])}, {written(a_b[1])}) prior; characteristics by "
         "recursion over the looks",
         LEE_LIU,
-        derived if p else {**derived, "p": rates},
-        f"The trial is reviewed after {', '.join(map(str, looks[:-1]))} patients.",
+        {**_step(look, every), **derived, **({} if p else {"p": rates})},
+        _reviewed(looks),
     )
 
 
@@ -473,6 +521,10 @@ def pending(  # noqa: PLR0913 - one parameter per option
 
     design = TwoStageDesign(r1, n1, r, n)
     at = n1 if n_look is None else n_look
+    if at not in (n1, n):
+        raise UsageError(
+            f"--n_look must be n1 = {n1} or n = {n}: pending outcomes bound a decision."
+        )
     bounds = pending_bounds(design, responders, pending, at, p0, conf_level)
     last = at == n
     needed = r if last else r1
@@ -494,8 +546,13 @@ def pending(  # noqa: PLR0913 - one parameter per option
     state = (
         f"the decision is settled: {bounds.decision_high}"
         if bounds.settled
-        else f"the decision is open: {words[1]} when {more} or more of the {pending} respond, else "
-        f"{words[0]}"
+        else f"the decision is open: {words[1]} when "
+        + (
+            f"{more} or more of the {pending} respond"
+            if pending > 1
+            else "the pending one responds"
+        )
+        + f", else {words[0]}"
     )
 
     def panels() -> list[Panel]:
@@ -572,6 +629,10 @@ def attained(  # noqa: PLR0913 - one parameter per option
         n1 if n1_attained is None else n1_attained,
         n if n_attained is None else n_attained,
     )
+    if first >= total:
+        raise UsageError(
+            f"--n1_attained must be below the {total} patients in all: there is no second stage to decide on."
+        )
     decided = attained_design(design, first, total, p0, p1, alpha)
     table = [
         {"rule": rule.name, **plain(rule.design), "alpha": rule.alpha, "power": rule.power,
@@ -654,6 +715,10 @@ def toxicity(
         toxicity_boundary,
     )
 
+    if p1 is not None and shape != "sprt":
+        raise UsageError(f"--p1 goes with --shape sprt; {shape} does not use it.")
+    if prior is not None and shape != "bayesian":
+        raise UsageError(f"--prior goes with --shape bayesian; {shape} does not use it.")
     rates = p or [p0]
     bounds = toxicity_boundary(n, p0, alpha, shape, p1, prior).tolist()
     table = [{"p": rate, **plain(boundary_characteristics(bounds, rate))} for rate in rates]
@@ -662,11 +727,13 @@ def toxicity(
     for stop, first, last in steps:
         span = f"{first}" if first == last else f"{first} to {last}"
         reached.append(f"{stop} of {span}")
-        head.append(f"after {span} patients: stop at {stop} or more toxicities")
+        after = f"{span} patient" if last == 1 else f"{span} patients"
+        head.append(f"after {after}: stop at {stop} or more toxicities")
     if not steps:
         head.append("No count of toxicities stops this trial: it is too small for alpha.")
     boundary = ", ".join(reached)
-    at_p0 = boundary_characteristics(bounds, p0)
+    stopping_p0 = float(boundary_characteristics(bounds, p0).stopping_probability)
+    truth = (table if p0 in rates else [{"p": p0, "stopping_probability": stopping_p0}, *table])  # fmt: skip
 
     def panels() -> list[Panel]:
         grid = [step / 100 for step in range(101)]
@@ -680,10 +747,15 @@ def toxicity(
         ]
 
     return Answer(
-        values={"bounds": bounds, "characteristics": table},
+        values={
+            "bounds": bounds,
+            "stopping_probability_p0": stopping_p0,
+            "characteristics": table,
+        },
         table=table,
         columns=("p", "stopping_probability", "expected_n", "expected_toxicities"),
         head=head,
+        tail=[] if p0 in rates else [f"P(stop) at p0 = {written(p0)}: {text_of(stopping_p0)}"],
         rule=(
             f"after each patient stop when the toxicities reach the boundary; P(stop within {n}) at "
             f"p0 = {written(p0)} is at most {written(alpha)}"
@@ -692,11 +764,17 @@ def toxicity(
         method=f"{SHAPES[shape]}; exact recursion",
         references=SHAPE_SOURCES[shape],
         sentence=(
-            "Accrual stops for toxicity when "
-            f"{boundary} patients have it; with a true rate of {written(p0)} the trial stops with probability "
-            f"{share(float(at_p0.stopping_probability))}."
+            f"Accrual stops for toxicity when at least {listed(reached, 'or')} patients have it; the trial "
+            "stops with probability "
+            + listed(
+                [
+                    f"{share(row['stopping_probability'])} at a true rate of {written(row['p'])}"
+                    for row in truth
+                ]
+            )
+            + "."
             if steps
-            else f"With {n} patients no count of toxicities can stop the trial at this level."
+            else f"With {n} {'patient' if n == 1 else 'patients'} no count of toxicities can stop the trial at this level."
         ),
         panels=panels,
         derived={} if p else {"p": rates},

@@ -283,7 +283,9 @@ def bryant_day(  # noqa: PLR0913 - one parameter per option
             f"optimal: {design.r + 1} or more responders and {design.t - 1} or fewer toxicities among "
             f"{design.n}"
         ),
-        method="search over both pairs of thresholds, exact, response and toxicity independent",
+        method=(
+            "search over both pairs of thresholds, exact, response and toxicity independent in the search"
+        ),
         references=BRYANT_DAY,
         sentence=(
             f"The two-stage design of Bryant and Day (response {written(p_r0)} against "
@@ -292,7 +294,14 @@ def bryant_day(  # noqa: PLR0913 - one parameter per option
             f"toxicity; otherwise it treats {design.n} in all, and the treatment is accepted when "
             f"{design.r + 1} or more respond and {design.t - 1} or fewer have toxicity. The error "
             f"rates are {share(best['alpha_response'])} for response and "
-            f"{share(best['alpha_toxicity'])} for toxicity, the power is {share(best['power'])}."
+            f"{share(best['alpha_toxicity'])} for toxicity, the power is {share(best['power'])}"
+            + (
+                "."
+                if odds_ratio == 1
+                else f", when response and toxicity are independent; with an odds ratio of "
+                f"{written(odds_ratio)} they are {share(at['p_r0, p_t1'])}, {share(at['p_r1, p_t0'])} and "
+                f"{share(at['p_r1, p_t1'])}."
+            )
         ),
         panels=panels,
     )  # fmt: skip

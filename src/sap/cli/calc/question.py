@@ -53,7 +53,10 @@ Looks = Annotated[
     list[int] | None,
     typer.Option("--look", help="Patients at a look; repeat for more. Instead of --every."),
 ]
-Every = Annotated[int, number("every", "A look after each so many patients.")]
+Every = Annotated[
+    int | None, number("every", "A look after each so many patients; 5 when no look is given.")
+]
+EVERY = 5
 
 FORMS = {
     "as_json": ("json", "JSON instead of text."),
@@ -138,12 +141,27 @@ def usage_errors() -> Iterator[None]:
         raise UsageError(f"{error}.") from error
 
 
-def planned_looks(look: list[int] | None, every: int, *others: int) -> list[int]:
+def require_loss(name: str, value: float) -> None:
+    """Patients that are lost are a share of at least 0 and below 1.
+
+    Raises
+    ------
+    UsageError
+        It is not; the message names the option.
+    """
+    if not 0 <= value < 1:
+        raise UsageError(f"--{name} must be a share of at least 0 and below 1.")
+
+
+def planned_looks(look: list[int] | None, every: int | None, *others: int) -> list[int]:
     """The looks given, or one after each `every` patients; and always those of the design itself."""
     last = others[-1]
-    if every < 1:
+    if look and every is not None:
+        raise UsageError("--look and --every exclude each other: give one of them.")
+    step = EVERY if every is None else every
+    if step < 1:
         raise UsageError("--every must be at least 1.")
-    looks = look or list(range(every, last, every))
+    looks = look or list(range(step, last, step))
     if max(looks, default=0) > last:
         raise UsageError(f"--look exceeds the {last} patients planned: leave it out or correct it.")
     return sorted({*looks, *others})

@@ -8,21 +8,24 @@ from sap.cli.calc.answer import (
     Line,
     Panel,
     Row,
-    four_decimals,
     level_of,
+    p_equals,
     plain,
     share,
     text_of,
     written,
 )
-from sap.cli.calc.question import CONF_LEVEL, ConfLevel, Responders, number, question
+from sap.cli.calc.question import CONF_LEVEL, ConfLevel, Responders, number, question, require_loss
 from sap.errors import UsageError
 
 METHODS = (
     "clopper_pearson", "blaker", "mid_p", "wilson", "wilson_continuity", "agresti_coull", "jeffreys",
     "wald",
 )  # fmt: skip
-EXACT = ("clopper_pearson", "mid_p", "wilson", "jeffreys", "blaker")
+INTERVAL_NAMES = {
+    "clopper_pearson": "Clopper-Pearson", "mid_p": "mid-p", "wilson": "Wilson", "jeffreys": "Jeffreys",
+    "blaker": "Blaker",
+}  # fmt: skip
 INTERVALS = (
     "Clopper and Pearson 1934, Biometrika 26:404; Brown, Cai and DasGupta 2001, Stat Sci 16:101; "
     "Blaker 2000, Can J Stat 28:783; Newcombe 1998, Stat Med 17:857"
@@ -57,11 +60,16 @@ def proportion(
     if p0 is not None and alternative is not None:
         p_value = methods.exact_test(responders, n, p0, alternative)
         values["p_value"] = p_value
-        tail = [f"p_value  {text_of(p_value)}  ({alternative} than {p0})"]
-        level = (1 - conf_level) / (1 if alternative == "two-sided" else 2)
+        tested_against = (
+            "two-sided" if alternative == "two-sided" else f"{alternative} than {written(p0)}"
+        )
+        tail = [f"p_value  {text_of(p_value)}  ({tested_against})"]
+        level = float((1 - Fraction(repr(conf_level))) / (1 if alternative == "two-sided" else 2))
         rule = f"reject p = {written(p0)} when the exact p-value ({alternative}) is at most {level:.6g}"
         critical = _critical(n, p0, alternative, level)
-        tested = f"; the exact test of p = {written(p0)} ({alternative}) gives p = {four_decimals(p_value)}"
+        null = {"greater": "one-sided test of H0: p <=", "less": "one-sided test of H0: p >=",
+                "two-sided": "two-sided test of H0: p ="}[alternative]  # fmt: skip
+        tested = f"; the exact {null} {written(p0)} gives {p_equals(p_value)}"
 
     def panels() -> list[Panel]:
         places = list(range(len(METHODS)))
@@ -134,7 +142,7 @@ def precision(
 ) -> Answer:
     """The number of patients for an interval of a given width."""
     from sap.methods import proportion as methods
-    from sap.methods.sample_size import precision_size
+    from sap.methods.sample_size import precision_size, width_at
 
     chosen = getattr(methods, interval)
     size = precision_size(p, width, conf_level, chosen, measure)
@@ -144,12 +152,11 @@ def precision(
         counts = list(range(first, last + 1))
         widths = []
         for n in counts:
-            limits = chosen(int(n * p + 0.5), n, conf_level)
-            widths.append(limits.high - limits.low)
+            widths.append(width_at(n, p, conf_level, chosen, measure))
         return [
             Panel(
                 "Patients",
-                "Width at the count nearest to n p",
+                f"Width {at}",
                 [
                     Line("width", counts, widths),
                     Line("largest", counts, [width] * len(counts)),
@@ -168,14 +175,14 @@ def precision(
         table=[values],
         rule=f"the least n from which on the interval is at most {written(width)} wide {at}",
         critical_value=f"width {text_of(size.width)} with {size.n} patients",
-        method=f"{interval.replace('_', '-')} interval at every n, enumerated",
+        method=f"{INTERVAL_NAMES[interval]} interval at every n, enumerated",
         references=(
             "Machin et al. 2018, Sample Sizes for Clinical, Laboratory and Epidemiology Studies, "
             f"chapter 9; {INTERVALS}"
         ),
         sentence=(
             f"With {size.n} patients the {level_of(conf_level)} confidence interval "
-            f"({interval.replace('_', '-')}) is at most {written(width)} wide {at}: with "
+            f"({INTERVAL_NAMES[interval]}) is at most {written(width)} wide {at}: with "
             f"{size.responders} responders it goes from {share(size.low)} to {share(size.high)}."
         ),
         panels=panels,
@@ -269,6 +276,7 @@ def screen(
     """The number of patients to screen for n positive ones."""
     from sap.methods.sample_size import remaining_share
 
+    require_loss("assay_failure", assay_failure)
     works = remaining_share([assay_failure])
     if not 0 < prevalence <= 1:
         raise UsageError("--prevalence must lie above 0 and at most at 1.")
@@ -291,6 +299,8 @@ def enrol(
 
     if not dropout and not not_evaluable:
         raise UsageError("--dropout or --not-evaluable: give the share of patients that is lost.")
+    require_loss("dropout", dropout)
+    require_loss("not_evaluable", not_evaluable)
     rate = remaining_share([dropout, not_evaluable])
     words = _Words("enrol", "enrolled", "evaluable")
     return _needed(n, rate, assurance, words, "product of the shares that remain")

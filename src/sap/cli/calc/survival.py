@@ -19,7 +19,6 @@ from sap.cli.calc.answer import (
     text_of,
     written,
 )
-from sap.cli.calc.designs import rule_of
 from sap.cli.calc.question import (
     ALPHA,
     BETA,
@@ -29,6 +28,7 @@ from sap.cli.calc.question import (
     ConfLevel,
     number,
     question,
+    require_loss,
 )
 from sap.errors import UsageError
 
@@ -93,6 +93,16 @@ def km(  # noqa: PLR0913 - one parameter per option
     def words(value: float | None) -> str:
         return "not estimable" if value is None else written(value)
 
+    def without_event(row: Row) -> str:
+        when = f"At time {written(row['t'])}"
+        if row["survival"] is None:
+            return f"{when} the share without event is not estimable."
+        low, high = (
+            "not estimable" if row[side] is None else share(row[side]) for side in ("low", "high")
+        )
+        limits = "limits not estimable" if low == high == "not estimable" else f"{low} to {high}"
+        return f"{when}, {share(row['survival'])} are without event ({limits})."
+
     return Answer(
         values={"n": patients, "n_events": n_events, "quantile": limits, "at": at, **steps},
         table=table,
@@ -111,12 +121,13 @@ def km(  # noqa: PLR0913 - one parameter per option
             f"{n_events} of {patients} patients had the event; the "
             f"{'median' if p == 0.5 else f'quantile {written(p)} of the'} time to event is "
             f"{words(limits['estimate'])} ({level_of(conf_level)} confidence interval "
-            f"{words(limits['low'])} to {words(limits['high'])}, Kaplan-Meier, {transform} limits)."
-            + "".join(
-                f" At {written(row['t'])} {share(row['survival'])} are without event "
-                f"({share(row['low'])} to {share(row['high'])})."
-                for row in at
+            + (
+                "not estimable"
+                if limits["low"] is None and limits["high"] is None
+                else f"{words(limits['low'])} to {words(limits['high'])}"
             )
+            + f", Kaplan-Meier, {transform} limits)."
+            + "".join(f" {without_event(row)}" for row in at)
         ),
         panels=panels,
     )
@@ -139,6 +150,12 @@ def landmark(
     from sap.methods.sample_size import needed_for, remaining_share
     from sap.methods.two_stage import simon_designs
 
+    for name, value in (("survival0", survival0), ("survival1", survival1)):
+        if not 0 < value < 1:
+            raise UsageError(f"--{name} must lie strictly between 0 and 1.")
+    if survival0 >= survival1:
+        raise UsageError("--survival0 must be smaller than --survival1.")
+    require_loss("lost", lost)
     designs = simon_designs(survival0, survival1, alpha, beta)
     rate = remaining_share([lost])
     table: list[Row] = []
@@ -186,7 +203,8 @@ def landmark(
             f"{share(1 - beta)}, {single['n']} patients are followed to the landmark, and H0 is rejected "
             f"when {single['r'] + 1} or more are without the event (exact type I error "
             f"{share(single['alpha'])}, power {share(single['power'])}){more}. In two stages: "
-            f"{rule_of(two['r1'], two['n1'], two['r'], two['n'])}."
+            f"stop after {two['n1']} patients with {two['r1']} or fewer without the event, else follow "
+            f"{two['n']} in all and reject H0 with {two['r'] + 1} or more."
         ),
         panels=panels,
     )  # fmt: skip
