@@ -124,6 +124,38 @@ def test_stopping_for_toxicity_is_that_of_the_exact_recursion() -> None:
     assert abs(rows["treated"].mean() - float(exact.expected_n)) <= 3 * error
 
 
+def test_a_stop_for_toxicity_ends_looks_and_screening_in_a_pause_too() -> None:
+    """Every trial by counting: no look from the day of the stop on, and nobody consents while screening waits."""
+    from sap.oc.decision import batch
+
+    plan, trials = plan_of(toxicity=True), range(1, 41)
+    toxicity = {"rate": 0.45, "onset_days": [5, 21], "stops_treatment": 0.5}
+    given = conditions(0.3, per_month=20.0, toxicity=toxicity)
+    made, rows = batch(trials, plan, given, 7), decided(trials, plan, given, 7)
+    calendar, n1 = made.calendar, plan.design.n1
+    assert n1 is not None
+    where = []
+    for row, day in enumerate(calendar.toxic):
+        if day == many.NEVER:
+            continue
+        end, consent = made.courses.ready[row, n1 - 1], made.patients.consent[row]
+        places = calendar.treated[row].sum()
+        column = made.courses.column[row, places - 1]
+        looks = [end + 21 * k for k in range(calendar.looks[row]) if end + 21 * k < day]
+        assert rows["looks"][row] == len(looks)
+        if day <= end:
+            where.append("stage 1")
+            screened = [c <= column or d < day for c, d in enumerate(consent)]
+        elif day < calendar.decided[row]:
+            where.append("pause")
+            screened = [c <= column or d < end for c, d in enumerate(consent)]
+        else:
+            where.append("stage 2")
+            continue
+        assert rows["screened"][row] == sum(screened)
+    assert set(where) == {"stage 1", "pause", "stage 2"}
+
+
 LOST: dict[str, dict[str, Any]] = {"stops": {"lost_before_confirmation": 0.2}}
 MISREAD: dict[str, dict[str, Any]] = {
     "screening": {"positive": 0.5},

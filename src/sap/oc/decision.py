@@ -23,7 +23,7 @@ from sap.ard import NotEstimable
 from sap.catalogue import decisions
 from sap.errors import ResultError
 from sap.methods.two_stage import TwoStageDesign
-from sap.oc.looks import Looks, counts_of, date_of_look, looks_at_stage_1
+from sap.oc.looks import Looks, counts_of, date_of_look, interval_of_looks, looks_at_stage_1
 from sap.pipeline.datasets import Deciding, derive_deciding
 from sap.plan.entry import stated
 from sap.plan.model import Plan
@@ -63,6 +63,7 @@ class Calendar(NamedTuple):
     futile: Flags
     toxic: Ints  # day on which the boundary was crossed; NEVER
     final: Ints  # day of the final analysis
+    wait: Ints  # days for which screening waits after stage 1; 0: it does not
 
     @property
     def stop(self) -> Ints:
@@ -116,7 +117,7 @@ def batch(trials: Sequence[int], plan: Plan, given: Conditions, seed: int) -> Ba
     complete = derive_deciding(tables, plan, look)
     none = np.full(len(trials), NEVER)
     looks = Looks(np.zeros_like(none), none, none < 0)
-    first_dose = of.ready
+    first_dose, wait = of.ready, np.zeros_like(none)
     if design.n1:
         looks = looks_at_stage_1(patients, of, complete, plan, given)
         if pause:
@@ -127,7 +128,7 @@ def batch(trials: Sequence[int], plan: Plan, given: Conditions, seed: int) -> Ba
             first_dose = np.where(later & looks.futile[:, np.newaxis], NEVER, first_dose)
     toxic = _boundary_crossed(complete, first_dose, plan)
     calendar = Calendar(
-        first_dose, looks.number, looks.day, looks.futile & (looks.day < toxic), toxic, none
+        first_dose, looks.number, looks.day, looks.futile & (looks.day < toxic), toxic, none, wait
     )
     final = np.where(calendar.treated, first_dose + ends, 0).max(axis=1)
     return Batch(patients, of, calendar._replace(final=final), complete)
@@ -226,7 +227,7 @@ def decided(trials: Sequence[int], plan: Plan, given: Conditions, seed: int) -> 
             "true_responders": (of.responds & treated).sum(axis=1),
             "toxicities": ((of.toxicity < NEVER) & treated).sum(axis=1),
             "days": end - begin,
-            "looks": calendar.looks,
+            "looks": _looks(calendar, interval_of_looks(plan, given)),
             **{
                 name: np.array([getattr(each, name) for each in reported], dtype=float)
                 for name in ("estimate", "conf_low", "conf_high", "mle", "umvue")
@@ -266,19 +267,32 @@ def _model(of: Courses, plan: Plan) -> Flags:
 def _screened(made: Batch) -> Ints:
     """Patients who consented until the last place was filled, or the trial stopped.
 
-    During a pause no patient is screened; consents after it are later by its length. Of one day, those who
-    consented before the last treated patient count.
+    During a pause no patient is screened; consents after it are later by its length, so that a stop in the pause
+    finds none of them. Of one day, those who consented before the last treated patient count.
     """
     calendar, of, consent = made.calendar, made.courses, made.patients.consent
     treated = calendar.treated
-    last = np.where(treated, of.ready, -1).max(axis=1)  # in days without a pause
-    shift = np.where(treated, calendar.first_dose - of.ready, 0).max(axis=1)
-    no_place = treated.all(axis=1) | (calendar.first_dose >= NEVER).any(axis=1)
-    until = np.where(no_place, last, np.maximum(calendar.stop - shift, last))
+    last = np.where(treated, calendar.first_dose, -1).max(axis=1)
+    until = np.where(treated.all(axis=1), last, calendar.stop)
     column = np.where(treated, of.column, -1).max(axis=1)[:, np.newaxis]
-    before = consent < until[:, np.newaxis]
+    before = _after_the_pause(made, consent) < until[:, np.newaxis]
     count: Ints = (before | (np.arange(consent.shape[1]) <= column)).sum(axis=1)
     return count
+
+
+def _after_the_pause(made: Batch, consent: Ints) -> Ints:
+    """Days of consent with the pause: later by its length from the last first dose of stage 1 on."""
+    wait = made.calendar.wait[:, np.newaxis]
+    end = (made.calendar.decided - made.calendar.wait)[:, np.newaxis]
+    shifted: Ints = consent + np.where(consent >= end, wait, 0)
+    return shifted
+
+
+def _looks(calendar: Calendar, every: int) -> Ints:
+    """The looks at stage 1 that took place: none from the day of a stop for toxicity on."""
+    begin = calendar.decided - (calendar.looks - 1) * every
+    before: Ints = np.clip(-((begin - calendar.toxic) // every), 0, calendar.looks)
+    return before
 
 
 def one_trial(trial: int, plan: Plan, given: Conditions, seed: int) -> dict[str, pd.DataFrame]:
@@ -293,9 +307,6 @@ def one_trial(trial: int, plan: Plan, given: Conditions, seed: int) -> dict[str,
     day = np.maximum(calendar.final, np.where(calendar.stop < NEVER, calendar.stop, 0))
     parts = [treated_tables(patients, of, calendar.first_dose, day, treated, plan, look)]
     others = np.setdiff1d(np.arange(int(_screened(made)[0])), of.column[0][treated[0]])
-    shift = np.where(treated, calendar.first_dose - of.ready, 0).max()
-    n1 = plan.design.n1 or 0
-    after_stage_1 = patients.consent[0, others] > of.ready[0, max(n1 - 1, 0)]
-    consent = patients.consent[0, others] + np.where(after_stage_1, shift, 0)
+    consent = _after_the_pause(made, patients.consent)[0, others]
     parts.append(untreated_tables(patients, others, consent, int(day[0]), plan, look))
     return extract(parts, plan, look)
