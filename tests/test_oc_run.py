@@ -87,6 +87,16 @@ FAULTS = [
      "toxicity.onset_days: at most 21 days"),
     ("stops: {source", ("assay: {source: declared, specificity: 0.9}\n    screening: {source: declared, "
      "positive: 0.4}\n    stops: {source"), "response.negative is needed"),
+    ("response.positive: [0.3]", "response.positive: [0.3, 0.30]", "positive=0.3.*has these values twice"),
+    ("response.positive: [0.3]", "accrual.screened_per_month: [4, 4.0]", "has these values twice"),
+    ("response.positive: [0.3]", "response: [0.3]", r"block.key \(response.positive, response.negative\)"),
+    ("response.positive: [0.3]", "visit.late: [0.3]", r"block.key \(accrual.key, .*, visits.key, toxicity.key\)"),
+    ("response.positive: [0.3]", "response.positive: ['a']", r"file:\n  - line 5[^\n]*write a number[^\n]*$"),
+    ("stops: {source", "screening: {source: declared, positive: 0.0}\n    stops: {source",
+     "0.00 % of the screened patients .*change screening or assay"),
+    ("accrual: {source: declared here, assumption: true, screened_per_month: 30.0}",
+     "screening: {source: declared, positive: 0.0}", "0.00 % of the screened patients .*change screening or assay"),
+    ("screened_per_month: 30.0", "screened_per_month: 1.0e-300", "screened_per_month: with 1e-300 .*50 years"),
 ]  # fmt: skip
 
 
@@ -97,6 +107,14 @@ def test_a_fault_of_a_scenario_file_is_named_with_its_place(
     assert text in FAST
     scenario.write_text(FAST.replace(text, instead, 1), encoding="utf-8")
     with pytest.raises(PlanError, match=re.compile(message, re.DOTALL)):
+        read_scenarios(scenario, PLAN)
+
+
+def test_two_scenarios_of_one_title_are_refused(scenario: Path) -> None:
+    """Tables and the curve know a scenario by its title."""
+    second = FAST.split("scenarios:\n")[1].replace("name: fast", "name: slow")
+    scenario.write_text(FAST + second, encoding="utf-8")
+    with pytest.raises(PlanError, match="the title Fast accrual is given twice"):
         read_scenarios(scenario, PLAN)
 
 
@@ -232,6 +250,43 @@ def test_a_share_of_none_or_all_is_not_given_an_error_of_zero(
     sentence = page.sentence(row, PLAN)
     assert f"(60 simulated trials, H0 rejected in {said} of them)" in sentence
     assert "error" not in sentence.replace("type I error", "")
+
+
+def test_a_single_trial_has_no_monte_carlo_error_of_a_mean(scenario: Path, tmp_path: Path) -> None:
+    command.characteristics(PLAN_PATH, scenario, tmp_path / "out", Size(1, 1, 5), Cluster(1))
+    made = ard.from_csv(tmp_path / "out" / "ard.csv")
+    made = made[made["analysis"] == "oc_decision"].set_index("stat_name")
+    assert np.isnan(made.loc["expected_n_mc_error", "stat"])
+    assert made.loc["expected_n", "stat"] > 0
+    assert "(NE)" in (tmp_path / "out" / "oc.html").read_text(encoding="utf-8")
+
+
+def test_a_curve_of_many_scenarios_keeps_its_place(
+    scenario: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Thirty names would cover the curve; twelve are named each, more are one series."""
+    from matplotlib.axes import Axes
+
+    from sap.oc import page
+
+    case = read_scenarios(scenario, PLAN).cases[0]
+    stats = {
+        "oc_decision": {"probability_of_rejection": 0.7, "probability_of_rejection_mc_error": 0.1}
+    }
+    drawn: list[Any] = []
+    plain = Axes.errorbar
+
+    def counted(self: Axes, *args: Any, **named: Any) -> Any:
+        drawn.append(named["label"])
+        return plain(self, *args, **named)
+
+    monkeypatch.setattr(Axes, "errorbar", counted)
+    for number, labels in ((12, 12), (30, 1)):
+        drawn.clear()
+        rows_ = [page.Row(case._replace(title=f"Scenario {k}"), stats) for k in range(number)]
+        page._curve(rows_, PLAN)
+        assert len(drawn) == labels
+    assert drawn == ["The 30 scenarios of the table"]
 
 
 def test_the_command_says_what_it_does_and_refuses_two_places_of_work(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from sap.results.design import of_plan
 
 CURVE = "rejection"
 STAGES = np.linspace(0, 1, 201)
+MOST_NAMED = 12  # scenarios in the legend; of more there is no place for the curve
 
 
 class Row(NamedTuple):
@@ -194,10 +195,13 @@ def _curve(rows: Sequence[Row], plan: Plan) -> str:
         exact = np.asarray(of_plan(plan).probability_of_rejection(rates))
         axes.plot(100 * rates, 100 * exact, color=figure.GREY, label="Binomial model")
         titles = list(dict.fromkeys(row.case.title for row in rows))
-        aside = [0.6 * (number - (len(titles) - 1) / 2) for number in range(len(titles))]
-        for number, title in enumerate(titles):
-            own = [row for row in rows if row.case.title == title]
-            x = [100 * row.case.given.response.positive + aside[number] for row in own]
+        series = {title: [row for row in rows if row.case.title == title] for title in titles}
+        if len(titles) > MOST_NAMED:
+            series = {f"The {len(titles)} scenarios of the table": list(rows)}
+        step = min(0.6, 2.4 / max(len(series) - 1, 1))  # percentage points, at most 1.2 to either side
+        for number, (title, own) in enumerate(series.items()):
+            aside = step * (number - (len(series) - 1) / 2)
+            x = [100 * row.case.given.response.positive + aside for row in own]
             y = [100 * row.of("oc_decision", "probability_of_rejection") for row in own]
             error = [
                 300 * row.of("oc_decision", "probability_of_rejection_mc_error") for row in own

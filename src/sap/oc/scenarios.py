@@ -5,9 +5,9 @@ import itertools
 import json
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidatorFunctionWrapHandler, WrapValidator
 
 from sap.errors import PlanError, UsageError
 from sap.plan.cited import bibliography, cited
@@ -27,10 +27,20 @@ from sap.simulate.conditions import (
     Toxicity,
     Visits,
 )
-from sap.simulate.many import DAYS_PER_MONTH, design_of
+from sap.simulate.many import DAYS_PER_MONTH, LEAST_TREATED, design_of
 
-Value = float | int | bool | list[float | int]
+
+def _value(content: Any, handler: ValidatorFunctionWrapHandler) -> Any:
+    """A value of a grid; one message instead of one of each kind that it could be."""
+    try:
+        return handler(content)
+    except ValidationError:
+        raise ValueError("write a number, true or false, or a range such as [2, 9]") from None
+
+
+Value = Annotated[float | int | bool | list[float | int], WrapValidator(_value)]
 MOST_CASES = 200
+MOST_MONTHS = 600  # of accrual as expected: dates of a trial are within a hundred years
 
 
 class Blocks(Part):
@@ -70,7 +80,16 @@ class Scenario(Blocks):
             block, _, key = path.partition(".")
             known = block in Blocks.model_fields and key in _BLOCKS[block].model_fields
             if not known or key in ("source", "assumption"):
-                yield Conflict.of(f"{path} is no key of a block: write block.key", ("grid", path))
+                words = (
+                    [f"{block}.{name}" for name in _BLOCKS[block].model_fields
+                     if name not in ("source", "assumption")]
+                    if block in _BLOCKS
+                    else [f"{name}.key" for name in _BLOCKS]
+                )  # fmt: skip
+                yield Conflict.of(
+                    f"{path} is no key of a block: write block.key ({', '.join(words)})",
+                    ("grid", path),
+                )
             elif not values:
                 yield Conflict.of("a grid needs at least one value", ("grid", path))
 
@@ -96,10 +115,11 @@ class ScenarioFile(Part):
 
     @check
     def _names(self) -> Iterator[Conflict]:
-        names = [scenario.name for scenario in self.scenarios]
-        for place, name in enumerate(names):
-            if name in names[:place]:
-                yield Conflict.of(f"the name {name} is given twice", ("scenarios", place, "name"))
+        for key in ("name", "title"):
+            words = [getattr(scenario, key) for scenario in self.scenarios]
+            for place, word in enumerate(words):
+                if word in words[:place]:
+                    yield Conflict.of(f"the {key} {word} is given twice", ("scenarios", place, key))
 
 
 class Case(NamedTuple):
@@ -201,7 +221,8 @@ def _sources(content: Any) -> Iterator[str]:
 
 
 def _cases(file: ScenarioFile, plan: Plan, where: str) -> list[Case]:
-    cases, faults = [], []
+    cases: list[Case] = []
+    faults: list[str] = []
     for scenario in file.scenarios:
         blocks = file.common.given() | scenario.given()
         grid = dict(scenario.grid)
@@ -220,6 +241,8 @@ def _cases(file: ScenarioFile, plan: Plan, where: str) -> list[Case]:
                 ]
                 continue
             faults += [f"  - {scenario.name} ({name}): {fault}" for fault in _unsuited(given, plan)]
+            if any(case.scenario == scenario.name and case.given == given for case in cases):
+                faults.append(f"  - {scenario.name} ({name}): the grid has these values twice")
             cases.append(Case(scenario.name, scenario.title, name, given))
     if faults:
         raise PlanError(f"{where} does not suit the plan:\n" + "\n".join(dict.fromkeys(faults)))
@@ -263,12 +286,28 @@ def _planned_rate(content: dict[str, Any], plan: Plan) -> float:
     probe: dict[str, Any] = {"accrual": {"source": "probe", "screened_per_month": 1.0}}
     share = Conditions.model_validate(content | probe).share_treated
     months = (plan.accrual.last_patient - plan.accrual.first_patient).days / DAYS_PER_MONTH
-    return plan.design.n / months / max(share, 1e-9)
+    return plan.design.n / months / max(share, LEAST_TREATED)
+
+
+def _endless(given: Conditions, plan: Plan) -> Iterator[str]:
+    """Why screening would not end."""
+    share = given.share_treated
+    if share < LEAST_TREATED:
+        yield (
+            f"{100 * share:.2f} % of the screened patients would be treated, which is below {100 * LEAST_TREATED:g} %: "
+            "change screening or assay"
+        )
+    elif plan.design.n / share / given.accrual.screened_per_month > MOST_MONTHS:
+        yield (
+            f"accrual.screened_per_month: with {given.accrual.screened_per_month:g} the accrual would last more than "
+            f"{MOST_MONTHS // 12} years: screen more patients per month"
+        )
 
 
 def _unsuited(given: Conditions, plan: Plan) -> Iterator[str]:
     """What of a scenario the plan has no use for, or could not be decided."""
     rule = plan.psa_response
+    yield from _endless(given, plan)
     if plan.biomarker is None and (
         given.share_positive != 1 or given.response.negative is not None
     ):

@@ -16,6 +16,7 @@ from sap.simulate.many import DAYS_PER_MONTH
 METHOD = "Simulated trials, decided by the derivations and results of the report"
 EXACT = "Exact binomial"
 NONE = NotEstimable("no trial has such an estimate")
+NO_ERROR = NotEstimable("a single trial has no Monte Carlo error of a mean")
 
 Stats = dict[str, ard.type_of_stat]
 
@@ -25,8 +26,10 @@ def _mean(name: str, values: pd.Series) -> Stats:
     known = values.dropna().to_numpy(dtype=float)
     if not known.size:
         return {name: NONE, f"{name}_mc_error": NONE}
-    error = known.std(ddof=1) / np.sqrt(known.size) if known.size > 1 else 0.0
-    return {name: float(known.mean()), f"{name}_mc_error": float(error)}
+    mean = float(known.mean())
+    if known.size == 1:
+        return {name: mean, f"{name}_mc_error": NO_ERROR}
+    return {name: mean, f"{name}_mc_error": float(known.std(ddof=1) / np.sqrt(known.size))}
 
 
 def _share(name: str, flags: pd.Series) -> Stats:
