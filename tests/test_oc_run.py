@@ -1,5 +1,6 @@
 """A run of `sap oc`: its scenarios, its folder, its workers, its results and its page."""
 
+import hashlib
 import os
 import re
 import signal
@@ -21,7 +22,7 @@ from sap.errors import IntegrityError, PlanError, UsageError
 from sap.oc import command, page, work
 from sap.oc.command import Cluster, Size
 from sap.oc.scenarios import read_scenarios
-from sap.oc.store import Piece, pieces
+from sap.oc.store import Piece, Store, pieces
 from sap.oc.summary import rows
 from sap.pipeline.plans import read_plan
 
@@ -185,6 +186,55 @@ def test_a_folder_of_other_files_is_refused(scenario: Path, tmp_path: Path) -> N
     with pytest.raises(UsageError, match=re.escape("thesis.txt, which sap oc did not write")):
         command.characteristics(PLAN_PATH, scenario, folder, Size(4, 4, 1), Cluster(1))
     assert [path.name for path in folder.iterdir()] == ["thesis.txt"]
+
+
+def test_a_file_is_no_folder_of_a_run(scenario: Path) -> None:
+    with pytest.raises(UsageError, match=r"is a file\. Give the name of a folder"):
+        command.characteristics(PLAN_PATH, scenario, scenario, Size(4, 4, 1), Cluster(1))
+
+
+def test_a_run_killed_while_it_began_goes_on(scenario: Path, tmp_path: Path) -> None:
+    """Killed before the plan was kept, or while a file was being written."""
+    store = Store(tmp_path / "out", {"seed": 1})
+    store.open({"plan.yml": "a"})
+    (store.folder / "plan.yml").unlink()
+    store.open({"plan.yml": "a"})
+    assert (store.folder / "plan.yml").read_text() == "a"
+    new = Store(tmp_path / "new", {"seed": 1})
+    new.folder.mkdir()
+    (new.folder / ".oc.json.new").write_text("{")
+    new.open({"plan.yml": "a"})
+    assert (new.folder / "oc.json").is_file()
+    (new.folder / "oc.json").unlink()
+    with pytest.raises(UsageError, match=r"plan.yml, and no oc.json says of which run"):
+        new.open({"plan.yml": "a"})
+
+
+@pytest.mark.parametrize(
+    "change", ["sum is no text", "no sum", "no table", "other trials", "no trials"]
+)
+def test_a_batch_that_was_not_written_is_refused(
+    change: str, scenario: Path, tmp_path: Path
+) -> None:
+    store, case = Store(tmp_path / "out", {}), read_scenarios(scenario, PLAN).cases[0]
+    piece = Piece(0, 1, 3)
+    store.write(case, piece, pd.DataFrame({"trial": [1, 2, 3]}))
+    kept = store.read(case, piece)
+    assert kept is not None
+    assert len(kept) == 3
+    path = store.path(case, piece)
+    if change == "sum is no text":
+        path.with_suffix(".sha256").write_bytes(b"\xff\xfe")
+    elif change == "no sum":
+        path.with_suffix(".sha256").unlink()
+    elif change == "no table":
+        path.write_bytes(b"PAR1")
+        path.with_suffix(".sha256").write_text(hashlib.sha256(b"PAR1").hexdigest())
+    else:
+        other = {"trial": [4, 5, 6]} if change == "other trials" else {"looks": [1, 1, 1]}
+        store.write(case, piece, pd.DataFrame(other))
+    with pytest.raises(IntegrityError, match="not the batch that was written"):
+        store.read(case, piece)
 
 
 def test_the_statistics_of_five_trials_by_hand(scenario: Path) -> None:

@@ -47,6 +47,14 @@ def code_sum() -> str:
     return runlog.tree_sum(runlog.code_sums())
 
 
+def _table(content: bytes) -> pd.DataFrame | None:
+    """A table of Parquet; None where it is none."""
+    try:
+        return pd.read_parquet(io.BytesIO(content))
+    except (ValueError, OSError):  # what pyarrow raises
+        return None
+
+
 class Store:
     """The batches of one run in its folder."""
 
@@ -59,25 +67,31 @@ class Store:
         Raises
         ------
         UsageError
-            The folder holds other files, or trials of another plan, scenario, seed or code.
+            The folder is a file, or holds other files, or trials of another plan, scenario, seed or code.
         """
+        manifest = self.folder / MANIFEST
         if self.folder.is_dir():
-            foreign = sorted(
-                path.name
-                for path in self.folder.iterdir()
-                if path.name not in OURS and not path.name.startswith(".")
-            )
-            if foreign or (any(self.folder.iterdir()) and not (self.folder / MANIFEST).is_file()):
-                named = foreign[0] if foreign else "a file"
+            there = sorted(path.name for path in self.folder.iterdir() if path.name[0] != ".")
+            foreign = [name for name in there if name not in OURS]
+            if foreign:
                 raise UsageError(
-                    f"{self.folder} holds {named}, which sap oc did not write. Give a new or an empty folder."
+                    f"{self.folder} holds {foreign[0]}, which sap oc did not write. Give a new or an empty folder."
                 )
-        if (self.folder / MANIFEST).is_file():
+            if there and not manifest.is_file():
+                raise UsageError(
+                    f"{self.folder} holds {there[0]}, and no {MANIFEST} says of which run it is. "
+                    "Give a new or an empty folder."
+                )
+        elif self.folder.exists():
+            raise UsageError(f"{self.folder} is a file. Give the name of a folder.")
+        if manifest.is_file():
             self._refuse_another_run()
-            return
+        else:
+            write_text(manifest, json.dumps(self.facts, indent=1, sort_keys=True) + "\n")
+        # After the manifest: a run that is killed between them goes on.
         for name, text in texts.items():
-            write_text(self.folder / name, text)
-        write_text(self.folder / MANIFEST, json.dumps(self.facts, indent=1, sort_keys=True) + "\n")
+            if not (self.folder / name).is_file():
+                write_text(self.folder / name, text)
 
     def _refuse_another_run(self) -> None:
         try:
@@ -113,12 +127,16 @@ class Store:
             return None
         content = path.read_bytes()
         sums = path.with_suffix(".sha256")
-        known = sums.read_text(encoding="utf-8").strip() if sums.is_file() else ""
-        if hashlib.sha256(content).hexdigest() != known:
-            raise IntegrityError(
-                f"{path} is not the batch that was written. Remove it; its trials are then simulated again."
-            )
-        return pd.read_parquet(io.BytesIO(content))
+        known = sums.read_bytes().strip() if sums.is_file() else b""
+        if hashlib.sha256(content).hexdigest().encode() == known:
+            rows = _table(content)
+            if rows is not None and rows.get("trial", pd.Series()).tolist() == list(
+                range(piece.first, piece.last + 1)
+            ):
+                return rows
+        raise IntegrityError(
+            f"{path} is not the batch that was written. Remove it; its trials are then simulated again."
+        )
 
     def write(self, case: Case, piece: Piece, rows: pd.DataFrame) -> None:
         """Keep a batch: its sum first, so that a batch without one is never read."""
