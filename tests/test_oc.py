@@ -200,6 +200,21 @@ def test_scenarios_are_compared_on_the_same_patients() -> None:
     assert high.sum() > low.sum()
 
 
+def test_places_are_of_different_eligible_patients_however_many_consent_on_a_day() -> None:
+    """300 patients a day: those of the last day of stage 1 have no place in stage 2, which needs others."""
+    design = many.design_of(PLAN)
+    for screening in ({"positive": 1.0}, {"positive": 0.5}):
+        given = conditions(0.3, per_month=9000.0, screening=screening)
+        patients = many.screened(range(1, 6), 4, given, design)
+        column = many.places(patients, design, pause=True)
+        rows = np.arange(5)[:, np.newaxis]
+        assert all(len(set(of)) == design.n for of in column.tolist())
+        assert patients.eligible[rows, column].all()
+        consent = patients.consent[rows, column]
+        end = patients.ready[rows, column][:, : design.n1].max(axis=1)
+        assert (consent[:, design.n1 :] > end[:, np.newaxis]).all()
+
+
 def test_a_look_has_the_records_that_a_data_cut_off_of_that_day_keeps() -> None:
     """Case by case the data of a look, against the data cut-off of the complete extract."""
     from sap.pipeline.datasets import derive_deciding

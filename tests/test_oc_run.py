@@ -111,6 +111,15 @@ def test_a_fault_of_a_scenario_file_is_named_with_its_place(
         read_scenarios(scenario, PLAN)
 
 
+def test_a_plan_without_accrual_needs_the_rate_of_a_scenario(scenario: Path) -> None:
+    plan = PLAN.model_copy(update={"accrual": None})
+    with pytest.raises(
+        PlanError, match=r"in a scenario file \(--scenario\), or add accrual to the"
+    ):
+        read_scenarios(None, plan)
+    assert read_scenarios(scenario, plan).cases[0].given.accrual.screened_per_month == 30
+
+
 def test_two_scenarios_of_one_title_are_refused(scenario: Path) -> None:
     """Tables and the curve know a scenario by its title."""
     second = FAST.split("scenarios:\n")[1].replace("name: fast", "name: slow")

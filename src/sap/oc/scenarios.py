@@ -281,7 +281,8 @@ def _planned_rate(content: dict[str, Any], plan: Plan) -> float:
     """
     if plan.accrual is None:
         raise PlanError(
-            "The plan has no accrual, and the scenario none either: give accrual.screened_per_month."
+            "The plan has no accrual, and the scenario none either: give accrual.screened_per_month in a scenario file "
+            "(--scenario), or add accrual to the plan."
         )
     probe: dict[str, Any] = {"accrual": {"source": "probe", "screened_per_month": 1.0}}
     share = Conditions.model_validate(content | probe).share_treated

@@ -160,9 +160,7 @@ def screened(trials: Sequence[int], seed: int, given: Conditions, design: Design
 
 
 def _in_screening(patients: Screened, spare: int) -> Ints:
-    """The most eligible patients of each trial who can be in screening on one day."""
-    if spare == 0:
-        return np.zeros(len(patients.trials), dtype=np.int64)
+    """The most eligible patients of each trial who can be in screening on one day, or consent on it."""
     most = np.zeros(len(patients.trials), dtype=np.int64)
     for row, (days, eligible) in enumerate(zip(patients.consent, patients.eligible, strict=True)):
         of = days[eligible]
