@@ -348,6 +348,19 @@ def test_a_curve_of_many_scenarios_keeps_its_place(
     assert drawn == ["The 30 scenarios of the table"]
 
 
+def test_the_page_has_no_look_that_the_plan_has_not(scenario: Path) -> None:
+    from sap.oc import page
+
+    case = read_scenarios(scenario, PLAN).cases[0]
+    assert page._conduct(case, PLAN).startswith("Stage 1 is looked at every 21 days")
+    assert "boundary for toxicity" in page._conduct(case, PLAN)
+    without = PLAN.model_copy(update={"toxicity_monitoring": None})
+    assert "toxicity" not in page._conduct(case, without)
+    single = {"kind": "single-stage", "n1": None, "r1": None}
+    once = without.model_copy(update={"design": PLAN.design.model_copy(update=single)})
+    assert page._conduct(case, once) == "The data are looked at once, in the final analysis."
+
+
 def test_the_command_says_what_it_does_and_refuses_two_places_of_work(tmp_path: Path) -> None:
     from sap.cli import app
 

@@ -217,6 +217,20 @@ def _curve(rows: Sequence[Row], plan: Plan) -> str:
     return figure.svg(canvas, figure.PORTRAIT_INCHES, 3.6)
 
 
+def _conduct(case: Case, plan: Plan) -> str:
+    """When the data are looked at before the final analysis; nothing of a stage or a boundary that the plan has not."""
+    parts = []
+    if plan.design.n1 is not None:
+        waits = "waits for the decision" if pauses(plan, case.given) else "goes on meanwhile"
+        parts.append(
+            f"Stage 1 is looked at every {interval_of_looks(plan, case.given)} days from the first dose of its last "
+            f"patient on, until no pending response can change its state; screening {waits} (values of the first case)."
+        )
+    if plan.toxicity_monitoring is not None:
+        parts.append("The boundary for toxicity is looked at on each day with a toxicity.")
+    return " ".join(parts) or "The data are looked at once, in the final analysis."
+
+
 def markdown(cases: Sequence[Case], ard: pd.DataFrame, plan: Plan, facts: dict[str, Any]) -> str:
     """The page as Markdown."""
     rows = _rows(cases, ard)
@@ -227,8 +241,6 @@ def markdown(cases: Sequence[Case], ard: pd.DataFrame, plan: Plan, facts: dict[s
         else f"r = {d.r}, n = {d.n}"
     )
     shown = _of_the_design(rows, plan)
-    first = cases[0].given
-    waits = "waits for the decision" if pauses(plan, first) else "goes on meanwhile"
     parts = [
         f"# Operating characteristics of the plan of {sheet.cell(plan.study.id)}",
         (f"{facts['trials']:,} trials of each case were simulated and decided by the derivations, results and methods "
@@ -240,7 +252,7 @@ def markdown(cases: Sequence[Case], ard: pd.DataFrame, plan: Plan, facts: dict[s
         ("Percent of trials (Monte Carlo error in percentage points): rejection and the two stops exclude one another, "
         "and what is left are trials that ended without rejecting H₀. *Binomial model*: the exact probability of rejection. "
         "*Another decision than the model*: trials that reject H₀ where the design on the true responses of the same "
-        "patients does not, or the reverse. *Screened*, *Treated*: patients, mean of the "
+        "patients, were all of them positive in truth, does not, or the reverse. *Screened*, *Treated*: patients, mean of the "
         "trials. *Months*: mean, from the first consent to the stop or the final analysis."),
         sheet.place_of(CURVE),
         "Bars: three Monte Carlo errors to either side; scenarios of the same true rate stand side by side.",
@@ -251,9 +263,7 @@ def markdown(cases: Sequence[Case], ard: pd.DataFrame, plan: Plan, facts: dict[s
         "reported interval holds the true rate. *Confirmed per true*: confirmed responses per true response."),
         "## What was assumed",
         _assumptions(cases),
-        (f"Stage 1 is looked at every {interval_of_looks(plan, first)} days from the first dose of its last patient on, "
-        f"until no pending response can change its state; screening {waits}. The boundary for toxicity is looked at "
-        "on each day with a toxicity. (Values of the first case.)"),
+        _conduct(cases[0], plan),
         "## How it was made",
         (f"Plan {sheet.cell(facts['plan_file'])}, SHA-256 {facts['plan']}; seed {facts['seed']}; sap {facts['version']}, "
         f"code {facts['code']}. The numbers are the same for any number of workers, size of batches and order."),
