@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from sap.errors import UsageError
 from sap.methods.monitoring import boundary_characteristics
 from sap.methods.two_stage import (
     TwoStageDesign,
@@ -198,6 +199,17 @@ def test_scenarios_are_compared_on_the_same_patients() -> None:
     )
     assert (high | ~low).all()
     assert high.sum() > low.sum()
+
+
+def test_a_decline_to_nothing_is_refused() -> None:
+    """A value of 0 has no logarithm: every responder would be without one."""
+    rule = PLAN.psa_response
+    assert rule is not None
+    plan = plan_of().model_copy(
+        update={"psa_response": rule.model_copy(update={"decline_pct": 100})}
+    )
+    with pytest.raises(UsageError, match=r"psa_response\.decline_pct"):
+        many.design_of(plan)
 
 
 def test_places_are_of_different_eligible_patients_however_many_consent_on_a_day() -> None:

@@ -83,9 +83,9 @@ FAULTS = [
     ("response.positive: [0.3]", "response.positiv: [0.3]", "is no key of a block"),
     ("response.positive: [0.3]", "response.positive: []", "at least one value"),
     ("study: CARVE", "study: OTHER", "study is OTHER"),
-    ("source: declared here, assumption: true, lost", "source: '@nowhere2001', lost", "@nowhere2001"),
+    ("source: declared here, assumption: true, lost", "source: '@nowhere2001', lost", r"@nowhere2001 \(line 8\)"),
     ("stops: {source", "toxicity: {source: declared, onset_days: [1, 40], rate: 0.1}\n    stops: {source",
-     "toxicity.onset_days: at most 21 days"),
+     r"line 3, fast \(response.positive=0.3\): toxicity.onset_days: at most 21 days"),
     ("stops: {source", ("assay: {source: declared, specificity: 0.9}\n    screening: {source: declared, "
      "positive: 0.4}\n    stops: {source"), "response.negative is needed"),
     ("response.positive: [0.3]", "response.positive: [0.3, 0.30]", "positive=0.3.*has these values twice"),

@@ -3,7 +3,7 @@
 import hashlib
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -14,7 +14,7 @@ from sap.plan.cited import bibliography, cited
 from sap.plan.entry import Conflict, Part, check
 from sap.plan.home import study_home
 from sap.plan.model import Plan
-from sap.plan.reading import lines_of, load_yaml, problems
+from sap.plan.reading import line_of, lines_of, load_yaml, problems
 from sap.plan.references import read_references
 from sap.simulate.conditions import (
     Accrual,
@@ -166,7 +166,7 @@ def read_scenarios(path: Path | None, plan: Plan) -> Scenarios:
         parsed = ScenarioFile(
             study=plan.study.id, scenarios=[Scenario(name="ideal", title="Perfect data")]
         )
-        return Scenarios(_cases(parsed, plan, "the defaults of sap oc"), "")
+        return Scenarios(_cases(parsed, plan, "the defaults of sap oc", {}), "")
     content, text, _ = load_yaml(path, "the scenario file")
     lines = lines_of(text) if isinstance(content, dict) else {}
     if not isinstance(content, dict):
@@ -180,8 +180,8 @@ def read_scenarios(path: Path | None, plan: Plan) -> Scenarios:
         raise PlanError(
             f"{path}: study is {parsed.study}, and the plan is of {plan.study.id}. Correct one of them."
         )
-    _refuse_unknown_sources(path, content)
-    return Scenarios(_cases(parsed, plan, str(path)), text)
+    _refuse_unknown_sources(path, content, lines)
+    return Scenarios(_cases(parsed, plan, str(path), lines), text)
 
 
 def refuse_other_endpoint(plan: Plan) -> None:
@@ -199,31 +199,41 @@ def refuse_other_endpoint(plan: Plan) -> None:
         )
 
 
-def _refuse_unknown_sources(path: Path, content: Any) -> None:
+Lines = Mapping[tuple[str | int, ...], int]
+
+
+def _refuse_unknown_sources(path: Path, content: Any, lines: Lines) -> None:
     known = bibliography() | set(read_references(study_home() / "analysis" / "references.yml").root)
-    unknown = sorted({key for text in _sources(content) for key in cited(text) if key not in known})
+    unknown: dict[str, int] = {}
+    for place, text in _sources(content, ()):
+        for key in cited(text):
+            if key not in known:
+                unknown.setdefault(key, line_of(lines, place))
     if unknown:
+        named = ", ".join(f"@{key} (line {line})" for key, line in sorted(unknown.items()))
         raise PlanError(
-            f"{path}: no source @{', @'.join(unknown)} is in references.bib or references.yml. "
-            "Add it there, or correct the key."
+            f"{path}: no source {named} is in references.bib or references.yml. Add it there, or correct the key."
         )
 
 
-def _sources(content: Any) -> Iterator[str]:
+def _sources(
+    content: Any, place: tuple[str | int, ...]
+) -> Iterator[tuple[tuple[str | int, ...], str]]:
     if isinstance(content, dict):
         for key, value in content.items():
             if key == "source" and isinstance(value, str):
-                yield value
-            yield from _sources(value)
+                yield (*place, key), value
+            yield from _sources(value, (*place, key))
     elif isinstance(content, list):
-        for value in content:
-            yield from _sources(value)
+        for number, value in enumerate(content):
+            yield from _sources(value, (*place, number))
 
 
-def _cases(file: ScenarioFile, plan: Plan, where: str) -> list[Case]:
+def _cases(file: ScenarioFile, plan: Plan, where: str, lines: Lines) -> list[Case]:
     cases: list[Case] = []
     faults: list[str] = []
-    for scenario in file.scenarios:
+    for place, scenario in enumerate(file.scenarios):
+        line = f"line {line_of(lines, ('scenarios', place))}, " if lines else ""
         blocks = file.common.given() | scenario.given()
         grid = dict(scenario.grid)
         if "response" not in blocks:
@@ -233,16 +243,15 @@ def _cases(file: ScenarioFile, plan: Plan, where: str) -> list[Case]:
         for values in itertools.product(*grid.values()):
             cell = dict(zip(grid, values, strict=True))
             name = "; ".join(f"{key}={json.dumps(value)}" for key, value in cell.items())
+            of_case = f"  - {line}{scenario.name}{f' ({name})' if name else ''}: "
             try:
                 given = _conditions(blocks, cell, plan)
             except ValidationError as error:
-                faults += [
-                    f"  - {scenario.name} ({name}): {line.strip(' -')}" for line in problems(error)
-                ]
+                faults += [of_case + fault.strip(" -") for fault in problems(error)]
                 continue
-            faults += [f"  - {scenario.name} ({name}): {fault}" for fault in _unsuited(given, plan)]
+            faults += [of_case + fault for fault in _unsuited(given, plan)]
             if any(case.scenario == scenario.name and case.given == given for case in cases):
-                faults.append(f"  - {scenario.name} ({name}): the grid has these values twice")
+                faults.append(of_case + "the grid has these values twice")
             cases.append(Case(scenario.name, scenario.title, name, given))
     if faults:
         raise PlanError(f"{where} does not suit the plan:\n" + "\n".join(dict.fromkeys(faults)))

@@ -62,7 +62,7 @@ def design_of(plan: Plan) -> Design:
     Raises
     ------
     UsageError
-        No visit of the schedule could confirm a decline, or there are no cycles.
+        No visit of the schedule could confirm a decline, a response is a PSA of 0, or there are no cycles.
     """
     rule, d = stated(plan.psa_response), plan.design
     if plan.exposure.cycle_days is None or plan.exposure.max_cycles is None:
@@ -70,6 +70,10 @@ def design_of(plan: Plan) -> Design:
             "sap oc simulates treatment in cycles, and the plan has continuous dosing (exposure.dosing)."
         )
     cycle, cycles = plan.exposure.cycle_days, plan.exposure.max_cycles
+    if rule.decline_pct >= 100:
+        raise UsageError(
+            "sap oc: no PSA value above 0 is a decline of 100 % (psa_response.decline_pct)."
+        )
     last = (cycles - 1) * cycle
     visits = [
         cycle * v for v in range(1, cycles + 1) if cycle * v <= last + rule.days_after_last_cycle
