@@ -326,8 +326,6 @@ def test_a_curve_of_many_scenarios_keeps_its_place(
     """Thirty names would cover the curve; twelve are named each, more are one series."""
     from matplotlib.axes import Axes
 
-    from sap.oc import page
-
     case = read_scenarios(scenario, PLAN).cases[0]
     stats = {
         "oc_decision": {"probability_of_rejection": 0.7, "probability_of_rejection_mc_error": 0.1}
@@ -349,8 +347,6 @@ def test_a_curve_of_many_scenarios_keeps_its_place(
 
 
 def test_the_page_has_no_look_that_the_plan_has_not(scenario: Path) -> None:
-    from sap.oc import page
-
     case = read_scenarios(scenario, PLAN).cases[0]
     assert page._conduct(case, PLAN).startswith("Stage 1 is looked at every 21 days")
     assert "boundary for toxicity" in page._conduct(case, PLAN)

@@ -198,7 +198,9 @@ def _curve(rows: Sequence[Row], plan: Plan) -> str:
         series = {title: [row for row in rows if row.case.title == title] for title in titles}
         if len(titles) > MOST_NAMED:
             series = {f"The {len(titles)} scenarios of the table": list(rows)}
-        step = min(0.6, 2.4 / max(len(series) - 1, 1))  # percentage points, at most 1.2 to either side
+        step = min(
+            0.6, 2.4 / max(len(series) - 1, 1)
+        )  # percentage points, at most 1.2 to either side
         for number, (title, own) in enumerate(series.items()):
             aside = step * (number - (len(series) - 1) / 2)
             x = [100 * row.case.given.response.positive + aside for row in own]
