@@ -453,6 +453,8 @@ def test_the_critical_value_of_another_stage_2_is_a_number(stage_1, responders, 
     words = f"two-stage {TWO_STAGE} --p0 0.1 --n_attained 31 --responders {responders}"
     answer = json.loads(calc(f"{words} --responders_stage1 {stage_1} --json"))
     assert answer["basis"]["critical_value"] == critical
+    alone = "Stage 1 alone exceeds r = 5"
+    assert (alone in calc(f"{words} --responders_stage1 {stage_1} --text")) == (stage_1 > 5)
 
 
 def test_a_p_value_that_is_the_level_is_rejected():

@@ -32,3 +32,10 @@ def test_a_page_names_only_files_that_are_there(page):
 def test_a_link_of_a_page_leads_to_a_file(page):
     for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8")):
         assert (page.parent / target).exists(), f"{page.name} links {target}"
+
+
+def test_each_key_of_a_scenario_says_what_it_means():
+    rows = [line for line in pages()["scenario.md"].splitlines() if line.startswith("| `")]
+    assert len(rows) > 30
+    assert all(len(row.strip("| ").split("|")[-1].strip()) > 8 for row in rows)
+    assert "None" not in pages()["scenario.md"]

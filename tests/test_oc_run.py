@@ -530,7 +530,7 @@ def test_the_page_in_docs_names_every_key_and_every_statistic(scenario: Path) ->
     from sap.oc import scenarios
 
     text = (HOME / "docs" / "oc.md").read_text(encoding="utf-8")
-    for block, model in scenarios._BLOCKS.items():
+    for block, model in scenarios.BLOCKS.items():
         for key in set(model.model_fields) - {"source", "assumption"}:
             line = next(line for line in text.splitlines() if line.startswith(f"| `{block}` |"))
             assert f"`{key}`" in line, (block, key)

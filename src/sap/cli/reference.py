@@ -18,6 +18,7 @@ from sap import ard, errors
 from sap.bundle.rules import HOW, OWN, RULES
 from sap.catalogue.adam import datasets, parameters
 from sap.catalogue.reporting import AXES, Analysis, analyses, statistics
+from sap.oc.scenarios import BLOCKS, Scenario
 from sap.plan.changes import page as changes_page
 from sap.plan.faults import limits, models, type_words
 from sap.plan.model import Plan
@@ -197,6 +198,48 @@ def plan_page() -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def scenario_page() -> str:
+    """Every block of a scenario of `sap oc`."""
+    parts = [
+        "# The scenario file of `sap oc`",
+        (
+            "`study`, `common` (blocks of all scenarios) and `scenarios`; [../oc.md](../oc.md) explains them. Shares are from 0 to 1. "
+            "Every block has `source` and, where no source gives its numbers, `assumption: true`. A block that is "
+            "left out is ideal: perfect visits, no stop, no false result, no toxicity."
+        ),
+        "## A scenario",
+        _table(
+            ("Key", "Meaning"),
+            [
+                (f"`{name}`", field.description)
+                for name, field in Scenario.model_fields.items()
+                if name not in BLOCKS
+            ]
+            + [(", ".join(f"`{name}`" for name in BLOCKS), "the blocks below")],
+        ),
+    ]
+    for name, model in BLOCKS.items():
+        rows = [
+            (
+                f"`{key}`",
+                type_words(field.annotation) + (f", {bounds}" if (bounds := limits(field)) else ""),
+                "required" if field.is_required() else _default(field.default),
+                field.description,
+            )
+            for key, field in model.model_fields.items()
+            if key not in ("source", "assumption")
+        ]
+        table = _table(("Key", "Type", "Left out", "Meaning"), rows)
+        parts += [f"## `{name}`", inspect.getdoc(model) or "", table]
+    return "\n\n".join(parts) + "\n"
+
+
+def _default(value: object) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(f'{each:g}' for each in value)}]"
+    return "" if value is None else f"{value:g}"
+
+
 def _commands(command: Any, path: str) -> Iterator[tuple[str, Any]]:
     inner = getattr(command, "commands", None)
     if inner is None:
@@ -283,6 +326,7 @@ def pages() -> dict[str, str]:
         "adam.md": adam_page(),
         "parameters.md": parameters_page(),
         "plan.md": plan_page(),
+        "scenario.md": scenario_page(),
         "commands.md": commands_page(),
         "exit-codes.md": exit_codes_page(),
         "bundle.md": bundle_page(),

@@ -261,8 +261,8 @@ def markdown(cases: Sequence[Case], ard: pd.DataFrame, plan: Plan, facts: dict[s
         "## Estimates",
         _estimates(rows),
         ("Bias in percentage points (Monte Carlo error) against the true rate of patients who are positive in truth; "
-        "the reported estimate counts every treated patient, MLE and UMVUE those of the stages. *Coverage*: the "
-        "reported interval holds the true rate. *Confirmed per true*: confirmed responses per true response."),
+        "the reported estimate counts every treated patient, MLE and UMVUE those of the stages, of trials that "
+        "did not end within one. *Coverage*: the reported interval holds the true rate. *Confirmed per true*: confirmed responses per true response."),
         "## What was assumed",
         _assumptions(cases),
         _conduct(cases[0], plan),

@@ -78,13 +78,13 @@ class Scenario(Blocks):
     def _grid(self) -> Iterator[Conflict]:
         for path, values in self.grid.items():
             block, _, key = path.partition(".")
-            known = block in Blocks.model_fields and key in _BLOCKS[block].model_fields
+            known = block in Blocks.model_fields and key in BLOCKS[block].model_fields
             if not known or key in ("source", "assumption"):
                 words = (
-                    [f"{block}.{name}" for name in _BLOCKS[block].model_fields
+                    [f"{block}.{name}" for name in BLOCKS[block].model_fields
                      if name not in ("source", "assumption")]
-                    if block in _BLOCKS
-                    else [f"{name}.key" for name in _BLOCKS]
+                    if block in BLOCKS
+                    else [f"{name}.key" for name in BLOCKS]
                 )  # fmt: skip
                 yield Conflict.of(
                     f"{path} is no key of a block: write block.key ({', '.join(words)})",
@@ -94,7 +94,7 @@ class Scenario(Blocks):
                 yield Conflict.of("a grid needs at least one value", ("grid", path))
 
 
-_BLOCKS: dict[str, type[Part]] = {
+BLOCKS: dict[str, type[Part]] = {
     "accrual": Accrual,
     "response": Response,
     "screening": Screening,

@@ -34,16 +34,19 @@ def _in_order(part: Block, *keys: str) -> Iterator[Conflict]:
 class Accrual(Block):
     """How fast patients are screened, and how long it takes until the first dose."""
 
-    screened_per_month: float = Field(gt=0, le=10_000)
-    days_to_result: Days = Field(default=0, description="from consent to the allocation")
+    screened_per_month: float = Field(
+        gt=0, le=10_000, description="patients who consent to screening, a month of 30.4375 days"
+    )
+    days_to_result: Days = Field(default=0, description="days from consent to the allocation")
     days_to_first_dose: Range = Field(
-        default=(0, 0), description="from the allocation to the first dose: the fewest, the most"
+        default=(0, 0),
+        description="days from the allocation to the first dose: the fewest, the most",
     )
     pause_after_stage_1: bool | None = Field(
         default=None, description="whether screening waits for the decision; default: the plan's"
     )
     look_every_days: int | None = Field(
-        default=None, ge=1, le=365, description="between looks at stage 1; default: one cycle"
+        default=None, ge=1, le=365, description="days between looks at stage 1; default: one cycle"
     )
 
     @check
@@ -65,14 +68,18 @@ class Assay(Block):
     """The assay of the biomarker."""
 
     failure: Rate = Field(default=0.0, description="share of samples without a result")
-    sensitivity: Rate = 1.0
-    specificity: Rate = 1.0
+    sensitivity: Rate = Field(
+        default=1.0, description="share of truly positive samples with a positive result"
+    )
+    specificity: Rate = Field(
+        default=1.0, description="share of truly negative samples with a negative result"
+    )
 
 
 class Response(Block):
     """The true probability of a response that perfect visits would confirm, by true biomarker status."""
 
-    positive: Rate
+    positive: Rate = Field(description="of patients who are positive in truth")
     negative: Rate | None = Field(
         default=None, description="of patients who are negative in truth; default: 0"
     )
@@ -113,13 +120,17 @@ class Stops(Block):
     """Why study treatment and follow-up end."""
 
     progression_months_responder: Months | None = Field(
-        default=None, description="median time to progression of true responders"
+        default=None,
+        description="median months to progression of true responders; default: no progression",
     )
     progression_months_other: Months | None = Field(
-        default=None, description="median time to progression of all others"
+        default=None,
+        description="median months to progression of all others; default: no progression",
     )
-    death_per_month: Rate = Field(default=0.0, description="hazard of death on treatment")
-    withdrawal_per_month: Rate = Field(default=0.0, description="hazard of withdrawal of consent")
+    death_per_month: Rate = Field(default=0.0, description="hazard of death on treatment, a month")
+    withdrawal_per_month: Rate = Field(
+        default=0.0, description="hazard of withdrawal of consent, a month"
+    )
     lost_before_confirmation: Rate = Field(
         default=0.0,
         description="share of patients lost to follow-up on the day after the first declined value "

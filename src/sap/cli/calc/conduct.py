@@ -71,6 +71,7 @@ def two_stage(  # noqa: PLR0913 - one parameter per option
     values = plain(inference)
     total = n1 if inference.stopped_at == 1 else n_attained or n
     rule, critical = rule_of(r1, n1, r, n), f"r = {r}: {r + 1} or more of {n} reject H0"
+    alone = ""
     if inference.stopped_at == 2 and total != n:
         if responders_stage1 is None:
             rule = (
@@ -87,6 +88,10 @@ def two_stage(  # noqa: PLR0913 - one parameter per option
 
             left, second = r - responders_stage1, n - n1
             if left < 0:
+                alone = (
+                    f" Stage 1 alone exceeds r = {r}, so that the p-value and the interval rest on that, and not on "
+                    "the responders of stage 2."
+                )
                 critical = f"1: {responders_stage1} responders of stage 1 already exceed r = {r}"
             else:
                 spent = (
@@ -142,7 +147,7 @@ def two_stage(  # noqa: PLR0913 - one parameter per option
             f"response rate is {share(values['mle'])} (unbiased estimate {share(values['umvue'])}; "
             f"{level_of(conf_level)} confidence interval {share(values['conf_low'])} to "
             f"{share(values['conf_high'])}, exact and adjusted for the design), one-sided "
-            f"{p_equals(inference.p_value)}, and H0: p <= {written(p0)} {decided}."
+            f"{p_equals(inference.p_value)}, and H0: p <= {written(p0)} {decided}.{alone}"
         ),
         panels=panels,
     )
