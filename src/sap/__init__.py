@@ -1,3 +1,3 @@
 """The statistical analysis plan as code: from a data cut to a clinical study report."""
 
-__version__ = "0.6.0"
+__version__ = "0.7.0"
