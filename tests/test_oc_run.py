@@ -459,6 +459,19 @@ def _free_port() -> int:
     return port
 
 
+def _wait_until_it_listens(port: int) -> None:
+    """A scheduler that begins with its imports; on a busy machine they take long."""
+    import socket
+
+    until = time.monotonic() + 120
+    while True:
+        with socket.socket() as tried:
+            if tried.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        assert time.monotonic() < until
+        time.sleep(0.2)
+
+
 @pytest.mark.slow
 def test_a_scheduler_that_runs_decides_with_its_own_workers(scenario: Path, tmp_path: Path) -> None:
     """The lines of docs/oc.md, on loopback."""
@@ -473,6 +486,7 @@ def test_a_scheduler_that_runs_decides_with_its_own_workers(scenario: Path, tmp_
         _dask(*worker),
         _dask(*worker),
     ):
+        _wait_until_it_listens(port)
         command.characteristics(PLAN_PATH, scenario, shared, Size(16, 4, 5), Cluster(2, address))
     assert _ard(shared) == _ard(alone)
 
@@ -491,7 +505,7 @@ def test_a_worker_of_this_machine_keeps_its_memory_and_seldom_looks_at_itself() 
     """With Dask's own settings two workers decide a fifth fewer trials."""
     pytest.importorskip("distributed")
     with work._client(Cluster(1)) as client:
-        found = client.submit(_settings).result(timeout=60)
+        found = client.submit(_settings).result(timeout=240)
     assert found == {
         "MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_MMAP_THRESHOLD_": "33554432", "tick": "1s",
     }  # fmt: skip
@@ -589,8 +603,8 @@ def test_the_power_of_carve_in_docs_is_that_of_the_longer_run() -> None:
     printed = re.search(r"H0 was rejected in ([\d.]+) % .*?, ([\d.]+) % .*? and ([\d.]+) % ", text)
     assert printed is not None
     for number, scenario in zip(printed.groups(), ("expected", "lost", "misread"), strict=True):
-        assert of_decision[scenario, "N"] == 50_000
+        assert of_decision[scenario, "N"] == 34_000
         assert float(number) == pytest.approx(
             100 * of_decision[scenario, "probability_of_rejection"], abs=0.0501
         )
-        assert of_decision[scenario, "probability_of_rejection_mc_error"] < 0.0025
+        assert of_decision[scenario, "probability_of_rejection_mc_error"] < 0.003
