@@ -240,7 +240,7 @@ def _client(where: Cluster) -> Iterator[Any]:
                 n_workers=where.workers,
                 threads_per_worker=1,
                 processes=True,
-                dashboard_address=None,
+                dashboard_address="127.0.0.1:0",  # any free port: two runs at once do not meet
                 silence_logs=50,
             ) as cluster,
             dask.Client(cluster, set_as_default=False) as client,
