@@ -6,9 +6,10 @@ import re
 import signal
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -439,15 +440,25 @@ def _workers(parent: int) -> list[int]:
 
 @contextmanager
 def _dask(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
-    one = subprocess.Popen(
-        [sys.executable, "-m", "dask", *arguments],
-        stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=HOME,
-    )  # fmt: skip
+    with _running([sys.executable, "-m", "dask", *arguments]) as one:
+        yield one
+
+
+@contextmanager
+def _running(call: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    one = subprocess.Popen(call, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL, cwd=HOME)
     try:
         yield one
     finally:
         one.terminate()
         one.wait()
+
+
+def _wait_for_a_worker(address: str) -> None:
+    from distributed import Client
+
+    with Client(address, set_as_default=False) as client:
+        client.wait_for_workers(1, timeout=120)
 
 
 def _free_port() -> int:
@@ -491,30 +502,107 @@ def test_a_scheduler_that_runs_decides_with_its_own_workers(scenario: Path, tmp_
     assert _ard(shared) == _ard(alone)
 
 
-def _settings() -> dict[str, str]:
-    import dask
-
-    tick = str(dask.config.get("distributed.admin.tick.interval"))
-    return {name: value for name, value in os.environ.items() if "_THRESHOLD_" in name} | {
-        "tick": tick
-    }
-
-
 @pytest.mark.slow
 def test_a_worker_of_this_machine_keeps_its_memory_and_seldom_looks_at_itself() -> None:
     """With Dask's own settings two workers decide a fifth fewer trials. Dask's usual port 8787 is taken, as by another run."""
     import socket
 
     pytest.importorskip("distributed")
+
+    def settings() -> dict[str, str]:  # here, for a worker does not find the modules of the tests
+        import os
+
+        import dask
+
+        found = {name: value for name, value in os.environ.items() if "_THRESHOLD_" in name}
+        return found | {"tick": str(dask.config.get("distributed.admin.tick.interval"))}
+
     with socket.socket() as taken:
         with suppress(OSError):  # taken already
             taken.bind(("127.0.0.1", 8787))
             taken.listen()
         with work._client(Cluster(1)) as client:
-            found = client.submit(_settings).result(timeout=240)
+            found = client.submit(settings).result(timeout=240)
     assert found == {
         "MALLOC_TRIM_THRESHOLD_": "268435456", "MALLOC_MMAP_THRESHOLD_": "33554432", "tick": "1s",
     }  # fmt: skip
+
+
+WITHOUT_SAP = """
+import sys
+from pathlib import Path
+sys.path.append(sys.argv.pop(1))
+from distributed.cli.dask_worker import main
+main()
+"""
+
+
+@pytest.mark.slow
+def test_a_worker_without_the_package_is_named_before_a_batch_is_sent(
+    scenario: Path, tmp_path: Path
+) -> None:
+    """It would end at its first batch, and the command wait for ever."""
+    pytest.importorskip("distributed")
+    site = tmp_path / "site"
+    site.mkdir()
+    for item in Path(sysconfig.get_path("purelib")).iterdir():
+        if "single_arm_sap" not in item.name and item.name not in {"sap", "__pycache__"}:
+            (site / item.name).symlink_to(item)
+    port = _free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    call = [sys.executable, "-I", "-S", "-c", WITHOUT_SAP, str(site), address, "--nthreads", "1",
+            "--no-dashboard", "--no-nanny"]  # fmt: skip
+    with (
+        _dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"),
+        _running(call),
+    ):
+        _wait_until_it_listens(port)
+        _wait_for_a_worker(address)
+        with pytest.raises(UsageError, match=r"The worker tcp://.* and has none\. Install it"):
+            command.characteristics(
+                PLAN_PATH, scenario, tmp_path / "out", Size(8, 4, 5), Cluster(2, address)
+            )
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_a_worker_is_said_and_the_run_goes_on_with_the_first(
+    scenario: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("distributed")
+    monkeypatch.setattr(work, "WAIT_SECONDS", 0.5)
+    port = _free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    said: list[str] = []
+    with (
+        _dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard"),
+        ExitStack() as started,
+    ):
+        _wait_until_it_listens(port)
+
+        def report(line: str) -> None:
+            if "has no worker" in line and not any("has no worker" in one for one in said):
+                started.enter_context(_dask("worker", address, "--nthreads", "1", "--no-dashboard"))
+            said.append(line)
+
+        monkeypatch.setattr(command, "print_progress", report)
+        command.characteristics(
+            PLAN_PATH, scenario, tmp_path / "out", Size(8, 4, 5), Cluster(2, address)
+        )
+    assert any("has no worker" in line for line in said)
+    assert (tmp_path / "out" / "ard.csv").is_file()
+
+
+@pytest.mark.slow
+def test_a_run_whose_workers_of_this_machine_are_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    distributed = pytest.importorskip("distributed")
+    monkeypatch.setattr(work, "WAIT_SECONDS", 0.5)
+    said: list[str] = []
+    with work._client(Cluster(1)) as client:
+        client.retire_workers()
+        waiting = [client.submit(pow, 2, 3)]
+        with pytest.raises(UsageError, match="none took their place"):
+            work._finished(distributed, client, waiting, Cluster(1), said.append)
+    assert len(said) == 1
 
 
 def test_a_scheduler_that_is_not_there_is_named(

@@ -12,7 +12,7 @@ from sap.errors import UsageError
 from sap.oc import page, summary
 from sap.oc.scenarios import Case, read_scenarios
 from sap.oc.store import FORM, MANIFEST, Piece, Store, code_sum, pieces
-from sap.oc.work import Cluster, Task, run
+from sap.oc.work import PACKAGE, Cluster, Task, run
 from sap.pipeline.folders import lock, write_text
 from sap.pipeline.plans import read_plan
 from sap.pipeline.progress import print_progress, step
@@ -65,7 +65,7 @@ def characteristics(
             ]
             rows = summary.all_rows(by_case, read.plan)
             shown = facts | {
-                "trials": size.trials, "plan_file": read.name, "version": version("single-arm-sap"),
+                "trials": size.trials, "plan_file": read.name, "version": version(PACKAGE),
             }  # fmt: skip
             write_text(out / "ard.csv", ard.to_csv(rows))
             rows.to_parquet(out / "ard.parquet", index=False)

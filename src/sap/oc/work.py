@@ -2,10 +2,11 @@
 
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,10 +18,12 @@ from sap.oc.store import Piece, Store, code_sum
 from sap.plan.home import study_of_plan
 from sap.simulate.conditions import Conditions
 
+PACKAGE = "single-arm-sap"
 AT_ONCE = 3  # batches sent ahead of each worker
 RESTARTS = 20  # ends of a worker that a batch outlives
 ANSWER_SECONDS = 15
 REPORT_SECONDS = 2.0
+WAIT_SECONDS = 30  # without a worker, until that is said
 # Dask has its workers give memory back at each release (page faults: a sixth of the time of a batch), and look at
 # themselves up to 50 times a second (a twentieth): neither is of use where a batch takes seconds.
 OF_WORKERS = {
@@ -113,7 +116,7 @@ def run(
     if not open_parts:
         return
     results = _by_one if where.workers == 1 and where.scheduler is None else _by_workers
-    for piece, rows in results(task, cases, open_parts, where):
+    for piece, rows in results(task, cases, open_parts, where, report):
         store.write(cases[piece.case], piece, rows)
         progress.add(len(rows))
 
@@ -156,43 +159,92 @@ def _time(seconds: float) -> str:
 Results = Iterator[tuple[Piece, pd.DataFrame]]
 
 
-def _by_one(task: Task, cases: list[Case], parts: list[Piece], _: Cluster) -> Results:
+def _by_one(task: Task, cases: list[Case], parts: list[Piece], _: Cluster, __: Report) -> Results:
     for piece in parts:
         yield piece, decide(task, cases[piece.case].given.model_dump_json(), piece)
 
 
-def _by_workers(task: Task, cases: list[Case], parts: list[Piece], where: Cluster) -> Results:
+def _by_workers(
+    task: Task, cases: list[Case], parts: list[Piece], where: Cluster, report: Report
+) -> Results:
     """Batches as they are finished; a batch whose worker ends is decided again by another."""
     dask = _dask()
     with _client(where) as client:
+        workers = _check_workers(client)
         waiting = iter(parts)
         sent: dict[Any, Piece] = {}
 
-        def send() -> Any:
-            piece = next(waiting, None)
-            if piece is None:
-                return None
-            given = cases[piece.case].given.model_dump_json()
-            future = client.submit(decide, task, given, piece, pure=False)
-            sent[future.key] = piece
-            return future
+        def send() -> None:
+            if (piece := next(waiting, None)) is not None:
+                given = cases[piece.case].given.model_dump_json()
+                sent[client.submit(decide, task, given, piece, pure=False)] = piece
 
-        workers = max(len(client.scheduler_info(n_workers=-1)["workers"]), 1)
-        first = [future for _ in range(AT_ONCE * workers) if (future := send()) is not None]
-        finished = dask.as_completed(first, loop=client.loop)
-        for future in finished:
-            try:
-                rows = future.result()
-            except dask.KilledWorker:
+        for _ in range(AT_ONCE * max(workers, 1)):
+            send()
+        while sent:
+            for future in _finished(dask, client, list(sent), where, report):
+                try:
+                    rows = future.result()
+                except dask.KilledWorker:
+                    raise UsageError(
+                        f"Workers ended {RESTARTS} times on one batch, often for want of memory: give fewer "
+                        "workers, or a smaller --batch. Finished batches are kept."
+                    ) from None
+                piece = sent.pop(future)
+                future.release()
+                send()
+                yield piece, rows
+
+
+def _check_workers(client: Any) -> int:
+    """The number of workers that are there.
+
+    Raises
+    ------
+    UsageError
+        One of them has no `sap`, or another version: it would end at its first batch, without a word to the command.
+    """
+    needed = version(PACKAGE)
+    found = client.run(version, PACKAGE, on_error="return")
+    for worker in sorted(found):
+        has = found[worker] if isinstance(found[worker], str) else "none"
+        if has != needed:
+            raise UsageError(
+                f"The worker {worker} needs version {needed} of {PACKAGE}, that of the command, and has "
+                f"{has}. Install it for the worker, and start the worker again."
+            )
+    return len(found)
+
+
+def _finished(
+    dask: Any, client: Any, futures: list[Any], where: Cluster, report: Report
+) -> Iterable[Any]:
+    """The batches that are finished, at least one; a run without a worker says so.
+
+    Raises
+    ------
+    UsageError
+        The workers of this machine ended, and none takes their place.
+    """
+    absent = 0
+    while True:
+        try:
+            with client.as_current():
+                done = dask.wait(futures, timeout=WAIT_SECONDS, return_when="FIRST_COMPLETED").done
+        except TimeoutError:
+            absent = 0 if client.scheduler_info(n_workers=-1)["workers"] else absent + 1
+            if absent > 1 and where.scheduler is None:
                 raise UsageError(
-                    f"Workers ended {RESTARTS} times on one batch, often for want of memory: give fewer "
-                    "workers, or a smaller --batch. Finished batches are kept."
+                    "The workers of this machine ended, and none took their place. Finished batches are kept: "
+                    "the same command goes on."
                 ) from None
-            piece = sent.pop(future.key)
-            future.release()
-            if (following := send()) is not None:
-                finished.add(following)
-            yield piece, rows
+            if absent:
+                report(
+                    "  the scheduler has no worker: start one (`dask worker ADDRESS --nthreads 1`), or look why "
+                    "it ended; the run goes on with the first that is there"
+                )
+        else:
+            return [future for future in futures if future in done]
 
 
 def _dask() -> Any:
