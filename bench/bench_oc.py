@@ -1,11 +1,12 @@
 """Simulated trials a second: by size of batch and of trial, with 1 and 2 workers, and one by one.
 
-    python bench/bench_oc.py [--small] [--scenario FILE]
+    python bench/bench_oc.py [--small] [--scenario FILE] [--trials N] [--rounds N]
 
 Target: at least 35 trials a second with two workers, 150 wanted; two workers at least 1.8 times one. Seconds of
 the processor are of one process; the rates with workers are of the clock, in rounds with one worker, two workers
 and two processes without Dask in turn, and mean something only on a machine that does nothing else. One by one: `analyse` on the extract of a trial, without its check, freezing and report.
---small takes a fifth of the trials.
+--small takes a fifth of the trials. --trials N (10,000) are decided in each of --rounds N (3) for these rates: the start of Dask, 2 to 3 seconds,
+is a twentieth of 10,000 trials and a sixtieth of 30,000.
 """
 
 import os
@@ -38,15 +39,21 @@ def main() -> None:
     path = home / "analysis" / "plan.yml"
     scenario = home / "docs" / "examples" / "carve-scenarios.yml"
     if "--scenario" in sys.argv:
-        scenario = Path(sys.argv[sys.argv.index("--scenario") + 1])
+        scenario = Path(_option("--scenario"))
+    trials = int(_option("--trials", "10000"))
+    rounds = int(_option("--rounds", "3"))
     plan = read_plan(path).plan
     case = read_scenarios(scenario, plan).cases[1]
     decided(range(1, 6), plan, case.given, 1)  # imports and tables of the catalogue
     print(f"{case.title}, {case.cell}; load {os.getloadavg()[0]:.1f}\n")
     by_batch(plan, case.given, part)
     by_size(plan, case.given, part)
-    by_workers(path, scenario, part)
+    by_workers(path, scenario, trials // part, rounds)
     one_by_one(plan, case.given, max(5 // part, 2))
+
+
+def _option(name: str, default: str = "") -> str:
+    return sys.argv[sys.argv.index(name) + 1] if name in sys.argv else default
 
 
 def by_batch(plan: Plan, given: Conditions, part: int) -> None:
@@ -76,8 +83,7 @@ def by_size(plan: Plan, given: Conditions, part: int) -> None:
         print(f"{d.n * times:>8}   {rate:27.1f}   {rate * d.n * times:12.0f}")
 
 
-def by_workers(path: Path, scenario: Path, part: int) -> None:
-    trials, rounds = 10_000 // part, 3
+def by_workers(path: Path, scenario: Path, trials: int, rounds: int) -> None:
     ways: dict[str, Callable[[], None]] = {
         "1 worker": lambda: in_a_process(1, trials, path, scenario),
         "2 workers": lambda: in_a_process(2, trials, path, scenario),
