@@ -82,6 +82,19 @@ def test_with_the_sizes_as_planned_the_planned_rule_stays():
     assert all(rule.holds_alpha for rule in found.rules)
 
 
+@pytest.mark.parametrize("p0", [0.01, 0.1, 0.5, 0.9])
+@pytest.mark.parametrize("r1", [0, 7, 22, 23])
+def test_with_stage_1_as_planned_r1_stays_also_where_it_nearly_always_or_never_stops(r1, p0):
+    """P(X1 <= 22 | 24, 0.1) is 1 but for 2e-22: told from its neighbours by what is left, not by what is there."""
+    found = attained_design(TwoStageDesign(r1, 24, 54, 80), 24, 78, p0, 0.95, 0.05)
+    assert found.r1 == r1
+
+
+def test_of_two_r1_equally_near_the_lower_is_taken():
+    """By symmetry P(X <= 8 | 16, 0.5) = 1/2 + P(X = 8)/2 lies in the middle of P(X <= 7 | 15) = 1/2 and P(X <= 8 | 15)."""
+    assert attained_design(TwoStageDesign(8, 16, 26, 67), 15, 67, 0.5, 0.7, 0.05).r1 == 7
+
+
 def test_overrunning_with_the_old_threshold_loses_alpha_and_the_answer_does_not():
     found = attained_design(OPTIMAL, 10, 40, 0.1, 0.3, 0.05)
     planned, final, both = found.rules

@@ -9,7 +9,7 @@ and Pan 2024, R package UnplanSimon (thresholds for attained sizes). Simon 1989,
 
 from dataclasses import dataclass
 from math import nan
-from typing import NamedTuple, overload
+from typing import Literal, NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,6 +19,7 @@ from sap.methods.two_stage_design import (
     TwoStageDesign,
     as_given,
     open_rate,
+    outcome_probabilities,
     rates,
     whole_number,
 )
@@ -28,6 +29,7 @@ from sap.methods.two_stage_inference import (
     two_stage_inference,
 )
 
+EQUALLY_NEAR = 1e-9  # two distances that differ by less than this share differ by rounding
 ROUNDING = 1e-12  # an alpha this far past its limit is the limit, seen through rounding
 
 
@@ -96,15 +98,14 @@ def attained_design(
         raise ValueError("n1 must be at least 1")
     if total <= first:
         raise ValueError("n must exceed n1: there is no second stage to decide on")
-    planned_pet = design.probability_of_early_termination(low)
     candidates = [("planned", design.r1, design.r)]
-    pet = np.array(
-        [
-            TwoStageDesign(r1, first, r1, total).probability_of_early_termination(low)
-            for r1 in range(first)
-        ]
-    )
-    nearest = int(np.argmin(np.abs(pet - planned_pet)))
+    stop = _stage_1(design.n1, low, "stop")[design.r1]
+    go_on = _stage_1(design.n1, low, "go on")[design.r1]
+    if stop <= go_on:  # the smaller of the two is the one that has its digits
+        distance = np.abs(_stage_1(first, low, "stop") - stop)
+    else:
+        distance = np.abs(_stage_1(first, low, "go on") - go_on)
+    nearest = int(np.flatnonzero(distance <= distance.min() * (1 + EQUALLY_NEAR))[0])
     for name, r1 in (("final recomputed", design.r1), ("both recomputed", nearest)):
         if r1 < first:
             candidates.append((name, r1, _smallest_r(r1, first, total, low, alpha)))
@@ -124,6 +125,14 @@ def attained_design(
         power=best.power,
         rules=tuple(rules),
     )
+
+
+def _stage_1(n1: int, p: float, side: Literal["stop", "go on"]) -> Floats:
+    """P(X1 <= r1) (stop) or P(X1 > r1) (go on) for r1 = 0, ..., n1 - 1, as one array (n1,)."""
+    density = outcome_probabilities(-1, n1, n1, p)
+    if side == "stop":
+        return np.asarray(np.cumsum(density)[:n1])
+    return np.asarray(np.cumsum(density[::-1])[::-1][1:])
 
 
 def _smallest_r(r1: int, n1: int, n: int, p0: float, alpha: float) -> int:

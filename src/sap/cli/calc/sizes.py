@@ -22,6 +22,7 @@ METHODS = (
     "clopper_pearson", "blaker", "mid_p", "wilson", "wilson_continuity", "agresti_coull", "jeffreys",
     "wald",
 )  # fmt: skip
+LARGEST_N = 1_000_000
 INTERVAL_NAMES = {
     "clopper_pearson": "Clopper-Pearson", "mid_p": "mid-p", "wilson": "Wilson", "jeffreys": "Jeffreys",
     "blaker": "Blaker",
@@ -46,6 +47,8 @@ def proportion(
     """Every confidence interval of a proportion, and the exact test."""
     from sap.methods import proportion as methods
 
+    if n > LARGEST_N:
+        raise UsageError(f"--n is at most {LARGEST_N:,}: this question is of a trial.")
     if (p0 is None) != (alternative is None):
         raise UsageError("--p0 and --alternative go together: give both, or neither.")
     intervals: Row = {

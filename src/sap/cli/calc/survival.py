@@ -37,6 +37,9 @@ Survival0 = Annotated[
     float, number("survival0", "Historical survival (or progression-free rate) at the landmark.")
 ]
 Survival1 = Annotated[float, number("survival1", "Desirable survival at the landmark.")]
+Unit = Annotated[
+    str | None, number("unit", "Unit of the times, such as months, for sentence and figure.")
+]
 
 
 @question("km")
@@ -51,6 +54,7 @@ def km(  # noqa: PLR0913 - one parameter per option
     t: Annotated[
         list[float] | None, typer.Option("--t", help="S at this time; repeat for more.")
     ] = None,
+    unit: Unit = None,
 ) -> Answer:
     """Kaplan-Meier curve of a CSV file, with a quantile and survival at given times."""
     names = [time, event, *([entry] if entry else [])]
@@ -77,7 +81,8 @@ def km(  # noqa: PLR0913 - one parameter per option
     columns_shown = ("t", "survival", "low", "high") if at else tuple(steps)
 
     head = (
-        f"{patients} patients, {n_events} events; quantile {text_of(p)} of the time to event: "
+        f"{patients} patients, {n_events} events; quantile {text_of(p)} of the time to event"
+        f"{f' in {unit}' if unit else ''}: "
         f"{text_of(limits['estimate'])} ({text_of(limits['low'])}, {text_of(limits['high'])})"
     )
 
@@ -88,13 +93,11 @@ def km(  # noqa: PLR0913 - one parameter per option
             Line(f"{level_of(conf_level)} lower limit", x, [None, *steps["low"]], "step"),
             Line(f"{level_of(conf_level)} upper limit", x, [None, *steps["high"]], "step"),
         ]
-        return [Panel("Time", "Probability without event", lines, share=True)]
-
-    def words(value: float | None) -> str:
-        return "not estimable" if value is None else written(value)
+        named = f"Time ({unit})" if unit else "Time"
+        return [Panel(named, "Probability without event", lines, share=True)]
 
     def without_event(row: Row) -> str:
-        when = f"At time {written(row['t'])}"
+        when = f"At {_in_unit(row['t'], unit)}" if unit else f"At time {written(row['t'])}"
         if row["survival"] is None:
             return f"{when} the share without event is not estimable."
         low, high = (
@@ -120,17 +123,37 @@ def km(  # noqa: PLR0913 - one parameter per option
         sentence=(
             f"{n_events} of {patients} patients had the event; the "
             f"{'median' if p == 0.5 else f'quantile {written(p)} of the'} time to event is "
-            f"{words(limits['estimate'])} ({level_of(conf_level)} confidence interval "
-            + (
-                "not estimable"
-                if limits["low"] is None and limits["high"] is None
-                else f"{words(limits['low'])} to {words(limits['high'])}"
-            )
-            + f", Kaplan-Meier, {transform} limits)."
+            f"{_in_unit(limits['estimate'], unit)} ({level_of(conf_level)} confidence interval "
+            f"{_limits(limits['low'], limits['high'], unit)}"
+            f", Kaplan-Meier, {transform} limits)."
             + "".join(f" {without_event(row)}" for row in at)
         ),
         panels=panels,
     )
+
+
+def _in_unit(value: float | None, unit: str | None) -> str:
+    """A time with its unit, where one was given.
+
+    >>> _in_unit(4.5, "months"), _in_unit(1, "months"), _in_unit(4.5, None), _in_unit(None, "months")
+    ('4.5 months', '1 month', '4.5', 'not estimable')
+    """
+    if value is None:
+        return "not estimable"
+    if not unit:
+        return written(value)
+    return f"{written(value)} {unit.removesuffix('s') if value == 1 else unit}"
+
+
+def _limits(low: float | None, high: float | None, unit: str | None) -> str:
+    """The limits of a time, the unit once where both are estimable.
+
+    >>> _limits(2, 5.5, "months"), _limits(2, None, "months"), _limits(None, None, "months")
+    ('2 to 5.5 months', '2 months to not estimable', 'not estimable')
+    """
+    if low is None and high is None:
+        return "not estimable"
+    return f"{_in_unit(low, None if high is not None else unit)} to {_in_unit(high, unit)}"
 
 
 @question("landmark")
@@ -222,10 +245,11 @@ def one_sample_log_rank(  # noqa: PLR0913 - one parameter per option
     ] = 1.0,
     alpha: Alpha = ALPHA,
     beta: Beta = BETA,
+    unit: Unit = None,
 ) -> Answer:
     """The number of patients of a one-sample log-rank test against a historical curve (Wu 2015).
 
-    Times are in one unit, such as months.
+    Times are in one unit, such as months (--unit).
     """
     from sap.methods.one_sample_logrank import one_sample_logrank_size
 
@@ -254,9 +278,9 @@ def one_sample_log_rank(  # noqa: PLR0913 - one parameter per option
         ),
         references="Wu 2015, Pharm Stat 14:26; Breslow 1975, Int Stat Rev 43:45",
         sentence=(
-            f"With a historical survival of {share(survival0)} at {written(at)}, {share(survival1)} to "
+            f"With a historical survival of {share(survival0)} at {_in_unit(at, unit)}, {share(survival1)} to "
             f"be detected (hazard ratio {four_decimals(size.hazard_ratio)}), accrual over "
-            f"{written(accrual)} and follow-up of {written(follow_up)} after the last patient, "
+            f"{_in_unit(accrual, unit)} and follow-up of {_in_unit(follow_up, unit)} after the last patient, "
             f"{size.n} patients give the one-sample log-rank test a power of {share(size.power)} at "
             f"one-sided alpha {written(alpha)}; {tenths(size.events)} events are expected where the "
             f"historical curve would give {tenths(size.events_historical)}. H0 is rejected when "
