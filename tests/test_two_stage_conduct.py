@@ -1,6 +1,7 @@
 """What did not go as planned: attained sizes, pending and missing answers, dropout, markers."""
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -93,6 +94,22 @@ def test_with_stage_1_as_planned_r1_stays_also_where_it_nearly_always_or_never_s
 def test_of_two_r1_equally_near_the_lower_is_taken():
     """By symmetry P(X <= 8 | 16, 0.5) = 1/2 + P(X = 8)/2 lies in the middle of P(X <= 7 | 15) = 1/2 and P(X <= 8 | 15)."""
     assert attained_design(TwoStageDesign(8, 16, 26, 67), 15, 67, 0.5, 0.7, 0.05).r1 == 7
+
+
+@pytest.mark.parametrize("n1", [5, 12, 24])
+@pytest.mark.parametrize("change", [-2, -1, 0, 1])
+@pytest.mark.parametrize("p0", ["0.01", "0.1", "0.5", "0.9"])
+def test_the_nearest_r1_is_that_of_exact_fractions(n1, change, p0):
+    p = Fraction(p0)
+
+    def stops(n, r1):
+        return sum(math.comb(n, x) * p**x * (1 - p) ** (n - x) for x in range(r1 + 1))
+
+    for r1 in range(n1):
+        planned, first = stops(n1, r1), n1 + change
+        nearest = min(range(first), key=lambda each: (abs(stops(first, each) - planned), each))
+        design = TwoStageDesign(r1, n1, n1 + 20, n1 + 40)
+        assert attained_design(design, first, n1 + 40, float(p0), 0.95, 0.3).r1 == nearest
 
 
 def test_overrunning_with_the_old_threshold_loses_alpha_and_the_answer_does_not():
