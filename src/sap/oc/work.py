@@ -23,7 +23,7 @@ AT_ONCE = 3  # batches sent ahead of each worker
 RESTARTS = 20  # ends of a worker that a batch outlives
 ANSWER_SECONDS = 15
 REPORT_SECONDS = 2.0
-WAIT_SECONDS = 30  # without a worker, until that is said
+WAIT_SECONDS = 30  # without a worker, until that is reported
 # Dask has its workers give memory back at each release (page faults: a sixth of the time of a batch), and look at
 # themselves up to 50 times a second (a twentieth): neither is of use where a batch takes seconds.
 OF_WORKERS = {
@@ -205,15 +205,15 @@ def _check_workers(client: Any) -> int:
         One of them has no `sap`, or another version: it would end at its first batch, without a word to the command.
     """
     needed = version(PACKAGE)
-    found = client.run(version, PACKAGE, on_error="return")
-    for worker in sorted(found):
-        has = found[worker] if isinstance(found[worker], str) else "none"
+    versions = client.run(version, PACKAGE, on_error="return")
+    for worker in sorted(versions):
+        has = versions[worker] if isinstance(versions[worker], str) else "none"
         if has != needed:
             raise UsageError(
                 f"The worker {worker} needs version {needed} of {PACKAGE}, that of the command, and has "
                 f"{has}. Install it for the worker, and start the worker again."
             )
-    return len(found)
+    return len(versions)
 
 
 def _finished(
