@@ -7,16 +7,17 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sap.errors import PlanError
+from sap.errors import PlanError, UsageError
 from sap.methods.monitoring import boundary_characteristics
 from sap.oc import command, looks
 from sap.oc.command import Cluster, Size
-from sap.oc.decision import TOXICITY, decided
+from sap.oc.decision import TOXICITY, batch, decided
 from sap.oc.scenarios import read_scenarios
 from sap.oc.summary import rows
 from sap.pipeline.plans import read_plan
 from sap.results.safety import bounds_of
 from sap.simulate.conditions import Conditions
+from sap.simulate.many import NEVER
 
 HOME = Path(__file__).parents[1]
 PLAN = read_plan(HOME / "analysis" / "plan.yml").plan
@@ -70,6 +71,26 @@ def test_the_look_that_decides_is_foreseen_and_found_where_it_was_not(
         monkeypatch.setattr(looks, "foreseen", lambda *of, by=by: np.maximum(foreseen(*of) + by, 0))
         again = decided(range(1, 13), PLAN, given(0.3, **ROUGH), seed=4)
         pd.testing.assert_frame_equal(again, right)
+
+
+def test_a_pause_moves_the_patients_of_stage_2_by_the_wait_and_no_other() -> None:
+    made = batch(range(1, 31), PLAN, given(0.1, 6.0), seed=4)
+    first, ready, n1 = made.calendar.first_dose, made.courses.ready, PLAN.design.n1
+    assert n1 is not None
+    assert (first[:, :n1] == ready[:, :n1]).all()
+    wait = made.calendar.decided - ready[:, n1 - 1]
+    assert wait.min() >= 0
+    futile = made.calendar.futile
+    assert set(futile) == {True, False}
+    assert (first[futile, n1:] == NEVER).all()
+    assert (first[~futile, n1:] == ready[~futile, n1:] + wait[~futile, np.newaxis]).all()
+
+
+def test_a_case_that_is_not_there_is_refused_with_those_that_are(tmp_path: Path) -> None:
+    for place in (0, 3):
+        with pytest.raises(UsageError, match=rf"no case {place}; there are: 1 .*; 2 [^;]*\.$"):
+            command.trial(PLAN_PATH, None, 1, 1, place, tmp_path / "extract")
+    assert not (tmp_path / "extract").exists()
 
 
 def test_the_error_of_a_mean_is_its_standard_error() -> None:
