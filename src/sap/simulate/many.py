@@ -156,7 +156,7 @@ def screened(trials: Sequence[int], seed: int, given: Conditions, design: Design
         patients = _screening(np.asarray(trials, dtype=np.int64), draws, given)
         known = patients.eligible & (patients.ready <= patients.consent[:, -1:])
         # Twice: a pause after stage 1 leaves out the patients who were being screened at its begin.
-        spare = (patients.ready - patients.consent).max()
+        spare = int((patients.ready - patients.consent).max())
         before = patients.consent <= patients.consent[:, -1:] - 2 * spare
         if ((known & before).sum(axis=1) >= design.n + _in_screening(patients, spare)).all():
             return patients
