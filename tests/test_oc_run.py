@@ -593,6 +593,32 @@ def test_a_scheduler_without_a_worker_is_said_and_the_run_goes_on_with_the_first
 
 
 @pytest.mark.slow
+def test_a_scheduler_that_ends_during_a_run_has_one_message(scenario: Path, tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    port = _free_port()
+    address = f"tcp://127.0.0.1:{port}"
+    call = [sys.executable, "-m", "sap", "oc", str(PLAN_PATH), "--scenario", str(scenario), "--trials", "4000",
+            "--batch", "4", "--out", str(tmp_path / "out"), "--scheduler", address]  # fmt: skip
+    with ExitStack() as started:
+        scheduler = started.enter_context(
+            _dask("scheduler", "--host", "127.0.0.1", "--port", str(port), "--no-dashboard")
+        )
+        started.enter_context(_dask("worker", address, "--nthreads", "1", "--no-dashboard"))
+        _wait_until_it_listens(port)
+        run = subprocess.Popen(call, cwd=HOME, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+        started.callback(run.kill)
+        until = time.monotonic() + 120
+        while not list(tmp_path.glob("out/batches/*/*.parquet")):
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        scheduler.kill()
+        said = run.communicate(timeout=240)[1].decode()
+    assert run.returncode == UsageError.exit_code
+    assert "The scheduler ended, or its connection did. Finished batches are kept" in said
+    assert "Traceback" not in said
+
+
+@pytest.mark.slow
 def test_a_run_whose_workers_of_this_machine_are_gone_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     distributed = pytest.importorskip("distributed")
     monkeypatch.setattr(work, "WAIT_SECONDS", 0.5)

@@ -3,10 +3,12 @@
 import os
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import CancelledError
 from contextlib import contextmanager
 from functools import lru_cache
 from importlib import import_module
 from importlib.metadata import version
+from logging import CRITICAL, getLogger
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -185,6 +187,8 @@ def _by_workers(
             for future in _finished(dask, client, list(sent), where, report):
                 try:
                     rows = future.result()
+                except CancelledError:
+                    raise _lost() from None
                 except dask.KilledWorker:
                     raise UsageError(
                         f"Workers ended {RESTARTS} times on one batch, often for want of memory: give fewer "
@@ -216,6 +220,13 @@ def _check_workers(client: Any) -> int:
     return len(versions)
 
 
+def _lost() -> UsageError:
+    return UsageError(
+        "The scheduler ended, or its connection did. Finished batches are kept: start it again, with its "
+        "workers, and give the same command."
+    )
+
+
 def _finished(
     dask: Any, client: Any, futures: list[Any], where: Cluster, report: Report
 ) -> Iterable[Any]:
@@ -224,13 +235,15 @@ def _finished(
     Raises
     ------
     UsageError
-        The workers of this machine ended, and none takes their place.
+        The scheduler ended, or the workers of this machine did and none takes their place.
     """
     absent = 0
     while True:
         try:
             with client.as_current():
                 done = dask.wait(futures, timeout=WAIT_SECONDS, return_when="FIRST_COMPLETED").done
+        except CancelledError:  # Dask gives up all batches of a client whose scheduler is gone
+            raise _lost() from None
         except TimeoutError:
             absent = 0 if client.scheduler_info(n_workers=-1)["workers"] else absent + 1
             if absent > 1 and where.scheduler is None:
@@ -275,6 +288,9 @@ def _client(where: Cluster) -> Iterator[Any]:
         "distributed.worker.daemon": False,
         **OF_WORKERS,
     }
+    getLogger("distributed.client").setLevel(
+        CRITICAL
+    )  # a lost scheduler has a message, no traceback
     with import_module("dask").config.set(settings):
         if where.scheduler is not None:
             try:
